@@ -1,0 +1,1 @@
+"""What Lambda calls. Each is decode, call, encode, and nothing more."""

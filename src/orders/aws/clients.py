@@ -1,0 +1,63 @@
+"""AWS clients, made when first asked for: nothing connects at import."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from orders.failures import TransientFailure
+
+# AWS answers these calls in some milliseconds. A call that hangs is cut off and tried once more,
+# well within the function's own timeout, whose end would leave nobody to answer.
+_CONFIG = Config(
+    connect_timeout=1,
+    read_timeout=3,
+    retries={"total_max_attempts": 3, "mode": "standard"},
+    # Deliveries of one batch run side by side: a connection for each.
+    max_pool_connections=16,
+)
+
+# The caller's own mistake: a request that can never be right. That is a bug of ours, and must look
+# like one instead of being retried for a day.
+_BUGS = frozenset({"ValidationException", "SerializationException", "InvalidParameterValue"})
+
+# botocore's clients are untyped; Any is confined to this folder.
+Client = Any
+
+
+@cache
+def session() -> botocore.session.Session:
+    """One for the process: it caches credentials and service models."""
+    return botocore.session.get_session()
+
+
+@cache
+def client(service: str) -> Client:
+    """One client per service and process. Clients can be shared between threads; making them can
+    not, which is why orders.wiring makes them before any thread starts."""
+    return session().create_client(service, config=_CONFIG)
+
+
+@contextmanager
+def failures_translated(call: str) -> Iterator[None]:
+    """The SDK's exceptions become ours here.
+
+    Whatever AWS or the network refuses or delays is transient from an order's point of view, a
+    missing permission too: it is a deployment's fault, which is mended, and the order must still
+    be there then.
+    """
+    try:
+        yield
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "unknown")
+        if code in _BUGS:
+            raise
+        raise TransientFailure(f"{call}: {code}") from error
+    except BotoCoreError as error:
+        raise TransientFailure(f"{call}: {type(error).__name__}") from error

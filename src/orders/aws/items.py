@@ -1,0 +1,139 @@
+"""The table's two items, to and from the domain; used on stored items and on stream images alike.
+
+    order     pk customer id, sk <order id>            content, digest, accepted_at
+    progress  pk customer id, sk <order id>#progress   one attribute per step, cancellation
+
+Facts only: a status is computed from them. Splitting the two keeps every write of a fact at one
+write unit however long the order is, and leaves the order a record that is never touched again.
+"""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from orders.domain.order import AcceptedOrder, Order, OrderKey
+from orders.domain.saga import Cancellation, Facts, Outcome, Step
+
+PROGRESS_SUFFIX = "#progress"
+CANCELLATION = "cancellation"
+
+# DynamoDB's typed JSON: {"S": "text"}, {"N": "1"}, {"B": bytes}, {"M": {...}}, {"BOOL": True}
+Attribute = dict[str, Any]
+Item = Mapping[str, Attribute]
+
+# A write is paid by the kilobyte, and an order repeats the same field names line after line. Raw
+# deflate with a preset dictionary takes them for nearly nothing: measured figures are in
+# docs/decisions/0003-stored-content.md. What is likeliest stands last, where references are short.
+# Never change this text: stored orders need it. A better one is a new format byte.
+_FORMAT_1 = b"\x01"
+_DICTIONARY_1 = (
+    b'"purchase_order":"PO-","discounts":[{"coupon":"","amount":"channel":"wholesale"'
+    b',"receipt":"k1.","reference":"pay_","currency":"USD","currency":"EUR"'
+    b'"},"payment":{"reference":"","amount":,"currency":"GBP","receipt":""}'
+    b',"address":{"name":"","lines":[""],"city":"","postal_code":"","country":"GB"}'
+    b',"discounts":[],"purchase_order":null}'
+    b'{"channel":"retail","currency":"GBP","lines":[],"shipping":0,"tax":0,"total":'
+    b'{"sku":"","quantity":12,"unit_price":99},{"sku":"2","quantity":1,"unit_price":125},{"sku":"'
+)
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Order)
+
+
+def packed(order: Order) -> bytes:
+    """An order's content as it is stored and as it travels in a command."""
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -15, zdict=_DICTIONARY_1)
+    return _FORMAT_1 + deflate.compress(_encoder.encode(order)) + deflate.flush()
+
+
+def unpacked(content: bytes) -> Order:
+    """The reverse of `packed`. Raises ValueError for a format that this code doesn't know."""
+    if content[:1] != _FORMAT_1:
+        raise ValueError(f"stored content has the unknown format {content[:1]!r}")
+    inflate = zlib.decompressobj(-15, zdict=_DICTIONARY_1)
+    return _decoder.decode(inflate.decompress(content[1:]) + inflate.flush())
+
+
+def order_key(key: OrderKey) -> dict[str, Attribute]:
+    return {"pk": {"S": key.customer_id}, "sk": {"S": key.order_id}}
+
+
+def progress_key(key: OrderKey) -> dict[str, Attribute]:
+    return {"pk": {"S": key.customer_id}, "sk": {"S": key.order_id + PROGRESS_SUFFIX}}
+
+
+def is_progress(item: Item) -> bool:
+    return str(item["sk"]["S"]).endswith(PROGRESS_SUFFIX)
+
+
+def key_of(item: Item) -> OrderKey:
+    return OrderKey(item["pk"]["S"], item["sk"]["S"].removesuffix(PROGRESS_SUFFIX))
+
+
+def order_item(accepted: AcceptedOrder) -> dict[str, Attribute]:
+    return {
+        **order_key(accepted.key),
+        "content": {"B": packed(accepted.order)},
+        "digest": {"B": accepted.digest},
+        "accepted_at": {"N": str(accepted.accepted_at)},
+    }
+
+
+def accepted_order(item: Item) -> AcceptedOrder:
+    return AcceptedOrder(
+        key=key_of(item),
+        accepted_at=int(item["accepted_at"]["N"]),
+        digest=_binary(item["digest"]),
+        order=unpacked(_binary(item["content"])),
+    )
+
+
+def outcome_attribute(outcome: Outcome) -> Attribute:
+    fact: dict[str, Attribute] = {"at": {"N": str(outcome.at)}}
+    if outcome.reference is not None:
+        fact["reference"] = {"S": outcome.reference}
+    if outcome.refusal is not None:
+        fact["reason"] = {"S": outcome.refusal}
+    return {"M": fact}
+
+
+def outcome_of(attribute: Attribute) -> Outcome:
+    fact = attribute["M"]
+    return Outcome(
+        at=int(fact["at"]["N"]),
+        reference=fact["reference"]["S"] if "reference" in fact else None,
+        refusal=fact["reason"]["S"] if "reason" in fact else None,
+    )
+
+
+def cancellation_attribute(cancellation: Cancellation) -> Attribute:
+    return {
+        "M": {
+            "at": {"N": str(cancellation.at)},
+            "before_reservation": {"BOOL": cancellation.before_reservation},
+        }
+    }
+
+
+def facts(item: Item | None) -> Facts:
+    """The facts on a progress item; none where there is no such item yet."""
+    if item is None:
+        return Facts()
+    wish = item.get(CANCELLATION)
+    return Facts(
+        outcomes={step: outcome_of(item[step]) for step in Step if step in item},
+        cancellation=None
+        if wish is None
+        else Cancellation(int(wish["M"]["at"]["N"]), bool(wish["M"]["before_reservation"]["BOOL"])),
+    )
+
+
+def _binary(attribute: Attribute) -> bytes:
+    """Bytes from the SDK, base64 text in a stream record that Lambda hands over as JSON."""
+    value = attribute["B"]
+    return base64.b64decode(value) if isinstance(value, str) else bytes(value)

@@ -1,0 +1,179 @@
+"""The orders table: the `Orders` port on DynamoDB.
+
+Every write is conditional. A condition that fails is an expected answer here, never an error: it
+says that something is there already, and hands it back in the same call (ALL_OLD), so that a retry,
+a clash and a new order cost one write and no read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from orders.aws import items
+from orders.aws.clients import Client, failures_translated
+from orders.aws.items import Item
+from orders.domain.order import AcceptedOrder, OrderKey
+from orders.domain.saga import Cancellation, Facts, Outcome, Step
+from orders.failures import TransientFailure
+from orders.ports import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class DynamoOrders:
+    client: Client
+    table: str
+
+    def place(self, order: AcceptedOrder) -> AcceptedOrder | None:
+        # True when this customer has nothing under this order id.
+        is_new = "attribute_not_exists(pk)"
+        with failures_translated("PutItem"):
+            try:
+                self.client.put_item(
+                    TableName=self.table,
+                    Item=items.order_item(order),
+                    ConditionExpression=is_new,
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+            except ClientError as error:
+                return items.accepted_order(_there_already(error))
+        return None
+
+    def find(self, key: OrderKey) -> AcceptedOrder | None:
+        # Half the price of a consistent read, and an order never changes: only one that was
+        # written a moment ago can be missed, so only a miss is worth asking again.
+        item = self._get(items.order_key(key), consistent=False)
+        if item is None:
+            item = self._get(items.order_key(key), consistent=True)
+        return None if item is None else items.accepted_order(item)
+
+    def progress(self, key: OrderKey) -> Progress | None:
+        # Both items stand next to each other under the customer: one query, one read unit for the
+        # two of them where two gets would pay one each.
+        with failures_translated("Query"):
+            answer = self.client.query(
+                TableName=self.table,
+                ConsistentRead=True,
+                KeyConditionExpression="pk = :customer AND sk BETWEEN :order AND :progress",
+                ExpressionAttributeValues={
+                    ":customer": {"S": key.customer_id},
+                    ":order": {"S": key.order_id},
+                    ":progress": items.progress_key(key)["sk"],
+                },
+            )
+        found = {item["sk"]["S"]: item for item in answer["Items"]}
+        order = found.get(key.order_id)
+        if order is None:
+            return None
+        return Progress(
+            items.accepted_order(order),
+            items.facts(found.get(key.order_id + items.PROGRESS_SUFFIX)),
+        )
+
+    def history(
+        self, customer_id: str, limit: int, before: str | None
+    ) -> tuple[Sequence[Progress], str | None]:
+        """Ids sort by time, so newest first is the key read backwards. Each order is at most two
+        items, the progress first; a page ends where `limit` orders are complete."""
+        page: list[Progress] = []
+        facts_of: dict[OrderKey, Facts] = {}
+        start = None if before is None else items.order_key(OrderKey(customer_id, before))
+        while True:
+            answer = self._query_backwards(customer_id, start, 2 * (limit - len(page)) + 1)
+            for item in answer["Items"]:
+                if items.is_progress(item):
+                    facts_of[items.key_of(item)] = items.facts(item)
+                    continue
+                if len(page) == limit:
+                    return page, page[-1].order.key.order_id
+                order = items.accepted_order(item)
+                page.append(Progress(order, facts_of.get(order.key, Facts())))
+            start = answer.get("LastEvaluatedKey")
+            if start is None:
+                return page, None
+
+    def record(self, key: OrderKey, step: Step, outcome: Outcome) -> Outcome | None:
+        # True when this step's outcome is not on record yet.
+        is_new = "attribute_not_exists(#step)"
+        with failures_translated("UpdateItem"):
+            try:
+                self.client.update_item(
+                    TableName=self.table,
+                    Key=items.progress_key(key),
+                    UpdateExpression="SET #step = :outcome",
+                    ConditionExpression=is_new,
+                    ExpressionAttributeNames={"#step": step.value},
+                    ExpressionAttributeValues={":outcome": items.outcome_attribute(outcome)},
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+            except ClientError as error:
+                return items.outcome_of(_there_already(error)[step.value])
+        return None
+
+    def request_cancellation(self, key: OrderKey, at: int) -> Facts:
+        # The saga must know on which side of the reservation the wish falls. No clock can tell,
+        # the table can: it takes one write after the other, and each side has its condition.
+        for before_reservation in (True, False):
+            there = self._write_cancellation(key, Cancellation(at, before_reservation))
+            if there.cancellation is not None:
+                return there
+        raise TransientFailure("the cancellation met a change of the order each time")
+
+    def _write_cancellation(self, key: OrderKey, wish: Cancellation) -> Facts:
+        """Write the wish if it falls on its side. Returns the facts as they stand then, without a
+        cancellation when it fell on the other side."""
+        is_new = "attribute_not_exists(#cancellation)"
+        reservation_unknown = "attribute_not_exists(#reserve)"
+        reservation_known = "attribute_exists(#reserve)"
+        side = reservation_unknown if wish.before_reservation else reservation_known
+        with failures_translated("UpdateItem"):
+            try:
+                answer = self.client.update_item(
+                    TableName=self.table,
+                    Key=items.progress_key(key),
+                    UpdateExpression="SET #cancellation = :wish",
+                    ConditionExpression=f"{is_new} AND {side}",
+                    ExpressionAttributeNames={
+                        "#cancellation": items.CANCELLATION,
+                        "#reserve": Step.RESERVE.value,
+                    },
+                    ExpressionAttributeValues={":wish": items.cancellation_attribute(wish)},
+                    ReturnValues="ALL_NEW",
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+            except ClientError as error:
+                return items.facts(_there_already(error))
+        return items.facts(answer["Attributes"])
+
+    def _get(self, key: dict[str, items.Attribute], *, consistent: bool) -> Item | None:
+        with failures_translated("GetItem"):
+            answer = self.client.get_item(TableName=self.table, Key=key, ConsistentRead=consistent)
+        item: Item | None = answer.get("Item")
+        return item
+
+    def _query_backwards(
+        self, customer_id: str, start: dict[str, items.Attribute] | None, items_max: int
+    ) -> dict[str, Any]:
+        request: dict[str, Any] = {
+            "TableName": self.table,
+            "KeyConditionExpression": "pk = :customer",
+            "ExpressionAttributeValues": {":customer": {"S": customer_id}},
+            "ScanIndexForward": False,
+            "Limit": items_max,
+        }
+        if start is not None:
+            request["ExclusiveStartKey"] = start
+        with failures_translated("Query"):
+            answer: dict[str, Any] = self.client.query(**request)
+        return answer
+
+
+def _there_already(error: ClientError) -> Item:
+    """The item on which a condition failed; any other error goes on as it is."""
+    if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+        raise error
+    item: Item = error.response.get("Item", {})
+    return item

@@ -1,0 +1,50 @@
+"""What the world is told of an order: CloudEvents 1.0, at least once, with deterministic ids."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from orders.domain.order import OrderKey
+from orders.domain.saga import Facts, Step
+from orders.domain.status import SETTLED, Status, reason, status
+
+SOURCE = "spillway/orders"
+
+
+class EventType(StrEnum):
+    ACCEPTED = "spillway.order.accepted.v1"
+    CONFIRMED = "spillway.order.confirmed.v1"
+    REJECTED = "spillway.order.rejected.v1"
+    CANCELLED = "spillway.order.cancelled.v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """`at` is Unix milliseconds of the fact that made it true; `reason` only when rejected."""
+
+    type: EventType
+    key: OrderKey
+    at: int
+    reason: str | None = None
+
+    @property
+    def id(self) -> str:
+        """The same however often the event is sent, so that a consumer can tell a repetition."""
+        return f"{self.key.customer_id}/{self.key.order_id}/{self.type.name.lower()}"
+
+
+def accepted(key: OrderKey, at: int) -> Event:
+    return Event(EventType.ACCEPTED, key, at)
+
+
+def became_true(key: OrderKey, before: Facts, after: Facts) -> Event | None:
+    """The event that a change of facts makes true, if it settles the order."""
+    now = status(after)
+    if now not in SETTLED or now == status(before):
+        return None
+    # A cancellation that comes too late leaves the order as confirmed as it was before, and makes
+    # this the same event once more: so it must have the same content.
+    settling = {Step.SHIP, Step.POST} if now is Status.CONFIRMED else after.outcomes.keys()
+    at = max(after.outcomes[step].at for step in settling)
+    return Event(EventType[now.name], key, at, reason(after))

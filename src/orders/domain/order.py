@@ -1,0 +1,108 @@
+"""The order as the customer sent it, and the order as it was accepted.
+
+The field names here are the ones on the wire, in the stored content and in the documentation.
+All amounts are whole minor units of `currency`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+Channel = Literal["retail", "wholesale"]
+
+# Version 7 of RFC 9562: 48 bits of Unix milliseconds, then version 7 and variant 10.
+# Lower case only, so that one id has one spelling and one key in the table.
+_UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    sku: str
+    quantity: int
+    unit_price: int
+
+
+@dataclass(frozen=True, slots=True)
+class Discount:
+    coupon: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    name: str
+    lines: tuple[str, ...]
+    city: str
+    postal_code: str
+    country: str
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """What the gateway took before the order was sent; `receipt` is its signature over it."""
+
+    reference: str
+    amount: int
+    currency: str
+    receipt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    channel: Channel
+    currency: str
+    lines: tuple[Line, ...]
+    shipping: int
+    tax: int
+    total: int
+    address: Address
+    payment: Payment
+    discounts: tuple[Discount, ...] = ()
+    purchase_order: str | None = None
+
+    @property
+    def subtotal(self) -> int:
+        return sum(line.quantity * line.unit_price for line in self.lines)
+
+    @property
+    def discounted(self) -> int:
+        return sum(discount.amount for discount in self.discounts)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderKey:
+    """An order id is unique for its customer, not in the world: the two together are the key."""
+
+    customer_id: str
+    order_id: str
+
+    @property
+    def customer_hash(self) -> str:
+        """Names the customer in logs and idempotency keys without giving the id away: 64 bits."""
+        return hashlib.sha256(self.customer_id.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedOrder:
+    """The record of an order: written once, never changed.
+
+    `accepted_at` is Unix milliseconds; `digest` identifies the content, so that a retry is told
+    from another order under the same id.
+    """
+
+    key: OrderKey
+    accepted_at: int
+    digest: bytes
+    order: Order
+
+
+def is_order_id(text: str) -> bool:
+    return _UUID7.fullmatch(text) is not None
+
+
+def order_id_time(order_id: str) -> int:
+    """When the client made the id, in Unix milliseconds by the client's clock."""
+    return int(order_id[:8] + order_id[9:13], 16)

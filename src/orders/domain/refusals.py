@@ -1,0 +1,309 @@
+"""Every rule an order can break, and the check that names all of them at once.
+
+A refusal is an expected answer: a value, never an exception. `Rule` lists the rules in order of
+precedence, which is the order in which violations are reported. Each name is stable: clients,
+metrics and docs/refusals.md use it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from orders.domain.money import AMOUNT_MAX, UNIT_PRICE_MAX
+from orders.domain.order import Order, is_order_id, order_id_time
+from orders.domain.receipt import verify
+
+LINES_MAX = 2_000
+QUANTITY_MAX = 1_000_000
+DISCOUNTS_MAX = 50
+ADDRESS_LINES_MAX = 5
+TEXT_MAX = 200
+SKU_MAX = 64
+RECEIPT_MAX = 200
+CUSTOMER_ID_MAX = 256
+
+ORDER_ID_AGE_MAX_MS = 24 * 60 * 60 * 1000
+ORDER_ID_AHEAD_MAX_MS = 5 * 60 * 1000
+
+
+class Rule(StrEnum):
+    # Who may
+    CUSTOMER_UNKNOWN = "customer_unknown"
+    WHOLESALE_NOT_ALLOWED = "wholesale_not_allowed"
+    # The request
+    BODY_NOT_JSON = "body_not_json"
+    BODY_TOO_LARGE = "body_too_large"
+    FIELD_MISSING = "field_missing"
+    FIELD_UNKNOWN = "field_unknown"
+    FIELD_WRONG_TYPE = "field_wrong_type"
+    # The order id
+    ORDER_ID_INVALID = "order_id_invalid"
+    ORDER_ID_IN_FUTURE = "order_id_in_future"
+    ORDER_ID_TOO_OLD = "order_id_too_old"
+    # The content
+    TEXT_INVALID = "text_invalid"
+    COUNTRY_INVALID = "country_invalid"
+    CURRENCY_NOT_ACCEPTED = "currency_not_accepted"
+    LINES_COUNT_OUT_OF_RANGE = "lines_count_out_of_range"
+    QUANTITY_OUT_OF_RANGE = "quantity_out_of_range"
+    UNIT_PRICE_OUT_OF_RANGE = "unit_price_out_of_range"
+    SKU_PRICE_CONFLICT = "sku_price_conflict"
+    AMOUNT_OUT_OF_RANGE = "amount_out_of_range"
+    DISCOUNTS_TOO_MANY = "discounts_too_many"
+    DISCOUNT_EXCEEDS_SUBTOTAL = "discount_exceeds_subtotal"
+    TOTAL_DOES_NOT_ADD_UP = "total_does_not_add_up"
+    PURCHASE_ORDER_MISSING = "purchase_order_missing"
+    PURCHASE_ORDER_NOT_FOR_RETAIL = "purchase_order_not_for_retail"
+    # The payment
+    PAYMENT_AMOUNT_DIFFERS = "payment_amount_differs"
+    PAYMENT_CURRENCY_DIFFERS = "payment_currency_differs"
+    RECEIPT_KEY_UNKNOWN = "receipt_key_unknown"
+    RECEIPT_INVALID = "receipt_invalid"
+    # What is there already
+    ORDER_ID_TAKEN = "order_id_taken"
+    ORDER_NOT_FOUND = "order_not_found"
+    ORDER_REJECTED = "order_rejected"
+    # Paging
+    LIMIT_INVALID = "limit_invalid"
+    CURSOR_INVALID = "cursor_invalid"
+
+
+#: Rules that an order may break today although it was right when it was first sent: the id grows
+#: old, a receipt key is retired, a customer leaves the wholesale group. A retry of an order that
+#: exists must still be answered as a retry.
+BROKEN_BY_TIME = frozenset(
+    {Rule.ORDER_ID_TOO_OLD, Rule.RECEIPT_KEY_UNKNOWN, Rule.WHOLESALE_NOT_ALLOWED}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One broken rule. `pointer` is a JSON Pointer (RFC 6901) into the body, "" for the whole."""
+
+    rule: Rule
+    pointer: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the store accepts, and what is known of the one who sends the order."""
+
+    currencies: frozenset[str]
+    receipt_keys: Mapping[str, bytes]
+    wholesale_allowed: bool
+    now: int
+
+
+def broken_rules(order_id: str, order: Order, terms: Terms) -> list[Refusal]:
+    """Every rule that this order breaks, by precedence; empty when it can be accepted.
+
+    One pass over the lines: the cost grows linearly with them.
+    """
+    found = [
+        *_order_id(order_id, terms.now),
+        *_channel(order, terms),
+        *_texts(order),
+        *_currency(order, terms),
+        *_lines(order),
+        *_amounts(order),
+        *_payment(order_id, order, terms),
+    ]
+    return sorted(found, key=lambda refusal: _PRECEDENCE[refusal.rule])
+
+
+def _order_id(order_id: str, now: int) -> Iterator[Refusal]:
+    if not is_order_id(order_id):
+        yield Refusal(
+            Rule.ORDER_ID_INVALID,
+            "",
+            "The order id in the path must be a UUID version 7 in lower case.",
+        )
+        return
+    age = now - order_id_time(order_id)
+    if age > ORDER_ID_AGE_MAX_MS:
+        yield Refusal(
+            Rule.ORDER_ID_TOO_OLD,
+            "",
+            "The order id was made more than 24 hours ago: make a new one.",
+        )
+    if age < -ORDER_ID_AHEAD_MAX_MS:
+        yield Refusal(
+            Rule.ORDER_ID_IN_FUTURE,
+            "",
+            "The order id's time is more than 5 minutes ahead: check the clock that made it.",
+        )
+
+
+def _channel(order: Order, terms: Terms) -> Iterator[Refusal]:
+    if order.channel == "wholesale":
+        if not terms.wholesale_allowed:
+            yield Refusal(
+                Rule.WHOLESALE_NOT_ALLOWED, "/channel", "This customer does not buy wholesale."
+            )
+        if order.purchase_order is None:
+            yield Refusal(
+                Rule.PURCHASE_ORDER_MISSING,
+                "/purchase_order",
+                "A wholesale order needs the buyer's purchase order number.",
+            )
+    elif order.purchase_order is not None:
+        yield Refusal(
+            Rule.PURCHASE_ORDER_NOT_FOR_RETAIL,
+            "/purchase_order",
+            "Only wholesale orders have a purchase order number.",
+        )
+
+
+def _texts(order: Order) -> Iterator[Refusal]:
+    address, payment = order.address, order.payment
+    texts: list[tuple[str, str, int]] = [
+        ("/address/name", address.name, TEXT_MAX),
+        ("/address/city", address.city, TEXT_MAX),
+        ("/address/postal_code", address.postal_code, TEXT_MAX),
+        ("/payment/reference", payment.reference, TEXT_MAX),
+        ("/payment/receipt", payment.receipt, RECEIPT_MAX),
+        *(
+            (f"/address/lines/{index}", line, TEXT_MAX)
+            for index, line in enumerate(address.lines[:ADDRESS_LINES_MAX])
+        ),
+        *(
+            (f"/discounts/{index}/coupon", discount.coupon, SKU_MAX)
+            for index, discount in enumerate(order.discounts[:DISCOUNTS_MAX])
+        ),
+    ]
+    if order.purchase_order is not None:
+        texts.append(("/purchase_order", order.purchase_order, TEXT_MAX))
+    for pointer, text, length_max in texts:
+        if not _is_text(text, length_max):
+            yield Refusal(Rule.TEXT_INVALID, pointer, _text_detail(length_max))
+    if not 1 <= len(address.lines) <= ADDRESS_LINES_MAX:
+        yield Refusal(
+            Rule.TEXT_INVALID,
+            "/address/lines",
+            f"An address has 1 to {ADDRESS_LINES_MAX} lines.",
+        )
+    country = address.country
+    if not (len(country) == 2 and country.isascii() and country.isalpha() and country.isupper()):
+        yield Refusal(
+            Rule.COUNTRY_INVALID, "/address/country", "Two capital letters (ISO 3166-1), like GB."
+        )
+
+
+def _currency(order: Order, terms: Terms) -> Iterator[Refusal]:
+    if order.currency not in terms.currencies:
+        accepted = ", ".join(sorted(terms.currencies))
+        yield Refusal(
+            Rule.CURRENCY_NOT_ACCEPTED, "/currency", f"The store accepts only {accepted}."
+        )
+
+
+def _lines(order: Order) -> Iterator[Refusal]:
+    lines = order.lines
+    if not 1 <= len(lines) <= LINES_MAX:
+        yield Refusal(
+            Rule.LINES_COUNT_OUT_OF_RANGE, "/lines", f"An order has 1 to {LINES_MAX} lines."
+        )
+        return
+    price_of: dict[str, int] = {}
+    for index, line in enumerate(lines):
+        if not _is_text(line.sku, SKU_MAX):
+            yield Refusal(Rule.TEXT_INVALID, f"/lines/{index}/sku", _text_detail(SKU_MAX))
+        if not 1 <= line.quantity <= QUANTITY_MAX:
+            yield Refusal(
+                Rule.QUANTITY_OUT_OF_RANGE,
+                f"/lines/{index}/quantity",
+                f"A quantity is 1 to {QUANTITY_MAX}.",
+            )
+        if not 0 <= line.unit_price <= UNIT_PRICE_MAX:
+            yield Refusal(
+                Rule.UNIT_PRICE_OUT_OF_RANGE,
+                f"/lines/{index}/unit_price",
+                f"A unit price is 0 to {UNIT_PRICE_MAX} minor units.",
+            )
+        if price_of.setdefault(line.sku, line.unit_price) != line.unit_price:
+            yield Refusal(
+                Rule.SKU_PRICE_CONFLICT,
+                f"/lines/{index}/unit_price",
+                "An earlier line has the same sku at another unit price.",
+            )
+
+
+def _amounts(order: Order) -> Iterator[Refusal]:
+    bounded: list[tuple[str, int, int]] = [
+        ("/shipping", order.shipping, 0),
+        ("/tax", order.tax, 0),
+        ("/total", order.total, 1),
+        *(
+            (f"/discounts/{index}/amount", discount.amount, 1)
+            for index, discount in enumerate(order.discounts[:DISCOUNTS_MAX])
+        ),
+    ]
+    for pointer, amount, amount_min in bounded:
+        if not amount_min <= amount <= AMOUNT_MAX:
+            yield Refusal(
+                Rule.AMOUNT_OUT_OF_RANGE,
+                pointer,
+                f"This amount is {amount_min} to {AMOUNT_MAX} minor units.",
+            )
+    if len(order.discounts) > DISCOUNTS_MAX:
+        yield Refusal(
+            Rule.DISCOUNTS_TOO_MANY,
+            "/discounts",
+            f"An order has at most {DISCOUNTS_MAX} discounts.",
+        )
+    if order.discounted > order.subtotal:
+        yield Refusal(
+            Rule.DISCOUNT_EXCEEDS_SUBTOTAL,
+            "/discounts",
+            "The discounts are more than the lines add up to.",
+        )
+    expected = order.subtotal - order.discounted + order.shipping + order.tax
+    if order.total != expected:
+        yield Refusal(
+            Rule.TOTAL_DOES_NOT_ADD_UP,
+            "/total",
+            f"Lines less discounts plus shipping and tax make {expected} minor units,"
+            f" not {order.total}.",
+        )
+
+
+def _payment(order_id: str, order: Order, terms: Terms) -> Iterator[Refusal]:
+    payment = order.payment
+    if payment.amount != order.total:
+        yield Refusal(
+            Rule.PAYMENT_AMOUNT_DIFFERS, "/payment/amount", "The payment differs from the total."
+        )
+    if payment.currency != order.currency:
+        yield Refusal(
+            Rule.PAYMENT_CURRENCY_DIFFERS,
+            "/payment/currency",
+            "The payment's currency differs from the order's.",
+        )
+    verdict = verify(payment, order_id, terms.receipt_keys)
+    if verdict == "key_unknown":
+        yield Refusal(
+            Rule.RECEIPT_KEY_UNKNOWN,
+            "/payment/receipt",
+            "The receipt names no key that is in force.",
+        )
+    if verdict == "invalid":
+        yield Refusal(
+            Rule.RECEIPT_INVALID,
+            "/payment/receipt",
+            "The receipt is not the gateway's for this order id, reference, amount and currency.",
+        )
+
+
+def _is_text(text: str, length_max: int) -> bool:
+    # isprintable() is false for control characters, line breaks and lone surrogates.
+    return 0 < len(text) <= length_max and text.isprintable() and not text.isspace()
+
+
+def _text_detail(length_max: int) -> str:
+    return f"1 to {length_max} printable characters."
+
+
+_PRECEDENCE: Mapping[Rule, int] = {rule: position for position, rule in enumerate(Rule)}

@@ -1,0 +1,177 @@
+"""The saga: what is still owed to an order, as a pure function of its facts.
+
+    reserve ─┬─ done ──▶ ship ∥ post ─┬─ both done ───────────────────▶ confirmed
+             │                        ├─ ship refused ─▶ release, refund ▶ rejected
+             │                        └─ post refused ─▶ recall the shipment, release, refund
+             └─ refused ─▶ refund ──────────────────────────────────────▶ rejected
+
+    cancellation before the reservation is known ─▶ release, refund ────▶ cancelled
+    cancellation after it ─▶ cancel the shipment ─┬─ done ─▶ release, refund ▶ cancelled
+                                                  └─ refused (too late) ─────▶ stays confirmed
+
+One rule makes it safe without locks, claims or a second write: **whatever has been commanded is
+brought to a known outcome, and only then undone.** A command is never withdrawn, because nobody can
+know whether a copy of it is under way. So the decision must be able to tell from the facts alone
+which commands were given, and it can: `ship` and `post` are commanded when the reservation is known
+and no cancellation was there before it, and a cancellation records on which side of the reservation
+it fell (its write is conditional on that).
+
+Facts are recorded when they arrive, also late ones, each written once. `owed` depends only on which
+facts are there, so their order of arrival cannot matter. tests/orders/domain/test_saga.py visits
+every reachable state.
+
+The price: an order cancelled while fulfilment is down is shipped and stopped again once fulfilment
+is back, where a claim before each call would have spared both calls at two more writes an order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+Downstream = Literal["inventory", "fulfilment", "accounting"]
+DOWNSTREAMS: tuple[Downstream, ...] = ("inventory", "fulfilment", "accounting")
+
+
+class Step(StrEnum):
+    RESERVE = "reserve"
+    SHIP = "ship"
+    POST = "post"
+    CANCEL_SHIPMENT = "cancel_shipment"
+    RECALL_SHIPMENT = "recall_shipment"
+    RELEASE = "release"
+    REFUND = "refund"
+
+
+DOWNSTREAM_OF: Mapping[Step, Downstream] = {
+    Step.RESERVE: "inventory",
+    Step.RELEASE: "inventory",
+    Step.SHIP: "fulfilment",
+    Step.CANCEL_SHIPMENT: "fulfilment",
+    Step.RECALL_SHIPMENT: "fulfilment",
+    Step.POST: "accounting",
+    Step.REFUND: "accounting",
+}
+
+#: Steps that a downstream may refuse. The others undo something that stands: a refusal there
+#: breaks the downstream's contract and is for a person to see.
+REFUSABLE = frozenset({Step.RESERVE, Step.SHIP, Step.POST, Step.CANCEL_SHIPMENT})
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A downstream's final answer to one step.
+
+    `at` is Unix milliseconds by our clock. `reference` is the downstream's own name for what it
+    did. `refusal` is its code for why it will not (`out_of_stock`), None when it was done.
+    """
+
+    at: int
+    reference: str | None = None
+    refusal: str | None = None
+
+    @property
+    def done(self) -> bool:
+        return self.refusal is None
+
+
+@dataclass(frozen=True, slots=True)
+class Cancellation:
+    """The customer's wish. `before_reservation`: written while the reserve outcome was unknown."""
+
+    at: int
+    before_reservation: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that is known of an order's progress. Empty for an order just accepted."""
+
+    outcomes: Mapping[Step, Outcome] = field(default_factory=dict)
+    cancellation: Cancellation | None = None
+
+    def known(self, step: Step) -> bool:
+        return step in self.outcomes
+
+    def done(self, step: Step) -> bool:
+        outcome = self.outcomes.get(step)
+        return outcome is not None and outcome.done
+
+    def refused(self, step: Step) -> bool:
+        outcome = self.outcomes.get(step)
+        return outcome is not None and not outcome.done
+
+
+def owed(facts: Facts) -> frozenset[Step]:
+    """The steps that have been or must now be commanded, and whose outcome is not known yet."""
+    steps = {Step.RESERVE}
+    if proceeding(facts):
+        steps |= {Step.SHIP, Step.POST}
+    if facts.done(Step.SHIP):
+        steps |= _stopping_the_shipment(facts)
+    if undoing(facts):
+        if facts.done(Step.RESERVE) and _nothing_ships(facts):
+            steps.add(Step.RELEASE)
+        # Money goes back when accounting's own books are known: a refund must never overtake
+        # the posting that it reverses.
+        if facts.known(Step.POST) or not proceeding(facts):
+            steps.add(Step.REFUND)
+    return frozenset(step for step in steps if not facts.known(step))
+
+
+def newly_owed(before: Facts, after: Facts) -> frozenset[Step]:
+    """What a change of facts adds to the debt: these commands must be given now.
+
+    What was owed before has been commanded before; giving it again would only multiply messages.
+    """
+    return owed(after) - owed(before)
+
+
+def settled(facts: Facts) -> bool:
+    """Nothing is owed any more: the order is confirmed, rejected or cancelled."""
+    return not owed(facts)
+
+
+def proceeding(facts: Facts) -> bool:
+    """Stock is held and the customer had not cancelled before: shipping and posting are ordered."""
+    cancelled_first = facts.cancellation is not None and facts.cancellation.before_reservation
+    return facts.done(Step.RESERVE) and not cancelled_first
+
+
+def refused(facts: Facts) -> bool:
+    """A downstream has refused a step without which there is no order."""
+    return any(facts.refused(step) for step in (Step.RESERVE, Step.SHIP, Step.POST))
+
+
+def cancelled(facts: Facts) -> bool:
+    """The customer's cancellation is in effect: it came first, or the shipment was stopped."""
+    if facts.cancellation is None:
+        return False
+    return facts.cancellation.before_reservation or facts.done(Step.CANCEL_SHIPMENT)
+
+
+def undoing(facts: Facts) -> bool:
+    return refused(facts) or cancelled(facts)
+
+
+def _stopping_the_shipment(facts: Facts) -> set[Step]:
+    """How a standing shipment is stopped, if it must be: asked for the customer, insisted for us.
+
+    Fulfilment may say `too_late` to a customer. When accounting has refused, the goods must come
+    back wherever they are, so that is another command, which fulfilment cannot refuse.
+    """
+    if refused(facts):
+        return set() if facts.done(Step.CANCEL_SHIPMENT) else {Step.RECALL_SHIPMENT}
+    return {Step.CANCEL_SHIPMENT} if facts.cancellation is not None else set()
+
+
+def _nothing_ships(facts: Facts) -> bool:
+    if not proceeding(facts):
+        return True
+    return (
+        facts.refused(Step.SHIP)
+        or facts.done(Step.CANCEL_SHIPMENT)
+        or facts.done(Step.RECALL_SHIPMENT)
+    )

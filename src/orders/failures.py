@@ -1,0 +1,25 @@
+"""When the outside lets us down.
+
+    Failure
+    ├── TransientFailure   throttled, timed out, unreachable: the same call may go well later.
+    │                      What it did is unknown, so it is asked again under the same key.
+    └── PermanentFailure   a contract broken by either side: asking again cannot help, a person
+                           must see it.
+
+Adapters translate their library's exceptions into these in one place each. A refusal is not a
+failure (orders.domain.refusals), and a bug is neither: it stays an ordinary exception.
+"""
+
+from __future__ import annotations
+
+
+class Failure(Exception):
+    """Base of both; its text never holds personal data, so that it can be logged as it is."""
+
+
+class TransientFailure(Failure):
+    pass
+
+
+class PermanentFailure(Failure):
+    pass

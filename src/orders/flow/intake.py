@@ -1,0 +1,101 @@
+"""intake: accept an order or refuse it, at once; take a customer's wish to cancel.
+
+Promise: `acknowledged_is_durable`, `one_order_per_id`. An order is answered as accepted only when
+the table has it. One conditional write tells a new order, a retry and a clash apart, with no read
+and no second table; a record of idempotency beside the order would cost two more writes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from orders.domain.order import AcceptedOrder, Order, OrderKey
+from orders.domain.refusals import BROKEN_BY_TIME, Refusal, Rule, Terms, broken_rules
+from orders.domain.saga import Facts
+from orders.domain.status import Status, status
+from orders.ports import Clock, Orders, ReceiptKeys
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """The order lies in the table. `new` is false for the same order sent again."""
+
+    order: AcceptedOrder
+    new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CancellationTaken:
+    key: OrderKey
+    facts: Facts
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    refusals: tuple[Refusal, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    orders: Orders
+    receipt_keys: ReceiptKeys
+    clock: Clock
+    currencies: frozenset[str]
+
+    def place(
+        self, key: OrderKey, order: Order, digest: bytes, *, wholesale_allowed: bool
+    ) -> Acknowledged | Refused:
+        """Accept an order under the client's id, or name every rule that it breaks.
+
+        `digest` identifies the content: the same again is a retry, another is a clash.
+        """
+        now = self.clock.now()
+        terms = Terms(self.currencies, self.receipt_keys.in_force(), wholesale_allowed, now)
+        refusals = broken_rules(key.order_id, order, terms)
+        if refusals:
+            return self._retry_of_an_older_order(key, digest, refusals)
+        accepted = AcceptedOrder(key, now, digest, order)
+        there = self.orders.place(accepted)
+        if there is None:
+            return Acknowledged(accepted, new=True)
+        return _same_or_clash(there, digest)
+
+    def cancel(self, key: OrderKey) -> CancellationTaken | Refused:
+        """Take the customer's wish to cancel. Asking again changes nothing."""
+        progress = self.orders.progress(key)
+        if progress is None:
+            return Refused((NOT_FOUND,))
+        if status(progress.facts) in (Status.REJECTING, Status.REJECTED):
+            return Refused(
+                (Refusal(Rule.ORDER_REJECTED, "", "The order was rejected: nothing to cancel."),)
+            )
+        if progress.facts.cancellation is not None:
+            return CancellationTaken(key, progress.facts)
+        return CancellationTaken(key, self.orders.request_cancellation(key, self.clock.now()))
+
+    def _retry_of_an_older_order(
+        self, key: OrderKey, digest: bytes, refusals: list[Refusal]
+    ) -> Acknowledged | Refused:
+        """An order that exists is not refused for what only time has changed."""
+        if all(refusal.rule in BROKEN_BY_TIME for refusal in refusals):
+            there = self.orders.find(key)
+            if there is not None:
+                return _same_or_clash(there, digest)
+        return Refused(tuple(refusals))
+
+
+NOT_FOUND = Refusal(Rule.ORDER_NOT_FOUND, "", "This customer has no order under this id.")
+
+
+def _same_or_clash(there: AcceptedOrder, digest: bytes) -> Acknowledged | Refused:
+    if there.digest == digest:
+        return Acknowledged(there, new=False)
+    return Refused(
+        (
+            Refusal(
+                Rule.ORDER_ID_TAKEN,
+                "",
+                "This order id already holds another order: make a new id for this one.",
+            ),
+        )
+    )

@@ -1,0 +1,147 @@
+"""The HTTP API's requests and answers (payload format 2.0), with problems as of RFC 9457."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from orders.domain.order import OrderKey
+from orders.domain.refusals import CUSTOMER_ID_MAX, Refusal, Rule
+
+# An order of 2,000 lines is about 150 KB. This keeps every order below the table's 400 KB an item
+# and a queue's 1 MiB a message, whatever its content.
+BODY_BYTES_MAX = 256 * 1024
+# More violations than this do not help anybody to mend an order; the count of all is given.
+VIOLATIONS_MAX = 1_000
+RETRY_AFTER_SECONDS = 2
+
+_STATUS_OF: Mapping[Rule, int] = {
+    Rule.CUSTOMER_UNKNOWN: 401,
+    Rule.WHOLESALE_NOT_ALLOWED: 403,
+    Rule.BODY_NOT_JSON: 400,
+    Rule.BODY_TOO_LARGE: 413,
+    Rule.ORDER_ID_TAKEN: 409,
+    Rule.ORDER_NOT_FOUND: 404,
+    Rule.ORDER_REJECTED: 409,
+    Rule.LIMIT_INVALID: 400,
+    Rule.CURSOR_INVALID: 400,
+}
+_BROKEN_CONTENT = 422
+
+_TITLES: Mapping[int, str] = {
+    400: "The request can't be read",
+    401: "The customer is not known",
+    403: "Not allowed for this customer",
+    404: "No such order",
+    409: "In conflict with what is there",
+    413: "The order is too large",
+    422: "The order can't be accepted",
+    500: "Something is wrong on our side",
+    503: "Not possible right now",
+}
+
+Answer = dict[str, Any]
+ApiEvent = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, from the token that the gateway has verified."""
+
+    customer_id: str
+    groups: frozenset[str]
+
+
+def caller(event: ApiEvent, groups_claim: str = "") -> Caller | Refusal:
+    claims = event["requestContext"].get("authorizer", {}).get("jwt", {}).get("claims", {})
+    customer_id = claims.get("sub", "")
+    if not 0 < len(customer_id) <= CUSTOMER_ID_MAX:
+        return Refusal(Rule.CUSTOMER_UNKNOWN, "", "The token names no customer (claim sub).")
+    return Caller(customer_id, _groups(claims.get(groups_claim)))
+
+
+def order_key(event: ApiEvent, customer_id: str) -> OrderKey:
+    return OrderKey(customer_id, event["pathParameters"]["order_id"])
+
+
+def query(event: ApiEvent) -> Mapping[str, str]:
+    return event.get("queryStringParameters") or {}
+
+
+def body(event: ApiEvent) -> bytes | Refusal:
+    text = event.get("body") or ""
+    try:
+        content = base64.b64decode(text) if event.get("isBase64Encoded") else text.encode()
+    except (binascii.Error, UnicodeEncodeError):
+        return Refusal(Rule.BODY_NOT_JSON, "", "The body is not JSON.")
+    if len(content) > BODY_BYTES_MAX:
+        return Refusal(
+            Rule.BODY_TOO_LARGE, "", f"An order's body has at most {BODY_BYTES_MAX} bytes."
+        )
+    return content
+
+
+def answer(status: int, content: object) -> Answer:
+    return _encoded(status, "application/json", content)
+
+
+def refused(refusals: Sequence[Refusal]) -> Answer:
+    """The status is that of the refusal which comes first by precedence."""
+    status = _STATUS_OF.get(refusals[0].rule, _BROKEN_CONTENT)
+    return _problem(
+        status,
+        {
+            "violations": [
+                {"rule": refusal.rule, "pointer": refusal.pointer, "detail": refusal.detail}
+                for refusal in refusals[:VIOLATIONS_MAX]
+            ],
+            "violation_count": len(refusals),
+        },
+    )
+
+
+def try_again() -> Answer:
+    """An honest no: the client is told, and may send the same again."""
+    reply = _problem(503, {"detail": "Nothing is lost: send the same request again."})
+    reply["headers"]["retry-after"] = str(RETRY_AFTER_SECONDS)
+    return reply
+
+
+def broken() -> Answer:
+    """A bug, with nothing of its inside in the answer."""
+    return _problem(500, {"detail": "The request was not carried out. It is safe to send again."})
+
+
+def timestamp(milliseconds: int) -> str:
+    """RFC 3339 in UTC: `2026-11-23T10:00:00.123Z`."""
+    at = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return at.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+
+
+def _problem(status: int, members: Mapping[str, object]) -> Answer:
+    # The status says which kind of problem it is; the violations name the rules. A type of its
+    # own for each status would only say the same again.
+    document = {"type": "about:blank", "title": _TITLES[status], "status": status, **members}
+    return _encoded(status, "application/problem+json", document)
+
+
+def _encoded(status: int, content_type: str, content: object) -> Answer:
+    return {
+        "statusCode": status,
+        # Answers are one customer's own: no cache on the way may keep them.
+        "headers": {"content-type": content_type, "cache-control": "no-store"},
+        "body": msgspec.json.encode(content).decode(),
+    }
+
+
+def _groups(claim: object) -> frozenset[str]:
+    """The gateway hands a list claim over as text: `[wholesale staff]`."""
+    if isinstance(claim, str):
+        return frozenset(claim.strip("[]").replace(",", " ").split())
+    return frozenset(claim) if isinstance(claim, list) else frozenset()

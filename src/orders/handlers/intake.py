@@ -1,0 +1,103 @@
+"""PUT /orders/{order_id} and PUT /orders/{order_id}/cancellation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orders import wiring
+from orders.domain.order import OrderKey
+from orders.domain.refusals import Refusal
+from orders.domain.status import status
+from orders.failures import TransientFailure
+from orders.flow.intake import Acknowledged, CancellationTaken, Refused
+from orders.handlers import http, wire
+from orders.telemetry import place_of
+from orders.wiring import IntakeParts
+
+
+def handler(event: http.ApiEvent, _context: object) -> http.Answer:
+    return handle(event, wiring.intake())
+
+
+def handle(event: http.ApiEvent, parts: IntakeParts) -> http.Answer:
+    """Always an answer, never an exception: the client must know whether to send it again."""
+    started = parts.clock.now()
+    log: dict[str, Any] = {}
+    try:
+        outcome, reply = _route(event, parts, log)
+    except TransientFailure as failure:
+        outcome, reply = "unavailable", http.try_again()
+        log["detail"] = str(failure)
+    except Exception as bug:  # noqa: BLE001 - the last resort of a request
+        outcome, reply = "bug", http.broken()
+        log["error"] = place_of(bug)
+    parts.log("intake", outcome, duration_ms=parts.clock.now() - started, **log)
+    return reply
+
+
+def _route(
+    event: http.ApiEvent, parts: IntakeParts, log: dict[str, Any]
+) -> tuple[str, http.Answer]:
+    caller = http.caller(event, parts.settings.groups_claim)
+    if isinstance(caller, Refusal):
+        return _refused(Refused((caller,)), log)
+    key = http.order_key(event, caller.customer_id)
+    log |= {"order_id": key.order_id, "customer": key.customer_hash}
+    if event["routeKey"] == "PUT /orders/{order_id}/cancellation":
+        return _cancel(key, parts, log)
+    return _place(event, key, caller, parts, log)
+
+
+def _place(
+    event: http.ApiEvent,
+    key: OrderKey,
+    caller: http.Caller,
+    parts: IntakeParts,
+    log: dict[str, Any],
+) -> tuple[str, http.Answer]:
+    body = http.body(event)
+    if isinstance(body, Refusal):
+        return _refused(Refused((body,)), log)
+    content = wire.content_of(body)
+    if isinstance(content, list):
+        return _refused(Refused(tuple(content)), log)
+    wholesale_allowed = parts.settings.wholesale_group in caller.groups
+    result = parts.intake.place(
+        key, content.order, content.digest, wholesale_allowed=wholesale_allowed
+    )
+    if isinstance(result, Refused):
+        return _refused(result, log)
+    return _acknowledged(result)
+
+
+def _cancel(key: OrderKey, parts: IntakeParts, log: dict[str, Any]) -> tuple[str, http.Answer]:
+    result = parts.intake.cancel(key)
+    if isinstance(result, Refused):
+        return _refused(result, log)
+    return _cancellation_taken(result)
+
+
+def _acknowledged(result: Acknowledged) -> tuple[str, http.Answer]:
+    accepted = result.order
+    reply = http.answer(
+        201 if result.new else 200,
+        {
+            "order_id": accepted.key.order_id,
+            "accepted_at": http.timestamp(accepted.accepted_at),
+            "total": accepted.order.total,
+            "currency": accepted.order.currency,
+        },
+    )
+    return "accepted" if result.new else "replayed", reply
+
+
+def _cancellation_taken(result: CancellationTaken) -> tuple[str, http.Answer]:
+    reply = http.answer(
+        202, {"order_id": result.key.order_id, "status": status(result.facts).value}
+    )
+    return "cancellation_taken", reply
+
+
+def _refused(result: Refused, log: dict[str, Any]) -> tuple[str, http.Answer]:
+    log["rules"] = sorted({refusal.rule.value for refusal in result.refusals})
+    return "refused", http.refused(result.refusals)

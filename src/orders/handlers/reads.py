@@ -1,0 +1,147 @@
+"""GET /orders/{order_id} and GET /orders."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import asdict
+from typing import Any
+
+from orders import wiring
+from orders.domain.order import is_order_id
+from orders.domain.refusals import Refusal, Rule
+from orders.domain.saga import settled
+from orders.domain.status import cancellation_outcome, reason, status
+from orders.failures import TransientFailure
+from orders.flow.intake import NOT_FOUND
+from orders.flow.reads import PAGE_DEFAULT, PAGE_MAX
+from orders.handlers import http
+from orders.ports import Progress
+from orders.telemetry import place_of
+from orders.wiring import ReadsParts
+
+
+def handler(event: http.ApiEvent, _context: object) -> http.Answer:
+    return handle(event, wiring.reads())
+
+
+def handle(event: http.ApiEvent, parts: ReadsParts) -> http.Answer:
+    """Reads that go well are not logged: they are the cheapest requests, and the gateway counts
+    them. What fails is."""
+    try:
+        caller = http.caller(event)
+        if isinstance(caller, Refusal):
+            return http.refused((caller,))
+        if event["routeKey"] == "GET /orders":
+            return _history(event, caller.customer_id, parts)
+        return _order(event, caller.customer_id, parts)
+    except TransientFailure as failure:
+        parts.log("reads", "unavailable", detail=str(failure))
+        return http.try_again()
+    except Exception as bug:  # noqa: BLE001 - the last resort of a request
+        parts.log("reads", "bug", error=place_of(bug))
+        return http.broken()
+
+
+def _order(event: http.ApiEvent, customer_id: str, parts: ReadsParts) -> http.Answer:
+    key = http.order_key(event, customer_id)
+    # What is no order id can't be an order; it is not worth a read.
+    progress = parts.reads.order(key) if is_order_id(key.order_id) else None
+    if progress is None:
+        return http.refused((NOT_FOUND,))
+    return http.answer(200, whole(progress))
+
+
+def _history(event: http.ApiEvent, customer_id: str, parts: ReadsParts) -> http.Answer:
+    query = http.query(event)
+    refusals = []
+    limit = _limit(query.get("limit"))
+    if limit is None:
+        detail = f"A limit is 1 to {PAGE_MAX} orders."
+        refusals.append(Refusal(Rule.LIMIT_INVALID, "", detail))
+    before = _before(query.get("cursor"))
+    if before == "":
+        detail = "A cursor is what an earlier answer gave."
+        refusals.append(Refusal(Rule.CURSOR_INVALID, "", detail))
+    if limit is None or refusals:
+        return http.refused(refusals)
+    page = parts.reads.history(customer_id, limit, before)
+    return http.answer(
+        200,
+        {"orders": [summary(entry) for entry in page.orders], "cursor": _cursor(page.before)},
+    )
+
+
+def summary(progress: Progress) -> dict[str, Any]:
+    """An order as a line of the history."""
+    accepted = progress.order
+    return {
+        "order_id": accepted.key.order_id,
+        "status": status(progress.facts).value,
+        "reason": reason(progress.facts),
+        "settled": settled(progress.facts),
+        "accepted_at": http.timestamp(accepted.accepted_at),
+        "total": accepted.order.total,
+        "currency": accepted.order.currency,
+        "channel": accepted.order.channel,
+        "line_count": len(accepted.order.lines),
+    }
+
+
+def whole(progress: Progress) -> dict[str, Any]:
+    """An order with its content and what has become of each step so far."""
+    facts = progress.facts
+    content = asdict(progress.order.order)
+    # The receipt proves the payment to us; nobody needs it back.
+    del content["payment"]["receipt"]
+    wish = facts.cancellation
+    return {
+        "order_id": progress.order.key.order_id,
+        "status": status(facts).value,
+        "reason": reason(facts),
+        "settled": settled(facts),
+        "accepted_at": http.timestamp(progress.order.accepted_at),
+        "order": content,
+        "steps": [
+            {
+                "step": step.value,
+                "outcome": "done" if outcome.done else "refused",
+                "at": http.timestamp(outcome.at),
+                "reference": outcome.reference,
+                "reason": outcome.refusal,
+            }
+            for step, outcome in sorted(facts.outcomes.items(), key=lambda fact: fact[1].at)
+        ],
+        "cancellation": None
+        if wish is None
+        else {
+            "requested_at": http.timestamp(wish.at),
+            "outcome": cancellation_outcome(facts),
+        },
+    }
+
+
+def _limit(text: str | None) -> int | None:
+    if text is None:
+        return PAGE_DEFAULT
+    # isdecimal() alone admits other scripts' digits, which are no fault but no limit either.
+    if not (text.isascii() and text.isdecimal() and len(text) <= 4):
+        return None
+    limit = int(text)
+    return limit if 1 <= limit <= PAGE_MAX else None
+
+
+def _cursor(before: str | None) -> str | None:
+    """Opaque to clients, so that its form may change. It holds no customer: that is the token's."""
+    return None if before is None else base64.urlsafe_b64encode(before.encode()).decode()
+
+
+def _before(cursor: str | None) -> str | None:
+    """The order id in a cursor, None without a cursor, "" for what is no cursor of ours."""
+    if cursor is None:
+        return None
+    try:
+        before = base64.urlsafe_b64decode(cursor.encode("ascii")).decode("ascii")
+    except (binascii.Error, UnicodeError):
+        return ""
+    return before if is_order_id(before) else ""

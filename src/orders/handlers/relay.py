@@ -1,0 +1,68 @@
+"""The table's stream, in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from orders import wiring
+from orders.aws import items
+from orders.flow.relay import Change, FactsChanged, OrderPlaced
+from orders.telemetry import place_of
+from orders.wiring import RelayParts
+
+Record = Mapping[str, Any]
+
+
+def handler(event: Mapping[str, Any], _context: object) -> None:
+    handle(event, wiring.relay())
+
+
+def handle(event: Mapping[str, Any], parts: RelayParts) -> None:
+    """Raises when anything could not be sent, so that the stream brings the whole batch again.
+
+    Naming the failed records in the answer (a partial batch response) would repeat less, but a
+    batch whose answer goes unread would then be lost in silence; sending again is safe.
+    """
+    started = parts.clock.now()
+    changes = []
+    for record in event["Records"]:
+        try:
+            change = change_of(record)
+        except Exception as bug:  # noqa: BLE001 - one poison record must not hold up its shard
+            _set_aside(record, bug, parts)
+            continue
+        if change is not None:
+            changes.append(change)
+    commands, events = parts.relay.relay(changes)
+    parts.log(
+        "relay",
+        "sent",
+        records=len(event["Records"]),
+        commands=len(commands),
+        events=len(events),
+        duration_ms=parts.clock.now() - started,
+    )
+
+
+def change_of(record: Record) -> Change | None:
+    """What a stream record says; None for a removal (an erased customer, say)."""
+    images = record["dynamodb"]
+    after = images.get("NewImage")
+    if record["eventName"] == "REMOVE" or after is None:
+        return None
+    before = images.get("OldImage")
+    if items.is_progress(after):
+        return FactsChanged(items.key_of(after), items.facts(before), items.facts(after))
+    # An order is written once. A rewritten one (a restore, a migration) is not placed again.
+    return OrderPlaced(items.accepted_order(after)) if before is None else None
+
+
+def _set_aside(record: Record, bug: Exception, parts: RelayParts) -> None:
+    """Only the keys go to the dead letters: the order itself stays in the table, and only there."""
+    keys = {name: value.get("S") for name, value in record["dynamodb"]["Keys"].items()}
+    message = {"keys": keys, "sequence_number": record["dynamodb"].get("SequenceNumber")}
+    parts.dead_letters.set_aside(msgspec.json.encode(message).decode(), place_of(bug))
+    parts.log("relay", "set_aside", order_id=keys.get("sk"), error=place_of(bug))

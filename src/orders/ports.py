@@ -1,0 +1,123 @@
+"""What the use cases need of the outside, in their own words. Adapters in orders.aws and
+orders.downstream, in-memory ones in simulation/.
+
+Every method may raise `TransientFailure` or `PermanentFailure` (orders.failures).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from orders.domain.events import Event
+from orders.domain.order import AcceptedOrder, Order, OrderKey
+from orders.domain.saga import Facts, Outcome, Step
+
+#: Steps that say what was ordered or paid. The others only name the order, which the command does.
+NEEDS_ORDER = frozenset({Step.RESERVE, Step.SHIP, Step.POST, Step.REFUND})
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One step to be done for one order.
+
+    `order` travels along where it is known and small; otherwise the receiver reads it if the step
+    needs it.
+    """
+
+    key: OrderKey
+    step: Step
+    order: Order | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """An order with all that is known of it."""
+
+    order: AcceptedOrder
+    facts: Facts
+
+
+class Orders(Protocol):
+    """The table. Every write is conditional; nothing is ever overwritten."""
+
+    def place(self, order: AcceptedOrder) -> AcceptedOrder | None:
+        """Store a new order durably. Returns the order already there under this key, if any."""
+
+    def find(self, key: OrderKey) -> AcceptedOrder | None:
+        """The order as accepted, without its progress."""
+
+    def progress(self, key: OrderKey) -> Progress | None:
+        """The order and its facts, no older than this call."""
+
+    def history(
+        self, customer_id: str, limit: int, before: str | None
+    ) -> tuple[Sequence[Progress], str | None]:
+        """A customer's orders, newest first, and the id to go on before, None at the end."""
+
+    def record(self, key: OrderKey, step: Step, outcome: Outcome) -> Outcome | None:
+        """Write a fact once. Returns the fact already there for this step, if any."""
+
+    def request_cancellation(self, key: OrderKey, at: int) -> Facts:
+        """Write the customer's wish once, on the side of the reservation where it falls.
+
+        Returns the facts as they stand after it.
+        """
+
+
+class Commands(Protocol):
+    """The three command queues."""
+
+    def send(self, commands: Sequence[Command]) -> None:
+        """Send all, in as few requests as may be. Raises when any was not taken: some may have
+        been, and are sent again with the rest."""
+
+
+class Events(Protocol):
+    """The order-events topic."""
+
+    def publish(self, events: Sequence[Event]) -> None:
+        """As `Commands.send`."""
+
+
+class DownstreamService(Protocol):
+    """Inventory, fulfilment or accounting, as seen from one delivery."""
+
+    def perform(self, command: Command) -> Outcome:
+        """Have one step done, or learn that it was done before: the key is the same each time.
+
+        `command.order` is there for each step in `NEEDS_ORDER`. Raises TransientFailure when the
+        outcome is unknown.
+        """
+
+
+class Inbox(Protocol):
+    """The queue that a delivery came from."""
+
+    def postpone(self, receipt: str, seconds: int) -> None:
+        """Have this message come again, no sooner than in so many seconds."""
+
+    def set_aside(self, message: str, reason: str) -> None:
+        """Put a message where a person sees it, with the reason."""
+
+
+class ReceiptKeys(Protocol):
+    def in_force(self) -> Mapping[str, bytes]:
+        """The payment gateway's keys by key id: two while one replaces the other."""
+
+
+class Clock(Protocol):
+    def now(self) -> int:
+        """Unix milliseconds."""
+
+
+class Jitter(Protocol):
+    def __call__(self) -> float:
+        """A random number in [0, 1)."""
+
+
+class Log(Protocol):
+    """One wide event per order and step: the same field names everywhere, no personal data."""
+
+    def __call__(self, step: str, outcome: str, **fields: object) -> None: ...

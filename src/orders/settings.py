@@ -1,0 +1,126 @@
+"""What a deployed function is told by its environment, read once and checked.
+
+A missing or unreadable setting is named at the first start, not at the first order that needs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from orders.domain.saga import DOWNSTREAMS, Downstream
+
+Auth = Literal["api_key", "sigv4"]
+
+
+class SettingInvalid(Exception):
+    """A setting is missing or makes no sense: the deployment is at fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeSettings:
+    stage: str
+    orders_table: str
+    receipt_keys_parameter: str
+    currencies: frozenset[str]
+    groups_claim: str
+    wholesale_group: str
+
+    @staticmethod
+    def read(environment: Mapping[str, str]) -> IntakeSettings:
+        return IntakeSettings(
+            stage=_text(environment, "STAGE"),
+            orders_table=_text(environment, "ORDERS_TABLE"),
+            receipt_keys_parameter=_text(environment, "RECEIPT_KEYS_PARAMETER"),
+            currencies=frozenset(_text(environment, "CURRENCIES").split(",")),
+            groups_claim=_text(environment, "GROUPS_CLAIM"),
+            wholesale_group=_text(environment, "WHOLESALE_GROUP"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RelaySettings:
+    stage: str
+    queue_urls: Mapping[Downstream, str]
+    events_topic_arn: str
+    dead_letter_queue_url: str
+
+    @staticmethod
+    def read(environment: Mapping[str, str]) -> RelaySettings:
+        return RelaySettings(
+            stage=_text(environment, "STAGE"),
+            queue_urls={
+                downstream: _text(environment, f"{downstream.upper()}_QUEUE_URL")
+                for downstream in DOWNSTREAMS
+            },
+            events_topic_arn=_text(environment, "EVENTS_TOPIC_ARN"),
+            dead_letter_queue_url=_text(environment, "RELAY_DEAD_LETTER_QUEUE_URL"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverSettings:
+    stage: str
+    orders_table: str
+    downstream: Downstream
+    url: str
+    auth: Auth
+    api_key_parameter: str | None
+    timeout_seconds: float
+    queue_url: str
+    dead_letter_queue_url: str
+
+    @staticmethod
+    def read(environment: Mapping[str, str]) -> DeliverSettings:
+        auth = cast("Auth", _one_of(environment, "DOWNSTREAM_AUTH", ("api_key", "sigv4")))
+        return DeliverSettings(
+            stage=_text(environment, "STAGE"),
+            orders_table=_text(environment, "ORDERS_TABLE"),
+            downstream=cast("Downstream", _one_of(environment, "DOWNSTREAM", DOWNSTREAMS)),
+            url=_text(environment, "DOWNSTREAM_URL").rstrip("/"),
+            auth=auth,
+            api_key_parameter=(
+                _text(environment, "DOWNSTREAM_API_KEY_PARAMETER") if auth == "api_key" else None
+            ),
+            timeout_seconds=_seconds(environment, "DOWNSTREAM_TIMEOUT_SECONDS"),
+            queue_url=_text(environment, "QUEUE_URL"),
+            dead_letter_queue_url=_text(environment, "DEAD_LETTER_QUEUE_URL"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ReadsSettings:
+    stage: str
+    orders_table: str
+
+    @staticmethod
+    def read(environment: Mapping[str, str]) -> ReadsSettings:
+        return ReadsSettings(
+            stage=_text(environment, "STAGE"), orders_table=_text(environment, "ORDERS_TABLE")
+        )
+
+
+def _text(environment: Mapping[str, str], name: str) -> str:
+    value = environment.get(name, "").strip()
+    if not value:
+        raise SettingInvalid(f"{name} is not set")
+    return value
+
+
+def _one_of(environment: Mapping[str, str], name: str, allowed: tuple[str, ...]) -> str:
+    value = _text(environment, name)
+    if value not in allowed:
+        raise SettingInvalid(f"{name} is {value!r}, not one of {', '.join(allowed)}")
+    return value
+
+
+def _seconds(environment: Mapping[str, str], name: str) -> float:
+    value = _text(environment, name)
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= 60:
+        raise SettingInvalid(f"{name} is {value!r}, not a number of seconds above 0, up to 60")
+    return seconds

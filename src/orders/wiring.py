@@ -1,0 +1,180 @@
+"""The composition root: the only place that knows both the use cases and the adapters.
+
+Parts are made once per process, at the first event. Clock, randomness, environment and output
+enter here and nowhere else, which is what lets a simulation run the same code.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any, Protocol
+
+import urllib3
+
+from orders.aws.clients import client
+from orders.aws.parameters import SecureParameter, SsmReceiptKeys
+from orders.aws.queues import SqsCommands, SqsDeadLetters, SqsInbox
+from orders.aws.signing import sigv4_headers
+from orders.aws.table import DynamoOrders
+from orders.aws.topic import SnsEvents
+from orders.downstream import REQUEST_OF
+from orders.downstream.http import Authorise, HttpDownstream
+from orders.flow.deliver import Deliver
+from orders.flow.intake import Intake
+from orders.flow.reads import Reads
+from orders.flow.relay import Relay
+from orders.ports import Clock, Log
+from orders.settings import DeliverSettings, IntakeSettings, ReadsSettings, RelaySettings
+from orders.telemetry import JsonLines
+
+# As many as one batch holds, so that no message waits for another one's downstream.
+SIDE_BY_SIDE_MAX = 10
+CONNECT_TIMEOUT_SECONDS = 2.0
+
+
+class SystemClock:
+    def now(self) -> int:
+        return time.time_ns() // 1_000_000
+
+
+class SideBySide(Protocol):
+    def __call__(
+        self, work: Callable[[Mapping[str, Any]], bool], records: Iterable[Mapping[str, Any]], /
+    ) -> Iterable[bool]:
+        """The results of `work` on each record, in the order of the records."""
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeParts:
+    intake: Intake
+    settings: IntakeSettings
+    clock: Clock
+    log: Log
+
+
+@dataclass(frozen=True, slots=True)
+class RelayParts:
+    relay: Relay
+    dead_letters: SqsDeadLetters
+    clock: Clock
+    log: Log
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverParts:
+    deliver: Deliver
+    settings: DeliverSettings
+    side_by_side: SideBySide
+    clock: Clock
+    log: Log
+
+
+@dataclass(frozen=True, slots=True)
+class ReadsParts:
+    reads: Reads
+    log: Log
+
+
+@cache
+def intake() -> IntakeParts:
+    settings = IntakeSettings.read(os.environ)
+    clock = SystemClock()
+    keys = SecureParameter(partial(client, "ssm"), settings.receipt_keys_parameter, clock)
+    return IntakeParts(
+        Intake(
+            orders=DynamoOrders(client("dynamodb"), settings.orders_table),
+            receipt_keys=SsmReceiptKeys(keys),
+            clock=clock,
+            currencies=settings.currencies,
+        ),
+        settings,
+        clock,
+        _log(settings.stage, clock),
+    )
+
+
+@cache
+def relay() -> RelayParts:
+    settings = RelaySettings.read(os.environ)
+    clock = SystemClock()
+    sqs = client("sqs")
+    return RelayParts(
+        Relay(
+            commands=SqsCommands(sqs, settings.queue_urls),
+            events=SnsEvents(client("sns"), settings.events_topic_arn),
+        ),
+        SqsDeadLetters(sqs, settings.dead_letter_queue_url),
+        clock,
+        _log(settings.stage, clock),
+    )
+
+
+@cache
+def deliver() -> DeliverParts:
+    settings = DeliverSettings.read(os.environ)
+    clock = SystemClock()
+    sqs = client("sqs")
+    downstream = HttpDownstream(
+        request_of=REQUEST_OF[settings.downstream],
+        url=settings.url,
+        pool=urllib3.PoolManager(
+            maxsize=SIDE_BY_SIDE_MAX,
+            timeout=urllib3.Timeout(
+                connect=min(CONNECT_TIMEOUT_SECONDS, settings.timeout_seconds),
+                read=settings.timeout_seconds,
+            ),
+        ),
+        authorise=_authorise(settings, clock),
+        clock=clock,
+    )
+    return DeliverParts(
+        Deliver(
+            orders=DynamoOrders(client("dynamodb"), settings.orders_table),
+            downstream=downstream,
+            inbox=SqsInbox(
+                sqs, settings.queue_url, SqsDeadLetters(sqs, settings.dead_letter_queue_url)
+            ),
+            # Spreads retries; nobody gains by guessing it.
+            jitter=random.random,
+        ),
+        settings,
+        ThreadPoolExecutor(SIDE_BY_SIDE_MAX).map,
+        clock,
+        _log(settings.stage, clock),
+    )
+
+
+@cache
+def reads() -> ReadsParts:
+    settings = ReadsSettings.read(os.environ)
+    return ReadsParts(
+        Reads(DynamoOrders(client("dynamodb"), settings.orders_table)),
+        _log(settings.stage, SystemClock()),
+    )
+
+
+def _authorise(settings: DeliverSettings, clock: Clock) -> Authorise:
+    if settings.api_key_parameter is None:
+        return sigv4_headers
+    key = SecureParameter(partial(client, "ssm"), settings.api_key_parameter, clock)
+
+    def with_api_key(
+        method: str,  # noqa: ARG001 - a signature needs all four, a key none
+        url: str,  # noqa: ARG001
+        headers: Mapping[str, str],
+        body: bytes,  # noqa: ARG001
+    ) -> dict[str, str]:
+        return {**headers, "x-api-key": key.text()}
+
+    return with_api_key
+
+
+def _log(stage: str, clock: Clock) -> Log:
+    return JsonLines(sys.stdout.write, clock.now, stage)
