@@ -254,7 +254,7 @@ def _amounts(order: Order) -> Iterator[Refusal]:
             "/discounts",
             f"An order has at most {DISCOUNTS_MAX} discounts.",
         )
-    if order.discounted > order.subtotal:
+    if order.discounted > max(order.subtotal, 0):
         yield Refusal(
             Rule.DISCOUNT_EXCEEDS_SUBTOTAL,
             "/discounts",

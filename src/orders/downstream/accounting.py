@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 from orders.domain.saga import Step
 from orders.downstream.http import Request, named, order_of
 from orders.ports import Command
@@ -18,8 +16,8 @@ def request(command: Command) -> Request:
             | {
                 "channel": order.channel,
                 "currency": order.currency,
-                "lines": [asdict(line) for line in order.lines],
-                "discounts": [asdict(discount) for discount in order.discounts],
+                "lines": order.lines,
+                "discounts": order.discounts,
                 "shipping": order.shipping,
                 "tax": order.tax,
                 "total": order.total,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 from orders.domain.saga import Step
 from orders.downstream.http import Request, named, order_of
 from orders.downstream.inventory import quantities
@@ -19,7 +17,7 @@ def request(command: Command) -> Request:
             | {
                 "channel": order.channel,
                 "lines": quantities(order),
-                "address": asdict(order.address),
+                "address": order.address,
             },
         )
     if command.step is Step.CANCEL_SHIPMENT:

@@ -30,7 +30,8 @@ _UNKNOWN_OUTCOMES = frozenset({408, 425, 429})
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A POST to `path` below the downstream's URL."""
+    """A POST to `path` below the downstream's URL. The body is encoded by msgspec, which takes the
+    domain's dataclasses as they are."""
 
     path: str
     body: dict[str, object]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import asdict
 from typing import Any
+
+import msgspec
 
 from orders import wiring
 from orders.domain.order import is_order_id
@@ -91,7 +92,7 @@ def summary(progress: Progress) -> dict[str, Any]:
 def whole(progress: Progress) -> dict[str, Any]:
     """An order with its content and what has become of each step so far."""
     facts = progress.facts
-    content = asdict(progress.order.order)
+    content = msgspec.to_builtins(progress.order.order)
     # The receipt proves the payment to us; nobody needs it back.
     del content["payment"]["receipt"]
     wish = facts.cancellation

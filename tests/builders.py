@@ -1,0 +1,90 @@
+"""Orders and answers for tests: believable by default, and each test names only what it is about."""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from orders.domain.order import AcceptedOrder, Order, OrderKey
+from orders.domain.receipt import sign
+from orders.handlers.wire import Content, content_of
+
+NOW = 1_795_428_000_000  # 2026-11-23T10:00:00Z
+KEY_ID = "k1"
+KEY = b"the gateway's key for tests"
+CUSTOMER = "customer-ada"
+OTHER_CUSTOMER = "customer-bob"
+
+_sequence = itertools.count(1)
+
+
+def order_id(at: int = NOW) -> str:
+    """A new UUIDv7 whose time is `at` (Unix milliseconds). Later ones sort after earlier ones."""
+    number = (at << 80) | (0x7 << 76) | (0b10 << 62) | next(_sequence)
+    return str(uuid.UUID(int=number))
+
+
+def line(sku: str = "HEART-LIGHT", quantity: int = 2, unit_price: int = 255) -> dict[str, Any]:
+    return {"sku": sku, "quantity": quantity, "unit_price": unit_price}
+
+
+def order_body(
+    id_: str, lines: Sequence[dict[str, Any]] = (), key: bytes = KEY, **fields: Any
+) -> dict[str, Any]:
+    """An order as a client sends it: sums that add up, and a receipt signed for it."""
+    lines = [*lines] or [line()]
+    subtotal = sum(entry["quantity"] * entry["unit_price"] for entry in lines)
+    body: dict[str, Any] = {
+        "channel": "retail",
+        "currency": "GBP",
+        "lines": lines,
+        "discounts": [],
+        "shipping": 395,
+        "tax": 0,
+        "total": subtotal + 395,
+        "address": {
+            "name": "Ada Fletcher",
+            "lines": ["1 High Street"],
+            "city": "Leeds",
+            "postal_code": "LS1 4AP",
+            "country": "GB",
+        },
+        "payment": {"reference": "pay_01", "amount": subtotal + 395, "currency": "GBP"},
+        **fields,
+    }
+    payment = body["payment"]
+    payment.setdefault(
+        "receipt",
+        sign(
+            key,
+            KEY_ID,
+            order_id=id_,
+            reference=payment["reference"],
+            amount=payment["amount"],
+            currency=payment["currency"],
+        ),
+    )
+    return body
+
+
+def content(id_: str, **fields: Any) -> Content:
+    """The same, as intake reads it."""
+    read = content_of(msgspec.json.encode(order_body(id_, **fields)))
+    assert isinstance(read, Content), read
+    return read
+
+
+def an_order(**fields: Any) -> Order:
+    return content(order_id(), **fields).order
+
+
+def accepted(
+    key: OrderKey | None = None, accepted_at: int = NOW, **fields: Any
+) -> AcceptedOrder:
+    key = key or OrderKey(CUSTOMER, order_id())
+    sent = content(key.order_id, **fields)
+    return AcceptedOrder(key, accepted_at, sent.digest, sent.order)

@@ -1,0 +1,58 @@
+"""The world is told of each settled order once, under an id that stays the same."""
+
+from __future__ import annotations
+
+from orders.domain.events import Event, EventType, accepted, became_true
+from orders.domain.order import OrderKey
+from orders.domain.saga import Cancellation, Facts, Outcome, Step
+
+KEY = OrderKey("customer-ada", "0193565e-8b00-7000-8000-000000000001")
+
+
+def facts(*steps: Step, refused: Step | None = None, cancelled: bool = False) -> Facts:
+    outcomes = {step: Outcome(at=position) for position, step in enumerate(steps, start=10)}
+    if refused is not None:
+        outcomes[refused] = Outcome(at=20, refusal="out_of_stock")
+    return Facts(outcomes, Cancellation(15, before_reservation=False) if cancelled else None)
+
+
+SHIPPED = facts(Step.RESERVE, Step.SHIP)
+CONFIRMED = facts(Step.RESERVE, Step.SHIP, Step.POST)
+
+
+def test_an_accepted_order_is_announced_with_the_time_of_its_acceptance() -> None:
+    assert accepted(KEY, 7) == Event(EventType.ACCEPTED, KEY, 7)
+
+
+def test_the_last_fact_confirms_an_order() -> None:
+    assert became_true(KEY, SHIPPED, CONFIRMED) == Event(EventType.CONFIRMED, KEY, at=12)
+
+
+def test_a_fact_that_settles_nothing_is_not_announced() -> None:
+    assert became_true(KEY, Facts(), facts(Step.RESERVE)) is None
+
+
+def test_a_change_that_leaves_the_status_is_not_announced_again() -> None:
+    assert became_true(KEY, CONFIRMED, CONFIRMED) is None
+
+
+def test_a_rejection_says_why() -> None:
+    before = facts(refused=Step.RESERVE)
+    after = facts(Step.REFUND, refused=Step.RESERVE)
+    event = became_true(KEY, before, after)
+    assert event == Event(EventType.REJECTED, KEY, at=20, reason="out_of_stock")
+
+
+def test_a_cancellation_that_came_too_late_repeats_the_same_event() -> None:
+    first = became_true(KEY, SHIPPED, CONFIRMED)
+    wished = facts(Step.RESERVE, Step.SHIP, Step.POST, cancelled=True)
+    too_late = facts(
+        Step.RESERVE, Step.SHIP, Step.POST, refused=Step.CANCEL_SHIPMENT, cancelled=True
+    )
+    assert became_true(KEY, CONFIRMED, wished) is None
+    assert became_true(KEY, wished, too_late) == first
+
+
+def test_two_customers_orders_under_one_id_are_two_events() -> None:
+    other = OrderKey("customer-bob", KEY.order_id)
+    assert accepted(KEY, 7).id != accepted(other, 7).id

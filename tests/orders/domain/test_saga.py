@@ -1,0 +1,236 @@
+"""Every state that an order can reach, whatever the downstreams answer, in whatever order, and
+whenever the customer cancels."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import pytest
+
+from orders.domain.saga import (
+    DOWNSTREAM_OF,
+    REFUSABLE,
+    Cancellation,
+    Facts,
+    Outcome,
+    Step,
+    newly_owed,
+    owed,
+    settled,
+)
+from orders.domain.status import SETTLED, Status, cancellation_outcome, reason, status
+
+
+@dataclass(frozen=True)
+class State:
+    """What is on record, and which commands have ever been given."""
+
+    done: frozenset[Step] = frozenset()
+    refused: frozenset[Step] = frozenset()
+    cancellation: Cancellation | None = None
+    commanded: frozenset[Step] = frozenset()
+
+    @property
+    def facts(self) -> Facts:
+        outcomes = {step: Outcome(at=1, reference="r") for step in self.done}
+        outcomes |= {step: Outcome(at=1, refusal=f"no_{step}") for step in self.refused}
+        return Facts(outcomes, self.cancellation)
+
+    @property
+    def in_flight(self) -> frozenset[Step]:
+        return self.commanded - self.done - self.refused
+
+    def with_commands_after(self, before: Facts) -> State:
+        return replace(self, commanded=self.commanded | newly_owed(before, self.facts))
+
+
+ACCEPTED = State(commanded=owed(Facts()))
+
+
+def answers(state: State) -> Iterator[State]:
+    """Every answer that a downstream may give next to a command that it has been given."""
+    for step in state.in_flight:
+        yield replace(state, done=state.done | {step}).with_commands_after(state.facts)
+        if step in REFUSABLE:
+            yield replace(state, refused=state.refused | {step}).with_commands_after(state.facts)
+
+
+def cancellations(state: State) -> Iterator[State]:
+    if state.cancellation is None:
+        wish = Cancellation(at=1, before_reservation=not state.facts.known(Step.RESERVE))
+        yield replace(state, cancellation=wish).with_commands_after(state.facts)
+
+
+def reachable() -> dict[State, list[State]]:
+    """Every state with its successors."""
+    graph: dict[State, list[State]] = {}
+    frontier = [ACCEPTED]
+    while frontier:
+        state = frontier.pop()
+        if state in graph:
+            continue
+        graph[state] = [*answers(state), *cancellations(state)]
+        frontier += graph[state]
+    return graph
+
+
+GRAPH = reachable()
+
+
+def the_goods_are_held(state: State) -> bool:
+    return Step.RESERVE in state.done and Step.RELEASE not in state.done
+
+
+def something_ships(state: State) -> bool:
+    stopped = {Step.CANCEL_SHIPMENT, Step.RECALL_SHIPMENT} & state.done
+    return Step.SHIP in state.done and not stopped
+
+
+def test_the_whole_state_space_is_visited() -> None:
+    fates = Counter(status(state.facts) for state in GRAPH)
+    print(f"{len(GRAPH)} states, {sum(map(len, GRAPH.values()))} transitions: {dict(fates)}")
+    assert set(fates) == set(Status)
+
+
+def test_a_confirmed_order_is_reserved_shipped_and_posted_and_nothing_of_it_is_undone() -> None:
+    confirmed = [state for state in GRAPH if status(state.facts) is Status.CONFIRMED]
+    assert confirmed
+    for state in confirmed:
+        assert the_goods_are_held(state)
+        assert something_ships(state)
+        assert Step.POST in state.done
+        assert Step.REFUND not in state.commanded
+
+
+@pytest.mark.parametrize("final", [Status.REJECTED, Status.CANCELLED])
+def test_a_rejected_or_cancelled_order_holds_nothing_ships_nothing_and_is_refunded(
+    final: Status,
+) -> None:
+    undone = [state for state in GRAPH if status(state.facts) is final]
+    assert undone
+    for state in undone:
+        assert not the_goods_are_held(state)
+        assert not something_ships(state)
+        assert Step.REFUND in state.done
+
+
+def test_every_state_that_is_not_settled_waits_for_a_command_that_was_given() -> None:
+    for state in GRAPH:
+        assert owed(state.facts) <= state.in_flight
+        assert settled(state.facts) or owed(state.facts)
+
+
+def test_every_order_settles_once_the_downstreams_answer() -> None:
+    # Each answer uses up a command, and no command is given twice: no path can be endless.
+    for state in GRAPH:
+        for answered in answers(state):
+            newly_known = (answered.done | answered.refused) - (state.done | state.refused)
+            assert len(newly_known) == 1
+            assert not (answered.commanded - state.commanded) & state.commanded
+        if not list(answers(state)):
+            assert settled(state.facts)
+
+
+def test_no_command_is_given_twice() -> None:
+    for state, successors in GRAPH.items():
+        for successor in successors:
+            assert not newly_owed(state.facts, successor.facts) & state.commanded
+
+
+def test_an_order_once_rejected_or_cancelled_stays_so_whatever_comes_late() -> None:
+    for state, successors in GRAPH.items():
+        if status(state.facts) in (Status.REJECTED, Status.CANCELLED):
+            for successor in successors:
+                assert status(successor.facts) is status(state.facts)
+
+
+def test_a_confirmed_order_changes_only_by_the_customers_wish() -> None:
+    for state in GRAPH:
+        if status(state.facts) is Status.CONFIRMED:
+            for answered in answers(state):
+                assert status(answered.facts) is Status.CONFIRMED
+
+
+def test_nothing_is_shipped_or_booked_for_an_order_cancelled_before_its_reservation() -> None:
+    for state in GRAPH:
+        if state.cancellation is not None and state.cancellation.before_reservation:
+            assert not {Step.SHIP, Step.POST} & state.commanded
+
+
+def test_stock_is_released_only_when_nothing_ships_and_nothing_can() -> None:
+    for state in GRAPH:
+        if Step.RELEASE in state.commanded:
+            assert not something_ships(state)
+            assert Step.SHIP not in state.in_flight
+
+
+def test_a_refund_never_overtakes_the_posting_that_it_reverses() -> None:
+    for state in GRAPH:
+        if Step.REFUND in state.commanded:
+            assert Step.POST not in state.in_flight
+
+
+def test_only_the_steps_that_may_be_refused_ever_stand_between_an_order_and_its_end() -> None:
+    for state in GRAPH:
+        assert not state.refused - REFUSABLE
+
+
+def test_a_downstream_waits_only_for_its_own_answers_and_for_the_reservation() -> None:
+    """`failure_stays_local`: with one of fulfilment and accounting silent for ever, the other's
+    step is commanded all the same."""
+    reserved = next(state for state in answers(ACCEPTED) if Step.RESERVE in state.done)
+    assert reserved.in_flight == {Step.SHIP, Step.POST}
+    shipped = next(state for state in answers(reserved) if Step.SHIP in state.done)
+    [cancelling] = cancellations(shipped)
+    # Accounting has not answered yet, and the shipment is stopped nevertheless.
+    assert Step.CANCEL_SHIPMENT in cancelling.in_flight
+
+
+@pytest.mark.parametrize(
+    ("done", "refused", "cancellation", "expected", "why", "wish"),
+    [
+        ("", "", None, "accepted", None, None),
+        ("reserve ship post", "", None, "confirmed", None, None),
+        ("", "reserve", None, "rejecting", "no_reserve", None),
+        ("refund", "reserve", None, "rejected", "no_reserve", None),
+        ("reserve post", "ship", None, "rejecting", "no_ship", None),
+        ("reserve ship", "post", None, "rejecting", "no_post", None),
+        ("reserve ship recall_shipment release refund", "post", None, "rejected", "no_post", None),
+        ("", "", "before", "cancelling", None, "done"),
+        ("reserve release refund", "", "before", "cancelled", None, "done"),
+        ("refund", "reserve", "before", "rejected", "no_reserve", "done"),
+        ("reserve ship post", "", "after", "cancelling", None, "pending"),
+        (
+            "reserve ship post cancel_shipment release refund",
+            "",
+            "after",
+            "cancelled",
+            None,
+            "done",
+        ),
+        ("reserve ship post", "cancel_shipment", "after", "confirmed", None, "refused"),
+        ("reserve release refund post", "ship", "after", "rejected", "no_ship", "refused"),
+    ],
+)
+def test_the_facts_amount_to_what_the_customer_is_told(
+    done: str, refused: str, cancellation: str | None, expected: str, why: str | None, wish: str
+) -> None:
+    state = State(
+        done=frozenset(map(Step, done.split())),
+        refused=frozenset(map(Step, refused.split())),
+        cancellation=Cancellation(1, cancellation == "before") if cancellation else None,
+    )
+    assert status(state.facts) == expected
+    assert reason(state.facts) == why
+    assert cancellation_outcome(state.facts) == wish
+
+
+def test_settled_and_the_settled_statuses_say_the_same() -> None:
+    for state in GRAPH:
+        assert settled(state.facts) == (status(state.facts) in SETTLED)
+
+
+def test_every_step_belongs_to_a_downstream() -> None:
+    assert set(DOWNSTREAM_OF) == set(Step)

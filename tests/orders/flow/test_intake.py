@@ -1,0 +1,152 @@
+"""intake accepts an order once, refuses what breaks a rule, and takes a wish to cancel."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from orders.domain.order import OrderKey
+from orders.domain.refusals import Rule
+from orders.domain.saga import Outcome, Step
+from orders.domain.status import Status, status
+from orders.flow.intake import Acknowledged, CancellationTaken, Intake, Refused
+from simulation.world.outside import FixedReceiptKeys, SetClock
+from simulation.world.table import MemoryOrders
+from tests.builders import CUSTOMER, KEY, KEY_ID, NOW, OTHER_CUSTOMER, content, line, order_id
+
+DAY = 86_400_000
+
+
+@pytest.fixture
+def orders() -> MemoryOrders:
+    return MemoryOrders()
+
+
+@pytest.fixture
+def intake(orders: MemoryOrders) -> Intake:
+    return Intake(orders, FixedReceiptKeys({KEY_ID: KEY}), SetClock(NOW), frozenset({"GBP"}))
+
+
+def key(customer: str = CUSTOMER) -> OrderKey:
+    return OrderKey(customer, order_id())
+
+
+def place(intake: Intake, key: OrderKey, *, wholesale: bool = False, **fields: object) -> object:
+    sent = content(key.order_id, **fields)
+    return intake.place(key, sent.order, sent.digest, wholesale_allowed=wholesale)
+
+
+def rules(result: object) -> list[Rule]:
+    assert isinstance(result, Refused)
+    return [refusal.rule for refusal in result.refusals]
+
+
+def test_a_new_order_is_in_the_table_when_it_is_acknowledged(
+    intake: Intake, orders: MemoryOrders
+) -> None:
+    one = key()
+    result = place(intake, one)
+    assert isinstance(result, Acknowledged)
+    assert result.new
+    assert orders.find(one) == result.order
+
+
+def test_the_same_order_again_is_acknowledged_as_the_one_it_is(intake: Intake) -> None:
+    one = key()
+    first, second = place(intake, one), place(intake, one)
+    assert isinstance(first, Acknowledged)
+    assert second == replace(first, new=False)
+
+
+def test_another_order_under_the_same_id_is_refused_and_changes_nothing(
+    intake: Intake, orders: MemoryOrders
+) -> None:
+    one = key()
+    place(intake, one)
+    before = orders.find(one)
+    assert rules(place(intake, one, lines=[line(quantity=3)])) == [Rule.ORDER_ID_TAKEN]
+    assert orders.find(one) == before
+
+
+def test_two_customers_may_have_made_the_same_id(intake: Intake) -> None:
+    ada = key()
+    bob = OrderKey(OTHER_CUSTOMER, ada.order_id)
+    for one in (ada, bob):
+        result = place(intake, one)
+        assert isinstance(result, Acknowledged)
+        assert result.new
+
+
+def test_a_refused_order_leaves_nothing_behind(intake: Intake, orders: MemoryOrders) -> None:
+    one = key()
+    assert rules(place(intake, one, lines=[line(quantity=0)])) == [Rule.QUANTITY_OUT_OF_RANGE]
+    assert orders.find(one) is None
+    assert orders.stream == []
+
+
+def test_a_retry_is_answered_even_when_time_has_broken_a_rule(
+    intake: Intake, orders: MemoryOrders
+) -> None:
+    one = key()
+    place(intake, one, wholesale=True, channel="wholesale", purchase_order="PO-1")
+    later = Intake(orders, FixedReceiptKeys({}), SetClock(NOW + 2 * DAY), intake.currencies)
+    result = place(later, one, channel="wholesale", purchase_order="PO-1")
+    assert isinstance(result, Acknowledged)
+    assert not result.new
+
+
+def test_an_old_id_that_is_not_in_the_table_is_refused(intake: Intake) -> None:
+    old = OrderKey(CUSTOMER, order_id(NOW - 2 * DAY))
+    assert rules(place(intake, old)) == [Rule.ORDER_ID_TOO_OLD]
+
+
+def test_an_old_id_with_other_content_is_a_clash(intake: Intake, orders: MemoryOrders) -> None:
+    one = key()
+    place(intake, one)
+    later = Intake(orders, intake.receipt_keys, SetClock(NOW + 2 * DAY), intake.currencies)
+    assert rules(place(later, one, lines=[line(quantity=9)])) == [Rule.ORDER_ID_TAKEN]
+
+
+def test_a_cancellation_is_written_once_on_its_side_of_the_reservation(
+    intake: Intake, orders: MemoryOrders
+) -> None:
+    early, late = key(), key()
+    place(intake, early)
+    place(intake, late)
+    orders.record(late, Step.RESERVE, Outcome(NOW))
+    for one, before_reservation in ((early, True), (late, False)):
+        first, second = intake.cancel(one), intake.cancel(one)
+        assert first == second
+        assert isinstance(first, CancellationTaken)
+        assert first.facts.cancellation is not None
+        assert first.facts.cancellation.before_reservation is before_reservation
+
+
+def test_a_confirmed_order_can_still_ask_to_be_cancelled(
+    intake: Intake, orders: MemoryOrders
+) -> None:
+    one = key()
+    place(intake, one)
+    for step in (Step.RESERVE, Step.SHIP, Step.POST):
+        orders.record(one, step, Outcome(NOW))
+    result = intake.cancel(one)
+    assert isinstance(result, CancellationTaken)
+    assert status(result.facts) is Status.CANCELLING
+
+
+def test_a_rejected_order_has_nothing_to_cancel(intake: Intake, orders: MemoryOrders) -> None:
+    one = key()
+    place(intake, one)
+    orders.record(one, Step.RESERVE, Outcome(NOW, refusal="out_of_stock"))
+    assert rules(intake.cancel(one)) == [Rule.ORDER_REJECTED]
+
+
+def test_another_customers_order_is_not_there_to_cancel(
+    intake: Intake, orders: MemoryOrders
+) -> None:
+    one = key()
+    place(intake, one)
+    writes = len(orders.stream)
+    assert rules(intake.cancel(OrderKey(OTHER_CUSTOMER, one.order_id))) == [Rule.ORDER_NOT_FOUND]
+    assert len(orders.stream) == writes

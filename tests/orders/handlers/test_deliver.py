@@ -1,0 +1,171 @@
+"""Queue messages in, outcomes on record; only what must come again is handed back."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from orders.aws.messages import message_of
+from orders.domain.order import AcceptedOrder
+from orders.domain.saga import Outcome, Step
+from orders.failures import PermanentFailure, TransientFailure
+from orders.flow.deliver import Deliver
+from orders.handlers.deliver import handle
+from orders.ports import Command
+from orders.settings import DeliverSettings
+from orders.wiring import SIDE_BY_SIDE_MAX, DeliverParts
+from simulation.world.outside import AnsweringDownstream, MemoryInbox, MemoryLog, SetClock
+from simulation.world.table import MemoryOrders
+from tests.builders import NOW, accepted
+
+SETTINGS = DeliverSettings(
+    stage="test",
+    orders_table="orders",
+    downstream="inventory",
+    url="http://inventory",
+    auth="sigv4",
+    api_key_parameter=None,
+    timeout_seconds=5,
+    queue_url="https://sqs/inventory",
+    dead_letter_queue_url="https://sqs/inventory-dead-letters",
+)
+
+
+def record(body: str, receives: int = 1, name: str = "message-1") -> dict[str, Any]:
+    """As Lambda hands it over: recorded from SQS, with this test's body in it."""
+    return {
+        "messageId": name,
+        "receiptHandle": f"receipt of {name}",
+        "body": body,
+        "attributes": {
+            "ApproximateReceiveCount": str(receives),
+            "SentTimestamp": str(NOW),
+            "SenderId": "AROAEXAMPLE:spillway-dev-relay",
+            "ApproximateFirstReceiveTimestamp": str(NOW + 3),
+        },
+        "messageAttributes": {},
+        "md5OfBody": "e4e68fb7bd0e697a0ae8f1bb342846b3",
+        "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:eu-west-1:123456789012:spillway-dev-inventory",
+        "awsRegion": "eu-west-1",
+    }
+
+
+class Bench:
+    def __init__(self, answer: Callable[[Command], Outcome]) -> None:
+        self.orders, self.inbox, self.log = MemoryOrders(), MemoryInbox(), MemoryLog()
+        self.downstream = AnsweringDownstream(answer)
+        self.parts = DeliverParts(
+            Deliver(self.orders, self.downstream, self.inbox, jitter=lambda: 0.0),
+            SETTINGS,
+            ThreadPoolExecutor(SIDE_BY_SIDE_MAX).map,
+            SetClock(NOW),
+            self.log,
+        )
+
+    def order(self) -> AcceptedOrder:
+        order = accepted()
+        self.orders.place(order)
+        return order
+
+    def handle(self, *records: dict[str, Any]) -> list[str]:
+        """The ids of the messages that are to come again."""
+        answer = handle({"Records": list(records)}, self.parts)
+        return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+
+def reserve(order: AcceptedOrder) -> str:
+    return message_of(Command(order.key, Step.RESERVE, order.order))
+
+
+def done(_: Command) -> Outcome:
+    return Outcome(NOW, reference="RES-1")
+
+
+def test_a_good_message_is_delivered_and_a_poison_one_is_set_aside() -> None:
+    bench = Bench(done)
+    order = bench.order()
+    again = bench.handle(record("{not a command", name="poison"), record(reserve(order)))
+    assert again == []
+    assert bench.inbox.dead_letters == [("{not a command", "not a command: DecodeError")]
+    progress = bench.orders.progress(order.key)
+    assert progress is not None
+    assert progress.facts.done(Step.RESERVE)
+
+
+def test_only_the_message_with_the_unknown_outcome_comes_again() -> None:
+    orders: list[AcceptedOrder] = []
+
+    def answer(command: Command) -> Outcome:
+        if command.key == orders[0].key:
+            raise TransientFailure("/reservations: ReadTimeoutError")
+        return done(command)
+
+    bench = Bench(answer)
+    orders += [bench.order(), bench.order()]
+    again = bench.handle(
+        record(reserve(orders[0]), receives=3, name="slow"), record(reserve(orders[1]), name="good")
+    )
+    assert again == ["slow"]
+    assert bench.inbox.postponed == {"receipt of slow": 4}
+
+
+def test_a_bug_in_one_message_leaves_its_neighbours_alone() -> None:
+    orders: list[AcceptedOrder] = []
+
+    def answer(command: Command) -> Outcome:
+        if command.key == orders[0].key:
+            raise KeyError("1 High Street, Leeds")
+        return done(command)
+
+    bench = Bench(answer)
+    orders += [bench.order(), bench.order()]
+    assert bench.handle(
+        record(reserve(orders[0]), name="odd"), record(reserve(orders[1]), name="good")
+    ) == ["odd"]
+    [bug] = [line for line in bench.log.lines if line["outcome"] == "bug"]
+    assert str(bug["error"]).startswith("KeyError at answer")
+    assert "High Street" not in str(bench.log.lines)
+
+
+def test_a_broken_contract_is_set_aside_and_its_message_goes() -> None:
+    def answer(_: Command) -> Outcome:
+        raise PermanentFailure("/reservations: answered 400")
+
+    bench = Bench(answer)
+    message = reserve(bench.order())
+    assert bench.handle(record(message)) == []
+    assert bench.inbox.dead_letters == [(message, "/reservations: answered 400")]
+
+
+def test_a_full_batch_is_delivered_side_by_side() -> None:
+    together = threading.Barrier(SIDE_BY_SIDE_MAX, timeout=10)
+
+    def answer(command: Command) -> Outcome:
+        together.wait()  # passes only when all ten calls are under way at once
+        return done(command)
+
+    bench = Bench(answer)
+    messages = [record(reserve(bench.order()), name=f"m{n}") for n in range(SIDE_BY_SIDE_MAX)]
+    assert bench.handle(*messages) == []
+
+
+def test_each_delivery_is_one_line_in_the_log() -> None:
+    bench = Bench(done)
+    order = bench.order()
+    bench.handle(record(reserve(order), receives=2))
+    assert bench.log.lines == [
+        {
+            "step": "deliver",
+            "outcome": "done",
+            "downstream": "inventory",
+            "command": "reserve",
+            "order_id": order.key.order_id,
+            "customer": order.key.customer_hash,
+            "attempt": 2,
+            "detail": None,
+            "duration_ms": 0,
+        }
+    ]

@@ -1,0 +1,226 @@
+"""What a client gets for its request, status by status."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from orders.domain.order import AcceptedOrder, OrderKey
+from orders.domain.saga import Outcome, Step
+from orders.failures import TransientFailure
+from orders.flow.intake import Intake
+from orders.handlers.http import BODY_BYTES_MAX
+from orders.handlers.intake import handle
+from orders.settings import IntakeSettings
+from orders.wiring import IntakeParts
+from simulation.world.outside import FixedReceiptKeys, MemoryLog, SetClock
+from simulation.world.table import MemoryOrders
+from tests.builders import CUSTOMER, KEY, KEY_ID, NOW, line, order_body, order_id
+from tests.orders.handlers.api_events import request
+
+PUT = "PUT /orders/{order_id}"
+CANCEL = "PUT /orders/{order_id}/cancellation"
+SETTINGS = IntakeSettings(
+    stage="test",
+    orders_table="orders",
+    receipt_keys_parameter="/keys",
+    currencies=frozenset({"GBP"}),
+    groups_claim="cognito:groups",
+    wholesale_group="wholesale",
+)
+
+
+class Bench:
+    def __init__(self, orders: MemoryOrders | None = None) -> None:
+        self.orders = orders or MemoryOrders()
+        self.log = MemoryLog()
+        clock = SetClock(NOW)
+        intake = Intake(
+            self.orders, FixedReceiptKeys({KEY_ID: KEY}), clock, SETTINGS.currencies
+        )
+        self.parts = IntakeParts(intake, SETTINGS, clock, self.log)
+
+    def put(self, id_: str, body: Any, **event: Any) -> tuple[int, dict[str, Any]]:
+        return self.send(request(PUT, order_id=id_, body=body, **event))
+
+    def cancel(self, id_: str) -> tuple[int, dict[str, Any]]:
+        return self.send(request(CANCEL, order_id=id_))
+
+    def send(self, event: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        self.answer = handle(event, self.parts)
+        return self.answer["statusCode"], json.loads(self.answer["body"])
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def rules(problem: dict[str, Any]) -> list[str]:
+    return [violation["rule"] for violation in problem["violations"]]
+
+
+def test_a_new_order_is_201_and_the_same_again_200_with_the_same_body(bench: Bench) -> None:
+    id_ = order_id()
+    body = order_body(id_)
+    created = bench.put(id_, body)
+    assert created == (
+        201,
+        {
+            "order_id": id_,
+            "accepted_at": "2026-11-23T10:00:00.000Z",
+            "total": 905,
+            "currency": "GBP",
+        },
+    )
+    assert bench.put(id_, body) == (200, created[1])
+
+
+def test_a_body_in_base64_is_the_same_body(bench: Bench) -> None:
+    id_ = order_id()
+    assert bench.put(id_, order_body(id_), as_base64=True)[0] == 201
+    assert bench.put(id_, order_body(id_))[0] == 200
+
+
+def test_other_content_under_the_id_is_409(bench: Bench) -> None:
+    id_ = order_id()
+    bench.put(id_, order_body(id_))
+    status, problem = bench.put(id_, order_body(id_, lines=[line(quantity=9)]))
+    assert (status, rules(problem)) == (409, ["order_id_taken"])
+
+
+def test_a_broken_order_is_422_with_every_rule_named_and_pointed_to(bench: Bench) -> None:
+    id_ = order_id()
+    body = order_body(id_, lines=[line(quantity=0)], currency="USD")
+    status, problem = bench.put(id_, body)
+    assert status == 422
+    assert problem["violations"] == [
+        {
+            "rule": "currency_not_accepted",
+            "pointer": "/currency",
+            "detail": "The store accepts only GBP.",
+        },
+        {
+            "rule": "quantity_out_of_range",
+            "pointer": "/lines/0/quantity",
+            "detail": "A quantity is 1 to 1000000.",
+        },
+        {
+            "rule": "payment_currency_differs",
+            "pointer": "/payment/currency",
+            "detail": "The payment's currency differs from the order's.",
+        },
+    ]
+    assert problem["violation_count"] == 3
+    assert bench.answer["headers"]["content-type"] == "application/problem+json"
+
+
+def test_a_thousand_broken_lines_are_counted_and_the_first_thousand_named(bench: Bench) -> None:
+    id_ = order_id()
+    body = order_body(id_, lines=[line(f"SKU-{n}", 0) for n in range(1_500)])
+    _, problem = bench.put(id_, body)
+    assert len(problem["violations"]) == 1_000
+    assert problem["violation_count"] >= 1_500
+
+
+@pytest.mark.parametrize("body", ["{", "", None])
+def test_what_is_not_json_is_400(bench: Bench, body: str | None) -> None:
+    status, problem = bench.put(order_id(), body)
+    assert (status, rules(problem)) == (400, ["body_not_json"])
+
+
+def test_a_body_over_the_limit_is_413_before_it_is_read(bench: Bench) -> None:
+    status, problem = bench.put(order_id(), " " * (BODY_BYTES_MAX + 1))
+    assert (status, rules(problem)) == (413, ["body_too_large"])
+
+
+def test_a_token_without_a_customer_is_401(bench: Bench) -> None:
+    id_ = order_id()
+    status, problem = bench.put(id_, order_body(id_), claims={"sub": ""})
+    assert (status, rules(problem)) == (401, ["customer_unknown"])
+
+
+def test_wholesale_without_its_group_is_403(bench: Bench) -> None:
+    id_ = order_id()
+    body = order_body(id_, channel="wholesale", purchase_order="PO-1")
+    status, problem = bench.put(id_, body, claims={"cognito:groups": "[staff]"})
+    assert (status, rules(problem)) == (403, ["wholesale_not_allowed"])
+
+
+@pytest.mark.parametrize("groups", ["[wholesale]", "[staff wholesale]", "wholesale", "a,wholesale"])
+def test_wholesale_with_its_group_is_accepted(bench: Bench, groups: str) -> None:
+    id_ = order_id()
+    body = order_body(id_, channel="wholesale", purchase_order="PO-1")
+    assert bench.put(id_, body, claims={"cognito:groups": groups})[0] == 201
+
+
+def test_a_group_whose_name_only_resembles_it_is_not_enough(bench: Bench) -> None:
+    id_ = order_id()
+    body = order_body(id_, channel="wholesale", purchase_order="PO-1")
+    assert bench.put(id_, body, claims={"cognito:groups": "[not-wholesale]"})[0] == 403
+
+
+def test_a_cancellation_is_taken_once_and_answered_the_same_again(bench: Bench) -> None:
+    id_ = order_id()
+    bench.put(id_, order_body(id_))
+    first = bench.cancel(id_)
+    assert first == (202, {"order_id": id_, "status": "cancelling"})
+    writes = len(bench.orders.stream)
+    assert bench.cancel(id_) == first
+    assert len(bench.orders.stream) == writes
+
+
+def test_an_unknown_order_cannot_be_cancelled(bench: Bench) -> None:
+    status, problem = bench.cancel(order_id())
+    assert (status, rules(problem)) == (404, ["order_not_found"])
+
+
+def test_a_rejected_order_cannot_be_cancelled(bench: Bench) -> None:
+    id_ = order_id()
+    bench.put(id_, order_body(id_))
+    refusal = Outcome(NOW, refusal="out_of_stock")
+    bench.orders.record(OrderKey(CUSTOMER, id_), Step.RESERVE, refusal)
+    status, problem = bench.cancel(id_)
+    assert (status, rules(problem)) == (409, ["order_rejected"])
+
+
+class Unavailable(MemoryOrders):
+    def place(self, order: AcceptedOrder) -> AcceptedOrder | None:
+        raise TransientFailure("PutItem: ThrottlingException")
+
+
+class Broken(MemoryOrders):
+    def place(self, order: AcceptedOrder) -> AcceptedOrder | None:
+        raise KeyError("1 High Street, Leeds")
+
+
+def test_a_table_that_is_down_is_an_honest_no() -> None:
+    bench = Bench(Unavailable())
+    id_ = order_id()
+    status, problem = bench.put(id_, order_body(id_))
+    assert status == 503
+    assert bench.answer["headers"]["retry-after"] == "2"
+    assert "Throttling" not in json.dumps(problem)
+
+
+def test_a_bug_is_500_with_nothing_of_its_inside_in_answer_or_log() -> None:
+    bench = Bench(Broken())
+    id_ = order_id()
+    status, problem = bench.put(id_, order_body(id_))
+    assert status == 500
+    assert "High Street" not in json.dumps([problem, bench.log.lines])
+    assert bench.log.lines[0]["error"].startswith("KeyError at place")  # type: ignore[attr-defined]
+
+
+def test_each_request_is_one_line_in_the_log_without_personal_data(bench: Bench) -> None:
+    id_ = order_id()
+    bench.put(id_, order_body(id_))
+    bench.put(id_, order_body(id_))
+    bench.put(order_id(), order_body(id_))
+    assert [log["outcome"] for log in bench.log.lines] == ["accepted", "replayed", "refused"]
+    assert bench.log.lines[2]["rules"] == ["receipt_invalid"]
+    written = json.dumps(bench.log.lines)
+    for personal in ("Ada", "Fletcher", "High Street", "Leeds", "pay_01", CUSTOMER):
+        assert personal not in written

@@ -1,0 +1,138 @@
+"""A customer sees their own orders, and nobody else's."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from orders.domain.order import OrderKey
+from orders.domain.saga import Outcome, Step
+from orders.flow.reads import Reads
+from orders.handlers.reads import handle
+from orders.wiring import ReadsParts
+from simulation.world.outside import MemoryLog
+from simulation.world.table import MemoryOrders
+from tests.builders import CUSTOMER, NOW, OTHER_CUSTOMER, accepted, line, order_id
+from tests.orders.handlers.api_events import request
+
+ONE = "GET /orders/{order_id}"
+MANY = "GET /orders"
+
+
+@pytest.fixture
+def orders() -> MemoryOrders:
+    return MemoryOrders()
+
+
+def get(orders: MemoryOrders, route: str, **event: Any) -> tuple[int, dict[str, Any]]:
+    answer = handle(request(route, **event), ReadsParts(Reads(orders), MemoryLog()))
+    assert answer["headers"]["cache-control"] == "no-store"
+    return answer["statusCode"], json.loads(answer["body"])
+
+
+def placed(orders: MemoryOrders, customer: str = CUSTOMER, **fields: Any) -> OrderKey:
+    order = accepted(OrderKey(customer, order_id()), **fields)
+    orders.place(order)
+    return order.key
+
+
+def test_an_order_is_shown_with_its_steps_and_without_its_receipt(orders: MemoryOrders) -> None:
+    key = placed(orders)
+    orders.record(key, Step.RESERVE, Outcome(NOW + 250, reference="RES-1"))
+    orders.record(key, Step.SHIP, Outcome(NOW + 500, refusal="undeliverable"))
+    orders.request_cancellation(key, NOW + 600)
+    status, shown = get(orders, ONE, order_id=key.order_id)
+    assert status == 200
+    order = shown.pop("order")
+    assert order["payment"] == {"reference": "pay_01", "amount": 905, "currency": "GBP"}
+    assert order["lines"] == [line()]
+    assert shown == {
+        "order_id": key.order_id,
+        "status": "rejecting",
+        "reason": "undeliverable",
+        "settled": False,
+        "accepted_at": "2026-11-23T10:00:00.000Z",
+        "steps": [
+            {
+                "step": "reserve",
+                "outcome": "done",
+                "at": "2026-11-23T10:00:00.250Z",
+                "reference": "RES-1",
+                "reason": None,
+            },
+            {
+                "step": "ship",
+                "outcome": "refused",
+                "at": "2026-11-23T10:00:00.500Z",
+                "reference": None,
+                "reason": "undeliverable",
+            },
+        ],
+        "cancellation": {"requested_at": "2026-11-23T10:00:00.600Z", "outcome": "refused"},
+    }
+
+
+@pytest.mark.parametrize("id_", [order_id(), "no-order-id", "", "a#progress"])
+def test_what_is_not_there_is_404(orders: MemoryOrders, id_: str) -> None:
+    status, problem = get(orders, ONE, order_id=id_)
+    assert (status, problem["violations"][0]["rule"]) == (404, "order_not_found")
+
+
+def test_another_customers_order_is_404_and_not_in_the_history(orders: MemoryOrders) -> None:
+    key = placed(orders, OTHER_CUSTOMER)
+    assert get(orders, ONE, order_id=key.order_id)[0] == 404
+    assert get(orders, MANY)[1] == {"orders": [], "cursor": None}
+
+
+def test_the_history_goes_page_by_page_newest_first(orders: MemoryOrders) -> None:
+    ids = [placed(orders).order_id for _ in range(7)]
+    seen: list[str] = []
+    cursor: str | None = None
+    pages = 0
+    while True:
+        query = {"limit": "3", **({"cursor": cursor} if cursor else {})}
+        status, page = get(orders, MANY, query=query)
+        assert status == 200
+        seen += [entry["order_id"] for entry in page["orders"]]
+        pages += 1
+        cursor = page["cursor"]
+        if cursor is None:
+            break
+    assert seen == ids[::-1]
+    assert pages == 3
+
+
+def test_a_line_of_the_history_says_what_a_list_shows(orders: MemoryOrders) -> None:
+    key = placed(orders)
+    orders.record(key, Step.RESERVE, Outcome(NOW, refusal="out_of_stock"))
+    _, page = get(orders, MANY)
+    assert page["orders"] == [
+        {
+            "order_id": key.order_id,
+            "status": "rejecting",
+            "reason": "out_of_stock",
+            "settled": False,
+            "accepted_at": "2026-11-23T10:00:00.000Z",
+            "total": 905,
+            "currency": "GBP",
+            "channel": "retail",
+            "line_count": 1,
+        }
+    ]
+
+
+@pytest.mark.parametrize("limit", ["0", "101", "-1", "many", "", "1.5", "٣", "99999"])
+def test_a_limit_out_of_range_is_400(orders: MemoryOrders, limit: str) -> None:
+    status, problem = get(orders, MANY, query={"limit": limit})
+    assert (status, problem["violations"][0]["rule"]) == (400, "limit_invalid")
+
+
+@pytest.mark.parametrize(
+    "cursor", ["x", "ä", "", base64.b64encode(b"someone#progress").decode(), "====", "\x00"]
+)
+def test_a_cursor_that_no_answer_gave_is_400(orders: MemoryOrders, cursor: str) -> None:
+    status, problem = get(orders, MANY, query={"cursor": cursor})
+    assert (status, problem["violations"][0]["rule"]) == (400, "cursor_invalid")

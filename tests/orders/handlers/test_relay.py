@@ -1,0 +1,164 @@
+"""Stream records in, commands and events out; one poison record never holds up its shard."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from orders.aws import items
+from orders.aws.queues import SqsDeadLetters
+from orders.domain.order import AcceptedOrder
+from orders.domain.saga import Cancellation, Facts, Outcome, Step
+from orders.failures import TransientFailure
+from orders.flow.relay import FactsChanged, OrderPlaced, Relay
+from orders.handlers.relay import change_of, handle
+from orders.wiring import RelayParts
+from simulation.world.outside import MemoryCommands, MemoryEvents, MemoryLog, SetClock
+from tests.builders import NOW, accepted
+
+
+def record(
+    keys: dict[str, Any], new: dict[str, Any] | None, old: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """As Lambda hands it over: recorded from DynamoDB Streams, with this test's images in it."""
+    images = {name: image for name, image in (("NewImage", new), ("OldImage", old)) if image}
+    return {
+        "eventID": "c4ca4238a0b923820dcc509a6f75849b",
+        "eventName": "REMOVE" if not new else "MODIFY" if old else "INSERT",
+        "eventVersion": "1.1",
+        "eventSource": "aws:dynamodb",
+        "awsRegion": "eu-west-1",
+        "dynamodb": {
+            "ApproximateCreationDateTime": NOW // 1000,
+            "Keys": keys,
+            **_as_json(images),
+            "SequenceNumber": "4421584500000000017450439091",
+            "SizeBytes": 812,
+            "StreamViewType": "NEW_AND_OLD_IMAGES",
+        },
+        "eventSourceARN": "arn:aws:dynamodb:eu-west-1:123456789012:table/orders/stream/2026",
+    }
+
+
+def _as_json(value: Any) -> Any:
+    """Bytes become base64 text on the way through JSON."""
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, dict):
+        return {name: _as_json(inner) for name, inner in value.items()}
+    return value
+
+
+def progress_item(order: AcceptedOrder, facts: Facts) -> dict[str, Any]:
+    item: dict[str, Any] = {
+        **items.progress_key(order.key),
+        **{step: items.outcome_attribute(outcome) for step, outcome in facts.outcomes.items()},
+    }
+    if facts.cancellation is not None:
+        item[items.CANCELLATION] = items.cancellation_attribute(facts.cancellation)
+    return item
+
+
+def placed(order: AcceptedOrder) -> dict[str, Any]:
+    return record(items.order_key(order.key), items.order_item(order))
+
+
+def progressed(order: AcceptedOrder, before: Facts, after: Facts) -> dict[str, Any]:
+    old = progress_item(order, before) if before != Facts() else None
+    return record(items.progress_key(order.key), progress_item(order, after), old)
+
+
+ORDER = accepted()
+RESERVED = Facts({Step.RESERVE: Outcome(NOW, reference="RES-1")})
+REFUSED = Facts(
+    {**RESERVED.outcomes, Step.SHIP: Outcome(NOW, refusal="undeliverable")},
+    Cancellation(NOW, before_reservation=False),
+)
+
+
+class DeadLetterQueue:
+    """Only what SqsDeadLetters calls of an SQS client."""
+
+    def __init__(self) -> None:
+        self.messages: list[dict[str, Any]] = []
+
+    def send_message(self, **message: Any) -> None:
+        self.messages.append(message)
+
+
+class Bench:
+    def __init__(self) -> None:
+        self.commands, self.events, self.log = MemoryCommands(), MemoryEvents(), MemoryLog()
+        self.dead_letters = DeadLetterQueue()
+        self.parts = RelayParts(
+            Relay(self.commands, self.events),
+            SqsDeadLetters(self.dead_letters, "https://sqs/relay-dead-letters"),
+            SetClock(NOW),
+            self.log,
+        )
+
+    def handle(self, *records: dict[str, Any]) -> None:
+        handle({"Records": list(records)}, self.parts)
+
+
+def test_a_new_order_item_is_an_order_placed() -> None:
+    assert change_of(placed(ORDER)) == OrderPlaced(ORDER)
+
+
+@pytest.mark.parametrize(("before", "after"), [(Facts(), RESERVED), (RESERVED, REFUSED)])
+def test_a_progress_item_is_a_change_of_facts(before: Facts, after: Facts) -> None:
+    change = change_of(progressed(ORDER, before, after))
+    assert change == FactsChanged(ORDER.key, before, after)
+
+
+def test_a_removed_item_calls_for_nothing() -> None:
+    assert change_of(record(items.order_key(ORDER.key), None, items.order_item(ORDER))) is None
+
+
+def test_an_order_item_that_is_written_over_is_not_placed_again() -> None:
+    item = items.order_item(ORDER)
+    assert change_of(record(items.order_key(ORDER.key), item, item)) is None
+
+
+def test_a_batch_is_relayed() -> None:
+    bench = Bench()
+    bench.handle(placed(ORDER), progressed(ORDER, Facts(), RESERVED))
+    assert [command.step for command in bench.commands.sent] == ["reserve", "post", "ship"]
+    assert bench.log.lines == [
+        {
+            "step": "relay",
+            "outcome": "sent",
+            "records": 2,
+            "commands": 3,
+            "events": 1,
+            "duration_ms": 0,
+        }
+    ]
+
+
+def test_a_poison_record_is_set_aside_with_its_keys_and_the_good_one_goes_on() -> None:
+    bench = Bench()
+    poison = placed(ORDER)
+    poison["dynamodb"]["NewImage"]["content"] = {"B": base64.b64encode(b"?").decode()}
+    bench.handle(poison, placed(accepted()))
+    assert len(bench.commands.sent) == 1
+    [letter] = bench.dead_letters.messages
+    assert json.loads(letter["MessageBody"]) == {
+        "keys": {"pk": ORDER.key.customer_id, "sk": ORDER.key.order_id},
+        "sequence_number": "4421584500000000017450439091",
+    }
+    assert letter["MessageAttributes"]["reason"]["StringValue"].startswith("error at")
+    assert bench.log.lines[0]["outcome"] == "set_aside"
+
+
+def test_a_batch_that_could_not_be_sent_raises_so_that_the_stream_brings_it_again() -> None:
+    bench = Bench()
+    bench.commands.failing = True
+    with pytest.raises(TransientFailure):
+        bench.handle(placed(ORDER))
+    bench.commands.failing = False
+    bench.handle(placed(ORDER))
+    assert len(bench.commands.sent) == 1

@@ -1,0 +1,122 @@
+"""Any JSON at all is either an order or a list of named faults, never an exception."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from orders.domain.refusals import Rule
+from orders.handlers.wire import Content, content_of
+from tests.builders import line, order_body, order_id
+
+ID = order_id()
+
+
+def faults(body: Any) -> list[tuple[Rule, str]]:
+    read = content_of(json.dumps(body).encode())
+    assert isinstance(read, list), read
+    return [(fault.rule, fault.pointer) for fault in read]
+
+
+def digest(body: Any) -> bytes:
+    read = content_of(json.dumps(body).encode())
+    assert isinstance(read, Content), read
+    return read.digest
+
+
+def test_an_order_is_read_whole() -> None:
+    body = order_body(ID, channel="wholesale", purchase_order="PO-1")
+    read = content_of(json.dumps(body).encode())
+    assert isinstance(read, Content)
+    assert json.loads(msgspec.json.encode(read.order)) == body
+
+
+def test_discounts_and_purchase_order_may_be_left_out() -> None:
+    body = order_body(ID)
+    del body["discounts"]
+    read = content_of(json.dumps(body).encode())
+    assert isinstance(read, Content)
+    assert read.order.discounts == ()
+    assert read.order.purchase_order is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"\xff\xfe", b'{"a":NaN}', b"[" * 100_000, b'"\\ud800"', b'{"a":1}x', b"\x00"],
+)
+def test_what_is_not_json_is_said_to_be_so(body: bytes) -> None:
+    read = content_of(body)
+    assert isinstance(read, list)
+    assert [fault.rule for fault in read] == [Rule.BODY_NOT_JSON]
+
+
+@pytest.mark.parametrize("body", [None, 1, "order", [], True])
+def test_json_that_is_no_object_is_no_order(body: Any) -> None:
+    assert faults(body) == [(Rule.FIELD_WRONG_TYPE, "")]
+
+
+def test_every_fault_is_named_with_its_pointer() -> None:
+    body = order_body(ID, lines=[line(), line()], total="10", surprise=1, channel="mail")
+    body["lines"][1] = {"sku": 7, "quantity": True, "unit_price": 2.5, "a/b~c": None}
+    del body["address"]["city"]
+    del body["tax"]
+    assert set(faults(body)) == {
+        (Rule.FIELD_MISSING, "/tax"),
+        (Rule.FIELD_MISSING, "/address/city"),
+        (Rule.FIELD_UNKNOWN, "/surprise"),
+        (Rule.FIELD_UNKNOWN, "/lines/1/a~1b~0c"),
+        (Rule.FIELD_WRONG_TYPE, "/channel"),
+        (Rule.FIELD_WRONG_TYPE, "/total"),
+        (Rule.FIELD_WRONG_TYPE, "/lines/1/sku"),
+        (Rule.FIELD_WRONG_TYPE, "/lines/1/quantity"),
+        (Rule.FIELD_WRONG_TYPE, "/lines/1/unit_price"),
+    }
+
+
+@pytest.mark.parametrize("field", ["discounts", "lines", "address", "payment", "total"])
+def test_null_is_no_value_where_one_is_required(field: str) -> None:
+    assert faults({**order_body(ID), field: None}) == [(Rule.FIELD_WRONG_TYPE, f"/{field}")]
+
+
+def test_the_digest_knows_content_and_not_its_spelling() -> None:
+    body = order_body(ID)
+    shuffled = dict(reversed(body.items()))
+    reissued = {**body, "payment": {**body["payment"], "receipt": "k2.other"}}
+    assert digest(shuffled) == digest(body)
+    assert digest(reissued) == digest(body)
+    assert digest(order_body(ID, lines=[line(quantity=3)])) != digest(body)
+    assert digest({**body, "tax": 1}) != digest(body)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(json_values)
+def test_any_json_gets_an_answer(body: Any) -> None:
+    read = content_of(msgspec.json.encode(body))
+    assert isinstance(read, list)
+    assert read
+
+
+@settings(max_examples=300)
+@given(st.data())
+def test_an_order_with_any_one_value_replaced_gets_an_answer(data: st.DataObject) -> None:
+    body = order_body(ID, lines=[line(), line("MUG")], discounts=[{"coupon": "A", "amount": 1}])
+    target: Any = body
+    while True:
+        at = data.draw(st.sampled_from(sorted(target) if isinstance(target, dict) else [0]))
+        if not isinstance(target[at], (dict, list)) or data.draw(st.booleans()):
+            break
+        target = target[at]
+    target[at] = data.draw(json_values)
+    read = content_of(msgspec.json.encode(body))
+    assert isinstance(read, Content) or read

@@ -1,0 +1,79 @@
+"""A setting that is missing or wrong is named at the start."""
+
+from __future__ import annotations
+
+import pytest
+
+from orders.settings import (
+    DeliverSettings,
+    IntakeSettings,
+    ReadsSettings,
+    RelaySettings,
+    SettingInvalid,
+)
+
+ENVIRONMENT = {
+    "STAGE": "test",
+    "ORDERS_TABLE": "orders",
+    "RECEIPT_KEYS_PARAMETER": "/keys",
+    "CURRENCIES": "GBP,EUR",
+    "GROUPS_CLAIM": "cognito:groups",
+    "WHOLESALE_GROUP": "wholesale",
+    "INVENTORY_QUEUE_URL": "i",
+    "FULFILMENT_QUEUE_URL": "f",
+    "ACCOUNTING_QUEUE_URL": "a",
+    "EVENTS_TOPIC_ARN": "t",
+    "RELAY_DEAD_LETTER_QUEUE_URL": "r",
+    "DOWNSTREAM": "inventory",
+    "DOWNSTREAM_URL": "https://inventory.example/v1/",
+    "DOWNSTREAM_AUTH": "api_key",
+    "DOWNSTREAM_API_KEY_PARAMETER": "/inventory/api-key",
+    "DOWNSTREAM_TIMEOUT_SECONDS": "2.5",
+    "QUEUE_URL": "q",
+    "DEAD_LETTER_QUEUE_URL": "d",
+}
+ALL = [IntakeSettings, RelaySettings, DeliverSettings, ReadsSettings]
+
+
+def test_a_whole_environment_is_read() -> None:
+    assert IntakeSettings.read(ENVIRONMENT).currencies == {"GBP", "EUR"}
+    assert RelaySettings.read(ENVIRONMENT).queue_urls["fulfilment"] == "f"
+    assert ReadsSettings.read(ENVIRONMENT).orders_table == "orders"
+    deliver = DeliverSettings.read(ENVIRONMENT)
+    assert (deliver.url, deliver.timeout_seconds) == ("https://inventory.example/v1", 2.5)
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_a_missing_setting_is_named(kind: type[IntakeSettings]) -> None:
+    needed = []
+    for name in ENVIRONMENT:
+        rest = {key: value for key, value in ENVIRONMENT.items() if key != name}
+        try:
+            kind.read(rest)
+        except SettingInvalid as error:
+            assert str(error) == f"{name} is not set"  # noqa: PT017 - which ones raise is the point
+            needed.append(name)
+    assert "STAGE" in needed
+    assert len(needed) >= 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DOWNSTREAM", "marketing"),
+        ("DOWNSTREAM_AUTH", "none"),
+        ("DOWNSTREAM_TIMEOUT_SECONDS", "0"),
+        ("DOWNSTREAM_TIMEOUT_SECONDS", "soon"),
+        ("DOWNSTREAM_TIMEOUT_SECONDS", "61"),
+        ("DOWNSTREAM_TIMEOUT_SECONDS", "nan"),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_named_with_its_value(name: str, value: str) -> None:
+    with pytest.raises(SettingInvalid, match=f"{name} is '{value}'"):
+        DeliverSettings.read({**ENVIRONMENT, name: value})
+
+
+def test_sigv4_needs_no_api_key() -> None:
+    environment = {**ENVIRONMENT, "DOWNSTREAM_AUTH": "sigv4"}
+    del environment["DOWNSTREAM_API_KEY_PARAMETER"]
+    assert DeliverSettings.read(environment).api_key_parameter is None
