@@ -82,9 +82,7 @@ def an_order(**fields: Any) -> Order:
     return content(order_id(), **fields).order
 
 
-def accepted(
-    key: OrderKey | None = None, accepted_at: int = NOW, **fields: Any
-) -> AcceptedOrder:
+def accepted(key: OrderKey | None = None, accepted_at: int = NOW, **fields: Any) -> AcceptedOrder:
     key = key or OrderKey(CUSTOMER, order_id())
     sent = content(key.order_id, **fields)
     return AcceptedOrder(key, accepted_at, sent.digest, sent.order)

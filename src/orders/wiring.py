@@ -166,10 +166,7 @@ def _authorise(settings: DeliverSettings, clock: Clock) -> Authorise:
     key = SecureParameter(partial(client, "ssm"), settings.api_key_parameter, clock)
 
     def with_api_key(
-        method: str,  # noqa: ARG001 - a signature needs all four, a key none
-        url: str,  # noqa: ARG001
-        headers: Mapping[str, str],
-        body: bytes,  # noqa: ARG001
+        _method: str, _url: str, headers: Mapping[str, str], _body: bytes
     ) -> dict[str, str]:
         return {**headers, "x-api-key": key.text()}
 

@@ -42,7 +42,7 @@ RequestOf = Callable[[Command], Request]
 
 class Authorise(Protocol):
     def __call__(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, /
     ) -> dict[str, str]:
         """The headers with what proves who calls: an API key, or a SigV4 signature."""
 

@@ -57,7 +57,11 @@ ADDRESS = {"name": "A", "lines": ["1 Road"], "city": "B", "postal_code": "C", "c
     ("fields", "rule", "pointer"),
     [
         ({"lines": [line(quantity=0)]}, Rule.QUANTITY_OUT_OF_RANGE, "/lines/0/quantity"),
-        ({"lines": [line(quantity=QUANTITY_MAX + 1)]}, Rule.QUANTITY_OUT_OF_RANGE, "/lines/0/quantity"),
+        (
+            {"lines": [line(quantity=QUANTITY_MAX + 1)]},
+            Rule.QUANTITY_OUT_OF_RANGE,
+            "/lines/0/quantity",
+        ),
         (
             {"lines": [line("DEAR", 1, UNIT_PRICE_MAX + 1)]},
             Rule.UNIT_PRICE_OUT_OF_RANGE,
@@ -85,7 +89,11 @@ ADDRESS = {"name": "A", "lines": ["1 Road"], "city": "B", "postal_code": "C", "c
             Rule.RECEIPT_INVALID,
             "/payment/receipt",
         ),
-        ({"payment": {**paid(905), "receipt": "k0.1234"}}, Rule.RECEIPT_KEY_UNKNOWN, "/payment/receipt"),
+        (
+            {"payment": {**paid(905), "receipt": "k0.1234"}},
+            Rule.RECEIPT_KEY_UNKNOWN,
+            "/payment/receipt",
+        ),
         ({"key": b"a forger's"}, Rule.RECEIPT_INVALID, "/payment/receipt"),
         ({"channel": "wholesale"}, Rule.PURCHASE_ORDER_MISSING, "/purchase_order"),
         ({"purchase_order": "PO-1"}, Rule.PURCHASE_ORDER_NOT_FOR_RETAIL, "/purchase_order"),
@@ -208,7 +216,7 @@ def test_what_is_no_uuid_version_7_is_no_order_id(id_: str) -> None:
 
 def test_wholesale_needs_its_group() -> None:
     outsider = Terms(TERMS.currencies, TERMS.receipt_keys, wholesale_allowed=False, now=NOW)
-    wholesale = {"channel": "wholesale", "purchase_order": "PO-1"}
+    wholesale: dict[str, Any] = {"channel": "wholesale", "purchase_order": "PO-1"}
     assert refusals(**wholesale) == []
     assert refusals(terms=outsider, **wholesale) == [(Rule.WHOLESALE_NOT_ALLOWED, "/channel")]
     assert refusals(terms=outsider) == []

@@ -103,7 +103,7 @@ def test_two_different_answers_under_one_key_are_for_a_person_and_the_first_stan
     ("step", "reads"),
     [(Step.SHIP, True), (Step.POST, True), (Step.REFUND, True), (Step.RELEASE, False)],
 )
-def test_the_order_is_read_only_for_steps_that_need_its_content(step: Step, reads: bool) -> None:  # noqa: FBT001
+def test_the_order_is_read_only_for_steps_that_need_its_content(step: Step, reads: bool) -> None:
     bench = Bench(lambda _: DONE)
     bench.attend(step)
     assert bench.downstream.asked[0].order == (bench.order.order if reads else None)

@@ -18,9 +18,7 @@ SHIPPED = Facts({**RESERVED.outcomes, Step.SHIP: Outcome(NOW)})
 
 def test_a_new_order_is_to_be_reserved_and_announced() -> None:
     commands, events = called_for(OrderPlaced(ORDER))
-    assert [(command.step, command.order) for command in commands] == [
-        (Step.RESERVE, ORDER.order)
-    ]
+    assert [(command.step, command.order) for command in commands] == [(Step.RESERVE, ORDER.order)]
     assert [event.type for event in events] == [EventType.ACCEPTED]
 
 
@@ -43,9 +41,7 @@ def test_the_same_change_calls_for_the_same_messages_in_the_same_order() -> None
 
 def test_a_batch_is_sent_whole() -> None:
     commands, events = MemoryCommands(), MemoryEvents()
-    Relay(commands, events).relay(
-        [OrderPlaced(ORDER), FactsChanged(ORDER.key, Facts(), RESERVED)]
-    )
+    Relay(commands, events).relay([OrderPlaced(ORDER), FactsChanged(ORDER.key, Facts(), RESERVED)])
     assert [command.step for command in commands.sent] == [Step.RESERVE, Step.POST, Step.SHIP]
     assert len(events.published) == 1
 

@@ -37,9 +37,7 @@ class Bench:
         self.orders = orders or MemoryOrders()
         self.log = MemoryLog()
         clock = SetClock(NOW)
-        intake = Intake(
-            self.orders, FixedReceiptKeys({KEY_ID: KEY}), clock, SETTINGS.currencies
-        )
+        intake = Intake(self.orders, FixedReceiptKeys({KEY_ID: KEY}), clock, SETTINGS.currencies)
         self.parts = IntakeParts(intake, SETTINGS, clock, self.log)
 
     def put(self, id_: str, body: Any, **event: Any) -> tuple[int, dict[str, Any]]:

@@ -1,0 +1,49 @@
+"""A command survives its way through a queue, and anything else is known for what it is."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from orders.aws.messages import ORDER_BYTES_MAX, command_of, message_of
+from orders.domain.order import OrderKey
+from orders.domain.saga import Step
+from orders.failures import PermanentFailure
+from orders.ports import Command
+from tests.builders import CUSTOMER, an_order, line, order_id
+
+KEY = OrderKey(CUSTOMER, order_id())
+
+
+@pytest.mark.parametrize("step", list(Step))
+def test_a_command_comes_out_as_it_went_in(step: Step) -> None:
+    for command in (Command(KEY, step), Command(KEY, step, an_order())):
+        assert command_of(message_of(command)) == command
+
+
+def test_an_order_too_large_for_its_share_of_a_request_is_left_for_the_receiver_to_read() -> None:
+    small = Command(KEY, Step.RESERVE, an_order())
+    large = Command(
+        KEY, Step.RESERVE, an_order(lines=[line(order_id(), n + 1, n) for n in range(2_000)])
+    )
+    assert len(message_of(small)) < 1_000
+    assert len(message_of(large)) < ORDER_BYTES_MAX
+    assert command_of(message_of(large)) == Command(KEY, Step.RESERVE)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        json.dumps({"customer_id": "c", "order_id": "o", "step": "fly"}),
+        json.dumps({"customer_id": "c", "order_id": "o", "step": "ship", "order": "%"}),
+        json.dumps({"customer_id": "c", "order_id": "o", "step": "ship", "order": "AAAA"}),
+    ],
+)
+def test_a_text_that_is_no_command_breaks_the_contract(body: str) -> None:
+    with pytest.raises(PermanentFailure, match="not a command"):
+        command_of(body)

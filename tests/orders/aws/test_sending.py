@@ -1,0 +1,132 @@
+"""A batch request answers 200 and lists what it did not take: that list is read."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from orders.aws.queues import SqsCommands, SqsDeadLetters, SqsInbox
+from orders.aws.topic import SnsEvents, cloud_event
+from orders.domain.events import Event, EventType, accepted
+from orders.domain.order import OrderKey
+from orders.domain.saga import DOWNSTREAMS, Step
+from orders.failures import TransientFailure
+from orders.ports import Command
+from tests.builders import CUSTOMER, NOW, order_id
+
+URLS = {downstream: f"https://sqs/{downstream}" for downstream in DOWNSTREAMS}
+
+
+class Recording:
+    """An SDK client that remembers each call and answers as told."""
+
+    def __init__(self, answer: Any = None) -> None:
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+        self._answer = answer or {}
+
+    def __getattr__(self, operation: str) -> Any:
+        def call(**request: Any) -> Any:
+            self.calls.append((operation, request))
+            if isinstance(self._answer, Exception):
+                raise self._answer
+            return self._answer
+
+        return call
+
+
+def commands(step: Step, count: int) -> list[Command]:
+    return [Command(OrderKey(CUSTOMER, order_id()), step) for _ in range(count)]
+
+
+def test_commands_go_to_their_own_queues_ten_at_a_time() -> None:
+    sqs = Recording()
+    sent = [*commands(Step.RESERVE, 21), *commands(Step.SHIP, 1), *commands(Step.REFUND, 2)]
+    SqsCommands(sqs, URLS).send(sent)
+    assert [(call["QueueUrl"].split("/")[-1], len(call["Entries"])) for _, call in sqs.calls] == [
+        ("inventory", 10),
+        ("inventory", 10),
+        ("inventory", 1),
+        ("fulfilment", 1),
+        ("accounting", 2),
+    ]
+
+
+def test_nothing_to_send_is_no_request() -> None:
+    sqs, sns = Recording(), Recording()
+    SqsCommands(sqs, URLS).send([])
+    SnsEvents(sns, "arn").publish([])
+    assert sqs.calls == sns.calls == []
+
+
+FAILED = {"Successful": [], "Failed": [{"Id": "0", "Code": "InternalError"}]}
+
+
+def test_a_command_that_was_not_taken_is_a_failure() -> None:
+    with pytest.raises(TransientFailure, match="1 not taken \\(InternalError\\)"):
+        SqsCommands(Recording(FAILED), URLS).send(commands(Step.RESERVE, 2))
+
+
+def test_an_event_that_was_not_taken_is_a_failure() -> None:
+    event = accepted(OrderKey(CUSTOMER, order_id()), NOW)
+    with pytest.raises(TransientFailure, match="not taken"):
+        SnsEvents(Recording(FAILED), "arn").publish([event])
+
+
+def client_error(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "secret detail"}}, "SendMessageBatch")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        client_error("ThrottlingException"),
+        client_error("AccessDenied"),
+        client_error("InternalError"),
+        EndpointConnectionError(endpoint_url="https://sqs"),
+    ],
+)
+def test_whatever_aws_refuses_or_delays_is_transient(error: Exception) -> None:
+    with pytest.raises(TransientFailure) as failure:
+        SqsCommands(Recording(error), URLS).send(commands(Step.RESERVE, 1))
+    assert "secret detail" not in str(failure.value)
+
+
+def test_a_request_that_can_never_be_right_is_a_bug() -> None:
+    with pytest.raises(ClientError):
+        SqsCommands(Recording(client_error("ValidationException")), URLS).send(
+            commands(Step.RESERVE, 1)
+        )
+
+
+def test_a_dead_letter_says_why() -> None:
+    sqs = Recording()
+    inbox = SqsInbox(sqs, "https://sqs/inventory", SqsDeadLetters(sqs, "https://sqs/dead"))
+    inbox.set_aside("the message", "x" * 2_000)
+    inbox.postpone("receipt", 8)
+    (_, letter), (_, postponed) = sqs.calls
+    assert letter["QueueUrl"] == "https://sqs/dead"
+    assert letter["MessageBody"] == "the message"
+    assert letter["MessageAttributes"]["reason"]["StringValue"] == "x" * 500
+    assert postponed == {
+        "QueueUrl": "https://sqs/inventory",
+        "ReceiptHandle": "receipt",
+        "VisibilityTimeout": 8,
+    }
+
+
+def test_an_event_is_a_cloud_event_without_personal_data() -> None:
+    key = OrderKey(CUSTOMER, order_id())
+    event = Event(EventType.REJECTED, key, NOW, reason="out_of_stock")
+    assert json.loads(cloud_event(event)) == {
+        "specversion": "1.0",
+        "id": f"{CUSTOMER}/{key.order_id}/rejected",
+        "source": "spillway/orders",
+        "type": "spillway.order.rejected.v1",
+        "subject": key.order_id,
+        "time": "2026-11-23T10:00:00Z",
+        "datacontenttype": "application/json",
+        "data": {"customer_id": CUSTOMER, "order_id": key.order_id, "reason": "out_of_stock"},
+    }

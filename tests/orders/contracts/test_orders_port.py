@@ -1,0 +1,207 @@
+"""One suite for the `Orders` port: what the in-memory table does, DynamoDB on the emulator does."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from orders.aws.table import DynamoOrders
+from orders.domain.order import OrderKey
+from orders.domain.saga import Facts, Outcome, Step
+from orders.failures import TransientFailure
+from orders.ports import Orders, Progress
+from simulation.world.table import MemoryOrders
+from spillway.local import Stack
+from tests.builders import CUSTOMER, NOW, OTHER_CUSTOMER, accepted, line, order_id
+
+DONE = Outcome(NOW + 1, reference="RES-1")
+REFUSED = Outcome(NOW + 2, refusal="out_of_stock")
+
+
+@pytest.fixture(scope="module")
+def empty_table(request: pytest.FixtureRequest) -> Iterator[DynamoOrders]:
+    """A table like the deployed one, but nobody's relay reads its stream."""
+    stack: Stack = request.getfixturevalue("stack")
+    dynamodb = stack.client("dynamodb")
+    name = f"orders-port-{uuid.uuid4().hex[:8]}"
+    dynamodb.create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[
+            {"AttributeName": "pk", "AttributeType": "S"},
+            {"AttributeName": "sk", "AttributeType": "S"},
+        ],
+        KeySchema=[
+            {"AttributeName": "pk", "KeyType": "HASH"},
+            {"AttributeName": "sk", "KeyType": "RANGE"},
+        ],
+    )
+    yield DynamoOrders(dynamodb, name)
+    dynamodb.delete_table(TableName=name)
+
+
+@pytest.fixture(params=["memory", pytest.param("dynamodb", marks=pytest.mark.emulator)])
+def orders(request: pytest.FixtureRequest) -> Orders:
+    if request.param == "memory":
+        return MemoryOrders()
+    table: DynamoOrders = request.getfixturevalue("empty_table")
+    return table
+
+
+def fresh(customer: str = CUSTOMER) -> OrderKey:
+    # The table is shared by the module's tests, so each uses a customer of its own.
+    return OrderKey(f"{customer}-{uuid.uuid4().hex[:8]}", order_id())
+
+
+def facts_of(orders: Orders, key: OrderKey) -> Facts:
+    progress = orders.progress(key)
+    assert progress is not None
+    return progress.facts
+
+
+def test_a_placed_order_is_found_as_it_was(orders: Orders) -> None:
+    order = accepted(fresh(), lines=[line("TEA-COSY ☕", 12, 1299)])
+    assert orders.place(order) is None
+    assert orders.find(order.key) == order
+    assert orders.progress(order.key) == Progress(order, Facts())
+
+
+def test_an_order_of_two_thousand_lines_is_found_as_it_was(orders: Orders) -> None:
+    order = accepted(fresh(), lines=[line(f"SKU-{uuid.uuid4()}", 7, 7) for _ in range(2_000)])
+    orders.place(order)
+    assert orders.find(order.key) == order
+
+
+def test_nothing_is_found_where_nothing_is(orders: Orders) -> None:
+    assert orders.find(fresh()) is None
+    assert orders.progress(fresh()) is None
+    assert orders.history(fresh().customer_id, 10, None) == ([], None)
+
+
+def test_a_second_order_under_one_key_meets_the_first_and_does_not_replace_it(
+    orders: Orders,
+) -> None:
+    first = accepted(fresh())
+    second = replace(accepted(first.key, lines=[line(quantity=9)]), accepted_at=NOW + 5)
+    orders.place(first)
+    assert orders.place(second) == first
+    assert orders.find(first.key) == first
+
+
+def test_the_same_id_of_another_customer_is_another_order(orders: Orders) -> None:
+    ada = accepted(fresh())
+    bob = accepted(OrderKey(fresh(OTHER_CUSTOMER).customer_id, ada.key.order_id))
+    assert orders.place(ada) is None
+    assert orders.place(bob) is None
+
+
+def test_of_many_that_place_at_once_one_is_first_and_all_others_meet_it(orders: Orders) -> None:
+    order = accepted(fresh())
+    start = threading.Barrier(8)
+
+    def place(n: int) -> bool:
+        start.wait()
+        return orders.place(replace(order, accepted_at=NOW + n)) is None
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(place, range(8))) == 1
+
+
+@pytest.mark.parametrize("outcome", [DONE, REFUSED])
+def test_a_fact_is_recorded_once_and_the_first_stands(orders: Orders, outcome: Outcome) -> None:
+    order = accepted(fresh())
+    orders.place(order)
+    assert orders.record(order.key, Step.RESERVE, outcome) is None
+    assert orders.record(order.key, Step.RESERVE, replace(outcome, at=NOW + 9)) == outcome
+    assert facts_of(orders, order.key) == Facts({Step.RESERVE: outcome})
+
+
+def test_facts_of_different_steps_stand_side_by_side(orders: Orders) -> None:
+    order = accepted(fresh())
+    orders.place(order)
+    orders.record(order.key, Step.SHIP, REFUSED)
+    orders.record(order.key, Step.POST, DONE)
+    assert facts_of(orders, order.key).outcomes == {Step.SHIP: REFUSED, Step.POST: DONE}
+
+
+def test_a_cancellation_knows_its_side_of_the_reservation(orders: Orders) -> None:
+    early, late = accepted(fresh()), accepted(fresh())
+    orders.place(early)
+    orders.place(late)
+    orders.record(late.key, Step.RESERVE, DONE)
+    before = orders.request_cancellation(early.key, NOW + 3)
+    after = orders.request_cancellation(late.key, NOW + 3)
+    assert before.cancellation is not None
+    assert after.cancellation is not None
+    assert before.cancellation.before_reservation
+    assert not after.cancellation.before_reservation
+    assert after.done(Step.RESERVE)
+    assert facts_of(orders, early.key) == before
+
+
+def test_a_cancellation_is_written_once_and_keeps_its_side(orders: Orders) -> None:
+    order = accepted(fresh())
+    orders.place(order)
+    first = orders.request_cancellation(order.key, NOW + 3)
+    orders.record(order.key, Step.RESERVE, DONE)
+    second = orders.request_cancellation(order.key, NOW + 8)
+    assert second.cancellation == first.cancellation
+
+
+def test_a_cancellation_and_a_reservation_at_once_agree_on_who_came_first(orders: Orders) -> None:
+    for _ in range(5):
+        order = accepted(fresh())
+        orders.place(order)
+        start = threading.Barrier(2)
+
+        def cancel(key: OrderKey = order.key, start: threading.Barrier = start) -> Facts:
+            start.wait()
+            return orders.request_cancellation(key, NOW)
+
+        def reserve(key: OrderKey = order.key, start: threading.Barrier = start) -> None:
+            start.wait()
+            orders.record(key, Step.RESERVE, DONE)
+
+        with ThreadPoolExecutor(2) as pool:
+            cancelled, _ = pool.submit(cancel), pool.submit(reserve)
+        seen = cancelled.result()
+        assert seen.cancellation is not None
+        if not seen.cancellation.before_reservation:
+            assert seen.done(Step.RESERVE)
+        assert facts_of(orders, order.key).cancellation == seen.cancellation
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 7, 8])
+def test_the_history_is_complete_newest_first_whatever_the_page(orders: Orders, limit: int) -> None:
+    customer = fresh().customer_id
+    placed = [accepted(OrderKey(customer, order_id())) for _ in range(7)]
+    for position, order in enumerate(placed):
+        orders.place(order)
+        if position % 2:
+            orders.record(order.key, Step.RESERVE, DONE)
+    seen: list[Progress] = []
+    before: str | None = None
+    while True:
+        page, before = orders.history(customer, limit, before)
+        assert 1 <= len(page) <= limit
+        seen += page
+        if before is None:
+            break
+    assert [progress.order for progress in seen] == placed[::-1]
+    assert [progress.facts.done(Step.RESERVE) for progress in seen] == [
+        bool(position % 2) for position in range(7)
+    ][::-1]
+
+
+@pytest.mark.emulator
+def test_a_table_that_is_not_there_is_a_transient_failure(empty_table: DynamoOrders) -> None:
+    elsewhere = DynamoOrders(empty_table.client, "no-such-table")
+    with pytest.raises(TransientFailure, match="PutItem: ResourceNotFoundException"):
+        elsewhere.place(accepted())
+    with pytest.raises(TransientFailure, match="UpdateItem: ResourceNotFoundException"):
+        elsewhere.record(fresh(), Step.RESERVE, DONE)
