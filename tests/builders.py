@@ -1,4 +1,4 @@
-"""Orders and answers for tests: believable by default, and each test names only what it is about."""
+"""Orders and answers for tests: believable, and each test names only what it is about."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@ whenever the customer cancels."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -89,9 +88,10 @@ def something_ships(state: State) -> bool:
 
 
 def test_the_whole_state_space_is_visited() -> None:
-    fates = Counter(status(state.facts) for state in GRAPH)
-    print(f"{len(GRAPH)} states, {sum(map(len, GRAPH.values()))} transitions: {dict(fates)}")
-    assert set(fates) == set(Status)
+    assert {status(state.facts) for state in GRAPH} == set(Status)
+    # A change of the saga changes these: look at what has become reachable before they are changed.
+    assert len(GRAPH) == 89
+    assert sum(map(len, GRAPH.values())) == 162
 
 
 def test_a_confirmed_order_is_reserved_shipped_and_posted_and_nothing_of_it_is_undone() -> None:

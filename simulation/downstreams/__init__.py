@@ -1,0 +1,17 @@
+"""Inventory, fulfilment and accounting, as Spillway meets them: three stand-ins for local runs.
+
+The real ones belong to others; all that is known of them is docs/contracts/*.yaml, which the tests
+hold against these stand-ins. A stand-in is a function from request to response (`stand_in.StandIn`)
+with its ledger, clock and dice given to it, so that the local run (`server`, over HTTP on DynamoDB)
+and the simulation (in memory, by one seed) meet the same behaviour.
+
+What they promise, and what they deliberately do not:
+
+- One `Idempotency-Key` has one effect and one answer, however often and however concurrently it is
+  sent. A key belongs to the whole downstream, not to one order: an order id is unique only for its
+  customer, so a key made without the customer would join two orders. That is answered as a broken
+  contract (`idempotency_key_reused`) and not served as two effects.
+- Another key for the same order and step is another effect, and is kept as one. A kinder stand-in
+  would hide exactly the accident that an audit must find.
+- They share no code with `orders`: a misreading of the contract there must not be repeated here.
+"""

@@ -1,0 +1,84 @@
+"""Accounting: books an order, and gives its money back. docs/contracts/accounting.yaml."""
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
+
+import msgspec
+
+from simulation.downstreams.command import (
+    LINES_MAX,
+    UNIT_PRICE_MAX,
+    Amount,
+    Breach,
+    Circumstances,
+    Code,
+    Command,
+    Currency,
+    Quantity,
+    Refusal,
+    Text,
+    Totals,
+)
+
+DISCOUNTS_MAX = 50
+
+
+class PricedLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    sku: Code
+    quantity: Quantity
+    unit_price: Annotated[int, msgspec.Meta(ge=0, le=UNIT_PRICE_MAX)]
+
+
+class Discount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    coupon: Code
+    amount: Amount
+
+
+class Post(Command, frozen=True, kw_only=True):
+    """Amounts are minor units of `currency`. Books that do not add up are not kept: a total that is
+    not the sum of its parts is a breach."""
+
+    step: ClassVar[str] = "post"
+
+    channel: Literal["retail", "wholesale"]
+    currency: Currency
+    lines: Annotated[tuple[PricedLine, ...], msgspec.Meta(min_length=1, max_length=LINES_MAX)]
+    discounts: Annotated[tuple[Discount, ...], msgspec.Meta(max_length=DISCOUNTS_MAX)]
+    shipping: Amount
+    tax: Amount
+    total: Amount
+    payment_reference: Text
+    purchase_order: Text | None
+
+    def breach(self) -> Breach | None:
+        goods = sum(line.quantity * line.unit_price for line in self.lines)
+        discounted = sum(discount.amount for discount in self.discounts)
+        total = goods - discounted + self.shipping + self.tax
+        if total != self.total:
+            return Breach("total_wrong", f"The parts add up to {total}, not to {self.total}.")
+        return None
+
+    def refusal(self, circumstances: Circumstances) -> Refusal | None:
+        if circumstances.switches.refuses(self.step, self.order_id):
+            return Refusal("account_blocked", "The customer's account is blocked.")
+        return None
+
+    def totals(self) -> Totals:
+        return Totals(amount=self.total, currency=self.currency)
+
+
+class Refund(Command, frozen=True, kw_only=True):
+    """Undoes the payment, which was taken before there was an order, and not the posting: an order
+    that inventory refused is refunded and was never posted."""
+
+    step: ClassVar[str] = "refund"
+
+    payment_reference: Text
+    amount: Amount
+    currency: Currency
+
+    def totals(self) -> Totals:
+        return Totals(amount=self.amount, currency=self.currency)
+
+
+COMMANDS: Mapping[str, type[Command]] = {"/postings": Post, "/refunds": Refund}

@@ -1,0 +1,144 @@
+"""The ledger on DynamoDB, one table per downstream, keys pk (S) and sk (S).
+
+    entry  pk = <customer id>/<order id>   sk = <step>#<idempotency key>   the fields of `Entry`
+    claim  pk = key#<idempotency key>      sk = claim                      fingerprint (S)
+
+An entry's fields are attributes of the same name, S for text and N for whole numbers; what is None
+is absent. Only entries have an `outcome`: that tells the two kinds of item apart in a scan.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
+
+import boto3
+import msgspec
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from simulation.downstreams.ledger import Entry, LedgerUnavailableError, Page
+
+#: As many as the server's worker threads: more would lie idle, fewer would make a thread wait.
+CONNECTIONS_MAX = 40
+CONNECT_TIMEOUT_SECONDS = 2
+READ_TIMEOUT_SECONDS = 10
+ATTEMPTS_MAX = 3
+
+Item = dict[str, dict[str, str]]
+
+
+class DynamoDBLedger:
+    """Safe for threads, as its boto3 client is."""
+
+    def __init__(self, client: Any, table_name: str) -> None:
+        self._client = client
+        self._table_name = table_name
+
+    def claim(self, idempotency_key: str, fingerprint: str) -> str:
+        claim = _item(pk=f"key#{idempotency_key}", sk="claim", fingerprint=fingerprint)
+        return self._put_once(claim)["fingerprint"]["S"]
+
+    def record(self, entry: Entry) -> Entry:
+        keys = {
+            "pk": _order_key(entry.customer_id, entry.order_id),
+            "sk": f"{entry.step}#{entry.idempotency_key}",
+        }
+        return _entry(self._put_once(_item(**keys, **asdict(entry))))
+
+    def entries(self, customer_id: str, order_id: str) -> tuple[Entry, ...]:
+        with _translated_errors():
+            pages = self._client.get_paginator("query").paginate(
+                TableName=self._table_name,
+                KeyConditionExpression="pk = :pk",
+                ExpressionAttributeValues={":pk": {"S": _order_key(customer_id, order_id)}},
+                ConsistentRead=True,
+            )
+            return tuple(entry for page in pages for entry in _entries(page["Items"]))
+
+    def page(self, cursor: str | None, limit: int) -> Page:
+        start = {} if cursor is None else {"ExclusiveStartKey": msgspec.json.decode(cursor)}
+        with _translated_errors():
+            page = self._client.scan(
+                TableName=self._table_name, ConsistentRead=True, Limit=limit, **start
+            )
+        last = page.get("LastEvaluatedKey")
+        return Page(
+            tuple(_entries(page["Items"])),
+            None if last is None else msgspec.json.encode(last).decode(),
+        )
+
+    def _put_once(self, item: Item) -> Item:
+        """The item that stands under this key after a conditional put: one write, no read."""
+        with _translated_errors():
+            try:
+                self._client.put_item(
+                    TableName=self._table_name,
+                    Item=item,
+                    ConditionExpression="attribute_not_exists(pk)",
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+            except self._client.exceptions.ConditionalCheckFailedException as error:
+                standing: Item = error.response["Item"]
+                return standing
+        return item
+
+
+def dynamodb_ledgers(
+    tables: Mapping[str, str],
+    *,
+    endpoint_url: str,
+    region: str,
+    access_key_id: str,
+    secret_access_key: str,
+) -> dict[str, DynamoDBLedger]:
+    """A ledger per downstream, from downstream to table name, on one shared client."""
+    client = boto3.client(
+        "dynamodb",
+        endpoint_url=endpoint_url,
+        region_name=region,
+        aws_access_key_id=access_key_id,
+        aws_secret_access_key=secret_access_key,
+        config=Config(
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            read_timeout=READ_TIMEOUT_SECONDS,
+            retries={"mode": "standard", "total_max_attempts": ATTEMPTS_MAX},
+            max_pool_connections=CONNECTIONS_MAX,
+            # Straight to the endpoint, whatever proxy the environment names.
+            proxies={},
+        ),
+    )
+    return {downstream: DynamoDBLedger(client, table) for downstream, table in tables.items()}
+
+
+@contextmanager
+def _translated_errors() -> Iterator[None]:
+    try:
+        yield
+    except (ClientError, BotoCoreError) as error:
+        raise LedgerUnavailableError(str(error)) from error
+
+
+def _order_key(customer_id: str, order_id: str) -> str:
+    return f"{customer_id}/{order_id}"
+
+
+def _item(**attributes: str | int | None) -> Item:
+    return {
+        name: {"S": value} if isinstance(value, str) else {"N": str(value)}
+        for name, value in attributes.items()
+        if value is not None
+    }
+
+
+def _entries(items: Iterable[Item]) -> Iterator[Entry]:
+    return (_entry(item) for item in items if "outcome" in item)
+
+
+def _entry(item: Item) -> Entry:
+    fields: dict[str, Any] = {
+        name: int(value["N"]) if "N" in value else value["S"]
+        for name, value in item.items()
+        if name not in ("pk", "sk")
+    }
+    return Entry(**fields)

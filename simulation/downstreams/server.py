@@ -1,0 +1,137 @@
+"""The three stand-ins over HTTP, on one port: /inventory, /fulfilment, /accounting.
+
+Serve `application` with `uvicorn_config`: a lost answer needs a connection that can be closed
+without one, which ASGI does not offer and uvicorn's stock protocol does not allow (an application
+that says nothing is answered 500 on its behalf).
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response as HttpResponse
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from simulation.downstreams.exchange import Request, Response, problem
+from simulation.downstreams.ledger import Ledger
+from simulation.downstreams.stand_in import StandIn
+
+#: Longer than any client keeps an idle connection, or a request would now and then meet the
+#: server's closing of it and look like an answer lost.
+KEEP_ALIVE_SECONDS = 75
+_CLOSE = "spillway.connection.close"
+
+
+def application(ledgers: Mapping[str, Ledger], api_keys: Mapping[str, str]) -> Starlette:
+    """The stand-ins of the downstreams named in `ledgers`, on the system's clock and dice.
+
+    Both mappings are by downstream: inventory, fulfilment, accounting.
+    """
+    return Starlette(
+        routes=[
+            Route(
+                f"/{downstream}{{path:path}}",
+                _Served(
+                    StandIn(
+                        downstream,
+                        ledger=ledger,
+                        api_key=api_keys[downstream],
+                        now_ms=lambda: time.time_ns() // 1_000_000,
+                        random=random.random,
+                    )
+                ),
+            )
+            for downstream, ledger in ledgers.items()
+        ],
+        exception_handlers={404: _no_such_downstream},
+    )
+
+
+def uvicorn_config(app: Starlette, port: int) -> uvicorn.Config:
+    """How to serve the application, on 127.0.0.1. Port 0 lets the system choose."""
+    return uvicorn.Config(
+        app,
+        host="127.0.0.1",
+        port=port,
+        http=_ClosableProtocol,
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+    )
+
+
+class _Served:
+    """One stand-in as an ASGI application. Its calls wait for storage, so they run in threads."""
+
+    def __init__(self, stand_in: StandIn) -> None:
+        self._stand_in = stand_in
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            request = await _read(scope, receive)
+        except ClientDisconnect:
+            return  # Nothing is done, and nobody is there to be told.
+        await asyncio.sleep(self._stand_in.delay_ms(request) / 1000)
+        answer = await run_in_threadpool(self._stand_in, request)
+        if answer is None:
+            await _close_without_answer(scope, receive)
+        else:
+            await _http(answer)(scope, receive, send)
+
+
+async def _read(scope: Scope, receive: Receive) -> Request:
+    request = HttpRequest(scope, receive)
+    return Request(
+        method=request.method,
+        path=request.path_params["path"],
+        headers=request.headers,
+        body=await request.body(),
+    )
+
+
+def _http(answer: Response) -> HttpResponse:
+    return HttpResponse(
+        answer.body, answer.status, headers=answer.headers, media_type=answer.media_type
+    )
+
+
+async def _no_such_downstream(request: HttpRequest, _: Exception) -> HttpResponse:
+    return _http(problem(404, "path_unknown", f"There is nothing at {request.url.path}."))
+
+
+async def _close_without_answer(scope: Scope, receive: Receive) -> None:
+    """Returns once the connection is gone: sooner, and uvicorn would still answer 500 on it."""
+    close = scope.get("extensions", {}).get(_CLOSE)
+    if close is None:
+        raise RuntimeError("This server cannot lose an answer: serve with `uvicorn_config`.")
+    close["close"]()
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+class _ClosableProtocol(H11Protocol):
+    """Lends the application, as an ASGI extension, the means to close its connection."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.app = _with_close(self.app, transport)
+
+
+def _with_close(app: ASGI3Application, transport: asyncio.Transport) -> ASGI3Application:
+    async def closable(scope: Any, receive: Any, send: Any) -> None:
+        extended: Any = {**scope, "extensions": {_CLOSE: {"close": transport.close}}}
+        await app(extended, receive, send)
+
+    return closable

@@ -1,0 +1,160 @@
+"""docs/contracts/orders.yaml says what the code does."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import validate
+
+from orders.domain import money, refusals
+from orders.domain.order import Address, Discount, Line, Order, OrderKey, Payment
+from orders.domain.refusals import Rule
+from orders.domain.saga import Outcome, Step
+from orders.domain.status import Status
+from orders.failures import TransientFailure
+from orders.flow.intake import Intake
+from orders.flow.reads import PAGE_DEFAULT, PAGE_MAX, Reads
+from orders.handlers import intake, reads
+from orders.wiring import IntakeParts, ReadsParts
+from simulation.world.outside import FixedReceiptKeys, MemoryLog, SetClock
+from simulation.world.table import MemoryOrders
+from tests.builders import CUSTOMER, KEY, KEY_ID, NOW, line, order_body, order_id
+from tests.orders.handlers.api_events import request
+from tests.orders.handlers.test_intake import SETTINGS
+
+CONTRACT = Path(__file__).parents[2] / "docs" / "contracts" / "orders.yaml"
+DOCUMENT: dict[str, Any] = yaml.safe_load(CONTRACT.read_text())
+SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
+
+
+def test_it_is_valid_openapi() -> None:
+    validate(DOCUMENT)
+
+
+@pytest.mark.parametrize("kind", [Order, Line, Discount, Address, Payment])
+def test_an_orders_fields_are_the_domains(kind: type) -> None:
+    schema = SCHEMAS[kind.__name__]
+    assert list(schema["properties"]) == [field.name for field in fields(kind)]
+    required = [field.name for field in fields(kind) if field.default is MISSING]
+    assert schema["required"] == required
+    assert schema["additionalProperties"] is False
+
+
+def test_the_limits_are_the_codes() -> None:
+    order, line_ = SCHEMAS["Order"]["properties"], SCHEMAS["Line"]["properties"]
+    assert order["lines"]["maxItems"] == refusals.LINES_MAX
+    assert order["discounts"]["maxItems"] == refusals.DISCOUNTS_MAX
+    assert order["total"]["maximum"] == money.AMOUNT_MAX
+    assert SCHEMAS["Amount"]["maximum"] == money.AMOUNT_MAX
+    assert line_["quantity"]["maximum"] == refusals.QUANTITY_MAX
+    assert line_["unit_price"]["maximum"] == money.UNIT_PRICE_MAX
+    assert line_["sku"]["maxLength"] == refusals.SKU_MAX
+    assert SCHEMAS["Text"]["maxLength"] == refusals.TEXT_MAX
+    assert SCHEMAS["Address"]["properties"]["lines"]["maxItems"] == refusals.ADDRESS_LINES_MAX
+    limit = DOCUMENT["paths"]["/orders"]["get"]["parameters"][0]["schema"]
+    assert (limit["default"], limit["maximum"]) == (PAGE_DEFAULT, PAGE_MAX)
+
+
+def test_the_names_are_the_codes() -> None:
+    assert SCHEMAS["Violation"]["properties"]["rule"]["enum"] == [rule.value for rule in Rule]
+    assert SCHEMAS["Status"]["enum"] == [status.value for status in Status]
+    step = SCHEMAS["OrderView"]["properties"]["steps"]["items"]["properties"]["step"]
+    assert step["enum"] == [step.value for step in Step]
+
+
+class Down(MemoryOrders):
+    def progress(self, key: OrderKey) -> Any:
+        raise TransientFailure("down")
+
+
+ID = order_id()
+REJECTED_ID = order_id()
+
+
+def orders_to_show() -> MemoryOrders:
+    orders = MemoryOrders()
+    for id_ in (ID, REJECTED_ID):
+        handle(request("PUT /orders/{order_id}", order_id=id_, body=order_body(id_)), orders)
+    orders.record(OrderKey(CUSTOMER, ID), Step.RESERVE, Outcome(NOW, reference="R-1"))
+    orders.request_cancellation(OrderKey(CUSTOMER, ID), NOW)
+    refusal = Outcome(NOW, refusal="out_of_stock")
+    orders.record(OrderKey(CUSTOMER, REJECTED_ID), Step.RESERVE, refusal)
+    return orders
+
+
+def handle(event: dict[str, Any], orders: MemoryOrders) -> dict[str, Any]:
+    if event["routeKey"].startswith("GET"):
+        return reads.handle(event, ReadsParts(Reads(orders), MemoryLog()))
+    service = Intake(orders, FixedReceiptKeys({KEY_ID: KEY}), SetClock(NOW), frozenset({"GBP"}))
+    return intake.handle(event, IntakeParts(service, SETTINGS, SetClock(NOW), MemoryLog()))
+
+
+PUT, GET = "PUT /orders/{order_id}", "GET /orders/{order_id}"
+CANCEL, LIST = "PUT /orders/{order_id}/cancellation", "GET /orders"
+NEW_ID = order_id()
+REQUESTS = [
+    (PUT, 201, {"order_id": NEW_ID, "body": order_body(NEW_ID)}),
+    (PUT, 200, {"order_id": ID, "body": order_body(ID)}),
+    (PUT, 400, {"order_id": ID, "body": "{"}),
+    (PUT, 401, {"order_id": ID, "body": "{}", "claims": {"sub": ""}}),
+    (
+        PUT,
+        403,
+        {
+            "order_id": NEW_ID,
+            "body": order_body(NEW_ID, channel="wholesale", purchase_order="1"),
+        },
+    ),
+    (PUT, 409, {"order_id": ID, "body": order_body(ID, lines=[line(quantity=9)])}),
+    (PUT, 413, {"order_id": ID, "body": " " * 300_000}),
+    (PUT, 422, {"order_id": ID, "body": {}}),
+    (GET, 200, {"order_id": ID}),
+    (GET, 200, {"order_id": REJECTED_ID}),
+    (GET, 404, {"order_id": NEW_ID}),
+    (CANCEL, 202, {"order_id": ID}),
+    (CANCEL, 404, {"order_id": NEW_ID}),
+    (CANCEL, 409, {"order_id": REJECTED_ID}),
+    (LIST, 200, {}),
+    (LIST, 400, {"query": {"limit": "0"}}),
+]
+
+
+@pytest.mark.parametrize(("route", "status", "sent"), REQUESTS)
+def test_each_answer_is_as_described(route: str, status: int, sent: dict[str, Any]) -> None:
+    answer = handle(request(route, **sent), orders_to_show())
+    assert answer["statusCode"] == status
+    check(route, answer)
+
+
+@pytest.mark.parametrize("route", [GET, CANCEL])
+def test_an_honest_no_is_as_described(route: str) -> None:
+    answer = handle(request(route, order_id=ID), Down())
+    assert answer["statusCode"] == 503
+    check(route, answer)
+
+
+def check(route: str, answer: dict[str, Any]) -> None:
+    method, _, path = route.partition(" ")
+    described = DOCUMENT["paths"][path][method.lower()]["responses"][str(answer["statusCode"])]
+    if "$ref" in described:
+        described = DOCUMENT["components"]["responses"][described["$ref"].rpartition("/")[2]]
+    schema = described["content"][answer["headers"]["content-type"]]["schema"]
+    Draft202012Validator({**schema, "components": DOCUMENT["components"]}).validate(
+        json.loads(answer["body"])
+    )
+
+
+def test_every_route_of_the_code_is_described_and_no_other() -> None:
+    described = {
+        f"{method.upper()} {path}"
+        for path, operations in DOCUMENT["paths"].items()
+        for method in operations
+        if method != "parameters"
+    }
+    assert described == {PUT, GET, CANCEL, LIST}

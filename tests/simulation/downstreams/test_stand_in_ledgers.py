@@ -1,0 +1,128 @@
+"""Both ledgers keep the same promises; the stand-ins rest on nothing else."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from simulation.downstreams.dynamodb_ledger import dynamodb_ledgers
+from simulation.downstreams.ledger import (
+    Entry,
+    Ledger,
+    LedgerUnavailableError,
+    all_entries,
+)
+from tests.simulation.downstreams.builders import CUSTOMER, ORDER
+
+RESERVED = Entry(
+    customer_id=CUSTOMER,
+    order_id=ORDER,
+    step="reserve",
+    idempotency_key="reserve-1",
+    outcome="done",
+    reference="reserve_1",
+    at=1_763_892_000_123,
+    units=7,
+)
+REFUSED = replace(
+    RESERVED, outcome="refused", reference="reserve_2", code="out_of_stock", detail="None left."
+)
+REFUNDED = replace(RESERVED, step="refund", units=None, amount=3115, currency="GBP")
+
+
+@pytest.mark.parametrize("entry", [RESERVED, REFUSED, REFUNDED], ids=lambda e: e.reference)
+def test_an_entry_is_read_back_as_it_was_written(ledger: Ledger, entry: Entry) -> None:
+    assert ledger.record(entry) == entry
+    assert ledger.entries(CUSTOMER, ORDER) == (entry,)
+
+
+def test_what_stands_under_a_key_is_never_overwritten(ledger: Ledger) -> None:
+    ledger.record(RESERVED)
+    assert ledger.record(REFUSED) == RESERVED
+    assert ledger.entries(CUSTOMER, ORDER) == (RESERVED,)
+
+
+def test_another_key_another_step_and_another_customer_are_entries_of_their_own(
+    ledger: Ledger,
+) -> None:
+    again = replace(RESERVED, idempotency_key="reserve-2")
+    released = replace(RESERVED, step="release")
+    other = replace(RESERVED, customer_id="another")
+    for entry in (RESERVED, again, released, other):
+        assert ledger.record(entry) == entry
+    assert set(ledger.entries(CUSTOMER, ORDER)) == {RESERVED, again, released}
+
+
+def test_a_claim_stays_with_the_body_that_came_first(ledger: Ledger) -> None:
+    assert ledger.claim("key", "first") == "first"
+    assert ledger.claim("key", "second") == "first"
+    assert ledger.claim("other-key", "second") == "second"
+
+
+def test_all_entries_are_found_page_by_page_and_claims_are_not_among_them(ledger: Ledger) -> None:
+    written = {
+        replace(RESERVED, customer_id=f"customer-{number % 3}", idempotency_key=f"key-{number}")
+        for number in range(11)
+    }
+    for entry in written:
+        ledger.claim(entry.idempotency_key, "fingerprint")
+        ledger.record(entry)
+    found = list(all_entries(ledger, page_size=4))
+    assert len(found) == len(written)
+    assert set(found) == written
+
+
+def test_an_empty_ledger_has_no_entries(ledger: Ledger) -> None:
+    assert list(all_entries(ledger)) == []
+
+
+def test_a_customer_id_with_a_slash_is_kept_apart_from_its_neighbour(ledger: Ledger) -> None:
+    ledger.record(replace(RESERVED, customer_id="idp/7"))
+    assert ledger.entries("idp", ORDER) == ()
+    assert [entry.customer_id for entry in ledger.entries("idp/7", ORDER)] == ["idp/7"]
+
+
+def test_of_many_at_once_under_one_key_one_is_written(ledger: Ledger) -> None:
+    candidates = [replace(RESERVED, reference=f"reserve_{number}") for number in range(20)]
+    with ThreadPoolExecutor(20) as threads:
+        standing = set(threads.map(ledger.record, candidates))
+    assert len(standing) == 1
+    assert set(ledger.entries(CUSTOMER, ORDER)) == standing
+
+
+@pytest.mark.emulator
+def test_an_unknown_table_is_a_ledger_that_is_unavailable(
+    downstream_emulator: str, operation: Callable[[Ledger], object]
+) -> None:
+    ledgers = dynamodb_ledgers(
+        {"any": "no-such-table"},
+        endpoint_url=downstream_emulator,
+        region="us-east-1",
+        access_key_id="test",
+        secret_access_key="test",
+    )
+    with pytest.raises(LedgerUnavailableError):
+        operation(ledgers["any"])
+
+
+@pytest.fixture(
+    params=[
+        lambda ledger: ledger.claim("key", "fingerprint"),
+        lambda ledger: ledger.record(RESERVED),
+        lambda ledger: ledger.entries(CUSTOMER, ORDER),
+        lambda ledger: ledger.page(None, 10),
+    ],
+    ids=["claim", "record", "entries", "page"],
+)
+def operation(request: pytest.FixtureRequest) -> Callable[[Ledger], object]:
+    chosen: Callable[[Ledger], object] = request.param
+    return chosen
+
+
+def test_a_page_is_no_larger_than_asked(ledger: Ledger) -> None:
+    for number in range(5):
+        ledger.record(replace(RESERVED, idempotency_key=f"key-{number}"))
+    page = ledger.page(None, 2)
+    assert len(page.entries) == 2
+    assert page.cursor is not None

@@ -1,0 +1,173 @@
+"""The stand-ins over real HTTP."""
+
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import httpx
+import pytest
+
+from simulation.downstreams.ledger import Ledger, MemoryLedger, all_entries
+from simulation.downstreams.server import application, uvicorn_config
+from spillway.local.ports import listen, port_of
+from spillway.local.serving import serving
+from tests.simulation.downstreams.builders import PATHS, body_of, key_of
+
+API_KEYS = {"inventory": "key-i", "fulfilment": "key-f", "accounting": "key-a"}
+
+
+@contextmanager
+def served(ledgers: Mapping[str, Ledger]) -> Iterator[str]:
+    """The stand-ins on a port of their own: its URL."""
+    with listen(0) as listener:
+        port = port_of(listener)
+        with serving(uvicorn_config(application(ledgers, API_KEYS), port), listener):
+            yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture
+def ledgers() -> dict[str, Ledger]:
+    return {downstream: MemoryLedger() for downstream in API_KEYS}
+
+
+@pytest.fixture
+def client(ledgers: Mapping[str, Ledger]) -> Iterator[httpx.Client]:
+    with served(ledgers) as url, httpx.Client(base_url=url, trust_env=False) as client:
+        yield client
+
+
+def send(client: httpx.Client, downstream: str, step: str, key: str = "") -> httpx.Response:
+    return client.post(
+        f"/{downstream}{PATHS[step]}",
+        json=body_of(step),
+        headers={"x-api-key": API_KEYS[downstream], "Idempotency-Key": key or key_of(step)},
+    )
+
+
+def switch(client: httpx.Client, downstream: str, **switches: object) -> None:
+    client.put(
+        f"/{downstream}/switches", json=switches, headers={"x-api-key": API_KEYS[downstream]}
+    ).raise_for_status()
+
+
+def test_each_downstream_has_its_prefix_its_key_and_its_ledger(
+    client: httpx.Client, ledgers: Mapping[str, Ledger]
+) -> None:
+    for downstream, step in {
+        "inventory": "reserve",
+        "fulfilment": "ship",
+        "accounting": "post",
+    }.items():
+        answer = send(client, downstream, step)
+        assert answer.status_code == 201
+        assert answer.headers["content-type"] == "application/json"
+        (entry,) = all_entries(ledgers[downstream])
+        assert answer.json() == {"reference": entry.reference}
+        assert abs(entry.at - time.time() * 1000) < 60_000
+        assert client.get(f"/{downstream}/health").json() == {"status": "healthy"}
+
+
+def test_the_key_of_one_downstream_opens_no_other(client: httpx.Client) -> None:
+    answer = client.get("/inventory/switches", headers={"x-api-key": API_KEYS["accounting"]})
+    assert answer.status_code == 401
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["www-authenticate"] == "ApiKey"
+
+
+@pytest.mark.parametrize("path", ["/", "/marketing/postings", "/inventory", "/inventory/nowhere"])
+def test_there_is_a_problem_document_where_there_is_nothing(
+    client: httpx.Client, path: str
+) -> None:
+    answer = client.post(path)
+    assert (answer.status_code, answer.json()["code"]) == (404, "path_unknown")
+
+
+def test_switches_of_one_downstream_leave_the_others_alone(client: httpx.Client) -> None:
+    switch(client, "inventory", outage=True)
+    assert send(client, "inventory", "reserve").status_code == 503
+    assert send(client, "fulfilment", "ship").status_code == 201
+
+
+def test_a_lost_answer_is_a_closed_connection_and_a_done_effect(
+    client: httpx.Client, ledgers: Mapping[str, Ledger], caplog: pytest.LogCaptureFixture
+) -> None:
+    switch(client, "inventory", lose_answers_rate=1)
+    with pytest.raises(httpx.RemoteProtocolError, match="without sending a response"):
+        send(client, "inventory", "reserve")
+    (entry,) = all_entries(ledgers["inventory"])
+    switch(client, "inventory")
+    assert send(client, "inventory", "reserve").json() == {"reference": entry.reference}
+    assert list(all_entries(ledgers["inventory"])) == [entry]
+    assert caplog.records == []
+
+
+def test_latency_is_waited_out_before_the_effect_and_holds_no_other_request_up(
+    client: httpx.Client, ledgers: Mapping[str, Ledger]
+) -> None:
+    switch(client, "inventory", latency_ms=1000)
+    began = time.monotonic()
+    with ThreadPoolExecutor(1) as threads:
+        slow = threads.submit(send, client, "inventory", "reserve")
+        assert send(client, "fulfilment", "ship").status_code == 201
+        assert time.monotonic() - began < 1
+        assert list(all_entries(ledgers["inventory"])) == []
+        assert slow.result().status_code == 201
+    assert time.monotonic() - began >= 1
+
+
+def test_a_client_that_gives_up_waiting_finds_the_effect_done_later(
+    client: httpx.Client, ledgers: Mapping[str, Ledger]
+) -> None:
+    switch(client, "inventory", latency_ms=300)
+    with pytest.raises(httpx.ReadTimeout):
+        client.post(
+            f"/inventory{PATHS['reserve']}",
+            json=body_of("reserve"),
+            headers={"x-api-key": API_KEYS["inventory"], "Idempotency-Key": key_of("reserve")},
+            timeout=0.1,
+        )
+    deadline = time.monotonic() + 5
+    while not (found := list(all_entries(ledgers["inventory"]))):
+        assert time.monotonic() < deadline, "the effect never came"
+        time.sleep(0.02)
+    assert len(found) == 1
+
+
+def test_a_client_killed_while_it_sends_has_no_effect_and_makes_no_noise(
+    client: httpx.Client, ledgers: Mapping[str, Ledger], caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = httpx.Request(
+        "POST",
+        client.base_url.join(f"/inventory{PATHS['reserve']}"),
+        json=body_of("reserve"),
+        headers={"x-api-key": API_KEYS["inventory"], "Idempotency-Key": key_of("reserve")},
+    )
+    head = "".join(f"{name}: {value}\r\n" for name, value in whole.headers.items())
+    address = (client.base_url.host, client.base_url.port)
+    with socket.create_connection(address) as connection:
+        connection.sendall(f"POST {whole.url.path} HTTP/1.1\r\n{head}\r\n".encode())
+        connection.sendall(whole.content[:-1])
+        # The server has begun with that request before it answers this one.
+        assert client.get("/inventory/health").status_code == 200
+    assert send(client, "fulfilment", "ship").status_code == 201
+    assert list(all_entries(ledgers["inventory"])) == []
+    assert caplog.records == []
+
+
+@pytest.mark.emulator
+def test_twenty_connections_with_one_key_have_one_effect_on_dynamodb(
+    make_dynamodb_ledger: Callable[[], Ledger],
+) -> None:
+    ledger = make_dynamodb_ledger()
+    with (
+        served({"inventory": ledger}) as url,
+        httpx.Client(base_url=url, trust_env=False) as client,
+        ThreadPoolExecutor(20) as threads,
+    ):
+        answers = list(threads.map(lambda _: send(client, "inventory", "reserve"), range(20)))
+    (entry,) = all_entries(ledger)
+    assert {(answer.status_code, answer.json()["reference"]) for answer in answers} == {
+        (201, entry.reference)
+    }
