@@ -1,0 +1,36 @@
+"""What every kind of test shares: one deployed stack for all tests on the emulator."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from spillway.local import Stack
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """The service as it is deployed, shared by all tests of the run: each makes its own orders.
+
+    While writing tests, ``SPILLWAY_STACK=8080 pytest ...`` uses the stack that `spillway up` runs
+    on that port and saves starting one.
+    """
+    from spillway.local import attach, running
+
+    port = os.environ.get("SPILLWAY_STACK")
+    if port is not None:
+        yield attach(int(port))
+        return
+    with running() as started:
+        yield started
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test that asks for the stack, so that `-m 'not emulator'` runs without one."""
+    for item in items:
+        if "stack" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.emulator)

@@ -1,0 +1,140 @@
+"""Synthesises a stage and reads its templates the way a person would: by the resources' names."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from infra import bundle  # first: it says which Node the CDK's library runs on
+from infra.app import add_stacks
+from infra.stage import Stage
+
+# isort: split
+from aws_cdk import App
+
+Properties = Mapping[str, Any]
+
+CONTEXT = json.loads((bundle.ROOT / "cdk.json").read_text())["context"]
+
+
+def app_of(*stages: Stage, directory: Path) -> App:
+    """An app as `cdk` would run it, for several stages, with this machine's bundle as code."""
+    app = App(outdir=str(directory), context=CONTEXT, analytics_reporting=False)
+    code = bundle.build(bundle.LOCAL).path
+    for stage in stages:
+        add_stacks(app, stage=stage, code=code)
+    return app
+
+
+def synthesise(stage: Stage, directory: Path) -> Templates:
+    """The stage's templates, written to `directory`."""
+    assembly = app_of(stage, directory=directory).synth()
+    return Templates(stage, {stack.stack_name: stack.template for stack in assembly.stacks})
+
+
+@dataclass(frozen=True, slots=True)
+class Templates:
+    stage: Stage
+    by_stack: Mapping[str, Mapping[str, Any]]
+
+    def resources(self, type_: str) -> list[Properties]:
+        """The properties of every resource of a type, in all stacks."""
+        return [found["Properties"] for found in self._found(type_)]
+
+    def resource(self, type_: str, **named: str) -> Mapping[str, Any]:
+        """The one resource of a type with a property of this value, as it stands in its stack."""
+        [(name, value)] = named.items()
+        [found] = [found for found in self._found(type_) if found["Properties"][name] == value]
+        return found
+
+    def types(self) -> set[str]:
+        return {found["Type"] for stack in self.by_stack.values() for found in _resources(stack)}
+
+    def functions(self) -> dict[str, Properties]:
+        """Every function's properties, by its name without the stage."""
+        prefix = self.stage.resource_name("")
+        return {
+            found["FunctionName"].removeprefix(prefix): found
+            for found in self.resources("AWS::Lambda::Function")
+        }
+
+    def mapping_of(self, function: str) -> Properties:
+        """The properties of the function's event source mapping."""
+        name = self.stage.resource_name(function)
+        [found] = [
+            mapping
+            for mapping in self.resources("AWS::Lambda::EventSourceMapping")
+            if self.named(mapping["FunctionName"]) == name
+        ]
+        return found
+
+    def permissions_of(self, function: str) -> dict[str, set[str]]:
+        """What the function may do, by the name of the resource it may do it on."""
+        role = self.functions()[function]["Role"]["Fn::GetAtt"][0]
+        permitted: dict[str, set[str]] = {}
+        for policy in self.resources("AWS::IAM::Policy"):
+            if {"Ref": role} not in policy["Roles"]:
+                continue
+            for statement in policy["PolicyDocument"]["Statement"]:
+                assert statement["Effect"] == "Allow"
+                for resource in _list(statement["Resource"]):
+                    actions = permitted.setdefault(self.named(resource), set())
+                    actions.update(_list(statement["Action"]))
+        return permitted
+
+    def named(self, value: Any) -> str:
+        """What a value of a template refers to, as a name: "spillway-local-orders/stream"."""
+        match value:
+            case str():
+                return value.rsplit(":", 1)[-1]
+            case {"Fn::Join": ["", parts]}:
+                return self.named("".join(part if isinstance(part, str) else "" for part in parts))
+            case {"Fn::GetStackOutput": {"StackName": stack, "OutputName": output}}:
+                return self.named(self.by_stack[stack]["Outputs"][output]["Value"])
+            case {"Ref": name}:
+                return self._physical_name(name)
+            case {"Fn::GetAtt": [name, "StreamArn"]}:
+                return f"{self._physical_name(name)}/stream"
+            case {"Fn::GetAtt": [name, "Arn"]}:
+                return self._physical_name(name)
+        raise AssertionError(f"refers to nothing known: {value}")
+
+    def _physical_name(self, logical_id: str) -> str:
+        for stack in self.by_stack.values():
+            if logical_id in stack.get("Parameters", {}):
+                return str(stack["Parameters"][logical_id]["Default"])
+            if logical_id in stack["Resources"]:
+                properties = stack["Resources"][logical_id]["Properties"]
+                return next(
+                    str(properties[kind])
+                    for kind in (
+                        "TableName",
+                        "QueueName",
+                        "TopicName",
+                        "FunctionName",
+                        "LogGroupName",
+                        "UserPoolName",
+                        "ClientName",
+                    )
+                    if kind in properties
+                )
+        raise AssertionError(f"no stack has {logical_id}")
+
+    def _found(self, type_: str) -> list[Mapping[str, Any]]:
+        return [
+            found
+            for stack in self.by_stack.values()
+            for found in _resources(stack)
+            if found["Type"] == type_
+        ]
+
+
+def _resources(stack: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return list(stack["Resources"].values())
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

@@ -1,0 +1,139 @@
+"""All stacks of a stage together."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from infra.bundle import ROOT
+from infra.stage import load
+from tests.infra.templates import CONTEXT, Templates, app_of
+
+# isort: split
+from aws_cdk import App, Stack, Validations
+from aws_cdk import aws_sqs as sqs
+from cdk_nag import AwsSolutionsChecks
+
+#: What costs nothing, or cents, while no order comes: no VPC, no NAT, no key, no provisioned rate.
+IDLE_TYPES = {
+    "AWS::ApiGatewayV2::Api",
+    "AWS::ApiGatewayV2::Authorizer",
+    "AWS::ApiGatewayV2::Integration",
+    "AWS::ApiGatewayV2::Route",
+    "AWS::ApiGatewayV2::Stage",
+    "AWS::Cognito::UserPool",
+    "AWS::Cognito::UserPoolClient",
+    "AWS::Cognito::UserPoolGroup",
+    "AWS::DynamoDB::GlobalTable",
+    "AWS::IAM::Policy",
+    "AWS::IAM::Role",
+    "AWS::Lambda::EventSourceMapping",
+    "AWS::Lambda::Function",
+    "AWS::Lambda::Permission",
+    "AWS::Logs::LogGroup",
+    "AWS::SNS::Topic",
+    "AWS::SNS::TopicPolicy",
+    "AWS::SQS::Queue",
+    "AWS::SQS::QueuePolicy",
+}
+
+
+def synthesis(directory: Path, stage: str) -> subprocess.CompletedProcess[str]:
+    """Run the app as the CDK's command line does."""
+    return subprocess.run(
+        (sys.executable, "-m", "infra.app"),
+        cwd=ROOT,
+        env={
+            **{name: value for name, value in os.environ.items() if name != "JSII_NODE"},
+            "CDK_OUTDIR": str(directory),
+            "CDK_CONTEXT_JSON": json.dumps({**CONTEXT, "stage": stage}),
+        },
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_synthesis_is_silent(tmp_path: Path) -> None:
+    done = synthesis(tmp_path, "local")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (tmp_path / "spillway-local-service.template.json").exists()
+
+
+def test_an_unknown_stage_ends_in_one_sentence(tmp_path: Path) -> None:
+    done = synthesis(tmp_path, "moon")
+    assert done.returncode == 1
+    assert done.stderr == "There is no stage 'moon'; there are: dev, local.\n"
+
+
+def test_cdk_nag_has_nothing_to_say_that_is_not_answered(tmp_path: Path) -> None:
+    app = app_of(load("local"), load("dev"), directory=tmp_path)
+    Validations.of(app).add_plugins(AwsSolutionsChecks())
+    app.synth()  # raises for an error; warnings stand in the report
+    assert json.loads((tmp_path / "validation-report.json").read_text())["pluginReports"] == []
+
+
+def test_cdk_nag_speaks_up_where_there_is_something_to_say(tmp_path: Path) -> None:
+    app = App(outdir=str(tmp_path), context=CONTEXT, analytics_reporting=False)
+    sqs.Queue(Stack(app, "careless"), "WithoutDeadLetters")
+    Validations.of(app).add_plugins(AwsSolutionsChecks())
+    with pytest.raises(RuntimeError, match="AwsSolutions-SQS3"):
+        app.synth()
+
+
+def test_nothing_is_deployed_that_is_paid_for_while_it_idles(
+    local: Templates, dev: Templates
+) -> None:
+    assert local.types() | dev.types() <= IDLE_TYPES
+
+
+def test_only_a_stage_with_stand_ins_gets_their_tables(local: Templates, dev: Templates) -> None:
+    tables = {
+        stage: {table["TableName"] for table in templates.resources("AWS::DynamoDB::GlobalTable")}
+        for stage, templates in (("local", local), ("dev", dev))
+    }
+    assert tables["dev"] == {"spillway-dev-orders"}
+    assert tables["local"] == {
+        "spillway-local-orders",
+        "spillway-local-stand-in-inventory",
+        "spillway-local-stand-in-fulfilment",
+        "spillway-local-stand-in-accounting",
+    }
+
+
+def test_no_stack_holds_another_back(local: Templates) -> None:
+    """An export in use cannot change until its importer is gone; an output can."""
+    text = json.dumps(local.by_stack)
+    assert "Fn::GetStackOutput" in text
+    assert "Fn::ImportValue" not in text
+    outputs = [output for stack in local.by_stack.values() for output in stack["Outputs"].values()]
+    assert not [output for output in outputs if "Export" in output]
+
+
+def test_the_outputs_that_scripts_read_are_there(local: Templates) -> None:
+    assert {
+        stack.removeprefix("spillway-local-"): {
+            name for name in template["Outputs"] if not name.startswith("PublishOutput")
+        }
+        for stack, template in local.by_stack.items()
+    } == {
+        "data": {
+            "OrdersTableName",
+            "InventoryQueueUrl",
+            "InventoryDeadLetterQueueUrl",
+            "FulfilmentQueueUrl",
+            "FulfilmentDeadLetterQueueUrl",
+            "AccountingQueueUrl",
+            "AccountingDeadLetterQueueUrl",
+            "RelayDeadLetterQueueUrl",
+            "EventsTopicArn",
+        },
+        "identity": {"UserPoolId", "UserPoolClientId"},
+        "service": {"ApiId", "ApiUrl"},
+        "downstreams": {"InventoryTableName", "FulfilmentTableName", "AccountingTableName"},
+    }

@@ -1,0 +1,106 @@
+"""The Lambda bundle."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from infra import bundle
+from infra.bundle import AWS, LOCAL, SERVICES, BundleError, Target, build
+
+HOST = Target("host", requirements=True)
+HANDLERS = ("deliver", "intake", "reads", "relay")
+
+IMPORT_FROM_BUNDLE = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from importlib import import_module
+assert callable(import_module(sys.argv[2]).handler)
+strangers = [
+    module.__file__ for module in sys.modules.values()
+    if "site-packages" in (getattr(module, "__file__", None) or "")
+]
+assert not strangers, strangers
+import botocore.session
+for service in sys.argv[3].split(","):
+    botocore.session.get_session().create_client(service, region_name="eu-west-1")
+"""
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle as for AWS, for this machine."""
+    return build(HOST, bundles=tmp_path_factory.mktemp("bundles")).path
+
+
+def contents(directory: Path) -> dict[str, tuple[bytes, float]]:
+    return {
+        path.relative_to(directory).as_posix(): (path.read_bytes(), path.stat().st_mtime)
+        for path in directory.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize("target", [LOCAL, HOST], ids=lambda target: target.name)
+def test_two_builds_are_the_same_byte_for_byte(target: Target, tmp_path: Path) -> None:
+    first, second = (build(target, bundles=tmp_path / name).path for name in ("one", "two"))
+    assert contents(first) == contents(second)
+
+
+def test_a_second_build_of_the_same_content_is_the_first(tmp_path: Path) -> None:
+    first = build(LOCAL, bundles=tmp_path).path
+    made_at = first.stat().st_ctime_ns
+    assert build(LOCAL, bundles=tmp_path).path == first
+    assert first.stat().st_ctime_ns == made_at
+    assert list(tmp_path.iterdir()) == [first]
+
+
+def test_the_local_bundle_is_the_service_alone_with_its_bytecode(tmp_path: Path) -> None:
+    built = build(LOCAL, bundles=tmp_path)
+    assert built.compiled
+    sources = {
+        f"orders/{path.relative_to(bundle.SOURCE).as_posix()}"
+        for path in bundle.SOURCE.rglob("*.py")
+    }
+    tag = sys.implementation.cache_tag
+    bytecode = {
+        f"{name.rpartition('/')[0]}/__pycache__/{Path(name).stem}.{tag}.pyc" for name in sources
+    }
+    assert set(contents(built.path)) == sources | bytecode
+
+
+@pytest.mark.parametrize("handler", HANDLERS)
+def test_a_handler_and_its_clients_need_nothing_but_the_bundle(host: Path, handler: str) -> None:
+    services = ",".join(sorted(SERVICES))
+    done = subprocess.run(  # noqa: S603 - the command is ours
+        (
+            *(sys.executable, "-I", "-S", "-c", IMPORT_FROM_BUNDLE),
+            *(str(host), f"orders.handlers.{handler}", services),
+        ),
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_of_botocore_s_service_models_only_ours_are_shipped(host: Path) -> None:
+    data = host / "botocore" / "data"
+    assert {path.name for path in data.iterdir() if path.is_dir()} == SERVICES
+
+
+def test_the_bundle_for_aws_has_lambda_s_own_wheels(tmp_path: Path) -> None:
+    built = build(AWS, bundles=tmp_path)
+    extensions = [path.name for path in built.path.rglob("*.so")]
+    assert extensions
+    assert all(name.endswith(".cpython-313-aarch64-linux-gnu.so") for name in extensions)
+
+
+def test_a_failed_installation_says_why_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"Could not install the functions' libraries: .*moon"):
+        build(replace(HOST, python_platform="moon"), bundles=tmp_path)
+    assert list(tmp_path.iterdir()) == []

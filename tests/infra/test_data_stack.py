@@ -1,0 +1,108 @@
+"""What outlives every deployment."""
+
+from __future__ import annotations
+
+import pytest
+
+from infra.constructs.command_queue import OUTAGE_SECONDS_MAX, receives_to_outlast
+from orders.domain.backoff import DELAY_MAX_SECONDS, delay_seconds
+from orders.domain.saga import DOWNSTREAMS
+from tests.infra.templates import Properties, Templates
+
+DAYS = 24 * 60 * 60
+
+
+def queue(templates: Templates, name: str) -> Properties:
+    full_name = templates.stage.resource_name(name)
+    found: Properties = templates.resource("AWS::SQS::Queue", QueueName=full_name)["Properties"]
+    return found
+
+
+def orders_table(templates: Templates) -> Properties:
+    return templates.resource(
+        "AWS::DynamoDB::GlobalTable", TableName=templates.stage.resource_name("orders")
+    )
+
+
+def test_the_table_is_paid_by_use_and_streams_both_images(dev: Templates) -> None:
+    properties = orders_table(dev)["Properties"]
+    assert properties["BillingMode"] == "PAY_PER_REQUEST"
+    assert properties["StreamSpecification"] == {"StreamViewType": "NEW_AND_OLD_IMAGES"}
+    assert [(key["AttributeName"], key["KeyType"]) for key in properties["KeySchema"]] == [
+        ("pk", "HASH"),
+        ("sk", "RANGE"),
+    ]
+
+
+def test_the_table_has_no_secondary_index_which_would_cost_a_write_an_order(dev: Templates) -> None:
+    assert not {"GlobalSecondaryIndexes", "LocalSecondaryIndexes"} & set(
+        orders_table(dev)["Properties"]
+    )
+
+
+@pytest.mark.parametrize("stage", ["local", "dev"])
+def test_the_table_is_recoverable_protected_and_kept_in_every_stage(
+    stage: str, request: pytest.FixtureRequest
+) -> None:
+    table = orders_table(request.getfixturevalue(stage))
+    [replica] = table["Properties"]["Replicas"]
+    assert replica["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert replica["DeletionProtectionEnabled"] is True
+    assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("Retain", "Retain")
+
+
+def test_the_table_is_under_the_key_that_costs_nothing(dev: Templates) -> None:
+    properties = orders_table(dev)["Properties"]
+    assert properties["SSESpecification"] == {"SSEEnabled": False}
+
+
+@pytest.mark.parametrize("downstream", DOWNSTREAMS)
+def test_a_queue_waits_six_times_as_long_as_its_function_may_run(
+    dev: Templates, downstream: str
+) -> None:
+    timeout_seconds = dev.functions()[f"deliver-{downstream}"]["Timeout"]
+    assert queue(dev, downstream)["VisibilityTimeout"] >= 6 * timeout_seconds
+
+
+@pytest.mark.parametrize("downstream", DOWNSTREAMS)
+def test_a_command_is_tried_through_an_outage_of_a_day_before_it_is_dead(
+    dev: Templates, downstream: str
+) -> None:
+    redrive = queue(dev, downstream)["RedrivePolicy"]
+    assert dev.named(redrive["deadLetterTargetArn"]) == f"spillway-dev-{downstream}-dead-letters"
+    waits = [delay_seconds(count, jitter=0.0) for count in range(1, redrive["maxReceiveCount"])]
+    assert sum(waits) >= DAYS
+
+
+def test_receives_are_counted_for_the_unluckiest_and_no_more() -> None:
+    receives = receives_to_outlast(OUTAGE_SECONDS_MAX)
+    waits = [delay_seconds(count, jitter=0.0) for count in range(1, receives)]
+    assert 0 <= sum(waits) - OUTAGE_SECONDS_MAX < DELAY_MAX_SECONDS
+
+
+def test_every_queue_keeps_messages_for_two_weeks_encrypted_and_refuses_plain_http(
+    dev: Templates,
+) -> None:
+    queues = dev.resources("AWS::SQS::Queue")
+    assert len(queues) == 2 * len(DOWNSTREAMS) + 1
+    assert {
+        (found["MessageRetentionPeriod"], found["SqsManagedSseEnabled"]) for found in queues
+    } == {(14 * DAYS, True)}
+    assert {
+        dev.named(policy["Queues"][0])
+        for policy in dev.resources("AWS::SQS::QueuePolicy")
+        if refuses_plain_http(policy)
+    } == {found["QueueName"] for found in queues}
+
+
+def test_the_topic_refuses_plain_http(dev: Templates) -> None:
+    [policy] = dev.resources("AWS::SNS::TopicPolicy")
+    assert refuses_plain_http(policy)
+
+
+def refuses_plain_http(policy: Properties) -> bool:
+    return any(
+        statement["Effect"] == "Deny"
+        and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        for statement in policy["PolicyDocument"]["Statement"]
+    )

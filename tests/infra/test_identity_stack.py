@@ -1,0 +1,42 @@
+"""Who the customers are."""
+
+from __future__ import annotations
+
+from tests.infra.templates import Templates
+
+
+def test_the_pool_is_kept_for_its_ids_are_the_orders_keys(dev: Templates) -> None:
+    pool = dev.resource("AWS::Cognito::UserPool", UserPoolName="spillway-dev-customers")
+    assert pool["Properties"]["DeletionProtection"] == "ACTIVE"
+    assert (pool["DeletionPolicy"], pool["UpdateReplacePolicy"]) == ("Retain", "Retain")
+
+
+def test_customers_sign_in_by_email_and_sign_up_where_the_stage_allows_it(
+    dev: Templates, local: Templates
+) -> None:
+    for templates, sign_up in ((dev, False), (local, True)):
+        [pool] = templates.resources("AWS::Cognito::UserPool")
+        assert pool["UsernameAttributes"] == ["email"]
+        assert pool["AdminCreateUserConfig"] == {"AllowAdminCreateUserOnly": not sign_up}
+
+
+def test_the_pool_has_the_group_that_intake_asks_for(dev: Templates) -> None:
+    [group] = dev.resources("AWS::Cognito::UserPoolGroup")
+    intake = dev.functions()["intake"]["Environment"]["Variables"]
+    assert group["GroupName"] == intake["WHOLESALE_GROUP"]
+
+
+def test_the_storefront_has_no_secret_and_only_the_code_grant(dev: Templates) -> None:
+    [client] = dev.resources("AWS::Cognito::UserPoolClient")
+    assert client["GenerateSecret"] is False
+    assert client["AllowedOAuthFlows"] == ["code"]
+    assert client["CallbackURLs"] == list(dev.stage.identity.callback_urls)  # type: ignore[union-attr]
+
+
+def test_a_password_signs_in_by_the_back_door_only_where_the_stage_allows_it(
+    dev: Templates, local: Templates
+) -> None:
+    [client] = dev.resources("AWS::Cognito::UserPoolClient")
+    assert client["ExplicitAuthFlows"] == ["ALLOW_REFRESH_TOKEN_AUTH"]
+    [client] = local.resources("AWS::Cognito::UserPoolClient")
+    assert "ALLOW_ADMIN_USER_PASSWORD_AUTH" in client["ExplicitAuthFlows"]

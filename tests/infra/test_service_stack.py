@@ -1,0 +1,278 @@
+"""What runs, what it may do, and who may call it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from infra.constructs.command_queue import RETENTION
+from infra.stage import API_TIMEOUT_SECONDS, OidcIssuer, load
+from orders import settings
+from orders.domain.saga import DOWNSTREAMS
+from orders.wiring import SIDE_BY_SIDE_MAX
+from tests.infra.templates import Templates, synthesise
+
+DELIVERIES = tuple(f"deliver-{downstream}" for downstream in DOWNSTREAMS)
+FUNCTIONS = ("intake", "reads", "relay", *DELIVERIES)
+
+READ_STREAM = {
+    "dynamodb:DescribeStream",
+    "dynamodb:GetRecords",
+    "dynamodb:GetShardIterator",
+    "dynamodb:ListStreams",
+}
+CONSUME = {
+    "sqs:ChangeMessageVisibility",
+    "sqs:DeleteMessage",
+    "sqs:GetQueueAttributes",
+    "sqs:ReceiveMessage",
+}
+WRITE_LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
+
+
+def delivery(downstream: str) -> dict[str, set[str]]:
+    return {
+        f"/aws/lambda/spillway-dev-deliver-{downstream}": WRITE_LOGS,
+        "spillway-dev-orders": {"dynamodb:GetItem", "dynamodb:UpdateItem"},
+        f"spillway-dev-{downstream}": CONSUME,
+        f"spillway-dev-{downstream}-dead-letters": {"sqs:SendMessage"},
+        f"parameter/spillway/dev/{downstream}/api-key": {"ssm:GetParameter"},
+    }
+
+
+PERMITTED = {
+    "intake": {
+        "/aws/lambda/spillway-dev-intake": WRITE_LOGS,
+        "spillway-dev-orders": {
+            "dynamodb:GetItem",
+            "dynamodb:PutItem",
+            "dynamodb:Query",
+            "dynamodb:UpdateItem",
+        },
+        "parameter/spillway/dev/receipt-keys": {"ssm:GetParameter"},
+    },
+    "reads": {
+        "/aws/lambda/spillway-dev-reads": WRITE_LOGS,
+        "spillway-dev-orders": {"dynamodb:GetItem", "dynamodb:Query"},
+    },
+    "relay": {
+        "/aws/lambda/spillway-dev-relay": WRITE_LOGS,
+        "spillway-dev-orders/stream": READ_STREAM,
+        "spillway-dev-inventory": {"sqs:SendMessage"},
+        "spillway-dev-fulfilment": {"sqs:SendMessage"},
+        "spillway-dev-accounting": {"sqs:SendMessage"},
+        "spillway-dev-relay-dead-letters": {"sqs:SendMessage"},
+        "spillway-dev-order-events": {"sns:Publish"},
+    },
+    "deliver-inventory": delivery("inventory"),
+    "deliver-fulfilment": delivery("fulfilment"),
+    "deliver-accounting": delivery("accounting"),
+}
+
+
+def test_there_is_one_function_for_each_step_and_downstream(dev: Templates) -> None:
+    assert set(dev.functions()) == set(FUNCTIONS)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_may_do_exactly_what_it_needs(dev: Templates, function: str) -> None:
+    assert dev.permissions_of(function) == PERMITTED[function]
+
+
+def test_no_role_has_a_policy_beside_the_one_that_is_spelled_out(dev: Templates) -> None:
+    roles = dev.resources("AWS::IAM::Role")
+    assert len(roles) == len(FUNCTIONS)
+    assert not [role for role in roles if {"ManagedPolicyArns", "Policies"} & set(role)]
+
+
+def test_a_signed_downstream_needs_no_key_and_may_be_invoked(tmp_path: Path) -> None:
+    arn = "arn:aws:execute-api:eu-west-1:111122223333:abc/prod/POST/*"
+    dev = load("dev")
+    signed = msgspec.structs.replace(dev.downstreams.inventory, auth="sigv4", invoke_arn=arn)
+    downstreams = msgspec.structs.replace(dev.downstreams, inventory=signed)
+    templates = synthesise(msgspec.structs.replace(dev, downstreams=downstreams), tmp_path)
+    permissions = templates.permissions_of("deliver-inventory")
+    assert permissions["abc/prod/POST/*"] == {"execute-api:Invoke"}
+    assert "parameter/spillway/dev/inventory/api-key" not in permissions
+    environment = environment_of(templates, "deliver-inventory")
+    assert settings.DeliverSettings.read(environment).auth == "sigv4"
+
+
+class Recorded(dict[str, str]):
+    """An environment that remembers what it was asked for."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        super().__init__(environment)
+        self.asked: set[str] = set()
+
+    def get(self, name: str, *default: Any) -> Any:
+        self.asked.add(name)
+        return super().get(name, *default)
+
+
+def environment_of(templates: Templates, function: str) -> Recorded:
+    variables = templates.functions()[function]["Environment"]["Variables"]
+    return Recorded({name: templates.named(value) for name, value in variables.items()})
+
+
+@pytest.mark.parametrize(
+    ("function", "read"),
+    [
+        ("intake", settings.IntakeSettings.read),
+        ("reads", settings.ReadsSettings.read),
+        ("relay", settings.RelaySettings.read),
+        *((name, settings.DeliverSettings.read) for name in DELIVERIES),
+    ],
+)
+def test_a_function_is_told_all_that_it_reads_and_nothing_else(
+    dev: Templates, function: str, read: Callable[[Mapping[str, str]], object]
+) -> None:
+    environment = environment_of(dev, function)
+    read(environment)
+    assert set(environment) == environment.asked
+
+
+@pytest.mark.parametrize("downstream", DOWNSTREAMS)
+def test_a_delivery_is_told_its_own_downstream_and_queues(dev: Templates, downstream: str) -> None:
+    told = settings.DeliverSettings.read(environment_of(dev, f"deliver-{downstream}"))
+    assert (told.downstream, told.queue_url, told.dead_letter_queue_url) == (
+        downstream,
+        f"spillway-dev-{downstream}",
+        f"spillway-dev-{downstream}-dead-letters",
+    )
+
+
+def test_the_relay_is_told_each_downstream_s_own_queue(dev: Templates) -> None:
+    told = settings.RelaySettings.read(environment_of(dev, "relay"))
+    assert told.queue_urls == {name: f"spillway-dev-{name}" for name in DOWNSTREAMS}
+
+
+@pytest.mark.parametrize("downstream", DOWNSTREAMS)
+def test_a_downstream_s_address_can_be_given_at_deployment(dev: Templates, downstream: str) -> None:
+    variables = dev.functions()[f"deliver-{downstream}"]["Environment"]["Variables"]
+    assert variables["DOWNSTREAM_URL"] == {"Ref": f"{downstream.capitalize()}Url"}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_handler_s_path_imports(dev: Templates, function: str) -> None:
+    module, name = dev.functions()[function]["Handler"].rsplit(".", 1)
+    assert callable(getattr(import_module(module), name))
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_every_function_is_made_the_same_way(dev: Templates, function: str) -> None:
+    properties = dev.functions()[function]
+    assert properties["Architectures"] == ["arm64"]
+    assert properties["Runtime"] == "python3.13"
+    assert properties["LoggingConfig"]["LogFormat"] == "JSON"
+    group = dev.named(properties["LoggingConfig"]["LogGroup"])
+    assert group == f"/aws/lambda/spillway-dev-{function}"
+
+
+def test_every_log_group_forgets(dev: Templates) -> None:
+    groups = dev.resources("AWS::Logs::LogGroup")
+    assert len(groups) == len(FUNCTIONS) + 1
+    assert {group["RetentionInDays"] for group in groups} == {dev.stage.logs.retention_days}
+
+
+@pytest.mark.parametrize("function", ["intake", "reads"])
+def test_a_function_behind_the_api_ends_before_the_api_gives_up(
+    dev: Templates, function: str
+) -> None:
+    assert dev.functions()[function]["Timeout"] < API_TIMEOUT_SECONDS
+
+
+@pytest.mark.parametrize("downstream", DOWNSTREAMS)
+def test_a_delivery_takes_batches_answers_in_part_and_keeps_to_its_concurrency(
+    dev: Templates, downstream: str
+) -> None:
+    mapping = dev.mapping_of(f"deliver-{downstream}")
+    assert dev.named(mapping["EventSourceArn"]) == f"spillway-dev-{downstream}"
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    allowed = dev.stage.downstreams.by_name()[downstream].concurrency_max
+    assert mapping["ScalingConfig"] == {"MaximumConcurrency": allowed}
+
+
+@pytest.mark.parametrize("downstream", DOWNSTREAMS)
+def test_a_delivery_attends_to_its_whole_batch_at_once(dev: Templates, downstream: str) -> None:
+    assert dev.mapping_of(f"deliver-{downstream}")["BatchSize"] <= SIDE_BY_SIDE_MAX
+
+
+def test_the_relay_never_drops_a_record(dev: Templates) -> None:
+    mapping = dev.mapping_of("relay")
+    assert dev.named(mapping["EventSourceArn"]) == "spillway-dev-orders/stream"
+    assert mapping["StartingPosition"] == "TRIM_HORIZON"
+    assert mapping["MaximumRetryAttempts"] == -1
+    assert mapping["BisectBatchOnFunctionError"] is True
+    destination = mapping["DestinationConfig"]["OnFailure"]["Destination"]
+    assert dev.named(destination) == "spillway-dev-relay-dead-letters"
+
+
+def test_the_relay_gives_a_record_up_while_the_stream_still_has_it(dev: Templates) -> None:
+    stream_keeps_seconds = 24 * 60 * 60
+    assert dev.mapping_of("relay")["MaximumRecordAgeInSeconds"] < stream_keeps_seconds
+    assert stream_keeps_seconds < RETENTION.to_seconds()
+
+
+def test_the_api_has_these_routes_and_every_one_asks_for_a_token(dev: Templates) -> None:
+    routes = dev.resources("AWS::ApiGatewayV2::Route")
+    assert {route["RouteKey"] for route in routes} == {
+        "GET /orders",
+        "GET /orders/{order_id}",
+        "PUT /orders/{order_id}",
+        "PUT /orders/{order_id}/cancellation",
+    }
+    assert {route["AuthorizationType"] for route in routes} == {"JWT"}
+
+
+def test_puts_go_to_intake_and_gets_to_reads(dev: Templates) -> None:
+    [service] = [name for name in dev.by_stack if name.endswith("-service")]
+    resources = dev.by_stack[service]["Resources"]
+    for route in dev.resources("AWS::ApiGatewayV2::Route"):
+        _, [_, target] = route["Target"]["Fn::Join"]
+        integration = resources[target["Ref"]]["Properties"]
+        expected = "intake" if route["RouteKey"].startswith("PUT") else "reads"
+        assert dev.named(integration["IntegrationUri"]) == f"spillway-dev-{expected}"
+
+
+def test_the_api_lies_under_api_and_has_its_share_of_the_account_s_requests(dev: Templates) -> None:
+    [stage] = dev.resources("AWS::ApiGatewayV2::Stage")
+    assert stage["StageName"] == "api"
+    assert stage["DefaultRouteSettings"] == {
+        "ThrottlingRateLimit": dev.stage.api.requests_per_second_max,
+        "ThrottlingBurstLimit": dev.stage.api.burst_max,
+    }
+
+
+def test_the_access_log_names_nobody(dev: Templates) -> None:
+    [stage] = dev.resources("AWS::ApiGatewayV2::Stage")
+    fields = stage["AccessLogSettings"]["Format"]
+    assert "$context.requestId" in fields
+    assert not [
+        told for told in ("sourceIp", "userAgent", "claims", "context.path") if told in fields
+    ]
+
+
+def test_the_api_takes_the_pool_s_tokens_made_out_to_its_client(dev: Templates) -> None:
+    [authorizer] = dev.resources("AWS::ApiGatewayV2::Authorizer")
+    jwt = authorizer["JwtConfiguration"]
+    assert [dev.named(audience) for audience in jwt["Audience"]] == ["spillway-dev-storefront"]
+    _, [*scheme, _region, dot, _suffix, slash, pool] = jwt["Issuer"]["Fn::Join"]
+    assert (scheme, dot, slash) == (["https://cognito-idp."], ".", "/")
+    assert dev.named(pool) == "spillway-dev-customers"
+
+
+def test_with_another_issuer_its_tokens_are_taken_and_there_is_no_pool(tmp_path: Path) -> None:
+    issuer = OidcIssuer(issuer="https://login.example.com/", audience=("orders",))
+    templates = synthesise(msgspec.structs.replace(load("dev"), identity=issuer), tmp_path)
+    [authorizer] = templates.resources("AWS::ApiGatewayV2::Authorizer")
+    assert authorizer["JwtConfiguration"] == {
+        "Issuer": "https://login.example.com/",
+        "Audience": ["orders"],
+    }
+    assert "AWS::Cognito::UserPool" not in templates.types()

@@ -1,0 +1,75 @@
+"""A stage's settings are read strictly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from infra.bundle import TARGETS
+from infra.constructs.function import RETENTIONS
+from infra.stage import STAGES, Logs, StageError, load
+from orders.domain.saga import DOWNSTREAMS
+
+LOCAL = (STAGES / "local.toml").read_text()
+
+
+def load_with(directory: Path, old: str, new: str, name: str = "local") -> object:
+    """The local stage with one thing different."""
+    assert old in LOCAL
+    (directory / f"{name}.toml").write_text(LOCAL.replace(old, new, 1))
+    return load(name, directory)
+
+
+@pytest.mark.parametrize("name", [path.stem for path in STAGES.glob("*.toml")])
+def test_every_stage_in_the_repository_loads_and_can_be_built(name: str) -> None:
+    stage = load(name)
+    assert stage.name == name
+    assert stage.bundle in TARGETS
+
+
+def test_the_stage_names_the_downstreams_of_the_domain() -> None:
+    assert tuple(load("local").downstreams.by_name()) == DOWNSTREAMS
+
+
+def test_every_retention_that_the_settings_allow_is_known_to_the_cdk() -> None:
+    allowed = Logs.__annotations__["retention_days"]
+    assert allowed == f"Literal[{', '.join(map(str, RETENTIONS))}]"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("bundle = ", "bundle == ", r"^local\.toml is not TOML: "),
+        ("burst_max = 1_000", "burst = 1_000", r"unknown field `burst` - at `\$\.api`"),
+        ("burst_max = 1_000", "", r"missing required field `burst_max` - at `\$\.api`"),
+        ("burst_max = 1_000", "burst_max = 5_001", r"`int` <= 5000 - at `\$\.api\.burst_max`"),
+        ("burst_max = 1_000", 'burst_max = "1k"', r"Expected `int`, got `str`"),
+        ('by = "cognito"', 'by = "guess"', r"Invalid value 'guess' - at `\$\.identity\.by`"),
+        ("/inventory", "/inventory/", r"at `\$\.downstreams\.inventory\.url`"),
+        (
+            "intake = { memory_mb = 512, timeout_seconds = 10 }",
+            "intake = { memory_mb = 512, timeout_seconds = 30 }",
+            r"intake must time out before the API does, after 30 s - at `\$\.functions`",
+        ),
+        (
+            "deliver = { memory_mb = 256, timeout_seconds = 10 }",
+            "deliver = { memory_mb = 256, timeout_seconds = 6 }",
+            r"deliver must have 7 s, for inventory may take 2 s to answer",
+        ),
+        ('auth = "api_key"', 'auth = "sigv4"', r"invoke_arn goes with auth sigv4"),
+        ('auth = "api_key"', 'auth = "api_key"\ninvoke_arn = "arn"', r"invoke_arn goes with auth"),
+    ],
+)
+def test_a_wrong_setting_is_one_sentence_that_names_it(
+    tmp_path: Path, old: str, new: str, complaint: str
+) -> None:
+    with pytest.raises(StageError, match=complaint) as raised:
+        load_with(tmp_path, old, new)
+    assert "\n" not in str(raised.value)
+    assert str(raised.value).endswith(".")
+
+
+def test_a_stage_s_name_goes_into_the_names_of_resources(tmp_path: Path) -> None:
+    with pytest.raises(StageError, match=r"at `\$\.name`"):
+        load_with(tmp_path, "bundle", "bundle", name="Not_A_Name")

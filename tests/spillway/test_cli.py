@@ -1,0 +1,196 @@
+"""The command line as a person or a script meets it: a process, its output and its exit status."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from spillway.local.ports import free_port, listen, port_of
+
+_SPILLWAY = [sys.executable, "-c", "from spillway.cli import main; main()"]
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A free port; whatever a failed test left on it is ended."""
+    number = free_port()
+    yield number
+    _spillway("down", "--port", str(number))
+
+
+def _spillway(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(  # noqa: S603
+        [*_SPILLWAY, *arguments],
+        env={**os.environ, "NO_COLOR": "1", "COLUMNS": "200", **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def _is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _assert_one_sentence(output: str) -> None:
+    assert "Traceback" not in output
+    assert len(output.strip().splitlines()) == 1, output
+
+
+class TestHelp:
+    @pytest.mark.parametrize("command", ["up", "down", "token"])
+    def test_every_command_shows_an_example(self, command: str) -> None:
+        shown = _spillway(command, "--help")
+        assert shown.returncode == 0
+        assert f"Example: {'spillway' if command != 'token' else 'curl'}" in shown.stdout
+
+    def test_it_is_quick_because_nothing_heavy_is_imported(self) -> None:
+        heavy = ("boto3", "botocore", "httpx", "starlette", "uvicorn", "aws_cdk", "matplotlib")
+        program = (
+            "import sys; sys.argv = ['spillway', '--help'];"
+            "from spillway.cli import main\n"
+            "try: main()\n"
+            f"finally: print([name for name in {heavy} if name in sys.modules], file=sys.stderr)"
+        )
+        shown = subprocess.run(  # noqa: S603
+            [sys.executable, "-c", program], capture_output=True, text=True, check=False
+        )
+        assert shown.stderr.strip() == "[]"
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        "arguments",
+        [["fly"], ["up", "--port", "70000"], ["token"], ["token", "--as", "admin"], ["up", "now"]],
+    )
+    def test_bad_usage_is_told_with_status_2(self, arguments: list[str]) -> None:
+        shown = _spillway(*arguments)
+        assert shown.returncode == 2
+        assert "Usage: " in shown.stderr
+        assert "Traceback" not in shown.stderr
+
+    @pytest.mark.parametrize("detach", [[], ["--detach"]])
+    def test_a_taken_port_is_one_sentence(self, detach: list[str]) -> None:
+        with listen(0) as listener:
+            port = port_of(listener)
+            shown = _spillway("up", "--port", str(port), *detach)
+        assert (shown.returncode, shown.stdout) == (1, "")
+        assert shown.stderr == (
+            f"Port {port} is taken by another program: choose another with --port.\n"
+        )
+
+    def test_a_token_of_a_stack_that_does_not_run_is_one_sentence(self, port: int) -> None:
+        shown = _spillway("token", "--as", "shopper", "--port", str(port))
+        assert shown.returncode == 1
+        assert shown.stderr == (
+            f"No stack runs on port {port}: start one with `spillway up --port {port}`.\n"
+        )
+
+    def test_debug_shows_where_an_error_comes_from(self, port: int) -> None:
+        shown = _spillway("--debug", "token", "--as", "shopper", "--port", str(port))
+        assert shown.returncode == 1
+        assert "Traceback" in shown.stderr
+
+    def test_an_unusable_home_is_one_sentence(self, tmp_path: Path, port: int) -> None:
+        not_a_folder = tmp_path / "file"
+        not_a_folder.write_text("")
+        shown = _spillway("up", "--port", str(port), SPILLWAY_HOME=str(not_a_folder))
+        assert shown.returncode == 1
+        _assert_one_sentence(shown.stderr)
+
+    def test_down_where_nothing_runs_is_fine(self, port: int) -> None:
+        shown = _spillway("down", "--port", str(port))
+        assert (shown.returncode, shown.stdout) == (0, f"Nothing runs on port {port}.\n")
+
+
+@pytest.mark.emulator
+@pytest.mark.timeout(180)
+class TestUp:
+    def test_in_the_background_from_start_to_end(self, port: int) -> None:
+        # A user's own AWS settings, a proxy and no Node at all: none of it may matter.
+        foreign = {
+            "AWS_PROFILE": "production",
+            "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+            "HTTP_PROXY": "http://127.0.0.1:9",
+            "http_proxy": "http://127.0.0.1:9",
+            "PATH": str(Path(sys.executable).parent),
+        }
+        started = _spillway("up", "--port", str(port), "--detach", "--json", **foreign)
+        assert started.returncode == 0, started.stderr
+        endpoints = json.loads(started.stdout)
+        assert endpoints["origin"] == f"http://127.0.0.1:{port}"
+        assert endpoints.keys() == {
+            *("origin", "api", "emulator", "downstreams", "region", "tables", "queues"),
+            *("pid", "state"),
+        }
+
+        second = _spillway("up", "--port", str(port), "--detach")
+        assert second.returncode == 1
+        assert f"A stack already runs on port {port}" in second.stderr
+        _assert_one_sentence(second.stderr)
+
+        token = _spillway("token", "--as", "wholesale", "--port", str(port), **foreign).stdout
+        answer = httpx.get(
+            f"{endpoints['api']}/orders",
+            headers={"authorization": f"Bearer {token.strip()}"},
+            trust_env=False,
+            timeout=30,
+        )
+        assert answer.status_code == 200
+
+        ended = _spillway("down", "--port", str(port))
+        assert (ended.returncode, ended.stdout) == (0, f"The stack on port {port} has ended.\n")
+        assert not _is_open(port)
+        assert not Path(endpoints["state"]).exists()
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_in_front_until_it_is_told_to_stop(self, port: int, number: signal.Signals) -> None:
+        with subprocess.Popen(  # noqa: S603
+            [*_SPILLWAY, "up", "--port", str(port)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stdout is not None
+            shown = ""
+            while "Stop with Ctrl+C." not in shown:
+                line = process.stdout.readline()
+                assert line, "it ended before it was ready"
+                shown += line
+            assert f"http://127.0.0.1:{port}/api/orders" in shown
+            assert _is_open(port)
+
+            process.send_signal(number)
+            _, errors = process.communicate(timeout=30)
+
+        assert process.returncode == 0
+        assert "Deploy the stacks" in errors
+        assert "Traceback" not in errors
+        assert not _is_open(port)
+
+    def test_stopping_it_while_it_starts_leaves_nothing(self, port: int) -> None:
+        with subprocess.Popen(  # noqa: S603
+            [*_SPILLWAY, "up", "--port", str(port)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stderr is not None
+            while "Start the AWS emulator" not in process.stderr.readline():
+                time.sleep(0.01)
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=30)
+
+        assert process.returncode == 0
+        assert not _is_open(port)
+        assert "Nothing runs" in _spillway("down", "--port", str(port)).stdout
