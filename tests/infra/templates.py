@@ -32,13 +32,19 @@ def app_of(*stages: Stage, directory: Path) -> App:
 def synthesise(stage: Stage, directory: Path) -> Templates:
     """The stage's templates, written to `directory`."""
     assembly = app_of(stage, directory=directory).synth()
-    return Templates(stage, {stack.stack_name: stack.template for stack in assembly.stacks})
+    return Templates(
+        stage,
+        {stack.stack_name: stack.template for stack in assembly.stacks},
+        {stack.stack_name for stack in assembly.stacks if stack.termination_protection},
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Templates:
     stage: Stage
     by_stack: Mapping[str, Mapping[str, Any]]
+    #: The stacks that can't be deleted by one command.
+    protected: set[str]
 
     def resources(self, type_: str) -> list[Properties]:
         """The properties of every resource of a type, in all stacks."""

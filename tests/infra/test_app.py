@@ -115,6 +115,13 @@ def test_no_stack_holds_another_back(local: Templates) -> None:
     assert not [output for output in outputs if "Export" in output]
 
 
+def test_the_stacks_that_hold_what_cannot_be_made_again_are_protected(
+    local: Templates, dev: Templates
+) -> None:
+    assert dev.protected == {"spillway-dev-data", "spillway-dev-identity"}
+    assert local.protected == {"spillway-local-data", "spillway-local-identity"}
+
+
 def test_the_outputs_that_scripts_read_are_there(local: Templates) -> None:
     assert {
         stack.removeprefix("spillway-local-"): {

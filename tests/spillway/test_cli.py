@@ -7,12 +7,15 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
+from spillway.cli import app
+from spillway.local import attach
 from spillway.local.ports import free_port, listen, port_of
 
 _SPILLWAY = [sys.executable, "-c", "from spillway.cli import main; main()"]
@@ -37,6 +40,24 @@ def _spillway(*arguments: str, **environment: str) -> "subprocess.CompletedProce
     )
 
 
+@contextmanager
+def _up_in_front(port: int) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+    """`spillway up` in front, once it is ready, and what it has printed."""
+    with subprocess.Popen(  # noqa: S603
+        [*_SPILLWAY, "up", "--port", str(port)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        shown = ""
+        while "Stop with Ctrl+C." not in shown:
+            line = process.stdout.readline()
+            assert line, "it ended before it was ready"
+            shown += line
+        yield process, shown
+
+
 def _is_open(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
@@ -48,11 +69,12 @@ def _assert_one_sentence(output: str) -> None:
 
 
 class TestHelp:
-    @pytest.mark.parametrize("command", ["up", "down", "token"])
-    def test_every_command_shows_an_example(self, command: str) -> None:
-        shown = _spillway(command, "--help")
+    @pytest.mark.parametrize("command", [command.callback for command in app.registered_commands])
+    def test_every_command_shows_an_example_of_itself(self, command: Callable[..., None]) -> None:
+        shown = _spillway(command.__name__, "--help")
         assert shown.returncode == 0
-        assert f"Example: {'spillway' if command != 'token' else 'curl'}" in shown.stdout
+        example = shown.stdout.partition("Example: ")[2]
+        assert f"spillway {command.__name__} " in example.partition("Options")[0]
 
     def test_it_is_quick_because_nothing_heavy_is_imported(self) -> None:
         heavy = ("boto3", "botocore", "httpx", "starlette", "uvicorn", "aws_cdk", "matplotlib")
@@ -123,7 +145,7 @@ class TestUp:
             "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
             "HTTP_PROXY": "http://127.0.0.1:9",
             "http_proxy": "http://127.0.0.1:9",
-            "PATH": str(Path(sys.executable).parent),
+            "PATH": os.devnull,
         }
         started = _spillway("up", "--port", str(port), "--detach", "--json", **foreign)
         assert started.returncode == 0, started.stderr
@@ -155,18 +177,7 @@ class TestUp:
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
     def test_in_front_until_it_is_told_to_stop(self, port: int, number: signal.Signals) -> None:
-        with subprocess.Popen(  # noqa: S603
-            [*_SPILLWAY, "up", "--port", str(port)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:
-            assert process.stdout is not None
-            shown = ""
-            while "Stop with Ctrl+C." not in shown:
-                line = process.stdout.readline()
-                assert line, "it ended before it was ready"
-                shown += line
+        with _up_in_front(port) as (process, shown):
             assert f"http://127.0.0.1:{port}/api/orders" in shown
             assert _is_open(port)
 
@@ -177,6 +188,17 @@ class TestUp:
         assert "Deploy the stacks" in errors
         assert "Traceback" not in errors
         assert not _is_open(port)
+
+    def test_killed_in_front_it_takes_the_whole_stack_with_it(self, port: int) -> None:
+        with _up_in_front(port) as (process, _):
+            state = attach(port).state
+            process.kill()
+            process.wait()
+
+            deadline = time.monotonic() + 30
+            while _is_open(port) or state.exists():
+                assert time.monotonic() < deadline, "the stack lives on"
+                time.sleep(0.05)
 
     def test_stopping_it_while_it_starts_leaves_nothing(self, port: int) -> None:
         with subprocess.Popen(  # noqa: S603

@@ -1,14 +1,16 @@
 """The state of a stack on disk: private, and never taken for alive when it is not."""
 
+import os
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from spillway.errors import SpillwayError
-from spillway.local.folder import StackFolder
+from spillway.local.folder import StackFolder, forget_dead
 
 
 @pytest.fixture(autouse=True)
@@ -77,3 +79,21 @@ def test_ending_waits_until_the_owner_is_gone() -> None:
 
 def test_there_is_nothing_to_end_where_nothing_runs() -> None:
     assert StackFolder(8080).end_owner(timeout_seconds=10) is False
+
+
+def test_the_dead_are_forgotten_after_a_day_and_the_living_never(tmp_path: Path) -> None:
+    owner = _claim_in_another_process(8080)
+    try:
+        for port in (8081, 8082):
+            StackFolder(port).path.mkdir()
+        (tmp_path / "cache").mkdir()
+        two_days_ago = time.time() - 2 * 24 * 60 * 60
+        for name in ("8080", "8081", "cache"):
+            os.utime(tmp_path / name, (two_days_ago, two_days_ago))
+
+        forget_dead()
+
+        assert {path.name for path in tmp_path.iterdir()} == {"8080", "8082", "cache"}
+    finally:
+        owner.kill()
+        owner.wait()

@@ -1,0 +1,65 @@
+"""The CDK app: all stacks of one stage. `cdk deploy -c stage=local --all`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from aws_cdk import App
+from aws_cdk import aws_lambda as lambda_
+
+from infra import bundle
+from infra.stacks.data import DataStack
+from infra.stacks.downstreams import DownstreamsStack
+from infra.stacks.identity import IdentityStack
+from infra.stacks.service import ServiceStack
+from infra.stage import CognitoPool, Stage, StageError, load
+
+UNCOMPILED = (
+    "There is no Python 3.13 on this machine to compile the functions' code with: their cold starts"
+    " will take about twice as long. `uv python install 3.13` fetches one.\n"
+)
+
+
+def main() -> None:
+    """Synthesise the stage named by the context `stage`, local by default."""
+    app = App()
+    try:
+        stage = load(app.node.try_get_context("stage") or "local")
+        built = bundle.build(bundle.TARGETS[stage.bundle])
+    except (StageError, bundle.BundleError) as error:
+        sys.exit(str(error))
+    if not built.compiled:
+        sys.stderr.write(UNCOMPILED)
+    add_stacks(app, stage=stage, code=built.path)
+    app.synth()
+
+
+def add_stacks(app: App, *, stage: Stage, code: Path) -> None:
+    """Add the stage's stacks. `code` is the directory that a bundle was built in."""
+    data = DataStack(app, stage.resource_name("data"), stage=stage)
+    issuer, audience = _issuer(app, stage)
+    ServiceStack(
+        app,
+        stage.resource_name("service"),
+        data=data,
+        issuer=issuer,
+        audience=audience,
+        stage=stage,
+        code=lambda_.Code.from_asset(str(code)),
+    )
+    if stage.stand_ins:
+        DownstreamsStack(app, stage.resource_name("downstreams"), stage=stage)
+
+
+def _issuer(app: App, stage: Stage) -> tuple[str, tuple[str, ...]]:
+    """Whose tokens the API takes, and made out to whom."""
+    settings = stage.identity
+    if not isinstance(settings, CognitoPool):
+        return settings.issuer, settings.audience
+    identity = IdentityStack(app, stage.resource_name("identity"), settings=settings, stage=stage)
+    return identity.issuer, (identity.client.user_pool_client_id,)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""The one way a Lambda function is made here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from infra.constructs.review import accept_finding
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from infra.stage import FunctionSize, Stage
+
+#: The log retentions of `infra.stage.Logs`, as the CDK names them.
+RETENTIONS = {
+    1: logs.RetentionDays.ONE_DAY,
+    3: logs.RetentionDays.THREE_DAYS,
+    5: logs.RetentionDays.FIVE_DAYS,
+    7: logs.RetentionDays.ONE_WEEK,
+    14: logs.RetentionDays.TWO_WEEKS,
+    30: logs.RetentionDays.ONE_MONTH,
+    60: logs.RetentionDays.TWO_MONTHS,
+    90: logs.RetentionDays.THREE_MONTHS,
+    120: logs.RetentionDays.FOUR_MONTHS,
+    150: logs.RetentionDays.FIVE_MONTHS,
+    180: logs.RetentionDays.SIX_MONTHS,
+    365: logs.RetentionDays.ONE_YEAR,
+}
+
+
+def log_group(scope: Construct, id_: str, *, name: str, retention_days: int) -> logs.LogGroup:
+    """A log group that forgets. Logs are for operating; what must be kept is in the table."""
+    return logs.LogGroup(
+        scope,
+        id_,
+        log_group_name=name,
+        retention=RETENTIONS[retention_days],
+        removal_policy=RemovalPolicy.DESTROY,
+    )
+
+
+class OrderFunction(Construct):
+    """A function with its own role and log group, allowed to write its logs and nothing else.
+
+    Every further permission is an `allow` beside the construct that needs it. The CDK's grants are
+    not used: `grant_read` brings Scan, `grant_send_messages` brings GetQueueUrl.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        name: str,
+        handler: str,
+        size: FunctionSize,
+        environment: Mapping[str, str],
+        stage: Stage,
+        code: lambda_.Code,
+    ) -> None:
+        super().__init__(scope, id_)
+        full_name = stage.resource_name(name)
+        group = log_group(
+            self,
+            "Logs",
+            name=f"/aws/lambda/{full_name}",
+            retention_days=stage.logs.retention_days,
+        )
+        self.role = iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+            description=f"What {full_name} may do",
+        )
+        self.function = lambda_.Function(
+            self,
+            "Function",
+            function_name=full_name,
+            runtime=lambda_.Runtime.PYTHON_3_13,
+            architecture=lambda_.Architecture.ARM_64,
+            code=code,
+            handler=f"orders.handlers.{handler}.handler",
+            memory_size=size.memory_mb,
+            timeout=Duration.seconds(size.timeout_seconds),
+            environment={"STAGE": stage.name, **environment},
+            role=self.role,
+            log_group=group,
+            logging_format=lambda_.LoggingFormat.JSON,
+            system_log_level_v2=lambda_.SystemLogLevel[stage.logs.system_level],
+            application_log_level_v2=lambda_.ApplicationLogLevel[stage.logs.application_level],
+        )
+        self.allow("logs:CreateLogStream", "logs:PutLogEvents", on=group.log_group_arn)
+        accept_finding(
+            self.function,
+            "AwsSolutions-L1",
+            reason="Python 3.13 is in full support until October 2029. The bundle's wheels are"
+            " locked and tested for it; moving to a newer one is a change of its own.",
+        )
+
+    def allow(self, *actions: str, on: str) -> None:
+        """Let the function do `actions` on the resource with the ARN `on`."""
+        self.role.add_to_policy(iam.PolicyStatement(actions=list(actions), resources=[on]))
+
+    def allow_parameter(self, name: str) -> None:
+        """Let the function read one parameter.
+
+        SecureStrings are under the account's own `aws/ssm` key, whose policy lets in whoever may
+        read the parameter: no statement for the key, and no monthly price for it.
+        """
+        self.allow(
+            "ssm:GetParameter",
+            on=Stack.of(self).format_arn(
+                service="ssm", resource="parameter", resource_name=name.removeprefix("/")
+            ),
+        )

@@ -1,0 +1,93 @@
+"""relay: turns the table's changes into commands and events."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from infra.constructs.function import OrderFunction
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aws_cdk import aws_dynamodb as dynamodb
+    from aws_cdk import aws_sns as sns
+    from aws_cdk import aws_sqs as sqs
+
+    from infra.stage import Stage
+
+#: Records at once. Ten messages go into one send, so a full batch is about thirty sends.
+BATCH_SIZE = 100
+#: A record is tried for 22 of the 24 h that the stream keeps it; then where it lies in the stream
+#: goes to the dead letters, with two hours left to read it there.
+RECORD_AGE_SECONDS_MAX = 22 * 60 * 60
+RETRIES_WITHOUT_END = -1
+
+
+class Relay(Construct):
+    """Reads the table's stream and sends what is owed. Nothing is dropped: see the mapping."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        table: dynamodb.ITableV2,
+        queues: Mapping[str, sqs.IQueue],
+        events: sns.ITopic,
+        dead_letters: sqs.IQueue,
+        stage: Stage,
+        code: lambda_.Code,
+    ) -> None:
+        super().__init__(scope, id_)
+        relay = OrderFunction(
+            self,
+            "Relay",
+            name="relay",
+            handler="relay",
+            size=stage.functions.relay,
+            environment={
+                **{f"{name.upper()}_QUEUE_URL": queue.queue_url for name, queue in queues.items()},
+                "EVENTS_TOPIC_ARN": events.topic_arn,
+                "RELAY_DEAD_LETTER_QUEUE_URL": dead_letters.queue_url,
+            },
+            stage=stage,
+            code=code,
+        )
+        for queue in (*queues.values(), dead_letters):
+            relay.allow("sqs:SendMessage", on=queue.queue_arn)
+        relay.allow("sns:Publish", on=events.topic_arn)
+        stream_arn = _stream_arn(table)
+        relay.allow(
+            "dynamodb:DescribeStream",
+            "dynamodb:GetRecords",
+            "dynamodb:GetShardIterator",
+            "dynamodb:ListStreams",
+            on=stream_arn,
+        )
+        mapping = lambda_.CfnEventSourceMapping(
+            self,
+            "Stream",
+            function_name=relay.function.function_arn,
+            event_source_arn=stream_arn,
+            starting_position="TRIM_HORIZON",
+            batch_size=BATCH_SIZE,
+            bisect_batch_on_function_error=True,
+            maximum_retry_attempts=RETRIES_WITHOUT_END,
+            maximum_record_age_in_seconds=RECORD_AGE_SECONDS_MAX,
+            destination_config=lambda_.CfnEventSourceMapping.DestinationConfigProperty(
+                on_failure=lambda_.CfnEventSourceMapping.OnFailureProperty(
+                    destination=dead_letters.queue_arn
+                )
+            ),
+        )
+        # Lambda tries the role's permissions on the stream when the mapping is made.
+        mapping.node.add_dependency(relay.role)
+
+
+def _stream_arn(table: dynamodb.ITableV2) -> str:
+    if table.table_stream_arn is None:
+        raise ValueError("the orders table has no stream")
+    return table.table_stream_arn

@@ -1,0 +1,15 @@
+"""Where a security check is answered with a reason instead of a change."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import Acknowledgment, Validations
+
+if TYPE_CHECKING:
+    from constructs import IConstruct
+
+
+def accept_finding(resource: IConstruct, rule: str, *, reason: str) -> None:
+    """Accept what cdk-nag's `rule` finds in this resource. Stands next to the resource."""
+    Validations.of(resource).acknowledge(Acknowledgment(id=rule, reason=reason))

@@ -1,0 +1,71 @@
+"""What must outlive every deployment: the orders, and what is under way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import CfnOutput, RemovalPolicy, Stack
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_sns as sns
+
+from infra.constructs.command_queue import CommandQueue, dead_letter_queue
+from infra.constructs.review import accept_finding
+
+if TYPE_CHECKING:
+    from constructs import Construct
+
+    from infra.stage import Stage
+
+
+class DataStack(Stack):
+    def __init__(self, scope: Construct, id_: str, *, stage: Stage) -> None:
+        super().__init__(
+            scope,
+            id_,
+            description="Spillway: orders, queues, events",
+            termination_protection=True,
+        )
+        self.table = dynamodb.TableV2(
+            self,
+            "Orders",
+            # A fixed name keeps CloudFormation from ever replacing the table by an empty one.
+            table_name=stage.resource_name("orders"),
+            partition_key=dynamodb.Attribute(name="pk", type=dynamodb.AttributeType.STRING),
+            sort_key=dynamodb.Attribute(name="sk", type=dynamodb.AttributeType.STRING),
+            billing=dynamodb.Billing.on_demand(),
+            dynamo_stream=dynamodb.StreamViewType.NEW_AND_OLD_IMAGES,
+            encryption=dynamodb.TableEncryptionV2.dynamo_owned_key(),
+            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+                point_in_time_recovery_enabled=True
+            ),
+            deletion_protection=True,
+            removal_policy=RemovalPolicy.RETAIN,
+        )
+        self.commands = {
+            downstream: CommandQueue(
+                self, downstream.capitalize(), downstream=downstream, stage=stage
+            )
+            for downstream in stage.downstreams.by_name()
+        }
+        self.relay_dead_letters = dead_letter_queue(
+            self, "RelayDeadLetters", name="relay-dead-letters", stage=stage
+        )
+        accept_finding(
+            self.relay_dead_letters,
+            "AwsSolutions-SQS3",
+            reason="It is a dead-letter queue itself: of the stream's mapping, as its on-failure"
+            " destination, and of relay, for records that it can't read.",
+        )
+        self.events = sns.Topic(
+            self, "Events", topic_name=stage.resource_name("order-events"), enforce_ssl=True
+        )
+        self._output()
+
+    def _output(self) -> None:
+        CfnOutput(self, "OrdersTableName", value=self.table.table_name)
+        for downstream, commands in self.commands.items():
+            name = downstream.capitalize()
+            CfnOutput(self, f"{name}QueueUrl", value=commands.queue.queue_url)
+            CfnOutput(self, f"{name}DeadLetterQueueUrl", value=commands.dead_letters.queue_url)
+        CfnOutput(self, "RelayDeadLetterQueueUrl", value=self.relay_dead_letters.queue_url)
+        CfnOutput(self, "EventsTopicArn", value=self.events.topic_arn)

@@ -1,0 +1,84 @@
+"""Who the customers are, where no other issuer of tokens is given."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import CfnOutput, RemovalPolicy, Stack
+from aws_cdk import aws_cognito as cognito
+
+from infra.constructs.review import accept_finding
+
+if TYPE_CHECKING:
+    from constructs import Construct
+
+    from infra.stage import CognitoPool, Stage
+
+
+class IdentityStack(Stack):
+    """A Cognito pool. Its customers' ids are the orders' partition keys: it is kept as they are."""
+
+    def __init__(self, scope: Construct, id_: str, *, settings: CognitoPool, stage: Stage) -> None:
+        super().__init__(
+            scope,
+            id_,
+            description="Spillway: the customers' sign-in",
+            termination_protection=True,
+        )
+        self.pool = cognito.UserPool(
+            self,
+            "Customers",
+            user_pool_name=stage.resource_name("customers"),
+            sign_in_aliases=cognito.SignInAliases(email=True),
+            sign_in_case_sensitive=False,
+            auto_verify=cognito.AutoVerifiedAttrs(email=True),
+            account_recovery=cognito.AccountRecovery.EMAIL_ONLY,
+            self_sign_up_enabled=settings.self_sign_up,
+            password_policy=cognito.PasswordPolicy(
+                min_length=12,
+                require_lowercase=True,
+                require_uppercase=True,
+                require_digits=True,
+                require_symbols=True,
+            ),
+            feature_plan=cognito.FeaturePlan.LITE,
+            deletion_protection=True,
+            removal_policy=RemovalPolicy.RETAIN,
+        )
+        accept_finding(
+            self.pool,
+            "AwsSolutions-COG2",
+            reason="Behind a shopper's sign-in are their own orders and nothing else: no card (the"
+            " gateway has it), no other account. Staff do not sign in here.",
+        )
+        accept_finding(
+            self.pool,
+            "AwsSolutions-COG8",
+            reason="The plus plan is 0.02 dollars a user and month with no free tier, many times"
+            " the price of all the rest. A store that wants its checks names its own issuer.",
+        )
+        self.pool.add_group(
+            "Wholesale",
+            group_name=stage.orders.wholesale_group,
+            description="May place wholesale orders",
+        )
+        self.client = self.pool.add_client(
+            "Storefront",
+            user_pool_client_name=stage.resource_name("storefront"),
+            generate_secret=False,
+            # The code grant alone, with PKCE since there is no secret: no token is ever in a URL.
+            o_auth=cognito.OAuthSettings(
+                flows=cognito.OAuthFlows(authorization_code_grant=True),
+                scopes=[cognito.OAuthScope.OPENID, cognito.OAuthScope.EMAIL],
+                callback_urls=list(settings.callback_urls),
+                logout_urls=list(settings.callback_urls),
+            ),
+            auth_flows=cognito.AuthFlow(admin_user_password=settings.admin_password_sign_in),
+            prevent_user_existence_errors=True,
+        )
+        # The pool's own ProviderURL, which the emulator doesn't let other stacks read.
+        self.issuer = (
+            f"https://cognito-idp.{self.region}.{self.url_suffix}/{self.pool.user_pool_id}"
+        )
+        CfnOutput(self, "UserPoolId", value=self.pool.user_pool_id)
+        CfnOutput(self, "UserPoolClientId", value=self.client.user_pool_client_id)

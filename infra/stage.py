@@ -1,0 +1,172 @@
+"""A stage's settings: what differs between one deployment of Spillway and another.
+
+One file a stage, `infra/stages/<stage>.toml`. It is read strictly: an unknown name, a wrong type or
+a number out of its bounds stops the synthesis with one sentence (`StageError`), before AWS has been
+asked for anything.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+STAGES = Path(__file__).parent / "stages"
+
+#: An HTTP API answers 503 by itself after 30 s; a function behind it must have answered by then.
+API_TIMEOUT_SECONDS = 30
+#: What a delivery needs beside its downstream's answer: connecting, reading the order, recording
+#: the outcome. A batch's deliveries run side by side.
+DELIVER_OVERHEAD_SECONDS = 5
+
+MemoryMb = Annotated[int, Meta(ge=128, le=10_240)]
+TimeoutSeconds = Annotated[int, Meta(ge=1, le=900)]
+Url = Annotated[str, Meta(pattern=r"^https?://[^\s]+[^/\s]$")]
+IssuerUrl = Annotated[str, Meta(pattern=r"^https://[^\s]+$")]
+
+
+class StageError(Exception):
+    """The stage is unknown or its settings are wrong; the message is one sentence for a person."""
+
+
+class Api(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The account has 10,000 requests/s for all its APIs together: this API's share."""
+
+    requests_per_second_max: Annotated[int, Meta(ge=1, le=10_000)]
+    burst_max: Annotated[int, Meta(ge=1, le=5_000)]
+
+
+class CognitoPool(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="by", tag="cognito"
+):
+    """Spillway's own user pool."""
+
+    self_sign_up: bool
+    #: Lets whoever holds AWS credentials for the pool sign a user in by password. For tests.
+    admin_password_sign_in: bool
+    #: Where the sign-in page may send the customer back to.
+    callback_urls: Annotated[tuple[Url, ...], Meta(min_length=1)]
+
+
+class OidcIssuer(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="by", tag="issuer"
+):
+    """Any OpenID Connect provider. The service then needs no identity stack."""
+
+    issuer: IssuerUrl
+    audience: Annotated[tuple[str, ...], Meta(min_length=1)]
+
+
+class Orders(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    #: ISO 4217 codes.
+    currencies: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^[A-Z]{3}$")], ...], Meta(min_length=1)
+    ]
+    #: The token's claim that lists the customer's groups.
+    groups_claim: str = "cognito:groups"
+    #: The group whose members may place wholesale orders.
+    wholesale_group: str = "wholesale"
+
+
+class FunctionSize(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    memory_mb: MemoryMb
+    timeout_seconds: TimeoutSeconds
+
+
+class Functions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    intake: FunctionSize
+    reads: FunctionSize
+    relay: FunctionSize
+    deliver: FunctionSize
+
+    def __post_init__(self) -> None:
+        for name, size in (("intake", self.intake), ("reads", self.reads)):
+            if size.timeout_seconds >= API_TIMEOUT_SECONDS:
+                raise ValueError(
+                    f"{name} must time out before the API does, after {API_TIMEOUT_SECONDS} s"
+                )
+
+
+class Downstream(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    #: Without a slash at the end. The service stack's parameter can name another at deployment.
+    url: Url
+    auth: Literal["api_key", "sigv4"]
+    #: How long one call may take before its outcome counts as unknown.
+    timeout_seconds: Annotated[int, Meta(ge=1, le=60)]
+    #: Deliveries that run at once: what this downstream bears.
+    concurrency_max: Annotated[int, Meta(ge=2, le=1_000)]
+    #: What SigV4 may invoke, such as arn:aws:execute-api:eu-west-1:111122223333:abc/prod/POST/*
+    invoke_arn: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.auth == "sigv4") != (self.invoke_arn is not None):
+            raise ValueError("invoke_arn goes with auth sigv4, and only with it")
+
+
+class Downstreams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    inventory: Downstream
+    fulfilment: Downstream
+    accounting: Downstream
+
+    def by_name(self) -> dict[str, Downstream]:
+        return {name: getattr(self, name) for name in self.__struct_fields__}
+
+
+class Logs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    #: One of the lengths that CloudWatch Logs knows.
+    retention_days: Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365]
+    #: Lambda's own lines. At INFO each invocation writes three of them, which at list price
+    #: costs more than the service's own logging; WARN leaves the failures.
+    system_level: Literal["DEBUG", "INFO", "WARN"]
+    application_level: Literal["DEBUG", "INFO", "WARN", "ERROR"]
+
+
+class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,15}$")]
+    #: What the functions run on: the emulator's host ("local") or Lambda ("aws"); see infra.bundle.
+    bundle: Literal["local", "aws"]
+    #: Deploys tables for the stand-ins of the three downstreams (see simulation/).
+    stand_ins: bool
+    api: Api
+    identity: CognitoPool | OidcIssuer
+    orders: Orders
+    functions: Functions
+    downstreams: Downstreams
+    logs: Logs
+
+    def __post_init__(self) -> None:
+        for name, downstream in self.downstreams.by_name().items():
+            needed = downstream.timeout_seconds + DELIVER_OVERHEAD_SECONDS
+            if self.functions.deliver.timeout_seconds < needed:
+                raise ValueError(
+                    f"deliver must have {needed} s, for {name} may take"
+                    f" {downstream.timeout_seconds} s to answer"
+                )
+
+    def resource_name(self, name: str) -> str:
+        """What a resource is called in the account."""
+        return f"spillway-{self.name}-{name}"
+
+    def parameter_name(self, name: str) -> str:
+        """What a parameter is called in the account's Parameter Store."""
+        return f"/spillway/{self.name}/{name}"
+
+
+def load(name: str, stages: Path = STAGES) -> Stage:
+    """The settings of the stage called `name`. Raises StageError."""
+    path = stages / f"{name}.toml"
+    try:
+        with path.open("rb") as file:
+            settings = tomllib.load(file)
+    except FileNotFoundError:
+        known = ", ".join(sorted(file.stem for file in stages.glob("*.toml")))
+        raise StageError(f"There is no stage {name!r}; there are: {known}.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise StageError(f"{path.name} is not TOML: {error}.") from None
+    try:
+        return msgspec.convert({**settings, "name": name}, Stage)
+    except msgspec.ValidationError as error:
+        raise StageError(f"{path.name}: {error}.") from None

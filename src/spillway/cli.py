@@ -1,0 +1,54 @@
+"""The command line ``spillway``: every command has its own module, this one puts them together."""
+
+import os
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+from spillway.demo.command import demo
+from spillway.errors import SpillwayError
+from spillway.local.commands import down, token, up
+
+# Markdown, so that examples stay on lines of their own.
+app = typer.Typer(
+    name="spillway",
+    help="Run, try and examine the Spillway order service.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(up)
+app.command()(down)
+app.command()(token)
+app.command()(demo)
+
+
+@app.callback()
+def _debug(
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show where an error comes from (or SPILLWAY_DEBUG=1).")
+    ] = False,
+) -> None:
+    if debug:
+        os.environ["SPILLWAY_DEBUG"] = "1"
+
+
+def main() -> None:
+    """Run the command line: exit status 0, 1 for an error or a broken promise, 2 for bad usage."""
+    try:
+        app()
+    except SpillwayError as error:
+        _fail(str(error))
+    except Exception as bug:  # noqa: BLE001
+        # A person sees it, so this too is told as a sentence.
+        _fail(f"This is a bug in Spillway ({type(bug).__name__}: {bug}): see it with --debug.")
+
+
+def _fail(sentence: str) -> None:
+    if os.environ.get("SPILLWAY_DEBUG") == "1":
+        traceback.print_exc()
+    typer.secho(sentence, fg="red", err=True)
+    sys.exit(1)

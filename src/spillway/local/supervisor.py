@@ -1,0 +1,236 @@
+"""The process that owns a stack: starts all of its parts, serves, and ends them together.
+
+Usage: ``python -m spillway.local.supervisor [--port PORT] [--tethered]``. It tells its progress on
+standard output (see ``progress``) and ends on SIGTERM. Tethered, it also ends when its standard
+input closes: when the process that started it has gone. What serves is imported last, so that a
+port that is taken is told at once.
+"""
+
+import argparse
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any, NoReturn
+
+from spillway.errors import SpillwayError
+from spillway.local.assembly import assembly
+from spillway.local.deployment import bootstrap, deploy
+from spillway.local.emulator import Emulator, emulator
+from spillway.local.folder import StackFolder, forget_dead
+from spillway.local.keys import DOWNSTREAMS, Keys
+from spillway.local.ports import LOOPBACK, listen, port_of
+from spillway.local.processes import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
+from spillway.local.progress import Progress
+from spillway.local.users import Pool
+
+LOG = "supervisor.log"
+_log = logging.getLogger(__name__)
+
+
+class _Stopped(BaseException):
+    """Somebody asked for the end; not an Exception, so that nothing mistakes it for a failure."""
+
+
+def main() -> None:
+    """Run a stack until it is told to stop."""
+    options = _options()
+    # Everything that this process or a child writes is its owner's only.
+    os.umask(0o077)
+    signal.signal(signal.SIGTERM, _stop)
+    # Ctrl+C is for the process in front, which ends this one in its own way.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if options.tethered:
+        threading.Thread(target=_stop_when_stdin_closes, daemon=True).start()
+    progress = Progress(sys.stdout.fileno())
+    try:
+        _run(options.port, progress)
+    except _Stopped:
+        return
+    except SpillwayError as error:
+        progress.report("failed", message=str(error))
+        sys.exit(1)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="spillway.local.supervisor")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--tethered", action="store_true")
+    return parser.parse_args()
+
+
+def _stop(*_: object) -> NoReturn:
+    # Once: what follows is cleaning up, which must not be broken off.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise _Stopped
+
+
+def _stop_when_stdin_closes() -> None:
+    while os.read(0, 1024):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _run(port: int, progress: Progress) -> None:
+    began = time.monotonic()
+    folder, listener = _claim(port)
+    forget_dead()
+    _log_to(folder.path / LOG)
+    try:
+        with _stack(folder, listener, progress) as (state, secrets, running):
+            state["up_seconds"] = round(time.monotonic() - began, 2)
+            folder.publish(state, secrets)
+            progress.report("ready", port=folder.port)
+            _wait_for_the_end(running, progress)
+    except _Stopped:
+        folder.discard()
+        raise
+    except SpillwayError:
+        _log.exception("The stack did not start")
+        raise
+    except Exception as bug:
+        _log.exception("The stack did not start")
+        raise SpillwayError(
+            f"The stack could not start ({type(bug).__name__}: {bug}):"
+            f" see {folder.path / LOG} and the logs beside it."
+        ) from bug
+
+
+def _claim(port: int) -> tuple[StackFolder, socket.socket]:
+    """The folder and the origin's socket; the folder first, for a stack that runs has both."""
+    if port == 0:
+        listener = listen(0)
+        folder = StackFolder(port_of(listener))
+        folder.claim()
+        return folder, listener
+    folder = StackFolder(port)
+    folder.claim()
+    try:
+        return folder, listen(port)
+    except SpillwayError:
+        folder.discard()
+        raise
+
+
+@contextmanager
+def _stack(
+    folder: StackFolder, listener: socket.socket, progress: Progress
+) -> Iterator[tuple[dict[str, Any], dict[str, Any], Emulator]]:
+    """Start every part; yields what to publish (the state, the secrets) and the emulator."""
+    keys = Keys.generate()
+    downstream_listener = listen(0)
+    downstreams = {name: f"{_url(downstream_listener)}/{name}" for name in DOWNSTREAMS}
+    with ExitStack() as parts:
+        with progress.phase("synthesis", "Synthesise the stacks"):
+            synthesised = assembly(folder.path)
+        with progress.phase("emulator", "Start the AWS emulator"):
+            running = parts.enter_context(emulator(folder.path))
+            bootstrap(running.url)
+            keys.store(running.url)
+        with progress.phase("deployment", "Deploy the stacks"):
+            outputs = deploy(
+                synthesised, endpoint=running.url, downstreams=downstreams, folder=folder.path
+            )
+        with progress.phase("users", "Create the customers"):
+            pool = Pool(running.url, outputs["UserPoolId"], outputs["UserPoolClientId"])
+            passwords = pool.create_users()
+        state = {
+            "origin": _url(listener),
+            "api": f"{_url(listener)}/api",
+            "emulator": running.url,
+            "downstreams": downstreams,
+            "region": REGION,
+            "tables": _tables(outputs),
+            "queues": _queues(outputs),
+            "pid": os.getpid(),
+            "state": str(folder.path),
+            "emulator_pid": running.process.pid,
+            "user_pool": {"id": pool.pool_id, "client_id": pool.client_id},
+        }
+        with progress.phase("serving", "Serve the downstreams and the API"):
+            parts.enter_context(_downstreams_served(state, keys, downstream_listener))
+            parts.enter_context(_origin_served(state, keys, outputs["ApiId"], listener))
+        yield state, {"passwords": passwords, "keys": keys.to_json()}, running
+
+
+def _tables(outputs: dict[str, str]) -> dict[str, str]:
+    return {name: outputs[f"{name.capitalize()}TableName"] for name in ("orders", *DOWNSTREAMS)}
+
+
+def _queues(outputs: dict[str, str]) -> dict[str, str]:
+    """Queue URLs by snake-case name: ``inventory``, ``inventory_dead_letter`` and so on."""
+    queues = {name: outputs[f"{name.capitalize()}QueueUrl"] for name in DOWNSTREAMS}
+    for name in (*DOWNSTREAMS, "relay"):
+        queues[f"{name}_dead_letter"] = outputs[f"{name.capitalize()}DeadLetterQueueUrl"]
+    return queues
+
+
+def _downstreams_served(
+    state: dict[str, Any], keys: Keys, listener: socket.socket
+) -> AbstractContextManager[None]:
+    from simulation.downstreams.dynamodb_ledger import dynamodb_ledgers
+    from simulation.downstreams.server import application, uvicorn_config
+    from spillway.local.serving import serving
+
+    ledgers = dynamodb_ledgers(
+        {name: state["tables"][name] for name in DOWNSTREAMS},
+        endpoint_url=state["emulator"],
+        region=REGION,
+        access_key_id=ACCESS_KEY_ID,
+        secret_access_key=SECRET_ACCESS_KEY,
+    )
+    stand_ins = application(ledgers, api_keys=keys.api_keys)
+    return serving(uvicorn_config(stand_ins, port=port_of(listener)), listener)
+
+
+def _origin_served(
+    state: dict[str, Any], keys: Keys, api_id: str, listener: socket.socket
+) -> AbstractContextManager[None]:
+    from spillway.local.origin import connections_to, origin, uvicorn_config
+    from spillway.local.page import render
+    from spillway.local.serving import serving
+
+    endpoints = {
+        "API": f"{state['api']}/orders",
+        "AWS emulator": state["emulator"],
+        **{name.capitalize(): url for name, url in state["downstreams"].items()},
+    }
+    application = origin(
+        connections_to(state["emulator"]),
+        api_id=api_id,
+        page=lambda: render(origin=state["origin"], endpoints=endpoints, receipt_key=keys.receipt),
+    )
+    return serving(uvicorn_config(application), listener)
+
+
+def _wait_for_the_end(running: Emulator, progress: Progress) -> NoReturn:
+    """Serve on until stopped, also without the emulator: the origin then says what is missing."""
+    status = running.process.wait()
+    _log.error("The emulator ended by itself with status %s", status)
+    progress.report("emulator_ended", status=status)
+    while True:
+        signal.pause()
+
+
+def _url(listener: socket.socket) -> str:
+    return f"http://{LOOPBACK}:{port_of(listener)}"
+
+
+def _log_to(path: Path) -> None:
+    """Send the log and whatever else is written to standard error to a file."""
+    with path.open("ab") as file:
+        os.dup2(file.fileno(), sys.stderr.fileno())
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
+
+
+if __name__ == "__main__":
+    with suppress(_Stopped):
+        main()
