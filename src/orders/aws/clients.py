@@ -13,12 +13,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from orders.failures import TransientFailure
 
-# AWS answers these calls in some milliseconds. A call that hangs is cut off and tried once more,
-# well within the function's own timeout, whose end would leave nobody to answer.
+# AWS answers these calls in some milliseconds. A call that hangs is cut off and tried once more:
+# 6 seconds and a pause at the worst, within every function's own timeout, whose end would leave
+# nobody to answer.
 _CONFIG = Config(
     connect_timeout=1,
-    read_timeout=3,
-    retries={"total_max_attempts": 3, "mode": "standard"},
+    read_timeout=2,
+    retries={"total_max_attempts": 2, "mode": "standard"},
     # Deliveries of one batch run side by side: a connection for each.
     max_pool_connections=16,
 )
@@ -39,8 +40,11 @@ def session() -> botocore.session.Session:
 
 @cache
 def client(service: str) -> Client:
-    """One client per service and process. Clients can be shared between threads; making them can
-    not, which is why orders.wiring makes them before any thread starts."""
+    """One client per service and process.
+
+    Threads can share a client, but must not make one at the same time: orders.wiring makes them
+    before any thread starts, and orders.aws.parameters makes its own under a lock.
+    """
     return session().create_client(service, config=_CONFIG)
 
 

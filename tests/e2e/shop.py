@@ -1,0 +1,98 @@
+"""A customer with a real token, and what the three downstreams' own tables say of an order."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+
+from orders.domain.order import OrderKey
+from spillway.audit import Effect, read_effects
+from spillway.local import Stack
+from tests.builders import order_body, order_id
+
+SETTLES_WITHIN_SECONDS = 90
+
+
+class Customer:
+    """Talks to the one local origin, as a shop's page would."""
+
+    def __init__(self, stack: Stack, user: str) -> None:
+        self._stack = stack
+        token = stack.token(user)
+        claims = token.split(".")[1]
+        self.id: str = json.loads(base64.urlsafe_b64decode(claims + "=="))["sub"]
+        self.http = httpx.Client(
+            base_url=stack.api,
+            headers={"authorization": f"Bearer {token}"},
+            timeout=60,
+            trust_env=False,
+        )
+
+    def order(self, **fields: Any) -> tuple[str, dict[str, Any]]:
+        """A new id and an order under it, paid for."""
+        id_ = order_id(time.time_ns() // 1_000_000)
+        return id_, order_body(id_, key=self._stack.receipt_key.key, **fields)
+
+    def put(self, id_: str, body: Any) -> httpx.Response:
+        return self.http.put(f"/orders/{id_}", json=body)
+
+    def place(self, **fields: Any) -> str:
+        id_, body = self.order(**fields)
+        answer = self.put(id_, body)
+        assert answer.status_code == 201, answer.text
+        return id_
+
+    def get(self, id_: str) -> dict[str, Any]:
+        answer = self.http.get(f"/orders/{id_}")
+        assert answer.status_code == 200, answer.text
+        order: dict[str, Any] = answer.json()
+        return order
+
+    def cancel(self, id_: str) -> httpx.Response:
+        return self.http.put(f"/orders/{id_}/cancellation")
+
+    def when(self, id_: str, reached: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """The order, as soon as it has come so far."""
+        deadline = time.monotonic() + SETTLES_WITHIN_SECONDS
+        while not reached(order := self.get(id_)):
+            assert time.monotonic() < deadline, f"still not so far: {order}"
+            time.sleep(0.1)
+        return order
+
+    def settled(self, id_: str) -> dict[str, Any]:
+        return self.when(id_, lambda order: order["settled"])
+
+
+def effects(stack: Stack, customer: Customer, id_: str) -> Counter[str]:
+    """How often each step was done for an order, counted in the downstreams' own tables."""
+    key = OrderKey(customer.id, id_)
+    return Counter(
+        effect.step for effect in all_effects(stack) if effect.key == key and effect.done
+    )
+
+
+def all_effects(stack: Stack) -> list[Effect]:
+    dynamodb = stack.client("dynamodb")
+    return [
+        effect
+        for downstream in ("inventory", "fulfilment", "accounting")
+        for effect in read_effects(dynamodb, stack.tables[downstream], downstream)  # type: ignore[arg-type]
+    ]
+
+
+@contextmanager
+def switched(stack: Stack, downstream: str, **changes: Any) -> Iterator[None]:
+    """A downstream that misbehaves for a while."""
+    before = stack.switches(downstream)
+    stack.set_switches(downstream, **changes)
+    try:
+        yield
+    finally:
+        stack.set_switches(downstream, **before)

@@ -1,0 +1,115 @@
+"""What the deployed API refuses, through the real gateway; each refusal changes nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from spillway.local import Stack
+from tests.builders import line, order_id
+from tests.e2e.shop import Customer
+
+
+def rules(answer: httpx.Response) -> list[str]:
+    assert answer.headers["content-type"] == "application/problem+json"
+    return [violation["rule"] for violation in answer.json()["violations"]]
+
+
+def test_the_same_order_again_is_200_and_other_content_409(shopper: Customer) -> None:
+    id_, body = shopper.order()
+    assert shopper.put(id_, body).status_code == 201
+    again = shopper.put(id_, body)
+    assert again.status_code == 200
+    clash = shopper.put(id_, shopper.order(lines=[line(quantity=9)])[1])
+    assert clash.status_code in (409, 422)
+    assert shopper.get(id_)["order"]["lines"] == body["lines"]
+
+
+def test_other_content_with_a_good_receipt_is_409(shopper: Customer) -> None:
+    id_, body = shopper.order()
+    shopper.put(id_, body)
+    moved = {**body, "address": {**body["address"], "city": "York"}}
+    answer = shopper.put(id_, moved)
+    assert (answer.status_code, rules(answer)) == (409, ["order_id_taken"])
+
+
+def broken(body: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    return {**body, **changes}
+
+
+def test_every_broken_rule_is_named_at_once_and_nothing_is_stored(shopper: Customer) -> None:
+    id_, body = shopper.order()
+    answer = shopper.put(id_, broken(body, lines=[line(quantity=0)], total=1, currency="CHF"))
+    assert answer.status_code == 422
+    assert set(rules(answer)) >= {
+        "currency_not_accepted",
+        "quantity_out_of_range",
+        "total_does_not_add_up",
+        "payment_amount_differs",
+        "payment_currency_differs",
+    }
+    assert shopper.http.get(f"/orders/{id_}").status_code == 404
+
+
+def test_a_forged_receipt_is_refused(shopper: Customer) -> None:
+    id_, body = shopper.order()
+    forged = {**body["payment"], "receipt": "k1." + "0" * 64}
+    assert rules(shopper.put(id_, broken(body, payment=forged))) == ["receipt_invalid"]
+
+
+def test_a_receipt_of_another_order_is_refused(shopper: Customer) -> None:
+    _, paid = shopper.order()
+    id_, body = shopper.order()
+    assert rules(shopper.put(id_, broken(body, payment=paid["payment"]))) == ["receipt_invalid"]
+
+
+@pytest.mark.parametrize(
+    ("id_", "rule"),
+    [
+        ("not-a-uuid", "order_id_invalid"),
+        (order_id(1_700_000_000_000), "order_id_too_old"),
+        (order_id(4_000_000_000_000), "order_id_in_future"),
+    ],
+)
+def test_an_id_that_is_no_good_is_refused(shopper: Customer, id_: str, rule: str) -> None:
+    _, body = shopper.order()
+    assert rule in rules(shopper.put(id_, body))
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[1,2]", b'{"a":NaN}'])
+def test_what_is_no_order_is_refused(shopper: Customer, body: bytes) -> None:
+    id_, _ = shopper.order()
+    answer = shopper.http.put(f"/orders/{id_}", content=body)
+    assert answer.status_code in (400, 422)
+    assert rules(answer)
+
+
+def test_a_body_over_the_limit_is_413(shopper: Customer) -> None:
+    id_, _ = shopper.order()
+    answer = shopper.http.put(f"/orders/{id_}", content=b" " * 300_000)
+    assert (answer.status_code, rules(answer)) == (413, ["body_too_large"])
+
+
+def test_wholesale_without_its_group_is_403(shopper: Customer) -> None:
+    id_, body = shopper.order(channel="wholesale", purchase_order="PO-1")
+    answer = shopper.put(id_, body)
+    assert (answer.status_code, rules(answer)) == (403, ["wholesale_not_allowed"])
+
+
+def test_an_order_that_does_not_exist_is_404(shopper: Customer) -> None:
+    id_, _ = shopper.order()
+    assert shopper.http.get(f"/orders/{id_}").status_code == 404
+    assert rules(shopper.cancel(id_)) == ["order_not_found"]
+
+
+@pytest.mark.parametrize("token", [None, "nonsense", "Bearer", "Bearer a.b.c"])
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+def test_a_request_without_a_good_token_is_401(
+    stack: Stack, token: str | None, method: str
+) -> None:
+    headers = {} if token is None else {"authorization": token}
+    url = f"{stack.api}/orders/{order_id()}"
+    answer = httpx.request(method, url, headers=headers, trust_env=False, timeout=30)
+    assert answer.status_code == 401
