@@ -83,7 +83,7 @@ def all_effects(stack: Stack) -> list[Effect]:
     return [
         effect
         for downstream in ("inventory", "fulfilment", "accounting")
-        for effect in read_effects(dynamodb, stack.tables[downstream], downstream)  # type: ignore[arg-type]
+        for effect in read_effects(dynamodb, stack.tables[downstream], downstream)
     ]
 
 
