@@ -368,6 +368,10 @@ class TestZeroIdle:
     def test_a_message_anywhere_in_a_queue(self, counts: tuple[int, int, int]) -> None:
         assert promises(judge_idleness([Depth("inventory", *counts)], {})) == {Promise.ZERO_IDLE}
 
+    def test_the_watchdogs_own_delay_is_rest_and_its_backlog_is_not(self) -> None:
+        assert judge_idleness([Depth("watchdog", 0, 0, 5)], {}) == []
+        assert judge_idleness([Depth("watchdog", 1, 0, 5)], {}) != []
+
     def test_a_function_that_runs_with_no_order_about(self) -> None:
         assert promises(judge_idleness([], {"relay": 1})) == {Promise.ZERO_IDLE}
 

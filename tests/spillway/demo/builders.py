@@ -56,7 +56,6 @@ def run_of(scenes: list[Scene], *more: Placed) -> Run:
         plan=a_plan(len(placed) + len(more)),
         began_at=ACCEPTED_AT - 1000,
         placed=[*placed, *more],
-        placing_seconds=2.0,
         settling_seconds=5.0,
         up_seconds=3.0,
         records=records,

@@ -11,7 +11,7 @@ NOW = 1_795_428_000_123
 
 
 def test_an_id_is_one_that_the_service_takes_and_carries_its_time() -> None:
-    rng = random.Random(1)  # noqa: S311
+    rng = random.Random(1)
     made = [order_id(NOW, rng) for _ in range(1000)]
 
     assert all(is_order_id(id_) for id_ in made)
@@ -20,7 +20,7 @@ def test_an_id_is_one_that_the_service_takes_and_carries_its_time() -> None:
 
 
 def test_ids_sort_by_their_time() -> None:
-    rng = random.Random(1)  # noqa: S311
+    rng = random.Random(1)
     made = [order_id(NOW + millisecond, rng) for millisecond in range(100)]
 
     assert made == sorted(made)

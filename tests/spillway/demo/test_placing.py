@@ -22,7 +22,7 @@ def placed(api: FakeApi, drafts: tuple[Draft, ...] = DRAFTS, **options: Any) -> 
     checkout = Checkout(
         client=api.client(),
         receipt_key=ReceiptKey("k1", b"a key for tests"),
-        rng=random.Random(1),  # noqa: S311
+        rng=random.Random(1),
         on_closed=closed.append,
         **({"clients": 4, "copies": 1} | options),
     )

@@ -79,6 +79,14 @@ def test_figures_of_nothing_are_null() -> None:
     assert seconds["settle_p99"] is None
 
 
+def test_orders_per_second_are_those_accepted_from_first_to_last() -> None:
+    orders = [an_order(n, key=key(n), sent_at=1000 * n, accept_seconds=1.0) for n in range(4)]
+    late = an_order(9, key=key(9), sent_at=99_000, during_outage=True)
+
+    assert document(run_of([], *orders, late))["orders_per_second"] == 1.0
+    assert document(run_of([]))["orders_per_second"] is None
+
+
 def test_settling_is_measured_by_the_tables_times_for_orders_that_nothing_held_up() -> None:
     run = a_run()
     undisturbed = {order.source for order in run.undisturbed()}
@@ -143,9 +151,11 @@ def test_a_run_that_accepted_nothing_proves_nothing() -> None:
 
 
 def test_a_run_with_an_order_left_unanswered_is_not_proven() -> None:
-    run = run_of([], an_order(1), an_order(2, answers=[], status=None))
+    unanswered = an_order(2, answers=[], status=None, last_attempt="status 500")
+    run = run_of([], an_order(1), unanswered)
 
     assert not run.proven
+    assert "status 500 1" in shown(run)
     assert "The service stopped answering" in shown(run)
 
 

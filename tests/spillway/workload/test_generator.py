@@ -110,4 +110,4 @@ def test_the_service_has_no_rule_that_a_generated_order_breaks(drafts: list[Draf
 
 
 def _rng() -> random.Random:
-    return random.Random(1)  # noqa: S311
+    return random.Random(1)

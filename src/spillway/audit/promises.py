@@ -1,0 +1,72 @@
+"""The eight promises of the design, what breaks one, and the verdict on each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from orders.domain.order import OrderKey
+
+EXAMPLES_MAX = 5
+
+
+class Promise(StrEnum):
+    ACKNOWLEDGED_IS_DURABLE = "acknowledged_is_durable"
+    ONE_ORDER_PER_ID = "one_order_per_id"
+    ONE_EFFECT_PER_STEP = "one_effect_per_step"
+    ALWAYS_SETTLES = "always_settles"
+    NEVER_HALF_DONE = "never_half_done"
+    OWN_ORDERS_ONLY = "own_orders_only"
+    FAILURE_STAYS_LOCAL = "failure_stays_local"
+    ZERO_IDLE = "zero_idle"
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A broken promise, with the order it was broken for (None: not of one order)."""
+
+    promise: Promise
+    key: OrderKey | None
+    detail: str
+
+    def __str__(self) -> str:
+        return self.detail if self.key is None else f"order {self.key.order_id}: {self.detail}"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What an audit found of one promise. `evidence` says what was looked at, and how much.
+
+    `examples` are the first few of `violations`. A promise that nothing was looked at for is held
+    only in the sense that nothing spoke against it: `judged` is then False.
+    """
+
+    promise: Promise
+    violations: int
+    examples: tuple[str, ...]
+    evidence: str
+    judged: bool
+
+    @property
+    def held(self) -> bool:
+        return self.violations == 0
+
+
+def verdicts(
+    violations: Iterable[Violation], evidence: Mapping[Promise, str]
+) -> dict[Promise, Verdict]:
+    """One verdict a promise; a promise without evidence was not judged."""
+    found: dict[Promise, list[str]] = {promise: [] for promise in Promise}
+    for violation in violations:
+        found[violation.promise].append(str(violation))
+    return {
+        promise: Verdict(
+            promise=promise,
+            violations=len(examples),
+            examples=tuple(examples[:EXAMPLES_MAX]),
+            evidence=evidence.get(promise, "not judged in this run"),
+            judged=promise in evidence,
+        )
+        for promise, examples in found.items()
+    }

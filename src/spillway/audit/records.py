@@ -1,0 +1,103 @@
+"""What an audit looks at. Times are Unix milliseconds, amounts whole minor units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from orders.domain.order import Order, OrderKey
+from orders.domain.saga import Downstream, Facts
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What the orders table holds of one order.
+
+    `order` and `accepted_at` are None where the table holds progress of an order that is not there.
+    """
+
+    key: OrderKey
+    order: Order | None
+    accepted_at: int | None
+    facts: Facts
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One entry of a downstream's own table: something it did or refused to do.
+
+    `units` is there for stock and shipments, `amount` and `currency` for postings and refunds.
+    """
+
+    downstream: Downstream
+    key: OrderKey
+    step: str
+    idempotency_key: str
+    done: bool
+    at: int
+    code: str | None = None
+    units: int | None = None
+    amount: int | None = None
+    currency: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One 2xx answer to a `PUT /orders/{order_id}`, `accepted_at` as the customer was told it."""
+
+    status: int
+    accepted_at: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """All that the service told one client about one order.
+
+    `told` is the status that the customer read last, None if nobody asked. `cancellation_sent`: the
+    customer asked to cancel; `cancellation_taken`: and was answered 2xx.
+    """
+
+    key: OrderKey
+    sent: Order
+    answers: tuple[Answer, ...]
+    told: str | None = None
+    cancellation_sent: bool = False
+    cancellation_taken: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One request for an order by somebody: its owner, or another customer."""
+
+    asked: Literal["GET", "cancellation"]
+    key: OrderKey
+    by_owner: bool
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """One downstream was out from `began_at` to `ended_at`; `keys` were placed meanwhile."""
+
+    downstream: Downstream
+    began_at: int
+    ended_at: int
+    keys: tuple[OrderKey, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How many messages a queue holds, as it reports itself."""
+
+    queue: str
+    visible: int
+    in_flight: int
+    delayed: int
+
+    @property
+    def messages(self) -> int:
+        return self.visible + self.in_flight + self.delayed
+
+    @property
+    def is_dead_letter(self) -> bool:
+        return "dead_letter" in self.queue

@@ -1,0 +1,140 @@
+"""`spillway demo`: its options. Everything heavy is imported when it runs."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+_STDOUT = Path("-")
+
+
+def demo(
+    orders: Annotated[
+        int, typer.Option(min=1, max=100_000, metavar="N", help="How many orders to place.")
+    ] = 200,
+    clients: Annotated[
+        int,
+        typer.Option(
+            min=1, max=256, metavar="N", help="How many customers order at the same time."
+        ),
+    ] = 8,
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="FILE.csv[.gz]",
+            help="Place the sales of this file (columns of the UCI data set Online Retail)"
+            " instead of generated orders.",
+        ),
+    ] = None,
+    cancellations: Annotated[
+        bool | None,
+        typer.Option(
+            help="Cancel some orders: of generated ones a few (the default), of a file's those that"
+            " it takes back (only when asked for).",
+            show_default=False,
+        ),
+    ] = None,
+    copies: Annotated[
+        int, typer.Option(min=1, max=20, metavar="N", help="Send each order so many times at once.")
+    ] = 1,
+    seed: Annotated[int, typer.Option(metavar="N", help="Another seed, other orders.")] = 1,
+    outage: Annotated[
+        bool | None,
+        typer.Option(
+            help="Place the last orders while accounting is out (the default on a private stack).",
+            show_default=False,
+        ),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=65_535,
+            metavar="P",
+            help="Use the stack that `spillway up` runs at this port instead of a private one.",
+        ),
+    ] = None,
+    json_path: Annotated[
+        Path | None,
+        typer.Option("--json", metavar="OUT", help="Write the result as JSON; - for stdout."),
+    ] = None,
+    png_path: Annotated[
+        Path | None, typer.Option("--png", metavar="OUT", help="Draw the run as a PNG.")
+    ] = None,
+) -> None:
+    """Place believable orders, wait until all have settled, and prove every promise.
+
+    Starts a private stack, has concurrent customers order and cancel through the HTTP API, lets
+    downstreams refuse a few orders and one of them fail for a while, then audits the orders table
+    against the downstreams' own tables. Exits with 0 only if every promise held.
+
+    Example: spillway demo --orders 500 --copies 3 --png demo.png
+    """
+    import json
+
+    from rich.console import Console
+
+    from spillway.demo.plan import Options, plan
+    from spillway.demo.report import document, show
+
+    _check_writable(json_path, png_path)
+    # With JSON on stdout, everything for people goes to stderr.
+    console = Console(stderr=json_path == _STDOUT)
+    planned = plan(
+        Options(
+            orders=orders,
+            clients=clients,
+            file=file,
+            cancellations=cancellations,
+            copies=copies,
+            seed=seed,
+            outage=port is None if outage is None else outage,
+        )
+    )
+    finished = _run(planned, port, console)
+    show(finished, console)
+    if json_path is not None:
+        text = json.dumps(document(finished), indent=2) + "\n"
+        if json_path == _STDOUT:
+            typer.echo(text, nl=False)
+        else:
+            json_path.write_text(text, encoding="utf-8")
+    if png_path is not None:
+        from spillway.demo.chart import draw
+
+        draw(finished, png_path)
+        console.print(f"The picture is in {png_path}.")
+    if not finished.proven:
+        raise typer.Exit(1)
+
+
+def _run(planned: Any, port: int | None, console: Any) -> Any:
+    from contextlib import ExitStack
+
+    from spillway.demo.run import run
+    from spillway.demo.terminal import bars
+    from spillway.local import attach, running
+    from spillway.local.display import progress_lines
+
+    if port is not None:
+        with bars(console, len(planned.drafts)) as watcher:
+            return run(attach(port), planned, watcher, private=False)
+    with ExitStack() as until_the_end:
+        with progress_lines() as show_phase:
+            stack = until_the_end.enter_context(running(on_phase=show_phase))
+        watcher = until_the_end.enter_context(bars(console, len(planned.drafts)))
+        return run(stack, planned, watcher, private=True)
+
+
+def _check_writable(*paths: Path | None) -> None:
+    """A run takes a minute: where its result cannot be written is said before it."""
+    from spillway.errors import SpillwayError
+
+    for path in paths:
+        if path is None or path == _STDOUT:
+            continue
+        if not path.parent.is_dir():
+            raise SpillwayError(f"{path} cannot be written: there is no folder {path.parent}.")
+        if path.is_dir():
+            raise SpillwayError(f"{path} cannot be written: it is a folder.")

@@ -1,0 +1,80 @@
+"""The shop's shelves: 2,400 gifts, each kind in every finish and colour, each at one price."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from functools import cache
+
+# Pence, in the plainest finish. Together with the finishes they span the real unit prices:
+# p1 £0.21, p50 £2.55, p99 £21.23.
+_KINDS = {
+    "TAG": 15,
+    "PENCIL": 20,
+    "NAPKIN": 29,
+    "CARD": 35,
+    "RIBBON": 45,
+    "MAGNET": 65,
+    "CANDLE": 85,
+    "SOAP": 85,
+    "COASTER": 105,
+    "BADGE": 125,
+    "HOOK": 125,
+    "TEALIGHT": 145,
+    "MUG": 165,
+    "TOWEL": 195,
+    "FRAME": 195,
+    "JAR": 225,
+    "GARLAND": 265,
+    "BUNTING": 295,
+    "LUNCHBOX": 325,
+    "CUSHION": 375,
+    "TEAPOT": 425,
+    "LANTERN": 495,
+    "APRON": 545,
+    "CLOCK": 745,
+    "CAKESTAND": 995,
+    "PARASOL": 1495,
+    "CHAIR": 2995,
+    "CABINET": 5995,
+    "WASHBAG": 165,
+    "BOWL": 125,
+}
+_FINISHES = {
+    "PLAIN": 1.0,
+    "SPOT": 1.1,
+    "STRIPE": 1.15,
+    "RETRO": 1.3,
+    "FLORAL": 1.4,
+    "ENAMEL": 1.7,
+    "VINTAGE": 2.0,
+    "GILT": 2.6,
+}
+_COLOURS = ("RED", "ROSE", "SKY", "NAVY", "MINT", "FERN", "CREAM", "SLATE", "AMBER", "PLUM")
+
+
+@dataclass(frozen=True, slots=True)
+class Good:
+    """One thing on the shelf; `unit_price` in minor units."""
+
+    sku: str
+    unit_price: int
+
+
+@cache
+def shelf() -> tuple[Good, ...]:
+    """All goods, the best-selling first. The same on every machine and every day."""
+    goods = [
+        Good(f"{kind}-{finish}-{colour}", max(1, round(price * factor)))
+        for kind, price in _KINDS.items()
+        for finish, factor in _FINISHES.items()
+        for colour in _COLOURS
+    ]
+    random.Random("the order of the shelf").shuffle(goods)  # noqa: S311 -- not a secret
+    return tuple(goods)
+
+
+def pick(rng: random.Random) -> Good:
+    """A good as shoppers pick it: the front of the shelf more often than its far end."""
+    goods = shelf()
+    return goods[int(len(goods) * rng.random() ** 1.5)]
