@@ -65,10 +65,19 @@ class Orders(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     currencies: Annotated[
         tuple[Annotated[str, Meta(pattern=r"^[A-Z]{3}$")], ...], Meta(min_length=1)
     ]
+    #: How long intake waits for the table, the second try counted, before an order overflows.
+    table_timeout_seconds: Annotated[float, Meta(ge=0.2, le=10)]
     #: The token's claim that lists the customer's groups.
     groups_claim: str = "cognito:groups"
     #: The group whose members may place wholesale orders.
     wholesale_group: str = "wholesale"
+
+
+class Watchdog(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    #: After how long an order is looked at. A queue delays no longer.
+    delay_seconds: Annotated[int, Meta(ge=1, le=900)]
+    #: How long a batch of looks may wait to be filled. A batch of more than ten needs a window.
+    window_seconds: Annotated[int, Meta(ge=1, le=300)]
 
 
 class FunctionSize(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -79,8 +88,10 @@ class FunctionSize(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Functions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     intake: FunctionSize
     reads: FunctionSize
+    drain: FunctionSize
     relay: FunctionSize
     deliver: FunctionSize
+    watchdog: FunctionSize
 
     def __post_init__(self) -> None:
         for name, size in (("intake", self.intake), ("reads", self.reads)):
@@ -98,12 +109,21 @@ class Downstream(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timeout_seconds: Annotated[int, Meta(ge=1, le=60)]
     #: Deliveries that run at once: what this downstream bears.
     concurrency_max: Annotated[int, Meta(ge=2, le=1_000)]
+    #: "lookup" is for one that has no idempotency keys: each command is looked up first.
+    idempotency: Literal["keys", "lookup"] = "keys"
     #: What SigV4 may invoke, such as arn:aws:execute-api:eu-west-1:111122223333:abc/prod/POST/*
+    #: (with lookups .../prod/*, for they are GETs).
     invoke_arn: str | None = None
 
     def __post_init__(self) -> None:
         if (self.auth == "sigv4") != (self.invoke_arn is not None):
             raise ValueError("invoke_arn goes with auth sigv4, and only with it")
+
+    @property
+    def outcome_seconds_max(self) -> int:
+        """How long it may take until an outcome is known, or known to be unknown."""
+        calls = 2 if self.idempotency == "lookup" else 1
+        return calls * self.timeout_seconds
 
 
 class Downstreams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -133,17 +153,18 @@ class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     api: Api
     identity: CognitoPool | OidcIssuer
     orders: Orders
+    watchdog: Watchdog
     functions: Functions
     downstreams: Downstreams
     logs: Logs
 
     def __post_init__(self) -> None:
         for name, downstream in self.downstreams.by_name().items():
-            needed = downstream.timeout_seconds + DELIVER_OVERHEAD_SECONDS
+            needed = downstream.outcome_seconds_max + DELIVER_OVERHEAD_SECONDS
             if self.functions.deliver.timeout_seconds < needed:
                 raise ValueError(
                     f"deliver must have {needed} s, for {name} may take"
-                    f" {downstream.timeout_seconds} s to answer"
+                    f" {downstream.outcome_seconds_max} s to answer"
                 )
 
     def resource_name(self, name: str) -> str:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from infra.constructs.function import OrderFunction
+from infra.constructs.work_queue import work_off
 
 if TYPE_CHECKING:
     from aws_cdk import aws_dynamodb as dynamodb
+    from aws_cdk import aws_lambda as lambda_
 
-    from infra.constructs.command_queue import CommandQueue
+    from infra.constructs.work_queue import WorkQueue
     from infra.stage import Downstream, Stage
 
 #: The most that SQS hands over without a batching window, which would delay every order.
@@ -33,7 +34,7 @@ class Deliver(Construct):
         downstream: str,
         settings: Downstream,
         url: str,
-        commands: CommandQueue,
+        commands: WorkQueue,
         table: dynamodb.ITableV2,
         stage: Stage,
         code: lambda_.Code,
@@ -51,6 +52,7 @@ class Deliver(Construct):
                 "DOWNSTREAM": downstream,
                 "DOWNSTREAM_URL": url,
                 "DOWNSTREAM_AUTH": settings.auth,
+                "DOWNSTREAM_IDEMPOTENCY": settings.idempotency,
                 "DOWNSTREAM_TIMEOUT_SECONDS": str(settings.timeout_seconds),
                 "QUEUE_URL": commands.queue.queue_url,
                 "DEAD_LETTER_QUEUE_URL": commands.dead_letters.queue_url,
@@ -61,29 +63,16 @@ class Deliver(Construct):
             stage=stage,
             code=code,
         )
-        deliver.allow(
-            "sqs:ReceiveMessage",
-            "sqs:DeleteMessage",
-            "sqs:ChangeMessageVisibility",
-            "sqs:GetQueueAttributes",
-            on=commands.queue.queue_arn,
-        )
-        deliver.allow("sqs:SendMessage", on=commands.dead_letters.queue_arn)
         deliver.allow("dynamodb:GetItem", "dynamodb:UpdateItem", on=table.table_arn)
         if settings.invoke_arn is None:
             deliver.allow_parameter(api_key)
         else:
             deliver.allow("execute-api:Invoke", on=settings.invoke_arn)
-        mapping = lambda_.CfnEventSourceMapping(
+        work_off(
             self,
             "Commands",
-            function_name=deliver.function.function_arn,
-            event_source_arn=commands.queue.queue_arn,
+            work=commands,
+            function=deliver,
             batch_size=BATCH_SIZE,
-            function_response_types=["ReportBatchItemFailures"],
-            scaling_config=lambda_.CfnEventSourceMapping.ScalingConfigProperty(
-                maximum_concurrency=settings.concurrency_max
-            ),
+            concurrency_max=settings.concurrency_max,
         )
-        # Lambda tries the role's permissions on the queue when the mapping is made.
-        mapping.node.add_dependency(deliver.role)

@@ -11,12 +11,14 @@ from infra.constructs.function import OrderFunction
 if TYPE_CHECKING:
     from aws_cdk import aws_dynamodb as dynamodb
     from aws_cdk import aws_lambda as lambda_
+    from aws_cdk import aws_sqs as sqs
 
     from infra.stage import Stage
 
 
 class Intake(Construct):
-    """Writes an order, or the wish to cancel one, with one conditional write.
+    """Writes an order, or the wish to cancel one, with one conditional write; an order that the
+    table won't take in time goes to the overflow queue.
 
     The reads are for what the write alone can't answer: an id from outside the accepted time, and
     what a cancellation came too late for.
@@ -28,6 +30,7 @@ class Intake(Construct):
         id_: str,
         *,
         table: dynamodb.ITableV2,
+        overflow: sqs.IQueue,
         stage: Stage,
         code: lambda_.Code,
     ) -> None:
@@ -41,6 +44,8 @@ class Intake(Construct):
             size=stage.functions.intake,
             environment={
                 "ORDERS_TABLE": table.table_name,
+                "TABLE_TIMEOUT_SECONDS": str(stage.orders.table_timeout_seconds),
+                "OVERFLOW_QUEUE_URL": overflow.queue_url,
                 "RECEIPT_KEYS_PARAMETER": receipt_keys,
                 "CURRENCIES": ",".join(stage.orders.currencies),
                 "GROUPS_CLAIM": stage.orders.groups_claim,
@@ -56,5 +61,6 @@ class Intake(Construct):
             "dynamodb:Query",
             on=table.table_arn,
         )
+        intake.allow("sqs:SendMessage", on=overflow.queue_arn)
         intake.allow_parameter(receipt_keys)
         self.function = intake.function

@@ -36,6 +36,7 @@ class Relay(Construct):
         *,
         table: dynamodb.ITableV2,
         queues: Mapping[str, sqs.IQueue],
+        watchdog: sqs.IQueue,
         events: sns.ITopic,
         dead_letters: sqs.IQueue,
         stage: Stage,
@@ -50,13 +51,14 @@ class Relay(Construct):
             size=stage.functions.relay,
             environment={
                 **{f"{name.upper()}_QUEUE_URL": queue.queue_url for name, queue in queues.items()},
+                "WATCHDOG_QUEUE_URL": watchdog.queue_url,
                 "EVENTS_TOPIC_ARN": events.topic_arn,
                 "RELAY_DEAD_LETTER_QUEUE_URL": dead_letters.queue_url,
             },
             stage=stage,
             code=code,
         )
-        for queue in (*queues.values(), dead_letters):
+        for queue in (*queues.values(), watchdog, dead_letters):
             relay.allow("sqs:SendMessage", on=queue.queue_arn)
         relay.allow("sns:Publish", on=events.topic_arn)
         stream_arn = _stream_arn(table)

@@ -8,8 +8,15 @@ from aws_cdk import CfnOutput, RemovalPolicy, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_sns as sns
 
-from infra.constructs.command_queue import CommandQueue, dead_letter_queue
 from infra.constructs.review import accept_finding
+from infra.constructs.work_queue import (
+    OUTAGE_SECONDS_MAX,
+    VISIBILITY_TO_FUNCTION_TIMEOUT,
+    WorkQueue,
+    dead_letter_queue,
+    receives_to_outlast,
+)
+from orders.domain.backoff import DRAIN_DELAY_MAX_SECONDS
 
 if TYPE_CHECKING:
     from constructs import Construct
@@ -42,11 +49,35 @@ class DataStack(Stack):
             removal_policy=RemovalPolicy.RETAIN,
         )
         self.commands = {
-            downstream: CommandQueue(
-                self, downstream.capitalize(), downstream=downstream, stage=stage
+            downstream: WorkQueue(
+                self,
+                downstream.capitalize(),
+                name=downstream,
+                function_timeout_seconds=stage.functions.deliver.timeout_seconds,
+                receives_max=receives_to_outlast(OUTAGE_SECONDS_MAX),
+                stage=stage,
             )
             for downstream in stage.downstreams.by_name()
         }
+        self.overflow = WorkQueue(
+            self,
+            "Overflow",
+            name="overflow",
+            function_timeout_seconds=stage.functions.drain.timeout_seconds,
+            receives_max=receives_to_outlast(OUTAGE_SECONDS_MAX, DRAIN_DELAY_MAX_SECONDS),
+            stage=stage,
+        )
+        watchdog_seconds = stage.functions.watchdog.timeout_seconds
+        self.watches = WorkQueue(
+            self,
+            "Watchdog",
+            name="watchdog",
+            function_timeout_seconds=watchdog_seconds,
+            # A watch that fails waits for its visibility timeout each time.
+            receives_max=OUTAGE_SECONDS_MAX // (VISIBILITY_TO_FUNCTION_TIMEOUT * watchdog_seconds),
+            stage=stage,
+            delay_seconds=stage.watchdog.delay_seconds,
+        )
         self.relay_dead_letters = dead_letter_queue(
             self, "RelayDeadLetters", name="relay-dead-letters", stage=stage
         )
@@ -63,9 +94,11 @@ class DataStack(Stack):
 
     def _output(self) -> None:
         CfnOutput(self, "OrdersTableName", value=self.table.table_name)
-        for downstream, commands in self.commands.items():
-            name = downstream.capitalize()
-            CfnOutput(self, f"{name}QueueUrl", value=commands.queue.queue_url)
-            CfnOutput(self, f"{name}DeadLetterQueueUrl", value=commands.dead_letters.queue_url)
+        works = {**self.commands, "overflow": self.overflow, "watchdog": self.watches}
+        for name, work in works.items():
+            CfnOutput(self, f"{name.capitalize()}QueueUrl", value=work.queue.queue_url)
+            CfnOutput(
+                self, f"{name.capitalize()}DeadLetterQueueUrl", value=work.dead_letters.queue_url
+            )
         CfnOutput(self, "RelayDeadLetterQueueUrl", value=self.relay_dead_letters.queue_url)
         CfnOutput(self, "EventsTopicArn", value=self.events.topic_arn)

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from aws_cdk import CfnOutput, CfnParameter, Stack
 
 from infra.constructs.deliver import Deliver
+from infra.constructs.drain import Drain
 from infra.constructs.intake import Intake
 from infra.constructs.orders_api import OrdersApi
 from infra.constructs.reads import Reads
 from infra.constructs.relay import Relay
+from infra.constructs.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,15 +39,34 @@ class ServiceStack(Stack):
         code: lambda_.Code,
     ) -> None:
         super().__init__(scope, id_, description="Spillway: the path of an order")
-        intake = Intake(self, "Intake", table=data.table, stage=stage, code=code)
+        intake = Intake(
+            self,
+            "Intake",
+            table=data.table,
+            overflow=data.overflow.queue,
+            stage=stage,
+            code=code,
+        )
+        Drain(self, "Drain", overflow=data.overflow, table=data.table, stage=stage, code=code)
         reads = Reads(self, "Reads", table=data.table, stage=stage, code=code)
         Relay(
             self,
             "Relay",
             table=data.table,
             queues={name: commands.queue for name, commands in data.commands.items()},
+            watchdog=data.watches.queue,
             events=data.events,
             dead_letters=data.relay_dead_letters,
+            stage=stage,
+            code=code,
+        )
+        Watchdog(
+            self,
+            "Watchdog",
+            watches=data.watches,
+            commands=data.commands,
+            events=data.events,
+            table=data.table,
             stage=stage,
             code=code,
         )

@@ -11,6 +11,8 @@ What they promise, and what they deliberately do not:
   sent. A key belongs to the whole downstream, not to one order: an order id is unique only for its
   customer, so a key made without the customer would join two orders. That is answered as a broken
   contract (`idempotency_key_reused`) and not served as two effects.
+- A lookup tells what was once done or refused, also after it was undone. With the keys switched
+  off (`switches.Switches.idempotency_keys`) lookups are all that a caller has.
 - Another key for the same order and step is another effect, and is kept as one. A kinder stand-in
   would hide exactly the accident that an audit must find.
 - They share no code with `orders`: a misreading of the contract there must not be repeated here.

@@ -71,6 +71,13 @@ class Circumstances:
     now_ms: int
 
 
+class Lookup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The query of a lookup. The step that is looked up is the one whose command has its path."""
+
+    customer_id: CustomerId
+    order_id: OrderId
+
+
 class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`step` names the effect. `undoes` names the step that must stand for this one to make sense;
     without it the command is a breach, coded `nothing_to_<step>`."""

@@ -9,13 +9,14 @@ import msgspec
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """`path` begins below the downstream's own prefix ("/reservations"); `headers` is looked up by
-    lower-case names."""
+    """`path` begins below the downstream's own prefix ("/reservations"); `query` is decoded, of a
+    name that comes twice the last; `headers` is looked up by lower-case names."""
 
     method: str
     path: str
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    query: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,7 @@ async def _read(scope: Scope, receive: Receive) -> Request:
         path=request.path_params["path"],
         headers=request.headers,
         body=await request.body(),
+        query=request.query_params,
     )
 
 

@@ -1,13 +1,18 @@
 """One stand-in: a function from request to response, its ledger and its switches the only state.
 
-The first that applies is the answer to a command: outage (503), unknown path (404), wrong method
-(405), wrong API key (401), error_rate (503), idempotency key (400), body (413, 400, 422), a key
-that came with another body (422), nothing to undo (422), and then what was decided when the key
-first came: done (201) or refused (409).
+The first that applies is the answer to a command (POST): outage (503), unknown path (404), wrong
+method (405), wrong API key (401), error_rate (503), idempotency key (400), body (413, 400, 422), a
+key that came with another body (422), nothing to undo (422), and then what was decided when the key
+first came: done (201) or refused (409). Where `idempotency_keys` is off, nothing that concerns the
+key applies, and what is decided is new each time.
+
+A lookup (GET of the same path) goes the same way up to error_rate, and is then answered: query
+(422), nothing on record (404), done (200) or refused (409).
 """
 
 import hashlib
 import hmac
+import itertools
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -15,7 +20,7 @@ from dataclasses import asdict
 import msgspec
 
 from simulation.downstreams import accounting, fulfilment, inventory
-from simulation.downstreams.command import Breach, Circumstances, Command, Refusal
+from simulation.downstreams.command import Breach, Circumstances, Command, Lookup, Refusal
 from simulation.downstreams.exchange import Request, Response, problem
 from simulation.downstreams.ledger import Entry, Ledger, LedgerUnavailableError
 from simulation.downstreams.switches import Switches, decode_switches
@@ -55,14 +60,16 @@ class StandIn:
         self._random = random
         # Replaced as a whole and read once per call, so that threads need no lock.
         self._switches = Switches()
+        # For keys of its own; counting is atomic.
+        self._numbers = itertools.count(1)
 
     def __call__(self, request: Request) -> Response | None:
-        """The answer. None: what was to be done is done, and the caller hears nothing of it."""
+        """The answer. None: there is something on record, and the caller hears nothing of it."""
         if request.path == HEALTH:
             return self._health(request)
         if request.path == SWITCHES:
             return self._control(request)
-        return self._command(request, self._switches)
+        return self._ask(request, self._switches)
 
     def delay_ms(self, request: Request) -> int:
         """How long the transport is to hold this request back before it calls the stand-in."""
@@ -83,35 +90,35 @@ class StandIn:
             self._switches = switches
         return Response(200, self._switches.document())
 
-    def _command(self, request: Request, switches: Switches) -> Response | None:
+    def _ask(self, request: Request, switches: Switches) -> Response | None:
         turned_away = self._turned_away(request, switches)
         if turned_away is not None:
             return turned_away
-        command = _decode(request.body, self._commands[request.path])
-        if isinstance(command, Response):
-            return command
         try:
-            entry = self._perform(command, request.headers["idempotency-key"], switches)
+            if request.method == "GET":
+                entry, done = self._look_up(request), 200
+            else:
+                entry, done = self._command(request, switches), 201
         except LedgerUnavailableError as error:
             return _unavailable(f"The storage does not answer: {error}")
-        if isinstance(entry, Breach):
-            return problem(422, entry.code, entry.detail)
+        if isinstance(entry, Response):
+            return entry
         if self._random() < switches.lose_answers_rate:
             return None
-        return _answer(entry)
+        return _answer(entry, done)
 
     def _turned_away(self, request: Request, switches: Switches) -> Response | None:
-        """The problem with a request for a command that needs no look into its body."""
+        """The problem with a command or a lookup that needs no look at what it is about."""
         if switches.outage:
             return _unavailable("The service is down.")
         if request.path not in self._commands:
             return problem(404, "path_unknown", f"There is nothing at {request.path}.")
-        turned_away = _method_problem(request, "POST") or self._key_problem(request)
+        turned_away = _method_problem(request, "GET", "POST") or self._key_problem(request)
         if turned_away is not None:
             return turned_away
         if self._random() < switches.error_rate:
             return _unavailable("The service cannot take this request now.")
-        return _idempotency_key_problem(request.headers.get("idempotency-key"))
+        return None
 
     def _key_problem(self, request: Request) -> Response | None:
         presented = request.headers.get("x-api-key", "")
@@ -123,6 +130,44 @@ class StandIn:
             "The header x-api-key is missing or names no key in force.",
             headers={"www-authenticate": "ApiKey"},
         )
+
+    def _look_up(self, request: Request) -> Entry | Response:
+        """What is on record for this step of this order: if it was ever done, that it was."""
+        try:
+            lookup = msgspec.convert(dict(request.query), Lookup)
+        except msgspec.ValidationError as error:
+            return problem(422, "query_invalid", f"{error}.")
+        step = self._commands[request.path].step
+        entries = self._ledger.entries(lookup.customer_id, lookup.order_id)
+        found = [entry for entry in entries if entry.step == step]
+        if not found:
+            return problem(404, "nothing_on_record", f"There is no {step} for this order.")
+        return min(found, key=lambda entry: (not entry.done, entry.at, entry.reference))
+
+    def _command(self, request: Request, switches: Switches) -> Entry | Response:
+        key = self._effect_key(request, switches)
+        if isinstance(key, Response):
+            return key
+        command = _decode(request.body, self._commands[request.path])
+        if isinstance(command, Response):
+            return command
+        entry = self._perform(command, key, switches)
+        return problem(422, entry.code, entry.detail) if isinstance(entry, Breach) else entry
+
+    def _effect_key(self, request: Request, switches: Switches) -> str | Response:
+        """What the effect is kept under: the caller's key, or one that no other command has."""
+        if not switches.idempotency_keys:
+            return f"{self._now_ms()}-{next(self._numbers)}"
+        key = request.headers.get("idempotency-key")
+        if key is None:
+            return problem(400, "idempotency_key_missing", "The header Idempotency-Key is missing.")
+        if _IDEMPOTENCY_KEY.fullmatch(key) is None:
+            return problem(
+                400,
+                "idempotency_key_invalid",
+                "Idempotency-Key is 1 to 255 visible ASCII characters.",
+            )
+        return key
 
     def _perform(self, command: Command, key: str, switches: Switches) -> Entry | Breach:
         """What stands on record for this key, now that it has come (once more)."""
@@ -166,16 +211,6 @@ def _unavailable(detail: str) -> Response:
     return problem(503, "unavailable", detail)
 
 
-def _idempotency_key_problem(key: str | None) -> Response | None:
-    if key is None:
-        return problem(400, "idempotency_key_missing", "The header Idempotency-Key is missing.")
-    if _IDEMPOTENCY_KEY.fullmatch(key) is None:
-        return problem(
-            400, "idempotency_key_invalid", "Idempotency-Key is 1 to 255 visible ASCII characters."
-        )
-    return None
-
-
 def _decode(body: bytes, command: type[Command]) -> Command | Response:
     if len(body) > BODY_BYTES_MAX:
         return problem(413, "body_too_large", f"A body has at most {BODY_BYTES_MAX} bytes.")
@@ -213,7 +248,8 @@ def _reference(step: str, key: str) -> str:
     return f"{step}_{hashlib.sha256(key.encode()).hexdigest()[:16]}"
 
 
-def _answer(entry: Entry) -> Response:
+def _answer(entry: Entry, done: int) -> Response:
+    """`done` is the status that tells of an effect: 201 to a command, 200 to a lookup."""
     if entry.code is None or entry.detail is None:
-        return Response(201, {"reference": entry.reference})
+        return Response(done, {"reference": entry.reference})
     return problem(409, entry.code, entry.detail, reference=entry.reference)

@@ -14,13 +14,16 @@ Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
 class Switches(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """All off by default. The three downstreams have the same set; some act in one of them only.
+    """By default nothing goes wrong. The three downstreams have the same set; some act in one of
+    them only.
 
-    - latency_ms: every command waits so long before anything happens.
-    - error_rate: the share of commands answered 503 before any effect.
+    - latency_ms: every command and lookup waits so long before anything happens.
+    - error_rate: the share of commands and lookups answered 503 before any effect.
     - outage: 503 on everything but health and switches.
-    - lose_answers_rate: the share of commands whose effect is done and whose connection is then
-      closed without an answer.
+    - lose_answers_rate: the share of answers that tell of something on record and are lost: the
+      effect is done, and the connection is closed without an answer.
+    - idempotency_keys: false for an old service that has none. It ignores Idempotency-Key, and
+      every command that comes is an effect, or a refusal, of its own.
     - refuse_rate: the share of orders refused, chosen by a hash of the order id and the step, so
       that a retry meets the same fate.
     - refuse_skus (inventory): shelves that are empty; an order that asks for one is refused.
@@ -32,6 +35,7 @@ class Switches(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     error_rate: Share = 0.0
     outage: bool = False
     lose_answers_rate: Share = 0.0
+    idempotency_keys: bool = True
     refuse_rate: Share = 0.0
     refuse_skus: Annotated[tuple[str, ...], msgspec.Meta(max_length=REFUSE_SKUS_MAX)] = ()
     too_late: bool = False

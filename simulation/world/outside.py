@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from orders.domain.events import Event
-from orders.domain.saga import Outcome
+from orders.domain.order import AcceptedOrder, OrderKey
+from orders.domain.saga import Downstream, Outcome
 from orders.failures import TransientFailure
-from orders.ports import Command
+from orders.ports import Command, Watch
 
 
 @dataclass
@@ -43,10 +44,50 @@ class MemoryCommands:
 
 
 @dataclass
+class MemoryOverflow:
+    buffered: list[AcceptedOrder] = field(default_factory=list)
+    failing: bool = False
+
+    def buffer(self, order: AcceptedOrder) -> None:
+        if self.failing:
+            raise TransientFailure("the queue did not take it")
+        self.buffered.append(order)
+
+
+@dataclass
+class MemoryWatches:
+    pending: list[Watch] = field(default_factory=list)
+
+    def set(self, watches: Sequence[Watch]) -> None:
+        self.pending += watches
+
+
+@dataclass
+class MemoryBacklogs:
+    waiting: dict[Downstream, int] = field(default_factory=dict)
+
+    def is_empty(self, downstream: Downstream) -> bool:
+        return not self.waiting.get(downstream)
+
+
+@dataclass
+class MemoryUnrelayed:
+    letters: list[tuple[OrderKey, str]] = field(default_factory=list)
+
+    def set_aside(self, key: OrderKey, reason: str) -> None:
+        self.letters.append((key, reason))
+
+
+@dataclass
 class MemoryEvents:
+    """Takes every event, until `failing` is set."""
+
     published: list[Event] = field(default_factory=list)
+    failing: bool = False
 
     def publish(self, events: Sequence[Event]) -> None:
+        if self.failing and events:
+            raise TransientFailure("the topic took none")
         self.published += events
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from orders.domain.order import AcceptedOrder, OrderKey
 from orders.domain.saga import Cancellation, Facts, Outcome, Step
+from orders.failures import TransientFailure
 from orders.flow.relay import Change, FactsChanged, OrderPlaced
 from orders.ports import Progress
 
@@ -75,3 +76,10 @@ class MemoryOrders:
     def _write(self, key: OrderKey, after: Facts) -> None:
         self.stream.append(FactsChanged(key, self._facts.get(key, Facts()), after))
         self._facts[key] = after
+
+
+class ThrottledOrders(MemoryOrders):
+    """Takes no new order."""
+
+    def place(self, order: AcceptedOrder) -> AcceptedOrder | None:
+        raise TransientFailure(f"PutItem: throttled ({order.key.order_id})")

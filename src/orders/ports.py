@@ -12,7 +12,7 @@ from typing import Protocol
 
 from orders.domain.events import Event
 from orders.domain.order import AcceptedOrder, Order, OrderKey
-from orders.domain.saga import Facts, Outcome, Step
+from orders.domain.saga import Downstream, Facts, Outcome, Step
 
 #: Steps that say what was ordered or paid. The others only name the order, which the command does.
 NEEDS_ORDER = frozenset({Step.RESERVE, Step.SHIP, Step.POST, Step.REFUND})
@@ -29,6 +29,17 @@ class Command:
     key: OrderKey
     step: Step
     order: Order | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """A look at an order, some time from now, to see that it has settled.
+
+    `insist`: an operator asks for everything that is owed and true to be sent again, now.
+    """
+
+    key: OrderKey
+    insist: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +85,30 @@ class Commands(Protocol):
         been, and are sent again with the rest."""
 
 
+class Overflow(Protocol):
+    """Where an order waits that the table won't take now."""
+
+    def buffer(self, order: AcceptedOrder) -> None:
+        """Store an order durably until it is drained into the table."""
+
+
+class Watches(Protocol):
+    """The watchdog's queue, which delivers only after its delay."""
+
+    def set(self, watches: Sequence[Watch]) -> None:
+        """As `Commands.send`."""
+
+
+class Backlogs(Protocol):
+    """What waits for the downstreams."""
+
+    def is_empty(self, downstream: Downstream) -> bool:
+        """No command waits for this downstream, is being tried, or lies with its dead letters.
+
+        By the queues' own count, which may lag by some seconds.
+        """
+
+
 class Events(Protocol):
     """The order-events topic."""
 
@@ -92,8 +127,15 @@ class DownstreamService(Protocol):
         """
 
 
+class Unrelayed(Protocol):
+    """Orders of which a change could not be relayed."""
+
+    def set_aside(self, key: OrderKey, reason: str) -> None:
+        """Put the order's key where a person sees it, with the reason."""
+
+
 class Inbox(Protocol):
-    """The queue that a delivery came from."""
+    """The queue that a message came from."""
 
     def postpone(self, receipt: str, seconds: int) -> None:
         """Have this message come again, no sooner than in so many seconds."""

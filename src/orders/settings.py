@@ -12,6 +12,7 @@ from typing import Literal, cast
 from orders.domain.saga import DOWNSTREAMS, Downstream
 
 Auth = Literal["api_key", "sigv4"]
+Idempotency = Literal["keys", "lookup"]
 
 
 class SettingInvalid(Exception):
@@ -22,6 +23,8 @@ class SettingInvalid(Exception):
 class IntakeSettings:
     stage: str
     orders_table: str
+    table_timeout_seconds: float
+    overflow_queue_url: str
     receipt_keys_parameter: str
     currencies: frozenset[str]
     groups_claim: str
@@ -32,6 +35,8 @@ class IntakeSettings:
         return IntakeSettings(
             stage=_text(environment, "STAGE"),
             orders_table=_text(environment, "ORDERS_TABLE"),
+            table_timeout_seconds=_seconds(environment, "TABLE_TIMEOUT_SECONDS"),
+            overflow_queue_url=_text(environment, "OVERFLOW_QUEUE_URL"),
             receipt_keys_parameter=_text(environment, "RECEIPT_KEYS_PARAMETER"),
             currencies=frozenset(_text(environment, "CURRENCIES").split(",")),
             groups_claim=_text(environment, "GROUPS_CLAIM"),
@@ -43,6 +48,7 @@ class IntakeSettings:
 class RelaySettings:
     stage: str
     queue_urls: Mapping[Downstream, str]
+    watchdog_queue_url: str
     events_topic_arn: str
     dead_letter_queue_url: str
 
@@ -50,10 +56,8 @@ class RelaySettings:
     def read(environment: Mapping[str, str]) -> RelaySettings:
         return RelaySettings(
             stage=_text(environment, "STAGE"),
-            queue_urls={
-                downstream: _text(environment, f"{downstream.upper()}_QUEUE_URL")
-                for downstream in DOWNSTREAMS
-            },
+            queue_urls=_queue_urls(environment, "QUEUE_URL"),
+            watchdog_queue_url=_text(environment, "WATCHDOG_QUEUE_URL"),
             events_topic_arn=_text(environment, "EVENTS_TOPIC_ARN"),
             dead_letter_queue_url=_text(environment, "RELAY_DEAD_LETTER_QUEUE_URL"),
         )
@@ -67,6 +71,7 @@ class DeliverSettings:
     url: str
     auth: Auth
     api_key_parameter: str | None
+    idempotency: Idempotency
     timeout_seconds: float
     queue_url: str
     dead_letter_queue_url: str
@@ -83,7 +88,50 @@ class DeliverSettings:
             api_key_parameter=(
                 _text(environment, "DOWNSTREAM_API_KEY_PARAMETER") if auth == "api_key" else None
             ),
+            idempotency=cast(
+                "Idempotency", _one_of(environment, "DOWNSTREAM_IDEMPOTENCY", ("keys", "lookup"))
+            ),
             timeout_seconds=_seconds(environment, "DOWNSTREAM_TIMEOUT_SECONDS"),
+            queue_url=_text(environment, "QUEUE_URL"),
+            dead_letter_queue_url=_text(environment, "DEAD_LETTER_QUEUE_URL"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DrainSettings:
+    stage: str
+    orders_table: str
+    queue_url: str
+    dead_letter_queue_url: str
+
+    @staticmethod
+    def read(environment: Mapping[str, str]) -> DrainSettings:
+        return DrainSettings(
+            stage=_text(environment, "STAGE"),
+            orders_table=_text(environment, "ORDERS_TABLE"),
+            queue_url=_text(environment, "QUEUE_URL"),
+            dead_letter_queue_url=_text(environment, "DEAD_LETTER_QUEUE_URL"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class WatchdogSettings:
+    stage: str
+    orders_table: str
+    queue_urls: Mapping[Downstream, str]
+    dead_letter_queue_urls: Mapping[Downstream, str]
+    events_topic_arn: str
+    queue_url: str
+    dead_letter_queue_url: str
+
+    @staticmethod
+    def read(environment: Mapping[str, str]) -> WatchdogSettings:
+        return WatchdogSettings(
+            stage=_text(environment, "STAGE"),
+            orders_table=_text(environment, "ORDERS_TABLE"),
+            queue_urls=_queue_urls(environment, "QUEUE_URL"),
+            dead_letter_queue_urls=_queue_urls(environment, "DEAD_LETTER_QUEUE_URL"),
+            events_topic_arn=_text(environment, "EVENTS_TOPIC_ARN"),
             queue_url=_text(environment, "QUEUE_URL"),
             dead_letter_queue_url=_text(environment, "DEAD_LETTER_QUEUE_URL"),
         )
@@ -99,6 +147,13 @@ class ReadsSettings:
         return ReadsSettings(
             stage=_text(environment, "STAGE"), orders_table=_text(environment, "ORDERS_TABLE")
         )
+
+
+def _queue_urls(environment: Mapping[str, str], name: str) -> Mapping[Downstream, str]:
+    """One for each downstream: INVENTORY_QUEUE_URL and so on."""
+    return {
+        downstream: _text(environment, f"{downstream.upper()}_{name}") for downstream in DOWNSTREAMS
+    }
 
 
 def _text(environment: Mapping[str, str], name: str) -> str:

@@ -17,7 +17,7 @@ FIELDS: Final = frozenset(
     {
         "at",  # Unix milliseconds
         "stage",
-        "step",  # intake, relay, deliver, reads
+        "step",  # intake, drain, relay, deliver, watchdog, reads
         "outcome",  # what became of it, per step
         "order_id",
         "customer",  # hash of the customer id, as in the idempotency key
@@ -30,6 +30,9 @@ FIELDS: Final = frozenset(
         "error",  # a bug's type and place, never its message, which may quote the input
         "commands",  # how many a relay batch sent
         "events",
+        "watches",
+        "owed",  # the saga's steps that a stuck order still waits for
+        "sent",  # those of them that the watchdog sent again
         "records",
     }
 )

@@ -20,18 +20,35 @@ import urllib3
 
 from orders.aws.clients import client
 from orders.aws.parameters import SecureParameter, SsmReceiptKeys
-from orders.aws.queues import SqsCommands, SqsDeadLetters, SqsInbox
+from orders.aws.queues import (
+    SqsBacklogs,
+    SqsCommands,
+    SqsDeadLetters,
+    SqsInbox,
+    SqsOverflow,
+    SqsUnrelayed,
+    SqsWatches,
+)
 from orders.aws.signing import sigv4_headers
 from orders.aws.table import DynamoOrders
 from orders.aws.topic import SnsEvents
 from orders.downstream import REQUEST_OF
 from orders.downstream.http import Authorise, HttpDownstream
 from orders.flow.deliver import Deliver
+from orders.flow.drain import Drain
 from orders.flow.intake import Intake
 from orders.flow.reads import Reads
 from orders.flow.relay import Relay
-from orders.ports import Clock, Log
-from orders.settings import DeliverSettings, IntakeSettings, ReadsSettings, RelaySettings
+from orders.flow.watchdog import Watchdog
+from orders.ports import Clock, Inbox, Jitter, Log
+from orders.settings import (
+    DeliverSettings,
+    DrainSettings,
+    IntakeSettings,
+    ReadsSettings,
+    RelaySettings,
+    WatchdogSettings,
+)
 from orders.telemetry import JsonLines
 
 # As many as one batch holds, so that no message waits for another one's downstream.
@@ -60,9 +77,17 @@ class IntakeParts:
 
 
 @dataclass(frozen=True, slots=True)
+class DrainParts:
+    drain: Drain
+    inbox: Inbox
+    jitter: Jitter
+    clock: Clock
+    log: Log
+
+
+@dataclass(frozen=True, slots=True)
 class RelayParts:
     relay: Relay
-    dead_letters: SqsDeadLetters
     clock: Clock
     log: Log
 
@@ -72,6 +97,14 @@ class DeliverParts:
     deliver: Deliver
     settings: DeliverSettings
     side_by_side: SideBySide
+    clock: Clock
+    log: Log
+
+
+@dataclass(frozen=True, slots=True)
+class WatchdogParts:
+    watchdog: Watchdog
+    inbox: Inbox
     clock: Clock
     log: Log
 
@@ -89,12 +122,28 @@ def intake() -> IntakeParts:
     keys = SecureParameter(partial(client, "ssm"), settings.receipt_keys_parameter, clock)
     return IntakeParts(
         Intake(
-            orders=DynamoOrders(client("dynamodb"), settings.orders_table),
+            orders=DynamoOrders(
+                client("dynamodb", settings.table_timeout_seconds), settings.orders_table
+            ),
+            overflow=SqsOverflow(client("sqs"), settings.overflow_queue_url),
             receipt_keys=SsmReceiptKeys(keys),
             clock=clock,
             currencies=settings.currencies,
         ),
         settings,
+        clock,
+        _log(settings.stage, clock),
+    )
+
+
+@cache
+def drain() -> DrainParts:
+    settings = DrainSettings.read(os.environ)
+    clock = SystemClock()
+    return DrainParts(
+        Drain(DynamoOrders(client("dynamodb"), settings.orders_table)),
+        _inbox(settings.queue_url, settings.dead_letter_queue_url),
+        random.random,
         clock,
         _log(settings.stage, clock),
     )
@@ -109,8 +158,9 @@ def relay() -> RelayParts:
         Relay(
             commands=SqsCommands(sqs, settings.queue_urls),
             events=SnsEvents(client("sns"), settings.events_topic_arn),
+            watches=SqsWatches(sqs, settings.watchdog_queue_url),
+            unrelayed=SqsUnrelayed(SqsDeadLetters(sqs, settings.dead_letter_queue_url)),
         ),
-        SqsDeadLetters(sqs, settings.dead_letter_queue_url),
         clock,
         _log(settings.stage, clock),
     )
@@ -120,7 +170,6 @@ def relay() -> RelayParts:
 def deliver() -> DeliverParts:
     settings = DeliverSettings.read(os.environ)
     clock = SystemClock()
-    sqs = client("sqs")
     downstream = HttpDownstream(
         request_of=REQUEST_OF[settings.downstream],
         url=settings.url,
@@ -133,19 +182,44 @@ def deliver() -> DeliverParts:
         ),
         authorise=_authorise(settings, clock),
         clock=clock,
+        look_up_first=settings.idempotency == "lookup",
     )
     return DeliverParts(
         Deliver(
             orders=DynamoOrders(client("dynamodb"), settings.orders_table),
             downstream=downstream,
-            inbox=SqsInbox(
-                sqs, settings.queue_url, SqsDeadLetters(sqs, settings.dead_letter_queue_url)
-            ),
+            inbox=_inbox(settings.queue_url, settings.dead_letter_queue_url),
             # Spreads retries; nobody gains by guessing it.
             jitter=random.random,
         ),
         settings,
         ThreadPoolExecutor(SIDE_BY_SIDE_MAX).map,
+        clock,
+        _log(settings.stage, clock),
+    )
+
+
+@cache
+def watchdog() -> WatchdogParts:
+    settings = WatchdogSettings.read(os.environ)
+    clock = SystemClock()
+    sqs = client("sqs")
+    return WatchdogParts(
+        Watchdog(
+            orders=DynamoOrders(client("dynamodb"), settings.orders_table),
+            backlogs=SqsBacklogs(
+                sqs,
+                {
+                    downstream: (queue_url, settings.dead_letter_queue_urls[downstream])
+                    for downstream, queue_url in settings.queue_urls.items()
+                },
+                clock,
+            ),
+            commands=SqsCommands(sqs, settings.queue_urls),
+            events=SnsEvents(client("sns"), settings.events_topic_arn),
+            watches=SqsWatches(sqs, settings.queue_url),
+        ),
+        _inbox(settings.queue_url, settings.dead_letter_queue_url),
         clock,
         _log(settings.stage, clock),
     )
@@ -158,6 +232,11 @@ def reads() -> ReadsParts:
         Reads(DynamoOrders(client("dynamodb"), settings.orders_table)),
         _log(settings.stage, SystemClock()),
     )
+
+
+def _inbox(queue_url: str, dead_letter_queue_url: str) -> SqsInbox:
+    sqs = client("sqs")
+    return SqsInbox(sqs, queue_url, SqsDeadLetters(sqs, dead_letter_queue_url))
 
 
 def _authorise(settings: DeliverSettings, clock: Clock) -> Authorise:

@@ -22,8 +22,8 @@ from orders.flow.intake import Intake
 from orders.flow.reads import PAGE_DEFAULT, PAGE_MAX, Reads
 from orders.handlers import intake, reads
 from orders.wiring import IntakeParts, ReadsParts
-from simulation.world.outside import FixedReceiptKeys, MemoryLog, SetClock
-from simulation.world.table import MemoryOrders
+from simulation.world.outside import FixedReceiptKeys, MemoryLog, MemoryOverflow, SetClock
+from simulation.world.table import MemoryOrders, ThrottledOrders
 from tests.builders import CUSTOMER, KEY, KEY_ID, NOW, line, order_body, order_id
 from tests.orders.handlers.api_events import request
 from tests.orders.handlers.test_intake import SETTINGS
@@ -91,7 +91,13 @@ def orders_to_show() -> MemoryOrders:
 def handle(event: dict[str, Any], orders: MemoryOrders) -> dict[str, Any]:
     if event["routeKey"].startswith("GET"):
         return reads.handle(event, ReadsParts(Reads(orders), MemoryLog()))
-    service = Intake(orders, FixedReceiptKeys({KEY_ID: KEY}), SetClock(NOW), frozenset({"GBP"}))
+    service = Intake(
+        orders,
+        MemoryOverflow(),
+        FixedReceiptKeys({KEY_ID: KEY}),
+        SetClock(NOW),
+        frozenset({"GBP"}),
+    )
     return intake.handle(event, IntakeParts(service, SETTINGS, SetClock(NOW), MemoryLog()))
 
 
@@ -130,6 +136,12 @@ def test_each_answer_is_as_described(route: str, status: int, sent: dict[str, An
     answer = handle(request(route, **sent), orders_to_show())
     assert answer["statusCode"] == status
     check(route, answer)
+
+
+def test_an_order_that_overflows_is_as_described() -> None:
+    answer = handle(request(PUT, order_id=NEW_ID, body=order_body(NEW_ID)), ThrottledOrders())
+    assert answer["statusCode"] == 202
+    check(PUT, answer)
 
 
 @pytest.mark.parametrize("route", [GET, CANCEL])

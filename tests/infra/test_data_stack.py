@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from infra.constructs.command_queue import OUTAGE_SECONDS_MAX, receives_to_outlast
-from orders.domain.backoff import DELAY_MAX_SECONDS, delay_seconds
+from infra.constructs.work_queue import OUTAGE_SECONDS_MAX, receives_to_outlast
+from orders.domain.backoff import DELAY_MAX_SECONDS, DRAIN_DELAY_MAX_SECONDS, delay_seconds
 from orders.domain.saga import DOWNSTREAMS
 from tests.infra.templates import Properties, Templates
 
@@ -56,22 +56,48 @@ def test_the_table_is_under_the_key_that_costs_nothing(dev: Templates) -> None:
     assert properties["SSESpecification"] == {"SSEEnabled": False}
 
 
-@pytest.mark.parametrize("downstream", DOWNSTREAMS)
+WORKED_OFF: dict[str, str] = {
+    **{downstream: f"deliver-{downstream}" for downstream in DOWNSTREAMS},
+    "overflow": "drain",
+    "watchdog": "watchdog",
+}
+
+
+@pytest.mark.parametrize(("name", "function"), WORKED_OFF.items())
 def test_a_queue_waits_six_times_as_long_as_its_function_may_run(
-    dev: Templates, downstream: str
+    dev: Templates, name: str, function: str
 ) -> None:
-    timeout_seconds = dev.functions()[f"deliver-{downstream}"]["Timeout"]
-    assert queue(dev, downstream)["VisibilityTimeout"] >= 6 * timeout_seconds
+    timeout_seconds = dev.functions()[function]["Timeout"]
+    assert queue(dev, name)["VisibilityTimeout"] >= 6 * timeout_seconds
+
+
+@pytest.mark.parametrize("name", WORKED_OFF)
+def test_what_a_queue_gives_up_lies_with_its_own_dead_letters(dev: Templates, name: str) -> None:
+    target = queue(dev, name)["RedrivePolicy"]["deadLetterTargetArn"]
+    assert dev.named(target) == f"spillway-dev-{name}-dead-letters"
+
+
+def test_a_watch_waits_a_quarter_of_an_hour_and_everything_else_not_at_all(dev: Templates) -> None:
+    delays = {name: queue(dev, name)["DelaySeconds"] for name in WORKED_OFF}
+    assert delays == {**dict.fromkeys(WORKED_OFF, 0), "watchdog": 900}
 
 
 @pytest.mark.parametrize("downstream", DOWNSTREAMS)
 def test_a_command_is_tried_through_an_outage_of_a_day_before_it_is_dead(
     dev: Templates, downstream: str
 ) -> None:
-    redrive = queue(dev, downstream)["RedrivePolicy"]
-    assert dev.named(redrive["deadLetterTargetArn"]) == f"spillway-dev-{downstream}-dead-letters"
-    waits = [delay_seconds(count, jitter=0.0) for count in range(1, redrive["maxReceiveCount"])]
+    receives = queue(dev, downstream)["RedrivePolicy"]["maxReceiveCount"]
+    waits = [delay_seconds(count, jitter=0.0) for count in range(1, receives)]
     assert sum(waits) >= DAYS
+
+
+def test_an_overflowed_order_is_tried_through_a_day_within_what_a_queue_counts(
+    dev: Templates,
+) -> None:
+    receives = queue(dev, "overflow")["RedrivePolicy"]["maxReceiveCount"]
+    waits = [delay_seconds(count, 0.0, DRAIN_DELAY_MAX_SECONDS) for count in range(1, receives)]
+    assert sum(waits) >= DAYS
+    assert receives <= 1_000
 
 
 def test_receives_are_counted_for_the_unluckiest_and_no_more() -> None:
@@ -84,7 +110,7 @@ def test_every_queue_keeps_messages_for_two_weeks_encrypted_and_refuses_plain_ht
     dev: Templates,
 ) -> None:
     queues = dev.resources("AWS::SQS::Queue")
-    assert len(queues) == 2 * len(DOWNSTREAMS) + 1
+    assert len(queues) == 2 * len(WORKED_OFF) + 1
     assert {
         (found["MessageRetentionPeriod"], found["SqsManagedSseEnabled"]) for found in queues
     } == {(14 * DAYS, True)}

@@ -17,7 +17,7 @@ from orders.wiring import SIDE_BY_SIDE_MAX
 from tests.infra.templates import Templates, synthesise
 
 DELIVERIES = tuple(f"deliver-{downstream}" for downstream in DOWNSTREAMS)
-FUNCTIONS = ("intake", "reads", "relay", *DELIVERIES)
+FUNCTIONS = ("intake", "drain", "reads", "relay", *DELIVERIES, "watchdog")
 
 READ_STREAM = {
     "dynamodb:DescribeStream",
@@ -53,7 +53,29 @@ PERMITTED = {
             "dynamodb:Query",
             "dynamodb:UpdateItem",
         },
+        "spillway-dev-overflow": {"sqs:SendMessage"},
         "parameter/spillway/dev/receipt-keys": {"ssm:GetParameter"},
+    },
+    "drain": {
+        "/aws/lambda/spillway-dev-drain": WRITE_LOGS,
+        "spillway-dev-orders": {"dynamodb:PutItem"},
+        "spillway-dev-overflow": CONSUME,
+        "spillway-dev-overflow-dead-letters": {"sqs:SendMessage"},
+    },
+    "watchdog": {
+        "/aws/lambda/spillway-dev-watchdog": WRITE_LOGS,
+        "spillway-dev-orders": {"dynamodb:Query"},
+        "spillway-dev-order-events": {"sns:Publish"},
+        "spillway-dev-watchdog": CONSUME | {"sqs:SendMessage"},
+        "spillway-dev-watchdog-dead-letters": {"sqs:SendMessage"},
+        **{
+            f"spillway-dev-{downstream}": {"sqs:GetQueueAttributes", "sqs:SendMessage"}
+            for downstream in DOWNSTREAMS
+        },
+        **{
+            f"spillway-dev-{downstream}-dead-letters": {"sqs:GetQueueAttributes"}
+            for downstream in DOWNSTREAMS
+        },
     },
     "reads": {
         "/aws/lambda/spillway-dev-reads": WRITE_LOGS,
@@ -65,6 +87,7 @@ PERMITTED = {
         "spillway-dev-inventory": {"sqs:SendMessage"},
         "spillway-dev-fulfilment": {"sqs:SendMessage"},
         "spillway-dev-accounting": {"sqs:SendMessage"},
+        "spillway-dev-watchdog": {"sqs:SendMessage"},
         "spillway-dev-relay-dead-letters": {"sqs:SendMessage"},
         "spillway-dev-order-events": {"sns:Publish"},
     },
@@ -102,6 +125,18 @@ def test_a_signed_downstream_needs_no_key_and_may_be_invoked(tmp_path: Path) -> 
     assert settings.DeliverSettings.read(environment).auth == "sigv4"
 
 
+@pytest.mark.parametrize("idempotency", ["keys", "lookup"])
+def test_a_delivery_is_told_whether_its_downstream_has_idempotency_keys(
+    tmp_path: Path, idempotency: str
+) -> None:
+    dev = load("dev")
+    inventory = msgspec.structs.replace(dev.downstreams.inventory, idempotency=idempotency)
+    downstreams = msgspec.structs.replace(dev.downstreams, inventory=inventory)
+    templates = synthesise(msgspec.structs.replace(dev, downstreams=downstreams), tmp_path)
+    environment = environment_of(templates, "deliver-inventory")
+    assert settings.DeliverSettings.read(environment).idempotency == idempotency
+
+
 class Recorded(dict[str, str]):
     """An environment that remembers what it was asked for."""
 
@@ -123,6 +158,8 @@ def environment_of(templates: Templates, function: str) -> Recorded:
     ("function", "read"),
     [
         ("intake", settings.IntakeSettings.read),
+        ("drain", settings.DrainSettings.read),
+        ("watchdog", settings.WatchdogSettings.read),
         ("reads", settings.ReadsSettings.read),
         ("relay", settings.RelaySettings.read),
         *((name, settings.DeliverSettings.read) for name in DELIVERIES),
@@ -200,6 +237,22 @@ def test_a_delivery_takes_batches_answers_in_part_and_keeps_to_its_concurrency(
 @pytest.mark.parametrize("downstream", DOWNSTREAMS)
 def test_a_delivery_attends_to_its_whole_batch_at_once(dev: Templates, downstream: str) -> None:
     assert dev.mapping_of(f"deliver-{downstream}")["BatchSize"] <= SIDE_BY_SIDE_MAX
+
+
+@pytest.mark.parametrize(("function", "queue"), [("drain", "overflow"), ("watchdog", "watchdog")])
+def test_drain_and_watchdog_answer_in_part_and_run_with_the_least_concurrency(
+    dev: Templates, function: str, queue: str
+) -> None:
+    mapping = dev.mapping_of(function)
+    assert dev.named(mapping["EventSourceArn"]) == f"spillway-dev-{queue}"
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["ScalingConfig"] == {"MaximumConcurrency": 2}
+
+
+def test_a_batch_of_more_than_ten_has_the_window_that_it_needs(dev: Templates) -> None:
+    mapping = dev.mapping_of("watchdog")
+    assert mapping["BatchSize"] > 10
+    assert mapping["MaximumBatchingWindowInSeconds"] >= 1
 
 
 def test_the_relay_never_drops_a_record(dev: Templates) -> None:

@@ -57,6 +57,16 @@ def test_every_retention_that_the_settings_allow_is_known_to_the_cdk() -> None:
             "deliver = { memory_mb = 256, timeout_seconds = 6 }",
             r"deliver must have 7 s, for inventory may take 2 s to answer",
         ),
+        (
+            "timeout_seconds = 2\n",
+            'timeout_seconds = 3\nidempotency = "lookup"\n',
+            r"deliver must have 11 s, for inventory may take 6 s to answer",
+        ),
+        (
+            'auth = "api_key"',
+            'auth = "api_key"\nidempotency = "hope"',
+            r"Invalid enum value 'hope'",
+        ),
         ('auth = "api_key"', 'auth = "sigv4"', r"invoke_arn goes with auth sigv4"),
         ('auth = "api_key"', 'auth = "api_key"\ninvoke_arn = "arn"', r"invoke_arn goes with auth"),
     ],

@@ -6,15 +6,23 @@ import pytest
 
 from orders.settings import (
     DeliverSettings,
+    DrainSettings,
     IntakeSettings,
     ReadsSettings,
     RelaySettings,
     SettingInvalid,
+    WatchdogSettings,
 )
 
 ENVIRONMENT = {
     "STAGE": "test",
     "ORDERS_TABLE": "orders",
+    "TABLE_TIMEOUT_SECONDS": "1.5",
+    "OVERFLOW_QUEUE_URL": "o",
+    "WATCHDOG_QUEUE_URL": "w",
+    "INVENTORY_DEAD_LETTER_QUEUE_URL": "id",
+    "FULFILMENT_DEAD_LETTER_QUEUE_URL": "fd",
+    "ACCOUNTING_DEAD_LETTER_QUEUE_URL": "ad",
     "RECEIPT_KEYS_PARAMETER": "/keys",
     "CURRENCIES": "GBP,EUR",
     "GROUPS_CLAIM": "cognito:groups",
@@ -28,11 +36,19 @@ ENVIRONMENT = {
     "DOWNSTREAM_URL": "https://inventory.example/v1/",
     "DOWNSTREAM_AUTH": "api_key",
     "DOWNSTREAM_API_KEY_PARAMETER": "/inventory/api-key",
+    "DOWNSTREAM_IDEMPOTENCY": "keys",
     "DOWNSTREAM_TIMEOUT_SECONDS": "2.5",
     "QUEUE_URL": "q",
     "DEAD_LETTER_QUEUE_URL": "d",
 }
-ALL = [IntakeSettings, RelaySettings, DeliverSettings, ReadsSettings]
+ALL = [
+    IntakeSettings,
+    DrainSettings,
+    RelaySettings,
+    DeliverSettings,
+    WatchdogSettings,
+    ReadsSettings,
+]
 
 
 def test_a_whole_environment_is_read() -> None:
@@ -62,6 +78,7 @@ def test_a_missing_setting_is_named(kind: type[IntakeSettings]) -> None:
     [
         ("DOWNSTREAM", "marketing"),
         ("DOWNSTREAM_AUTH", "none"),
+        ("DOWNSTREAM_IDEMPOTENCY", "hope"),
         ("DOWNSTREAM_TIMEOUT_SECONDS", "0"),
         ("DOWNSTREAM_TIMEOUT_SECONDS", "soon"),
         ("DOWNSTREAM_TIMEOUT_SECONDS", "61"),

@@ -13,16 +13,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from orders.failures import TransientFailure
 
-# AWS answers these calls in some milliseconds. A call that hangs is cut off and tried once more:
-# 6 seconds and a pause at the worst, within every function's own timeout, whose end would leave
-# nobody to answer.
-_CONFIG = Config(
-    connect_timeout=1,
-    read_timeout=2,
-    retries={"total_max_attempts": 2, "mode": "standard"},
-    # Deliveries of one batch run side by side: a connection for each.
-    max_pool_connections=16,
-)
+# AWS answers these calls in some milliseconds. A call that hangs is cut off and tried once more,
+# within every function's own timeout, whose end would leave nobody to answer.
+TIMEOUT_SECONDS = 6.0
+_TRIES = 2
+# What botocore waits between two tries of DynamoDB in its legacy mode.
+_PAUSE_SECONDS = 0.05
+_CONNECT_SHARE = 1 / 3
 
 # The caller's own mistake: a request that can never be right. That is a bug of ours, and must look
 # like one instead of being retried for a day.
@@ -39,13 +36,23 @@ def session() -> botocore.session.Session:
 
 
 @cache
-def client(service: str) -> Client:
-    """One client per service and process.
+def client(service: str, timeout_seconds: float = TIMEOUT_SECONDS) -> Client:
+    """One client per service and process, whose calls take at most about `timeout_seconds`, the
+    second try counted.
 
     Threads can share a client, but must not make one at the same time: orders.wiring makes them
     before any thread starts, and orders.aws.parameters makes its own under a lock.
     """
-    return session().create_client(service, config=_CONFIG)
+    try_seconds = (timeout_seconds - _PAUSE_SECONDS) / _TRIES
+    config = Config(
+        connect_timeout=try_seconds * _CONNECT_SHARE,
+        read_timeout=try_seconds * (1 - _CONNECT_SHARE),
+        # The standard mode may pause for a second before the second try: too long for an order.
+        retries={"total_max_attempts": _TRIES, "mode": "legacy"},
+        # Deliveries of one batch run side by side: a connection for each.
+        max_pool_connections=16,
+    )
+    return session().create_client(service, config=config)
 
 
 @contextmanager

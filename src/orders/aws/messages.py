@@ -1,56 +1,124 @@
-"""A command as the text of a queue message: JSON, so that a person can read it in the console."""
+"""What travels through queues, as JSON, so that a person can read it in the console: commands,
+orders that overflowed, and watches."""
 
 from __future__ import annotations
 
 import base64
 import zlib
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import msgspec
 
 from orders.aws import items
-from orders.domain.order import OrderKey
+from orders.domain.order import AcceptedOrder, OrderKey
 from orders.domain.saga import Step
 from orders.failures import PermanentFailure
-from orders.ports import Command
+from orders.ports import Command, Watch
+
+_Kind = TypeVar("_Kind")
 
 # A request of ten messages is paid by started 64 KB. An order larger than its tenth of that is
 # read by the receiver instead, which is cheaper than a second chunk for everybody in the batch.
 ORDER_BYTES_MAX = 6_000
 
 
-class _Message(msgspec.Struct, omit_defaults=True):
+class _CommandMessage(msgspec.Struct, omit_defaults=True):
     customer_id: str
     order_id: str
     step: Step
     order: str | None = None  # base64 of the packed content
 
 
-_decoder = msgspec.json.Decoder(_Message)
+class _OverflowMessage(msgspec.Struct):
+    customer_id: str
+    order_id: str
+    accepted_at: int
+    digest: str  # base64
+    order: str  # base64 of the packed content
+
+
+class _WatchMessage(msgspec.Struct, omit_defaults=True):
+    customer_id: str
+    order_id: str
+    insist: bool = False
 
 
 def message_of(command: Command) -> str:
-    order = None
-    if command.order is not None:
-        content = base64.b64encode(items.packed(command.order)).decode()
-        order = content if len(content) <= ORDER_BYTES_MAX else None
-    message = _Message(command.key.customer_id, command.key.order_id, command.step, order)
-    return msgspec.json.encode(message).decode()
+    content = None if command.order is None else _base64(items.packed(command.order))
+    if content is not None and len(content) > ORDER_BYTES_MAX:
+        content = None
+    return _text(
+        _CommandMessage(command.key.customer_id, command.key.order_id, command.step, content)
+    )
 
 
 def command_of(body: str) -> Command:
     """Raises PermanentFailure for a text that is no command of ours."""
-    try:
-        message = _decoder.decode(body)
-        order = None
-        if message.order is not None:
-            order = items.unpacked(base64.b64decode(message.order, validate=True))
-    except (ValueError, zlib.error) as error:
-        # msgspec's and base64's errors are ValueErrors. Their texts may quote the message.
-        raise PermanentFailure(f"not a command: {type(error).__name__}") from error
+    with _refusing("a command"):
+        message = _decode(body, _CommandMessage)
+        order = None if message.order is None else items.unpacked(_bytes(message.order))
     return Command(OrderKey(message.customer_id, message.order_id), message.step, order)
+
+
+def overflow_message_of(accepted: AcceptedOrder) -> str:
+    return _text(
+        _OverflowMessage(
+            accepted.key.customer_id,
+            accepted.key.order_id,
+            accepted.accepted_at,
+            _base64(accepted.digest),
+            _base64(items.packed(accepted.order)),
+        )
+    )
+
+
+def overflowed_order_of(body: str) -> AcceptedOrder:
+    """Raises PermanentFailure for a text that is no order of ours."""
+    with _refusing("an order"):
+        message = _decode(body, _OverflowMessage)
+        digest, order = _bytes(message.digest), items.unpacked(_bytes(message.order))
+    key = OrderKey(message.customer_id, message.order_id)
+    return AcceptedOrder(key, message.accepted_at, digest, order)
+
+
+def watch_message_of(watch: Watch) -> str:
+    return _text(_WatchMessage(watch.key.customer_id, watch.key.order_id, watch.insist))
+
+
+def watch_of(body: str) -> Watch:
+    """Raises PermanentFailure for a text that is no watch of ours."""
+    with _refusing("a watch"):
+        message = _decode(body, _WatchMessage)
+    return Watch(OrderKey(message.customer_id, message.order_id), message.insist)
 
 
 def attributes(**texts: str) -> dict[str, Any]:
     """Message attributes, as SQS and SNS take them."""
     return {name: {"DataType": "String", "StringValue": text} for name, text in texts.items()}
+
+
+@contextmanager
+def _refusing(expected: str) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, zlib.error) as error:
+        # msgspec's and base64's errors are ValueErrors. Their texts may quote the message.
+        raise PermanentFailure(f"not {expected}: {type(error).__name__}") from error
+
+
+def _decode(body: str, kind: type[_Kind]) -> _Kind:
+    return msgspec.json.decode(body, type=kind)
+
+
+def _text(message: msgspec.Struct) -> str:
+    return msgspec.json.encode(message).decode()
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+def _bytes(text: str) -> bytes:
+    return base64.b64decode(text, validate=True)

@@ -1,20 +1,29 @@
-"""The queues: `Commands` on the way out, `Inbox` on the way in, and dead letters."""
+"""The queues: what goes out (`Commands`, `Watches`, `Overflow`), what comes in (`Inbox`), what
+waits (`Backlogs`), and what a person must see."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from orders.aws.clients import Client, failures_translated
-from orders.aws.messages import attributes, message_of
+from orders.aws.messages import attributes, message_of, overflow_message_of, watch_message_of
+from orders.domain.order import AcceptedOrder, OrderKey
 from orders.domain.saga import DOWNSTREAM_OF, DOWNSTREAMS, Downstream
 from orders.failures import TransientFailure
-from orders.ports import Command
+from orders.ports import Clock, Command, Watch
 
 BATCH_MAX = 10
 # A reason is for a person, and an attribute counts toward the message's size.
 REASON_MAX = 500
+# The queues' own counts lag by more than this.
+FRESH_FOR_MS = 10_000
+_COUNTS = (
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesNotVisible",
+    "ApproximateNumberOfMessagesDelayed",
+)
 
 T = TypeVar("T")
 
@@ -25,22 +34,69 @@ class SqsCommands:
     queue_urls: Mapping[Downstream, str]
 
     def send(self, commands: Sequence[Command]) -> None:
+        """Tries every queue before it raises: one that is unwell must not keep the commands of
+        the other downstreams from going out."""
+        failures = []
         for downstream in DOWNSTREAMS:
             bodies = [
                 message_of(command)
                 for command in commands
                 if DOWNSTREAM_OF[command.step] == downstream
             ]
-            for batch in batches(bodies):
-                self._send_batch(self.queue_urls[downstream], batch)
+            try:
+                send_all(self.client, self.queue_urls[downstream], bodies)
+            except TransientFailure as failure:
+                failures.append(f"{downstream}: {failure}")
+        if failures:
+            raise TransientFailure("; ".join(failures))
 
-    def _send_batch(self, queue_url: str, bodies: Sequence[str]) -> None:
-        entries = [
-            {"Id": str(position), "MessageBody": body} for position, body in enumerate(bodies)
-        ]
-        with failures_translated("SendMessageBatch"):
-            answer = self.client.send_message_batch(QueueUrl=queue_url, Entries=entries)
-        raise_if_any_failed("SendMessageBatch", answer.get("Failed", ()))
+
+@dataclass(frozen=True, slots=True)
+class SqsWatches:
+    client: Client
+    queue_url: str
+
+    def set(self, watches: Sequence[Watch]) -> None:
+        """The queue itself delays what it delivers: no timer of ours, no scan."""
+        send_all(self.client, self.queue_url, [watch_message_of(watch) for watch in watches])
+
+
+@dataclass(frozen=True, slots=True)
+class SqsOverflow:
+    client: Client
+    queue_url: str
+
+    def buffer(self, order: AcceptedOrder) -> None:
+        with failures_translated("SendMessage"):
+            self.client.send_message(
+                QueueUrl=self.queue_url, MessageBody=overflow_message_of(order)
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class SqsBacklogs:
+    """The `Backlogs` port. A queue is asked at most once in `FRESH_FOR_MS`, however many orders a
+    batch holds."""
+
+    client: Client
+    queue_urls: Mapping[Downstream, Sequence[str]]
+    clock: Clock
+    _counted: dict[Downstream, tuple[int, int]] = field(default_factory=dict)
+
+    def is_empty(self, downstream: Downstream) -> bool:
+        now = self.clock.now()
+        at, messages = self._counted.get(downstream, (0, 0))
+        if now - at > FRESH_FOR_MS:
+            messages = sum(self._messages(url) for url in self.queue_urls[downstream])
+            self._counted[downstream] = now, messages
+        return messages == 0
+
+    def _messages(self, queue_url: str) -> int:
+        with failures_translated("GetQueueAttributes"):
+            answer = self.client.get_queue_attributes(
+                QueueUrl=queue_url, AttributeNames=list(_COUNTS)
+            )
+        return sum(int(answer["Attributes"][count]) for count in _COUNTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +127,28 @@ class SqsDeadLetters:
                 MessageBody=message,
                 MessageAttributes=attributes(reason=reason[:REASON_MAX]),
             )
+
+
+@dataclass(frozen=True, slots=True)
+class SqsUnrelayed:
+    """The `Unrelayed` port. The letter is the watch that will put it right: redriving it means
+    handing it to the watchdog. The order itself stays in the table, and only there."""
+
+    dead_letters: SqsDeadLetters
+
+    def set_aside(self, key: OrderKey, reason: str) -> None:
+        self.dead_letters.set_aside(watch_message_of(Watch(key, insist=True)), reason)
+
+
+def send_all(client: Client, queue_url: str, bodies: Sequence[str]) -> None:
+    """Send messages in as few requests as may be, and read what each did not take."""
+    for batch in batches(bodies):
+        entries = [
+            {"Id": str(position), "MessageBody": body} for position, body in enumerate(batch)
+        ]
+        with failures_translated("SendMessageBatch"):
+            answer = client.send_message_batch(QueueUrl=queue_url, Entries=entries)
+        raise_if_any_failed("SendMessageBatch", answer.get("Failed", ()))
 
 
 def batches(entries: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -40,11 +40,22 @@ def accepted(key: OrderKey, at: int) -> Event:
 
 def became_true(key: OrderKey, before: Facts, after: Facts) -> Event | None:
     """The event that a change of facts makes true, if it settles the order."""
-    now = status(after)
-    if now not in SETTLED or now == status(before):
+    return None if status(after) == status(before) else settled(key, after)
+
+
+def settled(key: OrderKey, facts: Facts) -> Event | None:
+    """The event of the order's end, None while something is owed."""
+    now = status(facts)
+    if now not in SETTLED:
         return None
     # A cancellation that comes too late leaves the order as confirmed as it was before, and makes
     # this the same event once more: so it must have the same content.
-    settling = {Step.SHIP, Step.POST} if now is Status.CONFIRMED else after.outcomes.keys()
-    at = max(after.outcomes[step].at for step in settling)
-    return Event(EventType[now.name], key, at, reason(after))
+    settling = {Step.SHIP, Step.POST} if now is Status.CONFIRMED else facts.outcomes.keys()
+    at = max(facts.outcomes[step].at for step in settling)
+    return Event(EventType[now.name], key, at, reason(facts))
+
+
+def all_true(key: OrderKey, accepted_at: int, facts: Facts) -> list[Event]:
+    """Every event that is true of an order now, as it was or should have been announced."""
+    end = settled(key, facts)
+    return [accepted(key, accepted_at), *([end] if end else [])]

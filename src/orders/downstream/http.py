@@ -1,9 +1,11 @@
 """Calls a downstream over HTTP: the `DownstreamService` port, the same for all three.
 
-    2xx                               done
-    409 with a code                   refused: its final answer
-    408, 425, 429, 5xx, no answer     unknown: asked again later under the same key
-    anything else                     a contract is broken: for a person to see
+                                     to a command (POST)     to a lookup (GET)
+    2xx                              done                    done, if it has a reference
+    409 with a code                  refused: final          refused: final
+    404 with `nothing_on_record`     a contract is broken    nothing done: ask for it now
+    408, 425, 429, 5xx, no answer    unknown: all of it is asked again later, under the same key
+    anything else                    a contract is broken: for a person to see
 
 urllib3 comes with the AWS SDK, so this costs no import of its own; its pool keeps the connection.
 """
@@ -12,7 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
+from urllib.parse import quote, urlencode
 
 import msgspec
 import urllib3
@@ -25,13 +28,16 @@ from orders.ports import Clock, Command
 
 # A refusal's code and a reference become part of the order's facts: bounded, whatever is answered.
 TEXT_MAX = 100
+# A bare 404 is also what a wrong address or an API without lookups answers. Read as "nothing was
+# done", it would have every step done again at each try: the code tells them apart.
+NOTHING_ON_RECORD = "nothing_on_record"
 _UNKNOWN_OUTCOMES = frozenset({408, 425, 429})
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A POST to `path` below the downstream's URL. The body is encoded by msgspec, which takes the
-    domain's dataclasses as they are."""
+    """A POST to `path` below the downstream's URL; a GET of the same path looks up what became of
+    it. The body is encoded by msgspec, which takes the domain's dataclasses as they are."""
 
     path: str
     body: dict[str, object]
@@ -57,48 +63,114 @@ _answer_decoder = msgspec.json.Decoder(_Answer)
 
 @dataclass(frozen=True, slots=True)
 class HttpDownstream:
+    """`look_up_first` is for a downstream that has no idempotency keys: each command then begins
+    with a look at what is on record for its step, and is asked for only if that is nothing. So an
+    answer that was lost is found, and does not become a second effect.
+
+    A key is better wherever it can be had. The downstream claims it in the write that has the
+    effect, so that of any number of tries one wins. A lookup claims nothing: what it saw may have
+    changed by the time the command arrives. It can not prevent a second effect when
+
+    - two copies of one command look at the same moment (a queue delivers at least once, and both
+      find nothing), or
+    - an effect comes to light only after the next look: a command that timed out here is still
+      under way there, or the downstream reads from a copy that lags behind.
+
+    The wait before the next try makes the second rare; nothing on this side rules either out. The
+    price besides: one more call for every step, and twice the time until an outcome is unknown.
+    """
+
     request_of: RequestOf
     url: str
     pool: urllib3.PoolManager
     authorise: Authorise
     clock: Clock
+    look_up_first: bool
 
     def perform(self, command: Command) -> Outcome:
         request = self.request_of(command)
-        url = self.url + request.path
-        body = msgspec.json.encode(request.body)
-        headers = {"content-type": "application/json", "idempotency-key": idempotency_key(command)}
+        if self.look_up_first:
+            found = self._look_up(request, command)
+            if found is not None:
+                return found
+        return self._act(request, command)
+
+    def _look_up(self, request: Request, command: Command) -> Outcome | None:
+        """What became of the command when it came before, None if nothing did."""
+        found = self._ask("GET", request.path, query=lookup_query(command), headers={})
+        if found is not None and found.done and not found.reference:
+            # An empty page or an empty list is no proof that anything was done.
+            raise PermanentFailure(f"GET {request.path}: found something and does not name it")
+        return found
+
+    def _act(self, request: Request, command: Command) -> Outcome:
+        outcome = self._ask(
+            "POST",
+            request.path,
+            headers={
+                "content-type": "application/json",
+                "idempotency-key": idempotency_key(command),
+            },
+            body=msgspec.json.encode(request.body),
+        )
+        if outcome is None:
+            raise PermanentFailure(f"POST {request.path}: answered as if it were a lookup")
+        return outcome
+
+    def _ask(
+        self,
+        method: Literal["GET", "POST"],
+        path: str,
+        *,
+        headers: Mapping[str, str],
+        query: str = "",
+        body: bytes = b"",
+    ) -> Outcome | None:
+        # What failures are told by, and so without the query: it names the customer.
+        asked = f"{method} {path}"
+        url = self.url + path + query
         try:
             # The pool bounds the time. It must not try again by itself: that is the queue's job.
             answer = self.pool.request(
-                "POST",
+                method,
                 url,
-                body=body,
-                headers=self.authorise("POST", url, headers, body),
+                body=body or None,
+                headers=self.authorise(method, url, headers, body),
                 retries=False,
                 redirect=False,
             )
         except HTTPError as error:
-            raise TransientFailure(f"{request.path}: {type(error).__name__}") from error
-        return self._outcome(request, answer.status, answer.data)
+            raise TransientFailure(f"{asked}: {type(error).__name__}") from error
+        return self._meaning(asked, answer.status, answer.data)
 
-    def _outcome(self, request: Request, status: int, body: bytes) -> Outcome:
+    def _meaning(self, asked: str, status: int, body: bytes) -> Outcome | None:
+        """What an answer means, as the table above has it. None: nothing is on record."""
         if status >= 500 or status in _UNKNOWN_OUTCOMES:
-            raise TransientFailure(f"{request.path}: answered {status}")
-        if not (200 <= status < 300 or status == 409):
-            raise PermanentFailure(f"{request.path}: answered {status}")
-        try:
-            answer = _answer_decoder.decode(body or b"{}")
-        except msgspec.MsgspecError as error:
-            raise PermanentFailure(
-                f"{request.path}: answered {status} with a body outside its contract"
-            ) from error
-        if status == 409:
-            if not answer.code:
-                raise PermanentFailure(f"{request.path}: refused without saying why")
+            raise TransientFailure(f"{asked}: answered {status}")
+        answer = _decoded(asked, status, body)
+        if 200 <= status < 300:
+            reference = answer.reference and answer.reference[:TEXT_MAX]
+            return Outcome(self.clock.now(), reference=reference)
+        if status == 409 and answer.code:
             return Outcome(self.clock.now(), refusal=answer.code[:TEXT_MAX])
-        reference = answer.reference and answer.reference[:TEXT_MAX]
-        return Outcome(self.clock.now(), reference=reference)
+        if status == 404 and answer.code == NOTHING_ON_RECORD:
+            return None
+        raise PermanentFailure(f"{asked}: answered {status}")
+
+
+def _decoded(asked: str, status: int, body: bytes) -> _Answer:
+    try:
+        return _answer_decoder.decode(body or b"{}")
+    except msgspec.MsgspecError as error:
+        raise PermanentFailure(
+            f"{asked}: answered {status} with a body outside its contract"
+        ) from error
+
+
+def lookup_query(command: Command) -> str:
+    """`?customer_id=...&order_id=...`, a space as %20: a SigV4 signature is made over the encoding
+    that is sent, and API Gateway knows only this one."""
+    return "?" + urlencode(named(command), quote_via=quote)
 
 
 def idempotency_key(command: Command) -> str:

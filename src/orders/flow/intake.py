@@ -1,27 +1,38 @@
 """intake: accept an order or refuse it, at once; take a customer's wish to cancel.
 
 Promise: `acknowledged_is_durable`, `one_order_per_id`. An order is answered as accepted only when
-the table has it. One conditional write tells a new order, a retry and a clash apart, with no read
-and no second table; a record of idempotency beside the order would cost two more writes.
+it lies in replicated storage: in the table, or, when the table won't take it in time, in the
+overflow queue, from where drain brings it into the table. When both fail the answer is an honest
+no, and the client sends it again.
+
+One conditional write tells a new order, a retry and a clash apart, with no read and no second
+table; a record of idempotency beside the order would cost two more writes.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from orders.domain.order import AcceptedOrder, Order, OrderKey
 from orders.domain.refusals import BROKEN_BY_TIME, Refusal, Rule, Terms, broken_rules
 from orders.domain.saga import Facts
 from orders.domain.status import Status, status
-from orders.ports import Clock, Orders, ReceiptKeys
+from orders.failures import TransientFailure
+from orders.ports import Clock, Orders, Overflow, ReceiptKeys
 
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
-    """The order lies in the table. `new` is false for the same order sent again."""
+    """The order is stored durably.
+
+    placed    in the table, as a new order
+    there     in the table before: the same order sent again
+    buffered  in the overflow queue, with a clash, if there is one, still to be found
+    """
 
     order: AcceptedOrder
-    new: bool
+    stored: Literal["placed", "there", "buffered"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +49,7 @@ class Refused:
 @dataclass(frozen=True, slots=True)
 class Intake:
     orders: Orders
+    overflow: Overflow
     receipt_keys: ReceiptKeys
     clock: Clock
     currencies: frozenset[str]
@@ -47,18 +59,15 @@ class Intake:
     ) -> Acknowledged | Refused:
         """Accept an order under the client's id, or name every rule that it breaks.
 
-        `digest` identifies the content: the same again is a retry, another is a clash.
+        `digest` identifies the content: the same again is a retry, another is a clash. Raises
+        TransientFailure when neither table nor overflow queue took it.
         """
         now = self.clock.now()
         terms = Terms(self.currencies, self.receipt_keys.in_force(), wholesale_allowed, now)
         refusals = broken_rules(key.order_id, order, terms)
         if refusals:
             return self._retry_of_an_older_order(key, digest, refusals)
-        accepted = AcceptedOrder(key, now, digest, order)
-        there = self.orders.place(accepted)
-        if there is None:
-            return Acknowledged(accepted, new=True)
-        return _same_or_clash(there, digest)
+        return self._store(AcceptedOrder(key, now, digest, order))
 
     def cancel(self, key: OrderKey) -> CancellationTaken | Refused:
         """Take the customer's wish to cancel. Asking again changes nothing."""
@@ -72,6 +81,18 @@ class Intake:
         if progress.facts.cancellation is not None:
             return CancellationTaken(key, progress.facts)
         return CancellationTaken(key, self.orders.request_cancellation(key, self.clock.now()))
+
+    def _store(self, accepted: AcceptedOrder) -> Acknowledged | Refused:
+        try:
+            there = self.orders.place(accepted)
+        except TransientFailure:
+            # Whether the table has it is unknown. Draining it finds out: placing the same order
+            # twice is placing it once.
+            self.overflow.buffer(accepted)
+            return Acknowledged(accepted, "buffered")
+        if there is None:
+            return Acknowledged(accepted, "placed")
+        return _same_or_clash(there, accepted.digest)
 
     def _retry_of_an_older_order(
         self, key: OrderKey, digest: bytes, refusals: list[Refusal]
@@ -89,7 +110,7 @@ NOT_FOUND = Refusal(Rule.ORDER_NOT_FOUND, "", "This customer has no order under 
 
 def _same_or_clash(there: AcceptedOrder, digest: bytes) -> Acknowledged | Refused:
     if there.digest == digest:
-        return Acknowledged(there, new=False)
+        return Acknowledged(there, "there")
     return Refused(
         (
             Refusal(

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from orders.domain import events, saga
 from orders.domain.events import Event
 from orders.domain.order import AcceptedOrder, OrderKey
-from orders.domain.saga import Facts, Step
-from orders.ports import Command, Commands, Events
+from orders.domain.saga import Facts
+from orders.failures import TransientFailure
+from orders.ports import Command, Commands, Events, Unrelayed, Watch, Watches
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,46 +39,63 @@ Change = OrderPlaced | FactsChanged
 
 
 @dataclass(frozen=True, slots=True)
+class Calls:
+    """What changes call for: commands to give, events to announce, orders to look after."""
+
+    commands: Sequence[Command] = ()
+    events: Sequence[Event] = ()
+    watches: Sequence[Watch] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Relay:
     commands: Commands
     events: Events
+    watches: Watches
+    unrelayed: Unrelayed
 
-    def relay(self, changes: Iterable[Change]) -> tuple[Sequence[Command], Sequence[Event]]:
+    def relay(self, changes: Iterable[Change]) -> Calls:
         """Send what these changes call for; returns it, for the log.
 
         Raises TransientFailure when anything could not be sent. Sending all of it again is safe:
         each downstream sees the same key, each consumer of events the same id.
         """
-        commands: list[Command] = []
-        announced: list[Event] = []
-        for change in changes:
-            new_commands, new_events = called_for(change)
-            commands += new_commands
-            announced += new_events
-        # Commands first: they move orders on, events only tell of it.
-        self.commands.send(commands)
-        self.events.publish(announced)
-        return commands, announced
+        each = [called_for(change) for change in changes]
+        calls = Calls(
+            [command for call in each for command in call.commands],
+            [event for call in each for event in call.events],
+            [watch for call in each for watch in call.watches],
+        )
+        self.commands.send(calls.commands)
+        self.watches.set(calls.watches)
+        self._announce(calls.events)
+        return calls
+
+    def _announce(self, events: Sequence[Event]) -> None:
+        """A topic that is down must not hold up orders: what it didn't take is set aside by its
+        key, and announced when that is redriven."""
+        try:
+            self.events.publish(events)
+        except TransientFailure as failure:
+            for key in dict.fromkeys(event.key for event in events):
+                self.unrelayed.set_aside(key, f"not announced: {failure}")
 
 
-def called_for(change: Change) -> tuple[list[Command], list[Event]]:
+def called_for(change: Change) -> Calls:
     """What one change calls for. Pure."""
     if isinstance(change, OrderPlaced):
         order = change.order
-        return (
-            [Command(order.key, step, order.order) for step in _in_order(saga.owed(Facts()))],
+        return Calls(
+            [Command(order.key, step, order.order) for step in sorted(saga.owed(Facts()))],
             [events.accepted(order.key, order.accepted_at)],
+            [Watch(order.key)],
         )
+    # Sorted, for a set has no order of its own: the same change makes the same messages.
+    steps = sorted(saga.newly_owed(change.before, change.after))
     event = events.became_true(change.key, change.before, change.after)
-    return (
-        [
-            Command(change.key, step)
-            for step in _in_order(saga.newly_owed(change.before, change.after))
-        ],
+    reopened = saga.settled(change.before) and not saga.settled(change.after)
+    return Calls(
+        [Command(change.key, step) for step in steps],
         [event] if event else [],
+        [Watch(change.key)] if reopened else [],
     )
-
-
-def _in_order(steps: Iterable[Step]) -> list[Step]:
-    """A set has no order of its own: with one, the same change makes the same messages."""
-    return sorted(steps)

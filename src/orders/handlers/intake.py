@@ -7,7 +7,7 @@ from typing import Any
 from orders import wiring
 from orders.domain.order import OrderKey
 from orders.domain.refusals import Refusal
-from orders.domain.status import status
+from orders.domain.status import status as status_of
 from orders.failures import TransientFailure
 from orders.flow.intake import Acknowledged, CancellationTaken, Refused
 from orders.handlers import http, wire
@@ -77,10 +77,18 @@ def _cancel(key: OrderKey, parts: IntakeParts, log: dict[str, Any]) -> tuple[str
     return _cancellation_taken(result)
 
 
+_ACKNOWLEDGED = {
+    "placed": (201, "accepted"),
+    "there": (200, "replayed"),
+    "buffered": (202, "buffered"),
+}
+
+
 def _acknowledged(result: Acknowledged) -> tuple[str, http.Answer]:
     accepted = result.order
+    status, outcome = _ACKNOWLEDGED[result.stored]
     reply = http.answer(
-        201 if result.new else 200,
+        status,
         {
             "order_id": accepted.key.order_id,
             "accepted_at": http.timestamp(accepted.accepted_at),
@@ -88,12 +96,12 @@ def _acknowledged(result: Acknowledged) -> tuple[str, http.Answer]:
             "currency": accepted.order.currency,
         },
     )
-    return "accepted" if result.new else "replayed", reply
+    return outcome, reply
 
 
 def _cancellation_taken(result: CancellationTaken) -> tuple[str, http.Answer]:
     reply = http.answer(
-        202, {"order_id": result.key.order_id, "status": status(result.facts).value}
+        202, {"order_id": result.key.order_id, "status": status_of(result.facts).value}
     )
     return "cancellation_taken", reply
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
 from orders import wiring
 from orders.aws import items
 from orders.flow.relay import Change, FactsChanged, OrderPlaced
@@ -36,13 +34,14 @@ def handle(event: Mapping[str, Any], parts: RelayParts) -> None:
             continue
         if change is not None:
             changes.append(change)
-    commands, events = parts.relay.relay(changes)
+    calls = parts.relay.relay(changes)
     parts.log(
         "relay",
         "sent",
         records=len(event["Records"]),
-        commands=len(commands),
-        events=len(events),
+        commands=len(calls.commands),
+        events=len(calls.events),
+        watches=len(calls.watches),
         duration_ms=parts.clock.now() - started,
     )
 
@@ -61,8 +60,12 @@ def change_of(record: Record) -> Change | None:
 
 
 def _set_aside(record: Record, bug: Exception, parts: RelayParts) -> None:
-    """Only the keys go to the dead letters: the order itself stays in the table, and only there."""
-    keys = {name: value.get("S") for name, value in record["dynamodb"]["Keys"].items()}
-    message = {"keys": keys, "sequence_number": record["dynamodb"].get("SequenceNumber")}
-    parts.dead_letters.set_aside(msgspec.json.encode(message).decode(), place_of(bug))
-    parts.log("relay", "set_aside", order_id=keys.get("sk"), error=place_of(bug))
+    key = items.key_of(record["dynamodb"]["Keys"])
+    parts.relay.unrelayed.set_aside(key, place_of(bug))
+    parts.log(
+        "relay",
+        "set_aside",
+        order_id=key.order_id,
+        customer=key.customer_hash,
+        error=place_of(bug),
+    )

@@ -115,10 +115,11 @@ def _interrupt(*_: object) -> NoReturn:
 
 
 def _warn(event: dict[str, Any], stack: Stack) -> None:
-    if event["event"] == "emulator_ended":
+    if event["event"] == "part_ended":
+        name = {"emulator": "AWS emulator", "tap": "wire tap"}[event["part"]]
         typer.secho(
-            "The AWS emulator ended and took all orders with it: press Ctrl+C and start again."
-            f" Its log is {stack.state / 'emulator.log'}.",
+            f"The {name} ended and took all orders with it: press Ctrl+C and start again."
+            f" Its log is {stack.state / event['part']}.log.",
             fg="red",
             err=True,
         )

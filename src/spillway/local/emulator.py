@@ -2,21 +2,16 @@
 
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
-
-from spillway.errors import SpillwayError
+from spillway.local.health import wait_until_healthy
 from spillway.local.ports import LOOPBACK, free_port
 from spillway.local.processes import isolated_environment, tethered
 
 LOG = "emulator.log"
-_START_TIMEOUT_SECONDS = 30.0
-_POLL_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
@@ -28,8 +23,10 @@ class Emulator:
 
 
 @contextmanager
-def emulator(folder: Path) -> Iterator[Emulator]:
+def emulator(folder: Path, *, functions_endpoint: str | None = None) -> Iterator[Emulator]:
     """Run the emulator until the block ends; its log and temporary files are in ``folder``.
+
+    ``functions_endpoint`` is where its Lambda functions find AWS; None: at the emulator itself.
 
     Raises:
         SpillwayError: it did not answer in time.
@@ -38,22 +35,25 @@ def emulator(folder: Path) -> Iterator[Emulator]:
     log = folder / LOG
     with tethered(
         [sys.executable, "-m", "ministack"],
-        environment=_environment(folder, port),
+        environment=_environment(folder, port, functions_endpoint),
         log=log,
         cwd=folder,
     ) as process:
         url = f"http://{LOOPBACK}:{port}"
-        _wait_until_healthy(url, process, log)
+        wait_until_healthy("AWS emulator", f"{url}/_ministack/health", process=process, log=log)
         yield Emulator(url, process)
 
 
-def _environment(folder: Path, port: int) -> dict[str, str]:
+def _environment(folder: Path, port: int, functions_endpoint: str | None) -> dict[str, str]:
     """The emulator's settings, of which its Lambda workers get a copy.
 
     ``PYTHONDONTWRITEBYTECODE`` is left out with all else: with it every cold start compiles anew.
     """
+    # Only the Lambda workers look at it: the emulator itself calls no AWS.
+    endpoint = {} if functions_endpoint is None else {"AWS_ENDPOINT_URL": functions_endpoint}
     return isolated_environment(
         folder,
+        **endpoint,
         GATEWAY_PORT=str(port),
         BIND_HOST=LOOPBACK,
         # In the queue URLs and the like: saves resolving "localhost", which may be ::1.
@@ -67,25 +67,3 @@ def _environment(folder: Path, port: int) -> dict[str, str]:
         S3_DATA_DIR=str(folder / "tmp" / "s3"),
         STATE_DIR=str(folder / "tmp" / "state"),
     )
-
-
-def _wait_until_healthy(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + _START_TIMEOUT_SECONDS
-    # trust_env: straight to the loopback interface, whatever proxy the user's environment names.
-    with httpx.Client(trust_env=False, timeout=2) as client:
-        while not _healthy(client, url):
-            if process.poll() is not None:
-                raise SpillwayError(f"The AWS emulator ended while it started: its log is {log}.")
-            if time.monotonic() > deadline:
-                raise SpillwayError(
-                    f"The AWS emulator did not answer within {_START_TIMEOUT_SECONDS:.0f} s:"
-                    f" its log is {log}."
-                )
-            time.sleep(_POLL_SECONDS)
-
-
-def _healthy(client: httpx.Client, url: str) -> bool:
-    try:
-        return client.get(f"{url}/_ministack/health").is_success
-    except httpx.TransportError:
-        return False

@@ -79,10 +79,11 @@ def tethered(
     try:
         yield process
     finally:
-        _kill_group(process)
+        kill_group(process)
 
 
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
+def kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill what ``tethered`` started, and its kin, before its block ends; fine to repeat."""
     if process.poll() is None:  # only then is the group's number surely still ours
         os.killpg(process.pid, signal.SIGKILL)
     if process.stdin is not None:

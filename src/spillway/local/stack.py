@@ -8,19 +8,22 @@ from spillway.errors import SpillwayError
 from spillway.local.folder import StackFolder
 from spillway.local.keys import Keys, ReceiptKey
 from spillway.local.processes import children
+from spillway.tap import Tap
 
 
 @dataclass(frozen=True)
 class Stack:
     """Where a stack's parts are, and the keys to them.
 
-    ``queues`` are URLs by name: ``inventory``, ``inventory_dead_letter`` and so on, and
-    ``relay_dead_letter``. ``tables`` are names: ``orders`` and one per downstream.
+    ``tables`` are names: ``orders`` and one per downstream. ``queues`` are URLs by name:
+    ``inventory``, ``inventory_dead_letter`` and so on, and ``relay_dead_letter``. ``tap`` stands
+    between the deployed functions and the emulator; ``emulator`` is reached directly.
     """
 
     origin: str
     api: str
     emulator: str
+    tap: Tap
     downstreams: dict[str, str]
     region: str
     tables: dict[str, str]
@@ -53,6 +56,7 @@ class Stack:
             "origin",
             "api",
             "emulator",
+            "tap",
             "downstreams",
             "region",
             "tables",
@@ -133,6 +137,7 @@ def _stack(state: dict[str, Any], secrets: dict[str, Any]) -> Stack:
         origin=state["origin"],
         api=state["api"],
         emulator=state["emulator"],
+        tap=Tap(state["tap"], secrets["tap_token"]),
         downstreams=state["downstreams"],
         region=state["region"],
         tables=state["tables"],

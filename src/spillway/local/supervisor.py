@@ -11,10 +11,11 @@ import logging
 import os
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
@@ -22,16 +23,21 @@ from typing import Any, NoReturn
 from spillway.errors import SpillwayError
 from spillway.local.assembly import assembly
 from spillway.local.deployment import bootstrap, deploy
-from spillway.local.emulator import Emulator, emulator
+from spillway.local.emulator import emulator
 from spillway.local.folder import StackFolder, forget_dead
 from spillway.local.keys import DOWNSTREAMS, Keys
-from spillway.local.ports import LOOPBACK, listen, port_of
-from spillway.local.processes import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
+from spillway.local.ports import LOOPBACK, free_port, listen, port_of
+from spillway.local.processes import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, kill_group
 from spillway.local.progress import Progress
+from spillway.local.tapping import wire_tap
 from spillway.local.users import Pool
 
 LOG = "supervisor.log"
+_WATCH_SECONDS = 0.1
 _log = logging.getLogger(__name__)
+
+Processes = Mapping[str, subprocess.Popen[bytes]]
+"""The children that a stack cannot do without, by name: ``emulator`` and ``tap``."""
 
 
 class _Stopped(BaseException):
@@ -121,8 +127,8 @@ def _claim(port: int) -> tuple[StackFolder, socket.socket]:
 @contextmanager
 def _stack(
     folder: StackFolder, listener: socket.socket, progress: Progress
-) -> Iterator[tuple[dict[str, Any], dict[str, Any], Emulator]]:
-    """Start every part; yields what to publish (the state, the secrets) and the emulator."""
+) -> Iterator[tuple[dict[str, Any], dict[str, Any], Processes]]:
+    """Start every part; yields what to publish (the state, the secrets) and the child processes."""
     keys = Keys.generate()
     downstream_listener = listen(0)
     downstreams = {name: f"{_url(downstream_listener)}/{name}" for name in DOWNSTREAMS}
@@ -130,7 +136,11 @@ def _stack(
         with progress.phase("synthesis", "Synthesise the stacks"):
             synthesised = assembly(folder.path)
         with progress.phase("emulator", "Start the AWS emulator"):
-            running = parts.enter_context(emulator(folder.path))
+            tap_port = free_port()
+            running = parts.enter_context(
+                emulator(folder.path, functions_endpoint=f"http://{LOOPBACK}:{tap_port}")
+            )
+            tap = parts.enter_context(wire_tap(folder.path, port=tap_port, emulator=running.url))
             bootstrap(running.url)
             keys.store(running.url)
         with progress.phase("deployment", "Deploy the stacks"):
@@ -144,6 +154,7 @@ def _stack(
             "origin": _url(listener),
             "api": f"{_url(listener)}/api",
             "emulator": running.url,
+            "tap": tap.url,
             "downstreams": downstreams,
             "region": REGION,
             "tables": _tables(outputs),
@@ -156,7 +167,8 @@ def _stack(
         with progress.phase("serving", "Serve the downstreams and the API"):
             parts.enter_context(_downstreams_served(state, keys, downstream_listener))
             parts.enter_context(_origin_served(state, keys, outputs["ApiId"], listener))
-        yield state, {"passwords": passwords, "keys": keys.to_json()}, running
+        secrets = {"passwords": passwords, "keys": keys.to_json(), "tap_token": tap.token}
+        yield state, secrets, {"emulator": running.process, "tap": tap.process}
 
 
 def _tables(outputs: dict[str, str]) -> dict[str, str]:
@@ -165,8 +177,9 @@ def _tables(outputs: dict[str, str]) -> dict[str, str]:
 
 def _queues(outputs: dict[str, str]) -> dict[str, str]:
     """Queue URLs by snake-case name: ``inventory``, ``inventory_dead_letter`` and so on."""
-    queues = {name: outputs[f"{name.capitalize()}QueueUrl"] for name in DOWNSTREAMS}
-    for name in (*DOWNSTREAMS, "relay"):
+    worked_off = (*DOWNSTREAMS, "overflow", "watchdog")
+    queues = {name: outputs[f"{name.capitalize()}QueueUrl"] for name in worked_off}
+    for name in (*worked_off, "relay"):
         queues[f"{name}_dead_letter"] = outputs[f"{name.capitalize()}DeadLetterQueueUrl"]
     return queues
 
@@ -209,13 +222,25 @@ def _origin_served(
     return serving(uvicorn_config(application), listener)
 
 
-def _wait_for_the_end(running: Emulator, progress: Progress) -> NoReturn:
+def _wait_for_the_end(processes: Processes, progress: Progress) -> NoReturn:
     """Serve on until stopped, also without the emulator: the origin then says what is missing."""
-    status = running.process.wait()
-    _log.error("The emulator ended by itself with status %s", status)
-    progress.report("emulator_ended", status=status)
+    part, status = _first_to_end(processes)
+    _log.error("The %s ended by itself with status %s", part, status)
+    # Without the tap the functions are cut off from AWS while all else still answers: that must
+    # not look like a stack, so it ends as it does without its emulator.
+    kill_group(processes["emulator"])
+    progress.report("part_ended", part=part, status=status)
     while True:
         signal.pause()
+
+
+def _first_to_end(processes: Processes) -> tuple[str, int]:
+    while True:
+        for part, process in processes.items():
+            status = process.poll()
+            if status is not None:
+                return part, status
+        time.sleep(_WATCH_SECONDS)
 
 
 def _url(listener: socket.socket) -> str:

@@ -6,12 +6,20 @@ import json
 
 import pytest
 
-from orders.aws.messages import ORDER_BYTES_MAX, command_of, message_of
+from orders.aws.messages import (
+    ORDER_BYTES_MAX,
+    command_of,
+    message_of,
+    overflow_message_of,
+    overflowed_order_of,
+    watch_message_of,
+    watch_of,
+)
 from orders.domain.order import OrderKey
 from orders.domain.saga import Step
 from orders.failures import PermanentFailure
-from orders.ports import Command
-from tests.builders import CUSTOMER, an_order, line, order_id
+from orders.ports import Command, Watch
+from tests.builders import CUSTOMER, accepted, an_order, line, order_id
 
 KEY = OrderKey(CUSTOMER, order_id())
 
@@ -47,3 +55,19 @@ def test_an_order_too_large_for_its_share_of_a_request_is_left_for_the_receiver_
 def test_a_text_that_is_no_command_breaks_the_contract(body: str) -> None:
     with pytest.raises(PermanentFailure, match="not a command"):
         command_of(body)
+    with pytest.raises(PermanentFailure, match="not an order"):
+        overflowed_order_of(body)
+
+
+def test_an_overflowed_order_comes_out_as_it_went_in() -> None:
+    order = accepted(lines=[line(order_id(), 1, n) for n in range(2_000)])
+    assert overflowed_order_of(overflow_message_of(order)) == order
+    assert len(overflow_message_of(order)) < 1_048_576
+
+
+@pytest.mark.parametrize("insist", [False, True])
+def test_a_watch_comes_out_as_it_went_in(insist: bool) -> None:
+    watch = Watch(KEY, insist)
+    assert watch_of(watch_message_of(watch)) == watch
+    with pytest.raises(PermanentFailure, match="not a watch"):
+        watch_of("watch!")

@@ -8,13 +8,21 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from orders.aws.queues import SqsCommands, SqsDeadLetters, SqsInbox
+from orders.aws.messages import watch_of
+from orders.aws.queues import (
+    SqsBacklogs,
+    SqsCommands,
+    SqsDeadLetters,
+    SqsInbox,
+    SqsUnrelayed,
+)
 from orders.aws.topic import SnsEvents, cloud_event
 from orders.domain.events import Event, EventType, accepted
 from orders.domain.order import OrderKey
 from orders.domain.saga import DOWNSTREAMS, Step
 from orders.failures import TransientFailure
-from orders.ports import Command
+from orders.ports import Command, Watch
+from simulation.world.outside import SetClock
 from tests.builders import CUSTOMER, NOW, order_id
 
 URLS = {downstream: f"https://sqs/{downstream}" for downstream in DOWNSTREAMS}
@@ -99,6 +107,54 @@ def test_a_request_that_can_never_be_right_is_a_bug() -> None:
         SqsCommands(Recording(client_error("ValidationException")), URLS).send(
             commands(Step.RESERVE, 1)
         )
+
+
+class OneQueueDown(Recording):
+    """Refuses what goes to one queue."""
+
+    def __getattr__(self, operation: str) -> Any:
+        call = super().__getattr__(operation)
+
+        def checked(**request: Any) -> Any:
+            answer = call(**request)
+            if request["QueueUrl"] == URLS["inventory"]:
+                raise client_error("ServiceUnavailable")
+            return answer
+
+        return checked
+
+
+def test_one_queue_that_is_down_keeps_no_other_queues_commands_from_going_out() -> None:
+    sqs = OneQueueDown()
+    sent = [*commands(Step.RESERVE, 1), *commands(Step.SHIP, 1), *commands(Step.POST, 1)]
+    with pytest.raises(TransientFailure, match="inventory: SendMessageBatch: ServiceUnavailable"):
+        SqsCommands(sqs, URLS).send(sent)
+    assert [call["QueueUrl"] for _, call in sqs.calls] == [*URLS.values()]
+
+
+def test_a_backlog_counts_all_that_waits_and_asks_only_now_and_then() -> None:
+    clock = SetClock(NOW)
+    counts = {
+        "ApproximateNumberOfMessages": "0",
+        "ApproximateNumberOfMessagesNotVisible": "1",
+        "ApproximateNumberOfMessagesDelayed": "0",
+    }
+    sqs = Recording({"Attributes": counts})
+    backlogs = SqsBacklogs(sqs, {name: (URLS[name], f"{URLS[name]}-dead") for name in URLS}, clock)
+    assert not backlogs.is_empty("inventory")
+    counts["ApproximateNumberOfMessagesNotVisible"] = "0"
+    assert not backlogs.is_empty("inventory")
+    assert len(sqs.calls) == 2  # the queue and its dead letters, once
+    clock.milliseconds += 10_001
+    assert backlogs.is_empty("inventory")
+
+
+def test_what_could_not_be_relayed_is_a_watch_that_insists() -> None:
+    sqs = Recording()
+    key = OrderKey(CUSTOMER, order_id())
+    SqsUnrelayed(SqsDeadLetters(sqs, "https://sqs/relay-dead")).set_aside(key, "KeyError")
+    [(_, letter)] = sqs.calls
+    assert watch_of(letter["MessageBody"]) == Watch(key, insist=True)
 
 
 def test_a_dead_letter_says_why() -> None:

@@ -6,8 +6,10 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import urllib3
@@ -15,23 +17,37 @@ import urllib3
 from orders.domain.order import OrderKey
 from orders.domain.saga import DOWNSTREAM_OF, Outcome, Step
 from orders.downstream import REQUEST_OF
-from orders.downstream.http import HttpDownstream, idempotency_key
+from orders.downstream.http import Authorise, HttpDownstream, idempotency_key
 from orders.failures import PermanentFailure, TransientFailure
 from orders.ports import NEEDS_ORDER, Command
 from simulation.world.outside import SetClock
 from tests.builders import CUSTOMER, NOW, OTHER_CUSTOMER, an_order, order_id
 
 
+@dataclass
+class Answer:
+    status: int
+    body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
+    wait_seconds: float = 0.0
+    hang_up: bool = False
+
+
+@dataclass(frozen=True)
+class Asked:
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: Any
+
+
 class Server:
-    """Answers every POST as told, and remembers what it was asked."""
+    """Answers every command and every lookup as told, and remembers what it was asked."""
 
     def __init__(self) -> None:
-        self.status = 201
-        self.body: bytes = b'{"reference":"R-1"}'
-        self.headers: dict[str, str] = {}
-        self.wait_seconds = 0.0
-        self.hang_up = False
-        self.asked: list[tuple[str, Mapping[str, str], Any]] = []
+        self.to_command = Answer(201, b'{"reference":"R-1"}')
+        self.to_lookup = Answer(404, b'{"code":"nothing_on_record"}')
+        self.asked: list[Asked] = []
         self.connections = 0
         server = self
 
@@ -44,25 +60,31 @@ class Server:
 
             def do_POST(self) -> None:
                 length = int(self.headers["content-length"])
-                body = json.loads(self.rfile.read(length))
-                server.asked.append((self.path, dict(self.headers), body))
-                time.sleep(server.wait_seconds)
-                if server.hang_up:
+                self.answer(server.to_command, json.loads(self.rfile.read(length)))
+
+            def do_GET(self) -> None:
+                self.answer(server.to_lookup, None)
+
+            def answer(self, answer: Answer, body: Any) -> None:
+                server.asked.append(Asked(self.command, self.path, dict(self.headers), body))
+                time.sleep(answer.wait_seconds)
+                if answer.hang_up:
                     self.close_connection = True
                     return
-                self.send_response(server.status)
-                for name, value in server.headers.items():
+                self.send_response(answer.status)
+                for name, value in answer.headers.items():
                     self.send_header(name, value)
-                self.send_header("content-length", str(len(server.body)))
+                self.send_header("content-length", str(len(answer.body)))
                 self.end_headers()
-                self.wfile.write(server.body)
+                self.wfile.write(answer.body)
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002
                 pass
 
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._http.server_port}"
-        threading.Thread(target=self._http.serve_forever, daemon=True).start()
+        # It looks so often whether it is to stop: at its usual 0.5 s that is what a test would take.
+        threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()
 
     def close(self) -> None:
         self._http.shutdown()
@@ -80,9 +102,20 @@ def with_key(_method: str, _url: str, headers: Mapping[str, str], _body: bytes) 
     return {**headers, "x-api-key": "secret"}
 
 
-def downstream(url: str, name: Any = "inventory", timeout: float = 0.5) -> HttpDownstream:
+def downstream(
+    url: str,
+    name: Any = "inventory",
+    timeout: float = 0.5,
+    *,
+    authorise: Authorise = with_key,
+    look_up_first: bool = False,
+) -> HttpDownstream:
     pool = urllib3.PoolManager(timeout=urllib3.Timeout(connect=timeout, read=timeout))
-    return HttpDownstream(REQUEST_OF[name], url, pool, with_key, SetClock(NOW))
+    return HttpDownstream(REQUEST_OF[name], url, pool, authorise, SetClock(NOW), look_up_first)
+
+
+def without_keys(url: str, name: Any = "inventory", timeout: float = 0.5) -> HttpDownstream:
+    return downstream(url, name, timeout, look_up_first=True)
 
 
 def command(step: Step = Step.RESERVE) -> Command:
@@ -95,49 +128,58 @@ def test_done_with_a_reference(server: Server) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"{}", b'{"reference":null,"more":[1]}'])
 def test_done_needs_no_reference(server: Server, body: bytes) -> None:
-    server.body = body
+    server.to_command.body = body
     assert downstream(server.url).perform(command()) == Outcome(NOW)
 
 
 def test_refused_with_its_code(server: Server) -> None:
-    server.status, server.body = 409, b'{"code":"out_of_stock","detail":"MUG"}'
+    server.to_command.status, server.to_command.body = (
+        409,
+        b'{"code":"out_of_stock","detail":"MUG"}',
+    )
     assert downstream(server.url).perform(command()) == Outcome(NOW, refusal="out_of_stock")
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
 def test_an_unknown_outcome_is_transient(server: Server, status: int) -> None:
-    server.status = status
-    with pytest.raises(TransientFailure, match=f"/reservations: answered {status}"):
+    server.to_command.status = status
+    with pytest.raises(TransientFailure, match=f"POST /reservations: answered {status}"):
         downstream(server.url).perform(command())
 
 
 @pytest.mark.parametrize("status", [301, 304, 400, 401, 403, 404, 422])
 def test_any_other_answer_breaks_the_contract(server: Server, status: int) -> None:
-    server.status, server.headers = status, {"location": "/elsewhere"}
-    server.body = b"" if status == 304 else server.body
+    server.to_command.status, server.to_command.headers = status, {"location": "/elsewhere"}
+    server.to_command.body = b"" if status == 304 else server.to_command.body
     with pytest.raises(PermanentFailure, match=f"answered {status}"):
         downstream(server.url).perform(command())
     assert len(server.asked) == 1
+
+
+def test_a_command_is_not_answered_as_if_it_were_a_lookup(server: Server) -> None:
+    server.to_command = server.to_lookup
+    with pytest.raises(PermanentFailure, match="POST /reservations: answered as if"):
+        downstream(server.url).perform(command())
 
 
 @pytest.mark.parametrize(
     ("status", "body"), [(201, b"<html>"), (201, b'{"reference":7}'), (409, b"{}")]
 )
 def test_a_body_outside_its_contract_breaks_it(server: Server, status: int, body: bytes) -> None:
-    server.status, server.body = status, body
+    server.to_command.status, server.to_command.body = status, body
     with pytest.raises(PermanentFailure):
         downstream(server.url).perform(command())
 
 
 def test_an_answer_that_takes_too_long_is_unknown_and_asked_once_only(server: Server) -> None:
-    server.wait_seconds = 1.0
+    server.to_command.wait_seconds = 1.0
     with pytest.raises(TransientFailure, match="ReadTimeoutError"):
         downstream(server.url, timeout=0.2).perform(command())
     assert len(server.asked) == 1
 
 
 def test_a_lost_answer_is_unknown_and_asked_once_only(server: Server) -> None:
-    server.hang_up = True
+    server.to_command.hang_up = True
     with pytest.raises(TransientFailure, match="ProtocolError"):
         downstream(server.url).perform(command())
     assert len(server.asked) == 1
@@ -156,7 +198,10 @@ def test_the_connection_is_used_again(server: Server) -> None:
 
 
 def test_an_endless_refusal_code_is_cut(server: Server) -> None:
-    server.status, server.body = 409, json.dumps({"code": "x" * 10_000}).encode()
+    server.to_command.status, server.to_command.body = (
+        409,
+        json.dumps({"code": "x" * 10_000}).encode(),
+    )
     refusal = downstream(server.url).perform(command()).refusal
     assert refusal == "x" * 100
 
@@ -173,9 +218,9 @@ def test_one_step_of_one_order_has_one_key(server: Server) -> None:
     assert idempotency_key(one) == idempotency_key(again)
     assert len(keys | {idempotency_key(one)}) == 4
     downstream(server.url).perform(one)
-    _, headers, _ = server.asked[0]
-    assert headers["idempotency-key"] == idempotency_key(one)
-    assert headers["x-api-key"] == "secret"
+    [asked] = server.asked
+    assert asked.headers["idempotency-key"] == idempotency_key(one)
+    assert asked.headers["x-api-key"] == "secret"
 
 
 @pytest.mark.parametrize("customer", ["auth0|6489", "Ärger\n", "x" * 256])
@@ -201,10 +246,10 @@ PATHS: Mapping[Step, str] = {
 def test_each_step_is_its_own_request(server: Server, step: Step) -> None:
     one = Command(OrderKey(CUSTOMER, order_id()), step, an_order() if step in NEEDS_ORDER else None)
     downstream(server.url, DOWNSTREAM_OF[step]).perform(one)
-    [(path, _, body)] = server.asked
-    assert path == PATHS[step]
-    assert body["customer_id"] == CUSTOMER
-    assert body["order_id"] == one.key.order_id
+    [asked] = server.asked
+    assert (asked.method, asked.path) == ("POST", PATHS[step])
+    assert asked.body["customer_id"] == CUSTOMER
+    assert asked.body["order_id"] == one.key.order_id
 
 
 @pytest.mark.parametrize("step", list(Step))
@@ -226,16 +271,129 @@ def test_a_downstream_is_told_what_it_needs_and_nothing_else(
     server: Server, step: Step, expected: Callable[[], dict[str, Any]]
 ) -> None:
     downstream(server.url, DOWNSTREAM_OF[step]).perform(command(step))
-    [(_, _, body)] = server.asked
-    del body["customer_id"], body["order_id"]
-    assert body == expected()
+    [asked] = server.asked
+    del asked.body["customer_id"], asked.body["order_id"]
+    assert asked.body == expected()
 
 
 def test_fulfilment_gets_no_price_and_accounting_no_address(server: Server) -> None:
     downstream(server.url, "fulfilment").perform(command(Step.SHIP))
     downstream(server.url, "accounting").perform(command(Step.POST))
-    (_, _, shipment), (_, _, posting) = server.asked
+    shipment, posting = (asked.body for asked in server.asked)
     assert "unit_price" not in json.dumps(shipment)
     assert shipment["address"]["city"] == "Leeds"
     assert "High Street" not in json.dumps(posting)
     assert (posting["total"], posting["lines"][0]["unit_price"]) == (905, 255)
+
+
+# A downstream without idempotency keys.
+
+
+def test_what_was_done_before_is_found_and_not_asked_for_again(server: Server) -> None:
+    server.to_lookup = Answer(200, b'{"reference":"R-0"}')
+    assert without_keys(server.url).perform(command()) == Outcome(NOW, reference="R-0")
+    assert [asked.method for asked in server.asked] == ["GET"]
+
+
+def test_what_was_refused_before_is_found_and_not_asked_for_again(server: Server) -> None:
+    server.to_lookup = Answer(409, b'{"code":"out_of_stock"}')
+    assert without_keys(server.url).perform(command()) == Outcome(NOW, refusal="out_of_stock")
+    assert [asked.method for asked in server.asked] == ["GET"]
+
+
+@pytest.mark.parametrize("step", list(Step))
+def test_what_is_not_on_record_is_asked_for_where_it_was_looked_up(
+    server: Server, step: Step
+) -> None:
+    one = command(step)
+    outcome = without_keys(server.url, DOWNSTREAM_OF[step]).perform(one)
+    assert outcome == Outcome(NOW, reference="R-1")
+    looked_up, acted = server.asked
+    assert (looked_up.method, acted.method) == ("GET", "POST")
+    assert urlsplit(looked_up.path).path == acted.path == PATHS[step]
+    assert parse_qs(urlsplit(looked_up.path).query) == {
+        "customer_id": [CUSTOMER],
+        "order_id": [one.key.order_id],
+    }
+    assert looked_up.headers["x-api-key"] == acted.headers["x-api-key"] == "secret"
+
+
+def test_lookup_and_command_share_one_connection(server: Server) -> None:
+    without_keys(server.url).perform(command())
+    assert (len(server.asked), server.connections) == (2, 1)
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
+def test_a_lookup_without_a_result_is_an_unknown_outcome_and_nothing_is_asked_for(
+    server: Server, status: int
+) -> None:
+    server.to_lookup = Answer(status, b"<html>")
+    with pytest.raises(TransientFailure, match=f"GET /reservations: answered {status}"):
+        without_keys(server.url).perform(command())
+    assert [asked.method for asked in server.asked] == ["GET"]
+
+
+def test_a_lookup_that_takes_too_long_is_an_unknown_outcome_and_nothing_is_asked_for(
+    server: Server,
+) -> None:
+    server.to_lookup.wait_seconds = 1.0
+    with pytest.raises(TransientFailure, match="GET /reservations: ReadTimeoutError"):
+        without_keys(server.url, timeout=0.2).perform(command())
+    assert [asked.method for asked in server.asked] == ["GET"]
+
+
+def test_a_command_whose_answer_is_lost_after_its_lookup_is_an_unknown_outcome(
+    server: Server,
+) -> None:
+    server.to_command.hang_up = True
+    with pytest.raises(TransientFailure, match="POST /reservations: ProtocolError"):
+        without_keys(server.url).perform(command())
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (401, b'{"code":"api_key_wrong"}'),
+        (403, b'{"message":"Forbidden"}'),
+        (404, b'{"message":"Not Found"}'),  # as API Gateway answers where there is no lookup
+        (404, b"<html>"),
+        (404, b""),
+        (405, b""),
+        (301, b""),
+        (409, b"{}"),
+        (200, b"[]"),
+        (200, b'{"items":[]}'),
+        (200, b'{"reference":""}'),
+        (204, b""),
+    ],
+)
+def test_a_lookup_outside_the_contract_breaks_it_and_nothing_is_asked_for(
+    server: Server, status: int, body: bytes
+) -> None:
+    server.to_lookup = Answer(status, body)
+    with pytest.raises(PermanentFailure, match="GET /reservations: "):
+        without_keys(server.url).perform(command())
+    assert [asked.method for asked in server.asked] == ["GET"]
+
+
+@pytest.mark.parametrize("customer", ["auth0|6489", "Ärger & Söhne", "a b+c/d?e=f#g%20", "x\ny"])
+def test_any_customer_is_looked_up_under_the_signed_address_and_named_in_no_failure(
+    server: Server, customer: str
+) -> None:
+    signed: list[str] = []
+
+    def remembering(
+        method: str, url: str, headers: Mapping[str, str], body: bytes
+    ) -> dict[str, str]:
+        signed.append(url)
+        return with_key(method, url, headers, body)
+
+    service = downstream(server.url, authorise=remembering, look_up_first=True)
+    server.to_lookup.status = 503
+    with pytest.raises(TransientFailure) as raised:
+        service.perform(Command(OrderKey(customer, order_id()), Step.RESERVE, an_order()))
+    assert str(raised.value) == "GET /reservations: answered 503"
+    [asked] = server.asked
+    assert [server.url + asked.path] == signed
+    assert "+" not in asked.path
+    assert parse_qs(urlsplit(asked.path).query)["customer_id"] == [customer]

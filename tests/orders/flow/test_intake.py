@@ -10,9 +10,10 @@ from orders.domain.order import OrderKey
 from orders.domain.refusals import Rule
 from orders.domain.saga import Outcome, Step
 from orders.domain.status import Status, status
+from orders.failures import TransientFailure
 from orders.flow.intake import Acknowledged, CancellationTaken, Intake, Refused
-from simulation.world.outside import FixedReceiptKeys, SetClock
-from simulation.world.table import MemoryOrders
+from simulation.world.outside import FixedReceiptKeys, MemoryOverflow, SetClock
+from simulation.world.table import MemoryOrders, ThrottledOrders
 from tests.builders import CUSTOMER, KEY, KEY_ID, NOW, OTHER_CUSTOMER, content, line, order_id
 
 DAY = 86_400_000
@@ -25,7 +26,8 @@ def orders() -> MemoryOrders:
 
 @pytest.fixture
 def intake(orders: MemoryOrders) -> Intake:
-    return Intake(orders, FixedReceiptKeys({KEY_ID: KEY}), SetClock(NOW), frozenset({"GBP"}))
+    keys = FixedReceiptKeys({KEY_ID: KEY})
+    return Intake(orders, MemoryOverflow(), keys, SetClock(NOW), frozenset({"GBP"}))
 
 
 def key(customer: str = CUSTOMER) -> OrderKey:
@@ -48,7 +50,7 @@ def test_a_new_order_is_in_the_table_when_it_is_acknowledged(
     one = key()
     result = place(intake, one)
     assert isinstance(result, Acknowledged)
-    assert result.new
+    assert result.stored == "placed"
     assert orders.find(one) == result.order
 
 
@@ -56,7 +58,7 @@ def test_the_same_order_again_is_acknowledged_as_the_one_it_is(intake: Intake) -
     one = key()
     first, second = place(intake, one), place(intake, one)
     assert isinstance(first, Acknowledged)
-    assert second == replace(first, new=False)
+    assert second == replace(first, stored="there")
 
 
 def test_another_order_under_the_same_id_is_refused_and_changes_nothing(
@@ -75,7 +77,7 @@ def test_two_customers_may_have_made_the_same_id(intake: Intake) -> None:
     for one in (ada, bob):
         result = place(intake, one)
         assert isinstance(result, Acknowledged)
-        assert result.new
+        assert result.stored == "placed"
 
 
 def test_a_refused_order_leaves_nothing_behind(intake: Intake, orders: MemoryOrders) -> None:
@@ -90,10 +92,10 @@ def test_a_retry_is_answered_even_when_time_has_broken_a_rule(
 ) -> None:
     one = key()
     place(intake, one, wholesale=True, channel="wholesale", purchase_order="PO-1")
-    later = Intake(orders, FixedReceiptKeys({}), SetClock(NOW + 2 * DAY), intake.currencies)
+    later = replace(intake, receipt_keys=FixedReceiptKeys({}), clock=SetClock(NOW + 2 * DAY))
     result = place(later, one, channel="wholesale", purchase_order="PO-1")
     assert isinstance(result, Acknowledged)
-    assert not result.new
+    assert result.stored == "there"
 
 
 def test_an_old_id_that_is_not_in_the_table_is_refused(intake: Intake) -> None:
@@ -104,8 +106,50 @@ def test_an_old_id_that_is_not_in_the_table_is_refused(intake: Intake) -> None:
 def test_an_old_id_with_other_content_is_a_clash(intake: Intake, orders: MemoryOrders) -> None:
     one = key()
     place(intake, one)
-    later = Intake(orders, intake.receipt_keys, SetClock(NOW + 2 * DAY), intake.currencies)
+    later = replace(intake, clock=SetClock(NOW + 2 * DAY))
     assert rules(place(later, one, lines=[line(quantity=9)])) == [Rule.ORDER_ID_TAKEN]
+
+
+def test_an_order_that_the_table_will_not_take_is_buffered_and_acknowledged() -> None:
+    intake = Intake(
+        ThrottledOrders(),
+        MemoryOverflow(),
+        FixedReceiptKeys({KEY_ID: KEY}),
+        SetClock(NOW),
+        frozenset({"GBP"}),
+    )
+    one = key()
+    result = place(intake, one)
+    assert isinstance(result, Acknowledged)
+    assert result.stored == "buffered"
+    assert intake.overflow == MemoryOverflow([result.order])
+
+
+def test_an_order_that_neither_takes_is_a_failure_and_stored_nowhere() -> None:
+    overflow = MemoryOverflow(failing=True)
+    intake = Intake(
+        ThrottledOrders(),
+        overflow,
+        FixedReceiptKeys({KEY_ID: KEY}),
+        SetClock(NOW),
+        frozenset({"GBP"}),
+    )
+    with pytest.raises(TransientFailure):
+        place(intake, key())
+    assert overflow.buffered == []
+
+
+def test_a_refused_order_never_overflows() -> None:
+    overflow = MemoryOverflow()
+    intake = Intake(
+        ThrottledOrders(),
+        overflow,
+        FixedReceiptKeys({KEY_ID: KEY}),
+        SetClock(NOW),
+        frozenset({"GBP"}),
+    )
+    assert rules(place(intake, key(), lines=[line(quantity=0)])) == [Rule.QUANTITY_OUT_OF_RANGE]
+    assert overflow.buffered == []
 
 
 def test_a_cancellation_is_written_once_on_its_side_of_the_reservation(

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from orders.domain.events import EventType
-from orders.domain.saga import DOWNSTREAMS, Facts, Outcome, Step
+from orders.domain.saga import DOWNSTREAMS, Cancellation, Facts, Outcome, Step
 from orders.failures import TransientFailure
-from orders.flow.relay import FactsChanged, OrderPlaced, Relay, called_for
-from simulation.world.outside import MemoryCommands, MemoryEvents
+from orders.flow.relay import Calls, FactsChanged, OrderPlaced, Relay, called_for
+from orders.ports import Watch
+from simulation.world.outside import (
+    MemoryCommands,
+    MemoryEvents,
+    MemoryUnrelayed,
+    MemoryWatches,
+)
 from tests.builders import NOW, accepted
 
 ORDER = accepted()
@@ -16,22 +24,37 @@ RESERVED = Facts({Step.RESERVE: Outcome(NOW)})
 SHIPPED = Facts({**RESERVED.outcomes, Step.SHIP: Outcome(NOW)})
 
 
-def test_a_new_order_is_to_be_reserved_and_announced() -> None:
-    commands, events = called_for(OrderPlaced(ORDER))
-    assert [(command.step, command.order) for command in commands] == [(Step.RESERVE, ORDER.order)]
-    assert [event.type for event in events] == [EventType.ACCEPTED]
+class Bench:
+    def __init__(self) -> None:
+        self.commands, self.events = MemoryCommands(), MemoryEvents()
+        self.watches, self.unrelayed = MemoryWatches(), MemoryUnrelayed()
+        self.relay = Relay(self.commands, self.events, self.watches, self.unrelayed)
+
+
+def test_a_new_order_is_to_be_reserved_announced_and_watched() -> None:
+    calls = called_for(OrderPlaced(ORDER))
+    assert [(call.step, call.order) for call in calls.commands] == [(Step.RESERVE, ORDER.order)]
+    assert [event.type for event in calls.events] == [EventType.ACCEPTED]
+    assert calls.watches == [Watch(ORDER.key)]
 
 
 def test_a_reservation_calls_for_shipping_and_posting_side_by_side() -> None:
-    commands, events = called_for(FactsChanged(ORDER.key, Facts(), RESERVED))
-    assert {command.step for command in commands} == {Step.SHIP, Step.POST}
-    assert events == []
+    calls = called_for(FactsChanged(ORDER.key, Facts(), RESERVED))
+    assert {command.step for command in calls.commands} == {Step.SHIP, Step.POST}
+    assert (calls.events, calls.watches) == ([], [])
 
 
 def test_a_command_under_way_is_not_given_again() -> None:
     """With the shipment known and the posting still under way, the posting is still owed, and was
     commanded before: another message for it would be pure cost."""
-    assert called_for(FactsChanged(ORDER.key, RESERVED, SHIPPED)) == ([], [])
+    assert called_for(FactsChanged(ORDER.key, RESERVED, SHIPPED)) == Calls([], [], [])
+
+
+def test_a_settled_order_that_is_opened_again_is_watched_again() -> None:
+    confirmed = Facts({**SHIPPED.outcomes, Step.POST: Outcome(NOW)})
+    wished = replace(confirmed, cancellation=Cancellation(NOW, before_reservation=False))
+    assert called_for(FactsChanged(ORDER.key, SHIPPED, confirmed)).watches == []
+    assert called_for(FactsChanged(ORDER.key, confirmed, wished)).watches == [Watch(ORDER.key)]
 
 
 def test_the_same_change_calls_for_the_same_messages_in_the_same_order() -> None:
@@ -40,17 +63,28 @@ def test_the_same_change_calls_for_the_same_messages_in_the_same_order() -> None
 
 
 def test_a_batch_is_sent_whole() -> None:
-    commands, events = MemoryCommands(), MemoryEvents()
-    Relay(commands, events).relay([OrderPlaced(ORDER), FactsChanged(ORDER.key, Facts(), RESERVED)])
-    assert [command.step for command in commands.sent] == [Step.RESERVE, Step.POST, Step.SHIP]
-    assert len(events.published) == 1
+    bench = Bench()
+    bench.relay.relay([OrderPlaced(ORDER), FactsChanged(ORDER.key, Facts(), RESERVED)])
+    assert [command.step for command in bench.commands.sent] == [Step.RESERVE, Step.POST, Step.SHIP]
+    assert len(bench.events.published) == 1
+    assert bench.watches.pending == [Watch(ORDER.key)]
 
 
 def test_what_could_not_be_sent_is_handed_back() -> None:
-    commands, events = MemoryCommands(failing=True), MemoryEvents()
+    bench = Bench()
+    bench.commands.failing = True
     with pytest.raises(TransientFailure):
-        Relay(commands, events).relay([OrderPlaced(ORDER)])
-    assert events.published == []
+        bench.relay.relay([OrderPlaced(ORDER)])
+    assert bench.events.published == []
+
+
+def test_a_topic_that_is_down_holds_up_no_order_and_loses_no_event() -> None:
+    bench = Bench()
+    bench.events.failing = True
+    bench.relay.relay([OrderPlaced(ORDER), OrderPlaced(accepted())])
+    assert len(bench.commands.sent) == 2
+    assert len(bench.unrelayed.letters) == 2
+    assert bench.unrelayed.letters[0] == (ORDER.key, "not announced: the topic took none")
 
 
 def test_there_is_a_queue_for_every_downstream() -> None:

@@ -21,6 +21,9 @@ from simulation.world.outside import (
     MemoryCommands,
     MemoryEvents,
     MemoryInbox,
+    MemoryOverflow,
+    MemoryUnrelayed,
+    MemoryWatches,
     SetClock,
 )
 from simulation.world.table import MemoryOrders
@@ -31,10 +34,14 @@ class Service:
     def __init__(self, answer: Callable[[Command], Outcome] = lambda _: Outcome(NOW)) -> None:
         self.orders = MemoryOrders()
         self.intake = Intake(
-            self.orders, FixedReceiptKeys({KEY_ID: KEY}), SetClock(NOW), frozenset({"GBP"})
+            self.orders,
+            MemoryOverflow(),
+            FixedReceiptKeys({KEY_ID: KEY}),
+            SetClock(NOW),
+            frozenset({"GBP"}),
         )
         self.commands, self.events = MemoryCommands(), MemoryEvents()
-        self.relay = Relay(self.commands, self.events)
+        self.relay = Relay(self.commands, self.events, MemoryWatches(), MemoryUnrelayed())
         self.downstream = AnsweringDownstream(answer)
         self.deliver = Deliver(self.orders, self.downstream, MemoryInbox(), jitter=lambda: 0.0)
 

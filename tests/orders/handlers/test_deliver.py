@@ -24,6 +24,7 @@ SETTINGS = DeliverSettings(
     stage="test",
     orders_table="orders",
     downstream="inventory",
+    idempotency="keys",
     url="http://inventory",
     auth="sigv4",
     api_key_parameter=None,

@@ -9,14 +9,13 @@ import pytest
 
 from orders.domain.order import AcceptedOrder, OrderKey
 from orders.domain.saga import Outcome, Step
-from orders.failures import TransientFailure
 from orders.flow.intake import Intake
 from orders.handlers.http import BODY_BYTES_MAX
 from orders.handlers.intake import handle
 from orders.settings import IntakeSettings
 from orders.wiring import IntakeParts
-from simulation.world.outside import FixedReceiptKeys, MemoryLog, SetClock
-from simulation.world.table import MemoryOrders
+from simulation.world.outside import FixedReceiptKeys, MemoryLog, MemoryOverflow, SetClock
+from simulation.world.table import MemoryOrders, ThrottledOrders
 from tests.builders import CUSTOMER, KEY, KEY_ID, NOW, line, order_body, order_id
 from tests.orders.handlers.api_events import request
 
@@ -25,6 +24,8 @@ CANCEL = "PUT /orders/{order_id}/cancellation"
 SETTINGS = IntakeSettings(
     stage="test",
     orders_table="orders",
+    table_timeout_seconds=1.5,
+    overflow_queue_url="https://sqs/overflow",
     receipt_keys_parameter="/keys",
     currencies=frozenset({"GBP"}),
     groups_claim="cognito:groups",
@@ -37,7 +38,9 @@ class Bench:
         self.orders = orders or MemoryOrders()
         self.log = MemoryLog()
         clock = SetClock(NOW)
-        intake = Intake(self.orders, FixedReceiptKeys({KEY_ID: KEY}), clock, SETTINGS.currencies)
+        self.overflow = MemoryOverflow()
+        keys = FixedReceiptKeys({KEY_ID: KEY})
+        intake = Intake(self.orders, self.overflow, keys, clock, SETTINGS.currencies)
         self.parts = IntakeParts(intake, SETTINGS, clock, self.log)
 
     def put(self, id_: str, body: Any, **event: Any) -> tuple[int, dict[str, Any]]:
@@ -184,23 +187,29 @@ def test_a_rejected_order_cannot_be_cancelled(bench: Bench) -> None:
     assert (status, rules(problem)) == (409, ["order_rejected"])
 
 
-class Unavailable(MemoryOrders):
-    def place(self, order: AcceptedOrder) -> AcceptedOrder | None:
-        raise TransientFailure("PutItem: ThrottlingException")
-
-
 class Broken(MemoryOrders):
     def place(self, order: AcceptedOrder) -> AcceptedOrder | None:
         raise KeyError("1 High Street, Leeds")
 
 
-def test_a_table_that_is_down_is_an_honest_no() -> None:
-    bench = Bench(Unavailable())
+def test_an_order_that_overflows_is_202_with_the_same_body() -> None:
+    bench = Bench(ThrottledOrders())
+    id_ = order_id()
+    status, body = bench.put(id_, order_body(id_))
+    assert status == 202
+    assert body == Bench().put(id_, order_body(id_))[1]
+    assert [order.key.order_id for order in bench.overflow.buffered] == [id_]
+    assert bench.log.lines[0]["outcome"] == "buffered"
+
+
+def test_a_table_and_a_queue_that_are_down_are_an_honest_no() -> None:
+    bench = Bench(ThrottledOrders())
+    bench.overflow.failing = True
     id_ = order_id()
     status, problem = bench.put(id_, order_body(id_))
     assert status == 503
     assert bench.answer["headers"]["retry-after"] == "2"
-    assert "Throttling" not in json.dumps(problem)
+    assert "queue" not in json.dumps(problem)
 
 
 def test_a_bug_is_500_with_nothing_of_its_inside_in_answer_or_log() -> None:

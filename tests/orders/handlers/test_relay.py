@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import base64
-import json
 from typing import Any
 
 import pytest
 
 from orders.aws import items
-from orders.aws.queues import SqsDeadLetters
 from orders.domain.order import AcceptedOrder
 from orders.domain.saga import Cancellation, Facts, Outcome, Step
 from orders.failures import TransientFailure
 from orders.flow.relay import FactsChanged, OrderPlaced, Relay
 from orders.handlers.relay import change_of, handle
 from orders.wiring import RelayParts
-from simulation.world.outside import MemoryCommands, MemoryEvents, MemoryLog, SetClock
+from simulation.world.outside import (
+    MemoryCommands,
+    MemoryEvents,
+    MemoryLog,
+    MemoryUnrelayed,
+    MemoryWatches,
+    SetClock,
+)
 from tests.builders import NOW, accepted
 
 
@@ -79,23 +84,12 @@ REFUSED = Facts(
 )
 
 
-class DeadLetterQueue:
-    """Only what SqsDeadLetters calls of an SQS client."""
-
-    def __init__(self) -> None:
-        self.messages: list[dict[str, Any]] = []
-
-    def send_message(self, **message: Any) -> None:
-        self.messages.append(message)
-
-
 class Bench:
     def __init__(self) -> None:
         self.commands, self.events, self.log = MemoryCommands(), MemoryEvents(), MemoryLog()
-        self.dead_letters = DeadLetterQueue()
+        self.unrelayed = MemoryUnrelayed()
         self.parts = RelayParts(
-            Relay(self.commands, self.events),
-            SqsDeadLetters(self.dead_letters, "https://sqs/relay-dead-letters"),
+            Relay(self.commands, self.events, MemoryWatches(), self.unrelayed),
             SetClock(NOW),
             self.log,
         )
@@ -134,23 +128,21 @@ def test_a_batch_is_relayed() -> None:
             "records": 2,
             "commands": 3,
             "events": 1,
+            "watches": 1,
             "duration_ms": 0,
         }
     ]
 
 
-def test_a_poison_record_is_set_aside_with_its_keys_and_the_good_one_goes_on() -> None:
+def test_a_poison_record_is_set_aside_with_its_key_and_the_good_one_goes_on() -> None:
     bench = Bench()
     poison = placed(ORDER)
     poison["dynamodb"]["NewImage"]["content"] = {"B": base64.b64encode(b"?").decode()}
     bench.handle(poison, placed(accepted()))
     assert len(bench.commands.sent) == 1
-    [letter] = bench.dead_letters.messages
-    assert json.loads(letter["MessageBody"]) == {
-        "keys": {"pk": ORDER.key.customer_id, "sk": ORDER.key.order_id},
-        "sequence_number": "4421584500000000017450439091",
-    }
-    assert letter["MessageAttributes"]["reason"]["StringValue"].startswith("error at")
+    [(key, reason)] = bench.unrelayed.letters
+    assert key == ORDER.key
+    assert reason.startswith("error at")
     assert bench.log.lines[0]["outcome"] == "set_aside"
 
 

@@ -91,6 +91,14 @@ def command(
     )
 
 
+def lookup(
+    step: str, *, order_id: str = ORDER, customer_id: str = CUSTOMER, **changes: str
+) -> Request:
+    """Asks what is on record for `step`, with `changes` to the query."""
+    query = {"customer_id": customer_id, "order_id": order_id, **changes}
+    return Request("GET", PATHS[step], {"x-api-key": API_KEY}, query=query)
+
+
 def post(path: str, body: bytes, headers: Mapping[str, str]) -> Request:
     return Request("POST", path, {"x-api-key": API_KEY, **headers}, body)
 

@@ -21,12 +21,14 @@ from tests.simulation.downstreams.builders import (
     CUSTOMER,
     DOWNSTREAM_OF,
     ORDER,
+    PATHS,
     UNDOES,
     Clock,
     answered,
     body_of,
     command,
     key_of,
+    lookup,
     post,
     stand_in,
     switch,
@@ -184,10 +186,96 @@ def test_books_that_do_not_add_up_are_not_kept(ledger: Ledger) -> None:
     assert list(all_entries(ledger)) == []
 
 
+@pytest.mark.parametrize("step", STEPS)
+def test_a_lookup_finds_what_was_done_and_nothing_before(ledger: Ledger, step: str) -> None:
+    service = stand_in(DOWNSTREAM_OF[step], ledger)
+    if step in UNDOES:
+        service(command(UNDOES[step]))
+    nothing = answered(service(lookup(step)))
+    assert (nothing.status, nothing.document["code"]) == (404, "nothing_on_record")
+    done = answered(service(command(step)))
+    found = answered(service(lookup(step)))
+    assert (found.status, found.document) == (200, done.document)
+
+
+def test_a_lookup_finds_what_was_refused(ledger: Ledger) -> None:
+    service = stand_in("inventory", ledger)
+    switch(service, refuse_skus=["TEAPOT"])
+    refused = answered(service(command("reserve")))
+    assert refused.status == 409
+    assert answered(service(lookup("reserve"))) == refused
+
+
+def test_a_lookup_finds_what_was_done_also_after_it_was_undone(ledger: Ledger) -> None:
+    service = stand_in("inventory", ledger)
+    reserved = answered(service(command("reserve")))
+    service(command("release"))
+    assert answered(service(lookup("reserve"))).document == reserved.document
+
+
+def test_a_lookup_finds_no_other_order_s_and_no_other_customer_s(ledger: Ledger) -> None:
+    service = stand_in("inventory", ledger)
+    service(command("reserve"))
+    assert answered(service(lookup("reserve", order_id=OTHER_ORDER))).status == 404
+    assert answered(service(lookup("reserve", customer_id="another"))).status == 404
+
+
+def test_a_lookup_changes_nothing(ledger: Ledger) -> None:
+    service = stand_in("inventory", ledger)
+    service(lookup("reserve"))
+    assert list(all_entries(ledger)) == []
+    assert answered(service(command("reserve"))).status == 201
+
+
+def test_without_keys_each_command_is_an_effect_of_its_own(ledger: Ledger) -> None:
+    service = stand_in("inventory", ledger)
+    switch(service, idempotency_keys=False)
+    references = {
+        str(answered(service(request)).document["reference"])
+        for request in (command("reserve"), command("reserve"), keyless("reserve"))
+    }
+    assert len(references) == 3
+    assert {entry.reference for entry in ledger.entries(CUSTOMER, ORDER)} == references
+
+
+def test_without_keys_twenty_at_once_have_twenty_effects(ledger: Ledger) -> None:
+    service = stand_in("inventory", ledger)
+    switch(service, idempotency_keys=False)
+    with ThreadPoolExecutor(20) as threads:
+        list(threads.map(service, [command("reserve")] * 20))
+    assert len(ledger.entries(CUSTOMER, ORDER)) == 20
+
+
+def test_without_keys_a_lookup_finds_the_first_effect(ledger: Ledger) -> None:
+    clock = Clock()
+    service = stand_in("inventory", ledger, now_ms=clock)
+    switch(service, idempotency_keys=False)
+    first = answered(service(keyless("reserve")))
+    clock.now_ms += 1
+    service(keyless("reserve"))
+    assert answered(service(lookup("reserve"))).document == first.document
+
+
+def test_without_keys_an_effect_after_a_refusal_is_what_a_lookup_finds(ledger: Ledger) -> None:
+    clock = Clock()
+    service = stand_in("inventory", ledger, now_ms=clock)
+    switch(service, idempotency_keys=False, refuse_skus=["TEAPOT"])
+    assert answered(service(keyless("reserve"))).status == 409
+    clock.now_ms += 1
+    switch(service, idempotency_keys=False)
+    done = answered(service(keyless("reserve")))
+    found = answered(service(lookup("reserve")))
+    assert (found.status, found.document) == (200, done.document)
+
+
+def keyless(step: str) -> Request:
+    return post(PATHS[step], json.dumps(body_of(step)).encode(), {})
+
+
 @pytest.mark.parametrize(
     ("request_", "status", "code"),
     [
-        (Request("GET", "/reservations", {"x-api-key": API_KEY}), 405, "method_not_allowed"),
+        (Request("PUT", "/reservations", {"x-api-key": API_KEY}), 405, "method_not_allowed"),
         (Request("POST", "/health"), 405, "method_not_allowed"),
         (Request("DELETE", "/switches"), 405, "method_not_allowed"),
         (post("/shipments", b"{}", {"idempotency-key": "key"}), 404, "path_unknown"),
@@ -207,6 +295,12 @@ def test_books_that_do_not_add_up_are_not_kept(ledger: Ledger) -> None:
         (post("/reservations", b"{}", {"idempotency-key": "key"}), 422, "body_invalid"),
         (command("reserve", note="please"), 422, "body_invalid"),
         (command("reserve", key="key", order_id=ORDER + "\n"), 422, "body_invalid"),
+        (Request("GET", "/reservations"), 401, "api_key_wrong"),
+        (Request("GET", "/reservations", {"x-api-key": API_KEY}), 422, "query_invalid"),
+        (lookup("reserve", customer_id=""), 422, "query_invalid"),
+        (lookup("reserve", order_id=ORDER.upper()), 422, "query_invalid"),
+        (lookup("reserve", note="please"), 422, "query_invalid"),
+        (lookup("ship"), 404, "path_unknown"),
         (
             post("/reservations", b" " * (BODY_BYTES_MAX + 1), {"idempotency-key": "key"}),
             413,
@@ -250,6 +344,16 @@ def test_a_storage_that_fails_is_an_unknown_outcome_that_the_retry_settles() -> 
     assert (unknown.status, unknown.document["code"]) == (503, "unavailable")
     assert answered(service(command("reserve"))).status == 201
     assert len(ledger.entries(CUSTOMER, ORDER)) == 1
+
+
+class LedgerThatCannotBeRead(MemoryLedger):
+    def entries(self, customer_id: str, order_id: str) -> tuple[Entry, ...]:
+        raise LedgerUnavailableError("asleep")
+
+
+def test_a_storage_that_cannot_be_read_is_not_taken_for_an_empty_one() -> None:
+    service = stand_in("inventory", LedgerThatCannotBeRead())
+    assert answered(service(lookup("reserve"))).status == 503
 
 
 SENDINGS = st.tuples(

@@ -4,27 +4,13 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 import httpx
 import pytest
 
 from simulation.downstreams.ledger import Ledger, MemoryLedger, all_entries
-from simulation.downstreams.server import application, uvicorn_config
-from spillway.local.ports import listen, port_of
-from spillway.local.serving import serving
 from tests.simulation.downstreams.builders import PATHS, body_of, key_of
-
-API_KEYS = {"inventory": "key-i", "fulfilment": "key-f", "accounting": "key-a"}
-
-
-@contextmanager
-def served(ledgers: Mapping[str, Ledger]) -> Iterator[str]:
-    """The stand-ins on a port of their own: its URL."""
-    with listen(0) as listener:
-        port = port_of(listener)
-        with serving(uvicorn_config(application(ledgers, API_KEYS), port), listener):
-            yield f"http://127.0.0.1:{port}"
+from tests.simulation.downstreams.served import API_KEYS, served
 
 
 @pytest.fixture

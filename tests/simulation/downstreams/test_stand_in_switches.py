@@ -15,15 +15,17 @@ from tests.simulation.downstreams.builders import (
     Dice,
     answered,
     command,
+    lookup,
     stand_in,
     switch,
 )
 
-ALL_OFF = {
+AT_FIRST = {
     "latency_ms": 0,
     "error_rate": 0.0,
     "outage": False,
     "lose_answers_rate": 0.0,
+    "idempotency_keys": True,
     "refuse_rate": 0.0,
     "refuse_skus": (),
     "too_late": False,
@@ -39,16 +41,16 @@ def switches_of(service: StandIn) -> Response:
     return answered(service(Request("GET", "/switches", {"x-api-key": API_KEY})))
 
 
-def test_all_switches_are_off_at_first() -> None:
-    assert switches_of(stand_in("inventory")).document == ALL_OFF
+def test_at_first_nothing_goes_wrong() -> None:
+    assert switches_of(stand_in("inventory")).document == AT_FIRST
 
 
 def test_a_put_replaces_the_whole_set() -> None:
     service = stand_in("fulfilment")
     switch(service, outage=True, error_rate=0.25)
-    assert switch(service, too_late=True).document == {**ALL_OFF, "too_late": True}
-    assert switches_of(service).document == {**ALL_OFF, "too_late": True}
-    assert switch(service).document == ALL_OFF
+    assert switch(service, too_late=True).document == {**AT_FIRST, "too_late": True}
+    assert switches_of(service).document == {**AT_FIRST, "too_late": True}
+    assert switch(service).document == AT_FIRST
 
 
 @pytest.mark.parametrize(
@@ -63,6 +65,7 @@ def test_a_put_replaces_the_whole_set() -> None:
         ({"lose_answers_rate": -0.01}, 422, "switch_out_of_range"),
         ({"refuse_rate": "all"}, 422, "switch_out_of_range"),
         ({"outage": "yes"}, 422, "switch_out_of_range"),
+        ({"idempotency_keys": 0}, 422, "switch_out_of_range"),
         ({"refuse_skus": "TEAPOT"}, 422, "switch_out_of_range"),
         ({"refuse_skus": ["TEAPOT"] * 1001}, 422, "switch_out_of_range"),
         ({"dispatch_after_ms": -1}, 422, "switch_out_of_range"),
@@ -75,7 +78,7 @@ def test_a_wrong_switch_is_named_and_changes_nothing(body: object, status: int, 
     request = Request("PUT", "/switches", {"x-api-key": API_KEY}, json.dumps(body).encode())
     answer = answered(service(request))
     assert (answer.status, answer.document["code"]) == (status, code)
-    assert switches_of(service).document == {**ALL_OFF, "error_rate": 0.125}
+    assert switches_of(service).document == {**AT_FIRST, "error_rate": 0.125}
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT"])
@@ -89,6 +92,7 @@ def test_an_outage_stops_everything_but_health_and_switches() -> None:
     service = stand_in("inventory", ledger)
     switch(service, outage=True)
     assert answered(service(command("reserve"))).status == 503
+    assert answered(service(lookup("reserve"))).status == 503
     assert answered(service(Request("GET", "/nowhere"))).status == 503
     assert answered(service(Request("GET", "/health"))).status == 200
     assert list(all_entries(ledger)) == []
@@ -103,9 +107,11 @@ def test_an_error_comes_before_any_effect_and_as_often_as_the_rate_says() -> Non
     switch(service, error_rate=0.3)
     dice.value = 0.29
     assert answered(service(command("reserve"))).status == 503
+    assert answered(service(lookup("reserve"))).status == 503
     assert list(all_entries(ledger)) == []
     dice.value = 0.3
     assert answered(service(command("reserve"))).status == 201
+    assert answered(service(lookup("reserve"))).status == 200
 
 
 def test_a_lost_answer_leaves_its_effect_and_is_heard_by_the_retry() -> None:
@@ -115,6 +121,7 @@ def test_a_lost_answer_leaves_its_effect_and_is_heard_by_the_retry() -> None:
     switch(service, lose_answers_rate=0.5)
     assert service(command("reserve")) is None
     (lost,) = ledger.entries(CUSTOMER, ORDER)
+    assert service(lookup("reserve")) is None
     dice.value = 0.9
     assert answered(service(command("reserve"))).document == {"reference": lost.reference}
     assert ledger.entries(CUSTOMER, ORDER) == (lost,)
@@ -125,6 +132,7 @@ def test_only_an_answer_that_tells_of_a_record_can_be_lost() -> None:
     switch(service, lose_answers_rate=1)
     assert answered(service(command("reserve", lines=[]))).status == 422
     assert answered(service(command("release"))).status == 422
+    assert answered(service(lookup("reserve"))).status == 404
 
 
 @pytest.mark.parametrize(
@@ -211,5 +219,6 @@ def test_latency_holds_commands_back_and_nothing_else() -> None:
     service = stand_in("inventory")
     switch(service, latency_ms=250)
     assert service.delay_ms(command("reserve")) == 250
+    assert service.delay_ms(lookup("reserve")) == 250
     assert service.delay_ms(Request("GET", "/health")) == 0
     assert service.delay_ms(Request("GET", "/switches")) == 0

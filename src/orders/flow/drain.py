@@ -1,0 +1,33 @@
+"""drain: bring an order that overflowed into the table.
+
+Promise: `acknowledged_is_durable`. The customer was told that the order is stored, so it is either
+placed, or, when its id turns out to hold another order, put where a person sees it: never silently
+away.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from orders.domain.order import AcceptedOrder
+from orders.failures import PermanentFailure
+from orders.ports import Orders
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    orders: Orders
+
+    def drain(self, accepted: AcceptedOrder) -> Literal["placed", "there"]:
+        """Place the order as intake would have, with the time at which it was accepted.
+
+        It is not checked again: it was checked when it was accepted, and its id may have grown old
+        in the queue. Raises TransientFailure to be called again, PermanentFailure for a clash.
+        """
+        there = self.orders.place(accepted)
+        if there is None:
+            return "placed"
+        if there.digest == accepted.digest:
+            return "there"
+        raise PermanentFailure("the order id already holds another order")

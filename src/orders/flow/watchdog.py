@@ -1,0 +1,66 @@
+"""watchdog: look at an order some time after it was taken, and see to it that it settles.
+
+Promise: `always_settles`. Everything before this keeps it already: what is owed lies in a queue
+that tries for a day. This is for what nobody thought of: a message lost to a purged queue, a
+deployment that forgot a permission, a bug since mended.
+
+What is owed is sent again only to a downstream for which nothing waits. Where commands wait or are
+being tried, this order's is among them, and another copy would only multiply messages, most of all
+in an outage; where dead letters lie, a person must look first, and redrives them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from orders.domain import events, saga
+from orders.domain.saga import DOWNSTREAM_OF, Step
+from orders.ports import Backlogs, Command, Commands, Events, Orders, Progress, Watch, Watches
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was found. `owed`: the steps still owed; `sent`: those of them that were sent again.
+
+    settled  nothing is owed
+    stuck    something is: the order will be looked at again
+    gone     there is no such order (it was erased)
+    """
+
+    result: Literal["settled", "stuck", "gone"]
+    owed: Sequence[Step] = ()
+    sent: Sequence[Step] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Watchdog:
+    orders: Orders
+    backlogs: Backlogs
+    commands: Commands
+    events: Events
+    watches: Watches
+
+    def check(self, watch: Watch) -> Checked:
+        """Raises TransientFailure to be called again with the same watch."""
+        progress = self.orders.progress(watch.key)
+        if progress is None:
+            return Checked("gone")
+        if watch.insist:
+            order = progress.order
+            self.events.publish(events.all_true(order.key, order.accepted_at, progress.facts))
+        owed = sorted(saga.owed(progress.facts))
+        if not owed:
+            return Checked("settled")
+        sent = [step for step in owed if watch.insist or self._is_lost(step)]
+        self.commands.send([_command(progress, step) for step in sent])
+        self.watches.set([Watch(watch.key)])
+        return Checked("stuck", owed, sent)
+
+    def _is_lost(self, step: Step) -> bool:
+        return self.backlogs.is_empty(DOWNSTREAM_OF[step])
+
+
+def _command(progress: Progress, step: Step) -> Command:
+    return Command(progress.order.key, step, progress.order.order)

@@ -1,0 +1,55 @@
+"""The watchdog's batches."""
+
+from __future__ import annotations
+
+from orders.aws.messages import watch_message_of
+from orders.domain.saga import Step
+from orders.flow.watchdog import Watchdog
+from orders.handlers.watchdog import handle
+from orders.ports import Watch
+from orders.wiring import WatchdogParts
+from simulation.world.outside import (
+    MemoryBacklogs,
+    MemoryCommands,
+    MemoryEvents,
+    MemoryInbox,
+    MemoryLog,
+    MemoryWatches,
+    SetClock,
+)
+from simulation.world.table import MemoryOrders
+from tests.builders import NOW, accepted
+from tests.orders.handlers.test_deliver import record
+
+
+class Bench:
+    def __init__(self) -> None:
+        self.orders, self.commands, self.log = MemoryOrders(), MemoryCommands(), MemoryLog()
+        self.inbox = MemoryInbox()
+        watchdog = Watchdog(
+            self.orders, MemoryBacklogs(), self.commands, MemoryEvents(), MemoryWatches()
+        )
+        self.parts = WatchdogParts(watchdog, self.inbox, SetClock(NOW), self.log)
+
+
+def test_a_stuck_order_is_sent_again_and_a_poison_message_is_set_aside() -> None:
+    bench = Bench()
+    order = accepted()
+    bench.orders.place(order)
+    messages = [record("[]", name="poison"), record(watch_message_of(Watch(order.key)))]
+    assert handle({"Records": messages}, bench.parts) == {"batchItemFailures": []}
+    assert bench.inbox.dead_letters == [("[]", "not a watch: ValidationError")]
+    assert [command.step for command in bench.commands.sent] == [Step.RESERVE]
+    stuck = bench.log.lines[1]
+    assert (stuck["outcome"], stuck["owed"], stuck["sent"]) == ("stuck", ["reserve"], ["reserve"])
+
+
+def test_a_watch_that_fails_comes_again() -> None:
+    bench = Bench()
+    order = accepted()
+    bench.orders.place(order)
+    bench.commands.failing = True
+    message = record(watch_message_of(Watch(order.key)), name="m1")
+    assert handle({"Records": [message]}, bench.parts) == {
+        "batchItemFailures": [{"itemIdentifier": "m1"}]
+    }

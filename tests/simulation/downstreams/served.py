@@ -1,0 +1,20 @@
+"""The stand-ins over HTTP, for a test."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from simulation.downstreams.ledger import Ledger
+from simulation.downstreams.server import application, uvicorn_config
+from spillway.local.ports import listen, port_of
+from spillway.local.serving import serving
+
+API_KEYS = {"inventory": "key-i", "fulfilment": "key-f", "accounting": "key-a"}
+
+
+@contextmanager
+def served(ledgers: Mapping[str, Ledger]) -> Iterator[str]:
+    """The stand-ins on a port of their own: its URL."""
+    with listen(0) as listener:
+        port = port_of(listener)
+        with serving(uvicorn_config(application(ledgers, API_KEYS), port), listener):
+            yield f"http://127.0.0.1:{port}"

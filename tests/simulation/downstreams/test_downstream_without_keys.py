@@ -1,0 +1,98 @@
+"""Spillway's adapter against a downstream that has no idempotency keys, over real HTTP: an answer is
+lost, and the command comes again."""
+
+from collections.abc import Iterator, Mapping
+
+import httpx
+import pytest
+import urllib3
+
+from orders.domain.order import OrderKey
+from orders.domain.saga import DOWNSTREAM_OF, Outcome, Step
+from orders.downstream import REQUEST_OF
+from orders.downstream.http import HttpDownstream
+from orders.failures import TransientFailure
+from orders.ports import Command
+from simulation.downstreams.ledger import Entry, Ledger, MemoryLedger
+from simulation.world.outside import SetClock
+from tests.builders import CUSTOMER, NOW, an_order, order_id
+from tests.simulation.downstreams.served import API_KEYS, served
+
+UNDOES = {
+    Step.RELEASE: Step.RESERVE,
+    Step.CANCEL_SHIPMENT: Step.SHIP,
+    Step.RECALL_SHIPMENT: Step.SHIP,
+}
+
+
+class Bench:
+    """The downstream that does one step of one order, without keys, and the adapter to it."""
+
+    def __init__(self, url: str, ledgers: Mapping[str, Ledger], step: Step) -> None:
+        self._name = DOWNSTREAM_OF[step]
+        self._url = f"{url}/{self._name}"
+        self._ledger = ledgers[self._name]
+        self._command = Command(OrderKey(CUSTOMER, order_id()), step, an_order())
+        self.switch()
+        if step in UNDOES:
+            self._adapter(look_up_first=False).perform(
+                Command(self._command.key, UNDOES[step], an_order())
+            )
+
+    def switch(self, **switches: object) -> None:
+        httpx.put(
+            f"{self._url}/switches",
+            json={"idempotency_keys": False, **switches},
+            headers={"x-api-key": API_KEYS[self._name]},
+            trust_env=False,
+        ).raise_for_status()
+
+    def perform(self, *, look_up_first: bool) -> Outcome:
+        return self._adapter(look_up_first).perform(self._command)
+
+    def effects(self) -> list[Entry]:
+        key = self._command.key
+        entries = self._ledger.entries(key.customer_id, key.order_id)
+        return [entry for entry in entries if entry.step == self._command.step]
+
+    def _adapter(self, look_up_first: bool) -> HttpDownstream:
+        def authorise(
+            _method: str, _url: str, headers: Mapping[str, str], _body: bytes
+        ) -> dict[str, str]:
+            return {**headers, "x-api-key": API_KEYS[self._name]}
+
+        return HttpDownstream(
+            request_of=REQUEST_OF[self._name],
+            url=self._url,
+            pool=urllib3.PoolManager(timeout=5.0),
+            authorise=authorise,
+            clock=SetClock(NOW),
+            look_up_first=look_up_first,
+        )
+
+
+@pytest.fixture(params=list(Step))
+def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
+    ledgers = {name: MemoryLedger() for name in API_KEYS}
+    with served(ledgers) as url:
+        yield Bench(url, ledgers, request.param)
+
+
+@pytest.mark.parametrize(
+    ("look_up_first", "effects"),
+    [
+        pytest.param(False, 2, id="asked again: the accident"),
+        pytest.param(True, 1, id="looked up first"),
+    ],
+)
+def test_a_lost_answer_is_a_second_effect_unless_it_is_looked_up(
+    bench: Bench, look_up_first: bool, effects: int
+) -> None:
+    bench.switch(lose_answers_rate=1)
+    with pytest.raises(TransientFailure, match="POST .*: ProtocolError"):
+        bench.perform(look_up_first=look_up_first)
+    bench.switch()
+    outcome = bench.perform(look_up_first=look_up_first)
+    assert outcome.done
+    assert len(bench.effects()) == effects
+    assert outcome.reference in {effect.reference for effect in bench.effects()}
