@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from infra.stage import Stage
 
 BATCH_SIZE = 10
-#: The least that Lambda offers. Each places one order after the other, which makes some hundred
-#: writes a second together, where the smallest table takes 4,000: live orders come first.
+#: The least that Lambda offers. Each places one order after the other: a few hundred a second
+#: together, where the smallest table takes 4,000. Live orders come first.
 CONCURRENCY_MAX = 2
 
 
