@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import msgspec
 import pytest
@@ -14,7 +15,7 @@ from jsonschema import Draft202012Validator
 from orders.domain.order import OrderKey
 from orders.domain.saga import DOWNSTREAM_OF, REFUSABLE, Step
 from orders.downstream import REQUEST_OF
-from orders.downstream.http import idempotency_key
+from orders.downstream.http import NOTHING_ON_RECORD, idempotency_key, lookup_query
 from orders.ports import Command
 from tests.builders import CUSTOMER, an_order, order_id
 
@@ -28,9 +29,9 @@ def contract(step: Step) -> dict[str, Any]:
     return document
 
 
-def operation(step: Step) -> dict[str, Any]:
+def operation(step: Step, method: str = "post") -> dict[str, Any]:
     path = REQUEST_OF[DOWNSTREAM_OF[step]](command(step)).path
-    described: dict[str, Any] = contract(step)["paths"][path]["post"]
+    described: dict[str, Any] = contract(step)["paths"][path][method]
     return described
 
 
@@ -69,5 +70,32 @@ def test_each_idempotency_key_is_as_the_contract_has_it(step: Step) -> None:
 
 
 @pytest.mark.parametrize("step", list(Step))
-def test_a_step_may_be_refused_where_the_contract_says_so_and_nowhere_else(step: Step) -> None:
-    assert ("409" in operation(step)["responses"]) == (step in REFUSABLE)
+def test_each_lookup_is_as_the_contract_has_it(step: Step) -> None:
+    components = contract(step)["components"]
+    asked = dict(parse_qsl(lookup_query(command(step)).removeprefix("?"), strict_parsing=True))
+    parameters = [
+        components["parameters"][parameter["$ref"].rsplit("/", 1)[1]]
+        for parameter in operation(step, "get")["parameters"]
+    ]
+    assert {parameter["name"] for parameter in parameters} == set(asked)
+    for parameter in parameters:
+        schema = {**parameter["schema"], "components": components}
+        Draft202012Validator(schema).validate(asked[parameter["name"]])
+
+
+@pytest.mark.parametrize("step", list(Step))
+def test_a_lookup_finds_nothing_under_the_code_that_spillway_knows(step: Step) -> None:
+    nothing = contract(step)["components"]["responses"]["NothingOnRecord"]
+    assert operation(step, "get")["responses"]["404"] == {
+        "$ref": "#/components/responses/NothingOnRecord"
+    }
+    example = nothing["content"]["application/problem+json"]["example"]
+    assert example["code"] == NOTHING_ON_RECORD
+
+
+@pytest.mark.parametrize("method", ["post", "get"])
+@pytest.mark.parametrize("step", list(Step))
+def test_a_step_may_be_refused_where_the_contract_says_so_and_nowhere_else(
+    step: Step, method: str
+) -> None:
+    assert ("409" in operation(step, method)["responses"]) == (step in REFUSABLE)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -49,6 +48,7 @@ class Server:
         self.to_lookup = Answer(404, b'{"code":"nothing_on_record"}')
         self.asked: list[Asked] = []
         self.connections = 0
+        self.closing = threading.Event()
         server = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -67,8 +67,7 @@ class Server:
 
             def answer(self, answer: Answer, body: Any) -> None:
                 server.asked.append(Asked(self.command, self.path, dict(self.headers), body))
-                time.sleep(answer.wait_seconds)
-                if answer.hang_up:
+                if server.closing.wait(answer.wait_seconds) or answer.hang_up:
                     self.close_connection = True
                     return
                 self.send_response(answer.status)
@@ -83,10 +82,11 @@ class Server:
 
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._http.server_port}"
-        # It looks so often whether it is to stop: at its usual 0.5 s that is what a test would take.
+        # How often it looks whether it is to stop: at the usual 0.5 s most of a test would be that.
         threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()
 
     def close(self) -> None:
+        self.closing.set()
         self._http.shutdown()
         self._http.server_close()
 

@@ -38,7 +38,9 @@ class Bench:
 def test_a_settled_order_is_left_alone() -> None:
     bench = Bench(Step.RESERVE, Step.SHIP, Step.POST)
     assert bench.watchdog.check(Watch(bench.key)) == Checked("settled")
-    assert not (bench.commands.sent or bench.watches.pending or bench.events.published)
+    assert not bench.commands.sent
+    assert not bench.watches.pending
+    assert not bench.events.published
 
 
 def test_what_is_owed_and_waits_nowhere_is_sent_again_and_looked_at_again() -> None:

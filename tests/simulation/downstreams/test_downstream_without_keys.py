@@ -1,7 +1,9 @@
-"""Spillway's adapter against a downstream that has no idempotency keys, over real HTTP: an answer is
+"""Spillway's adapter against a downstream without idempotency keys, over real HTTP: an answer is
 lost, and the command comes again."""
 
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -39,10 +41,10 @@ class Bench:
                 Command(self._command.key, UNDOES[step], an_order())
             )
 
-    def switch(self, **switches: object) -> None:
+    def switch(self, *, idempotency_keys: bool = False, **switches: object) -> None:
         httpx.put(
             f"{self._url}/switches",
-            json={"idempotency_keys": False, **switches},
+            json={"idempotency_keys": idempotency_keys, **switches},
             headers={"x-api-key": API_KEYS[self._name]},
             trust_env=False,
         ).raise_for_status()
@@ -50,15 +52,26 @@ class Bench:
     def perform(self, *, look_up_first: bool) -> Outcome:
         return self._adapter(look_up_first).perform(self._command)
 
+    def perform_twice_at_once(self) -> None:
+        """Two copies, of which neither gives its command before both have looked."""
+        both_have_looked = threading.Barrier(2, timeout=5)
+        adapter = self._adapter(look_up_first=True, before_command=both_have_looked.wait)
+        with ThreadPoolExecutor(2) as threads:
+            list(threads.map(adapter.perform, [self._command] * 2))
+
     def effects(self) -> list[Entry]:
         key = self._command.key
         entries = self._ledger.entries(key.customer_id, key.order_id)
         return [entry for entry in entries if entry.step == self._command.step]
 
-    def _adapter(self, look_up_first: bool) -> HttpDownstream:
+    def _adapter(
+        self, look_up_first: bool, before_command: Callable[[], object] = lambda: None
+    ) -> HttpDownstream:
         def authorise(
-            _method: str, _url: str, headers: Mapping[str, str], _body: bytes
+            method: str, _url: str, headers: Mapping[str, str], _body: bytes
         ) -> dict[str, str]:
+            if method == "POST":
+                before_command()
             return {**headers, "x-api-key": API_KEYS[self._name]}
 
         return HttpDownstream(
@@ -89,10 +102,26 @@ def test_a_lost_answer_is_a_second_effect_unless_it_is_looked_up(
     bench: Bench, look_up_first: bool, effects: int
 ) -> None:
     bench.switch(lose_answers_rate=1)
-    with pytest.raises(TransientFailure, match="POST .*: ProtocolError"):
+    with pytest.raises(TransientFailure, match=r"^POST .*: ProtocolError$"):
         bench.perform(look_up_first=look_up_first)
     bench.switch()
     outcome = bench.perform(look_up_first=look_up_first)
     assert outcome.done
     assert len(bench.effects()) == effects
     assert outcome.reference in {effect.reference for effect in bench.effects()}
+
+
+@pytest.mark.parametrize("bench", [Step.RESERVE], indirect=True)
+@pytest.mark.parametrize(
+    ("idempotency_keys", "effects"),
+    [
+        pytest.param(False, 2, id="what a lookup can't prevent"),
+        pytest.param(True, 1, id="and a key can"),
+    ],
+)
+def test_two_copies_that_look_at_the_same_moment_are_kept_apart_by_a_key_only(
+    bench: Bench, idempotency_keys: bool, effects: int
+) -> None:
+    bench.switch(idempotency_keys=idempotency_keys)
+    bench.perform_twice_at_once()
+    assert len(bench.effects()) == effects

@@ -3,7 +3,7 @@ answer, and the same idea of a good body."""
 
 import copy
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from tests.simulation.downstreams.builders import (
     body_of,
     command,
     key_of,
+    lookup,
     post,
     stand_in,
     switch,
@@ -32,6 +33,8 @@ from tests.simulation.downstreams.builders import (
 CONTRACTS = Path(__file__).parents[3] / "docs" / "contracts"
 DOWNSTREAMS = sorted(COMMANDS)
 STEPS = sorted(DOWNSTREAM_OF)
+#: A command of each step, and a lookup of what became of it.
+OPERATIONS = [(step, method) for step in STEPS for method in ("post", "get")]
 REFUSALS: Mapping[str, Mapping[str, object]] = {
     "reserve": {"refuse_skus": ["TEAPOT"]},
     "ship": {"refuse_rate": 1},
@@ -50,13 +53,14 @@ def test_a_contract_is_valid_openapi(downstream: str) -> None:
 
 @pytest.mark.parametrize("downstream", DOWNSTREAMS)
 def test_a_contract_has_the_operations_of_its_stand_in_and_no_other(downstream: str) -> None:
-    assert DOCUMENTS[downstream]["paths"].keys() == COMMANDS[downstream].keys()
+    paths = DOCUMENTS[downstream]["paths"]
+    assert paths.keys() == COMMANDS[downstream].keys()
+    assert {method for path in paths.values() for method in path} == {"post", "get"}
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_every_operation_needs_an_idempotency_key(step: str) -> None:
-    (parameter,) = operation_of(step)["parameters"]
-    resolved = resolve(step, parameter)
+def test_every_command_needs_an_idempotency_key(step: str) -> None:
+    (resolved,) = parameters_of(step, "post")
     assert (resolved["name"], resolved["in"], resolved["required"]) == (
         "Idempotency-Key",
         "header",
@@ -66,15 +70,35 @@ def test_every_operation_needs_an_idempotency_key(step: str) -> None:
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_the_stand_in_gives_every_answer_of_the_contract_and_no_other(step: str) -> None:
-    given_codes = {(answer.status, answer.document.get("code")) for answer in every_answer(step)}
-    assert given_codes == promised_codes(step)
+def test_the_lookup_in_the_contract_finds_the_command_in_the_contract(step: str) -> None:
+    service = ready_for(step)
+    example = request_of(step)["example"]
+    if step in UNDOES:
+        service(
+            command(UNDOES[step], order_id=example["order_id"], customer_id=example["customer_id"])
+        )
+    done = send(service, step, example)
+    for parameter in parameters_of(step, "get"):
+        assert (parameter["in"], parameter["required"]) == ("query", True)
+        assert faults(step, parameter["schema"], parameter["example"]) == []
+    query = {parameter["name"]: parameter["example"] for parameter in parameters_of(step, "get")}
+    found = answered(service(lookup(step, **query)))
+    assert (found.status, found.document) == (200, done.document)
 
 
-@pytest.mark.parametrize("step", STEPS)
-def test_every_answer_of_the_stand_in_fits_the_contract(step: str) -> None:
-    for answer in every_answer(step):
-        contract = answer_of(step, answer.status)
+@pytest.mark.parametrize(("step", "method"), OPERATIONS)
+def test_the_stand_in_gives_every_answer_of_the_contract_and_no_other(
+    step: str, method: str
+) -> None:
+    answers = EVERY_ANSWER[method](step)
+    given_codes = {(answer.status, answer.document.get("code")) for answer in answers}
+    assert given_codes == promised_codes(step, method)
+
+
+@pytest.mark.parametrize(("step", "method"), OPERATIONS)
+def test_every_answer_of_the_stand_in_fits_the_contract(step: str, method: str) -> None:
+    for answer in EVERY_ANSWER[method](step):
+        contract = answer_of(step, method, answer.status)
         (media_type,) = contract["content"]
         assert answer.media_type == media_type
         schema = contract["content"][media_type]["schema"]
@@ -83,10 +107,10 @@ def test_every_answer_of_the_stand_in_fits_the_contract(step: str) -> None:
             assert faults(step, header["schema"], answer.headers[name.lower()]) == []
 
 
-@pytest.mark.parametrize("step", STEPS)
-def test_every_answer_in_the_contract_has_examples_that_fit_it(step: str) -> None:
-    for status in operation_of(step)["responses"]:
-        for content in answer_of(step, int(status))["content"].values():
+@pytest.mark.parametrize(("step", "method"), OPERATIONS)
+def test_every_answer_in_the_contract_has_examples_that_fit_it(step: str, method: str) -> None:
+    for status in operation_of(step, method)["responses"]:
+        for content in answer_of(step, method, int(status))["content"].values():
             shown = list(examples(content))
             assert shown
             for example in shown:
@@ -120,22 +144,26 @@ def test_contract_and_stand_in_agree_on_what_a_good_body_is(step: str, data: st.
 # What the contract says.
 
 
-def operation_of(step: str) -> Any:
-    return DOCUMENTS[DOWNSTREAM_OF[step]]["paths"][PATHS[step]]["post"]
+def operation_of(step: str, method: str) -> Any:
+    return DOCUMENTS[DOWNSTREAM_OF[step]]["paths"][PATHS[step]][method]
+
+
+def parameters_of(step: str, method: str) -> list[Any]:
+    return [resolve(step, parameter) for parameter in operation_of(step, method)["parameters"]]
 
 
 def request_of(step: str) -> Any:
-    return operation_of(step)["requestBody"]["content"]["application/json"]
+    return operation_of(step, "post")["requestBody"]["content"]["application/json"]
 
 
-def answer_of(step: str, status: int) -> Any:
-    return resolve(step, operation_of(step)["responses"][str(status)])
+def answer_of(step: str, method: str, status: int) -> Any:
+    return resolve(step, operation_of(step, method)["responses"][str(status)])
 
 
-def promised_codes(step: str) -> set[tuple[int, str | None]]:
+def promised_codes(step: str, method: str) -> set[tuple[int, str | None]]:
     promised: set[tuple[int, str | None]] = set()
-    for status in operation_of(step)["responses"]:
-        for content in answer_of(step, int(status))["content"].values():
+    for status in operation_of(step, method)["responses"]:
+        for content in answer_of(step, method, int(status))["content"].values():
             promised |= {(int(status), code) for code in codes(content["schema"])}
     return promised
 
@@ -174,8 +202,7 @@ def faults(step: str, schema: Any, document: object) -> list[str]:
 # What the stand-in does.
 
 
-def every_answer(step: str) -> list[Response]:
-    """All that a stand-in can say to one step."""
+def every_answer_to_a_command(step: str) -> list[Response]:
     key = {"idempotency-key": "key"}
     path = PATHS[step]
     ready = ready_for(step)
@@ -198,6 +225,35 @@ def every_answer(step: str) -> list[Response]:
     if step == "post":
         answers.append(ready(command(step, key="other", total=1)))
     return [answered(answer) for answer in answers]
+
+
+def every_answer_to_a_lookup(step: str) -> list[Response]:
+    ready = ready_for(step)
+    answers = [
+        ready(lookup(step)),
+        ready(lookup(step, order_id="none")),
+        ready(Request("GET", PATHS[step])),
+        ready_for(step, error_rate=1)(lookup(step)),
+        ready_for(step, outage=True)(lookup(step)),
+        after_command(step)(lookup(step)),
+    ]
+    if step in REFUSALS:
+        answers.append(after_command(step, **REFUSALS[step])(lookup(step)))
+    return [answered(answer) for answer in answers]
+
+
+#: All that a stand-in can say to one step, by method.
+EVERY_ANSWER: Mapping[str, Callable[[str], list[Response]]] = {
+    "post": every_answer_to_a_command,
+    "get": every_answer_to_a_lookup,
+}
+
+
+def after_command(step: str, **switches: object) -> StandIn:
+    """A stand-in that has attended to the step, with these switches on."""
+    service = ready_for(step, **switches)
+    service(command(step))
+    return service
 
 
 def ready_for(step: str, **switches: object) -> StandIn:
