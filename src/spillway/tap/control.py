@@ -1,0 +1,87 @@
+"""The control of the tap over HTTP, beside the traffic under a path that no AWS service has.
+
+| request | what it does | answer |
+| --- | --- | --- |
+| GET /_tap/rules | | {"rules": [rule with id and fired]} |
+| PUT /_tap/rules [rule] | replaces all rules | the same |
+| POST /_tap/rules rule | adds one | the rule with id and fired |
+| DELETE /_tap/rules/ID | takes one out | what became of it |
+| GET /_tap/counts | | {"series": [series]} |
+| POST /_tap/reset | no rules, all counts zero | {} |
+
+Every request needs the token in ``x-tap-token``: no other site's page can send that header without
+asking first, and a name that resolves to the loopback interface does not know it.
+"""
+
+import hmac
+import time
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from spillway.tap.counts import Tally
+from spillway.tap.messages import Answer, Request, answer_of
+from spillway.tap.rules import RuleError, Rules
+
+PREFIX = "/_tap/"
+TOKEN_HEADER = "x-tap-token"  # noqa: S105
+
+
+@dataclass
+class Control:
+    """The rules and the counts of one tap, and who may touch them."""
+
+    token: str
+    rules: Rules = field(default_factory=Rules)
+    tally: Tally = field(default_factory=Tally)
+
+    def answer(self, request: Request) -> Answer:
+        """Do what a control request asks, or answer with a problem document (RFC 9457)."""
+        token = request.headers.get(TOKEN_HEADER, "")
+        if not hmac.compare_digest(token.encode(), self.token.encode()):
+            return _problem(HTTPStatus.FORBIDDEN, f"The tap's token is needed in {TOKEN_HEADER}.")
+        try:
+            return self._done(request)
+        except RuleError as error:
+            return _problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
+
+    def _done(self, request: Request) -> Answer:
+        now = time.monotonic()
+        match request.method, *request.path.removeprefix(PREFIX).split("/"):
+            case "GET", "rules":
+                return _ok(self._all_rules())
+            case "PUT", "rules":
+                self.rules.replace(request.body, now)
+                return _ok(self._all_rules())
+            case "POST", "rules":
+                return _ok(self.rules.add(request.body, now).to_json())
+            case "DELETE", "rules", id_ if id_.isdecimal():
+                return self._removed(int(id_))
+            case "GET", "counts":
+                return _ok({"series": self.tally.to_json()})
+            case "POST", "reset":
+                self.rules.clear()
+                self.tally.clear()
+                return _ok({})
+        return _problem(HTTPStatus.NOT_FOUND, f"The tap has no {request.method} {request.path}.")
+
+    def _all_rules(self) -> dict[str, Any]:
+        return {"rules": self.rules.to_json()}
+
+    def _removed(self, id_: int) -> Answer:
+        removed = self.rules.remove(id_)
+        if removed is None:
+            return _problem(HTTPStatus.NOT_FOUND, f"There is no rule {id_}.")
+        return _ok(removed.to_json())
+
+
+def _ok(content: object) -> Answer:
+    return answer_of(200, "OK", "application/json", msgspec.json.encode(content))
+
+
+def _problem(status: HTTPStatus, detail: str) -> Answer:
+    content = {"title": status.phrase, "status": status.value, "detail": detail}
+    body = msgspec.json.encode(content)
+    return answer_of(status, status.phrase, "application/problem+json", body)
