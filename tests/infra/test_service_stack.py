@@ -170,7 +170,8 @@ def test_a_function_is_told_all_that_it_reads_and_nothing_else(
 ) -> None:
     environment = environment_of(dev, function)
     read(environment)
-    assert set(environment) == environment.asked
+    assert set(environment) == environment.asked | {"AWS_SDK_UA_APP_ID"}
+    assert environment["AWS_SDK_UA_APP_ID"] == function
 
 
 @pytest.mark.parametrize("downstream", DOWNSTREAMS)

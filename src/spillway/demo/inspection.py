@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -68,10 +68,12 @@ async def probe(client: Client, placed: Sequence[Placed]) -> AsyncIterator[Probe
             yield Probe(asked, order.key, by_owner, reply.status)
 
 
-def come_to_rest(stack: Stack, seen: Seen, *, private: bool) -> None:
+def come_to_rest(
+    stack: Stack, seen: Seen, *, private: bool, seconds_max: float = REST_MAX_SECONDS
+) -> None:
     """Look until nothing moves, or for long enough to say that it does not stop."""
     sqs, logs = stack.client("sqs"), stack.client("logs")
-    deadline = time.monotonic() + REST_MAX_SECONDS
+    deadline = time.monotonic() + seconds_max
     while True:
         since = time.time_ns() // 1_000_000
         time.sleep(QUIET_SECONDS)
@@ -98,7 +100,8 @@ def read_tables(stack: Stack, done: Run, *, private: bool) -> None:
     done.effects = effects
 
 
-def judge_run(done: Run, seen: Seen) -> None:
+def judge_run(done: Run, seen: Seen, more: Iterable[Violation] = ()) -> None:
+    """Set the verdict on each promise. `more` is what the run itself has found broken."""
     acknowledgements = [order.acknowledgement() for order in done.placed]
     owner_of = {order.key.order_id: order.key.customer_id for order in done.placed}
     violations = [
@@ -106,6 +109,7 @@ def judge_run(done: Run, seen: Seen) -> None:
         *judge_access(seen.probes),
         *judge_history(seen.histories, owner_of),
         *_restless(seen),
+        *more,
     ]
     evidence = _evidence(done, seen)
     outage = done.outage

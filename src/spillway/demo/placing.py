@@ -93,6 +93,19 @@ class Checkout:
             for _ in range(self.clients):
                 customers.create_task(self._shop(numbered, placed, later))
 
+    async def place_at(
+        self, per_second: float, drafts: Iterable[Draft], placed: list[Placed]
+    ) -> None:
+        """Place all at this rate, however many of those before are still waiting for an answer.
+
+        `clients` does not count here: a crowd does not queue up because the shop is slow.
+        """
+        began = time.monotonic()
+        async with asyncio.TaskGroup() as later, asyncio.TaskGroup() as customers:
+            for number, draft in enumerate(drafts):
+                await self.client.sleep(max(0.0, began + number / per_second - time.monotonic()))
+                customers.create_task(self._serve(number, draft, placed, later))
+
     async def _shop(
         self,
         numbered: Iterator[tuple[int, Draft]],
@@ -100,17 +113,22 @@ class Checkout:
         later: asyncio.TaskGroup,
     ) -> None:
         for number, draft in numbered:
-            if sum(order.unanswered for order in placed) >= UNANSWERED_MAX:
-                return
-            order = self._prepared(draft)
-            placed.append(order)
-            await self._send(order)
-            wait = self.cancel_after.get(number)
-            if order.acknowledged and wait is not None:
-                # A customer who thinks it over does not keep the next one waiting.
-                later.create_task(self._cancel(order, wait))
-            else:
-                self._close(order)
+            await self._serve(number, draft, placed, later)
+
+    async def _serve(
+        self, number: int, draft: Draft, placed: list[Placed], later: asyncio.TaskGroup
+    ) -> None:
+        if sum(order.unanswered for order in placed) >= UNANSWERED_MAX:
+            return
+        order = self._prepared(draft)
+        placed.append(order)
+        await self._send(order)
+        wait = self.cancel_after.get(number)
+        if order.acknowledged and wait is not None:
+            # A customer who thinks it over does not keep the next one waiting.
+            later.create_task(self._cancel(order, wait))
+        else:
+            self._close(order)
 
     def _prepared(self, draft: Draft) -> Placed:
         now = time.time_ns() // 1_000_000

@@ -78,7 +78,7 @@ def show(run: Run, console: Console) -> None:
     if run.plan.sales is not None:
         console.print(_file_panel(run.plan.sales))
     console.print(_latencies(run))
-    console.print(_promises_panel(run))
+    console.print(promises_panel(run))
     console.print(_last_line(run))
 
 
@@ -215,7 +215,7 @@ def _file_panel(sales: Sales) -> Panel:
         table.add_row(
             f"{len(sales.cancellations):,}",
             "cancellations",
-            "of an earlier sale of these goods to this customer",
+            "of an earlier sale to the customer",
         )
     for reason, count in sales.unmatched_by_reason().most_common():
         first = next(out for out in sales.unmatched if out.reason == reason)
@@ -267,7 +267,8 @@ def _percentiles(seconds: Sequence[float]) -> str:
     )
 
 
-def _promises_panel(run: Run) -> Panel:
+def promises_panel(run: Run) -> Panel:
+    """The verdict on each promise, with what it rests on and examples of what broke it."""
     table = Table.grid(padding=(0, 2))
     for verdict in run.promises.values():
         mark = Text("✔", "green") if verdict.held else Text("✘", "bold red")

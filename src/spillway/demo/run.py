@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Literal, Protocol
 
 import httpx
@@ -55,20 +55,27 @@ def run(stack: Stack, plan: Plan, watcher: Watcher, *, private: bool) -> Run:
 
     SpillwayError: the stack went away meanwhile.
     """
-    try:
+    with told_when_gone():
         return _run(stack, plan, watcher, private=private)
+
+
+@contextmanager
+def told_when_gone() -> Iterator[None]:
+    """SpillwayError, and nothing else, when the stack goes away during the block."""
+    try:
+        yield
     except (*_STACK_GONE, ExceptionGroup) as error:
         if isinstance(error, ExceptionGroup) and error.split(_STACK_GONE)[1] is not None:
             raise  # Something else went wrong too, and that is a bug.
         raise SpillwayError(
-            "The stack stopped answering in the middle of the run: start the demo again."
+            "The stack stopped answering in the middle of the run: start the run again."
         ) from error
 
 
 def _run(stack: Stack, plan: Plan, watcher: Watcher, *, private: bool) -> Run:
     done = Run(plan=plan, began_at=_now(), up_seconds=stack.up_seconds)
     seen = Seen(depths_before=read_depths(stack.client("sqs"), stack.queues))
-    with _switched(stack, plan.switches):
+    with switched(stack, plan.switches):
         asyncio.run(_drive(stack, done, seen, watcher))
     watcher.stage("resting")
     come_to_rest(stack, seen, private=private)
@@ -83,18 +90,8 @@ async def _drive(stack: Stack, done: Run, seen: Seen, watcher: Watcher) -> None:
     # The plain orders first; the last few are kept for the outage.
     first = plan.drafts[: len(plan.drafts) - plan.outage_orders]
     last = plan.drafts[len(first) :]
-    timeout = httpx.Timeout(REQUEST_TIMEOUT_SECONDS)
-    async with httpx.AsyncClient(base_url=stack.api, timeout=timeout, trust_env=False) as http:
-        client = Client(http, Tokens(stack.token))
-        checkout = Checkout(
-            client=client,
-            receipt_key=stack.receipt_key,
-            clients=plan.clients,
-            copies=plan.copies,
-            rng=random.Random(f"ids {plan.seed} {done.began_at}"),  # noqa: S311 -- not secrets
-            on_closed=watcher.placed,
-            cancel_after=plan.cancel_after,
-        )
+    async with customers(stack) as client:
+        checkout = checkout_of(stack, client, done, watcher.placed)
         waiting = Waiting(client, done.placed, watcher.settled)
         watcher.stage("placing")
         await _place_and_wait(checkout, waiting, first, done, watcher)
@@ -107,6 +104,36 @@ async def _drive(stack: Stack, done: Run, seen: Seen, watcher: Watcher) -> None:
         watcher.stage("probing")
         seen.histories = await whole_histories(client)
         seen.probes = [tried async for tried in probe(client, done.placed)]
+
+
+@asynccontextmanager
+async def customers(
+    stack: Stack, transport: httpx.AsyncBaseTransport | None = None
+) -> AsyncIterator[Client]:
+    """The customers of a stack, with their tokens; `transport` may listen to what they are told."""
+    async with httpx.AsyncClient(
+        transport=transport,
+        base_url=stack.api,
+        timeout=httpx.Timeout(REQUEST_TIMEOUT_SECONDS),
+        trust_env=False,
+    ) as http:
+        yield Client(http, Tokens(stack.token))
+
+
+def checkout_of(
+    stack: Stack, client: Client, done: Run, on_closed: Callable[[Placed], None]
+) -> Checkout:
+    """Places orders as a run's plan has it."""
+    plan = done.plan
+    return Checkout(
+        client=client,
+        receipt_key=stack.receipt_key,
+        clients=plan.clients,
+        copies=plan.copies,
+        rng=random.Random(f"ids {plan.seed} {done.began_at}"),  # noqa: S311 -- not secrets
+        on_closed=on_closed,
+        cancel_after=plan.cancel_after,
+    )
 
 
 async def _place_and_wait(
@@ -125,7 +152,7 @@ async def _outage(stack: Stack, checkout: Checkout, drafts: Sequence[Draft], don
     checkout.during_outage = True
     checkout.cancel_after = {}
     placed: list[Placed] = []
-    with _switched(stack, {"accounting": {"outage": True}}):
+    with switched(stack, {"accounting": {"outage": True}}):
         began_at = _now()
         await checkout.place(drafts, placed)
         done.placed.extend(placed)
@@ -150,7 +177,7 @@ async def _others_answered(client: Client, placed: Iterable[Placed]) -> bool:
 
 
 @contextmanager
-def _switched(stack: Stack, switches: Mapping[str, Mapping[str, object]]) -> Iterator[None]:
+def switched(stack: Stack, switches: Mapping[str, Mapping[str, object]]) -> Iterator[None]:
     """These downstream switches are set meanwhile, and put back as they were."""
     before = {
         downstream: {name: stack.switches(downstream)[name] for name in changes}

@@ -26,12 +26,17 @@ SETTLED = frozenset({"confirmed", "rejected", "cancelled"})
 
 @dataclass(slots=True)
 class Waiting:
-    """Reads the status of orders until all have settled, or nothing has moved for a long time."""
+    """Reads the status of orders until all have settled, or nothing has moved for a long time.
+
+    `is_lost` is asked whenever nothing has settled since the last look: it knows better than time
+    when there is nothing left to wait for.
+    """
 
     client: Client
     placed: Sequence[Placed]
     on_settled: Callable[[Placed], None]
     now: Callable[[], float] = time.monotonic
+    is_lost: Callable[[], bool] = lambda: False
     _settled: set[str] = field(default_factory=set)
 
     async def until_all_settled(self, more_to_come: Callable[[], bool] = lambda: False) -> bool:
@@ -47,7 +52,7 @@ class Waiting:
                 return True
             if await self._look(open_) or coming:
                 moved_at = self.now()
-            elif self.now() - moved_at > STALL_SECONDS:
+            elif self.now() - moved_at > STALL_SECONDS or self.is_lost():
                 return False
             await self.client.sleep(POLL_SECONDS)
 
