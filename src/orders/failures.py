@@ -12,6 +12,8 @@ failure (orders.domain.refusals), and a bug is neither: it stays an ordinary exc
 
 from __future__ import annotations
 
+import traceback
+
 
 class Failure(Exception):
     """Base of both; its text never holds personal data, so that it can be logged as it is."""
@@ -23,3 +25,10 @@ class TransientFailure(Failure):
 
 class PermanentFailure(Failure):
     pass
+
+
+def place_of(bug: BaseException) -> str:
+    """A bug's type and the line that raised it: what a developer needs, without the data in it."""
+    frames = traceback.extract_tb(bug.__traceback__)
+    where = f" at {frames[-1].name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(bug).__name__}{where}"

@@ -6,7 +6,6 @@ address or a payment can't slip in: a field that isn't on it is a bug, and raise
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -53,10 +52,3 @@ class JsonLines:
         line = {"at": self.now(), "stage": self.stage, "step": step, "outcome": outcome}
         line.update((name, value) for name, value in fields.items() if value is not None)
         self.write(msgspec.json.encode(line).decode() + "\n")
-
-
-def place_of(bug: BaseException) -> str:
-    """A bug's type and the line that raised it: what a developer needs, without the data in it."""
-    frames = traceback.extract_tb(bug.__traceback__)
-    where = f" at {frames[-1].name}:{frames[-1].lineno}" if frames else ""
-    return f"{type(bug).__name__}{where}"

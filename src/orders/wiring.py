@@ -32,15 +32,17 @@ from orders.aws.queues import (
 from orders.aws.signing import sigv4_headers
 from orders.aws.table import DynamoOrders
 from orders.aws.topic import SnsEvents
+from orders.domain.backoff import DELAY_MAX_SECONDS, DRAIN_DELAY_MAX_SECONDS
 from orders.downstream import REQUEST_OF
 from orders.downstream.http import Authorise, HttpDownstream
 from orders.flow.deliver import Deliver
+from orders.flow.desk import Desk
 from orders.flow.drain import Drain
 from orders.flow.intake import Intake
 from orders.flow.reads import Reads
 from orders.flow.relay import Relay
 from orders.flow.watchdog import Watchdog
-from orders.ports import Clock, Inbox, Jitter, Log
+from orders.ports import Clock, Log
 from orders.settings import (
     DeliverSettings,
     DrainSettings,
@@ -79,10 +81,7 @@ class IntakeParts:
 @dataclass(frozen=True, slots=True)
 class DrainParts:
     drain: Drain
-    inbox: Inbox
-    jitter: Jitter
-    clock: Clock
-    log: Log
+    desk: Desk
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +94,15 @@ class RelayParts:
 @dataclass(frozen=True, slots=True)
 class DeliverParts:
     deliver: Deliver
+    desk: Desk
     settings: DeliverSettings
     side_by_side: SideBySide
-    clock: Clock
-    log: Log
 
 
 @dataclass(frozen=True, slots=True)
 class WatchdogParts:
     watchdog: Watchdog
-    inbox: Inbox
-    clock: Clock
-    log: Log
+    desk: Desk
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,13 +135,9 @@ def intake() -> IntakeParts:
 @cache
 def drain() -> DrainParts:
     settings = DrainSettings.read(os.environ)
-    clock = SystemClock()
     return DrainParts(
         Drain(DynamoOrders(client("dynamodb"), settings.orders_table)),
-        _inbox(settings.queue_url, settings.dead_letter_queue_url),
-        random.random,
-        clock,
-        _log(settings.stage, clock),
+        _desk("drain", settings, SystemClock(), DRAIN_DELAY_MAX_SECONDS),
     )
 
 
@@ -188,14 +180,10 @@ def deliver() -> DeliverParts:
         Deliver(
             orders=DynamoOrders(client("dynamodb"), settings.orders_table),
             downstream=downstream,
-            inbox=_inbox(settings.queue_url, settings.dead_letter_queue_url),
-            # Spreads retries; nobody gains by guessing it.
-            jitter=random.random,
         ),
+        _desk("deliver", settings, clock),
         settings,
         ThreadPoolExecutor(SIDE_BY_SIDE_MAX).map,
-        clock,
-        _log(settings.stage, clock),
     )
 
 
@@ -219,9 +207,7 @@ def watchdog() -> WatchdogParts:
             events=SnsEvents(client("sns"), settings.events_topic_arn),
             watches=SqsWatches(sqs, settings.queue_url),
         ),
-        _inbox(settings.queue_url, settings.dead_letter_queue_url),
-        clock,
-        _log(settings.stage, clock),
+        _desk("watchdog", settings, clock),
     )
 
 
@@ -234,9 +220,22 @@ def reads() -> ReadsParts:
     )
 
 
-def _inbox(queue_url: str, dead_letter_queue_url: str) -> SqsInbox:
+def _desk(
+    step: str,
+    settings: DeliverSettings | DrainSettings | WatchdogSettings,
+    clock: Clock,
+    delay_max_seconds: int = DELAY_MAX_SECONDS,
+) -> Desk:
     sqs = client("sqs")
-    return SqsInbox(sqs, queue_url, SqsDeadLetters(sqs, dead_letter_queue_url))
+    return Desk(
+        step,
+        SqsInbox(sqs, settings.queue_url, SqsDeadLetters(sqs, settings.dead_letter_queue_url)),
+        clock,
+        # Spreads retries; nobody gains by guessing it.
+        random.random,
+        _log(settings.stage, clock),
+        delay_max_seconds,
+    )
 
 
 def _authorise(settings: DeliverSettings, clock: Clock) -> Authorise:

@@ -2,7 +2,7 @@
 
 Promise: `one_effect_per_step`. The downstream sees the same key however often the command comes,
 and the outcome is written once. A timeout is an unknown outcome, not a failed one: the command
-comes again later under the same key, and the queue does the waiting.
+comes again later under the same key (orders.flow.desk).
 
 One piece of code, deployed once per downstream, so that one that is slow or down delays only its
 own step (`failure_stays_local`).
@@ -11,65 +11,23 @@ own step (`failure_stays_local`).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
-from orders.domain.backoff import delay_seconds
 from orders.domain.saga import REFUSABLE, Outcome
 from orders.failures import PermanentFailure, TransientFailure
-from orders.ports import NEEDS_ORDER, Command, DownstreamService, Inbox, Jitter, Orders
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """A command as it came: `attempt` is 1 the first time, `message` the text it came in."""
-
-    command: Command
-    attempt: int
-    receipt: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Attended:
-    """What became of one delivery.
-
-    done, refused  the outcome is on record; the message can go
-    postponed      unknown: the message stays and comes again
-    set_aside      for a person: the message lies in the dead-letter queue, its copy here can go
-    """
-
-    result: Literal["done", "refused", "postponed", "set_aside"]
-    detail: str | None = None
-
-    @property
-    def finished(self) -> bool:
-        return self.result != "postponed"
+from orders.ports import NEEDS_ORDER, Command, DownstreamService, Orders
 
 
 @dataclass(frozen=True, slots=True)
 class Deliver:
     orders: Orders
     downstream: DownstreamService
-    inbox: Inbox
-    jitter: Jitter
 
-    def attend(self, delivery: Delivery) -> Attended:
-        """Deliver one command; see that it comes again, or that a person sees it, where it fails.
+    def deliver(self, command: Command) -> Outcome:
+        """Have a step done, and its outcome on record before this returns.
 
-        Raises TransientFailure only when even that could not be arranged: the queue then brings
-        the message again by itself.
+        Raises TransientFailure while the outcome is unknown, PermanentFailure when a contract is
+        broken.
         """
-        try:
-            outcome = self._deliver(delivery.command)
-        except TransientFailure as failure:
-            self.inbox.postpone(delivery.receipt, delay_seconds(delivery.attempt, self.jitter()))
-            return Attended("postponed", str(failure))
-        except PermanentFailure as failure:
-            self.inbox.set_aside(delivery.message, str(failure))
-            return Attended("set_aside", str(failure))
-        return Attended("done" if outcome.done else "refused", outcome.refusal)
-
-    def _deliver(self, command: Command) -> Outcome:
         outcome = self.downstream.perform(self._with_order(command))
         if not outcome.done and command.step not in REFUSABLE:
             raise PermanentFailure(

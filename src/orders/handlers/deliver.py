@@ -6,8 +6,8 @@ from typing import Any
 
 from orders import wiring
 from orders.aws.messages import command_of
-from orders.flow.deliver import Delivery
-from orders.handlers.batch import Attended, Batch, Desk, Message, answer
+from orders.flow.desk import Message
+from orders.handlers.batch import Batch, Record, answer, message_in
 from orders.wiring import DeliverParts
 
 
@@ -18,16 +18,17 @@ def handler(event: Batch, _context: object) -> dict[str, Any]:
 def handle(event: Batch, parts: DeliverParts) -> dict[str, Any]:
     """Attends to a batch side by side: one message that is slow holds up only itself."""
 
-    def attend(message: Message) -> Attended:
+    def attend(message: Message) -> str:
         message.log["downstream"] = parts.settings.downstream
         command = command_of(message.body)
         message.is_about(command.key)
         message.log["command"] = command.step.value
-        attended = parts.deliver.attend(
-            Delivery(command, message.attempt, message.receipt, message.body)
-        )
-        return Attended(attended.result, attended.finished, attended.detail)
+        outcome = parts.deliver.deliver(command)
+        message.log["detail"] = outcome.refusal
+        return "done" if outcome.done else "refused"
 
-    desk = Desk("deliver", attend, parts.deliver.inbox, parts.clock, parts.log)
+    def is_finished(record: Record) -> bool:
+        return parts.desk.is_finished(message_in(record), attend)
+
     records = event["Records"]
-    return answer(records, parts.side_by_side(desk.finished, records))
+    return answer(records, parts.side_by_side(is_finished, records))

@@ -6,9 +6,9 @@ from typing import Any
 
 from orders import wiring
 from orders.aws.messages import overflowed_order_of
-from orders.domain.backoff import DRAIN_DELAY_MAX_SECONDS, delay_seconds
 from orders.failures import TransientFailure
-from orders.handlers.batch import Attended, Batch, Desk, Message, answer
+from orders.flow.desk import Message
+from orders.handlers.batch import Batch, answer, message_in
 from orders.wiring import DrainParts
 
 
@@ -17,25 +17,23 @@ def handler(event: Batch, _context: object) -> dict[str, Any]:
 
 
 def handle(event: Batch, parts: DrainParts) -> dict[str, Any]:
-    """Places one order after the other, and stops at the first that the table won't take: whatever
-    the table can take then belongs to live orders."""
+    """Places one order after the other, and asks no more of a table that won't take one: whatever
+    it can take then belongs to live orders."""
     table_is_well = True
 
-    def attend(message: Message) -> Attended:
+    def attend(message: Message) -> str:
         nonlocal table_is_well
         accepted = overflowed_order_of(message.body)
         message.is_about(accepted.key)
+        if not table_is_well:
+            raise TransientFailure("left for later")
         try:
-            if table_is_well:
-                return Attended(parts.drain.drain(accepted))
-            reason = "left for later"
-        except TransientFailure as failure:
+            return parts.drain.drain(accepted)
+        except TransientFailure:
             table_is_well = False
-            reason = str(failure)
-        wait = delay_seconds(message.attempt, parts.jitter(), DRAIN_DELAY_MAX_SECONDS)
-        parts.inbox.postpone(message.receipt, wait)
-        return Attended("postponed", finished=False, detail=reason)
+            raise
 
-    desk = Desk("drain", attend, parts.inbox, parts.clock, parts.log)
     records = event["Records"]
-    return answer(records, map(desk.finished, records))
+    return answer(
+        records, [parts.desk.is_finished(message_in(record), attend) for record in records]
+    )

@@ -8,10 +8,9 @@ from orders import wiring
 from orders.domain.order import OrderKey
 from orders.domain.refusals import Refusal
 from orders.domain.status import status as status_of
-from orders.failures import TransientFailure
+from orders.failures import TransientFailure, place_of
 from orders.flow.intake import Acknowledged, CancellationTaken, Refused
 from orders.handlers import http, wire
-from orders.telemetry import place_of
 from orders.wiring import IntakeParts
 
 

@@ -13,12 +13,11 @@ from orders.domain.order import is_order_id
 from orders.domain.refusals import Refusal, Rule
 from orders.domain.saga import settled
 from orders.domain.status import cancellation_outcome, reason, status
-from orders.failures import TransientFailure
+from orders.failures import TransientFailure, place_of
 from orders.flow.intake import NOT_FOUND
 from orders.flow.reads import PAGE_DEFAULT, PAGE_MAX
 from orders.handlers import http
 from orders.ports import Progress
-from orders.telemetry import place_of
 from orders.wiring import ReadsParts
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from orders import wiring
 from orders.aws import items
+from orders.failures import place_of
 from orders.flow.relay import Change, FactsChanged, OrderPlaced
-from orders.telemetry import place_of
 from orders.wiring import RelayParts
 
 Record = Mapping[str, Any]

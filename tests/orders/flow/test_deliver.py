@@ -9,9 +9,10 @@ import pytest
 from orders.domain.order import OrderKey
 from orders.domain.saga import Outcome, Step
 from orders.failures import PermanentFailure, TransientFailure
-from orders.flow.deliver import Attended, Deliver, Delivery
+from orders.flow.deliver import Deliver
+from orders.flow.relay import FactsChanged
 from orders.ports import Command
-from simulation.world.outside import AnsweringDownstream, MemoryInbox
+from simulation.world.outside import AnsweringDownstream
 from simulation.world.table import MemoryOrders
 from tests.builders import CUSTOMER, NOW, accepted, order_id
 
@@ -27,12 +28,10 @@ class Bench:
         self.order = accepted()
         self.orders.place(self.order)
         self.downstream = AnsweringDownstream(answer)
-        self.inbox = MemoryInbox()
-        self.deliver = Deliver(self.orders, self.downstream, self.inbox, jitter=lambda: 0.0)
+        self.deliver = Deliver(self.orders, self.downstream)
 
-    def attend(self, step: Step, attempt: int = 1) -> Attended:
-        command = Command(self.order.key, step)
-        return self.deliver.attend(Delivery(command, attempt, "receipt-1", "the message"))
+    def do(self, step: Step) -> Outcome:
+        return self.deliver.deliver(Command(self.order.key, step))
 
     def recorded(self, step: Step) -> Outcome | None:
         progress = self.orders.progress(self.order.key)
@@ -47,55 +46,42 @@ def raising(failure: Exception) -> Callable[[Command], Outcome]:
     return answer
 
 
-def test_a_step_that_is_done_is_on_record_before_its_message_goes() -> None:
-    bench = Bench(lambda _: DONE)
-    assert bench.attend(Step.RESERVE) == Attended("done")
-    assert bench.recorded(Step.RESERVE) == DONE
-
-
-def test_a_refusal_is_an_outcome_like_any_other() -> None:
-    bench = Bench(lambda _: REFUSED)
-    assert bench.attend(Step.RESERVE) == Attended("refused", "out_of_stock")
-    assert bench.recorded(Step.RESERVE) == REFUSED
+@pytest.mark.parametrize("outcome", [DONE, REFUSED])
+def test_an_outcome_is_on_record_before_its_message_can_go(outcome: Outcome) -> None:
+    bench = Bench(lambda _: outcome)
+    assert bench.do(Step.RESERVE) == outcome
+    assert bench.recorded(Step.RESERVE) == outcome
 
 
 def test_a_command_that_comes_twice_asks_twice_and_is_recorded_once() -> None:
     bench = Bench(lambda _: DONE)
-    bench.attend(Step.RESERVE)
-    assert bench.attend(Step.RESERVE, attempt=2).finished
+    assert bench.do(Step.RESERVE) == bench.do(Step.RESERVE)
     assert len(bench.downstream.asked) == 2
-    assert len([change for change in bench.orders.stream if hasattr(change, "after")]) == 1
+    assert len([change for change in bench.orders.stream if isinstance(change, FactsChanged)]) == 1
 
 
-def test_an_unknown_outcome_is_not_recorded_and_the_message_comes_again_later() -> None:
-    bench = Bench(raising(TransientFailure("timed out")))
-    for attempt, seconds in ((1, 1), (2, 2), (5, 16)):
-        attended = bench.attend(Step.SHIP, attempt)
-        assert attended == Attended("postponed", "timed out")
-        assert not attended.finished
-        assert bench.inbox.postponed == {"receipt-1": seconds}
+@pytest.mark.parametrize("failure", [TransientFailure("timed out"), PermanentFailure("is 400")])
+def test_a_failure_records_nothing(failure: Exception) -> None:
+    bench = Bench(raising(failure))
+    with pytest.raises(type(failure), match=str(failure)):
+        bench.do(Step.SHIP)
     assert bench.recorded(Step.SHIP) is None
-
-
-def test_a_broken_contract_goes_to_a_person_at_once_with_its_reason() -> None:
-    bench = Bench(raising(PermanentFailure("answered 400")))
-    assert bench.attend(Step.POST) == Attended("set_aside", "answered 400")
-    assert bench.inbox.dead_letters == [("the message", "answered 400")]
-    assert bench.recorded(Step.POST) is None
 
 
 @pytest.mark.parametrize("step", [Step.RELEASE, Step.REFUND, Step.RECALL_SHIPMENT])
 def test_a_refusal_to_undo_breaks_the_contract(step: Step) -> None:
     bench = Bench(lambda _: REFUSED)
-    assert bench.attend(step).result == "set_aside"
+    with pytest.raises(PermanentFailure, match=f"{step} was refused"):
+        bench.do(step)
     assert bench.recorded(step) is None
 
 
 def test_two_different_answers_under_one_key_are_for_a_person_and_the_first_stands() -> None:
     answers = iter([DONE, REFUSED])
     bench = Bench(lambda _: next(answers))
-    bench.attend(Step.RESERVE)
-    assert bench.attend(Step.RESERVE, attempt=2).result == "set_aside"
+    bench.do(Step.RESERVE)
+    with pytest.raises(PermanentFailure, match="on record as done"):
+        bench.do(Step.RESERVE)
     assert bench.recorded(Step.RESERVE) == DONE
 
 
@@ -105,13 +91,12 @@ def test_two_different_answers_under_one_key_are_for_a_person_and_the_first_stan
 )
 def test_the_order_is_read_only_for_steps_that_need_its_content(step: Step, reads: bool) -> None:
     bench = Bench(lambda _: DONE)
-    bench.attend(step)
+    bench.do(step)
     assert bench.downstream.asked[0].order == (bench.order.order if reads else None)
 
 
 def test_an_order_that_cannot_be_read_yet_is_asked_for_again_later() -> None:
     bench = Bench(lambda _: DONE)
-    command = Command(OrderKey(CUSTOMER, order_id()), Step.SHIP)
-    attended = bench.deliver.attend(Delivery(command, 1, "receipt-1", "m"))
-    assert attended == Attended("postponed", "the order is not readable yet")
+    with pytest.raises(TransientFailure, match="not readable yet"):
+        bench.deliver.deliver(Command(OrderKey(CUSTOMER, order_id()), Step.SHIP))
     assert bench.downstream.asked == []

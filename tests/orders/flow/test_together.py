@@ -11,7 +11,7 @@ from orders.domain.events import EventType
 from orders.domain.order import OrderKey
 from orders.domain.saga import Outcome, Step
 from orders.domain.status import status
-from orders.flow.deliver import Deliver, Delivery
+from orders.flow.deliver import Deliver
 from orders.flow.intake import Acknowledged, Intake
 from orders.flow.relay import Relay
 from orders.ports import Command
@@ -20,7 +20,6 @@ from simulation.world.outside import (
     FixedReceiptKeys,
     MemoryCommands,
     MemoryEvents,
-    MemoryInbox,
     MemoryOverflow,
     MemoryUnrelayed,
     MemoryWatches,
@@ -43,7 +42,7 @@ class Service:
         self.commands, self.events = MemoryCommands(), MemoryEvents()
         self.relay = Relay(self.commands, self.events, MemoryWatches(), MemoryUnrelayed())
         self.downstream = AnsweringDownstream(answer)
-        self.deliver = Deliver(self.orders, self.downstream, MemoryInbox(), jitter=lambda: 0.0)
+        self.deliver = Deliver(self.orders, self.downstream)
 
     def place(self) -> OrderKey:
         key = OrderKey(CUSTOMER, order_id())
@@ -60,7 +59,7 @@ class Service:
                 self.relay.relay(changes)
             sent = [self.commands.sent.pop(0) for _ in range(len(self.commands.sent))]
             for command in sent:
-                self.deliver.attend(Delivery(command, 1, "receipt", "message"))
+                self.deliver.deliver(command)
 
     def status(self, key: OrderKey) -> str:
         progress = self.orders.progress(key)

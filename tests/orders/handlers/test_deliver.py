@@ -12,6 +12,7 @@ from orders.domain.order import AcceptedOrder
 from orders.domain.saga import Outcome, Step
 from orders.failures import PermanentFailure, TransientFailure
 from orders.flow.deliver import Deliver
+from orders.flow.desk import Desk
 from orders.handlers.deliver import handle
 from orders.ports import Command
 from orders.settings import DeliverSettings
@@ -59,11 +60,10 @@ class Bench:
         self.orders, self.inbox, self.log = MemoryOrders(), MemoryInbox(), MemoryLog()
         self.downstream = AnsweringDownstream(answer)
         self.parts = DeliverParts(
-            Deliver(self.orders, self.downstream, self.inbox, jitter=lambda: 0.0),
+            Deliver(self.orders, self.downstream),
+            Desk("deliver", self.inbox, SetClock(NOW), lambda: 0.0, self.log),
             SETTINGS,
             ThreadPoolExecutor(SIDE_BY_SIDE_MAX).map,
-            SetClock(NOW),
-            self.log,
         )
 
     def order(self) -> AcceptedOrder:

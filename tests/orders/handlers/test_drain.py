@@ -8,6 +8,7 @@ from typing import Any
 from orders.aws.messages import overflow_message_of
 from orders.domain.order import AcceptedOrder
 from orders.failures import TransientFailure
+from orders.flow.desk import Desk
 from orders.flow.drain import Drain
 from orders.handlers.drain import handle
 from orders.wiring import DrainParts
@@ -34,9 +35,8 @@ class TiringOrders(MemoryOrders):
 class Bench:
     def __init__(self, takes: int = 1_000) -> None:
         self.orders, self.inbox, self.log = TiringOrders(takes=takes), MemoryInbox(), MemoryLog()
-        self.parts = DrainParts(
-            Drain(self.orders), self.inbox, lambda: 0.0, SetClock(NOW), self.log
-        )
+        desk = Desk("drain", self.inbox, SetClock(NOW), lambda: 0.0, self.log)
+        self.parts = DrainParts(Drain(self.orders), desk)
 
     def handle(self, *records: dict[str, Any]) -> list[str]:
         """The ids of the messages that are to come again."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from orders.aws.messages import watch_message_of
 from orders.domain.saga import Step
+from orders.flow.desk import Desk
 from orders.flow.watchdog import Watchdog
 from orders.handlers.watchdog import handle
 from orders.ports import Watch
@@ -29,7 +30,8 @@ class Bench:
         watchdog = Watchdog(
             self.orders, MemoryBacklogs(), self.commands, MemoryEvents(), MemoryWatches()
         )
-        self.parts = WatchdogParts(watchdog, self.inbox, SetClock(NOW), self.log)
+        desk = Desk("watchdog", self.inbox, SetClock(NOW), lambda: 0.0, self.log)
+        self.parts = WatchdogParts(watchdog, desk)
 
 
 def test_a_stuck_order_is_sent_again_and_a_poison_message_is_set_aside() -> None:

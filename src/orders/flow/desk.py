@@ -1,0 +1,87 @@
+"""Where queue messages are attended to, one by one, for deliver, drain and watchdog alike.
+
+A message that fails never takes its neighbours with it: it comes again, ever less often, with the
+queue doing the waiting; or, where asking again cannot help, it lies where a person sees it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from orders.domain.backoff import DELAY_MAX_SECONDS, delay_seconds
+from orders.domain.order import OrderKey
+from orders.failures import PermanentFailure, TransientFailure, place_of
+from orders.ports import Clock, Inbox, Jitter, Log
+
+
+@dataclass(slots=True)
+class Message:
+    """One message as it came, and what its line in the log will say.
+
+    `attempt` is 1 the first time.
+    """
+
+    body: str
+    receipt: str
+    attempt: int
+    log: dict[str, object] = field(default_factory=dict)
+
+    def is_about(self, key: OrderKey) -> None:
+        self.log |= {"order_id": key.order_id, "customer": key.customer_hash}
+
+
+#: Does what a message asks for, and says in a word what became of it, for the log. Raises
+#: TransientFailure to see it again, PermanentFailure to have a person see it.
+Attend = Callable[[Message], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    step: str
+    inbox: Inbox
+    clock: Clock
+    jitter: Jitter
+    log: Log
+    delay_max_seconds: int = DELAY_MAX_SECONDS
+
+    def is_finished(self, message: Message, attend: Attend) -> bool:
+        """Whether this message can go. Never raises: that would bring the whole batch again.
+
+        In the log: the word of `attend`, or
+        postponed    its outcome is unknown: it comes again after a while
+        set_aside    it lies with the dead letters, with the reason
+        unavailable  even that could not be arranged: the queue brings it again by itself
+        bug          the same, for a fault of ours
+        """
+        started = self.clock.now()
+        finished = False
+        try:
+            outcome, finished = self._attended(message, attend)
+        except TransientFailure as failure:
+            outcome = "unavailable"
+            message.log["detail"] = str(failure)
+        except Exception as bug:  # noqa: BLE001 - a bug is one message's, not its neighbours'
+            outcome = "bug"
+            message.log["error"] = place_of(bug)
+        self.log(
+            self.step,
+            outcome,
+            attempt=message.attempt,
+            duration_ms=self.clock.now() - started,
+            **message.log,
+        )
+        return finished
+
+    def _attended(self, message: Message, attend: Attend) -> tuple[str, bool]:
+        try:
+            return attend(message), True
+        except TransientFailure as failure:
+            message.log["detail"] = str(failure)
+            wait = delay_seconds(message.attempt, self.jitter(), self.delay_max_seconds)
+            self.inbox.postpone(message.receipt, wait)
+            return "postponed", False
+        except PermanentFailure as failure:
+            message.log["detail"] = str(failure)
+            self.inbox.set_aside(message.body, str(failure))
+            return "set_aside", True

@@ -1,0 +1,77 @@
+"""A message is attended to, comes again later, or lies where a person sees it."""
+
+from __future__ import annotations
+
+import pytest
+
+from orders.failures import PermanentFailure, TransientFailure
+from orders.flow.desk import Attend, Desk, Message
+from simulation.world.outside import MemoryInbox, MemoryLog, SetClock
+from tests.builders import NOW
+
+
+class TiredInbox(MemoryInbox):
+    def postpone(self, receipt: str, seconds: int) -> None:
+        raise TransientFailure(f"can't postpone {receipt} by {seconds}")
+
+
+class Bench:
+    def __init__(self, inbox: MemoryInbox | None = None, delay_max_seconds: int = 900) -> None:
+        self.inbox, self.log = inbox or MemoryInbox(), MemoryLog()
+        self.desk = Desk(
+            "deliver", self.inbox, SetClock(NOW), lambda: 0.0, self.log, delay_max_seconds
+        )
+
+    def is_finished(self, attend: Attend, attempt: int = 1) -> bool:
+        return self.desk.is_finished(Message("the message", "receipt-1", attempt), attend)
+
+
+def raising(failure: Exception) -> Attend:
+    def attend(_: Message) -> str:
+        raise failure
+
+    return attend
+
+
+def test_what_is_done_can_go() -> None:
+    bench = Bench()
+    assert bench.is_finished(lambda _: "done")
+    assert bench.log.lines == [
+        {"step": "deliver", "outcome": "done", "attempt": 1, "duration_ms": 0}
+    ]
+
+
+@pytest.mark.parametrize(("attempt", "seconds"), [(1, 1), (2, 2), (5, 16), (200, 450)])
+def test_an_unknown_outcome_comes_again_ever_less_often(attempt: int, seconds: int) -> None:
+    bench = Bench()
+    assert not bench.is_finished(raising(TransientFailure("timed out")), attempt)
+    assert bench.inbox.postponed == {"receipt-1": seconds}
+    assert bench.log.lines[0]["outcome"] == "postponed"
+    assert bench.log.lines[0]["detail"] == "timed out"
+
+
+def test_a_desk_may_have_a_shorter_longest_wait() -> None:
+    bench = Bench(delay_max_seconds=60)
+    bench.is_finished(raising(TransientFailure("throttled")), attempt=50)
+    assert bench.inbox.postponed == {"receipt-1": 30}
+
+
+def test_a_broken_contract_is_set_aside_at_once_with_its_reason() -> None:
+    bench = Bench()
+    assert bench.is_finished(raising(PermanentFailure("answered 400")))
+    assert bench.inbox.dead_letters == [("the message", "answered 400")]
+    assert bench.log.lines[0]["outcome"] == "set_aside"
+
+
+def test_a_message_that_cannot_even_be_postponed_stays_with_its_queue() -> None:
+    bench = Bench(TiredInbox())
+    assert not bench.is_finished(raising(TransientFailure("timed out")))
+    assert bench.log.lines[0]["outcome"] == "unavailable"
+
+
+def test_a_bug_stays_with_its_queue_and_shows_no_data() -> None:
+    bench = Bench()
+    assert not bench.is_finished(raising(KeyError("1 High Street, Leeds")))
+    assert bench.log.lines[0]["outcome"] == "bug"
+    assert str(bench.log.lines[0]["error"]).startswith("KeyError at attend")
+    assert "High Street" not in str(bench.log.lines)
