@@ -13,7 +13,7 @@ from spillway.local.processes import isolated_environment, tethered
 
 LOG = "cdk.log"
 _PACKAGE = PROJECT / "node_modules" / "aws-cdk"
-BOOTSTRAP_TEMPLATE = _PACKAGE / "lib" / "api" / "bootstrap" / "bootstrap-template.yaml"
+_BOOTSTRAP_TEMPLATE = _PACKAGE / "lib" / "api" / "bootstrap" / "bootstrap-template.yaml"
 # Ten times what a cold start took on 2 cores.
 _TIMEOUT_SECONDS = 240
 
@@ -34,9 +34,7 @@ def cdk(
         SpillwayError: the command line is not installed, or it takes too long.
     """
     node = _node()
-    entry = package / "bin" / "cdk"
-    if not entry.exists():
-        raise SpillwayError("The CDK command line is not installed: run `make install`.")
+    entry = _installed(package / "bin" / "cdk")
     cache = home() / "cache"
     environment = isolated_environment(
         folder,
@@ -59,6 +57,21 @@ def cdk(
             raise SpillwayError(
                 f"The CDK did not finish within {_TIMEOUT_SECONDS} s: its log is {folder / LOG}."
             ) from None
+
+
+def bootstrap_template() -> str:
+    """The template that the pinned command line would bootstrap an account with.
+
+    Raises:
+        SpillwayError: the command line is not installed.
+    """
+    return _installed(_BOOTSTRAP_TEMPLATE).read_text()
+
+
+def _installed(part: Path) -> Path:
+    if not part.exists():
+        raise SpillwayError("The CDK command line is not installed: run `make install`.")
+    return part
 
 
 def _node() -> Path:

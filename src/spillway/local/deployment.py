@@ -6,7 +6,7 @@ from typing import Any
 
 from spillway.errors import SpillwayError
 from spillway.local.aws import client
-from spillway.local.cdk import BOOTSTRAP_TEMPLATE, LOG, cdk
+from spillway.local.cdk import LOG, bootstrap_template, cdk
 
 STAGE = "local"
 _SERVICE_STACK = f"spillway-{STAGE}-service"
@@ -25,7 +25,7 @@ def bootstrap(endpoint: str) -> None:
     cloudformation = client(endpoint, "cloudformation")
     cloudformation.create_stack(
         StackName="CDKToolkit",
-        TemplateBody=BOOTSTRAP_TEMPLATE.read_text(),
+        TemplateBody=bootstrap_template(),
         Capabilities=["CAPABILITY_NAMED_IAM"],
     )
     cloudformation.get_waiter("stack_create_complete").wait(
