@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spillway.errors import SpillwayError
 from spillway.local.folder import StackFolder
 from spillway.local.keys import Keys, ReceiptKey
 from spillway.local.processes import children
-from spillway.tap import Tap
+
+if TYPE_CHECKING:
+    from spillway.tap import Tap
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Stack:
     origin: str
     api: str
     emulator: str
-    tap: Tap
+    tap: "Tap"
     downstreams: dict[str, str]
     region: str
     tables: dict[str, str]
@@ -133,6 +135,9 @@ def attach(port: int) -> Stack:
 
 
 def _stack(state: dict[str, Any], secrets: dict[str, Any]) -> Stack:
+    # Here, so that the command line's help does not wait for it.
+    from spillway.tap import Tap
+
     return Stack(
         origin=state["origin"],
         api=state["api"],

@@ -1,7 +1,6 @@
 """What passed through the tap: one series per kind of call, only ever counted up."""
 
 import re
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -63,7 +62,7 @@ class Series(msgspec.Struct, kw_only=True):
     entries: int = 0
     request_bytes: int = 0
     response_bytes: int = 0
-    payload_kib: Counter[int] = msgspec.field(default_factory=Counter)
+    payload_kib: dict[int, int] = msgspec.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +95,8 @@ class Tally:
         series.entries += call.entries
         series.request_bytes += len(request.body)
         series.response_bytes += len(answer.body) if answer is not None else 0
-        series.payload_kib[payload_kib(call, request, answer)] += 1
+        kib = payload_kib(call, request, answer)
+        series.payload_kib[kib] = series.payload_kib.get(kib, 0) + 1
 
     def clear(self) -> None:
         """Count from zero."""

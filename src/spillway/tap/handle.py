@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _TIMEOUT_SECONDS = 10.0
 
 
-@dataclass(frozen=True)
+@dataclass
 class Tap:
     """A running tap. ``url`` is the AWS endpoint of the deployed functions."""
 

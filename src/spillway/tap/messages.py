@@ -16,6 +16,7 @@ HEAD_BYTES_MAX = 64 * 1024
 BODY_BYTES_MAX = 16 * 1024 * 1024
 
 _CONTENT_LENGTH = re.compile(rb"(?im)^content-length:[^\r\n]*")
+_CHUNK_SIZE = re.compile(rb"[0-9a-fA-F]+(?=[;\s])")
 _NO_BODY = (204, 304)
 
 
@@ -168,10 +169,10 @@ async def _chunks(reader: asyncio.StreamReader) -> bytes:
     size = -1
     while size != 0:
         line = await _line(reader)
-        try:
-            size = int(line.partition(b";")[0], 16)
-        except ValueError as error:
-            raise MalformedMessageError(f"chunk size {line[:20]!r}") from error
+        hexadecimal = _CHUNK_SIZE.match(line)
+        if hexadecimal is None:
+            raise MalformedMessageError(f"chunk size {line[:20]!r}")
+        size = int(hexadecimal[0], 16)
         raw += line
         _check_size(len(raw) + size)
         if size:

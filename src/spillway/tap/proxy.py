@@ -4,8 +4,9 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from spillway.tap.answers import refusal
 from spillway.tap.batches import Batch, postponed
@@ -20,13 +21,11 @@ from spillway.tap.messages import (
     read_answer,
     read_request,
 )
-from spillway.tap.rules import Strike
+from spillway.tap.rules import Fault, Strike
 
 # The emulator closes idle connections after 75 s; closing first avoids sending into one.
 _IDLE_SECONDS_MAX = 30.0
 _log = logging.getLogger(__name__)
-
-Forward = Callable[[Request], Awaitable[Answer]]
 
 
 async def serve(host: str, port: int, upstream: tuple[str, int], control: Control) -> None:
@@ -94,7 +93,8 @@ class _Connection:
             if strike is None:
                 answer = await forward(request)
             else:
-                answer = await _FAULTS[strike.rule.fault](request, call, strike, forward)
+                struck = _Struck(request, call, strike, forward)
+                answer = await _FAULTS[strike.rule.fault](struck)
         finally:
             fault = None if strike is None else strike.rule.fault
             self.control.tally.record(Exchange(request, call, answer, forwarded, fault))
@@ -142,51 +142,65 @@ class _Emulator:
         return self._streams
 
 
-async def _refuse(_: Request, call: Call, strike: Strike, __: Forward) -> Answer | None:
-    return refusal(call, strike.rule.refuse or "", strike.rule.status)
+@dataclass(frozen=True, slots=True)
+class _Struck:
+    """A call, the rule that strikes it, and the way on to the emulator."""
+
+    request: Request
+    call: Call
+    strike: Strike
+    forward: Callable[[Request], Awaitable[Answer]]
+
+    @property
+    def value(self) -> Any:
+        """What the fault is given: a code, seconds, a share."""
+        return self.strike.rule.value
 
 
-async def _delay(request: Request, _: Call, strike: Strike, forward: Forward) -> Answer | None:
+async def _refuse(struck: _Struck) -> Answer | None:
+    return refusal(struck.call, struck.value, struck.strike.rule.status)
+
+
+async def _delay(struck: _Struck) -> Answer | None:
     # Forwarded also when the caller has given up meanwhile: what is on the wire cannot be recalled,
     # and an effect that comes after its caller's second try is the very case to be tested.
-    await asyncio.sleep(strike.rule.delay or 0)
-    return await forward(request)
+    await asyncio.sleep(struck.value)
+    return await struck.forward(struck.request)
 
 
-async def _cut(_: Request, __: Call, ___: Strike, ____: Forward) -> Answer | None:
+async def _cut(_: _Struck) -> Answer | None:
     return None
 
 
-async def _lose_answer(request: Request, _: Call, __: Strike, forward: Forward) -> Answer | None:
-    await forward(request)
+async def _lose_answer(struck: _Struck) -> Answer | None:
+    await struck.forward(struck.request)
     return None
 
 
-async def _partial(request: Request, call: Call, strike: Strike, forward: Forward) -> Answer | None:
-    batch = Batch(request, call)
+async def _partial(struck: _Struck) -> Answer | None:
+    batch = Batch(struck.request, struck.call)
     if not batch.entries:
-        return await forward(request)  # AWS has an error of its own for that
-    number = math.ceil(len(batch.entries) * (strike.rule.partial or 0))
-    failed = strike.random.sample(batch.entries, number)
+        return await struck.forward(struck.request)  # AWS has an error of its own for that
+    number = math.ceil(len(batch.entries) * struck.value)
+    failed = struck.strike.random.sample(batch.entries, number)
     if number == len(batch.entries):
         return batch.answered(None, failed)
-    answer = await forward(batch.without(failed))
+    answer = await struck.forward(batch.without(failed))
     return batch.answered(answer, failed) if answer.status == 200 else answer
 
 
-async def _duplicate(request: Request, _: Call, __: Strike, forward: Forward) -> Answer | None:
-    answer = await forward(request)
-    await forward(request)
+async def _duplicate(struck: _Struck) -> Answer | None:
+    answer = await struck.forward(struck.request)
+    await struck.forward(struck.request)
     return answer
 
 
-async def _postpone(
-    request: Request, call: Call, strike: Strike, forward: Forward
-) -> Answer | None:
-    return await forward(postponed(request, call, strike.random, strike.rule.postpone or 0))
+async def _postpone(struck: _Struck) -> Answer | None:
+    later = postponed(struck.request, struck.call, struck.strike.random, struck.value)
+    return await struck.forward(later)
 
 
-_FAULTS = {
+_FAULTS: Mapping[Fault, Callable[[_Struck], Awaitable[Answer | None]]] = {
     "refuse": _refuse,
     "delay": _delay,
     "cut": _cut,

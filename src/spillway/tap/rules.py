@@ -3,7 +3,7 @@
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 from msgspec import Meta
@@ -21,15 +21,7 @@ PARTIAL_OPERATIONS = {
 POSTPONE_OPERATIONS = {"sqs": frozenset({"SendMessage", "SendMessageBatch"})}
 
 Fault = Literal["refuse", "delay", "cut", "lose_answer", "partial", "duplicate", "postpone"]
-_FAULTS: tuple[Fault, ...] = (
-    "refuse",
-    "delay",
-    "cut",
-    "lose_answer",
-    "partial",
-    "duplicate",
-    "postpone",
-)
+_FAULTS: tuple[Fault, ...] = get_args(Fault)
 # Faults that only some operations can have; all others can strike any.
 _ONLY_ON: Mapping[Fault, Mapping[str, frozenset[str]]] = {
     "partial": PARTIAL_OPERATIONS,
@@ -101,6 +93,11 @@ class Rule(
     def fault(self) -> Fault:
         """The name of its one fault."""
         return next(fault for fault in _FAULTS if getattr(self, fault) is not None)
+
+    @property
+    def value(self) -> Any:
+        """What its fault is given: a code, seconds, a share, or True."""
+        return getattr(self, self.fault)
 
     def matches(self, call: Call) -> bool:
         """Whether it is about ``call``, and the call can have its fault."""

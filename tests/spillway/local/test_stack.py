@@ -79,8 +79,7 @@ class TestWhatAStackOffers:
     def test_its_tables_and_queues_are_the_deployed_ones(self, stack: Stack) -> None:
         assert set(stack.client("dynamodb").list_tables()["TableNames"]) == {*stack.tables.values()}
         deployed = set(stack.client("sqs").list_queues()["QueueUrls"])
-        assert deployed >= {*stack.queues.values()}
-        assert len({*stack.queues.values()}) == 7
+        assert deployed == {*stack.queues.values()}
 
     def test_a_token_is_the_users_own_and_carries_the_group(self, stack: Stack) -> None:
         claims = {user: _claims(stack.token(user)) for user in ("shopper", "other", "wholesale")}
@@ -133,7 +132,7 @@ class TestWhatAStackOffers:
     @_needs_proc
     def test_nothing_listens_beyond_this_machine(self, stack: Stack) -> None:
         listeners = list(_listeners(_family(stack.pid)))
-        urls = [stack.origin, stack.emulator, *stack.downstreams.values()]
+        urls = [stack.origin, stack.emulator, stack.tap.url, *stack.downstreams.values()]
         assert {port for _, port in listeners} == {httpx.URL(url).port for url in urls}
         assert {address for address, _ in listeners} == {"0100007F"}  # 127.0.0.1, reversed
 
@@ -146,7 +145,7 @@ class TestWhatAStackOffers:
         shown = json.dumps(stack.endpoints()) + repr(stack)
         secrets = json.loads((stack.state / "secrets.json").read_text())
         hidden = [*secrets["passwords"].values(), *secrets["keys"]["api_keys"].values()]
-        hidden.append(secrets["keys"]["receipt"]["key"])
+        hidden += [secrets["keys"]["receipt"]["key"], secrets["tap_token"]]
         assert not [secret for secret in hidden if secret in shown]
 
 
@@ -187,6 +186,23 @@ class TestHowAStackEnds:
             )
         assert answer.status_code == 502
         assert answer.json()["detail"].startswith("The AWS emulator")
+
+    def test_without_its_wire_tap_it_does_not_pass_for_healthy(self) -> None:
+        with running() as stack:
+            token = stack.token("shopper")
+            (tap_pid,) = (
+                pid for pid, command in children(stack.pid).items() if "-m spillway.tap" in command
+            )
+            os.kill(tap_pid, signal.SIGKILL)
+            _wait_until(lambda: not _is_alive(stack.emulator_pid))
+            answer = httpx.get(
+                f"{stack.api}/orders", headers={"authorization": f"Bearer {token}"}, timeout=30
+            )
+            with pytest.raises(SpillwayError, match=r"wire tap .* does not answer"):
+                stack.tap.counts()
+            log = (stack.state / "supervisor.log").read_text()
+        assert answer.status_code == 502
+        assert "The tap ended by itself" in log
 
 
 def _curl(command: str) -> int:
