@@ -7,9 +7,12 @@ from typing import Annotated
 
 import typer
 
+from spillway.audit.command import audit
+from spillway.chaos.command import chaos
 from spillway.demo.command import demo
 from spillway.errors import SpillwayError
 from spillway.local.commands import down, token, up
+from spillway.redrive.command import redrive
 
 # Markdown, so that examples stay on lines of their own.
 app = typer.Typer(
@@ -24,6 +27,9 @@ app.command()(up)
 app.command()(down)
 app.command()(token)
 app.command()(demo)
+app.command()(chaos)
+app.command()(redrive)
+app.command()(audit)
 
 
 @app.callback()

@@ -152,7 +152,7 @@ class TestUp:
         endpoints = json.loads(started.stdout)
         assert endpoints["origin"] == f"http://127.0.0.1:{port}"
         assert endpoints.keys() == {
-            *("origin", "api", "emulator", "downstreams", "region", "tables", "queues"),
+            *("origin", "api", "emulator", "tap", "downstreams", "region", "tables", "queues"),
             *("pid", "state"),
         }
 

@@ -3,6 +3,9 @@
 Reading and judging are apart. `reading` fetches the orders table, the downstreams' own tables and
 the queues; `judge` and its fellows are pure. They share no decision with orders.domain.saga: who
 acts must not be the one who judges, or a mistake in the saga would excuse itself.
+
+`spillway audit` puts them together for a running stack (`running`, with `spool` to keep memory
+bounded); the demo and chaos call them themselves. `report` shows verdicts, for all three.
 """
 
 from spillway.audit.judging import (
@@ -11,6 +14,7 @@ from spillway.audit.judging import (
     judge_history,
     judge_idleness,
     judge_isolation,
+    judge_order,
     outage_was_real,
 )
 from spillway.audit.promises import Promise, Verdict, Violation, verdicts
@@ -23,6 +27,7 @@ from spillway.audit.records import (
     Outage,
     Probe,
     Record,
+    Size,
 )
 
 __all__ = [
@@ -34,6 +39,7 @@ __all__ = [
     "Probe",
     "Promise",
     "Record",
+    "Size",
     "Verdict",
     "Violation",
     "judge",
@@ -41,6 +47,7 @@ __all__ = [
     "judge_history",
     "judge_idleness",
     "judge_isolation",
+    "judge_order",
     "outage_was_real",
     "read_depths",
     "read_effects",

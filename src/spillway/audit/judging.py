@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from orders.domain.order import Order, OrderKey
+from orders.domain.order import OrderKey
 from orders.domain.saga import Cancellation, Downstream, Facts
 from spillway.audit.promises import Promise, Violation
 from spillway.audit.records import Acknowledgement, Depth, Effect, Outage, Probe, Record
@@ -32,7 +32,6 @@ _UNDISTURBED: Mapping[Downstream, tuple[str, ...]] = {
     "accounting": ("reserve", "ship"),
 }
 
-
 _WATCHDOG = "watchdog"
 
 
@@ -46,8 +45,8 @@ class _Case:
     acknowledgement: Acknowledgement | None
 
     @property
-    def order(self) -> Order | None:
-        return None if self.record is None else self.record.order
+    def stored(self) -> bool:
+        return self.record is not None and self.record.stored
 
     @property
     def facts(self) -> Facts:
@@ -74,12 +73,15 @@ def judge(
     for case in _cases(orders, effects, acknowledged):
         violations.extend(_durable(case))
         violations.extend(_one_order(case))
-        violations.extend(_one_effect(case))
-        violations.extend(_settled(case))
-        violations.extend(_whole(case))
+        violations.extend(_by_the_tables(case))
         violations.extend(_under_another_customer(case, ids_sent))
         violations.extend(_not_asked_for(case))
     return violations
+
+
+def judge_order(key: OrderKey, record: Record | None, effects: Iterable[Effect]) -> list[Violation]:
+    """Hold one order against the downstreams, as `judge` does where nothing is acknowledged."""
+    return list(_by_the_tables(_Case(key, record, tuple(effects), None)))
 
 
 def judge_access(probes: Iterable[Probe]) -> list[Violation]:
@@ -191,17 +193,23 @@ def _cases(
         yield _Case(key, records.get(key), tuple(effects_of.get(key, ())), acknowledged.get(key))
 
 
+def _by_the_tables(case: _Case) -> Iterator[Violation]:
+    yield from _one_effect(case)
+    yield from _settled(case)
+    yield from _whole(case)
+
+
 def _durable(case: _Case) -> Iterator[Violation]:
     told = case.acknowledgement
     if told is None or not told.answers:
         return
-    if case.order is None:
+    if case.record is None or not case.record.stored:
         answers = ", ".join(str(answer.status) for answer in told.answers)
         yield _broken(
             Promise.ACKNOWLEDGED_IS_DURABLE, case, f"answered {answers}, not in the table"
         )
         return
-    if case.order != told.sent:
+    if case.record.order != told.sent:
         yield _broken(
             Promise.ACKNOWLEDGED_IS_DURABLE, case, "the table holds another order than was sent"
         )
@@ -216,7 +224,9 @@ def _one_order(case: _Case) -> Iterator[Violation]:
     created = sum(answer.status == 201 for answer in answers)
     if created > 1:
         yield _broken(Promise.ONE_ORDER_PER_ID, case, f"{created} answers called it new")
-    times = {answer.accepted_at for answer in answers if answer.accepted_at is not None}
+    # A 202 tells when its own copy came: intake could not know whether another was taken before.
+    certain = [answer.accepted_at for answer in answers if answer.status != 202]
+    times = {told for told in certain if told is not None}
     if case.record is not None and case.record.accepted_at is not None and times:
         times.add(_timestamp(case.record.accepted_at))
     if len(times) > 1:
@@ -227,7 +237,7 @@ def _one_order(case: _Case) -> Iterator[Violation]:
 
 def _under_another_customer(case: _Case, ids_sent: Collection[str]) -> Iterator[Violation]:
     """An id that one customer sent must not turn up as an order of another who did not send it."""
-    if case.order is None or case.acknowledgement is not None:
+    if not case.stored or case.acknowledgement is not None:
         return
     if case.key.order_id in ids_sent:
         detail = f"stands under customer {case.key.customer_id}, who never sent it"
@@ -254,7 +264,7 @@ def _one_effect(case: _Case) -> Iterator[Violation]:
 
 
 def _settled(case: _Case) -> Iterator[Violation]:
-    if case.order is None:
+    if not case.stored:
         return
     missing = _unanswered(case.facts)
     if missing:
@@ -271,7 +281,7 @@ def _settled(case: _Case) -> Iterator[Violation]:
 
 
 def _whole(case: _Case) -> Iterator[Violation]:
-    if case.order is None:
+    if not case.stored:
         if case.effects or case.record is not None:
             yield _broken(
                 Promise.NEVER_HALF_DONE,
@@ -279,7 +289,7 @@ def _whole(case: _Case) -> Iterator[Violation]:
                 f"{_list(case.steps(done=True))} done for an order that is not in the table",
             )
         return
-    yield from _right_amounts(case, case.order)
+    yield from _right_amounts(case)
     yield from _money_in_order(case)
     by_facts, by_effects = _world(_done(case.facts)), _world(case.steps(done=True))
     if _unanswered(case.facts) or by_facts is None:
@@ -295,24 +305,28 @@ def _whole(case: _Case) -> Iterator[Violation]:
     yield from _status_told(case)
 
 
-def _right_amounts(case: _Case, order: Order) -> Iterator[Violation]:
-    units = sum(line.quantity for line in order.lines)
+def _right_amounts(case: _Case) -> Iterator[Violation]:
+    size = None if case.record is None else case.record.size
+    if size is None:
+        return
     for effect in case.effects:
         if not effect.done:
             continue
-        if effect.units is not None and effect.units != units:
+        if effect.units is not None and effect.units != size.units:
             yield _broken(
-                Promise.NEVER_HALF_DONE, case, f"{effect.step} of {effect.units} units, not {units}"
+                Promise.NEVER_HALF_DONE,
+                case,
+                f"{effect.step} of {effect.units} units, not {size.units}",
             )
         if effect.amount is not None and (effect.amount, effect.currency) != (
-            order.total,
-            order.currency,
+            size.amount,
+            size.currency,
         ):
             yield _broken(
                 Promise.NEVER_HALF_DONE,
                 case,
                 f"{effect.step} of {effect.amount} {effect.currency},"
-                f" not {order.total} {order.currency}",
+                f" not {size.amount} {size.currency}",
             )
 
 

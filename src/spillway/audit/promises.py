@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 
 from orders.domain.order import OrderKey
 
@@ -54,19 +55,21 @@ class Verdict:
 
 
 def verdicts(
-    violations: Iterable[Violation], evidence: Mapping[Promise, str]
+    violations: Iterable[Violation],
+    evidence: Mapping[Promise, str],
+    not_judged: Mapping[Promise, str] = MappingProxyType({}),
 ) -> dict[Promise, Verdict]:
-    """One verdict a promise; a promise without evidence was not judged."""
-    found: dict[Promise, list[str]] = {promise: [] for promise in Promise}
+    """One verdict a promise; one without evidence was not judged, `not_judged` may say why."""
+    found: dict[Promise, list[Violation]] = {promise: [] for promise in Promise}
     for violation in violations:
-        found[violation.promise].append(str(violation))
+        found[violation.promise].append(violation)
     return {
         promise: Verdict(
             promise=promise,
-            violations=len(examples),
-            examples=tuple(examples[:EXAMPLES_MAX]),
-            evidence=evidence.get(promise, "not judged in this run"),
+            violations=len(broken),
+            examples=tuple(str(violation) for violation in broken[:EXAMPLES_MAX]),
+            evidence=evidence.get(promise) or not_judged.get(promise, "not judged in this run"),
             judged=promise in evidence,
         )
-        for promise, examples in found.items()
+        for promise, broken in found.items()
     }

@@ -5,13 +5,14 @@ Every call is paged and every page is read; the clients are boto3's, handed in.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 from orders.aws import items
-from orders.domain.order import OrderKey
+from orders.domain.order import Order, OrderKey
 from orders.domain.saga import Downstream
-from spillway.audit.records import Depth, Effect, Record
+from spillway.audit.records import Depth, Effect, Record, Size
 
 _DEPTHS = {
     "ApproximateNumberOfMessages": "visible",
@@ -25,7 +26,7 @@ def read_orders(dynamodb: Any, table: str) -> list[Record]:
     """Every order in the orders table with its facts. `dynamodb` is a boto3 DynamoDB client."""
     orders: dict[OrderKey, items.Item] = {}
     progress: dict[OrderKey, items.Item] = {}
-    for item in _scan(dynamodb, table):
+    for item in chain.from_iterable(pages(dynamodb, table)):
         (progress if items.is_progress(item) else orders)[items.key_of(item)] = item
     return [
         _record(key, orders.get(key), progress.get(key))
@@ -39,7 +40,49 @@ def read_effects(dynamodb: Any, table: str, downstream: Downstream) -> list[Effe
     Source of the attributes: simulation/downstreams/ledger.py. Items without an outcome are the
     stand-in's claims of idempotency keys, not effects.
     """
-    return [_effect(item, downstream) for item in _scan(dynamodb, table) if "outcome" in item]
+    every = chain.from_iterable(pages(dynamodb, table))
+    return list(effects_of(every, downstream))
+
+
+def effects_of(ledger: Iterable[items.Item], downstream: Downstream) -> Iterator[Effect]:
+    """The effects and refusals among a downstream's items."""
+    return (_effect(item, downstream) for item in ledger if "outcome" in item)
+
+
+def read_order(dynamodb: Any, table: str, key: OrderKey) -> Record | None:
+    """One order as it stands now, None where the table has nothing of it."""
+    answer = dynamodb.query(
+        TableName=table,
+        ConsistentRead=True,
+        KeyConditionExpression="pk = :customer AND sk BETWEEN :order AND :progress",
+        ExpressionAttributeValues={
+            ":customer": {"S": key.customer_id},
+            ":order": {"S": key.order_id},
+            ":progress": items.progress_key(key)["sk"],
+        },
+    )
+    found = {items.is_progress(item): item for item in answer["Items"]}
+    return _record(key, found.get(False), found.get(True)) if found else None
+
+
+def read_effects_of(
+    dynamodb: Any, table: str, downstream: Downstream, key: OrderKey
+) -> list[Effect]:
+    """What a downstream's own table says of one order now."""
+    answers = dynamodb.get_paginator("query").paginate(
+        TableName=table,
+        ConsistentRead=True,
+        KeyConditionExpression="pk = :order",
+        ExpressionAttributeValues={":order": {"S": f"{key.customer_id}/{key.order_id}"}},
+    )
+    found = chain.from_iterable(answer["Items"] for answer in answers)
+    return list(effects_of(found, downstream))
+
+
+def count_items(dynamodb: Any, table: str) -> int:
+    """Roughly: AWS renews this figure every six hours."""
+    description = dynamodb.describe_table(TableName=table)["Table"]
+    return int(description.get("ItemCount", 0))
 
 
 def read_depths(sqs: Any, queues: Mapping[str, str]) -> list[Depth]:
@@ -74,10 +117,11 @@ def read_invocations(logs: Any, since: int) -> dict[str, int]:
     return counts
 
 
-def _scan(dynamodb: Any, table: str) -> Iterator[items.Item]:
+def pages(dynamodb: Any, table: str) -> Iterator[list[items.Item]]:
+    """A whole table, page by page of up to 1 MB."""
     # A page can be empty and still have a next one: the paginator follows the key, not the items.
     for page in dynamodb.get_paginator("scan").paginate(TableName=table, ConsistentRead=True):
-        yield from page["Items"]
+        yield page["Items"]
 
 
 def _record(key: OrderKey, order: items.Item | None, progress: items.Item | None) -> Record:
@@ -85,7 +129,12 @@ def _record(key: OrderKey, order: items.Item | None, progress: items.Item | None
     if order is None:
         return Record(key, None, None, facts)
     accepted = items.accepted_order(order)
-    return Record(key, accepted.order, accepted.accepted_at, facts)
+    return Record(key, accepted.accepted_at, size_of(accepted.order), facts, accepted.order)
+
+
+def size_of(order: Order) -> Size:
+    units = sum(line.quantity for line in order.lines)
+    return Size(units, order.total, order.currency)
 
 
 def _effect(item: items.Item, downstream: Downstream) -> Effect:

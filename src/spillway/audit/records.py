@@ -10,16 +10,42 @@ from orders.domain.saga import Downstream, Facts
 
 
 @dataclass(frozen=True, slots=True)
+class Size:
+    """What an order comes to: `units` of goods, and the money to be paid for them."""
+
+    units: int
+    amount: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """What the orders table holds of one order.
 
-    `order` and `accepted_at` are None where the table holds progress of an order that is not there.
+    `accepted_at` and `size` are None where the table holds progress of an order that is not there.
+    `order` is its content, None also where it was not kept: only an acknowledgement needs it.
     """
 
     key: OrderKey
-    order: Order | None
     accepted_at: int | None
+    size: Size | None
     facts: Facts
+    order: Order | None = None
+
+    @property
+    def stored(self) -> bool:
+        """The order itself is in the table."""
+        return self.accepted_at is not None
+
+    @property
+    def changed_at(self) -> int | None:
+        """When the order was accepted, cancelled or got its last answer, whichever was last."""
+        times = [outcome.at for outcome in self.facts.outcomes.values()]
+        if self.facts.cancellation is not None:
+            times.append(self.facts.cancellation.at)
+        if self.accepted_at is not None:
+            times.append(self.accepted_at)
+        return max(times, default=None)
 
 
 @dataclass(frozen=True, slots=True)

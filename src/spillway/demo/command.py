@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-_STDOUT = Path("-")
+STDOUT = Path("-")
 
 
 def demo(
@@ -71,16 +71,14 @@ def demo(
 
     Example: spillway demo --orders 500 --copies 3 --png demo.png
     """
-    import json
-
     from rich.console import Console
 
     from spillway.demo.plan import Options, plan
     from spillway.demo.report import document, show
 
-    _check_writable(json_path, png_path)
+    check_writable(json_path, png_path)
     # With JSON on stdout, everything for people goes to stderr.
-    console = Console(stderr=json_path == _STDOUT)
+    console = Console(stderr=json_path == STDOUT)
     planned = plan(
         Options(
             orders=orders,
@@ -95,11 +93,7 @@ def demo(
     finished = _run(planned, port, console)
     show(finished, console)
     if json_path is not None:
-        text = json.dumps(document(finished), indent=2) + "\n"
-        if json_path == _STDOUT:
-            typer.echo(text, nl=False)
-        else:
-            json_path.write_text(text, encoding="utf-8")
+        write_json(json_path, document(finished))
     if png_path is not None:
         from spillway.demo.chart import draw
 
@@ -127,12 +121,26 @@ def _run(planned: Any, port: int | None, console: Any) -> Any:
         return run(stack, planned, watcher, private=True)
 
 
-def _check_writable(*paths: Path | None) -> None:
-    """A run takes a minute: where its result cannot be written is said before it."""
+def write_json(path: Path, content: Any) -> None:
+    """To standard output where the path is `STDOUT`."""
+    import json
+
+    text = json.dumps(content, indent=2) + "\n"
+    if path == STDOUT:
+        typer.echo(text, nl=False)
+    else:
+        path.write_text(text, encoding="utf-8")
+
+
+def check_writable(*paths: Path | None) -> None:
+    """A run takes a minute: where its result cannot be written is said before it.
+
+    SpillwayError: it cannot be written there.
+    """
     from spillway.errors import SpillwayError
 
     for path in paths:
-        if path is None or path == _STDOUT:
+        if path is None or path == STDOUT:
             continue
         if not path.parent.is_dir():
             raise SpillwayError(f"{path} cannot be written: there is no folder {path.parent}.")

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from spillway.audit import Record
+from spillway.audit import report as audit_report
 from spillway.demo.figures import duration, histogram, percentile
 from spillway.demo.placing import Placed
 from spillway.demo.result import Run
@@ -19,7 +20,6 @@ from spillway.demo.settling import SETTLED
 from spillway.workload import Sales
 
 _BAR_WIDTH = 16
-_EXAMPLES_SHOWN = 3
 
 Fate = tuple[str, str]
 
@@ -35,16 +35,7 @@ def document(run: Run) -> dict[str, Any]:
     settles = _settle_seconds(run)
     return {
         "orders": _order_counts(run.placed),
-        "promises": {
-            promise.value: {
-                "held": verdict.held,
-                "violations": verdict.violations,
-                "examples": list(verdict.examples),
-                "judged": verdict.judged,
-                "evidence": verdict.evidence,
-            }
-            for promise, verdict in run.promises.items()
-        },
+        "promises": audit_report.promises_document(run.promises),
         "seconds": {
             "up": round(run.up_seconds, 3),
             "accept_p50": _rounded(percentile(accepts, 0.50)),
@@ -269,18 +260,7 @@ def _percentiles(seconds: Sequence[float]) -> str:
 
 def promises_panel(run: Run) -> Panel:
     """The verdict on each promise, with what it rests on and examples of what broke it."""
-    table = Table.grid(padding=(0, 2))
-    for verdict in run.promises.values():
-        mark = Text("✔", "green") if verdict.held else Text("✘", "bold red")
-        if verdict.held and not verdict.judged:
-            mark = Text("?", "yellow")
-        name = Text(verdict.promise.value, "" if verdict.held else "bold red")
-        table.add_row(mark, name, Text(verdict.evidence, "dim"))
-        for example in verdict.examples[:_EXAMPLES_SHOWN]:
-            table.add_row("", "", Text(example, "red"))
-        if verdict.violations > _EXAMPLES_SHOWN:
-            table.add_row("", "", f"and {verdict.violations - _EXAMPLES_SHOWN:,} more")
-    return Panel(table, title="The promises", title_align="left")
+    return audit_report.promises_panel(run.promises)
 
 
 def _last_line(run: Run) -> Text:
@@ -288,13 +268,7 @@ def _last_line(run: Run) -> Text:
         return Text("No order was accepted: nothing was proven.", "bold red")
     if not run.all_answered:
         return Text("The service stopped answering: the rest was not sent.", "bold red")
-    broken = [verdict.promise.value for verdict in run.promises.values() if not verdict.held]
-    if broken:
-        return Text(f"Broken: {', '.join(broken)}.", "bold red")
-    unjudged = [verdict.promise.value for verdict in run.promises.values() if not verdict.judged]
-    if unjudged:
-        return Text(f"Every promise held; not judged: {', '.join(unjudged)}.", "bold green")
-    return Text("Every promise held.", "bold green")
+    return audit_report.promises_line(run.promises)
 
 
 def _rounded(figure: float | None) -> float | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from orders.domain.order import Address, Line, Order, OrderKey, Payment
 from orders.domain.saga import DOWNSTREAM_OF, Cancellation, Facts, Outcome, Step
-from spillway.audit import Acknowledgement, Answer, Effect, Record, Violation, judge
+from spillway.audit import Acknowledgement, Answer, Effect, Record, Size, Violation, judge
 
 ADA, BOB = "customer-ada", "customer-bob"
 KEY = OrderKey(ADA, "019ab000-0000-7000-8000-000000000001")
@@ -26,6 +26,7 @@ ORDER = Order(
     payment=Payment("pay_01", 610, "GBP", "k1.00"),
 )
 UNITS = 3
+SIZE = Size(UNITS, 610, "GBP")
 
 _CODES = {
     Step.RESERVE: "out_of_stock",
@@ -79,7 +80,7 @@ def scene(*steps: str, status: str, cancelled: str | None = None, key: OrderKey 
     if cancelled is not None:
         wish = Cancellation(ACCEPTED_AT + 50, before_reservation=cancelled == "before")
     return Scene(
-        record=Record(key, ORDER, ACCEPTED_AT, Facts(outcomes, wish)),
+        record=Record(key, ACCEPTED_AT, SIZE, Facts(outcomes, wish), ORDER),
         effects=tuple(effects),
         told=Acknowledgement(
             key=key,

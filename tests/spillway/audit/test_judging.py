@@ -35,6 +35,7 @@ from tests.spillway.audit.builders import (
     BOB,
     KEY,
     ORDER,
+    SIZE,
     WHOLE,
     Scene,
     confirmed,
@@ -119,6 +120,21 @@ class TestOneOrderPerId:
 
     def test_an_answer_that_tells_another_time_of_acceptance(self) -> None:
         answers = (Answer(201, ACCEPTED_AT_TOLD), Answer(200, "2026-11-23T10:00:09.000Z"))
+
+        assert promises(confirmed().with_told(answers=answers).judged()) == {
+            Promise.ONE_ORDER_PER_ID
+        }
+
+    def test_a_buffered_copy_may_tell_its_own_time(self) -> None:
+        """Intake answers 202 when it does not know whether the table took the order."""
+        answers = (Answer(202, "2026-11-23T10:00:09.000Z"), Answer(200, ACCEPTED_AT_TOLD))
+
+        assert confirmed().with_told(answers=answers).judged() == []
+        assert confirmed().with_told(answers=answers[:1]).judged() == []
+
+    def test_a_buffered_copy_excuses_no_other_answer(self) -> None:
+        wrong = "2026-11-23T10:00:09.000Z"
+        answers = (Answer(202, ACCEPTED_AT_TOLD), Answer(200, wrong))
 
         assert promises(confirmed().with_told(answers=answers).judged()) == {
             Promise.ONE_ORDER_PER_ID
@@ -372,6 +388,15 @@ class TestZeroIdle:
         assert judge_idleness([Depth("watchdog", 0, 0, 5)], {}) == []
         assert judge_idleness([Depth("watchdog", 1, 0, 5)], {}) != []
 
+    def test_an_order_that_waits_in_the_overflow_queue_is_not_rest(self) -> None:
+        assert promises(judge_idleness([Depth("overflow", 1, 0, 0)], {})) == {Promise.ZERO_IDLE}
+
+    @pytest.mark.parametrize("queue", ["overflow_dead_letter", "watchdog_dead_letter"])
+    def test_a_dead_letter_of_any_queue_waits_for_a_person(self, queue: str) -> None:
+        depths = [Depth(queue, 0, 0, 1)]
+
+        assert promises(judge_idleness(depths, {})) == {Promise.ALWAYS_SETTLES}
+
     def test_a_function_that_runs_with_no_order_about(self) -> None:
         assert promises(judge_idleness([], {"relay": 1})) == {Promise.ZERO_IDLE}
 
@@ -395,7 +420,7 @@ def test_whatever_the_saga_calls_settled_is_whole_to_the_judge() -> None:
             facts = Facts(outcomes, wish)
             if saga.settled(facts) and _reachable(facts):
                 settled += 1
-                record = Record(KEY, ORDER, ACCEPTED_AT, facts)
+                record = Record(KEY, ACCEPTED_AT, SIZE, facts, ORDER)
                 assert judge([record], _effects_of(facts), []) == [], facts
     assert settled >= len(WHOLE)
 

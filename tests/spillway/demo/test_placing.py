@@ -17,7 +17,12 @@ from tests.spillway.demo.fake_api import FakeApi
 DRAFTS = tuple(generate(seed=1, count=20))
 
 
-def placed(api: FakeApi, drafts: tuple[Draft, ...] = DRAFTS, **options: Any) -> list[Placed]:
+def placed(
+    api: FakeApi,
+    drafts: tuple[Draft, ...] = DRAFTS,
+    per_second: float | None = None,
+    **options: Any,
+) -> list[Placed]:
     closed: list[Placed] = []
     checkout = Checkout(
         client=api.client(),
@@ -27,7 +32,10 @@ def placed(api: FakeApi, drafts: tuple[Draft, ...] = DRAFTS, **options: Any) -> 
         **({"clients": 4, "copies": 1} | options),
     )
     orders: list[Placed] = []
-    asyncio.run(checkout.place(drafts, orders))
+    if per_second is None:
+        asyncio.run(checkout.place(drafts, orders))
+    else:
+        asyncio.run(checkout.place_at(per_second, drafts, orders))
     assert len(closed) == len(orders), "each order is closed exactly once"
     return orders
 
@@ -39,6 +47,21 @@ def test_every_draft_becomes_one_acknowledged_order_under_its_own_id() -> None:
     assert len({order.key.order_id for order in orders}) == len(DRAFTS)
     assert all(order.acknowledged and order.accept_seconds is not None for order in orders)
     assert all(order.key.customer_id == f"customer-{order.customer}" for order in orders)
+
+
+def test_a_crowd_comes_at_its_own_pace_however_few_are_served_at_a_time() -> None:
+    api = FakeApi()
+    orders = placed(api, DRAFTS[:5], per_second=0.1, clients=1)
+
+    assert all(order.acknowledged for order in orders)
+    # The fake's sleep takes no time, so each arrival is as far off as from the beginning.
+    assert [round(seconds, -1) for seconds in api.slept] == [0, 10, 20, 30, 40]
+
+
+def test_a_crowd_cancels_as_planned() -> None:
+    orders = placed(FakeApi(), DRAFTS[:3], per_second=1000.0, cancel_after={1: 0.0})
+
+    assert [order.cancellation_taken for order in orders] == [False, True, False]
 
 
 def test_copies_of_an_order_are_the_same_request_and_one_of_them_is_new() -> None:

@@ -44,6 +44,21 @@ def test_it_gives_up_when_nothing_settles_for_long() -> None:
     assert not asyncio.run(waiting.until_all_settled())
 
 
+def test_it_gives_up_when_it_is_told_that_nothing_is_left_to_wait_for() -> None:
+    api = FakeApi(statuses=("accepted",))
+    orders = placed(api)
+    asked: list[bool] = []
+
+    def is_lost() -> bool:
+        asked.append(len(asked) == 2)
+        return asked[-1]
+
+    waiting = Waiting(api.client(), orders, lambda _: None, is_lost=is_lost)
+
+    assert not asyncio.run(waiting.until_all_settled())
+    assert asked == [False, False, True]
+
+
 def test_orders_that_were_never_accepted_are_not_waited_for() -> None:
     api = FakeApi()
     orders = placed(api)

@@ -1,0 +1,125 @@
+"""`spillway chaos`: its options. Everything heavy is imported when it runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from spillway.demo.command import STDOUT, check_writable, write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from spillway.chaos.scenario import Scenario
+    from spillway.chaos.terminal import Bars
+    from spillway.chaos.trial import Trial
+
+_ALL = "all"
+
+
+def chaos(
+    scenario: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Which scenario, or all; can be given more than once."),
+    ] = None,
+    orders: Annotated[
+        int, typer.Option(min=10, max=10_000, metavar="N", help="How many orders each has.")
+    ] = 100,
+    seed: Annotated[int, typer.Option(metavar="N", help="Another seed, other orders.")] = 1,
+    controls: Annotated[
+        bool,
+        typer.Option(help="Also run each scenario without its guards, which must end badly."),
+    ] = True,
+    json_path: Annotated[
+        Path | None,
+        typer.Option("--json", metavar="OUT", help="Write the result as JSON; - for stdout."),
+    ] = None,
+    png_path: Annotated[
+        Path | None, typer.Option("--png", metavar="OUT", help="Draw the timelines as a PNG.")
+    ] = None,
+) -> None:
+    """Break things while customers order, and prove every promise all the same.
+
+    Each scenario gets a private stack. Scenarios: inventory-outage, accounting-outage,
+    lost-answers, latency, duplicates, table-throttled, workers-killed, relay-failing, poison,
+    spike. Each that has a guard runs once more without it and must then come to the accident: a
+    check that cannot fail proves nothing. Exits with 0 only if every promise held and every
+    control found its accident.
+
+    Example: spillway chaos --scenario table-throttled --orders 300 --png chaos.png
+    """
+    from rich.console import Console
+
+    from spillway.chaos.report import document, show_all
+
+    chosen = _chosen(scenario or [_ALL])
+    check_writable(json_path, png_path)
+    # With JSON on stdout, everything for people goes to stderr.
+    console = Console(stderr=json_path == STDOUT)
+    trials = _run(chosen, orders=orders, seed=seed, controls=controls, console=console)
+    show_all(trials, console)
+    if json_path is not None:
+        write_json(json_path, document(trials))
+    if png_path is not None:
+        from spillway.chaos.timeline import draw
+
+        draw(trials, png_path)
+        console.print(f"The picture is in {png_path}.")
+    if not all(trial.proven for trial in trials):
+        raise typer.Exit(1)
+
+
+def _chosen(names: Sequence[str]) -> list[Scenario]:
+    """In the order of the catalogue, each once. SpillwayError: there is no such scenario."""
+    from spillway.chaos.scenarios import BY_NAME, SCENARIOS
+    from spillway.errors import SpillwayError
+
+    unknown = [name for name in names if name != _ALL and name not in BY_NAME]
+    if unknown:
+        known = ", ".join([*BY_NAME, _ALL])
+        raise SpillwayError(f"There is no scenario {unknown[0]!r}: choose one of {known}.")
+    return [scenario for scenario in SCENARIOS if _ALL in names or scenario.name in names]
+
+
+def _run(
+    chosen: Sequence[Scenario], *, orders: int, seed: int, controls: bool, console: Console
+) -> list[Trial]:
+    from spillway.chaos.report import show
+    from spillway.chaos.terminal import bars
+
+    trials = []
+    runs = sum(1 + controls * len(scenario.controls) for scenario in chosen)
+    with bars(console, runs) as watcher:
+        for scenario in chosen:
+            trial = _tried(scenario, orders, seed, watcher)
+            if controls:
+                _control(trial, orders, seed, watcher)
+            show(trial, console)
+            trials.append(trial)
+    return trials
+
+
+def _tried(scenario: Scenario, orders: int, seed: int, watcher: Bars) -> Trial:
+    from spillway.chaos.trial import planned_for, try_out
+    from spillway.local import running
+
+    planned = planned_for(scenario, orders=orders, seed=seed)
+    with watcher.run(scenario.name, len(planned.drafts)), running(on_phase=watcher.phase) as stack:
+        return try_out(stack, scenario, planned, watcher)
+
+
+def _control(trial: Trial, orders: int, seed: int, watcher: Bars) -> None:
+    """Add to a trial what each of its scenario's controls came to."""
+    from spillway.chaos.trial import planned_for, try_control
+    from spillway.local import running
+
+    scenario = trial.scenario
+    planned = planned_for(scenario, orders=min(orders, scenario.control_orders), seed=seed)
+    for control in scenario.controls:
+        title = f"{scenario.name}, control"
+        with watcher.run(title, len(planned.drafts)), running(on_phase=watcher.phase) as stack:
+            trial.controls.append(try_control(stack, scenario, control, planned, watcher))

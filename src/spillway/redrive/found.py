@@ -1,0 +1,55 @@
+"""What lay with the dead letters, and what became of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from orders.domain.order import OrderKey
+
+#: So many different reasons are told apart, and so many orders are named for each.
+REASONS_MAX = 50
+ORDERS_NAMED_MAX = 5
+
+OTHER_REASONS = "other reasons"
+
+
+@dataclass(slots=True)
+class Group:
+    """The letters that lie there for one reason."""
+
+    letters: int = 0
+    moved: int = 0
+    orders: list[OrderKey] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Found:
+    """What lay in one dead-letter queue when the command began, and what became of it.
+
+    `groups`: by reason. `not_moved`: by why not. `came_meanwhile`: letters that came (or came back)
+    during the work, and were left. `elsewhere`: letters that somebody else had in hand.
+    """
+
+    queue: str
+    groups: dict[str, Group] = field(default_factory=dict)
+    not_moved: Counter[str] = field(default_factory=Counter)
+    came_meanwhile: int = 0
+    elsewhere: int = 0
+
+    @property
+    def letters(self) -> int:
+        return sum(group.letters for group in self.groups.values())
+
+    @property
+    def moved(self) -> int:
+        return sum(group.moved for group in self.groups.values())
+
+    def add(self, reason: str, order: OrderKey | None) -> Group:
+        if reason not in self.groups and len(self.groups) >= REASONS_MAX:
+            reason = OTHER_REASONS
+        group = self.groups.setdefault(reason, Group())
+        group.letters += 1
+        if order is not None and len(group.orders) < ORDERS_NAMED_MAX and order not in group.orders:
+            group.orders.append(order)
+        return group

@@ -1,0 +1,143 @@
+"""What a dead letter says: of which order it is, and why it lies there.
+
+Pure. No personal data is kept: an order is named by its id and the customer's hash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import msgspec
+
+from orders.domain.order import OrderKey
+from orders.domain.saga import DOWNSTREAMS
+
+#: Whose dead letters there are, in the order in which they are shown.
+SOURCES = (*DOWNSTREAMS, "overflow", "watchdog", "relay")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where letters lie (`dead_letters`) and where they are worked on (`queue`), both URLs."""
+
+    name: str
+    dead_letters: str
+    queue: str
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One message of a dead-letter queue. `sent_at` is Unix milliseconds by SQS's clock.
+
+    `reason` is what our code gave when it set the message aside, None where it did not.
+    """
+
+    message_id: str
+    receipt: str
+    body: str
+    sent_at: int
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamBatch:
+    """Stream records that Lambda gave up on, from sequence number `first` to `last`, inclusive."""
+
+    stream_arn: str
+    shard_id: str
+    first: str
+    last: str
+    condition: str
+
+
+class _Named(msgspec.Struct):
+    """What a command, an order that overflowed and a watch have in common."""
+
+    customer_id: str
+    order_id: str
+
+
+# DynamoDB Streams refuses any other text as a parameter.
+_SequenceNumber = Annotated[str, msgspec.Meta(pattern=r"^\d{21,40}$")]
+
+
+# Source: "Retain discarded records for a DynamoDB event source", AWS Lambda Developer Guide.
+class _BatchInfo(msgspec.Struct, rename="camel"):
+    shard_id: str
+    start_sequence_number: _SequenceNumber
+    end_sequence_number: _SequenceNumber
+    stream_arn: str
+
+
+class _RequestContext(msgspec.Struct):
+    condition: str
+
+
+class _OnFailure(msgspec.Struct):
+    batch: _BatchInfo = msgspec.field(name="DDBStreamBatchInfo")
+    context: _RequestContext = msgspec.field(name="requestContext")
+
+
+def sources(queues: Mapping[str, str]) -> dict[str, Source]:
+    """By name. `queues` are a stack's: name to URL, the dead letters' as `inventory_dead_letter`.
+
+    Relay has no queue of its own: its letters are watches that insist, for the watchdog.
+    """
+    return {
+        name: Source(name, queues[f"{name}_dead_letter"], queues.get(name, queues["watchdog"]))
+        for name in SOURCES
+    }
+
+
+def letter_of(message: Mapping[str, Any]) -> Letter:
+    """A message as ReceiveMessage gives it, with SentTimestamp and `reason` asked for."""
+    reason = message.get("MessageAttributes", {}).get("reason", {}).get("StringValue")
+    return Letter(
+        message_id=message["MessageId"],
+        receipt=message["ReceiptHandle"],
+        body=message["Body"],
+        sent_at=int(message["Attributes"]["SentTimestamp"]),
+        reason=reason,
+    )
+
+
+def order_key(body: str) -> OrderKey | None:
+    """Of which order a letter is; None where it names none."""
+    try:
+        named = msgspec.json.decode(body, type=_Named)
+    except msgspec.DecodeError:
+        return None
+    return OrderKey(named.customer_id, named.order_id)
+
+
+def stream_batch(body: str) -> StreamBatch | None:
+    """The stream records that a letter of Lambda's stands for; None for any other letter."""
+    try:
+        letter = msgspec.json.decode(body, type=_OnFailure)
+    except msgspec.DecodeError:
+        return None
+    batch = letter.batch
+    return StreamBatch(
+        stream_arn=batch.stream_arn,
+        shard_id=batch.shard_id,
+        first=batch.start_sequence_number,
+        last=batch.end_sequence_number,
+        condition=letter.context.condition,
+    )
+
+
+def why(letter: Letter, tries_max: int | None) -> str:
+    """Why a letter lies there. `tries_max`: after how many tries SQS itself moves a message.
+
+    Our code always gives a reason; SQS and Lambda never do.
+    """
+    if letter.reason is not None:
+        return letter.reason
+    batch = stream_batch(letter.body)
+    if batch is not None:
+        return f"Lambda gave up on a batch of changes that could not be relayed ({batch.condition})"
+    if tries_max is not None:
+        return f"tried {tries_max} times without an outcome"
+    return "no reason given"
