@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,11 @@ import pytest
 
 if TYPE_CHECKING:
     from spillway.local import Stack
+
+
+# A shell that puts a command into the background has it ignore Ctrl+C, and a command hands that on
+# to all that it starts. Tests that press Ctrl+C must not depend on who started them.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,8 @@ CONCURRENCY_MAX = 2
 
 
 class Watchdog(Construct):
-    """Looks at each order once after the queue's delay, and again as long as it is not settled."""
+    """Looks at each order once after the queue's delay, and ever less often while it is not
+    settled."""
 
     def __init__(
         self,
@@ -49,6 +50,7 @@ class Watchdog(Construct):
             environment={
                 "ORDERS_TABLE": table.table_name,
                 "EVENTS_TOPIC_ARN": events.topic_arn,
+                "DELAY_SECONDS": str(stage.watchdog.delay_seconds),
                 "QUEUE_URL": watches.queue.queue_url,
                 "DEAD_LETTER_QUEUE_URL": watches.dead_letters.queue_url,
                 **{

@@ -10,7 +10,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.constructs.function import OrderFunction
-from orders.domain.backoff import DELAY_MAX_SECONDS, delay_seconds
+from orders.domain.backoff import Backoff
 
 if TYPE_CHECKING:
     from infra.stage import Stage
@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 RETENTION = Duration.days(14)
 #: How long what a message is for may be down before the message counts as dead.
 OUTAGE_SECONDS_MAX = 24 * 60 * 60
+#: The most that SQS counts.
+RECEIVES_MAX = 1_000
 #: AWS's own advice: room for a batch to be retried while Lambda is throttled, without the queue
 #: handing it to a second worker meanwhile.
 VISIBILITY_TO_FUNCTION_TIMEOUT = 6
 
 
-def receives_to_outlast(outage_seconds: int, delay_max_seconds: int = DELAY_MAX_SECONDS) -> int:
+def receives_to_outlast(outage_seconds: int, backoff: Backoff) -> int:
     """Tries that a message has to be given so that none is dead before the outage has passed.
 
     Counted for the unluckiest: one whose every wait is the shortest that jitter allows.
@@ -32,7 +34,7 @@ def receives_to_outlast(outage_seconds: int, delay_max_seconds: int = DELAY_MAX_
     waited_seconds = receives = 0
     while waited_seconds < outage_seconds:
         receives += 1
-        waited_seconds += delay_seconds(receives, jitter=0.0, delay_max_seconds=delay_max_seconds)
+        waited_seconds += backoff.delay_seconds(receives, jitter=0.0)
     return receives + 1
 
 

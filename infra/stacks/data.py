@@ -11,12 +11,12 @@ from aws_cdk import aws_sns as sns
 from infra.constructs.review import accept_finding
 from infra.constructs.work_queue import (
     OUTAGE_SECONDS_MAX,
-    VISIBILITY_TO_FUNCTION_TIMEOUT,
+    RECEIVES_MAX,
     WorkQueue,
     dead_letter_queue,
     receives_to_outlast,
 )
-from orders.domain.backoff import DRAIN_DELAY_MAX_SECONDS
+from orders.domain import backoff
 
 if TYPE_CHECKING:
     from constructs import Construct
@@ -54,7 +54,7 @@ class DataStack(Stack):
                 downstream.capitalize(),
                 name=downstream,
                 function_timeout_seconds=stage.functions.deliver.timeout_seconds,
-                receives_max=receives_to_outlast(OUTAGE_SECONDS_MAX),
+                receives_max=receives_to_outlast(OUTAGE_SECONDS_MAX, backoff.DELIVER),
                 stage=stage,
             )
             for downstream in stage.downstreams.by_name()
@@ -64,17 +64,16 @@ class DataStack(Stack):
             "Overflow",
             name="overflow",
             function_timeout_seconds=stage.functions.drain.timeout_seconds,
-            receives_max=receives_to_outlast(OUTAGE_SECONDS_MAX, DRAIN_DELAY_MAX_SECONDS),
+            receives_max=receives_to_outlast(OUTAGE_SECONDS_MAX, backoff.DRAIN),
             stage=stage,
         )
-        watchdog_seconds = stage.functions.watchdog.timeout_seconds
         self.watches = WorkQueue(
             self,
             "Watchdog",
             name="watchdog",
-            function_timeout_seconds=watchdog_seconds,
-            # A watch that fails waits for its visibility timeout each time.
-            receives_max=OUTAGE_SECONDS_MAX // (VISIBILITY_TO_FUNCTION_TIMEOUT * watchdog_seconds),
+            function_timeout_seconds=stage.functions.watchdog.timeout_seconds,
+            # To look again is no failure: an order is watched as long as SQS keeps a message.
+            receives_max=RECEIVES_MAX,
             stage=stage,
             delay_seconds=stage.watchdog.delay_seconds,
         )

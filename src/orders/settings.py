@@ -121,6 +121,7 @@ class WatchdogSettings:
     queue_urls: Mapping[Downstream, str]
     dead_letter_queue_urls: Mapping[Downstream, str]
     events_topic_arn: str
+    delay_seconds: int
     queue_url: str
     dead_letter_queue_url: str
 
@@ -132,6 +133,7 @@ class WatchdogSettings:
             queue_urls=_queue_urls(environment, "QUEUE_URL"),
             dead_letter_queue_urls=_queue_urls(environment, "DEAD_LETTER_QUEUE_URL"),
             events_topic_arn=_text(environment, "EVENTS_TOPIC_ARN"),
+            delay_seconds=round(_seconds(environment, "DELAY_SECONDS", 900)),
             queue_url=_text(environment, "QUEUE_URL"),
             dead_letter_queue_url=_text(environment, "DEAD_LETTER_QUEUE_URL"),
         )
@@ -170,12 +172,14 @@ def _one_of(environment: Mapping[str, str], name: str, allowed: tuple[str, ...])
     return value
 
 
-def _seconds(environment: Mapping[str, str], name: str) -> float:
+def _seconds(environment: Mapping[str, str], name: str, seconds_max: int = 60) -> float:
     value = _text(environment, name)
     try:
         seconds = float(value)
     except ValueError:
         seconds = 0.0
-    if not 0 < seconds <= 60:
-        raise SettingInvalid(f"{name} is {value!r}, not a number of seconds above 0, up to 60")
+    if not 0 < seconds <= seconds_max:
+        raise SettingInvalid(
+            f"{name} is {value!r}, not a number of seconds above 0, up to {seconds_max}"
+        )
     return seconds

@@ -32,7 +32,8 @@ from orders.aws.queues import (
 from orders.aws.signing import sigv4_headers
 from orders.aws.table import DynamoOrders
 from orders.aws.topic import SnsEvents
-from orders.domain.backoff import DELAY_MAX_SECONDS, DRAIN_DELAY_MAX_SECONDS
+from orders.domain import backoff
+from orders.domain.backoff import Backoff
 from orders.downstream import REQUEST_OF
 from orders.downstream.http import Authorise, HttpDownstream
 from orders.flow.deliver import Deliver
@@ -137,7 +138,7 @@ def drain() -> DrainParts:
     settings = DrainSettings.read(os.environ)
     return DrainParts(
         Drain(DynamoOrders(client("dynamodb"), settings.orders_table)),
-        _desk("drain", settings, SystemClock(), DRAIN_DELAY_MAX_SECONDS),
+        _desk("drain", settings, SystemClock(), backoff.DRAIN),
     )
 
 
@@ -181,7 +182,7 @@ def deliver() -> DeliverParts:
             orders=DynamoOrders(client("dynamodb"), settings.orders_table),
             downstream=downstream,
         ),
-        _desk("deliver", settings, clock),
+        _desk("deliver", settings, clock, backoff.DELIVER),
         settings,
         ThreadPoolExecutor(SIDE_BY_SIDE_MAX).map,
     )
@@ -207,7 +208,12 @@ def watchdog() -> WatchdogParts:
             events=SnsEvents(client("sns"), settings.events_topic_arn),
             watches=SqsWatches(sqs, settings.queue_url),
         ),
-        _desk("watchdog", settings, clock),
+        _desk(
+            "watchdog",
+            settings,
+            clock,
+            Backoff(settings.delay_seconds, backoff.WATCH_MAX_SECONDS),
+        ),
     )
 
 
@@ -224,7 +230,7 @@ def _desk(
     step: str,
     settings: DeliverSettings | DrainSettings | WatchdogSettings,
     clock: Clock,
-    delay_max_seconds: int = DELAY_MAX_SECONDS,
+    waits: Backoff,
 ) -> Desk:
     sqs = client("sqs")
     return Desk(
@@ -234,7 +240,7 @@ def _desk(
         # Spreads retries; nobody gains by guessing it.
         random.random,
         _log(settings.stage, clock),
-        delay_max_seconds,
+        waits,
     )
 
 

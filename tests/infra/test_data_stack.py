@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from infra.constructs.work_queue import OUTAGE_SECONDS_MAX, receives_to_outlast
-from orders.domain.backoff import DELAY_MAX_SECONDS, DRAIN_DELAY_MAX_SECONDS, delay_seconds
+from orders.domain.backoff import DELIVER, DRAIN
 from orders.domain.saga import DOWNSTREAMS
 from tests.infra.templates import Properties, Templates
 
@@ -87,7 +87,7 @@ def test_a_command_is_tried_through_an_outage_of_a_day_before_it_is_dead(
     dev: Templates, downstream: str
 ) -> None:
     receives = queue(dev, downstream)["RedrivePolicy"]["maxReceiveCount"]
-    waits = [delay_seconds(count, jitter=0.0) for count in range(1, receives)]
+    waits = [DELIVER.delay_seconds(count, jitter=0.0) for count in range(1, receives)]
     assert sum(waits) >= DAYS
 
 
@@ -95,15 +95,15 @@ def test_an_overflowed_order_is_tried_through_a_day_within_what_a_queue_counts(
     dev: Templates,
 ) -> None:
     receives = queue(dev, "overflow")["RedrivePolicy"]["maxReceiveCount"]
-    waits = [delay_seconds(count, 0.0, DRAIN_DELAY_MAX_SECONDS) for count in range(1, receives)]
+    waits = [DRAIN.delay_seconds(count, 0.0) for count in range(1, receives)]
     assert sum(waits) >= DAYS
     assert receives <= 1_000
 
 
 def test_receives_are_counted_for_the_unluckiest_and_no_more() -> None:
-    receives = receives_to_outlast(OUTAGE_SECONDS_MAX)
-    waits = [delay_seconds(count, jitter=0.0) for count in range(1, receives)]
-    assert 0 <= sum(waits) - OUTAGE_SECONDS_MAX < DELAY_MAX_SECONDS
+    receives = receives_to_outlast(OUTAGE_SECONDS_MAX, DELIVER)
+    waits = [DELIVER.delay_seconds(count, jitter=0.0) for count in range(1, receives)]
+    assert 0 <= sum(waits) - OUTAGE_SECONDS_MAX < DELIVER.max_seconds
 
 
 def test_every_queue_keeps_messages_for_two_weeks_encrypted_and_refuses_plain_http(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from orders.domain.backoff import DELAY_MAX_SECONDS, delay_seconds
+from orders.domain.backoff import Backoff
 from orders.domain.order import OrderKey
 from orders.failures import PermanentFailure, TransientFailure, place_of
 from orders.ports import Clock, Inbox, Jitter, Log
@@ -32,8 +32,16 @@ class Message:
 
 
 #: Does what a message asks for, and says in a word what became of it, for the log. Raises
-#: TransientFailure to see it again, PermanentFailure to have a person see it.
+#: TransientFailure or NotYet to see it again, PermanentFailure to have a person see it.
 Attend = Callable[[Message], str]
+
+
+class NotYet(Exception):
+    """Nothing failed, and the message is to come again all the same. `outcome` is for the log."""
+
+    def __init__(self, outcome: str) -> None:
+        super().__init__(outcome)
+        self.outcome = outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +51,7 @@ class Desk:
     clock: Clock
     jitter: Jitter
     log: Log
-    delay_max_seconds: int = DELAY_MAX_SECONDS
+    backoff: Backoff
 
     def is_finished(self, message: Message, attend: Attend) -> bool:
         """Whether this message can go. Never raises: that would bring the whole batch again.
@@ -76,12 +84,18 @@ class Desk:
     def _attended(self, message: Message, attend: Attend) -> tuple[str, bool]:
         try:
             return attend(message), True
+        except NotYet as later:
+            self._postpone(message)
+            return later.outcome, False
         except TransientFailure as failure:
             message.log["detail"] = str(failure)
-            wait = delay_seconds(message.attempt, self.jitter(), self.delay_max_seconds)
-            self.inbox.postpone(message.receipt, wait)
+            self._postpone(message)
             return "postponed", False
         except PermanentFailure as failure:
             message.log["detail"] = str(failure)
             self.inbox.set_aside(message.body, str(failure))
             return "set_aside", True
+
+    def _postpone(self, message: Message) -> None:
+        wait = self.backoff.delay_seconds(message.attempt, self.jitter())
+        self.inbox.postpone(message.receipt, wait)

@@ -25,13 +25,16 @@ class Checked:
     """What was found. `owed`: the steps still owed; `sent`: those of them that were sent again.
 
     settled  nothing is owed
-    stuck    something is: the order will be looked at again
+    stuck    something is
     gone     there is no such order (it was erased)
+
+    `look_again`: with the same watch, ever less often.
     """
 
     result: Literal["settled", "stuck", "gone"]
     owed: Sequence[Step] = ()
     sent: Sequence[Step] = ()
+    look_again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,10 @@ class Watchdog:
             return Checked("settled")
         sent = [step for step in owed if watch.insist or self._is_lost(step)]
         self.commands.send([_command(progress, step) for step in sent])
-        self.watches.set([Watch(watch.key)])
-        return Checked("stuck", owed, sent)
+        if watch.insist:
+            # Once is enough: from here on it is watched like any other.
+            self.watches.set([Watch(watch.key)])
+        return Checked("stuck", owed, sent, look_again=not watch.insist)
 
     def _is_lost(self, step: Step) -> bool:
         return self.backlogs.is_empty(DOWNSTREAM_OF[step])

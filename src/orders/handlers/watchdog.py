@@ -6,7 +6,7 @@ from typing import Any
 
 from orders import wiring
 from orders.aws.messages import watch_of
-from orders.flow.desk import Message
+from orders.flow.desk import Message, NotYet
 from orders.handlers.batch import Batch, answer, message_in
 from orders.wiring import WatchdogParts
 
@@ -23,6 +23,8 @@ def handle(event: Batch, parts: WatchdogParts) -> dict[str, Any]:
         if checked.owed:
             message.log["owed"] = [step.value for step in checked.owed]
             message.log["sent"] = [step.value for step in checked.sent]
+        if checked.look_again:
+            raise NotYet(checked.result)
         return checked.result
 
     records = event["Records"]

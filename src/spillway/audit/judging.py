@@ -156,15 +156,16 @@ def judge_isolation(outage: Outage, effects: Iterable[Effect]) -> list[Violation
 def judge_idleness(depths: Iterable[Depth], invocations: Mapping[str, int]) -> list[Violation]:
     """zero_idle: no queue holds anything and no function ran in a while without orders.
 
-    A message in a dead-letter queue waits for a person: always_settles is broken by it. A delayed
-    message in the watchdog's queue is none to be worked on: it is the check that every order gets
-    a quarter of an hour later, and costs nothing until then.
+    A message in a dead-letter queue waits for a person: always_settles is broken by it. What the
+    watchdog's queue delays or holds back is none to be worked on: it is the look that every order
+    gets a quarter of an hour later, or the next one at an order that was late, and costs nothing
+    until then.
     `invocations`: function name to how often it ran in that while.
     """
     violations = []
     for depth in depths:
-        delayed = 0 if depth.queue == _WATCHDOG else depth.delayed
-        if depth.visible + depth.in_flight + delayed == 0:
+        waiting = depth.visible if depth.queue == _WATCHDOG else depth.messages
+        if waiting == 0:
             continue
         detail = (
             f"the queue {depth.queue} holds {depth.visible} messages,"

@@ -5,20 +5,20 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orders.domain.backoff import DELAY_MAX_SECONDS, delay_seconds
+from orders.domain.backoff import DELIVER, DRAIN, Backoff
 
 jitters = st.floats(0, 1, exclude_max=True)
 
 
 def test_the_wait_doubles_and_is_capped_at_fifteen_minutes() -> None:
-    waits = [delay_seconds(count, 0.999999) for count in range(1, 14)]
+    waits = [DELIVER.delay_seconds(count, 0.999999) for count in range(1, 14)]
     assert waits == [2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900, 900]
 
 
 @given(st.integers(1, 10_000), jitters)
 def test_the_wait_lies_in_the_upper_half_of_its_ceiling(count: int, jitter: float) -> None:
-    ceiling = delay_seconds(count, 0.999999999)
-    assert max(1, ceiling // 2) <= delay_seconds(count, jitter) <= ceiling
+    ceiling = DELIVER.delay_seconds(count, 0.999999999)
+    assert max(1, ceiling // 2) <= DELIVER.delay_seconds(count, jitter) <= ceiling
 
 
 def test_an_outage_of_a_day_passes_within_the_tries_that_a_queue_allows() -> None:
@@ -26,6 +26,15 @@ def test_an_outage_of_a_day_passes_within_the_tries_that_a_queue_allows() -> Non
     tries, passed = 0, 0
     while passed < 24 * 60 * 60:
         tries += 1
-        passed += delay_seconds(tries, 0.0)
+        passed += DELIVER.delay_seconds(tries, 0.0)
     assert tries < 220
-    assert delay_seconds(tries, 0.0) <= DELAY_MAX_SECONDS
+    assert DELIVER.delay_seconds(tries, 0.0) <= DELIVER.max_seconds
+
+
+def test_an_overflowed_order_waits_minutes_and_not_a_quarter_of_an_hour() -> None:
+    assert DRAIN.delay_seconds(50, 0.999999) == 180
+
+
+def test_any_backoff_starts_where_it_is_told() -> None:
+    looks = [Backoff(900, 14_400).delay_seconds(attempt, 0.999999) for attempt in range(1, 8)]
+    assert looks == [900, 1_800, 3_600, 7_200, 14_400, 14_400, 14_400]

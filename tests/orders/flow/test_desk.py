@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from orders.domain.backoff import DELIVER, Backoff
 from orders.failures import PermanentFailure, TransientFailure
-from orders.flow.desk import Attend, Desk, Message
+from orders.flow.desk import Attend, Desk, Message, NotYet
 from simulation.world.outside import MemoryInbox, MemoryLog, SetClock
 from tests.builders import NOW
 
@@ -16,11 +17,9 @@ class TiredInbox(MemoryInbox):
 
 
 class Bench:
-    def __init__(self, inbox: MemoryInbox | None = None, delay_max_seconds: int = 900) -> None:
+    def __init__(self, inbox: MemoryInbox | None = None, backoff: Backoff = DELIVER) -> None:
         self.inbox, self.log = inbox or MemoryInbox(), MemoryLog()
-        self.desk = Desk(
-            "deliver", self.inbox, SetClock(NOW), lambda: 0.0, self.log, delay_max_seconds
-        )
+        self.desk = Desk("deliver", self.inbox, SetClock(NOW), lambda: 0.0, self.log, backoff)
 
     def is_finished(self, attend: Attend, attempt: int = 1) -> bool:
         return self.desk.is_finished(Message("the message", "receipt-1", attempt), attend)
@@ -50,8 +49,15 @@ def test_an_unknown_outcome_comes_again_ever_less_often(attempt: int, seconds: i
     assert bench.log.lines[0]["detail"] == "timed out"
 
 
+def test_what_is_merely_early_comes_again_and_is_logged_under_its_own_word() -> None:
+    bench = Bench(backoff=Backoff(900, 14_400))
+    assert not bench.is_finished(raising(NotYet("stuck")), attempt=2)
+    assert bench.inbox.postponed == {"receipt-1": 900}
+    assert bench.log.lines[0]["outcome"] == "stuck"
+
+
 def test_a_desk_may_have_a_shorter_longest_wait() -> None:
-    bench = Bench(delay_max_seconds=60)
+    bench = Bench(backoff=Backoff(2, 60))
     bench.is_finished(raising(TransientFailure("throttled")), attempt=50)
     assert bench.inbox.postponed == {"receipt-1": 30}
 

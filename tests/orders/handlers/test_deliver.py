@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from orders.aws.messages import message_of
+from orders.domain.backoff import DELIVER
 from orders.domain.order import AcceptedOrder
 from orders.domain.saga import Outcome, Step
 from orders.failures import PermanentFailure, TransientFailure
@@ -61,7 +62,7 @@ class Bench:
         self.downstream = AnsweringDownstream(answer)
         self.parts = DeliverParts(
             Deliver(self.orders, self.downstream),
-            Desk("deliver", self.inbox, SetClock(NOW), lambda: 0.0, self.log),
+            Desk("deliver", self.inbox, SetClock(NOW), lambda: 0.0, self.log, DELIVER),
             SETTINGS,
             ThreadPoolExecutor(SIDE_BY_SIDE_MAX).map,
         )

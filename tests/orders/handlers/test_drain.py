@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orders.aws.messages import overflow_message_of
+from orders.domain.backoff import DRAIN
 from orders.domain.order import AcceptedOrder
 from orders.failures import TransientFailure
 from orders.flow.desk import Desk
@@ -35,7 +36,7 @@ class TiringOrders(MemoryOrders):
 class Bench:
     def __init__(self, takes: int = 1_000) -> None:
         self.orders, self.inbox, self.log = TiringOrders(takes=takes), MemoryInbox(), MemoryLog()
-        desk = Desk("drain", self.inbox, SetClock(NOW), lambda: 0.0, self.log)
+        desk = Desk("drain", self.inbox, SetClock(NOW), lambda: 0.0, self.log, DRAIN)
         self.parts = DrainParts(Drain(self.orders), desk)
 
     def handle(self, *records: dict[str, Any]) -> list[str]:

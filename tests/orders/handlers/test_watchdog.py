@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orders.aws.messages import watch_message_of
+from orders.domain.backoff import Backoff
 from orders.domain.saga import Step
 from orders.flow.desk import Desk
 from orders.flow.watchdog import Watchdog
@@ -30,16 +31,21 @@ class Bench:
         watchdog = Watchdog(
             self.orders, MemoryBacklogs(), self.commands, MemoryEvents(), MemoryWatches()
         )
-        desk = Desk("watchdog", self.inbox, SetClock(NOW), lambda: 0.0, self.log)
+        desk = Desk(
+            "watchdog", self.inbox, SetClock(NOW), lambda: 0.0, self.log, Backoff(900, 14_400)
+        )
         self.parts = WatchdogParts(watchdog, desk)
 
 
-def test_a_stuck_order_is_sent_again_and_a_poison_message_is_set_aside() -> None:
+def test_a_stuck_order_is_looked_at_again_and_a_poison_message_is_set_aside() -> None:
     bench = Bench()
     order = accepted()
     bench.orders.place(order)
     messages = [record("[]", name="poison"), record(watch_message_of(Watch(order.key)))]
-    assert handle({"Records": messages}, bench.parts) == {"batchItemFailures": []}
+    assert handle({"Records": messages}, bench.parts) == {
+        "batchItemFailures": [{"itemIdentifier": "message-1"}]
+    }
+    assert bench.inbox.postponed == {"receipt of message-1": 450}
     assert bench.inbox.dead_letters == [("[]", "not a watch: ValidationError")]
     assert [command.step for command in bench.commands.sent] == [Step.RESERVE]
     stuck = bench.log.lines[1]

@@ -385,7 +385,7 @@ class TestZeroIdle:
         assert promises(judge_idleness([Depth("inventory", *counts)], {})) == {Promise.ZERO_IDLE}
 
     def test_the_watchdogs_own_delay_is_rest_and_its_backlog_is_not(self) -> None:
-        assert judge_idleness([Depth("watchdog", 0, 0, 5)], {}) == []
+        assert judge_idleness([Depth("watchdog", 0, 2, 5)], {}) == []
         assert judge_idleness([Depth("watchdog", 1, 0, 5)], {}) != []
 
     def test_an_order_that_waits_in_the_overflow_queue_is_not_rest(self) -> None:
