@@ -58,6 +58,9 @@ def _environment(folder: Path, port: int, functions_endpoint: str | None) -> dic
         BIND_HOST=LOOPBACK,
         # In the queue URLs and the like: saves resolving "localhost", which may be ::1.
         MINISTACK_HOST=LOOPBACK,
+        # Each request takes one of its threads, and so does each call that the function behind it
+        # makes: with its own 64, 64 requests at once leave none for their calls, until all time out.
+        MINISTACK_WORKER_THREADS="512",
         # Its other listeners: MQTT opens by itself, on every interface; SFTP with the first server.
         IOT_MTLS_ENABLED="0",
         SFTP_ENABLED="0",
