@@ -8,6 +8,7 @@ tell when it does not.
 - guards: the service with a guard removed, deployed over a running stack; accidents: what a run
   without its guard must come to
 - witness: listens to what customers are answered; announcements: to what everybody is told
-- trial: one scenario on a stack of its own, judged; then once more without each of its guards
+- trial: one scenario on a stack of its own, with or without its guards, judged; controls: all of
+  those without
 - report, timeline, terminal: in numbers, in words, as a picture, and the bars meanwhile
 """

@@ -54,13 +54,19 @@ def chaos(
     """
     from rich.console import Console
 
+    from spillway.chaos.controls import run_controls
     from spillway.chaos.report import document, show_all
+    from spillway.chaos.terminal import bars
 
     chosen = _chosen(scenario or [_ALL])
     check_writable(json_path, png_path)
     # With JSON on stdout, everything for people goes to stderr.
     console = Console(stderr=json_path == STDOUT)
-    trials = _run(chosen, orders=orders, seed=seed, controls=controls, console=console)
+    with bars(console) as watcher:
+        trials = [_tried(scenario, orders, seed, watcher, console) for scenario in chosen]
+        if controls:
+            watcher.controls()
+            run_controls(trials, orders=orders, seed=seed, on_done=watcher.control_done)
     show_all(trials, console)
     if json_path is not None:
         write_json(json_path, document(trials))
@@ -85,41 +91,14 @@ def _chosen(names: Sequence[str]) -> list[Scenario]:
     return [scenario for scenario in SCENARIOS if _ALL in names or scenario.name in names]
 
 
-def _run(
-    chosen: Sequence[Scenario], *, orders: int, seed: int, controls: bool, console: Console
-) -> list[Trial]:
+def _tried(scenario: Scenario, orders: int, seed: int, watcher: Bars, console: Console) -> Trial:
     from spillway.chaos.report import show
-    from spillway.chaos.terminal import bars
-
-    trials = []
-    runs = sum(1 + controls * len(scenario.controls) for scenario in chosen)
-    with bars(console, runs) as watcher:
-        for scenario in chosen:
-            trial = _tried(scenario, orders, seed, watcher)
-            if controls:
-                _control(trial, orders, seed, watcher)
-            show(trial, console)
-            trials.append(trial)
-    return trials
-
-
-def _tried(scenario: Scenario, orders: int, seed: int, watcher: Bars) -> Trial:
     from spillway.chaos.trial import planned_for, try_out
     from spillway.local import running
 
     planned = planned_for(scenario, orders=orders, seed=seed)
-    with watcher.run(scenario.name, len(planned.drafts)), running(on_phase=watcher.phase) as stack:
-        return try_out(stack, scenario, planned, watcher)
-
-
-def _control(trial: Trial, orders: int, seed: int, watcher: Bars) -> None:
-    """Add to a trial what each of its scenario's controls came to."""
-    from spillway.chaos.trial import planned_for, try_control
-    from spillway.local import running
-
-    scenario = trial.scenario
-    planned = planned_for(scenario, orders=min(orders, scenario.control_orders), seed=seed)
-    for control in scenario.controls:
-        title = f"{scenario.name}, control"
-        with watcher.run(title, len(planned.drafts)), running(on_phase=watcher.phase) as stack:
-            trial.controls.append(try_control(stack, scenario, control, planned, watcher))
+    watcher.scenario(scenario.name, len(planned.drafts))
+    with running(on_phase=watcher.phase) as stack:
+        trial = try_out(stack, scenario, planned, watcher)
+    show(trial, console)
+    return trial

@@ -80,15 +80,21 @@ class Ordeal:
         return len(self.run.plan.drafts)
 
     async def order(
-        self, count: int | None = None, *, per_second: float | None = None, cancelling: bool = True
+        self,
+        count: int | None = None,
+        *,
+        clients: int | None = None,
+        per_second: float | None = None,
+        cancelling: bool = True,
     ) -> list[Placed]:
         """Have the next `count` orders placed, or all that are left; returns when all are answered.
 
-        By as many customers at a time as the plan has, or at a rate, whoever still waits. Those
-        that the plan has cancelled are, unless not `cancelling`.
+        By so many customers at a time, or as many as the plan has; or at a rate, whoever still
+        waits. Those that the plan has cancelled are, unless not `cancelling`.
         """
         first, drafts = self._taken, self.run.plan.drafts[self._taken :][:count]
         self._taken += len(drafts)
+        self.checkout.clients = clients or self.run.plan.clients
         self.checkout.cancel_after = {
             place - first: wait
             for place, wait in self.run.plan.cancel_after.items()

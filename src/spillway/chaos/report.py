@@ -44,14 +44,15 @@ def show(trial: Trial, console: Console) -> None:
     console.print(Text(trial.scenario.done))
     console.print(_what_happened(trial))
     console.print(demo_report.promises_panel(trial.run))
-    if trial.controls:
-        console.print(_controls(trial.controls))
     for shortcoming in trial.shortcomings:
         console.print(Text(f"Not as it should be: {shortcoming}.", "bold red"))
 
 
 def show_all(trials: Sequence[Trial], console: Console) -> None:
-    """One line a scenario, and the last word."""
+    """The controls, one line a scenario, and the last word."""
+    if any(trial.controls for trial in trials):
+        console.print()
+        console.print(_controls(trials))
     table = Table(box=None, padding=(0, 2, 0, 0))
     for heading in ("", "scenario", "customers saw", "settled", "p50", "controls"):
         numbers = heading in ("settled", "p50")
@@ -128,16 +129,20 @@ def _what_happened(trial: Trial) -> Panel:
     return Panel(table, title="What happened", title_align="left")
 
 
-def _controls(controls: Sequence[Controlled]) -> Panel:
+def _controls(trials: Sequence[Trial]) -> Panel:
     table = Table.grid(padding=(0, 2))
-    for controlled in controls:
-        found = controlled.evidence is not None
-        table.add_row(_mark(found), Text(f"It matters that {controlled.control.without}"))
-        without = controlled.evidence or f"without it nothing happened: {controlled.orders} orders"
-        table.add_row(
-            "", Text(f"without: {without}" if found else without, "dim" if found else "red")
-        )
-    title = "The same with a guard switched off must end badly"
+    for trial in trials:
+        for controlled in trial.controls:
+            found = controlled.evidence is not None
+            evidence = controlled.evidence or f"nothing happened to {controlled.orders} orders"
+            table.add_row(
+                _mark(found),
+                Text(trial.scenario.name),
+                Text.assemble(
+                    controlled.control.without, "\n", (evidence, "dim" if found else "red")
+                ),
+            )
+    title = "Without this it ends badly, and the audit sees it"
     return Panel(table, title=title, title_align="left")
 
 

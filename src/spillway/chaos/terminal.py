@@ -26,22 +26,32 @@ from spillway.local import Phase
 class Bars:
     """A `spillway.chaos.ordeal.Watcher`: names what goes on and moves two bars below it."""
 
-    runs: Progress
-    run_line: TaskID
     stages: Progress
+    title_line: TaskID
     stage_line: TaskID
     orders: Progress
     placed_bar: TaskID
     settled_bar: TaskID
 
-    @contextmanager
-    def run(self, title: str, orders: int) -> Iterator[None]:
-        """A scenario or a control with so many orders is under way during the block."""
-        self.runs.update(self.run_line, description=title)
+    def scenario(self, name: str, orders: int) -> None:
+        """A scenario with so many orders begins."""
+        self.stages.reset(self.title_line, description=f"[bold]{name}")
         for bar in (self.placed_bar, self.settled_bar):
             self.orders.reset(bar, total=orders)
-        yield
-        self.runs.advance(self.run_line)
+
+    def controls(self) -> None:
+        """All scenarios have run, their controls begin."""
+        self.stages.reset(self.title_line, description="[bold]controls")
+        self.stage("The same scenarios without their guards")
+        for bar in (self.placed_bar, self.settled_bar):
+            self.orders.update(bar, visible=False)
+
+    def control_done(self, done: int, of: int) -> None:
+        """So many of all controls have run."""
+        self.stages.update(
+            self.stage_line,
+            description=f"The same scenarios without their guards: {done} of {of} have run",
+        )
 
     def phase(self, phase: Phase) -> None:
         """Its stack is being started."""
@@ -58,20 +68,16 @@ class Bars:
 
 
 @contextmanager
-def bars(console: Console, runs: int) -> Iterator[Bars]:
-    """Bars for so many scenarios and controls; they vanish at the end."""
-    all_runs = Progress(
-        TextColumn("[bold]{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn()
-    )
+def bars(console: Console) -> Iterator[Bars]:
+    """Bars that vanish at the end."""
     stages = Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     counts = Progress(
         TextColumn("  {task.description:>7}"), BarColumn(bar_width=40), MofNCompleteColumn()
     )
-    with Live(Group(all_runs, stages, counts), console=console, transient=True):
+    with Live(Group(stages, counts), console=console, transient=True):
         yield Bars(
-            all_runs,
-            all_runs.add_task("", total=runs),
             stages,
+            stages.add_task("", total=None),
             stages.add_task("", total=None),
             counts,
             counts.add_task("placed", total=None),

@@ -32,7 +32,7 @@ CLIENTS = 8
 #: A watch whose worker was killed comes again after 3 min, six times what the watchdog may take.
 REST_SECONDS = 200.0
 #: A stack without one of its guards may never rest, and nothing more is to be learnt from it.
-CONTROL_REST_SECONDS = 10.0
+CONTROL_REST_SECONDS = 15.0
 
 
 @dataclass(slots=True)

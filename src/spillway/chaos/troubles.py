@@ -51,11 +51,15 @@ class Killer:
         return self.killed.total()
 
     def kill_one(self) -> None:
-        """Kill one at random, if there is any; one that has just gone by itself does not count."""
+        """Kill one at random, if there is any; one that has just gone by itself does not count.
+
+        Each function is as likely, however many processes it has: intake's would take most of it.
+        """
         functions = running_functions(self.stack)
         if not functions:
             return
-        pid = self.rng.choice(sorted(functions))
+        unlucky = self.rng.choice(sorted({*functions.values()}))
+        pid = self.rng.choice(sorted(pid for pid, name in functions.items() if name == unlucky))
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
             self.killed[functions[pid]] += 1

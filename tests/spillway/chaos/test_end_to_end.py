@@ -10,26 +10,16 @@ from collections.abc import Iterator
 
 import pytest
 
+from spillway.chaos.controls import Nobody
 from spillway.chaos.guards import WATCHDOG, remove
 from spillway.chaos.report import document
 from spillway.chaos.scenarios import BY_NAME
 from spillway.chaos.trial import Trial, planned_for, try_control, try_out
-from spillway.demo.placing import Placed
 from spillway.local import Stack, running
 
 pytestmark = pytest.mark.emulator
 
 ORDERS = 15
-
-
-class Quiet:
-    """A watcher that tells nobody."""
-
-    def stage(self, what: str) -> None: ...
-
-    def placed(self, order: Placed) -> None: ...
-
-    def settled(self, order: Placed) -> None: ...
 
 
 @pytest.fixture
@@ -41,7 +31,7 @@ def private_stack() -> Iterator[Stack]:
 
 def tried(stack: Stack, name: str) -> Trial:
     scenario = BY_NAME[name]
-    return try_out(stack, scenario, planned_for(scenario, orders=ORDERS, seed=7), Quiet())
+    return try_out(stack, scenario, planned_for(scenario, orders=ORDERS, seed=7), Nobody())
 
 
 def test_a_table_that_refuses_all_writes_loses_no_order(private_stack: Stack) -> None:
@@ -71,7 +61,7 @@ def test_an_order_that_is_answered_and_not_stored_is_noticed(private_stack: Stac
         scenario,
         control,
         planned_for(scenario, orders=ORDERS, seed=7),
-        Quiet(),
+        Nobody(),
     )
 
     assert controlled.evidence is not None

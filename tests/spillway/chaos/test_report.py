@@ -76,7 +76,6 @@ def test_a_summary_fits_any_terminal(width: int) -> None:
     assert "lights out, struck 3 times" in " ".join(text.split())
     assert "answered 503" in text
     assert "an honest no" in text
-    assert "doors have locks" in text
     assert all(promise.value in text for promise in Promise)
     assert max(len(line) for line in text.splitlines()) <= width
 
@@ -87,10 +86,18 @@ def test_what_is_not_as_it_should_be_is_said() -> None:
     assert "Not as it should be: the door was open." in text
 
 
-def test_a_control_that_finds_nothing_is_said() -> None:
-    text = shown(lambda console: show(blind(), console))
+def test_controls_say_what_was_missing_and_what_came_of_it() -> None:
+    text = shown(lambda console: show_all([a_trial(), blind()], console))
 
-    assert "without it nothing happened: 12 orders" in text
+    assert text.count("doors have locks") == 2
+    assert "always_settles broken once" in text
+    assert "nothing happened to 12 orders" in text
+
+
+def test_without_controls_nothing_is_said_of_them() -> None:
+    text = shown(lambda console: show_all([a_trial(controls=[])], console))
+
+    assert "the audit sees it" not in text
 
 
 def test_the_last_word_names_what_failed() -> None:
