@@ -59,7 +59,7 @@ def _environment(folder: Path, port: int, functions_endpoint: str | None) -> dic
         # In the queue URLs and the like: saves resolving "localhost", which may be ::1.
         MINISTACK_HOST=LOOPBACK,
         # Each request takes one of its threads, and so does each call that the function behind it
-        # makes: with its own 64, 64 requests at once leave none for their calls, until all time out.
+        # makes: 64 requests at once would leave none of its own 64 for those calls.
         MINISTACK_WORKER_THREADS="512",
         # Its other listeners: MQTT opens by itself, on every interface; SFTP with the first server.
         IOT_MTLS_ENABLED="0",
