@@ -212,6 +212,13 @@ class TestOwnOrdersOnly:
 
         assert broken(found) == {Promise.OWN_ORDERS_ONLY}
 
+    def test_a_customer_with_an_order_of_their_own_under_the_same_id_is_no_stranger(self) -> None:
+        scenes = [confirmed(), moved(confirmed(), OrderKey(BOB, KEY.order_id))]
+        found, asked = self.asked_by(scenes, lambda *_: 200)
+
+        assert broken(found) == set()
+        assert asked == []
+
     def test_a_few_orders_stand_for_all(self) -> None:
         scenes = [moved(confirmed(), key(number)) for number in range(PROBED_ORDERS_MAX + 5)]
         _, asked = self.asked_by(scenes, lambda who, _: 200 if who == ADA else 404)
