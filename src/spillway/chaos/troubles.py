@@ -22,7 +22,8 @@ from orders.ports import Watch
 from spillway.audit import Depth, Promise, Violation, read_depths
 from spillway.local import Stack
 from spillway.local.processes import children
-from spillway.redrive import Redrive, sources
+from spillway.redrive.letters import sources
+from spillway.redrive.moving import Redrive
 
 #: A worker is killed every so many seconds, drawn anew each time: while there is work, at any point
 #: of it. Any faster, and a laptop does little but start them again.
