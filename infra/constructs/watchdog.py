@@ -65,7 +65,7 @@ class Watchdog(Construct):
             stage=stage,
             code=code,
         )
-        watchdog.allow("dynamodb:Query", on=table.table_arn)
+        watchdog.allow("dynamodb:BatchGetItem", "dynamodb:Query", on=table.table_arn)
         watchdog.allow("sns:Publish", on=events.topic_arn)
         for work in commands.values():
             watchdog.allow("sqs:SendMessage", "sqs:GetQueueAttributes", on=work.queue.queue_arn)

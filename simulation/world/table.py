@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from orders.domain.order import AcceptedOrder, OrderKey
@@ -37,6 +37,10 @@ class MemoryOrders:
         with self._lock:
             order = self._orders.get(key)
             return None if order is None else Progress(order, self._facts.get(key, Facts()))
+
+    def glance(self, keys: Sequence[OrderKey]) -> Mapping[OrderKey, Facts]:
+        with self._lock:
+            return {key: self._facts.get(key, Facts()) for key in keys}
 
     def history(
         self, customer_id: str, limit: int, before: str | None

@@ -62,6 +62,10 @@ class Orders(Protocol):
     def progress(self, key: OrderKey) -> Progress | None:
         """The order and its facts, no older than this call."""
 
+    def glance(self, keys: Sequence[OrderKey]) -> Mapping[OrderKey, Facts]:
+        """The facts of many orders in few requests. They may be a moment old, and an order may be
+        missing from the answer; one that is not there at all has no facts."""
+
     def history(
         self, customer_id: str, limit: int, before: str | None
     ) -> tuple[Sequence[Progress], str | None]:

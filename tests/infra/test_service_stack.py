@@ -64,7 +64,7 @@ PERMITTED = {
     },
     "watchdog": {
         "/aws/lambda/spillway-dev-watchdog": WRITE_LOGS,
-        "spillway-dev-orders": {"dynamodb:Query"},
+        "spillway-dev-orders": {"dynamodb:BatchGetItem", "dynamodb:Query"},
         "spillway-dev-order-events": {"sns:Publish"},
         "spillway-dev-watchdog": CONSUME | {"sqs:SendMessage"},
         "spillway-dev-watchdog-dead-letters": {"sqs:SendMessage"},

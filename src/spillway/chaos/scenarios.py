@@ -189,7 +189,10 @@ async def poison(ordeal: Ordeal) -> None:
 
 async def spike(ordeal: Ordeal) -> None:
     """What is sustainable is measured first: how fast orders settle that come as fast as a few
-    customers can send them."""
+    customers can send them.
+
+    It has no control. What guards an order in a spike are the client's own id, the write before the
+    answer and the overflow queue, which `duplicates` and `table-throttled` take away."""
     await ordeal.order(min(WARM_UP_ORDERS, ordeal.orders // 10), cancelling=False)
     await ordeal.until_settled()
     ordeal.watcher.stage("Measuring how many orders a second settle")

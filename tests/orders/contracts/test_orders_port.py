@@ -77,6 +77,20 @@ def test_an_order_of_two_thousand_lines_is_found_as_it_was(orders: Orders) -> No
     assert orders.find(order.key) == order
 
 
+def test_a_glance_tells_the_facts_of_many_orders(orders: Orders) -> None:
+    placed = [accepted(fresh()) for _ in range(103)]
+    for order in placed:
+        orders.place(order)
+    orders.record(placed[0].key, Step.RESERVE, DONE)
+    orders.record(placed[102].key, Step.RESERVE, REFUSED)
+    glanced = orders.glance([order.key for order in [*placed, placed[0]]])
+    assert glanced == {
+        **{order.key: Facts() for order in placed},
+        placed[0].key: Facts({Step.RESERVE: DONE}),
+        placed[102].key: Facts({Step.RESERVE: REFUSED}),
+    }
+
+
 def test_nothing_is_found_where_nothing_is(orders: Orders) -> None:
     assert orders.find(fresh()) is None
     assert orders.progress(fresh()) is None
