@@ -125,8 +125,8 @@ class SqsInbox:
                     QueueUrl=self.queue_url, ReceiptHandle=receipt, VisibilityTimeout=seconds
                 )
             except ClientError as error:
-                # Delivered at least once means that another copy of this message may have been
-                # finished with meanwhile, or have outdated our receipt: nothing is left to postpone.
+                # Delivered at least once: another copy of this message may have been finished with
+                # meanwhile, or have outdated our receipt. Then nothing is left to postpone.
                 if error.response["Error"]["Code"] not in _NO_LONGER_HELD:
                     raise
 
