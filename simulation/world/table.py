@@ -60,13 +60,13 @@ class MemoryOrders:
             ]
             return page, keys[limit - 1].order_id if len(keys) > limit else None
 
-    def record(self, key: OrderKey, step: Step, outcome: Outcome) -> Outcome | None:
+    def record(self, key: OrderKey, step: Step, outcome: Outcome) -> Facts:
         with self._lock:
-            before = self._facts.get(key, Facts())
-            there = before.outcomes.get(step)
-            if there is None:
-                self._write(key, replace(before, outcomes={**before.outcomes, step: outcome}))
-            return there
+            facts = self._facts.get(key, Facts())
+            if not facts.known(step):
+                facts = replace(facts, outcomes={**facts.outcomes, step: outcome})
+                self._write(key, facts)
+            return facts
 
     def request_cancellation(self, key: OrderKey, at: int) -> Facts:
         with self._lock:

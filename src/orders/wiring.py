@@ -150,7 +150,7 @@ def wire_intake(outside: Outside) -> IntakeParts:
         ),
         settings,
         clock,
-        _log(settings.stage, outside),
+        _log(outside),
     )
 
 
@@ -174,7 +174,7 @@ def wire_relay(outside: Outside) -> RelayParts:
             unrelayed=SqsUnrelayed(SqsDeadLetters(sqs, settings.dead_letter_queue_url)),
         ),
         clock,
-        _log(settings.stage, outside),
+        _log(outside),
     )
 
 
@@ -232,7 +232,7 @@ def wire_reads(outside: Outside) -> ReadsParts:
     settings = ReadsSettings.read(outside.environment)
     return ReadsParts(
         Reads(DynamoOrders(outside.client("dynamodb"), settings.orders_table)),
-        _log(settings.stage, outside),
+        _log(outside),
     )
 
 
@@ -248,7 +248,7 @@ def _desk(
         SqsInbox(sqs, settings.queue_url, SqsDeadLetters(sqs, settings.dead_letter_queue_url)),
         outside.clock,
         outside.jitter,
-        _log(settings.stage, outside),
+        _log(outside),
         waits,
     )
 
@@ -266,8 +266,8 @@ def _authorise(settings: DeliverSettings, outside: Outside) -> Authorise:
     return with_api_key
 
 
-def _log(stage: str, outside: Outside) -> Log:
-    return JsonLines(outside.write, outside.clock.now, stage)
+def _log(outside: Outside) -> Log:
+    return JsonLines(outside.write, outside.clock.now)
 
 
 def _connections(timeout_seconds: float) -> urllib3.PoolManager:

@@ -12,6 +12,7 @@ from spillway.chaos.command import chaos
 from spillway.demo.command import demo
 from spillway.errors import SpillwayError
 from spillway.local.commands import down, token, up
+from spillway.observe.commands import logs, orders, status
 from spillway.redrive.command import redrive
 
 # Markdown, so that examples stay on lines of their own.
@@ -27,6 +28,9 @@ app.command()(up)
 app.command()(down)
 app.command()(token)
 app.command()(demo)
+app.command()(status)
+app.add_typer(orders, name="orders")
+app.command()(logs)
 app.command()(chaos)
 app.command()(redrive)
 app.command()(audit)

@@ -14,6 +14,7 @@ import msgspec
 from orders.aws import items
 from orders.domain.order import AcceptedOrder, OrderKey
 from orders.domain.saga import Step
+from orders.domain.trace import Trace, parsed
 from orders.failures import PermanentFailure
 from orders.ports import Command, Watch
 
@@ -29,14 +30,16 @@ class _CommandMessage(msgspec.Struct, omit_defaults=True):
     order_id: str
     step: Step
     order: str | None = None  # base64 of the packed content
+    trace: str | None = None  # a traceparent
 
 
-class _OverflowMessage(msgspec.Struct):
+class _OverflowMessage(msgspec.Struct, omit_defaults=True):
     customer_id: str
     order_id: str
     accepted_at: int
     digest: str  # base64
     order: str  # base64 of the packed content
+    trace: str | None = None  # a traceparent
 
 
 class _WatchMessage(msgspec.Struct, omit_defaults=True):
@@ -50,7 +53,13 @@ def message_of(command: Command) -> str:
     if content is not None and len(content) > ORDER_BYTES_MAX:
         content = None
     return _text(
-        _CommandMessage(command.key.customer_id, command.key.order_id, command.step, content)
+        _CommandMessage(
+            command.key.customer_id,
+            command.key.order_id,
+            command.step,
+            content,
+            _header(command.trace),
+        )
     )
 
 
@@ -59,7 +68,8 @@ def command_of(body: str) -> Command:
     with _refusing("a command"):
         message = _decode(body, _CommandMessage)
         order = None if message.order is None else items.unpacked(_bytes(message.order))
-    return Command(OrderKey(message.customer_id, message.order_id), message.step, order)
+    key = OrderKey(message.customer_id, message.order_id)
+    return Command(key, message.step, order, parsed(message.trace))
 
 
 def overflow_message_of(accepted: AcceptedOrder) -> str:
@@ -70,6 +80,7 @@ def overflow_message_of(accepted: AcceptedOrder) -> str:
             accepted.accepted_at,
             _base64(accepted.digest),
             _base64(items.packed(accepted.order)),
+            _header(accepted.trace),
         )
     )
 
@@ -80,7 +91,7 @@ def overflowed_order_of(body: str) -> AcceptedOrder:
         message = _decode(body, _OverflowMessage)
         digest, order = _bytes(message.digest), items.unpacked(_bytes(message.order))
     key = OrderKey(message.customer_id, message.order_id)
-    return AcceptedOrder(key, message.accepted_at, digest, order)
+    return AcceptedOrder(key, message.accepted_at, digest, order, parsed(message.trace))
 
 
 def watch_message_of(watch: Watch) -> str:
@@ -110,6 +121,10 @@ def _refusing(expected: str) -> Iterator[None]:
 
 def _decode(body: str, kind: type[_Kind]) -> _Kind:
     return msgspec.json.decode(body, type=kind)
+
+
+def _header(trace: Trace | None) -> str | None:
+    return None if trace is None else trace.header
 
 
 def _text(message: msgspec.Struct) -> str:

@@ -106,23 +106,25 @@ class DynamoOrders:
             if start is None:
                 return page, None
 
-    def record(self, key: OrderKey, step: Step, outcome: Outcome) -> Outcome | None:
+    def record(self, key: OrderKey, step: Step, outcome: Outcome) -> Facts:
         # True when this step's outcome is not on record yet.
         is_new = "attribute_not_exists(#step)"
         with failures_translated("UpdateItem"):
             try:
-                self.client.update_item(
+                answer = self.client.update_item(
                     TableName=self.table,
                     Key=items.progress_key(key),
                     UpdateExpression="SET #step = :outcome",
                     ConditionExpression=is_new,
                     ExpressionAttributeNames={"#step": step.value},
                     ExpressionAttributeValues={":outcome": items.outcome_attribute(outcome)},
+                    # All the facts come with the answer of the write, for nothing.
+                    ReturnValues="ALL_NEW",
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
             except ClientError as error:
-                return items.outcome_of(_there_already(error)[step.value])
-        return None
+                return items.facts(_there_already(error))
+        return items.facts(answer["Attributes"])
 
     def request_cancellation(self, key: OrderKey, at: int) -> Facts:
         # The saga must know on which side of the reservation the wish falls. No clock can tell,

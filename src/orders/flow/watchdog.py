@@ -12,14 +12,14 @@ in an outage; where dead letters lie, a person must look first, and redrives the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from orders.domain import events, saga
 from orders.domain.order import OrderKey
 from orders.domain.saga import DOWNSTREAM_OF, Facts, Step
 from orders.failures import TransientFailure
-from orders.ports import Backlogs, Command, Commands, Events, Orders, Progress, Watch, Watches
+from orders.ports import Backlogs, Command, Commands, Events, Orders, Watch, Watches
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +30,14 @@ class Checked:
     stuck    something is
     gone     there is no such order (it was erased)
 
-    `look_again`: with the same watch, ever less often.
+    `look_again`: with the same watch, ever less often. `facts`: as they were found.
     """
 
     result: Literal["settled", "stuck", "gone"]
     owed: Sequence[Step] = ()
     sent: Sequence[Step] = ()
     look_again: bool = False
+    facts: Facts = field(default_factory=Facts, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class Watchdog:
             if not waiting:
                 return Checked("settled")
             if not any(map(self._is_lost, waiting)):
-                return Checked("stuck", waiting, look_again=True)
+                return Checked("stuck", waiting, look_again=True, facts=glanced)
         progress = self.orders.progress(watch.key)
         if progress is None:
             return Checked("gone")
@@ -80,15 +81,12 @@ class Watchdog:
         if not owed:
             return Checked("settled")
         sent = [step for step in owed if watch.insist or self._is_lost(step)]
-        self.commands.send([_command(progress, step) for step in sent])
+        # Without the order, which deliver then reads: its age is known there only so.
+        self.commands.send([Command(watch.key, step) for step in sent])
         if watch.insist:
             # Once is enough: from here on it is watched like any other.
             self.watches.set([Watch(watch.key)])
-        return Checked("stuck", owed, sent, look_again=not watch.insist)
+        return Checked("stuck", owed, sent, not watch.insist, progress.facts)
 
     def _is_lost(self, step: Step) -> bool:
         return self.backlogs.is_empty(DOWNSTREAM_OF[step])
-
-
-def _command(progress: Progress, step: Step) -> Command:
-    return Command(progress.order.key, step, progress.order.order)

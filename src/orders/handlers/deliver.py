@@ -8,6 +8,7 @@ from orders import wiring
 from orders.aws.messages import command_of
 from orders.flow.desk import Message
 from orders.handlers.batch import Batch, Record, answer, message_in
+from orders.telemetry import trace_id
 from orders.wiring import DeliverParts
 
 
@@ -23,9 +24,15 @@ def handle(event: Batch, parts: DeliverParts) -> dict[str, Any]:
         command = command_of(message.body)
         message.is_about(command.key)
         message.log["command"] = command.step.value
-        outcome = parts.deliver.deliver(command)
-        message.log["detail"] = outcome.refusal
-        return "done" if outcome.done else "refused"
+        command = parts.deliver.complete(command)
+        message.log["trace"] = trace_id(command.trace)
+        delivered = parts.deliver.deliver(command)
+        message.log |= {
+            "reason": delivered.outcome.refusal,
+            "status": delivered.settled,
+            "settle_ms": delivered.settle_ms,
+        }
+        return "done" if delivered.outcome.done else "refused"
 
     def is_finished(record: Record) -> bool:
         return parts.desk.is_finished(message_in(record), attend)

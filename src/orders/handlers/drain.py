@@ -9,6 +9,7 @@ from orders.aws.messages import overflowed_order_of
 from orders.failures import TransientFailure
 from orders.flow.desk import Message
 from orders.handlers.batch import Batch, answer, message_in
+from orders.telemetry import trace_id
 from orders.wiring import DrainParts
 
 
@@ -25,6 +26,7 @@ def handle(event: Batch, parts: DrainParts) -> dict[str, Any]:
         nonlocal table_is_well
         accepted = overflowed_order_of(message.body)
         message.is_about(accepted.key)
+        message.log["trace"] = trace_id(accepted.trace)
         if not table_is_well:
             raise TransientFailure("left for later")
         try:

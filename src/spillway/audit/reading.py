@@ -129,7 +129,9 @@ def _record(key: OrderKey, order: items.Item | None, progress: items.Item | None
     if order is None:
         return Record(key, None, None, facts)
     accepted = items.accepted_order(order)
-    return Record(key, accepted.accepted_at, size_of(accepted.order), facts, accepted.order)
+    return Record(
+        key, accepted.accepted_at, size_of(accepted.order), facts, accepted.order, accepted.trace
+    )
 
 
 def size_of(order: Order) -> Size:

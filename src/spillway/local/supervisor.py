@@ -31,6 +31,7 @@ from spillway.local.processes import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, k
 from spillway.local.progress import Progress
 from spillway.local.tapping import wire_tap
 from spillway.local.users import Pool
+from spillway.outputs import queues, tables
 
 LOG = "supervisor.log"
 _WATCH_SECONDS = 0.1
@@ -157,8 +158,8 @@ def _stack(
             "tap": tap.url,
             "downstreams": downstreams,
             "region": REGION,
-            "tables": _tables(outputs),
-            "queues": _queues(outputs),
+            "tables": tables(outputs),
+            "queues": queues(outputs),
             "pid": os.getpid(),
             "state": str(folder.path),
             "emulator_pid": running.process.pid,
@@ -169,19 +170,6 @@ def _stack(
             parts.enter_context(_origin_served(state, keys, outputs["ApiId"], listener))
         secrets = {"passwords": passwords, "keys": keys.to_json(), "tap_token": tap.token}
         yield state, secrets, {"emulator": running.process, "tap": tap.process}
-
-
-def _tables(outputs: dict[str, str]) -> dict[str, str]:
-    return {name: outputs[f"{name.capitalize()}TableName"] for name in ("orders", *DOWNSTREAMS)}
-
-
-def _queues(outputs: dict[str, str]) -> dict[str, str]:
-    """Queue URLs by snake-case name: ``inventory``, ``inventory_dead_letter`` and so on."""
-    worked_off = (*DOWNSTREAMS, "overflow", "watchdog")
-    queues = {name: outputs[f"{name.capitalize()}QueueUrl"] for name in worked_off}
-    for name in (*worked_off, "relay"):
-        queues[f"{name}_dead_letter"] = outputs[f"{name.capitalize()}DeadLetterQueueUrl"]
-    return queues
 
 
 def _downstreams_served(

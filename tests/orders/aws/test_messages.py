@@ -17,16 +17,18 @@ from orders.aws.messages import (
 )
 from orders.domain.order import OrderKey
 from orders.domain.saga import Step
+from orders.domain.trace import Trace
 from orders.failures import PermanentFailure
 from orders.ports import Command, Watch
 from tests.builders import CUSTOMER, accepted, an_order, line, order_id
 
 KEY = OrderKey(CUSTOMER, order_id())
+TRACE = Trace("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", sampled=True)
 
 
 @pytest.mark.parametrize("step", list(Step))
 def test_a_command_comes_out_as_it_went_in(step: Step) -> None:
-    for command in (Command(KEY, step), Command(KEY, step, an_order())):
+    for command in (Command(KEY, step), Command(KEY, step, an_order(), TRACE)):
         assert command_of(message_of(command)) == command
 
 

@@ -36,7 +36,7 @@ def test_what_is_done_can_go() -> None:
     bench = Bench()
     assert bench.is_finished(lambda _: "done")
     assert bench.log.lines == [
-        {"step": "deliver", "outcome": "done", "attempt": 1, "duration_ms": 0}
+        {"step": "deliver", "outcome": "done", "attempt": None, "duration_ms": 0}
     ]
 
 

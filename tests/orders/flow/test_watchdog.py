@@ -11,7 +11,7 @@ from orders.domain.order import OrderKey
 from orders.domain.saga import Outcome, Step
 from orders.failures import TransientFailure
 from orders.flow.watchdog import Checked, Watchdog
-from orders.ports import Watch
+from orders.ports import Command, Watch
 from simulation.world.outside import (
     MemoryBacklogs,
     MemoryCommands,
@@ -51,9 +51,7 @@ def test_what_is_owed_and_waits_nowhere_is_sent_again_and_looked_at_again() -> N
     bench = Bench(Step.RESERVE, Step.SHIP)
     checked = bench.watchdog.check(Watch(bench.key))
     assert checked == Checked("stuck", owed=[Step.POST], sent=[Step.POST], look_again=True)
-    assert [(command.step, command.order) for command in bench.commands.sent] == [
-        (Step.POST, bench.order.order)
-    ]
+    assert bench.commands.sent == [Command(bench.key, Step.POST)]
     assert bench.watches.pending == []  # the same watch comes again
 
 

@@ -167,7 +167,10 @@ def test_each_delivery_is_one_line_in_the_log() -> None:
             "order_id": order.key.order_id,
             "customer": order.key.customer_hash,
             "attempt": 2,
-            "detail": None,
+            "trace": None,
+            "reason": None,
+            "status": None,
+            "settle_ms": None,
             "duration_ms": 0,
         }
     ]
