@@ -53,6 +53,10 @@ check: install ## Format, lint, types, import rules
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
+.PHONY: bench
+bench: install ## Cold starts, as ratios within one run (ARGS="--json bench.json")
+	@$(BIN)/python -m benchmarks $(ARGS)
+
 .PHONY: format
 format: install ## Format the code
 	@$(BIN)/ruff format --quiet .

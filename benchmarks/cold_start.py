@@ -69,7 +69,8 @@ def measure(rounds: int, on_start: Callable[[], None]) -> Sequence[ColdStart]:
     return [_result(name, found, floor) for name, found in starts.items()]
 
 
-def programs() -> int:
+def processes() -> int:
+    """How many a round starts."""
     return len(_programs())
 
 
