@@ -26,8 +26,8 @@ FIELDS: Final[Mapping[str, str]] = MappingProxyType(
         "outcome": "what became of it: see the table of outcomes",
         "order_id": "left out where what was given is no order id",
         "customer": "hash of the customer id, the same as at the end of an idempotency key",
-        "trace": "the trace id that the client named, from intake, drain and deliver; where they say"
-        " none, the order id's 32 digits are it",
+        "trace": "the trace id that the client named, in the lines of intake, drain and deliver;"
+        " where they name none, the order id's 32 digits are it",
         "downstream": "`inventory`, `fulfilment` or `accounting`",
         "command": "the saga's step that was delivered: `reserve`, `ship`, `post` and so on",
         "attempt": "which try it was; left out at the first",
