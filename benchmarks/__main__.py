@@ -13,8 +13,9 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from benchmarks import cold_start
+from benchmarks import cold_start, warm
 from benchmarks.cold_start import ColdStart
+from benchmarks.warm import Growth, Warm
 
 app = typer.Typer(add_completion=False)
 
@@ -22,6 +23,12 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def bench(
     rounds: Annotated[int, typer.Option(min=3, help="How often each process is started.")] = 11,
+    counted: Annotated[
+        bool,
+        typer.Option(
+            "--instructions", help="Count instructions too (needs valgrind, takes 5 min)."
+        ),
+    ] = False,
     json_path: Annotated[
         Path | None, typer.Option("--json", metavar="OUT", help="Write the result as JSON.")
     ] = None,
@@ -36,10 +43,20 @@ def bench(
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("Cold starts", total=rounds * cold_start.processes())
         colds = cold_start.measure(rounds, lambda: progress.advance(task))
+        task = progress.add_task("Warm orders", total=len(warm.STEPS) * len(warm.LINES))
+        warms = warm.measure(counted, lambda: progress.advance(task))
+        task = progress.add_task("Growth", total=len(warm.STEPS))
+        growths = [warm.growth(step) for step in progress.track(warm.STEPS, task_id=task)]
     console.print(_cold_table(colds))
+    console.print(_warm_table(warms, growths))
     if json_path is not None:
-        json_path.write_text(json.dumps({"cold_start": [asdict(cold) for cold in colds]}, indent=2))
-    if not all(cold.met for cold in colds):
+        document = {
+            "cold_start": [asdict(cold) for cold in colds],
+            "warm": [asdict(one) for one in warms],
+            "growth": [asdict(growth) for growth in growths],
+        }
+        json_path.write_text(json.dumps(document, indent=2))
+    if not all([*(cold.met for cold in colds), *(growth.met for growth in growths)]):
         raise typer.Exit(1)
 
 
@@ -56,6 +73,26 @@ def _cold_table(colds: Sequence[ColdStart]) -> Table:
             f"{cold.wall_ratio:.2f}",
             "" if cold.bound is None else f"{cold.bound:.1f}",
         )
+    return table
+
+
+def _warm_table(warms: Sequence[Warm], growths: Sequence[Growth]) -> Table:
+    """One row for each step: an order of each size, then how a line's cost grows."""
+    table = Table(title="One warm order, our code alone", title_justify="left")
+    table.add_column("step")
+    for lines in warm.LINES:
+        table.add_column(f"{lines:,} lines, µs", justify="right")
+        table.add_column("instructions", justify="right")
+    few, many = warm.GROWTH_LINES
+    table.add_column(f"a line of {many:,}, of {few:,}", justify="right")
+    table.add_column("at most", justify="right")
+    for growth in growths:
+        cells = [growth.step]
+        for one in warms:
+            if one.step == growth.step:
+                count = one.instructions
+                cells += [f"{one.microseconds:,.0f}", "" if count is None else f"{count:,}"]
+        table.add_row(*cells, f"{growth.ratio:.2f}", f"{warm.GROWTH_MAX}")
     return table
 
 
