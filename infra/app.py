@@ -12,6 +12,7 @@ from infra import bundle
 from infra.stacks.data import DataStack
 from infra.stacks.downstreams import DownstreamsStack
 from infra.stacks.identity import IdentityStack
+from infra.stacks.operations import OperationsStack
 from infra.stacks.service import ServiceStack
 from infra.stage import CognitoPool, Stage, StageError, load
 
@@ -39,7 +40,7 @@ def add_stacks(app: App, *, stage: Stage, code: Path) -> None:
     """Add the stage's stacks. `code` is the directory that a bundle was built in."""
     data = DataStack(app, stage.resource_name("data"), stage=stage)
     issuer, audience = _issuer(app, stage)
-    ServiceStack(
+    service = ServiceStack(
         app,
         stage.resource_name("service"),
         data=data,
@@ -48,6 +49,7 @@ def add_stacks(app: App, *, stage: Stage, code: Path) -> None:
         stage=stage,
         code=lambda_.Code.from_asset(str(code)),
     )
+    OperationsStack(app, stage.resource_name("operations"), api_id=service.api.api_id, stage=stage)
     if stage.stand_ins:
         DownstreamsStack(app, stage.resource_name("downstreams"), stage=stage)
 

@@ -144,6 +144,24 @@ class Logs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     application_level: Literal["DEBUG", "INFO", "WARN", "ERROR"]
 
 
+class Alarms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When the alarms ring that have a time in them; the others are in infra.alarms."""
+
+    #: How long an acknowledged order may wait outside the table.
+    buffered_seconds: Annotated[int, Meta(ge=1, le=86_400)]
+    unsettled_seconds: Annotated[int, Meta(ge=1, le=86_400)]
+    half_done_seconds: Annotated[int, Meta(ge=1, le=86_400)]
+    #: How far relay may be behind the table.
+    behind_seconds: Annotated[int, Meta(ge=1, le=3_600)]
+    #: No alarm looks further back in one step. For trying things out: below 60 s AWS has no data.
+    period_seconds_max: Literal[10, 30, 60, 300, 900] = 900
+    #: Who is written to when an alarm rings or is over, if not only the topic.
+    email: str | None = None
+
+    def period(self, seconds: int) -> int:
+        return min(seconds, self.period_seconds_max)
+
+
 class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,15}$")]
     #: What the functions run on: the emulator's host ("local") or Lambda ("aws"); see infra.bundle.
@@ -157,6 +175,7 @@ class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     functions: Functions
     downstreams: Downstreams
     logs: Logs
+    alarms: Alarms
 
     def __post_init__(self) -> None:
         for name, downstream in self.downstreams.by_name().items():
@@ -166,6 +185,11 @@ class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                     f"deliver must have {needed} s, for {name} may take"
                     f" {downstream.outcome_seconds_max} s to answer"
                 )
+
+    @property
+    def on_emulator(self) -> bool:
+        """Some of what AWS offers for looking at a service, the emulator does not have."""
+        return self.bundle == "local"
 
     def resource_name(self, name: str) -> str:
         """What a resource is called in the account."""

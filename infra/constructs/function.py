@@ -11,6 +11,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from infra.constructs.review import accept_finding
+from spillway.observe.metrics import namespace, told_by
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,6 +73,16 @@ class OrderFunction(Construct):
             name=f"/aws/lambda/{full_name}",
             retention_days=stage.logs.retention_days,
         )
+        for metric in told_by(name):
+            logs.MetricFilter(
+                self,
+                metric.name,
+                log_group=group,
+                filter_pattern=logs.FilterPattern.literal(metric.pattern),
+                metric_namespace=namespace(stage.name),
+                metric_name=metric.name,
+                metric_value=metric.value,
+            )
         self.role = iam.Role(
             self,
             "Role",

@@ -97,5 +97,6 @@ class ServiceStack(Stack):
             reads=reads.function,
             stage=stage,
         )
+        self.api = orders.api
         CfnOutput(self, "ApiId", value=orders.api.api_id)
         CfnOutput(self, "ApiUrl", value=orders.stage.url)

@@ -23,7 +23,8 @@ NEEDS_ORDER = frozenset({Step.RESERVE, Step.SHIP, Step.POST, Step.REFUND})
 class Command:
     """One step to be done for one order.
 
-    `order` travels along where it is known and small; otherwise the receiver reads it. `trace` is
+    `order` travels along to inventory where it is small, without what is the customer's; otherwise
+    the receiver reads it. `trace` is
     the one that the client named, if it did. `accepted_at` (Unix milliseconds) is known to who has
     read the order.
     """

@@ -26,6 +26,9 @@ IDLE_TYPES = {
     "AWS::ApiGatewayV2::Integration",
     "AWS::ApiGatewayV2::Route",
     "AWS::ApiGatewayV2::Stage",
+    # The first ten alarms and the first three dashboards of an account are free: see infra.alarms.
+    "AWS::CloudWatch::Alarm",
+    "AWS::CloudWatch::Dashboard",
     "AWS::Cognito::UserPool",
     "AWS::Cognito::UserPoolClient",
     "AWS::Cognito::UserPoolGroup",
@@ -36,6 +39,8 @@ IDLE_TYPES = {
     "AWS::Lambda::Function",
     "AWS::Lambda::Permission",
     "AWS::Logs::LogGroup",
+    "AWS::Logs::MetricFilter",
+    "AWS::Logs::QueryDefinition",
     "AWS::SNS::Topic",
     "AWS::SNS::TopicPolicy",
     "AWS::SQS::Queue",
@@ -146,5 +151,6 @@ def test_the_outputs_that_scripts_read_are_there(local: Templates) -> None:
         },
         "identity": {"UserPoolId", "UserPoolClientId"},
         "service": {"ApiId", "ApiUrl"},
+        "operations": {"AlarmsTopicArn"},
         "downstreams": {"InventoryTableName", "FulfilmentTableName", "AccountingTableName"},
     }

@@ -7,12 +7,13 @@ import base64
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import msgspec
 
 from orders.aws import items
-from orders.domain.order import AcceptedOrder, OrderKey
+from orders.domain.order import AcceptedOrder, Address, Order, OrderKey, Payment
 from orders.domain.saga import Step
 from orders.domain.trace import Trace, parsed
 from orders.failures import PermanentFailure
@@ -49,7 +50,8 @@ class _WatchMessage(msgspec.Struct, omit_defaults=True):
 
 
 def message_of(command: Command) -> str:
-    content = None if command.order is None else _base64(items.packed(command.order))
+    goods = None if command.order is None else _goods(command.step, command.order)
+    content = None if goods is None else _base64(items.packed(goods))
     if content is not None and len(content) > ORDER_BYTES_MAX:
         content = None
     return _text(
@@ -61,6 +63,20 @@ def message_of(command: Command) -> str:
             _header(command.trace),
         )
     )
+
+
+def _goods(step: Step, order: Order) -> Order | None:
+    """What of an order may lie in a queue: what inventory needs, and nothing of the customer.
+
+    Only the first command brings it along. Who ships or books reads the order where it is kept: an
+    address or a payment in a queue would also lie among dead letters, for anybody to see who looks
+    after those. (The overflow queue holds whole orders: it is where they are kept until then.)
+    """
+    if step is not Step.RESERVE:
+        return None
+    nobody = Address("", (), "", "", "")
+    paid = Payment("", order.payment.amount, order.payment.currency, "")
+    return replace(order, address=nobody, payment=paid, discounts=(), purchase_order=None)
 
 
 def command_of(body: str) -> Command:

@@ -6,8 +6,12 @@ from typing import Any
 
 from orders import wiring
 from orders.aws.messages import command_of
+from orders.domain.order import order_id_time
+from orders.domain.saga import Step
+from orders.failures import Failure
 from orders.flow.desk import Message
 from orders.handlers.batch import Batch, Record, answer, message_in
+from orders.ports import Command
 from orders.telemetry import trace_id
 from orders.wiring import DeliverParts
 
@@ -26,7 +30,11 @@ def handle(event: Batch, parts: DeliverParts) -> dict[str, Any]:
         message.log["command"] = command.step.value
         command = parts.deliver.complete(command)
         message.log["trace"] = trace_id(command.trace)
-        delivered = parts.deliver.deliver(command)
+        try:
+            delivered = parts.deliver.deliver(command)
+        except Failure:
+            message.log |= _unsettled(command, parts.desk.clock.now())
+            raise
         message.log |= {
             "reason": delivered.outcome.refusal,
             "status": delivered.settled,
@@ -39,3 +47,15 @@ def handle(event: Batch, parts: DeliverParts) -> dict[str, Any]:
 
     records = event["Records"]
     return answer(records, parts.side_by_side(is_finished, records))
+
+
+def _unsettled(command: Command, now: int) -> dict[str, object]:
+    """How old an order is that this delivery did not bring further. Without having read the order,
+    by its id, whose time is the client's."""
+    since = command.accepted_at or order_id_time(command.key.order_id)
+    age_s = (now - since) // 1000
+    # Nothing but the reservation is commanded before something is known of the order.
+    return {
+        "unsettled_s": age_s,
+        "half_done_s": None if command.step is Step.RESERVE else age_s,
+    }

@@ -27,13 +27,14 @@ def handle(event: Batch, parts: DrainParts) -> dict[str, Any]:
         accepted = overflowed_order_of(message.body)
         message.is_about(accepted.key)
         message.log["trace"] = trace_id(accepted.trace)
-        if not table_is_well:
-            raise TransientFailure("left for later")
-        try:
-            return parts.drain.drain(accepted)
-        except TransientFailure:
-            table_is_well = False
-            raise
+        if table_is_well:
+            try:
+                return parts.drain.drain(accepted)
+            except TransientFailure:
+                table_is_well = False
+                message.log["buffered_s"] = (parts.desk.clock.now() - accepted.accepted_at) // 1000
+                raise
+        raise TransientFailure("left for later")
 
     records = event["Records"]
     return answer(

@@ -56,7 +56,7 @@ def _found(key: OrderKey, checked: Checked, now: int) -> dict[str, object]:
         "owed": [step.value for step in checked.owed],
         "sent": [step.value for step in checked.sent],
         "unsettled_s": unsettled_s,
-        "half_done_s": unsettled_s if any(outcome.done for outcome in outcomes) else None,
+        "half_done_s": unsettled_s if outcomes else None,
     }
 
 

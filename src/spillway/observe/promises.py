@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from spillway.audit.promises import Promise
+from spillway.observe.emulated import evaluate_alarms
 from spillway.observe.service import Service
 
 #: CloudWatch's own words: kept (OK), in danger (ALARM), not known yet (INSUFFICIENT_DATA).
@@ -33,6 +34,8 @@ class Alarm:
 
 def read_alarms(service: Service) -> list[Alarm]:
     """Every alarm of the stage, by name."""
+    if service.emulator is not None:
+        evaluate_alarms(service)
     prefix = service.resource_name("")
     pages = service.cloudwatch.get_paginator("describe_alarms").paginate(AlarmNamePrefix=prefix)
     alarms = [_alarm(alarm, prefix) for page in pages for alarm in page["MetricAlarms"]]

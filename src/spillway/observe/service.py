@@ -10,19 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from orders.domain.saga import DOWNSTREAMS
 from spillway.errors import SpillwayError
+from spillway.observe.metrics import EVERY_FUNCTION
 from spillway.outputs import queues, tables
 
 #: By the names that the functions have in the account, in the order of an order's path.
-FUNCTIONS = (
-    "intake",
-    "drain",
-    "relay",
-    *(f"deliver-{downstream}" for downstream in DOWNSTREAMS),
-    "watchdog",
-    "reads",
-)
+FUNCTIONS = EVERY_FUNCTION
 LOCAL_STAGE = "local"
 
 Clients = Callable[[str], Any]
