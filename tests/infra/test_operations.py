@@ -50,7 +50,6 @@ def test_every_promise_and_every_dead_letter_queue_has_its_alarm(dev: Templates)
 def test_each_alarm_has_its_page_with_every_section(alarm: Alarm) -> None:
     page = (ROOT / alarm.page).read_text()
     assert page.startswith((f"# {alarm.name}: ", f"# {alarm.name.replace('-', '_')}: "))
-    )
     assert re.findall(r"^## (.+)$", page, re.MULTILINE) == SECTIONS
 
 
