@@ -79,9 +79,9 @@ def _promises(stage: Stage) -> list[Alarm]:
             "acknowledged-is-durable",
             metrics.BUFFERED,
             limits.buffered_seconds,
-            "An order that was answered as accepted has waited this long outside the table. The"
-            " queue keeps it for 14 days, but a table throttles for minutes: something else is"
-            " wrong.",
+            "An order that was answered as accepted has waited outside the table for"
+            f" {limits.buffered_seconds:,} s. The queue keeps it for 14 days, but a table throttles"
+            " for minutes: something else is wrong.",
             period_seconds=limits.period(DRAINED_AGAIN_SECONDS),
             periods=2,
         ),
@@ -106,9 +106,9 @@ def _promises(stage: Stage) -> list[Alarm]:
             "always-settles",
             metrics.UNSETTLED,
             limits.unsettled_seconds,
-            "An order has not settled for this long. Orders settle within seconds, and one slow or"
-            " lost answer costs a quarter of an hour at most; a downstream is out for longer than"
-            " that, or something is stuck.",
+            f"An order has not settled for {limits.unsettled_seconds:,} s. Orders settle within"
+            " seconds, and one slow or lost answer costs a quarter of an hour at most; a downstream"
+            " is out for longer than that, or something is stuck.",
             period_seconds=limits.period(HEARD_OF_SECONDS),
             periods=2,
         ),
@@ -116,8 +116,9 @@ def _promises(stage: Stage) -> list[Alarm]:
             "never-half-done",
             metrics.HALF_DONE,
             limits.half_done_seconds,
-            "An order has been half done for this long: goods or money are held for it. A command"
-            " is tried for a day, so there is time left to mend what it waits for.",
+            f"An order has been half done for {limits.half_done_seconds:,} s: goods or money are"
+            " held for it. A command is tried for a day, so there is time left to mend what it"
+            " waits for.",
             period_seconds=limits.period(HEARD_OF_SECONDS),
             periods=2,
         ),
@@ -132,9 +133,9 @@ def _promises(stage: Stage) -> list[Alarm]:
             "failure-stays-local",
             metrics.BEHIND,
             limits.behind_seconds * 1000,
-            "Relay is this far behind the table, five minutes running. It is what all orders share:"
-            " while it lags, one part's trouble delays every order. It is well under a second in"
-            " a healthy service.",
+            f"Relay was {limits.behind_seconds} s or more behind the table, five minutes running."
+            " It is what all orders share: while it lags, one part's trouble delays every order."
+            " A healthy one is behind by the moments that a batch takes.",
             of="relay",
             period_seconds=limits.period(60),
             periods=5,

@@ -35,13 +35,21 @@ RETENTIONS = {
 }
 
 
-def log_group(scope: Construct, id_: str, *, name: str, retention_days: int) -> logs.LogGroup:
+def log_group(
+    scope: Construct,
+    id_: str,
+    *,
+    name: str,
+    retention_days: int,
+    log_class: logs.LogGroupClass = logs.LogGroupClass.STANDARD,
+) -> logs.LogGroup:
     """A log group that forgets. Logs are for operating; what must be kept is in the table."""
     return logs.LogGroup(
         scope,
         id_,
         log_group_name=name,
         retention=RETENTIONS[retention_days],
+        log_group_class=log_class,
         removal_policy=RemovalPolicy.DESTROY,
     )
 

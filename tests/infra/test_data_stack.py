@@ -121,9 +121,13 @@ def test_every_queue_keeps_messages_for_two_weeks_encrypted_and_refuses_plain_ht
     } == {found["QueueName"] for found in queues}
 
 
-def test_the_topic_refuses_plain_http(dev: Templates) -> None:
-    [policy] = dev.resources("AWS::SNS::TopicPolicy")
-    assert refuses_plain_http(policy)
+def test_the_topics_refuse_plain_http(dev: Templates) -> None:
+    policies = dev.resources("AWS::SNS::TopicPolicy")
+    assert {dev.named(policy["Topics"][0]) for policy in policies} == {
+        "spillway-dev-order-events",
+        "spillway-dev-alarms",
+    }
+    assert all(map(refuses_plain_http, policies))
 
 
 def refuses_plain_http(policy: Properties) -> bool:

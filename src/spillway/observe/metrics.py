@@ -4,7 +4,7 @@ What AWS measures for nothing comes first. A metric of our own is 0.30 dollars a
 that has data in it, beyond the first ten of the account, and an embedded metric is log bytes on top
 of that. So of our own there are only those that AWS cannot know, told from lines that are written
 anyway (a metric filter costs nothing), and nearly all of them have data only while something is
-wrong: a month without trouble has one (docs/decisions/0012-what-is-measured.md).
+wrong: a month without trouble has one (docs/decisions/0013-what-is-measured.md).
 """
 
 from __future__ import annotations
