@@ -52,6 +52,7 @@ class StandIn:
         api_key: str,
         now_ms: Callable[[], int],
         random: Callable[[], float],
+        switches: Switches = Switches(),  # noqa: B008 - frozen
     ) -> None:
         self._commands = COMMANDS[downstream]
         self._ledger = ledger
@@ -59,7 +60,7 @@ class StandIn:
         self._now_ms = now_ms
         self._random = random
         # Replaced as a whole and read once per call, so that threads need no lock.
-        self._switches = Switches()
+        self._switches = switches
         # For keys of its own; counting is atomic.
         self._numbers = itertools.count(1)
 

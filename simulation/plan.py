@@ -1,0 +1,243 @@
+"""What one seed decides before anything runs: the orders, the customers, and the weather.
+
+Each seed switches some kinds of fault on and the others off, at rates of its own: schedules in which
+everything goes wrong at once find less than schedules in which a few things go wrong often ("swarm
+testing", Groce et al., ISSTA 2012).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from orders.domain.saga import DOWNSTREAMS
+from simulation.catalogue import SHAPES, SLOTS, START, Draft, Fate, Shape, draft
+from simulation.downstreams.switches import Switches
+from simulation.world.chance import Chance
+from simulation.world.faults import AT_CALLS, AT_DELIVERIES, Fault, Outage
+
+SECOND = 1_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+
+#: How long things go wrong, and how likely each length is. In a phase of hours only outages last:
+#: no cloud crashes every fourth call for a day.
+_PHASES = ((0.55, 5 * SECOND), (0.8, MINUTE), (0.93, 15 * MINUTE), (0.985, 2 * HOUR))
+_LONG_PHASE = 25 * HOUR
+_RATES = (0.01, 0.03, 0.08, 0.2)
+_KIND_IS_ON = 0.3
+#: All kinds together strike no more than this share of the calls.
+_RATE_TOTAL_MAX = 0.6
+
+_SERVICES = ("dynamodb", "sqs", "sns", "ssm", *DOWNSTREAMS)
+_FUNCTIONS = (
+    "intake",
+    "drain",
+    "relay",
+    "watchdog",
+    *(f"deliver-{downstream}" for downstream in DOWNSTREAMS),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """One order and what its customer and others do. Times are ms after the start, None: never.
+
+    `name` is what it is called in the story.
+    """
+
+    name: str
+    draft: Draft
+    fate: Fate
+    place_at: int
+    resend_at: tuple[int, ...] = ()
+    cancel_at: int | None = None
+    read_at: int | None = None
+    stranger_at: int | None = None
+    clash: Draft | None = None
+    clash_at: int = 0
+    namesake: Draft | None = None
+    namesake_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Something that somebody does once, `at` ms after the start."""
+
+    kind: Fault
+    at: int
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`heal_after`: ms from the start, after which nothing goes wrong any more."""
+
+    seed: int
+    orders: tuple[Ordered, ...]
+    switches: dict[str, Switches]
+    heal_after: int = 0
+    rates: dict[Fault, float] = field(default_factory=dict)
+    outages: tuple[Outage, ...] = ()
+    moments: tuple[Moment, ...] = ()
+    without_keys: frozenset[str] = frozenset()
+    shards: int = 1
+
+
+def planned(seed: int) -> Plan:
+    """The plan of a seed."""
+    chance = Chance(seed, "plan")
+    heal_after = _phase(chance)
+    lookup = chance() < 0.12
+    without_keys = frozenset({chance.pick(DOWNSTREAMS)}) if lookup else frozenset[str]()
+    orders = _orders(chance, heal_after)
+    return Plan(
+        seed=seed,
+        orders=orders,
+        switches=_switches(chance, orders, without_keys),
+        heal_after=heal_after,
+        rates=_rates(Chance(seed, "rates")) if heal_after < _LONG_PHASE else {},
+        outages=_outages(Chance(seed, "outages"), heal_after),
+        moments=_moments(Chance(seed, "moments"), heal_after),
+        without_keys=without_keys,
+        shards=1 + chance.below(2),
+    )
+
+
+def _phase(chance: Chance) -> int:
+    number = chance()
+    for bound, length in _PHASES:
+        if number < bound:
+            return int(length * (0.2 + 0.8 * chance()))
+    return _LONG_PHASE
+
+
+def _orders(chance: Chance, heal_after: int) -> tuple[Ordered, ...]:
+    number = chance()
+    count = 1 if number < 0.5 else 2 if number < 0.82 else SLOTS
+    return tuple(_order(slot, chance, heal_after) for slot in range(count))
+
+
+def _order(slot: int, chance: Chance, heal_after: int) -> Ordered:
+    name = f"order {slot + 1}"
+    shape = _shape(chance)
+    fate = _fate(chance)
+    place_at = chance.below(min(heal_after, 2 * SECOND))
+    return Ordered(
+        name=name,
+        draft=draft(slot, shape, fate),
+        fate=fate,
+        place_at=place_at,
+        resend_at=(place_at + _soon(chance),) if chance() < 0.2 else (),
+        cancel_at=place_at + _soon(chance) if chance() < 0.45 else None,
+        read_at=place_at + _soon(chance) if chance() < 0.2 else None,
+        stranger_at=place_at + _soon(chance) if chance() < 0.1 else None,
+        clash=draft(slot, shape, fate, version=1) if chance() < 0.1 else None,
+        clash_at=max(0, place_at + _soon(chance) - 200),
+        namesake=draft(slot, shape, fate, "customer-bob") if chance() < 0.08 else None,
+        namesake_at=place_at + _soon(chance),
+    )
+
+
+def _shape(chance: Chance) -> Shape:
+    number = chance()
+    return SHAPES[0] if number < 0.7 else SHAPES[1] if number < 0.85 else SHAPES[2]
+
+
+def _fate(chance: Chance) -> Fate:
+    number = chance()
+    if number < 0.55:
+        return Fate()
+    if number < 0.67:
+        return Fate(out_of_stock=True)
+    if number < 0.80:
+        return Fate(undeliverable=True)
+    if number < 0.92:
+        return Fate(blocked=True)
+    return Fate(undeliverable=True, blocked=True)
+
+
+def _soon(chance: Chance) -> int:
+    """Mostly while the order is on its way, which takes a fraction of a second; sometimes long
+    after."""
+    return int(10 ** (chance() * 4.5))
+
+
+def _switches(
+    chance: Chance, orders: tuple[Ordered, ...], without_keys: frozenset[str]
+) -> dict[str, Switches]:
+    # A shipment that leaves between two copies of a command is refused the second time. Without
+    # keys that is another answer to the same command, which no lookup can prevent.
+    leaves = None if chance() < 0.6 or without_keys else int(10 ** (chance() * 5))
+    too_late = chance() < 0.15
+    empty = tuple(order.draft.sku for order in orders if order.fate.out_of_stock)
+    return {
+        "inventory": Switches(
+            refuse_skus=empty, idempotency_keys="inventory" not in without_keys
+        ),
+        "fulfilment": Switches(
+            refuse_rate=0.5,
+            too_late=too_late,
+            dispatch_after_ms=leaves,
+            idempotency_keys="fulfilment" not in without_keys,
+        ),
+        "accounting": Switches(
+            refuse_rate=0.5, idempotency_keys="accounting" not in without_keys
+        ),
+    }
+
+
+def _rates(chance: Chance) -> dict[Fault, float]:
+    rates = {
+        kind: chance.pick(_RATES)
+        for kind in (*AT_CALLS, *AT_DELIVERIES, Fault.CLOCK_SKEW)
+        if chance() < _KIND_IS_ON
+    }
+    total = sum(rates.get(kind, 0.0) for kind in AT_CALLS)
+    if total > _RATE_TOTAL_MAX:
+        for kind in AT_CALLS:
+            if kind in rates:
+                rates[kind] *= _RATE_TOTAL_MAX / total
+    return rates
+
+
+def _outages(chance: Chance, heal_after: int) -> tuple[Outage, ...]:
+    number = chance()
+    count = 0 if number < 0.65 else 1 if number < 0.9 else 2
+    if heal_after == _LONG_PHASE:
+        count += 1
+    return tuple(_outage(chance, heal_after) for _ in range(count))
+
+
+def _outage(chance: Chance, heal_after: int) -> Outage:
+    begins = int(heal_after * chance() ** 3)
+    length = int((heal_after - begins) * chance() ** 0.5)
+    number = chance()
+    if number < 0.08:
+        return _during(Fault.MISROUTED, f"{chance.pick(DOWNSTREAMS)}'s address", begins, length)
+    if number < 0.25:
+        # Customers give up on their own terms; a day without intake is not about any promise.
+        function = chance.pick(_FUNCTIONS)
+        if function == "intake":
+            length = min(length, HOUR)
+        return _during(Fault.OUTAGE, function, begins, length)
+    return _during(Fault.OUTAGE, chance.pick(_SERVICES), begins, length)
+
+
+def _during(kind: Fault, service: str, begins: int, length: int) -> Outage:
+    return Outage(service, START + begins, START + begins + length, kind)
+
+
+def _moments(chance: Chance, heal_after: int) -> tuple[Moment, ...]:
+    moments = []
+    if chance() < 0.04:
+        where = chance.pick((*DOWNSTREAMS, "overflow", "watchdog"))
+        moments.append(Moment(Fault.POISON_MESSAGE, chance.below(heal_after), where))
+    if chance() < 0.04:
+        moments.append(Moment(Fault.POISON_RECORD, chance.below(4)))
+    if chance() < 0.03:
+        moments.append(
+            Moment(Fault.PURGED, _soon(chance) % heal_after, chance.pick(DOWNSTREAMS))
+        )
+    if chance() < 0.04:
+        moments.append(Moment(Fault.REDRIVEN, chance.below(heal_after)))
+    return tuple(moments)

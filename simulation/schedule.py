@@ -1,0 +1,364 @@
+"""One schedule from its seed to its verdict: faults, healing, judgement."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from orders.domain.events import EventType
+from orders.domain.saga import DOWNSTREAMS
+from simulation import operator
+from simulation.catalogue import ADA, BOB, START, Draft
+from simulation.customers import Api, Customer, Stranger
+from simulation.downstreams.ledger import Entry, all_entries
+from simulation.plan import HOUR, Moment, Ordered, Plan
+from simulation.world.faults import Fault, Faults, Injected
+from simulation.world.sqs import Queue
+from simulation.world.story import Story
+from simulation.world.stream import Record
+from simulation.world.witness import ANNOUNCED, Broken
+from simulation.world.world import ORDERS_TABLE, World
+from spillway.audit import judge, read_orders
+from spillway.audit.promises import Promise
+from spillway.audit.records import Effect, Record as AuditRecord
+
+#: Once nothing goes wrong any more, everything comes to rest within this.
+REST_MS = 24 * HOUR
+#: How often an operator redrives before what is left counts as stuck.
+REDRIVES_MAX = 3
+
+_POISON = "this is no message of ours"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one schedule.
+
+    `side_effects`: calls that change something outside. `rested_ms`: how long after the healing it
+    came to rest.
+    """
+
+    seed: int
+    broken: tuple[Broken, ...]
+    injected: tuple[Injected, ...]
+    side_effects: int
+    calls: int
+    rested_ms: int
+    states: frozenset[str]
+    outcomes: Counter[str]
+    excused: int
+
+
+def run(
+    plan: Plan,
+    *,
+    muted: Collection[str] = frozenset(),
+    forced: dict[str, Fault] | None = None,
+    story: Story | None = None,
+) -> Result:
+    """Run a plan. `muted` and `forced`: as `Faults` has them."""
+    return _Schedule(plan, muted, forced, story).run()
+
+
+class _Schedule:
+    def __init__(
+        self,
+        plan: Plan,
+        muted: Collection[str],
+        forced: dict[str, Fault] | None,
+        story: Story | None,
+    ) -> None:
+        self.plan = plan
+        self.heal_at = START + plan.heal_after
+        self.faults = Faults(
+            plan.seed,
+            plan.rates,
+            self.heal_at,
+            outages=plan.outages,
+            muted=muted,
+            forced=forced,
+        )
+        names = {}
+        for order in plan.orders:
+            names[ADA, order.draft.key.order_id] = order.name
+            names[BOB, order.draft.key.order_id] = f"{order.name} of another"
+        self.world = World(
+            plan.seed,
+            START,
+            self.faults,
+            names,
+            switches=plan.switches,
+            without_keys=plan.without_keys,
+            shards=plan.shards,
+            story=story,
+        )
+        self.api = Api(self.world)
+        self.customers: list[Customer] = []
+        self._records_to_spoil: set[int] = set()
+
+    def run(self) -> Result:
+        world = self.world
+        scheduler = world.scheduler
+        for order in self.plan.orders:
+            self._begin(order)
+        for moment in self.plan.moments:
+            self._plan_moment(moment)
+        scheduler.run(self.heal_at)
+        if world.story is not None:
+            world.story.tell(scheduler.now, "", "From here on nothing goes wrong any more.")
+        self._rest()
+        rested_ms = max(0, scheduler.now - self.heal_at)
+        self._letters_are_expected()
+        self._redrive()
+        for customer in self.customers:
+            customer.read()
+        self._rest()
+        self._judge()
+        return Result(
+            seed=self.plan.seed,
+            broken=tuple(world.witness.broken),
+            injected=tuple(self.faults.injected),
+            side_effects=world.calls.changes,
+            calls=world.calls.made,
+            rested_ms=rested_ms,
+            states=frozenset(world.witness.states),
+            outcomes=world.witness.outcomes,
+            excused=world.witness.excused,
+        )
+
+    # Who does what
+
+    def _begin(self, order: Ordered) -> None:
+        customer = self._customer(order.name, order.draft)
+        self._at(order.place_at, customer.place)
+        for at in order.resend_at:
+            self._maybe(Fault.RESENT, f"{order.name} sent again at {at}", at, customer.place)
+        if order.cancel_at is not None:
+            self._maybe(
+                Fault.CANCELLED, f"{order.name} cancelled", order.cancel_at, customer.cancel
+            )
+        if order.read_at is not None:
+            self._at(order.read_at, customer.read)
+        if order.stranger_at is not None and order.namesake is None:
+            stranger = Stranger(self.api, self.world, BOB, order.draft.key)
+            self._maybe(
+                Fault.STRANGER, f"{order.name} and a stranger", order.stranger_at, stranger.ask
+            )
+        if order.clash is not None:
+            other = self._customer(f"{order.name} with other content", order.clash)
+            self._maybe(Fault.CLASH, f"{order.name} clashes", order.clash_at, other.place)
+        if order.namesake is not None:
+            other = self._customer(f"{order.name} of another", order.namesake)
+            self._maybe(
+                Fault.NAMESAKE, f"{order.name} has a namesake", order.namesake_at, other.place
+            )
+
+    def _customer(self, name: str, draft: Draft) -> Customer:
+        customer = Customer(self.api, self.world, name, draft)
+        self.customers.append(customer)
+        return customer
+
+    def _plan_moment(self, moment: Moment) -> None:
+        world = self.world
+        match moment.kind:
+            case Fault.POISON_MESSAGE:
+                queue = world.queues[moment.where]
+                place = f"poison for {moment.where}"
+                self._maybe(
+                    moment.kind, place, moment.at, queue.send, "poison", _POISON, {}, None
+                )
+            case Fault.POISON_RECORD:
+                place = f"record {moment.at + 1} of the stream spoiled"
+                if place not in self.faults.muted:
+                    world.stream.spoil(moment.at, lambda: self._struck(moment.kind, place))
+            case Fault.PURGED:
+                place = f"{moment.where} purged"
+                self._maybe(moment.kind, place, moment.at, operator.purge, world, moment.where)
+            case Fault.REDRIVEN:
+                self._maybe(
+                    moment.kind, "dead letters redriven", moment.at, operator.redrive_meanwhile, world
+                )
+
+    def _struck(self, kind: Fault, place: str) -> None:
+        self.faults.strikes(kind, place, self.world.now())
+
+    def _at(self, after: int, do: object, *arguments: object) -> None:
+        self.world.scheduler.at(START + after, do, *arguments)  # type: ignore[arg-type]
+
+    def _maybe(self, kind: Fault, place: str, after: int, do: object, *arguments: object) -> None:
+        """Something that is left out where its place is muted."""
+
+        def strike() -> None:
+            if self.faults.strikes(kind, place, self.world.now()):
+                if self.world.story is not None:
+                    self.world.story.tell(self.world.now(), "", place, fault=kind.value)
+                do(*arguments)  # type: ignore[operator]
+
+        self._at(after, strike)
+
+    # How it ends
+
+    def _rest(self) -> None:
+        scheduler = self.world.scheduler
+        scheduler.run(max(scheduler.now, self.heal_at) + REST_MS)
+        if not scheduler.idle:
+            self.world.witness.breaks(
+                Promise.ZERO_IDLE, None, f"still busy {REST_MS // HOUR} h after the last fault"
+            )
+
+    def _redrive(self) -> None:
+        for _ in range(REDRIVES_MAX):
+            if not any(self._unexpected(queue) for queue in self.world.dead_letters.values()):
+                return
+            operator.redrive(self.world)
+            self._rest()
+        for name, queue in self.world.dead_letters.items():
+            for letter in self._unexpected(queue):
+                self.world.witness.breaks(
+                    Promise.ALWAYS_SETTLES, None, f"{letter} lies with the dead letters of {name}"
+                )
+
+    def _unexpected(self, letters: Queue) -> list[str]:
+        """Letters that a redrive should bring to an end: all but poison and clashes."""
+        return [
+            letter.id
+            for letter in letters.messages.values()
+            if letter.body != _POISON and not _is_clash(letter.attributes)
+        ]
+
+    def _letters_are_expected(self) -> None:
+        """Nobody should have to touch anything, unless somebody else broke a contract."""
+        struck = {fault.kind for fault in self.faults.injected}
+        for name, queue in self.world.dead_letters.items():
+            for letter in queue.messages.values():
+                if letter.body == _POISON or _is_clash(letter.attributes):
+                    continue
+                reason = _reason(letter.attributes)
+                if name == "relay":
+                    fine = (
+                        reason.startswith("not announced")
+                        or Fault.POISON_RECORD in struck
+                        or "DDBStreamBatchInfo" in letter.body
+                    )
+                else:
+                    fine = bool(reason) and (
+                        Fault.MISROUTED in struck or name in self.plan.without_keys
+                    )
+                if not fine:
+                    self.world.witness.breaks(
+                        Promise.ALWAYS_SETTLES,
+                        None,
+                        f"{letter.id} lies with the dead letters of {name}: {reason or 'no reason'}",
+                    )
+
+    def _judge(self) -> None:
+        world = self.world
+        records = read_orders(world.client("dynamodb"), ORDERS_TABLE)
+        acknowledgements = [customer.acknowledgement for customer in self._owners(records)]
+        for violation in judge(records, self._effects(), acknowledgements):
+            key = violation.key
+            world.witness.breaks(
+                violation.promise,
+                None if key is None else (key.customer_id, key.order_id),
+                violation.detail,
+            )
+        self._judge_announcements(records)
+
+    def _owners(self, records: list[AuditRecord]) -> Iterator[Customer]:
+        """Of two who sent different orders under one key, the one whose order was taken; the other
+        must have been refused, or wait where a person sees it."""
+        stored = {record.key: record.order for record in records}
+        letters = self.world.dead_letters["overflow"].messages.values()
+        for customer in self.customers:
+            draft = customer.draft
+            if not customer.answers and customer.refused is None and customer.told is None:
+                if not self._sent(customer):
+                    continue
+            clashing = [
+                other
+                for other in self.customers
+                if other is not customer and other.draft.key == draft.key
+            ]
+            if not clashing or stored.get(draft.key) == draft.order:
+                yield customer
+                continue
+            if any(other.draft.order == stored.get(draft.key) for other in clashing):
+                for answer in customer.answers:
+                    if answer.status != 202 or not any(
+                        draft.packed_text in letter.body for letter in letters
+                    ):
+                        self.world.witness.breaks(
+                            Promise.ONE_ORDER_PER_ID,
+                            (draft.key.customer_id, draft.key.order_id),
+                            f"other content under its id was answered {answer.status}",
+                        )
+
+    def _sent(self, customer: Customer) -> bool:
+        return False
+
+    def _effects(self) -> Iterator[Effect]:
+        for downstream in DOWNSTREAMS:
+            seen: set[tuple[str, str, str]] = set()
+            for entry in all_entries(self.world.ledgers[downstream]):
+                if downstream in self.plan.without_keys:
+                    # A second effect where no keys can prevent it was the witness's to judge.
+                    once = (entry.customer_id, entry.order_id, entry.step)
+                    if once in seen:
+                        continue
+                    seen.add(once)
+                yield _effect(downstream, entry)
+
+    def _judge_announcements(self, records: list[AuditRecord]) -> None:
+        heard = self.world.topic.heard
+        for record in records:
+            if not record.stored:
+                continue
+            key = (record.key.customer_id, record.key.order_id)
+            told = [customer.told for customer in self.customers if customer.draft.key == record.key]
+            final = next((status for status in told if status), None)
+            named = {
+                kind.name.lower()
+                for kind in EventType
+                if f"{key[0]}/{key[1]}/{kind.name.lower()}" in heard
+            }
+            for what in ("accepted", final):
+                if what is not None and what not in named:
+                    self.world.witness.breaks(ANNOUNCED, key, f"was never announced as {what}")
+            untrue = named - {"accepted", final}
+            if final == "cancelled":
+                untrue -= {"confirmed"}
+            for what in sorted(untrue):
+                self.world.witness.breaks(ANNOUNCED, key, f"was announced as {what}, and is {final}")
+
+
+def _effect(downstream: str, entry: Entry) -> Effect:
+    return Effect(
+        downstream=downstream,  # type: ignore[arg-type]
+        key=_key(entry),
+        step=entry.step,
+        idempotency_key=entry.idempotency_key,
+        done=entry.done,
+        at=entry.at,
+        code=entry.code,
+        units=entry.units,
+        amount=entry.amount,
+        currency=entry.currency,
+    )
+
+
+def _key(entry: Entry) -> object:
+    from orders.domain.order import OrderKey
+
+    return OrderKey(entry.customer_id, entry.order_id)
+
+
+def _reason(attributes: object) -> str:
+    return str(attributes.get("reason", {}).get("StringValue", ""))  # type: ignore[attr-defined]
+
+
+def _is_clash(attributes: object) -> bool:
+    return "already holds another order" in _reason(attributes)
+
+
+def _unused(_: Record) -> None: ...

@@ -1,0 +1,229 @@
+"""The border that each call of a process to the outside crosses: where time passes and faults strike.
+
+A call waits, then has its effect and brings its answer, in one atomic moment. Everything that can go
+wrong with a call goes wrong here, the same for each service: the error without the effect, the
+effect without the answer, the effect long after the caller has given up, the death of the caller
+before or after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from botocore.exceptions import (
+    ClientError,
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    ReadTimeoutError,
+)
+
+from simulation.world.chance import Chance
+from simulation.world.faults import Fault, Faults
+from simulation.world.scheduler import Killed, Scheduler, Strand
+from simulation.world.story import Story
+
+#: A healthy call takes one to so many virtual milliseconds.
+LATENCY_MAX_MS = 20
+#: How long after the caller has given up a request may still arrive: it lay in some buffer.
+LATE_MAX_MS = 10 * 60 * 1000
+
+T = TypeVar("T")
+#: Has the effect and returns the answer. Told which fault shapes the answer, if one does.
+Do = Callable[[Fault | None], T]
+
+
+class NotModelled(NotImplementedError):
+    """The service has asked the world for something that the world does not know. Not a fault of
+    the service: the world must learn it, and its contract tests too."""
+
+
+class Failing(Protocol):
+    """A call's error, as its library raises it."""
+
+    def __call__(self, call: str, chance: Chance) -> Exception: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One kind of call to one service.
+
+    `kinds` are the faults that can strike it. `writes`: it changes something outside.
+    `timeout_ms`: when its caller gives up.
+    """
+
+    service: str
+    call: str
+    kinds: tuple[Fault, ...]
+    timeout_ms: int
+    failed: Failing
+    throttled: Failing
+    writes: bool = True
+
+
+class Calls:
+    """`made` counts all calls, `changes` those that change something outside."""
+
+    def __init__(self, scheduler: Scheduler, faults: Faults, story: Story | None) -> None:
+        self.scheduler = scheduler
+        self.faults = faults
+        self.story = story
+        self.made = 0
+        self.changes = 0
+        self.struck: dict[str, int] = {}
+
+    def make(self, site: Site, do: Do[T], about: str = "") -> T:
+        """Make a call. Without a strand there is no process that makes it (an auditor's look, a
+        contract test): nothing goes wrong and no time passes."""
+        scheduler = self.scheduler
+        strand = scheduler.strand
+        if strand is None:
+            return do(None)
+        self.made += 1
+        self.changes += site.writes
+        strand.calls += 1
+        fault = self._fault(site, strand) if scheduler.now < self.faults.heal_at else None
+        latency = 1 + int(strand.chance() * LATENCY_MAX_MS)
+        if fault is None and scheduler.now + latency <= strand.process.deadline:
+            scheduler.sleep(latency)
+            answer = self._done(site, do, about, strand, None)
+        else:
+            answer = self._struck(site, do, about, strand, fault, latency)
+        return answer
+
+    def _fault(self, site: Site, strand: Strand) -> Fault | None:
+        faults, now = self.faults, self.scheduler.now
+        if faults.forced is not None:
+            kind = faults.forced.get(place_of(strand, site))
+        else:
+            kind = faults.drawn(site.kinds, strand.chance)
+            if faults.outage(site.service, now) is not None:
+                return Fault.OUTAGE
+        if kind is None or not faults.strikes(kind, place_of(strand, site), now):
+            return None
+        counted = f"{kind} at {site.service}.{site.call}"
+        self.struck[counted] = self.struck.get(counted, 0) + 1
+        return kind
+
+    def _struck(  # noqa: C901, PLR0912 - one branch a fault, and each is two lines
+        self,
+        site: Site,
+        do: Do[T],
+        about: str,
+        strand: Strand,
+        fault: Fault | None,
+        latency: int,
+    ) -> T:
+        sleep, chance = self.scheduler.sleep, strand.chance
+        match fault:
+            case Fault.CRASH_BEFORE:
+                self._tell(site, about, strand, fault, "the process dies before it")
+                self._kill(strand)
+            case Fault.CRASH_AFTER:
+                sleep(latency)
+                self._done(site, do, about, strand, None)
+                self._tell(site, about, strand, fault, "the process dies before it hears")
+                self._kill(strand)
+            case Fault.REQUEST_LOST | Fault.OUTAGE:
+                sleep(latency if chance() < 0.5 else site.timeout_ms)
+                self._tell(site, about, strand, fault, "did not arrive")
+                raise site.failed(site.call, chance)
+            case Fault.ANSWER_LOST:
+                sleep(latency)
+                self._attempted(site, do, about, strand)
+                sleep(site.timeout_ms - latency)
+                self._tell(site, about, strand, fault, "its answer was lost")
+                raise site.failed(site.call, chance)
+            case Fault.LATE:
+                arrives = site.timeout_ms + int(chance() ** 4 * LATE_MAX_MS) + 1
+                self.scheduler.after(arrives, self._attempted, site, do, about, strand)
+                sleep(site.timeout_ms)
+                self._tell(site, about, strand, fault, "given up, and still under way")
+                raise site.failed(site.call, chance)
+            case Fault.TRIED_TWICE:
+                sleep(latency)
+                self._attempted(site, do, about, strand)
+                sleep(latency)
+                return self._done(site, do, about, strand, fault)
+            case Fault.SLOW:
+                sleep(int(site.timeout_ms * (0.5 + 0.49 * chance())))
+                return self._done(site, do, about, strand, fault)
+            case Fault.THROTTLED:
+                sleep(latency)
+                self._tell(site, about, strand, fault, "throttled")
+                raise site.throttled(site.call, chance)
+            case None:
+                # The process will be killed while it waits; its request may get through.
+                if chance() < 0.5:
+                    self.scheduler.after(latency, self._attempted, site, do, about, strand)
+                sleep(latency)
+            case _:
+                sleep(latency)
+                return self._done(site, do, about, strand, fault)
+        raise AssertionError("a killed strand goes on")
+
+    def _done(
+        self, site: Site, do: Do[T], about: str, strand: Strand, fault: Fault | None
+    ) -> T:
+        try:
+            answer = do(fault)
+        except ClientError as error:
+            self._tell(site, about, strand, fault, error.response["Error"]["Code"])
+            raise
+        self._tell(site, about, strand, fault, "")
+        return answer
+
+    def _attempted(self, site: Site, do: Do[Any], about: str, strand: Strand) -> None:
+        """Has its effect, if it may; nobody hears of it."""
+        try:
+            do(None)
+        except ClientError as error:
+            self._tell(site, about, strand, None, error.response["Error"]["Code"])
+        else:
+            self._tell(site, about, strand, None, "")
+
+    def _kill(self, strand: Strand) -> None:
+        strand.process.die("crashed")
+        raise Killed
+
+    def _tell(
+        self, site: Site, about: str, strand: Strand, fault: Fault | None, outcome: str
+    ) -> None:
+        if self.story is not None:
+            self.story.called(self.scheduler.now, strand.name, site, about, fault, outcome)
+
+
+def place_of(strand: Strand, site: Site) -> str:
+    return f"{strand.name}, call {strand.calls}: {site.service}.{site.call}"
+
+
+def client_error(code: str, call: str, message: str = "", **members: Any) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": message or code}, **members}, call)
+
+
+def aws_failed(call: str, chance: Chance) -> Exception:
+    """What botocore raises when a call, its second try counted, brought no answer."""
+    url = "https://aws.example"
+    match chance.below(5):
+        case 0:
+            return ReadTimeoutError(endpoint_url=url)
+        case 1:
+            return ConnectTimeoutError(endpoint_url=url)
+        case 2:
+            return EndpointConnectionError(endpoint_url=url)
+        case 3:
+            return ConnectionClosedError(endpoint_url=url)
+        case _:
+            return client_error("InternalServerError", call)
+
+
+def table_throttled(call: str, chance: Chance) -> Exception:
+    return client_error(
+        chance.pick(("ProvisionedThroughputExceededException", "ThrottlingException")), call
+    )
+
+
+def aws_throttled(call: str, _: Chance) -> Exception:
+    return client_error("ThrottlingException", call)
