@@ -71,6 +71,7 @@ class Customer:
     def __init__(self, api: Api, world: World, name: str, draft: Draft) -> None:
         self.name = name
         self.draft = draft
+        self.sent = False
         self.answers: list[Answer] = []
         self.refused: int | None = None
         self.told: str | None = None
@@ -93,6 +94,7 @@ class Customer:
 
     def place(self, tries: int = 0) -> None:
         """Send the order, again and again until it is answered."""
+        self.sent = True
 
         def answered(status: int, body: str) -> None:
             if status >= 500:
@@ -120,6 +122,8 @@ class Customer:
 
     def read(self) -> None:
         """Read the order once, and compare with what was read before."""
+        if not self.sent:
+            return
 
         def answered(status: int, body: str) -> None:
             if status != 200:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orders.domain.events import EventType
+from orders.domain.order import OrderKey
 from orders.domain.saga import DOWNSTREAMS
 from simulation import operator
 from simulation.catalogue import ADA, BOB, START, Draft
@@ -16,15 +17,17 @@ from simulation.plan import HOUR, Moment, Ordered, Plan
 from simulation.world.faults import Fault, Faults, Injected
 from simulation.world.sqs import Queue
 from simulation.world.story import Story
-from simulation.world.stream import Record
 from simulation.world.witness import ANNOUNCED, Broken
 from simulation.world.world import ORDERS_TABLE, World
 from spillway.audit import judge, read_orders
 from spillway.audit.promises import Promise
-from spillway.audit.records import Effect, Record as AuditRecord
+from spillway.audit.records import Acknowledgement, Effect
+from spillway.audit.records import Record as AuditRecord
 
 #: Once nothing goes wrong any more, everything comes to rest within this.
 REST_MS = 24 * HOUR
+#: After so long an operator looks at the dead letters.
+OPERATOR_MS = HOUR
 #: How often an operator redrives before what is left counts as stuck.
 REDRIVES_MAX = 3
 
@@ -105,8 +108,12 @@ class _Schedule:
         for moment in self.plan.moments:
             self._plan_moment(moment)
         scheduler.run(self.heal_at)
+        scheduler.skip_to(self.heal_at)
         if world.story is not None:
             world.story.tell(scheduler.now, "", "From here on nothing goes wrong any more.")
+        scheduler.run(self.heal_at + OPERATOR_MS)
+        self._letters_are_expected()
+        self._maybe_redrive()
         self._rest()
         rested_ms = max(0, scheduler.now - self.heal_at)
         self._letters_are_expected()
@@ -207,11 +214,16 @@ class _Schedule:
                 Promise.ZERO_IDLE, None, f"still busy {REST_MS // HOUR} h after the last fault"
             )
 
+    def _maybe_redrive(self) -> bool:
+        letters = any(self._unexpected(queue) for queue in self.world.dead_letters.values())
+        if letters:
+            operator.redrive(self.world)
+        return letters
+
     def _redrive(self) -> None:
         for _ in range(REDRIVES_MAX):
-            if not any(self._unexpected(queue) for queue in self.world.dead_letters.values()):
+            if not self._maybe_redrive():
                 return
-            operator.redrive(self.world)
             self._rest()
         for name, queue in self.world.dead_letters.items():
             for letter in self._unexpected(queue):
@@ -255,7 +267,7 @@ class _Schedule:
     def _judge(self) -> None:
         world = self.world
         records = read_orders(world.client("dynamodb"), ORDERS_TABLE)
-        acknowledgements = [customer.acknowledgement for customer in self._owners(records)]
+        acknowledgements = self._acknowledgements(records)
         for violation in judge(records, self._effects(), acknowledgements):
             key = violation.key
             world.witness.breaks(
@@ -265,37 +277,43 @@ class _Schedule:
             )
         self._judge_announcements(records)
 
-    def _owners(self, records: list[AuditRecord]) -> Iterator[Customer]:
-        """Of two who sent different orders under one key, the one whose order was taken; the other
-        must have been refused, or wait where a person sees it."""
+    def _acknowledgements(self, records: list[AuditRecord]) -> list[Acknowledgement]:
+        """One for each key that was sent. Of two who sent different orders under one key, the one
+        whose order was taken; the other must have been refused, or wait where a person sees it."""
         stored = {record.key: record.order for record in records}
-        letters = self.world.dead_letters["overflow"].messages.values()
+        by_key: dict[OrderKey, list[Customer]] = {}
         for customer in self.customers:
-            draft = customer.draft
-            if not customer.answers and customer.refused is None and customer.told is None:
-                if not self._sent(customer):
-                    continue
-            clashing = [
-                other
-                for other in self.customers
-                if other is not customer and other.draft.key == draft.key
-            ]
-            if not clashing or stored.get(draft.key) == draft.order:
-                yield customer
-                continue
-            if any(other.draft.order == stored.get(draft.key) for other in clashing):
-                for answer in customer.answers:
-                    if answer.status != 202 or not any(
-                        draft.packed_text in letter.body for letter in letters
-                    ):
-                        self.world.witness.breaks(
-                            Promise.ONE_ORDER_PER_ID,
-                            (draft.key.customer_id, draft.key.order_id),
-                            f"other content under its id was answered {answer.status}",
-                        )
+            if customer.sent:
+                by_key.setdefault(customer.draft.key, []).append(customer)
+        found = []
+        for key, customers in by_key.items():
+            owners = [each for each in customers if each.draft.order == stored.get(key)]
+            owner = owners[0] if owners else customers[0]
+            for other in customers:
+                if other is not owner:
+                    self._was_refused(other)
+            found.append(
+                replace(
+                    owner.acknowledgement,
+                    cancellation_sent=any(each.cancellation_sent for each in customers),
+                    cancellation_taken=any(each.cancellation_taken for each in customers),
+                )
+            )
+        return found
 
-    def _sent(self, customer: Customer) -> bool:
-        return False
+    def _was_refused(self, customer: Customer) -> None:
+        """Whose content was not taken was told so, or lies as a clash with the dead letters."""
+        draft = customer.draft
+        letters = self.world.dead_letters["overflow"].messages.values()
+        for answer in customer.answers:
+            if answer.status != 202 or not any(
+                draft.packed_text in letter.body for letter in letters
+            ):
+                self.world.witness.breaks(
+                    Promise.ONE_ORDER_PER_ID,
+                    (draft.key.customer_id, draft.key.order_id),
+                    f"other content under its id was answered {answer.status}",
+                )
 
     def _effects(self) -> Iterator[Effect]:
         for downstream in DOWNSTREAMS:
@@ -347,9 +365,7 @@ def _effect(downstream: str, entry: Entry) -> Effect:
     )
 
 
-def _key(entry: Entry) -> object:
-    from orders.domain.order import OrderKey
-
+def _key(entry: Entry) -> OrderKey:
     return OrderKey(entry.customer_id, entry.order_id)
 
 
@@ -359,6 +375,3 @@ def _reason(attributes: object) -> str:
 
 def _is_clash(attributes: object) -> bool:
     return "already holds another order" in _reason(attributes)
-
-
-def _unused(_: Record) -> None: ...

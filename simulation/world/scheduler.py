@@ -85,7 +85,10 @@ class Scheduler:
         while due and due[0][0] <= until:
             self.now, _, do, arguments = heappop(due)
             do(*arguments)
-        self.now = max(self.now, until) if due else self.now
+
+    def skip_to(self, when: int) -> None:
+        """Nothing is due until then."""
+        self.now = max(self.now, when)
 
     def start(
         self, name: str, process: Process, chance: Chance, work: Callable[[], None]

@@ -16,6 +16,7 @@ from email.utils import format_datetime
 from typing import Any
 
 import msgspec
+from botocore.exceptions import ClientError
 
 from simulation.world.calls import (
     Calls,
@@ -264,9 +265,12 @@ class SqsClient:
     ) -> dict[str, Any]:
         def change(_: Fault | None) -> dict[str, Any]:
             queue = self._queue(QueueUrl, "ChangeMessageVisibility")
+            if ReceiptHandle.rpartition(" #")[0] not in queue.messages:
+                raise _gone(ReceiptHandle)
             message = queue.holder(ReceiptHandle)
             if message is None or message.visible_at <= self._calls.scheduler.now:
-                raise _not_in_flight(ReceiptHandle)
+                # Not held any more: AWS says yes and does nothing.
+                return {}
             if not 0 <= VisibilityTimeout <= VISIBILITY_SECONDS_MAX:
                 raise client_error("InvalidParameterValue", "ChangeMessageVisibility")
             queue.hide(message, VisibilityTimeout)
@@ -450,8 +454,8 @@ class SqsClient:
         )
 
 
-def _not_in_flight(receipt: str) -> Exception:
-    """Recorded from SQS: a message that was deleted, or received again, by somebody else."""
+def _gone(receipt: str) -> ClientError:
+    """What SQS says to the receipt of a message that somebody else has deleted."""
     return client_error(
         "InvalidParameterValue",
         "ChangeMessageVisibility",
