@@ -113,7 +113,7 @@ def _phase(chance: Chance) -> int:
 
 def _orders(chance: Chance, heal_after: int) -> tuple[Ordered, ...]:
     number = chance()
-    count = 1 if number < 0.5 else 2 if number < 0.82 else SLOTS
+    count = 1 if number < 0.72 else 2 if number < 0.94 else SLOTS
     return tuple(_order(slot, chance, heal_after) for slot in range(count))
 
 
@@ -140,7 +140,7 @@ def _order(slot: int, chance: Chance, heal_after: int) -> Ordered:
 
 def _shape(chance: Chance) -> Shape:
     number = chance()
-    return SHAPES[0] if number < 0.7 else SHAPES[1] if number < 0.85 else SHAPES[2]
+    return SHAPES[0] if number < 0.75 else SHAPES[1] if number < 0.88 else SHAPES[2]
 
 
 def _fate(chance: Chance) -> Fate:
@@ -171,18 +171,14 @@ def _switches(
     too_late = chance() < 0.15
     empty = tuple(order.draft.sku for order in orders if order.fate.out_of_stock)
     return {
-        "inventory": Switches(
-            refuse_skus=empty, idempotency_keys="inventory" not in without_keys
-        ),
+        "inventory": Switches(refuse_skus=empty, idempotency_keys="inventory" not in without_keys),
         "fulfilment": Switches(
             refuse_rate=0.5,
             too_late=too_late,
             dispatch_after_ms=leaves,
             idempotency_keys="fulfilment" not in without_keys,
         ),
-        "accounting": Switches(
-            refuse_rate=0.5, idempotency_keys="accounting" not in without_keys
-        ),
+        "accounting": Switches(refuse_rate=0.5, idempotency_keys="accounting" not in without_keys),
     }
 
 
@@ -235,9 +231,7 @@ def _moments(chance: Chance, heal_after: int) -> tuple[Moment, ...]:
     if chance() < 0.04:
         moments.append(Moment(Fault.POISON_RECORD, chance.below(4)))
     if chance() < 0.03:
-        moments.append(
-            Moment(Fault.PURGED, _soon(chance) % heal_after, chance.pick(DOWNSTREAMS))
-        )
+        moments.append(Moment(Fault.PURGED, _soon(chance) % heal_after, chance.pick(DOWNSTREAMS)))
     if chance() < 0.04:
         moments.append(Moment(Fault.REDRIVEN, chance.below(heal_after)))
     return tuple(moments)

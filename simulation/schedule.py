@@ -172,9 +172,7 @@ class _Schedule:
             case Fault.POISON_MESSAGE:
                 queue = world.queues[moment.where]
                 place = f"poison for {moment.where}"
-                self._maybe(
-                    moment.kind, place, moment.at, queue.send, "poison", _POISON, {}, None
-                )
+                self._maybe(moment.kind, place, moment.at, queue.send, "poison", _POISON, {}, None)
             case Fault.POISON_RECORD:
                 place = f"record {moment.at + 1} of the stream spoiled"
                 if place not in self.faults.muted:
@@ -184,7 +182,11 @@ class _Schedule:
                 self._maybe(moment.kind, place, moment.at, operator.purge, world, moment.where)
             case Fault.REDRIVEN:
                 self._maybe(
-                    moment.kind, "dead letters redriven", moment.at, operator.redrive_meanwhile, world
+                    moment.kind,
+                    "dead letters redriven",
+                    moment.at,
+                    operator.redrive_meanwhile,
+                    world,
                 )
 
     def _struck(self, kind: Fault, place: str) -> None:
@@ -333,7 +335,9 @@ class _Schedule:
             if not record.stored:
                 continue
             key = (record.key.customer_id, record.key.order_id)
-            told = [customer.told for customer in self.customers if customer.draft.key == record.key]
+            told = [
+                customer.told for customer in self.customers if customer.draft.key == record.key
+            ]
             final = next((status for status in told if status), None)
             named = {
                 kind.name.lower()
@@ -347,7 +351,9 @@ class _Schedule:
             if final == "cancelled":
                 untrue -= {"confirmed"}
             for what in sorted(untrue):
-                self.world.witness.breaks(ANNOUNCED, key, f"was announced as {what}, and is {final}")
+                self.world.witness.breaks(
+                    ANNOUNCED, key, f"was announced as {what}, and is {final}"
+                )
 
 
 def _effect(downstream: str, entry: Entry) -> Effect:

@@ -15,7 +15,6 @@ import hmac
 import itertools
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 
 import msgspec
 
@@ -229,6 +228,7 @@ def _fingerprint(command: Command) -> str:
 
 
 def _entry(command: Command, key: str, refusal: Refusal | None, now_ms: int) -> Entry:
+    totals = command.totals()
     return Entry(
         customer_id=command.customer_id,
         order_id=command.order_id,
@@ -239,7 +239,9 @@ def _entry(command: Command, key: str, refusal: Refusal | None, now_ms: int) -> 
         at=now_ms,
         code=None if refusal is None else refusal.code,
         detail=None if refusal is None else refusal.detail,
-        **asdict(command.totals()),
+        units=totals.units,
+        amount=totals.amount,
+        currency=totals.currency,
     )
 
 

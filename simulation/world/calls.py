@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from botocore.exceptions import (
     ClientError,
@@ -21,7 +21,7 @@ from botocore.exceptions import (
 )
 
 from simulation.world.chance import Chance
-from simulation.world.faults import Fault, Faults
+from simulation.world.faults import Fault, Faults, Kinds
 from simulation.world.scheduler import Killed, Scheduler, Strand
 from simulation.world.story import Story
 
@@ -40,10 +40,8 @@ class NotModelled(NotImplementedError):
     the service: the world must learn it, and its contract tests too."""
 
 
-class Failing(Protocol):
-    """A call's error, as its library raises it."""
-
-    def __call__(self, call: str, chance: Chance) -> Exception: ...
+#: A call's error, as its library raises it.
+Failing = Callable[[str, Chance], Exception]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +54,7 @@ class Site:
 
     service: str
     call: str
-    kinds: tuple[Fault, ...]
+    kinds: Kinds
     timeout_ms: int
     failed: Failing
     throttled: Failing
@@ -164,9 +162,7 @@ class Calls:
                 return self._done(site, do, about, strand, fault)
         raise AssertionError("a killed strand goes on")
 
-    def _done(
-        self, site: Site, do: Do[T], about: str, strand: Strand, fault: Fault | None
-    ) -> T:
+    def _done(self, site: Site, do: Do[T], about: str, strand: Strand, fault: Fault | None) -> T:
         try:
             answer = do(fault)
         except ClientError as error:
@@ -203,27 +199,30 @@ def client_error(code: str, call: str, message: str = "", **members: Any) -> Cli
     return ClientError({"Error": {"Code": code, "Message": message or code}, **members}, call)
 
 
+_NO_ANSWER: tuple[type[Exception], ...] = (
+    ReadTimeoutError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    ConnectionClosedError,
+)
+
+
 def aws_failed(call: str, chance: Chance) -> Exception:
     """What botocore raises when a call, its second try counted, brought no answer."""
-    url = "https://aws.example"
-    match chance.below(5):
-        case 0:
-            return ReadTimeoutError(endpoint_url=url)
-        case 1:
-            return ConnectTimeoutError(endpoint_url=url)
-        case 2:
-            return EndpointConnectionError(endpoint_url=url)
-        case 3:
-            return ConnectionClosedError(endpoint_url=url)
-        case _:
-            return client_error("InternalServerError", call)
+    if chance() < 0.2:
+        return _error("InternalServerError", call)
+    return chance.pick(_NO_ANSWER)(endpoint_url="https://aws.example")  # type: ignore[call-arg]
 
 
 def table_throttled(call: str, chance: Chance) -> Exception:
-    return client_error(
-        chance.pick(("ProvisionedThroughputExceededException", "ThrottlingException")), call
-    )
+    code = chance.pick(("ProvisionedThroughputExceededException", "ThrottlingException"))
+    return _error(code, call)
 
 
 def aws_throttled(call: str, _: Chance) -> Exception:
-    return client_error("ThrottlingException", call)
+    return _error("ThrottlingException", call)
+
+
+def _error(code: str, call: str) -> Exception:
+    error: Exception = client_error(code, call)
+    return error

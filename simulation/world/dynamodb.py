@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from simulation.world import expressions
 from simulation.world.calls import (
     Calls,
@@ -25,7 +27,7 @@ from simulation.world.calls import (
     table_throttled,
 )
 from simulation.world.expressions import Expression
-from simulation.world.faults import Fault
+from simulation.world.faults import Fault, Kinds
 
 Attributes = dict[str, Any]
 Item = Mapping[str, Any]
@@ -40,18 +42,20 @@ SCAN_PAGE_ITEMS = 100
 #: How old an eventually consistent read may be. AWS says "usually within a second".
 STALE_MAX_MS = 5_000
 
-_WRITE_KINDS = (
-    Fault.CRASH_BEFORE,
-    Fault.CRASH_AFTER,
-    Fault.REQUEST_LOST,
-    Fault.ANSWER_LOST,
-    Fault.LATE,
-    Fault.TRIED_TWICE,
-    Fault.SLOW,
-    Fault.THROTTLED,
+_WRITE_KINDS = Kinds(
+    (
+        Fault.CRASH_BEFORE,
+        Fault.CRASH_AFTER,
+        Fault.REQUEST_LOST,
+        Fault.ANSWER_LOST,
+        Fault.LATE,
+        Fault.TRIED_TWICE,
+        Fault.SLOW,
+        Fault.THROTTLED,
+    )
 )
-_READ_KINDS = (Fault.CRASH_BEFORE, Fault.REQUEST_LOST, Fault.SLOW, Fault.THROTTLED)
-_STALE_READ_KINDS = (*_READ_KINDS, Fault.STALE_READ)
+_READ_KINDS = Kinds((Fault.CRASH_BEFORE, Fault.REQUEST_LOST, Fault.SLOW, Fault.THROTTLED))
+_STALE_READ_KINDS = Kinds((*_READ_KINDS.kinds, Fault.STALE_READ))
 
 
 class Table:
@@ -121,14 +125,11 @@ class DynamoClient:
             table = self._table(TableName, "PutItem")
             key = _key(Item, "PutItem")
             _check_size(Item)
-            if ConditionExpression is not None:
-                demanded = expressions.condition(ConditionExpression)
-                _check(demanded, {}, {}, "PutItem")
-                there = table.get(key)
-                if not demanded.holds(there, {}):
-                    raise _condition_failed(
-                        "PutItem", there, ReturnValuesOnConditionCheckFailure
-                    )
+            there = table.get(key)
+            demanded = expressions.condition(ConditionExpression or "")
+            _check((demanded,), {}, {}, "PutItem")
+            if not demanded.holds(there, {}):
+                raise _condition_failed("PutItem", there, ReturnValuesOnConditionCheckFailure)
             table.put(key, Item)
             return {}
 
@@ -152,13 +153,10 @@ class DynamoClient:
             table = self._table(TableName, "UpdateItem")
             key = _key(Key, "UpdateItem")
             wanted = expressions.update(UpdateExpression)
-            parts: list[Expression] = [wanted]
             there = table.get(key)
-            if ConditionExpression is not None:
-                demanded = expressions.condition(ConditionExpression)
-                parts.append(demanded)
-            _check_all(parts, names, values, "UpdateItem")
-            if ConditionExpression is not None and not demanded.holds(there, names):
+            demanded = expressions.condition(ConditionExpression or "")
+            _check((wanted, demanded), names, values, "UpdateItem")
+            if not demanded.holds(there, names):
                 raise _condition_failed("UpdateItem", there, ReturnValuesOnConditionCheckFailure)
             after = {**(there or Key), **wanted.changes(names, values)}
             _check_size(after)
@@ -169,7 +167,9 @@ class DynamoClient:
                 raise NotModelled(f"ReturnValues {ReturnValues!r}")
             return {}
 
-        about = self._about(Key) + "".join(f" {name}" for name in names.values())
+        about = ""
+        if self._calls.story is not None:
+            about = self._about(Key) + "".join(f" {name}" for name in names.values())
         return self._calls.make(self._sites["UpdateItem"], write, about)
 
     def get_item(
@@ -203,7 +203,7 @@ class DynamoClient:
         def read(fault: Fault | None) -> Attributes:
             table = self._table(TableName, "Query")
             wanted = expressions.key_condition(KeyConditionExpression)
-            _check(wanted, {}, values, "Query")
+            _check((wanted,), {}, values, "Query")
             partition = values[wanted.partition]["S"]
             low = None if wanted.low is None else values[wanted.low]["S"]
             high = None if wanted.high is None else values[wanted.high]["S"]
@@ -213,9 +213,7 @@ class DynamoClient:
             if ExclusiveStartKey is not None:
                 start = _key(ExclusiveStartKey, "Query")[1]
                 sort_keys = [
-                    key
-                    for key in sort_keys
-                    if (key > start if ScanIndexForward else key < start)
+                    key for key in sort_keys if (key > start if ScanIndexForward else key < start)
                 ]
             as_of = self._as_of(fault)
             found = []
@@ -287,7 +285,7 @@ class _Scans:
 
 @cache
 def _sites(timeout_ms: int) -> dict[str, Site]:
-    def site(name: str, kinds: tuple[Fault, ...], *, writes: bool) -> Site:
+    def site(name: str, kinds: Kinds, *, writes: bool) -> Site:
         call = name.partition(",")[0]
         return Site("dynamodb", call, kinds, timeout_ms, aws_failed, table_throttled, writes)
 
@@ -311,19 +309,20 @@ def _key(item: Attributes, call: str) -> Key:
 
 
 def _check(
-    expression: Expression, names: Mapping[str, str], values: Attributes, call: str
-) -> None:
-    _check_all([expression], names, values, call)
-
-
-def _check_all(
-    parts: list[Expression], names: Mapping[str, str], values: Attributes, call: str
+    parts: tuple[Expression, ...], names: Mapping[str, str], values: Attributes, call: str
 ) -> None:
     """DynamoDB refuses a placeholder that is used and not given, or given and not used."""
-    used_names = frozenset[str]().union(*(part.names for part in parts))
-    used_values = frozenset[str]().union(*(part.values for part in parts))
+    used_names, used_values = _placeholders(parts)
     if used_names != names.keys() or used_values != values.keys():
         raise _invalid(call, "Expression attribute names or values unused or undefined")
+
+
+@cache
+def _placeholders(parts: tuple[Expression, ...]) -> tuple[frozenset[str], frozenset[str]]:
+    return (
+        frozenset[str]().union(*(part.names for part in parts)),
+        frozenset[str]().union(*(part.values for part in parts)),
+    )
 
 
 def _check_size(item: Attributes) -> None:
@@ -333,12 +332,12 @@ def _check_size(item: Attributes) -> None:
         raise _invalid("PutItem", "Item size has exceeded the maximum allowed size")
 
 
-def _condition_failed(call: str, there: Item | None, wanted: str) -> Exception:
+def _condition_failed(call: str, there: Item | None, wanted: str) -> ClientError:
     members = {"Item": dict(there)} if there is not None and wanted == "ALL_OLD" else {}
     return client_error(
         "ConditionalCheckFailedException", call, "The conditional request failed", **members
     )
 
 
-def _invalid(call: str, message: str) -> Exception:
+def _invalid(call: str, message: str) -> ClientError:
     return client_error("ValidationException", call, message)

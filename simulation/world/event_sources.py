@@ -78,9 +78,7 @@ class QueueReader:
         if self._queue.visible():
             self._visible(self._scheduler.now)
 
-    def _ended(
-        self, held: list[tuple[Message, str]], result: Any, error: str | None
-    ) -> None:
+    def _ended(self, held: list[tuple[Message, str]], result: Any, error: str | None) -> None:
         self._running -= 1
         if error is not None:
             self._on_error(self._function.name, error)

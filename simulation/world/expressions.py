@@ -18,7 +18,7 @@ _KEY_EQUALS = re.compile(r"pk = (:\w+)")
 _KEY_BETWEEN = re.compile(r"pk = (:\w+) AND sk BETWEEN (:\w+) AND (:\w+)")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Expression:
     """`names` and `values` are the placeholders in it: each must be given, and no other."""
 
@@ -26,7 +26,7 @@ class Expression:
     values: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Condition(Expression):
     """True when each of these attributes is there, or is not."""
 
@@ -34,12 +34,10 @@ class Condition(Expression):
 
     def holds(self, item: Item | None, names: Mapping[str, str]) -> bool:
         there: Item = item or {}
-        return all(
-            (names.get(name, name) in there) is wanted for name, wanted in self.demands
-        )
+        return all((names.get(name, name) in there) is wanted for name, wanted in self.demands)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Update(Expression):
     """SET of whole top-level attributes."""
 
@@ -49,7 +47,7 @@ class Update(Expression):
         return {names.get(name, name): values[value] for name, value in self.assignments}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class KeyCondition(Expression):
     """One partition, and in it the sort keys from `low` to `high`, or all of them."""
 
@@ -60,8 +58,9 @@ class KeyCondition(Expression):
 
 @cache
 def condition(text: str) -> Condition:
+    """ "" is no condition: it always holds."""
     demands = []
-    for part in text.split(" AND "):
+    for part in text.split(" AND ") if text else ():
         found = _FUNCTION.fullmatch(part)
         if found is None:
             raise NotModelled(f"the condition {text!r}")

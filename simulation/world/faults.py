@@ -96,6 +96,13 @@ class Outage:
     kind: Fault = Fault.OUTAGE
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Kinds:
+    """Kinds of fault that can strike one kind of call."""
+
+    kinds: tuple[Fault, ...]
+
+
 class Faults:
     """All that goes wrong in one schedule.
 
@@ -120,17 +127,19 @@ class Faults:
         self.muted = muted
         self.forced = forced
         self.injected: list[Injected] = []
-        self._odds: dict[tuple[Fault, ...], tuple[float, tuple[tuple[float, Fault], ...]]] = {}
+        self._odds: dict[Kinds, tuple[float, tuple[tuple[float, Fault], ...]]] = {}
         self._outages: dict[str, list[Outage]] = {}
+        self._has_outages = False
         for outage in outages:
             self._outages.setdefault(outage.service, []).append(outage)
+            self._has_outages = True
         self._struck_outages: set[Outage] = set()
 
-    def drawn(self, kinds: tuple[Fault, ...], chance: Chance) -> Fault | None:
+    def drawn(self, kinds: Kinds, chance: Chance) -> Fault | None:
         """Which of these kinds strikes, if any: one number is drawn either way."""
         odds = self._odds.get(kinds)
         if odds is None:
-            odds = self._odds[kinds] = self._cumulated(kinds)
+            odds = self._odds[kinds] = self._cumulated(kinds.kinds)
         number = chance()
         if number >= odds[0]:
             return None
@@ -156,6 +165,8 @@ class Faults:
 
     def outage(self, service: str, now: int) -> Outage | None:
         """The outage that this service is in."""
+        if not self._has_outages:
+            return None
         for outage in self._outages.get(service, ()):
             place = f"{outage.kind} of {service} from {outage.begins}"
             if outage.begins <= now < outage.ends and place not in self.muted:
@@ -168,9 +179,7 @@ class Faults:
     def _remember(self, fault: Injected) -> None:
         self.injected.append(fault)
 
-    def _cumulated(
-        self, kinds: tuple[Fault, ...]
-    ) -> tuple[float, tuple[tuple[float, Fault], ...]]:
+    def _cumulated(self, kinds: tuple[Fault, ...]) -> tuple[float, tuple[tuple[float, Fault], ...]]:
         bound, bounds = 0.0, []
         for kind in kinds:
             rate = self.rates.get(kind, 0.0)

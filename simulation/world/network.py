@@ -18,23 +18,27 @@ from simulation.downstreams.exchange import Request
 from simulation.downstreams.stand_in import StandIn
 from simulation.world.calls import Calls, Site
 from simulation.world.chance import Chance
-from simulation.world.faults import Fault
+from simulation.world.faults import Fault, Kinds
 from simulation.world.witness import Witness
 
-_KINDS = (
-    Fault.CRASH_BEFORE,
-    Fault.CRASH_AFTER,
-    Fault.REQUEST_LOST,
-    Fault.ANSWER_LOST,
-    Fault.LATE,
-    Fault.SLOW,
-    Fault.ERROR_ANSWER,
+_KINDS = Kinds(
+    (
+        Fault.CRASH_BEFORE,
+        Fault.CRASH_AFTER,
+        Fault.REQUEST_LOST,
+        Fault.ANSWER_LOST,
+        Fault.LATE,
+        Fault.SLOW,
+        Fault.ERROR_ANSWER,
+    )
 )
-_LOOKUP_KINDS = (
-    Fault.CRASH_BEFORE,
-    Fault.REQUEST_LOST,
-    Fault.SLOW,
-    Fault.ERROR_ANSWER,
+_LOOKUP_KINDS = Kinds(
+    (
+        Fault.CRASH_BEFORE,
+        Fault.REQUEST_LOST,
+        Fault.SLOW,
+        Fault.ERROR_ANSWER,
+    )
 )
 _ERRORS = (500, 502, 503, 504, 408, 429)
 #: What a wrong address answers: some other web server's page.

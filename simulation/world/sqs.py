@@ -26,7 +26,7 @@ from simulation.world.calls import (
     client_error,
 )
 from simulation.world.chance import Chance
-from simulation.world.faults import Fault
+from simulation.world.faults import Fault, Kinds
 
 #: One request, all bodies together; one message too.
 REQUEST_BYTES_MAX = 1024 * 1024
@@ -36,25 +36,29 @@ VISIBILITY_SECONDS_MAX = 43_200
 #: A message that is not found at first is found within so long.
 FOUND_WITHIN_MS = 30_000
 
-_SEND_KINDS = (
-    Fault.CRASH_BEFORE,
-    Fault.CRASH_AFTER,
-    Fault.REQUEST_LOST,
-    Fault.ANSWER_LOST,
-    Fault.LATE,
-    Fault.TRIED_TWICE,
-    Fault.SLOW,
-    Fault.THROTTLED,
+_SEND_KINDS = Kinds(
+    (
+        Fault.CRASH_BEFORE,
+        Fault.CRASH_AFTER,
+        Fault.REQUEST_LOST,
+        Fault.ANSWER_LOST,
+        Fault.LATE,
+        Fault.TRIED_TWICE,
+        Fault.SLOW,
+        Fault.THROTTLED,
+    )
 )
-_BATCH_KINDS = (*_SEND_KINDS, Fault.PARTLY_TAKEN)
-_COUNT_KINDS = (
-    Fault.CRASH_BEFORE,
-    Fault.REQUEST_LOST,
-    Fault.SLOW,
-    Fault.THROTTLED,
-    Fault.STALE_COUNT,
+_BATCH_KINDS = Kinds((*_SEND_KINDS.kinds, Fault.PARTLY_TAKEN))
+_COUNT_KINDS = Kinds(
+    (
+        Fault.CRASH_BEFORE,
+        Fault.REQUEST_LOST,
+        Fault.SLOW,
+        Fault.THROTTLED,
+        Fault.STALE_COUNT,
+    )
 )
-_AT_SEND = (Fault.DELAYED,)
+_AT_SEND = Kinds((Fault.DELAYED,))
 
 
 class Message:
@@ -386,7 +390,7 @@ class SqsClient:
         self,
         call: str,
         url: str,
-        kinds: tuple[Fault, ...],
+        kinds: Kinds,
         do: Callable[[Fault | None], dict[str, Any]],
         about: str,
         *,

@@ -7,7 +7,7 @@ no order between shards. Records are kept for 24 hours.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 from zlib import crc32
 
@@ -112,9 +112,9 @@ class StreamsClient:
         return {"Records": records, "NextShardIterator": f"{name}/{len(shard.records)}"}
 
 
-def _as_json(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    if isinstance(value, Mapping):
-        return {name: _as_json(inner) for name, inner in value.items()}
-    return value
+def _as_json(item: Item) -> dict[str, Any]:
+    """Binary values stand at an item's top level only: the service writes no others."""
+    return {
+        name: {"B": base64.b64encode(value["B"]).decode()} if "B" in value else value
+        for name, value in item.items()
+    }

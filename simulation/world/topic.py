@@ -8,20 +8,22 @@ from typing import Any
 import msgspec
 
 from simulation.world.calls import Calls, Site, aws_failed, aws_throttled, client_error
-from simulation.world.faults import Fault
+from simulation.world.faults import Fault, Kinds
 
 BATCH_MAX = 10
 
-_KINDS = (
-    Fault.CRASH_BEFORE,
-    Fault.CRASH_AFTER,
-    Fault.REQUEST_LOST,
-    Fault.ANSWER_LOST,
-    Fault.LATE,
-    Fault.TRIED_TWICE,
-    Fault.SLOW,
-    Fault.THROTTLED,
-    Fault.PARTLY_TAKEN,
+_KINDS = Kinds(
+    (
+        Fault.CRASH_BEFORE,
+        Fault.CRASH_AFTER,
+        Fault.REQUEST_LOST,
+        Fault.ANSWER_LOST,
+        Fault.LATE,
+        Fault.TRIED_TWICE,
+        Fault.SLOW,
+        Fault.THROTTLED,
+        Fault.PARTLY_TAKEN,
+    )
 )
 _SITE = Site("sns", "PublishBatch", _KINDS, 6_000, aws_failed, aws_throttled)
 

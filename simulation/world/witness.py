@@ -40,8 +40,10 @@ class Broken:
     at: int
 
     def __str__(self) -> str:
-        return f"{self.promise}: {self.order}: {self.detail}" if self.order else (
-            f"{self.promise}: {self.detail}"
+        return (
+            f"{self.promise}: {self.order}: {self.detail}"
+            if self.order
+            else (f"{self.promise}: {self.detail}")
         )
 
 
@@ -171,9 +173,7 @@ class Witness:
             self.excused += 1
 
     def _in_order(self, key: tuple[str, str], step: str, done: Mapping[str, Entry]) -> None:
-        ships = (
-            "ship" in done and "cancel_shipment" not in done and "recall_shipment" not in done
-        )
+        ships = "ship" in done and "cancel_shipment" not in done and "recall_shipment" not in done
         held = "reserve" in done and "release" not in done
         if step == "ship" and not held:
             self.breaks(Promise.NEVER_HALF_DONE, key, "shipped, and its stock is not held")

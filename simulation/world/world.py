@@ -104,7 +104,7 @@ class World:
         self.witness.overflow = self.queues["overflow"]
         self.queues["overflow"].on_gone = self.witness.left_overflow
         self.ledgers: dict[str, WitnessedLedger] = {}
-        self.stand_ins = {
+        self.stand_ins: dict[str, StandIn] = {
             downstream: self._stand_in(downstream, switches[downstream])
             for downstream in DOWNSTREAMS
         }
