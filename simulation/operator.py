@@ -38,6 +38,7 @@ def redrive_meanwhile(world: World) -> None:
 
 def purge(world: World, queue: str) -> None:
     """Empty a command queue by mistake. SQS has a button for it."""
+    world.witness.purged = True
     for message in list(world.queues[queue].messages.values()):
         world.queues[queue].delete(message)
 

@@ -7,7 +7,7 @@ testing", Groce et al., ISSTA 2012).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from orders.domain.saga import DOWNSTREAMS
 from simulation.catalogue import SHAPES, SLOTS, START, Draft, Fate, Shape, draft
@@ -27,6 +27,11 @@ _RATES = (0.01, 0.03, 0.08, 0.2)
 _KIND_IS_ON = 0.3
 #: All kinds together strike no more than this share of the calls.
 _RATE_TOTAL_MAX = 0.6
+
+#: Schedules in which no call goes wrong by itself, so that what an outage does is seen alone.
+_CALM = 0.12
+#: Schedules in which somebody empties the queue of a downstream that is out.
+_PURGE = 0.02
 
 _SERVICES = ("dynamodb", "sqs", "sns", "ssm", *DOWNSTREAMS)
 _FUNCTIONS = (
@@ -86,6 +91,8 @@ class Plan:
 def planned(seed: int) -> Plan:
     """The plan of a seed."""
     chance = Chance(seed, "plan")
+    if chance() < _PURGE:
+        return _purge(seed, chance)
     heal_after = _phase(chance)
     lookup = chance() < 0.12
     without_keys = frozenset({chance.pick(DOWNSTREAMS)}) if lookup else frozenset[str]()
@@ -99,6 +106,26 @@ def planned(seed: int) -> Plan:
         outages=_outages(Chance(seed, "outages"), heal_after),
         moments=_moments(Chance(seed, "moments"), heal_after),
         without_keys=without_keys,
+        shards=1 + chance.below(2),
+    )
+
+
+def _purge(seed: int, chance: Chance) -> Plan:
+    """A downstream is out; its queue is emptied; later orders fill it again. Of the earlier ones
+    nothing is left but the watchdog's looks, the first of which finds the queue full."""
+    where = chance.pick(DOWNSTREAMS)
+    purged_at = chance.between(1, 10) * MINUTE
+    ends = chance.between(16, 40) * MINUTE
+    orders = _orders(chance, SECOND)[: SLOTS - 1]
+    late = _order(SLOTS - 1, chance, SECOND)
+    later = purged_at + chance.between(1, 5) * MINUTE
+    return Plan(
+        seed=seed,
+        orders=(*orders, replace(late, place_at=later)),
+        switches=_switches(chance, (*orders, late), frozenset()),
+        heal_after=ends,
+        outages=(_during(Fault.OUTAGE, where, 0, ends),),
+        moments=(Moment(Fault.PURGED, purged_at, where),),
         shards=1 + chance.below(2),
     )
 
@@ -183,6 +210,8 @@ def _switches(
 
 
 def _rates(chance: Chance) -> dict[Fault, float]:
+    if chance() < _CALM:
+        return {}
     rates = {
         kind: chance.pick(_RATES)
         for kind in (*AT_CALLS, *AT_DELIVERIES, Fault.CLOCK_SKEW)
@@ -199,6 +228,9 @@ def _rates(chance: Chance) -> dict[Fault, float]:
 def _outages(chance: Chance, heal_after: int) -> tuple[Outage, ...]:
     number = chance()
     count = 0 if number < 0.65 else 1 if number < 0.9 else 2
+    if heal_after == _LONG_PHASE and chance() < 0.5:
+        # So long that the stream's records grow too old.
+        return (_during(Fault.OUTAGE, "relay", chance.below(SECOND), heal_after),)
     if heal_after == _LONG_PHASE:
         count += 1
     return tuple(_outage(chance, heal_after) for _ in range(count))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from orders.domain.events import EventType
 from orders.domain.order import OrderKey
@@ -19,17 +20,27 @@ from simulation.world.sqs import Queue
 from simulation.world.story import Story
 from simulation.world.witness import ANNOUNCED, Broken
 from simulation.world.world import ORDERS_TABLE, World
-from spillway.audit import judge, read_orders
+from spillway.audit import judge, judge_isolation, read_orders
 from spillway.audit.promises import Promise
-from spillway.audit.records import Acknowledgement, Effect
+from spillway.audit.records import Acknowledgement, Answer, Effect
+from spillway.audit.records import Outage as AuditOutage
 from spillway.audit.records import Record as AuditRecord
 
 #: Once nothing goes wrong any more, everything comes to rest within this.
 REST_MS = 24 * HOUR
-#: After so long an operator looks at the dead letters.
+#: After so long an operator looks at the dead letters, from the healing or from an alarm.
 OPERATOR_MS = HOUR
 #: How often an operator redrives before what is left counts as stuck.
 REDRIVES_MAX = 3
+
+#: Within this an order passes the steps that no outage holds up.
+UNDISTURBED_MS = 5_000
+#: Kinds that slow nothing down.
+_HARMLESS = frozenset(
+    {Fault.RESENT, Fault.STRANGER, Fault.NAMESAKE, Fault.CANCELLED, Fault.CLASH, Fault.COLD_START}
+)
+#: Downstreams that no other step waits for.
+_ISOLATED = frozenset({"fulfilment", "accounting"})
 
 _POISON = "this is no message of ours"
 
@@ -97,6 +108,7 @@ class _Schedule:
             story=story,
         )
         self.api = Api(self.world)
+        self.world.on_given_up = self._called_out
         self.customers: list[Customer] = []
         self._records_to_spoil: set[int] = set()
 
@@ -216,6 +228,10 @@ class _Schedule:
                 Promise.ZERO_IDLE, None, f"still busy {REST_MS // HOUR} h after the last fault"
             )
 
+    def _called_out(self) -> None:
+        """The alarm for relay's dead letters rings, and somebody comes within the hour."""
+        self.world.scheduler.after(OPERATOR_MS, operator.redrive, self.world)
+
     def _maybe_redrive(self) -> bool:
         letters = any(self._unexpected(queue) for queue in self.world.dead_letters.values())
         if letters:
@@ -278,6 +294,28 @@ class _Schedule:
                 violation.detail,
             )
         self._judge_announcements(records)
+        self._judge_isolation()
+
+    def _judge_isolation(self) -> None:
+        """What an outage does alone is judged alone: other faults delay other steps too."""
+        if {fault.kind for fault in self.faults.injected} - _HARMLESS != {Fault.OUTAGE}:
+            return
+        outages = [outage for outage in self.plan.outages if outage.service in _ISOLATED]
+        if len(self.plan.outages) != 1 or not outages:
+            return
+        [outage] = outages
+        keys = tuple(
+            customer.draft.key
+            for customer in self.customers
+            if customer.answers
+            and not customer.cancellation_sent
+            and outage.begins <= _at(customer.answers[0]) < outage.ends - UNDISTURBED_MS
+        )
+        audited = AuditOutage(outage.service, outage.begins, outage.ends, keys)  # type: ignore[arg-type]
+        for violation in judge_isolation(audited, self._effects()):
+            assert violation.key is not None
+            key = (violation.key.customer_id, violation.key.order_id)
+            self.world.witness.breaks(violation.promise, key, violation.detail)
 
     def _acknowledgements(self, records: list[AuditRecord]) -> list[Acknowledgement]:
         """One for each key that was sent. Of two who sent different orders under one key, the one
@@ -354,6 +392,11 @@ class _Schedule:
                 self.world.witness.breaks(
                     ANNOUNCED, key, f"was announced as {what}, and is {final}"
                 )
+
+
+def _at(answer: Answer) -> int:
+    assert answer.accepted_at is not None
+    return round(datetime.fromisoformat(answer.accepted_at).timestamp() * 1000)
 
 
 def _effect(downstream: str, entry: Entry) -> Effect:

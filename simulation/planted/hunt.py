@@ -39,9 +39,7 @@ def hunt(
     with ProcessPoolExecutor(
         jobs, mp_context=get_context("spawn"), max_tasks_per_child=1
     ) as processes:
-        futures = {
-            processes.submit(hunt_one, name, seed_from, seeds_max): name for name in wanted
-        }
+        futures = {processes.submit(hunt_one, name, seed_from, seeds_max): name for name in wanted}
         found = {}
         for future in as_completed(futures):
             found[futures[future]] = future.result()

@@ -135,6 +135,14 @@ class ShardReader:
         self._running = False
         shard.on_record = self._wake
 
+    def still_has(self, customer_id: str, order_id: str) -> bool:
+        """A change of this order has not been relayed yet."""
+        return any(
+            record["dynamodb"]["Keys"]["pk"]["S"] == customer_id
+            and record["dynamodb"]["Keys"]["sk"]["S"].startswith(order_id)
+            for record in self._shard.records[self._next :]
+        )
+
     def _wake(self) -> None:
         self._scheduler.after(1 + self._chance.below(POLL_MAX_MS), self._poll)
 

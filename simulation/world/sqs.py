@@ -69,6 +69,7 @@ class Message:
         "body",
         "id",
         "in_flight",
+        "label",
         "receipt",
         "receives",
         "sent_at",
@@ -76,9 +77,16 @@ class Message:
     )
 
     def __init__(
-        self, id_: str, body: str, attributes: Mapping[str, Any], sent_at: int, visible_at: int
+        self,
+        id_: str,
+        label: str,
+        body: str,
+        attributes: Mapping[str, Any],
+        sent_at: int,
+        visible_at: int,
     ) -> None:
         self.id = id_
+        self.label = label
         self.body = body
         self.attributes = attributes
         self.sent_at = sent_at
@@ -89,7 +97,8 @@ class Message:
 
 
 class Queue:
-    """`on_visible` is told when a message will be visible; `on_gone`, that one was deleted."""
+    """`on_visible` is told when a message will be visible; `on_sent`, that one comes (before it is
+    there); `on_gone`, that one was deleted."""
 
     def __init__(
         self,
@@ -112,6 +121,7 @@ class Queue:
         self.messages: dict[str, Message] = {}
         self.on_visible: Callable[[int], None] = lambda _: None
         self.on_gone: Callable[[Message], None] = lambda _: None
+        self.on_sent: Callable[[Message], None] = lambda _: None
         self._now = now
         self._chance = chance
         self._sent: dict[str, int] = {}
@@ -124,7 +134,8 @@ class Queue:
         id_ = label if copies == 1 else f"{label} ({copies})"
         now = self._now()
         wait = self.delay_seconds * 1000 if delay_ms is None else delay_ms
-        message = Message(id_, body, attributes, now, now + wait)
+        message = Message(id_, label, body, attributes, now, now + wait)
+        self.on_sent(message)
         self.messages[id_] = message
         self.on_visible(message.visible_at)
         return message
@@ -163,6 +174,12 @@ class Queue:
             message.visible_at = self._now()
             self.on_visible(message.visible_at)
 
+    def holds(self, label: str) -> bool:
+        """Some message about this is here, or with the dead letters."""
+        if any(message.label == label for message in self.messages.values()):
+            return True
+        return self.dead_letters is not None and self.dead_letters.holds(label)
+
     def holder(self, receipt: str) -> Message | None:
         """The message of which this is the latest receipt."""
         message = self.messages.get(receipt.rpartition(" #")[0])
@@ -191,7 +208,7 @@ class Queue:
 
     def _bury(self, message: Message) -> None:
         assert self.dead_letters is not None
-        self.dead_letters.send(message.id, message.body, message.attributes, None)
+        self.dead_letters.send(message.label, message.body, message.attributes, None)
         self.delete(message)
 
 

@@ -26,6 +26,7 @@ CANCELLATION = "cancellation"
 #: What no promise of the eight names, and must not be all the same.
 NO_BUGS = "no_bugs"
 ANNOUNCED = "announced"
+NO_COMMAND_LOST = "no_command_lost"
 
 _KEPT = frozenset({"pk", "sk"})
 
@@ -79,6 +80,8 @@ class Witness:
         self._now = now
         self._name_of = name_of
         self._without_keys = without_keys
+        #: Somebody has emptied a queue: that commands are lost is then no fault of the service.
+        self.purged = False
         self._effects: dict[tuple[str, str], dict[str, Entry]] = {}
         self._first_at: dict[tuple[str, str, str], int] = {}
         self._moment = 0
@@ -233,6 +236,12 @@ class Witness:
                 (key.customer_id, key.order_id),
                 f"another customer's {asked} was answered {status}",
             )
+
+    def lost(self, key: tuple[str, str], step: str) -> None:
+        """A command was nowhere any more when the watchdog looked: it is mended then, and must not
+        have happened."""
+        if not self.purged:
+            self.breaks(NO_COMMAND_LOST, key, f"the command to {step} was lost on the way")
 
     # What is logged and announced
 

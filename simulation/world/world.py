@@ -6,8 +6,8 @@ everything is a model. The numbers of the deployment are those of the stage `dev
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from typing import Any
 
 import msgspec
@@ -15,7 +15,6 @@ import msgspec
 from infra import stage as stages
 from infra.event_sources import QueueSource, queue_sources
 from orders import wiring
-from orders.domain.order import OrderKey
 from orders.domain.saga import DOWNSTREAMS
 from orders.handlers import deliver, drain, intake, reads, relay, watchdog
 from orders.wiring import Outside
@@ -33,7 +32,7 @@ from simulation.world.ledger import WitnessedLedger
 from simulation.world.network import Connections
 from simulation.world.parameters import SsmClient
 from simulation.world.scheduler import Scheduler
-from simulation.world.sqs import Queue, SqsClient
+from simulation.world.sqs import Message, Queue, SqsClient
 from simulation.world.story import Story
 from simulation.world.stream import Record, Stream, StreamsClient
 from simulation.world.topic import SnsClient, Topic
@@ -110,9 +109,10 @@ class World:
         }
         self._clients: dict[tuple[str, float], Any] = {}
         self._strands = Strands(scheduler, seed)
+        #: Told of each letter of Lambda's: the stream will forget the records in two hours.
+        self.on_given_up: Callable[[], None] = lambda: None
         self.functions = self._make_functions()
         self._connect()
-        self.corrupt: Callable[[Record], None] = lambda _: None
 
     def now(self) -> int:
         return self.scheduler.now
@@ -279,7 +279,10 @@ class World:
                 Chance(self.seed, f"reader {name}"),
                 self.witness.raised,
             )
-        for shard in self.stream.shards:
+        for downstream in DOWNSTREAMS:
+            queue = self.queues[downstream]
+            queue.on_sent = partial(self._sent, queue)
+        self._shard_readers = [
             ShardReader(
                 shard,
                 self.functions["relay"],
@@ -290,9 +293,29 @@ class World:
                 self._given_up,
                 self.witness.raised,
             )
+            for shard in self.stream.shards
+        ]
+
+    def _sent(self, queue: Queue, message: Message) -> None:
+        """What the watchdog sends again by itself, and was nowhere any more, had been lost."""
+        strand = self.scheduler.strand
+        if strand is None or not strand.name.startswith("watchdog") or "insist" in strand.name:
+            return
+        named = _named.decode(message.body)
+        elsewhere = (
+            queue.holds(message.label)
+            or any(self.dead_letters["relay"].messages)
+            or any(
+                reader.still_has(named.customer_id, named.order_id)
+                for reader in self._shard_readers
+            )
+        )
+        if not elsewhere:
+            self.witness.lost((named.customer_id, named.order_id), named.step)
 
     def _given_up(self, letter: str) -> None:
         self.queues["relay-dead-letters"].send("a letter of Lambda's", letter, {}, None)
+        self.on_given_up()
 
 
 def _never() -> float:
