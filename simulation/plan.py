@@ -31,7 +31,9 @@ _RATE_TOTAL_MAX = 0.6
 #: Schedules in which no call goes wrong by itself, so that what an outage does is seen alone.
 _CALM = 0.12
 #: Schedules in which somebody empties the queue of a downstream that is out.
-_PURGE = 0.02
+_PURGES = 0.02
+#: Schedules in which one downstream is out and all else is well.
+_LONE_OUTAGES = 0.02
 
 _SERVICES = ("dynamodb", "sqs", "sns", "ssm", *DOWNSTREAMS)
 _FUNCTIONS = (
@@ -91,8 +93,11 @@ class Plan:
 def planned(seed: int) -> Plan:
     """The plan of a seed."""
     chance = Chance(seed, "plan")
-    if chance() < _PURGE:
+    drill = chance()
+    if drill < _PURGES:
         return _purge(seed, chance)
+    if drill < _PURGES + _LONE_OUTAGES:
+        return _lone_outage(seed, chance)
     heal_after = _phase(chance)
     lookup = chance() < 0.12
     without_keys = frozenset({chance.pick(DOWNSTREAMS)}) if lookup else frozenset[str]()
@@ -126,6 +131,20 @@ def _purge(seed: int, chance: Chance) -> Plan:
         heal_after=ends,
         outages=(_during(Fault.OUTAGE, where, 0, ends),),
         moments=(Moment(Fault.PURGED, purged_at, where),),
+        shards=1 + chance.below(2),
+    )
+
+
+def _lone_outage(seed: int, chance: Chance) -> Plan:
+    """What must stay local is seen where nothing else goes wrong."""
+    ends = chance.between(1, 60) * MINUTE
+    orders = _orders(chance, SECOND)
+    return Plan(
+        seed=seed,
+        orders=orders,
+        switches=_switches(chance, orders, frozenset()),
+        heal_after=ends,
+        outages=(_during(Fault.OUTAGE, chance.pick(DOWNSTREAMS), 0, ends),),
         shards=1 + chance.below(2),
     )
 

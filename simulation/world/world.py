@@ -93,6 +93,7 @@ class World:
         self.without_keys = without_keys
         self._names = names
         self._labels: dict[str, str] = {}
+        self._set_aside: set[tuple[str, str]] = set()
         self.witness = Witness(self.now, self.name_of, without_keys)
         self.stream = Stream(shards, self.now)
         self.table = Table(ORDERS_TABLE, self.now, self._table_changed)
@@ -282,6 +283,7 @@ class World:
         for downstream in DOWNSTREAMS:
             queue = self.queues[downstream]
             queue.on_sent = partial(self._sent, queue)
+        self.dead_letters["relay"].on_sent = self._letter_sent
         self._shard_readers = [
             ShardReader(
                 shard,
@@ -296,15 +298,22 @@ class World:
             for shard in self.stream.shards
         ]
 
+    def _letter_sent(self, letter: Message) -> None:
+        """An order that relay has set aside, or that Lambda gave up on, is brought back by a watch
+        that insists."""
+        for (customer_id, order_id), name in self._names.items():
+            if name in letter.label or "DDBStreamBatchInfo" in letter.body:
+                self._set_aside.add((customer_id, order_id))
+
     def _sent(self, queue: Queue, message: Message) -> None:
         """What the watchdog sends again by itself, and was nowhere any more, had been lost."""
         strand = self.scheduler.strand
-        if strand is None or not strand.name.startswith("watchdog") or "insist" in strand.name:
+        if strand is None or not strand.name.startswith("watchdog"):
             return
         named = _named.decode(message.body)
         elsewhere = (
             queue.holds(message.label)
-            or any(self.dead_letters["relay"].messages)
+            or (named.customer_id, named.order_id) in self._set_aside
             or any(
                 reader.still_has(named.customer_id, named.order_id)
                 for reader in self._shard_readers
