@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -62,25 +62,26 @@ class Result:
     states: frozenset[str]
     outcomes: Counter[str]
     excused: int
+    visited: tuple[tuple[str, tuple[Fault, ...]], ...]
 
 
 def run(
     plan: Plan,
     *,
-    muted: Collection[str] = frozenset(),
-    forced: dict[str, Fault] | None = None,
+    only: Collection[str] | None = None,
+    forced: Mapping[str, Fault] | None = None,
     story: Story | None = None,
 ) -> Result:
-    """Run a plan. `muted` and `forced`: as `Faults` has them."""
-    return _Schedule(plan, muted, forced, story).run()
+    """Run a plan. `only` and `forced`: as `Faults` has them."""
+    return _Schedule(plan, only, forced, story).run()
 
 
 class _Schedule:
     def __init__(
         self,
         plan: Plan,
-        muted: Collection[str],
-        forced: dict[str, Fault] | None,
+        only: Collection[str] | None,
+        forced: Mapping[str, Fault] | None,
         story: Story | None,
     ) -> None:
         self.plan = plan
@@ -90,7 +91,7 @@ class _Schedule:
             plan.rates,
             self.heal_at,
             outages=plan.outages,
-            muted=muted,
+            only=only,
             forced=forced,
         )
         names = {}
@@ -109,8 +110,11 @@ class _Schedule:
         )
         self.api = Api(self.world)
         self.world.on_given_up = self._called_out
+        if story is not None:
+            self.world.witness.on_broken = lambda broken: story.tell(
+                broken.at, "", str(broken), fault="broken"
+            )
         self.customers: list[Customer] = []
-        self._records_to_spoil: set[int] = set()
 
     def run(self) -> Result:
         world = self.world
@@ -144,6 +148,7 @@ class _Schedule:
             states=frozenset(world.witness.states),
             outcomes=world.witness.outcomes,
             excused=world.witness.excused,
+            visited=tuple(self.faults.visited),
         )
 
     # Who does what
@@ -187,7 +192,7 @@ class _Schedule:
                 self._maybe(moment.kind, place, moment.at, queue.send, "poison", _POISON, {}, None)
             case Fault.POISON_RECORD:
                 place = f"record {moment.at + 1} of the stream spoiled"
-                if place not in self.faults.muted:
+                if self.faults.allows(place):
                     world.stream.spoil(moment.at, lambda: self._struck(moment.kind, place))
             case Fault.PURGED:
                 place = f"{moment.where} purged"
@@ -208,7 +213,7 @@ class _Schedule:
         self.world.scheduler.at(START + after, do, *arguments)  # type: ignore[arg-type]
 
     def _maybe(self, kind: Fault, place: str, after: int, do: object, *arguments: object) -> None:
-        """Something that is left out where its place is muted."""
+        """Something that a shrunk schedule may leave out."""
 
         def strike() -> None:
             if self.faults.strikes(kind, place, self.world.now()):

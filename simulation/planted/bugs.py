@@ -459,6 +459,19 @@ BUGS = (
             ),
         ),
     ),
+    Bug(
+        "event-with-two-times",
+        "an answer that comes when an order has settled changes the time in its last event",
+        (
+            Patch(
+                "domain/events.py",
+                """        settling = facts.outcomes.keys() - {Step.CANCEL_SHIPMENT, Step.RECALL_SHIPMENT}
+""",
+                """        settling = set(facts.outcomes)
+""",
+            ),
+        ),
+    ),
 )
 
 BY_NAME = {bug.name: bug for bug in BUGS}

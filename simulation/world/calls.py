@@ -9,6 +9,7 @@ before or after it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -31,7 +32,8 @@ LATENCY_MAX_MS = 20
 LATE_MAX_MS = 10 * 60 * 1000
 
 T = TypeVar("T")
-#: Has the effect and returns the answer. Told which fault shapes the answer, if one does.
+#: Has the effect and returns the answer. Told which fault shapes the answer, if one does. An answer
+#: with an attribute `told` says by it what a story should tell.
 Do = Callable[[Fault | None], T]
 
 
@@ -70,7 +72,6 @@ class Calls:
         self.story = story
         self.made = 0
         self.changes = 0
-        self.struck: dict[str, int] = {}
 
     def make(self, site: Site, do: Do[T], about: str = "") -> T:
         """Make a call. Without a strand there is no process that makes it (an auditor's look, a
@@ -82,28 +83,19 @@ class Calls:
         self.made += 1
         self.changes += site.writes
         strand.calls += 1
-        fault = self._fault(site, strand) if scheduler.now < self.faults.heal_at else None
+        now = scheduler.now
+        fault = None
+        if now < self.faults.heal_at:
+            fault = self.faults.at_call(
+                site.kinds, site.service, lambda: place_of(strand, site), strand.chance, now
+            )
         latency = 1 + int(strand.chance() * LATENCY_MAX_MS)
-        if fault is None and scheduler.now + latency <= strand.process.deadline:
+        if fault is None and now + latency <= strand.process.deadline:
             scheduler.sleep(latency)
             answer = self._done(site, do, about, strand, None)
         else:
             answer = self._struck(site, do, about, strand, fault, latency)
         return answer
-
-    def _fault(self, site: Site, strand: Strand) -> Fault | None:
-        faults, now = self.faults, self.scheduler.now
-        if faults.forced is not None:
-            kind = faults.forced.get(place_of(strand, site))
-        else:
-            kind = faults.drawn(site.kinds, strand.chance)
-            if faults.outage(site.service, now) is not None:
-                return Fault.OUTAGE
-        if kind is None or not faults.strikes(kind, place_of(strand, site), now):
-            return None
-        counted = f"{kind} at {site.service}.{site.call}"
-        self.struck[counted] = self.struck.get(counted, 0) + 1
-        return kind
 
     def _struck(  # noqa: C901, PLR0912 - one branch a fault, and each is two lines
         self,
@@ -168,17 +160,13 @@ class Calls:
         except ClientError as error:
             self._tell(site, about, strand, fault, error.response["Error"]["Code"])
             raise
-        self._tell(site, about, strand, fault, "")
+        self._tell(site, about, strand, fault, getattr(answer, "told", ""))
         return answer
 
     def _attempted(self, site: Site, do: Do[Any], about: str, strand: Strand) -> None:
         """Has its effect, if it may; nobody hears of it."""
-        try:
-            do(None)
-        except ClientError as error:
-            self._tell(site, about, strand, None, error.response["Error"]["Code"])
-        else:
-            self._tell(site, about, strand, None, "")
+        with suppress(ClientError):
+            self._done(site, do, about, strand, None)
 
     def _kill(self, strand: Strand) -> None:
         strand.process.die("crashed")

@@ -169,7 +169,7 @@ class DynamoClient:
 
         about = ""
         if self._calls.story is not None:
-            about = self._about(Key) + "".join(f" {name}" for name in names.values())
+            about = f"{next(iter(names.values()), '')} {self._about(Key)}"
         return self._calls.make(self._sites["UpdateItem"], write, about)
 
     def get_item(
@@ -227,7 +227,8 @@ class DynamoClient:
             return {"Items": found, "Count": len(found)}
 
         site = "Query" if ConsistentRead else "Query, eventually consistent"
-        return self._calls.make(self._sites[site], read, self._partition(values))
+        key = {"pk": values[":customer"], "sk": values.get(":order", {"S": "any order"})}
+        return self._calls.make(self._sites[site], read, self._about(key))
 
     def get_paginator(self, call: str) -> _Scans:
         if call != "scan":
@@ -247,23 +248,19 @@ class DynamoClient:
         assert strand is not None
         return self._calls.scheduler.now - 1 - strand.chance.below(STALE_MAX_MS)
 
-    def _partition(self, values: Attributes) -> str:
-        if self._calls.story is None:
-            return ""
-        return ", ".join(str(value.get("S", "")) for value in values.values())
-
 
 class About:
     """Names the order that an item or a key belongs to; only where a story is told."""
 
-    def __init__(self, names: Mapping[str, str] | None) -> None:
-        self._names = names
+    def __init__(self, name_of: Callable[[str, str], str] | None) -> None:
+        self._name_of = name_of
 
     def __call__(self, item: Attributes) -> str:
-        if self._names is None:
+        if self._name_of is None or "pk" not in item:
             return ""
-        order_id, _, progress = str(item.get("sk", {}).get("S", "")).partition("#")
-        return self._names.get(order_id, order_id) + (f" {progress}" if progress else "")
+        order_id, _, progress = str(item["sk"]["S"]).partition("#")
+        name = self._name_of(item["pk"]["S"], order_id)
+        return f"{progress} of {name}" if progress else name
 
 
 class _Scans:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 
 from simulation.world.chance import Chance
 
 
 class Fault(StrEnum):
-    """Kinds of fault, each with where it strikes.
-
-    At a call to the outside: */
-    """
+    """Kinds of fault, by where they strike."""
 
     # At a call of a process to the outside
     CRASH_BEFORE = "crash_before"  # the process dies, the call was never made
@@ -106,34 +103,53 @@ class Kinds:
 class Faults:
     """All that goes wrong in one schedule.
 
-    `rates`: how likely each kind is where it can strike; after `heal_at` none does. `muted` names
-    places where nothing goes wrong although it would: that is how a schedule is shrunk. `forced`
-    names the only places where something does, with what: that is how one fault is tried alone.
+    `rates`: how likely each kind is where it can strike; after `heal_at` none does.
+
+    A schedule is shrunk with `only`: of the faults that struck, these places are left, and nothing
+    else goes wrong. One fault is tried alone with `forced`: by place, and nothing is left to chance;
+    `visited` then lists each place and what could have struck there.
     """
 
     def __init__(
         self,
         seed: int,
-        rates: dict[Fault, float],
+        rates: Mapping[Fault, float],
         heal_at: int,
         *,
         outages: Iterable[Outage] = (),
-        muted: Collection[str] = frozenset(),
-        forced: dict[str, Fault] | None = None,
+        only: Collection[str] | None = None,
+        forced: Mapping[str, Fault] | None = None,
     ) -> None:
         self.seed = seed
         self.rates = rates
         self.heal_at = heal_at
-        self.muted = muted
+        self.only = only
         self.forced = forced
         self.injected: list[Injected] = []
+        self.visited: list[tuple[str, tuple[Fault, ...]]] = []
         self._odds: dict[Kinds, tuple[float, tuple[tuple[float, Fault], ...]]] = {}
         self._outages: dict[str, list[Outage]] = {}
-        self._has_outages = False
+        self._struck_outages: set[Outage] = set()
         for outage in outages:
             self._outages.setdefault(outage.service, []).append(outage)
-            self._has_outages = True
-        self._struck_outages: set[Outage] = set()
+        self._quiet = not rates and not self._outages and forced is None
+
+    def at_call(
+        self, kinds: Kinds, service: str, name: Callable[[], str], chance: Chance, now: int
+    ) -> Fault | None:
+        """What strikes a call, if anything. `name` makes the place's name, where one is needed."""
+        if self._quiet:
+            return None
+        if self.forced is not None:
+            place = name()
+            self.visited.append((place, kinds.kinds))
+            kind = self.forced.get(place)
+        else:
+            kind = self.drawn(kinds, chance)
+            if self.outage(service, now) is not None:
+                return Fault.OUTAGE
+            place = "" if kind is None else name()
+        return kind if kind is not None and self.strikes(kind, place, now) else None
 
     def drawn(self, kinds: Kinds, chance: Chance) -> Fault | None:
         """Which of these kinds strikes, if any: one number is drawn either way."""
@@ -147,37 +163,36 @@ class Faults:
 
     def strikes(self, kind: Fault, place: str, now: int) -> bool:
         """Whether this fault goes through here; it is remembered if it does."""
-        if place in self.muted:
+        if not self.allows(place):
             return False
-        self._remember(Injected(place, kind, now))
+        self.injected.append(Injected(place, kind, now))
         return True
+
+    def allows(self, place: str) -> bool:
+        return self.only is None or place in self.only
 
     def strikes_at(self, kind: Fault, place: str, now: int) -> bool:
         """Whether this kind strikes at this place, which has a stream of numbers of its own."""
-        rate = self.rates.get(kind)
         if now >= self.heal_at:
             return False
         if self.forced is not None:
+            self.visited.append((place, (kind,)))
             return self.forced.get(place) is kind and self.strikes(kind, place, now)
+        rate = self.rates.get(kind)
         if not rate or Chance(self.seed, place)() >= rate:
             return False
         return self.strikes(kind, place, now)
 
     def outage(self, service: str, now: int) -> Outage | None:
         """The outage that this service is in."""
-        if not self._has_outages:
-            return None
         for outage in self._outages.get(service, ()):
             place = f"{outage.kind} of {service} from {outage.begins}"
-            if outage.begins <= now < outage.ends and place not in self.muted:
+            if outage.begins <= now < outage.ends and self.allows(place):
                 if outage not in self._struck_outages:
                     self._struck_outages.add(outage)
-                    self._remember(Injected(place, outage.kind, outage.begins))
+                    self.injected.append(Injected(place, outage.kind, outage.begins))
                 return outage
         return None
-
-    def _remember(self, fault: Injected) -> None:
-        self.injected.append(fault)
 
     def _cumulated(self, kinds: tuple[Fault, ...]) -> tuple[float, tuple[tuple[float, Fault], ...]]:
         bound, bounds = 0.0, []

@@ -52,6 +52,10 @@ class Answer:
     status: int
     data: bytes
 
+    @property
+    def told(self) -> str:
+        return f"answered {self.status}"
+
 
 class Connections:
     """A urllib3 pool of which every connection ends at one downstream's stand-in."""

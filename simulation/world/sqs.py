@@ -440,7 +440,7 @@ class SqsClient:
         strand, faults = calls.scheduler.strand, calls.faults
         if strand is None or calls.scheduler.now >= faults.heal_at:
             return delay_ms
-        if faults.drawn(_AT_SEND, strand.chance) is None:
+        if Fault.DELAYED not in faults.rates or faults.drawn(_AT_SEND, strand.chance) is None:
             return delay_ms
         place = f"{strand.name}, call {strand.calls}: found late"
         if not faults.strikes(Fault.DELAYED, place, calls.scheduler.now):

@@ -149,12 +149,8 @@ class World:
     def _new_client(self, service: str, timeout_seconds: float) -> Any:
         match service:
             case "dynamodb":
-                names = None
-                if self.story is not None:
-                    names = {order_id: name for (_, order_id), name in self._names.items()}
-                return DynamoClient(
-                    self.calls, {ORDERS_TABLE: self.table}, timeout_seconds, About(names)
-                )
+                about = About(None if self.story is None else self.name_of)
+                return DynamoClient(self.calls, {ORDERS_TABLE: self.table}, timeout_seconds, about)
             case "sqs":
                 return SqsClient(self.calls, self.by_url, timeout_seconds, self.label)
             case "sns":
