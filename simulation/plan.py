@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from orders.domain.saga import DOWNSTREAMS
-from simulation.catalogue import SHAPES, SLOTS, START, Draft, Fate, Shape, draft
+from simulation.catalogue import REFUSE_RATE, SHAPES, SLOTS, START, Draft, Fate, Shape, draft
 from simulation.downstreams.switches import Switches
 from simulation.world.chance import Chance
 from simulation.world.faults import AT_CALLS, AT_DELIVERIES, Fault, Outage
@@ -214,17 +214,30 @@ def _switches(
     # A shipment that leaves between two copies of a command is refused the second time. Without
     # keys that is another answer to the same command, which no lookup can prevent.
     leaves = None if chance() < 0.6 or without_keys else int(10 ** (chance() * 5))
-    too_late = chance() < 0.15
+    return switches(orders, without_keys, too_late=chance() < 0.15, leaves_after_ms=leaves)
+
+
+def switches(
+    orders: tuple[Ordered, ...],
+    without_keys: frozenset[str],
+    *,
+    too_late: bool,
+    leaves_after_ms: int | None,
+) -> dict[str, Switches]:
+    """The downstreams as these orders' fates ask for. `too_late`: every shipment has left;
+    `leaves_after_ms`: it leaves at this age."""
     empty = tuple(order.draft.sku for order in orders if order.fate.out_of_stock)
     return {
         "inventory": Switches(refuse_skus=empty, idempotency_keys="inventory" not in without_keys),
         "fulfilment": Switches(
-            refuse_rate=0.5,
+            refuse_rate=REFUSE_RATE,
             too_late=too_late,
-            dispatch_after_ms=leaves,
+            dispatch_after_ms=leaves_after_ms,
             idempotency_keys="fulfilment" not in without_keys,
         ),
-        "accounting": Switches(refuse_rate=0.5, idempotency_keys="accounting" not in without_keys),
+        "accounting": Switches(
+            refuse_rate=REFUSE_RATE, idempotency_keys="accounting" not in without_keys
+        ),
     }
 
 
