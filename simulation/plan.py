@@ -23,7 +23,7 @@ HOUR = 60 * MINUTE
 #: no cloud crashes every fourth call for a day.
 _PHASES = ((0.55, 5 * SECOND), (0.8, MINUTE), (0.93, 15 * MINUTE), (0.985, 2 * HOUR))
 _LONG_PHASE = 25 * HOUR
-_RATES = (0.01, 0.03, 0.08, 0.2)
+_RATES = (0.01, 0.02, 0.05, 0.12)
 _KIND_IS_ON = 0.3
 #: All kinds together strike no more than this share of the calls.
 _RATE_TOTAL_MAX = 0.6

@@ -60,6 +60,8 @@ class QueueReader:
         self._scheduler.at(max(at, self._scheduler.now) + lag, self._poll)
 
     def _poll(self) -> None:
+        if not self._queue.messages:
+            return
         if self._running >= self._source.concurrency_max:
             self._held_up = True
             return
