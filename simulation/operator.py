@@ -6,6 +6,9 @@ from contextlib import suppress
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from orders.aws.messages import watch_message_of
+from orders.domain.order import OrderKey
+from orders.ports import Watch
 from simulation.world.chance import Chance
 from simulation.world.scheduler import Process
 from simulation.world.world import World
@@ -34,6 +37,20 @@ def redrive_meanwhile(world: World) -> None:
 
     process = Process("operator", scheduler.now + PATIENCE_MS, lambda _: None)
     scheduler.start("operator", process, Chance(world.seed, "operator"), work)
+
+
+def insist(world: World, key: OrderKey) -> None:
+    """Have an order looked at now: what it owes is sent again, what is true is announced again."""
+    world.client("sqs").send_message_batch(
+        QueueUrl=world.queues["watchdog"].url,
+        Entries=[
+            {
+                "Id": "0",
+                "MessageBody": watch_message_of(Watch(key, insist=True)),
+                "DelaySeconds": 0,
+            }
+        ],
+    )
 
 
 def purge(world: World, queue: str) -> None:

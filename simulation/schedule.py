@@ -7,7 +7,10 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from orders.domain.events import EventType
+import msgspec
+
+from orders.aws.topic import cloud_event
+from orders.domain.events import EventType, all_true
 from orders.domain.order import OrderKey
 from orders.domain.saga import DOWNSTREAMS
 from simulation import operator
@@ -134,6 +137,7 @@ class _Schedule:
         rested_ms = max(0, scheduler.now - self.heal_at)
         self._letters_are_expected()
         self._redrive()
+        self._insist()
         for customer in self.customers:
             customer.read()
         self._rest()
@@ -232,6 +236,16 @@ class _Schedule:
             self.world.witness.breaks(
                 Promise.ZERO_IDLE, None, f"still busy {REST_MS // HOUR} h after the last fault"
             )
+
+    def _insist(self) -> None:
+        """Repeating what is true must change nothing."""
+        if not any(moment.kind is Fault.INSISTED for moment in self.plan.moments):
+            return
+        place = "an operator insists"
+        if self.faults.strikes(Fault.INSISTED, place, self.world.now()):
+            for customer in self.customers:
+                operator.insist(self.world, customer.draft.key)
+            self._rest()
 
     def _called_out(self) -> None:
         """The alarm for relay's dead letters rings, and somebody comes within the hour."""
@@ -346,6 +360,14 @@ class _Schedule:
             )
         return found
 
+    def _would_be_announced(self, record: AuditRecord) -> None:
+        """What an operator would have announced again is what was announced."""
+        assert record.accepted_at is not None
+        for event in all_true(record.key, record.accepted_at, record.facts):
+            before = self.world.topic.heard.get(event.id)
+            if before is not None and before != msgspec.json.decode(cloud_event(event)):
+                self.world.witness.contradicted(event.id)
+
     def _was_refused(self, customer: Customer) -> None:
         """Whose content was not taken was told so, or lies as a clash with the dead letters."""
         draft = customer.draft
@@ -390,6 +412,7 @@ class _Schedule:
             for what in ("accepted", final):
                 if what is not None and what not in named:
                     self.world.witness.breaks(ANNOUNCED, key, f"was never announced as {what}")
+            self._would_be_announced(record)
             untrue = named - {"accepted", final}
             if final == "cancelled":
                 untrue -= {"confirmed"}

@@ -48,8 +48,8 @@ def hunt(
 
 
 def hunt_one(name: str, seed_from: int, seeds_max: int) -> Caught:
-    """In a process that has not imported the service yet."""
-    plant(name)
+    """In a process of its own."""
+    plant(name, anew=True)
     from simulation.plan import planned
     from simulation.schedule import run
 
@@ -60,11 +60,23 @@ def hunt_one(name: str, seed_from: int, seeds_max: int) -> Caught:
     return Caught(name, None)
 
 
-def plant(name: str) -> None:
-    """From here on, this process's service has this bug."""
+def plant(name: str, *, anew: bool = False) -> None:
+    """From here on, this process's service has this bug.
+
+    `anew`: forget what is imported of the service and of all that uses it. A process that is
+    spawned imports the program that it was spawned from before it comes here.
+    """
+    if anew:
+        for module in [module for module in sys.modules if _uses_the_service(module)]:
+            del sys.modules[module]
     if any(module.partition(".")[0] == PACKAGE for module in sys.modules):
         raise RuntimeError("the service is imported already, without the bug")
     sys.meta_path.insert(0, PatchedService(planted([BY_NAME[name]], sources())))
+
+
+def _uses_the_service(module: str) -> bool:
+    package = module.partition(".")[0]
+    return package in (PACKAGE, "simulation", "spillway") and "planted" not in module
 
 
 def _seeds(first: int, count: int) -> Iterator[int]:

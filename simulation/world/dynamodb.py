@@ -260,7 +260,7 @@ class About:
             return ""
         order_id, _, progress = str(item["sk"]["S"]).partition("#")
         name = self._name_of(item["pk"]["S"], order_id)
-        return f"{progress} of {name}" if progress else name
+        return f"of {name}" if progress else name
 
 
 class _Scans:

@@ -40,6 +40,7 @@ class Fault(StrEnum):
     POISON_RECORD = "poison_record"
     PURGED = "purged"  # somebody empties a command queue
     CLOCK_SKEW = "clock_skew"
+    INSISTED = "insisted"  # an operator has all be sent and announced again that is owed and true
     REDRIVEN = "redriven"  # an operator redrives the dead letters, too early or twice
     # At a customer
     RESENT = "resent"  # the order is sent again although it was answered, or side by side

@@ -13,6 +13,8 @@ from spillway.demo.command import STDOUT, check_writable, write_json
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from simulation.exhaustive import Tried
+    from simulation.tally import Tally
     from spillway.simulate.running import Run
 
 #: So many broken seeds are shrunk and told of; the others are named.
@@ -94,19 +96,17 @@ def simulate(
 
 def _one(seed: int, bug: str | None, trace: bool, console: Console) -> bool:
     """Whether the schedule broke a promise."""
+    if bug is None:
+        from spillway.simulate.telling import tell
+
+        return tell(seed, trace, None, console)
     from simulation.planted.bugs import BY_NAME
     from spillway.errors import SpillwayError
+    from spillway.simulate.bugged import tell_with
 
-    if bug is not None:
-        if bug not in BY_NAME:
-            raise SpillwayError(f"There is no bug {bug!r}: choose one of {', '.join(BY_NAME)}.")
-        from simulation.planted.hunt import plant
-
-        # Before anything imports the service.
-        plant(bug)
-    from spillway.simulate.telling import tell
-
-    return tell(seed, trace, bug, console)
+    if bug not in BY_NAME:
+        raise SpillwayError(f"There is no bug {bug!r}: choose one of {', '.join(BY_NAME)}.")
+    return tell_with(bug, seed, trace)
 
 
 def _many(seeds: range, jobs: int, controls: bool, exhaustive: bool, console: Console) -> Run:
@@ -117,8 +117,8 @@ def _many(seeds: range, jobs: int, controls: bool, exhaustive: bool, console: Co
     run = Run()
     with bar(console, "Schedules", len(seeds)) as (advance, note):
 
-        def done(tally: object) -> None:
-            advance(run.tally.seeds)
+        def done(tally: Tally) -> None:
+            advance(tally.seeds)
             note(f"{run.per_second:,.0f}/s, {run.tally.broken_seeds} broken")
 
         simulate(seeds, jobs, done, run)
@@ -151,10 +151,7 @@ def _exhaust(run: Run, everything: bool, console: Console) -> None:
                 note(f"{tried.case.name}, two crashes")
 
 
-def _try(run: Run, tried: object) -> None:
-    from simulation.exhaustive import Tried
-
-    assert isinstance(tried, Tried)
+def _try(run: Run, tried: Tried) -> None:
     run.exhausted += 1
     for broken in tried.result.broken:
         where = "; ".join(f"{kind} at {place}" for place, kind in tried.faults.items())

@@ -107,7 +107,7 @@ def _controls(run: Run) -> Panel:
     table.add_column(justify="right")
     for bug in run.caught or ():
         if bug.seeds is None:
-            table.add_row("–", Text(f"{bug.name} SURVIVES", "bold red"), "")
+            table.add_row("never", Text(f"{bug.name} SURVIVES", "bold red"), "")
         else:
             table.add_row(f"{bug.seeds:,}", bug.name, Text(bug.broken, "dim"))
     return Panel(table, title="Planted bugs, and the seeds it took", title_align="left")

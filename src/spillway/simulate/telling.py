@@ -23,6 +23,12 @@ _CALLS = {
     "ChangeMessageVisibility": "puts off {}",
     "GetQueueAttributes": "counts what waits there",
 }
+_REQUESTS = {
+    "PUT /orders/{order_id}": "sends the order",
+    "PUT /orders/{order_id}/cancellation": "asks to cancel it",
+    "GET /orders/{order_id}": "reads the order",
+    "GET /orders": "reads the history",
+}
 _OUTCOMES = {
     "ConditionalCheckFailedException": "there already",
     "InvalidParameterValue": "gone already",
@@ -94,18 +100,18 @@ def _row(line: Line) -> tuple[Text, ...]:
 
 def _who(who: str) -> str:
     """The function, or whoever it is; the rest of a strand's name says what it is about."""
-    if who.startswith(("GET", "PUT")):
-        return "the customer"
     head, _, rest = who.partition(" ")
     try_ = f", try {rest.rpartition(' #')[2]}" if " #" in rest and not rest.endswith(" #1") else ""
     if head in ("relay", "drain", "watchdog", "reads", "intake", "operator"):
         return head + (try_ if try_[6:].isdigit() else "")
     if head.startswith("deliver-"):
         return head.replace("-", " to ", 1) + (try_ if try_[6:].isdigit() else "")
-    return who
+    return f"customer of {who}" if who else ""
 
 
 def _what(what: str) -> str:
+    if what in _REQUESTS:
+        return _REQUESTS[what]
     service, _, rest = what.partition(" ")
     call, _, about = rest.partition(" ")
     if call.startswith("SendMessage"):
