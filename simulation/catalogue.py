@@ -1,4 +1,4 @@
-"""The orders that customers send, made once per process: signed, encoded, and of every kind of fate.
+"""The orders that customers send, made once per process: signed, encoded, of every kind of fate.
 
 What becomes of an order is decided by the downstreams' own switches: an id for which `refuse_rate`
 0.5 falls on shipping is refused by fulfilment in every schedule that has that switch on.

@@ -1,4 +1,4 @@
-"""The customers: they send an order until it is answered, cancel it, read it, and try others' orders.
+"""The customers: they send an order until it is answered, cancel it, read it, and try others'.
 
 None of them knows anything but the API's answers.
 """

@@ -1,8 +1,8 @@
 """What one seed decides before anything runs: the orders, the customers, and the weather.
 
-Each seed switches some kinds of fault on and the others off, at rates of its own: schedules in which
-everything goes wrong at once find less than schedules in which a few things go wrong often ("swarm
-testing", Groce et al., ISSTA 2012).
+Each seed switches some kinds of fault on and the others off, at rates of its own: schedules in
+which everything goes wrong at once find less than schedules in which a few things go wrong often
+("swarm testing", Groce et al., ISSTA 2012).
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -24,7 +24,7 @@ from simulation.world.story import Story
 from simulation.world.witness import ANNOUNCED, Broken
 from simulation.world.world import ORDERS_TABLE, World
 from spillway.audit import judge, judge_isolation, read_orders
-from spillway.audit.promises import Promise
+from spillway.audit.promises import Promise, Violation
 from spillway.audit.records import Acknowledgement, Answer, Effect
 from spillway.audit.records import Outage as AuditOutage
 from spillway.audit.records import Record as AuditRecord
@@ -298,22 +298,26 @@ class _Schedule:
                     self.world.witness.breaks(
                         Promise.ALWAYS_SETTLES,
                         None,
-                        f"{letter.id} lies with the dead letters of {name}: {reason or 'no reason'}",
+                        f"{letter.id} lies with the dead letters of {name}:"
+                        f" {reason or 'no reason'}",
                     )
 
     def _judge(self) -> None:
         world = self.world
         records = read_orders(world.client("dynamodb"), ORDERS_TABLE)
         acknowledgements = self._acknowledgements(records)
-        for violation in judge(records, self._effects(), acknowledgements):
+        self._break(judge(records, self._effects(), acknowledgements))
+        self._judge_announcements(records)
+        self._judge_isolation()
+
+    def _break(self, violations: Iterable[Violation]) -> None:
+        for violation in violations:
             key = violation.key
-            world.witness.breaks(
+            self.world.witness.breaks(
                 violation.promise,
                 None if key is None else (key.customer_id, key.order_id),
                 violation.detail,
             )
-        self._judge_announcements(records)
-        self._judge_isolation()
 
     def _judge_isolation(self) -> None:
         """What an outage does alone is judged alone: other faults delay other steps too."""
@@ -331,10 +335,7 @@ class _Schedule:
             and outage.begins <= _at(customer.answers[0]) < outage.ends - UNDISTURBED_MS
         )
         audited = AuditOutage(outage.service, outage.begins, outage.ends, keys)  # type: ignore[arg-type]
-        for violation in judge_isolation(audited, self._effects()):
-            assert violation.key is not None
-            key = (violation.key.customer_id, violation.key.order_id)
-            self.world.witness.breaks(violation.promise, key, violation.detail)
+        self._break(judge_isolation(audited, self._effects()))
 
     def _acknowledgements(self, records: list[AuditRecord]) -> list[Acknowledgement]:
         """One for each key that was sent. Of two who sent different orders under one key, the one
@@ -362,8 +363,7 @@ class _Schedule:
 
     def _would_be_announced(self, record: AuditRecord) -> None:
         """What an operator would have announced again is what was announced."""
-        assert record.accepted_at is not None
-        for event in all_true(record.key, record.accepted_at, record.facts):
+        for event in all_true(record.key, record.accepted_at or 0, record.facts):
             before = self.world.topic.heard.get(event.id)
             if before is not None and before != msgspec.json.decode(cloud_event(event)):
                 self.world.witness.contradicted(event.id)
@@ -423,8 +423,7 @@ class _Schedule:
 
 
 def _at(answer: Answer) -> int:
-    assert answer.accepted_at is not None
-    return round(datetime.fromisoformat(answer.accepted_at).timestamp() * 1000)
+    return round(datetime.fromisoformat(answer.accepted_at or "").timestamp() * 1000)
 
 
 def _effect(downstream: str, entry: Entry) -> Effect:

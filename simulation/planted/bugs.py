@@ -1,7 +1,7 @@
 """The planted bugs: each is what a careless change could make of the service.
 
-The first eight are also taken out of the deployed service by `spillway chaos`; the last ones are bugs
-that the simulation found (docs/decisions/0011-simulation.md), planted again.
+The first eight are also deployed by `spillway chaos`; the last ones are bugs that the simulation
+found (docs/decisions/0011-simulation.md), planted again.
 """
 
 from __future__ import annotations
@@ -195,7 +195,8 @@ BUGS = (
                 "flow/deliver.py",
                 """        outcome = self.downstream.perform(self._with_order(command))
 """,
-                """        self.orders.record(command.key, command.step, Outcome(1, reference="soon"))
+                """        soon = Outcome(1, reference="soon")
+        self.orders.record(command.key, command.step, soon)
         outcome = self.downstream.perform(self._with_order(command))
 """,
             ),
@@ -268,9 +269,19 @@ BUGS = (
         (
             Patch(
                 "downstream/http.py",
+                """        outcome = self._ask(
+            "POST",
+""",
+                """        now = self.clock.now()
+        outcome = self._ask(
+            "POST",
+""",
+            ),
+            Patch(
+                "downstream/http.py",
                 """                "idempotency-key": idempotency_key(command),
 """,
-                """                "idempotency-key": f"{idempotency_key(command)}-{self.clock.now()}",
+                """                "idempotency-key": f"{idempotency_key(command)}-{now}",
 """,
             ),
         ),
@@ -465,10 +476,8 @@ BUGS = (
         (
             Patch(
                 "domain/events.py",
-                """        settling = facts.outcomes.keys() - {Step.CANCEL_SHIPMENT, Step.RECALL_SHIPMENT}
-""",
-                """        settling = set(facts.outcomes)
-""",
+                """facts.outcomes.keys() - {Step.CANCEL_SHIPMENT, Step.RECALL_SHIPMENT}""",
+                """set(facts.outcomes)""",
             ),
         ),
     ),

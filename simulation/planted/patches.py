@@ -21,7 +21,7 @@ Sources = Mapping[str, str]
 
 
 class PatchMisplaced(Exception):
-    """The guarded text is not there exactly once: the source has changed, and the patch must too."""
+    """The guarded text is not there exactly once: the source has changed, so must the patch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class PatchedService(MetaPathFinder, Loader):
         self._code = code
 
     def find_spec(
-        self, name: str, path: object = None, target: ModuleType | None = None
+        self, name: str, _path: object = None, _target: ModuleType | None = None
     ) -> ModuleSpec | None:
         file = self._file(name)
         if file is None:
@@ -89,8 +89,7 @@ class PatchedService(MetaPathFinder, Loader):
         return spec_from_loader(name, self, origin=f"patched {file}", is_package=is_package)
 
     def exec_module(self, module: ModuleType) -> None:
-        file = self._file(module.__name__)
-        assert file is not None
+        file = self._file(module.__name__) or ""
         exec(self._compiled(file), module.__dict__)  # noqa: S102 - our own source, patched
 
     def _file(self, name: str) -> str | None:

@@ -1,7 +1,7 @@
-"""The border that each call of a process to the outside crosses: where time passes and faults strike.
+"""The border that each call of a process to the outside crosses: time passes here, faults strike.
 
-A call waits, then has its effect and brings its answer, in one atomic moment. Everything that can go
-wrong with a call goes wrong here, the same for each service: the error without the effect, the
+A call waits, then has its effect and brings its answer, in one atomic moment. Everything that can
+go wrong with a call goes wrong here, the same for each service: the error without the effect, the
 effect without the answer, the effect long after the caller has given up, the death of the caller
 before or after it.
 """
@@ -97,7 +97,7 @@ class Calls:
             answer = self._struck(site, do, about, strand, fault, latency)
         return answer
 
-    def _struck(  # noqa: C901, PLR0912 - one branch a fault, and each is two lines
+    def _struck(  # noqa: C901 - one branch a fault, and each is two lines
         self,
         site: Site,
         do: Do[T],

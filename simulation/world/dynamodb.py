@@ -244,8 +244,7 @@ class DynamoClient:
     def _as_of(self, fault: Fault | None) -> int | None:
         if fault is not Fault.STALE_READ:
             return None
-        strand = self._calls.scheduler.strand
-        assert strand is not None
+        strand = self._calls.scheduler.running
         return self._calls.scheduler.now - 1 - strand.chance.below(STALE_MAX_MS)
 
 
@@ -273,7 +272,7 @@ class _Scans:
         self,
         *,
         TableName: str,  # noqa: N803
-        ConsistentRead: bool = False,  # noqa: N803
+        ConsistentRead: bool = False,  # noqa: N803, ARG002
     ) -> Iterator[Attributes]:
         items = [dict(item) for item in self._tables[TableName].items()]
         for start in range(0, max(1, len(items)), SCAN_PAGE_ITEMS):

@@ -1,9 +1,9 @@
 """Lambda's event sources: what reads the queues and the stream and invokes the functions.
 
-The numbers are those that are deployed (infra/event_sources.py). As AWS has it: a batch may be of any
-size up to the largest; what an answer does not name as failed is deleted; a batch whose function
-failed comes again as a whole, from a stream at once and in halves, with nothing of its shard
-overtaking it, until the records are too old.
+The numbers are those that are deployed (infra/event_sources.py). As AWS has it: a batch may be of
+any size up to the largest; what an answer does not name as failed is deleted; a batch whose
+function failed comes again as a whole, from a stream at once and in halves, with nothing of its
+shard overtaking it, until the records are too old.
 """
 
 from __future__ import annotations

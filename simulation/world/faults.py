@@ -107,7 +107,7 @@ class Faults:
     `rates`: how likely each kind is where it can strike; after `heal_at` none does.
 
     A schedule is shrunk with `only`: of the faults that struck, these places are left, and nothing
-    else goes wrong. One fault is tried alone with `forced`: by place, and nothing is left to chance;
+    else goes wrong. One fault is tried alone with `forced`: by place, with nothing left to chance;
     `visited` then lists each place and what could have struck there.
     """
 

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from orders.wiring import Outside, SideBySide
-from simulation.world.calls import Calls
 from simulation.world.chance import Chance
 from simulation.world.faults import Fault, Faults
-from simulation.world.scheduler import Process, Scheduler, Strand
+from simulation.world.scheduler import Process, Scheduler
 
 #: How far the clock of one environment may be off when clocks are skewed. Lambda's are synchronised
 #: within milliseconds; a minute is far outside what AWS has ever had.
@@ -159,8 +158,7 @@ class Strands:
         self, work: Callable[[Mapping[str, Any]], bool], records: list[Mapping[str, Any]]
     ) -> list[bool]:
         scheduler, seed = self._scheduler, self._seed
-        parent = scheduler.strand
-        assert parent is not None
+        parent = scheduler.running
         results: list[bool | Exception] = [False] * len(records)
         left = len(records)
 
@@ -189,10 +187,3 @@ def _raised(result: bool | Exception) -> bool:
     if isinstance(result, Exception):
         raise result
     return result
-
-
-def running(calls: Calls) -> Strand:
-    """The strand that runs now."""
-    strand = calls.scheduler.strand
-    assert strand is not None
-    return strand

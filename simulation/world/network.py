@@ -134,8 +134,7 @@ class Connections:
 
     def _error(self, request: Request) -> Answer:
         """5xx and the like prove nothing: it may have acted before it failed."""
-        strand = self._calls.scheduler.strand
-        assert strand is not None
+        strand = self._calls.scheduler.running
         if strand.chance() < 0.5:
             self._stand_in(request)
         return Answer(strand.chance.pick(_ERRORS), b"")

@@ -80,6 +80,13 @@ class Scheduler:
         heappush(self._due, (self.now + milliseconds, self._asked, do, arguments))
 
     @property
+    def running(self) -> Strand:
+        """The strand that runs; asked only where one does."""
+        if self.strand is None:
+            raise RuntimeError("no strand runs")
+        return self.strand
+
+    @property
     def idle(self) -> bool:
         """Nothing will ever happen again by itself."""
         return not self._due
@@ -105,8 +112,7 @@ class Scheduler:
 
     def sleep(self, milliseconds: int) -> None:
         """The running strand waits. Does not return if its process dies meanwhile."""
-        strand = self.strand
-        assert strand is not None
+        strand = self.running
         process = strand.process
         wake_at = self.now + milliseconds
         if wake_at > process.deadline:
@@ -121,8 +127,7 @@ class Scheduler:
 
     def pause(self) -> None:
         """The running strand waits until it is told to `go_on`."""
-        strand = self.strand
-        assert strand is not None
+        strand = self.running
         self._hub.switch()
         if strand.process.dead:
             raise Killed

@@ -207,8 +207,8 @@ class Queue:
         }
 
     def _bury(self, message: Message) -> None:
-        assert self.dead_letters is not None
-        self.dead_letters.send(message.label, message.body, message.attributes, None)
+        if self.dead_letters is not None:
+            self.dead_letters.send(message.label, message.body, message.attributes, None)
         self.delete(message)
 
 
@@ -453,8 +453,7 @@ class SqsClient:
         """Those that are taken, and what the answer says of the others."""
         if fault is not Fault.PARTLY_TAKEN:
             return entries, []
-        strand = self._calls.scheduler.strand
-        assert strand is not None
+        strand = self._calls.scheduler.running
         unlucky = strand.chance.below(len(entries))
         code = strand.chance.pick(("InternalError", "ServiceUnavailable", "RequestThrottled"))
         failed = {"Id": entries[unlucky]["Id"], "SenderFault": False, "Code": code}
@@ -462,8 +461,7 @@ class SqsClient:
 
     def _as_if_lagging(self, counts: Mapping[str, int]) -> dict[str, int]:
         """Short of what has just come, or still with what has just gone."""
-        strand = self._calls.scheduler.strand
-        assert strand is not None
+        strand = self._calls.scheduler.running
         if strand.chance() < 0.5:
             return dict.fromkeys(counts, 0)
         return {name: count + 1 for name, count in counts.items()}

@@ -1,7 +1,7 @@
 """The table's stream: its shards, and the client that an operator reads them with.
 
-A partition key always lies in the same shard, so that the changes of a key keep their order; there is
-no order between shards. Records are kept for 24 hours.
+A partition key always lies in the same shard, so that the changes of a key keep their order; there
+is no order between shards. Records are kept for 24 hours.
 """
 
 from __future__ import annotations

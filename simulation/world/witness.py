@@ -1,12 +1,13 @@
 """Sees everything that changes, and knows at every instant what must never be.
 
-The audit judges a service that has come to rest; this sees the moment in which a promise breaks, also
-when the damage is mended later. It knows the downstreams, the table and what was answered, and
-nothing of how the service decides.
+The audit judges a service that has come to rest; this sees the moment in which a promise breaks,
+also when the damage is mended later. It knows the downstreams, the table and what was answered,
+and nothing of how the service decides.
 """
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -59,8 +60,8 @@ _lines = msgspec.json.Decoder(_Line)
 
 
 class Witness:
-    """`without_keys` are the downstreams that have no idempotency keys: a second effect there counts
-    only if it was looked up before and found (docs/decisions/0008)."""
+    """`without_keys` are the downstreams that have no idempotency keys: a second effect there
+    counts only if a look before it would have told (docs/decisions/0008)."""
 
     def __init__(
         self,
@@ -264,6 +265,4 @@ class Witness:
 
 
 def _text(content: Any) -> str:
-    from base64 import b64encode
-
     return b64encode(content).decode()

@@ -27,7 +27,7 @@ from simulation.world.chance import Chance
 from simulation.world.dynamodb import About, DynamoClient, Item, Key, Table
 from simulation.world.event_sources import QueueReader, ShardReader
 from simulation.world.faults import Faults
-from simulation.world.functions import Code, EnvironmentClock, Function, Strands, running
+from simulation.world.functions import Code, EnvironmentClock, Function, Strands
 from simulation.world.ledger import WitnessedLedger
 from simulation.world.network import Connections
 from simulation.world.parameters import SsmClient
@@ -263,7 +263,7 @@ class World:
         )
 
     def _jitter(self) -> float:
-        return running(self.calls).chance()
+        return self.scheduler.running.chance()
 
     def _connect(self) -> None:
         for name, source in _sources().items():
