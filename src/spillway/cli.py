@@ -14,6 +14,7 @@ from spillway.errors import SpillwayError
 from spillway.local.commands import down, token, up
 from spillway.observe.commands import logs, orders, status
 from spillway.redrive.command import redrive
+from spillway.simulate.command import simulate
 
 # Markdown, so that examples stay on lines of their own.
 app = typer.Typer(
@@ -34,6 +35,7 @@ app.command()(logs)
 app.command()(chaos)
 app.command()(redrive)
 app.command()(audit)
+app.command()(simulate)
 
 
 @app.callback()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from infra.constructs.work_queue import OUTAGE_SECONDS_MAX, receives_to_outlast
+from infra.event_sources import OUTAGE_SECONDS_MAX, receives_to_outlast
 from orders.domain.backoff import DELIVER, DRAIN
 from orders.domain.saga import DOWNSTREAMS
 from tests.infra.templates import Properties, Templates
