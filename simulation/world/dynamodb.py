@@ -37,6 +37,8 @@ OnChange = Callable[[Key, Item | None, Item], None]
 
 #: An item's limit: names and values together.
 ITEM_BYTES_MAX = 400 * 1024
+#: Keys in one BatchGetItem.
+BATCH_GET_MAX = 100
 #: A page of a scan or query is at most 1 MB on AWS; here a page is so many items.
 SCAN_PAGE_ITEMS = 100
 #: How old an eventually consistent read may be. AWS says "usually within a second".
@@ -56,6 +58,8 @@ _WRITE_KINDS = Kinds(
 )
 _READ_KINDS = Kinds((Fault.CRASH_BEFORE, Fault.REQUEST_LOST, Fault.SLOW, Fault.THROTTLED))
 _STALE_READ_KINDS = Kinds((*_READ_KINDS.kinds, Fault.STALE_READ))
+_BATCH_READ_KINDS = Kinds((*_READ_KINDS.kinds, Fault.PARTLY_TAKEN))
+_STALE_BATCH_READ_KINDS = Kinds((*_STALE_READ_KINDS.kinds, Fault.PARTLY_TAKEN))
 
 
 class Table:
@@ -230,6 +234,36 @@ class DynamoClient:
         key = {"pk": values[":customer"], "sk": values.get(":order", {"S": "any order"})}
         return self._calls.make(self._sites[site], read, self._about(key))
 
+    def batch_get_item(self, *, RequestItems: Mapping[str, Any]) -> Attributes:  # noqa: N803
+        [(name, wanted)] = RequestItems.items()
+        keys: list[Attributes] = wanted["Keys"]
+        if wanted.keys() - {"Keys", "ConsistentRead"}:
+            raise NotModelled(f"BatchGetItem with {', '.join(sorted(wanted))}")
+        consistent = wanted.get("ConsistentRead", False)
+
+        def read(fault: Fault | None) -> Attributes:
+            table = self._table(name, "BatchGetItem")
+            distinct = {_key(key, "BatchGetItem") for key in keys}
+            if not 1 <= len(keys) <= BATCH_GET_MAX or len(distinct) < len(keys):
+                raise _invalid("BatchGetItem", "Too many items, none, or one of them twice")
+            unprocessed: list[Attributes] = []
+            if fault is Fault.PARTLY_TAKEN:
+                unprocessed = [keys[self._calls.scheduler.running.chance.below(len(keys))]]
+            as_of = self._as_of(fault)
+            found = [
+                table.get(_key(key, "BatchGetItem"), as_of)
+                for key in keys
+                if key not in unprocessed
+            ]
+            return {
+                "Responses": {name: [dict(item) for item in found if item is not None]},
+                "UnprocessedKeys": {name: {"Keys": unprocessed}} if unprocessed else {},
+            }
+
+        about = ", ".join(map(self._about, keys)) if self._calls.story is not None else ""
+        site = "BatchGetItem" if consistent else "BatchGetItem, eventually consistent"
+        return self._calls.make(self._sites[site], read, about)
+
     def get_paginator(self, call: str) -> _Scans:
         if call != "scan":
             raise NotModelled(f"a paginator of {call}")
@@ -290,6 +324,10 @@ def _sites(timeout_ms: int) -> dict[str, Site]:
         "UpdateItem": site("UpdateItem", _WRITE_KINDS, writes=True),
         "GetItem": site("GetItem", _READ_KINDS, writes=False),
         "Query": site("Query", _READ_KINDS, writes=False),
+        "BatchGetItem": site("BatchGetItem", _BATCH_READ_KINDS, writes=False),
+        "BatchGetItem, eventually consistent": site(
+            "BatchGetItem", _STALE_BATCH_READ_KINDS, writes=False
+        ),
         **{
             name: site(name, _STALE_READ_KINDS, writes=False)
             for name in ("GetItem, eventually consistent", "Query, eventually consistent")

@@ -21,7 +21,7 @@ class Fault(StrEnum):
     TRIED_TWICE = "tried_twice"  # the first answer is lost and the SDK tries again by itself
     SLOW = "slow"  # just in time for the caller; several of them outlast a worker
     THROTTLED = "throttled"
-    PARTLY_TAKEN = "partly_taken"  # a batch request whose answer lists what it did not take
+    PARTLY_TAKEN = "partly_taken"  # a batch request whose answer lists what was left out
     STALE_READ = "stale_read"  # an eventually consistent read of some seconds ago
     STALE_COUNT = "stale_count"  # a queue's count that lags behind
     ERROR_ANSWER = "error_answer"  # a downstream answers 5xx, 429 or 408, before or after it acted

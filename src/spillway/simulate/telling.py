@@ -18,6 +18,7 @@ _CALLS = {
     "PutItem": "puts {} into the table",
     "UpdateItem": "records {}",
     "GetItem": "reads {}",
+    "BatchGetItem": "glances at the facts {}",
     "Query": "reads {} with its facts",
     "PublishBatch": "announces {}",
     "ChangeMessageVisibility": "puts off {}",
