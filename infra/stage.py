@@ -176,6 +176,9 @@ class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     downstreams: Downstreams
     logs: Logs
     alarms: Alarms
+    #: Has Lambda record runs for X-Ray: one a second and 5% of the others, for each function, which
+    #: nothing can lower (docs/decisions/0014-traces.md). For a while, to find something out.
+    xray: bool = False
 
     def __post_init__(self) -> None:
         for name, downstream in self.downstreams.by_name().items():

@@ -107,14 +107,17 @@ class OrderFunction(Construct):
             handler=f"orders.handlers.{handler}.handler",
             memory_size=size.memory_mb,
             timeout=Duration.seconds(size.timeout_seconds),
-            # The SDK puts the second one into its user agent: who called stands in CloudTrail, and
+            # The SDK puts this name into its user agent: who called stands in CloudTrail, and
             # in the wire tap of a local run.
-            environment={"STAGE": stage.name, "AWS_SDK_UA_APP_ID": name, **environment},
+            environment={"AWS_SDK_UA_APP_ID": name, **environment},
             role=self.role,
             log_group=group,
             logging_format=lambda_.LoggingFormat.JSON,
             system_log_level_v2=lambda_.SystemLogLevel[stage.logs.system_level],
             application_log_level_v2=lambda_.ApplicationLogLevel[stage.logs.application_level],
+            # Said only where it is on, for the CDK would add a statement of its own. Without it
+            # Lambda passes on what it is given and records nothing.
+            tracing=lambda_.Tracing.ACTIVE if stage.xray else None,
         )
         self.allow("logs:CreateLogStream", "logs:PutLogEvents", on=group.log_group_arn)
         accept_finding(

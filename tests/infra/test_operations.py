@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from infra.alarms import QUEUES_WITH_DEAD_LETTERS, Alarm, alarms
@@ -17,7 +19,7 @@ from orders.telemetry import FIELDS
 from spillway.audit.promises import Promise
 from spillway.observe import metrics
 from spillway.observe.metrics import MEASURED_BY_AWS, TOLD_BY_LOGS
-from tests.infra.templates import Properties, Templates
+from tests.infra.templates import Properties, Templates, synthesise
 
 ALARMS = alarms(load("dev"))
 RUNBOOK = ROOT / "docs" / "runbook"
@@ -177,3 +179,11 @@ def test_saved_queries_ask_for_fields_that_are_logged(dev: Templates) -> None:
         asked = re.findall(r"(?<![\"@\w.])([a-z][a-z_]*)\b(?!\")", re.sub(r'"[^"]*"', "", text))
         syntax = {"fields", "filter", "sort", "stats", "by", "as", "asc", "desc", "in", "or", "m"}
         assert set(asked) - words - syntax - made <= set(FIELDS), text
+
+
+def test_x_ray_is_off_unless_a_stage_asks_for_it(dev: Templates, tmp_path: Path) -> None:
+    assert not [found for found in dev.functions().values() if "TracingConfig" in found]
+    traced = synthesise(msgspec.structs.replace(load("dev"), xray=True), tmp_path)
+    for name, found in traced.functions().items():
+        assert found["TracingConfig"] == {"Mode": "Active"}
+        assert "xray:PutTraceSegments" in str(traced.permissions_of(name))

@@ -191,15 +191,18 @@ def unsettled(
     settles meanwhile, or whose two items do not lie on one page, is not listed wrongly.
     """
     listed = Listed(source="the orders table, read through")
-    looked_at = second_looks = 0
+    looked_at = 0
+    second_looks: set[OrderKey] = set()
     for page in _scan(service, {}):
         looked_at += page["ScannedCount"]
         on_items(page["ScannedCount"])
         for key in _open(page["Items"]):
-            if len(listed.orders) >= limit or second_looks >= SECOND_LOOKS_MAX:
+            if key in second_looks:
+                continue
+            if len(listed.orders) >= limit or len(second_looks) >= SECOND_LOOKS_MAX:
                 listed.complete = False
                 return listed
-            second_looks += 1
+            second_looks.add(key)
             record = read_order(service.dynamodb, service.tables["orders"], key)
             if record is not None and record.stored and not saga.settled(record.facts):
                 listed.orders.append(summary_of(record))

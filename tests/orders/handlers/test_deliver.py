@@ -23,7 +23,6 @@ from simulation.world.table import MemoryOrders
 from tests.builders import NOW, accepted
 
 SETTINGS = DeliverSettings(
-    stage="test",
     orders_table="orders",
     downstream="inventory",
     idempotency="keys",

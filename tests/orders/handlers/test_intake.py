@@ -22,7 +22,6 @@ from tests.orders.handlers.api_events import request
 PUT = "PUT /orders/{order_id}"
 CANCEL = "PUT /orders/{order_id}/cancellation"
 SETTINGS = IntakeSettings(
-    stage="test",
     orders_table="orders",
     table_timeout_seconds=1.5,
     overflow_queue_url="https://sqs/overflow",
