@@ -24,7 +24,13 @@ HOUR = 60 * MINUTE
 _PHASES = ((0.55, 5 * SECOND), (0.8, MINUTE), (0.93, 15 * MINUTE), (0.985, 2 * HOUR))
 _LONG_PHASE = 25 * HOUR
 #: An outage of a day heals by itself (infra/event_sources.py); some tries go to other faults.
-_OUTAGE_MAX = 23 * HOUR
+_OUTAGE_MAX = (
+    23 * HOUR
+)  #: A function that cannot start, and a message that cannot be put off, use up a try every three
+#: minutes, where a downstream that is out uses up one in a quarter of an hour: a message would be a
+#: dead letter after ten hours. Somebody must have seen it by then.
+_OUTAGE_OF_TRIES_MAX = 2 * HOUR
+
 _RATES = (0.01, 0.02, 0.05, 0.12)
 _KIND_IS_ON = 0.3
 #: All kinds together strike no more than this share of the calls.
@@ -288,12 +294,13 @@ def _outage(chance: Chance, heal_after: int) -> Outage:
     if number < 0.08:
         return _during(Fault.MISROUTED, f"{chance.pick(DOWNSTREAMS)}'s address", begins, length)
     if number < 0.25:
-        # Customers give up on their own terms; a day without intake is not about any promise.
-        function = chance.pick(_FUNCTIONS)
-        if function == "intake":
-            length = min(length, HOUR)
-        return _during(Fault.OUTAGE, function, begins, length)
-    return _during(Fault.OUTAGE, chance.pick(_SERVICES), begins, length)
+        return _during(
+            Fault.OUTAGE, chance.pick(_FUNCTIONS), begins, min(length, _OUTAGE_OF_TRIES_MAX)
+        )
+    service = chance.pick(_SERVICES)
+    if service == "sqs":
+        length = min(length, _OUTAGE_OF_TRIES_MAX)
+    return _during(Fault.OUTAGE, service, begins, length)
 
 
 def _during(kind: Fault, service: str, begins: int, length: int) -> Outage:

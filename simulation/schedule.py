@@ -131,6 +131,7 @@ class _Schedule:
         if world.story is not None:
             world.story.tell(scheduler.now, "", "From here on nothing goes wrong any more.")
         scheduler.run(self.heal_at + OPERATOR_MS)
+        scheduler.skip_to(self.heal_at + OPERATOR_MS)
         self._letters_are_expected()
         self._maybe_redrive()
         self._rest()
@@ -251,16 +252,19 @@ class _Schedule:
         """The alarm for relay's dead letters rings, and somebody comes within the hour."""
         self.world.scheduler.after(OPERATOR_MS, operator.redrive, self.world)
 
-    def _maybe_redrive(self) -> bool:
-        letters = any(self._unexpected(queue) for queue in self.world.dead_letters.values())
+    def _maybe_redrive(self) -> None:
+        letters = any(queue.messages for queue in self.world.dead_letters.values())
         if letters:
+            for queue in self.world.dead_letters.values():
+                operator.discard(queue, _POISON)
             operator.redrive(self.world)
-        return letters
 
     def _redrive(self) -> None:
         for _ in range(REDRIVES_MAX):
-            if not self._maybe_redrive():
+            if not any(self._unexpected(queue) for queue in self.world.dead_letters.values()):
                 return
+            self.world.scheduler.skip_to(self.world.now() + OPERATOR_MS)
+            self._maybe_redrive()
             self._rest()
         for name, queue in self.world.dead_letters.items():
             for letter in self._unexpected(queue):
@@ -327,11 +331,13 @@ class _Schedule:
         if len(self.plan.outages) != 1 or not outages:
             return
         [outage] = outages
+        # An order that was cancelled is undone: not all that it would have needed is done.
+        wishes = {each.draft.key for each in self.customers if each.cancellation_sent}
         keys = tuple(
             customer.draft.key
             for customer in self.customers
             if customer.answers
-            and not customer.cancellation_sent
+            and customer.draft.key not in wishes
             and outage.begins <= _at(customer.answers[0]) < outage.ends - UNDISTURBED_MS
         )
         audited = AuditOutage(outage.service, outage.begins, outage.ends, keys)  # type: ignore[arg-type]
