@@ -87,6 +87,10 @@ class Stack:
         pool = self._published["user_pool"]
         return Pool(self.emulator, pool["id"], pool["client_id"]).token(user, self._passwords[user])
 
+    def password(self, user: str) -> str:
+        """What ``<user>@example.com`` signs in with at the storefront."""
+        return self._passwords[user]
+
     def switches(self, downstream: str) -> dict[str, Any]:
         """How a downstream's stand-in misbehaves at present; see ``simulation.downstreams``."""
         return self._switches("GET", downstream)

@@ -24,8 +24,8 @@ class Pool:
         return {name: self._create(cognito, name, group) for name, group in USERS.items()}
 
     def _create(self, cognito: Any, name: str, group: str | None) -> str:
-        # Long enough for any policy; the suffix has every class of character that one may ask for.
-        password = f"{secrets.token_urlsafe(24)}aA1!"
+        # For a person to type; the prefix has the classes of character that the policy asks for.
+        password = f"Mill-{secrets.token_hex(2)}-{secrets.token_hex(2)}"
         cognito.admin_create_user(
             UserPoolId=self.pool_id,
             Username=email(name),

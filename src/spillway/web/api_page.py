@@ -156,13 +156,17 @@ class _Page:
         if "oneOf" in schema:
             return " or ".join(self._type(choice) for choice in schema["oneOf"])
         if "enum" in schema:
-            return "one of " + ", ".join(f"<code>{escape(str(one))}</code>" for one in schema["enum"])
+            return "one of " + ", ".join(
+                f"<code>{escape(str(one))}</code>" for one in schema["enum"]
+            )
         kind = schema.get("type", "any")
         words = " or ".join(kind) if isinstance(kind, list) else kind
         if kind == "array":
             words = f"list of {self._type(schema['items'])}"
         elif kind == "object" and "properties" in schema:
-            words = "object of " + ", ".join(f"<code>{field}</code>" for field in schema["properties"])
+            words = "object of " + ", ".join(
+                f"<code>{field}</code>" for field in schema["properties"]
+            )
         return ", ".join((words, *_bounds(schema)))
 
     def _resolved(self, value: dict[str, Any]) -> dict[str, Any]:
@@ -199,9 +203,5 @@ def _prose(text: str) -> str:
 
 def _table(heads: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
     head = "".join(f'<th scope="col">{name}</th>' if name else "<td></td>" for name in heads)
-    body = "".join(
-        f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows
-    )
-    return (
-        f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-    )
+    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'

@@ -11,7 +11,8 @@ from spillway.errors import SpillwayError
 def publish(
     stage: Annotated[str, typer.Option("--stage", help="A stage that was deployed to AWS.")],
     region: Annotated[
-        str | None, typer.Option("--region", help="Where it is; otherwise as your AWS settings say.")
+        str | None,
+        typer.Option("--region", help="Where it is; otherwise as your AWS settings say."),
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print what was published as one JSON object.")
