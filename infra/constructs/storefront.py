@@ -70,11 +70,13 @@ class Storefront(Construct):
         )
         headers = self._page_headers(connect_sources, stage)
         pages = self._pages(stage)
+        certificate = self._certificate(stage)
         distribution = cloudfront.Distribution(
             self,
             "Distribution",
             comment=stage.resource_name("storefront"),
             http_version=cloudfront.HttpVersion.HTTP2_AND_3,
+            default_root_object="index.html",
             price_class=cloudfront.PriceClass.PRICE_CLASS_100,
             default_behavior=cloudfront.BehaviorOptions(
                 origin=site,
@@ -107,22 +109,20 @@ class Storefront(Construct):
                     response_headers_policy=self._api_headers(stage),
                 ),
             },
-            **self._certificate(stage),
+            domain_names=None if certificate is None else [stage.web.host],
+            certificate=certificate,
+            minimum_protocol_version=None
+            if certificate is None
+            else cloudfront.SecurityPolicyProtocol.TLS_V1_2_2021,
         )
         self._accept_findings(distribution, stage)
         return distribution
 
-    def _certificate(self, stage: Stage) -> dict[str, object]:
-        """The store's own name, where it has a certificate."""
-        if stage.web.certificate_arn is None:
-            return {}
-        return {
-            "domain_names": [stage.web.host],
-            "certificate": acm.Certificate.from_certificate_arn(
-                self, "Certificate", stage.web.certificate_arn
-            ),
-            "minimum_protocol_version": cloudfront.SecurityPolicyProtocol.TLS_V1_2_2021,
-        }
+    def _certificate(self, stage: Stage) -> acm.ICertificate | None:
+        arn = stage.web.certificate_arn
+        if arn is None:
+            return None
+        return acm.Certificate.from_certificate_arn(self, "Certificate", arn)
 
     def _pages(self, stage: Stage) -> cloudfront.Function:
         names = sorted(

@@ -30,7 +30,7 @@ class WebStack(Stack):
         issuer_sources: tuple[str, ...],
         stage: Stage,
     ) -> None:
-        """`sign_in` is what the storefront has to know of the issuer; see web/storefront/sign-in.js.
+        """`sign_in` is what web/storefront/sign-in.js has to know of the issuer.
 
         `issuer_sources` are the origins that its script signs in at.
         """

@@ -10,7 +10,8 @@ function handler(event) {
 }
 
 function found(request) {
-  var name = request.uri === "/" ? "index" : request.uri.slice(1);
+  var home = request.uri === "/" || request.uri === "/index.html";
+  var name = home ? "index" : request.uri.slice(1);
   if (request.uri === "/config.json") return request;
   request.uri = PAGES[name] ? "/" + name + ".html" : "/not-found.html";
   return request;

@@ -48,6 +48,7 @@ const RETRY_AFTER_MAX_MS = 15 * 60_000;
 const TIMEOUT_MS = 35_000;
 /** How long another tab may take over an order before this one looks again. */
 const OTHER_TAB_MS = 5_000;
+const TICK_MS = 50;
 const KEPT_ACCEPTED_MS = 24 * 60 * 60_000;
 
 /** Thrown by `pay`: the gateway's final no. Anything else it throws says nothing about the money. */
@@ -191,10 +192,15 @@ export class Outbox {
     return () => this.#listeners.delete(listener);
   }
 
-  /** The network is back, or somebody signed in: send all at once, without waiting for the pauses. */
+  /**
+   * The network is back, or somebody signed in: send what waits for that without waiting longer.
+   * A store that asked for a pause gets it.
+   */
   async hurry() {
     for (const entry of await this.entries()) {
-      if (isWork(entry)) await this.#store.update(entry.id, (now) => ({ ...now, next_at: 0 }));
+      if (isWork(entry) && entry.held !== "busy") {
+        await this.#store.update(entry.id, (now) => ({ ...now, next_at: 0 }));
+      }
     }
     return this.wake();
   }
@@ -202,25 +208,37 @@ export class Outbox {
   /** Send what is due, now and from now on. Resolves when nothing is due any more. */
   wake() {
     this.#again = true;
-    this.#running ??= this.#run().finally(() => { this.#running = null; });
+    this.#running ??= this.#run();
     return this.#running;
   }
 
   async #run() {
-    while (this.#again) {
-      this.#again = false;
-      clearTimeout(this.#timer);
-      for (const entry of await this.entries()) {
-        if (isWork(entry) && entry.next_at <= this.#now()) await this.#attend(entry.id);
-        else if (this.#isStale(entry)) await this.#store.remove(entry.id);
-      }
+    try {
+      do {
+        this.#again = false;
+        await this.#round();
+      } while (this.#again);
+    } catch {
+      // The storage failed: it may be well again, and what is in it is still to be sent.
+      this.#alarm(PAUSE_MAX_MS);
+    } finally {
+      this.#running = null;
+    }
+  }
+
+  async #round() {
+    for (const entry of await this.entries()) {
+      if (isWork(entry) && entry.next_at <= this.#now()) await this.#attend(entry.id);
+      else if (this.#isStale(entry)) await this.#store.remove(entry.id);
     }
     const due = (await this.entries()).filter(isWork).map((entry) => entry.next_at);
-    if (due.length) {
-      const wait = Math.max(50, Math.min(...due) - this.#now());
-      this.#timer = setTimeout(() => this.wake(), wait);
-      this.#timer.unref?.();
-    }
+    if (due.length) this.#alarm(Math.max(TICK_MS, Math.min(...due) - this.#now()));
+  }
+
+  #alarm(wait) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.wake(), wait);
+    this.#timer.unref?.();
   }
 
   #isStale(entry) {

@@ -12,6 +12,7 @@ import { badge, reasonName, statusName } from "./status.js";
 const POLL_FIRST_MS = 400;
 const POLL_MAX_MS = 10_000;
 const LINES_SHOWN = 50;
+const VIOLATIONS_SHOWN = 20;
 
 const id = new URLSearchParams(location.search).get("id") ?? "";
 const [shop, box] = await Promise.all([catalogue(), outbox]);
@@ -82,28 +83,28 @@ function showSending(entry) {
     ? "Your order is kept in this browser and sent again by itself, also after you close this page and come back."
     : "Your order is on its way to the store.";
   headline(entry.payment ? "sending" : "paying", waits + kept);
-  fill($("#details"), h("dl", { class: "bill" },
-    h("div", { class: "total" }, h("dt", {}, "Total"), h("dd", {}, money(entry.total, entry.currency)))));
+  fill($("#details"), totalOf(entry));
   $("#cancel").hidden = true;
 }
 
+const totalOf = (entry) => h("dl", { class: "bill" },
+  h("div", { class: "total" }, h("dt", {}, "Total"), h("dd", {}, money(entry.total, entry.currency))));
+
 function showAccepted(entry) {
   headline("accepted", "The store has your order and will place it within minutes.");
-  fill($("#details"), h("dl", { class: "bill" },
-    h("div", { class: "total" }, h("dt", {}, "Total"), h("dd", {}, money(entry.total, entry.currency)))));
+  fill($("#details"), totalOf(entry));
 }
 
 function showRejected(entry) {
   clearTimeout(timer);
   const declined = entry.violations[0]?.rule === "payment_declined";
-  const money_ = declined ? "No money was taken." : "What you paid goes back to you.";
+  const paid = declined ? "No money was taken." : "What you paid goes back to you.";
   const reason = reasonName(entry.violations[0]?.rule);
-  headline("rejected", `Nothing was ordered: ${reason}. ${money_}`);
-  fill($("#details"),
-    entry.violations.length > 1 || !declined
-      ? h("ul", { class: "violations" }, entry.violations.slice(0, 20).map((violation) => h("li", {}, violation.detail)))
-      : "",
-    h("p", {}, h("button", { type: "button", class: "primary", onclick: () => putBack(entry) }, "Put it back into the basket")));
+  headline("rejected", `Nothing was ordered: ${reason}. ${paid}`);
+  fill($("#details"), h("div", {},
+    declined ? null : h("ul", { class: "violations" },
+      entry.violations.slice(0, VIOLATIONS_SHOWN).map((violation) => h("li", {}, violation.detail))),
+    h("p", {}, h("button", { type: "button", class: "primary", onclick: () => putBack(entry) }, "Put it back into the basket"))));
   $("#cancel").hidden = true;
 }
 
@@ -123,14 +124,16 @@ function show({ status, reason, order, steps, accepted_at, cancellation }) {
   headline(status, told({ status, reason, cancellation, steps }));
   $("#cancel").hidden = Boolean(cancellation) || !["accepted", "confirmed"].includes(status);
   fill($("#details"),
-    h("ol", { class: "steps" }, step("Accepted", accepted_at), steps.map(({ step: name, outcome, at, reason: why }) =>
-      step(STEPS[name][outcome], at, why))),
-    order.purchase_order ? h("p", {}, `Your purchase order: ${order.purchase_order}`) : null,
-    goods(order),
-    bill({ ...order, subtotal: subtotalOf(order), discounts: order.discounts ?? [] }, order.currency,
-      { taxNote: order.channel === "retail" ? INCLUSIVE : "" }),
-    h("address", {}, [order.address.name, ...order.address.lines, `${order.address.postal_code} ${order.address.city}`, order.address.country]
-      .map((text) => h("span", {}, text))));
+    h("div", {},
+      h("ol", { class: "steps" }, step("Accepted", accepted_at), steps.map(({ step: name, outcome, at, reason: why }) =>
+        step(STEPS[name][outcome], at, why))),
+      goods(order)),
+    h("aside", { class: "panel", "aria-label": "Total and address" },
+      bill({ ...order, subtotal: subtotalOf(order), discounts: order.discounts ?? [] }, order.currency,
+        { taxNote: order.channel === "retail" ? INCLUSIVE : "" }),
+      order.purchase_order ? h("p", {}, `Your purchase order: ${order.purchase_order}`) : null,
+      h("address", {}, [order.address.name, ...order.address.lines, `${order.address.postal_code} ${order.address.city}`, order.address.country]
+        .map((text) => h("span", {}, text)))));
 }
 
 const subtotalOf = (order) =>

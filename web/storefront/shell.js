@@ -6,6 +6,7 @@ import { pay, release } from "./payment.js";
 import { customer, signIn, signOut, token } from "./sign-in.js";
 
 const CURRENCY = "currency";
+const NOTICE_MS = 8_000;
 
 /** @type {Promise<Outbox | null>} null where the browser can store nothing */
 export const outbox = openStore().then((store) => new Outbox({
@@ -35,11 +36,14 @@ export async function goAndSignIn(back) {
   }
 }
 
-/** A short message to everybody, screen readers included. */
+let hiding;
+
+/** A short message to everybody, screen readers included. What must be read again stands elsewhere. */
 export function announce(text) {
   const notice = $("#notice");
-  say(notice, text);
-  notice.hidden = !text;
+  notice.textContent = text;
+  clearTimeout(hiding);
+  hiding = setTimeout(() => { notice.textContent = ""; }, NOTICE_MS);
 }
 
 showHead();

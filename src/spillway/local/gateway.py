@@ -85,7 +85,7 @@ async def _wanted(request: Request) -> tuple[int, str, str] | None:
     except (JSONDecodeError, UnicodeDecodeError):
         return None
     match body:
-        case {"amount": int(amount), "currency": str(currency)}:
+        case {"amount": int(amount), "currency": str(currency)} if amount is not True:
             good = 1 <= amount <= _AMOUNT_MAX and _CURRENCY.fullmatch(currency)
             return (amount, currency, str(body.get("method"))) if good else None
     return None

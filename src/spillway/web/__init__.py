@@ -1,1 +1,1 @@
-"""The storefront's site: built from ``web/storefront``, published to the bucket behind CloudFront."""
+"""The storefront's site: built from ``web/storefront``, published behind CloudFront."""

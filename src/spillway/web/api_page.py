@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 from markdown_it import MarkdownIt
 
-_METHODS = ("get", "put", "post", "delete")
+_METHODS = frozenset(("get", "put", "post", "delete"))
 _BOUNDS = {
     "minimum": "at least {:,}",
     "maximum": "at most {:,}",
@@ -63,8 +63,8 @@ class _Page:
     def _operations(self) -> Iterator[tuple[str, str, dict[str, Any], list[dict[str, Any]]]]:
         for path, item in self._document["paths"].items():
             shared = item.get("parameters", [])
-            for method in _METHODS:
-                if method in item:
+            for method in item:
+                if method in _METHODS:
                     given = [*shared, *item[method].get("parameters", [])]
                     yield path, method, item[method], [self._resolved(one) for one in given]
 
@@ -107,7 +107,8 @@ class _Page:
         name = operation["operationId"]
         yield (
             f'<form class="try panel" data-method="{method.upper()}"'
-            f' data-path="{escape(self._server + path)}" aria-label="Try: {escape(operation["summary"])}">'
+            f' data-path="{escape(self._server + path)}"'
+            f' aria-label="Try: {escape(operation["summary"])}">'
         )
         yield "<h3>Try it</h3>"
         for one in parameters:
@@ -117,7 +118,8 @@ class _Page:
             yield (
                 f'<div class="field"><label for="{field}">{escape(one["name"])}</label>'
                 f'<input id="{field}" name="{escape(one["name"])}" data-in="{one["in"]}"'
-                f' value="{escape(str(default))}" autocomplete="off" spellcheck="false"{required}></div>'
+                f' value="{escape(str(default))}" autocomplete="off" spellcheck="false"{required}>'
+                "</div>"
             )
         if "requestBody" in operation:
             yield (
@@ -204,4 +206,5 @@ def _prose(text: str) -> str:
 def _table(heads: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
     head = "".join(f'<th scope="col">{name}</th>' if name else "<td></td>" for name in heads)
     body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div class="scroll">{table}</div>'
