@@ -13,7 +13,7 @@ function found(request) {
   var home = request.uri === "/" || request.uri === "/index.html";
   var name = home ? "index" : request.uri.slice(1);
   if (request.uri === "/config.json") return request;
-  request.uri = PAGES[name] ? "/" + name + ".html" : "/not-found.html";
+  request.uri = PAGES.hasOwnProperty(name) ? "/" + name + ".html" : "/not-found.html";
   return request;
 }
 

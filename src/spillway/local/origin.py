@@ -13,7 +13,6 @@ from http import HTTPStatus
 import httpx
 import uvicorn
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
@@ -92,7 +91,6 @@ def origin(
                 middleware=[Middleware(GZipMiddleware, minimum_size=_COMPRESSED_BYTES_MIN)],
             ),
         ],
-        exception_handlers={HTTPException: _problem_of},
         lifespan=lifespan,
     )
 
@@ -190,12 +188,6 @@ def _length_of(answer: httpx.Response, content: bytes) -> bytes:
     if answer.request.method == "HEAD" and "content-length" in answer.headers:
         return answer.headers["content-length"].encode()
     return str(len(content)).encode()
-
-
-async def _problem_of(_: Request, error: Exception) -> Response:
-    if not isinstance(error, HTTPException):
-        raise error
-    return _problem(HTTPStatus(error.status_code), "There is no such path here.")
 
 
 def _problem(status: HTTPStatus, detail: str) -> Response:

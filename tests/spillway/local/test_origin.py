@@ -174,12 +174,6 @@ class TestProblems:
             assert client.put("/api/orders/1", content=b"x" * 10_000_001).status_code == 413
             assert client.put("/api/orders/1", content=b"x" * 10_000_000).status_code == 502
 
-    def test_a_method_that_a_path_has_not_is_told_as_a_problem_document(self) -> None:
-        with _client(_unreachable) as client:
-            answer = client.put("/_local")
-        assert answer.status_code == 405
-        assert answer.headers["content-type"] == "application/problem+json"
-
 
 class TestStorefront:
     def test_every_other_path_is_the_distribution_s_and_as_if_by_tls(self) -> None:
