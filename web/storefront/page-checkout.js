@@ -70,12 +70,20 @@ async function order(event) {
       method: new FormData(form).get("method"),
     });
     basket.empty();
-    location.assign(`/order?id=${id}`);
+    follow(`/order?id=${id}`);
   } catch {
     $("#pay").disabled = false;
     announce("Your browser could not store the order, so nothing was ordered and nothing was paid."
       + " Free some space, or use another browser.");
   }
+}
+
+/** To the order's page; without a connection that would be the browser's own error page. */
+function follow(address) {
+  if (navigator.onLine) return location.assign(address);
+  $("#form-and-sums").hidden = true;
+  $("#kept").hidden = false;
+  addEventListener("online", () => location.assign(address), { once: true });
 }
 
 function compose() {

@@ -13,6 +13,15 @@ const POLL_FIRST_MS = 400;
 const POLL_MAX_MS = 10_000;
 const LINES_SHOWN = 50;
 const VIOLATIONS_SHOWN = 20;
+const STEPS = {
+  reserve: { done: "Set aside for you", refused: "Could not be set aside" },
+  ship: { done: "Handed over for delivery", refused: "Could not be sent" },
+  post: { done: "Invoiced", refused: "Could not be invoiced" },
+  cancel_shipment: { done: "Delivery stopped", refused: "Had already left" },
+  recall_shipment: { done: "Called back", refused: "Could not be called back" },
+  release: { done: "Put back on the shelf", refused: "Could not be put back" },
+  refund: { done: "Money given back", refused: "Money could not be given back" },
+};
 
 const id = new URLSearchParams(location.search).get("id") ?? "";
 const [shop, box] = await Promise.all([catalogue(), outbox]);
@@ -87,8 +96,10 @@ function showSending(entry) {
   $("#cancel").hidden = true;
 }
 
-const totalOf = (entry) => h("dl", { class: "bill" },
-  h("div", { class: "total" }, h("dt", {}, "Total"), h("dd", {}, money(entry.total, entry.currency))));
+function totalOf(entry) {
+  return h("dl", { class: "bill" },
+    h("div", { class: "total" }, h("dt", {}, "Total"), h("dd", {}, money(entry.total, entry.currency))));
+}
 
 function showAccepted(entry) {
   headline("accepted", "The store has your order and will place it within minutes.");
@@ -136,18 +147,9 @@ function show({ status, reason, order, steps, accepted_at, cancellation }) {
         .map((text) => h("span", {}, text)))));
 }
 
-const subtotalOf = (order) =>
-  order.lines.reduce((sum, line) => sum + line.quantity * line.unit_price, 0);
-
-const STEPS = {
-  reserve: { done: "Set aside for you", refused: "Could not be set aside" },
-  ship: { done: "Handed over for delivery", refused: "Could not be sent" },
-  post: { done: "Invoiced", refused: "Could not be invoiced" },
-  cancel_shipment: { done: "Delivery stopped", refused: "Had already left" },
-  recall_shipment: { done: "Called back", refused: "Could not be called back" },
-  release: { done: "Put back on the shelf", refused: "Could not be put back" },
-  refund: { done: "Money given back", refused: "Money could not be given back" },
-};
+function subtotalOf(order) {
+  return order.lines.reduce((sum, line) => sum + line.quantity * line.unit_price, 0);
+}
 
 function step(text, at, why) {
   return h("li", {}, h("span", {}, why ? `${text}: ${reasonName(why)}` : text), h("time", { datetime: at }, date(at)));

@@ -7,6 +7,7 @@ import { badge, reasonName } from "./status.js";
 
 const box = await outbox;
 let cursor = null;
+let own = 0;
 $("#sign-in").onclick = () => goAndSignIn();
 $("#more").onclick = more;
 
@@ -26,12 +27,22 @@ function signedOut() {
 /** What only this browser knows of yet. */
 async function showOwn() {
   const entries = (await box?.entries() ?? []).filter((entry) => entry.state !== "accepted").reverse();
+  const arrived = entries.length < own;
+  own = entries.length;
   fill($("#kept"), entries.map((entry) => row({
     order_id: entry.id, accepted_at: entry.kept_at, total: entry.total, currency: entry.currency,
     line_count: entry.order.lines.length,
     status: entry.state === "rejected" ? "rejected" : entry.payment ? "sending" : "paying",
     reason: entry.violations[0]?.rule ?? null,
   })));
+  if (arrived) await restart();
+}
+
+/** From the newest on, which the store has only now. */
+async function restart() {
+  cursor = null;
+  fill($("#orders"));
+  await more();
 }
 
 async function more() {

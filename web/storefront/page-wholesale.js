@@ -106,7 +106,9 @@ function row({ sku, quantity }) {
     h("td", {}, h("button", { type: "button", class: "quiet", "aria-label": `Remove ${good.name}` }, "Remove")));
 }
 
-const indexOf = (element) => [...body.children].indexOf(element.closest("tr"));
+function indexOf(element) {
+  return [...body.children].indexOf(element.closest("tr"));
+}
 
 function changed({ target }) {
   const lines = basket.lines;
@@ -148,4 +150,6 @@ function showSums() {
   say($("#goods-sum"), money(sums.subtotal, currency()));
 }
 
-const count = (number, what) => `${number.toLocaleString()} ${what}${number === 1 ? "" : "s"}`;
+function count(number, what) {
+  return `${number.toLocaleString()} ${what}${number === 1 ? "" : "s"}`;
+}
