@@ -9,6 +9,8 @@ import { timeOf, uuid7 } from "./outbox.js";
 
 /** The service takes ids up to 24 h old when it first sees them: leave most of that to the outbox. */
 const ID_AGE_MAX_MS = 60 * 60_000;
+/** It refuses ids of the future: one that a wrong clock made is not used. */
+const ID_AHEAD_MAX_MS = 60_000;
 export const QUANTITY_MAX = 999;
 
 /** @typedef {{sku: string, quantity: number}} Line */
@@ -64,10 +66,11 @@ export class Basket {
     globalThis.dispatchEvent?.(new Event("basket"));
   }
 
-  /** The id that this basket's order has, or will have. */
+  /** The id that this basket's order has, or will have: made before anything can be pressed. */
   orderId(now) {
     const { id } = this.read();
-    if (id && Math.abs(now - timeOf(id)) < ID_AGE_MAX_MS) return id;
+    const age = id ? now - timeOf(id) : Number.NaN;
+    if (age > -ID_AHEAD_MAX_MS && age < ID_AGE_MAX_MS) return id;
     const made = uuid7(now);
     this.change({ id: made });
     return made;

@@ -47,6 +47,7 @@ function show() {
   $("#no-storage").hidden = Boolean(box);
   $("#form-and-sums").hidden = !lines.length || !customer() || !may;
   if (!lines.length) return;
+  basket.orderId(serviceNow());
   const sums = shop.bill({ lines, channel, currency: currency(), coupon });
   fill($("#sums"),
     h("p", { class: "quiet" }, lines.length === 1 ? "1 line" : `${lines.length} lines`),
