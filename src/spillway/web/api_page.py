@@ -85,7 +85,7 @@ class _Page:
                 )
                 for one in parameters
             )
-            yield _table(("Parameter", "", "What it is"), rows)
+            yield _table(("Parameter", "Where", "What it is"), rows)
         if "requestBody" in operation:
             body = operation["requestBody"]
             schema = body["content"]["application/json"]["schema"]
@@ -204,7 +204,7 @@ def _prose(text: str) -> str:
 
 
 def _table(heads: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
-    head = "".join(f'<th scope="col">{name}</th>' if name else "<td></td>" for name in heads)
+    head = "".join(f'<th scope="col">{name}</th>' for name in heads)
     body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     return f'<div class="scroll">{table}</div>'
