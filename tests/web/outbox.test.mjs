@@ -292,6 +292,30 @@ test("closed before the payment was answered, the gateway is asked again for the
   assert.equal((await seen.store.get(id)).state, "accepted");
 });
 
+test("what was not even paid for within a day is given up, and no money is taken", async () => {
+  let failures = 1;
+  const paid = [];
+  const pay = async (entry) => {
+    if (failures-- > 0) throw new TypeError("fetch failed");
+    paid.push(entry.id);
+    return PAYMENT;
+  };
+  const seen = world({ pay });
+  await ordered(seen);
+  await seen.after(24 * 3_600_000 + 1);
+  const entry = await seen.store.get(id);
+  assert.deepEqual([entry.state, entry.violations[0].rule], ["rejected", "order_id_too_old"]);
+  assert.deepEqual([paid, seen.sent], [[], []]);
+});
+
+test("what was paid for is sent however old it is: it may have arrived", async () => {
+  const seen = world();
+  await ordered(seen);
+  seen.answers.push(acknowledged(200));
+  await seen.after(72 * 3_600_000);
+  assert.equal((await seen.store.get(id)).state, "accepted");
+});
+
 test("a declined card ends it before anything is sent", async () => {
   const seen = world({ pay: async () => { throw new PaymentDeclined("No."); } });
   const entry = await ordered(seen);

@@ -35,6 +35,7 @@
  * @property {number} next_at ms: not to be sent before
  * @property {"offline" | "busy" | "sign-in" | null} held why it was not answered the last time
  * @property {string | null} accepted_at from the acknowledgement
+ * @property {number | null} ended_at ms: when it was accepted, by this device's clock
  * @property {Violation[]} violations why it was rejected
  * @property {boolean} release_owed the payment of a rejected order is still to be given back
  */
@@ -48,6 +49,8 @@ const RETRY_AFTER_MAX_MS = 15 * 60_000;
 const TIMEOUT_MS = 35_000;
 /** How long another tab may take over an order before this one looks again. */
 const OTHER_TAB_MS = 5_000;
+/** The service takes no new order under an id older than this. */
+const ID_AGE_MAX_MS = 24 * 60 * 60_000;
 const TICK_MS = 50;
 const KEPT_ACCEPTED_MS = 24 * 60 * 60_000;
 
@@ -150,8 +153,8 @@ export class Outbox {
   async keep({ id, customer, order, total, currency, method }) {
     const entry = {
       id, customer, order, total, currency, method, payment: null, state: "sending",
-      kept_at: this.#now(), tries: 0, next_at: 0, held: null, accepted_at: null, violations: [],
-      release_owed: false,
+      kept_at: this.#now(), tries: 0, next_at: 0, held: null, accepted_at: null, ended_at: null,
+      violations: [], release_owed: false,
     };
     const kept = await this.#store.add(entry);
     this.#changed();
@@ -242,7 +245,7 @@ export class Outbox {
   }
 
   #isStale(entry) {
-    return entry.state === "accepted" && entry.kept_at < this.#now() - KEPT_ACCEPTED_MS;
+    return entry.state === "accepted" && entry.ended_at < this.#now() - KEPT_ACCEPTED_MS;
   }
 
   /** Do what is due for one order, unless another tab is at it. */
@@ -266,16 +269,24 @@ export class Outbox {
   }
 
   async #payFor(entry) {
+    if (this.#now() - timeOf(entry.id) > ID_AGE_MAX_MS) {
+      // Nothing was paid and nothing sent: the only case in which an id's age alone says no.
+      return this.#reject(entry, "order_id_too_old", "It could not be sent for more than a day.");
+    }
     let payment;
     try {
       payment = await this.#pay(entry);
     } catch (error) {
       if (!(error instanceof PaymentDeclined)) return this.#later(entry, "offline");
-      const violations = [{ rule: "payment_declined", pointer: "", detail: error.message }];
-      return this.#record(entry.id, { state: "rejected", violations });
+      return this.#reject(entry, "payment_declined", error.message);
     }
     await this.#record(entry.id, { payment, tries: 0, held: null });
     return this.#step(entry.id);
+  }
+
+  #reject(entry, rule, detail) {
+    const violations = [{ rule, pointer: "", detail }];
+    return this.#record(entry.id, { state: "rejected", violations });
   }
 
   async #giveBack(entry) {
@@ -303,7 +314,7 @@ export class Outbox {
         // The address has no business here any more: the order is the store's now.
         return this.#record(entry.id, {
           state: "accepted", order: null, payment: null, held: null,
-          accepted_at: answer.body.accepted_at,
+          accepted_at: answer.body.accepted_at, ended_at: this.#now(),
         });
       case "rejected":
         return this.#record(entry.id, {

@@ -109,7 +109,7 @@ function showAccepted(entry) {
 function showRejected(entry) {
   clearTimeout(timer);
   const declined = entry.violations[0]?.rule === "payment_declined";
-  const paid = declined ? "No money was taken." : "What you paid goes back to you.";
+  const paid = entry.payment ? "What you paid goes back to you." : "No money was taken.";
   const reason = reasonName(entry.violations[0]?.rule);
   headline("rejected", `Nothing was ordered: ${reason}. ${paid}`);
   fill($("#details"), h("div", {},
