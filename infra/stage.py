@@ -47,8 +47,8 @@ class CognitoPool(
     self_sign_up: bool
     #: Lets whoever holds AWS credentials for the pool sign a user in by password. For tests.
     admin_password_sign_in: bool
-    #: Where the sign-in page may send the customer back to.
-    callback_urls: Annotated[tuple[Url, ...], Meta(min_length=1)]
+    #: The sign-in page is at https://<this>.auth.<region>.amazoncognito.com: one of a kind in AWS.
+    domain_prefix: Annotated[str, Meta(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")]
 
 
 class OidcIssuer(
@@ -58,6 +58,25 @@ class OidcIssuer(
 
     issuer: IssuerUrl
     audience: Annotated[tuple[str, ...], Meta(min_length=1)]
+    #: The storefront's client there: public, code flow with PKCE, back to <web.url>/signed-in.
+    client_id: Annotated[str, Meta(min_length=1)]
+    scope: str = "openid email"
+
+
+class Web(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The storefront."""
+
+    #: Its address. Sign-in comes back to <url>/signed-in, sign-out to <url>/.
+    url: Url
+    #: Of the certificate for it, in us-east-1; without one the distribution has AWS's own name.
+    certificate_arn: Annotated[str, Meta(pattern=r"^arn:aws[\w-]*:acm:us-east-1:")] | None = None
+    #: Other origins that its script connects to: a payment gateway, say.
+    connect_sources: tuple[Url, ...] = ()
+
+    @property
+    def host(self) -> str:
+        """The address without its scheme."""
+        return self.url.partition("://")[2]
 
 
 class Orders(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -170,6 +189,7 @@ class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stand_ins: bool
     api: Api
     identity: CognitoPool | OidcIssuer
+    web: Web
     orders: Orders
     watchdog: Watchdog
     functions: Functions

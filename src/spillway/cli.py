@@ -15,6 +15,7 @@ from spillway.local.commands import down, token, up
 from spillway.observe.commands import logs, orders, status
 from spillway.redrive.command import redrive
 from spillway.simulate.command import simulate
+from spillway.web.command import publish
 
 # Markdown, so that examples stay on lines of their own.
 app = typer.Typer(
@@ -34,6 +35,7 @@ app.add_typer(orders, name="orders")
 app.command()(logs)
 app.command()(chaos)
 app.command()(redrive)
+app.command()(publish)
 app.command()(audit)
 app.command()(simulate)
 

@@ -320,7 +320,9 @@ def test_the_api_takes_the_pool_s_tokens_made_out_to_its_client(dev: Templates) 
 
 
 def test_with_another_issuer_its_tokens_are_taken_and_there_is_no_pool(tmp_path: Path) -> None:
-    issuer = OidcIssuer(issuer="https://login.example.com/", audience=("orders",))
+    issuer = OidcIssuer(
+        issuer="https://login.example.com/", audience=("orders",), client_id="storefront"
+    )
     templates = synthesise(msgspec.structs.replace(load("dev"), identity=issuer), tmp_path)
     [authorizer] = templates.resources("AWS::ApiGatewayV2::Authorizer")
     assert authorizer["JwtConfiguration"] == {

@@ -20,6 +20,8 @@ from spillway.local.folder import PROJECT, home
 _SOURCES = (
     "infra",
     "src/orders",
+    "web/edge",
+    "web/storefront/pages",
     "requirements",
     "cdk.json",
     "package-lock.json",

@@ -29,6 +29,7 @@ from spillway.local.keys import DOWNSTREAMS, Keys
 from spillway.local.ports import LOOPBACK, free_port, listen, port_of
 from spillway.local.processes import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, kill_group
 from spillway.local.progress import Progress
+from spillway.local.storefront import publish_storefront
 from spillway.local.tapping import wire_tap
 from spillway.local.users import Pool
 from spillway.outputs import queues, tables
@@ -146,8 +147,13 @@ def _stack(
             keys.store(running.url)
         with progress.phase("deployment", "Deploy the stacks"):
             outputs = deploy(
-                synthesised, endpoint=running.url, downstreams=downstreams, folder=folder.path
+                synthesised,
+                endpoint=running.url,
+                parameters=_parameters(_url(listener), running.url, downstreams),
+                folder=folder.path,
             )
+        with progress.phase("storefront", "Publish the storefront"):
+            publish_storefront(running.url, outputs)
         with progress.phase("users", "Create the customers"):
             pool = Pool(running.url, outputs["UserPoolId"], outputs["UserPoolClientId"])
             passwords = pool.create_users()
@@ -167,9 +173,21 @@ def _stack(
         }
         with progress.phase("serving", "Serve the downstreams and the API"):
             parts.enter_context(_downstreams_served(state, keys, downstream_listener))
-            parts.enter_context(_origin_served(state, keys, outputs["ApiId"], listener))
+            parts.enter_context(_origin_served(state, keys, outputs, listener))
         secrets = {"passwords": passwords, "keys": keys.to_json(), "tap_token": tap.token}
         yield state, secrets, {"emulator": running.process, "tap": tap.process}
+
+
+def _parameters(
+    store: str, emulator: str, downstreams: Mapping[str, str]
+) -> dict[str, dict[str, str]]:
+    """What the stacks are told at deployment, for it differs from one start to the next."""
+    return {
+        "service": {f"{name.capitalize()}Url": url for name, url in downstreams.items()},
+        "identity": {"StoreUrl": store},
+        # Where the emulator's sign-in page and its tokens are.
+        "web": {"ConnectSources": emulator},
+    }
 
 
 def _downstreams_served(
@@ -191,21 +209,25 @@ def _downstreams_served(
 
 
 def _origin_served(
-    state: dict[str, Any], keys: Keys, api_id: str, listener: socket.socket
+    state: dict[str, Any], keys: Keys, outputs: dict[str, str], listener: socket.socket
 ) -> AbstractContextManager[None]:
+    from spillway.local.gateway import gateway
     from spillway.local.origin import connections_to, origin, uvicorn_config
     from spillway.local.page import render
     from spillway.local.serving import serving
 
     endpoints = {
+        "Store": state["origin"],
         "API": f"{state['api']}/orders",
         "AWS emulator": state["emulator"],
         **{name.capitalize(): url for name, url in state["downstreams"].items()},
     }
     application = origin(
         connections_to(state["emulator"]),
-        api_id=api_id,
+        api_id=outputs["ApiId"],
+        distribution=outputs["DistributionDomainName"],
         page=lambda: render(origin=state["origin"], endpoints=endpoints, receipt_key=keys.receipt),
+        local=gateway(keys.receipt),
     )
     return serving(uvicorn_config(application), listener)
 
