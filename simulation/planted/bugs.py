@@ -193,11 +193,11 @@ BUGS = (
         (
             Patch(
                 "flow/deliver.py",
-                """        outcome = self.downstream.perform(self._with_order(command))
+                """        outcome = self.downstream.perform(command)
 """,
                 """        soon = Outcome(1, reference="soon")
         self.orders.record(command.key, command.step, soon)
-        outcome = self.downstream.perform(self._with_order(command))
+        outcome = self.downstream.perform(command)
 """,
             ),
         ),
@@ -208,12 +208,12 @@ BUGS = (
         (
             Patch(
                 "flow/deliver.py",
-                """        there = self.orders.record(command.key, command.step, outcome)
+                """        facts = self.orders.record(command.key, command.step, outcome)
 """,
                 """        try:
-            there = self.orders.record(command.key, command.step, outcome)
+            facts = self.orders.record(command.key, command.step, outcome)
         except TransientFailure:
-            return outcome
+            return Delivered(outcome)
 """,
             ),
         ),
@@ -344,14 +344,14 @@ BUGS = (
         (
             Patch(
                 "flow/deliver.py",
-                """        outcome = self.downstream.perform(self._with_order(command))
+                """        outcome = self.downstream.perform(command)
 """,
                 """        try:
-            outcome = self.downstream.perform(self._with_order(command))
+            outcome = self.downstream.perform(command)
         except TransientFailure:
             if command.step in REFUSABLE:
                 raise
-            return Outcome(1)
+            return Delivered(Outcome(1))
 """,
             ),
         ),
