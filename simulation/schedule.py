@@ -76,7 +76,10 @@ def run(
     story: Story | None = None,
 ) -> Result:
     """Run a plan. `only` and `forced`: as `Faults` has them."""
-    return _Schedule(plan, only, forced, story).run()
+    schedule = _Schedule(plan, only, forced, story)
+    result = schedule.run()
+    schedule.world.close()
+    return result
 
 
 class _Schedule:

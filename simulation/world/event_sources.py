@@ -94,16 +94,23 @@ class QueueReader:
             self._visible(self._scheduler.now)
 
     def _delete(self, message: Message, receipt: str) -> None:
-        place = f"{self._queue.name} {receipt}: its deletion"
-        if self._faults.strikes_at(Fault.DELETE_LOST, place, self._scheduler.now):
+        if self._faults.strikes_at(
+            Fault.DELETE_LOST, self._scheduler.now, self._queue.name, " ", receipt, ": its deletion"
+        ):
             return
         # With a receipt that another receive has outdated, AWS may delete it or not.
         if message.receipt == receipt or self._chance() < 0.5:
             self._queue.delete(message)
 
     def _maybe_second_receive(self, message: Message, receipt: str) -> None:
-        place = f"{self._queue.name} {receipt}: received twice"
-        if self._faults.strikes_at(Fault.DUPLICATED, place, self._scheduler.now):
+        if self._faults.strikes_at(
+            Fault.DUPLICATED,
+            self._scheduler.now,
+            self._queue.name,
+            " ",
+            receipt,
+            ": received twice",
+        ):
             wait = self._chance.below(SECOND_RECEIVE_MAX_MS)
             self._scheduler.after(wait, self._queue.show, message)
 
@@ -197,8 +204,9 @@ class ShardReader:
     def _maybe_again(self, start: int, end: int) -> None:
         """At least once: the reader died before it noted how far it was."""
         number = self._shard.records[start]["dynamodb"]["SequenceNumber"]
-        place = f"stream {number[-4:]} of {self._shard.name[-2:]}: relayed again"
-        if self._faults.strikes_at(Fault.STREAM_REPEATED, place, self._scheduler.now):
+        if self._faults.strikes_at(
+            Fault.STREAM_REPEATED, self._scheduler.now, "stream ", number, ": relayed again"
+        ):
             self._invoke(start, end, lambda *_: None)
 
     def _give_up(self, end: int) -> None:

@@ -172,15 +172,18 @@ class Faults:
     def allows(self, place: str) -> bool:
         return self.only is None or place in self.only
 
-    def strikes_at(self, kind: Fault, place: str, now: int) -> bool:
-        """Whether this kind strikes at this place, which has a stream of numbers of its own."""
-        if now >= self.heal_at:
+    def strikes_at(self, kind: Fault, now: int, *place: str) -> bool:
+        """Whether this kind strikes at this place, which has a stream of numbers of its own. The
+        parts of the place's name are put together only where that is needed."""
+        if now >= self.heal_at or (self.forced is None and kind not in self.rates):
             return False
+        return self._strikes_at(kind, now, "".join(place))
+
+    def _strikes_at(self, kind: Fault, now: int, place: str) -> bool:
         if self.forced is not None:
             self.visited.append((place, (kind,)))
             return self.forced.get(place) is kind and self.strikes(kind, place, now)
-        rate = self.rates.get(kind)
-        if not rate or Chance(self.seed, place)() >= rate:
+        if Chance(self.seed, place)() >= self.rates[kind]:
             return False
         return self.strikes(kind, place, now)
 

@@ -112,7 +112,7 @@ class Function:
                 scheduler.at(scheduler.now, on_end, None, f"raised {error!r}"[:200])
                 return
             self._idle.append(environment)
-            if faults.strikes_at(Fault.RESULT_LOST, f"{name}: its result", scheduler.now):
+            if faults.strikes_at(Fault.RESULT_LOST, scheduler.now, name, ": its result"):
                 scheduler.at(scheduler.now, on_end, None, "its result was lost")
             else:
                 scheduler.at(scheduler.now, on_end, result, None)
@@ -123,12 +123,12 @@ class Function:
         now = self._scheduler.now
         if self._idle:
             environment = self._idle.pop()
-            if not self._faults.strikes_at(Fault.COLD_START, f"{name}: its environment", now):
+            if not self._faults.strikes_at(Fault.COLD_START, now, name, ": its environment"):
                 return environment
         self._environments += 1
         skew = 0
         place = f"{self.name}, environment {self._environments}: its clock"
-        if self._faults.strikes_at(Fault.CLOCK_SKEW, place, now):
+        if self._faults.strikes_at(Fault.CLOCK_SKEW, now, place):
             skew = round((Chance(self._seed, place)() * 2 - 1) ** 3 * SKEW_MAX_MS)
         clock = EnvironmentClock(self._scheduler, skew)
         return Environment(self._outside(self._settings, clock, self))
