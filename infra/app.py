@@ -31,6 +31,7 @@ def main() -> None:
     app = App()
     try:
         stage = load(app.node.try_get_context("stage") or "local")
+        stage.check_addresses()
         built = bundle.build(bundle.TARGETS[stage.bundle])
     except (StageError, bundle.BundleError) as error:
         sys.exit(str(error))

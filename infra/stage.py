@@ -10,6 +10,7 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -22,6 +23,9 @@ API_TIMEOUT_SECONDS = 30
 #: the outcome. A batch's deliveries run side by side.
 DELIVER_OVERHEAD_SECONDS = 5
 
+#: Reserved for examples (RFC 2606): nobody's own service has such a name.
+EXAMPLE_DOMAINS = ("example.com", "example.net", "example.org", ".example")
+
 MemoryMb = Annotated[int, Meta(ge=128, le=10_240)]
 TimeoutSeconds = Annotated[int, Meta(ge=1, le=900)]
 Url = Annotated[str, Meta(pattern=r"^https?://[^\s]+[^/\s]$")]
@@ -32,11 +36,24 @@ class StageError(Exception):
     """The stage is unknown or its settings are wrong; the message is one sentence for a person."""
 
 
-class Api(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The account has 10,000 requests/s for all its APIs together: this API's share."""
+class Throttle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is answered 429 by the gateway, before any code runs or is paid for."""
 
     requests_per_second_max: Annotated[int, Meta(ge=1, le=10_000)]
     burst_max: Annotated[int, Meta(ge=1, le=5_000)]
+
+
+class Api(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How often each route may be called, by all customers together.
+
+    The account has 10,000 requests/s for all its APIs. A route of its own share cannot take it
+    from the others: a page that polls must not keep orders out.
+    """
+
+    place: Throttle
+    cancel: Throttle
+    read: Throttle
+    history: Throttle
 
 
 class CognitoPool(
@@ -121,7 +138,7 @@ class Functions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Downstream(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    #: Without a slash at the end. The service stack's parameter can name another at deployment.
+    #: Without a slash at the end. With stand-ins, a parameter names another at deployment.
     url: Url
     auth: Literal["api_key", "sigv4"]
     #: How long one call may take before its outcome counts as unknown.
@@ -181,6 +198,20 @@ class Alarms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return min(seconds, self.period_seconds_max)
 
 
+Shifting = Literal[
+    "all_at_once",
+    "canary_10_percent_5_minutes",
+    "canary_10_percent_15_minutes",
+    "linear_10_percent_every_1_minute",
+]
+
+
+class Releases(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    #: How intake and the deliveries come to run a new version: a part of the orders first, with a
+    #: way back on an alarm (AWS CodeDeploy), or all at once.
+    shifting: Shifting
+
+
 class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,15}$")]
     #: What the functions run on: the emulator's host ("local") or Lambda ("aws"); see infra.bundle.
@@ -196,6 +227,7 @@ class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     downstreams: Downstreams
     logs: Logs
     alarms: Alarms
+    releases: Releases
     #: Has Lambda record runs for X-Ray: one a second and 5% of the others, for each function, which
     #: nothing can lower (docs/decisions/0014-traces.md). For a while, to find something out.
     xray: bool = False
@@ -213,6 +245,22 @@ class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def on_emulator(self) -> bool:
         """Some of what AWS offers for looking at a service, the emulator does not have."""
         return self.bundle == "local"
+
+    def check_addresses(self) -> None:
+        """Raises StageError while an address is still an example: orders would be sent to it."""
+        if self.stand_ins:
+            return
+        addresses = {
+            f"downstreams.{name}.url": downstream.url
+            for name, downstream in self.downstreams.by_name().items()
+        }
+        if isinstance(self.identity, OidcIssuer):
+            addresses["identity.issuer"] = self.identity.issuer
+        for setting, address in addresses.items():
+            if (urlsplit(address).hostname or "").endswith(EXAMPLE_DOMAINS):
+                raise StageError(
+                    f"{self.name}.toml: {setting} is still {address}: put your own there."
+                )
 
     def resource_name(self, name: str) -> str:
         """What a resource is called in the account."""

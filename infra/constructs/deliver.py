@@ -38,7 +38,7 @@ class Deliver(Construct):
     ) -> None:
         super().__init__(scope, id_)
         api_key = stage.parameter_name(f"{downstream}/api-key")
-        deliver = OrderFunction(
+        self.function = deliver = OrderFunction(
             self,
             "Deliver",
             name=f"deliver-{downstream}",

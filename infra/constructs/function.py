@@ -10,6 +10,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from infra.constructs.release import alias_of
 from infra.constructs.review import accept_finding
 from spillway.observe.metrics import namespace, told_by
 
@@ -59,6 +60,9 @@ class OrderFunction(Construct):
 
     Every further permission is an `allow` beside the construct that needs it. The CDK's grants are
     not used: `grant_read` brings Scan, `grant_send_messages` brings GetQueueUrl.
+
+    Whatever calls the function calls its `alias`, so that a release can move to the new version
+    bit by bit, and back.
     """
 
     def __init__(
@@ -74,8 +78,9 @@ class OrderFunction(Construct):
         code: lambda_.Code,
     ) -> None:
         super().__init__(scope, id_)
+        self.name = name
         full_name = stage.resource_name(name)
-        group = log_group(
+        self.log_group = log_group(
             self,
             "Logs",
             name=f"/aws/lambda/{full_name}",
@@ -111,7 +116,7 @@ class OrderFunction(Construct):
             # in the wire tap of a local run.
             environment={"AWS_SDK_UA_APP_ID": name, **environment},
             role=self.role,
-            log_group=group,
+            log_group=self.log_group,
             logging_format=lambda_.LoggingFormat.JSON,
             system_log_level_v2=lambda_.SystemLogLevel[stage.logs.system_level],
             application_log_level_v2=lambda_.ApplicationLogLevel[stage.logs.application_level],
@@ -119,13 +124,14 @@ class OrderFunction(Construct):
             # Lambda passes on what it is given and records nothing.
             tracing=lambda_.Tracing.ACTIVE if stage.xray else None,
         )
-        self.allow("logs:CreateLogStream", "logs:PutLogEvents", on=group.log_group_arn)
+        self.allow("logs:CreateLogStream", "logs:PutLogEvents", on=self.log_group.log_group_arn)
         accept_finding(
             self.function,
             "AwsSolutions-L1",
             reason="Python 3.13 is in full support until October 2029. The bundle's wheels are"
             " locked and tested for it; moving to a newer one is a change of its own.",
         )
+        self.alias = alias_of(self.function)
 
     def allow(self, *actions: str, on: str) -> None:
         """Let the function do `actions` on the resource with the ARN `on`."""

@@ -39,4 +39,4 @@ class Reads(Construct):
             code=code,
         )
         reads.allow("dynamodb:GetItem", "dynamodb:Query", on=table.table_arn)
-        self.function = reads.function
+        self.function = reads

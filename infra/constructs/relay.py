@@ -68,7 +68,7 @@ class Relay(Construct):
         mapping = lambda_.CfnEventSourceMapping(
             self,
             "Stream",
-            function_name=relay.function.function_arn,
+            function_name=relay.alias.function_arn,
             event_source_arn=stream_arn,
             starting_position="TRIM_HORIZON",
             batch_size=RELAY_BATCH_SIZE,

@@ -82,7 +82,7 @@ def work_off(
     mapping = lambda_.CfnEventSourceMapping(
         scope,
         id_,
-        function_name=function.function.function_arn,
+        function_name=function.alias.function_arn,
         event_source_arn=work.queue.queue_arn,
         batch_size=work.source.batch_size,
         maximum_batching_window_in_seconds=work.source.window_seconds,

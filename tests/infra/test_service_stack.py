@@ -190,9 +190,20 @@ def test_the_relay_is_told_each_downstream_s_own_queue(dev: Templates) -> None:
 
 
 @pytest.mark.parametrize("downstream", DOWNSTREAMS)
-def test_a_downstream_s_address_can_be_given_at_deployment(dev: Templates, downstream: str) -> None:
-    variables = dev.functions()[f"deliver-{downstream}"]["Environment"]["Variables"]
+def test_a_stand_in_s_address_is_given_at_deployment(local: Templates, downstream: str) -> None:
+    variables = local.functions()[f"deliver-{downstream}"]["Environment"]["Variables"]
     assert variables["DOWNSTREAM_URL"] == {"Ref": f"{downstream.capitalize()}Url"}
+
+
+def test_where_releases_count_no_function_is_told_anything_by_a_parameter(prod: Templates) -> None:
+    """A version keeps its settings, and a parameter that changes makes no new version."""
+    given = {
+        name
+        for stack in prod.by_stack.values()
+        for name in stack.get("Parameters", {})
+        if name != "BootstrapVersion"
+    }
+    assert given == set()
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -289,16 +300,40 @@ def test_puts_go_to_intake_and_gets_to_reads(dev: Templates) -> None:
         _, [_, target] = route["Target"]["Fn::Join"]
         integration = resources[target["Ref"]]["Properties"]
         expected = "intake" if route["RouteKey"].startswith("PUT") else "reads"
-        assert dev.named(integration["IntegrationUri"]) == f"spillway-dev-{expected}"
+        assert dev.named(integration["IntegrationUri"]) == f"spillway-dev-{expected}:live"
 
 
-def test_the_api_lies_under_api_and_has_its_share_of_the_account_s_requests(dev: Templates) -> None:
+def test_the_api_lies_under_api(dev: Templates) -> None:
     [stage] = dev.resources("AWS::ApiGatewayV2::Stage")
     assert stage["StageName"] == "api"
-    assert stage["DefaultRouteSettings"] == {
-        "ThrottlingRateLimit": dev.stage.api.requests_per_second_max,
-        "ThrottlingBurstLimit": dev.stage.api.burst_max,
+
+
+def test_every_route_has_its_own_share_of_the_account_s_requests(prod: Templates) -> None:
+    [stage] = prod.resources("AWS::ApiGatewayV2::Stage")
+    routes = {route["RouteKey"] for route in prod.resources("AWS::ApiGatewayV2::Route")}
+    shares = {
+        "PUT /orders/{order_id}": prod.stage.api.place,
+        "PUT /orders/{order_id}/cancellation": prod.stage.api.cancel,
+        "GET /orders/{order_id}": prod.stage.api.read,
+        "GET /orders": prod.stage.api.history,
     }
+    assert set(shares) == routes
+    assert stage["RouteSettings"] == {
+        route: {
+            "ThrottlingRateLimit": share.requests_per_second_max,
+            "ThrottlingBurstLimit": share.burst_max,
+        }
+        for route, share in shares.items()
+    }
+
+
+def test_the_routes_are_there_before_their_shares(prod: Templates) -> None:
+    """The gateway refuses settings for a route that it does not have."""
+    [service] = [name for name in prod.by_stack if name.endswith("-service")]
+    resources = prod.by_stack[service]["Resources"]
+    [stage] = [found for found in resources.values() if found["Type"].endswith("V2::Stage")]
+    routes = {name for name, found in resources.items() if found["Type"].endswith("V2::Route")}
+    assert routes <= set(stage["DependsOn"])
 
 
 def test_the_access_log_names_nobody(dev: Templates) -> None:
@@ -330,3 +365,102 @@ def test_with_another_issuer_its_tokens_are_taken_and_there_is_no_pool(tmp_path:
         "Audience": ["orders"],
     }
     assert "AWS::Cognito::UserPool" not in templates.types()
+
+
+SHIFTED = ("intake", *DELIVERIES)
+
+
+def test_every_caller_calls_the_alias_of_a_version(dev: Templates) -> None:
+    aliases = dev.resources("AWS::Lambda::Alias")
+    named = {dev.named(alias["FunctionName"]).removeprefix("spillway-dev-") for alias in aliases}
+    assert named == set(FUNCTIONS)
+    assert {alias["Name"] for alias in aliases} == {"live"}
+    assert {dev.named(alias["FunctionVersion"]) for alias in aliases} == {"version"}
+    called = [
+        *(mapping["FunctionName"] for mapping in dev.resources("AWS::Lambda::EventSourceMapping")),
+        *(found["IntegrationUri"] for found in dev.resources("AWS::ApiGatewayV2::Integration")),
+        *(found["FunctionName"] for found in dev.resources("AWS::Lambda::Permission")),
+    ]
+    assert {dev.named(function).rpartition(":")[2] for function in called} == {"live"}
+
+
+def aliases_with_policy(templates: Templates) -> dict[str, Mapping[str, Any]]:
+    return {
+        templates.named(found["Properties"]["FunctionName"]).removeprefix(
+            templates.stage.resource_name("")
+        ): found.get("UpdatePolicy", {})
+        for stack in templates.by_stack.values()
+        for found in stack["Resources"].values()
+        if found["Type"] == "AWS::Lambda::Alias"
+    }
+
+
+def test_intake_and_the_deliveries_move_to_a_new_version_bit_by_bit(prod: Templates) -> None:
+    policies = aliases_with_policy(prod)
+    assert {name for name, policy in policies.items() if policy} == set(SHIFTED)
+    for name in SHIFTED:
+        assert set(policies[name]) == {"CodeDeployLambdaAliasUpdate"}
+    groups = prod.resources("AWS::CodeDeploy::DeploymentGroup")
+    assert {group["DeploymentGroupName"] for group in groups} == {
+        f"spillway-prod-{name}" for name in SHIFTED
+    }
+    for group in groups:
+        assert group["DeploymentConfigName"] == "CodeDeployDefault.LambdaCanary10Percent5Minutes"
+
+
+def test_a_release_goes_back_when_its_function_fails_or_any_logs_a_fault(prod: Templates) -> None:
+    alarms = {
+        name: found["Properties"]
+        for stack in prod.by_stack.values()
+        for name, found in stack["Resources"].items()
+        if found["Type"] == "AWS::CloudWatch::Alarm"
+    }
+    for group in prod.resources("AWS::CodeDeploy::DeploymentGroup"):
+        assert group["AutoRollbackConfiguration"] == {
+            "Enabled": True,
+            "Events": [
+                "DEPLOYMENT_FAILURE",
+                "DEPLOYMENT_STOP_ON_REQUEST",
+                "DEPLOYMENT_STOP_ON_ALARM",
+            ],
+        }
+        watched = [alarms[alarm["Name"]["Ref"]] for alarm in group["AlarmConfiguration"]["Alarms"]]
+        assert {alarm["AlarmName"] for alarm in watched} == {
+            f"{group['DeploymentGroupName']}-release-errors",
+            "spillway-prod-release-faults",
+        }
+        [errors] = [alarm for alarm in watched if alarm["Namespace"] == "AWS/Lambda"]
+        dimensions = {found["Name"]: found["Value"] for found in errors["Dimensions"]}
+        # All that the alias calls: a metric without the name would count what nobody called.
+        function, alias = dimensions["Resource"]["Fn::Join"][1]
+        assert prod.named(function) + alias == f"{group['DeploymentGroupName']}:live"
+        for alarm in watched:
+            assert (alarm["Threshold"], alarm["EvaluationPeriods"], alarm["Period"]) == (1, 1, 60)
+            assert alarm["TreatMissingData"] == "notBreaching"
+
+
+def test_a_fault_is_a_line_that_no_sound_version_writes(prod: Templates) -> None:
+    filters = prod.resources("AWS::Logs::MetricFilter")
+    assert {prod.named(found["LogGroupName"]) for found in filters} == {
+        f"/aws/lambda/spillway-prod-{name}" for name in SHIFTED
+    }
+    for found in filters:
+        assert found["FilterPattern"] == (
+            '{ ($.outcome = "bug") || ($.outcome = "unavailable") || ($.outcome = "set_aside") }'
+        )
+        # A default value would be a metric that is paid for while nothing happens.
+        [transformation] = found["MetricTransformations"]
+        assert "DefaultValue" not in transformation
+
+
+def test_only_codedeploy_can_take_the_role_that_moves_aliases(prod: Templates) -> None:
+    [role] = [role for role in prod.resources("AWS::IAM::Role") if "ManagedPolicyArns" in role]
+    [statement] = role["AssumeRolePolicyDocument"]["Statement"]
+    assert statement["Principal"] == {"Service": "codedeploy.amazonaws.com"}
+    assert len(role["ManagedPolicyArns"]) == 1
+
+
+def test_all_at_once_has_no_codedeploy_and_no_alarm_of_its_own(dev: Templates) -> None:
+    assert dev.stage.releases.shifting == "all_at_once"
+    assert not [type_ for type_ in dev.types() if "CodeDeploy" in type_]
+    assert not [policy for policy in aliases_with_policy(dev).values() if policy]
