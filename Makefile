@@ -73,6 +73,10 @@ lock: ## Renew the locked requirements (needs the network)
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 --upgrade -o requirements/dev.txt --extra dev pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 -c requirements/dev.txt -o requirements/lambda.txt requirements/lambda.in
 
+.PHONY: record-release
+record-release: install ## Keep what this release writes, for the next ones to be tested with
+	@$(BIN)/python -m tests.releases.record
+
 .PHONY: clean
 clean: ## Remove everything that make built
 	@rm -rf $(VENV) node_modules cdk.out .spillway
