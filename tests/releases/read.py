@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -18,7 +19,7 @@ from orders.handlers.relay import change_of
 
 def meaning(written: dict[str, list[Any]]) -> dict[str, list[Any]]:
     """By kind, what each sample says, as plain JSON. Raises whatever the code raises."""
-    readers = {
+    readers: dict[str, Callable[[Any], Any]] = {
         "order_item": items.accepted_order,
         "progress_item": items.facts,
         "stream_record": change_of,
