@@ -48,6 +48,11 @@ deploy: install ## Deploy a stage to AWS with the CDK (STAGE=dev); once per acco
 	@test -n "$(STAGE)" || { echo "Say which stage: make deploy STAGE=dev"; exit 1; }
 	@$(NODE) node_modules/aws-cdk/bin/cdk deploy --all -c stage=$(STAGE) $(ARGS)
 
+.PHONY: smoke
+smoke: install ## Ask a deployed stage a few questions that leave nothing behind (STAGE=dev, token in SPILLWAY_TOKEN)
+	@test -n "$(STAGE)" || { echo "Say which stage: make smoke STAGE=dev"; exit 1; }
+	@$(BIN)/spillway smoke --stage $(STAGE) $(ARGS)
+
 .PHONY: test
 test: install ## Every test, the ones on the emulator included
 	@$(BIN)/pytest $(ARGS)

@@ -15,6 +15,7 @@ from spillway.local.commands import down, token, up
 from spillway.observe.commands import logs, orders, status
 from spillway.redrive.command import redrive
 from spillway.simulate.command import simulate
+from spillway.smoke.command import smoke
 from spillway.web.command import publish
 
 # Markdown, so that examples stay on lines of their own.
@@ -39,6 +40,7 @@ app.command()(publish)
 app.command()(audit)
 app.command()(simulate)
 
+app.command()(smoke)
 
 @app.callback()
 def _debug(
@@ -49,7 +51,6 @@ def _debug(
     if debug:
         os.environ["SPILLWAY_DEBUG"] = "1"
 
-
 def main() -> None:
     """Run the command line: exit status 0, 1 for an error or a broken promise, 2 for bad usage."""
     try:
@@ -59,7 +60,6 @@ def main() -> None:
     except Exception as bug:  # noqa: BLE001
         # A person sees it, so this too is told as a sentence.
         _fail(f"This is a bug in Spillway ({type(bug).__name__}: {bug}): see it with --debug.")
-
 
 def _fail(sentence: str) -> None:
     if os.environ.get("SPILLWAY_DEBUG") == "1":

@@ -82,6 +82,15 @@ def on_this_machine(port: int) -> Service:
 def on_aws(stage: str, *, profile: str | None, region: str | None) -> Service:
     """The service of a stage in the operator's account. Raises SpillwayError where none is."""
     import boto3
+
+    outputs = outputs_of(stage, profile=profile, region=region)
+    session = boto3.Session(profile_name=profile, region_name=region)
+    return Service(stage, session.client, tables(outputs), queues(outputs))
+
+
+def outputs_of(stage: str, *, profile: str | None, region: str | None) -> dict[str, str]:
+    """What a stage's stacks tell of themselves. Raises SpillwayError where there are none."""
+    import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
@@ -95,9 +104,9 @@ def on_aws(stage: str, *, profile: str | None, region: str | None) -> Service:
     if not outputs:
         raise SpillwayError(
             f"There is no stage {stage!r} in this account and Region: deploy it with"
-            f' `make cdk ARGS="deploy --all -c stage={stage}"`, or name another --region.'
+            f" `make deploy STAGE={stage}`, or name another --region."
         )
-    return Service(stage, session.client, tables(outputs), queues(outputs))
+    return outputs
 
 
 def _outputs(cloudformation: Any, stage: str) -> dict[str, str]:
