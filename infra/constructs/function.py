@@ -90,7 +90,7 @@ class OrderFunction(Construct):
             logs.MetricFilter(
                 self,
                 metric.name,
-                log_group=group,
+                log_group=self.log_group,
                 filter_pattern=logs.FilterPattern.literal(metric.pattern),
                 metric_namespace=namespace(stage.name),
                 metric_name=metric.name,

@@ -39,8 +39,8 @@ app.command()(redrive)
 app.command()(publish)
 app.command()(audit)
 app.command()(simulate)
-
 app.command()(smoke)
+
 
 @app.callback()
 def _debug(
@@ -51,6 +51,7 @@ def _debug(
     if debug:
         os.environ["SPILLWAY_DEBUG"] = "1"
 
+
 def main() -> None:
     """Run the command line: exit status 0, 1 for an error or a broken promise, 2 for bad usage."""
     try:
@@ -60,6 +61,7 @@ def main() -> None:
     except Exception as bug:  # noqa: BLE001
         # A person sees it, so this too is told as a sentence.
         _fail(f"This is a bug in Spillway ({type(bug).__name__}: {bug}): see it with --debug.")
+
 
 def _fail(sentence: str) -> None:
     if os.environ.get("SPILLWAY_DEBUG") == "1":

@@ -79,7 +79,7 @@ PERMITTED = {
     },
     "reads": {
         "/aws/lambda/spillway-dev-reads": WRITE_LOGS,
-        "spillway-dev-orders": {"dynamodb:GetItem", "dynamodb:Query"},
+        "spillway-dev-orders": {"dynamodb:Query"},
     },
     "relay": {
         "/aws/lambda/spillway-dev-relay": WRITE_LOGS,

@@ -14,6 +14,9 @@ from simulation.planted.patches import PACKAGE, Bug, PatchMisplaced, Sources, pl
 from spillway.errors import SpillwayError
 from spillway.local import Stack
 
+#: What callers call: see infra.constructs.release.
+ALIAS = "live"
+
 
 def plant(stack: Stack, bugs: Iterable[Bug]) -> None:
     """Deploy the service with these bugs, as all of the stack's functions.
@@ -27,7 +30,8 @@ def plant(stack: Stack, bugs: Iterable[Bug]) -> None:
         raise SpillwayError(str(misplaced)) from misplaced
     lambda_ = stack.client("lambda")
     for name in _function_names(lambda_):
-        lambda_.update_function_code(FunctionName=name, ZipFile=code)
+        made = lambda_.update_function_code(FunctionName=name, ZipFile=code, Publish=True)
+        lambda_.update_alias(FunctionName=name, Name=ALIAS, FunctionVersion=made["Version"])
 
 
 def zipped(code: Sources) -> bytes:

@@ -26,6 +26,7 @@ from spillway.local.deployment import bootstrap, deploy
 from spillway.local.emulator import emulator
 from spillway.local.folder import StackFolder, forget_dead
 from spillway.local.keys import DOWNSTREAMS, Keys
+from spillway.local.policies import deployed_policies
 from spillway.local.ports import LOOPBACK, free_port, listen, port_of
 from spillway.local.processes import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, kill_group
 from spillway.local.progress import Progress
@@ -33,6 +34,7 @@ from spillway.local.storefront import publish_storefront
 from spillway.local.tapping import wire_tap
 from spillway.local.users import Pool
 from spillway.outputs import queues, tables
+from spillway.tap import Tap
 
 LOG = "supervisor.log"
 _WATCH_SECONDS = 0.1
@@ -152,6 +154,7 @@ def _stack(
                 parameters=_parameters(_url(listener), running.url, downstreams),
                 folder=folder.path,
             )
+            Tap(tap.url, tap.token).grant(deployed_policies(running.url))
         with progress.phase("storefront", "Publish the storefront"):
             publish_storefront(running.url, outputs)
         with progress.phase("users", "Create the customers"):

@@ -7,7 +7,10 @@
 | POST /_tap/rules rule | adds one | the rule with id and fired |
 | DELETE /_tap/rules/ID | takes one out | what became of it |
 | GET /_tap/counts | | {"series": [series]} |
-| POST /_tap/reset | no rules, all counts zero | {} |
+| GET /_tap/permissions | | {"permissions": [permission], "denied": [call]} |
+| PUT /_tap/permissions policies | enforces them | the same |
+| POST /_tap/permissions/withhold | refuses each permission once | the same |
+| POST /_tap/reset | no rules, all counts zero; permissions stay | {} |
 
 Every request needs the token in ``x-tap-token``: no other site's page can send that header without
 asking first, and a name that resolves to the loopback interface does not know it.
@@ -23,6 +26,7 @@ import msgspec
 
 from spillway.tap.counts import Tally
 from spillway.tap.messages import Answer, Request, answer_of
+from spillway.tap.permissions import Permissions, PermissionsError
 from spillway.tap.rules import RuleError, Rules
 
 PREFIX = "/_tap/"
@@ -36,6 +40,7 @@ class Control:
     token: str
     rules: Rules = field(default_factory=Rules)
     tally: Tally = field(default_factory=Tally)
+    permissions: Permissions = field(default_factory=Permissions)
 
     def answer(self, request: Request) -> Answer:
         """Do what a control request asks, or answer with a problem document (RFC 9457)."""
@@ -44,7 +49,7 @@ class Control:
             return _problem(HTTPStatus.FORBIDDEN, f"The tap's token is needed in {TOKEN_HEADER}.")
         try:
             return self._done(request)
-        except RuleError as error:
+        except (RuleError, PermissionsError) as error:
             return _problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
 
     def _done(self, request: Request) -> Answer:
@@ -61,6 +66,14 @@ class Control:
                 return self._removed(int(id_))
             case "GET", "counts":
                 return _ok({"series": self.tally.to_json()})
+            case "GET", "permissions":
+                return _ok(self.permissions.to_json())
+            case "PUT", "permissions":
+                self.permissions.grant(request.body)
+                return _ok(self.permissions.to_json())
+            case "POST", "permissions", "withhold":
+                self.permissions.withhold()
+                return _ok(self.permissions.to_json())
             case "POST", "reset":
                 self.rules.clear()
                 self.tally.clear()

@@ -1,6 +1,6 @@
 """The tap as tests, the chaos scenarios and the cost meter use it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -52,6 +52,24 @@ class Tap:
     def counts(self) -> Counts:
         """What has passed through so far."""
         return Counts.from_json(self._ask("GET", "counts")["series"])
+
+    def grant(self, policies: Mapping[str, Sequence[Mapping[str, Sequence[str]]]]) -> None:
+        """Let each function do this and nothing else: ``spillway.tap.permissions`` has the form."""
+        self._ask("PUT", "permissions", policies)
+
+    def withhold_permissions(self) -> None:
+        """Refuse each permission once, at its next use."""
+        self._ask("POST", "permissions/withhold")
+
+    def permissions(self) -> list[dict[str, Any]]:
+        """All permissions, each with how often it was ``used`` and, withheld, ``refused``."""
+        permissions: list[dict[str, Any]] = self._ask("GET", "permissions")["permissions"]
+        return permissions
+
+    def denied(self) -> list[dict[str, Any]]:
+        """The calls that no permission allowed."""
+        denied: list[dict[str, Any]] = self._ask("GET", "permissions")["denied"]
+        return denied
 
     def reset(self) -> None:
         """Have no rules, and all counts zero."""

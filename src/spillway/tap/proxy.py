@@ -25,6 +25,8 @@ from spillway.tap.rules import Fault, Strike
 
 # The emulator closes idle connections after 75 s; closing first avoids sending into one.
 _IDLE_SECONDS_MAX = 30.0
+#: Stands in the counts where a fault's name does: the caller had no permission.
+DENIED = "denied"
 _log = logging.getLogger(__name__)
 
 
@@ -80,6 +82,11 @@ class _Connection:
     async def _passed_through(self, request: Request) -> Answer | None:
         """The emulator's answer or a fault's; None when there is to be none."""
         call = recognise(request)
+        denial = self.control.permissions.denial(call)
+        if denial is not None:
+            denied = refusal(call, denial, None)
+            self.control.tally.record(Exchange(request, call, denied, 0, DENIED))
+            return denied
         strike = self.control.rules.strike(call, time.monotonic())
         forwarded = 0
         answer: Answer | None = None
