@@ -53,8 +53,11 @@ class Tap:
         """What has passed through so far."""
         return Counts.from_json(self._ask("GET", "counts")["series"])
 
-    def grant(self, policies: Mapping[str, Sequence[Mapping[str, Sequence[str]]]]) -> None:
-        """Let each function do this and nothing else: ``spillway.tap.permissions`` has the form."""
+    def grant(self, policies: Mapping[str, Sequence[Mapping[str, Sequence[str]]]] | None) -> None:
+        """Let each function do this and nothing else: ``spillway.tap.permissions`` has the form.
+
+        None lets everybody do everything, as the emulator does.
+        """
         self._ask("PUT", "permissions", policies)
 
     def withhold_permissions(self) -> None:

@@ -93,16 +93,16 @@ class Permissions:
     def grant(self, content: bytes) -> None:
         """Have these permissions from now on, and no others.
 
-        ``content`` is a JSON object of ``Statement`` lists by function.
+        ``content`` is a JSON object of ``Statement`` lists by function; null allows everything.
 
         Raises:
             PermissionsError: it is none; then nothing changes.
         """
         try:
-            policies = msgspec.json.decode(content, type=dict[str, list[Statement]])
+            policies = msgspec.json.decode(content, type=dict[str, list[Statement]] | None)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise PermissionsError(str(error)) from error
-        self._granted = list(_permissions(policies))
+        self._granted = None if policies is None else list(_permissions(policies))
         self._denied = {}
 
     def withhold(self) -> None:
