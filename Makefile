@@ -78,6 +78,10 @@ lock: ## Renew the locked requirements (needs the network)
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 --upgrade -o requirements/dev.txt --extra dev pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 -c requirements/dev.txt -o requirements/lambda.txt requirements/lambda.in
 
+.PHONY: fuzz
+fuzz: install ## Ten times as many made-up requests to the API as `make test` sends
+	@SPILLWAY_FUZZ_CASES=5000 $(BIN)/pytest tests/security/test_fuzzing.py $(ARGS)
+
 .PHONY: record-release
 record-release: install ## Keep what this release writes, for the next ones to be tested with
 	@$(BIN)/python -m tests.releases.record
