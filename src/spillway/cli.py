@@ -9,6 +9,7 @@ import typer
 
 from spillway.audit.command import audit
 from spillway.chaos.command import chaos
+from spillway.customers.command import customers
 from spillway.demo.command import demo
 from spillway.errors import SpillwayError
 from spillway.local.commands import down, token, up
@@ -40,6 +41,7 @@ app.command()(publish)
 app.command()(audit)
 app.command()(simulate)
 app.command()(smoke)
+app.add_typer(customers, name="customers")
 
 
 @app.callback()

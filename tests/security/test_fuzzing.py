@@ -57,7 +57,7 @@ def asked(case: Any, **options: Any) -> schemathesis.Response:
     """The answer, which is documented, tells nothing of the inside, and stores nothing if it is a
     refusal."""
     before = door.stored
-    answer = case.call(headers=WITH_TOKEN, **options)
+    answer: schemathesis.Response = case.call(headers=WITH_TOKEN, **options)
     # Elsewhere what isn't known is left alone: a parameter, a body with a cancellation.
     refusing = [negative_data_rejection] if case.operation.label == PLACE else []
     case.validate_response(answer, checks=[*CHECKS, *refusing])
