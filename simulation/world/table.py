@@ -24,6 +24,7 @@ class MemoryOrders(DynamoOrders):
 
     # The adapter is frozen; what a test makes of it need not be.
     __setattr__ = object.__setattr__
+    __delattr__ = object.__delattr__
 
     def __init__(self) -> None:
         scheduler = Scheduler(0)
