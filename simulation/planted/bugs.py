@@ -1,7 +1,7 @@
 """The planted bugs: each is what a careless change could make of the service.
 
 The first eight are also deployed by `spillway chaos`; the last ones are bugs that the simulation
-found (docs/decisions/0015-simulation.md), planted again.
+found (docs/decisions/0017-simulation.md), planted again.
 """
 
 from __future__ import annotations
