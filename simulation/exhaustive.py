@@ -61,9 +61,12 @@ def cases() -> Iterator[Case]:
     yield Case("without keys", _plan(Fate(blocked=True), None, without_keys="fulfilment"))
 
 
-def each_fault(kinds: frozenset[Fault] | None = None) -> Iterator[Tried]:
-    """Every case with every single fault (of these kinds) at every place that its order passes."""
+def each_fault(kinds: frozenset[Fault] | None = None, only: Sequence[str] = ()) -> Iterator[Tried]:
+    """Every case (of these names) with every single fault (of these kinds) at every place that its
+    order passes."""
     for case in cases():
+        if only and case.name not in only:
+            continue
         healthy = run(case.plan, forced={})
         yield Tried(case, {}, healthy)
         for place, possible in healthy.visited:

@@ -1,7 +1,7 @@
 """The planted bugs: each is what a careless change could make of the service.
 
 The first eight are also deployed by `spillway chaos`; the last ones are bugs that the simulation
-found (docs/decisions/0011-simulation.md), planted again.
+found (docs/decisions/0017-simulation.md), planted again.
 """
 
 from __future__ import annotations
@@ -178,10 +178,11 @@ BUGS = (
         (
             Patch(
                 "handlers/drain.py",
-                """                message.log["buffered_s"] = (parts.desk.clock.now() - accepted.accepted_at) // 1000
-                raise
-""",  # noqa: E501 - as long as it is where it stands
-                """                return "placed"
+                """            table_is_well = False
+            raise
+""",
+                """            table_is_well = False
+            return "placed"
 """,
             ),
         ),

@@ -240,7 +240,7 @@ class World:
                 self.faults,
                 self.seed,
             )
-            for name, (settings, timeout_seconds) in _deployment(self.without_keys).items()
+            for name, (settings, timeout_seconds) in deployment(self.without_keys).items()
         }
 
     def _outside(
@@ -351,7 +351,7 @@ _PARAMETERS = {
 
 
 @cache
-def _deployment(without_keys: frozenset[str]) -> Mapping[str, tuple[Mapping[str, str], int]]:
+def deployment(without_keys: frozenset[str]) -> Mapping[str, tuple[Mapping[str, str], int]]:
     """Each function's environment and timeout in seconds."""
     stage = _stage()
     timeouts = stage.functions
@@ -360,10 +360,11 @@ def _deployment(without_keys: frozenset[str]) -> Mapping[str, tuple[Mapping[str,
         f"{name.upper()}_DEAD_LETTER_QUEUE_URL": f"{_QUEUES}/{name}-dead-letters"
         for name in DOWNSTREAMS
     }
-    of_all = {"STAGE": stage.name, "ORDERS_TABLE": ORDERS_TABLE}
+    table = {"ORDERS_TABLE": ORDERS_TABLE}
     environments: dict[str, tuple[dict[str, str], int]] = {
         "intake": (
             {
+                **table,
                 "TABLE_TIMEOUT_SECONDS": str(stage.orders.table_timeout_seconds),
                 "OVERFLOW_QUEUE_URL": f"{_QUEUES}/overflow",
                 "RECEIPT_KEYS_PARAMETER": _RECEIPT_KEYS,
@@ -373,8 +374,8 @@ def _deployment(without_keys: frozenset[str]) -> Mapping[str, tuple[Mapping[str,
             },
             timeouts.intake.timeout_seconds,
         ),
-        "reads": ({}, timeouts.reads.timeout_seconds),
-        "drain": (_works_off("overflow"), timeouts.drain.timeout_seconds),
+        "reads": (table, timeouts.reads.timeout_seconds),
+        "drain": ({**table, **_works_off("overflow")}, timeouts.drain.timeout_seconds),
         "relay": (
             {
                 **queue_urls,
@@ -386,6 +387,7 @@ def _deployment(without_keys: frozenset[str]) -> Mapping[str, tuple[Mapping[str,
         ),
         "watchdog": (
             {
+                **table,
                 **queue_urls,
                 **letters_urls,
                 **_works_off("watchdog"),
@@ -397,6 +399,7 @@ def _deployment(without_keys: frozenset[str]) -> Mapping[str, tuple[Mapping[str,
         **{
             f"deliver-{name}": (
                 {
+                    **table,
                     **_works_off(name),
                     "DOWNSTREAM": name,
                     "DOWNSTREAM_URL": downstream.url,
@@ -411,7 +414,7 @@ def _deployment(without_keys: frozenset[str]) -> Mapping[str, tuple[Mapping[str,
         },
     }
     return {
-        name: ({**of_all, **settings}, timeout)
+        name: ({"STAGE": stage.name, **settings}, timeout)
         for name, (settings, timeout) in environments.items()
     }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from orders.aws.messages import overflow_message_of
@@ -19,12 +18,13 @@ from tests.builders import NOW, accepted, line
 from tests.orders.handlers.test_deliver import record
 
 
-@dataclass
 class TiringOrders(MemoryOrders):
     """Takes so many orders, then throttles."""
 
-    takes: int = 1_000
-    asked: list[AcceptedOrder] = field(default_factory=list)
+    def __init__(self, takes: int) -> None:
+        super().__init__()
+        self.takes = takes
+        self.asked: list[AcceptedOrder] = []
 
     def place(self, order: AcceptedOrder) -> AcceptedOrder | None:
         self.asked.append(order)

@@ -14,9 +14,8 @@ from simulation.planted.hunt import hunt
 from simulation.planted.patches import Bug, Patch, PatchMisplaced, planted, sources
 
 INTACT = {"aws/table.py": "if new:\n    put()\n", "ports.py": "class Orders: ...\n"}
-#: Two whose seeds are few, and the two that the simulation found in the service itself. All of them
-#: are hunted by `spillway simulate --controls`.
-QUICK = ("order-overwritten", "undone-once", "gone-message-is-a-bug", "event-with-two-times")
+#: Two that take few seeds. All of them are hunted by `spillway simulate --controls`.
+QUICK = ("order-overwritten", "undone-once")
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
