@@ -14,6 +14,7 @@ orders (FACTS: 0.125 dollars a million units), and some minutes.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -87,13 +88,11 @@ class Life:
 
     @property
     def attempts(self) -> Mapping[str, int]:
-        """How often each step was tried so far, by the deliveries' own lines."""
-        tries: dict[str, int] = {}
-        for line in self.said.lines:
-            command = line.fields.get("command")
-            if command is not None:
-                tries[command] = max(tries.get(command, 0), int(line.fields.get("attempt", 1)))
-        return tries
+        """How often each step was tried so far, by the deliveries' own lines: also before its
+        command was redriven, at which the queue's own count begins anew."""
+        return Counter(
+            str(line.fields["command"]) for line in self.said.lines if "command" in line.fields
+        )
 
     @property
     def last_trouble(self) -> Mapping[str, Line]:
