@@ -54,11 +54,21 @@ class Read:
     complete: bool
 
 
-def lines_of_order(service: Service, order_id: str, *, lines_max: int = LINES_MAX) -> Read:
-    """All that was said about an order, by every function, since it was made."""
+def lines_of_order(
+    service: Service, order_id: str, *, customer: str | None = None, lines_max: int = LINES_MAX
+) -> Read:
+    """All that was said about an order, by every function, since it was made.
+
+    An id is unique for its customer, not in the world: `customer` is the hash of theirs.
+    """
     since = order_id_time(order_id) - CLOCK_SKEW_MS
     read = lines(service, since=since, term=order_id, lines_max=lines_max)
-    about = [line for line in read.lines if line.fields.get("order_id") == order_id]
+    about = [
+        line
+        for line in read.lines
+        if line.fields.get("order_id") == order_id
+        and customer in (None, line.fields.get("customer"))
+    ]
     return Read(about, read.complete)
 
 

@@ -125,7 +125,8 @@ def life(service: Service, key: OrderKey) -> Life | None:
         effects[downstream] = (
             None if table is None else read_effects_of(service.dynamodb, table, downstream, key)
         )
-    return Life(record, lines_of_order(service, key.order_id), effects)
+    said = lines_of_order(service, key.order_id, customer=key.customer_hash)
+    return Life(record, said, effects)
 
 
 def keys_of(

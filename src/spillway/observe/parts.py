@@ -11,8 +11,7 @@ from typing import Any
 
 from spillway.audit.reading import read_depths, read_invocations
 from spillway.audit.records import Depth
-from spillway.observe import metrics
-from spillway.observe.metrics import Metric, ToldByLogs
+from spillway.observe.metrics import BEHIND, ERRORS, OLDEST, RUNS
 from spillway.observe.service import FUNCTIONS, Service
 
 #: How far back a rate looks. AWS has a minute's figures some minutes later.
@@ -86,16 +85,30 @@ def _ages(service: Service, depths: Mapping[str, Depth], now: float) -> dict[str
         return _ages_on_emulator(service, holding, now)
     ages = {}
     for name in holding:
-        queue = service.queue_name(name)
-        points = course(service, metrics.OLDEST, queue, start=now - AGE_FRESH_SECONDS, end=now)
+        points = statistics(
+            service,
+            OLDEST.namespace,
+            OLDEST.name,
+            {"QueueName": service.queue_name(name)},
+            "Maximum",
+            start=now - AGE_FRESH_SECONDS,
+            end=now,
+        )
         if points:
             ages[name] = round(points[-1][1])
     return ages
 
 
 def _stream_age(service: Service, now: float) -> int | None:
-    relay = service.resource_name("relay")
-    points = course(service, metrics.BEHIND, relay, start=now - AGE_FRESH_SECONDS, end=now)
+    points = statistics(
+        service,
+        BEHIND.namespace,
+        BEHIND.name,
+        {"FunctionName": service.resource_name("relay")},
+        "Maximum",
+        start=now - AGE_FRESH_SECONDS,
+        end=now,
+    )
     return round(points[-1][1] / 1000) if points else None
 
 
@@ -141,50 +154,44 @@ def _rates(service: Service, now: float) -> dict[str, tuple[int, int | None]]:
 
 
 def _rate_on_aws(service: Service, function: str, now: float) -> tuple[int, int | None]:
-    name, start = service.resource_name(function), now - RATE_SECONDS - RATE_LAG_SECONDS
     runs, errors = (
-        course(service, metric, name, start=start, end=now)
-        for metric in (metrics.RUNS, metrics.ERRORS)
+        statistics(
+            service,
+            metric.namespace,
+            metric.name,
+            {"FunctionName": service.resource_name(function)},
+            "Sum",
+            start=now - RATE_SECONDS - RATE_LAG_SECONDS,
+            end=now,
+        )
+        for metric in (RUNS, ERRORS)
     )
     return round(sum(value for _, value in runs[-1:])), round(sum(v for _, v in errors[-1:]))
 
 
-def course(
+def statistics(
     service: Service,
-    metric: Metric | ToldByLogs,
-    of: str = "",
+    namespace: str,
+    metric: str,
+    dimensions: Mapping[str, str],
+    statistic: str,
     *,
     start: float,
     end: float,
-    period_seconds: int = RATE_SECONDS,
+    period: int = RATE_SECONDS,
 ) -> list[tuple[float, float]]:
-    """A metric's course: (Unix seconds, value) for each period that has data, oldest first.
+    """A metric's course: (Unix seconds, value), oldest first. Times are Unix seconds.
 
-    `of` is the queue's, function's or table's own name. `start` and `end` are Unix seconds. Asked
-    with GetMetricStatistics, for GetMetricData has no free requests. The emulator knows nothing of
-    nearly all metrics.
+    `GetMetricStatistics` and not `GetMetricData`, which has no free requests.
     """
-    percentile = metric.statistic.startswith("p")
-    wanted = "ExtendedStatistics" if percentile else "Statistics"
-    if isinstance(metric, ToldByLogs):
-        namespace, dimensions = metrics.namespace(service.stage), {}
-    else:
-        namespace, dimensions = metric.namespace, {metric.dimension: of}
     answer = service.cloudwatch.get_metric_statistics(
         Namespace=namespace,
-        MetricName=metric.name,
+        MetricName=metric,
         Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
         StartTime=datetime.fromtimestamp(start, UTC),
         EndTime=datetime.fromtimestamp(end, UTC),
-        Period=period_seconds,
-        **{wanted: [metric.statistic]},
+        Period=period,
+        Statistics=[statistic],
     )
-    return sorted(
-        (
-            point["Timestamp"].timestamp(),
-            point["ExtendedStatistics"][metric.statistic]
-            if percentile
-            else point[metric.statistic],
-        )
-        for point in answer["Datapoints"]
-    )
+    points = ((point["Timestamp"].timestamp(), point[statistic]) for point in answer["Datapoints"])
+    return sorted(points)
