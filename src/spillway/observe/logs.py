@@ -76,16 +76,15 @@ def lines(
     service: Service,
     *,
     since: int,
-    until: int | None = None,
     term: str | None = None,
     functions: Sequence[str] = FUNCTIONS,
     lines_max: int = LINES_MAX,
 ) -> Read:
-    """What was said from `since` to `until` (Unix ms), with `term` somewhere in it: the latest."""
+    """What was said since then (Unix ms), with `term` somewhere in it: the latest lines."""
     service.make_client("logs")
     with ThreadPoolExecutor(_CALLS_AT_ONCE) as pool:
         read = pool.map(
-            lambda function: _of_function(service, function, since, until, term, lines_max),
+            lambda function: _of_function(service, function, since, term, lines_max),
             functions,
         )
         found = list(read)
@@ -122,7 +121,6 @@ def _of_function(
     service: Service,
     function: str,
     since: int,
-    until: int | None,
     term: str | None,
     lines_max: int,
 ) -> tuple[Iterable[Line], bool]:
@@ -130,8 +128,6 @@ def _of_function(
         "logGroupName": service.log_group(function),
         "startTime": max(0, since),
     }
-    if until is not None:
-        request["endTime"] = until
     if term is not None:
         # A phrase, which may stand anywhere in the line.
         request["filterPattern"] = f'"{term}"'

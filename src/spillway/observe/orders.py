@@ -23,7 +23,7 @@ from orders.aws import items
 from orders.domain import saga
 from orders.domain.order import OrderKey
 from orders.domain.saga import DOWNSTREAM_OF, DOWNSTREAMS, Facts
-from orders.domain.status import Status, reason, status
+from orders.domain.status import reason, status
 from orders.domain.trace import of_order
 from spillway.audit.reading import count_items, read_effects_of, read_order
 from spillway.audit.records import Effect, Record
@@ -277,7 +277,3 @@ def _scan(service: Service, request: Mapping[str, Any]) -> Iterator[dict[str, An
     # A table that is written to meanwhile is read as it goes; half the price of consistent reads.
     pages = service.dynamodb.get_paginator("scan")
     yield from pages.paginate(TableName=service.tables["orders"], **request)
-
-
-#: Every status there is, in the order of an order's way, for lists and legends.
-STATUSES = tuple(one.value for one in Status)
