@@ -54,11 +54,21 @@ class Read:
     complete: bool
 
 
-def lines_of_order(service: Service, order_id: str, *, lines_max: int = LINES_MAX) -> Read:
-    """All that was said about an order, by every function, since it was made."""
+def lines_of_order(
+    service: Service, order_id: str, *, customer: str | None = None, lines_max: int = LINES_MAX
+) -> Read:
+    """All that was said about an order, by every function, since it was made.
+
+    An id is unique for its customer, not in the world: `customer` is the hash of theirs.
+    """
     since = order_id_time(order_id) - CLOCK_SKEW_MS
     read = lines(service, since=since, term=order_id, lines_max=lines_max)
-    about = [line for line in read.lines if line.fields.get("order_id") == order_id]
+    about = [
+        line
+        for line in read.lines
+        if line.fields.get("order_id") == order_id
+        and customer in (None, line.fields.get("customer"))
+    ]
     return Read(about, read.complete)
 
 
@@ -66,16 +76,15 @@ def lines(
     service: Service,
     *,
     since: int,
-    until: int | None = None,
     term: str | None = None,
     functions: Sequence[str] = FUNCTIONS,
     lines_max: int = LINES_MAX,
 ) -> Read:
-    """What was said from `since` to `until` (Unix ms), with `term` somewhere in it: the latest."""
+    """What was said since then (Unix ms), with `term` somewhere in it: the latest lines."""
     service.make_client("logs")
     with ThreadPoolExecutor(_CALLS_AT_ONCE) as pool:
         read = pool.map(
-            lambda function: _of_function(service, function, since, until, term, lines_max),
+            lambda function: _of_function(service, function, since, term, lines_max),
             functions,
         )
         found = list(read)
@@ -112,7 +121,6 @@ def _of_function(
     service: Service,
     function: str,
     since: int,
-    until: int | None,
     term: str | None,
     lines_max: int,
 ) -> tuple[Iterable[Line], bool]:
@@ -120,8 +128,6 @@ def _of_function(
         "logGroupName": service.log_group(function),
         "startTime": max(0, since),
     }
-    if until is not None:
-        request["endTime"] = until
     if term is not None:
         # A phrase, which may stand anywhere in the line.
         request["filterPattern"] = f'"{term}"'

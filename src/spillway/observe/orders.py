@@ -14,6 +14,7 @@ orders (FACTS: 0.125 dollars a million units), and some minutes.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,7 +23,7 @@ from orders.aws import items
 from orders.domain import saga
 from orders.domain.order import OrderKey
 from orders.domain.saga import DOWNSTREAM_OF, DOWNSTREAMS, Facts
-from orders.domain.status import Status, reason, status
+from orders.domain.status import reason, status
 from orders.domain.trace import of_order
 from spillway.audit.reading import count_items, read_effects_of, read_order
 from spillway.audit.records import Effect, Record
@@ -87,13 +88,11 @@ class Life:
 
     @property
     def attempts(self) -> Mapping[str, int]:
-        """How often each step was tried so far, by the deliveries' own lines."""
-        tries: dict[str, int] = {}
-        for line in self.said.lines:
-            command = line.fields.get("command")
-            if command is not None:
-                tries[command] = max(tries.get(command, 0), int(line.fields.get("attempt", 1)))
-        return tries
+        """How often each step was tried so far, by the deliveries' own lines: also before its
+        command was redriven, at which the queue's own count begins anew."""
+        return Counter(
+            str(line.fields["command"]) for line in self.said.lines if "command" in line.fields
+        )
 
     @property
     def last_trouble(self) -> Mapping[str, Line]:
@@ -126,7 +125,8 @@ def life(service: Service, key: OrderKey) -> Life | None:
         effects[downstream] = (
             None if table is None else read_effects_of(service.dynamodb, table, downstream, key)
         )
-    return Life(record, lines_of_order(service, key.order_id), effects)
+    said = lines_of_order(service, key.order_id, customer=key.customer_hash)
+    return Life(record, said, effects)
 
 
 def keys_of(
@@ -277,7 +277,3 @@ def _scan(service: Service, request: Mapping[str, Any]) -> Iterator[dict[str, An
     # A table that is written to meanwhile is read as it goes; half the price of consistent reads.
     pages = service.dynamodb.get_paginator("scan")
     yield from pages.paginate(TableName=service.tables["orders"], **request)
-
-
-#: Every status there is, in the order of an order's way, for lists and legends.
-STATUSES = tuple(one.value for one in Status)

@@ -11,6 +11,7 @@ from typing import Any
 
 from spillway.audit.reading import read_depths, read_invocations
 from spillway.audit.records import Depth
+from spillway.observe.metrics import BEHIND, ERRORS, OLDEST, RUNS
 from spillway.observe.service import FUNCTIONS, Service
 
 #: How far back a rate looks. AWS has a minute's figures some minutes later.
@@ -86,8 +87,8 @@ def _ages(service: Service, depths: Mapping[str, Depth], now: float) -> dict[str
     for name in holding:
         points = statistics(
             service,
-            "AWS/SQS",
-            "ApproximateAgeOfOldestMessage",
+            OLDEST.namespace,
+            OLDEST.name,
             {"QueueName": service.queue_name(name)},
             "Maximum",
             start=now - AGE_FRESH_SECONDS,
@@ -101,8 +102,8 @@ def _ages(service: Service, depths: Mapping[str, Depth], now: float) -> dict[str
 def _stream_age(service: Service, now: float) -> int | None:
     points = statistics(
         service,
-        "AWS/Lambda",
-        "IteratorAge",
+        BEHIND.namespace,
+        BEHIND.name,
         {"FunctionName": service.resource_name("relay")},
         "Maximum",
         start=now - AGE_FRESH_SECONDS,
@@ -156,14 +157,14 @@ def _rate_on_aws(service: Service, function: str, now: float) -> tuple[int, int 
     runs, errors = (
         statistics(
             service,
-            "AWS/Lambda",
-            metric,
+            metric.namespace,
+            metric.name,
             {"FunctionName": service.resource_name(function)},
             "Sum",
             start=now - RATE_SECONDS - RATE_LAG_SECONDS,
             end=now,
         )
-        for metric in ("Invocations", "Errors")
+        for metric in (RUNS, ERRORS)
     )
     return round(sum(value for _, value in runs[-1:])), round(sum(v for _, v in errors[-1:]))
 

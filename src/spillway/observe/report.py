@@ -76,7 +76,7 @@ def _alarms_panel(alarms: Sequence[Alarm]) -> Panel:
         table.add_row(*_alarm_row(alarm))
     quiet = sum(other.state != "ALARM" for other in others)
     if quiet:
-        table.add_row("", Text(f"and {quiet} other alarms, none of which rings", "dim"), "")
+        table.add_row("", Text(f"{quiet} others are quiet", "dim"), "")
     if not alarms:
         table.add_row("", Text("This stage has no alarms.", "yellow"), "")
     return Panel(table, title="The promises, by their alarms", title_align="left")
@@ -85,17 +85,18 @@ def _alarms_panel(alarms: Sequence[Alarm]) -> Panel:
 def _alarm_row(alarm: Alarm) -> tuple[Text, Text, Text]:
     name = alarm.name if alarm.promise is None else alarm.promise.value
     if alarm.state == "ALARM":
-        return Text("✘", "bold red"), Text(name, "bold red"), Text(alarm.runbook, "red")
+        since = "" if alarm.since is None else f"since {alarm.since.astimezone():%d %b %H:%M}"
+        return Text("✘", "bold red"), Text(name, "bold red"), Text(since, "red")
     if alarm.state == "OK":
         return Text("✔", "green"), Text(name), Text("")
-    return Text("✔", "dim"), Text(name), Text("nothing heard yet", "dim")
+    return Text("?", "yellow"), Text(name), Text("nothing measured yet", "dim")
 
 
 def _next_step(parts: Sequence[Part], alarms: Sequence[Alarm]) -> Text:
     ringing = [alarm for alarm in alarms if alarm.state == "ALARM"]
     if ringing:
-        pages = ", ".join(alarm.runbook for alarm in ringing)
-        return Text(f"What to do now: {pages}.", "bold red")
+        pages = "".join(f"\n  {alarm.runbook}" for alarm in ringing)
+        return Text(f"What to do now:{pages}", "bold red")
     if any(part.dead_letters for part in parts):
         return Text("Dead letters, and why: `spillway redrive --dry-run`.", "bold yellow")
     return Text("No alarm rings.", "bold green")

@@ -53,6 +53,14 @@ def test_an_order_s_lines_are_its_own() -> None:
     assert line.outcome == "accepted"
 
 
+def test_two_customers_orders_under_one_id_are_told_apart() -> None:
+    logs = FakeLogs()
+    for customer in ("ada", "bob"):
+        logs.say("intake", NOW, step="intake", outcome=customer, order_id=ID, customer=customer)
+    [line] = lines_of_order(service(logs=logs), ID, customer="bob").lines
+    assert line.outcome == "bob"
+
+
 def test_only_the_latest_are_kept_and_it_is_said_so() -> None:
     logs = FakeLogs()
     for at in range(10):
