@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,6 +13,8 @@ from spillway.local import Stack
 from spillway.local.users import email
 
 SETTLES_WITHIN_MS = 60_000
+#: The store has it; how far it is by now does not matter.
+ARRIVED = re.compile("Accepted|Confirmed")
 #: What the browser logs by itself of an answer of 400 and above, or of no connection.
 _NETWORK = "Failed to load resource"
 
@@ -77,7 +80,7 @@ class Visitor:
         [id_] = parse_qs(urlsplit(self.page.url).query)["id"]
         return id_
 
-    def see(self, status: str) -> None:
+    def see(self, status: str | re.Pattern[str]) -> None:
         """Wait until the page that is open says that the order has come so far."""
         expect(self.page.locator("#status-badge")).to_have_text(status, timeout=SETTLES_WITHIN_MS)
 

@@ -41,8 +41,8 @@
  */
 /** @typedef {{rule: string, pointer: string, detail: string}} Violation */
 
-export const PAUSE_FIRST_MS = 1_000;
-export const PAUSE_MAX_MS = 60_000;
+const PAUSE_FIRST_MS = 1_000;
+const PAUSE_MAX_MS = 60_000;
 /** A Retry-After beyond this is not believed. */
 const RETRY_AFTER_MAX_MS = 15 * 60_000;
 /** The API gives up after 30 s by itself. */
@@ -378,7 +378,7 @@ export class Outbox {
 }
 
 /** Whether something is still to be done for an order. */
-export function isWork(entry) {
+function isWork(entry) {
   return entry.state === "sending" || entry.release_owed;
 }
 
