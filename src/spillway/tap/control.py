@@ -7,7 +7,8 @@
 | POST /_tap/rules rule | adds one | the rule with id and fired |
 | DELETE /_tap/rules/ID | takes one out | what became of it |
 | GET /_tap/counts | | {"series": [series]} |
-| POST /_tap/reset | no rules, all counts zero | {} |
+| PUT /_tap/asking true | has DynamoDB say what each write consumed, or no longer | {} |
+| POST /_tap/reset | no rules, all counts zero, nothing asked | {} |
 
 Every request needs the token in ``x-tap-token``: no other site's page can send that header without
 asking first, and a name that resolves to the loopback interface does not know it.
@@ -31,11 +32,15 @@ TOKEN_HEADER = "x-tap-token"  # noqa: S105
 
 @dataclass
 class Control:
-    """The rules and the counts of one tap, and who may touch them."""
+    """The rules and the counts of one tap, and who may touch them.
+
+    `asking`: each write is sent on with the question what it consumes.
+    """
 
     token: str
     rules: Rules = field(default_factory=Rules)
     tally: Tally = field(default_factory=Tally)
+    asking: bool = False
 
     def answer(self, request: Request) -> Answer:
         """Do what a control request asks, or answer with a problem document (RFC 9457)."""
@@ -61,9 +66,13 @@ class Control:
                 return self._removed(int(id_))
             case "GET", "counts":
                 return _ok({"series": self.tally.to_json()})
+            case "PUT", "asking" if request.body in (b"true", b"false"):
+                self.asking = request.body == b"true"
+                return _ok({})
             case "POST", "reset":
                 self.rules.clear()
                 self.tally.clear()
+                self.asking = False
                 return _ok({})
         return _problem(HTTPStatus.NOT_FOUND, f"The tap has no {request.method} {request.path}.")
 
