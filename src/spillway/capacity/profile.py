@@ -77,8 +77,9 @@ def read_profile(path: Path) -> Profile:
             table = csv.DictReader(file)
             missing = [name for name in COLUMNS if name not in (table.fieldnames or ())]
             if missing:
-                raise SpillwayError(f"{path} lacks the column {missing[0]}: it needs"
-                                    f" {' and '.join(COLUMNS)}.")
+                raise SpillwayError(
+                    f"{path} lacks the column {missing[0]}: it needs {' and '.join(COLUMNS)}."
+                )
             points = []
             for number, row in enumerate(table, start=2):
                 points.append(_point(path, number, row))
@@ -99,9 +100,7 @@ def _point(path: Path, number: int, row: dict[str, str]) -> tuple[float, float]:
     return second, rate
 
 
-def _in_order(
-    path: Path, points: list[tuple[float, float]]
-) -> tuple[tuple[float, float], ...]:
+def _in_order(path: Path, points: list[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
     if len(points) < 2:
         raise SpillwayError(f"{path} has fewer than two rows: no time passes.")
     if any(later <= earlier for (earlier, _), (later, _) in pairwise(points)):

@@ -7,9 +7,8 @@ the rest overflows, the stream's shards are relayed, the queues are worked off, 
 is recorded goes through table and stream again.
 
 What is on purpose less kind than AWS: the table doubles what it takes only every 30 minutes, though
-it is often faster; on-demand bursts are not counted; a shard's records are relayed batch after batch.
-What is left out: cancellations, refusals, reads, failures (that is `spillway chaos`), and the
-watchdog, which holds up nothing.
+it is often faster, and bursts beyond that are not counted. What is left out: cancellations,
+refusals, reads, failures (that is `spillway chaos`), and the watchdog, which holds up nothing.
 """
 
 from __future__ import annotations
@@ -20,14 +19,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 
-from orders.domain.saga import DOWNSTREAMS
+from orders.domain.saga import DOWNSTREAMS, Downstream
 from spillway.capacity.limits import limits
 from spillway.capacity.profile import Profile
 from spillway.capacity.service import RESEND_FIRST_SECONDS, RESEND_MAX_SECONDS, Service
 
 #: What comes of an order in the stream, and what it becomes there.
 CHANGES = ("order", "reserve", "ship", "post")
-_AFTER = {"inventory": "reserve", "fulfilment": "ship", "accounting": "post"}
+_AFTER: Mapping[Downstream, str] = {
+    "inventory": "reserve",
+    "fulfilment": "ship",
+    "accounting": "post",
+}
 
 _STEP_FIRST_SECONDS = 0.25
 _STEP_FIRST_UNTIL = 90.0
@@ -88,12 +91,12 @@ class Moment:
     clients_waiting: float
     overflow: float
     stream: float
-    queues: Mapping[str, float]
+    queues: Mapping[Downstream, float]
     settled: float
     write_units: float
     write_units_max: float
     concurrency: float
-    pollers: Mapping[str, float]
+    pollers: Mapping[Downstream, float]
     binding: Mapping[str, tuple[float, float]]
 
 
@@ -157,9 +160,7 @@ class _Resends:
     @property
     def attempts_max(self) -> int:
         """Beyond this many the delay no longer grows: later attempts are one line."""
-        return next(
-            n for n in count() if RESEND_FIRST_SECONDS * 2**n >= RESEND_MAX_SECONDS
-        )
+        return next(n for n in count() if RESEND_FIRST_SECONDS * 2**n >= RESEND_MAX_SECONDS)
 
 
 @dataclass(slots=True)
@@ -404,9 +405,7 @@ class _Run:
         seasoned = self.now - limits().table_doubling_seconds.value
         while self.peaks and self.peaks[0][0] <= seasoned:
             self.peak_write_units = max(self.peak_write_units, self.peaks.popleft()[1])
-        quota = self.service.quotas.get(
-            "table", limits().table_write_units_per_second.value
-        )
+        quota = self.service.quotas.get("table", limits().table_write_units_per_second.value)
         return min(quota, 2 * self.peak_write_units)
 
     def _remember_peak(self, end: float, rate: float) -> None:
@@ -448,7 +447,7 @@ class _Run:
         if backlog * (1 - share) > rate * _BACKLOG_SECONDS:
             self.binding["relay"] = (backlog / step, rate)
 
-    def _delivering(self, name: str, step: float) -> float:
+    def _delivering(self, name: Downstream, step: float) -> float:
         """What the downstream's function works off in a step."""
         service, pollers, backlog = self.service, self.pollers[name], self.queues[name]
         most = service.deliver_concurrency[name]
@@ -463,7 +462,7 @@ class _Run:
             self.binding[cause] = (backlog, rate)
         return min(backlog, rate * step)
 
-    def _record(self, name: str, amount: float, end: float) -> None:
+    def _record(self, name: Downstream, amount: float, end: float) -> None:
         """Deliveries whose outcome the table took; the others are delivered again later."""
         self.queues[name] -= amount
         self._into_stream(_AFTER[name], amount, end)
@@ -484,7 +483,7 @@ class _Run:
                 clients_waiting=self.resends.waiting,
                 overflow=self.overflow,
                 stream=sum(self.stream.values()),
-                queues=dict(self.queues),
+                queues={**self.queues},
                 settled=curves["settled"].total,
                 write_units=self.curves["placed"].total,
                 write_units_max=self._write_units_max(),
