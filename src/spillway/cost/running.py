@@ -31,6 +31,8 @@ ORDERS = {"one by one": 20, "crowd": 300}
 #: Placed before anything is counted, so that no function is cold.
 WARM_UP_ORDERS = 40
 CLIENTS = 8
+#: So many orders are looked at by their customers once they have settled.
+LOOKS = 50
 SEED = 6
 #: Orders settle, and are looked at once by the watchdog, within so long.
 REST_MAX_SECONDS = 180.0
@@ -77,6 +79,7 @@ class _Run:
         else:
             keys = await self._place_one_by_one(retail(count))
         self._rest()
+        await self._look_at(keys[:LOOKS])
         after = meter.read(stack, _now())
         functions = meter.used(stack, before, after)
         sizes = self._stored(keys)
@@ -135,6 +138,16 @@ class _Run:
         self.request_bytes += len(body)
         self.response_bytes += len(answer.content) + _head_bytes(answer)
         return OrderKey(str(claims(token)["sub"]), made)
+
+    async def _look_at(self, keys: Sequence[OrderKey]) -> None:
+        """Each order is looked at by its customer."""
+        tokens = [self.stack.token(customer) for customer in CUSTOMERS]
+        by_id = {str(claims(token)["sub"]): token for token in tokens}
+        async with httpx.AsyncClient(base_url=self.stack.api, trust_env=False, timeout=60) as http:
+            for key in keys:
+                headers = {"authorization": f"Bearer {by_id[key.customer_id]}"}
+                answer = await http.get(f"/orders/{key.order_id}", headers=headers)
+                answer.raise_for_status()
 
     def _wait_until_settled(self, key: OrderKey) -> None:
         table, dynamodb = self.stack.tables["orders"], self.stack.client("dynamodb")

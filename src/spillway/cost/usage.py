@@ -20,6 +20,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+import msgspec
+
 from spillway.capacity.service import Work
 from spillway.cost.durations import Calibration, Processor, work
 from spillway.cost.loads import SEND_BATCH, Fills, sends_per_batch
@@ -51,15 +53,39 @@ def usage_of(
     processor: Mapping[str, Processor],
     figures: Calibration,
 ) -> Usage:
-    """What one order uses, once: all but keeping it."""
-    rebatched_ = rebatched(measurement, fills)
+    """What one order uses, once: all but keeping it, and looking at it (`a_look`)."""
+    taken = rebatched(_without(measurement, "reads"), fills)
     uses: list[Use] = []
-    uses += _api(rebatched_)
-    uses += _functions(rebatched_, works(measurement, settings, processor, figures), settings)
-    uses += _table(rebatched_)
-    uses += _queues(rebatched_)
-    uses += _logs(rebatched_, settings)
+    uses += _api(taken)
+    uses += _functions(taken, works(measurement, settings, processor, figures), settings)
+    uses += _table(taken)
+    uses += _queues(taken)
+    uses += _logs(taken, settings)
     return Usage(tuple(uses)).scaled(1 / measurement.orders)
+
+
+def a_look(
+    measurement: Measurement,
+    settings: Settings,
+    processor: Mapping[str, Processor],
+    figures: Calibration,
+) -> Usage:
+    """What a customer's look at an order uses, as it was counted for `reads`."""
+    reads = measurement.functions["reads"]
+    looks = msgspec.structs.replace(
+        measurement, functions={"reads": reads}, requests=reads.records, response_bytes=0.0
+    )
+    uses: list[Use] = []
+    uses += _api(looks)
+    uses += _functions(looks, works(measurement, settings, processor, figures), settings)
+    uses += _table(looks)
+    uses += _logs(looks, settings)
+    return Usage(tuple(use for use in uses if use.units)).scaled(1 / reads.records)
+
+
+def _without(measurement: Measurement, name: str) -> Measurement:
+    others = {one: use for one, use in measurement.functions.items() if one != name}
+    return msgspec.structs.replace(measurement, functions=others)
 
 
 def kept(measurement: Measurement) -> Usage:
@@ -91,8 +117,6 @@ def works(
 
 def rebatched(measurement: Measurement, fills: Fills) -> Measurement:
     """The same run with batches as full as `fills` says."""
-    import msgspec
-
     functions = {}
     for name, use in measurement.functions.items():
         fill = _fill_of(name, fills)
@@ -111,8 +135,6 @@ def _fill_of(name: str, fills: Fills) -> float | None:
 
 
 def _function_rebatched(name: str, use: FunctionUse, fill: float) -> FunctionUse:
-    import msgspec
-
     invocations = use.records / fill
     calls = tuple(_calls_rebatched(name, one, use, invocations, fill) for one in use.calls)
     lines = invocations if name == "relay" else use.log_lines
@@ -129,8 +151,6 @@ def _function_rebatched(name: str, use: FunctionUse, fill: float) -> FunctionUse
 def _calls_rebatched(
     name: str, calls: Calls, use: FunctionUse, invocations: float, fill: float
 ) -> Calls:
-    import msgspec
-
     match name, calls.operation:
         case "relay", "SendMessageBatch" | "PublishBatch":
             requests = invocations * sends_per_batch(fill, calls.entries / use.records)

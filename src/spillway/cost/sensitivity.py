@@ -1,0 +1,174 @@
+"""What moves the price, one thing at a time: each row is a whole new bill."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from spillway.cost.idle import working
+from spillway.cost.loads import CROWD, TRICKLE, Fills
+from spillway.cost.measurement import Measurement
+from spillway.cost.reckoning import MILLION, Reckoning
+from spillway.prices import priced
+
+#: Lambda's own START, END and REPORT lines in JSON, at level INFO: three events.
+SYSTEM_LINES, SYSTEM_LINE_BYTES = 3, 170
+_MEMORIES = (128, 256, 512, 1024)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """`dollars` a million orders (a month, where `per_month`) when `what` is `value`."""
+
+    what: str
+    value: str
+    dollars: float
+    base: bool = False
+    per_month: bool = False
+
+
+def sensitivity(ours: Reckoning) -> list[Row]:
+    """All rows, in a crowd unless they say otherwise; `base` marks how it is."""
+    return [
+        *_order_sizes(ours),
+        *_batches(ours),
+        *_memory(ours),
+        *_downstream(ours),
+        *_processor(ours),
+        *_logs(ours),
+        *_repeats(ours),
+        *_looks(ours),
+        *_users(ours),
+    ]
+
+
+def _dollars(ours: Reckoning, fills: Fills = CROWD) -> float:
+    return ours.per_million(fills).dollars
+
+
+def _order_sizes(ours: Reckoning) -> Iterator[Row]:
+    units = _order_units(ours.measurement)
+    for size in (1, 2, 4, 8):
+        larger = replace(ours, measurement=with_order_units(ours.measurement, size))
+        yield Row("order size", f"{size} KB stored", _dollars(larger))
+    yield Row("order size", f"{units:.2f} units, as measured", _dollars(ours), base=True)
+
+
+def _order_units(measurement: Measurement) -> float:
+    written = measurement.total("write_units", service="dynamodb", operation="PutItem")
+    return written / measurement.orders
+
+
+def with_order_units(measurement: Measurement, units: float) -> Measurement:
+    """The same run with orders of so many write units."""
+    functions = {
+        name: msgspec.structs.replace(
+            use,
+            calls=tuple(
+                msgspec.structs.replace(calls, write_units=calls.requests * units)
+                if calls.operation == "PutItem"
+                else calls
+                for calls in use.calls
+            ),
+        )
+        for name, use in measurement.functions.items()
+    }
+    return msgspec.structs.replace(measurement, functions=functions)
+
+
+def _batches(ours: Reckoning) -> Iterator[Row]:
+    rows: Sequence[tuple[str, Fills, bool]] = (
+        ("each of one", TRICKLE, False),
+        ("relay 10, deliver 2.5, watchdog 30", Fills(10, 2.5, 30), False),
+        ("relay 40, deliver 10, watchdog 100", Fills(40, 10, 100), False),
+        ("full", CROWD, True),
+    )
+    for value, fills, base in rows:
+        yield Row("batches", value, _dollars(ours, fills), base)
+
+
+def _memory(ours: Reckoning) -> Iterator[Row]:
+    for name in ("intake", "relay", "deliver"):
+        functions = [one for one in ours.settings.memory_mb if one.partition("-")[0] == name]
+        for memory in _MEMORIES:
+            changed = ours.with_memory(**dict.fromkeys(functions, float(memory)))
+            base = memory == ours.settings.memory_mb[functions[0]]
+            yield Row(f"memory of {name}", f"{memory} MB", _dollars(changed), base)
+
+
+def _downstream(ours: Reckoning) -> Iterator[Row]:
+    for seconds in (0.02, 0.1, 0.5, 2.0):
+        figures = ours.figures.with_values(downstream_seconds=seconds)
+        base = seconds == ours.figures.downstream_seconds.value
+        yield Row(
+            "a downstream answers after",
+            f"{seconds * 1000:.0f} ms",
+            _dollars(replace(ours, figures=figures)),
+            base,
+        )
+
+
+def _processor(ours: Reckoning) -> Iterator[Row]:
+    for ratio in (0.5, 1.0, 2.0):
+        figures = ours.figures.with_values(processor_ratio=ratio)
+        base = ratio == ours.figures.processor_ratio.value
+        yield Row(
+            "Lambda's processor takes",
+            f"{ratio:g} times as long as ours",
+            _dollars(replace(ours, figures=figures)),
+            base,
+        )
+
+
+def _logs(ours: Reckoning) -> Iterator[Row]:
+    def with_lines(factor: float, system: bool) -> Reckoning:
+        functions = {
+            name: msgspec.structs.replace(
+                use,
+                log_lines=use.log_lines * factor + (use.invocations * SYSTEM_LINES * system),
+                log_bytes=use.log_bytes * factor
+                + (use.invocations * SYSTEM_LINES * SYSTEM_LINE_BYTES * system),
+            )
+            for name, use in ours.measurement.functions.items()
+        }
+        measurement = msgspec.structs.replace(ours.measurement, functions=functions)
+        return replace(ours, measurement=measurement)
+
+    yield Row("log level", "application WARN: only what goes wrong", _dollars(with_lines(0, False)))
+    yield Row("log level", "application INFO", _dollars(ours), base=True)
+    yield Row("log level", "and Lambda's own lines", _dollars(with_lines(1, True)))
+
+
+def _repeats(ours: Reckoning) -> Iterator[Row]:
+    """An order that is sent again is a request, an invocation and a failed condition, which pays
+    like a write; a delivery that is tried again a receipt, a wait and a share of an invocation."""
+    order = ours.an_order(CROWD)
+    again = ("API: ", "intake: ", "table: orders written", "logs: of the API")
+    tried = ("deliver-", "queues: commands received")
+    for what, names, share in (
+        ("orders sent twice", again, 0.1),
+        ("orders sent twice", again, 1.0),
+        ("deliveries tried twice", tried, 0.1),
+        ("deliveries tried twice", tried, 1.0),
+    ):
+        extra = [use for use in order if use.name.startswith(names)]
+        bill = priced(type(order)(tuple(extra)).scaled(share * MILLION), ours.book)
+        yield Row(what, f"{share:.0%}", _dollars(ours) + bill.dollars)
+
+
+def _looks(ours: Reckoning) -> Iterator[Row]:
+    look = priced(ours.a_look().scaled(MILLION), ours.book).dollars
+    for looks in (0, 1, 5):
+        value = f"{looks} times" if looks != 1 else "once"
+        yield Row("customers look at an order", value, _dollars(ours) + looks * look, looks == 0)
+
+
+def _users(ours: Reckoning) -> Iterator[Row]:
+    """With Spillway's own user pool. An issuer of one's own costs nothing here."""
+    for users in (10_000, 100_000, 1_000_000):
+        usage = working(ours.stage, ours.figures, users)
+        bill = priced(usage, ours.book, free_tiers=True)
+        dollars = sum(item.dollars for item in bill.items if item.price_name == "cognito.users")
+        yield Row("users of Cognito", f"{users:,} a month", dollars, per_month=True)
