@@ -8,7 +8,9 @@ from typing import Annotated
 import typer
 
 from spillway.audit.command import audit
+from spillway.capacity.command import capacity
 from spillway.chaos.command import chaos
+from spillway.cost.command import cost
 from spillway.demo.command import demo
 from spillway.errors import SpillwayError
 from spillway.local.commands import down, token, up
@@ -38,6 +40,8 @@ app.command()(redrive)
 app.command()(publish)
 app.command()(audit)
 app.command()(simulate)
+app.command()(cost)
+app.command()(capacity)
 
 
 @app.callback()

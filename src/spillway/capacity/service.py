@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from orders.domain.saga import DOWNSTREAMS
+from spillway.capacity.limits import limits
 
 #: What a client waits before it sends again, at first and at most: doubling, with jitter.
 RESEND_FIRST_SECONDS = 0.2
@@ -54,6 +55,13 @@ class Service:
     drain_batch: int
     drain_concurrency: float
     quotas: Mapping[str, float] = field(default_factory=dict)
+
+    def relay_lanes(self, write_units: float) -> float:
+        """Batches that relay works on at once where the table takes so much: so many of a shard,
+        and a shard for each partition."""
+        per_partition = limits().partition_write_units_per_second.value
+        shards = max(limits().table_new_write_units_per_second.value, write_units) / per_partition
+        return shards * self.parallelization
 
     @property
     def healthy_settle_seconds(self) -> float:

@@ -419,13 +419,7 @@ class _Run:
         self.recorded[change].add(end, amount)
 
     def _lanes(self) -> float:
-        """Batches that relay works on at once: so many a shard, a shard a partition."""
-        per_partition = limits().partition_write_units_per_second.value
-        shards = max(
-            limits().table_new_write_units_per_second.value / per_partition,
-            self._write_units_max() / per_partition,
-        )
-        return shards * self.service.parallelization
+        return self.service.relay_lanes(self._write_units_max())
 
     def _relay_rate(self, backlog: float) -> float:
         service, lanes = self.service, self._lanes()

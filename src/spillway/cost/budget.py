@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
 from spillway.cost.loads import CROWD, TRICKLE
-from spillway.cost.reckoning import MILLION, Reckoning
+from spillway.cost.reckoning import MILLION, Reckoning, reckoning
 from spillway.prices import Usage, priced
 
 _FILE = Path(__file__).parent / "budget.toml"
@@ -55,6 +55,14 @@ class Excess:
 def budget(path: Path = _FILE) -> Budget:
     """As the file has it."""
     return msgspec.convert(tomllib.loads(path.read_text()), Budget)
+
+
+def check(prices: Path | None, stage: str, allowed: Budget) -> list[Excess]:
+    """Count an order anew in the model, and hold it against the budget. Takes some seconds."""
+    from spillway.cost.model import counted
+
+    before = reckoning(prices, stage)
+    return exceeded(replace(before, measurement=counted("crowd")), before, allowed)
 
 
 def exceeded(ours: Reckoning, before: Reckoning, allowed: Budget) -> list[Excess]:
