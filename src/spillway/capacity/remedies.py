@@ -1,8 +1,8 @@
 """What to raise, to what, for what price: one remedy after the other, each simulated anew.
 
-At each rung the bottleneck that holds up most orders for longest is raised to what the profile
-needs, or to where AWS's own limit stands. What that costs is from the price book; what a downstream
-can bear is for its owner to say.
+At each rung every bottleneck is tried: raised to what the profile needs, or to where AWS's own
+limit stands. The one that gains most is taken; where none gains by itself, the one that holds up
+most. What that costs is from the price book; what a downstream can bear is for its owner to say.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ RUNGS_MAX = 8
 #: Orders settle well when the slowest hundredth takes no longer.
 SETTLED_WELL_SECONDS = 60.0
 _ROOM = 1.2
+#: A remedy gains when all have settled in so much of the time at most.
+_GAIN = 0.97
 _FACTS = 3
 PARALLELIZATION_MAX = 10
 CONCURRENCY_MAX = 1_000
@@ -54,11 +56,18 @@ def ladder(profile: Profile, service: Service, book: Book) -> list[Rung]:
     """As it is, then raised step by step until orders settle well or nothing more can be raised."""
     rungs = [Rung(None, outcome(simulate(profile, service)))]
     while len(rungs) <= RUNGS_MAX and not _well(rungs[-1].outcome):
-        change = _next(rungs[-1].outcome, profile, service, book)
-        if change is None:
+        tried = [
+            Rung(change, outcome(simulate(profile, change.service)))
+            for change in _changes(rungs[-1].outcome, profile, service, book)
+        ]
+        if not tried:
             break
-        service = change.service
-        rungs.append(Rung(change, outcome(simulate(profile, service))))
+        best = min(tried, key=lambda rung: rung.outcome.all_settled_at)
+        if best.outcome.all_settled_at > rungs[-1].outcome.all_settled_at * _GAIN:
+            best = tried[0]
+        rungs.append(best)
+        if best.raised is not None:
+            service = best.raised.service
     return rungs
 
 
@@ -67,13 +76,14 @@ def _well(came: Outcome) -> bool:
     return settle is not None and settle + resend <= SETTLED_WELL_SECONDS
 
 
-def _next(came: Outcome, profile: Profile, service: Service, book: Book) -> Raise | None:
-    """The remedy for what holds up most; where that has none left, for the next."""
+def _changes(came: Outcome, profile: Profile, service: Service, book: Book) -> list[Raise]:
+    """A remedy for each bottleneck that has one left, that which holds up most first."""
+    changes: dict[str, Raise] = {}
     for bottleneck in sorted(came.bottlenecks, key=lambda one: -one.waited):
         change = _raised(bottleneck, profile, service, book)
         if change is not None and change.after > change.before:
-            return change
-    return None
+            changes.setdefault(change.setting, change)
+    return [*changes.values()]
 
 
 def _raised(bottleneck: Bottleneck, profile: Profile, service: Service, book: Book) -> Raise | None:
@@ -87,10 +97,10 @@ def _api(profile: Profile, service: Service, _: Book) -> Raise:
     burst = min(limits().api_burst.value, wanted)
     return Raise(
         "api",
-        "api.requests_per_second_max",
+        "API requests_per_second_max",
         service.api_requests_per_second,
         wanted,
-        "a setting of the stage" if wanted <= quota else "a setting, and a quota of the account",
+        "of the stage" if wanted <= quota else "and a quota of the account",
         0.0,
         True,
         replace(service, api_requests_per_second=wanted, api_burst=burst),
@@ -104,10 +114,10 @@ def _concurrency(profile: Profile, service: Service, _: Book) -> Raise:
     wanted = profile.peak * _ROOM / each + behind + lanes
     return Raise(
         "concurrency",
-        "Lambda's concurrent executions",
+        "Lambda concurrency",
         service.concurrency,
         wanted,
-        "a quota of the account, free",
+        "a quota of the account",
         0.0,
         True,
         replace(service, concurrency=wanted),
@@ -125,10 +135,10 @@ def _table(profile: Profile, service: Service, book: Book) -> Raise:
     quota = limits().table_write_units_per_second.value
     return Raise(
         "table",
-        "the table's warm throughput, write units/s",
+        "warm write units/s",
         service.warm_write_units,
         wanted,
-        "a setting of the table" if wanted <= quota else "a setting, and a quota of the table",
+        "of the table" if wanted <= quota else "of the table, and a quota",
         price.of(wanted - service.warm_write_units),
         price.confirmed,
         replace(
@@ -144,10 +154,10 @@ def _drain(profile: Profile, service: Service, _: Book) -> Raise:
     wanted = min(float(CONCURRENCY_MAX), service.drain_concurrency * 10)
     return Raise(
         "drain",
-        "drain's concurrency",
+        "drain concurrency",
         service.drain_concurrency,
         wanted,
-        "a setting of the mapping",
+        "of the mapping",
         0.0,
         True,
         replace(service, drain_concurrency=wanted),
@@ -164,10 +174,10 @@ def _relay(profile: Profile, service: Service, book: Book) -> Raise:
     wanted = min(PARALLELIZATION_MAX, max(service.parallelization + 1, -int(-lanes // shards)))
     return Raise(
         "relay",
-        "relay.parallelization",
+        "relay parallelization",
         service.parallelization,
         wanted,
-        "a setting of the stage",
+        "of the stage",
         0.0,
         True,
         replace(service, parallelization=wanted),
@@ -182,10 +192,10 @@ def _deliver(name: str) -> Callable[[Profile, Service, Book], Raise]:
         concurrency = {one: max(most, wanted) for one, most in service.deliver_concurrency.items()}
         return Raise(
             f"deliver_{name}",
-            "downstreams.*.concurrency_max",
+            "downstreams' concurrency_max",
             service.deliver_concurrency[name],
             wanted,
-            "a setting of the stage, if the downstreams bear it",
+            "if they bear it",
             0.0,
             True,
             replace(service, deliver_concurrency=concurrency),

@@ -136,7 +136,7 @@ def _bottlenecks_panel(came: Outcome) -> RenderableType:
     table = Table(box=None, padding=(0, 1), header_style="dim")
     for heading in ("from", "to", "bottleneck"):
         table.add_column(heading, no_wrap=heading != "bottleneck")
-    for heading in ("at worst", "of"):
+    for heading in ("at worst", "limit a second"):
         table.add_column(heading, justify="right", no_wrap=True)
     for one in came.bottlenecks:
         table.add_row(
@@ -149,25 +149,19 @@ def _bottlenecks_panel(came: Outcome) -> RenderableType:
 
 def _ladder_panel(plan: Plan) -> RenderableType:
     table = Table(box=None, padding=(0, 1), header_style="dim")
-    for heading in ("raise", "from", "to", "for", "settled p99", "resend p99", "all settled"):
-        right = heading in ("from", "to", "for", "settled p99", "resend p99", "all settled")
-        table.add_column(heading, justify="right" if right else "left")
-    table.add_column("how")
+    table.add_column("raise")
+    for heading in ("for", "resent", "settled p99", "all settled"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for rung in plan.rungs:
         raised, came = rung.raised, rung.outcome
-        waits = (moment(came.settle.p99), moment(came.resend.p99), span(came.all_settled_at))
-        if raised is None:
-            table.add_row("as it is", "", "", "", *waits, "")
-            continue
-        mark = "" if raised.confirmed else UNCONFIRMED
-        table.add_row(
-            raised.setting,
-            count(raised.before),
-            count(raised.after),
-            f"${raised.dollars:,.2f}{mark}" if raised.dollars else "free",
-            *waits,
-            Text(raised.how, "dim"),
-        )
+        what, price = Text("as it is"), ""
+        if raised is not None:
+            what = Text(f"{raised.setting}: {count(raised.before)} → {count(raised.after)}")
+            what.append(f" ({raised.how})", "dim")
+            mark = "" if raised.confirmed else UNCONFIRMED
+            price = f"${raised.dollars:,.2f}{mark}" if raised.dollars else "free"
+        waits = (moment(came.resend.p99), moment(came.settle.p99), span(came.all_settled_at))
+        table.add_row(what, price, *waits)
     return Panel(table, title="What to raise, one after the other", title_align="left")
 
 
@@ -200,7 +194,7 @@ def span(seconds: float) -> str:
     """For people: the two largest units."""
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
-    if seconds < 100:
+    if seconds < 60:
         return f"{seconds:.3g} s"
     for unit, name, below, small in (
         (86_400, "d", 3_600, "h"),

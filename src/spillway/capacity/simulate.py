@@ -439,7 +439,7 @@ class _Run:
         self.queues["fulfilment"] += sent["reserve"]
         self.queues["accounting"] += sent["reserve"]
         if backlog * (1 - share) > rate * _BACKLOG_SECONDS:
-            self.binding["relay"] = (backlog / step, rate)
+            self.binding["relay"] = (backlog, rate)
 
     def _delivering(self, name: Downstream, step: float) -> float:
         """What the downstream's function works off in a step."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spillway.cost.findings import Findings
+from spillway.cost.loads import CROWD, TRICKLE
 from spillway.cost.report import dollars, parts
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 INK, QUIET, OURS, OTHERS, ACCENT = "#1f2933", "#7b8794", "#2f7d5b", "#9aa5b1", "#d9902f"
 _PARTS = ("#2f7d5b", "#4a7fb5", "#d9902f", "#8a63a8", "#c0564a", "#5aa5a0", "#9aa5b1", "#6b7280")
+#: A part of the widest bar that has room for its figure.
+_LABELLED = 0.06
 _ORDERS = [10**power for power in range(3, 10)]
 #: Designs by the month in the second picture: those that are there whether orders come or not.
 _LINES = ("Step Functions Standard", "Lambda durable functions, 8 operations")
@@ -64,11 +67,10 @@ def _save(figure: Figure, path: Any) -> None:
 
 def _made_of(axes: Axes, found: Findings) -> None:
     loads = [("one by one", "one by one"), ("crowd", "in a crowd")]
-    from spillway.cost.loads import CROWD, TRICKLE
-
     bills = [found.ours.per_million(fills) for fills in (TRICKLE, CROWD)]
     names = list(parts(bills[0]))
     colours = dict(zip(names, _PARTS, strict=False))
+    widest = max(bill.dollars for bill in bills)
     for row, bill in enumerate(bills):
         start = 0.0
         for name in names:
@@ -83,7 +85,7 @@ def _made_of(axes: Axes, found: Findings) -> None:
                 edgecolor="white",
                 linewidth=0.8,
             )
-            if width > 0.55:
+            if width > widest * _LABELLED:
                 axes.text(
                     start + width / 2,
                     row,
@@ -106,7 +108,7 @@ def _made_of(axes: Axes, found: Findings) -> None:
         )
     axes.set_yticks(range(len(loads)), [label for _, label in loads], fontsize=11)
     axes.set_ylim(-0.6, 1.95)
-    axes.set_xlim(0, max(bill.dollars for bill in bills) * 1.12)
+    axes.set_xlim(0, widest * 1.12)
     axes.legend(loc="upper right", ncols=3, frameon=False, fontsize=10)
     _plain(axes, "What a million orders cost, by part", "dollars at list price")
 
@@ -116,8 +118,6 @@ def _compared(axes: Axes, found: Findings) -> None:
         (one.alternative.name, one.per_million) for one in found.alternatives if one.per_million > 0
     ]
     ours = found.ours
-    from spillway.cost.loads import CROWD, TRICKLE
-
     bars += [
         ("Spillway, in a crowd", ours.per_million(CROWD).dollars),
         ("Spillway, one by one", ours.per_million(TRICKLE).dollars),
@@ -134,8 +134,6 @@ def _compared(axes: Axes, found: Findings) -> None:
 
 
 def _months(axes: Axes, found: Findings) -> None:
-    from spillway.cost.loads import CROWD
-
     ours = found.ours
     crowd = [ours.month(orders, CROWD, free_tiers=True).dollars for orders in _ORDERS]
     steady = [ours.month(n, ours.steady(n), free_tiers=True).dollars for n in _ORDERS]
