@@ -22,16 +22,26 @@ _FILE = Path(__file__).parent / "budget.toml"
 TOLERANCE = 0.005
 
 
-class Dollars(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Billed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Dollars with AWS's permanent free tiers, in a month of a million orders."""
+
+    crowd_per_million: float
+    idle_per_month: float
+
+
+class Listed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Dollars at list price."""
+
     crowd_per_million: float
     trickle_per_million: float
     idle_per_month: float
 
 
-class Budget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Budget(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"listed": "list"}):
     """`operations`: units of one order in a crowd, by price."""
 
-    dollars: Dollars
+    billed: Billed
+    listed: Listed
     operations: Mapping[str, float]
 
 
@@ -69,7 +79,8 @@ def exceeded(ours: Reckoning, before: Reckoning, allowed: Budget) -> list[Excess
     """What costs more than it may. `before` is the last measurement, to say what has changed."""
     return [
         *_operations(ours, before, allowed.operations),
-        *_dollars(ours, before, allowed.dollars),
+        *_orders_dollars(ours, before, allowed),
+        *_idle_dollars(ours, allowed),
     ]
 
 
@@ -84,21 +95,28 @@ def _operations(
             yield Excess(f"{price} of an order", most, units, culprits)
 
 
-def _dollars(ours: Reckoning, before: Reckoning, allowed: Dollars) -> Iterator[Excess]:
-    for name, fills, most in (
-        ("A million orders in a crowd, in dollars,", CROWD, allowed.crowd_per_million),
-        ("A million orders one by one, in dollars,", TRICKLE, allowed.trickle_per_million),
+def _orders_dollars(ours: Reckoning, before: Reckoning, allowed: Budget) -> Iterator[Excess]:
+    for name, fills, free_tiers, most in (
+        ("in a crowd, billed", CROWD, True, allowed.billed.crowd_per_million),
+        ("in a crowd, at list price", CROWD, False, allowed.listed.crowd_per_million),
+        ("one by one, at list price", TRICKLE, False, allowed.listed.trickle_per_million),
     ):
         now, then = ours.an_order(fills), before.an_order(fills)
-        dollars = priced(now.scaled(MILLION), ours.book).dollars
+        dollars = priced(now.scaled(MILLION), ours.book, free_tiers=free_tiers).dollars
         if dollars > most * (1 + TOLERANCE):
-            yield Excess(name, most, dollars, _grown(now, then, ours))
-    idle = ours.idle()
-    if idle.dollars > allowed.idle_per_month:
-        largest = tuple(
-            f"{item.name} {item.dollars:.2f} dollars" for item in idle.largest_first()[:3]
-        )
-        yield Excess("An idle month, in dollars,", allowed.idle_per_month, idle.dollars, largest)
+            what = f"A million orders {name}, in dollars,"
+            yield Excess(what, most, dollars, _grown(now, then, ours))
+
+
+def _idle_dollars(ours: Reckoning, allowed: Budget) -> Iterator[Excess]:
+    for name, free_tiers, most in (
+        ("billed", True, allowed.billed.idle_per_month),
+        ("at list price", False, allowed.listed.idle_per_month),
+    ):
+        bill = ours.idle(free_tiers=free_tiers)
+        if bill.dollars > most * (1 + TOLERANCE):
+            largest = tuple(f"{item.name}, {item.dollars:.2f}" for item in bill.largest_first()[:3])
+            yield Excess(f"An idle month {name}, in dollars,", most, bill.dollars, largest)
 
 
 def _of_price(usage: Usage, price: str) -> Usage:
@@ -116,8 +134,8 @@ def _grown(now: Usage, then: Usage, ours: Reckoning) -> tuple[str, ...]:
         if more > TOLERANCE:
             grown.append((more, name, item.operations, was.operations if was else 0.0))
     if not grown:
-        largest = sorted(after.values(), key=lambda item: -item.dollars)[:3]
-        return tuple(f"the largest part is {item.name}, {item.dollars:.2f}" for item in largest[:1])
+        largest = max(after.values(), key=lambda item: item.dollars)
+        return (f"the largest part is {largest.name}, {largest.dollars:.2f} dollars a million",)
     return tuple(
         f"{name} went from {_number(was / MILLION)} to {_number(units / MILLION)} an order"
         f" (+{more:.2f} dollars a million)"

@@ -35,7 +35,7 @@ class Deployed(msgspec.Struct, frozen=True):
     """A stage's stacks, as far as they cost or limit anything.
 
     `memory_mb` and `mappings` are by function, without the stage. `custom_metrics` are those that
-    alarms and the dashboard look at and that AWS does not give for nothing.
+    AWS does not give for nothing.
     """
 
     stage: str
@@ -49,6 +49,7 @@ class Deployed(msgspec.Struct, frozen=True):
     encryption_keys: int
     log_days: float
     access_log_format: str
+    access_log_infrequent: bool
     api_requests_per_second: float
     api_burst: float
     user_pools: int
@@ -106,8 +107,6 @@ def of_templates(stage: str, templates: list[Template]) -> Deployed:
     }
     groups = [*_properties(templates, "AWS::Logs::LogGroup")]
     [api] = _properties(templates, "AWS::ApiGatewayV2::Stage")
-    alarms = [*_properties(templates, "AWS::CloudWatch::Alarm")]
-    dashboards = [*_properties(templates, "AWS::CloudWatch::Dashboard")]
     [table] = [
         one
         for one in _properties(templates, "AWS::DynamoDB::GlobalTable")
@@ -118,16 +117,21 @@ def of_templates(stage: str, templates: list[Template]) -> Deployed:
         memory_mb={name: found["MemorySize"] for name, found in functions.items()},
         timeout_seconds={name: found["Timeout"] for name, found in functions.items()},
         mappings=dict(_mappings(templates, prefix)),
-        alarms=len(alarms),
-        composite_alarms=len([*_properties(templates, "AWS::CloudWatch::CompositeAlarm")]),
-        dashboards=len(dashboards),
-        custom_metrics=len({*_custom_metrics(alarms)} | {*_dashboard_metrics(dashboards)}),
-        encryption_keys=len([*_properties(templates, "AWS::KMS::Key")]),
+        alarms=_count(templates, "AWS::CloudWatch::Alarm"),
+        composite_alarms=_count(templates, "AWS::CloudWatch::CompositeAlarm"),
+        dashboards=_count(templates, "AWS::CloudWatch::Dashboard"),
+        custom_metrics=len(_own_metrics(templates)),
+        encryption_keys=_count(templates, "AWS::KMS::Key"),
         log_days=max((group["RetentionInDays"] for group in groups), default=0),
         access_log_format=api["AccessLogSettings"]["Format"],
+        access_log_infrequent=any(
+            group.get("LogGroupClass") == "INFREQUENT_ACCESS"
+            and group["LogGroupName"] == f"/aws/vendedlogs/{prefix}api"
+            for group in groups
+        ),
         api_requests_per_second=api["DefaultRouteSettings"]["ThrottlingRateLimit"],
         api_burst=api["DefaultRouteSettings"]["ThrottlingBurstLimit"],
-        user_pools=len([*_properties(templates, "AWS::Cognito::UserPool")]),
+        user_pools=_count(templates, "AWS::Cognito::UserPool"),
         warm_write_units=table.get("WarmThroughput", {}).get("WriteUnitsPerSecond"),
     )
 
@@ -152,43 +156,14 @@ def _mappings(templates: list[Template], prefix: str) -> Iterator[tuple[str, Map
             )
 
 
-def _custom_metrics(alarms: list[Mapping[str, Any]]) -> Iterator[str]:
-    for alarm in alarms:
-        for metric in [
-            alarm,
-            *(
-                one["MetricStat"]["Metric"]
-                for one in alarm.get("Metrics", ())
-                if "MetricStat" in one
-            ),
-        ]:
-            if "MetricName" in metric and not metric["Namespace"].startswith("AWS/"):
-                dimensions = sorted(
-                    (d["Name"], str(d["Value"])) for d in metric.get("Dimensions", ())
-                )
-                yield json.dumps([metric["Namespace"], metric["MetricName"], dimensions])
-
-
-def _dashboard_metrics(dashboards: list[Mapping[str, Any]]) -> Iterator[str]:
-    """A dashboard's body is JSON in pieces; a metric in it is [namespace, name, dimension, ...]."""
-    for dashboard in dashboards:
-        text = "".join(
-            part if isinstance(part, str) else "X" for part in _pieces(dashboard["DashboardBody"])
-        )
-        for widget in json.loads(text)["widgets"]:
-            for metric in widget.get("properties", {}).get("metrics", ()):
-                names = [part for part in metric if isinstance(part, str)]
-                if len(names) >= 2 and not names[0].startswith("AWS/"):
-                    pairs = zip(names[2::2], names[3::2], strict=False)
-                    yield json.dumps([names[0], names[1], sorted(pairs)])
-
-
-def _pieces(value: Any) -> list[Any]:
-    match value:
-        case {"Fn::Join": [_, parts]}:
-            return list(parts)
-        case _:
-            return [value]
+def _own_metrics(templates: list[Template]) -> set[tuple[str, str]]:
+    """What metric filters make of log lines, by namespace and name; each is charged once it has
+    data, and most have none in a month without trouble."""
+    return {
+        (made["MetricNamespace"], made["MetricName"])
+        for found in _properties(templates, "AWS::Logs::MetricFilter")
+        for made in found["MetricTransformations"]
+    }
 
 
 def _references(value: Any) -> Iterator[str]:
@@ -199,6 +174,10 @@ def _references(value: Any) -> Iterator[str]:
         case {"Fn::Join": [_, parts]}:
             for part in parts:
                 yield from _references(part)
+
+
+def _count(templates: list[Template], type_: str) -> int:
+    return sum(1 for _ in _properties(templates, type_))
 
 
 def _properties(templates: list[Template], type_: str) -> Iterator[Mapping[str, Any]]:

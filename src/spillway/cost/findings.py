@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from spillway.capacity.profile import Profile
 from spillway.cost.alternatives import Compared, compare
-from spillway.cost.loads import CROWD, TRICKLE, Fills
+from spillway.cost.loads import CROWD, TRICKLE
 from spillway.cost.reckoning import MILLION, Reckoning
 from spillway.cost.sensitivity import Row, sensitivity
 from spillway.prices import Bill, Usage, priced
@@ -17,14 +17,13 @@ MONTHS = (10_000, 100_000, 1_000_000, 10_000_000, 100_000_000)
 
 @dataclass(frozen=True, slots=True)
 class LoadCost:
-    """A million orders that come in one way, at list price and with the free tiers of a month that
-    has nothing else."""
+    """A million orders that come in one way: what AWS bills for them in a month with so many
+    orders, its permanent free tiers taken off, and their list price."""
 
     name: str
     what: str
-    fills: Fills | None
+    billed: float
     list_price: float
-    free_tiers: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,64 +37,74 @@ class Month:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """`bill`: a million orders at list price, in the way that was asked for (`load`)."""
+    """`bill`: a million orders as AWS bills them, in the way that was asked for (`load`), and
+    `list_bill` at list price. The same of an idle month."""
 
     ours: Reckoning
     orders_per_month: int
     load: LoadCost
     bill: Bill
-    free_bill: Bill
+    list_bill: Bill
     loads: tuple[LoadCost, ...]
     idle: Bill
-    idle_free: Bill
+    idle_list: Bill
     kept_per_million: float
     months: tuple[Month, ...]
     month: Bill
-    month_free: Bill
+    month_list: Bill
+    working_list: Bill
     alternatives: tuple[Compared, ...]
     rows: tuple[Row, ...]
 
 
 def find(ours: Reckoning, orders_per_month: int, profile: Profile | None = None) -> Findings:
     """Work everything out. Without a profile, orders come in a crowd, which this is made for."""
-    steady = ours.steady(orders_per_month)
-    loads = [
-        _load(ours, "crowd", "a coupon: every batch is full", CROWD),
-        _load(ours, "steady", f"{orders_per_month:,} a month, evenly", steady),
-        _load(ours, "one by one", "every batch is of one", TRICKLE),
+    ways = [
+        ("crowd", "a coupon: every batch is full", ours.an_order(CROWD)),
+        (
+            "steady",
+            f"{orders_per_month:,} a month, evenly",
+            ours.an_order(ours.steady(orders_per_month)),
+        ),
+        ("one by one", "every batch is of one", ours.an_order(TRICKLE)),
     ]
-    usage = ours.an_order(CROWD)
     if profile is not None:
-        usage = ours.profile_usage(profile)
-        bills = [_priced(ours, usage, free_tiers=free) for free in (False, True)]
         what = f"{profile.total:,.0f} orders as in the file"
-        loads.insert(0, LoadCost(profile.name, what, None, *(bill.dollars for bill in bills)))
+        ways.insert(0, (profile.name, what, ours.profile_usage(profile)))
+    bills = [_bills(ours, usage, orders_per_month) for _, _, usage in ways]
+    loads = [
+        LoadCost(name, what, billed.dollars, listed.dollars)
+        for (name, what, _), (billed, listed) in zip(ways, bills, strict=True)
+    ]
     idle = ours.idle()
     return Findings(
         ours=ours,
         orders_per_month=orders_per_month,
         load=loads[0],
-        bill=_priced(ours, usage),
-        free_bill=_priced(ours, usage, free_tiers=True),
+        bill=bills[0][0],
+        list_bill=bills[0][1],
         loads=tuple(loads),
-        idle=idle,
-        idle_free=ours.idle(free_tiers=True),
+        idle=ours.idle(free_tiers=True),
+        idle_list=idle,
         kept_per_million=ours.kept(),
         months=tuple(_month(ours, orders) for orders in MONTHS),
-        month=ours.month(orders_per_month, CROWD),
-        month_free=ours.month(orders_per_month, CROWD, free_tiers=True),
+        month=ours.month(orders_per_month, CROWD, free_tiers=True),
+        month_list=ours.month(orders_per_month, CROWD),
+        working_list=priced(ours.working(), ours.book),
         alternatives=tuple(compare(ours.an_order(CROWD), idle.dollars, ours.book)),
         rows=tuple(sensitivity(ours)),
     )
 
 
-def _priced(ours: Reckoning, usage: Usage, *, free_tiers: bool = False) -> Bill:
-    return priced(usage.scaled(MILLION), ours.book, free_tiers=free_tiers)
-
-
-def _load(ours: Reckoning, name: str, what: str, fills: Fills) -> LoadCost:
-    prices = [ours.per_million(fills, free_tiers=free).dollars for free in (False, True)]
-    return LoadCost(name, what, fills, *prices)
+def _bills(ours: Reckoning, usage: Usage, orders_per_month: int) -> tuple[Bill, Bill]:
+    """A million orders of a month that has so many: as billed, with their share of what such a
+    month has beside orders; and at list price, without."""
+    used = usage.scaled(orders_per_month) + ours.working()
+    month = priced(used, ours.book, free_tiers=True)
+    return (
+        month.scaled(MILLION / orders_per_month),
+        priced(usage.scaled(MILLION), ours.book),
+    )
 
 
 def _month(ours: Reckoning, orders: int) -> Month:

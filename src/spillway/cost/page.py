@@ -43,7 +43,8 @@ def page(found: Findings) -> str:
         _intro(found),
         "<h2>What orders cost</h2>" + _loads(found),
         _picture(chart.draw_parts, found, "What a million orders cost, by part of the service"),
-        f"<h2>Item by item: a million orders, {escape(found.load.name)}</h2>" + _items(found),
+        f"<h2>Item by item, at list price: a million orders, {escape(found.load.name)}</h2>"
+        + _items(found),
         "<h2>A month's bill</h2>" + _months(found),
         _picture(chart.draw_months, found, "A month's bill against orders a month, on each design"),
         "<h2>The same orders on other designs</h2>" + _alternatives(found),
@@ -77,8 +78,8 @@ def _loads(found: Findings) -> str:
             "ours" if load is found.load else "",
             (
                 f"a million orders, {load.name}",
+                dollars(load.billed),
                 dollars(load.list_price),
-                dollars(load.free_tiers),
                 load.what,
             ),
         )
@@ -89,9 +90,9 @@ def _loads(found: Findings) -> str:
             "",
             (
                 "keeping them, each month",
+                "",
                 dollars(found.kept_per_million),
-                "0.00",
-                "25 GB are free; point-in-time recovery is not",
+                "the first 25 GB are free",
             ),
         ),
         (
@@ -99,12 +100,20 @@ def _loads(found: Findings) -> str:
             (
                 "a month without any order",
                 dollars(found.idle.dollars),
-                dollars(found.idle_free.dollars),
-                "",
+                dollars(found.idle_list.dollars),
+                "alarms, dashboard, and Lambda asking the queues",
             ),
         ),
+        (
+            "",
+            ("metrics and secrets, a busy month", "", dollars(found.working_list.dollars), ""),
+        ),
     ]
-    return _table(("", "list price", "with free tiers", ""), (1, 2), rows)
+    note = (
+        f'<p class="quiet">Billed: in a month of {found.orders_per_month:,} orders, less what AWS'
+        " gives every account each month for good.</p>"
+    )
+    return note + _table(("", "billed", "list price", ""), (1, 2), rows)
 
 
 def _items(found: Findings) -> str:
@@ -119,9 +128,9 @@ def _items(found: Findings) -> str:
                 f"{item.dollars:.3f}" + ("" if item.confirmed else UNCONFIRMED),
             ),
         )
-        for item in found.bill.largest_first()
+        for item in found.list_bill.largest_first()
     ]
-    rows.append(("ours", ("together", "", "", "", f"{found.bill.dollars:.3f}")))
+    rows.append(("ours", ("together", "", "", "", f"{found.list_bill.dollars:.3f}")))
     return _table(("", "operations", "", "price", "dollars"), (1, 3, 4), rows)
 
 
@@ -136,7 +145,9 @@ def _months(found: Findings) -> str:
 
 def _alternatives(found: Findings) -> str:
     crowd = next(load.list_price for load in found.loads if load.name == "crowd")
-    rows: list[_Row] = [("ours", ("Spillway", dollars(crowd), dollars(found.idle.dollars), "", ""))]
+    rows: list[_Row] = [
+        ("ours", ("Spillway", dollars(crowd), dollars(found.idle_list.dollars), "", ""))
+    ]
     for one in sorted(found.alternatives, key=lambda one: one.per_million + one.per_month):
         mark = "" if one.confirmed else UNCONFIRMED
         rows.append(

@@ -52,19 +52,24 @@ class Reckoning:
         """What one look of a customer at an order uses."""
         return a_look(self.measurement, self.settings, self.processor, self.figures)
 
-    def per_million(self, fills: Fills, *, free_tiers: bool = False) -> Bill:
-        return priced(self.an_order(fills).scaled(MILLION), self.book, free_tiers=free_tiers)
+    def per_million(self, fills: Fills) -> Bill:
+        """A million orders at list price."""
+        return priced(self.an_order(fills).scaled(MILLION), self.book)
 
     def idle(self, *, free_tiers: bool = False) -> Bill:
         """A month without any order."""
         return priced(idle_.idle(self.stage), self.book, free_tiers=free_tiers)
+
+    def working(self, users: float = 0) -> Usage:
+        """What a month with orders has beside them: metrics, secrets, customers who sign in."""
+        return idle_.working(self.stage, self.figures, users)
 
     def month(
         self, orders: float, fills: Fills, *, users: float = 0, free_tiers: bool = False
     ) -> Bill:
         """A month's whole bill, its orders kept for all of it."""
         once = (self.an_order(fills) + kept(self.measurement)).scaled(orders)
-        always = idle_.idle(self.stage) + idle_.working(self.stage, self.figures, users)
+        always = idle_.idle(self.stage) + self.working(users)
         return priced(once + always, self.book, free_tiers=free_tiers)
 
     def kept(self) -> float:
@@ -117,6 +122,9 @@ def of(crowd: Measurement, one_by_one: Measurement, stage: Deployed, book: Book)
         memory_mb=stage.memory_mb,
         log_days=stage.log_days,
         access_log_bytes=len(access_log_line(stage.access_log_format)),
+        access_log_price=(
+            "logs.ingested_infrequent" if stage.access_log_infrequent else "logs.ingested"
+        ),
     )
     processor = processor_times(one_by_one, crowd)
     return Reckoning(crowd, processor, stage, settings, calibration(), book)

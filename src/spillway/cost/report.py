@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from itertools import groupby
 from typing import Any
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -19,38 +18,43 @@ from spillway.prices import Bill, Item
 
 UNCONFIRMED = "*"
 _SMALL = 0.005
-_BAR = 24
+_BAR = 14
 
 
 def document(found: Findings) -> dict[str, Any]:
     """One JSON object; its first four keys never change.
 
-    Dollars at list price: `total_per_million` and its `items` are what a million confirmed orders
-    cost in the way that was asked for, a crowd unless a profile was given; `idle_per_month` is a
-    month without any. `price` is for one operation.
+    `total_per_million` and its `items` are what AWS bills for a million confirmed orders in a month
+    of `orders_per_month`, in the way that was asked for: a crowd, unless a profile was given. Its
+    permanent free tiers are taken off: `dollars` = (`operations` - `free`) x `price`. `list` is the
+    same without them. `idle_per_month` is a month without any order.
     """
     return {
         "total_per_million": round(found.bill.dollars, 4),
         "idle_per_month": round(found.idle.dollars, 4),
         "items": [_item(item) for item in found.bill.largest_first()],
         "alternatives": [_alternative(compared) for compared in found.alternatives],
-        "total_per_million_with_free_tiers": round(found.free_bill.dollars, 4),
-        "idle_per_month_with_free_tiers": round(found.idle_free.dollars, 4),
-        "kept_per_million_and_month": round(found.kept_per_million, 4),
+        "list": {
+            "total_per_million": round(found.list_bill.dollars, 4),
+            "idle_per_month": round(found.idle_list.dollars, 4),
+            "items": [_item(item) for item in found.list_bill.largest_first()],
+            "idle_items": [_item(item) for item in found.idle_list.largest_first()],
+            "kept_per_million_and_month": round(found.kept_per_million, 4),
+            "metrics_and_secrets_per_month": round(found.working_list.dollars, 4),
+        },
         "loads": [
             {
                 "load": load.name,
                 "what": load.what,
-                "total_per_million": round(load.list_price, 4),
-                "with_free_tiers": round(load.free_tiers, 4),
+                "total_per_million": round(load.billed, 4),
+                "list": round(load.list_price, 4),
             }
             for load in found.loads
         ],
-        "idle_items": [_item(item) for item in found.idle.largest_first()],
         "orders_per_month": found.orders_per_month,
         "month": round(found.month.dollars, 4),
-        "month_with_free_tiers": round(found.month_free.dollars, 4),
-        "months_with_free_tiers": [
+        "month_list": round(found.month_list.dollars, 4),
+        "months": [
             {"orders": m.orders, "spiky": round(m.spiky, 4), "steady": round(m.steady, 4)}
             for m in found.months
         ],
@@ -81,7 +85,12 @@ def unconfirmed(found: Findings) -> list[str]:
 
 
 def _used_prices(found: Findings) -> set[str]:
-    bills = [found.bill, found.idle, found.month, *(one.bill for one in found.alternatives)]
+    bills = [
+        found.list_bill,
+        found.idle_list,
+        found.month_list,
+        *(one.bill for one in found.alternatives),
+    ]
     return {item.price_name for bill in bills for item in bill.items}
 
 
@@ -89,6 +98,7 @@ def _item(item: Item) -> dict[str, Any]:
     return {
         "name": item.name,
         "operations": item.operations,
+        "free": item.free,
         "unit": item.unit,
         "price": item.price / item.per,
         "dollars": round(item.dollars, 6),
@@ -132,25 +142,33 @@ def show(found: Findings, console: Console) -> None:
 def _headline(found: Findings) -> RenderableType:
     table = Table(box=None, padding=(0, 2), header_style="dim")
     table.add_column("a million orders")
+    table.add_column("billed", justify="right")
     table.add_column("list price", justify="right")
-    table.add_column("with free tiers", justify="right")
     table.add_column("")
     for load in found.loads:
         style = "bold" if load is found.load else ""
         table.add_row(
             Text(load.name, style),
+            Text(dollars(load.billed), style),
             Text(dollars(load.list_price), style),
-            Text(dollars(load.free_tiers), style),
             Text(load.what, "dim"),
         )
     table.add_row("", "", "", "")
     table.add_row(
-        "kept, each month", dollars(found.kept_per_million), "0.00", Text("25 GB are free", "dim")
+        "kept, each month", "", dollars(found.kept_per_million), Text("the first 25 GB free", "dim")
     )
     table.add_row(
-        "an idle month", dollars(found.idle.dollars), dollars(found.idle_free.dollars), ""
+        "an idle month", dollars(found.idle.dollars), dollars(found.idle_list.dollars), ""
     )
-    return Panel(table, title="What orders cost, in dollars", title_align="left")
+    table.add_row(
+        "metrics and secrets", "", dollars(found.working_list.dollars), Text("a busy month", "dim")
+    )
+    note = Text(
+        f"Billed: in a month of {found.orders_per_month:,} orders, less what AWS gives every"
+        " account each month for good.",
+        "dim",
+    )
+    return Panel(Group(table, note), title="What orders cost, in dollars", title_align="left")
 
 
 def _items_panel(found: Findings) -> RenderableType:
@@ -160,8 +178,8 @@ def _items_panel(found: Findings) -> RenderableType:
     table.add_column("price", justify="right", no_wrap=True)
     table.add_column("dollars", justify="right", no_wrap=True)
     table.add_column("")
-    largest = max(item.dollars for item in found.bill.items)
-    for item in found.bill.largest_first():
+    largest = max(item.dollars for item in found.list_bill.items)
+    for item in found.list_bill.largest_first():
         table.add_row(
             item.name,
             operations(item.operations),
@@ -169,7 +187,7 @@ def _items_panel(found: Findings) -> RenderableType:
             f"{item.dollars:.3f}{'' if item.confirmed else UNCONFIRMED}",
             Text("█" * round(_BAR * item.dollars / largest), "cyan"),
         )
-    table.add_row("", "", "", Text(f"{found.bill.dollars:.3f}", "bold"), "")
+    table.add_row("", "", "", Text(f"{found.list_bill.dollars:.3f}", "bold"), "")
     return Panel(table, title="Item by item, at list price", title_align="left")
 
 
@@ -198,7 +216,7 @@ def _alternatives_panel(found: Findings) -> RenderableType:
     table.add_row(
         Text("Spillway", "bold"),
         Text(dollars(_crowd(found)), "bold"),
-        dollars(found.idle.dollars),
+        dollars(found.idle_list.dollars),
         "",
         "",
     )
@@ -284,7 +302,3 @@ def price_of(item: Item) -> str:
     """The price as AWS writes it: 0.40 per million and the like."""
     per = {1.0: "", float(MILLION): " /M", 10_000.0: " /10 k"}
     return f"{item.price:.10f}".rstrip("0").rstrip(".") + per.get(item.per, f" /{item.per:g}")
-
-
-def names(items: Iterable[Item]) -> list[str]:
-    return [item.name for item in items]

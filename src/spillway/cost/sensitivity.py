@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from spillway.cost.idle import working
 from spillway.cost.loads import CROWD, TRICKLE, Fills
 from spillway.cost.measurement import Measurement
 from spillway.cost.reckoning import MILLION, Reckoning
@@ -168,7 +167,6 @@ def _looks(ours: Reckoning) -> Iterator[Row]:
 def _users(ours: Reckoning) -> Iterator[Row]:
     """With Spillway's own user pool. An issuer of one's own costs nothing here."""
     for users in (10_000, 100_000, 1_000_000):
-        usage = working(ours.stage, ours.figures, users)
-        bill = priced(usage, ours.book, free_tiers=True)
+        bill = priced(ours.working(users), ours.book, free_tiers=True)
         dollars = sum(item.dollars for item in bill.items if item.price_name == "cognito.users")
         yield Row("users of Cognito", f"{users:,} a month", dollars, per_month=True)

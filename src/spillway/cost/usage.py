@@ -38,12 +38,13 @@ _ITEMS_PER_ORDER = 2
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a stage decides: functions' memory by name, days that logs are kept, and the bytes of a
-    line in the API's access log."""
+    """What a stage decides: functions' memory by name, days that logs are kept, the bytes of a line
+    in the API's access log, and the price that it has."""
 
     memory_mb: Mapping[str, float]
     log_days: float
     access_log_bytes: float
+    access_log_price: str = "logs.ingested"
 
 
 def usage_of(
@@ -220,6 +221,6 @@ def _logs(measurement: Measurement, settings: Settings) -> Iterator[Use]:
     )
     access = measurement.requests * (settings.access_log_bytes + LOG_EVENT_BYTES)
     yield Use("logs: of the functions", "logs.ingested", functions / _GB)
-    yield Use("logs: of the API", "logs.ingested", access / _GB)
+    yield Use("logs: of the API", settings.access_log_price, access / _GB)
     months = settings.log_days / 30
     yield Use("logs: kept", "logs.stored", (functions + access) / _GB * months)

@@ -79,6 +79,20 @@ class Bill:
     def for_the_month(self) -> float:
         return sum(item.dollars for item in self.items if item.per_month)
 
+    def scaled(self, factor: float) -> Bill:
+        """So many times as much of everything, free amounts too."""
+        return Bill(
+            tuple(
+                replace(
+                    item,
+                    operations=item.operations * factor,
+                    dollars=item.dollars * factor,
+                    free=item.free * factor,
+                )
+                for item in self.items
+            )
+        )
+
     def largest_first(self) -> list[Item]:
         return sorted(self.items, key=lambda item: -item.dollars)
 
