@@ -239,6 +239,9 @@ class _Run:
     def flow(self) -> Flow:
         for step in self._steps():
             self._step(step)
+        return self.flow_so_far()
+
+    def flow_so_far(self) -> Flow:
         curves = self.curves
         return Flow(
             profile=self.profile,
