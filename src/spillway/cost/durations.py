@@ -102,7 +102,8 @@ def work(
     memory_mb: float,
     figures: Calibration,
 ) -> Work:
-    """How long a function takes for a batch at this much memory.
+    """How long a function takes for a batch at this much memory; exact for batches as full as those
+    of `use`, whose calls it waits for.
 
     With less memory than a whole processor's the same instructions take longer. Waiting and
     computing are added up, though the deliveries of a batch overlap: an upper bound.

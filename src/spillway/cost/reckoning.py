@@ -14,7 +14,7 @@ from spillway.cost.deployed import Deployed, deployed
 from spillway.cost.durations import Calibration, Processor, calibration, processor_times
 from spillway.cost.loads import CROWD, TRICKLE, Fills, fills_at
 from spillway.cost.measurement import Measurement, recorded
-from spillway.cost.usage import Settings, a_look, kept, usage_of, works
+from spillway.cost.usage import Settings, a_look, kept, rebatched, usage_of, works
 from spillway.prices import Bill, Book, Usage, load, priced
 
 MILLION = 1_000_000
@@ -77,7 +77,9 @@ class Reckoning:
         return priced(kept(self.measurement).scaled(MILLION), self.book).dollars
 
     def works(self) -> Mapping[str, Work]:
-        return works(self.measurement, self.settings, self.processor, self.figures)
+        """How long each function takes for a batch, in a crowd."""
+        crowd = rebatched(self.measurement, CROWD)
+        return works(crowd, self.settings, self.processor, self.figures)
 
     def steady(self, orders_per_month: float) -> Fills:
         """How full batches are when a month's orders come evenly."""

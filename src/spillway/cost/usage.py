@@ -58,7 +58,7 @@ def usage_of(
     taken = rebatched(_without(measurement, "reads"), fills)
     uses: list[Use] = []
     uses += _api(taken)
-    uses += _functions(taken, works(measurement, settings, processor, figures), settings)
+    uses += _functions(taken, works(taken, settings, processor, figures), settings)
     uses += _table(taken)
     uses += _queues(taken)
     uses += _logs(taken, settings)
@@ -108,7 +108,7 @@ def works(
     processor: Mapping[str, Processor],
     figures: Calibration,
 ) -> Mapping[str, Work]:
-    """How long each function that did something takes for a batch."""
+    """How long each function that did something takes for a batch as full as those here."""
     return {
         name: work(name, use, processor[name], settings.memory_mb[name], figures)
         for name, use in measurement.functions.items()
