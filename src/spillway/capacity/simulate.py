@@ -222,6 +222,7 @@ class _Run:
         self.queues = dict.fromkeys(DOWNSTREAMS, 0.0)
         self.peak_write_units = service.warm_write_units / 2
         self.peaks: deque[tuple[float, float]] = deque()
+        self.busy: dict[str, float] = {}  # environments behind intake
         self.taken = 1.0  # the share of writes that the table took in the last step
         self.curves = {
             name: Curve()
@@ -354,11 +355,8 @@ class _Run:
         return self.service.concurrency - self._concurrency_behind()
 
     def _concurrency_behind(self) -> float:
-        """What relay, deliver and drain have in use."""
-        used = sum(self.pollers[name].number for name in DOWNSTREAMS if self.queues[name] > 0)
-        if sum(self.stream.values()) > 0:
-            used += self._lanes()
-        return used + (self.service.drain_concurrency if self.overflow > 0 else 0)
+        """What relay, deliver and drain had in use in the last step."""
+        return sum(self.busy.values())
 
     # --- the table ---------------------------------------------------------------------------
 
@@ -366,6 +364,7 @@ class _Run:
         """All writes of a step share what the table takes: orders, drained ones, facts."""
         service = self.service
         draining = min(self.overflow, self._drain_rate() * step)
+        self.busy["drain"] = service.drain_concurrency * draining / (self._drain_rate() * step)
         delivering = {name: self._delivering(name, step) for name in DOWNSTREAMS}
         orders = first_try + later + draining
         wanted = orders * service.order_write_units + sum(delivering.values())
@@ -434,6 +433,7 @@ class _Run:
         backlog = sum(self.stream.values())
         rate = self._relay_rate(backlog)
         share = min(1.0, rate * step / backlog) if backlog else 0.0
+        self.busy["relay"] = self._lanes() * backlog * share / (rate * step)
         sent = {change: amount * share for change, amount in self.stream.items()}
         for change, amount in sent.items():
             self.stream[change] -= amount
@@ -449,6 +449,7 @@ class _Run:
         service, pollers, backlog = self.service, self.pollers[name], self.queues[name]
         most = service.deliver_concurrency[name]
         pollers.adapt(backlog, service.deliver_batch, most, step)
+        self.busy[name] = 0.0
         if backlog <= 0:
             return 0.0
         batch = min(float(service.deliver_batch), max(1.0, backlog / pollers.number))
@@ -457,7 +458,9 @@ class _Run:
             ramping = pollers.number < min(most, limits().sqs_pollers_max.value)
             cause = "pollers_ramp" if ramping else f"deliver_{name}"
             self.binding[cause] = (backlog, rate)
-        return min(backlog, rate * step)
+        done = min(backlog, rate * step)
+        self.busy[name] = pollers.number * done / (rate * step)
+        return done
 
     def _record(self, name: Downstream, amount: float, end: float) -> None:
         """Deliveries whose outcome the table took; the others are delivered again later."""
