@@ -12,6 +12,9 @@ from spillway.demo.command import check_writable
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from spillway.cost.real import Line
+    from spillway.cost.reckoning import Reckoning
+
 
 def cost(
     orders_per_month: Annotated[
@@ -22,6 +25,14 @@ def cost(
         typer.Option(
             metavar="FILE.csv",
             help="How orders come, as second,orders_per_second; without it, in a crowd.",
+        ),
+    ] = None,
+    sales: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="FILE.csv[.gz]",
+            help="Price the sales of this file too (columns of the UCI data set Online Retail).",
         ),
     ] = None,
     prices: Annotated[
@@ -46,7 +57,7 @@ def cost(
     ] = False,
     measure: Annotated[
         bool,
-        typer.Option(help="First count anew, on a private stack on this machine: two minutes."),
+        typer.Option(help="First count anew, on a private stack on this machine: a minute."),
     ] = False,
 ) -> None:
     """What orders cost on AWS, item by item, and what they would cost on other designs.
@@ -73,11 +84,13 @@ def cost(
         _check(console, prices, stage)
         return
     arrivals = None if profile is None else read_profile(profile)
-    found = find(reckoning(prices, stage), orders_per_month, arrivals)
+    ours = reckoning(prices, stage)
+    lines = [] if sales is None else _real_lines(ours, sales, console)
+    found = find(ours, orders_per_month, arrivals)
     if as_json:
-        typer.echo(json.dumps(document(found), indent=2))
+        typer.echo(json.dumps(document(found, lines), indent=2))
     else:
-        show(found, console)
+        show(found, lines, console)
     if html is not None:
         from spillway.cost.page import write
 
@@ -88,6 +101,13 @@ def cost(
 
         draw(found, png)
         console.print(f"The picture is in {png}.")
+
+
+def _real_lines(ours: Reckoning, sales: Path, console: Console) -> list[Line]:
+    from spillway.cost.real import lines, of_file
+
+    with console.status(f"Placing the sales of {sales.name} in the model"):
+        return lines(ours, of_file(sales))
 
 
 def _measure(console: Console) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
@@ -16,12 +17,15 @@ from spillway.cost.reckoning import MILLION
 from spillway.cost.sensitivity import Row
 from spillway.prices import Bill, Item
 
+if TYPE_CHECKING:
+    from spillway.cost.real import Line
+
 UNCONFIRMED = "*"
 _SMALL = 0.005
 _BAR = 14
 
 
-def document(found: Findings) -> dict[str, Any]:
+def document(found: Findings, lines: Sequence[Line] = ()) -> dict[str, Any]:
     """One JSON object; its first four keys never change.
 
     `total_per_million` and its `items` are what AWS bills for a million confirmed orders in a month
@@ -50,6 +54,17 @@ def document(found: Findings) -> dict[str, Any]:
                 "list": round(load.list_price, 4),
             }
             for load in found.loads
+        ],
+        "real_orders": [
+            {
+                "channel": line.channel,
+                "orders": line.orders,
+                "bytes_stored": round(line.bytes_stored, 1),
+                "write_units": round(line.write_units, 4),
+                "total_per_million": round(line.billed, 4),
+                "list": round(line.list_price, 4),
+            }
+            for line in lines
         ],
         "orders_per_month": found.orders_per_month,
         "month": round(found.month.dollars, 4),
@@ -129,9 +144,11 @@ def _row(row: Row) -> dict[str, Any]:
     }
 
 
-def show(found: Findings, console: Console) -> None:
+def show(found: Findings, lines: Sequence[Line], console: Console) -> None:
     """The whole report."""
     console.print(_headline(found))
+    if lines:
+        console.print(_real_panel(lines))
     console.print(_items_panel(found))
     console.print(_months_panel(found))
     console.print(_alternatives_panel(found))
@@ -169,6 +186,24 @@ def _headline(found: Findings) -> RenderableType:
         "dim",
     )
     return Panel(Group(table, note), title="What orders cost, in dollars", title_align="left")
+
+
+def _real_panel(lines: Sequence[Line]) -> RenderableType:
+    table = Table(box=None, padding=(0, 2), header_style="dim")
+    for heading in ("", "orders", "stored, bytes", "write units", "billed", "list price"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for line in lines:
+        table.add_row(
+            line.channel,
+            f"{line.orders:,}",
+            f"{line.bytes_stored:,.0f}",
+            f"{line.write_units:.2f}",
+            dollars(line.billed),
+            dollars(line.list_price),
+        )
+    return Panel(
+        table, title="The file's orders: a million of each, in a crowd", title_align="left"
+    )
 
 
 def _items_panel(found: Findings) -> RenderableType:
