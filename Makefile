@@ -47,15 +47,20 @@ test: install ## Every test, the ones on the emulator included
 	@$(BIN)/pytest $(ARGS)
 
 .PHONY: check
-check: install ## Format, lint, types, import rules
+check: install ## Format, lint, types, import rules, and what an order may cost
 	@$(BIN)/ruff format --check --quiet . || { echo "Run: make format"; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/spillway cost --check
 
 .PHONY: bench
 bench: install ## Cold starts, as ratios within one run (ARGS="--json bench.json")
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+.PHONY: cost-page
+cost-page: install ## Renew docs/cost.md and its charts (ARGS="--sales FILE.csv.gz")
+	@$(BIN)/python -m spillway.cost.docs $(ARGS)
 
 .PHONY: format
 format: install ## Format the code

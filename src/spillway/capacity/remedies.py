@@ -20,7 +20,7 @@ from spillway.prices import Book
 
 RUNGS_MAX = 8
 #: Orders settle well when the slowest hundredth takes no longer.
-SETTLED_WELL_SECONDS = 60.0
+SETTLED_WELL_SECONDS = 120.0
 _ROOM = 1.2
 #: A remedy gains when all have settled in so much of the time at most.
 _GAIN = 0.97

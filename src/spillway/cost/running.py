@@ -48,12 +48,20 @@ def retail(count: int, seed: int = SEED) -> list[Draft]:
     return [draft for draft in drafts if draft.channel == "retail"][:count]
 
 
-def measure(stack: Stack, load: Load, on_stage: OnStage = lambda *_: None) -> Measurement:
-    """Run one load on a stack that nobody else uses.
+def measure(
+    stack: Stack,
+    load: Load,
+    on_stage: OnStage = lambda *_: None,
+    *,
+    orders: int | None = None,
+    warm_up_orders: int = WARM_UP_ORDERS,
+) -> Measurement:
+    """Run one load on a stack that nobody else uses, `ORDERS` of it unless said otherwise.
 
     SpillwayError: an order was refused or did not settle: then nothing was measured.
     """
-    return asyncio.run(_Run(stack, load, on_stage).measured())
+    count = ORDERS[load] if orders is None else orders
+    return asyncio.run(_Run(stack, load, on_stage, count, warm_up_orders).measured())
 
 
 @dataclass(slots=True)
@@ -61,13 +69,15 @@ class _Run:
     stack: Stack
     load: Load
     on_stage: OnStage
+    count: int
+    warm_up_orders: int
     rng: random.Random = field(default_factory=lambda: random.Random(SEED))  # noqa: S311
     request_bytes: int = 0
     response_bytes: int = 0
 
     async def measured(self) -> Measurement:
-        stack, count = self.stack, ORDERS[self.load]
-        await self._place_all(retail(WARM_UP_ORDERS, seed=SEED + 1), "warming up")
+        stack, count = self.stack, self.count
+        await self._place_all(retail(self.warm_up_orders, seed=SEED + 1), "warming up")
         self._rest()
         self.request_bytes = self.response_bytes = 0
         stack.tap.reset()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
+from spillway.cost.idle import MONTH_SECONDS
 from spillway.cost.loads import CROWD, TRICKLE, Fills
 from spillway.cost.reckoning import MILLION, Reckoning
 from spillway.cost.sensitivity import SYSTEM_LINE_BYTES, SYSTEM_LINES, with_order_units
@@ -24,6 +25,8 @@ _LOGGED_BEFORE = 1_158.0 / 883.0
 #: Memory of deliver, drain and watchdog before.
 _MEMORY_BEFORE_MB = 256.0
 _WINDOW_SECONDS = 5.0
+#: A new table's.
+_SHARDS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +110,11 @@ def _left(ours: Reckoning) -> Iterator[Saving]:
         ours.with_memory(relay=256.0),
         "relay is the first bottleneck of a spike (`spillway capacity`)",
     )
-    waiting = Fills(*_fills_with_window(ours))
-    crowd = 0.0
-    trickle = _dollars(ours, TRICKLE) - _dollars(ours, waiting)
+    evenly = ours.steady(MILLION)
     yield Saving(
-        f"a batching window of {_WINDOW_SECONDS:.0f} s for relay (at a million a month)",
-        crowd,
-        trickle,
+        f"a batching window of {_WINDOW_SECONDS:.0f} s for relay, at a million orders a month",
+        0.0,
+        _dollars(ours, evenly) - _dollars(ours, _with_window(ours, evenly)),
         False,
         "two of them lie between an order and its confirmation",
     )
@@ -177,13 +178,13 @@ def _with_reads(ours: Reckoning, operation: str, factor: float) -> Reckoning:
     return replace(ours, measurement=msgspec.structs.replace(ours.measurement, functions=functions))
 
 
-def _fills_with_window(ours: Reckoning) -> tuple[float, float, float]:
-    """A million orders a month, evenly, when relay waits for more."""
-    steady = ours.steady(MILLION)
+def _with_window(ours: Reckoning, evenly: Fills) -> Fills:
+    """How full batches are when a million orders a month come evenly and relay waits for more:
+    each shard by itself."""
     records = ours.measurement.functions["relay"].records / ours.measurement.orders
-    per_second = MILLION / (30 * 24 * 60 * 60)
-    gathered = 1 + per_second * records * _WINDOW_SECONDS
-    return gathered, max(1.0, gathered / records), steady.watchdog
+    of_a_shard = MILLION / MONTH_SECONDS * records / _SHARDS
+    gathered = 1 + of_a_shard * _WINDOW_SECONDS
+    return Fills(gathered, max(1.0, gathered / records), evenly.watchdog)
 
 
 def _scaled(ours: Reckoning, what: str, shares: Mapping[str, float], why: str) -> Saving:
