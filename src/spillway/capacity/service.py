@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from orders.domain.saga import DOWNSTREAMS
 from spillway.capacity.limits import limits
 
-#: What a client waits before it sends again, at first and at most: doubling, with jitter.
-RESEND_FIRST_SECONDS = 0.2
-RESEND_MAX_SECONDS = 5.0
+#: What a client waits before it sends again, at first and at most: doubling, the upper half at
+#: random (docs/client.md).
+RESEND_FIRST_SECONDS = 1.0
+RESEND_MAX_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,6 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import count
 
 from orders.domain.saga import DOWNSTREAMS, Downstream
 from spillway.capacity.limits import limits
@@ -39,6 +38,9 @@ _STEP_MAX_SECONDS = 60.0
 #: A backlog counts as a bottleneck's when it is more than so long a work.
 _BACKLOG_SECONDS = 2.0
 _NOTHING = 0.01
+#: A client's jitter is taken apart in so many; after so many attempts its pauses no longer grow.
+_JITTERS = 16
+_ATTEMPTS_COUNTED = 8
 HORIZON_SECONDS = 60 * 24 * 60 * 60
 
 
@@ -133,34 +135,30 @@ def simulate(profile: Profile, service: Service) -> Flow:
 
 @dataclass(slots=True)
 class _Resends:
-    """Clients that were refused and wait before they send again: one line for each attempt."""
+    """Clients that were refused and wait before they send again: a line for each attempt and each
+    part of its jitter, so that every line is in order."""
 
-    lines: list[deque[tuple[float, float]]] = field(default_factory=list)
+    lines: dict[tuple[int, int], deque[tuple[float, float]]] = field(default_factory=dict)
     waiting: float = 0.0
 
     def refuse(self, now: float, attempt: int, amount: float) -> None:
-        while len(self.lines) <= attempt:
-            self.lines.append(deque())
+        attempt = min(attempt, _ATTEMPTS_COUNTED)
         delay = min(RESEND_MAX_SECONDS, RESEND_FIRST_SECONDS * 2**attempt)
-        # Jitter takes off up to a half: two groups stand for it.
-        for share in (0.5, 1.0):
-            self.lines[attempt].append((now + delay * share, amount / 2))
+        for part in range(_JITTERS):
+            line = self.lines.setdefault((attempt, part), deque())
+            # The lower half is kept, the upper half is at random.
+            share = 0.5 + 0.5 * (part + 0.5) / _JITTERS
+            line.append((now + delay * share, amount / _JITTERS))
         self.waiting += amount
 
     def due(self, until: float) -> dict[int, float]:
         """Who sends again by then: their next attempt, and how many they are."""
         due: dict[int, float] = {}
-        for attempt, line in enumerate(self.lines):
-            # Two groups a refusal, not quite in order: a group may be late by half a delay.
+        for (attempt, _), line in self.lines.items():
             while line and line[0][0] <= until:
                 due[attempt + 1] = due.get(attempt + 1, 0.0) + line.popleft()[1]
         self.waiting -= sum(due.values())
         return due
-
-    @property
-    def attempts_max(self) -> int:
-        """Beyond this many the delay no longer grows: later attempts are one line."""
-        return next(n for n in count() if RESEND_FIRST_SECONDS * 2**n >= RESEND_MAX_SECONDS)
 
 
 @dataclass(slots=True)
@@ -314,7 +312,7 @@ class _Run:
                 continue
             if attempt == 0:
                 self.curves["refused_first"].add(end, refused)
-            self.resends.refuse(end, min(attempt, self.resends.attempts_max), refused)
+            self.resends.refuse(end, attempt, refused)
         return {attempt: amount * share for attempt, amount in arriving.items()}
 
     def _through_api(self, arriving: float, step: float) -> float:

@@ -10,7 +10,7 @@ import msgspec
 from spillway.cost.loads import CROWD, TRICKLE, Fills
 from spillway.cost.measurement import Measurement
 from spillway.cost.reckoning import MILLION, Reckoning
-from spillway.prices import priced
+from spillway.prices import Usage, Use, priced
 
 #: Lambda's own START, END and REPORT lines in JSON, at level INFO: three events.
 SYSTEM_LINES, SYSTEM_LINE_BYTES = 3, 170
@@ -39,6 +39,7 @@ def sensitivity(ours: Reckoning) -> list[Row]:
         *_logs(ours),
         *_repeats(ours),
         *_looks(ours),
+        *_ways(ours),
         *_users(ours),
     ]
 
@@ -153,7 +154,7 @@ def _repeats(ours: Reckoning) -> Iterator[Row]:
         ("deliveries tried twice", tried, 1.0),
     ):
         extra = [use for use in order if use.name.startswith(names)]
-        bill = priced(type(order)(tuple(extra)).scaled(share * MILLION), ours.book)
+        bill = priced(Usage(tuple(extra)).scaled(share * MILLION), ours.book)
         yield Row(what, f"{share:.0%}", _dollars(ours) + bill.dollars)
 
 
@@ -162,6 +163,14 @@ def _looks(ours: Reckoning) -> Iterator[Row]:
     for looks in (0, 1, 5):
         value = f"{looks} times" if looks != 1 else "once"
         yield Row("customers look at an order", value, _dollars(ours) + looks * look, looks == 0)
+
+
+def _ways(ours: Reckoning) -> Iterator[Row]:
+    """A store whose pages and API are one origin has CloudFront before both. It also carries the
+    answers, at about the price that the API's own would have."""
+    through = priced(Usage((Use("CloudFront", "cloudfront.requests", MILLION),)), ours.book)
+    yield Row("orders come", "straight to the API", _dollars(ours), base=True)
+    yield Row("orders come", "through CloudFront", _dollars(ours) + through.dollars)
 
 
 def _users(ours: Reckoning) -> Iterator[Row]:
