@@ -58,8 +58,8 @@ check: install ## Format, lint, types, import rules, and what an order may cost
 bench: install ## Cold starts, as ratios within one run (ARGS="--json bench.json")
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-.PHONY: cost-page
-cost-page: install ## Renew docs/cost.md and its charts (ARGS="--sales FILE.csv.gz")
+.PHONY: costs
+costs: install ## Renew docs/cost.md and its charts (ARGS="--sales FILE.csv.gz")
 	@$(BIN)/python -m spillway.cost.docs $(ARGS)
 
 .PHONY: format

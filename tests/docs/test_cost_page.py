@@ -17,7 +17,7 @@ REAL_FILE = Path(__file__).parents[3] / "shared" / "data" / "online-retail-2010-
 
 
 def test_the_page_is_what_the_tools_would_write_now() -> None:
-    """When it is not: `make cost-page`."""
+    """When it is not: `make costs`."""
     ours = reckoning()
     assert PAGE.read_text() == text(ours, find(ours, MILLION), plan(coupon()))
 

@@ -1,4 +1,4 @@
-"""The page docs/cost.md and its charts, made from the tools: `make cost-page` renews them.
+"""The page docs/cost.md and its charts, made from the tools: `make costs` renews them.
 
 A test holds the page against what this would write now, so it cannot be edited or grow old.
 """
@@ -114,7 +114,7 @@ def _intro(found: Findings) -> str:
         ("metrics and secrets, a month with orders", "", dollars(found.working_list.dollars), ""),
     ]  # fmt: skip
     return (
-        "This page is made by `make cost-page` from `spillway cost` and `spillway capacity`."
+        "This page is made by `make costs` from `spillway cost` and `spillway capacity`."
         " Dollars; us-east-1. *Billed* is what AWS bills in a month of"
         f" {found.orders_per_month:,} orders in an account of its own: the free tiers that every"
         " account has for good are taken off. *List* is the same without them, which is what many"
