@@ -57,7 +57,7 @@ def cost(
     ] = False,
     measure: Annotated[
         bool,
-        typer.Option(help="First count anew, on a private stack on this machine: a minute."),
+        typer.Option(help="First count anew, on a private stack on this machine: some minutes."),
     ] = False,
 ) -> None:
     """What orders cost on AWS, item by item, and what they would cost on other designs.
@@ -114,7 +114,7 @@ def _measure(console: Console) -> None:
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     from spillway.cost.measurement import LOADS
-    from spillway.cost.running import measure
+    from spillway.cost.running import REPEATS, least_disturbed, measure
     from spillway.local import running
     from spillway.local.display import progress_lines
 
@@ -132,7 +132,8 @@ def _measure(console: Console) -> None:
                         total=of or None,
                     )
 
-                measure(stack, load, on_stage).save()
+                runs = [measure(stack, load, on_stage) for _ in range(REPEATS)]
+                least_disturbed(runs).save()
                 bar.remove_task(task)
 
 

@@ -6,14 +6,17 @@ model's in the simulation's world, just now.
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 
 from spillway.cost.loads import CROWD, TRICKLE, Fills
 from spillway.cost.measurement import LOADS, Load, recorded
+from spillway.cost.meter import LOG_EVENT_BYTES
 from spillway.cost.model import counted
 from spillway.cost.reckoning import Reckoning, reckoning
+from spillway.local.folder import PROJECT
 
 #: What the issue asks for.
 WITHIN = 0.05
@@ -83,3 +86,12 @@ def test_each_order_was_confirmed_with_four_writes() -> None:
     put = measured.total("requests", operation="PutItem")
     updated = measured.total("requests", operation="UpdateItem")
     assert (put, updated) == (measured.orders, 3 * measured.orders)
+
+
+def test_the_functions_log_what_was_measured_of_their_logs(ours: Reckoning) -> None:
+    """docs/measured/log_bytes.json was measured by other means, of other orders."""
+    of_logs = json.loads((PROJECT / "docs" / "measured" / "log_bytes.json").read_text())
+    assert of_logs["event_overhead_bytes"] == LOG_EVENT_BYTES
+    measured = recorded("crowd").functions.values()
+    bytes_ = sum(use.log_bytes for use in measured) / recorded("crowd").orders
+    assert bytes_ == pytest.approx(of_logs["confirmed_order"]["bytes"], rel=WITHIN)
