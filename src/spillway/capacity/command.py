@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from spillway.cost.command import PricesOption, StageOption
 from spillway.demo.command import check_writable
 
 if TYPE_CHECKING:
@@ -29,13 +30,8 @@ def capacity(
     minutes: Annotated[
         float, typer.Option(min=0.2, max=1_440, metavar="N", help="How long the coupon lasts.")
     ] = 10,
-    prices: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.toml", help="Prices that differ from the price book's."),
-    ] = None,
-    stage: Annotated[
-        str, typer.Option(metavar="NAME", help="The stage whose settings count.")
-    ] = "dev",
+    prices: PricesOption = None,
+    stage: StageOption = "dev",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the plan as one JSON object.")
     ] = False,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -41,9 +40,6 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     table_doubling_seconds: Limit
     table_write_units_per_second: Limit
     partition_write_units_per_second: Limit
-
-    def by_name(self) -> Mapping[str, Limit]:
-        return {name: getattr(self, name) for name in self.__struct_fields__}
 
 
 @cache

@@ -9,6 +9,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from spillway.capacity.limits import limits
 from spillway.capacity.outcome import Bottleneck, Outcome, Waits
 from spillway.capacity.planning import Plan
 from spillway.capacity.remedies import Rung
@@ -37,6 +38,12 @@ def document(plan: Plan) -> dict[str, Any]:
         "needs_a_person": round(came.needs_a_person),
         "ids_older_than_a_day": round(came.late_ids),
         "kept_by": [{"mechanism": k.mechanism, "orders": round(k.orders)} for k in came.kept],
+        "longest_wait_seconds": {
+            "stream": round(came.flow.relay_delay_seconds_max, 1),
+            "stream_keeps": limits().stream_retention_seconds.value,
+            "queue": round(came.flow.queue_delay_seconds_max, 1),
+            "queue_keeps": limits().sqs_retention_seconds.value,
+        },
         "backlog_max": {name: round(most) for name, most in backlogs_max(came).items()},
         "environments": round(came.flow.environments),
         "raises": [_rung(rung, bill) for rung, bill in zip(plan.rungs, plan.bills, strict=True)],
@@ -128,6 +135,15 @@ def _orders_panel(plan: Plan) -> RenderableType:
     table.add_row("", "", f"the last one {span(came.all_settled_at)} after the start")
     most = ", ".join(f"{name} {count(n)}" for name, n in backlogs_max(came).items() if n >= 1)
     table.add_row("", "waited at most", most)
+    flow = came.flow
+    table.add_row(
+        "",
+        "longest wait",
+        f"{span(flow.relay_delay_seconds_max)} in the stream, which keeps"
+        f" {span(limits().stream_retention_seconds.value)};"
+        f" {span(flow.queue_delay_seconds_max)} in a queue, which keeps"
+        f" {span(limits().sqs_retention_seconds.value)}",
+    )
     table.add_row("", "dollars", f"{plan.bill.dollars:,.2f} at list price")
     return Panel(table, title=f"The spike: {plan.profile.name}", title_align="left")
 

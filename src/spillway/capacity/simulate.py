@@ -95,9 +95,7 @@ class Moment:
     stream: float
     queues: Mapping[Downstream, float]
     settled: float
-    write_units: float
     write_units_max: float
-    concurrency: float
     pollers: Mapping[Downstream, float]
     binding: Mapping[str, tuple[float, float]]
 
@@ -483,10 +481,7 @@ class _Run:
                 stream=sum(self.stream.values()),
                 queues={**self.queues},
                 settled=curves["settled"].total,
-                write_units=self.curves["placed"].total,
                 write_units_max=self._write_units_max(),
-                concurrency=self._concurrency_behind()
-                + min(self.environments.ready, self._concurrency_left()),
                 pollers={name: pollers.number for name, pollers in self.pollers.items()},
                 binding=self.binding,
             )

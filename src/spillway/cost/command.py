@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from spillway.cost.real import Line
     from spillway.cost.reckoning import Reckoning
 
+PricesOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE.toml", help="Prices that differ from the price book's."),
+]
+StageOption = Annotated[str, typer.Option(metavar="NAME", help="The stage whose settings count.")]
+
 
 def cost(
     orders_per_month: Annotated[
@@ -35,13 +41,8 @@ def cost(
             help="Price the sales of this file too (columns of the UCI data set Online Retail).",
         ),
     ] = None,
-    prices: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.toml", help="Prices that differ from the price book's."),
-    ] = None,
-    stage: Annotated[
-        str, typer.Option(metavar="NAME", help="The stage whose settings count.")
-    ] = "dev",
+    prices: PricesOption = None,
+    stage: StageOption = "dev",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the findings as one JSON object.")
     ] = False,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -15,6 +15,8 @@ from spillway.prices import Usage, Use, priced
 #: Lambda's own START, END and REPORT lines in JSON, at level INFO: three events.
 SYSTEM_LINES, SYSTEM_LINE_BYTES = 3, 170
 _MEMORIES = (128, 256, 512, 1024)
+_ANSWERS = {0.02: "20 ms", 0.1: "100 ms", 0.5: "500 ms", 2.0: "2 s"}
+_PROCESSORS = {0.5: "half as long as ours", 1.0: "as long as ours", 2.0: "twice as long as ours"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +36,8 @@ def sensitivity(ours: Reckoning) -> list[Row]:
         *_order_sizes(ours),
         *_batches(ours),
         *_memory(ours),
-        *_downstream(ours),
-        *_processor(ours),
+        *_figures(ours, "downstream_seconds", "a downstream answers after", _ANSWERS),
+        *_figures(ours, "processor_ratio", "Lambda's processor takes", _PROCESSORS),
         *_logs(ours),
         *_repeats(ours),
         *_looks(ours),
@@ -98,28 +100,12 @@ def _memory(ours: Reckoning) -> Iterator[Row]:
             yield Row(f"memory of {name}", f"{memory} MB", _dollars(changed), base)
 
 
-def _downstream(ours: Reckoning) -> Iterator[Row]:
-    for seconds in (0.02, 0.1, 0.5, 2.0):
-        figures = ours.figures.with_values(downstream_seconds=seconds)
-        base = seconds == ours.figures.downstream_seconds.value
-        yield Row(
-            "a downstream answers after",
-            f"{seconds * 1000:.0f} ms",
-            _dollars(replace(ours, figures=figures)),
-            base,
-        )
-
-
-def _processor(ours: Reckoning) -> Iterator[Row]:
-    for ratio in (0.5, 1.0, 2.0):
-        figures = ours.figures.with_values(processor_ratio=ratio)
-        base = ratio == ours.figures.processor_ratio.value
-        yield Row(
-            "Lambda's processor takes",
-            f"{ratio:g} times as long as ours",
-            _dollars(replace(ours, figures=figures)),
-            base,
-        )
+def _figures(ours: Reckoning, name: str, what: str, values: Mapping[float, str]) -> Iterator[Row]:
+    """One of the calibration's figures at other values."""
+    now = getattr(ours.figures, name).value
+    for value, said in values.items():
+        changed = replace(ours, figures=ours.figures.with_values(**{name: value}))
+        yield Row(what, said, _dollars(changed), value == now)
 
 
 def _logs(ours: Reckoning) -> Iterator[Row]:

@@ -11,6 +11,7 @@ from spillway.cost.budget import Excess, budget, check, exceeded
 from spillway.cost.deployed import deployed
 from spillway.cost.measurement import Calls, Measurement
 from spillway.cost.reckoning import Reckoning, reckoning
+from tests.spillway.cost.builders import calls
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +45,7 @@ def test_the_budget_is_no_wider_than_the_aim(ours: Reckoning) -> None:
 
 def test_an_order_that_is_read_once_more_fails(ours: Reckoning) -> None:
     orders = float(ours.measurement.orders)
-    read = Calls(
-        service="dynamodb",
-        operation="GetItem",
-        resource="orders",
-        requests=orders,
-        entries=orders,
-        read_units=orders,
-    )
+    read = calls("dynamodb", "GetItem", "orders", orders, read_units=orders)
     excess, *_ = _exceeded(_with_calls(ours, "deliver-inventory", read), ours)
     assert excess.name == "dynamodb.read_units of an order"
     assert any("table: orders read went from" in culprit for culprit in excess.culprits)
@@ -59,14 +53,7 @@ def test_an_order_that_is_read_once_more_fails(ours: Reckoning) -> None:
 
 def test_a_second_item_for_each_order_fails(ours: Reckoning) -> None:
     orders = float(ours.measurement.orders)
-    write = Calls(
-        service="dynamodb",
-        operation="PutItem",
-        resource="orders",
-        requests=orders,
-        entries=orders,
-        write_units=orders,
-    )
+    write = calls("dynamodb", "PutItem", "orders", orders, write_units=orders)
     excesses = _exceeded(_with_calls(ours, "intake", write), ours)
     assert excesses[0].name == "dynamodb.write_units of an order"
     assert "table: orders written" in str(excesses[0])
@@ -75,14 +62,7 @@ def test_a_second_item_for_each_order_fails(ours: Reckoning) -> None:
 
 def test_messages_sent_one_by_one_fail(ours: Reckoning) -> None:
     orders = float(ours.measurement.orders)
-    sent = Calls(
-        service="sqs",
-        operation="SendMessage",
-        resource="inventory",
-        requests=orders,
-        entries=orders,
-        chunks=orders,
-    )
+    sent = calls("sqs", "SendMessage", "inventory", orders, chunks=orders)
     excess, *_ = _exceeded(_with_calls(ours, "relay", sent), ours)
     assert excess.name == "sqs.requests of an order"
     assert "queues: commands sent" in str(excess)
