@@ -60,16 +60,21 @@ test: install ## Every test, the ones on the emulator included
 	@$(BIN)/pytest $(ARGS)
 
 .PHONY: check
-check: install ## Format, lint, types, import rules, and 200 simulated fault schedules
+check: install ## Format, lint, types, import rules, 200 simulated fault schedules, what an order may cost
 	@$(BIN)/ruff format --check --quiet . || { echo "Run: make format"; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/spillway simulate --seeds 200 --seed-from $(SEED)
+	@$(BIN)/spillway cost --check
 
 .PHONY: bench
 bench: install ## Cold starts, as ratios within one run (ARGS="--json bench.json")
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+.PHONY: costs
+costs: install ## Renew docs/cost.md and its charts (ARGS="--sales FILE.csv.gz")
+	@$(BIN)/python -m spillway.cost.docs $(ARGS)
 
 .PHONY: format
 format: install ## Format the code

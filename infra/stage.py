@@ -116,6 +116,13 @@ class Watchdog(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     window_seconds: Annotated[int, Meta(ge=1, le=300)]
 
 
+class Relay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    #: Batches of one shard that are relayed at once; an order's changes keep their order. More of
+    #: them relay a crowd faster, and make smaller and so dearer batches of what comes between:
+    #: `spillway capacity` says when to raise it.
+    parallelization: Annotated[int, Meta(ge=1, le=10)]
+
+
 class FunctionSize(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     memory_mb: MemoryMb
     timeout_seconds: TimeoutSeconds
@@ -223,6 +230,7 @@ class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     web: Web
     orders: Orders
     watchdog: Watchdog
+    relay: Relay
     functions: Functions
     downstreams: Downstreams
     logs: Logs

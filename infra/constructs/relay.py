@@ -72,6 +72,7 @@ class Relay(Construct):
             event_source_arn=stream_arn,
             starting_position="TRIM_HORIZON",
             batch_size=RELAY_BATCH_SIZE,
+            parallelization_factor=stage.relay.parallelization,
             bisect_batch_on_function_error=True,
             maximum_retry_attempts=RETRIES_WITHOUT_END,
             maximum_record_age_in_seconds=RECORD_AGE_SECONDS_MAX,

@@ -75,7 +75,7 @@ class QueueReader:
         label = messages[0].receipt
         if len(messages) > 1:
             label += f" and {len(messages) - 1} more"
-        event = {"Records": [_record(message, self._queue.name) for message in messages]}
+        event = {"Records": [record_of(message, self._queue.name) for message in messages]}
         self._function.invoke(label, event, lambda result, error: self._ended(held, result, error))
         if self._queue.visible():
             self._visible(self._scheduler.now)
@@ -234,7 +234,7 @@ class ShardReader:
         self._wake()
 
 
-def _record(message: Message, queue: str) -> dict[str, Any]:
+def record_of(message: Message, queue: str) -> dict[str, Any]:
     return {
         "messageId": message.id,
         "receiptHandle": message.receipt,

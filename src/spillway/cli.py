@@ -8,7 +8,9 @@ from typing import Annotated
 import typer
 
 from spillway.audit.command import audit
+from spillway.capacity.command import capacity
 from spillway.chaos.command import chaos
+from spillway.cost.command import cost
 from spillway.customers.command import customers
 from spillway.demo.command import demo
 from spillway.errors import SpillwayError
@@ -42,6 +44,8 @@ app.command()(audit)
 app.command()(simulate)
 app.command()(smoke)
 app.add_typer(customers, name="customers")
+app.command()(cost)
+app.command()(capacity)
 
 
 @app.callback()

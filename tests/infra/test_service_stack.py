@@ -277,6 +277,11 @@ def test_the_relay_never_drops_a_record(dev: Templates) -> None:
     assert dev.named(destination) == "spillway-dev-relay-dead-letters"
 
 
+def test_the_relay_works_on_as_many_batches_of_a_shard_as_the_stage_says(dev: Templates) -> None:
+    factor = dev.mapping_of("relay")["ParallelizationFactor"]
+    assert factor == dev.stage.relay.parallelization == 1
+
+
 def test_the_relay_gives_a_record_up_while_the_stream_still_has_it(dev: Templates) -> None:
     stream_keeps_seconds = 24 * 60 * 60
     assert dev.mapping_of("relay")["MaximumRecordAgeInSeconds"] < stream_keeps_seconds

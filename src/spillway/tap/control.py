@@ -10,7 +10,8 @@
 | GET /_tap/permissions | | {"permissions": [permission], "denied": [call]} |
 | PUT /_tap/permissions policies | enforces them | the same |
 | POST /_tap/permissions/withhold | refuses each permission once | the same |
-| POST /_tap/reset | no rules, all counts zero; permissions stay | {} |
+| PUT /_tap/asking true | has DynamoDB say what each write consumed, or no longer | {} |
+| POST /_tap/reset | no rules, all counts zero, nothing asked; permissions stay | {} |
 
 Every request needs the token in ``x-tap-token``: no other site's page can send that header without
 asking first, and a name that resolves to the loopback interface does not know it.
@@ -35,12 +36,16 @@ TOKEN_HEADER = "x-tap-token"  # noqa: S105
 
 @dataclass
 class Control:
-    """The rules and the counts of one tap, and who may touch them."""
+    """The rules and the counts of one tap, and who may touch them.
+
+    `asking`: each write is sent on with the question what it consumes.
+    """
 
     token: str
     rules: Rules = field(default_factory=Rules)
     tally: Tally = field(default_factory=Tally)
     permissions: Permissions = field(default_factory=Permissions)
+    asking: bool = False
 
     def answer(self, request: Request) -> Answer:
         """Do what a control request asks, or answer with a problem document (RFC 9457)."""
@@ -74,9 +79,13 @@ class Control:
             case "POST", "permissions", "withhold":
                 self.permissions.withhold()
                 return _ok(self.permissions.to_json())
+            case "PUT", "asking" if request.body in (b"true", b"false"):
+                self.asking = request.body == b"true"
+                return _ok({})
             case "POST", "reset":
                 self.rules.clear()
                 self.tally.clear()
+                self.asking = False
                 return _ok({})
         return _problem(HTTPStatus.NOT_FOUND, f"The tap has no {request.method} {request.path}.")
 

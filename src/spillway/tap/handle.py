@@ -74,8 +74,12 @@ class Tap:
         denied: list[dict[str, Any]] = self._ask("GET", "permissions")["denied"]
         return denied
 
+    def ask_consumed(self) -> None:
+        """Have DynamoDB say what each write consumes, until ``reset``: callers see it too."""
+        self._ask("PUT", "asking", True)
+
     def reset(self) -> None:
-        """Have no rules, and all counts zero."""
+        """Have no rules, all counts zero, and nothing asked."""
         self._ask("POST", "reset")
 
     def remove(self, rule_id: int) -> dict[str, Any] | None:

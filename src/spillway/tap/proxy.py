@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from spillway.tap.answers import refusal
 from spillway.tap.batches import Batch, postponed
 from spillway.tap.calls import Call, recognise
@@ -22,6 +24,7 @@ from spillway.tap.messages import (
     read_request,
 )
 from spillway.tap.rules import Fault, Strike
+from spillway.tap.units import WRITES
 
 # The emulator closes idle connections after 75 s; closing first avoids sending into one.
 _IDLE_SECONDS_MAX = 30.0
@@ -87,6 +90,8 @@ class _Connection:
             denied = refusal(call, denial, None)
             self.control.tally.record(Exchange(request, call, denied, 0, DENIED))
             return denied
+        if self.control.asking and call.service == "dynamodb" and call.operation in WRITES:
+            request = _asking(request, call)
         strike = self.control.rules.strike(call, time.monotonic())
         forwarded = 0
         answer: Answer | None = None
@@ -106,6 +111,12 @@ class _Connection:
             fault = None if strike is None else strike.rule.fault
             self.control.tally.record(Exchange(request, call, answer, forwarded, fault))
         return answer
+
+
+def _asking(request: Request, call: Call) -> Request:
+    """The same write, to be answered with what it consumed."""
+    body = msgspec.json.encode({**call.body, "ReturnConsumedCapacity": "TOTAL"})
+    return request.with_body(body)
 
 
 @dataclass
