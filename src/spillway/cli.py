@@ -9,6 +9,7 @@ import typer
 
 from spillway.audit.command import audit
 from spillway.chaos.command import chaos
+from spillway.console.command import console
 from spillway.demo.command import demo
 from spillway.errors import SpillwayError
 from spillway.local.commands import down, token, up
@@ -31,6 +32,7 @@ app.command()(demo)
 app.command()(status)
 app.add_typer(orders, name="orders")
 app.command()(logs)
+app.command()(console)
 app.command()(chaos)
 app.command()(redrive)
 app.command()(audit)
