@@ -71,7 +71,8 @@ def _desk(port: int, stage: str | None, profile: str | None, region: str | None)
 def _serve(desk: "Desk", listener: "socket.socket", key: str | None) -> None:
     import uvicorn
 
-    from spillway.console.serving import application, uvicorn_config
+    from spillway.console.serving import application
+    from spillway.console.waiting import uvicorn_config
     from spillway.local.ports import port_of
 
     app = application(lambda: desk, port=port_of(listener), key=key)

@@ -70,7 +70,7 @@ class ChartsPage:
         chosen = request.query_params.get("range", ranges[0])
         if chosen not in ranges:
             chosen = ranges[0]
-        charts = await self._charts(chosen)
+        charts = await self._charts(await self._span(chosen))
         pause = CHARTS_PAUSE_SECONDS if desk.is_local else CHARTS_PAUSE_AWS_SECONDS
         return await self.showing.page(
             "charts", charts=charts, ranges=ranges, chosen=chosen, pause=pause
@@ -80,18 +80,22 @@ class ChartsPage:
         chosen = request.query_params.get("range", "")
         if chosen not in RANGES:
             return JSONResponse({"title": "There is no such range."}, 404)
-        return JSONResponse([_document(chart) for chart in await self._charts(chosen)])
+        span = await self._span(chosen)
+        charts = [_document(chart) for chart in await self._charts(span)]
+        return JSONResponse({"start": span.start, "end": span.end, "charts": charts})
 
-    async def _charts(self, chosen: str) -> list[Chart]:
-        desk = await self.showing.desk()
+    async def _span(self, chosen: str) -> Span:
         seconds, period = RANGES[chosen]
-        end = desk.now()
+        end = (await self.showing.desk()).now()
+        return Span(end - seconds, end, period)
+
+    async def _charts(self, span: Span) -> list[Chart]:
+        desk = await self.showing.desk()
 
         def read() -> list[Chart]:
             with told_if_silent():
                 if desk.is_local:
                     desk.reader.read()
-                span = Span(end - seconds, end, period)
                 return read_history(desk.service, span, list(desk.reader.samples))
 
         return await run_in_threadpool(read)

@@ -14,7 +14,7 @@ from spillway.observe.parts import LETTERS_OF, Part
 from spillway.observe.promises import Alarm
 from spillway.observe.words import age
 
-Tone = Literal["quiet", "busy", "warn", "bad"]
+Tone = Literal["calm", "busy", "warn", "bad"]
 PromiseState = Literal["kept", "in danger", "not known"]
 
 MEANINGS: Mapping[Promise, str] = {
@@ -32,7 +32,9 @@ MEANINGS: Mapping[Promise, str] = {
 SLOW_SECONDS = 10
 SPARK_SAMPLES = 60
 SPARK_WIDTH, SPARK_HEIGHT = 120, 24
-_REST_MAX = 4
+
+_UNHEARD = "Its alarm has heard nothing yet."
+_UNHEARD_HERE = "Nobody measures this on one machine; AWS does."
 
 _DOES = {
     "intake": "takes an order in: one write",
@@ -97,7 +99,8 @@ class PathView:
 
 def path_view(status: Status, samples: Sequence[Sample]) -> PathView:
     boxes = {part.name: _box(part, samples) for part in status.parts}
-    rows = [_promise_row(promise, status.alarms) for promise in Promise]
+    nothing_heard = _UNHEARD if status.faults is None else _UNHEARD_HERE
+    rows = [_promise_row(promise, status.alarms, nothing_heard) for promise in Promise]
     letters = sum(part.dead_letters for part in status.parts)
     ringing = [alarm for alarm in status.alarms if alarm.state == "ALARM"]
     endangered = [row for row in rows if row.state == "in danger"]
@@ -107,7 +110,7 @@ def path_view(status: Status, samples: Sequence[Sample]) -> PathView:
         [alarm for alarm in ringing if alarm.promise is None],
         letters,
         _headline(rows, endangered, ringing, letters),
-        "bad" if endangered or letters else "warn" if ringing else "quiet",
+        "bad" if endangered or letters else "warn" if ringing else "calm",
     )
 
 
@@ -132,7 +135,7 @@ def _tone(part: Part, *, waits: bool) -> Tone:
     slow = (part.oldest_seconds or 0) > SLOW_SECONDS and part.name != "watchdog"
     if slow and (waits or part.name == "relay"):
         return "warn"
-    return "busy" if waits or part.runs else "quiet"
+    return "busy" if waits or part.runs else "calm"
 
 
 def _spark(name: str, samples: Sequence[Sample]) -> str:
@@ -154,7 +157,7 @@ def _spark(name: str, samples: Sequence[Sample]) -> str:
     return " ".join(points)
 
 
-def _promise_row(promise: Promise, alarms: Iterable[Alarm]) -> PromiseRow:
+def _promise_row(promise: Promise, alarms: Iterable[Alarm], nothing_heard: str) -> PromiseRow:
     alarm = next((alarm for alarm in alarms if alarm.promise is promise), None)
     if alarm is None:
         told = "This stage has no alarm for it: deploy its operations stack."
@@ -163,7 +166,7 @@ def _promise_row(promise: Promise, alarms: Iterable[Alarm]) -> PromiseRow:
     since = None if alarm.since is None else int(alarm.since.timestamp() * 1000)
     told = alarm.reason if state == "in danger" else ""
     if state == "not known":
-        told = "Its alarm has heard nothing yet."
+        told = nothing_heard
     return PromiseRow(promise, MEANINGS[promise], state, told, since, alarm.runbook)
 
 
@@ -200,7 +203,9 @@ _FAULTS: Mapping[str, Callable[[Any], str]] = {
     "lose_answers_rate": lambda value: f"{value:.0%} answers lost",
     "idempotency_keys": lambda _: "no idempotency keys",
     "refuse_rate": lambda value: f"{value:.0%} refused",
-    "refuse_skus": lambda value: f"{len(value)} empty shelves",
+    "refuse_skus": lambda value: (
+        f"{len(value)} empty shelves" if len(value) > 1 else "1 empty shelf"
+    ),
     "too_late": lambda _: "too late to cancel",
     "dispatch_after_ms": lambda value: f"leaves after {value:,} ms",
 }

@@ -1,10 +1,9 @@
-"""The application, put together, and how it is served."""
+"""The application, put together."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -29,8 +28,6 @@ VENDORED = {
     "uPlot.css": "uplot/dist/uPlot.min.css",
     "idiomorph.js": "idiomorph/dist/idiomorph.esm.js",
 }
-# A stream never ends by itself.
-_GRACE_SECONDS = 1
 
 
 def application(open_desk: Callable[[], Desk], *, port: int, key: str | None = None) -> Starlette:
@@ -69,16 +66,3 @@ async def _vendored(request: Request) -> Response:
     if file is None:
         return PlainTextResponse("There is no such file.\n", 404)
     return FileResponse(PROJECT / "node_modules" / file)
-
-
-def uvicorn_config(app: Starlette) -> uvicorn.Config:
-    """Quiet, and without headers of its own."""
-    return uvicorn.Config(
-        app,
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        lifespan="off",
-        ws="none",
-        timeout_graceful_shutdown=_GRACE_SECONDS,
-    )

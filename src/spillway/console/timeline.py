@@ -19,6 +19,8 @@ WIDTH = 1000
 #: In the order of an order's way.
 _STEPS = tuple(Step)
 _WELL = frozenset({"done", "refused"})
+#: What the order's own record says as well.
+_IS_THE_FACT = frozenset({"accepted", "placed"})
 _TICKS = 4
 
 MarkKind = Literal["again", "done", "refused", "dead"]
@@ -151,7 +153,8 @@ def _mark(line: Line, scale: _Scale) -> Mark:
 def _entries(life: Life, began: int) -> Iterable[Entry]:
     record = life.record
     if record.accepted_at is not None:
-        yield Entry(record.accepted_at, "0 ms", "orders table", "accepted", "", "good")
+        by = next((line.function for line in life.said.lines if line.outcome in _IS_THE_FACT), "")
+        yield Entry(record.accepted_at, "0 ms", by or "orders table", "accepted", "", "good")
     wish = record.facts.cancellation
     if wish is not None:
         outcome = cancellation_outcome(record.facts)
@@ -172,7 +175,7 @@ def _entries(life: Life, began: int) -> Iterable[Entry]:
             "good" if outcome_of.done else "bad",
         )
     for line in life.said.lines:
-        if line not in told.values():
+        if line not in told.values() and not (record.stored and line.outcome in _IS_THE_FACT):
             yield _said(line, began)
 
 

@@ -132,6 +132,7 @@ def _announce(stack: Stack, *, as_json: bool, how_to_stop: str) -> None:
     typer.echo(
         f"\nReady in {stack.up_seconds:.1f} s.\n"
         f"\n  Start here   {stack.origin}"
+        f"\n  Console      {stack.console}"
         f"\n  API          {stack.api}/orders"
         f"\n  AWS          {stack.emulator}"
         + "".join(f"\n  {name.capitalize():<12} {url}" for name, url in stack.downstreams.items())

@@ -12,6 +12,7 @@ const STROKES = {
 const DASHES = [[], [6, 4], [2, 3], [10, 4], [8, 3, 2, 3], [4, 2], [12, 3], [1, 3]];
 const HEIGHT = 200;
 let last = [];
+let span = { start: 0, end: 1 };
 
 // Courses have times of their own; uPlot wants one row of times for all.
 function joined(chart) {
@@ -24,6 +25,12 @@ function told(value, unit) {
   return Number.isInteger(value) ? value.toLocaleString("en") : value.toFixed(1);
 }
 
+function clock(at, exact) {
+  const days = span.end - span.start > 86400 ? { weekday: "short" } : {};
+  const seconds = exact === true ? { second: "2-digit" } : {};
+  return new Date(at * 1000).toLocaleTimeString("en-GB", { ...days, hour: "2-digit", minute: "2-digit", ...seconds });
+}
+
 function options(chart, width) {
   const strokes = STROKES[dark.matches ? "dark" : "light"];
   const [grid, text] = dark.matches ? ["#273039", "#9aa9b5"] : ["#e6eaed", "#52616e"];
@@ -32,10 +39,13 @@ function options(chart, width) {
     width,
     height: HEIGHT,
     cursor: { sync: { key: "console" }, drag: { x: false, y: false } },
-    scales: { y: { range: (_, low, high) => [0, Math.max(high ?? 0, chart.unit === "s" ? 0.1 : 1) * 1.08] } },
-    axes: [axis, { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => told(tick, chart.unit)) }],
+    scales: {
+      x: { range: () => [span.start, span.end] },
+      y: { range: (_, low, high) => [0, Math.max(high ?? 0, chart.unit === "s" ? 0.1 : 1) * 1.08] },
+    },
+    axes: [{ ...axis, values: (_, ticks) => ticks.map(clock) }, { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => told(tick, chart.unit)) }],
     series: [
-      { value: (_, at) => (at == null ? "" : new Date(at * 1000).toLocaleTimeString()) },
+      { value: (_, at) => (at == null ? "" : clock(at, true)) },
       ...chart.courses.map(({ name }, n) => ({
         label: name,
         stroke: strokes[n % strokes.length],
@@ -81,7 +91,7 @@ async function load() {
   if (document.hidden) return;
   const answer = await fetch(charts.dataset.source);
   if (!answer.ok) return;
-  last = await answer.json();
+  ({ charts: last, ...span } = await answer.json());
   last.forEach(show);
 }
 

@@ -74,12 +74,17 @@ function draw() {
     const path = lines.children[n] ?? lines.appendChild(document.createElementNS(SVG, "path"));
     const [a, b] = [place(from), place(to)];
     if (a && b) path.setAttribute("d", curve(a, b, origin));
-    const flows = document.querySelector(`#box-${to}.busy, #box-${to}.warn`) !== null;
-    path.classList.toggle("flows", flows);
+    path.classList.toggle("flows", (runs(to) ?? runs(from)) > 0);
   });
 }
 
+// The table, the topic and the downstreams run nothing of ours: what leads there tells.
+function runs(name) {
+  return document.getElementById(`box-${name}`)?.dataset.runs;
+}
+
 function curve(a, b, origin) {
+  if (b.right < a.left) return curve(b, a, origin);
   if (b.left < a.right) {
     // One above the other.
     const x = a.left + a.width / 2 - origin.left;
