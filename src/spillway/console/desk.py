@@ -9,7 +9,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from spillway.console.redriving import Redriving
-from spillway.console.status import Shared, Status, StatusReader
+from spillway.console.status import (
+    PAUSE_AWS_SECONDS,
+    PAUSE_SECONDS,
+    Shared,
+    Status,
+    StatusReader,
+)
 from spillway.console.traffic import Traffic
 from spillway.observe.service import Service
 
@@ -38,18 +44,20 @@ class Desk:
         return self.stack is not None
 
 
-def desk_of(service: Service, stack: Stack | None) -> Desk:
-    """Ready for many threads: clients must not be made by several at once."""
+def desk_of(service: Service, stack: Stack | None, pause_seconds: float | None = None) -> Desk:
+    """Ready for many threads: clients must not be made by several at once. `pause_seconds` is how
+    long an open page waits before it asks again, unless given as the place suggests."""
     on_emulator = service.emulator is not None
+    pause = pause_seconds or (PAUSE_SECONDS if on_emulator else PAUSE_AWS_SECONDS)
     for name in (*_CLIENTS, *(_CLIENTS_OF_EMULATOR if on_emulator else ())):
         service.make_client(name)
-    reader = StatusReader(service, stack)
+    reader = StatusReader(service, stack, pause)
     return Desk(
         service,
         stack,
         reader,
         # A little less than the pause, or every other look would find the last one still fresh.
-        Shared(reader.read, fresh_seconds=reader.pause_seconds * 0.9),
+        Shared(reader.read, fresh_seconds=pause * 0.9),
         Redriving(service),
         None if stack is None else Traffic(stack),
     )

@@ -21,7 +21,7 @@ _SHARES = ("error_rate", "lose_answers_rate", "refuse_rate")
 _SWITCHES = ("outage", "too_late")
 
 
-def switches_of(form: Mapping[str, Any]) -> dict[str, Any]:
+def switches_of(form: Mapping[str, str]) -> dict[str, Any]:
     """What a form asks for; what it leaves out is off. Shares are percentages there, shelves words
     with space or commas between them.
 
@@ -31,15 +31,15 @@ def switches_of(form: Mapping[str, Any]) -> dict[str, Any]:
     wanted["latency_ms"] = _whole(form, "latency_ms", LATENCY_MAX_MS)
     for name in _SHARES:
         wanted[name] = _whole(form, name, 100) / 100
-    shelves = str(form.get("refuse_skus", "")).replace(",", " ").split()
+    shelves = form.get("refuse_skus", "").replace(",", " ").split()
     if len(shelves) > REFUSE_SKUS_MAX:
         raise SpillwayError(f"At most {REFUSE_SKUS_MAX:,} shelves can be empty.")
     wanted["refuse_skus"] = shelves
     return wanted
 
 
-def _whole(form: Mapping[str, Any], name: str, most: int) -> int:
-    text = str(form.get(name, "")).strip() or "0"
+def _whole(form: Mapping[str, str], name: str, most: int) -> int:
+    text = form.get(name, "").strip() or "0"
     if not (text.isdecimal() and int(text) <= most):
         told = name.replace("_", " ").removesuffix(" ms").removesuffix(" rate")
         raise SpillwayError(f"{told.capitalize()}: a whole number from 0 to {most:,}, not {text}.")

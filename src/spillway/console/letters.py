@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from spillway.console.events import Fragment
 from spillway.console.orders import address_of
-from spillway.console.showing import Showing, back_to, events, text
+from spillway.console.showing import Form, Showing, back_to, events, text
 from spillway.console.status import Status
 from spillway.errors import SpillwayError
 from spillway.observe.parts import LETTERS_OF
@@ -39,7 +38,7 @@ class LetterPages:
         fragment = await self.live(request)
         return await self.showing.page("letters", live=fragment.html, holding=holding)
 
-    async def redrive(self, _: Request, form: FormData) -> Response:
+    async def redrive(self, _: Request, form: Form) -> Response:
         desk = await self.showing.desk()
         name = text(form, "queue")
         if name not in SOURCES:

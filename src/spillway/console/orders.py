@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -19,7 +18,7 @@ from orders.domain.order import OrderKey, is_order_id
 from orders.domain.saga import DOWNSTREAM_OF, Step
 from spillway.console.desk import Desk
 from spillway.console.events import Fragment
-from spillway.console.showing import Showing, back_to, events, text
+from spillway.console.showing import Form, Showing, back_to, events, text
 from spillway.console.timeline import timeline
 from spillway.observe import orders as reading
 from spillway.observe.messages import Message, messages_of
@@ -27,8 +26,6 @@ from spillway.observe.orders import Life, Listed
 from spillway.observe.reaching import told_if_silent
 
 LISTED_MAX = 50
-#: A page of orders of this machine is read anew so often; a list is dearer than the path's figures.
-LIST_PAUSE_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +63,7 @@ class OrderPages:
         fragment = await self.showing.fragment("orders", listed=listed, now=desk.now(), more=more)
         return await self.showing.page("orders", live=fragment.html, wanted=customer, is_id=False)
 
-    async def find(self, _: Request, form: FormData) -> Response:
+    async def find(self, _: Request, form: Form) -> Response:
         wanted = text(form, "order_id")
         if not is_order_id(wanted):
             return back_to("/orders")
@@ -106,7 +103,7 @@ class OrderPages:
             return back_to("/orders?" + urlencode({"q": request.path_params["order_id"]}))
         return await self._order_page(request, shown=False)
 
-    async def content(self, request: Request, _: FormData) -> Response:
+    async def content(self, request: Request, _: Form) -> Response:
         return await self._order_page(request, shown=True)
 
     async def _order_page(self, request: Request, *, shown: bool) -> Response:
@@ -133,7 +130,7 @@ class OrderPages:
     def routes(self) -> list[Route]:
         return [
             Route("/orders", self.search),
-            Route("/orders/events", events(self.showing, self.live_list, LIST_PAUSE_SECONDS)),
+            Route("/orders/events", events(self.showing, self.live_list)),
             self.showing.action("/orders/find", self.find),
             Route("/orders/{order_id}", self.order),
             Route("/orders/{order_id}/events", events(self.showing, self.live_order)),

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -16,7 +15,7 @@ from orders.domain.saga import DOWNSTREAMS
 from spillway.console.events import Fragment
 from spillway.console.faults import AT_REST, switches_of
 from spillway.console.path import LINKS, fault_words, path_view
-from spillway.console.showing import Showing, back_to, events, text
+from spillway.console.showing import Form, Showing, back_to, events, text
 from spillway.console.traffic import ORDERS_MAX
 from spillway.errors import SpillwayError
 from spillway.observe.history import Chart, Span, read_history
@@ -147,19 +146,19 @@ class DownstreamsPage:
             orders_max=ORDERS_MAX,
         )
 
-    async def switch(self, request: Request, form: FormData) -> Response:
+    async def switch(self, request: Request, form: Form) -> Response:
         await self._switch([request.path_params["name"]], switches_of(form))
         return back_to("/downstreams")
 
-    async def outage(self, request: Request, form: FormData) -> Response:
+    async def outage(self, request: Request, form: Form) -> Response:
         await self._switch([request.path_params["name"]], {"outage": text(form, "outage") == "on"})
         return back_to("/downstreams")
 
-    async def rest(self, _: Request, __: FormData) -> Response:
+    async def rest(self, _: Request, __: Form) -> Response:
         await self._switch(DOWNSTREAMS, AT_REST)
         return back_to("/downstreams")
 
-    async def place(self, _: Request, form: FormData) -> Response:
+    async def place(self, _: Request, form: Form) -> Response:
         desk = await self.showing.desk()
         count = text(form, "count")
         if not (count.isdecimal() and 1 <= int(count) <= ORDERS_MAX):

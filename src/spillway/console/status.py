@@ -53,17 +53,15 @@ class Status:
 
 @dataclass(slots=True)
 class StatusReader:
-    """Called by one thread at a time. `samples` are what was read so far, of the last while."""
+    """Called by one thread at a time, each time after such a pause. `samples` are what was read so
+    far, of the last while."""
 
     service: Service
     stack: Stack | None
+    pause_seconds: float
     now: Callable[[], float] = time.time
     samples: deque[Sample] = field(default_factory=lambda: deque(maxlen=SAMPLES_MAX))
     _measured: tuple[float, Measured, Sequence[Alarm]] | None = None
-
-    @property
-    def pause_seconds(self) -> float:
-        return PAUSE_SECONDS if self.service.emulator is not None else PAUSE_AWS_SECONDS
 
     def read(self) -> Status:
         """Raises SpillwayError where the service does not answer."""
