@@ -5,11 +5,11 @@ Pure. Times are Unix milliseconds; places are shares of the drawing's width, 0 t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from orders.domain.saga import DOWNSTREAM_OF, Step
+from orders.domain.saga import DOWNSTREAM_OF, Facts, Step, owed
 from orders.domain.status import cancellation_outcome
 from spillway.observe.logs import Line
 from spillway.observe.orders import Life
@@ -103,7 +103,8 @@ def _lane(life: Life, step: Step, scale: _Scale) -> Lane:
     tries = [line for line in life.said.lines if line.fields.get("command") == step.value]
     outcome = life.record.facts.outcomes.get(step)
     ended = scale.ended if outcome is None else outcome.at
-    began = min(_owed_since(life, step, tries, ended, scale.began), ended)
+    # A step that was done out of turn (facts may come late) has only its outcome.
+    began = min(_owed_since(life.record.facts, scale.began).get(step, ended), ended)
     x = scale.x(began)
     marks = [_mark(line, scale) for line in tries if line.outcome not in _WELL]
     if outcome is not None:
@@ -121,16 +122,24 @@ def _lane(life: Life, step: Step, scale: _Scale) -> Lane:
     )
 
 
-def _owed_since(life: Life, step: Step, tries: Sequence[Line], ended: int, began: int) -> int:
-    """When it came to be owed: at the fact before its first try, or before its outcome."""
-    first = min([ended, *(line.at for line in tries)])
-    facts = life.record.facts
-    known = [outcome.at for other, outcome in facts.outcomes.items() if other is not step]
+def _owed_since(facts: Facts, began: int) -> dict[Step, int]:
+    """When each step came to be owed: with which of the facts, told one after the other."""
+    since = dict.fromkeys(owed(Facts()), began)
+    for at, known in _growing(facts):
+        for step in owed(known):
+            since.setdefault(step, at)
+    return since
+
+
+def _growing(facts: Facts) -> Iterator[tuple[int, Facts]]:
+    """The facts as they became known, one more each time."""
+    times = [outcome.at for outcome in facts.outcomes.values()]
     if facts.cancellation is not None:
-        known.append(facts.cancellation.at)
-    if step is Step.RESERVE:
-        return began
-    return max((at for at in known if at < first), default=began)
+        times.append(facts.cancellation.at)
+    for until in sorted(times):
+        outcomes = {step: one for step, one in facts.outcomes.items() if one.at <= until}
+        wish = facts.cancellation
+        yield until, Facts(outcomes, wish if wish is not None and wish.at <= until else None)
 
 
 def _told(life: Life, step: Step, began: int, ended: int) -> str:
