@@ -10,6 +10,7 @@ import typer
 from spillway.audit.command import audit
 from spillway.capacity.command import capacity
 from spillway.chaos.command import chaos
+from spillway.console.command import console
 from spillway.cost.command import cost
 from spillway.customers.command import customers
 from spillway.demo.command import demo
@@ -37,6 +38,7 @@ app.command()(demo)
 app.command()(status)
 app.add_typer(orders, name="orders")
 app.command()(logs)
+app.command()(console)
 app.command()(chaos)
 app.command()(redrive)
 app.command()(publish)

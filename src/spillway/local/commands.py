@@ -133,6 +133,7 @@ def _announce(stack: Stack, *, as_json: bool, how_to_stop: str) -> None:
     typer.echo(
         f"\nReady in {stack.up_seconds:.1f} s.\n"
         f"\n  Store        {stack.origin}"
+        f"\n  Console      {stack.console}"
         f"\n  API          {stack.api}/orders"
         f"\n  Commands     {stack.origin}/_local"
         f"\n  AWS          {stack.emulator}"

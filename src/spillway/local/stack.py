@@ -25,6 +25,7 @@ class Stack:
 
     origin: str
     api: str
+    console: str
     emulator: str
     tap: "Tap"
     downstreams: dict[str, str]
@@ -58,6 +59,7 @@ class Stack:
         shown = (
             "origin",
             "api",
+            "console",
             "emulator",
             "tap",
             "downstreams",
@@ -153,6 +155,7 @@ def _stack(state: dict[str, Any], secrets: dict[str, Any]) -> Stack:
     return Stack(
         origin=state["origin"],
         api=state["api"],
+        console=state["console"],
         emulator=state["emulator"],
         tap=Tap(state["tap"], secrets["tap_token"]),
         downstreams=state["downstreams"],

@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from spillway.errors import SpillwayError
 from spillway.local.assembly import assembly
@@ -35,6 +35,11 @@ from spillway.local.tapping import wire_tap
 from spillway.local.users import Pool
 from spillway.outputs import queues, tables
 from spillway.tap import Tap
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from spillway.console.desk import Desk
 
 LOG = "supervisor.log"
 _WATCH_SECONDS = 0.1
@@ -134,7 +139,7 @@ def _stack(
 ) -> Iterator[tuple[dict[str, Any], dict[str, Any], Processes]]:
     """Start every part; yields what to publish (the state, the secrets) and the child processes."""
     keys = Keys.generate()
-    downstream_listener = listen(0)
+    downstream_listener, console_listener = listen(0), _listen_near(listener)
     downstreams = {name: f"{_url(downstream_listener)}/{name}" for name in DOWNSTREAMS}
     with ExitStack() as parts:
         with progress.phase("synthesis", "Synthesise the stacks"):
@@ -163,6 +168,7 @@ def _stack(
         state = {
             "origin": _url(listener),
             "api": f"{_url(listener)}/api",
+            "console": _url(console_listener),
             "emulator": running.url,
             "tap": tap.url,
             "downstreams": downstreams,
@@ -177,6 +183,7 @@ def _stack(
         with progress.phase("serving", "Serve the downstreams and the API"):
             parts.enter_context(_downstreams_served(state, keys, downstream_listener))
             parts.enter_context(_origin_served(state, keys, outputs, listener))
+            parts.enter_context(_console_served(folder.port, console_listener))
         secrets = {"passwords": passwords, "keys": keys.to_json(), "tap_token": tap.token}
         yield state, secrets, {"emulator": running.process, "tap": tap.process}
 
@@ -235,6 +242,26 @@ def _origin_served(
     return serving(uvicorn_config(application), listener)
 
 
+def _console_served(port: int, listener: socket.socket) -> AbstractContextManager[None]:
+    """Does nothing until somebody opens it, and nothing when they have closed it."""
+    from spillway.console.waiting import WhenAsked, uvicorn_config
+    from spillway.local.serving import serving
+
+    def open_desk() -> "Desk":
+        from spillway.console.desk import desk_of
+        from spillway.local.stack import attach
+        from spillway.observe.service import on_this_machine
+
+        return desk_of(on_this_machine(port), attach(port))
+
+    def make() -> "ASGIApp":
+        from spillway.console.serving import application
+
+        return application(open_desk, port=port_of(listener))
+
+    return serving(uvicorn_config(WhenAsked(make)), listener)
+
+
 def _wait_for_the_end(processes: Processes, progress: Progress) -> NoReturn:
     """Serve on until stopped, also without the emulator: the origin then says what is missing."""
     part, status = _first_to_end(processes)
@@ -258,6 +285,14 @@ def _first_to_end(processes: Processes) -> tuple[str, int]:
 
 def _url(listener: socket.socket) -> str:
     return f"http://{LOOPBACK}:{port_of(listener)}"
+
+
+def _listen_near(origin: socket.socket) -> socket.socket:
+    """On the port after the origin's, so that its address can be known by heart, or on any."""
+    try:
+        return listen(port_of(origin) + 1)
+    except (SpillwayError, OverflowError):
+        return listen(0)
 
 
 def _log_to(path: Path) -> None:

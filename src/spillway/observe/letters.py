@@ -16,23 +16,19 @@ from spillway.redrive.moving import Redrive
 
 def look(service: Service, names: Collection[str] = SOURCES) -> list[Found]:
     """What lies there, by `names` of the parts whose letters they are, in the order of the path."""
-    work = _work(service, names, dry_run=True)
-    return list(work.found.values())
+    looking = work(service, names, dry_run=True)
+    looking.count()
+    looking.run(lambda _: None)
+    return list(looking.found.values())
 
 
-def move_back(service: Service, names: Collection[str] = SOURCES) -> list[Found]:
-    """The same, each letter moved back to be tried again: safe to repeat and while orders come."""
-    return list(_work(service, names, dry_run=False).found.values())
-
-
-def _work(service: Service, names: Collection[str], *, dry_run: bool) -> Redrive:
+def work(service: Service, names: Collection[str] = SOURCES, *, dry_run: bool) -> Redrive:
+    """The work of looking, or of moving each letter back to be tried again: safe to repeat and
+    while orders come. Begins with its `count`."""
     known = sources(service.queues)
-    work = Redrive(
+    return Redrive(
         sqs=service.sqs,
         streams=service.make_client("dynamodbstreams"),
         sources=[source for name, source in known.items() if name in names],
         dry_run=dry_run,
     )
-    work.count()
-    work.run(lambda _: None)
-    return work

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from spillway.audit.reading import read_depths, read_invocations
 from spillway.audit.records import Depth
+from spillway.observe.messages import peek
 from spillway.observe.metrics import BEHIND, ERRORS, OLDEST, RUNS
 from spillway.observe.service import FUNCTIONS, Service
 
@@ -53,22 +53,51 @@ class Part:
     errors: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What CloudWatch measures by the minute: by queue, how old the oldest message is; of relay's
+    stream, the oldest change; by function, runs and errors."""
+
+    ages: Mapping[str, int]
+    stream_age: int | None
+    rates: Mapping[str, tuple[int, int | None]]
+
+
 def read_parts(service: Service, *, now: float | None = None) -> list[Part]:
     """Every part of the path, in the order of an order's way. `now` is Unix seconds."""
+    depths = read_depths(service.sqs, service.queues)
+    return parts_of(depths, read_measured(service, depths, now=now))
+
+
+def read_measured(
+    service: Service, depths: Iterable[Depth], *, now: float | None = None
+) -> Measured:
+    """The part of it that has to be asked for once a minute only. `now` is Unix seconds."""
     at = time.time() if now is None else now
-    depths = {depth.queue: depth for depth in read_depths(service.sqs, service.queues)}
-    ages = _ages(service, depths, at)
-    rates = _rates(service, at)
+    holding = [depth.queue for depth in depths if depth.messages]
+    return Measured(_ages(service, holding, at), _stream_age(service, at), _rates(service, at))
+
+
+def parts_of(depths: Iterable[Depth], measured: Measured) -> list[Part]:
+    """Put together what was read, perhaps at two different times."""
+    known = {depth.queue: depth for depth in depths}
     return [
         Part(
             name,
-            depths.get(QUEUE_OF.get(name, "")),
-            _stream_age(service, at) if name == "relay" else ages.get(QUEUE_OF.get(name, "")),
-            _letters(name, depths),
-            *rates[name],
+            known.get(QUEUE_OF.get(name, "")),
+            _age(name, known, measured),
+            _letters(name, known),
+            *measured.rates[name],
         )
         for name in FUNCTIONS
     ]
+
+
+def _age(function: str, depths: Mapping[str, Depth], measured: Measured) -> int | None:
+    if function == "relay":
+        return measured.stream_age
+    depth = depths.get(QUEUE_OF.get(function, ""))
+    return measured.ages.get(depth.queue) if depth is not None and depth.messages else None
 
 
 def _letters(function: str, depths: Mapping[str, Depth]) -> int:
@@ -76,9 +105,8 @@ def _letters(function: str, depths: Mapping[str, Depth]) -> int:
     return 0 if source is None else depths[f"{source}_dead_letter"].messages
 
 
-def _ages(service: Service, depths: Mapping[str, Depth], now: float) -> dict[str, int]:
+def _ages(service: Service, holding: Sequence[str], now: float) -> dict[str, int]:
     """How old the oldest message is, by queue, for those that hold any."""
-    holding = [name for name, depth in depths.items() if depth.messages]
     if not holding:
         return {}
     if service.emulator is not None:
@@ -112,32 +140,10 @@ def _stream_age(service: Service, now: float) -> int | None:
     return round(points[-1][1] / 1000) if points else None
 
 
-def _ages_on_emulator(service: Service, holding: list[str], now: float) -> dict[str, int]:
+def _ages_on_emulator(service: Service, holding: Sequence[str], now: float) -> dict[str, int]:
     """The emulator has no such metric, and shows the messages themselves instead."""
-    import httpx
-
-    ages = {}
-    with httpx.Client(base_url=service.emulator or "", trust_env=False) as http:
-        for name in holding:
-            # Only looked at: nothing is received.
-            answer = http.get(
-                "/_ministack/sqs/messages", params={"QueueUrl": service.queues[name]}
-            ).json()
-            sent = [message["SentTimestamp"] for message in _messages(answer)]
-            if sent:
-                ages[name] = max(0, round(now - min(sent)))
-    return ages
-
-
-def _messages(answer: Any) -> list[dict[str, Any]]:
-    """By account, Region and queue, as the emulator nests them."""
-    return [
-        message
-        for regions in answer["messages"].values()
-        for queues in regions.values()
-        for messages in queues.values()
-        for message in messages
-    ]
+    sent = {name: [message.sent_at for message in peek(service, name)] for name in holding}
+    return {name: max(0, round(now - min(times) / 1000)) for name, times in sent.items() if times}
 
 
 def _rates(service: Service, now: float) -> dict[str, tuple[int, int | None]]:
@@ -182,8 +188,10 @@ def statistics(
 ) -> list[tuple[float, float]]:
     """A metric's course: (Unix seconds, value), oldest first. Times are Unix seconds.
 
-    `GetMetricStatistics` and not `GetMetricData`, which has no free requests.
+    `statistic` may be a percentile, like p99. `GetMetricStatistics` and not `GetMetricData`, which
+    has no free requests.
     """
+    percentile = statistic.startswith("p")
     answer = service.cloudwatch.get_metric_statistics(
         Namespace=namespace,
         MetricName=metric,
@@ -191,7 +199,13 @@ def statistics(
         StartTime=datetime.fromtimestamp(start, UTC),
         EndTime=datetime.fromtimestamp(end, UTC),
         Period=period,
-        Statistics=[statistic],
+        **{"ExtendedStatistics" if percentile else "Statistics": [statistic]},
     )
-    points = ((point["Timestamp"].timestamp(), point[statistic]) for point in answer["Datapoints"])
+    points = (
+        (
+            point["Timestamp"].timestamp(),
+            (point["ExtendedStatistics"] if percentile else point)[statistic],
+        )
+        for point in answer["Datapoints"]
+    )
     return sorted(points)
