@@ -58,36 +58,55 @@ class Control:
             return _problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
 
     def _done(self, request: Request) -> Answer:
+        method, path = request.method, request.path.removeprefix(PREFIX).split("/")
+        answer = (
+            self._of_rules(method, path, request.body)
+            or self._of_permissions(method, path, request.body)
+            or self._of_counts(method, path, request.body)
+        )
+        return answer or _problem(
+            HTTPStatus.NOT_FOUND, f"The tap has no {request.method} {request.path}."
+        )
+
+    def _of_rules(self, method: str, path: list[str], body: bytes) -> Answer | None:
         now = time.monotonic()
-        match request.method, *request.path.removeprefix(PREFIX).split("/"):
+        match method, *path:
             case "GET", "rules":
                 return _ok(self._all_rules())
             case "PUT", "rules":
-                self.rules.replace(request.body, now)
+                self.rules.replace(body, now)
                 return _ok(self._all_rules())
             case "POST", "rules":
-                return _ok(self.rules.add(request.body, now).to_json())
+                return _ok(self.rules.add(body, now).to_json())
             case "DELETE", "rules", id_ if id_.isdecimal():
                 return self._removed(int(id_))
-            case "GET", "counts":
-                return _ok({"series": self.tally.to_json()})
+        return None
+
+    def _of_permissions(self, method: str, path: list[str], body: bytes) -> Answer | None:
+        match method, *path:
             case "GET", "permissions":
                 return _ok(self.permissions.to_json())
             case "PUT", "permissions":
-                self.permissions.grant(request.body)
+                self.permissions.grant(body)
                 return _ok(self.permissions.to_json())
             case "POST", "permissions", "withhold":
                 self.permissions.withhold()
                 return _ok(self.permissions.to_json())
-            case "PUT", "asking" if request.body in (b"true", b"false"):
-                self.asking = request.body == b"true"
+        return None
+
+    def _of_counts(self, method: str, path: list[str], body: bytes) -> Answer | None:
+        match method, *path:
+            case "GET", "counts":
+                return _ok({"series": self.tally.to_json()})
+            case "PUT", "asking" if body in (b"true", b"false"):
+                self.asking = body == b"true"
                 return _ok({})
             case "POST", "reset":
                 self.rules.clear()
                 self.tally.clear()
                 self.asking = False
                 return _ok({})
-        return _problem(HTTPStatus.NOT_FOUND, f"The tap has no {request.method} {request.path}.")
+        return None
 
     def _all_rules(self) -> dict[str, Any]:
         return {"rules": self.rules.to_json()}
