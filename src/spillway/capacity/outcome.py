@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 
+from infra.event_sources import RECORD_AGE_SECONDS_MAX
+from orders.domain.refusals import ORDER_ID_AGE_MAX_MS
 from orders.domain.saga import DOWNSTREAMS
 from spillway.capacity.simulate import Curve, Flow, Moment
 
@@ -13,10 +15,6 @@ _LOOKS = 4_000
 _NOTHING = 0.01
 #: A bottleneck that is gone for less than this is still the same one.
 _PAUSE_SECONDS = 60.0
-#: Relay gives a record up after so long, and puts where it lies with the dead letters.
-RELAY_GIVES_UP_SECONDS = 22 * 60 * 60
-#: An order id must be no older when it is first taken.
-ID_TAKEN_SECONDS = 24 * 60 * 60
 
 WHAT: Mapping[str, str] = {
     "api": "the API's own throttle",
@@ -109,7 +107,7 @@ def outcome(flow: Flow) -> Outcome:
         resent=resent,
         lost=0.0 if lost < max(0.5, offered * 1e-9) else lost,
         needs_a_person=given_up,
-        late_ids=_late(flow.refused_first, flow.resent, ID_TAKEN_SECONDS),
+        late_ids=_late(flow.refused_first, flow.resent, ORDER_ID_AGE_MAX_MS / 1000),
         settle=_settle(flow),
         resend=_waited(flow.refused_first, flow.resent),
         buffer=_waited(flow.into_overflow, flow.out_of_overflow),
@@ -142,7 +140,7 @@ def _kept(
 
 def _given_up(flow: Flow) -> float:
     """Orders whose first record was not relayed in time."""
-    return _late(flow.placed, flow.relayed["order"], RELAY_GIVES_UP_SECONDS)
+    return _late(flow.placed, flow.relayed["order"], RECORD_AGE_SECONDS_MAX)
 
 
 def _late(into: Curve, out: Curve, seconds: float) -> float:
