@@ -168,7 +168,7 @@ def _phase(chance: Chance) -> int:
 
 def _orders(chance: Chance, heal_after: int) -> tuple[Ordered, ...]:
     number = chance()
-    count = 1 if number < 0.72 else 2 if number < 0.94 else SLOTS
+    count = 1 if number < 0.82 else 2 if number < 0.96 else SLOTS
     return tuple(_order(slot, chance, heal_after) for slot in range(count))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -23,9 +24,11 @@ class Tally:
 
     `states`: the sets of facts that orders have gone through. `outcomes`: what the handlers made of
     their messages and requests. `rested_ms`: the longest that a schedule took to come to rest.
+    `cpu_seconds`: of the processes, which other work on the machine changes less than the clock.
     """
 
     seeds: int = 0
+    cpu_seconds: float = 0.0
     side_effects: int = 0
     calls: int = 0
     broken_seeds: int = 0
@@ -57,6 +60,7 @@ class Tally:
 
     def merge(self, other: Tally) -> None:
         self.seeds += other.seeds
+        self.cpu_seconds += other.cpu_seconds
         self.side_effects += other.side_effects
         self.calls += other.calls
         self.broken_seeds += other.broken_seeds
@@ -74,6 +78,7 @@ class Tally:
 def tallied(seeds: Iterable[int]) -> Tally:
     """Run the schedules of these seeds, one after the other."""
     tally = Tally()
+    began = time.process_time()
     gc.disable()
     try:
         for seed in seeds:
@@ -82,4 +87,5 @@ def tallied(seeds: Iterable[int]) -> Tally:
                 gc.collect()
     finally:
         gc.enable()
+    tally.cpu_seconds = time.process_time() - began
     return tally

@@ -25,6 +25,7 @@ def document(run: Run) -> dict[str, Any]:
         "seeds": tally.seeds,
         "seconds": round(run.seconds, 1),
         "schedules_per_second": round(run.per_second, 1),
+        "schedules_per_cpu_second": round(tally.seeds / (tally.cpu_seconds or 1), 1),
         "side_effects_per_schedule": round(tally.side_effects / max(1, tally.seeds), 1),
         "violations": [
             {"seed": seed, "broken": broken, "rerun": rerun(seed)}
@@ -68,9 +69,11 @@ def _schedules(run: Run, seeds: range) -> Panel:
     table.add_column(justify="right")
     count = max(1, tally.seeds)
     struck = sum(tally.faults.values())
+    per_core = tally.seeds / (tally.cpu_seconds or 1)
     rows = (
         (f"{tally.seeds:,}", f"schedules, seeds {seeds.start:,} to {seeds.stop - 1:,}"),
         (f"{run.per_second:,.0f}", f"a second, for {run.seconds:,.0f} s"),
+        (f"{per_core:,.0f}", "a second of one core's time"),
         (f"{tally.side_effects / count:.1f}", "side effects a schedule"),
         (f"{struck / count:.1f}", f"faults a schedule, {struck:,} in all"),
         (f"{tally.rested_ms / 3_600_000:.1f}", "hours from the last fault to rest, at most"),
@@ -109,7 +112,7 @@ def _controls(run: Run) -> Panel:
         if bug.seeds is None:
             table.add_row("never", Text(f"{bug.name} SURVIVES", "bold red"), "")
         else:
-            table.add_row(f"{bug.seeds:,}", bug.name, Text(bug.broken, "dim"))
+            table.add_row(f"{bug.seeds:,}", bug.name, Text(bug.broken.partition(":")[0], "dim"))
     return Panel(table, title="Planted bugs, and the seeds it took", title_align="left")
 
 
