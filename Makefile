@@ -86,6 +86,20 @@ lock: ## Renew the locked requirements (needs the network)
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 --upgrade -o requirements/dev.txt --extra dev pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 -c requirements/dev.txt -o requirements/lambda.txt requirements/lambda.in
 
+.PHONY: inventory
+inventory: install ## List every resource, permission and secret of a stage in docs/production-inventory.md
+	@$(BIN)/python -m infra.inventory
+
+.PHONY: sbom
+sbom: install ## List what ships to Lambda as a CycloneDX document, .spillway/sbom.json
+	@mkdir -p .spillway
+	@$(BIN)/python -W ignore -m cyclonedx_py requirements --pyproject pyproject.toml --mc-type application --output-reproducible --output-file .spillway/sbom.json requirements/lambda.txt
+	@echo "Wrote .spillway/sbom.json."
+
+.PHONY: vulnerabilities
+vulnerabilities: install ## Ask PyPI for known vulnerabilities of what ships (needs the network)
+	@$(BIN)/pip-audit --require-hashes --disable-pip --strict --requirement requirements/lambda.txt
+
 .PHONY: fuzz
 fuzz: install ## Ten times as many made-up requests to the API as `make test` sends
 	@SPILLWAY_FUZZ_CASES=5000 $(BIN)/pytest tests/security/test_fuzzing.py $(ARGS)

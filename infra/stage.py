@@ -262,6 +262,7 @@ class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             f"downstreams.{name}.url": downstream.url
             for name, downstream in self.downstreams.by_name().items()
         }
+        addresses["web.url"] = self.web.url
         if isinstance(self.identity, OidcIssuer):
             addresses["identity.issuer"] = self.identity.issuer
         for setting, address in addresses.items():

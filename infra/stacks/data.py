@@ -56,6 +56,9 @@ class DataStack(Stack):
         self.overflow = WorkQueue(
             self, "Overflow", name="overflow", source=sources["overflow"], stage=stage
         )
+        # These alone can hold an order that was acknowledged and is not in the table yet.
+        for queue in (self.overflow.queue, self.overflow.dead_letters):
+            queue.apply_removal_policy(RemovalPolicy.RETAIN)
         self.watches = WorkQueue(
             self, "Watchdog", name="watchdog", source=sources["watchdog"], stage=stage
         )

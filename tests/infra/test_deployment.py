@@ -169,6 +169,11 @@ def test_a_stage_is_deployed_changed_rolled_back_and_destroyed_and_keeps_its_ord
         assert done.returncode == 0, done.stdout
         assert not [name for name in here.statuses() if name.startswith("spillway-")]
         assert here.has_its_order()
+        queues = here.client("sqs").list_queues()["QueueUrls"]
+        assert {url.rpartition("/")[2] for url in queues} == {
+            "spillway-local-overflow",
+            "spillway-local-overflow-dead-letters",
+        }
         pools = here.client("cognito-idp").list_user_pools(MaxResults=10)["UserPools"]
         assert [pool["Name"] for pool in pools] == ["spillway-local-customers"]
         assert json.dumps(here.client("lambda").list_functions()["Functions"]) == "[]"

@@ -103,8 +103,9 @@ def test_addresses_of_one_s_own_are_taken(tmp_path: Path) -> None:
 def test_an_example_issuer_is_no_issuer(tmp_path: Path) -> None:
     dev = (STAGES / "dev.toml").read_text().replace(".example.com", ".shop.internal")
     head, _, tail = dev.partition("[identity]")
-    _, _, tail = tail.partition("[orders]")
-    issuer = 'by = "issuer"\nissuer = "https://login.example.com/"\naudience = ["orders"]\n\n'
-    (tmp_path / "own.toml").write_text(f"{head}[identity]\n{issuer}[orders]{tail}")
+    _, _, tail = tail.partition("[web]")
+    issuer = 'by = "issuer"\nissuer = "https://login.example.com/"\n'
+    issuer += 'audience = ["orders"]\nclient_id = "shop"\n'
+    (tmp_path / "own.toml").write_text(f"{head}[identity]\n{issuer}[web]{tail}")
     with pytest.raises(StageError, match=r"identity\.issuer is still https://login"):
         load("own", tmp_path).check_addresses()
