@@ -93,13 +93,15 @@ class Permissions:
     def grant(self, content: bytes) -> None:
         """Have these permissions from now on, and no others.
 
-        ``content`` is a JSON object of ``Statement`` lists by function; null allows everything.
+        ``content`` is a JSON object of ``Statement`` lists by function; null or nothing allows all.
 
         Raises:
             PermissionsError: it is none; then nothing changes.
         """
         try:
-            policies = msgspec.json.decode(content, type=dict[str, list[Statement]] | None)
+            policies = msgspec.json.decode(
+                content or b"null", type=dict[str, list[Statement]] | None
+            )
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise PermissionsError(str(error)) from error
         self._granted = None if policies is None else list(_permissions(policies))
