@@ -20,6 +20,9 @@ from spillway.local.folder import home
 
 Template = Mapping[str, Any]
 
+#: The route whose limit bounds how fast orders come in.
+PLACING = "PUT /orders/{order_id}"
+
 
 class Mapping_(msgspec.Struct, frozen=True):  # noqa: N801 -- a mapping of Lambda's, not Python's
     """An event source mapping: what hands batches to a function."""
@@ -107,6 +110,7 @@ def of_templates(stage: str, templates: list[Template]) -> Deployed:
     }
     groups = [*_properties(templates, "AWS::Logs::LogGroup")]
     [api] = _properties(templates, "AWS::ApiGatewayV2::Stage")
+    placing = api["RouteSettings"][PLACING]
     [table] = [
         one
         for one in _properties(templates, "AWS::DynamoDB::GlobalTable")
@@ -129,8 +133,8 @@ def of_templates(stage: str, templates: list[Template]) -> Deployed:
             and group["LogGroupName"] == f"/aws/vendedlogs/{prefix}api"
             for group in groups
         ),
-        api_requests_per_second=api["DefaultRouteSettings"]["ThrottlingRateLimit"],
-        api_burst=api["DefaultRouteSettings"]["ThrottlingBurstLimit"],
+        api_requests_per_second=placing["ThrottlingRateLimit"],
+        api_burst=placing["ThrottlingBurstLimit"],
         user_pools=_count(templates, "AWS::Cognito::UserPool"),
         warm_write_units=table.get("WarmThroughput", {}).get("WriteUnitsPerSecond"),
     )
@@ -139,12 +143,8 @@ def of_templates(stage: str, templates: list[Template]) -> Deployed:
 def _mappings(templates: list[Template], prefix: str) -> Iterator[tuple[str, Mapping_]]:
     for template in templates:
         for found in _of_type(template, "AWS::Lambda::EventSourceMapping"):
-            [function] = [
-                part for part in _references(found["FunctionName"]) if part in template["Resources"]
-            ]
-            name = template["Resources"][function]["Properties"]["FunctionName"]
             yield (
-                name.removeprefix(prefix),
+                _function_named(template, found["FunctionName"]).removeprefix(prefix),
                 Mapping_(
                     batch_size=found["BatchSize"],
                     window_seconds=found.get("MaximumBatchingWindowInSeconds", 0),
@@ -154,6 +154,14 @@ def _mappings(templates: list[Template], prefix: str) -> Iterator[tuple[str, Map
                     parallelization=found.get("ParallelizationFactor", 1),
                 ),
             )
+
+
+def _function_named(template: Template, value: Any) -> str:
+    """The name of the function that a value refers to, through its alias if need be."""
+    while not isinstance(value, str):
+        [resource] = [part for part in _references(value) if part in template["Resources"]]
+        value = template["Resources"][resource]["Properties"]["FunctionName"]
+    return value
 
 
 def _own_metrics(templates: list[Template]) -> set[tuple[str, str]]:
