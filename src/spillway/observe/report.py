@@ -39,8 +39,12 @@ def status_view(stage: str, parts: Sequence[Part], alarms: Sequence[Alarm]) -> R
 def _path_panel(stage: str, parts: Sequence[Part]) -> Panel:
     table = Table(box=None, padding=(0, 1), header_style="dim")
     table.add_column("", no_wrap=True)
-    for heading in ("waiting", "tried", "later", "oldest", "dead", "runs", "errors"):
+    # The emulator counts no errors.
+    counted = any(part.errors is not None for part in parts)
+    for heading in ("waiting", "tried", "later", "oldest", "dead", "runs"):
         table.add_column(heading, justify="right")
+    if counted:
+        table.add_column("errors", justify="right")
     for part in parts:
         queue = part.queue
         counts = ("", "", "")
@@ -52,15 +56,19 @@ def _path_panel(stage: str, parts: Sequence[Part]) -> Panel:
             "" if part.oldest_seconds is None else age(part.oldest_seconds),
             Text(_count(part.dead_letters), "bold red" if part.dead_letters else ""),
             _count(part.runs),
-            Text("" if part.errors is None else _count(part.errors), "bold red"),
+            *([_errors(part)] if counted else []),
         )
     note = Text(
         "Messages that wait before each function, are being tried (or wait for their next try), or"
-        " are for later; the oldest; dead letters; runs and errors in the last minute.",
+        " are for later; the oldest; dead letters; and how often it ran in the last minute.",
         "dim",
     )
     title = f"The path of an order: {stage}"
     return Panel(Group(table, note), title=title, title_align="left")
+
+
+def _errors(part: Part) -> Text:
+    return Text(_count(part.errors or 0), "bold red" if part.errors else "")
 
 
 def _count(number: int) -> str:
