@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from orders.failures import place_of
 from simulation.plan import planned
 from simulation.schedule import Result, run
 
@@ -54,9 +55,12 @@ class Tally:
                 where = fault.place.rpartition(": ")[2]
                 self.sites[f"{fault.kind.value} at {where}"] += 1
         if result.broken:
-            self.broken_seeds += 1
-            if len(self.broken) < BROKEN_KEPT_MAX:
-                self.broken[result.seed] = [str(broken) for broken in result.broken]
+            self.breaks(result.seed, [str(broken) for broken in result.broken])
+
+    def breaks(self, seed: int, broken: list[str]) -> None:
+        self.broken_seeds += 1
+        if len(self.broken) < BROKEN_KEPT_MAX:
+            self.broken[seed] = broken
 
     def merge(self, other: Tally) -> None:
         self.seeds += other.seeds
@@ -82,10 +86,18 @@ def tallied(seeds: Iterable[int]) -> Tally:
     gc.disable()
     try:
         for seed in seeds:
-            tally.add(run(planned(seed)))
+            _run(seed, tally)
             if tally.seeds % _COLLECT_EVERY == 0:
                 gc.collect()
     finally:
         gc.enable()
     tally.cpu_seconds = time.process_time() - began
     return tally
+
+
+def _run(seed: int, tally: Tally) -> None:
+    try:
+        tally.add(run(planned(seed)))
+    except Exception as bug:  # noqa: BLE001 - one seed's, not that of a million others
+        tally.seeds += 1
+        tally.breaks(seed, [f"the simulation itself failed: {place_of(bug)}: {bug}"])

@@ -121,10 +121,14 @@ def _many(seeds: range, jobs: int, controls: bool, exhaustive: bool, console: Co
             advance(tally.seeds)
             note(f"{run.per_second:,.0f}/s, {run.tally.broken_seeds} broken")
 
-        simulate(seeds, jobs, done, run)
-    _exhaust(run, exhaustive, console)
-    if controls:
-        _hunt(run, seeds.start, jobs, console)
+        try:
+            simulate(seeds, jobs, done, run)
+        except KeyboardInterrupt:
+            run.interrupted = True
+    if not run.interrupted:
+        _exhaust(run, exhaustive, console)
+        if controls:
+            _hunt(run, seeds.start, jobs, console)
     show(run, seeds, console)
     if run.tally.broken:
         from spillway.simulate.telling import tell

@@ -121,6 +121,8 @@ def _verdict(run: Run) -> Text:
         controls = "" if run.caught is None else f" All {len(run.caught)} planted bugs were caught."
         return Text(f"Every promise held in every schedule.{controls}", "bold green")
     text = Text()
+    if run.interrupted:
+        text.append("Interrupted: only what is above was run.\n", "bold yellow")
     if run.tally.broken_seeds:
         text.append(f"Promises were broken in {run.tally.broken_seeds:,} schedules.\n", "bold red")
     for seed, broken in sorted(run.tally.broken.items())[:_BROKEN_SHOWN]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -18,13 +19,14 @@ CHUNK = 100
 @dataclass(slots=True)
 class Run:
     """`exhausted`: runs with one chosen fault, and what broke in them. `caught`: the planted bugs,
-    None where nobody hunted for them."""
+    None where nobody hunted for them. `interrupted`: not all of it was run."""
 
     tally: Tally = field(default_factory=Tally)
     seconds: float = 0.0
     exhausted: int = 0
     exhausted_broken: list[str] = field(default_factory=list)
     caught: Sequence[Caught] | None = None
+    interrupted: bool = False
 
     @property
     def per_second(self) -> float:
@@ -36,7 +38,8 @@ class Run:
 
     @property
     def held(self) -> bool:
-        return not (self.tally.broken_seeds or self.exhausted_broken or self.survivors)
+        broken = self.tally.broken_seeds or self.exhausted_broken or self.survivors
+        return not (broken or self.interrupted)
 
 
 def simulate(seeds: range, jobs: int, on_done: Callable[[Tally], None], run: Run) -> None:
@@ -49,7 +52,9 @@ def simulate(seeds: range, jobs: int, on_done: Callable[[Tally], None], run: Run
         for some in _chunks(seeds):
             _take(_tallied(some), began, on_done, run)
         return
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as processes:
+    with ProcessPoolExecutor(
+        jobs, mp_context=get_context("spawn"), initializer=_leave_ctrl_c_to_the_parent
+    ) as processes:
         chunks = _chunks(seeds)
         under_way: set[Future[Tally]] = set()
         try:
@@ -77,6 +82,10 @@ def _tallied(seeds: range) -> Tally:
     from simulation.tally import tallied
 
     return tallied(seeds)
+
+
+def _leave_ctrl_c_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _chunks(seeds: range) -> Iterator[range]:
