@@ -144,6 +144,9 @@ def test_the_answer_is_lost_the_tab_closed_come_back_one_order(visit: Visits) ->
     id_ = visitor.pay()
     visitor.see("Sending")
     expect(visitor.page.locator("#status-text")).to_contain_text("There is no connection")
+    expect(visitor.page.locator("#outbox")).to_be_hidden()
+    visitor.page.goto("/")
+    expect(visitor.page.locator("#outbox")).to_contain_text("An order is still being sent")
     visitor.page.close()
     assert answers[0] == 201
 

@@ -187,7 +187,11 @@ def test_the_documentation_s_forms_place_a_real_order(visit: Visits) -> None:
     form = visitor.page.locator("#placeOrder form")
     form.get_by_role("button", name="Fill in a new order").click()
     expect(form.locator("textarea")).to_have_value(re.compile("receipt"))
-    form.get_by_role("button", name="Send").click()
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    form.get_by_label("traceparent").fill(trace)
+    with visitor.page.expect_request("**/api/orders/*") as request:
+        form.get_by_role("button", name="Send").click()
+    assert request.value.headers["traceparent"] == trace
     expect(form.locator(".answer")).to_contain_text("201")
     assert len(visitor.orders()) == 1
 

@@ -31,11 +31,15 @@ async function send(form) {
   const query = new URLSearchParams(
     fields.filter((field) => field.dataset.in === "query").map(({ name, value }) => [name, value]),
   );
+  const headers = Object.fromEntries(
+    fields.filter((field) => field.dataset.in === "header").map(({ name, value }) => [name, value]),
+  );
   try {
     const bearer = await token();
     const response = await fetch(query.size ? `${path}?${query}` : path, {
       method: form.dataset.method,
       headers: {
+        ...headers,
         ...(bearer && { authorization: `Bearer ${bearer}` }),
         ...(form.elements.body && { "content-type": "application/json" }),
       },

@@ -84,7 +84,10 @@ async function showOutbox() {
   const box = await outbox;
   if (!box) return;
   const show = async () => {
-    const waiting = (await box.entries()).filter((entry) => entry.state === "sending");
+    const shown = new URLSearchParams(location.search).get("id"); // its own page says it
+    const waiting = (await box.entries()).filter(
+      (entry) => entry.state === "sending" && entry.id !== shown,
+    );
     const notice = $("#outbox");
     const orphaned = !customer() && await box.othersWait();
     notice.hidden = !orphaned && !waiting.some((entry) => entry.tries > 0);
