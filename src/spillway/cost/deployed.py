@@ -139,12 +139,8 @@ def of_templates(stage: str, templates: list[Template]) -> Deployed:
 def _mappings(templates: list[Template], prefix: str) -> Iterator[tuple[str, Mapping_]]:
     for template in templates:
         for found in _of_type(template, "AWS::Lambda::EventSourceMapping"):
-            [function] = [
-                part for part in _references(found["FunctionName"]) if part in template["Resources"]
-            ]
-            name = template["Resources"][function]["Properties"]["FunctionName"]
             yield (
-                name.removeprefix(prefix),
+                _function_name(template, found["FunctionName"]).removeprefix(prefix),
                 Mapping_(
                     batch_size=found["BatchSize"],
                     window_seconds=found.get("MaximumBatchingWindowInSeconds", 0),
@@ -154,6 +150,14 @@ def _mappings(templates: list[Template], prefix: str) -> Iterator[tuple[str, Map
                     parallelization=found.get("ParallelizationFactor", 1),
                 ),
             )
+
+
+def _function_name(template: Template, value: Any) -> str:
+    """What a function is called that a value refers to, itself or by its alias."""
+    while not isinstance(value, str):
+        [logical_id] = [part for part in _references(value) if part in template["Resources"]]
+        value = template["Resources"][logical_id]["Properties"]["FunctionName"]
+    return value
 
 
 def _own_metrics(templates: list[Template]) -> set[tuple[str, str]]:
