@@ -20,6 +20,9 @@ from spillway.local.folder import home
 
 Template = Mapping[str, Any]
 
+#: The route that orders come by: each route has a throttle of its own.
+_PLACING = "PUT /orders/{order_id}"
+
 
 class Mapping_(msgspec.Struct, frozen=True):  # noqa: N801 -- a mapping of Lambda's, not Python's
     """An event source mapping: what hands batches to a function."""
@@ -107,6 +110,7 @@ def of_templates(stage: str, templates: list[Template]) -> Deployed:
     }
     groups = [*_properties(templates, "AWS::Logs::LogGroup")]
     [api] = _properties(templates, "AWS::ApiGatewayV2::Stage")
+    throttle = api["RouteSettings"][_PLACING]
     [table] = [
         one
         for one in _properties(templates, "AWS::DynamoDB::GlobalTable")
@@ -129,8 +133,8 @@ def of_templates(stage: str, templates: list[Template]) -> Deployed:
             and group["LogGroupName"] == f"/aws/vendedlogs/{prefix}api"
             for group in groups
         ),
-        api_requests_per_second=api["DefaultRouteSettings"]["ThrottlingRateLimit"],
-        api_burst=api["DefaultRouteSettings"]["ThrottlingBurstLimit"],
+        api_requests_per_second=throttle["ThrottlingRateLimit"],
+        api_burst=throttle["ThrottlingBurstLimit"],
         user_pools=_count(templates, "AWS::Cognito::UserPool"),
         warm_write_units=table.get("WarmThroughput", {}).get("WriteUnitsPerSecond"),
     )
