@@ -97,7 +97,7 @@ def _api(profile: Profile, service: Service, _: Book) -> Raise:
     burst = min(limits().api_burst.value, wanted)
     return Raise(
         "api",
-        "API requests_per_second_max",
+        "api.place.requests_per_second_max",
         service.api_requests_per_second,
         wanted,
         "of the stage" if wanted <= quota else "and a quota of the account",

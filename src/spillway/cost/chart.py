@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
 INK, QUIET, OURS, OTHERS, ACCENT = "#1f2933", "#7b8794", "#2f7d5b", "#9aa5b1", "#d9902f"
 _PARTS = ("#2f7d5b", "#4a7fb5", "#d9902f", "#8a63a8", "#c0564a", "#5aa5a0", "#9aa5b1", "#6b7280")
+#: What costs more than this without any order is compared by the month.
+_BY_THE_MONTH = 100.0
 #: A part of the widest bar that has room for its figure.
 _LABELLED = 0.06
 _ORDERS = [10**power for power in range(3, 10)]
-#: Designs by the month in the second picture: those that are there whether orders come or not.
+#: Designs by the order that the picture of months has beside those by the month.
 _LINES = ("Step Functions Standard", "Lambda durable functions, 8 operations")
 
 
@@ -115,7 +117,9 @@ def _made_of(axes: Axes, found: Findings) -> None:
 
 def _compared(axes: Axes, found: Findings) -> None:
     bars = [
-        (one.alternative.name, one.per_million) for one in found.alternatives if one.per_million > 0
+        (one.alternative.name, one.per_million)
+        for one in found.alternatives
+        if one.per_million > 0 and one.per_month < _BY_THE_MONTH
     ]
     ours = found.ours
     bars += [
@@ -171,12 +175,12 @@ def _months(axes: Axes, found: Findings) -> None:
     axes.yaxis.set_major_formatter(
         lambda value, _: f"${value:,.2f}" if value < 1 else f"${value:,.0f}"
     )
-    axes.legend(loc="upper left", frameon=False, fontsize=10)
+    axes.legend(loc="lower right", frameon=False, fontsize=10)
     _plain(axes, "A month's bill, free tiers used", "orders a month")
 
 
 def _short(value: float) -> str:
-    for bound, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+    for bound, letter in ((1e9, "bn"), (1e6, "M"), (1e3, "k")):
         if value >= bound:
             return f"{value / bound:g} {letter}"
     return f"{value:g}"

@@ -20,8 +20,8 @@ from spillway.local.folder import home
 
 Template = Mapping[str, Any]
 
-#: The route whose limit bounds how fast orders come in.
-PLACING = "PUT /orders/{order_id}"
+#: The route that orders come by: each route has a throttle of its own.
+_PLACING = "PUT /orders/{order_id}"
 
 
 class Mapping_(msgspec.Struct, frozen=True):  # noqa: N801 -- a mapping of Lambda's, not Python's
@@ -110,7 +110,7 @@ def of_templates(stage: str, templates: list[Template]) -> Deployed:
     }
     groups = [*_properties(templates, "AWS::Logs::LogGroup")]
     [api] = _properties(templates, "AWS::ApiGatewayV2::Stage")
-    placing = api["RouteSettings"][PLACING]
+    throttle = api["RouteSettings"][_PLACING]
     [table] = [
         one
         for one in _properties(templates, "AWS::DynamoDB::GlobalTable")
@@ -133,8 +133,8 @@ def of_templates(stage: str, templates: list[Template]) -> Deployed:
             and group["LogGroupName"] == f"/aws/vendedlogs/{prefix}api"
             for group in groups
         ),
-        api_requests_per_second=placing["ThrottlingRateLimit"],
-        api_burst=placing["ThrottlingBurstLimit"],
+        api_requests_per_second=throttle["ThrottlingRateLimit"],
+        api_burst=throttle["ThrottlingBurstLimit"],
         user_pools=_count(templates, "AWS::Cognito::UserPool"),
         warm_write_units=table.get("WarmThroughput", {}).get("WriteUnitsPerSecond"),
     )
@@ -144,7 +144,7 @@ def _mappings(templates: list[Template], prefix: str) -> Iterator[tuple[str, Map
     for template in templates:
         for found in _of_type(template, "AWS::Lambda::EventSourceMapping"):
             yield (
-                _function_named(template, found["FunctionName"]).removeprefix(prefix),
+                _function_name(template, found["FunctionName"]).removeprefix(prefix),
                 Mapping_(
                     batch_size=found["BatchSize"],
                     window_seconds=found.get("MaximumBatchingWindowInSeconds", 0),
@@ -156,11 +156,11 @@ def _mappings(templates: list[Template], prefix: str) -> Iterator[tuple[str, Map
             )
 
 
-def _function_named(template: Template, value: Any) -> str:
-    """The name of the function that a value refers to, through its alias if need be."""
+def _function_name(template: Template, value: Any) -> str:
+    """What a function is called that a value refers to, itself or by its alias."""
     while not isinstance(value, str):
-        [resource] = [part for part in _references(value) if part in template["Resources"]]
-        value = template["Resources"][resource]["Properties"]["FunctionName"]
+        [logical_id] = [part for part in _references(value) if part in template["Resources"]]
+        value = template["Resources"][logical_id]["Properties"]["FunctionName"]
     return value
 
 
