@@ -255,7 +255,8 @@ class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.bundle == "local"
 
     def check_addresses(self) -> None:
-        """Raises StageError while an address is still an example: orders would be sent to it."""
+        """Raises StageError while an address is still an example, for orders would be sent to it,
+        or is not reached by TLS."""
         if self.stand_ins:
             return
         addresses = {
@@ -270,6 +271,8 @@ class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 raise StageError(
                     f"{self.name}.toml: {setting} is still {address}: put your own there."
                 )
+            if not address.startswith("https://"):
+                raise StageError(f"{self.name}.toml: {setting} is {address}: it must be https.")
 
     def resource_name(self, name: str) -> str:
         """What a resource is called in the account."""

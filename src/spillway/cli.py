@@ -18,6 +18,7 @@ from spillway.errors import SpillwayError
 from spillway.local.commands import down, token, up
 from spillway.observe.commands import logs, orders, status
 from spillway.redrive.command import redrive
+from spillway.restore.command import restore
 from spillway.simulate.command import simulate
 from spillway.smoke.command import smoke
 from spillway.web.command import publish
@@ -45,6 +46,7 @@ app.command()(publish)
 app.command()(audit)
 app.command()(simulate)
 app.command()(smoke)
+app.command()(restore)
 app.add_typer(customers, name="customers")
 app.command()(cost)
 app.command()(capacity)

@@ -109,3 +109,11 @@ def test_an_example_issuer_is_no_issuer(tmp_path: Path) -> None:
     (tmp_path / "own.toml").write_text(f"{head}[identity]\n{issuer}[web]{tail}")
     with pytest.raises(StageError, match=r"identity\.issuer is still https://login"):
         load("own", tmp_path).check_addresses()
+
+
+def test_no_order_travels_in_the_clear(tmp_path: Path) -> None:
+    dev = (STAGES / "dev.toml").read_text().replace("example.com", "shop.internal")
+    plain = dev.replace("https://fulfilment", "http://fulfilment")
+    (tmp_path / "own.toml").write_text(plain)
+    with pytest.raises(StageError, match=r"downstreams\.fulfilment\.url is http://.*must be https"):
+        load("own", tmp_path).check_addresses()
