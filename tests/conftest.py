@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -10,8 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
     from spillway.local import Stack
 
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 # A shell that puts a command into the background has it ignore Ctrl+C, and a command hands that on
 # to all that it starts. Tests that press Ctrl+C must not depend on who started them.
@@ -35,6 +39,21 @@ def stack() -> Iterator[Stack]:
         yield started
         # Whatever the tests had the functions do, their own permissions were enough for it.
         assert started.tap.denied() == []
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A real headless Chromium; one, because Playwright runs once in a thread."""
+    from playwright.sync_api import sync_playwright
+
+    path = next((found for name in _BROWSERS if (found := shutil.which(name))), None)
+    if path is None:
+        pytest.fail("These tests need Chromium: `apt install chromium`, or Chrome.")
+    with sync_playwright() as playwright:
+        # No sandbox: a container's root cannot have one, and nothing but our own pages is opened.
+        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield started
+        started.close()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

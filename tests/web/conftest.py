@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 import secrets
-import shutil
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from spillway.local import Stack
 from tests.web.visitor import Visitor
 
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-
 Visits = Callable[..., Visitor]
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    path = next((found for name in _BROWSERS if (found := shutil.which(name))), None)
-    if path is None:
-        pytest.fail("These tests need Chromium: `apt install chromium`, or Chrome.")
-    with sync_playwright() as playwright:
-        # No sandbox: a container's root cannot have one, and nothing but our own pages is opened.
-        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.fixture

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page
 
 from spillway.console.desk import Desk, desk_of
 from spillway.console.serving import application
@@ -22,7 +21,6 @@ from tests.e2e.shop import Customer
 PAUSE_SECONDS = 0.5
 #: What a browser logs by itself of an answer of 400 and above.
 _NETWORK = "Failed to load resource"
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 @dataclass(frozen=True)
@@ -40,18 +38,6 @@ def console(stack: Stack) -> Iterator[Console]:
     port = port_of(listener)
     with serving(uvicorn_config(application(lambda: desk, port=port)), listener):
         yield Console(f"http://127.0.0.1:{port}", desk)
-
-
-@pytest.fixture(scope="package")
-def browser() -> Iterator[Browser]:
-    path = next((found for name in _BROWSERS if (found := shutil.which(name))), None)
-    if path is None:
-        pytest.fail("These tests need Chromium: `apt install chromium`, or Chrome.")
-    with sync_playwright() as playwright:
-        # No sandbox: a container's root cannot have one, and nothing but our own pages is opened.
-        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.fixture
