@@ -6,13 +6,14 @@ does not know; progress is written before its order, so that an order is never s
 facts. Doing all of it again ends in the same state.
 
 An order that the index knows is only overwritten as long as the live service has not touched it:
-each such write is conditional on the facts that were seen. BatchWriteItem, which knows no condition,
-is for orders that were never there.
+each such write is conditional on the facts that were seen. BatchWriteItem, which knows no
+condition, is for orders that were never there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -35,7 +36,7 @@ from spillway.migrate.target import Delete, Item, Put, Write, Writer
 
 TOUCHED = Reason(
     "changed_on_both_sides",
-    "the new service has recorded something for this order since it was brought over: left as it is",
+    "the new service has recorded something for this order since: it was left as it is",
 )
 
 
@@ -68,6 +69,8 @@ class Applier:
     orders_table: str
     state_table: str
     quarantine: Quarantine
+    #: Changes of different orders: each is some conditional writes one after the other.
+    side_by_side: ThreadPoolExecutor
 
     def apply_new(self, readings: Sequence[Reading]) -> Tally:
         """For orders of which the tables have nothing: three batches, one after the other."""
@@ -90,7 +93,7 @@ class Applier:
         )
 
     def apply(self, readings: Sequence[Reading]) -> Tally:
-        """For any orders: what is there already is looked up first, and only differences written."""
+        """For any orders: what is there is looked up first, and only differences are written."""
         known = self._known([reading.key for reading in readings])
         new = [
             reading
@@ -99,10 +102,9 @@ class Applier:
         ]
         tally = self.apply_new(new)
         self._forget(readings)
-        for reading in readings:
-            there = known.get(reading.key)
-            if there is not None:
-                tally += self._change(reading, there)
+        changes = [(reading, known[reading.key]) for reading in readings if reading.key in known]
+        for changed in self.side_by_side.map(lambda change: self._change(*change), changes):
+            tally += changed
         return tally
 
     def _change(self, reading: Reading, there: Known) -> Tally:
@@ -183,10 +185,7 @@ class Applier:
         """In the file first: that is where the rows' owner looks."""
         self.quarantine.add(unmapped)
         self.writer.write(
-            [
-                Put(self.state_table, state.quarantine_item(one.key, one.reasons))
-                for one in unmapped
-            ]
+            [Put(self.state_table, state.quarantine_item(one.key, one.reasons)) for one in unmapped]
         )
 
     def _forget(self, readings: Iterable[Reading]) -> None:

@@ -1,7 +1,7 @@
 """The binary log, read as the news of which orders have changed, and of nothing else.
 
-Only the key is taken from a row event; the order itself is then read from the table (source.Reader).
-So an order is always read whole, however many rows and statements a transaction spreads over; what
+Only the key is taken from a row event; the order itself is then read from the table
+(source.Reader). So an order is always read whole, however many rows and statements a transaction spreads over; what
 a column means is never guessed from a log that was written under another schema; and seeing the
 same news twice, or late, writes the same thing.
 """
@@ -82,7 +82,8 @@ def news(account: Account, config: Config, table: Table, start: Position) -> Ite
         only_events=_EVENTS,
         only_schemas=[account.database],
         only_tables=[config.source.table],
-        is_mariadb=table.is_mariadb,
+        # With it set, the library would ignore the place: it then starts by GTID only.
+        is_mariadb=False,
         # Of a row only its key is used: no other column's bytes may end the reading.
         ignore_decode_errors=True,
         enable_logging=False,
@@ -133,9 +134,7 @@ def _told(stream: Any, database: str, config: Config, table: Table) -> Iterator[
             if kind == "lost" and _decoded(event.schema) == database:
                 raise SpillwayError(_lost(_decoded(event.query), here))
             in_transaction = kind == "begin" or (in_transaction and kind == "inside")
-            yield News(
-                (), None if in_transaction else here, event.timestamp, kind == "schema"
-            )
+            yield News((), None if in_transaction else here, event.timestamp, kind == "schema")
         else:
             in_transaction = True
             keys = tuple(map(table.key, _keys(event, config.order.key)))

@@ -4,7 +4,6 @@ appear nowhere else: not in arguments, not in errors, not in logs."""
 from __future__ import annotations
 
 import configparser
-import os
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pymysql
 from pymysql.connections import Connection
+from pymysql.converters import encoders
 
 from spillway.errors import SpillwayError
 from spillway.migrate.config import Source
@@ -27,7 +27,9 @@ READ_TIMEOUT_SECONDS = 300
 ACCESS_DENIED = frozenset({1044, 1045, 1142, 1143, 1227, 1698})
 NO_SUCH = frozenset({1049, 1054, 1146})
 #: The server can't be reached, is going down, or cut the connection: it comes back.
-AWAY = frozenset({0, 1040, 1053, 1077, 1079, 1152, 1158, 1159, 1160, 1161, 1927, 2002, 2003, 2006, 2013})
+AWAY = frozenset(
+    {0, 1040, 1053, 1077, 1079, 1152, 1158, 1159, 1160, 1161, 1927, 2002, 2003, 2006, 2013}
+)
 #: A lock is held: MariaDB and MySQL 5.7; MySQL 8 with NOWAIT; and a deadlock.
 LOCKED = frozenset({1205, 3572, 1213})
 
@@ -69,7 +71,7 @@ class Account:
 
 
 def account(
-    source: Source, environment: Mapping[str, str] = os.environ, url_variable: str | None = None
+    source: Source, environment: Mapping[str, str], url_variable: str | None = None
 ) -> Account:
     """SpillwayError: the variable is not set, or the file is not there or lacks something."""
     variable = url_variable or source.url_variable
@@ -97,7 +99,7 @@ def connected(account: Account, *, write: bool = False) -> Iterator[Connection[A
     silently become something else.
     """
     with errors_told():
-        connection = pymysql.connect(**account.settings(), conv={}, autocommit=True)
+        connection = pymysql.connect(**account.settings(), conv=encoders, autocommit=True)
     try:
         with errors_told():
             run(connection, "SET time_zone = '+00:00', NAMES utf8mb4")

@@ -54,6 +54,7 @@ class Copy:
     on_progress: OnProgress
     tally: Tally = field(default_factory=Tally)
     _saved: float = 0.0
+    _copied: int = 0
 
     def run(self) -> Tally:
         """Copy what has not been copied yet. Goes on where an earlier run ended, however it ended."""
@@ -84,6 +85,7 @@ class Copy:
 
     def _walk(self, standing: Standing, *, again: bool) -> None:
         last = None if again else standing.copied_to
+        self._copied = standing.copied
         fresh = standing.phase == "new"
         start = None if again else standing.start
         while True:
@@ -152,13 +154,14 @@ class Copy:
             finally:
                 pool.shutdown(cancel_futures=True)
         if save and last is not None:
-            self.state.save(copied_to=last)
+            self.state.save(copied_to=last, copied=self._copied)
         return last, complete
 
     def _done(self, batch: Batch, written: Future[Tally], *, save: bool) -> str | None:
         self._count(len(batch.readings), written.result())
+        self._copied += len(batch.readings)
         if save and time.monotonic() - self._saved > SAVE_SECONDS:
-            self.state.save(copied_to=batch.last)
+            self.state.save(copied_to=batch.last, copied=self._copied)
             self._saved = time.monotonic()
         return batch.last
 
@@ -205,13 +208,10 @@ def readings_of(
 ) -> list[Reading]:
     """What the old table says of these orders now, of each one; the gone ones too."""
     found: dict[str, Reading] = {
-        order.key: mapper.order(order.key, order.rows)
-        for order in reader.of(keys, settled=settled)
+        order.key: mapper.order(order.key, order.rows) for order in reader.of(keys, settled=settled)
     }
     return [found.get(key, Gone(key)) for key in keys]
 
 
 def _batch(mapper: Mapper, orders: list[OldOrder]) -> Batch:
     return Batch(tuple(mapper.order(order.key, order.rows) for order in orders), orders[-1].last)
-
-

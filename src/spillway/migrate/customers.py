@@ -24,7 +24,9 @@ class CustomerFile:
         self._database.execute("CREATE TABLE customers (customer PRIMARY KEY, subject UNIQUE)")
         try:
             with path.open(newline="", encoding="utf-8-sig") as file:
-                self._database.executemany("INSERT INTO customers VALUES (?, ?)", _pairs(file, path))
+                self._database.executemany(
+                    "INSERT INTO customers VALUES (?, ?)", _pairs(file, path)
+                )
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise SpillwayError(f"{path} cannot be read: {error}.") from error
         except sqlite3.IntegrityError as error:

@@ -90,9 +90,7 @@ Reading = Mapped | Unmapped | Gone
 class _Reasons(list[Reason]):
     """Every reason found, so that one look at the quarantine shows all that must be mended."""
 
-    def attempt(
-        self, read: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
-    ) -> _T | None:
+    def attempt(self, read: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T | None:
         try:
             return read(*args, **kwargs)
         except Unusable as no:
@@ -339,9 +337,7 @@ class Mapper:
             return None
         return self._text(field, key, row, "purchase_order", required=False) or None
 
-    def _text(
-        self, field: Field, key: str, row: Row, name: str, *, required: bool = True
-    ) -> str:
+    def _text(self, field: Field, key: str, row: Row, name: str, *, required: bool = True) -> str:
         text = _raw(field, key, row)
         texts = self.config.texts
         if text is not None and field.column in texts.utf8_in_latin1:

@@ -42,15 +42,14 @@ class Quarantine:
 
     def _append(self, lines: Iterable[Mapping[str, object]]) -> None:
         at = datetime.now(UTC).isoformat(timespec="seconds")
-        text = "".join(
-            json.dumps({**line, "at": at}, ensure_ascii=False) + "\n"
-            for line in lines
-        )
+        text = "".join(json.dumps({**line, "at": at}, ensure_ascii=False) + "\n" for line in lines)
         try:
             # What is wrong with an order may name a customer: for the operator's eyes only.
             with (
                 self._lock,
-                open(os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "a") as file,  # noqa: PTH123 -- with a mode
+                open(
+                    os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "a"
+                ) as file,  # noqa: PTH123 -- with a mode
             ):
                 file.write(text)
                 file.flush()

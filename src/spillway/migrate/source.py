@@ -278,9 +278,9 @@ def snapshot(connection: Connection[Any], table: Table) -> Iterator[Position]:
 
 def _marked_by_mariadb(connection: Connection[Any]) -> Position | None:
     run(connection, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
-    told = dict(run(connection, "SHOW STATUS LIKE 'binlog_snapshot_%'"))
-    file = told.get("Binlog_snapshot_file")
-    return Position(file, int(told["Binlog_snapshot_position"] or 0)) if file else None
+    told = {name: value for name, value in run(connection, "SHOW STATUS LIKE 'binlog_snapshot_%'")}
+    file, offset = told.get("Binlog_snapshot_file"), told.get("Binlog_snapshot_position")
+    return Position(file, int(offset or 0)) if file else None
 
 
 def _marked_under_lock(connection: Connection[Any]) -> Position:

@@ -322,7 +322,7 @@ def _standing(item: Item) -> Standing:
         file = text(f"{name}_file")
         return Position(file, number(f"{name}_offset")) if file else None
 
-    phase = next((known for known in PHASES if known == text("phase")), "new")
+    phase: Phase = next((known for known in PHASES if known == text("phase")), "new")
     return Standing(
         phase=phase,
         start=position("start"),
