@@ -12,6 +12,7 @@ from spillway.chaos.command import chaos
 from spillway.demo.command import demo
 from spillway.errors import SpillwayError
 from spillway.local.commands import down, token, up
+from spillway.migrate.command import migrate
 from spillway.redrive.command import redrive
 
 # Markdown, so that examples stay on lines of their own.
@@ -30,6 +31,7 @@ app.command()(demo)
 app.command()(chaos)
 app.command()(redrive)
 app.command()(audit)
+app.add_typer(migrate, name="migrate")
 
 
 @app.callback()

@@ -34,6 +34,10 @@ AWAY = frozenset(
 LOCKED = frozenset({1205, 3572, 1213})
 
 
+#: How values are written into statements. There are no decoders: what is read stays text.
+ENCODERS: dict[Any, Any] = {**encoders}
+
+
 class SourceAway(SpillwayError):
     """The old database does not answer at present."""
 
@@ -99,7 +103,7 @@ def connected(account: Account, *, write: bool = False) -> Iterator[Connection[A
     silently become something else.
     """
     with errors_told():
-        connection = pymysql.connect(**account.settings(), conv=encoders, autocommit=True)
+        connection = pymysql.connect(**account.settings(), conv=ENCODERS, autocommit=True)
     try:
         with errors_told():
             run(connection, "SET time_zone = '+00:00', NAMES utf8mb4")

@@ -12,23 +12,32 @@ from pathlib import Path
 from typing import Any
 
 from botocore.config import Config as ClientConfig
+from pymysql.connections import Connection
 
 from spillway.errors import SpillwayError
-from spillway.migrate.applying import Applier
+from spillway.migrate.applying import TOUCHED, Applier
 from spillway.migrate.config import Config, Target
-from spillway.migrate.connection import Account, account
+from spillway.migrate.connection import Account, account, connected, run
 from spillway.migrate.copying import Copy, OnProgress
 from spillway.migrate.customers import CustomerFile, customer_file
 from spillway.migrate.following import Follow, OnLag
+from spillway.migrate.going_back import GoBack
 from spillway.migrate.mapping import Mapper
 from spillway.migrate.quarantine import Quarantine
 from spillway.migrate.rate import Rate
-from spillway.migrate.state import State
+from spillway.migrate.source import position_now
+from spillway.migrate.state import State, quarantined_of
 from spillway.migrate.target import Writer
+from spillway.migrate.verifying.comparing import Verdict, Verify
+from spillway.migrate.verifying.going_back import VerifyBack
+from spillway.migrate.verifying.new import NewSide
+from spillway.migrate.verifying.old import OldSide
 
 #: Makes a boto3 client of a service.
 ClientFor = Callable[[str], Any]
 
+#: A follower that does not catch up for so long is too slow for the shop, or stuck.
+SETTLE_SECONDS_MAX = 600
 #: Conditional writes go one by one; so many are under way at once.
 SIDE_BY_SIDE_MAX = 12
 
@@ -62,6 +71,7 @@ class Parts:
     writer: Writer
     applier: Applier
     customers: CustomerFile | None
+    environment: Mapping[str, str]
 
     def mapper_for(self, utc_columns: frozenset[str]) -> Mapper:
         subjects = (lambda old: old) if self.customers is None else self.customers.subject
@@ -71,6 +81,82 @@ class Parts:
         return Copy(
             self.config, self.account, self.state, self.applier, self.mapper_for, on_progress
         )
+
+    def old_side(self) -> OldSide:
+        subject_of = (lambda old: old) if self.customers is None else self.customers.subject
+        return OldSide(self.config, self.account, subject_of)
+
+    def verify(self, on_progress: Callable[[str, int], None]) -> Verify:
+        return Verify(
+            self.old_side(),
+            NewSide(self.place.client("dynamodb"), self.place.orders_table),
+            self.quarantined,
+            self.settle,
+            on_progress,
+        )
+
+    def verify_back(self, on_progress: Callable[[str, int], None]) -> VerifyBack:
+        return VerifyBack(
+            self.old_side(),
+            NewSide(self.place.client("dynamodb"), self.place.orders_table),
+            on_progress,
+            self.quarantined,
+        )
+
+    def note_verified(self, verdict: Verdict) -> None:
+        if verdict.clean and not verdict.sampled:
+            self.state.note_verified()
+
+    def back(self, on_progress: Callable[[int, float], None]) -> GoBack:
+        """SpillwayError: the configuration does not say how to go back."""
+        back = self.config.back
+        if back is None:
+            raise SpillwayError("The configuration has no [back]: it says how to write old rows.")
+        return GoBack(
+            self.config,
+            back,
+            account(self.config.source, self.environment, back.url_variable),
+            self.state,
+            self.writer,
+            self.place.client("dynamodbstreams"),
+            self.place.orders_table,
+            self._old_customer,
+            on_progress,
+            self.applier.quarantine,
+        )
+
+    def _old_customer(self, connection: Connection[Any], subject: str) -> str | None:
+        customers = self.config.customers
+        if customers.by == "csv" and self.customers is not None:
+            return self.customers.customer(subject)
+        if customers.by == "table":
+            found = run(
+                connection,
+                f"SELECT `{customers.key}` FROM `{customers.table}`"  # noqa: S608 -- names, checked
+                f" WHERE `{customers.subject}` = %s",
+                (subject,),
+            )
+            return found[0][0] if found else None
+        return subject
+
+    def quarantined(self) -> dict[str, bool]:
+        """Keys in quarantine, and whether the new service has changed the order since."""
+        told = map(quarantined_of, self.state.listed("quarantine"))
+        return {key: TOUCHED in reasons for key, reasons in told}
+
+    def settle(self) -> bool:
+        """Wait until `follow` has written all that has happened until now; false if none runs."""
+        with connected(self.account) as connection:
+            goal = position_now(connection)
+        deadline = time.monotonic() + SETTLE_SECONDS_MAX
+        while time.monotonic() < deadline:
+            standing = self.state.standing()
+            if standing.followed is not None and standing.followed.reached(goal):
+                return True
+            if standing.work != "follow" or standing.until < time.time() * 1000:
+                return False
+            time.sleep(0.2)
+        return False
 
     def follow(self, on_lag: OnLag) -> Follow:
         return Follow(self.config, self.account, self.state, self.applier, self.mapper_for, on_lag)
@@ -96,7 +182,14 @@ def assembled(config: Config, place: Place, environment: Mapping[str, str]) -> I
     ):
         applier = Applier(writer, place.orders_table, place.state_table, quarantine, pool)
         yield Parts(
-            config, account(config.source, environment), place, state, writer, applier, customers
+            config,
+            account(config.source, environment),
+            place,
+            state,
+            writer,
+            applier,
+            customers,
+            environment,
         )
 
 

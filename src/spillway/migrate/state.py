@@ -212,7 +212,20 @@ class State:
         except ClientError as error:
             if not _refused(error):
                 raise
+            if self.standing().phase == "switched":
+                raise LeaseLost("The switch has been made: nothing is left to follow.") from error
             raise LeaseLost("Another `spillway migrate` has taken over: this one ends.") from error
+
+    def switch(self) -> None:
+        """The switch is made: whoever follows notices at the next note and ends."""
+        self._update(
+            {"phase": "switched", "switched_at": _now(), "owner": None, "until": 0},
+            ("#phase = :following", {":following": {"S": "following"}}),
+        )
+
+    def note_verified(self) -> None:
+        """When both sides were last found to agree, all of them."""
+        self._update({"verified_at": _now()}, ("attribute_exists(pk)", {}))
 
     def _mine(self) -> tuple[str, Item]:
         return "#owner = :me", {":me": {"S": self.owner}}

@@ -35,11 +35,16 @@ def minor_units(text: str, currency: str, money: Money) -> int:
     """An amount in minor units of its currency: "12.34" of GBP is 1234."""
     number = _decimal(text, "amount_not_a_number")
     if money.unit == "major":
-        number = number.scaleb(_EXPONENTS.get(currency, 2))
+        number = number.scaleb(minor_unit_places(currency))
     whole = number.to_integral_value()
     if whole != number and money.fractions == "quarantine":
         raise Unusable("amount_has_a_fraction", f"{text[:40]!r} is no whole minor unit")
     return int(whole)
+
+
+def minor_unit_places(currency: str) -> int:
+    """How many digits its minor unit takes: 2 for GBP, 0 for JPY, 3 for KWD."""
+    return _EXPONENTS.get(currency, 2)
 
 
 def whole_number(text: str) -> int:

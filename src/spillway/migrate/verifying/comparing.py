@@ -32,8 +32,9 @@ PAUSE_SECONDS = 0.5
 
 #: Waits until everything that had happened when it was called is written; false if nobody follows.
 Settle = Callable[[], bool]
-#: Keys in quarantine now.
-Quarantined = Callable[[], frozenset[str]]
+#: The orders in quarantine now, and whether each is one that the new service has changed since it
+#: was brought over. Such a one stays in the orders table; no other does.
+Quarantined = Callable[[], Mapping[str, bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ class Verify:
         self.verdict.rechecked = 0
         return self.verdict
 
-    def _old(self, aside: frozenset[str]) -> Iterator[Canonical]:
+    def _old(self, aside: Mapping[str, bool]) -> Iterator[Canonical]:
         """The old side's orders. One that verification can't read, and that the copy did not set
         aside, shows as an order that only the new side has."""
         for key, order in self.old.all():
@@ -116,7 +117,7 @@ class Verify:
         self.on_progress(side, count)
         return dict(days), count
 
-    def _suspects(self, days: set[int], aside: frozenset[str]) -> dict[str, set[Place]]:
+    def _suspects(self, days: set[int], aside: Mapping[str, bool]) -> dict[str, set[Place]]:
         """Keys whose orders differ on those days, with all places in which one was seen."""
         old: dict[str, set[int]] = defaultdict(set)
         new: dict[str, set[int]] = defaultdict(set)
@@ -156,7 +157,7 @@ class Verify:
             for key in some:
                 there = [new[place] for place in sorted(suspects[key]) if place in new]
                 found = _difference(
-                    key, old.get(key), [o for o in there if o.old_key == key], key in aside
+                    key, old.get(key), [o for o in there if o.old_key == key], aside.get(key)
                 )
                 if found is not None:
                     yield found
@@ -172,11 +173,12 @@ class Verify:
 
 
 def _difference(
-    key: str, old: Canonical | None, new: list[Canonical], set_aside: bool
+    key: str, old: Canonical | None, new: list[Canonical], changed_since: bool | None
 ) -> Difference | None:
-    if set_aside:
-        # By design it lies in the quarantine, or is one that customers have changed since.
-        return None
+    """`changed_since` is None for an order that is not in quarantine."""
+    if changed_since is not None:
+        lies_there = bool(new) and not changed_since
+        return Difference(key, "in quarantine and in the orders table") if lies_there else None
     if len(new) > 1:
         return Difference(key, "lies in the orders table more than once")
     if old is None:

@@ -31,10 +31,15 @@ class NewSide:
 
     def imported(self) -> Iterator[Canonical]:
         """Every order that was brought over, by a scan of the whole table."""
+        yield from self._paired(item for item in self._scanned() if "imported" in item)
+
+    def everything(self) -> Iterator[Canonical]:
+        """Every order, wherever it was placed."""
+        yield from self._paired(self._scanned())
+
+    def _paired(self, items: Iterator[Item]) -> Iterator[Canonical]:
         alone: dict[Place, Item] = {}
-        for item in self._scanned():
-            if "imported" not in item:
-                continue
+        for item in items:
             place = _place(item)
             partner = alone.pop(place, None)
             if partner is None:
@@ -156,6 +161,8 @@ def _canonical(order: Item, progress: Item) -> Canonical:
 
 def _old_key(order: Item, progress: Item) -> str:
     mark, other = order.get("imported"), progress.get("imported")
+    if mark is None and other is None:
+        return ""
     if mark is None or other is None or mark["S"] != other["M"]["key"]["S"]:
         return f"{mark} and {other}"
     return str(mark["S"])
@@ -181,10 +188,25 @@ def _state(progress: Item) -> str:
         return f"confirmed{at}"
     if not refused and not cancelled and set(done) < set(_NEEDED):
         return "open" + "".join(f" {name}" for name in done)
-    return f"done {done}, refused {refused}, cancellation {cancelled}"
+    return _lived(done, refused, cancelled=cancelled)
+
+
+def _lived(done: Sequence[str], refused: Mapping[str, str], *, cancelled: bool) -> str:
+    """What the new service has made of an order, by what stands in the end."""
+    facts = f" (done {done}, refused {refused})"
+    undone = "refund" in done and ("reserve" not in done or "release" in done)
+    if any(step in refused for step in _NEEDED):
+        return ("rejected" if undone else "open") + facts
+    if cancelled and "cancel_shipment" not in refused:
+        return ("cancelled" if undone else "open") + facts
+    return ("confirmed" if set(_NEEDED) <= set(done) else "open") + facts
 
 
 def _half(item: Item) -> Canonical:
+    """An order without its progress. One that was placed a moment ago has none yet; one that was
+    brought over always has."""
+    if "accepted_at" in item and "imported" not in item:
+        return _canonical(item, {})
     customer, order_id = _place(item)
     kind = "its progress" if _is_progress(item) else "its order"
     at = (

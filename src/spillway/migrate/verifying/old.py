@@ -19,7 +19,7 @@ import pymysql
 from pymysql.cursors import SSDictCursor
 
 from spillway.migrate.config import Config, Field
-from spillway.migrate.connection import Account, errors_told
+from spillway.migrate.connection import ENCODERS, Account, errors_told
 from spillway.migrate.verifying.canonical import Canonical
 
 Row = dict[str, Any]
@@ -69,6 +69,10 @@ class OldSide:
         )
         return [self._name(row["k"]) for row in rows]
 
+    def asked(self, query: str, values: tuple[str, ...]) -> Iterator[Row]:
+        """Any other question."""
+        yield from self._rows(query, values)
+
     def count(self) -> int:
         key, table = self.config.order.key, self.config.source.table
         rows = self._rows(f"SELECT COUNT(DISTINCT `{key}`) AS n FROM `{table}`")  # noqa: S608
@@ -111,14 +115,14 @@ class OldSide:
         for name, group in groupby(rows, key=lambda row: self._name(row[key])):
             try:
                 yield name, self._canonical(name, list(group))
-            except (Unreadable, ValueError, KeyError, TypeError, OverflowError):
+            except (Unreadable, ValueError, KeyError, TypeError, AttributeError, OverflowError):
                 yield name, None
 
     def _rows(self, query: str, values: tuple[str, ...] = ()) -> Iterator[Row]:
         with errors_told():
             connection = pymysql.connect(
                 **self.account.settings(),
-                conv=pymysql.converters.encoders,
+                conv=ENCODERS,
                 cursorclass=SSDictCursor,
                 init_command="SET time_zone = '+00:00'",
             )
