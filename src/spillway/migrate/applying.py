@@ -22,9 +22,8 @@ from orders.domain.order import OrderKey
 from spillway.migrate import state
 from spillway.migrate.items import (
     FACT_NAMES,
-    Imprint,
     facts_digest,
-    imprint_of,
+    keys_of,
     order_item,
     progress_item,
     touched,
@@ -57,10 +56,14 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the tables hold of an old order: its index entry and its progress items by key."""
+    """What the tables hold of an old order: its index entry, and the items that lie at its places.
+
+    Both items are looked at. A kill between the two leaves one of them.
+    """
 
     entry: Entry
     progress: Mapping[OrderKey, Item]
+    digests: Mapping[OrderKey, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,8 @@ class Applier:
         return tally
 
     def _change(self, reading: Reading, there: Known) -> Tally:
-        if any(touched(item) for item in there.progress.values()):
+        places = (there.progress.get(place) for place in there.entry.everywhere)
+        if any(item is not None and touched(item) for item in places):
             self._set_aside([Unmapped(reading.key, (TOUCHED,))])
             return Tally(quarantined=1)
         if isinstance(reading, Unmapped):
@@ -123,7 +127,7 @@ class Applier:
         former = [place for place in there.entry.everywhere if place != key]
         if former:
             self.writer.write([self._index(mapped, Entry(key, tuple(former)))])
-        written = self._write_one(mapped, there.progress.get(key))
+        written = self._write_one(mapped, there.progress.get(key), there.digests.get(key))
         if written is None:
             self._set_aside([Unmapped(mapped.key, (TOUCHED,))])
             return Tally(quarantined=1)
@@ -134,15 +138,15 @@ class Applier:
         changed = written or bool(former)
         return Tally(written=int(changed), unchanged=int(not changed), open=int(mapped.open))
 
-    def _write_one(self, mapped: Mapped, seen: Item | None) -> bool | None:
+    def _write_one(self, mapped: Mapped, seen: Item | None, digest: bytes | None) -> bool | None:
         """Whether anything was to be written; None when the live service came first."""
-        imprint = None if seen is None else imprint_of(seen)
         progress = progress_item(mapped)
-        wanted = Imprint(mapped.key, mapped.accepted.digest, facts_digest(progress))
-        if imprint == wanted:
+        same_order = digest == mapped.accepted.digest
+        same_facts = seen is not None and facts_digest(seen) == facts_digest(progress)
+        if same_order and same_facts:
             return False
         self.writer.write([self._open(mapped) if mapped.open else self._not_open(mapped.key)])
-        if imprint is None or imprint.order != wanted.order:
+        if not same_order:
             # The live service never writes this item: no condition is needed.
             self.writer.write([Put(self.orders_table, order_item(mapped))])
         condition = unchanged_since(seen)
@@ -168,18 +172,15 @@ class Applier:
     def _known(self, keys: Sequence[str]) -> dict[str, Known]:
         found = self.writer.get(self.state_table, [state.index_key(key) for key in keys])
         entries = dict(map(state.entry_of, found))
-        places = [place for entry in entries.values() for place in entry.everywhere]
-        wanted = [order_items.progress_key(place) for place in dict.fromkeys(places)]
-        progress = {
-            order_items.key_of(item): item for item in self.writer.get(self.orders_table, wanted)
-        }
-        return {
-            key: Known(
-                entry,
-                {place: progress[place] for place in entry.everywhere if place in progress},
-            )
-            for key, entry in entries.items()
-        }
+        places = dict.fromkeys(place for entry in entries.values() for place in entry.everywhere)
+        wanted = [key for place in places for key in keys_of(place)]
+        progress, digests = {}, {}
+        for item in self.writer.get(self.orders_table, wanted):
+            if order_items.is_progress(item):
+                progress[order_items.key_of(item)] = item
+            else:
+                digests[order_items.key_of(item)] = bytes(item["digest"]["B"])
+        return {key: Known(entry, progress, digests) for key, entry in entries.items()}
 
     def _set_aside(self, unmapped: Sequence[Unmapped]) -> None:
         """In the file first: that is where the rows' owner looks."""

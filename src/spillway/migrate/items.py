@@ -1,8 +1,8 @@
 """The two items of an imported order, and what the migration leaves on them.
 
-`imported` on the order item is the old order number. On the progress item it also holds digests of
-what the migration wrote there: whether the live service has touched the order since can be seen on
-the item alone, and relay sees which changes are the migration's own (orders.handlers.relay).
+`imported` on the order item is the old order number. On the progress item it also holds a digest of
+the facts that the migration wrote there: whether the live service has touched the order since can be
+seen on the item alone, and relay sees which changes are the migration's own (orders.handlers.relay).
 """
 
 from __future__ import annotations
@@ -25,10 +25,9 @@ FACT_NAMES: tuple[str, ...] = (*(step.value for step in Step), items.CANCELLATIO
 
 @dataclass(frozen=True, slots=True)
 class Imprint:
-    """What the migration wrote last: digests of the order's content and of its facts."""
+    """What the migration wrote last: under which old key, and a digest of the facts."""
 
     key: str
-    order: bytes
     facts: bytes
 
 
@@ -52,7 +51,6 @@ def progress_item(mapped: Mapped) -> dict[str, Attribute]:
         IMPORTED: {
             "M": {
                 "key": {"S": mapped.key},
-                "order": {"B": mapped.accepted.digest},
                 "facts": {"B": facts_digest(facts)},
             }
         },
@@ -80,7 +78,7 @@ def imprint_of(progress: Item) -> Imprint | None:
     if mark is None:
         return None
     fields: Mapping[str, Any] = mark["M"]
-    return Imprint(fields["key"]["S"], bytes(fields["order"]["B"]), bytes(fields["facts"]["B"]))
+    return Imprint(fields["key"]["S"], bytes(fields["facts"]["B"]))
 
 
 def touched(progress: Item) -> bool:

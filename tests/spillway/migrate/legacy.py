@@ -3,11 +3,14 @@ and a writer that goes on changing them."""
 
 from __future__ import annotations
 
+import csv
+import gzip
 import json
 import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -328,3 +331,43 @@ def _change_lines(cursor: Any, connection: Any, rng: random.Random) -> None:
     else:
         cursor.execute("DELETE FROM order_lines WHERE invoice = %s", (some,))
     (connection.commit if rng.random() < 0.9 else connection.rollback)()
+
+
+def real_lines(path: Path) -> Iterator[Values]:
+    """The Online Retail data set as it is, every invoice with every line, corrections too."""
+    with (gzip.open if path.suffix == ".gz" else open)(
+        path, "rt", encoding="utf-8-sig", errors="replace"
+    ) as file:  # type: ignore[operator]
+        for row in csv.DictReader(file):
+            yield {
+                "invoice": row["InvoiceNo"],
+                "stock_code": row["StockCode"],
+                "description": row["Description"][:100],
+                "quantity": row["Quantity"],
+                "invoiced_at": row["InvoiceDate"],
+                "unit_price": row["UnitPrice"],
+                "customer_id": row["CustomerID"].removesuffix(".0") or None,
+                "country": row["Country"],
+            }
+
+
+def real_orders(path: Path) -> Iterator[Values]:
+    """The same as one row per invoice, its lines as JSON."""
+    invoices: dict[str, list[Values]] = {}
+    for line in real_lines(path):
+        invoices.setdefault(line["invoice"], []).append(line)
+    for number, rows_ in invoices.items():
+        total = sum(int(row["quantity"]) * Decimal(row["unit_price"]) for row in rows_)
+        items = [
+            {"code": row["stock_code"], "qty": int(row["quantity"]), "price": row["unit_price"]}
+            for row in rows_
+        ]
+        yield {
+            **order(random.Random(number)),
+            "placed_at": rows_[0]["invoiced_at"],
+            "customer_id": rows_[0]["customer_id"],
+            "items": json.dumps(items),
+            "shipping": None,
+            "total": str(total),
+            "payment_ref": f"invoice-{number}",
+        }

@@ -60,3 +60,20 @@ def migration(shop: Shop, dynamodb: Any, config: Config) -> Iterator[Parts]:
     with assembled(config, place, environment) as parts:
         parts.state.make_table()
         yield parts
+
+
+def config_file(shop: Shop, table: str, folder: Path, *, budget: int = 1_000_000) -> Path:
+    """The worked example as a file for the command line, with this test's databases."""
+    text = (DOCS / f"{shop.shape}.toml").read_text()
+    lines = [line.partition("  #")[0] for line in text.splitlines()]
+    replaced = {
+        "url_variable": 'url_variable = "OLD_SHOP"',
+        "option_file": 'url_variable = "OLD_SHOP"',
+        "tls": 'tls = "off"',
+        "local_port": f'region = "{REGION}"\norders_table = "{table}"',
+        "write_units_per_second_max": f"write_units_per_second_max = {budget}",
+        "quarantine_file": f'quarantine_file = "{folder / "quarantine.jsonl"}"',
+    }
+    path = folder / "migration.toml"
+    path.write_text("\n".join(replaced.get(line.partition(" ")[0], line) for line in lines))
+    return path
