@@ -142,6 +142,8 @@ def verify(
     from spillway.migrate import terminal
 
     with _parts(config) as (parts, console), terminal.verifying(console) as on_progress:
+        if not back:
+            parts.before_the_switch()
         if back:
             verdict = parts.verify_back(on_progress).run()
         else:

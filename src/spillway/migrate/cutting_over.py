@@ -20,8 +20,6 @@ from spillway.migrate.source import Position, position_now
 if TYPE_CHECKING:
     from spillway.migrate.running import Parts
 
-#: A follower says so often that it lives.
-ALIVE_SECONDS = 15
 COMMAND_SECONDS_MAX = 300
 POLL_SECONDS = 0.5
 
@@ -70,9 +68,7 @@ class Cutover:
 
     def _following(self) -> tuple[bool, str]:
         standing = self.parts.state.standing()
-        age = time.time() - standing.followed_at / 1000
-        alive = standing.work == "follow" and age < ALIVE_SECONDS
-        if not alive:
+        if standing.work != "follow" or standing.until < time.time() * 1_000:
             return False, "start `spillway migrate follow` in another terminal"
         return True, f"{standing.lag_ms / 1000:.1f} s behind, by {standing.owner}"
 

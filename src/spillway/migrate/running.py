@@ -103,6 +103,13 @@ class Parts:
             self.quarantined,
         )
 
+    def before_the_switch(self) -> None:
+        """SpillwayError: it has been made, and the old table is now behind the new one."""
+        if self.state.standing().phase == "switched":
+            raise SpillwayError(
+                "The switch has been made: `spillway migrate verify --back` compares from here on."
+            )
+
     def note_verified(self, verdict: Verdict) -> None:
         if verdict.clean and not verdict.sampled:
             self.state.note_verified()

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
-from spillway.local.aws import client
 from spillway.local.emulator import emulator
-from spillway.local.processes import REGION
-from tests.spillway.migrate.legacy import DOCS, Shop
+from tests.spillway.migrate.legacy import Shop
 from tests.spillway.migrate.mariadb import Server, server
-from tests.spillway.migrate.tables import make_orders_table
 
 
 @pytest.fixture(scope="session")

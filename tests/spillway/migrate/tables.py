@@ -52,10 +52,11 @@ def config_for(shop: Shop, table: str, folder: Path, **changes: Any) -> Config:
 
 
 @contextmanager
-def migration(shop: Shop, dynamodb: Any, config: Config) -> Iterator[Parts]:
+def migration(shop: Shop, dynamodb: Any, config: Config, streams: Any = None) -> Iterator[Parts]:
     table = config.target.orders_table
     assert table is not None
-    place = Place(lambda _service: dynamodb, table, f"{table}-migration", None)
+    clients = {"dynamodb": dynamodb, "dynamodbstreams": streams}
+    place = Place(clients.__getitem__, table, f"{table}-migration", None)
     environment = {"OLD_SHOP": shop.server.url(shop.database)}
     with assembled(config, place, environment) as parts:
         parts.state.make_table()
