@@ -142,7 +142,7 @@ class GoBack:
     def _resync(self, session: _Session) -> None:
         """Go over the whole table; then the stream from where it is now kept."""
         run(session.connection, "DELETE FROM spillway_back_shards")
-        pages = self.writer.dynamodb.get_paginator("scan").paginate(
+        pages = self.state.dynamodb.get_paginator("scan").paginate(
             TableName=self.orders_table, ConsistentRead=True
         )
         for page in pages:
@@ -168,7 +168,7 @@ class GoBack:
             self.written += 1
 
     def _stream_arn(self) -> str:
-        told = self.writer.dynamodb.describe_table(TableName=self.orders_table)["Table"]
+        told = self.state.dynamodb.describe_table(TableName=self.orders_table)["Table"]
         arn = told.get("LatestStreamArn")
         if not arn:
             raise SpillwayError("The orders table has no stream: is it the right one?")

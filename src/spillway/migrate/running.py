@@ -41,20 +41,30 @@ SETTLE_SECONDS_MAX = 600
 #: Conditional writes go one by one; so many are under way at once.
 SIDE_BY_SIDE_MAX = 12
 
-_CLIENT = ClientConfig(
+_WRITING = ClientConfig(
     # A throttle must be seen where the rate is decided, not be waited out in the SDK.
     retries={"total_max_attempts": 1, "mode": "standard"},
     connect_timeout=5,
     read_timeout=10,
     max_pool_connections=24,
 )
+_PATIENT = ClientConfig(
+    retries={"total_max_attempts": 6, "mode": "standard"},
+    connect_timeout=5,
+    read_timeout=120,
+    max_pool_connections=8,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the orders table is, and how it is reached."""
+    """Where the orders table is, and how it is reached.
+
+    `client` makes patient clients, for reading; `writing` those whose every failure is seen at once.
+    """
 
     client: ClientFor
+    writing: ClientFor
     orders_table: str
     state_table: str
     watchdog_queue_url: str | None
@@ -178,10 +188,9 @@ def parts(config: Config) -> Iterator[Parts]:
 
 @contextmanager
 def assembled(config: Config, place: Place, environment: Mapping[str, str]) -> Iterator[Parts]:
-    dynamodb = place.client("dynamodb")
-    state = State(dynamodb, place.state_table)
+    state = State(place.client("dynamodb"), place.state_table)
     rate = Rate(config.target.write_units_per_second_max)
-    writer = Writer(dynamodb, rate, state.ensure)
+    writer = Writer(place.writing("dynamodb"), rate, state.ensure)
     quarantine = Quarantine(Path(config.quarantine_file))
     with (
         ThreadPoolExecutor(SIDE_BY_SIDE_MAX) as pool,
@@ -207,7 +216,8 @@ def place_of(target: Target) -> Place:
         stack = attach(target.local_port)
         orders = stack.tables["orders"]
         return Place(
-            lambda service: stack.client(service, _CLIENT),
+            lambda service: stack.client(service, _PATIENT),
+            lambda service: stack.client(service, _WRITING),
             orders,
             target.state_table or f"{orders}-migration",
             stack.queues.get("watchdog"),
@@ -219,7 +229,8 @@ def place_of(target: Target) -> Place:
         raise SpillwayError("No AWS credentials: sign in first (aws sso login, or AWS_PROFILE).")
     orders = target.orders_table or ""
     return Place(
-        lambda service: session.client(service, config=_CLIENT),
+        lambda service: session.client(service, config=_PATIENT),
+        lambda service: session.client(service, config=_WRITING),
         orders,
         target.state_table or f"{orders}-migration",
         target.watchdog_queue_url,

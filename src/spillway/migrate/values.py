@@ -18,7 +18,7 @@ _EXPONENTS = {
     **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
 }
 #: Beyond this an amount is a typing error, and some would take all memory to become a number.
-_AMOUNT_MAX = Decimal(10) ** 15
+_AMOUNT_DIGITS_MAX = 15
 _DIGITS_MAX = 40
 
 
@@ -59,7 +59,7 @@ def _decimal(text: str, rule: str) -> Decimal:
         number = Decimal(text.strip()) if len(text) <= _DIGITS_MAX else Decimal("NaN")
     except InvalidOperation:
         number = Decimal("NaN")
-    if not number.is_finite() or abs(number) > _AMOUNT_MAX:
+    if not number.is_finite() or number.adjusted() > _AMOUNT_DIGITS_MAX:
         raise Unusable(rule, f"{text[:40]!r}")
     return number
 

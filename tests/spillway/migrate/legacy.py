@@ -59,7 +59,7 @@ def schema(shape: str) -> str:
 
 def order(rng: random.Random, **fields: Any) -> Values:
     """A row that maps; `fields` are put over it."""
-    lines = [
+    lines: list[Values] = [
         {
             "code": f"SKU-{number}",
             "qty": rng.randint(1, 12),
@@ -337,7 +337,7 @@ def real_lines(path: Path) -> Iterator[Values]:
     """The Online Retail data set as it is, every invoice with every line, corrections too."""
     with (gzip.open if path.suffix == ".gz" else open)(
         path, "rt", encoding="utf-8-sig", errors="replace"
-    ) as file:  # type: ignore[operator]
+    ) as file:
         for row in csv.DictReader(file):
             yield {
                 "invoice": row["InvoiceNo"],

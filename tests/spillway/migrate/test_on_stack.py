@@ -64,7 +64,7 @@ class Ears:
         return {
             effect.step
             for downstream in ("inventory", "fulfilment", "accounting")
-            for effect in read_effects(dynamodb, self.stack.tables[downstream], downstream)  # type: ignore[arg-type]
+            for effect in read_effects(dynamodb, self.stack.tables[downstream], downstream)
             if effect.key.order_id == order_id
         }
 
@@ -83,6 +83,7 @@ def assembled_for(shop: Shop, stack: Stack, folder: Path) -> Any:
         quarantine_file=str(folder / "quarantine.jsonl"),
     )
     place = Place(
+        stack.client,
         stack.client,
         stack.tables["orders"],
         f"{stack.tables['orders']}-migration-{shop.database}",
