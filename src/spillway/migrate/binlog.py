@@ -1,9 +1,9 @@
 """The binary log, read as the news of which orders have changed, and of nothing else.
 
 Only the key is taken from a row event; the order itself is then read from the table
-(source.Reader). So an order is always read whole, however many rows and statements a transaction spreads over; what
-a column means is never guessed from a log that was written under another schema; and seeing the
-same news twice, or late, writes the same thing.
+(source.Reader). So an order is always read whole, however many rows and statements a transaction
+spreads over; what a column means is never guessed from a log that was written under another schema;
+and seeing the same news twice, or late, writes the same thing.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def _connect_once() -> Any:
     def connect(**settings: Any) -> Any:
         nonlocal made
         made += 1
-        if made > 2:  # noqa: PLR2004
+        if made > 2:
             raise ConnectionLost("the server went away")
         return pymysql.connect(**settings)
 

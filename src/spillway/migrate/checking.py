@@ -270,7 +270,7 @@ def server_findings(
     }
     yield from _binlog_findings(told)
     yield _retention(told, copy_seconds)
-    yield from _grants(connection, config, table)
+    yield from _grants(connection, table)
     yield from _index(connection, config)
     yield from _foreign_keys(connection, config)
     zone = told.get("time_zone", "")
@@ -278,7 +278,7 @@ def server_findings(
     yield Finding(
         "good",
         "time zone",
-        f"DATETIME columns are read as {config.source.time_zone} (the server runs in {server_zone});"
+        f"DATETIME columns are read as {config.source.time_zone} (the server: {server_zone});"
         f" TIMESTAMP columns: {', '.join(sorted(table.utc_columns)) or 'none'}",
     )
 
@@ -314,7 +314,7 @@ def _retention(told: dict[str, str], copy_seconds: float) -> Finding:
     return Finding("good", "binary log kept", f"{kept}: `follow` must never stand still longer")
 
 
-def _grants(connection: Connection[Any], config: Config, table: Table) -> Iterator[Finding]:
+def _grants(connection: Connection[Any], table: Table) -> Iterator[Finding]:
     told = " ".join(str(row[0]).upper() for row in run(connection, "SHOW GRANTS"))
     everything = "ALL PRIVILEGES ON *.*" in told
     replica = everything or "REPLICATION SLAVE" in told or "REPLICATION REPLICA" in told

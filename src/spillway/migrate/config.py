@@ -1,7 +1,8 @@
 """The migration's configuration: one TOML file, read strictly.
 
-An unknown name, a wrong type or a mapping that cannot work stops the command with one sentence that
-names the place, before any database was asked for anything. docs/migration/ has two worked examples.
+An unknown name, a wrong type or a mapping that cannot work stops the command with one sentence
+that names the place, before any database was asked for anything. docs/migration/ has two worked
+examples.
 
 No secret stands in it: it names the environment variable or the MySQL option file that holds one.
 """
@@ -312,7 +313,7 @@ def outcome_of(status: Status) -> Outcome:
 
 
 def read_config(path: Path) -> Config:
-    """SpillwayError, one sentence: the file is not there, not TOML, or says something impossible."""
+    """SpillwayError, one sentence: it is not there, not TOML, or says something impossible."""
     try:
         told = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:

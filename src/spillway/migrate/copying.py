@@ -21,11 +21,12 @@ from spillway.migrate.connection import Account, connected
 from spillway.migrate.mapping import Gone, Mapper, Reading
 from spillway.migrate.source import KEYS_MAX, OldOrder, Reader, describe, snapshot
 from spillway.migrate.state import Standing, State, entry_of, quarantined_of
-from spillway.migrate.target import WRITES_MAX
 
 #: Batches that wait for the tables at the same time, and how many more are ready.
 WRITERS = 4
-AHEAD_MAX = 8
+AHEAD_MAX = 4
+#: Orders a batch: their items fill whole requests but for the last of each kind.
+BATCH_ORDERS = 100
 #: Rows in hand together, so that a thousand long orders don't fill the memory.
 ROWS_MAX = 5_000
 SAVE_SECONDS = 1.0
@@ -57,7 +58,7 @@ class Copy:
     _copied: int = 0
 
     def run(self) -> Tally:
-        """Copy what has not been copied yet. Goes on where an earlier run ended, however it ended."""
+        """Copy what has not been copied yet: goes on where an earlier run ended, however it did."""
         with self.state.lease("copy", ["new", "copying"]) as standing:
             self._walk(standing, again=False)
         return self.tally
@@ -113,15 +114,15 @@ class Copy:
     ) -> Iterator[Batch | None]:
         """None when the snapshot has grown old."""
         while True:
-            found = False
+            found, rows = False, 0
             orders: list[OldOrder] = []
             for order in reader.after(last):
                 found = True
                 orders.append(order)
-                last = order.last
-                if len(orders) == WRITES_MAX or sum(len(o.rows) for o in orders) >= ROWS_MAX:
+                last, rows = order.last, rows + len(order.rows)
+                if len(orders) == BATCH_ORDERS or rows >= ROWS_MAX:
                     yield _batch(mapper, orders)
-                    orders = []
+                    orders, rows = [], 0
             if orders:
                 yield _batch(mapper, orders)
             if not found:
@@ -171,7 +172,7 @@ class Copy:
             self._count(1, self.applier.apply([mapper.order(order.key, order.rows)]))
 
     def _sweep(self) -> None:
-        """Take out orders that the old table has no more: a walk over the old table can't see them."""
+        """Take out orders that the old table has no more: a walk over it can't see them."""
         with connected(self.account) as connection:
             reader = Reader(connection, self.config, describe(connection, self.config))
             mapper = self.mapper_for(reader.table.utc_columns)
@@ -199,7 +200,7 @@ class Copy:
         if self.tally.quarantined > limit:
             raise SpillwayError(
                 f"More than {limit:,} orders cannot be brought over, so the mapping is wrong"
-                f" rather than they: see {self.config.quarantine_file} and `spillway migrate check`."
+                f" rather than they: see {self.config.quarantine_file} and `migrate check`."
             )
 
 

@@ -6,7 +6,8 @@ old one, in the same transaction as the old rows: an order can be written twice 
 each shard stands lies there too, so that all that `back` knows is in one place.
 
 An order that the old table cannot hold (a customer it never knew, an emoji in a Latin-1 column) is
-noted in `spillway_back` with the reason and in the quarantine file, and tried again when it changes.
+noted in `spillway_back` with the reason and in the quarantine file, and tried again when it
+changes.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The two items of an imported order, and what the migration leaves on them.
 
-`imported` on the order item is the old order number. On the progress item it also holds a digest of
-the facts that the migration wrote there: whether the live service has touched the order since can be
-seen on the item alone, and relay sees which changes are the migration's own (orders.handlers.relay).
+`imported` on the order item is the old order number. On the progress item it also holds a digest
+of the facts that the migration wrote there: whether the live service has touched the order since
+can be seen on the item alone, and relay sees which changes are the migration's own
+(orders.handlers.relay).
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
     {"key": "4711", "reasons": [{"rule": "date_impossible", "detail": "'0000-00-00'"}], "at": ...}
     {"key": "4711", "resolved": true, "at": ...}
 
-The last line about a key counts. Which keys are in quarantine now is in the state table; the file is
-for people, and may hold an order twice where a run was killed.
+The last line about a key counts. Which keys are in quarantine now is in the state table; the file
+is for people, and may hold an order twice where a run was killed.
 """
 
 from __future__ import annotations
@@ -45,12 +45,8 @@ class Quarantine:
         text = "".join(json.dumps({**line, "at": at}, ensure_ascii=False) + "\n" for line in lines)
         try:
             # What is wrong with an order may name a customer: for the operator's eyes only.
-            with (
-                self._lock,
-                open(
-                    os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "a"
-                ) as file,  # noqa: PTH123 -- with a mode
-            ):
+            self.path.touch(mode=0o600, exist_ok=True)
+            with self._lock, self.path.open("a", encoding="utf-8") as file:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())

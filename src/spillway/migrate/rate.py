@@ -1,7 +1,7 @@
 """How fast may be written: never above the budget, and slower while the table throttles.
 
-Additive increase, multiplicative decrease, as TCP does it: it finds what a table takes without being
-told, and gives way to the shop's own orders.
+Additive increase, multiplicative decrease, as TCP does it: it finds what a table takes without
+being told, and gives way to the shop's own orders.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 #: are under way then speak of the old rate.
 FALL = 0.7
 FALL_PAUSE_SECONDS = 0.5
-#: What comes back each second, as a share of the budget: from a tenth to all in about half a minute.
+#: What comes back each second, as a share of the budget: from a tenth to all in half a minute.
 RISE_PER_SECOND = 0.03
 RATE_MIN = 25.0
 #: What may be written at once after a pause, in seconds' worth.

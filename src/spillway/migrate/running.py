@@ -60,7 +60,7 @@ _PATIENT = ClientConfig(
 class Place:
     """Where the orders table is, and how it is reached.
 
-    `client` makes patient clients, for reading; `writing` those whose every failure is seen at once.
+    `client` makes patient clients, for reading; `writing` ones whose every failure is seen at once.
     """
 
     client: ClientFor

@@ -200,7 +200,7 @@ class Reader:
         yield from self._orders(iter(rows))
 
     def without_key(self) -> OldOrder | None:
-        """The rows that have no order number at all, as one: they can be nothing but quarantined."""
+        """The rows that have no order number, as one: they can be nothing but quarantined."""
         key = quoted(self.config.order.key)
         with errors_told():
             rows = run(self.connection, f"{self._select} WHERE o.{key} IS NULL LIMIT {CHUNK_ROWS}")
@@ -278,7 +278,7 @@ def snapshot(connection: Connection[Any], table: Table) -> Iterator[Position]:
 
 def _marked_by_mariadb(connection: Connection[Any]) -> Position | None:
     run(connection, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
-    told = {name: value for name, value in run(connection, "SHOW STATUS LIKE 'binlog_snapshot_%'")}
+    told = {row[0]: row[1] for row in run(connection, "SHOW STATUS LIKE 'binlog_snapshot_%'")}
     file, offset = told.get("Binlog_snapshot_file"), told.get("Binlog_snapshot_position")
     return Position(file, int(offset or 0)) if file else None
 

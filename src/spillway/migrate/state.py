@@ -132,7 +132,7 @@ class State:
 
     @contextmanager
     def lease(self, work: str, phases: Iterable[Phase]) -> Iterator[Standing]:
-        """Be the only one at work. SpillwayError: another one is, or the phase does not allow it."""
+        """Be the only one at work. SpillwayError: another is, or the phase does not allow it."""
         standing = self._take(work, frozenset(phases))
         ended = threading.Event()
         keeper = threading.Thread(target=self._keep, args=(ended,), daemon=True)
@@ -152,8 +152,8 @@ class State:
         now = _now()
         if standing.owner and standing.until > now and not self._dead(standing.owner):
             raise SpillwayError(
-                f"`spillway migrate {standing.work}` is at work ({standing.owner}): end it first, or"
-                f" wait {(standing.until - now) // 1000 + 1} s if it was killed."
+                f"`spillway migrate {standing.work}` is at work ({standing.owner}): end it first,"
+                f" or wait {(standing.until - now) // 1000 + 1} s if it was killed."
             )
         same = ("#until = :seen", {":seen": {"N": str(standing.until)}})
         condition = same if standing.owner else ("attribute_not_exists(#owner)", {})

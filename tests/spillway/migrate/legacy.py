@@ -275,7 +275,8 @@ def _change_order(cursor: Any, connection: Any, rng: random.Random) -> None:
 
 def lines(rng: random.Random, invoice: str | None) -> list[Values]:
     """One order in rows, mostly one that maps."""
-    at = f"20{rng.randint(18, 25)}-{rng.randint(1, 12):02}-{rng.randint(1, 28):02} 10:{rng.randint(10, 59)}:00"
+    day = f"20{rng.randint(18, 25)}-{rng.randint(1, 12):02}-{rng.randint(1, 28):02}"
+    at = f"{day} 10:{rng.randint(10, 59)}:00"
     customer = str(rng.randint(1, 4_000)) if rng.random() < 0.9 else None
     country = rng.choice(("United Kingdom", "EIRE", "France"))
     return [

@@ -26,11 +26,11 @@ from typing import Any
 from spillway.local.aws import client
 from spillway.local.emulator import emulator
 from spillway.local.processes import own_environment
+from spillway.migrate.connection import connected
 from spillway.migrate.items import order_item, progress_item
 from spillway.migrate.mapping import Mapped
 from spillway.migrate.source import Reader, describe
 from spillway.migrate.state import Entry, index_item
-from spillway.migrate.connection import connected
 from tests.spillway.migrate.legacy import Shop, Values, lines, real_lines, real_orders, rows, writer
 from tests.spillway.migrate.mariadb import Server, server
 from tests.spillway.migrate.tables import config_file, config_for, make_orders_table, migration
@@ -73,7 +73,7 @@ class Runner:
         """Seconds, and the largest memory that it had, in MB."""
         began = time.monotonic()
         process = self.start(*command)
-        assert process.stdout and process.stderr
+        assert process.stderr
         err = process.stderr.read()
         _, status, usage = os.wait4(process.pid, 0)
         assert status == 0, err

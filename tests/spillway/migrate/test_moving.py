@@ -245,11 +245,13 @@ def test_a_second_process_is_turned_away_and_a_dead_ones_place_is_free(
 ) -> None:
     dynamodb = client(aws, "dynamodb")
     config = config_for(shop, make_orders_table(dynamodb), tmp_path)
-    with migration(shop, dynamodb, config) as parts:
+    with migration(shop, dynamodb, config) as parts, migration(shop, dynamodb, config) as second:
         parts.state.owner = "elsewhere/1"
-        with parts.state.lease("copy", ["new"]), migration(shop, dynamodb, config) as second:
-            with pytest.raises(SpillwayError, match="is at work \\(elsewhere/1\\)"):
-                second.copy(NOTHING).run()
+        with (
+            parts.state.lease("copy", ["new"]),
+            pytest.raises(SpillwayError, match=r"is at work \(elsewhere/1\)"),
+        ):
+            second.copy(NOTHING).run()
         parts.copy(NOTHING).run()
 
 
@@ -263,7 +265,7 @@ def test_a_statement_that_the_log_holds_without_rows_ends_the_following_with_a_s
         parts.copy(NOTHING).run()
         shop.run("TRUNCATE TABLE orders")
         shop.insert(order(random.Random(2)))
-        with pytest.raises(SpillwayError, match="TRUNCATE TABLE orders.*copy --again"):
+        with pytest.raises(SpillwayError, match=r"TRUNCATE TABLE orders.*copy --again"):
             parts.follow(NOTHING).run(until_caught_up=True)
         parts.copy(NOTHING).run_again()
         parts.follow(NOTHING).run(until_caught_up=True)

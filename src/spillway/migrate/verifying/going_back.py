@@ -81,8 +81,8 @@ class VerifyBack:
         if not order_ids:
             return {}
         query = (
-            "SELECT customer, order_id, old_key FROM spillway_back WHERE old_key IS NOT NULL"
-            f" AND order_id IN ({', '.join(['%s'] * len(order_ids))})"  # noqa: S608
+            "SELECT customer, order_id, old_key FROM spillway_back WHERE old_key IS NOT NULL"  # noqa: S608
+            f" AND order_id IN ({', '.join(['%s'] * len(order_ids))})"
         )
         try:
             rows = list(self.old.asked(query, tuple(order_ids)))
@@ -92,7 +92,7 @@ class VerifyBack:
 
 
 def _differing(old: Canonical, new: Canonical) -> dict[str, tuple[object, object]]:
-    """What both tables can hold: times to the second, and a state in the old shop's coarser words."""
+    """What both tables can hold: times to the second, a state in the old shop's coarser words."""
 
     def told(order: Canonical) -> dict[str, object]:
         return {

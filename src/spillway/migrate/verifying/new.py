@@ -1,4 +1,4 @@
-"""The orders table, read for verification: its items decoded here, not by the service's own code."""
+"""The orders table, read for verification: its items decoded here, not by the service's code."""
 
 from __future__ import annotations
 
