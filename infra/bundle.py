@@ -15,7 +15,9 @@ libraries included). Where no Python of the target's version is found the bundle
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -24,6 +26,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import uv
 
@@ -32,7 +35,7 @@ SOURCE = ROOT / "src" / "orders"
 REQUIREMENTS = ROOT / "requirements" / "lambda.txt"
 BUNDLES = ROOT / ".spillway" / "bundles"
 
-#: The AWS services the functions call; botocore brings the models of four hundred.
+#: The AWS services the functions call; botocore brings the models and endpoints of four hundred.
 SERVICES = frozenset({"dynamodb", "sns", "sqs", "ssm"})
 #: The same for every file, so that content alone decides the bytes: the second day that a zip can
 #: name (1980-01-02), for in some time zones the first is still the day before.
@@ -159,14 +162,50 @@ def _trim(bundle: Path) -> None:
 
     Each distribution's METADATA and licences stay, for the scanners that look for them there.
     """
-    for model in (bundle / "botocore" / "data").iterdir():
-        if model.is_dir() and model.name not in SERVICES:
-            shutil.rmtree(model)
+    _trim_models(bundle / "botocore" / "data")
     shutil.rmtree(bundle / "bin", ignore_errors=True)
     (bundle / ".lock").unlink(missing_ok=True)
     for info in bundle.glob("*.dist-info"):
         for name in ("INSTALLER", "RECORD", "REQUESTED", "direct_url.json", "uv_cache.json"):
             (info / name).unlink(missing_ok=True)
+
+
+def _trim_models(data: Path) -> None:
+    """Keep of botocore's data what our services need, without what only people read.
+
+    Every cold start parses the endpoints of all services, 1.2 MB of JSON: a fifth of its time
+    (docs/decisions/0011-what-a-cold-start-does-not-need.md).
+    """
+    for service in data.iterdir():
+        if service.is_dir() and service.name not in SERVICES:
+            shutil.rmtree(service)
+    for model in data.glob("*/*/service-2.json.gz"):
+        shapes = _without_documentation(json.loads(gzip.decompress(model.read_bytes())))
+        # No time in the file's header: content alone decides the bytes.
+        model.write_bytes(gzip.compress(_json(shapes), mtime=0))
+    endpoints = data / "endpoints.json"
+    known = json.loads(endpoints.read_bytes())
+    for partition in known["partitions"]:
+        services = partition["services"]
+        partition["services"] = {name: services[name] for name in services if name in SERVICES}
+    endpoints.write_bytes(_json(known))
+
+
+def _without_documentation(model: Any) -> Any:
+    """A shape may have a member of that name, which is no text."""
+    if isinstance(model, dict):
+        return {
+            name: _without_documentation(value)
+            for name, value in model.items()
+            if not (name == "documentation" and isinstance(value, str))
+        }
+    if isinstance(model, list):
+        return [_without_documentation(value) for value in model]
+    return model
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
 
 
 def _compile(bundle: Path, python: str) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -22,6 +23,9 @@ API_TIMEOUT_SECONDS = 30
 #: the outcome. A batch's deliveries run side by side.
 DELIVER_OVERHEAD_SECONDS = 5
 
+#: Reserved for examples (RFC 2606): nobody's own service has such a name.
+EXAMPLE_DOMAINS = ("example.com", "example.net", "example.org", ".example")
+
 MemoryMb = Annotated[int, Meta(ge=128, le=10_240)]
 TimeoutSeconds = Annotated[int, Meta(ge=1, le=900)]
 Url = Annotated[str, Meta(pattern=r"^https?://[^\s]+[^/\s]$")]
@@ -32,11 +36,24 @@ class StageError(Exception):
     """The stage is unknown or its settings are wrong; the message is one sentence for a person."""
 
 
-class Api(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The account has 10,000 requests/s for all its APIs together: this API's share."""
+class Throttle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is answered 429 by the gateway, before any code runs or is paid for."""
 
     requests_per_second_max: Annotated[int, Meta(ge=1, le=10_000)]
     burst_max: Annotated[int, Meta(ge=1, le=5_000)]
+
+
+class Api(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How often each route may be called, by all customers together.
+
+    The account has 10,000 requests/s for all its APIs. A route of its own share cannot take it
+    from the others: a page that polls must not keep orders out.
+    """
+
+    place: Throttle
+    cancel: Throttle
+    read: Throttle
+    history: Throttle
 
 
 class CognitoPool(
@@ -47,8 +64,8 @@ class CognitoPool(
     self_sign_up: bool
     #: Lets whoever holds AWS credentials for the pool sign a user in by password. For tests.
     admin_password_sign_in: bool
-    #: Where the sign-in page may send the customer back to.
-    callback_urls: Annotated[tuple[Url, ...], Meta(min_length=1)]
+    #: The sign-in page is at https://<this>.auth.<region>.amazoncognito.com: one of a kind in AWS.
+    domain_prefix: Annotated[str, Meta(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")]
 
 
 class OidcIssuer(
@@ -58,6 +75,25 @@ class OidcIssuer(
 
     issuer: IssuerUrl
     audience: Annotated[tuple[str, ...], Meta(min_length=1)]
+    #: The storefront's client there: public, code flow with PKCE, back to <web.url>/signed-in.
+    client_id: Annotated[str, Meta(min_length=1)]
+    scope: str = "openid email"
+
+
+class Web(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The storefront."""
+
+    #: Its address. Sign-in comes back to <url>/signed-in, sign-out to <url>/.
+    url: Url
+    #: Of the certificate for it, in us-east-1; without one the distribution has AWS's own name.
+    certificate_arn: Annotated[str, Meta(pattern=r"^arn:aws[\w-]*:acm:us-east-1:")] | None = None
+    #: Other origins that its script connects to: a payment gateway, say.
+    connect_sources: tuple[Url, ...] = ()
+
+    @property
+    def host(self) -> str:
+        """The address without its scheme."""
+        return self.url.partition("://")[2]
 
 
 class Orders(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,6 +114,13 @@ class Watchdog(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     delay_seconds: Annotated[int, Meta(ge=1, le=900)]
     #: How long a batch of looks may wait to be filled. A batch of more than ten needs a window.
     window_seconds: Annotated[int, Meta(ge=1, le=300)]
+
+
+class Relay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    #: Batches of one shard that are relayed at once; an order's changes keep their order. More of
+    #: them relay a crowd faster, and make smaller and so dearer batches of what comes between:
+    #: `spillway capacity` says when to raise it.
+    parallelization: Annotated[int, Meta(ge=1, le=10)]
 
 
 class FunctionSize(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -102,7 +145,7 @@ class Functions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Downstream(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    #: Without a slash at the end. The service stack's parameter can name another at deployment.
+    #: Without a slash at the end. With stand-ins, a parameter names another at deployment.
     url: Url
     auth: Literal["api_key", "sigv4"]
     #: How long one call may take before its outcome counts as unknown.
@@ -144,6 +187,38 @@ class Logs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     application_level: Literal["DEBUG", "INFO", "WARN", "ERROR"]
 
 
+class Alarms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When the alarms ring that have a time in them; the others are in infra.alarms."""
+
+    #: How long an acknowledged order may wait outside the table.
+    buffered_seconds: Annotated[int, Meta(ge=1, le=86_400)]
+    unsettled_seconds: Annotated[int, Meta(ge=1, le=86_400)]
+    half_done_seconds: Annotated[int, Meta(ge=1, le=86_400)]
+    #: How far relay may be behind the table.
+    behind_seconds: Annotated[int, Meta(ge=1, le=3_600)]
+    #: No alarm looks further back in one step. For trying things out: below 60 s AWS has no data.
+    period_seconds_max: Literal[10, 30, 60, 300, 900] = 900
+    #: Who is written to when an alarm rings or is over, if not only the topic.
+    email: str | None = None
+
+    def period(self, seconds: int) -> int:
+        return min(seconds, self.period_seconds_max)
+
+
+Shifting = Literal[
+    "all_at_once",
+    "canary_10_percent_5_minutes",
+    "canary_10_percent_15_minutes",
+    "linear_10_percent_every_1_minute",
+]
+
+
+class Releases(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    #: How intake and the deliveries come to run a new version: a part of the orders first, with a
+    #: way back on an alarm (AWS CodeDeploy), or all at once.
+    shifting: Shifting
+
+
 class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,15}$")]
     #: What the functions run on: the emulator's host ("local") or Lambda ("aws"); see infra.bundle.
@@ -152,11 +227,18 @@ class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stand_ins: bool
     api: Api
     identity: CognitoPool | OidcIssuer
+    web: Web
     orders: Orders
     watchdog: Watchdog
+    relay: Relay
     functions: Functions
     downstreams: Downstreams
     logs: Logs
+    alarms: Alarms
+    releases: Releases
+    #: Has Lambda record runs for X-Ray: one a second and 5% of the others, for each function, which
+    #: nothing can lower (docs/decisions/0014-traces.md). For a while, to find something out.
+    xray: bool = False
 
     def __post_init__(self) -> None:
         for name, downstream in self.downstreams.by_name().items():
@@ -166,6 +248,31 @@ class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                     f"deliver must have {needed} s, for {name} may take"
                     f" {downstream.outcome_seconds_max} s to answer"
                 )
+
+    @property
+    def on_emulator(self) -> bool:
+        """Some of what AWS offers for looking at a service, the emulator does not have."""
+        return self.bundle == "local"
+
+    def check_addresses(self) -> None:
+        """Raises StageError while an address is still an example, for orders would be sent to it,
+        or is not reached by TLS."""
+        if self.stand_ins:
+            return
+        addresses = {
+            f"downstreams.{name}.url": downstream.url
+            for name, downstream in self.downstreams.by_name().items()
+        }
+        addresses["web.url"] = self.web.url
+        if isinstance(self.identity, OidcIssuer):
+            addresses["identity.issuer"] = self.identity.issuer
+        for setting, address in addresses.items():
+            if (urlsplit(address).hostname or "").endswith(EXAMPLE_DOMAINS):
+                raise StageError(
+                    f"{self.name}.toml: {setting} is still {address}: put your own there."
+                )
+            if not address.startswith("https://"):
+                raise StageError(f"{self.name}.toml: {setting} is {address}: it must be https.")
 
     def resource_name(self, name: str) -> str:
         """What a resource is called in the account."""

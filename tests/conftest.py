@@ -33,6 +33,8 @@ def stack() -> Iterator[Stack]:
         return
     with running() as started:
         yield started
+        # Whatever the tests had the functions do, their own permissions were enough for it.
+        assert started.tap.denied() == []
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

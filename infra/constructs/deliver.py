@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from infra.constructs.work_queue import WorkQueue
     from infra.stage import Downstream, Stage
 
-#: The most that SQS hands over without a batching window, which would delay every order.
-BATCH_SIZE = 10
-
 
 class Deliver(Construct):
     """One downstream's deliveries. The three are the same code, and share nothing else.
@@ -41,7 +38,7 @@ class Deliver(Construct):
     ) -> None:
         super().__init__(scope, id_)
         api_key = stage.parameter_name(f"{downstream}/api-key")
-        deliver = OrderFunction(
+        self.function = deliver = OrderFunction(
             self,
             "Deliver",
             name=f"deliver-{downstream}",
@@ -68,11 +65,4 @@ class Deliver(Construct):
             deliver.allow_parameter(api_key)
         else:
             deliver.allow("execute-api:Invoke", on=settings.invoke_arn)
-        work_off(
-            self,
-            "Commands",
-            work=commands,
-            function=deliver,
-            batch_size=BATCH_SIZE,
-            concurrency_max=settings.concurrency_max,
-        )
+        work_off(self, "Commands", work=commands, function=deliver)

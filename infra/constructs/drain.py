@@ -15,11 +15,6 @@ if TYPE_CHECKING:
 
     from infra.stage import Stage
 
-BATCH_SIZE = 10
-#: The least that Lambda offers. Each places one order after the other: a few hundred a second
-#: together, where the smallest table takes 4,000. Live orders come first.
-CONCURRENCY_MAX = 2
-
 
 class Drain(Construct):
     """Works the overflow off, more slowly than orders come in."""
@@ -50,11 +45,4 @@ class Drain(Construct):
             code=code,
         )
         drain.allow("dynamodb:PutItem", on=table.table_arn)
-        work_off(
-            self,
-            "Overflow",
-            work=overflow,
-            function=drain,
-            batch_size=BATCH_SIZE,
-            concurrency_max=CONCURRENCY_MAX,
-        )
+        work_off(self, "Overflow", work=overflow, function=drain)

@@ -10,7 +10,9 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from infra.constructs.release import alias_of
 from infra.constructs.review import accept_finding
+from spillway.observe.metrics import namespace, told_by
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,13 +36,21 @@ RETENTIONS = {
 }
 
 
-def log_group(scope: Construct, id_: str, *, name: str, retention_days: int) -> logs.LogGroup:
+def log_group(
+    scope: Construct,
+    id_: str,
+    *,
+    name: str,
+    retention_days: int,
+    log_class: logs.LogGroupClass = logs.LogGroupClass.STANDARD,
+) -> logs.LogGroup:
     """A log group that forgets. Logs are for operating; what must be kept is in the table."""
     return logs.LogGroup(
         scope,
         id_,
         log_group_name=name,
         retention=RETENTIONS[retention_days],
+        log_group_class=log_class,
         removal_policy=RemovalPolicy.DESTROY,
     )
 
@@ -50,6 +60,9 @@ class OrderFunction(Construct):
 
     Every further permission is an `allow` beside the construct that needs it. The CDK's grants are
     not used: `grant_read` brings Scan, `grant_send_messages` brings GetQueueUrl.
+
+    Whatever calls the function calls its `alias`, so that a release can move to the new version
+    bit by bit, and back.
     """
 
     def __init__(
@@ -65,13 +78,24 @@ class OrderFunction(Construct):
         code: lambda_.Code,
     ) -> None:
         super().__init__(scope, id_)
+        self.name = name
         full_name = stage.resource_name(name)
-        group = log_group(
+        self.log_group = log_group(
             self,
             "Logs",
             name=f"/aws/lambda/{full_name}",
             retention_days=stage.logs.retention_days,
         )
+        for metric in told_by(name):
+            logs.MetricFilter(
+                self,
+                metric.name,
+                log_group=self.log_group,
+                filter_pattern=logs.FilterPattern.literal(metric.pattern),
+                metric_namespace=namespace(stage.name),
+                metric_name=metric.name,
+                metric_value=metric.value,
+            )
         self.role = iam.Role(
             self,
             "Role",
@@ -88,22 +112,26 @@ class OrderFunction(Construct):
             handler=f"orders.handlers.{handler}.handler",
             memory_size=size.memory_mb,
             timeout=Duration.seconds(size.timeout_seconds),
-            # The SDK puts the second one into its user agent: who called stands in CloudTrail, and
+            # The SDK puts this name into its user agent: who called stands in CloudTrail, and
             # in the wire tap of a local run.
-            environment={"STAGE": stage.name, "AWS_SDK_UA_APP_ID": name, **environment},
+            environment={"AWS_SDK_UA_APP_ID": name, **environment},
             role=self.role,
-            log_group=group,
+            log_group=self.log_group,
             logging_format=lambda_.LoggingFormat.JSON,
             system_log_level_v2=lambda_.SystemLogLevel[stage.logs.system_level],
             application_log_level_v2=lambda_.ApplicationLogLevel[stage.logs.application_level],
+            # Said only where it is on, for the CDK would add a statement of its own. Without it
+            # Lambda passes on what it is given and records nothing.
+            tracing=lambda_.Tracing.ACTIVE if stage.xray else None,
         )
-        self.allow("logs:CreateLogStream", "logs:PutLogEvents", on=group.log_group_arn)
+        self.allow("logs:CreateLogStream", "logs:PutLogEvents", on=self.log_group.log_group_arn)
         accept_finding(
             self.function,
             "AwsSolutions-L1",
             reason="Python 3.13 is in full support until October 2029. The bundle's wheels are"
             " locked and tested for it; moving to a newer one is a change of its own.",
         )
+        self.alias = alias_of(self.function)
 
     def allow(self, *actions: str, on: str) -> None:
         """Let the function do `actions` on the resource with the ARN `on`."""

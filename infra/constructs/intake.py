@@ -63,4 +63,4 @@ class Intake(Construct):
         )
         intake.allow("sqs:SendMessage", on=overflow.queue_arn)
         intake.allow_parameter(receipt_keys)
-        self.function = intake.function
+        self.function = intake

@@ -38,5 +38,5 @@ class Reads(Construct):
             stage=stage,
             code=code,
         )
-        reads.allow("dynamodb:GetItem", "dynamodb:Query", on=table.table_arn)
-        self.function = reads.function
+        reads.allow("dynamodb:Query", on=table.table_arn)
+        self.function = reads

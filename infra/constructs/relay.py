@@ -8,6 +8,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from infra.constructs.function import OrderFunction
+from infra.event_sources import RECORD_AGE_SECONDS_MAX, RELAY_BATCH_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,11 +19,6 @@ if TYPE_CHECKING:
 
     from infra.stage import Stage
 
-#: Records at once. Ten messages go into one send, so a full batch is about thirty sends.
-BATCH_SIZE = 100
-#: A record is tried for 22 of the 24 h that the stream keeps it; then where it lies in the stream
-#: goes to the dead letters, with two hours left to read it there.
-RECORD_AGE_SECONDS_MAX = 22 * 60 * 60
 RETRIES_WITHOUT_END = -1
 
 
@@ -72,10 +68,11 @@ class Relay(Construct):
         mapping = lambda_.CfnEventSourceMapping(
             self,
             "Stream",
-            function_name=relay.function.function_arn,
+            function_name=relay.alias.function_arn,
             event_source_arn=stream_arn,
             starting_position="TRIM_HORIZON",
-            batch_size=BATCH_SIZE,
+            batch_size=RELAY_BATCH_SIZE,
+            parallelization_factor=stage.relay.parallelization,
             bisect_batch_on_function_error=True,
             maximum_retry_attempts=RETRIES_WITHOUT_END,
             maximum_record_age_in_seconds=RECORD_AGE_SECONDS_MAX,

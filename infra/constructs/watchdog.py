@@ -18,11 +18,6 @@ if TYPE_CHECKING:
 
     from infra.stage import Stage
 
-#: Nearly every order has settled when it is looked at, and nothing hurries: large batches, each
-#: filled for a while, make the look at an order cost a read and hardly an invocation.
-BATCH_SIZE = 100
-CONCURRENCY_MAX = 2
-
 
 class Watchdog(Construct):
     """Looks at each order once after the queue's delay, and ever less often while it is not
@@ -65,18 +60,10 @@ class Watchdog(Construct):
             stage=stage,
             code=code,
         )
-        watchdog.allow("dynamodb:Query", on=table.table_arn)
+        watchdog.allow("dynamodb:BatchGetItem", "dynamodb:Query", on=table.table_arn)
         watchdog.allow("sns:Publish", on=events.topic_arn)
         for work in commands.values():
             watchdog.allow("sqs:SendMessage", "sqs:GetQueueAttributes", on=work.queue.queue_arn)
             watchdog.allow("sqs:GetQueueAttributes", on=work.dead_letters.queue_arn)
         watchdog.allow("sqs:SendMessage", on=watches.queue.queue_arn)
-        work_off(
-            self,
-            "Watches",
-            work=watches,
-            function=watchdog,
-            batch_size=BATCH_SIZE,
-            concurrency_max=CONCURRENCY_MAX,
-            window_seconds=stage.watchdog.window_seconds,
-        )
+        work_off(self, "Watches", work=watches, function=watchdog)

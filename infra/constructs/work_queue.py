@@ -10,32 +10,13 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.constructs.function import OrderFunction
-from orders.domain.backoff import Backoff
 
 if TYPE_CHECKING:
+    from infra.event_sources import QueueSource
     from infra.stage import Stage
 
 #: The longest SQS keeps a message: a dead letter waits for a person over a long weekend and more.
 RETENTION = Duration.days(14)
-#: How long what a message is for may be down before the message counts as dead.
-OUTAGE_SECONDS_MAX = 24 * 60 * 60
-#: The most that SQS counts.
-RECEIVES_MAX = 1_000
-#: AWS's own advice: room for a batch to be retried while Lambda is throttled, without the queue
-#: handing it to a second worker meanwhile.
-VISIBILITY_TO_FUNCTION_TIMEOUT = 6
-
-
-def receives_to_outlast(outage_seconds: int, backoff: Backoff) -> int:
-    """Tries that a message has to be given so that none is dead before the outage has passed.
-
-    Counted for the unluckiest: one whose every wait is the shortest that jitter allows.
-    """
-    waited_seconds = receives = 0
-    while waited_seconds < outage_seconds:
-        receives += 1
-        waited_seconds += backoff.delay_seconds(receives, jitter=0.0)
-    return receives + 1
 
 
 class WorkQueue(Construct):
@@ -47,12 +28,11 @@ class WorkQueue(Construct):
         id_: str,
         *,
         name: str,
-        function_timeout_seconds: int,
-        receives_max: int,
+        source: QueueSource,
         stage: Stage,
-        delay_seconds: int = 0,
     ) -> None:
         super().__init__(scope, id_)
+        self.source = source
         self.dead_letters = dead_letter_queue(
             self, "DeadLetters", name=f"{name}-dead-letters", stage=stage
         )
@@ -60,15 +40,13 @@ class WorkQueue(Construct):
             self,
             "Queue",
             queue_name=stage.resource_name(name),
-            visibility_timeout=Duration.seconds(
-                VISIBILITY_TO_FUNCTION_TIMEOUT * function_timeout_seconds
-            ),
-            delivery_delay=Duration.seconds(delay_seconds),
+            visibility_timeout=Duration.seconds(source.visibility_seconds),
+            delivery_delay=Duration.seconds(source.delay_seconds),
             retention_period=RETENTION,
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
             dead_letter_queue=sqs.DeadLetterQueue(
-                queue=self.dead_letters, max_receive_count=receives_max
+                queue=self.dead_letters, max_receive_count=source.receives_max
             ),
         )
 
@@ -91,14 +69,8 @@ def work_off(
     *,
     work: WorkQueue,
     function: OrderFunction,
-    batch_size: int,
-    concurrency_max: int,
-    window_seconds: int = 0,
 ) -> None:
-    """Have a function work a queue off, batch by batch, and hand back what must come again.
-
-    `window_seconds` is how long a batch may wait to be filled.
-    """
+    """Have a function work a queue off, batch by batch, and hand back what must come again."""
     function.allow(
         "sqs:ReceiveMessage",
         "sqs:DeleteMessage",
@@ -110,13 +82,13 @@ def work_off(
     mapping = lambda_.CfnEventSourceMapping(
         scope,
         id_,
-        function_name=function.function.function_arn,
+        function_name=function.alias.function_arn,
         event_source_arn=work.queue.queue_arn,
-        batch_size=batch_size,
-        maximum_batching_window_in_seconds=window_seconds,
+        batch_size=work.source.batch_size,
+        maximum_batching_window_in_seconds=work.source.window_seconds,
         function_response_types=["ReportBatchItemFailures"],
         scaling_config=lambda_.CfnEventSourceMapping.ScalingConfigProperty(
-            maximum_concurrency=concurrency_max
+            maximum_concurrency=work.source.concurrency_max
         ),
     )
     # Lambda tries the role's permissions on the queue when the mapping is made.

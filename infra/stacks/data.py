@@ -9,14 +9,8 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_sns as sns
 
 from infra.constructs.review import accept_finding
-from infra.constructs.work_queue import (
-    OUTAGE_SECONDS_MAX,
-    RECEIVES_MAX,
-    WorkQueue,
-    dead_letter_queue,
-    receives_to_outlast,
-)
-from orders.domain import backoff
+from infra.constructs.work_queue import WorkQueue, dead_letter_queue
+from infra.event_sources import queue_sources
 
 if TYPE_CHECKING:
     from constructs import Construct
@@ -48,34 +42,25 @@ class DataStack(Stack):
             deletion_protection=True,
             removal_policy=RemovalPolicy.RETAIN,
         )
+        sources = queue_sources(stage)
         self.commands = {
             downstream: WorkQueue(
                 self,
                 downstream.capitalize(),
                 name=downstream,
-                function_timeout_seconds=stage.functions.deliver.timeout_seconds,
-                receives_max=receives_to_outlast(OUTAGE_SECONDS_MAX, backoff.DELIVER),
+                source=sources[downstream],
                 stage=stage,
             )
             for downstream in stage.downstreams.by_name()
         }
         self.overflow = WorkQueue(
-            self,
-            "Overflow",
-            name="overflow",
-            function_timeout_seconds=stage.functions.drain.timeout_seconds,
-            receives_max=receives_to_outlast(OUTAGE_SECONDS_MAX, backoff.DRAIN),
-            stage=stage,
+            self, "Overflow", name="overflow", source=sources["overflow"], stage=stage
         )
+        # These alone can hold an order that was acknowledged and is not in the table yet.
+        for queue in (self.overflow.queue, self.overflow.dead_letters):
+            queue.apply_removal_policy(RemovalPolicy.RETAIN)
         self.watches = WorkQueue(
-            self,
-            "Watchdog",
-            name="watchdog",
-            function_timeout_seconds=stage.functions.watchdog.timeout_seconds,
-            # To look again is no failure: an order is watched as long as SQS keeps a message.
-            receives_max=RECEIVES_MAX,
-            stage=stage,
-            delay_seconds=stage.watchdog.delay_seconds,
+            self, "Watchdog", name="watchdog", source=sources["watchdog"], stage=stage
         )
         self.relay_dead_letters = dead_letter_queue(
             self, "RelayDeadLetters", name="relay-dead-letters", stage=stage

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import CfnOutput, RemovalPolicy, Stack
+from aws_cdk import CfnOutput, CfnParameter, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_cognito as cognito
 
 from infra.constructs.review import accept_finding
@@ -62,6 +62,16 @@ class IdentityStack(Stack):
             group_name=stage.orders.wholesale_group,
             description="May place wholesale orders",
         )
+        store_url = CfnParameter(
+            self,
+            "StoreUrl",
+            default=stage.web.url,
+            description="The storefront's address, without a slash at the end",
+        ).value_as_string
+        self.domain = self.pool.add_domain(
+            "SignIn",
+            cognito_domain=cognito.CognitoDomainOptions(domain_prefix=settings.domain_prefix),
+        )
         self.client = self.pool.add_client(
             "Storefront",
             user_pool_client_name=stage.resource_name("storefront"),
@@ -70,15 +80,31 @@ class IdentityStack(Stack):
             o_auth=cognito.OAuthSettings(
                 flows=cognito.OAuthFlows(authorization_code_grant=True),
                 scopes=[cognito.OAuthScope.OPENID, cognito.OAuthScope.EMAIL],
-                callback_urls=list(settings.callback_urls),
-                logout_urls=list(settings.callback_urls),
+                callback_urls=[f"{store_url}/signed-in"],
+                logout_urls=[f"{store_url}/"],
             ),
+            # The storefront keeps it while its tab is open, and nobody shops for a day.
+            refresh_token_validity=Duration.days(1),
+            enable_token_revocation=True,
             auth_flows=cognito.AuthFlow(admin_user_password=settings.admin_password_sign_in),
             prevent_user_existence_errors=True,
         )
         # The pool's own ProviderURL, which the emulator doesn't let other stacks read.
         self.issuer = (
             f"https://cognito-idp.{self.region}.{self.url_suffix}/{self.pool.user_pool_id}"
+        )
+        #: What the storefront has to know to sign a customer in.
+        self.sign_in = {
+            "issuer": self.issuer,
+            "client_id": self.client.user_pool_client_id,
+            "scope": "openid email",
+            # Its sign-out page takes other parameters than OpenID Connect's.
+            "sign_out": "cognito",
+        }
+        #: Discovery is at the issuer, the tokens at the sign-in page's domain.
+        self.sources = (
+            f"https://cognito-idp.{self.region}.{self.url_suffix}",
+            f"https://{settings.domain_prefix}.auth.{self.region}.amazoncognito.com",
         )
         CfnOutput(self, "UserPoolId", value=self.pool.user_pool_id)
         CfnOutput(self, "UserPoolClientId", value=self.client.user_pool_client_id)

@@ -12,6 +12,7 @@ from infra.constructs.intake import Intake
 from infra.constructs.orders_api import OrdersApi
 from infra.constructs.reads import Reads
 from infra.constructs.relay import Relay
+from infra.constructs.release import GradualReleases
 from infra.constructs.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from constructs import Construct
 
     from infra.stacks.data import DataStack
-    from infra.stage import Stage
+    from infra.stage import Downstream, Stage
 
 
 class ServiceStack(Stack):
@@ -70,23 +71,26 @@ class ServiceStack(Stack):
             stage=stage,
             code=code,
         )
-        for name, settings in stage.downstreams.by_name().items():
-            url = CfnParameter(
-                self,
-                f"{name.capitalize()}Url",
-                default=settings.url,
-                description=f"The base URL of {name}, without a slash at the end",
-            )
+        deliveries = [
             Deliver(
                 self,
                 f"Deliver{name.capitalize()}",
                 downstream=name,
                 settings=settings,
-                url=url.value_as_string,
+                url=self._url(name, settings, stage),
                 commands=data.commands[name],
                 table=data.table,
                 stage=stage,
                 code=code,
+            )
+            for name, settings in stage.downstreams.by_name().items()
+        ]
+        if stage.releases.shifting != "all_at_once":
+            GradualReleases(
+                self,
+                "Releases",
+                functions=[intake.function, *(deliver.function for deliver in deliveries)],
+                stage=stage,
             )
         orders = OrdersApi(
             self,
@@ -97,5 +101,20 @@ class ServiceStack(Stack):
             reads=reads.function,
             stage=stage,
         )
+        self.api = orders.api
         CfnOutput(self, "ApiId", value=orders.api.api_id)
         CfnOutput(self, "ApiUrl", value=orders.stage.url)
+
+    def _url(self, name: str, settings: Downstream, stage: Stage) -> str:
+        """The downstream's address: in the template, so that a new one makes a new version.
+
+        The stand-ins' is known only when they run, and is a parameter of the deployment.
+        """
+        if not stage.stand_ins:
+            return settings.url
+        return CfnParameter(
+            self,
+            f"{name.capitalize()}Url",
+            default=settings.url,
+            description=f"The base URL of {name}, without a slash at the end",
+        ).value_as_string

@@ -15,7 +15,6 @@ import hmac
 import itertools
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 
 import msgspec
 
@@ -52,6 +51,7 @@ class StandIn:
         api_key: str,
         now_ms: Callable[[], int],
         random: Callable[[], float],
+        switches: Switches = Switches(),  # noqa: B008 - frozen
     ) -> None:
         self._commands = COMMANDS[downstream]
         self._ledger = ledger
@@ -59,7 +59,7 @@ class StandIn:
         self._now_ms = now_ms
         self._random = random
         # Replaced as a whole and read once per call, so that threads need no lock.
-        self._switches = Switches()
+        self._switches = switches
         # For keys of its own; counting is atomic.
         self._numbers = itertools.count(1)
 
@@ -228,6 +228,7 @@ def _fingerprint(command: Command) -> str:
 
 
 def _entry(command: Command, key: str, refusal: Refusal | None, now_ms: int) -> Entry:
+    totals = command.totals()
     return Entry(
         customer_id=command.customer_id,
         order_id=command.order_id,
@@ -238,7 +239,9 @@ def _entry(command: Command, key: str, refusal: Refusal | None, now_ms: int) -> 
         at=now_ms,
         code=None if refusal is None else refusal.code,
         detail=None if refusal is None else refusal.detail,
-        **asdict(command.totals()),
+        units=totals.units,
+        amount=totals.amount,
+        currency=totals.currency,
     )
 
 

@@ -1,81 +1,44 @@
-"""The orders table in memory, with the stream that its writes feed."""
+"""The `Orders` port for tests: the deployed adapter on the model of DynamoDB."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from typing import Any
 
-from orders.domain.order import AcceptedOrder, OrderKey
-from orders.domain.saga import Cancellation, Facts, Outcome, Step
+from orders.aws import items
+from orders.aws.table import DynamoOrders
+from orders.domain.order import AcceptedOrder
 from orders.failures import TransientFailure
 from orders.flow.relay import Change, FactsChanged, OrderPlaced
-from orders.ports import Progress
+from simulation.world.calls import Calls
+from simulation.world.dynamodb import About, DynamoClient, Item, Key, Table
+from simulation.world.faults import Faults
+from simulation.world.scheduler import Scheduler
+
+_NAME = "orders"
 
 
-@dataclass
-class MemoryOrders:
-    """The `Orders` port. Every write is atomic for its item, as DynamoDB's are."""
+class MemoryOrders(DynamoOrders):
+    """A table of its own, where nothing goes wrong. `stream`: its changes, as relay has them."""
 
-    stream: list[Change] = field(default_factory=list)
-    _orders: dict[OrderKey, AcceptedOrder] = field(default_factory=dict)
-    _facts: dict[OrderKey, Facts] = field(default_factory=dict)
-    _lock: threading.RLock = field(default_factory=threading.RLock)
+    # The adapter is frozen; what a test makes of it need not be.
+    __setattr__ = object.__setattr__
+    __delattr__ = object.__delattr__
 
-    def place(self, order: AcceptedOrder) -> AcceptedOrder | None:
-        with self._lock:
-            there = self._orders.get(order.key)
-            if there is None:
-                self._orders[order.key] = order
-                self.stream.append(OrderPlaced(order))
-            return there
+    def __init__(self) -> None:
+        scheduler = Scheduler(0)
+        calls = Calls(scheduler, Faults(0, {}, 0), None)
+        table = Table(_NAME, lambda: scheduler.now, self._changed)
+        super().__init__(_OneAtATime(DynamoClient(calls, {_NAME: table}, 6.0, About(None))), _NAME)
+        self.stream: list[Change] = []
 
-    def find(self, key: OrderKey) -> AcceptedOrder | None:
-        return self._orders.get(key)
-
-    def progress(self, key: OrderKey) -> Progress | None:
-        with self._lock:
-            order = self._orders.get(key)
-            return None if order is None else Progress(order, self._facts.get(key, Facts()))
-
-    def history(
-        self, customer_id: str, limit: int, before: str | None
-    ) -> tuple[Sequence[Progress], str | None]:
-        with self._lock:
-            keys = sorted(
-                (
-                    key
-                    for key in self._orders
-                    if key.customer_id == customer_id and (before is None or key.order_id < before)
-                ),
-                key=lambda key: key.order_id,
-                reverse=True,
-            )
-            page = [
-                Progress(self._orders[key], self._facts.get(key, Facts())) for key in keys[:limit]
-            ]
-            return page, keys[limit - 1].order_id if len(keys) > limit else None
-
-    def record(self, key: OrderKey, step: Step, outcome: Outcome) -> Outcome | None:
-        with self._lock:
-            before = self._facts.get(key, Facts())
-            there = before.outcomes.get(step)
-            if there is None:
-                self._write(key, replace(before, outcomes={**before.outcomes, step: outcome}))
-            return there
-
-    def request_cancellation(self, key: OrderKey, at: int) -> Facts:
-        with self._lock:
-            facts = self._facts.get(key, Facts())
-            if facts.cancellation is None:
-                wish = Cancellation(at, before_reservation=not facts.known(Step.RESERVE))
-                facts = replace(facts, cancellation=wish)
-                self._write(key, facts)
-            return facts
-
-    def _write(self, key: OrderKey, after: Facts) -> None:
-        self.stream.append(FactsChanged(key, self._facts.get(key, Facts()), after))
-        self._facts[key] = after
+    def _changed(self, _: Key, before: Item | None, after: Item) -> None:
+        if items.is_progress(after):
+            change = FactsChanged(items.key_of(after), items.facts(before), items.facts(after))
+            self.stream.append(change)
+        else:
+            self.stream.append(OrderPlaced(items.accepted_order(after)))
 
 
 class ThrottledOrders(MemoryOrders):
@@ -83,3 +46,20 @@ class ThrottledOrders(MemoryOrders):
 
     def place(self, order: AcceptedOrder) -> AcceptedOrder | None:
         raise TransientFailure(f"PutItem: throttled ({order.key.order_id})")
+
+
+class _OneAtATime:
+    """In a world only one strand runs at a time; tests also come with threads."""
+
+    def __init__(self, client: DynamoClient) -> None:
+        self._client = client
+        self._lock = threading.Lock()
+
+    def __getattr__(self, call: str) -> Callable[..., Any]:
+        made = getattr(self._client, call)
+
+        def locked(**request: Any) -> Any:
+            with self._lock:
+                return made(**request)
+
+        return locked

@@ -4,7 +4,8 @@
     ├── TransientFailure   throttled, timed out, unreachable: the same call may go well later.
     │                      What it did is unknown, so it is asked again under the same key.
     └── PermanentFailure   a contract broken by either side: asking again cannot help, a person
-                           must see it.
+        │                  must see it.
+        └── Contradiction  a downstream answers under one key otherwise than it did before.
 
 Adapters translate their library's exceptions into these in one place each. A refusal is not a
 failure (orders.domain.refusals), and a bug is neither: it stays an ordinary exception.
@@ -24,6 +25,10 @@ class TransientFailure(Failure):
 
 
 class PermanentFailure(Failure):
+    pass
+
+
+class Contradiction(PermanentFailure):
     pass
 
 

@@ -13,6 +13,7 @@ from typing import Protocol
 from orders.domain.events import Event
 from orders.domain.order import AcceptedOrder, Order, OrderKey
 from orders.domain.saga import Downstream, Facts, Outcome, Step
+from orders.domain.trace import Trace
 
 #: Steps that say what was ordered or paid. The others only name the order, which the command does.
 NEEDS_ORDER = frozenset({Step.RESERVE, Step.SHIP, Step.POST, Step.REFUND})
@@ -22,13 +23,17 @@ NEEDS_ORDER = frozenset({Step.RESERVE, Step.SHIP, Step.POST, Step.REFUND})
 class Command:
     """One step to be done for one order.
 
-    `order` travels along where it is known and small; otherwise the receiver reads it if the step
-    needs it.
+    `order` travels along to inventory where it is small, without what is the customer's; otherwise
+    the receiver reads it. `trace` is
+    the one that the client named, if it did. `accepted_at` (Unix milliseconds) is known to who has
+    read the order.
     """
 
     key: OrderKey
     step: Step
     order: Order | None = None
+    trace: Trace | None = None
+    accepted_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +67,18 @@ class Orders(Protocol):
     def progress(self, key: OrderKey) -> Progress | None:
         """The order and its facts, no older than this call."""
 
+    def glance(self, keys: Sequence[OrderKey]) -> Mapping[OrderKey, Facts]:
+        """The facts of many orders in few requests. They may be a moment old, and an order may be
+        missing from the answer; one that is not there at all has no facts."""
+
     def history(
         self, customer_id: str, limit: int, before: str | None
     ) -> tuple[Sequence[Progress], str | None]:
         """A customer's orders, newest first, and the id to go on before, None at the end."""
 
-    def record(self, key: OrderKey, step: Step, outcome: Outcome) -> Outcome | None:
-        """Write a fact once. Returns the fact already there for this step, if any."""
+    def record(self, key: OrderKey, step: Step, outcome: Outcome) -> Facts:
+        """Write a fact once. Returns the facts as they stand after it, with the fact that was
+        already there for this step, if any, in place of the new one."""
 
     def request_cancellation(self, key: OrderKey, at: int) -> Facts:
         """Write the customer's wish once, on the side of the reservation where it falls.
@@ -160,6 +170,6 @@ class Jitter(Protocol):
 
 
 class Log(Protocol):
-    """One wide event per order and step: the same field names everywhere, no personal data."""
+    """One wide event per order and step, with the fields of orders.telemetry and no others."""
 
     def __call__(self, step: str, outcome: str, **fields: object) -> None: ...

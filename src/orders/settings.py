@@ -21,7 +21,6 @@ class SettingInvalid(Exception):
 
 @dataclass(frozen=True, slots=True)
 class IntakeSettings:
-    stage: str
     orders_table: str
     table_timeout_seconds: float
     overflow_queue_url: str
@@ -33,7 +32,6 @@ class IntakeSettings:
     @staticmethod
     def read(environment: Mapping[str, str]) -> IntakeSettings:
         return IntakeSettings(
-            stage=_text(environment, "STAGE"),
             orders_table=_text(environment, "ORDERS_TABLE"),
             table_timeout_seconds=_seconds(environment, "TABLE_TIMEOUT_SECONDS"),
             overflow_queue_url=_text(environment, "OVERFLOW_QUEUE_URL"),
@@ -46,7 +44,6 @@ class IntakeSettings:
 
 @dataclass(frozen=True, slots=True)
 class RelaySettings:
-    stage: str
     queue_urls: Mapping[Downstream, str]
     watchdog_queue_url: str
     events_topic_arn: str
@@ -55,7 +52,6 @@ class RelaySettings:
     @staticmethod
     def read(environment: Mapping[str, str]) -> RelaySettings:
         return RelaySettings(
-            stage=_text(environment, "STAGE"),
             queue_urls=_queue_urls(environment, "QUEUE_URL"),
             watchdog_queue_url=_text(environment, "WATCHDOG_QUEUE_URL"),
             events_topic_arn=_text(environment, "EVENTS_TOPIC_ARN"),
@@ -65,7 +61,6 @@ class RelaySettings:
 
 @dataclass(frozen=True, slots=True)
 class DeliverSettings:
-    stage: str
     orders_table: str
     downstream: Downstream
     url: str
@@ -80,7 +75,6 @@ class DeliverSettings:
     def read(environment: Mapping[str, str]) -> DeliverSettings:
         auth = cast("Auth", _one_of(environment, "DOWNSTREAM_AUTH", ("api_key", "sigv4")))
         return DeliverSettings(
-            stage=_text(environment, "STAGE"),
             orders_table=_text(environment, "ORDERS_TABLE"),
             downstream=cast("Downstream", _one_of(environment, "DOWNSTREAM", DOWNSTREAMS)),
             url=_text(environment, "DOWNSTREAM_URL").rstrip("/"),
@@ -99,7 +93,6 @@ class DeliverSettings:
 
 @dataclass(frozen=True, slots=True)
 class DrainSettings:
-    stage: str
     orders_table: str
     queue_url: str
     dead_letter_queue_url: str
@@ -107,7 +100,6 @@ class DrainSettings:
     @staticmethod
     def read(environment: Mapping[str, str]) -> DrainSettings:
         return DrainSettings(
-            stage=_text(environment, "STAGE"),
             orders_table=_text(environment, "ORDERS_TABLE"),
             queue_url=_text(environment, "QUEUE_URL"),
             dead_letter_queue_url=_text(environment, "DEAD_LETTER_QUEUE_URL"),
@@ -116,7 +108,6 @@ class DrainSettings:
 
 @dataclass(frozen=True, slots=True)
 class WatchdogSettings:
-    stage: str
     orders_table: str
     queue_urls: Mapping[Downstream, str]
     dead_letter_queue_urls: Mapping[Downstream, str]
@@ -128,7 +119,6 @@ class WatchdogSettings:
     @staticmethod
     def read(environment: Mapping[str, str]) -> WatchdogSettings:
         return WatchdogSettings(
-            stage=_text(environment, "STAGE"),
             orders_table=_text(environment, "ORDERS_TABLE"),
             queue_urls=_queue_urls(environment, "QUEUE_URL"),
             dead_letter_queue_urls=_queue_urls(environment, "DEAD_LETTER_QUEUE_URL"),
@@ -141,14 +131,11 @@ class WatchdogSettings:
 
 @dataclass(frozen=True, slots=True)
 class ReadsSettings:
-    stage: str
     orders_table: str
 
     @staticmethod
     def read(environment: Mapping[str, str]) -> ReadsSettings:
-        return ReadsSettings(
-            stage=_text(environment, "STAGE"), orders_table=_text(environment, "ORDERS_TABLE")
-        )
+        return ReadsSettings(orders_table=_text(environment, "ORDERS_TABLE"))
 
 
 def _queue_urls(environment: Mapping[str, str], name: str) -> Mapping[Downstream, str]:

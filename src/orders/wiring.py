@@ -1,7 +1,7 @@
 """The composition root: the only place that knows both the use cases and the adapters.
 
-Parts are made once per process, at the first event. Clock, randomness, environment and output
-enter here and nowhere else, which is what lets a simulation run the same code.
+Parts are made once per process, at the first event. Clock, randomness, environment, network and
+output enter here and nowhere else (`Outside`), which is what lets a simulation run the same code.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 import urllib3
 
-from orders.aws.clients import client
+from orders.aws.clients import Client, client
 from orders.aws.parameters import SecureParameter, SsmReceiptKeys
 from orders.aws.queues import (
     SqsBacklogs,
@@ -43,7 +43,7 @@ from orders.flow.intake import Intake
 from orders.flow.reads import Reads
 from orders.flow.relay import Relay
 from orders.flow.watchdog import Watchdog
-from orders.ports import Clock, Log
+from orders.ports import Clock, Jitter, Log
 from orders.settings import (
     DeliverSettings,
     DrainSettings,
@@ -69,6 +69,28 @@ class SideBySide(Protocol):
         self, work: Callable[[Mapping[str, Any]], bool], records: Iterable[Mapping[str, Any]], /
     ) -> Iterable[bool]:
         """The results of `work` on each record, in the order of the records."""
+
+
+class Clients(Protocol):
+    def __call__(self, service: str, timeout_seconds: float = ..., /) -> Client:
+        """A client of an AWS service: the same one whenever the same is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """All that a process is given: `SYSTEM` in Lambda, a world of its own in a simulation.
+
+    `pool`: connections to a downstream that wait so many seconds for an answer. `side_by_side`:
+    has up to so many records worked on at once.
+    """
+
+    environment: Mapping[str, str]
+    client: Clients
+    clock: Clock
+    jitter: Jitter
+    write: Callable[[str], object]
+    pool: Callable[[float], urllib3.PoolManager]
+    side_by_side: Callable[[int], SideBySide]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,90 +134,79 @@ class ReadsParts:
     log: Log
 
 
-@cache
-def intake() -> IntakeParts:
-    settings = IntakeSettings.read(os.environ)
-    clock = SystemClock()
-    keys = SecureParameter(partial(client, "ssm"), settings.receipt_keys_parameter, clock)
+def wire_intake(outside: Outside) -> IntakeParts:
+    settings = IntakeSettings.read(outside.environment)
+    clock = outside.clock
+    keys = SecureParameter(partial(outside.client, "ssm"), settings.receipt_keys_parameter, clock)
     return IntakeParts(
         Intake(
             orders=DynamoOrders(
-                client("dynamodb", settings.table_timeout_seconds), settings.orders_table
+                outside.client("dynamodb", settings.table_timeout_seconds), settings.orders_table
             ),
-            overflow=SqsOverflow(client("sqs"), settings.overflow_queue_url),
+            overflow=SqsOverflow(outside.client("sqs"), settings.overflow_queue_url),
             receipt_keys=SsmReceiptKeys(keys),
             clock=clock,
             currencies=settings.currencies,
         ),
         settings,
         clock,
-        _log(settings.stage, clock),
+        _log(outside),
     )
 
 
-@cache
-def drain() -> DrainParts:
-    settings = DrainSettings.read(os.environ)
+def wire_drain(outside: Outside) -> DrainParts:
+    settings = DrainSettings.read(outside.environment)
     return DrainParts(
-        Drain(DynamoOrders(client("dynamodb"), settings.orders_table)),
-        _desk("drain", settings, SystemClock(), backoff.DRAIN),
+        Drain(DynamoOrders(outside.client("dynamodb"), settings.orders_table)),
+        _desk("drain", settings, outside, backoff.DRAIN),
     )
 
 
-@cache
-def relay() -> RelayParts:
-    settings = RelaySettings.read(os.environ)
-    clock = SystemClock()
-    sqs = client("sqs")
+def wire_relay(outside: Outside) -> RelayParts:
+    settings = RelaySettings.read(outside.environment)
+    clock = outside.clock
+    sqs = outside.client("sqs")
     return RelayParts(
         Relay(
             commands=SqsCommands(sqs, settings.queue_urls),
-            events=SnsEvents(client("sns"), settings.events_topic_arn),
+            events=SnsEvents(outside.client("sns"), settings.events_topic_arn),
             watches=SqsWatches(sqs, settings.watchdog_queue_url),
             unrelayed=SqsUnrelayed(SqsDeadLetters(sqs, settings.dead_letter_queue_url)),
         ),
         clock,
-        _log(settings.stage, clock),
+        _log(outside),
     )
 
 
-@cache
-def deliver() -> DeliverParts:
-    settings = DeliverSettings.read(os.environ)
-    clock = SystemClock()
+def wire_deliver(outside: Outside) -> DeliverParts:
+    settings = DeliverSettings.read(outside.environment)
+    clock = outside.clock
     downstream = HttpDownstream(
         request_of=REQUEST_OF[settings.downstream],
         url=settings.url,
-        pool=urllib3.PoolManager(
-            maxsize=SIDE_BY_SIDE_MAX,
-            timeout=urllib3.Timeout(
-                connect=min(CONNECT_TIMEOUT_SECONDS, settings.timeout_seconds),
-                read=settings.timeout_seconds,
-            ),
-        ),
-        authorise=_authorise(settings, clock),
+        pool=outside.pool(settings.timeout_seconds),
+        authorise=_authorise(settings, outside),
         clock=clock,
         look_up_first=settings.idempotency == "lookup",
     )
     return DeliverParts(
         Deliver(
-            orders=DynamoOrders(client("dynamodb"), settings.orders_table),
+            orders=DynamoOrders(outside.client("dynamodb"), settings.orders_table),
             downstream=downstream,
         ),
-        _desk("deliver", settings, clock, backoff.DELIVER),
+        _desk("deliver", settings, outside, backoff.DELIVER),
         settings,
-        ThreadPoolExecutor(SIDE_BY_SIDE_MAX).map,
+        outside.side_by_side(SIDE_BY_SIDE_MAX),
     )
 
 
-@cache
-def watchdog() -> WatchdogParts:
-    settings = WatchdogSettings.read(os.environ)
-    clock = SystemClock()
-    sqs = client("sqs")
+def wire_watchdog(outside: Outside) -> WatchdogParts:
+    settings = WatchdogSettings.read(outside.environment)
+    clock = outside.clock
+    sqs = outside.client("sqs")
     return WatchdogParts(
         Watchdog(
-            orders=DynamoOrders(client("dynamodb"), settings.orders_table),
+            orders=DynamoOrders(outside.client("dynamodb"), settings.orders_table),
             backlogs=SqsBacklogs(
                 sqs,
                 {
@@ -205,49 +216,47 @@ def watchdog() -> WatchdogParts:
                 clock,
             ),
             commands=SqsCommands(sqs, settings.queue_urls),
-            events=SnsEvents(client("sns"), settings.events_topic_arn),
+            events=SnsEvents(outside.client("sns"), settings.events_topic_arn),
             watches=SqsWatches(sqs, settings.queue_url),
         ),
         _desk(
             "watchdog",
             settings,
-            clock,
+            outside,
             Backoff(settings.delay_seconds, backoff.WATCH_MAX_SECONDS),
         ),
     )
 
 
-@cache
-def reads() -> ReadsParts:
-    settings = ReadsSettings.read(os.environ)
+def wire_reads(outside: Outside) -> ReadsParts:
+    settings = ReadsSettings.read(outside.environment)
     return ReadsParts(
-        Reads(DynamoOrders(client("dynamodb"), settings.orders_table)),
-        _log(settings.stage, SystemClock()),
+        Reads(DynamoOrders(outside.client("dynamodb"), settings.orders_table)),
+        _log(outside),
     )
 
 
 def _desk(
     step: str,
     settings: DeliverSettings | DrainSettings | WatchdogSettings,
-    clock: Clock,
+    outside: Outside,
     waits: Backoff,
 ) -> Desk:
-    sqs = client("sqs")
+    sqs = outside.client("sqs")
     return Desk(
         step,
         SqsInbox(sqs, settings.queue_url, SqsDeadLetters(sqs, settings.dead_letter_queue_url)),
-        clock,
-        # Spreads retries; nobody gains by guessing it.
-        random.random,
-        _log(settings.stage, clock),
+        outside.clock,
+        outside.jitter,
+        _log(outside),
         waits,
     )
 
 
-def _authorise(settings: DeliverSettings, clock: Clock) -> Authorise:
+def _authorise(settings: DeliverSettings, outside: Outside) -> Authorise:
     if settings.api_key_parameter is None:
         return sigv4_headers
-    key = SecureParameter(partial(client, "ssm"), settings.api_key_parameter, clock)
+    key = SecureParameter(partial(outside.client, "ssm"), settings.api_key_parameter, outside.clock)
 
     def with_api_key(
         _method: str, _url: str, headers: Mapping[str, str], _body: bytes
@@ -257,5 +266,41 @@ def _authorise(settings: DeliverSettings, clock: Clock) -> Authorise:
     return with_api_key
 
 
-def _log(stage: str, clock: Clock) -> Log:
-    return JsonLines(sys.stdout.write, clock.now, stage)
+def _log(outside: Outside) -> Log:
+    return JsonLines(outside.write, outside.clock.now)
+
+
+def _connections(timeout_seconds: float) -> urllib3.PoolManager:
+    return urllib3.PoolManager(
+        maxsize=SIDE_BY_SIDE_MAX,
+        timeout=urllib3.Timeout(
+            connect=min(CONNECT_TIMEOUT_SECONDS, timeout_seconds), read=timeout_seconds
+        ),
+    )
+
+
+def _threads(count: int) -> SideBySide:
+    return ThreadPoolExecutor(count).map
+
+
+def _write(line: str) -> None:
+    sys.stdout.write(line)
+
+
+SYSTEM = Outside(
+    environment=os.environ,
+    client=client,
+    clock=SystemClock(),
+    # Spreads retries; nobody gains by guessing it.
+    jitter=random.random,
+    write=_write,
+    pool=_connections,
+    side_by_side=_threads,
+)
+
+intake = cache(partial(wire_intake, SYSTEM))
+drain = cache(partial(wire_drain, SYSTEM))
+relay = cache(partial(wire_relay, SYSTEM))
+deliver = cache(partial(wire_deliver, SYSTEM))
+watchdog = cache(partial(wire_watchdog, SYSTEM))
+reads = cache(partial(wire_reads, SYSTEM))

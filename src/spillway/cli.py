@@ -8,12 +8,21 @@ from typing import Annotated
 import typer
 
 from spillway.audit.command import audit
+from spillway.capacity.command import capacity
 from spillway.chaos.command import chaos
+from spillway.console.command import console
+from spillway.cost.command import cost
+from spillway.customers.command import customers
 from spillway.demo.command import demo
 from spillway.errors import SpillwayError
 from spillway.local.commands import down, token, up
 from spillway.migrate.command import migrate
+from spillway.observe.commands import logs, orders, status
 from spillway.redrive.command import redrive
+from spillway.restore.command import restore
+from spillway.simulate.command import simulate
+from spillway.smoke.command import smoke
+from spillway.web.command import publish
 
 # Markdown, so that examples stay on lines of their own.
 app = typer.Typer(
@@ -28,10 +37,21 @@ app.command()(up)
 app.command()(down)
 app.command()(token)
 app.command()(demo)
+app.command()(status)
+app.add_typer(orders, name="orders")
+app.command()(logs)
+app.command()(console)
 app.command()(chaos)
 app.command()(redrive)
+app.command()(publish)
 app.command()(audit)
 app.add_typer(migrate, name="migrate")
+app.command()(simulate)
+app.command()(smoke)
+app.command()(restore)
+app.add_typer(customers, name="customers")
+app.command()(cost)
+app.command()(capacity)
 
 
 @app.callback()

@@ -39,7 +39,7 @@ def test_every_path_in_backticks_exists(page: Path) -> None:
 def test_every_make_target_and_command_exists(page: Path) -> None:
     text = page.read_text()
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    for target in re.findall(r"(?:^|`)make ([a-z]+)", text, re.MULTILINE):
+    for target in re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE):
         assert target in targets
     commands = get_command(app).commands  # type: ignore[attr-defined]
     for command in re.findall(r"\bspillway ([a-z]+)\b", text):

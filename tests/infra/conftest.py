@@ -17,3 +17,8 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Templates:
 @pytest.fixture(scope="session")
 def dev(tmp_path_factory: pytest.TempPathFactory) -> Templates:
     return synthesise(load("dev"), tmp_path_factory.mktemp("dev"))
+
+
+@pytest.fixture(scope="session")
+def prod(tmp_path_factory: pytest.TempPathFactory) -> Templates:
+    return synthesise(load("prod"), tmp_path_factory.mktemp("prod"))

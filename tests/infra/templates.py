@@ -69,7 +69,7 @@ class Templates:
 
     def mapping_of(self, function: str) -> Properties:
         """The properties of the function's event source mapping."""
-        name = self.stage.resource_name(function)
+        name = f"{self.stage.resource_name(function)}:live"
         [found] = [
             mapping
             for mapping in self.resources("AWS::Lambda::EventSourceMapping")
@@ -102,6 +102,8 @@ class Templates:
                 return self.named(self.by_stack[stack]["Outputs"][output]["Value"])
             case {"Ref": name}:
                 return self._physical_name(name)
+            case {"Fn::GetAtt": [_, "Version"]}:
+                return "version"
             case {"Fn::GetAtt": [name, "StreamArn"]}:
                 return f"{self._physical_name(name)}/stream"
             case {"Fn::GetAtt": [name, "Arn"]}:
@@ -114,6 +116,8 @@ class Templates:
                 return str(stack["Parameters"][logical_id]["Default"])
             if logical_id in stack["Resources"]:
                 properties = stack["Resources"][logical_id]["Properties"]
+                if stack["Resources"][logical_id]["Type"] == "AWS::Lambda::Alias":
+                    return f"{self.named(properties['FunctionName'])}:{properties['Name']}"
                 return next(
                     str(properties[kind])
                     for kind in (

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from infra.bundle import ROOT
-from infra.stage import load
+from infra.stage import STAGES, load
 from tests.infra.templates import CONTEXT, Templates, app_of
 
 # isort: split
@@ -26,16 +26,32 @@ IDLE_TYPES = {
     "AWS::ApiGatewayV2::Integration",
     "AWS::ApiGatewayV2::Route",
     "AWS::ApiGatewayV2::Stage",
+    # The first ten alarms and the first three dashboards of an account are free: see infra.alarms.
+    "AWS::CloudWatch::Alarm",
+    "AWS::CloudWatch::Dashboard",
+    "AWS::CloudFront::Distribution",
+    "AWS::CloudFront::Function",
+    "AWS::CloudFront::OriginAccessControl",
+    "AWS::CloudFront::ResponseHeadersPolicy",
     "AWS::Cognito::UserPool",
     "AWS::Cognito::UserPoolClient",
+    "AWS::Cognito::UserPoolDomain",
     "AWS::Cognito::UserPoolGroup",
+    "AWS::CodeDeploy::Application",
+    "AWS::CodeDeploy::DeploymentGroup",
     "AWS::DynamoDB::GlobalTable",
     "AWS::IAM::Policy",
     "AWS::IAM::Role",
+    "AWS::Lambda::Alias",
     "AWS::Lambda::EventSourceMapping",
     "AWS::Lambda::Function",
     "AWS::Lambda::Permission",
+    "AWS::Lambda::Version",
     "AWS::Logs::LogGroup",
+    "AWS::Logs::MetricFilter",
+    "AWS::Logs::QueryDefinition",
+    "AWS::S3::Bucket",
+    "AWS::S3::BucketPolicy",
     "AWS::SNS::Topic",
     "AWS::SNS::TopicPolicy",
     "AWS::SQS::Queue",
@@ -68,11 +84,11 @@ def test_synthesis_is_silent(tmp_path: Path) -> None:
 def test_an_unknown_stage_ends_in_one_sentence(tmp_path: Path) -> None:
     done = synthesis(tmp_path, "moon")
     assert done.returncode == 1
-    assert done.stderr == "There is no stage 'moon'; there are: dev, local.\n"
+    assert done.stderr == "There is no stage 'moon'; there are: dev, local, prod.\n"
 
 
 def test_cdk_nag_has_nothing_to_say_that_is_not_answered(tmp_path: Path) -> None:
-    app = app_of(load("local"), load("dev"), directory=tmp_path)
+    app = app_of(*(load(path.stem) for path in STAGES.glob("*.toml")), directory=tmp_path)
     Validations.of(app).add_plugins(AwsSolutionsChecks())
     app.synth()  # raises for an error; warnings stand in the report
     assert json.loads((tmp_path / "validation-report.json").read_text())["pluginReports"] == []
@@ -87,9 +103,9 @@ def test_cdk_nag_speaks_up_where_there_is_something_to_say(tmp_path: Path) -> No
 
 
 def test_nothing_is_deployed_that_is_paid_for_while_it_idles(
-    local: Templates, dev: Templates
+    local: Templates, dev: Templates, prod: Templates
 ) -> None:
-    assert local.types() | dev.types() <= IDLE_TYPES
+    assert local.types() | dev.types() | prod.types() <= IDLE_TYPES
 
 
 def test_only_a_stage_with_stand_ins_gets_their_tables(local: Templates, dev: Templates) -> None:
@@ -146,5 +162,12 @@ def test_the_outputs_that_scripts_read_are_there(local: Templates) -> None:
         },
         "identity": {"UserPoolId", "UserPoolClientId"},
         "service": {"ApiId", "ApiUrl"},
+        "operations": {"AlarmsTopicArn"},
+        "web": {
+            "DistributionDomainName",
+            "SiteBucketName",
+            "StoreAddress",
+            "StorefrontSettings",
+        },
         "downstreams": {"InventoryTableName", "FulfilmentTableName", "AccountingTableName"},
     }

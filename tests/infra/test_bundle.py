@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -86,6 +87,43 @@ def test_a_handler_and_its_clients_need_nothing_but_the_bundle(host: Path, handl
         text=True,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+ENDPOINTS = """
+import json, sys
+if sys.argv[1]:
+    sys.path.insert(0, sys.argv[1])
+import botocore.session
+session = botocore.session.get_session()
+regions = {
+    region
+    for partition in session.get_available_partitions()
+    for region in session.get_available_regions("dynamodb", partition)
+} | {"aws-global", "eu-neverland-1"}
+found = {}
+for service in sys.argv[2].split(","):
+    for region in sorted(regions):
+        client = session.create_client(
+            service, region_name=region, aws_access_key_id="a", aws_secret_access_key="b"
+        )
+        found[f"{service} in {region}"] = client.meta.endpoint_url
+    found[service] = sorted(client.meta.service_model.operation_names)
+print(json.dumps(found))
+"""
+
+
+def test_what_was_cut_from_botocore_changes_no_endpoint_and_no_operation(host: Path) -> None:
+    cut, whole = (
+        subprocess.run(  # noqa: S603 - the command is ours
+            [sys.executable, "-I", "-c", ENDPOINTS, path, ",".join(SERVICES)],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for path in (str(host), "")
+    )
+    assert json.loads(cut) == json.loads(whole)
+    assert len(json.loads(whole)) > 100
 
 
 def test_of_botocore_s_service_models_only_ours_are_shipped(host: Path) -> None:

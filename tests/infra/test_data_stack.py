@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 
-from infra.constructs.work_queue import OUTAGE_SECONDS_MAX, receives_to_outlast
+from infra.event_sources import OUTAGE_SECONDS_MAX, receives_to_outlast
 from orders.domain.backoff import DELIVER, DRAIN
 from orders.domain.saga import DOWNSTREAMS
 from tests.infra.templates import Properties, Templates
@@ -121,14 +124,51 @@ def test_every_queue_keeps_messages_for_two_weeks_encrypted_and_refuses_plain_ht
     } == {found["QueueName"] for found in queues}
 
 
-def test_the_topic_refuses_plain_http(dev: Templates) -> None:
-    [policy] = dev.resources("AWS::SNS::TopicPolicy")
-    assert refuses_plain_http(policy)
+def test_the_topics_refuse_plain_http(dev: Templates) -> None:
+    policies = dev.resources("AWS::SNS::TopicPolicy")
+    assert {dev.named(policy["Topics"][0]) for policy in policies} == {
+        "spillway-dev-order-events",
+        "spillway-dev-alarms",
+    }
+    assert all(map(refuses_plain_http, policies))
 
 
 def refuses_plain_http(policy: Properties) -> bool:
     return any(
         statement["Effect"] == "Deny"
+        and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        for statement in policy["PolicyDocument"]["Statement"]
+    )
+
+
+def test_what_can_hold_the_only_copy_of_an_order_outlives_the_stack(dev: Templates) -> None:
+    kept = {
+        found["Properties"]["QueueName"]
+        for found in dev.by_stack["spillway-dev-data"]["Resources"].values()
+        if found["Type"] == "AWS::SQS::Queue" and found.get("DeletionPolicy") == "Retain"
+    }
+    assert kept == {"spillway-dev-overflow", "spillway-dev-overflow-dead-letters"}
+
+
+def test_queues_are_encrypted_and_reached_by_tls_alone(dev: Templates) -> None:
+    queues = dev.resources("AWS::SQS::Queue")
+    assert all(queue["SqsManagedSseEnabled"] is True for queue in queues)
+    policies = dev.resources("AWS::SQS::QueuePolicy")
+    assert len(policies) == len(queues)
+    for policy in policies:
+        assert denies_plain_http(policy)
+
+
+def test_topics_are_reached_by_tls_alone(dev: Templates) -> None:
+    policies = dev.resources("AWS::SNS::TopicPolicy")
+    assert len(policies) == len(dev.resources("AWS::SNS::Topic"))
+    assert all(denies_plain_http(policy) for policy in policies)
+
+
+def denies_plain_http(policy: Mapping[str, Any]) -> bool:
+    return any(
+        statement["Effect"] == "Deny"
+        and statement["Principal"] in ("*", {"AWS": "*"})
         and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
         for statement in policy["PolicyDocument"]["Statement"]
     )

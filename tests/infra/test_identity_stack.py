@@ -30,7 +30,25 @@ def test_the_storefront_has_no_secret_and_only_the_code_grant(dev: Templates) ->
     [client] = dev.resources("AWS::Cognito::UserPoolClient")
     assert client["GenerateSecret"] is False
     assert client["AllowedOAuthFlows"] == ["code"]
-    assert client["CallbackURLs"] == list(dev.stage.identity.callback_urls)  # type: ignore[union-attr]
+    address = {"Ref": "StoreUrl"}
+    assert client["CallbackURLs"] == [{"Fn::Join": ["", [address, "/signed-in"]]}]
+    assert client["LogoutURLs"] == [{"Fn::Join": ["", [address, "/"]]}]
+    parameters = dev.by_stack["spillway-dev-identity"]["Parameters"]
+    assert parameters["StoreUrl"]["Default"] == dev.stage.web.url
+
+
+def test_a_token_that_renews_others_lasts_a_day_and_can_be_revoked(dev: Templates) -> None:
+    [client] = dev.resources("AWS::Cognito::UserPoolClient")
+    assert (client["RefreshTokenValidity"], client["TokenValidityUnits"]) == (
+        1440,
+        {"RefreshToken": "minutes"},
+    )
+    assert client["EnableTokenRevocation"] is True
+
+
+def test_the_pool_has_a_sign_in_page_under_the_stage_s_name(dev: Templates) -> None:
+    [domain] = dev.resources("AWS::Cognito::UserPoolDomain")
+    assert domain["Domain"] == dev.stage.identity.domain_prefix  # type: ignore[union-attr]
 
 
 def test_a_password_signs_in_by_the_back_door_only_where_the_stage_allows_it(

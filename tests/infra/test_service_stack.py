@@ -64,7 +64,7 @@ PERMITTED = {
     },
     "watchdog": {
         "/aws/lambda/spillway-dev-watchdog": WRITE_LOGS,
-        "spillway-dev-orders": {"dynamodb:Query"},
+        "spillway-dev-orders": {"dynamodb:BatchGetItem", "dynamodb:Query"},
         "spillway-dev-order-events": {"sns:Publish"},
         "spillway-dev-watchdog": CONSUME | {"sqs:SendMessage"},
         "spillway-dev-watchdog-dead-letters": {"sqs:SendMessage"},
@@ -79,7 +79,7 @@ PERMITTED = {
     },
     "reads": {
         "/aws/lambda/spillway-dev-reads": WRITE_LOGS,
-        "spillway-dev-orders": {"dynamodb:GetItem", "dynamodb:Query"},
+        "spillway-dev-orders": {"dynamodb:Query"},
     },
     "relay": {
         "/aws/lambda/spillway-dev-relay": WRITE_LOGS,
@@ -190,9 +190,19 @@ def test_the_relay_is_told_each_downstream_s_own_queue(dev: Templates) -> None:
 
 
 @pytest.mark.parametrize("downstream", DOWNSTREAMS)
-def test_a_downstream_s_address_can_be_given_at_deployment(dev: Templates, downstream: str) -> None:
-    variables = dev.functions()[f"deliver-{downstream}"]["Environment"]["Variables"]
+def test_a_stand_in_s_address_is_given_at_deployment(local: Templates, downstream: str) -> None:
+    variables = local.functions()[f"deliver-{downstream}"]["Environment"]["Variables"]
     assert variables["DOWNSTREAM_URL"] == {"Ref": f"{downstream.capitalize()}Url"}
+
+
+def test_where_releases_count_no_function_is_told_anything_by_a_parameter(prod: Templates) -> None:
+    """A version keeps its settings, and a parameter that changes makes no new version."""
+    given = {
+        name
+        for name in prod.by_stack["spillway-prod-service"].get("Parameters", {})
+        if name != "BootstrapVersion"
+    }
+    assert given == set()
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -266,6 +276,11 @@ def test_the_relay_never_drops_a_record(dev: Templates) -> None:
     assert dev.named(destination) == "spillway-dev-relay-dead-letters"
 
 
+def test_the_relay_works_on_as_many_batches_of_a_shard_as_the_stage_says(dev: Templates) -> None:
+    factor = dev.mapping_of("relay")["ParallelizationFactor"]
+    assert factor == dev.stage.relay.parallelization == 1
+
+
 def test_the_relay_gives_a_record_up_while_the_stream_still_has_it(dev: Templates) -> None:
     stream_keeps_seconds = 24 * 60 * 60
     assert dev.mapping_of("relay")["MaximumRecordAgeInSeconds"] < stream_keeps_seconds
@@ -289,16 +304,40 @@ def test_puts_go_to_intake_and_gets_to_reads(dev: Templates) -> None:
         _, [_, target] = route["Target"]["Fn::Join"]
         integration = resources[target["Ref"]]["Properties"]
         expected = "intake" if route["RouteKey"].startswith("PUT") else "reads"
-        assert dev.named(integration["IntegrationUri"]) == f"spillway-dev-{expected}"
+        assert dev.named(integration["IntegrationUri"]) == f"spillway-dev-{expected}:live"
 
 
-def test_the_api_lies_under_api_and_has_its_share_of_the_account_s_requests(dev: Templates) -> None:
+def test_the_api_lies_under_api(dev: Templates) -> None:
     [stage] = dev.resources("AWS::ApiGatewayV2::Stage")
     assert stage["StageName"] == "api"
-    assert stage["DefaultRouteSettings"] == {
-        "ThrottlingRateLimit": dev.stage.api.requests_per_second_max,
-        "ThrottlingBurstLimit": dev.stage.api.burst_max,
+
+
+def test_every_route_has_its_own_share_of_the_account_s_requests(prod: Templates) -> None:
+    [stage] = prod.resources("AWS::ApiGatewayV2::Stage")
+    routes = {route["RouteKey"] for route in prod.resources("AWS::ApiGatewayV2::Route")}
+    shares = {
+        "PUT /orders/{order_id}": prod.stage.api.place,
+        "PUT /orders/{order_id}/cancellation": prod.stage.api.cancel,
+        "GET /orders/{order_id}": prod.stage.api.read,
+        "GET /orders": prod.stage.api.history,
     }
+    assert set(shares) == routes
+    assert stage["RouteSettings"] == {
+        route: {
+            "ThrottlingRateLimit": share.requests_per_second_max,
+            "ThrottlingBurstLimit": share.burst_max,
+        }
+        for route, share in shares.items()
+    }
+
+
+def test_the_routes_are_there_before_their_shares(prod: Templates) -> None:
+    """The gateway refuses settings for a route that it does not have."""
+    [service] = [name for name in prod.by_stack if name.endswith("-service")]
+    resources = prod.by_stack[service]["Resources"]
+    [stage] = [found for found in resources.values() if found["Type"].endswith("V2::Stage")]
+    routes = {name for name, found in resources.items() if found["Type"].endswith("V2::Route")}
+    assert routes <= set(stage["DependsOn"])
 
 
 def test_the_access_log_names_nobody(dev: Templates) -> None:
@@ -320,7 +359,9 @@ def test_the_api_takes_the_pool_s_tokens_made_out_to_its_client(dev: Templates) 
 
 
 def test_with_another_issuer_its_tokens_are_taken_and_there_is_no_pool(tmp_path: Path) -> None:
-    issuer = OidcIssuer(issuer="https://login.example.com/", audience=("orders",))
+    issuer = OidcIssuer(
+        issuer="https://login.example.com/", audience=("orders",), client_id="storefront"
+    )
     templates = synthesise(msgspec.structs.replace(load("dev"), identity=issuer), tmp_path)
     [authorizer] = templates.resources("AWS::ApiGatewayV2::Authorizer")
     assert authorizer["JwtConfiguration"] == {
@@ -328,3 +369,106 @@ def test_with_another_issuer_its_tokens_are_taken_and_there_is_no_pool(tmp_path:
         "Audience": ["orders"],
     }
     assert "AWS::Cognito::UserPool" not in templates.types()
+
+
+SHIFTED = ("intake", *DELIVERIES)
+
+
+def test_every_caller_calls_the_alias_of_a_version(dev: Templates) -> None:
+    aliases = dev.resources("AWS::Lambda::Alias")
+    named = {dev.named(alias["FunctionName"]).removeprefix("spillway-dev-") for alias in aliases}
+    assert named == set(FUNCTIONS)
+    assert {alias["Name"] for alias in aliases} == {"live"}
+    assert {dev.named(alias["FunctionVersion"]) for alias in aliases} == {"version"}
+    called = [
+        *(mapping["FunctionName"] for mapping in dev.resources("AWS::Lambda::EventSourceMapping")),
+        *(found["IntegrationUri"] for found in dev.resources("AWS::ApiGatewayV2::Integration")),
+        *(found["FunctionName"] for found in dev.resources("AWS::Lambda::Permission")),
+    ]
+    assert {dev.named(function).rpartition(":")[2] for function in called} == {"live"}
+
+
+def aliases_with_policy(templates: Templates) -> dict[str, Mapping[str, Any]]:
+    return {
+        templates.named(found["Properties"]["FunctionName"]).removeprefix(
+            templates.stage.resource_name("")
+        ): found.get("UpdatePolicy", {})
+        for stack in templates.by_stack.values()
+        for found in stack["Resources"].values()
+        if found["Type"] == "AWS::Lambda::Alias"
+    }
+
+
+def test_intake_and_the_deliveries_move_to_a_new_version_bit_by_bit(prod: Templates) -> None:
+    policies = aliases_with_policy(prod)
+    assert {name for name, policy in policies.items() if policy} == set(SHIFTED)
+    for name in SHIFTED:
+        assert set(policies[name]) == {"CodeDeployLambdaAliasUpdate"}
+    groups = prod.resources("AWS::CodeDeploy::DeploymentGroup")
+    assert {group["DeploymentGroupName"] for group in groups} == {
+        f"spillway-prod-{name}" for name in SHIFTED
+    }
+    for group in groups:
+        assert group["DeploymentConfigName"] == "CodeDeployDefault.LambdaCanary10Percent5Minutes"
+
+
+def test_a_release_goes_back_when_its_function_fails_or_any_logs_a_fault(prod: Templates) -> None:
+    alarms = {
+        name: found["Properties"]
+        for stack in prod.by_stack.values()
+        for name, found in stack["Resources"].items()
+        if found["Type"] == "AWS::CloudWatch::Alarm"
+    }
+    for group in prod.resources("AWS::CodeDeploy::DeploymentGroup"):
+        assert group["AutoRollbackConfiguration"] == {
+            "Enabled": True,
+            "Events": [
+                "DEPLOYMENT_FAILURE",
+                "DEPLOYMENT_STOP_ON_REQUEST",
+                "DEPLOYMENT_STOP_ON_ALARM",
+            ],
+        }
+        watched = [alarms[alarm["Name"]["Ref"]] for alarm in group["AlarmConfiguration"]["Alarms"]]
+        assert {alarm["AlarmName"] for alarm in watched} == {
+            f"{group['DeploymentGroupName']}-release-errors",
+            "spillway-prod-release-faults",
+        }
+        [errors] = [alarm for alarm in watched if alarm["Namespace"] == "AWS/Lambda"]
+        dimensions = {found["Name"]: found["Value"] for found in errors["Dimensions"]}
+        # All that the alias calls: a metric without the name would count what nobody called.
+        function, alias = dimensions["Resource"]["Fn::Join"][1]
+        assert prod.named(function) + alias == f"{group['DeploymentGroupName']}:live"
+        for alarm in watched:
+            assert (alarm["Threshold"], alarm["EvaluationPeriods"], alarm["Period"]) == (1, 1, 60)
+            assert alarm["TreatMissingData"] == "notBreaching"
+
+
+def test_a_fault_is_a_line_that_no_sound_version_writes(prod: Templates) -> None:
+    filters = [
+        found
+        for found in prod.resources("AWS::Logs::MetricFilter")
+        if found["MetricTransformations"][0]["MetricName"] == "spillway-prod-release-faults"
+    ]
+    assert {prod.named(found["LogGroupName"]) for found in filters} == {
+        f"/aws/lambda/spillway-prod-{name}" for name in SHIFTED
+    }
+    for found in filters:
+        assert found["FilterPattern"] == (
+            '{ ($.outcome = "bug") || ($.outcome = "unavailable") || ($.outcome = "set_aside") }'
+        )
+        # A default value would be a metric that is paid for while nothing happens.
+        [transformation] = found["MetricTransformations"]
+        assert "DefaultValue" not in transformation
+
+
+def test_only_codedeploy_can_take_the_role_that_moves_aliases(prod: Templates) -> None:
+    [role] = [role for role in prod.resources("AWS::IAM::Role") if "ManagedPolicyArns" in role]
+    [statement] = role["AssumeRolePolicyDocument"]["Statement"]
+    assert statement["Principal"] == {"Service": "codedeploy.amazonaws.com"}
+    assert len(role["ManagedPolicyArns"]) == 1
+
+
+def test_all_at_once_has_no_codedeploy_and_no_alarm_of_its_own(dev: Templates) -> None:
+    assert dev.stage.releases.shifting == "all_at_once"
+    assert not [type_ for type_ in dev.types() if "CodeDeploy" in type_]
+    assert not [policy for policy in aliases_with_policy(dev).values() if policy]

@@ -41,9 +41,9 @@ def test_every_retention_that_the_settings_allow_is_known_to_the_cdk() -> None:
     ("old", "new", "complaint"),
     [
         ("bundle = ", "bundle == ", r"^local\.toml is not TOML: "),
-        ("burst_max = 1_000", "burst = 1_000", r"unknown field `burst` - at `\$\.api`"),
-        ("burst_max = 1_000", "", r"missing required field `burst_max` - at `\$\.api`"),
-        ("burst_max = 1_000", "burst_max = 5_001", r"`int` <= 5000 - at `\$\.api\.burst_max`"),
+        ("burst_max = 1_000", "burst = 1_000", r"unknown field `burst` - at `\$\.api\.place`"),
+        (", burst_max = 1_000", "", r"missing required field `burst_max` - at `\$\.api\.place`"),
+        ("burst_max = 1_000", "burst_max = 5_001", r"`int` <= 5000 - at `\$\.api\.place\.burst"),
         ("burst_max = 1_000", 'burst_max = "1k"', r"Expected `int`, got `str`"),
         ('by = "cognito"', 'by = "guess"', r"Invalid value 'guess' - at `\$\.identity\.by`"),
         ("/inventory", "/inventory/", r"at `\$\.downstreams\.inventory\.url`"),
@@ -83,3 +83,37 @@ def test_a_wrong_setting_is_one_sentence_that_names_it(
 def test_a_stage_s_name_goes_into_the_names_of_resources(tmp_path: Path) -> None:
     with pytest.raises(StageError, match=r"at `\$\.name`"):
         load_with(tmp_path, "bundle", "bundle", name="Not_A_Name")
+
+
+def test_no_order_is_sent_to_an_address_that_is_still_an_example() -> None:
+    with pytest.raises(StageError, match=r"^dev\.toml: downstreams\.inventory\.url is still "):
+        load("dev").check_addresses()
+
+
+def test_a_stage_of_stand_ins_has_no_addresses_of_its_own_to_check() -> None:
+    load("local").check_addresses()
+
+
+def test_addresses_of_one_s_own_are_taken(tmp_path: Path) -> None:
+    dev = (STAGES / "dev.toml").read_text()
+    (tmp_path / "own.toml").write_text(dev.replace("example.com", "shop.internal"))
+    load("own", tmp_path).check_addresses()
+
+
+def test_an_example_issuer_is_no_issuer(tmp_path: Path) -> None:
+    dev = (STAGES / "dev.toml").read_text().replace(".example.com", ".shop.internal")
+    head, _, tail = dev.partition("[identity]")
+    _, _, tail = tail.partition("[web]")
+    issuer = 'by = "issuer"\nissuer = "https://login.example.com/"\n'
+    issuer += 'audience = ["orders"]\nclient_id = "shop"\n'
+    (tmp_path / "own.toml").write_text(f"{head}[identity]\n{issuer}[web]{tail}")
+    with pytest.raises(StageError, match=r"identity\.issuer is still https://login"):
+        load("own", tmp_path).check_addresses()
+
+
+def test_no_order_travels_in_the_clear(tmp_path: Path) -> None:
+    dev = (STAGES / "dev.toml").read_text().replace("example.com", "shop.internal")
+    plain = dev.replace("https://fulfilment", "http://fulfilment")
+    (tmp_path / "own.toml").write_text(plain)
+    with pytest.raises(StageError, match=r"downstreams\.fulfilment\.url is http://.*must be https"):
+        load("own", tmp_path).check_addresses()

@@ -7,13 +7,15 @@ import base64
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import msgspec
 
 from orders.aws import items
-from orders.domain.order import AcceptedOrder, OrderKey
+from orders.domain.order import AcceptedOrder, Address, Order, OrderKey, Payment
 from orders.domain.saga import Step
+from orders.domain.trace import Trace, parsed
 from orders.failures import PermanentFailure
 from orders.ports import Command, Watch
 
@@ -29,14 +31,16 @@ class _CommandMessage(msgspec.Struct, omit_defaults=True):
     order_id: str
     step: Step
     order: str | None = None  # base64 of the packed content
+    trace: str | None = None  # a traceparent
 
 
-class _OverflowMessage(msgspec.Struct):
+class _OverflowMessage(msgspec.Struct, omit_defaults=True):
     customer_id: str
     order_id: str
     accepted_at: int
     digest: str  # base64
     order: str  # base64 of the packed content
+    trace: str | None = None  # a traceparent
 
 
 class _WatchMessage(msgspec.Struct, omit_defaults=True):
@@ -46,12 +50,33 @@ class _WatchMessage(msgspec.Struct, omit_defaults=True):
 
 
 def message_of(command: Command) -> str:
-    content = None if command.order is None else _base64(items.packed(command.order))
+    goods = None if command.order is None else _goods(command.step, command.order)
+    content = None if goods is None else _base64(items.packed(goods))
     if content is not None and len(content) > ORDER_BYTES_MAX:
         content = None
     return _text(
-        _CommandMessage(command.key.customer_id, command.key.order_id, command.step, content)
+        _CommandMessage(
+            command.key.customer_id,
+            command.key.order_id,
+            command.step,
+            content,
+            _header(command.trace),
+        )
     )
+
+
+def _goods(step: Step, order: Order) -> Order | None:
+    """What of an order may lie in a queue: what inventory needs, and nothing of the customer.
+
+    Only the first command brings it along. Who ships or books reads the order where it is kept: an
+    address or a payment in a queue would also lie among dead letters, for anybody to see who looks
+    after those. (The overflow queue holds whole orders: it is where they are kept until then.)
+    """
+    if step is not Step.RESERVE:
+        return None
+    nobody = Address("", (), "", "", "")
+    paid = Payment("", order.payment.amount, order.payment.currency, "")
+    return replace(order, address=nobody, payment=paid, discounts=(), purchase_order=None)
 
 
 def command_of(body: str) -> Command:
@@ -59,7 +84,8 @@ def command_of(body: str) -> Command:
     with _refusing("a command"):
         message = _decode(body, _CommandMessage)
         order = None if message.order is None else items.unpacked(_bytes(message.order))
-    return Command(OrderKey(message.customer_id, message.order_id), message.step, order)
+    key = OrderKey(message.customer_id, message.order_id)
+    return Command(key, message.step, order, parsed(message.trace))
 
 
 def overflow_message_of(accepted: AcceptedOrder) -> str:
@@ -70,6 +96,7 @@ def overflow_message_of(accepted: AcceptedOrder) -> str:
             accepted.accepted_at,
             _base64(accepted.digest),
             _base64(items.packed(accepted.order)),
+            _header(accepted.trace),
         )
     )
 
@@ -80,7 +107,7 @@ def overflowed_order_of(body: str) -> AcceptedOrder:
         message = _decode(body, _OverflowMessage)
         digest, order = _bytes(message.digest), items.unpacked(_bytes(message.order))
     key = OrderKey(message.customer_id, message.order_id)
-    return AcceptedOrder(key, message.accepted_at, digest, order)
+    return AcceptedOrder(key, message.accepted_at, digest, order, parsed(message.trace))
 
 
 def watch_message_of(watch: Watch) -> str:
@@ -110,6 +137,10 @@ def _refusing(expected: str) -> Iterator[None]:
 
 def _decode(body: str, kind: type[_Kind]) -> _Kind:
     return msgspec.json.decode(body, type=kind)
+
+
+def _header(trace: Trace | None) -> str | None:
+    return None if trace is None else trace.header
 
 
 def _text(message: msgspec.Struct) -> str:

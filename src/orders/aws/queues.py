@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from botocore.exceptions import ClientError
+
 from orders.aws.clients import Client, failures_translated
 from orders.aws.messages import attributes, message_of, overflow_message_of, watch_message_of
 from orders.domain.order import AcceptedOrder, OrderKey
@@ -23,6 +25,17 @@ _COUNTS = (
     "ApproximateNumberOfMessages",
     "ApproximateNumberOfMessagesNotVisible",
     "ApproximateNumberOfMessagesDelayed",
+)
+
+#: The receipt is no longer that of a message in flight. SQS gives the first for a message that is
+#: gone; when it gives the others is not documented.
+_NO_LONGER_HELD = frozenset(
+    {
+        "InvalidParameterValue",
+        "AWS.SimpleQueueService.MessageNotInflight",
+        "MessageNotInflight",
+        "ReceiptHandleIsInvalid",
+    }
 )
 
 T = TypeVar("T")
@@ -107,9 +120,15 @@ class SqsInbox:
 
     def postpone(self, receipt: str, seconds: int) -> None:
         with failures_translated("ChangeMessageVisibility"):
-            self.client.change_message_visibility(
-                QueueUrl=self.queue_url, ReceiptHandle=receipt, VisibilityTimeout=seconds
-            )
+            try:
+                self.client.change_message_visibility(
+                    QueueUrl=self.queue_url, ReceiptHandle=receipt, VisibilityTimeout=seconds
+                )
+            except ClientError as error:
+                # Delivered at least once: another copy of this message may have been finished with
+                # meanwhile, or have outdated our receipt. Then nothing is left to postpone.
+                if error.response["Error"]["Code"] not in _NO_LONGER_HELD:
+                    raise
 
     def set_aside(self, message: str, reason: str) -> None:
         self.dead_letters.set_aside(message, reason)

@@ -48,9 +48,14 @@ def settled(key: OrderKey, facts: Facts) -> Event | None:
     now = status(facts)
     if now not in SETTLED:
         return None
-    # A cancellation that comes too late leaves the order as confirmed as it was before, and makes
-    # this the same event once more: so it must have the same content.
-    settling = {Step.SHIP, Step.POST} if now is Status.CONFIRMED else facts.outcomes.keys()
+    # The same event must have the same content whenever it is made again, so only facts count that
+    # were there when it first came true. A cancellation that comes too late leaves an order as
+    # confirmed as before; and of the two ways to stop a shipment the second may be answered when
+    # the first has settled the order (the release, which waits for either, is later anyway).
+    if now is Status.CONFIRMED:
+        settling = {Step.SHIP, Step.POST}
+    else:
+        settling = facts.outcomes.keys() - {Step.CANCEL_SHIPMENT, Step.RECALL_SHIPMENT}
     at = max(facts.outcomes[step].at for step in settling)
     return Event(EventType[now.name], key, at, reason(facts))
 

@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from orders.domain.trace import Trace
+
 Channel = Literal["retail", "wholesale"]
 
 # Version 7 of RFC 9562: 48 bits of Unix milliseconds, then version 7 and variant 10.
@@ -84,19 +86,27 @@ class OrderKey:
         """Names the customer in logs and idempotency keys without giving the id away: 64 bits."""
         return hashlib.sha256(self.customer_id.encode()).hexdigest()[:16]
 
+    @property
+    def in_logs(self) -> dict[str, object]:
+        """How the order is named in logs. What is no order id may be anything, up to somebody's
+        name, and is left out."""
+        order_id = self.order_id if is_order_id(self.order_id) else None
+        return {"order_id": order_id, "customer": self.customer_hash}
+
 
 @dataclass(frozen=True, slots=True)
 class AcceptedOrder:
     """The record of an order: written once, never changed.
 
     `accepted_at` is Unix milliseconds; `digest` identifies the content, so that a retry is told
-    from another order under the same id.
+    from another order under the same id. `trace` is the one that the client named, if it did.
     """
 
     key: OrderKey
     accepted_at: int
     digest: bytes
     order: Order
+    trace: Trace | None = None
 
 
 def is_order_id(text: str) -> bool:

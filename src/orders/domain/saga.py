@@ -142,7 +142,7 @@ def proceeding(facts: Facts) -> bool:
 
 def refused(facts: Facts) -> bool:
     """A downstream has refused a step without which there is no order."""
-    return any(facts.refused(step) for step in (Step.RESERVE, Step.SHIP, Step.POST))
+    return facts.refused(Step.RESERVE) or facts.refused(Step.SHIP) or facts.refused(Step.POST)
 
 
 def cancelled(facts: Facts) -> bool:

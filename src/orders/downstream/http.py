@@ -12,6 +12,7 @@ urllib3 comes with the AWS SDK, so this costs no import of its own; its pool kee
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -23,6 +24,7 @@ from urllib3.exceptions import HTTPError
 
 from orders.domain.order import Order
 from orders.domain.saga import Outcome
+from orders.domain.trace import of_order
 from orders.failures import PermanentFailure, TransientFailure
 from orders.ports import Clock, Command
 
@@ -31,6 +33,9 @@ TEXT_MAX = 100
 # A bare 404 is also what a wrong address or an API without lookups answers. Read as "nothing was
 # done", it would have every step done again at each try: the code tells them apart.
 NOTHING_ON_RECORD = "nothing_on_record"
+_CODE = re.compile(r"[A-Za-z0-9_.-]+")
+#: Stands for a refusal whose code is no code.
+UNNAMED = "unnamed"
 _UNKNOWN_OUTCOMES = frozenset({408, 425, 429})
 
 
@@ -97,7 +102,7 @@ class HttpDownstream:
 
     def _look_up(self, request: Request, command: Command) -> Outcome | None:
         """What became of the command when it came before, None if nothing did."""
-        found = self._ask("GET", request.path, query=lookup_query(command), headers={})
+        found = self._ask("GET", request.path, command, query=lookup_query(command), headers={})
         if found is not None and found.done and not found.reference:
             # An empty page or an empty list is no proof that anything was done.
             raise PermanentFailure(f"GET {request.path}: found something and does not name it")
@@ -107,6 +112,7 @@ class HttpDownstream:
         outcome = self._ask(
             "POST",
             request.path,
+            command,
             headers={
                 "content-type": "application/json",
                 "idempotency-key": idempotency_key(command),
@@ -121,6 +127,7 @@ class HttpDownstream:
         self,
         method: Literal["GET", "POST"],
         path: str,
+        command: Command,
         *,
         headers: Mapping[str, str],
         query: str = "",
@@ -135,13 +142,22 @@ class HttpDownstream:
                 method,
                 url,
                 body=body or None,
-                headers=self.authorise(method, url, headers, body),
+                headers={
+                    **self.authorise(method, url, headers, body),
+                    # Not signed: who stands between may rewrite it, as the specification asks.
+                    "traceparent": self._traceparent(method, command),
+                },
                 retries=False,
                 redirect=False,
             )
         except HTTPError as error:
             raise TransientFailure(f"{asked}: {type(error).__name__}") from error
         return self._meaning(asked, answer.status, answer.data)
+
+    def _traceparent(self, method: str, command: Command) -> str:
+        trace = command.trace or of_order(command.key.order_id)
+        # Each try is a call of its own.
+        return trace.called_by(f"{method} {idempotency_key(command)} {self.clock.now()}").header
 
     def _meaning(self, asked: str, status: int, body: bytes) -> Outcome | None:
         """What an answer means, as the table above has it. None: nothing is on record."""
@@ -152,10 +168,17 @@ class HttpDownstream:
             reference = answer.reference and answer.reference[:TEXT_MAX]
             return Outcome(self.clock.now(), reference=reference)
         if status == 409 and answer.code:
-            return Outcome(self.clock.now(), refusal=answer.code[:TEXT_MAX])
+            return Outcome(self.clock.now(), refusal=_code(answer.code))
         if status == 404 and answer.code == NOTHING_ON_RECORD:
             return None
         raise PermanentFailure(f"{asked}: answered {status}")
+
+
+def _code(text: str) -> str:
+    """A refusal's code. It goes into logs and events, so a sentence, which may name somebody, is
+    none."""
+    code = text[:TEXT_MAX]
+    return code if _CODE.fullmatch(code) else UNNAMED
 
 
 def _decoded(asked: str, status: int, body: bytes) -> _Answer:

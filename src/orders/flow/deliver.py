@@ -12,9 +12,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from orders.domain.saga import REFUSABLE, Outcome
-from orders.failures import PermanentFailure, TransientFailure
+from orders.domain import saga
+from orders.domain.saga import REFUSABLE, Facts, Outcome
+from orders.domain.status import Status, status
+from orders.failures import Contradiction, PermanentFailure, TransientFailure
 from orders.ports import NEEDS_ORDER, Command, DownstreamService, Orders
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """`settled`: the final status, when it was this outcome that settled the order; `settle_ms`:
+    how long that took since the customer's last wish, None where the order was not read."""
+
+    outcome: Outcome
+    settled: Status | None = None
+    settle_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,31 +34,54 @@ class Deliver:
     orders: Orders
     downstream: DownstreamService
 
-    def deliver(self, command: Command) -> Outcome:
-        """Have a step done, and its outcome on record before this returns.
+    def complete(self, command: Command) -> Command:
+        """The command with its order, which is read unless it came along.
+
+        A step that doesn't need the order does without one that is not there (it was erased): it
+        is read all the same, for the trace to which the call belongs.
+        """
+        if command.order is not None:
+            return command
+        accepted = self.orders.find(command.key)
+        if accepted is not None:
+            return replace(
+                command,
+                order=accepted.order,
+                trace=accepted.trace,
+                accepted_at=accepted.accepted_at,
+            )
+        if command.step in NEEDS_ORDER:
+            # The command came from the table's own stream, so the order was written: a reading
+            # that lags behind, or a restore under way.
+            raise TransientFailure("the order is not readable yet")
+        return command
+
+    def deliver(self, command: Command) -> Delivered:
+        """Have a complete command's step done, its outcome on record before this returns.
 
         Raises TransientFailure while the outcome is unknown, PermanentFailure when a contract is
         broken.
         """
-        outcome = self.downstream.perform(self._with_order(command))
+        outcome = self.downstream.perform(command)
         if not outcome.done and command.step not in REFUSABLE:
             raise PermanentFailure(
                 f"{command.step} was refused ({outcome.refusal}), which its contract rules out"
             )
-        there = self.orders.record(command.key, command.step, outcome)
-        if there is not None and there.refusal != outcome.refusal:
-            raise PermanentFailure(
+        facts = self.orders.record(command.key, command.step, outcome)
+        there = facts.outcomes[command.step]
+        if there.refusal != outcome.refusal:
+            raise Contradiction(
                 f"{command.step} is on record as {there.refusal or 'done'}, and the downstream now"
                 f" answers {outcome.refusal or 'done'} under the same key"
             )
-        return outcome
+        # One that was on record before has told of it then.
+        if there != outcome or not saga.settled(facts):
+            return Delivered(outcome)
+        return Delivered(outcome, status(facts), _settle_ms(command, facts, outcome))
 
-    def _with_order(self, command: Command) -> Command:
-        if command.order is not None or command.step not in NEEDS_ORDER:
-            return command
-        accepted = self.orders.find(command.key)
-        if accepted is None:
-            # The command came from the table's own stream, so the order was written: a reading
-            # that lags behind, or a restore under way.
-            raise TransientFailure("the order is not readable yet")
-        return replace(command, order=accepted.order)
+
+def _settle_ms(command: Command, facts: Facts, outcome: Outcome) -> int | None:
+    if command.accepted_at is None:
+        return None
+    wish = facts.cancellation
+    return outcome.at - (command.accepted_at if wish is None else wish.at)

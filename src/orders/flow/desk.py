@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from orders.domain.backoff import Backoff
 from orders.domain.order import OrderKey
-from orders.failures import PermanentFailure, TransientFailure, place_of
+from orders.failures import Contradiction, PermanentFailure, TransientFailure, place_of
 from orders.ports import Clock, Inbox, Jitter, Log
 
 
@@ -28,12 +28,13 @@ class Message:
     log: dict[str, object] = field(default_factory=dict)
 
     def is_about(self, key: OrderKey) -> None:
-        self.log |= {"order_id": key.order_id, "customer": key.customer_hash}
+        self.log |= key.in_logs
 
 
-#: Does what a message asks for, and says in a word what became of it, for the log. Raises
-#: TransientFailure or NotYet to see it again, PermanentFailure to have a person see it.
-Attend = Callable[[Message], str]
+#: Does what a message asks for, and says in a word what became of it, for the log; None where that
+#: is not worth a line. Raises TransientFailure or NotYet to see it again, PermanentFailure to have
+#: a person see it.
+Attend = Callable[[Message], str | None]
 
 
 class NotYet(Exception):
@@ -59,10 +60,12 @@ class Desk:
         In the log: the word of `attend`, or
         postponed    its outcome is unknown: it comes again after a while
         set_aside    it lies with the dead letters, with the reason
+        contradicted the same, for a downstream that answers otherwise than it did before
         unavailable  even that could not be arranged: the queue brings it again by itself
         bug          the same, for a fault of ours
         """
         started = self.clock.now()
+        outcome: str | None
         finished = False
         try:
             outcome, finished = self._attended(message, attend)
@@ -72,16 +75,18 @@ class Desk:
         except Exception as bug:  # noqa: BLE001 - a bug is one message's, not its neighbours'
             outcome = "bug"
             message.log["error"] = place_of(bug)
-        self.log(
-            self.step,
-            outcome,
-            attempt=message.attempt,
-            duration_ms=self.clock.now() - started,
-            **message.log,
-        )
+        if outcome is not None:
+            self.log(
+                self.step,
+                outcome,
+                # Nearly all go well the first time, and a line is paid by the byte.
+                attempt=message.attempt if message.attempt > 1 else None,
+                duration_ms=self.clock.now() - started,
+                **message.log,
+            )
         return finished
 
-    def _attended(self, message: Message, attend: Attend) -> tuple[str, bool]:
+    def _attended(self, message: Message, attend: Attend) -> tuple[str | None, bool]:
         try:
             return attend(message), True
         except NotYet as later:
@@ -94,7 +99,8 @@ class Desk:
         except PermanentFailure as failure:
             message.log["detail"] = str(failure)
             self.inbox.set_aside(message.body, str(failure))
-            return "set_aside", True
+            contradicted = isinstance(failure, Contradiction)
+            return "contradicted" if contradicted else "set_aside", True
 
     def _postpone(self, message: Message) -> None:
         wait = self.backoff.delay_seconds(message.attempt, self.jitter())

@@ -18,6 +18,7 @@ from orders.domain.order import AcceptedOrder, Order, OrderKey
 from orders.domain.refusals import BROKEN_BY_TIME, Refusal, Rule, Terms, broken_rules
 from orders.domain.saga import Facts
 from orders.domain.status import Status, status
+from orders.domain.trace import Trace
 from orders.failures import TransientFailure
 from orders.ports import Clock, Orders, Overflow, ReceiptKeys
 
@@ -55,7 +56,13 @@ class Intake:
     currencies: frozenset[str]
 
     def place(
-        self, key: OrderKey, order: Order, digest: bytes, *, wholesale_allowed: bool
+        self,
+        key: OrderKey,
+        order: Order,
+        digest: bytes,
+        *,
+        wholesale_allowed: bool,
+        trace: Trace | None = None,
     ) -> Acknowledged | Refused:
         """Accept an order under the client's id, or name every rule that it breaks.
 
@@ -67,7 +74,7 @@ class Intake:
         refusals = broken_rules(key.order_id, order, terms)
         if refusals:
             return self._retry_of_an_older_order(key, digest, refusals)
-        return self._store(AcceptedOrder(key, now, digest, order))
+        return self._store(AcceptedOrder(key, now, digest, order, trace))
 
     def cancel(self, key: OrderKey) -> CancellationTaken | Refused:
         """Take the customer's wish to cancel. Asking again changes nothing."""

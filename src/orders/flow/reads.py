@@ -21,13 +21,31 @@ class Page:
     before: str | None
 
 
+class ForeignOrder(Exception):
+    """Another customer's order was about to be shown: a bug, however it came about."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reads:
+    """Whose an order is, is looked at once more when it is there. The key rules a stranger's out;
+    that this never rings is what says that the promise is kept."""
+
     orders: Orders
 
     def order(self, key: OrderKey) -> Progress | None:
-        return self.orders.progress(key)
+        progress = self.orders.progress(key)
+        if progress is not None:
+            _must_be_of(key.customer_id, progress)
+        return progress
 
     def history(self, customer_id: str, limit: int, before: str | None) -> Page:
         """`limit` is 1 to PAGE_MAX orders."""
-        return Page(*self.orders.history(customer_id, limit, before))
+        page = Page(*self.orders.history(customer_id, limit, before))
+        for progress in page.orders:
+            _must_be_of(customer_id, progress)
+        return page
+
+
+def _must_be_of(customer_id: str, progress: Progress) -> None:
+    if progress.order.key.customer_id != customer_id:
+        raise ForeignOrder

@@ -86,7 +86,10 @@ def called_for(change: Change) -> Calls:
     if isinstance(change, OrderPlaced):
         order = change.order
         return Calls(
-            [Command(order.key, step, order.order) for step in sorted(saga.owed(Facts()))],
+            [
+                Command(order.key, step, order.order, order.trace)
+                for step in sorted(saga.owed(Facts()))
+            ],
             [events.accepted(order.key, order.accepted_at)],
             [Watch(order.key)],
         )

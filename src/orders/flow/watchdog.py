@@ -11,13 +11,15 @@ in an outage; where dead letters lie, a person must look first, and redrives the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from orders.domain import events, saga
-from orders.domain.saga import DOWNSTREAM_OF, Step
-from orders.ports import Backlogs, Command, Commands, Events, Orders, Progress, Watch, Watches
+from orders.domain.order import OrderKey
+from orders.domain.saga import DOWNSTREAM_OF, Facts, Step
+from orders.failures import TransientFailure
+from orders.ports import Backlogs, Command, Commands, Events, Orders, Watch, Watches
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +30,14 @@ class Checked:
     stuck    something is
     gone     there is no such order (it was erased)
 
-    `look_again`: with the same watch, ever less often.
+    `look_again`: with the same watch, ever less often. `facts`: as they were found.
     """
 
     result: Literal["settled", "stuck", "gone"]
     owed: Sequence[Step] = ()
     sent: Sequence[Step] = ()
     look_again: bool = False
+    facts: Facts = field(default_factory=Facts, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +48,29 @@ class Watchdog:
     events: Events
     watches: Watches
 
-    def check(self, watch: Watch) -> Checked:
-        """Raises TransientFailure to be called again with the same watch."""
+    def glance(self, watches: Sequence[Watch]) -> Mapping[OrderKey, Facts]:
+        """What a look at many orders at once tells of them, for `check`.
+
+        Nearly all have settled, and in an outage nearly all wait for the same downstream: neither
+        needs a request of its own.
+        """
+        try:
+            return self.orders.glance([watch.key for watch in watches if not watch.insist])
+        except TransientFailure:
+            # Each is read by itself then, and says of itself whether that failed.
+            return {}
+
+    def check(self, watch: Watch, glanced: Facts | None = None) -> Checked:
+        """`glanced`: the order's facts as of a moment ago, where they are known.
+
+        Raises TransientFailure to be called again with the same watch.
+        """
+        if glanced is not None and not watch.insist:
+            waiting = sorted(saga.owed(glanced))
+            if not waiting:
+                return Checked("settled")
+            if not any(map(self._is_lost, waiting)):
+                return Checked("stuck", waiting, look_again=True, facts=glanced)
         progress = self.orders.progress(watch.key)
         if progress is None:
             return Checked("gone")
@@ -57,15 +81,12 @@ class Watchdog:
         if not owed:
             return Checked("settled")
         sent = [step for step in owed if watch.insist or self._is_lost(step)]
-        self.commands.send([_command(progress, step) for step in sent])
+        # Without the order, which deliver then reads: its age is known there only so.
+        self.commands.send([Command(watch.key, step) for step in sent])
         if watch.insist:
             # Once is enough: from here on it is watched like any other.
             self.watches.set([Watch(watch.key)])
-        return Checked("stuck", owed, sent, look_again=not watch.insist)
+        return Checked("stuck", owed, sent, not watch.insist, progress.facts)
 
     def _is_lost(self, step: Step) -> bool:
         return self.backlogs.is_empty(DOWNSTREAM_OF[step])
-
-
-def _command(progress: Progress, step: Step) -> Command:
-    return Command(progress.order.key, step, progress.order.order)

@@ -6,9 +6,11 @@ from typing import Any
 
 from orders import wiring
 from orders.aws.messages import overflowed_order_of
+from orders.domain.order import AcceptedOrder
 from orders.failures import TransientFailure
 from orders.flow.desk import Message
 from orders.handlers.batch import Batch, answer, message_in
+from orders.telemetry import trace_id
 from orders.wiring import DrainParts
 
 
@@ -21,16 +23,24 @@ def handle(event: Batch, parts: DrainParts) -> dict[str, Any]:
     it can take then belongs to live orders."""
     table_is_well = True
 
-    def attend(message: Message) -> str:
+    def place(accepted: AcceptedOrder) -> str:
         nonlocal table_is_well
-        accepted = overflowed_order_of(message.body)
-        message.is_about(accepted.key)
         if not table_is_well:
             raise TransientFailure("left for later")
         try:
             return parts.drain.drain(accepted)
         except TransientFailure:
             table_is_well = False
+            raise
+
+    def attend(message: Message) -> str:
+        accepted = overflowed_order_of(message.body)
+        message.is_about(accepted.key)
+        message.log["trace"] = trace_id(accepted.trace)
+        try:
+            return place(accepted)
+        except TransientFailure:
+            message.log["buffered_s"] = (parts.desk.clock.now() - accepted.accepted_at) // 1000
             raise
 
     records = event["Records"]

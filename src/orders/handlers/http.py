@@ -13,6 +13,7 @@ import msgspec
 
 from orders.domain.order import OrderKey
 from orders.domain.refusals import CUSTOMER_ID_MAX, Refusal, Rule
+from orders.domain.trace import Trace, parsed
 
 # An order of 2,000 lines is about 150 KB. This keeps every order below the table's 400 KB an item
 # and a queue's 1 MiB a message, whatever its content.
@@ -68,6 +69,11 @@ def caller(event: ApiEvent, groups_claim: str = "") -> Caller | Refusal:
 
 def order_key(event: ApiEvent, customer_id: str) -> OrderKey:
     return OrderKey(customer_id, event["pathParameters"]["order_id"])
+
+
+def trace(event: ApiEvent) -> Trace | None:
+    """The trace that the client named. A header that came twice is one text here, and malformed."""
+    return parsed(event.get("headers", {}).get("traceparent"))
 
 
 def query(event: ApiEvent) -> Mapping[str, str]:

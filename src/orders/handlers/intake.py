@@ -8,9 +8,11 @@ from orders import wiring
 from orders.domain.order import OrderKey
 from orders.domain.refusals import Refusal
 from orders.domain.status import status as status_of
+from orders.domain.trace import Trace
 from orders.failures import TransientFailure, place_of
 from orders.flow.intake import Acknowledged, CancellationTaken, Refused
 from orders.handlers import http, wire
+from orders.telemetry import trace_id
 from orders.wiring import IntakeParts
 
 
@@ -41,16 +43,18 @@ def _route(
     if isinstance(caller, Refusal):
         return _refused(Refused((caller,)), log)
     key = http.order_key(event, caller.customer_id)
-    log |= {"order_id": key.order_id, "customer": key.customer_hash}
+    trace = http.trace(event)
+    log |= key.in_logs | {"trace": trace_id(trace)}
     if event["routeKey"] == "PUT /orders/{order_id}/cancellation":
         return _cancel(key, parts, log)
-    return _place(event, key, caller, parts, log)
+    return _place(event, key, caller, trace, parts, log)
 
 
 def _place(
     event: http.ApiEvent,
     key: OrderKey,
     caller: http.Caller,
+    trace: Trace | None,
     parts: IntakeParts,
     log: dict[str, Any],
 ) -> tuple[str, http.Answer]:
@@ -62,7 +66,7 @@ def _place(
         return _refused(Refused(tuple(content)), log)
     wholesale_allowed = parts.settings.wholesale_group in caller.groups
     result = parts.intake.place(
-        key, content.order, content.digest, wholesale_allowed=wholesale_allowed
+        key, content.order, content.digest, trace=trace, wholesale_allowed=wholesale_allowed
     )
     if isinstance(result, Refused):
         return _refused(result, log)

@@ -15,7 +15,7 @@ from orders.domain.saga import settled
 from orders.domain.status import cancellation_outcome, reason, status
 from orders.failures import TransientFailure, place_of
 from orders.flow.intake import NOT_FOUND
-from orders.flow.reads import PAGE_DEFAULT, PAGE_MAX
+from orders.flow.reads import PAGE_DEFAULT, PAGE_MAX, ForeignOrder
 from orders.handlers import http
 from orders.ports import Progress
 from orders.wiring import ReadsParts
@@ -38,6 +38,9 @@ def handle(event: http.ApiEvent, parts: ReadsParts) -> http.Answer:
     except TransientFailure as failure:
         parts.log("reads", "unavailable", detail=str(failure))
         return http.try_again()
+    except ForeignOrder:
+        parts.log("reads", "foreign_order")
+        return http.broken()
     except Exception as bug:  # noqa: BLE001 - the last resort of a request
         parts.log("reads", "bug", error=place_of(bug))
         return http.broken()

@@ -7,11 +7,15 @@ from typing import Any
 
 from orders import wiring
 from orders.aws import items
-from orders.failures import place_of
+from orders.failures import TransientFailure, place_of
 from orders.flow.relay import Change, FactsChanged, OrderPlaced
 from orders.wiring import RelayParts
 
 Record = Mapping[str, Any]
+
+
+class RelayFailed(Exception):
+    """A bug, named by its place alone."""
 
 
 def handler(event: Mapping[str, Any], _context: object) -> None:
@@ -23,6 +27,9 @@ def handle(event: Mapping[str, Any], parts: RelayParts) -> None:
 
     Naming the failed records in the answer (a partial batch response) would repeat less, but a
     batch whose answer goes unread would then be lost in silence; sending again is safe.
+
+    A batch that goes well is not logged: each delivery tells of its command, and Lambda counts
+    batches and their delay for nothing.
     """
     started = parts.clock.now()
     changes = []
@@ -34,16 +41,15 @@ def handle(event: Mapping[str, Any], parts: RelayParts) -> None:
             continue
         if change is not None:
             changes.append(change)
-    calls = parts.relay.relay(changes)
-    parts.log(
-        "relay",
-        "sent",
-        records=len(event["Records"]),
-        commands=len(calls.commands),
-        events=len(calls.events),
-        watches=len(calls.watches),
-        duration_ms=parts.clock.now() - started,
-    )
+    try:
+        parts.relay.relay(changes)
+    except TransientFailure as failure:
+        _log_unsent(event, parts, started, "unsent", detail=str(failure))
+        raise
+    except Exception as bug:  # noqa: BLE001 - it is raised again, without its text
+        _log_unsent(event, parts, started, "bug", error=place_of(bug))
+        # Lambda logs what is raised here, and a bug's own text may quote an order.
+        raise RelayFailed(place_of(bug)) from None
 
 
 def change_of(record: Record) -> Change | None:
@@ -62,13 +68,24 @@ def change_of(record: Record) -> Change | None:
     return OrderPlaced(items.accepted_order(after)) if before is None else None
 
 
+def _log_unsent(
+    event: Mapping[str, Any], parts: RelayParts, started: int, outcome: str, **why: str
+) -> None:
+    parts.log(
+        "relay",
+        outcome,
+        records=len(event["Records"]),
+        duration_ms=parts.clock.now() - started,
+        **why,
+    )
+
+
 def _set_aside(record: Record, bug: Exception, parts: RelayParts) -> None:
     key = items.key_of(record["dynamodb"]["Keys"])
     parts.relay.unrelayed.set_aside(key, place_of(bug))
     parts.log(
         "relay",
         "set_aside",
-        order_id=key.order_id,
-        customer=key.customer_hash,
         error=place_of(bug),
+        **key.in_logs,
     )

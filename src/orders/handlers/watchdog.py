@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from orders import wiring
 from orders.aws.messages import watch_of
+from orders.domain.order import OrderKey, order_id_time
+from orders.domain.status import status
+from orders.failures import PermanentFailure
 from orders.flow.desk import Message, NotYet
-from orders.handlers.batch import Batch, answer, message_in
+from orders.flow.watchdog import Checked
+from orders.handlers.batch import Batch, Record, answer, message_in
+from orders.ports import Watch
 from orders.wiring import WatchdogParts
 
 
@@ -16,18 +23,45 @@ def handler(event: Batch, _context: object) -> dict[str, Any]:
 
 
 def handle(event: Batch, parts: WatchdogParts) -> dict[str, Any]:
-    def attend(message: Message) -> str:
+    records = event["Records"]
+    glanced = parts.watchdog.glance([*_watches_in(records)])
+
+    def attend(message: Message) -> str | None:
         watch = watch_of(message.body)
         message.is_about(watch.key)
-        checked = parts.watchdog.check(watch)
+        checked = parts.watchdog.check(watch, glanced.get(watch.key))
         if checked.owed:
-            message.log["owed"] = [step.value for step in checked.owed]
-            message.log["sent"] = [step.value for step in checked.sent]
+            message.log |= _found(watch.key, checked, parts.desk.clock.now())
         if checked.look_again:
             raise NotYet(checked.result)
-        return checked.result
+        # That an order has settled was told by the delivery that settled it.
+        return None if checked.result == "settled" else checked.result
 
-    records = event["Records"]
     return answer(
         records, [parts.desk.is_finished(message_in(record), attend) for record in records]
     )
+
+
+def _found(key: OrderKey, checked: Checked, now: int) -> dict[str, object]:
+    """What the log says of an order that has not settled.
+
+    How old it is, is told from its first outcome, which is at hand; without one, from the id, whose
+    time is the client's.
+    """
+    outcomes = checked.facts.outcomes.values()
+    since = min((outcome.at for outcome in outcomes), default=None)
+    unsettled_s = (now - (since or order_id_time(key.order_id))) // 1000
+    return {
+        "status": status(checked.facts).value,
+        "owed": [step.value for step in checked.owed],
+        "sent": [step.value for step in checked.sent],
+        "unsettled_s": unsettled_s,
+        "half_done_s": unsettled_s if outcomes else None,
+    }
+
+
+def _watches_in(records: Iterable[Record]) -> Iterator[Watch]:
+    """Those that can be read: what becomes of the others is said when their turn comes."""
+    for record in records:
+        with suppress(PermanentFailure):
+            yield watch_of(record["body"])

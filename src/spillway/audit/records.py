@@ -7,6 +7,7 @@ from typing import Literal
 
 from orders.domain.order import Order, OrderKey
 from orders.domain.saga import Downstream, Facts
+from orders.domain.trace import Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Record:
 
     `accepted_at` and `size` are None where the table holds progress of an order that is not there.
     `order` is its content, None also where it was not kept: only an acknowledgement needs it.
+    `trace` is the one that the client named, if it did.
     """
 
     key: OrderKey
@@ -31,6 +33,7 @@ class Record:
     size: Size | None
     facts: Facts
     order: Order | None = None
+    trace: Trace | None = None
 
     @property
     def stored(self) -> bool:

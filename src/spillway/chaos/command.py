@@ -55,18 +55,34 @@ def chaos(
     from rich.console import Console
 
     from spillway.chaos.controls import run_controls
-    from spillway.chaos.report import document, show_all
     from spillway.chaos.terminal import bars
 
     chosen = _chosen(scenario or [_ALL])
     check_writable(json_path, png_path)
     # With JSON on stdout, everything for people goes to stderr.
     console = Console(stderr=json_path == STDOUT)
-    with bars(console) as watcher:
-        trials = [_tried(scenario, orders, seed, watcher, console) for scenario in chosen]
-        if controls:
-            watcher.controls()
-            run_controls(trials, orders=orders, seed=seed, on_done=watcher.control_done)
+    trials: list[Trial] = []
+    try:
+        with bars(console) as watcher:
+            for one in chosen:
+                trials += [_tried(one, orders, seed, watcher, console)]
+            if controls:
+                watcher.controls()
+                run_controls(trials, orders=orders, seed=seed, on_done=watcher.control_done)
+    finally:
+        # A run of all takes a quarter of an hour: what it found before it broke off is kept.
+        _report(trials, console, json_path, png_path)
+    if not all(trial.proven for trial in trials):
+        raise typer.Exit(1)
+
+
+def _report(
+    trials: Sequence[Trial], console: Console, json_path: Path | None, png_path: Path | None
+) -> None:
+    from spillway.chaos.report import document, show_all
+
+    if not trials:
+        return
     show_all(trials, console)
     if json_path is not None:
         write_json(json_path, document(trials))
@@ -75,8 +91,6 @@ def chaos(
 
         draw(trials, png_path)
         console.print(f"The picture is in {png_path}.")
-    if not all(trial.proven for trial in trials):
-        raise typer.Exit(1)
 
 
 def _chosen(names: Sequence[str]) -> list[Scenario]:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from spillway.chaos.guards import Guard
+from simulation.planted.patches import Bug
 
 if TYPE_CHECKING:
     from spillway.chaos.accidents import Accident
@@ -19,14 +19,14 @@ Story = Callable[["Ordeal"], Awaitable[None]]
 class Control:
     """The scenario without one of its guards, which must come to the accident it prevents.
 
-    `without` says what is missing, in a few words. It may be a guard of ours (`guards`), or one of
-    somebody else's: a downstream that knows no idempotency keys (`switches`), an AWS service that
-    does not answer (`faults`, rules of the wire tap).
+    `without` says what is missing, in a few words. It may be a guard of ours (`bugs` are planted),
+    or one of somebody else's: a downstream that knows no idempotency keys (`switches`), an AWS
+    service that does not answer (`faults`, rules of the wire tap).
     """
 
     without: str
     accident: Accident
-    guards: tuple[Guard, ...] = ()
+    bugs: tuple[Bug, ...] = ()
     switches: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     faults: tuple[Mapping[str, Any], ...] = ()
 

@@ -9,9 +9,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
 from spillway.audit import Promise, Verdict
-from spillway.chaos import guards
 from spillway.chaos.announcements import listening
 from spillway.chaos.ordeal import Ordeal, Trouble, Watcher, now
+from spillway.chaos.planting import plant
 from spillway.chaos.scenario import Control, Scenario
 from spillway.chaos.witness import Answered, Witness, by_status
 from spillway.demo.inspection import (
@@ -109,7 +109,7 @@ def try_control(
     SpillwayError: the stack went away meanwhile, or the guard is not where it was.
     """
     planned = replace(planned, switches=_merged(planned.switches, control.switches))
-    guards.remove(stack, control.guards)
+    plant(stack, control.bugs)
     with ExitStack() as faults:
         for rule in control.faults:
             faults.enter_context(stack.tap.fault(**rule))

@@ -33,8 +33,8 @@ KILL_EVERY_SECONDS = (0.2, 0.8)
 #: would have come, and one that waits for its next try is counted by its queue.
 LOST_AFTER_SECONDS = 10.0
 
-#: The watchdog's queue delays what it is given by 5 s, and a message is tried at once.
-LETTERS_WITHIN_SECONDS = 20.0
+#: The watchdog's queue delays what it is given by 10 s, and a message is tried at once.
+LETTERS_WITHIN_SECONDS = 30.0
 _LETTERS_POLL_SECONDS = 0.5
 
 FUNCTION = re.compile(r"ministack-lambda-spillway-local-(.+?)-[^-/]+/")

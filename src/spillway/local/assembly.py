@@ -20,6 +20,8 @@ from spillway.local.folder import PROJECT, home
 _SOURCES = (
     "infra",
     "src/orders",
+    "web/edge",
+    "web/storefront/pages",
     "requirements",
     "cdk.json",
     "package-lock.json",
@@ -39,7 +41,7 @@ def assembly(folder: Path) -> Path:
     """
     cache = home() / "cache" / "assemblies"
     cache.mkdir(mode=0o700, parents=True, exist_ok=True)
-    known = cache / _fingerprint()
+    known = cache / fingerprint()
     if known.exists():
         known.touch()
         return known
@@ -76,7 +78,7 @@ def _forget_old(cache: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _fingerprint() -> str:
+def fingerprint() -> str:
     """A digest of the sources' names and contents, and of the platform that bundles are for."""
     digest = hashlib.sha256(f"{sys.version} {sysconfig.get_platform()} {PROJECT}".encode())
     for path in _source_files():

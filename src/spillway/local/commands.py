@@ -12,6 +12,7 @@ import typer
 from spillway.errors import SpillwayError
 from spillway.local.stack import Stack, attach
 from spillway.local.starting import Supervisor, start_detached, stop
+from spillway.local.users import email
 
 _DEFAULT_PORT = 8080
 _PORT = Annotated[
@@ -131,10 +132,16 @@ def _announce(stack: Stack, *, as_json: bool, how_to_stop: str) -> None:
         return
     typer.echo(
         f"\nReady in {stack.up_seconds:.1f} s.\n"
-        f"\n  Start here   {stack.origin}"
+        f"\n  Store        {stack.origin}"
+        f"\n  Console      {stack.console}"
         f"\n  API          {stack.api}/orders"
+        f"\n  Commands     {stack.origin}/_local"
         f"\n  AWS          {stack.emulator}"
         + "".join(f"\n  {name.capitalize():<12} {url}" for name, url in stack.downstreams.items())
+        + "\n\nSign in at the store as"
+        + "".join(
+            f"\n  {email(user)}   {stack.password(user)}" for user in ("shopper", "wholesale")
+        )
         + "\n\nTry next"
         f"\n  TOKEN=$(.venv/bin/spillway token --as shopper{_port_option(stack.port)})"
         f'\n  curl -H "authorization: Bearer $TOKEN" {stack.api}/orders'

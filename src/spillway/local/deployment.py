@@ -9,7 +9,6 @@ from spillway.local.aws import client
 from spillway.local.cdk import LOG, bootstrap_template, cdk
 
 STAGE = "local"
-_SERVICE_STACK = f"spillway-{STAGE}-service"
 _CONCURRENT_STACKS = 4
 # How the command line begins the line that tells a failure's cause.
 _CAUSE = "‣ "
@@ -34,11 +33,16 @@ def bootstrap(endpoint: str) -> None:
 
 
 def deploy(
-    assembly: Path, *, endpoint: str, downstreams: Mapping[str, str], folder: Path
+    assembly: Path,
+    *,
+    endpoint: str,
+    parameters: Mapping[str, Mapping[str, str]],
+    folder: Path,
 ) -> dict[str, str]:
     """Deploy every stack of ``assembly`` and return their outputs by name.
 
-    ``downstreams`` are base URLs by downstream; the CDK's log is in ``folder``.
+    ``parameters`` are values by name, by stack (``service``, without the stage); the CDK's log is
+    in ``folder``.
 
     Raises:
         SpillwayError: a resource could not be made; the message says which and why.
@@ -47,8 +51,9 @@ def deploy(
     arguments += ["--require-approval", "never", "--progress", "events"]
     # A change set would only be looked at by nobody.
     arguments += ["--method", "direct", "--concurrency", str(_CONCURRENT_STACKS)]
-    for downstream, url in downstreams.items():
-        arguments += ["--parameters", f"{_SERVICE_STACK}:{downstream.capitalize()}Url={url}"]
+    for stack, values in parameters.items():
+        for name, value in values.items():
+            arguments += ["--parameters", f"spillway-{STAGE}-{stack}:{name}={value}"]
     status = cdk(arguments, folder=folder, endpoint=endpoint)
     stacks = client(endpoint, "cloudformation")
     if status != 0:

@@ -1,5 +1,6 @@
 """The AWS emulator as a child process: one port, loopback only, nothing global."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -7,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from spillway.local.cdk import node_binary
 from spillway.local.health import wait_until_healthy
 from spillway.local.ports import LOOPBACK, free_port
 from spillway.local.processes import isolated_environment, tethered
@@ -54,6 +56,8 @@ def _environment(folder: Path, port: int, functions_endpoint: str | None) -> dic
     return isolated_environment(
         folder,
         **endpoint,
+        # It runs CloudFront's functions on Node.
+        PATH=os.pathsep.join([str(node_binary().parent), os.environ.get("PATH", os.defpath)]),
         GATEWAY_PORT=str(port),
         BIND_HOST=LOOPBACK,
         # In the queue URLs and the like: saves resolving "localhost", which may be ::1.

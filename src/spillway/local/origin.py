@@ -1,13 +1,20 @@
-"""The stack's one origin: the API under ``/api/`` and a page, as CloudFront serves them on AWS."""
+"""The stack's one origin: the storefront, and the API under ``/api/``, as CloudFront has them.
 
-from collections.abc import AsyncIterator, Callable
+The storefront comes out of the emulated CloudFront and S3, so that the deployed distribution's own
+headers, policies and function are at work. Three things the emulator leaves to this origin: the way
+to the API (a distribution's way to an execute-api address is not emulated), TLS (the browser takes
+127.0.0.1 for secure without), and compression. What is local only is under ``/_local``.
+"""
+
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 
 import httpx
 import uvicorn
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -21,6 +28,8 @@ _CONNECT_TIMEOUT_SECONDS = 2.0
 _CONNECTIONS_MAX = 512
 # The emulator closes idle connections after 75 s; closing first avoids sending into one.
 _KEEP_ALIVE_SECONDS = 30.0
+# CloudFront's own bound: it compresses what is larger.
+_COMPRESSED_BYTES_MIN = 1_000
 # How long requests in flight may take when the stack ends.
 _GRACE_SECONDS = 2
 _HOP_BY_HOP = frozenset(
@@ -44,9 +53,22 @@ def connections_to(emulator: str) -> httpx.AsyncClient:
     )
 
 
-def origin(upstream: httpx.AsyncClient, *, api_id: str, page: Callable[[], Page]) -> Starlette:
-    """The ASGI application; ``api_id`` is the HTTP API's in the emulator that is ``upstream``."""
-    proxy = _Proxy(upstream, api_id)
+def origin(
+    upstream: httpx.AsyncClient,
+    *,
+    api_id: str,
+    distribution: str,
+    page: Callable[[], Page],
+    local: Sequence[Route] = (),
+) -> Starlette:
+    """The ASGI application, before the emulator that is ``upstream``.
+
+    ``api_id`` is the HTTP API's, ``distribution`` the domain name of the storefront's. ``page`` is
+    shown at ``/_local``; ``local`` are routes that no deployment has.
+    """
+    # The emulator knows an API and a distribution by their host names, so that paths stay.
+    api = _Proxy(upstream, f"{api_id}.execute-api.{upstream.base_url.host}")
+    storefront = _Proxy(upstream, distribution, {b"x-forwarded-proto": b"https"})
 
     async def home(_: Request) -> Response:
         shown = page()
@@ -59,10 +81,16 @@ def origin(upstream: httpx.AsyncClient, *, api_id: str, page: Callable[[], Page]
 
     return Starlette(
         routes=[
-            Route("/", home),
-            Route("/api/{path:path}", proxy.forward, methods=_METHODS),
+            Route("/_local", home),
+            *local,
+            Route("/api/{path:path}", api.forward, methods=_METHODS),
+            Route(
+                "/{path:path}",
+                storefront.forward,
+                methods=_METHODS,
+                middleware=[Middleware(GZipMiddleware, minimum_size=_COMPRESSED_BYTES_MIN)],
+            ),
         ],
-        exception_handlers={HTTPException: _problem_of},
         lifespan=lifespan,
     )
 
@@ -80,12 +108,14 @@ def uvicorn_config(application: Starlette) -> uvicorn.Config:
 
 
 class _Proxy:
-    """Passes requests on to the emulator's HTTP API unchanged, and its answers back."""
+    """Passes requests on to one host of the emulator's, and its answers back, unchanged."""
 
-    def __init__(self, upstream: httpx.AsyncClient, api_id: str) -> None:
+    def __init__(
+        self, upstream: httpx.AsyncClient, host: str, headers: dict[bytes, bytes] | None = None
+    ) -> None:
+        """``headers`` replace those of the same name."""
         self._upstream = upstream
-        # The emulator knows an API by its host name, so that the path stays as it came.
-        self._host = f"{api_id}.execute-api.{upstream.base_url.host}".encode()
+        self._headers = {b"host": host.encode(), **(headers or {})}
 
     async def forward(self, request: Request) -> Response:
         body = await _body(request)
@@ -115,8 +145,12 @@ class _Proxy:
             request.method,
             self._upstream.base_url.copy_with(raw_path=path + (b"?" + query if query else b"")),
             headers=[
-                (b"host", self._host),
-                *(header for header in _end_to_end(request.headers.raw) if header[0] != b"host"),
+                *self._headers.items(),
+                *(
+                    header
+                    for header in _end_to_end(request.headers.raw)
+                    if header[0] not in self._headers
+                ),
             ],
             content=body or None,
             extensions={"timeout": self._upstream.timeout.as_dict()},
@@ -154,12 +188,6 @@ def _length_of(answer: httpx.Response, content: bytes) -> bytes:
     if answer.request.method == "HEAD" and "content-length" in answer.headers:
         return answer.headers["content-length"].encode()
     return str(len(content)).encode()
-
-
-async def _problem_of(_: Request, error: Exception) -> Response:
-    if not isinstance(error, HTTPException):
-        raise error
-    return _problem(HTTPStatus(error.status_code), "Here are / and /api/orders.")
 
 
 def _problem(status: HTTPStatus, detail: str) -> Response:

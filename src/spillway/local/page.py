@@ -1,7 +1,6 @@
-"""The page at ``/``: what runs here and commands that work when pasted into a terminal.
+"""The page at ``/_local``: what runs here and commands that work when pasted into a terminal.
 
-No script and nothing from elsewhere, so that the content security policy can forbid both. The
-storefront takes its place later.
+No script and nothing from elsewhere, so that the content security policy can forbid both.
 """
 
 import base64

@@ -10,6 +10,7 @@ from spillway.local.keys import Keys, ReceiptKey
 from spillway.local.processes import children
 
 if TYPE_CHECKING:
+    from spillway.local.users import Pool
     from spillway.tap import Tap
 
 
@@ -24,6 +25,7 @@ class Stack:
 
     origin: str
     api: str
+    console: str
     emulator: str
     tap: "Tap"
     downstreams: dict[str, str]
@@ -57,6 +59,7 @@ class Stack:
         shown = (
             "origin",
             "api",
+            "console",
             "emulator",
             "tap",
             "downstreams",
@@ -80,12 +83,23 @@ class Stack:
         Raises:
             SpillwayError: there is no such user.
         """
-        from spillway.local.users import USERS, Pool
+        from spillway.local.users import USERS
 
         if user not in USERS:
             raise SpillwayError(f"There is no user {user!r}: choose one of {', '.join(USERS)}.")
+        return self.pool.token(user, self._passwords[user])
+
+    @property
+    def pool(self) -> "Pool":
+        """Where its customers are."""
+        from spillway.local.users import Pool
+
         pool = self._published["user_pool"]
-        return Pool(self.emulator, pool["id"], pool["client_id"]).token(user, self._passwords[user])
+        return Pool(self.emulator, pool["id"], pool["client_id"])
+
+    def password(self, user: str) -> str:
+        """What ``<user>@example.com`` signs in with at the storefront."""
+        return self._passwords[user]
 
     def switches(self, downstream: str) -> dict[str, Any]:
         """How a downstream's stand-in misbehaves at present; see ``simulation.downstreams``."""
@@ -141,6 +155,7 @@ def _stack(state: dict[str, Any], secrets: dict[str, Any]) -> Stack:
     return Stack(
         origin=state["origin"],
         api=state["api"],
+        console=state["console"],
         emulator=state["emulator"],
         tap=Tap(state["tap"], secrets["tap_token"]),
         downstreams=state["downstreams"],

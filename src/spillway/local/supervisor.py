@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from spillway.errors import SpillwayError
 from spillway.local.assembly import assembly
@@ -26,11 +26,20 @@ from spillway.local.deployment import bootstrap, deploy
 from spillway.local.emulator import emulator
 from spillway.local.folder import StackFolder, forget_dead
 from spillway.local.keys import DOWNSTREAMS, Keys
+from spillway.local.policies import deployed_policies
 from spillway.local.ports import LOOPBACK, free_port, listen, port_of
 from spillway.local.processes import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, kill_group
 from spillway.local.progress import Progress
+from spillway.local.storefront import publish_storefront
 from spillway.local.tapping import wire_tap
 from spillway.local.users import Pool
+from spillway.outputs import queues, tables
+from spillway.tap import Tap
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from spillway.console.desk import Desk
 
 LOG = "supervisor.log"
 _WATCH_SECONDS = 0.1
@@ -130,7 +139,7 @@ def _stack(
 ) -> Iterator[tuple[dict[str, Any], dict[str, Any], Processes]]:
     """Start every part; yields what to publish (the state, the secrets) and the child processes."""
     keys = Keys.generate()
-    downstream_listener = listen(0)
+    downstream_listener, console_listener = listen(0), _listen_near(listener)
     downstreams = {name: f"{_url(downstream_listener)}/{name}" for name in DOWNSTREAMS}
     with ExitStack() as parts:
         with progress.phase("synthesis", "Synthesise the stacks"):
@@ -145,20 +154,27 @@ def _stack(
             keys.store(running.url)
         with progress.phase("deployment", "Deploy the stacks"):
             outputs = deploy(
-                synthesised, endpoint=running.url, downstreams=downstreams, folder=folder.path
+                synthesised,
+                endpoint=running.url,
+                parameters=_parameters(_url(listener), running.url, downstreams),
+                folder=folder.path,
             )
+            Tap(tap.url, tap.token).grant(deployed_policies(running.url))
+        with progress.phase("storefront", "Publish the storefront"):
+            publish_storefront(running.url, outputs)
         with progress.phase("users", "Create the customers"):
             pool = Pool(running.url, outputs["UserPoolId"], outputs["UserPoolClientId"])
             passwords = pool.create_users()
         state = {
             "origin": _url(listener),
             "api": f"{_url(listener)}/api",
+            "console": _url(console_listener),
             "emulator": running.url,
             "tap": tap.url,
             "downstreams": downstreams,
             "region": REGION,
-            "tables": _tables(outputs),
-            "queues": _queues(outputs),
+            "tables": tables(outputs),
+            "queues": queues(outputs),
             "pid": os.getpid(),
             "state": str(folder.path),
             "emulator_pid": running.process.pid,
@@ -166,22 +182,22 @@ def _stack(
         }
         with progress.phase("serving", "Serve the downstreams and the API"):
             parts.enter_context(_downstreams_served(state, keys, downstream_listener))
-            parts.enter_context(_origin_served(state, keys, outputs["ApiId"], listener))
+            parts.enter_context(_origin_served(state, keys, outputs, listener))
+            parts.enter_context(_console_served(folder.port, console_listener))
         secrets = {"passwords": passwords, "keys": keys.to_json(), "tap_token": tap.token}
         yield state, secrets, {"emulator": running.process, "tap": tap.process}
 
 
-def _tables(outputs: dict[str, str]) -> dict[str, str]:
-    return {name: outputs[f"{name.capitalize()}TableName"] for name in ("orders", *DOWNSTREAMS)}
-
-
-def _queues(outputs: dict[str, str]) -> dict[str, str]:
-    """Queue URLs by snake-case name: ``inventory``, ``inventory_dead_letter`` and so on."""
-    worked_off = (*DOWNSTREAMS, "overflow", "watchdog")
-    queues = {name: outputs[f"{name.capitalize()}QueueUrl"] for name in worked_off}
-    for name in (*worked_off, "relay"):
-        queues[f"{name}_dead_letter"] = outputs[f"{name.capitalize()}DeadLetterQueueUrl"]
-    return queues
+def _parameters(
+    store: str, emulator: str, downstreams: Mapping[str, str]
+) -> dict[str, dict[str, str]]:
+    """What the stacks are told at deployment, for it differs from one start to the next."""
+    return {
+        "service": {f"{name.capitalize()}Url": url for name, url in downstreams.items()},
+        "identity": {"StoreUrl": store},
+        # Where the emulator's sign-in page and its tokens are.
+        "web": {"ConnectSources": emulator},
+    }
 
 
 def _downstreams_served(
@@ -203,23 +219,47 @@ def _downstreams_served(
 
 
 def _origin_served(
-    state: dict[str, Any], keys: Keys, api_id: str, listener: socket.socket
+    state: dict[str, Any], keys: Keys, outputs: dict[str, str], listener: socket.socket
 ) -> AbstractContextManager[None]:
+    from spillway.local.gateway import gateway
     from spillway.local.origin import connections_to, origin, uvicorn_config
     from spillway.local.page import render
     from spillway.local.serving import serving
 
     endpoints = {
+        "Store": state["origin"],
         "API": f"{state['api']}/orders",
         "AWS emulator": state["emulator"],
         **{name.capitalize(): url for name, url in state["downstreams"].items()},
     }
     application = origin(
         connections_to(state["emulator"]),
-        api_id=api_id,
+        api_id=outputs["ApiId"],
+        distribution=outputs["DistributionDomainName"],
         page=lambda: render(origin=state["origin"], endpoints=endpoints, receipt_key=keys.receipt),
+        local=gateway(keys.receipt),
     )
     return serving(uvicorn_config(application), listener)
+
+
+def _console_served(port: int, listener: socket.socket) -> AbstractContextManager[None]:
+    """Does nothing until somebody opens it, and nothing when they have closed it."""
+    from spillway.console.waiting import WhenAsked, uvicorn_config
+    from spillway.local.serving import serving
+
+    def open_desk() -> "Desk":
+        from spillway.console.desk import desk_of
+        from spillway.local.stack import attach
+        from spillway.observe.service import on_this_machine
+
+        return desk_of(on_this_machine(port), attach(port))
+
+    def make() -> "ASGIApp":
+        from spillway.console.serving import application
+
+        return application(open_desk, port=port_of(listener))
+
+    return serving(uvicorn_config(WhenAsked(make)), listener)
 
 
 def _wait_for_the_end(processes: Processes, progress: Progress) -> NoReturn:
@@ -245,6 +285,14 @@ def _first_to_end(processes: Processes) -> tuple[str, int]:
 
 def _url(listener: socket.socket) -> str:
     return f"http://{LOOPBACK}:{port_of(listener)}"
+
+
+def _listen_near(origin: socket.socket) -> socket.socket:
+    """On the port after the origin's, so that its address can be known by heart, or on any."""
+    try:
+        return listen(port_of(origin) + 1)
+    except (SpillwayError, OverflowError):
+        return listen(0)
 
 
 def _log_to(path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import secrets
 from dataclasses import dataclass
-from typing import Any
 
 from spillway.local.aws import client
 
@@ -20,12 +19,13 @@ class Pool:
 
     def create_users(self) -> dict[str, str]:
         """Create ``USERS`` and return their passwords by name."""
-        cognito = client(self.endpoint, "cognito-idp")
-        return {name: self._create(cognito, name, group) for name, group in USERS.items()}
+        return {name: self.create(name, group) for name, group in USERS.items()}
 
-    def _create(self, cognito: Any, name: str, group: str | None) -> str:
-        # Long enough for any policy; the suffix has every class of character that one may ask for.
-        password = f"{secrets.token_urlsafe(24)}aA1!"
+    def create(self, name: str, group: str | None = None) -> str:
+        """Create ``<name>@example.com`` and return the password."""
+        cognito = client(self.endpoint, "cognito-idp")
+        # For a person to type; the prefix has the classes of character that the policy asks for.
+        password = f"Mill-{secrets.token_hex(2)}-{secrets.token_hex(2)}"
         cognito.admin_create_user(
             UserPoolId=self.pool_id,
             Username=email(name),

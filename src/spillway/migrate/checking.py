@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pymysql.connections import Connection
 
-from spillway.migrate import prices
 from spillway.migrate.connection import connected, run
 from spillway.migrate.items import order_item, progress_item
 from spillway.migrate.mapping import Mapped, Unmapped
@@ -17,6 +16,7 @@ from spillway.migrate.source import Reader, Table, describe
 from spillway.migrate.state import Entry, index_item
 from spillway.migrate.target import Put, size_of, units_of
 from spillway.migrate.values import utf8_from_latin1
+from spillway.prices import Book, load
 
 if TYPE_CHECKING:
     from spillway.migrate.config import Config
@@ -26,6 +26,8 @@ SAMPLES_MAX = 3
 SAMPLE_LENGTH_MAX = 70
 #: Of texts in Latin-1 columns that hold something beyond ASCII: this share is no coincidence.
 MOJIBAKE_SHARE = 0.2
+#: What a read unit covers.
+READ_UNIT_BYTES = 4_096
 #: The binary log must reach back over the copy with room to spare.
 RETENTION_FACTOR = 3
 #: What one process manages on two cores that it shares with the emulator, measured:
@@ -60,19 +62,19 @@ class Estimate:
     stored_bytes: int = 0
     seconds: float = 0.0
     extrapolated: bool = False
+    book: Book = field(default_factory=load)
 
     @property
     def write_dollars(self) -> float:
-        return self.write_units / 1e6 * prices.DOLLARS_PER_MILLION_WRITE_UNITS
+        return self.book["dynamodb.write_units"].of(self.write_units)
 
     @property
     def verify_dollars(self) -> float:
-        units = self.stored_bytes / prices.READ_UNIT_BYTES
-        return units / 1e6 * prices.DOLLARS_PER_MILLION_READ_UNITS
+        return self.book["dynamodb.read_units"].of(self.stored_bytes / READ_UNIT_BYTES)
 
     @property
     def month_dollars(self) -> float:
-        return self.stored_bytes / 1e9 * prices.DOLLARS_PER_GB_MONTH
+        return self.book["dynamodb.storage"].of(self.stored_bytes / 1e9)
 
     def told(self) -> Iterator[tuple[str, str, str]]:
         yield f"{self.items:,}", "items", "order, progress and index of each order"
@@ -84,7 +86,7 @@ class Estimate:
             "stored",
             f"${self.month_dollars:,.2f} a month, ${self.verify_dollars:,.2f} a verify",
         )
-        yield "", "", f"prices: {prices.SOURCE}"
+        yield "", "", f"list prices of {self.book.region}, {self.book['dynamodb.write_units'].date}"
 
 
 @dataclass(slots=True)

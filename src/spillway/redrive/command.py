@@ -5,12 +5,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from spillway.observe.reaching import (
+    DEFAULT_PORT,
+    PortOption,
+    ProfileOption,
+    RegionOption,
+    StageOption,
+    reach,
+)
+
 if TYPE_CHECKING:
     from rich.console import Console
 
     from spillway.redrive.moving import Redrive
 
-_DEFAULT_PORT = 8080
 #: What a shell reports of a program that Ctrl+C ended.
 _INTERRUPTED_STATUS = 130
 
@@ -36,9 +44,10 @@ def redrive(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print what was found and done as one JSON object.")
     ] = False,
-    port: Annotated[
-        int, typer.Option("--port", "-p", min=1, max=65_535, help="The port of the stack's origin.")
-    ] = _DEFAULT_PORT,
+    port: PortOption = DEFAULT_PORT,
+    stage: StageOption = None,
+    profile: ProfileOption = None,
+    region: RegionOption = None,
 ) -> None:
     """Show which messages wait for a person and why, and move them back to be tried again.
 
@@ -52,16 +61,15 @@ def redrive(
 
     from rich.console import Console
 
-    from spillway.local import attach
     from spillway.redrive.letters import sources
     from spillway.redrive.moving import Redrive
     from spillway.redrive.report import document, show
 
-    stack = attach(port)
-    known = sources(stack.queues)
+    service = reach(port, stage, profile, region)
+    known = sources(service.queues)
     work = Redrive(
-        sqs=stack.client("sqs"),
-        streams=stack.client("dynamodbstreams"),
+        sqs=service.client("sqs"),
+        streams=service.client("dynamodbstreams"),
         sources=list(known.values()) if queue is None else [known[queue.value]],
         dry_run=dry_run,
     )

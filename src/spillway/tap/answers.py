@@ -20,6 +20,7 @@ _STATUS_OF_CODE = {
     "SlowDown": HTTPStatus.SERVICE_UNAVAILABLE,
     "ThrottledException": HTTPStatus.TOO_MANY_REQUESTS,
     "TooManyRequestsException": HTTPStatus.TOO_MANY_REQUESTS,
+    "AccessDenied": HTTPStatus.FORBIDDEN,
     "AuthorizationError": HTTPStatus.FORBIDDEN,
 }
 _MESSAGE = "Refused by the wire tap"

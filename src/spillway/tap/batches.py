@@ -81,6 +81,21 @@ def _hidden(message: Mapping[str, Any], seconds: int) -> dict[str, Any]:
     return {**message, "DelaySeconds": max(seconds, message.get("DelaySeconds", 0))}
 
 
+def sent_fields(call: Call) -> Mapping[str, Any]:
+    """A request's fields as in AWS's JSON protocol, also where it is a form."""
+    if call.protocol is not Protocol.QUERY:
+        return call.body
+    return {"Entries": [*map(_message_of_form, _form_entries(call.body))] or [call.body]}
+
+
+def _message_of_form(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """One entry, its attributes by their numbers: only how long they are matters here."""
+    attributes = {
+        name: {"": value} for name, value in entry.items() if name.startswith("MessageAttributes")
+    }
+    return {"Message": entry.get("Message"), "MessageAttributes": attributes}
+
+
 def _form_entries(form: Mapping[str, str]) -> list[dict[str, Any]]:
     entries: dict[int, dict[str, Any]] = {}
     for name, value in form.items():

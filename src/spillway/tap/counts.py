@@ -1,15 +1,17 @@
 """What passed through the tap: one series per kind of call, only ever counted up."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
 
+from spillway.tap.batches import sent_fields
 from spillway.tap.calls import Call
 from spillway.tap.messages import Answer, Request
-from spillway.tap.sizes import payload_kib
+from spillway.tap.units import consumed, units_of
 
 #: Beyond so many series, calls of a new kind are counted together as ``OTHER``.
 SERIES_MAX = 4_096
@@ -53,7 +55,8 @@ class Series(msgspec.Struct, kw_only=True):
 
     ``requests`` by callers and how often they were ``forwarded`` to the emulator (twice, for a
     duplicate); ``entries`` of batches, else one a request; bodies in bytes, an answer's as the
-    caller saw it. ``payload_kib``: requests by payload, see ``spillway.tap.sizes``.
+    caller saw it. ``write_units``, ``read_units`` and ``chunks`` are what AWS bills, see
+    ``spillway.tap.units``; ``consumed_units`` are what DynamoDB itself said, where it was asked.
     """
 
     kind: Kind
@@ -62,7 +65,10 @@ class Series(msgspec.Struct, kw_only=True):
     entries: int = 0
     request_bytes: int = 0
     response_bytes: int = 0
-    payload_kib: dict[int, int] = msgspec.field(default_factory=dict)
+    write_units: float = 0.0
+    read_units: float = 0.0
+    chunks: int = 0
+    consumed_units: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +101,12 @@ class Tally:
         series.entries += call.entries
         series.request_bytes += len(request.body)
         series.response_bytes += len(answer.body) if answer is not None else 0
-        kib = payload_kib(call, request, answer)
-        series.payload_kib[kib] = series.payload_kib.get(kib, 0) + 1
+        answered = _fields(answer)
+        units = units_of(call.service, call.operation, sent_fields(call), answered)
+        series.write_units += units.write
+        series.read_units += units.read
+        series.chunks += units.chunks
+        series.consumed_units += consumed(answered) or 0.0
 
     def clear(self) -> None:
         """Count from zero."""
@@ -160,6 +170,17 @@ def _kind(exchange: Exchange) -> Kind:
         fault=exchange.fault,
         consistent=call.body.get("ConsistentRead") is True,
     )
+
+
+def _fields(answer: Answer | None) -> Mapping[str, Any]:
+    """What a JSON answer says; nothing for another, or for one that is an error."""
+    if answer is None or answer.status != HTTPStatus.OK:
+        return {}
+    try:
+        content = msgspec.json.decode(answer.body)
+    except msgspec.DecodeError:
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _error(answer: Answer) -> str | None:

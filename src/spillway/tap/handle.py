@@ -1,6 +1,6 @@
 """The tap as tests, the chaos scenarios and the cost meter use it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -53,8 +53,33 @@ class Tap:
         """What has passed through so far."""
         return Counts.from_json(self._ask("GET", "counts")["series"])
 
+    def grant(self, policies: Mapping[str, Sequence[Mapping[str, Sequence[str]]]] | None) -> None:
+        """Let each function do this and nothing else: ``spillway.tap.permissions`` has the form.
+
+        None lets everybody do everything, as the emulator does.
+        """
+        self._ask("PUT", "permissions", policies)
+
+    def withhold_permissions(self) -> None:
+        """Refuse each permission once, at its next use."""
+        self._ask("POST", "permissions/withhold")
+
+    def permissions(self) -> list[dict[str, Any]]:
+        """All permissions, each with how often it was ``used`` and, withheld, ``refused``."""
+        permissions: list[dict[str, Any]] = self._ask("GET", "permissions")["permissions"]
+        return permissions
+
+    def denied(self) -> list[dict[str, Any]]:
+        """The calls that no permission allowed."""
+        denied: list[dict[str, Any]] = self._ask("GET", "permissions")["denied"]
+        return denied
+
+    def ask_consumed(self) -> None:
+        """Have DynamoDB say what each write consumes, until ``reset``: callers see it too."""
+        self._ask("PUT", "asking", True)
+
     def reset(self) -> None:
-        """Have no rules, and all counts zero."""
+        """Have no rules, all counts zero, and nothing asked."""
         self._ask("POST", "reset")
 
     def remove(self, rule_id: int) -> dict[str, Any] | None:

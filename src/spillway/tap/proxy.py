@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from spillway.tap.answers import refusal
 from spillway.tap.batches import Batch, postponed
 from spillway.tap.calls import Call, recognise
@@ -22,9 +24,12 @@ from spillway.tap.messages import (
     read_request,
 )
 from spillway.tap.rules import Fault, Strike
+from spillway.tap.units import WRITES
 
 # The emulator closes idle connections after 75 s; closing first avoids sending into one.
 _IDLE_SECONDS_MAX = 30.0
+#: Stands in the counts where a fault's name does: the caller had no permission.
+DENIED = "denied"
 _log = logging.getLogger(__name__)
 
 
@@ -80,6 +85,13 @@ class _Connection:
     async def _passed_through(self, request: Request) -> Answer | None:
         """The emulator's answer or a fault's; None when there is to be none."""
         call = recognise(request)
+        denial = self.control.permissions.denial(call)
+        if denial is not None:
+            denied = refusal(call, denial, None)
+            self.control.tally.record(Exchange(request, call, denied, 0, DENIED))
+            return denied
+        if self.control.asking and call.service == "dynamodb" and call.operation in WRITES:
+            request = _asking(request, call)
         strike = self.control.rules.strike(call, time.monotonic())
         forwarded = 0
         answer: Answer | None = None
@@ -99,6 +111,12 @@ class _Connection:
             fault = None if strike is None else strike.rule.fault
             self.control.tally.record(Exchange(request, call, answer, forwarded, fault))
         return answer
+
+
+def _asking(request: Request, call: Call) -> Request:
+    """The same write, to be answered with what it consumed."""
+    body = msgspec.json.encode({**call.body, "ReturnConsumedCapacity": "TOTAL"})
+    return request.with_body(body)
 
 
 @dataclass

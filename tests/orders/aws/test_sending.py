@@ -173,6 +173,17 @@ def test_a_dead_letter_says_why() -> None:
     }
 
 
+@pytest.mark.parametrize("code", ["InvalidParameterValue", "ReceiptHandleIsInvalid"])
+def test_a_message_that_another_copy_has_finished_with_is_not_postponed_and_no_bug(
+    code: str,
+) -> None:
+    sqs = Recording(client_error(code))
+    SqsInbox(sqs, "https://sqs/inventory", SqsDeadLetters(sqs, "https://sqs/dead")).postpone(
+        "a receipt of a message that is gone", 8
+    )
+    assert len(sqs.calls) == 1
+
+
 def test_an_event_is_a_cloud_event_without_personal_data() -> None:
     key = OrderKey(CUSTOMER, order_id())
     event = Event(EventType.REJECTED, key, NOW, reason="out_of_stock")

@@ -13,6 +13,7 @@ import pytest
 from orders.aws.table import DynamoOrders
 from orders.domain.order import OrderKey
 from orders.domain.saga import Facts, Outcome, Step
+from orders.domain.trace import Trace
 from orders.failures import TransientFailure
 from orders.ports import Orders, Progress
 from simulation.world.table import MemoryOrders
@@ -71,10 +72,31 @@ def test_a_placed_order_is_found_as_it_was(orders: Orders) -> None:
     assert orders.progress(order.key) == Progress(order, Facts())
 
 
+def test_a_trace_that_the_client_named_is_kept_with_the_order(orders: Orders) -> None:
+    trace = Trace("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", sampled=True)
+    order = replace(accepted(fresh()), trace=trace)
+    orders.place(order)
+    assert orders.find(order.key) == order
+
+
 def test_an_order_of_two_thousand_lines_is_found_as_it_was(orders: Orders) -> None:
     order = accepted(fresh(), lines=[line(f"SKU-{uuid.uuid4()}", 7, 7) for _ in range(2_000)])
     orders.place(order)
     assert orders.find(order.key) == order
+
+
+def test_a_glance_tells_the_facts_of_many_orders(orders: Orders) -> None:
+    placed = [accepted(fresh()) for _ in range(103)]
+    for order in placed:
+        orders.place(order)
+    orders.record(placed[0].key, Step.RESERVE, DONE)
+    orders.record(placed[102].key, Step.RESERVE, REFUSED)
+    glanced = orders.glance([order.key for order in [*placed, placed[0]]])
+    assert glanced == {
+        **{order.key: Facts() for order in placed},
+        placed[0].key: Facts({Step.RESERVE: DONE}),
+        placed[102].key: Facts({Step.RESERVE: REFUSED}),
+    }
 
 
 def test_nothing_is_found_where_nothing_is(orders: Orders) -> None:
@@ -116,8 +138,9 @@ def test_of_many_that_place_at_once_one_is_first_and_all_others_meet_it(orders: 
 def test_a_fact_is_recorded_once_and_the_first_stands(orders: Orders, outcome: Outcome) -> None:
     order = accepted(fresh())
     orders.place(order)
-    assert orders.record(order.key, Step.RESERVE, outcome) is None
-    assert orders.record(order.key, Step.RESERVE, replace(outcome, at=NOW + 9)) == outcome
+    first = Facts({Step.RESERVE: outcome})
+    assert orders.record(order.key, Step.RESERVE, outcome) == first
+    assert orders.record(order.key, Step.RESERVE, replace(outcome, at=NOW + 9)) == first
     assert facts_of(orders, order.key) == Facts({Step.RESERVE: outcome})
 
 

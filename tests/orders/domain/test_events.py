@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from orders.domain.events import Event, EventType, accepted, became_true
+import pytest
+
+from orders.domain.events import Event, EventType, accepted, became_true, settled
 from orders.domain.order import OrderKey
 from orders.domain.saga import Cancellation, Facts, Outcome, Step
 
@@ -51,6 +53,26 @@ def test_a_cancellation_that_came_too_late_repeats_the_same_event() -> None:
     )
     assert became_true(KEY, CONFIRMED, wished) is None
     assert became_true(KEY, wished, too_late) == first
+
+
+@pytest.mark.parametrize("late", [Step.CANCEL_SHIPMENT, Step.RECALL_SHIPMENT])
+def test_the_second_way_to_stop_a_shipment_changes_nothing_about_an_event_when_it_comes_late(
+    late: Step,
+) -> None:
+    first = ({Step.CANCEL_SHIPMENT, Step.RECALL_SHIPMENT} - {late}).pop()
+    undone = Outcome(at=20)
+    known = {
+        Step.RESERVE: Outcome(at=10),
+        Step.SHIP: Outcome(at=11),
+        Step.POST: Outcome(at=12, refusal="account_blocked"),
+        first: Outcome(at=13),
+        Step.RELEASE: undone,
+        Step.REFUND: undone,
+    }
+    wish = Cancellation(at=11, before_reservation=False)
+    before = settled(KEY, Facts(known, wish))
+    assert before == Event(EventType.REJECTED, KEY, at=20, reason="account_blocked")
+    assert settled(KEY, Facts({**known, late: Outcome(at=99)}, wish)) == before
 
 
 def test_two_customers_orders_under_one_id_are_two_events() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -15,6 +15,7 @@ import urllib3
 
 from orders.domain.order import OrderKey
 from orders.domain.saga import DOWNSTREAM_OF, Outcome, Step
+from orders.domain.trace import Trace, of_order, parsed
 from orders.downstream import REQUEST_OF
 from orders.downstream.http import Authorise, HttpDownstream, idempotency_key
 from orders.failures import PermanentFailure, TransientFailure
@@ -397,3 +398,24 @@ def test_any_customer_is_looked_up_under_the_signed_address_and_named_in_no_fail
     assert [server.url + asked.path] == signed
     assert "+" not in asked.path
     assert parse_qs(urlsplit(asked.path).query)["customer_id"] == [customer]
+
+
+def test_each_call_carries_the_trace_of_its_order(server: Server) -> None:
+    named = Trace("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", sampled=False)
+    one = command()
+    without_keys(server.url).perform(replace(one, trace=named))
+    downstream(server.url).perform(one)
+    looked_up, asked, untraced = (parsed(call.headers["traceparent"]) for call in server.asked)
+    assert looked_up
+    assert asked
+    assert untraced
+    assert {looked_up.trace_id, asked.trace_id} == {named.trace_id}
+    assert untraced.trace_id == of_order(one.key.order_id).trace_id
+    assert len({looked_up.parent_id, asked.parent_id, named.parent_id}) == 3
+    assert (looked_up.sampled, untraced.sampled) == (False, True)
+
+
+def test_a_sentence_is_no_code_and_goes_no_further(server: Server) -> None:
+    server.to_command.status = 409
+    server.to_command.body = b'{"code":"Ada Fletcher has moved"}'
+    assert downstream(server.url).perform(command()).refusal == "unnamed"

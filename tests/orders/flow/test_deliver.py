@@ -3,35 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from orders.domain.order import OrderKey
 from orders.domain.saga import Outcome, Step
-from orders.failures import PermanentFailure, TransientFailure
-from orders.flow.deliver import Deliver
+from orders.domain.status import Status
+from orders.domain.trace import Trace
+from orders.failures import Contradiction, PermanentFailure, TransientFailure
+from orders.flow.deliver import Deliver, Delivered
 from orders.flow.relay import FactsChanged
-from orders.ports import Command
+from orders.ports import NEEDS_ORDER, Command
 from simulation.world.outside import AnsweringDownstream
 from simulation.world.table import MemoryOrders
 from tests.builders import CUSTOMER, NOW, accepted, order_id
 
 DONE = Outcome(NOW, reference="R-1")
+TRACE = Trace("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", sampled=True)
 REFUSED = Outcome(NOW, refusal="out_of_stock")
 
 
 class Bench:
     """A deliver with everything around it in memory."""
 
-    def __init__(self, answer: Callable[[Command], Outcome]) -> None:
+    def __init__(self, answer: Callable[[Command], Outcome], trace: Trace | None = None) -> None:
         self.orders = MemoryOrders()
-        self.order = accepted()
+        self.order = replace(accepted(), trace=trace)
         self.orders.place(self.order)
         self.downstream = AnsweringDownstream(answer)
         self.deliver = Deliver(self.orders, self.downstream)
 
     def do(self, step: Step) -> Outcome:
-        return self.deliver.deliver(Command(self.order.key, step))
+        return self.delivered(step).outcome
+
+    def delivered(self, step: Step) -> Delivered:
+        return self.deliver.deliver(self.deliver.complete(Command(self.order.key, step)))
 
     def recorded(self, step: Step) -> Outcome | None:
         progress = self.orders.progress(self.order.key)
@@ -80,23 +87,52 @@ def test_two_different_answers_under_one_key_are_for_a_person_and_the_first_stan
     answers = iter([DONE, REFUSED])
     bench = Bench(lambda _: next(answers))
     bench.do(Step.RESERVE)
-    with pytest.raises(PermanentFailure, match="on record as done"):
+    with pytest.raises(Contradiction, match="on record as done"):
         bench.do(Step.RESERVE)
     assert bench.recorded(Step.RESERVE) == DONE
 
 
-@pytest.mark.parametrize(
-    ("step", "reads"),
-    [(Step.SHIP, True), (Step.POST, True), (Step.REFUND, True), (Step.RELEASE, False)],
-)
-def test_the_order_is_read_only_for_steps_that_need_its_content(step: Step, reads: bool) -> None:
-    bench = Bench(lambda _: DONE)
+@pytest.mark.parametrize("step", list(Step))
+def test_a_command_without_its_order_is_given_it_and_its_trace(step: Step) -> None:
+    bench = Bench(lambda _: DONE, TRACE)
     bench.do(step)
-    assert bench.downstream.asked[0].order == (bench.order.order if reads else None)
+    [asked] = bench.downstream.asked
+    assert (asked.order, asked.trace) == (bench.order.order, TRACE)
 
 
-def test_an_order_that_cannot_be_read_yet_is_asked_for_again_later() -> None:
+def test_a_command_that_brings_its_order_along_costs_no_read() -> None:
+    command = Command(OrderKey(CUSTOMER, order_id()), Step.RESERVE, accepted().order, TRACE)
+    assert Bench(lambda _: DONE).deliver.complete(command) == command
+
+
+@pytest.mark.parametrize("step", sorted(NEEDS_ORDER))
+def test_an_order_that_cannot_be_read_yet_is_asked_for_again_later(step: Step) -> None:
     bench = Bench(lambda _: DONE)
     with pytest.raises(TransientFailure, match="not readable yet"):
-        bench.deliver.deliver(Command(OrderKey(CUSTOMER, order_id()), Step.SHIP))
-    assert bench.downstream.asked == []
+        bench.deliver.complete(Command(OrderKey(CUSTOMER, order_id()), step))
+
+
+@pytest.mark.parametrize("step", sorted(set(Step) - NEEDS_ORDER))
+def test_what_undoes_an_order_that_was_erased_does_without_it(step: Step) -> None:
+    command = Command(OrderKey(CUSTOMER, order_id()), step)
+    assert Bench(lambda _: DONE).deliver.complete(command) == command
+
+
+def test_the_outcome_that_settles_an_order_tells_so_once() -> None:
+    bench = Bench(lambda _: Outcome(NOW + 250))
+    steps = [Step.RESERVE, Step.SHIP, Step.POST]
+    told = [bench.delivered(step) for step in steps]
+    assert [one.settled for one in told] == [None, None, Status.CONFIRMED]
+    assert told[-1].settle_ms == 250
+    bench.downstream.answer = lambda _: Outcome(NOW + 900)
+    assert bench.delivered(Step.POST).settled is None
+
+
+def test_an_order_that_was_cancelled_late_settles_again_and_counts_from_the_wish() -> None:
+    bench = Bench(lambda _: Outcome(NOW + 250))
+    for step in (Step.RESERVE, Step.SHIP, Step.POST):
+        bench.do(step)
+    bench.orders.request_cancellation(bench.order.key, NOW + 60_000)
+    bench.downstream.answer = lambda _: Outcome(NOW + 60_100, refusal="too_late")
+    told = bench.delivered(Step.CANCEL_SHIPMENT)
+    assert (told.settled, told.settle_ms) == (Status.CONFIRMED, 100)

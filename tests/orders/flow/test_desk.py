@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from orders.domain.backoff import DELIVER, Backoff
-from orders.failures import PermanentFailure, TransientFailure
+from orders.domain.order import OrderKey
+from orders.failures import Contradiction, PermanentFailure, TransientFailure
 from orders.flow.desk import Attend, Desk, Message, NotYet
 from simulation.world.outside import MemoryInbox, MemoryLog, SetClock
 from tests.builders import NOW
@@ -36,7 +37,7 @@ def test_what_is_done_can_go() -> None:
     bench = Bench()
     assert bench.is_finished(lambda _: "done")
     assert bench.log.lines == [
-        {"step": "deliver", "outcome": "done", "attempt": 1, "duration_ms": 0}
+        {"step": "deliver", "outcome": "done", "attempt": None, "duration_ms": 0}
     ]
 
 
@@ -81,3 +82,29 @@ def test_a_bug_stays_with_its_queue_and_shows_no_data() -> None:
     assert bench.log.lines[0]["outcome"] == "bug"
     assert str(bench.log.lines[0]["error"]).startswith("KeyError at attend")
     assert "High Street" not in str(bench.log.lines)
+
+
+def test_what_tells_nothing_new_is_no_line() -> None:
+    bench = Bench()
+    assert bench.is_finished(lambda _: None)
+    assert bench.log.lines == []
+
+
+def test_a_contradiction_is_set_aside_under_a_word_of_its_own() -> None:
+    bench = Bench()
+    assert bench.is_finished(raising(Contradiction("done and refused")))
+    assert bench.inbox.dead_letters == [("the message", "done and refused")]
+    assert bench.log.lines[0]["outcome"] == "contradicted"
+
+
+def test_an_order_is_named_in_the_log_only_by_what_is_an_order_id() -> None:
+    bench = Bench()
+
+    def attend(message: Message) -> str:
+        message.is_about(OrderKey("customer-ada", "Ada Fletcher"))
+        return "done"
+
+    bench.is_finished(attend)
+    [line] = bench.log.lines
+    assert line["order_id"] is None
+    assert "Ada" not in str(line)

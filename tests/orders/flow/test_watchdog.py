@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from orders.domain.events import EventType
@@ -9,7 +11,7 @@ from orders.domain.order import OrderKey
 from orders.domain.saga import Outcome, Step
 from orders.failures import TransientFailure
 from orders.flow.watchdog import Checked, Watchdog
-from orders.ports import Watch
+from orders.ports import Command, Watch
 from simulation.world.outside import (
     MemoryBacklogs,
     MemoryCommands,
@@ -18,6 +20,8 @@ from simulation.world.outside import (
 )
 from simulation.world.table import MemoryOrders
 from tests.builders import CUSTOMER, NOW, accepted, order_id
+
+SETTLED = (Step.RESERVE, Step.SHIP, Step.POST)
 
 
 class Bench:
@@ -47,9 +51,7 @@ def test_what_is_owed_and_waits_nowhere_is_sent_again_and_looked_at_again() -> N
     bench = Bench(Step.RESERVE, Step.SHIP)
     checked = bench.watchdog.check(Watch(bench.key))
     assert checked == Checked("stuck", owed=[Step.POST], sent=[Step.POST], look_again=True)
-    assert [(command.step, command.order) for command in bench.commands.sent] == [
-        (Step.POST, bench.order.order)
-    ]
+    assert bench.commands.sent == [Command(bench.key, Step.POST)]
     assert bench.watches.pending == []  # the same watch comes again
 
 
@@ -59,6 +61,43 @@ def test_what_is_being_tried_is_not_multiplied() -> None:
     bench.backlogs.waiting["accounting"] = 7
     checked = bench.watchdog.check(Watch(bench.key))
     assert checked == Checked("stuck", [Step.POST, Step.SHIP], [Step.SHIP], look_again=True)
+
+
+def test_a_glance_is_enough_for_what_has_settled_and_for_what_is_being_tried(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = Bench(Step.RESERVE, Step.SHIP)
+    watch = Watch(bench.key)
+    bench.backlogs.waiting["accounting"] = 7
+    glanced = bench.watchdog.glance([watch, watch])
+    monkeypatch.setattr(bench.orders, "progress", unread)
+    assert bench.watchdog.check(watch, glanced[bench.key]) == Checked(
+        "stuck", owed=[Step.POST], look_again=True
+    )
+    settled = replace(glanced[bench.key], outcomes={step: Outcome(NOW) for step in SETTLED})
+    assert bench.watchdog.check(watch, settled) == Checked("settled")
+
+
+def test_what_a_glance_calls_lost_is_read_again_before_it_is_sent() -> None:
+    """The glance is a moment old: meanwhile accounting has answered."""
+    bench = Bench(Step.RESERVE, Step.SHIP)
+    glanced = bench.watchdog.glance([Watch(bench.key)])
+    bench.orders.record(bench.key, Step.POST, Outcome(NOW))
+    assert bench.watchdog.check(Watch(bench.key), glanced[bench.key]) == Checked("settled")
+    assert not bench.commands.sent
+
+
+def test_orders_are_looked_at_one_by_one_when_the_glance_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = Bench(*SETTLED)
+    monkeypatch.setattr(bench.orders, "glance", unread)
+    assert bench.watchdog.glance([Watch(bench.key)]) == {}
+    assert bench.watchdog.check(Watch(bench.key)) == Checked("settled")
+
+
+def unread(_key: object) -> None:
+    raise TransientFailure("the table is not asked")
 
 
 def test_an_order_whose_relay_never_came_starts_all_the_same() -> None:

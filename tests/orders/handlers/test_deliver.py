@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 from orders.aws.messages import message_of
 from orders.domain.backoff import DELIVER
 from orders.domain.order import AcceptedOrder
 from orders.domain.saga import Outcome, Step
+from orders.domain.trace import Trace
 from orders.failures import PermanentFailure, TransientFailure
 from orders.flow.deliver import Deliver
 from orders.flow.desk import Desk
@@ -23,7 +25,6 @@ from simulation.world.table import MemoryOrders
 from tests.builders import NOW, accepted
 
 SETTINGS = DeliverSettings(
-    stage="test",
     orders_table="orders",
     downstream="inventory",
     idempotency="keys",
@@ -167,7 +168,42 @@ def test_each_delivery_is_one_line_in_the_log() -> None:
             "order_id": order.key.order_id,
             "customer": order.key.customer_hash,
             "attempt": 2,
-            "detail": None,
+            "trace": None,
+            "reason": None,
+            "status": None,
+            "settle_ms": None,
             "duration_ms": 0,
         }
     ]
+
+
+def test_a_delivery_that_fails_tells_the_order_s_age_and_whether_it_is_half_done() -> None:
+    def answer(_: Command) -> Outcome:
+        raise TransientFailure("POST /shipments: answered 503")
+
+    bench = Bench(answer)
+    order = replace(accepted(), accepted_at=NOW - 60_000)
+    bench.orders.place(order)
+    ship = message_of(Command(order.key, Step.SHIP))
+    bench.handle(record(reserve(bench.order())), record(ship))
+    lines = sorted(bench.log.lines, key=lambda line: str(line["command"]))
+    assert [(line["unsettled_s"], line["half_done_s"]) for line in lines] == [(0, None), (60, 60)]
+
+
+def test_the_delivery_that_settles_an_order_tells_so() -> None:
+    bench = Bench(lambda _: Outcome(NOW + 1_500))
+    order = bench.order()
+    for step in (Step.RESERVE, Step.SHIP, Step.POST):
+        bench.handle(record(message_of(Command(order.key, step))))
+    assert [line["status"] for line in bench.log.lines] == [None, None, "confirmed"]
+    assert bench.log.lines[-1]["settle_ms"] == 1_500
+
+
+def test_a_trace_that_the_client_named_is_in_the_line_and_goes_to_the_downstream() -> None:
+    bench = Bench(done)
+    trace = Trace("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", sampled=True)
+    order = replace(accepted(), trace=trace)
+    bench.orders.place(order)
+    bench.handle(record(message_of(Command(order.key, Step.RELEASE))))
+    assert bench.log.lines[0]["trace"] == trace.trace_id
+    assert bench.downstream.asked[0].trace == trace

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any
 
 from orders.aws.messages import overflow_message_of
@@ -19,12 +19,13 @@ from tests.builders import NOW, accepted, line
 from tests.orders.handlers.test_deliver import record
 
 
-@dataclass
 class TiringOrders(MemoryOrders):
     """Takes so many orders, then throttles."""
 
-    takes: int = 1_000
-    asked: list[AcceptedOrder] = field(default_factory=list)
+    def __init__(self, takes: int) -> None:
+        super().__init__()
+        self.takes = takes
+        self.asked: list[AcceptedOrder] = []
 
     def place(self, order: AcceptedOrder) -> AcceptedOrder | None:
         self.asked.append(order)
@@ -74,3 +75,10 @@ def test_the_first_throttle_leaves_the_rest_of_the_batch_for_later() -> None:
     assert bench.handle(*messages) == ["m1", "m2", "m3"]
     assert bench.orders.asked == orders[:2]
     assert bench.inbox.postponed == {f"receipt of m{n}": 4 for n in (1, 2, 3)}
+
+
+def test_every_order_that_is_left_for_later_tells_its_age() -> None:
+    bench = Bench(takes=0)
+    orders = [replace(accepted(), accepted_at=NOW - age * 1_000) for age in (90, 3_600)]
+    bench.handle(*(record(overflow_message_of(order)) for order in orders))
+    assert [line_["buffered_s"] for line_ in bench.log.lines] == [90, 3_600]

@@ -22,7 +22,6 @@ from tests.orders.handlers.api_events import request
 PUT = "PUT /orders/{order_id}"
 CANCEL = "PUT /orders/{order_id}/cancellation"
 SETTINGS = IntakeSettings(
-    stage="test",
     orders_table="orders",
     table_timeout_seconds=1.5,
     overflow_queue_url="https://sqs/overflow",
@@ -231,3 +230,36 @@ def test_each_request_is_one_line_in_the_log_without_personal_data(bench: Bench)
     written = json.dumps(bench.log.lines)
     for personal in ("Ada", "Fletcher", "High Street", "Leeds", "pay_01", CUSTOMER):
         assert personal not in written
+
+
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+def test_the_trace_that_the_client_names_is_kept_with_the_order_and_logged(bench: Bench) -> None:
+    id_ = order_id()
+    event = request(PUT, order_id=id_, body=order_body(id_))
+    event["headers"]["traceparent"] = TRACE
+    assert bench.send(event)[0] == 201
+    order = bench.orders.find(OrderKey(CUSTOMER, id_))
+    assert order is not None
+    assert order.trace is not None
+    assert order.trace.header == TRACE
+    assert bench.log.lines[0]["trace"] == order.trace.trace_id
+
+
+@pytest.mark.parametrize("header", ["", "garbage", TRACE.upper(), f"{TRACE},{TRACE}"])
+def test_a_malformed_trace_is_ignored(bench: Bench, header: str) -> None:
+    id_ = order_id()
+    event = request(PUT, order_id=id_, body=order_body(id_))
+    event["headers"]["traceparent"] = header
+    assert bench.send(event)[0] == 201
+    order = bench.orders.find(OrderKey(CUSTOMER, id_))
+    assert order is not None
+    assert order.trace is None
+    assert bench.log.lines[0]["trace"] is None
+
+
+def test_what_is_no_order_id_is_not_logged(bench: Bench) -> None:
+    bench.put("Ada Fletcher", order_body(order_id()))
+    assert bench.log.lines[0]["order_id"] is None
+    assert "Ada" not in str(bench.log.lines)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from orders.domain.order import OrderKey
 from orders.domain.saga import Outcome, Step
 from orders.flow.reads import Reads
 from orders.handlers.reads import handle
+from orders.ports import Progress
 from orders.wiring import ReadsParts
 from simulation.world.outside import MemoryLog
 from simulation.world.table import MemoryOrders
@@ -136,3 +138,25 @@ def test_a_limit_out_of_range_is_400(orders: MemoryOrders, limit: str) -> None:
 def test_a_cursor_that_no_answer_gave_is_400(orders: MemoryOrders, cursor: str) -> None:
     status, problem = get(orders, MANY, query={"cursor": cursor})
     assert (status, problem["violations"][0]["rule"]) == (400, "cursor_invalid")
+
+
+class Misled(MemoryOrders):
+    """Finds one customer's orders under another's key."""
+
+    def progress(self, key: OrderKey) -> Progress | None:
+        return super().progress(OrderKey(OTHER_CUSTOMER, key.order_id))
+
+    def history(
+        self, customer_id: str, limit: int, before: str | None
+    ) -> tuple[Sequence[Progress], str | None]:
+        return super().history(OTHER_CUSTOMER, limit, before)
+
+
+@pytest.mark.parametrize("route", [ONE, MANY])
+def test_another_customer_s_order_is_never_shown_however_it_was_found(route: str) -> None:
+    orders, log = Misled(), MemoryLog()
+    key = placed(orders, OTHER_CUSTOMER)
+    answer = handle(request(route, order_id=key.order_id), ReadsParts(Reads(orders), log))
+    assert answer["statusCode"] == 500
+    assert key.order_id not in answer["body"]
+    assert log.lines == [{"step": "reads", "outcome": "foreign_order"}]

@@ -12,7 +12,7 @@ from orders.domain.order import AcceptedOrder
 from orders.domain.saga import Cancellation, Facts, Outcome, Step
 from orders.failures import TransientFailure
 from orders.flow.relay import FactsChanged, OrderPlaced, Relay
-from orders.handlers.relay import change_of, handle
+from orders.handlers.relay import RelayFailed, change_of, handle
 from orders.wiring import RelayParts
 from simulation.world.outside import (
     MemoryCommands,
@@ -142,17 +142,7 @@ def test_a_batch_is_relayed() -> None:
     bench = Bench()
     bench.handle(placed(ORDER), progressed(ORDER, Facts(), RESERVED))
     assert [command.step for command in bench.commands.sent] == ["reserve", "post", "ship"]
-    assert bench.log.lines == [
-        {
-            "step": "relay",
-            "outcome": "sent",
-            "records": 2,
-            "commands": 3,
-            "events": 1,
-            "watches": 1,
-            "duration_ms": 0,
-        }
-    ]
+    assert bench.log.lines == []
 
 
 def test_a_poison_record_is_set_aside_with_its_key_and_the_good_one_goes_on() -> None:
@@ -175,3 +165,21 @@ def test_a_batch_that_could_not_be_sent_raises_so_that_the_stream_brings_it_agai
     bench.commands.failing = False
     bench.handle(placed(ORDER))
     assert len(bench.commands.sent) == 1
+    assert bench.log.lines[0]["outcome"] == "unsent"
+    assert bench.log.lines[0]["records"] == 1
+
+
+def test_a_bug_in_relaying_is_raised_without_its_text_which_lambda_would_log(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = Bench()
+
+    def stumble(_: object) -> None:
+        raise KeyError("1 High Street, Leeds")
+
+    monkeypatch.setattr(bench.commands, "send", stumble)
+    with pytest.raises(RelayFailed, match="KeyError at stumble") as raised:
+        bench.handle(placed(ORDER))
+    assert raised.value.__suppress_context__
+    assert bench.log.lines[0]["outcome"] == "bug"
+    assert "High Street" not in str(bench.log.lines) + str(raised.value)

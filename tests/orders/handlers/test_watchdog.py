@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from orders.aws.messages import watch_message_of
 from orders.domain.backoff import Backoff
-from orders.domain.saga import Step
+from orders.domain.saga import Outcome, Step
 from orders.flow.desk import Desk
 from orders.flow.watchdog import Watchdog
 from orders.handlers.watchdog import handle
@@ -61,3 +61,27 @@ def test_a_watch_that_fails_comes_again() -> None:
     assert handle({"Records": [message]}, bench.parts) == {
         "batchItemFailures": [{"itemIdentifier": "m1"}]
     }
+
+
+def test_a_stuck_order_tells_its_age_and_whether_it_is_half_done() -> None:
+    bench = Bench()
+    new, begun = accepted(), accepted()
+    for order in (new, begun):
+        bench.orders.place(order)
+    bench.orders.record(begun.key, Step.RESERVE, Outcome(NOW - 60_000))
+    handle(
+        {"Records": [record(watch_message_of(Watch(order.key))) for order in (new, begun)]},
+        bench.parts,
+    )
+    told = [(line["status"], line["unsettled_s"], line["half_done_s"]) for line in bench.log.lines]
+    assert told == [("accepted", 0, None), ("accepted", 60, 60)]
+
+
+def test_an_order_that_has_settled_is_no_line() -> None:
+    bench = Bench()
+    order = accepted()
+    bench.orders.place(order)
+    for step in (Step.RESERVE, Step.SHIP, Step.POST):
+        bench.orders.record(order.key, step, Outcome(NOW))
+    handle({"Records": [record(watch_message_of(Watch(order.key)))]}, bench.parts)
+    assert bench.log.lines == []

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from spillway.chaos import command
 from spillway.chaos.command import _chosen
+from spillway.chaos.scenario import Scenario
 from spillway.chaos.scenarios import BY_NAME
+from spillway.chaos.trial import Trial
 from spillway.cli import app
 from spillway.errors import SpillwayError
+from tests.spillway.chaos.builders import a_scenario, a_trial
 
 
 @pytest.mark.parametrize(
@@ -39,6 +44,24 @@ def test_where_nothing_can_be_written_nothing_is_run(tmp_path: Path) -> None:
     assert done.exit_code == 1
     assert isinstance(done.exception, SpillwayError)
     assert "there is no folder" in str(done.exception)
+
+
+def test_what_was_found_before_a_run_broke_off_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tried(scenario: Scenario, *_: object) -> Trial:
+        if scenario.name == "spike":
+            raise SpillwayError("The stack went away.")
+        return a_trial(scenario=a_scenario(scenario.name))
+
+    monkeypatch.setattr(command, "_tried", tried)
+    found = tmp_path / "found.json"
+    asked = ["chaos", "--scenario", "poison", "--scenario", "spike", "--json", str(found)]
+
+    done = CliRunner().invoke(app, asked)
+
+    assert isinstance(done.exception, SpillwayError)
+    assert list(json.loads(found.read_text())["scenarios"]) == ["poison"]
 
 
 def test_the_help_names_every_scenario() -> None:

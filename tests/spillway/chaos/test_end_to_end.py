@@ -10,8 +10,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from simulation.planted.bugs import NOBODY_WATCHES
 from spillway.chaos.controls import Nobody
-from spillway.chaos.guards import WATCHDOG, remove
+from spillway.chaos.planting import plant
 from spillway.chaos.report import document
 from spillway.chaos.scenarios import BY_NAME
 from spillway.chaos.trial import Trial, planned_for, try_control, try_out
@@ -54,7 +55,7 @@ def test_poison_is_set_aside_and_holds_nobody_up(private_stack: Stack) -> None:
 
 def test_an_order_that_is_answered_and_not_stored_is_noticed(private_stack: Stack) -> None:
     scenario = BY_NAME["table-throttled"]
-    control = next(c for c in scenario.controls if c.guards)
+    control = next(c for c in scenario.controls if c.bugs)
 
     controlled = try_control(
         private_stack,
@@ -72,7 +73,7 @@ def test_a_guard_is_removed_from_every_function(private_stack: Stack) -> None:
     lambda_ = private_stack.client("lambda")
     before = {f["FunctionName"]: f["CodeSha256"] for f in lambda_.list_functions()["Functions"]}
 
-    remove(private_stack, [WATCHDOG])
+    plant(private_stack, [NOBODY_WATCHES])
 
     after = {f["FunctionName"]: f["CodeSha256"] for f in lambda_.list_functions()["Functions"]}
     changed = {name for name in after if after[name] != before[name]}

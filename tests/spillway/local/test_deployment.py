@@ -72,7 +72,7 @@ class TestDeployment:
         with emulator(tmp_path) as running:
             bootstrap(running.url)
             with pytest.raises(SpillwayError) as failure:
-                deploy(broken, endpoint=running.url, downstreams={}, folder=tmp_path)
+                deploy(broken, endpoint=running.url, parameters={}, folder=tmp_path)
 
         message = str(failure.value)
         assert message.startswith(f"The deployment failed: {reason}")

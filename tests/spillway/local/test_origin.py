@@ -38,6 +38,7 @@ def _client(upstream: Upstream) -> Iterator[httpx.Client]:
     application = origin(
         emulator,
         api_id="abcd1234",
+        distribution="d123.cloudfront.net",
         page=lambda: render(origin="http://127.0.0.1:8080", endpoints={}, receipt_key=key),
     )
     listener = listen(0)
@@ -173,8 +174,32 @@ class TestProblems:
             assert client.put("/api/orders/1", content=b"x" * 10_000_001).status_code == 413
             assert client.put("/api/orders/1", content=b"x" * 10_000_000).status_code == 502
 
-    def test_other_paths_are_not_found(self) -> None:
-        with _client(_unreachable) as client:
-            answer = client.get("/apiary")
-        assert answer.status_code == 404
-        assert answer.headers["content-type"] == "application/problem+json"
+
+class TestStorefront:
+    def test_every_other_path_is_the_distribution_s_and_as_if_by_tls(self) -> None:
+        seen: list[httpx.Request] = []
+
+        def record(request: httpx.Request) -> httpx.Response:
+            seen.append(request)
+            return httpx.Response(404, text="no such page")
+
+        with _client(record) as client:
+            answer = client.get("/apiary?a=b", headers={"x-forwarded-proto": "http"})
+
+        assert (answer.status_code, answer.text) == (404, "no such page")
+        [request] = seen
+        assert request.url.raw_path == b"/apiary?a=b"
+        assert request.headers.get_list("host") == ["d123.cloudfront.net"]
+        assert request.headers.get_list("x-forwarded-proto") == ["https"]
+
+    def test_it_is_compressed_as_by_cloudfront(self) -> None:
+        page = "<p>goods</p>" * 1_000
+        with _client(lambda _: httpx.Response(200, html=page)) as client:
+            answer = client.get("/", headers={"accept-encoding": "gzip"})
+        assert answer.headers["content-encoding"] == "gzip"
+        assert answer.text == page
+
+    def test_the_api_s_answers_are_not_touched(self) -> None:
+        with _client(lambda _: httpx.Response(200, json=["order"] * 1_000)) as client:
+            answer = client.get("/api/orders", headers={"accept-encoding": "gzip"})
+        assert "content-encoding" not in answer.headers

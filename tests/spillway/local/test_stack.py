@@ -96,7 +96,7 @@ class TestWhatAStackOffers:
         assert _get(stack, "/api/orders", "shopper").status_code == 200
 
     def test_the_pages_examples_work_in_the_order_shown(self, stack: Stack) -> None:
-        page = _get(stack, "/").text
+        page = _get(stack, "/_local").text
         examples = [html.unescape(code) for code in re.findall(r"<code>(.*?)</code>", page, re.S)]
         assert "spillway token --as shopper --port" in examples[0]
         token = stack.token("shopper")

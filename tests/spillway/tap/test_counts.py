@@ -115,19 +115,58 @@ class TestAKnownSequence:
         assert wire.tap.counts().series == ()
 
 
-class TestPayload:
-    """By AWS's rule for the size of an item, in KiB rounded up for each call."""
+class TestUnits:
+    """By AWS's rules: each started KB written, each started 4 KB read, each started 64 KB sent."""
 
     @pytest.mark.parametrize(
         # "pk", one letter and "content" are 10 bytes.
-        ("content_bytes", "kib"),
-        [(0, 1), (_KIB - 10, 1), (_KIB - 9, 2), (300 * _KIB, 301)],
+        ("content_bytes", "written", "read"),
+        [
+            (0, 1, 0.5),
+            (_KIB - 10, 1, 0.5),
+            (_KIB - 9, 2, 0.5),
+            (4 * _KIB - 10, 4, 0.5),
+            (4 * _KIB - 9, 5, 1.0),
+            (300 * _KIB, 301, 38.0),
+        ],
     )
-    def test_an_item_written_and_read(self, wire: Wire, content_bytes: int, kib: int) -> None:
+    def test_an_item_written_and_read(
+        self, wire: Wire, content_bytes: int, written: int, read: float
+    ) -> None:
+        wire.tap.ask_consumed()
         _put(wire, "k", "x" * content_bytes)
-        wire.through("dynamodb").get_item(TableName=TABLE, Key={"pk": {"S": "k"}})
-        written, read = wire.tap.counts().series
-        assert written.payload_kib == read.payload_kib == {kib: 1}
+        for consistent in (False, True):
+            wire.through("dynamodb").get_item(
+                TableName=TABLE, Key={"pk": {"S": "k"}}, ConsistentRead=consistent
+            )
+        put, eventual, strong = wire.tap.counts().series
+        assert (put.write_units, put.consumed_units, put.read_units) == (written, written, 0)
+        assert (eventual.read_units, strong.read_units) == (read, 2 * read)
+
+    def test_an_update_counts_what_the_table_says_it_consumed(self, wire: Wire) -> None:
+        _put(wire, "k", "x" * 3 * _KIB)
+        wire.tap.reset()
+        for asked in (False, True):
+            if asked:
+                wire.tap.ask_consumed()
+            wire.through("dynamodb").update_item(
+                TableName=TABLE,
+                Key={"pk": {"S": "k"}},
+                UpdateExpression="SET n = :n",
+                ExpressionAttributeValues={":n": {"N": "1"}},
+            )
+        (updates,) = wire.tap.counts().series
+        assert updates.consumed_units == 4
+        assert updates.write_units == 1 + 4
+
+    def test_a_batch_of_reads_counts_each_item_by_itself(self, wire: Wire) -> None:
+        _put(wire, "small")
+        _put(wire, "large", "x" * 5 * _KIB)
+        wire.tap.reset()
+        keys = [{"pk": {"S": key}} for key in ("small", "large", "missing")]
+        wire.through("dynamodb").batch_get_item(RequestItems={TABLE: {"Keys": keys}})
+        (series,) = wire.tap.counts().series
+        assert series.read_units == 0.5 * (1 + 2 + 1)
 
     def test_every_kind_of_attribute(self, wire: Wire) -> None:
         item = {
@@ -144,13 +183,32 @@ class TestPayload:
                 TableName=TABLE, Item={**item, "rest": {"S": "x" * filler}}
             )
         (series,) = wire.tap.counts().series
-        assert series.payload_kib == {1: 1, 2: 1}
+        assert series.write_units == 1 + 2
 
-    def test_a_batch_of_messages_counts_whole(self, wire: Wire) -> None:
-        entries = [{"Id": str(number), "MessageBody": "x" * 20 * _KIB} for number in range(3)]
+    @pytest.mark.parametrize(("each", "chunks"), [(1, 1), (21 * _KIB, 1), (22 * _KIB, 2)])
+    def test_a_batch_of_messages_counts_whole(self, wire: Wire, each: int, chunks: int) -> None:
+        entries = [{"Id": str(number), "MessageBody": "x" * each} for number in range(3)]
         wire.through("sqs").send_message_batch(QueueUrl=wire.queue_url, Entries=entries)
+        wire.through("sns").publish_batch(
+            TopicArn=wire.topic_arn,
+            PublishBatchRequestEntries=[
+                {"Id": entry["Id"], "Message": entry["MessageBody"]} for entry in entries
+            ],
+        )
+        sent, published = wire.tap.counts().series
+        assert (sent.chunks, published.chunks) == (chunks, chunks)
+
+    def test_attributes_of_messages_count(self, wire: Wire) -> None:
+        attribute = {"DataType": "String", "StringValue": "x" * _KIB}
+        body = "x" * (64 * _KIB - len("reason") - len("String") - _KIB)
+        for text in (body, body + "x"):
+            wire.through("sqs").send_message(
+                QueueUrl=wire.queue_url,
+                MessageBody=text,
+                MessageAttributes={"reason": attribute},
+            )
         (series,) = wire.tap.counts().series
-        assert series.payload_kib == {61: 1}
+        assert series.chunks == 1 + 2
 
 
 class TestUntouched:

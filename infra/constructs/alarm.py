@@ -1,0 +1,55 @@
+"""The one way an alarm is made here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import aws_cloudwatch as cloudwatch
+from constructs import Construct
+
+from infra.constructs.measured import measured
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_sns as sns
+
+    from infra.alarms import Alarm
+    from infra.stage import Stage
+
+
+class StageAlarm(Construct):
+    """Tells the topic when it rings, and when it is over."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        alarm: Alarm,
+        topic: sns.ITopic,
+        api_id: str,
+        stage: Stage,
+    ) -> None:
+        super().__init__(scope, id_)
+        metric = measured(alarm.metric, of=alarm.of, api_id=api_id, stage=stage)
+        cloudwatch.CfnAlarm(
+            self,
+            "Alarm",
+            alarm_name=stage.resource_name(alarm.name),
+            alarm_description=alarm.description,
+            namespace=metric.namespace,
+            metric_name=metric.metric_name,
+            dimensions=[
+                cloudwatch.CfnAlarm.DimensionProperty(name=name, value=value)
+                for name, value in (metric.dimensions or {}).items()
+            ],
+            statistic=alarm.metric.statistic,
+            period=alarm.period_seconds,
+            evaluation_periods=alarm.periods,
+            datapoints_to_alarm=alarm.periods if alarm.consecutive else 1,
+            threshold=alarm.threshold,
+            comparison_operator="GreaterThanOrEqualToThreshold",
+            # Most of these metrics have data only while something is wrong.
+            treat_missing_data="notBreaching",
+            alarm_actions=[topic.topic_arn],
+            ok_actions=[topic.topic_arn],
+        )

@@ -1,0 +1,151 @@
+"""How a new version of a function comes into service: a part of the orders first, then all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_codedeploy as codedeploy
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from infra.constructs.review import accept_finding
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from infra.constructs.function import OrderFunction
+    from infra.stage import Shifting, Stage
+
+#: What calls the function calls this name, never the newest code: `name:live`.
+ALIAS = "live"
+#: What a sound version never logs (orders.flow.desk, orders.handlers.intake): a fault of ours, an
+#: answer of 503, a message that a person must see. A wrong permission or setting shows up here too.
+FAULTS = ("bug", "unavailable", "set_aside")
+#: What the CDK gives CodeDeploy's role.
+POLICY = "service-role/AWSCodeDeployRoleForLambdaLimited"
+METRICS_NAMESPACE = "Spillway"
+_MINUTE = Duration.minutes(1)
+
+_CONFIGURATIONS = {
+    "canary_10_percent_5_minutes": codedeploy.LambdaDeploymentConfig.CANARY_10_PERCENT_5_MINUTES,
+    "canary_10_percent_15_minutes": codedeploy.LambdaDeploymentConfig.CANARY_10_PERCENT_15_MINUTES,
+    "linear_10_percent_every_1_minute": (
+        codedeploy.LambdaDeploymentConfig.LINEAR_10_PERCENT_EVERY_1_MINUTE
+    ),
+}
+
+
+def alias_of(function: lambda_.Function) -> lambda_.Alias:
+    """The name that callers use, on a version that is made anew whenever code or settings change.
+
+    A version keeps the settings it was made with. What they are must therefore stand in the
+    template: a CloudFormation parameter that changes makes no new version.
+    """
+    return lambda_.Alias(function, "Live", alias_name=ALIAS, version=function.current_version)
+
+
+class GradualReleases(Construct):
+    """Shifts the aliases of some functions to their new versions bit by bit, and back on a fault.
+
+    One version with a fault is enough to go back: a release that is stopped for nothing costs
+    minutes, one that is not costs orders. CodeDeploy is free for Lambda; an alarm a function, and
+    one for all, are what is paid for.
+    """
+
+    def __init__(
+        self, scope: Construct, id_: str, *, functions: Sequence[OrderFunction], stage: Stage
+    ) -> None:
+        super().__init__(scope, id_)
+        self._application = codedeploy.LambdaApplication(
+            self, "Application", application_name=stage.resource_name("releases")
+        )
+        self._role = iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal("codedeploy.amazonaws.com"),
+            description="Moves aliases to new versions, and back",
+        )
+        accept_finding(
+            self._role,
+            f"AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/{POLICY}]",
+            reason="AWS's own policy for CodeDeploy on Lambda, the limited one: it may move aliases"
+            " and read alarms. Only CodeDeploy itself can take the role.",
+        )
+        self._faults = self._faults_alarm(functions, stage)
+        for function in functions:
+            self._shift(function, stage)
+
+    def _faults_alarm(self, functions: Sequence[OrderFunction], stage: Stage) -> cloudwatch.Alarm:
+        """Counts the lines that no sound version writes. Nothing is counted, or paid, without."""
+        metric = cloudwatch.Metric(
+            namespace=METRICS_NAMESPACE,
+            metric_name=stage.resource_name("release-faults"),
+            statistic="Sum",
+            period=_MINUTE,
+        )
+        pattern = logs.FilterPattern.any(
+            *(logs.FilterPattern.string_value("$.outcome", "=", fault) for fault in FAULTS)
+        )
+        for function in functions:
+            logs.MetricFilter(
+                function,
+                "Faults",
+                log_group=function.log_group,
+                filter_pattern=pattern,
+                metric_namespace=metric.namespace,
+                metric_name=metric.metric_name,
+                metric_value="1",
+            )
+        return _alarm(
+            self, "Faults", metric, stage.resource_name("release-faults"), "A function logs faults"
+        )
+
+    def _shift(self, function: OrderFunction, stage: Stage) -> None:
+        full_name = stage.resource_name(f"{function.name}-release-errors")
+        errors = _alarm(
+            function,
+            "Errors",
+            function.alias.metric_errors(period=_MINUTE),
+            full_name,
+            f"{function.name} fails altogether",
+        )
+        codedeploy.LambdaDeploymentGroup(
+            function,
+            "Releases",
+            application=self._application,
+            deployment_group_name=stage.resource_name(function.name),
+            alias=function.alias,
+            deployment_config=configuration(stage.releases.shifting),
+            alarms=[errors, self._faults],
+            role=self._role,
+            # Also when an alarm can't be read: nothing is then known of the new version.
+            auto_rollback=codedeploy.AutoRollbackConfig(
+                failed_deployment=True, stopped_deployment=True, deployment_in_alarm=True
+            ),
+        )
+
+
+def configuration(shifting: Shifting) -> codedeploy.ILambdaDeploymentConfig:
+    """CodeDeploy's own configuration of this name. Raises KeyError for all_at_once, which has none
+    of CodeDeploy's."""
+    return _CONFIGURATIONS[shifting]
+
+
+def _alarm(
+    scope: Construct, id_: str, metric: cloudwatch.Metric, name: str, description: str
+) -> cloudwatch.Alarm:
+    return cloudwatch.Alarm(
+        scope,
+        f"{id_}Alarm",
+        alarm_name=name,
+        alarm_description=f"{description}: a release under way is rolled back",
+        metric=metric,
+        threshold=1,
+        evaluation_periods=1,
+        comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+        treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+    )

@@ -1,0 +1,86 @@
+"""Logs Insights queries that stand ready in the CloudWatch console. Saved, they cost nothing; each
+run is 0.005 dollars for a gigabyte looked at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from spillway.observe.metrics import DELIVERIES, EVERY_FUNCTION
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from infra.stage import Stage
+
+#: By name: the functions whose lines are looked at, and the query.
+QUERIES: dict[str, tuple[Sequence[str], str]] = {
+    "one order's life (put its id in)": (
+        EVERY_FUNCTION,
+        """fields @timestamp, step, downstream, command, outcome, attempt, detail, error
+| filter order_id = "ORDER_ID"
+| sort @timestamp asc""",
+    ),
+    "one trace (put its id in)": (
+        EVERY_FUNCTION,
+        """fields @timestamp, order_id, step, downstream, command, outcome, attempt, detail
+| filter trace = "TRACE_ID" or replace(order_id, "-", "") = "TRACE_ID"
+| sort @timestamp asc""",
+    ),
+    "orders accepted, replayed, buffered, refused": (
+        ("intake",),
+        """filter ispresent(outcome)
+| stats count(*) as requests, pct(duration_ms, 50) as p50_ms, pct(duration_ms, 99) as p99_ms
+    by outcome, bin(5m)""",
+    ),
+    "refused, by rule": (
+        ("intake",),
+        """filter outcome = "refused"
+| stats count(*) as requests by rules.0, rules.1, rules.2
+| sort requests desc""",
+    ),
+    "delivered, by downstream and outcome": (
+        DELIVERIES,
+        """filter ispresent(outcome)
+| stats count(*) as deliveries, pct(duration_ms, 50) as p50_ms, pct(duration_ms, 99) as p99_ms
+    by downstream, command, outcome
+| sort downstream, command, outcome""",
+    ),
+    "why deliveries fail": (
+        DELIVERIES,
+        """filter outcome in ["postponed", "set_aside", "contradicted", "unavailable", "bug"]
+| stats count(*) as deliveries, count_distinct(order_id) as orders by downstream, detail, error
+| sort deliveries desc""",
+    ),
+    "time to settle": (
+        DELIVERIES,
+        """filter ispresent(settle_ms)
+| stats count(*) as orders, pct(settle_ms, 50) as p50_ms, pct(settle_ms, 99) as p99_ms,
+    max(settle_ms) as max_ms by status, bin(5m)""",
+    ),
+    "unsettled orders, the oldest first": (
+        (*DELIVERIES, "watchdog"),
+        """filter ispresent(unsettled_s)
+| stats max(unsettled_s) as age_s, latest(outcome) as last, latest(detail) as why
+    by order_id, customer
+| sort age_s desc""",
+    ),
+}
+
+
+class SavedQueries(Construct):
+    def __init__(self, scope: Construct, id_: str, *, stage: Stage) -> None:
+        super().__init__(scope, id_)
+        for number, (name, (functions, query)) in enumerate(QUERIES.items(), 1):
+            logs.CfnQueryDefinition(
+                self,
+                f"Query{number}",
+                # A slash makes a folder of it in the console.
+                name=f"spillway/{stage.name}/{name}",
+                log_group_names=[
+                    f"/aws/lambda/{stage.resource_name(function)}" for function in functions
+                ],
+                query_string=query,
+            )

@@ -1,0 +1,106 @@
+"""How Lambda reads the queues and the stream: the numbers, apart from the CDK.
+
+The constructs deploy them and the simulation's world keeps to them, so that the two cannot drift
+apart (tests/infra/test_event_sources.py holds the templates against them).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from infra.stage import Stage
+from orders.domain import backoff
+from orders.domain.backoff import Backoff
+
+#: How long what a message is for may be down before the message counts as dead.
+OUTAGE_SECONDS_MAX = 24 * 60 * 60
+#: The most that SQS counts.
+RECEIVES_MAX = 1_000
+#: AWS's own advice: room for a batch to be retried while Lambda is throttled, without the queue
+#: handing it to a second worker meanwhile.
+VISIBILITY_TO_FUNCTION_TIMEOUT = 6
+
+#: The most that SQS hands over without a batching window, which would delay every order.
+DELIVER_BATCH_SIZE = 10
+DRAIN_BATCH_SIZE = 10
+#: The least that Lambda offers. Each places one order after the other: a few hundred a second
+#: together, where the smallest table takes 4,000. Live orders come first.
+DRAIN_CONCURRENCY_MAX = 2
+#: Nearly every order has settled when it is looked at, and nothing hurries: large batches, each
+#: filled for a while, make the look at an order cost a read and hardly an invocation.
+WATCHDOG_BATCH_SIZE = 100
+WATCHDOG_CONCURRENCY_MAX = 2
+
+#: Records at once. Ten messages go into one send, so a full batch is about thirty sends.
+RELAY_BATCH_SIZE = 100
+#: A record is tried for 22 of the 24 h that the stream keeps it; then where it lies in the stream
+#: goes to the dead letters, with two hours left to read it there.
+RECORD_AGE_SECONDS_MAX = 22 * 60 * 60
+
+
+@dataclass(frozen=True, slots=True)
+class QueueSource:
+    """A queue and the function that works it off.
+
+    `receives_max`: after so many receives a message is a dead letter. `window_seconds`: how long a
+    batch may wait to be filled.
+    """
+
+    function: str
+    function_timeout_seconds: int
+    batch_size: int
+    concurrency_max: int
+    receives_max: int
+    delay_seconds: int = 0
+    window_seconds: int = 0
+
+    @property
+    def visibility_seconds(self) -> int:
+        return VISIBILITY_TO_FUNCTION_TIMEOUT * self.function_timeout_seconds
+
+
+def queue_sources(stage: Stage) -> Mapping[str, QueueSource]:
+    """By the queue's name: one for each downstream, overflow and watchdog."""
+    functions = stage.functions
+    return {
+        **{
+            name: QueueSource(
+                function=f"deliver-{name}",
+                function_timeout_seconds=functions.deliver.timeout_seconds,
+                batch_size=DELIVER_BATCH_SIZE,
+                concurrency_max=downstream.concurrency_max,
+                receives_max=receives_to_outlast(OUTAGE_SECONDS_MAX, backoff.DELIVER),
+            )
+            for name, downstream in stage.downstreams.by_name().items()
+        },
+        "overflow": QueueSource(
+            function="drain",
+            function_timeout_seconds=functions.drain.timeout_seconds,
+            batch_size=DRAIN_BATCH_SIZE,
+            concurrency_max=DRAIN_CONCURRENCY_MAX,
+            receives_max=receives_to_outlast(OUTAGE_SECONDS_MAX, backoff.DRAIN),
+        ),
+        "watchdog": QueueSource(
+            function="watchdog",
+            function_timeout_seconds=functions.watchdog.timeout_seconds,
+            batch_size=WATCHDOG_BATCH_SIZE,
+            concurrency_max=WATCHDOG_CONCURRENCY_MAX,
+            # To look again is no failure: an order is watched as long as SQS keeps a message.
+            receives_max=RECEIVES_MAX,
+            delay_seconds=stage.watchdog.delay_seconds,
+            window_seconds=stage.watchdog.window_seconds,
+        ),
+    }
+
+
+def receives_to_outlast(outage_seconds: int, backoff: Backoff) -> int:
+    """Tries that a message has to be given so that none is dead before the outage has passed.
+
+    Counted for the unluckiest: one whose every wait is the shortest that jitter allows.
+    """
+    waited_seconds = receives = 0
+    while waited_seconds < outage_seconds:
+        receives += 1
+        waited_seconds += backoff.delay_seconds(receives, jitter=0.0)
+    return receives + 1

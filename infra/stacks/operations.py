@@ -1,0 +1,45 @@
+"""What an operator looks at and is called by: alarms, dashboard, saved queries. Runs nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import CfnOutput, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
+
+from infra.alarms import alarms
+from infra.constructs.alarm import StageAlarm
+from infra.constructs.dashboard import PathDashboard
+from infra.constructs.saved_queries import SavedQueries
+
+if TYPE_CHECKING:
+    from constructs import Construct
+
+    from infra.stage import Stage
+
+
+class OperationsStack(Stack):
+    """Names everything and holds nothing: it can be deployed, and go, by itself."""
+
+    def __init__(self, scope: Construct, id_: str, *, api_id: str, stage: Stage) -> None:
+        super().__init__(scope, id_, description="Spillway: alarms, dashboard, saved queries")
+        topic = sns.Topic(
+            self, "Alarms", topic_name=stage.resource_name("alarms"), enforce_ssl=True
+        )
+        # With a policy of its own a topic loses the one that lets CloudWatch in.
+        topic.grant_publish(
+            iam.ServicePrincipal(
+                "cloudwatch.amazonaws.com",
+                conditions={"StringEquals": {"aws:SourceAccount": self.account}},
+            )
+        )
+        if stage.alarms.email is not None:
+            topic.add_subscription(subscriptions.EmailSubscription(stage.alarms.email))
+        for alarm in alarms(stage):
+            StageAlarm(self, alarm.name, alarm=alarm, topic=topic, api_id=api_id, stage=stage)
+        PathDashboard(self, "Path", api_id=api_id, stage=stage)
+        if not stage.on_emulator:
+            SavedQueries(self, "Queries", stage=stage)
+        CfnOutput(self, "AlarmsTopicArn", value=topic.topic_arn)

@@ -1,0 +1,66 @@
+"""The shop window: the storefront and the API on one origin."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from aws_cdk import CfnOutput, CfnParameter, Stack
+
+from infra.constructs.storefront import Storefront
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from constructs import Construct
+
+    from infra.stage import Stage
+
+
+class WebStack(Stack):
+    """Holds nothing that can't be published again."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        api_id: str,
+        sign_in: Mapping[str, str],
+        issuer_sources: tuple[str, ...],
+        stage: Stage,
+    ) -> None:
+        """`sign_in` is what web/storefront/sign-in.js has to know of the issuer.
+
+        `issuer_sources` are the origins that its script signs in at.
+        """
+        super().__init__(scope, id_, description="Spillway: the storefront")
+        others = CfnParameter(
+            self,
+            "ConnectSources",
+            default=" ".join(stage.web.connect_sources),
+            description="Further origins that the storefront's script connects to, by spaces",
+        )
+        storefront = Storefront(
+            self,
+            "Storefront",
+            api_host=f"{api_id}.execute-api.{self.region}.{self.url_suffix}",
+            connect_sources=(*issuer_sources, others.value_as_string),
+            stage=stage,
+        )
+        CfnOutput(self, "SiteBucketName", value=storefront.bucket.bucket_name)
+        CfnOutput(
+            self, "DistributionDomainName", value=storefront.distribution.distribution_domain_name
+        )
+        CfnOutput(self, "StoreAddress", value=self._address(storefront, stage))
+        settings = {
+            **sign_in,
+            "groups_claim": stage.orders.groups_claim,
+            "wholesale_group": stage.orders.wholesale_group,
+        }
+        CfnOutput(self, "StorefrontSettings", value=json.dumps(settings))
+
+    def _address(self, storefront: Storefront, stage: Stage) -> str:
+        if stage.web.certificate_arn is not None:
+            return stage.web.url
+        return f"https://{storefront.distribution.distribution_domain_name}"

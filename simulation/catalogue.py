@@ -1,0 +1,172 @@
+"""The orders that customers send, made once per process: signed, encoded, of every kind of fate.
+
+What becomes of an order is decided by the downstreams' own switches: an id for which `refuse_rate`
+0.5 falls on shipping is refused by fulfilment in every schedule that has that switch on.
+"""
+
+from __future__ import annotations
+
+import uuid
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from typing import Any, Literal
+
+import msgspec
+
+from orders.aws import items
+from orders.domain.order import Order, OrderKey
+from orders.domain.receipt import sign
+from simulation.downstreams.switches import Switches
+
+#: When every schedule begins: 2026-11-23T10:00:00Z.
+START = 1_795_428_000_000
+ADA = "customer-ada"
+BOB = "customer-bob"
+KEY_ID = "k1"
+KEY = b"the gateway's key in the simulation"
+#: Orders that one schedule can have.
+SLOTS = 3
+
+Shape = Literal["retail", "wholesale", "large"]
+SHAPES: tuple[Shape, ...] = ("retail", "wholesale", "large")
+
+#: The share of orders that fulfilment and accounting refuse, where they do: see `order_id`.
+REFUSE_RATE = 0.5
+_REFUSING = Switches(refuse_rate=REFUSE_RATE)
+#: Lines that do not compress: the order is then too large to travel in a message.
+_LARGE_LINES = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What the downstreams will say to an order, if they are asked."""
+
+    out_of_stock: bool = False
+    undeliverable: bool = False
+    blocked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An order as a customer sends it. `packed` is its content as it must lie in the table, and
+    `packed_text` as it must lie in the overflow queue."""
+
+    key: OrderKey
+    order: Order
+    event: Mapping[str, Any]
+    packed: bytes
+    packed_text: str
+    sku: str
+
+
+@cache
+def draft(slot: int, shape: Shape, fate: Fate, customer_id: str = ADA, version: int = 0) -> Draft:
+    """The order of a slot (0 up to `SLOTS`). Another `version` is other content under its id."""
+    id_ = order_id(slot, fate)
+    body = _body(id_, slot, shape, version)
+    order = msgspec.convert(body, Order)
+    packed = items.packed(order)
+    key = OrderKey(customer_id, id_)
+    return Draft(
+        key=key,
+        order=order,
+        event=request("PUT /orders/{order_id}", key, msgspec.json.encode(body).decode()),
+        packed=packed,
+        packed_text=b64encode(packed).decode(),
+        sku=body["lines"][0]["sku"],
+    )
+
+
+@cache
+def order_id(slot: int, fate: Fate) -> str:
+    """A UUIDv7 made a little before the start, on which exactly this fate's refusals fall."""
+    made_at = START - 1_000 * (SLOTS - slot)
+    for number in range(1, 10_000):
+        random_bits = slot * 10_000 + number
+        id_ = str(uuid.UUID(int=made_at << 80 | 0x7 << 76 | 0b10 << 62 | random_bits))
+        if (_REFUSING.refuses("ship", id_), _REFUSING.refuses("post", id_)) == (
+            fate.undeliverable,
+            fate.blocked,
+        ):
+            return id_
+    raise AssertionError("no id has this fate")
+
+
+@cache
+def request(route: str, key: OrderKey, body: str | None = None) -> Mapping[str, Any]:
+    """A request as the HTTP API hands it over, after its check of the token (format 2.0)."""
+    method, _, path = route.partition(" ")
+    path = "/api" + path.replace("{order_id}", key.order_id)
+    event: dict[str, Any] = {
+        "version": "2.0",
+        "routeKey": route,
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": {"content-type": "application/json"},
+        "requestContext": {
+            "accountId": "123456789012",
+            "apiId": "a1b2c3d4e5",
+            "authorizer": {
+                "jwt": {
+                    "claims": {"sub": key.customer_id, "cognito:groups": "[wholesale]"},
+                    "scopes": None,
+                }
+            },
+            "http": {"method": method, "path": path, "protocol": "HTTP/1.1"},
+            "requestId": "JKJaXmPLvHcESHA=",
+            "routeKey": route,
+            "stage": "api",
+            "timeEpoch": START,
+        },
+        "isBase64Encoded": False,
+    }
+    if "{order_id}" in route:
+        event["pathParameters"] = {"order_id": key.order_id}
+    if body is not None:
+        event["body"] = body
+    return event
+
+
+def _body(id_: str, slot: int, shape: Shape, version: int) -> dict[str, Any]:
+    lines = [{"sku": f"TEAPOT-{slot}", "quantity": 2 + version, "unit_price": 1_250}]
+    lines += [{"sku": f"CUP-{slot}", "quantity": 6, "unit_price": 255}]
+    if shape == "large":
+        lines += [
+            {"sku": _noise(f"{slot}-{line}"), "quantity": line + 1, "unit_price": 100 + line}
+            for line in range(_LARGE_LINES)
+        ]
+    subtotal = sum(line["quantity"] * line["unit_price"] for line in lines)  # type: ignore[operator]
+    total = subtotal - 150 + 395
+    payment = {"reference": f"pay_{slot}_{version}", "amount": total, "currency": "GBP"}
+    receipt = sign(
+        KEY, KEY_ID, order_id=id_, reference=f"pay_{slot}_{version}", amount=total, currency="GBP"
+    )
+    body: dict[str, Any] = {
+        "channel": "retail" if shape == "retail" else "wholesale",
+        "currency": "GBP",
+        "lines": lines,
+        "discounts": [{"coupon": "XMAS10", "amount": 150}],
+        "shipping": 395,
+        "tax": 0,
+        "total": total,
+        "address": {
+            "name": "A. Buyer",
+            "lines": ["1 High Street"],
+            "city": "Leeds",
+            "postal_code": "LS1 4AP",
+            "country": "GB",
+        },
+        "payment": {**payment, "receipt": receipt},
+    }
+    if shape != "retail":
+        body["purchase_order"] = f"PO-{slot}"
+    return body
+
+
+def _noise(text: str) -> str:
+    return b64encode(sha256(text.encode()).digest() + sha256(text[::-1].encode()).digest())[
+        :64
+    ].decode()

@@ -1,0 +1,323 @@
+"""What one seed decides before anything runs: the orders, the customers, and the weather.
+
+Each seed switches some kinds of fault on and the others off, at rates of its own: schedules in
+which everything goes wrong at once find less than schedules in which a few things go wrong often
+("swarm testing", Groce et al., ISSTA 2012).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from orders.domain.saga import DOWNSTREAMS
+from simulation.catalogue import REFUSE_RATE, SHAPES, SLOTS, START, Draft, Fate, Shape, draft
+from simulation.downstreams.switches import Switches
+from simulation.world.chance import Chance
+from simulation.world.faults import AT_CALLS, AT_DELIVERIES, Fault, Outage
+
+SECOND = 1_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+
+#: How long things go wrong, and how likely each length is. In a phase of hours only outages last:
+#: no cloud crashes every fourth call for a day.
+_PHASES = ((0.55, 5 * SECOND), (0.8, MINUTE), (0.93, 15 * MINUTE), (0.985, 2 * HOUR))
+_LONG_PHASE = 25 * HOUR
+#: An outage of a day heals by itself (infra/event_sources.py); some tries go to other faults.
+_OUTAGE_MAX = (
+    23 * HOUR
+)  #: A function that cannot start, and a message that cannot be put off, use up a try every three
+#: minutes, where a downstream that is out uses up one in a quarter of an hour: a message would be a
+#: dead letter after ten hours. Somebody must have seen it by then.
+_OUTAGE_OF_TRIES_MAX = 2 * HOUR
+
+_RATES = (0.01, 0.02, 0.05, 0.12)
+_KIND_IS_ON = 0.3
+#: All kinds together strike no more than this share of the calls.
+_RATE_TOTAL_MAX = 0.6
+
+#: Schedules in which no call goes wrong by itself, so that what an outage does is seen alone.
+_CALM = 0.12
+#: Schedules in which somebody empties the queue of a downstream that is out.
+_PURGES = 0.02
+#: Schedules in which one downstream is out and all else is well.
+_LONE_OUTAGES = 0.02
+
+_SERVICES = ("dynamodb", "sqs", "sns", "ssm", *DOWNSTREAMS)
+_FUNCTIONS = (
+    "intake",
+    "drain",
+    "relay",
+    "watchdog",
+    *(f"deliver-{downstream}" for downstream in DOWNSTREAMS),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """One order and what its customer and others do. Times are ms after the start, None: never.
+
+    `name` is what it is called in the story.
+    """
+
+    name: str
+    draft: Draft
+    fate: Fate
+    place_at: int
+    resend_at: tuple[int, ...] = ()
+    cancel_at: int | None = None
+    read_at: int | None = None
+    stranger_at: int | None = None
+    clash: Draft | None = None
+    clash_at: int = 0
+    namesake: Draft | None = None
+    namesake_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Something that somebody does once, `at` ms after the start (insisting: when all has come to
+    rest)."""
+
+    kind: Fault
+    at: int
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`heal_after`: ms from the start, after which nothing goes wrong any more."""
+
+    seed: int
+    orders: tuple[Ordered, ...]
+    switches: dict[str, Switches]
+    heal_after: int = 0
+    rates: dict[Fault, float] = field(default_factory=dict)
+    outages: tuple[Outage, ...] = ()
+    moments: tuple[Moment, ...] = ()
+    without_keys: frozenset[str] = frozenset()
+    shards: int = 1
+
+
+def planned(seed: int) -> Plan:
+    """The plan of a seed."""
+    chance = Chance(seed, "plan")
+    drill = chance()
+    if drill < _PURGES:
+        return _purge(seed, chance)
+    if drill < _PURGES + _LONE_OUTAGES:
+        return _lone_outage(seed, chance)
+    heal_after = _phase(chance)
+    lookup = chance() < 0.12
+    without_keys = frozenset({chance.pick(DOWNSTREAMS)}) if lookup else frozenset[str]()
+    orders = _orders(chance, heal_after)
+    return Plan(
+        seed=seed,
+        orders=orders,
+        switches=_switches(chance, orders, without_keys),
+        heal_after=heal_after,
+        rates=_rates(Chance(seed, "rates")) if heal_after < _LONG_PHASE else {},
+        outages=_outages(Chance(seed, "outages"), heal_after),
+        moments=_moments(Chance(seed, "moments"), heal_after),
+        without_keys=without_keys,
+        shards=1 + chance.below(2),
+    )
+
+
+def _purge(seed: int, chance: Chance) -> Plan:
+    """A downstream is out; its queue is emptied; later orders fill it again. Of the earlier ones
+    nothing is left but the watchdog's looks, the first of which finds the queue full."""
+    where = chance.pick(DOWNSTREAMS)
+    purged_at = chance.between(1, 10) * MINUTE
+    ends = chance.between(16, 40) * MINUTE
+    orders = _orders(chance, SECOND)[: SLOTS - 1]
+    late = _order(SLOTS - 1, chance, SECOND)
+    later = purged_at + chance.between(1, 5) * MINUTE
+    return Plan(
+        seed=seed,
+        orders=(*orders, replace(late, place_at=later)),
+        switches=_switches(chance, (*orders, late), frozenset()),
+        heal_after=ends,
+        outages=(_during(Fault.OUTAGE, where, 0, ends),),
+        moments=(Moment(Fault.PURGED, purged_at, where),),
+        shards=1 + chance.below(2),
+    )
+
+
+def _lone_outage(seed: int, chance: Chance) -> Plan:
+    """What must stay local is seen where nothing else goes wrong."""
+    ends = chance.between(1, 60) * MINUTE
+    orders = _orders(chance, SECOND)
+    return Plan(
+        seed=seed,
+        orders=orders,
+        switches=_switches(chance, orders, frozenset()),
+        heal_after=ends,
+        outages=(_during(Fault.OUTAGE, chance.pick(DOWNSTREAMS), 0, ends),),
+        shards=1 + chance.below(2),
+    )
+
+
+def _phase(chance: Chance) -> int:
+    number = chance()
+    for bound, length in _PHASES:
+        if number < bound:
+            return int(length * (0.2 + 0.8 * chance()))
+    return _LONG_PHASE
+
+
+def _orders(chance: Chance, heal_after: int) -> tuple[Ordered, ...]:
+    number = chance()
+    count = 1 if number < 0.82 else 2 if number < 0.96 else SLOTS
+    return tuple(_order(slot, chance, heal_after) for slot in range(count))
+
+
+def _order(slot: int, chance: Chance, heal_after: int) -> Ordered:
+    name = f"order {slot + 1}"
+    shape = _shape(chance)
+    fate = _fate(chance)
+    place_at = chance.below(min(heal_after, 2 * SECOND))
+    # An order that is undone for two reasons at once takes the most care.
+    cancels = 0.7 if fate.blocked else 0.45
+    return Ordered(
+        name=name,
+        draft=draft(slot, shape, fate),
+        fate=fate,
+        place_at=place_at,
+        resend_at=(place_at + _soon(chance),) if chance() < 0.2 else (),
+        cancel_at=place_at + _cancelled_after(chance) if chance() < cancels else None,
+        read_at=place_at + _soon(chance) if chance() < 0.2 else None,
+        stranger_at=place_at + _soon(chance) if chance() < 0.1 else None,
+        clash=draft(slot, shape, fate, version=1) if chance() < 0.1 else None,
+        clash_at=max(0, place_at + _soon(chance) - 200),
+        namesake=draft(slot, shape, fate, "customer-bob") if chance() < 0.08 else None,
+        namesake_at=place_at + _soon(chance),
+    )
+
+
+def _shape(chance: Chance) -> Shape:
+    number = chance()
+    return SHAPES[0] if number < 0.75 else SHAPES[1] if number < 0.88 else SHAPES[2]
+
+
+def _fate(chance: Chance) -> Fate:
+    number = chance()
+    if number < 0.55:
+        return Fate()
+    if number < 0.67:
+        return Fate(out_of_stock=True)
+    if number < 0.80:
+        return Fate(undeliverable=True)
+    if number < 0.92:
+        return Fate(blocked=True)
+    return Fate(undeliverable=True, blocked=True)
+
+
+def _soon(chance: Chance) -> int:
+    """Mostly while the order is on its way, which takes a quarter of a second where nothing goes
+    wrong; sometimes long after."""
+    if chance() < 0.5:
+        return chance.below(250)
+    return int(10 ** (chance() * 4.5))
+
+
+def _cancelled_after(chance: Chance) -> int:
+    """Half of them in the tenth of a second around the answers of all three downstreams."""
+    return chance.between(60, 200) if chance() < 0.5 else _soon(chance)
+
+
+def _switches(
+    chance: Chance, orders: tuple[Ordered, ...], without_keys: frozenset[str]
+) -> dict[str, Switches]:
+    # A shipment that leaves between two copies of a command is refused the second time. Without
+    # keys that is another answer to the same command, which no lookup can prevent.
+    leaves = None if chance() < 0.6 or without_keys else int(10 ** (chance() * 5))
+    return switches(orders, without_keys, too_late=chance() < 0.15, leaves_after_ms=leaves)
+
+
+def switches(
+    orders: tuple[Ordered, ...],
+    without_keys: frozenset[str],
+    *,
+    too_late: bool,
+    leaves_after_ms: int | None,
+) -> dict[str, Switches]:
+    """The downstreams as these orders' fates ask for. `too_late`: every shipment has left;
+    `leaves_after_ms`: it leaves at this age."""
+    empty = tuple(order.draft.sku for order in orders if order.fate.out_of_stock)
+    return {
+        "inventory": Switches(refuse_skus=empty, idempotency_keys="inventory" not in without_keys),
+        "fulfilment": Switches(
+            refuse_rate=REFUSE_RATE,
+            too_late=too_late,
+            dispatch_after_ms=leaves_after_ms,
+            idempotency_keys="fulfilment" not in without_keys,
+        ),
+        "accounting": Switches(
+            refuse_rate=REFUSE_RATE, idempotency_keys="accounting" not in without_keys
+        ),
+    }
+
+
+def _rates(chance: Chance) -> dict[Fault, float]:
+    if chance() < _CALM:
+        return {}
+    rates = {
+        kind: chance.pick(_RATES)
+        for kind in (*AT_CALLS, *AT_DELIVERIES, Fault.CLOCK_SKEW)
+        if chance() < _KIND_IS_ON
+    }
+    total = sum(rates.get(kind, 0.0) for kind in AT_CALLS)
+    if total > _RATE_TOTAL_MAX:
+        for kind in AT_CALLS:
+            if kind in rates:
+                rates[kind] *= _RATE_TOTAL_MAX / total
+    return rates
+
+
+def _outages(chance: Chance, heal_after: int) -> tuple[Outage, ...]:
+    number = chance()
+    count = 0 if number < 0.65 else 1 if number < 0.9 else 2
+    if heal_after == _LONG_PHASE and chance() < 0.5:
+        # So long that the stream's records grow too old.
+        return (_during(Fault.OUTAGE, "relay", chance.below(SECOND), heal_after),)
+    if heal_after == _LONG_PHASE:
+        count += 1
+    return tuple(_outage(chance, heal_after) for _ in range(count))
+
+
+def _outage(chance: Chance, heal_after: int) -> Outage:
+    ends_max = min(heal_after, _OUTAGE_MAX)
+    begins = int(ends_max * chance() ** 3)
+    length = int((ends_max - begins) * chance() ** 0.5)
+    number = chance()
+    if number < 0.08:
+        return _during(Fault.MISROUTED, f"{chance.pick(DOWNSTREAMS)}'s address", begins, length)
+    if number < 0.25:
+        return _during(
+            Fault.OUTAGE, chance.pick(_FUNCTIONS), begins, min(length, _OUTAGE_OF_TRIES_MAX)
+        )
+    service = chance.pick(_SERVICES)
+    if service == "sqs":
+        length = min(length, _OUTAGE_OF_TRIES_MAX)
+    return _during(Fault.OUTAGE, service, begins, length)
+
+
+def _during(kind: Fault, service: str, begins: int, length: int) -> Outage:
+    return Outage(service, START + begins, START + begins + length, kind)
+
+
+def _moments(chance: Chance, heal_after: int) -> tuple[Moment, ...]:
+    moments = []
+    if chance() < 0.04:
+        where = chance.pick((*DOWNSTREAMS, "overflow", "watchdog"))
+        moments.append(Moment(Fault.POISON_MESSAGE, chance.below(heal_after), where))
+    if chance() < 0.04:
+        moments.append(Moment(Fault.POISON_RECORD, chance.below(4)))
+    if chance() < 0.03:
+        moments.append(Moment(Fault.PURGED, _soon(chance) % heal_after, chance.pick(DOWNSTREAMS)))
+    if chance() < 0.04:
+        moments.append(Moment(Fault.REDRIVEN, chance.below(heal_after)))
+    if chance() < 0.1:
+        moments.append(Moment(Fault.INSISTED, heal_after))
+    return tuple(moments)

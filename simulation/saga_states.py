@@ -1,0 +1,92 @@
+"""The saga's whole state space: every answer of every downstream, in every order, with every
+duplicate, and the customer's wish to cancel at every moment.
+
+Pure: no world, no handlers. tests/orders/domain/test_saga.py says what must hold in each state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from orders.domain.saga import (
+    REFUSABLE,
+    Cancellation,
+    Facts,
+    Outcome,
+    Step,
+    newly_owed,
+    owed,
+)
+
+
+@dataclass(frozen=True)
+class State:
+    """What is on record, and which commands have ever been given."""
+
+    done: frozenset[Step] = frozenset()
+    refused: frozenset[Step] = frozenset()
+    cancellation: Cancellation | None = None
+    commanded: frozenset[Step] = frozenset()
+
+    @property
+    def facts(self) -> Facts:
+        outcomes = {step: Outcome(at=1, reference="r") for step in self.done}
+        outcomes |= {step: Outcome(at=1, refusal=f"no_{step}") for step in self.refused}
+        return Facts(outcomes, self.cancellation)
+
+    @property
+    def in_flight(self) -> frozenset[Step]:
+        return self.commanded - self.done - self.refused
+
+    def with_commands_after(self, before: Facts) -> State:
+        return replace(self, commanded=self.commanded | newly_owed(before, self.facts))
+
+
+ACCEPTED = State(commanded=owed(Facts()))
+
+
+def answers(state: State) -> Iterator[State]:
+    """Every answer that a downstream may give next to a command that it has been given."""
+    for step in state.in_flight:
+        yield replace(state, done=state.done | {step}).with_commands_after(state.facts)
+        if step in REFUSABLE:
+            yield replace(state, refused=state.refused | {step}).with_commands_after(state.facts)
+
+
+def repetitions(state: State) -> Iterator[State]:
+    """Every answer that comes once more. The fact is on record, so nothing is written: the change
+    that relay sees is none, and adds no command."""
+    for step in state.commanded - state.in_flight:
+        again = replace(state, done=state.done | ({step} & state.done))
+        yield again.with_commands_after(state.facts)
+
+
+def cancellations(state: State) -> Iterator[State]:
+    if state.cancellation is None:
+        wish = Cancellation(at=1, before_reservation=not state.facts.known(Step.RESERVE))
+        yield replace(state, cancellation=wish).with_commands_after(state.facts)
+
+
+def reachable() -> dict[State, list[State]]:
+    """Every state that an order can be in, with its successors; repetitions are among these."""
+    graph: dict[State, list[State]] = {}
+    frontier = [ACCEPTED]
+    while frontier:
+        state = frontier.pop()
+        if state in graph:
+            continue
+        graph[state] = [*answers(state), *cancellations(state), *repetitions(state)]
+        frontier += graph[state]
+    return graph
+
+
+def facts_name(state: State) -> str:
+    """The state's facts as a world's witness names them."""
+    names = [step.value for step in state.done]
+    names += [f"{step.value} refused" for step in state.refused]
+    if state.cancellation is not None:
+        names.append(
+            "cancelled " + ("before" if state.cancellation.before_reservation else "after")
+        )
+    return ", ".join(sorted(names))

@@ -1,0 +1,216 @@
+"""The border that each call of a process to the outside crosses: time passes here, faults strike.
+
+A call waits, then has its effect and brings its answer, in one atomic moment. Everything that can
+go wrong with a call goes wrong here, the same for each service: the error without the effect, the
+effect without the answer, the effect long after the caller has given up, the death of the caller
+before or after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from botocore.exceptions import (
+    ClientError,
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    ReadTimeoutError,
+)
+
+from simulation.world.chance import Chance
+from simulation.world.faults import Fault, Faults, Kinds
+from simulation.world.scheduler import Killed, Scheduler, Strand
+from simulation.world.story import Story
+
+#: A healthy call takes one to so many virtual milliseconds.
+LATENCY_MAX_MS = 20
+#: How long after the caller has given up a request may still arrive: it lay in some buffer.
+LATE_MAX_MS = 10 * 60 * 1000
+
+T = TypeVar("T")
+#: Has the effect and returns the answer. Told which fault shapes the answer, if one does. An answer
+#: with an attribute `told` says by it what a story should tell.
+Do = Callable[[Fault | None], T]
+
+
+class NotModelled(NotImplementedError):
+    """The service has asked the world for something that the world does not know. Not a fault of
+    the service: the world must learn it, and its contract tests too."""
+
+
+#: A call's error, as its library raises it.
+Failing = Callable[[str, Chance], Exception]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One kind of call to one service.
+
+    `kinds` are the faults that can strike it. `writes`: it changes something outside.
+    `timeout_ms`: when its caller gives up.
+    """
+
+    service: str
+    call: str
+    kinds: Kinds
+    timeout_ms: int
+    failed: Failing
+    throttled: Failing
+    writes: bool = True
+
+
+class Calls:
+    """`made` counts all calls, `changes` those that change something outside."""
+
+    def __init__(self, scheduler: Scheduler, faults: Faults, story: Story | None) -> None:
+        self.scheduler = scheduler
+        self.faults = faults
+        self.story = story
+        self.made = 0
+        self.changes = 0
+
+    def make(self, site: Site, do: Do[T], about: str = "") -> T:
+        """Make a call. Without a strand there is no process that makes it (an auditor's look, a
+        contract test): nothing goes wrong and no time passes."""
+        scheduler = self.scheduler
+        strand = scheduler.strand
+        if strand is None:
+            return do(None)
+        self.made += 1
+        self.changes += site.writes
+        strand.calls += 1
+        now = scheduler.now
+        fault = None
+        if now < self.faults.heal_at:
+            fault = self.faults.at_call(
+                site.kinds, site.service, lambda: place_of(strand, site), strand.chance, now
+            )
+        latency = 1 + int(strand.chance() * LATENCY_MAX_MS)
+        if fault is None and now + latency <= strand.process.deadline:
+            scheduler.sleep(latency)
+            answer = self._done(site, do, about, strand, None)
+        else:
+            answer = self._struck(site, do, about, strand, fault, latency)
+        return answer
+
+    def _struck(  # noqa: C901 - one branch a fault, and each is two lines
+        self,
+        site: Site,
+        do: Do[T],
+        about: str,
+        strand: Strand,
+        fault: Fault | None,
+        latency: int,
+    ) -> T:
+        sleep, chance = self.scheduler.sleep, strand.chance
+        match fault:
+            case Fault.CRASH_BEFORE:
+                self._tell(site, about, strand, fault, "the process dies before it")
+                self._kill(strand)
+            case Fault.CRASH_AFTER:
+                sleep(latency)
+                self._done(site, do, about, strand, None)
+                self._tell(site, about, strand, fault, "the process dies before it hears")
+                self._kill(strand)
+            case Fault.REQUEST_LOST | Fault.OUTAGE:
+                sleep(latency if chance() < 0.5 else site.timeout_ms)
+                self._tell(site, about, strand, fault, "did not arrive")
+                raise site.failed(site.call, chance)
+            case Fault.ANSWER_LOST:
+                sleep(latency)
+                self._attempted(site, do, about, strand)
+                sleep(site.timeout_ms - latency)
+                self._tell(site, about, strand, fault, "its answer was lost")
+                raise site.failed(site.call, chance)
+            case Fault.LATE:
+                arrives = site.timeout_ms + int(chance() ** 4 * LATE_MAX_MS) + 1
+                self.scheduler.after(arrives, self._attempted, site, do, about, strand)
+                sleep(site.timeout_ms)
+                self._tell(site, about, strand, fault, "given up, and still under way")
+                raise site.failed(site.call, chance)
+            case Fault.TRIED_TWICE:
+                sleep(latency)
+                self._attempted(site, do, about, strand)
+                sleep(latency)
+                return self._done(site, do, about, strand, fault)
+            case Fault.SLOW:
+                sleep(int(site.timeout_ms * (0.5 + 0.49 * chance())))
+                return self._done(site, do, about, strand, fault)
+            case Fault.THROTTLED:
+                sleep(latency)
+                self._tell(site, about, strand, fault, "throttled")
+                raise site.throttled(site.call, chance)
+            case None:
+                # The process will be killed while it waits; its request may get through.
+                if chance() < 0.5:
+                    self.scheduler.after(latency, self._attempted, site, do, about, strand)
+                sleep(latency)
+            case _:
+                sleep(latency)
+                return self._done(site, do, about, strand, fault)
+        raise AssertionError("a killed strand goes on")
+
+    def _done(self, site: Site, do: Do[T], about: str, strand: Strand, fault: Fault | None) -> T:
+        try:
+            answer = do(fault)
+        except ClientError as error:
+            self._tell(site, about, strand, fault, error.response["Error"]["Code"])
+            raise
+        self._tell(site, about, strand, fault, getattr(answer, "told", ""))
+        return answer
+
+    def _attempted(self, site: Site, do: Do[Any], about: str, strand: Strand) -> None:
+        """Has its effect, if it may; nobody hears of it."""
+        with suppress(ClientError):
+            self._done(site, do, about, strand, None)
+
+    def _kill(self, strand: Strand) -> None:
+        strand.process.die("crashed")
+        raise Killed
+
+    def _tell(
+        self, site: Site, about: str, strand: Strand, fault: Fault | None, outcome: str
+    ) -> None:
+        if self.story is not None:
+            self.story.called(self.scheduler.now, strand.name, site, about, fault, outcome)
+
+
+def place_of(strand: Strand, site: Site) -> str:
+    return f"{strand.name}, call {strand.calls}: {site.service}.{site.call}"
+
+
+def client_error(code: str, call: str, message: str = "", **members: Any) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": message or code}, **members}, call)
+
+
+_NO_ANSWER: tuple[type[Exception], ...] = (
+    ReadTimeoutError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    ConnectionClosedError,
+)
+
+
+def aws_failed(call: str, chance: Chance) -> Exception:
+    """What botocore raises when a call, its second try counted, brought no answer."""
+    if chance() < 0.2:
+        return _error("InternalServerError", call)
+    return chance.pick(_NO_ANSWER)(endpoint_url="https://aws.example")  # type: ignore[call-arg]
+
+
+def table_throttled(call: str, chance: Chance) -> Exception:
+    code = chance.pick(("ProvisionedThroughputExceededException", "ThrottlingException"))
+    return _error(code, call)
+
+
+def aws_throttled(call: str, _: Chance) -> Exception:
+    return _error("ThrottlingException", call)
+
+
+def _error(code: str, call: str) -> Exception:
+    error: Exception = client_error(code, call)
+    return error

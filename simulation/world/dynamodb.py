@@ -1,0 +1,377 @@
+"""DynamoDB: one table with its stream, and the client that the service holds.
+
+As AWS has it: a write is atomic for its item, conditional writes answer with the item on which they
+failed, eventually consistent reads may be some seconds old, a query's page ends with a key also
+where nothing follows, and each change of an item (not each write) is one record in the stream.
+
+Not modelled: capacity (throttling is a fault), transactions, indexes, expressions beyond those in
+`expressions`, reserved words.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from simulation.world import expressions
+from simulation.world.calls import (
+    Calls,
+    NotModelled,
+    Site,
+    aws_failed,
+    client_error,
+    table_throttled,
+)
+from simulation.world.expressions import Expression
+from simulation.world.faults import Fault, Kinds
+
+Attributes = dict[str, Any]
+Item = Mapping[str, Any]
+Key = tuple[str, str]
+#: Told of a change: the item before (None where there was none) and after it.
+OnChange = Callable[[Key, Item | None, Item], None]
+
+#: An item's limit: names and values together.
+ITEM_BYTES_MAX = 400 * 1024
+#: Keys in one BatchGetItem.
+BATCH_GET_MAX = 100
+#: A page of a scan or query is at most 1 MB on AWS; here a page is so many items.
+SCAN_PAGE_ITEMS = 100
+#: How old an eventually consistent read may be. AWS says "usually within a second".
+STALE_MAX_MS = 5_000
+
+_WRITE_KINDS = Kinds(
+    (
+        Fault.CRASH_BEFORE,
+        Fault.CRASH_AFTER,
+        Fault.REQUEST_LOST,
+        Fault.ANSWER_LOST,
+        Fault.LATE,
+        Fault.TRIED_TWICE,
+        Fault.SLOW,
+        Fault.THROTTLED,
+    )
+)
+_READ_KINDS = Kinds((Fault.CRASH_BEFORE, Fault.REQUEST_LOST, Fault.SLOW, Fault.THROTTLED))
+_STALE_READ_KINDS = Kinds((*_READ_KINDS.kinds, Fault.STALE_READ))
+_BATCH_READ_KINDS = Kinds((*_READ_KINDS.kinds, Fault.PARTLY_TAKEN))
+_STALE_BATCH_READ_KINDS = Kinds((*_STALE_READ_KINDS.kinds, Fault.PARTLY_TAKEN))
+
+
+class Table:
+    """Items by key, each with the times and images of its former states."""
+
+    def __init__(self, name: str, now: Callable[[], int], on_change: OnChange) -> None:
+        self.name = name
+        self._now = now
+        self._on_change = on_change
+        self._items: dict[Key, list[tuple[int, Item]]] = {}
+        self._sort_keys: dict[str, list[str]] = {}
+
+    def get(self, key: Key, as_of: int | None = None) -> Item | None:
+        """The item, or what it was at a moment in the past."""
+        states = self._items.get(key)
+        if states is None:
+            return None
+        if as_of is None:
+            return states[-1][1]
+        return next((item for at, item in reversed(states) if at <= as_of), None)
+
+    def put(self, key: Key, item: Item) -> None:
+        before = self.get(key)
+        if before is None:
+            self._items[key] = [(self._now(), item)]
+            insort(self._sort_keys.setdefault(key[0], []), key[1])
+        else:
+            self._items[key].append((self._now(), item))
+        # A write that changes nothing has no record in the stream.
+        if before != item:
+            self._on_change(key, before, item)
+
+    def between(self, partition: str, low: str | None, high: str | None) -> list[str]:
+        """The partition's sort keys in order, bounds included."""
+        sort_keys = self._sort_keys.get(partition, [])
+        start = 0 if low is None else bisect_left(sort_keys, low)
+        return [key for key in sort_keys[start:] if high is None or key <= high]
+
+    def items(self) -> Iterator[Item]:
+        """All of them, as they are now."""
+        return (states[-1][1] for states in self._items.values())
+
+
+class DynamoClient:
+    """A botocore client of DynamoDB, as far as the service and the audit call it.
+
+    `about` names the order that a key is of, for the story.
+    """
+
+    def __init__(
+        self, calls: Calls, tables: Mapping[str, Table], timeout_seconds: float, about: About
+    ) -> None:
+        self._calls = calls
+        self._tables = tables
+        self._about = about
+        self._sites = _sites(round(timeout_seconds * 1000))
+
+    def put_item(
+        self,
+        *,
+        TableName: str,  # noqa: N803
+        Item: Attributes,  # noqa: N803
+        ConditionExpression: str | None = None,  # noqa: N803
+        ReturnValuesOnConditionCheckFailure: str = "NONE",  # noqa: N803
+    ) -> Attributes:
+        def put(_: Fault | None) -> Attributes:
+            table = self._table(TableName, "PutItem")
+            key = _key(Item, "PutItem")
+            _check_size(Item)
+            there = table.get(key)
+            demanded = expressions.condition(ConditionExpression or "")
+            _check((demanded,), {}, {}, "PutItem")
+            if not demanded.holds(there, {}):
+                raise _condition_failed("PutItem", there, ReturnValuesOnConditionCheckFailure)
+            table.put(key, Item)
+            return {}
+
+        return self._calls.make(self._sites["PutItem"], put, self._about(Item))
+
+    def update_item(
+        self,
+        *,
+        TableName: str,  # noqa: N803
+        Key: Attributes,  # noqa: N803
+        UpdateExpression: str,  # noqa: N803
+        ConditionExpression: str | None = None,  # noqa: N803
+        ExpressionAttributeNames: Mapping[str, str] | None = None,  # noqa: N803
+        ExpressionAttributeValues: Attributes | None = None,  # noqa: N803
+        ReturnValues: str = "NONE",  # noqa: N803
+        ReturnValuesOnConditionCheckFailure: str = "NONE",  # noqa: N803
+    ) -> Attributes:
+        names, values = ExpressionAttributeNames or {}, ExpressionAttributeValues or {}
+
+        def write(_: Fault | None) -> Attributes:
+            table = self._table(TableName, "UpdateItem")
+            key = _key(Key, "UpdateItem")
+            wanted = expressions.update(UpdateExpression)
+            there = table.get(key)
+            demanded = expressions.condition(ConditionExpression or "")
+            _check((wanted, demanded), names, values, "UpdateItem")
+            if not demanded.holds(there, names):
+                raise _condition_failed("UpdateItem", there, ReturnValuesOnConditionCheckFailure)
+            after = {**(there or Key), **wanted.changes(names, values)}
+            _check_size(after)
+            table.put(key, after)
+            if ReturnValues == "ALL_NEW":
+                return {"Attributes": dict(after)}
+            if ReturnValues != "NONE":
+                raise NotModelled(f"ReturnValues {ReturnValues!r}")
+            return {}
+
+        about = ""
+        if self._calls.story is not None:
+            about = f"{next(iter(names.values()), '')} {self._about(Key)}"
+        return self._calls.make(self._sites["UpdateItem"], write, about)
+
+    def get_item(
+        self,
+        *,
+        TableName: str,  # noqa: N803
+        Key: Attributes,  # noqa: N803
+        ConsistentRead: bool = False,  # noqa: N803
+    ) -> Attributes:
+        def get(fault: Fault | None) -> Attributes:
+            table = self._table(TableName, "GetItem")
+            item = table.get(_key(Key, "GetItem"), self._as_of(fault))
+            return {} if item is None else {"Item": dict(item)}
+
+        site = "GetItem" if ConsistentRead else "GetItem, eventually consistent"
+        return self._calls.make(self._sites[site], get, self._about(Key))
+
+    def query(
+        self,
+        *,
+        TableName: str,  # noqa: N803
+        KeyConditionExpression: str,  # noqa: N803
+        ExpressionAttributeValues: Attributes,  # noqa: N803
+        ConsistentRead: bool = False,  # noqa: N803
+        ScanIndexForward: bool = True,  # noqa: N803
+        Limit: int | None = None,  # noqa: N803
+        ExclusiveStartKey: Attributes | None = None,  # noqa: N803
+    ) -> Attributes:
+        values = ExpressionAttributeValues
+
+        def read(fault: Fault | None) -> Attributes:
+            table = self._table(TableName, "Query")
+            wanted = expressions.key_condition(KeyConditionExpression)
+            _check((wanted,), {}, values, "Query")
+            partition = values[wanted.partition]["S"]
+            low = None if wanted.low is None else values[wanted.low]["S"]
+            high = None if wanted.high is None else values[wanted.high]["S"]
+            sort_keys = table.between(partition, low, high)
+            if not ScanIndexForward:
+                sort_keys.reverse()
+            if ExclusiveStartKey is not None:
+                start = _key(ExclusiveStartKey, "Query")[1]
+                sort_keys = [
+                    key for key in sort_keys if (key > start if ScanIndexForward else key < start)
+                ]
+            as_of = self._as_of(fault)
+            found = []
+            for sort_key in sort_keys:
+                item = table.get((partition, sort_key), as_of)
+                if item is not None:
+                    found.append(dict(item))
+                    if len(found) == Limit:
+                        last = {"pk": item["pk"], "sk": item["sk"]}
+                        return {"Items": found, "Count": Limit, "LastEvaluatedKey": last}
+            return {"Items": found, "Count": len(found)}
+
+        site = "Query" if ConsistentRead else "Query, eventually consistent"
+        key = {"pk": values[":customer"], "sk": values.get(":order", {"S": "any order"})}
+        return self._calls.make(self._sites[site], read, self._about(key))
+
+    def batch_get_item(self, *, RequestItems: Mapping[str, Any]) -> Attributes:  # noqa: N803
+        [(name, wanted)] = RequestItems.items()
+        keys: list[Attributes] = wanted["Keys"]
+        if wanted.keys() - {"Keys", "ConsistentRead"}:
+            raise NotModelled(f"BatchGetItem with {', '.join(sorted(wanted))}")
+        consistent = wanted.get("ConsistentRead", False)
+
+        def read(fault: Fault | None) -> Attributes:
+            table = self._table(name, "BatchGetItem")
+            distinct = {_key(key, "BatchGetItem") for key in keys}
+            if not 1 <= len(keys) <= BATCH_GET_MAX or len(distinct) < len(keys):
+                raise _invalid("BatchGetItem", "Too many items, none, or one of them twice")
+            unprocessed: list[Attributes] = []
+            if fault is Fault.PARTLY_TAKEN:
+                unprocessed = [keys[self._calls.scheduler.running.chance.below(len(keys))]]
+            as_of = self._as_of(fault)
+            found = [
+                table.get(_key(key, "BatchGetItem"), as_of)
+                for key in keys
+                if key not in unprocessed
+            ]
+            return {
+                "Responses": {name: [dict(item) for item in found if item is not None]},
+                "UnprocessedKeys": {name: {"Keys": unprocessed}} if unprocessed else {},
+            }
+
+        about = ", ".join(map(self._about, keys)) if self._calls.story is not None else ""
+        site = "BatchGetItem" if consistent else "BatchGetItem, eventually consistent"
+        return self._calls.make(self._sites[site], read, about)
+
+    def get_paginator(self, call: str) -> _Scans:
+        if call != "scan":
+            raise NotModelled(f"a paginator of {call}")
+        return _Scans(self._tables)
+
+    def _table(self, name: str, call: str) -> Table:
+        table = self._tables.get(name)
+        if table is None:
+            raise client_error("ResourceNotFoundException", call, "Requested resource not found")
+        return table
+
+    def _as_of(self, fault: Fault | None) -> int | None:
+        if fault is not Fault.STALE_READ:
+            return None
+        strand = self._calls.scheduler.running
+        return self._calls.scheduler.now - 1 - strand.chance.below(STALE_MAX_MS)
+
+
+class About:
+    """Names the order that an item or a key belongs to; only where a story is told."""
+
+    def __init__(self, name_of: Callable[[str, str], str] | None) -> None:
+        self._name_of = name_of
+
+    def __call__(self, item: Attributes) -> str:
+        if self._name_of is None or "pk" not in item:
+            return ""
+        order_id, _, progress = str(item["sk"]["S"]).partition("#")
+        name = self._name_of(item["pk"]["S"], order_id)
+        return f"of {name}" if progress else name
+
+
+class _Scans:
+    """All items, page by page: what an operator's audit reads."""
+
+    def __init__(self, tables: Mapping[str, Table]) -> None:
+        self._tables = tables
+
+    def paginate(
+        self,
+        *,
+        TableName: str,  # noqa: N803
+        ConsistentRead: bool = False,  # noqa: N803, ARG002
+    ) -> Iterator[Attributes]:
+        items = [dict(item) for item in self._tables[TableName].items()]
+        for start in range(0, max(1, len(items)), SCAN_PAGE_ITEMS):
+            yield {"Items": items[start : start + SCAN_PAGE_ITEMS]}
+
+
+@cache
+def _sites(timeout_ms: int) -> dict[str, Site]:
+    def site(name: str, kinds: Kinds, *, writes: bool) -> Site:
+        call = name.partition(",")[0]
+        return Site("dynamodb", call, kinds, timeout_ms, aws_failed, table_throttled, writes)
+
+    return {
+        "PutItem": site("PutItem", _WRITE_KINDS, writes=True),
+        "UpdateItem": site("UpdateItem", _WRITE_KINDS, writes=True),
+        "GetItem": site("GetItem", _READ_KINDS, writes=False),
+        "Query": site("Query", _READ_KINDS, writes=False),
+        "BatchGetItem": site("BatchGetItem", _BATCH_READ_KINDS, writes=False),
+        "BatchGetItem, eventually consistent": site(
+            "BatchGetItem", _STALE_BATCH_READ_KINDS, writes=False
+        ),
+        **{
+            name: site(name, _STALE_READ_KINDS, writes=False)
+            for name in ("GetItem, eventually consistent", "Query, eventually consistent")
+        },
+    }
+
+
+def _key(item: Attributes, call: str) -> Key:
+    try:
+        return item["pk"]["S"], item["sk"]["S"]
+    except KeyError:
+        raise _invalid(call, "One of the required keys was not given a value") from None
+
+
+def _check(
+    parts: tuple[Expression, ...], names: Mapping[str, str], values: Attributes, call: str
+) -> None:
+    """DynamoDB refuses a placeholder that is used and not given, or given and not used."""
+    used_names, used_values = _placeholders(parts)
+    if used_names != names.keys() or used_values != values.keys():
+        raise _invalid(call, "Expression attribute names or values unused or undefined")
+
+
+@cache
+def _placeholders(parts: tuple[Expression, ...]) -> tuple[frozenset[str], frozenset[str]]:
+    return (
+        frozenset[str]().union(*(part.names for part in parts)),
+        frozenset[str]().union(*(part.values for part in parts)),
+    )
+
+
+def _check_size(item: Attributes) -> None:
+    # Only what can be large is counted: the content of an order.
+    content = item.get("content")
+    if content is not None and len(content["B"]) > ITEM_BYTES_MAX:
+        raise _invalid("PutItem", "Item size has exceeded the maximum allowed size")
+
+
+def _condition_failed(call: str, there: Item | None, wanted: str) -> ClientError:
+    members = {"Item": dict(there)} if there is not None and wanted == "ALL_OLD" else {}
+    return client_error(
+        "ConditionalCheckFailedException", call, "The conditional request failed", **members
+    )
+
+
+def _invalid(call: str, message: str) -> ClientError:
+    return client_error("ValidationException", call, message)

@@ -1,0 +1,208 @@
+"""What can go wrong, how often, and what did go wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from simulation.world.chance import Chance
+
+
+class Fault(StrEnum):
+    """Kinds of fault, by where they strike."""
+
+    # At a call of a process to the outside
+    CRASH_BEFORE = "crash_before"  # the process dies, the call was never made
+    CRASH_AFTER = "crash_after"  # the call had its effect, the process dies without the answer
+    REQUEST_LOST = "request_lost"  # an error, and no effect
+    ANSWER_LOST = "answer_lost"  # the effect, and an error
+    LATE = "late"  # an error, and the effect some time after the caller has given up
+    TRIED_TWICE = "tried_twice"  # the first answer is lost and the SDK tries again by itself
+    SLOW = "slow"  # just in time for the caller; several of them outlast a worker
+    THROTTLED = "throttled"
+    PARTLY_TAKEN = "partly_taken"  # a batch request whose answer lists what was left out
+    STALE_READ = "stale_read"  # an eventually consistent read of some seconds ago
+    STALE_COUNT = "stale_count"  # a queue's count that lags behind
+    ERROR_ANSWER = "error_answer"  # a downstream answers 5xx, 429 or 408, before or after it acted
+    # At a delivery
+    DUPLICATED = "duplicated"  # a message is received again while its first receiver works on it
+    DELAYED = "delayed"  # a message is not found for a while, and others overtake it
+    DELETE_LOST = "delete_lost"  # a message that was finished with comes again
+    STREAM_REPEATED = "stream_repeated"  # a batch that was relayed comes again
+    # At an invocation
+    RESULT_LOST = "result_lost"  # the work is done, and the caller hears of an error
+    COLD_START = "cold_start"  # another environment: what the module kept is gone
+    # At a moment
+    OUTAGE = "outage"  # something is down from one moment to another
+    MISROUTED = "misrouted"  # a downstream's address answers with something else for a while
+    POISON_MESSAGE = "poison_message"
+    POISON_RECORD = "poison_record"
+    PURGED = "purged"  # somebody empties a command queue
+    CLOCK_SKEW = "clock_skew"
+    INSISTED = "insisted"  # an operator has all be sent and announced again that is owed and true
+    REDRIVEN = "redriven"  # an operator redrives the dead letters, too early or twice
+    # At a customer
+    RESENT = "resent"  # the order is sent again although it was answered, or side by side
+    CANCELLED = "cancelled"
+    STRANGER = "stranger"  # another customer asks for the order, or for its cancellation
+    CLASH = "clash"  # other content under the same id
+    NAMESAKE = "namesake"  # another customer uses the same id
+
+
+#: Kinds that strike a call, and so have a rate.
+AT_CALLS = (
+    Fault.CRASH_BEFORE,
+    Fault.CRASH_AFTER,
+    Fault.REQUEST_LOST,
+    Fault.ANSWER_LOST,
+    Fault.LATE,
+    Fault.TRIED_TWICE,
+    Fault.SLOW,
+    Fault.THROTTLED,
+    Fault.PARTLY_TAKEN,
+    Fault.STALE_READ,
+    Fault.STALE_COUNT,
+    Fault.ERROR_ANSWER,
+)
+AT_DELIVERIES = (
+    Fault.DUPLICATED,
+    Fault.DELAYED,
+    Fault.DELETE_LOST,
+    Fault.STREAM_REPEATED,
+    Fault.RESULT_LOST,
+    Fault.COLD_START,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Injected:
+    """One fault that struck: `place` names it in every run of this seed, `at` is virtual ms."""
+
+    place: str
+    kind: Fault
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """`service` cannot be reached, or fails, from `begins` up to `ends`."""
+
+    service: str
+    begins: int
+    ends: int
+    kind: Fault = Fault.OUTAGE
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Kinds:
+    """Kinds of fault that can strike one kind of call."""
+
+    kinds: tuple[Fault, ...]
+
+
+class Faults:
+    """All that goes wrong in one schedule.
+
+    `rates`: how likely each kind is where it can strike; after `heal_at` none does.
+
+    A schedule is shrunk with `only`: of the faults that struck, these places are left, and nothing
+    else goes wrong. One fault is tried alone with `forced`: by place, with nothing left to chance;
+    `visited` then lists each place and what could have struck there.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        rates: Mapping[Fault, float],
+        heal_at: int,
+        *,
+        outages: Iterable[Outage] = (),
+        only: Collection[str] | None = None,
+        forced: Mapping[str, Fault] | None = None,
+    ) -> None:
+        self.seed = seed
+        self.rates = rates
+        self.heal_at = heal_at
+        self.only = only
+        self.forced = forced
+        self.injected: list[Injected] = []
+        self.visited: list[tuple[str, tuple[Fault, ...]]] = []
+        self._odds: dict[Kinds, tuple[float, tuple[tuple[float, Fault], ...]]] = {}
+        self._outages: dict[str, list[Outage]] = {}
+        self._struck_outages: set[Outage] = set()
+        for outage in outages:
+            self._outages.setdefault(outage.service, []).append(outage)
+        self._quiet = not rates and not self._outages and forced is None
+
+    def at_call(
+        self, kinds: Kinds, service: str, name: Callable[[], str], chance: Chance, now: int
+    ) -> Fault | None:
+        """What strikes a call, if anything. `name` makes the place's name, where one is needed."""
+        if self._quiet:
+            return None
+        if self.forced is not None:
+            place = name()
+            self.visited.append((place, kinds.kinds))
+            kind = self.forced.get(place)
+        else:
+            kind = self.drawn(kinds, chance)
+            if self.outage(service, now) is not None:
+                return Fault.OUTAGE
+            place = "" if kind is None else name()
+        return kind if kind is not None and self.strikes(kind, place, now) else None
+
+    def drawn(self, kinds: Kinds, chance: Chance) -> Fault | None:
+        """Which of these kinds strikes, if any: one number is drawn either way."""
+        odds = self._odds.get(kinds)
+        if odds is None:
+            odds = self._odds[kinds] = self._cumulated(kinds.kinds)
+        number = chance()
+        if number >= odds[0]:
+            return None
+        return next(kind for bound, kind in odds[1] if number < bound)
+
+    def strikes(self, kind: Fault, place: str, now: int) -> bool:
+        """Whether this fault goes through here; it is remembered if it does."""
+        if not self.allows(place):
+            return False
+        self.injected.append(Injected(place, kind, now))
+        return True
+
+    def allows(self, place: str) -> bool:
+        return self.only is None or place in self.only
+
+    def strikes_at(self, kind: Fault, now: int, *place: str) -> bool:
+        """Whether this kind strikes at this place, which has a stream of numbers of its own. The
+        parts of the place's name are put together only where that is needed."""
+        if now >= self.heal_at or (self.forced is None and kind not in self.rates):
+            return False
+        return self._strikes_at(kind, now, "".join(place))
+
+    def _strikes_at(self, kind: Fault, now: int, place: str) -> bool:
+        if self.forced is not None:
+            self.visited.append((place, (kind,)))
+            return self.forced.get(place) is kind and self.strikes(kind, place, now)
+        if Chance(self.seed, place)() >= self.rates[kind]:
+            return False
+        return self.strikes(kind, place, now)
+
+    def outage(self, service: str, now: int) -> Outage | None:
+        """The outage that this service is in."""
+        for outage in self._outages.get(service, ()):
+            place = f"{outage.kind} of {service} from {outage.begins}"
+            if outage.begins <= now < outage.ends and self.allows(place):
+                if outage not in self._struck_outages:
+                    self._struck_outages.add(outage)
+                    self.injected.append(Injected(place, outage.kind, outage.begins))
+                return outage
+        return None
+
+    def _cumulated(self, kinds: tuple[Fault, ...]) -> tuple[float, tuple[tuple[float, Fault], ...]]:
+        bound, bounds = 0.0, []
+        for kind in kinds:
+            rate = self.rates.get(kind, 0.0)
+            if rate:
+                bound += rate
+                bounds.append((bound, kind))
+        return bound, tuple(bounds)

@@ -1,0 +1,189 @@
+"""Lambda: functions, their environments, and what can become of an invocation.
+
+As AWS has it: an environment serves one invocation at a time and keeps what the module made; a new
+one begins cold; an invocation dies with its environment, at its timeout at the latest, and may have
+finished its work without anybody hearing of it. The handlers are the deployed ones, wired by the
+deployed wiring; only what a process is given (`orders.wiring.Outside`) is the world's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from orders.wiring import Outside, SideBySide
+from simulation.world.chance import Chance
+from simulation.world.faults import Fault, Faults
+from simulation.world.scheduler import Process, Scheduler
+
+#: How far the clock of one environment may be off when clocks are skewed. Lambda's are synchronised
+#: within milliseconds; a minute is far outside what AWS has ever had.
+SKEW_MAX_MS = 60_000
+
+Event = Mapping[str, Any]
+#: Told of the answer, or with None of what went wrong instead.
+OnEnd = Callable[[Any, str | None], None]
+
+
+class OnLog(Protocol):
+    def __call__(self, strand: str, line: str, /) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentClock:
+    scheduler: Scheduler
+    skew_ms: int
+
+    def now(self) -> int:
+        return self.scheduler.now + self.skew_ms
+
+
+class Environment:
+    """What lives as long as a module does. `parts` are made at its first invocation."""
+
+    __slots__ = ("outside", "parts")
+
+    def __init__(self, outside: Outside) -> None:
+        self.outside = outside
+        self.parts: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """`wire` makes a module's parts, `handle` is its handler without the wiring."""
+
+    wire: Callable[[Outside], Any]
+    handle: Callable[[Any, Any], Any]
+
+
+class Function:
+    """One deployed function. `settings` is its environment's variables."""
+
+    def __init__(
+        self,
+        name: str,
+        code: Code,
+        settings: Mapping[str, str],
+        timeout_seconds: int,
+        outside: Callable[[Mapping[str, str], EnvironmentClock, Function], Outside],
+        scheduler: Scheduler,
+        faults: Faults,
+        seed: int,
+    ) -> None:
+        self.name = name
+        self.invocations = 0
+        self._code = code
+        self._settings = settings
+        self._timeout_ms = timeout_seconds * 1000
+        self._outside = outside
+        self._scheduler = scheduler
+        self._faults = faults
+        self._seed = seed
+        self._idle: list[Environment] = []
+        self._environments = 0
+        self._labels: dict[str, int] = {}
+
+    def invoke(self, label: str, event: Event, on_end: OnEnd) -> None:
+        """Begin an invocation. `label` says what it is about; its strand is called by it."""
+        scheduler, faults = self._scheduler, self._faults
+        count = self._labels[label] = self._labels.get(label, 0) + 1
+        name = f"{self.name} {label}" if count == 1 else f"{self.name} {label}, again {count - 1}"
+        self.invocations += 1
+        if faults.outage(self.name, scheduler.now) is not None:
+            # A deployment that cannot start: a missing permission, a broken bundle.
+            scheduler.after(10, on_end, None, "cannot start")
+            return
+        environment = self._environment(name)
+
+        def died(cause: str) -> None:
+            scheduler.at(scheduler.now, on_end, None, cause)
+
+        process = Process(name, scheduler.now + self._timeout_ms, died)
+        chance = Chance(self._seed, name)
+
+        def work() -> None:
+            try:
+                if environment.parts is None:
+                    environment.parts = self._code.wire(environment.outside)
+                result = self._code.handle(event, environment.parts)
+            except Exception as error:  # noqa: BLE001 - as Lambda's own runtime does
+                self._idle.append(environment)
+                scheduler.at(scheduler.now, on_end, None, f"raised {error!r}"[:200])
+                return
+            self._idle.append(environment)
+            if faults.strikes_at(Fault.RESULT_LOST, scheduler.now, name, ": its result"):
+                scheduler.at(scheduler.now, on_end, None, "its result was lost")
+            else:
+                scheduler.at(scheduler.now, on_end, result, None)
+
+        scheduler.start(name, process, chance, work)
+
+    def _environment(self, name: str) -> Environment:
+        now = self._scheduler.now
+        if self._idle:
+            environment = self._idle.pop()
+            if not self._faults.strikes_at(Fault.COLD_START, now, name, ": its environment"):
+                return environment
+        self._environments += 1
+        skew = 0
+        place = f"{self.name}, environment {self._environments}: its clock"
+        if self._faults.strikes_at(Fault.CLOCK_SKEW, now, place):
+            skew = round((Chance(self._seed, place)() * 2 - 1) ** 3 * SKEW_MAX_MS)
+        clock = EnvironmentClock(self._scheduler, skew)
+        return Environment(self._outside(self._settings, clock, self))
+
+
+class Strands:
+    """Has records worked on at once, as the threads of a batch do."""
+
+    def __init__(self, scheduler: Scheduler, seed: int) -> None:
+        self._scheduler = scheduler
+        self._seed = seed
+
+    def __call__(self, count: int) -> SideBySide:
+        def side_by_side(
+            work: Callable[[Mapping[str, Any]], bool], records: Iterable[Mapping[str, Any]], /
+        ) -> Iterable[bool]:
+            each = list(records)
+            if len(each) > count:
+                raise AssertionError(f"{len(each)} records for {count} threads")
+            if len(each) == 1:
+                return [work(each[0])]
+            return self._at_once(work, each)
+
+        return side_by_side
+
+    def _at_once(
+        self, work: Callable[[Mapping[str, Any]], bool], records: list[Mapping[str, Any]]
+    ) -> list[bool]:
+        scheduler, seed = self._scheduler, self._seed
+        parent = scheduler.running
+        results: list[bool | Exception] = [False] * len(records)
+        left = len(records)
+
+        def one(place: int) -> Callable[[], None]:
+            def run() -> None:
+                nonlocal left
+                try:
+                    results[place] = work(records[place])
+                except Exception as error:  # noqa: BLE001 - raised where the results are read
+                    results[place] = error
+                finally:
+                    left -= 1
+                    if left == 0:
+                        scheduler.go_on(parent)
+
+            return run
+
+        for place, record in enumerate(records):
+            name = f"{parent.name} > {record['messageId']}"
+            scheduler.start(name, parent.process, Chance(seed, name), one(place))
+        scheduler.pause()
+        return [_raised(result) for result in results]
+
+
+def _raised(result: bool | Exception) -> bool:
+    if isinstance(result, Exception):
+        raise result
+    return result

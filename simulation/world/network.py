@@ -1,0 +1,159 @@
+"""The way to the three downstreams: a connection pool that ends at the stand-ins.
+
+The stand-ins are those of simulation/downstreams, over a ledger in memory, each with a clock of its
+own. Their switches decide what they refuse; what goes wrong on the way there is decided here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProtocolError
+from urllib3.exceptions import ReadTimeoutError as HttpReadTimeoutError
+
+from simulation.downstreams.exchange import Request
+from simulation.downstreams.stand_in import StandIn
+from simulation.world.calls import Calls, Site
+from simulation.world.chance import Chance
+from simulation.world.faults import Fault, Kinds
+from simulation.world.witness import Witness
+
+_KINDS = Kinds(
+    (
+        Fault.CRASH_BEFORE,
+        Fault.CRASH_AFTER,
+        Fault.REQUEST_LOST,
+        Fault.ANSWER_LOST,
+        Fault.LATE,
+        Fault.SLOW,
+        Fault.ERROR_ANSWER,
+    )
+)
+_LOOKUP_KINDS = Kinds(
+    (
+        Fault.CRASH_BEFORE,
+        Fault.REQUEST_LOST,
+        Fault.SLOW,
+        Fault.ERROR_ANSWER,
+    )
+)
+_ERRORS = (500, 502, 503, 504, 408, 429)
+#: What a wrong address answers: some other web server's page.
+_ELSEWHERE = (403, b"<html><body>Forbidden</body></html>")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """As urllib3's response has it, as far as it is read."""
+
+    status: int
+    data: bytes
+
+    @property
+    def told(self) -> str:
+        return f"answered {self.status}"
+
+
+class Connections:
+    """A urllib3 pool of which every connection ends at one downstream's stand-in."""
+
+    def __init__(
+        self,
+        downstream: str,
+        url: str,
+        stand_in: StandIn,
+        calls: Calls,
+        timeout_seconds: float,
+        witness: Witness,
+    ) -> None:
+        self._url = url
+        self._downstream = downstream
+        self._stand_in = stand_in
+        self._calls = calls
+        self._timeout_ms = round(timeout_seconds * 1000)
+        self._witness = witness
+        self._looked_up: dict[str, int] = {}
+        self._sites: dict[tuple[str, str], Site] = {}
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        retries: bool,
+        redirect: bool,
+    ) -> Answer:
+        if retries or redirect or not url.startswith(self._url):
+            raise AssertionError(f"{url}: another host, or urllib3's own retries")
+        path, _, query = url.removeprefix(self._url).partition("?")
+        request = Request(
+            method=method,
+            path=path,
+            headers=headers,
+            body=body or b"",
+            query=dict(parse_qsl(query)) if query else {},
+        )
+        key = headers.get("idempotency-key", "")
+        who = "" if self._calls.scheduler.strand is None else self._calls.scheduler.strand.name
+
+        def ask(fault: Fault | None) -> Answer:
+            if self._misrouted():
+                return Answer(*_ELSEWHERE)
+            if method == "GET":
+                self._looked_up[who] = self._witness.moment()
+            else:
+                self._witness.looked_up = self._looked_up.get(who)
+            if fault is Fault.ERROR_ANSWER:
+                return self._error(request)
+            answer = self._stand_in(request)
+            if answer is None:
+                raise AssertionError("a stand-in without lose_answers_rate lost an answer")
+            return Answer(answer.status, answer.body)
+
+        return self._calls.make(self._site(method, path), ask, key.partition("-")[0])
+
+    def _site(self, method: str, path: str) -> Site:
+        site = self._sites.get((method, path))
+        if site is None:
+            kinds = _KINDS if method == "POST" else _LOOKUP_KINDS
+            site = self._sites[method, path] = Site(
+                self._downstream,
+                f"{method} {path}",
+                kinds,
+                self._timeout_ms,
+                _no_answer,
+                _no_answer,
+                writes=method == "POST",
+            )
+        return site
+
+    def _error(self, request: Request) -> Answer:
+        """5xx and the like prove nothing: it may have acted before it failed."""
+        strand = self._calls.scheduler.running
+        if strand.chance() < 0.5:
+            self._stand_in(request)
+        return Answer(strand.chance.pick(_ERRORS), b"")
+
+    def _misrouted(self) -> bool:
+        calls = self._calls
+        now = calls.scheduler.now
+        return calls.faults.outage(f"{self._downstream}'s address", now) is not None
+
+
+def _no_answer(_: str, chance: Chance) -> Exception:
+    """urllib3's ways of saying that no answer came."""
+    pool: Any = None
+    match chance.below(4):
+        case 0:
+            return HttpReadTimeoutError(pool, "", "Read timed out.")
+        case 1:
+            return ConnectTimeoutError("timed out")
+        case 2:
+            return NewConnectionError(pool, "refused")
+        case _:
+            return ProtocolError("Connection aborted.")

@@ -1,0 +1,34 @@
+"""Systems Manager's parameter store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from simulation.world.calls import Calls, aws_failed, client_error
+
+
+class SsmClient:
+    """A botocore client of SSM, as far as the service calls it.
+
+    A call takes no time here, for the service holds a lock meanwhile: the other deliveries of the
+    batch wait for the same key. An outage can strike it.
+    """
+
+    def __init__(self, calls: Calls, parameters: Mapping[str, str]) -> None:
+        self._calls = calls
+        self._parameters = parameters
+
+    def get_parameter(
+        self,
+        *,
+        Name: str,  # noqa: N803
+        WithDecryption: bool = False,  # noqa: N803, ARG002
+    ) -> dict[str, Any]:
+        calls = self._calls
+        strand, now = calls.scheduler.strand, calls.scheduler.now
+        if strand is not None and calls.faults.outage("ssm", now) is not None:
+            raise aws_failed("GetParameter", strand.chance)
+        if Name not in self._parameters:
+            raise client_error("ParameterNotFound", "GetParameter")
+        return {"Parameter": {"Name": Name, "Value": self._parameters[Name]}}

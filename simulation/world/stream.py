@@ -1,0 +1,120 @@
+"""The table's stream: its shards, and the client that an operator reads them with.
+
+A partition key always lies in the same shard, so that the changes of a key keep their order; there
+is no order between shards. Records are kept for 24 hours.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from typing import Any
+from zlib import crc32
+
+from simulation.world.calls import client_error
+from simulation.world.dynamodb import Item, Key
+
+RETENTION_MS = 24 * 60 * 60 * 1000
+ARN = "arn:aws:dynamodb:eu-west-1:123456789012:table/spillway/stream/2026-11-23T00:00:00.000"
+#: Sequence numbers have 21 to 40 digits.
+_FIRST_NUMBER = 100_000_000_000_000_000_000
+#: What no version of the service has ever written.
+_SPOILT = {"content": {"B": "?"}, "reserve": {"S": "?"}}
+
+Record = dict[str, Any]
+
+
+class Shard:
+    """Records in order. `on_record` is told that there is a new one."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.records: list[Record] = []
+        self.written_at: list[int] = []
+        self.on_record: Callable[[], None] = lambda: None
+
+
+class Stream:
+    """`NEW_AND_OLD_IMAGES`, as Lambda hands them over: JSON, and so bytes as base64 text."""
+
+    def __init__(self, shards: int, now: Callable[[], int]) -> None:
+        self.shards = [Shard(f"shardId-{number:020d}") for number in range(shards)]
+        self._now = now
+        self._number = _FIRST_NUMBER
+        self._to_spoil: dict[int, Callable[[], None]] = {}
+
+    def spoil(self, place: int, on_spoilt: Callable[[], None]) -> None:
+        """Have the record at this place of the whole stream (0 for the first) come unreadable."""
+        self._to_spoil[place] = on_spoilt
+
+    def append(self, key: Key, before: Item | None, after: Item) -> None:
+        self._number += 1
+        now = self._now()
+        images: dict[str, Any] = {"NewImage": _as_json(after)}
+        if before is not None:
+            images["OldImage"] = _as_json(before)
+        on_spoilt = self._to_spoil.get(self._number - _FIRST_NUMBER - 1)
+        if on_spoilt is not None:
+            on_spoilt()
+            images["NewImage"] = {**images["NewImage"], **_SPOILT}
+        shard = self.shards[crc32(key[0].encode()) % len(self.shards)]
+        shard.records.append(
+            {
+                "eventID": f"{self._number:x}",
+                "eventName": "INSERT" if before is None else "MODIFY",
+                "eventVersion": "1.1",
+                "eventSource": "aws:dynamodb",
+                "awsRegion": "eu-west-1",
+                "dynamodb": {
+                    "ApproximateCreationDateTime": now // 1000,
+                    "Keys": {"pk": {"S": key[0]}, "sk": {"S": key[1]}},
+                    **images,
+                    "SequenceNumber": str(self._number),
+                    "SizeBytes": 512,
+                    "StreamViewType": "NEW_AND_OLD_IMAGES",
+                },
+                "eventSourceARN": ARN,
+            }
+        )
+        shard.written_at.append(now)
+        shard.on_record()
+
+
+class StreamsClient:
+    """A boto3 client of DynamoDB Streams, as far as `spillway redrive` calls it."""
+
+    def __init__(self, stream: Stream, now: Callable[[], int]) -> None:
+        self._stream = stream
+        self._now = now
+
+    def get_shard_iterator(
+        self,
+        *,
+        StreamArn: str,  # noqa: N803
+        ShardId: str,  # noqa: N803
+        ShardIteratorType: str,  # noqa: N803, ARG002
+        SequenceNumber: str,  # noqa: N803
+    ) -> dict[str, str]:
+        shard = next((shard for shard in self._stream.shards if shard.name == ShardId), None)
+        if StreamArn != ARN or shard is None:
+            raise client_error("ResourceNotFoundException", "GetShardIterator")
+        for place, record in enumerate(shard.records):
+            if record["dynamodb"]["SequenceNumber"] == SequenceNumber:
+                if self._now() - shard.written_at[place] > RETENTION_MS:
+                    break
+                return {"ShardIterator": f"{ShardId}/{place}"}
+        raise client_error("TrimmedDataAccessException", "GetShardIterator")
+
+    def get_records(self, *, ShardIterator: str) -> dict[str, Any]:  # noqa: N803
+        name, _, place = ShardIterator.partition("/")
+        shard = next(shard for shard in self._stream.shards if shard.name == name)
+        records = shard.records[int(place) :]
+        return {"Records": records, "NextShardIterator": f"{name}/{len(shard.records)}"}
+
+
+def _as_json(item: Item) -> dict[str, Any]:
+    """Binary values stand at an item's top level only: the service writes no others."""
+    return {
+        name: {"B": base64.b64encode(value["B"]).decode()} if "B" in value else value
+        for name, value in item.items()
+    }

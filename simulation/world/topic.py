@@ -1,0 +1,92 @@
+"""SNS: the order-events topic, and what its subscribers have heard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from simulation.world.calls import Calls, Site, aws_failed, aws_throttled, client_error
+from simulation.world.faults import Fault, Kinds
+
+BATCH_MAX = 10
+
+_KINDS = Kinds(
+    (
+        Fault.CRASH_BEFORE,
+        Fault.CRASH_AFTER,
+        Fault.REQUEST_LOST,
+        Fault.ANSWER_LOST,
+        Fault.LATE,
+        Fault.TRIED_TWICE,
+        Fault.SLOW,
+        Fault.THROTTLED,
+        Fault.PARTLY_TAKEN,
+    )
+)
+_SITE = Site("sns", "PublishBatch", _KINDS, 6_000, aws_failed, aws_throttled)
+
+
+class Topic:
+    """`heard`: every event in the order of its first coming, by its id; with another content under
+    an id that was heard before, `on_contradiction` is told."""
+
+    def __init__(self, arn: str, on_contradiction: Callable[[str], None]) -> None:
+        self.arn = arn
+        self.heard: dict[str, dict[str, Any]] = {}
+        self._on_contradiction = on_contradiction
+
+    def publish(self, message: str) -> None:
+        event = msgspec.json.decode(message)
+        if self.heard.setdefault(event["id"], event) != event:
+            self._on_contradiction(event["id"])
+
+
+class SnsClient:
+    """A botocore client of SNS, as far as the service calls it."""
+
+    def __init__(self, calls: Calls, topic: Topic) -> None:
+        self._calls = calls
+        self._topic = topic
+
+    def publish_batch(
+        self,
+        *,
+        TopicArn: str,  # noqa: N803
+        PublishBatchRequestEntries: Sequence[dict[str, Any]],  # noqa: N803
+    ) -> dict[str, Any]:
+        entries = PublishBatchRequestEntries
+
+        def publish(fault: Fault | None) -> dict[str, Any]:
+            _check(TopicArn, self._topic.arn, entries)
+            strand = self._calls.scheduler.strand
+            unlucky = None
+            if fault is Fault.PARTLY_TAKEN and strand is not None:
+                unlucky = entries[strand.chance.below(len(entries))]["Id"]
+            answer: dict[str, Any] = {"Successful": [], "Failed": []}
+            for entry in entries:
+                if entry["Id"] == unlucky:
+                    failed = {"Id": unlucky, "Code": "InternalError", "SenderFault": False}
+                    answer["Failed"].append(failed)
+                    continue
+                self._topic.publish(entry["Message"])
+                answer["Successful"].append({"Id": entry["Id"], "MessageId": entry["Id"]})
+            return answer
+
+        about = ""
+        if self._calls.story is not None:
+            types = [entry["MessageAttributes"]["type"]["StringValue"] for entry in entries]
+            about = ", ".join(types)
+        return self._calls.make(_SITE, publish, about)
+
+
+def _check(arn: str, there: str, entries: Sequence[dict[str, Any]]) -> None:
+    if arn != there:
+        raise client_error("NotFound", "PublishBatch", "Topic does not exist")
+    if not entries:
+        raise client_error("EmptyBatchRequest", "PublishBatch")
+    if len(entries) > BATCH_MAX:
+        raise client_error("TooManyEntriesInBatchRequest", "PublishBatch")
+    if len({entry["Id"] for entry in entries}) < len(entries):
+        raise client_error("BatchEntryIdsNotDistinct", "PublishBatch")

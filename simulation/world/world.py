@@ -1,0 +1,426 @@
+"""The world: everything that the service is deployed into, in memory, for one schedule.
+
+The functions are the deployed ones, wired by orders.wiring; below the AWS SDK and the HTTP client
+everything is a model. The numbers of the deployment are those of the stage `dev`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache, partial
+from typing import Any
+
+import msgspec
+
+from infra import stage as stages
+from infra.event_sources import QueueSource, queue_sources
+from orders import wiring
+from orders.domain.saga import DOWNSTREAMS
+from orders.handlers import deliver, drain, intake, reads, relay, watchdog
+from orders.wiring import Outside
+from simulation.catalogue import KEY, KEY_ID
+from simulation.downstreams.ledger import Entry
+from simulation.downstreams.stand_in import StandIn
+from simulation.downstreams.switches import Switches
+from simulation.world.calls import Calls
+from simulation.world.chance import Chance
+from simulation.world.dynamodb import About, DynamoClient, Item, Key, Table
+from simulation.world.event_sources import QueueReader, ShardReader
+from simulation.world.faults import Faults
+from simulation.world.functions import Code, EnvironmentClock, Function, Strands
+from simulation.world.ledger import WitnessedLedger
+from simulation.world.network import Connections
+from simulation.world.parameters import SsmClient
+from simulation.world.scheduler import Scheduler
+from simulation.world.sqs import Message, Queue, SqsClient
+from simulation.world.story import Story
+from simulation.world.stream import Record, Stream, StreamsClient
+from simulation.world.topic import SnsClient, Topic
+from simulation.world.witness import Witness
+
+ORDERS_TABLE = "spillway-dev-orders"
+TOPIC = "arn:aws:sns:eu-west-1:123456789012:spillway-dev-order-events"
+API_KEY = "the downstreams' key"
+_QUEUES = "https://sqs.eu-west-1.amazonaws.com/123456789012"
+_RECEIPT_KEYS = "/spillway/dev/receipt-keys"
+#: orders.aws.clients gives a call so long where nobody says otherwise.
+_TIMEOUT_SECONDS = 6.0
+
+_CODE: Mapping[str, Code] = {
+    "intake": Code(wiring.wire_intake, intake.handle),
+    "reads": Code(wiring.wire_reads, reads.handle),
+    "drain": Code(wiring.wire_drain, drain.handle),
+    "relay": Code(wiring.wire_relay, relay.handle),
+    "watchdog": Code(wiring.wire_watchdog, watchdog.handle),
+    **{
+        f"deliver-{downstream}": Code(wiring.wire_deliver, deliver.handle)
+        for downstream in DOWNSTREAMS
+    },
+}
+
+
+class _Named(msgspec.Struct):
+    customer_id: str
+    order_id: str
+    step: str = ""
+    digest: str = ""
+    insist: bool = False
+
+
+_named = msgspec.json.Decoder(_Named)
+
+
+class World:
+    """One seed's world. `names` are the orders' names in the story, by customer id and order id."""
+
+    def __init__(
+        self,
+        seed: int,
+        start: int,
+        faults: Faults,
+        names: Mapping[tuple[str, str], str],
+        *,
+        switches: Mapping[str, Switches],
+        without_keys: frozenset[str] = frozenset(),
+        shards: int = 1,
+        story: Story | None = None,
+    ) -> None:
+        self.seed = seed
+        self.scheduler = scheduler = Scheduler(start)
+        self.faults = faults
+        self.story = story
+        self.calls = Calls(scheduler, faults, story)
+        self.without_keys = without_keys
+        self._names = names
+        self._labels: dict[str, str] = {}
+        self._set_aside: set[tuple[str, str]] = set()
+        self.witness = Witness(self.now, self.name_of, without_keys)
+        self.stream = Stream(shards, self.now)
+        self.table = Table(ORDERS_TABLE, self.now, self._table_changed)
+        self.topic = Topic(TOPIC, self.witness.contradicted)
+        self.queues = self._make_queues()
+        self.by_url = {queue.url: queue for queue in self.queues.values()}
+        self.witness.table = self.table
+        self.witness.overflow = self.queues["overflow"]
+        self.queues["overflow"].on_gone = self.witness.left_overflow
+        self.ledgers: dict[str, WitnessedLedger] = {}
+        self.stand_ins: dict[str, StandIn] = {
+            downstream: self._stand_in(downstream, switches[downstream])
+            for downstream in DOWNSTREAMS
+        }
+        self._clients: dict[tuple[str, float], Any] = {}
+        self._strands = Strands(scheduler, seed)
+        #: Told of each letter of Lambda's: the stream will forget the records in two hours.
+        self.on_given_up: Callable[[], None] = lambda: None
+        self.functions = self._make_functions()
+        self._connect()
+
+    def now(self) -> int:
+        return self.scheduler.now
+
+    def name_of(self, customer_id: str, order_id: str) -> str:
+        return self._names.get((customer_id, order_id), order_id)
+
+    def client(self, service: str, timeout_seconds: float = _TIMEOUT_SECONDS, /) -> Any:
+        """A client as botocore would make it; used outside any strand, it meets no faults."""
+        client = self._clients.get((service, timeout_seconds))
+        if client is None:
+            client = self._clients[service, timeout_seconds] = self._new_client(
+                service, timeout_seconds
+            )
+        return client
+
+    def label(self, body: str) -> str:
+        """What a message is about, in some words."""
+        label = self._labels.get(body)
+        if label is None:
+            label = self._labels[body] = self._label(body)
+        return label
+
+    def close(self) -> None:
+        """Break the world's cycles, so that its memory comes back without a collection."""
+        parts = (self.scheduler, self.calls, self.witness, self.stream, self.table)
+        for part in (*self.functions.values(), *self.queues.values(), *parts, self):
+            part.__dict__.clear()
+
+    @property
+    def dead_letters(self) -> dict[str, Queue]:
+        """By the name of the queue that they come from; `relay` has only these."""
+        return {
+            name.removesuffix("-dead-letters"): queue
+            for name, queue in self.queues.items()
+            if name.endswith("-dead-letters")
+        }
+
+    def _new_client(self, service: str, timeout_seconds: float) -> Any:
+        match service:
+            case "dynamodb":
+                about = About(None if self.story is None else self.name_of)
+                return DynamoClient(self.calls, {ORDERS_TABLE: self.table}, timeout_seconds, about)
+            case "sqs":
+                return SqsClient(self.calls, self.by_url, timeout_seconds, self.label)
+            case "sns":
+                return SnsClient(self.calls, self.topic)
+            case "ssm":
+                return SsmClient(self.calls, _PARAMETERS)
+            case "dynamodbstreams":
+                return StreamsClient(self.stream, self.now)
+        raise AssertionError(f"no client of {service}")
+
+    def _label(self, body: str) -> str:
+        try:
+            named = _named.decode(body)
+        except msgspec.DecodeError:
+            return "a letter of Lambda's" if "DDBStreamBatchInfo" in body else "poison"
+        order = self.name_of(named.customer_id, named.order_id)
+        if named.step:
+            return f"{named.step} of {order}"
+        if named.digest:
+            return f"{order} overflowed"
+        return f"{order} watched, insisting" if named.insist else f"{order} watched"
+
+    def _record_label(self, record: Record) -> str:
+        images = record["dynamodb"]
+        customer_id, sort_key = images["Keys"]["pk"]["S"], images["Keys"]["sk"]["S"]
+        order_id, progress, _ = sort_key.partition("#")
+        order = self.name_of(customer_id, order_id)
+        if not progress:
+            return f"{order} placed"
+        new = sorted(images["NewImage"].keys() - images.get("OldImage", {"pk": 0, "sk": 0}).keys())
+        return f"{order} {' '.join(new)} known"
+
+    def _table_changed(self, key: Key, before: Item | None, after: Item) -> None:
+        self.witness.changed(key, before, after)
+        self.stream.append(key, before, after)
+
+    def _make_queues(self) -> dict[str, Queue]:
+        queues = {}
+        for name in (*_sources(), "relay"):
+            letters = f"{name}-dead-letters"
+            queues[letters] = self._queue(letters)
+        for name, source in _sources().items():
+            queues[name] = self._queue(
+                name,
+                visibility_seconds=source.visibility_seconds,
+                delay_seconds=source.delay_seconds,
+                receives_max=source.receives_max,
+                dead_letters=queues[f"{name}-dead-letters"],
+            )
+        return queues
+
+    def _queue(self, name: str, **settings: Any) -> Queue:
+        chance = Chance(self.seed, f"queue {name}")
+        return Queue(name, f"{_QUEUES}/{name}", now=self.now, chance=chance, **settings)
+
+    def _stand_in(self, downstream: str, switches: Switches) -> StandIn:
+        witness = self.witness
+
+        def on_entry(entry: Entry) -> None:
+            witness.had_effect(downstream, entry)
+
+        ledger = self.ledgers[downstream] = WitnessedLedger(on_entry)
+        return StandIn(
+            downstream,
+            ledger=ledger,
+            api_key=API_KEY,
+            now_ms=self.now,
+            random=_never,
+            switches=switches,
+        )
+
+    def _make_functions(self) -> dict[str, Function]:
+        return {
+            name: Function(
+                name,
+                _CODE[name],
+                settings,
+                timeout_seconds,
+                self._outside,
+                self.scheduler,
+                self.faults,
+                self.seed,
+            )
+            for name, (settings, timeout_seconds) in deployment(self.without_keys).items()
+        }
+
+    def _outside(
+        self, settings: Mapping[str, str], clock: EnvironmentClock, _: Function
+    ) -> Outside:
+        downstream = settings.get("DOWNSTREAM", "")
+
+        def pool(timeout_seconds: float) -> Any:
+            return Connections(
+                downstream,
+                settings["DOWNSTREAM_URL"],
+                self.stand_ins[downstream],
+                self.calls,
+                timeout_seconds,
+                self.witness,
+            )
+
+        return Outside(
+            environment=settings,
+            client=self.client,
+            clock=clock,
+            jitter=self._jitter,
+            write=self.witness.logged,
+            pool=pool,
+            side_by_side=self._strands,
+        )
+
+    def _jitter(self) -> float:
+        return self.scheduler.running.chance()
+
+    def _connect(self) -> None:
+        for name, source in _sources().items():
+            QueueReader(
+                self.queues[name],
+                source,
+                self.functions[source.function],
+                self.scheduler,
+                self.faults,
+                Chance(self.seed, f"reader {name}"),
+                self.witness.raised,
+            )
+        for downstream in DOWNSTREAMS:
+            queue = self.queues[downstream]
+            queue.on_sent = partial(self._sent, queue)
+        self.dead_letters["relay"].on_sent = self._letter_sent
+        self._shard_readers = [
+            ShardReader(
+                shard,
+                self.functions["relay"],
+                self.scheduler,
+                self.faults,
+                Chance(self.seed, f"reader {shard.name}"),
+                self._record_label,
+                self._given_up,
+                self.witness.raised,
+            )
+            for shard in self.stream.shards
+        ]
+
+    def _letter_sent(self, letter: Message) -> None:
+        """An order that relay has set aside, or that Lambda gave up on, is brought back by a watch
+        that insists."""
+        for (customer_id, order_id), name in self._names.items():
+            if name in letter.label or "DDBStreamBatchInfo" in letter.body:
+                self._set_aside.add((customer_id, order_id))
+
+    def _sent(self, queue: Queue, message: Message) -> None:
+        """What the watchdog sends again by itself, and was nowhere any more, had been lost."""
+        strand = self.scheduler.strand
+        if strand is None or not strand.name.startswith("watchdog"):
+            return
+        named = _named.decode(message.body)
+        elsewhere = (
+            queue.holds(message.label)
+            or (named.customer_id, named.order_id) in self._set_aside
+            or any(
+                reader.still_has(named.customer_id, named.order_id)
+                for reader in self._shard_readers
+            )
+        )
+        if not elsewhere:
+            self.witness.lost((named.customer_id, named.order_id), named.step)
+
+    def _given_up(self, letter: str) -> None:
+        self.queues["relay-dead-letters"].send("a letter of Lambda's", letter, {}, None)
+        self.on_given_up()
+
+
+def _never() -> float:
+    """The stand-ins' dice: nothing that they do by themselves is left to chance here."""
+    return 1.0
+
+
+@cache
+def _stage() -> stages.Stage:
+    return stages.load("dev")
+
+
+@cache
+def _sources() -> Mapping[str, QueueSource]:
+    return queue_sources(_stage())
+
+
+_PARAMETERS = {
+    _RECEIPT_KEYS: msgspec.json.encode({KEY_ID: KEY.hex()}).decode(),
+    **{f"/spillway/dev/{downstream}/api-key": API_KEY for downstream in DOWNSTREAMS},
+}
+
+
+@cache
+def deployment(without_keys: frozenset[str]) -> Mapping[str, tuple[Mapping[str, str], int]]:
+    """Each function's environment and timeout in seconds."""
+    stage = _stage()
+    timeouts = stage.functions
+    queue_urls = {f"{name.upper()}_QUEUE_URL": f"{_QUEUES}/{name}" for name in DOWNSTREAMS}
+    letters_urls = {
+        f"{name.upper()}_DEAD_LETTER_QUEUE_URL": f"{_QUEUES}/{name}-dead-letters"
+        for name in DOWNSTREAMS
+    }
+    table = {"ORDERS_TABLE": ORDERS_TABLE}
+    environments: dict[str, tuple[dict[str, str], int]] = {
+        "intake": (
+            {
+                **table,
+                "TABLE_TIMEOUT_SECONDS": str(stage.orders.table_timeout_seconds),
+                "OVERFLOW_QUEUE_URL": f"{_QUEUES}/overflow",
+                "RECEIPT_KEYS_PARAMETER": _RECEIPT_KEYS,
+                "CURRENCIES": ",".join(stage.orders.currencies),
+                "GROUPS_CLAIM": stage.orders.groups_claim,
+                "WHOLESALE_GROUP": stage.orders.wholesale_group,
+            },
+            timeouts.intake.timeout_seconds,
+        ),
+        "reads": (table, timeouts.reads.timeout_seconds),
+        "drain": ({**table, **_works_off("overflow")}, timeouts.drain.timeout_seconds),
+        "relay": (
+            {
+                **queue_urls,
+                "WATCHDOG_QUEUE_URL": f"{_QUEUES}/watchdog",
+                "EVENTS_TOPIC_ARN": TOPIC,
+                "RELAY_DEAD_LETTER_QUEUE_URL": f"{_QUEUES}/relay-dead-letters",
+            },
+            timeouts.relay.timeout_seconds,
+        ),
+        "watchdog": (
+            {
+                **table,
+                **queue_urls,
+                **letters_urls,
+                **_works_off("watchdog"),
+                "EVENTS_TOPIC_ARN": TOPIC,
+                "DELAY_SECONDS": str(stage.watchdog.delay_seconds),
+            },
+            timeouts.watchdog.timeout_seconds,
+        ),
+        **{
+            f"deliver-{name}": (
+                {
+                    **table,
+                    **_works_off(name),
+                    "DOWNSTREAM": name,
+                    "DOWNSTREAM_URL": downstream.url,
+                    "DOWNSTREAM_AUTH": downstream.auth,
+                    "DOWNSTREAM_IDEMPOTENCY": "lookup" if name in without_keys else "keys",
+                    "DOWNSTREAM_TIMEOUT_SECONDS": str(downstream.timeout_seconds),
+                    "DOWNSTREAM_API_KEY_PARAMETER": f"/spillway/dev/{name}/api-key",
+                },
+                timeouts.deliver.timeout_seconds,
+            )
+            for name, downstream in stage.downstreams.by_name().items()
+        },
+    }
+    return {
+        name: ({"STAGE": stage.name, **settings}, timeout)
+        for name, (settings, timeout) in environments.items()
+    }
+
+
+def _works_off(queue: str) -> dict[str, str]:
+    return {
+        "QUEUE_URL": f"{_QUEUES}/{queue}",
+        "DEAD_LETTER_QUEUE_URL": f"{_QUEUES}/{queue}-dead-letters",
+    }

@@ -1,0 +1,139 @@
+// What every page does by itself: it stays up to date, has shortcuts, draws the path's lines.
+import { Idiomorph } from "/vendor/idiomorph.js";
+
+const live = document.getElementById("live");
+const link = document.getElementById("link");
+const trouble = document.getElementById("trouble");
+
+// Staying up to date. A hidden page closes its stream, so that nothing is asked for it.
+let source = null;
+
+function say(state, words) {
+  link.hidden = false;
+  link.dataset.state = state;
+  document.getElementById("link-told").textContent = words;
+}
+
+function showTrouble(sentence) {
+  // Written only when it changes: it is read aloud.
+  if (trouble.textContent !== sentence) trouble.textContent = sentence;
+  trouble.hidden = !sentence;
+}
+
+function listen() {
+  if (source || !live?.dataset.events) return;
+  source = new EventSource(live.dataset.events);
+  source.addEventListener("fragment", (event) => {
+    Idiomorph.morph(live, event.data, { morphStyle: "innerHTML", ignoreActiveValue: true });
+    draw();
+    well();
+  });
+  source.addEventListener("same", well);
+  source.addEventListener("trouble", (event) => {
+    say("trouble", "No answer");
+    showTrouble(event.data);
+  });
+  source.addEventListener("final", () => {
+    hush();
+    delete live.dataset.events;
+    say("off", "Settled");
+  });
+  source.onerror = () => say("trouble", "Reconnecting");
+}
+
+function well() {
+  say("live", "Live");
+  showTrouble("");
+}
+
+function hush() {
+  source?.close();
+  source = null;
+}
+
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) {
+    hush();
+    if (live?.dataset.events) say("off", "Paused");
+  } else listen();
+});
+// A page that the browser keeps for "back" must not hold a connection.
+addEventListener("pagehide", hush);
+addEventListener("pageshow", listen);
+
+// The lines between the parts of the path: from the right edge of one to the left edge of the next.
+const lines = document.getElementById("links");
+const SVG = "http://www.w3.org/2000/svg";
+
+function draw() {
+  if (!lines || getComputedStyle(lines).display === "none") return;
+  const origin = lines.getBoundingClientRect();
+  const place = (name) => document.getElementById(`box-${name}`)?.getBoundingClientRect();
+  const pairs = lines.dataset.links.trim().split(/\s+/).map((pair) => pair.split(">"));
+  pairs.forEach(([from, to], n) => {
+    const path = lines.children[n] ?? lines.appendChild(document.createElementNS(SVG, "path"));
+    const [a, b] = [place(from), place(to)];
+    if (a && b) path.setAttribute("d", curve(a, b, origin));
+    path.classList.toggle("flows", (runs(to) ?? runs(from)) > 0);
+  });
+}
+
+// The table, the topic and the downstreams run nothing of ours: what leads there tells.
+function runs(name) {
+  return document.getElementById(`box-${name}`)?.dataset.runs;
+}
+
+function curve(a, b, origin) {
+  if (b.right < a.left) return curve(b, a, origin);
+  if (b.left < a.right) {
+    // One above the other.
+    const x = a.left + a.width / 2 - origin.left;
+    const [top, bottom] = a.top < b.top ? [a.bottom, b.top] : [b.bottom, a.top];
+    return `M${x} ${top - origin.top} L${x} ${bottom - origin.top}`;
+  }
+  const [x1, y1] = [a.right - origin.left, a.top + a.height / 2 - origin.top];
+  const [x2, y2] = [b.left - origin.left, b.top + b.height / 2 - origin.top];
+  const middle = (x1 + x2) / 2;
+  return `M${x1} ${y1} C${middle} ${y1} ${middle} ${y2} ${x2} ${y2}`;
+}
+
+if (lines) new ResizeObserver(draw).observe(live);
+
+// Dialogs. By delegation, as what opens them may come with an event.
+const help = document.getElementById("help");
+document.addEventListener("click", (event) => {
+  const opener = event.target.closest("[data-open]");
+  if (opener) {
+    const dialog = document.getElementById(opener.dataset.open);
+    if (dialog) dialog.showModal();
+    else location.reload(); // the letters came after the page did
+  }
+  if (event.target.closest("[data-close]")) event.target.closest("dialog").close();
+});
+document.getElementById("help-button").addEventListener("click", () => help.showModal());
+
+// Shortcuts. They can be switched off, as single keys get in the way of speech input.
+const KEYS = "spillway-console-keys";
+const keysOn = document.getElementById("keys-on");
+keysOn.checked = localStorage.getItem(KEYS) !== "off";
+keysOn.addEventListener("change", () => localStorage.setItem(KEYS, keysOn.checked ? "on" : "off"));
+const GO_MS = 1000;
+let goSince = -GO_MS;
+
+document.addEventListener("keydown", (event) => {
+  if (!keysOn.checked || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.closest("input, textarea, select, dialog")) return;
+  const goes = event.timeStamp - goSince < GO_MS;
+  goSince = -GO_MS;
+  const target = goes && document.querySelector(`[data-go="${CSS.escape(event.key)}"]`);
+  if (target) location.assign(target.dataset.address);
+  else if (event.key === "g") goSince = event.timeStamp;
+  else if (event.key === "?") help.showModal();
+  else if (event.key === "/") {
+    event.preventDefault();
+    document.getElementById("q").focus();
+  }
+});
+
+draw();
+listen();

@@ -1,0 +1,45 @@
+"""Serving the console before it is there: a local stack starts without waiting for its imports.
+
+They take a second, and most stacks (the demo's, a test's) have nobody look at their console.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import uvicorn
+from starlette.concurrency import run_in_threadpool
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+# A stream never ends by itself.
+_GRACE_SECONDS = 1
+
+
+@dataclass(slots=True)
+class WhenAsked:
+    """An ASGI application that `make` makes when the first request comes."""
+
+    make: Callable[[], ASGIApp]
+    _made: ASGIApp | None = None
+    _making: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._making:
+            if self._made is None:
+                self._made = await run_in_threadpool(self.make)
+        await self._made(scope, receive, send)
+
+
+def uvicorn_config(app: ASGIApp) -> uvicorn.Config:
+    """How to serve the console: quietly, and without headers of its own."""
+    return uvicorn.Config(
+        app,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        lifespan="off",
+        ws="none",
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )

@@ -1,0 +1,1 @@
+"""Orders from a backup, back into the table that customers use."""

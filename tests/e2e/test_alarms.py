@@ -1,0 +1,222 @@
+"""Each alarm rings for the fault that it is for, tells its topic, and is over after it.
+
+Only where no outside fault can bring the accident about, because a guard of the service prevents
+it, is the line written that the service would write then. One alarm, how far relay is behind, has
+no measure on the emulator; tests/infra/test_operations.py holds its template.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any
+
+import pytest
+
+from infra.alarms import CLASHES_MAX, RELAY_ERRORS_MAX, SERVER_ERRORS_MAX
+from orders.aws.messages import overflow_message_of
+from orders.domain.order import AcceptedOrder, OrderKey
+from orders.handlers.wire import Content, content_of
+from spillway.local import Stack
+from spillway.observe.emulated import evaluate_alarms
+from spillway.observe.promises import Alarm, read_alarms
+from spillway.observe.service import Service, on_this_machine
+from tests.builders import order_id
+from tests.e2e.shop import Customer, switched
+from tests.e2e.test_overflow_and_watchdog import REFUSED_PUT, dead_letters, within
+
+HOUR_MS = 3_600_000
+RINGS_WITHIN_SECONDS = 60
+#: Longer than the longest that any local alarm looks back.
+LATER_SECONDS = 3_600
+
+
+@pytest.fixture(scope="module")
+def service(stack: Stack) -> Service:
+    return on_this_machine(stack.port)
+
+
+@pytest.fixture(scope="module")
+def told(stack: Stack) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """What the alarms' topic has told since it was asked last."""
+    sqs, sns = stack.client("sqs"), stack.client("sns")
+    url = sqs.create_queue(QueueName=f"alarms-{uuid.uuid4().hex[:8]}")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
+    [topic] = [t["TopicArn"] for t in sns.list_topics()["Topics"] if "-alarms" in t["TopicArn"]]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn["QueueArn"])
+
+    def receive() -> list[dict[str, Any]]:
+        found = []
+        while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                found.append(json.loads(json.loads(message["Body"])["Message"]))
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return found
+
+    yield receive
+    sqs.delete_queue(QueueUrl=url)
+
+
+def alarm(service: Service, name: str) -> Alarm:
+    [found] = [alarm for alarm in read_alarms(service) if alarm.name == name]
+    return found
+
+
+def rings(service: Service, name: str) -> bool:
+    return alarm(service, name).state == "ALARM"
+
+
+def is_over(service: Service, name: str) -> bool:
+    """As it will be seen when nothing more has happened for a while."""
+    evaluate_alarms(service, now=lambda: time.time() + LATER_SECONDS)
+    states = service.cloudwatch.describe_alarms(AlarmNames=[service.resource_name(name)])
+    return bool(states["MetricAlarms"][0]["StateValue"] == "OK")
+
+
+def check(service: Service, told: Callable[[], list[dict[str, Any]]], *names: str) -> None:
+    """These alarms ring, tell so, and are over later."""
+    for name in names:
+        within(RINGS_WITHIN_SECONDS, partial(rings, service, name))
+    assert_told(service, told, "ALARM", names)
+    for name in names:
+        within(RINGS_WITHIN_SECONDS, partial(is_over, service, name))
+    assert_told(service, told, "OK", names)
+
+
+def assert_told(
+    service: Service, told: Callable[[], list[dict[str, Any]]], state: str, names: tuple[str, ...]
+) -> None:
+    seen: set[str] = set()
+
+    def all_told() -> bool:
+        seen.update(one["AlarmName"] for one in told() if one["NewStateValue"] == state)
+        return {service.resource_name(name) for name in names} <= seen
+
+    within(20, all_told)
+
+
+def an_hour_ago(shopper: Customer) -> AcceptedOrder:
+    """An order that was accepted an hour ago."""
+    id_ = order_id(time.time_ns() // 1_000_000 - HOUR_MS)
+    _, body = shopper.order()
+    content = content_of(json.dumps(body).encode())
+    assert isinstance(content, Content)
+    key = OrderKey(shopper.id, id_)
+    accepted_at = time.time_ns() // 1_000_000 - HOUR_MS
+    return AcceptedOrder(key, accepted_at, content.digest, content.order)
+
+
+def overflow(stack: Stack, order: AcceptedOrder) -> None:
+    stack.client("sqs").send_message(
+        QueueUrl=stack.queues["overflow"], MessageBody=overflow_message_of(order)
+    )
+
+
+@contextmanager
+def refused(stack: Stack, **rules: Any) -> Iterator[None]:
+    with ExitStack() as faults:
+        faults.enter_context(stack.tap.fault(**REFUSED_PUT, **rules))
+        yield
+
+
+def test_an_acknowledged_order_that_does_not_come_into_the_table(
+    stack: Stack, shopper: Customer, service: Service, told: Callable[[], list[dict[str, Any]]]
+) -> None:
+    order = an_hour_ago(shopper)
+    with refused(stack, function="drain"):
+        overflow(stack, order)
+        check(service, told, "acknowledged-is-durable")
+    within(60, lambda: shopper.http.get(f"/orders/{order.key.order_id}").status_code == 200)
+    assert shopper.settled(order.key.order_id)["status"] == "confirmed"
+
+
+def test_an_order_that_does_not_settle_and_one_that_is_half_done(
+    stack: Stack, shopper: Customer, service: Service, told: Callable[[], list[dict[str, Any]]]
+) -> None:
+    order = an_hour_ago(shopper)
+    with switched(stack, "accounting", outage=True):
+        overflow(stack, order)
+        check(service, told, "always-settles", "never-half-done")
+    assert shopper.settled(order.key.order_id)["status"] == "confirmed"
+
+
+def test_a_client_that_uses_its_ids_for_other_orders(
+    stack: Stack, shopper: Customer, service: Service, told: Callable[[], list[dict[str, Any]]]
+) -> None:
+    id_, body = shopper.order()
+    assert shopper.put(id_, body).status_code == 201
+    moved = {**body, "address": {**body["address"], "city": "York"}}
+    for _ in range(CLASHES_MAX):
+        assert shopper.put(id_, moved).status_code == 409
+    check(service, told, "one-order-per-id")
+
+
+def test_customers_who_are_turned_away(
+    stack: Stack, shopper: Customer, service: Service, told: Callable[[], list[dict[str, Any]]]
+) -> None:
+    id_, body = shopper.order()
+    queue_down = {"service": "sqs", "operation": "SendMessage", "cut": True}
+    with refused(stack, function="intake"), stack.tap.fault(**queue_down, function="intake"):
+        for _ in range(SERVER_ERRORS_MAX):
+            assert shopper.put(id_, body).status_code == 503
+    check(service, told, "customers-turned-away")
+
+
+@pytest.mark.parametrize("queue", ["inventory", "fulfilment", "accounting", "overflow", "watchdog"])
+def test_a_message_that_nobody_can_read(
+    stack: Stack, service: Service, told: Callable[[], list[dict[str, Any]]], queue: str
+) -> None:
+    stack.client("sqs").send_message(QueueUrl=stack.queues[queue], MessageBody="{poison")
+    name = f"{queue}-dead-letters"
+    within(RINGS_WITHIN_SECONDS, lambda: rings(service, name))
+    assert_told(service, told, "ALARM", (name,))
+    assert within(30, lambda: dead_letters(stack, queue))
+    within(RINGS_WITHIN_SECONDS, lambda: alarm(service, name).state == "OK")
+    assert_told(service, told, "OK", (name,))
+
+
+def test_a_change_that_relay_cannot_read(
+    stack: Stack, shopper: Customer, service: Service, told: Callable[[], list[dict[str, Any]]]
+) -> None:
+    dynamodb, table = stack.client("dynamodb"), stack.tables["orders"]
+    poison = order_id(time.time_ns() // 1_000_000)
+    keys = {"pk": {"S": shopper.id}, "sk": {"S": poison}}
+    dynamodb.put_item(TableName=table, Item={**keys, "content": {"B": b"?"}})
+    try:
+        within(RINGS_WITHIN_SECONDS, lambda: rings(service, "relay-dead-letters"))
+    finally:
+        dynamodb.delete_item(TableName=table, Key=keys)
+    assert_told(service, told, "ALARM", ("relay-dead-letters",))
+    assert within(30, lambda: dead_letters(stack, "relay"))
+    within(RINGS_WITHIN_SECONDS, lambda: alarm(service, "relay-dead-letters").state == "OK")
+
+
+GUARDED = {
+    "one-effect-per-step": ("deliver-inventory", "contradicted", 1),
+    "own-orders-only": ("reads", "foreign_order", 1),
+    "bugs": ("intake", "bug", 1),
+    "zero-idle": ("relay", "unsent", RELAY_ERRORS_MAX),
+}
+
+
+@pytest.mark.parametrize("name", sorted(GUARDED))
+def test_the_line_of_an_accident_that_a_guard_prevents(
+    stack: Stack, service: Service, told: Callable[[], list[dict[str, Any]]], name: str
+) -> None:
+    function, outcome, times = GUARDED[name]
+    logs, group, stream = stack.client("logs"), service.log_group(function), uuid.uuid4().hex
+    logs.create_log_stream(logGroupName=group, logStreamName=stream)
+    now = time.time_ns() // 1_000_000
+    line = {"step": function.partition("-")[0], "outcome": outcome}
+    logs.put_log_events(
+        logGroupName=group,
+        logStreamName=stream,
+        logEvents=[
+            {"timestamp": now, "message": json.dumps({"at": now + n, **line})} for n in range(times)
+        ],
+    )
+    check(service, told, name)

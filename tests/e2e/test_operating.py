@@ -1,0 +1,109 @@
+"""What an operator asks a running stack, by the commands: how it is, one order's life, what is
+stuck and why, and one trace from the customer's request to the last delivery."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from spillway.cli import app
+from spillway.local import Stack
+from spillway.observe import letters
+from spillway.observe.service import on_this_machine
+from tests.builders import order_id
+from tests.e2e.shop import Customer, switched
+from tests.e2e.test_overflow_and_watchdog import dead_letters, within
+
+TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+@pytest.fixture
+def asked(stack: Stack) -> Any:
+    """The answer to a command as JSON, or as text."""
+
+    def ask(*words: str, json_: bool = True) -> Any:
+        options = ["--port", str(stack.port), *(["--json"] if json_ else [])]
+        result = CliRunner().invoke(app, [*words, *options])
+        assert not isinstance(result.exception, Exception), result.exception
+        return json.loads(result.output) if json_ else result.output
+
+    return ask
+
+
+def lines(asked: Any, *words: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in asked("logs", *words, "--json", json_=False).splitlines()]
+
+
+def test_a_confirmed_order_s_life_in_one_trace(shopper: Customer, asked: Any) -> None:
+    id_, body = shopper.order()
+    traced = {"traceparent": f"00-{TRACE_ID}-00f067aa0ba902b7-01"}
+    assert shopper.http.put(f"/orders/{id_}", json=body, headers=traced).status_code == 201
+    shopper.settled(id_)
+    life = within(20, lambda: _when_told(asked("orders", "show", id_), 4))
+    assert (life["status"], life["settled"], life["trace"]) == ("confirmed", True, TRACE_ID)
+    assert life["steps"][0]["step"] == "reserve"
+    assert {step["outcome"] for step in life["steps"]} == {"done"}
+    assert life["attempts"] == {"reserve": 1, "ship": 1, "post": 1}
+    assert [len(life["downstreams"][name]) for name in life["downstreams"]] == [1, 1, 1]
+    assert [line["function"] for line in life["lines"]][:2] == ["intake", "deliver-inventory"]
+    assert {line["trace"] for line in life["lines"]} == {TRACE_ID}
+    [last] = [line for line in life["lines"] if "settle_ms" in line]
+    assert last["status"] == "confirmed"
+    assert [line["outcome"] for line in lines(asked, "--order", id_)] == ["accepted", *["done"] * 3]
+
+
+def _when_told(life: dict[str, Any], count: int) -> dict[str, Any] | None:
+    return life if len(life["lines"]) >= count else None
+
+
+def test_an_order_that_is_stuck_says_why(stack: Stack, other: Customer, asked: Any) -> None:
+    with switched(stack, "accounting", outage=True):
+        id_ = other.place()
+        other.when(id_, lambda order: len(order["steps"]) == 2)
+        stuck = within(30, lambda: _listed(asked("orders", "list", "--stuck"), id_))
+        assert (stuck["owed"], stuck["waits_for"]) == (["post"], ["accounting"])
+        unsettled = _listed(asked("orders", "list", "--unsettled"), id_)
+        assert unsettled
+        assert unsettled["customer_id"] == other.id
+        text = asked("orders", "show", id_, "--customer", other.id, json_=False)
+        assert "Why it has not settled" in text
+        assert "answered 503" in text
+        [accounting] = [
+            part for part in asked("status")["parts"] if part["part"] == "deliver-accounting"
+        ]
+        queue = accounting["queue"]
+        assert queue["visible"] + queue["in_flight"] >= 1
+        assert accounting["oldest_seconds"] >= 1
+    other.settled(id_)
+    within(30, lambda: _listed(asked("orders", "list", "--stuck"), id_) is None)
+    assert _listed(asked("orders", "list", "--unsettled"), id_) is None
+    history = asked("orders", "list", "--customer", other.id, "--limit", "1")
+    assert [order["order_id"] for order in history["orders"]] == [id_]
+
+
+def _listed(listed: dict[str, Any], id_: str) -> dict[str, Any] | None:
+    return next((order for order in listed["orders"] if order["order_id"] == id_), None)
+
+
+def test_every_promise_and_part_is_on_the_status(asked: Any) -> None:
+    status = asked("status")
+    assert [part["part"] for part in status["parts"]][:3] == ["intake", "drain", "relay"]
+    promises = {alarm["promise"] for alarm in status["alarms"]} - {None}
+    assert len(promises) == 8
+    text = asked("status", json_=False)
+    assert all(promise in text for promise in promises)
+
+
+def test_what_lies_with_the_dead_letters_is_looked_at_and_left_there(stack: Stack) -> None:
+    service = on_this_machine(stack.port)
+    body = json.dumps({"customer_id": "c", "order_id": order_id(), "step": "fly"})
+    stack.client("sqs").send_message(QueueUrl=stack.queues["fulfilment"], MessageBody=body)
+    found = within(
+        30, lambda: [one for one in letters.look(service, ["fulfilment"]) if one.letters]
+    )
+    [reason] = found[0].groups
+    assert reason.startswith("not a command")
+    assert within(30, lambda: dead_letters(stack, "fulfilment"))

@@ -1,0 +1,135 @@
+"""Each function may do exactly what it does: every permission is taken away once, which is seen,
+and every one is used, so that none is left over.
+
+On a stack of its own: a function that has read its secrets does not ask for them again for minutes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from orders.aws.messages import watch_message_of
+from orders.domain.order import OrderKey
+from orders.ports import Watch
+from spillway.local import Stack, running
+from tests.builders import line, order_body, order_id
+from tests.e2e.shop import Customer, switched
+
+pytestmark = [pytest.mark.emulator, pytest.mark.timeout(300)]
+
+DAY_MS = 24 * 60 * 60 * 1000
+DOWNSTREAMS = ("inventory", "fulfilment", "accounting")
+ALL_SEEN_WITHIN_SECONDS = 150
+
+#: What Lambda does on a function's behalf, by AWS's own list for each kind of source. The emulator
+#: does it without asking for permission, so that it can't be proven here.
+BY_LAMBDA = {
+    "logs:CreateLogStream",
+    "logs:PutLogEvents",
+    "sqs:ReceiveMessage",
+    "sqs:DeleteMessage",
+    "dynamodb:DescribeStream",
+    "dynamodb:GetRecords",
+    "dynamodb:GetShardIterator",
+    "dynamodb:ListStreams",
+}
+
+
+@pytest.fixture(scope="module")
+def own_stack() -> Iterator[Stack]:
+    with running() as started:
+        yield started
+
+
+def provable(permission: dict[str, Any]) -> bool:
+    source = f":spillway-local-{permission['function'].removeprefix('deliver-')}"
+    source = source.replace(":spillway-local-drain", ":spillway-local-overflow")
+    asks_its_own_source = permission["action"] == "sqs:GetQueueAttributes" and permission[
+        "resource"
+    ].endswith(source)
+    return permission["action"] not in BY_LAMBDA and not asks_its_own_source
+
+
+def unseen(stack: Stack) -> list[str]:
+    """Permissions whose absence has not been seen yet, or that nothing has used."""
+    return [
+        f"{one['function']} {one['action']} on {one['resource'].rpartition(':')[2]}"
+        for one in stack.tap.permissions()
+        if provable(one) and not (one["refused"] and one["used"])
+    ]
+
+
+def test_every_permission_is_missed_when_it_is_gone_and_none_is_left_over(
+    own_stack: Stack,
+) -> None:
+    shopper, wholesale = Customer(own_stack, "shopper"), Customer(own_stack, "wholesale")
+    own_stack.tap.withhold_permissions()
+    began = time.monotonic()
+    while unseen(own_stack):
+        assert time.monotonic() - began < ALL_SEEN_WITHIN_SECONDS, unseen(own_stack)
+        ask_everything_of_the_api(own_stack, shopper)
+        wholesale.put(*large_order(own_stack))
+        overflow(own_stack, shopper)
+        send_what_cannot_be_read(own_stack, shopper)
+        watch_orders_that_wait(own_stack, shopper)
+    assert own_stack.tap.denied() == []
+    # And with them all in place an order goes its way.
+    assert shopper.settled(shopper.place())["status"] == "confirmed"
+
+
+def ask_everything_of_the_api(stack: Stack, customer: Customer) -> None:
+    id_, body = customer.order()
+    customer.put(id_, body)
+    customer.cancel(id_)
+    customer.http.get(f"/orders/{id_}")
+    customer.http.get("/orders")
+    # Whether an order as old as this one is a retry, only the table knows.
+    old = order_id(time.time_ns() // 1_000_000 - 2 * DAY_MS)
+    customer.put(old, order_body(old, key=stack.receipt_key.key))
+
+
+def large_order(stack: Stack) -> tuple[str, dict[str, Any]]:
+    """Too large for a command: each delivery has to read it."""
+    id_ = order_id(time.time_ns() // 1_000_000)
+    lines = [line(f"{number * 2_654_435_761 % 2**32:08x}", 1 + number % 7) for number in range(900)]
+    return id_, order_body(id_, lines, key=stack.receipt_key.key)
+
+
+def overflow(stack: Stack, customer: Customer) -> None:
+    """Long enough for drain to be refused too, and to postpone what it has."""
+    with stack.tap.fault(
+        service="dynamodb", operation="PutItem", refuse="ProvisionedThroughputExceededException"
+    ):
+        customer.put(*customer.order())
+        time.sleep(2)
+
+
+def send_what_cannot_be_read(stack: Stack, customer: Customer) -> None:
+    for name in (*DOWNSTREAMS, "overflow", "watchdog"):
+        send(stack, name, "not a message of ours")
+    item = {"pk": {"S": customer.id}, "sk": {"S": order_id()}, "content": {"S": "not an order"}}
+    stack.client("dynamodb").put_item(TableName=stack.tables["orders"], Item=item)
+
+
+def watch_orders_that_wait(stack: Stack, customer: Customer) -> None:
+    """One that waits for inventory, and one that waits for the two others."""
+    with switched(stack, "accounting", outage=True), switched(stack, "fulfilment", outage=True):
+        reserved, body = customer.order()
+        customer.put(reserved, body)
+        time.sleep(1)
+        with switched(stack, "inventory", outage=True):
+            waiting, body = customer.order()
+            customer.put(waiting, body)
+            for id_ in (reserved, waiting):
+                key = OrderKey(customer.id, id_)
+                send(stack, "watchdog", watch_message_of(Watch(key)))
+                send(stack, "watchdog", watch_message_of(Watch(key, insist=True)))
+            time.sleep(2)
+
+
+def send(stack: Stack, queue: str, body: str) -> None:
+    stack.client("sqs").send_message(QueueUrl=stack.queues[queue], MessageBody=body, DelaySeconds=0)

@@ -1,0 +1,191 @@
+"""`make deploy`, the stock CDK command line, against the emulator: a stage's whole life."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from infra.bundle import ROOT
+from infra.stage import Stage, load
+from spillway.local.aws import client
+from spillway.local.emulator import emulator
+from spillway.local.processes import isolated_environment
+from tests.infra.templates import app_of
+
+# isort: split
+from aws_cdk import App, Stack
+from aws_cdk import aws_lambda as lambda_
+
+pytestmark = [pytest.mark.emulator, pytest.mark.timeout(300)]
+
+DATA, IDENTITY, SERVICE = (f"spillway-local-{name}" for name in ("data", "identity", "service"))
+ORDERS = "spillway-local-orders"
+INTAKE = "spillway-local-intake"
+ORDER = {"pk": {"S": "customer-ada"}, "sk": {"S": "an order"}}
+
+
+@dataclass(frozen=True)
+class Account:
+    """An empty account on the emulator, and `make` with nothing but that account in reach."""
+
+    endpoint: str
+    folder: Path
+
+    def make(self, target: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        environment = isolated_environment(
+            self.folder,
+            AWS_ENDPOINT_URL=self.endpoint,
+            NODE_COMPILE_CACHE=str(ROOT / ".spillway" / "cache" / "node"),
+            CDK_DISABLE_CLI_TELEMETRY="true",
+        )
+        return subprocess.run(  # noqa: S603 - the command is ours
+            ("/usr/bin/env", "make", target, *arguments),
+            cwd=ROOT,
+            env=environment,
+            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def deploy(self, assembly: Path | None = None) -> subprocess.CompletedProcess[str]:
+        """What an operator types; `assembly` stands for a project that was changed."""
+        arguments = f"--require-approval never --output {self.folder / 'cdk.out'}"
+        if assembly is not None:
+            arguments = f"--require-approval never --app {assembly}"
+        return self.make("deploy", "STAGE=local", f"ARGS={arguments}")
+
+    def client(self, service: str) -> Any:
+        return client(self.endpoint, service)
+
+    def statuses(self) -> dict[str, str]:
+        stacks = self.client("cloudformation").describe_stacks()["Stacks"]
+        return {stack["StackName"]: stack["StackStatus"] for stack in stacks}
+
+    def intake(self) -> tuple[int, str]:
+        """The memory of what callers call, and the version that they call."""
+        functions = self.client("lambda")
+        live = functions.get_alias(FunctionName=INTAKE, Name="live")
+        in_service = functions.get_function_configuration(FunctionName=INTAKE, Qualifier="live")
+        return in_service["MemorySize"], live["FunctionVersion"]
+
+    def has_its_order(self) -> bool:
+        return "Item" in self.client("dynamodb").get_item(TableName=ORDERS, Key=ORDER)
+
+
+@contextmanager
+def account(folder: Path) -> Iterator[Account]:
+    with emulator(folder) as started:
+        yield Account(started.url, folder)
+
+
+def with_memory(megabytes: int) -> Stage:
+    stage = load("local")
+    size = msgspec.structs.replace(stage.functions.intake, memory_mb=megabytes)
+    functions = msgspec.structs.replace(stage.functions, intake=size)
+    return msgspec.structs.replace(stage, functions=functions)
+
+
+def assembly(stage: Stage, directory: Path, change: Callable[[App], None] | None = None) -> Path:
+    app = app_of(stage, directory=directory)
+    if change is not None:
+        change(app)
+    app.synth()
+    return directory
+
+
+def add_what_cannot_be(app: App) -> None:
+    """A second alias of a name that is taken: refused when intake has been changed already."""
+    service = app.node.find_child(SERVICE)
+    assert isinstance(service, Stack)
+    function = (
+        service.node.find_child("Intake").node.find_child("Intake").node.find_child("Function")
+    )
+    assert isinstance(function, lambda_.Function)
+    second = lambda_.CfnAlias(
+        service,
+        "Second",
+        function_name=function.function_name,
+        function_version=function.current_version.version,
+        name="live",
+    )
+    second.node.add_dependency(function.node.find_child("Live"))
+
+
+def test_a_stage_is_deployed_changed_rolled_back_and_destroyed_and_keeps_its_orders(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "account"
+    folder.mkdir()
+    with account(folder) as here:
+        done = here.make("cdk", "ARGS=bootstrap -c stage=local")
+        assert done.returncode == 0, done.stdout
+
+        done = here.deploy()
+        assert done.returncode == 0, done.stdout
+        assert {DATA, IDENTITY, SERVICE} < set(here.statuses())
+        memory, first = here.intake()
+        assert memory == load("local").functions.intake.memory_mb
+        here.client("dynamodb").put_item(TableName=ORDERS, Item=ORDER)
+
+        # A change makes a new version, and the callers come with it.
+        done = here.deploy(assembly(with_memory(640), tmp_path / "changed"))
+        assert done.returncode == 0, done.stdout
+        assert here.statuses()[SERVICE] == "UPDATE_COMPLETE"
+        memory, second = here.intake()
+        assert memory == 640
+        assert second != first
+        assert here.has_its_order()
+
+        # A change that fails half way leaves everything as it was.
+        failing = assembly(with_memory(768), tmp_path / "failing", add_what_cannot_be)
+        done = here.deploy(failing)
+        assert done.returncode != 0
+        assert "live already exists" in done.stdout
+        assert here.statuses()[SERVICE] == "UPDATE_ROLLBACK_COMPLETE"
+        assert here.intake() == (640, second)
+        assert here.has_its_order()
+
+        # Nobody deletes orders by one command. Those who mean it lift the protection first, and
+        # even then the orders, and who the customers are, stay.
+        destroy = f"ARGS=destroy --all --force -c stage=local --app {tmp_path / 'changed'}"
+        done = here.make("cdk", destroy)
+        assert done.returncode != 0
+        assert {DATA, IDENTITY} <= set(here.statuses())
+        assert here.has_its_order()
+        stacks = here.client("cloudformation")
+        for stack in (DATA, IDENTITY):
+            stacks.update_termination_protection(StackName=stack, EnableTerminationProtection=False)
+        done = here.make("cdk", destroy)
+        assert done.returncode == 0, done.stdout
+        assert not [name for name in here.statuses() if name.startswith("spillway-")]
+        assert here.has_its_order()
+        queues = here.client("sqs").list_queues()["QueueUrls"]
+        assert {url.rpartition("/")[2] for url in queues} == {
+            "spillway-local-overflow",
+            "spillway-local-overflow-dead-letters",
+        }
+        pools = here.client("cognito-idp").list_user_pools(MaxResults=10)["UserPools"]
+        assert [pool["Name"] for pool in pools] == ["spillway-local-customers"]
+        assert json.dumps(here.client("lambda").list_functions()["Functions"]) == "[]"
+
+
+def test_the_command_is_the_stock_cdk_s() -> None:
+    shown = subprocess.run(
+        ("/usr/bin/env", "make", "--dry-run", "--silent", "deploy", "STAGE=dev"),
+        cwd=ROOT,
+        env={name: value for name, value in os.environ.items() if not name.startswith("MAKE")},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert "node_modules/aws-cdk/bin/cdk deploy --all -c stage=dev" in shown

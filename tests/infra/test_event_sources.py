@@ -1,0 +1,53 @@
+"""The simulation's world reads queues and stream by the numbers that are deployed."""
+
+from __future__ import annotations
+
+from infra.event_sources import RECORD_AGE_SECONDS_MAX, RELAY_BATCH_SIZE, queue_sources
+from tests.infra.templates import Templates
+
+
+def test_every_queue_is_deployed_with_the_numbers_of_its_source(dev: Templates) -> None:
+    for name, source in queue_sources(dev.stage).items():
+        queue = dev.resource("AWS::SQS::Queue", QueueName=dev.stage.resource_name(name))
+        deployed = queue["Properties"]
+        assert deployed["VisibilityTimeout"] == source.visibility_seconds
+        assert deployed.get("DelaySeconds", 0) == source.delay_seconds
+        policy = deployed["RedrivePolicy"]
+        assert policy["maxReceiveCount"] == source.receives_max
+        assert dev.named(policy["deadLetterTargetArn"]) == f"{deployed['QueueName']}-dead-letters"
+
+
+def test_every_function_reads_its_queue_with_the_numbers_of_its_source(dev: Templates) -> None:
+    for name, source in queue_sources(dev.stage).items():
+        mapping = dev.mapping_of(source.function)
+        assert dev.named(mapping["EventSourceArn"]) == dev.stage.resource_name(name)
+        assert mapping["BatchSize"] == source.batch_size
+        assert mapping.get("MaximumBatchingWindowInSeconds", 0) == source.window_seconds
+        assert mapping["ScalingConfig"]["MaximumConcurrency"] == source.concurrency_max
+        assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+        function = dev.functions()[source.function]
+        assert function["Timeout"] == source.function_timeout_seconds
+
+
+def test_relay_reads_the_stream_as_the_world_does(dev: Templates) -> None:
+    mapping = dev.mapping_of("relay")
+    assert mapping["BatchSize"] == RELAY_BATCH_SIZE
+    assert mapping["MaximumRecordAgeInSeconds"] == RECORD_AGE_SECONDS_MAX
+    # Halves are tried, for ever, one batch of a shard at a time; what is too old becomes a letter.
+    assert mapping["BisectBatchOnFunctionError"] is True
+    assert mapping["MaximumRetryAttempts"] == -1
+    assert mapping.get("ParallelizationFactor", 1) == 1
+    assert mapping.get("FunctionResponseTypes", []) == []
+    letters = mapping["DestinationConfig"]["OnFailure"]["Destination"]
+    assert dev.named(letters) == dev.stage.resource_name("relay-dead-letters")
+
+
+def test_the_world_gives_every_function_the_settings_that_are_deployed(dev: Templates) -> None:
+    from simulation.world.world import deployment
+
+    of_aws = {"AWS_SDK_UA_APP_ID", "STAGE"}
+    for name, (settings, timeout_seconds) in deployment(frozenset()).items():
+        function = dev.functions()[name]
+        assert function["Timeout"] == timeout_seconds
+        variables = function["Environment"]["Variables"]
+        assert variables.keys() - of_aws == settings.keys() - of_aws, name

@@ -1,0 +1,189 @@
+"""Alarms, their pages, the dashboard, the saved queries and the metric filters agree."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from infra.alarms import QUEUES_WITH_DEAD_LETTERS, Alarm, alarms
+from infra.bundle import ROOT
+from infra.constructs.saved_queries import QUERIES
+from infra.stage import load
+from orders.telemetry import FIELDS
+from spillway.audit.promises import Promise
+from spillway.observe import metrics
+from spillway.observe.metrics import MEASURED_BY_AWS, TOLD_BY_LOGS
+from tests.infra.templates import Properties, Templates, synthesise
+
+ALARMS = alarms(load("dev"))
+RUNBOOK = ROOT / "docs" / "runbook"
+SECTIONS = ["What it means", "What to look at", "What to do", "How you know that it is over"]
+#: FACTS: dollars a month, beyond the first ten of an account.
+ALARM_PRICE, ALARMS_FREE = 0.10, 10
+IDLE_BUDGET = 2.00
+
+by_name = pytest.mark.parametrize("alarm", ALARMS, ids=lambda alarm: alarm.name)
+
+
+def deployed(templates: Templates) -> dict[str, Properties]:
+    prefix = templates.stage.resource_name("")
+    return {
+        found["AlarmName"].removeprefix(prefix): found
+        for found in templates.resources("AWS::CloudWatch::Alarm")
+    }
+
+
+def test_every_promise_and_every_dead_letter_queue_has_its_alarm(dev: Templates) -> None:
+    names = {alarm.name for alarm in ALARMS}
+    assert {promise.value.replace("_", "-") for promise in Promise} <= names
+    queues = {found["QueueName"] for found in dev.resources("AWS::SQS::Queue")}
+    letters = {dev.stage.resource_name(f"{q}-dead-letters") for q in QUEUES_WITH_DEAD_LETTERS}
+    assert {queue for queue in queues if queue.endswith("-dead-letters")} == letters
+    assert {f"{queue}-dead-letters" for queue in QUEUES_WITH_DEAD_LETTERS} <= names
+
+
+@by_name
+def test_each_alarm_has_its_page_with_every_section(alarm: Alarm) -> None:
+    page = (ROOT / alarm.page).read_text()
+    assert page.startswith((f"# {alarm.name}: ", f"# {alarm.name.replace('-', '_')}: "))
+    assert re.findall(r"^## (.+)$", page, re.MULTILINE) == SECTIONS
+
+
+def test_each_page_is_an_alarm_s_and_the_runbook_lists_them_all() -> None:
+    pages = {page.stem for page in RUNBOOK.glob("*.md")} - {"README"}
+    assert pages == {alarm.name for alarm in ALARMS}
+    listed = set(re.findall(r"\]\(([a-z-]+)\.md\)", (RUNBOOK / "README.md").read_text()))
+    assert listed == pages
+
+
+@by_name
+def test_each_alarm_is_deployed_as_it_is_defined_and_tells_both_ways(
+    dev: Templates, alarm: Alarm
+) -> None:
+    found = deployed(dev)[alarm.name]
+    assert (found["MetricName"], found["Statistic"]) == (alarm.metric.name, alarm.metric.statistic)
+    assert (found["Threshold"], found["Period"]) == (alarm.threshold, alarm.period_seconds)
+    assert found["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
+    assert found["TreatMissingData"] == "notBreaching"
+    assert found["EvaluationPeriods"] == alarm.periods
+    assert found["DatapointsToAlarm"] == (alarm.periods if alarm.consecutive else 1)
+    assert found["AlarmDescription"].endswith(f"What to do: {alarm.page}")
+    for actions in (found["AlarmActions"], found["OKActions"]):
+        assert [dev.named(action) for action in actions] == ["spillway-dev-alarms"]
+
+
+def test_relay_s_delay_is_watched_over_five_minutes(dev: Templates) -> None:
+    """The one alarm that nothing can be measured for on the emulator."""
+    found = deployed(dev)["failure-stays-local"]
+    assert (found["Namespace"], found["MetricName"]) == ("AWS/Lambda", "IteratorAge")
+    assert found["Dimensions"] == [{"Name": "FunctionName", "Value": "spillway-dev-relay"}]
+    assert (found["Threshold"], found["Period"], found["EvaluationPeriods"]) == (60_000, 60, 5)
+
+
+def test_alarms_on_queues_and_functions_name_what_is_deployed(dev: Templates) -> None:
+    named = {found["QueueName"] for found in dev.resources("AWS::SQS::Queue")} | {
+        found["FunctionName"] for found in dev.resources("AWS::Lambda::Function")
+    }
+    for found in deployed(dev).values():
+        for dimension in found.get("Dimensions", ()):
+            if dimension["Name"] in ("QueueName", "FunctionName"):
+                assert dimension["Value"] in named
+
+
+def test_nobody_but_cloudwatch_is_let_into_the_alarms_topic_and_only_by_tls(dev: Templates) -> None:
+    [policy] = [
+        policy
+        for policy in dev.resources("AWS::SNS::TopicPolicy")
+        if dev.named(policy["Topics"][0]) == "spillway-dev-alarms"
+    ]
+    allowed = [s for s in policy["PolicyDocument"]["Statement"] if s["Effect"] == "Allow"]
+    assert [statement["Principal"] for statement in allowed] == [
+        {"Service": "cloudwatch.amazonaws.com"}
+    ]
+    assert "aws:SourceAccount" in json.dumps(allowed[0]["Condition"])
+
+
+def test_alarms_and_metrics_keep_the_idle_bill_within_its_budget(dev: Templates) -> None:
+    count = len(dev.resources("AWS::CloudWatch::Alarm"))
+    assert not [found for found in deployed(dev).values() if "Metrics" in found]  # paid each
+    assert max(0, count - ALARMS_FREE) * ALARM_PRICE <= IDLE_BUDGET / 2
+    assert len(dev.resources("AWS::CloudWatch::Dashboard")) == 1
+
+
+def test_each_metric_told_by_logs_has_a_filter_on_each_of_its_functions(dev: Templates) -> None:
+    filters = {
+        (
+            dev.named(found["LogGroupName"]).removeprefix("/aws/lambda/spillway-dev-"),
+            found["MetricTransformations"][0]["MetricName"],
+        ): found
+        for found in dev.resources("AWS::Logs::MetricFilter")
+    }
+    assert set(filters) == {
+        (function, metric.name) for metric in TOLD_BY_LOGS for function in metric.functions
+    }
+    for (_, name), found in filters.items():
+        [metric] = [metric for metric in TOLD_BY_LOGS if metric.name == name]
+        [transformation] = found["MetricTransformations"]
+        assert found["FilterPattern"] == metric.pattern
+        assert transformation["MetricValue"] == metric.value
+        assert transformation["MetricNamespace"] == metrics.namespace("dev")
+        # A default would be data at all times, and so paid for at all times.
+        assert "DefaultValue" not in transformation
+
+
+def test_metrics_are_told_by_fields_that_are_logged() -> None:
+    for metric in TOLD_BY_LOGS:
+        for field in re.findall(r"\$\.(\w+)", f"{metric.pattern} {metric.value}"):
+            assert field in FIELDS
+
+
+def test_the_dashboard_shows_known_metrics_and_the_path_from_left_to_right(dev: Templates) -> None:
+    [dashboard] = dev.resources("AWS::CloudWatch::Dashboard")
+    body = "".join(
+        part if isinstance(part, str) else "REF"
+        for part in dashboard["DashboardBody"]["Fn::Join"][1]
+    )
+    widgets = json.loads(body)["widgets"]
+    known = {(metric.namespace, metric.name) for metric in MEASURED_BY_AWS} | {
+        (metrics.namespace("dev"), metric.name) for metric in TOLD_BY_LOGS
+    }
+    shown = set(shown_by(widgets))
+    assert shown <= known
+    assert {metrics.PLACED.name, metrics.SETTLE_TIME.name} <= {name for _, name in shown}
+    first_row = [w["properties"]["title"] for w in widgets if w["y"] == 0]
+    assert [title[0] for title in first_row] == ["1", "2", "3", "4", "5", "6"]
+    assert max(widget["x"] + widget["width"] for widget in widgets) <= 24
+
+
+def shown_by(widgets: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    for widget in widgets:
+        for metric in widget["properties"]["metrics"]:
+            yield metric[0], metric[1]
+
+
+def test_saved_queries_ask_for_fields_that_are_logged(dev: Templates) -> None:
+    found = dev.resources("AWS::Logs::QueryDefinition")
+    assert {query["Name"] for query in found} == {f"spillway/dev/{name}" for name in QUERIES}
+    groups = {group["LogGroupName"] for group in dev.resources("AWS::Logs::LogGroup")}
+    for query in found:
+        assert set(query["LogGroupNames"]) <= groups
+    words = {"count", "pct", "max", "latest", "count_distinct", "ispresent", "bin", "replace"}
+    for _, text in QUERIES.values():
+        made = set(re.findall(r"\bas (\w+)", text))
+        asked = re.findall(r"(?<![\"@\w.])([a-z][a-z_]*)\b(?!\")", re.sub(r'"[^"]*"', "", text))
+        syntax = {"fields", "filter", "sort", "stats", "by", "as", "asc", "desc", "in", "or", "m"}
+        assert set(asked) - words - syntax - made <= set(FIELDS), text
+
+
+def test_x_ray_is_off_unless_a_stage_asks_for_it(dev: Templates, tmp_path: Path) -> None:
+    assert not [found for found in dev.functions().values() if "TracingConfig" in found]
+    traced = synthesise(msgspec.structs.replace(load("dev"), xray=True), tmp_path)
+    for name, found in traced.functions().items():
+        assert found["TracingConfig"] == {"Mode": "Active"}
+        assert "xray:PutTraceSegments" in str(traced.permissions_of(name))

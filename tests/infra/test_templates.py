@@ -1,0 +1,57 @@
+"""The templates as others judge them: cfn-lint, and the page that lists all there is."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from infra.inventory import PAGE, page
+from tests.infra.templates import Templates
+
+#: The CDK names a dependency that a reference has made already. Nothing follows from it.
+IGNORED = "W3005"
+
+
+def lint(templates: dict[str, object], directory: Path) -> str:
+    for name, template in templates.items():
+        (directory / f"{name}.template.json").write_text(json.dumps(template))
+    done = subprocess.run(  # noqa: S603 - the command is ours
+        (
+            *(
+                sys.executable,
+                "-c",
+                "import sys; from cfnlint.runner import main; sys.exit(main())",
+            ),
+            *("--regions", "eu-west-1", "us-east-1"),
+            *("--ignore-checks", IGNORED, "--", str(directory / "*.template.json")),
+        ),
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout + done.stderr
+
+
+def test_cfn_lint_has_nothing_to_say(
+    local: Templates, dev: Templates, prod: Templates, tmp_path: Path
+) -> None:
+    every = {**local.by_stack, **dev.by_stack, **prod.by_stack}
+    assert lint(dict(every), tmp_path) == ""
+
+
+def test_cfn_lint_speaks_up_where_there_is_something_to_say(tmp_path: Path) -> None:
+    queue = {"Type": "AWS::SQS::Queue", "Properties": {"DelaySeconds": "soon"}}
+    assert "E3012" in lint({"careless": {"Resources": {"Queue": queue}}}, tmp_path)
+
+
+def test_the_page_lists_what_is_deployed(prod: Templates) -> None:
+    assert PAGE.read_text() == page(prod.by_stack), "run: make inventory"
+
+
+@pytest.mark.parametrize("type_", ["AWS::DynamoDB::GlobalTable", "AWS::Lambda::Function"])
+def test_no_resource_of_a_kind_is_left_out(prod: Templates, type_: str) -> None:
+    assert PAGE.read_text().count(f"| {type_} |") == len(prod.resources(type_))

@@ -1,0 +1,153 @@
+"""The shop window: what is public, what may run in it, and what passes to the API."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from infra.stage import OidcIssuer, load
+from spillway.web.site import page_names
+from tests.infra.templates import Properties, Templates, synthesise
+
+
+def distribution(templates: Templates) -> Properties:
+    [found] = templates.resources("AWS::CloudFront::Distribution")
+    config: Properties = found["DistributionConfig"]
+    return config
+
+
+def behaviours(templates: Templates) -> dict[str, Any]:
+    config = distribution(templates)
+    others = {one["PathPattern"]: one for one in config["CacheBehaviors"]}
+    return {"*": config["DefaultCacheBehavior"], **others}
+
+
+def page_headers(templates: Templates) -> dict[str, Any]:
+    policies = templates.resources("AWS::CloudFront::ResponseHeadersPolicy")
+    [headers] = [
+        policy["ResponseHeadersPolicyConfig"]
+        for policy in policies
+        if policy["ResponseHeadersPolicyConfig"]["Name"].endswith("-pages")
+    ]
+    found: dict[str, Any] = headers
+    return found
+
+
+def security_policy(templates: Templates) -> str:
+    header = page_headers(templates)["SecurityHeadersConfig"]["ContentSecurityPolicy"]
+    assert header["Override"] is True
+    policy = header["ContentSecurityPolicy"]
+    if isinstance(policy, str):
+        return policy
+    return "".join(
+        part if isinstance(part, str) else f"<{part['Ref']}>" for part in policy["Fn::Join"][1]
+    )
+
+
+def test_only_the_distribution_reads_the_bucket_and_only_with_tls(dev: Templates) -> None:
+    [bucket] = dev.resources("AWS::S3::Bucket")
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert bucket["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    [policy] = dev.resources("AWS::S3::BucketPolicy")
+    denied, allowed = policy["PolicyDocument"]["Statement"]
+    assert denied["Effect"] == "Deny"
+    assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert allowed["Principal"] == {"Service": "cloudfront.amazonaws.com"}
+    assert set(allowed["Action"]) == {"s3:GetObject", "s3:ListBucket"}
+    assert "AWS:SourceArn" in allowed["Condition"]["StringEquals"]
+
+
+def test_the_bucket_is_reached_by_origin_access_control(dev: Templates) -> None:
+    [control] = dev.resources("AWS::CloudFront::OriginAccessControl")
+    config = control["OriginAccessControlConfig"]
+    assert (config["SigningBehavior"], config["SigningProtocol"]) == ("always", "sigv4")
+    site, api = distribution(dev)["Origins"]
+    assert "OriginAccessControlId" in site
+    assert api["CustomOriginConfig"]["OriginProtocolPolicy"] == "https-only"
+
+
+def test_it_speaks_http_3_and_compresses_and_is_never_read_without_tls(dev: Templates) -> None:
+    assert distribution(dev)["HttpVersion"] == "http2and3"
+    assert {name: one["ViewerProtocolPolicy"] for name, one in behaviours(dev).items()} == {
+        "*": "redirect-to-https",
+        "/assets/*": "redirect-to-https",
+        "/api/*": "https-only",
+    }
+    assert behaviours(dev)["*"]["Compress"] is True
+    assert behaviours(dev)["/assets/*"]["Compress"] is True
+
+
+def test_the_api_is_never_cached_and_gets_every_method_and_header(dev: Templates) -> None:
+    api = behaviours(dev)["/api/*"]
+    # AWS's own policies, by their ids: CachingDisabled and AllViewerExceptHostHeader.
+    assert api["CachePolicyId"] == "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
+    assert api["OriginRequestPolicyId"] == "b689b0a8-53d0-40ab-baf2-68738e2966ac"
+    assert {"GET", "PUT"} <= set(api["AllowedMethods"])
+
+
+def test_no_error_page_takes_the_place_of_the_api_s_own_answers(dev: Templates) -> None:
+    assert "CustomErrorResponses" not in distribution(dev)
+
+
+def test_the_function_knows_every_page_of_the_site(dev: Templates) -> None:
+    [function] = dev.resources("AWS::CloudFront::Function")
+    assert function["FunctionConfig"]["Runtime"] == "cloudfront-js-2.0"
+    [known] = re.findall(r"var PAGES = \{(.*)\};", function["FunctionCode"])
+    assert re.findall(r'"([\w-]+)": 1', known) == page_names()
+    # CloudFront takes functions of 10 KB.
+    assert len(function["FunctionCode"]) < 10_000
+
+
+def test_the_policy_lets_nothing_run_that_is_not_the_store_s_own(dev: Templates) -> None:
+    policy = dict(directive.split(" ", 1) for directive in security_policy(dev).split("; "))
+    assert "unsafe" not in security_policy(dev)
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == policy["img-src"] == "'self'"
+    assert policy["frame-ancestors"] == policy["base-uri"] == "'none'"
+    assert policy["require-trusted-types-for"] == "'script'"
+    assert policy["connect-src"] == (
+        "'self' https://cognito-idp.<AWS::Region>.<AWS::URLSuffix>"
+        " https://spillway-dev.auth.<AWS::Region>.amazoncognito.com <ConnectSources>"
+    )
+
+
+def test_pages_can_be_neither_framed_nor_sniffed_and_tell_nobody_where_one_was(
+    dev: Templates,
+) -> None:
+    headers = page_headers(dev)["SecurityHeadersConfig"]
+    assert headers["FrameOptions"]["FrameOption"] == "DENY"
+    assert headers["ReferrerPolicy"]["ReferrerPolicy"] == "no-referrer"
+    assert headers["ContentTypeOptions"]["Override"] is True
+    assert headers["StrictTransportSecurity"]["AccessControlMaxAgeSec"] == 365 * 24 * 60 * 60
+
+
+def test_a_store_with_a_certificate_answers_under_its_own_name(tmp_path: Path) -> None:
+    dev = load("dev")
+    arn = "arn:aws:acm:us-east-1:111122223333:certificate/1"
+    web = msgspec.structs.replace(dev.web, certificate_arn=arn)
+    templates = synthesise(msgspec.structs.replace(dev, web=web), tmp_path)
+    config = distribution(templates)
+    assert config["Aliases"] == ["store.example.com"]
+    assert config["ViewerCertificate"]["MinimumProtocolVersion"] == "TLSv1.2_2021"
+    outputs = templates.by_stack["spillway-dev-web"]["Outputs"]
+    assert outputs["StoreAddress"]["Value"] == "https://store.example.com"
+
+
+@pytest.mark.parametrize("issuer", ["https://login.example.com/", "https://login.example.com/a/b"])
+def test_with_another_issuer_the_storefront_signs_in_there(tmp_path: Path, issuer: str) -> None:
+    identity = OidcIssuer(issuer=issuer, audience=("orders",), client_id="storefront")
+    templates = synthesise(msgspec.structs.replace(load("dev"), identity=identity), tmp_path)
+    outputs = templates.by_stack["spillway-dev-web"]["Outputs"]
+    assert msgspec.json.decode(outputs["StorefrontSettings"]["Value"]) == {
+        "issuer": issuer,
+        "client_id": "storefront",
+        "scope": "openid email",
+        "sign_out": "oidc",
+        "groups_claim": "cognito:groups",
+        "wholesale_group": "wholesale",
+    }
+    assert "connect-src 'self' https://login.example.com <" in security_policy(templates)

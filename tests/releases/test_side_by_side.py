@@ -1,0 +1,158 @@
+"""While a release is shifted, and after it was rolled back, old and new code work on the same table
+and the same queues: each must understand what the other has written."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.bundle import ROOT
+from tests.releases.record import record
+from tests.releases.write import written
+
+HERE = Path(__file__).parent
+RELEASES = sorted(path.parent for path in HERE.glob("*/written.json"))
+VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+
+every_release = pytest.mark.parametrize("release", RELEASES, ids=lambda release: release.name)
+
+
+def read_by(reader: Path, samples: dict[str, list[Any]]) -> subprocess.CompletedProcess[str]:
+    """What some code makes of the samples, in a process of its own."""
+    return subprocess.run(  # noqa: S603 - the command is ours
+        (sys.executable, str(reader)),
+        input=json.dumps(samples),
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+
+def meaning_to(reader: Path, samples: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    done = read_by(reader, samples)
+    assert done.returncode == 0, done.stderr
+    read: dict[str, list[Any]] = json.loads(done.stdout)
+    return read
+
+
+def meaning_now(samples: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    return meaning_to(HERE / "read.py", samples)
+
+
+def meaning_then(release: Path, samples: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    return meaning_to(release / "orders.zip", samples)
+
+
+def says_all_of(more: Any, less: Any) -> bool:
+    """Whether `more` tells everything that `less` tells, the same way."""
+    if isinstance(less, dict):
+        return isinstance(more, dict) and all(
+            name in more and says_all_of(more[name], value) for name, value in less.items()
+        )
+    if isinstance(less, list):
+        return (
+            isinstance(more, list) and len(more) == len(less) and all(map(says_all_of, more, less))
+        )
+    return bool(more == less)
+
+
+def test_the_release_before_this_code_is_kept() -> None:
+    assert RELEASES, "keep one: make record-release"
+    assert VERSION in {release.name for release in RELEASES}
+
+
+@every_release
+def test_this_code_understands_what_a_release_wrote_as_that_release_did(release: Path) -> None:
+    samples = json.loads((release / "written.json").read_text())
+    understood = json.loads((release / "meaning.json").read_text())
+    assert says_all_of(meaning_now(samples), understood)
+
+
+@every_release
+def test_a_release_understands_what_this_code_writes(release: Path) -> None:
+    """Only of what it knows: a kind of message that is new goes to nobody old."""
+    samples = written()
+    known = json.loads((release / "written.json").read_text()).keys()
+    then = meaning_then(release, {kind: samples[kind] for kind in known})
+    assert says_all_of(meaning_now(samples), then)
+
+
+@every_release
+def test_a_release_is_read_with_its_own_code(release: Path) -> None:
+    samples = json.loads((release / "written.json").read_text())
+    assert meaning_then(release, samples) == json.loads((release / "meaning.json").read_text())
+
+
+@every_release
+def test_every_kind_of_data_has_samples(release: Path) -> None:
+    samples = json.loads((release / "written.json").read_text())
+    assert samples.keys() == {
+        "order_item",
+        "progress_item",
+        "stream_record",
+        "command",
+        "overflow",
+        "watch",
+        "event",
+    }
+    assert all(samples.values())
+
+
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [
+        ("order_item", lambda item: item.pop("digest")),
+        ("order_item", lambda item: item.update(content=item["digest"])),
+        ("stream_record", lambda record: record["dynamodb"].pop("Keys") and record.clear()),
+        ("progress_item", lambda item: item["reserve"]["M"].pop("at")),
+    ],
+)
+def test_a_change_that_old_code_cannot_bear_is_noticed(kind: str, change: Any) -> None:
+    samples = {kind: written()[kind][1:]}
+    for sample in samples[kind]:
+        change(sample)
+    release = RELEASES[-1]
+    assert read_by(release / "orders.zip", samples).returncode != 0
+
+
+def test_a_step_that_old_code_does_not_know_must_not_be_sent_to_it() -> None:
+    """Code that knows a new step is released before code that commands it: see
+    docs/production.md."""
+    command = json.loads(written()["command"][0])
+    samples = {"command": [json.dumps({**command, "step": "gift_wrap"})]}
+    release = RELEASES[-1]
+    refused = read_by(release / "orders.zip", samples)
+    assert "PermanentFailure: not a command" in refused.stderr
+
+
+def test_an_attribute_that_old_code_does_not_know_is_left_alone() -> None:
+    samples = {"progress_item": written()["progress_item"]}
+    more = {
+        "progress_item": [
+            {**item, "gift_wrap": {"S": "red"}} for item in written()["progress_item"]
+        ]
+    }
+    assert meaning_then(RELEASES[-1], more) == meaning_then(RELEASES[-1], samples)
+
+
+def test_a_meaning_that_changed_is_no_longer_the_same() -> None:
+    assert says_all_of({"a": 1, "b": 2}, {"a": 1})
+    assert not says_all_of({"a": 2, "b": 2}, {"a": 1})
+    assert not says_all_of({"b": 2}, {"a": 1})
+    assert not says_all_of([1, 2], [1])
+
+
+def test_what_is_kept_depends_on_the_code_alone(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        record(tmp_path / name)
+    first, second = (
+        {path.name: path.read_bytes() for path in folder.iterdir()}
+        for folder in (tmp_path / "one", tmp_path / "two")
+    )
+    assert first == second

@@ -1,0 +1,121 @@
+"""What the code as it is stores and sends: one sample and more of each kind."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+from orders.aws import items, messages
+from orders.aws.topic import cloud_event
+from orders.domain import events
+from orders.domain.order import AcceptedOrder, OrderKey
+from orders.domain.saga import Cancellation, Facts, Outcome, Step
+from orders.domain.trace import parsed
+from orders.ports import Command, Watch
+from tests.builders import CUSTOMER, NOW, accepted, line
+
+# Written out: what a release wrote must not change with the tests' counters.
+KEY = OrderKey(CUSTOMER, "01a0ac2b-8e00-7000-8000-000000000001")
+LARGE = OrderKey(CUSTOMER, "01a0ac2b-8e00-7000-8000-000000000002")
+TRACE = parsed("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+
+
+def written() -> dict[str, list[Any]]:
+    """Samples by kind, as they lie in the table, the stream, the queues and the topic."""
+    orders = [_retail(), _wholesale()]
+    return {
+        "order_item": [as_json(items.order_item(order)) for order in orders],
+        "progress_item": [_progress_item(KEY, facts) for facts in _facts()],
+        "stream_record": [*map(_placed, orders), *_progressed()],
+        "command": [*map(messages.message_of, _commands(orders))],
+        "overflow": [*map(messages.overflow_message_of, orders)],
+        "watch": [
+            messages.watch_message_of(Watch(KEY)),
+            messages.watch_message_of(Watch(KEY, insist=True)),
+        ],
+        "event": [
+            cloud_event(event) for facts in _facts() for event in events.all_true(KEY, NOW, facts)
+        ],
+    }
+
+
+def as_json(value: Any) -> Any:
+    """Bytes become base64 text on the way through JSON, as in a stream record."""
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, dict):
+        return {name: as_json(inner) for name, inner in value.items()}
+    return value
+
+
+def _retail() -> AcceptedOrder:
+    order = accepted(KEY, discounts=[{"coupon": "XMAS10", "amount": 150}], shipping=545)
+    return replace(order, trace=TRACE)
+
+
+def _wholesale() -> AcceptedOrder:
+    """Too large to travel in a command."""
+    skus = (hashlib.sha256(str(number).encode()).hexdigest()[:16] for number in range(500))
+    lines = [line(sku, 1 + number % 9, 255) for number, sku in enumerate(skus)]
+    return accepted(LARGE, lines=lines, channel="wholesale", purchase_order="PO-4711")
+
+
+def _facts() -> list[Facts]:
+    """Nothing yet, confirmed, rejected, cancelled: every attribute that a progress item can have
+    is in one of them."""
+    done = {step: Outcome(NOW + 1_000, reference=f"{step}-1") for step in Step}
+    confirmed = {step: done[step] for step in (Step.RESERVE, Step.SHIP, Step.POST)}
+    rejected = {
+        Step.RESERVE: Outcome(NOW + 1_000, refusal="out_of_stock"),
+        Step.REFUND: done[Step.REFUND],
+    }
+    return [
+        Facts(),
+        Facts(confirmed),
+        Facts(rejected),
+        Facts(done, Cancellation(NOW + 500, before_reservation=False)),
+    ]
+
+
+def _commands(orders: list[AcceptedOrder]) -> list[Command]:
+    return [
+        *(Command(order.key, Step.RESERVE, order.order, TRACE) for order in orders),
+        *(Command(KEY, step) for step in Step),
+    ]
+
+
+def _progress_item(key: OrderKey, facts: Facts) -> dict[str, Any]:
+    item: dict[str, Any] = {
+        **items.progress_key(key),
+        **{step: items.outcome_attribute(outcome) for step, outcome in facts.outcomes.items()},
+    }
+    if facts.cancellation is not None:
+        item[items.CANCELLATION] = items.cancellation_attribute(facts.cancellation)
+    return item
+
+
+def _placed(order: AcceptedOrder) -> dict[str, Any]:
+    images = {"NewImage": items.order_item(order)}
+    return _record("INSERT", items.order_key(order.key), images)
+
+
+def _progressed() -> list[dict[str, Any]]:
+    """From each state of the facts to the next, and an order that was erased."""
+    images = [_progress_item(KEY, facts) for facts in _facts()]
+    return [
+        *(
+            _record("MODIFY", items.progress_key(KEY), {"OldImage": before, "NewImage": after})
+            for before, after in pairwise(images)
+        ),
+        _record("REMOVE", items.progress_key(KEY), {"OldImage": images[-1]}),
+    ]
+
+
+def _record(name: str, keys: dict[str, Any], images: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "eventName": name,
+        "dynamodb": {"Keys": as_json(keys), **{at: as_json(image) for at, image in images.items()}},
+    }

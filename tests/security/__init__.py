@@ -1,0 +1,1 @@
+"""What those try who mean no good."""

@@ -1,0 +1,74 @@
+"""`spillway cost` and `spillway capacity` from the outside."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from spillway.cli import app
+from spillway.errors import SpillwayError
+
+
+def _run(*arguments: str) -> str:
+    result = CliRunner().invoke(app, [*arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_cost_as_json() -> None:
+    content = json.loads(_run("cost", "--json", "--orders-per-month", "5000000"))
+    assert content["orders_per_month"] == 5_000_000
+    assert content["total_per_million"] > 0
+
+
+def test_cost_with_prices_of_ones_own(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text('[price."http_api.requests"]\ndollars = 2.00\n')
+    usual, dearer = (
+        json.loads(_run("cost", "--json", *more))["list"]["total_per_million"]
+        for more in ((), ("--prices", str(own)))
+    )
+    assert dearer - usual == pytest.approx(1.00)
+
+
+def test_cost_as_a_page(tmp_path: Path) -> None:
+    _run("cost", "--html", str(tmp_path / "cost.html"), "--png", str(tmp_path / "cost.png"))
+    assert (tmp_path / "cost.html").read_text().startswith("<!doctype html>")
+    assert (tmp_path / "cost.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_cost_checked_against_its_budget() -> None:
+    assert _run("cost", "--check") == ""
+
+
+@pytest.mark.parametrize("option", ["--profile", "--prices", "--from"])
+def test_a_file_that_is_not_there_is_said_in_a_sentence(option: str) -> None:
+    with pytest.raises(SpillwayError, match="cannot be read"):
+        CliRunner().invoke(app, ["cost", option, "nowhere.csv"], catch_exceptions=False)
+
+
+def test_capacity_of_a_coupon_as_json_and_as_a_picture(tmp_path: Path) -> None:
+    png = tmp_path / "spike.png"
+    content = json.loads(_run("capacity", "--json", "--png", str(png)))
+    assert [*content][:4] == ["orders", "settle_seconds", "bottlenecks", "dollars"]
+    assert content["orders"]["lost"] == 0
+    parts = ("accepted", "buffered", "resent", "lost")
+    total = sum(content["orders"][part] for part in parts)
+    assert total == pytest.approx(content["orders"]["offered"], abs=3)
+    names = [one["name"] for one in content["bottlenecks"]]
+    assert {"relay", "api", "table"} <= set(names)
+    begins = [one["from"] for one in content["bottlenecks"]]
+    assert begins == sorted(begins)
+    assert png.read_bytes().startswith(b"\x89PNG")
+
+
+def test_capacity_of_a_quiet_day_needs_nothing_raised(tmp_path: Path) -> None:
+    day = tmp_path / "day.csv"
+    day.write_text("second,orders_per_second\n0,0\n300,5\n600,0\n")
+    content = json.loads(_run("capacity", "--json", "--profile", str(day)))
+    assert content["bottlenecks"] == []
+    assert len(content["raises"]) == 1
+    assert content["settle_seconds"]["p99"] < 3

@@ -1,0 +1,399 @@
+/** The order outbox, rule by rule. Run by `node --test`, and by pytest through test_modules.py. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import {
+  Outbox, PaymentDeclined, pauseMs, retryAfterMs, timeOf, uuid7, verdict,
+} from "../../web/storefront/outbox.js";
+
+const NOW = Date.parse("2026-11-23T10:00:00Z");
+const ADA = "ada";
+const PAYMENT = { reference: "pay_1", amount: 3195, currency: "GBP", receipt: "k1.ab" };
+const PROBLEM = "application/problem+json";
+
+/** A browser's storage, without the browser. */
+class MemoryStore {
+  entries = new Map();
+  async get(id) { return structuredClone(this.entries.get(id)) ?? null; }
+  async all() { return structuredClone([...this.entries.values()]); }
+  async add(entry) {
+    if (!this.entries.has(entry.id)) this.entries.set(entry.id, structuredClone(entry));
+    return this.get(entry.id);
+  }
+  async update(id, change) {
+    if (this.entries.has(id)) this.entries.set(id, change(structuredClone(this.entries.get(id))));
+  }
+  async remove(id) { this.entries.delete(id); }
+}
+
+/** Locks as the browser's tabs share them. */
+class Locks {
+  held = new Set();
+  async request(name, { ifAvailable }, use) {
+    assert.ok(ifAvailable);
+    if (this.held.has(name)) return use(null);
+    this.held.add(name);
+    try {
+      return await use({ name });
+    } finally {
+      this.held.delete(name);
+    }
+  }
+}
+
+/** A world in which answers are given in advance; without one more there is no connection. */
+function world({ answers = [], store = new MemoryStore(), locks = null, ...others } = {}) {
+  const seen = {
+    now: NOW, sent: [], paid: [], released: [], tokens: [], customer: ADA, store, answers, locks,
+  };
+  seen.outbox = new Outbox({
+    store,
+    endpoint: "/api/orders",
+    customer: () => seen.customer,
+    now: () => seen.now,
+    random: () => 0.5,
+    locks,
+    token: async ({ renew }) => {
+      seen.tokens.push(renew);
+      return seen.customer && `token of ${seen.customer}${renew ? ", renewed" : ""}`;
+    },
+    pay: async (entry) => {
+      seen.paid.push(entry.id);
+      return PAYMENT;
+    },
+    release: async (entry) => { seen.released.push(entry.id); },
+    fetch: async (url, request) => {
+      const stored = await store.get(url.split("/").pop());
+      seen.sent.push({ url, ...request, body: JSON.parse(request.body), stored });
+      const answer = seen.answers.shift();
+      if (!answer) throw new TypeError("fetch failed");
+      return answer;
+    },
+    ...others,
+  });
+  seen.after = async (ms) => {
+    seen.now += ms;
+    await seen.outbox.wake();
+  };
+  return seen;
+}
+
+const id = uuid7(NOW);
+const order = { channel: "retail", total: 3195, lines: [] };
+const kept = { id, customer: ADA, order, total: 3195, currency: "GBP", method: "card" };
+const answer = (status, body, headers = {}) =>
+  new Response(typeof body === "string" ? body : JSON.stringify(body), {
+    status, headers: { "content-type": "application/json", ...headers },
+  });
+const acknowledged = (status, of = id) =>
+  answer(status, { order_id: of, accepted_at: "2026-11-23T10:00:01.000Z" });
+const refused = (status, rule) => answer(
+  status, { title: "no", violations: [{ rule, pointer: "", detail: "Because." }] },
+  { "content-type": PROBLEM },
+);
+
+async function ordered(seen) {
+  await seen.outbox.keep(kept);
+  await seen.outbox.wake();
+  return seen.store.get(id);
+}
+
+test("an id is a UUIDv7 of its time, and no two are the same", () => {
+  assert.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  assert.equal(timeOf(id), NOW);
+  assert.equal(new Set(Array.from({ length: 1_000 }, () => uuid7(NOW))).size, 1_000);
+  assert.ok(uuid7(NOW) < uuid7(NOW + 1));
+});
+
+test("an order is stored before the first request leaves, payment included", async () => {
+  const seen = world({ answers: [acknowledged(201)] });
+  await ordered(seen);
+  const [{ stored, body, method, url, headers }] = seen.sent;
+  assert.deepEqual(stored.payment, PAYMENT);
+  assert.deepEqual(body, { ...order, payment: PAYMENT });
+  assert.deepEqual([method, url], ["PUT", `/api/orders/${id}`]);
+  assert.equal(headers.authorization, "Bearer token of ada");
+});
+
+test("what can't be stored is neither paid nor sent", async () => {
+  const store = new MemoryStore();
+  store.add = async () => { throw new Error("the disk is full"); };
+  const seen = world({ store, answers: [acknowledged(201)] });
+  await assert.rejects(seen.outbox.keep(kept));
+  await seen.outbox.wake();
+  assert.deepEqual([seen.paid, seen.sent], [[], []]);
+});
+
+test("pressed five times, the first order stands and is sent once", async () => {
+  const seen = world({ answers: [acknowledged(201)] });
+  const presses = [1, 2, 3, 4, 5].map((total) => seen.outbox.keep({ ...kept, total }));
+  assert.deepEqual((await Promise.all(presses)).map((entry) => entry.total), [1, 1, 1, 1, 1]);
+  await seen.outbox.wake();
+  assert.deepEqual([seen.sent.length, seen.paid.length], [1, 1]);
+});
+
+for (const status of [200, 201, 202]) {
+  test(`${status} ends it, and the address does not stay in the browser`, async () => {
+    const seen = world({ answers: [acknowledged(status)] });
+    const entry = await ordered(seen);
+    assert.deepEqual(
+      [entry.state, entry.order, entry.payment, entry.accepted_at],
+      ["accepted", null, null, "2026-11-23T10:00:01.000Z"],
+    );
+    await seen.after(100_000);
+    assert.equal(seen.sent.length, 1);
+  });
+}
+
+for (const [status, rule] of [
+  [400, "body_not_json"], [403, "wholesale_not_allowed"], [413, "body_too_large"],
+  [422, "order_id_too_old"],
+]) {
+  test(`${status} ${rule} ends it, says why, and gives the money back`, async () => {
+    const seen = world({ answers: [refused(status, rule)] });
+    const entry = await ordered(seen);
+    assert.deepEqual([entry.state, entry.violations[0].rule], ["rejected", rule]);
+    assert.deepEqual([seen.released, entry.release_owed], [[id], false]);
+    assert.deepEqual(entry.order, order);
+    await seen.after(100_000);
+    assert.equal(seen.sent.length, 1);
+  });
+}
+
+test("409 ends it too, but the payment may be that of the order that stands", async () => {
+  const seen = world({ answers: [refused(409, "order_id_taken")] });
+  const entry = await ordered(seen);
+  assert.deepEqual([entry.state, seen.released], ["rejected", []]);
+});
+
+test("money is given back until that is answered, also by the next tab", async () => {
+  let failures = 2;
+  const release = async () => { if (failures-- > 0) throw new TypeError("fetch failed"); };
+  const seen = world({ answers: [refused(422, "text_invalid")], release });
+  assert.equal((await ordered(seen)).release_owed, true);
+  await seen.outbox.forget(id);
+  assert.ok(await seen.store.get(id), "what is owed is not forgotten");
+  await seen.after(100_000);
+  const next = world({ store: seen.store, release });
+  await next.after(200_000);
+  assert.equal((await seen.store.get(id)).release_owed, false);
+});
+
+for (const [name, given] of [
+  ["no connection", null],
+  ["429", answer(429, { message: "Too Many Requests" })],
+  ["500", answer(500, { title: "a bug" }, { "content-type": PROBLEM })],
+  ["503", refused(503, "none")],
+  ["502 of a proxy", answer(502, "<html>", { "content-type": "text/html" })],
+  ["404 of a gateway", answer(404, { message: "Not Found" })],
+  ["a firewall's 403", answer(403, "<html>Blocked", { "content-type": "text/html" })],
+  ["a Wi-Fi's sign-in page", answer(200, "<html>Welcome", { "content-type": "text/html" })],
+  ["another order's acknowledgement", acknowledged(201, uuid7(NOW))],
+]) {
+  test(`${name} says nothing: the same request is sent again, and it is one order`, async () => {
+    const seen = world({ answers: [given] });
+    const entry = await ordered(seen);
+    assert.deepEqual([entry.state, entry.tries], ["sending", 1]);
+    seen.answers.push(acknowledged(200));
+    await seen.after(10);
+    assert.equal(seen.sent.length, 1, "not before the pause is over");
+    await seen.after(1_000);
+    assert.equal((await seen.store.get(id)).state, "accepted");
+    assert.deepEqual(seen.sent[0].body, seen.sent[1].body);
+    assert.equal(seen.sent[0].url, seen.sent[1].url);
+    assert.equal(seen.paid.length, 1);
+  });
+}
+
+test("pauses double up to a minute, their upper half at random", () => {
+  assert.deepEqual([1, 2, 3, 7, 8, 99].map((tries) => pauseMs(tries, 1)), [
+    1_000, 2_000, 4_000, 60_000, 60_000, 60_000,
+  ]);
+  assert.equal(pauseMs(3, 0), 2_000);
+});
+
+test("a Retry-After is waited for, in seconds or as a date, also after a reload", async () => {
+  assert.equal(retryAfterMs("7", NOW), 7_000);
+  assert.equal(retryAfterMs(new Date(NOW + 9_000).toUTCString(), NOW), 9_000);
+  assert.equal(retryAfterMs("soon", NOW), 0);
+  assert.equal(retryAfterMs(null, NOW), 0);
+  assert.ok(pauseMs(1, 0.9, 7_000) >= 7_000);
+  assert.ok(pauseMs(1, 0, 1e12) <= 15 * 60_000, "but not for ever");
+
+  const seen = world({ answers: [answer(503, {}, { "retry-after": "30" })] });
+  await ordered(seen);
+  const reloaded = world({ store: seen.store, answers: [acknowledged(201)] });
+  await reloaded.after(29_000);
+  await reloaded.outbox.hurry();
+  assert.equal(reloaded.sent.length, 0);
+  await reloaded.after(10_000);
+  assert.equal(reloaded.sent.length, 1);
+});
+
+test("when the network is back nobody waits for a pause", async () => {
+  const seen = world();
+  await ordered(seen);
+  seen.answers.push(acknowledged(201));
+  await seen.outbox.hurry();
+  assert.equal((await seen.store.get(id)).state, "accepted");
+});
+
+test("401 is sent again with a renewed sign-in, at once", async () => {
+  const seen = world({ answers: [answer(401, { message: "Unauthorized" }), acknowledged(201)] });
+  assert.equal((await ordered(seen)).state, "accepted");
+  assert.deepEqual(seen.tokens, [false, true]);
+  assert.equal(seen.sent[1].headers.authorization, "Bearer token of ada, renewed");
+});
+
+test("401 for a renewed sign-in waits for the customer and loses nothing", async () => {
+  const seen = world({ answers: [answer(401, {}), answer(401, {})] });
+  const entry = await ordered(seen);
+  assert.deepEqual([entry.state, entry.held], ["sending", "sign-in"]);
+});
+
+test("whoever else signs in here neither sends the order nor sees it", async () => {
+  const seen = world();
+  await ordered(seen);
+  seen.customer = "eve";
+  seen.answers.push(acknowledged(201));
+  await seen.after(100_000);
+  assert.equal(seen.sent.length, 1);
+  assert.deepEqual(await seen.outbox.entries(), []);
+  assert.equal(await seen.outbox.get(id), null);
+  assert.equal(await seen.outbox.othersWait(), true);
+  seen.customer = ADA;
+  await seen.outbox.hurry();
+  assert.equal((await seen.store.get(id)).state, "accepted");
+});
+
+test("signed out, it waits", async () => {
+  const seen = world({ answers: [acknowledged(201)] });
+  seen.customer = null;
+  await seen.outbox.keep(kept);
+  await seen.outbox.wake();
+  assert.deepEqual([seen.sent, seen.paid], [[], []]);
+});
+
+test("a tab that was closed in the middle is continued by the next one: paid once, sent again", async () => {
+  const seen = world();
+  await ordered(seen);
+  const next = world({ store: seen.store, answers: [acknowledged(200)] });
+  await next.after(100_000);
+  assert.equal((await seen.store.get(id)).state, "accepted");
+  assert.deepEqual([seen.paid.length, next.paid.length], [1, 0]);
+});
+
+test("closed before the payment was answered, the gateway is asked again for the same order", async () => {
+  const seen = world({ pay: async () => { throw new TypeError("fetch failed"); } });
+  assert.equal((await ordered(seen)).payment, null);
+  const next = world({ store: seen.store, answers: [acknowledged(201)] });
+  await next.after(100_000);
+  assert.deepEqual(next.paid, [id]);
+  assert.equal((await seen.store.get(id)).state, "accepted");
+});
+
+test("what was not even paid for within a day is given up, and no money is taken", async () => {
+  let failures = 1;
+  const paid = [];
+  const pay = async (entry) => {
+    if (failures-- > 0) throw new TypeError("fetch failed");
+    paid.push(entry.id);
+    return PAYMENT;
+  };
+  const seen = world({ pay });
+  await ordered(seen);
+  await seen.after(24 * 3_600_000 + 1);
+  const entry = await seen.store.get(id);
+  assert.deepEqual([entry.state, entry.violations[0].rule], ["rejected", "order_id_too_old"]);
+  assert.deepEqual([paid, seen.sent], [[], []]);
+});
+
+test("what was paid for is sent however old it is: it may have arrived", async () => {
+  const seen = world();
+  await ordered(seen);
+  seen.answers.push(acknowledged(200));
+  await seen.after(72 * 3_600_000);
+  assert.equal((await seen.store.get(id)).state, "accepted");
+});
+
+test("a declined card ends it before anything is sent", async () => {
+  const seen = world({ pay: async () => { throw new PaymentDeclined("No."); } });
+  const entry = await ordered(seen);
+  assert.deepEqual([entry.state, entry.violations[0].rule], ["rejected", "payment_declined"]);
+  assert.deepEqual([seen.sent, seen.released], [[], []]);
+});
+
+test("of two tabs one sends, and the other one takes over when it is gone", async () => {
+  const locks = new Locks();
+  const store = new MemoryStore();
+  let answered;
+  const slow = new Promise((resolve) => { answered = resolve; });
+  const one = world({ store, locks, fetch: () => slow });
+  const other = world({ store, locks, answers: [acknowledged(200)] });
+  await one.outbox.keep(kept);
+  await new Promise(setImmediate); // its request is under way
+  await other.outbox.wake();
+  assert.equal(other.sent.length, 0);
+  locks.held.clear(); // the browser frees the locks of a tab that is closed
+  await other.after(10_000);
+  assert.equal((await store.get(id)).state, "accepted");
+  answered(acknowledged(201));
+  await one.outbox.wake();
+  assert.equal((await store.get(id)).state, "accepted");
+});
+
+test("without Web Locks two tabs both send: more requests, still one order", async () => {
+  const store = new MemoryStore();
+  const one = world({ store, answers: [acknowledged(201)] });
+  const other = world({ store, answers: [acknowledged(200)] });
+  await one.outbox.keep(kept);
+  await Promise.all([one.outbox.wake(), other.outbox.wake()]);
+  const bodies = [...one.sent, ...other.sent].map(({ url }) => url);
+  assert.deepEqual([...new Set(bodies)], [`/api/orders/${id}`]);
+});
+
+test("what is sent can't be forgotten before it is answered", async () => {
+  const seen = world();
+  await ordered(seen);
+  await seen.outbox.forget(id);
+  assert.ok(await seen.store.get(id));
+  seen.answers.push(acknowledged(201));
+  await seen.outbox.hurry();
+  await seen.outbox.forget(id);
+  assert.equal(await seen.store.get(id), null);
+});
+
+test("everybody who looks is told, in this tab and in the others", async () => {
+  const messages = [];
+  const channel = { postMessage: (message) => messages.push(message) };
+  const seen = world({ answers: [acknowledged(201)], channel });
+  let told = 0;
+  const stop = seen.outbox.subscribe(() => { told += 1; });
+  await ordered(seen);
+  assert.ok(told >= 3 && messages.length === told);
+  stop();
+  const before = told;
+  channel.onmessage();
+  assert.equal(told, before);
+});
+
+test("a storage that fails for a while stops nothing for good", async () => {
+  const seen = world({ answers: [acknowledged(201)] });
+  await seen.store.add({ ...kept, payment: PAYMENT, state: "sending", next_at: 0, tries: 0 });
+  const all = seen.store.all;
+  seen.store.all = async () => { throw new Error("blocked"); };
+  await seen.outbox.wake();
+  seen.store.all = all;
+  await seen.outbox.wake();
+  assert.equal((await seen.store.get(id)).state, "accepted");
+});
+
+test("a verdict needs the service's own word", () => {
+  const problem = { violations: [] };
+  assert.equal(verdict({ status: 201, type: "", body: { order_id: id } }, id), "accepted");
+  assert.equal(verdict({ status: 204, type: "", body: null }, id), "unknown");
+  assert.equal(verdict({ status: 422, type: "text/html", body: problem }, id), "unknown");
+  assert.equal(verdict({ status: 422, type: PROBLEM, body: null }, id), "unknown");
+  assert.equal(verdict({ status: 422, type: PROBLEM, body: problem }, id), "rejected");
+  assert.equal(verdict({ status: 503, type: PROBLEM, body: problem }, id), "unknown");
+});

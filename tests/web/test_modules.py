@@ -1,0 +1,79 @@
+"""The storefront's modules and CloudFront's function, on Node."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.bundle import ROOT
+from spillway.local.cdk import node_binary
+
+HERE = Path(__file__).parent
+
+
+def node(*arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if name[:5] != "NODE_"}
+    return subprocess.run(  # noqa: S603 - the command is ours
+        (str(node_binary()), *arguments),
+        cwd=ROOT,
+        env=environment,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("path", sorted(HERE.glob("*.test.mjs")), ids=lambda path: path.name)
+def test_a_module_does_what_its_tests_say(path: Path) -> None:
+    done = node("--test", "--test-reporter=tap", str(path))
+    failed = [line for line in done.stdout.splitlines() if line.lstrip().startswith("not ok")]
+    assert done.returncode == 0, "\n".join([*failed, done.stdout])
+    assert "\n# pass 0\n" not in done.stdout
+
+
+def at_the_edge(event: dict[str, Any]) -> dict[str, Any]:
+    """What CloudFront's function makes of an event."""
+    code = (
+        (ROOT / "web/edge/pages.js").read_text().replace("PAGES = {}", 'PAGES = {"index":1,"a":1}')
+    )
+    done = node("-e", f"{code}; console.log(JSON.stringify(handler({json.dumps(event)})))")
+    assert done.returncode == 0, done.stderr
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+@pytest.mark.parametrize(
+    ("asked", "served"),
+    [
+        ("/", "/index.html"),
+        ("/index.html", "/index.html"),
+        ("/a", "/a.html"),
+        ("/config.json", "/config.json"),
+        ("/b", "/not-found.html"),
+        ("/a/", "/not-found.html"),
+        ("/a/b", "/not-found.html"),
+        ("/../secret", "/not-found.html"),
+        ("/constructor", "/not-found.html"),
+    ],
+)
+def test_an_address_means_a_page_or_that_there_is_none(asked: str, served: str) -> None:
+    event = {"context": {"eventType": "viewer-request"}, "request": {"uri": asked}}
+    assert at_the_edge(event)["uri"] == served
+
+
+def test_the_page_for_the_lost_says_404() -> None:
+    response = {"statusCode": 200, "headers": {"x-amz-meta-status": {"value": "404"}}}
+    event = {"context": {"eventType": "viewer-response"}, "response": response}
+    answer = at_the_edge(event)
+    assert (answer["statusCode"], answer["headers"]) == (404, {})
+
+
+def test_other_answers_stay() -> None:
+    response = {"statusCode": 304, "headers": {"etag": {"value": "x"}}}
+    event = {"context": {"eventType": "viewer-response"}, "response": response}
+    assert at_the_edge(event) == response

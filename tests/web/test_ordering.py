@@ -1,0 +1,324 @@
+"""Ordering in a browser: whatever happens on the way, it is one order, and it is not lost."""
+
+from __future__ import annotations
+
+import time
+
+from playwright.sync_api import Route, expect
+
+from spillway.local import Stack
+from tests.e2e.shop import switched
+from tests.web.conftest import Visits
+from tests.web.visitor import ARRIVED, SETTLES_WITHIN_MS
+
+_LINES = 1_000
+#: 0.3 s on a quiet machine; this one may be busy.
+_AT_ONCE_SECONDS = 3
+
+
+def test_a_shopper_browses_buys_and_follows_the_order_to_its_end(visit: Visits) -> None:
+    visitor = visit()
+    page = visitor.page
+    page.goto("/")
+    page.get_by_role("button", name="Add Teapot for four, clay to the basket").click()
+    page.get_by_role("link", name="Stoneware mug, sage").click()
+    page.get_by_label("Quantity").fill("2")
+    page.get_by_role("button", name="Add to basket").click()
+    page.get_by_role("link", name="Basket, 3 items").click()
+    page.get_by_label("Coupon").fill("welcome10")
+    page.get_by_role("button", name="Use").click()
+    expect(page.locator("#sums")).to_contain_text("Coupon WELCOME10")
+    expect(page.locator("#sums .total")).to_contain_text("£63.00")
+    visitor.sign_in("/basket")
+    page.get_by_role("link", name="Go to checkout").click()
+    visitor.fill_in_checkout()
+    id_ = visitor.pay()
+    visitor.see("Confirmed")
+    expect(page.locator(".steps li")).to_have_count(4)
+    expect(page.locator("#basket-count")).to_have_text("")
+
+    page.get_by_role("link", name="Your orders").first.click()
+    expect(page.locator("#orders li")).to_have_count(1)
+    expect(page.locator("#orders .badge")).to_have_text("Confirmed")
+    [order] = visitor.orders()
+    assert (order["order_id"], order["total"], order["currency"]) == (id_, 6300, "GBP")
+
+
+def test_prices_and_orders_are_in_the_chosen_currency(visit: Visits) -> None:
+    visitor = visit()
+    visitor.page.goto("/")
+    visitor.page.get_by_label("Currency").select_option("EUR")
+    expect(visitor.page.locator(".price").first).to_have_text("€16.50")
+    visitor.ready_to_pay("MUG-SAGE")
+    visitor.pay()
+    visitor.see(ARRIVED)
+    [order] = visitor.orders()
+    assert (order["currency"], order["total"]) == ("EUR", 1650 + 495)
+
+
+def test_a_wholesale_buyer_uploads_a_thousand_lines_of_which_three_are_bad(visit: Visits) -> None:
+    visitor = visit("wholesale")
+    page = visitor.page
+    visitor.sign_in("/wholesale")
+    skus = ("SOAP-MOSS", "SOAP-HEATHER", "TOWEL-SEA", "BRUSH-OAK")
+    lines = [f"{skus[number % 4]},{24 * (1 + number % 9)}" for number in range(_LINES)]
+    lines[9], lines[499], lines[999] = "NO-SUCH,24", "TOWEL-SEA,25", "BRUSH-OAK,some"
+    sheet = "\n".join(["sku,quantity", *lines])
+
+    began = time.monotonic()
+    page.set_input_files(
+        "#file", {"name": "order.csv", "mimeType": "text/csv", "buffer": sheet.encode()}
+    )
+    expect(page.locator("#line-count")).to_have_text("997 lines")
+    assert time.monotonic() - began < _AT_ONCE_SECONDS
+    expect(page.locator("#errors-list li")).to_have_text(
+        [
+            "Line 11: there is no NO-SUCH in the catalogueNO-SUCH,24",
+            "Line 501: sold in cases of 12: order 24 or 36TOWEL-SEA,25",
+            'Line 1001: "some" is no whole number from 1 to 1,000,000BRUSH-OAK,some',
+        ]
+    )
+    expect(page.locator("#rows tr")).to_have_count(997)
+
+    # The bad lines stand in the box, to be mended there.
+    page.fill("#sheet", "TOWEL-SEA,24")
+    page.get_by_role("button", name="Add lines").click()
+    expect(page.locator("#line-count")).to_have_text("998 lines")
+    expect(page.locator("#errors")).to_be_hidden()
+    quantity = page.locator("#rows input").nth(500)
+    quantity.fill("240")
+    quantity.press("Tab")
+    page.get_by_label("Purchase order number").fill("PO-4711")
+    page.get_by_role("link", name="Go to checkout").click()
+    visitor.fill_in_checkout("/checkout?channel=wholesale")
+    assert page.input_value("#purchase_order") == "PO-4711"
+    visitor.pay()
+    visitor.see("Confirmed")
+    expect(page.get_by_text("Your purchase order: PO-4711")).to_be_visible()
+    [order] = visitor.orders()
+    assert (order["channel"], order["line_count"]) == ("wholesale", 998)
+
+
+def test_offline_in_the_middle_of_checkout_tab_closed_come_back_one_order(visit: Visits) -> None:
+    visitor = visit()
+    visitor.ready_to_pay()
+    visitor.context.set_offline(True)
+    visitor.page.click("#pay")
+    expect(visitor.page.get_by_text("Your order is kept in this browser.")).to_be_visible()
+    visitor.page.close()
+    assert visitor.orders() == []
+
+    visitor.context.set_offline(False)
+    page = visitor.open_tab()
+    page.goto("/")
+    page.get_by_role("button", name="Sign in and send it").wait_for()
+    visitor.sign_in("/orders")
+    expect(page.locator("#kept li")).to_have_count(0)
+    page.locator("#orders a").click()
+    visitor.see(ARRIVED)
+    assert [order["order_id"] for order in visitor.orders()] == [visitor.order_id()]
+
+
+def test_offline_and_back_on_the_same_page_it_goes_on_by_itself(visit: Visits) -> None:
+    visitor = visit()
+    visitor.ready_to_pay()
+    visitor.context.set_offline(True)
+    visitor.page.click("#pay")
+    expect(visitor.page.get_by_text("Your order is kept in this browser.")).to_be_visible()
+    visitor.context.set_offline(False)
+    visitor.page.wait_for_url("**/order?id=*")
+    visitor.see(ARRIVED)
+    assert len(visitor.orders()) == 1
+
+
+def test_the_answer_is_lost_the_tab_closed_come_back_one_order(visit: Visits) -> None:
+    visitor = visit()
+    answers = []
+
+    def lose(route: Route) -> None:
+        answers.append(route.fetch().status)
+        route.abort()
+
+    visitor.answer_puts(lose)
+    visitor.ready_to_pay()
+    id_ = visitor.pay()
+    visitor.see("Sending")
+    expect(visitor.page.locator("#status-text")).to_contain_text("There is no connection")
+    expect(visitor.page.locator("#outbox")).to_be_hidden()
+    visitor.page.goto("/")
+    expect(visitor.page.locator("#outbox")).to_contain_text("An order is still being sent")
+    visitor.page.close()
+    assert answers[0] == 201
+
+    visitor.context.unroute_all()
+    page = visitor.open_tab()
+    visitor.sign_in()
+    page.goto(f"/order?id={id_}")
+    visitor.see(ARRIVED)
+    assert [order["order_id"] for order in visitor.orders()] == [id_]
+
+
+def test_pressed_five_times_fast_it_is_one_order(visit: Visits) -> None:
+    visitor = visit()
+    visitor.ready_to_pay()
+    visitor.page.evaluate(
+        "for (let press = 0; press < 5; press++)"
+        " document.querySelector('#checkout').requestSubmit()"
+    )
+    visitor.page.wait_for_url("**/order?id=*")
+    visitor.see(ARRIVED)
+    assert [order["order_id"] for order in visitor.orders()] == [visitor.order_id()]
+    assert set(visitor.puts) == {visitor.order_id()}
+
+
+def test_the_same_basket_paid_in_two_tabs_is_one_order(visit: Visits) -> None:
+    visitor = visit()
+    visitor.ready_to_pay()
+    first = visitor.page
+    visitor.open_tab()
+    visitor.sign_in()
+    visitor.fill_in_checkout()
+    second = visitor.page
+    for tab in (first, second):
+        tab.evaluate("setTimeout(() => document.querySelector('#checkout').requestSubmit(), 50)")
+    first.wait_for_url("**/order?id=*")
+    visitor.page = first
+    visitor.see(ARRIVED)
+    assert [order["order_id"] for order in visitor.orders()] == [visitor.order_id()]
+
+
+def test_ten_times_503_and_still_one_order(visit: Visits) -> None:
+    visitor = visit()
+    sent: list[str | None] = []
+
+    def busy(route: Route) -> None:
+        sent.append(route.request.post_data)
+        if len(sent) > 10:
+            route.fallback()
+        else:
+            route.fulfill(status=503, headers={"retry-after": "2"}, body="{}")
+
+    visitor.answer_puts(busy)
+    visitor.ready_to_pay()
+    visitor.context.clock.install()
+    id_ = visitor.pay()
+    visitor.see("Sending")
+    expect(visitor.page.locator("#status-text")).to_contain_text("very busy")
+    for tries in range(2, 12):
+        # A pause is a minute at most, here it passes at once.
+        visitor.page.clock.fast_forward(61_000)
+        visitor.page.wait_for_timeout(20)
+        deadline = time.monotonic() + 10
+        while len(sent) < tries and time.monotonic() < deadline:
+            visitor.page.clock.fast_forward(1_000)
+            visitor.page.wait_for_timeout(50)
+        assert len(sent) >= tries
+    assert len(set(sent)) == 1, "the same request every time"
+    deadline = time.monotonic() + SETTLES_WITHIN_MS / 1_000
+    while visitor.page.locator(".is-confirmed").count() == 0:
+        assert time.monotonic() < deadline
+        visitor.page.clock.fast_forward(10_000)
+        visitor.page.wait_for_timeout(100)
+    assert [order["order_id"] for order in visitor.orders()] == [id_]
+
+
+def test_202_means_accepted_although_it_can_t_be_read_yet(visit: Visits) -> None:
+    visitor = visit()
+    placed: list[Route] = []
+
+    def overflow(route: Route) -> None:
+        placed.append(route)
+        answer = route.fetch()
+        route.fulfill(status=202, json=answer.json())
+
+    visitor.answer_puts(overflow)
+    reads = iter(range(3))
+    visitor.context.route(
+        "**/api/orders/*",
+        lambda route: (
+            route.fulfill(status=404, json={"title": "Not Found"})
+            if route.request.method == "GET" and next(reads, None) is not None
+            else route.fallback()
+        ),
+    )
+    visitor.ready_to_pay()
+    visitor.pay()
+    expect(visitor.page.locator("#status-text")).to_contain_text("will place it within minutes")
+    visitor.see("Confirmed")
+    assert len(visitor.orders()) == 1
+
+
+def test_a_declined_card_orders_nothing_and_the_basket_can_be_had_back(visit: Visits) -> None:
+    visitor = visit()
+    visitor.ready_to_pay()
+    visitor.page.get_by_label("Test card that is declined").check()
+    visitor.pay()
+    visitor.see("Rejected")
+    expect(visitor.page.locator("#status-text")).to_have_text(
+        "Nothing was ordered: the card was declined. No money was taken."
+    )
+    visitor.page.get_by_role("button", name="Put it back into the basket").click()
+    expect(visitor.page.locator("#lines li")).to_have_count(1)
+    assert (visitor.orders(), visitor.puts) == ([], [])
+
+
+def test_what_the_store_refuses_is_said_with_its_reason(visit: Visits) -> None:
+    visitor = visit()
+    visitor.ready_to_pay()
+    visitor.page.fill("#city", "Leeds\u200b")  # nothing that could be printed on a parcel
+    visitor.pay()
+    visitor.see("Rejected")
+    expect(visitor.page.locator("#status-text")).to_contain_text("What you paid goes back to you")
+    assert visitor.orders() == []
+
+
+def test_out_of_stock_is_told_as_the_reason(stack: Stack, visit: Visits) -> None:
+    visitor = visit()
+    with switched(stack, "inventory", refuse_skus=["VASE-CLAY"]):
+        visitor.ready_to_pay("VASE-CLAY")
+        visitor.pay()
+        visitor.see("Rejected")
+    expect(visitor.page.locator("#status-text")).to_have_text(
+        "We could not fulfil it: out of stock. Your money was given back."
+    )
+
+
+def test_cancelled_in_time(stack: Stack, visit: Visits) -> None:
+    visitor = visit()
+    with switched(stack, "inventory", outage=True):
+        visitor.ready_to_pay()
+        visitor.pay()
+        visitor.see("Accepted")
+        visitor.page.get_by_role("button", name="Cancel this order").click()
+        expect(visitor.page.locator("#status-text")).to_contain_text("cancel")
+        expect(visitor.page.get_by_role("button", name="Cancel this order")).to_be_hidden()
+    visitor.see("Cancelled")
+    expect(visitor.page.locator("#status-text")).to_have_text(
+        "It was cancelled, and your money was given back."
+    )
+
+
+def test_cancelled_too_late(stack: Stack, visit: Visits) -> None:
+    visitor = visit()
+    with switched(stack, "fulfilment", too_late=True):
+        visitor.ready_to_pay()
+        visitor.pay()
+        visitor.see("Confirmed")
+        visitor.page.get_by_role("button", name="Cancel this order").click()
+        expect(visitor.page.locator("#status-text")).to_contain_text(
+            "too late to cancel", timeout=SETTLES_WITHIN_MS
+        )
+    visitor.see("Confirmed")
+
+
+def test_another_customer_s_order_is_not_there(visit: Visits) -> None:
+    visitor, stranger = visit(), visit()
+    visitor.ready_to_pay()
+    id_ = visitor.pay()
+    visitor.see(ARRIVED)
+    stranger.sign_in()
+    with stranger.page.expect_response(f"**/api/orders/{id_}") as answer:
+        stranger.page.goto(f"/order?id={id_}")
+    assert answer.value.status == 404
+    expect(stranger.page.get_by_text("There is no such order in your account")).to_be_visible()
+    expect(stranger.page.locator("#order")).to_be_hidden()

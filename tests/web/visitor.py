@@ -1,0 +1,117 @@
+"""Somebody at a browser: what they do in the shop, and what their browser complains of."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+from playwright.sync_api import Browser, ConsoleMessage, Page, Route, expect
+
+from spillway.local import Stack
+from spillway.local.users import email
+
+SETTLES_WITHIN_MS = 60_000
+#: The store has it; how far it is by now does not matter.
+ARRIVED = re.compile("Accepted|Confirmed")
+#: What the browser logs by itself of an answer of 400 and above, or of no connection.
+_NETWORK = "Failed to load resource"
+
+
+class Visitor:
+    """One browser profile (its storage, its tabs), and the customer it signs in."""
+
+    def __init__(self, stack: Stack, browser: Browser, name: str, password: str) -> None:
+        self.stack = stack
+        self.name = name
+        self.context = browser.new_context(base_url=stack.origin, locale="en-GB")
+        self.complaints: list[str] = []
+        #: The id of each order that was put, in the order of the requests.
+        self.puts: list[str] = []
+        self._password = password
+        self.page = self.open_tab()
+
+    def open_tab(self) -> Page:
+        """A new tab, in which nobody is signed in yet."""
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(15_000)
+        self.page.on("console", self._note)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", self._count)
+        return self.page
+
+    def sign_in(self, back: str = "/orders") -> None:
+        page = self.page
+        page.goto(back)
+        page.locator("#account").get_by_role("button", name="Sign in").click()
+        page.fill("#username", email(self.name))
+        page.fill("#password", self._password)
+        page.click("button[type=submit]")
+        page.wait_for_url(f"**{back}")
+        expect(page.locator("#account")).to_contain_text("Sign out")
+
+    def fill_basket(self, *skus: str) -> None:
+        for sku in skus or ("MUG-SAGE",):
+            self.page.goto(f"/product?sku={sku}")
+            self.page.get_by_role("button", name="Add to basket").click()
+
+    def fill_in_checkout(self, path: str = "/checkout") -> None:
+        page = self.page
+        page.goto(path)
+        page.fill("#name", "Ada Buyer")
+        page.fill("#street", "1 High Street")
+        page.fill("#postal_code", "LS1 4AP")
+        page.fill("#city", "Leeds")
+
+    def ready_to_pay(self, *skus: str) -> None:
+        """Signed in, with a basket, at the checkout, with everything filled in."""
+        self.sign_in()
+        self.fill_basket(*skus)
+        self.fill_in_checkout()
+
+    def pay(self) -> str:
+        """Press "pay"; returns the order's id."""
+        self.page.click("#pay")
+        self.page.wait_for_url("**/order?id=*")
+        return self.order_id()
+
+    def order_id(self) -> str:
+        [id_] = parse_qs(urlsplit(self.page.url).query)["id"]
+        return id_
+
+    def see(self, status: str | re.Pattern[str]) -> None:
+        """Wait until the page that is open says that the order has come so far."""
+        expect(self.page.locator("#status-badge")).to_have_text(status, timeout=SETTLES_WITHIN_MS)
+
+    def answer_puts(self, route: Any) -> None:
+        """Let `route` answer the PUTs of orders, in every tab."""
+
+        def put_only(given: Route) -> None:
+            if given.request.method == "PUT":
+                route(given)
+            else:
+                given.fallback()
+
+        self.context.route("**/api/orders/*", put_only)
+
+    def orders(self) -> list[dict[str, Any]]:
+        """All that the service has of this customer, asked without the browser."""
+        token = self.stack.pool.token(self.name, self._password)
+        answer = httpx.get(
+            f"{self.stack.api}/orders?limit=100",
+            headers={"authorization": f"Bearer {token}"},
+            trust_env=False,
+            timeout=30,
+        )
+        orders: list[dict[str, Any]] = answer.raise_for_status().json()["orders"]
+        return orders
+
+    def _count(self, request: Any) -> None:
+        path = urlsplit(request.url).path
+        if request.method == "PUT" and path.startswith("/api/orders/"):
+            self.puts.append(path.split("/")[3])
+
+    def _note(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning") and not message.text.startswith(_NETWORK):
+            self.complaints.append(message.text)

@@ -1,0 +1,18 @@
+/** The lines that add up to an order's total, wherever an order or a basket is shown. */
+import { h } from "./dom.js";
+import { money } from "./money.js";
+
+/** @param {{subtotal: number, discounts: object[], shipping: number, tax: number, total: number}} sums */
+export function bill({ subtotal, discounts, shipping, tax, total }, currency, { taxNote }) {
+  const row = (name, amount, kind = null) =>
+    h("div", { class: kind }, h("dt", {}, name), h("dd", {}, amount));
+  return h("dl", { class: "bill" },
+    row("Goods", money(subtotal, currency)),
+    discounts.map((discount) => row(`Coupon ${discount.coupon}`, money(-discount.amount, currency))),
+    row("Delivery", shipping ? money(shipping, currency) : "Free"),
+    tax ? row("VAT", money(tax, currency)) : null,
+    row("Total", money(total, currency), "total"),
+    taxNote ? h("div", { class: "tax-note" }, h("dt", {}, taxNote), h("dd", {})) : null);
+}
+
+export const INCLUSIVE = "Prices include VAT";

@@ -1,0 +1,50 @@
+/** The little that is needed of a framework. */
+
+/**
+ * An element. Properties beginning with "on" are listeners; `true` sets an attribute, `null` and
+ * `false` leave it out. Texts are texts: nothing is ever parsed as HTML.
+ */
+export function h(name, properties = {}, ...children) {
+  const element = document.createElement(name);
+  for (const [key, value] of Object.entries(properties)) {
+    if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
+    else if (value === true) element.setAttribute(key, "");
+    else if (value !== null && value !== false && value !== undefined) {
+      element.setAttribute(key, value);
+    }
+  }
+  element.append(...children.flat().filter((child) => child !== null && child !== false));
+  return element;
+}
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** A good's illustration, decorative: its name stands beside it. */
+export function picture({ art, glaze }, { large = false } = {}) {
+  const frame = h("span", { class: `picture glaze-${glaze}${large ? " large" : ""}` });
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("viewBox", "0 0 200 200");
+  svg.setAttribute("aria-hidden", "true");
+  const use = document.createElementNS(SVG, "use");
+  use.setAttribute("href", `${asset("goods.svg")}#${art}`);
+  svg.append(use);
+  frame.append(svg);
+  return frame;
+}
+
+/** The address of a file whose name holds its content's hash; the page's head lists them. */
+export function asset(name) {
+  return document.querySelector(`meta[data-asset="${name}"]`).content;
+}
+
+export const $ = (selector, within = document) => within.querySelector(selector);
+
+/** Replace what an element holds. */
+export function fill(element, ...children) {
+  element.replaceChildren(...children.flat().filter((child) => child !== null && child !== false));
+}
+
+/** Set a text only if it differs, so that a screen reader hears a change once. */
+export function say(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}

@@ -1,0 +1,59 @@
+/** Reading and cancelling orders. Placing them is the outbox's business alone. */
+import { learn } from "./clock.js";
+import { token } from "./sign-in.js";
+
+const ORDERS = "/api/orders";
+const TIMEOUT_MS = 20_000;
+const TRIES_MAX = 5;
+
+/** The API's answer was not what was asked for. */
+export class Problem extends Error {
+  constructor(status, problem) {
+    super(problem?.detail ?? problem?.title ?? problem?.message ?? `The store answered ${status}.`);
+    this.status = status;
+    this.rule = problem?.violations?.[0]?.rule ?? null;
+  }
+}
+
+/** Nobody is signed in any more. */
+export class SignInNeeded extends Error {}
+
+/** @returns {Promise<object>} the order as the contract describes it; Problem 404 if there is none */
+export const getOrder = (id) => call("GET", `${ORDERS}/${encodeURIComponent(id)}`);
+
+/** @returns {Promise<{orders: object[], cursor: string | null}>} newest first */
+export const listOrders = (cursor, limit = 20) =>
+  call("GET", `${ORDERS}?${new URLSearchParams({ limit, ...(cursor && { cursor }) })}`);
+
+/** Ask for a cancellation: the same request until it is answered, as with an order. */
+export async function cancelOrder(id) {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await call("PUT", `${ORDERS}/${encodeURIComponent(id)}/cancellation`);
+    } catch (error) {
+      const final = error instanceof SignInNeeded || (error.status && error.status < 429);
+      if (final || attempt === TRIES_MAX) throw error;
+      await new Promise((wake) => setTimeout(wake, 500 * 2 ** attempt * (0.5 + Math.random() / 2)));
+    }
+  }
+}
+
+async function call(method, path) {
+  let answer = await ask(method, path, { renew: false });
+  if (answer.status === 401) answer = await ask(method, path, { renew: true });
+  if (answer.status === 401) throw new SignInNeeded();
+  const body = await answer.json().catch(() => null);
+  if (!answer.ok || body === null) throw new Problem(answer.status, body);
+  return body;
+}
+
+async function ask(method, path, { renew }) {
+  const bearer = await token({ renew });
+  if (!bearer) throw new SignInNeeded();
+  const answer = await fetch(path, {
+    method, headers: { authorization: `Bearer ${bearer}` }, cache: "no-store",
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+  });
+  learn(answer);
+  return answer;
+}

@@ -1,0 +1,441 @@
+/**
+ * The order outbox: an order that was pressed is never lost, and is never two orders.
+ *
+ * These are the rules for every client, the mobile app too (docs/client.md tells them as a table):
+ *
+ * 1. The id is made once, before the button can be pressed, and belongs to the basket.
+ * 2. Id and order are stored where they survive a crash before anything is sent.
+ * 3. The same request is sent until it is answered. No answer, and any answer that is not the order
+ *    service's own, says nothing: the order may have arrived. So it is sent again, unchanged.
+ * 4. Only two answers end it: the acknowledgement that names this id, and a problem document that
+ *    says no. Both are final.
+ * 5. It is sent only for the customer who made it.
+ *
+ * IndexedDB and not localStorage: a transaction with strict durability completes when it is on the
+ * disk, while localStorage is written whenever the browser likes, up to seconds later; and changes
+ * from several tabs are one after the other. Web Locks let one tab at a time send an order. That
+ * saves requests; what keeps it one order is the id.
+ *
+ * No dependencies; whatever touches the world (storage, network, clock) is passed in.
+ */
+
+/** @typedef {"sending" | "accepted" | "rejected"} State */
+/**
+ * @typedef {object} Entry
+ * @property {string} id UUIDv7, the order's id
+ * @property {string} customer the token's `sub`
+ * @property {object | null} order as the API takes it, without `payment`; null once accepted
+ * @property {object | null} payment what the gateway gave for it
+ * @property {State} state
+ * @property {number} total minor units
+ * @property {string} currency ISO 4217
+ * @property {string} [method] what the customer pays with, for `pay`
+ * @property {number} kept_at ms
+ * @property {number} tries sends that brought no final answer
+ * @property {number} next_at ms: not to be sent before
+ * @property {"offline" | "busy" | "sign-in" | null} held why it was not answered the last time
+ * @property {string | null} accepted_at from the acknowledgement
+ * @property {number | null} ended_at ms: when it was accepted, by this device's clock
+ * @property {Violation[]} violations why it was rejected
+ * @property {boolean} release_owed the payment of a rejected order is still to be given back
+ */
+/** @typedef {{rule: string, pointer: string, detail: string}} Violation */
+
+const PAUSE_FIRST_MS = 1_000;
+const PAUSE_MAX_MS = 60_000;
+/** A Retry-After beyond this is not believed. */
+const RETRY_AFTER_MAX_MS = 15 * 60_000;
+/** The API gives up after 30 s by itself. */
+const TIMEOUT_MS = 35_000;
+/** How long another tab may take over an order before this one looks again. */
+const OTHER_TAB_MS = 5_000;
+/** The service takes no new order under an id older than this. */
+const ID_AGE_MAX_MS = 24 * 60 * 60_000;
+const TICK_MS = 50;
+const KEPT_ACCEPTED_MS = 24 * 60 * 60_000;
+
+/** Thrown by `pay`: the gateway's final no. Anything else it throws says nothing about the money. */
+export class PaymentDeclined extends Error {}
+
+/** A UUIDv7 (RFC 9562, 5.7): 48 bits of Unix milliseconds, version, variant, 74 random bits. */
+export function uuid7(now, random = crypto.getRandomValues(new Uint8Array(10))) {
+  const bytes = new Uint8Array(16);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(Math.floor(now)) << 16n);
+  bytes.set(random, 6);
+  bytes[6] = 0x70 | (bytes[6] & 0x0f);
+  bytes[8] = 0x80 | (bytes[8] & 0x3f);
+  const digits = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return digits.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+}
+
+/** The time in a UUIDv7, in ms. */
+export function timeOf(id) {
+  return Number.parseInt(id.replaceAll("-", "").slice(0, 12), 16);
+}
+
+/** How long to wait after the `tries`-th try: doubling, the upper half at random. */
+export function pauseMs(tries, jitter, retryAfterMs = 0) {
+  const ceiling = Math.min(PAUSE_MAX_MS, PAUSE_FIRST_MS * 2 ** Math.min(tries - 1, 16));
+  const asked = Math.min(retryAfterMs, RETRY_AFTER_MAX_MS);
+  // Those who were all told the same pause do not all come back in the same second.
+  return Math.round(Math.max(ceiling * (0.5 + 0.5 * jitter), asked * (1 + 0.25 * jitter)));
+}
+
+/** Retry-After as ms from now: seconds or an HTTP date (RFC 9110, 10.2.3); 0 where there is none. */
+export function retryAfterMs(value, now) {
+  if (!value) return 0;
+  if (/^\d+$/.test(value)) return Number(value) * 1_000;
+  return Math.max(0, (Date.parse(value) || 0) - now);
+}
+
+/**
+ * What an answer to a PUT means. Pure.
+ *
+ * @param {{status: number, type: string, body: any}} answer
+ * @returns {"accepted" | "rejected" | "unauthorised" | "unknown"}
+ */
+export function verdict({ status, type, body }, id) {
+  if ([200, 201, 202].includes(status)) {
+    // A Wi-Fi's sign-in page answers 200 too.
+    return body?.order_id === id ? "accepted" : "unknown";
+  }
+  if (status === 401) return "unauthorised";
+  // A firewall or a proxy says 403 too: only the service's own no counts.
+  const ours = type.startsWith("application/problem+json") && Array.isArray(body?.violations);
+  return ours && [400, 403, 409, 413, 422].includes(status) ? "rejected" : "unknown";
+}
+
+export class Outbox {
+  #store; #fetch; #endpoint; #token; #customer; #pay; #release; #now; #random; #locks; #channel;
+  #listeners = new Set();
+  #timer;
+  #running = null;
+  #again = false;
+
+  /**
+   * @param {object} outside
+   * @param {string} outside.endpoint such as "/api/orders"
+   * @param {(options: {renew: boolean}) => Promise<string | null>} outside.token the signed-in
+   *   customer's access token, renewed first if asked; null when the customer has to sign in
+   * @param {() => string | null} outside.customer the signed-in customer's `sub`
+   * @param {(entry: Entry) => Promise<object>} outside.pay asks the gateway for the payment of an
+   *   order; again for the same order, it is the same payment. Throws PaymentDeclined for a final no
+   * @param {(entry: Entry) => Promise<void>} outside.release gives the payment back; may be repeated
+   */
+  constructor({
+    store, endpoint, token, customer, pay, release,
+    fetch = globalThis.fetch.bind(globalThis),
+    now = Date.now,
+    random = Math.random,
+    locks = globalThis.navigator?.locks,
+    channel = null,
+  }) {
+    this.#store = store;
+    this.#endpoint = endpoint;
+    this.#token = token;
+    this.#customer = customer;
+    this.#pay = pay;
+    this.#release = release;
+    this.#fetch = fetch;
+    this.#now = now;
+    this.#random = random;
+    this.#locks = locks;
+    this.#channel = channel;
+    if (channel) channel.onmessage = () => this.#changedElsewhere();
+  }
+
+  /**
+   * Store an order to be paid and sent; resolves when it is safe. Pressed again, under the same id,
+   * the first order stands.
+   *
+   * @returns {Promise<Entry>} what is stored under the id
+   */
+  async keep({ id, customer, order, total, currency, method }) {
+    const entry = {
+      id, customer, order, total, currency, method, payment: null, state: "sending",
+      kept_at: this.#now(), tries: 0, next_at: 0, held: null, accepted_at: null, ended_at: null,
+      violations: [], release_owed: false,
+    };
+    const kept = await this.#store.add(entry);
+    this.#changed();
+    this.wake();
+    return kept;
+  }
+
+  /** @returns {Promise<Entry[]>} the customer's own, oldest first */
+  async entries(customer = this.#customer()) {
+    return (await this.#store.all()).filter((entry) => entry.customer === customer);
+  }
+
+  /** Whether orders of somebody who is not signed in here wait to be sent. */
+  async othersWait() {
+    const customer = this.#customer();
+    return (await this.#store.all()).some(
+      (entry) => entry.customer !== customer && isWork(entry),
+    );
+  }
+
+  /** @returns {Promise<Entry | null>} */
+  async get(id) {
+    const entry = await this.#store.get(id);
+    return entry && entry.customer === this.#customer() ? entry : null;
+  }
+
+  /** Drop an order whose end has been seen. One that is still to be sent stays. */
+  async forget(id) {
+    const entry = await this.#store.get(id);
+    if (!entry || isWork(entry)) return;
+    await this.#store.remove(id);
+    this.#changed();
+  }
+
+  /** @param {() => void} listener is called after every change, also one by another tab */
+  subscribe(listener) {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /**
+   * The network is back, or somebody signed in: send what waits for that without waiting longer.
+   * A store that asked for a pause gets it.
+   */
+  async hurry() {
+    for (const entry of await this.entries()) {
+      if (isWork(entry) && entry.held !== "busy") {
+        await this.#store.update(entry.id, (now) => ({ ...now, next_at: 0 }));
+      }
+    }
+    return this.wake();
+  }
+
+  /** Send what is due, now and from now on. Resolves when nothing is due any more. */
+  wake() {
+    this.#again = true;
+    this.#running ??= this.#run();
+    return this.#running;
+  }
+
+  async #run() {
+    try {
+      do {
+        this.#again = false;
+        await this.#round();
+      } while (this.#again);
+    } catch {
+      // The storage failed: it may be well again, and what is in it is still to be sent.
+      this.#alarm(PAUSE_MAX_MS);
+    } finally {
+      this.#running = null;
+    }
+  }
+
+  async #round() {
+    for (const entry of await this.entries()) {
+      if (isWork(entry) && entry.next_at <= this.#now()) await this.#attend(entry.id);
+      else if (this.#isStale(entry)) await this.#store.remove(entry.id);
+    }
+    const due = (await this.entries()).filter(isWork).map((entry) => entry.next_at);
+    if (due.length) this.#alarm(Math.max(TICK_MS, Math.min(...due) - this.#now()));
+  }
+
+  #alarm(wait) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.wake(), wait);
+    this.#timer.unref?.();
+  }
+
+  #isStale(entry) {
+    return entry.state === "accepted" && entry.ended_at < this.#now() - KEPT_ACCEPTED_MS;
+  }
+
+  /** Do what is due for one order, unless another tab is at it. */
+  async #attend(id) {
+    if (!this.#locks) return this.#step(id);
+    await this.#locks.request(`spillway-order-${id}`, { ifAvailable: true }, async (lock) => {
+      if (lock) await this.#step(id);
+      else await this.#store.update(id, (entry) => (
+        { ...entry, next_at: Math.max(entry.next_at, this.#now() + OTHER_TAB_MS) }));
+    });
+  }
+
+  async #step(id) {
+    // Again, under the lock: another tab may have done it meanwhile.
+    const entry = await this.#store.get(id);
+    if (!entry || !isWork(entry) || entry.next_at > this.#now()) return;
+    if (entry.customer !== this.#customer()) return;
+    if (entry.release_owed) return this.#giveBack(entry);
+    if (entry.payment) return this.#send(entry);
+    return this.#payFor(entry);
+  }
+
+  async #payFor(entry) {
+    if (this.#now() - timeOf(entry.id) > ID_AGE_MAX_MS) {
+      // Nothing was paid and nothing sent: the only case in which an id's age alone says no.
+      return this.#reject(entry, "order_id_too_old", "It could not be sent for more than a day.");
+    }
+    let payment;
+    try {
+      payment = await this.#pay(entry);
+    } catch (error) {
+      if (!(error instanceof PaymentDeclined)) return this.#later(entry, "offline");
+      return this.#reject(entry, "payment_declined", error.message);
+    }
+    await this.#record(entry.id, { payment, tries: 0, held: null });
+    return this.#step(entry.id);
+  }
+
+  #reject(entry, rule, detail) {
+    const violations = [{ rule, pointer: "", detail }];
+    return this.#record(entry.id, { state: "rejected", violations });
+  }
+
+  async #giveBack(entry) {
+    try {
+      await this.#release(entry);
+    } catch {
+      return this.#later(entry, "offline");
+    }
+    return this.#record(entry.id, { release_owed: false });
+  }
+
+  async #send(entry) {
+    let answer;
+    try {
+      answer = await this.#put(entry, { renew: false });
+      if (answer && verdict(answer, entry.id) === "unauthorised") {
+        answer = await this.#put(entry, { renew: true });
+      }
+    } catch {
+      return this.#later(entry, "offline");
+    }
+    if (answer === null) return this.#later(entry, "sign-in");
+    switch (verdict(answer, entry.id)) {
+      case "accepted":
+        // The address has no business here any more: the order is the store's now.
+        return this.#record(entry.id, {
+          state: "accepted", order: null, payment: null, held: null,
+          accepted_at: answer.body.accepted_at, ended_at: this.#now(),
+        });
+      case "rejected":
+        return this.#record(entry.id, {
+          state: "rejected", held: null, violations: answer.body.violations,
+          // Under a clash stands an order of this id that this payment may have paid.
+          release_owed: answer.status !== 409,
+        });
+      case "unauthorised":
+        return this.#later(entry, "sign-in");
+      default:
+        return this.#later(entry, "busy", answer.retryAfterMs);
+    }
+  }
+
+  /** One PUT; null when nobody is signed in. Throws when there is no answer. */
+  async #put(entry, { renew }) {
+    const token = await this.#token({ renew });
+    if (!token) return null;
+    const response = await this.#fetch(`${this.#endpoint}/${entry.id}`, {
+      method: "PUT",
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      body: JSON.stringify({ ...entry.order, payment: entry.payment }),
+      cache: "no-store",
+      redirect: "error",
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+    const text = await response.text();
+    return {
+      status: response.status,
+      type: response.headers.get("content-type") ?? "",
+      retryAfterMs: retryAfterMs(response.headers.get("retry-after"), this.#now()),
+      body: parsed(text),
+    };
+  }
+
+  #later(entry, held, retryAfter = 0) {
+    const tries = entry.tries + 1;
+    const next_at = this.#now() + pauseMs(tries, this.#random(), retryAfter);
+    return this.#record(entry.id, { tries, next_at, held });
+  }
+
+  async #record(id, change) {
+    await this.#store.update(id, (entry) => ({ ...entry, ...change }));
+    this.#again = true;
+    this.#changed();
+  }
+
+  #changed() {
+    this.#channel?.postMessage("changed");
+    this.#tell();
+  }
+
+  #changedElsewhere() {
+    this.#tell();
+    this.wake();
+  }
+
+  #tell() {
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+/** Whether something is still to be done for an order. */
+function isWork(entry) {
+  return entry.state === "sending" || entry.release_owed;
+}
+
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * The browser's storage of entries.
+ *
+ * Rejects where there is none (some private windows): then nothing may be ordered.
+ */
+export async function openStore(name = "spillway-outbox") {
+  const database = await asPromise(() => {
+    const opening = indexedDB.open(name, 1);
+    opening.onupgradeneeded = () => opening.result.createObjectStore("orders", { keyPath: "id" });
+    return opening;
+  });
+  const within = (mode, use) => new Promise((resolve, reject) => {
+    const transaction = database.transaction("orders", mode, { durability: "strict" });
+    let result;
+    transaction.oncomplete = () => resolve(result);
+    transaction.onabort = () => reject(transaction.error);
+    use(transaction.objectStore("orders"), (value) => { result = value; });
+  });
+  const reading = (ask) => within("readonly", (orders, give) => {
+    const request = ask(orders);
+    request.onsuccess = () => give(request.result);
+  });
+  return {
+    get: async (id) => (await reading((orders) => orders.get(id))) ?? null,
+    all: () => reading((orders) => orders.getAll()),
+    /** The entry that stands under the id: this one, or the one that was there. */
+    add: (entry) => within("readwrite", (orders, give) => {
+      const found = orders.get(entry.id);
+      found.onsuccess = () => {
+        if (!found.result) orders.add(entry);
+        give(found.result ?? entry);
+      };
+    }),
+    update: (id, change) => within("readwrite", (orders) => {
+      const found = orders.get(id);
+      found.onsuccess = () => { if (found.result) orders.put(change(found.result)); };
+    }),
+    remove: (id) => within("readwrite", (orders) => orders.delete(id)),
+  };
+}
+
+function asPromise(ask) {
+  return new Promise((resolve, reject) => {
+    const request = ask();
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+    request.onblocked = () => reject(new Error("the storage is held by another version of the page"));
+  });
+}

@@ -1,0 +1,124 @@
+/**
+ * Checkout, of either basket. What happens when "pay" is pressed: the order is stored, and that is
+ * all this page does. Paying and sending are the outbox's, on whatever page the customer is next.
+ */
+import { Basket } from "./basket.js";
+import { INCLUSIVE, bill } from "./bill.js";
+import { catalogue } from "./catalogue.js";
+import { serviceNow } from "./clock.js";
+import { $, fill, h } from "./dom.js";
+import { money } from "./money.js";
+import { listOrders } from "./orders-api.js";
+import { METHODS } from "./payment.js";
+import { announce, currency, goAndSignIn, isTrade, outbox } from "./shell.js";
+import { customer } from "./sign-in.js";
+
+const channel = new URLSearchParams(location.search).get("channel") === "wholesale"
+  ? "wholesale" : "retail";
+const basket = new Basket(channel);
+const form = $("#checkout");
+const [shop, box] = await Promise.all([catalogue(), outbox]);
+basket.keepOnly(shop.bySku);
+
+prepare();
+show();
+addEventListener("storage", show);
+if (customer()) listOrders(null, 1).catch(() => {}); // what the time is, and whether we still may
+
+function prepare() {
+  fill($("#country"), shop.countries.map(([code, name]) => h("option", { value: code }, name)));
+  fill($("#methods"), METHODS.map(({ id, label }, index) => h("label", { class: "choice" },
+    h("input", { type: "radio", name: "method", value: id, checked: index === 0 }), label)));
+  $("#purchase-order-field").hidden = channel === "retail";
+  $("#purchase_order").required = channel === "wholesale";
+  $("#purchase_order").value = basket.read().purchase_order;
+  $("#back").href = channel === "wholesale" ? "/wholesale" : "/basket";
+  $("#sign-in").onclick = () => goAndSignIn();
+  form.addEventListener("submit", order);
+  form.addEventListener("input", () => { showProblems([]); });
+}
+
+function show() {
+  const { lines, coupon } = basket.read();
+  const may = channel === "retail" || isTrade();
+  $("#empty").hidden = lines.length > 0;
+  $("#signed-out").hidden = !lines.length || Boolean(customer());
+  $("#not-trade").hidden = !lines.length || !customer() || may;
+  $("#no-storage").hidden = Boolean(box);
+  $("#form-and-sums").hidden = !lines.length || !customer() || !may;
+  if (!lines.length) return;
+  basket.orderId(serviceNow());
+  const sums = shop.bill({ lines, channel, currency: currency(), coupon });
+  fill($("#sums"),
+    h("p", { class: "quiet" }, lines.length === 1 ? "1 line" : `${lines.length} lines`),
+    bill(sums, currency(), { taxNote: channel === "retail" ? INCLUSIVE : "" }));
+  $("#pay").textContent = `Pay ${money(sums.total, currency())} and order`;
+  $("#pay").disabled = !box;
+}
+
+async function order(event) {
+  event.preventDefault();
+  const problems = [...form.elements].filter((field) => field.willValidate && !field.validity.valid);
+  showProblems(problems);
+  const who = customer();
+  if (problems.length || !who || !basket.lines.length) return;
+  $("#pay").disabled = true;
+  const { content, total } = compose();
+  try {
+    const id = basket.orderId(serviceNow());
+    await box.keep({
+      id, customer: who.sub, order: content, total, currency: content.currency,
+      method: new FormData(form).get("method"),
+    });
+    basket.empty();
+    follow(`/order?id=${id}`);
+  } catch {
+    $("#pay").disabled = false;
+    announce("Your browser could not store the order, so nothing was ordered and nothing was paid."
+      + " Free some space, or use another browser.");
+  }
+}
+
+/** To the order's page; without a connection that would be the browser's own error page. */
+function follow(address) {
+  if (navigator.onLine) return location.assign(address);
+  $("#form-and-sums").hidden = true;
+  $("#kept").hidden = false;
+  addEventListener("online", () => location.assign(address), { once: true });
+}
+
+function compose() {
+  const { lines, coupon } = basket.read();
+  const sums = shop.bill({ lines, channel, currency: currency(), coupon });
+  const given = (name) => $(`#${name}`).value.trim();
+  const content = {
+    channel,
+    currency: currency(),
+    lines: sums.lines,
+    discounts: sums.discounts,
+    shipping: sums.shipping,
+    tax: sums.tax,
+    total: sums.total,
+    address: {
+      name: given("name"),
+      lines: [given("street"), given("street2")].filter(Boolean),
+      city: given("city"),
+      postal_code: given("postal_code"),
+      country: given("country"),
+    },
+  };
+  if (channel === "wholesale") content.purchase_order = given("purchase_order");
+  return { content, total: sums.total };
+}
+
+function showProblems(fields) {
+  for (const field of form.elements) {
+    const hint = document.getElementById(`${field.id}-problem`);
+    if (!hint) continue;
+    const wrong = fields.includes(field);
+    hint.textContent = wrong ? `Please fill in: ${field.labels[0].textContent.toLowerCase()}.` : "";
+    if (wrong) field.setAttribute("aria-invalid", "true");
+    else field.removeAttribute("aria-invalid");
+  }
+  fields[0]?.focus();
+}

@@ -1,0 +1,36 @@
+import { Basket } from "./basket.js";
+import { catalogue } from "./catalogue.js";
+import { $, fill, h, picture } from "./dom.js";
+import { money } from "./money.js";
+import { announce, currency } from "./shell.js";
+
+const shop = await catalogue();
+const shown = new URLSearchParams(location.search).get("category");
+const title = shop.categories[shown] ?? "Everything";
+
+$("#grid-title").textContent = title;
+if (shop.categories[shown]) {
+  document.title = `${title} · Millrace`;
+  $("#hero").hidden = true;
+}
+fill($("#categories"), [["", "Everything"], ...Object.entries(shop.categories)].map(([key, name]) =>
+  h("a", {
+    href: key ? `/?category=${key}` : "/",
+    "aria-current": (shown ?? "") === key ? "page" : null,
+  }, name)));
+fill($("#grid"), shop.goods.filter((good) => !shop.categories[shown] || good.category === shown).map(card));
+
+function card(good) {
+  return h("li", { class: "card" },
+    h("a", { class: "tile", href: `/product?sku=${good.sku}` },
+      picture(good),
+      h("span", { class: "name" }, good.name),
+      h("span", { class: "price" }, money(good.prices[currency()], currency()))),
+    h("button", {
+      type: "button", class: "add", "aria-label": `Add ${good.name} to the basket`,
+      onclick: () => {
+        new Basket("retail").add(good.sku, 1);
+        announce(`${good.name} is in your basket.`);
+      },
+    }, "Add"));
+}

@@ -1,0 +1,70 @@
+import { $, fill, h } from "./dom.js";
+import { date, money } from "./money.js";
+import { SignInNeeded, listOrders } from "./orders-api.js";
+import { announce, goAndSignIn, outbox } from "./shell.js";
+import { customer } from "./sign-in.js";
+import { badge, reasonName } from "./status.js";
+
+const box = await outbox;
+let cursor = null;
+let own = 0;
+$("#sign-in").onclick = () => goAndSignIn();
+$("#more").onclick = more;
+
+if (customer()) {
+  await showOwn();
+  box?.subscribe(showOwn);
+  await more();
+} else {
+  signedOut();
+}
+
+function signedOut() {
+  $("#signed-out").hidden = false;
+  $("#listed").hidden = true;
+}
+
+/** What only this browser knows of yet. */
+async function showOwn() {
+  const entries = (await box?.entries() ?? []).filter((entry) => entry.state !== "accepted").reverse();
+  const arrived = entries.length < own;
+  own = entries.length;
+  fill($("#kept"), entries.map((entry) => row({
+    order_id: entry.id, accepted_at: entry.kept_at, total: entry.total, currency: entry.currency,
+    line_count: entry.order.lines.length,
+    status: entry.state === "rejected" ? "rejected" : entry.payment ? "sending" : "paying",
+    reason: entry.violations[0]?.rule ?? null,
+  })));
+  if (arrived) await restart();
+}
+
+/** From the newest on, which the store has only now. */
+async function restart() {
+  cursor = null;
+  fill($("#orders"));
+  await more();
+}
+
+async function more() {
+  $("#more").hidden = true;
+  try {
+    const page = await listOrders(cursor);
+    $("#orders").append(...page.orders.map(row));
+    cursor = page.cursor;
+    $("#more").hidden = cursor === null;
+    $("#none").hidden = $("#orders").childElementCount + $("#kept").childElementCount > 0;
+  } catch (error) {
+    if (error instanceof SignInNeeded) return signedOut();
+    $("#more").hidden = false;
+    $("#more").textContent = "Try again";
+    announce("Your orders can't be read just now.");
+  }
+}
+
+function row({ order_id, status, reason, accepted_at, total, currency, line_count }) {
+  return h("li", {}, h("a", { href: `/order?id=${order_id}` },
+    h("span", { class: "when" }, date(accepted_at)),
+    h("span", { class: "lines quiet" }, line_count === 1 ? "1 line" : `${line_count.toLocaleString()} lines`),
+    h("span", {}, badge(status), reason ? h("span", { class: "quiet" }, ` ${reasonName(reason)}`) : ""),
+    h("span", { class: "sum" }, money(total, currency))));
+}

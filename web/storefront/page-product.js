@@ -1,0 +1,42 @@
+import { Basket, QUANTITY_MAX } from "./basket.js";
+import { catalogue } from "./catalogue.js";
+import { $, fill, h, picture } from "./dom.js";
+import { money } from "./money.js";
+import { announce, currency } from "./shell.js";
+
+const shop = await catalogue();
+const good = shop.bySku.get(new URLSearchParams(location.search).get("sku"));
+if (good) show();
+else fill($("#product"), h("h1", {}, "We don't have this"), h("p", {}, h("a", { href: "/" }, "See what we have")));
+
+function show() {
+  document.title = `${good.name} · Millrace`;
+  const quantity = h("input", {
+    id: "quantity", type: "number", inputmode: "numeric", min: 1, max: QUANTITY_MAX, value: 1, required: true,
+  });
+  fill($("#product"),
+    picture(good, { large: true }),
+    h("div", { class: "facts" },
+      h("p", { class: "crumbs" }, h("a", { href: `/?category=${good.category}` }, shop.categories[good.category])),
+      h("h1", {}, good.name),
+      h("p", { class: "price" }, money(good.prices[currency()], currency())),
+      h("p", { class: "note" }, good.note),
+      h("form", { class: "buy", onsubmit: add },
+        h("label", { for: "quantity" }, "Quantity"), quantity,
+        h("button", { class: "primary" }, "Add to basket")),
+      h("dl", { class: "terms" },
+        h("dt", {}, "Item"), h("dd", {}, good.sku),
+        h("dt", {}, "Delivery"), h("dd", {}, delivery()))));
+
+  function add(event) {
+    event.preventDefault();
+    new Basket("retail").add(good.sku, quantity.valueAsNumber);
+    announce(`${good.name} is in your basket.`);
+  }
+}
+
+function delivery() {
+  const { shipping, free_shipping_from } = shop.terms.retail;
+  const now = currency();
+  return `${money(shipping[now], now)}, free from ${money(free_shipping_from[now], now)}`;
+}

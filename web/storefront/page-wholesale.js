@@ -1,0 +1,155 @@
+/** Quick order: a grid of lines, typed in, pasted or read from a CSV file. */
+import { Basket } from "./basket.js";
+import { catalogue } from "./catalogue.js";
+import { $, fill, h, say } from "./dom.js";
+import { money } from "./money.js";
+import { LINES_MAX, quantityProblem, readSheet } from "./sheet.js";
+import { announce, currency, goAndSignIn, isTrade } from "./shell.js";
+import { customer } from "./sign-in.js";
+
+const ERRORS_SHOWN = 100;
+const FILE_BYTES_MAX = 1_000_000;
+const shop = await catalogue();
+const basket = new Basket("wholesale");
+const body = $("#rows");
+
+basket.keepOnly(shop.bySku);
+$("#sign-in").onclick = () => goAndSignIn();
+$("#signed-out").hidden = Boolean(customer());
+$("#not-trade").hidden = !customer() || isTrade();
+$("#quick-order").hidden = !isTrade();
+if (isTrade()) begin();
+
+function begin() {
+  fill($("#skus"), shop.goods.map((good) => h("option", { value: good.sku }, `${good.name}, case of ${good.case}`)));
+  $("#purchase_order").value = basket.read().purchase_order;
+  $("#purchase_order").oninput = (event) => basket.change({ purchase_order: event.target.value.trim() });
+  $("#add-form").addEventListener("submit", add);
+  $("#sheet-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    take($("#sheet").value);
+  });
+  $("#file").addEventListener("change", takeFile);
+  $("#clear").onclick = () => { store([]); showRows(); announce("All lines were removed."); };
+  body.addEventListener("change", changed);
+  body.addEventListener("click", removed);
+  showRows();
+}
+
+async function takeFile(event) {
+  const [file] = event.target.files;
+  if (!file) return;
+  event.target.value = ""; // so that the same file, mended, can be taken again
+  if (file.size > FILE_BYTES_MAX) return announce("This file is too large to be a list of an order's lines.");
+  take(await file.text());
+}
+
+/** Add a sheet's good lines below those that are there, and list what is wrong with the others. */
+function take(text) {
+  const { lines, errors } = readSheet(text, shop.bySku);
+  const before = basket.lines;
+  const room = LINES_MAX - before.length;
+  if (lines.length > room) {
+    errors.push({ line: 0, text: "", problem: `an order has at most ${LINES_MAX} lines: ${lines.length - room} were left out` });
+  }
+  store([...before, ...lines.slice(0, room)]);
+  showRows();
+  showErrors(errors);
+  $("#sheet").value = errors.filter((error) => error.text).map((error) => error.text).join("\n");
+  const added = Math.min(lines.length, room);
+  announce(`${count(added, "line")} added${errors.length ? `, ${count(errors.length, "line")} left out: see below` : ""}.`);
+}
+
+function showErrors(errors) {
+  $("#errors").hidden = errors.length === 0;
+  if (!errors.length) return;
+  say($("#errors-title"), `${count(errors.length, "line")} could not be read`);
+  fill($("#errors-list"), errors.slice(0, ERRORS_SHOWN).map(({ line, text, problem }) => h("li", {},
+    line ? h("strong", {}, `Line ${line}: `) : "", problem, text ? h("code", {}, text) : "")),
+  errors.length > ERRORS_SHOWN ? h("li", {}, `and ${errors.length - ERRORS_SHOWN} more`) : null);
+  $("#errors").focus();
+}
+
+function add(event) {
+  event.preventDefault();
+  const sku = $("#new-sku").value.trim().toUpperCase();
+  const good = shop.bySku.get(sku);
+  const quantity = $("#new-quantity").value;
+  const problem = good ? quantityProblem(quantity, good) : `There is no ${sku || "such item"} in the catalogue`;
+  say($("#add-problem"), problem ? `${problem}.` : "");
+  if (problem) return $(good ? "#new-quantity" : "#new-sku").focus();
+  store([...basket.lines, { sku, quantity: Number(quantity) }]);
+  body.append(row({ sku, quantity: Number(quantity) }));
+  showSums();
+  $("#add-form").reset();
+  $("#new-sku").focus();
+}
+
+function showRows() {
+  fill(body, basket.lines.map(row));
+  showSums();
+}
+
+function row({ sku, quantity }) {
+  const good = shop.bySku.get(sku);
+  const problem = quantityProblem(quantity, good);
+  return h("tr", {},
+    h("td", {}, sku),
+    h("td", {}, good.name),
+    h("td", { class: "number" }, good.case),
+    h("td", { class: "number" }, money(good.trade[currency()], currency())),
+    h("td", {}, h("input", {
+      type: "number", inputmode: "numeric", min: good.case, step: good.case, value: quantity,
+      "aria-label": `Quantity of ${good.name}`, "aria-invalid": problem ? "true" : null,
+    })),
+    h("td", { class: "number sum" }, money(quantity * good.trade[currency()], currency())),
+    h("td", {}, h("button", { type: "button", class: "quiet", "aria-label": `Remove ${good.name}` }, "Remove")));
+}
+
+function indexOf(element) {
+  return [...body.children].indexOf(element.closest("tr"));
+}
+
+function changed({ target }) {
+  const lines = basket.lines;
+  const line = lines[indexOf(target)];
+  const good = shop.bySku.get(line.sku);
+  const problem = quantityProblem(target.value, good);
+  if (problem) {
+    target.setAttribute("aria-invalid", "true");
+    announce(`${good.name}: ${problem}.`);
+    target.value = line.quantity;
+    return;
+  }
+  target.removeAttribute("aria-invalid");
+  line.quantity = Number(target.value);
+  store(lines);
+  $(".sum", target.closest("tr")).textContent = money(line.quantity * good.trade[currency()], currency());
+  showSums();
+}
+
+function removed({ target }) {
+  if (!target.matches("button")) return;
+  const index = indexOf(target);
+  store(basket.lines.filter((_, at) => at !== index));
+  target.closest("tr").remove();
+  ($("button", body.children[Math.min(index, body.childElementCount - 1)] ?? document) ?? $("#new-sku")).focus();
+  showSums();
+}
+
+function store(lines) {
+  basket.change({ lines });
+}
+
+function showSums() {
+  const lines = basket.lines;
+  $("#grid").hidden = lines.length === 0;
+  if (!lines.length) return;
+  const sums = shop.bill({ lines, channel: "wholesale", currency: currency() });
+  say($("#line-count"), count(lines.length, "line"));
+  say($("#goods-sum"), money(sums.subtotal, currency()));
+}
+
+function count(number, what) {
+  return `${number.toLocaleString()} ${what}${number === 1 ? "" : "s"}`;
+}

@@ -1,0 +1,32 @@
+/** How an order's state is called and coloured, the same wherever it is shown. */
+import { h } from "./dom.js";
+
+const NAMES = {
+  paying: "Waiting for payment",
+  sending: "Sending",
+  accepted: "Accepted",
+  confirmed: "Confirmed",
+  rejecting: "Being rejected",
+  rejected: "Rejected",
+  cancelling: "Being cancelled",
+  cancelled: "Cancelled",
+};
+const REASONS = {
+  out_of_stock: "out of stock",
+  undeliverable: "it can't be delivered to this address",
+  account_blocked: "the account is blocked",
+  payment_declined: "the card was declined",
+  order_id_too_old: "it could not be sent for more than a day",
+  order_id_in_future: "this device's clock is ahead",
+  wholesale_not_allowed: "this account may not order wholesale",
+  order_id_taken: "another order has this number",
+};
+
+export const statusName = (status) => NAMES[status] ?? status;
+
+/** A reason in words; an unknown one as the store named it. */
+export const reasonName = (reason) => REASONS[reason] ?? String(reason).replaceAll("_", " ");
+
+export function badge(status) {
+  return h("span", { class: `badge is-${status}` }, statusName(status));
+}
