@@ -66,7 +66,7 @@ def new_order(parts: Parts, dynamodb: Any, **fields: Any) -> OrderKey:
 def confirm(parts: Parts, dynamodb: Any, key: OrderKey) -> None:
     table = DynamoOrders(dynamodb, parts.place.orders_table)
     for step in (Step.RESERVE, Step.SHIP, Step.POST):
-        assert table.record(key, step, Outcome(time.time_ns() // 1_000_000)) is None
+        table.record(key, step, Outcome(time.time_ns() // 1_000_000))
 
 
 @pytest.mark.parametrize("shop", ["row-per-order", "row-per-line"], indirect=True)
