@@ -193,11 +193,16 @@ class State:
 
     def ensure(self) -> None:
         """Called before each write. Raises LeaseLost when another process may be at work by now."""
-        if time.monotonic() > self._sure_until:
+        if time.monotonic() <= self._sure_until:
+            return
+        try:
+            # Whoever takes over puts another name there: as long as it is ours, nobody has.
+            self._renew({}, self._mine())
+        except (BotoCoreError, ClientError) as error:
             raise LeaseLost(
                 "This process lost its hold on the migration (it stood still, or the table did not"
                 " answer): start it again, it goes on where it was."
-            )
+            ) from error
 
     def save(self, **values: object) -> None:
         """Note how far the work has come; names are those of `Standing`."""

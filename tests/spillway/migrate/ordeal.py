@@ -117,6 +117,8 @@ def ordeal(
         try:
             time.sleep(settle_seconds)
             under_traffic = _verdict(runner)
+            if following.poll() is not None:
+                raise AssertionError(f"follow ended: {following.communicate()[1]}")
         except BaseException:
             following.kill()
             raise

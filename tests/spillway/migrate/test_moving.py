@@ -255,6 +255,28 @@ def test_a_second_process_is_turned_away_and_a_dead_ones_place_is_free(
         parts.copy(NOTHING).run()
 
 
+def test_a_hold_that_grew_old_is_renewed_unless_another_process_has_taken_over(
+    shop: Shop, aws: str, tmp_path: Path
+) -> None:
+    dynamodb = client(aws, "dynamodb")
+    config = config_for(shop, make_orders_table(dynamodb), tmp_path)
+    with migration(shop, dynamodb, config) as parts, migration(shop, dynamodb, config) as second:
+        second.state.owner = "elsewhere/1"
+        with parts.state.lease("copy", ["new"]):
+            parts.state._sure_until = 0.0  # noqa: SLF001 -- as after a long pause
+            parts.state.ensure()
+            dynamodb.update_item(
+                TableName=parts.state.table,
+                Key={"pk": {"S": "migration"}, "sk": {"S": "state"}},
+                UpdateExpression="SET #owner = :other",
+                ExpressionAttributeNames={"#owner": "owner"},
+                ExpressionAttributeValues={":other": {"S": second.state.owner}},
+            )
+            parts.state._sure_until = 0.0  # noqa: SLF001
+            with pytest.raises(SpillwayError, match="lost its hold"):
+                parts.state.ensure()
+
+
 def test_a_statement_that_the_log_holds_without_rows_ends_the_following_with_a_sentence(
     shop: Shop, aws: str, tmp_path: Path
 ) -> None:

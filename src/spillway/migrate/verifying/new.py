@@ -13,7 +13,7 @@ from typing import Any
 from spillway.migrate.verifying.canonical import Canonical
 
 SEGMENTS = 4
-PAGES_AHEAD = 8
+PAGES_AHEAD = 2
 GETS_MAX = 50
 
 Item = Mapping[str, Any]
