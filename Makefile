@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 .PHONY: install
 install: $(INSTALLED) ## Install everything, locked with hashes, into .venv and node_modules
@@ -58,6 +58,10 @@ smoke: install ## Ask a deployed stage a few questions that leave nothing behind
 .PHONY: test
 test: install ## Every test, the ones on the emulator included
 	@$(BIN)/pytest $(ARGS)
+
+.PHONY: soak-migrate
+soak-migrate: install ## A migration of 100,000 hostile orders, killed 20 times; rates and memory
+	@$(BIN)/python -m tests.spillway.migrate.ordeal $(ARGS)
 
 .PHONY: check
 check: install ## Format, lint, types, import rules, 200 simulated fault schedules, what an order may cost

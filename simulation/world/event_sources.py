@@ -28,7 +28,7 @@ POLL_MAX_MS = 20
 SECOND_RECEIVE_MAX_MS = 5_000
 #: Between two tries of a stream's batch: from this, doubled up to that.
 RETRY_MS = 500
-RETRY_MAX_MS = 60_000
+RETRY_MAX_MS = 300_000
 
 
 class QueueReader:

@@ -16,6 +16,7 @@ from spillway.customers.command import customers
 from spillway.demo.command import demo
 from spillway.errors import SpillwayError
 from spillway.local.commands import down, token, up
+from spillway.migrate.command import migrate
 from spillway.observe.commands import logs, orders, status
 from spillway.redrive.command import redrive
 from spillway.restore.command import restore
@@ -44,6 +45,7 @@ app.command()(chaos)
 app.command()(redrive)
 app.command()(publish)
 app.command()(audit)
+app.add_typer(migrate, name="migrate")
 app.command()(simulate)
 app.command()(smoke)
 app.command()(restore)

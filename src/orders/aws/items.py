@@ -3,6 +3,8 @@
     order     pk customer id, sk <order id>            content, digest, accepted_at, trace
     progress  pk customer id, sk <order id>#progress   one attribute per step, cancellation
 
+Both have one more attribute, `imported`, where an order was brought over from an older database.
+
 Facts only: a status is computed from them. Splitting the two keeps every write of a fact at one
 write unit however long the order is, and leaves the order a record that is never touched again.
 """
@@ -22,6 +24,7 @@ from orders.domain.trace import Trace
 
 PROGRESS_SUFFIX = "#progress"
 CANCELLATION = "cancellation"
+IMPORTED = "imported"
 
 # DynamoDB's typed JSON: {"S": "text"}, {"N": "1"}, {"B": bytes}, {"M": {...}}, {"BOOL": True}
 Attribute = dict[str, Any]
@@ -56,6 +59,15 @@ def progress_key(key: OrderKey) -> dict[str, Attribute]:
 
 def is_progress(item: Item) -> bool:
     return str(item["sk"]["S"]).endswith(PROGRESS_SUFFIX)
+
+
+def written_by_import(before: Item | None, after: Item) -> bool:
+    """Whether a change of an item is the migration's own, and calls for nothing.
+
+    It marks each item it writes, and marks it otherwise each time that it writes other facts. The
+    service itself never touches the mark.
+    """
+    return IMPORTED in after and (before is None or before.get(IMPORTED) != after[IMPORTED])
 
 
 def key_of(item: Item) -> OrderKey:

@@ -53,12 +53,15 @@ def handle(event: Mapping[str, Any], parts: RelayParts) -> None:
 
 
 def change_of(record: Record) -> Change | None:
-    """What a stream record says; None for a removal (an erased customer, say)."""
+    """What a stream record says; None for what calls for nothing: a removal (an erased customer,
+    say), or an old order that is being brought over."""
     images = record["dynamodb"]
     after = images.get("NewImage")
     if record["eventName"] == "REMOVE" or after is None:
         return None
     before = images.get("OldImage")
+    if items.written_by_import(before, after):
+        return None
     if items.is_progress(after):
         return FactsChanged(items.key_of(after), items.facts(before), items.facts(after))
     # An order is written once. A rewritten one (a restore, a migration) is not placed again.

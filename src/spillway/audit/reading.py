@@ -26,12 +26,18 @@ def read_orders(dynamodb: Any, table: str) -> list[Record]:
     """Every order in the orders table with its facts. `dynamodb` is a boto3 DynamoDB client."""
     orders: dict[OrderKey, items.Item] = {}
     progress: dict[OrderKey, items.Item] = {}
-    for item in chain.from_iterable(pages(dynamodb, table)):
+    for item in placed_here(chain.from_iterable(pages(dynamodb, table))):
         (progress if items.is_progress(item) else orders)[items.key_of(item)] = item
     return [
         _record(key, orders.get(key), progress.get(key))
         for key in dict.fromkeys([*orders, *progress])
     ]
+
+
+def placed_here(found: Iterable[items.Item]) -> Iterator[items.Item]:
+    """Those items that are not of an order brought over from an older database: what was done for
+    such an order was done by other hands, and the downstreams have no record of it."""
+    return (item for item in found if items.IMPORTED not in item)
 
 
 def read_effects(dynamodb: Any, table: str, downstream: Downstream) -> list[Effect]:

@@ -21,6 +21,7 @@ from spillway.audit.reading import (
     count_items,
     effects_of,
     pages,
+    placed_here,
     read_depths,
     read_effects_of,
     read_order,
@@ -141,7 +142,7 @@ class Audit:
         dynamodb, tables = self.place.dynamodb, self.place.tables
         self.watcher.stage("reading", sum(count_items(dynamodb, name) for name in tables.values()))
         for page in pages(dynamodb, tables["orders"]):
-            spool.add_items(page)
+            spool.add_items(placed_here(page))
             self.watcher.advance(len(page))
         for downstream in DOWNSTREAMS:
             count = 0

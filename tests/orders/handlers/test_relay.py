@@ -117,6 +117,27 @@ def test_an_order_item_that_is_written_over_is_not_placed_again() -> None:
     assert change_of(record(items.order_key(ORDER.key), item, item)) is None
 
 
+def imported(item: dict[str, Any], mark: str = "4711") -> dict[str, Any]:
+    """The item as the migration from an older database writes it."""
+    return {**item, items.IMPORTED: {"S": mark}}
+
+
+@pytest.mark.parametrize("facts", [Facts(), RESERVED, REFUSED])
+def test_an_order_that_is_brought_over_calls_for_nothing(facts: Facts) -> None:
+    order, progress = items.order_item(ORDER), progress_item(ORDER, facts)
+    assert change_of(record(items.order_key(ORDER.key), imported(order))) is None
+    assert change_of(record(items.progress_key(ORDER.key), imported(progress))) is None
+    for written_anew, there in ((order, order), (progress, progress_item(ORDER, Facts()))):
+        change = record(items.order_key(ORDER.key), imported(written_anew, "b"), imported(there))
+        assert change_of(change) is None
+
+
+def test_what_the_service_does_to_an_order_that_was_brought_over_counts() -> None:
+    before, after = (imported(progress_item(ORDER, facts)) for facts in (Facts(), RESERVED))
+    change = change_of(record(items.progress_key(ORDER.key), after, before))
+    assert change == FactsChanged(ORDER.key, Facts(), RESERVED)
+
+
 def test_a_batch_is_relayed() -> None:
     bench = Bench()
     bench.handle(placed(ORDER), progressed(ORDER, Facts(), RESERVED))

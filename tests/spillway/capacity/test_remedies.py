@@ -66,7 +66,11 @@ def test_twice_the_time_of_a_delivery_is_half_the_rate() -> None:
     slow = replace(times, fixed=2 * times.fixed, per_record=2 * times.per_record)
     slower = replace(planned, deliver={**planned.deliver, "accounting": slow})
     once, twice = (
-        outcome(simulate(coupon(peak=1_000, seconds=60), one)).all_settled_at
+        next(
+            bottleneck.limit
+            for bottleneck in outcome(simulate(coupon(peak=1_000, seconds=60), one)).bottlenecks
+            if bottleneck.name == "deliver_accounting"
+        )
         for one in (planned, slower)
     )
-    assert twice == pytest.approx(2 * once, rel=0.1)
+    assert twice == pytest.approx(once / 2, rel=0.01)

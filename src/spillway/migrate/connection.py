@@ -1,0 +1,203 @@
+"""Connections to the old database. Credentials come from the environment or an option file, and
+appear nowhere else: not in arguments, not in errors, not in logs."""
+
+from __future__ import annotations
+
+import configparser
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import pymysql
+from pymysql.connections import Connection
+from pymysql.converters import encoders
+
+from spillway.errors import SpillwayError
+from spillway.migrate.config import Source
+
+CONNECT_TIMEOUT_SECONDS = 10
+#: A query that takes longer has met a lock or a table without an index.
+READ_TIMEOUT_SECONDS = 300
+
+# Codes of MySQL's own errors, as in its manual ("Server Error Reference").
+ACCESS_DENIED = frozenset({1044, 1045, 1142, 1143, 1227, 1698})
+NO_SUCH = frozenset({1049, 1054, 1146})
+#: The server can't be reached, is going down, or cut the connection: it comes back.
+AWAY = frozenset(
+    {0, 1040, 1053, 1077, 1079, 1152, 1158, 1159, 1160, 1161, 1927, 2002, 2003, 2006, 2013}
+)
+#: A lock is held: MariaDB and MySQL 5.7; MySQL 8 with NOWAIT; and a deadlock.
+LOCKED = frozenset({1205, 3572, 1213})
+
+
+#: How values are written into statements. There are no decoders: what is read stays text.
+ENCODERS: dict[Any, Any] = {**encoders}
+
+
+class SourceAway(SpillwayError):
+    """The old database does not answer at present."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """How to reach the old database. The password is left out of its text."""
+
+    user: str
+    password: str = field(repr=False)
+    host: str
+    port: int
+    database: str
+    unix_socket: str | None
+    tls: ssl.SSLContext | None
+
+    def settings(self) -> dict[str, Any]:
+        """For pymysql.connect, and for the binlog reader."""
+        settings: dict[str, Any] = {
+            "host": self.host,
+            "port": self.port,
+            "user": self.user,
+            "password": self.password,
+            "database": self.database,
+            "charset": "utf8mb4",
+            "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+            "read_timeout": READ_TIMEOUT_SECONDS,
+            "ssl": self.tls,
+        }
+        if self.unix_socket:
+            settings["unix_socket"] = self.unix_socket
+        if self.tls is None:
+            settings["ssl_disabled"] = True
+        return settings
+
+
+def account(
+    source: Source, environment: Mapping[str, str], url_variable: str | None = None
+) -> Account:
+    """SpillwayError: the variable is not set, or the file is not there or lacks something."""
+    variable = url_variable or source.url_variable
+    told = _from_url(variable, environment) if variable else _from_file(source.option_file or "")
+    database = source.database or told.get("database", "")
+    if not database:
+        raise SpillwayError("No database is named: add it to the URL, or as source.database.")
+    return Account(
+        user=told.get("user", ""),
+        password=told.get("password", ""),
+        host=told.get("host", "127.0.0.1"),
+        port=int(told.get("port", "3306")),
+        database=database,
+        unix_socket=told.get("socket"),
+        tls=_tls(source),
+    )
+
+
+@contextmanager
+def connected(account: Account, *, write: bool = False) -> Iterator[Connection[Any]]:
+    """A session that can change nothing (unless `write`), whose times are UTC and whose values come
+    as texts, exactly as MySQL writes them.
+
+    Texts, because a driver's conversions are one more place where a zero date or an amount could
+    silently become something else.
+    """
+    with errors_told():
+        connection = pymysql.connect(**account.settings(), conv=ENCODERS, autocommit=True)
+    try:
+        with errors_told():
+            run(connection, "SET time_zone = '+00:00', NAMES utf8mb4")
+            run(connection, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+            if not write:
+                run(connection, "SET SESSION TRANSACTION READ ONLY")
+        yield connection
+    finally:
+        connection.close()
+
+
+def run(
+    connection: Connection[Any], statement: str, values: tuple[object, ...] = ()
+) -> list[tuple[str | None, ...]]:
+    with connection.cursor() as cursor:
+        # Without values nothing is formatted: a % in a statement stays one.
+        cursor.execute(statement, values or None)
+        return list(cursor.fetchall())
+
+
+@contextmanager
+def errors_told() -> Iterator[None]:
+    """MySQL's errors as one sentence. Their own texts name users and hosts, never a password."""
+    try:
+        yield
+    except pymysql.err.MySQLError as error:
+        kind = SourceAway if code_of(error) in AWAY else SpillwayError
+        raise kind(_sentence(error)) from error
+    except ssl.SSLError as error:
+        raise SpillwayError(
+            f"The old database's certificate was refused ({error.reason}): name its authority with"
+            " source.tls_ca."
+        ) from error
+
+
+def code_of(error: pymysql.err.MySQLError) -> int:
+    return int(error.args[0]) if error.args and isinstance(error.args[0], int) else 0
+
+
+def _sentence(error: pymysql.err.MySQLError) -> str:
+    code = code_of(error)
+    told = str(error.args[1]) if len(error.args) > 1 else str(error)
+    if code in ACCESS_DENIED:
+        return f"The old database denies this ({told}): `spillway migrate check` lists the grants."
+    if code in NO_SUCH:
+        return f"The old database has no such thing ({told}): mend the configuration."
+    return f"The old database failed ({code}: {told}): start the command again, it goes on there."
+
+
+def _from_url(variable: str, environment: Mapping[str, str]) -> dict[str, str]:
+    url = environment.get(variable, "")
+    if not url:
+        raise SpillwayError(f"The environment variable {variable} is not set.")
+    # Never repeat the URL: it holds the password.
+    wrong = SpillwayError(f"{variable} is no URL such as mysql://user:password@host:3306/database.")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise wrong from error
+    if parts.scheme not in ("mysql", "mariadb") or not parts.username:
+        raise wrong
+    told = {
+        "user": unquote(parts.username),
+        "password": unquote(parts.password or ""),
+        "host": parts.hostname or "127.0.0.1",
+        "port": str(port or 3306),
+        "database": unquote(parts.path.lstrip("/")),
+    }
+    socket = parse_qs(parts.query).get("socket")
+    return {**told, "socket": socket[0]} if socket else told
+
+
+def _from_file(path: str) -> dict[str, str]:
+    file = Path(path).expanduser()
+    if not file.is_file():
+        raise SpillwayError(f"There is no MySQL option file {file}.")
+    parser = configparser.ConfigParser(allow_no_value=True, interpolation=None, strict=False)
+    try:
+        parser.read(file, encoding="utf-8")
+    except configparser.Error as error:
+        raise SpillwayError(f"{file} is no MySQL option file.") from error
+    if not parser.has_section("client"):
+        raise SpillwayError(f"{file} has no group [client].")
+    told = {name: (value or "").strip("\"'") for name, value in parser.items("client")}
+    if "user" not in told:
+        raise SpillwayError(f"{file} names no user.")
+    return told
+
+
+def _tls(source: Source) -> ssl.SSLContext | None:
+    if source.tls == "off":
+        return None
+    try:
+        return ssl.create_default_context(cafile=source.tls_ca)
+    except OSError as error:
+        raise SpillwayError(f"source.tls_ca {source.tls_ca} cannot be read.") from error

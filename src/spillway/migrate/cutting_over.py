@@ -1,0 +1,189 @@
+"""cutover: the switch as a checklist. Every step is checked by what the databases say."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from orders.aws import items
+from orders.aws.messages import watch_message_of
+from orders.domain import saga
+from orders.domain.order import OrderKey
+from orders.ports import Watch
+from spillway.errors import SpillwayError
+from spillway.migrate.connection import connected, run
+from spillway.migrate.source import Position, position_now
+
+if TYPE_CHECKING:
+    from spillway.migrate.running import Parts
+
+COMMAND_SECONDS_MAX = 300
+POLL_SECONDS = 0.5
+
+#: The step, what was found, and whether it is done; None for a step that a rehearsal leaves out.
+OnStep = Callable[[str, str, bool | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    dry_run: bool = False
+    hand_over: bool = False
+    accept_quarantined: bool = False
+    sample: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cutover:
+    parts: Parts
+    wishes: Wishes
+    on_step: OnStep
+
+    def run(self) -> bool:
+        """Whether the switch is made. A step that fails ends it, with all as it was before."""
+        steps = (
+            ("copy complete", self._copied),
+            ("follow is running", self._following),
+            ("quarantine", self._quarantine),
+            ("old service read-only", self._read_only),
+            ("lag is zero", self._caught_up),
+            ("both sides agree", self._verified),
+            ("switch", self._switch),
+            ("open orders", self._open_orders),
+        )
+        for name, step in steps:
+            done, detail = step()
+            self.on_step(name, detail, done)
+            if done is False:
+                return False
+        return not self.wishes.dry_run
+
+    def _copied(self) -> tuple[bool, str]:
+        standing = self.parts.state.standing()
+        if standing.phase == "switched":
+            return False, "the switch was made before"
+        return standing.phase == "following", f"{standing.copied:,} orders"
+
+    def _following(self) -> tuple[bool, str]:
+        standing = self.parts.state.standing()
+        if standing.work != "follow" or standing.until < time.time() * 1_000:
+            return False, "start `spillway migrate follow` in another terminal"
+        return True, f"{standing.lag_ms / 1000:.1f} s behind, by {standing.owner}"
+
+    def _quarantine(self) -> tuple[bool, str]:
+        count = len(self.parts.quarantined())
+        if count == 0:
+            return True, "empty"
+        told = f"{count:,} orders, see {self.parts.config.quarantine_file}"
+        if self.wishes.accept_quarantined:
+            return True, f"{told}: accepted"
+        return self.wishes.dry_run, f"{told}: mend them, or --accept-quarantined"
+
+    def _read_only(self) -> tuple[bool | None, str]:
+        command = self.parts.config.cutover.read_only_command
+        if self.wishes.dry_run:
+            return None, " ".join(command) or "you would make it read-only now"
+        if command:
+            _run(command)
+        return self._wait_for_quiet()
+
+    def _wait_for_quiet(self) -> tuple[bool, str]:
+        """Read-only by the server's own setting, or at least no change for a while."""
+        settings = self.parts.config.cutover
+        deadline = time.monotonic() + settings.wait_seconds_max
+        seen, since = self._position(), time.monotonic()
+        while time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+            now = self._position()
+            if now != seen:
+                seen, since = now, time.monotonic()
+            if time.monotonic() - since >= settings.quiet_seconds:
+                if self._is_read_only():
+                    return True, f"read_only is on, and nothing was written since {seen}"
+                return (
+                    True,
+                    f"nothing was written for {settings.quiet_seconds} s (read_only is off)",
+                )
+        return False, f"still written to after {settings.wait_seconds_max} s: make it read-only"
+
+    def _caught_up(self) -> tuple[bool | None, str]:
+        if self.wishes.dry_run:
+            lag = self.parts.state.standing().lag_ms / 1000
+            return None, f"{lag:.1f} s at present; the switch waits for the end of the log"
+        goal = self._position()
+        if not self.parts.settle():
+            return False, f"`follow` did not come to {goal}"
+        return True, f"everything up to {goal} is written"
+
+    def _verified(self) -> tuple[bool, str]:
+        work = self.parts.verify(lambda _stage, _count: None)
+        sample = self.wishes.sample
+        verdict = work.whole() if sample is None else work.sample(sample)
+        self.parts.note_verified(verdict)
+        what = "in all" if sample is None else "of a sample"
+        if verdict.clean:
+            return True, f"{verdict.old_orders:,} orders {what}, no difference"
+        return False, f"{len(verdict.differences):,} differ: see `spillway migrate verify`"
+
+    def _switch(self) -> tuple[bool | None, str]:
+        command = self.parts.config.cutover.switch_command
+        if self.wishes.dry_run:
+            return None, " ".join(command) or "you would send the customers to the new service"
+        if self._position() != self.parts.state.standing().followed and not self.parts.settle():
+            return False, "the old service was written to again"
+        # From here on neither copy nor follow may write: the follower ends by itself.
+        self.parts.state.switch()
+        if command:
+            _run(command)
+        told = "" if command else "; now send the customers to the new service"
+        return True, f"the migration writes no more{told}. Next: `spillway migrate back`"
+
+    def _open_orders(self) -> tuple[bool | None, str]:
+        still_open = list(self._still_open())
+        told = f"{len(still_open):,} are for the saga to finish"
+        if self.wishes.dry_run or not self.wishes.hand_over:
+            return None, f"{told}: --hand-over" if still_open else "none"
+        hand_over(self.parts, still_open)
+        return True, f"{len(still_open):,} handed over to the saga"
+
+    def _still_open(self) -> Iterator[OrderKey]:
+        for item in self.parts.state.listed("open"):
+            key = OrderKey(item["customer"]["S"], item["order"]["S"])
+            found = list(
+                self.parts.writer.get(self.parts.place.orders_table, [items.progress_key(key)])
+            )
+            if found and saga.owed(items.facts(found[0])):
+                yield key
+
+    def _position(self) -> Position:
+        with connected(self.parts.account) as connection:
+            return position_now(connection)
+
+    def _is_read_only(self) -> bool:
+        with connected(self.parts.account) as connection:
+            return run(connection, "SELECT @@global.read_only")[0][0] == "1"
+
+
+def hand_over(parts: Parts, keys: list[OrderKey]) -> None:
+    """Have the watchdog send what each order owes. Safe to repeat: every downstream sees one key.
+
+    Raises SpillwayError: the configuration names no watchdog queue.
+    """
+    url = parts.place.watchdog_queue_url
+    if url is None:
+        raise SpillwayError("Name the watchdog's queue as target.watchdog_queue_url.")
+    sqs = parts.place.client("sqs")
+    for key in keys:
+        message = watch_message_of(Watch(key, insist=True))
+        sqs.send_message(QueueUrl=url, MessageBody=message, DelaySeconds=0)
+
+
+def _run(command: tuple[str, ...]) -> None:
+    try:
+        subprocess.run(command, check=True, timeout=COMMAND_SECONDS_MAX)  # noqa: S603 -- the operator's own
+    except (OSError, subprocess.SubprocessError) as error:
+        raise SpillwayError(
+            f"{command[0]} failed ({type(error).__name__}): nothing was switched."
+        ) from error

@@ -1,0 +1,131 @@
+"""From an order and its facts back to rows of the old table. Pure: the mapping, read backwards."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from orders.domain.order import AcceptedOrder, Line
+from orders.domain.saga import Facts
+from orders.domain.status import SETTLED, status
+from spillway.migrate.config import Back, Config, Field
+from spillway.migrate.values import minor_unit_places
+
+#: Column to value, as MySQL takes it. The order number is left to the writer.
+Values = dict[str, Any]
+#: Subject to old customer id, None where the old shop knows no such customer.
+Customers = Callable[[str], str | None]
+
+
+class Unwritable(Exception):
+    """An order that the old table has no place for; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inverse:
+    config: Config
+    back: Back
+    customers: Customers
+    utc_columns: frozenset[str]
+
+    def rows(self, accepted: AcceptedOrder, facts: Facts) -> list[Values]:
+        """One row, or one for each line. Raises Unwritable."""
+        order, lines = accepted.order, self.config.lines
+        own = self._own(accepted) | self.status_values(facts) | dict(self.back.columns)
+        if lines.column is not None:
+            told: Any = [self._line(line, order.currency) for line in order.lines]
+            own[lines.column] = json.dumps({lines.list: told} if lines.list else told)
+            return [own]
+        rows = [own | self._line(line, order.currency) for line in order.lines]
+        if order.shipping and self.config.order.shipping is None:
+            rows.append(own | self._line(self._postage(order.shipping), order.currency))
+        return rows
+
+    def status_values(self, facts: Facts) -> Values:
+        """What changes in the old table as an order goes its way."""
+        fields, now = self.config.order, status(facts)
+        values: Values = {}
+        if fields.status.column is not None:
+            values[fields.status.column] = _inverted(fields.status, self.back.statuses[now])
+        if fields.settled_at is not None and now in SETTLED:
+            at = max((outcome.at for outcome in facts.outcomes.values()), default=None)
+            values[fields.settled_at] = None if at is None else self._time(fields.settled_at, at)
+        return values
+
+    def _own(self, accepted: AcceptedOrder) -> Values:
+        order, fields, address = accepted.order, self.config.order, self.config.order.address
+        texts: list[tuple[Field | None, str | None]] = [
+            (fields.channel, order.channel),
+            (fields.currency, order.currency),
+            (fields.payment_reference, order.payment.reference),
+            (fields.purchase_order, order.purchase_order),
+            (fields.coupon, order.discounts[0].coupon if order.discounts else None),
+            (address.name, order.address.name),
+            (address.city, order.address.city),
+            (address.postal_code, order.address.postal_code),
+            (address.country, order.address.country),
+            *zip(address.lines, (*order.address.lines, None, None, None, None, None), strict=False),
+        ]
+        amounts = (
+            (fields.total, order.total),
+            (fields.shipping, order.shipping),
+            (fields.tax, order.tax),
+            (fields.discount, order.discounted),
+        )
+        return {
+            self.config.customers.column: self._customer(accepted.key.customer_id),
+            fields.created_at: self._time(fields.created_at, accepted.accepted_at),
+            **{
+                field.column: None if text is None else _inverted(field, text)
+                for field, text in texts
+                if field is not None and field.column is not None
+            },
+            **{
+                column: self._amount(amount, order.currency)
+                for column, amount in amounts
+                if column is not None
+            },
+        }
+
+    def _customer(self, subject: str) -> str | None:
+        customers = self.config.customers
+        if subject.startswith("guest-"):
+            return None
+        known = self.customers(subject.removeprefix(customers.prefix))
+        if known is None:
+            raise Unwritable(f"the old shop knows no customer of the subject {subject}")
+        return known
+
+    def _line(self, line: Line, currency: str) -> Values:
+        names = self.config.lines
+        return {
+            names.sku: line.sku,
+            names.quantity: line.quantity,
+            names.unit_price: self._amount(line.unit_price, currency),
+        }
+
+    def _postage(self, amount: int) -> Line:
+        if not self.config.lines.shipping_skus:
+            raise Unwritable("the old table has no column and no line for shipping")
+        return Line(self.config.lines.shipping_skus[0], 1, amount)
+
+    def _amount(self, minor: int, currency: str) -> str:
+        if self.config.money.unit == "minor":
+            return str(minor)
+        return str(Decimal(minor).scaleb(-minor_unit_places(currency)))
+
+    def _time(self, column: str, at_ms: int) -> str:
+        zone = UTC if column in self.utc_columns else ZoneInfo(self.config.source.time_zone)
+        at = datetime.fromtimestamp(at_ms / 1000, zone)
+        return at.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _inverted(field: Field, text: str) -> str:
+    """The old word for a value: the first that is translated into it."""
+    words = (old for old, new in (field.map or {}).items() if new == text)
+    return next(words, text)

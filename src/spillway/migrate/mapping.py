@@ -1,0 +1,424 @@
+"""From the old database's rows to an order with its facts, or to the reasons why not. Pure.
+
+All rows of one old order come together: one row, or its lines. Nothing is repaired beyond what the
+configuration allows by name; what cannot be mapped is `Unmapped` with every reason found, and goes
+to quarantine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ParamSpec, TypeVar
+
+from orders.aws import items
+from orders.domain.order import (
+    AcceptedOrder,
+    Address,
+    Channel,
+    Discount,
+    Line,
+    Order,
+    OrderKey,
+    Payment,
+)
+from orders.domain.refusals import CUSTOMER_ID_MAX, TEXT_MAX, Rule, Terms, broken_rules
+from orders.domain.saga import Cancellation, Facts, Outcome, Step
+from spillway.migrate.config import NEVER_HELD_AGAINST_AN_OLD_ORDER, Config, Field, StatusMeaning
+from spillway.migrate.identity import order_id
+from spillway.migrate.values import (
+    Clock,
+    Unusable,
+    minor_units,
+    printable,
+    utf8_from_latin1,
+    whole_number,
+)
+
+#: A row as MySQL's text protocol gives it: every value a text, None for NULL.
+Row = Mapping[str, str | None]
+#: Old customer id to subject, None where there is none.
+Subjects = Callable[[str], str | None]
+
+DIGEST_BYTES = 16
+#: What stands in the place of the gateway's receipt: the old shop's payments had none.
+RECEIPT = "imported"
+#: DynamoDB's own limit is 400 KB; key and the smaller attributes take less than 2.
+CONTENT_BYTES_MAX = 398_000
+
+_T = TypeVar("_T")
+_P = ParamSpec("_P")
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """`rule` is a stable name: one of orders.domain.refusals.Rule or of this package."""
+
+    rule: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """An old order as it will lie in the table. `open`: the saga has steps left to do for it."""
+
+    key: str
+    accepted: AcceptedOrder
+    content: bytes
+    facts: Facts
+    open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unmapped:
+    key: str
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The old table has no row under this key any more."""
+
+    key: str
+
+
+Reading = Mapped | Unmapped | Gone
+
+
+class _Reasons(list[Reason]):
+    """Every reason found, so that one look at the quarantine shows all that must be mended."""
+
+    def attempt(self, read: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T | None:
+        try:
+            return read(*args, **kwargs)
+        except Unusable as no:
+            self.append(Reason(no.rule, no.detail))
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Mapper:
+    """Maps the orders of one configuration.
+
+    `utc_columns` are those of type TIMESTAMP, which the session reads in UTC.
+    """
+
+    config: Config
+    subjects: Subjects
+    clock: Clock
+    terms: Terms
+    utc_columns: frozenset[str]
+
+    @staticmethod
+    def of(config: Config, subjects: Subjects, now_ms: int, utc_columns: frozenset[str]) -> Mapper:
+        return Mapper(
+            config,
+            subjects,
+            Clock(config.source.time_zone, config.times, now_ms),
+            Terms(frozenset(config.currencies), {}, wholesale_allowed=True, now=now_ms),
+            utc_columns,
+        )
+
+    def order(self, key: str, rows: Sequence[Row]) -> Mapped | Unmapped:
+        """`rows`: all that the old table has under `key`, at least one."""
+        reasons = _Reasons(self._contradictions(rows))
+        if reasons:
+            return Unmapped(key, tuple(reasons))
+        row = rows[0]
+        customer = reasons.attempt(self._customer, key, row)
+        created_at = reasons.attempt(self._created_at, rows)
+        meaning = reasons.attempt(self._meaning, key, row)
+        order = self._order(key, rows, reasons)
+        if customer is None or created_at is None or meaning is None or order is None:
+            return Unmapped(key, tuple(reasons))
+        facts = reasons.attempt(self._facts, row, meaning, created_at)
+        id_ = order_id(self.config.source.table, key, created_at)
+        reasons += self._broken(id_, order, meaning)
+        content = items.packed(order)
+        if len(content) > CONTENT_BYTES_MAX:
+            reasons.append(Reason("order_too_large", f"{len(content):,} bytes compressed"))
+        if reasons or facts is None:
+            return Unmapped(key, tuple(reasons))
+        digest = hashlib.sha256(content).digest()[:DIGEST_BYTES]
+        accepted = AcceptedOrder(OrderKey(customer, id_), created_at, digest, order)
+        return Mapped(key, accepted, content, facts, meaning.is_ == "open")
+
+    def _contradictions(self, rows: Sequence[Row]) -> Iterator[Reason]:
+        """Rows under one key must be one order, and say the same of it (but for their times)."""
+        if len(rows) == 1:
+            return
+        fields = self.config.order
+        spellings = {row[fields.key] for row in rows}
+        if len(spellings) > 1:
+            yield Reason("key_spelled_differently", _two_of(spellings))
+        elif self.config.source.shape == "row_per_order":
+            yield Reason("key_not_unique", f"{len(rows)} rows under {rows[0][fields.key]!r}")
+        for column in own_columns(self.config):
+            values = {row[column] for row in rows}
+            if len(values) > 1:
+                yield Reason("lines_disagree", f"{column}: {_two_of(values)}")
+
+    def _order(self, key: str, rows: Sequence[Row], reasons: _Reasons) -> Order | None:
+        fields, row = self.config.order, rows[0]
+        currency = reasons.attempt(self._text, fields.currency, key, row, "currency")
+        if currency is None:
+            return None
+        goods = reasons.attempt(self._lines, rows, currency)
+        shipping = reasons.attempt(self._amount, fields.shipping, row, currency)
+        tax = reasons.attempt(self._amount, fields.tax, row, currency)
+        discounts = reasons.attempt(self._discounts, key, row, currency)
+        channel = reasons.attempt(self._channel, key, row)
+        address = self._address(key, row, reasons)
+        reference = reasons.attempt(
+            self._text, fields.payment_reference, key, row, "payment_reference"
+        )
+        purchase_order = reasons.attempt(self._purchase_order, key, row)
+        if (
+            goods is None
+            or shipping is None
+            or tax is None
+            or discounts is None
+            or channel is None
+            or address is None
+            or reference is None
+        ):
+            return None
+        lines, postage = goods
+        discounted = sum(discount.amount for discount in discounts)
+        subtotal = sum(line.quantity * line.unit_price for line in lines)
+        adds_up_to = subtotal - discounted + shipping + postage + tax
+        total = reasons.attempt(self._total, row, currency, adds_up_to)
+        if total is None:
+            return None
+        return Order(
+            channel=channel,
+            currency=currency,
+            lines=lines,
+            shipping=shipping + postage,
+            tax=tax,
+            total=total,
+            address=address,
+            payment=Payment(reference, total, currency, RECEIPT),
+            discounts=discounts,
+            purchase_order=purchase_order,
+        )
+
+    def _broken(self, id_: str, order: Order, meaning: StatusMeaning) -> Iterator[Reason]:
+        """The rules of today that this order breaks and that count for it."""
+        forgiven: frozenset[Rule] = NEVER_HELD_AGAINST_AN_OLD_ORDER
+        if meaning.is_ != "open":
+            forgiven |= frozenset(self.config.rules.tolerated)
+        for refusal in broken_rules(id_, order, self.terms):
+            if refusal.rule not in forgiven:
+                yield Reason(refusal.rule.value, f"{refusal.pointer} {refusal.detail}".strip())
+
+    def _customer(self, key: str, row: Row) -> str:
+        customers = self.config.customers
+        old = (row[customers.column] or "").strip()
+        if not old:
+            if customers.guests == "quarantine":
+                raise Unusable("customer_missing", customers.column)
+            return f"guest-{key}"
+        subject = self.subjects(old) if customers.by != "table" else row[SUBJECT_COLUMN]
+        if not subject:
+            raise Unusable("customer_unknown", f"{customers.column} {old!r}")
+        if len(subject) > CUSTOMER_ID_MAX or not subject.isprintable():
+            raise Unusable("customer_invalid", f"{customers.column} {old[:40]!r}")
+        return customers.prefix + subject
+
+    def _created_at(self, rows: Sequence[Row]) -> int:
+        """The earliest of its lines' times: a line added later does not make the order younger."""
+        return min(self._time(self.config.order.created_at, row) for row in rows)
+
+    def _time(self, column: str, row: Row) -> int:
+        text = row[column]
+        if text is None:
+            raise Unusable("date_missing", column)
+        return self.clock.unix_ms(text, utc=column in self.utc_columns)
+
+    def _meaning(self, key: str, row: Row) -> StatusMeaning:
+        field = self.config.order.status
+        word = _raw(field, key, row)
+        meaning = self.config.statuses.get(word or "")
+        if meaning is None:
+            raise Unusable("status_unknown", repr(word))
+        return meaning
+
+    def _facts(self, row: Row, meaning: StatusMeaning, created_at: int) -> Facts:
+        column = self.config.order.settled_at
+        at = created_at
+        if meaning.is_ != "open" and column is not None and row[column] is not None:
+            # A clock that ran backwards must not settle an order before it was placed.
+            at = max(created_at, self._time(column, row))
+        return facts_of(meaning, at)
+
+    def _channel(self, key: str, row: Row) -> Channel:
+        channel = _raw(self.config.order.channel, key, row)
+        if channel == "retail":
+            return "retail"
+        if channel == "wholesale":
+            return "wholesale"
+        raise Unusable("channel_unknown", repr(channel))
+
+    def _lines(self, rows: Sequence[Row], currency: str) -> tuple[tuple[Line, ...], int]:
+        """The goods, and what lines that are postage in truth add up to."""
+        spec = self.config.lines
+        goods: list[Line] = []
+        postage = 0
+        for line in self._raw_lines(rows):
+            sku, quantity, price = (line.get(n) for n in (spec.sku, spec.quantity, spec.unit_price))
+            if sku is None or quantity is None or price is None:
+                raise Unusable("line_incomplete", f"{spec.sku} {sku!r}")
+            units, minor = whole_number(quantity), minor_units(price, currency, self.config.money)
+            if sku.strip() in spec.shipping_skus:
+                postage += units * minor
+            else:
+                goods.append(Line(sku.strip(), units, minor))
+        return tuple(goods), postage
+
+    def _raw_lines(self, rows: Sequence[Row]) -> Iterator[Row]:
+        column = self.config.lines.column
+        if column is None:
+            yield from rows
+            return
+        try:
+            # Numbers stay as they are written: a float would lose pence.
+            told = json.loads(rows[0][column] or "null", parse_float=str, parse_int=str)
+        except ValueError as error:
+            raise Unusable("lines_not_json", column) from error
+        if self.config.lines.list is not None and isinstance(told, dict):
+            told = told.get(self.config.lines.list)
+        if not isinstance(told, list) or not all(isinstance(line, dict) for line in told):
+            raise Unusable("lines_not_a_list", column)
+        for line in told:
+            yield {name: _text_or_none(value) for name, value in line.items()}
+
+    def _amount(self, column: str | None, row: Row, currency: str) -> int:
+        text = None if column is None else row[column]
+        return 0 if text is None else minor_units(text, currency, self.config.money)
+
+    def _total(self, row: Row, currency: str, adds_up_to: int) -> int:
+        column = self.config.order.total
+        if column is None:
+            return adds_up_to
+        text = row[column]
+        if text is None:
+            raise Unusable("total_missing", column)
+        return minor_units(text, currency, self.config.money)
+
+    def _discounts(self, key: str, row: Row, currency: str) -> tuple[Discount, ...]:
+        amount = self._amount(self.config.order.discount, row, currency)
+        if amount == 0:
+            return ()
+        field = self.config.order.coupon
+        coupon = "DISCOUNT" if field is None else self._text(field, key, row, "coupon")
+        # Some shops store a discount as a negative amount.
+        return (Discount(coupon, abs(amount)),)
+
+    def _address(self, key: str, row: Row, reasons: _Reasons) -> Address | None:
+        fields = self.config.order.address
+        name = reasons.attempt(self._text, fields.name, key, row, "address.name")
+        city = reasons.attempt(self._text, fields.city, key, row, "address.city")
+        code = reasons.attempt(self._text, fields.postal_code, key, row, "address.postal_code")
+        country = reasons.attempt(self._text, fields.country, key, row, "address.country")
+        lines = [
+            reasons.attempt(self._text, field, key, row, "address.lines", required=place == 0)
+            for place, field in enumerate(fields.lines)
+        ]
+        if name is None or city is None or code is None or country is None or lines[0] is None:
+            return None
+        return Address(name, tuple(line for line in lines if line), city, code, country)
+
+    def _purchase_order(self, key: str, row: Row) -> str | None:
+        field = self.config.order.purchase_order
+        if field is None:
+            return None
+        return self._text(field, key, row, "purchase_order", required=False) or None
+
+    def _text(self, field: Field, key: str, row: Row, name: str, *, required: bool = True) -> str:
+        text = _raw(field, key, row)
+        texts = self.config.texts
+        if text is not None and field.column in texts.utf8_in_latin1:
+            text = utf8_from_latin1(text)
+        if text and not text.isprintable() and texts.unprintable == "space":
+            text = printable(text)
+        text = (text or "").strip() or field.default or ""
+        if required and not text:
+            raise Unusable("text_missing", f"{name} ({field.column})")
+        if len(text) > TEXT_MAX and texts.too_long == "cut":
+            text = text[:TEXT_MAX].rstrip()
+        return text
+
+
+def own_columns(config: Config) -> list[str]:
+    """The columns that speak of the order and not of one of its lines; its times left out."""
+    fields, address = config.order, config.order.address
+    texts = [
+        fields.status,
+        fields.channel,
+        fields.currency,
+        fields.payment_reference,
+        fields.coupon,
+        fields.purchase_order,
+        address.name,
+        *address.lines,
+        address.city,
+        address.postal_code,
+        address.country,
+    ]
+    amounts = [fields.total, fields.shipping, fields.tax, fields.discount]
+    columns = [
+        config.customers.column,
+        *(field.column for field in texts if field is not None),
+        *amounts,
+    ]
+    return list(dict.fromkeys(column for column in columns if column is not None))
+
+
+#: The subject of the joined customers table, where there is one.
+SUBJECT_COLUMN = "spillway_subject"
+
+
+def facts_of(meaning: StatusMeaning, at: int) -> Facts:
+    """What an old status says was done, in the saga's facts.
+
+    A settled order also carries that its shipment can't be stopped any more: a customer who cancels
+    a purchase of two years ago is answered by that fact, and no command goes to fulfilment, which
+    knows nothing of it.
+    """
+    done = Outcome(at)
+    if meaning.is_ == "open":
+        return Facts(dict.fromkeys(meaning.done, done))
+    if meaning.is_ == "cancelled":
+        return Facts(
+            dict.fromkeys((Step.RESERVE, Step.RELEASE, Step.REFUND), done),
+            Cancellation(at, before_reservation=True),
+        )
+    if meaning.is_ == "rejected":
+        return Facts({Step.RESERVE: Outcome(at, refusal=meaning.reason), Step.REFUND: done})
+    too_late = Outcome(at, refusal="too_late")
+    return Facts(
+        {
+            **dict.fromkeys((Step.RESERVE, Step.SHIP, Step.POST), done),
+            Step.CANCEL_SHIPMENT: too_late,
+        }
+    )
+
+
+def _raw(field: Field, key: str, row: Row) -> str | None:
+    if field.value is not None:
+        return field.value.replace("{key}", key)
+    text = row[field.column or ""]
+    if text is None or not text.strip():
+        return field.default
+    return text if field.map is None else field.map.get(text.strip(), text)
+
+
+def _text_or_none(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _two_of(values: set[str | None]) -> str:
+    return " and ".join(sorted(map(repr, values))[:2])

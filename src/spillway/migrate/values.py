@@ -1,0 +1,156 @@
+"""What a column holds, turned into what an order holds; every value comes as MySQL's own text.
+
+A value that cannot be turned raises `Unusable`, whose rule is a stable name for reports.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from zoneinfo import ZoneInfo
+
+from spillway.migrate.config import Money, Times
+
+#: Minor units per major one are 100 but for these (ISO 4217).
+_EXPONENTS = {
+    **dict.fromkeys(("CLP", "ISK", "JPY", "KRW", "PYG", "UGX", "VND", "XAF", "XOF", "XPF"), 0),
+    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
+}
+#: Beyond this an amount is a typing error, and some would take all memory to become a number.
+_AMOUNT_DIGITS_MAX = 15
+_DIGITS_MAX = 40
+
+
+class Unusable(Exception):
+    """A value that does not become part of an order: `rule` names why, `detail` is for people."""
+
+    def __init__(self, rule: str, detail: str) -> None:
+        super().__init__(f"{rule}: {detail}")
+        self.rule = rule
+        self.detail = detail
+
+
+def minor_units(text: str, currency: str, money: Money) -> int:
+    """An amount in minor units of its currency: "12.34" of GBP is 1234."""
+    number = _decimal(text, "amount_not_a_number")
+    if money.unit == "major":
+        number = number.scaleb(minor_unit_places(currency))
+    whole = number.to_integral_value()
+    if whole != number and money.fractions == "quarantine":
+        raise Unusable("amount_has_a_fraction", f"{text[:40]!r} is no whole minor unit")
+    return int(whole)
+
+
+def minor_unit_places(currency: str) -> int:
+    """How many digits its minor unit takes: 2 for GBP, 0 for JPY, 3 for KWD."""
+    return _EXPONENTS.get(currency, 2)
+
+
+def whole_number(text: str) -> int:
+    number = _decimal(text, "quantity_not_a_number")
+    if number != number.to_integral_value():
+        raise Unusable("quantity_not_a_number", f"{text[:40]!r} is not whole")
+    return int(number)
+
+
+def _decimal(text: str, rule: str) -> Decimal:
+    try:
+        number = Decimal(text.strip()) if len(text) <= _DIGITS_MAX else Decimal("NaN")
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if not number.is_finite() or number.adjusted() > _AMOUNT_DIGITS_MAX:
+        raise Unusable(rule, f"{text[:40]!r}")
+    return number
+
+
+class Clock:
+    """Reads the old database's times. DATETIMEs are in `zone`; numbers count from 1970."""
+
+    def __init__(self, zone: str, times: Times, now_ms: int) -> None:
+        self._zone = ZoneInfo(zone)
+        self._times = times
+        first = datetime.fromisoformat(times.not_before)
+        self._first_ms = int(first.replace(tzinfo=UTC).timestamp() * 1000)
+        # A clock that is a day ahead is believed; a year 2099 is a typing error.
+        self._last_ms = now_ms + 24 * 60 * 60 * 1000
+
+    def unix_ms(self, text: str, *, utc: bool) -> int:
+        """`utc`: a TIMESTAMP column, read in a session whose time zone is UTC."""
+        at = self._number(text) if text.isdigit() else self._date(text, utc=utc)
+        if not self._first_ms <= at <= self._last_ms:
+            raise Unusable("date_implausible", repr(text))
+        return at
+
+    def _number(self, text: str) -> int:
+        return int(text[:15]) * (1000 if self._times.numbers_are == "seconds" else 1)
+
+    def _date(self, text: str, *, utc: bool) -> int:
+        try:
+            written = datetime.fromisoformat(text)
+        except ValueError as error:
+            # 0000-00-00 and 2010-02-31 are what MySQL lets through outside its strict mode.
+            raise Unusable("date_impossible", repr(text)) from error
+        try:
+            local = written.replace(tzinfo=UTC) if utc else self._local(written, text)
+            return _milliseconds(local)
+        except (OverflowError, ValueError) as error:
+            raise Unusable("date_implausible", repr(text)) from error
+
+    def _local(self, written: datetime, text: str) -> datetime:
+        earlier = written.replace(tzinfo=self._zone, fold=0)
+        later = written.replace(tzinfo=self._zone, fold=1)
+        if earlier.utcoffset() == later.utcoffset():
+            return earlier
+        # An hour that the clock shows twice reads back as it was written; one that it skips does
+        # not. For a skipped one, fold=0 takes the offset from before: the clock not put forward.
+        if _reads_back(earlier):
+            if self._times.ambiguous == "quarantine":
+                raise Unusable("date_ambiguous", f"{text!r} came twice in {self._zone.key}")
+            return earlier if self._times.ambiguous == "earlier" else later
+        if self._times.nonexistent == "quarantine":
+            raise Unusable("date_nonexistent", f"{text!r} never came in {self._zone.key}")
+        return earlier
+
+
+def _reads_back(local: datetime) -> bool:
+    there_and_back = local.astimezone(UTC).astimezone(local.tzinfo)
+    return there_and_back.replace(tzinfo=None) == local.replace(tzinfo=None)
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _milliseconds(at: datetime) -> int:
+    return (at.astimezone(UTC) - _EPOCH) // timedelta(milliseconds=1)
+
+
+def printable(text: str) -> str:
+    """The text on one line: what cannot be printed becomes a space, spaces collapse."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def utf8_from_latin1(text: str) -> str:
+    """What a client wrote as UTF-8 through a connection that said Latin-1.
+
+    MySQL's latin1 is Windows-1252 with the five undefined places taken as they are. A text whose
+    bytes are no UTF-8 was honest Latin-1 and stays.
+    """
+    try:
+        stored = b"".join(_latin1_byte(char) for char in text)
+        return stored.decode()
+    except (UnicodeDecodeError, UnicodeEncodeError):
+        return text
+
+
+def _latin1_byte(char: str) -> bytes:
+    return char.encode("latin-1") if char in "\x81\x8d\x8f\x90\x9d" else char.encode("cp1252")
+
+
+def folded(key: str) -> str:
+    """Equal for two spellings that MySQL's usual collations hold to be one order number: case,
+    accents and spaces at the end do not count."""
+    if key.isascii():
+        return key.rstrip(" ").lower()
+    decomposed = unicodedata.normalize("NFKD", key)
+    return "".join(c for c in decomposed if not unicodedata.combining(c)).rstrip(" ").casefold()

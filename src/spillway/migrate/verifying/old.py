@@ -1,0 +1,294 @@
+"""The old table, read for verification: one streamed query, and its own understanding of a row."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from itertools import groupby
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pymysql
+from pymysql.cursors import SSDictCursor
+
+from spillway.migrate.config import Config, Field
+from spillway.migrate.connection import ENCODERS, Account, errors_told
+from spillway.migrate.verifying.canonical import Canonical
+
+Row = dict[str, Any]
+#: An order's key, and the order; None for one that verification can't read either.
+Read = tuple[str, Canonical | None]
+
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 -- UTC, as are all times that are counted from it
+_NO_PLACES = frozenset({"CLP", "ISK", "JPY", "KRW", "PYG", "UGX", "VND", "XAF", "XOF", "XPF"})
+_THREE_PLACES = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"})
+_AMOUNT = re.compile(r"([-+]?)(\d*)(?:\.(\d*))?")
+_TEXT_MAX = 200
+
+
+class Unreadable(Exception):
+    """These rows are no order, by verification's own reading."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What the old database says of its table."""
+
+    timestamps: frozenset[str]
+    primary: tuple[str, ...]
+    key_ignores_case: bool
+
+
+@dataclass(frozen=True)
+class OldSide:
+    config: Config
+    account: Account
+    #: Old customer id to subject, when they come from a file.
+    subject_of: Callable[[str], str | None]
+
+    def all(self) -> Iterator[Read]:
+        """Every order, in one statement: the table as it stood at one moment."""
+        yield from self._orders("IS NOT NULL", ())
+
+    def some(self, keys: Sequence[str]) -> Iterator[Read]:
+        if keys:
+            yield from self._orders(f"IN ({', '.join(['%s'] * len(keys))})", tuple(keys))
+
+    def sample(self, size: int) -> list[str]:
+        key, table = self.config.order.key, self.config.source.table
+        rows = self._rows(
+            f"SELECT DISTINCT `{key}` AS k FROM `{table}` WHERE `{key}` IS NOT NULL"  # noqa: S608
+            f" ORDER BY RAND() LIMIT {size}"
+        )
+        return [self._name(row["k"]) for row in rows]
+
+    def asked(self, query: str, values: tuple[str, ...]) -> Iterator[Row]:
+        """Any other question."""
+        yield from self._rows(query, values)
+
+    def count(self) -> int:
+        key, table = self.config.order.key, self.config.source.table
+        rows = self._rows(f"SELECT COUNT(DISTINCT `{key}`) AS n FROM `{table}`")  # noqa: S608
+        return next(int(row["n"]) for row in rows)
+
+    @cached_property
+    def columns(self) -> Columns:
+        rows = list(
+            self._rows(
+                "SELECT column_name AS n, data_type AS t, column_key AS k, collation_name AS c"
+                " FROM information_schema.columns"
+                " WHERE table_schema = DATABASE() AND table_name = %s ORDER BY ordinal_position",
+                (self.config.source.table,),
+            )
+        )
+        return Columns(
+            timestamps=frozenset(row["n"] for row in rows if row["t"] == "timestamp"),
+            primary=tuple(row["n"] for row in rows if row["k"] == "PRI"),
+            key_ignores_case=any(
+                (row["c"] or "").endswith("_ci")
+                for row in rows
+                if row["n"] == self.config.order.key
+            ),
+        )
+
+    def _orders(self, which: str, values: tuple[str, ...]) -> Iterator[Read]:
+        key, customers = self.config.order.key, self.config.customers
+        wanted, joined = "o.*", ""
+        if customers.by == "table":
+            wanted = f"o.*, c.`{customers.subject}` AS `#subject`"
+            joined = (
+                f"LEFT JOIN `{customers.table}` c ON c.`{customers.key}` = o.`{customers.column}`"
+            )
+        order_by = ", ".join(f"o.`{name}`" for name in (key, *self.columns.primary))
+        rows = self._rows(
+            f"SELECT {wanted} FROM `{self.config.source.table}` o {joined}"  # noqa: S608
+            f" WHERE o.`{key}` {which} ORDER BY {order_by}",
+            values,
+        )
+        for name, group in groupby(rows, key=lambda row: self._name(row[key])):
+            try:
+                yield name, self._canonical(name, list(group))
+            except (Unreadable, ValueError, KeyError, TypeError, AttributeError, OverflowError):
+                yield name, None
+
+    def _rows(self, query: str, values: tuple[str, ...] = ()) -> Iterator[Row]:
+        with errors_told():
+            connection = pymysql.connect(
+                **self.account.settings(),
+                conv=ENCODERS,
+                cursorclass=SSDictCursor,
+                init_command="SET time_zone = '+00:00'",
+            )
+        with errors_told(), closing(connection), connection.cursor() as cursor:
+            cursor.execute(query, values or None)
+            yield from cursor
+
+    def _name(self, key: str) -> str:
+        if not self.columns.key_ignores_case:
+            return key
+        letters = unicodedata.normalize("NFKD", key)
+        bare = "".join(letter for letter in letters if unicodedata.combining(letter) == 0)
+        return bare.rstrip(" ").casefold()
+
+    def _canonical(self, name: str, rows: list[Row]) -> Canonical:
+        first, fields, address = rows[0], self.config.order, self.config.order.address
+        accepted_at = min(self._moment(row, fields.created_at) for row in rows)
+        currency = self._text(fields.currency, name, first)
+        meaning = self.config.statuses[self._text(fields.status, name, first, clean=False)]
+        lines, postage = self._lines(rows, currency)
+        discount = abs(self._amount(first, fields.discount, currency))
+        shipping = self._amount(first, fields.shipping, currency) + postage
+        tax = self._amount(first, fields.tax, currency)
+        adds_up = sum(quantity * price for _, quantity, price in lines) - discount + shipping + tax
+        total = adds_up if fields.total is None else self._amount(first, fields.total, currency)
+        done = "".join(f" {step.value}" for step in sorted(meaning.done))
+        state = f"{meaning.is_}{done}" + (f" {meaning.reason}" if meaning.reason else "")
+        if meaning.is_ != "open" and fields.settled_at and first[fields.settled_at] is not None:
+            state += f" at {max(accepted_at, self._moment(first, fields.settled_at))}"
+        elif meaning.is_ != "open":
+            state += f" at {accepted_at}"
+        return Canonical(
+            old_key=name,
+            customer=self._customer(name, first),
+            order_id=self._order_id(name, accepted_at),
+            accepted_at=accepted_at,
+            state=state,
+            channel=self._text(fields.channel, name, first, clean=False),
+            currency=currency,
+            lines=tuple(lines),
+            discount=discount,
+            shipping=shipping,
+            tax=tax,
+            total=total,
+            address=tuple(
+                text
+                for text in (
+                    self._text(field, name, first)
+                    for field in (
+                        address.name,
+                        *address.lines,
+                        address.city,
+                        address.postal_code,
+                        address.country,
+                    )
+                )
+                if text
+            ),
+            payment=self._text(fields.payment_reference, name, first),
+            purchase_order=(
+                self._text(fields.purchase_order, name, first) if fields.purchase_order else ""
+            ),
+        )
+
+    def _order_id(self, name: str, accepted_at: int) -> str:
+        """RFC 9562's version 7, its random bits from SHA-256 of table and key."""
+        source = f"{self.config.source.table}\x00{name}".encode()
+        bits = format(int(hashlib.sha256(source).hexdigest()[:20], 16), "080b")[:74]
+        text = f"{accepted_at:012x}7{int(bits[:12], 2):03x}{int('10' + bits[12:], 2):016x}"
+        return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+
+    def _customer(self, name: str, row: Row) -> str:
+        customers = self.config.customers
+        old = (row[customers.column] or "").strip()
+        if not old:
+            return f"guest-{name}"
+        subject = row["#subject"] if customers.by == "table" else self.subject_of(old)
+        if not subject:
+            raise Unreadable
+        return f"{customers.prefix}{subject}"
+
+    def _moment(self, row: Row, column: str) -> int:
+        """Unix ms. Of two moments that a clock shows alike, the configured one."""
+        text: str = row[column]
+        if text.isdigit():
+            return int(text) * (1_000 if self.config.times.numbers_are == "seconds" else 1)
+        day, _, clock = text.replace("T", " ").partition(" ")
+        naive = datetime.strptime(f"{day} {clock or '0:0:0'}"[:19], "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007
+        milliseconds = int(f"{clock.partition('.')[2]}000"[:3])
+        if column not in self.columns.timestamps:
+            zone = ZoneInfo(self.config.source.time_zone)
+            offsets = [naive.replace(tzinfo=zone, fold=fold).utcoffset() for fold in (0, 1)]
+            # In autumn the first offset is the greater one and the hour comes twice. In spring it
+            # is the smaller one; the hour never comes, and the clock not put forward counts.
+            twice = (offsets[0] or timedelta()) > (offsets[1] or timedelta())
+            later = twice and self.config.times.ambiguous == "later"
+            naive -= offsets[1 if later else 0] or timedelta()
+        return (naive - _EPOCH) // timedelta(milliseconds=1) + milliseconds
+
+    def _lines(self, rows: list[Row], currency: str) -> tuple[list[tuple[str, int, int]], int]:
+        spec = self.config.lines
+        told: Any = rows
+        if spec.column is not None:
+            told = json.loads(rows[0][spec.column], parse_int=str, parse_float=str)
+            if isinstance(told, dict):
+                told = told[spec.list]
+        lines, postage = [], 0
+        for line in told:
+            sku, quantity = line[spec.sku].strip(), int(line[spec.quantity])
+            price = _minor(line[spec.unit_price], currency, self.config)
+            if sku in spec.shipping_skus:
+                postage += quantity * price
+            else:
+                lines.append((sku, quantity, price))
+        return lines, postage
+
+    def _amount(self, row: Row, column: str | None, currency: str) -> int:
+        if column is None or row[column] is None:
+            return 0
+        return _minor(row[column], currency, self.config)
+
+    def _text(self, field: Field, name: str, row: Row, *, clean: bool = True) -> str:
+        if field.column is None:
+            return (field.value or "").replace("{key}", name)
+        text = row[field.column] or ""
+        if field.map is not None:
+            text = field.map.get(text.strip(), text)
+        if not clean:
+            return text if text.strip() else field.default or ""
+        texts = self.config.texts
+        if field.column in texts.utf8_in_latin1:
+            text = _mended(text)
+        if texts.unprintable == "space" and any(not char.isprintable() for char in text):
+            text = re.sub(r" +", " ", "".join(c if c.isprintable() else " " for c in text))
+        text = text.strip() or field.default or ""
+        return text[:_TEXT_MAX].rstrip() if texts.too_long == "cut" else text
+
+
+def _minor(text: str, currency: str, config: Config) -> int:
+    """An amount by its digits: no number with a fraction is ever made of it."""
+    written = _AMOUNT.fullmatch(text.strip())
+    if written is None or not (written[2] or written[3]):
+        raise Unreadable
+    places = 0 if currency in _NO_PLACES else 3 if currency in _THREE_PLACES else 2
+    if config.money.unit == "minor":
+        places = 0
+    digits = written[3] or ""
+    kept, rest = digits[:places].ljust(places, "0"), digits[places:]
+    amount = int(f"{written[2] or '0'}{kept}")
+    if rest.strip("0") and config.money.fractions == "round":
+        half = "5".ljust(len(rest), "0")
+        amount += rest > half or (rest == half and amount % 2 == 1)
+    return -amount if written[1] == "-" else amount
+
+
+def _mended(text: str) -> str:
+    """UTF-8 that was stored as MySQL's latin1: cp1252, whose five gaps are the bytes themselves."""
+    raw = bytearray()
+    for char in text:
+        try:
+            raw += char.encode("cp1252")
+        except UnicodeEncodeError:
+            if ord(char) not in (0x81, 0x8D, 0x8F, 0x90, 0x9D):
+                return text
+            raw.append(ord(char))
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return text

@@ -1,0 +1,149 @@
+"""A real MySQL for tests: a private mariadbd in a temporary folder, or the one that
+SPILLWAY_MYSQL_URL names. Without either the tests fail and say so: a migration is not proven by
+skipping it."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import secrets
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import pymysql
+import pytest
+
+from spillway.local.ports import LOOPBACK, free_port
+from spillway.local.processes import isolated_environment, tethered
+
+STARTS_WITHIN_SECONDS = 60
+_MISSING = (
+    "These tests need a database: install mariadb-server (Debian and Ubuntu: apt install"
+    " mariadb-server; its service need not run), or set SPILLWAY_MYSQL_URL to"
+    " mysql://root:password@host:port/ of a server that tests may use."
+)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server whose administrator we are."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+
+    def connect(self, database: str | None = None, **settings: Any) -> Any:
+        return pymysql.connect(
+            host=self.host,
+            port=self.port,
+            user=self.user,
+            password=self.password,
+            database=database,
+            charset="utf8mb4",
+            autocommit=True,
+            **settings,
+        )
+
+    def run(self, statement: str, database: str | None = None) -> list[tuple[Any, ...]]:
+        connection = self.connect(database)
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(statement)
+                return list(cursor.fetchall())
+        finally:
+            connection.close()
+
+    def url(self, database: str) -> str:
+        return f"mysql://{self.user}:{self.password}@{self.host}:{self.port}/{database}"
+
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """A new, empty database for one test."""
+        name = f"shop_{secrets.token_hex(4)}"
+        self.run(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+        try:
+            yield name
+        finally:
+            self.run(f"DROP DATABASE {name}")
+
+
+@contextmanager
+def server(folder: Path) -> Iterator[Server]:
+    url = os.environ.get("SPILLWAY_MYSQL_URL")
+    if url:
+        parts = urlsplit(url)
+        yield Server(
+            parts.hostname or LOOPBACK,
+            parts.port or 3306,
+            unquote(parts.username or "root"),
+            unquote(parts.password or ""),
+        )
+        return
+    with private(folder) as started:
+        yield started
+
+
+@contextmanager
+def private(folder: Path) -> Iterator[Server]:
+    """A mariadbd of our own, gone with everything in it when the block ends."""
+    daemon = _binary("mariadbd")
+    data = folder / "data"
+    install = [
+        _binary("mariadb-install-db"),
+        "--no-defaults",
+        f"--datadir={data}",
+        f"--user={getpass.getuser()}",
+        "--auth-root-authentication-method=normal",
+        "--skip-test-db",
+    ]
+    subprocess.run(install, check=True, capture_output=True, cwd=folder)
+    port = free_port()
+    command = [
+        daemon,
+        "--no-defaults",
+        f"--user={getpass.getuser()}",
+        f"--datadir={data}",
+        f"--socket={folder / 's.sock'}",
+        f"--pid-file={folder / 'pid'}",
+        f"--bind-address={LOOPBACK}",
+        f"--port={port}",
+        "--server-id=1",
+        f"--log-bin={data / 'binlog'}",
+        "--binlog-format=ROW",
+        "--binlog-row-metadata=FULL",
+        "--max-connections=50",
+        # Its files go with the folder: no need to wait for the disk.
+        "--innodb-flush-log-at-trx-commit=0",
+        "--sync-binlog=0",
+        "--innodb-flush-method=nosync",
+        "--sql-mode=NO_ENGINE_SUBSTITUTION",
+    ]
+    environment = isolated_environment(folder)
+    log = folder / "mariadbd.log"
+    with tethered(command, environment=environment, log=log, cwd=folder) as process:
+        started = Server(LOOPBACK, port, "root", "")
+        deadline = time.monotonic() + STARTS_WITHIN_SECONDS
+        while True:
+            try:
+                started.run("SELECT 1")
+                break
+            except pymysql.err.OperationalError:
+                if process.poll() is not None or time.monotonic() > deadline:
+                    pytest.fail(f"mariadbd did not start: {log.read_text()[-2000:]}")
+                time.sleep(0.05)
+        yield started
+
+
+def _binary(name: str) -> str:
+    path = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    if path is None:
+        pytest.fail(_MISSING)
+    return path

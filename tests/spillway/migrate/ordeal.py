@@ -1,0 +1,324 @@
+"""A migration that is killed again and again while somebody goes on writing to the old table.
+
+The tests run a small one; `make soak-migrate` runs the great one and measures rates and memory:
+
+    python -m tests.spillway.migrate.ordeal --orders 100000 --kills 20
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spillway.local.aws import client
+from spillway.local.emulator import emulator
+from spillway.local.processes import own_environment
+from spillway.migrate.connection import connected
+from spillway.migrate.items import order_item, progress_item
+from spillway.migrate.mapping import Mapped
+from spillway.migrate.source import Reader, describe
+from spillway.migrate.state import Entry, index_item
+from tests.spillway.migrate.legacy import Shop, Values, lines, real_lines, real_orders, rows, writer
+from tests.spillway.migrate.mariadb import Server, server
+from tests.spillway.migrate.tables import config_file, config_for, make_orders_table, migration
+
+SPILLWAY = [sys.executable, "-m", "spillway"]
+CATCHES_UP_WITHIN_SECONDS = 1_800
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Runs `spillway migrate` as an operator does, in processes of its own."""
+
+    config: Path
+    environment: dict[str, str]
+
+    @staticmethod
+    def of(shop: Shop, endpoint: str, table: str, folder: Path) -> Runner:
+        environment = {
+            **own_environment(),
+            "AWS_ENDPOINT_URL": endpoint,
+            "OLD_SHOP": shop.server.url(shop.database),
+        }
+        return Runner(config_file(shop, table, folder), environment)
+
+    def start(self, *command: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [*SPILLWAY, "migrate", command[0], "--config", str(self.config), *command[1:]],
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *command: str) -> tuple[int, str, str]:
+        process = self.start(*command)
+        out, err = process.communicate(timeout=CATCHES_UP_WITHIN_SECONDS)
+        return process.returncode, out, err
+
+    def measured(self, *command: str) -> tuple[float, float]:
+        """Seconds, and the largest memory that it had, in MB."""
+        began = time.monotonic()
+        process = self.start(*command)
+        assert process.stderr
+        err = process.stderr.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        assert status == 0, err
+        return time.monotonic() - began, usage.ru_maxrss / 1_024
+
+
+@dataclass(frozen=True)
+class Survived:
+    kills: int
+    changes: int
+    under_traffic: dict[str, Any]
+    quiet: dict[str, Any]
+
+
+def ordeal(
+    shop: Shop,
+    runner: Runner,
+    *,
+    kills: int,
+    seed: int,
+    wait_seconds: float,
+    pause: float,
+    settle_seconds: float = 1.0,
+) -> Survived:
+    """Copy and follow, each killed with SIGKILL at random moments, then verify twice: while the
+    writer goes on, and when it has ended."""
+    rng = random.Random(seed)
+    killed = 0
+    with writer(shop, seed, pause) as changes:
+        copied = False
+        while not copied and killed < kills - kills // 2:
+            copied = _killed(runner, ("copy",), rng.uniform(1.2, wait_seconds)) is False
+            killed += not copied
+        if not copied:
+            status, _, err = runner.run("copy")
+            assert status == 0, err
+        while killed < kills:
+            assert _killed(runner, ("follow",), rng.uniform(1.2, wait_seconds))
+            killed += 1
+        following = runner.start("follow")
+        try:
+            time.sleep(settle_seconds)
+            under_traffic = _verdict(runner)
+        except BaseException:
+            following.kill()
+            raise
+    quiet = _verdict(runner)
+    following.send_signal(signal.SIGTERM)
+    following.communicate(timeout=60)
+    return Survived(killed, changes(), under_traffic, quiet)
+
+
+def _killed(runner: Runner, command: Sequence[str], seconds: float) -> bool:
+    """Whether it had to be killed; false when it was done before that."""
+    process = runner.start(*command)
+    try:
+        _, err = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        return True
+    assert process.returncode == 0, err
+    return False
+
+
+def _verdict(runner: Runner) -> dict[str, Any]:
+    _, out, err = runner.run("verify", "--json")
+    assert out, err
+    verdict: dict[str, Any] = json.loads(out)
+    return verdict
+
+
+@contextmanager
+def playground() -> Iterator[tuple[Server, str, Path]]:
+    """An old server, an emulator's endpoint, and a folder."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for part in ("mariadb", "emulator"):
+            (folder / part).mkdir()
+        with server(folder / "mariadb") as old, emulator(folder / "emulator") as aws:
+            yield old, aws.url, folder
+
+
+def rate(shop: Shop, dynamodb: Any, folder: Path) -> dict[str, float]:
+    """Items a second that the bare emulator takes in batches, and that the copy writes: the same
+    items, in the same process, one after the other and twice, because a machine warms up."""
+    bare, copied, orders = [], [], 0.0
+    for _ in range(2):
+        table = make_orders_table(dynamodb)
+        with migration(shop, dynamodb, config_for(shop, table, folder)) as parts:
+            began = time.monotonic()
+            tally = parts.copy(lambda _orders, _tally: None).run()
+            seconds = time.monotonic() - began
+            copied.append(parts.writer.counts.items / seconds)
+            orders = (tally.written + tally.quarantined) / seconds
+        other = make_orders_table(dynamodb)
+        with migration(shop, dynamodb, config_for(shop, other, folder)) as parts:
+            bare.append(_bare(list(_batches(shop, parts, other)), dynamodb))
+    return {
+        "bare_items_per_second": round(max(bare)),
+        "copied_items_per_second": round(max(copied)),
+        "copied_orders_per_second": round(orders),
+        "share": round(max(copied) / max(bare), 3),
+    }
+
+
+def _batches(shop: Shop, parts: Any, table: str) -> Iterator[dict[str, Any]]:
+    with connected(parts.account) as connection:
+        reader = Reader(connection, parts.config, describe(connection, parts.config))
+        mapper = parts.mapper_for(reader.table.utc_columns)
+        last, items = None, []
+        while True:
+            orders = list(reader.after(last))
+            if not orders:
+                break
+            last = orders[-1].last
+            for order in orders:
+                reading = mapper.order(order.key, order.rows)
+                if isinstance(reading, Mapped):
+                    items += [
+                        (parts.state.table, index_item(reading.key, Entry(reading.accepted.key))),
+                        (table, progress_item(reading)),
+                        (table, order_item(reading)),
+                    ]
+    for start in range(0, len(items), 25):
+        requests: dict[str, list[Any]] = {}
+        for name, item in items[start : start + 25]:
+            requests.setdefault(name, []).append({"PutRequest": {"Item": item}})
+        yield requests
+
+
+def _bare(batches: list[dict[str, Any]], dynamodb: Any) -> float:
+    count = sum(len(puts) for batch in batches for puts in batch.values())
+    began = time.monotonic()
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda batch: dynamodb.batch_write_item(RequestItems=batch), batches))
+    return count / (time.monotonic() - began)
+
+
+def long_lines(count: int) -> Iterator[Values]:
+    """So many rows, twenty to an order."""
+    rng = random.Random(5)
+    for number in range(count // 20):
+        template = lines(rng, f"L{number}")[0]
+        for line in range(20):
+            yield {**template, "stock_code": f"SKU-{line}"}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--orders", type=int, default=100_000)
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--sales", type=Path, help="Online Retail as CSV, gzipped or not")
+    parser.add_argument("--part", choices=("hostile", "sales", "rate", "memory"), action="append")
+    asked = parser.parse_args()
+    parts = asked.part or ["rate", "memory", "hostile", *(["sales"] if asked.sales else [])]
+    for part in parts:
+        with playground() as (old, endpoint, folder):
+            for told in _PARTS[part](old, endpoint, folder, asked):
+                print(json.dumps({"part": part, **told}), flush=True)  # noqa: T201
+
+
+def _rate_part(old: Server, endpoint: str, folder: Path, asked: Any) -> Iterator[dict[str, Any]]:
+    for shape, fill in (
+        ("row-per-order", rows(3, 10_000, hostile=0.0)),
+        ("row-per-line", long_lines(100_000)),
+    ):
+        with old.database() as name:
+            shop = Shop(old, name, shape)
+            shop.fill(fill)
+            yield {"shape": shape, **rate(shop, client(endpoint, "dynamodb"), folder)}
+            shop.close()
+
+
+def _memory_part(old: Server, endpoint: str, folder: Path, asked: Any) -> Iterator[dict[str, Any]]:
+    for count in (10_000, 1_000_000):
+        with old.database() as name:
+            shop = Shop(old, name, "row-per-line")
+            shop.fill(long_lines(count))
+            table = make_orders_table(client(endpoint, "dynamodb"))
+            runner = Runner.of(shop, endpoint, table, folder)
+            for command in (("check", "--json"), ("copy", "--json"), ("verify",)):
+                seconds, megabytes = runner.measured(*command)
+                yield {
+                    "rows": count,
+                    "command": command[0],
+                    "seconds": round(seconds, 1),
+                    "megabytes": round(megabytes),
+                }
+            shop.close()
+
+
+def _hostile_part(old: Server, endpoint: str, folder: Path, asked: Any) -> Iterator[dict[str, Any]]:
+    with old.database() as name:
+        shop = Shop(old, name, "row-per-order")
+        shop.fill(rows(1, asked.orders))
+        yield _ordeal_told(shop, endpoint, folder, asked.kills, 12)
+
+
+def _sales_part(old: Server, endpoint: str, folder: Path, asked: Any) -> Iterator[dict[str, Any]]:
+    for shape, fill in (
+        ("row-per-line", real_lines(asked.sales)),
+        ("row-per-order", real_orders(asked.sales)),
+    ):
+        with old.database() as name:
+            shop = Shop(old, name, shape)
+            shop.fill(fill)
+            yield {"shape": shape, **_ordeal_told(shop, endpoint, folder, asked.kills, 3)}
+
+
+def _ordeal_told(
+    shop: Shop, endpoint: str, folder: Path, kills: int, wait_seconds: float
+) -> dict[str, Any]:
+    table = make_orders_table(client(endpoint, "dynamodb"))
+    began = time.monotonic()
+    told = ordeal(
+        shop,
+        Runner.of(shop, endpoint, table, folder),
+        kills=kills,
+        seed=11,
+        wait_seconds=wait_seconds,
+        pause=0.02,
+        settle_seconds=5,
+    )
+    shop.close()
+    return {
+        "kills": told.kills,
+        "changes": told.changes,
+        "under_traffic": _short(told.under_traffic),
+        "quiet": _short(told.quiet),
+        "seconds": round(time.monotonic() - began),
+    }
+
+
+def _short(verdict: dict[str, Any]) -> dict[str, Any]:
+    kept = ("clean", "orders", "quarantined", "days", "days_looked_into", "orders_looked_at_again")
+    return {**{name: verdict[name] for name in kept}, "differences": verdict["differences"][:3]}
+
+
+_PARTS = {
+    "rate": _rate_part,
+    "memory": _memory_part,
+    "hostile": _hostile_part,
+    "sales": _sales_part,
+}
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""Orders tables on a bare emulator, and migrations that write to them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from spillway.local.processes import REGION
+from spillway.migrate.config import Config, Target, read_config
+from spillway.migrate.running import Parts, Place, assembled
+from tests.spillway.migrate.legacy import DOCS, Shop
+
+
+def make_orders_table(dynamodb: Any) -> str:
+    """As infra/ makes it, by what matters here: key, stream and billing."""
+    name = f"orders-{secrets.token_hex(4)}"
+    dynamodb.create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[
+            {"AttributeName": "pk", "KeyType": "HASH"},
+            {"AttributeName": "sk", "KeyType": "RANGE"},
+        ],
+        AttributeDefinitions=[
+            {"AttributeName": "pk", "AttributeType": "S"},
+            {"AttributeName": "sk", "AttributeType": "S"},
+        ],
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+    )
+    return name
+
+
+def config_for(shop: Shop, table: str, folder: Path, **changes: Any) -> Config:
+    """The worked example of the shop's shape, with this test's databases."""
+    example = read_config(DOCS / f"{shop.shape}.toml")
+    source = msgspec.structs.replace(
+        example.source, url_variable="OLD_SHOP", option_file=None, tls="off"
+    )
+    target = Target(region=REGION, orders_table=table, write_units_per_second_max=1_000_000)
+    return msgspec.structs.replace(
+        example,
+        source=source,
+        target=target,
+        quarantine_file=str(folder / "quarantine.jsonl"),
+        **changes,
+    )
+
+
+@contextmanager
+def migration(shop: Shop, dynamodb: Any, config: Config, streams: Any = None) -> Iterator[Parts]:
+    table = config.target.orders_table
+    assert table is not None
+    clients = {"dynamodb": dynamodb, "dynamodbstreams": streams}
+    place = Place(clients.__getitem__, clients.__getitem__, table, f"{table}-migration", None)
+    environment = {"OLD_SHOP": shop.server.url(shop.database)}
+    with assembled(config, place, environment) as parts:
+        parts.state.make_table()
+        yield parts
+
+
+def config_file(shop: Shop, table: str, folder: Path, *, budget: int = 1_000_000) -> Path:
+    """The worked example as a file for the command line, with this test's databases."""
+    text = (DOCS / f"{shop.shape}.toml").read_text()
+    lines = [line.partition("  #")[0] for line in text.splitlines()]
+    replaced = {
+        "url_variable": 'url_variable = "OLD_SHOP"',
+        "option_file": 'url_variable = "OLD_SHOP"',
+        "tls": 'tls = "off"',
+        "local_port": f'region = "{REGION}"\norders_table = "{table}"',
+        "write_units_per_second_max": f"write_units_per_second_max = {budget}",
+        "quarantine_file": f'quarantine_file = "{folder / "quarantine.jsonl"}"',
+    }
+    path = folder / "migration.toml"
+    path.write_text("\n".join(replaced.get(line.partition(" ")[0], line) for line in lines))
+    return path

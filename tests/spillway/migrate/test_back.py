@@ -1,0 +1,179 @@
+"""The switch and the way back: orders placed on both sides of it are in both tables in the end."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orders.aws.table import DynamoOrders
+from orders.domain.order import OrderKey
+from orders.domain.saga import Outcome, Step
+from spillway.errors import SpillwayError
+from spillway.local.aws import client
+from spillway.migrate.cutting_over import Cutover, Wishes
+from spillway.migrate.running import Parts
+from tests.builders import accepted, order_id
+from tests.spillway.migrate.legacy import Shop, lines, order, rows
+from tests.spillway.migrate.tables import config_for, make_orders_table, migration
+
+NOTHING: Any = lambda *_told: None  # noqa: E731
+
+
+def switched(parts: Parts) -> list[tuple[str, bool | None]]:
+    """Go through the whole checklist with a follower at work."""
+    follow = parts.follow(NOTHING)
+    ended: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            follow.run()
+        except BaseException as error:  # noqa: BLE001 -- judged below
+            ended.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    deadline = time.monotonic() + 30
+    while parts.state.standing().work != "follow":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    steps: list[tuple[str, bool | None]] = []
+    cutover = Cutover(
+        parts, Wishes(accept_quarantined=True), lambda step, _, done: steps.append((step, done))
+    )
+    cutover.run()
+    thread.join(timeout=30)
+    assert not thread.is_alive(), "the follower goes on after the switch"
+    assert [str(error) for error in ended] == [
+        "The switch has been made: nothing is left to follow."
+    ]
+    return steps
+
+
+def new_order(parts: Parts, dynamodb: Any, **fields: Any) -> OrderKey:
+    """An order that the new service took after the switch, with what the saga did for it."""
+    now = time.time_ns() // 1_000_000
+    key = OrderKey("legacy|77", order_id(now))
+    table = DynamoOrders(dynamodb, parts.place.orders_table)
+    assert table.place(accepted(key, now, **fields)) is None
+    return key
+
+
+def confirm(parts: Parts, dynamodb: Any, key: OrderKey) -> None:
+    table = DynamoOrders(dynamodb, parts.place.orders_table)
+    for step in (Step.RESERVE, Step.SHIP, Step.POST):
+        table.record(key, step, Outcome(time.time_ns() // 1_000_000))
+
+
+@pytest.mark.parametrize("shop", ["row-per-order", "row-per-line"], indirect=True)
+def test_orders_placed_on_both_sides_of_the_switch_are_in_both_tables(
+    shop: Shop, aws: str, tmp_path: Path
+) -> None:
+    dynamodb = client(aws, "dynamodb")
+    rng = random.Random(1)
+    if shop.shape == "row-per-order":
+        shop.fill(rows(1, 60))
+    else:
+        shop.fill(row for number in range(40) for row in lines(rng, f"I{number}"))
+    config = config_for(shop, make_orders_table(dynamodb), tmp_path)
+    with migration(shop, dynamodb, config, streams=client(aws, "dynamodbstreams")) as parts:
+        parts.copy(NOTHING).run()
+        last = order(rng) if shop.shape == "row-per-order" else lines(rng, "LAST")[0]
+        shop.insert(last)
+
+        assert all(done for step, done in switched(parts) if step != "open orders")
+
+        placed = [new_order(parts, dynamodb) for _ in range(5)]
+        assert parts.verify(NOTHING).whole().differences == []
+        parts.back(NOTHING).run(until_caught_up=True)
+        confirm(parts, dynamodb, placed[0])
+        confirm(parts, dynamodb, placed[1])
+        assert parts.back(NOTHING).run(until_caught_up=True) > 0
+        # A second helper, or one that was killed before it noted its place, does it all again.
+        shop.run("DELETE FROM spillway_back_shards")
+        parts.back(NOTHING).run(until_caught_up=True)
+
+        verdict = parts.verify_back(NOTHING).run()
+        assert verdict.differences == []
+        written = shop.run("SELECT COUNT(*) FROM spillway_back WHERE old_key IS NOT NULL")
+        assert written == [(5,)]
+
+
+def test_an_old_order_that_the_new_service_changes_changes_in_the_old_table(
+    shop: Shop, aws: str, tmp_path: Path
+) -> None:
+    dynamodb = client(aws, "dynamodb")
+    number = shop.insert(order(random.Random(1), status="paid", customer_id="5"))
+    config = config_for(shop, make_orders_table(dynamodb), tmp_path)
+    with migration(shop, dynamodb, config, streams=client(aws, "dynamodbstreams")) as parts:
+        parts.copy(NOTHING).run()
+        switched(parts)
+        (item,) = parts.state.listed("open")
+        confirm(parts, dynamodb, OrderKey(item["customer"]["S"], item["order"]["S"]))
+
+        parts.back(NOTHING).run(until_caught_up=True)
+
+        assert shop.run(f"SELECT status FROM orders WHERE id = {number}")[0][0] == "shipped"
+        assert parts.verify_back(NOTHING).run().differences == []
+
+
+def test_an_order_that_the_old_table_cannot_hold_is_named_and_not_lost(
+    shop: Shop, aws: str, tmp_path: Path
+) -> None:
+    dynamodb = client(aws, "dynamodb")
+    config = config_for(shop, make_orders_table(dynamodb), tmp_path)
+    shop.insert(order(random.Random(1)))
+    with migration(shop, dynamodb, config, streams=client(aws, "dynamodbstreams")) as parts:
+        parts.copy(NOTHING).run()
+        switched(parts)
+        address = {
+            "name": "Ada 🎁",  # the old column is Latin-1
+            "lines": ["1 High Street"],
+            "city": "Leeds",
+            "postal_code": "LS1 4AP",
+            "country": "GB",
+        }
+        key = new_order(parts, dynamodb, address=address)
+
+        parts.back(NOTHING).run(until_caught_up=True)
+
+        ((reason,),) = shop.run("SELECT reason FROM spillway_back WHERE old_key IS NULL")
+        assert "customer_name" in reason
+        assert key.order_id in (tmp_path / "quarantine.jsonl").read_text()
+        (difference,) = parts.verify_back(NOTHING).run().differences
+        assert difference.kind == "not in the old table"
+
+
+def test_before_the_switch_nothing_is_written_back_and_after_it_nothing_forward(
+    shop: Shop, aws: str, tmp_path: Path
+) -> None:
+    dynamodb = client(aws, "dynamodb")
+    shop.insert(order(random.Random(1)))
+    config = config_for(shop, make_orders_table(dynamodb), tmp_path)
+    with migration(shop, dynamodb, config, streams=client(aws, "dynamodbstreams")) as parts:
+        parts.copy(NOTHING).run()
+        with pytest.raises(SpillwayError):
+            parts.back(NOTHING).run(until_caught_up=True)
+        switched(parts)
+        for forward in (parts.copy(NOTHING).run, parts.copy(NOTHING).run_again):
+            with pytest.raises(SpillwayError, match="would overwrite what customers have done"):
+                forward()
+
+
+def test_a_rehearsal_changes_nothing(shop: Shop, aws: str, tmp_path: Path) -> None:
+    dynamodb = client(aws, "dynamodb")
+    shop.insert(order(random.Random(1)))
+    config = config_for(shop, make_orders_table(dynamodb), tmp_path)
+    with migration(shop, dynamodb, config) as parts:
+        parts.copy(NOTHING).run()
+        steps: list[tuple[str, bool | None]] = []
+        rehearsal = Cutover(
+            parts, Wishes(dry_run=True), lambda step, _, done: steps.append((step, done))
+        )
+        assert not rehearsal.run()
+        assert steps == [("copy complete", True), ("follow is running", False)]
+        assert parts.state.standing().phase == "following"

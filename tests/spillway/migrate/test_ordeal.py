@@ -1,0 +1,62 @@
+"""The command line, killed with SIGKILL while somebody writes, and the real orders."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from spillway.local.aws import client
+from tests.spillway.migrate.legacy import Shop, real_lines, rows
+from tests.spillway.migrate.ordeal import Runner, ordeal
+from tests.spillway.migrate.tables import make_orders_table
+
+#: The Online Retail data set as CSV, gzipped or not. It is not part of this project.
+REAL_FILE = Path(
+    os.environ.get(
+        "SPILLWAY_SALES",
+        Path(__file__).parents[4] / "shared" / "data" / "online-retail-2010-12.csv.gz",
+    )
+)
+
+
+def test_processes_that_are_killed_lose_and_double_nothing(
+    shop: Shop, aws: str, tmp_path: Path
+) -> None:
+    shop.fill(rows(5, 1_500))
+    runner = Runner.of(shop, aws, make_orders_table(client(aws, "dynamodb")), tmp_path)
+    survived = ordeal(shop, runner, kills=4, seed=5, wait_seconds=2.5, pause=0.03)
+    assert survived.kills == 4
+    assert survived.under_traffic["differences"] == []
+    assert survived.quiet["differences"] == []
+    assert survived.quiet["orders"]["old"] == survived.quiet["orders"]["new"] > 1_000
+
+
+@pytest.mark.parametrize("shop", ["row-per-line"], indirect=True)
+@pytest.mark.skipif(not REAL_FILE.exists(), reason=f"the real orders are not at {REAL_FILE}")
+def test_the_real_orders_come_over(shop: Shop, aws: str, tmp_path: Path) -> None:
+    shop.fill(real_lines(REAL_FILE))
+    runner = Runner.of(shop, aws, make_orders_table(client(aws, "dynamodb")), tmp_path)
+    status, out, err = runner.run("check", "--json")
+    assert status == 0, err
+    profile = json.loads(out)
+    assert profile["rows"] == 42_481
+    assert profile["mapped"] > 1_500
+    for command in (("copy",), ("follow", "--until-caught-up"), ("verify",)):
+        status, out, err = runner.run(*command)
+        assert status == 0, out + err
+    assert f"{profile['unmapped']:,} in quarantine" in out
+    for secret in (runner.environment["OLD_SHOP"],):
+        assert secret not in out + err
+
+
+def test_an_error_is_one_sentence_without_the_password(tmp_path: Path, shop: Shop) -> None:
+    runner = Runner.of(shop, "http://127.0.0.1:9", "no-table", tmp_path)
+    runner.environment["OLD_SHOP"] = "mysql://nobody:s3cret@127.0.0.1:1/shop"
+    status, out, err = runner.run("check")
+    assert status == 1
+    assert "s3cret" not in out + err
+    assert "Traceback" not in err
+    assert "it goes on there" in err

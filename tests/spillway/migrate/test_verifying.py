@@ -1,0 +1,152 @@
+"""verify finds every kind of harm, and knows nothing of the code that it judges."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spillway.local.aws import client
+from spillway.migrate.binlog import kind_of
+from spillway.migrate.checking import Check
+from spillway.migrate.running import Parts
+from tests.spillway.migrate.legacy import Shop, order, rows
+from tests.spillway.migrate.tables import config_for, make_orders_table, migration
+
+NOTHING: Any = lambda *_told: None  # noqa: E731
+Harm = Callable[[Shop, Parts, dict[str, Any]], None]
+
+
+def _unlisted_delete(shop: Shop, parts: Parts, item: dict[str, Any]) -> None:
+    key = {"pk": item["pk"], "sk": item["sk"]}
+    parts.writer.dynamodb.delete_item(TableName=parts.place.orders_table, Key=key)
+
+
+def _other_digest(shop: Shop, parts: Parts, item: dict[str, Any]) -> None:
+    moved = {**item, "accepted_at": {"N": str(int(item["accepted_at"]["N"]) + 1)}}
+    parts.writer.dynamodb.put_item(TableName=parts.place.orders_table, Item=moved)
+
+
+def _second_copy(shop: Shop, parts: Parts, item: dict[str, Any]) -> None:
+    copied = {**item, "pk": {"S": "legacy|other"}}
+    parts.writer.dynamodb.put_item(TableName=parts.place.orders_table, Item=copied)
+
+
+def _other_fact(shop: Shop, parts: Parts, item: dict[str, Any]) -> None:
+    parts.writer.dynamodb.update_item(
+        TableName=parts.place.orders_table,
+        Key={"pk": item["pk"], "sk": {"S": item["sk"]["S"] + "#progress"}},
+        UpdateExpression="REMOVE ship",
+    )
+
+
+def _unfollowed(statement: str) -> Harm:
+    def harm(shop: Shop, parts: Parts, item: dict[str, Any]) -> None:
+        shop.run(statement, (item["imported"]["S"],))
+
+    return harm
+
+
+@pytest.mark.parametrize(
+    ("harm", "kind"),
+    [
+        (_unlisted_delete, "differs"),
+        (_other_digest, "differs"),
+        (_other_fact, "differs"),
+        (_second_copy, "lies in the orders table more than once"),
+        (_unfollowed("DELETE FROM orders WHERE id = %s"), "only in the orders table"),
+        (_unfollowed("UPDATE orders SET payment_ref = 'x' WHERE id = %s"), "differs"),
+        (_unfollowed("UPDATE orders SET status = 'cancelled' WHERE id = %s"), "differs"),
+        (_unfollowed("UPDATE orders SET id = id + 1000 WHERE id = %s"), "not in the orders table"),
+    ],
+)
+def test_every_kind_of_harm_is_found_and_named(
+    shop: Shop, aws: str, tmp_path: Path, harm: Harm, kind: str
+) -> None:
+    dynamodb = client(aws, "dynamodb")
+    rng = random.Random(1)
+    shop.fill(order(rng, status="shipped") for _ in range(12))
+    config = config_for(shop, make_orders_table(dynamodb), tmp_path)
+    with migration(shop, dynamodb, config) as parts:
+        parts.copy(NOTHING).run()
+        assert parts.verify(NOTHING).whole().clean
+        found = dynamodb.scan(TableName=parts.place.orders_table)["Items"]
+        harm(shop, parts, next(item for item in found if "accepted_at" in item))
+        kinds = {one.kind for one in parts.verify(NOTHING).whole().differences}
+        assert kind in kinds
+
+
+def test_it_shares_no_code_with_the_copy() -> None:
+    """Only the configuration, the connection and the refusals' names may be known to it."""
+    script = (
+        "import sys, spillway.migrate.verifying.comparing;"
+        "print(sorted(name for name in sys.modules if name.startswith('spillway.migrate.')))"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True
+    ).stdout
+    for name in ("mapping", "values", "identity", "items", "applying", "copying", "source"):
+        assert f"spillway.migrate.{name}'" not in told
+
+
+def test_a_check_says_what_maps_what_does_not_and_why(shop: Shop, aws: str, tmp_path: Path) -> None:
+    dynamodb = client(aws, "dynamodb")
+    shop.fill(rows(1, 500, hostile=0.4))
+    config = config_for(shop, make_orders_table(dynamodb), tmp_path)
+    position = shop.run("SHOW MASTER STATUS")
+    with migration(shop, dynamodb, config) as parts:
+        profile = Check.of(parts, NOTHING).run(None)
+        tally = parts.copy(NOTHING).run()
+    assert shop.run("SHOW MASTER STATUS") == position
+    assert profile.blockers == []
+    assert (profile.mapped, profile.unmapped) == (tally.written, tally.quarantined)
+    assert profile.estimate.items == parts.writer.counts.items - tally.quarantined
+    assert profile.reasons["date_impossible"].samples[0][1] == "'0000-00-00 00:00:00'"
+
+
+def test_a_check_names_what_must_be_mended_first(shop: Shop, aws: str, tmp_path: Path) -> None:
+    dynamodb = client(aws, "dynamodb")
+    shop.insert(order(random.Random(1)))
+    shop.run("ALTER TABLE orders MODIFY id INT UNSIGNED NOT NULL, DROP INDEX id")
+    shop.run("CREATE TABLE parents (id INT UNSIGNED PRIMARY KEY)")
+    shop.run(
+        "ALTER TABLE orders ADD parent INT UNSIGNED, ADD CONSTRAINT kin FOREIGN KEY (parent)"
+        " REFERENCES parents (id) ON DELETE CASCADE"
+    )
+    config = config_for(shop, make_orders_table(dynamodb), tmp_path)
+    shop.run("SET GLOBAL binlog_row_metadata = 'MINIMAL'")
+    try:
+        with migration(shop, dynamodb, config) as parts:
+            profile = Check.of(parts, NOTHING).run(None)
+    finally:
+        shop.run("SET GLOBAL binlog_row_metadata = 'FULL'")
+    told = {finding.subject: finding for finding in profile.findings}
+    assert told["index"].level == "blocker"
+    assert "SET GLOBAL binlog_row_metadata" in told["binary log"].detail
+    assert "ON DELETE CASCADE" in told["foreign key"].detail
+
+
+@pytest.mark.parametrize(
+    ("statement", "kind"),
+    [
+        ("BEGIN", "begin"),
+        ("COMMIT", "end"),
+        ("SAVEPOINT `a`", "inside"),
+        ("ALTER TABLE orders ADD x INT", "schema"),
+        ("/* a comment */ RENAME TABLE orders TO o2, _orders_new TO orders", "schema"),
+        ("TRUNCATE `orders`", "lost"),
+        ("INSERT INTO shop.orders VALUES (1)", "lost"),
+        ("UPDATE orders_old SET a = 1", "other"),
+        ("CREATE TABLE other (id INT)", "other"),
+        ("DROP TABLE `orders` /* generated by server */", "lost"),
+    ],
+)
+def test_a_statement_in_the_log_is_judged_by_what_it_does_to_the_table(
+    statement: str, kind: str
+) -> None:
+    assert kind_of(statement, "orders") == kind
