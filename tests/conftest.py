@@ -41,9 +41,10 @@ def stack() -> Iterator[Stack]:
         assert started.tap.denied() == []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A real headless Chromium; one, because Playwright runs once in a thread."""
+    """A real headless Chromium. For a module only: while Playwright runs, its event loop is the
+    thread's, and no other test can start one."""
     from playwright.sync_api import sync_playwright
 
     path = next((found for name in _BROWSERS if (found := shutil.which(name))), None)

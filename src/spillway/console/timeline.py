@@ -168,7 +168,7 @@ def _entries(life: Life, began: int) -> Iterable[Entry]:
     if wish is not None:
         outcome = cancellation_outcome(record.facts)
         after = _duration(wish.at - began)
-        yield Entry(wish.at, after, "customer", "asked to cancel", f"{outcome}", "plain")
+        yield Entry(wish.at, after, "customer", "asked to cancel", f"outcome: {outcome}", "plain")
     told = {
         line.fields["command"]: line
         for line in life.said.lines

@@ -82,7 +82,7 @@ def test_the_list_is_in_the_order_of_time_and_says_nothing_twice() -> None:
     drawn = timeline(a_life(facts, *lines), NOW + 9_000)
     assert [(entry.after, entry.who, entry.what, entry.detail) for entry in drawn.entries] == [
         ("0 ms", "intake", "accepted", ""),
-        ("500 ms", "customer", "asked to cancel", "done"),
+        ("500 ms", "customer", "asked to cancel", "outcome: done"),
         ("1.0 s", "inventory", "reserve: out_of_stock", "12 ms"),
         ("2.0 s", "accounting", "refund: done", "try 3"),
     ]
