@@ -152,7 +152,8 @@ class TestUp:
         endpoints = json.loads(started.stdout)
         assert endpoints["origin"] == f"http://127.0.0.1:{port}"
         assert endpoints.keys() == {
-            *("origin", "api", "emulator", "tap", "downstreams", "region", "tables", "queues"),
+            *("origin", "console", "api", "emulator", "tap", "downstreams", "region"),
+            *("tables", "queues"),
             *("pid", "state"),
         }
 

@@ -103,6 +103,7 @@ class Emulator:
         self.stack = stack
         self.dynamodb, self.sqs = stack.client("dynamodb"), stack.client("sqs")
         self.sns, self.ssm = stack.client("sns"), stack.client("ssm")
+        self._queues: list[str] = []
         self.table = f"contract-{uuid.uuid4().hex[:8]}"
         self.dynamodb.create_table(
             TableName=self.table,
@@ -146,11 +147,17 @@ class Emulator:
         time.sleep(seconds)
 
     def close(self) -> None:
+        """The stack is everybody's: nothing of these tests stays in it."""
         self.dynamodb.delete_table(TableName=self.table)
+        for url in self._queues:
+            self.sqs.delete_queue(QueueUrl=url)
+        self.sns.delete_topic(TopicArn=self.topic)
+        self.ssm.delete_parameter(Name=PARAMETER)
 
     def _queue(self, **attributes: object) -> str:
         named: Mapping[str, str] = {name: str(value) for name, value in attributes.items()}
         url: str = self.sqs.create_queue(
             QueueName=f"contract-{uuid.uuid4().hex[:8]}", Attributes=named
         )["QueueUrl"]
+        self._queues.append(url)
         return url

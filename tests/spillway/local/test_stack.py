@@ -132,7 +132,8 @@ class TestWhatAStackOffers:
     @_needs_proc
     def test_nothing_listens_beyond_this_machine(self, stack: Stack) -> None:
         listeners = list(_listeners(_family(stack.pid)))
-        urls = [stack.origin, stack.emulator, stack.tap.url, *stack.downstreams.values()]
+        own = [stack.origin, stack.console, stack.emulator, stack.tap.url]
+        urls = [*own, *stack.downstreams.values()]
         assert {port for _, port in listeners} == {httpx.URL(url).port for url in urls}
         assert {address for address, _ in listeners} == {"0100007F"}  # 127.0.0.1, reversed
 
