@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
     from spillway.local import Stack
+    from tests.e2e.shop import Customer
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -39,6 +40,27 @@ def stack() -> Iterator[Stack]:
         yield started
         # Whatever the tests had the functions do, their own permissions were enough for it.
         assert started.tap.denied() == []
+
+
+@pytest.fixture(scope="session")
+def shopper(stack: Stack) -> Customer:
+    return _customer(stack, "shopper")
+
+
+@pytest.fixture(scope="session")
+def other(stack: Stack) -> Customer:
+    return _customer(stack, "other")
+
+
+@pytest.fixture(scope="session")
+def wholesale(stack: Stack) -> Customer:
+    return _customer(stack, "wholesale")
+
+
+def _customer(stack: Stack, user: str) -> Customer:
+    from tests.e2e.shop import Customer
+
+    return Customer(stack, user)
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ from simulation.world.calls import (
     table_throttled,
 )
 from simulation.world.expressions import Expression
-from simulation.world.faults import Fault, Kinds
+from simulation.world.faults import WRITE_KINDS, Fault, Kinds
 
 Attributes = dict[str, Any]
 Item = Mapping[str, Any]
@@ -44,18 +44,6 @@ SCAN_PAGE_ITEMS = 100
 #: How old an eventually consistent read may be. AWS says "usually within a second".
 STALE_MAX_MS = 5_000
 
-_WRITE_KINDS = Kinds(
-    (
-        Fault.CRASH_BEFORE,
-        Fault.CRASH_AFTER,
-        Fault.REQUEST_LOST,
-        Fault.ANSWER_LOST,
-        Fault.LATE,
-        Fault.TRIED_TWICE,
-        Fault.SLOW,
-        Fault.THROTTLED,
-    )
-)
 _READ_KINDS = Kinds((Fault.CRASH_BEFORE, Fault.REQUEST_LOST, Fault.SLOW, Fault.THROTTLED))
 _STALE_READ_KINDS = Kinds((*_READ_KINDS.kinds, Fault.STALE_READ))
 _BATCH_READ_KINDS = Kinds((*_READ_KINDS.kinds, Fault.PARTLY_TAKEN))
@@ -320,8 +308,8 @@ def _sites(timeout_ms: int) -> dict[str, Site]:
         return Site("dynamodb", call, kinds, timeout_ms, aws_failed, table_throttled, writes)
 
     return {
-        "PutItem": site("PutItem", _WRITE_KINDS, writes=True),
-        "UpdateItem": site("UpdateItem", _WRITE_KINDS, writes=True),
+        "PutItem": site("PutItem", WRITE_KINDS, writes=True),
+        "UpdateItem": site("UpdateItem", WRITE_KINDS, writes=True),
         "GetItem": site("GetItem", _READ_KINDS, writes=False),
         "Query": site("Query", _READ_KINDS, writes=False),
         "BatchGetItem": site("BatchGetItem", _BATCH_READ_KINDS, writes=False),

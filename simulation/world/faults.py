@@ -101,6 +101,22 @@ class Kinds:
     kinds: tuple[Fault, ...]
 
 
+#: Of every call that changes something on AWS.
+WRITE_KINDS = Kinds(
+    (
+        Fault.CRASH_BEFORE,
+        Fault.CRASH_AFTER,
+        Fault.REQUEST_LOST,
+        Fault.ANSWER_LOST,
+        Fault.LATE,
+        Fault.TRIED_TWICE,
+        Fault.SLOW,
+        Fault.THROTTLED,
+    )
+)
+BATCH_WRITE_KINDS = Kinds((*WRITE_KINDS.kinds, Fault.PARTLY_TAKEN))
+
+
 class Faults:
     """All that goes wrong in one schedule.
 

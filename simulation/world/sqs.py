@@ -26,7 +26,7 @@ from simulation.world.calls import (
     client_error,
 )
 from simulation.world.chance import Chance
-from simulation.world.faults import Fault, Kinds
+from simulation.world.faults import BATCH_WRITE_KINDS, WRITE_KINDS, Fault, Kinds
 
 #: One request, all bodies together; one message too.
 REQUEST_BYTES_MAX = 1024 * 1024
@@ -36,19 +36,6 @@ VISIBILITY_SECONDS_MAX = 43_200
 #: A message that is not found at first is found within so long.
 FOUND_WITHIN_MS = 30_000
 
-_SEND_KINDS = Kinds(
-    (
-        Fault.CRASH_BEFORE,
-        Fault.CRASH_AFTER,
-        Fault.REQUEST_LOST,
-        Fault.ANSWER_LOST,
-        Fault.LATE,
-        Fault.TRIED_TWICE,
-        Fault.SLOW,
-        Fault.THROTTLED,
-    )
-)
-_BATCH_KINDS = Kinds((*_SEND_KINDS.kinds, Fault.PARTLY_TAKEN))
 _COUNT_KINDS = Kinds(
     (
         Fault.CRASH_BEFORE,
@@ -246,7 +233,7 @@ class SqsClient:
             )
             return {"MessageId": message.id}
 
-        return self._make("SendMessage", QueueUrl, _SEND_KINDS, send, self._label(MessageBody))
+        return self._make("SendMessage", QueueUrl, WRITE_KINDS, send, self._label(MessageBody))
 
     def send_message_batch(
         self,
@@ -275,7 +262,7 @@ class SqsClient:
             return _batch_answer(sent, failed)
 
         about = ", ".join(self._label(entry["MessageBody"]) for entry in Entries)
-        return self._make("SendMessageBatch", QueueUrl, _BATCH_KINDS, send, about)
+        return self._make("SendMessageBatch", QueueUrl, BATCH_WRITE_KINDS, send, about)
 
     def change_message_visibility(
         self,
@@ -298,7 +285,7 @@ class SqsClient:
             return {}
 
         about = f"{ReceiptHandle}, {VisibilityTimeout} s"
-        return self._make("ChangeMessageVisibility", QueueUrl, _SEND_KINDS, change, about)
+        return self._make("ChangeMessageVisibility", QueueUrl, WRITE_KINDS, change, about)
 
     def get_queue_attributes(
         self,
@@ -360,14 +347,14 @@ class SqsClient:
                 ]
             }
 
-        return self._make("ReceiveMessage", QueueUrl, _SEND_KINDS, receive, "")
+        return self._make("ReceiveMessage", QueueUrl, WRITE_KINDS, receive, "")
 
     def delete_message(self, *, QueueUrl: str, ReceiptHandle: str) -> dict[str, Any]:  # noqa: N803
         def delete(_: Fault | None) -> dict[str, Any]:
             self._delete(self._queue(QueueUrl, "DeleteMessage"), ReceiptHandle)
             return {}
 
-        return self._make("DeleteMessage", QueueUrl, _SEND_KINDS, delete, ReceiptHandle)
+        return self._make("DeleteMessage", QueueUrl, WRITE_KINDS, delete, ReceiptHandle)
 
     def delete_message_batch(
         self,
@@ -383,7 +370,7 @@ class SqsClient:
                 self._delete(queue, entry["ReceiptHandle"])
             return _batch_answer([{"Id": entry["Id"]} for entry in taken], failed)
 
-        return self._make("DeleteMessageBatch", QueueUrl, _BATCH_KINDS, delete, "")
+        return self._make("DeleteMessageBatch", QueueUrl, BATCH_WRITE_KINDS, delete, "")
 
     def change_message_visibility_batch(
         self,
@@ -401,7 +388,7 @@ class SqsClient:
                     queue.hide(message, entry["VisibilityTimeout"])
             return _batch_answer([{"Id": entry["Id"]} for entry in taken], failed)
 
-        return self._make("ChangeMessageVisibilityBatch", QueueUrl, _BATCH_KINDS, change, "")
+        return self._make("ChangeMessageVisibilityBatch", QueueUrl, BATCH_WRITE_KINDS, change, "")
 
     def _make(
         self,

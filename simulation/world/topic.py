@@ -8,24 +8,11 @@ from typing import Any
 import msgspec
 
 from simulation.world.calls import Calls, Site, aws_failed, aws_throttled, client_error
-from simulation.world.faults import Fault, Kinds
+from simulation.world.faults import BATCH_WRITE_KINDS, Fault
 
 BATCH_MAX = 10
 
-_KINDS = Kinds(
-    (
-        Fault.CRASH_BEFORE,
-        Fault.CRASH_AFTER,
-        Fault.REQUEST_LOST,
-        Fault.ANSWER_LOST,
-        Fault.LATE,
-        Fault.TRIED_TWICE,
-        Fault.SLOW,
-        Fault.THROTTLED,
-        Fault.PARTLY_TAKEN,
-    )
-)
-_SITE = Site("sns", "PublishBatch", _KINDS, 6_000, aws_failed, aws_throttled)
+_SITE = Site("sns", "PublishBatch", BATCH_WRITE_KINDS, 6_000, aws_failed, aws_throttled)
 
 
 class Topic:

@@ -24,11 +24,6 @@ from tests.e2e.shop import Customer
 PARAMETER = "/spillway/local/receipt-keys"
 
 
-@pytest.fixture(scope="module")
-def shopper(stack: Stack) -> Customer:
-    return Customer(stack, "shopper")
-
-
 def rules(answer: httpx.Response) -> set[str]:
     assert answer.status_code == 422, answer.text
     return {violation["rule"] for violation in answer.json()["violations"]}

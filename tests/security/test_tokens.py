@@ -164,13 +164,3 @@ def test_a_token_opens_one_customer_s_orders_whatever_else_it_claims(
     headers = {"authorization": f"Bearer {posing}"}
     answer = httpx.get(f"{stack.api}/orders/{id_}", headers=headers, trust_env=False, timeout=60)
     assert answer.status_code == 404
-
-
-@pytest.fixture(scope="module")
-def shopper(stack: Stack) -> Customer:
-    return Customer(stack, "shopper")
-
-
-@pytest.fixture(scope="module")
-def other(stack: Stack) -> Customer:
-    return Customer(stack, "other")

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from orders.domain.saga import DOWNSTREAMS
+from spillway.console.desk import Desk
 from spillway.console.events import Fragment
 from spillway.console.faults import AT_REST, switches_of
 from spillway.console.path import LINKS, fault_words, path_view
@@ -36,6 +37,14 @@ CHARTS_PAUSE_SECONDS = 5
 CHARTS_PAUSE_AWS_SECONDS = 60
 
 
+async def _path(desk: Desk) -> dict[str, Any]:
+    """What the templates show of the path of an order."""
+    status = await desk.status.get()
+    view = path_view(status, desk.reader.samples)
+    faults = {name: fault_words(on) for name, on in (status.faults or {}).items()}
+    return {"view": view, "status": status, "faults": faults}
+
+
 @dataclass(frozen=True, slots=True)
 class PathPage:
     """The path of an order, as it is now."""
@@ -43,11 +52,7 @@ class PathPage:
     showing: Showing
 
     async def live(self, _: Request) -> Fragment:
-        desk = await self.showing.desk()
-        status = await desk.status.get()
-        view = path_view(status, desk.reader.samples)
-        words = {name: fault_words(on) for name, on in (status.faults or {}).items()}
-        return await self.showing.fragment("path", view=view, status=status, faults=words)
+        return await self.showing.fragment("path", **await _path(await self.showing.desk()))
 
     async def page(self, request: Request) -> Response:
         fragment = await self.live(request)
@@ -122,12 +127,7 @@ class DownstreamsPage:
 
     async def live(self, _: Request) -> Fragment:
         desk = await self.showing.desk()
-        status = await desk.status.get()
-        view = path_view(status, desk.reader.samples)
-        words = {name: fault_words(on) for name, on in (status.faults or {}).items()}
-        return await self.showing.fragment(
-            "downstreams", view=view, faults=words, traffic=desk.traffic
-        )
+        return await self.showing.fragment("downstreams", **await _path(desk), traffic=desk.traffic)
 
     async def page(self, request: Request) -> Response:
         desk = await self.showing.desk()

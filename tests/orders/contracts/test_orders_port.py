@@ -19,6 +19,7 @@ from orders.ports import Orders, Progress
 from simulation.world.table import MemoryOrders
 from spillway.local import Stack
 from tests.builders import CUSTOMER, NOW, OTHER_CUSTOMER, accepted, line, order_id
+from tests.tables import make_table
 
 DONE = Outcome(NOW + 1, reference="RES-1")
 REFUSED = Outcome(NOW + 2, refusal="out_of_stock")
@@ -29,19 +30,7 @@ def empty_table(request: pytest.FixtureRequest) -> Iterator[DynamoOrders]:
     """A table like the deployed one, but nobody's relay reads its stream."""
     stack: Stack = request.getfixturevalue("stack")
     dynamodb = stack.client("dynamodb")
-    name = f"orders-port-{uuid.uuid4().hex[:8]}"
-    dynamodb.create_table(
-        TableName=name,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[
-            {"AttributeName": "pk", "AttributeType": "S"},
-            {"AttributeName": "sk", "AttributeType": "S"},
-        ],
-        KeySchema=[
-            {"AttributeName": "pk", "KeyType": "HASH"},
-            {"AttributeName": "sk", "KeyType": "RANGE"},
-        ],
-    )
+    name = make_table(dynamodb, "orders-port")
     yield DynamoOrders(dynamodb, name)
     dynamodb.delete_table(TableName=name)
 

@@ -1,5 +1,4 @@
 from collections.abc import Callable, Iterator
-from uuid import uuid4
 
 import boto3
 import pytest
@@ -7,6 +6,7 @@ import pytest
 from simulation.downstreams.dynamodb_ledger import dynamodb_ledgers
 from simulation.downstreams.ledger import Ledger, MemoryLedger
 from spillway.local.emulator import emulator
+from tests.tables import make_table
 
 REGION = "us-east-1"
 CREDENTIALS = {"access_key_id": "test", "secret_access_key": "test"}
@@ -31,19 +31,7 @@ def make_dynamodb_ledger(downstream_emulator: str) -> Callable[[], Ledger]:
     )
 
     def make() -> Ledger:
-        table = f"downstream-{uuid4()}"
-        client.create_table(
-            TableName=table,
-            KeySchema=[
-                {"AttributeName": "pk", "KeyType": "HASH"},
-                {"AttributeName": "sk", "KeyType": "RANGE"},
-            ],
-            AttributeDefinitions=[
-                {"AttributeName": "pk", "AttributeType": "S"},
-                {"AttributeName": "sk", "AttributeType": "S"},
-            ],
-            BillingMode="PAY_PER_REQUEST",
-        )
+        table = make_table(client, "downstream")
         ledgers = dynamodb_ledgers(
             {"any": table}, endpoint_url=downstream_emulator, region=REGION, **CREDENTIALS
         )

@@ -19,6 +19,7 @@ from simulation.world.sqs import Queue, SqsClient
 from simulation.world.stream import Stream, StreamsClient
 from simulation.world.topic import SnsClient, Topic
 from spillway.local import Stack
+from tests.tables import make_table
 
 PARAMETER = "/spillway/contract/key"
 SECRET = "the secret"
@@ -104,20 +105,7 @@ class Emulator:
         self.dynamodb, self.sqs = stack.client("dynamodb"), stack.client("sqs")
         self.sns, self.ssm = stack.client("sns"), stack.client("ssm")
         self._queues: list[str] = []
-        self.table = f"contract-{uuid.uuid4().hex[:8]}"
-        self.dynamodb.create_table(
-            TableName=self.table,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[
-                {"AttributeName": "pk", "AttributeType": "S"},
-                {"AttributeName": "sk", "AttributeType": "S"},
-            ],
-            KeySchema=[
-                {"AttributeName": "pk", "KeyType": "HASH"},
-                {"AttributeName": "sk", "KeyType": "RANGE"},
-            ],
-            StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
-        )
+        self.table = make_table(self.dynamodb, "contract", streamed=True)
         self.topic = self.sns.create_topic(Name="contract")["TopicArn"]
         self.ssm.put_parameter(Name=PARAMETER, Value=SECRET, Type="SecureString", Overwrite=True)
 

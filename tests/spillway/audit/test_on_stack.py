@@ -7,16 +7,9 @@ import subprocess
 import sys
 from typing import Any
 
-import pytest
-
 from orders.domain.order import OrderKey
 from spillway.local import Stack
 from tests.e2e.shop import Customer
-
-
-@pytest.fixture
-def shopper(stack: Stack) -> Customer:
-    return Customer(stack, "shopper")
 
 
 def run_audit(stack: Stack) -> tuple[int, dict[str, Any]]:

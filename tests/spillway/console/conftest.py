@@ -15,7 +15,6 @@ from spillway.local import Stack
 from spillway.local.ports import listen, port_of
 from spillway.local.serving import serving
 from spillway.observe.service import on_this_machine
-from tests.e2e.shop import Customer
 
 #: Quicker than for people, who need not wait for every look.
 PAUSE_SECONDS = 0.5
@@ -60,11 +59,6 @@ def page(console: Console, browser: Browser) -> Iterator[Page]:
     yield opened
     context.close()
     assert complaints == []
-
-
-@pytest.fixture
-def shopper(stack: Stack) -> Customer:
-    return Customer(stack, "shopper")
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import pytest
 
 from orders.domain.order import OrderKey
 from spillway.audit import read_effects, read_orders
@@ -67,11 +66,6 @@ class Ears:
             for effect in read_effects(dynamodb, self.stack.tables[downstream], downstream)
             if effect.key.order_id == order_id
         }
-
-
-@pytest.fixture(scope="module")
-def shopper(stack: Stack) -> Customer:
-    return Customer(stack, "shopper")
 
 
 def assembled_for(shop: Shop, stack: Stack, folder: Path) -> Any:

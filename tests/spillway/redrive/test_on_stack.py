@@ -32,11 +32,6 @@ FIRST = "0" * 29 + "1"
 CONFIRMED = {"reserve": 1, "ship": 1, "post": 1}
 
 
-@pytest.fixture
-def shopper(stack: Stack) -> Customer:
-    return Customer(stack, "shopper")
-
-
 @pytest.fixture(autouse=True)
 def nothing_left_behind(stack: Stack) -> Iterator[None]:
     """Other tests want these queues empty."""
