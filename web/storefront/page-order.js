@@ -74,6 +74,10 @@ function only(shown) {
   for (const part of ["signed-out", "nowhere", "order"]) $(`#${part}`).hidden = part !== shown;
 }
 
+function countryName(code) {
+  return shop.countries.find(([known]) => known === code)?.[1] ?? code;
+}
+
 /** What a screen reader is told, and everybody sees. */
 function headline(status, text) {
   only("order");
@@ -143,7 +147,7 @@ function show({ status, reason, order, steps, accepted_at, cancellation }) {
       bill({ ...order, subtotal: subtotalOf(order), discounts: order.discounts ?? [] }, order.currency,
         { taxNote: order.channel === "retail" ? INCLUSIVE : "" }),
       order.purchase_order ? h("p", {}, `Your purchase order: ${order.purchase_order}`) : null,
-      h("address", {}, [order.address.name, ...order.address.lines, `${order.address.postal_code} ${order.address.city}`, order.address.country]
+      h("address", {}, [order.address.name, ...order.address.lines, `${order.address.postal_code} ${order.address.city}`, countryName(order.address.country)]
         .map((text) => h("span", {}, text)))));
 }
 

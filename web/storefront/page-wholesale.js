@@ -95,7 +95,7 @@ function row({ sku, quantity }) {
   const problem = quantityProblem(quantity, good);
   return h("tr", {},
     h("td", {}, sku),
-    h("td", {}, good.name),
+    h("td", {}, good.name, h("span", { class: "sku quiet" }, sku)),
     h("td", { class: "number" }, good.case),
     h("td", { class: "number" }, money(good.trade[currency()], currency())),
     h("td", {}, h("input", {
@@ -103,7 +103,8 @@ function row({ sku, quantity }) {
       "aria-label": `Quantity of ${good.name}`, "aria-invalid": problem ? "true" : null,
     })),
     h("td", { class: "number sum" }, money(quantity * good.trade[currency()], currency())),
-    h("td", {}, h("button", { type: "button", class: "quiet", "aria-label": `Remove ${good.name}` }, "Remove")));
+    h("td", {}, h("button", { type: "button", class: "quiet", "aria-label": `Remove ${good.name}` },
+      h("span", { class: "word" }, "Remove"), h("span", { class: "sign" }, "×"))));
 }
 
 function indexOf(element) {
