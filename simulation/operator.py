@@ -6,13 +6,12 @@ from contextlib import suppress
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from orders.aws.messages import watch_message_of
 from orders.domain.order import OrderKey
-from orders.ports import Watch
 from simulation.world.chance import Chance
 from simulation.world.scheduler import Process
 from simulation.world.sqs import Queue
 from simulation.world.world import World
+from spillway.observe.resuming import hand_over
 from spillway.redrive.letters import SOURCES, Source
 from spillway.redrive.moving import Redrive
 
@@ -41,17 +40,8 @@ def redrive_meanwhile(world: World) -> None:
 
 
 def insist(world: World, key: OrderKey) -> None:
-    """Have an order looked at now: what it owes is sent again, what is true is announced again."""
-    world.client("sqs").send_message_batch(
-        QueueUrl=world.queues["watchdog"].url,
-        Entries=[
-            {
-                "Id": "0",
-                "MessageBody": watch_message_of(Watch(key, insist=True)),
-                "DelaySeconds": 0,
-            }
-        ],
-    )
+    """`spillway orders resume`: what it owes is sent again, what is true is announced again."""
+    hand_over(world.client("sqs"), world.queues["watchdog"].url, [key])
 
 
 def discard(letters: Queue, body: str) -> None:

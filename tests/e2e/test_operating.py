@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from orders.aws import items
+from orders.domain.order import AcceptedOrder, OrderKey, order_id_time
+from orders.handlers.wire import Content, content_of
 from spillway.cli import app
 from spillway.local import Stack
 from spillway.observe import letters
 from spillway.observe.service import on_this_machine
 from tests.builders import order_id
-from tests.e2e.shop import Customer, switched
+from tests.e2e.shop import Customer, effects, switched
 from tests.e2e.test_overflow_and_watchdog import dead_letters, within
 
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -107,3 +110,23 @@ def test_what_lies_with_the_dead_letters_is_looked_at_and_left_there(stack: Stac
     [reason] = found[0].groups
     assert reason.startswith("not a command")
     assert within(30, lambda: dead_letters(stack, "fulfilment"))
+
+
+def test_an_order_that_relay_never_saw_goes_on_when_it_is_resumed(
+    stack: Stack, shopper: Customer, asked: Any
+) -> None:
+    """As when the stream had forgotten it before relay was back: no command, and no watch."""
+    id_, body = shopper.order()
+    sent = content_of(json.dumps(body).encode())
+    assert isinstance(sent, Content)
+    lost = AcceptedOrder(OrderKey(shopper.id, id_), order_id_time(id_), sent.digest, sent.order)
+    # Relay passes over what an import marks.
+    item = {**items.order_item(lost), items.IMPORTED: {"N": "1"}}
+    stack.client("dynamodb").put_item(TableName=stack.tables["orders"], Item=item)
+    everything = ("orders", "resume", "--unsettled", "--older-than", "0s")
+    assert asked(*everything, "--dry-run")["handed_over"] >= 1
+    assert shopper.get(id_)["steps"] == []
+    assert asked("orders", "resume", id_, "--customer", shopper.id)["handed_over"] == 1
+    shopper.settled(id_)
+    assert effects(stack, shopper, id_) == {"reserve": 1, "ship": 1, "post": 1}
+    assert asked("orders", "resume", id_, json_=False) == "Nothing is owed.\n"

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -120,19 +121,13 @@ def show(
     """
     from rich.console import Console
 
-    from orders.domain.order import OrderKey, is_order_id
     from spillway.errors import SpillwayError
     from spillway.observe.orders import life
 
-    if not is_order_id(order_id):
-        raise SpillwayError(
-            f"{order_id!r} is no order id: one is a UUID version 7 in lower case, like"
-            " 019aafcf-6ac0-7c3e-b1a5-5f0c8f1f2a10."
-        )
+    _must_be_order_id(order_id)
     service = reach(port, stage, profile, region)
     with told_if_silent():
-        key = OrderKey(customer, order_id) if customer else _found(service, order_id)
-        found = life(service, key)
+        found = life(service, _key(service, order_id, customer))
     if found is None:
         raise SpillwayError(
             f"Customer {customer!r} has no order {order_id}: leave --customer out to look for it"
@@ -148,10 +143,79 @@ def show(
         Console(highlight=False).print(life_view(found, time.time()))
 
 
-def _found(service: "Service", order_id: str) -> "OrderKey":
+@orders.command()
+def resume(
+    order_id: Annotated[
+        str | None, typer.Argument(metavar="ORDER_ID", help="One order; or say --unsettled.")
+    ] = None,
+    customer: Annotated[
+        str | None,
+        typer.Option("--customer", "-c", metavar="ID", help="Whose: then it is found by its key."),
+    ] = None,
+    unsettled: Annotated[
+        bool, typer.Option("--unsettled", "-u", help="All of which something is still owed.")
+    ] = False,
+    older_than: Annotated[
+        str,
+        typer.Option(
+            "--older-than", metavar="30m", help="With --unsettled: leave younger orders alone."
+        ),
+    ] = "30m",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count them; change nothing.")] = False,
+    as_json: JsonOption = False,
+    port: PortOption = DEFAULT_PORT,
+    stage: StageOption = None,
+    profile: ProfileOption = None,
+    region: RegionOption = None,
+) -> None:
+    """Have all that is owed to an order commanded again, by handing it to the watchdog.
+
+    For orders that nothing looks after any more: relay was down for longer than the table's stream
+    remembers (24 h), or somebody purged a queue. Mend the cause first. Fine to interrupt, to repeat
+    and to run while orders come in: nothing is done twice. --unsettled reads the table through.
+
+    Example: `spillway orders resume --unsettled --older-than 2h --dry-run`
+    """
+    from spillway.errors import SpillwayError
+    from spillway.observe.resuming import resume_all, resume_one
+
+    if (order_id is None) is not unsettled:
+        raise SpillwayError("Say which orders: one order's id, or --unsettled for all of them.")
+    if order_id is not None:
+        _must_be_order_id(order_id)
+    before = _milliseconds_ago(older_than)
+    service = reach(port, stage, profile, region)
+    with told_if_silent():
+        if order_id is not None:
+            done = resume_one(service, _key(service, order_id, customer), dry_run=dry_run)
+        else:
+            with _reading_through(service) as on_items:
+                done = resume_all(service, before=before, on_items=on_items, dry_run=dry_run)
+    if as_json:
+        typer.echo(json.dumps({"dry_run": dry_run, **asdict(done)}, indent=2))
+    else:
+        typer.echo(done.told(dry_run=dry_run))
+
+
+def _must_be_order_id(text: str) -> None:
+    from orders.domain.order import is_order_id
+    from spillway.errors import SpillwayError
+
+    if not is_order_id(text):
+        raise SpillwayError(
+            f"{text!r} is no order id: one is a UUID version 7 in lower case, like"
+            " 019aafcf-6ac0-7c3e-b1a5-5f0c8f1f2a10."
+        )
+
+
+def _key(service: "Service", order_id: str, customer: str | None) -> "OrderKey":
+    """The order's key, for which the table is read through unless its customer is named."""
+    from orders.domain.order import OrderKey
     from spillway.errors import SpillwayError
     from spillway.observe.orders import ITEMS_MAX, keys_of
 
+    if customer is not None:
+        return OrderKey(customer, order_id)
     with _reading_through(service) as on_items:
         keys, complete = keys_of(service, order_id, on_items=on_items)
     if keys:
@@ -277,12 +341,10 @@ def logs(
 
     Example: `spillway logs --order 019aafcf-6ac0-7c3e-b1a5-5f0c8f1f2a10`
     """
-    from orders.domain.order import is_order_id
-    from spillway.errors import SpillwayError
     from spillway.observe import logs as reading
 
-    if order is not None and not is_order_id(order):
-        raise SpillwayError(f"{order!r} is no order id: one is a UUID version 7 in lower case.")
+    if order is not None:
+        _must_be_order_id(order)
     service = reach(port, stage, profile, region)
     print_ = _printer(as_json=as_json, with_order=order is None)
     with told_if_silent():

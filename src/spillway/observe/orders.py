@@ -193,25 +193,48 @@ def unsettled(
     settles meanwhile, or whose two items do not lie on one page, is not listed wrongly.
     """
     listed = Listed(source="the orders table, read through")
-    looked_at = 0
-    second_looks: set[OrderKey] = set()
-    for page in _scan(service, {}):
-        looked_at += page["ScannedCount"]
-        on_items(page["ScannedCount"])
-        for key in _open(page["Items"]):
-            if key in second_looks:
-                continue
-            if len(listed.orders) >= limit or len(second_looks) >= SECOND_LOOKS_MAX:
-                listed.complete = False
-                return listed
-            second_looks.add(key)
-            record = read_order(service.dynamodb, service.tables["orders"], key)
-            if record is not None and record.stored and not saga.settled(record.facts):
-                listed.orders.append(summary_of(record))
-        if looked_at >= items_max and "LastEvaluatedKey" in page:
+    through = ReadThrough(service, on_items, items_max)
+    for looks, key in enumerate(through):
+        if len(listed.orders) >= limit or looks >= SECOND_LOOKS_MAX:
             listed.complete = False
-            break
+            return listed
+        record = still_open(service, key)
+        if record is not None:
+            listed.orders.append(summary_of(record))
+    listed.complete = through.complete
     return listed
+
+
+@dataclass(slots=True)
+class ReadThrough:
+    """The orders that may be unsettled, each once, by reading the table through; `complete` is
+    false once `items_max` has ended that early."""
+
+    service: Service
+    on_items: OnItems
+    items_max: int | None = None
+    complete: bool = True
+
+    def __iter__(self) -> Iterator[OrderKey]:
+        looked_at = 0
+        known: set[OrderKey] = set()
+        for page in _scan(self.service, {}):
+            looked_at += page["ScannedCount"]
+            self.on_items(page["ScannedCount"])
+            new = [key for key in _open(page["Items"]) if key not in known]
+            known.update(new)
+            yield from new
+            if self.items_max is not None and looked_at >= self.items_max:
+                self.complete = "LastEvaluatedKey" not in page
+                return
+
+
+def still_open(service: Service, key: OrderKey) -> Record | None:
+    """The order as it stands now, if something is owed to it."""
+    record = read_order(service.dynamodb, service.tables["orders"], key)
+    if record is None or not record.stored or saga.settled(record.facts):
+        return None
+    return record
 
 
 def newest(

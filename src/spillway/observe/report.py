@@ -208,7 +208,8 @@ def _why(step: str, trouble: Line | None) -> Iterator[Text]:
         yield Text(f"No delivery to {downstream} has told of a try yet.")
         yield Text(
             f"See `spillway status`: does {downstream}'s queue hold messages, does its function"
-            " run? The watchdog sends a lost command again.",
+            " run? The watchdog sends a lost command again after a quarter of an hour; for an order"
+            " older than that, `spillway orders resume` has it done now.",
             "dim",
         )
         return

@@ -37,8 +37,8 @@ BATCH_BYTES_MAX = 256 * 1024
 DATE_RESOLUTION_SECONDS = 1
 
 EXPIRED = (
-    "the stream has forgotten the changes (it keeps them for 24 h): see with `spillway audit`"
-    " whether an order has not settled because of it, then delete the message by hand"
+    "the stream has forgotten the changes (it keeps them for 24 h): `spillway orders resume"
+    " --unsettled` brings their orders on, then delete the message by hand"
 )
 NO_WATCH = "names no order"
 

@@ -237,7 +237,7 @@ class TestRelay:
         found = redriven(sqs, RELAY, streams=Forgetful(code)).found["relay"]
 
         assert found.not_moved == {EXPIRED: 1}
-        assert "spillway audit" in EXPIRED
+        assert "spillway orders resume" in EXPIRED
         assert len(sqs.queues["letters"]) == 1
 
     def test_a_shard_that_ends_before_the_last_record_has_forgotten_it(self) -> None:
