@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 INSTALLED := $(VENV)/.installed
 ARGS ?=
+# How many processes run tests side by side, each with a stack of its own.
+WORKERS ?= 2
 STAGE ?=
 # The simulation's first seed: another one for each commit.
 SEED ?= $(shell printf '%d' 0x$$(git rev-parse --short=7 HEAD 2>/dev/null || echo 0))
@@ -57,7 +59,7 @@ smoke: install ## Ask a deployed stage a few questions that leave nothing behind
 
 .PHONY: test
 test: install ## Every test, the ones on the emulator included
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: soak-migrate
 soak-migrate: install ## A migration of 100,000 hostile orders, killed 20 times; rates and memory

@@ -80,7 +80,11 @@ def browser() -> Iterator[Browser]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test that asks for the stack, so that `-m 'not emulator'` runs without one."""
+    """What needs the deployed stack is marked; and each test has an id of its own: of those that
+    share one, which schemathesis makes for an API's operations, xdist would run a single one."""
     for item in items:
         if "stack" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.emulator)
+        if item.parent is not None and not item.nodeid.endswith(item.name):
+            item._id = item.parent.id.child(item.name)  # noqa: SLF001
+    assert len({item.nodeid for item in items}) == len(items)
