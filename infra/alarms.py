@@ -109,7 +109,7 @@ def _promises(stage: Stage) -> list[Alarm]:
             f"An order has not settled for {limits.unsettled_seconds:,} s. Orders settle within"
             " seconds, and one slow or lost answer costs a quarter of an hour at most; a downstream"
             " is out for longer than that, or something is stuck.",
-            period_seconds=limits.period(HEARD_OF_SECONDS),
+            period_seconds=HEARD_OF_SECONDS,
             periods=2,
         ),
         Alarm(
@@ -119,7 +119,7 @@ def _promises(stage: Stage) -> list[Alarm]:
             f"An order has been half done for {limits.half_done_seconds:,} s: goods or money are"
             " held for it. A command is tried for a day, so there is time left to mend what it"
             " waits for.",
-            period_seconds=limits.period(HEARD_OF_SECONDS),
+            period_seconds=HEARD_OF_SECONDS,
             periods=2,
         ),
         Alarm(

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from spillway.observe.reaching import DEFAULT_PORT, PortOption
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
@@ -13,7 +15,6 @@ if TYPE_CHECKING:
     from spillway.audit.running import Ask, Audited, Place, Stage
     from spillway.local import Stack
 
-_DEFAULT_PORT = 8080
 _REQUEST_TIMEOUT_SECONDS = 30.0
 
 
@@ -29,9 +30,7 @@ def audit(
             help="An order that has not settled is under way for so long after it last moved.",
         ),
     ] = 900,
-    port: Annotated[
-        int, typer.Option("--port", "-p", min=1, max=65_535, help="The port of the stack's origin.")
-    ] = _DEFAULT_PORT,
+    port: PortOption = DEFAULT_PORT,
 ) -> None:
     """Hold every order of a running stack against all three downstreams, promise by promise.
 

@@ -10,11 +10,11 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from spillway.errors import SpillwayError
+from spillway.local.ports import DEFAULT_PORT, port_option
 from spillway.local.stack import Stack, attach
 from spillway.local.starting import Supervisor, start_detached, stop
 from spillway.local.users import email
 
-_DEFAULT_PORT = 8080
 _PORT = Annotated[
     int, typer.Option("--port", "-p", min=1, max=65535, help="The port of the stack's origin.")
 ]
@@ -29,7 +29,7 @@ class User(StrEnum):
 
 
 def up(
-    port: _PORT = _DEFAULT_PORT,
+    port: _PORT = DEFAULT_PORT,
     detach: Annotated[
         bool, typer.Option("--detach", "-d", help="Return when it is ready; end it with `down`.")
     ] = False,
@@ -50,7 +50,7 @@ def up(
         _run_in_front(port, as_json=as_json)
 
 
-def down(port: _PORT = _DEFAULT_PORT) -> None:
+def down(port: _PORT = DEFAULT_PORT) -> None:
     """End a stack that runs in the background. Fine to repeat.
 
     Example: `spillway down --port 9000`
@@ -61,7 +61,7 @@ def down(port: _PORT = _DEFAULT_PORT) -> None:
 
 def token(
     user: Annotated[User, typer.Option("--as", help="Whose token.")],
-    port: _PORT = _DEFAULT_PORT,
+    port: _PORT = DEFAULT_PORT,
 ) -> None:
     """Print a customer's access token, a JWT valid for one hour.
 
@@ -76,7 +76,7 @@ def _run_in_background(port: int, *, as_json: bool) -> None:
 
     with _interruptible(), progress_lines() as show:
         stack = start_detached(port, show)
-    _announce(stack, as_json=as_json, how_to_stop=f".venv/bin/spillway down{_port_option(port)}")
+    _announce(stack, as_json=as_json, how_to_stop=f".venv/bin/spillway down{port_option(port)}")
 
 
 def _run_in_front(port: int, *, as_json: bool) -> None:
@@ -95,7 +95,7 @@ def _run_in_front(port: int, *, as_json: bool) -> None:
         if supervisor.status() != 0:
             raise SpillwayError(
                 f"The stack on port {port} was killed: start it again with"
-                f" `spillway up{_port_option(port)}`."
+                f" `spillway up{port_option(port)}`."
             )
 
 
@@ -143,12 +143,8 @@ def _announce(stack: Stack, *, as_json: bool, how_to_stop: str) -> None:
             f"\n  {email(user)}   {stack.password(user)}" for user in ("shopper", "wholesale")
         )
         + "\n\nTry next"
-        f"\n  TOKEN=$(.venv/bin/spillway token --as shopper{_port_option(stack.port)})"
+        f"\n  TOKEN=$(.venv/bin/spillway token --as shopper{port_option(stack.port)})"
         f'\n  curl -H "authorization: Bearer $TOKEN" {stack.api}/orders'
         "\n  .venv/bin/spillway demo     # 200 orders, every promise checked, a stack of its own"
         f"\n\nStop with {how_to_stop}."
     )
-
-
-def _port_option(port: int) -> str:
-    return "" if port == _DEFAULT_PORT else f" --port {port}"

@@ -6,6 +6,13 @@ import socket
 from spillway.errors import SpillwayError
 
 LOOPBACK = "127.0.0.1"
+#: Where a stack's origin is, unless another port is named.
+DEFAULT_PORT = 8080
+
+
+def port_option(port: int) -> str:
+    """What says on a command line which stack is meant, with a space before it."""
+    return "" if port == DEFAULT_PORT else f" --port {port}"
 
 
 def listen(port: int) -> socket.socket:

@@ -63,7 +63,7 @@ def status(
     else:
         from spillway.observe.report import status_view
 
-        Console(highlight=False).print(status_view(service.stage, parts, alarms))
+        Console(highlight=False).print(status_view(service.stage, parts, alarms, service.options))
     if any(alarm.state == "ALARM" for alarm in alarms):
         raise typer.Exit(1)
 
@@ -85,7 +85,9 @@ def _watch(service: "Service") -> None:
     try:
         with told_if_silent(), Live(console=Console(highlight=False), auto_refresh=False) as live:
             while True:
-                live.update(status_view(service.stage, *_state(service)), refresh=True)
+                parts, alarms = _state(service)
+                shown = status_view(service.stage, parts, alarms, service.options)
+                live.update(shown, refresh=True)
                 time.sleep(pause)
     except KeyboardInterrupt:
         return
@@ -140,7 +142,7 @@ def show(
     else:
         from spillway.observe.report import life_view
 
-        Console(highlight=False).print(life_view(found, time.time()))
+        Console(highlight=False).print(life_view(found, time.time(), service.options))
 
 
 @orders.command()
@@ -226,8 +228,8 @@ def _key(service: "Service", order_id: str, customer: str | None) -> "OrderKey":
             " its customer with --customer."
         )
     raise SpillwayError(
-        f"There is no order {order_id}: `spillway logs --order {order_id}` shows whether one was"
-        " ever sent, and refused."
+        f"There is no order {order_id}: `spillway logs --order {order_id}{service.options}` shows"
+        " whether one was ever sent, and refused."
     )
 
 

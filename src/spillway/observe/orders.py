@@ -28,6 +28,7 @@ from orders.domain.trace import of_order
 from spillway.audit.reading import count_items, read_effects_of, read_order, record_of
 from spillway.audit.records import Effect, Record
 from spillway.observe.logs import Line, Read, lines, lines_of_order
+from spillway.observe.metrics import DELIVERIES
 from spillway.observe.service import Service
 
 #: How much of a table is read through, unless more is asked for.
@@ -263,18 +264,24 @@ def stuck(
     """Orders that the watchdog found unsettled when it last looked, by its own lines: no order is
     read. Those that a delivery has settled since are left out."""
     since = int((now() - WATCHDOG_SAID_SECONDS) * 1000)
-    said = lines(service, since=since, term="unsettled_s", functions=("watchdog",))
-    last = {_named(line): line for line in said.lines if "unsettled_s" in line.fields}
-    settled = _settled_since(service, since) if last else {}
-    found = [_from_line(line) for name, line in last.items() if settled.get(name, 0) < line.at]
-    found.sort(key=lambda summary: summary.accepted_at)
-    complete = said.complete and len(found) <= limit
+    last = last_unsettled(service, since, ("watchdog",))
+    found = sorted((_from_line(line) for line in last.lines), key=lambda one: one.accepted_at)
+    complete = last.complete and len(found) <= limit
     return Listed(found[:limit], complete, "what the watchdog said, and deliveries since")
 
 
+def last_unsettled(service: Service, since: int, functions: Sequence[str]) -> Read:
+    """For each order that these functions told to be unsettled since then (Unix ms), and that no
+    delivery has settled after that, the last line that told so."""
+    said = lines(service, since=since, term="unsettled_s", functions=functions)
+    last = {_named(line): line for line in said.lines if "unsettled_s" in line.fields}
+    settled = _settled_since(service, since) if last else {}
+    still = [line for name, line in last.items() if settled.get(name, 0) < line.at]
+    return Read(still, said.complete)
+
+
 def _settled_since(service: Service, since: int) -> dict[tuple[str, str], int]:
-    deliveries = tuple(f"deliver-{downstream}" for downstream in DOWNSTREAMS)
-    said = lines(service, since=since, term="settle_ms", functions=deliveries)
+    said = lines(service, since=since, term="settle_ms", functions=DELIVERIES)
     return {_named(line): line.at for line in said.lines if "status" in line.fields}
 
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from spillway.local.ports import DEFAULT_PORT as DEFAULT_PORT
+
 if TYPE_CHECKING:
     from spillway.observe.service import Service
-
-DEFAULT_PORT = 8080
 
 PortOption = Annotated[
     int,

@@ -32,8 +32,12 @@ _EXPECTED = frozenset({"refused", "cancellation_taken", "gone"})
 _SAID_FIRST = ("at", "step", "outcome", "order_id", "customer", "downstream", "command", "trace")
 
 
-def status_view(stage: str, parts: Sequence[Part], alarms: Sequence[Alarm]) -> RenderableType:
-    return Group(_path_panel(stage, parts), _alarms_panel(alarms), _next_step(parts, alarms))
+def status_view(
+    stage: str, parts: Sequence[Part], alarms: Sequence[Alarm], options: str
+) -> RenderableType:
+    """`options` say on a command line which service is meant (`Service.options`)."""
+    told = _next_step(parts, alarms, options)
+    return Group(_path_panel(stage, parts), _alarms_panel(alarms), told)
 
 
 def _path_panel(stage: str, parts: Sequence[Part]) -> Panel:
@@ -100,13 +104,13 @@ def _alarm_row(alarm: Alarm) -> tuple[Text, Text, Text]:
     return Text("?", "yellow"), Text(name), Text("nothing measured yet", "dim")
 
 
-def _next_step(parts: Sequence[Part], alarms: Sequence[Alarm]) -> Text:
+def _next_step(parts: Sequence[Part], alarms: Sequence[Alarm], options: str) -> Text:
     ringing = [alarm for alarm in alarms if alarm.state == "ALARM"]
     if ringing:
         pages = "".join(f"\n  {alarm.runbook}" for alarm in ringing)
         return Text(f"What to do now:{pages}", "bold red")
     if any(part.dead_letters for part in parts):
-        return Text("Dead letters, and why: `spillway redrive --dry-run`.", "bold yellow")
+        return Text(f"Dead letters, and why: `spillway redrive --dry-run{options}`.", "bold yellow")
     return Text("No alarm rings.", "bold green")
 
 
@@ -134,11 +138,11 @@ def _waits(owed: Sequence[str]) -> str:
     return ", ".join(f"{DOWNSTREAM_OF[Step(step)]} ({step})" for step in owed)
 
 
-def life_view(life: Life, now: float) -> RenderableType:
-    """`now` is Unix seconds."""
+def life_view(life: Life, now: float, options: str) -> RenderableType:
+    """`now` is Unix seconds; `options` as for `status_view`."""
     parts = [_order_panel(life, now), _steps_panel(life)]
     if life.summary.owed:
-        parts.append(_why_panel(life))
+        parts.append(_why_panel(life, options))
     parts.append(_said_panel(life))
     return Group(*parts)
 
@@ -194,22 +198,24 @@ def _step_row(life: Life, step: Step, outcome: Text, at: str) -> tuple[Any, ...]
     return step.value, downstream, outcome, at, "" if tries is None else str(tries), own
 
 
-def _why_panel(life: Life) -> Panel:
+def _why_panel(life: Life, options: str) -> Panel:
     table = Table.grid(padding=(0, 2))
     for step in life.summary.owed:
-        told = Text("\n").join(_why(step, life.last_trouble.get(step)))
+        told = Text("\n").join(_why(step, life, options))
         table.add_row(Text(step, "bold yellow"), told)
     return Panel(table, title="Why it has not settled", title_align="left")
 
 
-def _why(step: str, trouble: Line | None) -> Iterator[Text]:
+def _why(step: str, life: Life, options: str) -> Iterator[Text]:
     downstream = DOWNSTREAM_OF[Step(step)]
+    trouble = life.last_trouble.get(step)
     if trouble is None:
         yield Text(f"No delivery to {downstream} has told of a try yet.")
         yield Text(
-            f"See `spillway status`: does {downstream}'s queue hold messages, does its function"
-            " run? The watchdog sends a lost command again after a quarter of an hour; for an order"
-            " older than that, `spillway orders resume` has it done now.",
+            f"See `spillway status{options}`: does {downstream}'s queue hold messages, does its"
+            " function run? The watchdog sends a lost command again after a quarter of an hour; for"
+            " an order that is older, this has it done now: `spillway orders resume"
+            f" {life.record.key.order_id}{options}`.",
             "dim",
         )
         return
@@ -218,7 +224,8 @@ def _why(step: str, trouble: Line | None) -> Iterator[Text]:
     yield Text(f"{downstream}, try {tries}, {clock(trouble.at)}: {why}")
     if trouble.outcome in ("set_aside", "contradicted"):
         yield Text(
-            f"It lies with the dead letters. Mend the cause, then `spillway redrive {downstream}`.",
+            "It lies with the dead letters. Mend the cause, then"
+            f" `spillway redrive {downstream}{options}`.",
             "bold red",
         )
     else:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spillway.errors import SpillwayError
+from spillway.local.ports import port_option
 from spillway.observe.metrics import EVERY_FUNCTION
 from spillway.outputs import queues, tables
 
@@ -25,7 +26,8 @@ Clients = Callable[[str], Any]
 class Service:
     """`client` gives boto3 clients by service name. `tables` are names: `orders`, and one for each
     downstream whose records can be read. `queues` are URLs by name, see `spillway.outputs`.
-    `emulator` is its address where the service runs on one.
+    `emulator` is its address where the service runs on one. `options` say on a command line which
+    service is meant, with a space before them; nothing for the one that is meant without them.
     """
 
     stage: str
@@ -33,6 +35,7 @@ class Service:
     tables: Mapping[str, str]
     queues: Mapping[str, str]
     emulator: str | None = None
+    options: str = ""
 
     _clients: dict[str, Any] = field(default_factory=dict, repr=False)
 
@@ -76,7 +79,14 @@ def on_this_machine(port: int) -> Service:
     from spillway.local import attach
 
     stack = attach(port)
-    return Service(LOCAL_STAGE, stack.client, stack.tables, stack.queues, stack.emulator)
+    return Service(
+        LOCAL_STAGE,
+        stack.client,
+        stack.tables,
+        stack.queues,
+        stack.emulator,
+        port_option(port),
+    )
 
 
 def on_aws(stage: str, *, profile: str | None, region: str | None) -> Service:
@@ -85,7 +95,9 @@ def on_aws(stage: str, *, profile: str | None, region: str | None) -> Service:
 
     outputs = outputs_of(stage, profile=profile, region=region)
     session = boto3.Session(profile_name=profile, region_name=region)
-    return Service(stage, session.client, tables(outputs), queues(outputs))
+    named = {"stage": stage, "profile": profile, "region": region}
+    options = "".join(f" --{name} {value}" for name, value in named.items() if value is not None)
+    return Service(stage, session.client, tables(outputs), queues(outputs), options=options)
 
 
 def outputs_of(stage: str, *, profile: str | None, region: str | None) -> dict[str, str]:

@@ -6,7 +6,7 @@ import pytest
 
 from orders.domain.order import AcceptedOrder, OrderKey
 from orders.domain.saga import Facts, Outcome, Step
-from spillway.observe.orders import keys_of, stuck, unsettled
+from spillway.observe.orders import keys_of, last_unsettled, stuck, unsettled
 from tests.builders import CUSTOMER, NOW, OTHER_CUSTOMER, accepted, order_id
 from tests.spillway.observe.fakes import FakeLogs, FakeTable, outcome_of, service
 
@@ -89,3 +89,17 @@ def test_stuck_orders_are_those_that_the_watchdog_last_found_and_no_delivery_has
     [found] = stuck(service(logs=logs), now=lambda: now).orders
     assert (found.order_id, found.waits_for) == ("still", ["accounting"])
     assert found.accepted_at == NOW + 2_000 - 90_000
+
+
+def test_an_order_is_unsettled_until_a_delivery_settles_it_however_long_ago_that_was_said() -> None:
+    logs = FakeLogs()
+    for name, settled in (("still", False), ("since", True)):
+        said = {"step": "deliver", "outcome": "x", "order_id": name, "customer": "c"}
+        logs.say("deliver-accounting", NOW, unsettled_s=5, **said)
+        logs.say("deliver-accounting", NOW + 8_000, unsettled_s=13, **said)
+        if settled:
+            logs.say("deliver-accounting", NOW + 9_000, status="confirmed", settle_ms=1, **said)
+    still = last_unsettled(service(logs=logs), NOW, ("deliver-accounting", "watchdog"))
+    assert [(line.fields["order_id"], line.fields["unsettled_s"]) for line in still.lines] == [
+        ("still", 13)
+    ]

@@ -31,21 +31,24 @@ def part(errors: int | None, letters: int = 0) -> Part:
 
 
 def test_errors_are_shown_where_somebody_counts_them() -> None:
-    assert "errors" not in shown(status_view("local", [part(None)], []))
-    assert "errors" in shown(status_view("dev", [part(2)], []))
+    assert "errors" not in shown(status_view("local", [part(None)], [], ""))
+    assert "errors" in shown(status_view("dev", [part(2)], [], ""))
 
 
 def test_an_alarm_that_rings_leads_to_its_page() -> None:
     ringing = Alarm("accounting-dead-letters", "ALARM", None, "", "", None)
-    told = shown(status_view("dev", [part(0, letters=1)], [ringing]))
+    told = shown(status_view("dev", [part(0, letters=1)], [ringing], ""))
     assert "docs/runbook/accounting-dead-letters.md" in told
-    quiet = shown(status_view("dev", [part(0, letters=1)], []))
-    assert "spillway redrive --dry-run" in quiet
+    quiet = shown(status_view("dev", [part(0, letters=1)], [], " --stage dev"))
+    assert "spillway redrive --dry-run --stage dev" in quiet
 
 
 @pytest.mark.parametrize(
     ("outcome", "told"),
-    [("postponed", "tried again by itself"), ("set_aside", "spillway redrive accounting")],
+    [
+        ("postponed", "tried again by itself"),
+        ("set_aside", "spillway redrive accounting --port 9000"),
+    ],
 )
 def test_a_stuck_order_says_what_happens_next(outcome: str, told: str) -> None:
     key = OrderKey(CUSTOMER, order_id())
@@ -56,7 +59,9 @@ def test_a_stuck_order_says_what_happens_next(outcome: str, told: str) -> None:
     life = Life(
         record, Read(lines, complete=True), {"inventory": [], "fulfilment": [], "accounting": None}
     )
-    text = " ".join(shown(life_view(life, NOW / 1000 + 90)).replace("│", " ").split())
+    text = " ".join(
+        shown(life_view(life, NOW / 1000 + 90, " --port 9000")).replace("│", " ").split()
+    )
     assert "not settled yet" in text
     assert "POST /postings: answered 401" in text
     assert told in text
