@@ -28,6 +28,8 @@ FAULTS = ("bug", "unavailable", "set_aside")
 #: What the CDK gives CodeDeploy's role.
 POLICY = "service-role/AWSCodeDeployRoleForLambdaLimited"
 METRICS_NAMESPACE = "Spillway"
+#: What a person does about it.
+PAGE = "docs/runbook/release-faults.md"
 _MINUTE = Duration.minutes(1)
 
 _CONFIGURATIONS = {
@@ -142,7 +144,7 @@ def _alarm(
         scope,
         f"{id_}Alarm",
         alarm_name=name,
-        alarm_description=f"{description}: a release under way is rolled back",
+        alarm_description=f"{description}: a release under way is rolled back. {PAGE}",
         metric=metric,
         threshold=1,
         evaluation_periods=1,

@@ -10,10 +10,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from infra.bundle import ROOT
 from infra.stage import API_TIMEOUT_SECONDS, OidcIssuer, load
 from orders import settings
 from orders.domain.saga import DOWNSTREAMS
 from orders.wiring import SIDE_BY_SIDE_MAX
+from spillway.observe.promises import Alarm
 from tests.infra.templates import Templates, synthesise
 
 DELIVERIES = tuple(f"deliver-{downstream}" for downstream in DOWNSTREAMS)
@@ -472,3 +474,14 @@ def test_all_at_once_has_no_codedeploy_and_no_alarm_of_its_own(dev: Templates) -
     assert dev.stage.releases.shifting == "all_at_once"
     assert not [type_ for type_ in dev.types() if "CodeDeploy" in type_]
     assert not [policy for policy in aliases_with_policy(dev).values() if policy]
+
+
+def test_each_alarm_of_a_release_leads_to_the_page_that_says_what_to_do(prod: Templates) -> None:
+    alarms = prod.resources("AWS::CloudWatch::Alarm")
+    found = [alarm for alarm in alarms if "-release-" in alarm["AlarmName"]]
+    assert len(found) == len(SHIFTED) + 1
+    for alarm in found:
+        name = alarm["AlarmName"].removeprefix("spillway-prod-")
+        page = Alarm(name, "ALARM", None, "", "", None).runbook
+        assert page in alarm["AlarmDescription"]
+        assert (ROOT / page).exists()

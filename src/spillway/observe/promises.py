@@ -29,7 +29,9 @@ class Alarm:
 
     @property
     def runbook(self) -> str:
-        return f"docs/runbook/{self.name}.md"
+        """Its page. The alarms that end a release share one."""
+        page = "release-faults" if self.name.endswith("-release-errors") else self.name
+        return f"docs/runbook/{page}.md"
 
 
 def read_alarms(service: Service) -> list[Alarm]:
