@@ -158,10 +158,10 @@ def work_of(step: str, lines: int) -> Work:
 
 
 def _order(lines: int) -> AcceptedOrder:
-    return accepted(lines=_lines(lines))
+    return accepted(lines=lines_of(lines))
 
 
-def _lines(count: int) -> list[dict[str, Any]]:
+def lines_of(count: int) -> list[dict[str, Any]]:
     return [line(f"SKU-{n:05}", 1 + n % 12, 85 + n % 900) for n in range(count)]
 
 
@@ -169,19 +169,18 @@ def _intake(order: AcceptedOrder) -> Work:
     """Placed new."""
     keys = {KEY_ID: KEY.hex()}
     parameter = {"Parameter": {"Value": json.dumps(keys)}}
-    parts = wiring.wire_intake(_outside("intake", ssm=Answers(get_parameter=parameter)))
+    parts = wiring.wire_intake(outside("intake", ssm=Answers(get_parameter=parameter)))
     id_ = order_id()
-    body = order_body(id_, lines=_lines(len(order.order.lines)))
+    body = order_body(id_, lines=lines_of(len(order.order.lines)))
     event = request("PUT /orders/{order_id}", order_id=id_, body=body)
     return lambda: _must(intake.handle(event, parts)["statusCode"] == 201)
 
 
 def _relay(order: AcceptedOrder) -> Work:
     """The order and its three facts, in one batch."""
-    parts = wiring.wire_relay(_outside("relay"))
-    history = _history()
+    parts = wiring.wire_relay(outside("relay"))
     records = [placed(order)]
-    records += [progressed(order, before, after) for before, after in pairwise(history)]
+    records += [progressed(order, before, after) for before, after in pairwise(history())]
     return lambda: relay.handle({"Records": records}, parts)
 
 
@@ -189,11 +188,11 @@ def _deliver(order: AcceptedOrder) -> Work:
     """Its three commands; the first comes with the order, the others have it read."""
     table = Answers(
         get_item={"Item": items.order_item(order)},
-        update_item={"Attributes": progress_item(order, _history()[-1])},
+        update_item={"Attributes": progress_item(order, history()[-1])},
     )
     key = {"Parameter": {"Value": "an api key"}}
     parts = wiring.wire_deliver(
-        _outside("deliver-inventory", dynamodb=table, ssm=Answers(get_parameter=key))
+        outside("deliver-inventory", dynamodb=table, ssm=Answers(get_parameter=key))
     )
     commands = [
         Command(order.key, Step.RESERVE, order.order),
@@ -205,8 +204,8 @@ def _deliver(order: AcceptedOrder) -> Work:
 
 
 def _reads(order: AcceptedOrder) -> Work:
-    found = [items.order_item(order), progress_item(order, _history()[-1])]
-    parts = wiring.wire_reads(_outside("reads", dynamodb=Answers(query={"Items": found})))
+    found = [items.order_item(order), progress_item(order, history()[-1])]
+    parts = wiring.wire_reads(outside("reads", dynamodb=Answers(query={"Items": found})))
     event = request("GET /orders/{order_id}", order_id=order.key.order_id)
     return lambda: _must(reads.handle(event, parts)["statusCode"] == 200)
 
@@ -219,14 +218,14 @@ _WORK: Mapping[str, Callable[[AcceptedOrder], Work]] = {
 }
 
 
-def _history() -> Sequence[Facts]:
+def history() -> Sequence[Facts]:
     """The facts of an order that goes well, one more each time."""
     steps = (Step.RESERVE, Step.SHIP, Step.POST)
     outcome = Outcome(NOW, reference="01a209a4-b145-72d1-a425-f1bcd5776b80")
     return [Facts(dict.fromkeys(steps[:known], outcome)) for known in range(len(steps) + 1)]
 
 
-def _outside(function: str, **clients: Answers) -> wiring.Outside:
+def outside(function: str, **clients: Answers) -> wiring.Outside:
     def side_by_side(_at_once: int) -> Any:
         def one_by_one(work: Callable[[Any], bool], records: Iterable[Any]) -> list[bool]:
             return [work(record) for record in records]

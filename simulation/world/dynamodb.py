@@ -10,7 +10,7 @@ Not modelled: capacity (throttling is a fault), transactions, indexes, expressio
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
@@ -80,11 +80,25 @@ class Table:
         if before != item:
             self._on_change(key, before, item)
 
-    def between(self, partition: str, low: str | None, high: str | None) -> list[str]:
-        """The partition's sort keys in order, bounds included."""
+    def between(
+        self,
+        partition: str,
+        low: str | None,
+        high: str | None,
+        *,
+        forward: bool = True,
+        beyond: str | None = None,
+    ) -> Iterator[str]:
+        """The partition's sort keys in order, bounds included, those up to `beyond` passed over."""
         sort_keys = self._sort_keys.get(partition, [])
         start = 0 if low is None else bisect_left(sort_keys, low)
-        return [key for key in sort_keys[start:] if high is None or key <= high]
+        end = len(sort_keys) if high is None else bisect_right(sort_keys, high)
+        if beyond is not None and forward:
+            start = max(start, bisect_right(sort_keys, beyond))
+        elif beyond is not None:
+            end = min(end, bisect_left(sort_keys, beyond))
+        places = range(start, end)
+        return (sort_keys[place] for place in (places if forward else reversed(places)))
 
     def items(self) -> Iterator[Item]:
         """All of them, as they are now."""
@@ -199,17 +213,12 @@ class DynamoClient:
             partition = values[wanted.partition]["S"]
             low = None if wanted.low is None else values[wanted.low]["S"]
             high = None if wanted.high is None else values[wanted.high]["S"]
-            sort_keys = table.between(partition, low, high)
-            if not ScanIndexForward:
-                sort_keys.reverse()
-            if ExclusiveStartKey is not None:
-                start = _key(ExclusiveStartKey, "Query")[1]
-                sort_keys = [
-                    key for key in sort_keys if (key > start if ScanIndexForward else key < start)
-                ]
+            beyond = None if ExclusiveStartKey is None else _key(ExclusiveStartKey, "Query")[1]
             as_of = self._as_of(fault)
             found = []
-            for sort_key in sort_keys:
+            for sort_key in table.between(
+                partition, low, high, forward=ScanIndexForward, beyond=beyond
+            ):
                 item = table.get((partition, sort_key), as_of)
                 if item is not None:
                     found.append(dict(item))

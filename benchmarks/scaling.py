@@ -1,0 +1,308 @@
+"""What must not grow with the rest: a page of a long history, a record of a long stream, an order
+of a large audit. Each is measured at several sizes in one run, in processor time and in memory.
+
+The code is what runs, down to the SDK's client. What stands behind it answers from memory, in a
+time that does not depend on the size: for histories the simulation's model of the table, which the
+contract tests hold against the emulator; for the audit tables that are made up page by page. How
+long DynamoDB takes to answer is not in these figures. What it reads for them is (`items`).
+"""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import json
+import math
+import subprocess
+import sys
+import time
+import tracemalloc
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from benchmarks import warm
+from infra.event_sources import RELAY_BATCH_SIZE
+from orders import wiring
+from orders.aws.items import Item
+from orders.domain.order import AcceptedOrder, OrderKey
+from orders.flow.reads import PAGE_DEFAULT, Reads
+from orders.handlers import reads, relay
+from simulation.world.outside import MemoryLog
+from simulation.world.table import MemoryOrders
+from spillway.audit.running import Audit, Place
+from tests.builders import CUSTOMER, NOW, accepted, order_id
+from tests.orders.handlers.api_events import request
+from tests.orders.handlers.test_relay import placed, progressed
+from tests.spillway.audit import fake_tables
+from tests.spillway.audit.builders import confirmed
+
+#: A unit at the largest size may cost so many times what it costs at the smallest.
+RATIO_MAX = 1.3
+
+#: The audit reads pages of 1 MB: about as many items of retail orders.
+SCAN_PAGE_ITEMS = 1_000
+
+Work = Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One size. Of one unit: `seconds` of processor and, where they are counted, `items` that
+    DynamoDB read for it. Of all: `memory` at its peak, in bytes."""
+
+    size: int
+    seconds: float
+    memory: int
+    items: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """One thing at several sizes, the smallest first."""
+
+    what: str
+    unit: str
+    points: Sequence[Point]
+
+    @property
+    def time_ratio(self) -> float:
+        return self.points[-1].seconds / self.points[0].seconds
+
+    @property
+    def memory_ratio(self) -> float:
+        return self.points[-1].memory / self.points[0].memory
+
+    @property
+    def met(self) -> bool:
+        return max(self.time_ratio, self.memory_ratio) <= RATIO_MAX
+
+
+def measure(on_done: Callable[[], None]) -> list[Scaling]:
+    found = []
+    for what, unit, sizes, point in _MEASURED:
+        points = []
+        for size in sizes:
+            points.append(point(size))
+            on_done()
+        found.append(Scaling(what, unit, points))
+    return found
+
+
+def points() -> int:
+    """How many are measured."""
+    return sum(len(sizes) for _, _, sizes, _ in _MEASURED)
+
+
+def history_page(size: int) -> Point:
+    """The first page of a customer who has so many orders."""
+    shop = _Shop(size)
+    shop.page()
+    items = shop.items_read
+    seconds = min(_seconds(shop.page) for _ in range(100))
+    return Point(size, seconds, _peak(shop.page), items)
+
+
+def whole_history(size: int) -> Point:
+    """The same customer's every page, one after the other; the unit is an order."""
+    shop = _Shop(size)
+    shop.pages()
+    items = shop.items_read
+    seconds = min(_seconds(shop.pages) for _ in range(3))
+    return Point(size, seconds / size, _peak(shop.pages), items / size)
+
+
+def relayed(size: int) -> Point:
+    """So many records of the table's stream, in batches as deployed."""
+    parts = wiring.wire_relay(warm.outside("relay"))
+
+    def relay_all() -> float:
+        """Processor seconds of relay alone: the records are made as they are taken."""
+        spent = 0.0
+        for batch in _batches(itertools.islice(_records(), size), RELAY_BATCH_SIZE):
+            began = time.process_time()
+            relay.handle({"Records": batch}, parts)
+            spent += time.process_time() - began
+        return spent
+
+    seconds = min(relay_all() for _ in range(3))
+    return Point(size, seconds / size, _peak(relay_all))
+
+
+def audited(size: int) -> Point:
+    """An audit of so many orders, in a process of its own: its memory is SQLite's too."""
+    done = subprocess.run(  # noqa: S603 - the command is ours
+        [sys.executable, "-m", "benchmarks.scaling", str(size)],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[1],
+    )
+    return Point(**json.loads(done.stdout))
+
+
+_MEASURED: Sequence[tuple[str, str, Sequence[int], Callable[[int], Point]]] = (
+    ("a history's first page", "page", (100, 1_000, 10_000), history_page),
+    ("a history's every page", "order", (100, 1_000, 10_000), whole_history),
+    ("relay", "record", (1_000, 10_000), relayed),
+    ("audit", "order", (10_000, 30_000, 100_000), audited),
+)
+
+
+class _Shop:
+    """One customer's history, behind the handler that reads it."""
+
+    def __init__(self, size: int) -> None:
+        table = MemoryOrders()
+        for order in _orders(size):
+            table.place(order)
+            for step, outcome in warm.history()[-1].outcomes.items():
+                table.record(order.key, step, outcome)
+        self._client = table.client
+        table.client = self
+        self._parts = wiring.ReadsParts(Reads(table), MemoryLog())
+        self.items_read = 0
+
+    def query(self, **asked: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = self._client.query(**asked)
+        self.items_read += len(answer["Items"])
+        return answer
+
+    def page(self, cursor: str | None = None) -> str | None:
+        """Asks for a page; returns the cursor of the next one."""
+        query = {} if cursor is None else {"cursor": cursor}
+        answer = reads.handle(request("GET /orders", query=query), self._parts)
+        page = json.loads(answer["body"])
+        if len(page["orders"]) != PAGE_DEFAULT:
+            raise RuntimeError("A page is not full.")
+        following: str | None = page["cursor"]
+        return following
+
+    def pages(self) -> None:
+        cursor = self.page()
+        while cursor is not None:
+            cursor = self.page(cursor)
+
+
+class _Tables:
+    """A boto3 client of DynamoDB as an audit calls it, with so many confirmed orders behind it.
+
+    Items are made up page by page, so that no memory is theirs, and each table has the orders in a
+    sequence of its own. `seconds`: the processor time that this has taken.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self.seconds = 0.0
+        like = confirmed()
+        self._like: dict[str, list[Item]] = {"orders": list(fake_tables.order_items(like))}
+        for effect in like.effects:
+            claim = fake_tables.claim_item(effect)
+            self._like[effect.downstream] = [claim, fake_tables.effect_item(effect)]
+
+    def describe_table(self, TableName: str) -> dict[str, Any]:  # noqa: N803
+        return {"Table": {"ItemCount": self._size * len(self._like[TableName])}}
+
+    def get_paginator(self, _call: str) -> _Tables:
+        return self
+
+    def paginate(self, TableName: str, **_: Any) -> Iterator[dict[str, Any]]:  # noqa: N803
+        pages = _batches(self._items(TableName), SCAN_PAGE_ITEMS)
+        while True:
+            began = time.process_time()
+            page = next(pages, None)
+            self.seconds += time.process_time() - began
+            if page is None:
+                return
+            yield {"Items": page}
+
+    def _items(self, table: str) -> Iterator[Item]:
+        stride = _stride(self._size, table)
+        for place in range(self._size):
+            number = place * stride % self._size
+            key = OrderKey(f"customer-{number % 1_000}", f"019ab000-0000-7000-8000-{number:012}")
+            for like in self._like[table]:
+                yield _with_key(like, key)
+
+
+def _with_key(like: Item, key: OrderKey) -> Item:
+    """The same item, of another order."""
+    if "order_id" in like:
+        return {
+            **like,
+            "pk": {"S": f"{key.customer_id}/{key.order_id}"},
+            "customer_id": {"S": key.customer_id},
+            "order_id": {"S": key.order_id},
+            "idempotency_key": {"S": f"{like['step']['S']}-{key.order_id}-ada"},
+        }
+    if like["sk"]["S"] == "claim":
+        return {**like, "pk": {"S": f"key#{key.order_id}"}}
+    suffix = like["sk"]["S"].partition("#")[1:]
+    return {**like, "pk": {"S": key.customer_id}, "sk": {"S": key.order_id + "".join(suffix)}}
+
+
+def _stride(size: int, table: str) -> int:
+    """A step that visits every place once, in a jumble."""
+    golden = round(size * (math.sqrt(5) - 1) / 2) + len(table)
+    return next(step for step in itertools.count(golden) if math.gcd(step, size) == 1)
+
+
+def _orders(count: int) -> Iterator[AcceptedOrder]:
+    """One customer's, one a second, all of the same content: a retail order of middle length."""
+    like = accepted(lines=warm.lines_of(warm.RETAIL_LINES))
+    for number in range(count):
+        at = NOW + 1_000 * number
+        yield replace(like, key=OrderKey(CUSTOMER, order_id(at)), accepted_at=at)
+
+
+def _records() -> Iterator[dict[str, Any]]:
+    """The stream of orders that go well: each is placed, then has its three facts."""
+    for order in _orders(sys.maxsize):
+        yield placed(order)
+        for before, after in pairwise(warm.history()):
+            yield progressed(order, before, after)
+
+
+def _batches(every: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    iterator = iter(every)
+    while batch := list(itertools.islice(iterator, size)):
+        yield batch
+
+
+def _seconds(work: Work) -> float:
+    began = time.process_time()
+    work()
+    return time.process_time() - began
+
+
+def _peak(work: Work) -> int:
+    """What this work has allocated at its peak."""
+    gc.collect()
+    tracemalloc.start()
+    work()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return peak
+
+
+def _audit(size: int) -> Point:
+    tables = _Tables(size)
+    names = {name: name for name in fake_tables.TABLES}
+    audit = Audit(Place(tables, fake_tables.FakeQueues(), names, {}, {}), fake_tables.Quiet())
+    seconds = _seconds(audit.run) - tables.seconds
+    if not audit.found.held or audit.found.settled != size:
+        raise RuntimeError("The audit did not find every order settled.")
+    return Point(size, seconds / size, _resident_at_most())
+
+
+def _resident_at_most() -> int:
+    """This process's largest resident set. Not rusage's: there it begins with the parent's."""
+    status = Path("/proc/self/status").read_text()
+    [line] = (line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) * 1024
+
+
+if __name__ == "__main__":
+    json.dump(asdict(_audit(int(sys.argv[1]))), sys.stdout)
