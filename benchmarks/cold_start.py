@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import site
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -40,16 +41,26 @@ class Start:
     cpu: float
 
 
+# Not rusage's figure: that begins with the parent's.
+_PEAK = """
+with open("/proc/self/status") as status:
+    peak = next(line for line in status if line.startswith("VmHWM:"))
+print(int(peak.split()[1]) * 1024)
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class ColdStart:
     """Medians, in seconds. `ratio` is to the floor by CPU time, the median over the rounds, which
-    a noisy neighbour disturbs least; `wall_ratio` the same by the clock."""
+    a noisy neighbour disturbs least; `wall_ratio` the same by the clock. `memory`: its largest
+    resident set, in bytes."""
 
     name: str
     wall: float
     cpu: float
     ratio: float
     wall_ratio: float
+    memory: int
     bound: float | None
 
     @property
@@ -66,7 +77,7 @@ def measure(rounds: int, on_start: Callable[[], None]) -> Sequence[ColdStart]:
             starts[name].append(_start(code, environment))
             on_start()
     floor = starts[FLOOR]
-    return [_result(name, found, floor) for name, found in starts.items()]
+    return [_result(name, found, floor, _memory(*programs[name])) for name, found in starts.items()]
 
 
 def processes() -> int:
@@ -74,7 +85,7 @@ def processes() -> int:
     return len(_programs())
 
 
-def _result(name: str, found: Sequence[Start], floor: Sequence[Start]) -> ColdStart:
+def _result(name: str, found: Sequence[Start], floor: Sequence[Start], memory: int) -> ColdStart:
     return ColdStart(
         name,
         wall=statistics.median(start.wall for start in found),
@@ -85,6 +96,7 @@ def _result(name: str, found: Sequence[Start], floor: Sequence[Start]) -> ColdSt
         wall_ratio=statistics.median(
             start.wall / least.wall for start, least in zip(found, floor, strict=True)
         ),
+        memory=memory,
         bound=BOUNDS.get(name),
     )
 
@@ -107,10 +119,20 @@ def _programs() -> Mapping[str, tuple[str, Mapping[str, str]]]:
     return found
 
 
+#: Nothing of this machine's own libraries or settings.
+_PYTHON = (sys.executable, "-I", "-S", "-c")
+
+
+def _memory(code: str, environment: Mapping[str, str]) -> int:
+    done = subprocess.run(  # noqa: S603 - the command is ours
+        [*_PYTHON, code + _PEAK], check=True, capture_output=True, text=True, env=environment
+    )
+    return int(done.stdout)
+
+
 def _start(code: str, environment: Mapping[str, str]) -> Start:
-    """-I -S: nothing of this machine's own libraries or settings."""
     began = time.perf_counter()
-    pid = os.posix_spawn(sys.executable, [sys.executable, "-I", "-S", "-c", code], environment)
+    pid = os.posix_spawn(sys.executable, [*_PYTHON, code], environment)
     _, status, used = os.wait4(pid, 0)
     wall = time.perf_counter() - began
     if status:

@@ -6,24 +6,32 @@ answers that AWS would give, so that all that is measured is ours.
 
 from __future__ import annotations
 
+import gc
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
+import tracemalloc
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from types import SimpleNamespace
+from types import FrameType, SimpleNamespace
 from typing import Any
 
 from benchmarks.surroundings import environments
+from infra.event_sources import DELIVER_BATCH_SIZE, RELAY_BATCH_SIZE
 from orders import wiring
 from orders.aws import items
 from orders.aws.messages import message_of
 from orders.domain.order import AcceptedOrder
+from orders.domain.refusals import LINES_MAX
 from orders.domain.saga import Facts, Outcome, Step
 from orders.handlers import deliver, intake, reads, relay
 from orders.ports import Command
@@ -40,6 +48,11 @@ GROWTH_LINES = (500, 2_000)
 GROWTH_MAX = 1.3
 
 LINES = (RETAIL_LINES, WHOLESALE_LINES)
+#: A line's instructions are told from those of three orders.
+COUNTED_LINES = (*LINES, LINES_MAX)
+
+#: So many of the dearest parts of a step are named.
+PARTS_TOLD = 3
 
 STEPS = ("intake", "relay", "deliver", "reads")
 
@@ -48,12 +61,13 @@ Work = Callable[[], object]
 
 @dataclass(frozen=True, slots=True)
 class Warm:
-    """One order's cost in one step. `instructions` is None where valgrind is not to be had."""
+    """One order's cost in one step. `parts`: the functions of ours in which most of the time goes,
+    each with its share, calls into libraries included."""
 
     step: str
     lines: int
     microseconds: float
-    instructions: int | None = None
+    parts: Sequence[tuple[str, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +76,33 @@ class Growth:
 
     step: str
     ratio: float
+
+    @property
+    def met(self) -> bool:
+        return self.ratio <= GROWTH_MAX
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Instructions of one order in one step, for each of `COUNTED_LINES`."""
+
+    step: str
+    instructions: Sequence[int]
+
+    @property
+    def per_line(self) -> Sequence[float]:
+        """What a line adds, from each size to the next."""
+        return [
+            (more - less) / (many - few)
+            for (few, many), (less, more) in zip(
+                pairwise(COUNTED_LINES), pairwise(self.instructions), strict=True
+            )
+        ]
+
+    @property
+    def ratio(self) -> float:
+        """What a line adds to a large order, in those that it adds to a small one."""
+        return self.per_line[-1] / self.per_line[0]
 
     @property
     def met(self) -> bool:
@@ -91,13 +132,12 @@ class StillClock:
         return NOW
 
 
-def measure(counted: bool, on_done: Callable[[], None]) -> list[Warm]:
-    """Every step for an order of each of `LINES`; `counted`: with its instructions."""
+def measure(on_done: Callable[[], None]) -> list[Warm]:
+    """Every step for an order of each of `LINES`."""
     found = []
     for step in STEPS:
         for lines in LINES:
-            count = instructions(step, lines) if counted else None
-            found.append(Warm(step, lines, microseconds(step, lines), count))
+            found.append(Warm(step, lines, microseconds(step, lines), parts(step, lines)))
             on_done()
     return found
 
@@ -117,16 +157,58 @@ def growth(step: str) -> Growth:
     return Growth(step, many / few)
 
 
-def instructions(step: str, lines: int) -> int | None:
-    """Of one order, counted by callgrind: the same in every run, on however noisy a machine."""
+def parts(step: str, lines: int, seconds: float = 1.5) -> Sequence[tuple[str, float]]:
+    """Where the time goes: a thousand looks a second at which function of ours is at work."""
+    work = work_of(step, lines)
+    seen: Counter[str] = Counter()
+
+    def look(_signal: int, frame: FrameType | None) -> None:
+        while frame is not None:
+            name = str(frame.f_globals.get("__name__"))
+            if name.startswith("orders."):
+                seen[f"{name.rpartition('.')[2]}.{frame.f_code.co_name}"] += 1
+                return
+            frame = frame.f_back
+
+    before = signal.signal(signal.SIGPROF, look)
+    signal.setitimer(signal.ITIMER_PROF, 0.001, 0.001)
+    ends = time.process_time() + seconds
+    while time.process_time() < ends:
+        work()
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    signal.signal(signal.SIGPROF, before)
+    return [(name, count / seen.total()) for name, count in seen.most_common(PARTS_TOLD)]
+
+
+def counted(on_done: Callable[[], None]) -> list[Counted]:
+    """Instructions of every step, by callgrind: the same on however noisy a machine, so two are
+    counted at a time. Nothing where valgrind is not to be had."""
     valgrind = shutil.which("valgrind")
     if valgrind is None:
-        return None
-    # Enough between them that what differs from one start to the next does not show.
-    few, many = 10, 210
-    return (_counted(valgrind, step, lines, many) - _counted(valgrind, step, lines, few)) // (
-        many - few
-    )
+        return []
+
+    def count(order: tuple[str, int]) -> int:
+        found = _instructions(valgrind, *order)
+        on_done()
+        return found
+
+    orders = [(step, lines) for step in STEPS for lines in COUNTED_LINES]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = dict(zip(orders, pool.map(count, orders), strict=True))
+    return [Counted(step, [found[step, lines] for lines in COUNTED_LINES]) for step in STEPS]
+
+
+def countings() -> int:
+    """How many orders are counted."""
+    return len(STEPS) * len(COUNTED_LINES)
+
+
+def _instructions(valgrind: str, step: str, lines: int) -> int:
+    """Of one order: what so many more of them add, so that starting up does not count."""
+    few = 5
+    many = few + max(20, 2_000 // lines)
+    counts = [_collected(valgrind, step, lines, times) for times in (few, many)]
+    return (counts[1] - counts[0]) // (many - few)
 
 
 def _stretch(work: Work, times: int) -> float:
@@ -136,7 +218,7 @@ def _stretch(work: Work, times: int) -> float:
     return (time.process_time() - began) / times
 
 
-def _counted(valgrind: str, step: str, lines: int, times: int) -> int:
+def _collected(valgrind: str, step: str, lines: int, times: int) -> int:
     command = [valgrind, "--tool=callgrind", "--callgrind-out-file=/dev/null", sys.executable]
     done = subprocess.run(  # noqa: S603 - the command is ours
         [*command, "-m", "benchmarks.warm", step, str(lines), str(times)],
@@ -150,6 +232,29 @@ def _counted(valgrind: str, step: str, lines: int, times: int) -> int:
     if found is None:
         raise RuntimeError(f"callgrind counted nothing: {done.stderr[-500:]}")
     return int(found[1])
+
+
+def largest_batch(step: str) -> int:
+    """What a step allocates at its peak, in bytes, for as full a batch as it is handed of orders
+    with as many lines as may be."""
+    order = _order(LINES_MAX)
+    if step == "relay":
+        parts = wiring.wire_relay(outside("relay"))
+        batch = {"Records": [placed(order)] * RELAY_BATCH_SIZE}
+        return peak(lambda: relay.handle(batch, parts))
+    # Here the commands of a batch are worked on one by one, deployed side by side.
+    at_once = DELIVER_BATCH_SIZE if step == "deliver" else 1
+    return at_once * peak(_WORK[step](order))
+
+
+def peak(work: Work) -> int:
+    """What this work allocates at its peak, in bytes."""
+    gc.collect()
+    tracemalloc.start()
+    work()
+    _, found = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return found
 
 
 def work_of(step: str, lines: int) -> Work:

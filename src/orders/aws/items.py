@@ -41,7 +41,7 @@ def packed(order: Order) -> bytes:
     real orders 47% fit one write unit as JSON and 97% like this, at 2.10 and 1.04 units an order
     (docs/decisions/0003-stored-content.md).
     """
-    return zlib.compress(_encoder.encode(order), level=9)
+    return zlib.compress(_encoder.encode(order))
 
 
 def unpacked(content: bytes) -> Order:

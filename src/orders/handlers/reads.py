@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+from dataclasses import fields
 from typing import Any
 
 import msgspec
 
 from orders import wiring
-from orders.domain.order import is_order_id
+from orders.domain.order import Order, is_order_id
 from orders.domain.refusals import Refusal, Rule
 from orders.domain.saga import settled
 from orders.domain.status import cancellation_outcome, reason, status
@@ -94,9 +95,6 @@ def summary(progress: Progress) -> dict[str, Any]:
 def whole(progress: Progress) -> dict[str, Any]:
     """An order with its content and what has become of each step so far."""
     facts = progress.facts
-    content = msgspec.to_builtins(progress.order.order)
-    # The receipt proves the payment to us; nobody needs it back.
-    del content["payment"]["receipt"]
     wish = facts.cancellation
     return {
         "order_id": progress.order.key.order_id,
@@ -104,7 +102,7 @@ def whole(progress: Progress) -> dict[str, Any]:
         "reason": reason(facts),
         "settled": settled(facts),
         "accepted_at": http.timestamp(progress.order.accepted_at),
-        "order": content,
+        "order": _shown(progress.order.order),
         "steps": [
             {
                 "step": step.value,
@@ -121,6 +119,16 @@ def whole(progress: Progress) -> dict[str, Any]:
             "requested_at": http.timestamp(wish.at),
             "outcome": cancellation_outcome(facts),
         },
+    }
+
+
+def _shown(order: Order) -> dict[str, Any]:
+    """An order's content, its parts as they are: the encoder knows them, and lines are many."""
+    payment = msgspec.to_builtins(order.payment)
+    # The receipt proves the payment to us; nobody needs it back.
+    del payment["receipt"]
+    return {field.name: getattr(order, field.name) for field in fields(order)} | {
+        "payment": payment
     }
 
 

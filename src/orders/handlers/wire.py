@@ -124,6 +124,10 @@ def _no_stranger(kind: Any) -> _Check | None:
 def _only_fields_of(kind: type) -> _Check:
     hints = typing.get_type_hints(kind)
     nested = [(name, within) for name, hint in hints.items() if (within := _no_stranger(hint))]
+    if not nested and all(field.default is MISSING for field in fields(kind)):
+        # It has them all, or it would not have the right shape: one more would be a stranger. This
+        # is asked of every line.
+        return lambda raw: len(raw) == len(hints)
 
     def check(raw: Any) -> bool:
         return raw.keys() <= hints.keys() and all(
