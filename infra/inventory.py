@@ -1,5 +1,7 @@
 """What a stage consists of, read off its templates: docs/production-inventory.md.
 
+Resources, permissions, secrets, and what they cost.
+
 `python -m infra.inventory` writes the page (`make inventory`); a test holds it against the stacks.
 """
 
@@ -8,11 +10,11 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from infra import bundle
+from infra import bundle, costs
 from infra.app import add_stacks
 from infra.stage import load
 
@@ -53,10 +55,13 @@ _PARTS = {
     "AWS::SQS::QueuePolicy",
 }
 
-_HEAD = """# What is deployed: every resource, permission and secret
+_RESOURCE_POLICIES = {"AWS::S3::BucketPolicy", "AWS::SNS::TopicPolicy", "AWS::SQS::QueuePolicy"}
 
-Made by `make inventory` from the templates of the stage `prod`; a test holds it against them. Other
-stages have the same under their own name; without CodeDeploy where releases go all at once.
+_HEAD = """# What is deployed: every resource, permission, secret and cost
+
+Made by `make inventory` from the templates of the stage `prod`, and the costs from what was
+measured of an order (`spillway cost`); a test holds it against them. Other stages have the same
+under their own name; without CodeDeploy where releases go all at once.
 """
 
 
@@ -84,13 +89,40 @@ def page(by_stack: Mapping[str, Template]) -> str:
             "## Resources\n",
             *(f"### {stack}\n\n{account.resources_of(stack)}" for stack in by_stack),
             f"## Permissions\n\n{_PERMISSIONS}\n{account.permissions()}",
+            f"{_POLICIES}\n{account.resource_policies()}",
             f"## Secrets\n\n{_SECRETS}\n{account.secrets()}",
+            _costs(by_stack),
+        )
+    )
+
+
+def _costs(by_stack: Mapping[str, Template]) -> str:
+    found = costs.found(STAGE, by_stack)
+    return "\n".join(
+        (
+            f"## Costs\n\n{_COSTS}",
+            f"{_REST}\n{_table(costs.HEAD, [*costs.at_rest(found)])}",
+            f"{_ORDERS}\n{_table(('a million orders', 'billed', 'list'), [*costs.orders(found)])}",
+            f"{_BILLS}\n"
+            + _table(("orders a month", "in crowds", "evenly"), [*costs.bills(found)]),
         )
     )
 
 
 _PERMISSIONS = """Nothing but these, on nothing but the named resource. Who may take a role stands \
 beside it.
+"""
+_POLICIES = """What the resources themselves let in, or keep out:
+"""
+_COSTS = """Dollars, us-east-1. *List* is the price without any free tier, *billed* less those that
+every account has for good, in a month with a million orders. How it is counted, item by item, and
+what would move it: [cost.md](cost.md).
+"""
+_REST = """For what is there whether orders come or not:
+"""
+_ORDERS = """For orders, looks at them not counted:
+"""
+_BILLS = """A month's whole bill, its orders kept for all of it, free tiers taken off:
 """
 _SECRETS = """SecureString parameters, put by hand or by your own tools before the first \
 deployment; no template holds a value, and no stack deletes one.
@@ -127,6 +159,39 @@ class _Account:
                     name = str(role.get("Description", logical_id))
                     rows += [(name, who, *row) for row in self._allowed(stack, logical_id, role)]
         return _table(("role", "taken by", "may", "on"), sorted(rows))
+
+    def resource_policies(self) -> str:
+        """What queues, topics, buckets and functions themselves say of who may use them."""
+        said: defaultdict[tuple[str, ...], set[str]] = defaultdict(set)
+        for stack, template in self._by_stack.items():
+            for found in template["Resources"].values():
+                if found["Type"] == "AWS::Lambda::Permission":
+                    properties = found["Properties"]
+                    who, where = str(properties["Principal"]), properties["SourceArn"]
+                    of = self._text(stack, properties["FunctionName"])
+                    route = self._text(stack, where).partition("/*/*")[2]
+                    said[who, "may", str(properties["Action"]), f"for {route}"].add(of)
+                elif found["Type"] in _RESOURCE_POLICIES:
+                    for statement in found["Properties"]["PolicyDocument"]["Statement"]:
+                        said[self._rule(stack, statement)].add(
+                            self._text(stack, _list(statement["Resource"])[0]).rsplit(":", 1)[-1]
+                        )
+        rows = [(*rule, ", ".join(sorted(names))) for rule, names in said.items()]
+        return _table(("who", "", "what", "when", "of"), sorted(rows))
+
+    def _rule(self, stack: str, statement: Mapping[str, Any]) -> tuple[str, ...]:
+        principal = statement["Principal"]
+        who = principal.get("Service") if isinstance(principal, dict) else None
+        may = "may" if statement["Effect"] == "Allow" else "may not"
+        [(name, value)] = [
+            wanted for tests in statement["Condition"].values() for wanted in tests.items()
+        ]
+        when = {
+            "aws:SecureTransport": "without TLS",
+            "aws:SourceAccount": "from this account",
+            "AWS:SourceArn": f"from {self._text(stack, value).rsplit(':', 1)[-1]}",
+        }[name]
+        return who or "everybody", may, ", ".join(_list(statement["Action"])), when
 
     def secrets(self) -> str:
         rows = {

@@ -57,12 +57,26 @@ def test_every_secret_is_put_before_the_first_deployment() -> None:
 
 
 def test_how_many_alarms_are_paid_for_is_how_many_there_are() -> None:
-    [told] = re.findall(
-        r"alarms: (\d+) and, with gradual releases, (\d+) \| .*: ([\d.]+) \|", GUIDE
-    )
-    always, releases = int(told[0]), int(told[1])
-    assert always + releases == INVENTORY.count("| AWS::CloudWatch::Alarm |")
-    assert float(told[2]) == pytest.approx((always + releases - 10) * 0.10)
+    [(always, releases)] = re.findall(r"first ten \((\d+), and (\w+) more", GUIDE)
+    assert releases == "five"
+    assert int(always) + 5 == INVENTORY.count("| AWS::CloudWatch::Alarm |")
+
+
+def test_the_largest_stack_is_as_large_as_is_said() -> None:
+    """By the inventory, which lists a part of the resources by their number only."""
+    sizes = []
+    for stack in re.split(r"^### ", INVENTORY.partition("## Permissions")[0], flags=re.MULTILINE):
+        listed = len(re.findall(r"^\| AWS::", stack, re.MULTILINE))
+        sizes.append(listed + sum(map(int, re.findall(r"(\d+) AWS::", stack))))
+    assert f"| CloudFormation resources, stack | 500 | {max(sizes)} in the largest" in GUIDE
+
+
+def test_no_price_is_typed_by_hand() -> None:
+    """They change: the inventory has them from the price book."""
+    costs = GUIDE.partition("## 5.")[2].partition("## 6.")[0]
+    assert not re.findall(r"\d\.\d\d", costs)
+    for part in ("alarms", "dashboard", "polls that find nothing", "kept, each month"):
+        assert part in INVENTORY.partition("## Costs")[2]
 
 
 def test_every_place_that_keeps_orders_is_told_to_who_answers_for_them() -> None:
