@@ -107,7 +107,7 @@ vulnerabilities: install ## Ask PyPI for known vulnerabilities of what ships (ne
 	@$(BIN)/pip-audit --require-hashes --disable-pip --strict --requirement requirements/lambda.txt
 
 .PHONY: fuzz
-fuzz: install ## Ten times as many made-up requests to the API as `make test` sends
+fuzz: install ## Many times the made-up requests to the API that `make test` sends
 	@SPILLWAY_FUZZ_CASES=5000 $(BIN)/pytest tests/security/test_fuzzing.py $(ARGS)
 
 .PHONY: record-release

@@ -214,6 +214,7 @@ def _compile(bundle: Path, python: str) -> None:
     By the source's time, the default, it would be found stale: unzipping doesn't keep times.
     """
     command = [python, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"]
+    command += ["-j", "0"]  # on all processors: each file's bytecode is its own
     _run([*command, "-s", str(bundle), str(bundle)], "compile the functions' code")
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from constructs import Construct
 
 from infra.constructs.function import OrderFunction
+from infra.constructs.review import accept_finding
 from infra.constructs.work_queue import work_off
 
 if TYPE_CHECKING:
@@ -65,4 +66,10 @@ class Deliver(Construct):
             deliver.allow_parameter(api_key)
         else:
             deliver.allow("execute-api:Invoke", on=settings.invoke_arn)
+            accept_finding(
+                deliver.role,
+                f"AwsSolutions-IAM5[Resource::{settings.invoke_arn}]",
+                reason="What of its downstream's API a delivery may call, the stage's settings say:"
+                " as a rule one stage and method, all paths.",
+            )
         work_off(self, "Commands", work=commands, function=deliver)

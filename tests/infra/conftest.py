@@ -2,23 +2,58 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 # Before any test module imports the CDK's library: importing `infra` says which Node it runs on.
-from infra.stage import load
-from tests.infra.templates import Templates, synthesise
+from infra.stage import STAGES, OidcIssuer, Stage, load
+from tests.infra.templates import Reviewed, Templates, reviewed
 
 
 @pytest.fixture(scope="session")
-def local(tmp_path_factory: pytest.TempPathFactory) -> Templates:
-    return synthesise(load("local"), tmp_path_factory.mktemp("local"))
+def every_stage(tmp_path_factory: pytest.TempPathFactory) -> Reviewed:
+    """All stages, and one that is unlike them, with what cdk-nag says of them."""
+    stages = [load(path.stem) for path in sorted(STAGES.glob("*.toml"))]
+    return reviewed(*stages, unlike(), directory=tmp_path_factory.mktemp("stages"))
 
 
 @pytest.fixture(scope="session")
-def dev(tmp_path_factory: pytest.TempPathFactory) -> Templates:
-    return synthesise(load("dev"), tmp_path_factory.mktemp("dev"))
+def local(every_stage: Reviewed) -> Templates:
+    return every_stage.stages["local"]
 
 
 @pytest.fixture(scope="session")
-def prod(tmp_path_factory: pytest.TempPathFactory) -> Templates:
-    return synthesise(load("prod"), tmp_path_factory.mktemp("prod"))
+def dev(every_stage: Reviewed) -> Templates:
+    return every_stage.stages["dev"]
+
+
+@pytest.fixture(scope="session")
+def prod(every_stage: Reviewed) -> Templates:
+    return every_stage.stages["prod"]
+
+
+@pytest.fixture(scope="session")
+def unusual(every_stage: Reviewed) -> Templates:
+    return every_stage.stages["unusual"]
+
+
+def unlike() -> Stage:
+    """A stage with all that the ones in the repository do without."""
+    replace = msgspec.structs.replace
+    dev = load("dev")
+    downstreams = dev.downstreams
+    signed = "arn:aws:execute-api:eu-west-1:111122223333:abc/prod/POST/*"
+    return replace(
+        dev,
+        name="unusual",
+        identity=OidcIssuer(
+            issuer="https://login.example.com/a/b/", audience=("orders",), client_id="storefront"
+        ),
+        web=replace(dev.web, certificate_arn="arn:aws:acm:us-east-1:111122223333:certificate/1"),
+        downstreams=replace(
+            downstreams,
+            inventory=replace(downstreams.inventory, auth="sigv4", invoke_arn=signed),
+            fulfilment=replace(downstreams.fulfilment, idempotency="lookup"),
+        ),
+        xray=True,
+    )

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from infra.bundle import ROOT
-from infra.stage import API_TIMEOUT_SECONDS, OidcIssuer, load
+from infra.stage import API_TIMEOUT_SECONDS
 from orders import settings
 from orders.domain.saga import DOWNSTREAMS
 from orders.wiring import SIDE_BY_SIDE_MAX
 from spillway.observe.promises import Alarm
-from tests.infra.templates import Templates, synthesise
+from tests.infra.templates import Templates
 
 DELIVERIES = tuple(f"deliver-{downstream}" for downstream in DOWNSTREAMS)
 FUNCTIONS = ("intake", "drain", "reads", "relay", *DELIVERIES, "watchdog")
@@ -114,28 +112,25 @@ def test_no_role_has_a_policy_beside_the_one_that_is_spelled_out(dev: Templates)
     assert not [role for role in roles if {"ManagedPolicyArns", "Policies"} & set(role)]
 
 
-def test_a_signed_downstream_needs_no_key_and_may_be_invoked(tmp_path: Path) -> None:
-    arn = "arn:aws:execute-api:eu-west-1:111122223333:abc/prod/POST/*"
-    dev = load("dev")
-    signed = msgspec.structs.replace(dev.downstreams.inventory, auth="sigv4", invoke_arn=arn)
-    downstreams = msgspec.structs.replace(dev.downstreams, inventory=signed)
-    templates = synthesise(msgspec.structs.replace(dev, downstreams=downstreams), tmp_path)
-    permissions = templates.permissions_of("deliver-inventory")
+def test_a_signed_downstream_needs_no_key_and_may_be_invoked(unusual: Templates) -> None:
+    permissions = unusual.permissions_of("deliver-inventory")
     assert permissions["abc/prod/POST/*"] == {"execute-api:Invoke"}
-    assert "parameter/spillway/dev/inventory/api-key" not in permissions
-    environment = environment_of(templates, "deliver-inventory")
+    assert "parameter/spillway/unusual/inventory/api-key" not in permissions
+    assert "parameter/spillway/unusual/fulfilment/api-key" in unusual.permissions_of(
+        "deliver-fulfilment"
+    )
+    environment = environment_of(unusual, "deliver-inventory")
     assert settings.DeliverSettings.read(environment).auth == "sigv4"
 
 
-@pytest.mark.parametrize("idempotency", ["keys", "lookup"])
+@pytest.mark.parametrize(
+    ("function", "idempotency"),
+    [("deliver-inventory", "keys"), ("deliver-fulfilment", "lookup")],
+)
 def test_a_delivery_is_told_whether_its_downstream_has_idempotency_keys(
-    tmp_path: Path, idempotency: str
+    unusual: Templates, function: str, idempotency: str
 ) -> None:
-    dev = load("dev")
-    inventory = msgspec.structs.replace(dev.downstreams.inventory, idempotency=idempotency)
-    downstreams = msgspec.structs.replace(dev.downstreams, inventory=inventory)
-    templates = synthesise(msgspec.structs.replace(dev, downstreams=downstreams), tmp_path)
-    environment = environment_of(templates, "deliver-inventory")
+    environment = environment_of(unusual, function)
     assert settings.DeliverSettings.read(environment).idempotency == idempotency
 
 
@@ -360,17 +355,13 @@ def test_the_api_takes_the_pool_s_tokens_made_out_to_its_client(dev: Templates) 
     assert dev.named(pool) == "spillway-dev-customers"
 
 
-def test_with_another_issuer_its_tokens_are_taken_and_there_is_no_pool(tmp_path: Path) -> None:
-    issuer = OidcIssuer(
-        issuer="https://login.example.com/", audience=("orders",), client_id="storefront"
-    )
-    templates = synthesise(msgspec.structs.replace(load("dev"), identity=issuer), tmp_path)
-    [authorizer] = templates.resources("AWS::ApiGatewayV2::Authorizer")
+def test_with_another_issuer_its_tokens_are_taken_and_there_is_no_pool(unusual: Templates) -> None:
+    [authorizer] = unusual.resources("AWS::ApiGatewayV2::Authorizer")
     assert authorizer["JwtConfiguration"] == {
-        "Issuer": "https://login.example.com/",
+        "Issuer": "https://login.example.com/a/b/",
         "Audience": ["orders"],
     }
-    assert "AWS::Cognito::UserPool" not in templates.types()
+    assert "AWS::Cognito::UserPool" not in unusual.types()
 
 
 SHIFTED = ("intake", *DELIVERIES)
