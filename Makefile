@@ -75,12 +75,14 @@ check: install ## Format, lint, types, import rules, 200 simulated fault schedul
 	@$(BIN)/spillway cost --check
 
 .PHONY: bench
-bench: install ## Cold starts, as ratios within one run (ARGS="--json bench.json")
+bench: install ## Cold starts, warm orders, growth, memory, as ratios within one run (ARGS=--instructions)
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 .PHONY: costs
-costs: install ## Renew docs/cost.md and its charts (ARGS="--sales FILE.csv.gz")
+costs: install ## Renew docs/cost.md, its charts, and what other pages say of costs (ARGS="--sales FILE.csv.gz")
 	@$(BIN)/python -m spillway.cost.docs $(ARGS)
+	@$(BIN)/python -m infra.inventory
+	@$(BIN)/python -m benchmarks.page
 
 .PHONY: format
 format: install ## Format the code

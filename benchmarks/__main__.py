@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +24,8 @@ def bench(
     counted: Annotated[
         bool,
         typer.Option(
-            "--instructions", help="Count instructions too (needs valgrind, takes 5 min)."
+            "--instructions",
+            help="Count instructions instead: needs valgrind and some minutes, no quiet machine.",
         ),
     ] = False,
     json_path: Annotated[
@@ -40,19 +42,28 @@ def bench(
     Example: make bench ARGS="--rounds 21 --json bench.json"
     """
     console = Console()
-    found = _measured(rounds, counted, console)
+    if counted and shutil.which("valgrind") is None:
+        console.print("Instructions are counted by valgrind: install it, as with apt.")
+        raise typer.Exit(2)
+    found = _counted(console) if counted else _measured(rounds, console)
     for title, rows in tables(found):
         console.print(_table(title, rows))
     if json_path is not None:
         results.write(found, json_path)
     if record:
-        results.write(found, results.RECORDED)
+        results.record(found)
         page.write()
     if not found.met:
         raise typer.Exit(1)
 
 
-def _measured(rounds: int, counted: bool, console: Console) -> Results:
+def _counted(console: Console) -> Results:
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("Instructions", total=warm.countings())
+        return Results(counted=warm.counted(lambda: progress.advance(task)))
+
+
+def _measured(rounds: int, console: Console) -> Results:
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("Cold starts", total=rounds * cold_start.processes())
         cold_starts = cold_start.measure(rounds, lambda: progress.advance(task))
@@ -62,17 +73,10 @@ def _measured(rounds: int, counted: bool, console: Console) -> Results:
         growth = [warm.growth(step) for step in progress.track(warm.STEPS, task_id=task)]
         task = progress.add_task("Growth with all the rest", total=scaling.points())
         scalings = scaling.measure(lambda: progress.advance(task))
-        instructions = []
-        if counted:
-            task = progress.add_task("Instructions", total=warm.countings())
-            instructions = warm.counted(lambda: progress.advance(task))
     return Results(
-        measured=results.today(),
-        machine=results.machine(),
         cold_starts=cold_starts,
         warm=warms,
         growth=growth,
-        counted=instructions,
         largest={step: warm.largest_batch(step) for step in warm.STEPS},
         scaling=scalings,
         bundle=bundled.measure(),

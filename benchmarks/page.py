@@ -1,7 +1,7 @@
 """The page docs/performance.md, made from the recorded run and today's prices.
 
-`make bench ARGS="--instructions --record"` measures anew; `make costs` renews what follows from
-prices and settings. A test holds the page against what this would write now.
+`make bench ARGS=--record` measures anew, and with `--instructions` these; `make costs` renews what
+follows from prices and settings. A test holds the page against what this would write now.
 """
 
 from __future__ import annotations
@@ -50,6 +50,14 @@ took 0.89, for 2% more bytes ([0003](decisions/0003-stored-content.md)); an orde
 not taken apart before it is encoded.
 """
 
+_COUNTED = """The same by callgrind, which counts the same on however noisy a machine; the ratio \
+says that the last lines of an order cost what the first ones do.
+"""
+
+_BUNDLE = """As zipped for Lambda, by what lies in its root; bytecode comes on top where there is \
+a Python 3.13 to make it.
+"""
+
 _SCALING = """Sizes in orders, for relay in records of the stream. Histories are read through the \
 real handler and adapter from the simulation's model of the table; relay gets its records in \
 batches of 100, as deployed; the audit reads tables that are made up page by page, in a process of \
@@ -75,6 +83,16 @@ of intake be no better than with half its memory, change `[functions]`, which is
 """
 
 
+_SAID = {
+    tables.COLD: _COLD,
+    tables.WARM: _WARM,
+    tables.PARTS: _CUT,
+    tables.COUNTED: _COUNTED,
+    tables.SCALING: _SCALING,
+    tables.BUNDLE: _BUNDLE,
+}
+
+
 def write() -> None:
     """Write the page."""
     PAGE.write_text(text(recorded(), reckoning()), encoding="utf-8")
@@ -82,20 +100,16 @@ def write() -> None:
 
 def text(results: Results, ours: Reckoning) -> str:
     """The page, the same for the same run, prices and settings."""
-    counted = [_section(tables.COUNTED, tables.instructions(results.counted))]
-    sections = [
-        "# How fast it is, and how much memory it gets\n",
-        _INTRO.format(measured=results.measured, machine=results.machine),
-        _section(tables.COLD, tables.cold_starts(results.cold_starts), _COLD),
-        _section(tables.WARM, tables.warm_orders(results), _WARM),
-        _section(tables.PARTS, tables.parts(results.warm), _CUT),
-        *(counted if results.counted else ()),
-        _section(tables.SCALING, tables.scalings(results.scaling), _SCALING),
-        _section(tables.BUNDLE, tables.bundle(results.bundle)),
-        _section("Sizing", _sizes(sized(ours)), _SIZING),
-        _ONLY_AWS,
-    ]
-    return "\n".join(sections)
+    measured = [_section(title, rows, _SAID[title]) for title, rows in tables.tables(results)]
+    return "\n".join(
+        (
+            "# How fast it is, and how much memory it gets\n",
+            _INTRO.format(measured=results.measured, machine=results.machine),
+            *measured,
+            _section("Sizing", _sizes(sized(ours)), _SIZING),
+            _ONLY_AWS,
+        )
+    )
 
 
 def _section(title: str, rows: Rows, said: str = "") -> str:

@@ -6,7 +6,7 @@ import os
 import platform
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -28,18 +28,18 @@ class Bounded(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """`largest`: by step, what the largest batch allocates, in bytes. `counted` is empty where
-    instructions were not asked for."""
+    """Empty where it was not measured. `largest`: by step, what the largest batch allocates, in
+    bytes."""
 
-    measured: str
-    machine: str
-    cold_starts: Sequence[ColdStart]
-    warm: Sequence[Warm]
-    growth: Sequence[Growth]
-    counted: Sequence[Counted]
-    largest: Mapping[str, int]
-    scaling: Sequence[Scaling]
-    bundle: Bundled
+    measured: str = field(default_factory=lambda: time.strftime("%Y-%m-%d"))
+    machine: str = field(default_factory=lambda: _machine())
+    cold_starts: Sequence[ColdStart] = ()
+    warm: Sequence[Warm] = ()
+    growth: Sequence[Growth] = ()
+    counted: Sequence[Counted] = ()
+    largest: Mapping[str, int] = field(default_factory=dict)
+    scaling: Sequence[Scaling] = ()
+    bundle: Bundled | None = None
 
     @property
     def met(self) -> bool:
@@ -48,23 +48,30 @@ class Results:
             *self.growth,
             *self.counted,
             *self.scaling,
-            self.bundle,
+            *([self.bundle] if self.bundle else ()),
         )
         return all(one.met for one in bounded)
 
 
-def machine() -> str:
+def _machine() -> str:
     """What measured, in a few words."""
     python = f"{platform.python_implementation()} {platform.python_version()}"
     return f"{os.cpu_count()} processors ({platform.machine()}), {python}"
 
 
-def today() -> str:
-    return time.strftime("%Y-%m-%d")
-
-
 def write(results: Results, path: Path) -> None:
     path.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=2) + b"\n")
+
+
+def record(results: Results) -> None:
+    """Keep these; instructions and all the rest are measured apart, and kept from their own run."""
+    if RECORDED.exists():
+        before = recorded()
+        if results.counted:
+            results = replace(before, counted=results.counted)
+        else:
+            results = replace(results, counted=before.counted)
+    write(results, RECORDED)
 
 
 def recorded() -> Results:

@@ -26,13 +26,16 @@ BUNDLE = "The bundle"
 
 def tables(results: Results) -> Iterator[tuple[str, Rows]]:
     """Each with its title."""
-    yield COLD, cold_starts(results.cold_starts)
-    yield WARM, warm_orders(results)
-    yield PARTS, parts(results.warm)
+    if results.cold_starts:
+        yield COLD, cold_starts(results.cold_starts)
+        yield WARM, warm_orders(results)
+        yield PARTS, parts(results.warm)
     if results.counted:
         yield COUNTED, instructions(results.counted)
-    yield SCALING, scalings(results.scaling)
-    yield BUNDLE, bundle(results.bundle)
+    if results.scaling:
+        yield SCALING, scalings(results.scaling)
+    if results.bundle is not None:
+        yield BUNDLE, bundle(results.bundle)
 
 
 def cold_starts(found: Sequence[ColdStart]) -> Rows:

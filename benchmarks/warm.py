@@ -10,7 +10,6 @@ import gc
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -186,14 +185,11 @@ def parts(step: str, lines: int, seconds: float = 1.5) -> Sequence[tuple[str, fl
 
 
 def counted(on_done: Callable[[], None]) -> list[Counted]:
-    """Instructions of every step, by callgrind: the same on however noisy a machine, so two are
-    counted at a time. Nothing where valgrind is not to be had."""
-    valgrind = shutil.which("valgrind")
-    if valgrind is None:
-        return []
+    """Instructions of every step, by callgrind: the same on however noisy a machine, so there are
+    as many at a time as there are processors. Needs valgrind."""
 
     def count(order: tuple[str, int]) -> int:
-        found = _instructions(valgrind, *order)
+        found = _instructions(*order)
         on_done()
         return found
 
@@ -208,11 +204,11 @@ def countings() -> int:
     return len(STEPS) * len(COUNTED_LINES)
 
 
-def _instructions(valgrind: str, step: str, lines: int) -> int:
+def _instructions(step: str, lines: int) -> int:
     """Of one order: what so many more of them add, so that starting up does not count."""
     few = 5
     many = few + max(20, 2_000 // lines)
-    counts = [_collected(valgrind, step, lines, times) for times in (few, many)]
+    counts = [_collected(step, lines, times) for times in (few, many)]
     return (counts[1] - counts[0]) // (many - few)
 
 
@@ -223,8 +219,8 @@ def _stretch(work: Work, times: int) -> float:
     return (time.process_time() - began) / times
 
 
-def _collected(valgrind: str, step: str, lines: int, times: int) -> int:
-    command = [valgrind, "--tool=callgrind", "--callgrind-out-file=/dev/null", sys.executable]
+def _collected(step: str, lines: int, times: int) -> int:
+    command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", sys.executable]
     done = subprocess.run(  # noqa: S603 - the command is ours
         [*command, "-m", "benchmarks.warm", step, str(lines), str(times)],
         check=True,
