@@ -70,7 +70,8 @@ def test_every_command_is_one_that_a_person_can_run(workflow: Path) -> None:
         command = step.get("run")
         if command is not None:
             made = re.match(r"make ([a-z-]+)", command)
-            assert made is not None or command.startswith(".venv/bin/spillway ")
+            known = (".venv/bin/spillway ", "sudo apt-get ")
+            assert made is not None or command.startswith(known)
             assert made is None or made[1] in targets
 
 
