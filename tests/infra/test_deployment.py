@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,7 +127,12 @@ def test_a_stage_is_deployed_changed_rolled_back_and_destroyed_and_keeps_its_ord
 ) -> None:
     folder = tmp_path / "account"
     folder.mkdir()
-    with account(folder) as here:
+    with account(folder) as here, ThreadPoolExecutor(1) as beside:
+        # Synthesis takes seconds, which pass while the first deployment runs.
+        changed = beside.submit(assembly, with_memory(640), tmp_path / "changed")
+        failing = beside.submit(
+            assembly, with_memory(768), tmp_path / "failing", add_what_cannot_be
+        )
         done = here.make("cdk", "ARGS=bootstrap -c stage=local")
         assert done.returncode == 0, done.stdout
 
@@ -138,7 +144,7 @@ def test_a_stage_is_deployed_changed_rolled_back_and_destroyed_and_keeps_its_ord
         here.client("dynamodb").put_item(TableName=ORDERS, Item=ORDER)
 
         # A change makes a new version, and the callers come with it.
-        done = here.deploy(assembly(with_memory(640), tmp_path / "changed"))
+        done = here.deploy(changed.result())
         assert done.returncode == 0, done.stdout
         assert here.statuses()[SERVICE] == "UPDATE_COMPLETE"
         memory, second = here.intake()
@@ -147,8 +153,7 @@ def test_a_stage_is_deployed_changed_rolled_back_and_destroyed_and_keeps_its_ord
         assert here.has_its_order()
 
         # A change that fails half way leaves everything as it was.
-        failing = assembly(with_memory(768), tmp_path / "failing", add_what_cannot_be)
-        done = here.deploy(failing)
+        done = here.deploy(failing.result())
         assert done.returncode != 0
         assert "live already exists" in done.stdout
         assert here.statuses()[SERVICE] == "UPDATE_ROLLBACK_COMPLETE"
@@ -157,7 +162,7 @@ def test_a_stage_is_deployed_changed_rolled_back_and_destroyed_and_keeps_its_ord
 
         # Nobody deletes orders by one command. Those who mean it lift the protection first, and
         # even then the orders, and who the customers are, stay.
-        destroy = f"ARGS=destroy --all --force -c stage=local --app {tmp_path / 'changed'}"
+        destroy = f"ARGS=destroy --all --force -c stage=local --app {changed.result()}"
         done = here.make("cdk", destroy)
         assert done.returncode != 0
         assert {DATA, IDENTITY} <= set(here.statuses())
