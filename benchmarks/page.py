@@ -32,9 +32,10 @@ one run, the instructions, the counts and the sizes. A bound that is missed make
 """
 
 _COLD = """A fresh process with compiled bytecode that imports a function and makes its first \
-clients, from the bundle that is deployed; the peers' imports take 430 to 544 ms \
-([their figures](decisions/0011-what-a-cold-start-does-not-need.md) and ours: no endpoints, models \
-or libraries but those that are called).
+clients, from the bundle that is deployed. Of the peers, aws-serverless-ecommerce-platform took \
+429 to 480 ms for its imports alone, and aws-lambda-handler-cookbook 544 (on two processors too, \
+CPython 3.11). What is left out here: \
+[0011](decisions/0011-what-a-cold-start-does-not-need.md).
 """
 
 _WARM = """The handlers as deployed, on the events that AWS hands them, with clients that answer \
