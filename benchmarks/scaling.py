@@ -141,10 +141,10 @@ def audited(size: int) -> Point:
 
 
 _MEASURED: Sequence[tuple[str, str, Sequence[int], Callable[[int], Point]]] = (
-    ("a history's first page", "page", (100, 1_000, 10_000), history_page),
-    ("a history's every page", "order", (100, 1_000, 10_000), whole_history),
-    ("relay", "record", (1_000, 10_000), relayed),
-    ("audit", "order", (30_000, 100_000), audited),
+    ("a history's first page", "a page", (100, 1_000, 10_000), history_page),
+    ("a history's every page", "an order", (1_000, 10_000), whole_history),
+    ("relay", "a record", (1_000, 10_000), relayed),
+    ("audit", "an order", (30_000, 100_000), audited),
 )
 
 

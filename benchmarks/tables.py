@@ -128,7 +128,7 @@ def _scaling(found: Scaling) -> Iterator[Sequence[str]]:
         if point is found.points[-1]:
             ratios = (f"{found.time_ratio:.2f}", f"{found.memory_ratio:.2f}", f"{RATIO_MAX}")
         yield (
-            f"{found.what}, a {found.unit}" if point is found.points[0] else "",
+            f"{found.what}, {found.unit}" if point is found.points[0] else "",
             f"{point.size:,}",
             f"{point.seconds * 1e6:,.0f}",
             "" if point.items is None else f"{point.items:.2f}",
