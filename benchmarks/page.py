@@ -69,8 +69,8 @@ some 30,000 orders, and no further.
 _SIZING = """Lambda gives a share of a processor by memory, a whole one at 1,769 MB. *Processor* \
 and *waits* are of one full batch on a whole one; then for each size how long the batch takes, and \
 the dollars of its time for a million orders (looks, for reads): in a crowd, and one by one. The \
-bold size is the one in `prod` and `dev`. Drain has nothing to do in such a run; it works as deliver \
-does, and waits for the table.
+bold size is the one in `prod` and `dev`. Drain has nothing to do in such a run; it works as \
+deliver does, and waits for the table.
 """
 
 _ONLY_AWS = """**Measured here**: processor time with the real SDK, on the emulator \
