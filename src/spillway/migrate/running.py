@@ -27,7 +27,7 @@ from spillway.migrate.quarantine import Quarantine
 from spillway.migrate.rate import Rate
 from spillway.migrate.source import position_now
 from spillway.migrate.state import State, quarantined_of
-from spillway.migrate.target import Writer
+from spillway.migrate.target import Writer, encode_at_once
 from spillway.migrate.verifying.comparing import Verdict, Verify
 from spillway.migrate.verifying.going_back import VerifyBack
 from spillway.migrate.verifying.new import NewSide
@@ -190,7 +190,9 @@ def parts(config: Config) -> Iterator[Parts]:
 def assembled(config: Config, place: Place, environment: Mapping[str, str]) -> Iterator[Parts]:
     state = State(place.client("dynamodb"), place.state_table)
     rate = Rate(config.target.write_units_per_second_max)
-    writer = Writer(place.writing("dynamodb"), rate, state.ensure)
+    dynamodb = place.writing("dynamodb")
+    encode_at_once(dynamodb)
+    writer = Writer(dynamodb, rate, state.ensure)
     quarantine = Quarantine(Path(config.quarantine_file))
     with (
         ThreadPoolExecutor(SIDE_BY_SIDE_MAX) as pool,

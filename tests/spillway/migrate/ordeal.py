@@ -173,7 +173,7 @@ def rate(shop: Shop, dynamodb: Any, folder: Path) -> dict[str, float]:
             orders = (tally.written + tally.quarantined) / seconds
         other = make_orders_table(dynamodb)
         with migration(shop, dynamodb, config_for(shop, other, folder)) as parts:
-            bare.append(_bare(list(_batches(shop, parts, other)), dynamodb))
+            bare.append(_bare(list(_batches(shop, parts, other)), parts.writer.dynamodb))
     return {
         "bare_items_per_second": round(max(bare)),
         "copied_items_per_second": round(max(copied)),
