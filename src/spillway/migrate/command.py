@@ -108,16 +108,20 @@ def follow(
     """Bring over what changes in the old table, from the place where the copy began, until Ctrl+C.
 
     Shows how far behind it is. Survives restarts of the old database and of this machine, and goes
-    on where it was. Ends by itself when the switch is made.
+    on where it was. Ends by itself, with 0, when the switch is made.
 
     Example: spillway migrate follow --config migration.toml
     """
     from spillway.migrate import terminal
+    from spillway.migrate.state import Switched
 
     with _parts(config) as (parts, console), terminal.following(console) as on_lag:
         work = parts.follow(on_lag)
-        with _interruptible("follow"):
-            work.run(until_caught_up=until_caught_up)
+        try:
+            with _interruptible("follow"):
+                work.run(until_caught_up=until_caught_up)
+        except Switched as end:
+            console.print(str(end))
 
 
 @migrate.command()

@@ -52,6 +52,10 @@ class LeaseLost(SpillwayError):
     pass
 
 
+class Switched(LeaseLost):
+    """Not a failure of `follow`: its end."""
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """How far the migration is. `copied_to` is the last old key, as the database spells it, up to
@@ -218,7 +222,7 @@ class State:
             if not _refused(error):
                 raise
             if self.standing().phase == "switched":
-                raise LeaseLost("The switch has been made: nothing is left to follow.") from error
+                raise Switched("The switch has been made: nothing is left to follow.") from error
             raise LeaseLost("Another `spillway migrate` has taken over: this one ends.") from error
 
     def switch(self) -> None:

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -47,13 +47,19 @@ class Runner:
     environment: dict[str, str]
 
     @staticmethod
-    def of(shop: Shop, endpoint: str, table: str, folder: Path) -> Runner:
+    def of(
+        shop: Shop,
+        endpoint: str,
+        table: str,
+        folder: Path,
+        changes: Mapping[str, str] | None = None,
+    ) -> Runner:
         environment = {
             **own_environment(),
             "AWS_ENDPOINT_URL": endpoint,
             "OLD_SHOP": shop.server.url(shop.database),
         }
-        return Runner(config_file(shop, table, folder), environment)
+        return Runner(config_file(shop, table, folder, changes), environment)
 
     def start(self, *command: str) -> subprocess.Popen[str]:
         return subprocess.Popen(

@@ -81,6 +81,19 @@ def test_every_kind_of_harm_is_found_and_named(
         assert kind in kinds
 
 
+def test_a_sample_finds_what_it_meets(shop: Shop, aws: str, tmp_path: Path) -> None:
+    dynamodb = client(aws, "dynamodb")
+    shop.fill(order(random.Random(1), status="shipped") for _ in range(12))
+    config = config_for(shop, make_orders_table(dynamodb), tmp_path)
+    with migration(shop, dynamodb, config) as parts:
+        parts.copy(NOTHING).run()
+        shop.run("UPDATE orders SET payment_ref = 'x' WHERE id <= 6")
+        found = parts.verify(NOTHING).sample(7)
+        assert found.old_orders == 7
+        assert found.differences
+        assert len(parts.verify(NOTHING).sample(100).differences) == 6
+
+
 def test_it_shares_no_code_with_the_copy() -> None:
     """Only the configuration, the connection and the refusals' names may be known to it."""
     script = (
