@@ -145,10 +145,6 @@ class Check:
     _non_ascii: Counter[str] = field(default_factory=Counter)
     _mojibake: Counter[str] = field(default_factory=Counter)
 
-    @staticmethod
-    def of(parts: Parts, on_progress: Callable[[int, int], None]) -> Check:
-        return Check(parts, on_progress)
-
     def run(self, rows_max: int | None) -> Profile:
         """`rows_max`: read no more than about so many rows."""
         config = self.parts.config

@@ -52,7 +52,7 @@ def check(
     from spillway.migrate.checking import Check, document
 
     with _parts(config) as (parts, console), terminal.checking(console) as on_progress:
-        profile = Check.of(parts, on_progress).run(rows_max)
+        profile = Check(parts, on_progress).run(rows_max)
     if as_json:
         typer.echo(json.dumps(document(profile), indent=2))
     else:
@@ -81,6 +81,9 @@ def copy(
     Example: spillway migrate copy --config migration.toml
     """
     from spillway.migrate import terminal
+
+    if again and quarantined:
+        raise typer.BadParameter("--again tries those in quarantine too: leave --quarantined out")
 
     with _parts(config) as (parts, console):
         parts.state.make_table()
@@ -145,15 +148,16 @@ def verify(
     """
     from spillway.migrate import terminal
 
+    if back and sample is not None:
+        raise typer.BadParameter("--back compares everything: leave --sample out")
+
     with _parts(config) as (parts, console), terminal.verifying(console) as on_progress:
-        if not back:
-            parts.before_the_switch()
         if back:
             verdict = parts.verify_back(on_progress).run()
         else:
+            parts.before_the_switch()
             work = parts.verify(on_progress)
             verdict = work.whole() if sample is None else work.sample(sample)
-            parts.note_verified(verdict)
     if as_json:
         typer.echo(json.dumps(terminal.verdict_document(verdict), indent=2))
     else:

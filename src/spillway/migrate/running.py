@@ -28,7 +28,7 @@ from spillway.migrate.rate import Rate
 from spillway.migrate.source import position_now
 from spillway.migrate.state import State, quarantined_of
 from spillway.migrate.target import Writer, encode_at_once
-from spillway.migrate.verifying.comparing import Verdict, Verify
+from spillway.migrate.verifying.comparing import Verify
 from spillway.migrate.verifying.going_back import VerifyBack
 from spillway.migrate.verifying.new import NewSide
 from spillway.migrate.verifying.old import OldSide
@@ -119,10 +119,6 @@ class Parts:
             raise SpillwayError(
                 "The switch has been made: `spillway migrate verify --back` compares from here on."
             )
-
-    def note_verified(self, verdict: Verdict) -> None:
-        if verdict.clean and not verdict.sampled:
-            self.state.note_verified()
 
     def back(self, on_progress: Callable[[int, float], None]) -> GoBack:
         """SpillwayError: the configuration does not say how to go back."""

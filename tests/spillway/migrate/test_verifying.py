@@ -113,7 +113,7 @@ def test_a_check_says_what_maps_what_does_not_and_why(shop: Shop, aws: str, tmp_
     config = config_for(shop, make_orders_table(dynamodb), tmp_path)
     position = shop.run("SHOW MASTER STATUS")
     with migration(shop, dynamodb, config) as parts:
-        profile = Check.of(parts, NOTHING).run(None)
+        profile = Check(parts, NOTHING).run(None)
         tally = parts.copy(NOTHING).run()
     assert shop.run("SHOW MASTER STATUS") == position
     assert profile.blockers == []
@@ -135,7 +135,7 @@ def test_a_check_names_what_must_be_mended_first(shop: Shop, aws: str, tmp_path:
     shop.run("SET GLOBAL binlog_row_metadata = 'MINIMAL'")
     try:
         with migration(shop, dynamodb, config) as parts:
-            profile = Check.of(parts, NOTHING).run(None)
+            profile = Check(parts, NOTHING).run(None)
     finally:
         shop.run("SET GLOBAL binlog_row_metadata = 'FULL'")
     told = {finding.subject: finding for finding in profile.findings}
