@@ -165,27 +165,45 @@ def playground() -> Iterator[tuple[Server, str, Path]]:
             yield old, aws.url, folder
 
 
-def rate(shop: Shop, dynamodb: Any, folder: Path) -> dict[str, float]:
-    """Items a second that the bare emulator takes in batches, and that the copy writes: the same
-    items, in the same process, one after the other and twice, because a machine warms up."""
-    bare, copied, orders = [], [], 0.0
-    for _ in range(2):
+#: Changes some of the orders, a thousand or two.
+CHANGES = {
+    "row-per-order": "UPDATE orders SET payment_ref = CONCAT(payment_ref, 'x') WHERE id <= 2000",
+    "row-per-line": "UPDATE order_lines SET quantity = quantity + 1 WHERE id <= 20000",
+}
+ROUNDS = 3
+
+
+def rate(shop: Shop, dynamodb: Any, folder: Path) -> dict[str, Any]:
+    """Items a second that the copy writes, and that the bare emulator takes in batches: the same
+    items by the same client in the same process, in turns, because a machine's speed changes."""
+    bare, copied, followed, orders = [], [], 0.0, 0
+    for _ in range(ROUNDS):
         table = make_orders_table(dynamodb)
         with migration(shop, dynamodb, config_for(shop, table, folder)) as parts:
             began = time.monotonic()
-            tally = parts.copy(lambda _orders, _tally: None).run()
-            seconds = time.monotonic() - began
-            copied.append(parts.writer.counts.items / seconds)
-            orders = (tally.written + tally.quarantined) / seconds
+            orders = parts.copy(_unseen).run().written
+            copied.append(parts.writer.counts.items / (time.monotonic() - began))
+            items = parts.writer.counts.items
+            shop.run(CHANGES[shop.shape])
+            began = time.monotonic()
+            changed = parts.follow(_unseen).run(until_caught_up=True).written
+            followed = max(followed, changed / (time.monotonic() - began))
         other = make_orders_table(dynamodb)
         with migration(shop, dynamodb, config_for(shop, other, folder)) as parts:
             bare.append(_bare(list(_batches(shop, parts, other)), parts.writer.dynamodb))
+    rows_, *_ = shop.run(f"SELECT COUNT(*) FROM {shop.table}")[0]
     return {
-        "bare_items_per_second": round(max(bare)),
-        "copied_items_per_second": round(max(copied)),
-        "copied_orders_per_second": round(orders),
+        "bare_items_per_second": [round(one) for one in bare],
+        "copied_items_per_second": [round(one) for one in copied],
+        "copied_orders_per_second": round(max(copied) * orders / items),
+        "copied_rows_per_second": round(max(copied) * rows_ / items),
+        "followed_orders_per_second": round(followed),
         "share": round(max(copied) / max(bare), 3),
     }
+
+
+def _unseen(*_told: Any) -> None:
+    pass
 
 
 def _batches(shop: Shop, parts: Any, table: str) -> Iterator[dict[str, Any]]:
