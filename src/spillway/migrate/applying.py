@@ -83,7 +83,7 @@ class Applier:
             self._set_aside(unmapped)
         self.writer.write(
             [
-                *(self._index(one, Entry(one.accepted.key)) for one in mapped),
+                *(self._index(one, Entry(one.place)) for one in mapped),
                 *(self._open(one) for one in mapped if one.open),
             ]
         )
@@ -123,7 +123,7 @@ class Applier:
         return self._rewrite(reading, there)
 
     def _rewrite(self, mapped: Mapped, there: Known) -> Tally:
-        key = mapped.accepted.key
+        key = mapped.place
         former = [place for place in there.entry.everywhere if place != key]
         if former:
             self.writer.write([self._index(mapped, Entry(key, tuple(former)))])
@@ -141,7 +141,7 @@ class Applier:
     def _write_one(self, mapped: Mapped, seen: Item | None, digest: bytes | None) -> bool | None:
         """Whether anything was to be written; None when the live service came first."""
         progress = progress_item(mapped)
-        same_order = digest == mapped.accepted.digest
+        same_order = digest == mapped.digest
         same_facts = seen is not None and facts_digest(seen) == facts_digest(progress)
         if same_order and same_facts:
             return False
@@ -208,7 +208,7 @@ class Applier:
         return Put(self.state_table, state.index_item(mapped.key, entry))
 
     def _open(self, mapped: Mapped) -> Write:
-        return Put(self.state_table, state.open_item(mapped.key, mapped.accepted.key))
+        return Put(self.state_table, state.open_item(mapped.key, mapped.place))
 
     def _not_open(self, key: str) -> Write:
         return Delete(self.state_table, state.open_key(key))

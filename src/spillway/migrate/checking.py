@@ -197,7 +197,7 @@ class Check:
         puts = [
             Put("", order_item(reading)),
             Put("", progress_item(reading)),
-            Put("", index_item(reading.key, Entry(reading.accepted.key))),
+            Put("", index_item(reading.key, Entry(reading.place))),
         ]
         profile.estimate.items += len(puts) + reading.open
         profile.estimate.write_units += sum(map(units_of, puts)) + reading.open

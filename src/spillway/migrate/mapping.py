@@ -15,7 +15,6 @@ from typing import Any, ParamSpec, TypeVar
 
 from orders.aws import items
 from orders.domain.order import (
-    AcceptedOrder,
     Address,
     Channel,
     Discount,
@@ -62,11 +61,16 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """An old order as it will lie in the table. `open`: the saga has steps left to do for it."""
+    """An old order as it will lie in the table, its content and digest as they are stored.
+
+    `open`: the saga has steps left to do for it.
+    """
 
     key: str
-    accepted: AcceptedOrder
+    place: OrderKey
+    accepted_at: int
     content: bytes
+    digest: bytes
     facts: Facts
     open: bool
 
@@ -144,8 +148,8 @@ class Mapper:
         if reasons or facts is None:
             return Unmapped(key, tuple(reasons))
         digest = hashlib.sha256(content).digest()[:DIGEST_BYTES]
-        accepted = AcceptedOrder(OrderKey(customer, id_), created_at, digest, order)
-        return Mapped(key, accepted, content, facts, meaning.is_ == "open")
+        place = OrderKey(customer, id_)
+        return Mapped(key, place, created_at, content, digest, facts, meaning.is_ == "open")
 
     def _contradictions(self, rows: Sequence[Row]) -> Iterator[Reason]:
         """Rows under one key must be one order, and say the same of it (but for their times)."""

@@ -181,7 +181,7 @@ def rate(shop: Shop, dynamodb: Any, folder: Path) -> dict[str, Any]:
         table = make_orders_table(dynamodb)
         with migration(shop, dynamodb, config_for(shop, table, folder)) as parts:
             began = time.monotonic()
-            orders = parts.copy(_unseen).run().written
+            orders = parts.copy(_unseen, alone=True).run().written
             copied.append(parts.writer.counts.items / (time.monotonic() - began))
             items = parts.writer.counts.items
             shop.run(CHANGES[shop.shape])
@@ -220,7 +220,7 @@ def _batches(shop: Shop, parts: Any, table: str) -> Iterator[dict[str, Any]]:
                 reading = mapper.order(order.key, order.rows)
                 if isinstance(reading, Mapped):
                     items += [
-                        (parts.state.table, index_item(reading.key, Entry(reading.accepted.key))),
+                        (parts.state.table, index_item(reading.key, Entry(reading.place))),
                         (table, progress_item(reading)),
                         (table, order_item(reading)),
                     ]
