@@ -12,11 +12,10 @@ from typing import Any
 
 from spillway.migrate.verifying.canonical import Canonical
 
-#: Read side by side, in pages so small that all of them together stay some megabytes: the SDK
-#: needs ten times a page's own size to decode it.
-SEGMENTS = 4
-PAGE_ITEMS = 500
-PAGES_AHEAD = 2
+#: Read side by side. A page is a megabyte, and ten times as much once it is decoded: two under way
+#: and one ahead keep this process busy.
+SEGMENTS = 2
+PAGES_AHEAD = 1
 GETS_MAX = 50
 
 Item = Mapping[str, Any]
@@ -114,7 +113,6 @@ class NewSide:
                 ConsistentRead=True,
                 Segment=segment,
                 TotalSegments=SEGMENTS,
-                PaginationConfig={"PageSize": PAGE_ITEMS},
             )
             for page in scan:
                 put(page["Items"])
