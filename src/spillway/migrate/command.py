@@ -90,7 +90,7 @@ def copy(
         total = parts.old_side().count()
         done = parts.state.standing().copied if not (again or quarantined) else 0
         with terminal.copying(console, total, done, parts.writer) as on_progress:
-            work = parts.copy(on_progress, alone=True)
+            work = parts.copy(on_progress)
             run = work.run_again if again else work.run_quarantined if quarantined else work.run
             with _interruptible("copy"):
                 tally = run()

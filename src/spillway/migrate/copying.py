@@ -65,8 +65,6 @@ class Copy:
     state: State
     applier: Applier
     mapper_for: MapperFor
-    #: Orders after this key, see `read`.
-    read: Callable[[str | None], Snapshot]
     on_progress: OnProgress
     tally: Tally = field(default_factory=Tally)
     _saved: float = 0.0
@@ -101,7 +99,7 @@ class Copy:
         start, server = (None, None) if again else (standing.start, standing.server)
         complete = False
         while not complete:
-            with closing(self.read(last)) as told:
+            with closing(read(self.config, self.account, self.mapper_for, last)) as told:
                 begun = next(told)
                 if start is None and isinstance(begun, Begun):
                     start, server = begun.position, begun.server_id

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,10 @@ from botocore.config import Config as ClientConfig
 from pymysql.connections import Connection
 
 from spillway.errors import SpillwayError
-from spillway.migrate import copying
 from spillway.migrate.applying import TOUCHED, Applier
-from spillway.migrate.aside import aside
 from spillway.migrate.config import Config, Target
 from spillway.migrate.connection import Account, account, connected, run
-from spillway.migrate.copying import Copy, OnProgress, Snapshot
+from spillway.migrate.copying import Copy, OnProgress
 from spillway.migrate.customers import CustomerFile, customer_file
 from spillway.migrate.following import Follow, OnLag
 from spillway.migrate.going_back import GoBack
@@ -87,17 +84,12 @@ class Parts:
     environment: Mapping[str, str]
 
     def mapper_for(self, utc_columns: frozenset[str]) -> Mapper:
-        return _mapper(self.config, self.customers, utc_columns)
+        subjects = (lambda old: old) if self.customers is None else self.customers.subject
+        return Mapper.of(self.config, subjects, time.time_ns() // 1_000_000, utc_columns)
 
-    def copy(self, on_progress: OnProgress, *, alone: bool = False) -> Copy:
-        """`alone`: this process writes and another one reads, which is worth it for many orders."""
-        read = (
-            partial(aside, read_aside, self.config, dict(self.environment))
-            if alone
-            else partial(copying.read, self.config, self.account, self.mapper_for)
-        )
+    def copy(self, on_progress: OnProgress) -> Copy:
         return Copy(
-            self.config, self.account, self.state, self.applier, self.mapper_for, read, on_progress
+            self.config, self.account, self.state, self.applier, self.mapper_for, on_progress
         )
 
     def old_side(self) -> OldSide:
@@ -213,18 +205,6 @@ def assembled(config: Config, place: Place, environment: Mapping[str, str]) -> I
             customers,
             environment,
         )
-
-
-def read_aside(config: Config, environment: Mapping[str, str], last: str | None) -> Snapshot:
-    """`copying.read` for a process that has nothing yet but what can be sent to it."""
-    with customer_file(config.customers) as customers:
-        mapper_for = partial(_mapper, config, customers)
-        yield from copying.read(config, account(config.source, environment), mapper_for, last)
-
-
-def _mapper(config: Config, customers: CustomerFile | None, utc_columns: frozenset[str]) -> Mapper:
-    subjects = (lambda old: old) if customers is None else customers.subject
-    return Mapper.of(config, subjects, time.time_ns() // 1_000_000, utc_columns)
 
 
 def place_of(target: Target) -> Place:

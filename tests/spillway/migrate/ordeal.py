@@ -193,7 +193,7 @@ def rate(shop: Shop, dynamodb: Any, folder: Path) -> dict[str, Any]:
         table = make_orders_table(dynamodb)
         with migration(shop, dynamodb, config_for(shop, table, folder)) as parts:
             began = time.monotonic()
-            orders = parts.copy(_unseen, alone=True).run().written
+            orders = parts.copy(_unseen).run().written
             copied.append(parts.writer.counts.items / (time.monotonic() - began))
             items = parts.writer.counts.items
             shop.run(CHANGES[shop.shape])
