@@ -147,10 +147,11 @@ def test_a_batch_is_encoded_as_botocore_encodes_it() -> None:
         {"PutRequest": {"Item": item}},
         {"DeleteRequest": {"Key": {"pk": {"S": "x"}}}},
     ]
-    for prepare in (lambda _client: None, encode_at_once):
-        dynamodb = client("http://127.0.0.1:9", "dynamodb")
-        dynamodb.meta.events.register("before-send.dynamodb.BatchWriteItem", answer)
-        prepare(dynamodb)
+    dynamodb = client("http://127.0.0.1:9", "dynamodb")
+    dynamodb.meta.events.register("before-send.dynamodb.BatchWriteItem", answer)
+    for at_once in (False, True):
+        if at_once:
+            encode_at_once(dynamodb)
         dynamodb.batch_write_item(RequestItems={"orders": batch, "state": batch[:1]})
     assert sent[0] == sent[1]
 
