@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,7 @@ from spillway.migrate.applying import Applier, Tally
 from spillway.migrate.config import Config
 from spillway.migrate.connection import Account, connected
 from spillway.migrate.mapping import Gone, Mapper, Reading
-from spillway.migrate.source import KEYS_MAX, OldOrder, Position, Reader, describe, snapshot
+from spillway.migrate.source import KEYS_MAX, OldOrder, Reader, describe, snapshot
 from spillway.migrate.state import Standing, State, entry_of, quarantined_of
 
 #: Batches that wait for the tables at the same time, and how many more are ready.
@@ -39,23 +39,11 @@ MapperFor = Callable[[frozenset[str]], Mapper]
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
-    """A snapshot was taken. `position` is its place in the binary log of the server `server_id`."""
-
-    position: Position
-    server_id: str
-
-
-@dataclass(frozen=True, slots=True)
 class Batch:
     """Orders as they were read. `last` is where to go on after them."""
 
     readings: tuple[Reading, ...]
     last: str | None
-
-
-#: Begun, then batches, and None where the snapshot has grown too old to read on.
-Snapshot = Generator[Begun | Batch | None]
 
 
 @dataclass(slots=True)
@@ -96,23 +84,49 @@ class Copy:
         last = None if again else standing.copied_to
         self._copied = standing.copied
         fresh = standing.phase == "new"
-        start, server = (None, None) if again else (standing.start, standing.server)
-        complete = False
-        while not complete:
-            with closing(read(self.config, self.account, self.mapper_for, last)) as told:
-                begun = next(told)
-                if start is None and isinstance(begun, Begun):
-                    start, server = begun.position, begun.server_id
-                    if not again:
-                        self.state.save(phase="copying", start=start, server=server)
-                last, complete = self._write(told, last, fresh=fresh, save=not again)
-        self._keyless()
+        start = None if again else standing.start
+        while True:
+            with self._reader() as (reader, mapper):
+                server = reader.table.server_id
+                with snapshot(reader.connection, reader.table) as position:
+                    if start is None:
+                        start = position
+                        if not again:
+                            self.state.save(phase="copying", start=start, server=server)
+                    ends = time.monotonic() + self.config.source.snapshot_minutes_max * 60
+                    batches = self._batches(reader, mapper, last, ends)
+                    last, complete = self._write(batches, last, fresh=fresh, save=not again)
+                    if complete:
+                        self._keyless(reader, mapper)
+                        break
         if again:
             self._sweep()
         self.state.save(phase="following", followed=start, server=server)
 
+    def _batches(
+        self, reader: Reader, mapper: Mapper, last: str | None, ends: float
+    ) -> Iterator[Batch | None]:
+        """None when the snapshot has grown old."""
+        while True:
+            found, rows = False, 0
+            orders: list[OldOrder] = []
+            for order in reader.after(last):
+                found = True
+                orders.append(order)
+                last, rows = order.last, rows + len(order.rows)
+                if len(orders) == BATCH_ORDERS or rows >= ROWS_MAX:
+                    yield _batch(mapper, orders)
+                    orders, rows = [], 0
+            if orders:
+                yield _batch(mapper, orders)
+            if not found:
+                return
+            if time.monotonic() > ends:
+                yield None
+                return
+
     def _write(
-        self, told: Snapshot, last: str | None, *, fresh: bool, save: bool
+        self, batches: Iterator[Batch | None], last: str | None, *, fresh: bool, save: bool
     ) -> tuple[str | None, bool]:
         """Where to go on, and whether that is the end. Batches are written side by side, and count
         as done in their order."""
@@ -121,8 +135,8 @@ class Copy:
         complete = True
         with ThreadPoolExecutor(WRITERS) as pool:
             try:
-                for batch in told:
-                    if not isinstance(batch, Batch):
+                for batch in batches:
+                    if batch is None:
                         complete = False
                         break
                     under_way.append((batch, pool.submit(apply, batch.readings)))
@@ -146,11 +160,10 @@ class Copy:
             self._saved = time.monotonic()
         return batch.last
 
-    def _keyless(self) -> None:
-        with self._reader() as (reader, mapper):
-            order = reader.without_key()
-            if order is not None:
-                self._count(1, self.applier.apply([mapper.order(order.key, order.rows)]))
+    def _keyless(self, reader: Reader, mapper: Mapper) -> None:
+        order = reader.without_key()
+        if order is not None:
+            self._count(1, self.applier.apply([mapper.order(order.key, order.rows)]))
 
     def _sweep(self) -> None:
         """Take out orders that the old table has no more: a walk over it can't see them."""
@@ -187,39 +200,6 @@ class Copy:
                 f"More than {limit:,} orders cannot be brought over, so the mapping is wrong"
                 f" rather than they: see {self.config.quarantine_file} and `migrate check`."
             )
-
-
-def read(config: Config, account: Account, mapper_for: MapperFor, last: str | None) -> Snapshot:
-    """Every order after this key, mapped, from one snapshot."""
-    with connected(account) as connection:
-        table = describe(connection, config)
-        reader, mapper = Reader(connection, config, table), mapper_for(table.utc_columns)
-        with snapshot(connection, table) as position:
-            yield Begun(position, table.server_id)
-            ends = time.monotonic() + config.source.snapshot_minutes_max * 60
-            yield from _batches(reader, mapper, last, ends)
-
-
-def _batches(
-    reader: Reader, mapper: Mapper, last: str | None, ends: float
-) -> Iterator[Batch | None]:
-    while True:
-        found, rows = False, 0
-        orders: list[OldOrder] = []
-        for order in reader.after(last):
-            found = True
-            orders.append(order)
-            last, rows = order.last, rows + len(order.rows)
-            if len(orders) == BATCH_ORDERS or rows >= ROWS_MAX:
-                yield _batch(mapper, orders)
-                orders, rows = [], 0
-        if orders:
-            yield _batch(mapper, orders)
-        if not found:
-            return
-        if time.monotonic() > ends:
-            yield None
-            return
 
 
 def readings_of(

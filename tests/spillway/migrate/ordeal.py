@@ -287,7 +287,7 @@ def _rate_part(old: Server, endpoint: str, folder: Path, asked: Any) -> Iterator
 
 
 def _memory_part(old: Server, endpoint: str, folder: Path, asked: Any) -> Iterator[dict[str, Any]]:
-    for count in (10_000, 1_000_000):
+    for count in (10_000, 100_000, 1_000_000):
         with old.database() as name:
             shop = Shop(old, name, "row-per-line")
             shop.fill(long_lines(count))
