@@ -12,9 +12,9 @@ condition, is for orders that were never there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from orders.aws import items as order_items
@@ -22,6 +22,7 @@ from orders.domain.order import OrderKey
 from spillway.migrate import state
 from spillway.migrate.items import (
     FACT_NAMES,
+    fact_attributes,
     facts_digest,
     keys_of,
     order_item,
@@ -32,6 +33,9 @@ from spillway.migrate.mapping import Gone, Mapped, Reading, Reason, Unmapped
 from spillway.migrate.quarantine import Quarantine
 from spillway.migrate.state import Entry
 from spillway.migrate.target import Delete, Item, Put, Write, Writer
+
+#: Runs a function over many arguments: `map`, or that of a pool.
+Each = Callable[..., Iterable[bool]]
 
 TOUCHED = Reason(
     "changed_on_both_sides",
@@ -65,6 +69,24 @@ class Known:
     progress: Mapping[OrderKey, Item]
     digests: Mapping[OrderKey, bytes]
 
+    @property
+    def touched(self) -> bool:
+        """By the live service, wherever the order lies."""
+        places = (self.progress.get(place) for place in self.entry.everywhere)
+        return any(item is not None and touched(item) for item in places)
+
+    def lies_at(self, place: OrderKey) -> bool:
+        return self.entry.everywhere == (place,)
+
+    def differs(self, mapped: Mapped) -> bool:
+        seen = self.progress.get(mapped.place)
+        same_order = self.digests.get(mapped.place) == mapped.digest
+        return (
+            not same_order
+            or seen is None
+            or facts_digest(seen) != facts_digest(fact_attributes(mapped.facts))
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Applier:
@@ -83,7 +105,7 @@ class Applier:
             self._set_aside(unmapped)
         self.writer.write(
             [
-                *(self._index(one, Entry(one.accepted.key)) for one in mapped),
+                *(self._index(one, Entry(one.place)) for one in mapped),
                 *(self._open(one) for one in mapped if one.open),
             ]
         )
@@ -106,13 +128,51 @@ class Applier:
         tally = self.apply_new(new)
         self._forget(readings)
         changes = [(reading, known[reading.key]) for reading in readings if reading.key in known]
-        for changed in self.side_by_side.map(lambda change: self._change(*change), changes):
+        # Most changes are these: an order of the old service's that lies where it lay.
+        staying = [
+            (reading, there)
+            for reading, there in changes
+            if isinstance(reading, Mapped) and there.lies_at(reading.place) and not there.touched
+        ]
+        tally += self._rewrite(staying, self.side_by_side.map)
+        done = {mapped.key for mapped, _ in staying}
+        others = [change for change in changes if change[0].key not in done]
+        for changed in self.side_by_side.map(lambda change: self._change(*change), others):
             tally += changed
         return tally
 
+    def _rewrite(self, changes: Sequence[tuple[Mapped, Known]], each: Each) -> Tally:
+        """Bring the items at the orders' places to what was read, as far as they differ."""
+        differing = [(mapped, there) for mapped, there in changes if there.differs(mapped)]
+        self.writer.write(
+            [self._open(one) if one.open else self._not_open(one.key) for one, _ in differing]
+        )
+        # The live service never writes an order's own item: that needs no condition.
+        self.writer.write(
+            [
+                Put(self.orders_table, order_item(mapped))
+                for mapped, there in differing
+                if there.digests.get(mapped.place) != mapped.digest
+            ]
+        )
+        written = list(each(lambda change: self._put_progress(*change), differing))
+        return Tally(
+            written=sum(written),
+            unchanged=len(changes) - len(differing),
+            quarantined=len(written) - sum(written),
+            open=sum(mapped.open for mapped, _ in changes),
+        )
+
+    def _put_progress(self, mapped: Mapped, there: Known) -> bool:
+        """False when the live service came first."""
+        put = Put(self.orders_table, progress_item(mapped))
+        written = self.writer.put_if(put, *unchanged_since(there.progress.get(mapped.place)))
+        if not written:
+            self._set_aside([Unmapped(mapped.key, (TOUCHED,))])
+        return written
+
     def _change(self, reading: Reading, there: Known) -> Tally:
-        places = (there.progress.get(place) for place in there.entry.everywhere)
-        if any(item is not None and touched(item) for item in places):
+        if there.touched:
             self._set_aside([Unmapped(reading.key, (TOUCHED,))])
             return Tally(quarantined=1)
         if isinstance(reading, Unmapped):
@@ -120,38 +180,19 @@ class Applier:
             return self._remove(reading.key, there) + Tally(quarantined=1)
         if isinstance(reading, Gone):
             return self._remove(reading.key, there)
-        return self._rewrite(reading, there)
+        return self._move(reading, there)
 
-    def _rewrite(self, mapped: Mapped, there: Known) -> Tally:
-        key = mapped.accepted.key
-        former = [place for place in there.entry.everywhere if place != key]
-        if former:
-            self.writer.write([self._index(mapped, Entry(key, tuple(former)))])
-        written = self._write_one(mapped, there.progress.get(key), there.digests.get(key))
-        if written is None:
-            self._set_aside([Unmapped(mapped.key, (TOUCHED,))])
-            return Tally(quarantined=1)
+    def _move(self, mapped: Mapped, there: Known) -> Tally:
+        """To the place that its new customer or time gives it."""
+        former = [place for place in there.entry.everywhere if place != mapped.place]
+        self.writer.write([self._index(mapped, Entry(mapped.place, tuple(former)))])
+        tally = self._rewrite([(mapped, there)], map)
+        if tally.quarantined:
+            return tally
         for place in former:
             self._delete_one(place, there.progress.get(place))
-        if former:
-            self.writer.write([self._index(mapped, Entry(key))])
-        changed = written or bool(former)
-        return Tally(written=int(changed), unchanged=int(not changed), open=int(mapped.open))
-
-    def _write_one(self, mapped: Mapped, seen: Item | None, digest: bytes | None) -> bool | None:
-        """Whether anything was to be written; None when the live service came first."""
-        progress = progress_item(mapped)
-        same_order = digest == mapped.accepted.digest
-        same_facts = seen is not None and facts_digest(seen) == facts_digest(progress)
-        if same_order and same_facts:
-            return False
-        self.writer.write([self._open(mapped) if mapped.open else self._not_open(mapped.key)])
-        if not same_order:
-            # The live service never writes this item: no condition is needed.
-            self.writer.write([Put(self.orders_table, order_item(mapped))])
-        condition = unchanged_since(seen)
-        put = Put(self.orders_table, progress)
-        return True if self.writer.put_if(put, *condition) else None
+        self.writer.write([self._index(mapped, Entry(mapped.place))])
+        return replace(tally, written=1, unchanged=0)
 
     def _remove(self, key: str, there: Known) -> Tally:
         for place in there.entry.everywhere:
@@ -208,7 +249,7 @@ class Applier:
         return Put(self.state_table, state.index_item(mapped.key, entry))
 
     def _open(self, mapped: Mapped) -> Write:
-        return Put(self.state_table, state.open_item(mapped.key, mapped.accepted.key))
+        return Put(self.state_table, state.open_item(mapped.key, mapped.place))
 
     def _not_open(self, key: str) -> Write:
         return Delete(self.state_table, state.open_key(key))

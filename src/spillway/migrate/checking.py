@@ -32,7 +32,7 @@ READ_UNIT_BYTES = 4_096
 RETENTION_FACTOR = 3
 #: What one process manages on two cores that it shares with the emulator, measured:
 #: docs/migration/README.md.
-ORDERS_PER_SECOND_MAX = 650
+ORDERS_PER_SECOND_MAX = 1_400
 
 Level = Literal["good", "warning", "blocker"]
 
@@ -145,10 +145,6 @@ class Check:
     _non_ascii: Counter[str] = field(default_factory=Counter)
     _mojibake: Counter[str] = field(default_factory=Counter)
 
-    @staticmethod
-    def of(parts: Parts, on_progress: Callable[[int, int], None]) -> Check:
-        return Check(parts, on_progress)
-
     def run(self, rows_max: int | None) -> Profile:
         """`rows_max`: read no more than about so many rows."""
         config = self.parts.config
@@ -201,7 +197,7 @@ class Check:
         puts = [
             Put("", order_item(reading)),
             Put("", progress_item(reading)),
-            Put("", index_item(reading.key, Entry(reading.accepted.key))),
+            Put("", index_item(reading.key, Entry(reading.place))),
         ]
         profile.estimate.items += len(puts) + reading.open
         profile.estimate.write_units += sum(map(units_of, puts)) + reading.open

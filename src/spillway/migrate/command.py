@@ -52,7 +52,7 @@ def check(
     from spillway.migrate.checking import Check, document
 
     with _parts(config) as (parts, console), terminal.checking(console) as on_progress:
-        profile = Check.of(parts, on_progress).run(rows_max)
+        profile = Check(parts, on_progress).run(rows_max)
     if as_json:
         typer.echo(json.dumps(document(profile), indent=2))
     else:
@@ -82,6 +82,9 @@ def copy(
     """
     from spillway.migrate import terminal
 
+    if again and quarantined:
+        raise typer.BadParameter("--again tries those in quarantine too: leave --quarantined out")
+
     with _parts(config) as (parts, console):
         parts.state.make_table()
         total = parts.old_side().count()
@@ -108,16 +111,20 @@ def follow(
     """Bring over what changes in the old table, from the place where the copy began, until Ctrl+C.
 
     Shows how far behind it is. Survives restarts of the old database and of this machine, and goes
-    on where it was. Ends by itself when the switch is made.
+    on where it was. Ends by itself, with 0, when the switch is made.
 
     Example: spillway migrate follow --config migration.toml
     """
     from spillway.migrate import terminal
+    from spillway.migrate.state import Switched
 
     with _parts(config) as (parts, console), terminal.following(console) as on_lag:
         work = parts.follow(on_lag)
-        with _interruptible("follow"):
-            work.run(until_caught_up=until_caught_up)
+        try:
+            with _interruptible("follow"):
+                work.run(until_caught_up=until_caught_up)
+        except Switched as end:
+            console.print(str(end))
 
 
 @migrate.command()
@@ -141,15 +148,16 @@ def verify(
     """
     from spillway.migrate import terminal
 
+    if back and sample is not None:
+        raise typer.BadParameter("--back compares everything: leave --sample out")
+
     with _parts(config) as (parts, console), terminal.verifying(console) as on_progress:
-        if not back:
-            parts.before_the_switch()
         if back:
             verdict = parts.verify_back(on_progress).run()
         else:
+            parts.before_the_switch()
             work = parts.verify(on_progress)
             verdict = work.whole() if sample is None else work.sample(sample)
-            parts.note_verified(verdict)
     if as_json:
         typer.echo(json.dumps(terminal.verdict_document(verdict), indent=2))
     else:

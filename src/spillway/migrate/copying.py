@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,12 +73,7 @@ class Copy:
 
     def run_quarantined(self) -> Tally:
         """Try the orders in quarantine again."""
-        with (
-            self.state.lease("copy", ["copying", "following"]),
-            connected(self.account) as connection,
-        ):
-            reader = Reader(connection, self.config, describe(connection, self.config))
-            mapper = self.mapper_for(reader.table.utc_columns)
+        with self.state.lease("copy", ["copying", "following"]), self._reader() as (reader, mapper):
             keys = [quarantined_of(item)[0] for item in self.state.listed("quarantine")]
             for start in range(0, len(keys), KEYS_MAX):
                 asked = [key for key in keys[start : start + KEYS_MAX] if key]
@@ -90,15 +86,13 @@ class Copy:
         fresh = standing.phase == "new"
         start = None if again else standing.start
         while True:
-            with connected(self.account) as connection:
-                table = describe(connection, self.config)
-                reader = Reader(connection, self.config, table)
-                mapper = self.mapper_for(table.utc_columns)
-                with snapshot(connection, table) as position:
+            with self._reader() as (reader, mapper):
+                server = reader.table.server_id
+                with snapshot(reader.connection, reader.table) as position:
                     if start is None:
                         start = position
                         if not again:
-                            self.state.save(phase="copying", start=start, server=table.server_id)
+                            self.state.save(phase="copying", start=start, server=server)
                     ends = time.monotonic() + self.config.source.snapshot_minutes_max * 60
                     batches = self._batches(reader, mapper, last, ends)
                     last, complete = self._write(batches, last, fresh=fresh, save=not again)
@@ -107,7 +101,7 @@ class Copy:
                         break
         if again:
             self._sweep()
-        self.state.save(phase="following", followed=start, server=table.server_id)
+        self.state.save(phase="following", followed=start, server=server)
 
     def _batches(
         self, reader: Reader, mapper: Mapper, last: str | None, ends: float
@@ -173,14 +167,18 @@ class Copy:
 
     def _sweep(self) -> None:
         """Take out orders that the old table has no more: a walk over it can't see them."""
-        with connected(self.account) as connection:
-            reader = Reader(connection, self.config, describe(connection, self.config))
-            mapper = self.mapper_for(reader.table.utc_columns)
+        with self._reader() as (reader, mapper):
             for keys in self._indexed():
                 readings = readings_of(reader, mapper, keys)
                 gone = [reading for reading in readings if isinstance(reading, Gone)]
                 if gone:
                     self._count(0, self.applier.apply(gone))
+
+    @contextmanager
+    def _reader(self) -> Iterator[tuple[Reader, Mapper]]:
+        with connected(self.account) as connection:
+            table = describe(connection, self.config)
+            yield Reader(connection, self.config, table), self.mapper_for(table.utc_columns)
 
     def _indexed(self) -> Iterator[list[str]]:
         pages: Any = self.state.dynamodb.get_paginator("scan").paginate(

@@ -52,7 +52,6 @@ class Follow:
     on_lag: OnLag
     stop: threading.Event = field(default_factory=threading.Event)
     tally: Tally = field(default_factory=Tally)
-    _saved: float = 0.0
     _pause: float = 0.5
 
     def run(self, *, until_caught_up: bool = False) -> Tally:
@@ -134,6 +133,7 @@ class _Work:
     _ahead: Position | None = None
     _at: int = 0
     _idle: bool = False
+    _saved: float = 0.0
 
     def take(self, told: News) -> None:
         self.keys |= dict.fromkeys(told.keys)
@@ -177,15 +177,14 @@ class _Work:
 
     def note(self, *, force: bool = False) -> None:
         follow = self.follow
-        if not force and time.monotonic() - follow._saved < SAVE_SECONDS:  # noqa: SLF001 -- its own part
+        if not force and time.monotonic() - self._saved < SAVE_SECONDS:
             return
         seconds = 0.0 if self._idle or not self._at else max(0.0, time.time() - self._at)
         follow.state.save(
             followed=self.position,
-            followed_at=time.time_ns() // 1_000_000,
             lag_ms=round(seconds * 1000),
         )
-        follow._saved = time.monotonic()  # noqa: SLF001
+        self._saved = time.monotonic()
         follow.on_lag(Lag(self.position, seconds, replace(follow.tally)))
 
 

@@ -33,13 +33,12 @@ class Imprint:
 
 
 def order_item(mapped: Mapped) -> dict[str, Attribute]:
-    accepted = mapped.accepted
     return {
-        **items.order_key(accepted.key),
+        **items.order_key(mapped.place),
         # Compressed once: the digest was taken of the same bytes.
         "content": {"B": mapped.content},
-        "digest": {"B": accepted.digest},
-        "accepted_at": {"N": str(accepted.accepted_at)},
+        "digest": {"B": mapped.digest},
+        "accepted_at": {"N": str(mapped.accepted_at)},
         IMPORTED: {"S": mapped.key},
     }
 
@@ -47,7 +46,7 @@ def order_item(mapped: Mapped) -> dict[str, Attribute]:
 def progress_item(mapped: Mapped) -> dict[str, Attribute]:
     facts = fact_attributes(mapped.facts)
     return {
-        **items.progress_key(mapped.accepted.key),
+        **items.progress_key(mapped.place),
         **facts,
         IMPORTED: {
             "M": {

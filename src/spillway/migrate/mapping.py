@@ -15,7 +15,6 @@ from typing import Any, ParamSpec, TypeVar
 
 from orders.aws import items
 from orders.domain.order import (
-    AcceptedOrder,
     Address,
     Channel,
     Discount,
@@ -62,11 +61,16 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """An old order as it will lie in the table. `open`: the saga has steps left to do for it."""
+    """An old order as it will lie in the table, its content and digest as they are stored.
+
+    `open`: the saga has steps left to do for it.
+    """
 
     key: str
-    accepted: AcceptedOrder
+    place: OrderKey
+    accepted_at: int
     content: bytes
+    digest: bytes
     facts: Facts
     open: bool
 
@@ -110,6 +114,7 @@ class Mapper:
     clock: Clock
     terms: Terms
     utc_columns: frozenset[str]
+    own_columns: tuple[str, ...]
 
     @staticmethod
     def of(config: Config, subjects: Subjects, now_ms: int, utc_columns: frozenset[str]) -> Mapper:
@@ -119,6 +124,7 @@ class Mapper:
             Clock(config.source.time_zone, config.times, now_ms),
             Terms(frozenset(config.currencies), {}, wholesale_allowed=True, now=now_ms),
             utc_columns,
+            tuple(own_columns(config)),
         )
 
     def order(self, key: str, rows: Sequence[Row]) -> Mapped | Unmapped:
@@ -142,8 +148,8 @@ class Mapper:
         if reasons or facts is None:
             return Unmapped(key, tuple(reasons))
         digest = hashlib.sha256(content).digest()[:DIGEST_BYTES]
-        accepted = AcceptedOrder(OrderKey(customer, id_), created_at, digest, order)
-        return Mapped(key, accepted, content, facts, meaning.is_ == "open")
+        place = OrderKey(customer, id_)
+        return Mapped(key, place, created_at, content, digest, facts, meaning.is_ == "open")
 
     def _contradictions(self, rows: Sequence[Row]) -> Iterator[Reason]:
         """Rows under one key must be one order, and say the same of it (but for their times)."""
@@ -155,7 +161,7 @@ class Mapper:
             yield Reason("key_spelled_differently", _two_of(spellings))
         elif self.config.source.shape == "row_per_order":
             yield Reason("key_not_unique", f"{len(rows)} rows under {rows[0][fields.key]!r}")
-        for column in own_columns(self.config):
+        for column in self.own_columns:
             values = {row[column] for row in rows}
             if len(values) > 1:
                 yield Reason("lines_disagree", f"{column}: {_two_of(values)}")
@@ -230,10 +236,11 @@ class Mapper:
 
     def _created_at(self, rows: Sequence[Row]) -> int:
         """The earliest of its lines' times: a line added later does not make the order younger."""
-        return min(self._time(self.config.order.created_at, row) for row in rows)
+        column = self.config.order.created_at
+        # Mostly there is one time, that of the order.
+        return min(self._time(column, text) for text in {row[column] for row in rows})
 
-    def _time(self, column: str, row: Row) -> int:
-        text = row[column]
+    def _time(self, column: str, text: str | None) -> int:
         if text is None:
             raise Unusable("date_missing", column)
         return self.clock.unix_ms(text, utc=column in self.utc_columns)
@@ -251,7 +258,7 @@ class Mapper:
         at = created_at
         if meaning.is_ != "open" and column is not None and row[column] is not None:
             # A clock that ran backwards must not settle an order before it was placed.
-            at = max(created_at, self._time(column, row))
+            at = max(created_at, self._time(column, row[column]))
         return facts_of(meaning, at)
 
     def _channel(self, key: str, row: Row) -> Channel:
@@ -268,7 +275,8 @@ class Mapper:
         goods: list[Line] = []
         postage = 0
         for line in self._raw_lines(rows):
-            sku, quantity, price = (line.get(n) for n in (spec.sku, spec.quantity, spec.unit_price))
+            sku, quantity = line.get(spec.sku), line.get(spec.quantity)
+            price = line.get(spec.unit_price)
             if sku is None or quantity is None or price is None:
                 raise Unusable("line_incomplete", f"{spec.sku} {sku!r}")
             units, minor = whole_number(quantity), minor_units(price, currency, self.config.money)

@@ -27,8 +27,8 @@ from spillway.migrate.quarantine import Quarantine
 from spillway.migrate.rate import Rate
 from spillway.migrate.source import position_now
 from spillway.migrate.state import State, quarantined_of
-from spillway.migrate.target import Writer
-from spillway.migrate.verifying.comparing import Verdict, Verify
+from spillway.migrate.target import Writer, encode_at_once
+from spillway.migrate.verifying.comparing import Verify
 from spillway.migrate.verifying.going_back import VerifyBack
 from spillway.migrate.verifying.new import NewSide
 from spillway.migrate.verifying.old import OldSide
@@ -120,10 +120,6 @@ class Parts:
                 "The switch has been made: `spillway migrate verify --back` compares from here on."
             )
 
-    def note_verified(self, verdict: Verdict) -> None:
-        if verdict.clean and not verdict.sampled:
-            self.state.note_verified()
-
     def back(self, on_progress: Callable[[int, float], None]) -> GoBack:
         """SpillwayError: the configuration does not say how to go back."""
         back = self.config.back
@@ -190,7 +186,9 @@ def parts(config: Config) -> Iterator[Parts]:
 def assembled(config: Config, place: Place, environment: Mapping[str, str]) -> Iterator[Parts]:
     state = State(place.client("dynamodb"), place.state_table)
     rate = Rate(config.target.write_units_per_second_max)
-    writer = Writer(place.writing("dynamodb"), rate, state.ensure)
+    dynamodb = place.writing("dynamodb")
+    encode_at_once(dynamodb)
+    writer = Writer(dynamodb, rate, state.ensure)
     quarantine = Quarantine(Path(config.quarantine_file))
     with (
         ThreadPoolExecutor(SIDE_BY_SIDE_MAX) as pool,

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import pymysql
@@ -243,15 +244,15 @@ class Reader:
             yield from cursor
 
     def _orders(self, rows: Iterator[tuple[str | None, ...]]) -> Iterator[OldOrder]:
-        for key, group in groupby(map(self._row, rows), key=self._key):
-            together = list(group)
+        """By key, however its spellings differ. The key is the first column that is read."""
+        first = itemgetter(0)
+        spelt = ((self.table.key(text), list(same)) for text, same in groupby(rows, key=first))
+        for key, spellings in groupby(spelt, key=first):
+            together = [self._row(values) for _, same in spellings for values in same]
             yield OldOrder(key, together[-1][self.config.order.key], together)
 
     def _row(self, values: Sequence[str | None]) -> Row:
         return dict(zip(self._names, values, strict=True))
-
-    def _key(self, row: Row) -> str:
-        return self.table.key(row[self.config.order.key])
 
     def _typed(self, key: str) -> object:
         """A number as one: compared as a text, MySQL would not use its index."""

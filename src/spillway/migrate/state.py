@@ -52,6 +52,10 @@ class LeaseLost(SpillwayError):
     pass
 
 
+class Switched(LeaseLost):
+    """Not a failure of `follow`: its end."""
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """How far the migration is. `copied_to` is the last old key, as the database spells it, up to
@@ -63,10 +67,7 @@ class Standing:
     copied_to: str | None = None
     copied: int = 0
     followed: Position | None = None
-    followed_at: int = 0
     lag_ms: int = 0
-    verified_at: int = 0
-    switched_at: int = 0
     owner: str | None = None
     until: int = 0
     work: str = ""
@@ -115,12 +116,6 @@ class State:
             if time.monotonic() > deadline:
                 raise SpillwayError(f"The table {self.table} is not ready yet: try again.")
             time.sleep(1)
-
-    def exists(self) -> bool:
-        try:
-            return self._status() == "ACTIVE"
-        except self.dynamodb.exceptions.ResourceNotFoundException:
-            return False
 
     def _status(self) -> str:
         status: str = self.dynamodb.describe_table(TableName=self.table)["Table"]["TableStatus"]
@@ -218,19 +213,15 @@ class State:
             if not _refused(error):
                 raise
             if self.standing().phase == "switched":
-                raise LeaseLost("The switch has been made: nothing is left to follow.") from error
+                raise Switched("The switch has been made: nothing is left to follow.") from error
             raise LeaseLost("Another `spillway migrate` has taken over: this one ends.") from error
 
     def switch(self) -> None:
         """The switch is made: whoever follows notices at the next note and ends."""
         self._update(
-            {"phase": "switched", "switched_at": _now(), "owner": None, "until": 0},
+            {"phase": "switched", "owner": None, "until": 0},
             ("#phase = :following", {":following": {"S": "following"}}),
         )
-
-    def note_verified(self) -> None:
-        """When both sides were last found to agree, all of them."""
-        self._update({"verified_at": _now()}, ("attribute_exists(pk)", {}))
 
     def _mine(self) -> tuple[str, Item]:
         return "#owner = :me", {":me": {"S": self.owner}}
@@ -348,10 +339,7 @@ def _standing(item: Item) -> Standing:
         copied_to=text("copied_to"),
         copied=number("copied"),
         followed=position("followed"),
-        followed_at=number("followed_at"),
         lag_ms=number("lag_ms"),
-        verified_at=number("verified_at"),
-        switched_at=number("switched_at"),
         owner=text("owner"),
         until=number("until"),
         work=text("work") or "",

@@ -13,12 +13,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pymysql
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from spillway.local.ports import LOOPBACK, free_port
 from spillway.local.processes import isolated_environment, tethered
@@ -39,6 +45,8 @@ class Server:
     port: int
     user: str
     password: str
+    #: The authority of its TLS certificate; None where it is not ours.
+    authority: Path | None = None
 
     def connect(self, database: str | None = None, **settings: Any) -> Any:
         return pymysql.connect(
@@ -106,6 +114,7 @@ def private(folder: Path) -> Iterator[Server]:
     ]
     subprocess.run(install, check=True, capture_output=True, cwd=folder)
     port = free_port()
+    certificate, key = _certified(folder)
     command = [
         daemon,
         "--no-defaults",
@@ -120,6 +129,8 @@ def private(folder: Path) -> Iterator[Server]:
         "--binlog-format=ROW",
         "--binlog-row-metadata=FULL",
         "--max-connections=50",
+        f"--ssl-cert={certificate}",
+        f"--ssl-key={key}",
         # Its files go with the folder: no need to wait for the disk.
         "--innodb-flush-log-at-trx-commit=0",
         "--sync-binlog=0",
@@ -129,7 +140,7 @@ def private(folder: Path) -> Iterator[Server]:
     environment = isolated_environment(folder)
     log = folder / "mariadbd.log"
     with tethered(command, environment=environment, log=log, cwd=folder) as process:
-        started = Server(LOOPBACK, port, "root", "")
+        started = Server(LOOPBACK, port, "root", "", certificate)
         deadline = time.monotonic() + STARTS_WITHIN_SECONDS
         while True:
             try:
@@ -140,6 +151,35 @@ def private(folder: Path) -> Iterator[Server]:
                     pytest.fail(f"mariadbd did not start: {log.read_text()[-2000:]}")
                 time.sleep(0.05)
         yield started
+
+
+def _certified(folder: Path) -> tuple[Path, Path]:
+    """A certificate for the loopback address that is its own authority, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "old shop")])
+    identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(identifier, critical=False)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(IPv4Address(LOOPBACK))]), critical=False
+        )
+        .sign(key, hashes.SHA256())
+    )
+    files = folder / "certificate.pem", folder / "key.pem"
+    files[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    files[1].write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return files
 
 
 def _binary(name: str) -> str:

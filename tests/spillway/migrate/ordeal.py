@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -47,13 +47,19 @@ class Runner:
     environment: dict[str, str]
 
     @staticmethod
-    def of(shop: Shop, endpoint: str, table: str, folder: Path) -> Runner:
+    def of(
+        shop: Shop,
+        endpoint: str,
+        table: str,
+        folder: Path,
+        changes: Mapping[str, str] | None = None,
+    ) -> Runner:
         environment = {
             **own_environment(),
             "AWS_ENDPOINT_URL": endpoint,
             "OLD_SHOP": shop.server.url(shop.database),
         }
-        return Runner(config_file(shop, table, folder), environment)
+        return Runner(config_file(shop, table, folder, changes), environment)
 
     def start(self, *command: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -70,14 +76,26 @@ class Runner:
         return process.returncode, out, err
 
     def measured(self, *command: str) -> tuple[float, float]:
-        """Seconds, and the largest memory that it had, in MB."""
-        began = time.monotonic()
+        """Seconds, and the largest memory that it and its own processes had together, in MB."""
+        began, largest = time.monotonic(), 0.0
         process = self.start(*command)
-        assert process.stderr
-        err = process.stderr.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        assert status == 0, err
-        return time.monotonic() - began, usage.ru_maxrss / 1_024
+        while process.poll() is None:
+            largest = max(largest, _megabytes(process.pid))
+            time.sleep(0.1)
+        _, err = process.communicate()
+        assert process.returncode == 0, err
+        return time.monotonic() - began, largest
+
+
+def _megabytes(pid: int) -> float:
+    """What a process and its children hold in memory, by Linux's /proc; 0 when it is gone."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        tasks = Path(f"/proc/{pid}/task").iterdir()
+        children = [int(one) for task in tasks for one in (task / "children").read_text().split()]
+    except OSError:
+        return 0.0
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6 + sum(map(_megabytes, children))
 
 
 @dataclass(frozen=True)
@@ -159,27 +177,45 @@ def playground() -> Iterator[tuple[Server, str, Path]]:
             yield old, aws.url, folder
 
 
-def rate(shop: Shop, dynamodb: Any, folder: Path) -> dict[str, float]:
-    """Items a second that the bare emulator takes in batches, and that the copy writes: the same
-    items, in the same process, one after the other and twice, because a machine warms up."""
-    bare, copied, orders = [], [], 0.0
-    for _ in range(2):
+#: Changes some of the orders, a thousand or two.
+CHANGES = {
+    "row-per-order": "UPDATE orders SET payment_ref = CONCAT(payment_ref, 'x') WHERE id <= 2000",
+    "row-per-line": "UPDATE order_lines SET quantity = quantity + 1 WHERE id <= 20000",
+}
+ROUNDS = 3
+
+
+def rate(shop: Shop, dynamodb: Any, folder: Path) -> dict[str, Any]:
+    """Items a second that the copy writes, and that the bare emulator takes in batches: the same
+    items by the same client in the same process, in turns, because a machine's speed changes."""
+    bare, copied, followed, orders = [], [], 0.0, 0
+    for _ in range(ROUNDS):
         table = make_orders_table(dynamodb)
         with migration(shop, dynamodb, config_for(shop, table, folder)) as parts:
             began = time.monotonic()
-            tally = parts.copy(lambda _orders, _tally: None).run()
-            seconds = time.monotonic() - began
-            copied.append(parts.writer.counts.items / seconds)
-            orders = (tally.written + tally.quarantined) / seconds
+            orders = parts.copy(_unseen).run().written
+            copied.append(parts.writer.counts.items / (time.monotonic() - began))
+            items = parts.writer.counts.items
+            shop.run(CHANGES[shop.shape])
+            began = time.monotonic()
+            changed = parts.follow(_unseen).run(until_caught_up=True).written
+            followed = max(followed, changed / (time.monotonic() - began))
         other = make_orders_table(dynamodb)
         with migration(shop, dynamodb, config_for(shop, other, folder)) as parts:
-            bare.append(_bare(list(_batches(shop, parts, other)), dynamodb))
+            bare.append(_bare(list(_batches(shop, parts, other)), parts.writer.dynamodb))
+    rows_, *_ = shop.run(f"SELECT COUNT(*) FROM {shop.table}")[0]
     return {
-        "bare_items_per_second": round(max(bare)),
-        "copied_items_per_second": round(max(copied)),
-        "copied_orders_per_second": round(orders),
+        "bare_items_per_second": [round(one) for one in bare],
+        "copied_items_per_second": [round(one) for one in copied],
+        "copied_orders_per_second": round(max(copied) * orders / items),
+        "copied_rows_per_second": round(max(copied) * rows_ / items),
+        "followed_orders_per_second": round(followed),
         "share": round(max(copied) / max(bare), 3),
     }
+
+
+def _unseen(*_told: Any) -> None:
+    pass
 
 
 def _batches(shop: Shop, parts: Any, table: str) -> Iterator[dict[str, Any]]:
@@ -196,7 +232,7 @@ def _batches(shop: Shop, parts: Any, table: str) -> Iterator[dict[str, Any]]:
                 reading = mapper.order(order.key, order.rows)
                 if isinstance(reading, Mapped):
                     items += [
-                        (parts.state.table, index_item(reading.key, Entry(reading.accepted.key))),
+                        (parts.state.table, index_item(reading.key, Entry(reading.place))),
                         (table, progress_item(reading)),
                         (table, order_item(reading)),
                     ]
@@ -251,7 +287,7 @@ def _rate_part(old: Server, endpoint: str, folder: Path, asked: Any) -> Iterator
 
 
 def _memory_part(old: Server, endpoint: str, folder: Path, asked: Any) -> Iterator[dict[str, Any]]:
-    for count in (10_000, 1_000_000):
+    for count in (10_000, 100_000, 1_000_000):
         with old.database() as name:
             shop = Shop(old, name, "row-per-line")
             shop.fill(long_lines(count))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,7 @@ def config_for(shop: Shop, table: str, folder: Path, **changes: Any) -> Config:
         example,
         source=source,
         target=target,
+        cutover=msgspec.structs.replace(example.cutover, quiet_seconds=1),
         quarantine_file=str(folder / "quarantine.jsonl"),
         **changes,
     )
@@ -63,8 +64,13 @@ def migration(shop: Shop, dynamodb: Any, config: Config, streams: Any = None) ->
         yield parts
 
 
-def config_file(shop: Shop, table: str, folder: Path, *, budget: int = 1_000_000) -> Path:
-    """The worked example as a file for the command line, with this test's databases."""
+def config_file(
+    shop: Shop, table: str, folder: Path, changes: Mapping[str, str] | None = None
+) -> Path:
+    """The worked example as a file for the command line, with this test's databases.
+
+    `changes`: by the first word of a line, what stands there instead.
+    """
     text = (DOCS / f"{shop.shape}.toml").read_text()
     lines = [line.partition("  #")[0] for line in text.splitlines()]
     replaced = {
@@ -72,8 +78,9 @@ def config_file(shop: Shop, table: str, folder: Path, *, budget: int = 1_000_000
         "option_file": 'url_variable = "OLD_SHOP"',
         "tls": 'tls = "off"',
         "local_port": f'region = "{REGION}"\norders_table = "{table}"',
-        "write_units_per_second_max": f"write_units_per_second_max = {budget}",
+        "write_units_per_second_max": "write_units_per_second_max = 1_000_000",
         "quarantine_file": f'quarantine_file = "{folder / "quarantine.jsonl"}"',
+        **(changes or {}),
     }
     path = folder / "migration.toml"
     path.write_text("\n".join(replaced.get(line.partition(" ")[0], line) for line in lines))

@@ -25,10 +25,10 @@ REAL_FILE = Path(
 def test_processes_that_are_killed_lose_and_double_nothing(
     shop: Shop, aws: str, tmp_path: Path
 ) -> None:
-    shop.fill(rows(5, 1_500))
+    shop.fill(rows(5, 1_200))
     runner = Runner.of(shop, aws, make_orders_table(client(aws, "dynamodb")), tmp_path)
-    survived = ordeal(shop, runner, kills=4, seed=5, wait_seconds=2.5, pause=0.03)
-    assert survived.kills == 4
+    survived = ordeal(shop, runner, kills=2, seed=5, wait_seconds=2, pause=0.03)
+    assert survived.kills == 2
     assert survived.under_traffic["differences"] == []
     assert survived.quiet["differences"] == []
     assert survived.quiet["orders"]["old"] == survived.quiet["orders"]["new"] > 1_000

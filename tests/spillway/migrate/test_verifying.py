@@ -81,6 +81,19 @@ def test_every_kind_of_harm_is_found_and_named(
         assert kind in kinds
 
 
+def test_a_sample_finds_what_it_meets(shop: Shop, aws: str, tmp_path: Path) -> None:
+    dynamodb = client(aws, "dynamodb")
+    shop.fill(order(random.Random(1), status="shipped") for _ in range(12))
+    config = config_for(shop, make_orders_table(dynamodb), tmp_path)
+    with migration(shop, dynamodb, config) as parts:
+        parts.copy(NOTHING).run()
+        shop.run("UPDATE orders SET payment_ref = 'x' WHERE id <= 6")
+        found = parts.verify(NOTHING).sample(7)
+        assert found.old_orders == 7
+        assert found.differences
+        assert len(parts.verify(NOTHING).sample(100).differences) == 6
+
+
 def test_it_shares_no_code_with_the_copy() -> None:
     """Only the configuration, the connection and the refusals' names may be known to it."""
     script = (
@@ -100,7 +113,7 @@ def test_a_check_says_what_maps_what_does_not_and_why(shop: Shop, aws: str, tmp_
     config = config_for(shop, make_orders_table(dynamodb), tmp_path)
     position = shop.run("SHOW MASTER STATUS")
     with migration(shop, dynamodb, config) as parts:
-        profile = Check.of(parts, NOTHING).run(None)
+        profile = Check(parts, NOTHING).run(None)
         tally = parts.copy(NOTHING).run()
     assert shop.run("SHOW MASTER STATUS") == position
     assert profile.blockers == []
@@ -122,7 +135,7 @@ def test_a_check_names_what_must_be_mended_first(shop: Shop, aws: str, tmp_path:
     shop.run("SET GLOBAL binlog_row_metadata = 'MINIMAL'")
     try:
         with migration(shop, dynamodb, config) as parts:
-            profile = Check.of(parts, NOTHING).run(None)
+            profile = Check(parts, NOTHING).run(None)
     finally:
         shop.run("SET GLOBAL binlog_row_metadata = 'FULL'")
     told = {finding.subject: finding for finding in profile.findings}

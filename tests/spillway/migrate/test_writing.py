@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
+import json
 from typing import Any
 
 import pytest
+from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError
+from urllib3.response import HTTPResponse
 
 from spillway.errors import SpillwayError
+from spillway.local.aws import client
 from spillway.migrate.rate import Rate
-from spillway.migrate.target import Put, Writer, size_of, units_of
+from spillway.migrate.target import Put, Writer, encode_at_once, size_of, units_of
 
 
 class Clock:
@@ -120,6 +125,35 @@ def test_throttles_of_one_moment_count_once() -> None:
     for _ in range(50):
         rate.throttled()
     assert rate.rate == 700
+
+
+def test_a_batch_is_encoded_as_botocore_encodes_it() -> None:
+    sent: list[Any] = []
+    response: Any = AWSResponse
+
+    def answer(request: Any, **_told: Any) -> Any:
+        sent.append(json.loads(request.body))
+        raw = HTTPResponse(io.BytesIO(b"{}"), preload_content=False)
+        return response(request.url, 200, {}, raw)
+
+    item = {
+        "pk": {"S": "José 🎁\n"},
+        "content": {"B": bytes(range(256))},
+        "at": {"N": "1700000000000"},
+        "facts": {"M": {"ship": {"M": {"reason": {"S": "too_late"}}}, "x": {"BOOL": False}}},
+        "stale": {"L": [{"L": [{"S": "a"}, {"S": ""}]}]},
+    }
+    batch: list[Any] = [
+        {"PutRequest": {"Item": item}},
+        {"DeleteRequest": {"Key": {"pk": {"S": "x"}}}},
+    ]
+    dynamodb = client("http://127.0.0.1:9", "dynamodb")
+    dynamodb.meta.events.register("before-send.dynamodb.BatchWriteItem", answer)
+    for at_once in (False, True):
+        if at_once:
+            encode_at_once(dynamodb)
+        dynamodb.batch_write_item(RequestItems={"orders": batch, "state": batch[:1]})
+    assert sent[0] == sent[1]
 
 
 def test_units_are_started_kilobytes() -> None:

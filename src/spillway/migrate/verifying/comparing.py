@@ -27,7 +27,9 @@ from spillway.migrate.verifying.old import OldSide
 #: More than this is no difference of orders but one of the whole mapping.
 CANDIDATES_MAX = 200_000
 KEYS_AT_ONCE = 100
-LOOKS = 6
+LOOKS_MAX = 6
+#: Both sides unchanged in so many looks, with `follow` past everything before each: no traffic.
+SAME_LOOKS = 3
 PAUSE_SECONDS = 0.5
 
 #: Waits until everything that had happened when it was called is written; false if nobody follows.
@@ -135,14 +137,16 @@ class Verify:
     def _judge(self, suspects: dict[str, set[Place]]) -> None:
         """Look again, until nothing differs or it has differed often enough."""
         self.verdict.rechecked = len(suspects)
-        for look in range(LOOKS):
+        seen: list[list[Difference]] = []
+        for look in range(LOOKS_MAX):
             followed = self.settle()
-            differences = list(self._looked_at(suspects))
-            if not differences or (look > 0 and not followed):
+            seen.append(list(self._looked_at(suspects)))
+            stays = seen[-SAME_LOOKS:] == [seen[-1]] * SAME_LOOKS
+            if not seen[-1] or stays or (look > 0 and not followed):
                 break
-            suspects = {one.key: suspects[one.key] for one in differences}
+            suspects = {one.key: suspects[one.key] for one in seen[-1]}
             time.sleep(PAUSE_SECONDS * look)
-        self.verdict.differences = differences
+        self.verdict.differences = seen[-1]
 
     def _looked_at(self, suspects: Mapping[str, set[Place]]) -> Iterator[Difference]:
         aside = self.quarantined()

@@ -10,7 +10,7 @@ from itertools import islice
 import pymysql
 
 from spillway.migrate.verifying.canonical import Canonical
-from spillway.migrate.verifying.comparing import KEYS_AT_ONCE, LOOKS, Difference, Verdict
+from spillway.migrate.verifying.comparing import KEYS_AT_ONCE, LOOKS_MAX, Difference, Verdict
 from spillway.migrate.verifying.new import NewSide, Place
 from spillway.migrate.verifying.old import OldSide
 
@@ -24,6 +24,8 @@ class VerifyBack:
     on_progress: Callable[[str, int], None]
     #: Old orders that never were in the new table.
     quarantined: Callable[[], Mapping[str, bool]]
+    #: Longer with each look: `back` may be some seconds behind.
+    pause_seconds: float = PAUSE_SECONDS
     verdict: Verdict = field(default_factory=Verdict)
 
     def run(self) -> Verdict:
@@ -37,10 +39,10 @@ class VerifyBack:
                 places.append(place)
             self.on_progress("new", self.verdict.new_orders)
         self.verdict.rechecked = len(places)
-        for look in range(LOOKS):
+        for look in range(LOOKS_MAX):
             if not places:
                 break
-            time.sleep(PAUSE_SECONDS * look)
+            time.sleep(self.pause_seconds * look)
             there = list(self.new.some(places).values())
             compared = list(self._compared(there))
             differences = [difference for _, difference in compared]
