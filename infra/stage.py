@@ -121,6 +121,9 @@ class Relay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     #: them relay a crowd faster, and make smaller and so dearer batches of what comes between:
     #: `spillway capacity` says when to raise it.
     parallelization: Annotated[int, Meta(ge=1, le=10)]
+    #: Commands and watches travel several in one message, which is what queues are paid by. Off in
+    #: the release that brings 0.1.0 up to date, whose deliveries know no packs; on with the next.
+    packs: bool
 
 
 class FunctionSize(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -65,4 +65,6 @@ class Deliver(Construct):
             deliver.allow_parameter(api_key)
         else:
             deliver.allow("execute-api:Invoke", on=settings.invoke_arn)
+        # What of a pack is to come again comes by itself.
+        deliver.allow("sqs:SendMessage", on=commands.queue.queue_arn)
         work_off(self, "Commands", work=commands, function=deliver)

@@ -15,6 +15,7 @@ import msgspec
 from infra import stage as stages
 from infra.event_sources import QueueSource, queue_sources
 from orders import wiring
+from orders.aws.messages import messages_in
 from orders.domain.saga import DOWNSTREAMS
 from orders.handlers import deliver, drain, intake, reads, relay, watchdog
 from orders.wiring import Outside
@@ -32,7 +33,7 @@ from simulation.world.ledger import WitnessedLedger
 from simulation.world.network import Connections
 from simulation.world.parameters import SsmClient
 from simulation.world.scheduler import Scheduler
-from simulation.world.sqs import Message, Queue, SqsClient
+from simulation.world.sqs import IN_ONE, Message, Queue, SqsClient
 from simulation.world.story import Story
 from simulation.world.stream import Record, Stream, StreamsClient
 from simulation.world.topic import SnsClient, Topic
@@ -168,6 +169,9 @@ class World:
         raise AssertionError(f"no client of {service}")
 
     def _label(self, body: str) -> str:
+        packed = messages_in(body)
+        if packed:
+            return IN_ONE.join(map(self._label, packed))
         try:
             named = _named.decode(body)
         except msgspec.DecodeError:
@@ -382,6 +386,7 @@ def deployment(without_keys: frozenset[str]) -> Mapping[str, tuple[Mapping[str, 
                 "WATCHDOG_QUEUE_URL": f"{_QUEUES}/watchdog",
                 "EVENTS_TOPIC_ARN": TOPIC,
                 "RELAY_DEAD_LETTER_QUEUE_URL": f"{_QUEUES}/relay-dead-letters",
+                "PACKS": "on" if stage.relay.packs else "off",
             },
             timeouts.relay.timeout_seconds,
         ),

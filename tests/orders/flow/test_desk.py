@@ -23,7 +23,9 @@ class Bench:
         self.desk = Desk("deliver", self.inbox, SetClock(NOW), lambda: 0.0, self.log, backoff)
 
     def is_finished(self, attend: Attend, attempt: int = 1) -> bool:
-        return self.desk.is_finished(Message("the message", "receipt-1", attempt), attend)
+        return self.desk.is_finished(
+            Message("message-1", "the message", "receipt-1", attempt), attend
+        )
 
 
 def raising(failure: Exception) -> Attend:
