@@ -458,6 +458,81 @@ BUGS = (
             ),
         ),
     ),
+    Bug(
+        "pack-let-go",
+        "a pack is let go although some of its messages have not come to an end",
+        (
+            Patch(
+                "flow/desk.py",
+                """        if rest:
+            self.send_on""",
+                """        if rest and not self.tries:
+            self.send_on""",
+            ),
+        ),
+    ),
+    Bug(
+        "pack-sent-on-too-late",
+        "what a pack leaves open is sent on only after the pack was deleted",
+        (
+            Patch(
+                "flow/desk.py",
+                """        if rest:
+            self.send_on""",
+                """        if rest:
+            inbox: object = self._desk.inbox
+            try:
+                inbox.client.delete_message(
+                    QueueUrl=inbox.queue_url, ReceiptHandle=self._message.receipt
+                )
+            except Exception:
+                pass
+            self.send_on""",
+            ),
+        ),
+    ),
+    Bug(
+        "pack-taken-apart-in-part",
+        "of a pack that comes a second time the first message is taken to be done",
+        (
+            Patch(
+                "flow/desk.py",
+                """        self.send_on([(body, 0) for body in pack.packed])
+""",
+                """        self.send_on([(body, 0) for body in pack.packed[1:]])
+""",
+            ),
+        ),
+    ),
+    Bug(
+        "pack-unsent-and-gone",
+        "a pack is let go although its queue did not take what was sent on",
+        (
+            Patch(
+                "flow/desk.py",
+                """            self.send_on([(each.body, self._wait_of(each)) for each in rest])
+""",
+                """            try:
+                self.send_on([(each.body, self._wait_of(each)) for each in rest])
+            except TransientFailure:
+                pass
+""",
+            ),
+        ),
+    ),
+    Bug(
+        "watches-let-go",
+        "a watch of many is deleted while one of its orders has not settled",
+        (
+            Patch(
+                "flow/desk.py",
+                """        if rest:
+            self.send_on""",
+                """        if rest and self._desk.step != "watchdog":
+            self.send_on""",
+            ),
+        ),
+    ),
     # Found by the simulation
     Bug(
         "gone-message-is-a-bug",

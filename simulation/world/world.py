@@ -26,7 +26,7 @@ from simulation.downstreams.switches import Switches
 from simulation.world.calls import Calls
 from simulation.world.chance import Chance
 from simulation.world.dynamodb import About, DynamoClient, Item, Key, Table
-from simulation.world.event_sources import QueueReader, ShardReader
+from simulation.world.event_sources import STREAM_POLL_MS, QueueReader, ShardReader
 from simulation.world.faults import Faults
 from simulation.world.functions import Code, EnvironmentClock, Function, Strands
 from simulation.world.ledger import WitnessedLedger
@@ -84,6 +84,7 @@ class World:
         switches: Mapping[str, Switches],
         without_keys: frozenset[str] = frozenset(),
         shards: int = 1,
+        stream_poll_ms: int = STREAM_POLL_MS,
         story: Story | None = None,
     ) -> None:
         self.seed = seed
@@ -114,6 +115,7 @@ class World:
         #: Told of each letter of Lambda's: the stream will forget the records in two hours.
         self.on_given_up: Callable[[], None] = lambda: None
         self.functions = self._make_functions()
+        self._stream_poll_ms = stream_poll_ms
         self._connect()
 
     def now(self) -> int:
@@ -300,6 +302,7 @@ class World:
                 self._record_label,
                 self._given_up,
                 self.witness.raised,
+                self._stream_poll_ms,
             )
             for shard in self.stream.shards
         ]

@@ -139,7 +139,7 @@ def messages_in(body: str) -> tuple[str, ...]:
     """What travels in a pack; nothing for a message that is none, whatever else it is."""
     try:
         return tuple(bytes(raw).decode() for raw in _decode(body, _Pack).pack)
-    except msgspec.DecodeError:
+    except ValueError:
         return ()
 
 
