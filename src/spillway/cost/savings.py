@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from spillway.cost.idle import MONTH_SECONDS
-from spillway.cost.loads import CROWD, TRICKLE, Fills
+from spillway.cost.loads import CROWD, PACKED, TRICKLE, Fills, Packing, parcels
 from spillway.cost.reckoning import MILLION, Reckoning
 from spillway.cost.sensitivity import SYSTEM_LINE_BYTES, SYSTEM_LINES, with_order_units
 from spillway.prices import Usage, priced
@@ -90,6 +90,16 @@ def _kept(ours: Reckoning) -> Iterator[Saving]:
         _with_reads(ours, "GetItem", 1.5),
         "inventory need not read it; up to 6 KB, above that it is read",
     )
+    yield taken_back(
+        f"up to {PACKED.commands} commands in a message",
+        ours.with_packing(Packing(1, PACKED.watches)),
+        "decision 0023; in packs of 25 it would be a little more, and no pack done in one go",
+    )
+    yield taken_back(
+        f"up to {PACKED.watches} watches in a message",
+        ours.with_packing(Packing(PACKED.commands, 1)),
+        "decision 0023: what is open goes on by itself",
+    )
 
 
 def _left(ours: Reckoning) -> Iterator[Saving]:
@@ -120,21 +130,9 @@ def _left(ours: Reckoning) -> Iterator[Saving]:
     )
     yield _scaled(
         ours,
-        "one watch message for a relay batch",
-        {"queues: watches": 0.1},
-        "an order that is stuck would bring its neighbours back with it",
-    )
-    yield _scaled(
-        ours,
         "relay reads an order once for both of its later commands",
         {"table: orders read": 0.5},
         "relay would depend on the table; deliver's wait would be spared too",
-    )
-    yield _scaled(
-        ours,
-        "ten commands in a message",
-        {"queues: commands": 0.1, "deliver-": 0.85},
-        "the largest that is left: a batch that fails in part must then be taken apart",
     )
 
 
@@ -184,7 +182,8 @@ def _with_window(ours: Reckoning, evenly: Fills) -> Fills:
     records = ours.measurement.functions["relay"].records / ours.measurement.orders
     of_a_shard = MILLION / MONTH_SECONDS * records / _SHARDS
     gathered = 1 + of_a_shard * _WINDOW_SECONDS
-    return Fills(gathered, max(1.0, gathered / records), evenly.watchdog)
+    messages = parcels(gathered, 1 / records, ours.settings.packing.commands)
+    return Fills(gathered, max(1.0, messages), evenly.watchdog)
 
 
 def _scaled(ours: Reckoning, what: str, shares: Mapping[str, float], why: str) -> Saving:
