@@ -67,12 +67,15 @@ DELETED_BEFORE_DONE = Bug(
     (
         Patch(
             "handlers/deliver.py",
-            """        message.is_about(command.key)
+            """    records = event["Records"]
 """,
-            """        message.is_about(command.key)
-        inbox: Any = parts.desk.inbox
+            """    records = event["Records"]
+    inbox: Any = parts.desk.inbox
+    for record in records:
         try:
-            inbox.client.delete_message(QueueUrl=inbox.queue_url, ReceiptHandle=message.receipt)
+            inbox.client.delete_message(
+                QueueUrl=inbox.queue_url, ReceiptHandle=record["receiptHandle"]
+            )
         except Exception:
             pass
 """,

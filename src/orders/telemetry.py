@@ -28,7 +28,7 @@ FIELDS: Final[Mapping[str, str]] = MappingProxyType(
         "customer": "hash of the customer id, the same as at the end of an idempotency key",
         "trace": "the trace id that the client named, in the lines of intake, drain and deliver;"
         " where they name none, the order id's 32 digits are it",
-        "downstream": "`inventory`, `fulfilment` or `accounting`",
+        "downstream": "`inventory`, `fulfilment` or `accounting`, where `command` does not say it",
         "command": "the saga's step that was delivered: `reserve`, `ship`, `post` and so on",
         "attempt": "which try it was; left out at the first",
         "duration_ms": "how long it took",

@@ -33,6 +33,8 @@ def handle(event: Batch, parts: DeliverParts) -> dict[str, Any]:
         message.log["downstream"] = parts.settings.downstream
         command = command_of(message.body)
         message.is_about(command.key)
+        # A command belongs to one downstream: in the line of one the other need not be said.
+        del message.log["downstream"]
         message.log["command"] = command.step.value
         if clock.now() > turns_end_at:
             raise TransientFailure("left for later")

@@ -163,7 +163,6 @@ def test_each_delivery_is_one_line_in_the_log() -> None:
         {
             "step": "deliver",
             "outcome": "done",
-            "downstream": "inventory",
             "command": "reserve",
             "order_id": order.key.order_id,
             "customer": order.key.customer_hash,
