@@ -24,8 +24,8 @@ from orders.ports import Clock, Command, Watch
 
 BATCH_MAX = 10
 #: Commands in one message. A batch of ten such is what one delivery environment gets through in
-#: some seconds; more would save little (docs/decisions/0023-commands-in-packs.md).
-COMMANDS_PACKED_MAX = 5
+#: some seconds; more would save little (docs/decisions/0023-messages-in-packs.md).
+COMMANDS_PACKED_MAX = 6
 #: Watches in one message: a hundred such, a batch, are as many as ten glances take in.
 WATCHES_PACKED_MAX = 10
 # A reason is for a person, and an attribute counts toward the message's size.

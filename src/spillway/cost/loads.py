@@ -23,7 +23,7 @@ from spillway.capacity.limits import limits
 from spillway.cost.measurement import Measurement
 
 #: Records that Lambda hands over at once at most, as infra.constructs has it (a test compares).
-RELAY_BATCH = 100
+RELAY_BATCH = 200
 DELIVER_BATCH = 10
 WATCHDOG_BATCH = 100
 WATCHDOG_WINDOW_SECONDS = 60.0
