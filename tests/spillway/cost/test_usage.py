@@ -53,11 +53,13 @@ class TestAnOrder:
         order = _order(CROWD)
         assert _units(order, "queues: commands received") == pytest.approx(0.3)
         assert _units(order, "queues: watches deleted") == pytest.approx(0.1)
-        assert order.units("lambda.requests") == pytest.approx(1 + 4 / 100 + 3 / 10 + 1 / 100)
+        batches = 4 / CROWD.relay + 3 / 10 + 1 / 100
+        assert order.units("lambda.requests") == pytest.approx(1 + batches)
 
     def test_in_packs_five_commands_are_sent_received_and_deleted_as_one_message(self) -> None:
         """Of a relay batch of a hundred records 25 are for each queue: a binomial number."""
-        order = _order(CROWD, replace(SETTINGS, packing=Packing(commands=5, watches=10)))
+        crowd = replace(CROWD, relay=100.0)
+        order = _order(crowd, replace(SETTINGS, packing=Packing(commands=5, watches=10)))
         messages = parcels(100, 0.25, 5)
         assert 5 < messages < 6
         assert per_message(100, 0.25, 5) == pytest.approx(25 / messages)
