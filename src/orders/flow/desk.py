@@ -64,6 +64,16 @@ class Try:
     message: Message
     finished: bool = False
 
+    @property
+    def tries(self) -> Sequence[Try]:
+        return (self,)
+
+    def attended_to(self, attend: Attend) -> None:
+        self.finished = self.desk.is_finished(self.message, attend)
+
+    def is_finished(self) -> bool:
+        return self.finished
+
 
 class SideBySide(Protocol):
     def __call__(self, work: Callable[[Try], None], tries: Iterable[Try], /) -> Iterable[None]:
@@ -83,20 +93,15 @@ class Desk:
         self, messages: Sequence[Message], attend: Attend, side_by_side: SideBySide = map
     ) -> list[bool]:
         """Whether each of these messages can go, packs among them. Never raises."""
-
-        def work(each: Try) -> None:
-            each.finished = each.desk.is_finished(each.message, attend)
-
-        alone = {id(message): Try(self, message) for message in messages if not message.packed}
-        packs = {id(message): _Pack(self, message) for message in messages if message.packed}
-        # What came by itself first: there is no sending it on if time runs out.
-        tries = [*alone.values(), *(each for pack in packs.values() for each in pack.tries)]
-        for _ in side_by_side(work, tries):
-            pass
-        return [
-            packs[id(message)].is_finished() if message.packed else alone[id(message)].finished
-            for message in messages
+        cases = [
+            _Pack(self, message) if message.packed else Try(self, message) for message in messages
         ]
+        # What came by itself first: the messages of packs take turns.
+        in_turn = sorted(cases, key=lambda case: isinstance(case, _Pack))
+        tries = [each for case in in_turn for each in case.tries]
+        for _ in side_by_side(lambda each: each.attended_to(attend), tries):
+            pass
+        return [case.is_finished() for case in cases]
 
     def is_finished(self, message: Message, attend: Attend) -> bool:
         """Whether this message can go. Never raises: that would bring the whole batch again.
