@@ -121,6 +121,9 @@ class Relay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     #: them relay a crowd faster, and make smaller and so dearer batches of what comes between:
     #: `spillway capacity` says when to raise it.
     parallelization: Annotated[int, Meta(ge=1, le=10)]
+    #: Commands and watches travel several in one message, which is what queues are paid by. Off in
+    #: the release that brings 0.1.0 up to date, whose deliveries know no packs; on with the next.
+    packs: bool
 
 
 class FunctionSize(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -242,11 +245,13 @@ class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         for name, downstream in self.downstreams.by_name().items():
-            needed = downstream.outcome_seconds_max + DELIVER_OVERHEAD_SECONDS
+            # A pack's commands take turns for as long as one answer may take.
+            turns = downstream.timeout_seconds if self.relay.packs else 0
+            needed = turns + downstream.outcome_seconds_max + DELIVER_OVERHEAD_SECONDS
             if self.functions.deliver.timeout_seconds < needed:
                 raise ValueError(
-                    f"deliver must have {needed} s, for {name} may take"
-                    f" {downstream.outcome_seconds_max} s to answer"
+                    f"deliver must have {needed} s, for a turn at {name} may begin after {turns} s"
+                    f" and take {downstream.outcome_seconds_max} s"
                 )
 
     @property

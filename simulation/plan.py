@@ -13,6 +13,7 @@ from orders.domain.saga import DOWNSTREAMS
 from simulation.catalogue import REFUSE_RATE, SHAPES, SLOTS, START, Draft, Fate, Shape, draft
 from simulation.downstreams.switches import Switches
 from simulation.world.chance import Chance
+from simulation.world.event_sources import CROWD_POLL_MS, STREAM_POLL_MS
 from simulation.world.faults import AT_CALLS, AT_DELIVERIES, Fault, Outage
 
 SECOND = 1_000
@@ -42,6 +43,10 @@ _CALM = 0.12
 _PURGES = 0.02
 #: Schedules in which one downstream is out and all else is well.
 _LONE_OUTAGES = 0.02
+#: Schedules in which all orders come at once, and relay finds several changes at a time.
+_CROWDS = 0.1
+_PURGED_CROWDS = 0.5
+_CROWD_WITHIN_MS = 30
 
 _SERVICES = ("dynamodb", "sqs", "sns", "ssm", *DOWNSTREAMS)
 _FUNCTIONS = (
@@ -97,6 +102,7 @@ class Plan:
     moments: tuple[Moment, ...] = ()
     without_keys: frozenset[str] = frozenset()
     shards: int = 1
+    stream_poll_ms: int = STREAM_POLL_MS
 
 
 def planned(seed: int) -> Plan:
@@ -110,7 +116,9 @@ def planned(seed: int) -> Plan:
     heal_after = _phase(chance)
     lookup = chance() < 0.12
     without_keys = frozenset({chance.pick(DOWNSTREAMS)}) if lookup else frozenset[str]()
-    orders = _orders(chance, heal_after)
+    crowd = Chance(seed, "crowd")
+    crowded = crowd() < _CROWDS
+    orders = _crowd(crowd) if crowded else _orders(chance, heal_after)
     return Plan(
         seed=seed,
         orders=orders,
@@ -121,6 +129,7 @@ def planned(seed: int) -> Plan:
         moments=_moments(Chance(seed, "moments"), heal_after),
         without_keys=without_keys,
         shards=1 + chance.below(2),
+        stream_poll_ms=CROWD_POLL_MS if crowded else STREAM_POLL_MS,
     )
 
 
@@ -130,7 +139,9 @@ def _purge(seed: int, chance: Chance) -> Plan:
     where = chance.pick(DOWNSTREAMS)
     purged_at = chance.between(1, 10) * MINUTE
     ends = chance.between(16, 40) * MINUTE
-    orders = _orders(chance, SECOND)[: SLOTS - 1]
+    crowd = Chance(seed, "crowd")
+    crowded = crowd() < _PURGED_CROWDS
+    orders = (_crowd(crowd) if crowded else _orders(chance, SECOND))[: SLOTS - 1]
     late = _order(SLOTS - 1, chance, SECOND)
     later = purged_at + chance.between(1, 5) * MINUTE
     return Plan(
@@ -141,6 +152,7 @@ def _purge(seed: int, chance: Chance) -> Plan:
         outages=(_during(Fault.OUTAGE, where, 0, ends),),
         moments=(Moment(Fault.PURGED, purged_at, where),),
         shards=1 + chance.below(2),
+        stream_poll_ms=CROWD_POLL_MS if crowded else STREAM_POLL_MS,
     )
 
 
@@ -169,14 +181,18 @@ def _phase(chance: Chance) -> int:
 def _orders(chance: Chance, heal_after: int) -> tuple[Ordered, ...]:
     number = chance()
     count = 1 if number < 0.82 else 2 if number < 0.96 else SLOTS
-    return tuple(_order(slot, chance, heal_after) for slot in range(count))
+    return tuple(_order(slot, chance, min(heal_after, 2 * SECOND)) for slot in range(count))
 
 
-def _order(slot: int, chance: Chance, heal_after: int) -> Ordered:
+def _crowd(chance: Chance) -> tuple[Ordered, ...]:
+    return tuple(_order(slot, chance, _CROWD_WITHIN_MS) for slot in range(SLOTS))
+
+
+def _order(slot: int, chance: Chance, within: int) -> Ordered:
     name = f"order {slot + 1}"
     shape = _shape(chance)
     fate = _fate(chance)
-    place_at = chance.below(min(heal_after, 2 * SECOND))
+    place_at = chance.below(within)
     # An order that is undone for two reasons at once takes the most care.
     cancels = 0.7 if fate.blocked else 0.45
     return Ordered(

@@ -112,6 +112,7 @@ class _Schedule:
             switches=plan.switches,
             without_keys=plan.without_keys,
             shards=plan.shards,
+            stream_poll_ms=plan.stream_poll_ms,
             story=story,
         )
         self.api = Api(self.world)

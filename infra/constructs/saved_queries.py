@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 QUERIES: dict[str, tuple[Sequence[str], str]] = {
     "one order's life (put its id in)": (
         EVERY_FUNCTION,
-        """fields @timestamp, step, downstream, command, outcome, attempt, detail, error
+        """fields @timestamp, step, command, outcome, attempt, detail, error
 | filter order_id = "ORDER_ID"
 | sort @timestamp asc""",
     ),
     "one trace (put its id in)": (
         EVERY_FUNCTION,
-        """fields @timestamp, order_id, step, downstream, command, outcome, attempt, detail
+        """fields @timestamp, order_id, step, command, outcome, attempt, detail
 | filter trace = "TRACE_ID" or replace(order_id, "-", "") = "TRACE_ID"
 | sort @timestamp asc""",
     ),
@@ -41,17 +41,18 @@ QUERIES: dict[str, tuple[Sequence[str], str]] = {
 | stats count(*) as requests by rules.0, rules.1, rules.2
 | sort requests desc""",
     ),
-    "delivered, by downstream and outcome": (
+    "delivered, by command and outcome": (
         DELIVERIES,
         """filter ispresent(outcome)
 | stats count(*) as deliveries, pct(duration_ms, 50) as p50_ms, pct(duration_ms, 99) as p99_ms
-    by downstream, command, outcome
-| sort downstream, command, outcome""",
+    by command, outcome
+| sort command, outcome""",
     ),
     "why deliveries fail": (
         DELIVERIES,
         """filter outcome in ["postponed", "set_aside", "contradicted", "unavailable", "bug"]
-| stats count(*) as deliveries, count_distinct(order_id) as orders by downstream, detail, error
+| stats count(*) as deliveries, count_distinct(order_id) as orders
+    by command, downstream, detail, error
 | sort deliveries desc""",
     ),
     "time to settle": (

@@ -67,12 +67,15 @@ DELETED_BEFORE_DONE = Bug(
     (
         Patch(
             "handlers/deliver.py",
-            """        message.is_about(command.key)
+            """    records = event["Records"]
 """,
-            """        message.is_about(command.key)
-        inbox: Any = parts.desk.inbox
+            """    records = event["Records"]
+    inbox: Any = parts.desk.inbox
+    for record in records:
         try:
-            inbox.client.delete_message(QueueUrl=inbox.queue_url, ReceiptHandle=message.receipt)
+            inbox.client.delete_message(
+                QueueUrl=inbox.queue_url, ReceiptHandle=record["receiptHandle"]
+            )
         except Exception:
             pass
 """,
@@ -455,6 +458,81 @@ BUGS = (
 """,
                 """    return OrderKey("customer-ada", event["pathParameters"]["order_id"])
 """,
+            ),
+        ),
+    ),
+    Bug(
+        "pack-let-go",
+        "a pack is let go although some of its messages have not come to an end",
+        (
+            Patch(
+                "flow/desk.py",
+                """        if rest:
+            self.send_on""",
+                """        if rest and not self.tries:
+            self.send_on""",
+            ),
+        ),
+    ),
+    Bug(
+        "pack-sent-on-too-late",
+        "what a pack leaves open is sent on only after the pack was deleted",
+        (
+            Patch(
+                "flow/desk.py",
+                """        if rest:
+            self.send_on""",
+                """        if rest:
+            inbox: object = self._desk.inbox
+            try:
+                inbox.client.delete_message(
+                    QueueUrl=inbox.queue_url, ReceiptHandle=self._message.receipt
+                )
+            except Exception:
+                pass
+            self.send_on""",
+            ),
+        ),
+    ),
+    Bug(
+        "pack-taken-apart-in-part",
+        "of a pack that comes a second time the first message is taken to be done",
+        (
+            Patch(
+                "flow/desk.py",
+                """        self.send_on([(body, 0) for body in pack.packed])
+""",
+                """        self.send_on([(body, 0) for body in pack.packed[1:]])
+""",
+            ),
+        ),
+    ),
+    Bug(
+        "pack-unsent-and-gone",
+        "a pack is let go although its queue did not take what was sent on",
+        (
+            Patch(
+                "flow/desk.py",
+                """            self.send_on([(each.body, self._wait_of(each)) for each in rest])
+""",
+                """            try:
+                self.send_on([(each.body, self._wait_of(each)) for each in rest])
+            except TransientFailure:
+                pass
+""",
+            ),
+        ),
+    ),
+    Bug(
+        "watches-let-go",
+        "a watch of many is deleted while one of its orders has not settled",
+        (
+            Patch(
+                "flow/desk.py",
+                """        if rest:
+            self.send_on""",
+                """        if rest and self._desk.step != "watchdog":
+            self.send_on""",
             ),
         ),
     ),

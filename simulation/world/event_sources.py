@@ -22,8 +22,11 @@ from simulation.world.scheduler import Scheduler
 from simulation.world.sqs import Message, Queue
 from simulation.world.stream import Shard
 
-#: From a message's being visible to its being received.
+#: From a message's being visible to its being received, at most; and from a change to its relay.
 POLL_MAX_MS = 20
+STREAM_POLL_MS = 20
+#: Lambda asks a shard four times a second: what came meanwhile is one batch.
+CROWD_POLL_MS = 250
 #: A message that is received a second time at once is so within this.
 SECOND_RECEIVE_MAX_MS = 5_000
 #: Between two tries of a stream's batch: from this, doubled up to that.
@@ -129,8 +132,10 @@ class ShardReader:
         label: Callable[[stream.Record], str],
         on_given_up: Callable[[str], None],
         on_error: Callable[[str, str], None],
+        poll_ms: int = STREAM_POLL_MS,
     ) -> None:
         self._on_error = on_error
+        self._poll_ms = poll_ms
         self._shard = shard
         self._function = function
         self._scheduler = scheduler
@@ -153,7 +158,7 @@ class ShardReader:
         )
 
     def _wake(self) -> None:
-        self._scheduler.after(1 + self._chance.below(POLL_MAX_MS), self._poll)
+        self._scheduler.after(1 + self._chance.below(self._poll_ms), self._poll)
 
     def _poll(self) -> None:
         shard = self._shard

@@ -8,11 +8,13 @@ deployed wiring; only what a process is given (`orders.wiring.Outside`) is the w
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from orders.wiring import Outside, SideBySide
+from orders.flow.desk import SideBySide, Try
+from orders.wiring import Outside
 from simulation.world.chance import Chance
 from simulation.world.faults import Fault, Faults
 from simulation.world.scheduler import Process, Scheduler
@@ -135,55 +137,53 @@ class Function:
 
 
 class Strands:
-    """Has records worked on at once, as the threads of a batch do."""
+    """Has messages attended to at once, so many at a time, as the threads of a batch do."""
 
     def __init__(self, scheduler: Scheduler, seed: int) -> None:
         self._scheduler = scheduler
         self._seed = seed
 
     def __call__(self, count: int) -> SideBySide:
-        def side_by_side(
-            work: Callable[[Mapping[str, Any]], bool], records: Iterable[Mapping[str, Any]], /
-        ) -> Iterable[bool]:
-            each = list(records)
-            if len(each) > count:
-                raise AssertionError(f"{len(each)} records for {count} threads")
+        def side_by_side(work: Callable[[Try], None], tries: Iterable[Try], /) -> Iterable[None]:
+            each = list(tries)
             if len(each) == 1:
-                return [work(each[0])]
-            return self._at_once(work, each)
+                work(each[0])
+            elif each:
+                self._at_once(work, each, count)
+            return ()
 
         return side_by_side
 
-    def _at_once(
-        self, work: Callable[[Mapping[str, Any]], bool], records: list[Mapping[str, Any]]
-    ) -> list[bool]:
+    def _at_once(self, work: Callable[[Try], None], tries: list[Try], count: int) -> None:
         scheduler, seed = self._scheduler, self._seed
         parent = scheduler.running
-        results: list[bool | Exception] = [False] * len(records)
-        left = len(records)
+        errors: list[Exception] = []
+        waiting = deque(tries)
+        left = len(tries)
 
-        def one(place: int) -> Callable[[], None]:
-            def run() -> None:
-                nonlocal left
-                try:
-                    results[place] = work(records[place])
-                except Exception as error:  # noqa: BLE001 - raised where the results are read
-                    results[place] = error
-                finally:
-                    left -= 1
-                    if left == 0:
-                        scheduler.go_on(parent)
+        def start_next() -> None:
+            each = waiting.popleft()
+            name = f"{parent.name} > {each.message.id}"
+            scheduler.start(name, parent.process, Chance(seed, name), lambda: run(each))
 
-            return run
+        def run(each: Try) -> None:
+            nonlocal left
+            try:
+                work(each)
+            except Exception as error:  # noqa: BLE001 - raised where the results are read
+                errors.append(error)
+            finally:
+                if parent.process.dead:
+                    left -= len(waiting)
+                    waiting.clear()
+                left -= 1
+                if left == 0:
+                    scheduler.go_on(parent)
+            if waiting:
+                start_next()
 
-        for place, record in enumerate(records):
-            name = f"{parent.name} > {record['messageId']}"
-            scheduler.start(name, parent.process, Chance(seed, name), one(place))
+        for _ in range(min(count, len(tries))):
+            start_next()
         scheduler.pause()
-        return [_raised(result) for result in results]
-
-
-def _raised(result: bool | Exception) -> bool:
-    if isinstance(result, Exception):
-        raise result
-    return result
+        if errors:
+            raise errors[0]

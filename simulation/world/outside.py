@@ -95,12 +95,16 @@ class MemoryEvents:
 class MemoryInbox:
     postponed: dict[str, int] = field(default_factory=dict)
     dead_letters: list[tuple[str, str]] = field(default_factory=list)
+    sent_on: list[tuple[str, int]] = field(default_factory=list)
 
     def postpone(self, receipt: str, seconds: int) -> None:
         self.postponed[receipt] = seconds
 
     def set_aside(self, message: str, reason: str) -> None:
         self.dead_letters.append((message, reason))
+
+    def send_on(self, messages: Sequence[tuple[str, int]]) -> None:
+        self.sent_on += messages
 
 
 @dataclass

@@ -33,6 +33,8 @@ REQUEST_BYTES_MAX = 1024 * 1024
 BATCH_MAX = 10
 DELAY_SECONDS_MAX = 900
 VISIBILITY_SECONDS_MAX = 43_200
+#: Between the labels of messages that travel as one.
+IN_ONE = ", "
 #: A message that is not found at first is found within so long.
 FOUND_WITHIN_MS = 30_000
 
@@ -163,7 +165,7 @@ class Queue:
 
     def holds(self, label: str) -> bool:
         """Some message about this is here, or with the dead letters."""
-        if any(message.label == label for message in self.messages.values()):
+        if any(label in message.label.split(IN_ONE) for message in self.messages.values()):
             return True
         return self.dead_letters is not None and self.dead_letters.holds(label)
 

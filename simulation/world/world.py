@@ -15,6 +15,7 @@ import msgspec
 from infra import stage as stages
 from infra.event_sources import QueueSource, queue_sources
 from orders import wiring
+from orders.aws.messages import messages_in
 from orders.domain.saga import DOWNSTREAMS
 from orders.handlers import deliver, drain, intake, reads, relay, watchdog
 from orders.wiring import Outside
@@ -25,14 +26,14 @@ from simulation.downstreams.switches import Switches
 from simulation.world.calls import Calls
 from simulation.world.chance import Chance
 from simulation.world.dynamodb import About, DynamoClient, Item, Key, Table
-from simulation.world.event_sources import QueueReader, ShardReader
+from simulation.world.event_sources import STREAM_POLL_MS, QueueReader, ShardReader
 from simulation.world.faults import Faults
 from simulation.world.functions import Code, EnvironmentClock, Function, Strands
 from simulation.world.ledger import WitnessedLedger
 from simulation.world.network import Connections
 from simulation.world.parameters import SsmClient
 from simulation.world.scheduler import Scheduler
-from simulation.world.sqs import Message, Queue, SqsClient
+from simulation.world.sqs import IN_ONE, Message, Queue, SqsClient
 from simulation.world.story import Story
 from simulation.world.stream import Record, Stream, StreamsClient
 from simulation.world.topic import SnsClient, Topic
@@ -83,6 +84,7 @@ class World:
         switches: Mapping[str, Switches],
         without_keys: frozenset[str] = frozenset(),
         shards: int = 1,
+        stream_poll_ms: int = STREAM_POLL_MS,
         story: Story | None = None,
     ) -> None:
         self.seed = seed
@@ -113,6 +115,7 @@ class World:
         #: Told of each letter of Lambda's: the stream will forget the records in two hours.
         self.on_given_up: Callable[[], None] = lambda: None
         self.functions = self._make_functions()
+        self._stream_poll_ms = stream_poll_ms
         self._connect()
 
     def now(self) -> int:
@@ -168,6 +171,9 @@ class World:
         raise AssertionError(f"no client of {service}")
 
     def _label(self, body: str) -> str:
+        packed = messages_in(body)
+        if packed:
+            return IN_ONE.join(map(self._label, packed))
         try:
             named = _named.decode(body)
         except msgspec.DecodeError:
@@ -296,6 +302,7 @@ class World:
                 self._record_label,
                 self._given_up,
                 self.witness.raised,
+                self._stream_poll_ms,
             )
             for shard in self.stream.shards
         ]
@@ -382,6 +389,7 @@ def deployment(without_keys: frozenset[str]) -> Mapping[str, tuple[Mapping[str, 
                 "WATCHDOG_QUEUE_URL": f"{_QUEUES}/watchdog",
                 "EVENTS_TOPIC_ARN": TOPIC,
                 "RELAY_DEAD_LETTER_QUEUE_URL": f"{_QUEUES}/relay-dead-letters",
+                "PACKS": "on" if stage.relay.packs else "off",
             },
             timeouts.relay.timeout_seconds,
         ),

@@ -145,13 +145,18 @@ class Unrelayed(Protocol):
 
 
 class Inbox(Protocol):
-    """The queue that a message came from."""
+    """The queue that messages come from."""
 
     def postpone(self, receipt: str, seconds: int) -> None:
         """Have this message come again, no sooner than in so many seconds."""
 
     def set_aside(self, message: str, reason: str) -> None:
         """Put a message where a person sees it, with the reason."""
+
+    def send_on(self, messages: Sequence[tuple[str, int]]) -> None:
+        """Have messages come by themselves, each no sooner than in so many seconds (900 at most).
+
+        Raises when any was not taken: some may have been."""
 
 
 class ReceiptKeys(Protocol):

@@ -28,7 +28,7 @@ FIELDS: Final[Mapping[str, str]] = MappingProxyType(
         "customer": "hash of the customer id, the same as at the end of an idempotency key",
         "trace": "the trace id that the client named, in the lines of intake, drain and deliver;"
         " where they name none, the order id's 32 digits are it",
-        "downstream": "`inventory`, `fulfilment` or `accounting`",
+        "downstream": "`inventory`, `fulfilment` or `accounting`, where `command` does not say it",
         "command": "the saga's step that was delivered: `reserve`, `ship`, `post` and so on",
         "attempt": "which try it was; left out at the first",
         "duration_ms": "how long it took",
@@ -42,6 +42,7 @@ FIELDS: Final[Mapping[str, str]] = MappingProxyType(
         "unsettled_s": "age of an order that a delivery failed for or the watchdog found unsettled",
         "half_done_s": "the same, where a downstream has already given its answer to one step",
         "records": "how many changes were in a batch that could not be relayed",
+        "messages": "how many a pack was taken apart into",
         "detail": "a failure's own text; it holds no personal data",
         "error": "a bug's type and place, never its text, which may quote the input",
     }

@@ -10,17 +10,19 @@ import os
 import random
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any, Protocol
+from typing import Protocol
 
 import urllib3
 
 from orders.aws.clients import Client, client
 from orders.aws.parameters import SecureParameter, SsmReceiptKeys
 from orders.aws.queues import (
+    COMMANDS_PACKED_MAX,
+    WATCHES_PACKED_MAX,
     SqsBacklogs,
     SqsCommands,
     SqsDeadLetters,
@@ -37,7 +39,7 @@ from orders.domain.backoff import Backoff
 from orders.downstream import REQUEST_OF
 from orders.downstream.http import Authorise, HttpDownstream
 from orders.flow.deliver import Deliver
-from orders.flow.desk import Desk
+from orders.flow.desk import Desk, SideBySide
 from orders.flow.drain import Drain
 from orders.flow.intake import Intake
 from orders.flow.reads import Reads
@@ -54,7 +56,8 @@ from orders.settings import (
 )
 from orders.telemetry import JsonLines
 
-# As many as one batch holds, so that no message waits for another one's downstream.
+# As many as a batch has messages, so that none that came by itself waits for another one's
+# downstream. The commands of packs take turns: what a downstream bears at once stays as it is.
 SIDE_BY_SIDE_MAX = 10
 CONNECT_TIMEOUT_SECONDS = 2.0
 
@@ -62,13 +65,6 @@ CONNECT_TIMEOUT_SECONDS = 2.0
 class SystemClock:
     def now(self) -> int:
         return time.time_ns() // 1_000_000
-
-
-class SideBySide(Protocol):
-    def __call__(
-        self, work: Callable[[Mapping[str, Any]], bool], records: Iterable[Mapping[str, Any]], /
-    ) -> Iterable[bool]:
-        """The results of `work` on each record, in the order of the records."""
 
 
 class Clients(Protocol):
@@ -81,7 +77,7 @@ class Outside:
     """All that a process is given: `SYSTEM` in Lambda, a world of its own in a simulation.
 
     `pool`: connections to a downstream that wait so many seconds for an answer. `side_by_side`:
-    has up to so many records worked on at once.
+    has up to so many messages attended to at once.
     """
 
     environment: Mapping[str, str]
@@ -168,9 +164,13 @@ def wire_relay(outside: Outside) -> RelayParts:
     sqs = outside.client("sqs")
     return RelayParts(
         Relay(
-            commands=SqsCommands(sqs, settings.queue_urls),
+            commands=SqsCommands(
+                sqs, settings.queue_urls, COMMANDS_PACKED_MAX if settings.packs else 1
+            ),
             events=SnsEvents(outside.client("sns"), settings.events_topic_arn),
-            watches=SqsWatches(sqs, settings.watchdog_queue_url),
+            watches=SqsWatches(
+                sqs, settings.watchdog_queue_url, WATCHES_PACKED_MAX if settings.packs else 1
+            ),
             unrelayed=SqsUnrelayed(SqsDeadLetters(sqs, settings.dead_letter_queue_url)),
         ),
         clock,

@@ -38,7 +38,7 @@ def delivery(downstream: str) -> dict[str, set[str]]:
     return {
         f"/aws/lambda/spillway-dev-deliver-{downstream}": WRITE_LOGS,
         "spillway-dev-orders": {"dynamodb:GetItem", "dynamodb:UpdateItem"},
-        f"spillway-dev-{downstream}": CONSUME,
+        f"spillway-dev-{downstream}": CONSUME | {"sqs:SendMessage"},
         f"spillway-dev-{downstream}-dead-letters": {"sqs:SendMessage"},
         f"parameter/spillway/dev/{downstream}/api-key": {"ssm:GetParameter"},
     }

@@ -55,12 +55,12 @@ def test_every_retention_that_the_settings_allow_is_known_to_the_cdk() -> None:
         (
             "deliver = { memory_mb = 256, timeout_seconds = 10 }",
             "deliver = { memory_mb = 256, timeout_seconds = 6 }",
-            r"deliver must have 7 s, for inventory may take 2 s to answer",
+            r"deliver must have 9 s, for a turn at inventory may begin after 2 s and take 2 s",
         ),
         (
             "timeout_seconds = 2\n",
             'timeout_seconds = 3\nidempotency = "lookup"\n',
-            r"deliver must have 11 s, for inventory may take 6 s to answer",
+            r"deliver must have 14 s, for a turn at inventory may begin after 3 s and take 6 s",
         ),
         (
             'auth = "api_key"',

@@ -36,6 +36,10 @@ def written() -> dict[str, list[Any]]:
             messages.watch_message_of(Watch(KEY)),
             messages.watch_message_of(Watch(KEY, insist=True)),
         ],
+        "pack": [
+            *messages.packs_of([*map(messages.message_of, _commands(orders))], 5),
+            *messages.packs_of([messages.watch_message_of(Watch(key)) for key in (KEY, LARGE)], 10),
+        ],
         "event": [
             cloud_event(event) for facts in _facts() for event in events.all_true(KEY, NOW, facts)
         ],

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
+import botocore
 import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
@@ -51,8 +52,19 @@ def client(service: str, timeout_seconds: float = TIMEOUT_SECONDS) -> Client:
         retries={"total_max_attempts": _TRIES, "mode": "legacy"},
         # Deliveries of one batch run side by side: a connection for each.
         max_pool_connections=16,
+        user_agent=user_agent(),
     )
     return session().create_client(service, config=config)
+
+
+def user_agent() -> str:
+    """Who calls, as CloudTrail and the wire tap of a local run name it.
+
+    The SDK would make its own anew at every try, twice, of fifteen parts that never change: a fifth
+    of a call's processor time.
+    """
+    appid = session().get_config_variable("user_agent_appid")
+    return f"Botocore/{botocore.__version__}" + (f" app/{appid}" if appid else "")
 
 
 @contextmanager

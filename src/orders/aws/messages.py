@@ -1,11 +1,11 @@
 """What travels through queues, as JSON, so that a person can read it in the console: commands,
-orders that overflowed, and watches."""
+orders that overflowed, watches, and packs of these."""
 
 from __future__ import annotations
 
 import base64
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -47,6 +47,12 @@ class _WatchMessage(msgspec.Struct, omit_defaults=True):
     customer_id: str
     order_id: str
     insist: bool = False
+
+
+class _Pack(msgspec.Struct):
+    """Messages that travel as one, each as it would lie in the queue by itself."""
+
+    pack: tuple[msgspec.Raw, ...] = ()
 
 
 def message_of(command: Command) -> str:
@@ -121,6 +127,22 @@ def watch_of(body: str) -> Watch:
     return Watch(OrderKey(message.customer_id, message.order_id), message.insist)
 
 
+def packs_of(messages: Sequence[str], messages_max: int) -> list[str]:
+    """The same in fewer messages: up to so many in one. One that is alone stays as it is."""
+    return [
+        _pack(messages[start : start + messages_max])
+        for start in range(0, len(messages), messages_max)
+    ]
+
+
+def messages_in(body: str) -> tuple[str, ...]:
+    """What travels in a pack; nothing for a message that is none, whatever else it is."""
+    try:
+        return tuple(bytes(raw).decode() for raw in _decode(body, _Pack).pack)
+    except ValueError:
+        return ()
+
+
 def attributes(**texts: str) -> dict[str, Any]:
     """Message attributes, as SQS and SNS take them."""
     return {name: {"DataType": "String", "StringValue": text} for name, text in texts.items()}
@@ -133,6 +155,12 @@ def _refusing(expected: str) -> Iterator[None]:
     except (ValueError, zlib.error) as error:
         # msgspec's and base64's errors are ValueErrors. Their texts may quote the message.
         raise PermanentFailure(f"not {expected}: {type(error).__name__}") from error
+
+
+def _pack(messages: Sequence[str]) -> str:
+    if len(messages) == 1:
+        return messages[0]
+    return f'{{"pack":[{",".join(messages)}]}}'
 
 
 def _decode(body: str, kind: type[_Kind]) -> _Kind:

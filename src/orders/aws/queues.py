@@ -5,18 +5,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
 from orders.aws.clients import Client, failures_translated
-from orders.aws.messages import attributes, message_of, overflow_message_of, watch_message_of
+from orders.aws.messages import (
+    attributes,
+    message_of,
+    overflow_message_of,
+    packs_of,
+    watch_message_of,
+)
 from orders.domain.order import AcceptedOrder, OrderKey
 from orders.domain.saga import DOWNSTREAM_OF, DOWNSTREAMS, Downstream
 from orders.failures import TransientFailure
 from orders.ports import Clock, Command, Watch
 
 BATCH_MAX = 10
+#: Commands in one message. A batch of ten such is what one delivery environment gets through in
+#: some seconds; more would save little (docs/decisions/0023-messages-in-packs.md).
+COMMANDS_PACKED_MAX = 6
+#: Watches in one message: a hundred such, a batch, are as many as ten glances take in.
+WATCHES_PACKED_MAX = 10
 # A reason is for a person, and an attribute counts toward the message's size.
 REASON_MAX = 500
 # The queues' own counts lag by more than this.
@@ -43,8 +54,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class SqsCommands:
+    """`packed_max`: commands for one downstream that travel as one message."""
+
     client: Client
     queue_urls: Mapping[Downstream, str]
+    packed_max: int = 1
 
     def send(self, commands: Sequence[Command]) -> None:
         """Tries every queue before it raises: one that is unwell must not keep the commands of
@@ -57,7 +71,9 @@ class SqsCommands:
                 if DOWNSTREAM_OF[command.step] == downstream
             ]
             try:
-                send_all(self.client, self.queue_urls[downstream], bodies)
+                send_all(
+                    self.client, self.queue_urls[downstream], packs_of(bodies, self.packed_max)
+                )
             except TransientFailure as failure:
                 failures.append(f"{downstream}: {failure}")
         if failures:
@@ -66,12 +82,16 @@ class SqsCommands:
 
 @dataclass(frozen=True, slots=True)
 class SqsWatches:
+    """`packed_max`: watches that travel as one message."""
+
     client: Client
     queue_url: str
+    packed_max: int = 1
 
     def set(self, watches: Sequence[Watch]) -> None:
         """The queue itself delays what it delivers: no timer of ours, no scan."""
-        send_all(self.client, self.queue_url, [watch_message_of(watch) for watch in watches])
+        bodies = [watch_message_of(watch) for watch in watches]
+        send_all(self.client, self.queue_url, packs_of(bodies, self.packed_max))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +153,13 @@ class SqsInbox:
     def set_aside(self, message: str, reason: str) -> None:
         self.dead_letters.set_aside(message, reason)
 
+    def send_on(self, messages: Sequence[tuple[str, int]]) -> None:
+        _send(
+            self.client,
+            self.queue_url,
+            [{"MessageBody": body, "DelaySeconds": seconds} for body, seconds in messages],
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class SqsDeadLetters:
@@ -161,10 +188,12 @@ class SqsUnrelayed:
 
 def send_all(client: Client, queue_url: str, bodies: Sequence[str]) -> None:
     """Send messages in as few requests as may be, and read what each did not take."""
-    for batch in batches(bodies):
-        entries = [
-            {"Id": str(position), "MessageBody": body} for position, body in enumerate(batch)
-        ]
+    _send(client, queue_url, [{"MessageBody": body} for body in bodies])
+
+
+def _send(client: Client, queue_url: str, messages: Sequence[Mapping[str, Any]]) -> None:
+    for batch in batches(messages):
+        entries = [{"Id": str(place), **message} for place, message in enumerate(batch)]
         with failures_translated("SendMessageBatch"):
             answer = client.send_message_batch(QueueUrl=queue_url, Entries=entries)
         raise_if_any_failed("SendMessageBatch", answer.get("Failed", ()))

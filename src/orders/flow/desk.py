@@ -2,12 +2,20 @@
 
 A message that fails never takes its neighbours with it: it comes again, ever less often, with the
 queue doing the waiting; or, where asking again cannot help, it lies where a person sees it.
+
+Messages may travel as one, in a pack, for a message is what a queue is paid by. A pack must not
+make neighbours of what has nothing to do with each other, so it is tried once. What did not come to
+an end is then sent on, each as a message by itself that lives as any other, and only after that is
+the pack finished with. A crash in between makes duplicates, which everything here bears. A pack
+that comes a second time is taken apart untried: whatever ended its first try, one of its messages
+perhaps, ends it for the others no more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from orders.domain.backoff import Backoff
 from orders.domain.order import OrderKey
@@ -19,12 +27,15 @@ from orders.ports import Clock, Inbox, Jitter, Log
 class Message:
     """One message as it came, and what its line in the log will say.
 
-    `attempt` is 1 the first time.
+    `attempt` is 1 the first time. `packed`: the bodies of the messages that travel in it, none
+    where it is one itself.
     """
 
+    id: str
     body: str
     receipt: str
     attempt: int
+    packed: Sequence[str] = ()
     log: dict[str, object] = field(default_factory=dict)
 
     def is_about(self, key: OrderKey) -> None:
@@ -45,6 +56,30 @@ class NotYet(Exception):
         self.outcome = outcome
 
 
+@dataclass(slots=True)
+class Try:
+    """A message at its desk, and whether it can go once it was attended to."""
+
+    desk: Desk
+    message: Message
+    finished: bool = False
+
+    @property
+    def tries(self) -> Sequence[Try]:
+        return (self,)
+
+    def attended_to(self, attend: Attend) -> None:
+        self.finished = self.desk.is_finished(self.message, attend)
+
+    def is_finished(self) -> bool:
+        return self.finished
+
+
+class SideBySide(Protocol):
+    def __call__(self, work: Callable[[Try], None], tries: Iterable[Try], /) -> Iterable[None]:
+        """Do `work` on each, some at once; all is done when the answer has been read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Desk:
     step: str
@@ -53,6 +88,20 @@ class Desk:
     jitter: Jitter
     log: Log
     backoff: Backoff
+
+    def all_finished(
+        self, messages: Sequence[Message], attend: Attend, side_by_side: SideBySide = map
+    ) -> list[bool]:
+        """Whether each of these messages can go, packs among them. Never raises."""
+        cases = [
+            _Pack(self, message) if message.packed else Try(self, message) for message in messages
+        ]
+        # What came by itself first: the messages of packs take turns.
+        in_turn = sorted(cases, key=lambda case: isinstance(case, _Pack))
+        tries = [each for case in in_turn for each in case.tries]
+        for _ in side_by_side(lambda each: each.attended_to(attend), tries):
+            pass
+        return [case.is_finished() for case in cases]
 
     def is_finished(self, message: Message, attend: Attend) -> bool:
         """Whether this message can go. Never raises: that would bring the whole batch again.
@@ -86,6 +135,9 @@ class Desk:
             )
         return finished
 
+    def wait_seconds(self, attempt: int) -> int:
+        return self.backoff.delay_seconds(attempt, self.jitter())
+
     def _attended(self, message: Message, attend: Attend) -> tuple[str | None, bool]:
         try:
             return attend(message), True
@@ -103,5 +155,50 @@ class Desk:
             return "contradicted" if contradicted else "set_aside", True
 
     def _postpone(self, message: Message) -> None:
-        wait = self.backoff.delay_seconds(message.attempt, self.jitter())
-        self.inbox.postpone(message.receipt, wait)
+        self.inbox.postpone(message.receipt, self.wait_seconds(message.attempt))
+
+
+class _Pack:
+    """A pack at its desk. To the messages in it, it is the inbox."""
+
+    def __init__(self, desk: Desk, message: Message) -> None:
+        self.tries: list[Try] = []
+        self._desk = desk
+        self._message = message
+        self._waits: dict[str, int] = {}
+        if message.attempt == 1:
+            own = replace(desk, inbox=self)
+            self.tries = [
+                Try(own, Message(f"{message.id}/{number}", body, str(number), attempt=1))
+                for number, body in enumerate(message.packed)
+            ]
+
+    def postpone(self, receipt: str, seconds: int) -> None:
+        self._waits[receipt] = seconds
+
+    def set_aside(self, message: str, reason: str) -> None:
+        self._desk.inbox.set_aside(message, reason)
+
+    def send_on(self, messages: Sequence[tuple[str, int]]) -> None:
+        self._desk.inbox.send_on(messages)
+
+    def is_finished(self) -> bool:
+        """Once its messages were attended to. Where sending on fails, it comes again itself."""
+        if self.tries:
+            return self._desk.is_finished(self._message, self._send_on_the_rest)
+        return self._desk.is_finished(self._message, self._take_apart)
+
+    def _send_on_the_rest(self, _: Message) -> None:
+        rest = [each.message for each in self.tries if not each.finished]
+        if rest:
+            self.send_on([(each.body, self._wait_of(each)) for each in rest])
+
+    def _take_apart(self, pack: Message) -> str:
+        pack.log["messages"] = len(pack.packed)
+        self.send_on([(body, 0) for body in pack.packed])
+        return "taken_apart"
+
+    def _wait_of(self, message: Message) -> int:
+        """As long as it was to wait; one that met a bug was not told."""
+        told = self._waits.get(message.receipt)
+        return self._desk.wait_seconds(message.attempt) if told is None else told

@@ -4,8 +4,10 @@ watchdog."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
+from orders.aws.messages import messages_in
 from orders.flow.desk import Message
 
 Record = Mapping[str, Any]
@@ -13,8 +15,17 @@ Batch = Mapping[str, Any]
 
 
 def message_in(record: Record) -> Message:
-    receives = int(record["attributes"]["ApproximateReceiveCount"])
-    return Message(record["body"], record["receiptHandle"], receives)
+    return Message(
+        record["messageId"],
+        record["body"],
+        record["receiptHandle"],
+        attempt=int(record["attributes"]["ApproximateReceiveCount"]),
+    )
+
+
+def messages_of(records: Iterable[Record]) -> list[Message]:
+    """The messages of a queue in which packs travel."""
+    return [replace(message_in(record), packed=messages_in(record["body"])) for record in records]
 
 
 def answer(records: Iterable[Record], finished: Iterable[bool]) -> dict[str, Any]:

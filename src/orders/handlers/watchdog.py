@@ -1,4 +1,4 @@
-"""The watchdog's queue, in batches."""
+"""The watchdog's queue, in batches of watches and packs of watches."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from orders.domain.status import status
 from orders.failures import PermanentFailure
 from orders.flow.desk import Message, NotYet
 from orders.flow.watchdog import Checked
-from orders.handlers.batch import Batch, Record, answer, message_in
+from orders.handlers.batch import Batch, answer, messages_of
 from orders.ports import Watch
 from orders.wiring import WatchdogParts
 
@@ -24,7 +24,8 @@ def handler(event: Batch, _context: object) -> dict[str, Any]:
 
 def handle(event: Batch, parts: WatchdogParts) -> dict[str, Any]:
     records = event["Records"]
-    glanced = parts.watchdog.glance([*_watches_in(records)])
+    messages = messages_of(records)
+    glanced = parts.watchdog.glance([*_watches_in(messages)])
 
     def attend(message: Message) -> str | None:
         watch = watch_of(message.body)
@@ -37,9 +38,7 @@ def handle(event: Batch, parts: WatchdogParts) -> dict[str, Any]:
         # That an order has settled was told by the delivery that settled it.
         return None if checked.result == "settled" else checked.result
 
-    return answer(
-        records, [parts.desk.is_finished(message_in(record), attend) for record in records]
-    )
+    return answer(records, parts.desk.all_finished(messages, attend))
 
 
 def _found(key: OrderKey, checked: Checked, now: int) -> dict[str, object]:
@@ -60,8 +59,9 @@ def _found(key: OrderKey, checked: Checked, now: int) -> dict[str, object]:
     }
 
 
-def _watches_in(records: Iterable[Record]) -> Iterator[Watch]:
+def _watches_in(messages: Iterable[Message]) -> Iterator[Watch]:
     """Those that can be read: what becomes of the others is said when their turn comes."""
-    for record in records:
-        with suppress(PermanentFailure):
-            yield watch_of(record["body"])
+    for message in messages:
+        for body in message.packed or (message.body,):
+            with suppress(PermanentFailure):
+                yield watch_of(body)

@@ -72,7 +72,7 @@ def service_of(ours: Reckoning) -> Service:
         relay_batch=mappings["relay"].batch_size,
         parallelization=mappings["relay"].parallelization,
         deliver={name: works[f"deliver-{name}"] for name in DOWNSTREAMS},
-        deliver_batch=mappings["deliver-inventory"].batch_size,
+        deliver_batch=mappings["deliver-inventory"].batch_size * ours.commands_per_message(),
         deliver_concurrency={
             name: mappings[f"deliver-{name}"].concurrency_max or limits().sqs_pollers_max.value
             for name in DOWNSTREAMS

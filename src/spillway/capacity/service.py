@@ -16,13 +16,22 @@ RESEND_MAX_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """How long a function takes for a batch, in seconds."""
+    """How long a function takes for a batch, in seconds.
+
+    `wait`: what each record waits for, `at_once` of them at a time. While some wait the processor
+    works on others: what takes longer, working on all or waiting for one after the other, says how
+    long the batch takes.
+    """
 
     fixed: float
     per_record: float = 0.0
+    wait: float = 0.0
+    at_once: int = 1
 
     def seconds(self, records: float) -> float:
-        return self.fixed + self.per_record * records
+        working = self.per_record * records + self.wait
+        turns = max(1.0, records / self.at_once)
+        return self.fixed + max(working, turns * (self.per_record + self.wait))
 
     def rate(self, records: float) -> float:
         """Records a second of one environment that is given batches of so many."""
@@ -35,7 +44,7 @@ class Service:
 
     `order_write_units` are those of the order itself; each of the three facts takes one.
     `warm_write_units`: what the table takes from the start, each second. `parallelization`: batches
-    of one shard that relay works on at once.
+    of one shard that relay works on at once. `deliver_batch`: commands in a batch.
     """
 
     api_requests_per_second: float
@@ -50,7 +59,7 @@ class Service:
     relay_batch: int
     parallelization: int
     deliver: Mapping[str, Work]
-    deliver_batch: int
+    deliver_batch: float
     deliver_concurrency: Mapping[str, float]
     drain: Work
     drain_batch: int

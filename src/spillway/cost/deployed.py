@@ -57,6 +57,7 @@ class Deployed(msgspec.Struct, frozen=True):
     api_burst: float
     user_pools: int
     warm_write_units: float | None
+    packs: bool
 
     @property
     def polled_queues(self) -> int:
@@ -137,6 +138,7 @@ def of_templates(stage: str, templates: list[Template]) -> Deployed:
         api_burst=throttle["ThrottlingBurstLimit"],
         user_pools=_count(templates, "AWS::Cognito::UserPool"),
         warm_write_units=table.get("WarmThroughput", {}).get("WriteUnitsPerSecond"),
+        packs=functions["relay"]["Environment"]["Variables"]["PACKS"] == "on",
     )
 
 

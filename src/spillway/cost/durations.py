@@ -18,11 +18,12 @@ from pathlib import Path
 
 import msgspec
 
+from orders.wiring import SIDE_BY_SIDE_MAX
 from spillway.capacity.service import Work
 from spillway.cost.measurement import FunctionUse, Measurement
 
 _FILE = Path(__file__).parent / "calibration.toml"
-#: Works on the records of a batch side by side: it waits once for all of them.
+#: Works on the records of a batch side by side.
 _SIDE_BY_SIDE = "deliver-"
 
 
@@ -105,15 +106,15 @@ def work(
     """How long a function takes for a batch at this much memory; exact for batches as full as those
     of `use`, whose calls it waits for.
 
-    With less memory than a whole processor's the same instructions take longer. Waiting and
-    computing are added up, though the deliveries of a batch overlap: an upper bound.
+    With less memory than a whole processor's the same instructions take longer.
     """
     slower = figures.processor_ratio.value * max(1.0, figures.full_processor_mb.value / memory_mb)
     fixed, per_record = processor.fixed * slower, processor.per_record * slower
     waits = waited_seconds(use, figures)
     if name.startswith(_SIDE_BY_SIDE):
-        # Each delivery waits for its downstream and its own calls, all of them at once.
-        return Work(fixed + figures.downstream_seconds.value + waits / use.records, per_record)
+        # Each delivery waits for its downstream and its own calls, some deliveries at a time.
+        wait = figures.downstream_seconds.value + waits / use.records
+        return Work(fixed, per_record, wait, SIDE_BY_SIDE_MAX)
     batches = use.records / use.invocations
     return Work(fixed, per_record + waits / use.invocations / batches)
 

@@ -40,7 +40,8 @@ class Calls(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FunctionUse(msgspec.Struct, frozen=True, kw_only=True):
-    """What one function did. `records`: those of its batches, else its requests.
+    """What one function did. `records`: what it attended to: a stream's records, commands, watches,
+    else its requests. `messages`: in how many they came, fewer where some are packs.
 
     `log_bytes` and `log_lines` are its own lines, Lambda's not counted. `cpu_seconds` of its
     processes on the machine that measured, none where they could not be read. `emulated_seconds`
@@ -49,6 +50,7 @@ class FunctionUse(msgspec.Struct, frozen=True, kw_only=True):
 
     invocations: float
     records: float
+    messages: float
     calls: tuple[Calls, ...]
     log_bytes: float
     log_lines: float

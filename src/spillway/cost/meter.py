@@ -54,6 +54,7 @@ def used(stack: Stack, before: Reading, after: Reading) -> dict[str, FunctionUse
         functions[name] = FunctionUse(
             invocations=lines.reports,
             records=0.0,
+            messages=0.0,
             calls=tuple(calls.get(name, ())),
             log_bytes=lines.bytes,
             log_lines=lines.own,

@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 from botocore.exceptions import ClientError
 
+from orders.aws.messages import messages_in
 from orders.domain.order import OrderKey
 from orders.domain.saga import DOWNSTREAMS
 from orders.wiring import Outside
@@ -53,6 +54,7 @@ class _Tally:
 
     invocations: int = 0
     records: int = 0
+    messages: int = 0
     log_lines: int = 0
     log_bytes: int = 0
     calls: defaultdict[tuple[str, str, str], list[float]] = field(
@@ -63,6 +65,7 @@ class _Tally:
         return FunctionUse(
             invocations=self.invocations,
             records=self.records,
+            messages=self.messages,
             log_lines=self.log_lines,
             log_bytes=self.log_bytes,
             calls=tuple(
@@ -123,12 +126,16 @@ class _MeteredWorld(World):
     def client(self, service: str, timeout_seconds: float = 6.0, /) -> Any:
         return _Counted(service, super().client(service, timeout_seconds), self._counted)
 
-    def invoke(self, name: str, event: Mapping[str, Any], records: int) -> Any:
-        """Have a function handle an event, alone in the world."""
+    def invoke(
+        self, name: str, event: Mapping[str, Any], records: int, messages: int | None = None
+    ) -> Any:
+        """Have a function handle an event, alone in the world. `messages`: in how many its records
+        came, where not each by itself."""
         answers: list[tuple[Any, str | None]] = []
         tally = self.tallies[name]
         tally.invocations += 1
         tally.records += records
+        tally.messages += records if messages is None else messages
         self.running = name
         self.functions[name].invoke(
             str(tally.invocations), event, lambda result, error: answers.append((result, error))
@@ -254,7 +261,8 @@ class _Run:
                 message.receipt = f"{message.id} #{message.receives}"
                 queue.hide(message, queue.visibility_seconds)
             event = {"Records": [record_of(message, name) for message in batch]}
-            answer = self.world.invoke(function, event, len(batch))
+            carried = sum(len(messages_in(message.body)) or 1 for message in batch)
+            answer = self.world.invoke(function, event, carried, len(batch))
             if answer["batchItemFailures"]:
                 raise AssertionError(f"{function} did not finish: {answer}")
             for message in batch:

@@ -12,7 +12,16 @@ from spillway.capacity.service import Work
 from spillway.cost import idle as idle_
 from spillway.cost.deployed import Deployed, deployed
 from spillway.cost.durations import Calibration, Processor, calibration, processor_times
-from spillway.cost.loads import CROWD, TRICKLE, Fills, fills_at
+from spillway.cost.loads import (
+    CROWD,
+    NOT_PACKED,
+    PACKED,
+    TRICKLE,
+    Fills,
+    Packing,
+    fills_at,
+    per_message,
+)
 from spillway.cost.measurement import Measurement, recorded
 from spillway.cost.usage import Settings, a_look, kept, rebatched, usage_of, works
 from spillway.prices import Bill, Book, Usage, load, priced
@@ -78,7 +87,7 @@ class Reckoning:
 
     def works(self) -> Mapping[str, Work]:
         """How long each function takes for a batch, in a crowd."""
-        crowd = rebatched(self.measurement, CROWD)
+        crowd = rebatched(self.measurement, CROWD, self.settings.packing)
         return works(crowd, self.settings, self.processor, self.figures)
 
     def steady(self, orders_per_month: float) -> Fills:
@@ -95,7 +104,13 @@ class Reckoning:
             records_per_order=measured.functions["relay"].records / measured.orders,
             delivery_seconds=self.works()[downstream].seconds(1),
             concurrency_max=mapping.concurrency_max or 1_000,
+            packing=self.settings.packing,
         )
+
+    def commands_per_message(self) -> float:
+        """In a crowd, on average."""
+        share = self.measurement.orders / self.measurement.functions["relay"].records
+        return per_message(CROWD.relay, share, self.settings.packing.commands)
 
     def profile_usage(self, profile: Profile) -> Usage:
         """What one order uses, on average over a profile: each at the rate at which it came."""
@@ -112,6 +127,9 @@ class Reckoning:
         memory = {**self.settings.memory_mb, **memory_mb}
         return replace(self, settings=replace(self.settings, memory_mb=memory))
 
+    def with_packing(self, packing: Packing) -> Reckoning:
+        return replace(self, settings=replace(self.settings, packing=packing))
+
 
 def reckoning(prices: Path | None = None, stage: str = STAGE) -> Reckoning:
     """From the recorded measurements. SpillwayError: a file that cannot be read, no such stage."""
@@ -127,6 +145,7 @@ def of(crowd: Measurement, one_by_one: Measurement, stage: Deployed, book: Book)
         access_log_price=(
             "logs.ingested_infrequent" if stage.access_log_infrequent else "logs.ingested"
         ),
+        packing=PACKED if stage.packs else NOT_PACKED,
     )
     processor = processor_times(one_by_one, crowd)
     return Reckoning(crowd, processor, stage, settings, calibration(), book)

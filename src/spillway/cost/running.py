@@ -211,10 +211,11 @@ class _Run:
 
 
 def with_records(functions: dict[str, FunctionUse], orders: int) -> dict[str, FunctionUse]:
-    """How many records each function's batches had, from what was sent to it.
+    """How many records each function's batches had, and in how many messages these came.
 
-    A stream has a record for each write; a queue's function a message for each one sent. Nothing
-    was sent twice: the queues were watched until they were empty, and no fault was in force.
+    A stream has a record for each write; a queue's function a message for each one sent. In a pack
+    there are several: each command is one fact written, each watch one look. Nothing was sent
+    twice: the queues were watched until they were empty, and no fault was in force.
     """
     sent = {
         calls.resource: calls.entries
@@ -228,7 +229,7 @@ def with_records(functions: dict[str, FunctionUse], orders: int) -> dict[str, Fu
         for calls in function.calls
         if calls.service == "dynamodb" and calls.operation in ("PutItem", "UpdateItem")
     )
-    records = {
+    messages = {
         "intake": float(orders),
         "relay": writes,
         "watchdog": sent.get("watchdog", 0.0),
@@ -236,9 +237,20 @@ def with_records(functions: dict[str, FunctionUse], orders: int) -> dict[str, Fu
         **{f"deliver-{name}": sent.get(name, 0.0) for name in DOWNSTREAMS},
     }
     return {
-        name: msgspec.structs.replace(use, records=records.get(name, use.invocations))
+        name: msgspec.structs.replace(
+            use,
+            messages=messages.get(name, use.invocations),
+            records=_attended_to(use) or messages.get(name, use.invocations),
+        )
         for name, use in functions.items()
     }
+
+
+def _attended_to(use: FunctionUse) -> float:
+    """Facts written and orders looked at, where a function does either."""
+    return sum(
+        calls.entries for calls in use.calls if calls.operation in ("UpdateItem", "BatchGetItem")
+    )
 
 
 @contextmanager

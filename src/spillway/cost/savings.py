@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from spillway.cost.idle import MONTH_SECONDS
-from spillway.cost.loads import CROWD, TRICKLE, Fills
+from spillway.cost.loads import CROWD, PACKED, TRICKLE, Fills, Packing, parcels
 from spillway.cost.reckoning import MILLION, Reckoning
 from spillway.cost.sensitivity import SYSTEM_LINE_BYTES, SYSTEM_LINES, with_order_units
 from spillway.prices import Usage, priced
@@ -22,6 +22,10 @@ _AS_JSON_UNITS = 2.10 / 1.04
 _DICTIONARY_UNITS = 1.110 / 1.155
 #: What the functions wrote before what says nothing new was left out (2026-11-23, this meter).
 _LOGGED_BEFORE = 1_158.0 / 883.0
+#: With each delivery's downstream in its line, and without (docs/measured/log_bytes.json before and
+#: after, the same day).
+_LOGGED_WITH_DOWNSTREAM = 775.4 / 700.8
+_RELAY_BATCH_BEFORE = 100.0
 #: Memory of deliver, drain and watchdog before.
 _MEMORY_BEFORE_MB = 256.0
 _WINDOW_SECONDS = 5.0
@@ -90,6 +94,29 @@ def _kept(ours: Reckoning) -> Iterator[Saving]:
         _with_reads(ours, "GetItem", 1.5),
         "inventory need not read it; up to 6 KB, above that it is read",
     )
+    yield taken_back(
+        f"up to {PACKED.commands} commands in a message",
+        ours.with_packing(Packing(1, PACKED.watches)),
+        "decision 0023; in packs of 25 it would be a little more, and no pack done in one go",
+    )
+    yield taken_back(
+        f"up to {PACKED.watches} watches in a message",
+        ours.with_packing(Packing(PACKED.commands, 1)),
+        "decision 0023: what is open goes on by itself",
+    )
+    smaller = replace(CROWD, relay=_RELAY_BATCH_BEFORE)
+    yield Saving(
+        f"relay works on {CROWD.relay:.0f} changes at once instead of {_RELAY_BATCH_BEFORE:.0f}",
+        _dollars(ours, smaller) - _dollars(ours, CROWD),
+        0.0,
+        True,
+        "a quarter of them fills one send of packs to each queue",
+    )
+    yield taken_back(
+        "a delivery's line leaves out the downstream",
+        _with_logs(ours, _LOGGED_WITH_DOWNSTREAM),
+        "its command says it",
+    )
 
 
 def _left(ours: Reckoning) -> Iterator[Saving]:
@@ -120,21 +147,9 @@ def _left(ours: Reckoning) -> Iterator[Saving]:
     )
     yield _scaled(
         ours,
-        "one watch message for a relay batch",
-        {"queues: watches": 0.1},
-        "an order that is stuck would bring its neighbours back with it",
-    )
-    yield _scaled(
-        ours,
         "relay reads an order once for both of its later commands",
         {"table: orders read": 0.5},
         "relay would depend on the table; deliver's wait would be spared too",
-    )
-    yield _scaled(
-        ours,
-        "ten commands in a message",
-        {"queues: commands": 0.1, "deliver-": 0.85},
-        "the largest that is left: a batch that fails in part must then be taken apart",
     )
 
 
@@ -184,7 +199,8 @@ def _with_window(ours: Reckoning, evenly: Fills) -> Fills:
     records = ours.measurement.functions["relay"].records / ours.measurement.orders
     of_a_shard = MILLION / MONTH_SECONDS * records / _SHARDS
     gathered = 1 + of_a_shard * _WINDOW_SECONDS
-    return Fills(gathered, max(1.0, gathered / records), evenly.watchdog)
+    messages = parcels(gathered, 1 / records, ours.settings.packing.commands)
+    return Fills(gathered, max(1.0, messages), evenly.watchdog)
 
 
 def _scaled(ours: Reckoning, what: str, shares: Mapping[str, float], why: str) -> Saving:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import msgspec
 
-from spillway.cost.loads import CROWD, TRICKLE, Fills
+from spillway.cost.loads import CROWD, NOT_PACKED, PACKED, TRICKLE, Fills, Packing
 from spillway.cost.measurement import Measurement
 from spillway.cost.reckoning import MILLION, Reckoning
 from spillway.prices import Usage, Use, priced
@@ -81,14 +81,20 @@ def with_order_units(measurement: Measurement, units: float) -> Measurement:
 
 
 def _batches(ours: Reckoning) -> Iterator[Row]:
-    rows: Sequence[tuple[str, Fills, bool]] = (
-        ("each of one", TRICKLE, False),
-        ("relay 10, deliver 2.5, watchdog 30", Fills(10, 2.5, 30), False),
-        ("relay 40, deliver 10, watchdog 100", Fills(40, 10, 100), False),
-        ("full", CROWD, True),
-    )
-    for value, fills, base in rows:
-        yield Row("batches", value, _dollars(ours, fills), base)
+    yield Row("batches", "each of one", _dollars(ours, TRICKLE))
+    for rate in (10, 100, 1_000):
+        value = f"as {rate:,} orders a second fill them"
+        yield Row("batches", value, _dollars(ours, ours.fills_at(rate)))
+    yield Row("batches", "full", _dollars(ours), base=True)
+    yield Row("packs", "none: each command in a message", _dollars(ours.with_packing(NOT_PACKED)))
+    for commands in (PACKED.commands, 2 * PACKED.commands, 5 * PACKED.commands):
+        packing = Packing(commands, PACKED.watches)
+        yield Row(
+            "packs",
+            f"of up to {commands} commands",
+            _dollars(ours.with_packing(packing)),
+            packing == ours.settings.packing,
+        )
 
 
 def _memory(ours: Reckoning) -> Iterator[Row]:
@@ -129,17 +135,18 @@ def _logs(ours: Reckoning) -> Iterator[Row]:
 
 def _repeats(ours: Reckoning) -> Iterator[Row]:
     """An order that is sent again is a request, an invocation and a failed condition, which pays
-    like a write; a delivery that is tried again a receipt, a wait and a share of an invocation."""
-    order = ours.an_order(CROWD)
+    like a write; a delivery that is tried again goes on by itself: a message, a receipt, a wait and
+    a share of an invocation."""
+    order, alone = ours.an_order(CROWD), ours.with_packing(NOT_PACKED).an_order(CROWD)
     again = ("API: ", "intake: ", "table: orders written", "logs: of the API")
-    tried = ("deliver-", "queues: commands received")
-    for what, names, share in (
-        ("orders sent twice", again, 0.1),
-        ("orders sent twice", again, 1.0),
-        ("deliveries tried twice", tried, 0.1),
-        ("deliveries tried twice", tried, 1.0),
+    tried = ("deliver-", "queues: commands sent", "queues: commands received")
+    for what, of, names, share in (
+        ("orders sent twice", order, again, 0.1),
+        ("orders sent twice", order, again, 1.0),
+        ("deliveries tried twice", alone, tried, 0.1),
+        ("deliveries tried twice", alone, tried, 1.0),
     ):
-        extra = [use for use in order if use.name.startswith(names)]
+        extra = [use for use in of if use.name.startswith(names)]
         bill = priced(Usage(tuple(extra)).scaled(share * MILLION), ours.book)
         yield Row(what, f"{share:.0%}", _dollars(ours) + bill.dollars)
 

@@ -1,7 +1,7 @@
 """From a measurement to what AWS bills, for batches as full as they were or as a load makes them.
 
-What was counted stays: records, messages, events, units, bytes of an order do not depend on how
-they are batched. What is one a batch is derived anew for other batches: sends, publishes,
+What was counted stays: records, commands, events, units, bytes of an order do not depend on how
+they are batched. What is one a batch is derived anew for other batches: messages, sends, publishes,
 invocations, and the polls that Lambda makes on our behalf, which no tap sees:
 
 | a poll's request | one for | source |
@@ -24,7 +24,7 @@ import msgspec
 
 from spillway.capacity.service import Work
 from spillway.cost.durations import Calibration, Processor, work
-from spillway.cost.loads import SEND_BATCH, Fills, sends_per_batch
+from spillway.cost.loads import NOT_PACKED, SEND_BATCH, Fills, Packing, parcels
 from spillway.cost.measurement import Calls, FunctionUse, Measurement
 from spillway.cost.meter import LOG_EVENT_BYTES
 from spillway.prices import Usage, Use
@@ -39,12 +39,13 @@ _ITEMS_PER_ORDER = 2
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What a stage decides: functions' memory by name, days that logs are kept, the bytes of a line
-    in the API's access log, and the price that it has."""
+    in the API's access log, the price that it has, and what travels in packs."""
 
     memory_mb: Mapping[str, float]
     log_days: float
     access_log_bytes: float
     access_log_price: str = "logs.ingested"
+    packing: Packing = NOT_PACKED
 
 
 def usage_of(
@@ -55,7 +56,7 @@ def usage_of(
     figures: Calibration,
 ) -> Usage:
     """What one order uses, once: all but keeping it, and looking at it (`a_look`)."""
-    taken = rebatched(_without(measurement, "reads"), fills)
+    taken = rebatched(_without(measurement, "reads"), fills, settings.packing)
     uses: list[Use] = []
     uses += _api(taken)
     uses += _functions(taken, works(taken, settings, processor, figures), settings)
@@ -116,51 +117,65 @@ def works(
     }
 
 
-def rebatched(measurement: Measurement, fills: Fills) -> Measurement:
-    """The same run with batches as full as `fills` says."""
-    functions = {}
+def rebatched(measurement: Measurement, fills: Fills, packing: Packing) -> Measurement:
+    """The same run with batches as full as `fills` says, and packs as full as that makes them."""
+    functions = dict(measurement.functions)
+    relay = functions["relay"]
     for name, use in measurement.functions.items():
         fill = _fill_of(name, fills)
         if fill is None or not use.records:
-            functions[name] = use
             continue
-        functions[name] = _function_rebatched(name, use, fill)
+        messages = relay.records / fills.relay
+        messages *= parcels(fills.relay, use.records / relay.records, packing.of(name))
+        functions[name] = _function_rebatched(use, messages, fill)
+    functions["relay"] = _relay_rebatched(measurement, fills, packing)
     return msgspec.structs.replace(measurement, functions=functions)
 
 
 def _fill_of(name: str, fills: Fills) -> float | None:
-    """None for a function whose requests come one by one."""
+    """None for a function that takes no messages of relay's."""
     if name.startswith("deliver-"):
         return fills.deliver
-    return {"relay": fills.relay, "watchdog": fills.watchdog}.get(name)
+    return fills.watchdog if name == "watchdog" else None
 
 
-def _function_rebatched(name: str, use: FunctionUse, fill: float) -> FunctionUse:
-    invocations = use.records / fill
-    calls = tuple(_calls_rebatched(name, one, use, invocations, fill) for one in use.calls)
-    lines = invocations if name == "relay" else use.log_lines
-    bytes_ = use.log_bytes / use.log_lines * lines if use.log_lines else 0.0
+def _function_rebatched(use: FunctionUse, messages: float, fill: float) -> FunctionUse:
+    invocations = messages / fill
+    calls = tuple(
+        msgspec.structs.replace(calls, requests=invocations, chunks=0.0)
+        if calls.operation == "BatchGetItem"
+        else calls
+        for calls in use.calls
+    )
+    return msgspec.structs.replace(use, invocations=invocations, messages=messages, calls=calls)
+
+
+def _relay_rebatched(measurement: Measurement, fills: Fills, packing: Packing) -> FunctionUse:
+    relay = measurement.functions["relay"]
+    invocations = relay.records / fills.relay
+
+    def rebatched_(calls: Calls) -> Calls:
+        most, carried = SEND_BATCH, calls.entries
+        if calls.service == "sqs":
+            most *= packing.of(calls.resource)
+            carried = measurement.functions[_worker(calls.resource)].records
+        requests = invocations * parcels(fills.relay, carried / relay.records, most)
+        chunks = max(requests, calls.chunks - calls.requests + requests)
+        return msgspec.structs.replace(calls, requests=requests, chunks=chunks)
+
     return msgspec.structs.replace(
-        use,
+        relay,
         invocations=invocations,
-        calls=calls,
-        log_lines=lines if use.log_lines else 0.0,
-        log_bytes=bytes_,
+        messages=relay.records,
+        calls=tuple(map(rebatched_, relay.calls)),
+        log_lines=invocations if relay.log_lines else 0.0,
+        log_bytes=relay.log_bytes / relay.log_lines * invocations if relay.log_lines else 0.0,
     )
 
 
-def _calls_rebatched(
-    name: str, calls: Calls, use: FunctionUse, invocations: float, fill: float
-) -> Calls:
-    match name, calls.operation:
-        case "relay", "SendMessageBatch" | "PublishBatch":
-            requests = invocations * sends_per_batch(fill, calls.entries / use.records)
-            chunks = max(requests, calls.chunks - calls.requests + requests)
-        case "watchdog", "BatchGetItem":
-            requests, chunks = invocations, 0.0
-        case _:
-            return calls
-    return msgspec.structs.replace(calls, requests=requests, chunks=chunks)
+def _worker(queue: str) -> str:
+    """The function that works a queue off."""
+    return queue if queue == "watchdog" else f"deliver-{queue}"
 
 
 def _api(measurement: Measurement) -> Iterator[Use]:
@@ -208,7 +223,7 @@ def _queues(measurement: Measurement) -> Iterator[Use]:
         if not use.records or not (name.startswith("deliver-") or name in ("watchdog", "drain")):
             continue
         what = "watches" if name == "watchdog" else "commands"
-        polls = use.records / min(SEND_BATCH, use.records / use.invocations)
+        polls = use.messages / min(SEND_BATCH, use.messages / use.invocations)
         yield Use(f"queues: {what} received", "sqs.requests", polls)
         yield Use(f"queues: {what} deleted", "sqs.requests", polls)
     published = measurement.total("chunks", service="sns")

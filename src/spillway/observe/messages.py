@@ -7,21 +7,23 @@ the deliveries' lines.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from orders.domain.order import OrderKey
 from spillway.observe.service import Service
-from spillway.redrive.letters import order_key
+from spillway.redrive.letters import order_keys
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message. Times are Unix milliseconds; `due_at` is when it is tried (again), `tries` how
-    often it was received so far. `reason` is why it was set aside, with the dead letters."""
+    """One message; one that is a pack is about several `orders`. Times are Unix milliseconds;
+    `due_at` is when it is tried (again), `tries` how often it was received so far. `reason` is why
+    it was set aside, with the dead letters."""
 
     queue: str
-    order: OrderKey | None
+    orders: Sequence[OrderKey]
     sent_at: int
     due_at: int
     tries: int
@@ -33,7 +35,7 @@ def messages_of(service: Service, key: OrderKey) -> list[Message] | None:
     if service.emulator is None:
         return None
     found = [message for queue in service.queues for message in peek(service, queue)]
-    return [message for message in found if message.order == key]
+    return [message for message in found if key in message.orders]
 
 
 def peek(service: Service, queue: str) -> list[Message]:
@@ -63,7 +65,7 @@ def _message(queue: str, raw: dict[str, Any]) -> Message:
     reason = raw["MessageAttributes"].get("reason", {}).get("StringValue")
     return Message(
         queue,
-        order_key(raw["Body"]),
+        order_keys(raw["Body"]),
         int(raw["SentTimestamp"]) * 1000,
         int(raw["VisibleAt"]) * 1000,
         int(raw["ReceiveCount"]),

@@ -63,14 +63,14 @@ SENT: Final = Metric(
     "NumberOfMessagesSent",
     "QueueName",
     "Sum",
-    "messages sent to a queue: commands given to a downstream, orders that overflowed",
+    "messages sent to a queue: commands or packs of up to six, orders that overflowed",
 )
 FINISHED: Final = Metric(
     "AWS/SQS",
     "NumberOfMessagesDeleted",
     "QueueName",
     "Sum",
-    "messages that a function has finished with: commands delivered, orders drained",
+    "messages that a function has finished with: commands tried or delivered, orders drained",
 )
 RUNS: Final = Metric("AWS/Lambda", "Invocations", "FunctionName", "Sum", "how often it ran")
 ERRORS: Final = Metric(

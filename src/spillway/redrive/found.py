@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from orders.domain.order import OrderKey
@@ -45,11 +46,12 @@ class Found:
     def moved(self) -> int:
         return sum(group.moved for group in self.groups.values())
 
-    def add(self, reason: str, order: OrderKey | None) -> Group:
+    def add(self, reason: str, orders: Iterable[OrderKey]) -> Group:
         if reason not in self.groups and len(self.groups) >= REASONS_MAX:
             reason = OTHER_REASONS
         group = self.groups.setdefault(reason, Group())
         group.letters += 1
-        if order is not None and len(group.orders) < ORDERS_NAMED_MAX and order not in group.orders:
-            group.orders.append(order)
+        for order in orders:
+            if len(group.orders) < ORDERS_NAMED_MAX and order not in group.orders:
+                group.orders.append(order)
         return group

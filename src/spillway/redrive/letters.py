@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from orders.aws.messages import messages_in
 from orders.domain.order import OrderKey
 from orders.domain.saga import DOWNSTREAMS
 
@@ -103,8 +104,18 @@ def letter_of(message: Mapping[str, Any]) -> Letter:
     )
 
 
-def order_key(body: str) -> OrderKey | None:
-    """Of which order a letter is; None where it names none."""
+def contents(body: str) -> tuple[str, ...]:
+    """The messages that a letter stands for: those of a pack, else itself."""
+    return messages_in(body) or (body,)
+
+
+def order_keys(body: str) -> list[OrderKey]:
+    """Of which orders a letter is; none where it names none, several for a pack."""
+    named = (_order_key(message) for message in contents(body))
+    return list(dict.fromkeys(key for key in named if key is not None))
+
+
+def _order_key(body: str) -> OrderKey | None:
     try:
         named = msgspec.json.decode(body, type=_Named)
     except msgspec.DecodeError:

@@ -22,7 +22,15 @@ from orders.aws.queues import BATCH_MAX, batches
 from orders.failures import PermanentFailure
 from orders.ports import Watch
 from spillway.redrive.found import Found, Group
-from spillway.redrive.letters import Letter, Source, letter_of, order_key, stream_batch, why
+from spillway.redrive.letters import (
+    Letter,
+    Source,
+    contents,
+    letter_of,
+    order_keys,
+    stream_batch,
+    why,
+)
 from spillway.redrive.stream import RecordsExpired, orders_changed
 
 #: How long a letter in hand stays invisible, unless it is put back before.
@@ -136,9 +144,10 @@ class Redrive:
         found.not_moved.update(refused.values())
 
     def _contents(self, source: Source, letter: Letter) -> list[str]:
-        """What is to be sent for a letter: its own text; for one of Lambda's, watches."""
+        """What is to be sent for a letter: its own text; a pack's messages one by one; for one of
+        Lambda's, watches."""
         if source.name != "relay":
-            return [letter.body]
+            return [*contents(letter.body)]
         batch = stream_batch(letter.body)
         if batch is None:
             try:
@@ -249,7 +258,7 @@ def send(sqs: Any, url: str, parcels: Sequence[tuple[str, str]]) -> dict[str, st
 
 def _grouped(found: Found, letters: Iterable[Letter], tries_max: int | None) -> list[Group]:
     """Each letter's group, the letter counted in it."""
-    return [found.add(why(letter, tries_max), order_key(letter.body)) for letter in letters]
+    return [found.add(why(letter, tries_max), order_keys(letter.body)) for letter in letters]
 
 
 def _fitting(parcels: Sequence[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:

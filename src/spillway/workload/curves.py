@@ -2,7 +2,9 @@
 
 Source: UCI data set "Online Retail" (D. Chen, CC BY 4.0, doi 10.24432/C5BW33), 22,061 sales of a
 UK gift retailer in 13 months. p50, p90, p99 and the maximum are of the whole set; the smallest
-values, the quantities' p99.9 and p99.99 and the share of wholesale are of December 2010 alone.
+values, the quantities' p99.9 and p99.99, the other quantiles of the lines (without those between
+p90 and p99 every twentieth order was twice its size) and the share of wholesale are of December
+2010 alone.
 """
 
 from __future__ import annotations
@@ -38,7 +40,19 @@ class Curve:
 
 
 #: Lines in an order.
-LINES = Curve(((0, 1), (0.50, 13), (0.90, 51), (0.99, 211), (1, 1114)))
+LINES = Curve(
+    (
+        (0, 1),
+        (0.25, 5),
+        (0.50, 13),
+        (0.75, 26),
+        (0.90, 51),
+        (0.95, 67),
+        (0.975, 118),
+        (0.99, 211),
+        (1, 1114),
+    )
+)
 
 #: Pieces in a line.
 QUANTITY = Curve(

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from orders.aws.messages import watch_of
+from orders.aws.messages import messages_in, watch_of
 from orders.aws.queues import (
     SqsBacklogs,
     SqsCommands,
     SqsDeadLetters,
     SqsInbox,
     SqsUnrelayed,
+    SqsWatches,
 )
 from orders.aws.topic import SnsEvents, cloud_event
 from orders.domain.events import Event, EventType, accepted
@@ -60,6 +61,36 @@ def test_commands_go_to_their_own_queues_ten_at_a_time() -> None:
         ("fulfilment", 1),
         ("accounting", 2),
     ]
+
+
+def test_packs_of_commands_go_to_their_own_queues_and_packs_of_watches_to_theirs() -> None:
+    sqs = Recording()
+    SqsCommands(sqs, URLS, packed_max=5).send(
+        [*commands(Step.RESERVE, 12), *commands(Step.SHIP, 1), *commands(Step.RELEASE, 1)]
+    )
+    SqsWatches(sqs, "https://sqs/watchdog", packed_max=10).set(
+        [Watch(OrderKey(CUSTOMER, order_id())) for _ in range(12)]
+    )
+    sent = {
+        call["QueueUrl"].split("/")[-1]: [
+            len(messages_in(entry["MessageBody"])) for entry in call["Entries"]
+        ]
+        for _, call in sqs.calls
+    }
+    assert sent == {"inventory": [5, 5, 3], "fulfilment": [0], "watchdog": [10, 2]}
+
+
+def test_what_a_pack_leaves_open_goes_to_its_own_queue_each_with_its_delay() -> None:
+    sqs = Recording()
+    inbox = SqsInbox(sqs, "https://sqs/inventory", SqsDeadLetters(sqs, "https://sqs/dead"))
+    inbox.send_on([(f"message {n}", n) for n in range(11)])
+    assert [call["QueueUrl"] for _, call in sqs.calls] == ["https://sqs/inventory"] * 2
+    entries = [entry for _, call in sqs.calls for entry in call["Entries"]]
+    assert [(entry["MessageBody"], entry["DelaySeconds"]) for entry in entries] == [
+        (f"message {n}", n) for n in range(11)
+    ]
+    with pytest.raises(TransientFailure, match="not taken"):
+        SqsInbox(Recording(FAILED), "q", SqsDeadLetters(sqs, "d")).send_on([("a", 1)])
 
 
 def test_nothing_to_send_is_no_request() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from orders.domain.backoff import DELIVER, Backoff
@@ -17,13 +19,20 @@ class TiredInbox(MemoryInbox):
         raise TransientFailure(f"can't postpone {receipt} by {seconds}")
 
 
+class FullInbox(MemoryInbox):
+    def send_on(self, messages: Sequence[tuple[str, int]]) -> None:
+        raise TransientFailure(f"{len(messages)} not taken")
+
+
 class Bench:
     def __init__(self, inbox: MemoryInbox | None = None, backoff: Backoff = DELIVER) -> None:
         self.inbox, self.log = inbox or MemoryInbox(), MemoryLog()
         self.desk = Desk("deliver", self.inbox, SetClock(NOW), lambda: 0.0, self.log, backoff)
 
     def is_finished(self, attend: Attend, attempt: int = 1) -> bool:
-        return self.desk.is_finished(Message("the message", "receipt-1", attempt), attend)
+        return self.desk.is_finished(
+            Message("message-1", "the message", "receipt-1", attempt), attend
+        )
 
 
 def raising(failure: Exception) -> Attend:
@@ -108,3 +117,76 @@ def test_an_order_is_named_in_the_log_only_by_what_is_an_order_id() -> None:
     [line] = bench.log.lines
     assert line["order_id"] is None
     assert "Ada" not in str(line)
+
+
+def pack(*bodies: str, attempt: int = 1) -> Message:
+    return Message("pack", "the pack", "receipt of pack", attempt, bodies)
+
+
+class TestPack:
+    def test_is_tried_message_by_message_and_gone_when_all_are_done(self) -> None:
+        bench, attended = Bench(), []
+
+        def attend(message: Message) -> str:
+            attended.append((message.body, message.attempt))
+            return "done"
+
+        assert bench.desk.all_finished([pack("a", "b")], attend) == [True]
+        assert attended == [("a", 1), ("b", 1)]
+        assert bench.inbox.sent_on == []
+        assert [line["outcome"] for line in bench.log.lines] == ["done", "done"]
+
+    def test_sends_on_what_did_not_come_to_an_end_and_nothing_else(self) -> None:
+        bench = Bench()
+
+        def attend(message: Message) -> str:
+            match message.body:
+                case "slow":
+                    raise TransientFailure("timed out")
+                case "odd":
+                    raise KeyError
+                case "early":
+                    raise NotYet("stuck")
+                case "broken":
+                    raise PermanentFailure("answered 400")
+            return "done"
+
+        messages = [pack("good", "slow", "odd", "early", "broken")]
+        assert bench.desk.all_finished(messages, attend) == [True]
+        assert bench.inbox.sent_on == [("slow", 1), ("odd", 1), ("early", 1)]
+        assert bench.inbox.dead_letters == [("broken", "answered 400")]
+        assert bench.inbox.postponed == {}
+
+    def test_whose_rest_is_not_taken_comes_again_itself(self) -> None:
+        bench = Bench(FullInbox())
+        slow = raising(TransientFailure("timed out"))
+        assert bench.desk.all_finished([pack("a", "b")], slow) == [False]
+        assert bench.inbox.postponed == {"receipt of pack": 1}
+        assert bench.log.lines[-1]["detail"] == "2 not taken"
+
+    def test_that_comes_again_is_taken_apart_untried(self) -> None:
+        bench = Bench()
+        attend = raising(AssertionError("it was tried"))
+        assert bench.desk.all_finished([pack("a", "b", attempt=2)], attend) == [True]
+        assert bench.inbox.sent_on == [("a", 0), ("b", 0)]
+        [line] = bench.log.lines
+        assert (line["outcome"], line["messages"]) == ("taken_apart", 2)
+
+    def test_that_cannot_be_taken_apart_comes_again(self) -> None:
+        bench = Bench(FullInbox())
+        again = pack("a", attempt=7)
+        assert bench.desk.all_finished([again], raising(AssertionError())) == [False]
+
+    def test_lets_what_came_by_itself_go_first(self) -> None:
+        bench, attended = Bench(), []
+
+        def attend(message: Message) -> str:
+            attended.append(message.body)
+            if message.body == "alone":
+                raise TransientFailure("timed out")
+            return "done"
+
+        messages = [pack("a", "b"), Message("1", "alone", "receipt-1", 3), pack("c", "d")]
+        assert bench.desk.all_finished(messages, attend) == [True, False, True]
+        assert attended == ["alone", "a", "b", "c", "d"]
+        assert bench.inbox.postponed == {"receipt-1": 4}

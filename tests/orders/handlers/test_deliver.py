@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
-from orders.aws.messages import message_of
+from orders.aws.messages import message_of, packs_of
 from orders.domain.backoff import DELIVER
 from orders.domain.order import AcceptedOrder
 from orders.domain.saga import Outcome, Step
@@ -163,7 +163,6 @@ def test_each_delivery_is_one_line_in_the_log() -> None:
         {
             "step": "deliver",
             "outcome": "done",
-            "downstream": "inventory",
             "command": "reserve",
             "order_id": order.key.order_id,
             "customer": order.key.customer_hash,
@@ -207,3 +206,45 @@ def test_a_trace_that_the_client_named_is_in_the_line_and_goes_to_the_downstream
     bench.handle(record(message_of(Command(order.key, Step.RELEASE))))
     assert bench.log.lines[0]["trace"] == trace.trace_id
     assert bench.downstream.asked[0].trace == trace
+
+
+def test_one_command_of_a_pack_that_fails_goes_on_by_itself_and_its_neighbours_are_done() -> None:
+    orders: list[AcceptedOrder] = []
+
+    def answer(command: Command) -> Outcome:
+        if command.key == orders[1].key:
+            raise TransientFailure("POST /reservations: answered 503")
+        return done(command)
+
+    bench = Bench(answer)
+    orders += [bench.order() for _ in range(3)]
+    [pack] = packs_of([*map(reserve, orders)], 3)
+    assert bench.handle(record(pack), record(reserve(bench.order()), name="alone")) == []
+    assert bench.inbox.sent_on == [(reserve(orders[1]), 1)]
+    assert [line["outcome"] for line in bench.log.lines].count("done") == 3
+
+
+def test_a_pack_s_command_that_cannot_be_read_is_a_dead_letter_by_itself() -> None:
+    bench = Bench(done)
+    order = bench.order()
+    assert bench.handle(record(f'{{"pack":[{{"step":"fly"}},{reserve(order)}]}}')) == []
+    assert bench.inbox.dead_letters == [('{"step":"fly"}', "not a command: ValidationError")]
+    assert bench.downstream.asked[0].key == order.key
+
+
+def test_a_pack_s_commands_that_had_no_turn_in_time_are_left_for_later() -> None:
+    """The function's own time would end with them under way, and bring the whole batch again."""
+    clock = SetClock(NOW)
+
+    def slow(command: Command) -> Outcome:
+        clock.milliseconds += 2_600
+        return done(command)
+
+    bench = Bench(slow)
+    parts = replace(bench.parts, desk=replace(bench.parts.desk, clock=clock), side_by_side=map)
+    orders = [bench.order() for _ in range(5)]
+    [pack] = packs_of([*map(reserve, orders)], 5)
+    assert handle({"Records": [record(pack)]}, parts) == {"batchItemFailures": []}
+    assert [command.key for command in bench.downstream.asked] == [each.key for each in orders[:2]]
+    assert bench.inbox.sent_on == [(reserve(each), 1) for each in orders[2:]]
+    assert {line["detail"] for line in bench.log.lines[2:]} == {"left for later"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orders.aws.messages import watch_message_of
+from orders.aws.messages import packs_of, watch_message_of
 from orders.domain.backoff import Backoff
 from orders.domain.saga import Outcome, Step
 from orders.flow.desk import Desk
@@ -85,3 +85,18 @@ def test_an_order_that_has_settled_is_no_line() -> None:
         bench.orders.record(order.key, step, Outcome(NOW))
     handle({"Records": [record(watch_message_of(Watch(order.key)))]}, bench.parts)
     assert bench.log.lines == []
+
+
+def test_of_many_watches_in_one_only_those_of_unsettled_orders_go_on() -> None:
+    bench = Bench()
+    settled, stuck, poison = accepted(), accepted(), '{"order_id":7}'
+    for order in (settled, stuck):
+        bench.orders.place(order)
+    for step in (Step.RESERVE, Step.SHIP, Step.POST):
+        bench.orders.record(settled.key, step, Outcome(NOW))
+    bodies = [watch_message_of(Watch(order.key)) for order in (settled, stuck)]
+    [pack] = packs_of([*bodies, poison], 3)
+    assert handle({"Records": [record(pack)]}, bench.parts) == {"batchItemFailures": []}
+    assert bench.inbox.sent_on == [(bodies[1], 450)]
+    assert bench.inbox.dead_letters == [(poison, "not a watch: ValidationError")]
+    assert [line["outcome"] for line in bench.log.lines] == ["stuck", "set_aside"]

@@ -278,6 +278,15 @@ def test_a_queue_can_delay_what_it_delivers(aws: Aws) -> None:
     assert len(received(aws, url)) == 1
 
 
+def test_a_message_of_a_batch_may_have_a_delay_of_its_own_in_place_of_the_queues(aws: Aws) -> None:
+    url = aws.queue(delay_seconds=60)
+    later, now = ({"Id": str(n), "MessageBody": str(n), "DelaySeconds": n} for n in (1, 0))
+    aws.sqs.send_message_batch(QueueUrl=url, Entries=[later, now])
+    assert [message["Body"] for message in received(aws, url)] == ["0"]
+    aws.wait(1.2)
+    assert [message["Body"] for message in received(aws, url)] == ["1"]
+
+
 def entries(count: int) -> list[dict[str, str]]:
     return [{"Id": str(place), "MessageBody": f"message {place}"} for place in range(count)]
 

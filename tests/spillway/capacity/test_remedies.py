@@ -63,7 +63,9 @@ def test_the_service_that_is_planned_with_is_the_one_that_is_deployed() -> None:
 def test_twice_the_time_of_a_delivery_is_half_the_rate() -> None:
     planned = service_of(reckoning())
     times = planned.deliver["accounting"]
-    slow = replace(times, fixed=2 * times.fixed, per_record=2 * times.per_record)
+    slow = replace(
+        times, fixed=2 * times.fixed, per_record=2 * times.per_record, wait=2 * times.wait
+    )
     slower = replace(planned, deliver={**planned.deliver, "accounting": slow})
     once, twice = (
         next(

@@ -23,6 +23,7 @@ def use(invocations: float, records: float, *made: Calls, **more: Any) -> Functi
     return FunctionUse(
         invocations=invocations,
         records=records,
+        messages=more.pop("messages", records),
         calls=made,
         log_bytes=more.pop("log_bytes", 0.0),
         log_lines=more.pop("log_lines", 0.0),

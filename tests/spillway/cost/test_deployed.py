@@ -29,6 +29,7 @@ def test_batches_are_as_large_as_loads_has_them(dev: Deployed) -> None:
     assert sizes["relay"] == RELAY_BATCH_SIZE == loads.RELAY_BATCH
     assert sizes["deliver-inventory"] == DELIVER_BATCH_SIZE == loads.DELIVER_BATCH
     assert sizes["watchdog"] == WATCHDOG_BATCH_SIZE == loads.WATCHDOG_BATCH
+    assert dev.packs is stages.load("dev").relay.packs is True
     assert dev.mappings["watchdog"].window_seconds == loads.WATCHDOG_WINDOW_SECONDS
     assert dev.mappings["watchdog"].concurrency_max == loads.WATCHDOG_POLLERS
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from orders.aws.messages import message_of, overflow_message_of, watch_message_of
+from orders.aws.messages import message_of, overflow_message_of, packs_of, watch_message_of
 from orders.domain.order import OrderKey
 from orders.domain.saga import Step
 from orders.ports import Command, Watch
-from spillway.redrive.letters import SOURCES, Letter, order_key, sources, stream_batch, why
+from spillway.redrive.letters import SOURCES, Letter, order_keys, sources, stream_batch, why
 from tests.builders import CUSTOMER, accepted, an_order, order_id
 
 KEY = OrderKey(CUSTOMER, order_id())
@@ -58,12 +58,18 @@ def letter(body: str, reason: str | None = None) -> Letter:
     ids=["command", "order that overflowed", "watch"],
 )
 def test_every_message_of_ours_names_its_order(body: str) -> None:
-    assert order_key(body) == KEY
+    assert order_keys(body) == [KEY]
+
+
+def test_a_pack_names_the_orders_of_all_its_messages_once() -> None:
+    other = OrderKey(KEY.customer_id, order_id())
+    bodies = [message_of(Command(key, Step.SHIP)) for key in (KEY, other, KEY)]
+    assert order_keys(packs_of(bodies, 3)[0]) == [KEY, other]
 
 
 @pytest.mark.parametrize("body", ["", "{", "[]", '{"order_id": 7}', lambdas_letter()])
 def test_a_text_that_names_no_order_is_not_refused(body: str) -> None:
-    assert order_key(body) is None
+    assert order_keys(body) == []
 
 
 def test_our_code_gave_the_reason() -> None:

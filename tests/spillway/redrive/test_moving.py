@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from orders.aws.messages import watch_message_of
+from orders.aws.messages import packs_of, watch_message_of
 from orders.domain.order import OrderKey
 from orders.ports import Watch
 from spillway.redrive.found import ORDERS_NAMED_MAX, OTHER_REASONS, REASONS_MAX
@@ -64,6 +64,24 @@ def test_everything_is_sent_without_the_queues_own_delay() -> None:
     redriven(sqs, RELAY)
 
     assert [(url, delay) for url, _, delay in sqs.sent] == [("watchdog", 0)]
+
+
+def test_a_pack_that_ran_out_of_tries_goes_back_message_by_message() -> None:
+    """It lies here only if its function could not start for hours: nobody has tried it."""
+    bodies = [watch_message_of(Watch(OrderKey(CUSTOMER, order_id()))) for _ in range(3)]
+    sqs = sqs_with(letters(*packs_of(bodies, 3)))
+    found = redriven(sqs).found["fulfilment"]
+    assert sqs.bodies_sent() == bodies
+    assert sqs.queues["letters"] == []
+    assert (found.letters, found.moved) == (1, 1)
+
+
+def test_a_pack_of_which_something_was_not_taken_stays() -> None:
+    bodies = [watch_message_of(Watch(OrderKey(CUSTOMER, order_id()))) for _ in range(2)]
+    sqs = sqs_with(letters(*packs_of(bodies, 2)))
+    sqs.refuse_send = {bodies[1]}
+    assert redriven(sqs).found["fulfilment"].moved == 0
+    assert len(sqs.queues["letters"]) == 1
 
 
 class TestBounded:

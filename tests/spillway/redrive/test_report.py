@@ -20,7 +20,7 @@ KEY = OrderKey(CUSTOMER, order_id())
 def found(letters: int = 3, moved: int = 3, **changes: object) -> Found:
     one = Found("inventory")
     for number in range(letters):
-        one.add("POST /reservations: answered 401", KEY).moved += number < moved
+        one.add("POST /reservations: answered 401", [KEY]).moved += number < moved
     for name, value in changes.items():
         setattr(one, name, value)
     return one
@@ -52,7 +52,7 @@ def test_the_document_names_reasons_and_orders_and_no_customer() -> None:
 def test_the_most_frequent_reason_comes_first() -> None:
     one = Found("inventory")
     for reason in ("rare", "often", "often"):
-        one.add(reason, None)
+        one.add(reason, [])
 
     reasons = document([one], dry_run=True, interrupted=False)["queues"]["inventory"]["reasons"]
     assert [group["reason"] for group in reasons] == ["often", "rare"]

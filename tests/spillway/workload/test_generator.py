@@ -35,7 +35,9 @@ def test_order_n_does_not_depend_on_how_many_are_asked_for() -> None:
     assert list(generate(seed=1, count=20))[:5] == list(generate(seed=1, count=5))
 
 
-@pytest.mark.parametrize(("share", "real"), [(0.50, 13), (0.90, 51), (0.99, 211)])
+@pytest.mark.parametrize(
+    ("share", "real"), [(0.25, 5), (0.50, 13), (0.75, 26), (0.90, 51), (0.95, 67), (0.99, 211)]
+)
 def test_lines_per_order_follow_the_real_ones_within_an_eighth(
     drafts: list[Draft], share: float, real: int
 ) -> None:
