@@ -75,7 +75,7 @@ def _sized(ours: Reckoning, name: str) -> Sized:
 
 
 def _use(ours: Reckoning, name: str, fills: Fills) -> FunctionUse:
-    return rebatched(ours.measurement, fills).functions[name]
+    return rebatched(ours.measurement, fills, ours.settings.packing).functions[name]
 
 
 def _seconds(ours: Reckoning, name: str, use: FunctionUse, memory_mb: float) -> float:

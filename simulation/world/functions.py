@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from orders.flow.desk import SideBySide, Try
 from orders.wiring import Outside
@@ -26,10 +26,6 @@ SKEW_MAX_MS = 60_000
 Event = Mapping[str, Any]
 #: Told of the answer, or with None of what went wrong instead.
 OnEnd = Callable[[Any, str | None], None]
-
-
-class OnLog(Protocol):
-    def __call__(self, strand: str, line: str, /) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

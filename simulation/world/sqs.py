@@ -254,6 +254,8 @@ class SqsClient:
             for entry in taken:
                 body = entry["MessageBody"]
                 delay = entry.get("DelaySeconds")
+                if delay is not None and not 0 <= delay <= DELAY_SECONDS_MAX:
+                    raise client_error("InvalidParameterValue", "SendMessageBatch")
                 message = queue.send(
                     self._label(body),
                     body,

@@ -15,6 +15,7 @@ import msgspec
 from infra import stage as stages
 from infra.event_sources import QueueSource, queue_sources
 from orders import wiring
+from orders.aws.items import PROGRESS_SUFFIX
 from orders.aws.messages import messages_in
 from orders.domain.saga import DOWNSTREAMS
 from orders.handlers import deliver, drain, intake, reads, relay, watchdog
@@ -315,21 +316,29 @@ class World:
                 self._set_aside.add((customer_id, order_id))
 
     def _sent(self, queue: Queue, message: Message) -> None:
-        """What the watchdog sends again by itself, and was nowhere any more, had been lost."""
+        """What the watchdog sends again by itself, and was nowhere any more, had been lost; unless
+        its outcome came between the watchdog's look at the order and now."""
         strand = self.scheduler.strand
         if strand is None or not strand.name.startswith("watchdog"):
             return
         named = _named.decode(message.body)
-        elsewhere = (
+        key = (named.customer_id, named.order_id)
+        accounted_for = (
             queue.holds(message.label)
-            or (named.customer_id, named.order_id) in self._set_aside
+            or key in self._set_aside
+            or self._is_on_record(key, named.step)
             or any(
                 reader.still_has(named.customer_id, named.order_id)
                 for reader in self._shard_readers
             )
         )
-        if not elsewhere:
-            self.witness.lost((named.customer_id, named.order_id), named.step)
+        if not accounted_for:
+            self.witness.lost(key, named.step)
+
+    def _is_on_record(self, key: tuple[str, str], step: str) -> bool:
+        customer_id, order_id = key
+        progress = self.table.get((customer_id, order_id + PROGRESS_SUFFIX))
+        return progress is not None and step in progress
 
     def _given_up(self, letter: str) -> None:
         self.queues["relay-dead-letters"].send("a letter of Lambda's", letter, {}, None)

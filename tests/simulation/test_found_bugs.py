@@ -1,4 +1,4 @@
-"""Bugs of the service that the simulation found: each with the seed that finds it again.
+"""What the simulation found: each bug with the seed that finds it again.
 
 The bug is planted once more, so that a seed whose schedule has changed cannot pass for a proof.
 """
@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import pytest
 
+from simulation.plan import planned
 from simulation.planted.hunt import hunt
+from simulation.schedule import run
+from simulation.world.world import World
 
 
 @pytest.mark.parametrize(
@@ -25,3 +28,14 @@ def test_the_seed_that_found_a_bug_finds_it_again(bug: str, seed: int, promise: 
     [caught] = hunt([bug], seed_from=seed, seeds_max=1)
     assert caught.seed == seed
     assert caught.broken.startswith(promise)
+
+
+def test_a_command_whose_outcome_came_meanwhile_was_not_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The one seed of the first million that broke, and it was the witness's mistake: between the
+    watchdog's look at an order and its sending, six seconds of a lost answer, the outcome came."""
+    assert run(planned(961_425)).broken == ()
+    monkeypatch.setattr(World, "_is_on_record", lambda *_: False)
+    [broken] = run(planned(961_425)).broken
+    assert str(broken).startswith("no_command_lost")
