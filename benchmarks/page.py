@@ -61,7 +61,7 @@ a Python 3.13 to make it.
 
 _SCALING = """Sizes in orders, for relay in records of the stream. Histories are read through the \
 real handler and adapter from the simulation's model of the table; relay gets its records in \
-batches of 100, as deployed; the audit reads tables that are made up page by page, in a process of \
+batches as deployed; the audit reads tables that are made up page by page, in a process of \
 its own whose whole memory is given. An audit's memory grows until SQLite's cache is full, with \
 some 30,000 orders, and no further.
 """

@@ -25,7 +25,7 @@ from types import FrameType, SimpleNamespace
 from typing import Any
 
 from benchmarks.surroundings import environments
-from infra.event_sources import DELIVER_BATCH_SIZE, RELAY_BATCH_SIZE
+from infra.event_sources import RELAY_BATCH_SIZE
 from orders import wiring
 from orders.aws import items
 from orders.aws.messages import message_of
@@ -243,8 +243,8 @@ def largest_batch(step: str) -> int:
         parts = wiring.wire_relay(outside("relay"))
         batch = {"Records": [placed(order)] * RELAY_BATCH_SIZE}
         return peak(lambda: relay.handle(batch, parts))
-    # Here the commands of a batch are worked on one by one, deployed side by side.
-    at_once = DELIVER_BATCH_SIZE if step == "deliver" else 1
+    # Here commands are worked on one by one, deployed so many of them side by side.
+    at_once = wiring.SIDE_BY_SIDE_MAX if step == "deliver" else 1
     return at_once * peak(_WORK[step](order))
 
 
