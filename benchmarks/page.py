@@ -27,8 +27,9 @@ WHY = {
 }
 
 _INTRO = """This page is made by `make bench` from a run on {measured} ({machine}), and from the \
-prices and settings of today. Times are this machine's: what carries over are the ratios within \
-one run, the instructions, the counts and the sizes. A bound that is missed makes `make bench` fail.
+prices and settings of today. Times are this machine's, and of its processor: other work \
+disturbs them least. What carries over are the ratios within one run, the instructions, the counts \
+and the sizes. A bound that is missed makes `make bench` fail.
 """
 
 _COLD = """A fresh process with compiled bytecode that imports a function and makes its first \
