@@ -119,5 +119,6 @@ def _bar(console: "Console") -> Iterator[_Bar]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     columns = (TextColumn("{task.description:<33}"), BarColumn(bar_width=40), MofNCompleteColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
+    hidden = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
         yield _Bar(progress, progress.add_task("", total=None))

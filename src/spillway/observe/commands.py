@@ -313,7 +313,9 @@ def _reading_through(service: "Service") -> Iterator[Callable[[int], None]]:
     from spillway.observe.orders import item_count
 
     columns = (TextColumn("Reading the orders"), BarColumn(bar_width=40), MofNCompleteColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    hidden = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
         bar = progress.add_task("", total=item_count(service) or None)
         yield lambda count: progress.advance(bar, count)
 

@@ -95,7 +95,8 @@ def _run(work: "Redrive", console: "Console") -> bool:
 
     columns = (TextColumn("Dead letters"), BarColumn(bar_width=40), MofNCompleteColumn())
     try:
-        with Progress(*columns, console=console, transient=True) as progress:
+        hidden = not console.is_terminal
+        with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
             bar = progress.add_task("", total=work.count())
             work.run(lambda letters: progress.advance(bar, letters))
     except KeyboardInterrupt:

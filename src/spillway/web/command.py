@@ -35,7 +35,9 @@ def publish(
     session = boto3.Session(region_name=region)
     try:
         outputs = _outputs(session.client("cloudformation"), f"spillway-{stage}-web")
-        with Progress(console=Console(stderr=True), transient=True) as progress:
+        console = Console(stderr=True)
+        hidden = not console.is_terminal
+        with Progress(console=console, transient=True, disable=hidden) as progress:
             bar = progress.add_task("Upload the storefront")
             files = upload(
                 session.client("s3"),
