@@ -293,11 +293,7 @@ class _Schedule:
                     continue
                 reason = _reason(letter.attributes)
                 if name == "relay":
-                    fine = (
-                        reason.startswith("not announced")
-                        or Fault.POISON_RECORD in struck
-                        or "DDBStreamBatchInfo" in letter.body
-                    )
+                    fine = Fault.POISON_RECORD in struck or "DDBStreamBatchInfo" in letter.body
                 else:
                     fine = bool(reason) and (
                         Fault.MISROUTED in struck or name in self.plan.without_keys

@@ -407,10 +407,9 @@ BUGS = (
         (
             Patch(
                 "flow/relay.py",
-                """            for key in dict.fromkeys(event.key for event in events):
-                self.unrelayed.set_aside(key, f"not announced: {failure}")
+                """            self.watches.set([Watch(key, insist=True) for key in keys])
 """,
-                """            del failure
+                """            del keys
 """,
             ),
         ),

@@ -72,13 +72,13 @@ class Relay:
         return calls
 
     def _announce(self, events: Sequence[Event]) -> None:
-        """A topic that is down must not hold up orders: what it didn't take is set aside by its
-        key, and announced when that is redriven."""
+        """A topic that is down must not hold up orders: what it didn't take, the watchdog announces
+        later, and goes on trying."""
         try:
             self.events.publish(events)
-        except TransientFailure as failure:
-            for key in dict.fromkeys(event.key for event in events):
-                self.unrelayed.set_aside(key, f"not announced: {failure}")
+        except TransientFailure:
+            keys = dict.fromkeys(event.key for event in events)
+            self.watches.set([Watch(key, insist=True) for key in keys])
 
 
 def called_for(change: Change) -> Calls:

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orders.aws import items
-from orders.aws.messages import watch_message_of
 from orders.domain import saga
 from orders.domain.order import OrderKey
-from orders.ports import Watch
 from spillway.errors import SpillwayError
 from spillway.migrate.connection import connected, run
 from spillway.migrate.source import Position, position_now
+from spillway.observe import resuming
 
 if TYPE_CHECKING:
     from spillway.migrate.running import Parts
@@ -168,15 +167,12 @@ class Cutover:
 def hand_over(parts: Parts, keys: list[OrderKey]) -> None:
     """Have the watchdog send what each order owes. Safe to repeat: every downstream sees one key.
 
-    Raises SpillwayError: the configuration names no watchdog queue.
+    Raises SpillwayError: the configuration names no watchdog queue, or that did not take all.
     """
     url = parts.place.watchdog_queue_url
     if url is None:
         raise SpillwayError("Name the watchdog's queue as target.watchdog_queue_url.")
-    sqs = parts.place.client("sqs")
-    for key in keys:
-        message = watch_message_of(Watch(key, insist=True))
-        sqs.send_message(QueueUrl=url, MessageBody=message, DelaySeconds=0)
+    resuming.hand_over(parts.place.client("sqs"), url, keys)
 
 
 def _run(command: tuple[str, ...]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,25 +13,11 @@ from spillway.local.processes import REGION
 from spillway.migrate.config import Config, Target, read_config
 from spillway.migrate.running import Parts, Place, assembled
 from tests.spillway.migrate.legacy import DOCS, Shop
+from tests.tables import make_table
 
 
 def make_orders_table(dynamodb: Any) -> str:
-    """As infra/ makes it, by what matters here: key, stream and billing."""
-    name = f"orders-{secrets.token_hex(4)}"
-    dynamodb.create_table(
-        TableName=name,
-        BillingMode="PAY_PER_REQUEST",
-        KeySchema=[
-            {"AttributeName": "pk", "KeyType": "HASH"},
-            {"AttributeName": "sk", "KeyType": "RANGE"},
-        ],
-        AttributeDefinitions=[
-            {"AttributeName": "pk", "AttributeType": "S"},
-            {"AttributeName": "sk", "AttributeType": "S"},
-        ],
-        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
-    )
-    return name
+    return make_table(dynamodb, "orders", streamed=True)
 
 
 def config_for(shop: Shop, table: str, folder: Path, **changes: Any) -> Config:
