@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from orders.aws.messages import watch_message_of
+from orders.aws.messages import message_of, packs_of, watch_message_of
 from orders.domain.order import OrderKey
-from orders.ports import Watch
+from orders.domain.saga import Step
+from orders.ports import Command, Watch
 from spillway.local import Stack, running
 from tests.builders import line, order_body, order_id
 from tests.e2e.shop import Customer, switched
@@ -128,7 +129,16 @@ def watch_orders_that_wait(stack: Stack, customer: Customer) -> None:
                 key = OrderKey(customer.id, id_)
                 send(stack, "watchdog", watch_message_of(Watch(key)))
                 send(stack, "watchdog", watch_message_of(Watch(key, insist=True)))
+            # What a pack leaves open is sent on.
+            send_pack(stack, "inventory", Command(OrderKey(customer.id, waiting), Step.RESERVE))
+            send_pack(stack, "fulfilment", Command(OrderKey(customer.id, reserved), Step.SHIP))
+            send_pack(stack, "accounting", Command(OrderKey(customer.id, reserved), Step.POST))
             time.sleep(2)
+
+
+def send_pack(stack: Stack, downstream: str, command: Command) -> None:
+    [pack] = packs_of([message_of(command)] * 2, 2)
+    send(stack, downstream, pack)
 
 
 def send(stack: Stack, queue: str, body: str) -> None:
