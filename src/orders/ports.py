@@ -24,9 +24,8 @@ class Command:
     """One step to be done for one order.
 
     `order` travels along to inventory where it is small, without what is the customer's; otherwise
-    the receiver reads it. `trace` is
-    the one that the client named, if it did. `accepted_at` (Unix milliseconds) is known to who has
-    read the order.
+    the receiver reads it. `trace` is the one that the client named, if it did. `accepted_at` (Unix
+    milliseconds) is known to who has read the order.
     """
 
     key: OrderKey
