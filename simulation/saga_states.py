@@ -15,7 +15,6 @@ from orders.domain.saga import (
     Facts,
     Outcome,
     Step,
-    newly_owed,
     owed,
 )
 
@@ -40,7 +39,7 @@ class State:
         return self.commanded - self.done - self.refused
 
     def with_commands_after(self, before: Facts) -> State:
-        return replace(self, commanded=self.commanded | newly_owed(before, self.facts))
+        return replace(self, commanded=self.commanded | (owed(self.facts) - owed(before)))
 
 
 ACCEPTED = State(commanded=owed(Facts()))

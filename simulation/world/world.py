@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache, partial
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -16,7 +17,6 @@ from infra import stage as stages
 from infra.event_sources import QueueSource, queue_sources
 from orders import wiring
 from orders.aws.items import PROGRESS_SUFFIX
-from orders.aws.messages import messages_in
 from orders.domain.saga import DOWNSTREAMS
 from orders.handlers import deliver, drain, intake, reads, relay, watchdog
 from orders.wiring import Outside
@@ -62,11 +62,12 @@ _CODE: Mapping[str, Code] = {
 
 
 class _Named(msgspec.Struct):
-    customer_id: str
-    order_id: str
+    customer_id: str = ""
+    order_id: str = ""
     step: str = ""
     digest: str = ""
     insist: bool = False
+    pack: tuple[msgspec.Raw, ...] = ()
 
 
 _named = msgspec.json.Decoder(_Named)
@@ -144,7 +145,8 @@ class World:
     def close(self) -> None:
         """Break the world's cycles, so that its memory comes back without a collection."""
         parts = (self.scheduler, self.calls, self.witness, self.stream, self.table)
-        for part in (*self.functions.values(), *self.queues.values(), *parts, self):
+        many = (self.functions.values(), self.queues.values(), self.stream.shards)
+        for part in (*chain.from_iterable(many), *parts, self):
             part.__dict__.clear()
 
     @property
@@ -172,12 +174,13 @@ class World:
         raise AssertionError(f"no client of {service}")
 
     def _label(self, body: str) -> str:
-        packed = messages_in(body)
-        if packed:
-            return IN_ONE.join(map(self._label, packed))
         try:
             named = _named.decode(body)
         except msgspec.DecodeError:
+            return "poison"
+        if named.pack:
+            return IN_ONE.join(self._label(bytes(message).decode()) for message in named.pack)
+        if not named.order_id:
             return "a letter of Lambda's" if "DDBStreamBatchInfo" in body else "poison"
         order = self.name_of(named.customer_id, named.order_id)
         if named.step:

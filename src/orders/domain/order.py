@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from orders.domain.trace import Trace
@@ -84,7 +85,7 @@ class OrderKey:
     @property
     def customer_hash(self) -> str:
         """Names the customer in logs and idempotency keys without giving the id away: 64 bits."""
-        return hashlib.sha256(self.customer_id.encode()).hexdigest()[:16]
+        return _hash(self.customer_id)
 
     @property
     def in_logs(self) -> dict[str, object]:
@@ -107,6 +108,11 @@ class AcceptedOrder:
     digest: bytes
     order: Order
     trace: Trace | None = None
+
+
+@lru_cache(maxsize=1024)
+def _hash(customer_id: str) -> str:
+    return hashlib.sha256(customer_id.encode()).hexdigest()[:16]
 
 
 def is_order_id(text: str) -> bool:

@@ -121,14 +121,6 @@ def owed(facts: Facts) -> frozenset[Step]:
     return frozenset(step for step in steps if not facts.known(step))
 
 
-def newly_owed(before: Facts, after: Facts) -> frozenset[Step]:
-    """What a change of facts adds to the debt: these commands must be given now.
-
-    What was owed before has been commanded before; giving it again would only multiply messages.
-    """
-    return owed(after) - owed(before)
-
-
 def settled(facts: Facts) -> bool:
     """Nothing is owed any more: the order is confirmed, rejected or cancelled."""
     return not owed(facts)

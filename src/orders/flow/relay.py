@@ -93,10 +93,12 @@ def called_for(change: Change) -> Calls:
             [events.accepted(order.key, order.accepted_at)],
             [Watch(order.key)],
         )
+    before, after = saga.owed(change.before), saga.owed(change.after)
+    # What was owed before has been commanded before; giving it again would only multiply messages.
     # Sorted, for a set has no order of its own: the same change makes the same messages.
-    steps = sorted(saga.newly_owed(change.before, change.after))
-    event = events.became_true(change.key, change.before, change.after)
-    reopened = saga.settled(change.before) and not saga.settled(change.after)
+    steps = sorted(after - before)
+    event = None if after else events.became_true(change.key, change.before, change.after)
+    reopened = after and not before
     return Calls(
         [Command(change.key, step) for step in steps],
         [event] if event else [],

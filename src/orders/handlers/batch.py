@@ -3,8 +3,7 @@ watchdog."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from orders.aws.messages import messages_in
@@ -14,18 +13,19 @@ Record = Mapping[str, Any]
 Batch = Mapping[str, Any]
 
 
-def message_in(record: Record) -> Message:
+def message_in(record: Record, packed: Sequence[str] = ()) -> Message:
     return Message(
         record["messageId"],
         record["body"],
         record["receiptHandle"],
-        attempt=int(record["attributes"]["ApproximateReceiveCount"]),
+        int(record["attributes"]["ApproximateReceiveCount"]),
+        packed,
     )
 
 
 def messages_of(records: Iterable[Record]) -> list[Message]:
     """The messages of a queue in which packs travel."""
-    return [replace(message_in(record), packed=messages_in(record["body"])) for record in records]
+    return [message_in(record, messages_in(record["body"])) for record in records]
 
 
 def answer(records: Iterable[Record], finished: Iterable[bool]) -> dict[str, Any]:
