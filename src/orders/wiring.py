@@ -45,7 +45,7 @@ from orders.flow.intake import Intake
 from orders.flow.reads import Reads
 from orders.flow.relay import Relay
 from orders.flow.watchdog import Watchdog
-from orders.ports import Clock, Jitter, Log
+from orders.ports import Clock, Jitter, Log, Unrelayed
 from orders.settings import (
     DeliverSettings,
     DrainSettings,
@@ -106,6 +106,7 @@ class DrainParts:
 @dataclass(frozen=True, slots=True)
 class RelayParts:
     relay: Relay
+    unrelayed: Unrelayed
     clock: Clock
     log: Log
 
@@ -171,8 +172,8 @@ def wire_relay(outside: Outside) -> RelayParts:
             watches=SqsWatches(
                 sqs, settings.watchdog_queue_url, WATCHES_PACKED_MAX if settings.packs else 1
             ),
-            unrelayed=SqsUnrelayed(SqsDeadLetters(sqs, settings.dead_letter_queue_url)),
         ),
+        SqsUnrelayed(SqsDeadLetters(sqs, settings.dead_letter_queue_url)),
         clock,
         _log(outside),
     )

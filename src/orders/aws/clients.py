@@ -77,7 +77,7 @@ class failures_translated:  # noqa: N801 - a `with` reads as it does with contex
         self._call = call
 
     def __enter__(self) -> None:
-        """Around every call; a generator of contextlib's would cost four times as much."""
+        """Around every call; a generator of contextlib's costs three times as much."""
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if isinstance(error, ClientError):

@@ -16,7 +16,7 @@ from orders.domain.events import Event
 from orders.domain.order import AcceptedOrder, OrderKey
 from orders.domain.saga import Facts
 from orders.failures import TransientFailure
-from orders.ports import Command, Commands, Events, Unrelayed, Watch, Watches
+from orders.ports import Command, Commands, Events, Watch, Watches
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,6 @@ class Relay:
     commands: Commands
     events: Events
     watches: Watches
-    unrelayed: Unrelayed
 
     def relay(self, changes: Iterable[Change]) -> Calls:
         """Send what these changes call for; returns it, for the log.

@@ -82,7 +82,7 @@ def _log_unsent(
 
 def _set_aside(record: Record, bug: Exception, parts: RelayParts) -> None:
     key = items.key_of(record["dynamodb"]["Keys"])
-    parts.relay.unrelayed.set_aside(key, place_of(bug))
+    parts.unrelayed.set_aside(key, place_of(bug))
     parts.log(
         "relay",
         "set_aside",

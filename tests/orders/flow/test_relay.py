@@ -14,7 +14,6 @@ from orders.ports import Watch
 from simulation.world.outside import (
     MemoryCommands,
     MemoryEvents,
-    MemoryUnrelayed,
     MemoryWatches,
 )
 from tests.builders import NOW, accepted
@@ -27,8 +26,8 @@ SHIPPED = Facts({**RESERVED.outcomes, Step.SHIP: Outcome(NOW)})
 class Bench:
     def __init__(self) -> None:
         self.commands, self.events = MemoryCommands(), MemoryEvents()
-        self.watches, self.unrelayed = MemoryWatches(), MemoryUnrelayed()
-        self.relay = Relay(self.commands, self.events, self.watches, self.unrelayed)
+        self.watches = MemoryWatches()
+        self.relay = Relay(self.commands, self.events, self.watches)
 
 
 def test_a_new_order_is_to_be_reserved_announced_and_watched() -> None:
@@ -87,7 +86,6 @@ def test_a_topic_that_is_down_holds_up_no_order_and_loses_no_event() -> None:
     insisting = [watch for watch in bench.watches.pending if watch.insist]
     assert len(insisting) == 2
     assert insisting[0] == Watch(ORDER.key, insist=True)
-    assert bench.unrelayed.letters == []
 
 
 def test_there_is_a_queue_for_every_downstream() -> None:

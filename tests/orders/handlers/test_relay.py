@@ -89,7 +89,8 @@ class Bench:
         self.commands, self.events, self.log = MemoryCommands(), MemoryEvents(), MemoryLog()
         self.unrelayed = MemoryUnrelayed()
         self.parts = RelayParts(
-            Relay(self.commands, self.events, MemoryWatches(), self.unrelayed),
+            Relay(self.commands, self.events, MemoryWatches()),
+            self.unrelayed,
             SetClock(NOW),
             self.log,
         )
