@@ -17,7 +17,7 @@ def test_the_tests_have_the_same_ids_in_another_process_at_another_time(
     ours = [item.nodeid for item in request.session.items]
     files = dict.fromkeys(name.partition("::")[0] for name in ours)
 
-    collected = subprocess.run(
+    collected = subprocess.run(  # noqa: S603 -- ourselves
         [sys.executable, "-m", "pytest", "--collect-only", "-q", "-o", "addopts=", *files],
         cwd=request.config.rootpath,
         env={**os.environ, "PYTHONHASHSEED": "1"},

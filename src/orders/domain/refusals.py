@@ -254,13 +254,14 @@ def _amounts(order: Order) -> Iterator[Refusal]:
             "/discounts",
             f"An order has at most {DISCOUNTS_MAX} discounts.",
         )
-    if order.discounted > max(order.subtotal, 0):
+    subtotal = order.subtotal
+    if order.discounted > max(subtotal, 0):
         yield Refusal(
             Rule.DISCOUNT_EXCEEDS_SUBTOTAL,
             "/discounts",
             "The discounts are more than the lines add up to.",
         )
-    expected = order.subtotal - order.discounted + order.shipping + order.tax
+    expected = subtotal - order.discounted + order.shipping + order.tax
     if order.total != expected:
         yield Refusal(
             Rule.TOTAL_DOES_NOT_ADD_UP,

@@ -11,7 +11,7 @@ from pymysql.connections import Connection
 
 from spillway.migrate.connection import connected, run
 from spillway.migrate.items import order_item, progress_item
-from spillway.migrate.mapping import Mapped, Unmapped
+from spillway.migrate.mapping import Mapped, Unmapped, line_columns
 from spillway.migrate.source import Reader, Table, describe
 from spillway.migrate.state import Entry, index_item
 from spillway.migrate.target import Put, size_of, units_of
@@ -165,22 +165,25 @@ class Check:
     def _read(self, profile: Profile, reader: Reader, rows_max: int, rows_in_all: int) -> None:
         mapper = self.parts.mapper_for(reader.table.utc_columns)
         latin1 = [name for name, charset in reader.table.charsets.items() if charset == "latin1"]
+        of_lines = line_columns(self.parts.config)
         last: str | None = None
         while profile.rows < rows_max:
             rows_before = profile.rows
             for order in reader.after(last):
                 last = order.last
-                profile.rows += len(order.rows)
-                self._note(profile, mapper.order(order.key, order.rows))
-                for name in latin1:
-                    self._note_text(name, order.rows[0].get(name))
+                profile.rows += len(order.lines)
+                self._note(profile, mapper.order(order))
+                if latin1:
+                    texts = {**dict(zip(of_lines, order.lines[0], strict=True)), **order.own[0]}
+                    for name in latin1:
+                        self._note_text(name, texts.get(name))
             self.on_progress(profile.rows, rows_in_all)
             if profile.rows == rows_before:
                 break
         keyless = reader.without_key()
         if keyless is not None:
-            profile.rows += len(keyless.rows)
-            self._note(profile, mapper.order(keyless.key, keyless.rows))
+            profile.rows += len(keyless.lines)
+            self._note(profile, mapper.order(keyless))
 
     def _note(self, profile: Profile, reading: Mapped | Unmapped) -> None:
         if isinstance(reading, Unmapped):

@@ -19,8 +19,8 @@ from spillway.errors import SpillwayError
 from spillway.migrate.applying import Applier, Tally
 from spillway.migrate.config import Config
 from spillway.migrate.connection import Account, connected
-from spillway.migrate.mapping import Gone, Mapper, Reading
-from spillway.migrate.source import KEYS_MAX, OldOrder, Reader, describe, snapshot
+from spillway.migrate.mapping import Gone, Mapper, OldOrder, Reading
+from spillway.migrate.source import KEYS_MAX, Reader, describe, snapshot
 from spillway.migrate.state import Standing, State, entry_of, quarantined_of
 
 #: Batches that wait for the tables at the same time, and how many more are ready.
@@ -113,7 +113,7 @@ class Copy:
             for order in reader.after(last):
                 found = True
                 orders.append(order)
-                last, rows = order.last, rows + len(order.rows)
+                last, rows = order.last, rows + len(order.lines)
                 if len(orders) == BATCH_ORDERS or rows >= ROWS_MAX:
                     yield _batch(mapper, orders)
                     orders, rows = [], 0
@@ -163,7 +163,7 @@ class Copy:
     def _keyless(self, reader: Reader, mapper: Mapper) -> None:
         order = reader.without_key()
         if order is not None:
-            self._count(1, self.applier.apply([mapper.order(order.key, order.rows)]))
+            self._count(1, self.applier.apply([mapper.order(order)]))
 
     def _sweep(self) -> None:
         """Take out orders that the old table has no more: a walk over it can't see them."""
@@ -207,10 +207,10 @@ def readings_of(
 ) -> list[Reading]:
     """What the old table says of these orders now, of each one; the gone ones too."""
     found: dict[str, Reading] = {
-        order.key: mapper.order(order.key, order.rows) for order in reader.of(keys, settled=settled)
+        order.key: mapper.order(order) for order in reader.of(keys, settled=settled)
     }
     return [found.get(key, Gone(key)) for key in keys]
 
 
 def _batch(mapper: Mapper, orders: list[OldOrder]) -> Batch:
-    return Batch(tuple(mapper.order(order.key, order.rows) for order in orders), orders[-1].last)
+    return Batch(tuple(mapper.order(order) for order in orders), orders[-1].last)

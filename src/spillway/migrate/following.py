@@ -166,7 +166,7 @@ class _Work:
     def _keyless(self) -> None:
         order = self.reader.without_key()
         if order is not None:
-            reading = self.mapper.order(order.key, order.rows)
+            reading = self.mapper.order(order)
             self.follow.tally += self.follow.applier.apply([reading])
 
     def _complete(self) -> None:

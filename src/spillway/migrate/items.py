@@ -9,10 +9,11 @@ can be seen on the item alone, and relay sees which changes are the migration's 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from orders.aws import items
 from orders.aws.items import IMPORTED, Attribute, Item
@@ -69,7 +70,8 @@ def fact_attributes(facts: Facts) -> dict[str, Attribute]:
 def facts_digest(item: Mapping[str, Attribute]) -> bytes:
     """Of the facts on a progress item, whatever else it holds."""
     facts = {name: item[name] for name in FACT_NAMES if name in item}
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).digest()[:DIGEST_BYTES]
+    encoded = msgspec.json.encode(facts, order="sorted")
+    return hashlib.sha256(encoded).digest()[:DIGEST_BYTES]
 
 
 def imprint_of(progress: Item) -> Imprint | None:

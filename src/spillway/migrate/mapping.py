@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 from orders.aws import items
@@ -25,7 +26,12 @@ from orders.domain.order import (
 )
 from orders.domain.refusals import CUSTOMER_ID_MAX, TEXT_MAX, Rule, Terms, broken_rules
 from orders.domain.saga import Cancellation, Facts, Outcome, Step
-from spillway.migrate.config import NEVER_HELD_AGAINST_AN_OLD_ORDER, Config, Field, StatusMeaning
+from spillway.migrate.config import (
+    NEVER_HELD_AGAINST_AN_OLD_ORDER,
+    Config,
+    Field,
+    StatusMeaning,
+)
 from spillway.migrate.identity import order_id
 from spillway.migrate.values import (
     Clock,
@@ -36,19 +42,38 @@ from spillway.migrate.values import (
     whole_number,
 )
 
-#: A row as MySQL's text protocol gives it: every value a text, None for NULL.
+#: Columns as MySQL's text protocol gives them: every value a text, None for NULL.
 Row = Mapping[str, str | None]
+#: The values of `line_columns`.
+OldLine = tuple[str | None, ...]
 #: Old customer id to subject, None where there is none.
 Subjects = Callable[[str], str | None]
 
 DIGEST_BYTES = 16
 #: What stands in the place of the gateway's receipt: the old shop's payments had none.
 RECEIPT = "imported"
+#: How many prices and quantities are kept.
+KNOWN_MAX = 65_536
 #: DynamoDB's own limit is 400 KB; key and the smaller attributes take less than 2.
 CONTENT_BYTES_MAX = 398_000
 
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
+
+
+@dataclass(frozen=True, slots=True)
+class OldOrder:
+    """All rows under one key, in their order of insertion where the table has one.
+
+    `own` is what they say of the order itself, once where they agree as they should, and `lines`
+    what each says of its line. `last` is the key as the database spells it, to go on after; None
+    for rows without a key.
+    """
+
+    key: str
+    last: str | None
+    own: Sequence[Row]
+    lines: Sequence[OldLine]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +127,20 @@ class _Reasons(list[Reason]):
             return None
 
 
+class Known(dict[str, int]):
+    """Numbers by their texts, read once each: a shop has few prices and quantities, and millions of
+    lines. It forgets when there are too many."""
+
+    def __init__(self, read: Callable[[str], int]) -> None:
+        self._read = read
+
+    def __missing__(self, text: str) -> int:
+        if len(self) >= KNOWN_MAX:
+            self.clear()
+        number = self[text] = self._read(text)
+        return number
+
+
 @dataclass(frozen=True, slots=True)
 class Mapper:
     """Maps the orders of one configuration.
@@ -115,6 +154,9 @@ class Mapper:
     terms: Terms
     utc_columns: frozenset[str]
     own_columns: tuple[str, ...]
+    quantities: Known
+    #: By currency.
+    amounts: dict[str, Known]
 
     @staticmethod
     def of(config: Config, subjects: Subjects, now_ms: int, utc_columns: frozenset[str]) -> Mapper:
@@ -125,53 +167,57 @@ class Mapper:
             Terms(frozenset(config.currencies), {}, wholesale_allowed=True, now=now_ms),
             utc_columns,
             tuple(own_columns(config)),
+            Known(whole_number),
+            {},
         )
 
-    def order(self, key: str, rows: Sequence[Row]) -> Mapped | Unmapped:
-        """`rows`: all that the old table has under `key`, at least one."""
-        reasons = _Reasons(self._contradictions(rows))
+    def order(self, old: OldOrder) -> Mapped | Unmapped:
+        key, row = old.key, old.own[0]
+        reasons = _Reasons(self._contradictions(old))
         if reasons:
             return Unmapped(key, tuple(reasons))
-        row = rows[0]
         customer = reasons.attempt(self._customer, key, row)
-        created_at = reasons.attempt(self._created_at, rows)
+        created_at = reasons.attempt(self._created_at, old.own)
         meaning = reasons.attempt(self._meaning, key, row)
-        order = self._order(key, rows, reasons)
+        order = self._order(old, reasons)
         if customer is None or created_at is None or meaning is None or order is None:
             return Unmapped(key, tuple(reasons))
         facts = reasons.attempt(self._facts, row, meaning, created_at)
         id_ = order_id(self.config.source.table, key, created_at)
         reasons += self._broken(id_, order, meaning)
-        content = items.packed(order)
-        if len(content) > CONTENT_BYTES_MAX:
-            reasons.append(Reason("order_too_large", f"{len(content):,} bytes compressed"))
         if reasons or facts is None:
             return Unmapped(key, tuple(reasons))
+        content = items.packed(order)
+        if len(content) > CONTENT_BYTES_MAX:
+            too_large = Reason("order_too_large", f"{len(content):,} bytes compressed")
+            return Unmapped(key, (too_large,))
         digest = hashlib.sha256(content).digest()[:DIGEST_BYTES]
         place = OrderKey(customer, id_)
         return Mapped(key, place, created_at, content, digest, facts, meaning.is_ == "open")
 
-    def _contradictions(self, rows: Sequence[Row]) -> Iterator[Reason]:
+    def _contradictions(self, old: OldOrder) -> Iterator[Reason]:
         """Rows under one key must be one order, and say the same of it (but for their times)."""
-        if len(rows) == 1:
+        if len(old.lines) == 1:
             return
-        fields = self.config.order
-        spellings = {row[fields.key] for row in rows}
+        key = self.config.order.key
+        spellings = {row[key] for row in old.own}
         if len(spellings) > 1:
             yield Reason("key_spelled_differently", _two_of(spellings))
         elif self.config.source.shape == "row_per_order":
-            yield Reason("key_not_unique", f"{len(rows)} rows under {rows[0][fields.key]!r}")
+            yield Reason("key_not_unique", f"{len(old.lines)} rows under {old.own[0][key]!r}")
+        if len(old.own) == 1:
+            return
         for column in self.own_columns:
-            values = {row[column] for row in rows}
+            values = {row[column] for row in old.own}
             if len(values) > 1:
                 yield Reason("lines_disagree", f"{column}: {_two_of(values)}")
 
-    def _order(self, key: str, rows: Sequence[Row], reasons: _Reasons) -> Order | None:
-        fields, row = self.config.order, rows[0]
+    def _order(self, old: OldOrder, reasons: _Reasons) -> Order | None:
+        fields, key, row = self.config.order, old.key, old.own[0]
         currency = reasons.attempt(self._text, fields.currency, key, row, "currency")
         if currency is None:
             return None
-        goods = reasons.attempt(self._lines, rows, currency)
+        goods = reasons.attempt(self._lines, old.lines, currency)
         shipping = reasons.attempt(self._amount, fields.shipping, row, currency)
         tax = reasons.attempt(self._amount, fields.tax, row, currency)
         discounts = reasons.attempt(self._discounts, key, row, currency)
@@ -234,11 +280,11 @@ class Mapper:
             raise Unusable("customer_invalid", f"{customers.column} {old[:40]!r}")
         return customers.prefix + subject
 
-    def _created_at(self, rows: Sequence[Row]) -> int:
+    def _created_at(self, own: Sequence[Row]) -> int:
         """The earliest of its lines' times: a line added later does not make the order younger."""
         column = self.config.order.created_at
         # Mostly there is one time, that of the order.
-        return min(self._time(column, text) for text in {row[column] for row in rows})
+        return min(self._time(column, text) for text in {row[column] for row in own})
 
     def _time(self, column: str, text: str | None) -> int:
         if text is None:
@@ -269,43 +315,47 @@ class Mapper:
             return "wholesale"
         raise Unusable("channel_unknown", repr(channel))
 
-    def _lines(self, rows: Sequence[Row], currency: str) -> tuple[tuple[Line, ...], int]:
+    def _lines(self, old: Sequence[OldLine], currency: str) -> tuple[tuple[Line, ...], int]:
         """The goods, and what lines that are postage in truth add up to."""
-        spec = self.config.lines
+        told = self._told_in_json(old[0][0]) if self.config.lines.column else old
+        units_of, minor_of = self.quantities, self._amounts(currency)
         goods: list[Line] = []
         postage = 0
-        for line in self._raw_lines(rows):
-            sku, quantity = line.get(spec.sku), line.get(spec.quantity)
-            price = line.get(spec.unit_price)
+        spec = self.config.lines
+        for sku, quantity, price in told:
             if sku is None or quantity is None or price is None:
                 raise Unusable("line_incomplete", f"{spec.sku} {sku!r}")
-            units, minor = whole_number(quantity), minor_units(price, currency, self.config.money)
-            if sku.strip() in spec.shipping_skus:
+            code, units, minor = sku.strip(), units_of[quantity], minor_of[price]
+            if code in spec.shipping_skus:
                 postage += units * minor
             else:
-                goods.append(Line(sku.strip(), units, minor))
+                goods.append(Line(code, units, minor))
         return tuple(goods), postage
 
-    def _raw_lines(self, rows: Sequence[Row]) -> Iterator[Row]:
-        column = self.config.lines.column
-        if column is None:
-            yield from rows
-            return
+    def _told_in_json(self, text: str | None) -> list[OldLine]:
+        spec = self.config.lines
         try:
             # Numbers stay as they are written: a float would lose pence.
-            told = json.loads(rows[0][column] or "null", parse_float=str, parse_int=str)
+            told = json.loads(text or "null", parse_float=str, parse_int=str)
         except ValueError as error:
-            raise Unusable("lines_not_json", column) from error
-        if self.config.lines.list is not None and isinstance(told, dict):
-            told = told.get(self.config.lines.list)
+            raise Unusable("lines_not_json", str(spec.column)) from error
+        if spec.list is not None and isinstance(told, dict):
+            told = told.get(spec.list)
         if not isinstance(told, list) or not all(isinstance(line, dict) for line in told):
-            raise Unusable("lines_not_a_list", column)
-        for line in told:
-            yield {name: _text_or_none(value) for name, value in line.items()}
+            raise Unusable("lines_not_a_list", str(spec.column))
+        names = (spec.sku, spec.quantity, spec.unit_price)
+        return [tuple(_text_or_none(line.get(name)) for name in names) for line in told]
 
     def _amount(self, column: str | None, row: Row, currency: str) -> int:
         text = None if column is None else row[column]
-        return 0 if text is None else minor_units(text, currency, self.config.money)
+        return 0 if text is None else self._amounts(currency)[text]
+
+    def _amounts(self, currency: str) -> Known:
+        known = self.amounts.get(currency)
+        if known is None:
+            read = partial(minor_units, currency=currency, money=self.config.money)
+            known = self.amounts[currency] = Known(read)
+        return known
 
     def _total(self, row: Row, currency: str, adds_up_to: int) -> int:
         column = self.config.order.total
@@ -314,7 +364,7 @@ class Mapper:
         text = row[column]
         if text is None:
             raise Unusable("total_missing", column)
-        return minor_units(text, currency, self.config.money)
+        return self._amounts(currency)[text]
 
     def _discounts(self, key: str, row: Row, currency: str) -> tuple[Discount, ...]:
         amount = self._amount(self.config.order.discount, row, currency)
@@ -383,6 +433,12 @@ def own_columns(config: Config) -> list[str]:
         *amounts,
     ]
     return list(dict.fromkeys(column for column in columns if column is not None))
+
+
+def line_columns(config: Config) -> list[str]:
+    """The columns that speak of one line; or the one that holds them all, as JSON."""
+    lines = config.lines
+    return [lines.column] if lines.column else [lines.sku, lines.quantity, lines.unit_price]
 
 
 #: The subject of the joined customers table, where there is one.

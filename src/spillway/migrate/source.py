@@ -15,12 +15,12 @@ from typing import Any
 
 import pymysql
 from pymysql.connections import Connection
-from pymysql.cursors import SSCursor
 
 from spillway.errors import SpillwayError
 from spillway.migrate.config import Config
 from spillway.migrate.connection import LOCKED, code_of, errors_told, run
-from spillway.migrate.mapping import SUBJECT_COLUMN, Row, own_columns
+from spillway.migrate.mapping import SUBJECT_COLUMN, OldOrder, line_columns, own_columns
+from spillway.migrate.payloads import PayloadCursor, Texts, halves
 from spillway.migrate.values import folded
 
 #: Rows a query; a chunk's rows are streamed, never held together.
@@ -33,6 +33,10 @@ FLUSH_TRIES_MAX = 30
 #: A row that another transaction holds is asked for again so often.
 LOCK_PAUSE_SECONDS = 0.02
 LOCK_WAIT_SECONDS_MAX = 300.0
+#: What these hold is bytes, not text.
+BINARY_TYPES = frozenset(
+    ("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob", "bit", "geometry")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +55,6 @@ class Position:
 
     def __str__(self) -> str:
         return f"{self.file}:{self.offset}"
-
-
-@dataclass(frozen=True, slots=True)
-class OldOrder:
-    """All rows under one key, in its order of insertion where the table has one.
-
-    `last` is the key as the database spells it, to go on after; None for rows without a key.
-    """
-
-    key: str
-    last: str | None
-    rows: Sequence[Row]
 
 
 @dataclass(slots=True)
@@ -111,6 +103,17 @@ def describe(connection: Connection[Any], config: Config) -> Table:
             f"The table {config.source.table} has no column {', '.join(lacking)}: mend the"
             " configuration."
         )
+    # JSON in a BLOB is as good as in a TEXT: its reader says what is no JSON.
+    binary = [
+        name
+        for name in columns_of(config)
+        if types[name] in BINARY_TYPES and name != config.lines.column
+    ]
+    if binary:
+        raise SpillwayError(
+            f"The column {', '.join(binary)} of {config.source.table} holds bytes, not text: name"
+            " another one, such as a generated column with its HEX()."
+        )
     return Table(
         types=types,
         charsets={str(name): charset for name, _, charset, *_ in columns},
@@ -127,10 +130,14 @@ def describe(connection: Connection[Any], config: Config) -> Table:
 
 
 def columns_of(config: Config) -> list[str]:
-    """Every column that is read, each once."""
-    fields, lines = config.order, config.lines
-    per_line = [lines.column] if lines.column else [lines.sku, lines.quantity, lines.unit_price]
-    names = [fields.key, fields.created_at, fields.settled_at, *own_columns(config), *per_line]
+    """Every column of the table that is read, each once."""
+    return list(dict.fromkeys([*_columns_of_the_order(config), *line_columns(config)]))
+
+
+def _columns_of_the_order(config: Config) -> list[str]:
+    """Those whose values an order's lines mostly share; the key is the first."""
+    fields = config.order
+    names = [fields.key, *own_columns(config), fields.created_at, fields.settled_at]
     return list(dict.fromkeys(name for name in names if name is not None))
 
 
@@ -141,21 +148,24 @@ class Reader:
     connection: Connection[Any]
     config: Config
     table: Table
-    _names: list[str] = field(init=False)
+    _own: list[str] = field(init=False)
+    _of_lines: list[str] = field(init=False)
     _select: str = field(init=False)
 
     def __post_init__(self) -> None:
-        self._names = columns_of(self.config)
-        wanted = [f"o.{quoted(name)}" for name in self._names]
+        self._own = _columns_of_the_order(self.config)
+        self._of_lines = line_columns(self.config)
+        own = [f"o.{quoted(name)}" for name in self._own]
         customers = self.config.customers
         joined = ""
         if customers.table and customers.key and customers.subject:
-            self._names = [*self._names, SUBJECT_COLUMN]
-            wanted.append(f"c.{quoted(customers.subject)}")
+            self._own.append(SUBJECT_COLUMN)
+            own.append(f"c.{quoted(customers.subject)}")
             joined = (
                 f" LEFT JOIN {quoted(customers.table)} c"
                 f" ON c.{quoted(customers.key)} = o.{quoted(customers.column)}"
             )
+        wanted = [*own, *(f"o.{quoted(name)}" for name in self._of_lines)]
         self._select = (
             f"SELECT {', '.join(wanted)} FROM {quoted(self.config.source.table)} o{joined}"  # noqa: S608 -- names, quoted
         )
@@ -171,12 +181,12 @@ class Reader:
         statement = f"{self._select} WHERE {where} ORDER BY {self._by()} LIMIT {CHUNK_ROWS}"
         values = () if last is None else (self._typed(last),)
         count, held, found = 0, None, 0
-        for order in self._orders(self._streamed(statement, values)):
+        for order in self._read(statement, values):
             if held is not None:
                 yield held
                 found += 1
             held = order
-            count += len(order.rows)
+            count += len(order.lines)
         if held is None:
             return
         if count < CHUNK_ROWS:
@@ -193,23 +203,22 @@ class Reader:
         marks = ", ".join(["%s"] * len(keys))
         statement = f"{self._select} WHERE o.{key} IN ({marks}) ORDER BY {self._by()}"
         values = tuple(self._typed(one) for one in keys)
-        rows = (
-            self._with_locks_passed(statement, values)
-            if settled
-            else run(self.connection, statement, values)
-        )
-        yield from self._orders(iter(rows))
+        if settled:
+            with errors_told():
+                rows = self._with_locks_passed(statement, values)
+            yield from self._orders(iter(rows))
+        else:
+            yield from self._read(statement, values)
 
     def without_key(self) -> OldOrder | None:
         """The rows that have no order number, as one: they can be nothing but quarantined."""
         key = quoted(self.config.order.key)
-        with errors_told():
-            rows = run(self.connection, f"{self._select} WHERE o.{key} IS NULL LIMIT {CHUNK_ROWS}")
-        return OldOrder("", None, [self._row(row) for row in rows]) if rows else None
+        statement = f"{self._select} WHERE o.{key} IS NULL LIMIT {CHUNK_ROWS}"
+        return next(self._read(statement, ()), None)
 
     def _with_locks_passed(
         self, statement: str, values: tuple[object, ...]
-    ) -> list[tuple[str | None, ...]]:
+    ) -> list[tuple[Texts, Texts]]:
         """Read rows that the binary log has just told of.
 
         The log is written before the transaction is visible to others, so a plain read may still
@@ -221,7 +230,7 @@ class Reader:
         deadline = time.monotonic() + LOCK_WAIT_SECONDS_MAX
         while True:
             try:
-                return run(self.connection, locking, values)
+                return list(self._rows(locking, values))
             except pymysql.err.MySQLError as error:
                 if code_of(error) not in LOCKED or time.monotonic() > deadline:
                     raise
@@ -236,23 +245,25 @@ class Reader:
         names = [self.config.order.key, *self.table.primary]
         return ", ".join(f"o.{quoted(name)}" for name in dict.fromkeys(names))
 
-    def _streamed(
-        self, statement: str, values: tuple[object, ...]
-    ) -> Iterator[tuple[str | None, ...]]:
-        with errors_told(), self.connection.cursor(SSCursor) as cursor:
+    def _read(self, statement: str, values: tuple[object, ...]) -> Iterator[OldOrder]:
+        with errors_told():
+            yield from self._orders(self._rows(statement, values))
+
+    def _rows(self, statement: str, values: tuple[object, ...]) -> Iterator[tuple[Texts, Texts]]:
+        """What each row says of its order, and of its line; never held together."""
+        with self.connection.cursor(PayloadCursor) as cursor:
             cursor.execute(statement, values or None)
-            yield from cursor
+            payloads: Iterator[Any] = iter(cursor.read_next, None)
+            yield from halves(payloads, len(self._own), len(self._of_lines))
 
-    def _orders(self, rows: Iterator[tuple[str | None, ...]]) -> Iterator[OldOrder]:
-        """By key, however its spellings differ. The key is the first column that is read."""
-        first = itemgetter(0)
-        spelt = ((self.table.key(text), list(same)) for text, same in groupby(rows, key=first))
-        for key, spellings in groupby(spelt, key=first):
-            together = [self._row(values) for _, same in spellings for values in same]
-            yield OldOrder(key, together[-1][self.config.order.key], together)
-
-    def _row(self, values: Sequence[str | None]) -> Row:
-        return dict(zip(self._names, values, strict=True))
+    def _orders(self, rows: Iterator[tuple[Texts, Texts]]) -> Iterator[OldOrder]:
+        """By key, however its spellings differ."""
+        alike = ((own, [line for _, line in same]) for own, same in groupby(rows, itemgetter(0)))
+        for key, some in groupby(alike, lambda of_one: self.table.key(of_one[0][0])):
+            told = list(some)
+            own = [dict(zip(self._own, values, strict=True)) for values, _ in told]
+            lines = [line for _, same in told for line in same]
+            yield OldOrder(key, told[-1][0][0], own, lines)
 
     def _typed(self, key: str) -> object:
         """A number as one: compared as a text, MySQL would not use its index."""

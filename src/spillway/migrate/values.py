@@ -8,7 +8,6 @@ from __future__ import annotations
 import unicodedata
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from spillway.migrate.config import Money, Times
@@ -21,8 +20,6 @@ _EXPONENTS = {
 #: Beyond this an amount is a typing error, and some would take all memory to become a number.
 _AMOUNT_DIGITS_MAX = 15
 _DIGITS_MAX = 40
-#: A shop has few prices and quantities, and millions of lines: so many are kept.
-KNOWN_MAX = 4_096
 
 
 class Unusable(Exception):
@@ -34,7 +31,6 @@ class Unusable(Exception):
         self.detail = detail
 
 
-@lru_cache(KNOWN_MAX)
 def minor_units(text: str, currency: str, money: Money) -> int:
     """An amount in minor units of its currency: "12.34" of GBP is 1234."""
     number = _decimal(text, "amount_not_a_number")
@@ -51,7 +47,6 @@ def minor_unit_places(currency: str) -> int:
     return _EXPONENTS.get(currency, 2)
 
 
-@lru_cache(KNOWN_MAX)
 def whole_number(text: str) -> int:
     number = _decimal(text, "quantity_not_a_number")
     if number != number.to_integral_value():

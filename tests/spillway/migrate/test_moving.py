@@ -219,12 +219,12 @@ def test_a_read_does_not_pass_a_transaction_that_is_about_to_be_seen(
     with connected(old) as connection:
         reader = Reader(connection, config, describe(connection, config))
         (plain,) = reader.of([str(number)])
-        assert plain.rows[0]["status"] == "paid"
+        assert plain.own[0]["status"] == "paid"
         committer = threading.Timer(0.4, other.commit)
         began = time.monotonic()
         committer.start()
         (settled,) = reader.of([str(number)], settled=True)
-        assert settled.rows[0]["status"] == "shipped"
+        assert settled.own[0]["status"] == "shipped"
         assert time.monotonic() - began >= 0.3
         committer.join()
     other.close()
