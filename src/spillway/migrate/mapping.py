@@ -11,7 +11,6 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 from orders.aws import items
@@ -26,12 +25,7 @@ from orders.domain.order import (
 )
 from orders.domain.refusals import CUSTOMER_ID_MAX, TEXT_MAX, Rule, Terms, broken_rules
 from orders.domain.saga import Cancellation, Facts, Outcome, Step
-from spillway.migrate.config import (
-    NEVER_HELD_AGAINST_AN_OLD_ORDER,
-    Config,
-    Field,
-    StatusMeaning,
-)
+from spillway.migrate.config import NEVER_HELD_AGAINST_AN_OLD_ORDER, Config, Field, StatusMeaning
 from spillway.migrate.identity import order_id
 from spillway.migrate.values import (
     Clock,
@@ -59,6 +53,7 @@ CONTENT_BYTES_MAX = 398_000
 
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
+_Text = TypeVar("_Text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +122,14 @@ class _Reasons(list[Reason]):
             return None
 
 
-class Known(dict[str, int]):
+class Known(dict[_Text, int]):
     """Numbers by their texts, read once each: a shop has few prices and quantities, and millions of
     lines. It forgets when there are too many."""
 
-    def __init__(self, read: Callable[[str], int]) -> None:
+    def __init__(self, read: Callable[[_Text], int]) -> None:
         self._read = read
 
-    def __missing__(self, text: str) -> int:
+    def __missing__(self, text: _Text) -> int:
         if len(self) >= KNOWN_MAX:
             self.clear()
         number = self[text] = self._read(text)
@@ -154,9 +149,9 @@ class Mapper:
     terms: Terms
     utc_columns: frozenset[str]
     own_columns: tuple[str, ...]
-    quantities: Known
-    #: By currency.
-    amounts: dict[str, Known]
+    quantities: Known[str]
+    #: In minor units, by text and currency.
+    amounts: Known[tuple[str, str]]
 
     @staticmethod
     def of(config: Config, subjects: Subjects, now_ms: int, utc_columns: frozenset[str]) -> Mapper:
@@ -168,7 +163,7 @@ class Mapper:
             utc_columns,
             tuple(own_columns(config)),
             Known(whole_number),
-            {},
+            Known(lambda amount: minor_units(*amount, config.money)),
         )
 
     def order(self, old: OldOrder) -> Mapped | Unmapped:
@@ -318,14 +313,13 @@ class Mapper:
     def _lines(self, old: Sequence[OldLine], currency: str) -> tuple[tuple[Line, ...], int]:
         """The goods, and what lines that are postage in truth add up to."""
         told = self._told_in_json(old[0][0]) if self.config.lines.column else old
-        units_of, minor_of = self.quantities, self._amounts(currency)
+        spec, units_of, minor_of = self.config.lines, self.quantities, self.amounts
         goods: list[Line] = []
         postage = 0
-        spec = self.config.lines
         for sku, quantity, price in told:
             if sku is None or quantity is None or price is None:
                 raise Unusable("line_incomplete", f"{spec.sku} {sku!r}")
-            code, units, minor = sku.strip(), units_of[quantity], minor_of[price]
+            code, units, minor = sku.strip(), units_of[quantity], minor_of[price, currency]
             if code in spec.shipping_skus:
                 postage += units * minor
             else:
@@ -348,14 +342,7 @@ class Mapper:
 
     def _amount(self, column: str | None, row: Row, currency: str) -> int:
         text = None if column is None else row[column]
-        return 0 if text is None else self._amounts(currency)[text]
-
-    def _amounts(self, currency: str) -> Known:
-        known = self.amounts.get(currency)
-        if known is None:
-            read = partial(minor_units, currency=currency, money=self.config.money)
-            known = self.amounts[currency] = Known(read)
-        return known
+        return 0 if text is None else self.amounts[text, currency]
 
     def _total(self, row: Row, currency: str, adds_up_to: int) -> int:
         column = self.config.order.total
@@ -364,7 +351,7 @@ class Mapper:
         text = row[column]
         if text is None:
             raise Unusable("total_missing", column)
-        return self._amounts(currency)[text]
+        return self.amounts[text, currency]
 
     def _discounts(self, key: str, row: Row, currency: str) -> tuple[Discount, ...]:
         amount = self._amount(self.config.order.discount, row, currency)
