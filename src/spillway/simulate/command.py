@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-
-from spillway.demo.command import STDOUT, check_writable, write_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,10 +48,12 @@ def simulate(
             "--exhaustive", help="Also every kind of fault at every place, and pairs of crashes."
         ),
     ] = False,
-    json_path: Annotated[
-        Path | None,
-        typer.Option("--json", metavar="OUT", help="Write the result as JSON; - for stdout."),
-    ] = None,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json", help="Print the result as one JSON object, and the report to stderr."
+        ),
+    ] = False,
 ) -> None:
     """Prove the promises under fault schedules, each decided by its seed.
 
@@ -66,15 +66,18 @@ def simulate(
     Example: spillway simulate --seeds 10000 --controls
 
     Example: spillway simulate --seed 4711 --trace
+
+    Example: spillway simulate --seeds 10000 --json > simulation.json
     """
     from rich.console import Console
 
     from spillway.errors import SpillwayError
 
-    check_writable(json_path)
-    console = Console(stderr=json_path == STDOUT)
+    console = Console(stderr=as_json)
     if seed is None and (trace or bug is not None):
         raise SpillwayError("--trace and --bug tell of one schedule: say which with --seed.")
+    if seed is not None and as_json:
+        raise SpillwayError("--json counts schedules, and --seed tells of one: leave one out.")
     if seed is not None:
         broken = _one(seed, bug, trace, console)
     else:
@@ -86,10 +89,10 @@ def simulate(
             console,
         )
         broken = not run.held
-        if json_path is not None:
+        if as_json:
             from spillway.simulate.report import document
 
-            write_json(json_path, document(run))
+            typer.echo(json.dumps(document(run), indent=2))
     if broken:
         raise typer.Exit(1)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 _SPILLWAY = [sys.executable, "-c", "from spillway.cli import main; main()"]
 
@@ -20,12 +19,11 @@ def simulate(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_schedules_that_hold_are_counted_and_the_exit_says_so(tmp_path: Path) -> None:
-    out = tmp_path / "out.json"
-    done = simulate("--seeds", "60", "--seed-from", "5", "--jobs", "2", "--json", str(out))
+def test_schedules_that_hold_are_counted_and_the_exit_says_so() -> None:
+    done = simulate("--seeds", "60", "--seed-from", "5", "--jobs", "2", "--json")
     assert done.returncode == 0, done.stderr
-    assert "Every promise held in every schedule." in done.stdout
-    result = json.loads(out.read_text())
+    assert "Every promise held in every schedule." in done.stderr
+    result = json.loads(done.stdout)
     assert result["seeds"] == 60
     assert result["schedules_per_second"] > 0
     assert result["side_effects_per_schedule"] >= 20
@@ -61,3 +59,10 @@ def test_a_story_is_of_one_seed() -> None:
     done = simulate("--trace")
     assert done.returncode == 1
     assert "say which with --seed" in done.stderr
+
+
+def test_the_story_of_a_seed_is_no_json() -> None:
+    done = simulate("--seed", "5", "--json")
+    assert done.returncode == 1
+    assert "leave one out" in done.stderr
+    assert done.stdout == ""
