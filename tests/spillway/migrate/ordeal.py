@@ -29,9 +29,10 @@ from spillway.local.aws import client
 from spillway.local.emulator import emulator
 from spillway.local.processes import own_environment
 from spillway.migrate.connection import connected
+from spillway.migrate.copying import WRITERS
 from spillway.migrate.items import order_item, progress_item
 from spillway.migrate.mapping import Mapped
-from spillway.migrate.running import WRITING
+from spillway.migrate.running import WRITING, Parts
 from spillway.migrate.source import Reader, describe
 from spillway.migrate.state import Entry, index_item
 from tests.spillway.migrate.legacy import Shop, Values, lines, real_lines, real_orders, rows, writer
@@ -185,54 +186,63 @@ CHANGES = {
     "row-per-order": "UPDATE orders SET payment_ref = CONCAT(payment_ref, 'x') WHERE id <= 2000",
     "row-per-line": "UPDATE order_lines SET quantity = quantity + 1 WHERE id <= 20000",
 }
-ROUNDS = 9
+ROUNDS = 12
 
 
 def rate(shop: Shop, endpoint: str, folder: Path) -> dict[str, Any]:
     """Items a second that the copy writes, and that the bare emulator takes in batches: the same
     items by the same client in the same process.
 
-    A machine's speed changes from one moment to the next, so the two take turns in going first,
-    and the share is the median of those of the rounds.
+    A machine's speed changes from one moment to the next, twofold on a shared one. So there are
+    many rounds, in which the two take turns in going first, and the share is the median of the
+    rounds' own.
     """
     dynamodb = client(endpoint, "dynamodb", WRITING)
-    bare, copied, followed = [], [], []
+    bare, copied = [], []
     orders = items = 0
     for round_ in range(ROUNDS):
         table, other = make_orders_table(dynamodb), make_orders_table(dynamodb)
-        with migration(shop, dynamodb, config_for(shop, other, folder)) as parts:
+        with (
+            migration(shop, dynamodb, config_for(shop, other, folder)) as parts,
+            migration(shop, dynamodb, config_for(shop, table, folder)) as copying,
+        ):
             batches = list(_batches(shop, parts, other))
             if round_ % 2:
                 bare.append(_bare(batches, parts.writer.dynamodb))
-            with migration(shop, dynamodb, config_for(shop, table, folder)) as copying:
-                began = time.monotonic()
-                orders = copying.copy(_unseen).run().written
-                items = copying.writer.counts.items
-                copied.append(items / (time.monotonic() - began))
-                if not round_ % 2:
-                    bare.append(_bare(batches, parts.writer.dynamodb))
-                shop.run(CHANGES[shop.shape])
-                began = time.monotonic()
-                changed = copying.follow(_unseen).run(until_caught_up=True).written
-                followed.append(changed / (time.monotonic() - began))
+            began = time.monotonic()
+            orders = copying.copy(_unseen).run().written
+            items = copying.writer.counts.items
+            copied.append(items / (time.monotonic() - began))
+            if not round_ % 2:
+                bare.append(_bare(batches, parts.writer.dynamodb))
+            if round_ == ROUNDS - 1:
+                followed = _followed(shop, copying)
     rows_, *_ = shop.run(f"SELECT COUNT(*) FROM {shop.table}")[0]
     shares = [mine / limit for mine, limit in zip(copied, bare, strict=True)]
     return {
-        "bare_items_per_second": [round(one) for one in bare],
-        "copied_items_per_second": [round(one) for one in copied],
+        "bare_items_per_second": round(median(bare)),
+        "copied_items_per_second": round(median(copied)),
         "copied_orders_per_second": round(median(copied) * orders / items),
         "copied_rows_per_second": round(median(copied) * rows_ / items),
-        "followed_orders_per_second": round(median(followed)),
-        "shares": [round(one, 2) for one in shares],
+        "followed_orders_per_second": round(followed),
         "share": round(median(shares), 3),
+        "shares": sorted(round(one, 2) for one in shares),
     }
+
+
+def _followed(shop: Shop, parts: Parts) -> float:
+    """Changed orders a second."""
+    shop.run(CHANGES[shop.shape])
+    began = time.monotonic()
+    changed = parts.follow(_unseen).run(until_caught_up=True).written
+    return changed / (time.monotonic() - began)
 
 
 def _unseen(*_told: Any) -> None:
     pass
 
 
-def _batches(shop: Shop, parts: Any, table: str) -> Iterator[dict[str, Any]]:
+def _batches(shop: Shop, parts: Parts, table: str) -> Iterator[dict[str, Any]]:
     with connected(parts.account) as connection:
         reader = Reader(connection, parts.config, describe(connection, parts.config))
         mapper = parts.mapper_for(reader.table.utc_columns)
@@ -260,7 +270,7 @@ def _batches(shop: Shop, parts: Any, table: str) -> Iterator[dict[str, Any]]:
 def _bare(batches: list[dict[str, Any]], dynamodb: Any) -> float:
     count = sum(len(puts) for batch in batches for puts in batch.values())
     began = time.monotonic()
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(WRITERS) as pool:
         list(pool.map(lambda batch: dynamodb.batch_write_item(RequestItems=batch), batches))
     return count / (time.monotonic() - began)
 
@@ -306,8 +316,8 @@ def main() -> None:
 
 def _rate_part(old: Server, endpoint: str, folder: Path, asked: Any) -> Iterator[dict[str, Any]]:
     for shape, fill in (
-        ("row-per-order", rows(3, 4_000, hostile=0.0)),
-        ("row-per-line", long_lines(60_000)),
+        ("row-per-order", rows(3, 5_000, hostile=0.0)),
+        ("row-per-line", long_lines(100_000)),
     ):
         with old.database() as name:
             shop = Shop(old, name, shape)
