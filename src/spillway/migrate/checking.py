@@ -32,7 +32,7 @@ READ_UNIT_BYTES = 4_096
 RETENTION_FACTOR = 3
 #: What one process manages on two cores that it shares with the emulator, measured:
 #: docs/migration/README.md.
-ORDERS_PER_SECOND_MAX = 1_400
+ORDERS_PER_SECOND_MAX = 900
 
 Level = Literal["good", "warning", "blocker"]
 
