@@ -88,7 +88,3 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.parent is not None and not item.nodeid.endswith(item.name):
             item._id = item.parent.id.child(item.name)  # noqa: SLF001
     assert len({item.nodeid for item in items}) == len(items)
-    # Pages take longest. Begun last, as their folder's name would have it, they left one of two
-    # processes without work for two minutes.
-    pages = {item.path for item in items if "browser" in getattr(item, "fixturenames", ())}
-    items.sort(key=lambda item: item.path not in pages)
