@@ -61,7 +61,8 @@ async function order(event) {
   const problems = [...form.elements].filter((field) => field.willValidate && !field.validity.valid);
   showProblems(problems);
   const who = customer();
-  if (problems.length || !who || !basket.lines.length) return;
+  // Pressed again before the first press has led to the order's page: it would set out anew.
+  if (problems.length || !who || !basket.lines.length || $("#pay").disabled) return;
   $("#pay").disabled = true;
   const { content, total } = compose();
   try {
