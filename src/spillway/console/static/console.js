@@ -99,18 +99,12 @@ function curve(a, b, origin) {
 
 if (lines) new ResizeObserver(draw).observe(live);
 
-// Dialogs. By delegation, as what opens them may come with an event.
-const help = document.getElementById("help");
+// Dialogs open and close by themselves (`commandfor`), so also before this has come. But when letters
+// come after the page did, theirs is missing.
 document.addEventListener("click", (event) => {
-  const opener = event.target.closest("[data-open]");
-  if (opener) {
-    const dialog = document.getElementById(opener.dataset.open);
-    if (dialog) dialog.showModal();
-    else location.reload(); // the letters came after the page did
-  }
-  if (event.target.closest("[data-close]")) event.target.closest("dialog").close();
+  const opener = event.target.closest("[commandfor]");
+  if (opener && !opener.commandForElement) location.reload();
 });
-document.getElementById("help-button").addEventListener("click", () => help.showModal());
 
 // Shortcuts. They can be switched off, as single keys get in the way of speech input.
 const KEYS = "spillway-console-keys";
@@ -128,7 +122,7 @@ document.addEventListener("keydown", (event) => {
   const target = goes && document.querySelector(`[data-go="${CSS.escape(event.key)}"]`);
   if (target) location.assign(target.dataset.address);
   else if (event.key === "g") goSince = event.timeStamp;
-  else if (event.key === "?") help.showModal();
+  else if (event.key === "?") document.getElementById("help").showModal();
   else if (event.key === "/") {
     event.preventDefault();
     document.getElementById("q").focus();
