@@ -80,8 +80,8 @@ bench: install ## Cold starts, warm orders, growth, memory, as ratios within one
 
 .PHONY: costs
 costs: install ## Renew docs/cost.md, its charts, and what other pages say of costs (ARGS="--sales FILE.csv.gz")
-	@$(BIN)/python -m spillway.cost.docs $(ARGS)
-	@$(BIN)/python -m infra.inventory
+	@$(BIN)/python -m spillway.plan.docs $(ARGS)
+	@$(BIN)/python -m spillway.plan.inventory
 	@$(BIN)/python -m benchmarks.page
 
 .PHONY: format
@@ -96,7 +96,7 @@ lock: ## Renew the locked requirements (needs the network)
 
 .PHONY: inventory
 inventory: install ## List every resource, permission and secret of a stage in docs/production-inventory.md
-	@$(BIN)/python -m infra.inventory
+	@$(BIN)/python -m spillway.plan.inventory
 
 .PHONY: sbom
 sbom: install ## List what ships to Lambda as a CycloneDX document, .spillway/sbom.json

@@ -26,12 +26,12 @@ import msgspec
 import typer
 from rich.console import Console
 
+from infra.metrics import EVERY_FUNCTION
 from orders.domain.trace import Trace
-from spillway.demo.ids import order_id
-from spillway.local import Stack, attach, running
-from spillway.observe.metrics import EVERY_FUNCTION
-from spillway.observe.service import Service, on_this_machine
-from spillway.workload import Draft, generate, pay
+from spillway.ids import order_id
+from spillway.run.stack import Stack, attach, running
+from spillway.run.workload import Draft, generate, pay
+from spillway.target.service import Service, on_this_machine
 
 OUT = Path(__file__).parents[1] / "docs" / "measured" / "log_bytes.json"
 #: CloudWatch Logs, PutLogEvents: "the sum of all event messages in UTF-8, plus 26 bytes for each".

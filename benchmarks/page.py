@@ -12,7 +12,7 @@ from benchmarks import tables
 from benchmarks.results import RECORDED, Results, recorded
 from benchmarks.sizing import MEMORIES_MB, Sized, sized
 from benchmarks.tables import Rows
-from spillway.cost.reckoning import Reckoning, reckoning
+from spillway.plan.cost.reckoning import Reckoning, reckoning
 
 PAGE = RECORDED.parents[1] / "performance.md"
 
@@ -76,7 +76,7 @@ deliver does, and waits for the table.
 
 _ONLY_AWS = """**Measured here**: processor time with the real SDK, on the emulator \
 (`spillway cost --measure`); memory (see *Cold start*, and the largest batch); invocations and \
-calls. **Estimates**, each with its source in `src/spillway/cost/calibration.toml`: how long \
+calls. **Estimates**, each with its source in `src/spillway/plan/cost/calibration.toml`: how long \
 DynamoDB, SQS, SNS and a downstream take to answer, and that an arm64 processor of Lambda's is as \
 fast as this one. **What only AWS can tell**: how long a cold start takes with its machine, its \
 runtime and the code to be fetched, and whether it has more than its share of a processor \

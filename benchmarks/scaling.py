@@ -31,12 +31,12 @@ from orders.flow.reads import PAGE_DEFAULT, Reads
 from orders.handlers import reads, relay
 from simulation.world.outside import MemoryLog
 from simulation.world.table import MemoryOrders
-from spillway.audit.running import Audit, Place
+from spillway.prove.audit.running import Audit, Place
 from tests.builders import CUSTOMER, NOW, accepted, order_id
 from tests.orders.handlers.api_events import request
 from tests.orders.handlers.test_relay import placed, progressed
-from tests.spillway.audit import fake_tables
-from tests.spillway.audit.builders import confirmed
+from tests.spillway.prove.audit import fake_tables
+from tests.spillway.prove.audit.builders import confirmed
 
 #: A unit at the largest size may cost so many times what it costs at the smallest.
 RATIO_MAX = 1.3

@@ -3,7 +3,7 @@
 Lambda gives a function a share of a processor in proportion to its memory, a whole one at 1,769 MB:
 with more memory it computes faster, and waits at a higher price. How long it computes is measured
 (`spillway cost`, the real SDK on the emulator). How long AWS takes to answer is an estimate, with
-its source in src/spillway/cost/calibration.toml.
+its source in src/spillway/plan/cost/calibration.toml.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from spillway.cost.durations import work
-from spillway.cost.loads import CROWD, TRICKLE, Fills
-from spillway.cost.measurement import FunctionUse
-from spillway.cost.reckoning import MILLION, Reckoning
-from spillway.cost.usage import billed, rebatched
-from spillway.prices import Usage, Use, priced
+from spillway.plan.cost.durations import work
+from spillway.plan.cost.loads import CROWD, TRICKLE, Fills
+from spillway.plan.cost.measurement import FunctionUse
+from spillway.plan.cost.reckoning import MILLION, Reckoning
+from spillway.plan.cost.usage import billed, rebatched
+from spillway.plan.prices import Usage, Use, priced
 
 MEMORIES_MB = (128, 256, 512, 1024, 1769)
 

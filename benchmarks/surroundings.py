@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from infra import bundle
-from spillway.local.assembly import assembly
+from spillway.run.stack.assembly import assembly
 
 #: The bundle of AWS, libraries trimmed and all, but for the Python and the machine that measure.
 HERE = bundle.Target("here", requirements=True)

@@ -12,8 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from spillway.observe import metrics
-from spillway.observe.metrics import Metric, ToldByLogs
+from infra import metrics
+from infra.metrics import Metric, ToldByLogs
 
 if TYPE_CHECKING:
     from infra.stage import Stage

@@ -13,7 +13,7 @@ import pytest
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-    from spillway.local import Stack
+    from spillway.run.stack import Stack
     from tests.e2e.shop import Customer
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -30,7 +30,7 @@ def stack() -> Iterator[Stack]:
     While writing tests, ``SPILLWAY_STACK=8080 pytest ...`` uses the stack that `spillway up` runs
     on that port and saves starting one.
     """
-    from spillway.local import attach, running
+    from spillway.run.stack import attach, running
 
     port = os.environ.get("SPILLWAY_STACK")
     if port is not None:

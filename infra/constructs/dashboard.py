@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
+from infra import metrics
 from infra.alarms import QUEUES_WITH_DEAD_LETTERS
 from infra.constructs.measured import measured
 from orders.domain.saga import DOWNSTREAMS
-from spillway.observe import metrics
 
 if TYPE_CHECKING:
     from infra.stage import Stage

@@ -10,15 +10,16 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from infra.constructs.release import alias_of
 from infra.constructs.review import accept_finding
-from spillway.observe.metrics import namespace, told_by
+from infra.metrics import namespace, told_by
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from infra.stage import FunctionSize, Stage
 
+#: What calls the function calls this name, never the newest code: `name:live`.
+ALIAS = "live"
 #: The log retentions of `infra.stage.Logs`, as the CDK names them.
 RETENTIONS = {
     1: logs.RetentionDays.ONE_DAY,
@@ -155,3 +156,12 @@ class OrderFunction(Construct):
                 service="ssm", resource="parameter", resource_name=name.removeprefix("/")
             ),
         )
+
+
+def alias_of(function: lambda_.Function) -> lambda_.Alias:
+    """The name that callers use, on a version that is made anew whenever code or settings change.
+
+    A version keeps the settings it was made with. What they are must therefore stand in the
+    template: a CloudFormation parameter that changes makes no new version.
+    """
+    return lambda_.Alias(function, "Live", alias_name=ALIAS, version=function.current_version)

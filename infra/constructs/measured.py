@@ -1,4 +1,4 @@
-"""A metric by its name in spillway.observe.metrics, as the CDK has it."""
+"""A metric by its name in infra.metrics, as the CDK has it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 
-from spillway.observe import metrics
-from spillway.observe.metrics import Metric, ToldByLogs
+from infra import metrics
+from infra.metrics import Metric, ToldByLogs
 
 if TYPE_CHECKING:
     from infra.stage import Stage

@@ -8,7 +8,6 @@ from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_codedeploy as codedeploy
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from infra.constructs.function import OrderFunction
     from infra.stage import Shifting, Stage
 
-#: What calls the function calls this name, never the newest code: `name:live`.
-ALIAS = "live"
 #: What a sound version never logs (orders.flow.desk, orders.handlers.intake): a fault of ours, an
 #: answer of 503, a message that a person must see. A wrong permission or setting shows up here too.
 FAULTS = ("bug", "unavailable", "set_aside")
@@ -39,15 +36,6 @@ _CONFIGURATIONS = {
         codedeploy.LambdaDeploymentConfig.LINEAR_10_PERCENT_EVERY_1_MINUTE
     ),
 }
-
-
-def alias_of(function: lambda_.Function) -> lambda_.Alias:
-    """The name that callers use, on a version that is made anew whenever code or settings change.
-
-    A version keeps the settings it was made with. What they are must therefore stand in the
-    template: a CloudFormation parameter that changes makes no new version.
-    """
-    return lambda_.Alias(function, "Live", alias_name=ALIAS, version=function.current_version)
 
 
 class GradualReleases(Construct):

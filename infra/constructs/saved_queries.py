@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from spillway.observe.metrics import DELIVERIES, EVERY_FUNCTION
+from infra.metrics import DELIVERIES, EVERY_FUNCTION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

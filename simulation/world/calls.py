@@ -176,7 +176,9 @@ class Calls:
         self, site: Site, about: str, strand: Strand, fault: Fault | None, outcome: str
     ) -> None:
         if self.story is not None:
-            self.story.called(self.scheduler.now, strand.name, site, about, fault, outcome)
+            what = f"{site.service} {site.call}" + (f" {about}" if about else "")
+            struck = "" if fault is None else fault.value
+            self.story.tell(self.scheduler.now, strand.name, what, outcome, struck)
 
 
 def place_of(strand: Strand, site: Site) -> str:

@@ -16,11 +16,11 @@ from typing import Any
 import msgspec
 
 from orders.domain.order import OrderKey
+from orders.domain.promises import Promise
 from simulation.catalogue import Draft
 from simulation.downstreams.ledger import Entry
 from simulation.world.dynamodb import Item, Key, Table
 from simulation.world.sqs import Message, Queue
-from spillway.audit.promises import Promise
 
 PROGRESS = "#progress"
 CANCELLATION = "cancellation"

@@ -7,22 +7,22 @@ from typing import Annotated
 
 import typer
 
-from spillway.audit.command import audit
-from spillway.capacity.command import capacity
-from spillway.chaos.command import chaos
-from spillway.console.command import console
-from spillway.cost.command import cost
-from spillway.customers.command import customers
-from spillway.demo.command import demo
 from spillway.errors import SpillwayError
-from spillway.local.commands import down, token, up
 from spillway.migrate.command import migrate
-from spillway.observe.commands import logs, orders, status
-from spillway.redrive.command import redrive
-from spillway.restore.command import restore
-from spillway.simulate.command import simulate
-from spillway.smoke.command import smoke
-from spillway.web.command import publish
+from spillway.operate.commands import logs, orders, status
+from spillway.operate.console.command import console
+from spillway.operate.customers.command import customers
+from spillway.operate.publish import publish
+from spillway.operate.redrive.command import redrive
+from spillway.operate.restore.command import restore
+from spillway.operate.smoke.command import smoke
+from spillway.plan.capacity.command import capacity
+from spillway.plan.cost.command import cost
+from spillway.prove.audit.command import audit
+from spillway.prove.chaos.command import chaos
+from spillway.prove.demo.command import demo
+from spillway.prove.simulate.command import simulate
+from spillway.run.commands import down, token, up
 
 # Markdown, so that examples stay on lines of their own.
 app = typer.Typer(

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from spillway.capacity.planning import plan
-from spillway.capacity.profile import coupon
-from spillway.cost import real
-from spillway.cost.docs import CHARTS, PAGE, text
-from spillway.cost.findings import find
-from spillway.cost.reckoning import MILLION, reckoning
+from spillway.plan.capacity.planning import plan
+from spillway.plan.cost import real
+from spillway.plan.cost.findings import find
+from spillway.plan.cost.reckoning import MILLION, reckoning
+from spillway.plan.docs import CHARTS, PAGE, text
+from spillway.plan.profile import coupon
 
 REAL_FILE = Path(__file__).parents[3] / "shared" / "data" / "online-retail-2010-12.csv.gz"
 

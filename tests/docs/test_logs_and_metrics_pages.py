@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 from infra.alarms import alarms
+from infra.metrics import EVERY_FUNCTION, MEASURED_BY_AWS, TOLD_BY_LOGS
 from infra.stage import load
 from orders.telemetry import FIELDS
-from spillway.observe.metrics import EVERY_FUNCTION, MEASURED_BY_AWS, TOLD_BY_LOGS
 
 DOCS = Path(__file__).parents[2] / "docs"
 SOURCE = Path(__file__).parents[2] / "src" / "orders"

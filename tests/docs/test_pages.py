@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
+from orders.domain.promises import Promise
 from orders.domain.saga import Step
-from spillway.audit import Promise
 from spillway.cli import app
 
 ROOT = Path(__file__).parents[2]

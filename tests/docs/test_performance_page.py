@@ -7,7 +7,7 @@ from benchmarks.page import PAGE, WHY, text
 from benchmarks.results import recorded
 from benchmarks.sizing import sized
 from infra.stage import load
-from spillway.cost.reckoning import reckoning
+from spillway.plan.cost.reckoning import reckoning
 
 
 def test_the_page_is_what_would_be_written_now() -> None:

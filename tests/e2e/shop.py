@@ -13,8 +13,9 @@ from typing import Any
 import httpx
 
 from orders.domain.order import OrderKey
-from spillway.audit import Effect, read_effects
-from spillway.local import Stack
+from spillway.run.stack import Stack
+from spillway.target.reading import read_effects
+from spillway.target.records import Effect
 from tests.builders import order_body, order_id
 
 SETTLES_WITHIN_SECONDS = 90

@@ -21,10 +21,10 @@ from infra.alarms import CLASHES_MAX, RELAY_ERRORS_MAX, SERVER_ERRORS_MAX
 from orders.aws.messages import overflow_message_of
 from orders.domain.order import AcceptedOrder, OrderKey
 from orders.handlers.wire import Content, content_of
-from spillway.local import Stack
-from spillway.observe.emulated import evaluate_alarms
-from spillway.observe.promises import Alarm, read_alarms
-from spillway.observe.service import Service, on_this_machine
+from spillway.operate.alarms import Alarm, read_alarms
+from spillway.operate.emulated import evaluate_alarms
+from spillway.run.stack import Stack
+from spillway.target.service import Service, on_this_machine
 from tests.builders import order_id
 from tests.e2e.shop import Customer, switched
 from tests.e2e.test_overflow_and_watchdog import REFUSED_PUT, dead_letters, within

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from spillway.local import Stack
+from spillway.run.stack import Stack
 from tests.builders import line, order_id
 from tests.e2e.shop import Customer
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from benchmarks.log_bytes import BUDGET_BYTES, OUT, bytes_of, with_overhead
-from spillway.local import Stack
+from spillway.run.stack import Stack
 
 
 def test_a_confirmed_order_keeps_to_its_log_budget(stack: Stack) -> None:

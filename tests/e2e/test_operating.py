@@ -13,9 +13,9 @@ from orders.aws import items
 from orders.domain.order import AcceptedOrder, OrderKey, order_id_time
 from orders.handlers.wire import Content, content_of
 from spillway.cli import app
-from spillway.local import Stack
-from spillway.observe import letters
-from spillway.observe.service import on_this_machine
+from spillway.operate import letters
+from spillway.run.stack import Stack
+from spillway.target.service import on_this_machine
 from tests.builders import order_id
 from tests.e2e.shop import Customer, effects, switched
 from tests.e2e.test_overflow_and_watchdog import dead_letters, within

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from spillway.local import Stack
+from spillway.run.stack import Stack
 from tests.builders import line
 from tests.e2e.shop import Customer, effects, switched
 

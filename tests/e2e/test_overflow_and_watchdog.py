@@ -11,7 +11,7 @@ import pytest
 from orders.aws.messages import overflowed_order_of, watch_of
 from orders.domain.order import OrderKey
 from orders.ports import Watch
-from spillway.local import Stack
+from spillway.run.stack import Stack
 from tests.builders import line, order_id
 from tests.e2e.shop import Customer, effects, switched
 

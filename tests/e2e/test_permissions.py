@@ -16,7 +16,7 @@ from orders.aws.messages import message_of, packs_of, watch_message_of
 from orders.domain.order import OrderKey
 from orders.domain.saga import Step
 from orders.ports import Command, Watch
-from spillway.local import Stack, running
+from spillway.run.stack import Stack, running
 from tests.builders import line, order_body, order_id
 from tests.e2e.shop import Customer, switched
 

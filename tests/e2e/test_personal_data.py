@@ -18,8 +18,8 @@ import httpx
 import pytest
 
 from orders.domain.order import OrderKey
-from spillway.local import Stack
-from spillway.observe.service import Service, on_this_machine
+from spillway.run.stack import Stack
+from spillway.target.service import Service, on_this_machine
 from tests.builders import order_id
 from tests.e2e.shop import Customer, switched
 from tests.e2e.test_overflow_and_watchdog import REFUSED_PUT, dead_letters, reason, within

@@ -10,8 +10,8 @@ from contextlib import suppress
 
 import httpx
 
-from spillway.chaos.troubles import Killer
-from spillway.local import Stack
+from spillway.prove.chaos.troubles import Killer
+from spillway.run.stack import Stack
 from tests.e2e.shop import Customer, all_effects
 
 #: Those that an order needs first; while these are killed, few others have anything to do.

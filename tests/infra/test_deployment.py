@@ -17,9 +17,9 @@ import pytest
 
 from infra.bundle import ROOT
 from infra.stage import Stage, load
-from spillway.local.aws import client
-from spillway.local.emulator import emulator
-from spillway.local.processes import isolated_environment
+from spillway.run.stack.aws import client
+from spillway.run.stack.emulator import emulator
+from spillway.run.stack.processes import isolated_environment
 from tests.infra.templates import app_of
 
 # isort: split

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
+from infra import metrics
 from infra.alarms import QUEUES_WITH_DEAD_LETTERS, Alarm, alarms
 from infra.bundle import ROOT
 from infra.constructs.saved_queries import QUERIES
+from infra.metrics import MEASURED_BY_AWS, TOLD_BY_LOGS
 from infra.stage import load
+from orders.domain.promises import Promise
 from orders.telemetry import FIELDS
-from spillway.audit.promises import Promise
-from spillway.observe import metrics
-from spillway.observe.metrics import MEASURED_BY_AWS, TOLD_BY_LOGS
 from tests.infra.templates import Properties, Templates
 
 ALARMS = alarms(load("dev"))

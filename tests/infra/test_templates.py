@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.inventory import PAGE, page
+from spillway.plan.inventory import PAGE, page
 from tests.infra.templates import Templates
 
 #: The CDK names a dependency that a reference has made already. Nothing follows from it.

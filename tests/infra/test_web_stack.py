@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from spillway.web.site import page_names
+from spillway.run.storefront.site import page_names
 from tests.infra.templates import Properties, Templates
 
 

@@ -16,12 +16,12 @@ import httpx
 import pytest
 
 from orders.domain.receipt import sign
-from spillway.chaos.troubles import running_functions
-from spillway.local import Stack
+from spillway.prove.chaos.troubles import running_functions
+from spillway.run.stack import Stack
 from tests.builders import order_body, order_id
 from tests.e2e.shop import Customer
 
-PARAMETER = "/spillway/local/receipt-keys"
+PARAMETER = "/spillway/run/stack/receipt-keys"
 
 
 def rules(answer: httpx.Response) -> set[str]:

@@ -21,7 +21,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from spillway.local import Stack
+from spillway.run.stack import Stack
 from tests.e2e.shop import Customer
 
 Claims = dict[str, Any]

@@ -15,8 +15,8 @@ import httpx
 import pytest
 
 from spillway.cli import app
-from spillway.local import attach
-from spillway.local.ports import free_port, listen, port_of
+from spillway.run.stack import attach
+from spillway.run.stack.ports import free_port, listen, port_of
 
 _SPILLWAY = [sys.executable, "-c", "from spillway.cli import main; main()"]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser
 
-from spillway.local import Stack
+from spillway.run.stack import Stack
 from tests.web.visitor import Visitor
 
 Visits = Callable[..., Visitor]

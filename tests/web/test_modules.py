@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from infra.bundle import ROOT
-from spillway.local.cdk import node_binary
+from spillway.run.stack.cdk import node_binary
 
 HERE = Path(__file__).parent
 

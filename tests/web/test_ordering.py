@@ -6,7 +6,7 @@ import time
 
 from playwright.sync_api import Route, expect
 
-from spillway.local import Stack
+from spillway.run.stack import Stack
 from tests.e2e.shop import switched
 from tests.web.conftest import Visits
 from tests.web.visitor import ARRIVED, SETTLES_WITHIN_MS

@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from infra.bundle import ROOT
-from spillway.local import Stack
-from spillway.web.site import page_names
+from spillway.run.stack import Stack
+from spillway.run.storefront.site import page_names
 from tests.web.conftest import Visits
 from tests.web.visitor import Visitor
 

@@ -9,8 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 from playwright.sync_api import Browser, ConsoleMessage, Page, Route, expect
 
-from spillway.local import Stack
-from spillway.local.users import email
+from spillway.run.stack import Stack
+from spillway.run.stack.users import email
 
 SETTLES_WITHIN_MS = 60_000
 #: The store has it; how far it is by now does not matter.

@@ -9,7 +9,7 @@
  *  - `release` gives back what was taken for an order that the store refused.
  *
  * The gateway's keys are on its server, never in a page. Here that server is a local one
- * (src/spillway/local/gateway.py), which exists only where `spillway up` runs.
+ * (src/spillway/run/stack/gateway.py), which exists only where `spillway up` runs.
  */
 import { PaymentDeclined } from "./outbox.js";
 

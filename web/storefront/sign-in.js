@@ -20,7 +20,7 @@ const MARGIN_MS = 30_000;
 let settings;
 let renewing = null;
 
-/** @returns {Promise<object>} issuer, client_id and the like; see src/spillway/web/publish.py */
+/** @returns {Promise<object>} issuer, client_id and the like; see src/spillway/run/storefront/publish.py */
 function config() {
   settings ??= fetch("/config.json").then((answer) => {
     if (!answer.ok) throw new Error("the store's settings could not be read");

@@ -16,7 +16,7 @@ from spillway.migrate.source import Reader, Table, describe
 from spillway.migrate.state import Entry, index_item
 from spillway.migrate.target import Put, size_of, units_of
 from spillway.migrate.values import utf8_from_latin1
-from spillway.prices import Book, load
+from spillway.plan.prices import Book, load
 
 if TYPE_CHECKING:
     from spillway.migrate.config import Config

@@ -212,7 +212,7 @@ def assembled(config: Config, place: Place, environment: Mapping[str, str]) -> I
 
 def place_of(target: Target) -> Place:
     if target.local_port is not None:
-        from spillway.local import attach
+        from spillway.run.stack import attach
 
         stack = attach(target.local_port)
         orders = stack.tables["orders"]

@@ -17,7 +17,7 @@ from orders.domain.trace import Trace
 from orders.failures import TransientFailure
 from orders.ports import Orders, Progress
 from simulation.world.table import MemoryOrders
-from spillway.local import Stack
+from spillway.run.stack import Stack
 from tests.builders import CUSTOMER, NOW, OTHER_CUSTOMER, accepted, line, order_id
 from tests.tables import make_table
 

@@ -14,7 +14,7 @@ from orders.domain.saga import (
     settled,
 )
 from orders.domain.status import SETTLED, Status, cancellation_outcome, reason, status
-from simulation.saga_states import ACCEPTED, State, answers, cancellations, reachable
+from spillway.prove.simulate.saga_states import ACCEPTED, State, answers, cancellations, reachable
 
 GRAPH = reachable()
 

@@ -5,7 +5,7 @@ import pytest
 
 from simulation.downstreams.dynamodb_ledger import dynamodb_ledgers
 from simulation.downstreams.ledger import Ledger, MemoryLedger
-from spillway.local.emulator import emulator
+from spillway.run.stack.emulator import emulator
 from tests.tables import make_table
 
 REGION = "us-east-1"

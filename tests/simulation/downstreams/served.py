@@ -5,8 +5,8 @@ from contextlib import contextmanager
 
 from simulation.downstreams.ledger import Ledger
 from simulation.downstreams.server import application, uvicorn_config
-from spillway.local.ports import listen, port_of
-from spillway.local.serving import serving
+from spillway.run.stack.ports import listen, port_of
+from spillway.run.stack.serving import serving
 
 API_KEYS = {"inventory": "key-i", "fulfilment": "key-f", "accounting": "key-a"}
 

@@ -18,7 +18,7 @@ from simulation.world.scheduler import Scheduler
 from simulation.world.sqs import Queue, SqsClient
 from simulation.world.stream import Stream, StreamsClient
 from simulation.world.topic import SnsClient, Topic
-from spillway.local import Stack
+from spillway.run.stack import Stack
 from tests.tables import make_table
 
 PARAMETER = "/spillway/contract/key"

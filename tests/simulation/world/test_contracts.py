@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from spillway.local import Stack
+from spillway.run.stack import Stack
 from tests.simulation.world.aws import PARAMETER, SECRET, Aws, Emulator, Model
 
 ITEM = {"pk": {"S": "ada"}, "sk": {"S": "1"}, "content": {"B": b"\x00tea"}, "at": {"N": "1"}}

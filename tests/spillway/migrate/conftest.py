@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from spillway.local.emulator import emulator
+from spillway.run.stack.emulator import emulator
 from tests.spillway.migrate.legacy import Shop
 from tests.spillway.migrate.mariadb import Server, server
 

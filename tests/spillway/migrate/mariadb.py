@@ -26,8 +26,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from spillway.local.ports import LOOPBACK, free_port
-from spillway.local.processes import isolated_environment, tethered
+from spillway.run.stack.ports import LOOPBACK, free_port
+from spillway.run.stack.processes import isolated_environment, tethered
 
 STARTS_WITHIN_SECONDS = 60
 _MISSING = (

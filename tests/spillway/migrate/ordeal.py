@@ -25,9 +25,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from spillway.local.aws import client
-from spillway.local.emulator import emulator
-from spillway.local.processes import own_environment
 from spillway.migrate.connection import connected
 from spillway.migrate.copying import WRITERS
 from spillway.migrate.items import order_item, progress_item
@@ -35,6 +32,9 @@ from spillway.migrate.mapping import Mapped
 from spillway.migrate.running import WRITING, Parts
 from spillway.migrate.source import Reader, describe
 from spillway.migrate.state import Entry, index_item
+from spillway.run.stack.aws import client
+from spillway.run.stack.emulator import emulator
+from spillway.run.stack.processes import own_environment
 from tests.spillway.migrate.legacy import Shop, Values, lines, real_lines, real_orders, rows, writer
 from tests.spillway.migrate.mariadb import Server, server
 from tests.spillway.migrate.tables import config_file, config_for, make_orders_table, migration

@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from spillway.local.processes import REGION
 from spillway.migrate.config import Config, Target, read_config
 from spillway.migrate.running import Parts, Place, assembled
+from spillway.run.stack.processes import REGION
 from tests.spillway.migrate.legacy import DOCS, Shop
 from tests.tables import make_table
 

@@ -14,9 +14,9 @@ from orders.aws.table import DynamoOrders
 from orders.domain.order import OrderKey
 from orders.domain.saga import Outcome, Step
 from spillway.errors import SpillwayError
-from spillway.local.aws import client
 from spillway.migrate.cutting_over import Cutover, Wishes
 from spillway.migrate.running import Parts
+from spillway.run.stack.aws import client
 from tests.builders import accepted, order_id
 from tests.spillway.migrate.legacy import Shop, lines, order
 from tests.spillway.migrate.tables import config_for, make_orders_table, migration

@@ -17,12 +17,12 @@ from orders.aws import items
 from orders.aws.table import DynamoOrders
 from orders.domain.order import OrderKey
 from spillway.errors import SpillwayError
-from spillway.local.aws import client
 from spillway.migrate.config import Config
 from spillway.migrate.connection import account, connected
 from spillway.migrate.running import Parts
 from spillway.migrate.source import Reader, describe, snapshot
 from spillway.migrate.state import Standing, State
+from spillway.run.stack.aws import client
 from tests.spillway.migrate.legacy import HOSTILE, Shop, lines, order, rows, writer
 from tests.spillway.migrate.tables import config_for, make_orders_table, migration
 

@@ -12,11 +12,11 @@ from typing import Any
 import msgspec
 
 from orders.domain.order import OrderKey
-from spillway.audit import read_effects, read_orders
-from spillway.local import Stack
 from spillway.migrate.config import read_config
 from spillway.migrate.cutting_over import hand_over
 from spillway.migrate.running import Parts, Place, assembled
+from spillway.run.stack import Stack
+from spillway.target.reading import read_effects, read_orders
 from tests.e2e.shop import Customer
 from tests.spillway.migrate.legacy import DOCS, Shop, order
 

@@ -15,8 +15,8 @@ import pytest
 
 from orders.aws.table import DynamoOrders
 from orders.domain.order import OrderKey
-from spillway.local.aws import client
 from spillway.migrate.state import State
+from spillway.run.stack.aws import client
 from tests.spillway.migrate.legacy import DOCS, Shop, order, rows
 from tests.spillway.migrate.ordeal import Runner
 from tests.spillway.migrate.tables import make_orders_table

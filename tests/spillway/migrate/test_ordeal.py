@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from spillway.local.aws import client
+from spillway.paths import PROJECT
+from spillway.run.stack.aws import client
 from tests.spillway.migrate.legacy import Shop, real_lines, rows
 from tests.spillway.migrate.ordeal import Runner, ordeal
 from tests.spillway.migrate.tables import make_orders_table
@@ -17,7 +18,7 @@ from tests.spillway.migrate.tables import make_orders_table
 REAL_FILE = Path(
     os.environ.get(
         "SPILLWAY_SALES",
-        Path(__file__).parents[4] / "shared" / "data" / "online-retail-2010-12.csv.gz",
+        PROJECT.parent / "shared" / "data" / "online-retail-2010-12.csv.gz",
     )
 )
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from spillway.local.aws import client
 from spillway.migrate.binlog import kind_of
 from spillway.migrate.checking import Check
 from spillway.migrate.running import Parts
+from spillway.run.stack.aws import client
 from tests.spillway.migrate.legacy import Shop, order, rows
 from tests.spillway.migrate.tables import config_for, make_orders_table, migration
 

@@ -12,9 +12,9 @@ from botocore.exceptions import ClientError
 from urllib3.response import HTTPResponse
 
 from spillway.errors import SpillwayError
-from spillway.local.aws import client
 from spillway.migrate.rate import Rate
 from spillway.migrate.target import Put, Writer, encode_at_once, size_of, units_of
+from spillway.run.stack.aws import client
 
 
 class Clock:

@@ -1,0 +1,173 @@
+"""What the functions said: one line for each order and step, see `orders.telemetry.FIELDS`.
+
+Read with FilterLogEvents, which costs nothing, function by function and page by page. A Logs
+Insights query would be quicker over many gigabytes and is paid by the gigabyte; the saved ones are
+in the CloudWatch console (infra/constructs/saved_queries.py).
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from orders.domain.order import order_id_time
+from spillway.target.service import FUNCTIONS, Service
+
+#: So many lines are kept at most, the latest; and so many pages asked for, of each function.
+LINES_MAX = 1_000
+PAGES_MAX = 200
+#: How far a client's clock, which made the order's id, may be ahead of ours: intake takes no more.
+CLOCK_SKEW_MS = 5 * 60 * 1000
+#: A line may come to light later than others that were written after it.
+LATE_MS = 5_000
+POLL_SECONDS = 1.0
+_CALLS_AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One wide event. `at` is Unix milliseconds; `fields` are those of `orders.telemetry`.
+
+    Lambda's own lines, such as the end of a function that ran out of time, have no fields but their
+    text, as `message`.
+    """
+
+    at: int
+    function: str
+    fields: Mapping[str, Any]
+
+    @property
+    def outcome(self) -> str:
+        return str(self.fields.get("outcome", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Lines in the order of time. `complete`: no older ones were left out for their number."""
+
+    lines: Sequence[Line]
+    complete: bool
+
+
+def lines_of_order(
+    service: Service, order_id: str, *, customer: str | None = None, lines_max: int = LINES_MAX
+) -> Read:
+    """All that was said about an order, by every function, since it was made.
+
+    An id is unique for its customer, not in the world: `customer` is the hash of theirs.
+    """
+    since = order_id_time(order_id) - CLOCK_SKEW_MS
+    read = lines(service, since=since, term=order_id, lines_max=lines_max)
+    about = [
+        line
+        for line in read.lines
+        if line.fields.get("order_id") == order_id
+        and customer in (None, line.fields.get("customer"))
+    ]
+    return Read(about, read.complete)
+
+
+def lines(
+    service: Service,
+    *,
+    since: int,
+    term: str | None = None,
+    functions: Sequence[str] = FUNCTIONS,
+    lines_max: int = LINES_MAX,
+) -> Read:
+    """What was said since then (Unix ms), with `term` somewhere in it: the latest lines."""
+    service.make_client("logs")
+    with ThreadPoolExecutor(_CALLS_AT_ONCE) as pool:
+        read = pool.map(
+            lambda function: _of_function(service, function, since, term, lines_max),
+            functions,
+        )
+        found = list(read)
+    merged = sorted((line for lines, _ in found for line in lines), key=lambda line: line.at)
+    complete = len(merged) <= lines_max and all(complete for _, complete in found)
+    return Read(merged[-lines_max:], complete)
+
+
+def follow(
+    service: Service,
+    *,
+    shown: Sequence[Line] = (),
+    term: str | None = None,
+    now: Callable[[], float] = time.time,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[Line]:
+    """Lines as they come to light, from now on and without end, each once; none of `shown`."""
+    seen = {_mark(line): line.at for line in shown}
+    while True:
+        since = int(now() * 1000) - LATE_MS
+        for line in lines(service, since=since, term=term).lines:
+            if _mark(line) not in seen:
+                seen[_mark(line)] = line.at
+                yield line
+        seen = {mark: at for mark, at in seen.items() if at >= since - LATE_MS}
+        sleep(POLL_SECONDS)
+
+
+def _mark(line: Line) -> str:
+    return f"{line.function} {line.at} {json.dumps(line.fields)}"
+
+
+def _of_function(
+    service: Service,
+    function: str,
+    since: int,
+    term: str | None,
+    lines_max: int,
+) -> tuple[Iterable[Line], bool]:
+    request: dict[str, Any] = {
+        "logGroupName": service.log_group(function),
+        "startTime": max(0, since),
+    }
+    if term is not None:
+        # A phrase, which may stand anywhere in the line.
+        request["filterPattern"] = f'"{term}"'
+    latest: deque[Line] = deque(maxlen=lines_max)
+    found = pages = 0
+    for pages, page in enumerate(_pages(service, request), 1):
+        for event in page:
+            line = _line(function, event)
+            if line is not None:
+                found += 1
+                latest.append(line)
+        if pages == PAGES_MAX:
+            break
+    return latest, found <= lines_max and pages < PAGES_MAX
+
+
+def _pages(service: Service, request: Mapping[str, Any]) -> Iterator[list[dict[str, Any]]]:
+    for page in service.logs.get_paginator("filter_log_events").paginate(**request):
+        yield page["events"]
+
+
+#: Lambda's account of each invocation, which nobody needs here.
+_LAMBDAS_OWN = ("START ", "END ", "REPORT ", "INIT_START ")
+
+
+def _line(function: str, event: Mapping[str, Any]) -> Line | None:
+    message = event["message"].strip()
+    if not message or message.startswith(_LAMBDAS_OWN):
+        return None
+    try:
+        fields = json.loads(message)
+    except ValueError:
+        fields = None
+    if not isinstance(fields, dict):
+        return Line(event["timestamp"], function, {"message": message})
+    if "step" not in fields:
+        return (
+            None
+            if str(fields.get("type", "")).startswith("platform.")
+            else Line(event["timestamp"], function, {"message": message})
+        )
+    at = int(fields.pop("at", event["timestamp"]))
+    return Line(at, function, fields)

@@ -1,0 +1,211 @@
+"""The path of an order, part by part: what waits there, how long, how often it runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from infra.metrics import BEHIND, ERRORS, OLDEST, RUNS
+from spillway.operate.messages import peek
+from spillway.target.reading import read_depths, read_invocations
+from spillway.target.records import Depth
+from spillway.target.service import FUNCTIONS, Service
+
+#: How far back a rate looks. AWS has a minute's figures some minutes later.
+RATE_SECONDS = 60
+RATE_LAG_SECONDS = 180
+#: A metric that says nothing for so long has nothing to say.
+AGE_FRESH_SECONDS = 600
+
+#: Which queue a function works off. Relay works off the table's stream.
+QUEUE_OF: Mapping[str, str] = {
+    "drain": "overflow",
+    "deliver-inventory": "inventory",
+    "deliver-fulfilment": "fulfilment",
+    "deliver-accounting": "accounting",
+    "watchdog": "watchdog",
+}
+#: Where a function's dead letters lie.
+LETTERS_OF: Mapping[str, str] = {**QUEUE_OF, "relay": "relay"}
+
+_CALLS_AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One function and what waits before it; `name` is the function's.
+
+    `queue`, None where it has none: messages that are `visible` wait for it, those `in_flight` are
+    being tried or wait for their next try, those `delayed` are not due yet. `oldest_seconds` is how
+    long the oldest of them is there (for relay: the oldest change of the stream), None where
+    nothing is there or nobody knows. `runs` and `errors`: in the last minute that is known of;
+    `errors` None where nobody knows.
+    """
+
+    name: str
+    queue: Depth | None
+    oldest_seconds: int | None
+    dead_letters: int
+    runs: int
+    errors: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What CloudWatch measures by the minute: by queue, how old the oldest message is; of relay's
+    stream, the oldest change; by function, runs and errors."""
+
+    ages: Mapping[str, int]
+    stream_age: int | None
+    rates: Mapping[str, tuple[int, int | None]]
+
+
+def read_parts(service: Service, *, now: float | None = None) -> list[Part]:
+    """Every part of the path, in the order of an order's way. `now` is Unix seconds."""
+    depths = read_depths(service.sqs, service.queues)
+    return parts_of(depths, read_measured(service, depths, now=now))
+
+
+def read_measured(
+    service: Service, depths: Iterable[Depth], *, now: float | None = None
+) -> Measured:
+    """The part of it that has to be asked for once a minute only. `now` is Unix seconds."""
+    at = time.time() if now is None else now
+    holding = [depth.queue for depth in depths if depth.messages]
+    return Measured(_ages(service, holding, at), _stream_age(service, at), _rates(service, at))
+
+
+def parts_of(depths: Iterable[Depth], measured: Measured) -> list[Part]:
+    """Put together what was read, perhaps at two different times."""
+    known = {depth.queue: depth for depth in depths}
+    return [
+        Part(
+            name,
+            known.get(QUEUE_OF.get(name, "")),
+            _age(name, known, measured),
+            _letters(name, known),
+            *measured.rates[name],
+        )
+        for name in FUNCTIONS
+    ]
+
+
+def _age(function: str, depths: Mapping[str, Depth], measured: Measured) -> int | None:
+    if function == "relay":
+        return measured.stream_age
+    depth = depths.get(QUEUE_OF.get(function, ""))
+    return measured.ages.get(depth.queue) if depth is not None and depth.messages else None
+
+
+def _letters(function: str, depths: Mapping[str, Depth]) -> int:
+    source = LETTERS_OF.get(function)
+    return 0 if source is None else depths[f"{source}_dead_letter"].messages
+
+
+def _ages(service: Service, holding: Sequence[str], now: float) -> dict[str, int]:
+    """How old the oldest message is, by queue, for those that hold any."""
+    if not holding:
+        return {}
+    if service.emulator is not None:
+        return _ages_on_emulator(service, holding, now)
+    ages = {}
+    for name in holding:
+        points = statistics(
+            service,
+            OLDEST.namespace,
+            OLDEST.name,
+            {"QueueName": service.queue_name(name)},
+            "Maximum",
+            start=now - AGE_FRESH_SECONDS,
+            end=now,
+        )
+        if points:
+            ages[name] = round(points[-1][1])
+    return ages
+
+
+def _stream_age(service: Service, now: float) -> int | None:
+    points = statistics(
+        service,
+        BEHIND.namespace,
+        BEHIND.name,
+        {"FunctionName": service.resource_name("relay")},
+        "Maximum",
+        start=now - AGE_FRESH_SECONDS,
+        end=now,
+    )
+    return round(points[-1][1] / 1000) if points else None
+
+
+def _ages_on_emulator(service: Service, holding: Sequence[str], now: float) -> dict[str, int]:
+    """The emulator has no such metric, and shows the messages themselves instead."""
+    sent = {name: [message.sent_at for message in peek(service, name)] for name in holding}
+    return {name: max(0, round(now - min(times) / 1000)) for name, times in sent.items() if times}
+
+
+def _rates(service: Service, now: float) -> dict[str, tuple[int, int | None]]:
+    """How often each function ran and failed in the last minute that is known of."""
+    if service.emulator is not None:
+        # It counts no runs that a queue, a stream or the API began, but logs each one's end.
+        since = int((now - RATE_SECONDS) * 1000)
+        runs = read_invocations(service.logs, since)
+        return {name: (runs.get(service.resource_name(name), 0), None) for name in FUNCTIONS}
+    service.make_client("cloudwatch")
+    with ThreadPoolExecutor(_CALLS_AT_ONCE) as pool:
+        rates = pool.map(lambda name: _rate_on_aws(service, name, now), FUNCTIONS)
+        return dict(zip(FUNCTIONS, rates, strict=True))
+
+
+def _rate_on_aws(service: Service, function: str, now: float) -> tuple[int, int | None]:
+    runs, errors = (
+        statistics(
+            service,
+            metric.namespace,
+            metric.name,
+            {"FunctionName": service.resource_name(function)},
+            "Sum",
+            start=now - RATE_SECONDS - RATE_LAG_SECONDS,
+            end=now,
+        )
+        for metric in (RUNS, ERRORS)
+    )
+    return round(sum(value for _, value in runs[-1:])), round(sum(v for _, v in errors[-1:]))
+
+
+def statistics(
+    service: Service,
+    namespace: str,
+    metric: str,
+    dimensions: Mapping[str, str],
+    statistic: str,
+    *,
+    start: float,
+    end: float,
+    period: int = RATE_SECONDS,
+) -> list[tuple[float, float]]:
+    """A metric's course: (Unix seconds, value), oldest first. Times are Unix seconds.
+
+    `statistic` may be a percentile, like p99. `GetMetricStatistics` and not `GetMetricData`, which
+    has no free requests.
+    """
+    percentile = statistic.startswith("p")
+    answer = service.cloudwatch.get_metric_statistics(
+        Namespace=namespace,
+        MetricName=metric,
+        Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
+        StartTime=datetime.fromtimestamp(start, UTC),
+        EndTime=datetime.fromtimestamp(end, UTC),
+        Period=period,
+        **{"ExtendedStatistics" if percentile else "Statistics": [statistic]},
+    )
+    points = (
+        (
+            point["Timestamp"].timestamp(),
+            (point["ExtendedStatistics"] if percentile else point)[statistic],
+        )
+        for point in answer["Datapoints"]
+    )
+    return sorted(points)

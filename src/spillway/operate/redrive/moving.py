@@ -1,0 +1,276 @@
+"""Moving dead letters back: take, send, delete, put back.
+
+A letter in hand is invisible to everybody else until it is deleted or put back. It is deleted only
+after its queue has acknowledged all that was sent for it; whatever ends the work before that, the
+letter is put back, or comes back by itself when its time in hand is over.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import msgspec
+from botocore.exceptions import BotoCoreError, ClientError
+
+from orders.aws.messages import watch_message_of, watch_of
+from orders.aws.queues import BATCH_MAX, batches
+from orders.failures import PermanentFailure
+from orders.ports import Watch
+from spillway.operate.redrive.found import Found, Group
+from spillway.operate.redrive.letters import (
+    Letter,
+    Source,
+    contents,
+    letter_of,
+    order_keys,
+    stream_batch,
+    why,
+)
+from spillway.operate.redrive.stream import RecordsExpired, orders_changed
+
+#: How long a letter in hand stays invisible, unless it is put back before.
+IN_HAND_SECONDS = 300
+#: A long poll asks all of SQS's servers, so an empty answer means that nothing is visible.
+POLL_SECONDS = 1
+#: Receives in a row that bring only what came meanwhile, before that is taken for all there is.
+VAIN_RECEIVES_MAX = 3
+#: SQS's own limit for all bodies of one request is 1 MiB; it was 256 KiB until 2025.
+BATCH_BYTES_MAX = 256 * 1024
+#: HTTP dates are whole seconds.
+DATE_RESOLUTION_SECONDS = 1
+
+EXPIRED = (
+    "the stream has forgotten the changes (it keeps them for 24 h): `spillway orders resume"
+    " --unsettled` brings their orders on, then delete the message by hand"
+)
+NO_WATCH = "names no order"
+
+
+class Unmovable(Exception):
+    """Nothing can be sent for this letter; the message says why. It stays where it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How much lies in a dead-letter queue, by SQS's approximate count."""
+
+    visible: int
+    in_hand: int
+
+
+@dataclass(slots=True)
+class Redrive:
+    """One run of the command over some dead-letter queues.
+
+    `sqs` and `streams` are boto3 clients of SQS and DynamoDB Streams. `found` is filled as the work
+    goes on, so that it is there also when the work is interrupted.
+    """
+
+    sqs: Any
+    streams: Any
+    sources: Sequence[Source]
+    dry_run: bool
+    sleep: Callable[[float], None] = time.sleep
+    found: dict[str, Found] = field(default_factory=dict)
+    _depths: dict[str, Depth] = field(default_factory=dict)
+    _before: int = 0
+
+    def count(self) -> int:
+        """How many letters lie there, approximately; fixes which are the ones that lie there now.
+
+        By SQS's clock, not by this machine's.
+        """
+        for source in self.sources:
+            answer = self.sqs.get_queue_attributes(
+                QueueUrl=source.dead_letters,
+                AttributeNames=[
+                    "ApproximateNumberOfMessages",
+                    "ApproximateNumberOfMessagesNotVisible",
+                ],
+            )
+            figures = answer["Attributes"]
+            self._depths[source.name] = Depth(
+                int(figures["ApproximateNumberOfMessages"]),
+                int(figures["ApproximateNumberOfMessagesNotVisible"]),
+            )
+            date = answer["ResponseMetadata"]["HTTPHeaders"]["date"]
+            seconds = parsedate_to_datetime(date).timestamp() + DATE_RESOLUTION_SECONDS
+            self._before = int(seconds * 1000)
+        return sum(depth.visible for depth in self._depths.values())
+
+    def run(self, on_letters: Callable[[int], None]) -> None:
+        """Move the letters counted, or with `dry_run` only look at them.
+
+        `on_letters` is told each time that some more were dealt with.
+        """
+        if not self.dry_run and any(depth.visible for depth in self._depths.values()):
+            # Whatever comes back because of us is then surely newer than what lay there.
+            self.sleep(DATE_RESOLUTION_SECONDS)
+        for source in self.sources:
+            depth = self._depths[source.name]
+            found = self.found[source.name] = Found(source.name, elsewhere=depth.in_hand)
+            hand = Hand(self.sqs, source.dead_letters, self._before, found)
+            tries_max = self._tries_max(source) if depth.visible else None
+            try:
+                for letters in hand.letters(wait=depth.visible > 0):
+                    groups = _grouped(found, letters, tries_max)
+                    if not self.dry_run:
+                        self._move(source, hand, letters, groups)
+                    on_letters(len(letters))
+            finally:
+                hand.put_back()
+
+    def _move(
+        self, source: Source, hand: Hand, letters: Sequence[Letter], groups: Sequence[Group]
+    ) -> None:
+        found = self.found[source.name]
+        refused: dict[str, str] = {}
+        parcels: list[tuple[str, str]] = []
+        for letter in letters:
+            try:
+                parcels += [(letter.message_id, body) for body in self._contents(source, letter)]
+            except Unmovable as no:
+                refused[letter.message_id] = str(no)
+        refused |= send(self.sqs, source.queue, parcels)
+        hand.delete([letter for letter in letters if letter.message_id not in refused])
+        for letter, group in zip(letters, groups, strict=True):
+            if letter.message_id not in refused:
+                group.moved += 1
+        found.not_moved.update(refused.values())
+
+    def _contents(self, source: Source, letter: Letter) -> list[str]:
+        """What is to be sent for a letter: its own text; a pack's messages one by one; for one of
+        Lambda's, watches."""
+        if source.name != "relay":
+            return [*contents(letter.body)]
+        batch = stream_batch(letter.body)
+        if batch is None:
+            try:
+                watch_of(letter.body)
+            except PermanentFailure as failure:
+                raise Unmovable(NO_WATCH) from failure
+            return [letter.body]
+        try:
+            keys = orders_changed(self.streams, batch)
+        except RecordsExpired as expired:
+            raise Unmovable(EXPIRED) from expired
+        return [watch_message_of(Watch(key, insist=True)) for key in keys]
+
+    def _tries_max(self, source: Source) -> int | None:
+        """After how many tries SQS moves a message of this queue; None where it does not."""
+        if source.name == "relay":
+            return None
+        answer = self.sqs.get_queue_attributes(
+            QueueUrl=source.queue, AttributeNames=["RedrivePolicy"]
+        )
+        policy = answer.get("Attributes", {}).get("RedrivePolicy")
+        return None if policy is None else int(msgspec.json.decode(policy)["maxReceiveCount"])
+
+
+@dataclass(slots=True)
+class Hand:
+    """The letters in hand: receipts by message id."""
+
+    sqs: Any
+    url: str
+    before: int
+    found: Found
+    _receipts: dict[str, str] = field(default_factory=dict)
+
+    def letters(self, *, wait: bool) -> Iterator[list[Letter]]:
+        """Take what was there before `before` (Unix ms by SQS's clock), ten at a time at most.
+
+        What came later is taken in hand too, so that it is not received again and again, but not
+        handed out. `wait`: ask all servers, which takes `POLL_SECONDS` when nothing is there.
+        """
+        vain = 0
+        while vain < VAIN_RECEIVES_MAX:
+            messages = self._receive(POLL_SECONDS if wait else 0)
+            if not messages:
+                return
+            new = [letter for letter in messages if letter.message_id not in self._receipts]
+            self._receipts |= {letter.message_id: letter.receipt for letter in messages}
+            due = [letter for letter in new if letter.sent_at < self.before]
+            self.found.came_meanwhile += len(new) - len(due)
+            vain = 0 if due else vain + 1
+            if due:
+                yield due
+
+    def delete(self, letters: Sequence[Letter]) -> None:
+        """Delete letters. One that can't be deleted stays in hand, and lies in both places then."""
+        for batch in batches(letters):
+            entries = [
+                {"Id": str(place), "ReceiptHandle": letter.receipt}
+                for place, letter in enumerate(batch)
+            ]
+            answer = self.sqs.delete_message_batch(QueueUrl=self.url, Entries=entries)
+            left = {int(entry["Id"]) for entry in answer.get("Failed", ())}
+            for place, letter in enumerate(batch):
+                if place not in left:
+                    del self._receipts[letter.message_id]
+
+    def put_back(self) -> None:
+        """Make all that is still in hand visible again, at once."""
+        for batch in batches(list(self._receipts.values())):
+            entries = [
+                {"Id": str(place), "ReceiptHandle": receipt, "VisibilityTimeout": 0}
+                for place, receipt in enumerate(batch)
+            ]
+            # Where it fails, letter by letter or altogether, time does the same a little later.
+            with suppress(BotoCoreError, ClientError):
+                self.sqs.change_message_visibility_batch(QueueUrl=self.url, Entries=entries)
+        self._receipts.clear()
+
+    def _receive(self, wait_seconds: int) -> list[Letter]:
+        answer = self.sqs.receive_message(
+            QueueUrl=self.url,
+            MaxNumberOfMessages=BATCH_MAX,
+            VisibilityTimeout=IN_HAND_SECONDS,
+            WaitTimeSeconds=wait_seconds,
+            MessageAttributeNames=["reason"],
+            MessageSystemAttributeNames=["SentTimestamp"],
+        )
+        return [letter_of(message) for message in answer.get("Messages", ())]
+
+
+def send(sqs: Any, url: str, parcels: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Send parcels, each a letter's message id and a body, to be worked on without delay.
+
+    Returns the letters of which something was not taken: message id to why.
+    """
+    refused: dict[str, str] = {}
+    for batch in _fitting(parcels):
+        entries = [
+            {"Id": str(place), "MessageBody": body, "DelaySeconds": 0}
+            for place, (_, body) in enumerate(batch)
+        ]
+        answer = sqs.send_message_batch(QueueUrl=url, Entries=entries)
+        for entry in answer.get("Failed", ()):
+            message_id, _ = batch[int(entry["Id"])]
+            refused[message_id] = f"its queue did not take it ({entry['Code']}): repeat the command"
+    return refused
+
+
+def _grouped(found: Found, letters: Iterable[Letter], tries_max: int | None) -> list[Group]:
+    """Each letter's group, the letter counted in it."""
+    return [found.add(why(letter, tries_max), order_keys(letter.body)) for letter in letters]
+
+
+def _fitting(parcels: Sequence[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
+    """As many at a time as one request takes, by number and by size."""
+    batch: list[tuple[str, str]] = []
+    size = 0
+    for parcel in parcels:
+        bytes_ = len(parcel[1].encode())
+        if batch and (len(batch) == BATCH_MAX or size + bytes_ > BATCH_BYTES_MAX):
+            yield batch
+            batch, size = [], 0
+        batch.append(parcel)
+        size += bytes_
+    if batch:
+        yield batch

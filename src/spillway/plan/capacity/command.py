@@ -1,0 +1,80 @@
+"""`spillway capacity`: its options. Everything heavy is imported when it runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from spillway.plan.options import PricesOption, StageOption
+from spillway.ui.options import check_writable
+
+if TYPE_CHECKING:
+    from spillway.plan.profile import Profile
+
+_COUPON = "coupon"
+
+
+def capacity(
+    profile: Annotated[
+        str,
+        typer.Option(
+            metavar="coupon|FILE.csv",
+            help="A coupon's spike, or what a file says: second,orders_per_second.",
+        ),
+    ] = _COUPON,
+    peak: Annotated[
+        float, typer.Option(min=0.1, max=1e6, metavar="N", help="The coupon's orders a second.")
+    ] = 10_000,
+    minutes: Annotated[
+        float, typer.Option(min=0.2, max=1_440, metavar="N", help="How long the coupon lasts.")
+    ] = 10,
+    prices: PricesOption = None,
+    stage: StageOption = "dev",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the plan as one JSON object.")
+    ] = False,
+    png: Annotated[
+        Path | None, typer.Option(metavar="OUT", help="Draw the spike as a PNG.")
+    ] = None,
+) -> None:
+    """Simulate a spike against AWS's limits: what waits where, what to raise, for what price.
+
+    Shows what is accepted at once, buffered, or refused and sent again; how long orders take to
+    settle; what is the bottleneck when; and, step by step, what to raise. No order may be lost:
+    exits with 1 if one is.
+
+    Example: spillway capacity --peak 10000 --minutes 10 --png spike.png
+    """
+    import json
+
+    from rich.console import Console
+
+    from spillway.plan.capacity.planning import plan
+    from spillway.plan.capacity.report import document, show
+
+    check_writable(png)
+    console = Console(stderr=as_json, highlight=False)
+    arrivals = _arrivals(profile, peak, minutes)
+    with console.status("Simulating"):
+        planned = plan(arrivals, prices, stage)
+    if as_json:
+        typer.echo(json.dumps(document(planned), indent=2))
+    else:
+        show(planned, console)
+    if png is not None:
+        from spillway.plan.capacity.chart import draw
+
+        draw(planned, png)
+        console.print(f"The picture is in {png}.")
+    if planned.outcome.lost:
+        raise typer.Exit(1)
+
+
+def _arrivals(profile: str, peak: float, minutes: float) -> Profile:
+    from spillway.plan.profile import coupon, read_profile
+
+    if profile == _COUPON:
+        return coupon(peak=peak, seconds=minutes * 60)
+    return read_profile(Path(profile))

@@ -1,0 +1,147 @@
+"""What an order may cost, and who is to blame when it costs more.
+
+The operations are counted anew on each check, in the simulation's model of the real handlers, so
+that a change which adds a read or a message fails before anything is deployed or measured.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+
+from spillway.plan.cost.loads import CROWD, TRICKLE
+from spillway.plan.cost.reckoning import MILLION, Reckoning, reckoning
+from spillway.plan.prices import Usage, priced
+
+_FILE = Path(__file__).parent / "budget.toml"
+#: Two measurements of one thing differ by less.
+TOLERANCE = 0.005
+
+
+class Billed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Dollars with AWS's permanent free tiers, in a month of a million orders."""
+
+    crowd_per_million: float
+    idle_per_month: float
+
+
+class Listed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Dollars at list price."""
+
+    crowd_per_million: float
+    trickle_per_million: float
+    idle_per_month: float
+
+
+class Budget(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"listed": "list"}):
+    """`operations`: units of one order in a crowd, by price."""
+
+    billed: Billed
+    listed: Listed
+    operations: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Excess:
+    """A budget that is exceeded. `culprits`: what grew against the last measurement, else what is
+    largest."""
+
+    name: str
+    budget: float
+    actual: float
+    culprits: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name} is {_number(self.actual)}, over its budget of {_number(self.budget)}:"
+            f" {'; '.join(self.culprits)}."
+        )
+
+
+def budget(path: Path = _FILE) -> Budget:
+    """As the file has it."""
+    return msgspec.convert(tomllib.loads(path.read_text()), Budget)
+
+
+def check(prices: Path | None, stage: str, allowed: Budget) -> list[Excess]:
+    """Count an order anew in the model, and hold it against the budget. Takes some seconds."""
+    from spillway.plan.cost.model import counted
+
+    before = reckoning(prices, stage)
+    return exceeded(replace(before, measurement=counted("crowd")), before, allowed)
+
+
+def exceeded(ours: Reckoning, before: Reckoning, allowed: Budget) -> list[Excess]:
+    """What costs more than it may. `before` is the last measurement, to say what has changed."""
+    return [
+        *_operations(ours, before, allowed.operations),
+        *_orders_dollars(ours, before, allowed),
+        *_idle_dollars(ours, allowed),
+    ]
+
+
+def _operations(
+    ours: Reckoning, before: Reckoning, allowed: Mapping[str, float]
+) -> Iterator[Excess]:
+    now, then = ours.an_order(CROWD), before.an_order(CROWD)
+    for price, most in allowed.items():
+        units = now.units(price)
+        if units > most * (1 + TOLERANCE):
+            culprits = _grown(_of_price(now, price), _of_price(then, price), ours)
+            yield Excess(f"{price} of an order", most, units, culprits)
+
+
+def _orders_dollars(ours: Reckoning, before: Reckoning, allowed: Budget) -> Iterator[Excess]:
+    for name, fills, free_tiers, most in (
+        ("in a crowd, billed", CROWD, True, allowed.billed.crowd_per_million),
+        ("in a crowd, at list price", CROWD, False, allowed.listed.crowd_per_million),
+        ("one by one, at list price", TRICKLE, False, allowed.listed.trickle_per_million),
+    ):
+        now, then = ours.an_order(fills), before.an_order(fills)
+        dollars = priced(now.scaled(MILLION), ours.book, free_tiers=free_tiers).dollars
+        if dollars > most * (1 + TOLERANCE):
+            what = f"A million orders {name}, in dollars,"
+            yield Excess(what, most, dollars, _grown(now, then, ours))
+
+
+def _idle_dollars(ours: Reckoning, allowed: Budget) -> Iterator[Excess]:
+    for name, free_tiers, most in (
+        ("billed", True, allowed.billed.idle_per_month),
+        ("at list price", False, allowed.listed.idle_per_month),
+    ):
+        bill = ours.idle(free_tiers=free_tiers)
+        if bill.dollars > most * (1 + TOLERANCE):
+            largest = tuple(f"{item.name}, {item.dollars:.2f}" for item in bill.largest_first()[:3])
+            yield Excess(f"An idle month {name}, in dollars,", most, bill.dollars, largest)
+
+
+def _of_price(usage: Usage, price: str) -> Usage:
+    return Usage(tuple(use for use in usage if use.price == price))
+
+
+def _grown(now: Usage, then: Usage, ours: Reckoning) -> tuple[str, ...]:
+    """The items that cost more than before, the most grown first; else the largest."""
+    after = {item.name: item for item in priced(now.scaled(MILLION), ours.book).items}
+    before = {item.name: item for item in priced(then.scaled(MILLION), ours.book).items}
+    grown = []
+    for name, item in after.items():
+        was = before.get(name)
+        more = item.dollars - (was.dollars if was else 0.0)
+        if more > TOLERANCE:
+            grown.append((more, name, item.operations, was.operations if was else 0.0))
+    if not grown:
+        largest = max(after.values(), key=lambda item: item.dollars)
+        return (f"the largest part is {largest.name}, {largest.dollars:.2f} dollars a million",)
+    return tuple(
+        f"{name} went from {_number(was / MILLION)} to {_number(units / MILLION)} an order"
+        f" (+{more:.2f} dollars a million)"
+        for more, name, units, was in sorted(grown, reverse=True)[:3]
+    )
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}" if abs(value) < 1 else f"{value:.2f}"

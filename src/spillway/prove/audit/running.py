@@ -1,0 +1,266 @@
+"""The audit of a running stack: every order of its table against all three downstreams' own tables.
+
+Nothing stands still while it is read. The orders are read first, so what they say was done is
+among the effects read after them; what came later is not, and would look like an accident. So an
+order that looks broken is looked at again by itself, and only what is broken then counts. Reading
+changes nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from orders.domain.order import OrderKey
+from orders.domain.promises import Promise
+from orders.domain.saga import DOWNSTREAMS, Downstream
+from spillway.prove.audit.judging import judge_access, judge_idleness, judge_order
+from spillway.prove.audit.spool import Case, Spool
+from spillway.prove.audit.verdicts import Verdict, Violation, verdicts
+from spillway.run.load.records import Probe
+from spillway.target.reading import (
+    count_items,
+    effects_of,
+    pages,
+    placed_here,
+    read_depths,
+    read_effects_of,
+    read_order,
+)
+from spillway.target.records import Depth, Record
+
+#: The longest wait between two tries of a command, and the watchdog's delay: an order that has not
+#: moved for longer is held up by more than one slow answer.
+UNSETTLED_AFTER_SECONDS = 900
+#: An order that changes between two looks is looked at again, so often at most.
+LOOKS_MAX = 3
+#: More orders than this that look broken are not a race: the first look counts for the rest.
+SECOND_LOOKS_MAX = 1_000
+#: So many orders are asked for, by their owner and by a stranger.
+PROBED_ORDERS_MAX = 10
+#: Queues are given so long to run empty once no order is under way.
+REST_MAX_SECONDS = 20.0
+REST_POLL_SECONDS = 0.5
+#: When an order changed so shortly before the audit or during it, queues that hold something say
+#: only that the shop is open.
+LIVE_SECONDS = 60
+
+_NOT_JUDGED = {
+    Promise.ACKNOWLEDGED_IS_DURABLE: "not judged: only customers know what they were answered",
+    Promise.ONE_ORDER_PER_ID: "not judged: only customers know what they were answered",
+    Promise.FAILURE_STAYS_LOCAL: "not judged: that needs an outage, see `spillway chaos`",
+}
+
+Stage = Literal["reading", "judging", "asking", "resting"]
+
+
+class Watcher(Protocol):
+    """Who is told how the audit goes."""
+
+    def stage(self, stage: Stage, total: int) -> None:
+        """A stage begins that will do about `total` things."""
+
+    def advance(self, count: int) -> None: ...
+
+
+#: What a customer's GET of an order id is answered: the HTTP status.
+Ask = Callable[[str], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What is looked at: boto3 clients, the tables' names by `orders` and downstream, the queues'
+    URLs by name, and by their ids the customers in whose names the service can be asked."""
+
+    dynamodb: Any
+    sqs: Any
+    tables: Mapping[str, str]
+    queues: Mapping[str, str]
+    customers: Mapping[str, Ask]
+
+
+@dataclass(slots=True)
+class Audited:
+    """What an audit found. `broken` are the violations that have an order.
+
+    `orders` counts those in the table; of them, `under_way` have not settled and are young.
+    `changed_at` is when the last of them changed, Unix milliseconds.
+    """
+
+    orders: int = 0
+    settled: int = 0
+    under_way: int = 0
+    changed_at: int = 0
+    effects: dict[Downstream, int] = field(default_factory=dict)
+    dead_letters: int = 0
+    broken: list[Violation] = field(default_factory=list)
+    promises: dict[Promise, Verdict] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def held(self) -> bool:
+        return all(verdict.held for verdict in self.promises.values())
+
+
+@dataclass(slots=True)
+class Audit:
+    """`unsettled_after_seconds`: an order that has not settled and has not moved for so long breaks
+    always_settles; a younger one is under way. `now` is Unix seconds."""
+
+    place: Place
+    watcher: Watcher
+    unsettled_after_seconds: float = UNSETTLED_AFTER_SECONDS
+    now: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
+    found: Audited = field(default_factory=Audited)
+    _second_looks: int = 0
+    _sampled: list[OrderKey] = field(default_factory=list)
+
+    def run(self) -> Audited:
+        began_at = self.now()
+        with Spool() as spool:
+            self._read(spool)
+            self.watcher.stage("judging", self.found.orders)
+            for case in spool.cases():
+                self.found.broken += self._judged(case)
+                self.watcher.advance(1)
+        self.watcher.stage("asking", len(self._sampled))
+        probes = list(self._probes())
+        self.found.broken += judge_access(probes)
+        self.watcher.stage("resting", 1)
+        depths, busy = self._depths(began_at)
+        self.found.dead_letters = sum(d.messages for d in depths if d.is_dead_letter)
+        self.found.promises = verdicts(
+            [*self.found.broken, *judge_idleness(depths, {})],
+            self._evidence(probes, depths, busy),
+            _NOT_JUDGED | ({Promise.ZERO_IDLE: f"not judged: {busy}"} if busy else {}),
+        )
+        self.found.seconds = self.now() - began_at
+        return self.found
+
+    def _read(self, spool: Spool) -> None:
+        dynamodb, tables = self.place.dynamodb, self.place.tables
+        self.watcher.stage("reading", sum(count_items(dynamodb, name) for name in tables.values()))
+        for page in pages(dynamodb, tables["orders"]):
+            spool.add_items(placed_here(page))
+            self.watcher.advance(len(page))
+        for downstream in DOWNSTREAMS:
+            count = 0
+            for page in pages(dynamodb, tables[downstream]):
+                effects = list(effects_of(page, downstream))
+                spool.add_effects(effects)
+                count += len(effects)
+                self.watcher.advance(len(page))
+            self.found.effects[downstream] = count
+        self.found.orders = spool.orders()
+
+    def _judged(self, case: Case) -> list[Violation]:
+        """What is broken about one order, looked at twice if need be."""
+        broken, under_way = self._broken(case)
+        if broken and self._second_looks < SECOND_LOOKS_MAX:
+            self._second_looks += 1
+            case = self._look_again(case.key)
+            broken, under_way = self._broken(case)
+        if case.record is not None and case.record.stored:
+            unsettled = any(one.promise is Promise.ALWAYS_SETTLES for one in broken)
+            self.found.under_way += under_way
+            self.found.settled += not under_way and not unsettled
+            self.found.changed_at = max(self.found.changed_at, case.record.changed_at or 0)
+            self._sample(case.key)
+        return broken
+
+    def _broken(self, case: Case) -> tuple[list[Violation], bool]:
+        """What is broken, and whether the order is only under way: not settled, and young."""
+        violations = judge_order(case.key, case.record, case.effects)
+        if case.record is None or not self._is_young(case.record):
+            return violations, False
+        broken = [one for one in violations if one.promise is not Promise.ALWAYS_SETTLES]
+        return broken, len(broken) < len(violations)
+
+    def _is_young(self, record: Record) -> bool:
+        changed_at = record.changed_at
+        if changed_at is None:
+            return False
+        return self.now() - changed_at / 1000 < self.unsettled_after_seconds
+
+    def _look_again(self, key: OrderKey) -> Case:
+        """One order and its effects as they stand now, read between two equal looks at it."""
+        dynamodb, tables = self.place.dynamodb, self.place.tables
+        record = read_order(dynamodb, tables["orders"], key)
+        for _ in range(LOOKS_MAX):
+            before, effects = record, []
+            for downstream in DOWNSTREAMS:
+                effects += read_effects_of(dynamodb, tables[downstream], downstream, key)
+            record = read_order(dynamodb, tables["orders"], key)
+            if record == before:
+                break
+        return Case(key, record, tuple(effects))
+
+    def _sample(self, key: OrderKey) -> None:
+        """Keep some orders of the customers who can be asked for theirs."""
+        can_be_asked = key.customer_id in self.place.customers and len(self.place.customers) > 1
+        if can_be_asked and len(self._sampled) < PROBED_ORDERS_MAX:
+            self._sampled.append(key)
+
+    def _probes(self) -> Iterator[Probe]:
+        """Each sampled order is asked for by its owner, as a control, and by a stranger.
+
+        Only reads: an audit that tried to cancel would do harm where the promise is broken.
+        """
+        for number, key in enumerate(self._sampled):
+            self.watcher.advance(1)
+            strangers = [id_ for id_ in self.place.customers if self._is_stranger(id_, key)]
+            if not strangers:
+                continue
+            for customer_id in (key.customer_id, strangers[number % len(strangers)]):
+                status = self.place.customers[customer_id](key.order_id)
+                yield Probe("GET", key, customer_id == key.customer_id, status)
+
+    def _is_stranger(self, customer_id: str, key: OrderKey) -> bool:
+        """An id is unique for its customer, not in the world: who has an order of their own under
+        the same id is rightly given it."""
+        if customer_id == key.customer_id:
+            return False
+        theirs = OrderKey(customer_id, key.order_id)
+        return read_order(self.place.dynamodb, self.place.tables["orders"], theirs) is None
+
+    def _depths(self, began_at: float) -> tuple[list[Depth], str | None]:
+        """What the queues hold when they had time to run empty. With the reason, and the dead
+        letters only, where the rest says nothing because the shop is open."""
+        deadline = self.now() + REST_MAX_SECONDS
+        while True:
+            depths = read_depths(self.place.sqs, self.place.queues)
+            letters = [depth for depth in depths if depth.is_dead_letter]
+            if self.found.under_way:
+                return letters, f"{self.found.under_way:,} orders are under way"
+            if not judge_idleness([depth for depth in depths if depth not in letters], {}):
+                return depths, None
+            if self.now() > deadline:
+                live = self.found.changed_at / 1000 > began_at - LIVE_SECONDS
+                return (letters, "orders are coming in") if live else (depths, None)
+            self.sleep(REST_POLL_SECONDS)
+
+    def _evidence(
+        self, probes: Sequence[Probe], depths: Sequence[Depth], busy: str | None
+    ) -> dict[Promise, str]:
+        """What each promise was judged by, with the numbers; nothing for one that could not be."""
+        found = self.found
+        evidence = {}
+        if busy is None:
+            evidence[Promise.ZERO_IDLE] = f"{len(depths)} queues; functions not judged"
+        if not found.orders and not any(found.effects.values()):
+            return evidence
+        under_way = f", {found.under_way:,} under way" if found.under_way else ""
+        evidence |= {
+            Promise.ONE_EFFECT_PER_STEP: (
+                f"{sum(found.effects.values()):,} entries in the downstreams' tables"
+            ),
+            Promise.ALWAYS_SETTLES: f"{found.orders:,} orders{under_way}, every dead-letter queue",
+            Promise.NEVER_HALF_DONE: f"{found.settled:,} final states against three tables",
+        }
+        strangers = sum(not probe.by_owner for probe in probes)
+        if strangers:
+            evidence[Promise.OWN_ORDERS_ONLY] = f"{strangers} attempts by strangers"
+        return evidence

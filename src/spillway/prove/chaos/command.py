@@ -1,0 +1,118 @@
+"""`spillway chaos`: its options. Everything heavy is imported when it runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from spillway.ui.options import STDOUT, check_writable, write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from spillway.prove.chaos.scenario import Scenario
+    from spillway.prove.chaos.terminal import Bars
+    from spillway.prove.chaos.trial import Trial
+
+_ALL = "all"
+
+
+def chaos(
+    scenario: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Which scenario, or all; can be given more than once."),
+    ] = None,
+    orders: Annotated[
+        int, typer.Option(min=10, max=10_000, metavar="N", help="How many orders each has.")
+    ] = 100,
+    seed: Annotated[int, typer.Option(metavar="N", help="Another seed, other orders.")] = 1,
+    controls: Annotated[
+        bool,
+        typer.Option(help="Also run each scenario without its guards, which must end badly."),
+    ] = True,
+    json_path: Annotated[
+        Path | None,
+        typer.Option("--json", metavar="OUT", help="Write the result as JSON; - for stdout."),
+    ] = None,
+    png_path: Annotated[
+        Path | None, typer.Option("--png", metavar="OUT", help="Draw the timelines as a PNG.")
+    ] = None,
+) -> None:
+    """Break things while customers order, and prove every promise all the same.
+
+    Each scenario gets a private stack. Scenarios: inventory-outage, accounting-outage,
+    lost-answers, latency, duplicates, table-throttled, workers-killed, relay-failing, poison,
+    spike. Each that has a guard runs once more without it and must then come to the accident: a
+    check that cannot fail proves nothing. Exits with 0 only if every promise held and every
+    control found its accident.
+
+    Example: spillway chaos --scenario table-throttled --orders 300 --png chaos.png
+    """
+    from rich.console import Console
+
+    from spillway.prove.chaos.controls import run_controls
+    from spillway.prove.chaos.terminal import bars
+
+    chosen = _chosen(scenario or [_ALL])
+    check_writable(json_path, png_path)
+    # With JSON on stdout, everything for people goes to stderr.
+    console = Console(stderr=json_path == STDOUT)
+    trials: list[Trial] = []
+    try:
+        with bars(console) as watcher:
+            for one in chosen:
+                trials += [_tried(one, orders, seed, watcher, console)]
+            if controls:
+                watcher.controls()
+                run_controls(trials, orders=orders, seed=seed, on_done=watcher.control_done)
+    finally:
+        # A run of all takes a quarter of an hour: what it found before it broke off is kept.
+        _report(trials, console, json_path, png_path)
+    if not all(trial.proven for trial in trials):
+        raise typer.Exit(1)
+
+
+def _report(
+    trials: Sequence[Trial], console: Console, json_path: Path | None, png_path: Path | None
+) -> None:
+    from spillway.prove.chaos.report import document, show_all
+
+    if not trials:
+        return
+    show_all(trials, console)
+    if json_path is not None:
+        write_json(json_path, document(trials))
+    if png_path is not None:
+        from spillway.prove.chaos.timeline import draw
+
+        draw(trials, png_path)
+        console.print(f"The picture is in {png_path}.")
+
+
+def _chosen(names: Sequence[str]) -> list[Scenario]:
+    """In the order of the catalogue, each once. SpillwayError: there is no such scenario."""
+    from spillway.errors import SpillwayError
+    from spillway.prove.chaos.scenarios import BY_NAME, SCENARIOS
+
+    unknown = [name for name in names if name != _ALL and name not in BY_NAME]
+    if unknown:
+        known = ", ".join([*BY_NAME, _ALL])
+        raise SpillwayError(f"There is no scenario {unknown[0]!r}: choose one of {known}.")
+    return [scenario for scenario in SCENARIOS if _ALL in names or scenario.name in names]
+
+
+def _tried(scenario: Scenario, orders: int, seed: int, watcher: Bars, console: Console) -> Trial:
+    from spillway.prove.chaos.report import show
+    from spillway.prove.chaos.trial import planned_for, try_out
+    from spillway.run.stack import running
+
+    planned = planned_for(scenario, orders=orders, seed=seed)
+    watcher.scenario(scenario.name, len(planned.drafts))
+    with running(on_phase=watcher.phase) as stack:
+        trial = try_out(stack, scenario, planned, watcher)
+    show(trial, console)
+    return trial

@@ -1,0 +1,163 @@
+"""Looking at a stack after a run, and the verdict on each promise."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from orders.domain.promises import Promise
+from orders.domain.saga import DOWNSTREAMS
+from spillway.prove.audit.judging import (
+    judge,
+    judge_access,
+    judge_history,
+    judge_idleness,
+    judge_isolation,
+    outage_was_real,
+)
+from spillway.prove.audit.verdicts import Violation, verdicts
+from spillway.prove.demo.result import Run
+from spillway.run.load.clients import Client, Reply
+from spillway.run.load.placing import Placed
+from spillway.run.load.records import Outage, Probe
+from spillway.run.stack import Stack
+from spillway.run.workload import CUSTOMERS
+from spillway.target.reading import read_depths, read_effects, read_invocations, read_orders
+from spillway.target.records import Depth
+from spillway.ui.statistics import duration, percentile
+
+PROBED_ORDERS_MAX = 10
+
+#: At rest: queues empty and no function run for this long. It may take a while to get there.
+QUIET_SECONDS = 3.0
+REST_MAX_SECONDS = 60.0
+
+
+@dataclass(slots=True)
+class Seen:
+    """What is looked at for the promises that the tables do not show."""
+
+    probes: list[Probe] = field(default_factory=list)
+    histories: dict[str, list[str]] = field(default_factory=dict)
+    depths_before: list[Depth] = field(default_factory=list)
+    depths: list[Depth] = field(default_factory=list)
+    invocations: dict[str, int] | None = None
+
+
+async def probe(client: Client, placed: Sequence[Placed]) -> AsyncIterator[Probe]:
+    """For a sample of orders: the owner reads one, another customer tries to read and cancel it."""
+    known = [order for order in placed if order.acknowledged]
+    step = max(1, len(known) // PROBED_ORDERS_MAX)
+    for number, order in enumerate(known[::step][:PROBED_ORDERS_MAX]):
+        strangers = [customer for customer in CUSTOMERS if customer != order.customer]
+        stranger = strangers[number % len(strangers)]
+        order_id = order.key.order_id
+        answers: tuple[tuple[Literal["GET", "cancellation"], bool, Reply], ...] = (
+            ("GET", True, await client.order(order.customer, order_id)),
+            ("GET", False, await client.order(stranger, order_id)),
+            ("cancellation", False, await client.cancel(stranger, order_id)),
+        )
+        for asked, by_owner, reply in answers:
+            yield Probe(asked, order.key, by_owner, reply.status)
+
+
+def come_to_rest(
+    stack: Stack, seen: Seen, *, private: bool, seconds_max: float = REST_MAX_SECONDS
+) -> None:
+    """Look until nothing moves, or for long enough to say that it does not stop."""
+    sqs, logs = stack.client("sqs"), stack.client("logs")
+    deadline = time.monotonic() + seconds_max
+    while True:
+        since = time.time_ns() // 1_000_000
+        time.sleep(QUIET_SECONDS)
+        seen.depths = read_depths(sqs, stack.queues)
+        # Others' requests run functions: that says nothing about this run.
+        seen.invocations = read_invocations(logs, since) if private else None
+        if not _restless(seen) or time.monotonic() > deadline:
+            return
+
+
+def read_tables(stack: Stack, done: Run, *, private: bool) -> None:
+    dynamodb = stack.client("dynamodb")
+    records = read_orders(dynamodb, stack.tables["orders"])
+    effects = [
+        effect
+        for downstream in DOWNSTREAMS
+        for effect in read_effects(dynamodb, stack.tables[downstream], downstream)
+    ]
+    if not private:
+        ids = {order.key.order_id for order in done.placed}
+        records = [record for record in records if record.key.order_id in ids]
+        effects = [effect for effect in effects if effect.key.order_id in ids]
+    done.records = {record.key: record for record in records}
+    done.effects = effects
+
+
+def judge_run(done: Run, seen: Seen, more: Iterable[Violation] = ()) -> None:
+    """Set the verdict on each promise. `more` is what the run itself has found broken."""
+    acknowledgements = [order.acknowledgement() for order in done.placed]
+    owner_of = {order.key.order_id: order.key.customer_id for order in done.placed}
+    violations = [
+        *judge(done.records.values(), done.effects, acknowledgements),
+        *judge_access(seen.probes),
+        *judge_history(seen.histories, owner_of),
+        *_restless(seen),
+        *more,
+    ]
+    evidence = _evidence(done, seen)
+    outage = done.outage
+    if outage is not None and outage.keys and outage_was_real(outage, done.effects):
+        violations += judge_isolation(outage, done.effects)
+        evidence[Promise.FAILURE_STAYS_LOCAL] = _outage_evidence(done, outage)
+    done.promises = verdicts(violations, evidence)
+
+
+def _outage_evidence(done: Run, outage: Outage) -> str:
+    """How soon shipments were there while accounting was out, and how soon otherwise."""
+    seconds = (outage.ended_at - outage.began_at) / 1000
+    during: list[float] = []
+    otherwise: list[float] = []
+    for effect in done.effects:
+        record = done.records.get(effect.key)
+        if effect.step == "ship" and record is not None and record.accepted_at is not None:
+            group = during if effect.key in outage.keys else otherwise
+            group.append((effect.at - record.accepted_at) / 1000)
+    within, usual = percentile(during, 0.5), percentile(otherwise, 0.5)
+    text = f"{outage.downstream} was out for {seconds:.1f} s: {len(outage.keys)} orders placed"
+    if within is None or usual is None:
+        return text
+    return f"{text}, shipped after {duration(within)} (p50, else {duration(usual)})"
+
+
+def _restless(seen: Seen) -> list[Violation]:
+    """What still moves or waits, beyond what lay in the queues before the run."""
+    before = {depth.queue: depth.messages for depth in seen.depths_before}
+    grown = [depth for depth in seen.depths if depth.messages > before.get(depth.queue, 0)]
+    return judge_idleness(grown, seen.invocations or {})
+
+
+def _evidence(done: Run, seen: Seen) -> dict[Promise, str]:
+    """What each promise was judged by, with the numbers; nothing for one that could not be."""
+    acknowledged = sum(order.acknowledged for order in done.placed)
+    answers = sum(len(order.answers) for order in done.placed)
+    strangers = sum(not probe.by_owner for probe in seen.probes)
+    queues = f"{len(seen.depths)} queues empty"
+    evidence = {Promise.ZERO_IDLE: f"{queues}; functions not judged on a shared stack"}
+    if seen.invocations is not None:
+        evidence[Promise.ZERO_IDLE] = (
+            f"{queues}, {len(seen.invocations)} functions quiet for {QUIET_SECONDS:.0f} s"
+        )
+    if not acknowledged:
+        return evidence
+    return evidence | {
+        Promise.ACKNOWLEDGED_IS_DURABLE: f"{acknowledged:,} orders read back and compared",
+        Promise.ONE_ORDER_PER_ID: f"{answers:,} answers to {acknowledged:,} ids",
+        Promise.ONE_EFFECT_PER_STEP: f"{len(done.effects):,} entries in the downstreams' tables",
+        Promise.ALWAYS_SETTLES: f"{len(done.records):,} orders and every dead-letter queue",
+        Promise.NEVER_HALF_DONE: f"{len(done.records):,} final states against three tables",
+        Promise.OWN_ORDERS_ONLY: (
+            f"{strangers} attempts by strangers, {len(seen.histories)} histories"
+        ),
+    }

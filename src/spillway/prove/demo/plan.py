@@ -1,0 +1,122 @@
+"""What a run will do, decided before anything is sent: orders, cancellations, disturbances."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spillway.errors import SpillwayError
+from spillway.run.workload import Draft, Sales, generate, read_sales
+
+#: Of generated orders: how many are cancelled, and how many each downstream refuses.
+CANCELLED_SHARE = 0.05
+EMPTY_SHELF_SHARE = 0.03
+REFUSED_SHARE = 0.02
+
+#: The last orders are placed while one downstream is out. With too few orders, none are.
+OUTAGE_SHARE = 0.04
+OUTAGE_ORDERS_MAX = 8
+OUTAGE_ORDERS_FROM = 10
+
+#: Half the customers who cancel do so at once, mostly before stock is reserved, half after a while.
+_CANCEL_LATE_SECONDS = (1.0, 5.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """As asked for on the command line. None leaves the choice to the plan."""
+
+    orders: int = 200
+    clients: int = 8
+    file: Path | None = None
+    cancellations: bool | None = None
+    copies: int = 1
+    seed: int = 1
+    outage: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`cancel_after` maps an order's place in `drafts` to how many seconds after its acceptance its
+    customer cancels. The last `outage_orders` are placed while accounting is out. `switches` are
+    set in the downstreams for the whole run. `sales` is there when the orders come from a file.
+    """
+
+    drafts: tuple[Draft, ...]
+    cancel_after: Mapping[int, float]
+    outage_orders: int
+    switches: Mapping[str, Mapping[str, Any]]
+    clients: int
+    copies: int
+    seed: int
+    sales: Sales | None = None
+
+
+def plan(options: Options) -> Plan:
+    """SpillwayError: the file cannot be read, or holds nothing to order."""
+    rng = random.Random(f"plan {options.seed}")  # noqa: S311 -- repeatable is the point
+    sales = None if options.file is None else read_sales(options.file)
+    if sales is None:
+        drafts = tuple(generate(seed=options.seed, count=options.orders))
+        switches = _refusals(drafts)
+    else:
+        drafts = sales.orders[: options.orders]
+        switches = {}
+    if not drafts:
+        raise SpillwayError(f"{options.file} holds no sale that could be ordered.")
+    outage_orders = _outage_orders(len(drafts)) if options.outage else 0
+    return Plan(
+        drafts=drafts,
+        cancel_after=_cancel_after(rng, options, sales, len(drafts) - outage_orders),
+        outage_orders=outage_orders,
+        switches=switches,
+        clients=options.clients,
+        copies=options.copies,
+        seed=options.seed,
+        sales=sales,
+    )
+
+
+def empty_shelf(drafts: Sequence[Draft]) -> str:
+    """The sku in as near to `EMPTY_SHELF_SHARE` of the orders as can be, in one at least."""
+    orders_of = Counter(sku for draft in drafts for sku in {line.sku for line in draft.lines})
+    wanted = max(1, EMPTY_SHELF_SHARE * len(drafts))
+    return min(orders_of, key=lambda sku: (abs(orders_of[sku] - wanted), sku))
+
+
+def _refusals(drafts: Sequence[Draft]) -> dict[str, dict[str, Any]]:
+    """So that a run shows every fate: each downstream refuses a few orders."""
+    return {
+        "inventory": {"refuse_skus": [empty_shelf(drafts)]},
+        "fulfilment": {"refuse_rate": REFUSED_SHARE},
+        "accounting": {"refuse_rate": REFUSED_SHARE},
+    }
+
+
+def _outage_orders(count: int) -> int:
+    if count < OUTAGE_ORDERS_FROM:
+        return 0
+    return max(2, min(OUTAGE_ORDERS_MAX, round(OUTAGE_SHARE * count)))
+
+
+def _cancel_after(
+    rng: random.Random, options: Options, sales: Sales | None, count: int
+) -> dict[int, float]:
+    """Generated orders are cancelled unless told otherwise; a file's only when asked for."""
+    if sales is None:
+        wanted = options.cancellations is not False
+        places = [place for place in range(count) if rng.random() < CANCELLED_SHARE]
+        # A small run shows a cancellation too.
+        places = (places or [count - 1]) if wanted else []
+    else:
+        wanted = options.cancellations is True
+        places = sorted(place for place in sales.cancellations if place < count) if wanted else []
+    early, late = 0.0, _CANCEL_LATE_SECONDS
+    return {
+        place: early if number % 2 == 0 else rng.uniform(*late)
+        for number, place in enumerate(places)
+    }

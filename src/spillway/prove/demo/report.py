@@ -1,0 +1,275 @@
+"""What a run yielded: as JSON for scripts, as a summary for people."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from spillway.prove.audit import report as audit_report
+from spillway.prove.demo.result import Run
+from spillway.run.load.placing import Placed
+from spillway.run.load.settling import SETTLED
+from spillway.run.workload import Sales
+from spillway.target.records import Record
+from spillway.ui.statistics import duration, histogram, percentile
+
+_BAR_WIDTH = 16
+
+Fate = tuple[str, str]
+
+
+def document(run: Run) -> dict[str, Any]:
+    """The run as one JSON object; its first four keys never change.
+
+    `orders` counts orders, but `replayed` counts answers "the same again". Every order sent is
+    accepted, buffered, refused or unanswered; every order accepted or buffered is confirmed,
+    rejected, cancelled or unsettled. A figure of nothing is null.
+    """
+    accepts = _accept_seconds(run)
+    settles = _settle_seconds(run)
+    return {
+        "orders": _order_counts(run.placed),
+        "promises": audit_report.promises_document(run.promises),
+        "seconds": {
+            "up": round(run.up_seconds, 3),
+            "accept_p50": _rounded(percentile(accepts, 0.50)),
+            "accept_p99": _rounded(percentile(accepts, 0.99)),
+            "settle_p50": _rounded(percentile(settles, 0.50)),
+            "settle_p99": _rounded(percentile(settles, 0.99)),
+            "accepting": _rounded(run.accepting_seconds),
+            "all_settled": round(run.settling_seconds, 3),
+        },
+        "orders_per_second": _rounded(_orders_per_second(run)),
+        "fates": [
+            {"fate": fate, "reason": reason, "orders": count}
+            for (fate, reason), count in fates(run).items()
+        ],
+        "seed": run.plan.seed,
+        "file": None if run.plan.sales is None else _file_counts(run.plan.sales),
+    }
+
+
+def fates(run: Run) -> Counter[Fate]:
+    """How many orders ended how, and why: (status, reason), the most frequent first."""
+    counted = Counter(
+        _fate(order, run.records.get(order.key)) for order in run.placed if order.acknowledged
+    )
+    return Counter(dict(counted.most_common()))
+
+
+def show(run: Run, console: Console) -> None:
+    """The summary, for a terminal of any width."""
+    console.print(_orders_panel(run))
+    if run.plan.sales is not None:
+        console.print(_file_panel(run.plan.sales))
+    console.print(_latencies(run))
+    console.print(promises_panel(run))
+    console.print(_last_line(run))
+
+
+def _order_counts(placed: Sequence[Placed]) -> dict[str, int]:
+    acknowledged = [order for order in placed if order.acknowledged]
+    buffered = sum(all(answer.status == 202 for answer in o.answers) for o in acknowledged)
+    refused = sum(not o.acknowledged and o.refusal is not None for o in placed)
+    status = Counter(order.status for order in acknowledged)
+    return {
+        "sent": len(placed),
+        "accepted": len(acknowledged) - buffered,
+        "buffered": buffered,
+        "replayed": sum(answer.status == 200 for o in placed for answer in o.answers),
+        "refused": refused,
+        "confirmed": status["confirmed"],
+        "rejected": status["rejected"],
+        "cancelled": status["cancelled"],
+        "unsettled": sum(count for told, count in status.items() if told not in SETTLED),
+        "unanswered": len(placed) - len(acknowledged) - refused,
+    }
+
+
+def _fate(order: Placed, record: Record | None) -> Fate:
+    fate = order.status if order.status in SETTLED and order.status else "unsettled"
+    if record is None:
+        return fate, "not in the table"
+    facts = record.facts
+    if fate == "rejected":
+        refusals = (outcome.refusal for outcome in facts.outcomes.values())
+        return fate, ", ".join(sorted({refusal for refusal in refusals if refusal}))
+    if facts.cancellation is None:
+        return fate, ""
+    if fate == "cancelled":
+        first = facts.cancellation.before_reservation
+        return fate, "before stock was reserved" if first else "shipment stopped in time"
+    return fate, "too late to cancel"
+
+
+def _file_counts(sales: Sales) -> dict[str, Any]:
+    return {
+        "orders": len(sales.orders),
+        "not_sales": dict(sales.not_sales_by_reason()),
+        "cancellations_matched": len(sales.cancellations),
+        "cancellations_unmatched": dict(sales.unmatched_by_reason()),
+    }
+
+
+def _accept_seconds(run: Run) -> list[float]:
+    return [order.accept_seconds for order in run.placed if order.accept_seconds is not None]
+
+
+def _settle_seconds(run: Run) -> list[float]:
+    settled = (run.settle_seconds(order) for order in run.undisturbed())
+    return [seconds for seconds in settled if seconds is not None]
+
+
+def _orders_per_second(run: Run) -> float | None:
+    seconds = run.accepting_seconds
+    if not seconds:
+        return None
+    return sum(order.acknowledged and not order.during_outage for order in run.placed) / seconds
+
+
+def _orders_panel(run: Run) -> Panel:
+    counts = _order_counts(run.placed)
+    table = Table.grid(padding=(0, 2))
+    table.add_column(justify="right")
+    table.add_column()
+    table.add_column(style="dim")
+    sent = counts["sent"]
+    copies = f", each {run.plan.copies} times at once" if run.plan.copies > 1 else ""
+    rate = _orders_per_second(run)
+    pace = f"{rate:.0f} a second" if rate else ""
+    table.add_row(f"{sent:,}", "sent", f"by {run.plan.clients} customers at a time{copies}")
+    table.add_row(f"{counts['accepted']:,}", "accepted", pace)
+    _add_if_any(
+        table,
+        (counts["buffered"], "buffered", "taken by the overflow queue"),
+        (counts["replayed"], "replayed", "answers: the same again, no new order"),
+        (counts["refused"], "refused", _refusals(run.placed)),
+        (counts["unanswered"], "unanswered", _last_attempts(run.placed)),
+    )
+    table.add_row()
+    style = {"confirmed": "green", "rejected": "yellow", "cancelled": "cyan"}
+    for (fate, reason), count in fates(run).items():
+        table.add_row(f"{count:,}", Text(fate, style.get(fate, "red")), reason.replace("_", " "))
+    table.add_row()
+    until = "until all had settled" if not counts["unsettled"] else "and not all have settled"
+    table.add_row(f"{run.settling_seconds:.1f} s", until, _extent(run.placed))
+    return Panel(table, title="What happened to the orders", title_align="left")
+
+
+def _add_if_any(table: Table, *rows: tuple[int, str, str]) -> None:
+    for count, word, note in rows:
+        if count:
+            table.add_row(f"{count:,}", word, note)
+
+
+def _refusals(placed: Iterable[Placed]) -> str:
+    """The rules that refused orders broke, with the number of orders that broke each."""
+    broken: Counter[str] = Counter()
+    for order in placed:
+        if order.refusal is not None and not order.acknowledged:
+            rules = {violation["rule"] for violation in order.refusal.get("violations", [])}
+            broken.update(rules or {f"status {order.refusal['status']}"})
+    return ", ".join(f"{rule} {count}" for rule, count in broken.most_common())
+
+
+def _last_attempts(placed: Iterable[Placed]) -> str:
+    ends = Counter(order.last_attempt for order in placed if order.unanswered)
+    return "after many attempts, the last: " + ", ".join(
+        f"{end} {count}" for end, count in ends.most_common()
+    )
+
+
+def _extent(placed: Sequence[Placed]) -> str:
+    lines = [len(order.order.lines) for order in placed]
+    if not lines:
+        return ""
+    return f"orders of {min(lines):,} to {max(lines):,} lines, {sum(lines):,} in all"
+
+
+def _file_panel(sales: Sales) -> Panel:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(justify="right", no_wrap=True, min_width=len("100,000"))
+    table.add_column(no_wrap=True)
+    table.add_column(style="dim", overflow="ellipsis", no_wrap=True)
+    table.add_row(f"{len(sales.orders):,}", "sales", "can be ordered")
+    for reason, count in sales.not_sales_by_reason().most_common():
+        first = next(out for out in sales.not_sales if out.reason == reason)
+        _left_out(table, count, reason, f"like invoice {first.invoice}: {first.detail}")
+    if sales.cancellations or sales.unmatched:
+        table.add_row()
+        table.add_row(
+            f"{len(sales.cancellations):,}",
+            "cancellations",
+            "of an earlier sale to the customer",
+        )
+    for reason, count in sales.unmatched_by_reason().most_common():
+        first = next(out for out in sales.unmatched if out.reason == reason)
+        _left_out(table, count, reason, f"like {first.invoice}: {first.detail}")
+    return Panel(table, title="What the file holds", title_align="left")
+
+
+def _left_out(table: Table, count: int, reason: str, example: str) -> None:
+    table.add_row(f"{count:,}", Text(reason.replace("_", " "), "yellow"), example)
+
+
+def _latencies(run: Run) -> Table:
+    side_by_side = Table.grid(expand=True)
+    side_by_side.add_column(ratio=1)
+    side_by_side.add_column(ratio=1)
+    side_by_side.add_row(
+        _latency_panel("Accepted after", _accept_seconds(run)),
+        _latency_panel("Settled after", _settle_seconds(run)),
+    )
+    return side_by_side
+
+
+def _latency_panel(title: str, seconds: Sequence[float]) -> Panel:
+    body: RenderableType = Text("nothing to measure", "dim")
+    if seconds:
+        body = Group(_bars(seconds), Text(_percentiles(seconds), "dim"))
+    return Panel(body, title=title, title_align="left")
+
+
+def _bars(seconds: Sequence[float]) -> Table:
+    bins = histogram(seconds)
+    most = max(bin_.count for bin_ in bins)
+    table = Table.grid(padding=(0, 1))
+    table.add_column(justify="right", style="dim")
+    table.add_column(width=_BAR_WIDTH)
+    table.add_column(justify="right")
+    for bin_ in bins:
+        # An eighth of a cell is the finest a terminal can draw; one order must still be seen.
+        eighths = max(1, round(bin_.count / most * _BAR_WIDTH * 8)) if bin_.count else 0
+        bar = "█" * (eighths // 8) + ("", *"▏▎▍▌▋▊▉")[eighths % 8]
+        table.add_row(f"≤ {duration(bin_.up_to)}", Text(bar, "blue"), f"{bin_.count:,}")
+    return table
+
+
+def _percentiles(seconds: Sequence[float]) -> str:
+    shares = (("p50", 0.50), ("p99", 0.99), ("max", 1.0))
+    return "  ".join(
+        f"{name} {duration(percentile(seconds, share) or 0.0)}" for name, share in shares
+    )
+
+
+def promises_panel(run: Run) -> Panel:
+    """The verdict on each promise, with what it rests on and examples of what broke it."""
+    return audit_report.promises_panel(run.promises)
+
+
+def _last_line(run: Run) -> Text:
+    if not run.accepted_any:
+        return Text("No order was accepted: nothing was proven.", "bold red")
+    if not run.all_answered:
+        return Text("The service stopped answering: the rest was not sent.", "bold red")
+    return audit_report.promises_line(run.promises)
+
+
+def _rounded(figure: float | None) -> float | None:
+    return None if figure is None else round(figure, 3)

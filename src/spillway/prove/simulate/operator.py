@@ -1,0 +1,79 @@
+"""The operator: what a person does to a running stack, rightly or wrongly."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from orders.domain.order import OrderKey
+from simulation.world.chance import Chance
+from simulation.world.scheduler import Process
+from simulation.world.sqs import Queue
+from simulation.world.world import World
+from spillway.operate.redrive.letters import SOURCES, Source
+from spillway.operate.redrive.moving import Redrive
+from spillway.operate.resuming import hand_over
+
+#: How long a redrive may take before the terminal is closed.
+PATIENCE_MS = 10 * 60 * 1000
+
+
+def redrive(world: World) -> None:
+    """`spillway redrive`, at a moment when nothing goes wrong."""
+    _command(world, sleep=lambda _: None)
+
+
+def redrive_meanwhile(world: World) -> None:
+    """The same while everything goes on, the network to it included: it may end half way."""
+    scheduler = world.scheduler
+
+    def sleep(seconds: float) -> None:
+        scheduler.sleep(round(seconds * 1000))
+
+    def work() -> None:
+        with suppress(ClientError, BotoCoreError):
+            _command(world, sleep)
+
+    process = Process("operator", scheduler.now + PATIENCE_MS, lambda _: None)
+    scheduler.start("operator", process, Chance(world.seed, "operator"), work)
+
+
+def insist(world: World, key: OrderKey) -> None:
+    """`spillway orders resume`: what it owes is sent again, what is true is announced again."""
+    hand_over(world.client("sqs"), world.queues["watchdog"].url, [key])
+
+
+def discard(letters: Queue, body: str) -> None:
+    """Delete by hand what no redrive can bring to an end. While it lies there the watchdog takes
+    whatever it misses to be among it (docs/decisions/0009)."""
+    for letter in list(letters.messages.values()):
+        if letter.body == body:
+            letters.delete(letter)
+
+
+def purge(world: World, queue: str) -> None:
+    """Empty a command queue by mistake. SQS has a button for it."""
+    world.witness.purged = True
+    for message in list(world.queues[queue].messages.values()):
+        world.queues[queue].delete(message)
+
+
+def _command(world: World, sleep: object) -> None:
+    sources = [
+        Source(
+            name,
+            world.queues[f"{name}-dead-letters"].url,
+            world.queues[name if name in world.queues else "watchdog"].url,
+        )
+        for name in SOURCES
+    ]
+    command = Redrive(
+        world.client("sqs"),
+        world.client("dynamodbstreams"),
+        sources,
+        dry_run=False,
+        sleep=sleep,  # type: ignore[arg-type]
+    )
+    command.count()
+    command.run(lambda _: None)

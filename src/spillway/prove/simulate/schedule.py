@@ -1,0 +1,462 @@
+"""One schedule from its seed to its verdict: faults, healing, judgement."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import msgspec
+
+from orders.aws.topic import cloud_event
+from orders.domain.events import EventType, all_true
+from orders.domain.order import OrderKey
+from orders.domain.promises import Promise
+from orders.domain.saga import DOWNSTREAMS
+from simulation.catalogue import ADA, BOB, START, Draft
+from simulation.downstreams.ledger import Entry, all_entries
+from simulation.world.faults import Fault, Faults, Injected
+from simulation.world.sqs import Queue
+from simulation.world.story import Story
+from simulation.world.witness import ANNOUNCED, Broken
+from simulation.world.world import ORDERS_TABLE, World
+from spillway.prove.audit.judging import judge, judge_isolation
+from spillway.prove.audit.verdicts import Violation
+from spillway.prove.simulate import operator
+from spillway.prove.simulate.customers import Api, Customer, Stranger
+from spillway.prove.simulate.plan import HOUR, Moment, Ordered, Plan
+from spillway.run.load.records import Acknowledgement, Answer
+from spillway.run.load.records import Outage as AuditOutage
+from spillway.target.reading import read_orders
+from spillway.target.records import Effect
+from spillway.target.records import Record as AuditRecord
+
+#: Once nothing goes wrong any more, everything comes to rest within this.
+REST_MS = 24 * HOUR
+#: After so long an operator looks at the dead letters, from the healing or from an alarm.
+OPERATOR_MS = HOUR
+#: How often an operator redrives before what is left counts as stuck.
+REDRIVES_MAX = 3
+
+#: Within this an order passes the steps that no outage holds up.
+UNDISTURBED_MS = 5_000
+#: Kinds that slow nothing down.
+_HARMLESS = frozenset(
+    {Fault.RESENT, Fault.STRANGER, Fault.NAMESAKE, Fault.CANCELLED, Fault.CLASH, Fault.COLD_START}
+)
+#: Downstreams that no other step waits for.
+_ISOLATED = frozenset({"fulfilment", "accounting"})
+
+_POISON = "this is no message of ours"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one schedule.
+
+    `side_effects`: calls that change something outside. `rested_ms`: how long after the healing it
+    came to rest.
+    """
+
+    seed: int
+    broken: tuple[Broken, ...]
+    injected: tuple[Injected, ...]
+    side_effects: int
+    calls: int
+    rested_ms: int
+    states: frozenset[str]
+    outcomes: Counter[str]
+    excused: int
+    visited: tuple[tuple[str, tuple[Fault, ...]], ...]
+
+
+def run(
+    plan: Plan,
+    *,
+    only: Collection[str] | None = None,
+    forced: Mapping[str, Fault] | None = None,
+    story: Story | None = None,
+) -> Result:
+    """Run a plan. `only` and `forced`: as `Faults` has them."""
+    schedule = _Schedule(plan, only, forced, story)
+    result = schedule.run()
+    schedule.world.close()
+    return result
+
+
+class _Schedule:
+    def __init__(
+        self,
+        plan: Plan,
+        only: Collection[str] | None,
+        forced: Mapping[str, Fault] | None,
+        story: Story | None,
+    ) -> None:
+        self.plan = plan
+        self.heal_at = START + plan.heal_after
+        self.faults = Faults(
+            plan.seed,
+            plan.rates,
+            self.heal_at,
+            outages=plan.outages,
+            only=only,
+            forced=forced,
+        )
+        names = {}
+        for order in plan.orders:
+            names[ADA, order.draft.key.order_id] = order.name
+            names[BOB, order.draft.key.order_id] = f"{order.name} of another"
+        self.world = World(
+            plan.seed,
+            START,
+            self.faults,
+            names,
+            switches=plan.switches,
+            without_keys=plan.without_keys,
+            shards=plan.shards,
+            stream_poll_ms=plan.stream_poll_ms,
+            story=story,
+        )
+        self.api = Api(self.world)
+        self.world.on_given_up = self._called_out
+        if story is not None:
+            self.world.witness.on_broken = lambda broken: story.tell(
+                broken.at, "", str(broken), fault="broken"
+            )
+        self.customers: list[Customer] = []
+
+    def run(self) -> Result:
+        world = self.world
+        scheduler = world.scheduler
+        for order in self.plan.orders:
+            self._begin(order)
+        for moment in self.plan.moments:
+            self._plan_moment(moment)
+        scheduler.run(self.heal_at)
+        scheduler.skip_to(self.heal_at)
+        if world.story is not None:
+            world.story.tell(scheduler.now, "", "From here on nothing goes wrong any more.")
+        scheduler.run(self.heal_at + OPERATOR_MS)
+        scheduler.skip_to(self.heal_at + OPERATOR_MS)
+        self._letters_are_expected()
+        self._maybe_redrive()
+        self._rest()
+        rested_ms = max(0, scheduler.now - self.heal_at)
+        self._letters_are_expected()
+        self._redrive()
+        self._insist()
+        for customer in self.customers:
+            customer.read()
+        self._rest()
+        self._judge()
+        return Result(
+            seed=self.plan.seed,
+            broken=tuple(world.witness.broken),
+            injected=tuple(self.faults.injected),
+            side_effects=world.calls.changes,
+            calls=world.calls.made,
+            rested_ms=rested_ms,
+            states=frozenset(world.witness.states),
+            outcomes=world.witness.outcomes,
+            excused=world.witness.excused,
+            visited=tuple(self.faults.visited),
+        )
+
+    # Who does what
+
+    def _begin(self, order: Ordered) -> None:
+        customer = self._customer(order.name, order.draft)
+        self._at(order.place_at, customer.place)
+        for at in order.resend_at:
+            self._maybe(Fault.RESENT, f"{order.name} sent again at {at}", at, customer.place)
+        if order.cancel_at is not None:
+            self._maybe(
+                Fault.CANCELLED, f"{order.name} cancelled", order.cancel_at, customer.cancel
+            )
+        if order.read_at is not None:
+            self._at(order.read_at, customer.read)
+        if order.stranger_at is not None and order.namesake is None:
+            stranger = Stranger(self.api, self.world, BOB, order.draft.key)
+            self._maybe(
+                Fault.STRANGER, f"{order.name} and a stranger", order.stranger_at, stranger.ask
+            )
+        if order.clash is not None:
+            other = self._customer(f"{order.name} with other content", order.clash)
+            self._maybe(Fault.CLASH, f"{order.name} clashes", order.clash_at, other.place)
+        if order.namesake is not None:
+            other = self._customer(f"{order.name} of another", order.namesake)
+            self._maybe(
+                Fault.NAMESAKE, f"{order.name} has a namesake", order.namesake_at, other.place
+            )
+
+    def _customer(self, name: str, draft: Draft) -> Customer:
+        customer = Customer(self.api, self.world, name, draft)
+        self.customers.append(customer)
+        return customer
+
+    def _plan_moment(self, moment: Moment) -> None:
+        world = self.world
+        match moment.kind:
+            case Fault.POISON_MESSAGE:
+                queue = world.queues[moment.where]
+                place = f"poison for {moment.where}"
+                self._maybe(moment.kind, place, moment.at, queue.send, "poison", _POISON, {}, None)
+            case Fault.POISON_RECORD:
+                place = f"record {moment.at + 1} of the stream spoiled"
+                if self.faults.allows(place):
+                    world.stream.spoil(moment.at, lambda: self._struck(moment.kind, place))
+            case Fault.PURGED:
+                place = f"{moment.where} purged"
+                self._maybe(moment.kind, place, moment.at, operator.purge, world, moment.where)
+            case Fault.REDRIVEN:
+                self._maybe(
+                    moment.kind,
+                    "dead letters redriven",
+                    moment.at,
+                    operator.redrive_meanwhile,
+                    world,
+                )
+
+    def _struck(self, kind: Fault, place: str) -> None:
+        self.faults.strikes(kind, place, self.world.now())
+
+    def _at(self, after: int, do: object, *arguments: object) -> None:
+        self.world.scheduler.at(START + after, do, *arguments)  # type: ignore[arg-type]
+
+    def _maybe(self, kind: Fault, place: str, after: int, do: object, *arguments: object) -> None:
+        """Something that a shrunk schedule may leave out."""
+
+        def strike() -> None:
+            if self.faults.strikes(kind, place, self.world.now()):
+                if self.world.story is not None:
+                    self.world.story.tell(self.world.now(), "", place, fault=kind.value)
+                do(*arguments)  # type: ignore[operator]
+
+        self._at(after, strike)
+
+    # How it ends
+
+    def _rest(self) -> None:
+        scheduler = self.world.scheduler
+        scheduler.run(max(scheduler.now, self.heal_at) + REST_MS)
+        if not scheduler.idle:
+            self.world.witness.breaks(
+                Promise.ZERO_IDLE, None, f"still busy {REST_MS // HOUR} h after the last fault"
+            )
+
+    def _insist(self) -> None:
+        """Repeating what is true must change nothing."""
+        if not any(moment.kind is Fault.INSISTED for moment in self.plan.moments):
+            return
+        place = "an operator insists"
+        if self.faults.strikes(Fault.INSISTED, place, self.world.now()):
+            for customer in self.customers:
+                operator.insist(self.world, customer.draft.key)
+            self._rest()
+
+    def _called_out(self) -> None:
+        """The alarm for relay's dead letters rings, and somebody comes within the hour."""
+        self.world.scheduler.after(OPERATOR_MS, operator.redrive, self.world)
+
+    def _maybe_redrive(self) -> None:
+        letters = any(queue.messages for queue in self.world.dead_letters.values())
+        if letters:
+            for queue in self.world.dead_letters.values():
+                operator.discard(queue, _POISON)
+            operator.redrive(self.world)
+
+    def _redrive(self) -> None:
+        for _ in range(REDRIVES_MAX):
+            if not any(self._unexpected(queue) for queue in self.world.dead_letters.values()):
+                return
+            self.world.scheduler.skip_to(self.world.now() + OPERATOR_MS)
+            self._maybe_redrive()
+            self._rest()
+        for name, queue in self.world.dead_letters.items():
+            for letter in self._unexpected(queue):
+                self.world.witness.breaks(
+                    Promise.ALWAYS_SETTLES, None, f"{letter} lies with the dead letters of {name}"
+                )
+
+    def _unexpected(self, letters: Queue) -> list[str]:
+        """Letters that a redrive should bring to an end: all but poison and clashes."""
+        return [
+            letter.id
+            for letter in letters.messages.values()
+            if letter.body != _POISON and not _is_clash(letter.attributes)
+        ]
+
+    def _letters_are_expected(self) -> None:
+        """Nobody should have to touch anything, unless somebody else broke a contract."""
+        struck = {fault.kind for fault in self.faults.injected}
+        for name, queue in self.world.dead_letters.items():
+            for letter in queue.messages.values():
+                if letter.body == _POISON or _is_clash(letter.attributes):
+                    continue
+                reason = _reason(letter.attributes)
+                if name == "relay":
+                    fine = Fault.POISON_RECORD in struck or "DDBStreamBatchInfo" in letter.body
+                else:
+                    fine = bool(reason) and (
+                        Fault.MISROUTED in struck or name in self.plan.without_keys
+                    )
+                if not fine:
+                    self.world.witness.breaks(
+                        Promise.ALWAYS_SETTLES,
+                        None,
+                        f"{letter.id} lies with the dead letters of {name}:"
+                        f" {reason or 'no reason'}",
+                    )
+
+    def _judge(self) -> None:
+        world = self.world
+        records = read_orders(world.client("dynamodb"), ORDERS_TABLE)
+        acknowledgements = self._acknowledgements(records)
+        self._break(judge(records, self._effects(), acknowledgements))
+        self._judge_announcements(records)
+        self._judge_isolation()
+
+    def _break(self, violations: Iterable[Violation]) -> None:
+        for violation in violations:
+            key = violation.key
+            self.world.witness.breaks(
+                violation.promise,
+                None if key is None else (key.customer_id, key.order_id),
+                violation.detail,
+            )
+
+    def _judge_isolation(self) -> None:
+        """What an outage does alone is judged alone: other faults delay other steps too."""
+        if {fault.kind for fault in self.faults.injected} - _HARMLESS != {Fault.OUTAGE}:
+            return
+        outages = [outage for outage in self.plan.outages if outage.service in _ISOLATED]
+        if len(self.plan.outages) != 1 or not outages:
+            return
+        [outage] = outages
+        # An order that was cancelled is undone: not all that it would have needed is done.
+        wishes = {each.draft.key for each in self.customers if each.cancellation_sent}
+        keys = tuple(
+            customer.draft.key
+            for customer in self.customers
+            if customer.answers
+            and customer.draft.key not in wishes
+            and outage.begins <= _at(customer.answers[0]) < outage.ends - UNDISTURBED_MS
+        )
+        audited = AuditOutage(outage.service, outage.begins, outage.ends, keys)  # type: ignore[arg-type]
+        self._break(judge_isolation(audited, self._effects()))
+
+    def _acknowledgements(self, records: list[AuditRecord]) -> list[Acknowledgement]:
+        """One for each key that was sent. Of two who sent different orders under one key, the one
+        whose order was taken; the other must have been refused, or wait where a person sees it."""
+        stored = {record.key: record.order for record in records}
+        by_key: dict[OrderKey, list[Customer]] = {}
+        for customer in self.customers:
+            if customer.sent:
+                by_key.setdefault(customer.draft.key, []).append(customer)
+        found = []
+        for key, customers in by_key.items():
+            owners = [each for each in customers if each.draft.order == stored.get(key)]
+            owner = owners[0] if owners else customers[0]
+            for other in customers:
+                if other is not owner:
+                    self._was_refused(other)
+            found.append(
+                replace(
+                    owner.acknowledgement,
+                    cancellation_sent=any(each.cancellation_sent for each in customers),
+                    cancellation_taken=any(each.cancellation_taken for each in customers),
+                )
+            )
+        return found
+
+    def _would_be_announced(self, record: AuditRecord) -> None:
+        """What an operator would have announced again is what was announced."""
+        for event in all_true(record.key, record.accepted_at or 0, record.facts):
+            before = self.world.topic.heard.get(event.id)
+            if before is not None and before != msgspec.json.decode(cloud_event(event)):
+                self.world.witness.contradicted(event.id)
+
+    def _was_refused(self, customer: Customer) -> None:
+        """Whose content was not taken was told so, or lies as a clash with the dead letters."""
+        draft = customer.draft
+        letters = self.world.dead_letters["overflow"].messages.values()
+        for answer in customer.answers:
+            if answer.status != 202 or not any(
+                draft.packed_text in letter.body for letter in letters
+            ):
+                self.world.witness.breaks(
+                    Promise.ONE_ORDER_PER_ID,
+                    (draft.key.customer_id, draft.key.order_id),
+                    f"other content under its id was answered {answer.status}",
+                )
+
+    def _effects(self) -> Iterator[Effect]:
+        for downstream in DOWNSTREAMS:
+            seen: set[tuple[str, str, str]] = set()
+            for entry in all_entries(self.world.ledgers[downstream]):
+                if downstream in self.plan.without_keys:
+                    # A second effect where no keys can prevent it was the witness's to judge.
+                    once = (entry.customer_id, entry.order_id, entry.step)
+                    if once in seen:
+                        continue
+                    seen.add(once)
+                yield _effect(downstream, entry)
+
+    def _judge_announcements(self, records: list[AuditRecord]) -> None:
+        heard = self.world.topic.heard
+        for record in records:
+            if not record.stored:
+                continue
+            key = (record.key.customer_id, record.key.order_id)
+            told = [
+                customer.told for customer in self.customers if customer.draft.key == record.key
+            ]
+            final = next((status for status in told if status), None)
+            named = {
+                kind.name.lower()
+                for kind in EventType
+                if f"{key[0]}/{key[1]}/{kind.name.lower()}" in heard
+            }
+            for what in ("accepted", final):
+                if what is not None and what not in named:
+                    self.world.witness.breaks(ANNOUNCED, key, f"was never announced as {what}")
+            self._would_be_announced(record)
+            untrue = named - {"accepted", final}
+            if final == "cancelled":
+                untrue -= {"confirmed"}
+            for what in sorted(untrue):
+                self.world.witness.breaks(
+                    ANNOUNCED, key, f"was announced as {what}, and is {final}"
+                )
+
+
+def _at(answer: Answer) -> int:
+    return round(datetime.fromisoformat(answer.accepted_at or "").timestamp() * 1000)
+
+
+def _effect(downstream: str, entry: Entry) -> Effect:
+    return Effect(
+        downstream=downstream,  # type: ignore[arg-type]
+        key=_key(entry),
+        step=entry.step,
+        idempotency_key=entry.idempotency_key,
+        done=entry.done,
+        at=entry.at,
+        code=entry.code,
+        units=entry.units,
+        amount=entry.amount,
+        currency=entry.currency,
+    )
+
+
+def _key(entry: Entry) -> OrderKey:
+    return OrderKey(entry.customer_id, entry.order_id)
+
+
+def _reason(attributes: object) -> str:
+    return str(attributes.get("reason", {}).get("StringValue", ""))  # type: ignore[attr-defined]
+
+
+def _is_clash(attributes: object) -> bool:
+    return "already holds another order" in _reason(attributes)

@@ -1,0 +1,150 @@
+"""``spillway up``, ``down`` and ``token``. Heavy modules are imported when they are needed."""
+
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from spillway.errors import SpillwayError
+from spillway.run.stack.handle import Stack, attach
+from spillway.run.stack.ports import DEFAULT_PORT, port_option
+from spillway.run.stack.starting import Supervisor, start_detached, stop
+from spillway.run.stack.users import email
+
+_PORT = Annotated[
+    int, typer.Option("--port", "-p", min=1, max=65535, help="The port of the stack's origin.")
+]
+
+
+class User(StrEnum):
+    """Who a token can be made for; see ``users.USERS``."""
+
+    shopper = "shopper"
+    other = "other"
+    wholesale = "wholesale"
+
+
+def up(
+    port: _PORT = DEFAULT_PORT,
+    detach: Annotated[
+        bool, typer.Option("--detach", "-d", help="Return when it is ready; end it with `down`.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the endpoints as one JSON object.")
+    ] = False,
+) -> None:
+    """Run the whole service on this machine until Ctrl+C.
+
+    Starts an AWS emulator, deploys the real stacks to it, creates customers, and serves the three
+    downstreams and the API, all on 127.0.0.1.
+
+    Example: `spillway up --port 9000`
+    """
+    if detach:
+        _run_in_background(port, as_json=as_json)
+    else:
+        _run_in_front(port, as_json=as_json)
+
+
+def down(port: _PORT = DEFAULT_PORT) -> None:
+    """End a stack that runs in the background. Fine to repeat.
+
+    Example: `spillway down --port 9000`
+    """
+    ended = stop(port)
+    typer.echo(f"The stack on port {port} has ended." if ended else f"Nothing runs on port {port}.")
+
+
+def token(
+    user: Annotated[User, typer.Option("--as", help="Whose token.")],
+    port: _PORT = DEFAULT_PORT,
+) -> None:
+    """Print a customer's access token, a JWT valid for one hour.
+
+    Example: `curl -H "authorization: Bearer $(spillway token --as shopper)"
+    http://127.0.0.1:8080/api/orders`
+    """
+    typer.echo(attach(port).token(user))
+
+
+def _run_in_background(port: int, *, as_json: bool) -> None:
+    from spillway.run.stack.display import progress_lines
+
+    with _interruptible(), progress_lines() as show:
+        stack = start_detached(port, show)
+    _announce(stack, as_json=as_json, how_to_stop=f".venv/bin/spillway down{port_option(port)}")
+
+
+def _run_in_front(port: int, *, as_json: bool) -> None:
+    from spillway.run.stack.display import progress_lines
+
+    with _interruptible(), Supervisor(port, tethered=True) as supervisor:
+        try:
+            with progress_lines() as show:
+                stack = supervisor.wait_until_ready(show)
+            _announce(stack, as_json=as_json, how_to_stop="Ctrl+C")
+            for event in supervisor.events():
+                _warn(event, stack)
+        except KeyboardInterrupt:
+            typer.echo("Stopping.", err=True)
+            return
+        if supervisor.status() != 0:
+            raise SpillwayError(
+                f"The stack on port {port} was killed: start it again with"
+                f" `spillway up{port_option(port)}`."
+            )
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let SIGTERM and the loss of the terminal end the block as Ctrl+C does."""
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    former = [signal.signal(number, _interrupt) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, former, strict=True):
+            signal.signal(number, handler)
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _warn(event: dict[str, Any], stack: Stack) -> None:
+    if event["event"] == "part_ended":
+        name = {"emulator": "AWS emulator", "tap": "wire tap"}[event["part"]]
+        typer.secho(
+            f"The {name} ended and took all orders with it: press Ctrl+C and start again."
+            f" Its log is {stack.state / event['part']}.log.",
+            fg="red",
+            err=True,
+        )
+
+
+def _announce(stack: Stack, *, as_json: bool, how_to_stop: str) -> None:
+    if as_json:
+        typer.echo(json.dumps(stack.endpoints()))
+        return
+    typer.echo(
+        f"\nReady in {stack.up_seconds:.1f} s.\n"
+        f"\n  Store        {stack.origin}"
+        f"\n  Console      {stack.console}"
+        f"\n  API          {stack.api}/orders"
+        f"\n  Commands     {stack.origin}/_local"
+        f"\n  AWS          {stack.emulator}"
+        + "".join(f"\n  {name.capitalize():<12} {url}" for name, url in stack.downstreams.items())
+        + "\n\nSign in at the store as"
+        + "".join(
+            f"\n  {email(user)}   {stack.password(user)}" for user in ("shopper", "wholesale")
+        )
+        + "\n\nTry next"
+        f"\n  TOKEN=$(.venv/bin/spillway token --as shopper{port_option(stack.port)})"
+        f'\n  curl -H "authorization: Bearer $TOKEN" {stack.api}/orders'
+        "\n  .venv/bin/spillway demo     # 200 orders, every promise checked, a stack of its own"
+        f"\n\nStop with {how_to_stop}."
+    )

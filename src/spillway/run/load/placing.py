@@ -1,0 +1,180 @@
+"""The orders go out: C customers at a time, each order perhaps in several copies at once."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from orders.domain.order import Order, OrderKey
+from spillway.ids import order_id
+from spillway.run.load.clients import Client, Reply, Unanswered
+from spillway.run.load.records import Acknowledgement, Answer
+from spillway.run.stack import ReceiptKey
+from spillway.run.workload import Customer, Draft, pay
+
+
+@dataclass(slots=True)
+class Placed:
+    """An order that was sent and all that its customer was told. Times are Unix milliseconds.
+
+    `accept_seconds` is from the first sending to the first 2xx. `refusal` is the problem document
+    of a final no; `last_attempt` says how the last of many attempts without any answer ended.
+    `closed`: nothing more will be sent for this order. `status` is the status that its customer
+    read last.
+    """
+
+    key: OrderKey
+    customer: Customer
+    source: str
+    order: Order
+    sent_at: int
+    answers: list[Answer] = field(default_factory=list)
+    accept_seconds: float | None = None
+    refusal: dict[str, Any] | None = None
+    last_attempt: str | None = None
+    during_outage: bool = False
+    cancellation_sent: bool = False
+    cancellation_taken: bool = False
+    closed: bool = False
+    status: str | None = None
+
+    @property
+    def acknowledged(self) -> bool:
+        return bool(self.answers)
+
+    @property
+    def unanswered(self) -> bool:
+        return self.closed and not self.answers and self.refusal is None
+
+    def acknowledgement(self) -> Acknowledgement:
+        return Acknowledgement(
+            key=self.key,
+            sent=self.order,
+            answers=tuple(self.answers),
+            told=self.status,
+            cancellation_sent=self.cancellation_sent,
+            cancellation_taken=self.cancellation_taken,
+        )
+
+
+#: After so many orders without any final answer the service is taken to be gone: the rest of the
+#: customers turn away instead of knocking for a minute each.
+UNANSWERED_MAX = 3
+
+
+@dataclass(slots=True)
+class Checkout:
+    """Places orders, `clients` of them at a time.
+
+    `cancel_after` maps a draft's number to the seconds from its acceptance to its cancellation.
+    `on_closed` is called after each order that is done with.
+    """
+
+    client: Client
+    receipt_key: ReceiptKey
+    clients: int
+    copies: int
+    rng: random.Random
+    on_closed: Callable[[Placed], None]
+    cancel_after: Mapping[int, float] = field(default_factory=dict)
+    during_outage: bool = False
+
+    async def place(self, drafts: Iterable[Draft], placed: list[Placed]) -> None:
+        """Place all, appending each to `placed` as it goes out; returns when all are closed."""
+        numbered = enumerate(drafts)
+        async with asyncio.TaskGroup() as later, asyncio.TaskGroup() as customers:
+            for _ in range(self.clients):
+                customers.create_task(self._shop(numbered, placed, later))
+
+    async def place_at(
+        self, per_second: float, drafts: Iterable[Draft], placed: list[Placed]
+    ) -> None:
+        """Place all at this rate, however many of those before are still waiting for an answer.
+
+        `clients` does not count here: a crowd does not queue up because the shop is slow.
+        """
+        began = time.monotonic()
+        async with asyncio.TaskGroup() as later, asyncio.TaskGroup() as customers:
+            for number, draft in enumerate(drafts):
+                await self.client.sleep(max(0.0, began + number / per_second - time.monotonic()))
+                customers.create_task(self._serve(number, draft, placed, later))
+
+    async def _shop(
+        self,
+        numbered: Iterator[tuple[int, Draft]],
+        placed: list[Placed],
+        later: asyncio.TaskGroup,
+    ) -> None:
+        for number, draft in numbered:
+            await self._serve(number, draft, placed, later)
+
+    async def _serve(
+        self, number: int, draft: Draft, placed: list[Placed], later: asyncio.TaskGroup
+    ) -> None:
+        if sum(order.unanswered for order in placed) >= UNANSWERED_MAX:
+            return
+        order = self._prepared(draft)
+        placed.append(order)
+        await self._send(order)
+        wait = self.cancel_after.get(number)
+        if order.acknowledged and wait is not None:
+            # A customer who thinks it over does not keep the next one waiting.
+            later.create_task(self._cancel(order, wait))
+        else:
+            self._close(order)
+
+    def _prepared(self, draft: Draft) -> Placed:
+        now = time.time_ns() // 1_000_000
+        made = order_id(now, self.rng)
+        return Placed(
+            key=OrderKey(self.client.tokens.customer_id(draft.customer), made),
+            customer=draft.customer,
+            source=draft.source,
+            order=pay(draft, made, key_id=self.receipt_key.key_id, key=self.receipt_key.key),
+            sent_at=now,
+            during_outage=self.during_outage,
+        )
+
+    async def _send(self, order: Placed) -> None:
+        body = msgspec.json.encode(order.order)
+        async with asyncio.TaskGroup() as copies:
+            for _ in range(self.copies):
+                copies.create_task(self._send_copy(order, body, time.perf_counter()))
+
+    async def _send_copy(self, order: Placed, body: bytes, began: float) -> None:
+        try:
+            reply = await self.client.place(order.customer, order.key.order_id, body)
+        except Unanswered as unanswered:
+            order.last_attempt = unanswered.last
+            return
+        if not reply.ok:
+            order.refusal = {"status": reply.status, **reply.body}
+            return
+        if order.accept_seconds is None:
+            order.accept_seconds = time.perf_counter() - began
+        order.answers.append(Answer(reply.status, _text(reply, "accepted_at")))
+
+    async def _cancel(self, order: Placed, wait: float) -> None:
+        await self.client.sleep(wait)
+        order.cancellation_sent = True
+        with suppress(Unanswered):
+            reply = await self.client.cancel(order.customer, order.key.order_id)
+            # A no is an answer: the order was rejected before its customer thought better of it.
+            order.cancellation_taken = reply.ok
+        self._close(order)
+
+    def _close(self, order: Placed) -> None:
+        order.closed = True
+        self.on_closed(order)
+
+
+def _text(reply: Reply, name: str) -> str | None:
+    value = reply.body.get(name)
+    return value if isinstance(value, str) else None

@@ -1,0 +1,53 @@
+"""What customers were told. Times are Unix milliseconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from orders.domain.order import Order, OrderKey
+from orders.domain.saga import Downstream
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One 2xx answer to a `PUT /orders/{order_id}`, `accepted_at` as the customer was told it."""
+
+    status: int
+    accepted_at: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """All that the service told one client about one order.
+
+    `told` is the status that the customer read last, None if nobody asked. `cancellation_sent`: the
+    customer asked to cancel; `cancellation_taken`: and was answered 2xx.
+    """
+
+    key: OrderKey
+    sent: Order
+    answers: tuple[Answer, ...]
+    told: str | None = None
+    cancellation_sent: bool = False
+    cancellation_taken: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One request for an order by somebody: its owner, or another customer."""
+
+    asked: Literal["GET", "cancellation"]
+    key: OrderKey
+    by_owner: bool
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """One downstream was out from `began_at` to `ended_at`; `keys` were placed meanwhile."""
+
+    downstream: Downstream
+    began_at: int
+    ended_at: int
+    keys: tuple[OrderKey, ...]

@@ -1,0 +1,114 @@
+"""Waiting until every order has settled, by asking as customers do: page by page.
+
+Asking order by order would cost as many requests as there are orders, each round.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from spillway.run.load.clients import Client
+from spillway.run.load.placing import Placed
+from spillway.run.workload import CUSTOMERS, Customer
+
+PAGE = 100
+PAGES_MAX = 10_000
+POLL_SECONDS = 1.0
+#: Give up when nothing has settled for so long: a run must end also when an order never does. A
+#: command whose worker was killed comes again after the queue's visibility timeout, a minute.
+STALL_SECONDS = 120.0
+
+SETTLED = frozenset({"confirmed", "rejected", "cancelled"})
+
+
+@dataclass(slots=True)
+class Waiting:
+    """Reads the status of orders until all have settled, or nothing has moved for a long time.
+
+    `is_lost` is asked whenever nothing has settled since the last look: it knows better than time
+    when there is nothing left to wait for.
+    """
+
+    client: Client
+    placed: Sequence[Placed]
+    on_settled: Callable[[Placed], None]
+    now: Callable[[], float] = time.monotonic
+    is_lost: Callable[[], bool] = lambda: False
+    _settled: set[str] = field(default_factory=set)
+
+    async def until_all_settled(self, more_to_come: Callable[[], bool] = lambda: False) -> bool:
+        """True when all orders that were acknowledged and are closed have settled.
+
+        Runs beside the placing: it goes on while `more_to_come()`, whose orders do not stall it.
+        """
+        moved_at = self.now()
+        while True:
+            coming = more_to_come()
+            open_ = self._open()
+            if not open_ and not coming:
+                return True
+            if await self._look(open_) or coming:
+                moved_at = self.now()
+            elif self.now() - moved_at > STALL_SECONDS or self.is_lost():
+                return False
+            await self.client.sleep(POLL_SECONDS)
+
+    def _open(self) -> list[Placed]:
+        return [
+            order
+            for order in self.placed
+            if order.acknowledged and order.closed and order.key.order_id not in self._settled
+        ]
+
+    async def _look(self, open_: Sequence[Placed]) -> bool:
+        """Read the status of these orders; True when one of them has settled since."""
+        by_customer: defaultdict[Customer, dict[str, Placed]] = defaultdict(dict)
+        for order in open_:
+            by_customer[order.customer][order.key.order_id] = order
+        before = len(self._settled)
+        for customer, orders in by_customer.items():
+            await self._look_at(customer, orders)
+        return len(self._settled) > before
+
+    async def _look_at(self, customer: Customer, orders: dict[str, Placed]) -> None:
+        """Newest first, so the pages end with the oldest order that is still open."""
+        unseen = set(orders)
+        cursor = None
+        for _ in range(PAGES_MAX):
+            reply = await self.client.history(customer, PAGE, cursor)
+            if not reply.ok:
+                return
+            for row in reply.body["orders"]:
+                order = orders.get(row["order_id"])
+                unseen.discard(row["order_id"])
+                if order is not None:
+                    self._told(order, row["status"])
+            cursor = reply.body["cursor"]
+            if cursor is None or not unseen:
+                return
+
+    def _told(self, order: Placed, status: str) -> None:
+        order.status = status
+        if status in SETTLED:
+            self._settled.add(order.key.order_id)
+            self.on_settled(order)
+
+
+async def whole_histories(client: Client) -> dict[str, list[str]]:
+    """Every customer's whole history: customer id to order ids."""
+    listed: dict[str, list[str]] = {}
+    for customer in CUSTOMERS:
+        order_ids = listed.setdefault(client.tokens.customer_id(customer), [])
+        cursor = None
+        for _ in range(PAGES_MAX):
+            reply = await client.history(customer, PAGE, cursor)
+            if not reply.ok:
+                break
+            order_ids.extend(row["order_id"] for row in reply.body["orders"])
+            cursor = reply.body["cursor"]
+            if cursor is None:
+                break
+    return listed

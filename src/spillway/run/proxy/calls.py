@@ -1,0 +1,143 @@
+"""Which AWS operation a request is, on what, and from whom: read off the request itself."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from spillway.run.proxy.messages import Request
+
+UNKNOWN = "unknown"
+
+_SCOPE = re.compile(r"Credential=[^/,]+/\d+/[^/,]*/([^/,]+)/aws4_request")
+_APP_ID = re.compile(r"(?:^| )app/(\S+)")
+_SERVICE_OF_TARGET = {
+    "DynamoDB_20120810": "dynamodb",
+    "DynamoDBStreams_20120810": "dynamodbstreams",
+    "AmazonSQS": "sqs",
+    "AmazonSSM": "ssm",
+}
+# Where a request names what it is about.
+_RESOURCE_FIELDS = {
+    "dynamodb": ("TableName",),
+    "sqs": ("QueueUrl", "QueueName"),
+    "sns": ("TopicArn", "TargetArn", "Name"),
+    "ssm": ("Name",),
+}
+SNS_ENTRY = re.compile(r"PublishBatchRequestEntries\.member\.(\d+)\.(.+)")
+
+
+class Protocol(Enum):
+    """How a service's requests and errors are written."""
+
+    JSON = "json"
+    QUERY = "query"
+    REST_XML = "rest-xml"
+    REST_JSON = "rest-json"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call: ``service`` by its signing name, ``resource`` by its short name where known.
+
+    ``function`` is the ``app/`` part of the user agent (the SDK's setting AWS_SDK_UA_APP_ID),
+    ``entries`` the number of entries in a batch request and else 1, ``body`` the decoded fields.
+    """
+
+    service: str
+    operation: str
+    resource: str | None
+    function: str | None
+    protocol: Protocol
+    entries: int
+    body: Mapping[str, Any]
+
+
+def recognise(request: Request) -> Call:
+    """What ``request`` asks of AWS. Never fails: what cannot be told is ``unknown`` or None."""
+    protocol, target = _protocol(request)
+    body = _decoded(request, protocol)
+    service = _SERVICE_OF_TARGET.get(target.rpartition(".")[0]) or _signed_for(request)
+    match protocol:
+        case Protocol.JSON:
+            operation = target.rpartition(".")[2]
+        case Protocol.QUERY:
+            operation = body.get("Action", UNKNOWN)
+        case _:
+            operation = request.method
+    app_id = _APP_ID.search(request.headers.get("user-agent", ""))
+    return Call(
+        service=service,
+        operation=operation,
+        resource=_resource(service, request, body),
+        function=app_id[1] if app_id else None,
+        protocol=protocol,
+        entries=_entries(service, body),
+        body=body,
+    )
+
+
+def _protocol(request: Request) -> tuple[Protocol, str]:
+    target = request.headers.get("x-amz-target")
+    if target is not None:
+        return Protocol.JSON, target
+    if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        return Protocol.QUERY, ""
+    return Protocol.REST_XML if _signed_for(request) == "s3" else Protocol.REST_JSON, ""
+
+
+def _signed_for(request: Request) -> str:
+    scope = _SCOPE.search(request.headers.get("authorization", ""))
+    return scope[1] if scope else UNKNOWN
+
+
+def _decoded(request: Request, protocol: Protocol) -> Mapping[str, Any]:
+    try:
+        match protocol:
+            case Protocol.JSON:
+                content = msgspec.json.decode(request.body)
+                return content if isinstance(content, dict) else {}
+            case Protocol.QUERY:
+                return dict(parse_qsl(request.body.decode(), keep_blank_values=True))
+            case _:
+                return {}
+    except ValueError:  # msgspec's and UTF-8's errors are; it is for the emulator to refuse it
+        return {}
+
+
+def _resource(service: str, request: Request, body: Mapping[str, Any]) -> str | None:
+    if service == "s3":
+        return request.path.split("/")[1] or None
+    for field in _RESOURCE_FIELDS.get(service, ()):
+        name = body.get(field)
+        if isinstance(name, str):
+            return name if service == "ssm" else re.split("[/:]", name)[-1]
+    tables = body.get("RequestItems")
+    if isinstance(tables, dict) and len(tables) == 1:
+        return str(next(iter(tables)))
+    return None
+
+
+def _entries(service: str, body: Mapping[str, Any]) -> int:
+    if service == "sns":
+        return len({match[1] for match in map(SNS_ENTRY.fullmatch, body) if match}) or 1
+    if service == "dynamodb":
+        return _dynamodb_entries(body)
+    entries = body.get("Entries")
+    return len(entries) if isinstance(entries, list) else 1
+
+
+def _dynamodb_entries(body: Mapping[str, Any]) -> int:
+    items = body.get("TransactItems")
+    if isinstance(items, list):
+        return len(items)
+    tables = body.get("RequestItems")
+    if not isinstance(tables, dict):
+        return 1
+    # A list of writes by table, or a table's keys to read.
+    asked = [table.get("Keys") if isinstance(table, dict) else table for table in tables.values()]
+    return sum(len(entries) for entries in asked if isinstance(entries, list))

@@ -1,0 +1,193 @@
+"""What passed through the tap: one series per kind of call, only ever counted up."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from spillway.run.proxy.batches import sent_fields
+from spillway.run.proxy.calls import Call
+from spillway.run.proxy.messages import Answer, Request
+from spillway.run.proxy.units import consumed, units_of
+
+#: Beyond so many series, calls of a new kind are counted together as ``OTHER``.
+SERIES_MAX = 4_096
+OTHER = "other"
+
+_JSON_ERROR = re.compile(rb'"__type"\s*:\s*"(?:[^"#]*#)?([^"#]+)"')
+_XML_ERROR = re.compile(rb"<Code>([^<]+)</Code>")
+
+
+class Kind(msgspec.Struct, frozen=True, kw_only=True):
+    """What the calls of one series have in common.
+
+    ``status`` and ``error`` (AWS's code) are what the caller saw: None for a connection that was
+    closed, and for no error. ``fault`` is the tap's, where one struck. ``consistent`` marks
+    DynamoDB's strongly consistent reads, which cost twice as much.
+    """
+
+    service: str
+    operation: str
+    resource: str | None
+    function: str | None
+    status: int | None
+    error: str | None
+    fault: str | None
+    consistent: bool = False
+
+
+_REST = Kind(
+    service=OTHER,
+    operation=OTHER,
+    resource=None,
+    function=None,
+    status=None,
+    error=None,
+    fault=None,
+)
+
+
+class Series(msgspec.Struct, kw_only=True):
+    """One kind of call and how much there was of it.
+
+    ``requests`` by callers and how often they were ``forwarded`` to the emulator (twice, for a
+    duplicate); ``entries`` of batches, else one a request; bodies in bytes, an answer's as the
+    caller saw it. ``write_units``, ``read_units`` and ``chunks`` are what AWS bills, see
+    ``run.proxy.units``; ``consumed_units`` are what DynamoDB itself said, where it was asked.
+    """
+
+    kind: Kind
+    requests: int = 0
+    forwarded: int = 0
+    entries: int = 0
+    request_bytes: int = 0
+    response_bytes: int = 0
+    write_units: float = 0.0
+    read_units: float = 0.0
+    chunks: int = 0
+    consumed_units: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request and what became of it.
+
+    ``answer`` is what the caller saw, None for a closed connection; ``forwarded`` are the
+    emulator's answers.
+    """
+
+    request: Request
+    call: Call
+    answer: Answer | None
+    forwarded: int
+    fault: str | None
+
+
+@dataclass
+class Tally:
+    """The counter. Its memory is bounded by ``SERIES_MAX`` and by what one payload may have."""
+
+    _series: dict[Kind, Series] = field(default_factory=dict)
+
+    def record(self, exchange: Exchange) -> None:
+        """Count one exchange."""
+        request, call, answer = exchange.request, exchange.call, exchange.answer
+        series = self._of(_kind(exchange))
+        series.requests += 1
+        series.forwarded += exchange.forwarded
+        series.entries += call.entries
+        series.request_bytes += len(request.body)
+        series.response_bytes += len(answer.body) if answer is not None else 0
+        answered = _fields(answer)
+        units = units_of(call.service, call.operation, sent_fields(call), answered)
+        series.write_units += units.write
+        series.read_units += units.read
+        series.chunks += units.chunks
+        series.consumed_units += consumed(answered) or 0.0
+
+    def clear(self) -> None:
+        """Count from zero."""
+        self._series = {}
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """All series as JSON objects."""
+        content: list[dict[str, Any]] = msgspec.to_builtins([*self._series.values()], str_keys=True)
+        return content
+
+    def _of(self, kind: Kind) -> Series:
+        series = self._series.get(kind)
+        if series is None:
+            if len(self._series) >= SERIES_MAX:
+                kind = _REST
+            series = self._series.setdefault(kind, Series(kind=kind))
+        return series
+
+
+@dataclass(frozen=True)
+class Counts:
+    """All series at one moment."""
+
+    series: tuple[Series, ...]
+
+    @classmethod
+    def from_json(cls, content: Any) -> "Counts":
+        """The counts that ``Tally.to_json`` wrote."""
+        return cls(tuple(msgspec.convert(content, list[Series], strict=False)))
+
+    def requests(self, **kind: Any) -> int:
+        """How many requests there were of the ``kind``: any of ``Kind``'s fields."""
+        return sum(series.requests for series in self.of(**kind))
+
+    def entries(self, **kind: Any) -> int:
+        """How many entries they had."""
+        return sum(series.entries for series in self.of(**kind))
+
+    def forwarded(self, **kind: Any) -> int:
+        """How often they reached the emulator."""
+        return sum(series.forwarded for series in self.of(**kind))
+
+    def of(self, **kind: Any) -> Iterable[Series]:
+        """The series whose kind has these values."""
+        return [
+            series
+            for series in self.series
+            if all(getattr(series.kind, name) == value for name, value in kind.items())
+        ]
+
+
+def _kind(exchange: Exchange) -> Kind:
+    call, answer = exchange.call, exchange.answer
+    return Kind(
+        service=call.service,
+        operation=call.operation,
+        resource=call.resource,
+        function=call.function,
+        status=None if answer is None else answer.status,
+        error=None if answer is None else _error(answer),
+        fault=exchange.fault,
+        consistent=call.body.get("ConsistentRead") is True,
+    )
+
+
+def _fields(answer: Answer | None) -> Mapping[str, Any]:
+    """What a JSON answer says; nothing for another, or for one that is an error."""
+    if answer is None or answer.status != HTTPStatus.OK:
+        return {}
+    try:
+        content = msgspec.json.decode(answer.body)
+    except msgspec.DecodeError:
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _error(answer: Answer) -> str | None:
+    """AWS's error code; None when it is no error, or has no code."""
+    if answer.status < 400:
+        return None
+    if "x-amzn-errortype" in answer.headers:
+        return answer.headers["x-amzn-errortype"].partition(":")[0].rpartition("#")[2]
+    found = _JSON_ERROR.search(answer.body) or _XML_ERROR.search(answer.body)
+    return found[1].decode(errors="replace") if found else None

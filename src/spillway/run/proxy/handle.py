@@ -1,0 +1,142 @@
+"""The tap as tests, the chaos scenarios and the cost meter use it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from spillway.errors import SpillwayError
+from spillway.run.proxy.control import PREFIX, TOKEN_HEADER
+from spillway.run.proxy.counts import Counts
+
+if TYPE_CHECKING:
+    import httpx
+
+_TIMEOUT_SECONDS = 10.0
+
+
+@dataclass
+class Tap:
+    """A running tap. ``url`` is the AWS endpoint of the deployed functions."""
+
+    url: str
+    _token: str = field(repr=False)
+
+    @contextmanager
+    def fault(self, **rule: Any) -> Iterator["FaultInForce"]:
+        """Have a rule (the fields of ``spillway.run.proxy.rules.Rule``) in force during the block.
+
+        Example: ``with tap.fault(service="dynamodb", operation="PutItem", cut=True, times=3):``
+
+        Raises:
+            SpillwayError: the rule makes no sense, or the tap is not running.
+        """
+        fault = FaultInForce(self, self._ask("POST", "rules", rule)["id"])
+        try:
+            yield fault
+        finally:
+            fault.end()
+
+    @property
+    def rules(self) -> list[dict[str, Any]]:
+        """All rules in force, each with its ``id`` and how often it has ``fired``."""
+        rules: list[dict[str, Any]] = self._ask("GET", "rules")["rules"]
+        return rules
+
+    @rules.setter
+    def rules(self, rules: Sequence[dict[str, Any]]) -> None:
+        """Have these rules instead of all others; when one makes no sense, nothing changes."""
+        self._ask("PUT", "rules", rules)
+
+    def counts(self) -> Counts:
+        """What has passed through so far."""
+        return Counts.from_json(self._ask("GET", "counts")["series"])
+
+    def grant(self, policies: Mapping[str, Sequence[Mapping[str, Sequence[str]]]] | None) -> None:
+        """Let each function do this and nothing else: ``run.proxy.permissions`` has the form.
+
+        None lets everybody do everything, as the emulator does.
+        """
+        self._ask("PUT", "permissions", policies)
+
+    def withhold_permissions(self) -> None:
+        """Refuse each permission once, at its next use."""
+        self._ask("POST", "permissions/withhold")
+
+    def permissions(self) -> list[dict[str, Any]]:
+        """All permissions, each with how often it was ``used`` and, withheld, ``refused``."""
+        permissions: list[dict[str, Any]] = self._ask("GET", "permissions")["permissions"]
+        return permissions
+
+    def denied(self) -> list[dict[str, Any]]:
+        """The calls that no permission allowed."""
+        denied: list[dict[str, Any]] = self._ask("GET", "permissions")["denied"]
+        return denied
+
+    def ask_consumed(self) -> None:
+        """Have DynamoDB say what each write consumes, until ``reset``: callers see it too."""
+        self._ask("PUT", "asking", True)
+
+    def reset(self) -> None:
+        """Have no rules, all counts zero, and nothing asked."""
+        self._ask("POST", "reset")
+
+    def remove(self, rule_id: int) -> dict[str, Any] | None:
+        """Take one rule out and return what became of it; None when there is none of that id."""
+        answer = self._send("DELETE", f"rules/{rule_id}")
+        return None if answer.status_code == HTTPStatus.NOT_FOUND else _content(answer)
+
+    def _ask(self, method: str, path: str, content: Any = None) -> dict[str, Any]:
+        return _content(self._send(method, path, content))
+
+    def _send(self, method: str, path: str, content: Any = None) -> "httpx.Response":
+        import httpx
+
+        try:
+            with httpx.Client(trust_env=False, timeout=_TIMEOUT_SECONDS) as client:
+                return client.request(
+                    method,
+                    f"{self.url}{PREFIX}{path}",
+                    headers={TOKEN_HEADER: self._token},
+                    json=content,
+                )
+        except httpx.TransportError as error:
+            raise SpillwayError(
+                f"The wire tap at {self.url} does not answer: start the stack again."
+            ) from error
+
+
+def _content(answer: "httpx.Response") -> dict[str, Any]:
+    content: dict[str, Any] = answer.json()
+    if not answer.is_success:
+        raise SpillwayError(f"The wire tap refused this: {content['detail']}.")
+    return content
+
+
+class FaultInForce:
+    """A rule that ``Tap.fault`` made."""
+
+    def __init__(self, tap: Tap, rule_id: int) -> None:
+        self._tap = tap
+        self._id = rule_id
+        self._final: int | None = None
+
+    def fired(self) -> int:
+        """How often it has struck, also once it has ended.
+
+        Raises:
+            SpillwayError: it was taken out before its block ended, by ``reset`` for one.
+        """
+        if self._final is not None:
+            return self._final
+        for rule in self._tap.rules:
+            if rule["id"] == self._id:
+                return int(rule["fired"])
+        raise SpillwayError(f"Rule {self._id} was taken out of the wire tap meanwhile.")
+
+    def end(self) -> None:
+        """Take the rule out; fine to repeat."""
+        removed = self._tap.remove(self._id)
+        if removed is not None:
+            self._final = int(removed["fired"])

@@ -1,0 +1,175 @@
+"""Which calls each function may make: its role's policies, checked by the tap as IAM would.
+
+The emulator takes any call from anybody. With the deployed policies in the tap, a permission that
+is missing shows in every local run and test as it would on AWS, and what no run ever uses can be
+told. A policy here is a list of actions allowed on a list of resources, with ``*`` and ``?``: all
+that Spillway's own consist of. Conditions and denials are none of them, and are refused when the
+policies are read.
+
+What Lambda itself does for a function (polling its source, deleting handled messages, writing its
+logs) does not come through here: those permissions can't be proven to be needed.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+
+import msgspec
+
+from spillway.run.proxy.calls import Call
+
+#: Not how a batch is called but what it needs, by AWS's service authorization reference.
+_ACTION_OF_BATCH = {
+    ("sqs", "SendMessageBatch"): "SendMessage",
+    ("sqs", "DeleteMessageBatch"): "DeleteMessage",
+    ("sqs", "ChangeMessageVisibilityBatch"): "ChangeMessageVisibility",
+    ("sns", "PublishBatch"): "Publish",
+}
+_DENIAL = {"sqs": "AccessDenied", "sns": "AuthorizationError"}
+_OTHER_DENIAL = "AccessDeniedException"
+
+
+class PermissionsError(ValueError):
+    """The policies make no sense here; the message says which part and why."""
+
+
+class Statement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``actions`` like ``dynamodb:GetItem`` that are allowed on the ARNs ``resources``."""
+
+    actions: tuple[str, ...]
+    resources: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What one call needs: an action on a resource, by the last part of its ARN."""
+
+    function: str
+    action: str
+    resource: str
+
+
+@dataclass(slots=True)
+class Permission:
+    """One action that a function may do on one resource, an ARN; see ``Permissions.withhold``.
+
+    How often it let a call pass, and how often it was withheld.
+    """
+
+    function: str
+    action: str
+    resource: str
+    used: int = 0
+    refused: int = 0
+    withheld: bool = False
+
+    def allows(self, need: Need) -> bool:
+        *_, service, _region, _account, resource = self.resource.split(":", 5)
+        return (
+            need.function == self.function
+            and fnmatchcase(need.action, self.action)
+            and service == need.action.partition(":")[0]
+            and fnmatchcase(need.resource, resource)
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "function": self.function,
+            "action": self.action,
+            "resource": self.resource,
+            "used": self.used,
+            "refused": self.refused,
+        }
+
+
+@dataclass
+class Permissions:
+    """What every function may do, and what became of it. None: everything is allowed."""
+
+    _granted: list[Permission] | None = None
+    _denied: dict[Need, int] = field(default_factory=dict)
+
+    def grant(self, content: bytes) -> None:
+        """Have these permissions from now on, and no others.
+
+        ``content`` is a JSON object of ``Statement`` lists by function; null or nothing allows all.
+
+        Raises:
+            PermissionsError: it is none; then nothing changes.
+        """
+        try:
+            policies = msgspec.json.decode(
+                content or b"null", type=dict[str, list[Statement]] | None
+            )
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise PermissionsError(str(error)) from error
+        self._granted = None if policies is None else list(_permissions(policies))
+        self._denied = {}
+
+    def withhold(self) -> None:
+        """Have every permission refused once, at its next use."""
+        for permission in self._granted or ():
+            permission.withheld = True
+
+    def denial(self, call: Call) -> str | None:
+        """AWS's error code when the caller may not do this; None when it may."""
+        if self._granted is None:
+            return None
+        allowed = [self._takes(need, self._granted) for need in needs(call)]
+        return None if all(allowed) else _DENIAL.get(call.service, _OTHER_DENIAL)
+
+    def to_json(self) -> dict[str, Any]:
+        """``permissions`` with their counts, and ``denied``: calls that none of them allowed."""
+        return {
+            "permissions": [permission.to_json() for permission in self._granted or ()],
+            "denied": [
+                {
+                    "function": need.function,
+                    "action": need.action,
+                    "resource": need.resource,
+                    "times": times,
+                }
+                for need, times in self._denied.items()
+            ],
+        }
+
+    def _takes(self, need: Need, granted: list[Permission]) -> bool:
+        permission = next((one for one in granted if one.allows(need)), None)
+        if permission is None:
+            self._denied[need] = self._denied.get(need, 0) + 1
+            return False
+        if permission.withheld:
+            permission.withheld = False
+            permission.refused += 1
+            return False
+        permission.used += 1
+        return True
+
+
+def needs(call: Call) -> list[Need]:
+    """What a call needs: one action, on each of the resources that it names."""
+    operation = _ACTION_OF_BATCH.get((call.service, call.operation), call.operation)
+    action = f"{call.service}:{operation}"
+    return [Need(call.function or "unknown", action, resource) for resource in _resources(call)]
+
+
+def _resources(call: Call) -> list[str]:
+    if call.service == "dynamodb":
+        tables = call.body.get("RequestItems")
+        names = [*tables] if isinstance(tables, Mapping) else [call.resource or ""]
+        return [f"table/{name}" for name in names]
+    if call.service == "ssm":
+        return [f"parameter/{(call.resource or '').removeprefix('/')}"]
+    return [call.resource or ""]
+
+
+def _permissions(policies: Mapping[str, list[Statement]]) -> Iterator[Permission]:
+    for function, statements in policies.items():
+        for statement in statements:
+            for resource in statement.resources:
+                # arn:partition:service:region:account:resource
+                if resource.count(":") < 5:
+                    raise PermissionsError(f"{function}: {resource} is no ARN")
+                for action in statement.actions:
+                    yield Permission(function, action, resource)

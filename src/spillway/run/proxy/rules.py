@@ -1,0 +1,220 @@
+"""The rules that decide which calls are struck by which fault."""
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, get_args
+
+import msgspec
+from msgspec import Meta
+
+from spillway.run.proxy.calls import Call
+
+RULES_MAX = 1_000
+#: SQS's longest delay of a message.
+POSTPONE_SECONDS_MAX = 900
+#: Batch requests whose answer can say that some entries failed.
+PARTIAL_OPERATIONS = {
+    "sqs": frozenset({"SendMessageBatch", "DeleteMessageBatch", "ChangeMessageVisibilityBatch"}),
+    "sns": frozenset({"PublishBatch"}),
+}
+POSTPONE_OPERATIONS = {"sqs": frozenset({"SendMessage", "SendMessageBatch"})}
+
+Fault = Literal["refuse", "delay", "cut", "lose_answer", "partial", "duplicate", "postpone"]
+_FAULTS: tuple[Fault, ...] = get_args(Fault)
+# Faults that only some operations can have; all others can strike any.
+_ONLY_ON: Mapping[Fault, Mapping[str, frozenset[str]]] = {
+    "partial": PARTIAL_OPERATIONS,
+    "postpone": POSTPONE_OPERATIONS,
+}
+
+_Name = Annotated[str, Meta(min_length=1, max_length=256)]
+_ErrorCode = Annotated[str, Meta(pattern=r"^[A-Za-z][A-Za-z0-9.]{0,99}$")]
+
+
+class RuleError(ValueError):
+    """A rule makes no sense; the message says which part and why."""
+
+
+class Rule(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
+    """Which calls are struck, and by exactly one fault.
+
+    | matcher | None means any |
+    | --- | --- |
+    | service | signing name: ``dynamodb``, ``sqs``, ``sns``, ``ssm`` |
+    | operation | ``PutItem`` and the like |
+    | resource | table, queue, topic or parameter name |
+    | function | the caller's AWS_SDK_UA_APP_ID |
+
+    ``probability`` of a matching call to be struck; the same ``seed`` and sequence of matching
+    calls strike the same ones. ``times``: at most so many strikes. ``seconds``: only for so long
+    after the rule was made.
+
+    | fault | what happens |
+    | --- | --- |
+    | refuse | AWS's error of this code is answered, ``status`` or the code's own; not forwarded |
+    | delay | forwarded so many seconds later, even when the caller has given up meanwhile |
+    | cut | the connection is closed, nothing is forwarded |
+    | lose_answer | forwarded, then the connection is closed: effect done, answer lost |
+    | partial | this share of a batch's entries, rounded up, fails and is not forwarded |
+    | duplicate | forwarded twice; the first answer is given |
+    | postpone | sent messages become visible after a random 0 to so many seconds: out of order |
+    """
+
+    service: _Name | None = None
+    operation: _Name | None = None
+    resource: _Name | None = None
+    function: _Name | None = None
+    probability: Annotated[float, Meta(gt=0, le=1)] = 1.0
+    seed: int = 0
+    times: Annotated[int, Meta(ge=1)] | None = None
+    seconds: Annotated[float, Meta(gt=0)] | None = None
+    refuse: _ErrorCode | None = None
+    status: Annotated[int, Meta(ge=400, le=599)] | None = None
+    delay: Annotated[float, Meta(gt=0, le=900)] | None = None
+    cut: Literal[True] | None = None
+    lose_answer: Literal[True] | None = None
+    partial: Annotated[float, Meta(gt=0, le=1)] | None = None
+    duplicate: Literal[True] | None = None
+    postpone: Annotated[int, Meta(ge=1, le=POSTPONE_SECONDS_MAX)] | None = None
+
+    def __post_init__(self) -> None:
+        faults = [fault for fault in _FAULTS if getattr(self, fault) is not None]
+        if len(faults) != 1:
+            raise ValueError(f"exactly one of {', '.join(_FAULTS)} must be given, not {faults}")
+        if self.status is not None and self.refuse is None:
+            raise ValueError("status belongs to refuse")
+        if not self._possible():
+            raise ValueError(f"{self.fault} cannot strike {self.service} {self.operation}")
+
+    @property
+    def fault(self) -> Fault:
+        """The name of its one fault."""
+        return next(fault for fault in _FAULTS if getattr(self, fault) is not None)
+
+    @property
+    def value(self) -> Any:
+        """What its fault is given: a code, seconds, a share, or True."""
+        return getattr(self, self.fault)
+
+    def matches(self, call: Call) -> bool:
+        """Whether it is about ``call``, and the call can have its fault."""
+        return (
+            self.service in (None, call.service)
+            and self.operation in (None, call.operation)
+            and self.resource in (None, call.resource)
+            and self.function in (None, call.function)
+            and _can_have(self.fault, call.service, call.operation)
+        )
+
+    def _possible(self) -> bool:
+        """Whether any call that it matches could have its fault: else it would never strike."""
+        only_on = _ONLY_ON.get(self.fault)
+        return only_on is None or any(
+            self.service in (None, service) and self.operation in (None, operation)
+            for service, operations in only_on.items()
+            for operation in operations
+        )
+
+
+def _can_have(fault: Fault, service: str, operation: str) -> bool:
+    only_on = _ONLY_ON.get(fault)
+    return only_on is None or operation in only_on.get(service, ())
+
+
+@dataclass
+class Strike:
+    """A rule in force. ``random`` is its own, so that rules do not disturb each other's draws."""
+
+    id: int
+    rule: Rule
+    ends_at: float | None
+    random: random.Random
+    fired: int = 0
+
+    def strikes(self, call: Call, now: float) -> bool:
+        """Whether it strikes ``call``; if so, that is counted."""
+        if (
+            not self.rule.matches(call)
+            or self.fired == self.rule.times
+            or (self.ends_at is not None and now >= self.ends_at)
+            or self.random.random() >= self.rule.probability
+        ):
+            return False
+        self.fired += 1
+        return True
+
+    def to_json(self) -> dict[str, Any]:
+        """The rule's fields that are not the default, with ``id`` and ``fired``."""
+        content: dict[str, Any] = msgspec.to_builtins(self.rule)
+        return {"id": self.id, "fired": self.fired, **content}
+
+
+@dataclass
+class Rules:
+    """All rules in force, in order of precedence: the first that strikes decides.
+
+    Times are seconds of a monotonic clock.
+    """
+
+    _last_id: int = 0
+    _in_force: list[Strike] = field(default_factory=list)
+
+    def strike(self, call: Call, now: float) -> Strike | None:
+        """The rule that strikes ``call``; None when none does."""
+        return next((strike for strike in self._in_force if strike.strikes(call, now)), None)
+
+    def add(self, content: bytes, now: float) -> Strike:
+        """Put the rule that is ``content``, a JSON object, last.
+
+        Raises:
+            RuleError: it is none, or there are ``RULES_MAX`` already.
+        """
+        _check_number(len(self._in_force) + 1)
+        strike = self._made(_decoded(content, Rule), now)
+        self._in_force.append(strike)
+        return strike
+
+    def replace(self, content: bytes, now: float) -> None:
+        """Have the rules that are ``content``, a JSON array, instead of all others.
+
+        Raises:
+            RuleError: one of them is none, or they are too many; then nothing changes.
+        """
+        rules: Sequence[Rule] = _decoded(content, list[Rule])
+        _check_number(len(rules))
+        self._in_force = [self._made(rule, now) for rule in rules]
+
+    def remove(self, id_: int) -> Strike | None:
+        """Take a rule out and return what became of it; None when there is none of that id."""
+        removed = next((strike for strike in self._in_force if strike.id == id_), None)
+        if removed is not None:
+            self._in_force.remove(removed)
+        return removed
+
+    def clear(self) -> None:
+        """Have no rules."""
+        self._in_force = []
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """All rules, each as ``Strike.to_json`` has it."""
+        return [strike.to_json() for strike in self._in_force]
+
+    def _made(self, rule: Rule, now: float) -> Strike:
+        self._last_id += 1
+        ends_at = None if rule.seconds is None else now + rule.seconds
+        return Strike(self._last_id, rule, ends_at, random.Random(rule.seed))  # noqa: S311
+
+
+def _check_number(number: int) -> None:
+    if number > RULES_MAX:
+        raise RuleError(f"more than {RULES_MAX} rules")
+
+
+def _decoded(content: bytes, kind: Any) -> Any:
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise RuleError(str(error)) from error

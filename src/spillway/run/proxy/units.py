@@ -1,0 +1,107 @@
+"""What AWS bills for one call: DynamoDB's units, and chunks of 64 KB elsewhere.
+
+One rule for a call on the wire and for a call that never leaves the process: both are an operation,
+the fields of its request and of its answer, in the form of AWS's JSON protocol (bytes may be base64
+text or bytes).
+
+| call | billed |
+| --- | --- |
+| a write | each started KB of the item, as it was or as it is, whichever is larger |
+| a read | each started 4 KB, also of nothing; half a unit for an eventually consistent one |
+| a query | the same, of all items that it read together |
+| BatchGetItem | the same, of each item by itself |
+| a message or a batch of messages | each started 64 KB of bodies and attributes together |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from spillway.run.proxy.sizes import sound_item_bytes
+
+WRITE_UNIT_BYTES = 1024
+READ_UNIT_BYTES = 4096
+CHUNK_BYTES = 64 * 1024
+
+Fields = Mapping[str, Any]
+
+WRITES = frozenset({"PutItem", "UpdateItem", "DeleteItem"})
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """`chunks` is 1 for a call of a service that bills by the request."""
+
+    write: float = 0.0
+    read: float = 0.0
+    chunks: int = 0
+
+
+def units_of(service: str, operation: str, request: Fields, answer: Fields) -> Units:
+    """What a call is billed that was answered so; an empty answer for one that was refused.
+
+    An update says only what it changes: where its answer does not tell the `ConsumedCapacity` it
+    counts one unit, which is right for items of up to 1 KB.
+    """
+    if service == "dynamodb":
+        return _dynamodb(operation, request, answer)
+    return Units(chunks=_started(_message_bytes(request), CHUNK_BYTES))
+
+
+def consumed(answer: Fields) -> float | None:
+    """The units that DynamoDB says a call consumed; None when it does not say."""
+    said = answer.get("ConsumedCapacity")
+    tables = said if isinstance(said, list) else [said]
+    units = [table["CapacityUnits"] for table in tables if isinstance(table, dict)]
+    return sum(units) if units else None
+
+
+def _dynamodb(operation: str, request: Fields, answer: Fields) -> Units:
+    if operation in WRITES:
+        if operation == "PutItem":
+            return Units(write=_started(sound_item_bytes(request.get("Item")), WRITE_UNIT_BYTES))
+        return Units(write=consumed(answer) or 1)
+    match operation:
+        case "GetItem":
+            sizes = [sound_item_bytes(answer.get("Item", {}))]
+            share = _share(request)
+        case "Query":
+            sizes = [sum(map(sound_item_bytes, answer.get("Items", ())))]
+            share = _share(request)
+        case "BatchGetItem":
+            return Units(read=sum(_batch_units(request, answer)))
+        case _:
+            return Units()
+    return Units(read=share * sum(_started(size, READ_UNIT_BYTES) for size in sizes))
+
+
+def _batch_units(request: Fields, answer: Fields) -> Iterable[float]:
+    for table, asked in request.get("RequestItems", {}).items():
+        found = answer.get("Responses", {}).get(table, ())
+        unread = answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", ())
+        missing = len(asked["Keys"]) - len(found) - len(unread)
+        sizes = [*map(sound_item_bytes, found), *([0] * missing)]
+        yield _share(asked) * sum(_started(size, READ_UNIT_BYTES) for size in sizes)
+
+
+def _share(read: Fields) -> float:
+    return 1.0 if read.get("ConsistentRead") is True else 0.5
+
+
+def _message_bytes(request: Fields) -> int:
+    """The bodies and attributes of what is sent, as SQS takes them or as boto3 names SNS's."""
+    entries = request.get("Entries") or request.get("PublishBatchRequestEntries") or [request]
+    size = 0
+    for entry in entries:
+        text = entry.get("MessageBody") or entry.get("Message") or ""
+        size += len(text.encode())
+        for name, value in entry.get("MessageAttributes", {}).items():
+            size += len(name.encode()) + sum(len(str(part).encode()) for part in value.values())
+    return size
+
+
+def _started(size: int, unit: int) -> int:
+    """How many units are begun; the first one is, also by nothing."""
+    return max(1, -(-size // unit))

@@ -1,0 +1,98 @@
+"""The synthesised stacks, kept by the content of all that they are made of.
+
+Synthesis is the slowest part of a start (10 s on 2 cores). Its result depends on nothing local:
+ports and the like are parameters, which a deployment fills in.
+"""
+
+import hashlib
+import shlex
+import shutil
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from spillway.errors import SpillwayError
+from spillway.paths import PROJECT, home
+from spillway.run.stack.cdk import LOG, cdk
+
+_SOURCES = (
+    "infra",
+    "src/orders",
+    "web/edge",
+    "web/storefront/pages",
+    "requirements",
+    "cdk.json",
+    "package-lock.json",
+    "pyproject.toml",
+)
+# Old ones are kept for those who go to and fro between two versions, and for a start in progress.
+_KEPT = 4
+
+
+def assembly(folder: Path) -> Path:
+    """The cloud assembly of the project as it is now, synthesised unless it is known already.
+
+    The CDK's log is in ``folder``.
+
+    Raises:
+        SpillwayError: synthesis failed.
+    """
+    cache = home() / "cache" / "assemblies"
+    cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+    known = cache / fingerprint()
+    if known.exists():
+        known.touch()
+        return known
+    with tempfile.TemporaryDirectory(dir=cache, prefix="draft-") as draft:
+        output = Path(draft) / "assembly"
+        _synthesise(output, folder)
+        _keep(output, known)
+    _forget_old(cache)
+    return known
+
+
+def _synthesise(output: Path, folder: Path) -> None:
+    application = f"{shlex.quote(sys.executable)} -m infra.app"
+    arguments = ["synth", "--quiet", "--app", application, "--output", str(output)]
+    if cdk([*arguments, "--context", "stage=local"], folder=folder) != 0:
+        raise SpillwayError(f"The CDK could not synthesise the stacks: see {folder / LOG}.")
+
+
+def _keep(output: Path, known: Path) -> None:
+    try:
+        output.rename(known)
+    except OSError:
+        if not known.exists():  # else another start was faster
+            raise
+
+
+def _forget_old(cache: Path) -> None:
+    known = sorted(
+        (entry for entry in cache.iterdir() if not entry.name.startswith("draft-")),
+        key=lambda entry: entry.stat().st_mtime,
+        reverse=True,
+    )
+    for old in known[_KEPT:]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def fingerprint() -> str:
+    """A digest of the sources' names and contents, and of the platform that bundles are for."""
+    digest = hashlib.sha256(f"{sys.version} {sysconfig.get_platform()} {PROJECT}".encode())
+    for path in _source_files():
+        content = path.read_bytes()
+        digest.update(f"\0{path.relative_to(PROJECT)}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()[:16]
+
+
+def _source_files() -> Iterator[Path]:
+    for name in _SOURCES:
+        source = PROJECT / name
+        if source.is_file():
+            yield source
+        for path in sorted(source.rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                yield path

@@ -1,0 +1,99 @@
+"""The real stacks, deployed to the emulator by the CDK's own command line."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from spillway.errors import SpillwayError
+from spillway.run.stack.aws import client
+from spillway.run.stack.cdk import LOG, bootstrap_template, cdk
+
+STAGE = "local"
+_CONCURRENT_STACKS = 4
+# How the command line begins the line that tells a failure's cause.
+_CAUSE = "‣ "
+_REASON_CHARACTERS_MAX = 300
+
+
+def bootstrap(endpoint: str) -> None:
+    """Give the emulator's account what the CDK expects in one: its bucket, roles and version.
+
+    The template is the pinned command line's own. ``cdk bootstrap`` would deploy it too, in 9 s
+    instead of 0.3 s.
+    """
+    cloudformation = client(endpoint, "cloudformation")
+    cloudformation.create_stack(
+        StackName="CDKToolkit",
+        TemplateBody=bootstrap_template(),
+        Capabilities=["CAPABILITY_NAMED_IAM"],
+    )
+    cloudformation.get_waiter("stack_create_complete").wait(
+        StackName="CDKToolkit", WaiterConfig={"Delay": 1, "MaxAttempts": 30}
+    )
+
+
+def deploy(
+    assembly: Path,
+    *,
+    endpoint: str,
+    parameters: Mapping[str, Mapping[str, str]],
+    folder: Path,
+) -> dict[str, str]:
+    """Deploy every stack of ``assembly`` and return their outputs by name.
+
+    ``parameters`` are values by name, by stack (``service``, without the stage); the CDK's log is
+    in ``folder``.
+
+    Raises:
+        SpillwayError: a resource could not be made; the message says which and why.
+    """
+    arguments = ["deploy", "--all", "--app", str(assembly)]
+    arguments += ["--require-approval", "never", "--progress", "events"]
+    # A change set would only be looked at by nobody.
+    arguments += ["--method", "direct", "--concurrency", str(_CONCURRENT_STACKS)]
+    for stack, values in parameters.items():
+        for name, value in values.items():
+            arguments += ["--parameters", f"spillway-{STAGE}-{stack}:{name}={value}"]
+    status = cdk(arguments, folder=folder, endpoint=endpoint)
+    stacks = client(endpoint, "cloudformation")
+    if status != 0:
+        reason = _failed_resource(stacks) or _refusal(folder / LOG) or "no reason was given"
+        raise SpillwayError(f"The deployment failed: {reason}. The CDK's log is {folder / LOG}.")
+    return _outputs(stacks)
+
+
+def _outputs(cloudformation: Any) -> dict[str, str]:
+    return {
+        output["OutputKey"]: output["OutputValue"]
+        for stack in _stacks(cloudformation)
+        for output in stack.get("Outputs", ())
+    }
+
+
+def _failed_resource(cloudformation: Any) -> str | None:
+    """The first resource that failed, its stack and its reason; None when none did."""
+    for stack in _stacks(cloudformation):
+        events = cloudformation.describe_stack_events(StackName=stack["StackName"])["StackEvents"]
+        for event in sorted(events, key=lambda event: event["Timestamp"]):
+            if event["ResourceStatus"].endswith("_FAILED"):
+                reason = _short(event.get("ResourceStatusReason", "no reason was given"))
+                return f"{event['LogicalResourceId']} in {stack['StackName']}: {reason}"
+    return None
+
+
+def _refusal(log: Path) -> str | None:
+    """Why no stack came to be at all, for one as a template that CloudFormation did not take."""
+    causes = [line for line in log.read_text().splitlines() if line.startswith(_CAUSE)]
+    return _short(causes[-1].removeprefix(_CAUSE)) if causes else None
+
+
+def _short(reason: str) -> str:
+    """On one line, of bearable length, and to be followed by a full stop."""
+    return " ".join(reason.split())[:_REASON_CHARACTERS_MAX].rstrip(".")
+
+
+def _stacks(cloudformation: Any) -> Iterator[dict[str, Any]]:
+    for page in cloudformation.get_paginator("describe_stacks").paginate():
+        for stack in page["Stacks"]:
+            if stack["StackName"].startswith(f"spillway-{STAGE}-"):
+                yield stack

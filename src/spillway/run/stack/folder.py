@@ -1,0 +1,175 @@
+"""Where a stack keeps its state: ``.spillway/<port>/``, readable by its owner only.
+
+The folder's lock tells whether the stack is alive. The kernel frees it with the process that holds
+it, so that, unlike a pid file, it cannot name a stranger that was given the same process id.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from spillway.errors import SpillwayError
+from spillway.paths import home
+
+_POLL_SECONDS = 0.02
+_DAY_SECONDS = 24 * 60 * 60
+_STATE, _SECRETS, _LOCK = "state.json", "secrets.json", "lock"
+
+
+class StackFolder:
+    """The folder of the stack whose origin is on ``port``."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.path = home() / str(port)
+
+    def claim(self) -> None:
+        """Make this process the stack's owner and empty the folder, until the process ends.
+
+        Raises:
+            SpillwayError: another live process owns it, or the folder cannot be written.
+        """
+        try:
+            lock = self._lock()
+        except OSError as error:
+            raise SpillwayError(
+                f"{self.path} cannot be written ({error.strerror}):"
+                " name another folder with SPILLWAY_HOME."
+            ) from error
+        for left_over in self.path.iterdir():
+            if left_over.name != _LOCK:
+                _remove(left_over)
+        os.ftruncate(lock, 0)
+        os.write(lock, str(os.getpid()).encode())
+
+    def _lock(self) -> int:
+        while True:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+            if not _try_to_lock(lock):
+                os.close(lock)
+                raise SpillwayError(
+                    f"A stack already runs on port {self.port}: end it with"
+                    f" `spillway down --port {self.port}`, or choose another port with --port."
+                )
+            if os.fstat(lock).st_nlink:
+                return lock
+            os.close(lock)  # the former owner removed the folder between our open and our lock
+
+    def owner(self) -> int | None:
+        """The process id of the live owner; None when the stack is not running."""
+        with self._opened_lock() as lock:
+            return None if lock is None or _is_free(lock) else int(os.read(lock, 32) or 0) or None
+
+    def end_owner(self, timeout_seconds: float) -> bool:
+        """Ask the live owner to end and wait until it has; False when there is none.
+
+        Raises:
+            TimeoutError: it lives on.
+        """
+        owner = self.owner()
+        # The lock's own file is watched: the owner removes the folder before it ends.
+        with self._opened_lock() as lock:
+            if owner is None or lock is None:
+                return False
+            os.kill(owner, signal.SIGTERM)
+            deadline = time.monotonic() + timeout_seconds
+            while not _is_free(lock):
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"process {owner} lives on")
+                time.sleep(_POLL_SECONDS)
+        return True
+
+    @contextmanager
+    def _opened_lock(self) -> Iterator[int | None]:
+        try:
+            lock = os.open(self.path / _LOCK, os.O_RDWR)
+        except FileNotFoundError:
+            yield None
+            return
+        try:
+            yield lock
+        finally:
+            os.close(lock)
+
+    def publish(self, state: dict[str, Any], secrets: dict[str, Any]) -> None:
+        """Write what others may read once the stack is ready. The state comes last."""
+        self._write(_SECRETS, secrets)
+        self._write(_STATE, state)
+
+    def state(self) -> dict[str, Any] | None:
+        """What the owner published; None before it is ready."""
+        return self._read(_STATE)
+
+    def secrets(self) -> dict[str, Any]:
+        """The passwords and keys; empty before the stack is ready."""
+        return self._read(_SECRETS) or {}
+
+    def discard(self) -> None:
+        """Remove the folder: a stack that ended cleanly leaves nothing. For the owner."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def discard_if_dead(self) -> None:
+        """Remove what an owner that was killed, or that could not start, left behind."""
+        with self._opened_lock() as lock:
+            # Locked while it goes, so that no new owner moves in meanwhile.
+            if lock is None or _try_to_lock(lock):
+                self.discard()
+
+    def _write(self, name: str, content: dict[str, Any]) -> None:
+        """Never readable by others and never half written, not even for a moment."""
+        draft = self.path / f"{name}.draft"
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(content, file, indent=2)
+        draft.replace(self.path / name)
+
+    def _read(self, name: str) -> dict[str, Any] | None:
+        try:
+            content: dict[str, Any] = json.loads((self.path / name).read_text())
+        except FileNotFoundError:
+            return None
+        return content
+
+
+def forget_dead() -> None:
+    """Remove the folders of stacks that were killed or failed more than a day ago."""
+    yesterday = time.time() - _DAY_SECONDS
+    for path in home().iterdir():
+        if path.name.isdigit() and path.stat().st_mtime < yesterday:
+            StackFolder(int(path.name)).discard_if_dead()
+
+
+def _try_to_lock(lock: int) -> bool:
+    """Lock the file until it is closed or this process ends; False when another has it."""
+    return _flock(lock, fcntl.LOCK_EX)
+
+
+def _is_free(lock: int) -> bool:
+    # Shared, so that two who look at the same time do not take each other for the owner.
+    if not _flock(lock, fcntl.LOCK_SH):
+        return False
+    fcntl.flock(lock, fcntl.LOCK_UN)
+    return True
+
+
+def _flock(lock: int, kind: int) -> bool:
+    try:
+        fcntl.flock(lock, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,96 @@
+"""The payment gateway's stand-in: local only, for the browser that orders on this machine.
+
+It takes no money. What it shares with a real one: the order's id is the idempotency key, so that
+asked twice it is one payment; it signs a receipt over what was paid; it can decline; and it gives
+back what an order that was refused had paid. A shop's storefront talks to its own gateway instead,
+in web/storefront/payment.js.
+"""
+
+import re
+import secrets
+from collections import OrderedDict
+from http import HTTPStatus
+from json import JSONDecodeError
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from orders.domain.receipt import sign
+from spillway.run.stack.keys import ReceiptKey
+
+PATH = "/_local/payments/{order_id}"
+_ORDER_ID = re.compile(r"[0-9a-f-]{36}")
+_CURRENCY = re.compile(r"[A-Z]{3}")
+_AMOUNT_MAX = 10_000_000_000
+_DECLINED = "declined"
+# Old ones are forgotten: an id that old places no order any more.
+_PAYMENTS_MAX = 100_000
+
+
+def gateway(receipt_key: ReceiptKey) -> list[Route]:
+    """The gateway's routes, for the local origin."""
+    stand_in = _Gateway(receipt_key)
+    return [
+        Route(PATH, stand_in.pay, methods=["PUT"]),
+        Route(PATH, stand_in.release, methods=["DELETE"]),
+    ]
+
+
+class _Gateway:
+    def __init__(self, key: ReceiptKey) -> None:
+        self._key = key
+        self._payments: OrderedDict[str, dict[str, Any]] = OrderedDict()
+
+    async def pay(self, request: Request) -> Response:
+        order_id = request.path_params["order_id"]
+        wanted = await _wanted(request)
+        if wanted is None or not _ORDER_ID.fullmatch(order_id):
+            return _answer(HTTPStatus.BAD_REQUEST, "An order's id, an amount and a currency.")
+        amount, currency, method = wanted
+        taken = self._payments.get(order_id)
+        if taken is None:
+            if method == _DECLINED:
+                return _answer(HTTPStatus.PAYMENT_REQUIRED, "The card was declined.")
+            taken = self._payments[order_id] = self._payment(order_id, amount, currency)
+            if len(self._payments) > _PAYMENTS_MAX:
+                self._payments.popitem(last=False)
+        if (taken["amount"], taken["currency"]) != (amount, currency):
+            return _answer(HTTPStatus.CONFLICT, "Something else was paid for this order.")
+        return JSONResponse(taken)
+
+    async def release(self, request: Request) -> Response:
+        # Nothing to give back is as good as given back: the storefront asks until it is answered.
+        self._payments.pop(request.path_params["order_id"], None)
+        return Response(status_code=HTTPStatus.NO_CONTENT)
+
+    def _payment(self, order_id: str, amount: int, currency: str) -> dict[str, Any]:
+        reference = f"pay_{secrets.token_hex(8)}"
+        receipt = sign(
+            self._key.key,
+            self._key.key_id,
+            order_id=order_id,
+            reference=reference,
+            amount=amount,
+            currency=currency,
+        )
+        return {"reference": reference, "amount": amount, "currency": currency, "receipt": receipt}
+
+
+async def _wanted(request: Request) -> tuple[int, str, str] | None:
+    """Amount, currency and method of payment; None when the body has them not."""
+    try:
+        body = await request.json()
+    except (JSONDecodeError, UnicodeDecodeError):
+        return None
+    match body:
+        case {"amount": int(amount), "currency": str(currency)} if amount is not True:
+            good = 1 <= amount <= _AMOUNT_MAX and _CURRENCY.fullmatch(currency)
+            return (amount, currency, str(body.get("method"))) if good else None
+    return None
+
+
+def _answer(status: HTTPStatus, detail: str) -> Response:
+    content = {"title": status.phrase, "status": status.value, "detail": detail}
+    return JSONResponse(content, status.value, media_type="application/problem+json")

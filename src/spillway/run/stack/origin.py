@@ -1,0 +1,196 @@
+"""The stack's one origin: the storefront, and the API under ``/api/``, as CloudFront has them.
+
+The storefront comes out of the emulated CloudFront and S3, so that the deployed distribution's own
+headers, policies and function are at work. Three things the emulator leaves to this origin: the way
+to the API (a distribution's way to an execute-api address is not emulated), TLS (the browser takes
+127.0.0.1 for secure without), and compression. What is local only is under ``/_local``.
+"""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+
+import httpx
+import uvicorn
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from spillway.run.stack.page import Page
+
+# API Gateway's own bounds: an HTTP API takes bodies of 10 MB and gives up after 30 s.
+_BODY_BYTES_MAX = 10_000_000
+_TIMEOUT_SECONDS = 30.0
+_CONNECT_TIMEOUT_SECONDS = 2.0
+_CONNECTIONS_MAX = 512
+# The emulator closes idle connections after 75 s; closing first avoids sending into one.
+_KEEP_ALIVE_SECONDS = 30.0
+# CloudFront's own bound: it compresses what is larger.
+_COMPRESSED_BYTES_MIN = 1_000
+# How long requests in flight may take when the stack ends.
+_GRACE_SECONDS = 2
+_HOP_BY_HOP = frozenset(
+    b"connection keep-alive proxy-authenticate proxy-authorization te trailer"
+    b" transfer-encoding upgrade".split()
+)
+_METHODS = ["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"]
+
+
+def connections_to(emulator: str) -> httpx.AsyncClient:
+    """The connections to the emulator: pooled, and none through a proxy of the user's."""
+    return httpx.AsyncClient(
+        base_url=emulator,
+        trust_env=False,
+        timeout=httpx.Timeout(_TIMEOUT_SECONDS, connect=_CONNECT_TIMEOUT_SECONDS),
+        limits=httpx.Limits(
+            max_connections=_CONNECTIONS_MAX,
+            max_keepalive_connections=_CONNECTIONS_MAX,
+            keepalive_expiry=_KEEP_ALIVE_SECONDS,
+        ),
+    )
+
+
+def origin(
+    upstream: httpx.AsyncClient,
+    *,
+    api_id: str,
+    distribution: str,
+    page: Callable[[], Page],
+    local: Sequence[Route] = (),
+) -> Starlette:
+    """The ASGI application, before the emulator that is ``upstream``.
+
+    ``api_id`` is the HTTP API's, ``distribution`` the domain name of the storefront's. ``page`` is
+    shown at ``/_local``; ``local`` are routes that no deployment has.
+    """
+    # The emulator knows an API and a distribution by their host names, so that paths stay.
+    api = _Proxy(upstream, f"{api_id}.execute-api.{upstream.base_url.host}")
+    storefront = _Proxy(upstream, distribution, {b"x-forwarded-proto": b"https"})
+
+    async def home(_: Request) -> Response:
+        shown = page()
+        return Response(shown.html, media_type="text/html", headers=shown.headers)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with upstream:
+            yield
+
+    return Starlette(
+        routes=[
+            Route("/_local", home),
+            *local,
+            Route("/api/{path:path}", api.forward, methods=_METHODS),
+            Route(
+                "/{path:path}",
+                storefront.forward,
+                methods=_METHODS,
+                middleware=[Middleware(GZipMiddleware, minimum_size=_COMPRESSED_BYTES_MIN)],
+            ),
+        ],
+        lifespan=lifespan,
+    )
+
+
+def uvicorn_config(application: Starlette) -> uvicorn.Config:
+    """How to serve the origin: fast, quiet, and without headers of its own."""
+    return uvicorn.Config(
+        application,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+
+
+class _Proxy:
+    """Passes requests on to one host of the emulator's, and its answers back, unchanged."""
+
+    def __init__(
+        self, upstream: httpx.AsyncClient, host: str, headers: dict[bytes, bytes] | None = None
+    ) -> None:
+        """``headers`` replace those of the same name."""
+        self._upstream = upstream
+        self._headers = {b"host": host.encode(), **(headers or {})}
+
+    async def forward(self, request: Request) -> Response:
+        body = await _body(request)
+        if body is None:
+            return _problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "An HTTP API takes 10 MB at most.")
+        try:
+            answer = await self._upstream.send(self._passed_on(request, body), stream=True)
+            # Raw: what is compressed stays so.
+            content = b"".join([chunk async for chunk in answer.aiter_raw()])
+        except httpx.ConnectError:
+            return _problem(HTTPStatus.BAD_GATEWAY, "The AWS emulator is not running any more.")
+        except httpx.TimeoutException:
+            return _problem(HTTPStatus.GATEWAY_TIMEOUT, "The API did not answer in time.")
+        except httpx.TransportError:
+            return _problem(HTTPStatus.BAD_GATEWAY, "The AWS emulator broke off its answer.")
+        response = Response(content, status_code=answer.status_code)
+        response.raw_headers = [
+            *_end_to_end(answer.headers.raw),
+            (b"content-length", _length_of(answer, content)),
+        ]
+        return response
+
+    def _passed_on(self, request: Request, body: bytes) -> httpx.Request:
+        path: bytes = request.scope["raw_path"]
+        query: bytes = request.scope["query_string"]
+        return httpx.Request(
+            request.method,
+            self._upstream.base_url.copy_with(raw_path=path + (b"?" + query if query else b"")),
+            headers=[
+                *self._headers.items(),
+                *(
+                    header
+                    for header in _end_to_end(request.headers.raw)
+                    if header[0] not in self._headers
+                ),
+            ],
+            content=body or None,
+            extensions={"timeout": self._upstream.timeout.as_dict()},
+        )
+
+
+async def _body(request: Request) -> bytes | None:
+    """The request's body; None when it is longer than an HTTP API takes."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _BODY_BYTES_MAX:
+            return None
+    return bytes(body)
+
+
+def _end_to_end(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """The headers that a proxy passes on (RFC 9110, 7.6.1), names in lower case.
+
+    Without the length, which is known anew once the body is whole.
+    """
+    lowered = [(name.lower(), value) for name, value in headers]
+    named = {
+        token.strip().lower()
+        for name, value in lowered
+        if name == b"connection"
+        for token in value.split(b",")
+    }
+    dropped = _HOP_BY_HOP | named | {b"content-length"}
+    return [(name, value) for name, value in lowered if name not in dropped]
+
+
+def _length_of(answer: httpx.Response, content: bytes) -> bytes:
+    """The answer's length: to HEAD it is that of a body which was not sent."""
+    if answer.request.method == "HEAD" and "content-length" in answer.headers:
+        return answer.headers["content-length"].encode()
+    return str(len(content)).encode()
+
+
+def _problem(status: HTTPStatus, detail: str) -> Response:
+    """A problem document (RFC 9457)."""
+    content = {"title": status.phrase, "status": status.value, "detail": detail}
+    return JSONResponse(content, status.value, media_type="application/problem+json")

@@ -1,0 +1,158 @@
+"""Starting a stack in a process of its own, following its start, and ending it."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, Any
+
+from spillway.errors import SpillwayError
+from spillway.run.stack.folder import StackFolder
+from spillway.run.stack.handle import Stack, attach
+from spillway.run.stack.processes import own_environment
+
+_STOP_TIMEOUT_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One step of a start: ``seconds`` is None when it begins, else how long it took."""
+
+    name: str
+    title: str
+    seconds: float | None
+
+
+OnPhase = Callable[[Phase], None]
+
+
+@contextmanager
+def running(*, port: int = 0, on_phase: OnPhase | None = None) -> Iterator[Stack]:
+    """A stack of one's own on ``port`` (0: any), until the block or this process ends.
+
+    Raises:
+        SpillwayError: it could not start; the message says why and what to do.
+    """
+    with Supervisor(port, tethered=True) as supervisor:
+        yield supervisor.wait_until_ready(on_phase)
+
+
+def start_detached(port: int, on_phase: OnPhase | None = None) -> Stack:
+    """Start a stack that outlives this process, and return it once it is ready.
+
+    Raises:
+        SpillwayError: it could not start.
+    """
+    supervisor = Supervisor(port, tethered=False)
+    try:
+        return supervisor.wait_until_ready(on_phase)
+    except BaseException:
+        supervisor.stop()  # Ctrl+C while it starts
+        raise
+
+
+def stop(port: int) -> bool:
+    """End the stack on ``port``; False when none runs.
+
+    Raises:
+        SpillwayError: it does not end.
+    """
+    folder = StackFolder(port)
+    try:
+        ended = folder.end_owner(_STOP_TIMEOUT_SECONDS)
+    except TimeoutError as error:
+        raise SpillwayError(
+            f"The stack on port {port} did not end within {_STOP_TIMEOUT_SECONDS:.0f} s"
+            f" ({error}): end it with `kill -9`."
+        ) from error
+    if not ended:
+        folder.discard_if_dead()
+    return ended
+
+
+class Supervisor:
+    """A supervisor process that this process started; as a context manager it is ended after.
+
+    Tethered, it also ends when this process does, however that happens.
+    """
+
+    def __init__(self, port: int, *, tethered: bool) -> None:
+        # Not a pipe: nobody reads it while the supervisor runs, and a full pipe would stop it.
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115
+        command = [sys.executable, "-m", "spillway.supervisor", "--port", str(port)]
+        self._process = subprocess.Popen(  # noqa: S603
+            [*command, "--tethered"] if tethered else command,
+            stdin=subprocess.PIPE if tethered else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            env=own_environment(),
+            # Ctrl+C in the terminal is for this process, and a detached one has no terminal.
+            start_new_session=True,
+            text=True,
+        )
+
+    def __enter__(self) -> "Supervisor":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def wait_until_ready(self, on_phase: OnPhase | None = None) -> Stack:
+        """Follow the start to its end.
+
+        Raises:
+            SpillwayError: the start failed.
+        """
+        for event in self.events():
+            match event:
+                case {"event": "began", "name": name, "title": title}:
+                    _tell(on_phase, Phase(name, title, None))
+                case {"event": "took", "name": name, "title": title, "seconds": seconds}:
+                    _tell(on_phase, Phase(name, title, seconds))
+                case {"event": "ready", "port": port}:
+                    return attach(port)
+                case {"event": "failed", "message": message}:
+                    raise SpillwayError(message)
+        raise SpillwayError(f"The stack ended while it started: {self._last_words()}")
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """What the supervisor reports (see ``progress``), until it ends."""
+        for line in _stream(self._process):
+            event: dict[str, Any] = json.loads(line)
+            yield event
+
+    def status(self) -> int:
+        """How it ended, as ``subprocess`` tells it; waits for that."""
+        return self._process.wait()
+
+    def stop(self) -> None:
+        """End it and wait for that."""
+        self._process.terminate()
+        try:
+            self._process.wait(_STOP_TIMEOUT_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()  # its children end with it
+            self._process.wait()
+        for file in (self._process.stdin, self._process.stdout, self._errors):
+            if file is not None:
+                file.close()
+
+    def _last_words(self) -> str:
+        status = f"its supervisor ended with status {self.status()}"
+        self._errors.seek(0)
+        lines = self._errors.read().decode(errors="replace").strip().splitlines()
+        return f"{lines[-1]} ({status})." if lines else f"{status}."
+
+
+def _stream(process: "subprocess.Popen[str]") -> IO[str]:
+    if process.stdout is None:
+        raise ValueError("started without a pipe")
+    return process.stdout
+
+
+def _tell(on_phase: OnPhase | None, phase: Phase) -> None:
+    if on_phase is not None:
+        on_phase(phase)

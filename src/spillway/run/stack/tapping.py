@@ -1,0 +1,48 @@
+"""The wire tap as a child process: what the deployed functions take for AWS."""
+
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from spillway.run.proxy.control import PREFIX, TOKEN_HEADER
+from spillway.run.stack.health import wait_until_healthy
+from spillway.run.stack.ports import LOOPBACK
+from spillway.run.stack.processes import isolated_environment, tethered
+
+LOG = "tap.log"
+
+
+@dataclass(frozen=True)
+class RunningTap:
+    """A running tap: its endpoint, its control's token and its process."""
+
+    url: str
+    token: str
+    process: subprocess.Popen[bytes]
+
+
+@contextmanager
+def wire_tap(folder: Path, *, port: int, emulator: str) -> Iterator[RunningTap]:
+    """Run the tap on ``port``, before the emulator at that URL, until the block ends.
+
+    Raises:
+        SpillwayError: it did not answer in time.
+    """
+    token, log = secrets.token_urlsafe(24), folder / LOG
+    url, upstream_port = f"http://{LOOPBACK}:{port}", emulator.rpartition(":")[2]
+    command = [sys.executable, "-m", "spillway.run.proxy"]
+    command += ["--port", str(port), "--upstream", upstream_port]
+    environment = isolated_environment(folder, SPILLWAY_TAP_TOKEN=token)
+    with tethered(command, environment=environment, log=log, cwd=folder) as process:
+        wait_until_healthy(
+            "wire tap",
+            f"{url}{PREFIX}rules",
+            headers={TOKEN_HEADER: token},
+            process=process,
+            log=log,
+        )
+        yield RunningTap(url, token, process)

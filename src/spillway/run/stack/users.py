@@ -1,0 +1,67 @@
+"""The stack's customers, in its own user pool, and their tokens."""
+
+import secrets
+from dataclasses import dataclass
+
+from spillway.run.stack.aws import client
+
+# Name and group: two retail customers, so that one can try to read the other's orders.
+USERS: dict[str, str | None] = {"shopper": None, "other": None, "wholesale": "wholesale"}
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A Cognito user pool of the emulator at ``endpoint``, and the client application in it."""
+
+    endpoint: str
+    pool_id: str
+    client_id: str
+
+    def create_users(self) -> dict[str, str]:
+        """Create ``USERS`` and return their passwords by name."""
+        return {name: self.create(name, group) for name, group in USERS.items()}
+
+    def create(self, name: str, group: str | None = None) -> str:
+        """Create ``<name>@example.com`` and return the password."""
+        cognito = client(self.endpoint, "cognito-idp")
+        # For a person to type; the prefix has the classes of character that the policy asks for.
+        password = f"Mill-{secrets.token_hex(2)}-{secrets.token_hex(2)}"
+        cognito.admin_create_user(
+            UserPoolId=self.pool_id,
+            Username=email(name),
+            UserAttributes=[
+                {"Name": "email", "Value": email(name)},
+                {"Name": "email_verified", "Value": "true"},
+            ],
+            MessageAction="SUPPRESS",
+        )
+        cognito.admin_set_user_password(
+            UserPoolId=self.pool_id, Username=email(name), Password=password, Permanent=True
+        )
+        if group is not None:
+            cognito.admin_add_user_to_group(
+                UserPoolId=self.pool_id, Username=email(name), GroupName=group
+            )
+        return password
+
+    def token(self, name: str, password: str) -> str:
+        """A new access token, a JWT valid for one hour.
+
+        The access token and not the id token: it is the one made for calling an API. The HTTP API's
+        authorizer finds the audience it wants in its ``client_id`` (an id token has it in ``aud``),
+        and both tokens carry ``sub`` and ``cognito:groups``.
+        """
+        cognito = client(self.endpoint, "cognito-idp")
+        answer = cognito.admin_initiate_auth(
+            UserPoolId=self.pool_id,
+            ClientId=self.client_id,
+            AuthFlow="ADMIN_USER_PASSWORD_AUTH",
+            AuthParameters={"USERNAME": email(name), "PASSWORD": password},
+        )
+        token: str = answer["AuthenticationResult"]["AccessToken"]
+        return token
+
+
+def email(name: str) -> str:
+    """The e-mail address a user signs in with; ``example.com`` belongs to nobody."""
+    return f"{name}@example.com"

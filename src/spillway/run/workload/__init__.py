@@ -1,0 +1,11 @@
+"""Orders to send: believable ones made from a seed, or real ones read from a file.
+
+Both give `Draft`s: all of an order but its id and its payment, which come into being when a client
+places it. So the same seed gives the same drafts on any day, byte for byte.
+"""
+
+from spillway.run.workload.draft import CUSTOMERS, Customer, Draft, pay
+from spillway.run.workload.generator import generate
+from spillway.run.workload.sales import Sales, read_sales
+
+__all__ = ["CUSTOMERS", "Customer", "Draft", "Sales", "generate", "pay", "read_sales"]

@@ -1,0 +1,127 @@
+"""Believable orders from a seed: the sizes, quantities and totals of the real ones.
+
+How: an order draws correlated scores for its lines, its total and its wholesale leaning, so each
+by itself follows its curve. The quantities follow theirs, and goods are picked line by line so
+that the order ends near its total: cheap goods by the hundred, dear ones singly, as in a real shop.
+The alternative, goods first and the total as it falls, gave totals of twice the real spread,
+because lines, quantities and prices of real orders are not independent of one another.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator
+
+from orders.domain.order import Channel, Discount, Line
+from spillway.run.workload import people
+from spillway.run.workload.curves import LINES, QUANTITY, TOTAL, WHOLESALE_SCORE_MIN
+from spillway.run.workload.draft import Customer, Draft
+from spillway.run.workload.goods import Good, pick
+
+# How far an order's total follows its number of lines, and its wholesale leaning; how far a line's
+# quantity follows that leaning. The rest is chance.
+_TOTAL_BY_LINES = 0.60
+_TOTAL_BY_LEANING = 0.65
+_QUANTITY_BY_LEANING = 0.60
+
+_GOODS_LOOKED_AT = 16
+
+_SHIPPING_RETAIL = 395
+_SHIPPING_WHOLESALE = 1500
+_SHIPPING_FREE_FROM_RETAIL = 5_000
+_SHIPPING_FREE_FROM_WHOLESALE = 25_000
+
+# Shop prices include the tax; resellers in Britain pay it on top.
+_TAX_RATE_WHOLESALE = 0.20
+
+_COUPON_SHARE = 0.08
+_COUPONS = {"XMAS10": 0.10, "WELCOME5": 0.05, "STAFF20": 0.20}
+
+_OTHER_SHARE_OF_RETAIL = 0.3
+
+
+def generate(*, seed: int, count: int) -> Iterator[Draft]:
+    """`count` orders, one by one. Order n is the same however many are asked for."""
+    for number in range(1, count + 1):
+        yield _draft(seed, number)
+
+
+def _draft(seed: int, number: int) -> Draft:
+    rng = random.Random(f"{seed}/{number}")  # noqa: S311 -- repeatable is the point
+    lines_score, leaning = rng.gauss(), rng.gauss()
+    total_score = _correlated(rng, (_TOTAL_BY_LINES, lines_score), (_TOTAL_BY_LEANING, leaning))
+    channel: Channel = "wholesale" if leaning > WHOLESALE_SCORE_MIN else "retail"
+    where = people.place(rng)
+    target = TOTAL.at_score(total_score)
+    tax_rate = _TAX_RATE_WHOLESALE if channel == "wholesale" and where.country == "GB" else 0.0
+    lines = _lines(
+        rng,
+        count=round(LINES.at_score(lines_score)),
+        subtotal=target / (1 + tax_rate),
+        leaning=leaning,
+    )
+    subtotal = sum(line.quantity * line.unit_price for line in lines)
+    discounts = _discounts(rng, subtotal)
+    shipping = _shipping(channel, subtotal)
+    taxed = subtotal - sum(discount.amount for discount in discounts) + shipping
+    address = people.shop(rng, where) if channel == "wholesale" else people.shopper(rng, where)
+    return Draft(
+        source=f"seed {seed}, order {number}",
+        customer=_customer(rng, channel),
+        channel=channel,
+        currency=where.currency,
+        lines=lines,
+        discounts=discounts,
+        shipping=shipping,
+        tax=round(taxed * tax_rate),
+        address=address,
+        purchase_order=f"PO-{rng.randint(1000, 99999)}" if channel == "wholesale" else None,
+    )
+
+
+def _correlated(rng: random.Random, *parts: tuple[float, float]) -> float:
+    """A standard normal score that follows each (weight, score) by its weight, else chance."""
+    chance = math.sqrt(1 - sum(weight * weight for weight, _ in parts))
+    return sum(weight * score for weight, score in parts) + chance * rng.gauss()
+
+
+def _lines(rng: random.Random, *, count: int, subtotal: float, leaning: float) -> tuple[Line, ...]:
+    lines: list[Line] = []
+    taken: set[str] = set()
+    left = subtotal
+    for lines_left in range(count, 0, -1):
+        score = _correlated(rng, (_QUANTITY_BY_LEANING, leaning))
+        quantity = max(1, round(QUANTITY.at_score(score)))
+        good = _fitting(rng, max(left, 1) / lines_left / quantity, taken)
+        taken.add(good.sku)
+        left -= quantity * good.unit_price
+        lines.append(Line(good.sku, quantity, good.unit_price))
+    return tuple(lines)
+
+
+def _fitting(rng: random.Random, unit_price: float, taken: set[str]) -> Good:
+    """Of a few goods looked at, the one nearest this price, by ratio, not yet in the order."""
+    seen = [pick(rng) for _ in range(_GOODS_LOOKED_AT)]
+    fresh = [good for good in seen if good.sku not in taken] or seen
+    return min(fresh, key=lambda good: abs(math.log(good.unit_price / unit_price)))
+
+
+def _discounts(rng: random.Random, subtotal: int) -> tuple[Discount, ...]:
+    if rng.random() >= _COUPON_SHARE:
+        return ()
+    coupon = rng.choice(list(_COUPONS))
+    amount = round(subtotal * _COUPONS[coupon])
+    return (Discount(coupon, amount),) if amount else ()
+
+
+def _shipping(channel: Channel, subtotal: int) -> int:
+    if channel == "wholesale":
+        return 0 if subtotal >= _SHIPPING_FREE_FROM_WHOLESALE else _SHIPPING_WHOLESALE
+    return 0 if subtotal >= _SHIPPING_FREE_FROM_RETAIL else _SHIPPING_RETAIL
+
+
+def _customer(rng: random.Random, channel: Channel) -> Customer:
+    if channel == "wholesale":
+        return "wholesale"
+    return "other" if rng.random() < _OTHER_SHARE_OF_RETAIL else "shopper"

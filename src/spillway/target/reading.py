@@ -1,0 +1,165 @@
+"""What the audit looks at, fetched: an operator's tool, the one place where a scan is right.
+
+Every call is paged and every page is read; the clients are boto3's, handed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
+from typing import Any
+
+from orders.aws import items
+from orders.domain.order import Order, OrderKey
+from orders.domain.saga import Downstream
+from spillway.target.records import Depth, Effect, Record, Size
+
+_DEPTHS = {
+    "ApproximateNumberOfMessages": "visible",
+    "ApproximateNumberOfMessagesNotVisible": "in_flight",
+    "ApproximateNumberOfMessagesDelayed": "delayed",
+}
+_LOG_GROUP_PREFIX = "/aws/lambda/"
+
+
+def read_orders(dynamodb: Any, table: str) -> list[Record]:
+    """Every order in the orders table with its facts. `dynamodb` is a boto3 DynamoDB client."""
+    orders: dict[OrderKey, items.Item] = {}
+    progress: dict[OrderKey, items.Item] = {}
+    for item in placed_here(chain.from_iterable(pages(dynamodb, table))):
+        (progress if items.is_progress(item) else orders)[items.key_of(item)] = item
+    return [
+        _record(key, orders.get(key), progress.get(key))
+        for key in dict.fromkeys([*orders, *progress])
+    ]
+
+
+def placed_here(found: Iterable[items.Item]) -> Iterator[items.Item]:
+    """Those items that are not of an order brought over from an older database: what was done for
+    such an order was done by other hands, and the downstreams have no record of it."""
+    return (item for item in found if items.IMPORTED not in item)
+
+
+def read_effects(dynamodb: Any, table: str, downstream: Downstream) -> list[Effect]:
+    """Every effect and refusal in a downstream stand-in's own table.
+
+    Source of the attributes: simulation/downstreams/ledger.py. Items without an outcome are the
+    stand-in's claims of idempotency keys, not effects.
+    """
+    every = chain.from_iterable(pages(dynamodb, table))
+    return list(effects_of(every, downstream))
+
+
+def effects_of(ledger: Iterable[items.Item], downstream: Downstream) -> Iterator[Effect]:
+    """The effects and refusals among a downstream's items."""
+    return (_effect(item, downstream) for item in ledger if "outcome" in item)
+
+
+def read_order(dynamodb: Any, table: str, key: OrderKey) -> Record | None:
+    """One order as it stands now, None where the table has nothing of it."""
+    answer = dynamodb.query(
+        TableName=table,
+        ConsistentRead=True,
+        KeyConditionExpression="pk = :customer AND sk BETWEEN :order AND :progress",
+        ExpressionAttributeValues={
+            ":customer": {"S": key.customer_id},
+            ":order": {"S": key.order_id},
+            ":progress": items.progress_key(key)["sk"],
+        },
+    )
+    return record_of(key, answer["Items"]) if answer["Items"] else None
+
+
+def record_of(key: OrderKey, stored: Iterable[items.Item]) -> Record:
+    """What an order's items, one or both, say."""
+    found = {items.is_progress(item): item for item in stored}
+    return _record(key, found.get(False), found.get(True))
+
+
+def read_effects_of(
+    dynamodb: Any, table: str, downstream: Downstream, key: OrderKey
+) -> list[Effect]:
+    """What a downstream's own table says of one order now."""
+    answers = dynamodb.get_paginator("query").paginate(
+        TableName=table,
+        ConsistentRead=True,
+        KeyConditionExpression="pk = :order",
+        ExpressionAttributeValues={":order": {"S": f"{key.customer_id}/{key.order_id}"}},
+    )
+    found = chain.from_iterable(answer["Items"] for answer in answers)
+    return list(effects_of(found, downstream))
+
+
+def count_items(dynamodb: Any, table: str) -> int:
+    """Roughly: AWS renews this figure every six hours."""
+    description = dynamodb.describe_table(TableName=table)["Table"]
+    return int(description.get("ItemCount", 0))
+
+
+def read_depths(sqs: Any, queues: Mapping[str, str]) -> list[Depth]:
+    """The queues' own figures. `queues`: name to URL; `sqs` is a boto3 SQS client."""
+    depths = []
+    for name, url in queues.items():
+        answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=list(_DEPTHS))
+        figures = {
+            field: int(answer["Attributes"].get(attribute, 0))
+            for attribute, field in _DEPTHS.items()
+        }
+        depths.append(Depth(name, **figures))
+    return depths
+
+
+def read_invocations(logs: Any, since: int) -> dict[str, int]:
+    """How often each function ran since then (Unix ms), by the REPORT lines in its log.
+
+    `logs` is a boto3 CloudWatch Logs client.
+    """
+    counts = {}
+    groups = logs.get_paginator("describe_log_groups")
+    events = logs.get_paginator("filter_log_events")
+    for page in groups.paginate(logGroupNamePrefix=_LOG_GROUP_PREFIX):
+        for group in page["logGroups"]:
+            name = group["logGroupName"]
+            counts[name.removeprefix(_LOG_GROUP_PREFIX)] = sum(
+                event["message"].startswith("REPORT ")
+                for answer in events.paginate(logGroupName=name, startTime=since)
+                for event in answer["events"]
+            )
+    return counts
+
+
+def pages(dynamodb: Any, table: str) -> Iterator[list[items.Item]]:
+    """A whole table, page by page of up to 1 MB."""
+    # A page can be empty and still have a next one: the paginator follows the key, not the items.
+    for page in dynamodb.get_paginator("scan").paginate(TableName=table, ConsistentRead=True):
+        yield page["Items"]
+
+
+def _record(key: OrderKey, order: items.Item | None, progress: items.Item | None) -> Record:
+    facts = items.facts(progress)
+    if order is None:
+        return Record(key, None, None, facts)
+    accepted = items.accepted_order(order)
+    return Record(
+        key, accepted.accepted_at, size_of(accepted.order), facts, accepted.order, accepted.trace
+    )
+
+
+def size_of(order: Order) -> Size:
+    units = sum(line.quantity for line in order.lines)
+    return Size(units, order.total, order.currency)
+
+
+def _effect(item: items.Item, downstream: Downstream) -> Effect:
+    return Effect(
+        downstream=downstream,
+        key=OrderKey(item["customer_id"]["S"], item["order_id"]["S"]),
+        step=item["step"]["S"],
+        idempotency_key=item["idempotency_key"]["S"],
+        done=item["outcome"]["S"] == "done",
+        at=int(item["at"]["N"]),
+        code=item["code"]["S"] if "code" in item else None,
+        units=int(item["units"]["N"]) if "units" in item else None,
+        amount=int(item["amount"]["N"]) if "amount" in item else None,
+        currency=item["currency"]["S"] if "currency" in item else None,
+    )

@@ -1,0 +1,87 @@
+"""What a service holds of its orders. Times are Unix milliseconds, amounts whole minor units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from orders.domain.order import Order, OrderKey
+from orders.domain.saga import Downstream, Facts
+from orders.domain.trace import Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What an order comes to: `units` of goods, and the money to be paid for them."""
+
+    units: int
+    amount: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What the orders table holds of one order.
+
+    `accepted_at` and `size` are None where the table holds progress of an order that is not there.
+    `order` is its content, None also where it was not kept: only an acknowledgement needs it.
+    `trace` is the one that the client named, if it did.
+    """
+
+    key: OrderKey
+    accepted_at: int | None
+    size: Size | None
+    facts: Facts
+    order: Order | None = None
+    trace: Trace | None = None
+
+    @property
+    def stored(self) -> bool:
+        """The order itself is in the table."""
+        return self.accepted_at is not None
+
+    @property
+    def changed_at(self) -> int | None:
+        """When the order was accepted, cancelled or got its last answer, whichever was last."""
+        times = [outcome.at for outcome in self.facts.outcomes.values()]
+        if self.facts.cancellation is not None:
+            times.append(self.facts.cancellation.at)
+        if self.accepted_at is not None:
+            times.append(self.accepted_at)
+        return max(times, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One entry of a downstream's own table: something it did or refused to do.
+
+    `units` is there for stock and shipments, `amount` and `currency` for postings and refunds.
+    """
+
+    downstream: Downstream
+    key: OrderKey
+    step: str
+    idempotency_key: str
+    done: bool
+    at: int
+    code: str | None = None
+    units: int | None = None
+    amount: int | None = None
+    currency: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How many messages a queue holds, as it reports itself."""
+
+    queue: str
+    visible: int
+    in_flight: int
+    delayed: int
+
+    @property
+    def messages(self) -> int:
+        return self.visible + self.in_flight + self.delayed
+
+    @property
+    def is_dead_letter(self) -> bool:
+        return "dead_letter" in self.queue

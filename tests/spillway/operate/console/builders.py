@@ -1,0 +1,104 @@
+"""A desk of a stage on AWS whose every figure is given, and statuses for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import anyio
+import httpx
+
+from orders.domain.promises import Promise
+from spillway.operate.alarms import Alarm, State
+from spillway.operate.console.desk import Desk
+from spillway.operate.console.redriving import Redriving
+from spillway.operate.console.serving import application
+from spillway.operate.console.status import Shared, Status, StatusReader
+from spillway.operate.parts import QUEUE_OF, Part
+from spillway.target.records import Depth
+from spillway.target.service import FUNCTIONS, Service
+
+PORT = 8090
+ORIGIN = f"http://127.0.0.1:{PORT}"
+AT = 1_795_428_000.0
+
+
+def part(name: str, *, visible: int = 0, in_flight: int = 0, **fields: Any) -> Part:
+    queue = QUEUE_OF.get(name)
+    values: dict[str, Any] = {
+        "queue": None if queue is None else Depth(queue, visible, in_flight, 0),
+        "oldest_seconds": None,
+        "dead_letters": 0,
+        "runs": 0,
+        "errors": 0,
+        **fields,
+    }
+    return Part(name, **values)
+
+
+def parts(*others: Part) -> list[Part]:
+    """All of them, at rest but for `others`."""
+    given = {other.name: other for other in others}
+    return [given.get(name) or part(name) for name in FUNCTIONS]
+
+
+def alarm(name: str, state: State = "OK", reason: str = "") -> Alarm:
+    promise = {one.value.replace("_", "-"): one for one in Promise}.get(name)
+    return Alarm(name, state, datetime.fromtimestamp(AT, UTC), reason, "", promise)
+
+
+def alarms(*others: Alarm) -> list[Alarm]:
+    """One for each promise, quiet but for `others`."""
+    given = {other.name: other for other in others}
+    quiet = [alarm(promise.value.replace("_", "-")) for promise in Promise]
+    return [given.pop(one.name, one) for one in quiet] + list(given.values())
+
+
+def status(
+    *others: Part,
+    ringing: Sequence[Alarm] = (),
+    faults: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Status:
+    return Status(AT, parts(*others), alarms(*ringing), faults)
+
+
+def no_client(name: str) -> Any:
+    raise AssertionError(f"nothing should be asked of {name} here")
+
+
+def a_desk(now: Status | Exception | None = None) -> Desk:
+    """Of the stage `dev`; `now` is what reading its status gives, or raises."""
+    service = Service("dev", no_client, {"orders": "orders"}, {})
+
+    def read() -> Status:
+        if isinstance(now, Exception):
+            raise now
+        return now or status()
+
+    reader = StatusReader(service, None, 15.0)
+    return Desk(service, None, reader, Shared(read, 0.0), Redriving(service), None)
+
+
+class Browser:
+    """Requests as our own page's come, unless `headers` say otherwise; cookies are kept."""
+
+    def __init__(self, open_desk: Callable[[], Desk], key: str | None = None) -> None:
+        self._http = httpx.AsyncClient(
+            transport=httpx.ASGITransport(application(open_desk, port=PORT, key=key)),
+            base_url=ORIGIN,
+            headers={"origin": ORIGIN, "sec-fetch-site": "same-origin"},
+        )
+
+    def get(self, path: str, headers: Mapping[str, str] | None = None) -> httpx.Response:
+        return anyio.run(partial(self._http.get, path, headers=headers))
+
+    def post(
+        self, path: str, data: Mapping[str, str], headers: Mapping[str, str] | None = None
+    ) -> httpx.Response:
+        return anyio.run(partial(self._http.post, path, data=data, headers=headers))
+
+
+def browser(desk: Desk, *, key: str | None = None) -> Browser:
+    return Browser(lambda: desk, key)

@@ -1,0 +1,75 @@
+"""The console of the shared stack, served in this process, and a real Chromium before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page
+
+from spillway.operate.console.desk import Desk, desk_of
+from spillway.operate.console.serving import application
+from spillway.operate.console.waiting import uvicorn_config
+from spillway.run.stack import Stack
+from spillway.run.stack.ports import listen, port_of
+from spillway.run.stack.serving import serving
+from spillway.target.service import on_this_machine
+
+#: Quicker than for people, who need not wait for every look.
+PAUSE_SECONDS = 0.5
+#: What a browser logs by itself of an answer of 400 and above.
+_NETWORK = "Failed to load resource"
+
+
+@dataclass(frozen=True)
+class Console:
+    """Where it is served, and what its pages share."""
+
+    origin: str
+    desk: Desk
+
+
+@pytest.fixture(scope="package")
+def console(stack: Stack) -> Iterator[Console]:
+    desk = desk_of(on_this_machine(stack.port), stack, PAUSE_SECONDS)
+    listener = listen(0)
+    port = port_of(listener)
+    with serving(uvicorn_config(application(lambda: desk, port=port)), listener):
+        yield Console(f"http://127.0.0.1:{port}", desk)
+
+
+@pytest.fixture
+def page(console: Console, browser: Browser) -> Iterator[Page]:
+    """A page that must not complain of anything: no error of a script, nothing that the content
+    security policy stopped."""
+    context = browser.new_context(
+        base_url=console.origin, locale="en-GB", viewport={"width": 1280, "height": 900}
+    )
+    complaints: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning") and not message.text.startswith(_NETWORK):
+            complaints.append(message.text)
+
+    opened = context.new_page()
+    opened.set_default_timeout(15_000)
+    opened.on("console", note)
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    yield opened
+    context.close()
+    assert complaints == []
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Other tests want the downstreams well and these queues empty."""
+    yield
+    if "stack" not in request.fixturenames:
+        return
+    stack: Stack = request.getfixturevalue("stack")
+    for downstream in stack.downstreams:
+        stack.set_switches(downstream, outage=False, latency_ms=0)
+    for name, url in stack.queues.items():
+        if name.endswith("dead_letter"):
+            stack.client("sqs").purge_queue(QueueUrl=url)

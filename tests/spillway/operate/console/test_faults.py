@@ -1,0 +1,61 @@
+"""The form of switches, to and from the stand-ins' own."""
+
+from __future__ import annotations
+
+import pytest
+
+from simulation.downstreams.switches import Switches
+from spillway.errors import SpillwayError
+from spillway.operate.console.faults import AT_REST, switches_of
+
+
+def test_what_a_form_leaves_out_is_off() -> None:
+    assert switches_of({}) == AT_REST
+
+
+def test_at_rest_is_what_the_stand_ins_call_at_rest() -> None:
+    document = Switches().document()
+    assert {name: document[name] for name in AT_REST} == {**AT_REST, "refuse_skus": ()}
+
+
+def test_a_form_is_read_as_people_write_it() -> None:
+    wanted = switches_of(
+        {
+            "outage": "on",
+            "latency_ms": " 250 ",
+            "error_rate": "5",
+            "lose_answers_rate": "100",
+            "refuse_skus": "85123A, 71053  ",
+            "too_late": "on",
+        }
+    )
+    assert wanted == {
+        "outage": True,
+        "latency_ms": 250,
+        "error_rate": 0.05,
+        "lose_answers_rate": 1.0,
+        "refuse_rate": 0.0,
+        "refuse_skus": ["85123A", "71053"],
+        "too_late": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "told"),
+    [
+        ("latency_ms", "60001", "Latency: a whole number from 0 to 60,000, not 60001."),
+        ("error_rate", "-1", "Error: a whole number from 0 to 100, not -1."),
+        ("refuse_rate", "lots", "Refuse: a whole number from 0 to 100, not lots."),
+    ],
+)
+def test_what_no_switch_can_be_set_to_is_refused_in_a_sentence(
+    field: str, text: str, told: str
+) -> None:
+    with pytest.raises(SpillwayError) as refusal:
+        switches_of({field: text})
+    assert str(refusal.value) == told
+
+
+def test_at_most_a_thousand_shelves_are_empty() -> None:
+    with pytest.raises(SpillwayError):
+        switches_of({"refuse_skus": "A " * 1_001})

@@ -1,0 +1,232 @@
+"""What an operator does with the console, in a real browser on a real stack."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from infra.bundle import ROOT
+from orders.aws.messages import message_of
+from orders.aws.queues import SqsDeadLetters
+from orders.domain.order import OrderKey
+from orders.domain.saga import Step
+from orders.ports import Command
+from spillway.run.stack import Stack
+from tests.e2e.shop import Customer, effects
+from tests.spillway.operate.console.conftest import PAUSE_SECONDS, Console
+
+SETTLES_WITHIN_MS = 90_000
+AXE = (ROOT / "node_modules/axe-core/axe.min.js").read_text()
+#: WCAG 2.2 at levels A and AA, and what axe's authors call good practice.
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+NARROWEST, PHONE, WIDE = 320, 390, 1280
+
+
+def figure(page: Page, part: str, name: str) -> int:
+    """A figure of a part, as it stands on the path."""
+    label = page.locator(f"#box-{part} dt", has_text=re.compile(f"^{name}$"))
+    return int(label.locator("xpath=following-sibling::dd").inner_text().replace(",", ""))
+
+
+def until(page: Page, part: str, least: int | None = None, most: int | None = None) -> None:
+    """Wait until so many messages are with a part, waiting or being tried."""
+    deadline = time.monotonic() + SETTLES_WITHIN_MS / 1000
+    while True:
+        held = figure(page, part, "waiting") + figure(page, part, "tried")
+        if (least is None or held >= least) and (most is None or held <= most):
+            return
+        assert time.monotonic() < deadline, f"{part} holds {held}"
+        page.wait_for_timeout(200)
+
+
+def test_an_outage_is_seen_to_stay_local_and_to_heal(page: Page, stack: Stack) -> None:
+    page.goto("/")
+    promise = page.locator("#promise-always_settles .state")
+    expect(promise).to_have_text("kept", timeout=SETTLES_WITHIN_MS)
+
+    page.goto("/downstreams")
+    page.get_by_role("button", name="Take accounting down").click()
+    expect(page.locator("#live")).to_contain_text("outage")
+    page.fill("#count", "4")
+    page.get_by_role("button", name="Place them").click()
+    expect(page.locator("#live")).to_contain_text("4 of 4 orders accepted", timeout=60_000)
+
+    page.goto("/")
+    until(page, "deliver-accounting", least=4)
+    expect(page.locator("#box-accounting")).to_contain_text("outage")
+    until(page, "deliver-fulfilment", most=0)
+    expect(promise).to_have_text("kept")
+    expect(page.get_by_role("status")).to_contain_text("Every promise is kept.")
+
+    stack.set_switches("accounting", outage=False)
+    until(page, "deliver-accounting", most=0)
+    page.goto("/orders")
+    newest = page.locator("tbody tr")
+    for place in range(4):
+        expect(newest.nth(place)).to_contain_text("nothing", timeout=SETTLES_WITHIN_MS)
+    assert not page.locator("tbody").get_by_text("accounting").count()
+
+
+def test_a_dead_letter_is_understood_and_moved_back(
+    page: Page, stack: Stack, shopper: Customer
+) -> None:
+    id_ = shopper.place()
+    shopper.settled(id_)
+    letters = SqsDeadLetters(stack.client("sqs"), stack.queues["accounting_dead_letter"])
+    command = Command(OrderKey(shopper.id, id_), Step.POST, None)
+    page.goto("/dead-letters")
+    letters.set_aside(message_of(command), "POST /postings: answered 401")
+    row = page.get_by_role("row", name="accounting")
+    # It came after the page did, which knows nothing of it yet and looks again.
+    row.get_by_role("button", name="Move back…").click()
+    expect(row).to_contain_text("1 × POST /postings: answered 401")  # noqa: RUF001
+
+    page.goto("/")
+    page.locator("#box-deliver-accounting").get_by_role("link", name="1 dead").click()
+    expect(row).to_contain_text("1 × POST /postings: answered 401")  # noqa: RUF001
+    expect(row.get_by_role("link", name=id_)).to_be_visible()
+
+    # Also before the page's script has come: no press is lost.
+    page.route("**/console.js", lambda route: route.abort())
+    page.reload()
+    row.get_by_role("button", name="Move back…").click()
+    dialog = page.get_by_role("dialog", name="Move accounting's letters back?")
+    dialog.get_by_role("button", name="Leave them").click()
+    expect(dialog).to_be_hidden()
+    page.unroute_all()
+    page.reload()
+
+    row.get_by_role("button", name="Move back…").click()
+    dialog.get_by_role("button", name="Move them back").click()
+    expect(page.get_by_text("1 moved back.")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("status")).to_have_text("No dead letters.", timeout=30_000)
+    assert effects(stack, shopper, id_) == {"reserve": 1, "ship": 1, "post": 1}
+
+
+def test_one_order_is_followed_from_the_search_to_its_end(
+    page: Page, stack: Stack, shopper: Customer
+) -> None:
+    stack.set_switches("fulfilment", outage=True)
+    id_, body = shopper.order()
+    body["address"]["name"] = "<script>document.title = 'stolen'</script>"
+    assert shopper.put(id_, body).status_code == 201
+    shopper.when(id_, lambda order: {step["step"] for step in order["steps"]} >= {"post"})
+
+    page.goto("/")
+    page.keyboard.press("/")
+    page.keyboard.type(id_)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/orders/{id_}?customer={shopper.id}")
+    expect(page.locator(".waits")).to_contain_text("ship is owed by fulfilment", timeout=30_000)
+    expect(page.locator(".lane", has_text="ship")).to_contain_text("owed for")
+    expect(page.locator("#messages-title + .scroll")).to_contain_text("fulfilment")
+    expect(page.get_by_text("<script>")).to_have_count(0)
+
+    stack.set_switches("fulfilment", outage=False)
+    expect(page.locator(".status").first).to_have_text("confirmed", timeout=SETTLES_WITHIN_MS)
+    expect(page.locator("#link")).to_contain_text("Settled")
+    expect(page.locator(".waits")).to_have_count(0)
+    expect(page.get_by_role("row", name="fulfilment ship done")).to_be_visible()
+
+    page.get_by_role("button", name="Show goods and address").click()
+    expect(page.get_by_text(body["address"]["name"])).to_be_visible()
+    expect(page).to_have_title(re.compile("^Order "))
+    page.locator("dd").get_by_role("link", name=shopper.id).click()
+    expect(page.get_by_role("link", name=id_)).to_be_visible()
+
+
+@pytest.fixture
+def addresses(stack: Stack, shopper: Customer) -> list[str]:
+    """Every page there is, with something to show on it."""
+    id_ = shopper.place()
+    shopper.settled(id_)
+    waiting = OrderKey(shopper.id, id_)
+    letters = SqsDeadLetters(stack.client("sqs"), stack.queues["inventory_dead_letter"])
+    letters.set_aside(message_of(Command(waiting, Step.RESERVE, None)), "answered 401")
+    order = f"/orders/{id_}?customer={shopper.id}"
+    nowhere = "/orders?q=019aafcf-6ac0-7c3e-b1a5-5f0c8f1f2a10"
+    return ["/", "/orders", order, nowhere, "/dead-letters", "/charts", "/downstreams", "/nowhere"]
+
+
+def violations(page: Page, rules: list[str]) -> list[str]:
+    result = page.evaluate(
+        "rules => axe.run(document, {runOnly: rules, resultTypes: ['violations']})", rules
+    )
+    return [
+        f"{page.url}: {violation['help']}: {node['target']}"
+        for violation in result["violations"]
+        for node in violation["nodes"]
+    ]
+
+
+def test_every_page_is_accessible_and_fits_its_screen(page: Page, addresses: list[str]) -> None:
+    found = []
+    for address in addresses:
+        page.goto(address)
+        page.wait_for_selector("h1")
+        page.evaluate(AXE)
+        page.emulate_media(color_scheme="light")
+        found += violations(page, RULES)
+        page.emulate_media(color_scheme="dark")
+        found += violations(page, ["color-contrast"])
+        for width in (NARROWEST, PHONE, WIDE):
+            page.set_viewport_size({"width": width, "height": 900})
+            over = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+            if over > 0:
+                found.append(f"{address} is {over} px wider than {width}")
+    assert found == []
+
+
+def test_all_of_it_can_be_reached_by_keyboard(page: Page) -> None:
+    page.goto("/")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+    page.keyboard.press("?")
+    help_ = page.get_by_role("dialog", name="Keys")
+    expect(help_).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(help_).to_be_hidden()
+    page.keyboard.press("g")
+    page.keyboard.press("d")
+    page.wait_for_url("**/dead-letters")
+
+
+def test_shortcuts_can_be_switched_off(page: Page) -> None:
+    page.goto("/")
+    page.keyboard.press("?")
+    page.get_by_label("Single keys are shortcuts").uncheck()
+    page.keyboard.press("Escape")
+    page.reload()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_hidden()
+
+
+def test_nothing_is_asked_of_the_service_while_no_page_is_open(
+    page: Page, console: Console
+) -> None:
+    page.goto("/")
+    expect(page.locator("#link")).to_contain_text("Live")
+    samples = console.desk.reader.samples
+    seen = samples[-1].at
+    page.wait_for_timeout(4_000 * PAUSE_SECONDS)
+    assert samples[-1].at > seen
+    page.goto("about:blank")
+    page.wait_for_timeout(2_000 * PAUSE_SECONDS)  # what was under way
+    seen = samples[-1].at
+    page.wait_for_timeout(4_000 * PAUSE_SECONDS)
+    assert samples[-1].at == seen
+
+
+def test_figures_change_and_nothing_else_moves(page: Page) -> None:
+    page.goto("/")
+    expect(page.locator("#link")).to_contain_text("Live")
+    page.get_by_role("group", name="The promises").focus()
+    before = page.evaluate("document.activeElement.getBoundingClientRect().top")
+    page.wait_for_timeout(5_000 * PAUSE_SECONDS)
+    assert page.evaluate("document.activeElement.getBoundingClientRect().top") == before
+    expect(page.get_by_role("group", name="The promises")).to_be_focused()

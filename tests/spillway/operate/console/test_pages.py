@@ -1,0 +1,107 @@
+"""The pages of a stage on AWS, without a browser and without AWS."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import anyio
+
+from spillway.errors import SpillwayError
+from spillway.operate.console.desk import Desk
+from spillway.operate.console.events import Fragment, _events
+from tests.spillway.operate.console.builders import Browser, a_desk, alarm, browser, part, status
+
+ID = "019aafcf-6ac0-7c3e-b1a5-5f0c8f1f2a10"
+
+
+def test_the_path_says_what_waits_and_that_promises_are_kept() -> None:
+    busy = part("deliver-accounting", visible=12, in_flight=3, oldest_seconds=41)
+    page = browser(a_desk(status(busy))).get("/").text
+    assert "Every promise is kept." in page
+    assert "<dt>waiting</dt><dd>12</dd>" in page
+    assert "41 s" in page
+    assert page.count('class="state kept"') == 8
+
+
+def test_what_rings_is_said_first_with_its_runbook() -> None:
+    ringing = alarm("always-settles", "ALARM", "an order is 2 h old & <b>stuck</b>")
+    page = browser(a_desk(status(ringing=[ringing]))).get("/").text
+    assert "In danger: always_settles." in page
+    assert "docs/runbook/always-settles.md" in page
+    assert "an order is 2 h old &amp; &lt;b&gt;stuck&lt;/b&gt;" in page
+
+
+def test_nothing_can_be_broken_on_aws() -> None:
+    desk = a_desk()
+    client = browser(desk)
+    assert client.get("/downstreams").status_code == 404
+    answer = client.post("/downstreams/inventory", data={"token": desk.token, "outage": "on"})
+    assert answer.status_code == 503
+    assert "Break things" not in client.get("/").text
+
+
+def test_an_outage_of_aws_is_told_in_a_sentence() -> None:
+    silent = a_desk(SpillwayError("The service does not answer: try <again>."))
+    answer = browser(silent).get("/")
+    assert answer.status_code == 503
+    assert "The service does not answer: try &lt;again&gt;." in answer.text
+
+
+def test_a_console_that_can_not_be_opened_says_why() -> None:
+    def closed() -> Desk:
+        raise SpillwayError("No stack runs on port 8080.")
+
+    answer = Browser(closed).get("/")
+    assert (answer.status_code, answer.text) == (503, "No stack runs on port 8080.\n")
+
+
+def test_dead_letters_are_named_by_part_and_only_what_holds_some_can_be_moved() -> None:
+    client = browser(a_desk())
+    page = client.get("/dead-letters").text
+    assert "No dead letters." in page
+    assert "Move back" not in page
+
+
+def test_letters_of_nobody_are_not_moved() -> None:
+    desk = a_desk()
+    form = {"token": desk.token, "queue": "../orders"}
+    assert browser(desk).post("/dead-letters/redrive", data=form).status_code == 503
+    assert desk.redriving.job is None
+
+
+def test_what_is_searched_for_is_shown_as_text() -> None:
+    answer = browser(a_desk()).post("/orders/find", data={"token": "<script>"})
+    assert "<script>" not in answer.text
+
+
+def test_an_order_without_its_customer_is_searched_for() -> None:
+    answer = browser(a_desk()).get(f"/orders/{ID}")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/orders?q={ID}")
+
+
+def test_a_stream_tells_what_changed_what_did_not_and_what_failed() -> None:
+    told: Iterator[Fragment | SpillwayError] = iter(
+        [
+            Fragment("<p>one\ntwo</p>"),
+            Fragment("<p>one\ntwo</p>"),
+            SpillwayError("No answer."),
+            Fragment("<p>three</p>", final=True),
+        ]
+    )
+
+    async def read() -> Fragment:
+        one = next(told)
+        if isinstance(one, SpillwayError):
+            raise one
+        return one
+
+    async def all_of(events: AsyncIterator[str]) -> list[str]:
+        return [event async for event in events]
+
+    assert anyio.run(all_of, _events(read, 0.0)) == [
+        "event: fragment\ndata: <p>one\ndata: two</p>\n\n",
+        "event: same\ndata: \n\n",
+        "event: trouble\ndata: No answer.\n\n",
+        "event: fragment\ndata: <p>three</p>\n\n",
+        "event: final\ndata: \n\n",
+    ]

@@ -1,0 +1,84 @@
+"""What an open console asks of AWS: counted, as each request is paid for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import anyio
+
+from spillway.operate.console.status import PAUSE_AWS_SECONDS, Shared, StatusReader
+from spillway.target.outputs import WORKED_OFF
+from spillway.target.service import Service
+
+HOUR = 3_600
+DOLLARS_PER_SQS_REQUEST = 0.40 / 1_000_000
+#: Beyond the free million a month; DescribeAlarms and GetMetricStatistics alike.
+DOLLARS_PER_CLOUDWATCH_REQUEST = 0.01 / 1_000
+
+
+class CountingAws:
+    """Answers as if every queue held something, which asks for most."""
+
+    def __init__(self) -> None:
+        self.requests: Counter[str] = Counter()
+
+    def __call__(self, service: str) -> Any:
+        return _Client(service, self.requests)
+
+
+class _Client:
+    def __init__(self, service: str, requests: Counter[str]) -> None:
+        self._service, self._requests = service, requests
+
+    def get_queue_attributes(self, **_: Any) -> dict[str, Any]:
+        self._requests[self._service] += 1
+        return {"Attributes": {"ApproximateNumberOfMessages": "1"}}
+
+    def get_metric_statistics(self, **_: Any) -> dict[str, Any]:
+        self._requests[self._service] += 1
+        return {"Datapoints": []}
+
+    def get_paginator(self, _: str) -> Any:
+        return self
+
+    def paginate(self, **_: Any) -> list[dict[str, Any]]:
+        self._requests[self._service] += 1
+        return [{"MetricAlarms": []}]
+
+
+def queues() -> dict[str, str]:
+    letters = [f"{name}_dead_letter" for name in (*WORKED_OFF, "relay")]
+    return {name: f"https://sqs/{name}" for name in (*WORKED_OFF, *letters)}
+
+
+def test_an_open_console_costs_less_than_two_cents_an_hour() -> None:
+    aws = CountingAws()
+    service = Service("dev", aws, {"orders": "orders"}, queues())
+    clock = iter(range(0, HOUR, int(PAUSE_AWS_SECONDS)))
+    reader = StatusReader(service, None, PAUSE_AWS_SECONDS, now=lambda: float(next(clock)))
+    for _ in range(HOUR // int(PAUSE_AWS_SECONDS)):
+        reader.read()
+    assert aws.requests == {"sqs": 2_640, "cloudwatch": 60 * 29}
+    dollars = (
+        aws.requests["sqs"] * DOLLARS_PER_SQS_REQUEST
+        + aws.requests["cloudwatch"] * DOLLARS_PER_CLOUDWATCH_REQUEST
+    )
+    assert dollars < 0.02
+
+
+def test_pages_that_are_open_at_the_same_time_share_one_look() -> None:
+    looks: Counter[str] = Counter()
+
+    def look() -> int:
+        looks["looks"] += 1
+        return looks["looks"]
+
+    async def five_pages() -> None:
+        shared = Shared(look, fresh_seconds=60.0)
+        async with anyio.create_task_group() as pages:
+            for _ in range(5):
+                pages.start_soon(shared.get)
+
+    anyio.run(five_pages)
+    assert looks["looks"] == 1

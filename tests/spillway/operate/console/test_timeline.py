@@ -1,0 +1,99 @@
+"""One order's life as lanes and as a list."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orders.domain.order import OrderKey
+from orders.domain.saga import Cancellation, Facts, Outcome, Step
+from spillway.operate.console.timeline import WIDTH, timeline
+from spillway.operate.logs import Line, Read
+from spillway.operate.orders import Life
+from spillway.target.records import Record, Size
+from tests.builders import CUSTOMER, NOW, order_id
+
+
+def a_life(facts: Facts, *lines: Line, accepted_at: int | None = NOW) -> Life:
+    record = Record(OrderKey(CUSTOMER, order_id()), accepted_at, Size(2, 905, "GBP"), facts)
+    return Life(record, Read(lines, complete=True), {})
+
+
+def said(at: int, function: str, outcome: str, **fields: Any) -> Line:
+    return Line(at, function, {"step": "deliver", "outcome": outcome, **fields})
+
+
+CONFIRMED = Facts(
+    {
+        Step.RESERVE: Outcome(NOW + 1_000, "R-1"),
+        Step.SHIP: Outcome(NOW + 3_000, "S-1"),
+        Step.POST: Outcome(NOW + 4_000, "P-1"),
+    }
+)
+
+
+def test_each_step_has_a_lane_from_when_it_was_owed_to_its_outcome() -> None:
+    drawn = timeline(a_life(CONFIRMED), NOW + 60_000)
+    lanes = {lane.step: (lane.x, lane.x + lane.width, lane.told) for lane in drawn.lanes}
+    assert lanes == {
+        "reserve": (0.0, 250.0, "done after 1.0 s"),
+        "ship": (250.0, 750.0, "done after 2.0 s"),
+        "post": (250.0, WIDTH, "done after 3.0 s"),
+    }
+    assert drawn.lasted == "4.0 s"
+
+
+def test_what_is_owed_goes_on_to_now_with_each_try_and_why_it_failed() -> None:
+    facts = Facts({Step.RESERVE: Outcome(NOW + 1_000)})
+    tries = [
+        said(NOW + 2_000, "deliver-fulfilment", "postponed", command="ship", detail="503"),
+        said(NOW + 4_000, "deliver-fulfilment", "postponed", command="ship", attempt=2),
+    ]
+    drawn = timeline(a_life(facts, *tries), NOW + 10_000)
+    ship = next(lane for lane in drawn.lanes if lane.step == "ship")
+    assert (ship.x, ship.x + ship.width) == (100.0, WIDTH)
+    assert [(mark.x, mark.kind, mark.told) for mark in ship.marks] == [
+        (200.0, "again", "try 1: 503"),
+        (400.0, "again", "try 2: postponed"),
+    ]
+    assert ship.told == "owed for 9.0 s, 2 tries"
+    assert drawn.ticks[-1] == "10 s"
+
+
+def test_a_message_that_was_set_aside_stands_out() -> None:
+    line = said(NOW + 900, "deliver-inventory", "set_aside", command="reserve", detail="401")
+    drawn = timeline(a_life(Facts(), line), NOW + 1_000)
+    assert [mark.kind for mark in drawn.lanes[0].marks] == ["dead"]
+    assert drawn.entries[-1].tone == "bad"
+
+
+def test_the_list_is_in_the_order_of_time_and_says_nothing_twice() -> None:
+    facts = Facts(
+        {
+            Step.RESERVE: Outcome(NOW + 1_000, refusal="out_of_stock"),
+            Step.REFUND: Outcome(NOW + 2_000),
+        },
+        Cancellation(NOW + 500, before_reservation=True),
+    )
+    lines = [
+        Line(NOW + 80, "intake", {"step": "intake", "outcome": "accepted"}),
+        said(NOW + 1_001, "deliver-inventory", "refused", command="reserve", duration_ms=12),
+        said(NOW + 2_001, "deliver-accounting", "done", command="refund", attempt=3),
+    ]
+    drawn = timeline(a_life(facts, *lines), NOW + 9_000)
+    assert [(entry.after, entry.who, entry.what, entry.detail) for entry in drawn.entries] == [
+        ("0 ms", "intake", "accepted", ""),
+        ("500 ms", "customer", "asked to cancel", "outcome: done"),
+        ("1.0 s", "inventory", "reserve: out_of_stock", "12 ms"),
+        ("2.0 s", "accounting", "refund: done", "try 3"),
+    ]
+
+
+def test_an_order_of_which_only_progress_is_there_is_drawn_all_the_same() -> None:
+    drawn = timeline(a_life(CONFIRMED, accepted_at=None), NOW + 9_000)
+    assert len(drawn.lanes) == 3
+    assert all(0 <= lane.x <= lane.x + lane.width <= WIDTH for lane in drawn.lanes)
+
+
+def test_a_clock_that_is_behind_leaves_everything_in_the_drawing() -> None:
+    drawn = timeline(a_life(Facts({Step.RESERVE: Outcome(NOW - 5_000)})), NOW - 1)
+    assert all(0 <= lane.x <= WIDTH and lane.width >= 0 for lane in drawn.lanes)

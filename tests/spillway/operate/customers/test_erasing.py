@@ -1,0 +1,60 @@
+"""Who a customer is goes; what was bought stays."""
+
+from __future__ import annotations
+
+from orders.domain.order import Order
+from spillway.operate.customers.erasing import ERASED, without_person
+from tests.builders import accepted
+
+ADA = {
+    "name": "Ada Fletcher",
+    "lines": ["1 High Street", "Flat 2"],
+    "city": "Leeds",
+    "postal_code": "LS1 4AP",
+    "country": "GB",
+}
+
+
+def kept(order: Order) -> object:
+    return (
+        order.channel,
+        order.currency,
+        order.lines,
+        order.shipping,
+        order.tax,
+        order.total,
+        order.discounts,
+        order.purchase_order,
+        order.payment.reference,
+        order.payment.amount,
+        order.payment.currency,
+        order.address.country,
+    )
+
+
+def test_the_books_keep_everything_but_the_person() -> None:
+    before = accepted(address=ADA)
+    after = without_person(before)
+    assert kept(after.order) == kept(before.order)
+    assert (after.key, after.accepted_at) == (before.key, before.accepted_at)
+
+
+def test_nothing_of_the_address_is_left_but_its_country() -> None:
+    after = without_person(accepted(address=ADA))
+    text = repr(after)
+    assert not [
+        part for part in ("Ada", "Fletcher", "High", "Flat", "Leeds", "LS1") if part in text
+    ]
+    assert after.order.address.country == "GB"
+    assert after.order.payment.receipt == ERASED
+
+
+def test_what_was_made_of_the_address_goes_with_it() -> None:
+    before = accepted(address=ADA)
+    assert without_person(before).digest != before.digest
+    assert without_person(accepted(address=ADA)).digest == without_person(before).digest
+
+
+def test_to_erase_twice_is_to_erase_once() -> None:
+    once = without_person(accepted(address=ADA))
+    assert without_person(once) == once

@@ -1,0 +1,90 @@
+"""`spillway customers erase` on the deployed service."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from spillway.cli import app
+from spillway.run.stack import Stack
+from tests.e2e.shop import Customer, effects, switched
+
+
+@pytest.fixture
+def ada(stack: Stack) -> Customer:
+    return Customer(stack, "other")
+
+
+def erase(stack: Stack, customer: Customer) -> tuple[int, dict[str, Any]]:
+    command = ["customers", "erase", customer.id, "--yes", "--json", "--port", str(stack.port)]
+    done = CliRunner().invoke(app, command)
+    return done.exit_code, json.loads(done.stdout)
+
+
+def stored(stack: Stack, customer: Customer, id_: str) -> dict[str, Any]:
+    key = {"pk": {"S": customer.id}, "sk": {"S": id_}}
+    item: dict[str, Any] = stack.client("dynamodb").get_item(
+        TableName=stack.tables["orders"], Key=key
+    )["Item"]
+    return item
+
+
+def test_a_customer_is_erased_and_their_orders_stay(stack: Stack, ada: Customer) -> None:
+    id_, body = ada.order()
+    assert ada.put(id_, body).status_code == 201
+    before = ada.settled(id_)
+    status, done = erase(stack, ada)
+    assert id_ in done["erased"]
+    assert done["left"] == []
+    assert status == 0
+
+    shown = ada.get(id_)
+    order = shown.pop("order")
+    assert order["address"] == {
+        "name": "erased",
+        "lines": ["erased"],
+        "city": "erased",
+        "postal_code": "erased",
+        "country": "GB",
+    }
+    expected = before.pop("order")
+    assert {**order, "address": None} == {**expected, "address": None}
+    assert shown == before
+    content = zlib.decompress(stored(stack, ada, id_)["content"]["B"])
+    assert b"Fletcher" not in content
+    assert b"High Street" not in content
+
+    # It was not taken for a new order, and the same order again is not one either.
+    assert effects(stack, ada, id_) == {"reserve": 1, "ship": 1, "post": 1}
+    again = ada.put(id_, body)
+    assert again.status_code == 409
+    assert ada.get(id_)["order"]["address"]["name"] == "erased"
+
+    _, repeated = erase(stack, ada)
+    assert repeated["erased"] == []
+    assert id_ in repeated["were_erased"]
+
+
+def test_an_order_under_way_keeps_its_address_until_it_has_settled(
+    stack: Stack, ada: Customer
+) -> None:
+    with switched(stack, "fulfilment", outage=True):
+        id_ = ada.place()
+        ada.when(id_, lambda order: any(step["step"] == "post" for step in order["steps"]))
+        status, done = erase(stack, ada)
+        assert (status, done["left"]) == (1, [id_])
+        assert ada.get(id_)["order"]["address"]["name"] == "Ada Fletcher"
+    assert ada.settled(id_)["status"] == "confirmed"
+    assert erase(stack, ada)[0] == 0
+    assert ada.get(id_)["order"]["address"]["name"] == "erased"
+
+
+def test_nobody_is_erased_by_mistake(stack: Stack) -> None:
+    command = ["customers", "erase", "nobody", "--port", str(stack.port)]
+    assert CliRunner().invoke(app, command, input="n\n").exit_code == 1
+    done = CliRunner().invoke(app, [*command, "--yes"])
+    assert (done.exit_code, done.stdout) == (0, "This customer has no orders.\n")

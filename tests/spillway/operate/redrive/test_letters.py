@@ -1,0 +1,116 @@
+"""What a dead letter says of itself: its order, and why it lies there."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from orders.aws.messages import message_of, overflow_message_of, packs_of, watch_message_of
+from orders.domain.order import OrderKey
+from orders.domain.saga import Step
+from orders.ports import Command, Watch
+from spillway.operate.redrive.letters import SOURCES, Letter, order_keys, sources, stream_batch, why
+from tests.builders import CUSTOMER, accepted, an_order, order_id
+
+KEY = OrderKey(CUSTOMER, order_id())
+
+
+def lambdas_letter(**changes: str) -> str:
+    """As the Lambda Developer Guide shows it."""
+    batch: dict[str, Any] = {
+        "shardId": "shardId-00000001573689847184-864758bb",
+        "startSequenceNumber": "800000000003126276362",
+        "endSequenceNumber": "800000000003126276399",
+        "approximateArrivalOfFirstRecord": "2026-11-14T00:13:19Z",
+        "approximateArrivalOfLastRecord": "2026-11-14T00:13:19Z",
+        "batchSize": 2,
+        "streamArn": "arn:aws:dynamodb:us-east-1:123456789012:table/orders/stream/2026",
+    }
+    return json.dumps(
+        {
+            "requestContext": {
+                "requestId": "316aa6d0-8154-xmpl-9af7-85d5f4a6bc81",
+                "functionArn": "arn:aws:lambda:us-east-1:123456789012:function:relay",
+                "condition": "RetryAttemptsExhausted",
+                "approximateInvokeCount": 1,
+            },
+            "responseContext": {"statusCode": 200, "functionError": "Unhandled"},
+            "version": "1.0",
+            "timestamp": "2026-11-14T00:13:49.717Z",
+            "DDBStreamBatchInfo": batch | changes,
+        }
+    )
+
+
+def letter(body: str, reason: str | None = None) -> Letter:
+    return Letter("1", "receipt", body, 0, reason)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        message_of(Command(KEY, Step.SHIP, an_order())),
+        overflow_message_of(accepted(KEY)),
+        watch_message_of(Watch(KEY, insist=True)),
+    ],
+    ids=["command", "order that overflowed", "watch"],
+)
+def test_every_message_of_ours_names_its_order(body: str) -> None:
+    assert order_keys(body) == [KEY]
+
+
+def test_a_pack_names_the_orders_of_all_its_messages_once() -> None:
+    other = OrderKey(KEY.customer_id, order_id())
+    bodies = [message_of(Command(key, Step.SHIP)) for key in (KEY, other, KEY)]
+    assert order_keys(packs_of(bodies, 3)[0]) == [KEY, other]
+
+
+@pytest.mark.parametrize("body", ["", "{", "[]", '{"order_id": 7}', lambdas_letter()])
+def test_a_text_that_names_no_order_is_not_refused(body: str) -> None:
+    assert order_keys(body) == []
+
+
+def test_our_code_gave_the_reason() -> None:
+    assert why(letter("{}", reason="POST /shipments: answered 401"), 98) == (
+        "POST /shipments: answered 401"
+    )
+
+
+def test_sqs_gives_no_reason_so_the_number_of_tries_is_told() -> None:
+    assert why(letter("{}"), 98) == "tried 98 times without an outcome"
+    assert why(letter("{}"), None) == "no reason given"
+
+
+def test_lambda_tells_its_condition() -> None:
+    assert "RetryAttemptsExhausted" in why(letter(lambdas_letter()), None)
+
+
+def test_lambdas_letter_says_where_the_records_lie() -> None:
+    batch = stream_batch(lambdas_letter())
+    assert batch is not None
+    assert (batch.first, batch.last) == ("800000000003126276362", "800000000003126276399")
+    assert batch.shard_id == "shardId-00000001573689847184-864758bb"
+    assert batch.stream_arn.endswith("/stream/2026")
+
+
+@pytest.mark.parametrize(
+    "body", ["", "{}", watch_message_of(Watch(KEY)), lambdas_letter(startSequenceNumber="1")]
+)
+def test_any_other_letter_is_none_of_lambdas(body: str) -> None:
+    assert stream_batch(body) is None
+
+
+def test_every_queue_has_its_letters_and_relays_go_to_the_watchdog() -> None:
+    works = [name for name in SOURCES if name != "relay"]
+    queues = {name: f"url of {name}" for name in works}
+    queues |= {f"{name}_dead_letter": f"letters of {name}" for name in SOURCES}
+
+    known = sources(queues)
+
+    assert {name: source.queue for name, source in known.items()} == {
+        **{name: f"url of {name}" for name in works},
+        "relay": "url of watchdog",
+    }
+    assert all(source.dead_letters == f"letters of {name}" for name, source in known.items())

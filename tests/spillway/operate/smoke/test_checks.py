@@ -1,0 +1,116 @@
+"""The smoke test notices what a deployment can get wrong, and a sound service passes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from spillway.operate.smoke.checks import run
+from tests.builders import NOW
+
+Answering = Callable[[httpx.Request], httpx.Response]
+NAMES = (
+    "no_token",
+    "unsigned_token",
+    "history",
+    "unknown_order",
+    "refused_order",
+    "unknown_cancellation",
+    "nothing_stored",
+)
+
+
+def refused(*rules: str) -> httpx.Response:
+    return httpx.Response(422, json={"violations": [{"rule": rule} for rule in rules]})
+
+
+def sound(request: httpx.Request) -> httpx.Response:
+    if request.headers.get("authorization") != "Bearer good":
+        return httpx.Response(401, json={"message": "Unauthorized"})
+    if request.method == "PUT" and not request.url.path.endswith("/cancellation"):
+        return refused("receipt_key_unknown")
+    if request.url.path == "/api/orders":
+        return httpx.Response(200, json={"orders": [], "cursor": None})
+    return httpx.Response(404)
+
+
+GOOD = "good"
+
+
+def faults(answer: Answering, token: str | None = GOOD) -> dict[str, str]:
+    transport = httpx.MockTransport(answer)
+    with httpx.Client(base_url="https://orders.test/api", transport=transport) as api:
+        return {
+            finding.name: finding.fault
+            for finding in run(api, token=token, now=NOW)
+            if finding.fault is not None
+        }
+
+
+def but(path: str, answer: Answering, method: str = "GET") -> Answering:
+    """A sound service but for one route."""
+
+    def answering(request: httpx.Request) -> httpx.Response:
+        known = request.headers.get("authorization") == "Bearer good"
+        if known and request.method == method and request.url.path.startswith(path):
+            return answer(request)
+        return sound(request)
+
+    return answering
+
+
+def test_a_sound_service_passes() -> None:
+    assert faults(sound) == {}
+
+
+def test_without_a_token_only_the_gateway_is_asked() -> None:
+    asked = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        return sound(request)
+
+    assert faults(answer, token=None) == {}
+    assert asked == ["/api/orders", "/api/orders"]
+
+
+def test_a_gateway_that_lets_everybody_in_is_noticed() -> None:
+    page = httpx.Response(200, json={"orders": [], "cursor": None})
+    assert set(faults(lambda _: page)) >= {"no_token", "unsigned_token"}
+
+
+@pytest.mark.parametrize("status", [500, 502, 503])
+def test_a_function_that_does_not_start_is_noticed(status: int) -> None:
+    found = faults(but("/api/orders", lambda _: httpx.Response(status)))
+    assert set(found) == {"history", "unknown_order", "nothing_stored"}
+    assert found["history"] == f"answered {status}, not 200"
+
+
+def test_receipt_keys_that_cannot_be_read_are_noticed() -> None:
+    found = faults(but("/api/orders", lambda _: httpx.Response(503), "PUT"))
+    assert set(found) == {"refused_order", "unknown_cancellation"}
+
+
+def test_an_order_that_is_refused_for_more_than_its_receipt_is_noticed() -> None:
+    answer = but("/api/orders/", lambda _: refused("field_unknown", "receipt_key_unknown"), "PUT")
+    assert faults(answer)["refused_order"] == "refused for field_unknown, receipt_key_unknown"
+
+
+def test_a_store_need_not_take_the_currency() -> None:
+    both = refused("currency_not_accepted", "receipt_key_unknown")
+    found = faults(but("/api/orders/", lambda _: both, "PUT"))
+    assert "refused_order" not in found
+
+
+def test_an_order_that_was_stored_after_all_is_noticed() -> None:
+    there = httpx.Response(200, json={})
+    assert "nothing_stored" in faults(but("/api/orders/", lambda _: there))
+
+
+def test_a_service_that_is_not_there_is_told_question_by_question() -> None:
+    def gone(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused", request=request)
+
+    assert faults(gone) == dict.fromkeys(NAMES, "no answer (ConnectError)")

@@ -1,0 +1,81 @@
+"""Alarms by CloudWatch's rules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from infra.metrics import BUGS, ID_CLASHES, UNSETTLED
+from spillway.operate.emulated import Point, state_of, told
+from spillway.operate.logs import Line
+
+NOW = 1_000.0
+
+
+def alarm(**changed: Any) -> dict[str, Any]:
+    return {
+        "MetricName": "Age",
+        "Statistic": "Maximum",
+        "Period": 60,
+        "EvaluationPeriods": 2,
+        "DatapointsToAlarm": 1,
+        "Threshold": 30.0,
+        "Dimensions": [],
+        **changed,
+    }
+
+
+def state(points: list[Point], **changed: Any) -> str | None:
+    return state_of(alarm(**changed), {("Age", ""): points}, NOW)[0]
+
+
+def test_it_rings_at_its_threshold_and_not_below() -> None:
+    assert state([Point(NOW - 5, 30)]) == "ALARM"
+    assert state([Point(NOW - 5, 29.9)]) == "OK"
+    assert state([]) == "OK"
+
+
+def test_one_period_of_several_is_enough_unless_more_are_asked_for() -> None:
+    once = [Point(NOW - 90, 40)]
+    assert state(once) == "ALARM"
+    assert state(once, DatapointsToAlarm=2) == "OK"
+    assert state([*once, Point(NOW - 1, 40)], DatapointsToAlarm=2) == "ALARM"
+
+
+def test_what_is_older_than_all_its_periods_is_over() -> None:
+    assert state([Point(NOW - 121, 40)]) == "OK"
+
+
+def test_a_sum_is_over_one_period() -> None:
+    points = [Point(NOW - 10, 20), Point(NOW - 20, 15)]
+    assert state(points, Statistic="Sum") == "ALARM"
+    assert state([points[0], Point(NOW - 70, 15)], Statistic="Sum") == "OK"
+
+
+def test_only_its_own_queue_counts_and_what_nobody_measures_has_no_state() -> None:
+    queue = alarm(Dimensions=[{"Name": "QueueName", "Value": "mine"}])
+    assert state_of(queue, {("Age", "mine"): []}, NOW)[0] == "OK"
+    assert state_of(queue, {("Age", "other"): [Point(NOW, 99)]}, NOW)[0] is None
+
+
+@pytest.mark.parametrize(
+    ("metric", "fields", "value"),
+    [
+        (UNSETTLED, {"unsettled_s": 77}, 77),
+        (UNSETTLED, {"unsettled_s": 0}, 0),
+        (UNSETTLED, {"outcome": "gone"}, None),
+        (BUGS, {"outcome": "bug"}, 1),
+        (BUGS, {"outcome": "done"}, None),
+        (ID_CLASHES, {"rules": ["order_id_taken"]}, 1),
+        (ID_CLASHES, {"rules": ["text_invalid", "order_id_taken"]}, None),
+        (ID_CLASHES, {"rules": []}, None),
+        (ID_CLASHES, {}, None),
+    ],
+)
+def test_a_metric_filter_takes_its_value_from_the_lines_that_fit(
+    metric: Any, fields: dict[str, Any], value: float | None
+) -> None:
+    [function, *_] = metric.functions
+    points = told(metric, [Line(5_000, function, fields), Line(5_000, "nobody", fields)])
+    assert points == ([] if value is None else [Point(5.0, value)])

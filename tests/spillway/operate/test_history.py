@@ -1,0 +1,84 @@
+"""Charts: from CloudWatch's metrics on AWS, from the functions' lines on the emulator."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Any
+
+from spillway.operate.history import REQUESTS, Chart, Points, Sample, Span, read_history
+from spillway.target.outputs import WORKED_OFF
+from spillway.target.service import Service
+from tests.spillway.operate.console.builders import part, parts
+
+SPAN = Span(start=1_800_000.0, end=1_800_600.0, period=60)
+
+
+class Metrics:
+    """A CloudWatch that has one point for everything that is asked for."""
+
+    def __init__(self) -> None:
+        self.asked: Counter[tuple[str, str]] = Counter()
+
+    def get_metric_statistics(self, **request: Any) -> dict[str, Any]:
+        statistic = (request.get("Statistics") or request["ExtendedStatistics"])[0]
+        self.asked[request["MetricName"], statistic] += 1
+        value: dict[str, Any] = {statistic: 3000.0}
+        if statistic.startswith("p"):
+            value = {"ExtendedStatistics": value}
+        return {"Datapoints": [{"Timestamp": datetime.fromtimestamp(SPAN.start, UTC), **value}]}
+
+
+class Logs:
+    """What two functions wrote."""
+
+    def __init__(self, **lines: list[tuple[float, str]]) -> None:
+        self.lines = lines
+
+    def get_paginator(self, _: str) -> Logs:
+        return self
+
+    def paginate(self, *, logGroupName: str, **_: Any) -> list[dict[str, Any]]:  # noqa: N803
+        function = logGroupName.removeprefix("/aws/lambda/spillway-local-").replace("-", "_")
+        events = [
+            {"timestamp": int(at * 1000), "message": text}
+            for at, text in self.lines.get(function, ())
+        ]
+        return [{"events": events}]
+
+
+def courses(charts: list[Chart], name: str) -> dict[str, Points]:
+    chart = next(chart for chart in charts if chart.name == name)
+    return {course.name: course.points for course in chart.courses}
+
+
+def test_on_aws_each_course_is_one_request() -> None:
+    metrics = Metrics()
+    queues = {name: f"https://sqs/{name}" for name in WORKED_OFF}
+    service = Service("dev", lambda _: metrics, {"orders": "orders"}, queues)
+    charts = read_history(service, Span(SPAN.start, SPAN.end, 300))
+    assert metrics.asked.total() == REQUESTS
+    assert courses(charts, "settling")["p99"] == [(SPAN.start, 3.0)]
+    # Counts of five minutes are told by the minute.
+    assert courses(charts, "orders")["accepted"] == [(SPAN.start, 600.0)]
+    assert courses(charts, "waiting")["inventory"] == [(SPAN.start, 3000.0)]
+
+
+def test_on_the_emulator_orders_are_counted_from_lines_and_queues_from_samples() -> None:
+    at = SPAN.start + 30
+    accepted = '{"step":"intake","outcome":"accepted"}'
+    settled = '{"step":"deliver","outcome":"done","settle_ms":%d}'
+    logs = Logs(
+        intake=[(at, accepted), (at + 1, accepted), (at + 60, accepted)],
+        deliver_accounting=[(at + 2, settled % 1500), (at + 3, settled % 2500)],
+    )
+    service = Service("local", lambda _: logs, {}, {}, emulator="http://127.0.0.1:1")
+    early = Sample(SPAN.start - 1, parts(part("drain", visible=9)))
+    sample = Sample(at, parts(part("deliver-accounting", visible=2, in_flight=3)))
+    charts = read_history(service, SPAN, [early, sample])
+    orders = courses(charts, "orders")
+    assert [count for _, count in orders["accepted"]] == [2, 1, *[0] * 9]
+    assert [count for _, count in orders["settled"]][:2] == [2, 0]
+    assert courses(charts, "settling") == {"p50": [(SPAN.start, 1.5)], "p99": [(SPAN.start, 2.5)]}
+    assert courses(charts, "waiting")["accounting"] == [(at, 5.0)]
+    assert courses(charts, "waiting")["overflow"] == [(at, 0.0)]

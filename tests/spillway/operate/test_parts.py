@@ -1,0 +1,40 @@
+"""The path of an order, as AWS's own figures tell it."""
+
+from __future__ import annotations
+
+from orders.domain.promises import Promise
+from spillway.operate.alarms import read_alarms
+from spillway.operate.parts import read_parts
+from tests.spillway.operate.fakes import NOW, FakeCloudWatch, FakeQueues, service
+
+
+def test_each_part_has_what_waits_before_it_and_how_it_runs() -> None:
+    aws = service(
+        sqs=FakeQueues({"accounting": 7, "accounting_dead_letter": 2, "relay_dead_letter": 1}),
+        cloudwatch=FakeCloudWatch(
+            {
+                ("ApproximateAgeOfOldestMessage", "spillway-test-accounting"): [100, 160],
+                ("Invocations", "spillway-test-intake"): [3, 12],
+                ("Errors", "spillway-test-relay"): [4],
+                ("IteratorAge", "spillway-test-relay"): [2_500],
+            }
+        ),
+    )
+    parts = {part.name: part for part in read_parts(aws, now=NOW)}
+    accounting, relay, intake = parts["deliver-accounting"], parts["relay"], parts["intake"]
+    assert accounting.queue is not None
+    assert (accounting.queue.visible, accounting.oldest_seconds) == (7, 160)
+    assert (accounting.dead_letters, relay.dead_letters, intake.dead_letters) == (2, 1, 0)
+    assert (intake.queue, intake.runs, intake.errors) == (None, 12, 0)
+    assert (relay.errors, relay.oldest_seconds) == (4, 2)
+    assert parts["drain"].oldest_seconds is None
+
+
+def test_an_alarm_is_known_by_its_promise_and_its_page() -> None:
+    ringing = {"AlarmName": "spillway-test-always-settles", "StateValue": "ALARM"}
+    other = {"AlarmName": "spillway-test-bugs", "StateValue": "OK"}
+    aws = service(cloudwatch=FakeCloudWatch(alarms=[other, ringing]))
+    settles, bugs = read_alarms(aws)
+    assert (settles.promise, settles.state) == (Promise.ALWAYS_SETTLES, "ALARM")
+    assert settles.runbook == "docs/runbook/always-settles.md"
+    assert bugs.promise is None

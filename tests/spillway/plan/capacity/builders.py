@@ -1,0 +1,44 @@
+"""A service with round numbers, so that what must come out can be worked out on paper."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from orders.domain.saga import DOWNSTREAMS
+from spillway.plan.capacity.service import Service
+from spillway.plan.profile import Profile
+from spillway.plan.work import Work
+
+NO_LIMIT = 1e9
+
+#: Nothing here holds anything up for a profile of some thousand orders a second.
+UNLIMITED = Service(
+    api_requests_per_second=NO_LIMIT,
+    api_burst=0,
+    concurrency=NO_LIMIT,
+    intake=Work(0.02),
+    intake_init_seconds=0.5,
+    buffering_seconds=0.07,
+    order_write_units=1.0,
+    warm_write_units=NO_LIMIT,
+    relay=Work(0.0, 1e-6),
+    relay_batch=100,
+    parallelization=1,
+    deliver={name: Work(0.1, 0.0) for name in DOWNSTREAMS},
+    deliver_batch=10,
+    deliver_concurrency=dict.fromkeys(DOWNSTREAMS, 1_250.0),
+    drain=Work(0.0, 0.01),
+    drain_batch=10,
+    drain_concurrency=2,
+    quotas={"table": NO_LIMIT},
+)
+
+
+def service(**changes: Any) -> Service:
+    return replace(UNLIMITED, **changes)
+
+
+def level(rate: float, seconds: float) -> Profile:
+    """The same rate all the time."""
+    return Profile("level", ((0.0, rate), (seconds, rate)))

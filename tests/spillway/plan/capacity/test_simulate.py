@@ -1,0 +1,200 @@
+"""The simulation against what can be worked out on paper."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from orders.domain.saga import DOWNSTREAMS
+from spillway.paths import PROJECT
+from spillway.plan.capacity.outcome import outcome
+from spillway.plan.capacity.service import RESEND_FIRST_SECONDS, RESEND_MAX_SECONDS, Service
+from spillway.plan.capacity.simulate import Curve, Flow, simulate
+from spillway.plan.profile import Profile, coupon
+from spillway.plan.work import Work
+from tests.spillway.plan.capacity.builders import level, service
+
+
+class TestNothingHoldsOrdersUp:
+    def test_every_order_goes_straight_through(self) -> None:
+        came = outcome(simulate(level(100, 60), service()))
+        assert came.offered == pytest.approx(6_000)
+        assert came.accepted == pytest.approx(6_000)
+        assert (came.buffered, came.resent, came.lost) == (0, 0, 0)
+        assert came.bottlenecks == ()
+        assert came.settle.p50 is not None
+        # Steps of a quarter of a second blur it by a step for each of its four hops.
+        assert came.settle.p50 == pytest.approx(service().healthy_settle_seconds, abs=1.1)
+
+
+class TestTheApi:
+    def test_a_token_bucket_lets_its_burst_and_its_rate_through(self) -> None:
+        limited = service(api_requests_per_second=100, api_burst=500)
+        flow = simulate(level(1_000, 10), limited)
+        assert flow.acknowledged.passed(10) == pytest.approx(500 + 100 * 10, rel=0.01)
+
+    def test_all_are_let_in_once_the_rate_has_had_time_for_them(self) -> None:
+        limited = service(api_requests_per_second=100, api_burst=0)
+        flow = simulate(level(1_000, 10), limited)
+        assert flow.acknowledged.total == pytest.approx(10_000)
+        # 10,000 at 100 a second, and at the end some pauses of clients.
+        assert 100 <= flow.acknowledged.when(9_999.9) <= 100 + 2 * RESEND_MAX_SECONDS
+        assert [one.name for one in outcome(flow).bottlenecks] == ["api"]
+
+
+class TestLambda:
+    def test_a_function_gains_a_thousand_environments_in_ten_seconds(self) -> None:
+        slow = service(intake=Work(0.999), intake_init_seconds=0.25)
+        flow = simulate(level(20_000, 60), slow)
+        moments = {moment.second: moment for moment in flow.moments}
+        # A thousand at once and a hundred a second: each takes one request a second.
+        assert moments[30.0].acknowledged == pytest.approx(1_000 + 100 * 30, rel=0.08)
+        assert moments[60.0].acknowledged == pytest.approx(1_000 + 100 * 60, rel=0.08)
+        assert outcome(flow).bottlenecks[0].name == "lambda_ramp"
+
+    def test_an_environment_takes_ten_requests_a_second_however_fast_it_is(self) -> None:
+        quick = service(
+            intake=Work(0.001),
+            concurrency=100,
+            deliver={name: Work(1e-6) for name in DOWNSTREAMS},
+        )
+        flow = simulate(level(5_000, 60), quick)
+        last = [moment for moment in flow.moments if 30 < moment.second < 60]
+        assert max(moment.acknowledged for moment in last) == pytest.approx(1_000, rel=0.01)
+        assert "concurrency" in {one.name for one in outcome(flow).bottlenecks}
+
+
+class TestTheTable:
+    def test_what_it_does_not_take_overflows_and_is_drained_at_drains_rate(self) -> None:
+        # Facts take nothing here: they wait for the end.
+        held = service(
+            warm_write_units=1_000,
+            quotas={"table": 1_000},
+            relay=Work(1e9, 0.0),
+            intake_init_seconds=0.0,
+        )
+        flow = _until(held, level(3_000, 10), 10)
+        placed = flow.at_once.passed(10) + flow.out_of_overflow.passed(10)
+        assert placed == pytest.approx(10 * 1_000, rel=0.01)
+        direct = flow.placed.passed(10) - flow.out_of_overflow.passed(10)
+        acknowledged = flow.acknowledged.passed(10)
+        assert direct + flow.into_overflow.passed(10) == pytest.approx(acknowledged)
+
+    def test_drain_works_the_overflow_off_at_its_own_rate(self) -> None:
+        # Two at once, ten in a tenth of a second each: 200 a second.
+        slow = service(warm_write_units=4_000, quotas={"table": 4_000})
+        flow = simulate(level(20_000, 1), slow)
+        drained = flow.out_of_overflow.passed(41) - flow.out_of_overflow.passed(11)
+        assert drained == pytest.approx(30 * 200, rel=0.02)
+
+    def test_it_doubles_what_it_takes_after_half_an_hour(self) -> None:
+        table = service(warm_write_units=4_000, quotas={"table": 40_000})
+        flow = simulate(level(3_000, 2 * 3_600), table)
+        taken = {round(moment.second): moment.write_units_max for moment in flow.moments}
+        before = max(most for second, most in taken.items() if second <= 1_800)
+        after = max(most for second, most in taken.items() if 1_900 < second < 3_500)
+        assert before == pytest.approx(4_000)
+        assert after == pytest.approx(8_000, rel=0.01)
+
+
+class TestTheQueues:
+    def test_a_backlog_drains_at_concurrency_times_batch_by_duration(self) -> None:
+        # 20 at once x 10 messages / 0.1 s = 2,000 a second.
+        twenty = service(deliver_concurrency=dict.fromkeys(DOWNSTREAMS, 20.0))
+        came = outcome(simulate(level(20_000, 30), twenty))
+        assert came.all_settled_at == pytest.approx(600_000 / 2_000, rel=0.03)
+        assert came.bottlenecks[-1].limit == pytest.approx(2_000, rel=0.01)
+
+    def test_pollers_begin_with_five_and_gain_three_hundred_a_minute(self) -> None:
+        slow = service(deliver={name: Work(1.0) for name in DOWNSTREAMS})
+        flow = simulate(level(50_000, 10), slow)
+        pollers = {moment.second: moment.pollers["inventory"] for moment in flow.moments}
+        began = min(second for second, number in pollers.items() if number > 5)
+        assert pollers[began + 60] - pollers[began] == pytest.approx(300, rel=0.02)
+
+    def test_one_downstream_that_is_slow_holds_up_only_its_own_step(self) -> None:
+        slow = service(
+            deliver={**service().deliver, "accounting": Work(5.0)},
+            deliver_concurrency={**service().deliver_concurrency, "accounting": 10},
+        )
+        flow = simulate(level(1_000, 60), slow)
+        assert max(moment.queues["accounting"] for moment in flow.moments) > 50_000
+        assert max(moment.queues["fulfilment"] for moment in flow.moments) < 3_000
+
+
+class TestRelay:
+    def test_a_shard_is_relayed_batch_after_batch(self) -> None:
+        # Four shards, one batch of 100 records in 0.5 s each: 800 records, 200 orders a second.
+        one = service(relay=Work(0.1, 0.004), warm_write_units=4_000)
+        came = outcome(simulate(level(1_000, 60), one))
+        assert came.all_settled_at == pytest.approx(60_000 / 200, rel=0.05)
+        four = service(relay=Work(0.1, 0.004), warm_write_units=4_000, parallelization=4)
+        assert outcome(simulate(level(1_000, 60), four)).all_settled_at < 90
+
+
+class TestNothingIsLost:
+    @pytest.mark.parametrize("rate", [1, 500, 5_000, 50_000])
+    def test_every_offered_order_is_in_exactly_one_place(self, rate: float) -> None:
+        tight = service(
+            api_requests_per_second=2_000,
+            api_burst=2_000,
+            concurrency=1_000,
+            warm_write_units=4_000,
+            quotas={},
+            deliver_concurrency=dict.fromkeys(DOWNSTREAMS, 20.0),
+        )
+        came = outcome(simulate(coupon(peak=rate, seconds=60), tight))
+        parts = came.accepted + came.buffered + came.resent
+        assert parts == pytest.approx(came.offered)
+        assert came.lost == 0
+        assert came.flow.finished
+
+    def test_what_never_settles_is_counted_as_lost(self) -> None:
+        """The count can fail: a service that never delivers loses all."""
+        dead = service(deliver={name: Work(1e12) for name in DOWNSTREAMS})
+        assert outcome(simulate(level(1, 5), dead)).lost == pytest.approx(5, abs=0.01)
+
+    def test_what_lay_in_the_stream_too_long_needs_a_person(self) -> None:
+        slow = service(relay=Work(100.0, 1.0), warm_write_units=4_000)
+        came = outcome(simulate(level(100, 3_600), slow))
+        assert came.needs_a_person > 0
+        assert any("redrive" in kept.mechanism for kept in came.kept)
+
+
+def test_fifty_thousand_a_second_for_an_hour_takes_seconds() -> None:
+    ramp = Profile("hour", ((0, 0), (10, 50_000), (3_600, 50_000)))
+    tight = service(
+        api_requests_per_second=2_000, api_burst=2_000, concurrency=1_000, warm_write_units=4_000
+    )
+    began = time.perf_counter()
+    came = outcome(simulate(ramp, tight))
+    assert time.perf_counter() - began < 10
+    assert came.offered == pytest.approx(179_750_000)
+    assert came.lost == 0
+
+
+def test_clients_send_again_as_their_page_says() -> None:
+    page = (PROJECT / "docs" / "client.md").read_text()
+    said = f"doubling from {RESEND_FIRST_SECONDS:.0f} s to {RESEND_MAX_SECONDS:.0f} s"
+    assert said in page
+
+
+def test_a_curve_tells_when_and_how_many() -> None:
+    curve = Curve()
+    curve.add(10, 100)
+    curve.add(20, 300)
+    assert curve.when(50) == pytest.approx(5)
+    assert curve.when(250) == pytest.approx(15)
+    assert curve.passed(15) == pytest.approx(250)
+    assert curve.passed(99) == pytest.approx(400)
+
+
+def _until(tight: Service, profile: Profile, second: float) -> Flow:
+    """A run that never ends by itself, looked at only up to a second."""
+    from spillway.plan.capacity import simulate as module
+
+    run = module._Run(profile, tight)  # noqa: SLF001 -- a whole flow would never end
+    while run.now < second:
+        run._step(0.25)  # noqa: SLF001
+    return run.flow_so_far()

@@ -1,0 +1,93 @@
+"""Measurements as small as they can be, with numbers that can be added up in the head."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orders.domain.saga import DOWNSTREAMS
+from spillway.plan.cost.measurement import Calls, FunctionUse, Measurement
+
+
+def calls(service: str, operation: str, resource: str, requests: float, **more: Any) -> Calls:
+    return Calls(
+        service=service,
+        operation=operation,
+        resource=resource,
+        requests=requests,
+        entries=more.pop("entries", requests),
+        **more,
+    )
+
+
+def use(invocations: float, records: float, *made: Calls, **more: Any) -> FunctionUse:
+    return FunctionUse(
+        invocations=invocations,
+        records=records,
+        messages=more.pop("messages", records),
+        calls=made,
+        log_bytes=more.pop("log_bytes", 0.0),
+        log_lines=more.pop("log_lines", 0.0),
+        **more,
+    )
+
+
+def measurement(orders: int = 100, fill: float = 10.0, **changes: Any) -> Measurement:
+    """A hundred orders, relayed and delivered in batches of ten."""
+    batches = orders / fill
+    sends = [
+        calls("sqs", "SendMessageBatch", name, batches, entries=orders, chunks=batches)
+        for name in (*DOWNSTREAMS, "watchdog")
+    ]
+    functions = {
+        "intake": use(
+            orders,
+            orders,
+            calls("dynamodb", "PutItem", "orders", orders, write_units=orders),
+            log_lines=orders,
+            log_bytes=74.0 * orders,
+            cpu_seconds=0.002 * orders,
+        ),
+        "relay": use(
+            4 * batches,
+            4 * orders,
+            *sends,
+            calls("sns", "PublishBatch", "order-events", batches, entries=orders, chunks=batches),
+            cpu_seconds=0.001 * 4 * batches + 0.0002 * 4 * orders,
+        ),
+        "watchdog": use(
+            batches,
+            orders,
+            calls(
+                *("dynamodb", "BatchGetItem", "orders", batches),
+                entries=orders,
+                read_units=0.5 * orders,
+            ),
+            cpu_seconds=0.001 * batches,
+        ),
+        "reads": use(10, 10, calls("dynamodb", "Query", "orders", 10, read_units=10)),
+        **{
+            f"deliver-{name}": use(
+                batches,
+                orders,
+                calls("dynamodb", "UpdateItem", "orders", orders, write_units=orders),
+                cpu_seconds=0.001 * batches + 0.002 * orders,
+            )
+            for name in DOWNSTREAMS
+        },
+    }
+    fields: dict[str, Any] = {
+        "source": "emulator",
+        "load": "crowd",
+        "orders": orders,
+        "workload": "made up",
+        "taken_at": "2026-11-23",
+        "requests": orders,
+        "request_bytes": 2_000.0 * orders,
+        "response_bytes": 300.0 * orders,
+        "order_bytes": 700.0 * orders,
+        "progress_bytes": 200.0 * orders,
+        "progress_bytes_max": 200.0,
+        "functions": functions,
+        **changes,
+    }
+    return Measurement(**fields)

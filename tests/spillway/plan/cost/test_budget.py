@@ -1,0 +1,91 @@
+"""The budget: kept as it is, and exceeded by each kind of regression, with the culprit named."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import msgspec
+import pytest
+
+from spillway.plan.cost.budget import Excess, budget, check, exceeded
+from spillway.plan.cost.deployed import deployed
+from spillway.plan.cost.measurement import Calls, Measurement
+from spillway.plan.cost.reckoning import Reckoning, reckoning
+from tests.spillway.plan.cost.builders import calls
+
+
+@pytest.fixture(scope="module")
+def ours() -> Reckoning:
+    return reckoning()
+
+
+def _with_calls(ours: Reckoning, function: str, *more: Calls) -> Reckoning:
+    """The service as it would be if a function made more calls."""
+    measured: Measurement = ours.measurement
+    use = measured.functions[function]
+    changed = msgspec.structs.replace(use, calls=(*use.calls, *more))
+    functions = {**measured.functions, function: changed}
+    return replace(ours, measurement=msgspec.structs.replace(measured, functions=functions))
+
+
+def _exceeded(changed: Reckoning, ours: Reckoning) -> list[Excess]:
+    return exceeded(changed, ours, budget())
+
+
+def test_the_service_as_it_is_keeps_its_budget() -> None:
+    """Counted anew, in the model: this is what `make check` does."""
+    assert check(None, "dev", budget()) == []
+
+
+def test_the_budget_is_no_wider_than_the_aim(ours: Reckoning) -> None:
+    allowed = budget()
+    assert allowed.billed.crowd_per_million <= 5.00
+    assert allowed.billed.idle_per_month <= 2.00
+
+
+def test_an_order_that_is_read_once_more_fails(ours: Reckoning) -> None:
+    orders = float(ours.measurement.orders)
+    read = calls("dynamodb", "GetItem", "orders", orders, read_units=orders)
+    excess, *_ = _exceeded(_with_calls(ours, "deliver-inventory", read), ours)
+    assert excess.name == "dynamodb.read_units of an order"
+    assert any("table: orders read went from" in culprit for culprit in excess.culprits)
+
+
+def test_a_second_item_for_each_order_fails(ours: Reckoning) -> None:
+    orders = float(ours.measurement.orders)
+    write = calls("dynamodb", "PutItem", "orders", orders, write_units=orders)
+    excesses = _exceeded(_with_calls(ours, "intake", write), ours)
+    assert excesses[0].name == "dynamodb.write_units of an order"
+    assert "table: orders written" in str(excesses[0])
+    assert any("billed" in excess.name for excess in excesses)
+
+
+def test_messages_sent_one_by_one_fail(ours: Reckoning) -> None:
+    orders = float(ours.measurement.orders)
+    sent = calls("sqs", "SendMessage", "inventory", orders, chunks=orders)
+    excess, *_ = _exceeded(_with_calls(ours, "relay", sent), ours)
+    assert excess.name == "sqs.requests of an order"
+    assert "queues: commands sent" in str(excess)
+
+
+def test_functions_that_chatter_fail(ours: Reckoning) -> None:
+    functions = {
+        name: msgspec.structs.replace(use, log_bytes=use.log_bytes + 4_000 * use.records)
+        for name, use in ours.measurement.functions.items()
+    }
+    loud = msgspec.structs.replace(ours.measurement, functions=functions)
+    excesses = _exceeded(replace(ours, measurement=loud), ours)
+    assert any("logs: of the functions" in str(excess) for excess in excesses)
+
+
+def test_more_memory_fails(ours: Reckoning) -> None:
+    memory = dict.fromkeys(ours.settings.memory_mb, 2_048.0)
+    excesses = _exceeded(ours.with_memory(**memory), ours)
+    assert any("time went from" in str(excess) for excess in excesses)
+
+
+def test_alarms_without_end_fail_the_idle_budget(ours: Reckoning) -> None:
+    crowded = msgspec.structs.replace(deployed("dev"), alarms=60)
+    excesses = _exceeded(replace(ours, stage=crowded), ours)
+    assert excesses
+    assert all("idle" in excess.name and "alarms" in str(excess) for excess in excesses)

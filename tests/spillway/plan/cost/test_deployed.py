@@ -1,0 +1,50 @@
+"""What is read from the templates, and the figures elsewhere that must agree with it."""
+
+from __future__ import annotations
+
+import pytest
+
+from infra import stage as stages
+from infra.event_sources import DELIVER_BATCH_SIZE, RELAY_BATCH_SIZE, WATCHDOG_BATCH_SIZE
+from spillway.errors import SpillwayError
+from spillway.plan.cost import loads
+from spillway.plan.cost.deployed import Deployed, deployed
+from spillway.plan.cost.idle import idle
+from spillway.plan.prices import load, priced
+
+
+@pytest.fixture(scope="module")
+def dev() -> Deployed:
+    return deployed("dev")
+
+
+def test_functions_have_the_memory_of_the_stages_settings(dev: Deployed) -> None:
+    functions = stages.load("dev").functions
+    assert dev.memory_mb["intake"] == functions.intake.memory_mb
+    assert dev.memory_mb["deliver-accounting"] == functions.deliver.memory_mb
+
+
+def test_batches_are_as_large_as_loads_has_them(dev: Deployed) -> None:
+    sizes = {name: mapping.batch_size for name, mapping in dev.mappings.items()}
+    assert sizes["relay"] == RELAY_BATCH_SIZE == loads.RELAY_BATCH
+    assert sizes["deliver-inventory"] == DELIVER_BATCH_SIZE == loads.DELIVER_BATCH
+    assert sizes["watchdog"] == WATCHDOG_BATCH_SIZE == loads.WATCHDOG_BATCH
+    assert dev.packs is stages.load("dev").relay.packs is True
+    assert dev.mappings["watchdog"].window_seconds == loads.WATCHDOG_WINDOW_SECONDS
+    assert dev.mappings["watchdog"].concurrency_max == loads.WATCHDOG_POLLERS
+
+
+def test_every_queue_with_a_function_is_polled_also_when_idle(dev: Deployed) -> None:
+    assert dev.polled_queues == 5
+    polls = idle(dev).units("sqs.requests")
+    # Two pollers a queue, three times a minute, for thirty days.
+    assert polls == 5 * 2 * 3 * 60 * 24 * 30
+
+
+def test_an_idle_month_is_within_what_was_promised(dev: Deployed) -> None:
+    assert priced(idle(dev), load(), free_tiers=True).dollars <= 2.00
+
+
+def test_an_unknown_stage_is_said_in_a_sentence() -> None:
+    with pytest.raises(SpillwayError, match="There is no stage 'moon'"):
+        deployed("moon")

@@ -1,0 +1,179 @@
+"""Orders with facts and effects that agree, to be spoilt one thing at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from orders.domain.order import Address, Line, Order, OrderKey, Payment
+from orders.domain.saga import DOWNSTREAM_OF, Cancellation, Facts, Outcome, Step
+from spillway.prove.audit.judging import judge
+from spillway.prove.audit.verdicts import Violation
+from spillway.run.load.records import Acknowledgement, Answer
+from spillway.target.records import Effect, Record, Size
+
+ADA, BOB = "customer-ada", "customer-bob"
+KEY = OrderKey(ADA, "019ab000-0000-7000-8000-000000000001")
+ACCEPTED_AT = 1_795_428_000_123
+ACCEPTED_AT_TOLD = "2026-11-23T10:00:00.123Z"
+
+ORDER = Order(
+    channel="retail",
+    currency="GBP",
+    lines=(Line("HEART-LIGHT", 2, 255), Line("JAM-JAR", 1, 100)),
+    shipping=0,
+    tax=0,
+    total=610,
+    address=Address("Ada Fletcher", ("1 High Street",), "Leeds", "LS1 4AP", "GB"),
+    payment=Payment("pay_01", 610, "GBP", "k1.00"),
+)
+UNITS = 3
+SIZE = Size(UNITS, 610, "GBP")
+
+_CODES = {
+    Step.RESERVE: "out_of_stock",
+    Step.SHIP: "undeliverable",
+    Step.POST: "account_blocked",
+    Step.CANCEL_SHIPMENT: "too_late",
+}
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One order as the table, the downstreams and its customer know it."""
+
+    record: Record
+    effects: tuple[Effect, ...]
+    told: Acknowledgement
+
+    def judged(self) -> list[Violation]:
+        return judge([self.record], self.effects, [self.told])
+
+    def with_record(self, **changes: Any) -> Scene:
+        return replace(self, record=replace(self.record, **changes))
+
+    def with_told(self, **changes: Any) -> Scene:
+        return replace(self, told=replace(self.told, **changes))
+
+    def with_effects(self, *more: Effect) -> Scene:
+        return replace(self, effects=(*self.effects, *more))
+
+    def without_effect(self, step: Step) -> Scene:
+        return replace(self, effects=tuple(e for e in self.effects if e.step != step))
+
+    def without_fact(self, *steps: Step) -> Scene:
+        left = {s: o for s, o in self.record.facts.outcomes.items() if s not in steps}
+        return self.with_record(facts=Facts(left, self.record.facts.cancellation))
+
+
+def scene(*steps: str, status: str, cancelled: str | None = None, key: OrderKey = KEY) -> Scene:
+    """An order for which these steps were answered, one after the other: "ship" or "ship refused".
+
+    `cancelled`: its customer cancelled "before" the reservation was known or "after".
+    """
+    outcomes: dict[Step, Outcome] = {}
+    effects = []
+    for number, text in enumerate(steps, start=1):
+        name, _, refused = text.partition(" ")
+        step, at = Step(name), ACCEPTED_AT + 100 * number
+        outcomes[step] = Outcome(at, f"{name}-01", _CODES[step] if refused else None)
+        effects.append(effect(step, done=not refused, at=at, key=key))
+    wish = None
+    if cancelled is not None:
+        wish = Cancellation(ACCEPTED_AT + 50, before_reservation=cancelled == "before")
+    return Scene(
+        record=Record(key, ACCEPTED_AT, SIZE, Facts(outcomes, wish), ORDER),
+        effects=tuple(effects),
+        told=Acknowledgement(
+            key=key,
+            sent=ORDER,
+            answers=(Answer(201, ACCEPTED_AT_TOLD), Answer(200, ACCEPTED_AT_TOLD)),
+            told=status,
+            cancellation_sent=wish is not None,
+            cancellation_taken=wish is not None,
+        ),
+    )
+
+
+def effect(
+    step: Step,
+    *,
+    done: bool = True,
+    at: int = ACCEPTED_AT + 100,
+    key: OrderKey = KEY,
+    idempotency_key: str | None = None,
+    **changes: Any,
+) -> Effect:
+    """An entry as the stand-ins write it."""
+    money = step in {Step.POST, Step.REFUND}
+    return replace(
+        Effect(
+            downstream=DOWNSTREAM_OF[step],
+            key=key,
+            step=step.value,
+            idempotency_key=idempotency_key or f"{step}-{key.order_id}-ada",
+            done=done,
+            at=at,
+            code=None if done else _CODES[step],
+            units=UNITS if step in {Step.RESERVE, Step.SHIP} else None,
+            amount=ORDER.total if money else None,
+            currency=ORDER.currency if money else None,
+        ),
+        **changes,
+    )
+
+
+def confirmed() -> Scene:
+    return scene("reserve", "ship", "post", status="confirmed")
+
+
+#: Every way in which an order can rightly end.
+WHOLE: Sequence[tuple[str, Scene]] = (
+    ("confirmed", confirmed()),
+    ("out of stock", scene("reserve refused", "refund", status="rejected")),
+    (
+        "undeliverable",
+        scene("reserve", "ship refused", "post", "release", "refund", status="rejected"),
+    ),
+    (
+        "account blocked",
+        scene(
+            "reserve", "ship", "post refused", "recall_shipment", "release", "refund",
+            status="rejected",
+        ),
+    ),
+    (
+        "both refused",
+        scene("reserve", "ship refused", "post refused", "release", "refund", status="rejected"),
+    ),
+    (
+        "cancelled before",
+        scene("reserve", "release", "refund", status="cancelled", cancelled="before"),
+    ),
+    (
+        "cancelled before, and out of stock",
+        scene("reserve refused", "refund", status="rejected", cancelled="before"),
+    ),
+    (
+        "cancelled after",
+        scene(
+            "reserve", "ship", "post", "cancel_shipment", "release", "refund",
+            status="cancelled", cancelled="after",
+        ),
+    ),
+    (
+        "cancelled too late",
+        scene(
+            "reserve", "ship", "post", "cancel_shipment refused",
+            status="confirmed", cancelled="after",
+        ),
+    ),
+    (
+        "too late, but the account was blocked",
+        scene(
+            "reserve", "ship", "cancel_shipment refused", "post refused", "recall_shipment",
+            "release", "refund", status="rejected", cancelled="after",
+        ),
+    ),
+)  # fmt: skip

@@ -1,0 +1,239 @@
+"""The audit of a running stack: what is broken is found, what is only under way is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from orders.domain.order import OrderKey
+from orders.domain.promises import Promise
+from orders.domain.saga import Cancellation, Facts, Step
+from spillway.prove.audit.running import PROBED_ORDERS_MAX, Audited
+from tests.spillway.prove.audit.builders import (
+    ACCEPTED_AT,
+    ADA,
+    BOB,
+    KEY,
+    WHOLE,
+    Scene,
+    confirmed,
+    effect,
+    scene,
+)
+from tests.spillway.prove.audit.fake_tables import NOW_SECONDS, FakeQueues, FakeTables, audited
+
+HOURS_LATER = NOW_SECONDS + 3 * 3600
+
+
+def key(number: int, customer: str = ADA) -> OrderKey:
+    return OrderKey(customer, f"019ab000-0000-7000-8000-{number:012d}")
+
+
+def broken(found: Audited) -> set[Promise]:
+    return {promise for promise, verdict in found.promises.items() if not verdict.held}
+
+
+def judged(found: Audited) -> set[Promise]:
+    return {promise for promise, verdict in found.promises.items() if verdict.judged}
+
+
+@pytest.mark.parametrize("page", [1, 2, 3, 1000])
+def test_orders_of_every_end_are_settled_however_the_pages_fall(page: int) -> None:
+    scenes = [moved(whole, key(number)) for number, (_, whole) in enumerate(WHOLE)]
+    found = audited(FakeTables(scenes, page=page))
+
+    assert broken(found) == set()
+    assert (found.orders, found.settled, found.under_way) == (len(WHOLE), len(WHOLE), 0)
+    assert sum(found.effects.values()) == sum(len(whole.effects) for _, whole in WHOLE)
+
+
+def test_what_only_customers_know_is_not_judged() -> None:
+    assert judged(audited([confirmed()])) == {
+        Promise.ONE_EFFECT_PER_STEP,
+        Promise.ALWAYS_SETTLES,
+        Promise.NEVER_HALF_DONE,
+        Promise.ZERO_IDLE,
+    }
+
+
+def test_an_empty_stack_proves_nothing_but_its_rest() -> None:
+    assert judged(audited([])) == {Promise.ZERO_IDLE}
+
+
+class TestBroken:
+    def test_a_missing_effect_is_named(self) -> None:
+        whole = moved(confirmed(), key(2))
+        found = audited([confirmed().without_effect(Step.SHIP), whole])
+
+        assert broken(found) == {Promise.NEVER_HALF_DONE}
+        assert [violation.key for violation in found.broken] == [KEY]
+
+    def test_a_step_done_twice_is_named(self) -> None:
+        again = effect(Step.POST, idempotency_key="another key")
+
+        assert broken(audited([confirmed().with_effects(again)])) == {Promise.ONE_EFFECT_PER_STEP}
+
+    def test_an_effect_of_another_size_is_found_though_no_content_is_kept(self) -> None:
+        spoilt = confirmed().without_effect(Step.SHIP).with_effects(effect(Step.SHIP, units=1))
+
+        assert broken(audited([spoilt])) == {Promise.NEVER_HALF_DONE}
+
+    def test_effects_of_an_order_that_is_not_there(self) -> None:
+        tables = FakeTables([confirmed()])
+        tables.items["orders"].clear()
+
+        assert broken(audited(tables)) == {Promise.NEVER_HALF_DONE}
+
+    def test_a_dead_letter_waits_for_a_person(self) -> None:
+        queues = FakeQueues({"inventory_dead_letter": [1]})
+
+        assert broken(audited([confirmed()], queues=queues)) == {Promise.ALWAYS_SETTLES}
+
+
+class TestUnderWay:
+    def test_a_young_order_may_still_wait(self) -> None:
+        found = audited([scene("reserve", status="accepted")])
+
+        assert broken(found) == set()
+        assert (found.settled, found.under_way) == (0, 1)
+
+    def test_an_old_one_may_not(self) -> None:
+        found = audited([scene("reserve", status="accepted")], seconds=HOURS_LATER)
+
+        assert broken(found) == {Promise.ALWAYS_SETTLES}
+        assert (found.settled, found.under_way) == (0, 0)
+
+    def test_an_old_order_that_was_cancelled_just_now_is_young(self) -> None:
+        order = confirmed()
+        wish = Cancellation(int(HOURS_LATER * 1000) - 5, before_reservation=False)
+        wished = order.with_record(facts=Facts(order.record.facts.outcomes, wish))
+
+        assert audited([wished], seconds=HOURS_LATER).under_way == 1
+
+    def test_the_bound_can_be_set(self) -> None:
+        order = scene("reserve", status="accepted")
+
+        assert broken(audited([order], unsettled_after_seconds=5)) == {Promise.ALWAYS_SETTLES}
+
+    def test_what_is_done_twice_is_broken_however_young(self) -> None:
+        order = scene("reserve", status="accepted").with_effects(effect(Step.RESERVE))
+
+        assert broken(audited([order])) == {Promise.ONE_EFFECT_PER_STEP}
+
+
+class TestNothingStandsStill:
+    def test_an_order_that_came_between_the_reading_of_two_tables_is_whole(self) -> None:
+        tables = FakeTables([confirmed()])
+        tables.items["orders"].clear()
+        tables.between = tables.fill
+
+        assert broken(audited(tables)) == set()
+
+    def test_an_order_that_was_cancelled_between_them_is_whole(self) -> None:
+        _, cancelled = next(whole for whole in WHOLE if whole[0] == "cancelled after")
+        tables = FakeTables([replace(confirmed(), effects=cancelled.effects)])
+
+        def cancel() -> None:
+            tables.scenes = [cancelled]
+            tables.fill()
+
+        tables.between = cancel
+
+        assert broken(audited(tables)) == set()
+
+    def test_what_is_still_broken_at_the_second_look_is_broken(self) -> None:
+        tables = FakeTables([confirmed().without_effect(Step.POST)])
+        tables.between = tables.fill
+
+        assert broken(audited(tables)) == {Promise.NEVER_HALF_DONE}
+
+
+class TestZeroIdle:
+    def test_queues_are_given_time_to_run_empty(self) -> None:
+        queues = FakeQueues({"watchdog": [2, 1, 0]})
+
+        assert broken(audited([confirmed()], queues=queues)) == set()
+
+    def test_one_that_never_does_breaks_it(self) -> None:
+        queues = FakeQueues({"overflow": [1]})
+        found = audited([confirmed()], queues=queues, seconds=HOURS_LATER)
+
+        assert broken(found) == {Promise.ZERO_IDLE}
+
+    def test_a_full_queue_of_an_open_shop_says_nothing(self) -> None:
+        queues = FakeQueues({"inventory": [1]})
+        found = audited([confirmed()], queues=queues)
+
+        assert broken(found) == set()
+        assert Promise.ZERO_IDLE not in judged(found)
+        assert "orders are coming in" in found.promises[Promise.ZERO_IDLE].evidence
+
+    def test_nor_does_it_while_an_order_is_under_way(self) -> None:
+        queues = FakeQueues({"inventory": [1]})
+        found = audited([scene("reserve", status="accepted")], queues=queues)
+
+        assert Promise.ZERO_IDLE not in judged(found)
+
+    def test_a_dead_letter_counts_also_while_the_shop_is_open(self) -> None:
+        queues = FakeQueues({"inventory": [1], "inventory_dead_letter": [1]})
+        found = audited([scene("reserve", status="accepted")], queues=queues)
+
+        assert broken(found) == {Promise.ALWAYS_SETTLES}
+
+
+class TestOwnOrdersOnly:
+    @staticmethod
+    def asked_by(
+        scenes: list[Scene], answers: Callable[[str, str], int]
+    ) -> tuple[Audited, list[tuple[str, str]]]:
+        asked: list[tuple[str, str]] = []
+
+        def ask(customer: str) -> Callable[[str], int]:
+            def get(order_id: str) -> int:
+                asked.append((customer, order_id))
+                return answers(customer, order_id)
+
+            return get
+
+        customers = {customer: ask(customer) for customer in (ADA, BOB)}
+        return audited(scenes, customers=customers), asked
+
+    def test_owners_get_theirs_and_strangers_do_not(self) -> None:
+        found, asked = self.asked_by([confirmed()], lambda who, _: 200 if who == ADA else 404)
+
+        assert broken(found) == set()
+        assert Promise.OWN_ORDERS_ONLY in judged(found)
+        assert asked == [(ADA, KEY.order_id), (BOB, KEY.order_id)]
+
+    def test_a_stranger_who_gets_one_breaks_it(self) -> None:
+        found, _ = self.asked_by([confirmed()], lambda *_: 200)
+
+        assert broken(found) == {Promise.OWN_ORDERS_ONLY}
+
+    def test_a_customer_with_an_order_of_their_own_under_the_same_id_is_no_stranger(self) -> None:
+        scenes = [confirmed(), moved(confirmed(), OrderKey(BOB, KEY.order_id))]
+        found, asked = self.asked_by(scenes, lambda *_: 200)
+
+        assert broken(found) == set()
+        assert asked == []
+
+    def test_a_few_orders_stand_for_all(self) -> None:
+        scenes = [moved(confirmed(), key(number)) for number in range(PROBED_ORDERS_MAX + 5)]
+        _, asked = self.asked_by(scenes, lambda who, _: 200 if who == ADA else 404)
+
+        assert len(asked) == 2 * PROBED_ORDERS_MAX
+
+
+def moved(order: Scene, to: OrderKey) -> Scene:
+    """The same order under another key."""
+    return replace(
+        order,
+        record=replace(order.record, key=to),
+        effects=tuple(replace(one, key=to) for one in order.effects),
+    )
+
+
+def test_the_last_change_is_the_latest_of_all_facts() -> None:
+    assert confirmed().record.changed_at == ACCEPTED_AT + 300

@@ -1,0 +1,51 @@
+"""A scenario as it stands after everything was read and judged, without a stack."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orders.domain.promises import Promise
+from spillway.prove.audit.verdicts import Violation
+from spillway.prove.chaos.accidents import Broken
+from spillway.prove.chaos.ordeal import Ordeal, Trouble
+from spillway.prove.chaos.scenario import Control, Scenario
+from spillway.prove.chaos.trial import Controlled, Trial
+from spillway.prove.chaos.witness import Answered
+from spillway.prove.demo.result import Run
+from tests.spillway.prove.demo.builders import a_run, judged
+
+CONTROL = Control("doors have locks", Broken(Promise.ALWAYS_SETTLES))
+
+
+async def nothing(_: Ordeal) -> None:
+    """A story in which nothing happens."""
+
+
+def a_scenario(name: str = "quiet", **changes: Any) -> Scenario:
+    fields: dict[str, Any] = {
+        "name": name,
+        "done": "Nothing is done to it.",
+        "story": nothing,
+        "controls": (CONTROL,),
+    }
+    return Scenario(**(fields | changes))
+
+
+def a_trial(run: Run | None = None, scenario: Scenario | None = None, **changes: Any) -> Trial:
+    """One of which every promise held and every control found its accident."""
+    run = run or a_run()
+    fields: dict[str, Any] = {
+        "scenario": scenario or a_scenario(),
+        "run": run,
+        "troubles": [Trouble("lights out", run.began_at + 500, run.began_at + 1_500, struck=3)],
+        "answers": [Answered(run.began_at, status) for status in (201, 201, 503)],
+        "measures": {"lights_per_second": 1.25},
+        "controls": [Controlled(CONTROL, orders=12, evidence="always_settles broken once")],
+    }
+    return Trial(**(fields | changes))
+
+
+def broken_trial(promise: Promise, detail: str, **changes: Any) -> Trial:
+    run = a_run()
+    run.promises = judged([Violation(promise, run.placed[0].key, detail)])
+    return a_trial(run, **changes)

@@ -1,0 +1,70 @@
+"""`spillway chaos`: what is chosen, and what is refused before anything runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from spillway.cli import app
+from spillway.errors import SpillwayError
+from spillway.prove.chaos import command
+from spillway.prove.chaos.command import _chosen
+from spillway.prove.chaos.scenario import Scenario
+from spillway.prove.chaos.scenarios import BY_NAME
+from spillway.prove.chaos.trial import Trial
+from tests.spillway.prove.chaos.builders import a_scenario, a_trial
+
+
+@pytest.mark.parametrize(
+    ("names", "chosen"),
+    [
+        (["all"], list(BY_NAME)),
+        (["spike", "poison"], ["poison", "spike"]),
+        (["poison", "poison"], ["poison"]),
+        (["poison", "all"], list(BY_NAME)),
+    ],
+)
+def test_scenarios_run_in_one_order_each_once(names: list[str], chosen: list[str]) -> None:
+    assert [scenario.name for scenario in _chosen(names)] == chosen
+
+
+def test_an_unknown_scenario_is_told_with_those_that_there_are() -> None:
+    with pytest.raises(SpillwayError, match=r"no scenario 'flood': choose one of .*spike, all\.$"):
+        _chosen(["flood"])
+
+
+def test_where_nothing_can_be_written_nothing_is_run(tmp_path: Path) -> None:
+    nowhere = tmp_path / "missing" / "out.json"
+
+    done = CliRunner().invoke(app, ["chaos", "--json", str(nowhere)])
+
+    assert done.exit_code == 1
+    assert isinstance(done.exception, SpillwayError)
+    assert "there is no folder" in str(done.exception)
+
+
+def test_what_was_found_before_a_run_broke_off_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tried(scenario: Scenario, *_: object) -> Trial:
+        if scenario.name == "spike":
+            raise SpillwayError("The stack went away.")
+        return a_trial(scenario=a_scenario(scenario.name))
+
+    monkeypatch.setattr(command, "_tried", tried)
+    found = tmp_path / "found.json"
+    asked = ["chaos", "--scenario", "poison", "--scenario", "spike", "--json", str(found)]
+
+    done = CliRunner().invoke(app, asked)
+
+    assert isinstance(done.exception, SpillwayError)
+    assert list(json.loads(found.read_text())["scenarios"]) == ["poison"]
+
+
+def test_the_help_names_every_scenario() -> None:
+    text = CliRunner().invoke(app, ["chaos", "--help"]).output
+
+    assert all(name in " ".join(text.split()) for name in BY_NAME)

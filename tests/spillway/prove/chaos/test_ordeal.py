@@ -1,0 +1,126 @@
+"""What a story can do, with an API that only answers."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from spillway.prove.chaos.controls import Nobody
+from spillway.prove.chaos.ordeal import Ordeal
+from spillway.prove.chaos.witness import Witness
+from spillway.prove.demo.result import Run
+from spillway.run.load.placing import Checkout
+from spillway.run.load.settling import Waiting
+from spillway.run.stack import ReceiptKey
+from tests.spillway.prove.demo.builders import a_plan
+from tests.spillway.run.load.fake_api import FakeApi
+
+if TYPE_CHECKING:
+    from spillway.run.stack import Stack
+
+
+class Lightning:
+    def __init__(self) -> None:
+        self.there = False
+
+    def fired(self) -> int:
+        return 4
+
+    @contextmanager
+    def strikes(self) -> Iterator[Lightning]:
+        self.there = True
+        try:
+            yield self
+        finally:
+            self.there = False
+
+
+def an_ordeal(orders: int = 10, cancelled: int = 7) -> Ordeal:
+    client = FakeApi().client()
+    run = Run(plan=replace(a_plan(orders), cancel_after={cancelled: 0.0}), began_at=0)
+    checkout = Checkout(
+        client=client,
+        receipt_key=ReceiptKey("k1", b"a key for tests"),
+        clients=run.plan.clients,
+        copies=1,
+        rng=random.Random(1),
+        on_closed=lambda _: None,
+    )
+    return Ordeal(
+        stack=cast("Stack", None),
+        run=run,
+        checkout=checkout,
+        waiting=Waiting(client, run.placed, lambda _: None),
+        witness=Witness(),
+        watcher=Nobody(),
+        rng=random.Random(1),
+    )
+
+
+def test_orders_are_taken_from_the_plan_in_its_order() -> None:
+    ordeal = an_ordeal(orders=10)
+
+    async def story() -> tuple[list[str], list[str]]:
+        first = await ordeal.order(4, clients=1)
+        rest = await ordeal.order(clients=1)
+        return [o.source for o in first], [o.source for o in rest]
+
+    first, rest = asyncio.run(story())
+
+    assert [*first, *rest] == [draft.source for draft in ordeal.run.plan.drafts]
+    assert len(first) == 4
+
+
+def test_the_plans_cancellations_hit_the_same_orders_in_whatever_parts_they_go_out() -> None:
+    ordeal = an_ordeal(orders=10, cancelled=7)
+
+    async def story() -> None:
+        await ordeal.order(4, clients=1)
+        await ordeal.order(clients=1)
+
+    asyncio.run(story())
+
+    assert [order.cancellation_sent for order in ordeal.run.placed] == [n == 7 for n in range(10)]
+
+
+def test_nobody_cancels_where_that_would_disturb_a_measurement() -> None:
+    ordeal = an_ordeal()
+
+    asyncio.run(ordeal.order(cancelling=False))
+
+    assert not any(order.cancellation_sent for order in ordeal.run.placed)
+
+
+def test_trouble_is_kept_with_its_time_and_how_often_it_struck() -> None:
+    ordeal, lightning = an_ordeal(), Lightning()
+
+    async def story() -> None:
+        async with ordeal.trouble("lightning", lightning.strikes(), seconds_min=0.2):
+            assert lightning.there
+
+    asyncio.run(story())
+
+    (trouble,) = ordeal.troubles
+    assert (trouble.what, trouble.struck) == ("lightning", 4)
+    assert trouble.ended_at - trouble.began_at >= 200
+    assert not lightning.there
+
+
+def test_trouble_ends_also_when_its_story_breaks_off() -> None:
+    ordeal, lightning = an_ordeal(), Lightning()
+
+    async def story() -> None:
+        async with ordeal.trouble("lightning", lightning.strikes()):
+            raise KeyError("lost")
+
+    with pytest.raises(KeyError, match="lost"):
+        asyncio.run(story())
+
+    assert not lightning.there
+    assert ordeal.troubles == []

@@ -1,0 +1,80 @@
+"""The catalogue is complete, and what stories measure is right."""
+
+from __future__ import annotations
+
+import pytest
+
+from orders.domain.order import OrderKey
+from orders.domain.saga import Facts, Outcome, Step
+from spillway.errors import SpillwayError
+from spillway.prove.chaos.scenarios import BY_NAME, SCENARIOS, settled_per_second, ship_seconds
+from spillway.prove.chaos.trial import planned_for
+from spillway.target.records import Record
+from tests.spillway.prove.demo.builders import an_order, key
+
+SPIKE_HAS_NONE = "spike"
+
+
+def test_these_are_all_the_ways_in_which_things_go_wrong() -> None:
+    assert list(BY_NAME) == [
+        "inventory-outage",
+        "accounting-outage",
+        "lost-answers",
+        "latency",
+        "duplicates",
+        "table-throttled",
+        "workers-killed",
+        "relay-failing",
+        "poison",
+        "spike",
+    ]
+
+
+def test_every_scenario_with_a_guard_has_a_control() -> None:
+    assert {scenario.name for scenario in SCENARIOS if not scenario.controls} == {SPIKE_HAS_NONE}
+
+
+def test_a_scenario_has_the_orders_asked_for_and_those_for_comparison_on_top() -> None:
+    plans = {s.name: planned_for(s, orders=20, seed=3) for s in SCENARIOS}
+
+    assert {name: len(plan.drafts) for name, plan in plans.items()} == {
+        name: 30 if name == "accounting-outage" else 20 for name in BY_NAME
+    }
+    assert plans["duplicates"].copies == 3
+    assert all(plan.outage_orders == 0 for plan in plans.values())
+
+
+def test_the_same_seed_gives_the_same_orders() -> None:
+    scenario = BY_NAME["poison"]
+
+    assert planned_for(scenario, orders=5, seed=3) == planned_for(scenario, orders=5, seed=3)
+    assert planned_for(scenario, orders=5, seed=3) != planned_for(scenario, orders=5, seed=4)
+
+
+def record(of: OrderKey, accepted_at: int | None, *facts_at: int) -> Record:
+    outcomes = dict(zip(Step, (Outcome(at) for at in facts_at), strict=False))
+    return Record(key=of, accepted_at=accepted_at, size=None, facts=Facts(outcomes))
+
+
+def test_shipping_is_timed_from_acceptance_and_only_for_what_was_shipped() -> None:
+    orders = [an_order(number, key=key(number)) for number in range(3)]
+    records = {key(0): record(key(0), 1_000), key(1): record(key(1), 2_000)}
+
+    assert ship_seconds(records, {key(0): 3_500}, orders) == [2.5]
+
+
+def test_a_rate_is_measured_from_the_first_acceptance_to_the_last_fact() -> None:
+    orders = [an_order(number, key=key(number)) for number in range(2)]
+    records = {
+        key(0): record(key(0), 1_000, 1_500, 2_000),
+        key(1): record(key(1), 3_000, 5_000),
+    }
+
+    assert settled_per_second(records, orders) == 0.5
+
+
+def test_no_rate_is_made_up_where_nothing_settled() -> None:
+    orders = [an_order(0, key=key(0))]
+
+    with pytest.raises(SpillwayError, match="use more orders"):
+        settled_per_second({key(0): record(key(0), 1_000)}, orders)

@@ -1,0 +1,82 @@
+"""When a scenario counts as proven."""
+
+from __future__ import annotations
+
+import pytest
+
+from orders.domain.promises import Promise
+from spillway.prove.chaos.ordeal import Trouble
+from spillway.prove.chaos.trial import Controlled, Trial
+from spillway.prove.chaos.witness import Answered
+from spillway.prove.demo.result import Run
+from tests.spillway.prove.chaos.builders import CONTROL, a_scenario, a_trial, broken_trial
+from tests.spillway.prove.demo.builders import a_run, an_order
+
+
+def test_every_promise_held_and_every_control_found_its_accident() -> None:
+    trial = a_trial()
+
+    assert trial.held
+    assert trial.proven
+    assert trial.shortcomings == []
+
+
+def test_a_broken_promise_is_not_held() -> None:
+    trial = broken_trial(Promise.NEVER_HALF_DONE, "not shipped")
+
+    assert not trial.held
+    assert not trial.proven
+
+
+def test_a_control_that_finds_nothing_proves_nothing() -> None:
+    trial = a_trial(controls=[Controlled(CONTROL, orders=12, evidence=None)])
+
+    assert trial.held
+    assert not trial.proven
+
+
+def never_struck() -> Trial:
+    return a_trial(troubles=[Trouble("lights out", 0, 1, struck=0)])
+
+
+def answered_strangely() -> Trial:
+    answers = [Answered(0, 201), Answered(0, 500), Answered(0, None)]
+    return a_trial(scenario=a_scenario(statuses=frozenset({201, 503})), answers=answers)
+
+
+def nothing_accepted() -> Trial:
+    run = Run(plan=a_run().plan, began_at=0)
+    run.placed = [
+        an_order(n, answers=[], refusal={"status": 422}) for n, _ in enumerate(run.plan.drafts)
+    ]
+    return a_trial(run)
+
+
+def given_up() -> Trial:
+    run = a_run()
+    run.placed[0].answers = []
+    return a_trial(run)
+
+
+@pytest.mark.parametrize(
+    ("trial", "shortcomings"),
+    [
+        (never_struck(), ["never struck: lights out"]),
+        (
+            answered_strangely(),
+            ["customers were answered 500", "customers were answered none"],
+        ),
+        (nothing_accepted(), ["no order was accepted"]),
+        (given_up(), ["some orders were never answered"]),
+        (a_trial(seen_beside=["the door was open"]), ["the door was open"]),
+    ],
+)
+def test_a_scenario_that_was_not_what_it_claims_to_be_is_not_held(
+    trial: Trial, shortcomings: list[str]
+) -> None:
+    assert trial.shortcomings == shortcomings
+    assert not trial.held
+
+
+def test_a_trouble_that_cannot_be_counted_is_believed() -> None:
+    assert a_trial(troubles=[Trouble("inventory out", 0, 1, struck=None)]).held

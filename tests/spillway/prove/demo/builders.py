@@ -1,0 +1,83 @@
+"""A run as it stands after everything was read and judged, without a stack."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from orders.domain.order import OrderKey
+from orders.domain.promises import Promise
+from spillway.prove.audit.judging import judge
+from spillway.prove.audit.verdicts import Verdict, Violation, verdicts
+from spillway.prove.demo.plan import Options, Plan, plan
+from spillway.prove.demo.result import Run
+from spillway.run.load.placing import Placed
+from spillway.run.load.records import Answer
+from spillway.run.workload import generate
+from spillway.target.records import Effect
+from tests.spillway.prove.audit.builders import ACCEPTED_AT, WHOLE, Scene, scene
+
+
+def a_plan(orders: int) -> Plan:
+    return replace(plan(Options()), drafts=tuple(generate(seed=1, count=orders)))
+
+
+def an_order(number: int = 1, scene_: Scene | None = None, **changes: Any) -> Placed:
+    """One that its customer was told everything about, as the scene has it."""
+    seen = scene_ or scene("reserve", "ship", "post", status="confirmed", key=key(number))
+    order = Placed(
+        key=seen.record.key,
+        customer="shopper",
+        source=f"seed 1, order {number}",
+        order=seen.told.sent,
+        sent_at=ACCEPTED_AT - 50,
+        answers=[Answer(201, None)],
+        accept_seconds=0.05 * number,
+        cancellation_sent=seen.told.cancellation_sent,
+        cancellation_taken=seen.told.cancellation_taken,
+        closed=True,
+        status=seen.told.told,
+    )
+    for name, value in changes.items():
+        setattr(order, name, value)
+    return order
+
+
+def key(number: int) -> OrderKey:
+    return OrderKey("customer-ada", f"019ab000-0000-7000-8000-{number:012d}")
+
+
+def a_run() -> Run:
+    """One order of every kind of end; every promise held."""
+    return run_of([scene(*_steps(s), **_rest(s), key=key(n)) for n, (_, s) in enumerate(WHOLE)])
+
+
+def run_of(scenes: list[Scene], *more: Placed) -> Run:
+    placed = [an_order(number, seen) for number, seen in enumerate(scenes, start=1)]
+    effects: list[Effect] = [effect for seen in scenes for effect in seen.effects]
+    records = {seen.record.key: seen.record for seen in scenes}
+    run = Run(
+        plan=a_plan(len(placed) + len(more)),
+        began_at=ACCEPTED_AT - 1000,
+        placed=[*placed, *more],
+        settling_seconds=5.0,
+        up_seconds=3.0,
+        records=records,
+        effects=effects,
+    )
+    run.promises = judged(judge(records.values(), effects, [o.acknowledgement() for o in placed]))
+    return run
+
+
+def judged(violations: list[Violation]) -> dict[Promise, Verdict]:
+    return verdicts(violations, dict.fromkeys(Promise, "looked at"))
+
+
+def _steps(scene_: Scene) -> list[str]:
+    return [e.step if e.done else f"{e.step} refused" for e in scene_.effects]
+
+
+def _rest(scene_: Scene) -> dict[str, Any]:
+    wish = scene_.record.facts.cancellation
+    when = None if wish is None else "before" if wish.before_reservation else "after"
+    return {"status": scene_.told.told, "cancelled": when}

@@ -1,0 +1,131 @@
+"""Schedules: the same seed is the same schedule, and a fault does what it says."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from simulation.catalogue import Fate
+from simulation.world.faults import AT_CALLS, Fault
+from simulation.world.story import Story
+from spillway.prove.simulate import exhaustive
+from spillway.prove.simulate.exhaustive import cases, each_fault
+from spillway.prove.simulate.plan import Plan, planned
+from spillway.prove.simulate.saga_states import facts_name, reachable
+from spillway.prove.simulate.schedule import run
+from spillway.prove.simulate.tally import Tally, tallied
+
+HEALTHY: Plan = next(case.plan for case in cases() if case.name == "confirmed")
+
+
+def story_of(plan: Plan, **options: object) -> list[str]:
+    story = Story()
+    run(plan, story=story, **options)  # type: ignore[arg-type]
+    return [f"{line.who}: {line.what} {line.outcome}" for line in story.lines]
+
+
+def test_the_promises_hold_under_a_hundred_schedules() -> None:
+    tally = tallied(range(100))
+    assert tally.broken == {}
+    assert tally.side_effects / tally.seeds >= 20
+
+
+@pytest.mark.parametrize("first_seed", [0, 1_000])
+def test_a_seed_tells_the_same_story_in_every_process(first_seed: int) -> None:
+    asks = (
+        "from spillway.prove.simulate.telling import text;"
+        f"print('\\n'.join(text(seed) for seed in range({first_seed}, {first_seed + 30})))"
+    )
+    stories = [
+        subprocess.run(  # noqa: S603 - the command is ours
+            [sys.executable, "-c", asks],
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for hash_seed in ("1", "2")
+    ]
+    assert stories[0] == stories[1]
+    assert len(stories[0]) > 10_000
+
+
+def test_a_seed_is_the_same_again_after_other_seeds() -> None:
+    first = run(planned(7))
+    for seed in range(8, 20):
+        run(planned(seed))
+    again = run(planned(7))
+    assert (again.injected, again.side_effects) == (first.injected, first.side_effects)
+
+
+def test_an_order_that_meets_no_fault_takes_the_shortest_way() -> None:
+    story = story_of(HEALTHY, forced={})
+    writes = [line for line in story if "PutItem" in line or "UpdateItem" in line]
+    assert len(writes) == 4
+    assert sum("POST" in line for line in story) == 3
+
+
+def test_a_fate_is_what_becomes_of_an_order() -> None:
+    for case in cases():
+        if "cancelled" in case.name:
+            continue
+        [order] = case.plan.orders
+        story = "\n".join(story_of(case.plan, forced={}))
+        assert ("confirmed.v1" in story) is (order.fate == Fate())
+        assert ("rejected.v1" in story) is (order.fate != Fate())
+
+
+@pytest.mark.parametrize("fault", AT_CALLS)
+def test_each_kind_of_fault_strikes_where_it_is_forced_to(fault: Fault) -> None:
+    struck = 0
+    for case in (HEALTHY, next(case.plan for case in cases() if case.name == "blocked")):
+        for place, kinds in run(case, forced={}).visited:
+            if fault in kinds and struck < 5:
+                result = run(case, forced={place: fault})
+                assert [(each.place, each.kind) for each in result.injected] == [(place, fault)]
+                assert result.broken == ()
+                struck += 1
+    # A queue's count is asked for only where an order does not settle.
+    assert struck or fault is Fault.STALE_COUNT
+
+
+def test_an_order_survives_a_crash_before_and_after_each_of_its_side_effects() -> None:
+    names = ("confirmed", "blocked, cancelled after 130 ms")
+    tried = list(each_fault(exhaustive.CRASHES, names))
+    assert len(tried) > 50
+    assert [each for each in tried if each.result.broken] == []
+
+
+def test_nothing_goes_wrong_but_what_is_left_of_a_schedule() -> None:
+    plan = planned(5)
+    everything = run(plan).injected
+    assert len(everything) > 2
+    left = everything[0]
+    assert run(plan, only=frozenset()).injected == ()
+    assert {each.place for each in run(plan, only={left.place}).injected} == {left.place}
+
+
+def test_what_is_left_out_changes_nothing_for_the_others() -> None:
+    """Each strand has a stream of numbers of its own: that is what makes shrinking work."""
+    plan = planned(5)
+    alone = replace(plan, orders=plan.orders[:1])
+    places = {each.place for each in run(alone).injected}
+    assert places
+    assert run(alone, only=places).injected == run(alone).injected
+
+
+def test_tallies_add_up() -> None:
+    whole, parts = tallied(range(40)), Tally()
+    for part in (tallied(range(15)), tallied(range(15, 40))):
+        parts.merge(part)
+    assert replace(parts, cpu_seconds=whole.cpu_seconds) == whole
+
+
+def test_every_set_of_facts_that_a_world_sees_is_one_that_the_saga_can_reach() -> None:
+    known = {facts_name(state) for state in reachable()}
+    seen = tallied(range(150)).states
+    assert seen <= known
+    assert len(seen) > 40

@@ -1,0 +1,205 @@
+"""The origin: passes requests on as they are, and says so when it cannot."""
+
+import gzip
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+
+from spillway.run.stack.keys import ReceiptKey
+from spillway.run.stack.origin import origin, uvicorn_config
+from spillway.run.stack.page import render
+from spillway.run.stack.ports import listen, port_of
+from spillway.run.stack.serving import serving
+
+Upstream = Callable[[httpx.Request], httpx.Response]
+
+
+@contextmanager
+def _client(upstream: Upstream) -> Iterator[httpx.Client]:
+    """A client of the origin, over HTTP, with ``upstream`` in the emulator's place."""
+
+    def unread(request: httpx.Request) -> httpx.Response:
+        answer = upstream(request)
+        if not answer.is_stream_consumed:
+            return answer
+        stream = httpx.ByteStream(answer.content)
+        return httpx.Response(
+            answer.status_code, headers=answer.headers.multi_items(), stream=stream
+        )
+
+    emulator = httpx.AsyncClient(
+        base_url="http://127.0.0.1:4566", transport=httpx.MockTransport(unread)
+    )
+    key = ReceiptKey("k1", b"key")
+    application = origin(
+        emulator,
+        api_id="abcd1234",
+        distribution="d123.cloudfront.net",
+        page=lambda: render(origin="http://127.0.0.1:8080", endpoints={}, receipt_key=key),
+    )
+    listener = listen(0)
+    url = f"http://127.0.0.1:{port_of(listener)}"
+    with (
+        serving(uvicorn_config(application), listener),
+        httpx.Client(base_url=url, trust_env=False) as client,
+    ):
+        yield client
+
+
+def _unreachable(_: httpx.Request) -> httpx.Response:
+    raise httpx.ConnectError("refused")
+
+
+def _silent(_: httpx.Request) -> httpx.Response:
+    raise httpx.ReadTimeout("too slow")
+
+
+def _broken(_: httpx.Request) -> httpx.Response:
+    raise httpx.RemoteProtocolError("closed")
+
+
+class TestForwarding:
+    def test_method_path_query_body_and_token_arrive_unchanged(self) -> None:
+        seen: list[httpx.Request] = []
+
+        def record(request: httpx.Request) -> httpx.Response:
+            seen.append(request)
+            return httpx.Response(201, json={"order_id": "1"})
+
+        with _client(record) as client:
+            answer = client.put(
+                "/api/orders/a%2Fb%20c?cursor=x%3D%3D&limit=2",
+                content=b'{"total":1}',
+                headers={"authorization": "Bearer t", "x-own": "kept"},
+            )
+
+        assert (answer.status_code, answer.json()) == (201, {"order_id": "1"})
+        [request] = seen
+        assert request.method == "PUT"
+        assert request.url.raw_path == b"/api/orders/a%2Fb%20c?cursor=x%3D%3D&limit=2"
+        assert request.content == b'{"total":1}'
+        assert request.headers["authorization"] == "Bearer t"
+        assert request.headers["x-own"] == "kept"
+
+    def test_the_emulator_is_told_which_api_is_meant(self) -> None:
+        seen: list[httpx.Request] = []
+
+        def record(request: httpx.Request) -> httpx.Response:
+            seen.append(request)
+            return httpx.Response(200)
+
+        with _client(record) as client:
+            client.get("/api/orders")
+
+        assert seen[0].headers.get_list("host") == ["abcd1234.execute-api.127.0.0.1"]
+
+    def test_headers_of_one_connection_only_are_not_passed_on(self) -> None:
+        seen: list[httpx.Request] = []
+
+        def record(request: httpx.Request) -> httpx.Response:
+            seen.append(request)
+            return httpx.Response(
+                200, headers={"connection": "x-hop", "x-hop": "1", "keep-alive": "5", "x-end": "1"}
+            )
+
+        with _client(record) as client:
+            answer = client.get(
+                "/api/orders", headers={"connection": "x-mine", "x-mine": "1", "te": "trailers"}
+            )
+
+        assert not {"x-mine", "te", "connection"} & set(seen[0].headers)
+        assert not {"x-hop", "keep-alive", "connection"} & set(answer.headers)
+        assert answer.headers["x-end"] == "1"
+
+    def test_repeated_headers_stay_apart(self) -> None:
+        cookies = [("set-cookie", "a=1"), ("set-cookie", "b=2")]
+        with _client(lambda _: httpx.Response(200, headers=cookies)) as client:
+            answer = client.get("/api/orders")
+        assert answer.headers.get_list("set-cookie") == ["a=1", "b=2"]
+
+    def test_a_compressed_answer_stays_compressed(self) -> None:
+        packed = gzip.compress(b"orders")
+
+        def compressed(_: httpx.Request) -> httpx.Response:
+            return httpx.Response(
+                200, stream=httpx.ByteStream(packed), headers={"content-encoding": "gzip"}
+            )
+
+        with _client(compressed) as client:
+            answer = client.get("/api/orders")
+        assert answer.content == b"orders"
+        assert answer.headers["content-length"] == str(len(packed))
+
+    def test_an_answer_without_a_body_has_none(self) -> None:
+        with _client(lambda _: httpx.Response(204)) as client:
+            answer = client.delete("/api/orders")
+        assert (answer.status_code, answer.content) == (204, b"")
+
+
+def test_an_answer_is_not_held_back() -> None:
+    with _client(lambda _: httpx.Response(200, json={})) as client:
+        seconds = []
+        for _ in range(20):
+            began = time.perf_counter()
+            client.get("/api/orders")
+            seconds.append(time.perf_counter() - began)
+    # Nagle's algorithm and delayed acknowledgements together would make it 40 ms.
+    assert statistics.median(seconds) < 0.03
+
+
+class TestProblems:
+    @pytest.mark.parametrize(
+        ("upstream", "status", "detail"),
+        [
+            (_unreachable, 502, "The AWS emulator is not running any more."),
+            (_broken, 502, "The AWS emulator broke off its answer."),
+            (_silent, 504, "The API did not answer in time."),
+        ],
+    )
+    def test_a_failing_emulator_is_told_as_a_problem_document(
+        self, upstream: Upstream, status: int, detail: str
+    ) -> None:
+        with _client(upstream) as client:
+            answer = client.get("/api/orders")
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert (answer.status_code, answer.json()["status"]) == (status, status)
+        assert answer.json()["detail"] == detail
+
+    def test_a_body_beyond_ten_megabytes_is_refused_before_it_is_passed_on(self) -> None:
+        with _client(_unreachable) as client:
+            assert client.put("/api/orders/1", content=b"x" * 10_000_001).status_code == 413
+            assert client.put("/api/orders/1", content=b"x" * 10_000_000).status_code == 502
+
+
+class TestStorefront:
+    def test_every_other_path_is_the_distribution_s_and_as_if_by_tls(self) -> None:
+        seen: list[httpx.Request] = []
+
+        def record(request: httpx.Request) -> httpx.Response:
+            seen.append(request)
+            return httpx.Response(404, text="no such page")
+
+        with _client(record) as client:
+            answer = client.get("/apiary?a=b", headers={"x-forwarded-proto": "http"})
+
+        assert (answer.status_code, answer.text) == (404, "no such page")
+        [request] = seen
+        assert request.url.raw_path == b"/apiary?a=b"
+        assert request.headers.get_list("host") == ["d123.cloudfront.net"]
+        assert request.headers.get_list("x-forwarded-proto") == ["https"]
+
+    def test_it_is_compressed_as_by_cloudfront(self) -> None:
+        page = "<p>goods</p>" * 1_000
+        with _client(lambda _: httpx.Response(200, html=page)) as client:
+            answer = client.get("/", headers={"accept-encoding": "gzip"})
+        assert answer.headers["content-encoding"] == "gzip"
+        assert answer.text == page
+
+    def test_the_api_s_answers_are_not_touched(self) -> None:
+        with _client(lambda _: httpx.Response(200, json=["order"] * 1_000)) as client:
+            answer = client.get("/api/orders", headers={"accept-encoding": "gzip"})
+        assert "content-encoding" not in answer.headers

@@ -1,0 +1,138 @@
+"""The site as it is built: small, cacheable for ever, and complete."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import re
+
+import pytest
+import yaml
+
+from spillway.run.storefront.publish import publish
+from spillway.run.storefront.site import CONTRACT, File, build, page_names
+
+#: What a browser fetches of scripts on all pages of the shop together, compressed.
+SCRIPT_BYTES_MAX = 60 * 1024
+
+
+@pytest.fixture(scope="module")
+def site() -> dict[str, File]:
+    return {file.key: file for file in build({"issuer": "https://login.example.com"})}
+
+
+def pages(site: dict[str, File]) -> dict[str, str]:
+    return {key: file.content.decode() for key, file in site.items() if key.endswith(".html")}
+
+
+def test_an_asset_s_name_holds_its_content_s_hash_and_may_be_kept_for_ever(
+    site: dict[str, File],
+) -> None:
+    assets = {key: file for key, file in site.items() if key.startswith("assets/")}
+    assert assets
+    for key, file in assets.items():
+        assert hashlib.sha256(file.content).hexdigest()[:10] in key
+        assert file.cache_control == "public, max-age=31536000, immutable"
+
+
+def test_everything_else_is_asked_for_again(site: dict[str, File]) -> None:
+    others = {key: file for key, file in site.items() if not key.startswith("assets/")}
+    assert {file.cache_control for file in others.values()} == {"no-cache"}
+    assert json.loads(others["config.json"].content) == {"issuer": "https://login.example.com"}
+
+
+def test_every_page_is_there(site: dict[str, File]) -> None:
+    assert {key.removesuffix(".html") for key in pages(site)} == set(page_names())
+
+
+def test_only_the_page_for_the_lost_carries_a_status(site: dict[str, File]) -> None:
+    assert {key: file.metadata for key, file in site.items() if file.metadata} == {
+        "not-found.html": {"status": "404"}
+    }
+
+
+def test_whatever_a_page_or_a_script_names_is_there(site: dict[str, File]) -> None:
+    for key, text in pages(site).items():
+        for name in re.findall(r'"/(assets/[^"#]+)', text):
+            assert name in site, f"{key} wants {name}"
+    for key, file in site.items():
+        if key.endswith(".js") and "oauth4webapi" not in key:
+            for name in re.findall(r'"\./([\w./-]+\.js)"', file.content.decode()):
+                assert f"assets/{name}" in site, f"{key} wants {name}"
+
+
+def test_a_page_names_at_once_every_module_it_begins_with(site: dict[str, File]) -> None:
+    for key, text in pages(site).items():
+        named = set(re.findall(r'modulepreload" href="/([^"]+)"', text))
+        [script] = re.findall(r'<script type="module" src="/([^"]+)"', text)
+        waiting = [script]
+        while waiting:
+            source = site[waiting.pop()].content.decode()
+            imported = {
+                f"assets/{name}" for name in re.findall(r'(?:from|import) "\./([^"]+)"', source)
+            }
+            assert imported <= named, key
+            waiting += imported
+
+
+def test_no_page_holds_a_script_a_style_or_a_handler(site: dict[str, File]) -> None:
+    for key, text in pages(site).items():
+        assert not re.search(
+            r"<style|style=|\son\w+=|javascript:|<script(?! type=\"module\" src)", text
+        ), key
+        assert "http://" not in text
+        assert not re.findall(r'(?:src|href)="https?:', text), key
+
+
+def test_the_scripts_of_the_whole_shop_weigh_less_than_60_kb_compressed(
+    site: dict[str, File],
+) -> None:
+    weights = {
+        key: len(gzip.compress(file.content, 6))
+        for key, file in site.items()
+        if key.endswith(".js")
+    }
+    assert sum(weights.values()) < SCRIPT_BYTES_MAX, weights
+
+
+def test_the_same_sources_make_the_same_site(site: dict[str, File]) -> None:
+    assert {file.key: file for file in build({"issuer": "https://login.example.com"})} == site
+
+
+def test_the_documentation_has_every_operation_answer_field_and_a_form(
+    site: dict[str, File],
+) -> None:
+    page = pages(site)["api-docs.html"]
+    contract = yaml.safe_load(CONTRACT.read_text())
+    operations = [
+        operation
+        for item in contract["paths"].values()
+        for method, operation in item.items()
+        if method != "parameters"
+    ]
+    assert page.count("<form ") == len(operations) > 0
+    for operation in operations:
+        section = page.partition(f'<section id="{operation["operationId"]}"')[2]
+        section = section.partition("</section>")[0]
+        for status in operation["responses"]:
+            assert f"<td><code>{status}</code></td>" in section
+    for name, schema in contract["components"]["schemas"].items():
+        if schema.get("type") == "object":
+            section = page.partition(f'<section id="schema-{name}"')[2].partition("</section>")[0]
+            for field in schema["properties"]:
+                assert f"<code>{field}</code>" in section
+
+
+def test_what_is_needed_is_uploaded_before_what_needs_it() -> None:
+    uploaded: list[str] = []
+
+    class Bucket:
+        def put_object(self, **given: object) -> None:
+            uploaded.append(str(given["Key"]))
+
+    files = publish(Bucket(), bucket="site", settings={})
+    assert uploaded == [file.key for file in files]
+    first_page = min(index for index, key in enumerate(uploaded) if key.endswith(".html"))
+    last_asset = max(index for index, key in enumerate(uploaded) if key.startswith("assets/"))
+    assert last_asset < first_page
