@@ -39,7 +39,7 @@ def stack() -> Iterator[Stack]:
     with running() as started:
         yield started
         # Whatever the tests had the functions do, their own permissions were enough for it.
-        assert started.tap.denied() == []
+        assert started.proxy.denied() == []
 
 
 @pytest.fixture(scope="session")

@@ -114,7 +114,7 @@ class OrderFunction(Construct):
             memory_size=size.memory_mb,
             timeout=Duration.seconds(size.timeout_seconds),
             # The SDK puts this name into its user agent: who called stands in CloudTrail, and
-            # in the wire tap of a local run.
+            # in the proxy of a local run.
             environment={"AWS_SDK_UA_APP_ID": name, **environment},
             role=self.role,
             log_group=self.log_group,

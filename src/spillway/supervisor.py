@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from spillway.errors import SpillwayError
-from spillway.run.proxy import Tap
+from spillway.run.proxy import Proxy
 from spillway.run.stack.assembly import assembly
 from spillway.run.stack.deployment import bootstrap, deploy
 from spillway.run.stack.emulator import emulator
@@ -31,8 +31,8 @@ from spillway.run.stack.policies import deployed_policies
 from spillway.run.stack.ports import LOOPBACK, free_port, listen, port_of
 from spillway.run.stack.processes import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, kill_group
 from spillway.run.stack.progress import Progress
+from spillway.run.stack.proxied import fault_injection_proxy
 from spillway.run.stack.storefront import publish_storefront
-from spillway.run.stack.tapping import wire_tap
 from spillway.run.stack.users import Pool
 from spillway.target.outputs import queues, tables
 
@@ -46,7 +46,7 @@ _WATCH_SECONDS = 0.1
 _log = logging.getLogger(__name__)
 
 Processes = Mapping[str, subprocess.Popen[bytes]]
-"""The children that a stack cannot do without, by name: ``emulator`` and ``tap``."""
+"""The children that a stack cannot do without, by name: ``emulator`` and ``proxy``."""
 
 
 class _Stopped(BaseException):
@@ -145,11 +145,13 @@ def _stack(
         with progress.phase("synthesis", "Synthesise the stacks"):
             synthesised = assembly(folder.path)
         with progress.phase("emulator", "Start the AWS emulator"):
-            tap_port = free_port()
+            proxy_port = free_port()
             running = parts.enter_context(
-                emulator(folder.path, functions_endpoint=f"http://{LOOPBACK}:{tap_port}")
+                emulator(folder.path, functions_endpoint=f"http://{LOOPBACK}:{proxy_port}")
             )
-            tap = parts.enter_context(wire_tap(folder.path, port=tap_port, emulator=running.url))
+            proxy = parts.enter_context(
+                fault_injection_proxy(folder.path, port=proxy_port, emulator=running.url)
+            )
             bootstrap(running.url)
             keys.store(running.url)
         with progress.phase("deployment", "Deploy the stacks"):
@@ -159,7 +161,7 @@ def _stack(
                 parameters=_parameters(_url(listener), running.url, downstreams),
                 folder=folder.path,
             )
-            Tap(tap.url, tap.token).grant(deployed_policies(running.url))
+            Proxy(proxy.url, proxy.token).grant(deployed_policies(running.url))
         with progress.phase("storefront", "Publish the storefront"):
             publish_storefront(running.url, outputs)
         with progress.phase("users", "Create the customers"):
@@ -170,7 +172,7 @@ def _stack(
             "api": f"{_url(listener)}/api",
             "console": _url(console_listener),
             "emulator": running.url,
-            "tap": tap.url,
+            "proxy": proxy.url,
             "downstreams": downstreams,
             "region": REGION,
             "tables": tables(outputs),
@@ -184,8 +186,8 @@ def _stack(
             parts.enter_context(_downstreams_served(state, keys, downstream_listener))
             parts.enter_context(_origin_served(state, keys, outputs, listener))
             parts.enter_context(_console_served(folder.port, console_listener))
-        secrets = {"passwords": passwords, "keys": keys.to_json(), "tap_token": tap.token}
-        yield state, secrets, {"emulator": running.process, "tap": tap.process}
+        secrets = {"passwords": passwords, "keys": keys.to_json(), "proxy_token": proxy.token}
+        yield state, secrets, {"emulator": running.process, "proxy": proxy.process}
 
 
 def _parameters(
@@ -266,7 +268,7 @@ def _wait_for_the_end(processes: Processes, progress: Progress) -> NoReturn:
     """Serve on until stopped, also without the emulator: the origin then says what is missing."""
     part, status = _first_to_end(processes)
     _log.error("The %s ended by itself with status %s", part, status)
-    # Without the tap the functions are cut off from AWS while all else still answers: that must
+    # Without the proxy the functions are cut off from AWS while all else still answers: that must
     # not look like a stack, so it ends as it does without its emulator.
     kill_group(processes["emulator"])
     progress.report("part_ended", part=part, status=status)

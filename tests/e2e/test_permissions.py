@@ -59,7 +59,7 @@ def unseen(stack: Stack) -> list[str]:
     """Permissions whose absence has not been seen yet, or that nothing has used."""
     return [
         f"{one['function']} {one['action']} on {one['resource'].rpartition(':')[2]}"
-        for one in stack.tap.permissions()
+        for one in stack.proxy.permissions()
         if provable(one) and not (one["refused"] and one["used"])
     ]
 
@@ -68,7 +68,7 @@ def test_every_permission_is_missed_when_it_is_gone_and_none_is_left_over(
     own_stack: Stack,
 ) -> None:
     shopper, wholesale = Customer(own_stack, "shopper"), Customer(own_stack, "wholesale")
-    own_stack.tap.withhold_permissions()
+    own_stack.proxy.deny_permissions_once()
     began = time.monotonic()
     while unseen(own_stack):
         assert time.monotonic() - began < ALL_SEEN_WITHIN_SECONDS, unseen(own_stack)
@@ -77,7 +77,7 @@ def test_every_permission_is_missed_when_it_is_gone_and_none_is_left_over(
         overflow(own_stack, shopper)
         send_what_cannot_be_read(own_stack, shopper)
         watch_orders_that_wait(own_stack, shopper)
-    assert own_stack.tap.denied() == []
+    assert own_stack.proxy.denied() == []
     # And with them all in place an order goes its way.
     assert shopper.settled(shopper.place())["status"] == "confirmed"
 
@@ -102,7 +102,7 @@ def large_order(stack: Stack) -> tuple[str, dict[str, Any]]:
 
 def overflow(stack: Stack, customer: Customer) -> None:
     """Long enough for drain to be refused too, and to postpone what it has."""
-    with stack.tap.fault(
+    with stack.proxy.fault(
         service="dynamodb", operation="PutItem", refuse="ProvisionedThroughputExceededException"
     ):
         customer.put(*customer.order())

@@ -152,7 +152,7 @@ class TestUp:
         endpoints = json.loads(started.stdout)
         assert endpoints["origin"] == f"http://127.0.0.1:{port}"
         assert endpoints.keys() == {
-            *("origin", "console", "api", "emulator", "tap", "downstreams", "region"),
+            *("origin", "console", "api", "emulator", "proxy", "downstreams", "region"),
             *("tables", "queues"),
             *("pid", "state"),
         }

@@ -56,7 +56,7 @@ def client(service: str, timeout_seconds: float = TIMEOUT_SECONDS) -> Client:
 
 
 def user_agent() -> str:
-    """Who calls, as CloudTrail and the wire tap of a local run name it.
+    """Who calls, as CloudTrail and the proxy of a local run name it.
 
     The SDK would make its own anew at every try, twice, of fifteen parts that never change: a fifth
     of a call's processor time.

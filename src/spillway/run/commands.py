@@ -117,7 +117,7 @@ def _interrupt(*_: object) -> NoReturn:
 
 def _warn(event: dict[str, Any], stack: Stack) -> None:
     if event["event"] == "part_ended":
-        name = {"emulator": "AWS emulator", "tap": "wire tap"}[event["part"]]
+        name = {"emulator": "AWS emulator", "proxy": "fault-injection proxy"}[event["part"]]
         typer.secho(
             f"The {name} ended and took all orders with it: press Ctrl+C and start again."
             f" Its log is {stack.state / event['part']}.log.",

@@ -3,7 +3,7 @@
 | module | what it does |
 | --- | --- |
 | measurement | what a run used, as it was counted; kept as data in `measured/` |
-| meter, running | counts a run on a local stack: wire tap, functions' reports, processes |
+| meter, running | counts a run on a local stack: the proxy, functions' reports, processes |
 | model | counts the same in the simulation's model, with batches as full as one likes |
 | durations | from counted calls and processor time to what Lambda would bill |
 | loads | how full batches are at so many orders a second |

@@ -1,10 +1,10 @@
 """The meter: what a stretch of a local stack's life would be billed.
 
-Read from four places, each of which knows something the others do not: the wire tap (every call of
+Read from four places, each of which knows something the others do not: the proxy (every call of
 every function, its size and units), the functions' log groups (Lambda's REPORT lines, and the
 functions' own lines), their processes (processor time), and the orders table (stored sizes).
 
-What the emulator does on the functions' behalf does not pass the tap: polling queues, deleting
+What the emulator does on the functions' behalf does not pass the proxy: polling queues, deleting
 what was handled. AWS bills it all the same; see `spillway.plan.cost.usage` for how it is derived.
 """
 
@@ -41,7 +41,7 @@ class Reading:
 
 def read(stack: Stack, at: int) -> Reading:
     """`at` is Unix milliseconds, by the clock that the functions' logs have."""
-    return Reading(at, stack.tap.counts(), _cpu_seconds(stack))
+    return Reading(at, stack.proxy.counts(), _cpu_seconds(stack))
 
 
 def used(stack: Stack, before: Reading, after: Reading) -> dict[str, FunctionUse]:
@@ -88,7 +88,7 @@ _QUANTITIES = ("requests", "entries", "write_units", "read_units", "chunks")
 
 
 def consumed_units(before: Counts, after: Counts) -> float:
-    """The write units that DynamoDB said were consumed; see `Tap.ask_consumed`."""
+    """The write units that DynamoDB said were consumed; see `Proxy.ask_consumed`."""
     return _consumed(after.series) - _consumed(before.series)
 
 

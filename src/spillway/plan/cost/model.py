@@ -2,7 +2,7 @@
 
 No emulator, no network, no clock: some seconds, the same figures each time. That makes it the check
 of a change (`plan.cost.budget`), and the witness against which the emulator's count is held.
-What it counts with is its own, one level higher than the wire tap: the arguments and answers of the
+What it counts with is its own, one level higher than the proxy: the arguments and answers of the
 SDK's methods.
 """
 
@@ -276,7 +276,7 @@ def _batches(things: Sequence[Any], most: int) -> Iterator[Sequence[Any]]:
 
 
 def _resource(service: str, fields: Mapping[str, Any]) -> str:
-    """As the wire tap names it, without the stage."""
+    """As the proxy names it, without the stage."""
     asked = fields.get("RequestItems") or {}
     name = next(
         (

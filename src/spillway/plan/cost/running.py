@@ -88,8 +88,8 @@ class _Run:
         await self._place_all(retail(self.warm_up_orders, seed=SEED + 1), "warming up")
         self._rest()
         self.request_bytes = self.response_bytes = 0
-        stack.tap.reset()
-        stack.tap.ask_consumed()
+        stack.proxy.reset()
+        stack.proxy.ask_consumed()
         before = meter.read(stack, _now())
         if self.load == "crowd":
             with held_back(stack, "relay"):
@@ -102,7 +102,7 @@ class _Run:
         functions = meter.used(stack, before, after)
         sizes = self._stored(keys)
         consumed = meter.consumed_units(before.counts, after.counts)
-        stack.tap.reset()
+        stack.proxy.reset()
         return Measurement(
             source="emulator",
             load=self.load,
@@ -185,7 +185,7 @@ class _Run:
         while time.monotonic() < deadline:
             depths = read_depths(sqs, stack.queues)
             busy = any(depth.visible or depth.in_flight or depth.delayed for depth in depths)
-            now_calls = stack.tap.counts().requests()
+            now_calls = stack.proxy.counts().requests()
             if busy or now_calls != calls:
                 quiet_since, calls = time.monotonic(), now_calls
             elif time.monotonic() - quiet_since > _QUIET_SECONDS:

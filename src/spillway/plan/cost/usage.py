@@ -2,7 +2,7 @@
 
 What was counted stays: records, commands, events, units, bytes of an order do not depend on how
 they are batched. What is one a batch is derived anew for other batches: messages, sends, publishes,
-invocations, and the polls that Lambda makes on our behalf, which no tap sees:
+invocations, and the polls that Lambda makes on our behalf, which no proxy sees:
 
 | a poll's request | one for | source |
 | --- | --- | --- |

@@ -38,8 +38,8 @@ class Trouble:
 
 
 @runtime_checkable
-class Striking(Protocol):
-    """What can say how often it has struck, as a fault of the wire tap can."""
+class Injection(Protocol):
+    """What can say how often it has struck, as a fault of the proxy can."""
 
     def fired(self) -> int: ...
 
@@ -127,7 +127,7 @@ class Ordeal:
             yield
             await asyncio.sleep(max(0.0, seconds_min - (now() - began_at) / 1000))
             ended_at = now()
-        counting = [part for part in entered if isinstance(part, Striking)]
+        counting = [part for part in entered if isinstance(part, Injection)]
         struck = sum(part.fired() for part in counting) if counting else None
         self.troubles.append(Trouble(what, began_at, ended_at, struck))
 
@@ -135,9 +135,9 @@ class Ordeal:
         """These downstreams misbehave by these switches."""
         return switched(self.stack, dict.fromkeys(downstreams, switches))
 
-    def fault(self, **rule: Any) -> AbstractContextManager[Striking]:
+    def fault(self, **rule: Any) -> AbstractContextManager[Injection]:
         """A fault between the functions and AWS, by the fields of `run.proxy.rules.Rule`."""
-        return self.stack.tap.fault(**rule, seed=self.rng.getrandbits(32))
+        return self.stack.proxy.fault(**rule, seed=self.rng.getrandbits(32))
 
     async def effects(self, downstream: Downstream) -> list[Effect]:
         """What a downstream has done so far, by its own table."""

@@ -21,7 +21,7 @@ class Control:
 
     `without` says what is missing, in a few words. It may be a guard of ours (`bugs` are planted),
     or one of somebody else's: a downstream that knows no idempotency keys (`switches`), an AWS
-    service that does not answer (`faults`, rules of the wire tap).
+    service that does not answer (`faults`, rules of the proxy).
     """
 
     without: str

@@ -113,7 +113,7 @@ def try_control(
     plant(stack, control.bugs)
     with ExitStack() as faults:
         for rule in control.faults:
-            faults.enter_context(stack.tap.fault(**rule))
+            faults.enter_context(stack.proxy.fault(**rule))
         trial = _tried(stack, scenario, planned, watcher, rest_seconds=CONTROL_REST_SECONDS)
     return Controlled(control, len(trial.run.placed), control.accident.found(trial))
 

@@ -1,4 +1,4 @@
-"""The parts of trouble that are neither a downstream's switch nor a fault of the wire tap."""
+"""The parts of trouble that are neither a downstream's switch nor a fault of the proxy."""
 
 from __future__ import annotations
 

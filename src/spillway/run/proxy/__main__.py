@@ -1,4 +1,4 @@
-"""The tap's own process: ``python -m spillway.run.proxy --port PORT --upstream PORT``.
+"""The proxy's own process: ``python -m spillway.run.proxy --port PORT --upstream PORT``.
 
 Both ports are on the loopback interface. The control's token is in ``SPILLWAY_TAP_TOKEN``: other
 users of the machine can read a process's arguments.

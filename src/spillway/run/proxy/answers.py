@@ -1,4 +1,4 @@
-"""Refusals that the tap gives instead of AWS, each in the form of its service's protocol."""
+"""Refusals that the proxy gives instead of AWS, each in the form of its service's protocol."""
 
 import uuid
 from http import HTTPStatus
@@ -23,7 +23,7 @@ _STATUS_OF_CODE = {
     "AccessDenied": HTTPStatus.FORBIDDEN,
     "AuthorizationError": HTTPStatus.FORBIDDEN,
 }
-_MESSAGE = "Refused by the wire tap"
+_MESSAGE = "Refused by the proxy"
 _SNS_NAMESPACE = "http://sns.amazonaws.com/doc/2010-03-31/"
 
 

@@ -1,4 +1,4 @@
-"""Sends and batches that the tap changes on their way: fewer entries, or later ones.
+"""Sends and batches that the proxy changes on their way: fewer entries, or later ones.
 
 A changed request's signature no longer fits. The emulator does not look at it.
 """
@@ -18,7 +18,7 @@ from spillway.run.proxy.messages import Answer, Request, answer_of
 #: The code of a failed entry in a batch's answer.
 ENTRY_ERROR = "InternalError"
 
-_ENTRY_MESSAGE = "Failed by the wire tap"
+_ENTRY_MESSAGE = "Failed by the proxy"
 
 
 class Batch:

@@ -1,20 +1,20 @@
-"""The control of the tap over HTTP, beside the traffic under a path that no AWS service has.
+"""The control of the proxy over HTTP, beside the traffic under a path that no AWS service has.
 
 | request | what it does | answer |
 | --- | --- | --- |
-| GET /_tap/rules | | {"rules": [rule with id and fired]} |
-| PUT /_tap/rules [rule] | replaces all rules | the same |
-| POST /_tap/rules rule | adds one | the rule with id and fired |
-| DELETE /_tap/rules/ID | takes one out | what became of it |
-| GET /_tap/counts | | {"series": [series]} |
-| GET /_tap/permissions | | {"permissions": [permission], "denied": [call]} |
-| PUT /_tap/permissions policies | enforces them | the same |
-| POST /_tap/permissions/withhold | refuses each permission once | the same |
-| PUT /_tap/asking true | has DynamoDB say what each write consumed, or no longer | {} |
-| POST /_tap/reset | no rules, all counts zero, nothing asked; permissions stay | {} |
+| GET /_proxy/rules | | {"rules": [rule with id and fired]} |
+| PUT /_proxy/rules [rule] | replaces all rules | the same |
+| POST /_proxy/rules rule | adds one | the rule with id and fired |
+| DELETE /_proxy/rules/ID | takes one out | what became of it |
+| GET /_proxy/counts | | {"series": [series]} |
+| GET /_proxy/permissions | | {"permissions": [permission], "denied": [call]} |
+| PUT /_proxy/permissions policies | enforces them | the same |
+| POST /_proxy/permissions/withhold | refuses each permission once | the same |
+| PUT /_proxy/asking true | has DynamoDB say what each write consumed, or no longer | {} |
+| POST /_proxy/reset | no rules, all counts zero, nothing asked; permissions stay | {} |
 
-Every request needs the token in ``x-tap-token``: no other site's page can send that header without
-asking first, and a name that resolves to the loopback interface does not know it.
+Every request needs the token in ``x-proxy-token``: no other site's page can send that header
+without asking first, and a name that resolves to the loopback interface does not know it.
 """
 
 import hmac
@@ -30,13 +30,13 @@ from spillway.run.proxy.messages import Answer, Request, answer_of
 from spillway.run.proxy.permissions import Permissions, PermissionsError
 from spillway.run.proxy.rules import RuleError, Rules
 
-PREFIX = "/_tap/"
-TOKEN_HEADER = "x-tap-token"  # noqa: S105
+PREFIX = "/_proxy/"
+TOKEN_HEADER = "x-proxy-token"  # noqa: S105
 
 
 @dataclass
 class Control:
-    """The rules and the counts of one tap, and who may touch them.
+    """The rules and the counts of one proxy, and who may touch them.
 
     `asking`: each write is sent on with the question what it consumes.
     """
@@ -51,7 +51,7 @@ class Control:
         """Do what a control request asks, or answer with a problem document (RFC 9457)."""
         token = request.headers.get(TOKEN_HEADER, "")
         if not hmac.compare_digest(token.encode(), self.token.encode()):
-            return _problem(HTTPStatus.FORBIDDEN, f"The tap's token is needed in {TOKEN_HEADER}.")
+            return _problem(HTTPStatus.FORBIDDEN, f"The proxy's token is needed in {TOKEN_HEADER}.")
         try:
             return self._done(request)
         except (RuleError, PermissionsError) as error:
@@ -65,7 +65,7 @@ class Control:
             or self._of_counts(method, path, request.body)
         )
         return answer or _problem(
-            HTTPStatus.NOT_FOUND, f"The tap has no {request.method} {request.path}."
+            HTTPStatus.NOT_FOUND, f"The proxy has no {request.method} {request.path}."
         )
 
     def _of_rules(self, method: str, path: list[str], body: bytes) -> Answer | None:
@@ -90,7 +90,7 @@ class Control:
                 self.permissions.grant(body)
                 return _ok(self.permissions.to_json())
             case "POST", "permissions", "withhold":
-                self.permissions.withhold()
+                self.permissions.deny_once()
                 return _ok(self.permissions.to_json())
         return None
 

@@ -1,4 +1,4 @@
-"""The tap as tests, the chaos scenarios and the cost meter use it."""
+"""The proxy as tests, the chaos scenarios and the cost meter use it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,8 +17,8 @@ _TIMEOUT_SECONDS = 10.0
 
 
 @dataclass
-class Tap:
-    """A running tap. ``url`` is the AWS endpoint of the deployed functions."""
+class Proxy:
+    """A running proxy. ``url`` is the AWS endpoint of the deployed functions."""
 
     url: str
     _token: str = field(repr=False)
@@ -27,10 +27,10 @@ class Tap:
     def fault(self, **rule: Any) -> Iterator["FaultInForce"]:
         """Have a rule (the fields of ``spillway.run.proxy.rules.Rule``) in force during the block.
 
-        Example: ``with tap.fault(service="dynamodb", operation="PutItem", cut=True, times=3):``
+        Example: ``with proxy.fault(service="dynamodb", operation="PutItem", cut=True, times=3):``
 
         Raises:
-            SpillwayError: the rule makes no sense, or the tap is not running.
+            SpillwayError: the rule makes no sense, or the proxy is not running.
         """
         fault = FaultInForce(self, self._ask("POST", "rules", rule)["id"])
         try:
@@ -60,12 +60,12 @@ class Tap:
         """
         self._ask("PUT", "permissions", policies)
 
-    def withhold_permissions(self) -> None:
+    def deny_permissions_once(self) -> None:
         """Refuse each permission once, at its next use."""
         self._ask("POST", "permissions/withhold")
 
     def permissions(self) -> list[dict[str, Any]]:
-        """All permissions, each with how often it was ``used`` and, withheld, ``refused``."""
+        """All permissions, each with how often it was ``used`` and, denied_once, ``refused``."""
         permissions: list[dict[str, Any]] = self._ask("GET", "permissions")["permissions"]
         return permissions
 
@@ -103,22 +103,22 @@ class Tap:
                 )
         except httpx.TransportError as error:
             raise SpillwayError(
-                f"The wire tap at {self.url} does not answer: start the stack again."
+                f"The proxy at {self.url} does not answer: start the stack again."
             ) from error
 
 
 def _content(answer: "httpx.Response") -> dict[str, Any]:
     content: dict[str, Any] = answer.json()
     if not answer.is_success:
-        raise SpillwayError(f"The wire tap refused this: {content['detail']}.")
+        raise SpillwayError(f"The proxy refused this: {content['detail']}.")
     return content
 
 
 class FaultInForce:
-    """A rule that ``Tap.fault`` made."""
+    """A rule that ``Proxy.fault`` made."""
 
-    def __init__(self, tap: Tap, rule_id: int) -> None:
-        self._tap = tap
+    def __init__(self, proxy: Proxy, rule_id: int) -> None:
+        self._proxy = proxy
         self._id = rule_id
         self._final: int | None = None
 
@@ -130,13 +130,13 @@ class FaultInForce:
         """
         if self._final is not None:
             return self._final
-        for rule in self._tap.rules:
+        for rule in self._proxy.rules:
             if rule["id"] == self._id:
                 return int(rule["fired"])
-        raise SpillwayError(f"Rule {self._id} was taken out of the wire tap meanwhile.")
+        raise SpillwayError(f"Rule {self._id} was taken out of the proxy meanwhile.")
 
     def end(self) -> None:
         """Take the rule out; fine to repeat."""
-        removed = self._tap.remove(self._id)
+        removed = self._proxy.remove(self._id)
         if removed is not None:
             self._final = int(removed["fired"])

@@ -1,6 +1,6 @@
-"""Which calls each function may make: its role's policies, checked by the tap as IAM would.
+"""Which calls each function may make: its role's policies, checked by the proxy as IAM would.
 
-The emulator takes any call from anybody. With the deployed policies in the tap, a permission that
+The emulator takes any call from anybody. With the deployed policies in the proxy, a permission that
 is missing shows in every local run and test as it would on AWS, and what no run ever uses can be
 told. A policy here is a list of actions allowed on a list of resources, with ``*`` and ``?``: all
 that Spillway's own consist of. Conditions and denials are none of them, and are refused when the
@@ -52,7 +52,7 @@ class Need:
 
 @dataclass(slots=True)
 class Permission:
-    """One action that a function may do on one resource, an ARN; see ``Permissions.withhold``.
+    """One action that a function may do on one resource, an ARN; see ``Permissions.deny_once``.
 
     How often it let a call pass, and how often it was withheld.
     """
@@ -62,7 +62,7 @@ class Permission:
     resource: str
     used: int = 0
     refused: int = 0
-    withheld: bool = False
+    denied_once: bool = False
 
     def allows(self, need: Need) -> bool:
         *_, service, _region, _account, resource = self.resource.split(":", 5)
@@ -107,10 +107,10 @@ class Permissions:
         self._granted = None if policies is None else list(_permissions(policies))
         self._denied = {}
 
-    def withhold(self) -> None:
+    def deny_once(self) -> None:
         """Have every permission refused once, at its next use."""
         for permission in self._granted or ():
-            permission.withheld = True
+            permission.denied_once = True
 
     def denial(self, call: Call) -> str | None:
         """AWS's error code when the caller may not do this; None when it may."""
@@ -139,8 +139,8 @@ class Permissions:
         if permission is None:
             self._denied[need] = self._denied.get(need, 0) + 1
             return False
-        if permission.withheld:
-            permission.withheld = False
+        if permission.denied_once:
+            permission.denied_once = False
             permission.refused += 1
             return False
         permission.used += 1

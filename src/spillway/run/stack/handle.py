@@ -10,7 +10,6 @@ from spillway.run.stack.keys import Keys, ReceiptKey
 from spillway.run.stack.processes import children
 
 if TYPE_CHECKING:
-    from spillway.run.proxy import Tap
     from spillway.run.stack.users import Pool
 
 
@@ -19,7 +18,7 @@ class Stack:
     """Where a stack's parts are, and the keys to them.
 
     ``tables`` are names: ``orders`` and one per downstream. ``queues`` are URLs by name:
-    ``inventory``, ``inventory_dead_letter`` and so on, and ``relay_dead_letter``. ``tap`` stands
+    ``inventory``, ``inventory_dead_letter`` and so on, and ``relay_dead_letter``. ``proxy`` stands
     between the deployed functions and the emulator; ``emulator`` is reached directly.
     """
 
@@ -27,7 +26,7 @@ class Stack:
     api: str
     console: str
     emulator: str
-    tap: "Tap"
+    proxy: "Proxy"
     downstreams: dict[str, str]
     region: str
     tables: dict[str, str]
@@ -61,7 +60,7 @@ class Stack:
             "api",
             "console",
             "emulator",
-            "tap",
+            "proxy",
             "downstreams",
             "region",
             "tables",
@@ -150,14 +149,14 @@ def attach(port: int) -> Stack:
 
 def _stack(state: dict[str, Any], secrets: dict[str, Any]) -> Stack:
     # Here, so that the command line's help does not wait for it.
-    from spillway.run.proxy import Tap
+    from spillway.run.proxy import Proxy
 
     return Stack(
         origin=state["origin"],
         api=state["api"],
         console=state["console"],
         emulator=state["emulator"],
-        tap=Tap(state["tap"], secrets["tap_token"]),
+        proxy=Proxy(state["proxy"], secrets["proxy_token"]),
         downstreams=state["downstreams"],
         region=state["region"],
         tables=state["tables"],

@@ -1,4 +1,4 @@
-"""What the deployed functions' roles allow, as the emulator's IAM has it, for the wire tap."""
+"""What the deployed functions' roles allow, as the emulator's IAM has it, for the proxy."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +15,7 @@ def deployed_policies(endpoint: str) -> Policies:
     """The statements of each function's role, by the name under which the function calls AWS.
 
     Raises:
-        SpillwayError: a policy has what the tap cannot judge.
+        SpillwayError: a policy has what the proxy cannot judge.
     """
     iam = client(endpoint, "iam")
     return {

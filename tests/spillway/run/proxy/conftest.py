@@ -1,4 +1,4 @@
-"""One emulator with a tap before it, shared: each test starts with no rules and counts at zero."""
+"""One emulator with a proxy before it, shared: each test starts with no rules and counts at zero."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from botocore.config import Config
 
-from spillway.run.proxy import Tap
+from spillway.run.proxy import Proxy
 from spillway.run.stack.aws import client
 from spillway.run.stack.emulator import emulator
 from spillway.run.stack.ports import free_port
-from spillway.run.stack.tapping import wire_tap
+from spillway.run.stack.proxied import fault_injection_proxy
 
 TABLE = "parts"
 QUEUE = "work"
@@ -20,21 +20,21 @@ TOPIC = "news"
 
 @dataclass(frozen=True)
 class Wire:
-    """A tap and what is on both of its sides."""
+    """A proxy and what is on both of its sides."""
 
-    tap: Tap
+    proxy: Proxy
     token: str
     emulator: str
     queue_url: str
     topic_arn: str
 
     def through(self, service: str, **settings: Any) -> Any:
-        """A client whose calls pass the tap, each made once."""
+        """A client whose calls pass the proxy, each made once."""
         config = Config(retries={"total_max_attempts": 1}, max_pool_connections=32, **settings)
-        return client(self.tap.url, service, config)
+        return client(self.proxy.url, service, config)
 
     def direct(self, service: str) -> Any:
-        """A client that goes round the tap."""
+        """A client that goes round the proxy."""
         return client(self.emulator, service)
 
     def item(self, key: str) -> dict[str, Any] | None:
@@ -60,7 +60,7 @@ def shared_wire(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
     folder = tmp_path_factory.mktemp("wire")
     with (
         emulator(folder) as running,
-        wire_tap(folder, port=free_port(), emulator=running.url) as tap,
+        fault_injection_proxy(folder, port=free_port(), emulator=running.url) as proxy,
     ):
         client(running.url, "dynamodb").create_table(
             TableName=TABLE,
@@ -70,11 +70,11 @@ def shared_wire(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
         )
         queue_url = client(running.url, "sqs").create_queue(QueueName=QUEUE)["QueueUrl"]
         topic_arn = client(running.url, "sns").create_topic(Name=TOPIC)["TopicArn"]
-        yield Wire(Tap(tap.url, tap.token), tap.token, running.url, queue_url, topic_arn)
+        yield Wire(Proxy(proxy.url, proxy.token), proxy.token, running.url, queue_url, topic_arn)
 
 
 @pytest.fixture
 def wire(shared_wire: Wire) -> Wire:
-    shared_wire.tap.reset()
+    shared_wire.proxy.reset()
     shared_wire.messages()
     return shared_wire

@@ -14,23 +14,23 @@ pytestmark = pytest.mark.timeout(60)
 
 
 def _ask(wire: Wire, method: str, path: str, **options: Any) -> httpx.Response:
-    options.setdefault("headers", {"x-tap-token": wire.token})
-    return httpx.request(method, f"{wire.tap.url}/_tap/{path}", trust_env=False, **options)
+    options.setdefault("headers", {"x-proxy-token": wire.token})
+    return httpx.request(method, f"{wire.proxy.url}/_proxy/{path}", trust_env=False, **options)
 
 
 class TestWhoMay:
-    @pytest.mark.parametrize("headers", [{}, {"x-tap-token": ""}, {"x-tap-token": "guess"}])
+    @pytest.mark.parametrize("headers", [{}, {"x-proxy-token": ""}, {"x-proxy-token": "guess"}])
     @pytest.mark.parametrize(
         ("method", "path"), [("GET", "rules"), ("PUT", "rules"), ("POST", "reset")]
     )
     def test_nobody_without_the_token(
         self, wire: Wire, method: str, path: str, headers: dict[str, str]
     ) -> None:
-        with wire.tap.fault(service="sqs", cut=True):
+        with wire.proxy.fault(service="sqs", cut=True):
             answer = _ask(wire, method, path, headers=headers, content=b"[]")
             assert answer.status_code == 403
             assert answer.json()["title"] == "Forbidden"
-            assert len(wire.tap.rules) == 1
+            assert len(wire.proxy.rules) == 1
 
     def test_control_is_no_traffic(self, wire: Wire) -> None:
         assert _ask(wire, "GET", "counts").json() == {"series": []}
@@ -42,8 +42,8 @@ class TestWhoMay:
 
 class TestRules:
     def test_all_rules_can_be_replaced_and_read(self, wire: Wire) -> None:
-        wire.tap.rules = [{"service": "sqs", "cut": True, "times": 3}, {"delay": 0.5}]
-        first, second = wire.tap.rules
+        wire.proxy.rules = [{"service": "sqs", "cut": True, "times": 3}, {"delay": 0.5}]
+        first, second = wire.proxy.rules
         assert first == {
             "id": first["id"],
             "fired": 0,
@@ -52,8 +52,8 @@ class TestRules:
             "times": 3,
         }
         assert second == {"id": second["id"], "fired": 0, "delay": 0.5}
-        wire.tap.rules = []
-        assert wire.tap.rules == []
+        wire.proxy.rules = []
+        assert wire.proxy.rules == []
 
     @pytest.mark.parametrize(
         ("rule", "why"),
@@ -84,34 +84,34 @@ class TestRules:
     def test_a_rule_that_makes_no_sense_is_named_and_changes_nothing(
         self, wire: Wire, rule: Any, why: str
     ) -> None:
-        wire.tap.rules = [{"service": "ssm", "delay": 0.001}]
-        before = wire.tap.rules
+        wire.proxy.rules = [{"service": "ssm", "delay": 0.001}]
+        before = wire.proxy.rules
 
         for method, content in (("POST", rule), ("PUT", [{"cut": True}, rule])):
             answer = _ask(wire, method, "rules", json=content)
             assert answer.status_code == 422
             assert why in answer.json()["detail"]
-        with pytest.raises(SpillwayError, match="The wire tap refused this"):
-            wire.tap.rules = [rule]
+        with pytest.raises(SpillwayError, match="The proxy refused this"):
+            wire.proxy.rules = [rule]
 
-        assert wire.tap.rules == before
+        assert wire.proxy.rules == before
 
     @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"null", b"[[]]"])
     def test_what_is_no_rules_at_all_changes_nothing(self, wire: Wire, content: bytes) -> None:
-        wire.tap.rules = [{"service": "ssm", "delay": 0.001}]
+        wire.proxy.rules = [{"service": "ssm", "delay": 0.001}]
         for method in ("POST", "PUT"):
             assert _ask(wire, method, "rules", content=content).status_code == 422
-        assert len(wire.tap.rules) == 1
+        assert len(wire.proxy.rules) == 1
 
     def test_there_is_a_bound(self, wire: Wire) -> None:
         rule = {"service": "ssm", "delay": 0.001}
-        wire.tap.rules = [rule] * RULES_MAX
+        wire.proxy.rules = [rule] * RULES_MAX
         answer = _ask(wire, "POST", "rules", content=json.dumps(rule))
         assert answer.status_code == 422
         assert str(RULES_MAX) in answer.json()["detail"]
 
     def test_fired_is_unknown_of_a_rule_that_was_taken_out_meanwhile(self, wire: Wire) -> None:
-        with wire.tap.fault(service="ssm", cut=True) as fault:
-            wire.tap.reset()
+        with wire.proxy.fault(service="ssm", cut=True) as fault:
+            wire.proxy.reset()
             with pytest.raises(SpillwayError, match="taken out"):
                 fault.fired()

@@ -55,7 +55,7 @@ class TestAKnownSequence:
                 *(series.kind.function, series.kind.status, series.kind.error),
                 *(series.kind.consistent, series.requests, series.forwarded, series.entries),
             )
-            for series in wire.tap.counts().series
+            for series in wire.proxy.counts().series
         }
         assert counted == {
             ("dynamodb", "PutItem", TABLE, "intake", 200, None, False, 3, 3, 3),
@@ -76,22 +76,22 @@ class TestAKnownSequence:
 
     def test_bytes_are_those_of_the_bodies(self, wire: Wire) -> None:
         _put(wire, "1", "x" * 10_000)
-        (series,) = wire.tap.counts().series
+        (series,) = wire.proxy.counts().series
         assert 10_000 < series.request_bytes < 10_200
         assert series.response_bytes == len("{}")
 
     def test_what_was_struck_is_counted_with_its_fault(self, wire: Wire) -> None:
-        with wire.tap.fault(cut=True), suppress(ConnectionClosedError):
+        with wire.proxy.fault(cut=True), suppress(ConnectionClosedError):
             _put(wire, "1")
-        with wire.tap.fault(lose_answer=True), suppress(ConnectionClosedError):
+        with wire.proxy.fault(lose_answer=True), suppress(ConnectionClosedError):
             _put(wire, "1")
-        with wire.tap.fault(refuse="ThrottlingException"), suppress(ClientError):
+        with wire.proxy.fault(refuse="ThrottlingException"), suppress(ClientError):
             _put(wire, "1")
-        with wire.tap.fault(duplicate=True):
+        with wire.proxy.fault(duplicate=True):
             _put(wire, "1")
         counted = {
             (series.kind.fault, series.kind.status, series.kind.error, series.forwarded)
-            for series in wire.tap.counts().series
+            for series in wire.proxy.counts().series
         }
         assert counted == {
             ("cut", None, None, 0),
@@ -104,15 +104,15 @@ class TestAKnownSequence:
         for key in "abc":
             _put(wire, key)
         wire.through("dynamodb").get_item(TableName=TABLE, Key={"pk": {"S": "a"}})
-        counts = wire.tap.counts()
+        counts = wire.proxy.counts()
         assert counts.requests() == counts.forwarded() == counts.entries() == 4
         assert counts.requests(operation="PutItem", status=200) == 3
         assert counts.requests(service="sqs") == 0
 
     def test_a_reset_begins_anew(self, wire: Wire) -> None:
         _put(wire, "1")
-        wire.tap.reset()
-        assert wire.tap.counts().series == ()
+        wire.proxy.reset()
+        assert wire.proxy.counts().series == ()
 
 
 class TestUnits:
@@ -133,39 +133,39 @@ class TestUnits:
     def test_an_item_written_and_read(
         self, wire: Wire, content_bytes: int, written: int, read: float
     ) -> None:
-        wire.tap.ask_consumed()
+        wire.proxy.ask_consumed()
         _put(wire, "k", "x" * content_bytes)
         for consistent in (False, True):
             wire.through("dynamodb").get_item(
                 TableName=TABLE, Key={"pk": {"S": "k"}}, ConsistentRead=consistent
             )
-        put, eventual, strong = wire.tap.counts().series
+        put, eventual, strong = wire.proxy.counts().series
         assert (put.write_units, put.consumed_units, put.read_units) == (written, written, 0)
         assert (eventual.read_units, strong.read_units) == (read, 2 * read)
 
     def test_an_update_counts_what_the_table_says_it_consumed(self, wire: Wire) -> None:
         _put(wire, "k", "x" * 3 * _KIB)
-        wire.tap.reset()
+        wire.proxy.reset()
         for asked in (False, True):
             if asked:
-                wire.tap.ask_consumed()
+                wire.proxy.ask_consumed()
             wire.through("dynamodb").update_item(
                 TableName=TABLE,
                 Key={"pk": {"S": "k"}},
                 UpdateExpression="SET n = :n",
                 ExpressionAttributeValues={":n": {"N": "1"}},
             )
-        (updates,) = wire.tap.counts().series
+        (updates,) = wire.proxy.counts().series
         assert updates.consumed_units == 4
         assert updates.write_units == 1 + 4
 
     def test_a_batch_of_reads_counts_each_item_by_itself(self, wire: Wire) -> None:
         _put(wire, "small")
         _put(wire, "large", "x" * 5 * _KIB)
-        wire.tap.reset()
+        wire.proxy.reset()
         keys = [{"pk": {"S": key}} for key in ("small", "large", "missing")]
         wire.through("dynamodb").batch_get_item(RequestItems={TABLE: {"Keys": keys}})
-        (series,) = wire.tap.counts().series
+        (series,) = wire.proxy.counts().series
         assert series.read_units == 0.5 * (1 + 2 + 1)
 
     def test_every_kind_of_attribute(self, wire: Wire) -> None:
@@ -182,7 +182,7 @@ class TestUnits:
             wire.through("dynamodb").put_item(
                 TableName=TABLE, Item={**item, "rest": {"S": "x" * filler}}
             )
-        (series,) = wire.tap.counts().series
+        (series,) = wire.proxy.counts().series
         assert series.write_units == 1 + 2
 
     @pytest.mark.parametrize(("each", "chunks"), [(1, 1), (21 * _KIB, 1), (22 * _KIB, 2)])
@@ -195,7 +195,7 @@ class TestUnits:
                 {"Id": entry["Id"], "Message": entry["MessageBody"]} for entry in entries
             ],
         )
-        sent, published = wire.tap.counts().series
+        sent, published = wire.proxy.counts().series
         assert (sent.chunks, published.chunks) == (chunks, chunks)
 
     def test_attributes_of_messages_count(self, wire: Wire) -> None:
@@ -207,7 +207,7 @@ class TestUnits:
                 MessageBody=text,
                 MessageAttributes={"reason": attribute},
             )
-        (series,) = wire.tap.counts().series
+        (series,) = wire.proxy.counts().series
         assert series.chunks == 1 + 2
 
 
@@ -239,7 +239,7 @@ class TestUntouched:
         s3.put_object(Bucket="bucket", Key="a/b", Body=b"x" * 300 * _KIB)
         assert s3.get_object(Bucket="bucket", Key="a/b")["Body"].read() == b"x" * 300 * _KIB
         assert s3.head_object(Bucket="bucket", Key="a/b")["ContentLength"] == 300 * _KIB
-        assert wire.tap.counts().requests(service="s3", resource="bucket") == 4
+        assert wire.proxy.counts().requests(service="s3", resource="bucket") == 4
 
     def test_many_callers_at_once_are_told_apart_and_all_counted(self, wire: Wire) -> None:
         dynamodb, together = wire.through("dynamodb"), threading.Barrier(16)
@@ -253,7 +253,7 @@ class TestUntouched:
                 assert found["Item"] == {"pk": {"S": key}}
 
         _all_at_once(work, callers=16)
-        counts = wire.tap.counts()
+        counts = wire.proxy.counts()
         assert counts.requests(operation="PutItem", status=200) == 320
         assert counts.requests(operation="GetItem", status=200) == 320
         assert counts.requests() == 640
@@ -266,11 +266,11 @@ class TestUntouched:
                 with suppress(ClientError):
                     dynamodb.put_item(TableName=TABLE, Item={"pk": {"S": key}})
 
-        with wire.tap.fault(refuse="ThrottlingException", times=50, probability=0.5) as fault:
+        with wire.proxy.fault(refuse="ThrottlingException", times=50, probability=0.5) as fault:
             _all_at_once(work, callers=8)
         assert fault.fired() == 50
-        assert wire.tap.counts().requests(fault="refuse") == 50
-        assert wire.tap.counts().requests(status=200) == 110
+        assert wire.proxy.counts().requests(fault="refuse") == 50
+        assert wire.proxy.counts().requests(status=200) == 110
 
 
 def _all_at_once(work: Callable[[int], None], callers: int) -> None:

@@ -1,4 +1,4 @@
-"""The deployed functions reach AWS through the tap, and feel its faults."""
+"""The deployed functions reach AWS through the proxy, and feel its faults."""
 
 import httpx
 import pytest
@@ -26,15 +26,15 @@ def test_a_functions_calls_are_counted_under_its_name(stack: Stack) -> None:
         "function": "reads",
         "status": 200,
     }
-    before = stack.tap.counts().requests(**kind)
+    before = stack.proxy.counts().requests(**kind)
     answers = [_my_orders(stack, token) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200, 200, 200]
-    assert stack.tap.counts().requests(**kind) == before + 3
+    assert stack.proxy.counts().requests(**kind) == before + 3
 
 
 def test_a_refusing_table_fails_the_function_until_the_fault_is_over(stack: Stack) -> None:
     token = stack.token("other")
-    with stack.tap.fault(
+    with stack.proxy.fault(
         service="dynamodb", operation="Query", function="reads", refuse="ThrottlingException"
     ) as fault:
         assert _my_orders(stack, token).status_code == 503
@@ -43,6 +43,6 @@ def test_a_refusing_table_fails_the_function_until_the_fault_is_over(stack: Stac
 
 
 def test_the_clients_of_the_stack_go_round_it(stack: Stack) -> None:
-    with stack.tap.fault(service="sqs", operation="ListQueues", cut=True) as fault:
+    with stack.proxy.fault(service="sqs", operation="ListQueues", cut=True) as fault:
         assert stack.client("sqs").list_queues()["QueueUrls"]
     assert fault.fired() == 0

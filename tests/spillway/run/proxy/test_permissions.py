@@ -1,4 +1,4 @@
-"""The tap refuses a call as IAM would, and tells which permissions were used."""
+"""The proxy refuses a call as IAM would, and tells which permissions were used."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class TestJudging:
 
     def test_a_withheld_permission_is_refused_once(self) -> None:
         permissions = granting("dynamodb:GetItem", on=arn("dynamodb", "table/orders"))
-        permissions.withhold()
+        permissions.deny_once()
         made = call("dynamodb", "GetItem", "orders")
         assert permissions.denial(made) == "AccessDeniedException"
         assert permissions.denial(made) is None
@@ -130,18 +130,18 @@ class TestOnTheWire:
     def guarded(self, wire: Wire) -> Iterator[Wire]:
         """A wire on which ``intake`` may send to the queue, and nothing else."""
         policy = {"intake": [{"actions": ["sqs:SendMessage"], "resources": [arn("sqs", QUEUE)]}]}
-        wire.tap.grant(policy)
+        wire.proxy.grant(policy)
         yield wire
-        wire.tap.grant(None)
+        wire.proxy.grant(None)
 
     def _as_intake(self, wire: Wire, service: str) -> Any:
         config = Config(retries={"total_max_attempts": 1}, user_agent_appid="intake")
-        return client(wire.tap.url, service, config)
+        return client(wire.proxy.url, service, config)
 
     def test_what_is_allowed_reaches_the_emulator(self, guarded: Wire) -> None:
         self._as_intake(guarded, "sqs").send_message(QueueUrl=guarded.queue_url, MessageBody="m")
         assert guarded.messages() == ["m"]
-        assert [one["used"] for one in guarded.tap.permissions()] == [1]
+        assert [one["used"] for one in guarded.proxy.permissions()] == [1]
 
     @pytest.mark.parametrize(
         ("service", "code", "status"),
@@ -165,10 +165,10 @@ class TestOnTheWire:
         assert denied.value.response["Error"]["Code"] == code
         assert denied.value.response["ResponseMetadata"]["HTTPStatusCode"] == status
         assert guarded.item("denied") is None
-        [told] = guarded.tap.denied()
+        [told] = guarded.proxy.denied()
         assert (told["function"], told["times"]) == ("intake", 1)
-        assert guarded.tap.counts().requests(fault="denied", function="intake") >= 1
+        assert guarded.proxy.counts().requests(fault="denied", function="intake") >= 1
 
     def test_policies_that_make_no_sense_are_told_in_a_sentence(self, guarded: Wire) -> None:
         with pytest.raises(SpillwayError, match="intake: orders is no ARN"):
-            guarded.tap.grant({"intake": [{"actions": ["a:b"], "resources": ["orders"]}]})
+            guarded.proxy.grant({"intake": [{"actions": ["a:b"], "resources": ["orders"]}]})

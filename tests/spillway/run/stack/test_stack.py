@@ -132,7 +132,7 @@ class TestWhatAStackOffers:
     @_needs_proc
     def test_nothing_listens_beyond_this_machine(self, stack: Stack) -> None:
         listeners = list(_listeners(_family(stack.pid)))
-        own = [stack.origin, stack.console, stack.emulator, stack.tap.url]
+        own = [stack.origin, stack.console, stack.emulator, stack.proxy.url]
         urls = [*own, *stack.downstreams.values()]
         assert {port for _, port in listeners} == {httpx.URL(url).port for url in urls}
         assert {address for address, _ in listeners} == {"0100007F"}  # 127.0.0.1, reversed
@@ -146,7 +146,7 @@ class TestWhatAStackOffers:
         shown = json.dumps(stack.endpoints()) + repr(stack)
         secrets = json.loads((stack.state / "secrets.json").read_text())
         hidden = [*secrets["passwords"].values(), *secrets["keys"]["api_keys"].values()]
-        hidden += [secrets["keys"]["receipt"]["key"], secrets["tap_token"]]
+        hidden += [secrets["keys"]["receipt"]["key"], secrets["proxy_token"]]
         assert not [secret for secret in hidden if secret in shown]
 
 
@@ -188,24 +188,24 @@ class TestHowAStackEnds:
         assert answer.status_code == 502
         assert answer.json()["detail"].startswith("The AWS emulator")
 
-    def test_without_its_wire_tap_it_does_not_pass_for_healthy(self) -> None:
+    def test_without_its_proxy_it_does_not_pass_for_healthy(self) -> None:
         with running() as stack:
             token = stack.token("shopper")
-            (tap_pid,) = (
+            (proxy_pid,) = (
                 pid
                 for pid, command in children(stack.pid).items()
                 if "-m spillway.run.proxy" in command
             )
-            os.kill(tap_pid, signal.SIGKILL)
+            os.kill(proxy_pid, signal.SIGKILL)
             _wait_until(lambda: not _is_alive(stack.emulator_pid))
             answer = httpx.get(
                 f"{stack.api}/orders", headers={"authorization": f"Bearer {token}"}, timeout=30
             )
-            with pytest.raises(SpillwayError, match=r"wire tap .* does not answer"):
-                stack.tap.counts()
+            with pytest.raises(SpillwayError, match=r"fault-injection proxy .* does not answer"):
+                stack.proxy.counts()
             log = (stack.state / "supervisor.log").read_text()
         assert answer.status_code == 502
-        assert "The tap ended by itself" in log
+        assert "The proxy ended by itself" in log
 
 
 def _curl(command: str) -> int:

@@ -1,4 +1,4 @@
-"""The wire tap as a child process: what the deployed functions take for AWS."""
+"""The proxy as a child process: what the deployed functions take for AWS."""
 
 import secrets
 import subprocess
@@ -13,12 +13,12 @@ from spillway.run.stack.health import wait_until_healthy
 from spillway.run.stack.ports import LOOPBACK
 from spillway.run.stack.processes import isolated_environment, tethered
 
-LOG = "tap.log"
+LOG = "proxy.log"
 
 
 @dataclass(frozen=True)
 class RunningTap:
-    """A running tap: its endpoint, its control's token and its process."""
+    """A running proxy: its endpoint, its control's token and its process."""
 
     url: str
     token: str
@@ -26,8 +26,8 @@ class RunningTap:
 
 
 @contextmanager
-def wire_tap(folder: Path, *, port: int, emulator: str) -> Iterator[RunningTap]:
-    """Run the tap on ``port``, before the emulator at that URL, until the block ends.
+def fault_injection_proxy(folder: Path, *, port: int, emulator: str) -> Iterator[RunningTap]:
+    """Run the proxy on ``port``, before the emulator at that URL, until the block ends.
 
     Raises:
         SpillwayError: it did not answer in time.
@@ -39,7 +39,7 @@ def wire_tap(folder: Path, *, port: int, emulator: str) -> Iterator[RunningTap]:
     environment = isolated_environment(folder, SPILLWAY_TAP_TOKEN=token)
     with tethered(command, environment=environment, log=log, cwd=folder) as process:
         wait_until_healthy(
-            "wire tap",
+            "fault-injection proxy",
             f"{url}{PREFIX}rules",
             headers={TOKEN_HEADER: token},
             process=process,
