@@ -29,7 +29,7 @@ from orders.aws.table import DynamoOrders
 from orders.domain.order import AcceptedOrder, OrderKey
 from orders.flow.reads import PAGE_DEFAULT, Reads
 from orders.handlers import reads, relay
-from simulation.world.outside import MemoryLog
+from simulation.world.runtime import MemoryLog
 from simulation.world.table import MemoryOrders
 from spillway.prove.audit.running import Audit, Place
 from tests.builders import CUSTOMER, NOW, accepted, order_id
@@ -118,7 +118,7 @@ def whole_history(size: int) -> Point:
 
 def relayed(size: int) -> Point:
     """So many records of the table's stream, in batches as deployed."""
-    parts = wiring.wire_relay(warm.outside("relay"))
+    parts = wiring.wire_relay(warm.runtime("relay"))
 
     def relay_all() -> float:
         """Processor seconds of relay alone: the records are made as they are taken."""

@@ -240,7 +240,7 @@ def largest_batch(step: str) -> int:
     with as many lines as may be."""
     order = _order(LINES_MAX)
     if step == "relay":
-        parts = wiring.wire_relay(outside("relay"))
+        parts = wiring.wire_relay(runtime("relay"))
         batch = {"Records": [placed(order)] * RELAY_BATCH_SIZE}
         return peak(lambda: relay.handle(batch, parts))
     # Here commands are worked on one by one, deployed so many of them side by side.
@@ -276,7 +276,7 @@ def _intake(order: AcceptedOrder) -> Work:
     """Placed new."""
     keys = {KEY_ID: KEY.hex()}
     parameter = {"Parameter": {"Value": json.dumps(keys)}}
-    parts = wiring.wire_intake(outside("intake", ssm=Answers(get_parameter=parameter)))
+    parts = wiring.wire_intake(runtime("intake", ssm=Answers(get_parameter=parameter)))
     id_ = order_id()
     body = order_body(id_, lines=lines_of(len(order.order.lines)))
     event = request("PUT /orders/{order_id}", order_id=id_, body=body)
@@ -285,7 +285,7 @@ def _intake(order: AcceptedOrder) -> Work:
 
 def _relay(order: AcceptedOrder) -> Work:
     """The order and its three facts, in one batch."""
-    parts = wiring.wire_relay(outside("relay"))
+    parts = wiring.wire_relay(runtime("relay"))
     records = [placed(order)]
     records += [progressed(order, before, after) for before, after in pairwise(history())]
     return lambda: relay.handle({"Records": records}, parts)
@@ -299,7 +299,7 @@ def _deliver(order: AcceptedOrder) -> Work:
     )
     key = {"Parameter": {"Value": "an api key"}}
     parts = wiring.wire_deliver(
-        outside("deliver-inventory", dynamodb=table, ssm=Answers(get_parameter=key))
+        runtime("deliver-inventory", dynamodb=table, ssm=Answers(get_parameter=key))
     )
     commands = [
         Command(order.key, Step.RESERVE, order.order),
@@ -312,7 +312,7 @@ def _deliver(order: AcceptedOrder) -> Work:
 
 def _reads(order: AcceptedOrder) -> Work:
     found = [items.order_item(order), progress_item(order, history()[-1])]
-    parts = wiring.wire_reads(outside("reads", dynamodb=Answers(query={"Items": found})))
+    parts = wiring.wire_reads(runtime("reads", dynamodb=Answers(query={"Items": found})))
     event = request("GET /orders/{order_id}", order_id=order.key.order_id)
     return lambda: _must(reads.handle(event, parts)["statusCode"] == 200)
 
@@ -332,22 +332,22 @@ def history() -> Sequence[Facts]:
     return [Facts(dict.fromkeys(steps[:known], outcome)) for known in range(len(steps) + 1)]
 
 
-def outside(function: str, **clients: Answers) -> wiring.Outside:
-    def side_by_side(_at_once: int) -> Any:
+def runtime(function: str, **clients: Answers) -> wiring.Runtime:
+    def concurrent_map(_at_once: int) -> Any:
         def one_by_one(work: Callable[[Any], bool], records: Iterable[Any]) -> list[bool]:
             return [work(record) for record in records]
 
         return one_by_one
 
     pool: Any = Downstream()
-    return wiring.Outside(
+    return wiring.Runtime(
         environment=environments()[function],
         client=lambda service, *_: clients.get(service, Answers()),
         clock=StillClock(),
         jitter=lambda: 0.5,
         write=lambda _line: None,
         pool=lambda _seconds: pool,
-        side_by_side=side_by_side,
+        concurrent_map=concurrent_map,
     )
 
 

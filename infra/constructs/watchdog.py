@@ -28,7 +28,7 @@ class Watchdog(Construct):
         scope: Construct,
         id_: str,
         *,
-        watches: WorkQueue,
+        checks: WorkQueue,
         commands: Mapping[str, WorkQueue],
         events: sns.ITopic,
         table: dynamodb.ITableV2,
@@ -46,8 +46,8 @@ class Watchdog(Construct):
                 "ORDERS_TABLE": table.table_name,
                 "EVENTS_TOPIC_ARN": events.topic_arn,
                 "DELAY_SECONDS": str(stage.watchdog.delay_seconds),
-                "QUEUE_URL": watches.queue.queue_url,
-                "DEAD_LETTER_QUEUE_URL": watches.dead_letters.queue_url,
+                "QUEUE_URL": checks.queue.queue_url,
+                "DEAD_LETTER_QUEUE_URL": checks.dead_letters.queue_url,
                 **{
                     f"{name.upper()}_QUEUE_URL": work.queue.queue_url
                     for name, work in commands.items()
@@ -65,5 +65,5 @@ class Watchdog(Construct):
         for work in commands.values():
             watchdog.allow("sqs:SendMessage", "sqs:GetQueueAttributes", on=work.queue.queue_arn)
             watchdog.allow("sqs:GetQueueAttributes", on=work.dead_letters.queue_arn)
-        watchdog.allow("sqs:SendMessage", on=watches.queue.queue_arn)
-        work_off(self, "Watches", work=watches, function=watchdog)
+        watchdog.allow("sqs:SendMessage", on=checks.queue.queue_arn)
+        work_off(self, "Watches", work=checks, function=watchdog)

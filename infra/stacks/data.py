@@ -59,7 +59,7 @@ class DataStack(Stack):
         # These alone can hold an order that was acknowledged and is not in the table yet.
         for queue in (self.overflow.queue, self.overflow.dead_letters):
             queue.apply_removal_policy(RemovalPolicy.RETAIN)
-        self.watches = WorkQueue(
+        self.checks = WorkQueue(
             self, "Watchdog", name="watchdog", source=sources["watchdog"], stage=stage
         )
         self.relay_dead_letters = dead_letter_queue(
@@ -78,7 +78,7 @@ class DataStack(Stack):
 
     def _output(self) -> None:
         CfnOutput(self, "OrdersTableName", value=self.table.table_name)
-        works = {**self.commands, "overflow": self.overflow, "watchdog": self.watches}
+        works = {**self.commands, "overflow": self.overflow, "watchdog": self.checks}
         for name, work in works.items():
             CfnOutput(self, f"{name.capitalize()}QueueUrl", value=work.queue.queue_url)
             CfnOutput(

@@ -55,7 +55,7 @@ class ServiceStack(Stack):
             "Relay",
             table=data.table,
             queues={name: commands.queue for name, commands in data.commands.items()},
-            watchdog=data.watches.queue,
+            watchdog=data.checks.queue,
             events=data.events,
             dead_letters=data.relay_dead_letters,
             stage=stage,
@@ -64,7 +64,7 @@ class ServiceStack(Stack):
         Watchdog(
             self,
             "Watchdog",
-            watches=data.watches,
+            checks=data.checks,
             commands=data.commands,
             events=data.events,
             table=data.table,

@@ -87,7 +87,7 @@ class Calls:
         fault = None
         if now < self.faults.heal_at:
             fault = self.faults.at_call(
-                site.kinds, site.service, lambda: place_of(strand, site), strand.chance, now
+                site.kinds, site.service, lambda: call_location(strand, site), strand.chance, now
             )
         latency = 1 + int(strand.chance() * LATENCY_MAX_MS)
         if fault is None and now + latency <= strand.process.deadline:
@@ -181,7 +181,7 @@ class Calls:
             self.story.tell(self.scheduler.now, strand.name, what, outcome, struck)
 
 
-def place_of(strand: Strand, site: Site) -> str:
+def call_location(strand: Strand, site: Site) -> str:
     return f"{strand.name}, call {strand.calls}: {site.service}.{site.call}"
 
 

@@ -3,7 +3,7 @@
 As AWS has it: an environment serves one invocation at a time and keeps what the module made; a new
 one begins cold; an invocation dies with its environment, at its timeout at the latest, and may have
 finished its work without anybody hearing of it. The handlers are the deployed ones, wired by the
-deployed wiring; only what a process is given (`orders.wiring.Outside`) is the world's.
+deployed wiring; only what a process is given (`orders.wiring.Runtime`) is the world's.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from orders.flow.desk import SideBySide, Try
-from orders.wiring import Outside
+from orders.flow.desk import ConcurrentMap, Try
+from orders.wiring import Runtime
 from simulation.world.chance import Chance
 from simulation.world.faults import Fault, Faults
 from simulation.world.scheduler import Process, Scheduler
@@ -40,10 +40,10 @@ class EnvironmentClock:
 class Environment:
     """What lives as long as a module does. `parts` are made at its first invocation."""
 
-    __slots__ = ("outside", "parts")
+    __slots__ = ("parts", "runtime")
 
-    def __init__(self, outside: Outside) -> None:
-        self.outside = outside
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
         self.parts: Any = None
 
 
@@ -51,7 +51,7 @@ class Environment:
 class Code:
     """`wire` makes a module's parts, `handle` is its handler without the wiring."""
 
-    wire: Callable[[Outside], Any]
+    wire: Callable[[Runtime], Any]
     handle: Callable[[Any, Any], Any]
 
 
@@ -64,7 +64,7 @@ class Function:
         code: Code,
         settings: Mapping[str, str],
         timeout_seconds: int,
-        outside: Callable[[Mapping[str, str], EnvironmentClock, Function], Outside],
+        runtime: Callable[[Mapping[str, str], EnvironmentClock, Function], Runtime],
         scheduler: Scheduler,
         faults: Faults,
         seed: int,
@@ -74,7 +74,7 @@ class Function:
         self._code = code
         self._settings = settings
         self._timeout_ms = timeout_seconds * 1000
-        self._outside = outside
+        self._runtime = runtime
         self._scheduler = scheduler
         self._faults = faults
         self._seed = seed
@@ -103,7 +103,7 @@ class Function:
         def work() -> None:
             try:
                 if environment.parts is None:
-                    environment.parts = self._code.wire(environment.outside)
+                    environment.parts = self._code.wire(environment.runtime)
                 result = self._code.handle(event, environment.parts)
             except Exception as error:  # noqa: BLE001 - as Lambda's own runtime does
                 self._idle.append(environment)
@@ -129,7 +129,7 @@ class Function:
         if self._faults.strikes_at(Fault.CLOCK_SKEW, now, place):
             skew = round((Chance(self._seed, place)() * 2 - 1) ** 3 * SKEW_MAX_MS)
         clock = EnvironmentClock(self._scheduler, skew)
-        return Environment(self._outside(self._settings, clock, self))
+        return Environment(self._runtime(self._settings, clock, self))
 
 
 class Strands:
@@ -139,8 +139,8 @@ class Strands:
         self._scheduler = scheduler
         self._seed = seed
 
-    def __call__(self, count: int) -> SideBySide:
-        def side_by_side(work: Callable[[Try], None], tries: Iterable[Try], /) -> Iterable[None]:
+    def __call__(self, count: int) -> ConcurrentMap:
+        def concurrent_map(work: Callable[[Try], None], tries: Iterable[Try], /) -> Iterable[None]:
             each = list(tries)
             if len(each) == 1:
                 work(each[0])
@@ -148,7 +148,7 @@ class Strands:
                 self._at_once(work, each, count)
             return ()
 
-        return side_by_side
+        return concurrent_map
 
     def _at_once(self, work: Callable[[Try], None], tries: list[Try], count: int) -> None:
         scheduler, seed = self._scheduler, self._seed

@@ -19,7 +19,7 @@ from orders import wiring
 from orders.aws.items import PROGRESS_SUFFIX
 from orders.domain.saga import DOWNSTREAMS
 from orders.handlers import deliver, drain, intake, reads, relay, watchdog
-from orders.wiring import Outside
+from orders.wiring import Runtime
 from simulation.catalogue import KEY, KEY_ID
 from simulation.downstreams.ledger import Entry
 from simulation.downstreams.stand_in import StandIn
@@ -66,7 +66,7 @@ class _Named(msgspec.Struct):
     order_id: str = ""
     step: str = ""
     digest: str = ""
-    insist: bool = False
+    force: bool = msgspec.field(default=False, name="insist")
     pack: tuple[msgspec.Raw, ...] = ()
 
 
@@ -187,7 +187,7 @@ class World:
             return f"{named.step} of {order}"
         if named.digest:
             return f"{order} overflowed"
-        return f"{order} watched, insisting" if named.insist else f"{order} watched"
+        return f"{order} checked, forced" if named.force else f"{order} checked"
 
     def _record_label(self, record: Record) -> str:
         images = record["dynamodb"]
@@ -245,7 +245,7 @@ class World:
                 _CODE[name],
                 settings,
                 timeout_seconds,
-                self._outside,
+                self._runtime,
                 self.scheduler,
                 self.faults,
                 self.seed,
@@ -253,9 +253,9 @@ class World:
             for name, (settings, timeout_seconds) in deployment(self.without_keys).items()
         }
 
-    def _outside(
+    def _runtime(
         self, settings: Mapping[str, str], clock: EnvironmentClock, _: Function
-    ) -> Outside:
+    ) -> Runtime:
         downstream = settings.get("DOWNSTREAM", "")
 
         def pool(timeout_seconds: float) -> Any:
@@ -268,14 +268,14 @@ class World:
                 self.witness,
             )
 
-        return Outside(
+        return Runtime(
             environment=settings,
             client=self.client,
             clock=clock,
             jitter=self._jitter,
             write=self.witness.logged,
             pool=pool,
-            side_by_side=self._strands,
+            concurrent_map=self._strands,
         )
 
     def _jitter(self) -> float:
@@ -312,8 +312,8 @@ class World:
         ]
 
     def _letter_sent(self, letter: Message) -> None:
-        """An order that relay has set aside, or that Lambda gave up on, is brought back by a watch
-        that insists."""
+        """An order that relay has set aside, or that Lambda gave up on, is brought back by a
+        forced check."""
         for (customer_id, order_id), name in self._names.items():
             if name in letter.label or "DDBStreamBatchInfo" in letter.body:
                 self._set_aside.add((customer_id, order_id))

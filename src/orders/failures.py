@@ -32,7 +32,7 @@ class Contradiction(PermanentFailure):
     pass
 
 
-def place_of(bug: BaseException) -> str:
+def error_location(bug: BaseException) -> str:
     """A bug's type and the line that raised it: what a developer needs, without the data in it."""
     frames = traceback.extract_tb(bug.__traceback__)
     where = f" at {frames[-1].name}:{frames[-1].lineno}" if frames else ""

@@ -36,14 +36,14 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class Check:
     """A look at an order, some time from now, to see that it has settled.
 
-    `insist`: an operator asks for everything that is owed and true to be sent again, now.
+    `force`: an operator asks for everything that is owed and true to be sent again, now.
     """
 
     key: OrderKey
-    insist: bool = False
+    force: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Orders(Protocol):
     def progress(self, key: OrderKey) -> Progress | None:
         """The order and its facts, no older than this call."""
 
-    def glance(self, keys: Sequence[OrderKey]) -> Mapping[OrderKey, Facts]:
+    def batch_get_progress(self, keys: Sequence[OrderKey]) -> Mapping[OrderKey, Facts]:
         """The facts of many orders in few requests. They may be a moment old, and an order may be
         missing from the answer; one that is not there at all has no facts."""
 
@@ -101,10 +101,10 @@ class Overflow(Protocol):
         """Store an order durably until it is drained into the table."""
 
 
-class Watches(Protocol):
+class Checks(Protocol):
     """The watchdog's queue, which delivers only after its delay."""
 
-    def set(self, watches: Sequence[Watch]) -> None:
+    def set(self, checks: Sequence[Check]) -> None:
         """As `Commands.send`."""
 
 
@@ -136,7 +136,7 @@ class DownstreamService(Protocol):
         """
 
 
-class Unrelayed(Protocol):
+class RelayDeadLetters(Protocol):
     """Orders of which a change could not be relayed."""
 
     def set_aside(self, key: OrderKey, reason: str) -> None:
@@ -152,7 +152,7 @@ class Inbox(Protocol):
     def set_aside(self, message: str, reason: str) -> None:
         """Put a message where a person sees it, with the reason."""
 
-    def send_on(self, messages: Sequence[tuple[str, int]]) -> None:
+    def requeue(self, messages: Sequence[tuple[str, int]]) -> None:
         """Have messages come by themselves, each no sooner than in so many seconds (900 at most).
 
         Raises when any was not taken: some may have been."""

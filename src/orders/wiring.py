@@ -1,7 +1,7 @@
 """The composition root: the only place that knows both the use cases and the adapters.
 
 Parts are made once per process, at the first event. Clock, randomness, environment, network and
-output enter here and nowhere else (`Outside`), which is what lets a simulation run the same code.
+output enter here and nowhere else (`Runtime`), which is what lets a simulation run the same code.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ import urllib3
 from orders.aws.clients import Client, client
 from orders.aws.parameters import SecureParameter, SsmReceiptKeys
 from orders.aws.queues import (
-    COMMANDS_PACKED_MAX,
-    WATCHES_PACKED_MAX,
+    CHECKS_BATCHED_MAX,
+    COMMANDS_BATCHED_MAX,
     SqsBacklogs,
+    SqsChecks,
     SqsCommands,
     SqsDeadLetters,
     SqsInbox,
     SqsOverflow,
-    SqsUnrelayed,
-    SqsWatches,
+    SqsRelayDeadLetters,
 )
 from orders.aws.signing import sigv4_headers
 from orders.aws.table import DynamoOrders
@@ -39,13 +39,13 @@ from orders.domain.backoff import Backoff
 from orders.downstream import REQUEST_OF
 from orders.downstream.http import Authorise, HttpDownstream
 from orders.flow.deliver import Deliver
-from orders.flow.desk import Desk, SideBySide
+from orders.flow.desk import ConcurrentMap, Desk
 from orders.flow.drain import Drain
 from orders.flow.intake import Intake
 from orders.flow.reads import Reads
 from orders.flow.relay import Relay
 from orders.flow.watchdog import Watchdog
-from orders.ports import Clock, Jitter, Log, Unrelayed
+from orders.ports import Clock, Jitter, Log, RelayDeadLetters
 from orders.settings import (
     DeliverSettings,
     DrainSettings,
@@ -73,10 +73,10 @@ class Clients(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Outside:
+class Runtime:
     """All that a process is given: `SYSTEM` in Lambda, a world of its own in a simulation.
 
-    `pool`: connections to a downstream that wait so many seconds for an answer. `side_by_side`:
+    `pool`: connections to a downstream that wait so many seconds for an answer. `concurrent_map`:
     has up to so many messages attended to at once.
     """
 
@@ -86,7 +86,7 @@ class Outside:
     jitter: Jitter
     write: Callable[[str], object]
     pool: Callable[[float], urllib3.PoolManager]
-    side_by_side: Callable[[int], SideBySide]
+    concurrent_map: Callable[[int], ConcurrentMap]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class DrainParts:
 @dataclass(frozen=True, slots=True)
 class RelayParts:
     relay: Relay
-    unrelayed: Unrelayed
+    relay_dead_letters: RelayDeadLetters
     clock: Clock
     log: Log
 
@@ -116,7 +116,7 @@ class DeliverParts:
     deliver: Deliver
     desk: Desk
     settings: DeliverSettings
-    side_by_side: SideBySide
+    concurrent_map: ConcurrentMap
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,83 +131,83 @@ class ReadsParts:
     log: Log
 
 
-def wire_intake(outside: Outside) -> IntakeParts:
-    settings = IntakeSettings.read(outside.environment)
-    clock = outside.clock
-    keys = SecureParameter(partial(outside.client, "ssm"), settings.receipt_keys_parameter, clock)
+def wire_intake(runtime: Runtime) -> IntakeParts:
+    settings = IntakeSettings.read(runtime.environment)
+    clock = runtime.clock
+    keys = SecureParameter(partial(runtime.client, "ssm"), settings.receipt_keys_parameter, clock)
     return IntakeParts(
         Intake(
             orders=DynamoOrders(
-                outside.client("dynamodb", settings.table_timeout_seconds), settings.orders_table
+                runtime.client("dynamodb", settings.table_timeout_seconds), settings.orders_table
             ),
-            overflow=SqsOverflow(outside.client("sqs"), settings.overflow_queue_url),
+            overflow=SqsOverflow(runtime.client("sqs"), settings.overflow_queue_url),
             receipt_keys=SsmReceiptKeys(keys),
             clock=clock,
             currencies=settings.currencies,
         ),
         settings,
         clock,
-        _log(outside),
+        _log(runtime),
     )
 
 
-def wire_drain(outside: Outside) -> DrainParts:
-    settings = DrainSettings.read(outside.environment)
+def wire_drain(runtime: Runtime) -> DrainParts:
+    settings = DrainSettings.read(runtime.environment)
     return DrainParts(
-        Drain(DynamoOrders(outside.client("dynamodb"), settings.orders_table)),
-        _desk("drain", settings, outside, backoff.DRAIN),
+        Drain(DynamoOrders(runtime.client("dynamodb"), settings.orders_table)),
+        _desk("drain", settings, runtime, backoff.DRAIN),
     )
 
 
-def wire_relay(outside: Outside) -> RelayParts:
-    settings = RelaySettings.read(outside.environment)
-    clock = outside.clock
-    sqs = outside.client("sqs")
+def wire_relay(runtime: Runtime) -> RelayParts:
+    settings = RelaySettings.read(runtime.environment)
+    clock = runtime.clock
+    sqs = runtime.client("sqs")
     return RelayParts(
         Relay(
             commands=SqsCommands(
-                sqs, settings.queue_urls, COMMANDS_PACKED_MAX if settings.packs else 1
+                sqs, settings.queue_urls, COMMANDS_BATCHED_MAX if settings.packs else 1
             ),
-            events=SnsEvents(outside.client("sns"), settings.events_topic_arn),
-            watches=SqsWatches(
-                sqs, settings.watchdog_queue_url, WATCHES_PACKED_MAX if settings.packs else 1
+            events=SnsEvents(runtime.client("sns"), settings.events_topic_arn),
+            checks=SqsChecks(
+                sqs, settings.watchdog_queue_url, CHECKS_BATCHED_MAX if settings.packs else 1
             ),
         ),
-        SqsUnrelayed(SqsDeadLetters(sqs, settings.dead_letter_queue_url)),
+        SqsRelayDeadLetters(SqsDeadLetters(sqs, settings.dead_letter_queue_url)),
         clock,
-        _log(outside),
+        _log(runtime),
     )
 
 
-def wire_deliver(outside: Outside) -> DeliverParts:
-    settings = DeliverSettings.read(outside.environment)
-    clock = outside.clock
+def wire_deliver(runtime: Runtime) -> DeliverParts:
+    settings = DeliverSettings.read(runtime.environment)
+    clock = runtime.clock
     downstream = HttpDownstream(
         request_of=REQUEST_OF[settings.downstream],
         url=settings.url,
-        pool=outside.pool(settings.timeout_seconds),
-        authorise=_authorise(settings, outside),
+        pool=runtime.pool(settings.timeout_seconds),
+        authorise=_authorise(settings, runtime),
         clock=clock,
         look_up_first=settings.idempotency == "lookup",
     )
     return DeliverParts(
         Deliver(
-            orders=DynamoOrders(outside.client("dynamodb"), settings.orders_table),
+            orders=DynamoOrders(runtime.client("dynamodb"), settings.orders_table),
             downstream=downstream,
         ),
-        _desk("deliver", settings, outside, backoff.DELIVER),
+        _desk("deliver", settings, runtime, backoff.DELIVER),
         settings,
-        outside.side_by_side(SIDE_BY_SIDE_MAX),
+        runtime.concurrent_map(SIDE_BY_SIDE_MAX),
     )
 
 
-def wire_watchdog(outside: Outside) -> WatchdogParts:
-    settings = WatchdogSettings.read(outside.environment)
-    clock = outside.clock
-    sqs = outside.client("sqs")
+def wire_watchdog(runtime: Runtime) -> WatchdogParts:
+    settings = WatchdogSettings.read(runtime.environment)
+    clock = runtime.clock
+    sqs = runtime.client("sqs")
     return WatchdogParts(
         Watchdog(
-            orders=DynamoOrders(outside.client("dynamodb"), settings.orders_table),
+            orders=DynamoOrders(runtime.client("dynamodb"), settings.orders_table),
             backlogs=SqsBacklogs(
                 sqs,
                 {
@@ -217,47 +217,47 @@ def wire_watchdog(outside: Outside) -> WatchdogParts:
                 clock,
             ),
             commands=SqsCommands(sqs, settings.queue_urls),
-            events=SnsEvents(outside.client("sns"), settings.events_topic_arn),
-            watches=SqsWatches(sqs, settings.queue_url),
+            events=SnsEvents(runtime.client("sns"), settings.events_topic_arn),
+            checks=SqsChecks(sqs, settings.queue_url),
         ),
         _desk(
             "watchdog",
             settings,
-            outside,
+            runtime,
             Backoff(settings.delay_seconds, backoff.WATCH_MAX_SECONDS),
         ),
     )
 
 
-def wire_reads(outside: Outside) -> ReadsParts:
-    settings = ReadsSettings.read(outside.environment)
+def wire_reads(runtime: Runtime) -> ReadsParts:
+    settings = ReadsSettings.read(runtime.environment)
     return ReadsParts(
-        Reads(DynamoOrders(outside.client("dynamodb"), settings.orders_table)),
-        _log(outside),
+        Reads(DynamoOrders(runtime.client("dynamodb"), settings.orders_table)),
+        _log(runtime),
     )
 
 
 def _desk(
     step: str,
     settings: DeliverSettings | DrainSettings | WatchdogSettings,
-    outside: Outside,
+    runtime: Runtime,
     waits: Backoff,
 ) -> Desk:
-    sqs = outside.client("sqs")
+    sqs = runtime.client("sqs")
     return Desk(
         step,
         SqsInbox(sqs, settings.queue_url, SqsDeadLetters(sqs, settings.dead_letter_queue_url)),
-        outside.clock,
-        outside.jitter,
-        _log(outside),
+        runtime.clock,
+        runtime.jitter,
+        _log(runtime),
         waits,
     )
 
 
-def _authorise(settings: DeliverSettings, outside: Outside) -> Authorise:
+def _authorise(settings: DeliverSettings, runtime: Runtime) -> Authorise:
     if settings.api_key_parameter is None:
         return sigv4_headers
-    key = SecureParameter(partial(outside.client, "ssm"), settings.api_key_parameter, outside.clock)
+    key = SecureParameter(partial(runtime.client, "ssm"), settings.api_key_parameter, runtime.clock)
 
     def with_api_key(
         _method: str, _url: str, headers: Mapping[str, str], _body: bytes
@@ -267,8 +267,8 @@ def _authorise(settings: DeliverSettings, outside: Outside) -> Authorise:
     return with_api_key
 
 
-def _log(outside: Outside) -> Log:
-    return JsonLines(outside.write, outside.clock.now)
+def _log(runtime: Runtime) -> Log:
+    return JsonLines(runtime.write, runtime.clock.now)
 
 
 def _connections(timeout_seconds: float) -> urllib3.PoolManager:
@@ -280,7 +280,7 @@ def _connections(timeout_seconds: float) -> urllib3.PoolManager:
     )
 
 
-def _threads(count: int) -> SideBySide:
+def _threads(count: int) -> ConcurrentMap:
     return ThreadPoolExecutor(count).map
 
 
@@ -288,7 +288,7 @@ def _write(line: str) -> None:
     sys.stdout.write(line)
 
 
-SYSTEM = Outside(
+SYSTEM = Runtime(
     environment=os.environ,
     client=client,
     clock=SystemClock(),
@@ -296,7 +296,7 @@ SYSTEM = Outside(
     jitter=random.random,
     write=_write,
     pool=_connections,
-    side_by_side=_threads,
+    concurrent_map=_threads,
 )
 
 intake = cache(partial(wire_intake, SYSTEM))

@@ -22,7 +22,7 @@ from orders.flow.intake import Intake
 from orders.flow.reads import PAGE_DEFAULT, PAGE_MAX, Reads
 from orders.handlers import intake, reads
 from orders.wiring import IntakeParts, ReadsParts
-from simulation.world.outside import FixedReceiptKeys, MemoryLog, MemoryOverflow, SetClock
+from simulation.world.runtime import FixedReceiptKeys, MemoryLog, MemoryOverflow, SetClock
 from simulation.world.table import MemoryOrders, ThrottledOrders
 from tests.builders import CUSTOMER, KEY, KEY_ID, NOW, line, order_body, order_id
 from tests.orders.handlers.api_events import request

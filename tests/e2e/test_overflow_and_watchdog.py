@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from orders.aws.messages import overflowed_order_of, watch_of
+from orders.aws.messages import check_of, overflowed_order_of
 from orders.domain.order import OrderKey
-from orders.ports import Watch
+from orders.ports import Check
 from spillway.run.stack import Stack
 from tests.builders import line, order_id
 from tests.e2e.shop import Customer, effects, switched
@@ -132,7 +132,7 @@ def test_a_poison_stream_record_is_set_aside_and_its_neighbours_go_on(
         id_ = shopper.place()
         assert shopper.settled(id_)["status"] == "confirmed"
         [letter] = within(30, lambda: dead_letters(stack, "relay"))
-        assert watch_of(letter["Body"]) == Watch(poison, insist=True)
+        assert check_of(letter["Body"]) == Check(poison, force=True)
         assert reason(letter).startswith("KeyError at accepted_order")
     finally:
         dynamodb.delete_item(TableName=table, Key=keys)

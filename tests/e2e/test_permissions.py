@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from orders.aws.messages import message_of, packs_of, watch_message_of
+from orders.aws.messages import check_message_of, message_of, packs_of
 from orders.domain.order import OrderKey
 from orders.domain.saga import Step
-from orders.ports import Command, Watch
+from orders.ports import Check, Command
 from spillway.run.stack import Stack, running
 from tests.builders import line, order_body, order_id
 from tests.e2e.shop import Customer, switched
@@ -127,8 +127,8 @@ def watch_orders_that_wait(stack: Stack, customer: Customer) -> None:
             customer.put(waiting, body)
             for id_ in (reserved, waiting):
                 key = OrderKey(customer.id, id_)
-                send(stack, "watchdog", watch_message_of(Watch(key)))
-                send(stack, "watchdog", watch_message_of(Watch(key, insist=True)))
+                send(stack, "watchdog", check_message_of(Check(key)))
+                send(stack, "watchdog", check_message_of(Check(key, force=True)))
             # What a pack leaves open is sent on.
             send_pack(stack, "inventory", Command(OrderKey(customer.id, waiting), Step.RESERVE))
             send_pack(stack, "fulfilment", Command(OrderKey(customer.id, reserved), Step.SHIP))

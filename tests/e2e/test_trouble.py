@@ -42,7 +42,7 @@ def test_killed_workers_lose_nothing_and_double_nothing(stack: Stack, shopper: C
     killer = Killer(stack, random.Random(7))
 
     def order_and_kill(order: tuple[str, object]) -> str:
-        insist(shopper, *order)
+        send_until_answered(shopper, *order)
         time.sleep(killer.rng.uniform(0, 0.5))
         killer.kill_one()
         return order[0]
@@ -60,7 +60,7 @@ def test_killed_workers_lose_nothing_and_double_nothing(stack: Stack, shopper: C
     assert killer.fired() > 20, killer.killed
 
 
-def insist(customer: Customer, id_: str, body: object) -> None:
+def send_until_answered(customer: Customer, id_: str, body: object) -> None:
     """As a client does: the same request until it is answered."""
     for _ in range(60):
         with suppress(httpx.TransportError):

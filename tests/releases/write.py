@@ -14,7 +14,7 @@ from orders.domain import events
 from orders.domain.order import AcceptedOrder, OrderKey
 from orders.domain.saga import Cancellation, Facts, Outcome, Step
 from orders.domain.trace import parsed
-from orders.ports import Command, Watch
+from orders.ports import Check, Command
 from tests.builders import CUSTOMER, NOW, accepted, line
 
 # Written out: what a release wrote must not change with the tests' counters.
@@ -33,12 +33,12 @@ def written() -> dict[str, list[Any]]:
         "command": [*map(messages.message_of, _commands(orders))],
         "overflow": [*map(messages.overflow_message_of, orders)],
         "watch": [
-            messages.watch_message_of(Watch(KEY)),
-            messages.watch_message_of(Watch(KEY, insist=True)),
+            messages.check_message_of(Check(KEY)),
+            messages.check_message_of(Check(KEY, force=True)),
         ],
         "pack": [
             *messages.packs_of([*map(messages.message_of, _commands(orders))], 5),
-            *messages.packs_of([messages.watch_message_of(Watch(key)) for key in (KEY, LARGE)], 10),
+            *messages.packs_of([messages.check_message_of(Check(key)) for key in (KEY, LARGE)], 10),
         ],
         "event": [
             cloud_event(event) for facts in _facts() for event in events.all_true(KEY, NOW, facts)

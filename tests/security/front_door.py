@@ -19,7 +19,7 @@ from orders.flow.intake import Intake
 from orders.flow.reads import Reads
 from orders.handlers import intake, reads
 from orders.wiring import IntakeParts, ReadsParts
-from simulation.world.outside import FixedReceiptKeys, MemoryLog, MemoryOverflow, SetClock
+from simulation.world.runtime import FixedReceiptKeys, MemoryLog, MemoryOverflow, SetClock
 from simulation.world.table import MemoryOrders
 from tests.builders import KEY, KEY_ID, NOW
 from tests.orders.handlers.api_events import request

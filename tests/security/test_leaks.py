@@ -12,7 +12,7 @@ from orders.flow.intake import Intake
 from orders.flow.reads import Reads
 from orders.handlers import intake, reads
 from orders.wiring import IntakeParts, ReadsParts
-from simulation.world.outside import FixedReceiptKeys, MemoryLog, MemoryOverflow, SetClock
+from simulation.world.runtime import FixedReceiptKeys, MemoryLog, MemoryOverflow, SetClock
 from tests.builders import KEY, KEY_ID, NOW, order_body, order_id
 from tests.orders.handlers.api_events import request
 from tests.orders.handlers.test_intake import SETTINGS

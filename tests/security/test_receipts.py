@@ -91,15 +91,17 @@ def test_the_key_is_changed_while_customers_order(stack: Stack, shopper: Custome
     bought, body = shopper.order()
     assert shopper.put(bought, body).status_code == 201
     with keys_in_force(stack, k1=old, k2=new):
-        assert insist(shopper, *order_signed(new, "k2")).status_code == 201
-        assert insist(shopper, *order_signed(old, "k1")).status_code == 201
+        assert send_until_answered(shopper, *order_signed(new, "k2")).status_code == 201
+        assert send_until_answered(shopper, *order_signed(old, "k1")).status_code == 201
     with keys_in_force(stack, k2=new):
-        assert insist(shopper, *order_signed(new, "k2")).status_code == 201
+        assert send_until_answered(shopper, *order_signed(new, "k2")).status_code == 201
         # What was bought stays bought: its retry is answered as one.
-        assert insist(shopper, bought, body).status_code == 200
-        assert rules(insist(shopper, *order_signed(old, "k1"))) == {"receipt_key_unknown"}
+        assert send_until_answered(shopper, bought, body).status_code == 200
+        assert rules(send_until_answered(shopper, *order_signed(old, "k1"))) == {
+            "receipt_key_unknown"
+        }
     # As everybody else here expects it.
-    assert insist(shopper, *order_signed(old, "k1")).status_code == 201
+    assert send_until_answered(shopper, *order_signed(old, "k1")).status_code == 201
 
 
 def order_signed(key: bytes, key_id: str) -> tuple[str, dict[str, Any]]:
@@ -134,7 +136,7 @@ def put(stack: Stack, value: str) -> None:
                 os.kill(pid, signal.SIGKILL)
 
 
-def insist(shopper: Customer, id_: str, body: dict[str, Any]) -> httpx.Response:
+def send_until_answered(shopper: Customer, id_: str, body: dict[str, Any]) -> httpx.Response:
     """As a client does: again until it is answered."""
     for _ in range(60):
         answer = shopper.put(id_, body)

@@ -65,7 +65,7 @@ def user_agent() -> str:
     return f"Botocore/{botocore.__version__}" + (f" app/{appid}" if appid else "")
 
 
-class failures_translated:  # noqa: N801 - a `with` reads as it does with contextlib's
+class translate_aws_errors:  # noqa: N801 - a `with` reads as it does with contextlib's
     """The SDK's exceptions become ours here.
 
     Whatever AWS or the network refuses or delays is transient from an order's point of view, a

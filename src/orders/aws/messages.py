@@ -17,7 +17,7 @@ from orders.domain.order import AcceptedOrder, Address, Order, OrderKey, Payment
 from orders.domain.saga import Step
 from orders.domain.trace import Trace, parsed
 from orders.failures import PermanentFailure
-from orders.ports import Command, Watch
+from orders.ports import Check, Command
 
 _Kind = TypeVar("_Kind")
 
@@ -43,10 +43,10 @@ class _OverflowMessage(msgspec.Struct, omit_defaults=True):
     trace: str | None = None  # a traceparent
 
 
-class _WatchMessage(msgspec.Struct, omit_defaults=True):
+class _CheckMessage(msgspec.Struct, omit_defaults=True):
     customer_id: str
     order_id: str
-    insist: bool = False
+    force: bool = msgspec.field(default=False, name="insist")
 
 
 class _Pack(msgspec.Struct):
@@ -116,15 +116,15 @@ def overflowed_order_of(body: str) -> AcceptedOrder:
     return AcceptedOrder(key, message.accepted_at, digest, order, parsed(message.trace))
 
 
-def watch_message_of(watch: Watch) -> str:
-    return _text(_WatchMessage(watch.key.customer_id, watch.key.order_id, watch.insist))
+def check_message_of(check: Check) -> str:
+    return _text(_CheckMessage(check.key.customer_id, check.key.order_id, check.force))
 
 
-def watch_of(body: str) -> Watch:
-    """Raises PermanentFailure for a text that is no watch of ours."""
-    with _refusing("a watch"):
-        message = _decode(body, _WatchMessage)
-    return Watch(OrderKey(message.customer_id, message.order_id), message.insist)
+def check_of(body: str) -> Check:
+    """Raises PermanentFailure for a text that isn't a check."""
+    with _refusing("a check"):
+        message = _decode(body, _CheckMessage)
+    return Check(OrderKey(message.customer_id, message.order_id), message.force)
 
 
 def packs_of(messages: Sequence[str], messages_max: int) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from orders.aws.clients import Client, failures_translated
+from orders.aws.clients import Client, translate_aws_errors
 from orders.failures import TransientFailure
 from orders.ports import Clock
 
@@ -41,7 +41,7 @@ class SecureParameter:
 
     def _read_or_keep(self) -> str:
         try:
-            with failures_translated("GetParameter"):
+            with translate_aws_errors("GetParameter"):
                 answer = self.client().get_parameter(Name=self.name, WithDecryption=True)
         except TransientFailure:
             if self._text is None:

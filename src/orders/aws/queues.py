@@ -1,4 +1,4 @@
-"""The queues: what goes out (`Commands`, `Watches`, `Overflow`), what comes in (`Inbox`), what
+"""The queues: what goes out (`Commands`, `Checks`, `Overflow`), what comes in (`Inbox`), what
 waits (`Backlogs`), and what a person must see."""
 
 from __future__ import annotations
@@ -9,25 +9,25 @@ from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
-from orders.aws.clients import Client, failures_translated
+from orders.aws.clients import Client, translate_aws_errors
 from orders.aws.messages import (
     attributes,
+    check_message_of,
     message_of,
     overflow_message_of,
     packs_of,
-    watch_message_of,
 )
 from orders.domain.order import AcceptedOrder, OrderKey
 from orders.domain.saga import DOWNSTREAM_OF, DOWNSTREAMS, Downstream
 from orders.failures import TransientFailure
-from orders.ports import Clock, Command, Watch
+from orders.ports import Check, Clock, Command
 
 BATCH_MAX = 10
 #: Commands in one message. A batch of ten such is what one delivery environment gets through in
 #: some seconds; more would save little (docs/decisions/0023-messages-in-packs.md).
-COMMANDS_PACKED_MAX = 6
+COMMANDS_BATCHED_MAX = 6
 #: Watches in one message: a hundred such, a batch, are as many as ten glances take in.
-WATCHES_PACKED_MAX = 10
+CHECKS_BATCHED_MAX = 10
 # A reason is for a person, and an attribute counts toward the message's size.
 REASON_MAX = 500
 # The queues' own counts lag by more than this.
@@ -81,16 +81,16 @@ class SqsCommands:
 
 
 @dataclass(frozen=True, slots=True)
-class SqsWatches:
+class SqsChecks:
     """`packed_max`: watches that travel as one message."""
 
     client: Client
     queue_url: str
     packed_max: int = 1
 
-    def set(self, watches: Sequence[Watch]) -> None:
+    def set(self, checks: Sequence[Check]) -> None:
         """The queue itself delays what it delivers: no timer of ours, no scan."""
-        bodies = [watch_message_of(watch) for watch in watches]
+        bodies = [check_message_of(check) for check in checks]
         send_all(self.client, self.queue_url, packs_of(bodies, self.packed_max))
 
 
@@ -100,7 +100,7 @@ class SqsOverflow:
     queue_url: str
 
     def buffer(self, order: AcceptedOrder) -> None:
-        with failures_translated("SendMessage"):
+        with translate_aws_errors("SendMessage"):
             self.client.send_message(
                 QueueUrl=self.queue_url, MessageBody=overflow_message_of(order)
             )
@@ -125,7 +125,7 @@ class SqsBacklogs:
         return messages == 0
 
     def _messages(self, queue_url: str) -> int:
-        with failures_translated("GetQueueAttributes"):
+        with translate_aws_errors("GetQueueAttributes"):
             answer = self.client.get_queue_attributes(
                 QueueUrl=queue_url, AttributeNames=list(_COUNTS)
             )
@@ -139,7 +139,7 @@ class SqsInbox:
     dead_letters: SqsDeadLetters
 
     def postpone(self, receipt: str, seconds: int) -> None:
-        with failures_translated("ChangeMessageVisibility"):
+        with translate_aws_errors("ChangeMessageVisibility"):
             try:
                 self.client.change_message_visibility(
                     QueueUrl=self.queue_url, ReceiptHandle=receipt, VisibilityTimeout=seconds
@@ -153,7 +153,7 @@ class SqsInbox:
     def set_aside(self, message: str, reason: str) -> None:
         self.dead_letters.set_aside(message, reason)
 
-    def send_on(self, messages: Sequence[tuple[str, int]]) -> None:
+    def requeue(self, messages: Sequence[tuple[str, int]]) -> None:
         _send(
             self.client,
             self.queue_url,
@@ -167,7 +167,7 @@ class SqsDeadLetters:
     queue_url: str
 
     def set_aside(self, message: str, reason: str) -> None:
-        with failures_translated("SendMessage"):
+        with translate_aws_errors("SendMessage"):
             self.client.send_message(
                 QueueUrl=self.queue_url,
                 MessageBody=message,
@@ -176,14 +176,14 @@ class SqsDeadLetters:
 
 
 @dataclass(frozen=True, slots=True)
-class SqsUnrelayed:
-    """The `Unrelayed` port. The letter is the watch that will put it right: redriving it means
-    handing it to the watchdog. The order itself stays in the table, and only there."""
+class SqsRelayDeadLetters:
+    """The `RelayDeadLetters` port. Its message is a check: redriving it hands the order to the
+    watchdog. The order itself stays in the table, and only there."""
 
     dead_letters: SqsDeadLetters
 
     def set_aside(self, key: OrderKey, reason: str) -> None:
-        self.dead_letters.set_aside(watch_message_of(Watch(key, insist=True)), reason)
+        self.dead_letters.set_aside(check_message_of(Check(key, force=True)), reason)
 
 
 def send_all(client: Client, queue_url: str, bodies: Sequence[str]) -> None:
@@ -194,7 +194,7 @@ def send_all(client: Client, queue_url: str, bodies: Sequence[str]) -> None:
 def _send(client: Client, queue_url: str, messages: Sequence[Mapping[str, Any]]) -> None:
     for batch in batches(messages):
         entries = [{"Id": str(place), **message} for place, message in enumerate(batch)]
-        with failures_translated("SendMessageBatch"):
+        with translate_aws_errors("SendMessageBatch"):
             answer = client.send_message_batch(QueueUrl=queue_url, Entries=entries)
         raise_if_any_failed("SendMessageBatch", answer.get("Failed", ()))
 

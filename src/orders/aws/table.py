@@ -14,7 +14,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from orders.aws import items
-from orders.aws.clients import Client, failures_translated
+from orders.aws.clients import Client, translate_aws_errors
 from orders.aws.items import Item
 from orders.domain.order import AcceptedOrder, OrderKey
 from orders.domain.saga import Cancellation, Facts, Outcome, Step
@@ -33,7 +33,7 @@ class DynamoOrders:
     def place(self, order: AcceptedOrder) -> AcceptedOrder | None:
         # True when this customer has nothing under this order id.
         is_new = "attribute_not_exists(pk)"
-        with failures_translated("PutItem"):
+        with translate_aws_errors("PutItem"):
             try:
                 self.client.put_item(
                     TableName=self.table,
@@ -56,7 +56,7 @@ class DynamoOrders:
     def progress(self, key: OrderKey) -> Progress | None:
         # Both items stand next to each other under the customer: one query, one read unit for the
         # two of them where two gets would pay one each.
-        with failures_translated("Query"):
+        with translate_aws_errors("Query"):
             answer = self.client.query(
                 TableName=self.table,
                 ConsistentRead=True,
@@ -76,12 +76,12 @@ class DynamoOrders:
             items.facts(found.get(key.order_id + items.PROGRESS_SUFFIX)),
         )
 
-    def glance(self, keys: Sequence[OrderKey]) -> Mapping[OrderKey, Facts]:
+    def batch_get_progress(self, keys: Sequence[OrderKey]) -> Mapping[OrderKey, Facts]:
         # A key must not stand in a request twice.
         distinct = list(dict.fromkeys(keys))
         facts_of: dict[OrderKey, Facts] = {}
         for start in range(0, len(distinct), GLANCE_MAX):
-            facts_of |= self._glance(distinct[start : start + GLANCE_MAX])
+            facts_of |= self._batch_get_progress(distinct[start : start + GLANCE_MAX])
         return facts_of
 
     def history(
@@ -109,7 +109,7 @@ class DynamoOrders:
     def record(self, key: OrderKey, step: Step, outcome: Outcome) -> Facts:
         # True when this step's outcome is not on record yet.
         is_new = "attribute_not_exists(#step)"
-        with failures_translated("UpdateItem"):
+        with translate_aws_errors("UpdateItem"):
             try:
                 answer = self.client.update_item(
                     TableName=self.table,
@@ -142,7 +142,7 @@ class DynamoOrders:
         reservation_unknown = "attribute_not_exists(#reserve)"
         reservation_known = "attribute_exists(#reserve)"
         side = reservation_unknown if wish.before_reservation else reservation_known
-        with failures_translated("UpdateItem"):
+        with translate_aws_errors("UpdateItem"):
             try:
                 answer = self.client.update_item(
                     TableName=self.table,
@@ -161,9 +161,9 @@ class DynamoOrders:
                 return items.facts(_there_already(error))
         return items.facts(answer["Attributes"])
 
-    def _glance(self, keys: Sequence[OrderKey]) -> Mapping[OrderKey, Facts]:
+    def _batch_get_progress(self, keys: Sequence[OrderKey]) -> Mapping[OrderKey, Facts]:
         # Not consistent, for half the price: who glances can bear an answer of a moment ago.
-        with failures_translated("BatchGetItem"):
+        with translate_aws_errors("BatchGetItem"):
             answer = self.client.batch_get_item(
                 RequestItems={self.table: {"Keys": [items.progress_key(key) for key in keys]}}
             )
@@ -173,7 +173,7 @@ class DynamoOrders:
         return {key: items.facts(found.get(key)) for key in keys if key not in left_out}
 
     def _get(self, key: dict[str, items.Attribute], *, consistent: bool) -> Item | None:
-        with failures_translated("GetItem"):
+        with translate_aws_errors("GetItem"):
             answer = self.client.get_item(TableName=self.table, Key=key, ConsistentRead=consistent)
         item: Item | None = answer.get("Item")
         return item
@@ -190,7 +190,7 @@ class DynamoOrders:
         }
         if start is not None:
             request["ExclusiveStartKey"] = start
-        with failures_translated("Query"):
+        with translate_aws_errors("Query"):
             answer: dict[str, Any] = self.client.query(**request)
         return answer
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from orders.aws.clients import Client, failures_translated
+from orders.aws.clients import Client, translate_aws_errors
 from orders.aws.messages import attributes
 from orders.aws.queues import batches, raise_if_any_failed
 from orders.domain.events import SOURCE, Event
@@ -30,7 +30,7 @@ class SnsEvents:
                 }
                 for position, event in enumerate(batch)
             ]
-            with failures_translated("PublishBatch"):
+            with translate_aws_errors("PublishBatch"):
                 answer = self.client.publish_batch(
                     TopicArn=self.topic_arn, PublishBatchRequestEntries=entries
                 )

@@ -19,7 +19,7 @@ from typing import Protocol
 
 from orders.domain.backoff import Backoff
 from orders.domain.order import OrderKey
-from orders.failures import Contradiction, PermanentFailure, TransientFailure, place_of
+from orders.failures import Contradiction, PermanentFailure, TransientFailure, error_location
 from orders.ports import Clock, Inbox, Jitter, Log
 
 
@@ -48,7 +48,7 @@ class Message:
 Attend = Callable[[Message], str | None]
 
 
-class NotYet(Exception):
+class RetryLater(Exception):
     """Nothing failed, and the message is to come again all the same. `outcome` is for the log."""
 
     def __init__(self, outcome: str) -> None:
@@ -75,7 +75,7 @@ class Try:
         return self.finished
 
 
-class SideBySide(Protocol):
+class ConcurrentMap(Protocol):
     def __call__(self, work: Callable[[Try], None], tries: Iterable[Try], /) -> Iterable[None]:
         """Do `work` on each, some at once; all is done when the answer has been read."""
 
@@ -90,7 +90,7 @@ class Desk:
     backoff: Backoff
 
     def all_finished(
-        self, messages: Sequence[Message], attend: Attend, side_by_side: SideBySide = map
+        self, messages: Sequence[Message], attend: Attend, concurrent_map: ConcurrentMap = map
     ) -> list[bool]:
         """Whether each of these messages can go, packs among them. Never raises."""
         cases = [
@@ -99,7 +99,7 @@ class Desk:
         # What came by itself first: the messages of packs take turns.
         in_turn = sorted(cases, key=lambda case: isinstance(case, _Pack))
         tries = [each for case in in_turn for each in case.tries]
-        for _ in side_by_side(lambda each: each.attended_to(attend), tries):
+        for _ in concurrent_map(lambda each: each.attended_to(attend), tries):
             pass
         return [case.is_finished() for case in cases]
 
@@ -123,7 +123,7 @@ class Desk:
             message.log["detail"] = str(failure)
         except Exception as bug:  # noqa: BLE001 - a bug is one message's, not its neighbours'
             outcome = "bug"
-            message.log["error"] = place_of(bug)
+            message.log["error"] = error_location(bug)
         if outcome is not None:
             self.log(
                 self.step,
@@ -141,7 +141,7 @@ class Desk:
     def _attended(self, message: Message, attend: Attend) -> tuple[str | None, bool]:
         try:
             return attend(message), True
-        except NotYet as later:
+        except RetryLater as later:
             self._postpone(message)
             return later.outcome, False
         except TransientFailure as failure:
@@ -179,23 +179,23 @@ class _Pack:
     def set_aside(self, message: str, reason: str) -> None:
         self._desk.inbox.set_aside(message, reason)
 
-    def send_on(self, messages: Sequence[tuple[str, int]]) -> None:
-        self._desk.inbox.send_on(messages)
+    def requeue(self, messages: Sequence[tuple[str, int]]) -> None:
+        self._desk.inbox.requeue(messages)
 
     def is_finished(self) -> bool:
         """Once its messages were attended to. Where sending on fails, it comes again itself."""
         if self.tries:
             return self._desk.is_finished(self._message, self._send_on_the_rest)
-        return self._desk.is_finished(self._message, self._take_apart)
+        return self._desk.is_finished(self._message, self._split)
 
     def _send_on_the_rest(self, _: Message) -> None:
         rest = [each.message for each in self.tries if not each.finished]
         if rest:
-            self.send_on([(each.body, self._wait_of(each)) for each in rest])
+            self.requeue([(each.body, self._wait_of(each)) for each in rest])
 
-    def _take_apart(self, pack: Message) -> str:
+    def _split(self, pack: Message) -> str:
         pack.log["messages"] = len(pack.packed)
-        self.send_on([(body, 0) for body in pack.packed])
+        self.requeue([(body, 0) for body in pack.packed])
         return "taken_apart"
 
     def _wait_of(self, message: Message) -> int:

@@ -16,7 +16,7 @@ from orders.domain.events import Event
 from orders.domain.order import AcceptedOrder, OrderKey
 from orders.domain.saga import Facts
 from orders.failures import TransientFailure
-from orders.ports import Command, Commands, Events, Watch, Watches
+from orders.ports import Check, Checks, Command, Commands, Events
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +44,14 @@ class Calls:
 
     commands: Sequence[Command] = ()
     events: Sequence[Event] = ()
-    watches: Sequence[Watch] = ()
+    checks: Sequence[Check] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Relay:
     commands: Commands
     events: Events
-    watches: Watches
+    checks: Checks
 
     def relay(self, changes: Iterable[Change]) -> Calls:
         """Send what these changes call for; returns it, for the log.
@@ -63,10 +63,10 @@ class Relay:
         calls = Calls(
             [command for call in each for command in call.commands],
             [event for call in each for event in call.events],
-            [watch for call in each for watch in call.watches],
+            [check for call in each for check in call.checks],
         )
         self.commands.send(calls.commands)
-        self.watches.set(calls.watches)
+        self.checks.set(calls.checks)
         self._announce(calls.events)
         return calls
 
@@ -77,7 +77,7 @@ class Relay:
             self.events.publish(events)
         except TransientFailure:
             keys = dict.fromkeys(event.key for event in events)
-            self.watches.set([Watch(key, insist=True) for key in keys])
+            self.checks.set([Check(key, force=True) for key in keys])
 
 
 def called_for(change: Change) -> Calls:
@@ -90,7 +90,7 @@ def called_for(change: Change) -> Calls:
                 for step in sorted(saga.owed(Facts()))
             ],
             [events.accepted(order.key, order.accepted_at)],
-            [Watch(order.key)],
+            [Check(order.key)],
         )
     before, after = saga.owed(change.before), saga.owed(change.after)
     # What was owed before has been commanded before; giving it again would only multiply messages.
@@ -101,5 +101,5 @@ def called_for(change: Change) -> Calls:
     return Calls(
         [Command(change.key, step) for step in steps],
         [event] if event else [],
-        [Watch(change.key)] if reopened else [],
+        [Check(change.key)] if reopened else [],
     )

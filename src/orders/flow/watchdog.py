@@ -19,7 +19,7 @@ from orders.domain import events, saga
 from orders.domain.order import OrderKey
 from orders.domain.saga import DOWNSTREAM_OF, Facts, Step
 from orders.failures import TransientFailure
-from orders.ports import Backlogs, Command, Commands, Events, Orders, Watch, Watches
+from orders.ports import Backlogs, Check, Checks, Command, Commands, Events, Orders
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Checked:
     stuck    something is
     gone     there is no such order (it was erased)
 
-    `look_again`: with the same watch, ever less often. `facts`: as they were found.
+    `look_again`: with the same check, with backoff. `facts`: as they were found.
     """
 
     result: Literal["settled", "stuck", "gone"]
@@ -46,47 +46,49 @@ class Watchdog:
     backlogs: Backlogs
     commands: Commands
     events: Events
-    watches: Watches
+    checks: Checks
 
-    def glance(self, watches: Sequence[Watch]) -> Mapping[OrderKey, Facts]:
+    def batch_get_progress(self, checks: Sequence[Check]) -> Mapping[OrderKey, Facts]:
         """What a look at many orders at once tells of them, for `check`.
 
         Nearly all have settled, and in an outage nearly all wait for the same downstream: neither
         needs a request of its own.
         """
         try:
-            return self.orders.glance([watch.key for watch in watches if not watch.insist])
+            return self.orders.batch_get_progress(
+                [check.key for check in checks if not check.force]
+            )
         except TransientFailure:
             # Each is read by itself then, and says of itself whether that failed.
             return {}
 
-    def check(self, watch: Watch, glanced: Facts | None = None) -> Checked:
-        """`glanced`: the order's facts as of a moment ago, where they are known.
+    def check(self, check: Check, fetched: Facts | None = None) -> Checked:
+        """`fetched`: the order's facts as of a moment ago, where they are known.
 
-        Raises TransientFailure to be called again with the same watch.
+        Raises TransientFailure to be called again with the same check.
         """
-        if glanced is not None and not watch.insist:
-            waiting = sorted(saga.owed(glanced))
+        if fetched is not None and not check.force:
+            waiting = sorted(saga.owed(fetched))
             if not waiting:
                 return Checked("settled")
             if not any(map(self._is_lost, waiting)):
-                return Checked("stuck", waiting, look_again=True, facts=glanced)
-        progress = self.orders.progress(watch.key)
+                return Checked("stuck", waiting, look_again=True, facts=fetched)
+        progress = self.orders.progress(check.key)
         if progress is None:
             return Checked("gone")
-        if watch.insist:
+        if check.force:
             order = progress.order
             self.events.publish(events.all_true(order.key, order.accepted_at, progress.facts))
         owed = sorted(saga.owed(progress.facts))
         if not owed:
             return Checked("settled")
-        sent = [step for step in owed if watch.insist or self._is_lost(step)]
+        sent = [step for step in owed if check.force or self._is_lost(step)]
         # Without the order, which deliver then reads: its age is known there only so.
-        self.commands.send([Command(watch.key, step) for step in sent])
-        if watch.insist:
+        self.commands.send([Command(check.key, step) for step in sent])
+        if check.force:
             # Once is enough: from here on it is watched like any other.
-            self.watches.set([Watch(watch.key)])
-        return Checked("stuck", owed, sent, not watch.insist, progress.facts)
+            self.checks.set([Check(check.key)])
+        return Checked("stuck", owed, sent, not check.force, progress.facts)
 
     def _is_lost(self, step: Step) -> bool:
         return self.backlogs.is_empty(DOWNSTREAM_OF[step])

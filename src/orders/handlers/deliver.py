@@ -54,7 +54,7 @@ def handle(event: Batch, parts: DeliverParts) -> dict[str, Any]:
 
     records = event["Records"]
     return answer(
-        records, parts.desk.all_finished(messages_of(records), attend, parts.side_by_side)
+        records, parts.desk.all_finished(messages_of(records), attend, parts.concurrent_map)
     )
 
 

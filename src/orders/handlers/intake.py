@@ -9,7 +9,7 @@ from orders.domain.order import OrderKey
 from orders.domain.refusals import Refusal
 from orders.domain.status import status as status_of
 from orders.domain.trace import Trace
-from orders.failures import TransientFailure, place_of
+from orders.failures import TransientFailure, error_location
 from orders.flow.intake import Acknowledged, CancellationTaken, Refused
 from orders.handlers import http, wire
 from orders.telemetry import trace_id
@@ -31,7 +31,7 @@ def handle(event: http.ApiEvent, parts: IntakeParts) -> http.Answer:
         log["detail"] = str(failure)
     except Exception as bug:  # noqa: BLE001 - the last resort of a request
         outcome, reply = "bug", http.broken()
-        log["error"] = place_of(bug)
+        log["error"] = error_location(bug)
     parts.log("intake", outcome, duration_ms=parts.clock.now() - started, **log)
     return reply
 

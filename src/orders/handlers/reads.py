@@ -14,7 +14,7 @@ from orders.domain.order import Order, is_order_id
 from orders.domain.refusals import Refusal, Rule
 from orders.domain.saga import settled
 from orders.domain.status import cancellation_outcome, reason, status
-from orders.failures import TransientFailure, place_of
+from orders.failures import TransientFailure, error_location
 from orders.flow.intake import NOT_FOUND
 from orders.flow.reads import PAGE_DEFAULT, PAGE_MAX, ForeignOrder
 from orders.handlers import http
@@ -43,7 +43,7 @@ def handle(event: http.ApiEvent, parts: ReadsParts) -> http.Answer:
         parts.log("reads", "foreign_order")
         return http.broken()
     except Exception as bug:  # noqa: BLE001 - the last resort of a request
-        parts.log("reads", "bug", error=place_of(bug))
+        parts.log("reads", "bug", error=error_location(bug))
         return http.broken()
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from orders import wiring
 from orders.aws import items
-from orders.failures import TransientFailure, place_of
+from orders.failures import TransientFailure, error_location
 from orders.flow.relay import Change, FactsChanged, OrderPlaced
 from orders.wiring import RelayParts
 
@@ -47,9 +47,9 @@ def handle(event: Mapping[str, Any], parts: RelayParts) -> None:
         _log_unsent(event, parts, started, "unsent", detail=str(failure))
         raise
     except Exception as bug:  # noqa: BLE001 - it is raised again, without its text
-        _log_unsent(event, parts, started, "bug", error=place_of(bug))
+        _log_unsent(event, parts, started, "bug", error=error_location(bug))
         # Lambda logs what is raised here, and a bug's own text may quote an order.
-        raise RelayFailed(place_of(bug)) from None
+        raise RelayFailed(error_location(bug)) from None
 
 
 def change_of(record: Record) -> Change | None:
@@ -82,10 +82,10 @@ def _log_unsent(
 
 def _set_aside(record: Record, bug: Exception, parts: RelayParts) -> None:
     key = items.key_of(record["dynamodb"]["Keys"])
-    parts.unrelayed.set_aside(key, place_of(bug))
+    parts.relay_dead_letters.set_aside(key, error_location(bug))
     parts.log(
         "relay",
         "set_aside",
-        error=place_of(bug),
+        error=error_location(bug),
         **key.in_logs,
     )

@@ -7,14 +7,14 @@ from contextlib import suppress
 from typing import Any
 
 from orders import wiring
-from orders.aws.messages import watch_of
+from orders.aws.messages import check_of
 from orders.domain.order import OrderKey, order_id_time
 from orders.domain.status import status
 from orders.failures import PermanentFailure
-from orders.flow.desk import Message, NotYet
+from orders.flow.desk import Message, RetryLater
 from orders.flow.watchdog import Checked
 from orders.handlers.batch import Batch, answer, messages_of
-from orders.ports import Watch
+from orders.ports import Check
 from orders.wiring import WatchdogParts
 
 
@@ -25,16 +25,16 @@ def handler(event: Batch, _context: object) -> dict[str, Any]:
 def handle(event: Batch, parts: WatchdogParts) -> dict[str, Any]:
     records = event["Records"]
     messages = messages_of(records)
-    glanced = parts.watchdog.glance([*_watches_in(messages)])
+    fetched = parts.watchdog.batch_get_progress([*_watches_in(messages)])
 
     def attend(message: Message) -> str | None:
-        watch = watch_of(message.body)
-        message.is_about(watch.key)
-        checked = parts.watchdog.check(watch, glanced.get(watch.key))
+        check = check_of(message.body)
+        message.is_about(check.key)
+        checked = parts.watchdog.check(check, fetched.get(check.key))
         if checked.owed:
-            message.log |= _found(watch.key, checked, parts.desk.clock.now())
+            message.log |= _found(check.key, checked, parts.desk.clock.now())
         if checked.look_again:
-            raise NotYet(checked.result)
+            raise RetryLater(checked.result)
         # That an order has settled was told by the delivery that settled it.
         return None if checked.result == "settled" else checked.result
 
@@ -59,9 +59,9 @@ def _found(key: OrderKey, checked: Checked, now: int) -> dict[str, object]:
     }
 
 
-def _watches_in(messages: Iterable[Message]) -> Iterator[Watch]:
+def _watches_in(messages: Iterable[Message]) -> Iterator[Check]:
     """Those that can be read: what becomes of the others is said when their turn comes."""
     for message in messages:
         for body in message.packed or (message.body,):
             with suppress(PermanentFailure):
-                yield watch_of(body)
+                yield check_of(body)

@@ -95,7 +95,7 @@ class Applier:
     state_table: str
     quarantine: Quarantine
     #: Changes of different orders: each is some conditional writes one after the other.
-    side_by_side: ThreadPoolExecutor
+    concurrent_map: ThreadPoolExecutor
 
     def apply_new(self, readings: Sequence[Reading]) -> Tally:
         """For orders of which the tables have nothing: three batches, one after the other."""
@@ -134,10 +134,10 @@ class Applier:
             for reading, there in changes
             if isinstance(reading, Mapped) and there.lies_at(reading.place) and not there.touched
         ]
-        tally += self._rewrite(staying, self.side_by_side.map)
+        tally += self._rewrite(staying, self.concurrent_map.map)
         done = {mapped.key for mapped, _ in staying}
         others = [change for change in changes if change[0].key not in done]
-        for changed in self.side_by_side.map(lambda change: self._change(*change), others):
+        for changed in self.concurrent_map.map(lambda change: self._change(*change), others):
             tally += changed
         return tally
 

@@ -181,7 +181,7 @@ class Parts:
 @contextmanager
 def parts(config: Config) -> Iterator[Parts]:
     """SpillwayError: the environment lacks something, or there is no such stack."""
-    with assembled(config, place_of(config.target), os.environ) as made:
+    with assembled(config, error_location(config.target), os.environ) as made:
         yield made
 
 
@@ -210,7 +210,7 @@ def assembled(config: Config, place: Place, environment: Mapping[str, str]) -> I
         )
 
 
-def place_of(target: Target) -> Place:
+def error_location(target: Target) -> Place:
     if target.local_port is not None:
         from spillway.run.stack import attach
 

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from orders.aws.messages import watch_message_of
+from orders.aws.messages import check_message_of
 from orders.aws.queues import BATCH_MAX, batches
 from orders.domain.order import OrderKey
-from orders.ports import Watch
+from orders.ports import Check
 from spillway.errors import SpillwayError
 from spillway.operate.orders import OnItems, ReadThrough, still_open
 from spillway.target.service import Service
@@ -85,7 +85,7 @@ def hand_over(sqs: Any, url: str, keys: Sequence[OrderKey]) -> None:
         entries = [
             {
                 "Id": str(place),
-                "MessageBody": watch_message_of(Watch(key, insist=True)),
+                "MessageBody": check_message_of(Check(key, force=True)),
                 # Not the queue's own delay, which is for orders that have just been placed.
                 "DelaySeconds": 0,
             }

@@ -9,21 +9,21 @@ import pytest
 
 from orders.aws.messages import (
     ORDER_BYTES_MAX,
+    check_message_of,
+    check_of,
     command_of,
     message_of,
     messages_in,
     overflow_message_of,
     overflowed_order_of,
     packs_of,
-    watch_message_of,
-    watch_of,
 )
-from orders.aws.queues import BATCH_MAX, COMMANDS_PACKED_MAX
+from orders.aws.queues import BATCH_MAX, COMMANDS_BATCHED_MAX
 from orders.domain.order import OrderKey
 from orders.domain.saga import Step
 from orders.domain.trace import Trace
 from orders.failures import PermanentFailure
-from orders.ports import Command, Watch
+from orders.ports import Check, Command
 from tests.builders import CUSTOMER, accepted, an_order, line, order_id
 
 KEY = OrderKey(CUSTOMER, order_id())
@@ -94,11 +94,11 @@ def test_an_overflowed_order_comes_out_as_it_went_in() -> None:
 
 
 @pytest.mark.parametrize("insist", [False, True])
-def test_a_watch_comes_out_as_it_went_in(insist: bool) -> None:
-    watch = Watch(KEY, insist)
-    assert watch_of(watch_message_of(watch)) == watch
+def test_a_watch_comes_out_as_it_went_in(force: bool) -> None:
+    watch = Check(KEY, force)
+    assert check_of(check_message_of(watch)) == watch
     with pytest.raises(PermanentFailure, match="not a watch"):
-        watch_of("watch!")
+        check_of("watch!")
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_messages_travel_in_packs_and_come_out_as_they_were(count: int, packs: l
 
 
 def test_without_packs_every_message_is_what_it_was() -> None:
-    bodies = [message_of(Command(KEY, Step.SHIP)), watch_message_of(Watch(KEY))]
+    bodies = [message_of(Command(KEY, Step.SHIP)), check_message_of(Check(KEY))]
     assert packs_of(bodies, 1) == bodies
 
 
@@ -121,7 +121,7 @@ def test_a_full_pack_of_the_largest_commands_stays_far_below_what_sqs_takes_in_a
     order = an_order(lines=[line(sku, 1, 255) for sku in skus])
     body = message_of(Command(KEY, Step.RESERVE, order, TRACE))
     assert ORDER_BYTES_MAX * 0.9 < len(body) < ORDER_BYTES_MAX * 1.1
-    [pack] = packs_of([body] * COMMANDS_PACKED_MAX, COMMANDS_PACKED_MAX)
+    [pack] = packs_of([body] * COMMANDS_BATCHED_MAX, COMMANDS_BATCHED_MAX)
     assert len(pack) * BATCH_MAX < 512 * 1024
 
 

@@ -9,7 +9,7 @@ from botocore.exceptions import EndpointConnectionError
 
 from orders.aws.parameters import FRESH_FOR_MS, SecureParameter, SsmReceiptKeys
 from orders.failures import TransientFailure
-from simulation.world.outside import SetClock
+from simulation.world.runtime import SetClock
 
 
 class Store:

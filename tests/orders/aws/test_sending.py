@@ -8,22 +8,22 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from orders.aws.messages import messages_in, watch_of
+from orders.aws.messages import check_of, messages_in
 from orders.aws.queues import (
     SqsBacklogs,
+    SqsChecks,
     SqsCommands,
     SqsDeadLetters,
     SqsInbox,
-    SqsUnrelayed,
-    SqsWatches,
+    SqsRelayDeadLetters,
 )
 from orders.aws.topic import SnsEvents, cloud_event
 from orders.domain.events import Event, EventType, accepted
 from orders.domain.order import OrderKey
 from orders.domain.saga import DOWNSTREAMS, Step
 from orders.failures import TransientFailure
-from orders.ports import Command, Watch
-from simulation.world.outside import SetClock
+from orders.ports import Check, Command
+from simulation.world.runtime import SetClock
 from tests.builders import CUSTOMER, NOW, order_id
 
 URLS = {downstream: f"https://sqs/{downstream}" for downstream in DOWNSTREAMS}
@@ -68,8 +68,8 @@ def test_packs_of_commands_go_to_their_own_queues_and_packs_of_watches_to_theirs
     SqsCommands(sqs, URLS, packed_max=5).send(
         [*commands(Step.RESERVE, 12), *commands(Step.SHIP, 1), *commands(Step.RELEASE, 1)]
     )
-    SqsWatches(sqs, "https://sqs/watchdog", packed_max=10).set(
-        [Watch(OrderKey(CUSTOMER, order_id())) for _ in range(12)]
+    SqsChecks(sqs, "https://sqs/watchdog", packed_max=10).set(
+        [Check(OrderKey(CUSTOMER, order_id())) for _ in range(12)]
     )
     sent = {
         call["QueueUrl"].split("/")[-1]: [
@@ -83,14 +83,14 @@ def test_packs_of_commands_go_to_their_own_queues_and_packs_of_watches_to_theirs
 def test_what_a_pack_leaves_open_goes_to_its_own_queue_each_with_its_delay() -> None:
     sqs = Recording()
     inbox = SqsInbox(sqs, "https://sqs/inventory", SqsDeadLetters(sqs, "https://sqs/dead"))
-    inbox.send_on([(f"message {n}", n) for n in range(11)])
+    inbox.requeue([(f"message {n}", n) for n in range(11)])
     assert [call["QueueUrl"] for _, call in sqs.calls] == ["https://sqs/inventory"] * 2
     entries = [entry for _, call in sqs.calls for entry in call["Entries"]]
     assert [(entry["MessageBody"], entry["DelaySeconds"]) for entry in entries] == [
         (f"message {n}", n) for n in range(11)
     ]
     with pytest.raises(TransientFailure, match="not taken"):
-        SqsInbox(Recording(FAILED), "q", SqsDeadLetters(sqs, "d")).send_on([("a", 1)])
+        SqsInbox(Recording(FAILED), "q", SqsDeadLetters(sqs, "d")).requeue([("a", 1)])
 
 
 def test_nothing_to_send_is_no_request() -> None:
@@ -180,12 +180,12 @@ def test_a_backlog_counts_all_that_waits_and_asks_only_now_and_then() -> None:
     assert backlogs.is_empty("inventory")
 
 
-def test_what_could_not_be_relayed_is_a_watch_that_insists() -> None:
+def test_what_could_not_be_relayed_is_a_forced_check() -> None:
     sqs = Recording()
     key = OrderKey(CUSTOMER, order_id())
-    SqsUnrelayed(SqsDeadLetters(sqs, "https://sqs/relay-dead")).set_aside(key, "KeyError")
+    SqsRelayDeadLetters(SqsDeadLetters(sqs, "https://sqs/relay-dead")).set_aside(key, "KeyError")
     [(_, letter)] = sqs.calls
-    assert watch_of(letter["MessageBody"]) == Watch(key, insist=True)
+    assert check_of(letter["MessageBody"]) == Check(key, force=True)
 
 
 def test_a_dead_letter_says_why() -> None:

@@ -80,8 +80,8 @@ def test_a_glance_tells_the_facts_of_many_orders(orders: Orders) -> None:
         orders.place(order)
     orders.record(placed[0].key, Step.RESERVE, DONE)
     orders.record(placed[102].key, Step.RESERVE, REFUSED)
-    glanced = orders.glance([order.key for order in [*placed, placed[0]]])
-    assert glanced == {
+    fetched = orders.batch_get_progress([order.key for order in [*placed, placed[0]]])
+    assert fetched == {
         **{order.key: Facts() for order in placed},
         placed[0].key: Facts({Step.RESERVE: DONE}),
         placed[102].key: Facts({Step.RESERVE: REFUSED}),

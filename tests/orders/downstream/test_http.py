@@ -20,7 +20,7 @@ from orders.downstream import REQUEST_OF
 from orders.downstream.http import Authorise, HttpDownstream, idempotency_key
 from orders.failures import PermanentFailure, TransientFailure
 from orders.ports import NEEDS_ORDER, Command
-from simulation.world.outside import SetClock
+from simulation.world.runtime import SetClock
 from tests.builders import CUSTOMER, NOW, OTHER_CUSTOMER, an_order, order_id
 
 

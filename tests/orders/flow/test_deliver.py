@@ -15,7 +15,7 @@ from orders.failures import Contradiction, PermanentFailure, TransientFailure
 from orders.flow.deliver import Deliver, Delivered
 from orders.flow.relay import FactsChanged
 from orders.ports import NEEDS_ORDER, Command
-from simulation.world.outside import AnsweringDownstream
+from simulation.world.runtime import AnsweringDownstream
 from simulation.world.table import MemoryOrders
 from tests.builders import CUSTOMER, NOW, accepted, order_id
 

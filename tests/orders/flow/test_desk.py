@@ -9,8 +9,8 @@ import pytest
 from orders.domain.backoff import DELIVER, Backoff
 from orders.domain.order import OrderKey
 from orders.failures import Contradiction, PermanentFailure, TransientFailure
-from orders.flow.desk import Attend, Desk, Message, NotYet
-from simulation.world.outside import MemoryInbox, MemoryLog, SetClock
+from orders.flow.desk import Attend, Desk, Message, RetryLater
+from simulation.world.runtime import MemoryInbox, MemoryLog, SetClock
 from tests.builders import NOW
 
 
@@ -20,7 +20,7 @@ class TiredInbox(MemoryInbox):
 
 
 class FullInbox(MemoryInbox):
-    def send_on(self, messages: Sequence[tuple[str, int]]) -> None:
+    def requeue(self, messages: Sequence[tuple[str, int]]) -> None:
         raise TransientFailure(f"{len(messages)} not taken")
 
 
@@ -61,7 +61,7 @@ def test_an_unknown_outcome_comes_again_ever_less_often(attempt: int, seconds: i
 
 def test_what_is_merely_early_comes_again_and_is_logged_under_its_own_word() -> None:
     bench = Bench(backoff=Backoff(900, 14_400))
-    assert not bench.is_finished(raising(NotYet("stuck")), attempt=2)
+    assert not bench.is_finished(raising(RetryLater("stuck")), attempt=2)
     assert bench.inbox.postponed == {"receipt-1": 900}
     assert bench.log.lines[0]["outcome"] == "stuck"
 
@@ -146,7 +146,7 @@ class TestPack:
                 case "odd":
                     raise KeyError
                 case "early":
-                    raise NotYet("stuck")
+                    raise RetryLater("stuck")
                 case "broken":
                     raise PermanentFailure("answered 400")
             return "done"

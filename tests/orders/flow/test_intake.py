@@ -12,7 +12,7 @@ from orders.domain.saga import Outcome, Step
 from orders.domain.status import Status, status
 from orders.failures import TransientFailure
 from orders.flow.intake import Acknowledged, CancellationTaken, Intake, Refused
-from simulation.world.outside import FixedReceiptKeys, MemoryOverflow, SetClock
+from simulation.world.runtime import FixedReceiptKeys, MemoryOverflow, SetClock
 from simulation.world.table import MemoryOrders, ThrottledOrders
 from tests.builders import CUSTOMER, KEY, KEY_ID, NOW, OTHER_CUSTOMER, content, line, order_id
 

@@ -10,11 +10,11 @@ from orders.domain.events import EventType
 from orders.domain.saga import DOWNSTREAMS, Cancellation, Facts, Outcome, Step
 from orders.failures import TransientFailure
 from orders.flow.relay import Calls, FactsChanged, OrderPlaced, Relay, called_for
-from orders.ports import Watch
-from simulation.world.outside import (
+from orders.ports import Check
+from simulation.world.runtime import (
+    MemoryChecks,
     MemoryCommands,
     MemoryEvents,
-    MemoryWatches,
 )
 from tests.builders import NOW, accepted
 
@@ -26,21 +26,21 @@ SHIPPED = Facts({**RESERVED.outcomes, Step.SHIP: Outcome(NOW)})
 class Bench:
     def __init__(self) -> None:
         self.commands, self.events = MemoryCommands(), MemoryEvents()
-        self.watches = MemoryWatches()
-        self.relay = Relay(self.commands, self.events, self.watches)
+        self.checks = MemoryChecks()
+        self.relay = Relay(self.commands, self.events, self.checks)
 
 
 def test_a_new_order_is_to_be_reserved_announced_and_watched() -> None:
     calls = called_for(OrderPlaced(ORDER))
     assert [(call.step, call.order) for call in calls.commands] == [(Step.RESERVE, ORDER.order)]
     assert [event.type for event in calls.events] == [EventType.ACCEPTED]
-    assert calls.watches == [Watch(ORDER.key)]
+    assert calls.checks == [Check(ORDER.key)]
 
 
 def test_a_reservation_calls_for_shipping_and_posting_side_by_side() -> None:
     calls = called_for(FactsChanged(ORDER.key, Facts(), RESERVED))
     assert {command.step for command in calls.commands} == {Step.SHIP, Step.POST}
-    assert (calls.events, calls.watches) == ([], [])
+    assert (calls.events, calls.checks) == ([], [])
 
 
 def test_a_command_under_way_is_not_given_again() -> None:
@@ -52,8 +52,8 @@ def test_a_command_under_way_is_not_given_again() -> None:
 def test_a_settled_order_that_is_opened_again_is_watched_again() -> None:
     confirmed = Facts({**SHIPPED.outcomes, Step.POST: Outcome(NOW)})
     wished = replace(confirmed, cancellation=Cancellation(NOW, before_reservation=False))
-    assert called_for(FactsChanged(ORDER.key, SHIPPED, confirmed)).watches == []
-    assert called_for(FactsChanged(ORDER.key, confirmed, wished)).watches == [Watch(ORDER.key)]
+    assert called_for(FactsChanged(ORDER.key, SHIPPED, confirmed)).checks == []
+    assert called_for(FactsChanged(ORDER.key, confirmed, wished)).checks == [Check(ORDER.key)]
 
 
 def test_the_same_change_calls_for_the_same_messages_in_the_same_order() -> None:
@@ -66,7 +66,7 @@ def test_a_batch_is_sent_whole() -> None:
     bench.relay.relay([OrderPlaced(ORDER), FactsChanged(ORDER.key, Facts(), RESERVED)])
     assert [command.step for command in bench.commands.sent] == [Step.RESERVE, Step.POST, Step.SHIP]
     assert len(bench.events.published) == 1
-    assert bench.watches.pending == [Watch(ORDER.key)]
+    assert bench.checks.pending == [Check(ORDER.key)]
 
 
 def test_what_could_not_be_sent_is_handed_back() -> None:
@@ -83,9 +83,9 @@ def test_a_topic_that_is_down_holds_up_no_order_and_loses_no_event() -> None:
     bench.relay.relay([OrderPlaced(ORDER), OrderPlaced(accepted())])
     assert len(bench.commands.sent) == 2
     # The watchdog announces them, in its own time; nobody need see to it.
-    insisting = [watch for watch in bench.watches.pending if watch.insist]
-    assert len(insisting) == 2
-    assert insisting[0] == Watch(ORDER.key, insist=True)
+    forced = [watch for watch in bench.checks.pending if watch.force]
+    assert len(forced) == 2
+    assert forced[0] == Check(ORDER.key, force=True)
 
 
 def test_there_is_a_queue_for_every_downstream() -> None:

@@ -11,12 +11,12 @@ from orders.domain.order import OrderKey
 from orders.domain.saga import Outcome, Step
 from orders.failures import TransientFailure
 from orders.flow.watchdog import Checked, Watchdog
-from orders.ports import Command, Watch
-from simulation.world.outside import (
+from orders.ports import Check, Command
+from simulation.world.runtime import (
     MemoryBacklogs,
+    MemoryChecks,
     MemoryCommands,
     MemoryEvents,
-    MemoryWatches,
 )
 from simulation.world.table import MemoryOrders
 from tests.builders import CUSTOMER, NOW, accepted, order_id
@@ -28,9 +28,9 @@ class Bench:
     def __init__(self, *done: Step) -> None:
         self.orders, self.backlogs = MemoryOrders(), MemoryBacklogs()
         self.commands, self.events = MemoryCommands(), MemoryEvents()
-        self.watches = MemoryWatches()
+        self.checks = MemoryChecks()
         self.watchdog = Watchdog(
-            self.orders, self.backlogs, self.commands, self.events, self.watches
+            self.orders, self.backlogs, self.commands, self.events, self.checks
         )
         self.order = accepted()
         self.key = self.order.key
@@ -41,25 +41,25 @@ class Bench:
 
 def test_a_settled_order_is_left_alone() -> None:
     bench = Bench(Step.RESERVE, Step.SHIP, Step.POST)
-    assert bench.watchdog.check(Watch(bench.key)) == Checked("settled")
+    assert bench.watchdog.check(Check(bench.key)) == Checked("settled")
     assert not bench.commands.sent
-    assert not bench.watches.pending
+    assert not bench.checks.pending
     assert not bench.events.published
 
 
 def test_what_is_owed_and_waits_nowhere_is_sent_again_and_looked_at_again() -> None:
     bench = Bench(Step.RESERVE, Step.SHIP)
-    checked = bench.watchdog.check(Watch(bench.key))
+    checked = bench.watchdog.check(Check(bench.key))
     assert checked == Checked("stuck", owed=[Step.POST], sent=[Step.POST], look_again=True)
     assert bench.commands.sent == [Command(bench.key, Step.POST)]
-    assert bench.watches.pending == []  # the same watch comes again
+    assert bench.checks.pending == []  # the same watch comes again
 
 
 def test_what_is_being_tried_is_not_multiplied() -> None:
     """Accounting is down: its command waits in the queue, with many others."""
     bench = Bench(Step.RESERVE)
     bench.backlogs.waiting["accounting"] = 7
-    checked = bench.watchdog.check(Watch(bench.key))
+    checked = bench.watchdog.check(Check(bench.key))
     assert checked == Checked("stuck", [Step.POST, Step.SHIP], [Step.SHIP], look_again=True)
 
 
@@ -67,23 +67,23 @@ def test_a_glance_is_enough_for_what_has_settled_and_for_what_is_being_tried(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     bench = Bench(Step.RESERVE, Step.SHIP)
-    watch = Watch(bench.key)
+    watch = Check(bench.key)
     bench.backlogs.waiting["accounting"] = 7
-    glanced = bench.watchdog.glance([watch, watch])
+    fetched = bench.watchdog.batch_get_progress([watch, watch])
     monkeypatch.setattr(bench.orders, "progress", unread)
-    assert bench.watchdog.check(watch, glanced[bench.key]) == Checked(
+    assert bench.watchdog.check(watch, fetched[bench.key]) == Checked(
         "stuck", owed=[Step.POST], look_again=True
     )
-    settled = replace(glanced[bench.key], outcomes={step: Outcome(NOW) for step in SETTLED})
+    settled = replace(fetched[bench.key], outcomes={step: Outcome(NOW) for step in SETTLED})
     assert bench.watchdog.check(watch, settled) == Checked("settled")
 
 
 def test_what_a_glance_calls_lost_is_read_again_before_it_is_sent() -> None:
     """The glance is a moment old: meanwhile accounting has answered."""
     bench = Bench(Step.RESERVE, Step.SHIP)
-    glanced = bench.watchdog.glance([Watch(bench.key)])
+    fetched = bench.watchdog.batch_get_progress([Check(bench.key)])
     bench.orders.record(bench.key, Step.POST, Outcome(NOW))
-    assert bench.watchdog.check(Watch(bench.key), glanced[bench.key]) == Checked("settled")
+    assert bench.watchdog.check(Check(bench.key), fetched[bench.key]) == Checked("settled")
     assert not bench.commands.sent
 
 
@@ -92,8 +92,8 @@ def test_orders_are_looked_at_one_by_one_when_the_glance_fails(
 ) -> None:
     bench = Bench(*SETTLED)
     monkeypatch.setattr(bench.orders, "glance", unread)
-    assert bench.watchdog.glance([Watch(bench.key)]) == {}
-    assert bench.watchdog.check(Watch(bench.key)) == Checked("settled")
+    assert bench.watchdog.batch_get_progress([Check(bench.key)]) == {}
+    assert bench.watchdog.check(Check(bench.key)) == Checked("settled")
 
 
 def unread(_key: object) -> None:
@@ -102,21 +102,21 @@ def unread(_key: object) -> None:
 
 def test_an_order_whose_relay_never_came_starts_all_the_same() -> None:
     bench = Bench()
-    assert bench.watchdog.check(Watch(bench.key)).sent == [Step.RESERVE]
+    assert bench.watchdog.check(Check(bench.key)).sent == [Step.RESERVE]
 
 
-def test_an_operator_who_insists_has_everything_sent_and_announced_again() -> None:
+def test_an_operator_who_forces_a_check_has_everything_sent_and_announced_again() -> None:
     bench = Bench(Step.RESERVE)
     bench.backlogs.waiting |= {"fulfilment": 1, "accounting": 1}
-    checked = bench.watchdog.check(Watch(bench.key, insist=True))
+    checked = bench.watchdog.check(Check(bench.key, force=True))
     assert checked == Checked("stuck", [Step.POST, Step.SHIP], [Step.POST, Step.SHIP])
     assert [event.type for event in bench.events.published] == [EventType.ACCEPTED]
-    assert bench.watches.pending == [Watch(bench.key)]  # which no longer insists
+    assert bench.checks.pending == [Check(bench.key)]  # which no longer insists
 
 
-def test_insisting_on_a_settled_order_announces_its_end_and_commands_nothing() -> None:
+def test_forcing_a_check_of_a_settled_order_announces_its_end_and_commands_nothing() -> None:
     bench = Bench(Step.RESERVE, Step.SHIP, Step.POST)
-    assert bench.watchdog.check(Watch(bench.key, insist=True)) == Checked("settled")
+    assert bench.watchdog.check(Check(bench.key, force=True)) == Checked("settled")
     assert [event.type for event in bench.events.published] == [
         EventType.ACCEPTED,
         EventType.CONFIRMED,
@@ -126,13 +126,13 @@ def test_insisting_on_a_settled_order_announces_its_end_and_commands_nothing() -
 
 def test_an_order_that_is_gone_is_no_longer_watched() -> None:
     bench = Bench()
-    assert bench.watchdog.check(Watch(OrderKey(CUSTOMER, order_id()))) == Checked("gone")
-    assert bench.watches.pending == []
+    assert bench.watchdog.check(Check(OrderKey(CUSTOMER, order_id()))) == Checked("gone")
+    assert bench.checks.pending == []
 
 
 def test_a_watch_is_kept_when_its_commands_could_not_be_sent() -> None:
     bench = Bench()
     bench.commands.failing = True
     with pytest.raises(TransientFailure):
-        bench.watchdog.check(Watch(bench.key))
-    assert bench.watches.pending == []
+        bench.watchdog.check(Check(bench.key))
+    assert bench.checks.pending == []

@@ -20,7 +20,7 @@ from orders.handlers.deliver import handle
 from orders.ports import Command
 from orders.settings import DeliverSettings
 from orders.wiring import SIDE_BY_SIDE_MAX, DeliverParts
-from simulation.world.outside import AnsweringDownstream, MemoryInbox, MemoryLog, SetClock
+from simulation.world.runtime import AnsweringDownstream, MemoryInbox, MemoryLog, SetClock
 from simulation.world.table import MemoryOrders
 from tests.builders import NOW, accepted
 
@@ -241,7 +241,7 @@ def test_a_pack_s_commands_that_had_no_turn_in_time_are_left_for_later() -> None
         return done(command)
 
     bench = Bench(slow)
-    parts = replace(bench.parts, desk=replace(bench.parts.desk, clock=clock), side_by_side=map)
+    parts = replace(bench.parts, desk=replace(bench.parts.desk, clock=clock), concurrent_map=map)
     orders = [bench.order() for _ in range(5)]
     [pack] = packs_of([*map(reserve, orders)], 5)
     assert handle({"Records": [record(pack)]}, parts) == {"batchItemFailures": []}

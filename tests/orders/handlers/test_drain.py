@@ -13,7 +13,7 @@ from orders.flow.desk import Desk
 from orders.flow.drain import Drain
 from orders.handlers.drain import handle
 from orders.wiring import DrainParts
-from simulation.world.outside import MemoryInbox, MemoryLog, SetClock
+from simulation.world.runtime import MemoryInbox, MemoryLog, SetClock
 from simulation.world.table import MemoryOrders
 from tests.builders import NOW, accepted, line
 from tests.orders.handlers.test_deliver import record

@@ -14,7 +14,7 @@ from orders.handlers.http import BODY_BYTES_MAX
 from orders.handlers.intake import handle
 from orders.settings import IntakeSettings
 from orders.wiring import IntakeParts
-from simulation.world.outside import FixedReceiptKeys, MemoryLog, MemoryOverflow, SetClock
+from simulation.world.runtime import FixedReceiptKeys, MemoryLog, MemoryOverflow, SetClock
 from simulation.world.table import MemoryOrders, ThrottledOrders
 from tests.builders import CUSTOMER, KEY, KEY_ID, NOW, line, order_body, order_id
 from tests.orders.handlers.api_events import request

@@ -15,7 +15,7 @@ from orders.flow.reads import Reads
 from orders.handlers.reads import handle
 from orders.ports import Progress
 from orders.wiring import ReadsParts
-from simulation.world.outside import MemoryLog
+from simulation.world.runtime import MemoryLog
 from simulation.world.table import MemoryOrders
 from tests.builders import CUSTOMER, NOW, OTHER_CUSTOMER, accepted, line, order_id
 from tests.orders.handlers.api_events import request

@@ -14,12 +14,12 @@ from orders.failures import TransientFailure
 from orders.flow.relay import FactsChanged, OrderPlaced, Relay
 from orders.handlers.relay import RelayFailed, change_of, handle
 from orders.wiring import RelayParts
-from simulation.world.outside import (
+from simulation.world.runtime import (
+    MemoryChecks,
     MemoryCommands,
     MemoryEvents,
     MemoryLog,
-    MemoryUnrelayed,
-    MemoryWatches,
+    MemoryRelayDeadLetters,
     SetClock,
 )
 from tests.builders import NOW, accepted
@@ -87,10 +87,10 @@ REFUSED = Facts(
 class Bench:
     def __init__(self) -> None:
         self.commands, self.events, self.log = MemoryCommands(), MemoryEvents(), MemoryLog()
-        self.unrelayed = MemoryUnrelayed()
+        self.relay_dead_letters = MemoryRelayDeadLetters()
         self.parts = RelayParts(
-            Relay(self.commands, self.events, MemoryWatches()),
-            self.unrelayed,
+            Relay(self.commands, self.events, MemoryChecks()),
+            self.relay_dead_letters,
             SetClock(NOW),
             self.log,
         )
@@ -152,7 +152,7 @@ def test_a_poison_record_is_set_aside_with_its_key_and_the_good_one_goes_on() ->
     poison["dynamodb"]["NewImage"]["content"] = {"B": base64.b64encode(b"?").decode()}
     bench.handle(poison, placed(accepted()))
     assert len(bench.commands.sent) == 1
-    [(key, reason)] = bench.unrelayed.letters
+    [(key, reason)] = bench.relay_dead_letters.letters
     assert key == ORDER.key
     assert reason.startswith("error at")
     assert bench.log.lines[0]["outcome"] == "set_aside"

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from orders.aws.messages import packs_of, watch_message_of
+from orders.aws.messages import check_message_of, packs_of
 from orders.domain.backoff import Backoff
 from orders.domain.saga import Outcome, Step
 from orders.flow.desk import Desk
 from orders.flow.watchdog import Watchdog
 from orders.handlers.watchdog import handle
-from orders.ports import Watch
+from orders.ports import Check
 from orders.wiring import WatchdogParts
-from simulation.world.outside import (
+from simulation.world.runtime import (
     MemoryBacklogs,
+    MemoryChecks,
     MemoryCommands,
     MemoryEvents,
     MemoryInbox,
     MemoryLog,
-    MemoryWatches,
     SetClock,
 )
 from simulation.world.table import MemoryOrders
@@ -29,7 +29,7 @@ class Bench:
         self.orders, self.commands, self.log = MemoryOrders(), MemoryCommands(), MemoryLog()
         self.inbox = MemoryInbox()
         watchdog = Watchdog(
-            self.orders, MemoryBacklogs(), self.commands, MemoryEvents(), MemoryWatches()
+            self.orders, MemoryBacklogs(), self.commands, MemoryEvents(), MemoryChecks()
         )
         desk = Desk(
             "watchdog", self.inbox, SetClock(NOW), lambda: 0.0, self.log, Backoff(900, 14_400)
@@ -41,7 +41,7 @@ def test_a_stuck_order_is_looked_at_again_and_a_poison_message_is_set_aside() ->
     bench = Bench()
     order = accepted()
     bench.orders.place(order)
-    messages = [record("[]", name="poison"), record(watch_message_of(Watch(order.key)))]
+    messages = [record("[]", name="poison"), record(check_message_of(Check(order.key)))]
     assert handle({"Records": messages}, bench.parts) == {
         "batchItemFailures": [{"itemIdentifier": "message-1"}]
     }
@@ -57,7 +57,7 @@ def test_a_watch_that_fails_comes_again() -> None:
     order = accepted()
     bench.orders.place(order)
     bench.commands.failing = True
-    message = record(watch_message_of(Watch(order.key)), name="m1")
+    message = record(check_message_of(Check(order.key)), name="m1")
     assert handle({"Records": [message]}, bench.parts) == {
         "batchItemFailures": [{"itemIdentifier": "m1"}]
     }
@@ -70,7 +70,7 @@ def test_a_stuck_order_tells_its_age_and_whether_it_is_half_done() -> None:
         bench.orders.place(order)
     bench.orders.record(begun.key, Step.RESERVE, Outcome(NOW - 60_000))
     handle(
-        {"Records": [record(watch_message_of(Watch(order.key))) for order in (new, begun)]},
+        {"Records": [record(check_message_of(Check(order.key))) for order in (new, begun)]},
         bench.parts,
     )
     told = [(line["status"], line["unsettled_s"], line["half_done_s"]) for line in bench.log.lines]
@@ -83,7 +83,7 @@ def test_an_order_that_has_settled_is_no_line() -> None:
     bench.orders.place(order)
     for step in (Step.RESERVE, Step.SHIP, Step.POST):
         bench.orders.record(order.key, step, Outcome(NOW))
-    handle({"Records": [record(watch_message_of(Watch(order.key)))]}, bench.parts)
+    handle({"Records": [record(check_message_of(Check(order.key)))]}, bench.parts)
     assert bench.log.lines == []
 
 
@@ -94,7 +94,7 @@ def test_of_many_watches_in_one_only_those_of_unsettled_orders_go_on() -> None:
         bench.orders.place(order)
     for step in (Step.RESERVE, Step.SHIP, Step.POST):
         bench.orders.record(settled.key, step, Outcome(NOW))
-    bodies = [watch_message_of(Watch(order.key)) for order in (settled, stuck)]
+    bodies = [check_message_of(Check(order.key)) for order in (settled, stuck)]
     [pack] = packs_of([*bodies, poison], 3)
     assert handle({"Records": [record(pack)]}, bench.parts) == {"batchItemFailures": []}
     assert bench.inbox.sent_on == [(bodies[1], 450)]

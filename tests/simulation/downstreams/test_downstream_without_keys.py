@@ -16,7 +16,7 @@ from orders.downstream.http import HttpDownstream
 from orders.failures import TransientFailure
 from orders.ports import Command
 from simulation.downstreams.ledger import Entry, Ledger, MemoryLedger
-from simulation.world.outside import SetClock
+from simulation.world.runtime import SetClock
 from tests.builders import CUSTOMER, NOW, an_order, order_id
 from tests.simulation.downstreams.served import API_KEYS, served
 

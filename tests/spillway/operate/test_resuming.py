@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from orders.aws.messages import watch_of
+from orders.aws.messages import check_of
 from orders.domain.order import AcceptedOrder, OrderKey
 from orders.domain.saga import Facts, Outcome, Step
-from orders.ports import Watch
+from orders.ports import Check
 from spillway.errors import SpillwayError
 from spillway.operate.resuming import Resumed, resume_all, resume_one
 from tests.builders import CUSTOMER, NOW, accepted, order_id
@@ -24,14 +24,14 @@ class Watchdog:
     """SQS, as far as one queue of it is sent to. `takes`: how many messages before it refuses."""
 
     takes: int = 1_000
-    watches: list[Watch] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
 
     def send_message_batch(self, QueueUrl: str, Entries: Any) -> dict[str, Any]:  # noqa: N803
         assert QueueUrl == QUEUES["watchdog"]
         assert len(Entries) <= 10
         assert {entry["DelaySeconds"] for entry in Entries} == {0}
-        taken = Entries[: self.takes - len(self.watches)]
-        self.watches += [watch_of(entry["MessageBody"]) for entry in taken]
+        taken = Entries[: self.takes - len(self.checks)]
+        self.checks += [check_of(entry["MessageBody"]) for entry in taken]
         return {"Failed": [{"Id": entry["Id"]} for entry in Entries[len(taken) :]]}
 
 
@@ -57,8 +57,8 @@ def test_all_that_is_owed_something_is_handed_over_once_and_nothing_else(table: 
     table.add(order(accepted_at=NOW + 1))
     watchdog = Watchdog()
     assert resumed(table, watchdog) == Resumed(handed_over=23, younger=1)
-    assert sorted(watchdog.watches, key=str) == sorted(
-        (Watch(one.key, insist=True) for one in open_), key=str
+    assert sorted(watchdog.checks, key=str) == sorted(
+        (Check(one.key, force=True) for one in open_), key=str
     )
 
 
@@ -66,7 +66,7 @@ def test_a_dry_run_counts_and_sends_nothing(table: FakeTable) -> None:
     table.add(order())
     watchdog = Watchdog()
     assert resumed(table, watchdog, dry_run=True) == Resumed(handed_over=1)
-    assert watchdog.watches == []
+    assert watchdog.checks == []
 
 
 def test_what_the_queue_does_not_take_is_not_passed_over(table: FakeTable) -> None:
@@ -84,7 +84,7 @@ def test_one_order_is_handed_over_unless_it_has_settled(table: FakeTable) -> Non
     aws = service(dynamodb=table, sqs=watchdog)
     assert resume_one(aws, open_.key, dry_run=False) == Resumed(handed_over=1)
     assert resume_one(aws, settled.key, dry_run=False) == Resumed()
-    assert [watch.key for watch in watchdog.watches] == [open_.key]
+    assert [watch.key for watch in watchdog.checks] == [open_.key]
 
 
 @pytest.mark.parametrize(

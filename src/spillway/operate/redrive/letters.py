@@ -84,7 +84,7 @@ class _OnFailure(msgspec.Struct):
 def sources(queues: Mapping[str, str]) -> dict[str, Source]:
     """By name. `queues` are a stack's: name to URL, the dead letters' as `inventory_dead_letter`.
 
-    Relay has no queue of its own: its letters are watches that insist, for the watchdog.
+    Relay has no queue of its own: its dead letters are forced checks for the watchdog.
     """
     return {
         name: Source(name, queues[f"{name}_dead_letter"], queues.get(name, queues["watchdog"]))

@@ -17,10 +17,10 @@ from typing import Any
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
-from orders.aws.messages import watch_message_of, watch_of
+from orders.aws.messages import check_message_of, check_of
 from orders.aws.queues import BATCH_MAX, batches
 from orders.failures import PermanentFailure
-from orders.ports import Watch
+from orders.ports import Check
 from spillway.operate.redrive.found import Found, Group
 from spillway.operate.redrive.letters import (
     Letter,
@@ -151,7 +151,7 @@ class Redrive:
         batch = stream_batch(letter.body)
         if batch is None:
             try:
-                watch_of(letter.body)
+                check_of(letter.body)
             except PermanentFailure as failure:
                 raise Unmovable(NO_WATCH) from failure
             return [letter.body]
@@ -159,7 +159,7 @@ class Redrive:
             keys = orders_changed(self.streams, batch)
         except RecordsExpired as expired:
             raise Unmovable(EXPIRED) from expired
-        return [watch_message_of(Watch(key, insist=True)) for key in keys]
+        return [check_message_of(Check(key, force=True)) for key in keys]
 
     def _tries_max(self, source: Source) -> int | None:
         """After how many tries SQS moves a message of this queue; None where it does not."""

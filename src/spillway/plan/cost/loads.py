@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from orders.aws.queues import COMMANDS_PACKED_MAX, WATCHES_PACKED_MAX
+from orders.aws.queues import CHECKS_BATCHED_MAX, COMMANDS_BATCHED_MAX
 from spillway.plan.cost.measurement import Measurement
 from spillway.plan.limits import limits
 
@@ -50,13 +50,13 @@ class Packing:
     """How many commands, and watches, travel in one message at most."""
 
     commands: int
-    watches: int
+    checks: int
 
     def of(self, queue: str) -> int:
-        return self.watches if queue == "watchdog" else self.commands
+        return self.checks if queue == "watchdog" else self.commands
 
 
-PACKED = Packing(COMMANDS_PACKED_MAX, WATCHES_PACKED_MAX)
+PACKED = Packing(COMMANDS_BATCHED_MAX, CHECKS_BATCHED_MAX)
 NOT_PACKED = Packing(1, 1)
 
 
@@ -97,7 +97,7 @@ def fills_at(
     crowded /= per_message(relay, share, packing.commands)
     deliver = min(float(DELIVER_BATCH), max(1.0, burst, crowded))
     window = orders_per_second * WATCHDOG_WINDOW_SECONDS / WATCHDOG_POLLERS
-    window /= per_message(relay, share, packing.watches)
+    window /= per_message(relay, share, packing.checks)
     return Fills(relay, deliver, min(float(WATCHDOG_BATCH), 1 + window))
 
 

@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError
 from orders.aws.messages import messages_in
 from orders.domain.order import OrderKey
 from orders.domain.saga import DOWNSTREAMS
-from orders.wiring import Outside
+from orders.wiring import Runtime
 from simulation.catalogue import ADA, KEY, KEY_ID, START, request
 from simulation.downstreams.switches import Switches
 from simulation.world.event_sources import record_of
@@ -155,10 +155,10 @@ class _MeteredWorld(World):
         for place, figure in enumerate(figures):
             sums[place] += figure
 
-    def _outside(
+    def _runtime(
         self, settings: Mapping[str, str], clock: EnvironmentClock, function: Function
-    ) -> Outside:
-        return replace(super()._outside(settings, clock, function), write=self._logged)
+    ) -> Runtime:
+        return replace(super()._runtime(settings, clock, function), write=self._logged)
 
     def _logged(self, line: str) -> None:
         tally = self.tallies[self.running]

@@ -96,11 +96,11 @@ def _kept(ours: Reckoning) -> Iterator[Saving]:
     )
     yield taken_back(
         f"up to {PACKED.commands} commands in a message",
-        ours.with_packing(Packing(1, PACKED.watches)),
+        ours.with_packing(Packing(1, PACKED.checks)),
         "decision 0023; in packs of 25 it would be a little more, and no pack done in one go",
     )
     yield taken_back(
-        f"up to {PACKED.watches} watches in a message",
+        f"up to {PACKED.checks} watches in a message",
         ours.with_packing(Packing(PACKED.commands, 1)),
         "decision 0023: what is open goes on by itself",
     )

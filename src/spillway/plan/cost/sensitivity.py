@@ -88,7 +88,7 @@ def _batches(ours: Reckoning) -> Iterator[Row]:
     yield Row("batches", "full", _dollars(ours), base=True)
     yield Row("packs", "none: each command in a message", _dollars(ours.with_packing(NOT_PACKED)))
     for commands in (PACKED.commands, 2 * PACKED.commands, 5 * PACKED.commands):
-        packing = Packing(commands, PACKED.watches)
+        packing = Packing(commands, PACKED.checks)
         yield Row(
             "packs",
             f"of up to {commands} commands",

@@ -14,12 +14,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from orders.aws.messages import watch_of
+from orders.aws.messages import check_of
 from orders.domain.order import OrderKey
 from orders.domain.promises import Promise
 from orders.domain.saga import DOWNSTREAMS
 from orders.failures import PermanentFailure
-from orders.ports import Watch
+from orders.ports import Check
 from spillway.operate.redrive.letters import sources
 from spillway.operate.redrive.moving import Redrive
 from spillway.prove.audit.verdicts import Violation
@@ -204,5 +204,5 @@ def _take(sqs: Any, url: str, letter: Mapping[str, Any]) -> None:
 
 def _watches(body: str, key: OrderKey) -> bool:
     with suppress(PermanentFailure):
-        return watch_of(body) == Watch(key, insist=True)
+        return check_of(body) == Check(key, force=True)
     return False

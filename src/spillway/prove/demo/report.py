@@ -219,14 +219,14 @@ def _left_out(table: Table, count: int, reason: str, example: str) -> None:
 
 
 def _latencies(run: Run) -> Table:
-    side_by_side = Table.grid(expand=True)
-    side_by_side.add_column(ratio=1)
-    side_by_side.add_column(ratio=1)
-    side_by_side.add_row(
+    concurrent_map = Table.grid(expand=True)
+    concurrent_map.add_column(ratio=1)
+    concurrent_map.add_column(ratio=1)
+    concurrent_map.add_row(
         _latency_panel("Accepted after", _accept_seconds(run)),
         _latency_panel("Settled after", _settle_seconds(run)),
     )
-    return side_by_side
+    return concurrent_map
 
 
 def _latency_panel(title: str, seconds: Sequence[float]) -> Panel:

@@ -40,9 +40,9 @@ ANSWERED_BEFORE_STORED = Bug(
 )
 
 NOBODY_WATCHES = Bug(
-    "nobody-watches",
+    "nobody-checks",
     "nobody has the watchdog look after an order",
-    (Patch("flow/relay.py", "        self.watches.set(calls.watches)\n", ""),),
+    (Patch("flow/relay.py", "        self.checks.set(calls.checks)\n", ""),),
 )
 
 FAILURES_UNNAMED = Bug(
@@ -407,7 +407,7 @@ BUGS = (
         (
             Patch(
                 "flow/relay.py",
-                """            self.watches.set([Watch(key, insist=True) for key in keys])
+                """            self.checks.set([Check(key, force=True) for key in keys])
 """,
                 """            del keys
 """,
@@ -467,9 +467,9 @@ BUGS = (
             Patch(
                 "flow/desk.py",
                 """        if rest:
-            self.send_on""",
+            self.requeue""",
                 """        if rest and not self.tries:
-            self.send_on""",
+            self.requeue""",
             ),
         ),
     ),
@@ -480,7 +480,7 @@ BUGS = (
             Patch(
                 "flow/desk.py",
                 """        if rest:
-            self.send_on""",
+            self.requeue""",
                 """        if rest:
             inbox: object = self._desk.inbox
             try:
@@ -489,7 +489,7 @@ BUGS = (
                 )
             except Exception:
                 pass
-            self.send_on""",
+            self.requeue""",
             ),
         ),
     ),
@@ -499,9 +499,9 @@ BUGS = (
         (
             Patch(
                 "flow/desk.py",
-                """        self.send_on([(body, 0) for body in pack.packed])
+                """        self.requeue([(body, 0) for body in pack.packed])
 """,
-                """        self.send_on([(body, 0) for body in pack.packed[1:]])
+                """        self.requeue([(body, 0) for body in pack.packed[1:]])
 """,
             ),
         ),
@@ -512,10 +512,10 @@ BUGS = (
         (
             Patch(
                 "flow/desk.py",
-                """            self.send_on([(each.body, self._wait_of(each)) for each in rest])
+                """            self.requeue([(each.body, self._wait_of(each)) for each in rest])
 """,
                 """            try:
-                self.send_on([(each.body, self._wait_of(each)) for each in rest])
+                self.requeue([(each.body, self._wait_of(each)) for each in rest])
             except TransientFailure:
                 pass
 """,
@@ -523,15 +523,15 @@ BUGS = (
         ),
     ),
     Bug(
-        "watches-let-go",
-        "a watch of many is deleted while one of its orders has not settled",
+        "checks-let-go",
+        "a check of many is deleted while one of its orders has not settled",
         (
             Patch(
                 "flow/desk.py",
                 """        if rest:
-            self.send_on""",
+            self.requeue""",
                 """        if rest and self._desk.step != "watchdog":
-            self.send_on""",
+            self.requeue""",
             ),
         ),
     ),

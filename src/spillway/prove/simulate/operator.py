@@ -39,7 +39,7 @@ def redrive_meanwhile(world: World) -> None:
     scheduler.start("operator", process, Chance(world.seed, "operator"), work)
 
 
-def insist(world: World, key: OrderKey) -> None:
+def force(world: World, key: OrderKey) -> None:
     """`spillway orders resume`: what it owes is sent again, what is true is announced again."""
     hand_over(world.client("sqs"), world.queues["watchdog"].url, [key])
 

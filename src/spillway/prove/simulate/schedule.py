@@ -145,7 +145,7 @@ class _Schedule:
         rested_ms = max(0, scheduler.now - self.heal_at)
         self._letters_are_expected()
         self._redrive()
-        self._insist()
+        self._force()
         for customer in self.customers:
             customer.read()
         self._rest()
@@ -245,14 +245,14 @@ class _Schedule:
                 Promise.ZERO_IDLE, None, f"still busy {REST_MS // HOUR} h after the last fault"
             )
 
-    def _insist(self) -> None:
+    def _force(self) -> None:
         """Repeating what is true must change nothing."""
         if not any(moment.kind is Fault.INSISTED for moment in self.plan.moments):
             return
-        place = "an operator insists"
+        place = "an operator forces a check"
         if self.faults.strikes(Fault.INSISTED, place, self.world.now()):
             for customer in self.customers:
-                operator.insist(self.world, customer.draft.key)
+                operator.force(self.world, customer.draft.key)
             self._rest()
 
     def _called_out(self) -> None:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from orders.failures import place_of
+from orders.failures import error_location
 from spillway.prove.simulate.plan import planned
 from spillway.prove.simulate.schedule import Result, run
 
@@ -103,4 +103,4 @@ def _run(seed: int, tally: Tally) -> None:
         tally.add(run(planned(seed)))
     except Exception as bug:  # noqa: BLE001 - one seed's, not that of a million others
         tally.seeds += 1
-        tally.breaks(seed, [f"the simulation itself failed: {place_of(bug)}: {bug}"])
+        tally.breaks(seed, [f"the simulation itself failed: {error_location(bug)}: {bug}"])

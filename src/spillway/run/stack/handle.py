@@ -10,6 +10,7 @@ from spillway.run.stack.keys import Keys, ReceiptKey
 from spillway.run.stack.processes import children
 
 if TYPE_CHECKING:
+    from spillway.run.proxy import Proxy
     from spillway.run.stack.users import Pool
 
 

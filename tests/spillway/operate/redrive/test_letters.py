@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from orders.aws.messages import message_of, overflow_message_of, packs_of, watch_message_of
+from orders.aws.messages import check_message_of, message_of, overflow_message_of, packs_of
 from orders.domain.order import OrderKey
 from orders.domain.saga import Step
-from orders.ports import Command, Watch
+from orders.ports import Check, Command
 from spillway.operate.redrive.letters import SOURCES, Letter, order_keys, sources, stream_batch, why
 from tests.builders import CUSTOMER, accepted, an_order, order_id
 
@@ -53,7 +53,7 @@ def letter(body: str, reason: str | None = None) -> Letter:
     [
         message_of(Command(KEY, Step.SHIP, an_order())),
         overflow_message_of(accepted(KEY)),
-        watch_message_of(Watch(KEY, insist=True)),
+        check_message_of(Check(KEY, force=True)),
     ],
     ids=["command", "order that overflowed", "watch"],
 )
@@ -96,7 +96,7 @@ def test_lambdas_letter_says_where_the_records_lie() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", ["", "{}", watch_message_of(Watch(KEY)), lambdas_letter(startSequenceNumber="1")]
+    "body", ["", "{}", check_message_of(Check(KEY)), lambdas_letter(startSequenceNumber="1")]
 )
 def test_any_other_letter_is_none_of_lambdas(body: str) -> None:
     assert stream_batch(body) is None

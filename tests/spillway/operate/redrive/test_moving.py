@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from orders.aws.messages import packs_of, watch_message_of
+from orders.aws.messages import check_message_of, packs_of
 from orders.domain.order import OrderKey
-from orders.ports import Watch
+from orders.ports import Check
 from spillway.operate.redrive.found import ORDERS_NAMED_MAX, OTHER_REASONS, REASONS_MAX
 from spillway.operate.redrive.letters import Source
 from spillway.operate.redrive.moving import BATCH_BYTES_MAX, EXPIRED, NO_WATCH, Redrive
@@ -60,7 +60,7 @@ def test_a_second_time_there_is_nothing_to_move() -> None:
 
 
 def test_everything_is_sent_without_the_queues_own_delay() -> None:
-    sqs = sqs_with(letters(watch_message_of(Watch(OrderKey(CUSTOMER, order_id()), insist=True))))
+    sqs = sqs_with(letters(check_message_of(Check(OrderKey(CUSTOMER, order_id()), force=True))))
     redriven(sqs, RELAY)
 
     assert [(url, delay) for url, _, delay in sqs.sent] == [("watchdog", 0)]
@@ -68,7 +68,7 @@ def test_everything_is_sent_without_the_queues_own_delay() -> None:
 
 def test_a_pack_that_ran_out_of_tries_goes_back_message_by_message() -> None:
     """It lies here only if its function could not start for hours: nobody has tried it."""
-    bodies = [watch_message_of(Watch(OrderKey(CUSTOMER, order_id()))) for _ in range(3)]
+    bodies = [check_message_of(Check(OrderKey(CUSTOMER, order_id()))) for _ in range(3)]
     sqs = sqs_with(letters(*packs_of(bodies, 3)))
     found = redriven(sqs).found["fulfilment"]
     assert sqs.bodies_sent() == bodies
@@ -77,7 +77,7 @@ def test_a_pack_that_ran_out_of_tries_goes_back_message_by_message() -> None:
 
 
 def test_a_pack_of_which_something_was_not_taken_stays() -> None:
-    bodies = [watch_message_of(Watch(OrderKey(CUSTOMER, order_id()))) for _ in range(2)]
+    bodies = [check_message_of(Check(OrderKey(CUSTOMER, order_id()))) for _ in range(2)]
     sqs = sqs_with(letters(*packs_of(bodies, 2)))
     sqs.refuse_send = {bodies[1]}
     assert redriven(sqs).found["fulfilment"].moved == 0
@@ -185,8 +185,8 @@ class TestDryRun:
 class TestWhatIsTold:
     def test_letters_are_grouped_by_reason_with_their_first_orders(self) -> None:
         ids = [order_id() for _ in range(ORDERS_NAMED_MAX + 2)]
-        watches = [watch_message_of(Watch(OrderKey(CUSTOMER, id_))) for id_ in ids]
-        sqs = sqs_with([*letters(*watches), *letters("{}", reason=None)])
+        checks = [check_message_of(Check(OrderKey(CUSTOMER, id_))) for id_ in ids]
+        sqs = sqs_with([*letters(*checks), *letters("{}", reason=None)])
 
         found = redriven(sqs, dry_run=True).found["fulfilment"]
 
@@ -220,7 +220,7 @@ class TestRelay:
         assert [message.visible for message in sqs.queues["letters"]] == [True]
         assert found.not_moved == {NO_WATCH: 1}
 
-    def test_lambdas_letter_becomes_a_watch_that_insists_for_each_order(self) -> None:
+    def test_lambdas_letter_becomes_a_forced_check_for_each_order(self) -> None:
         ids = [order_id() for _ in range(12)]
         batch = [record(200 + place, id_) for place, id_ in enumerate(ids)]
         progress = record(212, f"{ids[0]}#progress")
@@ -232,14 +232,14 @@ class TestRelay:
         found = redriven(sqs, RELAY, streams=streams).found["relay"]
 
         assert sqs.bodies_sent() == [
-            watch_message_of(Watch(OrderKey(CUSTOMER, id_), insist=True)) for id_ in ids
+            check_message_of(Check(OrderKey(CUSTOMER, id_), force=True)) for id_ in ids
         ]
         assert sqs.queues["letters"] == []
         assert (found.letters, found.moved) == (1, 1)
 
     def test_it_stays_while_one_of_its_watches_was_not_taken(self) -> None:
         ids = [order_id() for _ in range(2)]
-        second = watch_message_of(Watch(OrderKey(CUSTOMER, ids[1]), insist=True))
+        second = check_message_of(Check(OrderKey(CUSTOMER, ids[1]), force=True))
         streams = FakeStream([record(200, ids[0]), record(201, ids[1])])
         body = lambdas_letter(startSequenceNumber=number(200), endSequenceNumber=number(201))
         sqs = sqs_with(letters(body, reason=None), refuse_send={second})

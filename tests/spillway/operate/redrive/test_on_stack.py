@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from orders.aws.messages import message_of
-from orders.aws.queues import SqsDeadLetters, SqsUnrelayed
+from orders.aws.queues import SqsDeadLetters, SqsRelayDeadLetters
 from orders.domain.order import Order, OrderKey
 from orders.domain.saga import DOWNSTREAM_OF, Step
 from orders.handlers.wire import Content, content_of
@@ -275,7 +275,7 @@ def test_relays_letter_settles_the_order_and_announces_it(stack: Stack, shopper:
         # What was owed is lost, as if relay had never sent it.
         sqs.purge_queue(QueueUrl=stack.queues["inventory"])
     letters = SqsDeadLetters(sqs, stack.queues["relay_dead_letter"])
-    SqsUnrelayed(letters).set_aside(OrderKey(shopper.id, id_), "KeyError in items.py:98")
+    SqsRelayDeadLetters(letters).set_aside(OrderKey(shopper.id, id_), "KeyError in items.py:98")
     with announcements(stack) as heard:
         found = redriven(stack, "relay").found["relay"]
 

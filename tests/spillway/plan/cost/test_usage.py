@@ -59,7 +59,7 @@ class TestAnOrder:
     def test_in_packs_five_commands_are_sent_received_and_deleted_as_one_message(self) -> None:
         """Of a relay batch of a hundred records 25 are for each queue: a binomial number."""
         crowd = replace(CROWD, relay=100.0)
-        order = _order(crowd, replace(SETTINGS, packing=Packing(commands=5, watches=10)))
+        order = _order(crowd, replace(SETTINGS, packing=Packing(commands=5, checks=10)))
         messages = parcels(100, 0.25, 5)
         assert 5 < messages < 6
         assert per_message(100, 0.25, 5) == pytest.approx(25 / messages)
@@ -74,7 +74,7 @@ class TestAnOrder:
         assert order.units("lambda.requests") == pytest.approx(1 + 4 / 100 + deliveries + looks)
 
     def test_one_by_one_there_is_nothing_to_pack(self) -> None:
-        packed = _order(TRICKLE, replace(SETTINGS, packing=Packing(commands=5, watches=10)))
+        packed = _order(TRICKLE, replace(SETTINGS, packing=Packing(commands=5, checks=10)))
         assert packed.by_price() == pytest.approx(_order(TRICKLE).by_price())
 
     def test_logs_weigh_26_bytes_more_an_event(self) -> None:

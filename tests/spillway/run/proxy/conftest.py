@@ -1,4 +1,4 @@
-"""One emulator with a proxy before it, shared: each test starts with no rules and counts at zero."""
+"""One emulator behind a proxy, shared: each test starts with no rules and counts at zero."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -9,7 +9,7 @@ from orders.domain.events import Event
 from orders.domain.order import AcceptedOrder, OrderKey
 from orders.domain.saga import Downstream, Outcome
 from orders.failures import TransientFailure
-from orders.ports import Command, Watch
+from orders.ports import Check, Command
 
 
 @dataclass
@@ -55,11 +55,11 @@ class MemoryOverflow:
 
 
 @dataclass
-class MemoryWatches:
-    pending: list[Watch] = field(default_factory=list)
+class MemoryChecks:
+    pending: list[Check] = field(default_factory=list)
 
-    def set(self, watches: Sequence[Watch]) -> None:
-        self.pending += watches
+    def set(self, checks: Sequence[Check]) -> None:
+        self.pending += checks
 
 
 @dataclass
@@ -71,7 +71,7 @@ class MemoryBacklogs:
 
 
 @dataclass
-class MemoryUnrelayed:
+class MemoryRelayDeadLetters:
     letters: list[tuple[OrderKey, str]] = field(default_factory=list)
 
     def set_aside(self, key: OrderKey, reason: str) -> None:
@@ -103,7 +103,7 @@ class MemoryInbox:
     def set_aside(self, message: str, reason: str) -> None:
         self.dead_letters.append((message, reason))
 
-    def send_on(self, messages: Sequence[tuple[str, int]]) -> None:
+    def requeue(self, messages: Sequence[tuple[str, int]]) -> None:
         self.sent_on += messages
 
 
