@@ -63,7 +63,7 @@ test: install ## Every test, the ones on the emulator included
 
 .PHONY: soak-migrate
 soak-migrate: install ## A migration of 100,000 hostile orders, killed 20 times; rates and memory
-	@$(BIN)/python -m tests.spillway.migrate.ordeal $(ARGS)
+	@$(BIN)/python -m tests.spillway.migrate.soak $(ARGS)
 
 .PHONY: check
 check: install ## Format, lint, types, import rules, 200 simulated fault schedules, what an order may cost

@@ -41,7 +41,7 @@ _LARGE_LINES = 80
 
 
 @dataclass(frozen=True, slots=True)
-class Fate:
+class ExpectedOutcome:
     """What the downstreams will say to an order, if they are asked."""
 
     out_of_stock: bool = False
@@ -63,9 +63,15 @@ class Draft:
 
 
 @cache
-def draft(slot: int, shape: Shape, fate: Fate, customer_id: str = ADA, version: int = 0) -> Draft:
+def draft(
+    slot: int,
+    shape: Shape,
+    expected_outcome: ExpectedOutcome,
+    customer_id: str = ADA,
+    version: int = 0,
+) -> Draft:
     """The order of a slot (0 up to `SLOTS`). Another `version` is other content under its id."""
-    id_ = order_id(slot, fate)
+    id_ = order_id(slot, expected_outcome)
     body = _body(id_, slot, shape, version)
     order = msgspec.convert(body, Order)
     packed = items.packed(order)
@@ -81,15 +87,15 @@ def draft(slot: int, shape: Shape, fate: Fate, customer_id: str = ADA, version: 
 
 
 @cache
-def order_id(slot: int, fate: Fate) -> str:
+def order_id(slot: int, expected_outcome: ExpectedOutcome) -> str:
     """A UUIDv7 made a little before the start, on which exactly this fate's refusals fall."""
     made_at = START - 1_000 * (SLOTS - slot)
     for number in range(1, 10_000):
         random_bits = slot * 10_000 + number
         id_ = str(uuid.UUID(int=made_at << 80 | 0x7 << 76 | 0b10 << 62 | random_bits))
         if (_REFUSING.refuses("ship", id_), _REFUSING.refuses("post", id_)) == (
-            fate.undeliverable,
-            fate.blocked,
+            expected_outcome.undeliverable,
+            expected_outcome.blocked,
         ):
             return id_
     raise AssertionError("no id has this fate")

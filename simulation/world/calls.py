@@ -23,7 +23,7 @@ from botocore.exceptions import (
 
 from simulation.world.chance import Chance
 from simulation.world.faults import Fault, Faults, Kinds
-from simulation.world.scheduler import Killed, Scheduler, Strand
+from simulation.world.scheduler import Killed, Scheduler, Task
 from simulation.world.story import Story
 
 #: A healthy call takes one to so many virtual milliseconds.
@@ -77,24 +77,24 @@ class Calls:
         """Make a call. Without a strand there is no process that makes it (an auditor's look, a
         contract test): nothing goes wrong and no time passes."""
         scheduler = self.scheduler
-        strand = scheduler.strand
-        if strand is None:
+        task = scheduler.task
+        if task is None:
             return do(None)
         self.made += 1
         self.changes += site.writes
-        strand.calls += 1
+        task.calls += 1
         now = scheduler.now
         fault = None
         if now < self.faults.heal_at:
             fault = self.faults.at_call(
-                site.kinds, site.service, lambda: call_location(strand, site), strand.chance, now
+                site.kinds, site.service, lambda: call_location(task, site), task.chance, now
             )
-        latency = 1 + int(strand.chance() * LATENCY_MAX_MS)
-        if fault is None and now + latency <= strand.process.deadline:
+        latency = 1 + int(task.chance() * LATENCY_MAX_MS)
+        if fault is None and now + latency <= task.process.deadline:
             scheduler.sleep(latency)
-            answer = self._done(site, do, about, strand, None)
+            answer = self._done(site, do, about, task, None)
         else:
-            answer = self._struck(site, do, about, strand, fault, latency)
+            answer = self._struck(site, do, about, task, fault, latency)
         return answer
 
     def _struck(  # noqa: C901 - one branch a fault, and each is two lines
@@ -102,87 +102,85 @@ class Calls:
         site: Site,
         do: Do[T],
         about: str,
-        strand: Strand,
+        task: Task,
         fault: Fault | None,
         latency: int,
     ) -> T:
-        sleep, chance = self.scheduler.sleep, strand.chance
+        sleep, chance = self.scheduler.sleep, task.chance
         match fault:
             case Fault.CRASH_BEFORE:
-                self._tell(site, about, strand, fault, "the process dies before it")
-                self._kill(strand)
+                self._tell(site, about, task, fault, "the process dies before it")
+                self._kill(task)
             case Fault.CRASH_AFTER:
                 sleep(latency)
-                self._done(site, do, about, strand, None)
-                self._tell(site, about, strand, fault, "the process dies before it hears")
-                self._kill(strand)
+                self._done(site, do, about, task, None)
+                self._tell(site, about, task, fault, "the process dies before it hears")
+                self._kill(task)
             case Fault.REQUEST_LOST | Fault.OUTAGE:
                 sleep(latency if chance() < 0.5 else site.timeout_ms)
-                self._tell(site, about, strand, fault, "did not arrive")
+                self._tell(site, about, task, fault, "did not arrive")
                 raise site.failed(site.call, chance)
             case Fault.ANSWER_LOST:
                 sleep(latency)
-                self._attempted(site, do, about, strand)
+                self._attempted(site, do, about, task)
                 sleep(site.timeout_ms - latency)
-                self._tell(site, about, strand, fault, "its answer was lost")
+                self._tell(site, about, task, fault, "its answer was lost")
                 raise site.failed(site.call, chance)
             case Fault.LATE:
                 arrives = site.timeout_ms + int(chance() ** 4 * LATE_MAX_MS) + 1
-                self.scheduler.after(arrives, self._attempted, site, do, about, strand)
+                self.scheduler.after(arrives, self._attempted, site, do, about, task)
                 sleep(site.timeout_ms)
-                self._tell(site, about, strand, fault, "given up, and still under way")
+                self._tell(site, about, task, fault, "given up, and still under way")
                 raise site.failed(site.call, chance)
             case Fault.TRIED_TWICE:
                 sleep(latency)
-                self._attempted(site, do, about, strand)
+                self._attempted(site, do, about, task)
                 sleep(latency)
-                return self._done(site, do, about, strand, fault)
+                return self._done(site, do, about, task, fault)
             case Fault.SLOW:
                 sleep(int(site.timeout_ms * (0.5 + 0.49 * chance())))
-                return self._done(site, do, about, strand, fault)
+                return self._done(site, do, about, task, fault)
             case Fault.THROTTLED:
                 sleep(latency)
-                self._tell(site, about, strand, fault, "throttled")
+                self._tell(site, about, task, fault, "throttled")
                 raise site.throttled(site.call, chance)
             case None:
                 # The process will be killed while it waits; its request may get through.
                 if chance() < 0.5:
-                    self.scheduler.after(latency, self._attempted, site, do, about, strand)
+                    self.scheduler.after(latency, self._attempted, site, do, about, task)
                 sleep(latency)
             case _:
                 sleep(latency)
-                return self._done(site, do, about, strand, fault)
+                return self._done(site, do, about, task, fault)
         raise AssertionError("a killed strand goes on")
 
-    def _done(self, site: Site, do: Do[T], about: str, strand: Strand, fault: Fault | None) -> T:
+    def _done(self, site: Site, do: Do[T], about: str, task: Task, fault: Fault | None) -> T:
         try:
             answer = do(fault)
         except ClientError as error:
-            self._tell(site, about, strand, fault, error.response["Error"]["Code"])
+            self._tell(site, about, task, fault, error.response["Error"]["Code"])
             raise
-        self._tell(site, about, strand, fault, getattr(answer, "told", ""))
+        self._tell(site, about, task, fault, getattr(answer, "told", ""))
         return answer
 
-    def _attempted(self, site: Site, do: Do[Any], about: str, strand: Strand) -> None:
+    def _attempted(self, site: Site, do: Do[Any], about: str, task: Task) -> None:
         """Has its effect, if it may; nobody hears of it."""
         with suppress(ClientError):
-            self._done(site, do, about, strand, None)
+            self._done(site, do, about, task, None)
 
-    def _kill(self, strand: Strand) -> None:
-        strand.process.die("crashed")
+    def _kill(self, task: Task) -> None:
+        task.process.die("crashed")
         raise Killed
 
-    def _tell(
-        self, site: Site, about: str, strand: Strand, fault: Fault | None, outcome: str
-    ) -> None:
+    def _tell(self, site: Site, about: str, task: Task, fault: Fault | None, outcome: str) -> None:
         if self.story is not None:
             what = f"{site.service} {site.call}" + (f" {about}" if about else "")
             struck = "" if fault is None else fault.value
-            self.story.tell(self.scheduler.now, strand.name, what, outcome, struck)
+            self.story.tell(self.scheduler.now, task.name, what, outcome, struck)
 
 
-def call_location(strand: Strand, site: Site) -> str:
-    return f"{strand.name}, call {strand.calls}: {site.service}.{site.call}"
+def call_location(task: Task, site: Site) -> str:
+    return f"{task.name}, call {task.calls}: {site.service}.{site.call}"
 
 
 def client_error(code: str, call: str, message: str = "", **members: Any) -> ClientError:

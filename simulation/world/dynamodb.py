@@ -275,8 +275,8 @@ class DynamoClient:
     def _as_of(self, fault: Fault | None) -> int | None:
         if fault is not Fault.STALE_READ:
             return None
-        strand = self._calls.scheduler.running
-        return self._calls.scheduler.now - 1 - strand.chance.below(STALE_MAX_MS)
+        task = self._calls.scheduler.running
+        return self._calls.scheduler.now - 1 - task.chance.below(STALE_MAX_MS)
 
 
 class About:

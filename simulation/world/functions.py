@@ -132,7 +132,7 @@ class Function:
         return Environment(self._runtime(self._settings, clock, self))
 
 
-class Strands:
+class Tasks:
     """Has messages attended to at once, so many at a time, as the threads of a batch do."""
 
     def __init__(self, scheduler: Scheduler, seed: int) -> None:

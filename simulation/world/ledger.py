@@ -7,7 +7,7 @@ from collections.abc import Callable
 from simulation.downstreams.ledger import Entry, MemoryLedger
 
 
-class WitnessedLedger(MemoryLedger):
+class CheckedLedger(MemoryLedger):
     def __init__(self, on_entry: Callable[[Entry], None]) -> None:
         super().__init__()
         self._on_entry = on_entry

@@ -19,7 +19,7 @@ from simulation.downstreams.stand_in import StandIn
 from simulation.world.calls import Calls, Site
 from simulation.world.chance import Chance
 from simulation.world.faults import Fault, Kinds
-from simulation.world.witness import Witness
+from simulation.world.invariants import InvariantChecker
 
 _KINDS = Kinds(
     (
@@ -67,14 +67,14 @@ class Connections:
         stand_in: StandIn,
         calls: Calls,
         timeout_seconds: float,
-        witness: Witness,
+        invariants: InvariantChecker,
     ) -> None:
         self._url = url
         self._downstream = downstream
         self._stand_in = stand_in
         self._calls = calls
         self._timeout_ms = round(timeout_seconds * 1000)
-        self._witness = witness
+        self._invariants = invariants
         self._looked_up: dict[str, int] = {}
         self._sites: dict[tuple[str, str], Site] = {}
 
@@ -99,15 +99,15 @@ class Connections:
             query=dict(parse_qsl(query)) if query else {},
         )
         key = headers.get("idempotency-key", "")
-        who = "" if self._calls.scheduler.strand is None else self._calls.scheduler.strand.name
+        who = "" if self._calls.scheduler.task is None else self._calls.scheduler.task.name
 
         def ask(fault: Fault | None) -> Answer:
             if self._misrouted():
                 return Answer(*_ELSEWHERE)
             if method == "GET":
-                self._looked_up[who] = self._witness.moment()
+                self._looked_up[who] = self._invariants.moment()
             else:
-                self._witness.looked_up = self._looked_up.get(who)
+                self._invariants.looked_up = self._looked_up.get(who)
             if fault is Fault.ERROR_ANSWER:
                 return self._error(request)
             answer = self._stand_in(request)
@@ -134,10 +134,10 @@ class Connections:
 
     def _error(self, request: Request) -> Answer:
         """5xx and the like prove nothing: it may have acted before it failed."""
-        strand = self._calls.scheduler.running
-        if strand.chance() < 0.5:
+        task = self._calls.scheduler.running
+        if task.chance() < 0.5:
             self._stand_in(request)
-        return Answer(strand.chance.pick(_ERRORS), b"")
+        return Answer(task.chance.pick(_ERRORS), b"")
 
     def _misrouted(self) -> bool:
         calls = self._calls

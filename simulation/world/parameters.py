@@ -26,9 +26,9 @@ class SsmClient:
         WithDecryption: bool = False,  # noqa: N803, ARG002
     ) -> dict[str, Any]:
         calls = self._calls
-        strand, now = calls.scheduler.strand, calls.scheduler.now
-        if strand is not None and calls.faults.outage("ssm", now) is not None:
-            raise aws_failed("GetParameter", strand.chance)
+        task, now = calls.scheduler.task, calls.scheduler.now
+        if task is not None and calls.faults.outage("ssm", now) is not None:
+            raise aws_failed("GetParameter", task.chance)
         if Name not in self._parameters:
             raise client_error("ParameterNotFound", "GetParameter")
         return {"Parameter": {"Name": Name, "Value": self._parameters[Name]}}

@@ -43,7 +43,7 @@ class Process:
             self.on_death(cause)
 
 
-class Strand:
+class Task:
     """One line of execution in a process. `calls`: how many calls it has made to the outside."""
 
     __slots__ = ("calls", "chance", "name", "process", "work", "worker")
@@ -61,11 +61,11 @@ class Strand:
 
 
 class Scheduler:
-    """`now` is Unix milliseconds; `strand` is the one that runs, None in a callback."""
+    """`now` is Unix milliseconds; `task` is the one that runs, None in a callback."""
 
     def __init__(self, start: int) -> None:
         self.now = start
-        self.strand: Strand | None = None
+        self.task: Task | None = None
         self._due: list[tuple[int, int, Callable[..., object], tuple[Any, ...]]] = []
         self._asked = 0
         self._until = start
@@ -81,11 +81,11 @@ class Scheduler:
         heappush(self._due, (self.now + milliseconds, self._asked, do, arguments))
 
     @property
-    def running(self) -> Strand:
+    def running(self) -> Task:
         """The strand that runs; asked only where one does."""
-        if self.strand is None:
+        if self.task is None:
             raise RuntimeError("no strand runs")
-        return self.strand
+        return self.task
 
     @property
     def idle(self) -> bool:
@@ -104,52 +104,50 @@ class Scheduler:
         """Nothing is due until then."""
         self.now = max(self.now, when)
 
-    def start(
-        self, name: str, process: Process, chance: Chance, work: Callable[[], None]
-    ) -> Strand:
+    def start(self, name: str, process: Process, chance: Chance, work: Callable[[], None]) -> Task:
         """A new strand, which begins as soon as nothing else runs."""
-        strand = Strand(name, process, chance, work)
-        self.at(self.now, self._go_on, strand)
-        return strand
+        task = Task(name, process, chance, work)
+        self.at(self.now, self._go_on, task)
+        return task
 
     def sleep(self, milliseconds: int) -> None:
         """The running strand waits. Does not return if its process dies meanwhile."""
-        strand = self.running
-        process = strand.process
+        task = self.running
+        process = task.process
         wake_at = self.now + milliseconds
         if wake_at > process.deadline:
-            self.at(max(process.deadline, self.now), self._go_on, strand)
+            self.at(max(process.deadline, self.now), self._go_on, task)
             self._hub.switch()
             process.die("timed out")
         elif wake_at <= self._until and (not self._due or self._due[0][0] > wake_at):
             # Nothing else happens before: the same, without leaving the strand.
             self.now = wake_at
         else:
-            self.at(wake_at, self._go_on, strand)
+            self.at(wake_at, self._go_on, task)
             self._hub.switch()
         if process.dead:
             raise Killed
 
     def pause(self) -> None:
         """The running strand waits until it is told to `go_on`."""
-        strand = self.running
+        task = self.running
         self._hub.switch()
-        if strand.process.dead:
+        if task.process.dead:
             raise Killed
 
-    def go_on(self, strand: Strand) -> None:
-        self.at(self.now, self._go_on, strand)
+    def go_on(self, task: Task) -> None:
+        self.at(self.now, self._go_on, task)
 
-    def _go_on(self, strand: Strand) -> None:
-        self.strand = strand
+    def _go_on(self, task: Task) -> None:
+        self.task = task
         try:
-            if strand.worker is None:
-                strand.worker = self._idle.pop() if self._idle else _worker(self._hub, self._idle)
-                strand.worker.switch(strand.work)
+            if task.worker is None:
+                task.worker = self._idle.pop() if self._idle else _worker(self._hub, self._idle)
+                task.worker.switch(task.work)
             else:
-                strand.worker.switch()
+                task.worker.switch()
         finally:
-            self.strand = None
+            self.task = None
 
 
 @cache

@@ -428,15 +428,15 @@ class SqsClient:
     def _lag(self, delay_ms: int | None) -> int | None:
         """A message that is not found at once, because the servers are many."""
         calls = self._calls
-        strand, faults = calls.scheduler.strand, calls.faults
-        if strand is None or calls.scheduler.now >= faults.heal_at:
+        task, faults = calls.scheduler.task, calls.faults
+        if task is None or calls.scheduler.now >= faults.heal_at:
             return delay_ms
-        if Fault.DELAYED not in faults.rates or faults.drawn(_AT_SEND, strand.chance) is None:
+        if Fault.DELAYED not in faults.rates or faults.drawn(_AT_SEND, task.chance) is None:
             return delay_ms
-        place = f"{strand.name}, call {strand.calls}: found late"
+        place = f"{task.name}, call {task.calls}: found late"
         if not faults.strikes(Fault.DELAYED, place, calls.scheduler.now):
             return delay_ms
-        return (delay_ms or 0) + strand.chance.below(FOUND_WITHIN_MS)
+        return (delay_ms or 0) + task.chance.below(FOUND_WITHIN_MS)
 
     def _parted(
         self, entries: Sequence[Mapping[str, Any]], fault: Fault | None
@@ -444,16 +444,16 @@ class SqsClient:
         """Those that are taken, and what the answer says of the others."""
         if fault is not Fault.PARTLY_TAKEN:
             return entries, []
-        strand = self._calls.scheduler.running
-        unlucky = strand.chance.below(len(entries))
-        code = strand.chance.pick(("InternalError", "ServiceUnavailable", "RequestThrottled"))
+        task = self._calls.scheduler.running
+        unlucky = task.chance.below(len(entries))
+        code = task.chance.pick(("InternalError", "ServiceUnavailable", "RequestThrottled"))
         failed = {"Id": entries[unlucky]["Id"], "SenderFault": False, "Code": code}
         return [*entries[:unlucky], *entries[unlucky + 1 :]], [failed]
 
     def _as_if_lagging(self, counts: Mapping[str, int]) -> dict[str, int]:
         """Short of what has just come, or still with what has just gone."""
-        strand = self._calls.scheduler.running
-        if strand.chance() < 0.5:
+        task = self._calls.scheduler.running
+        if task.chance() < 0.5:
             return dict.fromkeys(counts, 0)
         return {name: count + 1 for name, count in counts.items()}
 

@@ -47,10 +47,10 @@ class SnsClient:
 
         def publish(fault: Fault | None) -> dict[str, Any]:
             _check(TopicArn, self._topic.arn, entries)
-            strand = self._calls.scheduler.strand
+            task = self._calls.scheduler.task
             unlucky = None
-            if fault is Fault.PARTLY_TAKEN and strand is not None:
-                unlucky = entries[strand.chance.below(len(entries))]["Id"]
+            if fault is Fault.PARTLY_TAKEN and task is not None:
+                unlucky = entries[task.chance.below(len(entries))]["Id"]
             answer: dict[str, Any] = {"Successful": [], "Failed": []}
             for entry in entries:
                 if entry["Id"] == unlucky:

@@ -29,8 +29,9 @@ from simulation.world.chance import Chance
 from simulation.world.dynamodb import About, DynamoClient, Item, Key, Table
 from simulation.world.event_sources import STREAM_POLL_MS, QueueReader, ShardReader
 from simulation.world.faults import Faults
-from simulation.world.functions import Code, EnvironmentClock, Function, Strands
-from simulation.world.ledger import WitnessedLedger
+from simulation.world.functions import Code, EnvironmentClock, Function, Tasks
+from simulation.world.invariants import InvariantChecker
+from simulation.world.ledger import CheckedLedger
 from simulation.world.network import Connections
 from simulation.world.parameters import SsmClient
 from simulation.world.scheduler import Scheduler
@@ -38,7 +39,6 @@ from simulation.world.sqs import IN_ONE, Message, Queue, SqsClient
 from simulation.world.story import Story
 from simulation.world.stream import Record, Stream, StreamsClient
 from simulation.world.topic import SnsClient, Topic
-from simulation.world.witness import Witness
 
 ORDERS_TABLE = "spillway-dev-orders"
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:spillway-dev-order-events"
@@ -98,22 +98,22 @@ class World:
         self._names = names
         self._labels: dict[str, str] = {}
         self._set_aside: set[tuple[str, str]] = set()
-        self.witness = Witness(self.now, self.name_of, without_keys)
+        self.invariants = InvariantChecker(self.now, self.name_of, without_keys)
         self.stream = Stream(shards, self.now)
         self.table = Table(ORDERS_TABLE, self.now, self._table_changed)
-        self.topic = Topic(TOPIC, self.witness.contradicted)
+        self.topic = Topic(TOPIC, self.invariants.contradicted)
         self.queues = self._make_queues()
         self.by_url = {queue.url: queue for queue in self.queues.values()}
-        self.witness.table = self.table
-        self.witness.overflow = self.queues["overflow"]
-        self.queues["overflow"].on_gone = self.witness.left_overflow
-        self.ledgers: dict[str, WitnessedLedger] = {}
+        self.invariants.table = self.table
+        self.invariants.overflow = self.queues["overflow"]
+        self.queues["overflow"].on_gone = self.invariants.left_overflow
+        self.ledgers: dict[str, CheckedLedger] = {}
         self.stand_ins: dict[str, StandIn] = {
             downstream: self._stand_in(downstream, switches[downstream])
             for downstream in DOWNSTREAMS
         }
         self._clients: dict[tuple[str, float], Any] = {}
-        self._strands = Strands(scheduler, seed)
+        self._tasks = Tasks(scheduler, seed)
         #: Told of each letter of Lambda's: the stream will forget the records in two hours.
         self.on_given_up: Callable[[], None] = lambda: None
         self.functions = self._make_functions()
@@ -144,7 +144,7 @@ class World:
 
     def close(self) -> None:
         """Break the world's cycles, so that its memory comes back without a collection."""
-        parts = (self.scheduler, self.calls, self.witness, self.stream, self.table)
+        parts = (self.scheduler, self.calls, self.invariants, self.stream, self.table)
         many = (self.functions.values(), self.queues.values(), self.stream.shards)
         for part in (*chain.from_iterable(many), *parts, self):
             part.__dict__.clear()
@@ -200,7 +200,7 @@ class World:
         return f"{order} {' '.join(new)} known"
 
     def _table_changed(self, key: Key, before: Item | None, after: Item) -> None:
-        self.witness.changed(key, before, after)
+        self.invariants.changed(key, before, after)
         self.stream.append(key, before, after)
 
     def _make_queues(self) -> dict[str, Queue]:
@@ -223,12 +223,12 @@ class World:
         return Queue(name, f"{_QUEUES}/{name}", now=self.now, chance=chance, **settings)
 
     def _stand_in(self, downstream: str, switches: Switches) -> StandIn:
-        witness = self.witness
+        invariants = self.invariants
 
         def on_entry(entry: Entry) -> None:
-            witness.had_effect(downstream, entry)
+            invariants.had_effect(downstream, entry)
 
-        ledger = self.ledgers[downstream] = WitnessedLedger(on_entry)
+        ledger = self.ledgers[downstream] = CheckedLedger(on_entry)
         return StandIn(
             downstream,
             ledger=ledger,
@@ -265,7 +265,7 @@ class World:
                 self.stand_ins[downstream],
                 self.calls,
                 timeout_seconds,
-                self.witness,
+                self.invariants,
             )
 
         return Runtime(
@@ -273,9 +273,9 @@ class World:
             client=self.client,
             clock=clock,
             jitter=self._jitter,
-            write=self.witness.logged,
+            write=self.invariants.logged,
             pool=pool,
-            concurrent_map=self._strands,
+            concurrent_map=self._tasks,
         )
 
     def _jitter(self) -> float:
@@ -290,7 +290,7 @@ class World:
                 self.scheduler,
                 self.faults,
                 Chance(self.seed, f"reader {name}"),
-                self.witness.raised,
+                self.invariants.raised,
             )
         for downstream in DOWNSTREAMS:
             queue = self.queues[downstream]
@@ -305,7 +305,7 @@ class World:
                 Chance(self.seed, f"reader {shard.name}"),
                 self._record_label,
                 self._given_up,
-                self.witness.raised,
+                self.invariants.raised,
                 self._stream_poll_ms,
             )
             for shard in self.stream.shards
@@ -321,8 +321,8 @@ class World:
     def _sent(self, queue: Queue, message: Message) -> None:
         """What the watchdog sends again by itself, and was nowhere any more, had been lost; unless
         its outcome came between the watchdog's look at the order and now."""
-        strand = self.scheduler.strand
-        if strand is None or not strand.name.startswith("watchdog"):
+        task = self.scheduler.task
+        if task is None or not task.name.startswith("watchdog"):
             return
         named = _named.decode(message.body)
         key = (named.customer_id, named.order_id)
@@ -336,7 +336,7 @@ class World:
             )
         )
         if not accounted_for:
-            self.witness.lost(key, named.step)
+            self.invariants.lost(key, named.step)
 
     def _is_on_record(self, key: tuple[str, str], step: str) -> bool:
         customer_id, order_id = key

@@ -119,7 +119,7 @@ def overflow(stack: Stack, order: AcceptedOrder) -> None:
 @contextmanager
 def refused(stack: Stack, **rules: Any) -> Iterator[None]:
     with ExitStack() as faults:
-        faults.enter_context(stack.proxy.fault(**REFUSED_PUT, **rules))
+        faults.enter_context(stack.proxy.inject(**REFUSED_PUT, **rules))
         yield
 
 
@@ -160,7 +160,7 @@ def test_customers_who_are_turned_away(
 ) -> None:
     id_, body = shopper.order()
     queue_down = {"service": "sqs", "operation": "SendMessage", "cut": True}
-    with refused(stack, function="intake"), stack.proxy.fault(**queue_down, function="intake"):
+    with refused(stack, function="intake"), stack.proxy.inject(**queue_down, function="intake"):
         for _ in range(SERVER_ERRORS_MAX):
             assert shopper.put(id_, body).status_code == 503
     check(service, told, "customers-turned-away")

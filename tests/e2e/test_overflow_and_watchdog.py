@@ -53,7 +53,7 @@ def test_an_order_that_the_table_refuses_is_202_and_settles_when_the_table_is_we
     stack: Stack, shopper: Customer
 ) -> None:
     id_, body = shopper.order()
-    with stack.proxy.fault(**REFUSED_PUT) as fault:
+    with stack.proxy.inject(**REFUSED_PUT) as fault:
         answer = shopper.put(id_, body)
         assert answer.status_code == 202
         assert answer.json()["order_id"] == id_
@@ -71,7 +71,7 @@ def test_an_answer_of_the_table_that_is_lost_makes_no_second_order(
 ) -> None:
     id_, body = shopper.order()
     lost = {"service": "dynamodb", "operation": "PutItem", "lose_answer": True}
-    with stack.proxy.fault(**lost):
+    with stack.proxy.inject(**lost):
         assert shopper.put(id_, body).status_code in (200, 202)
     assert shopper.settled(id_)["status"] == "confirmed"
     assert effects(stack, shopper, id_) == CONFIRMED
@@ -82,7 +82,7 @@ def test_a_table_and_a_queue_that_are_both_down_are_an_honest_no(
 ) -> None:
     id_, body = shopper.order()
     queue_down = {"service": "sqs", "operation": "SendMessage", "cut": True}
-    with stack.proxy.fault(**REFUSED_PUT), stack.proxy.fault(**queue_down):
+    with stack.proxy.inject(**REFUSED_PUT), stack.proxy.inject(**queue_down):
         answer = shopper.put(id_, body)
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "2"
@@ -98,8 +98,8 @@ def test_an_overflowed_order_whose_id_holds_another_one_is_for_a_person(
     id_, first = shopper.order()
     moved = {**first, "address": {**first["address"], "city": "York"}}
     drain_waits = {**REFUSED_PUT, "function": "drain"}
-    with stack.proxy.fault(**drain_waits):
-        with stack.proxy.fault(**REFUSED_PUT, function="intake"):
+    with stack.proxy.inject(**drain_waits):
+        with stack.proxy.inject(**REFUSED_PUT, function="intake"):
             assert shopper.put(id_, first).status_code == 202
         assert shopper.put(id_, moved).status_code == 201
     [letter] = within(60, lambda: dead_letters(stack, "overflow"))
@@ -143,7 +143,7 @@ def test_a_partial_failure_of_a_send_is_read_and_made_good(
     stack: Stack, shopper: Customer, share: float
 ) -> None:
     partly = {"service": "sqs", "operation": "SendMessageBatch", "partial": share, "times": 3}
-    with stack.proxy.fault(**partly) as fault:
+    with stack.proxy.inject(**partly) as fault:
         ids = [shopper.place(lines=[line(f"SKU-{n}")]) for n in range(3)]
         assert {shopper.settled(id_)["status"] for id_ in ids} == {"confirmed"}
     assert fault.fired() >= 1

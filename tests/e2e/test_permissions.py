@@ -102,7 +102,7 @@ def large_order(stack: Stack) -> tuple[str, dict[str, Any]]:
 
 def overflow(stack: Stack, customer: Customer) -> None:
     """Long enough for drain to be refused too, and to postpone what it has."""
-    with stack.proxy.fault(
+    with stack.proxy.inject(
         service="dynamodb", operation="PutItem", refuse="ProvisionedThroughputExceededException"
     ):
         customer.put(*customer.order())

@@ -128,9 +128,9 @@ def _refused(shopper: Customer) -> None:
 
 def _turned_away_and_buffered(stack: Stack, shopper: Customer) -> None:
     id_, body = shopper.order(**paid())
-    with stack.proxy.fault(**REFUSED_PUT), stack.proxy.fault(**QUEUE_DOWN):
+    with stack.proxy.inject(**REFUSED_PUT), stack.proxy.inject(**QUEUE_DOWN):
         assert shopper.put(id_, body).status_code == 503
-    with stack.proxy.fault(**REFUSED_PUT):
+    with stack.proxy.inject(**REFUSED_PUT):
         assert shopper.put(id_, body).status_code == 202
         time.sleep(1)  # drain meets with the refusal too
     within(60, lambda: shopper.http.get(f"/orders/{id_}").status_code == 200)

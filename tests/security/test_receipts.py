@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from orders.domain.receipt import sign
-from spillway.prove.chaos.troubles import running_functions
+from spillway.prove.chaos.disruptions import running_functions
 from spillway.run.stack import Stack
 from tests.builders import order_body, order_id
 from tests.e2e.shop import Customer

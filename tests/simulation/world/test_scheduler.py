@@ -30,7 +30,7 @@ class Day:
         self.seen.append((what, self.scheduler.now))
 
 
-def test_a_strand_that_waits_alone_goes_on_at_its_times() -> None:
+def test_a_task_that_waits_alone_goes_on_at_its_times() -> None:
     day = Day()
     day.start("alone", 10, 5)
     day.scheduler.run(FAR)
@@ -38,7 +38,7 @@ def test_a_strand_that_waits_alone_goes_on_at_its_times() -> None:
     assert day.scheduler.idle
 
 
-def test_strands_take_turns_by_their_times() -> None:
+def test_tasks_take_turns_by_their_times() -> None:
     day = Day()
     day.start("one", 10, 10)
     day.start("two", 15, 10)
@@ -54,7 +54,7 @@ def test_what_was_asked_for_first_comes_first_at_the_same_moment() -> None:
     assert day.seen == [("asked first", 10), ("strand", 10)]
 
 
-def test_a_run_ends_on_time_although_a_strand_sleeps_beyond_it() -> None:
+def test_a_run_ends_on_time_although_a_task_sleeps_beyond_it() -> None:
     day = Day()
     day.start("strand", 10, 20)
     day.scheduler.run(15)

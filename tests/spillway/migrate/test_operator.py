@@ -18,7 +18,7 @@ from orders.domain.order import OrderKey
 from spillway.migrate.state import State
 from spillway.run.stack.aws import client
 from tests.spillway.migrate.legacy import DOCS, Shop, order, rows
-from tests.spillway.migrate.ordeal import Runner
+from tests.spillway.migrate.soak import Runner
 from tests.spillway.migrate.tables import make_orders_table
 from tests.spillway.migrate.test_back import confirm, new_order
 

@@ -11,9 +11,9 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from spillway.prove.chaos.ordeal import Trouble
+from spillway.prove.chaos.context import Disruption
+from spillway.prove.chaos.recorder import NO_ANSWER
 from spillway.prove.chaos.trial import Controlled, Trial
-from spillway.prove.chaos.witness import NO_ANSWER
 from spillway.prove.demo import report as demo_report
 
 _MEANS = {
@@ -81,14 +81,16 @@ def _trial(trial: Trial) -> dict[str, Any]:
     return figures | {
         "held": trial.held,
         "done": trial.scenario.done,
-        "troubles": [_trouble(trouble, trial.run.began_at) for trouble in trial.troubles],
+        "troubles": [
+            _disruption(disruption, trial.run.began_at) for disruption in trial.disruptions
+        ],
         "answers": dict(trial.statuses),
         "measures": {name: round(figure, 3) for name, figure in trial.measures.items()},
         "shortcomings": trial.shortcomings,
         "controls": [
             {
                 "without": controlled.control.without,
-                "expected": controlled.control.accident.expected,
+                "expected": controlled.control.expected_violation.expected,
                 "found": controlled.evidence is not None,
                 "evidence": controlled.evidence,
                 "orders": controlled.orders,
@@ -98,12 +100,12 @@ def _trial(trial: Trial) -> dict[str, Any]:
     }
 
 
-def _trouble(trouble: Trouble, began_at: int) -> dict[str, Any]:
+def _disruption(disruption: Disruption, began_at: int) -> dict[str, Any]:
     return {
-        "what": trouble.what,
-        "began": (trouble.began_at - began_at) / 1000,
-        "ended": (trouble.ended_at - began_at) / 1000,
-        "struck": trouble.struck,
+        "what": disruption.what,
+        "began": (disruption.began_at - began_at) / 1000,
+        "ended": (disruption.ended_at - began_at) / 1000,
+        "struck": disruption.struck,
     }
 
 
@@ -111,10 +113,10 @@ def _what_happened(trial: Trial) -> Panel:
     table = Table.grid(padding=(0, 2))
     table.add_column(justify="right", no_wrap=True)
     table.add_column()
-    for trouble in trial.troubles:
-        seconds = (trouble.ended_at - trouble.began_at) / 1000
-        struck = "" if trouble.struck is None else f", struck {trouble.struck:,} times"
-        table.add_row(f"{seconds:.1f} s", Text(f"{trouble.what}{struck}", "yellow"))
+    for disruption in trial.disruptions:
+        seconds = (disruption.ended_at - disruption.began_at) / 1000
+        struck = "" if disruption.struck is None else f", struck {disruption.struck:,} times"
+        table.add_row(f"{seconds:.1f} s", Text(f"{disruption.what}{struck}", "yellow"))
     table.add_row()
     for status, count in trial.statuses.items():
         meaning = f"  {_MEANS[status]}" if status in _MEANS else ""

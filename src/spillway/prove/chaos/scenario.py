@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from spillway.prove.mutants.patches import Bug
 
 if TYPE_CHECKING:
-    from spillway.prove.chaos.accidents import Accident
-    from spillway.prove.chaos.ordeal import Ordeal
+    from spillway.prove.chaos.context import ScenarioContext
+    from spillway.prove.chaos.expected_violations import ExpectedViolation
 
-Story = Callable[["Ordeal"], Awaitable[None]]
+Steps = Callable[["ScenarioContext"], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Control:
     """
 
     without: str
-    accident: Accident
+    expected_violation: ExpectedViolation
     bugs: tuple[Bug, ...] = ()
     switches: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     faults: tuple[Mapping[str, Any], ...] = ()
@@ -43,7 +43,7 @@ class Scenario:
 
     name: str
     done: str
-    story: Story
+    steps: Steps
     controls: tuple[Control, ...] = ()
     copies: int = 1
     statuses: frozenset[int] | None = None

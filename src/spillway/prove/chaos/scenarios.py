@@ -16,9 +16,9 @@ from orders.domain.promises import Promise
 from orders.domain.saga import DOWNSTREAMS
 from spillway.errors import SpillwayError
 from spillway.prove.audit.verdicts import Violation
-from spillway.prove.chaos import troubles
-from spillway.prove.chaos.accidents import Broken, TurnedAway
-from spillway.prove.chaos.ordeal import Ordeal, now
+from spillway.prove.chaos import disruptions
+from spillway.prove.chaos.context import ScenarioContext, now
+from spillway.prove.chaos.expected_violations import Broken, TurnedAway
 from spillway.prove.chaos.scenario import Control, Scenario
 from spillway.prove.mutants import bugs
 from spillway.run.load.placing import Placed
@@ -56,162 +56,166 @@ _NO_KEYS = {"idempotency_keys": False}
 _KEYLESS = dict.fromkeys(map(str, DOWNSTREAMS), _NO_KEYS)
 
 
-async def inventory_outage(ordeal: Ordeal) -> None:
-    await ordeal.order(ordeal.orders // 4)
-    async with ordeal.trouble(
+async def inventory_outage(context: ScenarioContext) -> None:
+    await context.order(context.orders // 4)
+    async with context.disruption(
         "inventory out",
-        ordeal.switched("inventory", outage=True),
+        context.switched("inventory", outage=True),
         seconds_min=TROUBLE_SECONDS,
     ):
-        await ordeal.order()
+        await context.order()
 
 
-async def accounting_outage(ordeal: Ordeal) -> None:
+async def accounting_outage(context: ScenarioContext) -> None:
     """The same steady stream of orders twice: with accounting well, and with accounting out for all
     of it. The ratio of fulfilment's times is what its outage costs the others."""
-    compared = ordeal.orders - round(ordeal.orders / (1 + HEALTHY_SHARE))
+    compared = context.orders - round(context.orders / (1 + HEALTHY_SHARE))
     warm_up = min(WARM_UP_ORDERS, compared // 2)
-    await ordeal.order(warm_up, cancelling=False)
-    await ordeal.until_settled()
-    ordeal.watcher.stage("Customers order while all is well, for comparison")
-    healthy = await ordeal.order(compared - warm_up, per_second=STEADY_PER_SECOND, cancelling=False)
-    await ordeal.until_settled()
-    async with ordeal.trouble(
+    await context.order(warm_up, cancelling=False)
+    await context.until_settled()
+    context.watcher.stage("Customers order while all is well, for comparison")
+    healthy = await context.order(
+        compared - warm_up, per_second=STEADY_PER_SECOND, cancelling=False
+    )
+    await context.until_settled()
+    async with context.disruption(
         "accounting out",
-        ordeal.switched("accounting", outage=True),
+        context.switched("accounting", outage=True),
         seconds_min=TROUBLE_SECONDS,
     ):
         began_at = now()
-        hit = await ordeal.order(per_second=STEADY_PER_SECOND, cancelling=False)
-        await _until_others_answered(ordeal, hit)
+        hit = await context.order(per_second=STEADY_PER_SECOND, cancelling=False)
+        await _until_others_answered(context, hit)
         keys = tuple(order.key for order in hit if order.acknowledged)
-        ordeal.run.outage = Outage("accounting", began_at, now(), keys)
-    await _compare_shipping(ordeal, healthy, hit)
+        context.run.outage = Outage("accounting", began_at, now(), keys)
+    await _compare_shipping(context, healthy, hit)
 
 
-async def lost_answers(ordeal: Ordeal) -> None:
-    await ordeal.order(ordeal.orders // 4)
-    async with ordeal.trouble(
+async def lost_answers(context: ScenarioContext) -> None:
+    await context.order(context.orders // 4)
+    async with context.disruption(
         "effects done, answers lost: downstreams half of them, table, queues and topic a sixth",
-        ordeal.switched(*DOWNSTREAMS, lose_answers_rate=0.5),
-        ordeal.fault(service="dynamodb", operation="PutItem", lose_answer=True, probability=1 / 6),
-        ordeal.fault(
+        context.switched(*DOWNSTREAMS, lose_answers_rate=0.5),
+        context.inject(
+            service="dynamodb", operation="PutItem", lose_answer=True, probability=1 / 6
+        ),
+        context.inject(
             service="dynamodb", operation="UpdateItem", lose_answer=True, probability=1 / 6
         ),
-        ordeal.fault(service="sqs", lose_answer=True, probability=1 / 6),
-        ordeal.fault(service="sns", lose_answer=True, probability=1 / 6),
+        context.inject(service="sqs", lose_answer=True, probability=1 / 6),
+        context.inject(service="sns", lose_answer=True, probability=1 / 6),
         seconds_min=TROUBLE_SECONDS,
     ):
-        await ordeal.order()
+        await context.order()
     # An announcement whose answer was lost twice running was made, which relay cannot know.
-    await _redrive(ordeal)
+    await _redrive(context)
 
 
-async def latency(ordeal: Ordeal) -> None:
-    await ordeal.order(ordeal.orders // 4)
-    async with ordeal.trouble(
+async def latency(context: ScenarioContext) -> None:
+    await context.order(context.orders // 4)
+    async with context.disruption(
         f"every downstream answers after {LATENCY_MS / 1000:g} s, later than anybody waits",
-        ordeal.switched(*DOWNSTREAMS, latency_ms=LATENCY_MS),
+        context.switched(*DOWNSTREAMS, latency_ms=LATENCY_MS),
         seconds_min=TROUBLE_SECONDS,
     ):
-        await ordeal.order()
+        await context.order()
 
 
-async def duplicates(ordeal: Ordeal) -> None:
-    async with ordeal.trouble(
+async def duplicates(context: ScenarioContext) -> None:
+    async with context.disruption(
         "messages sent twice, out of order, and whole batches of the stream again",
-        ordeal.fault(**_RELAY_SENDS, duplicate=True, probability=0.4),
-        ordeal.fault(**_RELAY_SENDS, postpone=4, probability=0.4),
-        ordeal.fault(**_RELAY_SENDS, refuse="ServiceUnavailable", probability=0.2),
+        context.inject(**_RELAY_SENDS, duplicate=True, probability=0.4),
+        context.inject(**_RELAY_SENDS, postpone=4, probability=0.4),
+        context.inject(**_RELAY_SENDS, refuse="ServiceUnavailable", probability=0.2),
         seconds_min=TROUBLE_SECONDS,
     ):
-        await ordeal.order()
+        await context.order()
 
 
-async def table_throttled(ordeal: Ordeal) -> None:
+async def table_throttled(context: ScenarioContext) -> None:
     """Customers order as fast as they are answered, more of them at a time than else: before, while
     and, if there are enough of them, after the table refuses."""
-    await ordeal.order(ordeal.orders // 5)
-    writes = {"service": "dynamodb", "resource": ordeal.stack.tables["orders"]}
+    await context.order(context.orders // 5)
+    writes = {"service": "dynamodb", "resource": context.stack.tables["orders"]}
     async with (
         asyncio.TaskGroup() as customers,
-        ordeal.trouble(
+        context.disruption(
             f"the orders table refuses all writes for {TROUBLE_SECONDS:g} s, in a spike",
-            ordeal.fault(**writes, operation="PutItem", refuse=_WRITES_REFUSED),
-            ordeal.fault(**writes, operation="UpdateItem", refuse=_WRITES_REFUSED),
+            context.inject(**writes, operation="PutItem", refuse=_WRITES_REFUSED),
+            context.inject(**writes, operation="UpdateItem", refuse=_WRITES_REFUSED),
             seconds_min=TROUBLE_SECONDS,
         ),
     ):
-        customers.create_task(ordeal.order(clients=SPIKE_CLIENTS))
+        customers.create_task(context.order(clients=SPIKE_CLIENTS))
 
 
-async def workers_killed(ordeal: Ordeal) -> None:
-    killer = troubles.Killer(ordeal.stack, ordeal.rng)
-    async with ordeal.trouble(
+async def workers_killed(context: ScenarioContext) -> None:
+    killer = disruptions.Killer(context.stack, context.rng)
+    async with context.disruption(
         "processes that run functions killed at random",
-        ordeal.switched(*DOWNSTREAMS, latency_ms=WORKING_MS),
-        troubles.killing(killer),
+        context.switched(*DOWNSTREAMS, latency_ms=WORKING_MS),
+        disruptions.killing(killer),
         seconds_min=TROUBLE_SECONDS,
     ):
-        await ordeal.order()
+        await context.order()
     for function, times in sorted(killer.killed.items()):
-        ordeal.measures[f"killed_{function}"] = times
+        context.measures[f"killed_{function}"] = times
 
 
-async def relay_failing(ordeal: Ordeal) -> None:
+async def relay_failing(context: ScenarioContext) -> None:
     """One after the other: a batch whose commands are not all taken never comes to be announced."""
-    await ordeal.order(ordeal.orders // 4)
-    async with ordeal.trouble(
+    await context.order(context.orders // 4)
+    async with context.disruption(
         "relay's sends refused or taken in part",
-        ordeal.fault(**_RELAY_SENDS, refuse="ServiceUnavailable", probability=0.25),
-        ordeal.fault(**_RELAY_SENDS, partial=0.5, probability=0.25),
+        context.inject(**_RELAY_SENDS, refuse="ServiceUnavailable", probability=0.25),
+        context.inject(**_RELAY_SENDS, partial=0.5, probability=0.25),
         seconds_min=TROUBLE_SECONDS,
     ):
-        await ordeal.order(ordeal.orders // 2)
-    async with ordeal.trouble(
+        await context.order(context.orders // 2)
+    async with context.disruption(
         "the topic down",
-        ordeal.fault(service="sns", refuse="ServiceUnavailable"),
+        context.inject(service="sns", refuse="ServiceUnavailable"),
         seconds_min=TROUBLE_SECONDS,
     ):
-        await ordeal.order()
-    await _redrive(ordeal)
+        await context.order()
+    await _redrive(context)
 
 
-async def poison(ordeal: Ordeal) -> None:
-    planted = troubles.poison(OrderKey("nobody", "00000000-0000-7000-8000-000000000000"))
-    await ordeal.order(ordeal.orders // 4)
-    async with ordeal.trouble(
+async def poison(context: ScenarioContext) -> None:
+    planted = disruptions.poison(OrderKey("nobody", "00000000-0000-7000-8000-000000000000"))
+    await context.order(context.orders // 4)
+    async with context.disruption(
         "poison in every queue and in the table's stream",
-        troubles.poisoned(ordeal.stack, planted),
+        disruptions.poisoned(context.stack, planted),
     ):
-        await ordeal.order()
-        missing = await asyncio.to_thread(troubles.taken_by_a_person, ordeal.stack, planted)
-    ordeal.violations += missing
-    ordeal.measures["dead_letters_planted"] = planted.fired()
-    ordeal.measures["dead_letters_seen"] = planted.fired() - len(missing)
+        await context.order()
+        missing = await asyncio.to_thread(disruptions.taken_by_a_person, context.stack, planted)
+    context.violations += missing
+    context.measures["dead_letters_planted"] = planted.fired()
+    context.measures["dead_letters_seen"] = planted.fired() - len(missing)
 
 
-async def spike(ordeal: Ordeal) -> None:
+async def spike(context: ScenarioContext) -> None:
     """What is sustainable is measured first: how fast orders settle that come as fast as a few
     customers can send them.
 
     It has no control. What guards an order in a spike are the client's own id, the write before the
     answer and the overflow queue, which `duplicates` and `table-throttled` take away."""
-    await ordeal.order(min(WARM_UP_ORDERS, ordeal.orders // 10), cancelling=False)
-    await ordeal.until_settled()
-    ordeal.watcher.stage("Measuring how many orders a second settle")
-    measured = await ordeal.order(ordeal.orders // 5, cancelling=False)
-    await ordeal.until_settled()
-    sustainable = settled_per_second(await ordeal.records(), measured)
-    async with ordeal.trouble(
+    await context.order(min(WARM_UP_ORDERS, context.orders // 10), cancelling=False)
+    await context.until_settled()
+    context.watcher.stage("Measuring how many orders a second settle")
+    measured = await context.order(context.orders // 5, cancelling=False)
+    await context.until_settled()
+    sustainable = settled_per_second(await context.records(), measured)
+    async with context.disruption(
         f"orders come at {SPIKE_FACTOR:g} times the rate at which they settle"
     ):
         began = time.monotonic()
-        crowd = await ordeal.order(per_second=SPIKE_FACTOR * sustainable)
+        crowd = await context.order(per_second=SPIKE_FACTOR * sustainable)
         seconds = time.monotonic() - began
-    ordeal.measures["sustainable_per_second"] = sustainable
-    ordeal.measures["sent_per_second"] = SPIKE_FACTOR * sustainable
-    ordeal.measures["answered_per_second"] = len(crowd) / seconds
+    context.measures["sustainable_per_second"] = sustainable
+    context.measures["sent_per_second"] = SPIKE_FACTOR * sustainable
+    context.measures["answered_per_second"] = len(crowd) / seconds
 
 
 SCENARIOS = (
@@ -348,20 +352,20 @@ SCENARIOS = (
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 
 
-async def _redrive(ordeal: Ordeal) -> None:
+async def _redrive(context: ScenarioContext) -> None:
     """Relay sets aside what the topic does not take, for orders must not wait for it."""
-    await ordeal.until_settled()
-    ordeal.watcher.stage("A person redrives what relay could not announce")
-    redriven = await asyncio.to_thread(troubles.redriven, ordeal.stack)
-    ordeal.measures["announcements_redriven"] = redriven
+    await context.until_settled()
+    context.watcher.stage("A person redrives what relay could not announce")
+    redriven = await asyncio.to_thread(disruptions.redriven, context.stack)
+    context.measures["announcements_redriven"] = redriven
 
 
-async def _until_others_answered(ordeal: Ordeal, hit: Sequence[Placed]) -> None:
+async def _until_others_answered(context: ScenarioContext, hit: Sequence[Placed]) -> None:
     """Wait until fulfilment has dealt with every order that inventory had stock for."""
     deadline = time.monotonic() + OTHERS_WITHIN_SECONDS
     while time.monotonic() < deadline:
-        reserved = await ordeal.effects("inventory")
-        shipped = await ordeal.effects("fulfilment")
+        reserved = await context.effects("inventory")
+        shipped = await context.effects("fulfilment")
         dealt_with = {effect.key for effect in shipped}
         dealt_with |= {effect.key for effect in reserved if not effect.done}
         if all(order.key in dealt_with for order in hit if order.acknowledged):
@@ -370,25 +374,25 @@ async def _until_others_answered(ordeal: Ordeal, hit: Sequence[Placed]) -> None:
 
 
 async def _compare_shipping(
-    ordeal: Ordeal, healthy: Sequence[Placed], hit: Sequence[Placed]
+    context: ScenarioContext, healthy: Sequence[Placed], hit: Sequence[Placed]
 ) -> None:
     """How long until an order was shipped (p50), while accounting was well and while it was out."""
-    records, effects = await ordeal.records(), await ordeal.effects("fulfilment")
+    records, effects = await context.records(), await context.effects("fulfilment")
     shipped_at = {effect.key: effect.at for effect in effects if effect.step == "ship"}
     well, out = (ship_seconds(records, shipped_at, orders) for orders in (healthy, hit))
     usual, meanwhile = percentile(well, 0.5), percentile(out, 0.5)
     if usual is None or meanwhile is None:
         return
     ratio = meanwhile / usual
-    ordeal.measures["ship_p50_seconds_accounting_well"] = usual
-    ordeal.measures["ship_p50_seconds_accounting_out"] = meanwhile
-    ordeal.measures["ship_p50_ratio"] = ratio
+    context.measures["ship_p50_seconds_accounting_well"] = usual
+    context.measures["ship_p50_seconds_accounting_out"] = meanwhile
+    context.measures["ship_p50_ratio"] = ratio
     if ratio > ISOLATION_RATIO_MAX and min(len(well), len(out)) >= ISOLATION_ORDERS_MIN:
         detail = (
             f"fulfilment took {ratio:.2f} times as long while accounting was out,"
             f" more than {ISOLATION_RATIO_MAX}"
         )
-        ordeal.violations.append(Violation(Promise.FAILURE_STAYS_LOCAL, None, detail))
+        context.violations.append(Violation(Promise.FAILURE_STAYS_LOCAL, None, detail))
 
 
 def ship_seconds(

@@ -24,7 +24,7 @@ from spillway.run.stack import Phase
 
 @dataclass(slots=True)
 class Bars:
-    """A `spillway.prove.chaos.ordeal.Watcher`: names what goes on and moves two bars below it."""
+    """A `spillway.prove.chaos.context.Watcher`: names what goes on and moves two bars below it."""
 
     stages: Progress
     title_line: TaskID

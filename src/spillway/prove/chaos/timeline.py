@@ -90,10 +90,10 @@ def _draw_one(axes: Axes, trial: Trial) -> None:
     ):
         counts = range(1, len(times) + 1)
         axes.step(times, counts, where="post", label=label, color=colour)
-    for number, trouble in enumerate(trial.troubles):
+    for number, disruption in enumerate(trial.disruptions):
         axes.axvspan(
-            (trouble.began_at - trial.run.began_at) / 1000,
-            (trouble.ended_at - trial.run.began_at) / 1000,
+            (disruption.began_at - trial.run.began_at) / 1000,
+            (disruption.ended_at - trial.run.began_at) / 1000,
             color=_TROUBLE,
             alpha=0.12,
             linewidth=0,

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from orders.domain.promises import Promise
 from spillway.prove.audit.verdicts import Verdict
 from spillway.prove.chaos.announcements import listening
-from spillway.prove.chaos.ordeal import Ordeal, Trouble, Watcher, now
+from spillway.prove.chaos.context import Disruption, ScenarioContext, Watcher, now
 from spillway.prove.chaos.planting import plant
+from spillway.prove.chaos.recorder import Answered, ResponseRecorder, by_status
 from spillway.prove.chaos.scenario import Control, Scenario
-from spillway.prove.chaos.witness import Answered, Witness, by_status
 from spillway.prove.demo.inspection import (
     Seen,
     come_to_rest,
@@ -42,7 +42,7 @@ class Trial:
 
     scenario: Scenario
     run: Run
-    troubles: list[Trouble]
+    disruptions: list[Disruption]
     answers: list[Answered]
     measures: dict[str, float]
     seen_beside: list[str] = field(default_factory=list)
@@ -66,7 +66,9 @@ class Trial:
             found.append("some orders were never answered")
         found += self.seen_beside
         found += [
-            f"never struck: {trouble.what}" for trouble in self.troubles if trouble.struck == 0
+            f"never struck: {disruption.what}"
+            for disruption in self.disruptions
+            if disruption.struck == 0
         ]
         allowed = self.scenario.statuses
         if allowed is not None:
@@ -113,9 +115,9 @@ def try_control(
     plant(stack, control.bugs)
     with ExitStack() as faults:
         for rule in control.faults:
-            faults.enter_context(stack.proxy.fault(**rule))
+            faults.enter_context(stack.proxy.inject(**rule))
         trial = _tried(stack, scenario, planned, watcher, rest_seconds=CONTROL_REST_SECONDS)
-    return Controlled(control, len(trial.run.placed), control.accident.found(trial))
+    return Controlled(control, len(trial.run.placed), control.expected_violation.found(trial))
 
 
 def planned_for(scenario: Scenario, *, orders: int, seed: int) -> Plan:
@@ -134,46 +136,46 @@ def _tried(
     seen = Seen()
     with told_when_gone():
         with switched(stack, planned.switches):
-            ordeal = asyncio.run(_told(stack, scenario, done, seen, watcher))
+            context = asyncio.run(_told(stack, scenario, done, seen, watcher))
         watcher.stage("Watching that nothing runs when nothing is to be done")
         come_to_rest(stack, seen, private=True, seconds_max=rest_seconds)
         watcher.stage("Holding the orders against the three downstreams")
         read_tables(stack, done, private=True)
-        judge_run(done, seen, ordeal.violations)
+        judge_run(done, seen, context.violations)
     return Trial(
         scenario=scenario,
         run=done,
-        troubles=ordeal.troubles,
-        answers=ordeal.witness.answers,
-        measures=ordeal.measures,
-        seen_beside=ordeal.shortcomings,
+        disruptions=context.disruptions,
+        answers=context.recorder.answers,
+        measures=context.measures,
+        seen_beside=context.shortcomings,
     )
 
 
 async def _told(
     stack: Stack, scenario: Scenario, done: Run, seen: Seen, watcher: Watcher
-) -> Ordeal:
+) -> ScenarioContext:
     """Tell the story, then wait until all has settled, and try other people's orders."""
-    witness, announcements = Witness(), listening(stack)
-    async with customers(stack, witness) as client:
-        ordeal = Ordeal(
+    recorder, announcements = ResponseRecorder(), listening(stack)
+    async with customers(stack, recorder) as client:
+        context = ScenarioContext(
             stack=stack,
             run=done,
             checkout=checkout_of(stack, client, done, watcher.placed),
             waiting=Waiting(client, done.placed, watcher.settled),
-            witness=witness,
+            recorder=recorder,
             watcher=watcher,
             rng=random.Random(f"{scenario.name} {done.plan.seed}"),  # noqa: S311
         )
         watcher.stage("Customers are ordering")
-        await scenario.story(ordeal)
-        await ordeal.until_settled()
+        await scenario.steps(context)
+        await context.until_settled()
         done.settling_seconds = (now() - done.began_at) / 1000
-        ordeal.shortcomings += await asyncio.to_thread(announcements.missing, done.placed)
+        context.shortcomings += await asyncio.to_thread(announcements.missing, done.placed)
         watcher.stage("Strangers try to read and cancel other people's orders")
         seen.histories = await whole_histories(client)
         seen.probes = [tried async for tried in probe(client, done.placed)]
-    return ordeal
+    return context
 
 
 def _merged(

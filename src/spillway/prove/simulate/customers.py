@@ -54,7 +54,7 @@ class Api:
         def ended(result: Any, error: str | None) -> None:
             status = 500 if error is not None else result["statusCode"]
             if error is not None:
-                world.witness.raised(function.name, error)
+                world.invariants.raised(function.name, error)
             if world.story is not None:
                 world.story.tell(world.now(), who, route, f"answered {status}", error or "")
             on_answer(status, "" if error is not None else result["body"])
@@ -103,7 +103,7 @@ class Customer:
                 self.refused = status
             else:
                 self.answers.append(Answer(status, _accepted.decode(body).accepted_at))
-                self._world.witness.acknowledged(self.draft, status)
+                self._world.invariants.acknowledged(self.draft, status)
 
         self._api.ask(self.name, self.draft.event, answered)
 
@@ -131,7 +131,7 @@ class Customer:
             seen = _seen.decode(body)
             self.told = seen.status
             if self._final is not None and seen.status != self._final:
-                self._world.witness.breaks(
+                self._world.invariants.breaks(
                     "never_half_done",
                     (self.draft.key.customer_id, self.draft.key.order_id),
                     f"was told as {self._final}, and then as {seen.status}",
@@ -163,10 +163,10 @@ class Stranger:
 
     def _told(self, route: str) -> OnAnswer:
         def answered(status: int, _: str) -> None:
-            self._world.witness.told_stranger(self._owner, route, status)
+            self._world.invariants.told_stranger(self._owner, route, status)
 
         return answered
 
     def _listed(self, status: int, body: str) -> None:
         if status == 200 and self._owner.order_id in body:
-            self._world.witness.told_stranger(self._owner, _HISTORY, status)
+            self._world.invariants.told_stranger(self._owner, _HISTORY, status)

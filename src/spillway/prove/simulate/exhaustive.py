@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from simulation.catalogue import Fate, draft
+from simulation.catalogue import ExpectedOutcome, draft
 from simulation.world.faults import Fault
 from spillway.prove.simulate.plan import HOUR, Ordered, Plan
 from spillway.prove.simulate.plan import switches as switches_for
@@ -22,12 +22,12 @@ PAIRED = ("confirmed", "blocked", "confirmed, cancelled after 60 ms")
 #: When the customer cancels, in ms after the order: while it is placed, before, while and after its
 #: stock is reserved, while it ships, and long after it is confirmed.
 CANCEL_AT = (None, 10, 35, 60, 90, 130, 5_000)
-FATES: Mapping[str, Fate] = {
-    "confirmed": Fate(),
-    "out of stock": Fate(out_of_stock=True),
-    "undeliverable": Fate(undeliverable=True),
-    "blocked": Fate(blocked=True),
-    "undeliverable and blocked": Fate(undeliverable=True, blocked=True),
+FATES: Mapping[str, ExpectedOutcome] = {
+    "confirmed": ExpectedOutcome(),
+    "out of stock": ExpectedOutcome(out_of_stock=True),
+    "undeliverable": ExpectedOutcome(undeliverable=True),
+    "blocked": ExpectedOutcome(blocked=True),
+    "undeliverable and blocked": ExpectedOutcome(undeliverable=True, blocked=True),
 }
 
 
@@ -51,14 +51,16 @@ class Tried:
 def cases() -> Iterator[Case]:
     """One order of every fate, retail and too large to travel, cancelled at every moment; and one
     whose shipment can not be stopped any more."""
-    for name, fate in FATES.items():
+    for name, expected_outcome in FATES.items():
         for cancel_at in CANCEL_AT:
             wish = "" if cancel_at is None else f", cancelled after {cancel_at} ms"
-            yield Case(f"{name}{wish}", _plan(fate, cancel_at))
-    yield Case("cancelled too late", _plan(Fate(), 5_000, too_late=True))
-    large = Ordered("order 1", draft(0, "large", Fate()), Fate(), place_at=0)
-    yield Case("too large to travel", replace(_plan(Fate(), None), orders=(large,)))
-    yield Case("without keys", _plan(Fate(blocked=True), None, without_keys="fulfilment"))
+            yield Case(f"{name}{wish}", _plan(expected_outcome, cancel_at))
+    yield Case("cancelled too late", _plan(ExpectedOutcome(), 5_000, too_late=True))
+    large = Ordered("order 1", draft(0, "large", ExpectedOutcome()), ExpectedOutcome(), place_at=0)
+    yield Case("too large to travel", replace(_plan(ExpectedOutcome(), None), orders=(large,)))
+    yield Case(
+        "without keys", _plan(ExpectedOutcome(blocked=True), None, without_keys="fulfilment")
+    )
 
 
 def each_fault(kinds: frozenset[Fault] | None = None, only: Sequence[str] = ()) -> Iterator[Tried]:
@@ -102,9 +104,19 @@ def _tried(case: Case, faults: Mapping[str, Fault]) -> Tried:
 
 
 def _plan(
-    fate: Fate, cancel_at: int | None, *, too_late: bool = False, without_keys: str = ""
+    expected_outcome: ExpectedOutcome,
+    cancel_at: int | None,
+    *,
+    too_late: bool = False,
+    without_keys: str = "",
 ) -> Plan:
-    order = Ordered("order 1", draft(0, "retail", fate), fate, place_at=0, cancel_at=cancel_at)
+    order = Ordered(
+        "order 1",
+        draft(0, "retail", expected_outcome),
+        expected_outcome,
+        place_at=0,
+        cancel_at=cancel_at,
+    )
     keyless = frozenset({without_keys}) if without_keys else frozenset[str]()
     return Plan(
         seed=0,

@@ -54,7 +54,7 @@ def discard(letters: Queue, body: str) -> None:
 
 def purge(world: World, queue: str) -> None:
     """Empty a command queue by mistake. SQS has a button for it."""
-    world.witness.purged = True
+    world.invariants.purged = True
     for message in list(world.queues[queue].messages.values()):
         world.queues[queue].delete(message)
 

@@ -10,7 +10,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from orders.domain.saga import DOWNSTREAMS
-from simulation.catalogue import REFUSE_RATE, SHAPES, SLOTS, START, Draft, Fate, Shape, draft
+from simulation.catalogue import (
+    REFUSE_RATE,
+    SHAPES,
+    SLOTS,
+    START,
+    Draft,
+    ExpectedOutcome,
+    Shape,
+    draft,
+)
 from simulation.downstreams.switches import Switches
 from simulation.world.chance import Chance
 from simulation.world.event_sources import CROWD_POLL_MS, STREAM_POLL_MS
@@ -67,7 +76,7 @@ class Ordered:
 
     name: str
     draft: Draft
-    fate: Fate
+    expected_outcome: ExpectedOutcome
     place_at: int
     resend_at: tuple[int, ...] = ()
     cancel_at: int | None = None
@@ -191,22 +200,22 @@ def _crowd(chance: Chance) -> tuple[Ordered, ...]:
 def _order(slot: int, chance: Chance, within: int) -> Ordered:
     name = f"order {slot + 1}"
     shape = _shape(chance)
-    fate = _fate(chance)
+    expected_outcome = _expected_outcome(chance)
     place_at = chance.below(within)
     # An order that is undone for two reasons at once takes the most care.
-    cancels = 0.7 if fate.blocked else 0.45
+    cancels = 0.7 if expected_outcome.blocked else 0.45
     return Ordered(
         name=name,
-        draft=draft(slot, shape, fate),
-        fate=fate,
+        draft=draft(slot, shape, expected_outcome),
+        expected_outcome=expected_outcome,
         place_at=place_at,
         resend_at=(place_at + _soon(chance),) if chance() < 0.2 else (),
         cancel_at=place_at + _cancelled_after(chance) if chance() < cancels else None,
         read_at=place_at + _soon(chance) if chance() < 0.2 else None,
         stranger_at=place_at + _soon(chance) if chance() < 0.1 else None,
-        clash=draft(slot, shape, fate, version=1) if chance() < 0.1 else None,
+        clash=draft(slot, shape, expected_outcome, version=1) if chance() < 0.1 else None,
         clash_at=max(0, place_at + _soon(chance) - 200),
-        namesake=draft(slot, shape, fate, "customer-bob") if chance() < 0.08 else None,
+        namesake=draft(slot, shape, expected_outcome, "customer-bob") if chance() < 0.08 else None,
         namesake_at=place_at + _soon(chance),
     )
 
@@ -216,17 +225,17 @@ def _shape(chance: Chance) -> Shape:
     return SHAPES[0] if number < 0.75 else SHAPES[1] if number < 0.88 else SHAPES[2]
 
 
-def _fate(chance: Chance) -> Fate:
+def _expected_outcome(chance: Chance) -> ExpectedOutcome:
     number = chance()
     if number < 0.55:
-        return Fate()
+        return ExpectedOutcome()
     if number < 0.67:
-        return Fate(out_of_stock=True)
+        return ExpectedOutcome(out_of_stock=True)
     if number < 0.80:
-        return Fate(undeliverable=True)
+        return ExpectedOutcome(undeliverable=True)
     if number < 0.92:
-        return Fate(blocked=True)
-    return Fate(undeliverable=True, blocked=True)
+        return ExpectedOutcome(blocked=True)
+    return ExpectedOutcome(undeliverable=True, blocked=True)
 
 
 def _soon(chance: Chance) -> int:
@@ -260,7 +269,7 @@ def switches(
 ) -> dict[str, Switches]:
     """The downstreams as these orders' fates ask for. `too_late`: every shipment has left;
     `leaves_after_ms`: it leaves at this age."""
-    empty = tuple(order.draft.sku for order in orders if order.fate.out_of_stock)
+    empty = tuple(order.draft.sku for order in orders if order.expected_outcome.out_of_stock)
     return {
         "inventory": Switches(refuse_skus=empty, idempotency_keys="inventory" not in without_keys),
         "fulfilment": Switches(

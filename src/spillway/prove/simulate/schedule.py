@@ -17,9 +17,9 @@ from orders.domain.saga import DOWNSTREAMS
 from simulation.catalogue import ADA, BOB, START, Draft
 from simulation.downstreams.ledger import Entry, all_entries
 from simulation.world.faults import Fault, Faults, Injected
+from simulation.world.invariants import ANNOUNCED, Broken
 from simulation.world.sqs import Queue
 from simulation.world.story import Story
-from simulation.world.witness import ANNOUNCED, Broken
 from simulation.world.world import ORDERS_TABLE, World
 from spillway.prove.audit.judging import judge, judge_isolation
 from spillway.prove.audit.verdicts import Violation
@@ -121,7 +121,7 @@ class _Schedule:
         self.api = Api(self.world)
         self.world.on_given_up = self._called_out
         if story is not None:
-            self.world.witness.on_broken = lambda broken: story.tell(
+            self.world.invariants.on_broken = lambda broken: story.tell(
                 broken.at, "", str(broken), fault="broken"
             )
         self.customers: list[Customer] = []
@@ -152,14 +152,14 @@ class _Schedule:
         self._judge()
         return Result(
             seed=self.plan.seed,
-            broken=tuple(world.witness.broken),
+            broken=tuple(world.invariants.broken),
             injected=tuple(self.faults.injected),
             side_effects=world.calls.changes,
             calls=world.calls.made,
             rested_ms=rested_ms,
-            states=frozenset(world.witness.states),
-            outcomes=world.witness.outcomes,
-            excused=world.witness.excused,
+            states=frozenset(world.invariants.states),
+            outcomes=world.invariants.outcomes,
+            excused=world.invariants.excused,
             visited=tuple(self.faults.visited),
         )
 
@@ -241,7 +241,7 @@ class _Schedule:
         scheduler = self.world.scheduler
         scheduler.run(max(scheduler.now, self.heal_at) + REST_MS)
         if not scheduler.idle:
-            self.world.witness.breaks(
+            self.world.invariants.breaks(
                 Promise.ZERO_IDLE, None, f"still busy {REST_MS // HOUR} h after the last fault"
             )
 
@@ -275,7 +275,7 @@ class _Schedule:
             self._rest()
         for name, queue in self.world.dead_letters.items():
             for letter in self._unexpected(queue):
-                self.world.witness.breaks(
+                self.world.invariants.breaks(
                     Promise.ALWAYS_SETTLES, None, f"{letter} lies with the dead letters of {name}"
                 )
 
@@ -302,7 +302,7 @@ class _Schedule:
                         Fault.MISROUTED in struck or name in self.plan.without_keys
                     )
                 if not fine:
-                    self.world.witness.breaks(
+                    self.world.invariants.breaks(
                         Promise.ALWAYS_SETTLES,
                         None,
                         f"{letter.id} lies with the dead letters of {name}:"
@@ -320,7 +320,7 @@ class _Schedule:
     def _break(self, violations: Iterable[Violation]) -> None:
         for violation in violations:
             key = violation.key
-            self.world.witness.breaks(
+            self.world.invariants.breaks(
                 violation.promise,
                 None if key is None else (key.customer_id, key.order_id),
                 violation.detail,
@@ -375,7 +375,7 @@ class _Schedule:
         for event in all_true(record.key, record.accepted_at or 0, record.facts):
             before = self.world.topic.heard.get(event.id)
             if before is not None and before != msgspec.json.decode(cloud_event(event)):
-                self.world.witness.contradicted(event.id)
+                self.world.invariants.contradicted(event.id)
 
     def _was_refused(self, customer: Customer) -> None:
         """Whose content was not taken was told so, or lies as a clash with the dead letters."""
@@ -385,7 +385,7 @@ class _Schedule:
             if answer.status != 202 or not any(
                 draft.packed_text in letter.body for letter in letters
             ):
-                self.world.witness.breaks(
+                self.world.invariants.breaks(
                     Promise.ONE_ORDER_PER_ID,
                     (draft.key.customer_id, draft.key.order_id),
                     f"other content under its id was answered {answer.status}",
@@ -420,13 +420,13 @@ class _Schedule:
             }
             for what in ("accepted", final):
                 if what is not None and what not in named:
-                    self.world.witness.breaks(ANNOUNCED, key, f"was never announced as {what}")
+                    self.world.invariants.breaks(ANNOUNCED, key, f"was never announced as {what}")
             self._would_be_announced(record)
             untrue = named - {"accepted", final}
             if final == "cancelled":
                 untrue -= {"confirmed"}
             for what in sorted(untrue):
-                self.world.witness.breaks(
+                self.world.invariants.breaks(
                     ANNOUNCED, key, f"was announced as {what}, and is {final}"
                 )
 

@@ -24,10 +24,10 @@ class Proxy:
     _token: str = field(repr=False)
 
     @contextmanager
-    def fault(self, **rule: Any) -> Iterator["FaultInForce"]:
+    def inject(self, **rule: Any) -> Iterator["FaultInForce"]:
         """Have a rule (the fields of ``spillway.run.proxy.rules.Rule``) in force during the block.
 
-        Example: ``with proxy.fault(service="dynamodb", operation="PutItem", cut=True, times=3):``
+        Example: ``with proxy.inject(service="dynamodb", operation="PutItem", cut=True, times=3):``
 
         Raises:
             SpillwayError: the rule makes no sense, or the proxy is not running.

@@ -6,18 +6,18 @@ from typing import Any
 
 from orders.domain.promises import Promise
 from spillway.prove.audit.verdicts import Violation
-from spillway.prove.chaos.accidents import Broken
-from spillway.prove.chaos.ordeal import Ordeal, Trouble
+from spillway.prove.chaos.context import Disruption, ScenarioContext
+from spillway.prove.chaos.expected_violations import Broken
+from spillway.prove.chaos.recorder import Answered
 from spillway.prove.chaos.scenario import Control, Scenario
 from spillway.prove.chaos.trial import Controlled, Trial
-from spillway.prove.chaos.witness import Answered
 from spillway.prove.demo.result import Run
 from tests.spillway.prove.demo.builders import a_run, judged
 
 CONTROL = Control("doors have locks", Broken(Promise.ALWAYS_SETTLES))
 
 
-async def nothing(_: Ordeal) -> None:
+async def nothing(_: ScenarioContext) -> None:
     """A story in which nothing happens."""
 
 
@@ -37,7 +37,7 @@ def a_trial(run: Run | None = None, scenario: Scenario | None = None, **changes:
     fields: dict[str, Any] = {
         "scenario": scenario or a_scenario(),
         "run": run,
-        "troubles": [Trouble("lights out", run.began_at + 500, run.began_at + 1_500, struck=3)],
+        "troubles": [Disruption("lights out", run.began_at + 500, run.began_at + 1_500, struck=3)],
         "answers": [Answered(run.began_at, status) for status in (201, 201, 503)],
         "measures": {"lights_per_second": 1.25},
         "controls": [Controlled(CONTROL, orders=12, evidence="always_settles broken once")],

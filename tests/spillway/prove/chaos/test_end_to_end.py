@@ -42,7 +42,7 @@ def test_a_table_that_refuses_all_writes_loses_no_order(private_stack: Stack) ->
     assert trial.held, json.dumps(document_, indent=2)
     assert document_["orders"]["unsettled"] == 0
     # How many are answered in those seconds is the machine's affair; how they are, is not.
-    (refusing,) = trial.troubles
+    (refusing,) = trial.disruptions
     meanwhile = {a.status for a in trial.answers if refusing.began_at < a.at < refusing.ended_at}
     assert meanwhile == {202}
     assert document_["orders"]["buffered"] == trial.statuses["202"]

@@ -50,6 +50,6 @@ def test_any_number_of_scenarios_is_drawn(tmp_path: Path, scenarios: int) -> Non
 def test_a_scenario_without_any_order_is_drawn_too(tmp_path: Path) -> None:
     nothing = Run(plan=a_run().plan, began_at=0)
 
-    draw([a_trial(nothing, troubles=[])], tmp_path / "chaos.png")
+    draw([a_trial(nothing, disruptions=[])], tmp_path / "chaos.png")
 
     assert (tmp_path / "chaos.png").stat().st_size > 1_000

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from orders.domain.promises import Promise
-from spillway.prove.chaos.ordeal import Trouble
+from spillway.prove.chaos.context import Disruption
+from spillway.prove.chaos.recorder import Answered
 from spillway.prove.chaos.trial import Controlled, Trial
-from spillway.prove.chaos.witness import Answered
 from spillway.prove.demo.result import Run
 from tests.spillway.prove.chaos.builders import CONTROL, a_scenario, a_trial, broken_trial
 from tests.spillway.prove.demo.builders import a_run, an_order
@@ -36,7 +36,7 @@ def test_a_control_that_finds_nothing_proves_nothing() -> None:
 
 
 def never_struck() -> Trial:
-    return a_trial(troubles=[Trouble("lights out", 0, 1, struck=0)])
+    return a_trial(disruptions=[Disruption("lights out", 0, 1, struck=0)])
 
 
 def answered_strangely() -> Trial:
@@ -79,4 +79,4 @@ def test_a_scenario_that_was_not_what_it_claims_to_be_is_not_held(
 
 
 def test_a_trouble_that_cannot_be_counted_is_believed() -> None:
-    assert a_trial(troubles=[Trouble("inventory out", 0, 1, struck=None)]).held
+    assert a_trial(disruptions=[Disruption("inventory out", 0, 1, struck=None)]).held

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from simulation.catalogue import Fate
+from simulation.catalogue import ExpectedOutcome
 from simulation.world.faults import AT_CALLS, Fault
 from simulation.world.story import Story
 from spillway.prove.simulate import exhaustive
@@ -74,8 +74,8 @@ def test_a_fate_is_what_becomes_of_an_order() -> None:
             continue
         [order] = case.plan.orders
         story = "\n".join(story_of(case.plan, forced={}))
-        assert ("confirmed.v1" in story) is (order.fate == Fate())
-        assert ("rejected.v1" in story) is (order.fate != Fate())
+        assert ("confirmed.v1" in story) is (order.expected_outcome == ExpectedOutcome())
+        assert ("rejected.v1" in story) is (order.expected_outcome != ExpectedOutcome())
 
 
 @pytest.mark.parametrize("fault", AT_CALLS)

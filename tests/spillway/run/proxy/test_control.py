@@ -26,7 +26,7 @@ class TestWhoMay:
     def test_nobody_without_the_token(
         self, wire: Wire, method: str, path: str, headers: dict[str, str]
     ) -> None:
-        with wire.proxy.fault(service="sqs", cut=True):
+        with wire.proxy.inject(service="sqs", cut=True):
             answer = _ask(wire, method, path, headers=headers, content=b"[]")
             assert answer.status_code == 403
             assert answer.json()["title"] == "Forbidden"
@@ -111,7 +111,7 @@ class TestRules:
         assert str(RULES_MAX) in answer.json()["detail"]
 
     def test_fired_is_unknown_of_a_rule_that_was_taken_out_meanwhile(self, wire: Wire) -> None:
-        with wire.proxy.fault(service="ssm", cut=True) as fault:
+        with wire.proxy.inject(service="ssm", cut=True) as fault:
             wire.proxy.reset()
             with pytest.raises(SpillwayError, match="taken out"):
                 fault.fired()

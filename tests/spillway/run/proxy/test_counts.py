@@ -81,13 +81,13 @@ class TestAKnownSequence:
         assert series.response_bytes == len("{}")
 
     def test_what_was_struck_is_counted_with_its_fault(self, wire: Wire) -> None:
-        with wire.proxy.fault(cut=True), suppress(ConnectionClosedError):
+        with wire.proxy.inject(cut=True), suppress(ConnectionClosedError):
             _put(wire, "1")
-        with wire.proxy.fault(lose_answer=True), suppress(ConnectionClosedError):
+        with wire.proxy.inject(lose_answer=True), suppress(ConnectionClosedError):
             _put(wire, "1")
-        with wire.proxy.fault(refuse="ThrottlingException"), suppress(ClientError):
+        with wire.proxy.inject(refuse="ThrottlingException"), suppress(ClientError):
             _put(wire, "1")
-        with wire.proxy.fault(duplicate=True):
+        with wire.proxy.inject(duplicate=True):
             _put(wire, "1")
         counted = {
             (series.kind.fault, series.kind.status, series.kind.error, series.forwarded)
@@ -266,7 +266,7 @@ class TestUntouched:
                 with suppress(ClientError):
                     dynamodb.put_item(TableName=TABLE, Item={"pk": {"S": key}})
 
-        with wire.proxy.fault(refuse="ThrottlingException", times=50, probability=0.5) as fault:
+        with wire.proxy.inject(refuse="ThrottlingException", times=50, probability=0.5) as fault:
             _all_at_once(work, callers=8)
         assert fault.fired() == 50
         assert wire.proxy.counts().requests(fault="refuse") == 50

@@ -34,7 +34,7 @@ def test_a_functions_calls_are_counted_under_its_name(stack: Stack) -> None:
 
 def test_a_refusing_table_fails_the_function_until_the_fault_is_over(stack: Stack) -> None:
     token = stack.token("other")
-    with stack.proxy.fault(
+    with stack.proxy.inject(
         service="dynamodb", operation="Query", function="reads", refuse="ThrottlingException"
     ) as fault:
         assert _my_orders(stack, token).status_code == 503
@@ -43,6 +43,6 @@ def test_a_refusing_table_fails_the_function_until_the_fault_is_over(stack: Stac
 
 
 def test_the_clients_of_the_stack_go_round_it(stack: Stack) -> None:
-    with stack.proxy.fault(service="sqs", operation="ListQueues", cut=True) as fault:
+    with stack.proxy.inject(service="sqs", operation="ListQueues", cut=True) as fault:
         assert stack.client("sqs").list_queues()["QueueUrls"]
     assert fault.fired() == 0

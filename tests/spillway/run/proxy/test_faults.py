@@ -39,7 +39,7 @@ class TestRefuse:
         self, wire: Wire, code: str, status: int
     ) -> None:
         with (
-            wire.proxy.fault(service="dynamodb", operation="PutItem", refuse=code) as fault,
+            wire.proxy.inject(service="dynamodb", operation="PutItem", refuse=code) as fault,
             pytest.raises(ClientError) as refused,
         ):
             _put(wire, f"refused-{code}")
@@ -52,7 +52,7 @@ class TestRefuse:
         dynamodb = wire.through("dynamodb")
         code = "ProvisionedThroughputExceededException"
         with (
-            wire.proxy.fault(refuse=code),
+            wire.proxy.inject(refuse=code),
             pytest.raises(dynamodb.exceptions.ProvisionedThroughputExceededException),
         ):
             dynamodb.get_item(TableName=TABLE, Key={"pk": {"S": "1"}})
@@ -68,7 +68,7 @@ class TestRefuse:
             "lambda": lambda: caller.list_functions(),
         }
         with (
-            wire.proxy.fault(service=service, refuse="ThrottlingException", status=429),
+            wire.proxy.inject(service=service, refuse="ThrottlingException", status=429),
             pytest.raises(ClientError) as refused,
         ):
             calls[service]()
@@ -77,7 +77,7 @@ class TestRefuse:
 
     def test_the_sdk_gets_over_a_refusal_that_happens_once(self, wire: Wire) -> None:
         patient = Config(retries={"total_max_attempts": 3, "mode": "standard"})
-        with wire.proxy.fault(refuse="ThrottlingException", times=1) as fault:
+        with wire.proxy.inject(refuse="ThrottlingException", times=1) as fault:
             client(wire.proxy.url, "dynamodb", patient).put_item(
                 TableName=TABLE, Item={"pk": {"S": "retried"}}
             )
@@ -88,13 +88,13 @@ class TestRefuse:
 class TestDelay:
     def test_the_answer_comes_that_much_later(self, wire: Wire) -> None:
         began = time.monotonic()
-        with wire.proxy.fault(delay=0.3):
+        with wire.proxy.inject(delay=0.3):
             _put(wire, "late")
         assert time.monotonic() - began >= 0.3
         assert wire.item("late") is not None
 
     def test_what_its_caller_gave_up_is_done_all_the_same(self, wire: Wire) -> None:
-        with wire.proxy.fault(delay=0.6), pytest.raises(ReadTimeoutError):
+        with wire.proxy.inject(delay=0.6), pytest.raises(ReadTimeoutError):
             _put(wire, "abandoned", read_timeout=0.2)
         assert wire.item("abandoned") is None
         deadline = time.monotonic() + 5
@@ -103,7 +103,7 @@ class TestDelay:
             time.sleep(0.05)
 
     def test_others_do_not_wait(self, wire: Wire) -> None:
-        with wire.proxy.fault(operation="PutItem", delay=30):
+        with wire.proxy.inject(operation="PutItem", delay=30):
             with pytest.raises(ReadTimeoutError):
                 _put(wire, "stuck", read_timeout=0.1)
             began = time.monotonic()
@@ -113,18 +113,18 @@ class TestDelay:
 
 class TestLostConnections:
     def test_cut_does_nothing_and_answers_nothing(self, wire: Wire) -> None:
-        with wire.proxy.fault(cut=True), pytest.raises(ConnectionClosedError):
+        with wire.proxy.inject(cut=True), pytest.raises(ConnectionClosedError):
             _put(wire, "cut")
         assert wire.item("cut") is None
 
     def test_a_lost_answer_is_of_something_done(self, wire: Wire) -> None:
-        with wire.proxy.fault(lose_answer=True), pytest.raises(ConnectionClosedError):
+        with wire.proxy.inject(lose_answer=True), pytest.raises(ConnectionClosedError):
             _put(wire, "done")
         assert wire.item("done") is not None
 
     def test_the_next_call_finds_a_new_connection(self, wire: Wire) -> None:
         dynamodb = wire.through("dynamodb")
-        with wire.proxy.fault(cut=True, times=1):
+        with wire.proxy.inject(cut=True, times=1):
             with pytest.raises(ConnectionClosedError):
                 dynamodb.put_item(TableName=TABLE, Item={"pk": {"S": "first"}})
             dynamodb.put_item(TableName=TABLE, Item={"pk": {"S": "second"}})
@@ -134,7 +134,7 @@ class TestLostConnections:
 class TestPartial:
     def test_sqs_takes_some_entries_and_names_the_others(self, wire: Wire) -> None:
         bodies = [str(number) for number in range(10)]
-        with wire.proxy.fault(service="sqs", partial=0.25):
+        with wire.proxy.inject(service="sqs", partial=0.25):
             answer = wire.through("sqs").send_message_batch(
                 QueueUrl=wire.queue_url, Entries=_entries(*bodies)
             )
@@ -148,7 +148,7 @@ class TestPartial:
         assert wire.messages() == [body for body in bodies if f"id-{body}" not in failed]
 
     def test_of_a_batch_none_may_get_through(self, wire: Wire) -> None:
-        with wire.proxy.fault(partial=1):
+        with wire.proxy.inject(partial=1):
             answer = wire.through("sqs").send_message_batch(
                 QueueUrl=wire.queue_url, Entries=_entries("a", "b")
             )
@@ -165,7 +165,7 @@ class TestPartial:
             }
             for number in range(4)
         ]
-        with wire.proxy.fault(service="sns", operation="PublishBatch", partial=0.5):
+        with wire.proxy.inject(service="sns", operation="PublishBatch", partial=0.5):
             answer = wire.through("sns").publish_batch(
                 TopicArn=wire.topic_arn, PublishBatchRequestEntries=entries
             )
@@ -180,7 +180,7 @@ class TestPartial:
         assert sorted(arrived) == sorted(kept)
 
     def test_a_single_send_is_not_a_batch(self, wire: Wire) -> None:
-        with wire.proxy.fault(service="sqs", partial=1) as fault:
+        with wire.proxy.inject(service="sqs", partial=1) as fault:
             wire.through("sqs").send_message(QueueUrl=wire.queue_url, MessageBody="whole")
         assert fault.fired() == 0
         assert wire.messages() == ["whole"]
@@ -188,7 +188,7 @@ class TestPartial:
 
 class TestDuplicate:
     def test_a_send_becomes_two_messages(self, wire: Wire) -> None:
-        with wire.proxy.fault(service="sqs", duplicate=True):
+        with wire.proxy.inject(service="sqs", duplicate=True):
             answer = wire.through("sqs").send_message_batch(
                 QueueUrl=wire.queue_url, Entries=_entries("a", "b")
             )
@@ -199,7 +199,7 @@ class TestDuplicate:
 class TestPostpone:
     def test_messages_arrive_out_of_order(self, wire: Wire) -> None:
         bodies = [f"{number:02}" for number in range(10)]
-        with wire.proxy.fault(service="sqs", postpone=2, seed=1):
+        with wire.proxy.inject(service="sqs", postpone=2, seed=1):
             wire.through("sqs").send_message_batch(
                 QueueUrl=wire.queue_url, Entries=_entries(*bodies)
             )
@@ -214,7 +214,7 @@ class TestPostpone:
         assert min(later) < max(at_once)
 
     def test_a_longer_delay_of_the_senders_own_stays(self, wire: Wire) -> None:
-        with wire.proxy.fault(service="sqs", postpone=1):
+        with wire.proxy.inject(service="sqs", postpone=1):
             wire.through("sqs").send_message(
                 QueueUrl=wire.queue_url, MessageBody="slow", DelaySeconds=3
             )
@@ -235,10 +235,10 @@ class TestWhichCallsAreStruck:
             {**rule, "resource": "others"},
             {**rule, "function": "intake"},
         ):
-            with wire.proxy.fault(**wrong, cut=True):
+            with wire.proxy.inject(**wrong, cut=True):
                 dynamodb.get_item(TableName=TABLE, Key={"pk": {"S": "1"}})
         with (
-            wire.proxy.fault(**rule, function="reads", cut=True),
+            wire.proxy.inject(**rule, function="reads", cut=True),
             pytest.raises(ConnectionClosedError),
         ):
             dynamodb.get_item(TableName=TABLE, Key={"pk": {"S": "1"}})
@@ -250,7 +250,7 @@ class TestWhichCallsAreStruck:
         assert first != _struck(wire, seed=8)
 
     def test_a_rule_ends_by_itself_after_its_seconds(self, wire: Wire) -> None:
-        with wire.proxy.fault(cut=True, seconds=0.3) as fault:
+        with wire.proxy.inject(cut=True, seconds=0.3) as fault:
             with pytest.raises(ConnectionClosedError):
                 _put(wire, "during")
             time.sleep(0.4)
@@ -259,8 +259,8 @@ class TestWhichCallsAreStruck:
 
     def test_the_first_rule_that_strikes_decides(self, wire: Wire) -> None:
         with (
-            wire.proxy.fault(refuse="ThrottlingException", times=1),
-            wire.proxy.fault(refuse="InternalServerError") as second,
+            wire.proxy.inject(refuse="ThrottlingException", times=1),
+            wire.proxy.inject(refuse="InternalServerError") as second,
         ):
             codes = [_refused_with(wire), _refused_with(wire)]
         assert codes == ["ThrottlingException", "InternalServerError"]
@@ -269,7 +269,7 @@ class TestWhichCallsAreStruck:
 
 def _struck(wire: Wire, seed: int) -> list[bool]:
     struck = []
-    with wire.proxy.fault(refuse="ThrottlingException", probability=0.5, seed=seed) as fault:
+    with wire.proxy.inject(refuse="ThrottlingException", probability=0.5, seed=seed) as fault:
         for number in range(16):
             before = fault.fired()
             with suppress(ClientError):
@@ -299,12 +299,12 @@ def _subscribe_the_queue(wire: Wire) -> None:
 
 class TestAfterwards:
     def test_a_block_leaves_no_rule_behind_even_when_it_fails(self, wire: Wire) -> None:
-        with pytest.raises(ZeroDivisionError), wire.proxy.fault(cut=True):
+        with pytest.raises(ZeroDivisionError), wire.proxy.inject(cut=True):
             raise ZeroDivisionError
         assert wire.proxy.rules == []
 
     def test_a_reset_inside_the_block_is_no_trouble_for_its_end(self, wire: Wire) -> None:
-        with wire.proxy.fault(cut=True):
+        with wire.proxy.inject(cut=True):
             wire.proxy.reset()
         assert wire.proxy.rules == []
 

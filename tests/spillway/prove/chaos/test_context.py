@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from spillway.prove.chaos.context import ScenarioContext
 from spillway.prove.chaos.controls import Nobody
-from spillway.prove.chaos.ordeal import Ordeal
-from spillway.prove.chaos.witness import Witness
+from spillway.prove.chaos.recorder import ResponseRecorder
 from spillway.prove.demo.result import Run
 from spillway.run.load.placing import Checkout
 from spillway.run.load.settling import Waiting
@@ -41,7 +41,7 @@ class Lightning:
             self.there = False
 
 
-def an_ordeal(orders: int = 10, cancelled: int = 7) -> Ordeal:
+def a_context(orders: int = 10, cancelled: int = 7) -> ScenarioContext:
     client = FakeApi().client()
     run = Run(plan=replace(a_plan(orders), cancel_after={cancelled: 0.0}), began_at=0)
     checkout = Checkout(
@@ -52,75 +52,75 @@ def an_ordeal(orders: int = 10, cancelled: int = 7) -> Ordeal:
         rng=random.Random(1),
         on_closed=lambda _: None,
     )
-    return Ordeal(
+    return ScenarioContext(
         stack=cast("Stack", None),
         run=run,
         checkout=checkout,
         waiting=Waiting(client, run.placed, lambda _: None),
-        witness=Witness(),
+        recorder=ResponseRecorder(),
         watcher=Nobody(),
         rng=random.Random(1),
     )
 
 
 def test_orders_are_taken_from_the_plan_in_its_order() -> None:
-    ordeal = an_ordeal(orders=10)
+    context = a_context(orders=10)
 
-    async def story() -> tuple[list[str], list[str]]:
-        first = await ordeal.order(4, clients=1)
-        rest = await ordeal.order(clients=1)
+    async def steps() -> tuple[list[str], list[str]]:
+        first = await context.order(4, clients=1)
+        rest = await context.order(clients=1)
         return [o.source for o in first], [o.source for o in rest]
 
-    first, rest = asyncio.run(story())
+    first, rest = asyncio.run(steps())
 
-    assert [*first, *rest] == [draft.source for draft in ordeal.run.plan.drafts]
+    assert [*first, *rest] == [draft.source for draft in context.run.plan.drafts]
     assert len(first) == 4
 
 
 def test_the_plans_cancellations_hit_the_same_orders_in_whatever_parts_they_go_out() -> None:
-    ordeal = an_ordeal(orders=10, cancelled=7)
+    context = a_context(orders=10, cancelled=7)
 
-    async def story() -> None:
-        await ordeal.order(4, clients=1)
-        await ordeal.order(clients=1)
+    async def steps() -> None:
+        await context.order(4, clients=1)
+        await context.order(clients=1)
 
-    asyncio.run(story())
+    asyncio.run(steps())
 
-    assert [order.cancellation_sent for order in ordeal.run.placed] == [n == 7 for n in range(10)]
+    assert [order.cancellation_sent for order in context.run.placed] == [n == 7 for n in range(10)]
 
 
 def test_nobody_cancels_where_that_would_disturb_a_measurement() -> None:
-    ordeal = an_ordeal()
+    context = a_context()
 
-    asyncio.run(ordeal.order(cancelling=False))
+    asyncio.run(context.order(cancelling=False))
 
-    assert not any(order.cancellation_sent for order in ordeal.run.placed)
+    assert not any(order.cancellation_sent for order in context.run.placed)
 
 
 def test_trouble_is_kept_with_its_time_and_how_often_it_struck() -> None:
-    ordeal, lightning = an_ordeal(), Lightning()
+    context, lightning = a_context(), Lightning()
 
-    async def story() -> None:
-        async with ordeal.trouble("lightning", lightning.strikes(), seconds_min=0.2):
+    async def steps() -> None:
+        async with context.disruption("lightning", lightning.strikes(), seconds_min=0.2):
             assert lightning.there
 
-    asyncio.run(story())
+    asyncio.run(steps())
 
-    (trouble,) = ordeal.troubles
-    assert (trouble.what, trouble.struck) == ("lightning", 4)
-    assert trouble.ended_at - trouble.began_at >= 200
+    (disruption,) = context.disruptions
+    assert (disruption.what, disruption.struck) == ("lightning", 4)
+    assert disruption.ended_at - disruption.began_at >= 200
     assert not lightning.there
 
 
 def test_trouble_ends_also_when_its_story_breaks_off() -> None:
-    ordeal, lightning = an_ordeal(), Lightning()
+    context, lightning = a_context(), Lightning()
 
-    async def story() -> None:
-        async with ordeal.trouble("lightning", lightning.strikes()):
+    async def steps() -> None:
+        async with context.disruption("lightning", lightning.strikes()):
             raise KeyError("lost")
 
     with pytest.raises(KeyError, match="lost"):
-        asyncio.run(story())
+        asyncio.run(steps())
 
     assert not lightning.there
-    assert ordeal.troubles == []
+    assert context.disruptions == []

@@ -59,7 +59,7 @@ class _Line(msgspec.Struct):
 _lines = msgspec.json.Decoder(_Line)
 
 
-class Witness:
+class InvariantChecker:
     """`without_keys` are the downstreams that have no idempotency keys: a second effect there
     counts only if a look before it would have told (docs/decisions/0008)."""
 

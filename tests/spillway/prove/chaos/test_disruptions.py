@@ -8,8 +8,8 @@ import sys
 from typing import TYPE_CHECKING, cast
 
 from orders.domain.order import OrderKey
-from spillway.prove.chaos import troubles
-from spillway.prove.chaos.troubles import LOST_AFTER_SECONDS, Emptiness, Killer, poison
+from spillway.prove.chaos import disruptions
+from spillway.prove.chaos.disruptions import LOST_AFTER_SECONDS, IdleDetector, Killer, poison
 from spillway.target.records import Depth
 
 if TYPE_CHECKING:
@@ -35,11 +35,11 @@ EMPTY = [depth("inventory"), depth("watchdog"), depth("relay_dead_letter")]
 
 
 def test_orders_are_lost_when_every_queue_stays_empty() -> None:
-    emptiness = Emptiness(stack())
+    idle_detector = IdleDetector(stack())
 
-    assert not emptiness.lasts(EMPTY, now=100.0)
-    assert not emptiness.lasts(EMPTY, now=100.0 + LOST_AFTER_SECONDS - 0.1)
-    assert emptiness.lasts(EMPTY, now=100.0 + LOST_AFTER_SECONDS)
+    assert not idle_detector.lasts(EMPTY, now=100.0)
+    assert not idle_detector.lasts(EMPTY, now=100.0 + LOST_AFTER_SECONDS - 0.1)
+    assert idle_detector.lasts(EMPTY, now=100.0 + LOST_AFTER_SECONDS)
 
 
 def test_whatever_is_under_way_gives_hope_again() -> None:
@@ -48,19 +48,19 @@ def test_whatever_is_under_way_gives_hope_again() -> None:
         depth("inventory", in_flight=1),
         depth("watchdog", delayed=1),
     ):
-        emptiness = Emptiness(stack())
-        emptiness.lasts(EMPTY, now=100.0)
+        idle_detector = IdleDetector(stack())
+        idle_detector.lasts(EMPTY, now=100.0)
 
-        assert not emptiness.lasts([waiting], now=200.0)
-        assert not emptiness.lasts(EMPTY, now=201.0)
+        assert not idle_detector.lasts([waiting], now=200.0)
+        assert not idle_detector.lasts(EMPTY, now=201.0)
 
 
 def test_a_dead_letter_is_no_hope() -> None:
-    emptiness = Emptiness(stack())
+    idle_detector = IdleDetector(stack())
     dead = [depth("relay_dead_letter", visible=1)]
-    emptiness.lasts(dead, now=100.0)
+    idle_detector.lasts(dead, now=100.0)
 
-    assert emptiness.lasts(dead, now=100.0 + LOST_AFTER_SECONDS)
+    assert idle_detector.lasts(dead, now=100.0 + LOST_AFTER_SECONDS)
 
 
 def test_where_nothing_runs_nothing_is_killed() -> None:
@@ -77,7 +77,7 @@ def test_where_nothing_runs_nothing_is_killed() -> None:
 def test_a_worker_is_known_by_its_folder() -> None:
     name = "/tmp/ministack-lambda-spillway-local-deliver-inventory-0a1b2c/code/_worker.py"  # noqa: S108
 
-    match = troubles.FUNCTION.search(f"python {name}")
+    match = disruptions.FUNCTION.search(f"python {name}")
 
     assert match is not None
     assert match[1] == "deliver-inventory"

@@ -97,7 +97,7 @@ def running_functions(stack: Stack) -> dict[int, str]:
 
 
 @dataclass(slots=True)
-class Emptiness:
+class IdleDetector:
     """Nothing is in any queue for a while: what has not settled by then never will.
 
     Also the watchdog's delayed messages count: while there is one, an order is looked after.

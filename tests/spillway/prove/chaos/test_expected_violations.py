@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from orders.domain.promises import Promise
 from spillway.prove.audit.verdicts import Violation
-from spillway.prove.chaos.accidents import Broken, TurnedAway
+from spillway.prove.chaos.expected_violations import Broken, TurnedAway
+from spillway.prove.chaos.recorder import Answered
 from spillway.prove.chaos.trial import Trial
-from spillway.prove.chaos.witness import Answered
 from tests.spillway.prove.chaos.builders import a_trial, broken_trial
 from tests.spillway.prove.demo.builders import judged
 

@@ -26,7 +26,7 @@ class Answered:
 
 
 @dataclass
-class Witness(httpx.AsyncBaseTransport):
+class ResponseRecorder(httpx.AsyncBaseTransport):
     """Passes requests on, and notes how each `PUT /orders/{order_id}` was answered."""
 
     wire: httpx.AsyncBaseTransport = field(

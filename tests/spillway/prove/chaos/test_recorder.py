@@ -7,7 +7,7 @@ import asyncio
 import httpx
 import pytest
 
-from spillway.prove.chaos.witness import NO_ANSWER, Answered, Witness, by_status
+from spillway.prove.chaos.recorder import NO_ANSWER, Answered, ResponseRecorder, by_status
 
 
 def answer(request: httpx.Request) -> httpx.Response:
@@ -16,36 +16,36 @@ def answer(request: httpx.Request) -> httpx.Response:
     return httpx.Response(202 if request.url.path.endswith("cancellation") else 201)
 
 
-async def ask(witness: Witness, method: str, path: str) -> int:
-    async with httpx.AsyncClient(transport=witness, base_url="http://api") as http:
+async def ask(recorder: ResponseRecorder, method: str, path: str) -> int:
+    async with httpx.AsyncClient(transport=recorder, base_url="http://api") as http:
         return (await http.request(method, path)).status_code
 
 
 def test_the_answer_to_an_order_is_noted_and_passed_on() -> None:
-    witness = Witness(httpx.MockTransport(answer))
+    recorder = ResponseRecorder(httpx.MockTransport(answer))
 
-    assert asyncio.run(ask(witness, "PUT", "/orders/1")) == 201
-    assert [told.status for told in witness.answers] == [201]
-    assert witness.answers[0].at > 0
+    assert asyncio.run(ask(recorder, "PUT", "/orders/1")) == 201
+    assert [told.status for told in recorder.answers] == [201]
+    assert recorder.answers[0].at > 0
 
 
 def test_no_answer_is_noted_too() -> None:
-    witness = Witness(httpx.MockTransport(answer))
+    recorder = ResponseRecorder(httpx.MockTransport(answer))
 
     with pytest.raises(httpx.ReadError):
-        asyncio.run(ask(witness, "PUT", "/orders/cut"))
+        asyncio.run(ask(recorder, "PUT", "/orders/cut"))
 
-    assert [told.status for told in witness.answers] == [None]
+    assert [told.status for told in recorder.answers] == [None]
 
 
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", "/orders/1"), ("PUT", "/orders/1/cancellation")]
 )
 def test_what_is_no_order_is_passed_on_unnoted(method: str, path: str) -> None:
-    witness = Witness(httpx.MockTransport(answer))
+    recorder = ResponseRecorder(httpx.MockTransport(answer))
 
-    assert asyncio.run(ask(witness, method, path)) in (201, 202)
-    assert witness.answers == []
+    assert asyncio.run(ask(recorder, method, path)) in (201, 202)
+    assert recorder.answers == []
 
 
 def test_answers_are_counted_by_status_with_none_last() -> None:

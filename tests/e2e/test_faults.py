@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import httpx
 
-from spillway.prove.chaos.troubles import Killer
+from spillway.prove.chaos.disruptions import Killer
 from spillway.run.stack import Stack
 from tests.e2e.shop import Customer, all_effects
 

@@ -2,7 +2,7 @@
 
 The tests run a small one; `make soak-migrate` runs the great one and measures rates and memory:
 
-    python -m tests.spillway.migrate.ordeal --orders 100000 --kills 20
+    python -m tests.spillway.migrate.soak --orders 100000 --kills 20
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class Survived:
     quiet: dict[str, Any]
 
 
-def ordeal(
+def soak(
     shop: Shop,
     runner: Runner,
     *,
@@ -367,7 +367,7 @@ def _ordeal_told(
 ) -> dict[str, Any]:
     table = make_orders_table(client(endpoint, "dynamodb"))
     began = time.monotonic()
-    told = ordeal(
+    told = soak(
         shop,
         Runner.of(shop, endpoint, table, folder),
         kills=kills,

@@ -13,8 +13,8 @@ from typing import Any, Protocol, runtime_checkable
 from orders.domain.order import OrderKey
 from orders.domain.saga import Downstream
 from spillway.prove.audit.verdicts import Violation
-from spillway.prove.chaos.troubles import Emptiness
-from spillway.prove.chaos.witness import Witness
+from spillway.prove.chaos.disruptions import IdleDetector
+from spillway.prove.chaos.recorder import ResponseRecorder
 from spillway.prove.demo.result import Run
 from spillway.prove.demo.run import switched
 from spillway.run.load.placing import Checkout, Placed
@@ -25,7 +25,7 @@ from spillway.target.records import Effect, Record
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class Disruption:
     """Something was done to the system for a while. Times are Unix milliseconds.
 
     `struck`: how often it hit something, None where that cannot be counted.
@@ -56,21 +56,21 @@ class Watcher(Protocol):
 
 
 @dataclass(slots=True)
-class Ordeal:
+class ScenarioContext:
     """One scenario's means. Orders are taken from the run's plan, in its order.
 
-    What it leaves behind: `troubles`, `measures` (figure by name), `violations` that only it could
-    see, and `shortcomings`: what else is not as it should be, in words.
+    What it leaves behind: `disruptions`, `measures` (figure by name), `violations` that only it
+    could see, and `shortcomings`: what else is not as it should be, in words.
     """
 
     stack: Stack
     run: Run
     checkout: Checkout
     waiting: Waiting
-    witness: Witness
+    recorder: ResponseRecorder
     watcher: Watcher
     rng: random.Random
-    troubles: list[Trouble] = field(default_factory=list)
+    disruptions: list[Disruption] = field(default_factory=list)
     measures: dict[str, float] = field(default_factory=dict)
     violations: list[Violation] = field(default_factory=list)
     shortcomings: list[str] = field(default_factory=list)
@@ -112,11 +112,11 @@ class Ordeal:
     async def until_settled(self) -> bool:
         """True when every order acknowledged so far has settled; False when that is not to be."""
         self.watcher.stage("Waiting until every order has settled")
-        self.waiting.is_lost = Emptiness(self.stack)
+        self.waiting.is_lost = IdleDetector(self.stack)
         return await self.waiting.until_all_settled()
 
     @asynccontextmanager
-    async def trouble(
+    async def disruption(
         self, what: str, *parts: AbstractContextManager[object], seconds_min: float = 0.0
     ) -> AsyncIterator[None]:
         """All these at once, during the block and for `seconds_min` at least."""
@@ -129,15 +129,15 @@ class Ordeal:
             ended_at = now()
         counting = [part for part in entered if isinstance(part, Injection)]
         struck = sum(part.fired() for part in counting) if counting else None
-        self.troubles.append(Trouble(what, began_at, ended_at, struck))
+        self.disruptions.append(Disruption(what, began_at, ended_at, struck))
 
     def switched(self, *downstreams: Downstream, **switches: Any) -> AbstractContextManager[None]:
         """These downstreams misbehave by these switches."""
         return switched(self.stack, dict.fromkeys(downstreams, switches))
 
-    def fault(self, **rule: Any) -> AbstractContextManager[Injection]:
+    def inject(self, **rule: Any) -> AbstractContextManager[Injection]:
         """A fault between the functions and AWS, by the fields of `run.proxy.rules.Rule`."""
-        return self.stack.proxy.fault(**rule, seed=self.rng.getrandbits(32))
+        return self.stack.proxy.inject(**rule, seed=self.rng.getrandbits(32))
 
     async def effects(self, downstream: Downstream) -> list[Effect]:
         """What a downstream has done so far, by its own table."""

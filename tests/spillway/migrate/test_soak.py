@@ -11,7 +11,7 @@ import pytest
 from spillway.paths import PROJECT
 from spillway.run.stack.aws import client
 from tests.spillway.migrate.legacy import Shop, real_lines, rows
-from tests.spillway.migrate.ordeal import Runner, ordeal
+from tests.spillway.migrate.soak import Runner, soak
 from tests.spillway.migrate.tables import make_orders_table
 
 #: The Online Retail data set as CSV, gzipped or not. It is not part of this project.
@@ -28,7 +28,7 @@ def test_processes_that_are_killed_lose_and_double_nothing(
 ) -> None:
     shop.fill(rows(5, 1_200))
     runner = Runner.of(shop, aws, make_orders_table(client(aws, "dynamodb")), tmp_path)
-    survived = ordeal(shop, runner, kills=2, seed=5, wait_seconds=2, pause=0.03)
+    survived = soak(shop, runner, kills=2, seed=5, wait_seconds=2, pause=0.03)
     assert survived.kills == 2
     assert survived.under_traffic["differences"] == []
     assert survived.quiet["differences"] == []

@@ -18,10 +18,10 @@ class Findings(Protocol):
 
     @property
     def statuses(self) -> Mapping[str, int]:
-        """How many answers customers got of each status; see `chaos.witness.by_status`."""
+        """How many answers customers got of each status; see `chaos.recorder.by_status`."""
 
 
-class Accident(Protocol):
+class ExpectedViolation(Protocol):
     """`expected` says what must happen."""
 
     @property
