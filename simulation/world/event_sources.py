@@ -216,7 +216,7 @@ class ShardReader:
 
     def _give_up(self, end: int) -> None:
         shard, start = self._shard, self._next
-        letter = {
+        dead_letter = {
             "requestContext": {
                 "requestId": "c9b8fa9f-5a7f-xmpl-af9c-0c604cde93a5",
                 "functionArn": "arn:aws:lambda:eu-west-1:123456789012:function:relay",
@@ -232,7 +232,7 @@ class ShardReader:
                 "streamArn": stream.ARN,
             },
         }
-        self._on_given_up(msgspec.json.encode(letter).decode())
+        self._on_given_up(msgspec.json.encode(dead_letter).decode())
         self._next, self._failures = end, 0
         while self._ends and self._ends[-1] <= end:
             self._ends.pop()

@@ -221,9 +221,9 @@ class InvariantChecker:
         item = self.table.get(key)
         if item is not None and _text(item["content"]["B"]) == content:
             return
-        letters = self.overflow.dead_letters
-        if letters is not None and any(
-            letter.body == message.body for letter in letters.messages.values()
+        dead_letters = self.overflow.dead_letters
+        if dead_letters is not None and any(
+            dead_letter.body == message.body for dead_letter in dead_letters.messages.values()
         ):
             return
         self.breaks(

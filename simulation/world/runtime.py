@@ -72,10 +72,10 @@ class MemoryBacklogs:
 
 @dataclass
 class MemoryRelayDeadLetters:
-    letters: list[tuple[OrderKey, str]] = field(default_factory=list)
+    dead_letters: list[tuple[OrderKey, str]] = field(default_factory=list)
 
-    def set_aside(self, key: OrderKey, reason: str) -> None:
-        self.letters.append((key, reason))
+    def dead_letter(self, key: OrderKey, reason: str) -> None:
+        self.dead_letters.append((key, reason))
 
 
 @dataclass
@@ -100,7 +100,7 @@ class MemoryInbox:
     def postpone(self, receipt: str, seconds: int) -> None:
         self.postponed[receipt] = seconds
 
-    def set_aside(self, message: str, reason: str) -> None:
+    def dead_letter(self, message: str, reason: str) -> None:
         self.dead_letters.append((message, reason))
 
     def requeue(self, messages: Sequence[tuple[str, int]]) -> None:

@@ -97,7 +97,7 @@ class World:
         self.without_keys = without_keys
         self._names = names
         self._labels: dict[str, str] = {}
-        self._set_aside: set[tuple[str, str]] = set()
+        self._dead_letter: set[tuple[str, str]] = set()
         self.invariants = InvariantChecker(self.now, self.name_of, without_keys)
         self.stream = Stream(shards, self.now)
         self.table = Table(ORDERS_TABLE, self.now, self._table_changed)
@@ -187,7 +187,8 @@ class World:
             return f"{named.step} of {order}"
         if named.digest:
             return f"{order} overflowed"
-        return f"{order} checked, forced" if named.force else f"{order} checked"
+        # The label is part of what a seed means: another word, and the seeds that found bugs are lost.
+        return f"{order} watched, insisting" if named.force else f"{order} watched"
 
     def _record_label(self, record: Record) -> str:
         images = record["dynamodb"]
@@ -206,8 +207,8 @@ class World:
     def _make_queues(self) -> dict[str, Queue]:
         queues = {}
         for name in (*_sources(), "relay"):
-            letters = f"{name}-dead-letters"
-            queues[letters] = self._queue(letters)
+            dead_letters = f"{name}-dead-letters"
+            queues[dead_letters] = self._queue(dead_letters)
         for name, source in _sources().items():
             queues[name] = self._queue(
                 name,
@@ -295,7 +296,7 @@ class World:
         for downstream in DOWNSTREAMS:
             queue = self.queues[downstream]
             queue.on_sent = partial(self._sent, queue)
-        self.dead_letters["relay"].on_sent = self._letter_sent
+        self.dead_letters["relay"].on_sent = self._dead_letter_sent
         self._shard_readers = [
             ShardReader(
                 shard,
@@ -311,12 +312,12 @@ class World:
             for shard in self.stream.shards
         ]
 
-    def _letter_sent(self, letter: Message) -> None:
+    def _dead_letter_sent(self, dead_letter: Message) -> None:
         """An order that relay has set aside, or that Lambda gave up on, is brought back by a
         forced check."""
         for (customer_id, order_id), name in self._names.items():
-            if name in letter.label or "DDBStreamBatchInfo" in letter.body:
-                self._set_aside.add((customer_id, order_id))
+            if name in dead_letter.label or "DDBStreamBatchInfo" in dead_letter.body:
+                self._dead_letter.add((customer_id, order_id))
 
     def _sent(self, queue: Queue, message: Message) -> None:
         """What the watchdog sends again by itself, and was nowhere any more, had been lost; unless
@@ -328,7 +329,7 @@ class World:
         key = (named.customer_id, named.order_id)
         accounted_for = (
             queue.holds(message.label)
-            or key in self._set_aside
+            or key in self._dead_letter
             or self._is_on_record(key, named.step)
             or any(
                 reader.still_has(named.customer_id, named.order_id)
@@ -343,8 +344,8 @@ class World:
         progress = self.table.get((customer_id, order_id + PROGRESS_SUFFIX))
         return progress is not None and step in progress
 
-    def _given_up(self, letter: str) -> None:
-        self.queues["relay-dead-letters"].send("a letter of Lambda's", letter, {}, None)
+    def _given_up(self, dead_letter: str) -> None:
+        self.queues["relay-dead-letters"].send("a letter of Lambda's", dead_letter, {}, None)
         self.on_given_up()
 
 
@@ -375,7 +376,7 @@ def deployment(without_keys: frozenset[str]) -> Mapping[str, tuple[Mapping[str, 
     stage = _stage()
     timeouts = stage.functions
     queue_urls = {f"{name.upper()}_QUEUE_URL": f"{_QUEUES}/{name}" for name in DOWNSTREAMS}
-    letters_urls = {
+    dead_letters_urls = {
         f"{name.upper()}_DEAD_LETTER_QUEUE_URL": f"{_QUEUES}/{name}-dead-letters"
         for name in DOWNSTREAMS
     }
@@ -409,7 +410,7 @@ def deployment(without_keys: frozenset[str]) -> Mapping[str, tuple[Mapping[str, 
             {
                 **table,
                 **queue_urls,
-                **letters_urls,
+                **dead_letters_urls,
                 **_works_off("watchdog"),
                 "EVENTS_TOPIC_ARN": TOPIC,
                 "DELAY_SECONDS": str(stage.watchdog.delay_seconds),

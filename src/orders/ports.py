@@ -139,7 +139,7 @@ class DownstreamService(Protocol):
 class RelayDeadLetters(Protocol):
     """Orders of which a change could not be relayed."""
 
-    def set_aside(self, key: OrderKey, reason: str) -> None:
+    def dead_letter(self, key: OrderKey, reason: str) -> None:
         """Put the order's key where a person sees it, with the reason."""
 
 
@@ -149,7 +149,7 @@ class Inbox(Protocol):
     def postpone(self, receipt: str, seconds: int) -> None:
         """Have this message come again, no sooner than in so many seconds."""
 
-    def set_aside(self, message: str, reason: str) -> None:
+    def dead_letter(self, message: str, reason: str) -> None:
         """Put a message where a person sees it, with the reason."""
 
     def requeue(self, messages: Sequence[tuple[str, int]]) -> None:

@@ -146,20 +146,20 @@ def test_a_broken_contract_is_a_dead_letter_with_its_reason(
     sqs = stack.client("sqs")
     sqs.send_message(QueueUrl=stack.queues["fulfilment"], MessageBody="not a command at all")
     deadline = time.monotonic() + 30
-    letters: list[dict[str, object]] = []
-    while not letters:
+    dead_letters: list[dict[str, object]] = []
+    while not dead_letters:
         assert time.monotonic() < deadline
-        letters = sqs.receive_message(
+        dead_letters = sqs.receive_message(
             QueueUrl=stack.queues["fulfilment_dead_letter"],
             MessageAttributeNames=["All"],
             WaitTimeSeconds=1,
         ).get("Messages", [])
-    [letter] = letters
+    [dead_letter] = dead_letters
     sqs.delete_message(
-        QueueUrl=stack.queues["fulfilment_dead_letter"], ReceiptHandle=letter["ReceiptHandle"]
+        QueueUrl=stack.queues["fulfilment_dead_letter"], ReceiptHandle=dead_letter["ReceiptHandle"]
     )
-    assert letter["Body"] == "not a command at all"
-    reason = letter["MessageAttributes"]["reason"]["StringValue"]  # type: ignore[index]
+    assert dead_letter["Body"] == "not a command at all"
+    reason = dead_letter["MessageAttributes"]["reason"]["StringValue"]  # type: ignore[index]
     assert reason == "not a command: DecodeError"
 
 

@@ -38,14 +38,14 @@ def dead_letters(stack: Stack, queue: str) -> list[dict[str, Any]]:
     answer = sqs.receive_message(
         QueueUrl=url, MessageAttributeNames=["All"], MaxNumberOfMessages=10
     )
-    letters: list[dict[str, Any]] = answer.get("Messages", [])
-    for letter in letters:
-        sqs.delete_message(QueueUrl=url, ReceiptHandle=letter["ReceiptHandle"])
-    return letters
+    dead_letters: list[dict[str, Any]] = answer.get("Messages", [])
+    for dead_letter in dead_letters:
+        sqs.delete_message(QueueUrl=url, ReceiptHandle=dead_letter["ReceiptHandle"])
+    return dead_letters
 
 
-def reason(letter: dict[str, Any]) -> str:
-    text: str = letter["MessageAttributes"]["reason"]["StringValue"]
+def reason(dead_letter: dict[str, Any]) -> str:
+    text: str = dead_letter["MessageAttributes"]["reason"]["StringValue"]
     return text
 
 
@@ -102,9 +102,9 @@ def test_an_overflowed_order_whose_id_holds_another_one_is_for_a_person(
         with stack.proxy.inject(**REFUSED_PUT, function="intake"):
             assert shopper.put(id_, first).status_code == 202
         assert shopper.put(id_, moved).status_code == 201
-    [letter] = within(60, lambda: dead_letters(stack, "overflow"))
-    assert reason(letter) == "the order id already holds another order"
-    assert overflowed_order_of(letter["Body"]).order.address.city == "Leeds"
+    [dead_letter] = within(60, lambda: dead_letters(stack, "overflow"))
+    assert reason(dead_letter) == "the order id already holds another order"
+    assert overflowed_order_of(dead_letter["Body"]).order.address.city == "Leeds"
     assert shopper.settled(id_)["order"]["address"]["city"] == "York"
     assert effects(stack, shopper, id_) == CONFIRMED
 
@@ -121,7 +121,7 @@ def test_a_command_that_was_lost_is_sent_again_by_the_watchdog(
     assert effects(stack, shopper, id_) == CONFIRMED
 
 
-def test_a_poison_stream_record_is_set_aside_and_its_neighbours_go_on(
+def test_a_poison_stream_record_is_dead_lettered_and_its_neighbours_go_on(
     stack: Stack, shopper: Customer
 ) -> None:
     dynamodb, table = stack.client("dynamodb"), stack.tables["orders"]
@@ -131,9 +131,9 @@ def test_a_poison_stream_record_is_set_aside_and_its_neighbours_go_on(
     try:
         id_ = shopper.place()
         assert shopper.settled(id_)["status"] == "confirmed"
-        [letter] = within(30, lambda: dead_letters(stack, "relay"))
-        assert check_of(letter["Body"]) == Check(poison, force=True)
-        assert reason(letter).startswith("KeyError at accepted_order")
+        [dead_letter] = within(30, lambda: dead_letters(stack, "relay"))
+        assert check_of(dead_letter["Body"]) == Check(poison, force=True)
+        assert reason(dead_letter).startswith("KeyError at accepted_order")
     finally:
         dynamodb.delete_item(TableName=table, Key=keys)
 

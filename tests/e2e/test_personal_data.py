@@ -168,20 +168,22 @@ def _poison(stack: Stack, shopper: Customer, seen: Seen) -> None:
         for body in (f"{{{MARK}", named):
             sqs.send_message(QueueUrl=stack.queues[queue], MessageBody=body)
     try:
-        letters = [
-            letter
+        dead_letters = [
+            dead_letter
             for queue, count in (("inventory", 2), ("overflow", 2), ("watchdog", 1), ("relay", 1))
-            for letter in _letters(stack, queue, count)
+            for dead_letter in _dead_letters(stack, queue, count)
         ]
     finally:
         dynamodb.delete_item(TableName=table, Key=keys)
-    for letter in letters:
-        assert MARK not in reason(letter)
-    [relayed] = [letter for letter in letters if poison.order_id in letter["Body"]]
+    for dead_letter in dead_letters:
+        assert MARK not in reason(dead_letter)
+    [relayed] = [
+        dead_letter for dead_letter in dead_letters if poison.order_id in dead_letter["Body"]
+    ]
     seen.add("relay_dead_letter", relayed["Body"])
 
 
-def _letters(stack: Stack, queue: str, count: int) -> list[dict[str, Any]]:
+def _dead_letters(stack: Stack, queue: str, count: int) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
 
     def enough() -> bool:

@@ -38,8 +38,8 @@ def test_relay_reads_the_stream_as_the_world_does(dev: Templates) -> None:
     assert mapping["MaximumRetryAttempts"] == -1
     assert mapping.get("ParallelizationFactor", 1) == 1
     assert mapping.get("FunctionResponseTypes", []) == []
-    letters = mapping["DestinationConfig"]["OnFailure"]["Destination"]
-    assert dev.named(letters) == dev.stage.resource_name("relay-dead-letters")
+    dead_letters = mapping["DestinationConfig"]["OnFailure"]["Destination"]
+    assert dev.named(dead_letters) == dev.stage.resource_name("relay-dead-letters")
 
 
 def test_the_world_gives_every_function_the_settings_that_are_deployed(dev: Templates) -> None:

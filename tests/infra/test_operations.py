@@ -41,8 +41,8 @@ def test_every_promise_and_every_dead_letter_queue_has_its_alarm(dev: Templates)
     names = {alarm.name for alarm in ALARMS}
     assert {promise.value.replace("_", "-") for promise in Promise} <= names
     queues = {found["QueueName"] for found in dev.resources("AWS::SQS::Queue")}
-    letters = {dev.stage.resource_name(f"{q}-dead-letters") for q in QUEUES_WITH_DEAD_LETTERS}
-    assert {queue for queue in queues if queue.endswith("-dead-letters")} == letters
+    dead_letters = {dev.stage.resource_name(f"{q}-dead-letters") for q in QUEUES_WITH_DEAD_LETTERS}
+    assert {queue for queue in queues if queue.endswith("-dead-letters")} == dead_letters
     assert {f"{queue}-dead-letters" for queue in QUEUES_WITH_DEAD_LETTERS} <= names
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from infra.bundle import ROOT
-from spillway.operate.redrive.letters import contents
+from spillway.operate.redrive.dead_letters import contents
 from tests.releases.record import record
 from tests.releases.write import written
 

@@ -21,7 +21,7 @@ from spillway.run.stack import Stack
 from tests.builders import order_body, order_id
 from tests.e2e.shop import Customer
 
-PARAMETER = "/spillway/run/stack/receipt-keys"
+PARAMETER = "/spillway/local/receipt-keys"
 
 
 def rules(answer: httpx.Response) -> set[str]:

@@ -150,8 +150,8 @@ class SqsInbox:
                 if error.response["Error"]["Code"] not in _NO_LONGER_HELD:
                     raise
 
-    def set_aside(self, message: str, reason: str) -> None:
-        self.dead_letters.set_aside(message, reason)
+    def dead_letter(self, message: str, reason: str) -> None:
+        self.dead_letters.dead_letter(message, reason)
 
     def requeue(self, messages: Sequence[tuple[str, int]]) -> None:
         _send(
@@ -166,7 +166,7 @@ class SqsDeadLetters:
     client: Client
     queue_url: str
 
-    def set_aside(self, message: str, reason: str) -> None:
+    def dead_letter(self, message: str, reason: str) -> None:
         with translate_aws_errors("SendMessage"):
             self.client.send_message(
                 QueueUrl=self.queue_url,
@@ -182,8 +182,8 @@ class SqsRelayDeadLetters:
 
     dead_letters: SqsDeadLetters
 
-    def set_aside(self, key: OrderKey, reason: str) -> None:
-        self.dead_letters.set_aside(check_message_of(Check(key, force=True)), reason)
+    def dead_letter(self, key: OrderKey, reason: str) -> None:
+        self.dead_letters.dead_letter(check_message_of(Check(key, force=True)), reason)
 
 
 def send_all(client: Client, queue_url: str, bodies: Sequence[str]) -> None:

@@ -150,7 +150,7 @@ class Desk:
             return "postponed", False
         except PermanentFailure as failure:
             message.log["detail"] = str(failure)
-            self.inbox.set_aside(message.body, str(failure))
+            self.inbox.dead_letter(message.body, str(failure))
             contradicted = isinstance(failure, Contradiction)
             return "contradicted" if contradicted else "set_aside", True
 
@@ -176,8 +176,8 @@ class _Pack:
     def postpone(self, receipt: str, seconds: int) -> None:
         self._waits[receipt] = seconds
 
-    def set_aside(self, message: str, reason: str) -> None:
-        self._desk.inbox.set_aside(message, reason)
+    def dead_letter(self, message: str, reason: str) -> None:
+        self._desk.inbox.dead_letter(message, reason)
 
     def requeue(self, messages: Sequence[tuple[str, int]]) -> None:
         self._desk.inbox.requeue(messages)

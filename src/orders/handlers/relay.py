@@ -37,7 +37,7 @@ def handle(event: Mapping[str, Any], parts: RelayParts) -> None:
         try:
             change = change_of(record)
         except Exception as bug:  # noqa: BLE001 - one poison record must not hold up its shard
-            _set_aside(record, bug, parts)
+            _dead_letter(record, bug, parts)
             continue
         if change is not None:
             changes.append(change)
@@ -80,9 +80,9 @@ def _log_unsent(
     )
 
 
-def _set_aside(record: Record, bug: Exception, parts: RelayParts) -> None:
+def _dead_letter(record: Record, bug: Exception, parts: RelayParts) -> None:
     key = items.key_of(record["dynamodb"]["Keys"])
-    parts.relay_dead_letters.set_aside(key, error_location(bug))
+    parts.relay_dead_letters.dead_letter(key, error_location(bug))
     parts.log(
         "relay",
         "set_aside",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orders.domain.order import OrderKey
-from spillway.operate.redrive.letters import order_keys
+from spillway.operate.redrive.dead_letters import order_keys
 from spillway.target.service import Service
 
 

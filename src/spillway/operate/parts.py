@@ -29,7 +29,7 @@ QUEUE_OF: Mapping[str, str] = {
     "watchdog": "watchdog",
 }
 #: Where a function's dead letters lie.
-LETTERS_OF: Mapping[str, str] = {**QUEUE_OF, "relay": "relay"}
+DEAD_LETTERS_OF: Mapping[str, str] = {**QUEUE_OF, "relay": "relay"}
 
 _CALLS_AT_ONCE = 8
 
@@ -86,7 +86,7 @@ def parts_of(depths: Iterable[Depth], measured: Measured) -> list[Part]:
             name,
             known.get(QUEUE_OF.get(name, "")),
             _age(name, known, measured),
-            _letters(name, known),
+            _dead_letters(name, known),
             *measured.rates[name],
         )
         for name in FUNCTIONS
@@ -100,8 +100,8 @@ def _age(function: str, depths: Mapping[str, Depth], measured: Measured) -> int 
     return measured.ages.get(depth.queue) if depth is not None and depth.messages else None
 
 
-def _letters(function: str, depths: Mapping[str, Depth]) -> int:
-    source = LETTERS_OF.get(function)
+def _dead_letters(function: str, depths: Mapping[str, Depth]) -> int:
+    source = DEAD_LETTERS_OF.get(function)
     return 0 if source is None else depths[f"{source}_dead_letter"].messages
 
 

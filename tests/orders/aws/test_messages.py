@@ -93,11 +93,11 @@ def test_an_overflowed_order_comes_out_as_it_went_in() -> None:
     assert len(overflow_message_of(order)) < 1_048_576
 
 
-@pytest.mark.parametrize("insist", [False, True])
+@pytest.mark.parametrize("force", [False, True])
 def test_a_watch_comes_out_as_it_went_in(force: bool) -> None:
     watch = Check(KEY, force)
     assert check_of(check_message_of(watch)) == watch
-    with pytest.raises(PermanentFailure, match="not a watch"):
+    with pytest.raises(PermanentFailure, match="not a check"):
         check_of("watch!")
 
 

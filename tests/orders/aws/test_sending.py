@@ -183,20 +183,20 @@ def test_a_backlog_counts_all_that_waits_and_asks_only_now_and_then() -> None:
 def test_what_could_not_be_relayed_is_a_forced_check() -> None:
     sqs = Recording()
     key = OrderKey(CUSTOMER, order_id())
-    SqsRelayDeadLetters(SqsDeadLetters(sqs, "https://sqs/relay-dead")).set_aside(key, "KeyError")
-    [(_, letter)] = sqs.calls
-    assert check_of(letter["MessageBody"]) == Check(key, force=True)
+    SqsRelayDeadLetters(SqsDeadLetters(sqs, "https://sqs/relay-dead")).dead_letter(key, "KeyError")
+    [(_, dead_letter)] = sqs.calls
+    assert check_of(dead_letter["MessageBody"]) == Check(key, force=True)
 
 
 def test_a_dead_letter_says_why() -> None:
     sqs = Recording()
     inbox = SqsInbox(sqs, "https://sqs/inventory", SqsDeadLetters(sqs, "https://sqs/dead"))
-    inbox.set_aside("the message", "x" * 2_000)
+    inbox.dead_letter("the message", "x" * 2_000)
     inbox.postpone("receipt", 8)
-    (_, letter), (_, postponed) = sqs.calls
-    assert letter["QueueUrl"] == "https://sqs/dead"
-    assert letter["MessageBody"] == "the message"
-    assert letter["MessageAttributes"]["reason"]["StringValue"] == "x" * 500
+    (_, dead_letter), (_, postponed) = sqs.calls
+    assert dead_letter["QueueUrl"] == "https://sqs/dead"
+    assert dead_letter["MessageBody"] == "the message"
+    assert dead_letter["MessageAttributes"]["reason"]["StringValue"] == "x" * 500
     assert postponed == {
         "QueueUrl": "https://sqs/inventory",
         "ReceiptHandle": "receipt",

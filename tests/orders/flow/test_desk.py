@@ -72,7 +72,7 @@ def test_a_desk_may_have_a_shorter_longest_wait() -> None:
     assert bench.inbox.postponed == {"receipt-1": 30}
 
 
-def test_a_broken_contract_is_set_aside_at_once_with_its_reason() -> None:
+def test_a_broken_contract_is_dead_lettered_at_once_with_its_reason() -> None:
     bench = Bench()
     assert bench.is_finished(raising(PermanentFailure("answered 400")))
     assert bench.inbox.dead_letters == [("the message", "answered 400")]
@@ -99,7 +99,7 @@ def test_what_tells_nothing_new_is_no_line() -> None:
     assert bench.log.lines == []
 
 
-def test_a_contradiction_is_set_aside_under_a_word_of_its_own() -> None:
+def test_a_contradiction_is_dead_lettered_under_a_word_of_its_own() -> None:
     bench = Bench()
     assert bench.is_finished(raising(Contradiction("done and refused")))
     assert bench.inbox.dead_letters == [("the message", "done and refused")]

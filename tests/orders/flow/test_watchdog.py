@@ -87,11 +87,11 @@ def test_what_a_glance_calls_lost_is_read_again_before_it_is_sent() -> None:
     assert not bench.commands.sent
 
 
-def test_orders_are_looked_at_one_by_one_when_the_glance_fails(
+def test_orders_are_looked_at_one_by_one_when_the_batch_read_fails(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     bench = Bench(*SETTLED)
-    monkeypatch.setattr(bench.orders, "glance", unread)
+    monkeypatch.setattr(bench.orders, "batch_get_progress", unread)
     assert bench.watchdog.batch_get_progress([Check(bench.key)]) == {}
     assert bench.watchdog.check(Check(bench.key)) == Checked("settled")
 

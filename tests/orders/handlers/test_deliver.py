@@ -87,7 +87,7 @@ def done(_: Command) -> Outcome:
     return Outcome(NOW, reference="RES-1")
 
 
-def test_a_good_message_is_delivered_and_a_poison_one_is_set_aside() -> None:
+def test_a_good_message_is_delivered_and_a_poison_one_is_dead_lettered() -> None:
     bench = Bench(done)
     order = bench.order()
     again = bench.handle(record("{not a command", name="poison"), record(reserve(order)))
@@ -133,7 +133,7 @@ def test_a_bug_in_one_message_leaves_its_neighbours_alone() -> None:
     assert "High Street" not in str(bench.log.lines)
 
 
-def test_a_broken_contract_is_set_aside_and_its_message_goes() -> None:
+def test_a_broken_contract_is_dead_lettered_and_its_message_goes() -> None:
     def answer(_: Command) -> Outcome:
         raise PermanentFailure("/reservations: answered 400")
 

@@ -46,7 +46,7 @@ class Bench:
         return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
 
-def test_a_good_order_is_placed_and_a_poison_message_is_set_aside() -> None:
+def test_a_good_order_is_placed_and_a_poison_message_is_dead_lettered() -> None:
     bench = Bench()
     order = accepted()
     assert bench.handle(record("{", name="poison"), record(overflow_message_of(order))) == []
@@ -55,7 +55,7 @@ def test_a_good_order_is_placed_and_a_poison_message_is_set_aside() -> None:
     assert [line_["outcome"] for line_ in bench.log.lines] == ["set_aside", "placed"]
 
 
-def test_a_clash_is_set_aside_with_its_reason_and_changes_nothing() -> None:
+def test_a_clash_is_dead_lettered_with_its_reason_and_changes_nothing() -> None:
     bench = Bench()
     first = accepted()
     second = overflow_message_of(accepted(first.key, lines=[line(quantity=9)]))

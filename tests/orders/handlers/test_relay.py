@@ -146,13 +146,13 @@ def test_a_batch_is_relayed() -> None:
     assert bench.log.lines == []
 
 
-def test_a_poison_record_is_set_aside_with_its_key_and_the_good_one_goes_on() -> None:
+def test_a_poison_record_is_dead_lettered_with_its_key_and_the_good_one_goes_on() -> None:
     bench = Bench()
     poison = placed(ORDER)
     poison["dynamodb"]["NewImage"]["content"] = {"B": base64.b64encode(b"?").decode()}
     bench.handle(poison, placed(accepted()))
     assert len(bench.commands.sent) == 1
-    [(key, reason)] = bench.relay_dead_letters.letters
+    [(key, reason)] = bench.relay_dead_letters.dead_letters
     assert key == ORDER.key
     assert reason.startswith("error at")
     assert bench.log.lines[0]["outcome"] == "set_aside"

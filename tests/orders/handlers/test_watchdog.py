@@ -37,7 +37,7 @@ class Bench:
         self.parts = WatchdogParts(watchdog, desk)
 
 
-def test_a_stuck_order_is_looked_at_again_and_a_poison_message_is_set_aside() -> None:
+def test_a_stuck_order_is_looked_at_again_and_a_poison_message_is_dead_lettered() -> None:
     bench = Bench()
     order = accepted()
     bench.orders.place(order)
@@ -46,7 +46,7 @@ def test_a_stuck_order_is_looked_at_again_and_a_poison_message_is_set_aside() ->
         "batchItemFailures": [{"itemIdentifier": "message-1"}]
     }
     assert bench.inbox.postponed == {"receipt of message-1": 450}
-    assert bench.inbox.dead_letters == [("[]", "not a watch: ValidationError")]
+    assert bench.inbox.dead_letters == [("[]", "not a check: ValidationError")]
     assert [command.step for command in bench.commands.sent] == [Step.RESERVE]
     stuck = bench.log.lines[1]
     assert (stuck["outcome"], stuck["owed"], stuck["sent"]) == ("stuck", ["reserve"], ["reserve"])
@@ -98,5 +98,5 @@ def test_of_many_watches_in_one_only_those_of_unsettled_orders_go_on() -> None:
     [pack] = packs_of([*bodies, poison], 3)
     assert handle({"Records": [record(pack)]}, bench.parts) == {"batchItemFailures": []}
     assert bench.inbox.sent_on == [(bodies[1], 450)]
-    assert bench.inbox.dead_letters == [(poison, "not a watch: ValidationError")]
+    assert bench.inbox.dead_letters == [(poison, "not a check: ValidationError")]
     assert [line["outcome"] for line in bench.log.lines] == ["stuck", "set_aside"]

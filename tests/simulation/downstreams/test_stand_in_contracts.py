@@ -280,7 +280,7 @@ VALUES: list[object] = [
     0.5,
     *(-1, 0, 1, 1_000_000, 1_000_001, 100_000_000, 100_000_001, 10**12, 10**12 + 1, 2**70),
     *("", "G", "GB", "gb", "GBP", "GBPX", "GBP\n", "retail", "wholesale", "market"),
-    *(letter * length for letter in "aé🫖" for length in (64, 65, 200, 201, 256, 257)),
+    *(dead_letter * length for dead_letter in "aé🫖" for length in (64, 65, 200, 201, 256, 257)),
     "01933F2E-8A00-7000-8000-000000000001",
     "01933f2e8a0070008000000000000001",
     [],

@@ -66,11 +66,11 @@ class Model:
         return self._queue(visibility_seconds=visibility_seconds, delay_seconds=delay_seconds)
 
     def queue_with_dead_letters(self, receives_max: int) -> tuple[str, str]:
-        letters = self._queue()
+        dead_letters = self._queue()
         url = self._queue(
-            visibility_seconds=0, receives_max=receives_max, dead_letters=self.queues[letters]
+            visibility_seconds=0, receives_max=receives_max, dead_letters=self.queues[dead_letters]
         )
-        return url, letters
+        return url, dead_letters
 
     def records(self) -> list[dict[str, Any]]:
         [shard] = self.stream.shards
@@ -113,11 +113,11 @@ class Emulator:
         return self._queue(VisibilityTimeout=visibility_seconds, DelaySeconds=delay_seconds)
 
     def queue_with_dead_letters(self, receives_max: int) -> tuple[str, str]:
-        letters = self._queue()
-        arn = self.sqs.get_queue_attributes(QueueUrl=letters, AttributeNames=["QueueArn"])
+        dead_letters = self._queue()
+        arn = self.sqs.get_queue_attributes(QueueUrl=dead_letters, AttributeNames=["QueueArn"])
         target = arn["Attributes"]["QueueArn"]
         policy = f'{{"deadLetterTargetArn":"{target}","maxReceiveCount":{receives_max}}}'
-        return self._queue(VisibilityTimeout=0, RedrivePolicy=policy), letters
+        return self._queue(VisibilityTimeout=0, RedrivePolicy=policy), dead_letters
 
     def records(self) -> list[dict[str, Any]]:
         client = self.stack.client("dynamodbstreams")

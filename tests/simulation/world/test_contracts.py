@@ -261,11 +261,11 @@ def test_a_receipt_of_a_message_that_is_gone_cannot_be_used_to_hold_it(aws: Aws)
 
 
 def test_a_message_received_too_often_goes_to_the_dead_letters(aws: Aws) -> None:
-    url, letters = aws.queue_with_dead_letters(receives_max=2)
+    url, dead_letters = aws.queue_with_dead_letters(receives_max=2)
     aws.sqs.send_message(QueueUrl=url, MessageBody="tea")
     assert [len(received(aws, url)) for _ in range(3)] == [1, 1, 0]
-    [letter] = received(aws, letters)
-    assert letter["Body"] == "tea"
+    [dead_letter] = received(aws, dead_letters)
+    assert dead_letter["Body"] == "tea"
     assert counts(aws, url) == [0, 0, 0]
 
 
@@ -325,7 +325,7 @@ def test_a_queue_that_is_not_there_is_told_so(aws: Aws) -> None:
     assert code_of(failing) in ("NonExistentQueue", "QueueDoesNotExist")
 
 
-def test_letters_are_deleted_and_put_back_in_batches(aws: Aws) -> None:
+def test_dead_letters_are_deleted_and_put_back_in_batches(aws: Aws) -> None:
     url = aws.queue()
     aws.sqs.send_message_batch(QueueUrl=url, Entries=entries(2))
     held: list[dict[str, Any]] = []

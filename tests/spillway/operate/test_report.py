@@ -26,8 +26,8 @@ def shown(view: Any) -> str:
     return terminal.getvalue()
 
 
-def part(errors: int | None, letters: int = 0) -> Part:
-    return Part("deliver-accounting", Depth("accounting", 3, 1, 0), 75, letters, 12, errors)
+def part(errors: int | None, dead_letters: int = 0) -> Part:
+    return Part("deliver-accounting", Depth("accounting", 3, 1, 0), 75, dead_letters, 12, errors)
 
 
 def test_errors_are_shown_where_somebody_counts_them() -> None:
@@ -37,9 +37,9 @@ def test_errors_are_shown_where_somebody_counts_them() -> None:
 
 def test_an_alarm_that_rings_leads_to_its_page() -> None:
     ringing = Alarm("accounting-dead-letters", "ALARM", None, "", "", None)
-    told = shown(status_view("dev", [part(0, letters=1)], [ringing], ""))
+    told = shown(status_view("dev", [part(0, dead_letters=1)], [ringing], ""))
     assert "docs/runbook/accounting-dead-letters.md" in told
-    quiet = shown(status_view("dev", [part(0, letters=1)], [], " --stage dev"))
+    quiet = shown(status_view("dev", [part(0, dead_letters=1)], [], " --stage dev"))
     assert "spillway redrive --dry-run --stage dev" in quiet
 
 

@@ -11,7 +11,7 @@ from orders.domain.saga import DOWNSTREAMS
 from spillway.operate.alarms import Alarm
 from spillway.operate.console.status import Status
 from spillway.operate.history import Sample
-from spillway.operate.parts import LETTERS_OF, Part
+from spillway.operate.parts import DEAD_LETTERS_OF, Part
 from spillway.ui.formatting import age
 
 Tone = Literal["calm", "busy", "warn", "bad"]
@@ -50,16 +50,16 @@ _DOES = {
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """One part as it is drawn. `oldest` is told in words, "" where nothing waits. `letters_of` is
-    whose dead letters they are, None where the part has none. `spark` are an SVG polyline's points,
-    "" where nothing waited in the last while."""
+    """One part as it is drawn. `oldest` is told in words, "" where nothing waits. `dead_letters_of`
+    is whose dead letters they are, None where the part has none. `spark` are an SVG polyline's
+    points, "" where nothing waited in the last while."""
 
     name: str
     does: str
     part: Part
     tone: Tone
     oldest: str
-    letters_of: str | None
+    dead_letters_of: str | None
     spark: str
 
     @property
@@ -101,16 +101,16 @@ def path_view(status: Status, samples: Sequence[Sample]) -> PathView:
     boxes = {part.name: _box(part, samples) for part in status.parts}
     nothing_heard = _UNHEARD if status.faults is None else _UNHEARD_HERE
     rows = [_promise_row(promise, status.alarms, nothing_heard) for promise in Promise]
-    letters = sum(part.dead_letters for part in status.parts)
+    dead_letters = sum(part.dead_letters for part in status.parts)
     ringing = [alarm for alarm in status.alarms if alarm.state == "ALARM"]
     endangered = [row for row in rows if row.state == "in danger"]
     return PathView(
         boxes,
         rows,
         [alarm for alarm in ringing if alarm.promise is None],
-        letters,
-        _headline(rows, endangered, ringing, letters),
-        "bad" if endangered or letters else "warn" if ringing else "calm",
+        dead_letters,
+        _headline(rows, endangered, ringing, dead_letters),
+        "bad" if endangered or dead_letters else "warn" if ringing else "calm",
     )
 
 
@@ -123,7 +123,7 @@ def _box(part: Part, samples: Sequence[Sample]) -> Box:
         part,
         _tone(part, waits=waits),
         oldest if waits or part.name == "relay" else "",
-        LETTERS_OF.get(part.name),
+        DEAD_LETTERS_OF.get(part.name),
         _spark(part.name, samples),
     )
 
@@ -174,7 +174,7 @@ def _headline(
     rows: Sequence[PromiseRow],
     endangered: Sequence[PromiseRow],
     ringing: Sequence[Alarm],
-    letters: int,
+    dead_letters: int,
 ) -> str:
     """A sentence that changes only when something happens: it is read aloud."""
     told = []
@@ -184,7 +184,7 @@ def _headline(
         told.append("No promise is known of.")
     else:
         told.append("Every promise is kept.")
-    if letters:
+    if dead_letters:
         told.append("Dead letters wait for you.")
     elif ringing and not endangered:
         told.append("Ringing: " + ", ".join(alarm.name for alarm in ringing) + ".")

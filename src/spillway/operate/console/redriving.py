@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from spillway.errors import SpillwayError
-from spillway.operate.letters import look, work
+from spillway.operate.dead_letters import look, work
 from spillway.operate.redrive.found import Found
 from spillway.target.options import told_if_silent
 from spillway.target.service import Service
@@ -73,8 +73,8 @@ class Redriving:
                 redrive = work(self.service, job.names, dry_run=False)
                 job.total = redrive.count()
 
-                def advance(letters: int) -> None:
-                    job.dealt_with += letters
+                def advance(dead_letters: int) -> None:
+                    job.dealt_with += dead_letters
 
                 redrive.run(advance)
                 job.found = list(redrive.found.values())

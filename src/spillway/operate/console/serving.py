@@ -12,9 +12,9 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from spillway.errors import SpillwayError
+from spillway.operate.console.dead_letters import DeadLetterPages
 from spillway.operate.console.desk import Desk
 from spillway.operate.console.guard import Guard
-from spillway.operate.console.letters import LetterPages
 from spillway.operate.console.orders import OrderPages
 from spillway.operate.console.pages import ChartsPage, DownstreamsPage, PathPage
 from spillway.operate.console.rendering import FOLDER
@@ -48,7 +48,7 @@ def application(open_desk: Callable[[], Desk], *, port: int, key: str | None = N
         routes=[
             *PathPage(showing).routes(),
             *OrderPages(showing).routes(),
-            *LetterPages(showing).routes(),
+            *DeadLetterPages(showing).routes(),
             *ChartsPage(showing).routes(),
             *DownstreamsPage(showing).routes(),
             Mount("/static", StaticFiles(directory=FOLDER / "static")),

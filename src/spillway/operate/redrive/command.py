@@ -24,7 +24,7 @@ _INTERRUPTED_STATUS = 130
 
 
 class Queue(StrEnum):
-    """Whose dead letters; see `letters.SOURCES`."""
+    """Whose dead letters; see `dead_letters.SOURCES`."""
 
     inventory = "inventory"
     fulfilment = "fulfilment"
@@ -61,7 +61,7 @@ def redrive(
 
     from rich.console import Console
 
-    from spillway.operate.redrive.letters import sources
+    from spillway.operate.redrive.dead_letters import sources
     from spillway.operate.redrive.moving import Redrive
     from spillway.operate.redrive.report import document, show
 
@@ -98,7 +98,7 @@ def _run(work: "Redrive", console: "Console") -> bool:
         hidden = not console.is_terminal
         with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
             bar = progress.add_task("", total=work.count())
-            work.run(lambda letters: progress.advance(bar, letters))
+            work.run(lambda dead_letters: progress.advance(bar, dead_letters))
     except KeyboardInterrupt:
         return True
     except (BotoCoreError, ClientError) as error:

@@ -19,7 +19,7 @@ OTHER_REASONS = "other reasons"
 class Group:
     """The letters that lie there for one reason."""
 
-    letters: int = 0
+    dead_letters: int = 0
     moved: int = 0
     orders: list[OrderKey] = field(default_factory=list)
 
@@ -39,8 +39,8 @@ class Found:
     elsewhere: int = 0
 
     @property
-    def letters(self) -> int:
-        return sum(group.letters for group in self.groups.values())
+    def dead_letters(self) -> int:
+        return sum(group.dead_letters for group in self.groups.values())
 
     @property
     def moved(self) -> int:
@@ -50,7 +50,7 @@ class Found:
         if reason not in self.groups and len(self.groups) >= REASONS_MAX:
             reason = OTHER_REASONS
         group = self.groups.setdefault(reason, Group())
-        group.letters += 1
+        group.dead_letters += 1
         for order in orders:
             if len(group.orders) < ORDERS_NAMED_MAX and order not in group.orders:
                 group.orders.append(order)

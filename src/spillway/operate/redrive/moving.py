@@ -21,16 +21,16 @@ from orders.aws.messages import check_message_of, check_of
 from orders.aws.queues import BATCH_MAX, batches
 from orders.failures import PermanentFailure
 from orders.ports import Check
-from spillway.operate.redrive.found import Found, Group
-from spillway.operate.redrive.letters import (
-    Letter,
+from spillway.operate.redrive.dead_letters import (
+    DeadLetter,
     Source,
     contents,
-    letter_of,
+    dead_letter_of,
     order_keys,
     stream_batch,
     why,
 )
+from spillway.operate.redrive.found import Found, Group
 from spillway.operate.redrive.stream import RecordsExpired, orders_changed
 
 #: How long a letter in hand stays invisible, unless it is put back before.
@@ -103,10 +103,10 @@ class Redrive:
             self._before = int(seconds * 1000)
         return sum(depth.visible for depth in self._depths.values())
 
-    def run(self, on_letters: Callable[[int], None]) -> None:
+    def run(self, on_dead_letters: Callable[[int], None]) -> None:
         """Move the letters counted, or with `dry_run` only look at them.
 
-        `on_letters` is told each time that some more were dealt with.
+        `on_dead_letters` is told each time that some more were dealt with.
         """
         if not self.dry_run and any(depth.visible for depth in self._depths.values()):
             # Whatever comes back because of us is then surely newer than what lay there.
@@ -117,44 +117,52 @@ class Redrive:
             hand = Hand(self.sqs, source.dead_letters, self._before, found)
             tries_max = self._tries_max(source) if depth.visible else None
             try:
-                for letters in hand.letters(wait=depth.visible > 0):
-                    groups = _grouped(found, letters, tries_max)
+                for dead_letters in hand.dead_letters(wait=depth.visible > 0):
+                    groups = _grouped(found, dead_letters, tries_max)
                     if not self.dry_run:
-                        self._move(source, hand, letters, groups)
-                    on_letters(len(letters))
+                        self._move(source, hand, dead_letters, groups)
+                    on_dead_letters(len(dead_letters))
             finally:
                 hand.put_back()
 
     def _move(
-        self, source: Source, hand: Hand, letters: Sequence[Letter], groups: Sequence[Group]
+        self,
+        source: Source,
+        hand: Hand,
+        dead_letters: Sequence[DeadLetter],
+        groups: Sequence[Group],
     ) -> None:
         found = self.found[source.name]
         refused: dict[str, str] = {}
         parcels: list[tuple[str, str]] = []
-        for letter in letters:
+        for dead_letter in dead_letters:
             try:
-                parcels += [(letter.message_id, body) for body in self._contents(source, letter)]
+                parcels += [
+                    (dead_letter.message_id, body) for body in self._contents(source, dead_letter)
+                ]
             except Unmovable as no:
-                refused[letter.message_id] = str(no)
+                refused[dead_letter.message_id] = str(no)
         refused |= send(self.sqs, source.queue, parcels)
-        hand.delete([letter for letter in letters if letter.message_id not in refused])
-        for letter, group in zip(letters, groups, strict=True):
-            if letter.message_id not in refused:
+        hand.delete(
+            [dead_letter for dead_letter in dead_letters if dead_letter.message_id not in refused]
+        )
+        for dead_letter, group in zip(dead_letters, groups, strict=True):
+            if dead_letter.message_id not in refused:
                 group.moved += 1
         found.not_moved.update(refused.values())
 
-    def _contents(self, source: Source, letter: Letter) -> list[str]:
+    def _contents(self, source: Source, dead_letter: DeadLetter) -> list[str]:
         """What is to be sent for a letter: its own text; a pack's messages one by one; for one of
         Lambda's, watches."""
         if source.name != "relay":
-            return [*contents(letter.body)]
-        batch = stream_batch(letter.body)
+            return [*contents(dead_letter.body)]
+        batch = stream_batch(dead_letter.body)
         if batch is None:
             try:
-                check_of(letter.body)
+                check_of(dead_letter.body)
             except PermanentFailure as failure:
                 raise Unmovable(NO_WATCH) from failure
-            return [letter.body]
+            return [dead_letter.body]
         try:
             keys = orders_changed(self.streams, batch)
         except RecordsExpired as expired:
@@ -182,7 +190,7 @@ class Hand:
     found: Found
     _receipts: dict[str, str] = field(default_factory=dict)
 
-    def letters(self, *, wait: bool) -> Iterator[list[Letter]]:
+    def dead_letters(self, *, wait: bool) -> Iterator[list[DeadLetter]]:
         """Take what was there before `before` (Unix ms by SQS's clock), ten at a time at most.
 
         What came later is taken in hand too, so that it is not received again and again, but not
@@ -193,26 +201,32 @@ class Hand:
             messages = self._receive(POLL_SECONDS if wait else 0)
             if not messages:
                 return
-            new = [letter for letter in messages if letter.message_id not in self._receipts]
-            self._receipts |= {letter.message_id: letter.receipt for letter in messages}
-            due = [letter for letter in new if letter.sent_at < self.before]
+            new = [
+                dead_letter
+                for dead_letter in messages
+                if dead_letter.message_id not in self._receipts
+            ]
+            self._receipts |= {
+                dead_letter.message_id: dead_letter.receipt for dead_letter in messages
+            }
+            due = [dead_letter for dead_letter in new if dead_letter.sent_at < self.before]
             self.found.came_meanwhile += len(new) - len(due)
             vain = 0 if due else vain + 1
             if due:
                 yield due
 
-    def delete(self, letters: Sequence[Letter]) -> None:
+    def delete(self, dead_letters: Sequence[DeadLetter]) -> None:
         """Delete letters. One that can't be deleted stays in hand, and lies in both places then."""
-        for batch in batches(letters):
+        for batch in batches(dead_letters):
             entries = [
-                {"Id": str(place), "ReceiptHandle": letter.receipt}
-                for place, letter in enumerate(batch)
+                {"Id": str(place), "ReceiptHandle": dead_letter.receipt}
+                for place, dead_letter in enumerate(batch)
             ]
             answer = self.sqs.delete_message_batch(QueueUrl=self.url, Entries=entries)
             left = {int(entry["Id"]) for entry in answer.get("Failed", ())}
-            for place, letter in enumerate(batch):
+            for place, dead_letter in enumerate(batch):
                 if place not in left:
-                    del self._receipts[letter.message_id]
+                    del self._receipts[dead_letter.message_id]
 
     def put_back(self) -> None:
         """Make all that is still in hand visible again, at once."""
@@ -226,7 +240,7 @@ class Hand:
                 self.sqs.change_message_visibility_batch(QueueUrl=self.url, Entries=entries)
         self._receipts.clear()
 
-    def _receive(self, wait_seconds: int) -> list[Letter]:
+    def _receive(self, wait_seconds: int) -> list[DeadLetter]:
         answer = self.sqs.receive_message(
             QueueUrl=self.url,
             MaxNumberOfMessages=BATCH_MAX,
@@ -235,7 +249,7 @@ class Hand:
             MessageAttributeNames=["reason"],
             MessageSystemAttributeNames=["SentTimestamp"],
         )
-        return [letter_of(message) for message in answer.get("Messages", ())]
+        return [dead_letter_of(message) for message in answer.get("Messages", ())]
 
 
 def send(sqs: Any, url: str, parcels: Sequence[tuple[str, str]]) -> dict[str, str]:
@@ -256,9 +270,14 @@ def send(sqs: Any, url: str, parcels: Sequence[tuple[str, str]]) -> dict[str, st
     return refused
 
 
-def _grouped(found: Found, letters: Iterable[Letter], tries_max: int | None) -> list[Group]:
+def _grouped(
+    found: Found, dead_letters: Iterable[DeadLetter], tries_max: int | None
+) -> list[Group]:
     """Each letter's group, the letter counted in it."""
-    return [found.add(why(letter, tries_max), order_keys(letter.body)) for letter in letters]
+    return [
+        found.add(why(dead_letter, tries_max), order_keys(dead_letter.body))
+        for dead_letter in dead_letters
+    ]
 
 
 def _fitting(parcels: Sequence[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:

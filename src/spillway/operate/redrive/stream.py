@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from orders.aws import items
 from orders.domain.order import OrderKey
-from spillway.operate.redrive.letters import StreamBatch
+from spillway.operate.redrive.dead_letters import StreamBatch
 
 #: A shard that is still written to never ends, and its pages may be empty. A page is up to 1,000
 #: records or 1 MB, a batch is at most 100 records.

@@ -180,9 +180,9 @@ def _months(axes: Axes, found: Findings) -> None:
 
 
 def _short(value: float) -> str:
-    for bound, letter in ((1e9, "bn"), (1e6, "M"), (1e3, "k")):
+    for bound, dead_letter in ((1e9, "bn"), (1e6, "M"), (1e3, "k")):
         if value >= bound:
-            return f"{value / bound:g} {letter}"
+            return f"{value / bound:g} {dead_letter}"
     return f"{value:g}"
 
 

@@ -98,7 +98,7 @@ def _consumed(series: tuple[Series, ...]) -> float:
 
 def _short(resource: str | None) -> str:
     """A table's, queue's or topic's name without the stage's prefix."""
-    return (resource or "").removeprefix("spillway-local-").removeprefix("/spillway/run/stack/")
+    return (resource or "").removeprefix("spillway-local-").removeprefix("/spillway/local/")
 
 
 @dataclass(slots=True)

@@ -232,14 +232,14 @@ class Audit:
         deadline = self.now() + REST_MAX_SECONDS
         while True:
             depths = read_depths(self.place.sqs, self.place.queues)
-            letters = [depth for depth in depths if depth.is_dead_letter]
+            dead_letters = [depth for depth in depths if depth.is_dead_letter]
             if self.found.under_way:
-                return letters, f"{self.found.under_way:,} orders are under way"
-            if not judge_idleness([depth for depth in depths if depth not in letters], {}):
+                return dead_letters, f"{self.found.under_way:,} orders are under way"
+            if not judge_idleness([depth for depth in depths if depth not in dead_letters], {}):
                 return depths, None
             if self.now() > deadline:
                 live = self.found.changed_at / 1000 > began_at - LIVE_SECONDS
-                return (letters, "orders are coming in") if live else (depths, None)
+                return (dead_letters, "orders are coming in") if live else (depths, None)
             self.sleep(REST_POLL_SECONDS)
 
     def _evidence(

@@ -42,16 +42,16 @@ class Announcements:
     def _hear(self) -> None:
         while True:
             answer = self.sqs.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10)
-            letters = answer.get("Messages", [])
-            if not letters:
+            dead_letters = answer.get("Messages", [])
+            if not dead_letters:
                 return
-            for letter in letters:
-                event = json.loads(letter["Body"])
+            for dead_letter in dead_letters:
+                event = json.loads(dead_letter["Body"])
                 key = OrderKey(event["data"]["customer_id"], event["data"]["order_id"])
                 self.heard[key].add(event["type"])
             entries = [
-                {"Id": str(place), "ReceiptHandle": letter["ReceiptHandle"]}
-                for place, letter in enumerate(letters)
+                {"Id": str(place), "ReceiptHandle": dead_letter["ReceiptHandle"]}
+                for place, dead_letter in enumerate(dead_letters)
             ]
             self.sqs.delete_message_batch(QueueUrl=self.url, Entries=entries)
 

@@ -20,7 +20,7 @@ from orders.domain.promises import Promise
 from orders.domain.saga import DOWNSTREAMS
 from orders.failures import PermanentFailure
 from orders.ports import Check
-from spillway.operate.redrive.letters import sources
+from spillway.operate.redrive.dead_letters import sources
 from spillway.operate.redrive.moving import Redrive
 from spillway.prove.audit.verdicts import Violation
 from spillway.run.stack import Stack
@@ -164,11 +164,11 @@ def taken_by_a_person(stack: Stack, planted: Poison) -> list[Violation]:
     deadline = time.monotonic() + LETTERS_WITHIN_SECONDS
     while wanted and time.monotonic() < deadline:
         for queue, body in [*wanted.items()]:
-            for letter in _letters(sqs, stack.queues[f"{queue}_dead_letter"]):
-                reason = "reason" in letter.get("MessageAttributes", {})
-                ours = letter["Body"] == body or _watches(letter["Body"], planted.record)
+            for dead_letter in _dead_letters(sqs, stack.queues[f"{queue}_dead_letter"]):
+                reason = "reason" in dead_letter.get("MessageAttributes", {})
+                ours = dead_letter["Body"] == body or _watches(dead_letter["Body"], planted.record)
                 if reason and ours:
-                    _take(sqs, stack.queues[f"{queue}_dead_letter"], letter)
+                    _take(sqs, stack.queues[f"{queue}_dead_letter"], dead_letter)
                     wanted.pop(queue, None)
         time.sleep(_LETTERS_POLL_SECONDS)
     return [
@@ -186,20 +186,20 @@ def redriven(stack: Stack) -> int:
         dry_run=False,
     )
     work.count()
-    work.run(lambda _letters: None)
+    work.run(lambda _dead_letters: None)
     return sum(found.moved for found in work.found.values())
 
 
-def _letters(sqs: Any, url: str) -> list[dict[str, Any]]:
+def _dead_letters(sqs: Any, url: str) -> list[dict[str, Any]]:
     answer = sqs.receive_message(
         QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
     )
-    letters: list[dict[str, Any]] = answer.get("Messages", [])
-    return letters
+    dead_letters: list[dict[str, Any]] = answer.get("Messages", [])
+    return dead_letters
 
 
-def _take(sqs: Any, url: str, letter: Mapping[str, Any]) -> None:
-    sqs.delete_message(QueueUrl=url, ReceiptHandle=letter["ReceiptHandle"])
+def _take(sqs: Any, url: str, dead_letter: Mapping[str, Any]) -> None:
+    sqs.delete_message(QueueUrl=url, ReceiptHandle=dead_letter["ReceiptHandle"])
 
 
 def _watches(body: str, key: OrderKey) -> bool:

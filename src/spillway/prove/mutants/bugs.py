@@ -101,7 +101,7 @@ POISON_NOT_SET_ASIDE = Bug(
     (
         Patch(
             "handlers/relay.py",
-            """            _set_aside(record, bug, parts)
+            """            _dead_letter(record, bug, parts)
             continue
 """,
             """            raise RuntimeError from bug

@@ -11,7 +11,7 @@ from simulation.world.chance import Chance
 from simulation.world.scheduler import Process
 from simulation.world.sqs import Queue
 from simulation.world.world import World
-from spillway.operate.redrive.letters import SOURCES, Source
+from spillway.operate.redrive.dead_letters import SOURCES, Source
 from spillway.operate.redrive.moving import Redrive
 from spillway.operate.resuming import hand_over
 
@@ -44,12 +44,12 @@ def force(world: World, key: OrderKey) -> None:
     hand_over(world.client("sqs"), world.queues["watchdog"].url, [key])
 
 
-def discard(letters: Queue, body: str) -> None:
+def discard(dead_letters: Queue, body: str) -> None:
     """Delete by hand what no redrive can bring to an end. While it lies there the watchdog takes
     whatever it misses to be among it (docs/decisions/0009)."""
-    for letter in list(letters.messages.values()):
-        if letter.body == body:
-            letters.delete(letter)
+    for dead_letter in list(dead_letters.messages.values()):
+        if dead_letter.body == body:
+            dead_letters.delete(dead_letter)
 
 
 def purge(world: World, queue: str) -> None:

@@ -139,11 +139,11 @@ class _Schedule:
             world.story.tell(scheduler.now, "", "From here on nothing goes wrong any more.")
         scheduler.run(self.heal_at + OPERATOR_MS)
         scheduler.skip_to(self.heal_at + OPERATOR_MS)
-        self._letters_are_expected()
+        self._dead_letters_are_expected()
         self._maybe_redrive()
         self._rest()
         rested_ms = max(0, scheduler.now - self.heal_at)
-        self._letters_are_expected()
+        self._dead_letters_are_expected()
         self._redrive()
         self._force()
         for customer in self.customers:
@@ -260,8 +260,8 @@ class _Schedule:
         self.world.scheduler.after(OPERATOR_MS, operator.redrive, self.world)
 
     def _maybe_redrive(self) -> None:
-        letters = any(queue.messages for queue in self.world.dead_letters.values())
-        if letters:
+        dead_letters = any(queue.messages for queue in self.world.dead_letters.values())
+        if dead_letters:
             for queue in self.world.dead_letters.values():
                 operator.discard(queue, _POISON)
             operator.redrive(self.world)
@@ -274,29 +274,31 @@ class _Schedule:
             self._maybe_redrive()
             self._rest()
         for name, queue in self.world.dead_letters.items():
-            for letter in self._unexpected(queue):
+            for dead_letter in self._unexpected(queue):
                 self.world.invariants.breaks(
-                    Promise.ALWAYS_SETTLES, None, f"{letter} lies with the dead letters of {name}"
+                    Promise.ALWAYS_SETTLES,
+                    None,
+                    f"{dead_letter} lies with the dead letters of {name}",
                 )
 
-    def _unexpected(self, letters: Queue) -> list[str]:
+    def _unexpected(self, dead_letters: Queue) -> list[str]:
         """Letters that a redrive should bring to an end: all but poison and clashes."""
         return [
-            letter.id
-            for letter in letters.messages.values()
-            if letter.body != _POISON and not _is_clash(letter.attributes)
+            dead_letter.id
+            for dead_letter in dead_letters.messages.values()
+            if dead_letter.body != _POISON and not _is_clash(dead_letter.attributes)
         ]
 
-    def _letters_are_expected(self) -> None:
+    def _dead_letters_are_expected(self) -> None:
         """Nobody should have to touch anything, unless somebody else broke a contract."""
         struck = {fault.kind for fault in self.faults.injected}
         for name, queue in self.world.dead_letters.items():
-            for letter in queue.messages.values():
-                if letter.body == _POISON or _is_clash(letter.attributes):
+            for dead_letter in queue.messages.values():
+                if dead_letter.body == _POISON or _is_clash(dead_letter.attributes):
                     continue
-                reason = _reason(letter.attributes)
+                reason = _reason(dead_letter.attributes)
                 if name == "relay":
-                    fine = Fault.POISON_RECORD in struck or "DDBStreamBatchInfo" in letter.body
+                    fine = Fault.POISON_RECORD in struck or "DDBStreamBatchInfo" in dead_letter.body
                 else:
                     fine = bool(reason) and (
                         Fault.MISROUTED in struck or name in self.plan.without_keys
@@ -305,7 +307,7 @@ class _Schedule:
                     self.world.invariants.breaks(
                         Promise.ALWAYS_SETTLES,
                         None,
-                        f"{letter.id} lies with the dead letters of {name}:"
+                        f"{dead_letter.id} lies with the dead letters of {name}:"
                         f" {reason or 'no reason'}",
                     )
 
@@ -380,10 +382,10 @@ class _Schedule:
     def _was_refused(self, customer: Customer) -> None:
         """Whose content was not taken was told so, or lies as a clash with the dead letters."""
         draft = customer.draft
-        letters = self.world.dead_letters["overflow"].messages.values()
+        dead_letters = self.world.dead_letters["overflow"].messages.values()
         for answer in customer.answers:
             if answer.status != 202 or not any(
-                draft.packed_text in letter.body for letter in letters
+                draft.packed_text in dead_letter.body for dead_letter in dead_letters
             ):
                 self.world.invariants.breaks(
                     Promise.ONE_ORDER_PER_ID,

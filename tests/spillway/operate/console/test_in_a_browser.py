@@ -75,10 +75,10 @@ def test_a_dead_letter_is_understood_and_moved_back(
 ) -> None:
     id_ = shopper.place()
     shopper.settled(id_)
-    letters = SqsDeadLetters(stack.client("sqs"), stack.queues["accounting_dead_letter"])
+    dead_letters = SqsDeadLetters(stack.client("sqs"), stack.queues["accounting_dead_letter"])
     command = Command(OrderKey(shopper.id, id_), Step.POST, None)
     page.goto("/dead-letters")
-    letters.set_aside(message_of(command), "POST /postings: answered 401")
+    dead_letters.dead_letter(message_of(command), "POST /postings: answered 401")
     row = page.get_by_role("row", name="accounting")
     # It came after the page did, which knows nothing of it yet and looks again.
     row.get_by_role("button", name="Move back…").click()
@@ -144,8 +144,8 @@ def addresses(stack: Stack, shopper: Customer) -> list[str]:
     id_ = shopper.place()
     shopper.settled(id_)
     waiting = OrderKey(shopper.id, id_)
-    letters = SqsDeadLetters(stack.client("sqs"), stack.queues["inventory_dead_letter"])
-    letters.set_aside(message_of(Command(waiting, Step.RESERVE, None)), "answered 401")
+    dead_letters = SqsDeadLetters(stack.client("sqs"), stack.queues["inventory_dead_letter"])
+    dead_letters.dead_letter(message_of(Command(waiting, Step.RESERVE, None)), "answered 401")
     order = f"/orders/{id_}?customer={shopper.id}"
     nowhere = "/orders?q=019aafcf-6ac0-7c3e-b1a5-5f0c8f1f2a10"
     return ["/", "/orders", order, nowhere, "/dead-letters", "/charts", "/downstreams", "/nowhere"]

@@ -62,7 +62,7 @@ def test_dead_letters_are_named_by_part_and_only_what_holds_some_can_be_moved() 
     assert "Move back" not in page
 
 
-def test_letters_of_nobody_are_not_moved() -> None:
+def test_dead_letters_of_nobody_are_not_moved() -> None:
     desk = a_desk()
     form = {"token": desk.token, "queue": "../orders"}
     assert browser(desk).post("/dead-letters/redrive", data=form).status_code == 503

@@ -48,8 +48,8 @@ class _Client:
 
 
 def queues() -> dict[str, str]:
-    letters = [f"{name}_dead_letter" for name in (*WORKED_OFF, "relay")]
-    return {name: f"https://sqs/{name}" for name in (*WORKED_OFF, *letters)}
+    dead_letters = [f"{name}_dead_letter" for name in (*WORKED_OFF, "relay")]
+    return {name: f"https://sqs/{name}" for name in (*WORKED_OFF, *dead_letters)}
 
 
 def test_an_open_console_costs_less_than_two_cents_an_hour() -> None:

@@ -59,7 +59,7 @@ def test_what_is_owed_goes_on_to_now_with_each_try_and_why_it_failed() -> None:
     assert drawn.ticks[-1] == "10 s"
 
 
-def test_a_message_that_was_set_aside_stands_out() -> None:
+def test_a_message_that_was_dead_lettered_stands_out() -> None:
     line = said(NOW + 900, "deliver-inventory", "set_aside", command="reserve", detail="401")
     drawn = timeline(a_life(Facts(), line), NOW + 1_000)
     assert [mark.kind for mark in drawn.lanes[0].marks] == ["dead"]

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from spillway.operate.redrive.command import Queue
-from spillway.operate.redrive.letters import SOURCES
+from spillway.operate.redrive.dead_letters import SOURCES
 from spillway.run.stack import Stack
 
 
@@ -26,7 +26,7 @@ def test_every_source_can_be_named() -> None:
     assert [queue.value for queue in Queue] == list(SOURCES)
 
 
-def test_a_letter_that_cannot_be_moved_makes_it_exit_with_1(stack: Stack) -> None:
+def test_a_dead_letter_that_cannot_be_moved_makes_it_exit_with_1(stack: Stack) -> None:
     sqs, url = stack.client("sqs"), stack.queues["relay_dead_letter"]
     sqs.send_message(QueueUrl=url, MessageBody="no watch of ours")
     port = ("--port", str(stack.port))

@@ -10,19 +10,19 @@ from botocore.exceptions import ClientError
 from orders.aws.messages import check_message_of, packs_of
 from orders.domain.order import OrderKey
 from orders.ports import Check
+from spillway.operate.redrive.dead_letters import Source
 from spillway.operate.redrive.found import ORDERS_NAMED_MAX, OTHER_REASONS, REASONS_MAX
-from spillway.operate.redrive.letters import Source
 from spillway.operate.redrive.moving import BATCH_BYTES_MAX, EXPIRED, NO_WATCH, Redrive
 from tests.builders import CUSTOMER, order_id
 from tests.spillway.operate.redrive.fake_sqs import NOW, FakeSqs, Message
-from tests.spillway.operate.redrive.test_letters import lambdas_letter
+from tests.spillway.operate.redrive.test_dead_letters import failure_record
 
 SHIPPING = Source("fulfilment", "letters", "queue")
 RELAY = Source("relay", "letters", "watchdog")
 EARLIER = NOW - 60_000
 
 
-def letters(*bodies: str, reason: str | None = "answered 401") -> list[Message]:
+def dead_letters(*bodies: str, reason: str | None = "answered 401") -> list[Message]:
     return [Message(body, EARLIER, reason) for body in bodies]
 
 
@@ -39,28 +39,30 @@ def redriven(
     return work
 
 
-def test_every_letter_is_sent_and_then_deleted() -> None:
+def test_every_dead_letter_is_sent_and_then_deleted() -> None:
     bodies = [str(number) for number in range(25)]
-    sqs = sqs_with(letters(*bodies))
+    sqs = sqs_with(dead_letters(*bodies))
 
     found = redriven(sqs).found["fulfilment"]
 
     assert sqs.bodies_sent() == bodies
     assert sqs.queues["letters"] == []
-    assert (found.letters, found.moved, found.not_moved) == (25, 25, {})
+    assert (found.dead_letters, found.moved, found.not_moved) == (25, 25, {})
     assert sqs.requests == ["receive", "send", "delete"] * 3 + ["receive"]
 
 
 def test_a_second_time_there_is_nothing_to_move() -> None:
-    sqs = sqs_with(letters("a"))
+    sqs = sqs_with(dead_letters("a"))
     redriven(sqs)
 
-    assert redriven(sqs).found["fulfilment"].letters == 0
+    assert redriven(sqs).found["fulfilment"].dead_letters == 0
     assert sqs.bodies_sent() == ["a"]
 
 
 def test_everything_is_sent_without_the_queues_own_delay() -> None:
-    sqs = sqs_with(letters(check_message_of(Check(OrderKey(CUSTOMER, order_id()), force=True))))
+    sqs = sqs_with(
+        dead_letters(check_message_of(Check(OrderKey(CUSTOMER, order_id()), force=True)))
+    )
     redriven(sqs, RELAY)
 
     assert [(url, delay) for url, _, delay in sqs.sent] == [("watchdog", 0)]
@@ -69,16 +71,16 @@ def test_everything_is_sent_without_the_queues_own_delay() -> None:
 def test_a_pack_that_ran_out_of_tries_goes_back_message_by_message() -> None:
     """It lies here only if its function could not start for hours: nobody has tried it."""
     bodies = [check_message_of(Check(OrderKey(CUSTOMER, order_id()))) for _ in range(3)]
-    sqs = sqs_with(letters(*packs_of(bodies, 3)))
+    sqs = sqs_with(dead_letters(*packs_of(bodies, 3)))
     found = redriven(sqs).found["fulfilment"]
     assert sqs.bodies_sent() == bodies
     assert sqs.queues["letters"] == []
-    assert (found.letters, found.moved) == (1, 1)
+    assert (found.dead_letters, found.moved) == (1, 1)
 
 
 def test_a_pack_of_which_something_was_not_taken_stays() -> None:
     bodies = [check_message_of(Check(OrderKey(CUSTOMER, order_id()))) for _ in range(2)]
-    sqs = sqs_with(letters(*packs_of(bodies, 2)))
+    sqs = sqs_with(dead_letters(*packs_of(bodies, 2)))
     sqs.refuse_send = {bodies[1]}
     assert redriven(sqs).found["fulfilment"].moved == 0
     assert len(sqs.queues["letters"]) == 1
@@ -88,23 +90,23 @@ class TestBounded:
     def test_what_comes_back_meanwhile_stays(self) -> None:
         """A contract that is still broken must not make it go round in circles."""
 
-        def set_aside_again(body: str) -> None:
+        def dead_lettered_again(body: str) -> None:
             sqs.queues["letters"].append(Message(body, NOW + 1000, "answered 401"))
 
-        sqs = sqs_with(letters("a", "b"), on_send=set_aside_again)
+        sqs = sqs_with(dead_letters("a", "b"), on_send=dead_lettered_again)
         found = redriven(sqs).found["fulfilment"]
 
         assert sqs.bodies_sent() == ["a", "b"]
-        assert (found.letters, found.moved, found.came_meanwhile) == (2, 2, 2)
+        assert (found.dead_letters, found.moved, found.came_meanwhile) == (2, 2, 2)
         assert [message.visible for message in sqs.queues["letters"]] == [True, True]
 
-    def test_it_ends_though_new_letters_never_cease_to_come(self) -> None:
+    def test_it_ends_though_new_dead_letters_never_cease_to_come(self) -> None:
         class NeverEmpty(FakeSqs):
             def receive_message(self, QueueUrl: str, **rest: Any) -> dict[str, Any]:  # noqa: N803
                 self.queues[QueueUrl].append(Message("new", NOW + 5000))
                 return super().receive_message(QueueUrl, **rest)
 
-        sqs = NeverEmpty({"letters": letters("a"), "queue": []})
+        sqs = NeverEmpty({"letters": dead_letters("a"), "queue": []})
         found = redriven(sqs).found["fulfilment"]
 
         assert sqs.bodies_sent() == ["a"]
@@ -113,7 +115,7 @@ class TestBounded:
     def test_nothing_is_sent_before_the_second_in_which_it_began_is_over(self) -> None:
         """HTTP tells the time in seconds: only then is what comes back surely newer."""
         slept: list[float] = []
-        sqs = sqs_with(letters("a"))
+        sqs = sqs_with(dead_letters("a"))
         work = Redrive(sqs, None, [SHIPPING], False, sleep=slept.append)
         work.count()
         work.run(lambda _: None)
@@ -130,12 +132,12 @@ class TestBounded:
 
 
 class TestInterrupted:
-    def test_between_sending_and_deleting_a_letter_lies_in_both_places(self) -> None:
+    def test_between_sending_and_deleting_a_dead_letter_lies_in_both_places(self) -> None:
         class Interrupted(FakeSqs):
             def delete_message_batch(self, **_: Any) -> dict[str, Any]:  # type: ignore[override]
                 raise KeyboardInterrupt
 
-        sqs = Interrupted({"letters": letters("a", "b"), "queue": []})
+        sqs = Interrupted({"letters": dead_letters("a", "b"), "queue": []})
         with pytest.raises(KeyboardInterrupt):
             redriven(sqs)
 
@@ -147,7 +149,7 @@ class TestInterrupted:
             def send_message_batch(self, **_: Any) -> dict[str, Any]:  # type: ignore[override]
                 raise KeyboardInterrupt
 
-        sqs = Interrupted({"letters": letters("a"), "queue": []})
+        sqs = Interrupted({"letters": dead_letters("a"), "queue": []})
         with pytest.raises(KeyboardInterrupt):
             redriven(sqs)
 
@@ -157,15 +159,15 @@ class TestInterrupted:
 
 class TestPartialFailures:
     def test_what_its_queue_did_not_take_is_not_deleted(self) -> None:
-        sqs = sqs_with(letters("a", "b", "c"), refuse_send={"b"})
+        sqs = sqs_with(dead_letters("a", "b", "c"), refuse_send={"b"})
         found = redriven(sqs).found["fulfilment"]
 
         assert [(m.body, m.visible) for m in sqs.queues["letters"]] == [("b", True)]
-        assert (found.letters, found.moved) == (3, 2)
+        assert (found.dead_letters, found.moved) == (3, 2)
         assert list(found.not_moved.values()) == [1]
 
     def test_what_could_not_be_deleted_lies_in_both_places(self) -> None:
-        sqs = sqs_with(letters("a", "b"), refuse_delete={"b"})
+        sqs = sqs_with(dead_letters("a", "b"), refuse_delete={"b"})
         redriven(sqs)
 
         assert sqs.bodies_sent() == ["a", "b"]
@@ -174,23 +176,23 @@ class TestPartialFailures:
 
 class TestDryRun:
     def test_it_changes_nothing_and_hides_nothing(self) -> None:
-        sqs = sqs_with(letters(*map(str, range(12))))
+        sqs = sqs_with(dead_letters(*map(str, range(12))))
         found = redriven(sqs, dry_run=True).found["fulfilment"]
 
-        assert (found.letters, found.moved) == (12, 0)
+        assert (found.dead_letters, found.moved) == (12, 0)
         assert sqs.sent == []
         assert [message.visible for message in sqs.queues["letters"]] == [True] * 12
 
 
 class TestWhatIsTold:
-    def test_letters_are_grouped_by_reason_with_their_first_orders(self) -> None:
+    def test_dead_letters_are_grouped_by_reason_with_their_first_orders(self) -> None:
         ids = [order_id() for _ in range(ORDERS_NAMED_MAX + 2)]
         checks = [check_message_of(Check(OrderKey(CUSTOMER, id_))) for id_ in ids]
-        sqs = sqs_with([*letters(*checks), *letters("{}", reason=None)])
+        sqs = sqs_with([*dead_letters(*checks), *dead_letters("{}", reason=None)])
 
         found = redriven(sqs, dry_run=True).found["fulfilment"]
 
-        assert {reason: group.letters for reason, group in found.groups.items()} == {
+        assert {reason: group.dead_letters for reason, group in found.groups.items()} == {
             "answered 401": len(ids),
             "tried 98 times without an outcome": 1,
         }
@@ -202,10 +204,10 @@ class TestWhatIsTold:
         found = redriven(sqs_with(messages), dry_run=True).found["fulfilment"]
 
         assert len(found.groups) == REASONS_MAX + 1
-        assert found.groups[OTHER_REASONS].letters == 5
+        assert found.groups[OTHER_REASONS].dead_letters == 5
 
-    def test_letters_in_somebody_elses_hands_are_counted(self) -> None:
-        messages = letters("a", "b")
+    def test_dead_letters_in_somebody_elses_hands_are_counted(self) -> None:
+        messages = dead_letters("a", "b")
         messages[0].visible = False
 
         assert redriven(sqs_with(messages)).found["fulfilment"].elsewhere == 1
@@ -213,21 +215,21 @@ class TestWhatIsTold:
 
 class TestRelay:
     def test_a_text_that_is_no_watch_is_kept(self) -> None:
-        sqs = sqs_with(letters("{}"))
+        sqs = sqs_with(dead_letters("{}"))
         found = redriven(sqs, RELAY).found["relay"]
 
         assert sqs.sent == []
         assert [message.visible for message in sqs.queues["letters"]] == [True]
         assert found.not_moved == {NO_WATCH: 1}
 
-    def test_lambdas_letter_becomes_a_forced_check_for_each_order(self) -> None:
+    def test_a_failure_record_becomes_a_forced_check_for_each_order(self) -> None:
         ids = [order_id() for _ in range(12)]
         batch = [record(200 + place, id_) for place, id_ in enumerate(ids)]
         progress = record(212, f"{ids[0]}#progress")
         beyond = record(213, order_id())
         streams = FakeStream([*batch[:5]], [], [*batch[5:], progress, beyond])
-        body = lambdas_letter(startSequenceNumber=number(200), endSequenceNumber=number(212))
-        sqs = sqs_with(letters(body, reason=None))
+        body = failure_record(startSequenceNumber=number(200), endSequenceNumber=number(212))
+        sqs = sqs_with(dead_letters(body, reason=None))
 
         found = redriven(sqs, RELAY, streams=streams).found["relay"]
 
@@ -235,23 +237,23 @@ class TestRelay:
             check_message_of(Check(OrderKey(CUSTOMER, id_), force=True)) for id_ in ids
         ]
         assert sqs.queues["letters"] == []
-        assert (found.letters, found.moved) == (1, 1)
+        assert (found.dead_letters, found.moved) == (1, 1)
 
     def test_it_stays_while_one_of_its_watches_was_not_taken(self) -> None:
         ids = [order_id() for _ in range(2)]
         second = check_message_of(Check(OrderKey(CUSTOMER, ids[1]), force=True))
         streams = FakeStream([record(200, ids[0]), record(201, ids[1])])
-        body = lambdas_letter(startSequenceNumber=number(200), endSequenceNumber=number(201))
-        sqs = sqs_with(letters(body, reason=None), refuse_send={second})
+        body = failure_record(startSequenceNumber=number(200), endSequenceNumber=number(201))
+        sqs = sqs_with(dead_letters(body, reason=None), refuse_send={second})
 
         assert redriven(sqs, RELAY, streams=streams).found["relay"].moved == 0
         assert len(sqs.queues["letters"]) == 1
 
     @pytest.mark.parametrize("code", ["TrimmedDataAccessException", "ResourceNotFoundException"])
-    def test_records_that_the_stream_has_forgotten_are_told_and_the_letter_kept(
+    def test_records_that_the_stream_has_forgotten_are_told_and_the_dead_letter_kept(
         self, code: str
     ) -> None:
-        sqs = sqs_with(letters(lambdas_letter(), reason=None))
+        sqs = sqs_with(dead_letters(failure_record(), reason=None))
         found = redriven(sqs, RELAY, streams=Forgetful(code)).found["relay"]
 
         assert found.not_moved == {EXPIRED: 1}
@@ -260,21 +262,23 @@ class TestRelay:
 
     def test_a_shard_that_ends_before_the_last_record_has_forgotten_it(self) -> None:
         streams = FakeStream([record(200, order_id())])
-        body = lambdas_letter(startSequenceNumber=number(200), endSequenceNumber=number(201))
-        found = redriven(sqs_with(letters(body)), RELAY, streams=streams).found["relay"]
+        body = failure_record(startSequenceNumber=number(200), endSequenceNumber=number(201))
+        found = redriven(sqs_with(dead_letters(body)), RELAY, streams=streams).found["relay"]
 
         assert found.not_moved == {EXPIRED: 1}
 
     def test_any_other_error_of_the_stream_is_not_taken_for_that(self) -> None:
         with pytest.raises(ClientError):
             redriven(
-                sqs_with(letters(lambdas_letter())), RELAY, streams=Forgetful("InternalServerError")
+                sqs_with(dead_letters(failure_record())),
+                RELAY,
+                streams=Forgetful("InternalServerError"),
             )
 
 
-def test_large_letters_are_sent_in_more_requests() -> None:
+def test_large_dead_letters_are_sent_in_more_requests() -> None:
     half = "x" * (BATCH_BYTES_MAX // 2)
-    sqs = sqs_with(letters(half, half, half))
+    sqs = sqs_with(dead_letters(half, half, half))
     redriven(sqs)
 
     assert sqs.requests.count("send") == 2

@@ -19,13 +19,13 @@ from orders.domain.order import Order, OrderKey
 from orders.domain.saga import DOWNSTREAM_OF, Step
 from orders.handlers.wire import Content, content_of
 from orders.ports import Command
-from spillway.operate.redrive.letters import sources
+from spillway.operate.redrive.dead_letters import sources
 from spillway.operate.redrive.moving import EXPIRED, Redrive
 from spillway.run.stack import Stack
 from spillway.target.reading import read_depths
 from tests.builders import order_id
 from tests.e2e.shop import SETTLES_WITHIN_SECONDS, Customer, effects, switched
-from tests.spillway.operate.redrive.test_letters import lambdas_letter
+from tests.spillway.operate.redrive.test_dead_letters import failure_record
 
 #: The least sequence number that there can be.
 FIRST = "0" * 29 + "1"
@@ -62,11 +62,13 @@ def lying(stack: Stack, name: str) -> int:
     return int(answer["Attributes"]["ApproximateNumberOfMessages"])
 
 
-def set_aside(stack: Stack, customer: Customer, id_: str, step: Step, order: Order | None) -> None:
+def dead_letter(
+    stack: Stack, customer: Customer, id_: str, step: Step, order: Order | None
+) -> None:
     """As deliver does it when a downstream's answer breaks the contract."""
-    letters = stack.queues[f"{DOWNSTREAM_OF[step]}_dead_letter"]
+    dead_letters = stack.queues[f"{DOWNSTREAM_OF[step]}_dead_letter"]
     command = Command(OrderKey(customer.id, id_), step, order)
-    SqsDeadLetters(stack.client("sqs"), letters).set_aside(
+    SqsDeadLetters(stack.client("sqs"), dead_letters).dead_letter(
         message_of(command), "POST: answered 401"
     )
 
@@ -95,13 +97,13 @@ def until(reached: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
-def lambdas_letter_about(stack: Stack, first: str, last: str) -> str:
+def failure_record_about(stack: Stack, first: str, last: str) -> str:
     """What Lambda sends to the destination of the table's stream."""
     dynamodb = stack.client("dynamodb")
     table = dynamodb.describe_table(TableName=stack.tables["orders"])["Table"]
     stream = stack.client("dynamodbstreams").describe_stream(StreamArn=table["LatestStreamArn"])
     description = stream["StreamDescription"]
-    return lambdas_letter(
+    return failure_record(
         streamArn=description["StreamArn"],
         shardId=description["Shards"][0]["ShardId"],
         startSequenceNumber=first,
@@ -112,7 +114,7 @@ def lambdas_letter_about(stack: Stack, first: str, last: str) -> str:
 def changes_of(stack: Stack, order_id: str) -> list[str]:
     """The sequence numbers of an order's changes in the table's stream."""
     streams = stack.client("dynamodbstreams")
-    where = json.loads(lambdas_letter_about(stack, FIRST, FIRST))["DDBStreamBatchInfo"]
+    where = json.loads(failure_record_about(stack, FIRST, FIRST))["DDBStreamBatchInfo"]
     page = streams.get_shard_iterator(
         StreamArn=where["streamArn"], ShardId=where["shardId"], ShardIteratorType="TRIM_HORIZON"
     )
@@ -168,36 +170,36 @@ def announcements(stack: Stack) -> Iterator[Announcements]:
         sqs.delete_queue(QueueUrl=url)
 
 
-def test_a_command_set_aside_and_redriven_twice_has_one_effect(
+def test_a_command_dead_lettered_and_redriven_twice_has_one_effect(
     stack: Stack, shopper: Customer
 ) -> None:
     with switched(stack, "accounting", outage=True):
         id_, order = placed(shopper)
-        set_aside(stack, shopper, id_, Step.POST, order)
+        dead_letter(stack, shopper, id_, Step.POST, order)
     first = redriven(stack, "accounting").found["accounting"]
     second = redriven(stack, "accounting").found["accounting"]
 
     assert [(reason, group.moved) for reason, group in first.groups.items()] == [
         ("POST: answered 401", 1)
     ]
-    assert second.letters == 0
+    assert second.dead_letters == 0
     assert shopper.settled(id_)["status"] == "confirmed"
-    set_aside(stack, shopper, id_, Step.POST, order)
+    dead_letter(stack, shopper, id_, Step.POST, order)
     assert redriven(stack, "accounting").found["accounting"].moved == 1
     when_worked_off(stack, "accounting")
     assert effects(stack, shopper, id_) == CONFIRMED
 
 
-def test_a_dry_run_leaves_every_letter_where_it_is_and_visible(
+def test_a_dry_run_leaves_every_dead_letter_where_it_is_and_visible(
     stack: Stack, shopper: Customer
 ) -> None:
     id_, order = placed(shopper)
     for _ in range(12):
-        set_aside(stack, shopper, id_, Step.SHIP, order)
+        dead_letter(stack, shopper, id_, Step.SHIP, order)
 
     found = redriven(stack, "fulfilment", dry_run=True).found["fulfilment"]
 
-    assert found.letters == 12
+    assert found.dead_letters == 12
     assert [key.order_id for key in found.groups["POST: answered 401"].orders] == [id_]
     assert lying(stack, "fulfilment") == 12
 
@@ -210,12 +212,12 @@ def test_redriven_while_orders_come_in_every_order_settles_and_nothing_is_double
     stop = threading.Event()
     moved: list[int] = []
 
-    def order_and_set_aside(number: int) -> str:
+    def order_and_dead_letter(number: int) -> str:
         id_, order = placed(shopper)
-        set_aside(stack, shopper, id_, Step.RESERVE, order)
+        dead_letter(stack, shopper, id_, Step.RESERVE, order)
         done_id, done_order = before[number % len(before)]
         for step in (Step.RESERVE, Step.SHIP, Step.POST):
-            set_aside(stack, shopper, done_id, step, done_order)
+            dead_letter(stack, shopper, done_id, step, done_order)
         return id_
 
     def redrive_on_and_on() -> None:
@@ -224,7 +226,7 @@ def test_redriven_while_orders_come_in_every_order_settles_and_nothing_is_double
 
     with ThreadPoolExecutor(5) as people:
         operator = people.submit(redrive_on_and_on)
-        ids = list(people.map(order_and_set_aside, range(16)))
+        ids = list(people.map(order_and_dead_letter, range(16)))
         stop.set()
         operator.result()
     moved.extend(one.moved for one in redriven(stack).found.values())
@@ -250,7 +252,7 @@ def test_an_interrupted_redrive_doubles_nothing_and_loses_nothing(
     with switched(stack, "inventory", outage=True):
         orders = [placed(shopper) for _ in range(3)]
         for id_, order in orders:
-            set_aside(stack, shopper, id_, Step.RESERVE, order)
+            dead_letter(stack, shopper, id_, Step.RESERVE, order)
     with pytest.raises(KeyboardInterrupt):
         redriven(stack, "inventory", sqs=CtrlC())
     assert lying(stack, "inventory") == 3
@@ -262,20 +264,24 @@ def test_an_interrupted_redrive_doubles_nothing_and_loses_nothing(
     assert all(effects(stack, shopper, id_) == CONFIRMED for id_, _ in orders)
 
 
-def test_relays_letter_settles_the_order_and_announces_it(stack: Stack, shopper: Customer) -> None:
+def test_relays_dead_letter_settles_the_order_and_announces_it(
+    stack: Stack, shopper: Customer
+) -> None:
     sqs = stack.client("sqs")
     other_id, other_order = placed(shopper)
     shopper.settled(other_id)
     when_worked_off(stack, "inventory")
     # A dead letter of another order bids the watchdog wait for a person.
-    set_aside(stack, shopper, other_id, Step.RESERVE, other_order)
+    dead_letter(stack, shopper, other_id, Step.RESERVE, other_order)
     with switched(stack, "inventory", outage=True):
         id_, _ = placed(shopper)
         until(lambda: waiting(stack, "inventory") > 0)
         # What was owed is lost, as if relay had never sent it.
         sqs.purge_queue(QueueUrl=stack.queues["inventory"])
-    letters = SqsDeadLetters(sqs, stack.queues["relay_dead_letter"])
-    SqsRelayDeadLetters(letters).set_aside(OrderKey(shopper.id, id_), "KeyError in items.py:98")
+    dead_letters = SqsDeadLetters(sqs, stack.queues["relay_dead_letter"])
+    SqsRelayDeadLetters(dead_letters).dead_letter(
+        OrderKey(shopper.id, id_), "KeyError in items.py:98"
+    )
     with announcements(stack) as heard:
         found = redriven(stack, "relay").found["relay"]
 
@@ -285,26 +291,26 @@ def test_relays_letter_settles_the_order_and_announces_it(stack: Stack, shopper:
     assert effects(stack, shopper, id_) == CONFIRMED
 
 
-def test_lambdas_letter_is_read_back_from_the_stream(stack: Stack, shopper: Customer) -> None:
+def test_a_failure_record_is_read_back_from_the_stream(stack: Stack, shopper: Customer) -> None:
     id_, _ = placed(shopper)
     shopper.settled(id_)
     sqs = stack.client("sqs")
-    letters = stack.queues["relay_dead_letter"]
+    dead_letters = stack.queues["relay_dead_letter"]
     changes = changes_of(stack, id_)
-    body = lambdas_letter_about(stack, changes[0], changes[-1])
-    sqs.send_message(QueueUrl=letters, MessageBody=body)
+    body = failure_record_about(stack, changes[0], changes[-1])
+    sqs.send_message(QueueUrl=dead_letters, MessageBody=body)
     with announcements(stack) as heard:
         found = redriven(stack, "relay").found["relay"]
 
-        assert (found.letters, found.moved) == (1, 1)
+        assert (found.dead_letters, found.moved) == (1, 1)
         heard.until(f"{shopper.id}/{id_}/accepted", f"{shopper.id}/{id_}/confirmed")
     assert lying(stack, "relay") == 0
 
 
-def test_lambdas_letter_about_records_that_expired_is_kept(stack: Stack) -> None:
-    letters = stack.queues["relay_dead_letter"]
-    body = lambdas_letter_about(stack, FIRST, FIRST)
-    stack.client("sqs").send_message(QueueUrl=letters, MessageBody=body)
+def test_a_failure_record_about_records_that_expired_is_kept(stack: Stack) -> None:
+    dead_letters = stack.queues["relay_dead_letter"]
+    body = failure_record_about(stack, FIRST, FIRST)
+    stack.client("sqs").send_message(QueueUrl=dead_letters, MessageBody=body)
 
     found = redriven(stack, "relay").found["relay"]
 

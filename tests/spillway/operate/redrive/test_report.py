@@ -17,9 +17,9 @@ from tests.builders import CUSTOMER, order_id
 KEY = OrderKey(CUSTOMER, order_id())
 
 
-def found(letters: int = 3, moved: int = 3, **changes: object) -> Found:
+def found(dead_letters: int = 3, moved: int = 3, **changes: object) -> Found:
     one = Found("inventory")
-    for number in range(letters):
+    for number in range(dead_letters):
         one.add("POST /reservations: answered 401", [KEY]).moved += number < moved
     for name, value in changes.items():
         setattr(one, name, value)

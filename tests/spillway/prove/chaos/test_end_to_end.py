@@ -49,7 +49,7 @@ def test_a_table_that_refuses_all_writes_loses_no_order(private_stack: Stack) ->
     assert trial.statuses["201"] + trial.statuses["202"] == ORDERS
 
 
-def test_poison_is_set_aside_and_holds_nobody_up(private_stack: Stack) -> None:
+def test_poison_is_dead_lettered_and_holds_nobody_up(private_stack: Stack) -> None:
     trial = tried(private_stack, "poison")
     document_ = document([trial])["scenarios"]["poison"]
 

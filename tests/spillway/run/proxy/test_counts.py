@@ -47,7 +47,7 @@ class TestAKnownSequence:
             PublishBatchRequestEntries=[{"Id": "1", "Message": "m"}, {"Id": "2", "Message": "m"}],
         )
         with suppress(ClientError):
-            wire.through("ssm").get_parameter(Name="/spillway/run/stack/key")
+            wire.through("ssm").get_parameter(Name="/spillway/local/key")
 
         counted = {
             (
@@ -69,7 +69,7 @@ class TestAKnownSequence:
             ("sqs", "SendMessageBatch", QUEUE, None, 200, None, False, 1, 1, 7),
             ("sns", "PublishBatch", TOPIC, None, 200, None, False, 1, 1, 2),
             (
-                *("ssm", "GetParameter", "/spillway/run/stack/key", None, 400),
+                *("ssm", "GetParameter", "/spillway/local/key", None, 400),
                 *("ParameterNotFound", False, 1, 1, 1),
             ),
         }

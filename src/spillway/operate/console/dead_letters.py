@@ -14,12 +14,12 @@ from spillway.operate.console.events import Fragment
 from spillway.operate.console.orders import address_of
 from spillway.operate.console.showing import Form, Showing, back_to, events, text
 from spillway.operate.console.status import Status
-from spillway.operate.parts import LETTERS_OF
-from spillway.operate.redrive.letters import SOURCES
+from spillway.operate.parts import DEAD_LETTERS_OF
+from spillway.operate.redrive.dead_letters import SOURCES
 
 
 @dataclass(frozen=True, slots=True)
-class LetterPages:
+class DeadLetterPages:
     """Dead letters, part by part."""
 
     showing: Showing
@@ -28,7 +28,7 @@ class LetterPages:
         desk = await self.showing.desk()
         counts = lying(await desk.status.get())
         return await self.showing.fragment(
-            "letters", counts=counts, redriving=desk.redriving, address_of=address_of
+            "dead_letters", counts=counts, redriving=desk.redriving, address_of=address_of
         )
 
     async def page(self, request: Request) -> Response:
@@ -36,7 +36,7 @@ class LetterPages:
         holding = [name for name, count in lying(await desk.status.get()).items() if count]
         await run_in_threadpool(desk.redriving.look, holding)
         fragment = await self.live(request)
-        return await self.showing.page("letters", live=fragment.html, holding=holding)
+        return await self.showing.page("dead_letters", live=fragment.html, holding=holding)
 
     async def redrive(self, _: Request, form: Form) -> Response:
         desk = await self.showing.desk()
@@ -57,6 +57,8 @@ class LetterPages:
 def lying(status: Status) -> dict[str, int]:
     """How many dead letters each part has, in the order in which redrive names them."""
     counts = {
-        LETTERS_OF[part.name]: part.dead_letters for part in status.parts if part.name in LETTERS_OF
+        DEAD_LETTERS_OF[part.name]: part.dead_letters
+        for part in status.parts
+        if part.name in DEAD_LETTERS_OF
     }
     return {name: counts[name] for name in SOURCES}

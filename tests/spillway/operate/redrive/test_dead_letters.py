@@ -11,13 +11,20 @@ from orders.aws.messages import check_message_of, message_of, overflow_message_o
 from orders.domain.order import OrderKey
 from orders.domain.saga import Step
 from orders.ports import Check, Command
-from spillway.operate.redrive.letters import SOURCES, Letter, order_keys, sources, stream_batch, why
+from spillway.operate.redrive.dead_letters import (
+    SOURCES,
+    DeadLetter,
+    order_keys,
+    sources,
+    stream_batch,
+    why,
+)
 from tests.builders import CUSTOMER, accepted, an_order, order_id
 
 KEY = OrderKey(CUSTOMER, order_id())
 
 
-def lambdas_letter(**changes: str) -> str:
+def failure_record(**changes: str) -> str:
     """As the Lambda Developer Guide shows it."""
     batch: dict[str, Any] = {
         "shardId": "shardId-00000001573689847184-864758bb",
@@ -44,8 +51,8 @@ def lambdas_letter(**changes: str) -> str:
     )
 
 
-def letter(body: str, reason: str | None = None) -> Letter:
-    return Letter("1", "receipt", body, 0, reason)
+def dead_letter(body: str, reason: str | None = None) -> DeadLetter:
+    return DeadLetter("1", "receipt", body, 0, reason)
 
 
 @pytest.mark.parametrize(
@@ -67,28 +74,28 @@ def test_a_pack_names_the_orders_of_all_its_messages_once() -> None:
     assert order_keys(packs_of(bodies, 3)[0]) == [KEY, other]
 
 
-@pytest.mark.parametrize("body", ["", "{", "[]", '{"order_id": 7}', lambdas_letter()])
+@pytest.mark.parametrize("body", ["", "{", "[]", '{"order_id": 7}', failure_record()])
 def test_a_text_that_names_no_order_is_not_refused(body: str) -> None:
     assert order_keys(body) == []
 
 
 def test_our_code_gave_the_reason() -> None:
-    assert why(letter("{}", reason="POST /shipments: answered 401"), 98) == (
+    assert why(dead_letter("{}", reason="POST /shipments: answered 401"), 98) == (
         "POST /shipments: answered 401"
     )
 
 
 def test_sqs_gives_no_reason_so_the_number_of_tries_is_told() -> None:
-    assert why(letter("{}"), 98) == "tried 98 times without an outcome"
-    assert why(letter("{}"), None) == "no reason given"
+    assert why(dead_letter("{}"), 98) == "tried 98 times without an outcome"
+    assert why(dead_letter("{}"), None) == "no reason given"
 
 
 def test_lambda_tells_its_condition() -> None:
-    assert "RetryAttemptsExhausted" in why(letter(lambdas_letter()), None)
+    assert "RetryAttemptsExhausted" in why(dead_letter(failure_record()), None)
 
 
-def test_lambdas_letter_says_where_the_records_lie() -> None:
-    batch = stream_batch(lambdas_letter())
+def test_a_failure_record_says_where_the_records_lie() -> None:
+    batch = stream_batch(failure_record())
     assert batch is not None
     assert (batch.first, batch.last) == ("800000000003126276362", "800000000003126276399")
     assert batch.shard_id == "shardId-00000001573689847184-864758bb"
@@ -96,13 +103,13 @@ def test_lambdas_letter_says_where_the_records_lie() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", ["", "{}", check_message_of(Check(KEY)), lambdas_letter(startSequenceNumber="1")]
+    "body", ["", "{}", check_message_of(Check(KEY)), failure_record(startSequenceNumber="1")]
 )
-def test_any_other_letter_is_none_of_lambdas(body: str) -> None:
+def test_any_other_dead_letter_is_none_of_lambdas(body: str) -> None:
     assert stream_batch(body) is None
 
 
-def test_every_queue_has_its_letters_and_relays_go_to_the_watchdog() -> None:
+def test_every_queue_has_its_dead_letters_and_relays_go_to_the_watchdog() -> None:
     works = [name for name in SOURCES if name != "relay"]
     queues = {name: f"url of {name}" for name in works}
     queues |= {f"{name}_dead_letter": f"letters of {name}" for name in SOURCES}

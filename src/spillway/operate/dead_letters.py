@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from spillway.operate.redrive.dead_letters import SOURCES, sources
 from spillway.operate.redrive.found import Found
-from spillway.operate.redrive.letters import SOURCES, sources
 from spillway.operate.redrive.moving import Redrive
 from spillway.target.service import Service
 

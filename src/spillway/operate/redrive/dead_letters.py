@@ -29,7 +29,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class DeadLetter:
     """One message of a dead-letter queue. `sent_at` is Unix milliseconds by SQS's clock.
 
     `reason` is what our code gave when it set the message aside, None where it did not.
@@ -92,10 +92,10 @@ def sources(queues: Mapping[str, str]) -> dict[str, Source]:
     }
 
 
-def letter_of(message: Mapping[str, Any]) -> Letter:
+def dead_letter_of(message: Mapping[str, Any]) -> DeadLetter:
     """A message as ReceiveMessage gives it, with SentTimestamp and `reason` asked for."""
     reason = message.get("MessageAttributes", {}).get("reason", {}).get("StringValue")
-    return Letter(
+    return DeadLetter(
         message_id=message["MessageId"],
         receipt=message["ReceiptHandle"],
         body=message["Body"],
@@ -126,27 +126,27 @@ def _order_key(body: str) -> OrderKey | None:
 def stream_batch(body: str) -> StreamBatch | None:
     """The stream records that a letter of Lambda's stands for; None for any other letter."""
     try:
-        letter = msgspec.json.decode(body, type=_OnFailure)
+        dead_letter = msgspec.json.decode(body, type=_OnFailure)
     except msgspec.DecodeError:
         return None
-    batch = letter.batch
+    batch = dead_letter.batch
     return StreamBatch(
         stream_arn=batch.stream_arn,
         shard_id=batch.shard_id,
         first=batch.start_sequence_number,
         last=batch.end_sequence_number,
-        condition=letter.context.condition,
+        condition=dead_letter.context.condition,
     )
 
 
-def why(letter: Letter, tries_max: int | None) -> str:
+def why(dead_letter: DeadLetter, tries_max: int | None) -> str:
     """Why a letter lies there. `tries_max`: after how many tries SQS itself moves a message.
 
     Our code always gives a reason; SQS and Lambda never do.
     """
-    if letter.reason is not None:
-        return letter.reason
-    batch = stream_batch(letter.body)
+    if dead_letter.reason is not None:
+        return dead_letter.reason
+    batch = stream_batch(dead_letter.body)
     if batch is not None:
         return f"Lambda gave up on a batch of changes that could not be relayed ({batch.condition})"
     if tries_max is not None:
