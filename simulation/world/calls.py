@@ -184,7 +184,8 @@ def call_location(task: Task, site: Site) -> str:
 
 
 def client_error(code: str, call: str, message: str = "", **members: Any) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": message or code}, **members}, call)
+    response: Any = {"Error": {"Code": code, "Message": message or code}, **members}
+    return ClientError(response, call)
 
 
 _NO_ANSWER: tuple[type[Exception], ...] = (

@@ -187,7 +187,7 @@ class World:
             return f"{named.step} of {order}"
         if named.digest:
             return f"{order} overflowed"
-        # The label is part of what a seed means: another word, and the seeds that found bugs are lost.
+        # Part of what a seed means: with another word, the seeds that found bugs find them no more.
         return f"{order} watched, insisting" if named.force else f"{order} watched"
 
     def _record_label(self, record: Record) -> str:

@@ -8,6 +8,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
 from orders.aws.clients import session
+from orders.failures import TransientFailure
 
 
 def sigv4_headers(method: str, url: str, headers: Mapping[str, str], body: bytes) -> dict[str, str]:
@@ -17,5 +18,7 @@ def sigv4_headers(method: str, url: str, headers: Mapping[str, str], body: bytes
     """
     request = AWSRequest(method=method, url=url, headers=dict(headers), data=body)
     credentials = session().get_credentials()
+    if credentials is None:
+        raise TransientFailure("the function's role gave no credentials")
     SigV4Auth(credentials, "execute-api", session().get_config_variable("region")).add_auth(request)
     return dict(request.headers.items())

@@ -199,5 +199,7 @@ def _there_already(error: ClientError) -> Item:
     """The item on which a condition failed; any other error goes on as it is."""
     if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
         raise error
-    item: Item = error.response.get("Item", {})
+    # Not in the type of an error's answer: only this error has it, where the request asked for it.
+    answer: Mapping[str, Any] = error.response
+    item: Item = answer.get("Item", {})
     return item

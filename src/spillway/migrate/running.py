@@ -225,7 +225,7 @@ def error_location(target: Target) -> Place:
         )
     import boto3
 
-    session = boto3.Session(region_name=target.region)
+    session: Any = boto3.Session(region_name=target.region)
     if session.get_credentials() is None:
         raise SpillwayError("No AWS credentials: sign in first (aws sso login, or AWS_PROFILE).")
     orders = target.orders_table or ""

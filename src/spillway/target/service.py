@@ -94,7 +94,8 @@ def on_aws(stage: str, *, profile: str | None, region: str | None) -> Service:
     import boto3
 
     outputs = outputs_of(stage, profile=profile, region=region)
-    session = boto3.Session(profile_name=profile, region_name=region)
+    # By name at run time, which its typed overloads don't know.
+    session: Any = boto3.Session(profile_name=profile, region_name=region)
     named = {"stage": stage, "profile": profile, "region": region}
     options = "".join(f" --{name} {value}" for name, value in named.items() if value is not None)
     return Service(stage, session.client, tables(outputs), queues(outputs), options=options)

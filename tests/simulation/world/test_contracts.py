@@ -80,7 +80,8 @@ def test_an_attribute_is_set_once_and_the_first_stands(aws: Aws) -> None:
     assert answer["Attributes"] == {**KEY, **fact}
     with pytest.raises(ClientError) as failing:
         set_once(aws, "reserve", "6", "attribute_not_exists(#step)")
-    assert failing.value.response["Item"] == {**KEY, **fact}
+    response: Any = failing.value.response
+    assert response["Item"] == {**KEY, **fact}
 
 
 def test_two_conditions_must_both_hold(aws: Aws) -> None:

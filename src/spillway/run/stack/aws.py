@@ -19,11 +19,12 @@ def client(endpoint: str, service: str, config: Any = None) -> Any:
     """
     from botocore.config import Config
 
-    own = Config(
-        proxies={},
-        ignore_configured_endpoint_urls=True,
-        retries={"mode": "standard", "total_max_attempts": 3},
-    )
+    settings: dict[str, Any] = {
+        "proxies": {},
+        "ignore_configured_endpoint_urls": True,
+        "retries": {"mode": "standard", "total_max_attempts": 3},
+    }
+    own = Config(**settings)
     with _making:
         return _session().client(
             service,

@@ -135,7 +135,8 @@ class TestOnTheWire:
         wire.proxy.grant(None)
 
     def _as_intake(self, wire: Wire, service: str) -> Any:
-        config = Config(retries={"total_max_attempts": 1}, user_agent_appid="intake")
+        settings: dict[str, Any] = {"user_agent_appid": "intake"}
+        config = Config(retries={"total_max_attempts": 1}, **settings)
         return client(wire.proxy.url, service, config)
 
     def test_what_is_allowed_reaches_the_emulator(self, guarded: Wire) -> None:
