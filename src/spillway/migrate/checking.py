@@ -76,7 +76,7 @@ class Estimate:
     def month_dollars(self) -> float:
         return self.book["dynamodb.storage"].of(self.stored_bytes / 1e9)
 
-    def told(self) -> Iterator[tuple[str, str, str]]:
+    def rows(self) -> Iterator[tuple[str, str, str]]:
         yield f"{self.items:,}", "items", "order, progress and index of each order"
         yield f"{self.write_units:,}", "write units", f"${self.write_dollars:,.2f} to copy"
         yield duration(self.seconds), "to copy", "within the budget of the configuration"
@@ -263,20 +263,20 @@ def server_findings(
         "time_zone",
     )
     listed = ", ".join(f"'{name}'" for name in names)
-    told = {
+    variables = {
         str(name).lower(): str(value)
         for name, value in run(
             connection,
             f"SHOW GLOBAL VARIABLES WHERE Variable_name IN ({listed})",
         )
     }
-    yield from _binlog_findings(told)
-    yield _retention(told, copy_seconds)
+    yield from _binlog_findings(variables)
+    yield _retention(variables, copy_seconds)
     yield from _grants(connection, table)
     yield from _index(connection, config)
     yield from _foreign_keys(connection, config)
-    zone = told.get("time_zone", "")
-    server_zone = told.get("system_time_zone", "") if zone == "SYSTEM" else zone
+    zone = variables.get("time_zone", "")
+    server_zone = variables.get("system_time_zone", "") if zone == "SYSTEM" else zone
     yield Finding(
         "good",
         "time zone",
@@ -285,7 +285,7 @@ def server_findings(
     )
 
 
-def _binlog_findings(told: dict[str, str]) -> Iterator[Finding]:
+def _binlog_findings(variables: dict[str, str]) -> Iterator[Finding]:
     wanted = (
         ("log_bin", ("ON",), "restart the server with log_bin"),
         ("binlog_format", ("ROW",), "SET GLOBAL binlog_format = 'ROW', and reconnect the shop"),
@@ -293,16 +293,18 @@ def _binlog_findings(told: dict[str, str]) -> Iterator[Finding]:
         ("binlog_row_metadata", ("FULL",), "SET GLOBAL binlog_row_metadata = 'FULL'"),
     )
     wrong = [
-        Finding("blocker", "binary log", f"{name} is {told.get(name) or 'unknown here'}: {remedy}")
+        Finding(
+            "blocker", "binary log", f"{name} is {variables.get(name) or 'unknown here'}: {remedy}"
+        )
         for name, good, remedy in wanted
-        if told.get(name, "").upper() not in good
+        if variables.get(name, "").upper() not in good
     ]
     yield from wrong or [Finding("good", "binary log", "ROW, with column names and whole rows")]
 
 
-def _retention(told: dict[str, str], copy_seconds: float) -> Finding:
-    days = float(told.get("expire_logs_days", "0") or 0)
-    seconds = float(told.get("binlog_expire_logs_seconds", "0") or 0) or days * 86_400
+def _retention(variables: dict[str, str], copy_seconds: float) -> Finding:
+    days = float(variables.get("expire_logs_days", "0") or 0)
+    seconds = float(variables.get("binlog_expire_logs_seconds", "0") or 0) or days * 86_400
     if not seconds:
         return Finding("good", "binary log kept", "until it is purged by hand")
     kept = duration(seconds)
@@ -317,13 +319,13 @@ def _retention(told: dict[str, str], copy_seconds: float) -> Finding:
 
 
 def _grants(connection: Connection[Any], table: Table) -> Iterator[Finding]:
-    told = " ".join(str(row[0]).upper() for row in run(connection, "SHOW GRANTS"))
-    everything = "ALL PRIVILEGES ON *.*" in told
-    replica = everything or "REPLICATION SLAVE" in told or "REPLICATION REPLICA" in told
+    granted = " ".join(str(row[0]).upper() for row in run(connection, "SHOW GRANTS"))
+    everything = "ALL PRIVILEGES ON *.*" in granted
+    replica = everything or "REPLICATION SLAVE" in granted or "REPLICATION REPLICA" in granted
     status = everything or any(
-        name in told for name in ("REPLICATION CLIENT", "BINLOG MONITOR", "SUPER")
+        name in granted for name in ("REPLICATION CLIENT", "BINLOG MONITOR", "SUPER")
     )
-    lock = everything or table.is_mariadb or "RELOAD" in told or "FLUSH_TABLES" in told
+    lock = everything or table.is_mariadb or "RELOAD" in granted or "FLUSH_TABLES" in granted
     lacking = [
         name
         for name, there in (
@@ -336,7 +338,7 @@ def _grants(connection: Connection[Any], table: Table) -> Iterator[Finding]:
     if lacking:
         yield Finding("blocker", "grants", f"lacks {', '.join(lacking)} ON *.*")
         return
-    spare = "; it may also write, which this tool never does" if _may_write(told) else ""
+    spare = "; it may also write, which this tool never does" if _may_write(granted) else ""
     yield Finding("good", "grants", f"enough to read and to follow{spare}")
 
 

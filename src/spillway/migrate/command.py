@@ -191,11 +191,11 @@ def cutover(
     Example: spillway migrate cutover --dry-run
     """
     from spillway.migrate import terminal
-    from spillway.migrate.cutting_over import Cutover, Wishes
+    from spillway.migrate.cutting_over import Cutover, CutoverOptions
 
-    wishes = Wishes(dry_run, hand_over, accept_quarantined, sample)
+    options = CutoverOptions(dry_run, hand_over, accept_quarantined, sample)
     with _parts(config) as (parts, console):
-        work = Cutover(parts, wishes, terminal.on_step(console))
+        work = Cutover(parts, options, terminal.on_step(console))
         with _interruptible("cutover"):
             switched = work.run()
     if not switched and not dry_run:

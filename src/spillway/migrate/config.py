@@ -315,13 +315,13 @@ def outcome_of(status: Status) -> Outcome:
 def read_config(path: Path) -> Config:
     """SpillwayError, one sentence: it is not there, not TOML, or says something impossible."""
     try:
-        told = tomllib.loads(path.read_text(encoding="utf-8"))
+        settings = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "it is not UTF-8"
         raise SpillwayError(f"{path} cannot be read: {why}.") from error
     except tomllib.TOMLDecodeError as error:
         raise SpillwayError(f"{path} is not TOML: {error}.") from error
     try:
-        return msgspec.convert(told, Config)
+        return msgspec.convert(settings, Config)
     except msgspec.ValidationError as error:
         raise SpillwayError(f"{path} says something impossible: {error}.") from error

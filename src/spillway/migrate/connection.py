@@ -79,17 +79,17 @@ def account(
 ) -> Account:
     """SpillwayError: the variable is not set, or the file is not there or lacks something."""
     variable = url_variable or source.url_variable
-    told = _from_url(variable, environment) if variable else _from_file(source.option_file or "")
-    database = source.database or told.get("database", "")
+    given = _from_url(variable, environment) if variable else _from_file(source.option_file or "")
+    database = source.database or given.get("database", "")
     if not database:
         raise SpillwayError("No database is named: add it to the URL, or as source.database.")
     return Account(
-        user=told.get("user", ""),
-        password=told.get("password", ""),
-        host=told.get("host", "127.0.0.1"),
-        port=int(told.get("port", "3306")),
+        user=given.get("user", ""),
+        password=given.get("password", ""),
+        host=given.get("host", "127.0.0.1"),
+        port=int(given.get("port", "3306")),
         database=database,
-        unix_socket=told.get("socket"),
+        unix_socket=given.get("socket"),
         tls=_tls(source),
     )
 
@@ -145,12 +145,14 @@ def code_of(error: pymysql.err.MySQLError) -> int:
 
 def _sentence(error: pymysql.err.MySQLError) -> str:
     code = code_of(error)
-    told = str(error.args[1]) if len(error.args) > 1 else str(error)
+    reason = str(error.args[1]) if len(error.args) > 1 else str(error)
     if code in ACCESS_DENIED:
-        return f"The old database denies this ({told}): `spillway migrate check` lists the grants."
+        return (
+            f"The old database denies this ({reason}): `spillway migrate check` lists the grants."
+        )
     if code in NO_SUCH:
-        return f"The old database has no such thing ({told}): mend the configuration."
-    return f"The old database failed ({code}: {told}): start the command again, it goes on there."
+        return f"The old database has no such thing ({reason}): mend the configuration."
+    return f"The old database failed ({code}: {reason}): start the command again, it goes on there."
 
 
 def _from_url(variable: str, environment: Mapping[str, str]) -> dict[str, str]:
@@ -166,7 +168,7 @@ def _from_url(variable: str, environment: Mapping[str, str]) -> dict[str, str]:
         raise wrong from error
     if parts.scheme not in ("mysql", "mariadb") or not parts.username:
         raise wrong
-    told = {
+    given = {
         "user": unquote(parts.username),
         "password": unquote(parts.password or ""),
         "host": parts.hostname or "127.0.0.1",
@@ -174,7 +176,7 @@ def _from_url(variable: str, environment: Mapping[str, str]) -> dict[str, str]:
         "database": unquote(parts.path.lstrip("/")),
     }
     socket = parse_qs(parts.query).get("socket")
-    return {**told, "socket": socket[0]} if socket else told
+    return {**given, "socket": socket[0]} if socket else given
 
 
 def _from_file(path: str) -> dict[str, str]:
@@ -188,10 +190,10 @@ def _from_file(path: str) -> dict[str, str]:
         raise SpillwayError(f"{file} is no MySQL option file.") from error
     if not parser.has_section("client"):
         raise SpillwayError(f"{file} has no group [client].")
-    told = {name: (value or "").strip("\"'") for name, value in parser.items("client")}
-    if "user" not in told:
+    given = {name: (value or "").strip("\"'") for name, value in parser.items("client")}
+    if "user" not in given:
         raise SpillwayError(f"{file} names no user.")
-    return told
+    return given
 
 
 def _tls(source: Source) -> ssl.SSLContext | None:

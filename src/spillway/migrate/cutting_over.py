@@ -27,7 +27,7 @@ OnStep = Callable[[str, str, bool | None], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class CutoverOptions:
     dry_run: bool = False
     hand_over: bool = False
     accept_quarantined: bool = False
@@ -37,7 +37,7 @@ class Wishes:
 @dataclass(frozen=True, slots=True)
 class Cutover:
     parts: Parts
-    wishes: Wishes
+    options: CutoverOptions
     on_step: OnStep
 
     def run(self) -> bool:
@@ -57,7 +57,7 @@ class Cutover:
             self.on_step(name, detail, done)
             if done is False:
                 return False
-        return not self.wishes.dry_run
+        return not self.options.dry_run
 
     def _copied(self) -> tuple[bool, str]:
         standing = self.parts.state.standing()
@@ -75,14 +75,14 @@ class Cutover:
         count = len(self.parts.quarantined())
         if count == 0:
             return True, "empty"
-        told = f"{count:,} orders, see {self.parts.config.quarantine_file}"
-        if self.wishes.accept_quarantined:
-            return True, f"{told}: accepted"
-        return self.wishes.dry_run, f"{told}: mend them, or --accept-quarantined"
+        detail = f"{count:,} orders, see {self.parts.config.quarantine_file}"
+        if self.options.accept_quarantined:
+            return True, f"{detail}: accepted"
+        return self.options.dry_run, f"{detail}: mend them, or --accept-quarantined"
 
     def _read_only(self) -> tuple[bool | None, str]:
         command = self.parts.config.cutover.read_only_command
-        if self.wishes.dry_run:
+        if self.options.dry_run:
             return None, " ".join(command) or "you would make it read-only now"
         if command:
             _run(command)
@@ -108,7 +108,7 @@ class Cutover:
         return False, f"still written to after {settings.wait_seconds_max} s: make it read-only"
 
     def _caught_up(self) -> tuple[bool | None, str]:
-        if self.wishes.dry_run:
+        if self.options.dry_run:
             lag = self.parts.state.standing().lag_ms / 1000
             return None, f"{lag:.1f} s at present; the switch waits for the end of the log"
         goal = self._position()
@@ -118,7 +118,7 @@ class Cutover:
 
     def _verified(self) -> tuple[bool, str]:
         work = self.parts.verify(lambda _stage, _count: None)
-        sample = self.wishes.sample
+        sample = self.options.sample
         verdict = work.whole() if sample is None else work.sample(sample)
         what = "in all" if sample is None else "of a sample"
         if verdict.clean:
@@ -127,7 +127,7 @@ class Cutover:
 
     def _switch(self) -> tuple[bool | None, str]:
         command = self.parts.config.cutover.switch_command
-        if self.wishes.dry_run:
+        if self.options.dry_run:
             return None, " ".join(command) or "you would send the customers to the new service"
         if self._position() != self.parts.state.standing().followed and not self.parts.settle():
             return False, "the old service was written to again"
@@ -135,14 +135,14 @@ class Cutover:
         self.parts.state.switch()
         if command:
             _run(command)
-        told = "" if command else "; now send the customers to the new service"
-        return True, f"the migration writes no more{told}. Next: `spillway migrate back`"
+        detail = "" if command else "; now send the customers to the new service"
+        return True, f"the migration writes no more{detail}. Next: `spillway migrate back`"
 
     def _open_orders(self) -> tuple[bool | None, str]:
         still_open = list(self._still_open())
-        told = f"{len(still_open):,} are for the saga to finish"
-        if self.wishes.dry_run or not self.wishes.hand_over:
-            return None, f"{told}: --hand-over" if still_open else "none"
+        detail = f"{len(still_open):,} are for the saga to finish"
+        if self.options.dry_run or not self.options.hand_over:
+            return None, f"{detail}: --hand-over" if still_open else "none"
         hand_over(self.parts, still_open)
         return True, f"{len(still_open):,} handed over to the saga"
 

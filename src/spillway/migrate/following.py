@@ -36,7 +36,7 @@ class Lag:
     position: Position
     seconds: float
     tally: Tally
-    trouble: str = ""
+    problem: str = ""
 
 
 OnLag = Callable[[Lag], None]
@@ -99,15 +99,15 @@ class Follow:
         try:
             while not self.stop.is_set():
                 try:
-                    told = inbox.get(timeout=WAIT_SECONDS if not work.keys else 0)
+                    news = inbox.get(timeout=WAIT_SECONDS if not work.keys else 0)
                 except queue.Empty:
                     work.write()
                     continue
-                if isinstance(told, BaseException):
-                    raise told
+                if isinstance(news, BaseException):
+                    raise news
                 self._pause = 0.5
-                work.take(told)
-                if told.schema_changed or (goal is not None and work.reached(goal)):
+                work.take(news)
+                if news.schema_changed or (goal is not None and work.reached(goal)):
                     break
             work.write()
             work.note(force=True)
@@ -115,8 +115,8 @@ class Follow:
             ended.set()
         return work.position
 
-    def _wait(self, position: Position, trouble: str) -> None:
-        self.on_lag(Lag(position, 0.0, self.tally, trouble))
+    def _wait(self, position: Position, problem: str) -> None:
+        self.on_lag(Lag(position, 0.0, self.tally, problem))
         self.stop.wait(self._pause)
         self._pause = min(RECONNECT_SECONDS_MAX, self._pause * 2)
 
@@ -135,13 +135,13 @@ class _Work:
     _idle: bool = False
     _saved: float = 0.0
 
-    def take(self, told: News) -> None:
-        self.keys |= dict.fromkeys(told.keys)
-        self._idle = told.idle
-        if not told.idle:
-            self._at = told.at
-        if told.position is not None:
-            self._ahead = told.position
+    def take(self, news: News) -> None:
+        self.keys |= dict.fromkeys(news.keys)
+        self._idle = news.idle
+        if not news.idle:
+            self._at = news.at
+        if news.position is not None:
+            self._ahead = news.position
         if len(self.keys) >= KEYS_MAX:
             self.write()
         elif not self.keys:
@@ -208,8 +208,8 @@ def _fetch(
         return False
 
     try:
-        for told in news(account, config, table, start):
-            if not put(told):
+        for some in news(account, config, table, start):
+            if not put(some):
                 return
     except BaseException as error:  # noqa: BLE001 -- handed to the thread that can act on it
         put(error)

@@ -164,13 +164,13 @@ class GoBack:
             self.state.ensure()
             reason = session.write(order, found.get((key, True)))
             if reason is not None:
-                told = Unmapped(f"{key.customer_id}/{key.order_id}", (Reason("back", reason),))
-                self.quarantine.add([told])
+                unmapped = Unmapped(f"{key.customer_id}/{key.order_id}", (Reason("back", reason),))
+                self.quarantine.add([unmapped])
             self.written += 1
 
     def _stream_arn(self) -> str:
-        told = self.state.dynamodb.describe_table(TableName=self.orders_table)["Table"]
-        arn = told.get("LatestStreamArn")
+        description = self.state.dynamodb.describe_table(TableName=self.orders_table)["Table"]
+        arn = description.get("LatestStreamArn")
         if not arn:
             raise SpillwayError("The orders table has no stream: is it the right one?")
         return str(arn)

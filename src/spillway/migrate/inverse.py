@@ -38,8 +38,8 @@ class Inverse:
         order, lines = accepted.order, self.config.lines
         own = self._own(accepted) | self.status_values(facts) | dict(self.back.columns)
         if lines.column is not None:
-            told: Any = [self._line(line, order.currency) for line in order.lines]
-            own[lines.column] = json.dumps({lines.list: told} if lines.list else told)
+            lines_json: Any = [self._line(line, order.currency) for line in order.lines]
+            own[lines.column] = json.dumps({lines.list: lines_json} if lines.list else lines_json)
             return [own]
         rows = [own | self._line(line, order.currency) for line in order.lines]
         if order.shipping and self.config.order.shipping is None:

@@ -312,11 +312,11 @@ class Mapper:
 
     def _lines(self, old: Sequence[OldLine], currency: str) -> tuple[tuple[Line, ...], int]:
         """The goods, and what lines that are postage in truth add up to."""
-        told = self._told_in_json(old[0][0]) if self.config.lines.column else old
+        lines = self._lines_in_json(old[0][0]) if self.config.lines.column else old
         spec, units_of, minor_of = self.config.lines, self.quantities, self.amounts
         goods: list[Line] = []
         postage = 0
-        for sku, quantity, price in told:
+        for sku, quantity, price in lines:
             if sku is None or quantity is None or price is None:
                 raise Unusable("line_incomplete", f"{spec.sku} {sku!r}")
             code, units, minor = sku.strip(), units_of[quantity], minor_of[price, currency]
@@ -326,19 +326,19 @@ class Mapper:
                 goods.append(Line(code, units, minor))
         return tuple(goods), postage
 
-    def _told_in_json(self, text: str | None) -> list[OldLine]:
+    def _lines_in_json(self, text: str | None) -> list[OldLine]:
         spec = self.config.lines
         try:
             # Numbers stay as they are written: a float would lose pence.
-            told = json.loads(text or "null", parse_float=str, parse_int=str)
+            lines = json.loads(text or "null", parse_float=str, parse_int=str)
         except ValueError as error:
             raise Unusable("lines_not_json", str(spec.column)) from error
-        if spec.list is not None and isinstance(told, dict):
-            told = told.get(spec.list)
-        if not isinstance(told, list) or not all(isinstance(line, dict) for line in told):
+        if spec.list is not None and isinstance(lines, dict):
+            lines = lines.get(spec.list)
+        if not isinstance(lines, list) or not all(isinstance(line, dict) for line in lines):
             raise Unusable("lines_not_a_list", str(spec.column))
         names = (spec.sku, spec.quantity, spec.unit_price)
-        return [tuple(_text_or_none(line.get(name)) for name in names) for line in told]
+        return [tuple(_text_or_none(line.get(name)) for name in names) for line in lines]
 
     def _amount(self, column: str | None, row: Row, currency: str) -> int:
         text = None if column is None else row[column]

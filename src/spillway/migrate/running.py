@@ -40,7 +40,7 @@ ClientFor = Callable[[str], Any]
 #: A follower that does not catch up for so long is too slow for the shop, or stuck.
 SETTLE_SECONDS_MAX = 600
 #: Conditional writes go one by one; so many are under way at once.
-SIDE_BY_SIDE_MAX = 12
+CONCURRENT_MAX = 12
 
 WRITING = ClientConfig(
     # A throttle must be seen where the rate is decided, not be waited out in the SDK.
@@ -157,8 +157,8 @@ class Parts:
 
     def quarantined(self) -> dict[str, bool]:
         """Keys in quarantine, and whether the new service has changed the order since."""
-        told = map(quarantined_of, self.state.listed("quarantine"))
-        return {key: TOUCHED in reasons for key, reasons in told}
+        entries = map(quarantined_of, self.state.listed("quarantine"))
+        return {key: TOUCHED in reasons for key, reasons in entries}
 
     def settle(self) -> bool:
         """Wait until `follow` has written all that has happened until now; false if none runs."""
@@ -181,7 +181,7 @@ class Parts:
 @contextmanager
 def parts(config: Config) -> Iterator[Parts]:
     """SpillwayError: the environment lacks something, or there is no such stack."""
-    with assembled(config, error_location(config.target), os.environ) as made:
+    with assembled(config, place_of_target(config.target), os.environ) as made:
         yield made
 
 
@@ -194,7 +194,7 @@ def assembled(config: Config, place: Place, environment: Mapping[str, str]) -> I
     writer = Writer(dynamodb, rate, state.ensure)
     quarantine = Quarantine(Path(config.quarantine_file))
     with (
-        ThreadPoolExecutor(SIDE_BY_SIDE_MAX) as pool,
+        ThreadPoolExecutor(CONCURRENT_MAX) as pool,
         customer_file(config.customers) as customers,
     ):
         applier = Applier(writer, place.orders_table, place.state_table, quarantine, pool)
@@ -210,7 +210,7 @@ def assembled(config: Config, place: Place, environment: Mapping[str, str]) -> I
         )
 
 
-def error_location(target: Target) -> Place:
+def place_of_target(target: Target) -> Place:
     if target.local_port is not None:
         from spillway.run.stack import attach
 

@@ -260,10 +260,10 @@ class Reader:
         """By key, however its spellings differ."""
         alike = ((own, [line for _, line in same]) for own, same in groupby(rows, itemgetter(0)))
         for key, some in groupby(alike, lambda of_one: self.table.key(of_one[0][0])):
-            told = list(some)
-            own = [dict(zip(self._own, values, strict=True)) for values, _ in told]
-            lines = [line for _, same in told for line in same]
-            yield OldOrder(key, told[-1][0][0], own, lines)
+            found = list(some)
+            own = [dict(zip(self._own, values, strict=True)) for values, _ in found]
+            lines = [line for _, same in found for line in same]
+            yield OldOrder(key, found[-1][0][0], own, lines)
 
     def _typed(self, key: str) -> object:
         """A number as one: compared as a text, MySQL would not use its index."""
@@ -290,8 +290,8 @@ def snapshot(connection: Connection[Any], table: Table) -> Iterator[Position]:
 
 def _marked_by_mariadb(connection: Connection[Any]) -> Position | None:
     run(connection, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
-    told = {row[0]: row[1] for row in run(connection, "SHOW STATUS LIKE 'binlog_snapshot_%'")}
-    file, offset = told.get("Binlog_snapshot_file"), told.get("Binlog_snapshot_position")
+    found = {row[0]: row[1] for row in run(connection, "SHOW STATUS LIKE 'binlog_snapshot_%'")}
+    file, offset = found.get("Binlog_snapshot_file"), found.get("Binlog_snapshot_position")
     return Position(file, int(offset or 0)) if file else None
 
 
@@ -315,13 +315,13 @@ def _marked_under_lock(connection: Connection[Any]) -> Position:
 def position_now(connection: Connection[Any]) -> Position:
     """The end of the binary log."""
     try:
-        told = run(connection, "SHOW MASTER STATUS")
+        found = run(connection, "SHOW MASTER STATUS")
     except pymysql.err.ProgrammingError:
         # Its name since MySQL 8.4.
-        told = run(connection, "SHOW BINARY LOG STATUS")
-    if not told:
+        found = run(connection, "SHOW BINARY LOG STATUS")
+    if not found:
         raise SpillwayError("The old database writes no binary log: switch it on with log_bin.")
-    return Position(str(told[0][0]), int(told[0][1] or 0))
+    return Position(str(found[0][0]), int(found[0][1] or 0))
 
 
 def quoted(name: str) -> str:

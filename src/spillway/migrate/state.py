@@ -201,14 +201,14 @@ class State:
 
     def save(self, **values: object) -> None:
         """Note how far the work has come; names are those of `Standing`."""
-        told: dict[str, object] = {}
+        changes: dict[str, object] = {}
         for name, value in values.items():
             if isinstance(value, Position):
-                told |= {f"{name}_file": value.file, f"{name}_offset": value.offset}
+                changes |= {f"{name}_file": value.file, f"{name}_offset": value.offset}
             else:
-                told[name] = value
+                changes[name] = value
         try:
-            self._update(told, self._mine())
+            self._update(changes, self._mine())
         except ClientError as error:
             if not _refused(error):
                 raise
@@ -291,11 +291,11 @@ def quarantine_key(old_key: str) -> dict[str, Any]:
 
 
 def quarantine_item(old_key: str, reasons: Sequence[Reason]) -> dict[str, Any]:
-    told = [
+    listed = [
         {"L": [{"S": reason.rule}, {"S": reason.detail[:DETAIL_MAX]}]}
         for reason in reasons[:REASONS_MAX]
     ]
-    return {**quarantine_key(old_key), "reasons": {"L": told}}
+    return {**quarantine_key(old_key), "reasons": {"L": listed}}
 
 
 def quarantined_of(item: Item) -> tuple[str, tuple[Reason, ...]]:

@@ -66,10 +66,10 @@ class Stream:
         start: dict[str, str] = {}
         while True:
             answer = self.streams.describe_stream(StreamArn=self.arn, **start)
-            told = answer["StreamDescription"]
-            for shard in told["Shards"]:
+            description = answer["StreamDescription"]
+            for shard in description["Shards"]:
                 found[shard["ShardId"]] = shard.get("ParentShardId", "")
-            last = told.get("LastEvaluatedShardId")
+            last = description.get("LastEvaluatedShardId")
             if not last:
                 break
             start = {"ExclusiveStartShardId": last}

@@ -70,8 +70,8 @@ def following(console: Console) -> Iterator[OnLag]:
                 f" {tally.removed:,} removed, {tally.unchanged:,} unchanged,"
                 f" {tally.quarantined:,} quarantined"
             )
-            if lag.trouble:
-                text = f"waiting for the old database ({lag.trouble}); {text}"
+            if lag.problem:
+                text = f"waiting for the old database ({lag.problem}); {text}"
             progress.update(bar, description=text)
 
         yield on_lag
@@ -187,11 +187,11 @@ def show_verdict(verdict: Verdict) -> None:
     aside = f", {verdict.quarantined:,} in quarantine" if verdict.quarantined else ""
     what = "of a sample" if verdict.sampled else f"on {verdict.days:,} days"
     if verdict.clean:
-        told = f"{verdict.old_orders:,} orders {what}: no difference{aside}."
-        console.print(Text(told, "bold green"))
+        line = f"{verdict.old_orders:,} orders {what}: no difference{aside}."
+        console.print(Text(line, "bold green"))
     else:
-        told = f"{len(verdict.differences):,} of {verdict.old_orders:,} orders differ{aside}."
-        console.print(Text(told, "bold red"))
+        line = f"{len(verdict.differences):,} of {verdict.old_orders:,} orders differ{aside}."
+        console.print(Text(line, "bold red"))
 
 
 def _months(verdict: Verdict) -> Panel:
@@ -254,7 +254,7 @@ def _estimate(profile: Profile) -> Panel:
     table.add_column(justify="right", min_width=9)
     table.add_column()
     table.add_column(style="dim")
-    for figure, name, note in profile.estimate.told():
+    for figure, name, note in profile.estimate.rows():
         table.add_row(figure, name, note)
     title = "All of it, estimated" if profile.estimate.extrapolated else "All of it"
     return Panel(table, title=title, title_align="left")

@@ -14,7 +14,7 @@ from orders.aws.table import DynamoOrders
 from orders.domain.order import OrderKey
 from orders.domain.saga import Outcome, Step
 from spillway.errors import SpillwayError
-from spillway.migrate.cutting_over import Cutover, Wishes
+from spillway.migrate.cutting_over import Cutover, CutoverOptions
 from spillway.migrate.running import Parts
 from spillway.run.stack.aws import client
 from tests.builders import accepted, order_id
@@ -43,7 +43,9 @@ def switched(parts: Parts) -> list[tuple[str, bool | None]]:
         time.sleep(0.05)
     steps: list[tuple[str, bool | None]] = []
     cutover = Cutover(
-        parts, Wishes(accept_quarantined=True), lambda step, _, done: steps.append((step, done))
+        parts,
+        CutoverOptions(accept_quarantined=True),
+        lambda step, _, done: steps.append((step, done)),
     )
     cutover.run()
     thread.join(timeout=30)
@@ -171,7 +173,7 @@ def test_a_rehearsal_changes_nothing(shop: Shop, aws: str, tmp_path: Path) -> No
         parts.copy(NOTHING).run()
         steps: list[tuple[str, bool | None]] = []
         rehearsal = Cutover(
-            parts, Wishes(dry_run=True), lambda step, _, done: steps.append((step, done))
+            parts, CutoverOptions(dry_run=True), lambda step, _, done: steps.append((step, done))
         )
         assert not rehearsal.run()
         assert steps == [("copy complete", True), ("follow is running", False)]

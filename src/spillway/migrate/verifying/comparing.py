@@ -171,9 +171,9 @@ class Verify:
         for side, days in (("old", old), ("new", new)):
             for day, sums in days.items():
                 month = datetime.fromtimestamp(day * DAY_MS / 1000, UTC).strftime("%Y-%m")
-                told = self.verdict.months.setdefault(month, {"old": (0, 0), "new": (0, 0)})
-                orders, total = told[side]
-                told[side] = (orders + sums.orders, total + sum(sums.totals.values()))
+                sums_of = self.verdict.months.setdefault(month, {"old": (0, 0), "new": (0, 0)})
+                orders, total = sums_of[side]
+                sums_of[side] = (orders + sums.orders, total + sum(sums.totals.values()))
 
 
 def _difference(

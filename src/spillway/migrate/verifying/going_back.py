@@ -96,7 +96,7 @@ class VerifyBack:
 def _differing(old: Canonical, new: Canonical) -> dict[str, tuple[object, object]]:
     """What both tables can hold: times to the second, a state in the old shop's coarser words."""
 
-    def told(order: Canonical) -> dict[str, object]:
+    def comparable(order: Canonical) -> dict[str, object]:
         return {
             "placed at (s)": order.accepted_at // 1_000,
             "state": order.state.split(" ")[0],
@@ -108,5 +108,5 @@ def _differing(old: Canonical, new: Canonical) -> dict[str, tuple[object, object
             "total": order.total,
         }
 
-    there, here = told(old), told(new)
+    there, here = comparable(old), comparable(new)
     return {name: (there[name], here[name]) for name in there if there[name] != here[name]}
