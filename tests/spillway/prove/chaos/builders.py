@@ -18,14 +18,14 @@ CONTROL = Control("doors have locks", Broken(Promise.ALWAYS_SETTLES))
 
 
 async def nothing(_: ScenarioContext) -> None:
-    """A story in which nothing happens."""
+    """A scenario in which nothing happens."""
 
 
 def a_scenario(name: str = "quiet", **changes: Any) -> Scenario:
     fields: dict[str, Any] = {
         "name": name,
         "done": "Nothing is done to it.",
-        "story": nothing,
+        "steps": nothing,
         "controls": (CONTROL,),
     }
     return Scenario(**(fields | changes))
@@ -37,7 +37,7 @@ def a_trial(run: Run | None = None, scenario: Scenario | None = None, **changes:
     fields: dict[str, Any] = {
         "scenario": scenario or a_scenario(),
         "run": run,
-        "troubles": [Disruption("lights out", run.began_at + 500, run.began_at + 1_500, struck=3)],
+        "disruptions": [Disruption("lights out", run.began_at + 500, run.began_at + 1_500, struck=3)],
         "answers": [Answered(run.began_at, status) for status in (201, 201, 503)],
         "measures": {"lights_per_second": 1.25},
         "controls": [Controlled(CONTROL, orders=12, evidence="always_settles broken once")],
