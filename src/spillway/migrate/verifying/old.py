@@ -230,13 +230,13 @@ class OldSide:
 
     def _lines(self, rows: list[Row], currency: str) -> tuple[list[tuple[str, int, int]], int]:
         spec = self.config.lines
-        lines: Any = rows
+        found: Any = rows
         if spec.column is not None:
-            lines = json.loads(rows[0][spec.column], parse_int=str, parse_float=str)
-            if isinstance(lines, dict):
-                lines = lines[spec.list]
+            found = json.loads(rows[0][spec.column], parse_int=str, parse_float=str)
+            if isinstance(found, dict):
+                found = found[spec.list]
         lines, postage = [], 0
-        for line in lines:
+        for line in found:
             sku, quantity = line[spec.sku].strip(), int(line[spec.quantity])
             price = _minor(line[spec.unit_price], currency, self.config)
             if sku in spec.shipping_skus:
