@@ -1,4 +1,4 @@
-"""Planted bugs (spillway/prove/mutants), deployed over a running stack.
+"""Mutants of the service (spillway/prove/mutants), deployed over a running stack.
 
 The control that runs with one must come to its accident, or the audit would not notice the real one
 either.
@@ -11,23 +11,24 @@ import zipfile
 from collections.abc import Iterable, Iterator
 
 from spillway.errors import SpillwayError
-from spillway.prove.mutants.patches import PACKAGE, Bug, PatchMisplaced, Sources, planted, sources
+from spillway.prove.mutants.mutations import Mutant, Sources, TargetMissing, mutated
+from spillway.prove.mutants.service import PACKAGE, sources
 from spillway.run.stack import Stack
 
 #: What callers call: see infra.constructs.release.
 ALIAS = "live"
 
 
-def plant(stack: Stack, bugs: Iterable[Bug]) -> None:
-    """Deploy the service with these bugs, as all of the stack's functions.
+def plant(stack: Stack, mutants: Iterable[Mutant]) -> None:
+    """Deploy the service with these mutations, as all of the stack's functions.
 
     Functions that run meanwhile finish with the code they began with. SpillwayError: the service
-    has changed, and a bug's patch must too.
+    has changed, and a mutant must follow.
     """
     try:
-        code = zipped(planted(bugs, sources()))
-    except PatchMisplaced as misplaced:
-        raise SpillwayError(str(misplaced)) from misplaced
+        code = zipped(mutated(mutants, sources()))
+    except TargetMissing as missing:
+        raise SpillwayError(str(missing)) from missing
     lambda_ = stack.client("lambda")
     for name in _function_names(lambda_):
         made = lambda_.update_function_code(FunctionName=name, ZipFile=code, Publish=True)

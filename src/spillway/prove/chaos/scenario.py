@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from spillway.prove.mutants.patches import Bug
+from spillway.prove.mutants.mutations import Mutant
 
 if TYPE_CHECKING:
     from spillway.prove.chaos.context import ScenarioContext
@@ -19,14 +19,14 @@ Steps = Callable[["ScenarioContext"], Awaitable[None]]
 class Control:
     """The scenario without one of its guards, which must come to the accident it prevents.
 
-    `without` says what is missing, in a few words. It may be a guard of ours (`bugs` are planted),
-    or one of somebody else's: a downstream that knows no idempotency keys (`switches`), an AWS
-    service that does not answer (`faults`, rules of the proxy).
+    `without` says what is missing, in a few words: a guard of ours (these `mutants` are deployed),
+    or of another system: a downstream without idempotency keys (`switches`), an AWS service that
+    does not answer (`faults`, rules of the proxy).
     """
 
     without: str
     expected_violation: ExpectedViolation
-    bugs: tuple[Bug, ...] = ()
+    mutants: tuple[Mutant, ...] = ()
     switches: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     faults: tuple[Mapping[str, Any], ...] = ()
 

@@ -20,7 +20,7 @@ from spillway.prove.chaos import disruptions
 from spillway.prove.chaos.context import ScenarioContext, now
 from spillway.prove.chaos.expected_violations import Broken, TurnedAway
 from spillway.prove.chaos.scenario import Control, Scenario
-from spillway.prove.mutants import bugs
+from spillway.prove.mutants import catalogue as mutants
 from spillway.run.load.placing import Placed
 from spillway.run.load.records import Outage
 from spillway.target.records import Record
@@ -227,7 +227,7 @@ SCENARIOS = (
             Control(
                 "messages that failed stay in their queue",
                 Broken(Promise.ALWAYS_SETTLES, like="waits for reserve"),
-                bugs=(bugs.FAILURES_UNNAMED, bugs.NOBODY_WATCHES),
+                mutants=(mutants.FAILURES_UNNAMED, mutants.NEVER_CHECKED),
             ),
         ),
     ),
@@ -239,7 +239,7 @@ SCENARIOS = (
             Control(
                 "shipping does not wait for accounting",
                 Broken(Promise.FAILURE_STAYS_LOCAL, like="ship waited"),
-                bugs=(bugs.SHIPPED_AFTER_POSTED,),
+                mutants=(mutants.SHIPPED_AFTER_POSTED,),
             ),
         ),
         more_orders=HEALTHY_SHARE,
@@ -282,7 +282,7 @@ SCENARIOS = (
             Control(
                 "intake's write has a condition",
                 Broken(Promise.ONE_ORDER_PER_ID, like="answers called it new"),
-                bugs=(bugs.ORDER_OVERWRITTEN,),
+                mutants=(mutants.ORDER_OVERWRITTEN,),
             ),
         ),
         copies=3,
@@ -300,7 +300,7 @@ SCENARIOS = (
             Control(
                 "an order is stored before it is answered",
                 Broken(Promise.ACKNOWLEDGED_IS_DURABLE, like="answered 202, not in the table"),
-                bugs=(bugs.ANSWERED_BEFORE_STORED,),
+                mutants=(mutants.ANSWERED_BEFORE_STORED,),
             ),
         ),
         statuses=frozenset({200, 201, 202, 503}),
@@ -313,7 +313,7 @@ SCENARIOS = (
             Control(
                 "a message is deleted only when it is done",
                 Broken(Promise.ALWAYS_SETTLES, like="waits for"),
-                bugs=(bugs.DELETED_BEFORE_DONE, bugs.NOBODY_WATCHES),
+                mutants=(mutants.DELETED_BEFORE_DONE, mutants.NEVER_CHECKED),
             ),
         ),
         control_orders=40,
@@ -326,7 +326,7 @@ SCENARIOS = (
             Control(
                 "relay reads what was not taken",
                 Broken(Promise.ALWAYS_SETTLES, like="waits for"),
-                bugs=(bugs.PARTIAL_FAILURES_UNREAD, bugs.NOBODY_WATCHES),
+                mutants=(mutants.PARTIAL_FAILURES_UNREAD, mutants.NEVER_CHECKED),
             ),
         ),
     ),
@@ -338,7 +338,7 @@ SCENARIOS = (
             Control(
                 "relay sets aside what it cannot read",
                 Broken(Promise.ALWAYS_SETTLES, like="waits for reserve"),
-                bugs=(bugs.POISON_NOT_SET_ASIDE,),
+                mutants=(mutants.POISON_NOT_DEAD_LETTERED,),
             ),
         ),
     ),

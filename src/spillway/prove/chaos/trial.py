@@ -112,7 +112,7 @@ def try_control(
     SpillwayError: the stack went away meanwhile, or the guard is not where it was.
     """
     planned = replace(planned, switches=_merged(planned.switches, control.switches))
-    plant(stack, control.bugs)
+    plant(stack, control.mutants)
     with ExitStack() as faults:
         for rule in control.faults:
             faults.enter_context(stack.proxy.inject(**rule))

@@ -37,10 +37,13 @@ def simulate(
     ] = False,
     bug: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Run that schedule with this bug planted."),
+        typer.Option(metavar="NAME", help="Run that schedule with this mutant of the service."),
     ] = None,
     controls: Annotated[
-        bool, typer.Option("--controls", help="Also plant every bug, each of which must be caught.")
+        bool,
+        typer.Option(
+            "--controls", help="Also try every mutant of the service. Each must break a promise."
+        ),
     ] = False,
     exhaustive: Annotated[
         bool,
@@ -61,7 +64,7 @@ def simulate(
     downstreams, where anything can crash, be lost, late, doubled or out at any moment. Every crash
     point of one order of each fate is tried as well. A broken schedule is shrunk, and told with
     the options that run it again. Exits with 0 only if every promise held in every schedule, and,
-    with --controls, every planted bug was caught.
+    with --controls, every mutant was killed.
 
     Example: spillway simulate --seeds 10000 --controls
 
@@ -100,16 +103,16 @@ def simulate(
 def _one(seed: int, bug: str | None, trace: bool, console: Console) -> bool:
     """Whether the schedule broke a promise."""
     if bug is None:
-        from spillway.prove.simulate.telling import tell
+        from spillway.prove.simulate.rendering import show_seed
 
-        return tell(seed, trace, None, console)
+        return show_seed(seed, trace, None, console)
     from spillway.errors import SpillwayError
-    from spillway.prove.mutants.bugs import BY_NAME
-    from spillway.prove.simulate.bugged import tell_with
+    from spillway.prove.mutants.catalogue import BY_NAME
+    from spillway.prove.simulate.kill import show_with_mutant
 
     if bug not in BY_NAME:
-        raise SpillwayError(f"There is no bug {bug!r}: choose one of {', '.join(BY_NAME)}.")
-    return tell_with(bug, seed, trace)
+        raise SpillwayError(f"There is no mutant {bug!r}: choose one of {', '.join(BY_NAME)}.")
+    return show_with_mutant(bug, seed, trace)
 
 
 def _many(seeds: range, jobs: int, controls: bool, exhaustive: bool, console: Console) -> Run:
@@ -131,13 +134,13 @@ def _many(seeds: range, jobs: int, controls: bool, exhaustive: bool, console: Co
     if not run.interrupted:
         _exhaust(run, exhaustive, console)
         if controls:
-            _hunt(run, seeds.start, jobs, console)
+            _try_mutants(run, seeds.start, jobs, console)
     show(run, seeds, console)
     if run.tally.broken:
-        from spillway.prove.simulate.telling import tell
+        from spillway.prove.simulate.rendering import show_seed
 
         for seed in sorted(run.tally.broken)[:SHRUNK_MAX]:
-            tell(seed, True, None, console)
+            show_seed(seed, True, None, console)
     return run
 
 
@@ -165,18 +168,19 @@ def _try(run: Run, tried: Tried) -> None:
         run.exhausted_broken.append(f"{tried.case.name}: {where or 'no fault'}: {broken}")
 
 
-def _hunt(run: Run, seed_from: int, jobs: int, console: Console) -> None:
-    from spillway.prove.mutants.bugs import BUGS
-    from spillway.prove.simulate.hunt import Caught, hunt
+def _try_mutants(run: Run, seed_from: int, jobs: int, console: Console) -> None:
+    from spillway.prove.mutants.catalogue import MUTANTS
+    from spillway.prove.simulate.kill import MutantResult, kill_all
     from spillway.prove.simulate.terminal import bar
 
-    with bar(console, "Planted bugs", len(BUGS)) as (advance, note):
-        caught = 0
+    with bar(console, "Mutants", len(MUTANTS)) as (advance, note):
+        count = 0
 
-        def done(bug: Caught) -> None:
-            nonlocal caught
-            caught += 1
-            advance(caught)
-            note(bug.name)
+        def done(mutant: MutantResult) -> None:
+            nonlocal count
+            count += 1
+            advance(count)
+            note(mutant.name)
 
-        run.caught = hunt([bug.name for bug in BUGS], seed_from=seed_from, jobs=jobs, on_done=done)
+        names = [mutant.name for mutant in MUTANTS]
+        run.mutants = kill_all(names, seed_from=seed_from, jobs=jobs, on_done=done)

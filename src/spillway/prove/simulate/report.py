@@ -20,7 +20,7 @@ def document(run: Run) -> dict[str, Any]:
     """The run as one JSON object; these keys never change."""
     tally = run.tally
     states = _states()
-    caught = run.caught
+    mutants = run.mutants
     return {
         "seeds": tally.seeds,
         "seconds": round(run.seconds, 1),
@@ -43,9 +43,9 @@ def document(run: Run) -> dict[str, Any]:
             "second_effects_that_no_lookup_prevents": tally.excused,
         },
         "controls": {
-            "planted": None if caught is None else len(caught),
-            "caught": None if caught is None else len(caught) - len(run.survivors),
-            "seeds": None if caught is None else {bug.name: bug.seeds for bug in caught},
+            "planted": None if mutants is None else len(mutants),
+            "caught": None if mutants is None else len(mutants) - len(run.survivors),
+            "seeds": None if mutants is None else {each.name: each.seeds for each in mutants},
         },
     }
 
@@ -58,7 +58,7 @@ def rerun(seed: int) -> str:
 def show(run: Run, seeds: range, console: Console) -> None:
     console.print(_schedules(run, seeds))
     console.print(_coverage(run))
-    if run.caught is not None:
+    if run.mutants is not None:
         console.print(_controls(run))
     console.print(_verdict(run))
 
@@ -108,17 +108,19 @@ def _coverage(run: Run) -> Panel:
 def _controls(run: Run) -> Panel:
     table = Table.grid(padding=(0, 2))
     table.add_column(justify="right")
-    for bug in run.caught or ():
-        if bug.seeds is None:
-            table.add_row("never", Text(f"{bug.name} SURVIVES", "bold red"), "")
+    for mutant in run.mutants or ():
+        if mutant.seeds is None:
+            table.add_row("never", Text(f"{mutant.name} SURVIVES", "bold red"), "")
         else:
-            table.add_row(f"{bug.seeds:,}", bug.name, Text(bug.broken.partition(":")[0], "dim"))
-    return Panel(table, title="Planted bugs, and the seeds it took", title_align="left")
+            table.add_row(
+                f"{mutant.seeds:,}", mutant.name, Text(mutant.broken.partition(":")[0], "dim")
+            )
+    return Panel(table, title="Mutants, and the seeds it took to kill them", title_align="left")
 
 
 def _verdict(run: Run) -> Text:
     if run.held:
-        controls = "" if run.caught is None else f" All {len(run.caught)} planted bugs were caught."
+        controls = "" if run.mutants is None else f" All {len(run.mutants)} mutants were killed."
         return Text(f"Every promise held in every schedule.{controls}", "bold green")
     text = Text()
     if run.interrupted:
@@ -130,7 +132,7 @@ def _verdict(run: Run) -> Text:
     for broken_by in run.exhausted_broken[:_BROKEN_SHOWN]:
         text.append(f"  {broken_by}\n", "red")
     for name in run.survivors:
-        text.append(f"The planted bug {name} was not caught: the audit is blind to it.\n", "red")
+        text.append(f"The mutant {name} survived: no check notices it.\n", "red")
     return text
 
 

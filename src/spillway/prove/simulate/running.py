@@ -9,7 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 
-from spillway.prove.simulate.hunt import Caught
+from spillway.prove.simulate.kill import MutantResult
 from spillway.prove.simulate.tally import Tally
 
 #: Seeds that a process takes at a time: about half a second.
@@ -18,14 +18,14 @@ CHUNK = 100
 
 @dataclass(slots=True)
 class Run:
-    """`exhausted`: runs with one chosen fault, and what broke in them. `caught`: the planted bugs,
-    None where nobody hunted for them. `interrupted`: not all of it was run."""
+    """`exhausted`: runs with one chosen fault, and what broke in them. `mutants`: what became
+    of each, None where none was tried. `interrupted`: not all of it was run."""
 
     tally: Tally = field(default_factory=Tally)
     seconds: float = 0.0
     exhausted: int = 0
     exhausted_broken: list[str] = field(default_factory=list)
-    caught: Sequence[Caught] | None = None
+    mutants: Sequence[MutantResult] | None = None
     interrupted: bool = False
 
     @property
@@ -34,7 +34,7 @@ class Run:
 
     @property
     def survivors(self) -> list[str]:
-        return [bug.name for bug in self.caught or () if bug.seeds is None]
+        return [mutant.name for mutant in self.mutants or () if mutant.seeds is None]
 
     @property
     def held(self) -> bool:

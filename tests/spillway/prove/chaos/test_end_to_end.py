@@ -15,7 +15,7 @@ from spillway.prove.chaos.planting import plant
 from spillway.prove.chaos.report import document
 from spillway.prove.chaos.scenarios import BY_NAME
 from spillway.prove.chaos.trial import Trial, planned_for, try_control, try_out
-from spillway.prove.mutants.bugs import NOBODY_WATCHES
+from spillway.prove.mutants.catalogue import NEVER_CHECKED
 from spillway.run.stack import Stack, running
 
 pytestmark = pytest.mark.emulator
@@ -60,7 +60,7 @@ def test_poison_is_dead_lettered_and_holds_nobody_up(private_stack: Stack) -> No
 
 def test_an_order_that_is_answered_and_not_stored_is_noticed(private_stack: Stack) -> None:
     scenario = BY_NAME["table-throttled"]
-    control = next(c for c in scenario.controls if c.bugs)
+    control = next(c for c in scenario.controls if c.mutants)
 
     controlled = try_control(
         private_stack,
@@ -78,7 +78,7 @@ def test_a_guard_is_removed_from_every_function(private_stack: Stack) -> None:
     lambda_ = private_stack.client("lambda")
     before = {f["FunctionName"]: f["CodeSha256"] for f in lambda_.list_functions()["Functions"]}
 
-    plant(private_stack, [NOBODY_WATCHES])
+    plant(private_stack, [NEVER_CHECKED])
 
     after = {f["FunctionName"]: f["CodeSha256"] for f in lambda_.list_functions()["Functions"]}
     changed = {name for name in after if after[name] != before[name]}

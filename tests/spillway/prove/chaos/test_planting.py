@@ -1,4 +1,4 @@
-"""The bugs that chaos deploys are planted in the service as it is today."""
+"""The mutants that chaos deploys can be made of the service as it is today."""
 
 from __future__ import annotations
 
@@ -12,25 +12,26 @@ import pytest
 
 from spillway.prove.chaos.planting import zipped
 from spillway.prove.chaos.scenarios import SCENARIOS
-from spillway.prove.mutants.bugs import DEPLOYED, PARTIAL_FAILURES_UNREAD
-from spillway.prove.mutants.patches import Bug, planted, sources
+from spillway.prove.mutants.catalogue import DEPLOYED, PARTIAL_FAILURES_UNREAD
+from spillway.prove.mutants.mutations import Mutant, mutated
+from spillway.prove.mutants.service import sources
 
 
-def test_bugs_that_are_planted_together_do_not_hinder_each_other() -> None:
+def test_mutations_that_are_deployed_together_do_not_get_in_each_others_way() -> None:
     for scenario in SCENARIOS:
         for control in scenario.controls:
-            planted(control.bugs, sources())
+            mutated(control.mutants, sources())
 
 
-def test_every_bug_that_is_meant_to_be_deployed_is_some_controls() -> None:
-    assert {bug for s in SCENARIOS for c in s.controls for bug in c.bugs} == set(DEPLOYED)
+def test_every_mutant_that_is_meant_to_be_deployed_belongs_to_a_control() -> None:
+    assert {mutant for s in SCENARIOS for c in s.controls for mutant in c.mutants} == set(DEPLOYED)
 
 
-@pytest.mark.parametrize(("bugs", "raises"), [([PARTIAL_FAILURES_UNREAD], False), ([], True)])
-def test_the_code_that_is_deployed_is_the_service_with_its_bug(
-    bugs: list[Bug], raises: bool, tmp_path: Path
+@pytest.mark.parametrize(("mutants", "raises"), [([PARTIAL_FAILURES_UNREAD], False), ([], True)])
+def test_the_code_that_is_deployed_is_the_mutated_service(
+    mutants: list[Mutant], raises: bool, tmp_path: Path
 ) -> None:
-    code = zipped(planted(bugs, sources()))
+    code = zipped(mutated(mutants, sources()))
     zipfile.ZipFile(io.BytesIO(code)).extractall(tmp_path)
     asks = "from orders.aws.queues import raise_if_any_failed as ask; ask('', [{'Code': 'Busy'}])"
 

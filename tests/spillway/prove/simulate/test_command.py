@@ -51,7 +51,7 @@ def test_a_broken_schedule_is_shrunk_told_and_fails() -> None:
 def test_an_unknown_bug_is_one_sentence() -> None:
     done = simulate("--seed", "3", "--bug", "millennium")
     assert done.returncode == 1
-    assert "There is no bug 'millennium': choose one of" in done.stderr
+    assert "There is no mutant 'millennium': choose one of" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from simulation.world.world import World
-from spillway.prove.simulate.hunt import hunt
+from spillway.prove.simulate.kill import kill_all
 from spillway.prove.simulate.plan import planned
 from spillway.prove.simulate.schedule import run
 
@@ -25,9 +25,9 @@ from spillway.prove.simulate.schedule import run
     ],
 )
 def test_the_seed_that_found_a_bug_finds_it_again(bug: str, seed: int, promise: str) -> None:
-    [caught] = hunt([bug], seed_from=seed, seeds_max=1)
-    assert caught.seed == seed
-    assert caught.broken.startswith(promise)
+    [result] = kill_all([bug], seed_from=seed, seeds_max=1)
+    assert result.seed == seed
+    assert result.broken.startswith(promise)
 
 
 def test_a_command_whose_outcome_came_meanwhile_was_not_lost(

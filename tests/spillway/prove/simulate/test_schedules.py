@@ -37,8 +37,8 @@ def test_the_promises_hold_under_a_hundred_schedules() -> None:
 @pytest.mark.parametrize("first_seed", [0, 1_000])
 def test_a_seed_tells_the_same_story_in_every_process(first_seed: int) -> None:
     asks = (
-        "from spillway.prove.simulate.telling import text;"
-        f"print('\\n'.join(text(seed) for seed in range({first_seed}, {first_seed + 30})))"
+        "from spillway.prove.simulate.rendering import trace_text;"
+        f"print('\\n'.join(trace_text(seed) for seed in range({first_seed}, {first_seed + 30})))"
     )
     stories = [
         subprocess.run(  # noqa: S603 - the command is ours

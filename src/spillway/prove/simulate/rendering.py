@@ -36,7 +36,7 @@ _OUTCOMES = {
 }
 
 
-def tell(seed: int, trace: bool, bug: str | None, console: Console) -> bool:
+def show_seed(seed: int, trace: bool, bug: str | None, console: Console) -> bool:
     """Run a seed; with `trace` tell its story, of a broken one only what it takes to break it.
 
     Returns whether it broke a promise.
@@ -63,7 +63,7 @@ def tell(seed: int, trace: bool, bug: str | None, console: Console) -> bool:
     return bool(told.broken)
 
 
-def text(seed: int) -> str:
+def trace_text(seed: int) -> str:
     """The whole story of a seed, line by line, with nothing left out: the same for the same seed,
     byte for byte."""
     story = Story()
