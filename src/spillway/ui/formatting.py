@@ -1,10 +1,41 @@
-"""How times and ages are told to people."""
+"""Durations, ages, times and counts, formatted for people."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import pairwise
 
-_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
+_MINUTE = 60
+_UNITS = ((86_400, "d"), (3_600, "h"), (_MINUTE, "min"), (1, "s"))
+
+
+def duration(seconds: float | None) -> str:
+    """Three digits below a minute, else the two largest units: `71 ms`, `1.62 s`, `3 h 20 min`.
+
+    None is formatted as `-`: there is no figure.
+    """
+    if seconds is None:
+        return "-"
+    if seconds < 0:
+        return f"-{duration(-seconds)}"
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    return f"{seconds:.3g} s" if seconds < _MINUTE else age(seconds)
+
+
+def age(seconds: float) -> str:
+    """Whole seconds in the two largest units: `0 s`, `45 s`, `3 h 20 min`."""
+    whole = max(0, round(seconds))
+    for (unit, name), (below, small) in pairwise(_UNITS):
+        if whole >= unit:
+            count, rest = divmod(round(whole / below), unit // below)
+            return f"{count} {name} {rest} {small}" if rest else f"{count} {name}"
+    return f"{whole} s"
+
+
+def milliseconds(count: float) -> str:
+    """A short span in whole milliseconds, a long one as a duration: `1,240 ms`, `12.5 s`."""
+    return f"{count:,.0f} ms" if abs(count) < 10_000 else duration(count / 1000)
 
 
 def clock(at: int) -> str:
@@ -13,29 +44,24 @@ def clock(at: int) -> str:
 
 
 def date_and_clock(at: int) -> str:
+    """Unix milliseconds as this machine's date and time of day: `2026-11-27 14:03:07`."""
     return _local(at).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def age(seconds: float) -> str:
-    """In its two largest units: `3 h 20 min`."""
-    rest = max(0, round(seconds))
-    told = []
-    for unit, name in _UNITS:
-        count, rest = divmod(rest, unit)
-        if count:
-            told.append(f"{count} {name}")
-    if rest or not told:
-        told.append(f"{rest} s")
-    return " ".join(told[:2])
-
-
-def milliseconds(count: float) -> str:
-    return f"{count:,.0f} ms" if count < 10_000 else age(count / 1000)
-
-
 def rfc3339(at: int) -> str:
+    """Unix milliseconds in UTC, as the API writes them: `2026-11-27T14:03:07.120Z`."""
     moment = datetime.fromtimestamp(at / 1000, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """A number with its noun: `1 order`, `2,000 orders`."""
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def large(number: float) -> str:
+    """A whole number below a million, else three digits: `999,999`, `36 M`."""
+    return f"{number / 1e6:,.3g} M" if number >= 1e6 else f"{number:,.0f}"
 
 
 def _local(at: int) -> datetime:

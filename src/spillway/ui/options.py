@@ -1,32 +1,75 @@
-"""The options that several commands share, and what is done with their values."""
+"""The options that several commands have, and a result as JSON or as a view."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from spillway.errors import SpillwayError
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 #: Where `--json OUT` writes to for `-`.
 STDOUT = Path("-")
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the answer as one JSON object.")]
+#: `--json`, for a command that prints its result.
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
+#: `--json OUT`, for a command that also prints its course.
+JsonFileOption = Annotated[
+    Path | None,
+    typer.Option("--json", metavar="OUT", help="Write the result as JSON; - for stdout."),
+]
+#: `--png OUT`.
+PngOption = Annotated[
+    Path | None, typer.Option("--png", metavar="OUT", help="Draw the result as a PNG.")
+]
+
+_Result = TypeVar("_Result")
+
+
+def print_json(content: Any) -> None:
+    """Print one JSON object, indented."""
+    typer.echo(json.dumps(content, indent=2))
+
+
+def print_result(
+    result: _Result,
+    *,
+    as_json: bool,
+    document: Callable[[_Result], Any],
+    show: Callable[[_Result, Console], None],
+) -> None:
+    """Print a result as the JSON object that `document` makes, or as `show` prints it."""
+    if as_json:
+        print_json(document(result))
+        return
+    from rich.console import Console
+
+    show(result, Console(highlight=False))
+
+
+def console_beside(json_path: Path | None) -> Console:
+    """Where people read: standard output, or standard error when JSON takes that."""
+    from rich.console import Console
+
+    return Console(stderr=json_path == STDOUT)
 
 
 def write_json(path: Path, content: Any) -> None:
     """Write an object to a file, or to standard output where the path is `STDOUT`."""
-    text = json.dumps(content, indent=2) + "\n"
     if path == STDOUT:
-        typer.echo(text, nl=False)
+        print_json(content)
     else:
-        path.write_text(text, encoding="utf-8")
+        path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def check_writable(*paths: Path | None) -> None:
-    """A run takes a minute, so a result that cannot be written is reported before it starts.
+    """Report a path that cannot be written before a run of minutes starts.
 
     SpillwayError: a path is a folder, or its folder is missing.
     """

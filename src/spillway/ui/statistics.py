@@ -22,22 +22,17 @@ _DECADES = range(-3, 5)
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """How many durations lie above `over` seconds and up to `up_to`."""
+    """How many durations are longer than `over` seconds and not longer than `up_to`."""
 
     over: float
     up_to: float
     count: int
 
 
-def duration(seconds: float) -> str:
-    """For people: three digits, in milliseconds below a second."""
-    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.3g} s"
-
-
 def percentile(values: Sequence[float], share: float) -> float | None:
-    """The smallest value that at least this share of all do not exceed (nearest rank).
+    """The smallest value that is not exceeded by at least this share of all (nearest rank).
 
-    None of nothing: no figure is better than a made-up one.
+    Without values it is None: no figure is better than an invented one.
     """
     if not values:
         return None

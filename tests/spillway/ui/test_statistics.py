@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from spillway.ui.statistics import BINS_MAX, duration, histogram, percentile
+from spillway.ui.statistics import BINS_MAX, histogram, percentile
 
 
 @pytest.mark.parametrize(
@@ -42,11 +42,3 @@ def test_a_value_on_an_edge_belongs_below_it() -> None:
 
 def test_no_values_have_no_bins() -> None:
     assert histogram([]) == []
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.0714, "71 ms"), (0.9994, "999 ms"), (1.618, "1.62 s"), (57.1, "57.1 s")],
-)
-def test_a_duration_is_told_in_three_digits(seconds: float, text: str) -> None:
-    assert duration(seconds) == text

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from spillway.prove.demo.result import Run
 from spillway.run.load.settling import SETTLED
-from spillway.ui.statistics import duration, percentile
+from spillway.ui.formatting import duration
+from spillway.ui.statistics import percentile
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

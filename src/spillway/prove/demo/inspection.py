@@ -26,7 +26,8 @@ from spillway.run.stack import Stack
 from spillway.run.workload import CUSTOMERS
 from spillway.target.reading import read_depths, read_effects, read_invocations, read_orders
 from spillway.target.records import Depth
-from spillway.ui.statistics import duration, percentile
+from spillway.ui.formatting import duration
+from spillway.ui.statistics import percentile
 
 PROBED_ORDERS_MAX = 10
 

@@ -17,7 +17,8 @@ from spillway.run.load.placing import Placed
 from spillway.run.load.settling import SETTLED
 from spillway.run.workload import Sales
 from spillway.target.records import Record
-from spillway.ui.statistics import duration, histogram, percentile
+from spillway.ui.formatting import duration
+from spillway.ui.statistics import histogram, percentile
 
 _BAR_WIDTH = 16
 
