@@ -1,11 +1,11 @@
-"""Bring the orders of an older MySQL database over, with no downtime and no order lost.
+"""Move orders from an older MySQL database, with no downtime and no lost order.
 
-    check     what maps and what does not; changes nothing
-    copy      every order, from a snapshot, at a rate that the table bears
-    follow    what changes meanwhile, from the binary log
-    verify    both sides read again and compared, by code that shares nothing with the copy
-    cutover   the checklist of the switch
-    back      new orders into the old database, so that one can return
+    check     reports which orders map and which do not; writes nothing
+    copy      copies every order, from a snapshot, at a rate that the table can take
+    follow    copies every later change, from the binary log
+    verify    reads both tables again and compares them; shares no code with the copy
+    cutover   goes through the checklist of the switch
+    back      writes new orders to the old database, so that you can return
 
-docs/migration/ is the guide. The parts are put together in `running`.
+The guide is docs/migration/README.md. `running` puts the parts together.
 """

@@ -102,7 +102,7 @@ class Applier:
         mapped = [reading for reading in readings if isinstance(reading, Mapped)]
         unmapped = [reading for reading in readings if isinstance(reading, Unmapped)]
         if unmapped:
-            self._set_aside(unmapped)
+            self._to_quarantine(unmapped)
         self.writer.write(
             [
                 *(self._index(one, Entry(one.place)) for one in mapped),
@@ -168,15 +168,15 @@ class Applier:
         put = Put(self.orders_table, progress_item(mapped))
         written = self.writer.put_if(put, *unchanged_since(there.progress.get(mapped.place)))
         if not written:
-            self._set_aside([Unmapped(mapped.key, (TOUCHED,))])
+            self._to_quarantine([Unmapped(mapped.key, (TOUCHED,))])
         return written
 
     def _change(self, reading: Reading, there: Known) -> Tally:
         if there.touched:
-            self._set_aside([Unmapped(reading.key, (TOUCHED,))])
+            self._to_quarantine([Unmapped(reading.key, (TOUCHED,))])
             return Tally(quarantined=1)
         if isinstance(reading, Unmapped):
-            self._set_aside([reading])
+            self._to_quarantine([reading])
             return self._remove(reading.key, there) + Tally(quarantined=1)
         if isinstance(reading, Gone):
             return self._remove(reading.key, there)
@@ -197,7 +197,7 @@ class Applier:
     def _remove(self, key: str, there: Known) -> Tally:
         for place in there.entry.everywhere:
             if not self._delete_one(place, there.progress.get(place)):
-                self._set_aside([Unmapped(key, (TOUCHED,))])
+                self._to_quarantine([Unmapped(key, (TOUCHED,))])
                 return Tally(quarantined=1)
         self.writer.write([Delete(self.state_table, state.index_key(key)), self._not_open(key)])
         return Tally(removed=1)
@@ -223,7 +223,7 @@ class Applier:
                 digests[order_items.key_of(item)] = bytes(item["digest"]["B"])
         return {key: Known(entry, progress, digests) for key, entry in entries.items()}
 
-    def _set_aside(self, unmapped: Sequence[Unmapped]) -> None:
+    def _to_quarantine(self, unmapped: Sequence[Unmapped]) -> None:
         """In the file first: that is where the rows' owner looks."""
         self.quarantine.add(unmapped)
         self.writer.write(

@@ -243,7 +243,7 @@ class Check:
 
 def _data_findings(profile: Profile) -> Iterator[Finding]:
     if not profile.mapped:
-        yield Finding("blocker", "mapping", "no order maps: mend the configuration")
+        yield Finding("blocker", "mapping", "no order maps: fix the configuration")
     elif profile.unmapped > profile.mapped:
         yield Finding("warning", "mapping", "more than half go to quarantine")
 
@@ -365,7 +365,7 @@ def _index(connection: Connection[Any], config: Config) -> Iterator[Finding]:
 
 
 def _foreign_keys(connection: Connection[Any], config: Config) -> Iterator[Finding]:
-    """A cascade changes rows inside the storage engine: the binary log does not tell of them."""
+    """A cascade changes rows inside the storage engine: the binary log does not report them."""
     found = run(
         connection,
         "SELECT constraint_name, delete_rule, update_rule"
@@ -383,7 +383,7 @@ def _foreign_keys(connection: Connection[Any], config: Config) -> Iterator[Findi
             yield Finding(
                 "warning",
                 "foreign key",
-                f"{name} ({', '.join(acts)}) changes rows that the binary log does not tell of:"
+                f"{name} ({', '.join(acts)}) changes rows that the binary log does not report:"
                 " run `copy --again` after such a change",
             )
 

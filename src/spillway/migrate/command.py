@@ -1,4 +1,4 @@
-"""`spillway migrate`: its commands. Everything heavy is imported when one runs."""
+"""The `spillway migrate` commands. Heavy modules are imported when a command runs."""
 
 import json
 import signal
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from spillway.ui.options import JsonOption
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 _INTERRUPTED_STATUS = 130
 
 migrate = typer.Typer(
-    help="Bring the orders of an older MySQL database over, with no downtime and no order lost.",
+    help="Move orders from an older MySQL database, with no downtime and no lost order.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
@@ -26,25 +28,24 @@ migrate = typer.Typer(
 
 _CONFIG = Annotated[
     Path,
-    typer.Option("--config", "-c", metavar="FILE", help="The migration's configuration, in TOML."),
+    typer.Option("--config", "-c", metavar="FILE", help="The migration's configuration (TOML)."),
 ]
-_JSON = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 _DEFAULT = Path("migration.toml")
 
 
 @migrate.command()
 def check(
     config: _CONFIG = _DEFAULT,
-    as_json: _JSON = False,
+    as_json: JsonOption = False,
     rows_max: Annotated[
         int | None,
-        typer.Option("--rows", min=1, help="Read only so many rows; all when left out."),
+        typer.Option("--rows", min=1, help="Read at most this many rows; by default all."),
     ] = None,
 ) -> None:
-    """Say what would be brought over, what would not and why, and what it takes. Changes nothing.
+    """Report which orders would migrate, which would not and why, and the effort. Writes nothing.
 
-    Reads the old table once, in a session that cannot write, and asks the server about grants,
-    binary log, character sets and foreign keys. Exits with 1 when something must be mended first.
+    Reads the old table once, in a read-only session, and checks the server's grants, binary log,
+    character sets and foreign keys. Exits with 1 if something must be fixed first.
 
     Example: spillway migrate check --config migration.toml --rows 100000
     """
@@ -64,26 +65,26 @@ def check(
 @migrate.command()
 def copy(
     config: _CONFIG = _DEFAULT,
-    as_json: _JSON = False,
+    as_json: JsonOption = False,
     again: Annotated[
         bool,
-        typer.Option("--again", help="Go over everything once more and write what differs."),
+        typer.Option("--again", help="Read everything again and write what differs."),
     ] = False,
     quarantined: Annotated[
-        bool, typer.Option("--quarantined", help="Try only the orders in quarantine again.")
+        bool, typer.Option("--quarantined", help="Retry only the orders in quarantine.")
     ] = False,
 ) -> None:
-    """Bring every order over, from a snapshot whose place in the binary log is noted.
+    """Copy every order, from a snapshot, and note the snapshot's position in the binary log.
 
-    Fine to interrupt or kill at any moment: started again, it goes on where it was. An order that
-    is brought over never makes anything happen: no stock is reserved, nothing ships, no event.
+    You can interrupt or kill it at any moment; the next run continues from there. A migrated order
+    triggers nothing: no reservation, no shipment, no event.
 
     Example: spillway migrate copy --config migration.toml
     """
     from spillway.migrate import terminal
 
     if again and quarantined:
-        raise typer.BadParameter("--again tries those in quarantine too: leave --quarantined out")
+        raise typer.BadParameter("--again retries the quarantine too: leave out --quarantined")
 
     with _parts(config) as (parts, console):
         parts.state.make_table()
@@ -105,13 +106,13 @@ def follow(
     config: _CONFIG = _DEFAULT,
     until_caught_up: Annotated[
         bool,
-        typer.Option("--until-caught-up", help="End when all that has happened so far is written."),
+        typer.Option("--until-caught-up", help="Stop when every change so far is written."),
     ] = False,
 ) -> None:
-    """Bring over what changes in the old table, from the place where the copy began, until Ctrl+C.
+    """Copy every change of the old table, from where the copy began, until Ctrl+C.
 
-    Shows how far behind it is. Survives restarts of the old database and of this machine, and goes
-    on where it was. Ends by itself, with 0, when the switch is made.
+    Shows the lag. After a restart of the old database or of this machine it continues where it
+    was. Exits with 0 when the switch is made.
 
     Example: spillway migrate follow --config migration.toml
     """
@@ -130,26 +131,27 @@ def follow(
 @migrate.command()
 def verify(
     config: _CONFIG = _DEFAULT,
-    as_json: _JSON = False,
+    as_json: JsonOption = False,
     sample: Annotated[
         int | None,
-        typer.Option(min=1, help="Compare so many orders, chosen at random, instead of all."),
+        typer.Option(min=1, help="Compare this many random orders instead of all."),
     ] = None,
     back: Annotated[
-        bool, typer.Option("--back", help="After the switch: that the old table has it all.")
+        bool,
+        typer.Option("--back", help="After the switch: check that the old table has everything."),
     ] = False,
 ) -> None:
-    """Read both sides anew, compare them order by order, and name every difference.
+    """Read both tables, compare them order by order, and report every difference.
 
-    Shares no code with the copy. Fine while the shop goes on: what seems to differ is looked at
-    again once `follow` has passed it. Exits with 1 when something differs.
+    Shares no code with the copy. The shop can stay open: an order that seems to differ is read
+    again after `follow` has caught up. Exits with 1 if something differs.
 
     Example: spillway migrate verify --sample 10000
     """
     from spillway.migrate import terminal
 
     if back and sample is not None:
-        raise typer.BadParameter("--back compares everything: leave --sample out")
+        raise typer.BadParameter("--back compares everything: leave out --sample")
 
     with _parts(config) as (parts, console), terminal.verifying(console) as on_progress:
         if back:
@@ -170,23 +172,23 @@ def verify(
 def cutover(
     config: _CONFIG = _DEFAULT,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Go through the list as far as nothing is changed.")
+        bool, typer.Option("--dry-run", help="Go through the checklist and change nothing.")
     ] = False,
     hand_over: Annotated[
-        bool, typer.Option("--hand-over", help="Have the new service finish the open orders.")
+        bool, typer.Option("--hand-over", help="Let the new service finish open orders.")
     ] = False,
     accept_quarantined: Annotated[
-        bool, typer.Option("--accept-quarantined", help="Switch although orders are in quarantine.")
+        bool, typer.Option("--accept-quarantined", help="Switch even if orders are in quarantine.")
     ] = False,
     sample: Annotated[
         int | None,
-        typer.Option(min=1, help="Verify so many orders instead of all, while the shop waits."),
+        typer.Option(min=1, help="Verify this many orders instead of all while the shop waits."),
     ] = None,
 ) -> None:
-    """The switch, step by step: read-only, lag zero, verified, switched, open orders handed over.
+    """Switch over, step by step: read-only, no lag, verified, switched, open orders handed over.
 
-    Each step is checked, not believed; at the first that fails it stops, and the old service is
-    what it was. Rehearse it with --dry-run as often as you like. `follow` must be running.
+    Each step is checked against the databases. The first step that fails stops the cutover, and
+    the old service is unchanged. Rehearse with --dry-run. `follow` must be running.
 
     Example: spillway migrate cutover --dry-run
     """
@@ -207,17 +209,17 @@ def back(
     config: _CONFIG = _DEFAULT,
     until_caught_up: Annotated[
         bool,
-        typer.Option("--until-caught-up", help="End when all that has happened so far is written."),
+        typer.Option("--until-caught-up", help="Stop when every change so far is written."),
     ] = False,
     resync: Annotated[
         bool,
-        typer.Option("--resync", help="Go over the whole orders table first: after a gap of 24 h."),
+        typer.Option("--resync", help="Read the whole orders table first: after a gap of 24 h."),
     ] = False,
 ) -> None:
-    """After the switch: write new and changed orders into the old table, until Ctrl+C.
+    """After the switch: write new and changed orders to the old table, until Ctrl+C.
 
-    As long as this runs, you can return to the old service and lose nothing. It reads the orders
-    table's stream, which keeps changes for 24 h: it must not stand still for longer.
+    While this runs you can return to the old service and lose nothing. It reads the orders table's
+    stream, which keeps changes for 24 h: do not stop it for longer.
 
     Example: spillway migrate back --config migration.toml
     """
@@ -244,8 +246,8 @@ def _parts(config: Path) -> Iterator[tuple["Parts", "Console"]]:
     except (BotoCoreError, ClientError) as error:
         code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
         raise SpillwayError(
-            f"AWS did not do what was asked ({code or type(error).__name__}): mend that and start"
-            " the command again, it goes on where it was."
+            f"AWS refused or did not answer ({code or type(error).__name__}): fix that and run the"
+            " command again; it continues where it was."
         ) from error
 
 
@@ -256,7 +258,7 @@ def _interruptible(command: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        typer.echo(f"Ended: `spillway migrate {command}` goes on where it was.", err=True)
+        typer.echo(f"Stopped: `spillway migrate {command}` continues where it was.", err=True)
         raise typer.Exit(_INTERRUPTED_STATUS) from None
     finally:
         signal.signal(signal.SIGTERM, former)

@@ -102,10 +102,10 @@ def connected(account: Account, *, write: bool = False) -> Iterator[Connection[A
     Texts, because a driver's conversions are one more place where a zero date or an amount could
     silently become something else.
     """
-    with errors_told():
+    with translate_mysql_errors():
         connection = pymysql.connect(**account.settings(), conv=ENCODERS, autocommit=True)
     try:
-        with errors_told():
+        with translate_mysql_errors():
             run(connection, "SET time_zone = '+00:00', NAMES utf8mb4")
             run(connection, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
             if not write:
@@ -125,7 +125,7 @@ def run(
 
 
 @contextmanager
-def errors_told() -> Iterator[None]:
+def translate_mysql_errors() -> Iterator[None]:
     """MySQL's errors as one sentence. Their own texts name users and hosts, never a password."""
     try:
         yield
@@ -151,8 +151,8 @@ def _sentence(error: pymysql.err.MySQLError) -> str:
             f"The old database denies this ({reason}): `spillway migrate check` lists the grants."
         )
     if code in NO_SUCH:
-        return f"The old database has no such thing ({reason}): mend the configuration."
-    return f"The old database failed ({code}: {reason}): start the command again, it goes on there."
+        return f"The old database has no such thing ({reason}): fix the configuration."
+    return f"The old database failed ({code}: {reason}): run the command again, it continues there."
 
 
 def _from_url(variable: str, environment: Mapping[str, str]) -> dict[str, str]:

@@ -132,7 +132,7 @@ class Copy:
     def _write(
         self, batches: Iterator[Batch | None], last: str | None, *, fresh: bool, save: bool
     ) -> tuple[str | None, bool]:
-        """Where to go on, and whether that is the end. Batches are written side by side, and count
+        """Where to go on, and whether that is the end. Batches are written concurrently, and count
         as done in their order."""
         apply = self.applier.apply_new if fresh else self.applier.apply
         under_way: deque[tuple[Batch, Future[Tally]]] = deque()
@@ -201,8 +201,8 @@ class Copy:
         limit = self.config.rules.quarantined_max
         if self.tally.quarantined > limit:
             raise SpillwayError(
-                f"More than {limit:,} orders cannot be brought over, so the mapping is wrong"
-                f" rather than they: see {self.config.quarantine_file} and `migrate check`."
+                f"More than {limit:,} orders cannot be migrated, so the mapping is"
+                f" probably wrong: see {self.config.quarantine_file} and `migrate check`."
             )
 
 

@@ -78,7 +78,7 @@ class Cutover:
         detail = f"{count:,} orders, see {self.parts.config.quarantine_file}"
         if self.options.accept_quarantined:
             return True, f"{detail}: accepted"
-        return self.options.dry_run, f"{detail}: mend them, or --accept-quarantined"
+        return self.options.dry_run, f"{detail}: fix them, or pass --accept-quarantined"
 
     def _read_only(self) -> tuple[bool | None, str]:
         command = self.parts.config.cutover.read_only_command

@@ -1,6 +1,6 @@
-"""follow: bring over what has changed in the old table, from the place where the copy began.
+"""follow: migrate what has changed in the old table, from the place where the copy began.
 
-At least once, and idempotent: what the binary log tells of is read from the table as it is now. The
+At least once, and idempotent: what the binary log reports is read from the table as it is now. The
 place noted in the state table is always the end of a transaction all of whose orders are written.
 """
 

@@ -1,4 +1,4 @@
-"""The file of orders that could not be brought over: a journal, one JSON object a line.
+"""The file of orders that could not be migrated: a journal, one JSON object a line.
 
     {"key": "4711", "reasons": [{"rule": "date_impossible", "detail": "'0000-00-00'"}], "at": ...}
     {"key": "4711", "resolved": true, "at": ...}

@@ -18,7 +18,7 @@ from pymysql.connections import Connection
 
 from spillway.errors import SpillwayError
 from spillway.migrate.config import Config
-from spillway.migrate.connection import LOCKED, code_of, errors_told, run
+from spillway.migrate.connection import LOCKED, code_of, run, translate_mysql_errors
 from spillway.migrate.mapping import SUBJECT_COLUMN, OldOrder, line_columns, own_columns
 from spillway.migrate.payloads import PayloadCursor, Texts, halves
 from spillway.migrate.values import folded
@@ -82,7 +82,7 @@ class Table:
 
 def describe(connection: Connection[Any], config: Config) -> Table:
     """SpillwayError: the table or a column that the configuration names is not there."""
-    with errors_told():
+    with translate_mysql_errors():
         columns = run(
             connection,
             "SELECT column_name, data_type, character_set_name, column_key, collation_name"
@@ -93,14 +93,14 @@ def describe(connection: Connection[Any], config: Config) -> Table:
         version, server_id = run(connection, "SELECT VERSION(), @@server_id")[0]
     if not columns:
         raise SpillwayError(
-            f"The old database shows no table {config.source.table}: mend source.table or grant"
+            f"The old database shows no table {config.source.table}: fix source.table or grant"
             " SELECT on it."
         )
     types = {str(name): str(kind) for name, kind, *_ in columns}
     lacking = [name for name in columns_of(config) if name not in types]
     if lacking:
         raise SpillwayError(
-            f"The table {config.source.table} has no column {', '.join(lacking)}: mend the"
+            f"The table {config.source.table} has no column {', '.join(lacking)}: fix the"
             " configuration."
         )
     # JSON in a BLOB is as good as in a TEXT: its reader says what is no JSON.
@@ -204,7 +204,7 @@ class Reader:
         statement = f"{self._select} WHERE o.{key} IN ({marks}) ORDER BY {self._by()}"
         values = tuple(self._typed(one) for one in keys)
         if settled:
-            with errors_told():
+            with translate_mysql_errors():
                 rows = self._with_locks_passed(statement, values)
             yield from self._orders(iter(rows))
         else:
@@ -219,10 +219,10 @@ class Reader:
     def _with_locks_passed(
         self, statement: str, values: tuple[object, ...]
     ) -> list[tuple[Texts, Texts]]:
-        """Read rows that the binary log has just told of.
+        """Read rows that the binary log has just reported.
 
         The log is written before the transaction is visible to others, so a plain read may still
-        see the old row, and nothing would ever tell of the new one again. The transaction holds its
+        see the old row, and nothing would ever report the new one again. The transaction holds its
         rows' locks until it is visible: a locking read cannot pass it. It does not wait for the
         lock either (NOWAIT), so it can never be part of a deadlock with the shop; it asks again.
         """
@@ -246,7 +246,7 @@ class Reader:
         return ", ".join(f"o.{quoted(name)}" for name in dict.fromkeys(names))
 
     def _read(self, statement: str, values: tuple[object, ...]) -> Iterator[OldOrder]:
-        with errors_told():
+        with translate_mysql_errors():
             yield from self._orders(self._rows(statement, values))
 
     def _rows(self, statement: str, values: tuple[object, ...]) -> Iterator[tuple[Texts, Texts]]:
@@ -277,7 +277,7 @@ def snapshot(connection: Connection[Any], table: Table) -> Iterator[Position]:
     MariaDB tells the snapshot's own position. MySQL does not: there a global read lock is held for
     the instant between the two statements, and given up at once where it can't be had quickly.
     """
-    with errors_told():
+    with translate_mysql_errors():
         run(connection, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         position = _marked_by_mariadb(connection) if table.is_mariadb else None
         position = position or _marked_under_lock(connection)

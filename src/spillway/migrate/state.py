@@ -2,8 +2,8 @@
 
     migration          / state     phase, lease, where the copy and the log stand
     order/<old key>    / order     under which customer and id an old order lies ("the index")
-    quarantine         / <old key> why it could not be brought over
-    open               / <old key> brought over, and the saga has steps left to do for it
+    quarantine         / <old key> why it could not be migrated
+    open               / <old key> migrated, and the saga has steps left for it
 
 A table of its own, because audits, restores and the customers' reads then never meet any of this,
 and because it is simply deleted when all is over. The index is what makes a changed or deleted row
@@ -196,7 +196,7 @@ class State:
         except (BotoCoreError, ClientError) as error:
             raise LeaseLost(
                 "This process lost its hold on the migration (it stood still, or the table did not"
-                " answer): start it again, it goes on where it was."
+                " answer): run it again, it continues where it was."
             ) from error
 
     def save(self, **values: object) -> None:
@@ -354,7 +354,7 @@ def _not_now(work: str, phase: Phase) -> str:
         )
     if phase == "following":
         return "The copy is complete: `spillway migrate follow` goes on, or `copy --again`."
-    return "The copy is not complete: run `spillway migrate copy` first, it goes on where it was."
+    return "The copy is not complete: run `spillway migrate copy` first; it continues where it was."
 
 
 def _refused(error: ClientError) -> bool:

@@ -256,6 +256,6 @@ def _code(error: Exception) -> str:
 
 def _down() -> SpillwayError:
     return SpillwayError(
-        "The tables have not answered for minutes: start the command again when they do, it goes on"
+        "The tables have not answered for minutes: run the command again when they do; it continues"
         " where it was."
     )

@@ -1,4 +1,4 @@
-"""What a person sees of a migration: bars while it works, and its results."""
+"""Progress bars and results of a migration, as a person sees them."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def verifying(console: Console) -> Iterator[Callable[[str, int], None]]:
     titles = {
         "old": "Reading the old table",
         "new": "Reading the orders table",
-        "again": "Looking again at what seems to differ",
+        "again": "Reading again what seems to differ",
     }
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.completed:,}"))
     with Progress(*columns, console=console, transient=True) as progress:
@@ -114,7 +114,7 @@ def going_back(console: Console) -> Iterator[Callable[[int, float], None]]:
 
 
 def on_step(console: Console) -> Callable[[str, str, bool | None], None]:
-    """Prints the checklist as it is gone through. None: not done, because it is a rehearsal."""
+    """Print each step of the checklist. None: not done, because this is a rehearsal."""
 
     def show(step: str, detail: str, done: bool | None) -> None:
         mark, style = {True: ("✔", "green"), False: ("✘", "red"), None: ("·", "yellow")}[done]
@@ -139,15 +139,15 @@ def show_tally(tally: Tally, counts: Counts, quarantine_file: str) -> None:
     table.add_column(style="dim")
     rows = (
         (tally.written, "written", f"{counts.items:,} items, {counts.units:,} write units"),
-        (tally.open, "of them open", "the saga has steps left: `cutover --hand-over`"),
-        (tally.unchanged, "unchanged", "lay there already"),
-        (tally.removed, "removed", "the old table has them no more"),
+        (tally.open, "still open", "the saga has steps left: `cutover --hand-over`"),
+        (tally.unchanged, "unchanged", "were there already"),
+        (tally.removed, "removed", "no longer in the old table"),
         (tally.quarantined, "quarantined", f"see {quarantine_file}"),
     )
     for count, word, note in rows:
         if count or word == "written":
             table.add_row(f"{count:,}", word, note)
-    _console().print(Panel(table, title="Orders brought over", title_align="left"))
+    _console().print(Panel(table, title="Migrated orders", title_align="left"))
 
 
 def verdict_document(verdict: Verdict) -> dict[str, Any]:
@@ -183,7 +183,7 @@ def show_verdict(verdict: Verdict) -> None:
             console.print(Text(f"    {name}: {old!r} in the old table, {new!r} in the new", "dim"))
     more = len(verdict.differences) - DIFFERENCES_SHOWN
     if more > 0:
-        console.print(Text(f"and {more:,} more: --json names them all", "dim"))
+        console.print(Text(f"and {more:,} more: --json lists them all", "dim"))
     aside = f", {verdict.quarantined:,} in quarantine" if verdict.quarantined else ""
     what = "of a sample" if verdict.sampled else f"on {verdict.days:,} days"
     if verdict.clean:
@@ -214,7 +214,7 @@ def show_profile(profile: Profile) -> None:
     console.print(_estimate(profile))
     if profile.blockers:
         count = len(profile.blockers)
-        console.print(Text(f"{count} to mend before `migrate copy`.", "bold red"))
+        console.print(Text(f"Fix {count} before `migrate copy`.", "bold red"))
     else:
         console.print(Text("Ready for `spillway migrate copy`.", "bold green"))
 
@@ -242,7 +242,7 @@ def _mapping(profile: Profile) -> Panel:
         table.add_row(f"{count:,}", f"  {outcome}", "")
     if profile.unmapped:
         table.add_row()
-        table.add_row(f"{profile.unmapped:,}", Text("go to quarantine", "yellow"), "and why:")
+        table.add_row(f"{profile.unmapped:,}", Text("go to quarantine", "yellow"), "because:")
     for rule, reason in profile.reasons_by_count():
         examples = "; ".join(f"{key}: {detail}" for key, detail in reason.samples)
         table.add_row(f"{reason.orders:,}", f"  {rule}", f"like {examples}")

@@ -35,7 +35,7 @@ PAUSE_SECONDS = 0.5
 #: Waits until everything that had happened when it was called is written; false if nobody follows.
 Settle = Callable[[], bool]
 #: The orders in quarantine now, and whether each is one that the new service has changed since it
-#: was brought over. Such a one stays in the orders table; no other does.
+#: was migrated. Such a one stays in the orders table; no other does.
 Quarantined = Callable[[], Mapping[str, bool]]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from spillway.migrate.verifying.canonical import Canonical
 
-#: Read side by side. A page is a megabyte, and ten times as much once it is decoded: two under way
+#: Read concurrently. A page is a megabyte, and ten times as much once it is decoded: two under way
 #: and one ahead keep this process busy.
 SEGMENTS = 2
 PAGES_AHEAD = 1
@@ -32,7 +32,7 @@ class NewSide:
     table: str
 
     def imported(self) -> Iterator[Canonical]:
-        """Every order that was brought over, by a scan of the whole table."""
+        """Every order that was migrated, by a scan of the whole table."""
         yield from self._paired(item for item in self._scanned() if "imported" in item)
 
     def everything(self) -> Iterator[Canonical]:
@@ -206,7 +206,7 @@ def _lived(done: Sequence[str], refused: Mapping[str, str], *, cancelled: bool) 
 
 def _half(item: Item) -> Canonical:
     """An order without its progress. One that was placed a moment ago has none yet; one that was
-    brought over always has."""
+    migrated always has."""
     if "accepted_at" in item and "imported" not in item:
         return _canonical(item, {})
     customer, order_id = _place(item)

@@ -20,7 +20,7 @@ import pymysql
 from pymysql.cursors import SSDictCursor
 
 from spillway.migrate.config import Config, Field
-from spillway.migrate.connection import ENCODERS, Account, errors_told
+from spillway.migrate.connection import ENCODERS, Account, translate_mysql_errors
 from spillway.migrate.verifying.canonical import Canonical
 
 Row = dict[str, Any]
@@ -125,14 +125,14 @@ class OldSide:
                 yield name, None
 
     def _rows(self, query: str, values: tuple[str, ...] = ()) -> Iterator[Row]:
-        with errors_told():
+        with translate_mysql_errors():
             connection = pymysql.connect(
                 **self.account.settings(),
                 conv=ENCODERS,
                 cursorclass=SSDictCursor,
                 init_command="SET time_zone = '+00:00'",
             )
-        with errors_told(), closing(connection), connection.cursor() as cursor:
+        with translate_mysql_errors(), closing(connection), connection.cursor() as cursor:
             cursor.execute(query, values or None)
             yield from cursor
 

@@ -37,7 +37,9 @@ def a_trial(run: Run | None = None, scenario: Scenario | None = None, **changes:
     fields: dict[str, Any] = {
         "scenario": scenario or a_scenario(),
         "run": run,
-        "disruptions": [Disruption("lights out", run.began_at + 500, run.began_at + 1_500, struck=3)],
+        "disruptions": [
+            Disruption("lights out", run.began_at + 500, run.began_at + 1_500, struck=3)
+        ],
         "answers": [Answered(run.began_at, status) for status in (201, 201, 503)],
         "measures": {"lights_per_second": 1.25},
         "controls": [Controlled(CONTROL, orders=12, evidence="always_settles broken once")],
