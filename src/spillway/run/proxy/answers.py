@@ -49,7 +49,7 @@ def refusal(call: Call, code: str, status: int | None) -> Answer:
         case Protocol.REST_XML:
             kind = "application/xml"
             body = document("Error", xml("Code", code) + xml("Message", _MESSAGE))
-    return answer_of(chosen, chosen.phrase, kind, body, **headers)
+    return answer_of(chosen, kind, body, **headers)
 
 
 def xml(tag: str, text: str) -> str:

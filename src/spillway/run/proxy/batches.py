@@ -6,6 +6,7 @@ A changed request's signature no longer fits. The emulator does not look at it.
 import random
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -44,7 +45,7 @@ class Batch:
                 prefix = f"PublishBatchRequestEntries.member.{number}."
                 fields |= {prefix + name: value for name, value in entry.items()}
             body = urlencode(fields).encode()
-        return self._request.with_body(body)
+        return replace(self._request, body=body)
 
     def answered(self, answer: Answer | None, failed: Sequence[Mapping[str, Any]]) -> Answer:
         """``answer`` to the request without ``failed``, and those as failed.
@@ -61,7 +62,7 @@ class Batch:
         ]
         content["Failed"] = [*content.get("Failed", ()), *errors]
         body = msgspec.json.encode(content)
-        return answer_of(200, "OK", "application/x-amz-json-1.0", body)
+        return answer_of(200, "application/x-amz-json-1.0", body)
 
 
 def postponed(request: Request, call: Call, rng: random.Random, seconds_max: int) -> Request:
@@ -74,7 +75,7 @@ def postponed(request: Request, call: Call, rng: random.Random, seconds_max: int
         body["Entries"] = [_hidden(entry, rng.randint(0, seconds_max)) for entry in body["Entries"]]
     else:
         body = _hidden(body, rng.randint(0, seconds_max))
-    return request.with_body(msgspec.json.encode(body))
+    return replace(request, body=msgspec.json.encode(body))
 
 
 def _hidden(message: Mapping[str, Any], seconds: int) -> dict[str, Any]:
@@ -122,7 +123,7 @@ def _sns_partial(answer: Answer | None, ids: Sequence[str]) -> Answer:
         f"<PublishBatchResult>{result}</PublishBatchResult>"
         f"<ResponseMetadata>{xml('RequestId', str(uuid.uuid4()))}</ResponseMetadata>",
     )
-    return answer_of(200, "OK", "text/xml", body)
+    return answer_of(200, "text/xml", body)
 
 
 def _inside(document: str, tag: str) -> str:

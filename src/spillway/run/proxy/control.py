@@ -9,7 +9,7 @@
 | GET /_proxy/counts | | {"series": [series]} |
 | GET /_proxy/permissions | | {"permissions": [permission], "denied": [call]} |
 | PUT /_proxy/permissions policies | enforces them | the same |
-| POST /_proxy/permissions/withhold | refuses each permission once | the same |
+| POST /_proxy/permissions/deny-once | refuses each permission once | the same |
 | PUT /_proxy/asking true | has DynamoDB say what each write consumed, or no longer | {} |
 | POST /_proxy/reset | no rules, all counts zero, nothing asked; permissions stay | {} |
 
@@ -89,7 +89,7 @@ class Control:
             case "PUT", "permissions":
                 self.permissions.grant(body)
                 return _ok(self.permissions.to_json())
-            case "POST", "permissions", "withhold":
+            case "POST", "permissions", "deny-once":
                 self.permissions.deny_once()
                 return _ok(self.permissions.to_json())
         return None
@@ -119,10 +119,10 @@ class Control:
 
 
 def _ok(content: object) -> Answer:
-    return answer_of(200, "OK", "application/json", msgspec.json.encode(content))
+    return answer_of(200, "application/json", msgspec.json.encode(content))
 
 
 def _problem(status: HTTPStatus, detail: str) -> Answer:
     content = {"title": status.phrase, "status": status.value, "detail": detail}
     body = msgspec.json.encode(content)
-    return answer_of(status, status.phrase, "application/problem+json", body)
+    return answer_of(status, "application/problem+json", body)

@@ -62,7 +62,7 @@ class Proxy:
 
     def deny_permissions_once(self) -> None:
         """Refuse each permission once, at its next use."""
-        self._ask("POST", "permissions/withhold")
+        self._ask("POST", "permissions/deny-once")
 
     def permissions(self) -> list[dict[str, Any]]:
         """All permissions, each with how often it was ``used`` and, denied_once, ``refused``."""
@@ -123,7 +123,7 @@ class FaultInForce:
         self._final: int | None = None
 
     def fired(self) -> int:
-        """How often it has struck, also once it has ended.
+        """How often it has fired, also once it has ended.
 
         Raises:
             SpillwayError: it was taken out before its block ended, by ``reset`` for one.

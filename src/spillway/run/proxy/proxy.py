@@ -1,89 +1,140 @@
-"""The proxy: what it does with each request, and with which fault."""
+"""What the proxy does with each request: count it, check permissions, inject a fault, forward it.
+
+It speaks HTTP with aiohttp on both sides. Bodies pass unchanged: nothing is decompressed, because
+callers check AWS's checksums.
+"""
+
+from __future__ import annotations
 
 import asyncio
-import logging
 import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, replace
 
 import msgspec
+from aiohttp import (
+    ClientError,
+    ClientSession,
+    ClientTimeout,
+    DummyCookieJar,
+    TCPConnector,
+    hdrs,
+    web,
+)
+from aiohttp.http import SERVER_SOFTWARE
+from multidict import CIMultiDict
+from yarl import URL
 
 from spillway.run.proxy.answers import refusal
 from spillway.run.proxy.batches import Batch, postponed
 from spillway.run.proxy.calls import Call, recognise
 from spillway.run.proxy.control import PREFIX, Control
 from spillway.run.proxy.counts import Exchange
-from spillway.run.proxy.messages import (
-    HEAD_BYTES_MAX,
-    Answer,
-    MalformedMessageError,
-    Request,
-    read_answer,
-    read_request,
-)
-from spillway.run.proxy.rules import Fault, Strike
+from spillway.run.proxy.messages import Answer, Headers, Request
+from spillway.run.proxy.rules import Fault, Injection
 from spillway.run.proxy.units import WRITES
 
+#: The highest bound of one request or answer among the services used here, which is DynamoDB's.
+BODY_BYTES_MAX = 16 * 1024 * 1024
+#: In the counts in place of a fault's name: the caller had no permission.
+DENIED = "denied"
+
+_HEADER_LINE_BYTES_MAX = 64 * 1024
 # The emulator closes idle connections after 75 s; closing first avoids sending into one.
 _IDLE_SECONDS_MAX = 30.0
-#: Stands in the counts where a fault's name does: the caller had no permission.
-DENIED = "denied"
-_log = logging.getLogger(__name__)
+# They belong to one connection (RFC 9110, 7.6.1); aiohttp writes those of the other connection.
+_OF_THE_CONNECTION = (
+    hdrs.CONNECTION,
+    hdrs.KEEP_ALIVE,
+    hdrs.TRANSFER_ENCODING,
+    hdrs.EXPECT,
+)
+# aiohttp would add these where the caller sent none.
+_ADDED_BY_AIOHTTP = (hdrs.ACCEPT, hdrs.ACCEPT_ENCODING, hdrs.USER_AGENT, hdrs.CONTENT_TYPE)
 
 
-async def serve(host: str, port: int, upstream: tuple[str, int], control: Control) -> None:
-    """Serve on ``port`` what is at ``upstream`` (host and port), until cancelled."""
+async def serve(host: str, port: int, upstream: str, control: Control) -> None:
+    """Serve on `port` what is at the URL `upstream`, until cancelled."""
+    async with ClientSession(
+        # No limit: a request that waited for another one's connection would be a delay of our own.
+        connector=TCPConnector(limit=0, keepalive_timeout=_IDLE_SECONDS_MAX),
+        cookie_jar=DummyCookieJar(),
+        timeout=ClientTimeout(total=None),
+        skip_auto_headers=_ADDED_BY_AIOHTTP,
+        auto_decompress=False,
+        max_line_size=_HEADER_LINE_BYTES_MAX,
+        max_field_size=_HEADER_LINE_BYTES_MAX,
+    ) as session:
+        proxy = _Proxy(_Emulator(session, upstream), control)
+        application = web.Application(client_max_size=BODY_BYTES_MAX)
+        application.router.add_route("*", "/{path:.*}", proxy.handle)
+        application.on_response_prepare.append(_drop_own_name)
+        runner = web.AppRunner(
+            application,
+            access_log=None,
+            auto_decompress=False,
+            max_line_size=_HEADER_LINE_BYTES_MAX,
+            max_field_size=_HEADER_LINE_BYTES_MAX,
+        )
+        await runner.setup()
+        await web.TCPSite(runner, host, port, backlog=1024).start()
+        await asyncio.Event().wait()
 
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await _Connection(reader, writer, _Emulator(upstream), control).run()
 
-    # Host and port, not a socket: asyncio then knows it is TCP, and switches Nagle's algorithm off.
-    server = await asyncio.start_server(connected, host, port, limit=HEAD_BYTES_MAX, backlog=1024)
-    async with server:
-        await server.serve_forever()
+async def _drop_own_name(_: web.Request, response: web.StreamResponse) -> None:
+    """Remove the header that aiohttp adds to an answer without a server's name."""
+    if response.headers.get(hdrs.SERVER) == SERVER_SOFTWARE:
+        del response.headers[hdrs.SERVER]
 
 
-@dataclass
-class _Connection:
-    """A caller's connection, and one to the emulator for it alone, so that there is no queue."""
+@dataclass(frozen=True, slots=True)
+class _Emulator:
+    session: ClientSession
+    url: str
 
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-    emulator: "_Emulator"
+    async def answer(self, request: Request) -> Answer:
+        """The emulator's answer; raises ClientError when it gives none."""
+        async with self.session.request(
+            request.method,
+            URL(self.url + request.target, encoded=True),
+            headers=_end_to_end(request.headers, hdrs.CONTENT_LENGTH),
+            data=request.body or None,
+            allow_redirects=False,
+        ) as answer:
+            return Answer(answer.status, _end_to_end(answer.headers), await answer.read())
+
+
+def _end_to_end(headers: Headers, *others: str) -> CIMultiDict[str]:
+    """The headers that a proxy passes on, also without the `others`."""
+    kept = CIMultiDict(headers)
+    for name in (*_OF_THE_CONNECTION, *others):
+        kept.popall(name, None)
+    return kept
+
+
+@dataclass(frozen=True, slots=True)
+class _Proxy:
+    emulator: _Emulator
     control: Control
 
-    async def run(self) -> None:
-        """Answer one request after the other until either side or a fault closes."""
-        try:
-            while await self._answer_next():
-                pass
-        except (OSError, asyncio.IncompleteReadError):
-            pass  # one of the two sides has gone, and with it the other's interest
-        except MalformedMessageError as error:
-            _log.warning("A connection was closed: %s", error)
-        finally:
-            self.emulator.close()
-            self.writer.close()
-
-    async def _answer_next(self) -> bool:
-        """Answer the next request; False when the connection is to be closed."""
-        request = await read_request(self.reader, self.writer)
-        if request is None:
-            return False
+    async def handle(self, received: web.Request) -> web.Response:
+        """Answer one request, or close the connection when a fault or the emulator gives none."""
+        request = Request(
+            received.method, received.raw_path, received.headers, await received.read()
+        )
         if request.path.startswith(PREFIX):
             answer: Answer | None = self.control.answer(request)
         else:
-            answer = await self._passed_through(request)
-        if answer is None:
-            return False
-        self.writer.write(answer.head + answer.body)
-        await self.writer.drain()
-        return not (request.closes or answer.closes)
+            answer = await self._pass_through(request)
+        if answer is not None:
+            return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
+        if received.transport is not None:
+            received.transport.close()
+        return web.Response()  # never sent
 
-    async def _passed_through(self, request: Request) -> Answer | None:
-        """The emulator's answer or a fault's; None when there is to be none."""
+    async def _pass_through(self, request: Request) -> Answer | None:
+        """The emulator's answer or a fault's; None when the caller gets none."""
         call = recognise(request)
         denial = self.control.permissions.denial(call)
         if denial is not None:
@@ -92,133 +143,95 @@ class _Connection:
             return denied
         if self.control.asking and call.service == "dynamodb" and call.operation in WRITES:
             request = _asking(request, call)
-        strike = self.control.rules.strike(call, time.monotonic())
-        forwarded = 0
+        passage = _Passage(
+            request, call, self.control.rules.injection_for(call, time.monotonic()), self.emulator
+        )
         answer: Answer | None = None
-
-        async def forward(request: Request) -> Answer:
-            nonlocal forwarded
-            forwarded += 1
-            return await self.emulator.answer(request)
-
         try:
-            if strike is None:
-                answer = await forward(request)
-            else:
-                struck = _Struck(request, call, strike, forward)
-                answer = await _FAULTS[strike.rule.fault](struck)
+            answer = await passage.answer()
+        except ClientError:
+            pass  # the emulator ended or broke off: the caller sees it as it would directly
         finally:
-            fault = None if strike is None else strike.rule.fault
-            self.control.tally.record(Exchange(request, call, answer, forwarded, fault))
+            self.control.tally.record(
+                Exchange(request, call, answer, passage.forwarded, passage.fault)
+            )
         return answer
 
 
 def _asking(request: Request, call: Call) -> Request:
     """The same write, to be answered with what it consumed."""
     body = msgspec.json.encode({**call.body, "ReturnConsumedCapacity": "TOTAL"})
-    return request.with_body(body)
+    return replace(request, body=body)
 
 
-@dataclass
-class _Emulator:
-    """A connection to the emulator, opened when it is first needed and anew when it was closed."""
-
-    address: tuple[str, int]
-    _streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
-    _used_at: float = field(default_factory=time.monotonic)
-
-    async def answer(self, request: Request) -> Answer:
-        """The emulator's answer.
-
-        Raises:
-            OSError: it is not there.
-            asyncio.IncompleteReadError: it broke off.
-            MalformedMessageError: its answer is none, or too large.
-        """
-        reader, writer = await self._open()
-        writer.write(request.head + request.body)
-        await writer.drain()
-        answer = await read_answer(reader, request.method)
-        self._used_at = time.monotonic()
-        if answer.closes:
-            self.close()
-        return answer
-
-    def close(self) -> None:
-        """Close the connection, if there is one."""
-        if self._streams is not None:
-            self._streams[1].close()
-            self._streams = None
-
-    async def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        if self._streams is not None and (
-            self._streams[0].at_eof() or time.monotonic() - self._used_at > _IDLE_SECONDS_MAX
-        ):
-            self.close()
-        if self._streams is None:
-            self._streams = await asyncio.open_connection(*self.address, limit=HEAD_BYTES_MAX)
-        return self._streams
-
-
-@dataclass(frozen=True, slots=True)
-class _Struck:
-    """A call, the rule that strikes it, and the way on to the emulator."""
+@dataclass(slots=True)
+class _Passage:
+    """One call on its way to the emulator, and the fault to inject, if any."""
 
     request: Request
     call: Call
-    strike: Strike
-    forward: Callable[[Request], Awaitable[Answer]]
+    injection: Injection | None
+    emulator: _Emulator
+    forwarded: int = 0
 
     @property
-    def value(self) -> Any:
-        """What the fault is given: a code, seconds, a share."""
-        return self.strike.rule.value
+    def fault(self) -> Fault | None:
+        return None if self.injection is None else self.injection.rule.fault
+
+    async def answer(self) -> Answer | None:
+        if self.injection is None:
+            return await self.forward(self.request)
+        return await _FAULTS[self.injection.rule.fault](self, self.injection)
+
+    async def forward(self, request: Request) -> Answer:
+        self.forwarded += 1
+        return await self.emulator.answer(request)
 
 
-async def _refuse(struck: _Struck) -> Answer | None:
-    return refusal(struck.call, struck.value, struck.strike.rule.status)
+async def _refuse(passage: _Passage, injection: Injection) -> Answer | None:
+    return refusal(passage.call, injection.rule.value, injection.rule.status)
 
 
-async def _delay(struck: _Struck) -> Answer | None:
+async def _delay(passage: _Passage, injection: Injection) -> Answer | None:
     # Forwarded also when the caller has given up meanwhile: what is on the wire cannot be recalled,
     # and an effect that comes after its caller's second try is the very case to be tested.
-    await asyncio.sleep(struck.value)
-    return await struck.forward(struck.request)
+    await asyncio.sleep(injection.rule.value)
+    return await passage.forward(passage.request)
 
 
-async def _cut(_: _Struck) -> Answer | None:
+async def _cut(_: _Passage, __: Injection) -> Answer | None:
     return None
 
 
-async def _lose_answer(struck: _Struck) -> Answer | None:
-    await struck.forward(struck.request)
+async def _lose_answer(passage: _Passage, _: Injection) -> Answer | None:
+    await passage.forward(passage.request)
     return None
 
 
-async def _partial(struck: _Struck) -> Answer | None:
-    batch = Batch(struck.request, struck.call)
+async def _partial(passage: _Passage, injection: Injection) -> Answer | None:
+    batch = Batch(passage.request, passage.call)
     if not batch.entries:
-        return await struck.forward(struck.request)  # AWS has an error of its own for that
-    number = math.ceil(len(batch.entries) * struck.value)
-    failed = struck.strike.random.sample(batch.entries, number)
+        return await passage.forward(passage.request)  # AWS has an error of its own for that
+    number = math.ceil(len(batch.entries) * injection.rule.value)
+    failed = injection.random.sample(batch.entries, number)
     if number == len(batch.entries):
         return batch.answered(None, failed)
-    answer = await struck.forward(batch.without(failed))
+    answer = await passage.forward(batch.without(failed))
     return batch.answered(answer, failed) if answer.status == 200 else answer
 
 
-async def _duplicate(struck: _Struck) -> Answer | None:
-    answer = await struck.forward(struck.request)
-    await struck.forward(struck.request)
+async def _duplicate(passage: _Passage, _: Injection) -> Answer | None:
+    answer = await passage.forward(passage.request)
+    await passage.forward(passage.request)
     return answer
 
 
-async def _postpone(struck: _Struck) -> Answer | None:
-    later = postponed(struck.request, struck.call, struck.strike.random, struck.value)
-    return await struck.forward(later)
+async def _postpone(passage: _Passage, injection: Injection) -> Answer | None:
+    later = postponed(passage.request, passage.call, injection.random, injection.rule.value)
+    return await passage.forward(later)
 
 
-_FAULTS: Mapping[Fault, Callable[[_Struck], Awaitable[Answer | None]]] = {
+_FAULTS: Mapping[Fault, Callable[[_Passage, Injection], Awaitable[Answer | None]]] = {
     "refuse": _refuse,
     "delay": _delay,
     "cut": _cut,

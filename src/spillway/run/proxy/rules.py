@@ -1,4 +1,4 @@
-"""The rules that decide which calls are struck by which fault."""
+"""The rules that decide which fault is injected into which calls."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ POSTPONE_OPERATIONS = {"sqs": frozenset({"SendMessage", "SendMessageBatch"})}
 
 Fault = Literal["refuse", "delay", "cut", "lose_answer", "partial", "duplicate", "postpone"]
 _FAULTS: tuple[Fault, ...] = get_args(Fault)
-# Faults that only some operations can have; all others can strike any.
+# Faults that only some operations can have; all others fit any operation.
 _ONLY_ON: Mapping[Fault, Mapping[str, frozenset[str]]] = {
     "partial": PARTIAL_OPERATIONS,
     "postpone": POSTPONE_OPERATIONS,
@@ -39,7 +39,7 @@ class RuleError(ValueError):
 class Rule(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
 ):
-    """Which calls are struck, and by exactly one fault.
+    """Which calls get a fault, and exactly one fault.
 
     | matcher | None means any |
     | --- | --- |
@@ -48,8 +48,8 @@ class Rule(
     | resource | table, queue, topic or parameter name |
     | function | the caller's AWS_SDK_UA_APP_ID |
 
-    ``probability`` of a matching call to be struck; the same ``seed`` and sequence of matching
-    calls strike the same ones. ``times``: at most so many strikes. ``seconds``: only for so long
+    ``probability`` of a matching call to get the fault; the same ``seed`` and sequence of matching
+    calls choose the same ones. ``times``: at most so many calls. ``seconds``: only for so long
     after the rule was made.
 
     | fault | what happens |
@@ -87,7 +87,7 @@ class Rule(
         if self.status is not None and self.refuse is None:
             raise ValueError("status belongs to refuse")
         if not self._possible():
-            raise ValueError(f"{self.fault} cannot strike {self.service} {self.operation}")
+            raise ValueError(f"{self.service} {self.operation} cannot have the fault {self.fault}")
 
     @property
     def fault(self) -> Fault:
@@ -110,7 +110,7 @@ class Rule(
         )
 
     def _possible(self) -> bool:
-        """Whether any call that it matches could have its fault: else it would never strike."""
+        """Whether any call that it matches could have its fault: else it would never fire."""
         only_on = _ONLY_ON.get(self.fault)
         return only_on is None or any(
             self.service in (None, service) and self.operation in (None, operation)
@@ -125,7 +125,7 @@ def _can_have(fault: Fault, service: str, operation: str) -> bool:
 
 
 @dataclass
-class Strike:
+class Injection:
     """A rule in force. ``random`` is its own, so that rules do not disturb each other's draws."""
 
     id: int
@@ -134,8 +134,8 @@ class Strike:
     random: random.Random
     fired: int = 0
 
-    def strikes(self, call: Call, now: float) -> bool:
-        """Whether it strikes ``call``; if so, that is counted."""
+    def fires(self, call: Call, now: float) -> bool:
+        """Whether ``call`` gets the fault; if so, it is counted."""
         if (
             not self.rule.matches(call)
             or self.fired == self.rule.times
@@ -154,28 +154,28 @@ class Strike:
 
 @dataclass
 class Rules:
-    """All rules in force, in order of precedence: the first that strikes decides.
+    """All rules in force, in order of precedence: the first that fires decides.
 
     Times are seconds of a monotonic clock.
     """
 
     _last_id: int = 0
-    _in_force: list[Strike] = field(default_factory=list)
+    _in_force: list[Injection] = field(default_factory=list)
 
-    def strike(self, call: Call, now: float) -> Strike | None:
-        """The rule that strikes ``call``; None when none does."""
-        return next((strike for strike in self._in_force if strike.strikes(call, now)), None)
+    def injection_for(self, call: Call, now: float) -> Injection | None:
+        """The rule that fires for ``call``; None when none does."""
+        return next((one for one in self._in_force if one.fires(call, now)), None)
 
-    def add(self, content: bytes, now: float) -> Strike:
+    def add(self, content: bytes, now: float) -> Injection:
         """Put the rule that is ``content``, a JSON object, last.
 
         Raises:
             RuleError: it is none, or there are ``RULES_MAX`` already.
         """
         _check_number(len(self._in_force) + 1)
-        strike = self._made(_decoded(content, Rule), now)
-        self._in_force.append(strike)
-        return strike
+        injection = self._made(_decoded(content, Rule), now)
+        self._in_force.append(injection)
+        return injection
 
     def replace(self, content: bytes, now: float) -> None:
         """Have the rules that are ``content``, a JSON array, instead of all others.
@@ -187,9 +187,9 @@ class Rules:
         _check_number(len(rules))
         self._in_force = [self._made(rule, now) for rule in rules]
 
-    def remove(self, id_: int) -> Strike | None:
+    def remove(self, id_: int) -> Injection | None:
         """Take a rule out and return what became of it; None when there is none of that id."""
-        removed = next((strike for strike in self._in_force if strike.id == id_), None)
+        removed = next((one for one in self._in_force if one.id == id_), None)
         if removed is not None:
             self._in_force.remove(removed)
         return removed
@@ -199,13 +199,13 @@ class Rules:
         self._in_force = []
 
     def to_json(self) -> list[dict[str, Any]]:
-        """All rules, each as ``Strike.to_json`` has it."""
-        return [strike.to_json() for strike in self._in_force]
+        """All rules, each as ``Injection.to_json`` has it."""
+        return [injection.to_json() for injection in self._in_force]
 
-    def _made(self, rule: Rule, now: float) -> Strike:
+    def _made(self, rule: Rule, now: float) -> Injection:
         self._last_id += 1
         ends_at = None if rule.seconds is None else now + rule.seconds
-        return Strike(self._last_id, rule, ends_at, random.Random(rule.seed))  # noqa: S311
+        return Injection(self._last_id, rule, ends_at, random.Random(rule.seed))  # noqa: S311
 
 
 def _check_number(number: int) -> None:

@@ -17,7 +17,7 @@ LOG = "proxy.log"
 
 
 @dataclass(frozen=True)
-class RunningTap:
+class RunningProxy:
     """A running proxy: its endpoint, its control's token and its process."""
 
     url: str
@@ -26,17 +26,17 @@ class RunningTap:
 
 
 @contextmanager
-def fault_injection_proxy(folder: Path, *, port: int, emulator: str) -> Iterator[RunningTap]:
+def fault_injection_proxy(folder: Path, *, port: int, emulator: str) -> Iterator[RunningProxy]:
     """Run the proxy on ``port``, before the emulator at that URL, until the block ends.
 
     Raises:
         SpillwayError: it did not answer in time.
     """
     token, log = secrets.token_urlsafe(24), folder / LOG
-    url, upstream_port = f"http://{LOOPBACK}:{port}", emulator.rpartition(":")[2]
+    url = f"http://{LOOPBACK}:{port}"
     command = [sys.executable, "-m", "spillway.run.proxy"]
-    command += ["--port", str(port), "--upstream", upstream_port]
-    environment = isolated_environment(folder, SPILLWAY_TAP_TOKEN=token)
+    command += ["--port", str(port), "--upstream", emulator]
+    environment = isolated_environment(folder, SPILLWAY_PROXY_TOKEN=token)
     with tethered(command, environment=environment, log=log, cwd=folder) as process:
         wait_until_healthy(
             "fault-injection proxy",
@@ -45,4 +45,4 @@ def fault_injection_proxy(folder: Path, *, port: int, emulator: str) -> Iterator
             process=process,
             log=log,
         )
-        yield RunningTap(url, token, process)
+        yield RunningProxy(url, token, process)

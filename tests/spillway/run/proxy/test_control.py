@@ -74,9 +74,15 @@ class TestRules:
             ({"delay": 1e9}, "delay"),
             ({"delay": "long"}, "delay"),
             ({"partial": 0}, "partial"),
-            ({"partial": 0.5, "service": "dynamodb"}, "partial cannot strike dynamodb"),
-            ({"partial": 0.5, "operation": "SendMessage"}, "partial cannot strike"),
-            ({"postpone": 5, "service": "sns"}, "postpone cannot strike sns"),
+            (
+                {"partial": 0.5, "service": "dynamodb"},
+                "dynamodb None cannot have the fault partial",
+            ),
+            (
+                {"partial": 0.5, "operation": "SendMessage"},
+                "SendMessage cannot have the fault partial",
+            ),
+            ({"postpone": 5, "service": "sns"}, "sns None cannot have the fault postpone"),
             ({"postpone": 901}, "postpone"),
             ([], "array"),
         ],

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
+from multidict import CIMultiDict
 
 from spillway.run.proxy.calls import Call, Protocol
 from spillway.run.proxy.counts import OTHER, SERIES_MAX, Counts, Exchange, Tally
@@ -299,5 +300,5 @@ def _exchange(resource: str) -> Exchange:
         entries=1,
         body={},
     )
-    request = Request(b"", b"", ("POST", "/", "HTTP/1.1"), {})
-    return Exchange(request, call, answer_of(200, "OK", "", b""), forwarded=1, fault=None)
+    request = Request("POST", "/", CIMultiDict(), b"")
+    return Exchange(request, call, answer_of(200, "", b""), forwarded=1, fault=None)
