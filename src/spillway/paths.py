@@ -7,5 +7,5 @@ PROJECT = Path(__file__).parents[2]
 
 
 def home() -> Path:
-    """The folder of all stacks and their cache: ``$SPILLWAY_HOME``, else the project's own."""
+    """The folder of all stacks and their cache: `$SPILLWAY_HOME`, else the project's own."""
     return Path(os.environ.get("SPILLWAY_HOME") or PROJECT / ".spillway").absolute()

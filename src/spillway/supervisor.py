@@ -1,7 +1,7 @@
 """The process that owns a stack: starts all of its parts, serves, and ends them together.
 
-Usage: ``python -m spillway.supervisor [--port PORT] [--tethered]``. It tells its progress on
-standard output (see ``progress``) and ends on SIGTERM. Tethered, it also ends when its standard
+Usage: `python -m spillway.supervisor [--port PORT] [--tethered]`. It tells its progress on
+standard output (see `progress`) and ends on SIGTERM. Tethered, it also ends when its standard
 input closes: when the process that started it has gone. What serves is imported last, so that a
 port that is taken is told at once.
 """
@@ -46,7 +46,7 @@ _WATCH_SECONDS = 0.1
 _log = logging.getLogger(__name__)
 
 Processes = Mapping[str, subprocess.Popen[bytes]]
-"""The children that a stack cannot do without, by name: ``emulator`` and ``proxy``."""
+"""The children that a stack cannot do without, by name: `emulator` and `proxy`."""
 
 
 class _Stopped(BaseException):

@@ -1,4 +1,4 @@
-"""``spillway up``, ``down`` and ``token``. Heavy modules are imported when they are needed."""
+"""`spillway up`, `down` and `token`. Heavy modules are imported when they are needed."""
 
 import json
 import signal
@@ -21,7 +21,7 @@ _PORT = Annotated[
 
 
 class User(StrEnum):
-    """Who a token can be made for; see ``users.USERS``."""
+    """Who a token can be made for; see `users.USERS`."""
 
     shopper = "shopper"
     other = "other"

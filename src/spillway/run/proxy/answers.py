@@ -28,7 +28,7 @@ _SNS_NAMESPACE = "http://sns.amazonaws.com/doc/2010-03-31/"
 
 
 def refusal(call: Call, code: str, status: int | None) -> Answer:
-    """AWS's error ``code``, with the HTTP status that belongs to it unless one is given."""
+    """AWS's error `code`, with the HTTP status that belongs to it unless one is given."""
     chosen = HTTPStatus(status or _STATUS_OF_CODE.get(code, HTTPStatus.BAD_REQUEST))
     request_id = str(uuid.uuid4())
     headers = {"x-amzn-requestid": request_id}
@@ -53,7 +53,7 @@ def refusal(call: Call, code: str, status: int | None) -> Answer:
 
 
 def xml(tag: str, text: str) -> str:
-    """An element that holds ``text``."""
+    """An element that holds `text`."""
     return f"<{tag}>{escape(text)}</{tag}>"
 
 

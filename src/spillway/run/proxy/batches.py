@@ -29,13 +29,13 @@ class Batch:
         self._request = request
         self._call = call
         self._form = call.protocol is Protocol.QUERY
-        #: One mapping per entry; of SNS with the names that follow ``...member.N.``.
+        #: One mapping per entry; of SNS with the names that follow `...member.N.`.
         self.entries: list[dict[str, Any]] = (
             _form_entries(call.body) if self._form else list(call.body.get("Entries", ()))
         )
 
     def without(self, failed: Sequence[Mapping[str, Any]]) -> Request:
-        """The same request with only the entries that are not among ``failed``."""
+        """The same request with only the entries that are not among `failed`."""
         kept = [entry for entry in self.entries if entry not in failed]
         if not self._form:
             body = msgspec.json.encode({**self._call.body, "Entries": kept})
@@ -48,7 +48,7 @@ class Batch:
         return replace(self._request, body=body)
 
     def answered(self, answer: Answer | None, failed: Sequence[Mapping[str, Any]]) -> Answer:
-        """``answer`` to the request without ``failed``, and those as failed.
+        """`answer` to the request without `failed`, and those as failed.
 
         None stands for an answer that was not asked for, because all entries failed.
         """
@@ -66,7 +66,7 @@ class Batch:
 
 
 def postponed(request: Request, call: Call, rng: random.Random, seconds_max: int) -> Request:
-    """The same SQS send, each message hidden for a random while of up to ``seconds_max``.
+    """The same SQS send, each message hidden for a random while of up to `seconds_max`.
 
     A message that its sender hides for longer keeps its own delay.
     """
@@ -127,7 +127,7 @@ def _sns_partial(answer: Answer | None, ids: Sequence[str]) -> Answer:
 
 
 def _inside(document: str, tag: str) -> str:
-    """What stands between ``<tag>`` and ``</tag>``; nothing when it is missing or ``<tag/>``."""
+    """What stands between `<tag>` and `</tag>`; nothing when it is missing or `<tag/>`."""
     _, _, rest = document.partition(f"<{tag}>")
     return rest.partition(f"</{tag}>")[0]
 

@@ -42,10 +42,10 @@ class Protocol(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call: ``service`` by its signing name, ``resource`` by its short name where known.
+    """One call: `service` by its signing name, `resource` by its short name where known.
 
-    ``function`` is the ``app/`` part of the user agent (the SDK's setting AWS_SDK_UA_APP_ID),
-    ``entries`` the number of entries in a batch request and else 1, ``body`` the decoded fields.
+    `function` is the `app/` part of the user agent (the SDK's setting AWS_SDK_UA_APP_ID),
+    `entries` the number of entries in a batch request and else 1, `body` the decoded fields.
     """
 
     service: str
@@ -58,7 +58,7 @@ class Call:
 
 
 def recognise(request: Request) -> Call:
-    """What ``request`` asks of AWS. Never fails: what cannot be told is ``unknown`` or None."""
+    """What `request` asks of AWS. Never fails: what cannot be told is `unknown` or None."""
     protocol, target = _protocol(request)
     body = _decoded(request, protocol)
     service = _SERVICE_OF_TARGET.get(target.rpartition(".")[0]) or _signed_for(request)

@@ -13,7 +13,7 @@
 | PUT /_proxy/asking true | has DynamoDB say what each write consumed, or no longer | {} |
 | POST /_proxy/reset | no rules, all counts zero, nothing asked; permissions stay | {} |
 
-Every request needs the token in ``x-proxy-token``: no other site's page can send that header
+Every request needs the token in `x-proxy-token`: no other site's page can send that header
 without asking first, and a name that resolves to the loopback interface does not know it.
 """
 

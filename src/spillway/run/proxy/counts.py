@@ -13,7 +13,7 @@ from spillway.run.proxy.calls import Call
 from spillway.run.proxy.messages import Answer, Request
 from spillway.run.proxy.units import consumed, units_of
 
-#: Beyond so many series, calls of a new kind are counted together as ``OTHER``.
+#: Beyond so many series, calls of a new kind are counted together as `OTHER`.
 SERIES_MAX = 4_096
 OTHER = "other"
 
@@ -24,8 +24,8 @@ _XML_ERROR = re.compile(rb"<Code>([^<]+)</Code>")
 class Kind(msgspec.Struct, frozen=True, kw_only=True):
     """What the calls of one series have in common.
 
-    ``status`` and ``error`` (AWS's code) are what the caller saw: None for a connection that was
-    closed, and for no error. ``fault`` is the proxy's, where one struck. ``consistent`` marks
+    `status` and `error` (AWS's code) are what the caller saw: None for a connection that was
+    closed, and for no error. `fault` is the proxy's, where one struck. `consistent` marks
     DynamoDB's strongly consistent reads, which cost twice as much.
     """
 
@@ -53,10 +53,10 @@ _REST = Kind(
 class Series(msgspec.Struct, kw_only=True):
     """One kind of call and how much there was of it.
 
-    ``requests`` by callers and how often they were ``forwarded`` to the emulator (twice, for a
-    duplicate); ``entries`` of batches, else one a request; bodies in bytes, an answer's as the
-    caller saw it. ``write_units``, ``read_units`` and ``chunks`` are what AWS bills, see
-    ``run.proxy.units``; ``consumed_units`` are what DynamoDB itself said, where it was asked.
+    `requests` by callers and how often they were `forwarded` to the emulator (twice, for a
+    duplicate); `entries` of batches, else one a request; bodies in bytes, an answer's as the
+    caller saw it. `write_units`, `read_units` and `chunks` are what AWS bills, see
+    `run.proxy.units`; `consumed_units` are what DynamoDB itself said, where it was asked.
     """
 
     kind: Kind
@@ -75,7 +75,7 @@ class Series(msgspec.Struct, kw_only=True):
 class Exchange:
     """One request and what became of it.
 
-    ``answer`` is what the caller saw, None for a closed connection; ``forwarded`` are the
+    `answer` is what the caller saw, None for a closed connection; `forwarded` are the
     emulator's answers.
     """
 
@@ -88,7 +88,7 @@ class Exchange:
 
 @dataclass
 class Tally:
-    """The counter. Its memory is bounded by ``SERIES_MAX`` and by what one payload may have."""
+    """The counter. Its memory is bounded by `SERIES_MAX` and by what one payload may have."""
 
     _series: dict[Kind, Series] = field(default_factory=dict)
 
@@ -134,11 +134,11 @@ class Counts:
 
     @classmethod
     def from_json(cls, content: Any) -> "Counts":
-        """The counts that ``Tally.to_json`` wrote."""
+        """The counts that `Tally.to_json` wrote."""
         return cls(tuple(msgspec.convert(content, list[Series], strict=False)))
 
     def requests(self, **kind: Any) -> int:
-        """How many requests there were of the ``kind``: any of ``Kind``'s fields."""
+        """How many requests there were of the `kind`: any of `Kind`'s fields."""
         return sum(series.requests for series in self.of(**kind))
 
     def entries(self, **kind: Any) -> int:

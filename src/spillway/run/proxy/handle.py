@@ -18,19 +18,18 @@ _TIMEOUT_SECONDS = 10.0
 
 @dataclass
 class Proxy:
-    """A running proxy. ``url`` is the AWS endpoint of the deployed functions."""
+    """A running proxy. `url` is the AWS endpoint of the deployed functions."""
 
     url: str
     _token: str = field(repr=False)
 
     @contextmanager
     def inject(self, **rule: Any) -> Iterator["FaultInForce"]:
-        """Have a rule (the fields of ``spillway.run.proxy.rules.Rule``) in force during the block.
+        """Have a rule (the fields of `spillway.run.proxy.rules.Rule`) in force during the block.
 
-        Example: ``with proxy.inject(service="dynamodb", operation="PutItem", cut=True, times=3):``
+        Example: `with proxy.inject(service="dynamodb", operation="PutItem", cut=True, times=3):`
 
-        Raises:
-            SpillwayError: the rule makes no sense, or the proxy is not running.
+        Raises SpillwayError when the rule makes no sense, or the proxy is not running.
         """
         fault = FaultInForce(self, self._ask("POST", "rules", rule)["id"])
         try:
@@ -40,7 +39,7 @@ class Proxy:
 
     @property
     def rules(self) -> list[dict[str, Any]]:
-        """All rules in force, each with its ``id`` and how often it has ``fired``."""
+        """All rules in force, each with its `id` and how often it has `fired`."""
         rules: list[dict[str, Any]] = self._ask("GET", "rules")["rules"]
         return rules
 
@@ -54,7 +53,7 @@ class Proxy:
         return Counts.from_json(self._ask("GET", "counts")["series"])
 
     def grant(self, policies: Mapping[str, Sequence[Mapping[str, Sequence[str]]]] | None) -> None:
-        """Let each function do this and nothing else: ``run.proxy.permissions`` has the form.
+        """Let each function do this and nothing else: `run.proxy.permissions` has the form.
 
         None lets everybody do everything, as the emulator does.
         """
@@ -65,7 +64,7 @@ class Proxy:
         self._ask("POST", "permissions/deny-once")
 
     def permissions(self) -> list[dict[str, Any]]:
-        """All permissions, each with how often it was ``used`` and, denied_once, ``refused``."""
+        """All permissions, each with how often it was `used` and, denied_once, `refused`."""
         permissions: list[dict[str, Any]] = self._ask("GET", "permissions")["permissions"]
         return permissions
 
@@ -75,7 +74,7 @@ class Proxy:
         return denied
 
     def ask_consumed(self) -> None:
-        """Have DynamoDB say what each write consumes, until ``reset``: callers see it too."""
+        """Have DynamoDB say what each write consumes, until `reset`: callers see it too."""
         self._ask("PUT", "asking", True)
 
     def reset(self) -> None:
@@ -115,7 +114,7 @@ def _content(answer: "httpx.Response") -> dict[str, Any]:
 
 
 class FaultInForce:
-    """A rule that ``Proxy.fault`` made."""
+    """A rule that `Proxy.fault` made."""
 
     def __init__(self, proxy: Proxy, rule_id: int) -> None:
         self._proxy = proxy
@@ -125,8 +124,7 @@ class FaultInForce:
     def fired(self) -> int:
         """How often it has fired, also once it has ended.
 
-        Raises:
-            SpillwayError: it was taken out before its block ended, by ``reset`` for one.
+        Raises SpillwayError when it was taken out before its block ended, by `reset` for one.
         """
         if self._final is not None:
             return self._final

@@ -2,7 +2,7 @@
 
 The emulator takes any call from anybody. With the deployed policies in the proxy, a permission that
 is missing shows in every local run and test as it would on AWS, and what no run ever uses can be
-told. A policy here is a list of actions allowed on a list of resources, with ``*`` and ``?``: all
+told. A policy here is a list of actions allowed on a list of resources, with `*` and `?`: all
 that Spillway's own consist of. Conditions and denials are none of them, and are refused when the
 policies are read.
 
@@ -35,7 +35,7 @@ class PermissionsError(ValueError):
 
 
 class Statement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``actions`` like ``dynamodb:GetItem`` that are allowed on the ARNs ``resources``."""
+    """`actions` like `dynamodb:GetItem` that are allowed on the ARNs `resources`."""
 
     actions: tuple[str, ...]
     resources: tuple[str, ...]
@@ -52,7 +52,7 @@ class Need:
 
 @dataclass(slots=True)
 class Permission:
-    """One action that a function may do on one resource, an ARN; see ``Permissions.deny_once``.
+    """One action that a function may do on one resource, an ARN; see `Permissions.deny_once`.
 
     How often it let a call pass, and how often it was withheld.
     """
@@ -93,10 +93,9 @@ class Permissions:
     def grant(self, content: bytes) -> None:
         """Have these permissions from now on, and no others.
 
-        ``content`` is a JSON object of ``Statement`` lists by function; null or nothing allows all.
+        `content` is a JSON object of `Statement` lists by function; null or nothing allows all.
 
-        Raises:
-            PermissionsError: it is none; then nothing changes.
+        Raises PermissionsError when it is none; then nothing changes.
         """
         try:
             policies = msgspec.json.decode(
@@ -120,7 +119,7 @@ class Permissions:
         return None if all(allowed) else _DENIAL.get(call.service, _OTHER_DENIAL)
 
     def to_json(self) -> dict[str, Any]:
-        """``permissions`` with their counts, and ``denied``: calls that none of them allowed."""
+        """`permissions` with their counts, and `denied`: calls that none of them allowed."""
         return {
             "permissions": [permission.to_json() for permission in self._granted or ()],
             "denied": [

@@ -43,18 +43,18 @@ class Rule(
 
     | matcher | None means any |
     | --- | --- |
-    | service | signing name: ``dynamodb``, ``sqs``, ``sns``, ``ssm`` |
-    | operation | ``PutItem`` and the like |
+    | service | signing name: `dynamodb`, `sqs`, `sns`, `ssm` |
+    | operation | `PutItem` and the like |
     | resource | table, queue, topic or parameter name |
     | function | the caller's AWS_SDK_UA_APP_ID |
 
-    ``probability`` of a matching call to get the fault; the same ``seed`` and sequence of matching
-    calls choose the same ones. ``times``: at most so many calls. ``seconds``: only for so long
+    `probability` of a matching call to get the fault; the same `seed` and sequence of matching
+    calls choose the same ones. `times`: at most so many calls. `seconds`: only for so long
     after the rule was made.
 
     | fault | what happens |
     | --- | --- |
-    | refuse | AWS's error of this code is answered, ``status`` or the code's own; not forwarded |
+    | refuse | AWS's error of this code is answered, `status` or the code's own; not forwarded |
     | delay | forwarded so many seconds later, even when the caller has given up meanwhile |
     | cut | the connection is closed, nothing is forwarded |
     | lose_answer | forwarded, then the connection is closed: effect done, answer lost |
@@ -100,7 +100,7 @@ class Rule(
         return getattr(self, self.fault)
 
     def matches(self, call: Call) -> bool:
-        """Whether it is about ``call``, and the call can have its fault."""
+        """Whether it is about `call`, and the call can have its fault."""
         return (
             self.service in (None, call.service)
             and self.operation in (None, call.operation)
@@ -126,7 +126,7 @@ def _can_have(fault: Fault, service: str, operation: str) -> bool:
 
 @dataclass
 class Injection:
-    """A rule in force. ``random`` is its own, so that rules do not disturb each other's draws."""
+    """A rule in force. `random` is its own, so that rules do not disturb each other's draws."""
 
     id: int
     rule: Rule
@@ -135,7 +135,7 @@ class Injection:
     fired: int = 0
 
     def fires(self, call: Call, now: float) -> bool:
-        """Whether ``call`` gets the fault; if so, it is counted."""
+        """Whether `call` gets the fault; if so, it is counted."""
         if (
             not self.rule.matches(call)
             or self.fired == self.rule.times
@@ -147,7 +147,7 @@ class Injection:
         return True
 
     def to_json(self) -> dict[str, Any]:
-        """The rule's fields that are not the default, with ``id`` and ``fired``."""
+        """The rule's fields that are not the default, with `id` and `fired`."""
         content: dict[str, Any] = msgspec.to_builtins(self.rule)
         return {"id": self.id, "fired": self.fired, **content}
 
@@ -163,14 +163,13 @@ class Rules:
     _in_force: list[Injection] = field(default_factory=list)
 
     def injection_for(self, call: Call, now: float) -> Injection | None:
-        """The rule that fires for ``call``; None when none does."""
+        """The rule that fires for `call`; None when none does."""
         return next((one for one in self._in_force if one.fires(call, now)), None)
 
     def add(self, content: bytes, now: float) -> Injection:
-        """Put the rule that is ``content``, a JSON object, last.
+        """Put the rule that is `content`, a JSON object, last.
 
-        Raises:
-            RuleError: it is none, or there are ``RULES_MAX`` already.
+        Raises RuleError when it is none, or there are `RULES_MAX` already.
         """
         _check_number(len(self._in_force) + 1)
         injection = self._made(_decoded(content, Rule), now)
@@ -178,10 +177,9 @@ class Rules:
         return injection
 
     def replace(self, content: bytes, now: float) -> None:
-        """Have the rules that are ``content``, a JSON array, instead of all others.
+        """Have the rules that are `content`, a JSON array, instead of all others.
 
-        Raises:
-            RuleError: one of them is none, or they are too many; then nothing changes.
+        Raises RuleError when one of them is none, or they are too many; then nothing changes.
         """
         rules: Sequence[Rule] = _decoded(content, list[Rule])
         _check_number(len(rules))
@@ -199,7 +197,7 @@ class Rules:
         self._in_force = []
 
     def to_json(self) -> list[dict[str, Any]]:
-        """All rules, each as ``Injection.to_json`` has it."""
+        """All rules, each as `Injection.to_json` has it."""
         return [injection.to_json() for injection in self._in_force]
 
     def _made(self, rule: Rule, now: float) -> Injection:

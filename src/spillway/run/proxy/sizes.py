@@ -13,7 +13,7 @@ def item_bytes(item: Mapping[str, Any]) -> int:
 
 
 def _value_bytes(value: Mapping[str, Any]) -> int:
-    """One attribute value in the wire's form, ``{"S": "..."}`` and the like."""
+    """One attribute value in the wire's form, `{"S": "..."}` and the like."""
     content: Any
     ((kind, content),) = value.items()
     match kind:

@@ -12,9 +12,9 @@ _making = threading.Lock()
 
 
 def client(endpoint: str, service: str, config: Any = None) -> Any:
-    """A boto3 client of ``service`` at ``endpoint``, safe to use from several threads.
+    """A boto3 client of `service` at `endpoint`, safe to use from several threads.
 
-    Neither the user's AWS settings nor a proxy are asked. ``config``, a botocore ``Config``, is
+    Neither the user's AWS settings nor a proxy are asked. `config`, a botocore `Config`, is
     merged over the settings made here.
     """
     from botocore.config import Config

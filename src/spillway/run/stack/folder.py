@@ -1,4 +1,4 @@
-"""Where a stack keeps its state: ``.spillway/<port>/``, readable by its owner only.
+"""Where a stack keeps its state: `.spillway/<port>/`, readable by its owner only.
 
 The folder's lock tells whether the stack is alive. The kernel frees it with the process that holds
 it, so that, unlike a pid file, it cannot name a stranger that was given the same process id.
@@ -24,7 +24,7 @@ _STATE, _SECRETS, _LOCK = "state.json", "secrets.json", "lock"
 
 
 class StackFolder:
-    """The folder of the stack whose origin is on ``port``."""
+    """The folder of the stack whose origin is on `port`."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -33,8 +33,7 @@ class StackFolder:
     def claim(self) -> None:
         """Make this process the stack's owner and empty the folder, until the process ends.
 
-        Raises:
-            SpillwayError: another live process owns it, or the folder cannot be written.
+        Raises SpillwayError when another live process owns it, or the folder cannot be written.
         """
         try:
             lock = self._lock()
@@ -71,8 +70,7 @@ class StackFolder:
     def end_owner(self, timeout_seconds: float) -> bool:
         """Ask the live owner to end and wait until it has; False when there is none.
 
-        Raises:
-            TimeoutError: it lives on.
+        Raises TimeoutError when it lives on.
         """
         owner = self.owner()
         # The lock's own file is watched: the owner removes the folder before it ends.

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 class Stack:
     """Where a stack's parts are, and the keys to them.
 
-    ``tables`` are names: ``orders`` and one per downstream. ``queues`` are URLs by name:
-    ``inventory``, ``inventory_dead_letter`` and so on, and ``relay_dead_letter``. ``proxy`` stands
-    between the deployed functions and the emulator; ``emulator`` is reached directly.
+    `tables` are names: `orders` and one per downstream. `queues` are URLs by name:
+    `inventory`, `inventory_dead_letter` and so on, and `relay_dead_letter`. `proxy` stands
+    between the deployed functions and the emulator; `emulator` is reached directly.
     """
 
     origin: str
@@ -51,7 +51,7 @@ class Stack:
         return self._keys.receipt
 
     def api_key(self, downstream: str) -> str:
-        """What a downstream wants in ``x-api-key``."""
+        """What a downstream wants in `x-api-key`."""
         return self._keys.api_keys[downstream]
 
     def endpoints(self) -> dict[str, Any]:
@@ -78,10 +78,9 @@ class Stack:
         return client(self.emulator, service, config)
 
     def token(self, user: str) -> str:
-        """A new access token of ``shopper``, ``other`` or ``wholesale``: a JWT, valid for 1 h.
+        """A new access token of `shopper`, `other` or `wholesale`: a JWT, valid for 1 h.
 
-        Raises:
-            SpillwayError: there is no such user.
+        Raises SpillwayError when there is no such user.
         """
         from spillway.run.stack.users import USERS
 
@@ -98,11 +97,11 @@ class Stack:
         return Pool(self.emulator, pool["id"], pool["client_id"])
 
     def password(self, user: str) -> str:
-        """What ``<user>@example.com`` signs in with at the storefront."""
+        """What `<user>@example.com` signs in with at the storefront."""
         return self._passwords[user]
 
     def switches(self, downstream: str) -> dict[str, Any]:
-        """How a downstream's stand-in misbehaves at present; see ``simulation.downstreams``."""
+        """How a downstream's stand-in misbehaves at present; see `simulation.downstreams`."""
         return self._switches("GET", downstream)
 
     def set_switches(self, downstream: str, **changes: Any) -> dict[str, Any]:
@@ -132,10 +131,9 @@ class Stack:
 
 
 def attach(port: int) -> Stack:
-    """The stack that somebody else runs on ``port``.
+    """The stack that somebody else runs on `port`.
 
-    Raises:
-        SpillwayError: none does, or it is not ready yet.
+    Raises SpillwayError when none does, or it is not ready yet.
     """
     folder = StackFolder(port)
     if folder.owner() is None:

@@ -21,10 +21,9 @@ def wait_until_healthy(
     log: Path,
     headers: Mapping[str, str] | None = None,
 ) -> None:
-    """Wait until a GET of ``url`` succeeds.
+    """Wait until a GET of `url` succeeds.
 
-    Raises:
-        SpillwayError: ``process`` ended, or it did not succeed in time.
+    Raises SpillwayError when `process` ended, or it did not succeed in time.
     """
     deadline = time.monotonic() + _START_TIMEOUT_SECONDS
     # trust_env: straight to the loopback interface, whatever proxy the user's environment names.

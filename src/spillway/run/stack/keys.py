@@ -15,7 +15,7 @@ _RECEIPT_KEY_BYTES = 32
 
 @dataclass(frozen=True)
 class ReceiptKey:
-    """What the payment gateway signs receipts with: the key and its id in ``<key_id>.<hmac>``."""
+    """What the payment gateway signs receipts with: the key and its id in `<key_id>.<hmac>`."""
 
     key_id: str
     key: bytes
@@ -38,7 +38,7 @@ class Keys:
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> "Keys":
-        """The keys that ``to_json`` wrote."""
+        """The keys that `to_json` wrote."""
         receipt = ReceiptKey(content["receipt"]["key_id"], bytes.fromhex(content["receipt"]["key"]))
         return cls(receipt=receipt, api_keys=content["api_keys"])
 

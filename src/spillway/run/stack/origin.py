@@ -1,9 +1,9 @@
-"""The stack's one origin: the storefront, and the API under ``/api/``, as CloudFront has them.
+"""The stack's one origin: the storefront, and the API under `/api/`, as CloudFront has them.
 
 The storefront comes out of the emulated CloudFront and S3, so that the deployed distribution's own
 headers, policies and function are at work. Three things the emulator leaves to this origin: the way
 to the API (a distribution's way to an execute-api address is not emulated), TLS (the browser takes
-127.0.0.1 for secure without), and compression. What is local only is under ``/_local``.
+127.0.0.1 for secure without), and compression. What is local only is under `/_local`.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -61,10 +61,10 @@ def origin(
     page: Callable[[], Page],
     local: Sequence[Route] = (),
 ) -> Starlette:
-    """The ASGI application, before the emulator that is ``upstream``.
+    """The ASGI application, before the emulator that is `upstream`.
 
-    ``api_id`` is the HTTP API's, ``distribution`` the domain name of the storefront's. ``page`` is
-    shown at ``/_local``; ``local`` are routes that no deployment has.
+    `api_id` is the HTTP API's, `distribution` the domain name of the storefront's. `page` is
+    shown at `/_local`; `local` are routes that no deployment has.
     """
     # The emulator knows an API and a distribution by their host names, so that paths stay.
     api = _Proxy(upstream, f"{api_id}.execute-api.{upstream.base_url.host}")
@@ -113,7 +113,7 @@ class _Proxy:
     def __init__(
         self, upstream: httpx.AsyncClient, host: str, headers: dict[bytes, bytes] | None = None
     ) -> None:
-        """``headers`` replace those of the same name."""
+        """`headers` replace those of the same name."""
         self._upstream = upstream
         self._headers = {b"host": host.encode(), **(headers or {})}
 

@@ -1,4 +1,4 @@
-"""The page at ``/_local``: what runs here and commands that work when pasted into a terminal.
+"""The page at `/_local`: what runs here and commands that work when pasted into a terminal.
 
 No script and nothing from elsewhere, so that the content security policy can forbid both.
 """
@@ -30,9 +30,9 @@ class Page:
 
 
 def render(*, origin: str, endpoints: dict[str, str], receipt_key: ReceiptKey) -> Page:
-    """The page of the stack at ``origin``, with an order of its own to place.
+    """The page of the stack at `origin`, with an order of its own to place.
 
-    ``endpoints`` are URLs by what they are. The order's receipt is signed as the payment gateway
+    `endpoints` are URLs by what they are. The order's receipt is signed as the payment gateway
     would, so the example is accepted as it stands, for 24 h.
     """
     order_id = _new_order_id()
@@ -116,7 +116,7 @@ def _new_order_id() -> str:
 
 
 def _source(content: str) -> str:
-    """A content security policy source that allows exactly ``content``."""
+    """A content security policy source that allows exactly `content`."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
 
 

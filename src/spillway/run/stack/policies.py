@@ -14,8 +14,7 @@ _PREFIX = f"spillway-{STAGE}-"
 def deployed_policies(endpoint: str) -> Policies:
     """The statements of each function's role, by the name under which the function calls AWS.
 
-    Raises:
-        SpillwayError: a policy has what the proxy cannot judge.
+    Raises SpillwayError when a policy has what the proxy cannot judge.
     """
     iam = client(endpoint, "iam")
     return {

@@ -16,10 +16,9 @@ def port_option(port: int) -> str:
 
 
 def listen(port: int) -> socket.socket:
-    """A socket that listens on ``port`` of the loopback interface; 0 lets the system choose.
+    """A socket that listens on `port` of the loopback interface; 0 lets the system choose.
 
-    Raises:
-        SpillwayError: another program has the port, or this user may not have it.
+    Raises SpillwayError when another program has the port, or this user may not have it.
     """
     # The protocol by its name: asyncio switches Nagle's algorithm off only where it is told, and
     # Nagle together with delayed acknowledgements adds 40 ms to every answer.

@@ -29,9 +29,9 @@ _INHERITED = ("PATH", "LANG", "LC_ALL", "TERM", "TZ", "USER")
 
 
 def isolated_environment(folder: Path, **settings: str) -> dict[str, str]:
-    """The environment of a child: no AWS settings but the emulator's, nothing outside ``folder``.
+    """The environment of a child: no AWS settings but the emulator's, nothing outside `folder`.
 
-    ``HOME`` and ``TMPDIR`` are folders inside ``folder`` (made here), so that neither ``~/.aws``
+    `HOME` and `TMPDIR` are folders inside `folder` (made here), so that neither `~/.aws`
     is read nor a cache written there.
     """
     home, temporary = folder / "home", folder / "tmp"
@@ -60,9 +60,9 @@ def own_environment() -> dict[str, str]:
 def tethered(
     command: Sequence[str], *, environment: Mapping[str, str], log: Path, cwd: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run ``command`` until the block ends; then, or when this process dies, kill it and its kin.
+    """Run `command` until the block ends; then, or when this process dies, kill it and its kin.
 
-    The process id is the command's own. Its output is appended to ``log``. It is killed without
+    The process id is the command's own. Its output is appended to `log`. It is killed without
     asking first: all that the children hold is in memory and of no use without the others.
     """
     with log.open("ab") as output:
@@ -83,7 +83,7 @@ def tethered(
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:
-    """Kill what ``tethered`` started, and its kin, before its block ends; fine to repeat."""
+    """Kill what `tethered` started, and its kin, before its block ends; fine to repeat."""
     if process.poll() is None:  # only then is the group's number surely still ours
         os.killpg(process.pid, signal.SIGKILL)
     if process.stdin is not None:

@@ -17,7 +17,7 @@ class Progress:
     | took | name, title, seconds |
     | ready | port |
     | failed | message |
-    | part_ended | part (``emulator`` or ``proxy``), status |
+    | part_ended | part (`emulator` or `proxy`), status |
     """
 
     def __init__(self, descriptor: int) -> None:

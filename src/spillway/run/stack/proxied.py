@@ -27,10 +27,9 @@ class RunningProxy:
 
 @contextmanager
 def fault_injection_proxy(folder: Path, *, port: int, emulator: str) -> Iterator[RunningProxy]:
-    """Run the proxy on ``port``, before the emulator at that URL, until the block ends.
+    """Run the proxy on `port`, before the emulator at that URL, until the block ends.
 
-    Raises:
-        SpillwayError: it did not answer in time.
+    Raises SpillwayError when it did not answer in time.
     """
     token, log = secrets.token_urlsafe(24), folder / LOG
     url = f"http://{LOOPBACK}:{port}"

@@ -16,10 +16,9 @@ _STOP_TIMEOUT_SECONDS = 5.0
 
 @contextmanager
 def serving(config: uvicorn.Config, listener: socket.socket) -> Iterator[None]:
-    """Serve ``config``'s application on ``listener`` until the block ends.
+    """Serve `config`'s application on `listener` until the block ends.
 
-    Raises:
-        SpillwayError: it did not start.
+    Raises SpillwayError when it did not start.
     """
     server = uvicorn.Server(config)
     # A daemon, so that a server that hangs cannot keep the process from ending.

@@ -19,7 +19,7 @@ _STOP_TIMEOUT_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class Phase:
-    """One step of a start: ``seconds`` is None when it begins, else how long it took."""
+    """One step of a start: `seconds` is None when it begins, else how long it took."""
 
     name: str
     title: str
@@ -31,10 +31,9 @@ OnPhase = Callable[[Phase], None]
 
 @contextmanager
 def running(*, port: int = 0, on_phase: OnPhase | None = None) -> Iterator[Stack]:
-    """A stack of one's own on ``port`` (0: any), until the block or this process ends.
+    """A stack of one's own on `port` (0: any), until the block or this process ends.
 
-    Raises:
-        SpillwayError: it could not start; the message says why and what to do.
+    Raises SpillwayError when it could not start; the message says why and what to do.
     """
     with Supervisor(port, tethered=True) as supervisor:
         yield supervisor.wait_until_ready(on_phase)
@@ -43,8 +42,7 @@ def running(*, port: int = 0, on_phase: OnPhase | None = None) -> Iterator[Stack
 def start_detached(port: int, on_phase: OnPhase | None = None) -> Stack:
     """Start a stack that outlives this process, and return it once it is ready.
 
-    Raises:
-        SpillwayError: it could not start.
+    Raises SpillwayError when it could not start.
     """
     supervisor = Supervisor(port, tethered=False)
     try:
@@ -55,10 +53,9 @@ def start_detached(port: int, on_phase: OnPhase | None = None) -> Stack:
 
 
 def stop(port: int) -> bool:
-    """End the stack on ``port``; False when none runs.
+    """End the stack on `port`; False when none runs.
 
-    Raises:
-        SpillwayError: it does not end.
+    Raises SpillwayError when it does not end.
     """
     folder = StackFolder(port)
     try:
@@ -103,8 +100,7 @@ class Supervisor:
     def wait_until_ready(self, on_phase: OnPhase | None = None) -> Stack:
         """Follow the start to its end.
 
-        Raises:
-            SpillwayError: the start failed.
+        Raises SpillwayError when the start failed.
         """
         for event in self.events():
             match event:
@@ -119,13 +115,13 @@ class Supervisor:
         raise SpillwayError(f"The stack ended while it started: {self._last_words()}")
 
     def events(self) -> Iterator[dict[str, Any]]:
-        """What the supervisor reports (see ``progress``), until it ends."""
+        """What the supervisor reports (see `progress`), until it ends."""
         for line in _stream(self._process):
             event: dict[str, Any] = json.loads(line)
             yield event
 
     def status(self) -> int:
-        """How it ended, as ``subprocess`` tells it; waits for that."""
+        """How it ended, as `subprocess` tells it; waits for that."""
         return self._process.wait()
 
     def stop(self) -> None:

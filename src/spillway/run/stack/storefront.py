@@ -8,7 +8,7 @@ from spillway.run.storefront.publish import publish, settings_of
 
 
 def publish_storefront(emulator: str, outputs: dict[str, str]) -> None:
-    """Publish it to the bucket that the stacks' ``outputs`` name."""
+    """Publish it to the bucket that the stacks' `outputs` name."""
     s3 = client(emulator, "s3")
     bucket = outputs["SiteBucketName"]
     _let_cloudfront_read(s3, bucket)

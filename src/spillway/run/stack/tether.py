@@ -1,12 +1,12 @@
 """Run a command whose whole process group dies with the process that started it.
 
-Usage: ``python tether.py COMMAND [ARGUMENT...]``, as a session leader, with a pipe as standard
+Usage: `python tether.py COMMAND [ARGUMENT...]`, as a session leader, with a pipe as standard
 input whose other end the starter keeps open. This process becomes the command; a forked watcher
 waits for the pipe to close and then kills the group: the command, its children (the emulator's
 Lambda workers) and itself.
 
 The kernel closes the pipe however the starter ends, SIGKILL included. The alternatives:
-``PR_SET_PDEATHSIG`` is Linux only and does not reach grandchildren; an exit handler does not run
+`PR_SET_PDEATHSIG` is Linux only and does not reach grandchildren; an exit handler does not run
 on SIGKILL. The price is one idle process of a few MB per command.
 """
 

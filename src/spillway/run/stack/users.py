@@ -11,18 +11,18 @@ USERS: dict[str, str | None] = {"shopper": None, "other": None, "wholesale": "wh
 
 @dataclass(frozen=True)
 class Pool:
-    """A Cognito user pool of the emulator at ``endpoint``, and the client application in it."""
+    """A Cognito user pool of the emulator at `endpoint`, and the client application in it."""
 
     endpoint: str
     pool_id: str
     client_id: str
 
     def create_users(self) -> dict[str, str]:
-        """Create ``USERS`` and return their passwords by name."""
+        """Create `USERS` and return their passwords by name."""
         return {name: self.create(name, group) for name, group in USERS.items()}
 
     def create(self, name: str, group: str | None = None) -> str:
-        """Create ``<name>@example.com`` and return the password."""
+        """Create `<name>@example.com` and return the password."""
         cognito = client(self.endpoint, "cognito-idp")
         # For a person to type; the prefix has the classes of character that the policy asks for.
         password = f"Mill-{secrets.token_hex(2)}-{secrets.token_hex(2)}"
@@ -48,8 +48,8 @@ class Pool:
         """A new access token, a JWT valid for one hour.
 
         The access token and not the id token: it is the one made for calling an API. The HTTP API's
-        authorizer finds the audience it wants in its ``client_id`` (an id token has it in ``aud``),
-        and both tokens carry ``sub`` and ``cognito:groups``.
+        authorizer finds the audience it wants in its `client_id` (an id token has it in `aud`),
+        and both tokens carry `sub` and `cognito:groups`.
         """
         cognito = client(self.endpoint, "cognito-idp")
         answer = cognito.admin_initiate_auth(
@@ -63,5 +63,5 @@ class Pool:
 
 
 def email(name: str) -> str:
-    """The e-mail address a user signs in with; ``example.com`` belongs to nobody."""
+    """The e-mail address a user signs in with; `example.com` belongs to nobody."""
     return f"{name}@example.com"

@@ -2,7 +2,7 @@
 
 The well-known renderers need styles or scripts that a strict content security policy forbids, and
 weigh ten to fifty times the whole shop. This page is plain HTML in the shop's own style; a small
-script (``page-api-docs.js``) sends what its forms say, as the customer who is signed in.
+script (`page-api-docs.js`) sends what its forms say, as the customer who is signed in.
 """
 
 import json

@@ -21,11 +21,10 @@ def publish(
 ) -> list[File]:
     """Build the site and upload it; returns its files. Fine to repeat.
 
-    ``s3`` is a boto3 client, ``settings`` what ``/config.json`` says. ``on_file`` is told how many
+    `s3` is a boto3 client, `settings` what `/config.json` says. `on_file` is told how many
     files of how many are uploaded.
 
-    Raises:
-        SpillwayError: a library of the storefront is not installed.
+    Raises SpillwayError when a library of the storefront is not installed.
     """
     files = build(settings)
     for count, file in enumerate(files, start=1):
@@ -43,6 +42,6 @@ def publish(
 
 
 def settings_of(outputs: dict[str, str]) -> dict[str, object]:
-    """What ``/config.json`` says, from the web stack's outputs."""
+    """What `/config.json` says, from the web stack's outputs."""
     settings: dict[str, object] = json.loads(outputs["StorefrontSettings"])
     return settings

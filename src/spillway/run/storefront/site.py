@@ -1,7 +1,7 @@
 """Builds the site: pages out of their layout, and assets whose names hold their content's hash.
 
 That is all the build there is: no bundler, no compiler, what is served is what stands in
-``web/storefront``. A name with the content's hash may be cached for ever; so that this holds for a
+`web/storefront`. A name with the content's hash may be cached for ever; so that this holds for a
 module too, its name changes with those of the modules it imports. Each page's head lists every
 module that it will need, so that they are fetched at once and not one after the other.
 """
@@ -64,10 +64,9 @@ class File:
 def build(settings: dict[str, object]) -> list[File]:
     """The site's files, assets first, so that no page is ever there before what it needs.
 
-    ``settings`` is what a deployment's ``/config.json`` says: issuer, client and the like.
+    `settings` is what a deployment's `/config.json` says: issuer, client and the like.
 
-    Raises:
-        SpillwayError: a library is not installed.
+    Raises SpillwayError when a library is not installed.
     """
     assets = _Assets()
     pages = [_page(name, source, assets) for name, source in _pages()]
@@ -76,7 +75,7 @@ def build(settings: dict[str, object]) -> list[File]:
 
 
 def page_names() -> list[str]:
-    """The addresses that there are, without the slash: ``index`` is the site's root."""
+    """The addresses that there are, without the slash: `index` is the site's root."""
     return sorted(name for name, _ in _pages())
 
 
@@ -117,7 +116,7 @@ def _head(script: str, assets: "_Assets") -> str:
 
 
 class _Assets:
-    """Everything under ``/assets/``, by the name that it has in the source."""
+    """Everything under `/assets/`, by the name that it has in the source."""
 
     def __init__(self) -> None:
         self._built: dict[str, File] = {}

@@ -38,7 +38,7 @@ class Wire:
         return client(self.emulator, service)
 
     def item(self, key: str) -> dict[str, Any] | None:
-        """What the table has under ``key``."""
+        """What the table has under `key`."""
         found = self.direct("dynamodb").get_item(TableName=TABLE, Key={"pk": {"S": key}})
         item: dict[str, Any] | None = found.get("Item")
         return item

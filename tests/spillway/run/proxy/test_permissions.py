@@ -128,7 +128,7 @@ class TestJudging:
 class TestOnTheWire:
     @pytest.fixture
     def guarded(self, wire: Wire) -> Iterator[Wire]:
-        """A wire on which ``intake`` may send to the queue, and nothing else."""
+        """A wire on which `intake` may send to the queue, and nothing else."""
         policy = {"intake": [{"actions": ["sqs:SendMessage"], "resources": [arn("sqs", QUEUE)]}]}
         wire.proxy.grant(policy)
         yield wire

@@ -20,7 +20,7 @@ Upstream = Callable[[httpx.Request], httpx.Response]
 
 @contextmanager
 def _client(upstream: Upstream) -> Iterator[httpx.Client]:
-    """A client of the origin, over HTTP, with ``upstream`` in the emulator's place."""
+    """A client of the origin, over HTTP, with `upstream` in the emulator's place."""
 
     def unread(request: httpx.Request) -> httpx.Response:
         answer = upstream(request)
