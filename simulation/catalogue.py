@@ -6,7 +6,6 @@ What becomes of an order is decided by the downstreams' own switches: an id for 
 
 from __future__ import annotations
 
-import uuid
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from typing import Any, Literal
 import msgspec
 
 from orders.aws import items
-from orders.domain.order import Order, OrderKey
+from orders.domain.order import Order, OrderKey, order_id_of
 from orders.domain.receipt import sign
 from simulation.downstreams.switches import Switches
 
@@ -91,8 +90,7 @@ def order_id(slot: int, expected_outcome: ExpectedOutcome) -> str:
     """A UUIDv7 made a little before the start, on which exactly this fate's refusals fall."""
     made_at = START - 1_000 * (SLOTS - slot)
     for number in range(1, 10_000):
-        random_bits = slot * 10_000 + number
-        id_ = str(uuid.UUID(int=made_at << 80 | 0x7 << 76 | 0b10 << 62 | random_bits))
+        id_ = order_id_of(made_at, slot * 10_000 + number)
         if (_REFUSING.refuses("ship", id_), _REFUSING.refuses("post", id_)) == (
             expected_outcome.undeliverable,
             expected_outcome.blocked,

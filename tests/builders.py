@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import uuid
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from orders.domain.order import AcceptedOrder, Order, OrderKey
+from orders.domain.order import AcceptedOrder, Order, OrderKey, order_id_of
 from orders.domain.receipt import sign
 from orders.handlers.wire import Content, content_of
 
@@ -24,8 +23,7 @@ _sequence = itertools.count(1)
 
 def order_id(at: int = NOW) -> str:
     """A new UUIDv7 whose time is `at` (Unix milliseconds). Later ones sort after earlier ones."""
-    number = (at << 80) | (0x7 << 76) | (0b10 << 62) | next(_sequence)
-    return str(uuid.UUID(int=number))
+    return order_id_of(at, next(_sequence))
 
 
 def line(sku: str = "HEART-LIGHT", quantity: int = 2, unit_price: int = 255) -> dict[str, Any]:

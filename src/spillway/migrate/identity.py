@@ -8,11 +8,11 @@ a customer's history stays sorted by time across both kinds.
 from __future__ import annotations
 
 import hashlib
-import uuid
+
+from orders.domain.order import order_id_of
 
 
 def order_id(source: str, key: str, created_at: int) -> str:
     """`source` is the old table's name, `created_at` Unix milliseconds."""
     bits = int.from_bytes(hashlib.sha256(f"{source}\0{key}".encode()).digest()[:10], "big") >> 6
-    high, low = bits >> 62, bits & ((1 << 62) - 1)
-    return str(uuid.UUID(int=created_at << 80 | 0x7 << 76 | high << 64 | 0b10 << 62 | low))
+    return order_id_of(created_at, bits)
