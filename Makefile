@@ -84,6 +84,10 @@ costs: install ## Renew docs/cost.md, its charts, and what other pages say of co
 	@$(BIN)/python -m spillway.plan.inventory
 	@$(BIN)/python -m benchmarks.page
 
+.PHONY: docs
+docs: install ## Renew the tables of docs/logs.md and docs/metrics.md
+	@$(BIN)/python -m spillway.plan.reference
+
 .PHONY: format
 format: install ## Format the code
 	@$(BIN)/ruff format --quiet .

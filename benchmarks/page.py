@@ -36,7 +36,7 @@ _COLD = """A fresh process with compiled bytecode that imports a function and ma
 clients, from the bundle that is deployed. Of the peers, aws-serverless-ecommerce-platform took \
 429 to 480 ms for its imports alone, and aws-lambda-handler-cookbook 544 (on two processors too, \
 CPython 3.11). What is left out here: \
-[0011](decisions/0011-what-a-cold-start-does-not-need.md).
+[0011](decisions/aws.md#0011-the-bundle-has-only-the-endpoints-that-we-use).
 """
 
 _WARM = """The handlers as deployed, on the events that AWS hands them, with clients that answer \
@@ -48,7 +48,7 @@ processor times under *Sizing*.
 _CUT = """What was cut: shape checks of `wire` from 134 to 6 µs for a small order (msgspec first, \
 our own readers only for what it refuses); unknown fields of a line are told by their number; \
 content is packed at zlib's own level, which takes 0.23 ms for the largest order where the highest \
-took 0.89, for 2% more bytes ([0003](decisions/0003-stored-content.md)); an order that is shown is \
+took 0.89, for 2% more bytes ([decision 0003](decisions/README.md)); an order that is shown is \
 not taken apart before it is encoded.
 """
 

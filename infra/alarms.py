@@ -1,10 +1,10 @@
-"""The alarms: one for each promise, one for each dead-letter queue, and two that ring before those.
+"""The alarms: one for each promise, one for each dead-letter queue, and two that ring earlier.
 
-Each has a page, docs/runbook/<name>.md, which a test demands. The first ten alarms of an account
-are free, the others are 0.10 dollars a month each. So none is on more than one metric: metric math
-is paid by the metric, and a composite alarm costs five times as much as what it would put together.
+Each leads to a page of the runbook (`page_of`). The first ten alarms of an account are free, each
+other costs 0.10 dollars a month. So each alarm looks at one metric: metric math is paid by the
+metric, and a composite alarm costs five times as much as the alarms that it would replace.
 
-An alarm that a person need not get up for is no alarm: each threshold has its reason.
+Alarm only on what a person must act on: each threshold has its reason.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from infra import metrics
-from infra.metrics import Metric, ToldByLogs
+from infra.metrics import LogMetric, Metric
 
 if TYPE_CHECKING:
     from infra.stage import Stage
 
-#: A downstream's command comes again after 15 min at the most (orders.domain.backoff.DELIVER), so
-#: an order that is stuck is heard of at least so often.
-HEARD_OF_SECONDS = 900
-#: The longest wait of drain, 180 s, and some.
-DRAINED_AGAIN_SECONDS = 300
+#: A command is retried after at most 15 min (orders.domain.backoff.DELIVER), so a stuck order is
+#: logged at least so often.
+LOGGED_EVERY_SECONDS = 900
+#: Drain's longest wait is 180 s; this leaves a margin.
+DRAIN_RETRY_SECONDS = 300
 CLASHES_MAX = 10
 SERVER_ERRORS_MAX = 5
 RELAY_ERRORS_MAX = 20
@@ -36,6 +36,24 @@ QUEUES_WITH_DEAD_LETTERS = (
     "relay",
 )
 
+#: Alarms that share the page of another, because the cause and the cure are the same.
+_SHARED_PAGES = {
+    "never-half-done": "always-settles",
+    "zero-idle": "failure-stays-local",
+    "release-faults": "bugs",
+}
+
+
+def page_of(alarm: str) -> str:
+    """The runbook page for an alarm; `alarm` is its name without the stage's prefix."""
+    if alarm.endswith("-dead-letters"):
+        page = "dead-letters"
+    elif alarm.endswith("-release-errors"):
+        page = "bugs"
+    else:
+        page = _SHARED_PAGES.get(alarm, alarm)
+    return f"docs/runbook/{page}.md"
+
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
@@ -46,7 +64,7 @@ class Alarm:
     """
 
     name: str
-    metric: Metric | ToldByLogs
+    metric: Metric | LogMetric
     threshold: int
     reason: str
     of: str | None = None
@@ -56,7 +74,7 @@ class Alarm:
 
     @property
     def page(self) -> str:
-        return f"docs/runbook/{self.name}.md"
+        return page_of(self.name)
 
     @property
     def description(self) -> str:
@@ -79,27 +97,27 @@ def _promises(stage: Stage) -> list[Alarm]:
             "acknowledged-is-durable",
             metrics.BUFFERED,
             limits.buffered_seconds,
-            "An order that was answered as accepted has waited outside the table for"
-            f" {limits.buffered_seconds:,} s. The queue keeps it for 14 days, but a table throttles"
-            " for minutes: something else is wrong.",
-            period_seconds=limits.period(DRAINED_AGAIN_SECONDS),
+            f"An acknowledged order has waited outside the table for {limits.buffered_seconds:,} s."
+            " The overflow queue keeps it for 14 days, but throttling lasts minutes: something else"
+            " is wrong.",
+            period_seconds=limits.period(DRAIN_RETRY_SECONDS),
             periods=2,
         ),
         Alarm(
             "one-order-per-id",
             metrics.ID_CLASHES,
             CLASHES_MAX,
-            f"{CLASHES_MAX} orders in 5 min had an id that holds another order. Each was refused,"
-            " so the promise stands; a client that makes its ids well has none in a lifetime, and"
-            " one that doesn't loses its customers' orders.",
+            f"{CLASHES_MAX} orders in 5 min had an id that already holds another order. Each was"
+            " refused, so no order was overwritten, but its customer has no order. A client that"
+            " makes proper ids never causes this.",
             period_seconds=limits.period(300),
         ),
         Alarm(
             "one-effect-per-step",
             metrics.CONTRADICTIONS,
             1,
-            "A downstream answered otherwise than before under the same idempotency key: it does"
-            " not honour keys, and may have done a step twice.",
+            "A downstream gave two different answers under one idempotency key: it does not honour"
+            " its keys, and may have done a step twice.",
             period_seconds=limits.period(300),
         ),
         Alarm(
@@ -107,35 +125,35 @@ def _promises(stage: Stage) -> list[Alarm]:
             metrics.UNSETTLED,
             limits.unsettled_seconds,
             f"An order has not settled for {limits.unsettled_seconds:,} s. Orders settle within"
-            " seconds, and one slow or lost answer costs a quarter of an hour at most; a downstream"
-            " is out for longer than that, or something is stuck.",
-            period_seconds=HEARD_OF_SECONDS,
+            " seconds, and one slow or lost answer costs at most 15 minutes: a downstream is down"
+            " for longer than that, or something is stuck.",
+            period_seconds=LOGGED_EVERY_SECONDS,
             periods=2,
         ),
         Alarm(
             "never-half-done",
             metrics.HALF_DONE,
             limits.half_done_seconds,
-            f"An order has been half done for {limits.half_done_seconds:,} s: goods or money are"
-            " held for it. A command is tried for a day, so there is time left to mend what it"
-            " waits for.",
-            period_seconds=HEARD_OF_SECONDS,
+            f"An order has been half done for {limits.half_done_seconds:,} s and holds goods or"
+            " money. Commands are retried for a day, so there is still time to repair what it waits"
+            " for.",
+            period_seconds=LOGGED_EVERY_SECONDS,
             periods=2,
         ),
         Alarm(
             "own-orders-only",
             metrics.FOREIGN_ORDERS,
             1,
-            "Another customer's order was about to be shown, and was held back. One is too many.",
+            "Another customer's order was about to be shown, and was withheld. One is too many.",
             period_seconds=limits.period(300),
         ),
         Alarm(
             "failure-stays-local",
             metrics.BEHIND,
             limits.behind_seconds * 1000,
-            f"Relay was {limits.behind_seconds} s or more behind the table, five minutes running."
-            " It is what all orders share: while it lags, one part's trouble delays every order."
-            " A healthy one is behind by the moments that a batch takes.",
+            f"Relay was {limits.behind_seconds} s or more behind the table for five minutes. All"
+            " orders share relay, so every order is delayed. A healthy relay is less than a second"
+            " behind.",
             of="relay",
             period_seconds=limits.period(60),
             periods=5,
@@ -145,9 +163,9 @@ def _promises(stage: Stage) -> list[Alarm]:
             "zero-idle",
             metrics.ERRORS,
             RELAY_ERRORS_MAX,
-            f"Relay failed {RELAY_ERRORS_MAX} times in 15 min. A failed batch is called again at"
-            " once for 22 h: the one part that runs hot when no order comes in. A single failure"
-            " mends itself.",
+            f"Relay failed {RELAY_ERRORS_MAX} times in 15 min. Lambda retries a failed batch for"
+            " 22 h, so relay runs and costs money although no order comes in. One failure alone is"
+            " harmless.",
             of="relay",
             period_seconds=limits.period(900),
         ),
@@ -161,8 +179,8 @@ def _before_the_promises(stage: Stage) -> list[Alarm]:
             "customers-turned-away",
             metrics.SERVER_ERRORS,
             SERVER_ERRORS_MAX,
-            f"{SERVER_ERRORS_MAX} requests in 5 min were answered with 5xx. Nothing is lost, for"
-            " clients send again; but customers wait, and one such answer now and then is normal.",
+            f"{SERVER_ERRORS_MAX} requests in 5 min were answered with 5xx. No order is lost,"
+            " because clients send again, but customers wait. A single 5xx is normal.",
             of="api",
             period_seconds=limits.period(300),
         ),
@@ -170,8 +188,8 @@ def _before_the_promises(stage: Stage) -> list[Alarm]:
             "bugs",
             metrics.BUGS,
             1,
-            "A fault of our own was met with. What it met with comes again or is set aside, and"
-            " will meet with it again until it is mended.",
+            "Our code failed on a message or a request. The message is retried or dead-lettered,"
+            " and fails again until the bug is fixed.",
             period_seconds=limits.period(300),
         ),
     ]
@@ -182,7 +200,7 @@ def _dead_letters(queue: str, stage: Stage) -> Alarm:
         f"{queue}-dead-letters",
         metrics.WAITING,
         1,
-        "A message waits for a person: each is an order that will not go on by itself.",
+        "A message needs manual action: its order does not continue until then.",
         of=f"{queue}-dead-letters",
         period_seconds=stage.alarms.period(60),
     )

@@ -174,7 +174,7 @@ def _trim_models(data: Path) -> None:
     """Keep of botocore's data what our services need, without what only people read.
 
     Every cold start parses the endpoints of all services, 1.2 MB of JSON: a fifth of its time
-    (docs/decisions/0011-what-a-cold-start-does-not-need.md).
+    (decision 0011).
     """
     for service in data.iterdir():
         if service.is_dir() and service.name not in SERVICES:

@@ -1,10 +1,10 @@
-"""Every metric that anything here looks at: the dashboard, the alarms, the commands, the docs.
+"""Every metric that the dashboard, the alarms, the commands and the docs use.
 
-What AWS measures for nothing comes first. A metric of our own is 0.30 dollars a month for each name
-that has data in it, beyond the first ten of the account, and an embedded metric is log bytes on top
-of that. So of our own there are only those that AWS cannot know, told from lines that are written
-anyway (a metric filter costs nothing), and nearly all of them have data only while something is
-wrong: a month without trouble has one (docs/decisions/0013-what-is-measured.md).
+The metrics that AWS measures for free come first. A metric of our own costs 0.30 dollars a month
+for each name with data, beyond the first ten of the account, and an embedded metric adds log bytes.
+So our own metrics are only those that AWS cannot know. Metric filters, which are free, read them
+from lines that are logged anyway. Nearly all have data only while something is wrong: a month
+without trouble has one (decision 0013).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Statistic = Literal["Maximum", "Sum", "SampleCount", "p50", "p99"]
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One that a service of AWS measures. `dimension` says of what: a queue, a function..."""
+    """A metric that AWS measures. `dimension` names what is measured: a queue, a function..."""
 
     namespace: str
     name: str
@@ -32,9 +32,9 @@ class Metric:
 
 
 @dataclass(frozen=True, slots=True)
-class ToldByLogs:
-    """One of our own, from log lines. `pattern` is CloudWatch's; each line that fits adds `value`:
-    a field of it, or 1."""
+class LogMetric:
+    """A metric of our own, read from log lines. `pattern` is CloudWatch's; each line that matches
+    adds `value`: a field of the line, or 1."""
 
     name: str
     functions: tuple[str, ...]
@@ -49,14 +49,14 @@ WAITING: Final = Metric(
     "ApproximateNumberOfMessagesVisible",
     "QueueName",
     "Maximum",
-    "messages that wait in a queue; in a dead-letter queue, for a person",
+    "messages that wait in a queue; in a dead-letter queue, for manual action",
 )
 OLDEST: Final = Metric(
     "AWS/SQS",
     "ApproximateAgeOfOldestMessage",
     "QueueName",
     "Maximum",
-    "age in seconds of the oldest message that has been received less than three times",
+    "age in seconds of the oldest message that was received fewer than three times",
 )
 SENT: Final = Metric(
     "AWS/SQS",
@@ -78,7 +78,7 @@ ERRORS: Final = Metric(
     "Errors",
     "FunctionName",
     "Sum",
-    "runs that ended in an error; ours do only in relay, or where they are killed",
+    "runs that failed: only relay fails on purpose, others only when they are killed",
 )
 DURATION: Final = Metric("AWS/Lambda", "Duration", "FunctionName", "p99", "run time in ms")
 BEHIND: Final = Metric(
@@ -86,14 +86,18 @@ BEHIND: Final = Metric(
     "IteratorAge",
     "FunctionName",
     "Maximum",
-    "age in ms of the latest change that relay was given: how far it is behind the table",
+    "age in ms of the latest change that relay received: how far it is behind the table",
 )
-REQUESTS: Final = Metric("AWS/ApiGateway", "Count", "ApiId", "Sum", "requests of customers")
+REQUESTS: Final = Metric("AWS/ApiGateway", "Count", "ApiId", "Sum", "customers' requests")
 CLIENT_ERRORS: Final = Metric(
     "AWS/ApiGateway", "4xx", "ApiId", "Sum", "requests refused: bad token, broken rule, not found"
 )
 SERVER_ERRORS: Final = Metric(
-    "AWS/ApiGateway", "5xx", "ApiId", "Sum", "requests answered with an honest no, or not at all"
+    "AWS/ApiGateway",
+    "5xx",
+    "ApiId",
+    "Sum",
+    "requests that the service could not answer (503), or that failed",
 )
 LATENCY: Final = Metric("AWS/ApiGateway", "Latency", "ApiId", "p99", "time to answer in ms")
 PLACED: Final = Metric(
@@ -104,10 +108,10 @@ PLACED: Final = Metric(
     "with Operation PutItem: orders placed, by intake and drain",
 )
 WRITE_UNITS: Final = Metric(
-    "AWS/DynamoDB", "ConsumedWriteCapacityUnits", "TableName", "Sum", "write units paid for"
+    "AWS/DynamoDB", "ConsumedWriteCapacityUnits", "TableName", "Sum", "write units that are billed"
 )
 THROTTLED: Final = Metric(
-    "AWS/DynamoDB", "WriteThrottleEvents", "TableName", "Sum", "writes the table did not take"
+    "AWS/DynamoDB", "WriteThrottleEvents", "TableName", "Sum", "writes that the table refused"
 )
 ANNOUNCED: Final = Metric(
     "AWS/SNS", "NumberOfMessagesPublished", "TopicName", "Sum", "order events announced"
@@ -131,15 +135,15 @@ MEASURED_BY_AWS: Final = (
     ANNOUNCED,
 )
 
-SETTLE_TIME: Final = ToldByLogs(
+SETTLE_TIME: Final = LogMetric(
     "SettleMs",
     DELIVERIES,
     "{ $.settle_ms >= 0 }",
     "$.settle_ms",
     "p99",
-    "from the customer's last wish to the outcome that settled the order, in ms",
+    "ms from the customer's last request to the outcome that settled the order",
 )
-BUFFERED: Final = ToldByLogs(
+BUFFERED: Final = LogMetric(
     "BufferedSeconds",
     ("drain",),
     "{ $.buffered_s >= 0 }",
@@ -147,39 +151,39 @@ BUFFERED: Final = ToldByLogs(
     "Maximum",
     "age of an acknowledged order that is not in the table yet",
 )
-UNSETTLED: Final = ToldByLogs(
+UNSETTLED: Final = LogMetric(
     "UnsettledSeconds",
     (*DELIVERIES, "watchdog"),
     "{ $.unsettled_s >= 0 }",
     "$.unsettled_s",
     "Maximum",
-    "age of an order that has not settled: the oldest is the oldest unsettled one",
+    "age of an order that has not settled; the maximum is the oldest one",
 )
-HALF_DONE: Final = ToldByLogs(
+HALF_DONE: Final = LogMetric(
     "HalfDoneSeconds",
     (*DELIVERIES, "watchdog"),
     "{ $.half_done_s >= 0 }",
     "$.half_done_s",
     "Maximum",
-    "the same, for orders of which one step is known and another is owed",
+    "the same, for orders with one step done and another owed",
 )
-CONTRADICTIONS: Final = ToldByLogs(
+CONTRADICTIONS: Final = LogMetric(
     "Contradictions",
     DELIVERIES,
     '{ $.outcome = "contradicted" }',
     "1",
     "Sum",
-    "a downstream answered otherwise than it did before, under the same idempotency key",
+    "a downstream gave two different answers under one idempotency key",
 )
-FOREIGN_ORDERS: Final = ToldByLogs(
+FOREIGN_ORDERS: Final = LogMetric(
     "ForeignOrders",
     ("reads",),
     '{ $.outcome = "foreign_order" }',
     "1",
     "Sum",
-    "another customer's order was about to be shown, and was not",
+    "another customer's order was about to be shown, and was withheld",
 )
-ID_CLASHES: Final = ToldByLogs(
+ID_CLASHES: Final = LogMetric(
     "IdClashes",
     ("intake",),
     '{ $.rules[0] = "order_id_taken" }',
@@ -187,15 +191,15 @@ ID_CLASHES: Final = ToldByLogs(
     "Sum",
     "orders refused because their id already holds another order",
 )
-BUGS: Final = ToldByLogs(
+BUGS: Final = LogMetric(
     "Bugs",
     EVERY_FUNCTION,
     '{ $.outcome = "bug" }',
     "1",
     "Sum",
-    "faults of our own; what they met with comes again or is set aside",
+    "our code failed; the message is retried or dead-lettered",
 )
-TOLD_BY_LOGS: Final = (
+LOG_METRICS: Final = (
     SETTLE_TIME,
     BUFFERED,
     UNSETTLED,
@@ -208,10 +212,11 @@ TOLD_BY_LOGS: Final = (
 
 
 def namespace(stage: str) -> str:
-    """Our own metrics' namespace. They have no dimensions: each value of one is another metric."""
+    """The namespace of our own metrics. They have no dimensions, because each value of a dimension
+    is billed as another metric."""
     return f"Spillway/{stage}"
 
 
-def told_by(function: str) -> tuple[ToldByLogs, ...]:
-    """The metrics that a function's lines tell."""
-    return tuple(metric for metric in TOLD_BY_LOGS if function in metric.functions)
+def log_metrics_of(function: str) -> tuple[LogMetric, ...]:
+    """The metrics that are read from a function's log lines."""
+    return tuple(metric for metric in LOG_METRICS if function in metric.functions)

@@ -240,7 +240,7 @@ class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     alarms: Alarms
     releases: Releases
     #: Has Lambda record runs for X-Ray: one a second and 5% of the others, for each function, which
-    #: nothing can lower (docs/decisions/0014-traces.md). For a while, to find something out.
+    #: nothing can lower (decision 0014). For a while, to find something out.
     xray: bool = False
 
     def __post_init__(self) -> None:

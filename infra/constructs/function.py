@@ -11,7 +11,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from infra.constructs.review import accept_finding
-from infra.metrics import namespace, told_by
+from infra.metrics import log_metrics_of, namespace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,7 +87,7 @@ class OrderFunction(Construct):
             name=f"/aws/lambda/{full_name}",
             retention_days=stage.logs.retention_days,
         )
-        for metric in told_by(name):
+        for metric in log_metrics_of(name):
             logs.MetricFilter(
                 self,
                 metric.name,

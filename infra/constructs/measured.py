@@ -8,14 +8,14 @@ from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 
 from infra import metrics
-from infra.metrics import Metric, ToldByLogs
+from infra.metrics import LogMetric, Metric
 
 if TYPE_CHECKING:
     from infra.stage import Stage
 
 
 def measured(
-    metric: Metric | ToldByLogs,
+    metric: Metric | LogMetric,
     *,
     stage: Stage,
     api_id: str,
@@ -25,7 +25,7 @@ def measured(
     period_seconds: int = 60,
 ) -> cloudwatch.Metric:
     """`of` is what it is measured of, called as in `infra.alarms.Alarm`; None for our own."""
-    if isinstance(metric, ToldByLogs):
+    if isinstance(metric, LogMetric):
         space, dimensions = metrics.namespace(stage.name), {}
     else:
         name = api_id if of == "api" else stage.resource_name(of or "")

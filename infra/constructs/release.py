@@ -11,6 +11,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from infra.alarms import page_of
 from infra.constructs.review import accept_finding
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ FAULTS = ("bug", "unavailable", "set_aside")
 #: What the CDK gives CodeDeploy's role.
 POLICY = "service-role/AWSCodeDeployRoleForLambdaLimited"
 METRICS_NAMESPACE = "Spillway"
-#: What a person does about it.
-PAGE = "docs/runbook/release-faults.md"
+#: The runbook page for all alarms of a release.
+PAGE = page_of("release-faults")
 _MINUTE = Duration.minutes(1)
 
 _CONFIGURATIONS = {

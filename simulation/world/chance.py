@@ -3,7 +3,7 @@
 Every strand, message and customer has a stream of its own. One stream for all would do for running
 a seed again, but not for shrinking it: with a single fault left out, every later draw would fall
 on somebody else, and what is left would be another schedule. Here the rest stays as it was
-(docs/decisions/0017-simulation.md).
+(decision 0017).
 
 `random.Random` seeded by a text costs 20 µs, and a schedule has some fifty streams; this costs one.
 """

@@ -61,7 +61,7 @@ _lines = msgspec.json.Decoder(_Line)
 
 class InvariantChecker:
     """`without_keys` are the downstreams that have no idempotency keys: a second effect there
-    counts only if a look before it would have told (docs/decisions/0008)."""
+    counts only if a look before it would have told (decision 0008)."""
 
     def __init__(
         self,

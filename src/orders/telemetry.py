@@ -5,7 +5,7 @@ may be logged is this closed list, so that a name, an address or a payment can't
 that isn't on it is a bug, and raises.
 
 A line is paid by the byte, and logs are easily dearer than the functions that write them: what goes
-well without telling anything new is not logged (docs/decisions/0012-what-is-logged.md).
+well without telling anything new is not logged (decision 0012).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the pages point to exists: files, make targets, commands, tests."""
+"""What the pages point to exists: files, headings, make targets, commands, decisions."""
 
 from __future__ import annotations
 
@@ -13,29 +13,40 @@ from orders.domain.saga import Step
 from spillway.cli import app
 
 ROOT = Path(__file__).parents[2]
+DECISIONS = ROOT / "docs" / "decisions"
 PAGES = [
-    ROOT / "README.md",
-    ROOT / "ARCHITECTURE.md",
-    ROOT / "CHANGELOG.md",
+    *sorted(ROOT.glob("*.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_link_leads_to_a_file(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
-        if not target.startswith("http"):
-            assert (page.parent / target).exists(), target
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def anchors(page: Path) -> set[str]:
+    """The names that GitHub gives to a page's headings."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@each_page
+def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        path, _, anchor = target.partition("#")
+        if path.startswith("http"):
+            continue
+        found = page.parent / path if path else page
+        assert found.exists(), target
+        assert not anchor or anchor in anchors(found), target
+
+
+@each_page
 def test_every_path_in_backticks_exists(page: Path) -> None:
-    rooms = r"(?:src|infra|simulation|tests|docs)/[\w./-]*"
-    for path in re.findall(rf"`({rooms})`", page.read_text()):
+    top = r"(?:src|infra|simulation|benchmarks|web|tests|docs)/[\w./-]*"
+    for path in re.findall(rf"`({top})`", page.read_text()):
         assert (ROOT / path).exists(), path
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@each_page
 def test_every_make_target_and_command_exists(page: Path) -> None:
     text = page.read_text()
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
@@ -54,8 +65,22 @@ def test_architecture_names_every_promise_and_every_step() -> None:
         assert f"`{step.value}`" in text
 
 
-def test_every_decision_is_listed_under_its_title() -> None:
-    listed = (ROOT / "docs/decisions/README.md").read_text()
-    for page in (ROOT / "docs/decisions").glob("0*.md"):
-        title = page.read_text().splitlines()[0].removeprefix(f"# {page.name[:4]}: ")
-        assert f"| [{page.name[:4]}]({page.name}) | {title} |" in listed
+def test_every_decision_is_listed_once_under_its_number_and_title() -> None:
+    made = [
+        found
+        for page in DECISIONS.glob("*.md")
+        for found in re.findall(r"^#+ (\d{4}): (.+)$", page.read_text(), re.MULTILINE)
+    ]
+    listed = re.findall(
+        r"^\| \[(\d{4})\]\(.+\) \| (.+) \|$", (DECISIONS / "README.md").read_text(), re.MULTILINE
+    )
+    assert listed == sorted(made)
+    assert [int(number) for number, _ in listed] == list(range(1, len(listed) + 1))
+
+
+def test_every_decision_that_the_code_names_exists() -> None:
+    known = set(re.findall(r"^\| \[(\d{4})\]", (DECISIONS / "README.md").read_text(), re.MULTILINE))
+    for folder in ("src", "infra", "simulation", "benchmarks"):
+        for file in (ROOT / folder).rglob("*.py"):
+            for number in re.findall(r"decisions? (\d{4})\b", file.read_text()):
+                assert number in known, file

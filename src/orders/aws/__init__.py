@@ -1,5 +1,5 @@
 """The only importer of the AWS SDK: one file per resource, each an adapter for one port.
 
 botocore is used without boto3 on top of it: the same calls, 26 ms less of cold start
-(docs/decisions/0004-botocore-without-boto3.md).
+(decision 0004).
 """

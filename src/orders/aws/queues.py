@@ -24,7 +24,7 @@ from orders.ports import Check, Clock, Command
 
 BATCH_MAX = 10
 #: Commands in one message. A batch of ten such is what one delivery environment gets through in
-#: some seconds; more would save little (docs/decisions/0023-messages-in-packs.md).
+#: some seconds; more would save little (decision 0023).
 COMMANDS_BATCHED_MAX = 6
 #: Watches in one message: a hundred such, a batch, are as many as ten glances take in.
 CHECKS_BATCHED_MAX = 10

@@ -2,7 +2,7 @@
 
 PyMySQL reads a row column by column, and an order of twenty lines says twenty times when it was
 placed, by whom and where to. Read like that, lines cost the copy more than everything else
-(docs/decisions/0025-what-the-copy-spends-its-time-on.md).
+(decision 0025).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the alarms say: one for each promise, one for each dead-letter queue, and two more."""
+"""The state of every alarm, and the runbook page that says what to do when it rings."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from infra.alarms import page_of
 from orders.domain.promises import Promise
 from spillway.operate.emulated import evaluate_alarms
 from spillway.target.service import Service
 
-#: CloudWatch's own words: kept (OK), in danger (ALARM), not known yet (INSUFFICIENT_DATA).
+#: CloudWatch's words: OK is kept, ALARM is in danger, INSUFFICIENT_DATA is not known yet.
 State = Literal["OK", "ALARM", "INSUFFICIENT_DATA"]
 
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """`name` is the alarm's without the stage, which is also its runbook page's. `since`: of this
-    state. `reason`: CloudWatch's, with the figures. `promise`: the one that it stands for, if any.
+    """`name` leaves out the stage. `since` is when this state began, `reason` CloudWatch's own
+    text with the figures, `promise` the promise that the alarm guards, if any.
     """
 
     name: str
@@ -29,9 +30,8 @@ class Alarm:
 
     @property
     def runbook(self) -> str:
-        """Its page. The alarms that end a release share one."""
-        page = "release-faults" if self.name.endswith("-release-errors") else self.name
-        return f"docs/runbook/{page}.md"
+        """The page that says what to do when it rings. Some alarms share a page."""
+        return page_of(self.name)
 
 
 def read_alarms(service: Service) -> list[Alarm]:

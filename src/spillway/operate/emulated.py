@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra import metrics
-from infra.metrics import TOLD_BY_LOGS, ToldByLogs
+from infra.metrics import LOG_METRICS, LogMetric
 from spillway.operate.logs import Line, lines
 from spillway.operate.orders import last_unsettled
 from spillway.target.reading import read_depths
@@ -124,7 +124,7 @@ def _points(service: Service, now: float, since: float) -> dict[tuple[str, str],
     said = lines(service, since=int(since * 1000), lines_max=LINES_MAX).lines
     points: dict[tuple[str, str], Sequence[Point]] = {
         (metric.name, ""): told(metric, said)
-        for metric in TOLD_BY_LOGS
+        for metric in LOG_METRICS
         if metric.name not in _TOLD_OF_ORDERS
     }
     for depth in read_depths(service.sqs, service.queues):
@@ -149,7 +149,7 @@ def _api_id(service: Service) -> str:
     return next((str(api["ApiId"]) for api in apis if api["Name"] == name), "")
 
 
-def told(metric: ToldByLogs, said: Iterable[Line]) -> list[Point]:
+def told(metric: LogMetric, said: Iterable[Line]) -> list[Point]:
     """What a metric filter makes of log lines."""
     fits = _fits(metric.pattern)
     return [

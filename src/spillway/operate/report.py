@@ -107,7 +107,8 @@ def _alarm_row(alarm: Alarm) -> tuple[Text, Text, Text]:
 def _next_step(parts: Sequence[Part], alarms: Sequence[Alarm], options: str) -> Text:
     ringing = [alarm for alarm in alarms if alarm.state == "ALARM"]
     if ringing:
-        pages = "".join(f"\n  {alarm.runbook}" for alarm in ringing)
+        # Alarms may share a page: each is named once.
+        pages = "".join(f"\n  {page}" for page in dict.fromkeys(a.runbook for a in ringing))
         return Text(f"What to do now:{pages}", "bold red")
     if any(part.dead_letters for part in parts):
         return Text(f"Dead letters, and why: `spillway redrive --dry-run{options}`.", "bold yellow")

@@ -38,7 +38,7 @@ def test_errors_are_shown_where_somebody_counts_them() -> None:
 def test_an_alarm_that_rings_leads_to_its_page() -> None:
     ringing = Alarm("accounting-dead-letters", "ALARM", None, "", "", None)
     told = shown(status_view("dev", [part(0, dead_letters=1)], [ringing], ""))
-    assert "docs/runbook/accounting-dead-letters.md" in told
+    assert "docs/runbook/dead-letters.md" in told
     quiet = shown(status_view("dev", [part(0, dead_letters=1)], [], " --stage dev"))
     assert "spillway redrive --dry-run --stage dev" in quiet
 

@@ -2,7 +2,7 @@
 
 It runs nothing in the account and listens on this machine only, so it costs nothing at rest and
 exposes nothing. Pages are made here and stay up to date over server-sent events; while no page is
-open nothing is asked of AWS (docs/decisions/0022-the-console.md has what an open one costs).
+open nothing is asked of AWS (decision 0022 has what an open one costs).
 
 - command: `spillway console`; serving: the application, put together
 - waiting: until somebody asks for it; guard: who may talk to it, and what a page may do

@@ -1,7 +1,7 @@
 """Every mutant: what a careless change could make of the service.
 
 `spillway chaos` also deploys the first eight. The simulation found the last two as bugs of the
-service (docs/decisions/0017-simulation.md).
+service (decision 0017).
 """
 
 from __future__ import annotations

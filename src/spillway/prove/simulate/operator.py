@@ -46,7 +46,7 @@ def force(world: World, key: OrderKey) -> None:
 
 def discard(dead_letters: Queue, body: str) -> None:
     """Delete by hand what no redrive can bring to an end. While it lies there the watchdog takes
-    whatever it misses to be among it (docs/decisions/0009)."""
+    whatever it misses to be among it (decision 0009)."""
     for dead_letter in list(dead_letters.messages.values()):
         if dead_letter.body == body:
             dead_letters.delete(dead_letter)
