@@ -17,6 +17,7 @@ from spillway.migrate.state import Entry, index_item
 from spillway.migrate.target import Put, size_of, units_of
 from spillway.migrate.values import utf8_from_latin1
 from spillway.plan.prices import Book, load
+from spillway.ui.formatting import age
 
 if TYPE_CHECKING:
     from spillway.migrate.config import Config
@@ -79,7 +80,7 @@ class Estimate:
     def rows(self) -> Iterator[tuple[str, str, str]]:
         yield f"{self.items:,}", "items", "order, progress and index of each order"
         yield f"{self.write_units:,}", "write units", f"${self.write_dollars:,.2f} to copy"
-        yield duration(self.seconds), "to copy", "within the budget of the configuration"
+        yield age(self.seconds), "to copy", "within the budget of the configuration"
         size = f"{self.stored_bytes / 1e6:,.1f} MB"
         yield (
             size,
@@ -307,12 +308,12 @@ def _retention(variables: dict[str, str], copy_seconds: float) -> Finding:
     seconds = float(variables.get("binlog_expire_logs_seconds", "0") or 0) or days * 86_400
     if not seconds:
         return Finding("good", "binary log kept", "until it is purged by hand")
-    kept = duration(seconds)
+    kept = age(seconds)
     if seconds < copy_seconds * RETENTION_FACTOR:
         return Finding(
             "blocker",
             "binary log kept",
-            f"{kept}, and the copy takes {duration(copy_seconds)}: keep it"
+            f"{kept}, and the copy takes {age(copy_seconds)}: keep it"
             f" {RETENTION_FACTOR} times as long",
         )
     return Finding("good", "binary log kept", f"{kept}: `follow` must never stand still longer")
@@ -386,15 +387,3 @@ def _foreign_keys(connection: Connection[Any], config: Config) -> Iterator[Findi
                 f"{name} ({', '.join(acts)}) changes rows that the binary log does not report:"
                 " run `copy --again` after such a change",
             )
-
-
-def duration(seconds: float) -> str:
-    """Like 45 s, 12 min, 3 h 20 min, 12 days."""
-    if seconds < 120:
-        return f"{seconds:,.0f} s"
-    if seconds < 7_200:
-        return f"{seconds / 60:,.0f} min"
-    if seconds < 172_800:
-        hours, minutes = divmod(round(seconds / 60), 60)
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    return f"{seconds / 86_400:,.1f} days"

@@ -12,8 +12,6 @@ import typer
 from spillway.ui.options import JsonOption
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from spillway.migrate.running import Parts
 
 #: What a shell reports of a program that Ctrl+C ended.
@@ -52,7 +50,7 @@ def check(
     from spillway.migrate import terminal
     from spillway.migrate.checking import Check, document
 
-    with _parts(config) as (parts, console), terminal.checking(console) as on_progress:
+    with _parts(config) as parts, terminal.checking() as on_progress:
         profile = Check(parts, on_progress).run(rows_max)
     if as_json:
         typer.echo(json.dumps(document(profile), indent=2))
@@ -86,11 +84,11 @@ def copy(
     if again and quarantined:
         raise typer.BadParameter("--again retries the quarantine too: leave out --quarantined")
 
-    with _parts(config) as (parts, console):
+    with _parts(config) as parts:
         parts.state.make_table()
         total = parts.old_side().count()
         done = parts.state.standing().copied if not (again or quarantined) else 0
-        with terminal.copying(console, total, done, parts.writer) as on_progress:
+        with terminal.copying(total, done, parts.writer) as on_progress:
             work = parts.copy(on_progress)
             run = work.run_again if again else work.run_quarantined if quarantined else work.run
             with _interruptible("copy"):
@@ -119,13 +117,13 @@ def follow(
     from spillway.migrate import terminal
     from spillway.migrate.state import Switched
 
-    with _parts(config) as (parts, console), terminal.following(console) as on_lag:
+    with _parts(config) as parts, terminal.following() as on_lag:
         work = parts.follow(on_lag)
         try:
             with _interruptible("follow"):
                 work.run(until_caught_up=until_caught_up)
         except Switched as end:
-            console.print(str(end))
+            typer.echo(str(end), err=True)
 
 
 @migrate.command()
@@ -153,7 +151,7 @@ def verify(
     if back and sample is not None:
         raise typer.BadParameter("--back compares everything: leave out --sample")
 
-    with _parts(config) as (parts, console), terminal.verifying(console) as on_progress:
+    with _parts(config) as parts, terminal.verifying() as on_progress:
         if back:
             verdict = parts.verify_back(on_progress).run()
         else:
@@ -196,8 +194,8 @@ def cutover(
     from spillway.migrate.cutting_over import Cutover, CutoverOptions
 
     options = CutoverOptions(dry_run, hand_over, accept_quarantined, sample)
-    with _parts(config) as (parts, console):
-        work = Cutover(parts, options, terminal.on_step(console))
+    with _parts(config) as parts:
+        work = Cutover(parts, options, terminal.on_step())
         with _interruptible("cutover"):
             switched = work.run()
     if not switched and not dry_run:
@@ -225,16 +223,15 @@ def back(
     """
     from spillway.migrate import terminal
 
-    with _parts(config) as (parts, console), terminal.going_back(console) as on_progress:
+    with _parts(config) as parts, terminal.going_back() as on_progress:
         work = parts.back(on_progress)
         with _interruptible("back"):
             work.run(until_caught_up=until_caught_up, resync=resync)
 
 
 @contextmanager
-def _parts(config: Path) -> Iterator[tuple["Parts", "Console"]]:
+def _parts(config: Path) -> Iterator["Parts"]:
     from botocore.exceptions import BotoCoreError, ClientError
-    from rich.console import Console
 
     from spillway.errors import SpillwayError
     from spillway.migrate.config import read_config
@@ -242,7 +239,7 @@ def _parts(config: Path) -> Iterator[tuple["Parts", "Console"]]:
 
     try:
         with parts(read_config(config)) as made:
-            yield made, Console(stderr=True, highlight=False)
+            yield made
     except (BotoCoreError, ClientError) as error:
         code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
         raise SpillwayError(

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.panel import Panel
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Table
 from rich.text import Text
 
 from spillway.migrate.applying import Tally
@@ -26,42 +17,34 @@ from spillway.migrate.copying import OnProgress
 from spillway.migrate.following import Lag, OnLag
 from spillway.migrate.target import Counts, Writer
 from spillway.migrate.verifying.comparing import Verdict
+from spillway.ui.panels import mark, panel
+from spillway.ui.progress import bar
 
 DIFFERENCES_SHOWN = 20
 MONTHS_SHOWN = 24
 
 
 @contextmanager
-def copying(console: Console, total: int, done: int, writer: Writer) -> Iterator[OnProgress]:
-    columns = (
-        TextColumn("Orders"),
-        BarColumn(bar_width=30),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}", style="dim"),
-    )
-    with Progress(*columns, console=console, speed_estimate_period=30) as progress:
-        bar = progress.add_task("", total=total, completed=done, rate="", note="")
+def copying(total: int, done: int, writer: Writer) -> Iterator[OnProgress]:
+    with bar("Orders", total) as shown:
+        shown.reach(done, total)
 
         def on_progress(orders: int, tally: Tally) -> None:
-            speed = progress.tasks[0].speed or 0
             counts = writer.counts
-            note = f"{counts.units:,} write units"
+            note = f"{shown.speed:,.0f}/s, {counts.units:,} write units"
             if counts.throttles:
                 note += f", slowed down {counts.throttles:,} times, now {writer.rate.rate:,.0f}/s"
             if tally.quarantined:
                 note += f", {tally.quarantined:,} in quarantine"
-            progress.update(bar, advance=orders, rate=f"{speed:,.0f}/s", note=note)
+            shown.note(note)
+            shown.advance(orders)
 
         yield on_progress
 
 
 @contextmanager
-def following(console: Console) -> Iterator[OnLag]:
-    columns = (SpinnerColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=console) as progress:
-        bar = progress.add_task("Connecting", total=None)
+def following() -> Iterator[OnLag]:
+    with bar("Connecting") as shown:
 
         def on_lag(lag: Lag) -> None:
             tally = lag.tally
@@ -70,55 +53,56 @@ def following(console: Console) -> Iterator[OnLag]:
                 f" {tally.removed:,} removed, {tally.unchanged:,} unchanged,"
                 f" {tally.quarantined:,} quarantined"
             )
+            title = "Following"
             if lag.problem:
-                text = f"waiting for the old database ({lag.problem}); {text}"
-            progress.update(bar, description=text)
+                title = f"Waiting for the old database ({lag.problem})"
+            shown.title(title)
+            shown.note(text)
 
         yield on_lag
 
 
 @contextmanager
-def verifying(console: Console) -> Iterator[Callable[[str, int], None]]:
+def verifying() -> Iterator[Callable[[str, int], None]]:
     titles = {
         "old": "Reading the old table",
         "new": "Reading the orders table",
         "again": "Reading again what seems to differ",
     }
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.completed:,}"))
-    with Progress(*columns, console=console, transient=True) as progress:
-        bar = progress.add_task("", total=None)
-        yield lambda stage, count: progress.update(bar, description=titles[stage], completed=count)
+    with bar(titles["old"]) as shown:
+
+        def on_progress(stage: str, count: int) -> None:
+            shown.title(titles[stage])
+            shown.reach(count)
+
+        yield on_progress
 
 
 @contextmanager
-def checking(console: Console) -> Iterator[Callable[[int, int], None]]:
-    columns = (
-        TextColumn("Reading the old table"),
-        BarColumn(bar_width=30),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as progress:
-        bar = progress.add_task("", total=None)
-        yield lambda rows, total: progress.update(bar, completed=rows, total=total)
+def checking() -> Iterator[Callable[[int, int], None]]:
+    with bar("Reading the old table") as shown:
+        yield shown.reach
 
 
 @contextmanager
-def going_back(console: Console) -> Iterator[Callable[[int, float], None]]:
-    columns = (SpinnerColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=console) as progress:
-        bar = progress.add_task("Reading the stream", total=None)
-        yield lambda orders, seconds: progress.update(
-            bar, description=f"{orders:,} orders written back, {seconds:,.1f} s behind"
-        )
+def going_back() -> Iterator[Callable[[int, float], None]]:
+    with bar("Reading the stream") as shown:
+
+        def on_progress(orders: int, seconds: float) -> None:
+            shown.title("Writing orders back")
+            shown.reach(orders)
+            shown.note(f"{seconds:,.1f} s behind")
+
+        yield on_progress
 
 
-def on_step(console: Console) -> Callable[[str, str, bool | None], None]:
+def on_step() -> Callable[[str, str, bool | None], None]:
     """Print each step of the checklist. None: not done, because this is a rehearsal."""
+    console = Console(stderr=True, highlight=False)
 
     def show(step: str, detail: str, done: bool | None) -> None:
-        mark, style = {True: ("✔", "green"), False: ("✘", "red"), None: ("·", "yellow")}[done]
-        console.print(Text.assemble((f" {mark} ", style), f"{step:<22}", (detail, "dim")))
+        sign = Text("·", "yellow") if done is None else mark(done)
+        console.print(Text.assemble(" ", sign, f" {step:<22}", (detail, "dim")))
 
     return show
 
@@ -133,10 +117,6 @@ def tally_document(tally: Tally, counts: Counts) -> dict[str, int]:
 
 
 def show_tally(tally: Tally, counts: Counts, quarantine_file: str) -> None:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(justify="right", min_width=9)
-    table.add_column()
-    table.add_column(style="dim")
     rows = (
         (tally.written, "written", f"{counts.items:,} items, {counts.units:,} write units"),
         (tally.open, "still open", "the saga has steps left: `cutover --hand-over`"),
@@ -144,10 +124,8 @@ def show_tally(tally: Tally, counts: Counts, quarantine_file: str) -> None:
         (tally.removed, "removed", "no longer in the old table"),
         (tally.quarantined, "quarantined", f"see {quarantine_file}"),
     )
-    for count, word, note in rows:
-        if count or word == "written":
-            table.add_row(f"{count:,}", word, note)
-    _console().print(Panel(table, title="Migrated orders", title_align="left"))
+    shown = [(f"{count:,}", word, note) for count, word, note in rows if count or word == "written"]
+    _console().print(panel("Migrated orders", shown, ("number", "text", "note")))
 
 
 def verdict_document(verdict: Verdict) -> dict[str, Any]:
@@ -187,24 +165,28 @@ def show_verdict(verdict: Verdict) -> None:
     aside = f", {verdict.quarantined:,} in quarantine" if verdict.quarantined else ""
     what = "of a sample" if verdict.sampled else f"on {verdict.days:,} days"
     if verdict.clean:
-        line = f"{verdict.old_orders:,} orders {what}: no difference{aside}."
-        console.print(Text(line, "bold green"))
+        result = Text(f"{verdict.old_orders:,} orders {what}: no difference{aside}.", "bold green")
     else:
-        line = f"{len(verdict.differences):,} of {verdict.old_orders:,} orders differ{aside}."
-        console.print(Text(line, "bold red"))
+        count = f"{len(verdict.differences):,} of {verdict.old_orders:,}"
+        result = Text(f"{count} orders differ{aside}.", "bold red")
+    console.print(result)
 
 
 def _months(verdict: Verdict) -> Panel:
-    table = Table.grid(padding=(0, 2))
-    for justify in ("left", "right", "right", "right", "right"):
-        table.add_column(justify=justify)
-    table.add_row("", Text("old orders", "dim"), Text("new", "dim"), Text("old total", "dim"), "")
-    for month, sides in sorted(verdict.months.items())[-MONTHS_SHOWN:]:
+    def row(month: str, sides: Mapping[str, tuple[int, int]]) -> Sequence[RenderableType]:
         (old, old_total), (new, new_total) = sides["old"], sides["new"]
-        style = "" if (old, old_total) == (new, new_total) else "yellow"
-        same = "the same" if style == "" else f"{new_total:,}"
-        table.add_row(month, f"{old:,}", f"{new:,}", f"{old_total:,}", same, style=style)
-    return Panel(table, title="By month of the order, totals in minor units", title_align="left")
+        equal = (old, old_total) == (new, new_total)
+        cells = (month, f"{old:,}", f"{new:,}", f"{old_total:,}")
+        style = "" if equal else "yellow"
+        return [Text(cell, style) for cell in (*cells, "the same" if equal else f"{new_total:,}")]
+
+    months = sorted(verdict.months.items())[-MONTHS_SHOWN:]
+    return panel(
+        "By month of the order, totals in minor units",
+        [row(month, sides) for month, sides in months],
+        ("text", "number", "number", "number", "number"),
+        ("", "old orders", "new", "old total", ""),
+    )
 
 
 def show_profile(profile: Profile) -> None:
@@ -220,44 +202,33 @@ def show_profile(profile: Profile) -> None:
 
 
 def _findings(profile: Profile) -> Panel:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(width=1)
-    table.add_column(no_wrap=True)
-    table.add_column()
-    marks = {"good": ("✔", "green"), "warning": ("!", "yellow"), "blocker": ("✘", "red")}
-    for finding in profile.findings:
-        table.add_row(Text(*marks[finding.level]), finding.subject, Text(finding.detail))
-    return Panel(table, title=profile.server, title_align="left")
+    marks = {"good": mark(True), "warning": Text("!", "yellow"), "blocker": mark(False)}
+    rows = [(marks[one.level], one.subject, Text(one.detail)) for one in profile.findings]
+    return panel(profile.server, rows)
 
 
 def _mapping(profile: Profile) -> Panel:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(justify="right", min_width=9)
-    table.add_column(no_wrap=True)
-    table.add_column(style="dim", overflow="fold")
     read = profile.mapped + profile.unmapped
     share = profile.mapped / read if read else 0
-    table.add_row(f"{profile.mapped:,}", Text("map", "green"), f"{share:.2%} of what was read")
-    for outcome, count in profile.outcomes.most_common():
-        table.add_row(f"{count:,}", f"  {outcome}", "")
+    rows: list[Sequence[RenderableType]] = [
+        (f"{profile.mapped:,}", Text("map", "green"), f"{share:.2%} of what was read"),
+        *((f"{count:,}", f"  {name}", "") for name, count in profile.outcomes.most_common()),
+    ]
     if profile.unmapped:
-        table.add_row()
-        table.add_row(f"{profile.unmapped:,}", Text("go to quarantine", "yellow"), "because:")
+        rows += [
+            (),
+            (f"{profile.unmapped:,}", Text("go to quarantine", "yellow"), "because:"),
+        ]
     for rule, reason in profile.reasons_by_count():
         examples = "; ".join(f"{key}: {detail}" for key, detail in reason.samples)
-        table.add_row(f"{reason.orders:,}", f"  {rule}", f"like {examples}")
-    return Panel(table, title=f"{read:,} orders in {profile.rows:,} rows", title_align="left")
+        rows.append((f"{reason.orders:,}", f"  {rule}", f"like {examples}"))
+    title = f"{read:,} orders in {profile.rows:,} rows"
+    return panel(title, rows, ("number", "text", "note"))
 
 
 def _estimate(profile: Profile) -> Panel:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(justify="right", min_width=9)
-    table.add_column()
-    table.add_column(style="dim")
-    for figure, name, note in profile.estimate.rows():
-        table.add_row(figure, name, note)
     title = "All of it, estimated" if profile.estimate.extrapolated else "All of it"
-    return Panel(table, title=title, title_align="left")
+    return panel(title, profile.estimate.rows(), ("number", "text", "note"))
 
 
 def _console() -> Console:

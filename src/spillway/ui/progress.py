@@ -62,6 +62,10 @@ class Bar:
         self._progress.update(self._task, completed=done, total=total)
         self._write_line()
 
+    def title(self, text: str) -> None:
+        """The same count under another title."""
+        self._progress.update(self._task, description=text)
+
     def note(self, text: str) -> None:
         self._progress.update(self._task, note=text)
         self._write_line()
