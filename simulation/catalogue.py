@@ -1,7 +1,7 @@
 """The orders that customers send, made once per process: signed, encoded, of every kind of fate.
 
-What becomes of an order is decided by the downstreams' own switches: an id for which `refuse_rate`
-0.5 falls on shipping is refused by fulfilment in every schedule that has that switch on.
+The downstreams' own fault settings decide what becomes of an order: with `refuse_rate` 0.5,
+fulfilment refuses the same order ids in every schedule.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import msgspec
 from orders.aws import items
 from orders.domain.order import Order, OrderKey, order_id_of
 from orders.domain.receipt import sign
-from simulation.downstreams.switches import Switches
+from simulation.downstreams.fault_settings import FaultSettings
 
 #: When every schedule begins: 2026-11-23T10:00:00Z.
 START = 1_795_428_000_000
@@ -34,7 +34,7 @@ SHAPES: tuple[Shape, ...] = ("retail", "wholesale", "large")
 
 #: The share of orders that fulfilment and accounting refuse, where they do: see `order_id`.
 REFUSE_RATE = 0.5
-_REFUSING = Switches(refuse_rate=REFUSE_RATE)
+_REFUSING = FaultSettings(refuse_rate=REFUSE_RATE)
 #: Lines that do not compress: the order is then too large to travel in a message.
 _LARGE_LINES = 80
 

@@ -1,7 +1,7 @@
-"""Inventory, fulfilment and accounting, as Spillway meets them: three stand-ins for local runs.
+"""Inventory, fulfilment and accounting, as Spillway meets them: three fakes for local runs.
 
 The real ones belong to others; all that is known of them is docs/contracts/*.yaml, which the tests
-hold against these stand-ins. A stand-in is a function from request to response (`stand_in.StandIn`)
+hold against these fakes. A fake is a function from request to response (`fake.FakeDownstream`)
 with its ledger, clock and dice given to it, so that the local run (`server`, over HTTP on DynamoDB)
 and the simulation (in memory, by one seed) meet the same behaviour.
 
@@ -12,8 +12,8 @@ What they promise, and what they deliberately do not:
   customer, so a key made without the customer would join two orders. That is answered as a broken
   contract (`idempotency_key_reused`) and not served as two effects.
 - A lookup tells what was once done or refused, also after it was undone. With the keys switched
-  off (`switches.Switches.idempotency_keys`) lookups are all that a caller has.
-- Another key for the same order and step is another effect, and is kept as one. A kinder stand-in
+  off (`fault_settings.FaultSettings.idempotency_keys`) lookups are all that a caller has.
+- Another key for the same order and step is another effect, and is kept as one. A kinder fake
   would hide exactly the accident that an audit must find.
 - They share no code with `orders`: a misreading of the contract there must not be repeated here.
 """

@@ -59,7 +59,7 @@ class Post(Command, frozen=True, kw_only=True):
         return None
 
     def refusal(self, circumstances: Circumstances) -> Refusal | None:
-        if circumstances.switches.refuses(self.step, self.order_id):
+        if circumstances.fault_settings.refuses(self.step, self.order_id):
             return Refusal("account_blocked", "The customer's account is blocked.")
         return None
 

@@ -6,8 +6,8 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
+from simulation.downstreams.fault_settings import FaultSettings
 from simulation.downstreams.ledger import Entry
-from simulation.downstreams.switches import Switches
 
 LINES_MAX = 2_000
 QUANTITY_MAX = 1_000_000
@@ -66,7 +66,7 @@ class Circumstances:
     `undone` is the standing entry of the step that the command undoes, None if it undoes nothing.
     """
 
-    switches: Switches
+    fault_settings: FaultSettings
     undone: Entry | None
     now_ms: int
 

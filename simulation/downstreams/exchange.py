@@ -1,4 +1,4 @@
-"""A request and its response, with no transport: what a stand-in takes and gives."""
+"""A request and its response, with no transport: what a fake takes and gives."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -26,7 +26,7 @@ class Ship(Command, frozen=True, kw_only=True):
     address: Address
 
     def refusal(self, circumstances: Circumstances) -> Refusal | None:
-        if circumstances.switches.refuses(self.step, self.order_id):
+        if circumstances.fault_settings.refuses(self.step, self.order_id):
             return Refusal("undeliverable", "No carrier delivers this order to this address.")
         return None
 
@@ -41,7 +41,7 @@ class CancelShipment(Command, frozen=True, kw_only=True):
     undoes: ClassVar[str | None] = "ship"
 
     def refusal(self, circumstances: Circumstances) -> Refusal | None:
-        if circumstances.switches.too_late or _has_left(circumstances):
+        if circumstances.fault_settings.too_late or _has_left(circumstances):
             return Refusal("too_late", "The shipment has left.")
         return None
 
@@ -54,7 +54,7 @@ class RecallShipment(Command, frozen=True, kw_only=True):
 
 
 def _has_left(circumstances: Circumstances) -> bool:
-    age_max_ms = circumstances.switches.dispatch_after_ms
+    age_max_ms = circumstances.fault_settings.dispatch_after_ms
     if age_max_ms is None or circumstances.undone is None:
         return False
     return circumstances.now_ms - circumstances.undone.at >= age_max_ms

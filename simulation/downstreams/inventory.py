@@ -12,10 +12,12 @@ class Reserve(Command, frozen=True, kw_only=True):
     lines: StockLines
 
     def refusal(self, circumstances: Circumstances) -> Refusal | None:
-        empty = sorted({line.sku for line in self.lines} & set(circumstances.switches.refuse_skus))
+        empty = sorted(
+            {line.sku for line in self.lines} & set(circumstances.fault_settings.refuse_skus)
+        )
         if empty:
             return Refusal("out_of_stock", f"There is no stock of {', '.join(empty)}.")
-        if circumstances.switches.refuses(self.step, self.order_id):
+        if circumstances.fault_settings.refuses(self.step, self.order_id):
             return Refusal("out_of_stock", "There is not enough stock for this order.")
         return None
 

@@ -11,7 +11,7 @@ class Entry:
     """One effect (`done`) or one refusal, written once and never changed.
 
     `at` is Unix milliseconds by the downstream's clock. `idempotency_key` is the one it came with,
-    or the stand-in's own for it where keys are switched off. `code` and `detail` say why it was
+    or the fake's own for it where keys are switched off. `code` and `detail` say why it was
     refused. `units` (reserve, ship) and `amount` in minor units of `currency` (post, refund) are
     what the command asked for.
     """

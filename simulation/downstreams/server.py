@@ -1,4 +1,4 @@
-"""The three stand-ins over HTTP, on one port: /inventory, /fulfilment, /accounting.
+"""The three fakes over HTTP, on one port: /inventory, /fulfilment, /accounting.
 
 Serve `application` with `uvicorn_config`: a lost answer needs a connection that can be closed
 without one, which ASGI does not offer and uvicorn's stock protocol does not allow (an application
@@ -23,8 +23,8 @@ from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from simulation.downstreams.exchange import Request, Response, problem
+from simulation.downstreams.fake import FakeDownstream
 from simulation.downstreams.ledger import Ledger
-from simulation.downstreams.stand_in import StandIn
 
 #: Longer than any client keeps an idle connection, or a request would now and then meet the
 #: server's closing of it and look like an answer lost.
@@ -33,7 +33,7 @@ _CLOSE = "spillway.connection.close"
 
 
 def application(ledgers: Mapping[str, Ledger], api_keys: Mapping[str, str]) -> Starlette:
-    """The stand-ins of the downstreams named in `ledgers`, on the system's clock and dice.
+    """The fakes of the downstreams named in `ledgers`, on the system's clock and dice.
 
     Both mappings are by downstream: inventory, fulfilment, accounting.
     """
@@ -42,7 +42,7 @@ def application(ledgers: Mapping[str, Ledger], api_keys: Mapping[str, str]) -> S
             Route(
                 f"/{downstream}{{path:path}}",
                 _Served(
-                    StandIn(
+                    FakeDownstream(
                         downstream,
                         ledger=ledger,
                         api_key=api_keys[downstream],
@@ -73,18 +73,18 @@ def uvicorn_config(app: Starlette, port: int) -> uvicorn.Config:
 
 
 class _Served:
-    """One stand-in as an ASGI application. Its calls wait for storage, so they run in threads."""
+    """One fake as an ASGI application. Its calls wait for storage, so they run in threads."""
 
-    def __init__(self, stand_in: StandIn) -> None:
-        self._stand_in = stand_in
+    def __init__(self, fake: FakeDownstream) -> None:
+        self._fake = fake
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             request = await _read(scope, receive)
         except ClientDisconnect:
             return  # Nothing is done, and nobody is there to be told.
-        await asyncio.sleep(self._stand_in.delay_ms(request) / 1000)
-        answer = await run_in_threadpool(self._stand_in, request)
+        await asyncio.sleep(self._fake.delay_ms(request) / 1000)
+        answer = await run_in_threadpool(self._fake, request)
         if answer is None:
             await _close_without_answer(scope, receive)
         else:

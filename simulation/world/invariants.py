@@ -73,7 +73,7 @@ class InvariantChecker:
         self.outcomes: Counter[str] = Counter()
         self.states: set[str] = set()
         self.excused = 0
-        #: For the request that the stand-in answers now: when it was looked up before, if it was.
+        #: For the request that the fake answers now: when it was looked up before, if it was.
         self.looked_up: int | None = None
         self.table: Table
         self.overflow: Queue

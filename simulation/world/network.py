@@ -1,7 +1,7 @@
-"""The way to the three downstreams: a connection pool that ends at the stand-ins.
+"""The way to the three downstreams: a connection pool that ends at the fakes.
 
-The stand-ins are those of simulation/downstreams, over a ledger in memory, each with a clock of its
-own. Their switches decide what they refuse; what goes wrong on the way there is decided here.
+The fakes are those of simulation/downstreams, over a ledger in memory, each with a clock of its
+own. Their fault settings decide what they refuse; what goes wrong on the way there is decided here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, Protocol
 from urllib3.exceptions import ReadTimeoutError as HttpReadTimeoutError
 
 from simulation.downstreams.exchange import Request
-from simulation.downstreams.stand_in import StandIn
+from simulation.downstreams.fake import FakeDownstream
 from simulation.world.calls import Calls, Site
 from simulation.world.chance import Chance
 from simulation.world.faults import Fault, Kinds
@@ -58,20 +58,20 @@ class Answer:
 
 
 class Connections:
-    """A urllib3 pool of which every connection ends at one downstream's stand-in."""
+    """A urllib3 pool of which every connection ends at one downstream's fake."""
 
     def __init__(
         self,
         downstream: str,
         url: str,
-        stand_in: StandIn,
+        fake: FakeDownstream,
         calls: Calls,
         timeout_seconds: float,
         invariants: InvariantChecker,
     ) -> None:
         self._url = url
         self._downstream = downstream
-        self._stand_in = stand_in
+        self._fake = fake
         self._calls = calls
         self._timeout_ms = round(timeout_seconds * 1000)
         self._invariants = invariants
@@ -110,9 +110,9 @@ class Connections:
                 self._invariants.looked_up = self._looked_up.get(who)
             if fault is Fault.ERROR_ANSWER:
                 return self._error(request)
-            answer = self._stand_in(request)
+            answer = self._fake(request)
             if answer is None:
-                raise AssertionError("a stand-in without lose_answers_rate lost an answer")
+                raise AssertionError("a fake without lose_answers_rate lost an answer")
             return Answer(answer.status, answer.body)
 
         return self._calls.make(self._site(method, path), ask, key.partition("-")[0])
@@ -136,7 +136,7 @@ class Connections:
         """5xx and the like prove nothing: it may have acted before it failed."""
         task = self._calls.scheduler.running
         if task.chance() < 0.5:
-            self._stand_in(request)
+            self._fake(request)
         return Answer(task.chance.pick(_ERRORS), b"")
 
     def _misrouted(self) -> bool:

@@ -21,9 +21,9 @@ from orders.domain.saga import DOWNSTREAMS
 from orders.handlers import deliver, drain, intake, reads, relay, watchdog
 from orders.wiring import Runtime
 from simulation.catalogue import KEY, KEY_ID
+from simulation.downstreams.fake import FakeDownstream
+from simulation.downstreams.fault_settings import FaultSettings
 from simulation.downstreams.ledger import Entry
-from simulation.downstreams.stand_in import StandIn
-from simulation.downstreams.switches import Switches
 from simulation.world.calls import Calls
 from simulation.world.chance import Chance
 from simulation.world.dynamodb import About, DynamoClient, Item, Key, Table
@@ -83,7 +83,7 @@ class World:
         faults: Faults,
         names: Mapping[tuple[str, str], str],
         *,
-        switches: Mapping[str, Switches],
+        fault_settings: Mapping[str, FaultSettings],
         without_keys: frozenset[str] = frozenset(),
         shards: int = 1,
         stream_poll_ms: int = STREAM_POLL_MS,
@@ -108,8 +108,8 @@ class World:
         self.invariants.overflow = self.queues["overflow"]
         self.queues["overflow"].on_gone = self.invariants.left_overflow
         self.ledgers: dict[str, CheckedLedger] = {}
-        self.stand_ins: dict[str, StandIn] = {
-            downstream: self._stand_in(downstream, switches[downstream])
+        self.fakes: dict[str, FakeDownstream] = {
+            downstream: self._fake(downstream, fault_settings[downstream])
             for downstream in DOWNSTREAMS
         }
         self._clients: dict[tuple[str, float], Any] = {}
@@ -223,20 +223,20 @@ class World:
         chance = Chance(self.seed, f"queue {name}")
         return Queue(name, f"{_QUEUES}/{name}", now=self.now, chance=chance, **settings)
 
-    def _stand_in(self, downstream: str, switches: Switches) -> StandIn:
+    def _fake(self, downstream: str, fault_settings: FaultSettings) -> FakeDownstream:
         invariants = self.invariants
 
         def on_entry(entry: Entry) -> None:
             invariants.had_effect(downstream, entry)
 
         ledger = self.ledgers[downstream] = CheckedLedger(on_entry)
-        return StandIn(
+        return FakeDownstream(
             downstream,
             ledger=ledger,
             api_key=API_KEY,
             now_ms=self.now,
             random=_never,
-            switches=switches,
+            fault_settings=fault_settings,
         )
 
     def _make_functions(self) -> dict[str, Function]:
@@ -263,7 +263,7 @@ class World:
             return Connections(
                 downstream,
                 settings["DOWNSTREAM_URL"],
-                self.stand_ins[downstream],
+                self.fakes[downstream],
                 self.calls,
                 timeout_seconds,
                 self.invariants,
@@ -350,7 +350,7 @@ class World:
 
 
 def _never() -> float:
-    """The stand-ins' dice: nothing that they do by themselves is left to chance here."""
+    """The fakes' dice: nothing that they do by themselves is left to chance here."""
     return 1.0
 
 

@@ -216,8 +216,8 @@ def _downstreams_served(
         access_key_id=ACCESS_KEY_ID,
         secret_access_key=SECRET_ACCESS_KEY,
     )
-    stand_ins = application(ledgers, api_keys=keys.api_keys)
-    return serving(uvicorn_config(stand_ins, port=port_of(listener)), listener)
+    fakes = application(ledgers, api_keys=keys.api_keys)
+    return serving(uvicorn_config(fakes, port=port_of(listener)), listener)
 
 
 def _origin_served(

@@ -89,11 +89,11 @@ def all_effects(stack: Stack) -> list[Effect]:
 
 
 @contextmanager
-def switched(stack: Stack, downstream: str, **changes: Any) -> Iterator[None]:
+def faulty(stack: Stack, downstream: str, **changes: Any) -> Iterator[None]:
     """A downstream that misbehaves for a while."""
-    before = stack.switches(downstream)
-    stack.set_switches(downstream, **changes)
+    before = stack.fault_settings(downstream)
+    stack.set_fault_settings(downstream, **changes)
     try:
         yield
     finally:
-        stack.set_switches(downstream, **before)
+        stack.set_fault_settings(downstream, **before)

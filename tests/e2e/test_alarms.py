@@ -26,7 +26,7 @@ from spillway.operate.emulated import evaluate_alarms
 from spillway.run.stack import Stack
 from spillway.target.service import Service, on_this_machine
 from tests.builders import order_id
-from tests.e2e.shop import Customer, switched
+from tests.e2e.shop import Customer, faulty
 from tests.e2e.test_overflow_and_watchdog import REFUSED_PUT, dead_letters, within
 
 HOUR_MS = 3_600_000
@@ -138,7 +138,7 @@ def test_an_order_that_does_not_settle_and_one_that_is_half_done(
     stack: Stack, shopper: Customer, service: Service, told: Callable[[], list[dict[str, Any]]]
 ) -> None:
     order = an_hour_ago(shopper)
-    with switched(stack, "accounting", outage=True):
+    with faulty(stack, "accounting", outage=True):
         overflow(stack, order)
         check(service, told, "always-settles", "never-half-done")
     assert shopper.settled(order.key.order_id)["status"] == "confirmed"

@@ -17,7 +17,7 @@ from spillway.operate.dead_letters import look
 from spillway.run.stack import Stack
 from spillway.target.service import on_this_machine
 from tests.builders import order_id
-from tests.e2e.shop import Customer, effects, switched
+from tests.e2e.shop import Customer, effects, faulty
 from tests.e2e.test_overflow_and_watchdog import dead_letters, within
 
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -63,7 +63,7 @@ def _when_told(life: dict[str, Any], count: int) -> dict[str, Any] | None:
 
 
 def test_an_order_that_is_stuck_says_why(stack: Stack, other: Customer, asked: Any) -> None:
-    with switched(stack, "accounting", outage=True):
+    with faulty(stack, "accounting", outage=True):
         id_ = other.place()
         other.when(id_, lambda order: len(order["steps"]) == 2)
         stuck = within(30, lambda: _listed(asked("orders", "list", "--stuck"), id_))

@@ -8,7 +8,7 @@ import pytest
 
 from spillway.run.stack import Stack
 from tests.builders import line
-from tests.e2e.shop import Customer, effects, switched
+from tests.e2e.shop import Customer, effects, faulty
 
 CONFIRMED = {"reserve": 1, "ship": 1, "post": 1}
 
@@ -45,7 +45,7 @@ def test_an_order_of_many_large_incompressible_lines_goes_all_the_way(
 def test_an_empty_shelf_rejects_the_order_and_gives_the_money_back(
     stack: Stack, shopper: Customer
 ) -> None:
-    with switched(stack, "inventory", refuse_skus=["SOLD-OUT"]):
+    with faulty(stack, "inventory", refuse_skus=["SOLD-OUT"]):
         id_ = shopper.place(lines=[line("SOLD-OUT")])
         order = shopper.settled(id_)
     assert (order["status"], order["reason"]) == ("rejected", "out_of_stock")
@@ -54,7 +54,7 @@ def test_an_empty_shelf_rejects_the_order_and_gives_the_money_back(
 
 
 def test_a_refusal_by_fulfilment_undoes_the_order(stack: Stack, shopper: Customer) -> None:
-    with switched(stack, "fulfilment", refuse_rate=1.0):
+    with faulty(stack, "fulfilment", refuse_rate=1.0):
         id_ = shopper.place()
         order = shopper.settled(id_)
     assert (order["status"], order["reason"]) == ("rejected", "undeliverable")
@@ -62,7 +62,7 @@ def test_a_refusal_by_fulfilment_undoes_the_order(stack: Stack, shopper: Custome
 
 
 def test_a_refusal_by_accounting_brings_the_goods_back(stack: Stack, shopper: Customer) -> None:
-    with switched(stack, "accounting", refuse_rate=1.0):
+    with faulty(stack, "accounting", refuse_rate=1.0):
         id_ = shopper.place()
         order = shopper.settled(id_)
     assert (order["status"], order["reason"]) == ("rejected", "account_blocked")
@@ -78,7 +78,7 @@ def test_a_refusal_by_accounting_brings_the_goods_back(stack: Stack, shopper: Cu
 def test_an_order_cancelled_before_its_reservation_never_ships(
     stack: Stack, shopper: Customer
 ) -> None:
-    with switched(stack, "inventory", latency_ms=1_500):
+    with faulty(stack, "inventory", latency_ms=1_500):
         id_ = shopper.place()
         taken = shopper.cancel(id_)
         assert (taken.status_code, taken.json()["status"]) == (202, "cancelling")
@@ -110,7 +110,7 @@ def test_a_cancellation_that_comes_too_late_leaves_the_order_confirmed(
 ) -> None:
     id_ = shopper.place()
     shopper.settled(id_)
-    with switched(stack, "fulfilment", too_late=True):
+    with faulty(stack, "fulfilment", too_late=True):
         assert shopper.cancel(id_).status_code == 202
         order = shopper.when(id_, lambda order: order["cancellation"]["outcome"] != "pending")
     assert (order["status"], order["cancellation"]["outcome"]) == ("confirmed", "refused")
@@ -118,7 +118,7 @@ def test_a_cancellation_that_comes_too_late_leaves_the_order_confirmed(
 
 
 def test_a_lost_answer_is_asked_again_and_has_one_effect(stack: Stack, shopper: Customer) -> None:
-    with switched(stack, "accounting", lose_answers_rate=1.0):
+    with faulty(stack, "accounting", lose_answers_rate=1.0):
         id_ = shopper.place()
         shopper.when(id_, lambda order: len(order["steps"]) == 2)
         time.sleep(2)  # long enough for a second try, whose answer is lost as well
@@ -130,7 +130,7 @@ def test_a_lost_answer_is_asked_again_and_has_one_effect(stack: Stack, shopper: 
 def test_an_outage_delays_only_its_own_step_and_heals_by_itself(
     stack: Stack, shopper: Customer
 ) -> None:
-    with switched(stack, "accounting", outage=True):
+    with faulty(stack, "accounting", outage=True):
         id_ = shopper.place()
         order = shopper.when(id_, lambda order: len(order["steps"]) == 2)
         assert {step["step"] for step in order["steps"]} == {"reserve", "ship"}

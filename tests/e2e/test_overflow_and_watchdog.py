@@ -13,7 +13,7 @@ from orders.domain.order import OrderKey
 from orders.ports import Check
 from spillway.run.stack import Stack
 from tests.builders import line, order_id
-from tests.e2e.shop import Customer, effects, switched
+from tests.e2e.shop import Customer, effects, faulty
 
 CONFIRMED = {"reserve": 1, "ship": 1, "post": 1}
 REFUSED_PUT = {
@@ -112,7 +112,7 @@ def test_an_overflowed_order_whose_id_holds_another_one_is_for_a_person(
 def test_a_command_that_was_lost_is_sent_again_by_the_watchdog(
     stack: Stack, shopper: Customer
 ) -> None:
-    with switched(stack, "inventory", outage=True):
+    with faulty(stack, "inventory", outage=True):
         id_ = shopper.place()
         time.sleep(1)
         # What nobody thought of: somebody empties the queue.

@@ -18,7 +18,7 @@ from orders.domain.saga import Step
 from orders.ports import Check, Command
 from spillway.run.stack import Stack, running
 from tests.builders import line, order_body, order_id
-from tests.e2e.shop import Customer, switched
+from tests.e2e.shop import Customer, faulty
 
 pytestmark = [pytest.mark.emulator, pytest.mark.timeout(300)]
 
@@ -118,11 +118,11 @@ def send_what_cannot_be_read(stack: Stack, customer: Customer) -> None:
 
 def watch_orders_that_wait(stack: Stack, customer: Customer) -> None:
     """One that waits for inventory, and one that waits for the two others."""
-    with switched(stack, "accounting", outage=True), switched(stack, "fulfilment", outage=True):
+    with faulty(stack, "accounting", outage=True), faulty(stack, "fulfilment", outage=True):
         reserved, body = customer.order()
         customer.put(reserved, body)
         time.sleep(1)
-        with switched(stack, "inventory", outage=True):
+        with faulty(stack, "inventory", outage=True):
             waiting, body = customer.order()
             customer.put(waiting, body)
             for id_ in (reserved, waiting):

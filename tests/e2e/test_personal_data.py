@@ -21,7 +21,7 @@ from orders.domain.order import OrderKey
 from spillway.run.stack import Stack
 from spillway.target.service import Service, on_this_machine
 from tests.builders import order_id
-from tests.e2e.shop import Customer, switched
+from tests.e2e.shop import Customer, faulty
 from tests.e2e.test_overflow_and_watchdog import REFUSED_PUT, dead_letters, reason, within
 
 MARK = "Zaphira"
@@ -139,15 +139,15 @@ def _turned_away_and_buffered(stack: Stack, shopper: Customer) -> None:
 def _held_up_rejected_and_cancelled(
     stack: Stack, shopper: Customer, wholesale: Customer, seen: Seen
 ) -> None:
-    with switched(stack, "inventory", outage=True):
+    with faulty(stack, "inventory", outage=True):
         held_up = shopper.place(**paid())
         within(20, seen.look)
-    with switched(stack, "fulfilment", outage=True), switched(stack, "accounting", outage=True):
+    with faulty(stack, "fulfilment", outage=True), faulty(stack, "accounting", outage=True):
         cancelled = wholesale.place(**paid(channel="wholesale", purchase_order=f"PO-{MARK}"))
         wholesale.when(cancelled, lambda order: bool(order["steps"]))
         assert wholesale.cancel(cancelled).status_code == 202
         within(20, seen.look)
-    with switched(stack, "fulfilment", refuse_rate=1.0):
+    with faulty(stack, "fulfilment", refuse_rate=1.0):
         rejected = shopper.place(**paid())
         assert shopper.settled(rejected)["status"] == "rejected"
     shopper.settled(held_up)

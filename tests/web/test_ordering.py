@@ -7,7 +7,7 @@ import time
 from playwright.sync_api import Route, expect
 
 from spillway.run.stack import Stack
-from tests.e2e.shop import switched
+from tests.e2e.shop import faulty
 from tests.web.conftest import Visits
 from tests.web.visitor import ARRIVED, SETTLES_WITHIN_MS
 
@@ -274,7 +274,7 @@ def test_what_the_store_refuses_is_said_with_its_reason(visit: Visits) -> None:
 
 def test_out_of_stock_is_told_as_the_reason(stack: Stack, visit: Visits) -> None:
     visitor = visit()
-    with switched(stack, "inventory", refuse_skus=["VASE-CLAY"]):
+    with faulty(stack, "inventory", refuse_skus=["VASE-CLAY"]):
         visitor.ready_to_pay("VASE-CLAY")
         visitor.pay()
         visitor.see("Rejected")
@@ -285,7 +285,7 @@ def test_out_of_stock_is_told_as_the_reason(stack: Stack, visit: Visits) -> None
 
 def test_cancelled_in_time(stack: Stack, visit: Visits) -> None:
     visitor = visit()
-    with switched(stack, "inventory", outage=True):
+    with faulty(stack, "inventory", outage=True):
         visitor.ready_to_pay()
         visitor.pay()
         visitor.see("Accepted")
@@ -300,7 +300,7 @@ def test_cancelled_in_time(stack: Stack, visit: Visits) -> None:
 
 def test_cancelled_too_late(stack: Stack, visit: Visits) -> None:
     visitor = visit()
-    with switched(stack, "fulfilment", too_late=True):
+    with faulty(stack, "fulfilment", too_late=True):
         visitor.ready_to_pay()
         visitor.pay()
         visitor.see("Confirmed")

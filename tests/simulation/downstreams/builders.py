@@ -1,11 +1,11 @@
-"""Requests to the stand-ins, with defaults, and stand-ins whose clock and dice the test holds."""
+"""Requests to the fakes, with defaults, and fakes whose clock and dice the test holds."""
 
 import json
 from collections.abc import Callable, Mapping
 
 from simulation.downstreams.exchange import Request, Response
+from simulation.downstreams.fake import FakeDownstream
 from simulation.downstreams.ledger import Ledger, MemoryLedger
-from simulation.downstreams.stand_in import StandIn
 
 API_KEY = "local-key"
 CUSTOMER = "7b1c9e52-3a7f-4c1e-9f0d-2f6a5b8c1d3e"
@@ -121,13 +121,13 @@ class Clock:
         return self.now_ms
 
 
-def stand_in(
+def fake(
     downstream: str,
     ledger: Ledger | None = None,
     now_ms: Callable[[], int] | None = None,
     random: Callable[[], float] | None = None,
-) -> StandIn:
-    return StandIn(
+) -> FakeDownstream:
+    return FakeDownstream(
         downstream,
         ledger=ledger or MemoryLedger(),
         api_key=API_KEY,
@@ -136,9 +136,11 @@ def stand_in(
     )
 
 
-def switch(service: StandIn, **switches: object) -> Response:
-    """Put the whole set of switches: those not named are off."""
-    request = Request("PUT", "/switches", {"x-api-key": API_KEY}, json.dumps(switches).encode())
+def set_faults(service: FakeDownstream, **fault_settings: object) -> Response:
+    """Put the whole set of fault settings: those not named are off."""
+    request = Request(
+        "PUT", "/fault-settings", {"x-api-key": API_KEY}, json.dumps(fault_settings).encode()
+    )
     return answered(service(request))
 
 

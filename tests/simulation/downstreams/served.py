@@ -1,4 +1,4 @@
-"""The stand-ins over HTTP, for a test."""
+"""The fakes over HTTP, for a test."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ API_KEYS = {"inventory": "key-i", "fulfilment": "key-f", "accounting": "key-a"}
 
 @contextmanager
 def served(ledgers: Mapping[str, Ledger]) -> Iterator[str]:
-    """The stand-ins on a port of their own: its URL."""
+    """The fakes on a port of their own: its URL."""
     with listen(0) as listener:
         port = port_of(listener)
         with serving(uvicorn_config(application(ledgers, API_KEYS), port), listener):

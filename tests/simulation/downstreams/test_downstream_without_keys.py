@@ -35,16 +35,16 @@ class Bench:
         self._url = f"{url}/{self._name}"
         self._ledger = ledgers[self._name]
         self._command = Command(OrderKey(CUSTOMER, order_id()), step, an_order())
-        self.switch()
+        self.set_faults()
         if step in UNDOES:
             self._adapter(look_up_first=False).perform(
                 Command(self._command.key, UNDOES[step], an_order())
             )
 
-    def switch(self, *, idempotency_keys: bool = False, **switches: object) -> None:
+    def set_faults(self, *, idempotency_keys: bool = False, **fault_settings: object) -> None:
         httpx.put(
-            f"{self._url}/switches",
-            json={"idempotency_keys": idempotency_keys, **switches},
+            f"{self._url}/fault-settings",
+            json={"idempotency_keys": idempotency_keys, **fault_settings},
             headers={"x-api-key": API_KEYS[self._name]},
             trust_env=False,
         ).raise_for_status()
@@ -101,10 +101,10 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
 def test_a_lost_answer_is_a_second_effect_unless_it_is_looked_up(
     bench: Bench, look_up_first: bool, effects: int
 ) -> None:
-    bench.switch(lose_answers_rate=1)
+    bench.set_faults(lose_answers_rate=1)
     with pytest.raises(TransientFailure, match=r"^POST .*: ProtocolError$"):
         bench.perform(look_up_first=look_up_first)
-    bench.switch()
+    bench.set_faults()
     outcome = bench.perform(look_up_first=look_up_first)
     assert outcome.done
     assert len(bench.effects()) == effects
@@ -122,6 +122,6 @@ def test_a_lost_answer_is_a_second_effect_unless_it_is_looked_up(
 def test_two_copies_that_look_at_the_same_moment_are_kept_apart_by_a_key_only(
     bench: Bench, idempotency_keys: bool, effects: int
 ) -> None:
-    bench.switch(idempotency_keys=idempotency_keys)
+    bench.set_faults(idempotency_keys=idempotency_keys)
     bench.perform_twice_at_once()
     assert len(bench.effects()) == effects

@@ -1,11 +1,11 @@
-"""The downstreams' switches, as a form sends them: local only. Pure."""
+"""The downstreams' fault settings, as a form sends them: local only. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from simulation.downstreams.switches import LATENCY_MAX_MS, REFUSE_SKUS_MAX
+from simulation.downstreams.fault_settings import LATENCY_MAX_MS, REFUSE_SKUS_MAX
 from spillway.errors import SpillwayError
 
 AT_REST: Mapping[str, Any] = {
@@ -21,7 +21,7 @@ _SHARES = ("error_rate", "lose_answers_rate", "refuse_rate")
 _SWITCHES = ("outage", "too_late")
 
 
-def switches_of(form: Mapping[str, str]) -> dict[str, Any]:
+def fault_settings_of(form: Mapping[str, str]) -> dict[str, Any]:
     """What a form asks for; what it leaves out is off. Shares are percentages there, shelves words
     with space or commas between them.
 

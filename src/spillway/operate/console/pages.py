@@ -1,4 +1,4 @@
-"""The live path, charts, and the downstreams' switches."""
+"""The live path, charts, and the downstreams' fault settings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from orders.domain.saga import DOWNSTREAMS
 from spillway.errors import SpillwayError
 from spillway.operate.console.desk import Desk
 from spillway.operate.console.events import Fragment
-from spillway.operate.console.faults import AT_REST, switches_of
+from spillway.operate.console.faults import AT_REST, fault_settings_of
 from spillway.operate.console.path import LINKS, fault_words, path_view
 from spillway.operate.console.showing import Form, Showing, back_to, events, text
 from spillway.operate.console.traffic import ORDERS_MAX
@@ -135,19 +135,19 @@ class DownstreamsPage:
             sentence = "Downstreams can be broken on this machine only: see `spillway up`."
             return await self.showing.page("failure", status=404, sentence=sentence)
         stack = desk.stack
-        switches = await run_in_threadpool(
-            lambda: {name: stack.switches(name) for name in DOWNSTREAMS}
+        fault_settings = await run_in_threadpool(
+            lambda: {name: stack.fault_settings(name) for name in DOWNSTREAMS}
         )
         fragment = await self.live(request)
         return await self.showing.page(
             "downstreams",
             live=fragment.html,
-            switches=switches,
+            fault_settings=fault_settings,
             orders_max=ORDERS_MAX,
         )
 
     async def switch(self, request: Request, form: Form) -> Response:
-        await self._switch([request.path_params["name"]], switches_of(form))
+        await self._switch([request.path_params["name"]], fault_settings_of(form))
         return back_to("/downstreams")
 
     async def outage(self, request: Request, form: Form) -> Response:
@@ -176,7 +176,7 @@ class DownstreamsPage:
         def change() -> None:
             with told_if_silent():
                 for name in names:
-                    stack.set_switches(name, **changes)
+                    stack.set_fault_settings(name, **changes)
 
         await run_in_threadpool(change)
 

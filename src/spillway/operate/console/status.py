@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """`at` is Unix seconds. `faults`: by downstream, the switches of its stand-in that are not at
+    """`at` is Unix seconds. `faults`: by downstream, the fault settings of its fake that are not at
     rest; None on AWS, where there are none."""
 
     at: float
@@ -83,17 +83,17 @@ class StatusReader:
     def _faults(self) -> Mapping[str, Mapping[str, Any]] | None:
         if self.stack is None:
             return None
-        return {name: active(self.stack.switches(name)) for name in DOWNSTREAMS}
+        return {name: active(self.stack.fault_settings(name)) for name in DOWNSTREAMS}
 
 
-def active(switches: Mapping[str, Any]) -> dict[str, Any]:
-    """The switches that are not at rest."""
-    from simulation.downstreams.switches import Switches
+def active(fault_settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The fault settings that are not at rest."""
+    from simulation.downstreams.fault_settings import FaultSettings
 
-    at_rest = Switches().document()
+    at_rest = FaultSettings().document()
     return {
         name: value
-        for name, value in switches.items()
+        for name, value in fault_settings.items()
         if value != at_rest[name] and not (value == [] and at_rest[name] == ())
     }
 

@@ -22,7 +22,7 @@ from orders.domain.order import OrderKey
 from orders.domain.saga import DOWNSTREAMS
 from orders.wiring import Runtime
 from simulation.catalogue import ADA, KEY, KEY_ID, START, request
-from simulation.downstreams.switches import Switches
+from simulation.downstreams.fault_settings import FaultSettings
 from simulation.world.event_sources import record_of
 from simulation.world.faults import Faults
 from simulation.world.functions import EnvironmentClock, Function
@@ -120,8 +120,10 @@ class _MeteredWorld(World):
     def __init__(self) -> None:
         self.tallies: defaultdict[str, _Tally] = defaultdict(_Tally)
         self.running = ""
-        healthy: dict[str, Switches] = {downstream: Switches() for downstream in DOWNSTREAMS}
-        super().__init__(0, START, Faults(0, {}, START), {}, switches=healthy)
+        healthy: dict[str, FaultSettings] = {
+            downstream: FaultSettings() for downstream in DOWNSTREAMS
+        }
+        super().__init__(0, START, Faults(0, {}, START), {}, fault_settings=healthy)
 
     def client(self, service: str, timeout_seconds: float = 6.0, /) -> Any:
         return _Counted(service, super().client(service, timeout_seconds), self._counted)

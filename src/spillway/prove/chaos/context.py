@@ -16,7 +16,7 @@ from spillway.prove.audit.verdicts import Violation
 from spillway.prove.chaos.disruptions import IdleDetector
 from spillway.prove.chaos.recorder import ResponseRecorder
 from spillway.prove.demo.result import Run
-from spillway.prove.demo.run import switched
+from spillway.prove.demo.run import faulty
 from spillway.run.load.placing import Checkout, Placed
 from spillway.run.load.settling import Waiting
 from spillway.run.stack import Stack
@@ -131,9 +131,11 @@ class ScenarioContext:
         struck = sum(part.fired() for part in counting) if counting else None
         self.disruptions.append(Disruption(what, began_at, ended_at, struck))
 
-    def switched(self, *downstreams: Downstream, **switches: Any) -> AbstractContextManager[None]:
-        """These downstreams misbehave by these switches."""
-        return switched(self.stack, dict.fromkeys(downstreams, switches))
+    def faulty(
+        self, *downstreams: Downstream, **fault_settings: Any
+    ) -> AbstractContextManager[None]:
+        """These downstreams misbehave by these fault settings."""
+        return faulty(self.stack, dict.fromkeys(downstreams, fault_settings))
 
     def inject(self, **rule: Any) -> AbstractContextManager[Injection]:
         """A fault between the functions and AWS, by the fields of `run.proxy.rules.Rule`."""

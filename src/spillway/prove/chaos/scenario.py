@@ -20,14 +20,14 @@ class Control:
     """The scenario without one of its guards, which must come to the accident it prevents.
 
     `without` says what is missing, in a few words: a guard of ours (these `mutants` are deployed),
-    or of another system: a downstream without idempotency keys (`switches`), an AWS service that
-    does not answer (`faults`, rules of the proxy).
+    or of another system: a downstream without idempotency keys (`fault_settings`), an AWS service
+    that does not answer (`faults`, rules of the proxy).
     """
 
     without: str
     expected_violation: ExpectedViolation
     mutants: tuple[Mutant, ...] = ()
-    switches: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    fault_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     faults: tuple[Mapping[str, Any], ...] = ()
 
 

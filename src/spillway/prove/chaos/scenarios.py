@@ -60,7 +60,7 @@ async def inventory_outage(context: ScenarioContext) -> None:
     await context.order(context.orders // 4)
     async with context.disruption(
         "inventory out",
-        context.switched("inventory", outage=True),
+        context.faulty("inventory", outage=True),
         seconds_min=TROUBLE_SECONDS,
     ):
         await context.order()
@@ -80,7 +80,7 @@ async def accounting_outage(context: ScenarioContext) -> None:
     await context.until_settled()
     async with context.disruption(
         "accounting out",
-        context.switched("accounting", outage=True),
+        context.faulty("accounting", outage=True),
         seconds_min=TROUBLE_SECONDS,
     ):
         began_at = now()
@@ -95,7 +95,7 @@ async def lost_answers(context: ScenarioContext) -> None:
     await context.order(context.orders // 4)
     async with context.disruption(
         "effects done, answers lost: downstreams half of them, table, queues and topic a sixth",
-        context.switched(*DOWNSTREAMS, lose_answers_rate=0.5),
+        context.faulty(*DOWNSTREAMS, lose_answers_rate=0.5),
         context.inject(
             service="dynamodb", operation="PutItem", lose_answer=True, probability=1 / 6
         ),
@@ -115,7 +115,7 @@ async def latency(context: ScenarioContext) -> None:
     await context.order(context.orders // 4)
     async with context.disruption(
         f"every downstream answers after {LATENCY_MS / 1000:g} s, later than anybody waits",
-        context.switched(*DOWNSTREAMS, latency_ms=LATENCY_MS),
+        context.faulty(*DOWNSTREAMS, latency_ms=LATENCY_MS),
         seconds_min=TROUBLE_SECONDS,
     ):
         await context.order()
@@ -153,7 +153,7 @@ async def workers_killed(context: ScenarioContext) -> None:
     killer = disruptions.Killer(context.stack, context.rng)
     async with context.disruption(
         "processes that run functions killed at random",
-        context.switched(*DOWNSTREAMS, latency_ms=WORKING_MS),
+        context.faulty(*DOWNSTREAMS, latency_ms=WORKING_MS),
         disruptions.killing(killer),
         seconds_min=TROUBLE_SECONDS,
     ):
@@ -253,7 +253,7 @@ SCENARIOS = (
             Control(
                 "downstreams know idempotency keys",
                 Broken(Promise.ONE_EFFECT_PER_STEP),
-                switches=_KEYLESS,
+                fault_settings=_KEYLESS,
             ),
         ),
     ),
@@ -265,7 +265,7 @@ SCENARIOS = (
             Control(
                 "downstreams know idempotency keys",
                 Broken(Promise.ONE_EFFECT_PER_STEP),
-                switches=_KEYLESS,
+                fault_settings=_KEYLESS,
             ),
         ),
     ),
@@ -277,7 +277,7 @@ SCENARIOS = (
             Control(
                 "downstreams know idempotency keys",
                 Broken(Promise.ONE_EFFECT_PER_STEP),
-                switches=_KEYLESS,
+                fault_settings=_KEYLESS,
             ),
             Control(
                 "intake's write has a condition",

@@ -24,7 +24,7 @@ from spillway.prove.demo.inspection import (
 )
 from spillway.prove.demo.plan import Options, Plan, plan
 from spillway.prove.demo.result import Run
-from spillway.prove.demo.run import checkout_of, customers, switched, told_when_gone
+from spillway.prove.demo.run import checkout_of, customers, faulty, told_when_gone
 from spillway.run.load.settling import Waiting, whole_histories
 from spillway.run.stack import Stack
 
@@ -111,7 +111,9 @@ def try_control(
 
     SpillwayError: the stack went away meanwhile, or the guard is not where it was.
     """
-    planned = replace(planned, switches=_merged(planned.switches, control.switches))
+    planned = replace(
+        planned, fault_settings=_merged(planned.fault_settings, control.fault_settings)
+    )
     plant(stack, control.mutants)
     with ExitStack() as faults:
         for rule in control.faults:
@@ -135,7 +137,7 @@ def _tried(
     done = Run(plan=planned, began_at=now(), up_seconds=stack.up_seconds)
     seen = Seen()
     with told_when_gone():
-        with switched(stack, planned.switches):
+        with faulty(stack, planned.fault_settings):
             context = asyncio.run(_told(stack, scenario, done, seen, watcher))
         watcher.stage("Watching that nothing runs when nothing is to be done")
         come_to_rest(stack, seen, private=True, seconds_max=rest_seconds)

@@ -42,14 +42,15 @@ class Options:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """`cancel_after` maps an order's place in `drafts` to how many seconds after its acceptance its
-    customer cancels. The last `outage_orders` are placed while accounting is out. `switches` are
-    set in the downstreams for the whole run. `sales` is there when the orders come from a file.
+    customer cancels. The last `outage_orders` are placed while accounting is out. The downstreams
+    have these `fault_settings` for the whole run. `sales` is there when the orders come from a
+    file.
     """
 
     drafts: tuple[Draft, ...]
     cancel_after: Mapping[int, float]
     outage_orders: int
-    switches: Mapping[str, Mapping[str, Any]]
+    fault_settings: Mapping[str, Mapping[str, Any]]
     clients: int
     copies: int
     seed: int
@@ -62,10 +63,10 @@ def plan(options: Options) -> Plan:
     sales = None if options.file is None else read_sales(options.file)
     if sales is None:
         drafts = tuple(generate(seed=options.seed, count=options.orders))
-        switches = _refusals(drafts)
+        fault_settings = _refusals(drafts)
     else:
         drafts = sales.orders[: options.orders]
-        switches = {}
+        fault_settings = {}
     if not drafts:
         raise SpillwayError(f"{options.file} holds no sale that could be ordered.")
     outage_orders = _outage_orders(len(drafts)) if options.outage else 0
@@ -73,7 +74,7 @@ def plan(options: Options) -> Plan:
         drafts=drafts,
         cancel_after=_cancel_after(rng, options, sales, len(drafts) - outage_orders),
         outage_orders=outage_orders,
-        switches=switches,
+        fault_settings=fault_settings,
         clients=options.clients,
         copies=options.copies,
         seed=options.seed,

@@ -76,7 +76,7 @@ def told_when_gone() -> Iterator[None]:
 def _run(stack: Stack, plan: Plan, watcher: Watcher, *, private: bool) -> Run:
     done = Run(plan=plan, began_at=_now(), up_seconds=stack.up_seconds)
     seen = Seen(depths_before=read_depths(stack.client("sqs"), stack.queues))
-    with switched(stack, plan.switches):
+    with faulty(stack, plan.fault_settings):
         asyncio.run(_drive(stack, done, seen, watcher))
     watcher.stage("resting")
     come_to_rest(stack, seen, private=private)
@@ -153,7 +153,7 @@ async def _outage(stack: Stack, checkout: Checkout, drafts: Sequence[Draft], don
     checkout.during_outage = True
     checkout.cancel_after = {}
     placed: list[Placed] = []
-    with switched(stack, {"accounting": {"outage": True}}):
+    with faulty(stack, {"accounting": {"outage": True}}):
         began_at = _now()
         await checkout.place(drafts, placed)
         done.placed.extend(placed)
@@ -178,19 +178,19 @@ async def _others_answered(client: Client, placed: Iterable[Placed]) -> bool:
 
 
 @contextmanager
-def switched(stack: Stack, switches: Mapping[str, Mapping[str, object]]) -> Iterator[None]:
-    """These downstream switches are set meanwhile, and put back as they were."""
+def faulty(stack: Stack, fault_settings: Mapping[str, Mapping[str, object]]) -> Iterator[None]:
+    """These downstream fault settings are set meanwhile, and put back as they were."""
     before = {
-        downstream: {name: stack.switches(downstream)[name] for name in changes}
-        for downstream, changes in switches.items()
+        downstream: {name: stack.fault_settings(downstream)[name] for name in changes}
+        for downstream, changes in fault_settings.items()
     }
     try:
-        for downstream, changes in switches.items():
-            stack.set_switches(downstream, **changes)
+        for downstream, changes in fault_settings.items():
+            stack.set_fault_settings(downstream, **changes)
         yield
     finally:
         for downstream, changes in before.items():
-            stack.set_switches(downstream, **changes)
+            stack.set_fault_settings(downstream, **changes)
 
 
 def _now() -> int:

@@ -11,8 +11,7 @@ from dataclasses import dataclass, replace
 
 from simulation.catalogue import ExpectedOutcome, draft
 from simulation.world.faults import Fault
-from spillway.prove.simulate.plan import HOUR, Ordered, Plan
-from spillway.prove.simulate.plan import switches as switches_for
+from spillway.prove.simulate.plan import HOUR, Ordered, Plan, fault_settings_for
 from spillway.prove.simulate.schedule import Result, run
 
 CRASHES = frozenset({Fault.CRASH_BEFORE, Fault.CRASH_AFTER})
@@ -121,7 +120,9 @@ def _plan(
     return Plan(
         seed=0,
         orders=(order,),
-        switches=switches_for((order,), keyless, too_late=too_late, leaves_after_ms=None),
+        fault_settings=fault_settings_for(
+            (order,), keyless, too_late=too_late, leaves_after_ms=None
+        ),
         heal_after=HOUR,
         without_keys=keyless,
     )

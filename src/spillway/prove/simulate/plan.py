@@ -20,7 +20,7 @@ from simulation.catalogue import (
     Shape,
     draft,
 )
-from simulation.downstreams.switches import Switches
+from simulation.downstreams.fault_settings import FaultSettings
 from simulation.world.chance import Chance
 from simulation.world.event_sources import CROWD_POLL_MS, STREAM_POLL_MS
 from simulation.world.faults import AT_CALLS, AT_DELIVERIES, Fault, Outage
@@ -104,7 +104,7 @@ class Plan:
 
     seed: int
     orders: tuple[Ordered, ...]
-    switches: dict[str, Switches]
+    fault_settings: dict[str, FaultSettings]
     heal_after: int = 0
     rates: dict[Fault, float] = field(default_factory=dict)
     outages: tuple[Outage, ...] = ()
@@ -131,7 +131,7 @@ def planned(seed: int) -> Plan:
     return Plan(
         seed=seed,
         orders=orders,
-        switches=_switches(chance, orders, without_keys),
+        fault_settings=_fault_settings(chance, orders, without_keys),
         heal_after=heal_after,
         rates=_rates(Chance(seed, "rates")) if heal_after < _LONG_PHASE else {},
         outages=_outages(Chance(seed, "outages"), heal_after),
@@ -156,7 +156,7 @@ def _purge(seed: int, chance: Chance) -> Plan:
     return Plan(
         seed=seed,
         orders=(*orders, replace(late, place_at=later)),
-        switches=_switches(chance, (*orders, late), frozenset()),
+        fault_settings=_fault_settings(chance, (*orders, late), frozenset()),
         heal_after=ends,
         outages=(_during(Fault.OUTAGE, where, 0, ends),),
         moments=(Moment(Fault.PURGED, purged_at, where),),
@@ -172,7 +172,7 @@ def _lone_outage(seed: int, chance: Chance) -> Plan:
     return Plan(
         seed=seed,
         orders=orders,
-        switches=_switches(chance, orders, frozenset()),
+        fault_settings=_fault_settings(chance, orders, frozenset()),
         heal_after=ends,
         outages=(_during(Fault.OUTAGE, chance.pick(DOWNSTREAMS), 0, ends),),
         shards=1 + chance.below(2),
@@ -251,34 +251,38 @@ def _cancelled_after(chance: Chance) -> int:
     return chance.between(60, 200) if chance() < 0.5 else _soon(chance)
 
 
-def _switches(
+def _fault_settings(
     chance: Chance, orders: tuple[Ordered, ...], without_keys: frozenset[str]
-) -> dict[str, Switches]:
+) -> dict[str, FaultSettings]:
     # A shipment that leaves between two copies of a command is refused the second time. Without
     # keys that is another answer to the same command, which no lookup can prevent.
     leaves = None if chance() < 0.6 or without_keys else int(10 ** (chance() * 5))
-    return switches(orders, without_keys, too_late=chance() < 0.15, leaves_after_ms=leaves)
+    return fault_settings_for(
+        orders, without_keys, too_late=chance() < 0.15, leaves_after_ms=leaves
+    )
 
 
-def switches(
+def fault_settings_for(
     orders: tuple[Ordered, ...],
     without_keys: frozenset[str],
     *,
     too_late: bool,
     leaves_after_ms: int | None,
-) -> dict[str, Switches]:
+) -> dict[str, FaultSettings]:
     """The downstreams as these orders' fates ask for. `too_late`: every shipment has left;
     `leaves_after_ms`: it leaves at this age."""
     empty = tuple(order.draft.sku for order in orders if order.expected_outcome.out_of_stock)
     return {
-        "inventory": Switches(refuse_skus=empty, idempotency_keys="inventory" not in without_keys),
-        "fulfilment": Switches(
+        "inventory": FaultSettings(
+            refuse_skus=empty, idempotency_keys="inventory" not in without_keys
+        ),
+        "fulfilment": FaultSettings(
             refuse_rate=REFUSE_RATE,
             too_late=too_late,
             dispatch_after_ms=leaves_after_ms,
             idempotency_keys="fulfilment" not in without_keys,
         ),
-        "accounting": Switches(
+        "accounting": FaultSettings(
             refuse_rate=REFUSE_RATE, idempotency_keys="accounting" not in without_keys
         ),
     }

@@ -112,7 +112,7 @@ class _Schedule:
             START,
             self.faults,
             names,
-            switches=plan.switches,
+            fault_settings=plan.fault_settings,
             without_keys=plan.without_keys,
             shards=plan.shards,
             stream_poll_ms=plan.stream_poll_ms,

@@ -100,28 +100,30 @@ class Stack:
         """What `<user>@example.com` signs in with at the storefront."""
         return self._passwords[user]
 
-    def switches(self, downstream: str) -> dict[str, Any]:
-        """How a downstream's stand-in misbehaves at present; see `simulation.downstreams`."""
-        return self._switches("GET", downstream)
+    def fault_settings(self, downstream: str) -> dict[str, Any]:
+        """How a downstream's fake misbehaves at present; see `simulation.downstreams`."""
+        return self._fault_settings("GET", downstream)
 
-    def set_switches(self, downstream: str, **changes: Any) -> dict[str, Any]:
-        """Change some switches of a downstream, leave the others, and return them all."""
-        return self._switches("PUT", downstream, {**self.switches(downstream), **changes})
+    def set_fault_settings(self, downstream: str, **changes: Any) -> dict[str, Any]:
+        """Change some fault settings of a downstream, leave the others, and return them all."""
+        return self._fault_settings(
+            "PUT", downstream, {**self.fault_settings(downstream), **changes}
+        )
 
-    def _switches(self, method: str, downstream: str, content: Any = None) -> dict[str, Any]:
+    def _fault_settings(self, method: str, downstream: str, content: Any = None) -> dict[str, Any]:
         import httpx
 
         with httpx.Client(trust_env=False) as client:
             answer = client.request(
                 method,
-                f"{self.downstreams[downstream]}/switches",
+                f"{self.downstreams[downstream]}/fault-settings",
                 headers={"x-api-key": self.api_key(downstream)},
                 json=content,
             )
         if not answer.is_success:
-            raise SpillwayError(f"The switches of {downstream} were refused: {answer.text}")
-        switches: dict[str, Any] = answer.json()
-        return switches
+            raise SpillwayError(f"The fault settings of {downstream} were refused: {answer.text}")
+        fault_settings: dict[str, Any] = answer.json()
+        return fault_settings
 
     def worker_pids(self) -> list[int]:
         """The processes that run Lambda functions at present."""

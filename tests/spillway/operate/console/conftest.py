@@ -69,7 +69,7 @@ def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
         return
     stack: Stack = request.getfixturevalue("stack")
     for downstream in stack.downstreams:
-        stack.set_switches(downstream, outage=False, latency_ms=0)
+        stack.set_fault_settings(downstream, outage=False, latency_ms=0)
     for name, url in stack.queues.items():
         if name.endswith("dead_letter"):
             stack.client("sqs").purge_queue(QueueUrl=url)

@@ -1,25 +1,25 @@
-"""The form of switches, to and from the stand-ins' own."""
+"""The form of fault settings, to and from the fakes' own."""
 
 from __future__ import annotations
 
 import pytest
 
-from simulation.downstreams.switches import Switches
+from simulation.downstreams.fault_settings import FaultSettings
 from spillway.errors import SpillwayError
-from spillway.operate.console.faults import AT_REST, switches_of
+from spillway.operate.console.faults import AT_REST, fault_settings_of
 
 
 def test_what_a_form_leaves_out_is_off() -> None:
-    assert switches_of({}) == AT_REST
+    assert fault_settings_of({}) == AT_REST
 
 
-def test_at_rest_is_what_the_stand_ins_call_at_rest() -> None:
-    document = Switches().document()
+def test_at_rest_is_what_the_fakes_call_at_rest() -> None:
+    document = FaultSettings().document()
     assert {name: document[name] for name in AT_REST} == {**AT_REST, "refuse_skus": ()}
 
 
 def test_a_form_is_read_as_people_write_it() -> None:
-    wanted = switches_of(
+    wanted = fault_settings_of(
         {
             "outage": "on",
             "latency_ms": " 250 ",
@@ -48,14 +48,14 @@ def test_a_form_is_read_as_people_write_it() -> None:
         ("refuse_rate", "lots", "Refuse: a whole number from 0 to 100, not lots."),
     ],
 )
-def test_what_no_switch_can_be_set_to_is_refused_in_a_sentence(
+def test_what_no_fault_setting_can_be_set_to_is_refused_in_a_sentence(
     field: str, text: str, told: str
 ) -> None:
     with pytest.raises(SpillwayError) as refusal:
-        switches_of({field: text})
+        fault_settings_of({field: text})
     assert str(refusal.value) == told
 
 
 def test_at_most_a_thousand_shelves_are_empty() -> None:
     with pytest.raises(SpillwayError):
-        switches_of({"refuse_skus": "A " * 1_001})
+        fault_settings_of({"refuse_skus": "A " * 1_001})

@@ -61,7 +61,7 @@ def test_an_outage_is_seen_to_stay_local_and_to_heal(page: Page, stack: Stack) -
     expect(promise).to_have_text("kept")
     expect(page.get_by_role("status")).to_contain_text("Every promise is kept.")
 
-    stack.set_switches("accounting", outage=False)
+    stack.set_fault_settings("accounting", outage=False)
     until(page, "deliver-accounting", most=0)
     page.goto("/orders")
     newest = page.locator("tbody tr")
@@ -109,7 +109,7 @@ def test_a_dead_letter_is_understood_and_moved_back(
 def test_one_order_is_followed_from_the_search_to_its_end(
     page: Page, stack: Stack, shopper: Customer
 ) -> None:
-    stack.set_switches("fulfilment", outage=True)
+    stack.set_fault_settings("fulfilment", outage=True)
     id_, body = shopper.order()
     body["address"]["name"] = "<script>document.title = 'stolen'</script>"
     assert shopper.put(id_, body).status_code == 201
@@ -125,7 +125,7 @@ def test_one_order_is_followed_from_the_search_to_its_end(
     expect(page.locator("#messages-title + .scroll")).to_contain_text("fulfilment")
     expect(page.get_by_text("<script>")).to_have_count(0)
 
-    stack.set_switches("fulfilment", outage=False)
+    stack.set_fault_settings("fulfilment", outage=False)
     expect(page.locator(".status").first).to_have_text("confirmed", timeout=SETTLES_WITHIN_MS)
     expect(page.locator("#link")).to_contain_text("Settled")
     expect(page.locator(".waits")).to_have_count(0)

@@ -75,18 +75,18 @@ def test_a_spark_ends_at_the_right_and_shows_only_what_ever_waited() -> None:
 
 
 def test_faults_are_told_in_words() -> None:
-    from simulation.downstreams.switches import Switches
+    from simulation.downstreams.fault_settings import FaultSettings
 
-    at_rest = Switches().document()
+    at_rest = FaultSettings().document()
     assert fault_words(active(at_rest)) == []
     broken = at_rest | {"outage": True, "error_rate": 0.25, "refuse_skus": ["A", "B"]}
     assert fault_words(active(broken)) == ["25% errors", "outage", "2 empty shelves"]
 
 
-def test_every_switch_there_is_can_be_told() -> None:
-    from simulation.downstreams.switches import Switches
+def test_every_fault_setting_there_is_can_be_told() -> None:
+    from simulation.downstreams.fault_settings import FaultSettings
 
-    at_rest = Switches().document()
+    at_rest = FaultSettings().document()
     changed: dict[str, object] = {
         name: 1 if value in (0, None) else not value for name, value in at_rest.items()
     }

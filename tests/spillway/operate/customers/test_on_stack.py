@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from spillway.cli import app
 from spillway.run.stack import Stack
-from tests.e2e.shop import Customer, effects, switched
+from tests.e2e.shop import Customer, effects, faulty
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_a_customer_is_erased_and_their_orders_stay(stack: Stack, ada: Customer)
 def test_an_order_under_way_keeps_its_address_until_it_has_settled(
     stack: Stack, ada: Customer
 ) -> None:
-    with switched(stack, "fulfilment", outage=True):
+    with faulty(stack, "fulfilment", outage=True):
         id_ = ada.place()
         ada.when(id_, lambda order: any(step["step"] == "post" for step in order["steps"]))
         status, done = erase(stack, ada)

@@ -24,7 +24,7 @@ from spillway.operate.redrive.moving import EXPIRED, Redrive
 from spillway.run.stack import Stack
 from spillway.target.reading import read_depths
 from tests.builders import order_id
-from tests.e2e.shop import SETTLES_WITHIN_SECONDS, Customer, effects, switched
+from tests.e2e.shop import SETTLES_WITHIN_SECONDS, Customer, effects, faulty
 from tests.spillway.operate.redrive.test_dead_letters import failure_record
 
 #: The least sequence number that there can be.
@@ -173,7 +173,7 @@ def announcements(stack: Stack) -> Iterator[Announcements]:
 def test_a_command_dead_lettered_and_redriven_twice_has_one_effect(
     stack: Stack, shopper: Customer
 ) -> None:
-    with switched(stack, "accounting", outage=True):
+    with faulty(stack, "accounting", outage=True):
         id_, order = placed(shopper)
         dead_letter(stack, shopper, id_, Step.POST, order)
     first = redriven(stack, "accounting").found["accounting"]
@@ -249,7 +249,7 @@ def test_an_interrupted_redrive_doubles_nothing_and_loses_nothing(
                 raise KeyboardInterrupt
             return getattr(stack.client("sqs"), name)
 
-    with switched(stack, "inventory", outage=True):
+    with faulty(stack, "inventory", outage=True):
         orders = [placed(shopper) for _ in range(3)]
         for id_, order in orders:
             dead_letter(stack, shopper, id_, Step.RESERVE, order)
@@ -273,7 +273,7 @@ def test_relays_dead_letter_settles_the_order_and_announces_it(
     when_worked_off(stack, "inventory")
     # A dead letter of another order bids the watchdog wait for a person.
     dead_letter(stack, shopper, other_id, Step.RESERVE, other_order)
-    with switched(stack, "inventory", outage=True):
+    with faulty(stack, "inventory", outage=True):
         id_, _ = placed(shopper)
         until(lambda: waiting(stack, "inventory") > 0)
         # What was owed is lost, as if relay had never sent it.

@@ -1,4 +1,4 @@
-"""What is done to a stack beside switches and faults, without one."""
+"""What is done to a stack beside fault settings and faults, without one."""
 
 from __future__ import annotations
 

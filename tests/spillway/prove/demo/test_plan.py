@@ -37,7 +37,7 @@ def test_generated_orders_meet_every_fate() -> None:
     assert 4 <= len(planned.cancel_after) <= 20
     assert min(planned.cancel_after.values()) == 0.0
     assert max(planned.cancel_after.values()) > 1.0
-    assert planned.switches.keys() == {"inventory", "fulfilment", "accounting"}
+    assert planned.fault_settings.keys() == {"inventory", "fulfilment", "accounting"}
 
 
 def test_one_sku_is_missing_that_a_few_orders_ask_for() -> None:
@@ -67,7 +67,7 @@ def test_a_files_orders_are_sent_undisturbed(file: Path) -> None:
     planned = plan(Options(file=file, orders=2))
 
     assert [draft.source for draft in planned.drafts] == ["invoice 1", "invoice 2"]
-    assert planned.switches == {}
+    assert planned.fault_settings == {}
     assert planned.cancel_after == {}
 
 

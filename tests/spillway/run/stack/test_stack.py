@@ -105,18 +105,20 @@ class TestWhatAStackOffers:
 
         assert statuses == [201, 200, 202, 200]
 
-    def test_switches_change_one_downstream_and_only_what_is_named(self, stack: Stack) -> None:
-        before = stack.switches("accounting")
+    def test_fault_settings_change_one_downstream_and_only_what_is_named(
+        self, stack: Stack
+    ) -> None:
+        before = stack.fault_settings("accounting")
         try:
-            changed = stack.set_switches("accounting", latency_ms=7)
+            changed = stack.set_fault_settings("accounting", latency_ms=7)
             assert changed == {**before, "latency_ms": 7}
-            assert stack.switches("inventory")["latency_ms"] == 0
+            assert stack.fault_settings("inventory")["latency_ms"] == 0
         finally:
-            stack.set_switches("accounting", **before)
+            stack.set_fault_settings("accounting", **before)
 
-    def test_a_switch_that_does_not_exist_is_refused(self, stack: Stack) -> None:
-        with pytest.raises(SpillwayError, match="switches of inventory were refused"):
-            stack.set_switches("inventory", gravity=1)
+    def test_a_fault_setting_that_does_not_exist_is_refused(self, stack: Stack) -> None:
+        with pytest.raises(SpillwayError, match="fault settings of inventory were refused"):
+            stack.set_fault_settings("inventory", gravity=1)
 
     def test_an_unknown_user_is_told_who_there_is(self, stack: Stack) -> None:
         with pytest.raises(SpillwayError, match="shopper, other, wholesale"):

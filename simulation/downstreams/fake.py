@@ -1,4 +1,4 @@
-"""One stand-in: a function from request to response, its ledger and its switches the only state.
+"""One fake: a function from request to response, its ledger and its fault settings the only state.
 
 The first that applies is the answer to a command (POST): outage (503), unknown path (404), wrong
 method (405), wrong API key (401), error_rate (503), idempotency key (400), body (413, 400, 422), a
@@ -21,11 +21,11 @@ import msgspec
 from simulation.downstreams import accounting, fulfilment, inventory
 from simulation.downstreams.command import Breach, Circumstances, Command, Lookup, Refusal
 from simulation.downstreams.exchange import Request, Response, problem
+from simulation.downstreams.fault_settings import FaultSettings, decode_fault_settings
 from simulation.downstreams.ledger import Entry, Ledger, LedgerUnavailableError
-from simulation.downstreams.switches import Switches, decode_switches
 
 HEALTH = "/health"
-SWITCHES = "/switches"
+FAULT_SETTINGS = "/fault-settings"
 BODY_BYTES_MAX = 1024 * 1024
 _IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}")
 
@@ -37,7 +37,7 @@ COMMANDS: Mapping[str, Mapping[str, type[Command]]] = {
 }
 
 
-class StandIn:
+class FakeDownstream:
     """Inventory, fulfilment or accounting; may be called by many threads at once.
 
     `now_ms` gives Unix milliseconds, `random` a number from 0 up to but not 1.
@@ -51,7 +51,7 @@ class StandIn:
         api_key: str,
         now_ms: Callable[[], int],
         random: Callable[[], float],
-        switches: Switches = Switches(),  # noqa: B008 - frozen
+        fault_settings: FaultSettings = FaultSettings(),  # noqa: B008 - frozen
     ) -> None:
         self._commands = COMMANDS[downstream]
         self._ledger = ledger
@@ -59,7 +59,7 @@ class StandIn:
         self._now_ms = now_ms
         self._random = random
         # Replaced as a whole and read once per call, so that threads need no lock.
-        self._switches = switches
+        self._fault_settings = fault_settings
         # For keys of its own; counting is atomic.
         self._numbers = itertools.count(1)
 
@@ -67,16 +67,16 @@ class StandIn:
         """The answer. None: there is something on record, and the caller hears nothing of it."""
         if request.path == HEALTH:
             return self._health(request)
-        if request.path == SWITCHES:
+        if request.path == FAULT_SETTINGS:
             return self._control(request)
-        return self._ask(request, self._switches)
+        return self._ask(request, self._fault_settings)
 
     def delay_ms(self, request: Request) -> int:
-        """How long the transport is to hold this request back before it calls the stand-in."""
-        return self._switches.latency_ms if request.path in self._commands else 0
+        """How long the transport is to hold this request back before it calls the fake."""
+        return self._fault_settings.latency_ms if request.path in self._commands else 0
 
     def _health(self, request: Request) -> Response:
-        """Healthy in an outage too: it is the stand-in that is asked here, not its part."""
+        """Healthy in an outage too: it is the fake that is asked here, not its part."""
         return _method_problem(request, "GET") or Response(200, {"status": "healthy"})
 
     def _control(self, request: Request) -> Response:
@@ -84,39 +84,39 @@ class StandIn:
         if turned_away is not None:
             return turned_away
         if request.method == "PUT":
-            switches = decode_switches(request.body)
-            if isinstance(switches, Response):
-                return switches
-            self._switches = switches
-        return Response(200, self._switches.document())
+            fault_settings = decode_fault_settings(request.body)
+            if isinstance(fault_settings, Response):
+                return fault_settings
+            self._fault_settings = fault_settings
+        return Response(200, self._fault_settings.document())
 
-    def _ask(self, request: Request, switches: Switches) -> Response | None:
-        turned_away = self._turned_away(request, switches)
+    def _ask(self, request: Request, fault_settings: FaultSettings) -> Response | None:
+        turned_away = self._turned_away(request, fault_settings)
         if turned_away is not None:
             return turned_away
         try:
             if request.method == "GET":
                 entry, done = self._look_up(request), 200
             else:
-                entry, done = self._command(request, switches), 201
+                entry, done = self._command(request, fault_settings), 201
         except LedgerUnavailableError as error:
             return _unavailable(f"The storage does not answer: {error}")
         if isinstance(entry, Response):
             return entry
-        if self._random() < switches.lose_answers_rate:
+        if self._random() < fault_settings.lose_answers_rate:
             return None
         return _answer(entry, done)
 
-    def _turned_away(self, request: Request, switches: Switches) -> Response | None:
+    def _turned_away(self, request: Request, fault_settings: FaultSettings) -> Response | None:
         """The problem with a command or a lookup that needs no look at what it is about."""
-        if switches.outage:
+        if fault_settings.outage:
             return _unavailable("The service is down.")
         if request.path not in self._commands:
             return problem(404, "path_unknown", f"There is nothing at {request.path}.")
         turned_away = _method_problem(request, "GET", "POST") or self._key_problem(request)
         if turned_away is not None:
             return turned_away
-        if self._random() < switches.error_rate:
+        if self._random() < fault_settings.error_rate:
             return _unavailable("The service cannot take this request now.")
         return None
 
@@ -144,19 +144,19 @@ class StandIn:
             return problem(404, "nothing_on_record", f"There is no {step} for this order.")
         return min(found, key=lambda entry: (not entry.done, entry.at, entry.reference))
 
-    def _command(self, request: Request, switches: Switches) -> Entry | Response:
-        key = self._effect_key(request, switches)
+    def _command(self, request: Request, fault_settings: FaultSettings) -> Entry | Response:
+        key = self._effect_key(request, fault_settings)
         if isinstance(key, Response):
             return key
         command = _decode(request.body, self._commands[request.path])
         if isinstance(command, Response):
             return command
-        entry = self._perform(command, key, switches)
+        entry = self._perform(command, key, fault_settings)
         return problem(422, entry.code, entry.detail) if isinstance(entry, Breach) else entry
 
-    def _effect_key(self, request: Request, switches: Switches) -> str | Response:
+    def _effect_key(self, request: Request, fault_settings: FaultSettings) -> str | Response:
         """What the effect is kept under: the caller's key, or one that no other command has."""
-        if not switches.idempotency_keys:
+        if not fault_settings.idempotency_keys:
             return f"{self._now_ms()}-{next(self._numbers)}"
         key = request.headers.get("idempotency-key")
         if key is None:
@@ -169,7 +169,7 @@ class StandIn:
             )
         return key
 
-    def _perform(self, command: Command, key: str, switches: Switches) -> Entry | Breach:
+    def _perform(self, command: Command, key: str, fault_settings: FaultSettings) -> Entry | Breach:
         """What stands on record for this key, now that it has come (once more)."""
         breach = command.breach()
         if breach is not None:
@@ -180,7 +180,7 @@ class StandIn:
         undone = self._undone(command)
         if isinstance(undone, Breach):
             return undone
-        circumstances = Circumstances(switches, undone, self._now_ms())
+        circumstances = Circumstances(fault_settings, undone, self._now_ms())
         refusal = command.refusal(circumstances)
         return self._ledger.record(_entry(command, key, refusal, circumstances.now_ms))
 

@@ -1,4 +1,4 @@
-"""Both ledgers keep the same promises; the stand-ins rest on nothing else."""
+"""Both ledgers keep the same promises; the fakes rest on nothing else."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulation.downstreams.exchange import Request
+from simulation.downstreams.fake import BODY_BYTES_MAX
 from simulation.downstreams.ledger import (
     Entry,
     Ledger,
@@ -15,7 +16,6 @@ from simulation.downstreams.ledger import (
     MemoryLedger,
     all_entries,
 )
-from simulation.downstreams.stand_in import BODY_BYTES_MAX
 from tests.simulation.downstreams.builders import (
     API_KEY,
     CUSTOMER,
@@ -27,11 +27,11 @@ from tests.simulation.downstreams.builders import (
     answered,
     body_of,
     command,
+    fake,
     key_of,
     lookup,
     post,
-    stand_in,
-    switch,
+    set_faults,
 )
 
 OTHER_ORDER = "01933f2e-8a00-7000-8000-000000000002"
@@ -42,7 +42,7 @@ STEPS = sorted(DOWNSTREAM_OF)
 def test_a_command_has_one_effect_and_one_answer_however_often_it_is_sent(
     ledger: Ledger, step: str
 ) -> None:
-    service = stand_in(DOWNSTREAM_OF[step], ledger)
+    service = fake(DOWNSTREAM_OF[step], ledger)
     if step in UNDOES:
         service(command(UNDOES[step]))
     answers = [answered(service(command(step))) for _ in range(3)]
@@ -65,7 +65,7 @@ def test_an_entry_says_what_an_audit_asks(
     ledger: Ledger, step: str, totals: tuple[int | None, int | None, str | None]
 ) -> None:
     clock = Clock()
-    stand_in(DOWNSTREAM_OF[step], ledger, now_ms=clock)(command(step))
+    fake(DOWNSTREAM_OF[step], ledger, now_ms=clock)(command(step))
     (entry,) = all_entries(ledger)
     assert (entry.customer_id, entry.order_id, entry.step) == (CUSTOMER, ORDER, step)
     assert (entry.idempotency_key, entry.outcome, entry.at) == (key_of(step), "done", clock.now_ms)
@@ -73,10 +73,10 @@ def test_an_entry_says_what_an_audit_asks(
 
 
 def test_a_refusal_is_on_record_and_stands_when_the_reason_is_gone(ledger: Ledger) -> None:
-    service = stand_in("inventory", ledger)
-    switch(service, refuse_skus=["TEAPOT"])
+    service = fake("inventory", ledger)
+    set_faults(service, refuse_skus=["TEAPOT"])
     first = answered(service(command("reserve")))
-    switch(service)
+    set_faults(service)
     assert answered(service(command("reserve"))) == first
     assert (first.status, first.document["code"]) == (409, "out_of_stock")
     (entry,) = all_entries(ledger)
@@ -90,7 +90,7 @@ def test_a_refusal_is_on_record_and_stands_when_the_reason_is_gone(ledger: Ledge
 def test_another_key_for_the_same_order_and_step_is_a_second_effect_and_can_be_seen(
     ledger: Ledger,
 ) -> None:
-    service = stand_in("inventory", ledger)
+    service = fake("inventory", ledger)
     references = {
         str(answered(service(command("reserve", key=key))).document["reference"])
         for key in ("first", "second")
@@ -112,7 +112,7 @@ def test_another_key_for_the_same_order_and_step_is_a_second_effect_and_can_be_s
 def test_a_key_that_came_with_another_request_breaks_the_contract(
     ledger: Ledger, second: Request
 ) -> None:
-    service = stand_in("inventory", ledger)
+    service = fake("inventory", ledger)
     service(command("reserve", key="shared"))
     answer = answered(service(second))
     assert (answer.status, answer.document["code"]) == (422, "idempotency_key_reused")
@@ -120,7 +120,7 @@ def test_a_key_that_came_with_another_request_breaks_the_contract(
 
 
 def test_a_key_is_not_shared_by_two_steps_whose_bodies_are_alike(ledger: Ledger) -> None:
-    service = stand_in("fulfilment", ledger)
+    service = fake("fulfilment", ledger)
     service(command("ship"))
     service(command("cancel_shipment", key="shared"))
     answer = answered(service(command("recall_shipment", key="shared")))
@@ -128,7 +128,7 @@ def test_a_key_is_not_shared_by_two_steps_whose_bodies_are_alike(ledger: Ledger)
 
 
 def test_a_body_that_is_spelt_otherwise_and_says_the_same_is_the_same(ledger: Ledger) -> None:
-    service = stand_in("inventory", ledger)
+    service = fake("inventory", ledger)
     body = body_of("reserve")
     spelt = [
         json.dumps(body).encode(),
@@ -143,35 +143,35 @@ def test_a_body_that_is_spelt_otherwise_and_says_the_same_is_the_same(ledger: Le
 
 @pytest.mark.parametrize("step", sorted(UNDOES))
 def test_undoing_what_was_never_done_breaks_the_contract(ledger: Ledger, step: str) -> None:
-    answer = answered(stand_in(DOWNSTREAM_OF[step], ledger)(command(step)))
+    answer = answered(fake(DOWNSTREAM_OF[step], ledger)(command(step)))
     assert (answer.status, answer.document["code"]) == (422, f"nothing_to_{step}")
     assert list(all_entries(ledger)) == []
 
 
 @pytest.mark.parametrize("step", sorted(UNDOES))
 def test_undoing_what_was_refused_breaks_the_contract(ledger: Ledger, step: str) -> None:
-    service = stand_in(DOWNSTREAM_OF[step], ledger)
-    switch(service, refuse_rate=1)
+    service = fake(DOWNSTREAM_OF[step], ledger)
+    set_faults(service, refuse_rate=1)
     service(command(UNDOES[step]))
-    switch(service)
+    set_faults(service)
     assert answered(service(command(step))).document["code"] == f"nothing_to_{step}"
 
 
 def test_an_undoing_that_came_too_early_is_done_under_the_same_key_when_its_time_has_come(
     ledger: Ledger,
 ) -> None:
-    service = stand_in("inventory", ledger)
+    service = fake("inventory", ledger)
     assert answered(service(command("release"))).status == 422
     service(command("reserve"))
     assert answered(service(command("release"))).status == 201
 
 
 def test_a_refund_needs_no_posting(ledger: Ledger) -> None:
-    assert answered(stand_in("accounting", ledger)(command("refund"))).status == 201
+    assert answered(fake("accounting", ledger)(command("refund"))).status == 201
 
 
 def test_twenty_at_once_under_one_key_have_one_effect_and_one_answer(ledger: Ledger) -> None:
-    service = stand_in("fulfilment", ledger)
+    service = fake("fulfilment", ledger)
     with ThreadPoolExecutor(20) as threads:
         answers = list(threads.map(service, [command("ship")] * 20))
     (entry,) = all_entries(ledger)
@@ -181,14 +181,14 @@ def test_twenty_at_once_under_one_key_have_one_effect_and_one_answer(ledger: Led
 
 
 def test_books_that_do_not_add_up_are_not_kept(ledger: Ledger) -> None:
-    answer = answered(stand_in("accounting", ledger)(command("post", total=3116)))
+    answer = answered(fake("accounting", ledger)(command("post", total=3116)))
     assert (answer.status, answer.document["code"]) == (422, "total_wrong")
     assert list(all_entries(ledger)) == []
 
 
 @pytest.mark.parametrize("step", STEPS)
 def test_a_lookup_finds_what_was_done_and_nothing_before(ledger: Ledger, step: str) -> None:
-    service = stand_in(DOWNSTREAM_OF[step], ledger)
+    service = fake(DOWNSTREAM_OF[step], ledger)
     if step in UNDOES:
         service(command(UNDOES[step]))
     nothing = answered(service(lookup(step)))
@@ -199,37 +199,37 @@ def test_a_lookup_finds_what_was_done_and_nothing_before(ledger: Ledger, step: s
 
 
 def test_a_lookup_finds_what_was_refused(ledger: Ledger) -> None:
-    service = stand_in("inventory", ledger)
-    switch(service, refuse_skus=["TEAPOT"])
+    service = fake("inventory", ledger)
+    set_faults(service, refuse_skus=["TEAPOT"])
     refused = answered(service(command("reserve")))
     assert refused.status == 409
     assert answered(service(lookup("reserve"))) == refused
 
 
 def test_a_lookup_finds_what_was_done_also_after_it_was_undone(ledger: Ledger) -> None:
-    service = stand_in("inventory", ledger)
+    service = fake("inventory", ledger)
     reserved = answered(service(command("reserve")))
     service(command("release"))
     assert answered(service(lookup("reserve"))).document == reserved.document
 
 
 def test_a_lookup_finds_no_other_order_s_and_no_other_customer_s(ledger: Ledger) -> None:
-    service = stand_in("inventory", ledger)
+    service = fake("inventory", ledger)
     service(command("reserve"))
     assert answered(service(lookup("reserve", order_id=OTHER_ORDER))).status == 404
     assert answered(service(lookup("reserve", customer_id="another"))).status == 404
 
 
 def test_a_lookup_changes_nothing(ledger: Ledger) -> None:
-    service = stand_in("inventory", ledger)
+    service = fake("inventory", ledger)
     service(lookup("reserve"))
     assert list(all_entries(ledger)) == []
     assert answered(service(command("reserve"))).status == 201
 
 
 def test_without_keys_each_command_is_an_effect_of_its_own(ledger: Ledger) -> None:
-    service = stand_in("inventory", ledger)
-    switch(service, idempotency_keys=False)
+    service = fake("inventory", ledger)
+    set_faults(service, idempotency_keys=False)
     references = {
         str(answered(service(request)).document["reference"])
         for request in (command("reserve"), command("reserve"), keyless("reserve"))
@@ -239,8 +239,8 @@ def test_without_keys_each_command_is_an_effect_of_its_own(ledger: Ledger) -> No
 
 
 def test_without_keys_twenty_at_once_have_twenty_effects(ledger: Ledger) -> None:
-    service = stand_in("inventory", ledger)
-    switch(service, idempotency_keys=False)
+    service = fake("inventory", ledger)
+    set_faults(service, idempotency_keys=False)
     with ThreadPoolExecutor(20) as threads:
         list(threads.map(service, [command("reserve")] * 20))
     assert len(ledger.entries(CUSTOMER, ORDER)) == 20
@@ -248,8 +248,8 @@ def test_without_keys_twenty_at_once_have_twenty_effects(ledger: Ledger) -> None
 
 def test_without_keys_a_lookup_finds_the_first_effect(ledger: Ledger) -> None:
     clock = Clock()
-    service = stand_in("inventory", ledger, now_ms=clock)
-    switch(service, idempotency_keys=False)
+    service = fake("inventory", ledger, now_ms=clock)
+    set_faults(service, idempotency_keys=False)
     first = answered(service(keyless("reserve")))
     clock.now_ms += 1
     service(keyless("reserve"))
@@ -258,11 +258,11 @@ def test_without_keys_a_lookup_finds_the_first_effect(ledger: Ledger) -> None:
 
 def test_without_keys_an_effect_after_a_refusal_is_what_a_lookup_finds(ledger: Ledger) -> None:
     clock = Clock()
-    service = stand_in("inventory", ledger, now_ms=clock)
-    switch(service, idempotency_keys=False, refuse_skus=["TEAPOT"])
+    service = fake("inventory", ledger, now_ms=clock)
+    set_faults(service, idempotency_keys=False, refuse_skus=["TEAPOT"])
     assert answered(service(keyless("reserve"))).status == 409
     clock.now_ms += 1
-    switch(service, idempotency_keys=False)
+    set_faults(service, idempotency_keys=False)
     done = answered(service(keyless("reserve")))
     found = answered(service(lookup("reserve")))
     assert (found.status, found.document) == (200, done.document)
@@ -277,7 +277,7 @@ def keyless(step: str) -> Request:
     [
         (Request("PUT", "/reservations", {"x-api-key": API_KEY}), 405, "method_not_allowed"),
         (Request("POST", "/health"), 405, "method_not_allowed"),
-        (Request("DELETE", "/switches"), 405, "method_not_allowed"),
+        (Request("DELETE", "/fault-settings"), 405, "method_not_allowed"),
         (post("/shipments", b"{}", {"idempotency-key": "key"}), 404, "path_unknown"),
         (post("/", b"{}", {"idempotency-key": "key"}), 404, "path_unknown"),
         (Request("POST", "/reservations"), 401, "api_key_wrong"),
@@ -312,14 +312,14 @@ def test_a_request_that_is_none_is_told_why_and_does_nothing(
     request_: Request, status: int, code: str
 ) -> None:
     ledger = MemoryLedger()
-    answer = answered(stand_in("inventory", ledger)(request_))
+    answer = answered(fake("inventory", ledger)(request_))
     assert (answer.status, answer.document["code"]) == (status, code)
     assert answer.media_type == "application/problem+json"
     assert list(all_entries(ledger)) == []
 
 
 def test_health_needs_no_key() -> None:
-    answer = answered(stand_in("inventory")(Request("GET", "/health")))
+    answer = answered(fake("inventory")(Request("GET", "/health")))
     assert (answer.status, answer.document) == (200, {"status": "healthy"})
 
 
@@ -339,7 +339,7 @@ class LedgerThatDiesAfterTheClaim(MemoryLedger):
 
 def test_a_storage_that_fails_is_an_unknown_outcome_that_the_retry_settles() -> None:
     ledger = LedgerThatDiesAfterTheClaim()
-    service = stand_in("inventory", ledger)
+    service = fake("inventory", ledger)
     unknown = answered(service(command("reserve")))
     assert (unknown.status, unknown.document["code"]) == (503, "unavailable")
     assert answered(service(command("reserve"))).status == 201
@@ -352,7 +352,7 @@ class LedgerThatCannotBeRead(MemoryLedger):
 
 
 def test_a_storage_that_cannot_be_read_is_not_taken_for_an_empty_one() -> None:
-    service = stand_in("inventory", LedgerThatCannotBeRead())
+    service = fake("inventory", LedgerThatCannotBeRead())
     assert answered(service(lookup("reserve"))).status == 503
 
 
@@ -370,11 +370,11 @@ def test_whatever_is_sent_in_whatever_order_a_key_never_changes_its_answer(
     sendings: list[tuple[str, str, str, bool]],
 ) -> None:
     ledger = MemoryLedger()
-    service = stand_in("inventory", ledger)
+    service = fake("inventory", ledger)
     answer_of: dict[tuple[str, str, str], object] = {}
     owner_of: dict[str, tuple[str, str]] = {}
     for step, order_id, key, empty in sendings:
-        switch(service, refuse_skus=["TEAPOT"] if empty else [])
+        set_faults(service, refuse_skus=["TEAPOT"] if empty else [])
         answer = answered(service(command(step, order_id=order_id, key=key)))
         owner = owner_of.setdefault(key, (step, order_id))
         if owner != (step, order_id):

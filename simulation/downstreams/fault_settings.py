@@ -13,13 +13,13 @@ REFUSE_SKUS_MAX = 1_000
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
-class Switches(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class FaultSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """By default nothing goes wrong. The three downstreams have the same set; some act in one of
     them only.
 
     - latency_ms: every command and lookup waits so long before anything happens.
     - error_rate: the share of commands and lookups answered 503 before any effect.
-    - outage: 503 on everything but health and switches.
+    - outage: 503 on everything but health and fault settings.
     - lose_answers_rate: the share of answers that tell of something on record and are lost: the
       effect is done, and the connection is closed without an answer.
     - idempotency_keys: false for an old service that has none. It ignores Idempotency-Key, and
@@ -51,16 +51,18 @@ class Switches(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         return msgspec.structs.asdict(self)
 
 
-def decode_switches(body: bytes) -> Switches | Response:
+def decode_fault_settings(body: bytes) -> FaultSettings | Response:
     """The whole new set (what is left out is off again), or the problem with it."""
     try:
         document = msgspec.json.decode(body, type=dict[str, object])
     except msgspec.DecodeError as error:
         return problem(400, "body_malformed", f"The body must be a JSON object: {error}.")
-    unknown = sorted(document.keys() - set(Switches.__struct_fields__))
+    unknown = sorted(document.keys() - set(FaultSettings.__struct_fields__))
     if unknown:
-        return problem(422, "switch_unknown", f"There is no switch named {', '.join(unknown)}.")
+        return problem(
+            422, "fault_setting_unknown", f"There is no fault setting named {', '.join(unknown)}."
+        )
     try:
-        return msgspec.convert(document, Switches)
+        return msgspec.convert(document, FaultSettings)
     except msgspec.ValidationError as error:
-        return problem(422, "switch_out_of_range", f"{error}.")
+        return problem(422, "fault_setting_out_of_range", f"{error}.")

@@ -1,4 +1,4 @@
-"""The stand-ins over real HTTP."""
+"""The fakes over real HTTP."""
 
 import socket
 import time
@@ -32,9 +32,11 @@ def send(client: httpx.Client, downstream: str, step: str, key: str = "") -> htt
     )
 
 
-def switch(client: httpx.Client, downstream: str, **switches: object) -> None:
+def set_faults(client: httpx.Client, downstream: str, **fault_settings: object) -> None:
     client.put(
-        f"/{downstream}/switches", json=switches, headers={"x-api-key": API_KEYS[downstream]}
+        f"/{downstream}/fault-settings",
+        json=fault_settings,
+        headers={"x-api-key": API_KEYS[downstream]},
     ).raise_for_status()
 
 
@@ -56,7 +58,7 @@ def test_each_downstream_has_its_prefix_its_key_and_its_ledger(
 
 
 def test_the_key_of_one_downstream_opens_no_other(client: httpx.Client) -> None:
-    answer = client.get("/inventory/switches", headers={"x-api-key": API_KEYS["accounting"]})
+    answer = client.get("/inventory/fault-settings", headers={"x-api-key": API_KEYS["accounting"]})
     assert answer.status_code == 401
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.headers["www-authenticate"] == "ApiKey"
@@ -70,8 +72,8 @@ def test_there_is_a_problem_document_where_there_is_nothing(
     assert (answer.status_code, answer.json()["code"]) == (404, "path_unknown")
 
 
-def test_switches_of_one_downstream_leave_the_others_alone(client: httpx.Client) -> None:
-    switch(client, "inventory", outage=True)
+def test_fault_settings_of_one_downstream_leave_the_others_alone(client: httpx.Client) -> None:
+    set_faults(client, "inventory", outage=True)
     assert send(client, "inventory", "reserve").status_code == 503
     assert send(client, "fulfilment", "ship").status_code == 201
 
@@ -79,11 +81,11 @@ def test_switches_of_one_downstream_leave_the_others_alone(client: httpx.Client)
 def test_a_lost_answer_is_a_closed_connection_and_a_done_effect(
     client: httpx.Client, ledgers: Mapping[str, Ledger], caplog: pytest.LogCaptureFixture
 ) -> None:
-    switch(client, "inventory", lose_answers_rate=1)
+    set_faults(client, "inventory", lose_answers_rate=1)
     with pytest.raises(httpx.RemoteProtocolError, match="without sending a response"):
         send(client, "inventory", "reserve")
     (entry,) = all_entries(ledgers["inventory"])
-    switch(client, "inventory")
+    set_faults(client, "inventory")
     assert send(client, "inventory", "reserve").json() == {"reference": entry.reference}
     assert list(all_entries(ledgers["inventory"])) == [entry]
     assert caplog.records == []
@@ -92,7 +94,7 @@ def test_a_lost_answer_is_a_closed_connection_and_a_done_effect(
 def test_latency_is_waited_out_before_the_effect_and_holds_no_other_request_up(
     client: httpx.Client, ledgers: Mapping[str, Ledger]
 ) -> None:
-    switch(client, "inventory", latency_ms=1000)
+    set_faults(client, "inventory", latency_ms=1000)
     began = time.monotonic()
     with ThreadPoolExecutor(1) as threads:
         slow = threads.submit(send, client, "inventory", "reserve")
@@ -106,7 +108,7 @@ def test_latency_is_waited_out_before_the_effect_and_holds_no_other_request_up(
 def test_a_client_that_gives_up_waiting_finds_the_effect_done_later(
     client: httpx.Client, ledgers: Mapping[str, Ledger]
 ) -> None:
-    switch(client, "inventory", latency_ms=300)
+    set_faults(client, "inventory", latency_ms=300)
     with pytest.raises(httpx.ReadTimeout):
         client.post(
             f"/inventory{PATHS['reserve']}",

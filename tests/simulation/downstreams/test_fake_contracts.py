@@ -1,4 +1,4 @@
-"""The contracts in docs/contracts/ are sound, and the stand-ins keep them: every operation, every
+"""The contracts in docs/contracts/ are sound, and the fakes keep them: every operation, every
 answer, and the same idea of a good body."""
 
 import copy
@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from simulation.downstreams.exchange import Request, Response
-from simulation.downstreams.stand_in import BODY_BYTES_MAX, COMMANDS, StandIn
+from simulation.downstreams.fake import BODY_BYTES_MAX, COMMANDS, FakeDownstream
 from tests.simulation.downstreams.builders import (
     DOWNSTREAM_OF,
     PATHS,
@@ -23,11 +23,11 @@ from tests.simulation.downstreams.builders import (
     answered,
     body_of,
     command,
+    fake,
     key_of,
     lookup,
     post,
-    stand_in,
-    switch,
+    set_faults,
 )
 
 CONTRACTS = Path(__file__).parents[3] / "docs" / "contracts"
@@ -52,7 +52,7 @@ def test_a_contract_is_valid_openapi(downstream: str) -> None:
 
 
 @pytest.mark.parametrize("downstream", DOWNSTREAMS)
-def test_a_contract_has_the_operations_of_its_stand_in_and_no_other(downstream: str) -> None:
+def test_a_contract_has_the_operations_of_its_fake_and_no_other(downstream: str) -> None:
     paths = DOCUMENTS[downstream]["paths"]
     assert paths.keys() == COMMANDS[downstream].keys()
     assert {method for path in paths.values() for method in path} == {"post", "get"}
@@ -87,16 +87,14 @@ def test_the_lookup_in_the_contract_finds_the_command_in_the_contract(step: str)
 
 
 @pytest.mark.parametrize(("step", "method"), OPERATIONS)
-def test_the_stand_in_gives_every_answer_of_the_contract_and_no_other(
-    step: str, method: str
-) -> None:
+def test_the_fake_gives_every_answer_of_the_contract_and_no_other(step: str, method: str) -> None:
     answers = EVERY_ANSWER[method](step)
     given_codes = {(answer.status, answer.document.get("code")) for answer in answers}
     assert given_codes == promised_codes(step, method)
 
 
 @pytest.mark.parametrize(("step", "method"), OPERATIONS)
-def test_every_answer_of_the_stand_in_fits_the_contract(step: str, method: str) -> None:
+def test_every_answer_of_the_fake_fits_the_contract(step: str, method: str) -> None:
     for answer in EVERY_ANSWER[method](step):
         contract = answer_of(step, method, answer.status)
         (media_type,) = contract["content"]
@@ -118,10 +116,10 @@ def test_every_answer_in_the_contract_has_examples_that_fit_it(step: str, method
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_the_request_in_the_contract_is_one_that_the_stand_in_does(step: str) -> None:
+def test_the_request_in_the_contract_is_one_that_the_fake_does(step: str) -> None:
     content = request_of(step)
     example = content["example"]
-    service = stand_in(DOWNSTREAM_OF[step])
+    service = fake(DOWNSTREAM_OF[step])
     if step in UNDOES:
         service(
             command(UNDOES[step], order_id=example["order_id"], customer_id=example["customer_id"])
@@ -132,11 +130,11 @@ def test_the_request_in_the_contract_is_one_that_the_stand_in_does(step: str) ->
 
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from(STEPS), st.data())
-def test_contract_and_stand_in_agree_on_what_a_good_body_is(step: str, data: st.DataObject) -> None:
+def test_contract_and_fake_agree_on_what_a_good_body_is(step: str, data: st.DataObject) -> None:
     body = body_of(step)
     for _ in range(data.draw(st.integers(0, 2), label="changes")):
         body = data.draw(changed(body), label="body")
-    answer = send(stand_in(DOWNSTREAM_OF[step]), step, body)
+    answer = send(fake(DOWNSTREAM_OF[step]), step, body)
     good = faults(step, request_of(step)["schema"], body) == []
     assert (answer.document.get("code") != "body_invalid") == good
 
@@ -199,7 +197,7 @@ def faults(step: str, schema: Any, document: object) -> list[str]:
     return [error.message for error in validator.iter_errors(document)]
 
 
-# What the stand-in does.
+# What the fake does.
 
 
 def every_answer_to_a_command(step: str) -> list[Response]:
@@ -221,7 +219,7 @@ def every_answer_to_a_command(step: str) -> list[Response]:
     if step in REFUSALS:
         answers.append(ready_for(step, **REFUSALS[step])(command(step)))
     if step in UNDOES:
-        answers.append(stand_in(DOWNSTREAM_OF[step])(command(step)))
+        answers.append(fake(DOWNSTREAM_OF[step])(command(step)))
     if step == "post":
         answers.append(ready(command(step, key="other", total=1)))
     return [answered(answer) for answer in answers]
@@ -242,30 +240,30 @@ def every_answer_to_a_lookup(step: str) -> list[Response]:
     return [answered(answer) for answer in answers]
 
 
-#: All that a stand-in can say to one step, by method.
+#: All that a fake can say to one step, by method.
 EVERY_ANSWER: Mapping[str, Callable[[str], list[Response]]] = {
     "post": every_answer_to_a_command,
     "get": every_answer_to_a_lookup,
 }
 
 
-def after_command(step: str, **switches: object) -> StandIn:
-    """A stand-in that has attended to the step, with these switches on."""
-    service = ready_for(step, **switches)
+def after_command(step: str, **fault_settings: object) -> FakeDownstream:
+    """A fake that has attended to the step, with these fault settings on."""
+    service = ready_for(step, **fault_settings)
     service(command(step))
     return service
 
 
-def ready_for(step: str, **switches: object) -> StandIn:
-    """A stand-in for which the step makes sense, with these switches on."""
-    service = stand_in(DOWNSTREAM_OF[step])
+def ready_for(step: str, **fault_settings: object) -> FakeDownstream:
+    """A fake for which the step makes sense, with these fault settings on."""
+    service = fake(DOWNSTREAM_OF[step])
     if step in UNDOES:
         service(command(UNDOES[step]))
-    switch(service, **switches)
+    set_faults(service, **fault_settings)
     return service
 
 
-def send(service: StandIn, step: str, body: object) -> Response:
+def send(service: FakeDownstream, step: str, body: object) -> Response:
     encoded = json.dumps(body).encode()
     return answered(service(post(PATHS[step], encoded, {"idempotency-key": "key"})))
 
@@ -273,7 +271,7 @@ def send(service: StandIn, step: str, body: object) -> Response:
 # Bodies that are nearly right.
 
 #: At and just over the contract's bounds, and of every JSON type. No float with a whole value: JSON
-#: Schema takes 1.0 for an integer, the stand-in does not, and Spillway never sends one.
+#: Schema takes 1.0 for an integer, the fake does not, and Spillway never sends one.
 VALUES: list[object] = [
     None,
     True,
