@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from orders.domain.promises import Promise
-from orders.domain.saga import Step
 from spillway.cli import app
 
 ROOT = Path(__file__).parents[2]
@@ -55,14 +53,6 @@ def test_every_make_target_and_command_exists(page: Path) -> None:
     commands = get_command(app).commands  # type: ignore[attr-defined]
     for command in re.findall(r"\bspillway ([a-z]+)\b", text):
         assert command in commands
-
-
-def test_architecture_names_every_promise_and_every_step() -> None:
-    text = (ROOT / "ARCHITECTURE.md").read_text()
-    for promise in Promise:
-        assert f"`{promise.value}`" in text
-    for step in Step:
-        assert f"`{step.value}`" in text
 
 
 def test_every_decision_is_listed_once_under_its_number_and_title() -> None:

@@ -1,0 +1,36 @@
+"""README, one-order.md and the glossary stay as short as a newcomer needs them."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+ORDER = (ROOT / "docs" / "one-order.md").read_text()
+GLOSSARY = (ROOT / "docs" / "glossary.md").read_text()
+
+
+def test_one_order_is_followed_through_at_most_eight_files() -> None:
+    steps = re.findall(r"^(\d+)\. \[`(src/orders/[\w/]+\.py)`\]\(\.\./(.+?)\)", ORDER, re.MULTILINE)
+    assert 0 < len(steps) <= 8
+    assert [int(number) for number, *_ in steps] == list(range(1, len(steps) + 1))
+    assert all(shown == linked for _, shown, linked in steps)
+
+
+def test_every_name_in_one_order_is_in_the_code() -> None:
+    source = "\n".join(file.read_text() for file in (ROOT / "src" / "orders").rglob("*.py"))
+    for name in re.findall(r"`([A-Za-z_]+(?:\.[a-z_]+)*)(?:\(\w*\))?`", ORDER):
+        assert name.rpartition(".")[2] in source, name
+
+
+def test_the_glossary_has_at_most_forty_words_in_order() -> None:
+    words = re.findall(r"^\| ([a-z][\w -]*) \|", GLOSSARY, re.MULTILINE)[1:]
+    assert 0 < len(words) <= 40
+    assert words == sorted(words)
+
+
+def test_the_changelog_has_the_version_that_is_built() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    assert re.search(rf"^## {re.escape(version)} \(\d{{4}}-\d\d-\d\d\)$", changelog, re.MULTILINE)
