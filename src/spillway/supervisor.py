@@ -225,20 +225,13 @@ def _origin_served(
 ) -> AbstractContextManager[None]:
     from spillway.run.stack.gateway import gateway
     from spillway.run.stack.origin import connections_to, origin, uvicorn_config
-    from spillway.run.stack.page import render
     from spillway.run.stack.serving import serving
 
-    endpoints = {
-        "Store": state["origin"],
-        "API": f"{state['api']}/orders",
-        "AWS emulator": state["emulator"],
-        **{name.capitalize(): url for name, url in state["downstreams"].items()},
-    }
     application = origin(
         connections_to(state["emulator"]),
         api_id=outputs["ApiId"],
         distribution=outputs["DistributionDomainName"],
-        page=lambda: render(origin=state["origin"], endpoints=endpoints, receipt_key=keys.receipt),
+        console=state["console"],
         local=gateway(keys.receipt),
     )
     return serving(uvicorn_config(application), listener)

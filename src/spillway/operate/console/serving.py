@@ -19,6 +19,7 @@ from spillway.operate.console.orders import OrderPages
 from spillway.operate.console.pages import ChartsPage, DownstreamsPage, PathPage
 from spillway.operate.console.rendering import FOLDER
 from spillway.operate.console.showing import Showing
+from spillway.operate.console.stack import StackPage
 from spillway.paths import PROJECT
 from spillway.run.stack.ports import LOOPBACK
 
@@ -51,6 +52,7 @@ def application(open_desk: Callable[[], Desk], *, port: int, key: str | None = N
             *DeadLetterPages(showing).routes(),
             *ChartsPage(showing).routes(),
             *DownstreamsPage(showing).routes(),
+            *StackPage(showing).routes(),
             Mount("/static", StaticFiles(directory=FOLDER / "static")),
             Route("/vendor/{name}", _vendored),
         ],

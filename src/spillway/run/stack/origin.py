@@ -6,7 +6,7 @@ to the API (a distribution's way to an execute-api address is not emulated), TLS
 127.0.0.1 for secure without), and compression. What is local only is under `/_local`.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 
@@ -16,10 +16,8 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
-
-from spillway.run.stack.page import Page
 
 # API Gateway's own bounds: an HTTP API takes bodies of 10 MB and gives up after 30 s.
 _BODY_BYTES_MAX = 10_000_000
@@ -58,21 +56,17 @@ def origin(
     *,
     api_id: str,
     distribution: str,
-    page: Callable[[], Page],
+    console: str,
     local: Sequence[Route] = (),
 ) -> Starlette:
     """The ASGI application, before the emulator that is `upstream`.
 
-    `api_id` is the HTTP API's, `distribution` the domain name of the storefront's. `page` is
-    shown at `/_local`; `local` are routes that no deployment has.
+    `api_id` is the HTTP API's, `distribution` the domain name of the storefront's. `/_local` leads
+    to the console's page about this stack; `local` are routes that no deployment has.
     """
     # The emulator knows an API and a distribution by their host names, so that paths stay.
     api = _Proxy(upstream, f"{api_id}.execute-api.{upstream.base_url.host}")
     storefront = _Proxy(upstream, distribution, {b"x-forwarded-proto": b"https"})
-
-    async def home(_: Request) -> Response:
-        shown = page()
-        return Response(shown.html, media_type="text/html", headers=shown.headers)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -81,7 +75,7 @@ def origin(
 
     return Starlette(
         routes=[
-            Route("/_local", home),
+            Route("/_local", lambda _: RedirectResponse(f"{console}/stack")),
             *local,
             Route("/api/{path:path}", api.forward, methods=_METHODS),
             Route(

@@ -148,7 +148,17 @@ def addresses(stack: Stack, shopper: Customer) -> list[str]:
     dead_letters.dead_letter(message_of(Command(waiting, Step.RESERVE, None)), "answered 401")
     order = f"/orders/{id_}?customer={shopper.id}"
     nowhere = "/orders?q=019aafcf-6ac0-7c3e-b1a5-5f0c8f1f2a10"
-    return ["/", "/orders", order, nowhere, "/dead-letters", "/charts", "/downstreams", "/nowhere"]
+    return [
+        "/",
+        "/orders",
+        order,
+        nowhere,
+        "/dead-letters",
+        "/charts",
+        "/downstreams",
+        "/stack",
+        "/nowhere",
+    ]
 
 
 def violations(page: Page, rules: list[str]) -> list[str]:

@@ -35,6 +35,7 @@ def test_nothing_can_be_broken_on_aws() -> None:
     desk = a_desk()
     client = browser(desk)
     assert client.get("/downstreams").status_code == 404
+    assert client.get("/stack").status_code == 404
     answer = client.post("/downstreams/inventory", data={"token": desk.token, "outage": "on"})
     assert answer.status_code == 503
     assert "Break things" not in client.get("/").text

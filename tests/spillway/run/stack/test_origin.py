@@ -9,9 +9,7 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from spillway.run.stack.keys import ReceiptKey
 from spillway.run.stack.origin import origin, uvicorn_config
-from spillway.run.stack.page import render
 from spillway.run.stack.ports import listen, port_of
 from spillway.run.stack.serving import serving
 
@@ -34,12 +32,11 @@ def _client(upstream: Upstream) -> Iterator[httpx.Client]:
     emulator = httpx.AsyncClient(
         base_url="http://127.0.0.1:4566", transport=httpx.MockTransport(unread)
     )
-    key = ReceiptKey("k1", b"key")
     application = origin(
         emulator,
         api_id="abcd1234",
         distribution="d123.cloudfront.net",
-        page=lambda: render(origin="http://127.0.0.1:8080", endpoints={}, receipt_key=key),
+        console="http://127.0.0.1:8081",
     )
     listener = listen(0)
     url = f"http://127.0.0.1:{port_of(listener)}"
@@ -48,6 +45,15 @@ def _client(upstream: Upstream) -> Iterator[httpx.Client]:
         httpx.Client(base_url=url, trust_env=False) as client,
     ):
         yield client
+
+
+def test_the_local_page_is_the_consoles() -> None:
+    with _client(lambda _: httpx.Response(200)) as client:
+        answer = client.get("/_local")
+    assert (answer.status_code, answer.headers["location"]) == (
+        307,
+        "http://127.0.0.1:8081/stack",
+    )
 
 
 def _unreachable(_: httpx.Request) -> httpx.Response:

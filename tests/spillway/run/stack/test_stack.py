@@ -96,8 +96,11 @@ class TestWhatAStackOffers:
         assert _get(stack, "/api/orders", "shopper").status_code == 200
 
     def test_the_pages_examples_work_in_the_order_shown(self, stack: Stack) -> None:
-        page = _get(stack, "/_local").text
-        examples = [html.unescape(code) for code in re.findall(r"<code>(.*?)</code>", page, re.S)]
+        pages = [httpx.get(f"{stack.origin}/_local", follow_redirects=True) for _ in range(2)]
+        assert {page.url for page in pages} == {f"{stack.console}/stack"}
+        shown, others = (re.findall(r"<pre[^>]*>(.*?)</pre>", page.text, re.S) for page in pages)
+        assert shown[1] != others[1]  # each visit has an order of its own
+        examples = [html.unescape(command) for command in shown]
         assert "spillway token --as shopper --port" in examples[0]
         token = stack.token("shopper")
 
