@@ -1,7 +1,7 @@
 """The process that owns a stack: starts all of its parts, serves, and ends them together.
 
-Usage: `python -m spillway.supervisor [--port PORT] [--tethered]`. It tells its progress on
-standard output (see `progress`) and ends on SIGTERM. Tethered, it also ends when its standard
+Usage: `python -m spillway.supervisor [--port PORT] [--attached]`. It tells its progress on
+standard output (see `progress`) and ends on SIGTERM. Attached, it also ends when its standard
 input closes: when the process that started it has gone. What serves is imported last, so that a
 port that is taken is told at once.
 """
@@ -23,16 +23,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from spillway.errors import SpillwayError
 from spillway.run.proxy import Proxy
 from spillway.run.stack.assembly import assembly
-from spillway.run.stack.deployment import bootstrap, deploy
-from spillway.run.stack.emulator import emulator
+from spillway.run.stack.deployment import bootstrap, deploy, deployed_policies, publish_storefront
+from spillway.run.stack.emulator import emulator, fault_injection_proxy
 from spillway.run.stack.folder import StackFolder, forget_dead
 from spillway.run.stack.keys import DOWNSTREAMS, Keys
-from spillway.run.stack.policies import deployed_policies
 from spillway.run.stack.ports import LOOPBACK, free_port, listen, port_of
 from spillway.run.stack.processes import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, kill_group
-from spillway.run.stack.progress import Progress
-from spillway.run.stack.proxied import fault_injection_proxy
-from spillway.run.stack.storefront import publish_storefront
+from spillway.run.stack.starting import Reporter
 from spillway.run.stack.users import Pool
 from spillway.target.outputs import queues, tables
 
@@ -61,9 +58,9 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _stop)
     # Ctrl+C is for the process in front, which ends this one in its own way.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if options.tethered:
+    if options.attached:
         threading.Thread(target=_stop_when_stdin_closes, daemon=True).start()
-    progress = Progress(sys.stdout.fileno())
+    progress = Reporter(sys.stdout.fileno())
     try:
         _run(options.port, progress)
     except _Stopped:
@@ -76,7 +73,7 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="spillway.supervisor")
     parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--tethered", action="store_true")
+    parser.add_argument("--attached", action="store_true")
     return parser.parse_args()
 
 
@@ -92,7 +89,7 @@ def _stop_when_stdin_closes() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _run(port: int, progress: Progress) -> None:
+def _run(port: int, progress: Reporter) -> None:
     began = time.monotonic()
     folder, listener = _claim(port)
     forget_dead()
@@ -135,7 +132,7 @@ def _claim(port: int) -> tuple[StackFolder, socket.socket]:
 
 @contextmanager
 def _stack(
-    folder: StackFolder, listener: socket.socket, progress: Progress
+    folder: StackFolder, listener: socket.socket, progress: Reporter
 ) -> Iterator[tuple[dict[str, Any], dict[str, Any], Processes]]:
     """Start every part; yields what to publish (the state, the secrets) and the child processes."""
     keys = Keys.generate()
@@ -257,7 +254,7 @@ def _console_served(port: int, listener: socket.socket) -> AbstractContextManage
     return serving(uvicorn_config(WhenAsked(make)), listener)
 
 
-def _wait_for_the_end(processes: Processes, progress: Progress) -> NoReturn:
+def _wait_for_the_end(processes: Processes, progress: Reporter) -> NoReturn:
     """Serve on until stopped, also without the emulator: the origin then says what is missing."""
     part, status = _first_to_end(processes)
     _log.error("The %s ended by itself with status %s", part, status)

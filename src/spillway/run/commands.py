@@ -72,7 +72,7 @@ def token(
 
 
 def _run_in_background(port: int, *, as_json: bool) -> None:
-    from spillway.run.stack.display import progress_lines
+    from spillway.run.stack.starting import progress_lines
 
     with _interruptible(), progress_lines() as show:
         stack = start_detached(port, show)
@@ -80,9 +80,9 @@ def _run_in_background(port: int, *, as_json: bool) -> None:
 
 
 def _run_in_front(port: int, *, as_json: bool) -> None:
-    from spillway.run.stack.display import progress_lines
+    from spillway.run.stack.starting import progress_lines
 
-    with _interruptible(), Supervisor(port, tethered=True) as supervisor:
+    with _interruptible(), Supervisor(port, attached=True) as supervisor:
         try:
             with progress_lines() as show:
                 stack = supervisor.wait_until_ready(show)

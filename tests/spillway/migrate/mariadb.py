@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from spillway.run.stack.ports import LOOPBACK, free_port
-from spillway.run.stack.processes import isolated_environment, tethered
+from spillway.run.stack.processes import guarded, isolated_environment
 
 STARTS_WITHIN_SECONDS = 60
 _MISSING = (
@@ -139,7 +139,7 @@ def private(folder: Path) -> Iterator[Server]:
     ]
     environment = isolated_environment(folder)
     log = folder / "mariadbd.log"
-    with tethered(command, environment=environment, log=log, cwd=folder) as process:
+    with guarded(command, environment=environment, log=log, cwd=folder) as process:
         started = Server(LOOPBACK, port, "root", "", certificate)
         deadline = time.monotonic() + STARTS_WITHIN_SECONDS
         while True:

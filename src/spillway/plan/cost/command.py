@@ -112,7 +112,7 @@ def _measure(console: Console) -> None:
     from spillway.plan.cost.measurement import LOADS
     from spillway.plan.cost.running import REPEATS, least_disturbed, measure
     from spillway.run.stack import running
-    from spillway.run.stack.display import progress_lines
+    from spillway.run.stack.starting import progress_lines
 
     with progress_lines() as show_phase, running(on_phase=show_phase) as stack:
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn())

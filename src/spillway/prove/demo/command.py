@@ -109,7 +109,7 @@ def _run(planned: Any, port: int | None, console: Any) -> Any:
     from spillway.prove.demo.run import run
     from spillway.prove.demo.terminal import bars
     from spillway.run.stack import attach, running
-    from spillway.run.stack.display import progress_lines
+    from spillway.run.stack.starting import progress_lines
 
     if port is not None:
         with bars(console, len(planned.drafts)) as watcher:

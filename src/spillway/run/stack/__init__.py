@@ -2,7 +2,7 @@
 
 One *supervisor* process owns a stack and all its parts. Whoever starts it (`spillway up`, the
 demo, a test) only holds a pipe to it: when the holder is gone the supervisor ends, and when the
-supervisor is gone, even by SIGKILL, its children end (see `tether`). Nothing is global to the
+supervisor is gone, even by SIGKILL, its children end (see `group_guard`). Nothing is global to the
 machine: each stack has its own ports and its own folder under `.spillway/`.
 """
 

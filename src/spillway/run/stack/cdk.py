@@ -9,7 +9,7 @@ from subprocess import TimeoutExpired
 
 from spillway.errors import SpillwayError
 from spillway.paths import PROJECT, home
-from spillway.run.stack.processes import isolated_environment, tethered
+from spillway.run.stack.processes import guarded, isolated_environment
 
 LOG = "cdk.log"
 _PACKAGE = PROJECT / "node_modules" / "aws-cdk"
@@ -49,7 +49,7 @@ def cdk(
         PATH=os.pathsep.join([str(Path(sys.executable).parent), str(node.parent)]),
     )
     command = [str(node), str(entry), *arguments, "--no-notices", "--no-version-reporting"]
-    with tethered(command, environment=environment, log=folder / LOG, cwd=PROJECT) as process:
+    with guarded(command, environment=environment, log=folder / LOG, cwd=PROJECT) as process:
         try:
             return process.wait(_TIMEOUT_SECONDS)
         except TimeoutExpired:

@@ -1,5 +1,10 @@
-"""The real stacks, deployed to the emulator by the CDK's own command line."""
+"""The real stacks on the emulator: deployed by the CDK's own command line, then completed.
 
+Completed: the storefront is published as on AWS, and the functions' permissions are read for the
+proxy.
+"""
+
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +14,10 @@ from spillway.run.stack.aws import client
 from spillway.run.stack.cdk import LOG, bootstrap_template, cdk
 
 STAGE = "local"
+
+Policies = dict[str, list[dict[str, list[str]]]]
+
+_PREFIX = f"spillway-{STAGE}-"
 _CONCURRENT_STACKS = 4
 # How the command line begins the line that tells a failure's cause.
 _CAUSE = "‣ "
@@ -52,7 +61,7 @@ def deploy(
     arguments += ["--method", "direct", "--concurrency", str(_CONCURRENT_STACKS)]
     for stack, values in parameters.items():
         for name, value in values.items():
-            arguments += ["--parameters", f"spillway-{STAGE}-{stack}:{name}={value}"]
+            arguments += ["--parameters", f"{_PREFIX}{stack}:{name}={value}"]
     status = cdk(arguments, folder=folder, endpoint=endpoint)
     stacks = client(endpoint, "cloudformation")
     if status != 0:
@@ -94,5 +103,74 @@ def _short(reason: str) -> str:
 def _stacks(cloudformation: Any) -> Iterator[dict[str, Any]]:
     for page in cloudformation.get_paginator("describe_stacks").paginate():
         for stack in page["Stacks"]:
-            if stack["StackName"].startswith(f"spillway-{STAGE}-"):
+            if stack["StackName"].startswith(_PREFIX):
                 yield stack
+
+
+def publish_storefront(emulator: str, outputs: dict[str, str]) -> None:
+    """Publish the storefront to the bucket that the stacks' `outputs` name."""
+    # Here, so that the command line's help does not wait for what renders pages.
+    from spillway.run.storefront.publish import publish, settings_of
+
+    s3 = client(emulator, "s3")
+    bucket = outputs["SiteBucketName"]
+    _let_cloudfront_read(s3, bucket)
+    # The issuer that the tokens name is AWS's own; here the emulator describes it.
+    discovery = f"{emulator}/{outputs['UserPoolId']}/.well-known/openid-configuration"
+    publish(s3, bucket=bucket, settings={**settings_of(outputs), "discovery": discovery})
+
+
+def _let_cloudfront_read(s3: Any, bucket: str) -> None:
+    """Take the demand for TLS out of the bucket's policy.
+
+    The emulator's CloudFront reads its bucket within the process, and its policy check takes that
+    for a request without TLS. That the template demands TLS is tested on the template.
+    """
+    policy = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])
+    policy["Statement"] = [one for one in policy["Statement"] if one["Effect"] == "Allow"]
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+
+
+def deployed_policies(endpoint: str) -> Policies:
+    """The statements of each function's role, by the name under which the function calls AWS.
+
+    Raises SpillwayError when a policy has what the proxy cannot judge.
+    """
+    iam = client(endpoint, "iam")
+    return {
+        function["Environment"]["Variables"]["AWS_SDK_UA_APP_ID"]: [
+            _statement(statement)
+            for statement in _statements(iam, function["Role"].rpartition("/")[2])
+        ]
+        for function in _functions(client(endpoint, "lambda"))
+    }
+
+
+def _functions(lambda_: Any) -> Iterator[dict[str, Any]]:
+    for page in lambda_.get_paginator("list_functions").paginate():
+        for function in page["Functions"]:
+            variables = function.get("Environment", {}).get("Variables", {})
+            if function["FunctionName"].startswith(_PREFIX) and "AWS_SDK_UA_APP_ID" in variables:
+                yield function
+
+
+def _statements(iam: Any, role: str) -> Iterator[dict[str, Any]]:
+    for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+        document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+        yield from document["Statement"]
+
+
+def _statement(statement: dict[str, Any]) -> dict[str, list[str]]:
+    if statement["Effect"] != "Allow" or statement.keys() - {"Effect", "Action", "Resource", "Sid"}:
+        raise SpillwayError(
+            f"A function's policy has what a local run cannot judge ({sorted(statement)}):"
+            " teach src/spillway/run/proxy/permissions.py."
+        )
+    return {
+        "actions": _list(statement["Action"]),
+        "resources": _list(statement["Resource"]),
+    }
+
+
+def _list(value: Any) -> list[str]:
+    return value if isinstance(value, list) else [value]

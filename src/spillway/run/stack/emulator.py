@@ -1,19 +1,29 @@
-"""The AWS emulator as a child process: one port, loopback only, nothing global."""
+"""The AWS emulator and the fault-injection proxy before it, each a child process.
+
+Both listen on one port of the loopback interface each; nothing is global to the machine.
+"""
 
 import os
+import secrets
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from spillway.run.stack.cdk import node_binary
-from spillway.run.stack.health import wait_until_healthy
-from spillway.run.stack.ports import LOOPBACK, free_port
-from spillway.run.stack.processes import isolated_environment, tethered
+import httpx
 
-LOG = "emulator.log"
+from spillway.errors import SpillwayError
+from spillway.run.proxy.control import PREFIX, TOKEN_HEADER
+from spillway.run.stack.cdk import node_binary
+from spillway.run.stack.ports import LOOPBACK, free_port
+from spillway.run.stack.processes import guarded, isolated_environment
+
+_EMULATOR_LOG, _PROXY_LOG = "emulator.log", "proxy.log"
+_START_TIMEOUT_SECONDS = 30.0
+_POLL_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
@@ -33,16 +43,47 @@ def emulator(folder: Path, *, functions_endpoint: str | None = None) -> Iterator
     Raises SpillwayError when it did not answer in time.
     """
     port = free_port()
-    log = folder / LOG
-    with tethered(
+    log = folder / _EMULATOR_LOG
+    with guarded(
         [sys.executable, "-m", "ministack"],
         environment=_environment(folder, port, functions_endpoint),
         log=log,
         cwd=folder,
     ) as process:
         url = f"http://{LOOPBACK}:{port}"
-        wait_until_healthy("AWS emulator", f"{url}/_ministack/health", process=process, log=log)
+        _wait_until_healthy("AWS emulator", f"{url}/_ministack/health", process=process, log=log)
         yield Emulator(url, process)
+
+
+@dataclass(frozen=True)
+class RunningProxy:
+    """A running proxy: its endpoint, its control's token and its process."""
+
+    url: str
+    token: str
+    process: subprocess.Popen[bytes]
+
+
+@contextmanager
+def fault_injection_proxy(folder: Path, *, port: int, emulator: str) -> Iterator[RunningProxy]:
+    """Run the proxy on `port`, before the emulator at that URL, until the block ends.
+
+    Raises SpillwayError when it did not answer in time.
+    """
+    token, log = secrets.token_urlsafe(24), folder / _PROXY_LOG
+    url = f"http://{LOOPBACK}:{port}"
+    command = [sys.executable, "-m", "spillway.run.proxy"]
+    command += ["--port", str(port), "--upstream", emulator]
+    environment = isolated_environment(folder, SPILLWAY_PROXY_TOKEN=token)
+    with guarded(command, environment=environment, log=log, cwd=folder) as process:
+        _wait_until_healthy(
+            "fault-injection proxy",
+            f"{url}{PREFIX}rules",
+            headers={TOKEN_HEADER: token},
+            process=process,
+            log=log,
+        )
+        yield RunningProxy(url, token, process)
 
 
 def _environment(folder: Path, port: int, functions_endpoint: str | None) -> dict[str, str]:
@@ -73,3 +114,36 @@ def _environment(folder: Path, port: int, functions_endpoint: str | None) -> dic
         S3_DATA_DIR=str(folder / "tmp" / "s3"),
         STATE_DIR=str(folder / "tmp" / "state"),
     )
+
+
+def _wait_until_healthy(
+    name: str,
+    url: str,
+    *,
+    process: subprocess.Popen[bytes],
+    log: Path,
+    headers: Mapping[str, str] | None = None,
+) -> None:
+    """Wait until a GET of `url` succeeds.
+
+    Raises SpillwayError when `process` ended, or it did not succeed in time.
+    """
+    deadline = time.monotonic() + _START_TIMEOUT_SECONDS
+    # trust_env: straight to the loopback interface, whatever proxy the user's environment names.
+    with httpx.Client(trust_env=False, timeout=2, headers=headers) as client:
+        while not _healthy(client, url):
+            if process.poll() is not None:
+                raise SpillwayError(f"The {name} ended while it started: its log is {log}.")
+            if time.monotonic() > deadline:
+                raise SpillwayError(
+                    f"The {name} did not answer within {_START_TIMEOUT_SECONDS:.0f} s:"
+                    f" its log is {log}."
+                )
+            time.sleep(_POLL_SECONDS)
+
+
+def _healthy(client: httpx.Client, url: str) -> bool:
+    try:
+        return client.get(url).is_success
+    except httpx.TransportError:
+        return False

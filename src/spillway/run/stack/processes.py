@@ -13,7 +13,7 @@ REGION = "us-east-1"
 ACCESS_KEY_ID = "test"
 SECRET_ACCESS_KEY = "test"  # noqa: S105
 
-_TETHER = Path(__file__).with_name("tether.py")
+_GROUP_GUARD = Path(__file__).with_name("group_guard.py")
 _EMULATOR_ONLY = {
     "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
     "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
@@ -57,7 +57,7 @@ def own_environment() -> dict[str, str]:
 
 
 @contextmanager
-def tethered(
+def guarded(
     command: Sequence[str], *, environment: Mapping[str, str], log: Path, cwd: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run `command` until the block ends; then, or when this process dies, kill it and its kin.
@@ -67,8 +67,8 @@ def tethered(
     """
     with log.open("ab") as output:
         process = subprocess.Popen(  # noqa: S603
-            # Isolated and without site: the tether itself is ready in 10 ms.
-            [sys.executable, "-I", "-S", str(_TETHER), *command],
+            # Isolated and without site: the guard itself is ready in 10 ms.
+            [sys.executable, "-I", "-S", str(_GROUP_GUARD), *command],
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -83,7 +83,7 @@ def tethered(
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:
-    """Kill what `tethered` started, and its kin, before its block ends; fine to repeat."""
+    """Kill what `guarded` started, and its kin, before its block ends; fine to repeat."""
     if process.poll() is None:  # only then is the group's number surely still ours
         os.killpg(process.pid, signal.SIGKILL)
     if process.stdin is not None:

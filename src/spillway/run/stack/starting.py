@@ -1,11 +1,17 @@
-"""Starting a stack in a process of its own, following its start, and ending it."""
+"""Starting a stack in a process of its own, following its start, and ending it.
+
+The supervisor reports its progress as one JSON object a line (`Reporter`), which the process that
+started it reads (`Supervisor`).
+"""
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -35,7 +41,7 @@ def running(*, port: int = 0, on_phase: OnPhase | None = None) -> Iterator[Stack
 
     Raises SpillwayError when it could not start; the message says why and what to do.
     """
-    with Supervisor(port, tethered=True) as supervisor:
+    with Supervisor(port, attached=True) as supervisor:
         yield supervisor.wait_until_ready(on_phase)
 
 
@@ -44,7 +50,7 @@ def start_detached(port: int, on_phase: OnPhase | None = None) -> Stack:
 
     Raises SpillwayError when it could not start.
     """
-    supervisor = Supervisor(port, tethered=False)
+    supervisor = Supervisor(port, attached=False)
     try:
         return supervisor.wait_until_ready(on_phase)
     except BaseException:
@@ -73,16 +79,16 @@ def stop(port: int) -> bool:
 class Supervisor:
     """A supervisor process that this process started; as a context manager it is ended after.
 
-    Tethered, it also ends when this process does, however that happens.
+    Attached, it also ends when this process does, however that happens.
     """
 
-    def __init__(self, port: int, *, tethered: bool) -> None:
+    def __init__(self, port: int, *, attached: bool) -> None:
         # Not a pipe: nobody reads it while the supervisor runs, and a full pipe would stop it.
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115
         command = [sys.executable, "-m", "spillway.supervisor", "--port", str(port)]
         self._process = subprocess.Popen(  # noqa: S603
-            [*command, "--tethered"] if tethered else command,
-            stdin=subprocess.PIPE if tethered else subprocess.DEVNULL,
+            [*command, "--attached"] if attached else command,
+            stdin=subprocess.PIPE if attached else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=self._errors,
             env=own_environment(),
@@ -115,7 +121,7 @@ class Supervisor:
         raise SpillwayError(f"The stack ended while it started: {self._last_words()}")
 
     def events(self) -> Iterator[dict[str, Any]]:
-        """What the supervisor reports (see `progress`), until it ends."""
+        """What the supervisor reports (see `Reporter`), until it ends."""
         for line in _stream(self._process):
             event: dict[str, Any] = json.loads(line)
             yield event
@@ -152,3 +158,50 @@ def _stream(process: "subprocess.Popen[str]") -> IO[str]:
 def _tell(on_phase: OnPhase | None, phase: Phase) -> None:
     if on_phase is not None:
         on_phase(phase)
+
+
+@contextmanager
+def progress_lines() -> Iterator[Callable[[Phase], None]]:
+    """Yields what shows a phase: what goes on now, and a line with its time once it is done."""
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False)
+    with console.status("Starting") as status:
+
+        def show(phase: Phase) -> None:
+            if phase.seconds is None:
+                status.update(phase.title)
+            else:
+                console.print(f"[green]✓[/] {phase.title:<36}{phase.seconds:5.1f} s")
+
+        yield show
+
+
+class Reporter:
+    """Writes events to a pipe for as long as somebody reads them.
+
+    | event | with |
+    | --- | --- |
+    | began | name, title |
+    | took | name, title, seconds |
+    | ready | port |
+    | failed | message |
+    | part_ended | part (`emulator` or `proxy`), status |
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    @contextmanager
+    def phase(self, name: str, title: str) -> Iterator[None]:
+        """Report that a phase began and, unless it fails, how long it took."""
+        self.report("began", name=name, title=title)
+        began = time.monotonic()
+        yield
+        self.report("took", name=name, title=title, seconds=round(time.monotonic() - began, 3))
+
+    def report(self, event: str, **details: Any) -> None:
+        """Report one event; to nobody, once the reader has gone."""
+        line = json.dumps({"event": event, **details}) + "\n"
+        with suppress(BrokenPipeError):
+            os.write(self._descriptor, line.encode())

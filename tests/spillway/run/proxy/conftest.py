@@ -9,9 +9,8 @@ from botocore.config import Config
 
 from spillway.run.proxy import Proxy
 from spillway.run.stack.aws import client
-from spillway.run.stack.emulator import emulator
+from spillway.run.stack.emulator import emulator, fault_injection_proxy
 from spillway.run.stack.ports import free_port
-from spillway.run.stack.proxied import fault_injection_proxy
 
 TABLE = "parts"
 QUEUE = "work"

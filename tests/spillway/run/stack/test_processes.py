@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from spillway.run.stack.processes import children, isolated_environment, tethered
+from spillway.run.stack.processes import children, guarded, isolated_environment
 
 # A command with a child of its own, as the emulator has Lambda workers; both say who they are.
 _PARENT_AND_CHILD = (
@@ -41,10 +41,10 @@ def _pids(log: Path) -> list[int]:
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks into /proc")
-class TestTethered:
+class TestGuarded:
     def test_the_command_and_its_children_end_with_the_block(self, tmp_path: Path) -> None:
         log = tmp_path / "log"
-        with tethered(
+        with guarded(
             [sys.executable, "-c", _PARENT_AND_CHILD],
             environment=isolated_environment(tmp_path),
             log=log,
@@ -64,7 +64,7 @@ class TestTethered:
             f"here = Path({str(tmp_path)!r});"
             f"command = [sys.executable, '-c', {_PARENT_AND_CHILD!r}];"
             "environment = isolated_environment(here);"
-            f"run = tethered(command, environment=environment, log=Path({str(log)!r}), cwd=here);"
+            f"run = guarded(command, environment=environment, log=Path({str(log)!r}), cwd=here);"
             "run.__enter__(); time.sleep(60)"
         )
         process = subprocess.Popen([sys.executable, "-c", starter])  # noqa: S603
@@ -78,7 +78,7 @@ class TestTethered:
 
     def test_what_a_crashed_command_left_behind_ends_too(self, tmp_path: Path) -> None:
         log = tmp_path / "log"
-        with tethered(
+        with guarded(
             [sys.executable, "-c", _PARENT_AND_CHILD],
             environment=isolated_environment(tmp_path),
             log=log,

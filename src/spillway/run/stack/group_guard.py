@@ -1,6 +1,6 @@
 """Run a command whose whole process group dies with the process that started it.
 
-Usage: `python tether.py COMMAND [ARGUMENT...]`, as a session leader, with a pipe as standard
+Usage: `python group_guard.py COMMAND [ARGUMENT...]`, as a session leader, with a pipe as standard
 input whose other end the starter keeps open. This process becomes the command; a forked watcher
 waits for the pipe to close and then kills the group: the command, its children (the emulator's
 Lambda workers) and itself.
