@@ -1,7 +1,6 @@
 """The origin: passes requests on as they are, and says so when it cannot."""
 
 import gzip
-import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -153,8 +152,9 @@ def test_an_answer_is_not_held_back() -> None:
             began = time.perf_counter()
             client.get("/api/orders")
             seconds.append(time.perf_counter() - began)
-    # Nagle's algorithm and delayed acknowledgements together would make it 40 ms.
-    assert statistics.median(seconds) < 0.03
+    # Nagle's algorithm and delayed acknowledgements would make every answer take 40 ms; a busy
+    # machine delays some, so the fastest one tells.
+    assert min(seconds) < 0.03
 
 
 class TestProblems:
