@@ -1,9 +1,9 @@
 """The process that owns a stack: starts all of its parts, serves, and ends them together.
 
-Usage: `python -m spillway.supervisor [--port PORT] [--attached]`. It tells its progress on
-standard output (see `progress`) and ends on SIGTERM. Attached, it also ends when its standard
-input closes: when the process that started it has gone. What serves is imported last, so that a
-port that is taken is told at once.
+Usage: `python -m spillway.supervisor [--port PORT] [--attached]`. It reports its progress
+on standard output (see `Reporter`) and ends on SIGTERM. Attached, it also ends when its standard
+input closes, because the process that started it has gone. The servers are imported last, so that a
+port that is taken is reported at once.
 """
 
 import argparse
@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -24,7 +25,7 @@ from spillway.errors import SpillwayError
 from spillway.run.proxy import Proxy
 from spillway.run.stack.assembly import assembly
 from spillway.run.stack.deployment import bootstrap, deploy, deployed_policies, publish_storefront
-from spillway.run.stack.emulator import emulator, fault_injection_proxy
+from spillway.run.stack.emulator import Emulator, RunningProxy, emulator, fault_injection_proxy
 from spillway.run.stack.folder import StackFolder, forget_dead
 from spillway.run.stack.keys import DOWNSTREAMS, Keys
 from spillway.run.stack.ports import LOOPBACK, free_port, listen, port_of
@@ -47,11 +48,11 @@ Processes = Mapping[str, subprocess.Popen[bytes]]
 
 
 class _Stopped(BaseException):
-    """Somebody asked for the end; not an Exception, so that nothing mistakes it for a failure."""
+    """Raised by a signal; not an Exception, so that no handler takes it for a failure."""
 
 
 def main() -> None:
-    """Run a stack until it is told to stop."""
+    """Run a stack until it is stopped."""
     options = _options()
     # Everything that this process or a child writes is its owner's only.
     os.umask(0o077)
@@ -60,13 +61,13 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if options.attached:
         threading.Thread(target=_stop_when_stdin_closes, daemon=True).start()
-    progress = Reporter(sys.stdout.fileno())
+    reporter = Reporter(sys.stdout.fileno())
     try:
-        _run(options.port, progress)
+        _run(options.port, reporter)
     except _Stopped:
         return
     except SpillwayError as error:
-        progress.report("failed", message=str(error))
+        reporter.report("failed", message=str(error))
         sys.exit(1)
 
 
@@ -89,17 +90,17 @@ def _stop_when_stdin_closes() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _run(port: int, progress: Reporter) -> None:
+def _run(port: int, reporter: Reporter) -> None:
     began = time.monotonic()
     folder, listener = _claim(port)
     forget_dead()
     _log_to(folder.path / LOG)
     try:
-        with _stack(folder, listener, progress) as (state, secrets, running):
+        with _stack(folder, listener, reporter) as (state, secrets, running):
             state["up_seconds"] = round(time.monotonic() - began, 2)
             folder.publish(state, secrets)
-            progress.report("ready", port=folder.port)
-            _wait_for_the_end(running, progress)
+            reporter.report("ready", port=folder.port)
+            _wait_for_the_end(running, reporter)
     except _Stopped:
         folder.discard()
         raise
@@ -132,70 +133,98 @@ def _claim(port: int) -> tuple[StackFolder, socket.socket]:
 
 @contextmanager
 def _stack(
-    folder: StackFolder, listener: socket.socket, progress: Reporter
+    folder: StackFolder, origin: socket.socket, reporter: Reporter
 ) -> Iterator[tuple[dict[str, Any], dict[str, Any], Processes]]:
     """Start every part; yields what to publish (the state, the secrets) and the child processes."""
     keys = Keys.generate()
-    downstream_listener, console_listener = listen(0), _listen_near(listener)
-    downstreams = {name: f"{_url(downstream_listener)}/{name}" for name in DOWNSTREAMS}
+    listeners = _Listeners(origin, downstreams=listen(0), console=_listen_near(origin))
     with ExitStack() as parts:
-        with progress.phase("synthesis", "Synthesise the stacks"):
+        with reporter.phase("synthesis", "Synthesise the stacks"):
             synthesised = assembly(folder.path)
-        with progress.phase("emulator", "Start the AWS emulator"):
-            proxy_port = free_port()
-            running = parts.enter_context(
-                emulator(folder.path, functions_endpoint=f"http://{LOOPBACK}:{proxy_port}")
-            )
-            proxy = parts.enter_context(
-                fault_injection_proxy(folder.path, port=proxy_port, emulator=running.url)
-            )
-            bootstrap(running.url)
-            keys.store(running.url)
-        with progress.phase("deployment", "Deploy the stacks"):
+        with reporter.phase("emulator", "Start the AWS emulator"):
+            aws, proxy = _start_aws(parts, folder.path)
+            keys.store(aws.url)
+        with reporter.phase("deployment", "Deploy the stacks"):
             outputs = deploy(
                 synthesised,
-                endpoint=running.url,
-                parameters=_parameters(_url(listener), running.url, downstreams),
+                endpoint=aws.url,
+                parameters=_parameters(listeners, aws.url),
                 folder=folder.path,
             )
-            Proxy(proxy.url, proxy.token).grant(deployed_policies(running.url))
-        with progress.phase("storefront", "Publish the storefront"):
-            publish_storefront(running.url, outputs)
-        with progress.phase("users", "Create the customers"):
-            pool = Pool(running.url, outputs["UserPoolId"], outputs["UserPoolClientId"])
+            Proxy(proxy.url, proxy.token).grant(deployed_policies(aws.url))
+        with reporter.phase("storefront", "Publish the storefront"):
+            publish_storefront(aws.url, outputs)
+        with reporter.phase("users", "Create the customers"):
+            pool = Pool(aws.url, outputs["UserPoolId"], outputs["UserPoolClientId"])
             passwords = pool.create_users()
-        state = {
-            "origin": _url(listener),
-            "api": f"{_url(listener)}/api",
-            "console": _url(console_listener),
-            "emulator": running.url,
-            "proxy": proxy.url,
-            "downstreams": downstreams,
-            "region": REGION,
-            "tables": tables(outputs),
-            "queues": queues(outputs),
-            "pid": os.getpid(),
-            "state": str(folder.path),
-            "emulator_pid": running.process.pid,
-            "user_pool": {"id": pool.pool_id, "client_id": pool.client_id},
-        }
-        with progress.phase("serving", "Serve the downstreams and the API"):
-            parts.enter_context(_downstreams_served(state, keys, downstream_listener))
-            parts.enter_context(_origin_served(state, keys, outputs, listener))
-            parts.enter_context(_console_served(folder.port, console_listener))
+        state = _state(folder, listeners, aws, proxy, outputs)
+        with reporter.phase("serving", "Serve the downstreams and the API"):
+            parts.enter_context(_downstreams_served(state, keys, listeners.downstreams))
+            parts.enter_context(_origin_served(state, keys, outputs, listeners.origin))
+            parts.enter_context(_console_served(folder.port, listeners.console))
         secrets = {"passwords": passwords, "keys": keys.to_json(), "proxy_token": proxy.token}
-        yield state, secrets, {"emulator": running.process, "proxy": proxy.process}
+        yield state, secrets, {"emulator": aws.process, "proxy": proxy.process}
 
 
-def _parameters(
-    store: str, emulator: str, downstreams: Mapping[str, str]
-) -> dict[str, dict[str, str]]:
-    """What the stacks are told at deployment, for it differs from one start to the next."""
+@dataclass(frozen=True, slots=True)
+class _Listeners:
+    """The sockets that this process serves on."""
+
+    origin: socket.socket
+    downstreams: socket.socket
+    console: socket.socket
+
+    @property
+    def downstream_urls(self) -> dict[str, str]:
+        return {name: f"{_url(self.downstreams)}/{name}" for name in DOWNSTREAMS}
+
+
+def _start_aws(parts: ExitStack, folder: Path) -> tuple[Emulator, RunningProxy]:
+    """The emulator, bootstrapped, and the proxy through which its functions reach it."""
+    proxy_port = free_port()
+    aws = parts.enter_context(
+        emulator(folder, functions_endpoint=f"http://{LOOPBACK}:{proxy_port}")
+    )
+    proxy = parts.enter_context(fault_injection_proxy(folder, port=proxy_port, emulator=aws.url))
+    bootstrap(aws.url)
+    return aws, proxy
+
+
+def _parameters(listeners: _Listeners, aws: str) -> dict[str, dict[str, str]]:
+    """The stacks' parameters: addresses, which differ from one start to the next."""
     return {
-        "service": {f"{name.capitalize()}Url": url for name, url in downstreams.items()},
-        "identity": {"StoreUrl": store},
+        "service": {
+            f"{name.capitalize()}Url": url for name, url in listeners.downstream_urls.items()
+        },
+        "identity": {"StoreUrl": _url(listeners.origin)},
         # Where the emulator's sign-in page and its tokens are.
-        "web": {"ConnectSources": emulator},
+        "web": {"ConnectSources": aws},
+    }
+
+
+def _state(
+    folder: StackFolder,
+    listeners: _Listeners,
+    aws: Emulator,
+    proxy: RunningProxy,
+    outputs: dict[str, str],
+) -> dict[str, Any]:
+    """What `Stack` is made from."""
+    origin = _url(listeners.origin)
+    return {
+        "origin": origin,
+        "api": f"{origin}/api",
+        "console": _url(listeners.console),
+        "emulator": aws.url,
+        "proxy": proxy.url,
+        "downstreams": listeners.downstream_urls,
+        "region": REGION,
+        "tables": tables(outputs),
+        "queues": queues(outputs),
+        "pid": os.getpid(),
+        "state": str(folder.path),
+        "emulator_pid": aws.process.pid,
+        "user_pool": {"id": outputs["UserPoolId"], "client_id": outputs["UserPoolClientId"]},
     }
 
 
@@ -235,7 +264,7 @@ def _origin_served(
 
 
 def _console_served(port: int, listener: socket.socket) -> AbstractContextManager[None]:
-    """Does nothing until somebody opens it, and nothing when they have closed it."""
+    """The console, which makes its pages and clients when the first page is opened."""
     from spillway.operate.console.waiting import WhenAsked, uvicorn_config
     from spillway.run.stack.serving import serving
 
@@ -254,14 +283,14 @@ def _console_served(port: int, listener: socket.socket) -> AbstractContextManage
     return serving(uvicorn_config(WhenAsked(make)), listener)
 
 
-def _wait_for_the_end(processes: Processes, progress: Reporter) -> NoReturn:
+def _wait_for_the_end(processes: Processes, reporter: Reporter) -> NoReturn:
     """Serve on until stopped, also without the emulator: the origin then says what is missing."""
     part, status = _first_to_end(processes)
-    _log.error("The %s ended by itself with status %s", part, status)
+    _log.error("The %s ended unexpectedly with status %s", part, status)
     # Without the proxy the functions are cut off from AWS while all else still answers: that must
     # not look like a stack, so it ends as it does without its emulator.
     kill_group(processes["emulator"])
-    progress.report("part_ended", part=part, status=status)
+    reporter.report("part_ended", part=part, status=status)
     while True:
         signal.pause()
 

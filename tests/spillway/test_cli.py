@@ -95,7 +95,7 @@ class TestErrors:
         "arguments",
         [["fly"], ["up", "--port", "70000"], ["token"], ["token", "--as", "admin"], ["up", "now"]],
     )
-    def test_bad_usage_is_told_with_status_2(self, arguments: list[str]) -> None:
+    def test_bad_usage_ends_with_status_2(self, arguments: list[str]) -> None:
         shown = _spillway(*arguments)
         assert shown.returncode == 2
         assert "Usage: " in shown.stderr
@@ -177,7 +177,7 @@ class TestUp:
         assert not Path(endpoints["state"]).exists()
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-    def test_in_front_until_it_is_told_to_stop(self, port: int, number: signal.Signals) -> None:
+    def test_in_front_until_a_signal_stops_it(self, port: int, number: signal.Signals) -> None:
         with _up_in_front(port) as (process, shown):
             assert f"http://127.0.0.1:{port}/api/orders" in shown
             assert _is_open(port)

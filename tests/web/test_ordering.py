@@ -272,7 +272,7 @@ def test_what_the_store_refuses_is_said_with_its_reason(visit: Visits) -> None:
     assert visitor.orders() == []
 
 
-def test_out_of_stock_is_told_as_the_reason(stack: Stack, visit: Visits) -> None:
+def test_out_of_stock_is_shown_as_the_reason(stack: Stack, visit: Visits) -> None:
     visitor = visit()
     with faulty(stack, "inventory", refuse_skus=["VASE-CLAY"]):
         visitor.ready_to_pay("VASE-CLAY")

@@ -103,7 +103,7 @@ def test_the_policy_is_the_deployed_one_and_is_strict(stack: Stack) -> None:
 def test_what_is_smuggled_in_does_not_run(visit: Visits, attempt: str) -> None:
     visitor = visit()
     visitor.page.goto("/")
-    # From a timer: what a test evaluates by itself is above the policy.
+    # From a timer: the policy does not apply to what a test evaluates directly.
     visitor.page.evaluate(f"setTimeout(() => {{ {attempt} }})")
     visitor.page.wait_for_timeout(100)
     assert visitor.page.evaluate("typeof run") == "undefined"

@@ -15,7 +15,7 @@ from spillway.run.stack.users import email
 SETTLES_WITHIN_MS = 60_000
 #: The store has it; how far it is by now does not matter.
 ARRIVED = re.compile("Accepted|Confirmed")
-#: What the browser logs by itself of an answer of 400 and above, or of no connection.
+#: What the browser logs of an answer of 400 and above, or of no connection.
 _NETWORK = "Failed to load resource"
 
 
@@ -33,7 +33,7 @@ class Visitor:
         self.page = self.open_tab()
 
     def open_tab(self) -> Page:
-        """A new tab, in which nobody is signed in yet."""
+        """A new tab, without a sign-in."""
         self.page = self.context.new_page()
         self.page.set_default_timeout(15_000)
         self.page.on("console", self._note)

@@ -2,7 +2,7 @@
 
 A request that got no final answer (no connection, 408, 425, 429, 5xx) is sent again as it is, with
 backoff and jitter: every call here is idempotent. What is still unanswered after `ATTEMPTS_MAX` is
-given up with `Unanswered`: whether it was done, nobody here can know.
+given up with `Unanswered`: the client cannot know whether it was done.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Tokens:
 
 
 def claims(token: str) -> dict[str, Any]:
-    """What a JWT says. Not verified: that is for the one who is shown it."""
+    """What a JWT says. Not verified: the service does that."""
     payload = token.split(".")[1]
     decoded: dict[str, Any] = json.loads(
         base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))

@@ -1,4 +1,4 @@
-"""The orders go out: C customers at a time, each order perhaps in several copies at once."""
+"""Placing orders: so many customers at a time, each order perhaps in several copies at once."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from spillway.run.workload import Customer, Draft, pay
 
 @dataclass(slots=True)
 class Placed:
-    """An order that was sent and all that its customer was told. Times are Unix milliseconds.
+    """An order that was sent, and all answers to it. Times are Unix milliseconds.
 
     `accept_seconds` is from the first sending to the first 2xx. `refusal` is the problem document
-    of a final no; `last_attempt` says how the last of many attempts without any answer ended.
+    of a final refusal; `last_attempt` says how the last attempt ended, if none was answered.
     `closed`: nothing more will be sent for this order. `status` is the status that its customer
     read last.
     """
@@ -64,8 +64,8 @@ class Placed:
         )
 
 
-#: After so many orders without any final answer the service is taken to be gone: the rest of the
-#: customers turn away instead of knocking for a minute each.
+#: After so many orders without any final answer the service counts as gone: the other customers
+#: do not try, which would take each of them a minute.
 UNANSWERED_MAX = 3
 
 
@@ -125,7 +125,7 @@ class Checkout:
         await self._send(order)
         wait = self.cancel_after.get(number)
         if order.acknowledged and wait is not None:
-            # A customer who thinks it over does not keep the next one waiting.
+            # The next customer does not wait while this one changes their mind.
             later.create_task(self._cancel(order, wait))
         else:
             self._close(order)
@@ -166,7 +166,7 @@ class Checkout:
         order.cancellation_sent = True
         with suppress(Unanswered):
             reply = await self.client.cancel(order.customer, order.key.order_id)
-            # A no is an answer: the order was rejected before its customer thought better of it.
+            # A refusal is an answer: the order was rejected before its customer cancelled it.
             order.cancellation_taken = reply.ok
         self._close(order)
 

@@ -1,4 +1,4 @@
-"""What customers were told. Times are Unix milliseconds."""
+"""What customers sent and read. Times are Unix milliseconds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from orders.domain.saga import Downstream
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One 2xx answer to a `PUT /orders/{order_id}`, `accepted_at` as the customer was told it."""
+    """One 2xx answer to a `PUT /orders/{order_id}`, `accepted_at` as the answer has it."""
 
     status: int
     accepted_at: str | None
@@ -19,9 +19,9 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledgement:
-    """All that the service told one client about one order.
+    """All that the service answered one client about one order.
 
-    `told` is the status that the customer read last, None if nobody asked. `cancellation_sent`: the
+    `told` is the status that the customer read last, None without a read. `cancellation_sent`: the
     customer asked to cancel; `cancellation_taken`: and was answered 2xx.
     """
 
@@ -35,7 +35,7 @@ class Acknowledgement:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One request for an order by somebody: its owner, or another customer."""
+    """One request for an order, by its owner or by another customer."""
 
     asked: Literal["GET", "cancellation"]
     key: OrderKey

@@ -85,12 +85,12 @@ class Waiting:
                 order = orders.get(row["order_id"])
                 unseen.discard(row["order_id"])
                 if order is not None:
-                    self._told(order, row["status"])
+                    self._read(order, row["status"])
             cursor = reply.body["cursor"]
             if cursor is None or not unseen:
                 return
 
-    def _told(self, order: Placed, status: str) -> None:
+    def _read(self, order: Placed, status: str) -> None:
         order.status = status
         if status in SETTLED:
             self._settled.add(order.key.order_id)

@@ -58,7 +58,7 @@ class Call:
 
 
 def recognise(request: Request) -> Call:
-    """What `request` asks of AWS. Never fails: what cannot be told is `unknown` or None."""
+    """What `request` asks of AWS. Never fails: what it does not recognise is `unknown` or None."""
     protocol, target = _protocol(request)
     body = _decoded(request, protocol)
     service = _SERVICE_OF_TARGET.get(target.rpartition(".")[0]) or _signed_for(request)

@@ -25,7 +25,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     """What the calls of one series have in common.
 
     `status` and `error` (AWS's code) are what the caller saw: None for a connection that was
-    closed, and for no error. `fault` is the proxy's, where one struck. `consistent` marks
+    closed, and for no error. `fault` is the proxy's, where one was injected. `consistent` marks
     DynamoDB's strongly consistent reads, which cost twice as much.
     """
 

@@ -55,7 +55,7 @@ class Proxy:
     def grant(self, policies: Mapping[str, Sequence[Mapping[str, Sequence[str]]]] | None) -> None:
         """Let each function do this and nothing else: `run.proxy.permissions` has the form.
 
-        None lets everybody do everything, as the emulator does.
+        None allows every call, as the emulator does.
         """
         self._ask("PUT", "permissions", policies)
 
@@ -114,7 +114,7 @@ def _content(answer: "httpx.Response") -> dict[str, Any]:
 
 
 class FaultInForce:
-    """A rule that `Proxy.fault` made."""
+    """A rule that `Proxy.inject` made."""
 
     def __init__(self, proxy: Proxy, rule_id: int) -> None:
         self._proxy = proxy
@@ -124,7 +124,7 @@ class FaultInForce:
     def fired(self) -> int:
         """How often it has fired, also once it has ended.
 
-        Raises SpillwayError when it was taken out before its block ended, by `reset` for one.
+        Raises SpillwayError when it was taken out before its block ended, for example by `reset`.
         """
         if self._final is not None:
             return self._final

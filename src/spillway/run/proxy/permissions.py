@@ -1,13 +1,12 @@
 """Which calls each function may make: its role's policies, checked by the proxy as IAM would.
 
-The emulator takes any call from anybody. With the deployed policies in the proxy, a permission that
-is missing shows in every local run and test as it would on AWS, and what no run ever uses can be
-told. A policy here is a list of actions allowed on a list of resources, with `*` and `?`: all
-that Spillway's own consist of. Conditions and denials are none of them, and are refused when the
-policies are read.
+The emulator accepts any call from any caller. With the deployed policies in the proxy, a missing
+permission shows in every local run and test as it would on AWS, and a permission that no run uses
+shows as unused. A policy here is a list of actions that are allowed on a list of resources, with
+`*` and `?`: Spillway's own need no more. Reading policies refuses conditions and denials.
 
-What Lambda itself does for a function (polling its source, deleting handled messages, writing its
-logs) does not come through here: those permissions can't be proven to be needed.
+Lambda's own work for a function (polling its source, deleting handled messages, writing its logs)
+does not pass the proxy, so it cannot show that those permissions are needed.
 """
 
 from collections.abc import Iterator, Mapping
@@ -54,7 +53,7 @@ class Need:
 class Permission:
     """One action that a function may do on one resource, an ARN; see `Permissions.deny_once`.
 
-    How often it let a call pass, and how often it was withheld.
+    How often it let a call pass, and how often it was denied.
     """
 
     function: str

@@ -9,7 +9,7 @@ text or bytes).
 | a write | each started KB of the item, as it was or as it is, whichever is larger |
 | a read | each started 4 KB, also of nothing; half a unit for an eventually consistent one |
 | a query | the same, of all items that it read together |
-| BatchGetItem | the same, of each item by itself |
+| BatchGetItem | the same, of each item separately |
 | a message or a batch of messages | each started 64 KB of bodies and attributes together |
 """
 

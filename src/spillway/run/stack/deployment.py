@@ -57,7 +57,7 @@ def deploy(
     """
     arguments = ["deploy", "--all", "--app", str(assembly)]
     arguments += ["--require-approval", "never", "--progress", "events"]
-    # A change set would only be looked at by nobody.
+    # A change set is for a person to read, and none would.
     arguments += ["--method", "direct", "--concurrency", str(_CONCURRENT_STACKS)]
     for stack, values in parameters.items():
         for name, value in values.items():

@@ -105,7 +105,8 @@ def _environment(folder: Path, port: int, functions_endpoint: str | None) -> dic
         # Each request takes one of its threads, and so does each call that the function behind it
         # makes: 64 requests at once would leave none of its own 64 for those calls.
         MINISTACK_WORKER_THREADS="512",
-        # Its other listeners: MQTT opens by itself, on every interface; SFTP with the first server.
+        # Its other listeners. MQTT would open at the start, on every interface; SFTP with the first
+        # server.
         IOT_MTLS_ENABLED="0",
         SFTP_ENABLED="0",
         # It removes every container that it takes for its own, at start and end. With no daemon

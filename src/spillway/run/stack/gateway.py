@@ -1,9 +1,9 @@
-"""The payment gateway's stand-in: local only, for the browser that orders on this machine.
+"""A fake payment gateway: local only, for the browser that orders on this machine.
 
-It takes no money. What it shares with a real one: the order's id is the idempotency key, so that
-asked twice it is one payment; it signs a receipt over what was paid; it can decline; and it gives
-back what an order that was refused had paid. A shop's storefront talks to its own gateway instead,
-in web/storefront/payment.js.
+It takes no money. Like a real one, it takes the order's id as the idempotency key, so that two
+requests are one payment; it signs a receipt over what was paid; it can decline; and it refunds the
+payment of an order that was refused. A store's own storefront calls its own gateway instead, in
+web/storefront/payment.js.
 """
 
 import re
@@ -25,16 +25,16 @@ _ORDER_ID = re.compile(r"[0-9a-f-]{36}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _AMOUNT_MAX = 10_000_000_000
 _DECLINED = "declined"
-# Old ones are forgotten: an id that old places no order any more.
+# Older ones are dropped: such an old id no longer places an order.
 _PAYMENTS_MAX = 100_000
 
 
 def gateway(receipt_key: ReceiptKey) -> list[Route]:
     """The gateway's routes, for the local origin."""
-    stand_in = _Gateway(receipt_key)
+    fake = _Gateway(receipt_key)
     return [
-        Route(PATH, stand_in.pay, methods=["PUT"]),
-        Route(PATH, stand_in.release, methods=["DELETE"]),
+        Route(PATH, fake.pay, methods=["PUT"]),
+        Route(PATH, fake.release, methods=["DELETE"]),
     ]
 
 
@@ -61,7 +61,7 @@ class _Gateway:
         return JSONResponse(taken)
 
     async def release(self, request: Request) -> Response:
-        # Nothing to give back is as good as given back: the storefront asks until it is answered.
+        # Nothing to refund counts as refunded: the storefront asks until it is answered.
         self._payments.pop(request.path_params["order_id"], None)
         return Response(status_code=HTTPStatus.NO_CONTENT)
 
@@ -79,7 +79,7 @@ class _Gateway:
 
 
 async def _wanted(request: Request) -> tuple[int, str, str] | None:
-    """Amount, currency and method of payment; None when the body has them not."""
+    """Amount, currency and method of payment; None when the body lacks them."""
     try:
         body = await request.json()
     except (JSONDecodeError, UnicodeDecodeError):

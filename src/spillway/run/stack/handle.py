@@ -133,7 +133,7 @@ class Stack:
 
 
 def attach(port: int) -> Stack:
-    """The stack that somebody else runs on `port`.
+    """The stack that another process runs on `port`.
 
     Raises SpillwayError when none does, or it is not ready yet.
     """

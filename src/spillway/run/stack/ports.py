@@ -20,7 +20,7 @@ def listen(port: int) -> socket.socket:
 
     Raises SpillwayError when another program has the port, or this user may not have it.
     """
-    # The protocol by its name: asyncio switches Nagle's algorithm off only where it is told, and
+    # The protocol by its name: asyncio switches Nagle's algorithm off only where it knows it, and
     # Nagle together with delayed acknowledgements adds 40 ms to every answer.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     # Else a port stays unusable for a minute after the former stack's last connection.
@@ -41,7 +41,7 @@ def port_of(listener: socket.socket) -> int:
 
 
 def free_port() -> int:
-    """A port that was free a moment ago, for a child that must be told a number."""
+    """A port that was free a moment ago, for a child that needs a number."""
     with listen(0) as listener:
         return port_of(listener)
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 REGION = "us-east-1"
-# The emulator takes any credentials; these can be recognised as nobody's.
+# The emulator takes any credentials; these are recognisably not real.
 ACCESS_KEY_ID = "test"
 SECRET_ACCESS_KEY = "test"  # noqa: S105
 

@@ -83,7 +83,7 @@ class Supervisor:
     """
 
     def __init__(self, port: int, *, attached: bool) -> None:
-        # Not a pipe: nobody reads it while the supervisor runs, and a full pipe would stop it.
+        # Not a pipe: it is not read while the supervisor runs, and a full pipe would stop it.
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115
         command = [sys.executable, "-m", "spillway.supervisor", "--port", str(port)]
         self._process = subprocess.Popen(  # noqa: S603
@@ -111,14 +111,14 @@ class Supervisor:
         for event in self.events():
             match event:
                 case {"event": "began", "name": name, "title": title}:
-                    _tell(on_phase, Phase(name, title, None))
+                    _report(on_phase, Phase(name, title, None))
                 case {"event": "took", "name": name, "title": title, "seconds": seconds}:
-                    _tell(on_phase, Phase(name, title, seconds))
+                    _report(on_phase, Phase(name, title, seconds))
                 case {"event": "ready", "port": port}:
                     return attach(port)
                 case {"event": "failed", "message": message}:
                     raise SpillwayError(message)
-        raise SpillwayError(f"The stack ended while it started: {self._last_words()}")
+        raise SpillwayError(f"The stack ended while it started: {self._last_line()}")
 
     def events(self) -> Iterator[dict[str, Any]]:
         """What the supervisor reports (see `Reporter`), until it ends."""
@@ -127,7 +127,7 @@ class Supervisor:
             yield event
 
     def status(self) -> int:
-        """How it ended, as `subprocess` tells it; waits for that."""
+        """Its exit status as `subprocess` has it; waits for its end."""
         return self._process.wait()
 
     def stop(self) -> None:
@@ -142,7 +142,7 @@ class Supervisor:
             if file is not None:
                 file.close()
 
-    def _last_words(self) -> str:
+    def _last_line(self) -> str:
         status = f"its supervisor ended with status {self.status()}"
         self._errors.seek(0)
         lines = self._errors.read().decode(errors="replace").strip().splitlines()
@@ -155,7 +155,7 @@ def _stream(process: "subprocess.Popen[str]") -> IO[str]:
     return process.stdout
 
 
-def _tell(on_phase: OnPhase | None, phase: Phase) -> None:
+def _report(on_phase: OnPhase | None, phase: Phase) -> None:
     if on_phase is not None:
         on_phase(phase)
 
@@ -178,7 +178,7 @@ def progress_lines() -> Iterator[Callable[[Phase], None]]:
 
 
 class Reporter:
-    """Writes events to a pipe for as long as somebody reads them.
+    """Writes events to a pipe for as long as its reader lives.
 
     | event | with |
     | --- | --- |
@@ -201,7 +201,7 @@ class Reporter:
         self.report("took", name=name, title=title, seconds=round(time.monotonic() - began, 3))
 
     def report(self, event: str, **details: Any) -> None:
-        """Report one event; to nobody, once the reader has gone."""
+        """Report one event, unless the reader has gone."""
         line = json.dumps({"event": event, **details}) + "\n"
         with suppress(BrokenPipeError):
             os.write(self._descriptor, line.encode())

@@ -63,5 +63,5 @@ class Pool:
 
 
 def email(name: str) -> str:
-    """The e-mail address a user signs in with; `example.com` belongs to nobody."""
+    """The e-mail address a user signs in with; `example.com` is reserved."""
     return f"{name}@example.com"

@@ -21,8 +21,8 @@ def publish(
 ) -> list[File]:
     """Build the site and upload it; returns its files. Fine to repeat.
 
-    `s3` is a boto3 client, `settings` what `/config.json` says. `on_file` is told how many
-    files of how many are uploaded.
+    `s3` is a boto3 client, `settings` what `/config.json` says. `on_file` gets the
+    number of uploaded files and of all files.
 
     Raises SpillwayError when a library of the storefront is not installed.
     """

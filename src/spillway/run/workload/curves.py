@@ -62,8 +62,8 @@ QUANTITY = Curve(
 #: An order's total in minor units.
 TOTAL = Curve(((0, 300), (0.50, 27_300), (0.90, 87_500), (0.99, 442_900), (1, 16_847_000)))
 
-#: A sale counts as wholesale when its median line is a dozen or more: nobody buys every gift
-#: twelve times for themselves. The data set itself does not say who resells.
+#: A sale counts as wholesale when its median line is a dozen or more: shoppers hardly buy every
+#: gift twelve times. The data set does not say who resells.
 WHOLESALE_MEDIAN_QUANTITY_MIN = 12
 WHOLESALE_SHARE = 0.37
 WHOLESALE_SCORE_MIN = _STANDARD_NORMAL.inv_cdf(1 - WHOLESALE_SHARE)

@@ -1,4 +1,4 @@
-"""An order before it has an id and a payment, and the payment gateway's stand-in."""
+"""An order before it has an id and a payment, and a fake payment gateway."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 """Believable orders from a seed: the sizes, quantities and totals of the real ones.
 
-How: an order draws correlated scores for its lines, its total and its wholesale leaning, so each
-by itself follows its curve. The quantities follow theirs, and goods are picked line by line so
-that the order ends near its total: cheap goods by the hundred, dear ones singly, as in a real shop.
-The alternative, goods first and the total as it falls, gave totals of twice the real spread,
-because lines, quantities and prices of real orders are not independent of one another.
+An order draws correlated scores for its lines, its total and its wholesale leaning, so that each
+follows its curve. Quantities follow theirs, and products are picked line by line so that the order
+ends near its total: cheap ones by the hundred, expensive ones singly, as in a real store. Picking
+products first and adding them up gave totals of twice the real spread, because lines, quantities
+and prices of real orders depend on one another.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import random
 from collections.abc import Iterator
 
 from orders.domain.order import Channel, Discount, Line
-from spillway.run.workload import people
+from spillway.run.workload import customers
+from spillway.run.workload.catalogue import Product, pick
 from spillway.run.workload.curves import LINES, QUANTITY, TOTAL, WHOLESALE_SCORE_MIN
 from spillway.run.workload.draft import Customer, Draft
-from spillway.run.workload.goods import Good, pick
 
 # How far an order's total follows its number of lines, and its wholesale leaning; how far a line's
 # quantity follows that leaning. The rest is chance.
@@ -25,7 +25,7 @@ _TOTAL_BY_LINES = 0.60
 _TOTAL_BY_LEANING = 0.65
 _QUANTITY_BY_LEANING = 0.60
 
-_GOODS_LOOKED_AT = 16
+_PRODUCTS_COMPARED = 16
 
 _SHIPPING_RETAIL = 395
 _SHIPPING_WHOLESALE = 1500
@@ -52,7 +52,7 @@ def _draft(seed: int, number: int) -> Draft:
     lines_score, leaning = rng.gauss(), rng.gauss()
     total_score = _correlated(rng, (_TOTAL_BY_LINES, lines_score), (_TOTAL_BY_LEANING, leaning))
     channel: Channel = "wholesale" if leaning > WHOLESALE_SCORE_MIN else "retail"
-    where = people.place(rng)
+    where = customers.place(rng)
     target = TOTAL.at_score(total_score)
     tax_rate = _TAX_RATE_WHOLESALE if channel == "wholesale" and where.country == "GB" else 0.0
     lines = _lines(
@@ -65,7 +65,9 @@ def _draft(seed: int, number: int) -> Draft:
     discounts = _discounts(rng, subtotal)
     shipping = _shipping(channel, subtotal)
     taxed = subtotal - sum(discount.amount for discount in discounts) + shipping
-    address = people.shop(rng, where) if channel == "wholesale" else people.shopper(rng, where)
+    address = (
+        customers.shop(rng, where) if channel == "wholesale" else customers.shopper(rng, where)
+    )
     return Draft(
         source=f"seed {seed}, order {number}",
         customer=_customer(rng, channel),
@@ -93,18 +95,18 @@ def _lines(rng: random.Random, *, count: int, subtotal: float, leaning: float) -
     for lines_left in range(count, 0, -1):
         score = _correlated(rng, (_QUANTITY_BY_LEANING, leaning))
         quantity = max(1, round(QUANTITY.at_score(score)))
-        good = _fitting(rng, max(left, 1) / lines_left / quantity, taken)
-        taken.add(good.sku)
-        left -= quantity * good.unit_price
-        lines.append(Line(good.sku, quantity, good.unit_price))
+        product = _closest(rng, max(left, 1) / lines_left / quantity, taken)
+        taken.add(product.sku)
+        left -= quantity * product.unit_price
+        lines.append(Line(product.sku, quantity, product.unit_price))
     return tuple(lines)
 
 
-def _fitting(rng: random.Random, unit_price: float, taken: set[str]) -> Good:
-    """Of a few goods looked at, the one nearest this price, by ratio, not yet in the order."""
-    seen = [pick(rng) for _ in range(_GOODS_LOOKED_AT)]
-    fresh = [good for good in seen if good.sku not in taken] or seen
-    return min(fresh, key=lambda good: abs(math.log(good.unit_price / unit_price)))
+def _closest(rng: random.Random, unit_price: float, taken: set[str]) -> Product:
+    """Of a few products, the one nearest to this price, by ratio, that the order does not have."""
+    seen = [pick(rng) for _ in range(_PRODUCTS_COMPARED)]
+    fresh = [product for product in seen if product.sku not in taken] or seen
+    return min(fresh, key=lambda product: abs(math.log(product.unit_price / unit_price)))
 
 
 def _discounts(rng: random.Random, subtotal: int) -> tuple[Discount, ...]:

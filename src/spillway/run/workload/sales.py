@@ -1,16 +1,15 @@
 """Real sales from a CSV file with the columns of the UCI data set "Online Retail".
 
-An invoice becomes an order when it is a sale; what cannot become one is reported with the first
-rule of `NotASale` that it breaks, never passed over in silence. Postage and carriage, which the
-file books as goods, become the order's shipping. Names and addresses, which the file does not
-hold, are invented.
+An invoice that is a sale becomes an order. Every other one is reported with the first rule of
+`NotASale` that it breaks. The file books postage and carriage as products; they become the order's
+shipping. The file has no names and addresses; they are invented.
 
-An invoice whose number begins with C takes goods back. It is matched to the latest earlier sale of
-the same customer that sold every one of its skus in at least its quantity. The service cancels
-orders as a whole, so a sale can be matched only once; what finds no sale is reported too.
+An invoice with a number that begins with C returns products. It is matched to the latest earlier
+sale of the same customer with at least its quantity of each of its skus. The service cancels whole
+orders, so a sale is matched only once. A return without a sale is reported too.
 
-Every line is looked at once and a cancellation looks at no more than `SALES_LOOKED_AT_MAX` sales,
-so time grows with the file and no faster. The file is held in memory, about half a kilobyte a line.
+Each line is read once and a cancellation compares at most `SALES_LOOKED_AT_MAX` sales, so time
+grows in proportion to the file. The file is held in memory, about half a kilobyte a line.
 """
 
 from __future__ import annotations
@@ -34,14 +33,14 @@ from typing import IO
 from orders.domain.order import Address, Channel, Line
 from spillway.errors import SpillwayError
 from spillway.run.workload.curves import WHOLESALE_MEDIAN_QUANTITY_MIN
+from spillway.run.workload.customers import PLACES, shop, shopper
 from spillway.run.workload.draft import Customer, Draft
-from spillway.run.workload.people import PLACES, shop, shopper
 
 COLUMNS = ("InvoiceNo", "StockCode", "Quantity", "UnitPrice", "CustomerID", "Country")
 
 _GZIP_MAGIC = b"\x1f\x8b"
 
-# What the file books as goods and a shop charges as shipping: postage, dotcom postage, carriage.
+# Booked as products, charged by stores as shipping: postage, dotcom postage, carriage.
 _SHIPPING_CODES = frozenset({"POST", "DOT", "C2"})
 
 # The data set's own names for countries, as ISO 3166-1 writes them.
@@ -254,15 +253,15 @@ def _draft(invoice: _Invoice) -> Draft | LeftOut:
     broken = _broken_rule(invoice, priced)
     if broken is not None:
         return LeftOut(invoice.number, *broken)
-    goods = [row for row in priced if row.sku not in _SHIPPING_CODES]
-    channel = _channel(goods)
+    products = [row for row in priced if row.sku not in _SHIPPING_CODES]
+    channel = _channel(products)
     customer = invoice.rows[0].customer
     return Draft(
         source=f"invoice {invoice.number}",
         customer=_user(channel, customer),
         channel=channel,
         currency="GBP",
-        lines=tuple(Line(row.sku, row.quantity, _pence(row)) for row in goods),
+        lines=tuple(Line(row.sku, row.quantity, _pence(row)) for row in products),
         shipping=sum(row.quantity * _pence(row) for row in priced if row.sku in _SHIPPING_CODES),
         tax=0,
         address=_address(customer, channel, invoice.rows[0].country),
@@ -327,8 +326,8 @@ def _broken_by_row(rows: list[_Priced]) -> tuple[NotASale, str] | None:
     return None
 
 
-def _channel(goods: list[_Priced]) -> Channel:
-    median = statistics.median(row.quantity for row in goods)
+def _channel(products: list[_Priced]) -> Channel:
+    median = statistics.median(row.quantity for row in products)
     return "wholesale" if median >= WHOLESALE_MEDIAN_QUANTITY_MIN else "retail"
 
 

@@ -44,7 +44,7 @@ def test_it_gives_up_when_nothing_settles_for_long() -> None:
     assert not asyncio.run(waiting.until_all_settled())
 
 
-def test_it_gives_up_when_it_is_told_that_nothing_is_left_to_wait_for() -> None:
+def test_it_gives_up_when_nothing_is_left_to_wait_for() -> None:
     api = FakeApi(statuses=("accepted",))
     orders = placed(api)
     asked: list[bool] = []

@@ -23,7 +23,7 @@ class TestWhoMay:
     @pytest.mark.parametrize(
         ("method", "path"), [("GET", "rules"), ("PUT", "rules"), ("POST", "reset")]
     )
-    def test_nobody_without_the_token(
+    def test_the_control_needs_the_token(
         self, wire: Wire, method: str, path: str, headers: dict[str, str]
     ) -> None:
         with wire.proxy.inject(service="sqs", cut=True):

@@ -1,4 +1,4 @@
-"""What is counted, exactly, and that what is not to be struck passes unchanged."""
+"""What is counted, exactly, and that calls without a fault pass unchanged."""
 
 import threading
 from collections.abc import Callable
@@ -81,7 +81,7 @@ class TestAKnownSequence:
         assert 10_000 < series.request_bytes < 10_200
         assert series.response_bytes == len("{}")
 
-    def test_what_was_struck_is_counted_with_its_fault(self, wire: Wire) -> None:
+    def test_calls_are_counted_with_their_fault(self, wire: Wire) -> None:
         with wire.proxy.inject(cut=True), suppress(ConnectionClosedError):
             _put(wire, "1")
         with wire.proxy.inject(lose_answer=True), suppress(ConnectionClosedError):
@@ -242,7 +242,7 @@ class TestUntouched:
         assert s3.head_object(Bucket="bucket", Key="a/b")["ContentLength"] == 300 * _KIB
         assert wire.proxy.counts().requests(service="s3", resource="bucket") == 4
 
-    def test_many_callers_at_once_are_told_apart_and_all_counted(self, wire: Wire) -> None:
+    def test_many_callers_at_once_are_kept_apart_and_all_counted(self, wire: Wire) -> None:
         dynamodb, together = wire.through("dynamodb"), threading.Barrier(16)
 
         def work(caller: int) -> None:
@@ -259,7 +259,7 @@ class TestUntouched:
         assert counts.requests(operation="GetItem", status=200) == 320
         assert counts.requests() == 640
 
-    def test_faults_strike_as_often_as_told_whatever_runs_beside(self, wire: Wire) -> None:
+    def test_faults_are_injected_as_often_as_asked_under_concurrency(self, wire: Wire) -> None:
         dynamodb = wire.through("dynamodb")
 
         def work(_: int) -> None:

@@ -224,7 +224,7 @@ class TestPostpone:
         assert wire.messages() == ["slow"]
 
 
-class TestWhichCallsAreStruck:
+class TestWhichCallsGetAFault:
     def test_service_operation_resource_and_function_must_all_match(self, wire: Wire) -> None:
         _put(wire, "1")
         dynamodb = wire.through("dynamodb", user_agent_appid="reads")
@@ -243,13 +243,13 @@ class TestWhichCallsAreStruck:
         ):
             dynamodb.get_item(TableName=TABLE, Key={"pk": {"S": "1"}})
 
-    def test_the_same_seed_strikes_the_same_calls(self, wire: Wire) -> None:
-        first, second = (_struck(wire, seed=7) for _ in range(2))
+    def test_the_same_seed_chooses_the_same_calls(self, wire: Wire) -> None:
+        first, second = (_injected(wire, seed=7) for _ in range(2))
         assert first == second
         assert 0 < sum(first) < len(first)
-        assert first != _struck(wire, seed=8)
+        assert first != _injected(wire, seed=8)
 
-    def test_a_rule_ends_by_itself_after_its_seconds(self, wire: Wire) -> None:
+    def test_a_rule_ends_after_its_seconds(self, wire: Wire) -> None:
         with wire.proxy.inject(cut=True, seconds=0.3) as fault:
             with pytest.raises(ConnectionClosedError):
                 _put(wire, "during")
@@ -257,7 +257,7 @@ class TestWhichCallsAreStruck:
             _put(wire, "after")
             assert fault.fired() == 1
 
-    def test_the_first_rule_that_strikes_decides(self, wire: Wire) -> None:
+    def test_the_first_rule_that_fires_decides(self, wire: Wire) -> None:
         with (
             wire.proxy.inject(refuse="ThrottlingException", times=1),
             wire.proxy.inject(refuse="InternalServerError") as second,
@@ -267,15 +267,15 @@ class TestWhichCallsAreStruck:
         assert second.fired() == 1
 
 
-def _struck(wire: Wire, seed: int) -> list[bool]:
-    struck = []
+def _injected(wire: Wire, seed: int) -> list[bool]:
+    injected = []
     with wire.proxy.inject(refuse="ThrottlingException", probability=0.5, seed=seed) as fault:
         for number in range(16):
             before = fault.fired()
             with suppress(ClientError):
                 _put(wire, str(number))
-            struck.append(fault.fired() > before)
-    return struck
+            injected.append(fault.fired() > before)
+    return injected
 
 
 def _refused_with(wire: Wire) -> str:
@@ -303,7 +303,7 @@ class TestAfterwards:
             raise ZeroDivisionError
         assert wire.proxy.rules == []
 
-    def test_a_reset_inside_the_block_is_no_trouble_for_its_end(self, wire: Wire) -> None:
+    def test_a_block_may_be_reset_before_it_ends(self, wire: Wire) -> None:
         with wire.proxy.inject(cut=True):
             wire.proxy.reset()
         assert wire.proxy.rules == []

@@ -1,4 +1,4 @@
-"""The proxy refuses a call as IAM would, and tells which permissions were used."""
+"""The proxy refuses a call as IAM would, and counts which permissions were used."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ class TestJudging:
     def test_what_is_granted_passes_and_is_counted(self) -> None:
         permissions = granting("dynamodb:GetItem", on=arn("dynamodb", "table/orders"))
         assert permissions.denial(call("dynamodb", "GetItem", "orders")) is None
-        [told] = permissions.to_json()["permissions"]
-        assert (told["used"], told["refused"]) == (1, 0)
+        [reported] = permissions.to_json()["permissions"]
+        assert (reported["used"], reported["refused"]) == (1, 0)
 
     @pytest.mark.parametrize(
         "made",
@@ -73,9 +73,9 @@ class TestJudging:
             Call("dynamodb", "GetItem", "orders", None, Protocol.JSON, 1, {}),
             call("dynamodb", "GetItem"),
         ],
-        ids=["another action", "another table", "another function", "nobody", "no table"],
+        ids=["another action", "another table", "another function", "no function", "no table"],
     )
-    def test_everything_else_is_denied_and_told(self, made: Call) -> None:
+    def test_everything_else_is_denied_and_reported(self, made: Call) -> None:
         permissions = granting("dynamodb:GetItem", on=arn("dynamodb", "table/orders"))
         assert permissions.denial(made) == "AccessDeniedException"
         [denied] = permissions.to_json()["denied"]
@@ -97,14 +97,14 @@ class TestJudging:
     def test_without_policies_everything_is_allowed(self) -> None:
         assert Permissions().denial(call("iam", "DeleteEverything")) is None
 
-    def test_a_withheld_permission_is_refused_once(self) -> None:
+    def test_a_permission_can_be_denied_once(self) -> None:
         permissions = granting("dynamodb:GetItem", on=arn("dynamodb", "table/orders"))
         permissions.deny_once()
         made = call("dynamodb", "GetItem", "orders")
         assert permissions.denial(made) == "AccessDeniedException"
         assert permissions.denial(made) is None
-        [told] = permissions.to_json()["permissions"]
-        assert (told["used"], told["refused"]) == (1, 1)
+        [reported] = permissions.to_json()["permissions"]
+        assert (reported["used"], reported["refused"]) == (1, 1)
         assert permissions.to_json()["denied"] == []
 
     @pytest.mark.parametrize(
@@ -166,10 +166,10 @@ class TestOnTheWire:
         assert denied.value.response["Error"]["Code"] == code
         assert denied.value.response["ResponseMetadata"]["HTTPStatusCode"] == status
         assert guarded.item("denied") is None
-        [told] = guarded.proxy.denied()
-        assert (told["function"], told["times"]) == ("intake", 1)
+        [reported] = guarded.proxy.denied()
+        assert (reported["function"], reported["times"]) == ("intake", 1)
         assert guarded.proxy.counts().requests(fault="denied", function="intake") >= 1
 
-    def test_policies_that_make_no_sense_are_told_in_a_sentence(self, guarded: Wire) -> None:
+    def test_the_error_for_invalid_policies_names_the_function(self, guarded: Wire) -> None:
         with pytest.raises(SpillwayError, match="intake: orders is no ARN"):
             guarded.proxy.grant({"intake": [{"actions": ["a:b"], "resources": ["orders"]}]})

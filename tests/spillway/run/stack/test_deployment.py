@@ -13,7 +13,7 @@ from spillway.run.stack.deployment import bootstrap, deploy
 from spillway.run.stack.emulator import emulator
 
 
-def test_a_missing_cdk_is_told_with_the_way_out(tmp_path: Path) -> None:
+def test_the_error_for_a_missing_cdk_names_the_next_step(tmp_path: Path) -> None:
     with pytest.raises(SpillwayError, match=r"CDK command line is not installed: run `make inst"):
         cdk(["--version"], folder=tmp_path, package=tmp_path / "node_modules" / "aws-cdk")
 
@@ -59,7 +59,7 @@ class TestDeployment:
         ],
         ids=["a resource that cannot be made", "a template that is not taken"],
     )
-    def test_a_failure_is_told_with_its_reason_and_where_to_read_on(
+    def test_the_error_for_a_failure_has_its_reason_and_its_log(
         self, tmp_path: Path, impossible: dict[str, object], reason: str
     ) -> None:
         broken = tmp_path / "assembly"

@@ -45,7 +45,7 @@ def test_what_is_published_can_be_read_back_and_only_by_its_owner(tmp_path: Path
     assert stat.S_IMODE(folder.path.stat().st_mode) == 0o700
 
 
-def test_a_second_owner_is_refused_and_told_who_and_what_to_do() -> None:
+def test_a_second_owner_is_refused_with_the_next_step() -> None:
     owner = _claim_in_another_process(8080)
     try:
         with pytest.raises(SpillwayError, match=r"already runs on port 8080.*spillway down --port"):

@@ -1,4 +1,4 @@
-"""The payment gateway's stand-in: asked twice, one payment, with a receipt that is taken."""
+"""The fake payment gateway: two requests are one payment, and its receipt is accepted."""
 
 from __future__ import annotations
 

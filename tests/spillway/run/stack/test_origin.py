@@ -90,7 +90,7 @@ class TestForwarding:
         assert request.headers["authorization"] == "Bearer t"
         assert request.headers["x-own"] == "kept"
 
-    def test_the_emulator_is_told_which_api_is_meant(self) -> None:
+    def test_the_host_header_names_the_api(self) -> None:
         seen: list[httpx.Request] = []
 
         def record(request: httpx.Request) -> httpx.Response:
@@ -166,7 +166,7 @@ class TestProblems:
             (_silent, 504, "The API did not answer in time."),
         ],
     )
-    def test_a_failing_emulator_is_told_as_a_problem_document(
+    def test_a_failing_emulator_becomes_a_problem_document(
         self, upstream: Upstream, status: int, detail: str
     ) -> None:
         with _client(upstream) as client:
@@ -199,7 +199,7 @@ class TestStorefront:
         assert request.headers.get_list("x-forwarded-proto") == ["https"]
 
     def test_it_is_compressed_as_by_cloudfront(self) -> None:
-        page = "<p>goods</p>" * 1_000
+        page = "<p>mugs</p>" * 1_000
         with _client(lambda _: httpx.Response(200, html=page)) as client:
             answer = client.get("/", headers={"accept-encoding": "gzip"})
         assert answer.headers["content-encoding"] == "gzip"

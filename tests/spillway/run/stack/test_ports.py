@@ -11,7 +11,7 @@ def test_the_system_chooses_a_port_on_the_loopback_interface() -> None:
         assert listener.getsockname() == ("127.0.0.1", port_of(listener))
 
 
-def test_a_taken_port_is_told_with_the_way_out() -> None:
+def test_the_error_for_a_taken_port_names_the_next_step() -> None:
     with listen(0) as listener:
         port = port_of(listener)
         with pytest.raises(SpillwayError) as refusal:

@@ -27,7 +27,7 @@ def publish(stack: Stack, stage: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_stage_that_is_not_there_is_told_in_one_sentence(stack: Stack) -> None:
+def test_a_missing_stage_is_one_clear_error(stack: Stack) -> None:
     done = publish(stack, "moon")
     assert done.returncode == 1
     [sentence] = done.stderr.strip().splitlines()
@@ -50,9 +50,9 @@ def test_it_uploads_the_site_again_and_customers_have_it_at_once(stack: Stack) -
             Bucket=bucket, Key="config.json", Body=settings, ContentType="application/json"
         )
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert told["address"].startswith("https://")
-    assert told["files"] > 30
+    printed = json.loads(done.stdout)
+    assert printed["address"].startswith("https://")
+    assert printed["files"] > 30
     page = httpx.get(f"{stack.origin}/basket", trust_env=False)
     assert "<h1>Your basket</h1>" in page.text
     assert page.headers["cache-control"] == "no-cache"

@@ -197,7 +197,7 @@ _SOMETHING_ELSE = {
 @pytest.mark.parametrize(
     ("name", "content", "sentence"), _SOMETHING_ELSE.values(), ids=_SOMETHING_ELSE
 )
-def test_a_file_that_is_something_else_is_told_in_one_sentence(
+def test_a_file_of_another_kind_is_one_clear_error(
     tmp_path: Path, name: str, content: bytes, sentence: str
 ) -> None:
     path = tmp_path / name
@@ -210,7 +210,7 @@ def test_a_file_that_is_something_else_is_told_in_one_sentence(
     assert "\n" not in str(raised.value)
 
 
-def test_a_missing_file_and_a_folder_are_told_in_one_sentence(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_folder_are_one_clear_error(tmp_path: Path) -> None:
     for path in (tmp_path / "missing.csv", tmp_path):
         with pytest.raises(SpillwayError, match="cannot be read"):
             read_sales(path)

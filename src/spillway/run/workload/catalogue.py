@@ -1,4 +1,4 @@
-"""The shop's shelves: 2,400 gifts, each kind in every finish and colour, each at one price."""
+"""The store's catalogue: 2,400 gifts, each kind in every finish and colour, each at one price."""
 
 from __future__ import annotations
 
@@ -58,35 +58,35 @@ _LETTERED_FROM = 84_000
 
 
 @dataclass(frozen=True, slots=True)
-class Good:
-    """One thing on the shelf; `unit_price` in minor units."""
+class Product:
+    """`unit_price` is in minor units."""
 
     sku: str
     unit_price: int
 
 
 @cache
-def shelf() -> tuple[Good, ...]:
-    """All goods, the best-selling first. The same on every machine and every day."""
+def catalogue() -> tuple[Product, ...]:
+    """All products, the best-selling first. The same on every machine and every day."""
     families = itertools.product(_KINDS.values(), _FINISHES.values())
-    goods = [
-        Good(_stock_code(family, colour), max(1, round(price * factor)))
+    products = [
+        Product(_stock_code(family, colour), max(1, round(price * factor)))
         for family, (price, factor) in enumerate(families)
         for colour in range(_COLOURS)
     ]
-    random.Random("the order of the shelf").shuffle(goods)  # noqa: S311 -- not a secret
-    return tuple(goods)
+    random.Random("the order of the shelf").shuffle(products)  # noqa: S311 -- not a secret
+    return tuple(products)
 
 
 def _stock_code(family: int, colour: int) -> str:
-    """As long as the real ones, for an order is paid by its size: five digits, and for one in five
-    a letter for the colour (of 2,274 sold in December 2010, 1,786 and 488)."""
+    """As long as the real ones, because an order's size decides its cost: five digits, and for one
+    in five a letter for the colour (of 2,274 sold in December 2010, 1,786 and 488)."""
     if family % 5 == 0:
         return f"{_LETTERED_FROM + family}{ascii_uppercase[colour]}"
     return str(_NUMBERED_FROM + family * _COLOURS + colour)
 
 
-def pick(rng: random.Random) -> Good:
-    """A good as shoppers pick it: the front of the shelf more often than its far end."""
-    goods = shelf()
-    return goods[int(len(goods) * rng.random() ** 1.5)]
+def pick(rng: random.Random) -> Product:
+    """A product as customers pick it: a best-selling one more often than a slow one."""
+    products = catalogue()
+    return products[int(len(products) * rng.random() ** 1.5)]
