@@ -6,6 +6,10 @@ import re
 import tomllib
 from pathlib import Path
 
+from infra.metrics import EVERY_FUNCTION
+from orders.domain.promises import Promise
+from spillway.target.outputs import WORKED_OFF
+
 ROOT = Path(__file__).parents[2]
 ORDER = (ROOT / "docs" / "one-order.md").read_text()
 GLOSSARY = (ROOT / "docs" / "glossary.md").read_text()
@@ -34,3 +38,12 @@ def test_the_changelog_has_the_version_that_is_built() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     changelog = (ROOT / "CHANGELOG.md").read_text()
     assert re.search(rf"^## {re.escape(version)} \(\d{{4}}-\d\d-\d\d\)$", changelog, re.MULTILINE)
+
+
+def test_readme_shows_as_many_queues_functions_and_promises_as_there_are() -> None:
+    shown = (ROOT / "README.md").read_text().partition("The promises ─")[2].partition("```")[0]
+    [(queues, functions)] = re.findall(r"(\d+) queues empty, (\d+) functions", shown)
+    # Relay reads the stream: it has a dead-letter queue and no queue of its own.
+    assert int(queues) == 2 * len(WORKED_OFF) + 1
+    assert int(functions) == len(EVERY_FUNCTION)
+    assert re.findall(r"✔  (\w+)", shown) == [promise.value for promise in Promise]
