@@ -102,7 +102,7 @@ class Proxy:
                 )
         except httpx.TransportError as error:
             raise SpillwayError(
-                f"The proxy at {self.url} does not answer: start the stack again."
+                f"The fault-injection proxy at {self.url} does not answer: start the stack again."
             ) from error
 
 
