@@ -1,4 +1,4 @@
-"""Duplicates and crashes on the deployed service: one order, one effect a step, nothing lost."""
+"""Duplicates and crashes on the deployed service: one order, one effect per step, nothing lost."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from contextlib import suppress
 import httpx
 
 from spillway.prove.chaos.disruptions import Killer
+from spillway.run.load.clients import backoff_seconds
 from spillway.run.stack import Stack
 from tests.e2e.shop import Customer, all_effects
 
-#: Those that an order needs first; while these are killed, few others have anything to do.
+#: Those that an order needs first; while these are killed, few others have work.
 ON_THE_WAY = {"intake", "relay", "deliver-inventory"}
-#: If by then one of them was never killed, it isn't chance.
+#: If one of them was never killed by then, that isn't chance.
 ORDERS_MAX = 400
 
 
@@ -36,8 +37,8 @@ def test_every_order_sent_three_times_at_once_is_one_order_with_one_effect_a_ste
 
 
 def test_killed_workers_lose_nothing_and_double_nothing(stack: Stack, shopper: Customer) -> None:
-    """After each answer some function's worker is killed, in the midst of what the order set off:
-    by what has been done and not by the clock, or a slow machine would do nothing but start them.
+    """Each answer pays for one kill, somewhere in the work that the order causes. With kills paced
+    by the clock, a slow machine would only ever start workers.
     """
     killer = Killer(stack, random.Random(7))
 
@@ -61,14 +62,14 @@ def test_killed_workers_lose_nothing_and_double_nothing(stack: Stack, shopper: C
 
 
 def send_until_answered(customer: Customer, id_: str, body: object) -> None:
-    """As a client does: the same request until it is answered."""
-    for _ in range(60):
+    """As docs/client.md says: the same request, with backoff, until it is answered."""
+    for attempt in range(60):
         with suppress(httpx.TransportError):
             answer = customer.put(id_, body)
             if answer.status_code in (200, 201):
                 return
             assert answer.status_code >= 500, answer.text
-        time.sleep(0.2)
+        time.sleep(backoff_seconds(attempt, random.random()))
     raise AssertionError(f"{id_} was never answered")
 
 

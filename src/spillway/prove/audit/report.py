@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.panel import Panel
-from rich.table import Table
 from rich.text import Text
 
 from orders.domain.promises import Promise
 from spillway.prove.audit.running import Audited
 from spillway.prove.audit.verdicts import Verdict
+from spillway.ui.formatting import duration
+from spillway.ui.panels import mark, panel
 
 _EXAMPLES_SHOWN = 3
 #: So many broken orders are named on the terminal, and so many for scripts.
@@ -21,7 +22,7 @@ BROKEN_LISTED_MAX = 1_000
 
 
 def promises_document(promises: Mapping[Promise, Verdict]) -> dict[str, Any]:
-    """Promise by promise, as part of a JSON object; these keys never change."""
+    """The verdicts, as part of a JSON object; these keys never change."""
     return {
         promise.value: {
             "held": verdict.held,
@@ -35,19 +36,16 @@ def promises_document(promises: Mapping[Promise, Verdict]) -> dict[str, Any]:
 
 
 def promises_panel(promises: Mapping[Promise, Verdict]) -> Panel:
-    """The verdict on each promise, with what it rests on and examples of what broke it."""
-    table = Table.grid(padding=(0, 2))
+    """The verdict on each promise, with its evidence and examples of violations."""
+    rows: list[tuple[RenderableType, ...]] = []
     for verdict in promises.values():
-        mark = Text("✔", "green") if verdict.held else Text("✘", "bold red")
-        if verdict.held and not verdict.judged:
-            mark = Text("?", "yellow")
+        good = None if verdict.held and not verdict.judged else verdict.held
         name = Text(verdict.promise.value, "" if verdict.held else "bold red")
-        table.add_row(mark, name, Text(verdict.evidence, "dim"))
-        for example in verdict.examples[:_EXAMPLES_SHOWN]:
-            table.add_row("", "", Text(example, "red"))
+        rows.append((mark(good), name, Text(verdict.evidence, "dim")))
+        rows += [("", "", Text(example, "red")) for example in verdict.examples[:_EXAMPLES_SHOWN]]
         if verdict.violations > _EXAMPLES_SHOWN:
-            table.add_row("", "", f"and {verdict.violations - _EXAMPLES_SHOWN:,} more")
-    return Panel(table, title="The promises", title_align="left")
+            rows.append(("", "", f"and {verdict.violations - _EXAMPLES_SHOWN:,} more"))
+    return panel("The promises", rows)
 
 
 def promises_line(promises: Mapping[Promise, Verdict]) -> Text:
@@ -62,7 +60,7 @@ def promises_line(promises: Mapping[Promise, Verdict]) -> Text:
 
 
 def document(audited: Audited) -> dict[str, Any]:
-    """An audit as one JSON object. `broken` names the first orders for which a promise was."""
+    """An audit as one JSON object. `broken` names the first orders with a broken promise."""
     return {
         "orders": {
             "stored": audited.orders,
@@ -93,40 +91,39 @@ def show(audited: Audited, console: Console) -> None:
     if audited.broken:
         console.print(_broken_panel(audited))
     if audited.dead_letters:
-        console.print("What waits for a person, and why: `spillway redrive --dry-run`.")
+        console.print("See the dead letters and their reasons: `spillway redrive --dry-run`.")
     console.print(promises_line(audited.promises))
 
 
 def _orders_panel(audited: Audited) -> Panel:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(justify="right")
-    broken = audited.orders - audited.settled - audited.under_way
-    rows = (
+    stuck = audited.orders - audited.settled - audited.under_way
+    counts = (
         (audited.orders, "orders", "in the table"),
         (audited.settled, "settled", "nothing is owed any more"),
-        (audited.under_way, "under way", "not settled yet, and not for long"),
-        (broken, "stuck", "not settled, and nothing has moved for too long"),
+        (audited.under_way, "under way", "not settled yet, and changed recently"),
+        (stuck, "stuck", "not settled, and not changed for too long"),
     )
-    for count, word, note in rows:
-        if count or word == "orders":
-            table.add_row(f"{count:,}", word, Text(note, "dim"))
-    for downstream, count in audited.effects.items():
-        table.add_row(f"{count:,}", downstream, Text("entries in its own table", "dim"))
-    title = f"What was read in {audited.seconds:.1f} s"
-    return Panel(table, title=title, title_align="left")
+    rows = [(f"{count:,}", word, note) for count, word, note in counts if count or word == "orders"]
+    rows += [
+        (f"{count:,}", downstream, "entries in its own table")
+        for downstream, count in audited.effects.items()
+    ]
+    title = f"What was read in {duration(audited.seconds)}"
+    return panel(title, rows, ("number", "text", "note"))
 
 
 def _broken_panel(audited: Audited) -> Panel:
-    table = Table.grid(padding=(0, 2))
-    table.add_row(Text("customer", "dim"), Text("order", "dim"), "")
-    for violation in audited.broken[:_BROKEN_SHOWN]:
-        if violation.key is not None:
-            table.add_row(
-                violation.key.customer_hash,
-                violation.key.order_id,
-                Text(f"{violation.promise.value}: {violation.detail}", "red"),
-            )
+    rows: list[tuple[RenderableType, ...]] = [
+        (
+            violation.key.customer_hash,
+            violation.key.order_id,
+            Text(f"{violation.promise.value}: {violation.detail}", "red"),
+        )
+        for violation in audited.broken[:_BROKEN_SHOWN]
+        if violation.key is not None
+    ]
     more = len(audited.broken) - _BROKEN_SHOWN
     if more > 0:
-        table.add_row("", "", f"and {more:,} more (the first {BROKEN_LISTED_MAX:,} with --json)")
-    return Panel(table, title="Orders for which a promise was broken", title_align="left")
+        rows.append(("", "", f"and {more:,} more (the first {BROKEN_LISTED_MAX:,} with --json)"))
+    title = "Orders for which a promise was broken"
+    return panel(title, rows, headings=("customer", "order", ""))

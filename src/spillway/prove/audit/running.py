@@ -1,17 +1,18 @@
 """The audit of a running stack: every order of its table against all three downstreams' own tables.
 
 Nothing stands still while it is read. The orders are read first, so what they say was done is
-among the effects read after them; what came later is not, and would look like an accident. So an
+among the effects read after them; what came later is not, and would look like a violation. So an
 order that looks broken is looked at again by itself, and only what is broken then counts. Reading
 changes nothing.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from orders.domain.order import OrderKey
 from orders.domain.promises import Promise
@@ -19,6 +20,7 @@ from orders.domain.saga import DOWNSTREAMS, Downstream
 from spillway.prove.audit.judging import judge_access, judge_idleness, judge_order
 from spillway.prove.audit.spool import Case, Spool
 from spillway.prove.audit.verdicts import Verdict, Violation, verdicts
+from spillway.run.load.patience import Patience
 from spillway.run.load.records import Probe
 from spillway.target.reading import (
     count_items,
@@ -38,13 +40,13 @@ UNSETTLED_AFTER_SECONDS = 900
 LOOKS_MAX = 3
 #: More orders than this that look broken are not a race: the first look counts for the rest.
 SECOND_LOOKS_MAX = 1_000
-#: So many orders are asked for, by their owner and by a stranger.
+#: So many orders are asked for, by their owner and by another customer.
 PROBED_ORDERS_MAX = 10
-#: Queues are given so long to run empty once no order is under way.
-REST_MAX_SECONDS = 20.0
+#: Once no order is under way, queues that have not become shorter for so long do not run empty.
+REST_STALL_SECONDS = 20.0
 REST_POLL_SECONDS = 0.5
-#: When an order changed so shortly before the audit or during it, queues that hold something say
-#: only that the shop is open.
+#: When an order changed so shortly before the audit or during it, queues that hold something show
+#: only that orders are coming in.
 LIVE_SECONDS = 60
 
 _NOT_JUDGED = {
@@ -53,13 +55,11 @@ _NOT_JUDGED = {
     Promise.FAILURE_STAYS_LOCAL: "not judged: that needs an outage, see `spillway chaos`",
 }
 
-Stage = Literal["reading", "judging", "asking", "resting"]
-
 
 class Watcher(Protocol):
-    """Who is told how the audit goes."""
+    """Is called as the audit goes on."""
 
-    def stage(self, stage: Stage, total: int) -> None:
+    def start(self, title: str, total: int) -> None:
         """A stage begins that will do about `total` things."""
 
     def advance(self, count: int) -> None: ...
@@ -122,14 +122,14 @@ class Audit:
         began_at = self.now()
         with Spool() as spool:
             self._read(spool)
-            self.watcher.stage("judging", self.found.orders)
+            self.watcher.start("Judging the orders", self.found.orders)
             for case in spool.cases():
                 self.found.broken += self._judged(case)
                 self.watcher.advance(1)
-        self.watcher.stage("asking", len(self._sampled))
+        self.watcher.start("Asking for other customers' orders", len(self._sampled))
         probes = list(self._probes())
         self.found.broken += judge_access(probes)
-        self.watcher.stage("resting", 1)
+        self.watcher.start("Reading the queues", 1)
         depths, busy = self._depths(began_at)
         self.found.dead_letters = sum(d.messages for d in depths if d.is_dead_letter)
         self.found.promises = verdicts(
@@ -142,7 +142,9 @@ class Audit:
 
     def _read(self, spool: Spool) -> None:
         dynamodb, tables = self.place.dynamodb, self.place.tables
-        self.watcher.stage("reading", sum(count_items(dynamodb, name) for name in tables.values()))
+        self.watcher.start(
+            "Reading the four tables", sum(count_items(dynamodb, name) for name in tables.values())
+        )
         for page in pages(dynamodb, tables["orders"]):
             spool.add_items(placed_here(page))
             self.watcher.advance(len(page))
@@ -205,20 +207,20 @@ class Audit:
             self._sampled.append(key)
 
     def _probes(self) -> Iterator[Probe]:
-        """Each sampled order is asked for by its owner, as a control, and by a stranger.
+        """Each sampled order is asked for by its owner, as a control, and by another customer.
 
         Only reads: an audit that tried to cancel would do harm where the promise is broken.
         """
         for number, key in enumerate(self._sampled):
             self.watcher.advance(1)
-            strangers = [id_ for id_ in self.place.customers if self._is_stranger(id_, key)]
-            if not strangers:
+            others = [id_ for id_ in self.place.customers if self._has_no_such_order(id_, key)]
+            if not others:
                 continue
-            for customer_id in (key.customer_id, strangers[number % len(strangers)]):
+            for customer_id in (key.customer_id, others[number % len(others)]):
                 status = self.place.customers[customer_id](key.order_id)
                 yield Probe("GET", key, customer_id == key.customer_id, status)
 
-    def _is_stranger(self, customer_id: str, key: OrderKey) -> bool:
+    def _has_no_such_order(self, customer_id: str, key: OrderKey) -> bool:
         """An id is unique for its customer, not in the world: who has an order of their own under
         the same id is rightly given it."""
         if customer_id == key.customer_id:
@@ -227,9 +229,9 @@ class Audit:
         return read_order(self.place.dynamodb, self.place.tables["orders"], theirs) is None
 
     def _depths(self, began_at: float) -> tuple[list[Depth], str | None]:
-        """What the queues hold when they had time to run empty. With the reason, and the dead
-        letters only, where the rest says nothing because the shop is open."""
-        deadline = self.now() + REST_MAX_SECONDS
+        """What the queues hold once they had time to run empty. While orders come in, only the
+        dead-letter queues, and the reason."""
+        fewest, patience = math.inf, Patience(REST_STALL_SECONDS, self.now)
         while True:
             depths = read_depths(self.place.sqs, self.place.queues)
             dead_letters = [depth for depth in depths if depth.is_dead_letter]
@@ -237,7 +239,8 @@ class Audit:
                 return dead_letters, f"{self.found.under_way:,} orders are under way"
             if not judge_idleness([depth for depth in depths if depth not in dead_letters], {}):
                 return depths, None
-            if self.now() > deadline:
+            fewest = min(fewest, sum(depth.messages for depth in depths))
+            if patience.is_over(fewest):
                 live = self.found.changed_at / 1000 > began_at - LIVE_SECONDS
                 return (dead_letters, "orders are coming in") if live else (depths, None)
             self.sleep(REST_POLL_SECONDS)
@@ -260,7 +263,7 @@ class Audit:
             Promise.ALWAYS_SETTLES: f"{found.orders:,} orders{under_way}, every dead-letter queue",
             Promise.NEVER_HALF_DONE: f"{found.settled:,} final states against three tables",
         }
-        strangers = sum(not probe.by_owner for probe in probes)
-        if strangers:
-            evidence[Promise.OWN_ORDERS_ONLY] = f"{strangers} attempts by strangers"
+        attempts = sum(not probe.by_owner for probe in probes)
+        if attempts:
+            evidence[Promise.OWN_ORDERS_ONLY] = f"{attempts} attempts by other customers"
         return evidence

@@ -1,11 +1,11 @@
-"""What a story can do: have customers order, do something to the stack meanwhile, wait, measure."""
+"""What a scenario can do: have customers order, disrupt the stack meanwhile, wait, measure."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
@@ -15,52 +15,48 @@ from orders.domain.saga import Downstream
 from spillway.prove.audit.verdicts import Violation
 from spillway.prove.chaos.disruptions import IdleDetector
 from spillway.prove.chaos.recorder import ResponseRecorder
+from spillway.prove.demo.faults import failing
 from spillway.prove.demo.result import Run
-from spillway.prove.demo.run import faulty
+from spillway.prove.demo.run import SETTLING, Watcher
+from spillway.run.load.patience import Patience
 from spillway.run.load.placing import Checkout, Placed
 from spillway.run.load.settling import Waiting
 from spillway.run.stack import Stack
 from spillway.target.reading import read_effects, read_orders
 from spillway.target.records import Effect, Record
 
+_POLL_SECONDS = 0.5
+
+#: How often the faults in force have hit something.
+Hits = Callable[[], int]
+
 
 @dataclass(frozen=True, slots=True)
 class Disruption:
     """Something was done to the system for a while. Times are Unix milliseconds.
 
-    `struck`: how often it hit something, None where that cannot be counted.
+    `hits`: how often it hit something, None where that cannot be counted.
     """
 
     what: str
     began_at: int
     ended_at: int
-    struck: int | None
+    hits: int | None
 
 
 @runtime_checkable
-class Injection(Protocol):
-    """What can say how often it has struck, as a fault of the proxy can."""
+class Fault(Protocol):
+    """Counts how often it has hit something, as a fault of the proxy does."""
 
     def fired(self) -> int: ...
 
 
-class Watcher(Protocol):
-    """Who is told how a scenario goes."""
-
-    def stage(self, what: str) -> None: ...
-
-    def placed(self, order: Placed) -> None:
-        """One order is closed: nothing more will be sent for it."""
-
-    def settled(self, order: Placed) -> None: ...
-
-
 @dataclass(slots=True)
 class ScenarioContext:
-    """One scenario's means. Orders are taken from the run's plan, in its order.
+    """What a scenario acts with. Orders are taken from the run's plan, in its order.
 
-    What it leaves behind: `disruptions`, `measures` (figure by name), `violations` that only it
-    could see, and `shortcomings`: what else is not as it should be, in words.
+    It collects `disruptions`, `measures` (figure by name), `violations` that only the scenario can
+    see, and `shortcomings`: sentences about what else is wrong.
     """
 
     stack: Stack
@@ -89,10 +85,10 @@ class ScenarioContext:
         per_second: float | None = None,
         cancelling: bool = True,
     ) -> list[Placed]:
-        """Have the next `count` orders placed, or all that are left; returns when all are answered.
+        """Place the next `count` orders, or all that are left; returns when all are answered.
 
-        By so many customers at a time, or as many as the plan has; or at a rate, whoever still
-        waits. Those that the plan has cancelled are, unless not `cancelling`.
+        `clients` customers order at a time (default: as many as the plan has); with `per_second`,
+        orders go out at that rate instead. `cancelling`: cancel those that the plan cancels.
         """
         first, drafts = self._taken, self.run.plan.drafts[self._taken :][:count]
         self._taken += len(drafts)
@@ -110,35 +106,51 @@ class ScenarioContext:
         return self.run.placed[before:]
 
     async def until_settled(self) -> bool:
-        """True when every order acknowledged so far has settled; False when that is not to be."""
-        self.watcher.stage("Waiting until every order has settled")
+        """True when every order acknowledged so far has settled; False if some never will."""
+        self.watcher.stage(SETTLING)
         self.waiting.is_lost = IdleDetector(self.stack)
         return await self.waiting.until_all_settled()
 
     @asynccontextmanager
     async def disruption(
-        self, what: str, *parts: AbstractContextManager[object], seconds_min: float = 0.0
-    ) -> AsyncIterator[None]:
-        """All these at once, during the block and for `seconds_min` at least."""
+        self, what: str, *parts: AbstractContextManager[object]
+    ) -> AsyncIterator[Hits]:
+        """All these at once, during the block. Yields the count of what they have hit so far."""
         began_at = now()
         self.watcher.stage(f"{what[0].upper()}{what[1:]}")
         with ExitStack() as until_the_end:
             entered = [until_the_end.enter_context(part) for part in parts]
-            yield
-            await asyncio.sleep(max(0.0, seconds_min - (now() - began_at) / 1000))
-            ended_at = now()
-        counting = [part for part in entered if isinstance(part, Injection)]
-        struck = sum(part.fired() for part in counting) if counting else None
-        self.disruptions.append(Disruption(what, began_at, ended_at, struck))
+            faults = [part for part in entered if isinstance(part, Fault)]
 
-    def faulty(
-        self, *downstreams: Downstream, **fault_settings: Any
-    ) -> AbstractContextManager[None]:
+            def hits() -> int:
+                return sum(fault.fired() for fault in faults)
+
+            yield hits
+            ended_at, hit = now(), hits() if faults else None
+        self.disruptions.append(Disruption(what, began_at, ended_at, hit))
+
+    async def until_hit(self, hits: Hits, times: int) -> None:
+        """Wait until the faults have hit so often, or until nothing is left for them to hit."""
+        idle, patience = IdleDetector(self.stack), Patience()
+        while (hit := await asyncio.to_thread(hits)) < times:
+            if patience.is_over(hit) or await asyncio.to_thread(idle):
+                return
+            await asyncio.sleep(_POLL_SECONDS)
+
+    async def until_answered(self, count: int) -> None:
+        """Wait until so many orders of the whole run have been answered."""
+        patience = Patience()
+        while (answered := sum(o.closed or o.acknowledged for o in self.run.placed)) < count:
+            if patience.is_over(answered):
+                return
+            await asyncio.sleep(_POLL_SECONDS)
+
+    def failing(self, *downstreams: Downstream, **faults: Any) -> AbstractContextManager[Fault]:
         """These downstreams misbehave by these fault settings."""
-        return faulty(self.stack, dict.fromkeys(downstreams, fault_settings))
+        return failing(self.stack, *downstreams, **faults)
 
-    def inject(self, **rule: Any) -> AbstractContextManager[Injection]:
-        """A fault between the functions and AWS, by the fields of `run.proxy.rules.Rule`."""
+    def inject(self, **rule: Any) -> AbstractContextManager[Fault]:
+        """A fault between functions and AWS; takes the fields of `run.proxy.rules.Rule`."""
         return self.stack.proxy.inject(**rule, seed=self.rng.getrandbits(32))
 
     async def effects(self, downstream: Downstream) -> list[Effect]:

@@ -1,4 +1,4 @@
-"""The parts of trouble that are neither a downstream's switch nor a fault of the proxy."""
+"""The disruptions that are neither a downstream's fault setting nor a fault of the proxy."""
 
 from __future__ import annotations
 
@@ -23,41 +23,50 @@ from orders.ports import Check
 from spillway.operate.redrive.dead_letters import sources
 from spillway.operate.redrive.moving import Redrive
 from spillway.prove.audit.verdicts import Violation
+from spillway.run.load.patience import Patience
 from spillway.run.stack import Stack
 from spillway.run.stack.processes import children
 from spillway.target.reading import read_depths
 from spillway.target.records import Depth
 
-#: A worker is killed every so many seconds, drawn anew each time: while there is work, at any point
-#: of it. Any faster, and a laptop does little but start them again.
-KILL_EVERY_SECONDS = (0.2, 0.8)
+#: A worker is killed up to so long after the answer that pays for it: anywhere in the work that the
+#: answered order causes.
+KILL_WITHIN_SECONDS = 0.5
 
-#: All queues empty and nothing settled for this long: a message that somebody is about to send
-#: would have come, and one that waits for its next try is counted by its queue.
-LOST_AFTER_SECONDS = 10.0
+#: Once all queues have been empty for so long, no message will come any more. Twice what the
+#: slowest function (infra/stages/local.toml) may take: whatever one of them still held has been
+#: sent by then, or has come back to its queue. Only a run that loses orders waits for it.
+IDLE_AFTER_SECONDS = 60.0
 
-#: The watchdog's queue delays what it is given by 10 s, and a message is tried at once.
-LETTERS_WITHIN_SECONDS = 30.0
-_LETTERS_POLL_SECONDS = 0.5
+_POLL_SECONDS = 0.5
 
 FUNCTION = re.compile(r"ministack-lambda-spillway-local-(.+?)-[^-/]+/")
 
 
 @dataclass
 class Killer:
-    """Kills the processes that run functions. `killed`: how often, by function."""
+    """Kills processes that run functions. `killed`: how many, by function.
+
+    Each kill is paid for by something that the service has done: `pay` says so. On a slow machine
+    the workers get the time that they need between two kills.
+    """
 
     stack: Stack
     rng: random.Random
     killed: Counter[str] = field(default_factory=Counter)
+    _paid: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
 
     def fired(self) -> int:
         return self.killed.total()
 
-    def kill_one(self) -> None:
-        """Kill one at random, if there is any; one that has just gone by itself does not count.
+    def pay(self) -> None:
+        """One more worker may be killed."""
+        self._paid.release()
 
-        Each function is as likely, however many processes it has: intake's would take most of it.
+    def kill_one(self) -> None:
+        """Kill one at random, if there is any. One that has just ended does not count.
+
+        Each function is as likely, however many processes it has; most of them run intake.
         """
         functions = running_functions(self.stack)
         if not functions:
@@ -68,17 +77,19 @@ class Killer:
             os.kill(pid, signal.SIGKILL)
             self.killed[functions[pid]] += 1
 
+    def kill_until(self, stop: threading.Event) -> None:
+        """Kill one process for each payment, until told to stop."""
+        while not stop.is_set():
+            if self._paid.acquire(timeout=_POLL_SECONDS):
+                stop.wait(self.rng.uniform(0.0, KILL_WITHIN_SECONDS))
+                self.kill_one()
+
 
 @contextmanager
 def killing(killer: Killer) -> Iterator[Killer]:
-    """Kill one of the processes that run functions again and again during the block."""
+    """Kill one of the processes that run functions for each payment during the block."""
     stop = threading.Event()
-
-    def kill() -> None:
-        while not stop.wait(killer.rng.uniform(*KILL_EVERY_SECONDS)):
-            killer.kill_one()
-
-    thread = threading.Thread(target=kill, daemon=True)
+    thread = threading.Thread(target=killer.kill_until, args=(stop,), daemon=True)
     thread.start()
     try:
         yield killer
@@ -98,9 +109,9 @@ def running_functions(stack: Stack) -> dict[int, str]:
 
 @dataclass(slots=True)
 class IdleDetector:
-    """Nothing is in any queue for a while: what has not settled by then never will.
+    """True when no queue has held anything for a while: what has not settled by then never will.
 
-    Also the watchdog's delayed messages count: while there is one, an order is looked after.
+    The watchdog's delayed messages count too: while there is one, an order is still checked.
     """
 
     stack: Stack
@@ -108,21 +119,21 @@ class IdleDetector:
 
     def __call__(self) -> bool:
         depths = read_depths(self.stack.client("sqs"), self.stack.queues)
-        return self.lasts(depths, time.monotonic())
+        return self.is_idle(depths, time.monotonic())
 
-    def lasts(self, depths: list[Depth], now: float) -> bool:
+    def is_idle(self, depths: list[Depth], now: float) -> bool:
         """With these depths at `now`, seconds of a monotonic clock."""
         if any(depth.messages for depth in depths if not depth.is_dead_letter):
             self.empty_since = None
             return False
         if self.empty_since is None:
             self.empty_since = now
-        return now - self.empty_since >= LOST_AFTER_SECONDS
+        return now - self.empty_since >= IDLE_AFTER_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
 class Poison:
-    """Messages and a record that nobody can read, as they were planted.
+    """Messages and a record that no function can read.
 
     `messages`: queue name to body. `record`: the key of an item in the orders table.
     """
@@ -136,7 +147,7 @@ class Poison:
 
 @contextmanager
 def poisoned(stack: Stack, poison: Poison) -> Iterator[Poison]:
-    """The poison in each queue and in the table's stream; the item is taken out at the end."""
+    """The poison in each queue and in the table's stream; the item is deleted at the end."""
     sqs, dynamodb = stack.client("sqs"), stack.client("dynamodb")
     key = {"pk": {"S": poison.record.customer_id}, "sk": {"S": poison.record.order_id}}
     for queue, body in poison.messages.items():
@@ -149,36 +160,37 @@ def poisoned(stack: Stack, poison: Poison) -> Iterator[Poison]:
 
 
 def poison(record: OrderKey) -> Poison:
-    """Poison for every queue that a function works off, and for relay."""
+    """Poison for every queue that a function reads, and for relay."""
     queues = (*DOWNSTREAMS, "overflow", "watchdog")
     return Poison({queue: f'{{"poison":"{queue}"}}' for queue in queues}, record)
 
 
-def taken_by_a_person(stack: Stack, planted: Poison) -> list[Violation]:
-    """Wait for the dead letters that poison must come to, look at each and take it out.
+def remove_poison(stack: Stack, poison: Poison) -> list[Violation]:
+    """What an operator does: wait until all poison has been dead-lettered, and delete it there.
 
-    Returns what is missing. Whatever else is a dead letter stays there, for the audit to find.
+    Returns what is missing. Other dead letters stay where they are, for the audit to find.
     """
     sqs = stack.client("sqs")
-    wanted: dict[str, str | None] = {**planted.messages, "relay": None}
-    deadline = time.monotonic() + LETTERS_WITHIN_SECONDS
-    while wanted and time.monotonic() < deadline:
+    wanted: dict[str, str | None] = {**poison.messages, "relay": None}
+    patience = Patience()
+    while wanted and not patience.is_over(len(wanted)):
         for queue, body in [*wanted.items()]:
-            for dead_letter in _dead_letters(sqs, stack.queues[f"{queue}_dead_letter"]):
+            url = stack.queues[f"{queue}_dead_letter"]
+            for dead_letter in _dead_letters(sqs, url):
                 reason = "reason" in dead_letter.get("MessageAttributes", {})
-                ours = dead_letter["Body"] == body or _watches(dead_letter["Body"], planted.record)
+                ours = dead_letter["Body"] == body or _checks(dead_letter["Body"], poison.record)
                 if reason and ours:
-                    _take(sqs, stack.queues[f"{queue}_dead_letter"], dead_letter)
+                    sqs.delete_message(QueueUrl=url, ReceiptHandle=dead_letter["ReceiptHandle"])
                     wanted.pop(queue, None)
-        time.sleep(_LETTERS_POLL_SECONDS)
+        time.sleep(_POLL_SECONDS)
     return [
         Violation(Promise.ALWAYS_SETTLES, None, f"the poison of {queue} is not among dead letters")
         for queue in wanted
     ]
 
 
-def redriven(stack: Stack) -> int:
-    """What a person does about relay's dead letters: `spillway redrive relay`. How many moved."""
+def redrive_relay(stack: Stack) -> int:
+    """What an operator does: `spillway redrive relay`. Returns how many dead letters moved."""
     work = Redrive(
         sqs=stack.client("sqs"),
         streams=stack.client("dynamodbstreams"),
@@ -198,11 +210,7 @@ def _dead_letters(sqs: Any, url: str) -> list[dict[str, Any]]:
     return dead_letters
 
 
-def _take(sqs: Any, url: str, dead_letter: Mapping[str, Any]) -> None:
-    sqs.delete_message(QueueUrl=url, ReceiptHandle=dead_letter["ReceiptHandle"])
-
-
-def _watches(body: str, key: OrderKey) -> bool:
+def _checks(body: str, key: OrderKey) -> bool:
     with suppress(PermanentFailure):
         return check_of(body) == Check(key, force=True)
     return False

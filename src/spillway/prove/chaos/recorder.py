@@ -1,19 +1,21 @@
-"""What customers are answered: every answer to every order they send, also those they try again
-after. The clients' retries hide most of them, and a promise can be broken in any."""
+"""Records every answer to every order that customers send, also those that they retry after.
+
+The clients' retries hide most of them, and any of them can break a promise.
+"""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import httpx
 
-#: Where no answer came at all: the connection failed, or the customer's patience ended.
+#: No answer came at all: the connection failed, or the client's time was up.
 NO_ANSWER = "none"
 
-#: The wire must not be what a crowd waits for.
+#: A crowd must never wait for a free connection.
 CONNECTIONS_MAX = 1_000
 
 
@@ -27,34 +29,41 @@ class Answered:
 
 @dataclass
 class ResponseRecorder(httpx.AsyncBaseTransport):
-    """Passes requests on, and notes how each `PUT /orders/{order_id}` was answered."""
+    """Forwards requests, and records the answer to each `PUT /orders/{order_id}`.
 
-    wire: httpx.AsyncBaseTransport = field(
+    `on_acknowledged` is called after each 2xx.
+    """
+
+    transport: httpx.AsyncBaseTransport = field(
         default_factory=lambda: httpx.AsyncHTTPTransport(
             limits=httpx.Limits(max_connections=CONNECTIONS_MAX), trust_env=False
         )
     )
     answers: list[Answered] = field(default_factory=list)
+    on_acknowledged: Callable[[], None] = lambda: None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         try:
-            response = await self.wire.handle_async_request(request)
+            response = await self.transport.handle_async_request(request)
         except httpx.TransportError:
-            self._note(request, None)
+            self._record(request, None)
             raise
-        self._note(request, response.status_code)
+        self._record(request, response.status_code)
         return response
 
     async def aclose(self) -> None:
-        await self.wire.aclose()
+        await self.transport.aclose()
 
-    def _note(self, request: httpx.Request, status: int | None) -> None:
-        if request.method == "PUT" and not request.url.path.endswith("/cancellation"):
-            self.answers.append(Answered(time.time_ns() // 1_000_000, status))
+    def _record(self, request: httpx.Request, status: int | None) -> None:
+        if request.method != "PUT" or request.url.path.endswith("/cancellation"):
+            return
+        self.answers.append(Answered(time.time_ns() // 1_000_000, status))
+        if status is not None and 200 <= status < 300:
+            self.on_acknowledged()
 
 
 def by_status(answers: Iterable[Answered]) -> dict[str, int]:
-    """How many answers there were of each status, `NO_ANSWER` last."""
+    """How many answers had each status, `NO_ANSWER` last."""
     counted = Counter(answer.status for answer in answers)
     statuses = {str(status): counted[status] for status in sorted(s for s in counted if s)}
     return statuses | ({NO_ANSWER: counted[None]} if counted[None] else {})

@@ -1,51 +1,60 @@
-"""What a scenario is, and a control of it."""
+"""What a scenario is, and its control."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from orders.domain.promises import Promise
+from spillway.prove.audit.verdicts import Verdict
 from spillway.prove.mutants.mutations import Mutant
 
 if TYPE_CHECKING:
     from spillway.prove.chaos.context import ScenarioContext
-    from spillway.prove.chaos.expected_violations import ExpectedViolation
 
 Steps = Callable[["ScenarioContext"], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """The scenario without one of its guards, which must come to the accident it prevents.
+    """The scenario on a mutant of the service, which must break `promise`; one of the examples must
+    contain `like`, or the promise broke for another reason.
 
-    `without` says what is missing, in a few words: a guard of ours (these `mutants` are deployed),
-    or of another system: a downstream without idempotency keys (`fault_settings`), an AWS service
-    that does not answer (`faults`, rules of the proxy).
+    One control on the deployed service is enough to show that its audit can fail. The simulation
+    kills all other mutants, also with downstreams that know no idempotency keys and AWS services
+    that refuse, thousands of schedules a minute.
+
+    `without` names the guard that the mutant lacks.
     """
 
     without: str
-    expected_violation: ExpectedViolation
-    mutants: tuple[Mutant, ...] = ()
-    fault_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    faults: tuple[Mapping[str, Any], ...] = ()
+    mutant: Mutant
+    promise: Promise
+    like: str
+
+    def evidence(self, promises: Mapping[Promise, Verdict]) -> str | None:
+        """The expected violation, with an example; None when it was not found."""
+        verdict = promises[self.promise]
+        example = next((text for text in verdict.examples if self.like in text), None)
+        if example is None:
+            return None
+        times = "once" if verdict.violations == 1 else f"{verdict.violations:,} times"
+        return f"{self.promise.value} broken {times}: {example}"
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One way in which things go wrong. `done` says what is done to the system, in one sentence.
+    """One way in which things go wrong. `done` says in a sentence what is done to the system.
 
-    `copies`: how often each order is sent at once. `statuses`: all that customers may be answered,
-    where that is part of the promise; None where it is not. `more_orders`: so many more than asked
-    for, as a share, that go before for comparison. `control_orders`: how many a control needs for
-    its accident.
+    `copies`: how often each order is sent at once. `statuses`: all that customers may be answered;
+    None: anything. `more_orders`: this share of the orders asked for is added, for a comparison.
     """
 
     name: str
     done: str
     steps: Steps
-    controls: tuple[Control, ...] = ()
+    control: Control | None = None
     copies: int = 1
     statuses: frozenset[int] | None = None
     more_orders: float = 0.0
-    control_orders: int = 24

@@ -1,8 +1,9 @@
-"""All scenarios, each a short story: calm first, then trouble while customers go on ordering, then
-the outside is well again and nobody touches anything.
+"""All scenarios. In each, customers order while all is well, then during a disruption; then the
+disruption ends, and the service must recover without help.
 
-A trouble lasts for some seconds at least, so that it meets every part of an order's path, and each
-must have struck: one that hits nothing proves nothing.
+A disruption is paced by what has happened (orders answered, faults hit, orders settled), never by
+the clock: a slow machine meets the same disruption, only later. Each must have hit something, or
+the scenario proves nothing.
 """
 
 from __future__ import annotations
@@ -18,24 +19,22 @@ from spillway.errors import SpillwayError
 from spillway.prove.audit.verdicts import Violation
 from spillway.prove.chaos import disruptions
 from spillway.prove.chaos.context import ScenarioContext, now
-from spillway.prove.chaos.expected_violations import Broken, TurnedAway
 from spillway.prove.chaos.scenario import Control, Scenario
-from spillway.prove.mutants import catalogue as mutants
+from spillway.prove.demo.faults import faulty
+from spillway.prove.mutants.catalogue import ANSWERED_BEFORE_STORED
+from spillway.run.load.patience import Patience
 from spillway.run.load.placing import Placed
 from spillway.run.load.records import Outage
 from spillway.target.records import Record
 from spillway.ui.statistics import percentile
-
-#: Long enough for an order to meet the trouble at each of its steps and for a second and third try.
-TROUBLE_SECONDS = 10.0
 
 #: Longer than deliver waits for a downstream (infra/stages/local.toml), and than its second try.
 LATENCY_MS = 3_000
 #: So that a worker that is killed is likely to be in the middle of a call.
 WORKING_MS = 1_000
 
-#: What a laptop settles as fast as it comes in, so that what is measured is no backlog of its own.
-STEADY_PER_SECOND = 5.0
+#: At most so many, and no more than settle: a backlog of its own would be measured too.
+STEADY_PER_SECOND_MAX = 5.0
 #: Functions that have to be started take many times as long as those that run.
 WARM_UP_ORDERS = 6
 #: Orders that go before accounting's outage, for each in it.
@@ -43,59 +42,53 @@ HEALTHY_SHARE = 0.5
 ISOLATION_RATIO_MAX = 1.3
 #: The median of fewer is chance.
 ISOLATION_ORDERS_MIN = 30
-OTHERS_WITHIN_SECONDS = 20.0
 
 SPIKE_FACTOR = 10.0
-#: Twice as many as else. A crowd without bounds would be one of functions that have to be started,
-#: each a process here, and what fails then is the laptop.
+#: Twice as many as otherwise. A crowd without bounds would be one of functions that have to be
+#: started, each a process here, and the machine itself would fail.
 SPIKE_CLIENTS = 16
 
 _WRITES_REFUSED = "ThrottlingException"
 _RELAY_SENDS = {"service": "sqs", "operation": "SendMessageBatch"}
-_NO_KEYS = {"idempotency_keys": False}
-_KEYLESS = dict.fromkeys(map(str, DOWNSTREAMS), _NO_KEYS)
 
 
 async def inventory_outage(context: ScenarioContext) -> None:
     await context.order(context.orders // 4)
     async with context.disruption(
-        "inventory out",
-        context.faulty("inventory", outage=True),
-        seconds_min=TROUBLE_SECONDS,
-    ):
+        "inventory out", context.failing("inventory", outage=True)
+    ) as hits:
         await context.order()
+        await context.until_hit(hits, context.orders)
 
 
 async def accounting_outage(context: ScenarioContext) -> None:
     """The same steady stream of orders twice: with accounting well, and with accounting out for all
     of it. The ratio of fulfilment's times is what its outage costs the others."""
     compared = context.orders - round(context.orders / (1 + HEALTHY_SHARE))
-    warm_up = min(WARM_UP_ORDERS, compared // 2)
+    warm_up = min(WARM_UP_ORDERS, compared // 3)
     await context.order(warm_up, cancelling=False)
     await context.until_settled()
+    rate = min(STEADY_PER_SECOND_MAX, await _measure_rate(context, warm_up))
     context.watcher.stage("Customers order while all is well, for comparison")
-    healthy = await context.order(
-        compared - warm_up, per_second=STEADY_PER_SECOND, cancelling=False
-    )
+    healthy = await context.order(compared - 2 * warm_up, per_second=rate, cancelling=False)
     await context.until_settled()
     async with context.disruption(
-        "accounting out",
-        context.faulty("accounting", outage=True),
-        seconds_min=TROUBLE_SECONDS,
-    ):
+        "accounting out", context.failing("accounting", outage=True)
+    ) as hits:
         began_at = now()
-        hit = await context.order(per_second=STEADY_PER_SECOND, cancelling=False)
-        await _until_others_answered(context, hit)
-        keys = tuple(order.key for order in hit if order.acknowledged)
+        during = await context.order(per_second=rate, cancelling=False)
+        await _until_others_answered(context, during)
+        await context.until_hit(hits, len(during))
+        keys = tuple(order.key for order in during if order.acknowledged)
         context.run.outage = Outage("accounting", began_at, now(), keys)
-    await _compare_shipping(context, healthy, hit)
+    await _compare_shipping(context, healthy, during)
 
 
 async def lost_answers(context: ScenarioContext) -> None:
     await context.order(context.orders // 4)
     async with context.disruption(
         "effects done, answers lost: downstreams half of them, table, queues and topic a sixth",
-        context.faulty(*DOWNSTREAMS, lose_answers_rate=0.5),
+        context.failing(*DOWNSTREAMS, lose_answers_rate=0.5),
         context.inject(
             service="dynamodb", operation="PutItem", lose_answer=True, probability=1 / 6
         ),
@@ -104,21 +97,21 @@ async def lost_answers(context: ScenarioContext) -> None:
         ),
         context.inject(service="sqs", lose_answer=True, probability=1 / 6),
         context.inject(service="sns", lose_answer=True, probability=1 / 6),
-        seconds_min=TROUBLE_SECONDS,
     ):
         await context.order()
-    # An announcement whose answer was lost twice running was made, which relay cannot know.
+        await context.until_settled()
+    # An event whose answer was lost twice in a row was published, which relay cannot know.
     await _redrive(context)
 
 
 async def latency(context: ScenarioContext) -> None:
     await context.order(context.orders // 4)
     async with context.disruption(
-        f"every downstream answers after {LATENCY_MS / 1000:g} s, later than anybody waits",
-        context.faulty(*DOWNSTREAMS, latency_ms=LATENCY_MS),
-        seconds_min=TROUBLE_SECONDS,
-    ):
+        f"every downstream answers after {LATENCY_MS / 1000:g} s, later than deliver waits",
+        context.failing(*DOWNSTREAMS, latency_ms=LATENCY_MS),
+    ) as hits:
         await context.order()
+        await context.until_hit(hits, context.orders)
 
 
 async def duplicates(context: ScenarioContext) -> None:
@@ -127,86 +120,80 @@ async def duplicates(context: ScenarioContext) -> None:
         context.inject(**_RELAY_SENDS, duplicate=True, probability=0.4),
         context.inject(**_RELAY_SENDS, postpone=4, probability=0.4),
         context.inject(**_RELAY_SENDS, refuse="ServiceUnavailable", probability=0.2),
-        seconds_min=TROUBLE_SECONDS,
     ):
         await context.order()
+        await context.until_settled()
 
 
 async def table_throttled(context: ScenarioContext) -> None:
-    """Customers order as fast as they are answered, more of them at a time than else: before, while
-    and, if there are enough of them, after the table refuses."""
-    await context.order(context.orders // 5)
+    """Customers order as fast as they are answered, more of them at a time than otherwise: before,
+    while and after the table refuses."""
+    before = len(await context.order(context.orders // 5))
     writes = {"service": "dynamodb", "resource": context.stack.tables["orders"]}
     async with (
         asyncio.TaskGroup() as customers,
         context.disruption(
-            f"the orders table refuses all writes for {TROUBLE_SECONDS:g} s, in a spike",
+            "the orders table refuses all writes, in a spike",
             context.inject(**writes, operation="PutItem", refuse=_WRITES_REFUSED),
             context.inject(**writes, operation="UpdateItem", refuse=_WRITES_REFUSED),
-            seconds_min=TROUBLE_SECONDS,
         ),
     ):
         customers.create_task(context.order(clients=SPIKE_CLIENTS))
+        await context.until_answered(before + (context.orders - before) // 2)
 
 
 async def workers_killed(context: ScenarioContext) -> None:
+    """Each order that is answered pays for one kill: the service never does nothing but start."""
     killer = disruptions.Killer(context.stack, context.rng)
+    context.recorder.on_acknowledged = killer.pay
     async with context.disruption(
         "processes that run functions killed at random",
-        context.faulty(*DOWNSTREAMS, latency_ms=WORKING_MS),
+        faulty(context.stack, {name: {"latency_ms": WORKING_MS} for name in DOWNSTREAMS}),
         disruptions.killing(killer),
-        seconds_min=TROUBLE_SECONDS,
-    ):
+    ) as hits:
         await context.order()
+        await context.until_hit(hits, context.orders // 2)
     for function, times in sorted(killer.killed.items()):
         context.measures[f"killed_{function}"] = times
 
 
 async def relay_failing(context: ScenarioContext) -> None:
-    """One after the other: a batch whose commands are not all taken never comes to be announced."""
+    """One after the other: relay announces a batch only once all of its commands are sent."""
     await context.order(context.orders // 4)
     async with context.disruption(
         "relay's sends refused or taken in part",
         context.inject(**_RELAY_SENDS, refuse="ServiceUnavailable", probability=0.25),
         context.inject(**_RELAY_SENDS, partial=0.5, probability=0.25),
-        seconds_min=TROUBLE_SECONDS,
     ):
         await context.order(context.orders // 2)
+        await context.until_settled()
     async with context.disruption(
-        "the topic down",
-        context.inject(service="sns", refuse="ServiceUnavailable"),
-        seconds_min=TROUBLE_SECONDS,
+        "the topic down", context.inject(service="sns", refuse="ServiceUnavailable")
     ):
         await context.order()
+        await context.until_settled()
     await _redrive(context)
 
 
 async def poison(context: ScenarioContext) -> None:
-    planted = disruptions.poison(OrderKey("nobody", "00000000-0000-7000-8000-000000000000"))
+    poison = disruptions.poison(OrderKey("nobody", "00000000-0000-7000-8000-000000000000"))
     await context.order(context.orders // 4)
     async with context.disruption(
         "poison in every queue and in the table's stream",
-        disruptions.poisoned(context.stack, planted),
+        disruptions.poisoned(context.stack, poison),
     ):
         await context.order()
-        missing = await asyncio.to_thread(disruptions.taken_by_a_person, context.stack, planted)
+        missing = await asyncio.to_thread(disruptions.remove_poison, context.stack, poison)
     context.violations += missing
-    context.measures["dead_letters_planted"] = planted.fired()
-    context.measures["dead_letters_seen"] = planted.fired() - len(missing)
+    context.measures["dead_letters_expected"] = poison.fired()
+    context.measures["dead_letters_seen"] = poison.fired() - len(missing)
 
 
 async def spike(context: ScenarioContext) -> None:
-    """What is sustainable is measured first: how fast orders settle that come as fast as a few
-    customers can send them.
-
-    It has no control. What guards an order in a spike are the client's own id, the write before the
-    answer and the overflow queue, which `duplicates` and `table-throttled` take away."""
+    """First measures how many orders a second settle here, then sends ten times as many."""
     await context.order(min(WARM_UP_ORDERS, context.orders // 10), cancelling=False)
     await context.until_settled()
-    context.watcher.stage("Measuring how many orders a second settle")
-    measured = await context.order(context.orders // 5, cancelling=False)
-    await context.until_settled()
-    sustainable = settled_per_second(await context.records(), measured)
+    sustainable = await _measure_rate(context, context.orders // 5)
     async with context.disruption(
         f"orders come at {SPIKE_FACTOR:g} times the rate at which they settle"
     ):
@@ -223,85 +210,38 @@ SCENARIOS = (
         "inventory-outage",
         "Inventory answers 503 to everything while customers go on ordering.",
         inventory_outage,
-        (
-            Control(
-                "messages that failed stay in their queue",
-                Broken(Promise.ALWAYS_SETTLES, like="waits for reserve"),
-                mutants=(mutants.FAILURES_UNNAMED, mutants.NEVER_CHECKED),
-            ),
-        ),
     ),
     Scenario(
         "accounting-outage",
         "Accounting is out for a whole run, after a healthy one to compare fulfilment with.",
         accounting_outage,
-        (
-            Control(
-                "shipping does not wait for accounting",
-                Broken(Promise.FAILURE_STAYS_LOCAL, like="ship waited"),
-                mutants=(mutants.SHIPPED_AFTER_POSTED,),
-            ),
-        ),
         more_orders=HEALTHY_SHARE,
-        control_orders=12,
     ),
     Scenario(
         "lost-answers",
         "Downstreams, table, queues and topic do what they are asked, and their answers are lost.",
         lost_answers,
-        (
-            Control(
-                "downstreams know idempotency keys",
-                Broken(Promise.ONE_EFFECT_PER_STEP),
-                fault_settings=_KEYLESS,
-            ),
-        ),
     ),
     Scenario(
         "latency",
         "Every downstream answers later than deliver waits, so that no outcome is known.",
         latency,
-        (
-            Control(
-                "downstreams know idempotency keys",
-                Broken(Promise.ONE_EFFECT_PER_STEP),
-                fault_settings=_KEYLESS,
-            ),
-        ),
     ),
     Scenario(
         "duplicates",
         "Customers send each order three times at once; messages come twice and out of order.",
         duplicates,
-        (
-            Control(
-                "downstreams know idempotency keys",
-                Broken(Promise.ONE_EFFECT_PER_STEP),
-                fault_settings=_KEYLESS,
-            ),
-            Control(
-                "intake's write has a condition",
-                Broken(Promise.ONE_ORDER_PER_ID, like="answers called it new"),
-                mutants=(mutants.ORDER_OVERWRITTEN,),
-            ),
-        ),
         copies=3,
     ),
     Scenario(
         "table-throttled",
-        "The orders table refuses all writes for 10 s in the middle of a spike.",
+        "In a spike, the orders table refuses all writes until half of the orders are answered.",
         table_throttled,
-        (
-            Control(
-                "the overflow queue takes orders",
-                TurnedAway(),
-                faults=({"service": "sqs", "operation": "SendMessage", "refuse": "Overloaded"},),
-            ),
-            Control(
-                "an order is stored before it is answered",
-                Broken(Promise.ACKNOWLEDGED_IS_DURABLE, like="answered 202, not in the table"),
-                mutants=(mutants.ANSWERED_BEFORE_STORED,),
-            ),
+        Control(
+            "an order is stored before it is answered",
+            ANSWERED_BEFORE_STORED,
+            Promise.ACKNOWLEDGED_IS_DURABLE,
+            like="answered 202, not in the table",
         ),
         statuses=frozenset({200, 201, 202, 503}),
     ),
@@ -309,38 +249,16 @@ SCENARIOS = (
         "workers-killed",
         "The processes that run the functions are killed at random, in the middle of their work.",
         workers_killed,
-        (
-            Control(
-                "a message is deleted only when it is done",
-                Broken(Promise.ALWAYS_SETTLES, like="waits for"),
-                mutants=(mutants.DELETED_BEFORE_DONE, mutants.NEVER_CHECKED),
-            ),
-        ),
-        control_orders=40,
     ),
     Scenario(
         "relay-failing",
-        "Relay's sends are refused, or taken only in part, and the topic is down.",
+        "Relay's sends are refused, or taken only in part; then the topic is down.",
         relay_failing,
-        (
-            Control(
-                "relay reads what was not taken",
-                Broken(Promise.ALWAYS_SETTLES, like="waits for"),
-                mutants=(mutants.PARTIAL_FAILURES_UNREAD, mutants.NEVER_CHECKED),
-            ),
-        ),
     ),
     Scenario(
         "poison",
-        "A message that nobody can read in every queue, and such a record in the table's stream.",
+        "Every queue holds a message, and the table's stream a record, that no function can read.",
         poison,
-        (
-            Control(
-                "relay sets aside what it cannot read",
-                Broken(Promise.ALWAYS_SETTLES, like="waits for reserve"),
-                mutants=(mutants.POISON_NOT_DEAD_LETTERED,),
-            ),
-        ),
     ),
     Scenario(
         "spike",
@@ -353,46 +271,70 @@ BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 
 
 async def _redrive(context: ScenarioContext) -> None:
-    """Relay sets aside what the topic does not take, for orders must not wait for it."""
+    """Relay dead-letters what the topic does not take, because orders must not wait for it."""
     await context.until_settled()
-    context.watcher.stage("A person redrives what relay could not announce")
-    redriven = await asyncio.to_thread(disruptions.redriven, context.stack)
+    context.watcher.stage("Redriving the events that relay could not publish")
+    redriven = await asyncio.to_thread(disruptions.redrive_relay, context.stack)
     context.measures["announcements_redriven"] = redriven
 
 
-async def _until_others_answered(context: ScenarioContext, hit: Sequence[Placed]) -> None:
-    """Wait until fulfilment has dealt with every order that inventory had stock for."""
-    deadline = time.monotonic() + OTHERS_WITHIN_SECONDS
-    while time.monotonic() < deadline:
+async def _measure_rate(context: ScenarioContext, count: int) -> float:
+    """How many orders a second this machine settles, of so many."""
+    context.watcher.stage("Measuring how many orders a second settle")
+    measured = await context.order(count, cancelling=False)
+    await context.until_settled()
+    return settled_per_second(await context.records(), measured)
+
+
+async def _until_others_answered(context: ScenarioContext, during: Sequence[Placed]) -> None:
+    """Wait until fulfilment has handled every order that inventory had stock for."""
+    wanted = {order.key for order in during if order.acknowledged}
+    patience = Patience()
+    while True:
         reserved = await context.effects("inventory")
         shipped = await context.effects("fulfilment")
-        dealt_with = {effect.key for effect in shipped}
-        dealt_with |= {effect.key for effect in reserved if not effect.done}
-        if all(order.key in dealt_with for order in hit if order.acknowledged):
+        handled = {effect.key for effect in shipped}
+        handled |= {effect.key for effect in reserved if not effect.done}
+        if wanted <= handled or patience.is_over(len(handled)):
             return
         await asyncio.sleep(0.5)
 
 
 async def _compare_shipping(
-    context: ScenarioContext, healthy: Sequence[Placed], hit: Sequence[Placed]
+    context: ScenarioContext, healthy: Sequence[Placed], during: Sequence[Placed]
 ) -> None:
-    """How long until an order was shipped (p50), while accounting was well and while it was out."""
+    """How long until an order was shipped (p50), while accounting was well and while it was out.
+
+    Intake never calls accounting: if it was slower too, so was the machine, and that much is not
+    held against the service.
+    """
     records, effects = await context.records(), await context.effects("fulfilment")
     shipped_at = {effect.key: effect.at for effect in effects if effect.step == "ship"}
-    well, out = (ship_seconds(records, shipped_at, orders) for orders in (healthy, hit))
+    well, out = (ship_seconds(records, shipped_at, orders) for orders in (healthy, during))
     usual, meanwhile = percentile(well, 0.5), percentile(out, 0.5)
     if usual is None or meanwhile is None:
         return
-    ratio = meanwhile / usual
+    ratio, machine = meanwhile / usual, _accept_ratio(healthy, during)
     context.measures["ship_p50_seconds_accounting_well"] = usual
     context.measures["ship_p50_seconds_accounting_out"] = meanwhile
     context.measures["ship_p50_ratio"] = ratio
-    if ratio > ISOLATION_RATIO_MAX and min(len(well), len(out)) >= ISOLATION_ORDERS_MIN:
+    context.measures["accept_p50_ratio"] = machine
+    slower = ratio / max(1.0, machine)
+    if slower > ISOLATION_RATIO_MAX and min(len(well), len(out)) >= ISOLATION_ORDERS_MIN:
         detail = (
-            f"fulfilment took {ratio:.2f} times as long while accounting was out,"
+            f"fulfilment took {slower:.2f} times as long while accounting was out,"
             f" more than {ISOLATION_RATIO_MAX}"
         )
         context.violations.append(Violation(Promise.FAILURE_STAYS_LOCAL, None, detail))
+
+
+def _accept_ratio(healthy: Sequence[Placed], during: Sequence[Placed]) -> float:
+    """By how much intake was slower in the second half, p50."""
+    before, after = (
+        percentile([order.accept_seconds for order in orders if order.accept_seconds], 0.5)
+        for orders in (healthy, during)
+    )
+    return after / before if before and after else 1.0
 
 
 def ship_seconds(
@@ -400,7 +342,7 @@ def ship_seconds(
     shipped_at: Mapping[OrderKey, int],
     placed: Sequence[Placed],
 ) -> list[float]:
-    """From acceptance to shipment, of those of these orders that were shipped."""
+    """From acceptance to shipment, for each of these orders that was shipped."""
     return [
         (shipped_at[order.key] - record.accepted_at) / 1000
         for order in placed
@@ -411,13 +353,13 @@ def ship_seconds(
 
 
 def settled_per_second(records: Mapping[OrderKey, Record], placed: Sequence[Placed]) -> float:
-    """These orders, by the time from the first one's acceptance to the last fact of all.
+    """These orders, divided by the time from the first one's acceptance to the last fact of all.
 
-    SpillwayError: none of them has settled, so there is nothing to measure.
+    Raises SpillwayError: when none of them has settled.
     """
     found = [records[order.key] for order in placed if order.key in records]
     accepted = [record.accepted_at for record in found if record.accepted_at is not None]
     facts = [outcome.at for record in found for outcome in record.facts.outcomes.values()]
     if not accepted or not facts or max(facts) <= min(accepted):
-        raise SpillwayError("No order settled, so that no rate could be measured: use more orders.")
+        raise SpillwayError("No order settled, so no rate can be measured: use more --orders.")
     return len(found) * 1000 / (max(facts) - min(accepted))

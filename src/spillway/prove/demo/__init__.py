@@ -1,10 +1,9 @@
-"""The demo: believable customers order concurrently, then everything is audited.
+"""The demo: realistic customers order concurrently, then everything is audited.
 
 - command: the options of `spillway demo`
-- plan: what will be ordered, cancelled and disturbed, decided before anything is sent
-- clients: a customer's calls, with tokens and retries; ids: made before sending
-- placing, settling: the orders go out; until all have settled
-- run: the whole story; terminal: the bars meanwhile
-- inspection: looking at the stack afterwards, and the verdicts
-- result, figures, report, chart: what a run yielded, in numbers, in words and as a picture
+- plan: what will be ordered and cancelled and which faults there are, decided before sending
+- faults: downstreams that misbehave for a while
+- run: the whole run; terminal: its progress
+- inspection: inspects the stack afterwards, and gives the verdicts
+- result, report, chart: the result, in numbers and words, and as a picture
 """

@@ -5,7 +5,13 @@ from typing import Annotated, Any
 
 import typer
 
-from spillway.ui.options import STDOUT, check_writable, write_json
+from spillway.ui.options import (
+    JsonFileOption,
+    PngOption,
+    check_writable,
+    console_beside,
+    write_json,
+)
 
 
 def demo(
@@ -30,8 +36,8 @@ def demo(
     cancellations: Annotated[
         bool | None,
         typer.Option(
-            help="Cancel some orders: of generated ones a few (the default), of a file's those that"
-            " it takes back (only when asked for).",
+            help="Cancel some orders: by default a few of the generated ones; of a file's orders,"
+            " only with this option, those that the file cancels.",
             show_default=False,
         ),
     ] = None,
@@ -55,30 +61,22 @@ def demo(
             help="Use the stack that `spillway up` runs at this port instead of a private one.",
         ),
     ] = None,
-    json_path: Annotated[
-        Path | None,
-        typer.Option("--json", metavar="OUT", help="Write the result as JSON; - for stdout."),
-    ] = None,
-    png_path: Annotated[
-        Path | None, typer.Option("--png", metavar="OUT", help="Draw the run as a PNG.")
-    ] = None,
+    json_path: JsonFileOption = None,
+    png_path: PngOption = None,
 ) -> None:
-    """Place believable orders, wait until all have settled, and prove every promise.
+    """Place realistic orders, wait until all have settled, and prove every promise.
 
-    Starts a private stack, has concurrent customers order and cancel through the HTTP API, lets
-    downstreams refuse a few orders and one of them fail for a while, then audits the orders table
-    against the downstreams' own tables. Exits with 0 only if every promise held.
+    Starts a private stack. Concurrent customers order and cancel through the HTTP API; downstreams
+    refuse a few orders, and one of them fails for a while. Then an audit compares the orders table
+    with the downstreams' own tables. Exits with 0 only if every promise held.
 
     Example: spillway demo --orders 500 --copies 3 --png demo.png
     """
-    from rich.console import Console
-
     from spillway.prove.demo.plan import Options, plan
     from spillway.prove.demo.report import document, show
 
     check_writable(json_path, png_path)
-    # With JSON on stdout, everything for people goes to stderr.
-    console = Console(stderr=json_path == STDOUT)
+    console = console_beside(json_path)
     planned = plan(
         Options(
             orders=orders,
@@ -111,11 +109,12 @@ def _run(planned: Any, port: int | None, console: Any) -> Any:
     from spillway.run.stack import attach, running
     from spillway.run.stack.starting import progress_lines
 
-    if port is not None:
-        with bars(console, len(planned.drafts)) as watcher:
-            return run(attach(port), planned, watcher, private=False)
     with ExitStack() as until_the_end:
-        with progress_lines() as show_phase:
-            stack = until_the_end.enter_context(running(on_phase=show_phase))
-        watcher = until_the_end.enter_context(bars(console, len(planned.drafts)))
-        return run(stack, planned, watcher, private=True)
+        if port is None:
+            with progress_lines() as show_phase:
+                stack = until_the_end.enter_context(running(on_phase=show_phase))
+        else:
+            stack = attach(port)
+        watcher = until_the_end.enter_context(bars(console))
+        watcher.begin(len(planned.drafts))
+        return run(stack, planned, watcher, private=port is None)

@@ -1,7 +1,8 @@
-"""Looking at a stack after a run, and the verdict on each promise."""
+"""Inspects a stack after a run, and gives the verdict on each promise."""
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from spillway.prove.audit.judging import (
 from spillway.prove.audit.verdicts import Violation, verdicts
 from spillway.prove.demo.result import Run
 from spillway.run.load.clients import Client, Reply
+from spillway.run.load.patience import Patience
 from spillway.run.load.placing import Placed
 from spillway.run.load.records import Outage, Probe
 from spillway.run.stack import Stack
@@ -31,14 +33,13 @@ from spillway.ui.statistics import percentile
 
 PROBED_ORDERS_MAX = 10
 
-#: At rest: queues empty and no function run for this long. It may take a while to get there.
+#: Quiesced: queues empty and no function run for so long.
 QUIET_SECONDS = 3.0
-REST_MAX_SECONDS = 60.0
 
 
 @dataclass(slots=True)
 class Seen:
-    """What is looked at for the promises that the tables do not show."""
+    """The evidence for the promises that the tables do not show."""
 
     probes: list[Probe] = field(default_factory=list)
     histories: dict[str, list[str]] = field(default_factory=dict)
@@ -48,35 +49,34 @@ class Seen:
 
 
 async def probe(client: Client, placed: Sequence[Placed]) -> AsyncIterator[Probe]:
-    """For a sample of orders: the owner reads one, another customer tries to read and cancel it."""
+    """For a sample of orders: the owner reads it, another customer tries to read and cancel it."""
     known = [order for order in placed if order.acknowledged]
     step = max(1, len(known) // PROBED_ORDERS_MAX)
     for number, order in enumerate(known[::step][:PROBED_ORDERS_MAX]):
-        strangers = [customer for customer in CUSTOMERS if customer != order.customer]
-        stranger = strangers[number % len(strangers)]
+        others = [customer for customer in CUSTOMERS if customer != order.customer]
+        other = others[number % len(others)]
         order_id = order.key.order_id
         answers: tuple[tuple[Literal["GET", "cancellation"], bool, Reply], ...] = (
             ("GET", True, await client.order(order.customer, order_id)),
-            ("GET", False, await client.order(stranger, order_id)),
-            ("cancellation", False, await client.cancel(stranger, order_id)),
+            ("GET", False, await client.order(other, order_id)),
+            ("cancellation", False, await client.cancel(other, order_id)),
         )
         for asked, by_owner, reply in answers:
             yield Probe(asked, order.key, by_owner, reply.status)
 
 
-def come_to_rest(
-    stack: Stack, seen: Seen, *, private: bool, seconds_max: float = REST_MAX_SECONDS
-) -> None:
-    """Look until nothing moves, or for long enough to say that it does not stop."""
+def quiesce(stack: Stack, seen: Seen, *, private: bool) -> None:
+    """Wait until nothing moves, or until it is clear that something never stops."""
     sqs, logs = stack.client("sqs"), stack.client("logs")
-    deadline = time.monotonic() + seconds_max
+    fewest, patience = math.inf, Patience()
     while True:
         since = time.time_ns() // 1_000_000
         time.sleep(QUIET_SECONDS)
         seen.depths = read_depths(sqs, stack.queues)
         # Others' requests run functions: that says nothing about this run.
         seen.invocations = read_invocations(logs, since) if private else None
-        if not _restless(seen) or time.monotonic() > deadline:
+        fewest = min(fewest, sum(depth.messages for depth in seen.depths))
+        if not _still_moving(seen) or patience.is_over(fewest):
             return
 
 
@@ -97,14 +97,14 @@ def read_tables(stack: Stack, done: Run, *, private: bool) -> None:
 
 
 def judge_run(done: Run, seen: Seen, more: Iterable[Violation] = ()) -> None:
-    """Set the verdict on each promise. `more` is what the run itself has found broken."""
+    """Set the verdict on each promise. `more`: violations that the run itself has found."""
     acknowledgements = [order.acknowledgement() for order in done.placed]
     owner_of = {order.key.order_id: order.key.customer_id for order in done.placed}
     violations = [
         *judge(done.records.values(), done.effects, acknowledgements),
         *judge_access(seen.probes),
         *judge_history(seen.histories, owner_of),
-        *_restless(seen),
+        *_still_moving(seen),
         *more,
     ]
     evidence = _evidence(done, seen)
@@ -116,7 +116,7 @@ def judge_run(done: Run, seen: Seen, more: Iterable[Violation] = ()) -> None:
 
 
 def _outage_evidence(done: Run, outage: Outage) -> str:
-    """How soon shipments were there while accounting was out, and how soon otherwise."""
+    """How soon orders were shipped while accounting was out, and how soon otherwise."""
     seconds = (outage.ended_at - outage.began_at) / 1000
     during: list[float] = []
     otherwise: list[float] = []
@@ -132,18 +132,18 @@ def _outage_evidence(done: Run, outage: Outage) -> str:
     return f"{text}, shipped after {duration(within)} (p50, else {duration(usual)})"
 
 
-def _restless(seen: Seen) -> list[Violation]:
-    """What still moves or waits, beyond what lay in the queues before the run."""
+def _still_moving(seen: Seen) -> list[Violation]:
+    """What still runs or waits, apart from messages that were in the queues before the run."""
     before = {depth.queue: depth.messages for depth in seen.depths_before}
     grown = [depth for depth in seen.depths if depth.messages > before.get(depth.queue, 0)]
     return judge_idleness(grown, seen.invocations or {})
 
 
 def _evidence(done: Run, seen: Seen) -> dict[Promise, str]:
-    """What each promise was judged by, with the numbers; nothing for one that could not be."""
+    """What each promise was judged by, in numbers; a promise that was not judged is left out."""
     acknowledged = sum(order.acknowledged for order in done.placed)
     answers = sum(len(order.answers) for order in done.placed)
-    strangers = sum(not probe.by_owner for probe in seen.probes)
+    attempts = sum(not probe.by_owner for probe in seen.probes)
     queues = f"{len(seen.depths)} queues empty"
     evidence = {Promise.ZERO_IDLE: f"{queues}; functions not judged on a shared stack"}
     if seen.invocations is not None:
@@ -159,6 +159,6 @@ def _evidence(done: Run, seen: Seen) -> dict[Promise, str]:
         Promise.ALWAYS_SETTLES: f"{len(done.records):,} orders and every dead-letter queue",
         Promise.NEVER_HALF_DONE: f"{len(done.records):,} final states against three tables",
         Promise.OWN_ORDERS_ONLY: (
-            f"{strangers} attempts by strangers, {len(seen.histories)} histories"
+            f"{attempts} attempts by other customers, {len(seen.histories)} histories"
         ),
     }

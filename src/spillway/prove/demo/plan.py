@@ -1,4 +1,4 @@
-"""What a run will do, decided before anything is sent: orders, cancellations, disturbances."""
+"""What a run will do, decided before anything is sent: orders, cancellations, faults."""
 
 from __future__ import annotations
 
@@ -42,9 +42,8 @@ class Options:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """`cancel_after` maps an order's place in `drafts` to how many seconds after its acceptance its
-    customer cancels. The last `outage_orders` are placed while accounting is out. The downstreams
-    have these `fault_settings` for the whole run. `sales` is there when the orders come from a
-    file.
+    customer cancels. The last `outage_orders` are placed while accounting is out. Downstreams have
+    these `fault_settings` for the whole run. `sales`: None unless the orders come from a file.
     """
 
     drafts: tuple[Draft, ...]
@@ -58,7 +57,7 @@ class Plan:
 
 
 def plan(options: Options) -> Plan:
-    """SpillwayError: the file cannot be read, or holds nothing to order."""
+    """Raises SpillwayError: when the file cannot be read, or has nothing that can be ordered."""
     rng = random.Random(f"plan {options.seed}")  # noqa: S311 -- repeatable is the point
     sales = None if options.file is None else read_sales(options.file)
     if sales is None:
@@ -68,7 +67,7 @@ def plan(options: Options) -> Plan:
         drafts = sales.orders[: options.orders]
         fault_settings = {}
     if not drafts:
-        raise SpillwayError(f"{options.file} holds no sale that could be ordered.")
+        raise SpillwayError(f"{options.file} has no sale that can be ordered.")
     outage_orders = _outage_orders(len(drafts)) if options.outage else 0
     return Plan(
         drafts=drafts,
@@ -83,14 +82,14 @@ def plan(options: Options) -> Plan:
 
 
 def empty_shelf(drafts: Sequence[Draft]) -> str:
-    """The sku in as near to `EMPTY_SHELF_SHARE` of the orders as can be, in one at least."""
+    """A sku that is in about `EMPTY_SHELF_SHARE` of the orders, and in at least one."""
     orders_of = Counter(sku for draft in drafts for sku in {line.sku for line in draft.lines})
     wanted = max(1, EMPTY_SHELF_SHARE * len(drafts))
     return min(orders_of, key=lambda sku: (abs(orders_of[sku] - wanted), sku))
 
 
 def _refusals(drafts: Sequence[Draft]) -> dict[str, dict[str, Any]]:
-    """So that a run shows every fate: each downstream refuses a few orders."""
+    """Each downstream refuses a few orders, so that a run shows every way in which one can end."""
     return {
         "inventory": {"refuse_skus": [empty_shelf(drafts)]},
         "fulfilment": {"refuse_rate": REFUSED_SHARE},
@@ -107,7 +106,7 @@ def _outage_orders(count: int) -> int:
 def _cancel_after(
     rng: random.Random, options: Options, sales: Sales | None, count: int
 ) -> dict[int, float]:
-    """Generated orders are cancelled unless told otherwise; a file's only when asked for."""
+    """Generated orders are cancelled by default; a file's only when `cancellations` is True."""
     if sales is None:
         wanted = options.cancellations is not False
         places = [place for place in range(count) if rng.random() < CANCELLED_SHARE]

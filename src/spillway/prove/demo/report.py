@@ -1,4 +1,4 @@
-"""What a run yielded: as JSON for scripts, as a summary for people."""
+"""The result of a run: as JSON for scripts, as a summary for people."""
 
 from __future__ import annotations
 
@@ -18,19 +18,21 @@ from spillway.run.load.settling import SETTLED
 from spillway.run.workload import Sales
 from spillway.target.records import Record
 from spillway.ui.formatting import duration
+from spillway.ui.panels import panel
 from spillway.ui.statistics import histogram, percentile
 
 _BAR_WIDTH = 16
 
-Fate = tuple[str, str]
+#: Status and reason.
+Outcome = tuple[str, str]
 
 
 def document(run: Run) -> dict[str, Any]:
     """The run as one JSON object; its first four keys never change.
 
-    `orders` counts orders, but `replayed` counts answers "the same again". Every order sent is
+    `orders` counts orders, but `replayed` counts answers "already stored". Every order sent is
     accepted, buffered, refused or unanswered; every order accepted or buffered is confirmed,
-    rejected, cancelled or unsettled. A figure of nothing is null.
+    rejected, cancelled or unsettled. A figure that cannot be measured is null.
     """
     accepts = _accept_seconds(run)
     settles = _settle_seconds(run)
@@ -47,19 +49,19 @@ def document(run: Run) -> dict[str, Any]:
             "all_settled": round(run.settling_seconds, 3),
         },
         "orders_per_second": _rounded(_orders_per_second(run)),
-        "fates": [
-            {"fate": fate, "reason": reason, "orders": count}
-            for (fate, reason), count in fates(run).items()
+        "outcomes": [
+            {"outcome": outcome, "reason": reason, "orders": count}
+            for (outcome, reason), count in outcomes(run).items()
         ],
         "seed": run.plan.seed,
         "file": None if run.plan.sales is None else _file_counts(run.plan.sales),
     }
 
 
-def fates(run: Run) -> Counter[Fate]:
+def outcomes(run: Run) -> Counter[Outcome]:
     """How many orders ended how, and why: (status, reason), the most frequent first."""
     counted = Counter(
-        _fate(order, run.records.get(order.key)) for order in run.placed if order.acknowledged
+        _outcome(order, run.records.get(order.key)) for order in run.placed if order.acknowledged
     )
     return Counter(dict(counted.most_common()))
 
@@ -70,7 +72,7 @@ def show(run: Run, console: Console) -> None:
     if run.plan.sales is not None:
         console.print(_file_panel(run.plan.sales))
     console.print(_latencies(run))
-    console.print(promises_panel(run))
+    console.print(audit_report.promises_panel(run.promises))
     console.print(_last_line(run))
 
 
@@ -88,25 +90,25 @@ def _order_counts(placed: Sequence[Placed]) -> dict[str, int]:
         "confirmed": status["confirmed"],
         "rejected": status["rejected"],
         "cancelled": status["cancelled"],
-        "unsettled": sum(count for told, count in status.items() if told not in SETTLED),
+        "unsettled": sum(count for read, count in status.items() if read not in SETTLED),
         "unanswered": len(placed) - len(acknowledged) - refused,
     }
 
 
-def _fate(order: Placed, record: Record | None) -> Fate:
-    fate = order.status if order.status in SETTLED and order.status else "unsettled"
+def _outcome(order: Placed, record: Record | None) -> Outcome:
+    outcome = order.status if order.status in SETTLED and order.status else "unsettled"
     if record is None:
-        return fate, "not in the table"
+        return outcome, "not in the table"
     facts = record.facts
-    if fate == "rejected":
+    if outcome == "rejected":
         refusals = (outcome.refusal for outcome in facts.outcomes.values())
-        return fate, ", ".join(sorted({refusal for refusal in refusals if refusal}))
+        return outcome, ", ".join(sorted({refusal for refusal in refusals if refusal}))
     if facts.cancellation is None:
-        return fate, ""
-    if fate == "cancelled":
+        return outcome, ""
+    if outcome == "cancelled":
         first = facts.cancellation.before_reservation
-        return fate, "before stock was reserved" if first else "shipment stopped in time"
-    return fate, "too late to cancel"
+        return outcome, "before stock was reserved" if first else "shipment stopped in time"
+    return outcome, "too late to cancel"
 
 
 def _file_counts(sales: Sales) -> dict[str, Any]:
@@ -136,37 +138,41 @@ def _orders_per_second(run: Run) -> float | None:
 
 def _orders_panel(run: Run) -> Panel:
     counts = _order_counts(run.placed)
-    table = Table.grid(padding=(0, 2))
-    table.add_column(justify="right")
-    table.add_column()
-    table.add_column(style="dim")
-    sent = counts["sent"]
     copies = f", each {run.plan.copies} times at once" if run.plan.copies > 1 else ""
     rate = _orders_per_second(run)
     pace = f"{rate:.0f} a second" if rate else ""
-    table.add_row(f"{sent:,}", "sent", f"by {run.plan.clients} customers at a time{copies}")
-    table.add_row(f"{counts['accepted']:,}", "accepted", pace)
-    _add_if_any(
-        table,
-        (counts["buffered"], "buffered", "taken by the overflow queue"),
-        (counts["replayed"], "replayed", "answers: the same again, no new order"),
-        (counts["refused"], "refused", _refusals(run.placed)),
-        (counts["unanswered"], "unanswered", _last_attempts(run.placed)),
-    )
-    table.add_row()
-    style = {"confirmed": "green", "rejected": "yellow", "cancelled": "cyan"}
-    for (fate, reason), count in fates(run).items():
-        table.add_row(f"{count:,}", Text(fate, style.get(fate, "red")), reason.replace("_", " "))
-    table.add_row()
     until = "until all had settled" if not counts["unsettled"] else "and not all have settled"
-    table.add_row(f"{run.settling_seconds:.1f} s", until, _extent(run.placed))
-    return Panel(table, title="What happened to the orders", title_align="left")
+    return panel(
+        "What happened to the orders",
+        [
+            (f"{counts['sent']:,}", "sent", f"by {run.plan.clients} customers at a time{copies}"),
+            (f"{counts['accepted']:,}", "accepted", pace),
+            *_if_any(
+                (counts["buffered"], "buffered", "in the overflow queue"),
+                (counts["replayed"], "replayed", "answers: already stored, no new order"),
+                (counts["refused"], "refused", _refusals(run.placed)),
+                (counts["unanswered"], "unanswered", _last_attempts(run.placed)),
+            ),
+            (),
+            *outcome_rows(run),
+            (),
+            (f"{run.settling_seconds:.1f} s", until, _extent(run.placed)),
+        ],
+        ("number", "text", "note"),
+    )
 
 
-def _add_if_any(table: Table, *rows: tuple[int, str, str]) -> None:
-    for count, word, note in rows:
-        if count:
-            table.add_row(f"{count:,}", word, note)
+def outcome_rows(run: Run) -> list[tuple[str, Text, str]]:
+    """How many orders ended how, and why."""
+    style = {"confirmed": "green", "rejected": "yellow", "cancelled": "cyan"}
+    return [
+        (f"{count:,}", Text(status, style.get(status, "red")), reason.replace("_", " "))
+        for (status, reason), count in outcomes(run).items()
+    ]
+
+
+def _if_any(*rows: tuple[int, str, str]) -> list[tuple[str, str, str]]:
+    return [(f"{count:,}", word, note) for count, word, note in rows if count]
 
 
 def _refusals(placed: Iterable[Placed]) -> str:
@@ -204,11 +210,8 @@ def _file_panel(sales: Sales) -> Panel:
         _left_out(table, count, reason, f"like invoice {first.invoice}: {first.detail}")
     if sales.cancellations or sales.unmatched:
         table.add_row()
-        table.add_row(
-            f"{len(sales.cancellations):,}",
-            "cancellations",
-            "of an earlier sale to the customer",
-        )
+        found = f"{len(sales.cancellations):,}"
+        table.add_row(found, "cancellations", "of an earlier sale to the customer")
     for reason, count in sales.unmatched_by_reason().most_common():
         first = next(out for out in sales.unmatched if out.reason == reason)
         _left_out(table, count, reason, f"like {first.invoice}: {first.detail}")
@@ -220,14 +223,14 @@ def _left_out(table: Table, count: int, reason: str, example: str) -> None:
 
 
 def _latencies(run: Run) -> Table:
-    concurrent_map = Table.grid(expand=True)
-    concurrent_map.add_column(ratio=1)
-    concurrent_map.add_column(ratio=1)
-    concurrent_map.add_row(
+    both = Table.grid(expand=True)
+    both.add_column(ratio=1)
+    both.add_column(ratio=1)
+    both.add_row(
         _latency_panel("Accepted after", _accept_seconds(run)),
         _latency_panel("Settled after", _settle_seconds(run)),
     )
-    return concurrent_map
+    return both
 
 
 def _latency_panel(title: str, seconds: Sequence[float]) -> Panel:
@@ -259,16 +262,11 @@ def _percentiles(seconds: Sequence[float]) -> str:
     )
 
 
-def promises_panel(run: Run) -> Panel:
-    """The verdict on each promise, with what it rests on and examples of what broke it."""
-    return audit_report.promises_panel(run.promises)
-
-
 def _last_line(run: Run) -> Text:
     if not run.accepted_any:
-        return Text("No order was accepted: nothing was proven.", "bold red")
+        return Text("No order was accepted: nothing is proven.", "bold red")
     if not run.all_answered:
-        return Text("The service stopped answering: the rest was not sent.", "bold red")
+        return Text("The service stopped answering: the other orders were not sent.", "bold red")
     return audit_report.promises_line(run.promises)
 
 

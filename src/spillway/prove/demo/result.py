@@ -1,4 +1,4 @@
-"""What a run yields: everything that was sent, told, read and judged."""
+"""The result of a run: everything that was sent, answered, read and judged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from spillway.target.records import Effect, Record
 
 @dataclass(slots=True)
 class Run:
-    """What a run yields. Durations in seconds; `began_at` in Unix milliseconds."""
+    """The result of a run. Durations in seconds; `began_at` in Unix milliseconds."""
 
     plan: Plan
     began_at: int
@@ -35,19 +35,19 @@ class Run:
 
     @property
     def all_answered(self) -> bool:
-        """Every order of the plan was sent and got a final answer, be it a refusal."""
+        """Every order of the plan was sent and got a final answer, perhaps a refusal."""
         answered = [o for o in self.placed if o.acknowledged or o.refusal is not None]
         return len(answered) == len(self.plan.drafts)
 
     @property
     def proven(self) -> bool:
-        """Every promise held, and not merely because there was nothing to keep it for."""
+        """Every promise held, and there were orders to keep it for."""
         held = all(verdict.held for verdict in self.promises.values())
         return held and self.accepted_any and self.all_answered
 
     @property
     def accepting_seconds(self) -> float | None:
-        """From the first order sent to the last one accepted, the outage's orders left out."""
+        """From the first order sent to the last one accepted, without those in the outage."""
         sent, accepted = [], []
         for order in self.placed:
             if order.accept_seconds is not None and not order.during_outage:
@@ -64,7 +64,21 @@ class Run:
         return None if last is None else (last - record.accepted_at) / 1000
 
     def undisturbed(self) -> Iterator[Placed]:
-        """Orders whose settling neither an outage nor the customer's own change of mind held up."""
+        """Orders that were not delayed by an outage or by their customer's cancellation."""
         for order in self.placed:
             if not order.during_outage and not order.cancellation_sent:
                 yield order
+
+    def accepted_and_settled(self) -> tuple[list[float], list[float]]:
+        """When each order was accepted and settled, in seconds since the run began, by the orders
+        table's own times."""
+        accepted, settled = [], []
+        for order in self.placed:
+            record = self.records.get(order.key)
+            if record is None or record.accepted_at is None:
+                continue
+            accepted.append((record.accepted_at - self.began_at) / 1000)
+            seconds = self.settle_seconds(order)
+            if seconds is not None:
+                settled.append(accepted[-1] + seconds)
+        return accepted, settled

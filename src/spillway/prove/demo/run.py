@@ -1,22 +1,24 @@
-"""The whole story of a demo on a running stack: place, disturb, wait, look, judge."""
+"""A whole run on a running stack: place orders, disrupt, wait, inspect, judge."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import Literal, Protocol
+from typing import Protocol
 
 import httpx
 from botocore.exceptions import BotoCoreError
 
 from spillway.errors import SpillwayError
-from spillway.prove.demo.inspection import Seen, come_to_rest, judge_run, probe, read_tables
+from spillway.prove.demo.faults import failing, faulty
+from spillway.prove.demo.inspection import Seen, judge_run, probe, quiesce, read_tables
 from spillway.prove.demo.plan import Plan
 from spillway.prove.demo.result import Run
-from spillway.run.load.clients import Client, Tokens, Unanswered
+from spillway.run.load.clients import ATTEMPTS_MAX, Client, Tokens, Unanswered
+from spillway.run.load.patience import Patience
 from spillway.run.load.placing import Checkout, Placed
 from spillway.run.load.records import Outage
 from spillway.run.load.settling import SETTLED, Waiting, whole_histories
@@ -26,21 +28,22 @@ from spillway.target.reading import read_depths
 
 REQUEST_TIMEOUT_SECONDS = 30.0
 
-#: Accounting's outage lasts until the other two have dealt with every order placed in it.
-#: A short one has more to it when accounting is asked in vain, so it lasts a while at least.
-OUTAGE_MIN_SECONDS = 3.0
-OUTAGE_MAX_SECONDS = 30.0
 OUTAGE_POLL_SECONDS = 0.5
+
+#: What a watcher is called with.
+ORDERING = "Customers are ordering"
+SETTLING = "Waiting until every order has settled"
+PROBING = "Customers try to read and cancel other customers' orders"
+QUIESCING = "Watching that nothing runs when there is nothing to do"
+AUDITING = "Comparing the orders with the three downstreams"
 
 _STACK_GONE = (BotoCoreError, httpx.TransportError, Unanswered)
 
-Stage = Literal["placing", "outage", "settling", "probing", "resting", "auditing"]
-
 
 class Watcher(Protocol):
-    """Who is told how a run goes."""
+    """Is called as a run goes on."""
 
-    def stage(self, stage: Stage) -> None: ...
+    def stage(self, what: str) -> None: ...
 
     def placed(self, order: Placed) -> None:
         """One order is closed: nothing more will be sent for it."""
@@ -51,18 +54,18 @@ class Watcher(Protocol):
 def run(stack: Stack, plan: Plan, watcher: Watcher, *, private: bool) -> Run:
     """Run a plan on a stack and judge it.
 
-    `private`: nobody else uses the stack, so everything in its tables is judged, and that nothing
-    runs at rest. On a shared one only this run's own orders are.
+    `private`: only this run uses the stack, so everything in its tables is judged, and that nothing
+    runs at rest. On a shared stack only this run's own orders are judged.
 
-    SpillwayError: the stack went away meanwhile.
+    Raises SpillwayError: when the stack stops answering.
     """
-    with told_when_gone():
+    with stack_must_answer():
         return _run(stack, plan, watcher, private=private)
 
 
 @contextmanager
-def told_when_gone() -> Iterator[None]:
-    """SpillwayError, and nothing else, when the stack goes away during the block."""
+def stack_must_answer() -> Iterator[None]:
+    """Raises SpillwayError, and nothing else: when the stack stops answering during the block."""
     try:
         yield
     except (*_STACK_GONE, ExceptionGroup) as error:
@@ -78,9 +81,9 @@ def _run(stack: Stack, plan: Plan, watcher: Watcher, *, private: bool) -> Run:
     seen = Seen(depths_before=read_depths(stack.client("sqs"), stack.queues))
     with faulty(stack, plan.fault_settings):
         asyncio.run(_drive(stack, done, seen, watcher))
-    watcher.stage("resting")
-    come_to_rest(stack, seen, private=private)
-    watcher.stage("auditing")
+    watcher.stage(QUIESCING)
+    quiesce(stack, seen, private=private)
+    watcher.stage(AUDITING)
     read_tables(stack, done, private=private)
     judge_run(done, seen)
     return done
@@ -94,31 +97,34 @@ async def _drive(stack: Stack, done: Run, seen: Seen, watcher: Watcher) -> None:
     async with customers(stack) as client:
         checkout = checkout_of(stack, client, done, watcher.placed)
         waiting = Waiting(client, done.placed, watcher.settled)
-        watcher.stage("placing")
+        watcher.stage(ORDERING)
         await _place_and_wait(checkout, waiting, first, done, watcher)
         done.settling_seconds = time.monotonic() - began
         if last and all(order.status in SETTLED for order in done.placed if not order.refusal):
-            watcher.stage("outage")
+            watcher.stage("Accounting is out, customers go on ordering")
             await _outage(stack, checkout, last, done)
-            watcher.stage("settling")
+            watcher.stage(SETTLING)
             await waiting.until_all_settled()
-        watcher.stage("probing")
+        watcher.stage(PROBING)
         seen.histories = await whole_histories(client)
         seen.probes = [tried async for tried in probe(client, done.placed)]
 
 
 @asynccontextmanager
 async def customers(
-    stack: Stack, transport: httpx.AsyncBaseTransport | None = None
+    stack: Stack,
+    transport: httpx.AsyncBaseTransport | None = None,
+    *,
+    attempts_max: int = ATTEMPTS_MAX,
 ) -> AsyncIterator[Client]:
-    """The customers of a stack, with their tokens; `transport` may listen to what they are told."""
+    """The customers of a stack, with their tokens; `transport` may record their answers."""
     async with httpx.AsyncClient(
         transport=transport,
         base_url=stack.api,
         timeout=httpx.Timeout(REQUEST_TIMEOUT_SECONDS),
         trust_env=False,
     ) as http:
-        yield Client(http, Tokens(stack.token))
+        yield Client(http, Tokens(stack.token), attempts_max)
 
 
 def checkout_of(
@@ -145,52 +151,41 @@ async def _place_and_wait(
         placing = tasks.create_task(checkout.place(drafts, done.placed))
         tasks.create_task(waiting.until_all_settled(more_to_come=lambda: not placing.done()))
         await placing
-        watcher.stage("settling")
+        watcher.stage(SETTLING)
 
 
 async def _outage(stack: Stack, checkout: Checkout, drafts: Sequence[Draft], done: Run) -> None:
-    """Accounting is out while these orders are placed, until the other two have dealt with them."""
+    """Accounting is out while these orders are placed, until the other two have handled them and
+    accounting has been asked in vain."""
     checkout.during_outage = True
     checkout.cancel_after = {}
     placed: list[Placed] = []
-    with faulty(stack, {"accounting": {"outage": True}}):
+    with failing(stack, "accounting", outage=True) as retries:
         began_at = _now()
         await checkout.place(drafts, placed)
         done.placed.extend(placed)
-        deadline = time.monotonic() + OUTAGE_MAX_SECONDS
-        await asyncio.sleep(OUTAGE_MIN_SECONDS)
-        while time.monotonic() < deadline and not await _others_answered(checkout.client, placed):
+        patience = Patience()
+        while True:
+            handled = await _handled_by_others(checkout.client, placed)
+            in_vain = await asyncio.to_thread(retries.fired)
+            if (handled == len(placed) and in_vain) or patience.is_over((handled, in_vain)):
+                break
             await asyncio.sleep(OUTAGE_POLL_SECONDS)
         ended_at = _now()
     keys = tuple(order.key for order in placed if order.acknowledged)
     done.outage = Outage("accounting", began_at, ended_at, keys)
 
 
-async def _others_answered(client: Client, placed: Iterable[Placed]) -> bool:
+async def _handled_by_others(client: Client, placed: Iterable[Placed]) -> int:
+    """How many of these orders inventory and fulfilment have handled, as far as they can be."""
+    handled = 0
     for order in placed:
         reply = await client.order(order.customer, order.key.order_id)
-        if not reply.ok:
-            return False
-        outcomes = {row["step"]: row["outcome"] for row in reply.body["steps"]}
-        if outcomes.get("reserve") != "refused" and not {"reserve", "ship"} <= outcomes.keys():
-            return False
-    return True
-
-
-@contextmanager
-def faulty(stack: Stack, fault_settings: Mapping[str, Mapping[str, object]]) -> Iterator[None]:
-    """These downstream fault settings are set meanwhile, and put back as they were."""
-    before = {
-        downstream: {name: stack.fault_settings(downstream)[name] for name in changes}
-        for downstream, changes in fault_settings.items()
-    }
-    try:
-        for downstream, changes in fault_settings.items():
-            stack.set_fault_settings(downstream, **changes)
-        yield
-    finally:
-        for downstream, changes in before.items():
-            stack.set_fault_settings(downstream, **changes)
+        if reply.ok:
+            outcomes = {row["step"]: row["outcome"] for row in reply.body["steps"]}
+            refused = outcomes.get("reserve") == "refused"
+            handled += refused or {"reserve", "ship"} <= outcomes.keys()
+    return handled
 
 
 def _now() -> int:

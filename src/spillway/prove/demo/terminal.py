@@ -1,68 +1,49 @@
-"""How a run goes, shown while it runs: the stage it is at, and two bars."""
+"""A run's progress on the terminal: its stage, and bars for placed and settled orders."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from rich.console import Console, Group
-from rich.live import Live
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-)
+from spillway.ui.progress import Stages, stages
 
-from spillway.prove.demo.run import Stage
-from spillway.run.load.placing import Placed
+if TYPE_CHECKING:
+    from rich.console import Console
 
-_STAGES: dict[Stage, str] = {
-    "placing": "Customers are ordering",
-    "outage": "Accounting is out, customers go on ordering",
-    "settling": "Waiting until every order has settled",
-    "probing": "Strangers try to read and cancel other people's orders",
-    "resting": "Watching that nothing runs when nothing is to be done",
-    "auditing": "Holding the orders against the three downstreams",
-}
+    from spillway.run.load.placing import Placed
+    from spillway.run.stack import Phase
 
 
 @dataclass(slots=True)
 class Bars:
-    """A `spillway.prove.demo.run.Watcher` that names the stage and moves two bars below it."""
+    """A `spillway.prove.demo.run.Watcher`."""
 
-    stages: Progress
-    stage_line: TaskID
-    orders: Progress
-    placed_bar: TaskID
-    settled_bar: TaskID
+    shown: Stages
 
-    def stage(self, stage: Stage) -> None:
-        self.stages.update(self.stage_line, description=_STAGES[stage])
+    def begin(self, orders: int, title: str = "") -> None:
+        """A run with so many orders begins."""
+        if title:
+            self.shown.title(title)
+        self.shown.restart(orders)
+
+    def phase(self, phase: Phase) -> None:
+        """The run's stack is starting."""
+        self.shown.stage(phase.title)
+
+    def stage(self, what: str) -> None:
+        self.shown.stage(what)
 
     def placed(self, order: Placed) -> None:  # noqa: ARG002 -- every order counts the same
-        self.orders.advance(self.placed_bar)
+        self.shown.advance("placed")
 
     def settled(self, order: Placed) -> None:  # noqa: ARG002
-        self.orders.advance(self.settled_bar)
+        self.shown.advance("settled")
 
 
 @contextmanager
-def bars(console: Console, orders: int) -> Iterator[Bars]:
-    """Bars for so many orders; they vanish at the end, the summary takes their place."""
-    stages = Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    counts = Progress(
-        TextColumn("  {task.description:>7}"), BarColumn(bar_width=40), MofNCompleteColumn()
-    )
-    with Live(Group(stages, counts), console=console, transient=True):
-        yield Bars(
-            stages,
-            stages.add_task(_STAGES["placing"], total=None),
-            counts,
-            counts.add_task("placed", total=orders),
-            counts.add_task("settled", total=orders),
-        )
+def bars(console: Console) -> Iterator[Bars]:
+    """Bars that disappear at the end, when the summary takes their place."""
+    with stages(("placed", "settled"), console) as shown:
+        yield Bars(shown)

@@ -1,7 +1,7 @@
 """One customer's calls to the API, as a well-behaved client makes them.
 
 A request that got no final answer (no connection, 408, 425, 429, 5xx) is sent again as it is, with
-backoff and jitter: every call here is idempotent. What is still unanswered after `ATTEMPTS_MAX` is
+backoff and jitter: every call here is idempotent. What is still unanswered after `attempts_max` is
 given up with `Unanswered`: the client cannot know whether it was done.
 """
 
@@ -32,8 +32,8 @@ _NO_FINAL_ANSWER = frozenset({408, 425, 429, 500, 502, 503, 504})
 class Unanswered(Exception):
     """No final answer to any attempt; `last` says how the last one ended."""
 
-    def __init__(self, request: str, last: str) -> None:
-        super().__init__(f"{request} got no answer in {ATTEMPTS_MAX} attempts: {last}.")
+    def __init__(self, request: str, attempts: int, last: str) -> None:
+        super().__init__(f"{request} got no answer in {attempts} attempts: {last}.")
         self.last = last
 
 
@@ -83,6 +83,7 @@ class Client:
 
     http: httpx.AsyncClient
     tokens: Tokens
+    attempts_max: int = ATTEMPTS_MAX
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     jitter: Callable[[], float] = random.random
 
@@ -103,7 +104,7 @@ class Client:
         self, customer: Customer, method: str, path: str, body: bytes | None = None
     ) -> Reply:
         last = ""
-        for attempt in range(ATTEMPTS_MAX):
+        for attempt in range(self.attempts_max):
             wait = backoff_seconds(attempt, self.jitter())
             try:
                 response = await self._send(customer, method, path, body)
@@ -115,7 +116,7 @@ class Client:
                 last = f"status {response.status_code}"
                 wait = max(wait, _retry_after_seconds(response))
             await self.sleep(wait)
-        raise Unanswered(f"{method} {path}", last)
+        raise Unanswered(f"{method} {path}", self.attempts_max, last)
 
     async def _send(
         self, customer: Customer, method: str, path: str, body: bytes | None

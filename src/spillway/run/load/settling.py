@@ -11,16 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from spillway.run.load.clients import Client
+from spillway.run.load.patience import Patience
 from spillway.run.load.placing import Placed
 from spillway.run.workload import CUSTOMERS, Customer
 
 PAGE = 100
 PAGES_MAX = 10_000
 POLL_SECONDS = 1.0
-#: Give up when nothing has settled for so long: a run must end also when an order never does. A
-#: command whose worker was killed comes again after the queue's visibility timeout, a minute.
-STALL_SECONDS = 120.0
-
 SETTLED = frozenset({"confirmed", "rejected", "cancelled"})
 
 
@@ -44,15 +41,15 @@ class Waiting:
 
         Runs beside the placing: it goes on while `more_to_come()`, whose orders do not stall it.
         """
-        moved_at = self.now()
+        patience = Patience(now=self.now)
         while True:
             coming = more_to_come()
             open_ = self._open()
             if not open_ and not coming:
                 return True
-            if await self._look(open_) or coming:
-                moved_at = self.now()
-            elif self.now() - moved_at > STALL_SECONDS or self.is_lost():
+            moved = await self._look(open_)
+            stalled = not coming and patience.is_over(len(self._settled))
+            if stalled or (not (moved or coming) and self.is_lost()):
                 return False
             await self.client.sleep(POLL_SECONDS)
 

@@ -89,13 +89,13 @@ class FakeQueues:
 
 @dataclass
 class Quiet:
-    """A watcher who only remembers."""
+    """A watcher that only records."""
 
     stages: list[tuple[str, int]] = field(default_factory=list)
     done: int = 0
 
-    def stage(self, stage: str, total: int) -> None:
-        self.stages.append((stage, total))
+    def start(self, title: str, total: int) -> None:
+        self.stages.append((title, total))
 
     def advance(self, count: int) -> None:
         self.done += count

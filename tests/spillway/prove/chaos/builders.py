@@ -1,4 +1,4 @@
-"""A scenario as it stands after everything was read and judged, without a stack."""
+"""The results of a scenario, and a watcher, without a stack."""
 
 from __future__ import annotations
 
@@ -7,14 +7,25 @@ from typing import Any
 from orders.domain.promises import Promise
 from spillway.prove.audit.verdicts import Violation
 from spillway.prove.chaos.context import Disruption, ScenarioContext
-from spillway.prove.chaos.expected_violations import Broken
 from spillway.prove.chaos.recorder import Answered
 from spillway.prove.chaos.scenario import Control, Scenario
 from spillway.prove.chaos.trial import Controlled, Trial
 from spillway.prove.demo.result import Run
+from spillway.prove.mutants.catalogue import NEVER_CHECKED
+from spillway.run.load.placing import Placed
 from tests.spillway.prove.demo.builders import a_run, judged
 
-CONTROL = Control("doors have locks", Broken(Promise.ALWAYS_SETTLES))
+CONTROL = Control("doors have locks", NEVER_CHECKED, Promise.ALWAYS_SETTLES, like="waits for")
+
+
+class Silent:
+    """A watcher that shows nothing."""
+
+    def stage(self, what: str) -> None: ...
+
+    def placed(self, order: Placed) -> None: ...
+
+    def settled(self, order: Placed) -> None: ...
 
 
 async def nothing(_: ScenarioContext) -> None:
@@ -26,23 +37,21 @@ def a_scenario(name: str = "quiet", **changes: Any) -> Scenario:
         "name": name,
         "done": "Nothing is done to it.",
         "steps": nothing,
-        "controls": (CONTROL,),
+        "control": CONTROL,
     }
     return Scenario(**(fields | changes))
 
 
 def a_trial(run: Run | None = None, scenario: Scenario | None = None, **changes: Any) -> Trial:
-    """One of which every promise held and every control found its accident."""
+    """Every promise held, and the control found its violation."""
     run = run or a_run()
     fields: dict[str, Any] = {
         "scenario": scenario or a_scenario(),
         "run": run,
-        "disruptions": [
-            Disruption("lights out", run.began_at + 500, run.began_at + 1_500, struck=3)
-        ],
+        "disruptions": [Disruption("lights out", run.began_at + 500, run.began_at + 1_500, hits=3)],
         "answers": [Answered(run.began_at, status) for status in (201, 201, 503)],
         "measures": {"lights_per_second": 1.25},
-        "controls": [Controlled(CONTROL, orders=12, evidence="always_settles broken once")],
+        "control": Controlled(CONTROL, orders=12, evidence="always_settles broken once"),
     }
     return Trial(**(fields | changes))
 

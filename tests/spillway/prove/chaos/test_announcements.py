@@ -1,4 +1,4 @@
-"""What must be announced of an order, by what its customer was told."""
+"""What must be announced about an order, by the status that its customer reads."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from spillway.prove.chaos.announcements import Announcements
+from spillway.run.load.patience import Patience
 from spillway.run.load.placing import Placed
 from tests.spillway.prove.demo.builders import an_order
 
@@ -33,17 +34,17 @@ def event(order: Placed, what: str) -> dict[str, Any]:
 
 
 def missing(queue: Queue, *orders: Placed) -> list[str]:
-    return Announcements(queue, "http://queue", patience_seconds=0).missing(orders)
+    return Announcements(queue, "http://queue", Patience(seconds=-1)).missing(orders)
 
 
-def test_an_order_that_was_announced_from_beginning_to_end_is_missed_by_nobody() -> None:
+def test_an_order_that_was_announced_as_accepted_and_confirmed_is_not_missing() -> None:
     order = an_order()
     repeated = [event(order, "accepted")] * 11
 
     assert missing(Queue(*repeated, event(order, "confirmed")), order) == []
 
 
-def test_what_was_not_announced_is_named() -> None:
+def test_an_event_that_was_not_announced_is_named() -> None:
     order = an_order()
 
     assert missing(Queue(event(order, "accepted")), order) == [
@@ -51,5 +52,5 @@ def test_what_was_not_announced_is_named() -> None:
     ]
 
 
-def test_an_order_that_never_settled_is_for_the_audit_to_find() -> None:
+def test_an_order_that_never_settled_is_left_to_the_audit() -> None:
     assert missing(Queue(), an_order(status="accepted"), an_order(2, answers=[])) == []

@@ -31,12 +31,12 @@ def test_scenarios_run_in_one_order_each_once(names: list[str], chosen: list[str
     assert [scenario.name for scenario in _chosen(names)] == chosen
 
 
-def test_an_unknown_scenario_is_told_with_those_that_there_are() -> None:
+def test_an_unknown_scenario_is_refused_with_the_names_of_all() -> None:
     with pytest.raises(SpillwayError, match=r"no scenario 'flood': choose one of .*spike, all\.$"):
         _chosen(["flood"])
 
 
-def test_where_nothing_can_be_written_nothing_is_run(tmp_path: Path) -> None:
+def test_no_scenario_runs_when_its_result_cannot_be_written(tmp_path: Path) -> None:
     nowhere = tmp_path / "missing" / "out.json"
 
     done = CliRunner().invoke(app, ["chaos", "--json", str(nowhere)])
@@ -46,7 +46,7 @@ def test_where_nothing_can_be_written_nothing_is_run(tmp_path: Path) -> None:
     assert "there is no folder" in str(done.exception)
 
 
-def test_what_was_found_before_a_run_broke_off_is_kept(
+def test_results_are_kept_when_a_later_scenario_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def tried(scenario: Scenario, *_: object) -> Trial:

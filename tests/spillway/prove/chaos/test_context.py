@@ -1,4 +1,4 @@
-"""What a story can do, with an API that only answers."""
+"""What a scenario can do, with an API that only answers."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from spillway.prove.chaos import context as context_module
 from spillway.prove.chaos.context import ScenarioContext
-from spillway.prove.chaos.controls import Nobody
 from spillway.prove.chaos.recorder import ResponseRecorder
 from spillway.prove.demo.result import Run
 from spillway.run.load.placing import Checkout
 from spillway.run.load.settling import Waiting
 from spillway.run.stack import ReceiptKey
+from tests.spillway.prove.chaos.builders import Silent
 from tests.spillway.prove.demo.builders import a_plan
 from tests.spillway.run.load.fake_api import FakeApi
 
@@ -33,7 +34,7 @@ class Lightning:
         return 4
 
     @contextmanager
-    def strikes(self) -> Iterator[Lightning]:
+    def in_force(self) -> Iterator[Lightning]:
         self.there = True
         try:
             yield self
@@ -58,7 +59,7 @@ def a_context(orders: int = 10, cancelled: int = 7) -> ScenarioContext:
         checkout=checkout,
         waiting=Waiting(client, run.placed, lambda _: None),
         recorder=ResponseRecorder(),
-        watcher=Nobody(),
+        watcher=Silent(),
         rng=random.Random(1),
     )
 
@@ -77,7 +78,7 @@ def test_orders_are_taken_from_the_plan_in_its_order() -> None:
     assert len(first) == 4
 
 
-def test_the_plans_cancellations_hit_the_same_orders_in_whatever_parts_they_go_out() -> None:
+def test_the_plans_cancellations_are_for_the_same_orders_however_they_are_divided() -> None:
     context = a_context(orders=10, cancelled=7)
 
     async def steps() -> None:
@@ -89,7 +90,7 @@ def test_the_plans_cancellations_hit_the_same_orders_in_whatever_parts_they_go_o
     assert [order.cancellation_sent for order in context.run.placed] == [n == 7 for n in range(10)]
 
 
-def test_nobody_cancels_where_that_would_disturb_a_measurement() -> None:
+def test_no_order_is_cancelled_where_that_would_disturb_a_measurement() -> None:
     context = a_context()
 
     asyncio.run(context.order(cancelling=False))
@@ -97,26 +98,61 @@ def test_nobody_cancels_where_that_would_disturb_a_measurement() -> None:
     assert not any(order.cancellation_sent for order in context.run.placed)
 
 
-def test_trouble_is_kept_with_its_time_and_how_often_it_struck() -> None:
+def test_a_disruption_is_kept_with_its_time_and_how_often_it_hit() -> None:
     context, lightning = a_context(), Lightning()
 
     async def steps() -> None:
-        async with context.disruption("lightning", lightning.strikes(), seconds_min=0.2):
+        async with context.disruption("lightning", lightning.in_force()) as hits:
             assert lightning.there
+            assert hits() == 4
 
     asyncio.run(steps())
 
     (disruption,) = context.disruptions
-    assert (disruption.what, disruption.struck) == ("lightning", 4)
-    assert disruption.ended_at - disruption.began_at >= 200
+    assert (disruption.what, disruption.hits) == ("lightning", 4)
+    assert disruption.began_at <= disruption.ended_at
     assert not lightning.there
 
 
-def test_trouble_ends_also_when_its_story_breaks_off() -> None:
+def test_hits_are_waited_for_and_not_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(context_module, "IdleDetector", lambda _: lambda: False)
+    monkeypatch.setattr(context_module, "_POLL_SECONDS", 0.0)
+    counts = iter([0, 1, 1, 3])
+
+    asyncio.run(a_context().until_hit(lambda: next(counts), 3))
+
+    assert [*counts] == []
+
+
+def test_where_nothing_is_left_to_hit_hits_are_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    idle = iter([False, True])
+    monkeypatch.setattr(context_module, "IdleDetector", lambda _: lambda: next(idle))
+    monkeypatch.setattr(context_module, "_POLL_SECONDS", 0.0)
+
+    asyncio.run(a_context().until_hit(lambda: 0, 3))
+
+    assert [*idle] == []
+
+
+def test_answers_are_waited_for_while_customers_order() -> None:
+    context = a_context(orders=10)
+
+    async def steps() -> int:
+        async with asyncio.TaskGroup() as customers:
+            customers.create_task(context.order(clients=1))
+            await context.until_answered(6)
+            return len(context.run.placed)
+
+    assert asyncio.run(steps()) >= 6
+
+
+def test_a_disruption_ends_also_when_its_scenario_fails() -> None:
     context, lightning = a_context(), Lightning()
 
     async def steps() -> None:
-        async with context.disruption("lightning", lightning.strikes()):
+        async with context.disruption("lightning", lightning.in_force()):
             raise KeyError("lost")
 
     with pytest.raises(KeyError, match="lost"):

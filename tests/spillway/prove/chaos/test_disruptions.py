@@ -1,15 +1,18 @@
-"""What is done to a stack beside fault settings and faults, without one."""
+"""What is done to a stack beside fault settings and the proxy's faults, without one."""
 
 from __future__ import annotations
 
 import random
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING, cast
+
+import pytest
 
 from orders.domain.order import OrderKey
 from spillway.prove.chaos import disruptions
-from spillway.prove.chaos.disruptions import LOST_AFTER_SECONDS, IdleDetector, Killer, poison
+from spillway.prove.chaos.disruptions import IDLE_AFTER_SECONDS, IdleDetector, Killer, poison
 from spillway.target.records import Depth
 
 if TYPE_CHECKING:
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Emulated:
-    """As much of a stack as is looked at: its emulator is this process."""
+    """The only part of a stack that is needed: its emulator's process id."""
 
     def __init__(self, emulator_pid: int) -> None:
         self.emulator_pid = emulator_pid
@@ -37,33 +40,33 @@ EMPTY = [depth("inventory"), depth("watchdog"), depth("relay_dead_letter")]
 def test_orders_are_lost_when_every_queue_stays_empty() -> None:
     idle_detector = IdleDetector(stack())
 
-    assert not idle_detector.lasts(EMPTY, now=100.0)
-    assert not idle_detector.lasts(EMPTY, now=100.0 + LOST_AFTER_SECONDS - 0.1)
-    assert idle_detector.lasts(EMPTY, now=100.0 + LOST_AFTER_SECONDS)
+    assert not idle_detector.is_idle(EMPTY, now=100.0)
+    assert not idle_detector.is_idle(EMPTY, now=100.0 + IDLE_AFTER_SECONDS - 0.1)
+    assert idle_detector.is_idle(EMPTY, now=100.0 + IDLE_AFTER_SECONDS)
 
 
-def test_whatever_is_under_way_gives_hope_again() -> None:
+def test_no_order_is_lost_while_a_message_is_under_way() -> None:
     for waiting in (
         depth("inventory", visible=1),
         depth("inventory", in_flight=1),
         depth("watchdog", delayed=1),
     ):
         idle_detector = IdleDetector(stack())
-        idle_detector.lasts(EMPTY, now=100.0)
+        idle_detector.is_idle(EMPTY, now=100.0)
 
-        assert not idle_detector.lasts([waiting], now=200.0)
-        assert not idle_detector.lasts(EMPTY, now=201.0)
+        assert not idle_detector.is_idle([waiting], now=200.0)
+        assert not idle_detector.is_idle(EMPTY, now=201.0)
 
 
-def test_a_dead_letter_is_no_hope() -> None:
+def test_a_dead_letter_is_not_under_way() -> None:
     idle_detector = IdleDetector(stack())
     dead = [depth("relay_dead_letter", visible=1)]
-    idle_detector.lasts(dead, now=100.0)
+    idle_detector.is_idle(dead, now=100.0)
 
-    assert idle_detector.lasts(dead, now=100.0 + LOST_AFTER_SECONDS)
+    assert idle_detector.is_idle(dead, now=100.0 + IDLE_AFTER_SECONDS)
 
 
-def test_where_nothing_runs_nothing_is_killed() -> None:
+def test_no_process_is_killed_when_no_function_runs() -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as bystander:
         killer = Killer(stack(bystander.pid), random.Random(1))
 
@@ -72,6 +75,22 @@ def test_where_nothing_runs_nothing_is_killed() -> None:
         assert killer.fired() == 0
         assert bystander.poll() is None
         bystander.kill()
+
+
+def test_one_worker_is_killed_for_each_payment(monkeypatch: pytest.MonkeyPatch) -> None:
+    kills: list[None] = []
+    monkeypatch.setattr(disruptions, "KILL_WITHIN_SECONDS", 0.0)
+    monkeypatch.setattr(Killer, "kill_one", lambda _: kills.append(None))
+    killer = Killer(stack(), random.Random(1))
+
+    with disruptions.killing(killer):
+        assert kills == []
+        for _ in range(3):
+            killer.pay()
+        while len(kills) < 3:
+            time.sleep(0.01)
+
+    assert len(kills) == 3
 
 
 def test_a_worker_is_known_by_its_folder() -> None:
@@ -83,12 +102,12 @@ def test_a_worker_is_known_by_its_folder() -> None:
     assert match[1] == "deliver-inventory"
 
 
-def test_there_is_poison_for_every_queue_that_is_worked_off_and_for_relay() -> None:
-    planted = poison(OrderKey("nobody", "0"))
+def test_there_is_poison_for_relay_and_every_queue_that_a_function_reads() -> None:
+    made = poison(OrderKey("nobody", "0"))
 
-    assert set(planted.messages) == {
+    assert set(made.messages) == {
         *("inventory", "fulfilment", "accounting"),
         *("overflow", "watchdog"),
     }
-    assert len(set(planted.messages.values())) == len(planted.messages)
-    assert planted.fired() == 6
+    assert len(set(made.messages.values())) == len(made.messages)
+    assert made.fired() == 6

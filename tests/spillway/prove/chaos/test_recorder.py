@@ -1,4 +1,4 @@
-"""Every answer to an order is noted, and nothing else."""
+"""Every answer to an order is recorded, and no other."""
 
 from __future__ import annotations
 
@@ -21,27 +21,30 @@ async def ask(recorder: ResponseRecorder, method: str, path: str) -> int:
         return (await http.request(method, path)).status_code
 
 
-def test_the_answer_to_an_order_is_noted_and_passed_on() -> None:
+def test_the_answer_to_an_order_is_recorded_and_forwarded() -> None:
+    acknowledged: list[None] = []
     recorder = ResponseRecorder(httpx.MockTransport(answer))
+    recorder.on_acknowledged = lambda: acknowledged.append(None)
 
     assert asyncio.run(ask(recorder, "PUT", "/orders/1")) == 201
-    assert [told.status for told in recorder.answers] == [201]
+    assert len(acknowledged) == 1
+    assert [answer.status for answer in recorder.answers] == [201]
     assert recorder.answers[0].at > 0
 
 
-def test_no_answer_is_noted_too() -> None:
+def test_no_answer_is_recorded_too() -> None:
     recorder = ResponseRecorder(httpx.MockTransport(answer))
 
     with pytest.raises(httpx.ReadError):
         asyncio.run(ask(recorder, "PUT", "/orders/cut"))
 
-    assert [told.status for told in recorder.answers] == [None]
+    assert [answer.status for answer in recorder.answers] == [None]
 
 
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", "/orders/1"), ("PUT", "/orders/1/cancellation")]
 )
-def test_what_is_no_order_is_passed_on_unnoted(method: str, path: str) -> None:
+def test_other_requests_are_forwarded_and_not_recorded(method: str, path: str) -> None:
     recorder = ResponseRecorder(httpx.MockTransport(answer))
 
     assert asyncio.run(ask(recorder, method, path)) in (201, 202)

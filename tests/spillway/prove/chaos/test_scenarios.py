@@ -1,21 +1,21 @@
-"""The catalogue is complete, and what stories measure is right."""
+"""The catalogue is complete, and what scenarios measure is right."""
 
 from __future__ import annotations
 
 import pytest
 
 from orders.domain.order import OrderKey
+from orders.domain.promises import Promise
 from orders.domain.saga import Facts, Outcome, Step
 from spillway.errors import SpillwayError
 from spillway.prove.chaos.scenarios import BY_NAME, SCENARIOS, settled_per_second, ship_seconds
 from spillway.prove.chaos.trial import planned_for
 from spillway.target.records import Record
+from tests.spillway.prove.chaos.builders import CONTROL, broken_trial
 from tests.spillway.prove.demo.builders import an_order, key
 
-SPIKE_HAS_NONE = "spike"
 
-
-def test_these_are_all_the_ways_in_which_things_go_wrong() -> None:
+def test_these_are_all_scenarios() -> None:
     assert list(BY_NAME) == [
         "inventory-outage",
         "accounting-outage",
@@ -30,8 +30,25 @@ def test_these_are_all_the_ways_in_which_things_go_wrong() -> None:
     ]
 
 
-def test_every_scenario_with_a_guard_has_a_control() -> None:
-    assert {scenario.name for scenario in SCENARIOS if not scenario.controls} == {SPIKE_HAS_NONE}
+def test_one_scenario_has_a_control() -> None:
+    assert [s.name for s in SCENARIOS if s.control is not None] == ["table-throttled"]
+
+
+@pytest.mark.parametrize(
+    ("promise", "detail", "found"),
+    [
+        (Promise.ALWAYS_SETTLES, "waits for reserve", True),
+        (Promise.ALWAYS_SETTLES, "the queue holds 3 messages", False),
+        (Promise.ZERO_IDLE, "waits for reserve", False),
+    ],
+)
+def test_a_control_wants_its_own_promise_broken_in_its_own_way(
+    promise: Promise, detail: str, found: bool
+) -> None:
+    evidence = CONTROL.evidence(broken_trial(promise, detail).promises)
+
+    assert (evidence is not None) is found
+    assert evidence is None or detail in evidence
 
 
 def test_a_scenario_has_the_orders_asked_for_and_those_for_comparison_on_top() -> None:
@@ -73,8 +90,8 @@ def test_a_rate_is_measured_from_the_first_acceptance_to_the_last_fact() -> None
     assert settled_per_second(records, orders) == 0.5
 
 
-def test_no_rate_is_made_up_where_nothing_settled() -> None:
+def test_no_rate_is_measured_when_nothing_settled() -> None:
     orders = [an_order(0, key=key(0))]
 
-    with pytest.raises(SpillwayError, match="use more orders"):
+    with pytest.raises(SpillwayError, match="--orders"):
         settled_per_second({key(0): record(key(0), 1_000)}, orders)

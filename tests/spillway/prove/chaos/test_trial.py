@@ -13,7 +13,7 @@ from tests.spillway.prove.chaos.builders import CONTROL, a_scenario, a_trial, br
 from tests.spillway.prove.demo.builders import a_run, an_order
 
 
-def test_every_promise_held_and_every_control_found_its_accident() -> None:
+def test_a_scenario_is_proven_when_it_held_and_its_control_found_the_violation() -> None:
     trial = a_trial()
 
     assert trial.held
@@ -29,17 +29,17 @@ def test_a_broken_promise_is_not_held() -> None:
 
 
 def test_a_control_that_finds_nothing_proves_nothing() -> None:
-    trial = a_trial(controls=[Controlled(CONTROL, orders=12, evidence=None)])
+    trial = a_trial(control=Controlled(CONTROL, orders=12, evidence=None))
 
     assert trial.held
     assert not trial.proven
 
 
-def never_struck() -> Trial:
-    return a_trial(disruptions=[Disruption("lights out", 0, 1, struck=0)])
+def hit_nothing() -> Trial:
+    return a_trial(disruptions=[Disruption("lights out", 0, 1, hits=0)])
 
 
-def answered_strangely() -> Trial:
+def answered_unexpectedly() -> Trial:
     answers = [Answered(0, 201), Answered(0, 500), Answered(0, None)]
     return a_trial(scenario=a_scenario(statuses=frozenset({201, 503})), answers=answers)
 
@@ -61,9 +61,9 @@ def given_up() -> Trial:
 @pytest.mark.parametrize(
     ("trial", "shortcomings"),
     [
-        (never_struck(), ["never struck: lights out"]),
+        (hit_nothing(), ["hit nothing: lights out"]),
         (
-            answered_strangely(),
+            answered_unexpectedly(),
             ["customers were answered 500", "customers were answered none"],
         ),
         (nothing_accepted(), ["no order was accepted"]),
@@ -71,12 +71,12 @@ def given_up() -> Trial:
         (a_trial(seen_beside=["the door was open"]), ["the door was open"]),
     ],
 )
-def test_a_scenario_that_was_not_what_it_claims_to_be_is_not_held(
+def test_a_scenario_that_did_not_do_what_it_says_is_not_held(
     trial: Trial, shortcomings: list[str]
 ) -> None:
     assert trial.shortcomings == shortcomings
     assert not trial.held
 
 
-def test_a_trouble_that_cannot_be_counted_is_believed() -> None:
-    assert a_trial(disruptions=[Disruption("inventory out", 0, 1, struck=None)]).held
+def test_a_disruption_whose_hits_cannot_be_counted_is_accepted() -> None:
+    assert a_trial(disruptions=[Disruption("inventory out", 0, 1, hits=None)]).held

@@ -13,7 +13,7 @@ from spillway.prove.demo.inspection import Seen, judge_run, read_tables
 from spillway.prove.demo.plan import Options, plan
 from spillway.prove.demo.report import document
 from spillway.prove.demo.result import Run
-from spillway.prove.demo.run import Stage, run
+from spillway.prove.demo.run import run
 from spillway.run.load.placing import Placed
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ class Quiet:
 
     def __init__(self) -> None:
         self.closed: list[Placed] = []
-        self.stages: list[Stage] = []
+        self.stages: list[str] = []
 
-    def stage(self, stage: Stage) -> None:
+    def stage(self, stage: str) -> None:
         self.stages.append(stage)
 
     def placed(self, order: Placed) -> None:

@@ -30,7 +30,7 @@ def test_the_same_options_give_the_same_plan() -> None:
     assert plan(Options(orders=30)) == plan(Options(orders=30))
 
 
-def test_generated_orders_meet_every_fate() -> None:
+def test_generated_orders_end_in_every_way() -> None:
     planned = plan(Options(orders=200))
 
     assert len(planned.drafts) == 200
@@ -40,7 +40,7 @@ def test_generated_orders_meet_every_fate() -> None:
     assert planned.fault_settings.keys() == {"inventory", "fulfilment", "accounting"}
 
 
-def test_one_sku_is_missing_that_a_few_orders_ask_for() -> None:
+def test_one_sku_is_out_of_stock_in_a_few_orders() -> None:
     drafts = plan(Options(orders=200)).drafts
     sku = empty_shelf(drafts)
 
@@ -76,9 +76,9 @@ def test_a_files_cancellations_are_sent_when_asked_for(file: Path) -> None:
     assert plan(Options(file=file, cancellations=True, orders=1)).cancel_after == {}
 
 
-def test_a_file_without_a_sale_is_told_in_one_sentence(tmp_path: Path) -> None:
+def test_a_file_without_a_sale_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "sales.csv"
     path.write_text(f"{HEADER}\n1,MUG,A MUG,1,2010-12-01,0,7,United Kingdom\n", encoding="utf-8")
 
-    with pytest.raises(SpillwayError, match="holds no sale that could be ordered"):
+    with pytest.raises(SpillwayError, match="no sale that can be ordered"):
         plan(Options(file=path))

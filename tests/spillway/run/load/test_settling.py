@@ -7,7 +7,8 @@ import itertools
 
 import pytest
 
-from spillway.run.load.settling import PAGE, STALL_SECONDS, Waiting, whole_histories
+from spillway.run.load.patience import STALL_SECONDS
+from spillway.run.load.settling import PAGE, Waiting, whole_histories
 from spillway.run.workload import generate
 from tests.spillway.run.load.fake_api import FakeApi
 from tests.spillway.run.load.test_placing import placed

@@ -1,4 +1,4 @@
-"""The mutants that chaos deploys can be made of the service as it is today."""
+"""The code of a mutant as it is deployed."""
 
 from __future__ import annotations
 
@@ -10,25 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from spillway.prove.chaos.planting import zipped
-from spillway.prove.chaos.scenarios import SCENARIOS
-from spillway.prove.mutants.catalogue import DEPLOYED, PARTIAL_FAILURES_UNREAD
+from spillway.prove.chaos.mutant import zipped
+from spillway.prove.mutants.catalogue import PARTIAL_FAILURES_UNREAD
 from spillway.prove.mutants.mutations import Mutant, mutated
 from spillway.prove.mutants.service import sources
 
 
-def test_mutations_that_are_deployed_together_do_not_get_in_each_others_way() -> None:
-    for scenario in SCENARIOS:
-        for control in scenario.controls:
-            mutated(control.mutants, sources())
-
-
-def test_every_mutant_that_is_meant_to_be_deployed_belongs_to_a_control() -> None:
-    assert {mutant for s in SCENARIOS for c in s.controls for mutant in c.mutants} == set(DEPLOYED)
-
-
 @pytest.mark.parametrize(("mutants", "raises"), [([PARTIAL_FAILURES_UNREAD], False), ([], True)])
-def test_the_code_that_is_deployed_is_the_mutated_service(
+def test_the_code_that_is_deployed_is_the_service_with_its_mutation(
     mutants: list[Mutant], raises: bool, tmp_path: Path
 ) -> None:
     code = zipped(mutated(mutants, sources()))
