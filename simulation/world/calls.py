@@ -1,4 +1,5 @@
-"""The border that each call of a process to the outside crosses: time passes here, faults strike.
+"""The border that each call of a process to the outside crosses: time passes and
+faults are injected here.
 
 A call waits, then has its effect and brings its answer, in one atomic moment. Everything that can
 go wrong with a call goes wrong here, the same for each service: the error without the effect, the
@@ -24,16 +25,16 @@ from botocore.exceptions import (
 from simulation.world.chance import Chance
 from simulation.world.faults import Fault, Faults, Kinds
 from simulation.world.scheduler import Killed, Scheduler, Task
-from simulation.world.story import Story
+from simulation.world.trace import Trace
 
 #: A healthy call takes one to so many virtual milliseconds.
 LATENCY_MAX_MS = 20
-#: How long after the caller has given up a request may still arrive: it lay in some buffer.
+#: How long after its caller's timeout a request may still arrive, from a buffer on the way.
 LATE_MAX_MS = 10 * 60 * 1000
 
 T = TypeVar("T")
-#: Has the effect and returns the answer. Told which fault shapes the answer, if one does. An answer
-#: with an attribute `told` says by it what a story should tell.
+#: Has the effect and returns the answer, given the fault that shapes the answer, if one does. An
+#: answer's attribute `traced` is the outcome in a trace.
 Do = Callable[[Fault | None], T]
 
 
@@ -50,7 +51,7 @@ Failing = Callable[[str, Chance], Exception]
 class Site:
     """One kind of call to one service.
 
-    `kinds` are the faults that can strike it. `writes`: it changes something outside.
+    `kinds` are the faults that can be injected. `writes`: it changes something outside.
     `timeout_ms`: when its caller gives up.
     """
 
@@ -66,15 +67,15 @@ class Site:
 class Calls:
     """`made` counts all calls, `changes` those that change something outside."""
 
-    def __init__(self, scheduler: Scheduler, faults: Faults, story: Story | None) -> None:
+    def __init__(self, scheduler: Scheduler, faults: Faults, trace: Trace | None) -> None:
         self.scheduler = scheduler
         self.faults = faults
-        self.story = story
+        self.trace = trace
         self.made = 0
         self.changes = 0
 
     def make(self, site: Site, do: Do[T], about: str = "") -> T:
-        """Make a call. Without a strand there is no process that makes it (an auditor's look, a
+        """Make a call. Without a task there is no process that makes it (an auditor's read, a
         contract test): nothing goes wrong and no time passes."""
         scheduler = self.scheduler
         task = scheduler.task
@@ -94,10 +95,10 @@ class Calls:
             scheduler.sleep(latency)
             answer = self._done(site, do, about, task, None)
         else:
-            answer = self._struck(site, do, about, task, fault, latency)
+            answer = self._inject(site, do, about, task, fault, latency)
         return answer
 
-    def _struck(  # noqa: C901 - one branch a fault, and each is two lines
+    def _inject(  # noqa: C901 - one branch a fault, and each is two lines
         self,
         site: Site,
         do: Do[T],
@@ -109,28 +110,28 @@ class Calls:
         sleep, chance = self.scheduler.sleep, task.chance
         match fault:
             case Fault.CRASH_BEFORE:
-                self._tell(site, about, task, fault, "the process dies before it")
+                self._trace(site, about, task, fault, "the process dies before it")
                 self._kill(task)
             case Fault.CRASH_AFTER:
                 sleep(latency)
                 self._done(site, do, about, task, None)
-                self._tell(site, about, task, fault, "the process dies before it hears")
+                self._trace(site, about, task, fault, "the process dies before it hears")
                 self._kill(task)
             case Fault.REQUEST_LOST | Fault.OUTAGE:
                 sleep(latency if chance() < 0.5 else site.timeout_ms)
-                self._tell(site, about, task, fault, "did not arrive")
+                self._trace(site, about, task, fault, "did not arrive")
                 raise site.failed(site.call, chance)
             case Fault.ANSWER_LOST:
                 sleep(latency)
                 self._attempted(site, do, about, task)
                 sleep(site.timeout_ms - latency)
-                self._tell(site, about, task, fault, "its answer was lost")
+                self._trace(site, about, task, fault, "its answer was lost")
                 raise site.failed(site.call, chance)
             case Fault.LATE:
                 arrives = site.timeout_ms + int(chance() ** 4 * LATE_MAX_MS) + 1
                 self.scheduler.after(arrives, self._attempted, site, do, about, task)
                 sleep(site.timeout_ms)
-                self._tell(site, about, task, fault, "given up, and still under way")
+                self._trace(site, about, task, fault, "given up, and still under way")
                 raise site.failed(site.call, chance)
             case Fault.TRIED_TWICE:
                 sleep(latency)
@@ -142,7 +143,7 @@ class Calls:
                 return self._done(site, do, about, task, fault)
             case Fault.THROTTLED:
                 sleep(latency)
-                self._tell(site, about, task, fault, "throttled")
+                self._trace(site, about, task, fault, "throttled")
                 raise site.throttled(site.call, chance)
             case None:
                 # The process will be killed while it waits; its request may get through.
@@ -152,19 +153,19 @@ class Calls:
             case _:
                 sleep(latency)
                 return self._done(site, do, about, task, fault)
-        raise AssertionError("a killed strand goes on")
+        raise AssertionError("a killed task goes on")
 
     def _done(self, site: Site, do: Do[T], about: str, task: Task, fault: Fault | None) -> T:
         try:
             answer = do(fault)
         except ClientError as error:
-            self._tell(site, about, task, fault, error.response["Error"]["Code"])
+            self._trace(site, about, task, fault, error.response["Error"]["Code"])
             raise
-        self._tell(site, about, task, fault, getattr(answer, "told", ""))
+        self._trace(site, about, task, fault, getattr(answer, "traced", ""))
         return answer
 
     def _attempted(self, site: Site, do: Do[Any], about: str, task: Task) -> None:
-        """Has its effect, if it may; nobody hears of it."""
+        """Has its effect, if it may. Its caller has gone, or never learns of it."""
         with suppress(ClientError):
             self._done(site, do, about, task, None)
 
@@ -172,11 +173,11 @@ class Calls:
         task.process.die("crashed")
         raise Killed
 
-    def _tell(self, site: Site, about: str, task: Task, fault: Fault | None, outcome: str) -> None:
-        if self.story is not None:
+    def _trace(self, site: Site, about: str, task: Task, fault: Fault | None, outcome: str) -> None:
+        if self.trace is not None:
             what = f"{site.service} {site.call}" + (f" {about}" if about else "")
-            struck = "" if fault is None else fault.value
-            self.story.tell(self.scheduler.now, task.name, what, outcome, struck)
+            injected = "" if fault is None else fault.value
+            self.trace.add(self.scheduler.now, task.name, what, outcome, injected)
 
 
 def call_location(task: Task, site: Site) -> str:

@@ -1,6 +1,6 @@
 """Where a schedule's randomness comes from: one seed, and a stream of numbers for each name.
 
-Every strand, message and customer has a stream of its own. One stream for all would do for running
+Every task, message and customer has a stream of its own. One stream for all would do for running
 a seed again, but not for shrinking it: with a single fault left out, every later draw would fall
 on somebody else, and what is left would be another schedule. Here the rest stays as it was
 (decision 0017).

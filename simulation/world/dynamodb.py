@@ -108,7 +108,7 @@ class Table:
 class DynamoClient:
     """A botocore client of DynamoDB, as far as the service and the audit call it.
 
-    `about` names the order that a key is of, for the story.
+    `about` names the order that a key is of, for the trace.
     """
 
     def __init__(
@@ -174,7 +174,7 @@ class DynamoClient:
             return {}
 
         about = ""
-        if self._calls.story is not None:
+        if self._calls.trace is not None:
             about = f"{next(iter(names.values()), '')} {self._about(Key)}"
         return self._calls.make(self._sites["UpdateItem"], write, about)
 
@@ -257,7 +257,7 @@ class DynamoClient:
                 "UnprocessedKeys": {name: {"Keys": unprocessed}} if unprocessed else {},
             }
 
-        about = ", ".join(map(self._about, keys)) if self._calls.story is not None else ""
+        about = ", ".join(map(self._about, keys)) if self._calls.trace is not None else ""
         site = "BatchGetItem" if consistent else "BatchGetItem, eventually consistent"
         return self._calls.make(self._sites[site], read, about)
 
@@ -280,7 +280,7 @@ class DynamoClient:
 
 
 class About:
-    """Names the order that an item or a key belongs to; only where a story is told."""
+    """Names the order that an item or a key belongs to; only where a trace is told."""
 
     def __init__(self, name_of: Callable[[str, str], str] | None) -> None:
         self._name_of = name_of

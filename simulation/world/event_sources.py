@@ -97,7 +97,7 @@ class QueueReader:
             self._visible(self._scheduler.now)
 
     def _delete(self, message: Message, receipt: str) -> None:
-        if self._faults.strikes_at(
+        if self._faults.injects_at(
             Fault.DELETE_LOST, self._scheduler.now, self._queue.name, " ", receipt, ": its deletion"
         ):
             return
@@ -106,7 +106,7 @@ class QueueReader:
             self._queue.delete(message)
 
     def _maybe_second_receive(self, message: Message, receipt: str) -> None:
-        if self._faults.strikes_at(
+        if self._faults.injects_at(
             Fault.DUPLICATED,
             self._scheduler.now,
             self._queue.name,
@@ -209,7 +209,7 @@ class ShardReader:
     def _maybe_again(self, start: int, end: int) -> None:
         """At least once: the reader died before it noted how far it was."""
         number = self._shard.records[start]["dynamodb"]["SequenceNumber"]
-        if self._faults.strikes_at(
+        if self._faults.injects_at(
             Fault.STREAM_REPEATED, self._scheduler.now, "stream ", number, ": relayed again"
         ):
             self._invoke(start, end, lambda *_: None)

@@ -40,7 +40,7 @@ class Fault(StrEnum):
     POISON_RECORD = "poison_record"
     PURGED = "purged"  # somebody empties a command queue
     CLOCK_SKEW = "clock_skew"
-    INSISTED = "insisted"  # an operator has all be sent and announced again that is owed and true
+    CHECK_FORCED = "check_forced"  # an operator sends and announces again what is owed and true
     REDRIVEN = "redriven"  # an operator redrives the dead letters, too early or twice
     # At a customer
     RESENT = "resent"  # the order is sent again although it was answered, or side by side
@@ -146,7 +146,7 @@ class Faults:
         self.visited: list[tuple[str, tuple[Fault, ...]]] = []
         self._odds: dict[Kinds, tuple[float, tuple[tuple[float, Fault], ...]]] = {}
         self._outages: dict[str, list[Outage]] = {}
-        self._struck_outages: set[Outage] = set()
+        self._injected_outages: set[Outage] = set()
         for outage in outages:
             self._outages.setdefault(outage.service, []).append(outage)
         self._quiet = not rates and not self._outages and forced is None
@@ -166,7 +166,7 @@ class Faults:
             if self.outage(service, now) is not None:
                 return Fault.OUTAGE
             place = "" if kind is None else name()
-        return kind if kind is not None and self.strikes(kind, place, now) else None
+        return kind if kind is not None and self.injects(kind, place, now) else None
 
     def drawn(self, kinds: Kinds, chance: Chance) -> Fault | None:
         """Which of these kinds strikes, if any: one number is drawn either way."""
@@ -178,7 +178,7 @@ class Faults:
             return None
         return next(kind for bound, kind in odds[1] if number < bound)
 
-    def strikes(self, kind: Fault, place: str, now: int) -> bool:
+    def injects(self, kind: Fault, place: str, now: int) -> bool:
         """Whether this fault goes through here; it is remembered if it does."""
         if not self.allows(place):
             return False
@@ -188,28 +188,28 @@ class Faults:
     def allows(self, place: str) -> bool:
         return self.only is None or place in self.only
 
-    def strikes_at(self, kind: Fault, now: int, *place: str) -> bool:
+    def injects_at(self, kind: Fault, now: int, *place: str) -> bool:
         """Whether this kind strikes at this place, which has a stream of numbers of its own. The
         parts of the place's name are put together only where that is needed."""
         if now >= self.heal_at or (self.forced is None and kind not in self.rates):
             return False
-        return self._strikes_at(kind, now, "".join(place))
+        return self._injects_at(kind, now, "".join(place))
 
-    def _strikes_at(self, kind: Fault, now: int, place: str) -> bool:
+    def _injects_at(self, kind: Fault, now: int, place: str) -> bool:
         if self.forced is not None:
             self.visited.append((place, (kind,)))
-            return self.forced.get(place) is kind and self.strikes(kind, place, now)
+            return self.forced.get(place) is kind and self.injects(kind, place, now)
         if Chance(self.seed, place)() >= self.rates[kind]:
             return False
-        return self.strikes(kind, place, now)
+        return self.injects(kind, place, now)
 
     def outage(self, service: str, now: int) -> Outage | None:
         """The outage that this service is in."""
         for outage in self._outages.get(service, ()):
             place = f"{outage.kind} of {service} from {outage.begins}"
             if outage.begins <= now < outage.ends and self.allows(place):
-                if outage not in self._struck_outages:
-                    self._struck_outages.add(outage)
+                if outage not in self._injected_outages:
+                    self._injected_outages.add(outage)
                     self.injected.append(Injected(place, outage.kind, outage.begins))
                 return outage
         return None

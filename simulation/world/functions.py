@@ -83,7 +83,7 @@ class Function:
         self._labels: dict[str, int] = {}
 
     def invoke(self, label: str, event: Event, on_end: OnEnd) -> None:
-        """Begin an invocation. `label` says what it is about; its strand is called by it."""
+        """Begin an invocation. `label` says what it is about; its task is called by it."""
         scheduler, faults = self._scheduler, self._faults
         count = self._labels[label] = self._labels.get(label, 0) + 1
         name = f"{self.name} {label}" if count == 1 else f"{self.name} {label}, again {count - 1}"
@@ -110,7 +110,7 @@ class Function:
                 scheduler.at(scheduler.now, on_end, None, f"raised {error!r}"[:200])
                 return
             self._idle.append(environment)
-            if faults.strikes_at(Fault.RESULT_LOST, scheduler.now, name, ": its result"):
+            if faults.injects_at(Fault.RESULT_LOST, scheduler.now, name, ": its result"):
                 scheduler.at(scheduler.now, on_end, None, "its result was lost")
             else:
                 scheduler.at(scheduler.now, on_end, result, None)
@@ -121,12 +121,12 @@ class Function:
         now = self._scheduler.now
         if self._idle:
             environment = self._idle.pop()
-            if not self._faults.strikes_at(Fault.COLD_START, now, name, ": its environment"):
+            if not self._faults.injects_at(Fault.COLD_START, now, name, ": its environment"):
                 return environment
         self._environments += 1
         skew = 0
         place = f"{self.name}, environment {self._environments}: its clock"
-        if self._faults.strikes_at(Fault.CLOCK_SKEW, now, place):
+        if self._faults.injects_at(Fault.CLOCK_SKEW, now, place):
             skew = round((Chance(self._seed, place)() * 2 - 1) ** 3 * SKEW_MAX_MS)
         clock = EnvironmentClock(self._scheduler, skew)
         return Environment(self._runtime(self._settings, clock, self))

@@ -230,7 +230,7 @@ class InvariantChecker:
             Promise.ACKNOWLEDGED_IS_DURABLE, key, "left the overflow queue and lies nowhere"
         )
 
-    def told_stranger(self, key: OrderKey, asked: str, status: int) -> None:
+    def answered_stranger(self, key: OrderKey, asked: str, status: int) -> None:
         if status == 200 or status == 202:
             self.breaks(
                 Promise.OWN_ORDERS_ONLY,

@@ -53,7 +53,7 @@ class Answer:
     data: bytes
 
     @property
-    def told(self) -> str:
+    def traced(self) -> str:
         return f"answered {self.status}"
 
 

@@ -1,6 +1,6 @@
 """Virtual time, and whose turn it is.
 
-Everything that runs in a world is a strand (a greenlet) or a plain callback. A strand runs until it
+Everything that runs in a world is a task (a greenlet) or a plain callback. A task runs until it
 waits; then whatever is due next runs. Nothing else ever switches, so what happens between two waits
 is atomic, and the order of all that happens is decided by times and by the order of asking alone.
 """
@@ -19,12 +19,12 @@ from simulation.world.chance import Chance
 
 
 class Killed(GreenletExit):
-    """Unwinds a strand whose process is gone. No `except Exception` catches it, and nothing that it
+    """Unwinds a task whose process is gone. No `except Exception` catches it, and nothing that it
     unwinds can have an effect any more."""
 
 
 class Process:
-    """What dies at once: an invocation with all its strands, an operator at a terminal.
+    """What dies at once: an invocation with all its tasks, an operator at a terminal.
 
     `deadline` is when it is killed, in virtual milliseconds.
     """
@@ -82,9 +82,9 @@ class Scheduler:
 
     @property
     def running(self) -> Task:
-        """The strand that runs; asked only where one does."""
+        """The task that runs; asked only where one does."""
         if self.task is None:
-            raise RuntimeError("no strand runs")
+            raise RuntimeError("no task runs")
         return self.task
 
     @property
@@ -105,13 +105,13 @@ class Scheduler:
         self.now = max(self.now, when)
 
     def start(self, name: str, process: Process, chance: Chance, work: Callable[[], None]) -> Task:
-        """A new strand, which begins as soon as nothing else runs."""
+        """A new task, which begins as soon as nothing else runs."""
         task = Task(name, process, chance, work)
         self.at(self.now, self._go_on, task)
         return task
 
     def sleep(self, milliseconds: int) -> None:
-        """The running strand waits. Does not return if its process dies meanwhile."""
+        """The running task waits. Does not return if its process dies meanwhile."""
         task = self.running
         process = task.process
         wake_at = self.now + milliseconds
@@ -120,7 +120,7 @@ class Scheduler:
             self._hub.switch()
             process.die("timed out")
         elif wake_at <= self._until and (not self._due or self._due[0][0] > wake_at):
-            # Nothing else happens before: the same, without leaving the strand.
+            # Nothing else happens before: the same, without leaving the task.
             self.now = wake_at
         else:
             self.at(wake_at, self._go_on, task)
@@ -129,7 +129,7 @@ class Scheduler:
             raise Killed
 
     def pause(self) -> None:
-        """The running strand waits until it is told to `go_on`."""
+        """The running task waits until it is told to `go_on`."""
         task = self.running
         self._hub.switch()
         if task.process.dead:
@@ -158,7 +158,7 @@ def _idle_workers(_: greenlet) -> list[greenlet]:
 
 
 def _worker(hub: greenlet, idle: list[greenlet]) -> greenlet:
-    """Runs one strand after the other; between two it lies among the idle ones."""
+    """Runs one task after the other; between two it lies among the idle ones."""
 
     def serve(work: Callable[[], None]) -> None:
         while True:

@@ -434,7 +434,7 @@ class SqsClient:
         if Fault.DELAYED not in faults.rates or faults.drawn(_AT_SEND, task.chance) is None:
             return delay_ms
         place = f"{task.name}, call {task.calls}: found late"
-        if not faults.strikes(Fault.DELAYED, place, calls.scheduler.now):
+        if not faults.injects(Fault.DELAYED, place, calls.scheduler.now):
             return delay_ms
         return (delay_ms or 0) + task.chance.below(FOUND_WITHIN_MS)
 

@@ -49,7 +49,7 @@ class ThrottledOrders(MemoryOrders):
 
 
 class _OneAtATime:
-    """In a world only one strand runs at a time; tests also come with threads."""
+    """In a world only one task runs at a time; tests also come with threads."""
 
     def __init__(self, client: DynamoClient) -> None:
         self._client = client

@@ -62,7 +62,7 @@ class SnsClient:
             return answer
 
         about = ""
-        if self._calls.story is not None:
+        if self._calls.trace is not None:
             types = [entry["MessageAttributes"]["type"]["StringValue"] for entry in entries]
             about = ", ".join(types)
         return self._calls.make(_SITE, publish, about)

@@ -36,9 +36,9 @@ from simulation.world.network import Connections
 from simulation.world.parameters import SsmClient
 from simulation.world.scheduler import Scheduler
 from simulation.world.sqs import IN_ONE, Message, Queue, SqsClient
-from simulation.world.story import Story
 from simulation.world.stream import Record, Stream, StreamsClient
 from simulation.world.topic import SnsClient, Topic
+from simulation.world.trace import Trace
 
 ORDERS_TABLE = "spillway-dev-orders"
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:spillway-dev-order-events"
@@ -74,7 +74,7 @@ _named = msgspec.json.Decoder(_Named)
 
 
 class World:
-    """One seed's world. `names` are the orders' names in the story, by customer id and order id."""
+    """One seed's world. `names` are the orders' names in the trace, by customer id and order id."""
 
     def __init__(
         self,
@@ -87,13 +87,13 @@ class World:
         without_keys: frozenset[str] = frozenset(),
         shards: int = 1,
         stream_poll_ms: int = STREAM_POLL_MS,
-        story: Story | None = None,
+        trace: Trace | None = None,
     ) -> None:
         self.seed = seed
         self.scheduler = scheduler = Scheduler(start)
         self.faults = faults
-        self.story = story
-        self.calls = Calls(scheduler, faults, story)
+        self.trace = trace
+        self.calls = Calls(scheduler, faults, trace)
         self.without_keys = without_keys
         self._names = names
         self._labels: dict[str, str] = {}
@@ -127,7 +127,7 @@ class World:
         return self._names.get((customer_id, order_id), order_id)
 
     def client(self, service: str, timeout_seconds: float = _TIMEOUT_SECONDS, /) -> Any:
-        """A client as botocore would make it; used outside any strand, it meets no faults."""
+        """A client as botocore would make it; used outside any task, it meets no faults."""
         client = self._clients.get((service, timeout_seconds))
         if client is None:
             client = self._clients[service, timeout_seconds] = self._new_client(
@@ -161,7 +161,7 @@ class World:
     def _new_client(self, service: str, timeout_seconds: float) -> Any:
         match service:
             case "dynamodb":
-                about = About(None if self.story is None else self.name_of)
+                about = About(None if self.trace is None else self.name_of)
                 return DynamoClient(self.calls, {ORDERS_TABLE: self.table}, timeout_seconds, about)
             case "sqs":
                 return SqsClient(self.calls, self.by_url, timeout_seconds, self.label)

@@ -40,11 +40,11 @@ def code_of(failing: pytest.ExceptionInfo[ClientError]) -> str:
 def test_a_condition_that_fails_tells_what_is_there_if_it_is_asked_to(aws: Aws) -> None:
     put = {"TableName": aws.table, "Item": ITEM, "ConditionExpression": IS_NEW}
     aws.dynamodb.put_item(**put)
-    for wanted, told in (("ALL_OLD", ITEM), ("NONE", None)):
+    for wanted, returned in (("ALL_OLD", ITEM), ("NONE", None)):
         with pytest.raises(ClientError) as failing:
             aws.dynamodb.put_item(**put, ReturnValuesOnConditionCheckFailure=wanted)
         assert code_of(failing) == "ConditionalCheckFailedException"
-        assert failing.value.response.get("Item") == told
+        assert failing.value.response.get("Item") == returned
 
 
 def test_a_put_without_a_condition_replaces_what_is_there(aws: Aws) -> None:

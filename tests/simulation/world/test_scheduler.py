@@ -1,4 +1,4 @@
-"""A strand that waits alone goes on without leaving itself; nobody else may notice."""
+"""A task that waits alone goes on without leaving itself; nobody else may notice."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ FAR = 1_000_000
 
 
 class Day:
-    """Two strands that note when they go on, and a scheduler that begins at 0."""
+    """Two tasks that note when they go on, and a scheduler that begins at 0."""
 
     def __init__(self) -> None:
         self.scheduler = Scheduler(0)
@@ -49,23 +49,23 @@ def test_tasks_take_turns_by_their_times() -> None:
 def test_what_was_asked_for_first_comes_first_at_the_same_moment() -> None:
     day = Day()
     day.scheduler.at(10, day.note, "asked first")
-    day.start("strand", 10)
+    day.start("task", 10)
     day.scheduler.run(FAR)
-    assert day.seen == [("asked first", 10), ("strand", 10)]
+    assert day.seen == [("asked first", 10), ("task", 10)]
 
 
 def test_a_run_ends_on_time_although_a_task_sleeps_beyond_it() -> None:
     day = Day()
-    day.start("strand", 10, 20)
+    day.start("task", 10, 20)
     day.scheduler.run(15)
-    assert day.seen == [("strand", 10)]
+    assert day.seen == [("task", 10)]
     assert day.scheduler.now <= 15
     day.scheduler.run(FAR)
-    assert day.seen == [("strand", 10), ("strand", 30)]
+    assert day.seen == [("task", 10), ("task", 30)]
 
 
 def test_a_process_dies_at_its_deadline_though_nothing_else_is_due() -> None:
     day = Day()
-    day.start("strand", 10, 20, deadline=25)
+    day.start("task", 10, 20, deadline=25)
     day.scheduler.run(FAR)
-    assert day.seen == [("strand", 10), ("strand timed out", 25)]
+    assert day.seen == [("task", 10), ("task timed out", 25)]

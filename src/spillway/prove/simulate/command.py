@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from spillway.errors import SpillwayError
+from spillway.ui.options import print_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from spillway.prove.simulate.running import Run
     from spillway.prove.simulate.tally import Tally
 
-#: So many broken seeds are shrunk and told of; the others are named.
+#: So many broken seeds are shrunk and shown; the report only names the others.
 SHRUNK_MAX = 3
 
 
@@ -33,7 +35,7 @@ def simulate(
     ] = None,
     trace: Annotated[
         bool,
-        typer.Option("--trace", help="Tell the story of that schedule, a broken one shrunk."),
+        typer.Option("--trace", help="Show the trace of that schedule, a broken one shrunk."),
     ] = False,
     bug: Annotated[
         str | None,
@@ -42,7 +44,7 @@ def simulate(
     controls: Annotated[
         bool,
         typer.Option(
-            "--controls", help="Also try every mutant of the service. Each must break a promise."
+            "--controls", help="Also run every mutant of the service: each must break a promise."
         ),
     ] = False,
     exhaustive: Annotated[
@@ -61,10 +63,10 @@ def simulate(
     """Prove the promises under fault schedules, each decided by its seed.
 
     The deployed handlers run in a world in memory: DynamoDB, SQS, SNS, Lambda and the three
-    downstreams, where anything can crash, be lost, late, doubled or out at any moment. Every crash
-    point of one order of each fate is tried as well. A broken schedule is shrunk, and told with
-    the options that run it again. Exits with 0 only if every promise held in every schedule, and,
-    with --controls, every mutant was killed.
+    downstreams, where anything can crash, be lost, late, doubled or out at any moment. A crash is
+    also tried at every place of one order with each expected outcome. A broken schedule is shrunk,
+    and its trace shown with the options that run it again. Exits with 0 only if every promise held
+    in every schedule and, with --controls, every mutant was killed.
 
     Example: spillway simulate --seeds 10000 --controls
 
@@ -74,58 +76,50 @@ def simulate(
     """
     from rich.console import Console
 
-    from spillway.errors import SpillwayError
-
     console = Console(stderr=as_json)
     if seed is None and (trace or bug is not None):
-        raise SpillwayError("--trace and --bug tell of one schedule: say which with --seed.")
+        raise SpillwayError("--trace and --bug are for one schedule: name it with --seed.")
     if seed is not None and as_json:
-        raise SpillwayError("--json counts schedules, and --seed tells of one: leave one out.")
+        raise SpillwayError("--json counts schedules, and --seed shows one: leave one out.")
     if seed is not None:
         broken = _one(seed, bug, trace, console)
     else:
-        run = _many(
-            range(seed_from, seed_from + seeds),
-            jobs or os.cpu_count() or 1,
-            controls,
-            exhaustive,
-            console,
-        )
+        all_seeds = range(seed_from, seed_from + seeds)
+        run = _many(all_seeds, jobs or os.cpu_count() or 1, controls, exhaustive, console)
         broken = not run.held
         if as_json:
             from spillway.prove.simulate.report import document
 
-            typer.echo(json.dumps(document(run), indent=2))
+            print_json(document(run))
     if broken:
         raise typer.Exit(1)
 
 
-def _one(seed: int, bug: str | None, trace: bool, console: Console) -> bool:
+def _one(seed: int, mutant: str | None, trace: bool, console: Console) -> bool:
     """Whether the schedule broke a promise."""
-    if bug is None:
+    if mutant is None:
         from spillway.prove.simulate.rendering import show_seed
 
         return show_seed(seed, trace, None, console)
-    from spillway.errors import SpillwayError
     from spillway.prove.mutants.catalogue import BY_NAME
     from spillway.prove.simulate.kill import show_with_mutant
 
-    if bug not in BY_NAME:
-        raise SpillwayError(f"There is no mutant {bug!r}: choose one of {', '.join(BY_NAME)}.")
-    return show_with_mutant(bug, seed, trace)
+    if mutant not in BY_NAME:
+        raise SpillwayError(f"There is no mutant {mutant!r}: choose one of {', '.join(BY_NAME)}.")
+    return show_with_mutant(mutant, seed, trace)
 
 
 def _many(seeds: range, jobs: int, controls: bool, exhaustive: bool, console: Console) -> Run:
     from spillway.prove.simulate.report import show
     from spillway.prove.simulate.running import Run, simulate
-    from spillway.prove.simulate.terminal import bar
+    from spillway.ui.progress import bar
 
     run = Run()
-    with bar(console, "Schedules", len(seeds)) as (advance, note):
+    with bar("Schedules", len(seeds), console) as progress:
 
         def done(tally: Tally) -> None:
-            advance(tally.seeds)
-            note(f"{run.per_second:,.0f}/s, {run.tally.broken_seeds} broken")
+            progress.reach(tally.seeds)
+            progress.note(f"{run.per_second:,.0f}/s, {run.tally.broken_seeds} broken")
 
         try:
             simulate(seeds, jobs, done, run)
@@ -134,7 +128,7 @@ def _many(seeds: range, jobs: int, controls: bool, exhaustive: bool, console: Co
     if not run.interrupted:
         _exhaust(run, exhaustive, console)
         if controls:
-            _try_mutants(run, seeds.start, jobs, console)
+            _kill(run, seeds.start, jobs, console)
     show(run, seeds, console)
     if run.tally.broken:
         from spillway.prove.simulate.rendering import show_seed
@@ -145,42 +139,37 @@ def _many(seeds: range, jobs: int, controls: bool, exhaustive: bool, console: Co
 
 
 def _exhaust(run: Run, everything: bool, console: Console) -> None:
-    from spillway.prove.simulate import exhaustive
-    from spillway.prove.simulate.terminal import bar
+    from spillway.prove.simulate.exhaustive import CRASHES, PAIRED, each_fault, each_pair
+    from spillway.ui.progress import bar
 
-    tries = exhaustive.each_fault(None if everything else exhaustive.CRASHES)
-    with bar(console, "One fault at every place", None) as (advance, note):
-        for tried in tries:
-            _try(run, tried)
-            advance(run.exhausted)
-            note(tried.case.name)
-        if everything:
-            for tried in exhaustive.each_pair(exhaustive.CRASHES, exhaustive.PAIRED):
-                _try(run, tried)
-                advance(run.exhausted)
-                note(f"{tried.case.name}, two crashes")
+    with bar("One fault at every place", None, console) as progress:
+        for tried in each_fault(None if everything else CRASHES):
+            _record(run, tried)
+            progress.advance()
+            progress.note(tried.case.name)
+        for tried in each_pair(CRASHES, PAIRED) if everything else ():
+            _record(run, tried)
+            progress.advance()
+            progress.note(f"{tried.case.name}, two crashes")
 
 
-def _try(run: Run, tried: Tried) -> None:
+def _record(run: Run, tried: Tried) -> None:
     run.exhausted += 1
     for broken in tried.result.broken:
         where = "; ".join(f"{kind} at {place}" for place, kind in tried.faults.items())
         run.exhausted_broken.append(f"{tried.case.name}: {where or 'no fault'}: {broken}")
 
 
-def _try_mutants(run: Run, seed_from: int, jobs: int, console: Console) -> None:
+def _kill(run: Run, seed_from: int, jobs: int, console: Console) -> None:
     from spillway.prove.mutants.catalogue import MUTANTS
     from spillway.prove.simulate.kill import MutantResult, kill_all
-    from spillway.prove.simulate.terminal import bar
+    from spillway.ui.progress import bar
 
-    with bar(console, "Mutants", len(MUTANTS)) as (advance, note):
-        count = 0
+    with bar("Mutants", len(MUTANTS), console) as progress:
 
         def done(mutant: MutantResult) -> None:
-            nonlocal count
-            count += 1
-            advance(count)
-            note(mutant.name)
+            progress.advance()
+            progress.note(mutant.name)
 
         names = [mutant.name for mutant in MUTANTS]
         run.mutants = kill_all(names, seed_from=seed_from, jobs=jobs, on_done=done)

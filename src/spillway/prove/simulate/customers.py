@@ -55,15 +55,15 @@ class Api:
             status = 500 if error is not None else result["statusCode"]
             if error is not None:
                 world.invariants.raised(function.name, error)
-            if world.story is not None:
-                world.story.tell(world.now(), who, route, f"answered {status}", error or "")
+            if world.trace is not None:
+                world.trace.add(world.now(), who, route, f"answered {status}", error or "")
             on_answer(status, "" if error is not None else result["body"])
 
         function.invoke(f"{route} for {who}", event, ended)
 
 
 class Customer:
-    """One customer with one order, which nobody else has sent under this key.
+    """One customer with one order, and no other customer sends one under its key.
 
     `refused`: an answer in the four hundreds, which is final.
     """
@@ -74,7 +74,7 @@ class Customer:
         self.sent = False
         self.answers: list[Answer] = []
         self.refused: int | None = None
-        self.told: str | None = None
+        self.status_read: str | None = None
         self.cancellation_sent = False
         self.cancellation_taken = False
         self._api = api
@@ -87,7 +87,7 @@ class Customer:
             key=self.draft.key,
             sent=self.draft.order,
             answers=tuple(self.answers),
-            told=self.told,
+            told=self.status_read,
             cancellation_sent=self.cancellation_sent,
             cancellation_taken=self.cancellation_taken,
         )
@@ -108,8 +108,8 @@ class Customer:
         self._api.ask(self.name, self.draft.event, answered)
 
     def cancel(self, tries: int = 0) -> None:
-        """Ask for the cancellation until it is answered. An order that is not there yet is asked
-        for again: it may lie in the overflow queue."""
+        """Ask for the cancellation until it is answered. When the order is not
+        there yet, ask again: it may still be in the overflow queue."""
         self.cancellation_sent = True
 
         def answered(status: int, _: str) -> None:
@@ -129,12 +129,12 @@ class Customer:
             if status != 200:
                 return
             seen = _seen.decode(body)
-            self.told = seen.status
+            self.status_read = seen.status
             if self._final is not None and seen.status != self._final:
                 self._world.invariants.breaks(
                     "never_half_done",
                     (self.draft.key.customer_id, self.draft.key.order_id),
-                    f"was told as {self._final}, and then as {seen.status}",
+                    f"was read as {self._final}, and then as {seen.status}",
                 )
             if seen.status in ("rejected", "cancelled"):
                 self._final = seen.status
@@ -158,15 +158,15 @@ class Stranger:
 
     def ask(self) -> None:
         for route in (_GET, _CANCEL):
-            self._api.ask(self._name, request(route, self._key), self._told(route))
+            self._api.ask(self._name, request(route, self._key), self._answered(route))
         self._api.ask(self._name, request(_HISTORY, self._key), self._listed)
 
-    def _told(self, route: str) -> OnAnswer:
+    def _answered(self, route: str) -> OnAnswer:
         def answered(status: int, _: str) -> None:
-            self._world.invariants.told_stranger(self._owner, route, status)
+            self._world.invariants.answered_stranger(self._owner, route, status)
 
         return answered
 
     def _listed(self, status: int, body: str) -> None:
         if status == 200 and self._owner.order_id in body:
-            self._world.invariants.told_stranger(self._owner, _HISTORY, status)
+            self._world.invariants.answered_stranger(self._owner, _HISTORY, status)

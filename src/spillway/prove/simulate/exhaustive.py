@@ -21,7 +21,7 @@ PAIRED = ("confirmed", "blocked", "confirmed, cancelled after 60 ms")
 #: When the customer cancels, in ms after the order: while it is placed, before, while and after its
 #: stock is reserved, while it ships, and long after it is confirmed.
 CANCEL_AT = (None, 10, 35, 60, 90, 130, 5_000)
-FATES: Mapping[str, ExpectedOutcome] = {
+EXPECTED_OUTCOMES: Mapping[str, ExpectedOutcome] = {
     "confirmed": ExpectedOutcome(),
     "out of stock": ExpectedOutcome(out_of_stock=True),
     "undeliverable": ExpectedOutcome(undeliverable=True),
@@ -50,10 +50,10 @@ class Tried:
 def cases() -> Iterator[Case]:
     """One order of every fate, retail and too large to travel, cancelled at every moment; and one
     whose shipment can not be stopped any more."""
-    for name, expected_outcome in FATES.items():
+    for name, expected_outcome in EXPECTED_OUTCOMES.items():
         for cancel_at in CANCEL_AT:
-            wish = "" if cancel_at is None else f", cancelled after {cancel_at} ms"
-            yield Case(f"{name}{wish}", _plan(expected_outcome, cancel_at))
+            cancellation = "" if cancel_at is None else f", cancelled after {cancel_at} ms"
+            yield Case(f"{name}{cancellation}", _plan(expected_outcome, cancel_at))
     yield Case("cancelled too late", _plan(ExpectedOutcome(), 5_000, too_late=True))
     large = Ordered("order 1", draft(0, "large", ExpectedOutcome()), ExpectedOutcome(), place_at=0)
     yield Case("too large to travel", replace(_plan(ExpectedOutcome(), None), orders=(large,)))

@@ -71,7 +71,7 @@ _FUNCTIONS = (
 class Ordered:
     """One order and what its customer and others do. Times are ms after the start, None: never.
 
-    `name` is what it is called in the story.
+    `name` is what it is called in the trace.
     """
 
     name: str
@@ -348,5 +348,5 @@ def _moments(chance: Chance, heal_after: int) -> tuple[Moment, ...]:
     if chance() < 0.04:
         moments.append(Moment(Fault.REDRIVEN, chance.below(heal_after)))
     if chance() < 0.1:
-        moments.append(Moment(Fault.INSISTED, heal_after))
+        moments.append(Moment(Fault.CHECK_FORCED, heal_after))
     return tuple(moments)

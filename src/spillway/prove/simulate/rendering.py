@@ -1,28 +1,27 @@
-"""One schedule, told as the story of an order."""
+"""The trace of one schedule, rendered for people."""
 
 from __future__ import annotations
-
-from datetime import UTC, datetime
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from simulation.catalogue import START
-from simulation.world.story import Line, Story
+from simulation.world.trace import Line, Trace
 from spillway.prove.simulate.plan import planned
 from spillway.prove.simulate.schedule import run
 from spillway.prove.simulate.shrink import shrink
+from spillway.ui.formatting import age
 
 _CALLS = {
     "PutItem": "puts {} into the table",
     "UpdateItem": "records {}",
     "GetItem": "reads {}",
-    "BatchGetItem": "glances at the facts {}",
+    "BatchGetItem": "reads the facts {}",
     "Query": "reads {} with its facts",
     "PublishBatch": "announces {}",
-    "ChangeMessageVisibility": "puts off {}",
-    "GetQueueAttributes": "counts what waits there",
+    "ChangeMessageVisibility": "postpones {}",
+    "GetQueueAttributes": "counts the messages there",
 }
 _REQUESTS = {
     "PUT /orders/{order_id}": "sends the order",
@@ -34,55 +33,62 @@ _OUTCOMES = {
     "ConditionalCheckFailedException": "there already",
     "InvalidParameterValue": "gone already",
 }
+_FUNCTIONS = ("relay", "drain", "watchdog", "reads", "intake", "operator")
+#: Up to this age a line's time has milliseconds.
+_PRECISE_MS = 600_000
 
 
-def show_seed(seed: int, trace: bool, bug: str | None, console: Console) -> bool:
-    """Run a seed; with `trace` tell its story, of a broken one only what it takes to break it.
+def show_seed(seed: int, trace: bool, mutant: str | None, console: Console) -> bool:
+    """Run a seed, and show its result; with `trace` also its trace, of a broken one shrunk.
 
     Returns whether it broke a promise.
     """
     plan = planned(seed)
     result = run(plan)
-    if not trace:
-        _summary(seed, result.broken, console)
-        return bool(result.broken)
-    only = None
-    if result.broken:
-        shrunk = shrink(plan, result)
-        plan, only = shrunk.plan, shrunk.only
-        console.print(
-            f"\n[bold]Seed {seed}[/], shrunk from {len(result.injected)} faults to"
-            f" {len(shrunk.faults)} and {len(plan.orders)} order(s)."
-            f" Again: [bold]spillway simulate --seed {seed} --trace{_with(bug)}[/]"
-        )
-    story = Story()
-    told = run(plan, only=only, story=story)
-    name = told.broken[0].order if told.broken and told.broken[0].order else "order 1"
-    console.print(_table(story, name))
-    _summary(seed, told.broken, console)
-    return bool(told.broken)
+    if trace:
+        only = None
+        if result.broken:
+            shrunk = shrink(plan, result)
+            plan, only = shrunk.plan, shrunk.only
+            console.print(
+                f"\n[bold]Seed {seed}[/], shrunk from {len(result.injected)} faults to"
+                f" {len(shrunk.faults)} and {len(plan.orders)} order(s)."
+                f" Again: [bold]{rerun(seed, mutant)}[/]"
+            )
+        recorded = Trace()
+        result = run(plan, only=only, trace=recorded)
+        console.print(_table(recorded, (result.broken and result.broken[0].order) or "order 1"))
+    if not result.broken:
+        console.print(Text(f"Seed {seed}: every promise held.", "bold green"))
+    for broken in result.broken:
+        console.print(Text(str(broken), "bold red"))
+    return bool(result.broken)
 
 
 def trace_text(seed: int) -> str:
-    """The whole story of a seed, line by line, with nothing left out: the same for the same seed,
-    byte for byte."""
-    story = Story()
-    result = run(planned(seed), story=story)
+    """The whole trace of a seed, line by line: byte for byte the same for the same seed."""
+    trace = Trace()
+    result = run(planned(seed), trace=trace)
     lines = [
         f"{line.at} {line.who} | {line.what} | {line.outcome} | {line.fault}"
-        for line in story.lines
+        for line in trace.lines
     ]
     return "\n".join([*lines, *map(str, result.broken), *map(str, result.injected)])
 
 
-def _table(story: Story, name: str) -> Table:
+def rerun(seed: int, mutant: str | None = None) -> str:
+    """The command that shows the trace of a seed."""
+    return f"spillway simulate --seed {seed} --trace" + (f" --bug {mutant}" if mutant else "")
+
+
+def _table(trace: Trace, order: str) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=True, header_style="dim")
     table.add_column("after", justify="right", style="dim", no_wrap=True)
     table.add_column("who", no_wrap=True)
     table.add_column("does what")
     table.add_column("and")
-    for line in story.lines:
-        if _is_about(line, name):
+    for line in trace.lines:
+        if _is_about(line, order):
             table.add_row(*_row(line))
     return table
 
@@ -92,68 +98,50 @@ def _row(line: Line) -> tuple[Text, ...]:
     fault = f" [{line.fault}]" if line.fault and line.fault != "broken" else ""
     outcome = _OUTCOMES.get(line.outcome, line.outcome)
     return (
-        Text(_elapsed(line.at)),
+        Text(_elapsed(line.at - START)),
         Text(_who(line.who), style),
         Text(_what(line.what), style),
         Text(outcome + fault, style),
     )
 
 
-def _who(who: str) -> str:
-    """The function, or whoever it is; the rest of a strand's name says what it is about."""
-    head, _, rest = who.partition(" ")
-    try_ = f", try {rest.rpartition(' #')[2]}" if " #" in rest and not rest.endswith(" #1") else ""
-    if head in ("relay", "drain", "watchdog", "reads", "intake", "operator"):
-        return head + (try_ if try_[6:].isdigit() else "")
+def _who(task: str) -> str:
+    """The function and its attempt, or the customer. The rest of a task's name says what it is
+    about."""
+    head, _, rest = task.partition(" ")
+    attempt = rest.rpartition(" #")[2] if " #" in rest else ""
+    again = f", attempt {attempt}" if attempt.isdigit() and attempt != "1" else ""
+    if head in _FUNCTIONS:
+        return head + again
     if head.startswith("deliver-"):
-        return head.replace("-", " to ", 1) + (try_ if try_[6:].isdigit() else "")
-    return f"customer of {who}" if who else ""
+        return head.replace("-", " to ", 1) + again
+    return f"customer of {task}" if task else ""
 
 
 def _what(what: str) -> str:
-    if what in _REQUESTS:
-        return _REQUESTS[what]
     service, _, rest = what.partition(" ")
     call, _, about = rest.partition(" ")
     if call.startswith("SendMessage"):
         queue, _, message = about.removeprefix("to ").partition(" ")
-        if queue.endswith("-dead-letters"):
-            return f"sets aside with the {queue.replace('-', ' ')}: {message}"
-        return f"sends to the {queue} queue: {message}"
+        return f"sends to the queue {queue}: {message}"
     if call == "ChangeMessageVisibility":
-        about = about.partition(" ")[2].partition(" ")[2]
+        about = about.split(" ", 2)[-1]
     if call in _CALLS:
         return _CALLS[call].format(about)
     if call == "POST":
         return f"asks {service} to {about.partition(' ')[2]}"
     if call == "GET" and service in ("inventory", "fulfilment", "accounting"):
         return f"asks {service} what is on record ({about.partition(' ')[0]})"
-    return what
+    return _REQUESTS.get(what, what)
 
 
-def _is_about(line: Line, name: str) -> bool:
-    """Lines of other orders are left out, lines of none are not."""
-    told = f"{line.who} {line.what}"
-    if "order " not in told:
-        return True
-    return name in told.replace(f"{name} of another", "") or name == ""
+def _is_about(line: Line, order: str) -> bool:
+    """Whether a line is about this order or about none."""
+    text = f"{line.who} {line.what}"
+    return "order " not in text or order in text.replace(f"{order} of another", "")
 
 
-def _elapsed(at: int) -> str:
-    milliseconds = at - START
-    if milliseconds < 600_000:
+def _elapsed(milliseconds: int) -> str:
+    if milliseconds < _PRECISE_MS:
         return f"{milliseconds / 1000:.3f} s"
-    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
-    days = milliseconds // 86_400_000
-    return (f"{days} d " if days else "") + moment.strftime("%H:%M:%S")
-
-
-def _summary(seed: int, broken: tuple[object, ...], console: Console) -> None:
-    if not broken:
-        console.print(Text(f"Seed {seed}: every promise held.", "bold green"))
-    for each in broken:
-        console.print(Text(str(each), "bold red"))
-
-
-def _with(bug: str | None) -> str:
-    return "" if bug is None else f" --bug {bug}"
+    return age(milliseconds / 1000)

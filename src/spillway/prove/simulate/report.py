@@ -1,4 +1,4 @@
-"""What many schedules amount to, for people and for scripts."""
+"""The result of many schedules, for people and for scripts."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from typing import Any
 
 from rich.console import Console
 from rich.panel import Panel
-from rich.table import Table
 from rich.text import Text
 
 from simulation.world.faults import Fault
+from spillway.prove.simulate.rendering import rerun
 from spillway.prove.simulate.running import Run
-from spillway.prove.simulate.saga_states import State, facts_name, reachable
+from spillway.prove.simulate.saga_states import facts_name, reachable
+from spillway.ui.formatting import counted
+from spillway.ui.panels import panel
 
 _BROKEN_SHOWN = 10
 
@@ -50,83 +52,78 @@ def document(run: Run) -> dict[str, Any]:
     }
 
 
-def rerun(seed: int) -> str:
-    """The command that tells of a seed again."""
-    return f"spillway simulate --seed {seed} --trace"
-
-
 def show(run: Run, seeds: range, console: Console) -> None:
     console.print(_schedules(run, seeds))
     console.print(_coverage(run))
     if run.mutants is not None:
-        console.print(_controls(run))
+        console.print(_mutants(run))
     console.print(_verdict(run))
 
 
 def _schedules(run: Run, seeds: range) -> Panel:
     tally = run.tally
-    table = Table.grid(padding=(0, 2))
-    table.add_column(justify="right")
     count = max(1, tally.seeds)
-    struck = sum(tally.faults.values())
+    injected = sum(tally.faults.values())
     per_core = tally.seeds / (tally.cpu_seconds or 1)
     rows = (
         (f"{tally.seeds:,}", f"schedules, seeds {seeds.start:,} to {seeds.stop - 1:,}"),
-        (f"{run.per_second:,.0f}", f"a second, for {run.seconds:,.0f} s"),
-        (f"{per_core:,.0f}", "a second of one core's time"),
-        (f"{tally.side_effects / count:.1f}", "side effects a schedule"),
-        (f"{struck / count:.1f}", f"faults a schedule, {struck:,} in all"),
+        (f"{run.per_second:,.0f}", f"per second, for {run.seconds:,.0f} s"),
+        (f"{per_core:,.0f}", "per second of one core's time"),
+        (f"{tally.side_effects / count:.1f}", "side effects per schedule"),
+        (f"{injected / count:.1f}", f"faults per schedule, {injected:,} in total"),
         (f"{tally.rested_ms / 3_600_000:.1f}", "hours from the last fault to rest, at most"),
-        (f"{run.exhausted:,}", "runs of one order with chosen faults, no place left out"),
+        (f"{run.exhausted:,}", "runs of one order with chosen faults, at every place"),
     )
-    for figure, what in rows:
-        table.add_row(figure, what)
-    return Panel(table, title="What was run", title_align="left")
+    return panel("Runs", rows, ("number",))
 
 
 def _coverage(run: Run) -> Panel:
     tally = run.tally
-    table = Table.grid(padding=(0, 2))
-    table.add_column(justify="right")
-    for kind in Fault:
-        count = tally.faults.get(kind.value, 0)
-        sites = sum(site.startswith(f"{kind.value} at ") for site in tally.sites)
-        where = f"{kind.value}" + (f", at {sites} kinds of call or place" if sites > 1 else "")
-        table.add_row(f"{count:,}", Text(where, "" if count else "yellow"))
-    graph = reachable()
-    states = _states()
-    reached = len(tally.states & states)
-    table.add_row(f"{reached} of {len(states)}", "sets of facts that an order can have")
-    table.add_row(
-        f"{len(graph)}",
-        f"states of the saga, with {_transitions(graph)} transitions: all visited by its tests",
+    graph, states = reachable(), _states()
+    transitions = sum(map(len, graph.values()))
+    rows: list[tuple[str, str | Text]] = [
+        (f"{tally.faults.get(kind.value, 0):,}", _fault(run, kind)) for kind in Fault
+    ]
+    rows += [
+        (
+            f"{len(tally.states & states)} of {len(states)}",
+            "sets of facts that an order can have",
+        ),
+        (
+            f"{len(graph)}",
+            f"states of the saga, with {transitions} transitions: its tests visit all of them",
+        ),
+        (f"{len(tally.outcomes)}", "different outcomes of the handlers"),
+    ]
+    return panel("Coverage", rows, ("number",))
+
+
+def _fault(run: Run, kind: Fault) -> Text:
+    sites = sum(site.startswith(f"{kind.value} at ") for site in run.tally.sites)
+    where = f", at {sites} kinds of call or place" if sites > 1 else ""
+    return Text(kind.value + where, "" if run.tally.faults.get(kind.value) else "yellow")
+
+
+def _mutants(run: Run) -> Panel:
+    rows = (
+        ("never", Text(f"{mutant.name} SURVIVES", "bold red"), "")
+        if mutant.seeds is None
+        else (f"{mutant.seeds:,}", mutant.name, mutant.broken.partition(":")[0])
+        for mutant in run.mutants or ()
     )
-    table.add_row(f"{len(tally.outcomes)}", "different outcomes of the handlers")
-    return Panel(table, title="What was met", title_align="left")
-
-
-def _controls(run: Run) -> Panel:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(justify="right")
-    for mutant in run.mutants or ():
-        if mutant.seeds is None:
-            table.add_row("never", Text(f"{mutant.name} SURVIVES", "bold red"), "")
-        else:
-            table.add_row(
-                f"{mutant.seeds:,}", mutant.name, Text(mutant.broken.partition(":")[0], "dim")
-            )
-    return Panel(table, title="Mutants, and the seeds it took to kill them", title_align="left")
+    return panel("Mutants, and the seeds it took to kill them", rows, ("number", "text", "note"))
 
 
 def _verdict(run: Run) -> Text:
     if run.held:
-        controls = "" if run.mutants is None else f" All {len(run.mutants)} mutants were killed."
-        return Text(f"Every promise held in every schedule.{controls}", "bold green")
+        killed = "" if run.mutants is None else f" All {len(run.mutants)} mutants were killed."
+        return Text(f"Every promise held in every schedule.{killed}", "bold green")
     text = Text()
     if run.interrupted:
-        text.append("Interrupted: only what is above was run.\n", "bold yellow")
+        text.append("Interrupted: the figures cover the part that was run.\n", "bold yellow")
     if run.tally.broken_seeds:
-        text.append(f"Promises were broken in {run.tally.broken_seeds:,} schedules.\n", "bold red")
+        schedules = counted(run.tally.broken_seeds, "schedule")
+        text.append(f"Promises were broken in {schedules}.\n", "bold red")
     for seed, broken in sorted(run.tally.broken.items())[:_BROKEN_SHOWN]:
         text.append(f"  {broken[0]}\n", "red").append(f"    {rerun(seed)}\n")
     for broken_by in run.exhausted_broken[:_BROKEN_SHOWN]:
@@ -138,7 +135,3 @@ def _verdict(run: Run) -> Text:
 
 def _states() -> set[str]:
     return {facts_name(state) for state in reachable()}
-
-
-def _transitions(graph: dict[State, list[State]]) -> int:
-    return sum(map(len, graph.values()))

@@ -63,8 +63,8 @@ def repetitions(state: State) -> Iterator[State]:
 
 def cancellations(state: State) -> Iterator[State]:
     if state.cancellation is None:
-        wish = Cancellation(at=1, before_reservation=not state.facts.known(Step.RESERVE))
-        yield replace(state, cancellation=wish).with_commands_after(state.facts)
+        cancellation = Cancellation(at=1, before_reservation=not state.facts.known(Step.RESERVE))
+        yield replace(state, cancellation=cancellation).with_commands_after(state.facts)
 
 
 def reachable() -> dict[State, list[State]]:

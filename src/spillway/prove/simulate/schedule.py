@@ -19,7 +19,7 @@ from simulation.downstreams.ledger import Entry, all_entries
 from simulation.world.faults import Fault, Faults, Injected
 from simulation.world.invariants import ANNOUNCED, Broken
 from simulation.world.sqs import Queue
-from simulation.world.story import Story
+from simulation.world.trace import Trace
 from simulation.world.world import ORDERS_TABLE, World
 from spillway.prove.audit.judging import judge, judge_isolation
 from spillway.prove.audit.verdicts import Violation
@@ -76,10 +76,10 @@ def run(
     *,
     only: Collection[str] | None = None,
     forced: Mapping[str, Fault] | None = None,
-    story: Story | None = None,
+    trace: Trace | None = None,
 ) -> Result:
     """Run a plan. `only` and `forced`: as `Faults` has them."""
-    schedule = _Schedule(plan, only, forced, story)
+    schedule = _Schedule(plan, only, forced, trace)
     result = schedule.run()
     schedule.world.close()
     return result
@@ -91,7 +91,7 @@ class _Schedule:
         plan: Plan,
         only: Collection[str] | None,
         forced: Mapping[str, Fault] | None,
-        story: Story | None,
+        trace: Trace | None,
     ) -> None:
         self.plan = plan
         self.heal_at = START + plan.heal_after
@@ -116,12 +116,12 @@ class _Schedule:
             without_keys=plan.without_keys,
             shards=plan.shards,
             stream_poll_ms=plan.stream_poll_ms,
-            story=story,
+            trace=trace,
         )
         self.api = Api(self.world)
         self.world.on_given_up = self._called_out
-        if story is not None:
-            self.world.invariants.on_broken = lambda broken: story.tell(
+        if trace is not None:
+            self.world.invariants.on_broken = lambda broken: trace.add(
                 broken.at, "", str(broken), fault="broken"
             )
         self.customers: list[Customer] = []
@@ -135,8 +135,8 @@ class _Schedule:
             self._plan_moment(moment)
         scheduler.run(self.heal_at)
         scheduler.skip_to(self.heal_at)
-        if world.story is not None:
-            world.story.tell(scheduler.now, "", "From here on nothing goes wrong any more.")
+        if world.trace is not None:
+            world.trace.add(scheduler.now, "", "From here on nothing goes wrong any more.")
         scheduler.run(self.heal_at + OPERATOR_MS)
         scheduler.skip_to(self.heal_at + OPERATOR_MS)
         self._dead_letters_are_expected()
@@ -205,7 +205,7 @@ class _Schedule:
             case Fault.POISON_RECORD:
                 place = f"record {moment.at + 1} of the stream spoiled"
                 if self.faults.allows(place):
-                    world.stream.spoil(moment.at, lambda: self._struck(moment.kind, place))
+                    world.stream.spoil(moment.at, lambda: self._inject(moment.kind, place))
             case Fault.PURGED:
                 place = f"{moment.where} purged"
                 self._maybe(moment.kind, place, moment.at, operator.purge, world, moment.where)
@@ -218,8 +218,8 @@ class _Schedule:
                     world,
                 )
 
-    def _struck(self, kind: Fault, place: str) -> None:
-        self.faults.strikes(kind, place, self.world.now())
+    def _inject(self, kind: Fault, place: str) -> None:
+        self.faults.injects(kind, place, self.world.now())
 
     def _at(self, after: int, do: object, *arguments: object) -> None:
         self.world.scheduler.at(START + after, do, *arguments)  # type: ignore[arg-type]
@@ -227,13 +227,13 @@ class _Schedule:
     def _maybe(self, kind: Fault, place: str, after: int, do: object, *arguments: object) -> None:
         """Something that a shrunk schedule may leave out."""
 
-        def strike() -> None:
-            if self.faults.strikes(kind, place, self.world.now()):
-                if self.world.story is not None:
-                    self.world.story.tell(self.world.now(), "", place, fault=kind.value)
+        def inject() -> None:
+            if self.faults.injects(kind, place, self.world.now()):
+                if self.world.trace is not None:
+                    self.world.trace.add(self.world.now(), "", place, fault=kind.value)
                 do(*arguments)  # type: ignore[operator]
 
-        self._at(after, strike)
+        self._at(after, inject)
 
     # How it ends
 
@@ -247,10 +247,10 @@ class _Schedule:
 
     def _force(self) -> None:
         """Repeating what is true must change nothing."""
-        if not any(moment.kind is Fault.INSISTED for moment in self.plan.moments):
+        if not any(moment.kind is Fault.CHECK_FORCED for moment in self.plan.moments):
             return
         place = "an operator forces a check"
-        if self.faults.strikes(Fault.INSISTED, place, self.world.now()):
+        if self.faults.injects(Fault.CHECK_FORCED, place, self.world.now()):
             for customer in self.customers:
                 operator.force(self.world, customer.draft.key)
             self._rest()
@@ -291,17 +291,19 @@ class _Schedule:
 
     def _dead_letters_are_expected(self) -> None:
         """Nobody should have to touch anything, unless somebody else broke a contract."""
-        struck = {fault.kind for fault in self.faults.injected}
+        injected = {fault.kind for fault in self.faults.injected}
         for name, queue in self.world.dead_letters.items():
             for dead_letter in queue.messages.values():
                 if dead_letter.body == _POISON or _is_clash(dead_letter.attributes):
                     continue
                 reason = _reason(dead_letter.attributes)
                 if name == "relay":
-                    fine = Fault.POISON_RECORD in struck or "DDBStreamBatchInfo" in dead_letter.body
+                    fine = (
+                        Fault.POISON_RECORD in injected or "DDBStreamBatchInfo" in dead_letter.body
+                    )
                 else:
                     fine = bool(reason) and (
-                        Fault.MISROUTED in struck or name in self.plan.without_keys
+                        Fault.MISROUTED in injected or name in self.plan.without_keys
                     )
                 if not fine:
                     self.world.invariants.breaks(
@@ -337,12 +339,12 @@ class _Schedule:
             return
         [outage] = outages
         # An order that was cancelled is undone: not all that it would have needed is done.
-        wishes = {each.draft.key for each in self.customers if each.cancellation_sent}
+        cancelled = {each.draft.key for each in self.customers if each.cancellation_sent}
         keys = tuple(
             customer.draft.key
             for customer in self.customers
             if customer.answers
-            and customer.draft.key not in wishes
+            and customer.draft.key not in cancelled
             and outage.begins <= _at(customer.answers[0]) < outage.ends - UNDISTURBED_MS
         )
         audited = AuditOutage(outage.service, outage.begins, outage.ends, keys)  # type: ignore[arg-type]
@@ -411,10 +413,14 @@ class _Schedule:
             if not record.stored:
                 continue
             key = (record.key.customer_id, record.key.order_id)
-            told = [
-                customer.told for customer in self.customers if customer.draft.key == record.key
-            ]
-            final = next((status for status in told if status), None)
+            final = next(
+                (
+                    customer.status_read
+                    for customer in self.customers
+                    if customer.draft.key == record.key and customer.status_read
+                ),
+                None,
+            )
             named = {
                 kind.name.lower()
                 for kind in EventType

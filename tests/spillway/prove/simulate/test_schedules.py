@@ -11,7 +11,7 @@ import pytest
 
 from simulation.catalogue import ExpectedOutcome
 from simulation.world.faults import AT_CALLS, Fault
-from simulation.world.story import Story
+from simulation.world.trace import Trace
 from spillway.prove.simulate import exhaustive
 from spillway.prove.simulate.exhaustive import cases, each_fault
 from spillway.prove.simulate.plan import Plan, planned
@@ -22,10 +22,10 @@ from spillway.prove.simulate.tally import Tally, tallied
 HEALTHY: Plan = next(case.plan for case in cases() if case.name == "confirmed")
 
 
-def story_of(plan: Plan, **options: object) -> list[str]:
-    story = Story()
-    run(plan, story=story, **options)  # type: ignore[arg-type]
-    return [f"{line.who}: {line.what} {line.outcome}" for line in story.lines]
+def trace_of(plan: Plan, **options: object) -> list[str]:
+    trace = Trace()
+    run(plan, trace=trace, **options)  # type: ignore[arg-type]
+    return [f"{line.who}: {line.what} {line.outcome}" for line in trace.lines]
 
 
 def test_the_promises_hold_under_a_hundred_schedules() -> None:
@@ -35,12 +35,12 @@ def test_the_promises_hold_under_a_hundred_schedules() -> None:
 
 
 @pytest.mark.parametrize("first_seed", [0, 1_000])
-def test_a_seed_tells_the_same_story_in_every_process(first_seed: int) -> None:
+def test_a_seed_makes_the_same_trace_in_every_process(first_seed: int) -> None:
     asks = (
         "from spillway.prove.simulate.rendering import trace_text;"
         f"print('\\n'.join(trace_text(seed) for seed in range({first_seed}, {first_seed + 30})))"
     )
-    stories = [
+    traces = [
         subprocess.run(  # noqa: S603 - the command is ours
             [sys.executable, "-c", asks],
             env={**os.environ, "PYTHONHASHSEED": hash_seed},
@@ -49,8 +49,8 @@ def test_a_seed_tells_the_same_story_in_every_process(first_seed: int) -> None:
         ).stdout
         for hash_seed in ("1", "2")
     ]
-    assert stories[0] == stories[1]
-    assert len(stories[0]) > 10_000
+    assert traces[0] == traces[1]
+    assert len(traces[0]) > 10_000
 
 
 def test_a_seed_is_the_same_again_after_other_seeds() -> None:
@@ -62,34 +62,34 @@ def test_a_seed_is_the_same_again_after_other_seeds() -> None:
 
 
 def test_an_order_that_meets_no_fault_takes_the_shortest_way() -> None:
-    story = story_of(HEALTHY, forced={})
-    writes = [line for line in story if "PutItem" in line or "UpdateItem" in line]
+    trace = trace_of(HEALTHY, forced={})
+    writes = [line for line in trace if "PutItem" in line or "UpdateItem" in line]
     assert len(writes) == 4
-    assert sum("POST" in line for line in story) == 3
+    assert sum("POST" in line for line in trace) == 3
 
 
-def test_a_fate_is_what_becomes_of_an_order() -> None:
+def test_an_expected_outcome_is_what_becomes_of_an_order() -> None:
     for case in cases():
         if "cancelled" in case.name:
             continue
         [order] = case.plan.orders
-        story = "\n".join(story_of(case.plan, forced={}))
-        assert ("confirmed.v1" in story) is (order.expected_outcome == ExpectedOutcome())
-        assert ("rejected.v1" in story) is (order.expected_outcome != ExpectedOutcome())
+        trace = "\n".join(trace_of(case.plan, forced={}))
+        assert ("confirmed.v1" in trace) is (order.expected_outcome == ExpectedOutcome())
+        assert ("rejected.v1" in trace) is (order.expected_outcome != ExpectedOutcome())
 
 
 @pytest.mark.parametrize("fault", AT_CALLS)
-def test_each_kind_of_fault_strikes_where_it_is_forced_to(fault: Fault) -> None:
-    struck = 0
+def test_each_kind_of_fault_is_injected_where_it_is_forced_to(fault: Fault) -> None:
+    injected = 0
     for case in (HEALTHY, next(case.plan for case in cases() if case.name == "blocked")):
         for place, kinds in run(case, forced={}).visited:
-            if fault in kinds and struck < 5:
+            if fault in kinds and injected < 5:
                 result = run(case, forced={place: fault})
                 assert [(each.place, each.kind) for each in result.injected] == [(place, fault)]
                 assert result.broken == ()
-                struck += 1
+                injected += 1
     # A queue's count is asked for only where an order does not settle.
-    assert struck or fault is Fault.STALE_COUNT
+    assert injected or fault is Fault.STALE_COUNT
 
 
 def test_an_order_survives_a_crash_before_and_after_each_of_its_side_effects() -> None:
@@ -109,7 +109,7 @@ def test_nothing_goes_wrong_but_what_is_left_of_a_schedule() -> None:
 
 
 def test_what_is_left_out_changes_nothing_for_the_others() -> None:
-    """Each strand has a stream of numbers of its own: that is what makes shrinking work."""
+    """Each task has a stream of numbers of its own: that is what makes shrinking work."""
     plan = planned(5)
     alone = replace(plan, orders=plan.orders[:1])
     places = {each.place for each in run(alone).injected}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 class Line:
     """One thing that happened at `at` (virtual Unix ms).
 
-    `who` is the strand, the queue or the customer; `fault` says what went wrong with it.
+    `who` is the task, the queue or the customer; `fault` says what went wrong with it.
     """
 
     at: int
@@ -20,8 +20,8 @@ class Line:
 
 
 @dataclass(slots=True)
-class Story:
+class Trace:
     lines: list[Line] = field(default_factory=list)
 
-    def tell(self, at: int, who: str, what: str, outcome: str = "", fault: str = "") -> None:
+    def add(self, at: int, who: str, what: str, outcome: str = "", fault: str = "") -> None:
         self.lines.append(Line(at, who, what, outcome, fault))
