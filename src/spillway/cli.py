@@ -1,4 +1,4 @@
-"""The command line ``spillway``: every command has its own module, this one puts them together."""
+"""The command line `spillway`: each command has its own module, and this one joins them."""
 
 import os
 import sys
@@ -9,13 +9,15 @@ import typer
 
 from spillway.errors import SpillwayError
 from spillway.migrate.command import migrate
-from spillway.operate.commands import logs, orders, status
 from spillway.operate.console.command import console
 from spillway.operate.customers.command import customers
-from spillway.operate.publish import publish
+from spillway.operate.logs.command import logs
+from spillway.operate.orders.command import orders
+from spillway.operate.publish.command import publish
 from spillway.operate.redrive.command import redrive
 from spillway.operate.restore.command import restore
 from spillway.operate.smoke.command import smoke
+from spillway.operate.status.command import status
 from spillway.plan.capacity.command import capacity
 from spillway.plan.cost.command import cost
 from spillway.prove.audit.command import audit
@@ -27,7 +29,7 @@ from spillway.run.commands import down, token, up
 # Markdown, so that examples stay on lines of their own.
 app = typer.Typer(
     name="spillway",
-    help="Run, try and examine the Spillway order service.",
+    help="Run, operate and test the Spillway order service.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
@@ -71,8 +73,8 @@ def main() -> None:
     except SpillwayError as error:
         _fail(str(error))
     except Exception as bug:  # noqa: BLE001
-        # A person sees it, so this too is told as a sentence.
-        _fail(f"This is a bug in Spillway ({type(bug).__name__}: {bug}): see it with --debug.")
+        # A person reads it, so a bug too is one sentence.
+        _fail(f"This is a bug in Spillway ({type(bug).__name__}: {bug}): --debug shows where.")
 
 
 def _fail(sentence: str) -> None:

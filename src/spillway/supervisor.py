@@ -37,7 +37,7 @@ from spillway.target.outputs import queues, tables
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-    from spillway.operate.console.desk import Desk
+    from spillway.operate.console.state import AppState
 
 LOG = "supervisor.log"
 _WATCH_SECONDS = 0.1
@@ -268,17 +268,17 @@ def _console_served(port: int, listener: socket.socket) -> AbstractContextManage
     from spillway.operate.console.waiting import WhenAsked, uvicorn_config
     from spillway.run.stack.serving import serving
 
-    def open_desk() -> "Desk":
-        from spillway.operate.console.desk import desk_of
+    def open_state() -> "AppState":
+        from spillway.operate.console.state import state_of
         from spillway.run.stack.handle import attach
         from spillway.target.service import on_this_machine
 
-        return desk_of(on_this_machine(port), attach(port))
+        return state_of(on_this_machine(port), attach(port))
 
     def make() -> "ASGIApp":
         from spillway.operate.console.serving import application
 
-        return application(open_desk, port=port_of(listener))
+        return application(open_state, port=port_of(listener))
 
     return serving(uvicorn_config(WhenAsked(make)), listener)
 

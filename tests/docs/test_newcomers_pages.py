@@ -8,7 +8,7 @@ from pathlib import Path
 
 from infra.metrics import EVERY_FUNCTION
 from orders.domain.promises import Promise
-from spillway.target.outputs import WORKED_OFF
+from spillway.target.outputs import QUEUES
 
 ROOT = Path(__file__).parents[2]
 ORDER = (ROOT / "docs" / "one-order.md").read_text()
@@ -44,6 +44,6 @@ def test_readme_shows_as_many_queues_functions_and_promises_as_there_are() -> No
     shown = (ROOT / "README.md").read_text().partition("The promises ─")[2].partition("```")[0]
     [(queues, functions)] = re.findall(r"(\d+) queues empty, (\d+) functions", shown)
     # Relay reads the stream: it has a dead-letter queue and no queue of its own.
-    assert int(queues) == 2 * len(WORKED_OFF) + 1
+    assert int(queues) == 2 * len(QUEUES) + 1
     assert int(functions) == len(EVERY_FUNCTION)
     assert re.findall(r"✔  (\w+)", shown) == [promise.value for promise in Promise]

@@ -21,8 +21,8 @@ from infra.alarms import CLASHES_MAX, RELAY_ERRORS_MAX, SERVER_ERRORS_MAX
 from orders.aws.messages import overflow_message_of
 from orders.domain.order import AcceptedOrder, OrderKey
 from orders.handlers.wire import Content, content_of
-from spillway.operate.alarms import Alarm, read_alarms
-from spillway.operate.emulated import evaluate_alarms
+from spillway.operate.status.alarms import Alarm, read_alarms
+from spillway.operate.status.evaluating import evaluate_alarms
 from spillway.run.stack import Stack
 from spillway.target.service import Service, on_this_machine
 from tests.builders import order_id

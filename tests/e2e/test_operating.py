@@ -13,7 +13,7 @@ from orders.aws import items
 from orders.domain.order import AcceptedOrder, OrderKey, order_id_time
 from orders.handlers.wire import Content, content_of
 from spillway.cli import app
-from spillway.operate.dead_letters import look
+from spillway.operate.redrive.looking import look
 from spillway.run.stack import Stack
 from spillway.target.service import on_this_machine
 from tests.builders import order_id

@@ -13,7 +13,7 @@ from infra.stage import API_TIMEOUT_SECONDS
 from orders import settings
 from orders.domain.saga import DOWNSTREAMS
 from orders.wiring import SIDE_BY_SIDE_MAX
-from spillway.operate.alarms import Alarm
+from spillway.operate.status.alarms import Alarm
 from tests.infra.templates import Templates
 
 DELIVERIES = tuple(f"deliver-{downstream}" for downstream in DOWNSTREAMS)

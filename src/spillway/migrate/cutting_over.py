@@ -14,7 +14,7 @@ from orders.domain.order import OrderKey
 from spillway.errors import SpillwayError
 from spillway.migrate.connection import connected, run
 from spillway.migrate.source import Position, position_now
-from spillway.operate import resuming
+from spillway.operate.orders import resuming
 
 if TYPE_CHECKING:
     from spillway.migrate.running import Parts

@@ -1,13 +1,16 @@
-"""What an operator asks a running service, answered: on this machine's emulator and on AWS alike.
+"""What an operator does with a running service, on this machine's emulator and on AWS alike.
 
-Reads only; each answer is bounded, paged, and by key wherever there is one. Nothing here is a
-terminal's or a browser's: the commands and the console stand on it.
+Each package is one command. Every read has a limit, is paged, and goes by key where there is one.
 
-- service: where the service is and how it is reached
-- parts: the path of an order, part by part: what waits, how long, how often it runs, dead letters
-- promises: what the alarms say of each promise
-- orders: one order's whole life; a customer's orders; the unsettled ones
-- history: charts over time; messages: what lies in the emulator's queues about an order
-- logs: what the functions said; letters: what lies with the dead letters, and moving it back
-- report: all of it for a terminal and for scripts; command, reaching: the options
+| package | what it does | writes |
+| --- | --- | --- |
+| `status` | what waits before each function, the alarms, charts | no |
+| `orders` | one order's life; lists; hands lost orders to the watchdog | only `resume` |
+| `logs` | what the functions logged | no |
+| `redrive` | shows dead letters and moves them back to their queues | yes, not with `--dry-run` |
+| `console` | all of this in a browser | only when you press a button |
+| `restore` | copies missing orders back from a restored backup | yes, not with `--dry-run` |
+| `customers` | erases a customer's name and address | yes |
+| `smoke` | checks the API of a new deployment | no |
+| `publish` | uploads the storefront | yes |
 """

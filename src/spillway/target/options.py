@@ -1,13 +1,22 @@
-"""The options that say which service is meant: the same for every command that reads one."""
+"""The options that say which service a command is about, the same for every command.
+
+A command is decorated with `with_target` and takes one keyword argument, `target`. The decorator
+adds `--port`, `--stage`, `--profile` and `--region` to its options, and reports a service that does
+not answer in one sentence.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from inspect import Parameter, Signature, signature
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from spillway.errors import SpillwayError
 from spillway.run.stack.ports import DEFAULT_PORT as DEFAULT_PORT
 
 if TYPE_CHECKING:
@@ -19,7 +28,7 @@ PortOption = Annotated[
 ]
 StageOption = Annotated[
     str | None,
-    typer.Option("--stage", metavar="NAME", help="A stage on AWS, by your own credentials."),
+    typer.Option("--stage", metavar="NAME", help="A stage on AWS, with your own credentials."),
 ]
 ProfileOption = Annotated[
     str | None, typer.Option("--profile", metavar="NAME", help="Which AWS credentials to use.")
@@ -29,20 +38,67 @@ RegionOption = Annotated[
 ]
 
 
-def reach(port: int, stage: str | None, profile: str | None, region: str | None) -> Service:
-    """The service meant. Raises SpillwayError where there is none."""
-    from spillway.target.service import on_aws, on_this_machine
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The service that a command is about: a stage on AWS, else the stack on this machine's port.
 
-    return on_this_machine(port) if stage is None else on_aws(stage, profile=profile, region=region)
+    The fields' names are the options' names.
+    """
+
+    port: int = DEFAULT_PORT
+    stage: str | None = None
+    profile: str | None = None
+    region: str | None = None
+
+    def reach(self) -> Service:
+        """SpillwayError: there is no such service."""
+        from spillway.target.service import on_aws, on_this_machine
+
+        if self.stage is None:
+            return on_this_machine(self.port)
+        return on_aws(self.stage, profile=self.profile, region=self.region)
+
+
+_OPTIONS = {
+    "port": PortOption,
+    "stage": StageOption,
+    "profile": ProfileOption,
+    "region": RegionOption,
+}
+_PARAMETERS = [
+    Parameter(name, Parameter.KEYWORD_ONLY, default=getattr(Target(), name), annotation=option)
+    for name, option in _OPTIONS.items()
+]
+
+
+def with_target(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of a `Target` to a command, and give it their values as `target`."""
+
+    @wraps(command)
+    def run(**values: object) -> None:
+        options = {name: values.pop(name) for name in _OPTIONS}
+        with explain_unreachable():
+            command(**values, target=Target(**options))  # type: ignore[arg-type]
+
+    own = [
+        parameter.replace(kind=Parameter.KEYWORD_ONLY)
+        for name, parameter in signature(command, eval_str=True).parameters.items()
+        if name != "target"
+    ]
+    # Typer reads a command's options from these two.
+    run.__signature__ = Signature([*own, *_PARAMETERS])  # type: ignore[attr-defined]
+    run.__annotations__ = {one.name: one.annotation for one in (*own, *_PARAMETERS)}
+    return run
 
 
 @contextmanager
-def told_if_silent() -> Iterator[None]:
-    """Tell in one sentence that the service stopped answering."""
+def explain_unreachable() -> Iterator[None]:
+    """Report in one sentence that AWS refused or that the service stopped answering.
+
+    SpillwayError: instead of botocore's and httpx's own errors.
+    """
     import httpx
     from botocore.exceptions import BotoCoreError, ClientError
-
-    from spillway.errors import SpillwayError
 
     try:
         yield
@@ -56,6 +112,6 @@ def told_if_silent() -> Iterator[None]:
         raise SpillwayError(f"AWS refused ({error}): try again.") from error
     except (BotoCoreError, httpx.TransportError) as error:
         raise SpillwayError(
-            f"The service does not answer ({type(error).__name__}): see whether it is still there,"
-            " then try again."
+            f"The service does not answer ({type(error).__name__}): check that it is running, then"
+            " try again."
         ) from error

@@ -1,4 +1,4 @@
-"""What the deployed stacks tell of themselves: the tables and queues by the names used here."""
+"""Tables and queues from the deployed stacks' outputs, by the names used in the toolbox."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 from orders.domain.saga import DOWNSTREAMS
 
-#: Parts with a queue that a function works off. Relay works off the table's stream.
-WORKED_OFF = (*DOWNSTREAMS, "overflow", "watchdog")
+#: Queues that a function reads. Relay reads the table's stream.
+QUEUES = (*DOWNSTREAMS, "overflow", "watchdog")
 
 
 def tables(outputs: Mapping[str, str]) -> dict[str, str]:
-    """Names: `orders`, and one for each downstream where the stage has stand-ins for them."""
+    """Names: `orders`, and one for each downstream if the stage has fakes of them."""
     named = {
         name: outputs.get(f"{name.capitalize()}TableName") for name in ("orders", *DOWNSTREAMS)
     }
@@ -20,7 +20,7 @@ def tables(outputs: Mapping[str, str]) -> dict[str, str]:
 
 def queues(outputs: Mapping[str, str]) -> dict[str, str]:
     """URLs: `inventory`, `inventory_dead_letter` and so on, and `relay_dead_letter`."""
-    urls = {name: outputs[f"{name.capitalize()}QueueUrl"] for name in WORKED_OFF}
-    for name in (*WORKED_OFF, "relay"):
+    urls = {name: outputs[f"{name.capitalize()}QueueUrl"] for name in QUEUES}
+    for name in (*QUEUES, "relay"):
         urls[f"{name}_dead_letter"] = outputs[f"{name.capitalize()}DeadLetterQueueUrl"]
     return urls

@@ -1,20 +1,25 @@
-"""What the audit looks at, fetched: an operator's tool, the one place where a scan is right.
+"""Reads a service's tables, queues and logs for the toolbox: the one place where a scan is right.
 
-Every call is paged and every page is read; the clients are boto3's, handed in.
+Every call is paged, and every page is read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orders.aws import items
 from orders.domain.order import Order, OrderKey
 from orders.domain.saga import Downstream
 from spillway.target.records import Depth, Effect, Record, Size
 
-_DEPTHS = {
+if TYPE_CHECKING:
+    from types_boto3_logs import CloudWatchLogsClient
+    from types_boto3_sqs import SQSClient
+    from types_boto3_sqs.literals import QueueAttributeNameType
+
+_DEPTHS: Mapping[QueueAttributeNameType, str] = {
     "ApproximateNumberOfMessages": "visible",
     "ApproximateNumberOfMessagesNotVisible": "in_flight",
     "ApproximateNumberOfMessagesDelayed": "delayed",
@@ -23,7 +28,7 @@ _LOG_GROUP_PREFIX = "/aws/lambda/"
 
 
 def read_orders(dynamodb: Any, table: str) -> list[Record]:
-    """Every order in the orders table with its facts. `dynamodb` is a boto3 DynamoDB client."""
+    """Every order in the orders table with its facts."""
     orders: dict[OrderKey, items.Item] = {}
     progress: dict[OrderKey, items.Item] = {}
     for item in placed_here(chain.from_iterable(pages(dynamodb, table))):
@@ -35,16 +40,18 @@ def read_orders(dynamodb: Any, table: str) -> list[Record]:
 
 
 def placed_here(found: Iterable[items.Item]) -> Iterator[items.Item]:
-    """Those items that are not of an order brought over from an older database: what was done for
-    such an order was done by other hands, and the downstreams have no record of it."""
+    """The items without those of orders that were imported from an older database.
+
+    Other systems carried out the steps of such an order, and the downstreams have no record of it.
+    """
     return (item for item in found if items.IMPORTED not in item)
 
 
 def read_effects(dynamodb: Any, table: str, downstream: Downstream) -> list[Effect]:
-    """Every effect and refusal in a downstream stand-in's own table.
+    """Every effect and refusal in the own table of a downstream's fake.
 
-    Source of the attributes: simulation/downstreams/ledger.py. Items without an outcome are the
-    stand-in's claims of idempotency keys, not effects.
+    simulation/downstreams/ledger.py writes the attributes. Items without an outcome are claims of
+    idempotency keys, not effects.
     """
     every = chain.from_iterable(pages(dynamodb, table))
     return list(effects_of(every, downstream))
@@ -56,7 +63,7 @@ def effects_of(ledger: Iterable[items.Item], downstream: Downstream) -> Iterator
 
 
 def read_order(dynamodb: Any, table: str, key: OrderKey) -> Record | None:
-    """One order as it stands now, None where the table has nothing of it."""
+    """One order as it is now; None where the table does not have it."""
     answer = dynamodb.query(
         TableName=table,
         ConsistentRead=True,
@@ -71,7 +78,7 @@ def read_order(dynamodb: Any, table: str, key: OrderKey) -> Record | None:
 
 
 def record_of(key: OrderKey, stored: Iterable[items.Item]) -> Record:
-    """What an order's items, one or both, say."""
+    """An order from its items, one or both."""
     found = {items.is_progress(item): item for item in stored}
     return _record(key, found.get(False), found.get(True))
 
@@ -79,7 +86,7 @@ def record_of(key: OrderKey, stored: Iterable[items.Item]) -> Record:
 def read_effects_of(
     dynamodb: Any, table: str, downstream: Downstream, key: OrderKey
 ) -> list[Effect]:
-    """What a downstream's own table says of one order now."""
+    """One order's entries in a downstream's own table."""
     answers = dynamodb.get_paginator("query").paginate(
         TableName=table,
         ConsistentRead=True,
@@ -91,13 +98,13 @@ def read_effects_of(
 
 
 def count_items(dynamodb: Any, table: str) -> int:
-    """Roughly: AWS renews this figure every six hours."""
+    """An approximate count, which AWS renews every six hours."""
     description = dynamodb.describe_table(TableName=table)["Table"]
     return int(description.get("ItemCount", 0))
 
 
-def read_depths(sqs: Any, queues: Mapping[str, str]) -> list[Depth]:
-    """The queues' own figures. `queues`: name to URL; `sqs` is a boto3 SQS client."""
+def read_depths(sqs: SQSClient, queues: Mapping[str, str]) -> list[Depth]:
+    """How many messages each queue holds. `queues`: name to URL."""
     depths = []
     for name, url in queues.items():
         answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=list(_DEPTHS))
@@ -109,11 +116,8 @@ def read_depths(sqs: Any, queues: Mapping[str, str]) -> list[Depth]:
     return depths
 
 
-def read_invocations(logs: Any, since: int) -> dict[str, int]:
-    """How often each function ran since then (Unix ms), by the REPORT lines in its log.
-
-    `logs` is a boto3 CloudWatch Logs client.
-    """
+def read_invocations(logs: CloudWatchLogsClient, since: int) -> dict[str, int]:
+    """How often each function ran since then (Unix ms), from the REPORT lines in its log."""
     counts = {}
     groups = logs.get_paginator("describe_log_groups")
     events = logs.get_paginator("filter_log_events")
@@ -130,7 +134,7 @@ def read_invocations(logs: Any, since: int) -> dict[str, int]:
 
 def pages(dynamodb: Any, table: str) -> Iterator[list[items.Item]]:
     """A whole table, page by page of up to 1 MB."""
-    # A page can be empty and still have a next one: the paginator follows the key, not the items.
+    # An empty page can have a next one: the paginator follows the key, not the items.
     for page in dynamodb.get_paginator("scan").paginate(TableName=table, ConsistentRead=True):
         yield page["Items"]
 

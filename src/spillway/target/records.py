@@ -1,4 +1,4 @@
-"""What a service holds of its orders. Times are Unix milliseconds, amounts whole minor units."""
+"""What a service stores of its orders. Times are Unix milliseconds, amounts whole minor units."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from orders.domain.trace import Trace
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """What an order comes to: `units` of goods, and the money to be paid for them."""
+    """An order's size: `units` of goods, and the amount to pay."""
 
     units: int
     amount: int
@@ -20,11 +20,10 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What the orders table holds of one order.
+    """What the orders table has of one order.
 
-    `accepted_at` and `size` are None where the table holds progress of an order that is not there.
-    `order` is its content, None also where it was not kept: only an acknowledgement needs it.
-    `trace` is the one that the client named, if it did.
+    `accepted_at` and `size` are None where the table has the order's progress but not the order.
+    `order` is its content, None also where it was not kept in memory. `trace` is the client's.
     """
 
     key: OrderKey
@@ -52,9 +51,9 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """One entry of a downstream's own table: something it did or refused to do.
+    """One entry of a downstream's own table: an effect, or a refusal.
 
-    `units` is there for stock and shipments, `amount` and `currency` for postings and refunds.
+    Reservations and shipments have `units`; postings and refunds have `amount` and `currency`.
     """
 
     downstream: Downstream

@@ -1,21 +1,27 @@
-"""Where a service is and how it is reached: one on this machine, or one in the operator's account.
+"""A running service and its AWS clients: on this machine's emulator, or in the operator's account.
 
-On AWS the operator's own credentials are used, as the AWS command line would find them. Its stacks
-say where everything is; nothing is configured here.
+On AWS the operator's own credentials are used, found in the same way as by the AWS command line.
+The stacks' outputs name all tables and queues, so nothing is configured here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from infra.metrics import EVERY_FUNCTION
 from spillway.errors import SpillwayError
 from spillway.run.stack.ports import port_option
 from spillway.target.outputs import queues, tables
 
-#: By the names that the functions have in the account, in the order of an order's path.
+if TYPE_CHECKING:
+    from types_boto3_cloudformation import CloudFormationClient
+    from types_boto3_cloudwatch import CloudWatchClient
+    from types_boto3_logs import CloudWatchLogsClient
+    from types_boto3_sqs import SQSClient
+
+#: The functions' names in the account, in the order of the path.
 FUNCTIONS = EVERY_FUNCTION
 LOCAL_STAGE = "local"
 
@@ -24,10 +30,10 @@ Clients = Callable[[str], Any]
 
 @dataclass(frozen=True)
 class Service:
-    """`client` gives boto3 clients by service name. `tables` are names: `orders`, and one for each
-    downstream whose records can be read. `queues` are URLs by name, see `spillway.target.outputs`.
-    `emulator` is its address where the service runs on one. `options` say on a command line which
-    service is meant, with a space before them; nothing for the one that is meant without them.
+    """`client` makes boto3 clients by name. `tables` has the orders table as `orders`, and one for
+    each downstream whose table can be read. `queues` are URLs by name, see
+    `spillway.target.outputs`. `emulator` is the emulator's address, None on AWS. `options` name
+    this service on a command line, with a space before them; "" for the default service.
     """
 
     stage: str
@@ -44,38 +50,41 @@ class Service:
         return self.make_client("dynamodb")
 
     @property
-    def sqs(self) -> Any:
-        return self.make_client("sqs")
+    def sqs(self) -> SQSClient:
+        client: SQSClient = self.make_client("sqs")
+        return client
 
     @property
-    def logs(self) -> Any:
-        return self.make_client("logs")
+    def logs(self) -> CloudWatchLogsClient:
+        client: CloudWatchLogsClient = self.make_client("logs")
+        return client
 
     @property
-    def cloudwatch(self) -> Any:
-        return self.make_client("cloudwatch")
+    def cloudwatch(self) -> CloudWatchClient:
+        client: CloudWatchClient = self.make_client("cloudwatch")
+        return client
 
     def make_client(self, name: str) -> Any:
-        """One client for each AWS service. Threads may share it, but must not make it: whoever
-        starts threads makes theirs before."""
+        """The one client of an AWS service. Threads may share it, but must not make it: make every
+        client before you start threads."""
         if name not in self._clients:
             self._clients[name] = self.client(name)
         return self._clients[name]
 
     def resource_name(self, name: str) -> str:
-        """What a resource is called in the account; as infra.stage has it."""
+        """A resource's name in the account, as in `infra.stage`."""
         return f"spillway-{self.stage}-{name}"
 
     def log_group(self, function: str) -> str:
         return f"/aws/lambda/{self.resource_name(function)}"
 
     def queue_name(self, name: str) -> str:
-        """The queue's own name, which its metrics are under."""
+        """The queue's own name, which its metrics use."""
         return self.queues[name].rpartition("/")[2]
 
 
 def on_this_machine(port: int) -> Service:
-    """The service whose origin is on `port`. Raises SpillwayError where none runs."""
+    """The service on `port`. SpillwayError: none runs there."""
     from spillway.run.stack import attach
 
     stack = attach(port)
@@ -90,7 +99,7 @@ def on_this_machine(port: int) -> Service:
 
 
 def on_aws(stage: str, *, profile: str | None, region: str | None) -> Service:
-    """The service of a stage in the operator's account. Raises SpillwayError where none is."""
+    """A stage's service in the operator's account. SpillwayError: there is none."""
     import boto3
 
     outputs = outputs_of(stage, profile=profile, region=region)
@@ -102,7 +111,7 @@ def on_aws(stage: str, *, profile: str | None, region: str | None) -> Service:
 
 
 def outputs_of(stage: str, *, profile: str | None, region: str | None) -> dict[str, str]:
-    """What a stage's stacks tell of themselves. Raises SpillwayError where there are none."""
+    """The outputs of a stage's stacks. SpillwayError: there are none."""
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -111,8 +120,8 @@ def outputs_of(stage: str, *, profile: str | None, region: str | None) -> dict[s
         outputs = _outputs(session.client("cloudformation"), stage)
     except (BotoCoreError, ClientError) as error:
         raise SpillwayError(
-            f"AWS did not tell where stage {stage!r} is ({error}): check the credentials with"
-            " `aws sts get-caller-identity`, and name a --profile and a --region if need be."
+            f"Stage {stage!r} was not found on AWS ({error}): check the credentials with"
+            " `aws sts get-caller-identity`, and name a --profile and a --region if needed."
         ) from error
     if not outputs:
         raise SpillwayError(
@@ -122,7 +131,7 @@ def outputs_of(stage: str, *, profile: str | None, region: str | None) -> dict[s
     return outputs
 
 
-def _outputs(cloudformation: Any, stage: str) -> dict[str, str]:
+def _outputs(cloudformation: CloudFormationClient, stage: str) -> dict[str, str]:
     return {
         output["OutputKey"]: output["OutputValue"]
         for page in cloudformation.get_paginator("describe_stacks").paginate()

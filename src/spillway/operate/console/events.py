@@ -1,8 +1,7 @@
 """Pages that stay up to date: server-sent events with the part of the page that may have changed.
 
-The same template makes the page and the events, so there is one way to show anything. Each open
-page has a stream of its own and asks again after a pause; a page that is closed, or hidden (it
-closes its stream then), asks nothing.
+The same template renders the page and its events. Each open page has a stream of its own and reads
+again after a pause. A page closes its stream when it is closed or hidden, and reads nothing then.
 """
 
 from __future__ import annotations
@@ -18,15 +17,15 @@ from spillway.errors import SpillwayError
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """The part of a page that may change. `final`: it will not any more."""
+    """The part of a page that may change. `final`: it will not change again."""
 
     html: str
     final: bool = False
 
 
 def stream(read: Callable[[], Awaitable[Fragment]], pause_seconds: float) -> StreamingResponse:
-    """Events: `fragment` with HTML when it has changed, `same` when not, `trouble` with a sentence
-    where the service does not answer, `final` when there is nothing more to wait for."""
+    """Events: `fragment` with HTML that has changed, `same` where it has not, `failed` with a
+    sentence where the service does not answer, `final` when nothing will change again."""
     return StreamingResponse(
         _events(read, pause_seconds),
         media_type="text/event-stream",
@@ -42,7 +41,7 @@ async def _events(
         try:
             fragment = await read()
         except SpillwayError as error:
-            yield _event("trouble", str(error))
+            yield _event("failed", str(error))
         else:
             yield _event("same" if fragment.html == last else "fragment", fragment.html)
             last = fragment.html
@@ -54,5 +53,5 @@ async def _events(
 
 def _event(name: str, text: str) -> str:
     body = "" if name == "same" else text
-    # A field ends with its line: a text of several lines is several fields.
+    # A field is one line, so a text of several lines is several fields.
     return f"event: {name}\n" + "".join(f"data: {line}\n" for line in body.split("\n")) + "\n"

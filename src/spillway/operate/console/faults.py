@@ -1,4 +1,4 @@
-"""The downstreams' fault settings, as a form sends them: local only. Pure."""
+"""The downstreams' fault settings, as a form sends them: on this machine only. Pure."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ AT_REST: Mapping[str, Any] = {
     "refuse_skus": [],
     "too_late": False,
 }
-_SHARES = ("error_rate", "lose_answers_rate", "refuse_rate")
-_SWITCHES = ("outage", "too_late")
+_RATES = ("error_rate", "lose_answers_rate", "refuse_rate")
+_FLAGS = ("outage", "too_late")
 
 
 def fault_settings_of(form: Mapping[str, str]) -> dict[str, Any]:
-    """What a form asks for; what it leaves out is off. Shares are percentages there, shelves words
-    with space or commas between them.
+    """The settings that a form asks for; those that it leaves out are off.
 
-    Raises SpillwayError for what no switch can be set to.
+    The form has rates in percent, and SKUs separated by spaces or commas. SpillwayError: a value
+    that no setting can have.
     """
-    wanted: dict[str, Any] = {name: form.get(name) == "on" for name in _SWITCHES}
+    wanted: dict[str, Any] = {name: form.get(name) == "on" for name in _FLAGS}
     wanted["latency_ms"] = _whole(form, "latency_ms", LATENCY_MAX_MS)
-    for name in _SHARES:
+    for name in _RATES:
         wanted[name] = _whole(form, name, 100) / 100
     shelves = form.get("refuse_skus", "").replace(",", " ").split()
     if len(shelves) > REFUSE_SKUS_MAX:
-        raise SpillwayError(f"At most {REFUSE_SKUS_MAX:,} shelves can be empty.")
+        raise SpillwayError(f"At most {REFUSE_SKUS_MAX:,} SKUs can be refused.")
     wanted["refuse_skus"] = shelves
     return wanted
 
@@ -41,6 +41,6 @@ def fault_settings_of(form: Mapping[str, str]) -> dict[str, Any]:
 def _whole(form: Mapping[str, str], name: str, most: int) -> int:
     text = form.get(name, "").strip() or "0"
     if not (text.isdecimal() and int(text) <= most):
-        told = name.replace("_", " ").removesuffix(" ms").removesuffix(" rate")
-        raise SpillwayError(f"{told.capitalize()}: a whole number from 0 to {most:,}, not {text}.")
+        label = name.replace("_", " ").removesuffix(" ms").removesuffix(" rate")
+        raise SpillwayError(f"{label.capitalize()}: a whole number from 0 to {most:,}, not {text}.")
     return int(text)

@@ -1,19 +1,18 @@
 """Who may talk to the console, and what its pages may do.
 
-It has the operator's rights and no sign-in of its own, so a page from elsewhere must not be able to
-use it through the operator's browser:
+The console has the operator's rights and no sign-in of its own. So no foreign page may use it
+through the operator's browser:
 
-- a request must name this machine and port as its host: a foreign name that was made to point here
-  (DNS rebinding) is another host
-- what changes something is a POST from one of our own pages, by Origin and Sec-Fetch-Site, with the
-  process's own token in it (see `pages.action`)
-- what is only read can't be asked for from within a foreign page either: each look costs requests
-- a page runs no script and loads nothing but the console's own files, is in nobody's frame, and is
-  kept in no cache
+- A request must name this machine and port as its host. A foreign name that points here (DNS
+  rebinding) is another host.
+- A change is a POST from one of our own pages, by Origin and Sec-Fetch-Site, with this process's
+  token in it (see `Views.action`).
+- A foreign page cannot read either, because each reading costs requests.
+- A page runs and loads only the console's own files, cannot be framed, and is not cached.
 
-Where the operator's credentials for AWS are behind it, the address also carries a key, as other
-users of the machine reach the same port. On the local emulator, which takes anybody's credentials,
-a key would protect nothing.
+With the operator's AWS credentials behind it, the address also carries a key, because other users
+of the machine can reach the same port. The local emulator takes any credentials, so a key would
+protect nothing there.
 """
 
 from __future__ import annotations
@@ -45,8 +44,8 @@ _HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """ASGI middleware. `hosts` are what a request may name as its host, with the port; `key`, where
-    there is one, is what the address must have brought once as `?key=`."""
+    """ASGI middleware. `hosts` are the hosts, with their port, that a request may name. A browser
+    must have opened the address with `?key=` once, if there is a `key`."""
 
     app: ASGIApp
     hosts: Collection[str]
@@ -74,10 +73,10 @@ class Guard:
             return _no(f"This console answers to {' and '.join(sorted(self.hosts))} only.")
         site = headers.get("sec-fetch-site", "none")
         if scope["method"] in _READING:
-            by_itself = headers.get("sec-fetch-mode") == "navigate"
-            if site in ("none", "same-origin") or by_itself:
+            is_link = headers.get("sec-fetch-mode") == "navigate"
+            if site in ("none", "same-origin") or is_link:
                 return None
-            return _no("Another page may link here, and not look.")
+            return _no("Another site may link to this console, but not read it.")
         if site in ("none", "same-origin") and headers.get("origin") == f"http://{host}":
             return None
         return _no("Only the console's own pages can do this.")

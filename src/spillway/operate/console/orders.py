@@ -1,7 +1,7 @@
 """Finding an order, a customer's orders, and one order's life.
 
-What was ordered, by whom and whereto is the customer's: it is shown only on the order's own page,
-when the operator asks for it there, and never in a list, a stream or an address.
+Goods, name and address are the customer's. They are shown only on the order's own page, when the
+operator asks for them there, and never in a list, a stream or a URL.
 """
 
 from __future__ import annotations
@@ -9,21 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from orders.domain.order import OrderKey, is_order_id
-from orders.domain.saga import DOWNSTREAM_OF, Step
-from spillway.operate import orders as reading
-from spillway.operate.console.desk import Desk
+from spillway.operate.console.asking import ask
 from spillway.operate.console.events import Fragment
-from spillway.operate.console.showing import Form, Showing, back_to, events, text
+from spillway.operate.console.state import AppState
 from spillway.operate.console.timeline import timeline
-from spillway.operate.messages import Message, messages_of
-from spillway.operate.orders import Life, Listed
-from spillway.target.options import told_if_silent
+from spillway.operate.console.views import Form, Views, back_to, events, text
+from spillway.operate.orders import reading
+from spillway.operate.orders.reading import Life, Listed
+from spillway.operate.status.messages import Message, messages_of
 
 LISTED_MAX = 50
 
@@ -32,49 +30,51 @@ LISTED_MAX = 50
 class OrderPages:
     """Search, lists, and one order's life."""
 
-    showing: Showing
+    views: Views
 
     async def live_list(self, _: Request) -> Fragment:
-        desk = await self.showing.desk()
-        listed = await run_in_threadpool(_overview, desk)
-        return await self.showing.fragment("orders", listed=listed, now=desk.now(), more=None)
+        state = await self.views.state()
+        listed = await ask(lambda: _overview(state))
+        return await self.views.fragment("orders", listed=listed, now=state.now(), more=None)
 
     async def search(self, request: Request) -> Response:
         wanted = request.query_params.get("q", "").strip()
         if not wanted:
             fragment = await self.live_list(request)
-            return await self.showing.page("orders", live=fragment.html, wanted="", is_id=False)
+            return await self.views.page("orders", live=fragment.html, wanted="", is_id=False)
         if not is_order_id(wanted):
             return await self._of_customer(wanted, request.query_params.get("before"))
-        desk = await self.showing.desk()
-        if desk.is_local:
-            return await self._found(desk, wanted)
-        items = await run_in_threadpool(_item_count, desk)
-        return await self.showing.page(
+        state = await self.views.state()
+        if state.is_local:
+            return await self._found(state, wanted)
+        items = await ask(lambda: reading.item_count(state.service))
+        return await self.views.page(
             "find", wanted=wanted, items=items, complete=True, looked=False
         )
 
     async def _of_customer(self, customer: str, before: str | None) -> Response:
-        desk = await self.showing.desk()
-        listed = await run_in_threadpool(_customers, desk, customer, before)
+        state = await self.views.state()
+        listed = await ask(
+            lambda: reading.of_customer(state.service, customer, limit=LISTED_MAX, before=before)
+        )
         more = None
         if not listed.complete:
             more = "/orders?" + urlencode({"q": customer, "before": listed.orders[-1].order_id})
-        fragment = await self.showing.fragment("orders", listed=listed, now=desk.now(), more=more)
-        return await self.showing.page("orders", live=fragment.html, wanted=customer, is_id=False)
+        fragment = await self.views.fragment("orders", listed=listed, now=state.now(), more=more)
+        return await self.views.page("orders", live=fragment.html, wanted=customer, is_id=False)
 
     async def find(self, _: Request, form: Form) -> Response:
         wanted = text(form, "order_id")
         if not is_order_id(wanted):
             return back_to("/orders")
-        return await self._found(await self.showing.desk(), wanted)
+        return await self._found(await self.views.state(), wanted)
 
-    async def _found(self, desk: Desk, order_id: str) -> Response:
-        keys, complete = await run_in_threadpool(_keys, desk, order_id)
+    async def _found(self, state: AppState, order_id: str) -> Response:
+        keys, complete = await ask(lambda: reading.keys_of(state.service, order_id))
         if keys:
             return back_to(address_of(keys[0]))
-        items = await run_in_threadpool(_item_count, desk)
-        return await self.showing.page(
+        items = await ask(lambda: reading.item_count(state.service))
+        return await self.views.page(
             "find", status=404, wanted=order_id, items=items, complete=complete, looked=True
         )
 
@@ -83,19 +83,18 @@ class OrderPages:
         return fragment or Fragment("", final=True)
 
     async def _order(self, request: Request) -> Fragment | None:
-        desk = await self.showing.desk()
-        life, messages = await run_in_threadpool(_life, desk, _key(request))
+        state = await self.views.state()
+        life, messages = await ask(lambda: _life(state, _key(request)))
         if life is None:
             return None
-        drawn = timeline(life, int(desk.now() * 1000))
-        return await self.showing.fragment(
+        drawn = timeline(life, int(state.now() * 1000))
+        return await self.views.fragment(
             "order",
             final=life.summary.settled,
             life=life,
             summary=life.summary,
             drawn=drawn,
             messages=messages,
-            waits=_waits(life),
         )
 
     async def order(self, request: Request) -> Response:
@@ -111,12 +110,13 @@ class OrderPages:
         fragment = await self._order(request)
         if fragment is None:
             sentence = f"Customer {key.customer_id!r} has no order {key.order_id}."
-            return await self.showing.page("failure", status=404, sentence=sentence)
+            return await self.views.page("failure", status=404, sentence=sentence)
         sent = None
         if shown:
-            life, _ = await run_in_threadpool(_life, await self.showing.desk(), key)
+            state = await self.views.state()
+            life, _ = await ask(lambda: _life(state, key))
             sent = None if life is None else life.record.order
-        return await self.showing.page(
+        return await self.views.page(
             "order",
             live=fragment.html,
             final=fragment.final,
@@ -130,11 +130,11 @@ class OrderPages:
     def routes(self) -> list[Route]:
         return [
             Route("/orders", self.search),
-            Route("/orders/events", events(self.showing, self.live_list)),
-            self.showing.action("/orders/find", self.find),
+            Route("/orders/events", events(self.views, self.live_list)),
+            self.views.action("/orders/find", self.find),
             Route("/orders/{order_id}", self.order),
-            Route("/orders/{order_id}/events", events(self.showing, self.live_order)),
-            self.showing.action("/orders/{order_id}/content", self.content),
+            Route("/orders/{order_id}/events", events(self.views, self.live_order)),
+            self.views.action("/orders/{order_id}/content", self.content),
         ]
 
 
@@ -147,48 +147,14 @@ def _key(request: Request) -> OrderKey:
     return OrderKey(request.query_params.get("customer", ""), request.path_params["order_id"])
 
 
-def _overview(desk: Desk) -> Listed:
-    """On this machine the newest orders, on AWS what the watchdog says has not settled: a look
-    through a table costs nothing here, and there it does."""
-    with told_if_silent():
-        if desk.is_local:
-            return reading.newest(desk.service, limit=LISTED_MAX)
-        return reading.stuck(desk.service, limit=LISTED_MAX)
+def _overview(state: AppState) -> Listed:
+    """On this machine the newest orders; on AWS those that the watchdog found unsettled, because
+    reading the table costs money there."""
+    if state.is_local:
+        return reading.newest(state.service, limit=LISTED_MAX)
+    return reading.stuck(state.service, limit=LISTED_MAX)
 
 
-def _customers(desk: Desk, customer: str, before: str | None) -> Listed:
-    with told_if_silent():
-        return reading.of_customer(desk.service, customer, limit=LISTED_MAX, before=before)
-
-
-def _keys(desk: Desk, order_id: str) -> tuple[list[OrderKey], bool]:
-    with told_if_silent():
-        return reading.keys_of(desk.service, order_id)
-
-
-def _item_count(desk: Desk) -> int:
-    with told_if_silent():
-        return reading.item_count(desk.service)
-
-
-def _life(desk: Desk, key: OrderKey) -> tuple[Life | None, list[Message] | None]:
-    with told_if_silent():
-        life = reading.life(desk.service, key)
-        return life, None if life is None else messages_of(desk.service, key)
-
-
-#: A step that is owed: its downstream, what went wrong last, and whether its message lies dead.
-Wait = tuple[str, str, str, bool]
-
-
-def _waits(life: Life) -> list[Wait]:
-    """Each step that is owed: its downstream, what went wrong last, and whether it lies dead."""
-    waits: list[Wait] = []
-    for name in life.summary.owed:
-        trouble = life.last_trouble.get(name)
-        why, dead = "no try has been told of yet", False
-        if trouble is not None:
-            told = trouble.fields.get("detail") or trouble.fields.get("error") or trouble.outcome
-            why, dead = str(told), trouble.outcome in ("set_aside", "contradicted")
-        waits.append((name, DOWNSTREAM_OF[Step(name)], why, dead))
-    return waits
+def _life(state: AppState, key: OrderKey) -> tuple[Life | None, list[Message] | None]:
+    life = reading.life(state.service, key)
+    return life, None if life is None else messages_of(state.service, key)

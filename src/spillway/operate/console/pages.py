@@ -1,4 +1,4 @@
-"""The live path, charts, and the downstreams' fault settings."""
+"""The live path, the charts, and the downstreams' fault settings."""
 
 from __future__ import annotations
 
@@ -6,23 +6,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from orders.domain.saga import DOWNSTREAMS
 from spillway.errors import SpillwayError
-from spillway.operate.console.desk import Desk
+from spillway.operate.console.asking import ask
 from spillway.operate.console.events import Fragment
 from spillway.operate.console.faults import AT_REST, fault_settings_of
-from spillway.operate.console.path import LINKS, fault_words, path_view
-from spillway.operate.console.showing import Form, Showing, back_to, events, text
+from spillway.operate.console.path import LINKS, fault_labels, path_view
+from spillway.operate.console.state import AppState
 from spillway.operate.console.traffic import ORDERS_MAX
-from spillway.operate.history import Chart, Span, read_history
-from spillway.target.options import told_if_silent
+from spillway.operate.console.views import Form, Views, back_to, events, text
+from spillway.operate.status.history import Chart, Span, read_history
 
-#: Ranges of the charts by name: how many seconds back, and seconds for each point.
+#: The charts' ranges by name: how many seconds back, and the seconds of each point.
 RANGES = {
     "15m": (15 * 60, 15),
     "1h": (60 * 60, 60),
@@ -37,11 +36,11 @@ CHARTS_PAUSE_SECONDS = 5
 CHARTS_PAUSE_AWS_SECONDS = 60
 
 
-async def _path(desk: Desk) -> dict[str, Any]:
-    """What the templates show of the path of an order."""
-    status = await desk.status.get()
-    view = path_view(status, desk.reader.samples)
-    faults = {name: fault_words(on) for name, on in (status.faults or {}).items()}
+async def _path(state: AppState) -> dict[str, Any]:
+    """What the templates need to show the path of an order."""
+    status = await state.status.get()
+    view = path_view(status, state.reader.samples)
+    faults = {name: fault_labels(on) for name, on in (status.faults or {}).items()}
     return {"view": view, "status": status, "faults": faults}
 
 
@@ -49,34 +48,34 @@ async def _path(desk: Desk) -> dict[str, Any]:
 class PathPage:
     """The path of an order, as it is now."""
 
-    showing: Showing
+    views: Views
 
     async def live(self, _: Request) -> Fragment:
-        return await self.showing.fragment("path", **await _path(await self.showing.desk()))
+        return await self.views.fragment("path", **await _path(await self.views.state()))
 
     async def page(self, request: Request) -> Response:
         fragment = await self.live(request)
-        return await self.showing.page("path", live=fragment.html, links=LINKS)
+        return await self.views.page("path", live=fragment.html, links=LINKS)
 
     def routes(self) -> list[Route]:
-        return [Route("/", self.page), Route("/events", events(self.showing, self.live))]
+        return [Route("/", self.page), Route("/events", events(self.views, self.live))]
 
 
 @dataclass(frozen=True, slots=True)
 class ChartsPage:
-    """How it went over time."""
+    """The service over time."""
 
-    showing: Showing
+    views: Views
 
     async def page(self, request: Request) -> Response:
-        desk = await self.showing.desk()
-        ranges = RANGES_LOCAL if desk.is_local else RANGES_AWS
+        state = await self.views.state()
+        ranges = RANGES_LOCAL if state.is_local else RANGES_AWS
         chosen = request.query_params.get("range", ranges[0])
         if chosen not in ranges:
             chosen = ranges[0]
         charts = await self._charts(await self._span(chosen))
-        pause = CHARTS_PAUSE_SECONDS if desk.is_local else CHARTS_PAUSE_AWS_SECONDS
-        return await self.showing.page(
+        pause = CHARTS_PAUSE_SECONDS if state.is_local else CHARTS_PAUSE_AWS_SECONDS
+        return await self.views.page(
             "charts", charts=charts, ranges=ranges, chosen=chosen, pause=pause
         )
 
@@ -90,19 +89,18 @@ class ChartsPage:
 
     async def _span(self, chosen: str) -> Span:
         seconds, period = RANGES[chosen]
-        end = (await self.showing.desk()).now()
+        end = (await self.views.state()).now()
         return Span(end - seconds, end, period)
 
     async def _charts(self, span: Span) -> list[Chart]:
-        desk = await self.showing.desk()
+        state = await self.views.state()
 
         def read() -> list[Chart]:
-            with told_if_silent():
-                if desk.is_local:
-                    desk.reader.read()
-                return read_history(desk.service, span, list(desk.reader.samples))
+            if state.is_local:
+                state.reader.read()
+            return read_history(state.service, span, list(state.reader.samples))
 
-        return await run_in_threadpool(read)
+        return await ask(read)
 
     def routes(self) -> list[Route]:
         return [Route("/charts", self.page), Route("/charts/data", self.data)]
@@ -112,34 +110,34 @@ def _document(chart: Chart) -> dict[str, object]:
     return {
         "name": chart.name,
         "unit": chart.unit,
-        "courses": [
-            {"name": course.name, "points": [list(point) for point in course.points]}
-            for course in chart.courses
+        "series": [
+            {"name": one.name, "points": [list(point) for point in one.points]}
+            for one in chart.series
         ],
     }
 
 
 @dataclass(frozen=True, slots=True)
 class DownstreamsPage:
-    """On this machine only: what breaks things on purpose."""
+    """Faults on purpose, on this machine only."""
 
-    showing: Showing
+    views: Views
 
     async def live(self, _: Request) -> Fragment:
-        desk = await self.showing.desk()
-        return await self.showing.fragment("downstreams", **await _path(desk), traffic=desk.traffic)
+        state = await self.views.state()
+        return await self.views.fragment("downstreams", **await _path(state), traffic=state.traffic)
 
     async def page(self, request: Request) -> Response:
-        desk = await self.showing.desk()
-        if desk.stack is None:
-            sentence = "Downstreams can be broken on this machine only: see `spillway up`."
-            return await self.showing.page("failure", status=404, sentence=sentence)
-        stack = desk.stack
-        fault_settings = await run_in_threadpool(
+        state = await self.views.state()
+        if state.stack is None:
+            sentence = "Faults can be set on this machine only: see `spillway up`."
+            return await self.views.page("failure", status=404, sentence=sentence)
+        stack = state.stack
+        fault_settings = await ask(
             lambda: {name: stack.fault_settings(name) for name in DOWNSTREAMS}
         )
         fragment = await self.live(request)
-        return await self.showing.page(
+        return await self.views.page(
             "downstreams",
             live=fragment.html,
             fault_settings=fault_settings,
@@ -159,33 +157,32 @@ class DownstreamsPage:
         return back_to("/downstreams")
 
     async def place(self, _: Request, form: Form) -> Response:
-        desk = await self.showing.desk()
+        state = await self.views.state()
         count = text(form, "count")
         if not (count.isdecimal() and 1 <= int(count) <= ORDERS_MAX):
             raise SpillwayError(f"From 1 to {ORDERS_MAX} orders, not {count}.")
-        if desk.traffic is not None:
-            desk.traffic.begin(int(count))
+        if state.traffic is not None:
+            state.traffic.begin(int(count))
         return back_to("/downstreams")
 
     async def _switch(self, names: Sequence[str], changes: Mapping[str, Any]) -> None:
-        desk = await self.showing.desk()
-        stack = desk.stack
+        state = await self.views.state()
+        stack = state.stack
         if stack is None or not set(names) <= set(DOWNSTREAMS):
-            raise SpillwayError("There is no such downstream to break here.")
+            raise SpillwayError("There is no such downstream on this machine.")
 
         def change() -> None:
-            with told_if_silent():
-                for name in names:
-                    stack.set_fault_settings(name, **changes)
+            for name in names:
+                stack.set_fault_settings(name, **changes)
 
-        await run_in_threadpool(change)
+        await ask(change)
 
     def routes(self) -> list[Route]:
         return [
             Route("/downstreams", self.page),
-            Route("/downstreams/events", events(self.showing, self.live)),
-            self.showing.action("/downstreams/rest", self.rest),
-            self.showing.action("/downstreams/orders", self.place),
-            self.showing.action("/downstreams/{name}", self.switch),
-            self.showing.action("/downstreams/{name}/outage", self.outage),
+            Route("/downstreams/events", events(self.views, self.live)),
+            self.views.action("/downstreams/rest", self.rest),
+            self.views.action("/downstreams/orders", self.place),
+            self.views.action("/downstreams/{name}", self.switch),
+            self.views.action("/downstreams/{name}/outage", self.outage),
         ]

@@ -1,4 +1,4 @@
-"""What the live path shows: each part with its figures, each promise with its state. Pure."""
+"""What the live path shows: each part with its numbers, each promise with its state. Pure."""
 
 from __future__ import annotations
 
@@ -8,51 +8,54 @@ from typing import Any, Literal
 
 from orders.domain.promises import Promise
 from orders.domain.saga import DOWNSTREAMS
-from spillway.operate.alarms import Alarm
 from spillway.operate.console.status import Status
-from spillway.operate.history import Sample
-from spillway.operate.parts import DEAD_LETTERS_OF, Part
+from spillway.operate.status.alarms import Alarm
+from spillway.operate.status.history import Sample
+from spillway.operate.status.parts import DEAD_LETTERS_OF, Part
 from spillway.ui.formatting import age
 
 Tone = Literal["calm", "busy", "warn", "bad"]
 PromiseState = Literal["kept", "in danger", "not known"]
 
 MEANINGS: Mapping[Promise, str] = {
-    Promise.ACKNOWLEDGED_IS_DURABLE: "An order that was answered as accepted is on record.",
-    Promise.ONE_ORDER_PER_ID: "Sent any number of times, it is one order.",
+    Promise.ACKNOWLEDGED_IS_DURABLE: "Every acknowledged order is stored.",
+    Promise.ONE_ORDER_PER_ID: "An order that is sent several times is one order.",
     Promise.ONE_EFFECT_PER_STEP: "One reservation, one shipment, one posting, one refund.",
-    Promise.ALWAYS_SETTLES: "Every order reaches a final state by itself.",
+    Promise.ALWAYS_SETTLES: "Every order reaches a final state without help.",
     Promise.NEVER_HALF_DONE: "A final state agrees with all three downstreams.",
     Promise.OWN_ORDERS_ONLY: "Customers see and cancel only their own orders.",
     Promise.FAILURE_STAYS_LOCAL: "A downstream that is down delays only its own step.",
     Promise.ZERO_IDLE: "Without orders, nothing runs.",
 }
 
-#: Older than this, what waits is behind: a healthy queue is worked off within seconds.
+#: A queue with an older message is behind: a healthy queue is empty within seconds.
 SLOW_SECONDS = 10
 SPARK_SAMPLES = 60
 SPARK_WIDTH, SPARK_HEIGHT = 120, 24
 
-_UNHEARD = "Its alarm has heard nothing yet."
-_UNHEARD_HERE = "Nobody measures this on one machine; AWS does."
+_NO_DATA = "Its alarm has no data yet."
+_NO_DATA_HERE = "Measured on AWS only, not on this machine."
 
 _DOES = {
-    "intake": "takes an order in: one write",
-    "drain": "places what the table would not take",
-    "relay": "sends what each change owes",
+    "intake": "accepts orders: one write",
+    "drain": "stores orders from the overflow queue",
+    "relay": "sends a command for each owed step",
     "deliver-inventory": "reserve, release",
     "deliver-fulfilment": "ship, cancel, recall",
     "deliver-accounting": "post, refund",
-    "watchdog": "looks at each order once more",
-    "reads": "a customer's own orders",
+    "watchdog": "checks each order later",
+    "reads": "shows customers their orders",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """One part as it is drawn. `oldest` is told in words, "" where nothing waits. `dead_letters_of`
-    is whose dead letters they are, None where the part has none. `spark` are an SVG polyline's
-    points, "" where nothing waited in the last while."""
+    """One part as it is drawn.
+
+    `oldest` is a formatted age, "" where nothing waits. `dead_letters_of` is the queue that its
+    dead letters came from, None where it has none. `spark` are the points of an SVG polyline, ""
+    where nothing has waited lately.
+    """
 
     name: str
     does: str
@@ -67,7 +70,7 @@ class Box:
         return 0 if self.part.queue is None else self.part.queue.visible
 
     @property
-    def tried(self) -> int:
+    def in_flight(self) -> int:
         return 0 if self.part.queue is None else self.part.queue.in_flight
 
     @property
@@ -77,12 +80,12 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class PromiseRow:
-    """`told` is the alarm's own reason, in words; `since` Unix milliseconds, None if unknown."""
+    """`reason` is the alarm's own; `since` is Unix milliseconds, None if unknown."""
 
     promise: Promise
     meaning: str
     state: PromiseState
-    told: str
+    reason: str
     since: int | None
     runbook: str | None
 
@@ -99,8 +102,8 @@ class PathView:
 
 def path_view(status: Status, samples: Sequence[Sample]) -> PathView:
     boxes = {part.name: _box(part, samples) for part in status.parts}
-    nothing_heard = _UNHEARD if status.faults is None else _UNHEARD_HERE
-    rows = [_promise_row(promise, status.alarms, nothing_heard) for promise in Promise]
+    no_data = _NO_DATA if status.faults is None else _NO_DATA_HERE
+    rows = [_promise_row(promise, status.alarms, no_data) for promise in Promise]
     dead_letters = sum(part.dead_letters for part in status.parts)
     ringing = [alarm for alarm in status.alarms if alarm.state == "ALARM"]
     endangered = [row for row in rows if row.state == "in danger"]
@@ -157,17 +160,15 @@ def _spark(name: str, samples: Sequence[Sample]) -> str:
     return " ".join(points)
 
 
-def _promise_row(promise: Promise, alarms: Iterable[Alarm], nothing_heard: str) -> PromiseRow:
+def _promise_row(promise: Promise, alarms: Iterable[Alarm], no_data: str) -> PromiseRow:
     alarm = next((alarm for alarm in alarms if alarm.promise is promise), None)
     if alarm is None:
-        told = "This stage has no alarm for it: deploy its operations stack."
-        return PromiseRow(promise, MEANINGS[promise], "not known", told, None, None)
+        missing = "This stage has no alarm for it: deploy its operations stack."
+        return PromiseRow(promise, MEANINGS[promise], "not known", missing, None, None)
     state: PromiseState = {"OK": "kept", "ALARM": "in danger"}.get(alarm.state, "not known")  # type: ignore[assignment]
     since = None if alarm.since is None else int(alarm.since.timestamp() * 1000)
-    told = alarm.reason if state == "in danger" else ""
-    if state == "not known":
-        told = nothing_heard
-    return PromiseRow(promise, MEANINGS[promise], state, told, since, alarm.runbook)
+    reason = {"in danger": alarm.reason, "not known": no_data}.get(state, "")
+    return PromiseRow(promise, MEANINGS[promise], state, reason, since, alarm.runbook)
 
 
 def _headline(
@@ -176,23 +177,23 @@ def _headline(
     ringing: Sequence[Alarm],
     dead_letters: int,
 ) -> str:
-    """A sentence that changes only when something happens: it is read aloud."""
-    told = []
+    """A sentence that changes only when something happens, because screen readers read it out."""
+    sentences = []
     if endangered:
-        told.append("In danger: " + ", ".join(row.promise.value for row in endangered) + ".")
+        sentences.append("In danger: " + ", ".join(row.promise.value for row in endangered) + ".")
     elif all(row.state == "not known" for row in rows):
-        told.append("No promise is known of.")
+        sentences.append("No promise has been measured yet.")
     else:
-        told.append("Every promise is kept.")
+        sentences.append("Every promise is kept.")
     if dead_letters:
-        told.append("Dead letters wait for you.")
+        sentences.append("There are dead letters.")
     elif ringing and not endangered:
-        told.append("Ringing: " + ", ".join(alarm.name for alarm in ringing) + ".")
-    return " ".join(told)
+        sentences.append("Ringing: " + ", ".join(alarm.name for alarm in ringing) + ".")
+    return " ".join(sentences)
 
 
-def fault_words(faults: Mapping[str, Any]) -> list[str]:
-    """What is wrong with a downstream on purpose, in words."""
+def fault_labels(faults: Mapping[str, Any]) -> list[str]:
+    """A downstream's fault settings, in words."""
     return [_FAULTS[name](value) for name, value in faults.items() if name in _FAULTS]
 
 

@@ -1,4 +1,4 @@
-"""Dead letters: looked at, and moved back while the page goes on telling how far it is.
+"""Looks at dead letters, and moves them back in a thread while the page shows the progress.
 
 `spillway.operate.redrive` does the work: safe to interrupt, to repeat, and while orders come in.
 """
@@ -11,16 +11,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from spillway.errors import SpillwayError
-from spillway.operate.dead_letters import look, work
 from spillway.operate.redrive.found import Found
-from spillway.target.options import told_if_silent
+from spillway.operate.redrive.looking import look, work
+from spillway.target.options import explain_unreachable
 from spillway.target.service import Service
 
 
 @dataclass(slots=True)
 class Job:
-    """Letters of `names` on their way back: `dealt_with` of `total` so far. `over`: it has ended,
-    with `found`, or with the sentence that says why not."""
+    """Moving the dead letters of `names`: `dealt_with` of `total` so far. When it is `over`, either
+    `found` or `failure` says what came of it."""
 
     names: Sequence[str]
     total: int = 0
@@ -36,7 +36,7 @@ class Job:
 
 @dataclass(slots=True)
 class Redriving:
-    """One piece of work at a time: a look, too, takes the letters in hand for a moment."""
+    """One look or move at a time, because a look receives the dead letters too."""
 
     service: Service
     job: Job | None = None
@@ -45,8 +45,7 @@ class Redriving:
     _busy: threading.Lock = field(default_factory=threading.Lock)
 
     def look(self, holding: Sequence[str]) -> None:
-        """See what lies with the dead letters of the parts in `holding`, unless letters are being
-        moved. Raises SpillwayError where the queues do not answer."""
+        """Look at the dead letters of the parts in `holding`, unless some are being moved."""
         if not self._busy.acquire(blocking=False):
             return
         try:
@@ -55,7 +54,7 @@ class Redriving:
             self._busy.release()
 
     def begin(self, names: Sequence[str]) -> bool:
-        """Move what lies there back; false where that is under way."""
+        """Move dead letters back; false while a look or a move is under way."""
         if not self._busy.acquire(blocking=False):
             return False
         self.job = Job(names)
@@ -63,13 +62,12 @@ class Redriving:
         return True
 
     def _look(self, holding: Sequence[str]) -> None:
-        with told_if_silent():
-            self.found = look(self.service, holding) if holding else ()
-            self.looked_at = time.time()
+        self.found = look(self.service, holding) if holding else ()
+        self.looked_at = time.time()
 
     def _run(self, job: Job) -> None:
         try:
-            with told_if_silent():
+            with explain_unreachable():
                 redrive = work(self.service, job.names, dry_run=False)
                 job.total = redrive.count()
 
@@ -78,7 +76,7 @@ class Redriving:
 
                 redrive.run(advance)
                 job.found = list(redrive.found.values())
-            self._look(job.names)
+                self._look(job.names)
         except SpillwayError as error:
             job.failure = str(error)
         finally:

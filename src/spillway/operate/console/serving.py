@@ -1,4 +1,4 @@
-"""The application, put together."""
+"""The console's web application."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from starlette.staticfiles import StaticFiles
 
 from spillway.errors import SpillwayError
 from spillway.operate.console.dead_letters import DeadLetterPages
-from spillway.operate.console.desk import Desk
 from spillway.operate.console.guard import Guard
 from spillway.operate.console.orders import OrderPages
 from spillway.operate.console.pages import ChartsPage, DownstreamsPage, PathPage
 from spillway.operate.console.rendering import FOLDER
-from spillway.operate.console.showing import Showing
 from spillway.operate.console.stack import StackPage
+from spillway.operate.console.state import AppState
+from spillway.operate.console.views import Views
 from spillway.paths import PROJECT
 from spillway.run.stack.ports import LOOPBACK
 
@@ -31,28 +31,30 @@ VENDORED = {
 }
 
 
-def application(open_desk: Callable[[], Desk], *, port: int, key: str | None = None) -> Starlette:
-    """The console on `port`. `open_desk` is called when the first page is asked for; what it raises
-    as SpillwayError is shown. `key`: see `spillway.operate.console.guard`."""
-    showing = Showing(open_desk)
+def application(
+    open_state: Callable[[], AppState], *, port: int, key: str | None = None
+) -> Starlette:
+    """The console on `port`. `open_state` is called for the first page, and a SpillwayError that it
+    raises is shown. `key`: see `spillway.operate.console.guard`."""
+    views = Views(open_state)
 
     async def failed(_: Request, error: Exception) -> Response:
         try:
-            return await showing.page("failure", status=503, sentence=str(error))
+            return await views.page("failure", status=503, sentence=str(error))
         except SpillwayError:
             return PlainTextResponse(f"{error}\n", 503)
 
     async def missing(_: Request, __: Exception) -> Response:
-        return await showing.page("failure", status=404, sentence="There is no such page.")
+        return await views.page("failure", status=404, sentence="There is no such page.")
 
     return Starlette(
         routes=[
-            *PathPage(showing).routes(),
-            *OrderPages(showing).routes(),
-            *DeadLetterPages(showing).routes(),
-            *ChartsPage(showing).routes(),
-            *DownstreamsPage(showing).routes(),
-            *StackPage(showing).routes(),
+            *PathPage(views).routes(),
+            *OrderPages(views).routes(),
+            *DeadLetterPages(views).routes(),
+            *ChartsPage(views).routes(),
+            *DownstreamsPage(views).routes(),
+            *StackPage(views).routes(),
             Mount("/static", StaticFiles(directory=FOLDER / "static")),
             Route("/vendor/{name}", _vendored),
         ],

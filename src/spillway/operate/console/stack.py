@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from orders.domain.receipt import sign
 from spillway.ids import order_id
-from spillway.operate.console.showing import Showing
+from spillway.operate.console.views import Views
 from spillway.run.stack import ReceiptKey, Stack
 from spillway.run.stack.users import USERS, email
 
@@ -26,15 +26,15 @@ PATH = "/stack"
 class StackPage:
     """Each visit shows an order of its own, whose receipt is valid for 24 h."""
 
-    showing: Showing
+    views: Views
 
     async def page(self, _: Request) -> Response:
-        stack = (await self.showing.desk()).stack
+        stack = (await self.views.state()).stack
         if stack is None:
             sentence = "This page is about a stack on this machine only: see `spillway up`."
-            return await self.showing.page("failure", status=404, sentence=sentence)
+            return await self.views.page("failure", status=404, sentence=sentence)
         new_id = order_id(time.time_ns() // 1_000_000, random.SystemRandom())
-        return await self.showing.page(
+        return await self.views.page(
             "stack",
             addresses=_addresses(stack),
             users=[(email(name), group) for name, group in USERS.items()],

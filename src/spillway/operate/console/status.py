@@ -1,10 +1,10 @@
-"""How the service is now, read for all open pages together, and only while one is open.
+"""How the service is now: read once for all open pages, and only while one is open.
 
-What an open console asks of AWS in an hour, at most (its test_status.py counts):
+An open console makes at most so many requests to AWS in an hour (its test_status.py counts them):
 
 - the queues' depths every 15 s: 11 requests to SQS, 2,640 an hour, 0.0011 dollars
-- rates, ages and alarms every minute, as CloudWatch has nothing newer: at most 29 requests, 1,740
-  an hour, of which a million a month are free, and else 0.0174 dollars
+- rates, ages and alarms every minute, because CloudWatch has nothing newer: at most 29 requests,
+  1,740 an hour; a million a month are free, beyond that they cost 0.0174 dollars
 
 On this machine all of it is read every two seconds.
 """
@@ -18,13 +18,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from starlette.concurrency import run_in_threadpool
-
 from orders.domain.saga import DOWNSTREAMS
-from spillway.operate.alarms import Alarm, read_alarms
-from spillway.operate.history import Sample
-from spillway.operate.parts import Measured, Part, parts_of, read_measured
-from spillway.target.options import told_if_silent
+from spillway.operate.console.asking import ask
+from spillway.operate.status.alarms import Alarm, read_alarms
+from spillway.operate.status.history import Sample
+from spillway.operate.status.parts import Measured, Part, parts_of, read_measured
 from spillway.target.reading import read_depths
 from spillway.target.service import Service
 
@@ -34,7 +32,7 @@ if TYPE_CHECKING:
 PAUSE_SECONDS = 2.0
 PAUSE_AWS_SECONDS = 15.0
 MEASURED_AWS_SECONDS = 60.0
-#: An hour's, on this machine.
+#: An hour of samples on this machine.
 SAMPLES_MAX = 1_800
 
 T = TypeVar("T")
@@ -42,8 +40,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """`at` is Unix seconds. `faults`: by downstream, the fault settings of its fake that are not at
-    rest; None on AWS, where there are none."""
+    """`at` is Unix seconds. `faults`: for each downstream the fault settings of its fake that are
+    on; None on AWS, which has no fakes."""
 
     at: float
     parts: Sequence[Part]
@@ -53,8 +51,7 @@ class Status:
 
 @dataclass(slots=True)
 class StatusReader:
-    """Called by one thread at a time, each time after such a pause. `samples` are what was read so
-    far, of the last while."""
+    """Called by one thread at a time, with a pause between. `samples` are the latest readings."""
 
     service: Service
     stack: Stack | None
@@ -64,17 +61,15 @@ class StatusReader:
     _measured: tuple[float, Measured, Sequence[Alarm]] | None = None
 
     def read(self) -> Status:
-        """Raises SpillwayError where the service does not answer."""
-        with told_if_silent():
-            at = self.now()
-            depths = read_depths(self.service.sqs, self.service.queues)
-            if self._measured is None or at - self._measured[0] >= self._measured_for:
-                measured = read_measured(self.service, depths, now=at)
-                self._measured = (at, measured, read_alarms(self.service))
-            _, measured, alarms = self._measured
-            parts = parts_of(depths, measured)
-            self.samples.append(Sample(at, parts))
-            return Status(at, parts, alarms, self._faults())
+        at = self.now()
+        depths = read_depths(self.service.sqs, self.service.queues)
+        if self._measured is None or at - self._measured[0] >= self._measured_for:
+            measured = read_measured(self.service, depths, now=at)
+            self._measured = (at, measured, read_alarms(self.service))
+        _, measured, alarms = self._measured
+        parts = parts_of(depths, measured)
+        self.samples.append(Sample(at, parts))
+        return Status(at, parts, alarms, self._faults())
 
     @property
     def _measured_for(self) -> float:
@@ -87,7 +82,7 @@ class StatusReader:
 
 
 def active(fault_settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The fault settings that are not at rest."""
+    """The fault settings that are on."""
     from simulation.downstreams.fault_settings import FaultSettings
 
     at_rest = FaultSettings().document()
@@ -100,7 +95,7 @@ def active(fault_settings: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class Shared(Generic[T]):
-    """One reading for all who ask at about the same time."""
+    """One reading for all pages that ask at about the same time."""
 
     read: Callable[[], T]
     fresh_seconds: float
@@ -110,5 +105,5 @@ class Shared(Generic[T]):
     async def get(self) -> T:
         async with self._lock:
             if self._last is None or time.monotonic() - self._last[0] >= self.fresh_seconds:
-                self._last = (time.monotonic(), await run_in_threadpool(self.read))
+                self._last = (time.monotonic(), await ask(self.read))
             return self._last[1]

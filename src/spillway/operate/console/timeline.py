@@ -1,6 +1,6 @@
-"""One order's life as it is drawn: a lane for each step, and what happened in the order of time.
+"""One order's life as it is drawn: a lane for each step, and the events in the order of time.
 
-Pure. Times are Unix milliseconds; places are shares of the drawing's width, 0 to 1000.
+Pure. Times are Unix milliseconds; positions are on the drawing's width, 0 to 1000.
 """
 
 from __future__ import annotations
@@ -11,15 +11,13 @@ from typing import Literal
 
 from orders.domain.saga import DOWNSTREAM_OF, Facts, Step, owed
 from orders.domain.status import cancellation_outcome
-from spillway.operate.logs import Line
-from spillway.operate.orders import Life
-from spillway.ui.formatting import age, milliseconds
+from spillway.operate.logs.reading import Line
+from spillway.operate.orders.reading import Life
+from spillway.ui.formatting import duration, milliseconds
 
 WIDTH = 1000
-#: In the order of an order's way.
-_STEPS = tuple(Step)
-_WELL = frozenset({"done", "refused"})
-#: What the order's own record says as well.
+_ANSWERED = frozenset({"done", "refused"})
+#: Outcomes that the order's own record has too.
 _IS_THE_FACT = frozenset({"accepted", "placed"})
 _TICKS = 4
 
@@ -28,11 +26,11 @@ MarkKind = Literal["again", "done", "refused", "dead"]
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A try of a step, at `x`."""
+    """An attempt of a step, at `x`."""
 
     x: float
     kind: MarkKind
-    told: str
+    label: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +43,12 @@ class Lane:
     x: float
     width: float
     marks: Sequence[Mark]
-    told: str
+    label: str
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One thing that happened. `tone` is how it went."""
+    """One event. `after` is the time since the order was accepted."""
 
     at: int
     after: str
@@ -62,7 +60,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """`ticks` are labels of the time axis, at equal distances from 0 to the right end."""
+    """`ticks` are the labels of the time axis, at equal distances from 0 to its end."""
 
     lanes: Sequence[Lane]
     entries: Sequence[Entry]
@@ -71,16 +69,16 @@ class Timeline:
 
 
 def timeline(life: Life, now: int) -> Timeline:
-    """`now` is Unix milliseconds: where an order that has not settled ends."""
-    times = [at for at in (life.record.changed_at, *(line.at for line in life.said.lines)) if at]
+    """`now` is Unix milliseconds: the end of the axis while the order has not settled."""
+    times = [at for at in (life.record.changed_at, *(line.at for line in life.logged.lines)) if at]
     began = life.record.accepted_at or min(times, default=now)
     ended = max([*times, began + 1]) if life.summary.settled else max(now, began + 1)
     scale = _Scale(began, ended)
     return Timeline(
         [_lane(life, step, scale) for step in _steps_of(life)],
         sorted(_entries(life, began), key=lambda entry: entry.at),
-        [_duration((ended - began) * n / _TICKS) for n in range(_TICKS + 1)],
-        _duration(ended - began),
+        [_span((ended - began) * n / _TICKS) for n in range(_TICKS + 1)],
+        _span(ended - began),
     )
 
 
@@ -96,17 +94,17 @@ class _Scale:
 
 def _steps_of(life: Life) -> list[Step]:
     seen = {*life.record.facts.outcomes, *(Step(name) for name in life.summary.owed)}
-    return [step for step in _STEPS if step in seen]
+    return [step for step in Step if step in seen]
 
 
 def _lane(life: Life, step: Step, scale: _Scale) -> Lane:
-    tries = [line for line in life.said.lines if line.fields.get("command") == step.value]
+    attempts = [line for line in life.logged.lines if line.fields.get("command") == step.value]
     outcome = life.record.facts.outcomes.get(step)
     ended = scale.ended if outcome is None else outcome.at
-    # A step that was done out of turn (facts may come late) has only its outcome.
+    # Facts may arrive out of order: such a step has only its outcome.
     began = min(_owed_since(life.record.facts, scale.began).get(step, ended), ended)
     x = scale.x(began)
-    marks = [_mark(line, scale) for line in tries if line.outcome not in _WELL]
+    marks = [_mark(line, scale) for line in attempts if line.outcome not in _ANSWERED]
     if outcome is not None:
         kind: MarkKind = "done" if outcome.done else "refused"
         marks.append(Mark(scale.x(outcome.at), kind, outcome.refusal or "done"))
@@ -118,12 +116,12 @@ def _lane(life: Life, step: Step, scale: _Scale) -> Lane:
         x,
         max(3.0, scale.x(ended) - x),
         marks,
-        _told(life, step, began, ended),
+        _lane_label(life, step, began, ended),
     )
 
 
 def _owed_since(facts: Facts, began: int) -> dict[Step, int]:
-    """When each step came to be owed: with which of the facts, told one after the other."""
+    """When each step became owed, by adding the facts one after the other."""
     since = dict.fromkeys(owed(Facts()), began)
     for at, known in _growing(facts):
         for step in owed(known):
@@ -138,75 +136,74 @@ def _growing(facts: Facts) -> Iterator[tuple[int, Facts]]:
         times.append(facts.cancellation.at)
     for until in sorted(times):
         outcomes = {step: one for step, one in facts.outcomes.items() if one.at <= until}
-        wish = facts.cancellation
-        yield until, Facts(outcomes, wish if wish is not None and wish.at <= until else None)
+        request = facts.cancellation
+        known = request if request is not None and request.at <= until else None
+        yield until, Facts(outcomes, known)
 
 
-def _told(life: Life, step: Step, began: int, ended: int) -> str:
-    tries = life.attempts.get(step.value, 0)
-    lasted = _duration(ended - began)
+def _lane_label(life: Life, step: Step, began: int, ended: int) -> str:
+    attempts = life.attempts.get(step.value, 0)
+    lasted = _span(ended - began)
     outcome = life.record.facts.outcomes.get(step)
-    counted = f", {tries} tries" if tries > 1 else ""
+    counted = f", {attempts} attempts" if attempts > 1 else ""
     if outcome is None:
         return f"owed for {lasted}{counted}"
     return f"{outcome.refusal or 'done'} after {lasted}{counted}"
 
 
 def _mark(line: Line, scale: _Scale) -> Mark:
-    dead = line.outcome in ("set_aside", "contradicted")
-    tries = line.fields.get("attempt", 1)
-    why = line.fields.get("detail") or line.fields.get("error") or line.outcome
-    return Mark(scale.x(line.at), "dead" if dead else "again", f"try {tries}: {why}")
+    kind: MarkKind = "dead" if line.is_dead_letter else "again"
+    return Mark(scale.x(line.at), kind, f"attempt {line.attempt}: {line.why}")
 
 
 def _entries(life: Life, began: int) -> Iterable[Entry]:
     record = life.record
     if record.accepted_at is not None:
-        by = next((line.function for line in life.said.lines if line.outcome in _IS_THE_FACT), "")
+        by = next((line.function for line in life.logged.lines if line.outcome in _IS_THE_FACT), "")
         yield Entry(record.accepted_at, "0 ms", by or "orders table", "accepted", "", "good")
-    wish = record.facts.cancellation
-    if wish is not None:
-        outcome = cancellation_outcome(record.facts)
-        after = _duration(wish.at - began)
-        yield Entry(wish.at, after, "customer", "asked to cancel", f"outcome: {outcome}", "plain")
-    told = {
+    request = record.facts.cancellation
+    if request is not None:
+        outcome = f"outcome: {cancellation_outcome(record.facts)}"
+        after = _span(request.at - began)
+        yield Entry(request.at, after, "customer", "requested cancellation", outcome, "plain")
+    answers = {
         line.fields["command"]: line
-        for line in life.said.lines
-        if line.outcome in _WELL and "command" in line.fields
+        for line in life.logged.lines
+        if line.outcome in _ANSWERED and "command" in line.fields
     }
     for step, outcome_of in record.facts.outcomes.items():
         yield Entry(
             outcome_of.at,
-            _duration(outcome_of.at - began),
+            _span(outcome_of.at - began),
             DOWNSTREAM_OF[step],
             f"{step.value}: {outcome_of.refusal or 'done'}",
-            _how(told.get(step.value), outcome_of.reference),
+            _how(answers.get(step.value), outcome_of.reference),
             "good" if outcome_of.done else "bad",
         )
-    for line in life.said.lines:
-        if line not in told.values() and not (record.stored and line.outcome in _IS_THE_FACT):
-            yield _said(line, began)
+    for line in life.logged.lines:
+        if line not in answers.values() and not (record.stored and line.outcome in _IS_THE_FACT):
+            yield _line_entry(line, began)
 
 
 def _how(line: Line | None, reference: str | None) -> str:
-    told = [] if reference is None else [reference]
+    details = [] if reference is None else [reference]
     if line is not None:
-        if line.fields.get("attempt", 1) > 1:
-            told.append(f"try {line.fields['attempt']}")
+        if line.attempt > 1:
+            details.append(f"attempt {line.attempt}")
         if "duration_ms" in line.fields:
-            told.append(milliseconds(line.fields["duration_ms"]))
-    return " · ".join(told)
+            details.append(milliseconds(line.fields["duration_ms"]))
+    return " · ".join(details)
 
 
-def _said(line: Line, began: int) -> Entry:
-    after = _duration(line.at - began)
+def _line_entry(line: Line, began: int) -> Entry:
+    after = _span(line.at - began)
     if "message" in line.fields:
         return Entry(line.at, after, line.function, "Lambda", str(line.fields["message"]), "bad")
     command = line.fields.get("command")
     detail = line.fields.get("detail") or line.fields.get("error") or ""
     facts = [str(detail)] if detail else []
-    if line.fields.get("attempt", 1) > 1:
-        facts.append(f"try {line.fields['attempt']}")
+    if line.attempt > 1:
+        facts.append(f"attempt {line.attempt}")
     facts += [
         f"{name} {', '.join(line.fields[name])}"
         for name in ("owed", "sent", "rules")
@@ -233,7 +230,5 @@ _TONES: dict[str, Literal["good", "plain", "again", "bad"]] = {
 }
 
 
-def _duration(span: float) -> str:
-    if abs(span) < 10_000:
-        return f"{span:,.0f} ms" if abs(span) < 1_000 else f"{span / 1000:.1f} s"
-    return age(span / 1000)
+def _span(milliseconds_: float) -> str:
+    return duration(milliseconds_ / 1000)

@@ -1,6 +1,6 @@
-"""Customers to watch: orders placed on the local stack while somebody breaks things.
+"""Orders placed on the local stack from the console, to see what faults do to them.
 
-They are placed as the demo places its own, by customers with real tokens, through the front door.
+Customers with real tokens place them through the API, as in the demo.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _SEEDS = 2**32
 
 @dataclass(slots=True)
 class Traffic:
-    """One crowd at a time. `wanted` orders are being placed, or were; see `told`."""
+    """One crowd at a time: `wanted` orders are being placed, or were."""
 
     stack: Stack
     wanted: int = 0
@@ -46,7 +46,7 @@ class Traffic:
         return sum(order.closed for order in list(self._placed))
 
     def begin(self, count: int) -> bool:
-        """Place `count` orders; false where a crowd is still at it."""
+        """Place `count` orders; false while others are being placed."""
         if self.runs:
             return False
         self.wanted, self._placed = count, []

@@ -1,6 +1,6 @@
-"""Serving the console before it is there: a local stack starts without waiting for its imports.
+"""Serves the console before it is imported, so that a local stack does not wait for it.
 
-They take a second, and most stacks (the demo's, a test's) have nobody look at their console.
+The imports take a second, and most stacks (the demo's, a test's) never show their console.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import uvicorn
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-# A stream never ends by itself.
+# An event stream does not end until its page closes it.
 _GRACE_SECONDS = 1
 
 
 @dataclass(slots=True)
 class WhenAsked:
-    """An ASGI application that `make` makes when the first request comes."""
+    """An ASGI application that `make` makes for the first request."""
 
     make: Callable[[], ASGIApp]
     _made: ASGIApp | None = None

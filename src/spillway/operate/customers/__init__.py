@@ -1,1 +1,1 @@
-"""What a customer may ask of the store about themselves."""
+"""What customers may ask about their own data."""

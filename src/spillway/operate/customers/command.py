@@ -1,90 +1,77 @@
 """`spillway customers`: its options. Everything heavy is imported when it runs."""
 
 import time
-from typing import Annotated
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spillway.target.options import (
-    DEFAULT_PORT,
-    PortOption,
-    ProfileOption,
-    RegionOption,
-    StageOption,
-    reach,
-    told_if_silent,
-)
+from spillway.target.options import Target, with_target
+from spillway.ui.options import JsonOption, print_json
+
+if TYPE_CHECKING:
+    from spillway.operate.customers.erasing import Erasure
 
 customers = typer.Typer(
-    no_args_is_help=True, help="What a customer may ask about their own data: erase them."
+    no_args_is_help=True, help="What customers may ask about their own data: erasure."
 )
 
 
 @customers.callback()
 def _group() -> None:
-    """Keeps `erase` a command of its own, however few there are."""
+    """Keeps `erase` a command of its own, although it is the only one."""
 
 
 @customers.command()
+@with_target
 def erase(
     customer_id: Annotated[
         str, typer.Argument(metavar="CUSTOMER_ID", help="The claim `sub` of the customer's tokens.")
     ],
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask first.")] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print what was done as one JSON object, to be filed.")
-    ] = False,
-    port: PortOption = DEFAULT_PORT,
-    stage: StageOption = None,
-    profile: ProfileOption = None,
-    region: RegionOption = None,
+    as_json: JsonOption = False,
+    *,
+    target: Target,
 ) -> None:
     """Erase a customer's name and address from all of their orders, and keep the orders.
 
-    Cannot be undone. Orders that are still under way need their address: they are left and told,
-    and the command exits with 1 until it was run again. Backups hold the address for up to 35 days
-    more: after a restore, run it again. docs/personal-data.md says what else there is.
+    Writes, and cannot be undone. Orders that have not settled still need their address: the command
+    lists them, leaves them, and exits with 1; run it again later. Backups hold the address for up
+    to 35 days more: after a restore, run it again. docs/personal-data.md says what else is stored.
 
-    Example: spillway customers erase 5f0c2d1e-... --stage prod
+    Example: `spillway customers erase 5f0c2d1e-... --stage prod`
     """
-    import json
-    from dataclasses import asdict
-
-    from rich.console import Console
-
     from spillway.operate.customers.erasing import erase as erase_orders
+    from spillway.ui.progress import bar
 
-    service = reach(port, stage, profile, region)
+    service = target.reach()
     if not yes:
         typer.confirm(
             f"Erase {customer_id} from the orders of {service.stage}? This cannot be undone.",
             abort=True,
         )
-    console = Console(stderr=True)
-    with told_if_silent(), console.status("Erasing ...") as shown:
-        seen = 0
-
-        def on_order() -> None:
-            nonlocal seen
-            seen += 1
-            shown.update(f"Erasing ... {seen} orders")
-
+    with bar("Erasing") as progress:
         done = erase_orders(
             service.dynamodb,
             service.tables["orders"],
             customer_id,
             now=time.time_ns() // 1_000_000,
-            on_order=on_order,
+            on_order=progress.advance,
         )
     if as_json:
-        typer.echo(json.dumps({"stage": service.stage, **asdict(done)}, indent=2))
+        print_json({"stage": service.stage, **asdict(done)})
     else:
-        typer.echo(
-            f"{len(done.erased)} orders erased, {len(done.were_erased)} were before."
-            if done.erased or done.were_erased or done.left
-            else "This customer has no orders."
-        )
-        for order_id in done.left:
-            typer.echo(f"{order_id} is still under way: erase the customer again once it settled.")
+        _show(done)
     if not done.complete:
         raise typer.Exit(1)
+
+
+def _show(done: "Erasure") -> None:
+    if done.erased or done.were_erased or done.left:
+        typer.echo(
+            f"{len(done.erased)} orders erased; {len(done.were_erased)} had been erased before."
+        )
+    else:
+        typer.echo("This customer has no orders.")
+    for order_id in done.left:
+        typer.echo(f"{order_id} has not settled: erase the customer again when it has.")

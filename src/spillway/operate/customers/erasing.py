@@ -1,12 +1,12 @@
 """Erases who a customer is from their orders, and keeps the orders.
 
-The books have to keep what was bought, when, for how much and how it was paid, for years. They do
-not need whom it was sent to. So an order stays, with its lines, sums, payment reference and facts,
-and loses its name and address but for the country, which the tax depends on. What identified its
-content goes too: it was made of the address among others. What remains is held together by the
-customer id, a name that the issuer of tokens gave and that names nobody once it is gone there.
+Accounting must keep for years what was bought, when, for how much and how it was paid. It does not
+need the recipient. So an order keeps its lines, sums, payment reference and facts. It loses its
+name and address, except for the country, which the tax depends on; and its content's digest, which
+was made from the address too. What is left has the customer id, which the issuer of tokens gave and
+which identifies no person once the issuer has deleted the account.
 
-An order that is still under way needs its address. It is left, and told, and erased the next time.
+An order that has not settled needs its address. It is listed and left, to be erased the next time.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ OnOrder = Callable[[], None]
 
 @dataclass
 class Erasure:
-    """What was found and done: order ids."""
+    """Order ids, by what was done."""
 
     customer_id: str
     erased: list[str] = field(default_factory=list)
-    #: Erased before.
+    #: Had been erased before.
     were_erased: list[str] = field(default_factory=list)
-    #: Still under way.
+    #: Have not settled.
     left: list[str] = field(default_factory=list)
 
     @property
@@ -43,11 +43,16 @@ class Erasure:
 
 
 def erase(
-    dynamodb: Any, table: str, customer_id: str, *, now: int, on_order: OnOrder = lambda: None
+    dynamodb: Any,
+    table: str,
+    customer_id: str,
+    *,
+    now: int,
+    on_order: OnOrder = lambda: None,
 ) -> Erasure:
     """Erase a customer from all of their settled orders. Fine to interrupt and to repeat.
 
-    `now` is Unix milliseconds, and stands with each erased order.
+    `now` is Unix milliseconds, and is stored with each erased order.
     """
     done = Erasure(customer_id)
     for order, progress in _orders(dynamodb, table, customer_id):
@@ -65,7 +70,7 @@ def erase(
 
 
 def without_person(accepted: AcceptedOrder) -> AcceptedOrder:
-    """The order as it is kept."""
+    """The order without its recipient."""
     nobody = Address(
         name=ERASED,
         lines=(ERASED,),
@@ -73,14 +78,14 @@ def without_person(accepted: AcceptedOrder) -> AcceptedOrder:
         postal_code=ERASED,
         country=accepted.order.address.country,
     )
-    # The receipt is a signature over what stays; it tells nothing, and nothing needs it any more.
+    # The receipt is a signature that nothing needs any more.
     payment = replace(accepted.order.payment, receipt=ERASED)
     order = replace(accepted.order, address=nobody, payment=payment)
     return replace(accepted, order=order, digest=NO_DIGEST)
 
 
 def _overwrite(dynamodb: Any, table: str, accepted: AcceptedOrder, now: int) -> None:
-    """The one write that changes an order. Only where it still is: nothing is made anew."""
+    """The one write that changes an order, on condition that it is still there."""
     item = items.order_item(accepted)
     dynamodb.update_item(
         TableName=table,
@@ -98,7 +103,7 @@ def _overwrite(dynamodb: Any, table: str, accepted: AcceptedOrder, now: int) -> 
 def _orders(
     dynamodb: Any, table: str, customer_id: str
 ) -> Iterator[tuple[dict[str, Any], dict[str, Any] | None]]:
-    """Each of the customer's orders with its progress, which lies right behind it."""
+    """Each of the customer's orders with its progress, which is the item after it."""
     pages = dynamodb.get_paginator("query").paginate(
         TableName=table,
         KeyConditionExpression="pk = :customer",

@@ -5,18 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spillway.target.options import (
-    DEFAULT_PORT,
-    PortOption,
-    ProfileOption,
-    RegionOption,
-    StageOption,
-    reach,
-)
+from spillway.errors import SpillwayError
+from spillway.target.options import Target, with_target
+from spillway.ui.options import JsonOption, print_result
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from spillway.operate.redrive.moving import Redrive
 
 #: What a shell reports of a program that Ctrl+C ended.
@@ -34,77 +27,58 @@ class Queue(StrEnum):
     relay = "relay"
 
 
+@with_target
 def redrive(
     queue: Annotated[
         Queue | None, typer.Argument(help="Whose dead letters; all when left out.")
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what lies there and why; change nothing.")
+        bool, typer.Option("--dry-run", help="Show the dead letters and why; move none.")
     ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print what was found and done as one JSON object.")
-    ] = False,
-    port: PortOption = DEFAULT_PORT,
-    stage: StageOption = None,
-    profile: ProfileOption = None,
-    region: RegionOption = None,
+    as_json: JsonOption = False,
+    *,
+    target: Target,
 ) -> None:
-    """Show which messages wait for a person and why, and move them back to be tried again.
+    """Show why messages are in the dead-letter queues, and move them back to be tried again.
 
-    Mend the cause first. Moves what lies there when it starts, each message once, and deletes one
-    only when its queue has taken it. Fine to interrupt, to repeat, and to run while orders come in:
-    nothing is lost and nothing is done twice. Exits with 1 if something could not be moved.
+    Writes: it moves messages; --dry-run moves none. Fix the cause first. It moves what is there
+    when it starts, each message once, and deletes a message only after its queue has taken it. Safe
+    to interrupt, to repeat, and while orders come in: nothing is lost and no step takes effect
+    twice. Exits with 1 if a message could not be moved.
 
-    Example: spillway redrive inventory --dry-run
+    Example: `spillway redrive inventory --dry-run`
     """
-    import json
+    from spillway.operate.redrive.dead_letters import SOURCES
+    from spillway.operate.redrive.looking import work
+    from spillway.operate.redrive.report import Report, document, show
 
-    from rich.console import Console
-
-    from spillway.operate.redrive.dead_letters import sources
-    from spillway.operate.redrive.moving import Redrive
-    from spillway.operate.redrive.report import document, show
-
-    service = reach(port, stage, profile, region)
-    known = sources(service.queues)
-    work = Redrive(
-        sqs=service.client("sqs"),
-        streams=service.client("dynamodbstreams"),
-        sources=list(known.values()) if queue is None else [known[queue.value]],
-        dry_run=dry_run,
-    )
-    interrupted = _run(work, Console(stderr=True))
-    found = work.found.values()
-    if as_json:
-        told = document(found, dry_run=dry_run, interrupted=interrupted)
-        typer.echo(json.dumps(told, indent=2))
-    else:
-        show(found, Console(highlight=False), dry_run=dry_run, interrupted=interrupted)
+    names = SOURCES if queue is None else [queue.value]
+    started = work(target.reach(), names, dry_run=dry_run)
+    interrupted = _run(started)
+    report = Report(list(started.found.values()), dry_run=dry_run, interrupted=interrupted)
+    print_result(report, as_json=as_json, document=document, show=show)
     if interrupted:
         raise typer.Exit(_INTERRUPTED_STATUS)
-    if any(one.not_moved for one in found):
+    if any(one.not_moved for one in report.found):
         raise typer.Exit(1)
 
 
-def _run(work: "Redrive", console: "Console") -> bool:
+def _run(work: "Redrive") -> bool:
     """Do the work below a progress bar; true when Ctrl+C ended it."""
     from botocore.exceptions import BotoCoreError, ClientError
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    from spillway.errors import SpillwayError
+    from spillway.ui.progress import bar
 
-    columns = (TextColumn("Dead letters"), BarColumn(bar_width=40), MofNCompleteColumn())
     try:
-        hidden = not console.is_terminal
-        with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
-            bar = progress.add_task("", total=work.count())
-            work.run(lambda dead_letters: progress.advance(bar, dead_letters))
+        with bar("Dead letters") as progress:
+            progress.reach(0, work.count())
+            work.run(progress.advance)
     except KeyboardInterrupt:
         return True
     except (BotoCoreError, ClientError) as error:
         moved = sum(one.moved for one in work.found.values())
         raise SpillwayError(
-            f"The queues stopped answering after {moved} letters were moved"
+            f"The queues stopped answering after {moved} dead letters were moved"
             f" ({type(error).__name__}): nothing is lost, run `spillway redrive` again."
         ) from error
     return False

@@ -1,6 +1,6 @@
-"""What a dead letter says: of which order it is, and why it lies there.
+"""What a dead letter says: which order it is about, and why it is there.
 
-Pure. No personal data is kept: an order is named by its id and the customer's hash.
+Pure, and without personal data: an order is named by its id and its customer's hash.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from orders.aws.messages import messages_in
 from orders.domain.order import OrderKey
 from orders.domain.saga import DOWNSTREAMS
 
-#: Whose dead letters there are, in the order in which they are shown.
+#: The names of the dead-letter queues, in the order in which they are shown.
 SOURCES = (*DOWNSTREAMS, "overflow", "watchdog", "relay")
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where letters lie (`dead_letters`) and where they are worked on (`queue`), both URLs."""
+    """A dead-letter queue and the queue that its messages go back to, both URLs."""
 
     name: str
     dead_letters: str
@@ -32,7 +32,7 @@ class Source:
 class DeadLetter:
     """One message of a dead-letter queue. `sent_at` is Unix milliseconds by SQS's clock.
 
-    `reason` is what our code gave when it set the message aside, None where it did not.
+    `reason` is what our code gave when it dead-lettered the message, None where SQS or Lambda did.
     """
 
     message_id: str
@@ -54,7 +54,7 @@ class StreamBatch:
 
 
 class _Named(msgspec.Struct):
-    """What a command, an order that overflowed and a watch have in common."""
+    """What a command, an order in the overflow queue and a check have in common."""
 
     customer_id: str
     order_id: str
@@ -82,9 +82,9 @@ class _OnFailure(msgspec.Struct):
 
 
 def sources(queues: Mapping[str, str]) -> dict[str, Source]:
-    """By name. `queues` are a stack's: name to URL, the dead letters' as `inventory_dead_letter`.
+    """By name. `queues` are a stack's queues: name to URL, like `inventory_dead_letter`.
 
-    Relay has no queue of its own: its dead letters are forced checks for the watchdog.
+    Relay has no queue of its own: its dead letters go to the watchdog as forced checks.
     """
     return {
         name: Source(name, queues[f"{name}_dead_letter"], queues.get(name, queues["watchdog"]))
@@ -93,7 +93,7 @@ def sources(queues: Mapping[str, str]) -> dict[str, Source]:
 
 
 def dead_letter_of(message: Mapping[str, Any]) -> DeadLetter:
-    """A message as ReceiveMessage gives it, with SentTimestamp and `reason` asked for."""
+    """From a message of ReceiveMessage, which was asked for SentTimestamp and `reason`."""
     reason = message.get("MessageAttributes", {}).get("reason", {}).get("StringValue")
     return DeadLetter(
         message_id=message["MessageId"],
@@ -105,12 +105,12 @@ def dead_letter_of(message: Mapping[str, Any]) -> DeadLetter:
 
 
 def contents(body: str) -> tuple[str, ...]:
-    """The messages that a letter stands for: those of a pack, else itself."""
+    """The messages in a dead letter: those of a batch, else the message itself."""
     return messages_in(body) or (body,)
 
 
 def order_keys(body: str) -> list[OrderKey]:
-    """Of which orders a letter is; none where it names none, several for a pack."""
+    """The orders that a dead letter names: several for a batch, perhaps none."""
     named = (_order_key(message) for message in contents(body))
     return list(dict.fromkeys(key for key in named if key is not None))
 
@@ -124,7 +124,7 @@ def _order_key(body: str) -> OrderKey | None:
 
 
 def stream_batch(body: str) -> StreamBatch | None:
-    """The stream records that a letter of Lambda's stands for; None for any other letter."""
+    """The stream records that a dead letter of Lambda's refers to; None for any other."""
     try:
         dead_letter = msgspec.json.decode(body, type=_OnFailure)
     except msgspec.DecodeError:
@@ -140,7 +140,7 @@ def stream_batch(body: str) -> StreamBatch | None:
 
 
 def why(dead_letter: DeadLetter, tries_max: int | None) -> str:
-    """Why a letter lies there. `tries_max`: after how many tries SQS itself moves a message.
+    """Why a message is a dead letter. `tries_max`: after how many receives SQS moves a message.
 
     Our code always gives a reason; SQS and Lambda never do.
     """
@@ -148,7 +148,7 @@ def why(dead_letter: DeadLetter, tries_max: int | None) -> str:
         return dead_letter.reason
     batch = stream_batch(dead_letter.body)
     if batch is not None:
-        return f"Lambda gave up on a batch of changes that could not be relayed ({batch.condition})"
+        return f"Lambda gave up on a batch of changes that relay could not send ({batch.condition})"
     if tries_max is not None:
         return f"tried {tries_max} times without an outcome"
     return "no reason given"

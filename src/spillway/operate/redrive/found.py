@@ -1,4 +1,4 @@
-"""What lay with the dead letters, and what became of it."""
+"""What was in the dead-letter queues, and what became of it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from orders.domain.order import OrderKey
 
-#: So many different reasons are told apart, and so many orders are named for each.
+#: Limits: different reasons that are kept apart, and orders that are named for each.
 REASONS_MAX = 50
 ORDERS_NAMED_MAX = 5
 
@@ -17,7 +17,7 @@ OTHER_REASONS = "other reasons"
 
 @dataclass(slots=True)
 class Group:
-    """The letters that lie there for one reason."""
+    """The dead letters with one reason."""
 
     dead_letters: int = 0
     moved: int = 0
@@ -26,10 +26,10 @@ class Group:
 
 @dataclass(slots=True)
 class Found:
-    """What lay in one dead-letter queue when the command began, and what became of it.
+    """What was in one dead-letter queue at the start, and what became of it.
 
-    `groups`: by reason. `not_moved`: by why not. `came_meanwhile`: letters that came (or came back)
-    during the work, and were left. `elsewhere`: letters that somebody else had in hand.
+    `groups` are by reason; `not_moved` counts by why not. `came_meanwhile` arrived (or came back)
+    during the work and were left. `elsewhere` were in flight at the start, held by another redrive.
     """
 
     queue: str

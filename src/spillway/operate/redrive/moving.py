@@ -1,8 +1,8 @@
-"""Moving dead letters back: take, send, delete, put back.
+"""Moves dead letters back: receive, send, delete, release.
 
-A letter in hand is invisible to everybody else until it is deleted or put back. It is deleted only
-after its queue has acknowledged all that was sent for it; whatever ends the work before that, the
-letter is put back, or comes back by itself when its time in hand is over.
+A received message is invisible to others until it is deleted or released. It is deleted only after
+its queue has acknowledged everything that was sent for it. Whatever ends the work before that, the
+message is released, or becomes visible again after its visibility timeout.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
@@ -33,46 +33,54 @@ from spillway.operate.redrive.dead_letters import (
 from spillway.operate.redrive.found import Found, Group
 from spillway.operate.redrive.stream import RecordsExpired, orders_changed
 
-#: How long a letter in hand stays invisible, unless it is put back before.
-IN_HAND_SECONDS = 300
-#: A long poll asks all of SQS's servers, so an empty answer means that nothing is visible.
+#: How long a received message stays invisible, unless it is released before.
+VISIBILITY_SECONDS = 300
+#: A long poll asks all of SQS's servers: an empty answer means that nothing is visible.
 POLL_SECONDS = 1
-#: Receives in a row that bring only what came meanwhile, before that is taken for all there is.
+#: After so many receives in a row with only newer messages, the older ones are all received.
 VAIN_RECEIVES_MAX = 3
 #: SQS's own limit for all bodies of one request is 1 MiB; it was 256 KiB until 2025.
 BATCH_BYTES_MAX = 256 * 1024
 #: HTTP dates are whole seconds.
 DATE_RESOLUTION_SECONDS = 1
 
+if TYPE_CHECKING:
+    from types_boto3_dynamodbstreams import DynamoDBStreamsClient
+    from types_boto3_sqs import SQSClient
+    from types_boto3_sqs.type_defs import (
+        ChangeMessageVisibilityBatchRequestEntryTypeDef,
+        DeleteMessageBatchRequestEntryTypeDef,
+        SendMessageBatchRequestEntryTypeDef,
+    )
+
 EXPIRED = (
-    "the stream has forgotten the changes (it keeps them for 24 h): `spillway orders resume"
-    " --unsettled` brings their orders on, then delete the message by hand"
+    "the stream no longer has the changes (it keeps them for 24 h): run `spillway orders resume"
+    " --unsettled`, then delete this message by hand"
 )
-NO_WATCH = "names no order"
+NO_ORDER = "names no order"
 
 
 class Unmovable(Exception):
-    """Nothing can be sent for this letter; the message says why. It stays where it is."""
+    """Nothing can be sent for this dead letter, so it stays; the exception's text says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """How much lies in a dead-letter queue, by SQS's approximate count."""
+    """The messages in a dead-letter queue, by SQS's approximate count."""
 
     visible: int
-    in_hand: int
+    in_flight: int
 
 
 @dataclass(slots=True)
 class Redrive:
-    """One run of the command over some dead-letter queues.
+    """One run over some dead-letter queues: call `count`, then `run`.
 
-    `sqs` and `streams` are boto3 clients of SQS and DynamoDB Streams. `found` is filled as the work
-    goes on, so that it is there also when the work is interrupted.
+    `found` is filled during the run, so it is complete even when the run is interrupted.
     """
 
-    sqs: Any
-    streams: Any
+    sqs: SQSClient
+    streams: DynamoDBStreamsClient
     sources: Sequence[Source]
     dry_run: bool
     sleep: Callable[[float], None] = time.sleep
@@ -81,9 +89,9 @@ class Redrive:
     _before: int = 0
 
     def count(self) -> int:
-        """How many letters lie there, approximately; fixes which are the ones that lie there now.
+        """How many dead letters there are, approximately. Only those of now will be moved.
 
-        By SQS's clock, not by this machine's.
+        "Now" is by SQS's clock, not by this machine's.
         """
         for source in self.sources:
             answer = self.sqs.get_queue_attributes(
@@ -104,46 +112,46 @@ class Redrive:
         return sum(depth.visible for depth in self._depths.values())
 
     def run(self, on_dead_letters: Callable[[int], None]) -> None:
-        """Move the letters counted, or with `dry_run` only look at them.
+        """Move the dead letters, or with `dry_run` only look at them.
 
-        `on_dead_letters` is told each time that some more were dealt with.
+        `on_dead_letters` is called with the number of each batch that is done.
         """
         if not self.dry_run and any(depth.visible for depth in self._depths.values()):
-            # Whatever comes back because of us is then surely newer than what lay there.
+            # So a message that comes back because of us is newer than those of the start.
             self.sleep(DATE_RESOLUTION_SECONDS)
         for source in self.sources:
             depth = self._depths[source.name]
-            found = self.found[source.name] = Found(source.name, elsewhere=depth.in_hand)
-            hand = Hand(self.sqs, source.dead_letters, self._before, found)
+            found = self.found[source.name] = Found(source.name, elsewhere=depth.in_flight)
+            receiver = Receiver(self.sqs, source.dead_letters, self._before, found)
             tries_max = self._tries_max(source) if depth.visible else None
             try:
-                for dead_letters in hand.dead_letters(wait=depth.visible > 0):
+                for dead_letters in receiver.dead_letters(wait=depth.visible > 0):
                     groups = _grouped(found, dead_letters, tries_max)
                     if not self.dry_run:
-                        self._move(source, hand, dead_letters, groups)
+                        self._move(source, receiver, dead_letters, groups)
                     on_dead_letters(len(dead_letters))
             finally:
-                hand.put_back()
+                receiver.release()
 
     def _move(
         self,
         source: Source,
-        hand: Hand,
+        receiver: Receiver,
         dead_letters: Sequence[DeadLetter],
         groups: Sequence[Group],
     ) -> None:
         found = self.found[source.name]
         refused: dict[str, str] = {}
-        parcels: list[tuple[str, str]] = []
+        copies: list[tuple[str, str]] = []
         for dead_letter in dead_letters:
             try:
-                parcels += [
+                copies += [
                     (dead_letter.message_id, body) for body in self._contents(source, dead_letter)
                 ]
             except Unmovable as no:
                 refused[dead_letter.message_id] = str(no)
-        refused |= send(self.sqs, source.queue, parcels)
-        hand.delete(
+        refused |= send(self.sqs, source.queue, copies)
+        receiver.delete(
             [dead_letter for dead_letter in dead_letters if dead_letter.message_id not in refused]
         )
         for dead_letter, group in zip(dead_letters, groups, strict=True):
@@ -152,8 +160,8 @@ class Redrive:
         found.not_moved.update(refused.values())
 
     def _contents(self, source: Source, dead_letter: DeadLetter) -> list[str]:
-        """What is to be sent for a letter: its own text; a pack's messages one by one; for one of
-        Lambda's, watches."""
+        """What to send for a dead letter: its messages one by one, or for changes that relay could
+        not send, a forced check of each order."""
         if source.name != "relay":
             return [*contents(dead_letter.body)]
         batch = stream_batch(dead_letter.body)
@@ -161,7 +169,7 @@ class Redrive:
             try:
                 check_of(dead_letter.body)
             except PermanentFailure as failure:
-                raise Unmovable(NO_WATCH) from failure
+                raise Unmovable(NO_ORDER) from failure
             return [dead_letter.body]
         try:
             keys = orders_changed(self.streams, batch)
@@ -170,7 +178,7 @@ class Redrive:
         return [check_message_of(Check(key, force=True)) for key in keys]
 
     def _tries_max(self, source: Source) -> int | None:
-        """After how many tries SQS moves a message of this queue; None where it does not."""
+        """After how many receives SQS dead-letters a message here; None where it never does."""
         if source.name == "relay":
             return None
         answer = self.sqs.get_queue_attributes(
@@ -181,20 +189,20 @@ class Redrive:
 
 
 @dataclass(slots=True)
-class Hand:
-    """The letters in hand: receipts by message id."""
+class Receiver:
+    """Receives dead letters and keeps their receipts, by message id."""
 
-    sqs: Any
+    sqs: SQSClient
     url: str
     before: int
     found: Found
     _receipts: dict[str, str] = field(default_factory=dict)
 
     def dead_letters(self, *, wait: bool) -> Iterator[list[DeadLetter]]:
-        """Take what was there before `before` (Unix ms by SQS's clock), ten at a time at most.
+        """Receive the messages sent before `before` (Unix ms by SQS's clock), up to ten at a time.
 
-        What came later is taken in hand too, so that it is not received again and again, but not
-        handed out. `wait`: ask all servers, which takes `POLL_SECONDS` when nothing is there.
+        Newer messages are received too, so that they do not come again and again, but not yielded.
+        `wait`: ask all of SQS's servers, which takes `POLL_SECONDS` when nothing is there.
         """
         vain = 0
         while vain < VAIN_RECEIVES_MAX:
@@ -216,9 +224,9 @@ class Hand:
                 yield due
 
     def delete(self, dead_letters: Sequence[DeadLetter]) -> None:
-        """Delete letters. One that can't be deleted stays in hand, and lies in both places then."""
+        """Delete messages. One that can't be deleted is in both queues then, and is released."""
         for batch in batches(dead_letters):
-            entries = [
+            entries: list[DeleteMessageBatchRequestEntryTypeDef] = [
                 {"Id": str(place), "ReceiptHandle": dead_letter.receipt}
                 for place, dead_letter in enumerate(batch)
             ]
@@ -228,14 +236,14 @@ class Hand:
                 if place not in left:
                     del self._receipts[dead_letter.message_id]
 
-    def put_back(self) -> None:
-        """Make all that is still in hand visible again, at once."""
+    def release(self) -> None:
+        """Make every message that was not deleted visible again."""
         for batch in batches(list(self._receipts.values())):
-            entries = [
+            entries: list[ChangeMessageVisibilityBatchRequestEntryTypeDef] = [
                 {"Id": str(place), "ReceiptHandle": receipt, "VisibilityTimeout": 0}
                 for place, receipt in enumerate(batch)
             ]
-            # Where it fails, letter by letter or altogether, time does the same a little later.
+            # Where this fails, the visibility timeout does the same a little later.
             with suppress(BotoCoreError, ClientError):
                 self.sqs.change_message_visibility_batch(QueueUrl=self.url, Entries=entries)
         self._receipts.clear()
@@ -244,7 +252,7 @@ class Hand:
         answer = self.sqs.receive_message(
             QueueUrl=self.url,
             MaxNumberOfMessages=BATCH_MAX,
-            VisibilityTimeout=IN_HAND_SECONDS,
+            VisibilityTimeout=VISIBILITY_SECONDS,
             WaitTimeSeconds=wait_seconds,
             MessageAttributeNames=["reason"],
             MessageSystemAttributeNames=["SentTimestamp"],
@@ -252,14 +260,14 @@ class Hand:
         return [dead_letter_of(message) for message in answer.get("Messages", ())]
 
 
-def send(sqs: Any, url: str, parcels: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """Send parcels, each a letter's message id and a body, to be worked on without delay.
+def send(sqs: SQSClient, url: str, copies: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Send copies, each a dead letter's message id and a body, without delay.
 
-    Returns the letters of which something was not taken: message id to why.
+    Returns the dead letters of which something was not taken: message id to why.
     """
     refused: dict[str, str] = {}
-    for batch in _fitting(parcels):
-        entries = [
+    for batch in _fitting(copies):
+        entries: list[SendMessageBatchRequestEntryTypeDef] = [
             {"Id": str(place), "MessageBody": body, "DelaySeconds": 0}
             for place, (_, body) in enumerate(batch)
         ]
@@ -273,23 +281,23 @@ def send(sqs: Any, url: str, parcels: Sequence[tuple[str, str]]) -> dict[str, st
 def _grouped(
     found: Found, dead_letters: Iterable[DeadLetter], tries_max: int | None
 ) -> list[Group]:
-    """Each letter's group, the letter counted in it."""
+    """The group of each dead letter, which is counted in it."""
     return [
         found.add(why(dead_letter, tries_max), order_keys(dead_letter.body))
         for dead_letter in dead_letters
     ]
 
 
-def _fitting(parcels: Sequence[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
+def _fitting(copies: Sequence[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
     """As many at a time as one request takes, by number and by size."""
     batch: list[tuple[str, str]] = []
     size = 0
-    for parcel in parcels:
-        bytes_ = len(parcel[1].encode())
+    for copy in copies:
+        bytes_ = len(copy[1].encode())
         if batch and (len(batch) == BATCH_MAX or size + bytes_ > BATCH_BYTES_MAX):
             yield batch
             batch, size = [], 0
-        batch.append(parcel)
+        batch.append(copy)
         size += bytes_
     if batch:
         yield batch

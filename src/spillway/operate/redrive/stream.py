@@ -1,19 +1,22 @@
 """The orders behind a batch of stream records that Lambda gave up on.
 
-Lambda's letter holds only where the records lie. The stream keeps them for 24 h, the mapping hands
-a batch over after 22 (infra/constructs/relay.py).
+Lambda's dead letter has only the records' position. The stream keeps records for 24 h, and Lambda
+gives up on a batch after 22 h (infra/constructs/relay.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from orders.aws import items
 from orders.domain.order import OrderKey
 from spillway.operate.redrive.dead_letters import StreamBatch
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodbstreams import DynamoDBStreamsClient
 
 #: A shard that is still written to never ends, and its pages may be empty. A page is up to 1,000
 #: records or 1 MB, a batch is at most 100 records.
@@ -23,13 +26,13 @@ _GONE = frozenset({"TrimmedDataAccessException", "ResourceNotFoundException"})
 
 
 class RecordsExpired(Exception):
-    """The stream has forgotten the records: they were there for 24 h."""
+    """The stream no longer has the records: it keeps them for 24 h."""
 
 
-def orders_changed(streams: Any, batch: StreamBatch) -> list[OrderKey]:
-    """The orders that the batch's records changed, each once. `streams` is a boto3 client.
+def orders_changed(streams: DynamoDBStreamsClient, batch: StreamBatch) -> list[OrderKey]:
+    """The orders that the batch's records changed, each once.
 
-    Raises RecordsExpired when not all of them can be read any more.
+    RecordsExpired: not all of them can be read any more.
     """
     keys: dict[OrderKey, None] = {}
     for record in _records(streams, batch):
@@ -38,7 +41,7 @@ def orders_changed(streams: Any, batch: StreamBatch) -> list[OrderKey]:
     return list(keys)
 
 
-def _records(streams: Any, batch: StreamBatch) -> Iterator[Mapping[str, Any]]:
+def _records(streams: DynamoDBStreamsClient, batch: StreamBatch) -> Iterator[Mapping[str, Any]]:
     """Up to and including the batch's last record."""
     iterator, last = _start(streams, batch), int(batch.last)
     for _ in range(PAGES_MAX):
@@ -58,7 +61,7 @@ def _records(streams: Any, batch: StreamBatch) -> Iterator[Mapping[str, Any]]:
     raise RecordsExpired
 
 
-def _start(streams: Any, batch: StreamBatch) -> str:
+def _start(streams: DynamoDBStreamsClient, batch: StreamBatch) -> str:
     try:
         answer = streams.get_shard_iterator(
             StreamArn=batch.stream_arn,

@@ -1,1 +1,1 @@
-"""Orders from a backup, back into the table that customers use."""
+"""Copies missing orders from a restored backup into the table in service."""

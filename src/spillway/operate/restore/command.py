@@ -1,20 +1,16 @@
 """`spillway restore`: its options. Everything heavy is imported when it runs."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from spillway.target.options import (
-    DEFAULT_PORT,
-    PortOption,
-    ProfileOption,
-    RegionOption,
-    StageOption,
-    reach,
-    told_if_silent,
-)
+from spillway.errors import SpillwayError
+from spillway.target.options import Target, with_target
+from spillway.ui.options import JsonOption, print_json
 
 
+@with_target
 def restore(
     copy: Annotated[
         str, typer.Argument(metavar="TABLE", help="The table that AWS restored a backup to.")
@@ -22,44 +18,31 @@ def restore(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Count what is missing; change nothing.")
     ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print what was done as one JSON object.")
-    ] = False,
-    port: PortOption = DEFAULT_PORT,
-    stage: StageOption = None,
-    profile: ProfileOption = None,
-    region: RegionOption = None,
+    as_json: JsonOption = False,
+    *,
+    target: Target,
 ) -> None:
-    """Put back orders that the orders table lacks, from a restored copy of it.
+    """Copy orders that are missing from the orders table back into it, from a restored backup.
 
-    Runs while customers order, and overwrites nothing. Fine to interrupt and to repeat. Afterwards
-    erase again whoever was erased since the backup: `spillway customers erase`.
+    Writes to the orders table, and overwrites nothing in it. Safe to interrupt, to repeat, and
+    while customers order. Afterwards erase the customers again who were erased since the backup:
+    `spillway customers erase`.
 
-    Example: spillway restore spillway-prod-orders-restored --stage prod --dry-run
+    Example: `spillway restore spillway-prod-orders-restored --stage prod --dry-run`
     """
-    import json
-    from dataclasses import asdict
-
-    from rich.console import Console
-
-    from spillway.errors import SpillwayError
     from spillway.operate.restore.copying import restore as put_back
+    from spillway.ui.progress import bar
 
-    service = reach(port, stage, profile, region)
+    service = target.reach()
     table = service.tables["orders"]
     if copy == table:
         raise SpillwayError(f"{copy} is the orders table itself: name the restored copy.")
-    with told_if_silent(), Console(stderr=True).status("Comparing ...") as shown:
-        seen = 0
-
-        def on_item() -> None:
-            nonlocal seen
-            seen += 1
-            shown.update(f"Comparing ... {seen:,} items")
-
-        done = put_back(service.dynamodb, copy=copy, into=table, dry_run=dry_run, on_item=on_item)
+    with bar("Comparing items") as progress:
+        done = put_back(
+            service.dynamodb, copy=copy, into=table, dry_run=dry_run, on_item=progress.advance
+        )
     if as_json:
-        typer.echo(json.dumps({"table": table, "dry_run": dry_run, **asdict(done)}, indent=2))
+        print_json({"table": table, "dry_run": dry_run, **asdict(done)})
     else:
-        told = "are missing" if dry_run else "were missing and are back"
-        typer.echo(f"{done.put_back:,} of {done.looked_at:,} items {told}.")
+        result = "are missing" if dry_run else "were missing and are restored"
+        typer.echo(f"{done.put_back:,} of {done.looked_at:,} items {result}.")

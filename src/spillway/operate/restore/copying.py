@@ -1,11 +1,11 @@
-"""Puts back what the orders table lacks, from a copy of it that AWS has restored.
+"""Copies items that are missing from the orders table back into it, from a restored backup.
 
-DynamoDB restores into a new table, which has no stream, no function and another name. What is lost
-is therefore copied back into the table in service, while customers go on ordering. Only what is not
-there is put: nothing that happened since is overwritten.
+DynamoDB restores into a new table, which has another name, no stream and no functions. So missing
+items are copied into the table in service, while customers order. An item is written only if it is
+missing: nothing newer is overwritten.
 
-Facts come before their orders. An order that came first would have its steps commanded anew: that
-has no second effect either, since each downstream knows the keys, but it would be load for nothing.
+Facts are copied before their orders. If an order came first, relay would command its steps again.
+Each downstream knows the idempotency keys, so that has no second effect, but it is needless load.
 """
 
 from __future__ import annotations
@@ -19,34 +19,38 @@ from botocore.exceptions import ClientError
 
 from orders.aws import items
 
-#: Puts at once: some hundred a second, a small part of what the table takes from customers.
-SIDE_BY_SIDE = 16
+#: Writes at once: some hundred a second, a small part of what customers write.
+WRITES_AT_ONCE = 16
 
 OnItem = Callable[[], None]
 
 
 @dataclass
 class Restored:
-    """How many items were looked at, and how many of them were put back, or with `dry_run` would
-    be."""
+    """How many items were compared, and how many were restored, or with `dry_run` would be."""
 
     looked_at: int = 0
     put_back: int = 0
 
 
 def restore(
-    dynamodb: Any, *, copy: str, into: str, dry_run: bool = False, on_item: OnItem = lambda: None
+    dynamodb: Any,
+    *,
+    copy: str,
+    into: str,
+    dry_run: bool = False,
+    on_item: OnItem = lambda: None,
 ) -> Restored:
-    """Put every item of the table `copy` that is not in the table `into` there.
+    """Copy every item of the table `copy` that is missing from the table `into`.
 
-    Fine to interrupt and to repeat.
+    Safe to interrupt and to repeat.
     """
     done = Restored()
 
     def bring(item: dict[str, Any]) -> bool:
         return _is_missing(dynamodb, into, item) if dry_run else _put(dynamodb, into, item)
 
-    with ThreadPoolExecutor(SIDE_BY_SIDE) as workers:
+    with ThreadPoolExecutor(WRITES_AT_ONCE) as workers:
         for progress_first in (True, False):
             for page in _pages(dynamodb, copy):
                 chosen = [item for item in page if items.is_progress(item) is progress_first]
@@ -58,7 +62,7 @@ def restore(
 
 
 def _put(dynamodb: Any, table: str, item: dict[str, Any]) -> bool:
-    """Whether the item was not there; then it is now."""
+    """Write the item if it is missing; true if it was."""
     try:
         dynamodb.put_item(
             TableName=table, Item=item, ConditionExpression="attribute_not_exists(pk)"

@@ -1,1 +1,1 @@
-"""A look at a deployed service through its front door, which leaves nothing behind."""
+"""Checks a deployed service through its API, and leaves nothing behind."""

@@ -1,12 +1,12 @@
-"""What is asked of a service that has just been deployed, and what it must answer.
+"""The requests that check a new deployment, and the answers that it must give.
 
-No order is placed: in production it would be reserved, shipped and booked, and one that is marked
-as a test would be a way around all that for anybody who knows the mark. What is asked instead runs
-through the same gateway, authorizer, alias, function, settings, permissions and table, and changes
-nothing: an order that breaks one rule only, which is found last; the cancellation of an order that
-is not there; reads.
+No order is placed. In production it would be reserved, shipped and booked; and if orders could be
+marked as tests, anyone who knew the mark could avoid paying. Instead the requests go through the
+same gateway, authorizer, alias, function, settings, permissions and table, and change nothing: an
+order that breaks only the rule that is checked last, the cancellation of an order that does not
+exist, and reads.
 
-That leaves to the alarms what only a real order does: the write itself, relay and the deliveries.
+Only a real order exercises the write, relay and the deliveries. For those there are the alarms.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from spillway.ids import order_id
 
 #: No gateway signs with a key of this name.
 UNKNOWN_KEY_RECEIPT = "smoke." + "0" * 64
-#: A header that names no algorithm, and a customer: what a forger tries first.
+#: A token without a signature algorithm: what a forger tries first.
 UNSIGNED_TOKEN = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJub2JvZHkifQ."  # noqa: S105
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One question and its answer. `fault` is None where the answer was right."""
+    """One request and its answer. `fault` is None where the answer was right."""
 
     name: str
     proves: str
@@ -44,15 +44,15 @@ class _Check:
     status: int
     token: str | None
     body: dict[str, Any] | None = None
-    #: Names a fault in an answer of the right status.
+    #: Names the fault in an answer that has the right status.
     look: Callable[[httpx.Response], str | None] = lambda _: None
 
 
 def run(api: httpx.Client, *, token: str | None, now: int) -> Iterator[Finding]:
-    """Ask everything, and say of each answer whether it was right.
+    """Make every request, and judge each answer.
 
-    `api` has the API's address as its base; without a `token` only the gateway is looked at. `now`
-    is Unix milliseconds.
+    `api` has the API's address as its base. Without a `token` only the gateway is checked. `now` is
+    Unix milliseconds.
     """
     for check in _checks(token, now):
         yield Finding(check.name, check.proves, _fault(api, check))
@@ -82,17 +82,17 @@ def _checks(token: str | None, now: int) -> list[_Check]:
         *gateway,
         _Check(
             "history",
-            "reads reads the table",
+            "the reads function reads the table",
             "GET",
             "/orders?limit=1",
             200,
             token,
             look=_is_a_page,
         ),
-        _Check("unknown_order", "and finds nothing under a new id", "GET", order, 404, token),
+        _Check("unknown_order", "it finds nothing under a new id", "GET", order, 404, token),
         _Check(
             "refused_order",
-            "intake has its settings and the receipt keys, and refuses what no gateway signed",
+            "intake has its settings and keys, and refuses a receipt that no gateway signed",
             "PUT",
             order,
             422,
@@ -108,12 +108,12 @@ def _checks(token: str | None, now: int) -> list[_Check]:
             404,
             token,
         ),
-        _Check("nothing_stored", "all this left nothing behind", "GET", order, 404, token),
+        _Check("nothing_stored", "the checks stored nothing", "GET", order, 404, token),
     ]
 
 
 def _unsigned_order() -> dict[str, Any]:
-    """Right in everything but its receipt."""
+    """Correct except for its receipt."""
     return {
         "channel": "retail",
         "currency": "EUR",
@@ -144,7 +144,7 @@ def _is_a_page(answer: httpx.Response) -> str | None:
 
 def _is_refused_for_its_receipt(answer: httpx.Response) -> str | None:
     rules = {violation["rule"] for violation in answer.json()["violations"]}
-    # A store need not take the currency; it must know no such key.
+    # The store may refuse the currency, but it must not know this key.
     if "receipt_key_unknown" in rules and rules <= {"receipt_key_unknown", "currency_not_accepted"}:
         return None
     return f"refused for {', '.join(sorted(rules))}"

@@ -1,22 +1,26 @@
 """`spillway smoke`: its options. Everything heavy is imported when it runs."""
 
 import time
-from typing import Annotated
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spillway.target.options import (
-    DEFAULT_PORT,
-    PortOption,
-    ProfileOption,
-    RegionOption,
-    StageOption,
-)
+from spillway.errors import SpillwayError
+from spillway.target.options import Target, with_target
+from spillway.ui.options import JsonOption, print_result
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from spillway.operate.smoke.checks import Finding
 
 _TIMEOUT_SECONDS = 15.0
 _TOKEN_VARIABLE = "SPILLWAY_TOKEN"  # noqa: S105
 
 
+@with_target
 def smoke(
     url: Annotated[
         str | None, typer.Option("--url", metavar="URL", help="An API by its address.")
@@ -30,69 +34,81 @@ def smoke(
             help="Any customer's token; better in the environment than here.",
         ),
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the findings as one JSON object.")
-    ] = False,
-    port: PortOption = DEFAULT_PORT,
-    stage: StageOption = None,
-    profile: ProfileOption = None,
-    region: RegionOption = None,
+    as_json: JsonOption = False,
+    *,
+    target: Target,
 ) -> None:
-    """Ask a service that was just deployed a few questions, and see that the answers are right.
+    """Check that a service that was just deployed answers a few requests correctly.
 
-    Places no order and leaves nothing behind. Without a token only the gateway is looked at. Exits
-    with 1 if an answer was wrong.
+    Changes nothing: it places no order. Without a token it checks only the gateway. Exits with 1 if
+    an answer was wrong.
 
-    Example: SPILLWAY_TOKEN=... spillway smoke --stage prod
+    Example: `SPILLWAY_TOKEN=... spillway smoke --stage prod`
     """
-    import json
-    from dataclasses import asdict
-
     import httpx
-    from rich.console import Console
 
     from spillway.operate.smoke.checks import run
 
-    if url is None and stage is None:
-        url, token = _on_this_machine(port, token)
-    elif url is None and stage is not None:
-        url = _on_aws(stage, profile, region)
+    if url is None:
+        url, token = _found(target, token)
     with httpx.Client(
-        base_url=url or "", timeout=_TIMEOUT_SECONDS, trust_env=stage is not None
+        base_url=url, timeout=_TIMEOUT_SECONDS, trust_env=target.stage is not None
     ) as api:
         findings = list(run(api, token=token, now=time.time_ns() // 1_000_000))
-    wrong = [finding for finding in findings if finding.fault is not None]
-    if as_json:
-        content = {"url": url, "with_token": token is not None, "right": not wrong}
-        typer.echo(json.dumps({**content, "findings": [*map(asdict, findings)]}, indent=2))
-    else:
-        console = Console(highlight=False)
-        for finding in findings:
-            mark = "[green]✔[/]" if finding.fault is None else "[red]✘[/]"
-            console.print(f"{mark}  {finding.name:<22}{finding.fault or finding.proves}")
-        if token is None:
-            console.print(
-                f"Without a token only the gateway was asked: put one into {_TOKEN_VARIABLE}."
-            )
-    if wrong:
+    result = _Result(url, token is not None, findings)
+    print_result(result, as_json=as_json, document=_document, show=_show)
+    if not result.right:
         raise typer.Exit(1)
 
 
-def _on_this_machine(port: int, token: str | None) -> tuple[str, str]:
-    from spillway.run.stack import attach
+@dataclass(frozen=True)
+class _Result:
+    url: str
+    with_token: bool
+    findings: "Sequence[Finding]"
 
-    stack = attach(port)
-    return stack.api, token or stack.token("shopper")
+    @property
+    def right(self) -> bool:
+        return all(finding.fault is None for finding in self.findings)
 
 
-def _on_aws(stage: str, profile: str | None, region: str | None) -> str:
-    from spillway.errors import SpillwayError
+def _document(result: _Result) -> dict[str, Any]:
+    return {
+        "url": result.url,
+        "with_token": result.with_token,
+        "right": result.right,
+        "findings": [*map(asdict, result.findings)],
+    }
+
+
+def _show(result: _Result, console: "Console") -> None:
+    from spillway.ui.panels import grid, mark
+
+    console.print(
+        grid(
+            (mark(finding.fault is None), finding.name, finding.fault or finding.proves)
+            for finding in result.findings
+        )
+    )
+    if not result.with_token:
+        console.print(
+            f"Only the gateway was checked, because there is no token: set {_TOKEN_VARIABLE}."
+        )
+
+
+def _found(target: Target, token: str | None) -> tuple[str, str | None]:
+    """The API's address, and on this machine a token where none is given."""
+    if target.stage is None:
+        from spillway.run.stack import attach
+
+        stack = attach(target.port)
+        return stack.api, token or stack.token("shopper")
     from spillway.target.service import outputs_of
 
-    url = outputs_of(stage, profile=profile, region=region).get("ApiUrl")
-    if url is None:
+    outputs = outputs_of(target.stage, profile=target.profile, region=target.region)
+    if "ApiUrl" not in outputs:
         raise SpillwayError(
-            f"The stacks of stage {stage!r} name no API: deploy them with"
-            f" `make deploy STAGE={stage}`."
+            f"The stacks of stage {target.stage!r} name no API: deploy them with"
+            f" `make deploy STAGE={target.stage}`."
         )
-    return url.rstrip("/")
+    return outputs["ApiUrl"].rstrip("/"), token

@@ -11,9 +11,9 @@ from simulation.world.chance import Chance
 from simulation.world.scheduler import Process
 from simulation.world.sqs import Queue
 from simulation.world.world import World
+from spillway.operate.orders.resuming import hand_over
 from spillway.operate.redrive.dead_letters import SOURCES, Source
 from spillway.operate.redrive.moving import Redrive
-from spillway.operate.resuming import hand_over
 
 #: How long a redrive may take before the terminal is closed.
 PATIENCE_MS = 10 * 60 * 1000

@@ -1,4 +1,4 @@
-"""A desk of a stage on AWS whose every figure is given, and statuses for it."""
+"""A state of a stage on AWS whose every figure is given, and statuses for it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import anyio
 import httpx
 
 from orders.domain.promises import Promise
-from spillway.operate.alarms import Alarm, State
-from spillway.operate.console.desk import Desk
 from spillway.operate.console.redriving import Redriving
 from spillway.operate.console.serving import application
+from spillway.operate.console.state import AppState
 from spillway.operate.console.status import Shared, Status, StatusReader
-from spillway.operate.parts import QUEUE_OF, Part
+from spillway.operate.status.alarms import Alarm, State
+from spillway.operate.status.parts import QUEUE_OF, Part
 from spillway.target.records import Depth
 from spillway.target.service import FUNCTIONS, Service
 
@@ -68,7 +68,7 @@ def no_client(name: str) -> Any:
     raise AssertionError(f"nothing should be asked of {name} here")
 
 
-def a_desk(now: Status | Exception | None = None) -> Desk:
+def a_state(now: Status | Exception | None = None) -> AppState:
     """Of the stage `dev`; `now` is what reading its status gives, or raises."""
     service = Service("dev", no_client, {"orders": "orders"}, {})
 
@@ -78,15 +78,15 @@ def a_desk(now: Status | Exception | None = None) -> Desk:
         return now or status()
 
     reader = StatusReader(service, None, 15.0)
-    return Desk(service, None, reader, Shared(read, 0.0), Redriving(service), None)
+    return AppState(service, None, reader, Shared(read, 0.0), Redriving(service), None)
 
 
 class Browser:
     """Requests as our own page's come, unless `headers` say otherwise; cookies are kept."""
 
-    def __init__(self, open_desk: Callable[[], Desk], key: str | None = None) -> None:
+    def __init__(self, open_state: Callable[[], AppState], key: str | None = None) -> None:
         self._http = httpx.AsyncClient(
-            transport=httpx.ASGITransport(application(open_desk, port=PORT, key=key)),
+            transport=httpx.ASGITransport(application(open_state, port=PORT, key=key)),
             base_url=ORIGIN,
             headers={"origin": ORIGIN, "sec-fetch-site": "same-origin"},
         )
@@ -100,5 +100,5 @@ class Browser:
         return anyio.run(partial(self._http.post, path, data=data, headers=headers))
 
 
-def browser(desk: Desk, *, key: str | None = None) -> Browser:
-    return Browser(lambda: desk, key)
+def browser(state: AppState, *, key: str | None = None) -> Browser:
+    return Browser(lambda: state, key)

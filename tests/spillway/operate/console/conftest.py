@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page
 
-from spillway.operate.console.desk import Desk, desk_of
 from spillway.operate.console.serving import application
+from spillway.operate.console.state import AppState, state_of
 from spillway.operate.console.waiting import uvicorn_config
 from spillway.run.stack import Stack
 from spillway.run.stack.ports import listen, port_of
@@ -27,16 +27,16 @@ class Console:
     """Where it is served, and what its pages share."""
 
     origin: str
-    desk: Desk
+    state: AppState
 
 
 @pytest.fixture(scope="package")
 def console(stack: Stack) -> Iterator[Console]:
-    desk = desk_of(on_this_machine(stack.port), stack, PAUSE_SECONDS)
+    state = state_of(on_this_machine(stack.port), stack, PAUSE_SECONDS)
     listener = listen(0)
     port = port_of(listener)
-    with serving(uvicorn_config(application(lambda: desk, port=port)), listener):
-        yield Console(f"http://127.0.0.1:{port}", desk)
+    with serving(uvicorn_config(application(lambda: state, port=port)), listener):
+        yield Console(f"http://127.0.0.1:{port}", state)
 
 
 @pytest.fixture

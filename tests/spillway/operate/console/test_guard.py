@@ -8,11 +8,11 @@ import pytest
 from starlette.routing import Route
 
 from spillway.operate.console.serving import application
-from tests.spillway.operate.console.builders import ORIGIN, PORT, a_desk, browser, status
+from tests.spillway.operate.console.builders import ORIGIN, PORT, a_state, browser, status
 
 ACTIONS = sorted(
     route.path.replace("{name}", "inventory").replace("{order_id}", "some-order")
-    for route in application(a_desk, port=PORT).routes
+    for route in application(a_state, port=PORT).routes
     if isinstance(route, Route) and route.methods == {"POST"}
 )
 
@@ -23,14 +23,14 @@ def test_there_are_actions_to_guard() -> None:
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:8090", "127.0.0.1:9999", ""])
 def test_a_name_that_was_made_to_point_here_is_another_host(host: str) -> None:
-    answer = browser(a_desk()).get("/", headers={"host": host})
+    answer = browser(a_state()).get("/", headers={"host": host})
     assert answer.status_code == 403
     assert "127.0.0.1:8090" in answer.text
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8090", "localhost:8090"])
 def test_this_machine_is_answered(host: str) -> None:
-    assert browser(a_desk()).get("/", headers={"host": host}).status_code == 200
+    assert browser(a_state()).get("/", headers={"host": host}).status_code == 200
 
 
 @pytest.mark.parametrize("path", ACTIONS)
@@ -46,8 +46,8 @@ def test_this_machine_is_answered(host: str) -> None:
     ids=["elsewhere", "another port", "sandboxed", "no origin", "a lie"],
 )
 def test_no_other_page_can_act(path: str, headers: dict[str, str]) -> None:
-    desk = a_desk()
-    answer = browser(desk).post(path, data={"token": desk.token}, headers=headers)
+    state = a_state()
+    answer = browser(state).post(path, data={"token": state.token}, headers=headers)
     assert answer.status_code == 403
     assert "own pages" in answer.text
 
@@ -55,36 +55,36 @@ def test_no_other_page_can_act(path: str, headers: dict[str, str]) -> None:
 @pytest.mark.parametrize("path", ACTIONS)
 @pytest.mark.parametrize("token", ["", "guessed"])
 def test_an_action_needs_this_process_s_token(path: str, token: str) -> None:
-    answer = browser(a_desk()).post(path, data={"token": token})
+    answer = browser(a_state()).post(path, data={"token": token})
     assert answer.status_code == 403
-    assert "load it anew" in answer.text
+    assert "reload" in answer.text
 
 
 @pytest.mark.parametrize("path", ACTIONS)
 def test_nothing_is_changed_by_a_link(path: str) -> None:
-    assert browser(a_desk()).get(path).status_code != 200
+    assert browser(a_state()).get(path).status_code != 200
 
 
 def test_a_form_that_is_too_long_is_none_of_ours() -> None:
-    desk = a_desk()
-    form = {"token": desk.token, "more": "x" * 200_000}
-    assert browser(desk).post("/orders/find", data=form).status_code == 403
+    state = a_state()
+    form = {"token": state.token, "more": "x" * 200_000}
+    assert browser(state).post("/orders/find", data=form).status_code == 403
 
 
 @pytest.mark.parametrize("path", ["/", "/events", "/charts/data?range=1h", "/static/console.js"])
 def test_another_page_can_not_look(path: str) -> None:
     headers = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"}
-    assert browser(a_desk()).get(path, headers=headers).status_code == 403
+    assert browser(a_state()).get(path, headers=headers).status_code == 403
 
 
 def test_another_page_may_link_here() -> None:
     headers = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
-    assert browser(a_desk()).get("/", headers=headers).status_code == 200
+    assert browser(a_state()).get("/", headers=headers).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/", "/nowhere", "/static/console.css", "/orders/find"])
 def test_every_answer_forbids_what_no_page_of_ours_needs(path: str) -> None:
-    headers = browser(a_desk()).get(path).headers
+    headers = browser(a_state()).get(path).headers
     policy = headers["content-security-policy"]
     assert policy.startswith("default-src 'none'")
     assert "unsafe" not in policy
@@ -95,14 +95,14 @@ def test_every_answer_forbids_what_no_page_of_ours_needs(path: str) -> None:
 
 
 def test_no_page_has_script_or_style_of_its_own() -> None:
-    client = browser(a_desk(status()))
+    client = browser(a_state(status()))
     for path in ("/", "/dead-letters", "/nowhere"):
         page = client.get(path).text
         assert re.findall(r"<script(?![^>]* src=)|<style|\sstyle=|\son\w+=", page) == []
 
 
 def test_on_aws_the_address_carries_a_key() -> None:
-    client = browser(a_desk(), key="secret")
+    client = browser(a_state(), key="secret")
     refused = client.get("/")
     assert refused.status_code == 401
     assert "spillway console" in refused.text
@@ -116,9 +116,9 @@ def test_on_aws_the_address_carries_a_key() -> None:
 
 
 def test_a_key_opens_no_door_to_other_pages() -> None:
-    desk = a_desk()
-    client = browser(desk, key="secret")
+    state = a_state()
+    client = browser(state, key="secret")
     client.get("/?key=secret")
     headers = {"origin": "https://evil.example", "sec-fetch-site": "cross-site"}
-    answer = client.post("/orders/find", data={"token": desk.token}, headers=headers)
+    answer = client.post("/orders/find", data={"token": state.token}, headers=headers)
     assert answer.status_code == 403

@@ -26,16 +26,16 @@ NARROWEST, PHONE, WIDE = 320, 390, 1280
 
 
 def figure(page: Page, part: str, name: str) -> int:
-    """A figure of a part, as it stands on the path."""
+    """A number of a part, as the path shows it."""
     label = page.locator(f"#box-{part} dt", has_text=re.compile(f"^{name}$"))
     return int(label.locator("xpath=following-sibling::dd").inner_text().replace(",", ""))
 
 
 def until(page: Page, part: str, least: int | None = None, most: int | None = None) -> None:
-    """Wait until so many messages are with a part, waiting or being tried."""
+    """Wait until a part has so many messages, waiting or in flight."""
     deadline = time.monotonic() + SETTLES_WITHIN_MS / 1000
     while True:
-        held = figure(page, part, "waiting") + figure(page, part, "tried")
+        held = figure(page, part, "waiting") + figure(page, part, "in flight")
         if (least is None or held >= least) and (most is None or held <= most):
             return
         assert time.monotonic() < deadline, f"{part} holds {held}"
@@ -93,7 +93,7 @@ def test_a_dead_letter_is_understood_and_moved_back(
     page.route("**/console.js", lambda route: route.abort())
     page.reload()
     row.get_by_role("button", name="Move back…").click()
-    dialog = page.get_by_role("dialog", name="Move accounting's letters back?")
+    dialog = page.get_by_role("dialog", name="Move accounting's dead letters back?")
     dialog.get_by_role("button", name="Leave them").click()
     expect(dialog).to_be_hidden()
     page.unroute_all()
@@ -221,7 +221,7 @@ def test_nothing_is_asked_of_the_service_while_no_page_is_open(
 ) -> None:
     page.goto("/")
     expect(page.locator("#link")).to_contain_text("Live")
-    samples = console.desk.reader.samples
+    samples = console.state.reader.samples
     seen = samples[-1].at
     page.wait_for_timeout(4_000 * PAUSE_SECONDS)
     assert samples[-1].at > seen

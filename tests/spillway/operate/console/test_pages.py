@@ -7,16 +7,16 @@ from collections.abc import AsyncIterator, Iterator
 import anyio
 
 from spillway.errors import SpillwayError
-from spillway.operate.console.desk import Desk
 from spillway.operate.console.events import Fragment, _events
-from tests.spillway.operate.console.builders import Browser, a_desk, alarm, browser, part, status
+from spillway.operate.console.state import AppState
+from tests.spillway.operate.console.builders import Browser, a_state, alarm, browser, part, status
 
 ID = "019aafcf-6ac0-7c3e-b1a5-5f0c8f1f2a10"
 
 
 def test_the_path_says_what_waits_and_that_promises_are_kept() -> None:
     busy = part("deliver-accounting", visible=12, in_flight=3, oldest_seconds=41)
-    page = browser(a_desk(status(busy))).get("/").text
+    page = browser(a_state(status(busy))).get("/").text
     assert "Every promise is kept." in page
     assert "<dt>waiting</dt><dd>12</dd>" in page
     assert "41 s" in page
@@ -25,31 +25,31 @@ def test_the_path_says_what_waits_and_that_promises_are_kept() -> None:
 
 def test_what_rings_is_said_first_with_its_runbook() -> None:
     ringing = alarm("always-settles", "ALARM", "an order is 2 h old & <b>stuck</b>")
-    page = browser(a_desk(status(ringing=[ringing]))).get("/").text
+    page = browser(a_state(status(ringing=[ringing]))).get("/").text
     assert "In danger: always_settles." in page
     assert "docs/runbook/always-settles.md" in page
     assert "an order is 2 h old &amp; &lt;b&gt;stuck&lt;/b&gt;" in page
 
 
 def test_nothing_can_be_broken_on_aws() -> None:
-    desk = a_desk()
-    client = browser(desk)
+    state = a_state()
+    client = browser(state)
     assert client.get("/downstreams").status_code == 404
     assert client.get("/stack").status_code == 404
-    answer = client.post("/downstreams/inventory", data={"token": desk.token, "outage": "on"})
+    answer = client.post("/downstreams/inventory", data={"token": state.token, "outage": "on"})
     assert answer.status_code == 503
     assert "Break things" not in client.get("/").text
 
 
 def test_an_outage_of_aws_is_told_in_a_sentence() -> None:
-    silent = a_desk(SpillwayError("The service does not answer: try <again>."))
+    silent = a_state(SpillwayError("The service does not answer: try <again>."))
     answer = browser(silent).get("/")
     assert answer.status_code == 503
     assert "The service does not answer: try &lt;again&gt;." in answer.text
 
 
 def test_a_console_that_can_not_be_opened_says_why() -> None:
-    def closed() -> Desk:
+    def closed() -> AppState:
         raise SpillwayError("No stack runs on port 8080.")
 
     answer = Browser(closed).get("/")
@@ -57,30 +57,30 @@ def test_a_console_that_can_not_be_opened_says_why() -> None:
 
 
 def test_dead_letters_are_named_by_part_and_only_what_holds_some_can_be_moved() -> None:
-    client = browser(a_desk())
+    client = browser(a_state())
     page = client.get("/dead-letters").text
     assert "No dead letters." in page
     assert "Move back" not in page
 
 
 def test_dead_letters_of_nobody_are_not_moved() -> None:
-    desk = a_desk()
-    form = {"token": desk.token, "queue": "../orders"}
-    assert browser(desk).post("/dead-letters/redrive", data=form).status_code == 503
-    assert desk.redriving.job is None
+    state = a_state()
+    form = {"token": state.token, "queue": "../orders"}
+    assert browser(state).post("/dead-letters/redrive", data=form).status_code == 503
+    assert state.redriving.job is None
 
 
 def test_what_is_searched_for_is_shown_as_text() -> None:
-    answer = browser(a_desk()).post("/orders/find", data={"token": "<script>"})
+    answer = browser(a_state()).post("/orders/find", data={"token": "<script>"})
     assert "<script>" not in answer.text
 
 
 def test_an_order_without_its_customer_is_searched_for() -> None:
-    answer = browser(a_desk()).get(f"/orders/{ID}")
+    answer = browser(a_state()).get(f"/orders/{ID}")
     assert (answer.status_code, answer.headers["location"]) == (303, f"/orders?q={ID}")
 
 
-def test_a_stream_tells_what_changed_what_did_not_and_what_failed() -> None:
+def test_a_stream_sends_what_changed_what_did_not_and_what_failed() -> None:
     told: Iterator[Fragment | SpillwayError] = iter(
         [
             Fragment("<p>one\ntwo</p>"),
@@ -102,7 +102,7 @@ def test_a_stream_tells_what_changed_what_did_not_and_what_failed() -> None:
     assert anyio.run(all_of, _events(read, 0.0)) == [
         "event: fragment\ndata: <p>one\ndata: two</p>\n\n",
         "event: same\ndata: \n\n",
-        "event: trouble\ndata: No answer.\n\n",
+        "event: failed\ndata: No answer.\n\n",
         "event: fragment\ndata: <p>three</p>\n\n",
         "event: final\ndata: \n\n",
     ]

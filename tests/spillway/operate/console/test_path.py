@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from orders.domain.promises import Promise
-from spillway.operate.console.path import SPARK_WIDTH, Tone, fault_words, path_view
+from spillway.operate.console.path import SPARK_WIDTH, Tone, fault_labels, path_view
 from spillway.operate.console.status import active
-from spillway.operate.history import Sample
-from spillway.operate.parts import Part
+from spillway.operate.status.history import Sample
+from spillway.operate.status.parts import Part
 from tests.spillway.operate.console.builders import AT, alarm, part, parts, status
 
 
@@ -48,7 +48,7 @@ def test_the_headline_says_what_matters_and_no_figure_that_would_make_it_chatter
     ringing = alarm("never-half-done", "ALARM", "600 s")
     dead = part("deliver-accounting", dead_letters=7)
     view = path_view(status(dead, ringing=[ringing]), ())
-    assert view.headline == "In danger: never_half_done. Dead letters wait for you."
+    assert view.headline == "In danger: never_half_done. There are dead letters."
     assert view.tone == "bad"
 
 
@@ -61,7 +61,7 @@ def test_an_alarm_that_stands_for_no_promise_is_told_too() -> None:
 def test_a_stage_without_alarms_promises_nothing() -> None:
     bare = status()
     view = path_view(type(bare)(bare.at, bare.parts, [], None), ())
-    assert view.headline == "No promise is known of."
+    assert view.headline == "No promise has been measured yet."
 
 
 def test_a_spark_ends_at_the_right_and_shows_only_what_ever_waited() -> None:
@@ -78,12 +78,12 @@ def test_faults_are_told_in_words() -> None:
     from simulation.downstreams.fault_settings import FaultSettings
 
     at_rest = FaultSettings().document()
-    assert fault_words(active(at_rest)) == []
+    assert fault_labels(active(at_rest)) == []
     broken = at_rest | {"outage": True, "error_rate": 0.25, "refuse_skus": ["A", "B"]}
-    assert fault_words(active(broken)) == ["25% errors", "outage", "2 empty shelves"]
+    assert fault_labels(active(broken)) == ["25% errors", "outage", "2 empty shelves"]
 
 
-def test_every_fault_setting_there_is_can_be_told() -> None:
+def test_every_fault_setting_has_a_label() -> None:
     from simulation.downstreams.fault_settings import FaultSettings
 
     at_rest = FaultSettings().document()
@@ -91,4 +91,4 @@ def test_every_fault_setting_there_is_can_be_told() -> None:
         name: 1 if value in (0, None) else not value for name, value in at_rest.items()
     }
     changed["refuse_skus"] = ["A"]
-    assert len(fault_words(active(changed))) == len(at_rest)
+    assert len(fault_labels(active(changed))) == len(at_rest)

@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 
 from spillway.operate.console.status import PAUSE_AWS_SECONDS, Shared, StatusReader
-from spillway.target.outputs import WORKED_OFF
+from spillway.target.outputs import QUEUES
 from spillway.target.service import Service
 
 HOUR = 3_600
@@ -48,8 +48,8 @@ class _Client:
 
 
 def queues() -> dict[str, str]:
-    dead_letters = [f"{name}_dead_letter" for name in (*WORKED_OFF, "relay")]
-    return {name: f"https://sqs/{name}" for name in (*WORKED_OFF, *dead_letters)}
+    dead_letters = [f"{name}_dead_letter" for name in (*QUEUES, "relay")]
+    return {name: f"https://sqs/{name}" for name in (*QUEUES, *dead_letters)}
 
 
 def test_an_open_console_costs_less_than_two_cents_an_hour() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 from orders.domain.order import OrderKey
 from orders.domain.saga import Cancellation, Facts, Outcome, Step
 from spillway.operate.console.timeline import WIDTH, timeline
-from spillway.operate.logs import Line, Read
-from spillway.operate.orders import Life
+from spillway.operate.logs.reading import Line, Read
+from spillway.operate.orders.reading import Life
 from spillway.target.records import Record, Size
 from tests.builders import CUSTOMER, NOW, order_id
 
@@ -18,7 +18,7 @@ def a_life(facts: Facts, *lines: Line, accepted_at: int | None = NOW) -> Life:
     return Life(record, Read(lines, complete=True), {})
 
 
-def said(at: int, function: str, outcome: str, **fields: Any) -> Line:
+def line(at: int, function: str, outcome: str, **fields: Any) -> Line:
     return Line(at, function, {"step": "deliver", "outcome": outcome, **fields})
 
 
@@ -33,35 +33,35 @@ CONFIRMED = Facts(
 
 def test_each_step_has_a_lane_from_when_it_was_owed_to_its_outcome() -> None:
     drawn = timeline(a_life(CONFIRMED), NOW + 60_000)
-    lanes = {lane.step: (lane.x, lane.x + lane.width, lane.told) for lane in drawn.lanes}
+    lanes = {lane.step: (lane.x, lane.x + lane.width, lane.label) for lane in drawn.lanes}
     assert lanes == {
-        "reserve": (0.0, 250.0, "done after 1.0 s"),
-        "ship": (250.0, 750.0, "done after 2.0 s"),
-        "post": (250.0, WIDTH, "done after 3.0 s"),
+        "reserve": (0.0, 250.0, "done after 1 s"),
+        "ship": (250.0, 750.0, "done after 2 s"),
+        "post": (250.0, WIDTH, "done after 3 s"),
     }
-    assert drawn.lasted == "4.0 s"
+    assert drawn.lasted == "4 s"
 
 
-def test_what_is_owed_goes_on_to_now_with_each_try_and_why_it_failed() -> None:
+def test_what_is_owed_goes_on_to_now_with_each_attempt_and_why_it_failed() -> None:
     facts = Facts({Step.RESERVE: Outcome(NOW + 1_000)})
-    tries = [
-        said(NOW + 2_000, "deliver-fulfilment", "postponed", command="ship", detail="503"),
-        said(NOW + 4_000, "deliver-fulfilment", "postponed", command="ship", attempt=2),
+    attempts = [
+        line(NOW + 2_000, "deliver-fulfilment", "postponed", command="ship", detail="503"),
+        line(NOW + 4_000, "deliver-fulfilment", "postponed", command="ship", attempt=2),
     ]
-    drawn = timeline(a_life(facts, *tries), NOW + 10_000)
+    drawn = timeline(a_life(facts, *attempts), NOW + 10_000)
     ship = next(lane for lane in drawn.lanes if lane.step == "ship")
     assert (ship.x, ship.x + ship.width) == (100.0, WIDTH)
-    assert [(mark.x, mark.kind, mark.told) for mark in ship.marks] == [
-        (200.0, "again", "try 1: 503"),
-        (400.0, "again", "try 2: postponed"),
+    assert [(mark.x, mark.kind, mark.label) for mark in ship.marks] == [
+        (200.0, "again", "attempt 1: 503"),
+        (400.0, "again", "attempt 2: postponed"),
     ]
-    assert ship.told == "owed for 9.0 s, 2 tries"
+    assert ship.label == "owed for 9 s, 2 attempts"
     assert drawn.ticks[-1] == "10 s"
 
 
 def test_a_message_that_was_dead_lettered_stands_out() -> None:
-    line = said(NOW + 900, "deliver-inventory", "set_aside", command="reserve", detail="401")
-    drawn = timeline(a_life(Facts(), line), NOW + 1_000)
+    failed = line(NOW + 900, "deliver-inventory", "set_aside", command="reserve", detail="401")
+    drawn = timeline(a_life(Facts(), failed), NOW + 1_000)
     assert [mark.kind for mark in drawn.lanes[0].marks] == ["dead"]
     assert drawn.entries[-1].tone == "bad"
 
@@ -76,15 +76,15 @@ def test_the_list_is_in_the_order_of_time_and_says_nothing_twice() -> None:
     )
     lines = [
         Line(NOW + 80, "intake", {"step": "intake", "outcome": "accepted"}),
-        said(NOW + 1_001, "deliver-inventory", "refused", command="reserve", duration_ms=12),
-        said(NOW + 2_001, "deliver-accounting", "done", command="refund", attempt=3),
+        line(NOW + 1_001, "deliver-inventory", "refused", command="reserve", duration_ms=12),
+        line(NOW + 2_001, "deliver-accounting", "done", command="refund", attempt=3),
     ]
     drawn = timeline(a_life(facts, *lines), NOW + 9_000)
     assert [(entry.after, entry.who, entry.what, entry.detail) for entry in drawn.entries] == [
         ("0 ms", "intake", "accepted", ""),
-        ("500 ms", "customer", "asked to cancel", "outcome: done"),
-        ("1.0 s", "inventory", "reserve: out_of_stock", "12 ms"),
-        ("2.0 s", "accounting", "refund: done", "try 3"),
+        ("500 ms", "customer", "requested cancellation", "outcome: done"),
+        ("1 s", "inventory", "reserve: out_of_stock", "12 ms"),
+        ("2 s", "accounting", "refund: done", "attempt 3"),
     ]
 
 

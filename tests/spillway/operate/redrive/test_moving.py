@@ -12,7 +12,7 @@ from orders.domain.order import OrderKey
 from orders.ports import Check
 from spillway.operate.redrive.dead_letters import Source
 from spillway.operate.redrive.found import ORDERS_NAMED_MAX, OTHER_REASONS, REASONS_MAX
-from spillway.operate.redrive.moving import BATCH_BYTES_MAX, EXPIRED, NO_WATCH, Redrive
+from spillway.operate.redrive.moving import BATCH_BYTES_MAX, EXPIRED, NO_ORDER, Redrive
 from tests.builders import CUSTOMER, order_id
 from tests.spillway.operate.redrive.fake_sqs import NOW, FakeSqs, Message
 from tests.spillway.operate.redrive.test_dead_letters import failure_record
@@ -115,8 +115,9 @@ class TestBounded:
     def test_nothing_is_sent_before_the_second_in_which_it_began_is_over(self) -> None:
         """HTTP tells the time in seconds: only then is what comes back surely newer."""
         slept: list[float] = []
-        sqs = sqs_with(dead_letters("a"))
-        work = Redrive(sqs, None, [SHIPPING], False, sleep=slept.append)
+        sqs: Any = sqs_with(dead_letters("a"))
+        streams: Any = None
+        work = Redrive(sqs, streams, [SHIPPING], False, sleep=slept.append)
         work.count()
         work.run(lambda _: None)
 
@@ -124,7 +125,9 @@ class TestBounded:
 
     def test_an_empty_queue_takes_no_time(self) -> None:
         slept: list[float] = []
-        work = Redrive(sqs_with([]), None, [SHIPPING], False, sleep=slept.append)
+        sqs: Any = sqs_with([])
+        streams: Any = None
+        work = Redrive(sqs, streams, [SHIPPING], False, sleep=slept.append)
         work.count()
         work.run(lambda _: None)
 
@@ -220,7 +223,7 @@ class TestRelay:
 
         assert sqs.sent == []
         assert [message.visible for message in sqs.queues["letters"]] == [True]
-        assert found.not_moved == {NO_WATCH: 1}
+        assert found.not_moved == {NO_ORDER: 1}
 
     def test_a_failure_record_becomes_a_forced_check_for_each_order(self) -> None:
         ids = [order_id() for _ in range(12)]

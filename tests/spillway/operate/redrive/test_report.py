@@ -11,7 +11,7 @@ from rich.console import Console
 
 from orders.domain.order import OrderKey
 from spillway.operate.redrive.found import Found
-from spillway.operate.redrive.report import document, show
+from spillway.operate.redrive.report import Report, document, show
 from tests.builders import CUSTOMER, order_id
 
 KEY = OrderKey(CUSTOMER, order_id())
@@ -29,15 +29,15 @@ def found(dead_letters: int = 3, moved: int = 3, **changes: object) -> Found:
 def shown(*found: Found, dry_run: bool = False, interrupted: bool = False) -> str:
     text = io.StringIO()
     console = Console(file=text, width=100)
-    show(found, console, dry_run=dry_run, interrupted=interrupted)
+    show(Report(found, dry_run=dry_run, interrupted=interrupted), console)
     return text.getvalue()
 
 
 def test_the_document_names_reasons_and_orders_and_no_customer() -> None:
-    told = document([found(), Found("relay")], dry_run=False, interrupted=False)
+    written = document(Report([found(), Found("relay")], dry_run=False, interrupted=False))
 
-    assert (told["letters"], told["moved"]) == (3, 3)
-    assert told["queues"]["inventory"]["reasons"] == [
+    assert (written["letters"], written["moved"]) == (3, 3)
+    assert written["queues"]["inventory"]["reasons"] == [
         {
             "reason": "POST /reservations: answered 401",
             "letters": 3,
@@ -45,8 +45,8 @@ def test_the_document_names_reasons_and_orders_and_no_customer() -> None:
             "orders": [{"customer": KEY.customer_hash, "order_id": KEY.order_id}],
         }
     ]
-    assert told["queues"]["relay"]["letters"] == 0
-    assert CUSTOMER not in json.dumps(told)
+    assert written["queues"]["relay"]["letters"] == 0
+    assert CUSTOMER not in json.dumps(written)
 
 
 def test_the_most_frequent_reason_comes_first() -> None:
@@ -54,7 +54,8 @@ def test_the_most_frequent_reason_comes_first() -> None:
     for reason in ("rare", "often", "often"):
         one.add(reason, [])
 
-    reasons = document([one], dry_run=True, interrupted=False)["queues"]["inventory"]["reasons"]
+    report = Report([one], dry_run=True, interrupted=False)
+    reasons = document(report)["queues"]["inventory"]["reasons"]
     assert [group["reason"] for group in reasons] == ["often", "rare"]
 
 
@@ -62,8 +63,8 @@ def test_the_most_frequent_reason_comes_first() -> None:
     ("one", "last_line"),
     [
         (found(0), "No dead letters."),
-        (found(), "3 letters moved back."),
-        (found(moved=1), "1 letter moved back, 2 not."),
+        (found(), "3 dead letters moved back."),
+        (found(moved=1), "1 dead letter moved back, 2 not."),
     ],
 )
 def test_the_last_line_says_what_was_done(one: Found, last_line: str) -> None:
@@ -73,19 +74,19 @@ def test_the_last_line_says_what_was_done(one: Found, last_line: str) -> None:
 def test_a_dry_run_says_that_nothing_was_changed() -> None:
     text = shown(found(moved=0), dry_run=True)
 
-    assert text.rstrip().endswith("3 letters; nothing was changed.")
+    assert text.rstrip().endswith("3 dead letters; nothing was changed.")
     assert "moved back" not in text
 
 
-def test_an_interruption_says_how_to_go_on() -> None:
-    assert "nothing is lost, run it again" in shown(found(moved=1), interrupted=True)
+def test_an_interruption_says_how_many_were_moved() -> None:
+    assert "1 dead letter:" in shown(found(moved=1), interrupted=True)
 
 
-def test_what_was_not_moved_is_told_with_its_reason() -> None:
+def test_what_was_not_moved_has_its_reason() -> None:
     text = shown(
         found(moved=2, not_moved=Counter({"names no order": 1}), came_meanwhile=4, elsewhere=1)
     )
 
-    assert "inventory: 1 letter not moved: names no order" in text
-    assert "inventory: 4 letters came meanwhile and stayed" in text
-    assert "inventory: 1 letter in somebody else's hands" in text
+    assert "inventory: 1 dead letter not moved: names no order" in text
+    assert "inventory: 4 dead letters" in text
+    assert "inventory: 1 dead letter held by another redrive" in text

@@ -1,10 +1,10 @@
-// The charts: drawn on canvas, in the page's own colours, with the same figures as tables.
+// The charts: drawn on canvas in the page's colours, with the same numbers as tables.
 import uPlot from "/vendor/uPlot.js";
 
 const charts = document.getElementById("charts");
 const plots = new Map();
 const dark = matchMedia("(prefers-color-scheme: dark)");
-// Told apart also by those who see few colours, and in both themes: by lightness, and by dashes.
+// Distinguishable without colour vision and in both themes: by lightness, and by dashes.
 const STROKES = {
   light: ["#0b6474", "#b4530a", "#5b3fa8", "#12713f", "#a8234f", "#2a55a8", "#6b6b00", "#52616e"],
   dark: ["#5fc6d8", "#f0a052", "#b7a1ff", "#56cc8b", "#ff8fb0", "#8eb4ff", "#d6d64a", "#9aa9b5"],
@@ -14,12 +14,12 @@ const HEIGHT = 200;
 let last = [];
 let span = { start: 0, end: 1 };
 
-// Courses have times of their own; uPlot wants one row of times for all.
+// Each series has its own times; uPlot wants one row of times for all.
 function joined(chart) {
-  return uPlot.join(chart.courses.map(({ points }) => [points.map(([t]) => t), points.map(([, v]) => v)]));
+  return uPlot.join(chart.series.map(({ points }) => [points.map(([t]) => t), points.map(([, v]) => v)]));
 }
 
-function told(value, unit) {
+function format(value, unit) {
   if (value == null) return "–";
   if (unit === "s") return value < 1 ? `${Math.round(value * 1000)} ms` : `${value.toFixed(value < 10 ? 1 : 0)} s`;
   return Number.isInteger(value) ? value.toLocaleString("en") : value.toFixed(1);
@@ -43,17 +43,17 @@ function options(chart, width) {
       x: { range: () => [span.start, span.end] },
       y: { range: (_, low, high) => [0, Math.max(high ?? 0, chart.unit === "s" ? 0.1 : 1) * 1.08] },
     },
-    axes: [{ ...axis, values: (_, ticks) => ticks.map(clock) }, { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => told(tick, chart.unit)) }],
+    axes: [{ ...axis, values: (_, ticks) => ticks.map(clock) }, { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => format(tick, chart.unit)) }],
     series: [
       { value: (_, at) => (at == null ? "" : clock(at, true)) },
-      ...chart.courses.map(({ name }, n) => ({
+      ...chart.series.map(({ name }, n) => ({
         label: name,
         stroke: strokes[n % strokes.length],
         dash: DASHES[n % DASHES.length],
         width: 1.75,
-        points: { show: chart.courses[n].points.length < 3 },
+        points: { show: chart.series[n].points.length < 3 },
         spanGaps: true,
-        value: (_, value) => told(value, chart.unit),
+        value: (_, value) => format(value, chart.unit),
       })),
     ],
   };
@@ -62,7 +62,7 @@ function options(chart, width) {
 function show(chart) {
   const figure = document.getElementById(`chart-${chart.name}`);
   const plot = figure.querySelector(".plot");
-  const empty = chart.courses.every(({ points }) => points.length === 0);
+  const empty = chart.series.every(({ points }) => points.length === 0);
   figure.querySelector(".empty").hidden = !empty;
   plot.hidden = empty;
   tabulate(figure, chart);
@@ -73,11 +73,11 @@ function show(chart) {
 }
 
 function tabulate(figure, chart) {
-  for (const { name, points } of chart.courses) {
-    const cells = figure.querySelectorAll(`tr[data-course="${CSS.escape(name)}"] td`);
+  for (const { name, points } of chart.series) {
+    const cells = figure.querySelectorAll(`tr[data-series="${CSS.escape(name)}"] td`);
     const values = points.map(([, value]) => value);
     const figures = values.length ? [values.at(-1), Math.min(...values), Math.max(...values)] : [];
-    cells.forEach((cell, n) => (cell.textContent = told(figures[n], chart.unit)));
+    cells.forEach((cell, n) => (cell.textContent = format(figures[n], chart.unit)));
   }
 }
 

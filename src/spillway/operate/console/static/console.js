@@ -1,23 +1,23 @@
-// What every page does by itself: it stays up to date, has shortcuts, draws the path's lines.
+// On every page: live updates, shortcuts, and the lines of the path.
 import { Idiomorph } from "/vendor/idiomorph.js";
 
 const live = document.getElementById("live");
 const link = document.getElementById("link");
-const trouble = document.getElementById("trouble");
+const failed = document.getElementById("failed");
 
-// Staying up to date. A hidden page closes its stream, so that nothing is asked for it.
+// Live updates. A hidden page closes its stream, so that the console reads nothing for it.
 let source = null;
 
 function say(state, words) {
   link.hidden = false;
   link.dataset.state = state;
-  document.getElementById("link-told").textContent = words;
+  document.getElementById("link-text").textContent = words;
 }
 
-function showTrouble(sentence) {
-  // Written only when it changes: it is read aloud.
-  if (trouble.textContent !== sentence) trouble.textContent = sentence;
-  trouble.hidden = !sentence;
+function showFailure(sentence) {
+  // Written only when it changes, because screen readers read it out.
+  if (failed.textContent !== sentence) failed.textContent = sentence;
+  failed.hidden = !sentence;
 }
 
 function listen() {
@@ -26,39 +26,39 @@ function listen() {
   source.addEventListener("fragment", (event) => {
     Idiomorph.morph(live, event.data, { morphStyle: "innerHTML", ignoreActiveValue: true });
     draw();
-    well();
+    connected();
   });
-  source.addEventListener("same", well);
-  source.addEventListener("trouble", (event) => {
-    say("trouble", "No answer");
-    showTrouble(event.data);
+  source.addEventListener("same", connected);
+  source.addEventListener("failed", (event) => {
+    say("failed", "No answer");
+    showFailure(event.data);
   });
   source.addEventListener("final", () => {
-    hush();
+    stop();
     delete live.dataset.events;
     say("off", "Settled");
   });
-  source.onerror = () => say("trouble", "Reconnecting");
+  source.onerror = () => say("failed", "Reconnecting");
 }
 
-function well() {
+function connected() {
   say("live", "Live");
-  showTrouble("");
+  showFailure("");
 }
 
-function hush() {
+function stop() {
   source?.close();
   source = null;
 }
 
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) {
-    hush();
+    stop();
     if (live?.dataset.events) say("off", "Paused");
   } else listen();
 });
 // A page that the browser keeps for "back" must not hold a connection.
-addEventListener("pagehide", hush);
+addEventListener("pagehide", stop);
 addEventListener("pageshow", listen);
 
 // The lines between the parts of the path: from the right edge of one to the left edge of the next.
@@ -78,7 +78,7 @@ function draw() {
   });
 }
 
-// The table, the topic and the downstreams run nothing of ours: what leads there tells.
+// The table, the topic and the downstreams have no runs: use those of the box that leads there.
 function runs(name) {
   return document.getElementById(`box-${name}`)?.dataset.runs;
 }
@@ -99,8 +99,8 @@ function curve(a, b, origin) {
 
 if (lines) new ResizeObserver(draw).observe(live);
 
-// Dialogs open and close by themselves (`commandfor`), so also before this has come. But when letters
-// come after the page did, theirs is missing.
+// `commandfor` opens and closes dialogs, also before this script is loaded. But dead letters that
+// arrive after the page was loaded have no dialog yet.
 document.addEventListener("click", (event) => {
   const opener = event.target.closest("[commandfor]");
   if (opener && !opener.commandForElement) location.reload();

@@ -1,14 +1,14 @@
 """One order's whole life; a customer's orders; the orders that have not settled.
 
-The table's key is customer and order, and there is no index: it would cost a write for every order.
-So with the customer everything is one query, and without there are two ways round:
+The table's key is customer and order, and it has no index, which would cost a write for each order.
+With the customer everything is one query. Without it there are two ways:
 
-- the order id alone: the table is read through, up to `ITEMS_MAX` items, for the one order
-- unsettled orders: what the watchdog last said (no read at all, and it is what an operator wants:
-  orders that are older than its delay), or a look through the table, which finds the youngest too
+- by order id: the table is read, up to `ITEMS_MAX` items, until the order is found
+- unsettled orders: from what the watchdog logged last, which reads no order and is what an operator
+  wants (orders older than the watchdog's delay); or from the table, which has the youngest too
 
-Reading through a table costs half a read unit for each 4 KB: about 0.02 dollars for a million
-orders (FACTS: 0.125 dollars a million units), and some minutes.
+Reading a table costs half a read unit for each 4 KB: about 0.02 dollars for a million orders
+(0.125 dollars a million units), and some minutes.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ from infra.metrics import DELIVERIES
 from orders.aws import items
 from orders.domain import saga
 from orders.domain.order import OrderKey
-from orders.domain.saga import DOWNSTREAM_OF, DOWNSTREAMS, Facts
+from orders.domain.saga import DOWNSTREAM_OF, DOWNSTREAMS, Downstream, Facts, Outcome, Step
 from orders.domain.status import reason, status
 from orders.domain.trace import of_order
-from spillway.operate.logs import Line, Read, lines, lines_of_order
+from spillway.operate.logs.reading import Line, Read, lines, lines_of_order
 from spillway.target.reading import count_items, read_effects_of, read_order, record_of
 from spillway.target.records import Effect, Record
 from spillway.target.service import Service
 
-#: How much of a table is read through, unless more is asked for.
+#: How many of a table's items are read at most.
 ITEMS_MAX = 1_000_000
-#: And for the newest alone, which a page asks for again and again.
+#: The same for the newest orders, which an open page reads again and again.
 NEWEST_ITEMS_MAX = 20_000
-#: So many orders are listed unless more are asked for, and so many are looked at a second time.
 LISTED_MAX = 100
-SECOND_LOOKS_MAX = 1_000
-#: The longest between two looks of the watchdog at an order (orders.domain.backoff), and an hour.
-WATCHDOG_SAID_SECONDS = 5 * 60 * 60
+#: How many orders that look unsettled are read a second time.
+SECOND_READS_MAX = 1_000
+#: The watchdog checks an unsettled order at least this often (orders.domain.backoff), plus an hour.
+WATCHDOG_SECONDS = 5 * 60 * 60
 
 OnItems = Callable[[int], None]
 
@@ -48,7 +48,7 @@ OnItems = Callable[[int], None]
 class Summary:
     """An order in a list. `owed` are the saga's steps that it waits for.
 
-    `key` is None where only the watchdog's line tells of it, which has the customer's hash alone.
+    `key` is None where it comes from a line of the watchdog, which has only the customer's hash.
     """
 
     order_id: str
@@ -65,18 +65,33 @@ class Summary:
 
     @property
     def waits_for(self) -> Sequence[str]:
-        """The downstreams that owe it something."""
-        waiting = {DOWNSTREAM_OF[saga.Step(step)] for step in self.owed}
+        """The downstreams that owe it a step."""
+        waiting = {DOWNSTREAM_OF[Step(step)] for step in self.owed}
         return [downstream for downstream in DOWNSTREAMS if downstream in waiting]
 
 
 @dataclass(frozen=True, slots=True)
+class Wait:
+    """A step that is owed, and the log line of its last attempt, which failed; None without any."""
+
+    step: Step
+    last: Line | None
+
+    @property
+    def downstream(self) -> Downstream:
+        return DOWNSTREAM_OF[self.step]
+
+
+@dataclass(frozen=True, slots=True)
 class Life:
-    """All that is known of one order. `effects` are the downstreams' own records, for those whose
-    tables can be read; None for the others."""
+    """Everything known about one order.
+
+    `logged` are the functions' lines about it. `effects` are the downstreams' own records, None for
+    a downstream whose table cannot be read.
+    """
 
     record: Record
-    said: Read
+    logged: Read
     effects: Mapping[str, Sequence[Effect] | None]
 
     @property
@@ -90,35 +105,44 @@ class Life:
         return named.trace_id
 
     @property
+    def outcomes(self) -> list[tuple[Step, Outcome]]:
+        """Every step that has an outcome, in the order of time."""
+        return sorted(self.record.facts.outcomes.items(), key=lambda fact: fact[1].at)
+
+    @property
     def attempts(self) -> Mapping[str, int]:
-        """How often each step was tried so far, by the deliveries' own lines: also before its
-        command was redriven, at which the queue's own count begins anew."""
+        """How often each step was tried, counted in the deliveries' lines.
+
+        The queue's own count starts again when a command is redriven; this one does not.
+        """
         return Counter(
-            str(line.fields["command"]) for line in self.said.lines if "command" in line.fields
+            str(line.fields["command"]) for line in self.logged.lines if "command" in line.fields
         )
 
     @property
-    def last_trouble(self) -> Mapping[str, Line]:
-        """For each step that is owed, the last line of a delivery of it that did not go well."""
-        troubles: dict[str, Line] = {}
-        for line in self.said.lines:
-            command = line.fields.get("command")
-            if command in self.summary.owed and line.outcome not in ("done", "refused"):
-                troubles[str(command)] = line
-        return troubles
+    def waits(self) -> list[Wait]:
+        """Each step that is owed, with its last failed attempt."""
+        failed = {
+            line.fields.get("command"): line
+            for line in self.logged.lines
+            if line.outcome not in ("done", "refused")
+        }
+        return [Wait(Step(name), failed.get(name)) for name in self.summary.owed]
 
 
 @dataclass(slots=True)
 class Listed:
-    """`complete`: no order was left out. `source` says where the list is from."""
+    """`complete`: no order was left out. `source` says where the list is from, and `empty` what it
+    means that the list is empty."""
 
     orders: list[Summary] = field(default_factory=list)
     complete: bool = True
     source: str = ""
+    empty: str = "Every order has settled"
 
 
 def life(service: Service, key: OrderKey) -> Life | None:
-    """An order's whole life, read by its key; None where the table has nothing of it."""
+    """An order's whole life, read by its key; None where the table does not have it."""
     record = read_order(service.dynamodb, service.tables["orders"], key)
     if record is None:
         return None
@@ -128,8 +152,8 @@ def life(service: Service, key: OrderKey) -> Life | None:
         effects[downstream] = (
             None if table is None else read_effects_of(service.dynamodb, table, downstream, key)
         )
-    said = lines_of_order(service, key.order_id, customer=key.customer_hash)
-    return Life(record, said, effects)
+    logged = lines_of_order(service, key.order_id, customer=key.customer_hash)
+    return Life(record, logged, effects)
 
 
 def keys_of(
@@ -139,24 +163,24 @@ def keys_of(
     items_max: int = ITEMS_MAX,
     on_items: OnItems = lambda _: None,
 ) -> tuple[list[OrderKey], bool]:
-    """The customers' orders under an id, by reading the table through: nearly always one.
+    """The orders with an id, found by reading the table: nearly always one.
 
-    The second value is false where `items_max` ended it early. An id is unique for its customer, so
-    the whole table would have to be read to be sure of a second one; the first one found is enough.
+    The second value is false where `items_max` ended the search. An id is unique for one customer
+    only, and a second order could be anywhere in the table; the search ends with the first.
     """
     request = {
         "FilterExpression": "sk = :order",
         "ExpressionAttributeValues": {":order": {"S": order_id}},
         "ProjectionExpression": "pk, sk",
     }
-    looked_at = 0
+    read = 0
     for page in _scan(service, request):
         found = [items.key_of(item) for item in page["Items"]]
-        looked_at += page["ScannedCount"]
+        read += page["ScannedCount"]
         on_items(page["ScannedCount"])
         if found:
             return found, True
-        if looked_at >= items_max:
+        if read >= items_max:
             return [], "LastEvaluatedKey" not in page
     return [], True
 
@@ -164,7 +188,7 @@ def keys_of(
 def of_customer(
     service: Service, customer_id: str, *, limit: int = LISTED_MAX, before: str | None = None
 ) -> Listed:
-    """A customer's orders by key, newest first, on from the order id `before`."""
+    """A customer's orders by key, newest first, those before the order id `before`."""
     from orders.aws.table import DynamoOrders
 
     table = DynamoOrders(service.dynamodb, service.tables["orders"])
@@ -173,7 +197,8 @@ def of_customer(
         _summary(progress.order.key, progress.order.accepted_at, progress.facts)
         for progress in page
     ]
-    return Listed(found, more is None, "the customer's history, by key")
+    source = "the customer's history, by key"
+    return Listed(found, more is None, source, "This customer has no orders")
 
 
 def item_count(service: Service) -> int:
@@ -188,28 +213,30 @@ def unsettled(
     items_max: int = ITEMS_MAX,
     on_items: OnItems = lambda _: None,
 ) -> Listed:
-    """Orders of which something is still owed, by reading the table through.
+    """Orders that are owed a step, found by reading the table.
 
-    What looks unsettled is looked at once more by its key, as it stands now, so that an order that
-    settles meanwhile, or whose two items do not lie on one page, is not listed wrongly.
+    An order that looks unsettled is read once more by its key. So an order that settles meanwhile,
+    or whose two items are on different pages, is not listed.
     """
-    listed = Listed(source="the orders table, read through")
-    through = ReadThrough(service, on_items, items_max)
-    for looks, key in enumerate(through):
-        if len(listed.orders) >= limit or looks >= SECOND_LOOKS_MAX:
+    listed = Listed(source="the whole orders table")
+    scan = OpenOrders(service, on_items, items_max)
+    for reads, key in enumerate(scan):
+        if len(listed.orders) >= limit or reads >= SECOND_READS_MAX:
             listed.complete = False
             return listed
         record = still_open(service, key)
         if record is not None:
             listed.orders.append(summary_of(record))
-    listed.complete = through.complete
+    listed.complete = scan.complete
     return listed
 
 
 @dataclass(slots=True)
-class ReadThrough:
-    """The orders that may be unsettled, each once, by reading the table through; `complete` is
-    false once `items_max` has ended that early."""
+class OpenOrders:
+    """The orders that may be unsettled, each once, found by reading the table.
+
+    `complete` is false once `items_max` has ended the reading.
+    """
 
     service: Service
     on_items: OnItems
@@ -217,21 +244,21 @@ class ReadThrough:
     complete: bool = True
 
     def __iter__(self) -> Iterator[OrderKey]:
-        looked_at = 0
+        read = 0
         known: set[OrderKey] = set()
         for page in _scan(self.service, {}):
-            looked_at += page["ScannedCount"]
+            read += page["ScannedCount"]
             self.on_items(page["ScannedCount"])
             new = [key for key in _open(page["Items"]) if key not in known]
             known.update(new)
             yield from new
-            if self.items_max is not None and looked_at >= self.items_max:
+            if self.items_max is not None and read >= self.items_max:
                 self.complete = "LastEvaluatedKey" not in page
                 return
 
 
 def still_open(service: Service, key: OrderKey) -> Record | None:
-    """The order as it stands now, if something is owed to it."""
+    """The order as it is now, if it is owed a step."""
     record = read_order(service.dynamodb, service.tables["orders"], key)
     if record is None or not record.stored or saga.settled(record.facts):
         return None
@@ -241,14 +268,14 @@ def still_open(service: Service, key: OrderKey) -> Record | None:
 def newest(
     service: Service, *, limit: int = LISTED_MAX, items_max: int = NEWEST_ITEMS_MAX
 ) -> Listed:
-    """The youngest orders, by reading the table through: for the emulator, where that is free."""
+    """The youngest orders, found by reading the table: for the emulator, where that is free."""
     found: dict[OrderKey, list[items.Item]] = {}
-    looked_at, complete = 0, True
+    read, complete = 0, True
     for page in _scan(service, {}):
-        looked_at += page["ScannedCount"]
+        read += page["ScannedCount"]
         for item in page["Items"]:
             found.setdefault(items.key_of(item), []).append(item)
-        if looked_at >= items_max and "LastEvaluatedKey" in page:
+        if read >= items_max and "LastEvaluatedKey" in page:
             complete = False
             break
     youngest = sorted(found, key=lambda key: key.order_id, reverse=True)[:limit]
@@ -261,28 +288,33 @@ def newest(
 def stuck(
     service: Service, *, limit: int = LISTED_MAX, now: Callable[[], float] = time.time
 ) -> Listed:
-    """Orders that the watchdog found unsettled when it last looked, by its own lines: no order is
-    read. Those that a delivery has settled since are left out."""
-    since = int((now() - WATCHDOG_SAID_SECONDS) * 1000)
+    """Orders that the watchdog found unsettled at its last check, from its lines: no order is read.
+
+    Orders that a delivery has settled since are left out.
+    """
+    since = int((now() - WATCHDOG_SECONDS) * 1000)
     last = last_unsettled(service, since, ("watchdog",))
     found = sorted((_from_line(line) for line in last.lines), key=lambda one: one.accepted_at)
     complete = last.complete and len(found) <= limit
-    return Listed(found[:limit], complete, "what the watchdog said, and deliveries since")
+    source = "the watchdog's log, and deliveries since"
+    return Listed(found[:limit], complete, source, "The watchdog found no order unsettled")
 
 
 def last_unsettled(service: Service, since: int, functions: Sequence[str]) -> Read:
-    """For each order that these functions told to be unsettled since then (Unix ms), and that no
-    delivery has settled after that, the last line that told so."""
-    said = lines(service, since=since, term="unsettled_s", functions=functions)
-    last = {_named(line): line for line in said.lines if "unsettled_s" in line.fields}
+    """The last line with `unsettled_s` of each order that has not settled after it.
+
+    From these functions, since then (Unix ms).
+    """
+    logged = lines(service, since=since, term="unsettled_s", functions=functions)
+    last = {_named(line): line for line in logged.lines if "unsettled_s" in line.fields}
     settled = _settled_since(service, since) if last else {}
     still = [line for name, line in last.items() if settled.get(name, 0) < line.at]
-    return Read(still, said.complete)
+    return Read(still, logged.complete)
 
 
 def _settled_since(service: Service, since: int) -> dict[tuple[str, str], int]:
-    said = lines(service, since=since, term="settle_ms", functions=DELIVERIES)
-    return {_named(line): line.at for line in said.lines if "status" in line.fields}
+    logged = lines(service, since=since, term="settle_ms", functions=DELIVERIES)
+    return {_named(line): line.at for line in logged.lines if "status" in line.fields}
 
 
 def _named(line: Line) -> tuple[str, str]:
@@ -312,7 +344,7 @@ def _summary(key: OrderKey, accepted_at: int, facts: Facts) -> Summary:
 
 
 def _open(page: Iterable[items.Item]) -> Iterator[OrderKey]:
-    """The orders of a page that may be unsettled: with open facts, or with none in sight."""
+    """The orders of a page that may be unsettled: with open facts, or without any on the page."""
     without_facts: dict[OrderKey, None] = {}
     for item in page:
         key = items.key_of(item)
@@ -326,6 +358,6 @@ def _open(page: Iterable[items.Item]) -> Iterator[OrderKey]:
 
 
 def _scan(service: Service, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    # A table that is written to meanwhile is read as it goes; half the price of consistent reads.
+    # Eventually consistent: half the price of consistent reads.
     pages = service.dynamodb.get_paginator("scan")
     yield from pages.paginate(TableName=service.tables["orders"], **request)

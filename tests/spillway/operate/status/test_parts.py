@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from orders.domain.promises import Promise
-from spillway.operate.alarms import read_alarms
-from spillway.operate.parts import read_parts
+from spillway.operate.status.alarms import read_alarms
+from spillway.operate.status.parts import read_parts
 from tests.spillway.operate.fakes import NOW, FakeCloudWatch, FakeQueues, service
 
 

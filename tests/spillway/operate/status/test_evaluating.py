@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from infra.metrics import BUGS, ID_CLASHES, UNSETTLED
-from spillway.operate.emulated import Point, state_of, told
-from spillway.operate.logs import Line
+from spillway.operate.logs.reading import Line
+from spillway.operate.status.evaluating import Point, points_of, state_of
 
 NOW = 1_000.0
 
@@ -77,5 +77,5 @@ def test_a_metric_filter_takes_its_value_from_the_lines_that_fit(
     metric: Any, fields: dict[str, Any], value: float | None
 ) -> None:
     [function, *_] = metric.functions
-    points = told(metric, [Line(5_000, function, fields), Line(5_000, "nobody", fields)])
+    points = points_of(metric, [Line(5_000, function, fields), Line(5_000, "nobody", fields)])
     assert points == ([] if value is None else [Point(5.0, value)])

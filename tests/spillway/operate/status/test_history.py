@@ -6,8 +6,8 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
-from spillway.operate.history import REQUESTS, Chart, Points, Sample, Span, read_history
-from spillway.target.outputs import WORKED_OFF
+from spillway.operate.status.history import REQUESTS, Chart, Points, Sample, Span, read_history
+from spillway.target.outputs import QUEUES
 from spillway.target.service import Service
 from tests.spillway.operate.console.builders import part, parts
 
@@ -47,21 +47,21 @@ class Logs:
         return [{"events": events}]
 
 
-def courses(charts: list[Chart], name: str) -> dict[str, Points]:
+def series_of(charts: list[Chart], name: str) -> dict[str, Points]:
     chart = next(chart for chart in charts if chart.name == name)
-    return {course.name: course.points for course in chart.courses}
+    return {one.name: one.points for one in chart.series}
 
 
-def test_on_aws_each_course_is_one_request() -> None:
+def test_on_aws_each_series_is_one_request() -> None:
     metrics = Metrics()
-    queues = {name: f"https://sqs/{name}" for name in WORKED_OFF}
+    queues = {name: f"https://sqs/{name}" for name in QUEUES}
     service = Service("dev", lambda _: metrics, {"orders": "orders"}, queues)
     charts = read_history(service, Span(SPAN.start, SPAN.end, 300))
     assert metrics.asked.total() == REQUESTS
-    assert courses(charts, "settling")["p99"] == [(SPAN.start, 3.0)]
+    assert series_of(charts, "settling")["p99"] == [(SPAN.start, 3.0)]
     # Counts of five minutes are told by the minute.
-    assert courses(charts, "orders")["accepted"] == [(SPAN.start, 600.0)]
-    assert courses(charts, "waiting")["inventory"] == [(SPAN.start, 3000.0)]
+    assert series_of(charts, "orders")["accepted"] == [(SPAN.start, 600.0)]
+    assert series_of(charts, "waiting")["inventory"] == [(SPAN.start, 3000.0)]
 
 
 def test_on_the_emulator_orders_are_counted_from_lines_and_queues_from_samples() -> None:
@@ -76,9 +76,9 @@ def test_on_the_emulator_orders_are_counted_from_lines_and_queues_from_samples()
     early = Sample(SPAN.start - 1, parts(part("drain", visible=9)))
     sample = Sample(at, parts(part("deliver-accounting", visible=2, in_flight=3)))
     charts = read_history(service, SPAN, [early, sample])
-    orders = courses(charts, "orders")
+    orders = series_of(charts, "orders")
     assert [count for _, count in orders["accepted"]] == [2, 1, *[0] * 9]
     assert [count for _, count in orders["settled"]][:2] == [2, 0]
-    assert courses(charts, "settling") == {"p50": [(SPAN.start, 1.5)], "p99": [(SPAN.start, 2.5)]}
-    assert courses(charts, "waiting")["accounting"] == [(at, 5.0)]
-    assert courses(charts, "waiting")["overflow"] == [(at, 0.0)]
+    assert series_of(charts, "settling") == {"p50": [(SPAN.start, 1.5)], "p99": [(SPAN.start, 2.5)]}
+    assert series_of(charts, "waiting")["accounting"] == [(at, 5.0)]
+    assert series_of(charts, "waiting")["overflow"] == [(at, 0.0)]

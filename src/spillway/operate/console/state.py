@@ -1,4 +1,4 @@
-"""All that the console's pages share: the service, what was read of it, and what is under way."""
+"""What all pages of the console share: the service, what was read, and work under way."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _CLIENTS_OF_EMULATOR = ("apigatewayv2",)
 
 
 @dataclass(slots=True)
-class Desk:
-    """`stack` and `traffic` are there on this machine only. `token` is in every form."""
+class AppState:
+    """`stack` and `traffic` are None on AWS. Every form carries `token`."""
 
     service: Service
     stack: Stack | None
@@ -44,19 +44,22 @@ class Desk:
         return self.stack is not None
 
 
-def desk_of(service: Service, stack: Stack | None, pause_seconds: float | None = None) -> Desk:
-    """Ready for many threads: clients must not be made by several at once. `pause_seconds` is how
-    long an open page waits before it asks again, unless given as the place suggests."""
+def state_of(service: Service, stack: Stack | None, pause_seconds: float | None = None) -> AppState:
+    """A state that many threads may use: every client is made here, because two threads must not
+    make one at once.
+
+    An open page reads again after `pause_seconds`, which depends on the service unless it is given.
+    """
     on_emulator = service.emulator is not None
     pause = pause_seconds or (PAUSE_SECONDS if on_emulator else PAUSE_AWS_SECONDS)
     for name in (*_CLIENTS, *(_CLIENTS_OF_EMULATOR if on_emulator else ())):
         service.make_client(name)
     reader = StatusReader(service, stack, pause)
-    return Desk(
+    return AppState(
         service,
         stack,
         reader,
-        # A little less than the pause, or every other look would find the last one still fresh.
+        # Slightly shorter than the pause, or a page would get every reading twice.
         Shared(reader.read, fresh_seconds=pause * 0.9),
         Redriving(service),
         None if stack is None else Traffic(stack),

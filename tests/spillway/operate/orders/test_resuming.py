@@ -12,7 +12,7 @@ from orders.domain.order import AcceptedOrder, OrderKey
 from orders.domain.saga import Facts, Outcome, Step
 from orders.ports import Check
 from spillway.errors import SpillwayError
-from spillway.operate.resuming import Resumed, resume_all, resume_one
+from spillway.operate.orders.resuming import Resumed, resume_all, resume_one
 from tests.builders import CUSTOMER, NOW, accepted, order_id
 from tests.spillway.operate.fakes import QUEUES, FakeTable, outcome_of, service
 
@@ -72,7 +72,7 @@ def test_a_dry_run_counts_and_sends_nothing(table: FakeTable) -> None:
 def test_what_the_queue_does_not_take_is_not_passed_over(table: FakeTable) -> None:
     for _ in range(15):
         table.add(order())
-    with pytest.raises(SpillwayError, match="did not take all: run it again"):
+    with pytest.raises(SpillwayError, match="did not take all"):
         resumed(table, Watchdog(takes=12))
 
 
@@ -88,13 +88,14 @@ def test_one_order_is_handed_over_unless_it_has_settled(table: FakeTable) -> Non
 
 
 @pytest.mark.parametrize(
-    ("done", "dry_run", "told"),
+    ("done", "dry_run", "facts"),
     [
-        (Resumed(), False, "Nothing is owed."),
-        (Resumed(younger=2), False, "Nothing is owed (2 younger left alone)."),
-        (Resumed(1), True, "Something is owed to 1 order; nothing was changed."),
-        (Resumed(1_200), False, "The watchdog has 1,200 orders to see to: look again in a minute."),
+        (Resumed(), False, ["No order"]),
+        (Resumed(younger=2), False, ["No order", "2 younger"]),
+        (Resumed(1), True, ["1 order ", "nothing"]),
+        (Resumed(1_200), False, ["1,200 orders", "watchdog"]),
     ],
 )
-def test_what_was_done_is_told_in_a_sentence(done: Resumed, dry_run: bool, told: str) -> None:
-    assert done.told(dry_run=dry_run) == told
+def test_one_sentence_says_what_was_done(done: Resumed, dry_run: bool, facts: list[str]) -> None:
+    sentence = done.sentence(dry_run=dry_run)
+    assert all(fact in sentence for fact in facts)

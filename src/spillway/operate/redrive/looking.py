@@ -1,7 +1,7 @@
-"""What is in the dead-letter queues and why, part by part; `operate.redrive` moves it back.
+"""What is in the dead-letter queues and why, queue by queue; and the work of moving it back.
 
-SQS shows a message only to who receives it, so a look takes each letter in hand for a moment, and
-puts it back.
+SQS shows a message only to its receiver. So looking at a dead letter receives it, and then makes it
+visible again.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from spillway.target.service import Service
 
 
 def look(service: Service, names: Collection[str] = SOURCES) -> list[Found]:
-    """What lies there, by `names` of the parts whose letters they are, in the order of the path."""
+    """What is in the dead-letter queues of these `names`, in the order of the path."""
     looking = work(service, names, dry_run=True)
     looking.count()
     looking.run(lambda _: None)
@@ -23,8 +23,10 @@ def look(service: Service, names: Collection[str] = SOURCES) -> list[Found]:
 
 
 def work(service: Service, names: Collection[str] = SOURCES, *, dry_run: bool) -> Redrive:
-    """The work of looking, or of moving each letter back to be tried again: safe to repeat and
-    while orders come. Begins with its `count`."""
+    """The work of looking, or of moving each dead letter back: call its `count`, then its `run`.
+
+    Safe to repeat, and while orders come in.
+    """
     known = sources(service.queues)
     return Redrive(
         sqs=service.sqs,

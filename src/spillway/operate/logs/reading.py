@@ -1,8 +1,8 @@
-"""What the functions said: one line for each order and step, see `orders.telemetry.FIELDS`.
+"""What the functions logged: one line for each order and step, see `orders.telemetry.FIELDS`.
 
-Read with FilterLogEvents, which costs nothing, function by function and page by page. A Logs
-Insights query would be quicker over many gigabytes and is paid by the gigabyte; the saved ones are
-in the CloudWatch console (infra/constructs/saved_queries.py).
+Lines are read with FilterLogEvents, which is free, function by function and page by page. Logs
+Insights would be faster over many gigabytes, but AWS charges for each gigabyte it scans; the saved
+queries are in the CloudWatch console (infra/constructs/saved_queries.py).
 """
 
 from __future__ import annotations
@@ -18,22 +18,24 @@ from typing import Any
 from orders.domain.order import order_id_time
 from spillway.target.service import FUNCTIONS, Service
 
-#: So many lines are kept at most, the latest; and so many pages asked for, of each function.
+#: Limits: the latest lines that are kept, and the pages that are read of each function.
 LINES_MAX = 1_000
 PAGES_MAX = 200
-#: How far a client's clock, which made the order's id, may be ahead of ours: intake takes no more.
+#: How far a client's clock may be ahead of ours when it makes an order's id: intake's limit.
 CLOCK_SKEW_MS = 5 * 60 * 1000
-#: A line may come to light later than others that were written after it.
+#: CloudWatch may show a line later than others that were written after it.
 LATE_MS = 5_000
 POLL_SECONDS = 1.0
 _CALLS_AT_ONCE = 8
+#: Outcomes with which a delivery has put its command into the dead-letter queue.
+DEAD_LETTERED = frozenset({"set_aside", "contradicted"})
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
     """One wide event. `at` is Unix milliseconds; `fields` are those of `orders.telemetry`.
 
-    Lambda's own lines, such as the end of a function that ran out of time, have no fields but their
+    A line of Lambda's own, such as the end of a function that ran out of time, has one field: its
     text, as `message`.
     """
 
@@ -45,10 +47,25 @@ class Line:
     def outcome(self) -> str:
         return str(self.fields.get("outcome", ""))
 
+    @property
+    def attempt(self) -> int:
+        """Which attempt of a delivery it is about."""
+        return int(self.fields.get("attempt", 1))
+
+    @property
+    def why(self) -> str:
+        """What went wrong, as well as the line says."""
+        return str(self.fields.get("detail") or self.fields.get("error") or self.outcome)
+
+    @property
+    def is_dead_letter(self) -> bool:
+        """The delivery put its command into the dead-letter queue."""
+        return self.outcome in DEAD_LETTERED
+
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Lines in the order of time. `complete`: no older ones were left out for their number."""
+    """Lines in the order of time. `complete`: none were left out because there are too many."""
 
     lines: Sequence[Line]
     complete: bool
@@ -57,9 +74,9 @@ class Read:
 def lines_of_order(
     service: Service, order_id: str, *, customer: str | None = None, lines_max: int = LINES_MAX
 ) -> Read:
-    """All that was said about an order, by every function, since it was made.
+    """Every function's lines about an order, since its id was made.
 
-    An id is unique for its customer, not in the world: `customer` is the hash of theirs.
+    An id is unique for one customer only. `customer` is the hash of that customer's id.
     """
     since = order_id_time(order_id) - CLOCK_SKEW_MS
     read = lines(service, since=since, term=order_id, lines_max=lines_max)
@@ -80,7 +97,7 @@ def lines(
     functions: Sequence[str] = FUNCTIONS,
     lines_max: int = LINES_MAX,
 ) -> Read:
-    """What was said since then (Unix ms), with `term` somewhere in it: the latest lines."""
+    """The latest lines since then (Unix ms) that contain `term`."""
     service.make_client("logs")
     with ThreadPoolExecutor(_CALLS_AT_ONCE) as pool:
         read = pool.map(
@@ -101,7 +118,7 @@ def follow(
     now: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[Line]:
-    """Lines as they come to light, from now on and without end, each once; none of `shown`."""
+    """New lines as CloudWatch shows them, each once, without end; none of `shown`."""
     seen = {_mark(line): line.at for line in shown}
     while True:
         since = int(now() * 1000) - LATE_MS
@@ -129,7 +146,7 @@ def _of_function(
         "startTime": max(0, since),
     }
     if term is not None:
-        # A phrase, which may stand anywhere in the line.
+        # A quoted phrase matches anywhere in the line.
         request["filterPattern"] = f'"{term}"'
     latest: deque[Line] = deque(maxlen=lines_max)
     found = pages = 0
@@ -144,12 +161,12 @@ def _of_function(
     return latest, found <= lines_max and pages < PAGES_MAX
 
 
-def _pages(service: Service, request: Mapping[str, Any]) -> Iterator[list[dict[str, Any]]]:
+def _pages(service: Service, request: dict[str, Any]) -> Iterator[Sequence[Mapping[str, Any]]]:
     for page in service.logs.get_paginator("filter_log_events").paginate(**request):
         yield page["events"]
 
 
-#: Lambda's account of each invocation, which nobody needs here.
+#: Lambda's own lines about each invocation, which are left out.
 _LAMBDAS_OWN = ("START ", "END ", "REPORT ", "INIT_START ")
 
 
@@ -163,11 +180,9 @@ def _line(function: str, event: Mapping[str, Any]) -> Line | None:
         fields = None
     if not isinstance(fields, dict):
         return Line(event["timestamp"], function, {"message": message})
+    if str(fields.get("type", "")).startswith("platform."):
+        return None
     if "step" not in fields:
-        return (
-            None
-            if str(fields.get("type", "")).startswith("platform.")
-            else Line(event["timestamp"], function, {"message": message})
-        )
+        return Line(event["timestamp"], function, {"message": message})
     at = int(fields.pop("at", event["timestamp"]))
     return Line(at, function, fields)

@@ -1,18 +1,16 @@
-"""The part of CloudWatch that the emulator lacks: alarms that look at the right thing.
+"""Evaluates the alarms on the emulator, which cannot do it itself.
 
-The emulator keeps alarms and metric filters as they were deployed, but turns no log line into a
-metric, measures no queue, stream or API, and evaluates an alarm over every dimension of its
-metric's name. So on the emulator an alarm is evaluated here, when somebody asks for it, by the
-definition that was deployed: its metric, dimension, statistic, periods and threshold; and its new
-state is handed to the emulator, which then tells the alarms' topic, as AWS would.
+The emulator stores alarms and metric filters as they were deployed. But it makes no metric from log
+lines, measures no queue, stream or API, and evaluates an alarm over all dimensions of its metric.
+So an alarm is evaluated here whenever it is read, from its deployed definition: metric, dimension,
+statistic, periods and threshold. The new state is written to the emulator, which then publishes it
+to the alarms' topic, as AWS does. No process runs for this while no alarm is read.
 
-No process of its own does this: nothing is looked at while nobody looks.
+One alarm clears sooner than on AWS: an order that has settled no longer counts as unsettled here,
+while CloudWatch still has its lines of the last half hour.
 
-One thing goes quicker here: an order that has settled no longer counts as unsettled, where
-CloudWatch goes by what was said of it in the last half hour.
-
-What nobody can measure here stays INSUFFICIENT_DATA: how far relay is behind (the tests hold that
-alarm's template instead).
+One alarm stays INSUFFICIENT_DATA, because the emulator cannot tell how far relay is behind. The
+tests check that alarm's template instead.
 """
 
 from __future__ import annotations
@@ -21,34 +19,37 @@ import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from infra import metrics
 from infra.metrics import LOG_METRICS, LogMetric
-from spillway.operate.logs import Line, lines
-from spillway.operate.orders import last_unsettled
+from spillway.operate.logs.reading import Line, lines
+from spillway.operate.orders.reading import last_unsettled
 from spillway.target.reading import read_depths
 from spillway.target.service import Service
 
-#: Outcomes that a customer is answered 5xx for, by intake and reads.
+if TYPE_CHECKING:
+    from types_boto3_cloudwatch.literals import StateValueType
+
+#: Outcomes for which intake and reads answer a customer with 5xx.
 ANSWERED_5XX = frozenset({"unavailable", "bug", "foreign_order"})
-#: Outcomes at which relay's run ends in an error.
+#: Outcomes with which relay's run ends in an error.
 RELAY_RAISED = frozenset({"unsent", "bug"})
 LINES_MAX = 10_000
-#: What is said of orders that have not settled, ever less often.
-_OF_ORDERS = (metrics.UNSETTLED, metrics.HALF_DONE)
-_TOLD_OF_ORDERS = frozenset(metric.name for metric in _OF_ORDERS)
+#: Metrics of orders that have not settled, which are logged less often as an order ages.
+_ORDER_METRICS = (metrics.UNSETTLED, metrics.HALF_DONE)
+_ORDER_METRIC_NAMES = frozenset(metric.name for metric in _ORDER_METRICS)
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """What a metric was at a moment (Unix seconds)."""
+    """A metric's value at a moment (Unix seconds)."""
 
     at: float
     value: float
 
 
-#: A metric's points by what it is measured of: an alarm's dimension; "" without one.
+#: Points by the metric's name and its dimension's value, "" without a dimension.
 Points = Mapping[tuple[str, str], Sequence[Point]]
 
 
@@ -58,8 +59,8 @@ def evaluate_alarms(service: Service, *, now: Callable[[], float] = time.time) -
     if not alarms:
         return
     at = now()
-    of_orders = [alarm for alarm in alarms if alarm["MetricName"] in _TOLD_OF_ORDERS]
-    others = [alarm for alarm in alarms if alarm["MetricName"] not in _TOLD_OF_ORDERS]
+    of_orders = [alarm for alarm in alarms if alarm["MetricName"] in _ORDER_METRIC_NAMES]
+    others = [alarm for alarm in alarms if alarm["MetricName"] not in _ORDER_METRIC_NAMES]
     points = _points(service, at, since=at - _reach(others))
     points |= _points_of_orders(service, since=at - _reach(of_orders))
     for alarm in alarms:
@@ -70,11 +71,13 @@ def evaluate_alarms(service: Service, *, now: Callable[[], float] = time.time) -
             )
 
 
-def state_of(alarm: Mapping[str, Any], points: Points, now: float) -> tuple[str | None, str]:
-    """An alarm's state by CloudWatch's rules, with the reason; None where nobody measures it.
+def state_of(
+    alarm: Mapping[str, Any], points: Points, now: float
+) -> tuple[StateValueType | None, str]:
+    """An alarm's state by CloudWatch's rules, with the reason; None where it is not measured.
 
-    `alarm` as DescribeAlarms gives it. A period without data is no trouble (`notBreaching`, which
-    all of ours have).
+    `alarm` is as DescribeAlarms gives it. A period without data does not breach (`notBreaching`,
+    which all our alarms have).
     """
     measured = points.get(_key(alarm))
     if measured is None:
@@ -85,10 +88,10 @@ def state_of(alarm: Mapping[str, Any], points: Points, now: float) -> tuple[str 
         for n in range(periods)
     ]
     breaching = [value for value in values if value is not None and value >= alarm["Threshold"]]
-    told = f"{len(breaching)} of {periods} periods of {period} s"
+    counted = f"{len(breaching)} of {periods} periods of {period} s"
     if len(breaching) >= alarm.get("DatapointsToAlarm", periods):
-        return "ALARM", f"{told} at {max(breaching):g}, threshold {alarm['Threshold']:g}"
-    return "OK", f"{told} at the threshold of {alarm['Threshold']:g}"
+        return "ALARM", f"{counted} at {max(breaching):g}, threshold {alarm['Threshold']:g}"
+    return "OK", f"{counted} at the threshold of {alarm['Threshold']:g}"
 
 
 def _key(alarm: Mapping[str, Any]) -> tuple[str, str]:
@@ -104,11 +107,11 @@ def _statistic(statistic: str, points: Iterable[Point], after: float, until: flo
 
 
 def _reach(alarms: Iterable[Mapping[str, Any]]) -> float:
-    """How many seconds back these alarms look."""
+    """How many seconds of data these alarms need."""
     return max((alarm["Period"] * alarm["EvaluationPeriods"] for alarm in alarms), default=0)
 
 
-def _described(service: Service) -> list[dict[str, Any]]:
+def _described(service: Service) -> list[Mapping[str, Any]]:
     pages = service.cloudwatch.get_paginator("describe_alarms").paginate(
         AlarmNamePrefix=service.resource_name("")
     )
@@ -117,27 +120,27 @@ def _described(service: Service) -> list[dict[str, Any]]:
 
 def _points_of_orders(service: Service, since: float) -> dict[tuple[str, str], list[Point]]:
     still = last_unsettled(service, int(since * 1000), metrics.UNSETTLED.functions).lines
-    return {(metric.name, ""): told(metric, still) for metric in _OF_ORDERS}
+    return {(metric.name, ""): points_of(metric, still) for metric in _ORDER_METRICS}
 
 
 def _points(service: Service, now: float, since: float) -> dict[tuple[str, str], Sequence[Point]]:
-    said = lines(service, since=int(since * 1000), lines_max=LINES_MAX).lines
+    logged = lines(service, since=int(since * 1000), lines_max=LINES_MAX).lines
     points: dict[tuple[str, str], Sequence[Point]] = {
-        (metric.name, ""): told(metric, said)
+        (metric.name, ""): points_of(metric, logged)
         for metric in LOG_METRICS
-        if metric.name not in _TOLD_OF_ORDERS
+        if metric.name not in _ORDER_METRIC_NAMES
     }
     for depth in read_depths(service.sqs, service.queues):
         name = service.queue_name(depth.queue)
         points[metrics.WAITING.name, name] = [Point(now, float(depth.visible))]
     points[metrics.ERRORS.name, service.resource_name("relay")] = [
         Point(line.at / 1000, 1.0)
-        for line in said
+        for line in logged
         if line.function == "relay" and line.outcome in RELAY_RAISED
     ]
     points[metrics.SERVER_ERRORS.name, _api_id(service)] = [
         Point(line.at / 1000, 1.0)
-        for line in said
+        for line in logged
         if line.function in ("intake", "reads") and line.outcome in ANSWERED_5XX
     ]
     return points
@@ -149,12 +152,12 @@ def _api_id(service: Service) -> str:
     return next((str(api["ApiId"]) for api in apis if api["Name"] == name), "")
 
 
-def told(metric: LogMetric, said: Iterable[Line]) -> list[Point]:
-    """What a metric filter makes of log lines."""
+def points_of(metric: LogMetric, logged: Iterable[Line]) -> list[Point]:
+    """The points that a metric filter makes from log lines."""
     fits = _fits(metric.pattern)
     return [
         Point(line.at / 1000, _value(metric.value, line.fields))
-        for line in said
+        for line in logged
         if line.function in metric.functions and fits(line.fields)
     ]
 
@@ -164,8 +167,8 @@ def _value(value: str, fields: Mapping[str, Any]) -> float:
 
 
 def _fits(pattern: str) -> Callable[[Mapping[str, Any]], bool]:
-    """Of CloudWatch's patterns the two forms that ours have: `{ $.field = "text" }` and
-    `{ $.field >= number }`. Raises ValueError for any other."""
+    """A filter pattern in one of the two forms that we use: `{ $.field = "text" }` and
+    `{ $.field >= number }`. ValueError: any other form."""
     selector, operator, operand = pattern.removeprefix("{ ").removesuffix(" }").split(" ", 2)
     expected = json.loads(operand)
     if operator == "=":

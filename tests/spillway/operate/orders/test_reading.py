@@ -6,7 +6,7 @@ import pytest
 
 from orders.domain.order import AcceptedOrder, OrderKey
 from orders.domain.saga import Facts, Outcome, Step
-from spillway.operate.orders import keys_of, last_unsettled, stuck, unsettled
+from spillway.operate.orders.reading import keys_of, last_unsettled, stuck, unsettled
 from tests.builders import CUSTOMER, NOW, OTHER_CUSTOMER, accepted, order_id
 from tests.spillway.operate.fakes import FakeLogs, FakeTable, outcome_of, service
 

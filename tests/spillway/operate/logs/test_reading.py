@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from spillway.operate.logs import follow, lines, lines_of_order
+from spillway.operate.logs.reading import follow, lines, lines_of_order
 from tests.builders import NOW, order_id
 from tests.spillway.operate.fakes import FakeLogs, service
 

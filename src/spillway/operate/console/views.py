@@ -1,4 +1,4 @@
-"""What every handler has at hand: the desk, templates, forms that are really ours."""
+"""What every handler uses: the state, the templates, and forms that only our pages can send."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from spillway.operate.console.desk import Desk
 from spillway.operate.console.events import Fragment, stream
 from spillway.operate.console.rendering import environment
+from spillway.operate.console.state import AppState
 
-#: A form of ours has a dozen short fields; a thousand empty shelves are the most in one.
+#: A form has a dozen short fields; the longest is a list of a thousand empty shelves.
 _FORM_BYTES_MAX = 128 * 1024
 _FIELDS_MAX = 40
 
@@ -28,33 +28,33 @@ Action = Callable[[Request, Form], Awaitable[Response]]
 
 
 @dataclass(slots=True)
-class Showing:
-    """`open_desk` is called once, when the first page asks for it."""
+class Views:
+    """`open_state` is called once, for the first page."""
 
-    open_desk: Callable[[], Desk]
+    open_state: Callable[[], AppState]
     templates: Any = field(default_factory=environment)
-    _desk: Desk | None = None
+    _state: AppState | None = None
     _opening: threading.Lock = field(default_factory=threading.Lock)
 
-    async def desk(self) -> Desk:
-        """Raises SpillwayError where the service can't be reached."""
-        return await run_in_threadpool(self._open) if self._desk is None else self._desk
+    async def state(self) -> AppState:
+        """SpillwayError: the service can't be reached."""
+        return await run_in_threadpool(self._open) if self._state is None else self._state
 
-    def _open(self) -> Desk:
+    def _open(self) -> AppState:
         with self._opening:
-            if self._desk is None:
-                self._desk = self.open_desk()
-            return self._desk
+            if self._state is None:
+                self._state = self.open_state()
+            return self._state
 
     async def page(self, name: str, *, status: int = 200, **context: Any) -> Response:
         """The page `name`, with the frame around it."""
-        desk = await self.desk()
+        state = await self.state()
         return HTMLResponse(
             self.templates.get_template(f"{name}.html").render(
                 page=name,
-                stage=desk.service.stage,
-                is_local=desk.is_local,
-                token=desk.token,
+                stage=state.service.stage,
+                is_local=state.is_local,
+                token=state.token,
                 **context,
             ),
             status,
@@ -62,34 +62,32 @@ class Showing:
 
     async def fragment(self, name: str, *, final: bool = False, **context: Any) -> Fragment:
         """The part of the page `name` that may change."""
-        desk = await self.desk()
+        state = await self.state()
         html = self.templates.get_template(f"{name}_live.html").render(
-            token=desk.token, is_local=desk.is_local, **context
+            token=state.token, is_local=state.is_local, **context
         )
         return Fragment(html, final)
 
     def action(self, path: str, act: Action) -> Route:
-        """A POST by one of our own forms, which hold this process's token."""
+        """A POST by one of our own forms, which carry this process's token."""
 
         async def guarded(request: Request) -> Response:
-            desk = await self.desk()
+            state = await self.state()
             form = await _form(request)
-            if not hmac.compare_digest(text(form, "token").encode(), desk.token.encode()):
-                sentence = (
-                    "This form is of an earlier run of the console: go back and load it anew."
-                )
+            if not hmac.compare_digest(text(form, "token").encode(), state.token.encode()):
+                sentence = "This form is from an earlier run of the console: go back and reload it."
                 return await self.page("failure", status=403, sentence=sentence)
             return await act(request, form)
 
         return Route(path, guarded, methods=["POST"])
 
 
-def events(showing: Showing, read: Callable[[Request], Awaitable[Fragment]]) -> Handler:
-    """The stream of a page whose fragment `read` makes."""
+def events(views: Views, read: Callable[[Request], Awaitable[Fragment]]) -> Handler:
+    """The stream of events for a page; `read` renders its fragment."""
 
     async def answer(request: Request) -> Response:
-        desk = await showing.desk()
-        return stream(lambda: read(request), desk.reader.pause_seconds)
+        state = await views.state()
+        return stream(lambda: read(request), state.reader.pause_seconds)
 
     return answer
 
@@ -103,7 +101,7 @@ def text(form: Form, name: str) -> str:
 
 
 async def _form(request: Request) -> Form:
-    """What a form of ours sends: `application/x-www-form-urlencoded`. Nothing where it is not."""
+    """The fields of one of our forms (`application/x-www-form-urlencoded`); none of any other."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk

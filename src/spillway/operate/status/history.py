@@ -1,14 +1,12 @@
-"""How the service went over time, as charts: from CloudWatch's metrics, or the emulator's logs.
+"""The service over time, as charts: from CloudWatch's metrics, or from the emulator's logs.
 
-On AWS a chart's course is one GetMetricStatistics, of which a million a month are free; all charts
-together are `REQUESTS` of them. The emulator measures nothing, so there courses are counted from
-the lines that the functions wrote, and what no line tells, how full the queues were, is known only
-for as long as somebody took samples.
+On AWS each series is one GetMetricStatistics request, of which a million a month are free; all
+charts together are `REQUESTS` of them. The emulator has no metrics. There a series is counted from
+the functions' log lines, and the queues' depths are known only from samples that were taken.
 """
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,9 +15,10 @@ from typing import Any
 
 from infra import metrics
 from infra.metrics import Metric
-from spillway.operate.logs import Line, lines
-from spillway.operate.parts import QUEUE_OF, Part, statistics
+from spillway.operate.logs.reading import Line, lines
+from spillway.operate.status.parts import QUEUE_OF, Part, statistics
 from spillway.target.service import FUNCTIONS, Service
+from spillway.ui.statistics import percentile
 
 LINES_MAX = 20_000
 _CALLS_AT_ONCE = 8
@@ -29,7 +28,7 @@ Points = Sequence[tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class Series:
     """One line of a chart."""
 
     name: str
@@ -38,17 +37,17 @@ class Course:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """`unit` is what the values are: a count, or `s`. Courses share one axis."""
+    """`unit` is what the values are: a count, or `s`. All series share one axis."""
 
     name: str
     title: str
     unit: str
-    courses: Sequence[Course]
+    series: Sequence[Series]
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """How the parts were at a moment (Unix seconds)."""
+    """The parts at a moment (Unix seconds)."""
 
     at: float
     parts: Sequence[Part]
@@ -56,7 +55,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """From `start` to `end` (Unix seconds), one point for each `period` seconds."""
+    """From `start` to `end` (Unix seconds), with a point for each `period` seconds."""
 
     start: float
     end: float
@@ -64,7 +63,7 @@ class Span:
 
 
 def read_history(service: Service, span: Span, samples: Iterable[Sample] = ()) -> list[Chart]:
-    """All charts. `samples` are what the emulator's queues are drawn from."""
+    """All charts. `samples` have the depths of the emulator's queues."""
     if service.emulator is not None:
         return _from_lines(service, span, samples)
     return _from_metrics(service, span)
@@ -79,11 +78,11 @@ def _charts(
     oldest: Mapping[str, Points],
     runs: Mapping[str, Points],
 ) -> list[Chart]:
-    def each(courses: Mapping[str, Points]) -> list[Course]:
-        return [Course(name, points) for name, points in courses.items()]
+    def each(series: Mapping[str, Points]) -> list[Series]:
+        return [Series(name, points) for name, points in series.items()]
 
-    orders = [Course("accepted", accepted), Course("settled", settled)]
-    times = [Course("p50", median), Course("p99", slowest)]
+    orders = [Series("accepted", accepted), Series("settled", settled)]
+    times = [Series("p50", median), Series("p99", slowest)]
     return [
         Chart("orders", "Orders a minute", "orders", orders),
         Chart("settling", "Time to settle", "s", times),
@@ -100,7 +99,7 @@ def _from_metrics(service: Service, span: Span) -> list[Chart]:
     service.make_client("cloudwatch")
     wanted = _wanted(service)
     with ThreadPoolExecutor(_CALLS_AT_ONCE) as pool:
-        read = pool.map(lambda course: course(span), wanted.values())
+        read = pool.map(lambda series: series(span), wanted.values())
         found = dict(zip(wanted, read, strict=True))
 
     def group(prefix: str) -> dict[str, Points]:
@@ -125,9 +124,9 @@ def _wanted(service: Service) -> dict[tuple[str, str], _Read]:
     placed = {"TableName": service.tables["orders"], "Operation": "PutItem"}
     wanted: dict[tuple[str, str], _Read] = {
         ("orders", "accepted"): _measured(service, metrics.PLACED, placed, by_minute=True),
-        ("orders", "settled"): _course(service, ours, settle, {}, "SampleCount", by_minute=True),
-        ("settling", "p50"): _course(service, ours, settle, {}, "p50", scale=0.001),
-        ("settling", "p99"): _course(service, ours, settle, {}, "p99", scale=0.001),
+        ("orders", "settled"): _series(service, ours, settle, {}, "SampleCount", by_minute=True),
+        ("settling", "p50"): _series(service, ours, settle, {}, "p50", scale=0.001),
+        ("settling", "p99"): _series(service, ours, settle, {}, "p99", scale=0.001),
     }
     for queue in QUEUE_OF.values():
         of = {"QueueName": service.queue_name(queue)}
@@ -139,19 +138,19 @@ def _wanted(service: Service) -> dict[tuple[str, str], _Read]:
     return wanted
 
 
-#: How many requests one look at all charts is.
+#: How many requests one reading of all charts makes.
 REQUESTS = 4 + 2 * len(QUEUE_OF) + len(FUNCTIONS)
 
 
 def _measured(
     service: Service, metric: Metric, of: Mapping[str, str], *, by_minute: bool = False
 ) -> _Read:
-    return _course(
+    return _series(
         service, metric.namespace, metric.name, of, metric.statistic, by_minute=by_minute
     )
 
 
-def _course(
+def _series(
     service: Service,
     namespace: str,
     metric: str,
@@ -182,9 +181,9 @@ def _course(
 
 
 def _from_lines(service: Service, span: Span, samples: Iterable[Sample]) -> list[Chart]:
-    said = lines(service, since=int(span.start * 1000), lines_max=LINES_MAX).lines
-    settled = [line for line in said if "settle_ms" in line.fields]
-    accepted = [line for line in said if _was_accepted(line)]
+    logged = lines(service, since=int(span.start * 1000), lines_max=LINES_MAX).lines
+    settled = [line for line in logged if "settle_ms" in line.fields]
+    accepted = [line for line in logged if _was_accepted(line)]
     times: dict[float, list[float]] = defaultdict(list)
     for line in settled:
         times[_bin(line.at / 1000, span)].append(line.fields["settle_ms"] / 1000)
@@ -192,8 +191,8 @@ def _from_lines(service: Service, span: Span, samples: Iterable[Sample]) -> list
     return _charts(
         _counted(accepted, span),
         _counted(settled, span),
-        [(at, _percentile(values, 0.5)) for at, values in sorted(times.items())],
-        [(at, _percentile(values, 0.99)) for at, values in sorted(times.items())],
+        _percentiles(times, 0.5),
+        _percentiles(times, 0.99),
         {name: _sampled(taken, part, _messages) for part, name in QUEUE_OF.items()},
         {name: _sampled(taken, part, _age) for part, name in QUEUE_OF.items()},
         {name: _sampled(taken, name, lambda part: part.runs) for name in FUNCTIONS},
@@ -204,11 +203,11 @@ def _was_accepted(line: Line) -> bool:
     return line.function in ("intake", "drain") and line.outcome in ("accepted", "placed")
 
 
-def _counted(said: Iterable[Line], span: Span) -> Points:
-    """How many a minute, with the minutes without any."""
+def _counted(logged: Iterable[Line], span: Span) -> Points:
+    """How many lines a minute, zeros included."""
     first, last = _bin(span.start, span), _bin(span.end, span)
     counts = {first + n * span.period: 0 for n in range(round((last - first) / span.period) + 1)}
-    for line in said:
+    for line in logged:
         at = _bin(line.at / 1000, span)
         if at in counts:
             counts[at] += 1
@@ -236,6 +235,5 @@ def _bin(at: float, span: Span) -> float:
     return at // span.period * span.period
 
 
-def _percentile(values: Sequence[float], share: float) -> float:
-    """The nearest rank: a value that was there."""
-    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
+def _percentiles(times: Mapping[float, Sequence[float]], share: float) -> Points:
+    return [(at, percentile(values, share) or 0.0) for at, values in sorted(times.items())]

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from infra.alarms import page_of
 from orders.domain.promises import Promise
-from spillway.operate.emulated import evaluate_alarms
+from spillway.operate.status.evaluating import evaluate_alarms
 from spillway.target.service import Service
 
 #: CloudWatch's words: OK is kept, ALARM is in danger, INSUFFICIENT_DATA is not known yet.

@@ -1,8 +1,8 @@
-"""Messages as they lie in the queues, without touching one: on the emulator only.
+"""The messages in the queues, without receiving any: on the emulator only.
 
-SQS shows a message only to who receives it, and whoever receives one delays it. The emulator shows
-all of them (`/_ministack/sqs/messages`). On AWS what an order waits for is told by its facts and by
-the deliveries' lines.
+SQS shows a message only to its receiver, and receiving delays it. The emulator shows all messages
+(`/_ministack/sqs/messages`). On AWS an order's facts and the deliveries' log lines say what it
+waits for.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from spillway.target.service import Service
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message; one that is a pack is about several `orders`. Times are Unix milliseconds;
-    `due_at` is when it is tried (again), `tries` how often it was received so far. `reason` is why
-    it was set aside, with the dead letters."""
+    """One message; a batch is about several `orders`. Times are Unix milliseconds.
+
+    `due_at` is the time of its next attempt, `tries` how often it was received. `reason` is why it
+    is a dead letter, if it is one.
+    """
 
     queue: str
     orders: Sequence[OrderKey]
@@ -31,7 +33,7 @@ class Message:
 
 
 def messages_of(service: Service, key: OrderKey) -> list[Message] | None:
-    """All that lies in any queue about an order; None where nobody may look."""
+    """All messages about an order; None where they cannot be seen."""
     if service.emulator is None:
         return None
     found = [message for queue in service.queues for message in peek(service, queue)]
@@ -39,7 +41,7 @@ def messages_of(service: Service, key: OrderKey) -> list[Message] | None:
 
 
 def peek(service: Service, queue: str) -> list[Message]:
-    """What a queue of the emulator holds. Nothing is received."""
+    """The messages in a queue of the emulator, none of which is received."""
     import httpx
 
     answer = httpx.get(

@@ -1,4 +1,4 @@
-"""The path of an order, part by part: what waits there, how long, how often it runs."""
+"""The path of an order, function by function: what waits there, how long, how often it runs."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
-from infra.metrics import BEHIND, ERRORS, OLDEST, RUNS
-from spillway.operate.messages import peek
+from infra.metrics import BEHIND, ERRORS, OLDEST, RUNS, Metric
+from spillway.operate.status.messages import peek
 from spillway.target.reading import read_depths, read_invocations
 from spillway.target.records import Depth
 from spillway.target.service import FUNCTIONS, Service
 
-#: How far back a rate looks. AWS has a minute's figures some minutes later.
+#: The minute that a rate is of. AWS publishes a minute's metrics some minutes later.
 RATE_SECONDS = 60
 RATE_LAG_SECONDS = 180
-#: A metric that says nothing for so long has nothing to say.
+#: A data point that is older than this is ignored.
 AGE_FRESH_SECONDS = 600
 
-#: Which queue a function works off. Relay works off the table's stream.
+#: The queue that each function reads. Relay reads the table's stream.
 QUEUE_OF: Mapping[str, str] = {
     "drain": "overflow",
     "deliver-inventory": "inventory",
@@ -28,7 +29,7 @@ QUEUE_OF: Mapping[str, str] = {
     "deliver-accounting": "accounting",
     "watchdog": "watchdog",
 }
-#: Where a function's dead letters lie.
+#: The name of each function's dead-letter queue.
 DEAD_LETTERS_OF: Mapping[str, str] = {**QUEUE_OF, "relay": "relay"}
 
 _CALLS_AT_ONCE = 8
@@ -38,11 +39,11 @@ _CALLS_AT_ONCE = 8
 class Part:
     """One function and what waits before it; `name` is the function's.
 
-    `queue`, None where it has none: messages that are `visible` wait for it, those `in_flight` are
-    being tried or wait for their next try, those `delayed` are not due yet. `oldest_seconds` is how
-    long the oldest of them is there (for relay: the oldest change of the stream), None where
-    nothing is there or nobody knows. `runs` and `errors`: in the last minute that is known of;
-    `errors` None where nobody knows.
+    `queue`, None where it has none: `visible` messages wait, those `in_flight` are being handled or
+    wait for their next attempt, those `delayed` are not due yet. `oldest_seconds` is the age of the
+    oldest message (for relay: of the oldest change in the stream), None where there is none or it
+    is not known. `runs` and `errors` are of the last measured minute; `errors` is None where it is
+    not known.
     """
 
     name: str
@@ -55,8 +56,8 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What CloudWatch measures by the minute: by queue, how old the oldest message is; of relay's
-    stream, the oldest change; by function, runs and errors."""
+    """What CloudWatch measures each minute: the age of each queue's oldest message, the age of the
+    oldest change in relay's stream, and each function's runs and errors."""
 
     ages: Mapping[str, int]
     stream_age: int | None
@@ -64,7 +65,7 @@ class Measured:
 
 
 def read_parts(service: Service, *, now: float | None = None) -> list[Part]:
-    """Every part of the path, in the order of an order's way. `now` is Unix seconds."""
+    """Every function, in the order of the path. `now` is Unix seconds."""
     depths = read_depths(service.sqs, service.queues)
     return parts_of(depths, read_measured(service, depths, now=now))
 
@@ -72,14 +73,14 @@ def read_parts(service: Service, *, now: float | None = None) -> list[Part]:
 def read_measured(
     service: Service, depths: Iterable[Depth], *, now: float | None = None
 ) -> Measured:
-    """The part of it that has to be asked for once a minute only. `now` is Unix seconds."""
+    """The part that changes only once a minute. `now` is Unix seconds."""
     at = time.time() if now is None else now
     holding = [depth.queue for depth in depths if depth.messages]
     return Measured(_ages(service, holding, at), _stream_age(service, at), _rates(service, at))
 
 
 def parts_of(depths: Iterable[Depth], measured: Measured) -> list[Part]:
-    """Put together what was read, perhaps at two different times."""
+    """Combine depths and measurements, which may be of two different times."""
     known = {depth.queue: depth for depth in depths}
     return [
         Part(
@@ -106,50 +107,34 @@ def _dead_letters(function: str, depths: Mapping[str, Depth]) -> int:
 
 
 def _ages(service: Service, holding: Sequence[str], now: float) -> dict[str, int]:
-    """How old the oldest message is, by queue, for those that hold any."""
+    """The age of the oldest message of each queue that holds any."""
     if not holding:
         return {}
     if service.emulator is not None:
         return _ages_on_emulator(service, holding, now)
     ages = {}
     for name in holding:
-        points = statistics(
-            service,
-            OLDEST.namespace,
-            OLDEST.name,
-            {"QueueName": service.queue_name(name)},
-            "Maximum",
-            start=now - AGE_FRESH_SECONDS,
-            end=now,
-        )
+        points = _recent(service, OLDEST, service.queue_name(name), now, AGE_FRESH_SECONDS)
         if points:
             ages[name] = round(points[-1][1])
     return ages
 
 
 def _stream_age(service: Service, now: float) -> int | None:
-    points = statistics(
-        service,
-        BEHIND.namespace,
-        BEHIND.name,
-        {"FunctionName": service.resource_name("relay")},
-        "Maximum",
-        start=now - AGE_FRESH_SECONDS,
-        end=now,
-    )
+    points = _recent(service, BEHIND, service.resource_name("relay"), now, AGE_FRESH_SECONDS)
     return round(points[-1][1] / 1000) if points else None
 
 
 def _ages_on_emulator(service: Service, holding: Sequence[str], now: float) -> dict[str, int]:
-    """The emulator has no such metric, and shows the messages themselves instead."""
+    """The emulator has no such metric, but shows the messages themselves."""
     sent = {name: [message.sent_at for message in peek(service, name)] for name in holding}
     return {name: max(0, round(now - min(times) / 1000)) for name, times in sent.items() if times}
 
 
 def _rates(service: Service, now: float) -> dict[str, tuple[int, int | None]]:
-    """How often each function ran and failed in the last minute that is known of."""
+    """How often each function ran and failed in the last measured minute."""
     if service.emulator is not None:
-        # It counts no runs that a queue, a stream or the API began, but logs each one's end.
+        # It does not count runs that a queue, a stream or the API started, but it logs each end.
         since = int((now - RATE_SECONDS) * 1000)
         runs = read_invocations(service.logs, since)
         return {name: (runs.get(service.resource_name(name), 0), None) for name in FUNCTIONS}
@@ -160,19 +145,24 @@ def _rates(service: Service, now: float) -> dict[str, tuple[int, int | None]]:
 
 
 def _rate_on_aws(service: Service, function: str, now: float) -> tuple[int, int | None]:
-    runs, errors = (
-        statistics(
-            service,
-            metric.namespace,
-            metric.name,
-            {"FunctionName": service.resource_name(function)},
-            "Sum",
-            start=now - RATE_SECONDS - RATE_LAG_SECONDS,
-            end=now,
-        )
-        for metric in (RUNS, ERRORS)
-    )
+    name, seconds = service.resource_name(function), RATE_SECONDS + RATE_LAG_SECONDS
+    runs, errors = (_recent(service, metric, name, now, seconds) for metric in (RUNS, ERRORS))
     return round(sum(value for _, value in runs[-1:])), round(sum(v for _, v in errors[-1:]))
+
+
+def _recent(
+    service: Service, metric: Metric, of: str, now: float, seconds: float
+) -> list[tuple[float, float]]:
+    """The metric's last `seconds`, for the queue or function named `of`."""
+    return statistics(
+        service,
+        metric.namespace,
+        metric.name,
+        {metric.dimension: of},
+        metric.statistic,
+        start=now - seconds,
+        end=now,
+    )
 
 
 def statistics(
@@ -186,13 +176,15 @@ def statistics(
     end: float,
     period: int = RATE_SECONDS,
 ) -> list[tuple[float, float]]:
-    """A metric's course: (Unix seconds, value), oldest first. Times are Unix seconds.
+    """A metric's data points: (Unix seconds, value), oldest first.
 
-    `statistic` may be a percentile, like p99. `GetMetricStatistics` and not `GetMetricData`, which
-    has no free requests.
+    `statistic` may be a percentile, like p99. It uses `GetMetricStatistics`, because
+    `GetMetricData` has no free requests.
     """
     percentile = statistic.startswith("p")
-    answer = service.cloudwatch.get_metric_statistics(
+    # A statistic's name is a value here, which the client's types don't allow.
+    cloudwatch: Any = service.cloudwatch
+    answer = cloudwatch.get_metric_statistics(
         Namespace=namespace,
         MetricName=metric,
         Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],

@@ -1,0 +1,1 @@
+"""What the functions logged, read from CloudWatch Logs."""

@@ -1,0 +1,58 @@
+"""Lines of log for a terminal, and as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.text import Text
+
+from spillway.operate.logs.reading import Line
+from spillway.ui.formatting import age, clock, milliseconds, rfc3339
+
+_GOOD = frozenset({"accepted", "replayed", "buffered", "placed", "there", "done"})
+_EXPECTED = frozenset({"refused", "cancellation_taken", "gone", "postponed", "stuck"})
+#: Fields that have a place of their own in a line. The others follow, each with its name.
+_PLACED = ("at", "step", "outcome", "order_id", "customer", "downstream", "command", "trace")
+
+
+def line_document(line: Line) -> dict[str, Any]:
+    return {"time": rfc3339(line.at), "function": line.function, **line.fields}
+
+
+def line_text(line: Line, *, with_order: bool) -> Text:
+    """One line of log on one line of a terminal."""
+    time, function, outcome, rest = line_cells(line)
+    order = f"  {line.fields['order_id']}" if with_order and "order_id" in line.fields else ""
+    return Text("  ").join([time, function, outcome]) + Text(order) + Text("  ") + rest
+
+
+def line_cells(line: Line) -> tuple[Text, Text, Text, Text]:
+    """The time, the function, what came of it, and all other fields."""
+    time, function = Text(clock(line.at), "dim"), Text(f"{line.function:<18}")
+    if "message" in line.fields:
+        return time, function, Text("Lambda", "bold red"), Text(str(line.fields["message"]))
+    others = "  ".join(
+        f"{_label(name)} {_value(name, value)}"
+        for name, value in line.fields.items()
+        if name not in _PLACED and value != []
+    )
+    outcome = f"{line.fields.get('command') or ''} {line.outcome}".strip()
+    return time, function, Text(outcome, _style(line.outcome)), Text(others, "dim")
+
+
+def _style(outcome: str) -> str:
+    if outcome in _GOOD:
+        return "green"
+    return "yellow" if outcome in _EXPECTED else "bold red"
+
+
+def _label(name: str) -> str:
+    return name.removesuffix("_ms").removesuffix("_s").replace("_", " ")
+
+
+def _value(name: str, value: Any) -> str:
+    if isinstance(value, list):
+        return ",".join(str(one) for one in value)
+    if name.endswith("_ms"):
+        return milliseconds(float(value))
+    return age(float(value)) if name.endswith("_s") else str(value)

@@ -1,0 +1,198 @@
+"""`spillway orders`: its options. Everything heavy is imported when it runs."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from spillway.errors import SpillwayError
+from spillway.operate.arguments import check_order_id, milliseconds_ago
+from spillway.target.options import Target, with_target
+from spillway.ui.options import JsonOption, print_json, print_result
+
+if TYPE_CHECKING:
+    from orders.domain.order import OrderKey
+    from spillway.operate.orders.reading import Listed
+    from spillway.target.service import Service
+
+orders = typer.Typer(
+    help="Look at one order, a customer's orders, or the orders that have not settled.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+)
+
+_CustomerOption = Annotated[
+    str | None,
+    typer.Option("--customer", "-c", metavar="ID", help="Its customer: finds it by its key."),
+]
+
+
+@orders.command()
+@with_target
+def show(
+    order_id: Annotated[str, typer.Argument(metavar="ORDER_ID", help="The order's id, a UUIDv7.")],
+    customer: _CustomerOption = None,
+    as_json: JsonOption = False,
+    *,
+    target: Target,
+) -> None:
+    """Show an order's whole life: each step, its attempts, why it has not settled, and its logs.
+
+    Changes nothing. Without --customer it reads the orders table until it finds the order: on AWS
+    about 0.02 dollars for a million orders.
+
+    Example: `spillway orders show 019aafcf-6ac0-7c3e-b1a5-5f0c8f1f2a10`
+    """
+    from spillway.operate.orders import view
+    from spillway.operate.orders.reading import life
+
+    check_order_id(order_id)
+    service = target.reach()
+    found = life(service, _key(service, order_id, customer))
+    if found is None:
+        raise SpillwayError(
+            f"Customer {customer!r} has no order {order_id}: leave --customer out to search all"
+            " customers' orders."
+        )
+    show_life = partial(view.show_life, now=time.time(), options=service.options)
+    print_result(found, as_json=as_json, document=view.life_document, show=show_life)
+
+
+@orders.command()
+@with_target
+def resume(
+    order_id: Annotated[
+        str | None, typer.Argument(metavar="ORDER_ID", help="One order; or use --unsettled.")
+    ] = None,
+    customer: _CustomerOption = None,
+    unsettled: Annotated[
+        bool, typer.Option("--unsettled", "-u", help="All orders that are owed a step.")
+    ] = False,
+    older_than: Annotated[
+        str,
+        typer.Option("--older-than", metavar="30m", help="With --unsettled: skip younger orders."),
+    ] = "30m",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Count the orders; change nothing.")
+    ] = False,
+    as_json: JsonOption = False,
+    *,
+    target: Target,
+) -> None:
+    """Command every owed step of an order again, by handing the order to the watchdog.
+
+    Writes: it sends messages to the watchdog's queue. For orders that lost their commands: relay
+    was down for longer than the table's stream keeps changes (24 h), or a queue was purged. Fix the
+    cause first. Safe to interrupt, to repeat, and while orders come in: no step takes effect twice.
+    --unsettled reads the whole table.
+
+    Example: `spillway orders resume --unsettled --older-than 2h --dry-run`
+    """
+    from spillway.operate.orders.resuming import resume_all, resume_one
+
+    if (order_id is None) is not unsettled:
+        raise SpillwayError("Say which orders: one order's id, or --unsettled for all of them.")
+    if order_id is not None:
+        check_order_id(order_id)
+    before = milliseconds_ago(older_than)
+    service = target.reach()
+    if order_id is not None:
+        done = resume_one(service, _key(service, order_id, customer), dry_run=dry_run)
+    else:
+        with _scan_progress(service) as on_items:
+            done = resume_all(service, before=before, on_items=on_items, dry_run=dry_run)
+    if as_json:
+        print_json({"dry_run": dry_run, **asdict(done)})
+    else:
+        typer.echo(done.sentence(dry_run=dry_run))
+
+
+@orders.command("list")
+@with_target
+def list_(
+    unsettled: Annotated[
+        bool, typer.Option("--unsettled", "-u", help="Orders that are owed a step.")
+    ] = False,
+    customer: Annotated[
+        str | None, typer.Option("--customer", "-c", metavar="ID", help="A customer's orders.")
+    ] = None,
+    stuck: Annotated[
+        bool,
+        typer.Option("--stuck", help="Orders that the watchdog found unsettled; reads only logs."),
+    ] = False,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000, help="At most.")] = 100,
+    before: Annotated[
+        str | None,
+        typer.Option(
+            "--before", metavar="ORDER_ID", help="With --customer: orders older than this."
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+    *,
+    target: Target,
+) -> None:
+    """List a customer's orders, or the orders that have not settled.
+
+    Changes nothing. --unsettled reads up to a million items of the orders table: on AWS about 0.01
+    dollars. --stuck reads no order: it reads what the watchdog logged. The watchdog checks each
+    order a quarter of an hour after it was placed.
+
+    Example: `spillway orders list --unsettled`
+    """
+    from spillway.operate.orders import view
+
+    if unsettled + stuck + (customer is not None) != 1:
+        raise SpillwayError(
+            "Say which orders: --unsettled, --stuck, or --customer with the customer's id."
+        )
+    listed = _listed(target.reach(), customer, limit, before, stuck=stuck)
+    show_list = partial(view.show_list, now=time.time())
+    print_result(listed, as_json=as_json, document=view.listed_document, show=show_list)
+
+
+def _listed(
+    service: "Service", customer: str | None, limit: int, before: str | None, *, stuck: bool
+) -> "Listed":
+    from spillway.operate.orders import reading
+
+    if customer is not None:
+        return reading.of_customer(service, customer, limit=limit, before=before)
+    if stuck:
+        return reading.stuck(service, limit=limit)
+    with _scan_progress(service) as on_items:
+        return reading.unsettled(service, limit=limit, on_items=on_items)
+
+
+def _key(service: "Service", order_id: str, customer: str | None) -> "OrderKey":
+    """The order's key. Unless its customer is named, it is searched for in the whole table."""
+    from orders.domain.order import OrderKey
+    from spillway.operate.orders.reading import ITEMS_MAX, keys_of
+
+    if customer is not None:
+        return OrderKey(customer, order_id)
+    with _scan_progress(service) as on_items:
+        keys, complete = keys_of(service, order_id, on_items=on_items)
+    if keys:
+        return keys[0]
+    if not complete:
+        raise SpillwayError(
+            f"The first {ITEMS_MAX:,} items of the table hold no order {order_id}: name its"
+            " customer with --customer."
+        )
+    raise SpillwayError(
+        f"There is no order {order_id}: `spillway logs --order {order_id}{service.options}` shows"
+        " whether one was ever sent, and refused."
+    )
+
+
+@contextmanager
+def _scan_progress(service: "Service") -> Iterator[Callable[[int], None]]:
+    from spillway.operate.orders.reading import item_count
+    from spillway.ui.progress import bar
+
+    with bar("Reading the orders", item_count(service) or None) as progress:
+        yield progress.advance

@@ -1,0 +1,104 @@
+"""Hands orders that have lost their commands to the watchdog, which commands every owed step.
+
+If relay misses a change of the table, no command is sent for it; if relay misses a new order, the
+watchdog does not know the order either. The table still says what is owed. So the orders are found
+there, and the watchdog is told to check them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from orders.aws.messages import check_message_of
+from orders.aws.queues import BATCH_MAX, batches
+from orders.domain.order import OrderKey
+from orders.ports import Check
+from spillway.errors import SpillwayError
+from spillway.operate.orders.reading import OnItems, OpenOrders, still_open
+from spillway.target.service import Service
+from spillway.ui.formatting import counted
+
+if TYPE_CHECKING:
+    from types_boto3_sqs import SQSClient
+    from types_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
+
+
+@dataclass(slots=True)
+class Resumed:
+    """`handed_over`: orders given to the watchdog, or with `dry_run` those that would be.
+    `younger`: unsettled orders that were skipped because they are under way."""
+
+    handed_over: int = 0
+    younger: int = 0
+
+    def sentence(self, *, dry_run: bool) -> str:
+        orders = counted(self.handed_over, "order")
+        if not self.handed_over:
+            result = "No order is owed a step"
+        elif dry_run:
+            result = f"{orders} would be handed to the watchdog; nothing was changed"
+        else:
+            result = f"{orders} handed to the watchdog: check again in a minute"
+        skipped = f" ({self.younger:,} younger skipped)" if self.younger else ""
+        return f"{result}{skipped}."
+
+
+def resume_one(service: Service, key: OrderKey, *, dry_run: bool) -> Resumed:
+    """Hand one order over, unless it has settled."""
+    if still_open(service, key) is None:
+        return Resumed()
+    if not dry_run:
+        hand_over(service.sqs, service.queues["watchdog"], [key])
+    return Resumed(handed_over=1)
+
+
+def resume_all(service: Service, *, before: int, on_items: OnItems, dry_run: bool) -> Resumed:
+    """Hand over all unsettled orders that were accepted before `before` (Unix milliseconds).
+
+    The whole table is read. Memory grows by one key for each unsettled order.
+    """
+    done = Resumed()
+    due: list[OrderKey] = []
+
+    def flush() -> None:
+        if not dry_run:
+            hand_over(service.sqs, service.queues["watchdog"], due)
+        done.handed_over += len(due)
+        due.clear()
+
+    for key in OpenOrders(service, on_items):
+        record = still_open(service, key)
+        if record is None:
+            continue
+        if (record.accepted_at or 0) >= before:
+            done.younger += 1
+            continue
+        due.append(key)
+        if len(due) == BATCH_MAX:
+            flush()
+    flush()
+    return done
+
+
+def hand_over(sqs: SQSClient, url: str, keys: Sequence[OrderKey]) -> None:
+    """Have the watchdog command every owed step of these orders now.
+
+    Safe to repeat: every downstream sees one idempotency key. `url` is the watchdog's queue.
+    SpillwayError: the queue did not take all.
+    """
+    for batch in batches(keys):
+        entries: list[SendMessageBatchRequestEntryTypeDef] = [
+            {
+                "Id": str(place),
+                "MessageBody": check_message_of(Check(key, force=True)),
+                # The queue's own delay is for orders that have just been placed.
+                "DelaySeconds": 0,
+            }
+            for place, key in enumerate(batch)
+        ]
+        if sqs.send_message_batch(QueueUrl=url, Entries=entries).get("Failed"):
+            raise SpillwayError(
+                "The watchdog's queue did not take all orders: run it again, which is safe."
+            )

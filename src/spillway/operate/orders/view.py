@@ -1,0 +1,221 @@
+"""Orders for a terminal of any width, and as JSON. Times are RFC 3339 in UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from orders.domain.saga import DOWNSTREAM_OF, Step
+from orders.domain.status import cancellation_outcome
+from spillway.operate.logs.view import line_cells, line_document
+from spillway.operate.orders.reading import Life, Listed, Summary, Wait
+from spillway.target.records import Effect
+from spillway.ui.formatting import age, clock, date_and_clock, rfc3339
+from spillway.ui.panels import panel
+
+_STATUS_STYLES = {
+    "accepted": "cyan",
+    "confirmed": "green",
+    "rejecting": "yellow",
+    "rejected": "magenta",
+    "cancelling": "yellow",
+    "cancelled": "magenta",
+}
+
+
+def listed_document(listed: Listed) -> dict[str, Any]:
+    return {
+        "orders": [_summary_document(summary) for summary in listed.orders],
+        "complete": listed.complete,
+        "source": listed.source,
+    }
+
+
+def life_document(life: Life) -> dict[str, Any]:
+    """Without goods, name and address, which are the customer's."""
+    record = life.record
+    size, request = record.size, record.facts.cancellation
+    return {
+        **_summary_document(life.summary),
+        "trace": life.trace_id,
+        "units": None if size is None else size.units,
+        "total": None if size is None else size.amount,
+        "currency": None if size is None else size.currency,
+        "steps": [
+            {
+                "step": step.value,
+                "outcome": "done" if outcome.done else "refused",
+                "at": rfc3339(outcome.at),
+                "reference": outcome.reference,
+                "reason": outcome.refusal,
+            }
+            for step, outcome in life.outcomes
+        ],
+        "cancellation": None
+        if request is None
+        else {
+            "requested_at": rfc3339(request.at),
+            "outcome": cancellation_outcome(record.facts),
+        },
+        "attempts": dict(life.attempts),
+        "downstreams": {
+            downstream: None if effects is None else [_effect_document(one) for one in effects]
+            for downstream, effects in life.effects.items()
+        },
+        "lines": [line_document(line) for line in life.logged.lines],
+        "lines_complete": life.logged.complete,
+    }
+
+
+def _summary_document(summary: Summary) -> dict[str, Any]:
+    return {
+        "order_id": summary.order_id,
+        "customer": summary.customer,
+        "customer_id": None if summary.key is None else summary.key.customer_id,
+        "status": summary.status,
+        "reason": summary.reason,
+        "settled": summary.settled,
+        "accepted_at": rfc3339(summary.accepted_at),
+        "owed": list(summary.owed),
+        "waits_for": list(summary.waits_for),
+    }
+
+
+def _effect_document(effect: Effect) -> dict[str, Any]:
+    return {
+        "step": effect.step,
+        "outcome": "done" if effect.done else "refused",
+        "at": rfc3339(effect.at),
+        "code": effect.code,
+        "idempotency_key": effect.idempotency_key,
+        "units": effect.units,
+        "amount": effect.amount,
+        "currency": effect.currency,
+    }
+
+
+def show_list(listed: Listed, console: Console, *, now: float) -> None:
+    """`now` is Unix seconds."""
+    if not listed.orders:
+        part = "" if listed.complete else " in the part that was read"
+        console.print(Text(f"{listed.empty}{part}.", "bold green" if listed.complete else "yellow"))
+        return
+    table = Table(box=None, padding=(0, 1), header_style="dim")
+    for heading in ("order", "status", "age"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("waits for", overflow="fold")
+    for order in listed.orders:
+        waits = ", ".join(f"{DOWNSTREAM_OF[Step(step)]} ({step})" for step in order.owed)
+        since = age(now - order.accepted_at / 1000)
+        table.add_row(order.order_id, _status(order), since, waits)
+    console.print(table)
+    note = f"From {listed.source}." + ("" if listed.complete else " There are more: see --limit.")
+    console.print(Text(note, "dim"))
+
+
+def show_life(life: Life, console: Console, *, now: float, options: str) -> None:
+    """`now` is Unix seconds; `options` name the service on a command line (`Service.options`)."""
+    console.print(_order_panel(life, now))
+    console.print(_steps_panel(life))
+    if life.waits:
+        rows = [
+            (Text(wait.step.value, "bold yellow"), _why(wait, life, options)) for wait in life.waits
+        ]
+        console.print(panel("Why it has not settled", rows))
+    console.print(_log_panel(life))
+
+
+def _status(summary: Summary) -> Text:
+    return Text(summary.status, _STATUS_STYLES.get(summary.status, ""))
+
+
+def _order_panel(life: Life, now: float) -> Panel:
+    record, summary = life.record, life.summary
+    status = _status(summary)
+    if summary.reason:
+        status.append(f" ({summary.reason})")
+    if summary.owed:
+        status.append("  not settled yet", "bold yellow")
+    rows: list[tuple[str, RenderableType]] = [("status", status)]
+    if record.accepted_at is None:
+        rows.append(("order", Text("missing from the table, which has its progress", "bold red")))
+    else:
+        since = age(now - record.accepted_at / 1000)
+        rows.append(("accepted", f"{date_and_clock(record.accepted_at)}, {since} ago"))
+    if record.size is not None:
+        size = record.size
+        rows.append(("total", f"{size.units:,} units, {size.amount:,} {size.currency} minor"))
+    request = record.facts.cancellation
+    if request is not None:
+        outcome = cancellation_outcome(record.facts)
+        rows.append(("cancellation", f"requested {date_and_clock(request.at)}: {outcome}"))
+    customer = f"{record.key.customer_id} (in logs: {record.key.customer_hash})"
+    rows += [("customer", customer), ("trace", life.trace_id)]
+    return panel(f"Order {record.key.order_id}", rows)
+
+
+def _steps_panel(life: Life) -> Panel:
+    table = Table(box=None, padding=(0, 1), header_style="dim")
+    for heading in ("step", "downstream", "outcome", "at", "attempts", "its own record"):
+        table.add_column(heading)
+    for step, outcome in life.outcomes:
+        done = Text("done", "green") if outcome.done else Text(f"refused: {outcome.refusal}", "red")
+        table.add_row(*_step_row(life, step, done, clock(outcome.at)))
+    for name in life.summary.owed:
+        table.add_row(*_step_row(life, Step(name), Text("owed", "bold yellow"), ""))
+    return Panel(table, title="Steps", title_align="left")
+
+
+def _step_row(life: Life, step: Step, outcome: Text, at: str) -> list[RenderableType]:
+    effects = life.effects[DOWNSTREAM_OF[step]]
+    if effects is None:
+        own = Text("cannot be read from here", "dim")
+    else:
+        found = [effect for effect in effects if effect.step == step.value]
+        own = Text(", ".join("done" if e.done else f"refused: {e.code}" for e in found) or "none")
+    attempts = str(life.attempts.get(step.value) or "")
+    return [step.value, DOWNSTREAM_OF[step], outcome, at, attempts, own]
+
+
+def _why(wait: Wait, life: Life, options: str) -> Text:
+    return Text("\n").join(_why_lines(wait, life.record.key.order_id, options))
+
+
+def _why_lines(wait: Wait, order_id: str, options: str) -> Iterator[Text]:
+    if wait.last is None:
+        yield Text(f"No delivery attempt to {wait.downstream} has been logged.")
+        yield Text(
+            f"Check with `spillway status{options}` that {wait.downstream}'s queue holds messages"
+            " and that its function runs. The watchdog sends a lost command again after a quarter"
+            " of an hour. If the order is older, send it again now: `spillway orders resume"
+            f" {order_id}{options}`.",
+            "dim",
+        )
+        return
+    at = clock(wait.last.at)
+    yield Text(f"{wait.downstream}, attempt {wait.last.attempt}, {at}: {wait.last.why}")
+    if wait.last.is_dead_letter:
+        yield Text(
+            "The command is in the dead-letter queue. Fix the cause, then run"
+            f" `spillway redrive {wait.downstream}{options}`.",
+            "bold red",
+        )
+    else:
+        yield Text("Retries continue, at most 15 minutes apart.", "dim")
+
+
+def _log_panel(life: Life) -> Panel:
+    rows = [line_cells(line) for line in life.logged.lines]
+    table = Table.grid(padding=(0, 1))
+    for row in rows:
+        table.add_row(*row)
+    if not rows:
+        table.add_row(Text("No lines. They may have expired: see `logs` in the stage's settings."))
+    if not life.logged.complete:
+        table.add_row(Text("There are older lines, too many to show.", "yellow"))
+    return Panel(table, title="What the functions logged", title_align="left")

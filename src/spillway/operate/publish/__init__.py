@@ -1,0 +1,1 @@
+"""The storefront's files, uploaded to a deployed stage."""

@@ -1,0 +1,62 @@
+"""What an operator sees of an order that has not settled, and of a list."""
+
+from __future__ import annotations
+
+from io import StringIO
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from orders.domain.order import OrderKey
+from orders.domain.saga import Facts, Outcome, Step
+from spillway.operate.logs.reading import Line, Read
+from spillway.operate.orders.reading import Life, Listed
+from spillway.operate.orders.view import show_life, show_list
+from spillway.target.records import Record, Size
+from tests.builders import CUSTOMER, NOW, order_id
+
+KEY = OrderKey(CUSTOMER, order_id())
+
+
+def console() -> tuple[Console, StringIO]:
+    terminal = StringIO()
+    return Console(width=80, file=terminal), terminal
+
+
+def shown(*lines: Line) -> str:
+    facts = Facts({Step.RESERVE: Outcome(NOW), Step.SHIP: Outcome(NOW)})
+    record = Record(KEY, NOW, Size(1, 905, "GBP"), facts)
+    effects: dict[str, Any] = {"inventory": [], "fulfilment": [], "accounting": None}
+    terminal, written = console()
+    life = Life(record, Read(lines, complete=True), effects)
+    show_life(life, terminal, now=NOW / 1000 + 90, options=" --port 9000")
+    return " ".join(written.getvalue().replace("│", " ").split())
+
+
+@pytest.mark.parametrize(
+    ("outcome", "next_step"),
+    [
+        ("postponed", "at most 15 minutes apart"),
+        ("set_aside", "spillway redrive accounting --port 9000"),
+    ],
+)
+def test_an_order_that_waits_says_why_and_what_happens_next(outcome: str, next_step: str) -> None:
+    failure = {"outcome": outcome, "command": "post", "detail": "POST /postings: answered 401"}
+    text = shown(Line(NOW, "deliver-accounting", {"step": "deliver", **failure}))
+
+    assert "not settled yet" in text
+    assert "POST /postings: answered 401" in text
+    assert next_step in text
+
+
+def test_an_order_without_any_attempt_leads_to_resume() -> None:
+    assert f"spillway orders resume {KEY.order_id} --port 9000" in shown()
+
+
+@pytest.mark.parametrize(("complete", "says"), [(True, "settled."), (False, "was read.")])
+def test_an_empty_list_says_what_that_means(complete: bool, says: str) -> None:
+    terminal, written = console()
+    show_list(Listed(complete=complete), terminal, now=NOW / 1000)
+
+    assert written.getvalue().strip().endswith(says)

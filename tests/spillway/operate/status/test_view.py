@@ -1,0 +1,37 @@
+"""What an operator sees of the path and of the promises."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+from rich.console import Console
+
+from spillway.operate.status.alarms import Alarm
+from spillway.operate.status.parts import Part
+from spillway.operate.status.view import State, show
+from spillway.target.records import Depth
+
+
+def shown(*parts: Part, alarms: tuple[Alarm, ...] = (), options: str = "") -> str:
+    terminal = StringIO()
+    show(State("dev", parts, alarms, options), Console(width=80, file=terminal))
+    return terminal.getvalue()
+
+
+def part(errors: int | None, dead_letters: int = 0) -> Part:
+    return Part("deliver-accounting", Depth("accounting", 3, 1, 0), 75, dead_letters, 12, errors)
+
+
+def test_errors_are_shown_where_they_are_counted() -> None:
+    assert "errors" not in shown(part(None))
+    assert "errors" in shown(part(2))
+
+
+def test_an_alarm_that_rings_leads_to_its_page() -> None:
+    ringing = Alarm("accounting-dead-letters", "ALARM", None, "", "", None)
+    assert "docs/runbook/dead-letters.md" in shown(part(0, dead_letters=1), alarms=(ringing,))
+
+
+def test_dead_letters_lead_to_redrive() -> None:
+    text = shown(part(0, dead_letters=1), options=" --stage dev")
+    assert "spillway redrive --dry-run --stage dev" in text
