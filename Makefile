@@ -57,9 +57,21 @@ smoke: install ## Ask a deployed stage a few questions that leave nothing behind
 	@test -n "$(STAGE)" || { echo "Say which stage: make smoke STAGE=dev"; exit 1; }
 	@$(BIN)/spillway smoke --stage $(STAGE) $(ARGS)
 
+# A file's tests run in one process, one after the other: they share servers, and fault settings.
+PYTEST = $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+.PHONY: test-fast
+test-fast: install ## The tests that start no server, no browser and no CDK: within a minute
+	@$(PYTEST) -m "not (emulator or mysql or browser or cdk or slow)" $(ARGS)
+
 .PHONY: test
-test: install ## Every test, the ones on the emulator included
-	@$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+test: install ## Every test but the slow ones, those on the emulator included
+	@$(PYTEST) -m "not slow" $(ARGS)
+
+.PHONY: test-nightly
+test-nightly: install ## Everything: slow tests, 5,000 made-up requests each, every mutant, 100,000 schedules
+	@SPILLWAY_FUZZ_CASES=5000 $(PYTEST) $(ARGS)
+	@$(BIN)/spillway simulate --seeds 100000 --seed-from $(SEED) --controls
 
 .PHONY: soak-migrate
 soak-migrate: install ## A migration of 100,000 hostile orders, killed 20 times; rates and memory

@@ -6,15 +6,25 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.guard import sitecustomize as guard
+from tests.needs import NEEDS, needs_of, starts
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
     from spillway.run.stack import Stack
     from tests.e2e.shop import Customer
+
+# Each Python that a test starts has the same guard as this one.
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    filter(None, (str(Path(guard.__file__).parent), os.environ.get("PYTHONPATH")))
+)
+os.environ[guard.ALLOWED] = ""
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -24,6 +34,13 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
+@starts("emulator")
+def own_stacks() -> None:
+    """For tests that start and end emulators or whole stacks themselves."""
+
+
+@pytest.fixture(scope="session")
+@starts("emulator")
 def stack() -> Iterator[Stack]:
     """The service as it is deployed, shared by all tests of the run: each makes its own orders.
 
@@ -64,6 +81,7 @@ def _customer(stack: Stack, user: str) -> Customer:
 
 
 @pytest.fixture(scope="module")
+@starts("browser")
 def browser() -> Iterator[Browser]:
     """A real headless Chromium. For a module only: while Playwright runs, its event loop is the
     thread's, and no other test can start one."""
@@ -80,11 +98,21 @@ def browser() -> Iterator[Browser]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What needs the deployed stack is marked; and each test has an id of its own: of those that
-    share one, which schemathesis makes for an API's operations, xdist would run a single one."""
+    """Each test is marked by what it needs, and has an id of its own: of those that share one,
+    which schemathesis makes for an API's operations, xdist would run a single one."""
     for item in items:
-        if "stack" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.emulator)
+        for need in sorted(set(needs_of(item))):
+            item.add_marker(need)
         if item.parent is not None and not item.nodeid.endswith(item.name):
             item._id = item.parent.id.child(item.name)  # noqa: SLF001
     assert len({item.nodeid for item in items}) == len(items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """While a test runs, with the fixtures that it starts and ends, the guard knows its marks."""
+    os.environ[guard.ALLOWED] = ",".join(need for need in NEEDS if item.get_closest_marker(need))
+    try:
+        return (yield)
+    finally:
+        os.environ[guard.ALLOWED] = ""

@@ -19,8 +19,9 @@ from orders.ports import Check, Command
 from spillway.run.stack import Stack, running
 from tests.builders import line, order_body, order_id
 from tests.e2e.shop import Customer, faulty
+from tests.needs import starts
 
-pytestmark = [pytest.mark.emulator, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 DAY_MS = 24 * 60 * 60 * 1000
 DOWNSTREAMS = ("inventory", "fulfilment", "accounting")
@@ -41,6 +42,7 @@ BY_LAMBDA = {
 
 
 @pytest.fixture(scope="module")
+@starts("emulator")
 def own_stack() -> Iterator[Stack]:
     with running() as started:
         yield started

@@ -5,14 +5,23 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-# Before any test module imports the CDK's library: importing `infra` says which Node it runs on.
 from infra.stage import STAGES, OidcIssuer, Stage, load
-from tests.infra.templates import Reviewed, Templates, reviewed
+from tests.infra.templates import Reviewed, Templates
+from tests.needs import starts
 
 
 @pytest.fixture(scope="session")
-def every_stage(tmp_path_factory: pytest.TempPathFactory) -> Reviewed:
+@starts("cdk")
+def cdk_library() -> None:
+    """For tests that use the CDK's library: they import it, and what needs it, themselves, because
+    the import starts Node."""
+
+
+@pytest.fixture(scope="session")
+def every_stage(cdk_library: None, tmp_path_factory: pytest.TempPathFactory) -> Reviewed:
     """All stages, and one that is unlike them, with what cdk-nag says of them."""
+    from tests.infra.synthesis import reviewed
+
     stages = [load(path.stem) for path in sorted(STAGES.glob("*.toml"))]
     return reviewed(*stages, unlike(), directory=tmp_path_factory.mktemp("stages"))
 

@@ -1,34 +1,19 @@
-"""Synthesises a stage and reads its templates the way a person would: by the resources' names."""
+"""The templates of a stage, read the way a person would: by the resources' names."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from infra import bundle  # first: it says which Node the CDK's library runs on
-from infra.app import add_stacks
+from infra.bundle import ROOT
 from infra.stage import Stage
-
-# isort: split
-from aws_cdk import App, Validations
-from aws_cdk.cx_api import CloudAssembly, CloudFormationStackArtifact
-from cdk_nag import AwsSolutionsChecks
 
 Properties = Mapping[str, Any]
 
-CONTEXT = json.loads((bundle.ROOT / "cdk.json").read_text())["context"]
-
-
-def app_of(*stages: Stage, directory: Path) -> App:
-    """An app as `cdk` would run it, for several stages, with this machine's bundle as code."""
-    app = App(outdir=str(directory), context=CONTEXT, analytics_reporting=False)
-    code = bundle.build(bundle.LOCAL).path
-    for stage in stages:
-        add_stacks(app, stage=stage, code=code)
-    return app
+#: What `cdk` hands to the app.
+CONTEXT = json.loads((ROOT / "cdk.json").read_text())["context"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,31 +22,6 @@ class Reviewed:
 
     stages: Mapping[str, Templates]
     findings: Sequence[Any]
-
-
-def reviewed(*stages: Stage, directory: Path) -> Reviewed:
-    """The stages in one app: synthesis takes seconds, however many they are."""
-    app = app_of(*stages, directory=directory)
-    Validations.of(app).add_plugins(AwsSolutionsChecks())
-    assembly = app.synth()  # raises for an error; warnings stand in the report
-    report = json.loads((directory / "validation-report.json").read_text())
-    return Reviewed(
-        {
-            stage.name: Templates(
-                stage,
-                {stack.stack_name: stack.template for stack in stacks},
-                {stack.stack_name for stack in stacks if stack.termination_protection},
-            )
-            for stage in stages
-            for stacks in [_stacks_of(stage, assembly)]
-        },
-        report["pluginReports"],
-    )
-
-
-def _stacks_of(stage: Stage, assembly: CloudAssembly) -> list[CloudFormationStackArtifact]:
-    prefix = stage.resource_name("")
-    return [stack for stack in assembly.stacks if stack.stack_name.startswith(prefix)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,6 @@ from infra.bundle import ROOT
 from infra.stage import STAGES
 from tests.infra.templates import CONTEXT, Reviewed, Templates
 
-# isort: split
-from aws_cdk import App, Stack, Validations
-from aws_cdk import aws_sqs as sqs
-from cdk_nag import AwsSolutionsChecks
-
 #: What costs nothing, or cents, while no order comes: no VPC, no NAT, no key, no provisioned rate.
 IDLE_TYPES = {
     "AWS::ApiGatewayV2::Api",
@@ -75,13 +70,13 @@ def synthesis(directory: Path, stage: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_synthesis_is_silent(tmp_path: Path) -> None:
+def test_synthesis_is_silent(cdk_library: None, tmp_path: Path) -> None:
     done = synthesis(tmp_path, "local")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert (tmp_path / "spillway-local-service.template.json").exists()
 
 
-def test_an_unknown_stage_ends_in_one_sentence(tmp_path: Path) -> None:
+def test_an_unknown_stage_ends_in_one_sentence(cdk_library: None, tmp_path: Path) -> None:
     done = synthesis(tmp_path, "moon")
     assert done.returncode == 1
     assert done.stderr == "There is no stage 'moon'; there are: dev, local, prod.\n"
@@ -92,7 +87,13 @@ def test_cdk_nag_has_nothing_to_say_that_is_not_answered(every_stage: Reviewed) 
     assert every_stage.findings == []
 
 
-def test_cdk_nag_speaks_up_where_there_is_something_to_say(tmp_path: Path) -> None:
+def test_cdk_nag_speaks_up_where_there_is_something_to_say(
+    cdk_library: None, tmp_path: Path
+) -> None:
+    from aws_cdk import App, Stack, Validations
+    from aws_cdk import aws_sqs as sqs
+    from cdk_nag import AwsSolutionsChecks
+
     app = App(outdir=str(tmp_path), context=CONTEXT, analytics_reporting=False)
     sqs.Queue(Stack(app, "careless"), "WithoutDeadLetters")
     Validations.of(app).add_plugins(AwsSolutionsChecks())

@@ -12,6 +12,7 @@ import pytest
 
 from infra import bundle
 from infra.bundle import AWS, LOCAL, SERVICES, BundleError, Target, build
+from tests.needs import starts
 
 HOST = Target("host", requirements=True)
 HANDLERS = ("deliver", "intake", "reads", "relay")
@@ -33,7 +34,13 @@ for service in sys.argv[3].split(","):
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@starts("cdk")
+def installs() -> None:
+    """For tests that install the functions' libraries, as a deployment does."""
+
+
+@pytest.fixture(scope="module")
+def host(installs: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundle as for AWS, for this machine."""
     return build(HOST, bundles=tmp_path_factory.mktemp("bundles")).path
 
@@ -129,14 +136,16 @@ def test_of_botocore_s_service_models_only_ours_are_shipped(host: Path) -> None:
     assert {path.name for path in data.iterdir() if path.is_dir()} == SERVICES
 
 
-def test_the_bundle_for_aws_has_lambda_s_own_wheels() -> None:
+def test_the_bundle_for_aws_has_lambda_s_own_wheels(installs: None) -> None:
     built = build(AWS)
     extensions = [path.name for path in built.path.rglob("*.so")]
     assert extensions
     assert all(name.endswith(".cpython-313-aarch64-linux-gnu.so") for name in extensions)
 
 
-def test_a_failed_installation_says_why_and_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_a_failed_installation_says_why_and_leaves_nothing_behind(
+    installs: None, tmp_path: Path
+) -> None:
     with pytest.raises(BundleError, match=r"Could not install the functions' libraries: .*moon"):
         build(replace(HOST, python_platform="moon"), bundles=tmp_path)
     assert list(tmp_path.iterdir()) == []

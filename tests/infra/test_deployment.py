@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -20,13 +20,11 @@ from infra.stage import Stage, load
 from spillway.run.stack.aws import client
 from spillway.run.stack.emulator import emulator
 from spillway.run.stack.processes import isolated_environment
-from tests.infra.templates import app_of
 
-# isort: split
-from aws_cdk import App, Stack
-from aws_cdk import aws_lambda as lambda_
+if TYPE_CHECKING:
+    from aws_cdk import App
 
-pytestmark = [pytest.mark.emulator, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.usefixtures("own_stacks"), pytest.mark.timeout(300)]
 
 DATA, IDENTITY, SERVICE = (f"spillway-local-{name}" for name in ("data", "identity", "service"))
 ORDERS = "spillway-local-orders"
@@ -97,6 +95,8 @@ def with_memory(megabytes: int) -> Stage:
 
 
 def assembly(stage: Stage, directory: Path, change: Callable[[App], None] | None = None) -> Path:
+    from tests.infra.synthesis import app_of
+
     app = app_of(stage, directory=directory)
     if change is not None:
         change(app)
@@ -106,6 +106,9 @@ def assembly(stage: Stage, directory: Path, change: Callable[[App], None] | None
 
 def add_what_cannot_be(app: App) -> None:
     """A second alias of a name that is taken: refused when intake has been changed already."""
+    from aws_cdk import Stack
+    from aws_cdk import aws_lambda as lambda_
+
     service = app.node.find_child(SERVICE)
     assert isinstance(service, Stack)
     function = (

@@ -13,7 +13,6 @@ import pytest
 from infra import metrics
 from infra.alarms import QUEUES_WITH_DEAD_LETTERS, Alarm, alarms, page_of
 from infra.bundle import ROOT
-from infra.constructs.saved_queries import QUERIES
 from infra.metrics import LOG_METRICS, MEASURED_BY_AWS
 from infra.stage import load
 from orders.domain.promises import Promise
@@ -176,6 +175,8 @@ def shown_by(widgets: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
 
 
 def test_saved_queries_ask_for_fields_that_are_logged(dev: Templates) -> None:
+    from infra.constructs.saved_queries import QUERIES
+
     found = dev.resources("AWS::Logs::QueryDefinition")
     assert {query["Name"] for query in found} == {f"spillway/dev/{name}" for name in QUERIES}
     groups = {group["LogGroupName"] for group in dev.resources("AWS::Logs::LogGroup")}

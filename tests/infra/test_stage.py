@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from infra.bundle import TARGETS
-from infra.constructs.function import RETENTIONS
 from infra.stage import STAGES, Logs, StageError, load
 from orders.domain.saga import DOWNSTREAMS
 
@@ -32,7 +31,9 @@ def test_the_stage_names_the_downstreams_of_the_domain() -> None:
     assert tuple(load("local").downstreams.by_name()) == DOWNSTREAMS
 
 
-def test_every_retention_that_the_settings_allow_is_known_to_the_cdk() -> None:
+def test_every_retention_that_the_settings_allow_is_known_to_the_cdk(cdk_library: None) -> None:
+    from infra.constructs.function import RETENTIONS
+
     allowed = Logs.__annotations__["retention_days"]
     assert allowed == f"Literal[{', '.join(map(str, RETENTIONS))}]"
 

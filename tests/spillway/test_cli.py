@@ -135,7 +135,7 @@ class TestErrors:
         assert (shown.returncode, shown.stdout) == (0, f"Nothing runs on port {port}.\n")
 
 
-@pytest.mark.emulator
+@pytest.mark.usefixtures("own_stacks")
 @pytest.mark.timeout(180)
 class TestUp:
     def test_in_the_background_from_start_to_end(self, port: int) -> None:

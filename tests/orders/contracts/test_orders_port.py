@@ -26,9 +26,8 @@ REFUSED = Outcome(NOW + 2, refusal="out_of_stock")
 
 
 @pytest.fixture(scope="module")
-def empty_table(request: pytest.FixtureRequest) -> Iterator[DynamoOrders]:
+def empty_table(stack: Stack) -> Iterator[DynamoOrders]:
     """A table like the deployed one, but nobody's relay reads its stream."""
-    stack: Stack = request.getfixturevalue("stack")
     dynamodb = stack.client("dynamodb")
     name = make_table(dynamodb, "orders-port")
     yield DynamoOrders(dynamodb, name)
@@ -210,7 +209,6 @@ def test_the_history_is_complete_newest_first_whatever_the_page(orders: Orders, 
     ][::-1]
 
 
-@pytest.mark.emulator
 def test_a_table_that_is_not_there_is_a_transient_failure(empty_table: DynamoOrders) -> None:
     elsewhere = DynamoOrders(empty_table.client, "no-such-table")
     with pytest.raises(TransientFailure, match="PutItem: ResourceNotFoundException"):

@@ -6,6 +6,7 @@ import pytest
 from simulation.downstreams.dynamodb_ledger import dynamodb_ledgers
 from simulation.downstreams.ledger import Ledger, MemoryLedger
 from spillway.run.stack.emulator import emulator
+from tests.needs import starts
 from tests.tables import make_table
 
 REGION = "us-east-1"
@@ -13,6 +14,7 @@ CREDENTIALS = {"access_key_id": "test", "secret_access_key": "test"}
 
 
 @pytest.fixture(scope="session")
+@starts("emulator")
 def downstream_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of an emulator for this folder's tests alone."""
     with emulator(tmp_path_factory.mktemp("downstream-emulator")) as running:

@@ -91,7 +91,6 @@ def test_of_many_at_once_under_one_key_one_is_written(ledger: Ledger) -> None:
     assert set(ledger.entries(CUSTOMER, ORDER)) == standing
 
 
-@pytest.mark.emulator
 def test_an_unknown_table_is_a_ledger_that_is_unavailable(
     downstream_emulator: str, operation: Callable[[Ledger], object]
 ) -> None:

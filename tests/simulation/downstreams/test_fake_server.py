@@ -144,7 +144,6 @@ def test_a_client_killed_while_it_sends_has_no_effect_and_makes_no_noise(
     assert caplog.records == []
 
 
-@pytest.mark.emulator
 def test_twenty_connections_with_one_key_have_one_effect_on_dynamodb(
     make_dynamodb_ledger: Callable[[], Ledger],
 ) -> None:

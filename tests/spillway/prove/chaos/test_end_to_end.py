@@ -17,12 +17,14 @@ from spillway.prove.chaos.scenarios import BY_NAME
 from spillway.prove.chaos.trial import Trial, planned_for, try_control, try_out
 from spillway.prove.mutants.catalogue import NEVER_CHECKED
 from spillway.run.stack import Stack, running
+from tests.needs import starts
 from tests.spillway.prove.chaos.builders import Silent
 
 ORDERS = 15
 
 
 @pytest.fixture(scope="module")
+@starts("emulator")
 def private_stack() -> Iterator[Stack]:
     """A mutant is deployed over it."""
     with running() as stack:

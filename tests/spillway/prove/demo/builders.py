@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from orders.domain.order import OrderKey
@@ -18,6 +19,7 @@ from spillway.target.records import Effect
 from tests.spillway.prove.audit.builders import ACCEPTED_AT, WHOLE, Scene, scene
 
 
+@cache
 def a_plan(orders: int) -> Plan:
     return replace(plan(Options()), drafts=tuple(generate(seed=1, count=orders)))
 

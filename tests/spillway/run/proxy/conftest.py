@@ -11,6 +11,7 @@ from spillway.run.proxy import Proxy
 from spillway.run.stack.aws import client
 from spillway.run.stack.emulator import emulator, fault_injection_proxy
 from spillway.run.stack.ports import free_port
+from tests.needs import starts
 
 TABLE = "parts"
 QUEUE = "work"
@@ -55,6 +56,7 @@ class Wire:
 
 
 @pytest.fixture(scope="session")
+@starts("emulator")
 def shared_wire(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
     folder = tmp_path_factory.mktemp("wire")
     with (

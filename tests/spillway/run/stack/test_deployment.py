@@ -28,7 +28,7 @@ def test_the_cdk_runs_without_a_node_of_the_machines_own(
     assert (tmp_path / "cdk.log").read_text().startswith("2.")
 
 
-@pytest.mark.emulator
+@pytest.mark.usefixtures("own_stacks")
 @pytest.mark.timeout(180)
 class TestDeployment:
     def test_the_same_sources_are_synthesised_once(self, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from spillway.errors import SpillwayError
 from spillway.run.stack import Stack, attach, running
 from spillway.run.stack.processes import children
 
-pytestmark = [pytest.mark.emulator, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.usefixtures("own_stacks"), pytest.mark.timeout(180)]
 
 _needs_proc = pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="looks into /proc")
 

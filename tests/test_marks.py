@@ -1,0 +1,58 @@
+"""What every run of the tests relies on: each test is marked by what it starts, and the guard holds
+it to that."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.guard.sitecustomize import NotMarkedError, needed_for
+from tests.needs import needs_of, starts
+
+#: As the toolbox and the tests write them.
+STARTED = {
+    "emulator": (sys.executable, "-I", "-S", "tether.py", sys.executable, "-m", "ministack"),
+    "mysql": ("/usr/sbin/mariadbd", "--no-defaults"),
+    "browser": ("/usr/bin/chromium", "--headless"),
+    "cdk": ("node", "node_modules/aws-cdk/bin/cdk", "deploy", "--all"),
+}
+
+
+@pytest.mark.parametrize("mark", STARTED)
+def test_an_unmarked_test_starts_nothing(mark: str) -> None:
+    with pytest.raises(NotMarkedError, match=f"starts {mark} without the mark"):
+        subprocess.run(STARTED[mark], check=False)  # noqa: S603 -- it is refused
+
+
+def test_a_command_of_an_unmarked_test_starts_nothing_either() -> None:
+    program = "import subprocess; subprocess.run(['maria' + 'dbd', '--version'])"
+    done = subprocess.run(  # noqa: S603 -- ourselves
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "NotMarkedError" in done.stderr
+
+
+def test_what_needs_nothing_is_let_through() -> None:
+    assert needed_for([sys.executable, "-c", "print()"]) == set()
+    assert subprocess.check_output([sys.executable, "-c", "print(1)"]) == b"1\n"
+
+
+@pytest.fixture
+@starts("mysql", "emulator")
+def started() -> None:
+    """It only says that it does."""
+
+
+@pytest.fixture
+def further_away(started: None) -> None:
+    """As most tests get to a stack."""
+
+
+def test_a_test_is_marked_through_the_fixtures_of_its_fixtures(
+    further_away: None, request: pytest.FixtureRequest
+) -> None:
+    assert set(needs_of(request.node)) == {"mysql", "emulator"}
+    assert {mark.name for mark in request.node.iter_markers()} == {"mysql", "emulator"}
