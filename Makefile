@@ -59,19 +59,23 @@ smoke: install ## Ask a deployed stage a few questions that leave nothing behind
 
 # A file's tests run in one process, one after the other: they share servers, and fault settings.
 PYTEST = $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+FAST := not (emulator or mysql or browser or cdk or slow)
+# Which tests `make test` runs: CI shares them out among its jobs.
+MARKS ?= not slow
 
 .PHONY: test-fast
 test-fast: install ## The tests that start no server, no browser and no CDK: within a minute
-	@$(PYTEST) -m "not (emulator or mysql or browser or cdk or slow)" $(ARGS)
+	@$(PYTEST) -m "$(FAST)" $(ARGS)
 
 .PHONY: test
 test: install ## Every test but the slow ones, those on the emulator included
-	@$(PYTEST) -m "not slow" $(ARGS)
+	@$(PYTEST) -m "$(MARKS)" $(ARGS)
 
 .PHONY: test-nightly
 test-nightly: install ## Everything: slow tests, 5,000 made-up requests each, every mutant, 100,000 schedules
 	@SPILLWAY_FUZZ_CASES=5000 $(PYTEST) $(ARGS)
-	@$(BIN)/spillway simulate --seeds 100000 --seed-from $(SEED) --controls
+	@mkdir -p .spillway
+	@$(BIN)/spillway simulate --seeds 100000 --seed-from $(SEED) --controls --json >.spillway/simulation.json
 
 .PHONY: soak-migrate
 soak-migrate: install ## A migration of 100,000 hostile orders, killed 20 times; rates and memory

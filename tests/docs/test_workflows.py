@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import re
 import subprocess
 import sys
@@ -11,8 +13,19 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.needs import NEEDS
+
 ROOT = Path(__file__).parents[2]
+MARKS = (*NEEDS, "slow")
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+
+#: The files that GitHub reads, by check-jsonschema's name for what they must be.
+SCHEMAS = {
+    "github-workflows": ".github/workflows/*.yml",
+    "dependabot": ".github/dependabot.yml",
+    "github-issue-forms": ".github/ISSUE_TEMPLATE/[bf]*.yml",
+    "github-issue-config": ".github/ISSUE_TEMPLATE/config.yml",
+}
 
 every_workflow = pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
 
@@ -22,11 +35,14 @@ def steps(workflow: Path) -> list[dict[str, Any]]:
     return [step for job in jobs for step in job["steps"]]
 
 
-def test_github_would_take_them() -> None:
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_github_would_take_them(schema: str) -> None:
+    files = sorted(ROOT.glob(SCHEMAS[schema]))
+    assert files
     done = subprocess.run(  # noqa: S603 - the command is ours
         (
             *(sys.executable, "-m", "check_jsonschema"),
-            *("--builtin-schema", "vendor.github-workflows", *map(str, WORKFLOWS)),
+            *("--builtin-schema", f"vendor.{schema}", *map(str, files)),
         ),
         check=False,
         capture_output=True,
@@ -80,3 +96,32 @@ def test_the_stages_that_can_be_deployed_are_those_there_are() -> None:
     [options] = re.findall(r"options: \[(.*)\]", deploy)
     known = {path.stem for path in (ROOT / "infra" / "stages").glob("*.toml")} - {"local"}
     assert set(options.split(", ")) == known
+
+
+def test_the_jobs_of_a_change_run_each_test_that_make_test_runs_and_none_twice() -> None:
+    """Whichever marks a test has."""
+    text = (ROOT / "Makefile").read_text() + (WORKFLOWS[0].parent / "check.yml").read_text()
+    everything = re.findall(r"^MARKS \?= (.*)", text, re.MULTILINE)
+    parts = [*re.findall(r"^FAST := (.*)", text, re.MULTILINE), *re.findall(r'MARKS="(.*?)"', text)]
+    assert (len(everything), len(parts)) == (1, 3)
+    for has in itertools.product((False, True), repeat=len(MARKS)):
+        marks = dict(zip(MARKS, has, strict=True))
+        chosen = [eval(part, {}, dict(marks)) for part in parts]  # noqa: S307 -- our own
+        assert sum(chosen) == eval(everything[0], {}, marks)  # noqa: S307
+
+
+def test_the_container_for_development_is_one_that_can_be_read() -> None:
+    folder = ROOT / ".devcontainer"
+    settings = json.loads((folder / "devcontainer.json").read_text())
+    text = (folder / settings["build"]["dockerfile"]).read_text()
+    version = (ROOT / ".python-version").read_text().strip()
+    assert f"FROM python:{version}-" in text
+    assert {"chromium", "mariadb-server", "make"} <= set(text.split())
+
+
+def test_the_hooks_of_a_commit_are_commands_of_make_check() -> None:
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    called = {hook["entry"].split()[0].removeprefix(".venv/bin/") for hook in hooks}
+    assert called == {"ruff", "mypy", "lint-imports"}
+    checked = (ROOT / "Makefile").read_text().partition("check: install")[2].partition("\n\n")[0]
+    assert all(f"$(BIN)/{command}" in checked for command in called)
