@@ -125,6 +125,7 @@ def add_what_cannot_be(app: App) -> None:
     second.node.add_dependency(function.node.find_child("Live"))
 
 
+@pytest.mark.slow
 def test_a_stage_is_deployed_changed_rolled_back_and_destroyed_and_keeps_its_orders(
     tmp_path: Path,
 ) -> None:

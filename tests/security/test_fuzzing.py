@@ -28,7 +28,7 @@ from tests.security.front_door import TOKEN, FrontDoor
 from tests.security.leaks import leaks
 
 CONTRACT = Path(__file__).parents[2] / "docs" / "contracts" / "orders.yaml"
-CASES = int(os.environ.get("SPILLWAY_FUZZ_CASES", "300"))
+CASES = int(os.environ.get("SPILLWAY_FUZZ_CASES", "50"))
 PLACE = "PUT /orders/{order_id}"
 WITH_TOKEN = {"Authorization": f"Bearer {TOKEN}"}
 CHECKS = (
@@ -108,7 +108,7 @@ def mend(order: dict[str, Any], id_: str) -> None:
 
 
 @schema.parametrize()
-@settings(fuzz, max_examples=50)
+@settings(fuzz, max_examples=10)
 def test_nobody_without_a_good_token_is_let_in(case: Any) -> None:
     before = door.stored
     for headers in ({}, {"Authorization": "Bearer guess"}, {"Authorization": TOKEN}):

@@ -16,6 +16,7 @@ import pytest
 
 from spillway.cli import app
 from spillway.run.stack import attach
+from spillway.run.stack.folder import StackFolder
 from spillway.run.stack.ports import free_port, listen, port_of
 
 _SPILLWAY = [sys.executable, "-c", "from spillway.cli import main; main()"]
@@ -61,6 +62,13 @@ def _up_in_front(port: int) -> Iterator[tuple["subprocess.Popen[str]", str]]:
 def _is_open(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _wait_until_gone(port: int, state: Path) -> None:
+    deadline = time.monotonic() + 30
+    while _is_open(port) or state.exists():
+        assert time.monotonic() < deadline, "the stack lives on"
+        time.sleep(0.05)
 
 
 def _assert_one_sentence(output: str) -> None:
@@ -176,7 +184,9 @@ class TestUp:
         assert not _is_open(port)
         assert not Path(endpoints["state"]).exists()
 
-    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    @pytest.mark.parametrize(
+        "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+    )
     def test_in_front_until_a_signal_stops_it(self, port: int, number: signal.Signals) -> None:
         with _up_in_front(port) as (process, shown):
             assert f"http://127.0.0.1:{port}/api/orders" in shown
@@ -190,18 +200,19 @@ class TestUp:
         assert "Traceback" not in errors
         assert not _is_open(port)
 
+    @pytest.mark.slow
     def test_killed_in_front_it_takes_the_whole_stack_with_it(self, port: int) -> None:
         with _up_in_front(port) as (process, _):
             state = attach(port).state
             process.kill()
             process.wait()
 
-            deadline = time.monotonic() + 30
-            while _is_open(port) or state.exists():
-                assert time.monotonic() < deadline, "the stack lives on"
-                time.sleep(0.05)
+            _wait_until_gone(port, state)
 
-    def test_stopping_it_while_it_starts_leaves_nothing(self, port: int) -> None:
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+    def test_stopping_it_while_it_starts_leaves_nothing(
+        self, port: int, number: signal.Signals
+    ) -> None:
         with subprocess.Popen(  # noqa: S603
             [*_SPILLWAY, "up", "--port", str(port)],
             stdout=subprocess.PIPE,
@@ -211,9 +222,9 @@ class TestUp:
             assert process.stderr is not None
             while "Start the AWS emulator" not in process.stderr.readline():
                 time.sleep(0.01)
-            process.send_signal(signal.SIGINT)
+            process.send_signal(number)
             process.communicate(timeout=30)
 
-        assert process.returncode == 0
-        assert not _is_open(port)
+        assert process.returncode == (0 if number == signal.SIGINT else -number)
+        _wait_until_gone(port, StackFolder(port).path)
         assert "Nothing runs" in _spillway("down", "--port", str(port)).stdout

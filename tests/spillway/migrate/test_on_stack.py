@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,9 @@ class Ears:
         }
 
 
-def assembled_for(shop: Shop, stack: Stack, folder: Path) -> Any:
+@contextmanager
+def assembled_for(shop: Shop, stack: Stack, folder: Path) -> Iterator[Parts]:
+    """The parts of a migration, whose table on the stack is gone when the block ends."""
     example = read_config(DOCS / "row-per-order.toml")
     config = msgspec.structs.replace(
         example,
@@ -84,7 +87,10 @@ def assembled_for(shop: Shop, stack: Stack, folder: Path) -> Any:
         f"{stack.tables['orders']}-migration-{shop.database}",
         stack.queues["watchdog"],
     )
-    return assembled(config, place, {"OLD_SHOP": shop.server.url(shop.database)})
+    with assembled(config, place, {"OLD_SHOP": shop.server.url(shop.database)}) as parts:
+        parts.state.make_table()
+        yield parts
+        parts.state.dynamodb.delete_table(TableName=parts.state.table)
 
 
 def ids_of(parts: Parts) -> dict[str, str]:
@@ -115,7 +121,6 @@ def test_imported_orders_are_silent_and_open_ones_go_their_way_when_handed_over(
         for status in ("shipped", "cancelled", "refused", "paid", "picked")
     }
     with assembled_for(shop, stack, tmp_path) as parts:
-        parts.state.make_table()
         parts.copy(NOTHING).run()
         # Other facts, another customer's time: what follow writes is silent too.
         shop.run(f"UPDATE orders SET status = 'delivered' WHERE id = {done['picked']}")
@@ -162,7 +167,6 @@ def test_an_audit_does_not_hold_old_orders_against_downstreams_that_never_saw_th
 ) -> None:
     shop.insert(order(random.Random(2), status="shipped", customer_id=shopper.id))
     with assembled_for(shop, stack, tmp_path) as parts:
-        parts.state.make_table()
         parts.copy(NOTHING).run()
         (id_,) = ids_of(parts).values()
     records = read_orders(stack.client("dynamodb"), stack.tables["orders"])

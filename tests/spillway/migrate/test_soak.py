@@ -23,6 +23,7 @@ REAL_FILE = Path(
 )
 
 
+@pytest.mark.slow
 def test_processes_that_are_killed_lose_and_double_nothing(
     shop: Shop, aws: str, tmp_path: Path
 ) -> None:

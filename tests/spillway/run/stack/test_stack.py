@@ -18,6 +18,8 @@ import pytest
 
 from spillway.errors import SpillwayError
 from spillway.run.stack import Stack, attach, running
+from spillway.run.stack.folder import StackFolder
+from spillway.run.stack.ports import listen
 from spillway.run.stack.processes import children
 
 pytestmark = [pytest.mark.usefixtures("own_stacks"), pytest.mark.timeout(180)]
@@ -164,6 +166,7 @@ class TestHowAStackEnds:
             mine = _claims(second.token("shopper"))
             assert mine["iss"] != _claims(stack.token("shopper"))["iss"]
             assert _get(second, "/api/orders", "shopper").status_code == 200
+            _lose_the_proxy(second)
 
         _wait_until(lambda: not any(map(_is_alive, family)))
         assert not second.state.exists()
@@ -171,46 +174,54 @@ class TestHowAStackEnds:
 
     def test_a_killed_supervisor_takes_every_process_with_it_and_makes_way(self) -> None:
         with running() as stack:
-            _get(stack, "/api/orders", "shopper")  # so that there is a Lambda worker
-            family = _family(stack.pid)
-            assert stack.worker_pids()
-            os.kill(stack.pid, signal.SIGKILL)
+            _kill_the_supervisor(stack)
+            with listen(stack.port):
+                assert StackFolder(stack.port).owner() is None
 
-            _wait_until(lambda: not any(map(_is_alive, family)))
-            with pytest.raises(SpillwayError, match="No stack runs on port"):
-                attach(stack.port)
+    @pytest.mark.slow
+    def test_where_a_supervisor_was_killed_another_stack_starts(self) -> None:
+        with running() as stack:
+            _kill_the_supervisor(stack)
             with running(port=stack.port) as again:
                 assert _get(again, "/api/orders", "shopper").status_code == 200
 
+    @pytest.mark.slow
     def test_without_its_emulator_the_origin_says_what_is_missing(self) -> None:
         with running() as stack:
-            token = stack.token("shopper")
             os.kill(stack.emulator_pid, signal.SIGKILL)
-            _wait_until(lambda: not _is_alive(stack.emulator_pid))
-            answer = httpx.get(
-                f"{stack.api}/orders", headers={"authorization": f"Bearer {token}"}, timeout=30
-            )
-        assert answer.status_code == 502
-        assert answer.json()["detail"].startswith("The AWS emulator")
+            _assert_emulator_missed(stack, stack.token("shopper"))
 
-    def test_without_its_proxy_it_does_not_pass_for_healthy(self) -> None:
-        with running() as stack:
-            token = stack.token("shopper")
-            (proxy_pid,) = (
-                pid
-                for pid, command in children(stack.pid).items()
-                if "-m spillway.run.proxy" in command
-            )
-            os.kill(proxy_pid, signal.SIGKILL)
-            _wait_until(lambda: not _is_alive(stack.emulator_pid))
-            answer = httpx.get(
-                f"{stack.api}/orders", headers={"authorization": f"Bearer {token}"}, timeout=30
-            )
-            with pytest.raises(SpillwayError, match=r"fault-injection proxy .* does not answer"):
-                stack.proxy.counts()
-            log = (stack.state / "supervisor.log").read_text()
-        assert answer.status_code == 502
-        assert "The proxy ended unexpectedly" in log
+
+def _kill_the_supervisor(stack: Stack) -> None:
+    _get(stack, "/api/orders", "shopper")  # so that there is a Lambda worker
+    family = _family(stack.pid)
+    assert stack.worker_pids()
+    os.kill(stack.pid, signal.SIGKILL)
+    _wait_until(lambda: not any(map(_is_alive, family)))
+    with pytest.raises(SpillwayError, match="No stack runs on port"):
+        attach(stack.port)
+
+
+def _lose_the_proxy(stack: Stack) -> None:
+    """Without its proxy a stack does not pass for healthy: the emulator ends too."""
+    token = stack.token("shopper")
+    [proxy_pid] = (
+        pid for pid, command in children(stack.pid).items() if "-m spillway.run.proxy" in command
+    )
+    os.kill(proxy_pid, signal.SIGKILL)
+    _assert_emulator_missed(stack, token)
+    with pytest.raises(SpillwayError, match=r"fault-injection proxy .* does not answer"):
+        stack.proxy.counts()
+    assert "The proxy ended unexpectedly" in (stack.state / "supervisor.log").read_text()
+
+
+def _assert_emulator_missed(stack: Stack, token: str) -> None:
+    _wait_until(lambda: not _is_alive(stack.emulator_pid))
+    answer = httpx.get(
+        f"{stack.api}/orders", headers={"authorization": f"Bearer {token}"}, timeout=30
+    )
+    assert answer.status_code == 502
+    assert answer.json()["detail"].startswith("The AWS emulator")
 
 
 def _curl(command: str) -> int:
