@@ -82,27 +82,22 @@ soak-migrate: install ## A migration of 100,000 hostile orders, killed 20 times;
 	@$(BIN)/python -m tests.spillway.migrate.soak $(ARGS)
 
 .PHONY: check
-check: install ## Format, lint, types, import rules, 200 simulated fault schedules, what an order may cost
+check: install ## Format, lint, types, import rules, 200 simulated fault schedules, an order's budget, generated docs
 	@$(BIN)/ruff format --check --quiet . || { echo "Run: make format"; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/spillway simulate --seeds 200 --seed-from $(SEED)
 	@$(BIN)/spillway cost --check
+	@$(BIN)/python -m spillway.plan.docs --check
 
 .PHONY: bench
-bench: install ## Cold starts, warm orders, growth, memory, as ratios within one run (ARGS=--instructions)
-	@$(BIN)/python -m benchmarks $(ARGS)
-
-.PHONY: costs
-costs: install ## Renew docs/cost.md, its charts, and what other pages say of costs (ARGS="--sales FILE.csv.gz")
-	@$(BIN)/python -m spillway.plan.docs $(ARGS)
-	@$(BIN)/python -m spillway.plan.inventory
-	@$(BIN)/python -m benchmarks.page
+bench: install ## Cold starts, warm orders, growth, memory, as ratios within one run (ARGS=--instructions, --record)
+	@$(BIN)/pytest benchmarks $(ARGS)
 
 .PHONY: docs
-docs: install ## Renew the tables of docs/logs.md and docs/metrics.md
-	@$(BIN)/python -m spillway.plan.reference
+docs: install ## Renew the generated parts of docs: costs, performance, inventory, logs, metrics
+	@$(BIN)/python -m spillway.plan.docs
 
 .PHONY: format
 format: install ## Format the code
@@ -113,10 +108,6 @@ format: install ## Format the code
 lock: ## Renew the locked requirements (needs the network)
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 --upgrade -o requirements/dev.txt --extra dev pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 -c requirements/dev.txt -o requirements/lambda.txt requirements/lambda.in
-
-.PHONY: inventory
-inventory: install ## List every resource, permission and secret of a stage in docs/production-inventory.md
-	@$(BIN)/python -m spillway.plan.inventory
 
 .PHONY: sbom
 sbom: install ## List what ships to Lambda as a CycloneDX document, .spillway/sbom.json

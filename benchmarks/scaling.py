@@ -1,10 +1,9 @@
-"""What must not grow with the rest: a page of a long history, a record of a long stream, an order
-of a large audit. Each is measured at several sizes in one run, in processor time and in memory.
+"""A page of a long history, a record of a long stream, an order of a large audit, at any size.
 
-The code is what runs, down to the SDK's client. What stands behind it answers from memory, in a
-time that does not depend on the size: for histories the simulation's model of the table, which the
-contract tests hold against the emulator; for the audit tables that are made up page by page. How
-long DynamoDB takes to answer is not in these figures. What it reads for them is (`items`).
+The real code runs, down to the SDK's client, which answers from memory in a time that does not
+depend on the size: for histories the simulation's table, which contract tests compare with the
+emulator; for the audit tables that are made page by page. DynamoDB's time is not in these figures,
+what it reads is (`items`).
 """
 
 from __future__ import annotations
@@ -15,13 +14,13 @@ import math
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from benchmarks import warm
+from benchmarks import handlers
 from infra.event_sources import RELAY_BATCH_SIZE
 from orders import wiring
 from orders.aws.items import Item
@@ -31,6 +30,7 @@ from orders.flow.reads import PAGE_DEFAULT, Reads
 from orders.handlers import reads, relay
 from simulation.world.runtime import MemoryLog
 from simulation.world.table import MemoryOrders
+from spillway.paths import PROJECT
 from spillway.prove.audit.running import Audit, Place
 from tests.builders import CUSTOMER, NOW, accepted, order_id
 from tests.orders.handlers.api_events import request
@@ -38,64 +38,19 @@ from tests.orders.handlers.test_relay import placed, progressed
 from tests.spillway.prove.audit import fake_tables
 from tests.spillway.prove.audit.builders import confirmed
 
-#: A unit at the largest size may cost so many times what it costs at the smallest.
-RATIO_MAX = 1.3
-#: So much more memory is the interpreter's own pools, whose turnover counts as use. What is kept of
-#: ten thousand orders or records would be megabytes.
-POOLS_BYTES_MAX = 100_000
-
 #: The audit reads pages of 1 MB: about as many items of retail orders.
 SCAN_PAGE_ITEMS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One size. Of one unit: `seconds` of processor and, where they are counted, `items` that
-    DynamoDB read for it. Of all: `memory` at its peak, in bytes."""
+    """One size. For one unit: `seconds` of processor time and `items` that DynamoDB read, where
+    counted. For all: `memory` at its peak, in bytes."""
 
     size: int
     seconds: float
     memory: int
     items: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Scaling:
-    """One thing at several sizes, the smallest first."""
-
-    what: str
-    unit: str
-    points: Sequence[Point]
-
-    @property
-    def time_ratio(self) -> float:
-        return self.points[-1].seconds / self.points[0].seconds
-
-    @property
-    def memory_ratio(self) -> float:
-        return self.points[-1].memory / self.points[0].memory
-
-    @property
-    def met(self) -> bool:
-        first, last = self.points[0].memory, self.points[-1].memory
-        flat = last <= max(first * RATIO_MAX, first + POOLS_BYTES_MAX)
-        return self.time_ratio <= RATIO_MAX and flat
-
-
-def measure(on_done: Callable[[], None]) -> list[Scaling]:
-    found = []
-    for what, unit, sizes, point in _MEASURED:
-        points = []
-        for size in sizes:
-            points.append(point(size))
-            on_done()
-        found.append(Scaling(what, unit, points))
-    return found
-
-
-def points() -> int:
-    """How many are measured."""
-    return sum(len(sizes) for _, _, sizes, _ in _MEASURED)
 
 
 def history_page(size: int) -> Point:
@@ -104,7 +59,7 @@ def history_page(size: int) -> Point:
     shop.page()
     items = shop.items_read
     seconds = min(_seconds(shop.page) for _ in range(100))
-    return Point(size, seconds, warm.peak(shop.page), items)
+    return Point(size, seconds, handlers.peak(shop.page), items)
 
 
 def whole_history(size: int) -> Point:
@@ -113,12 +68,12 @@ def whole_history(size: int) -> Point:
     shop.pages()
     items = shop.items_read
     seconds = min(_seconds(shop.pages) for _ in range(3))
-    return Point(size, seconds / size, warm.peak(shop.pages), items / size)
+    return Point(size, seconds / size, handlers.peak(shop.pages), items / size)
 
 
 def relayed(size: int) -> Point:
     """So many records of the table's stream, in batches as deployed."""
-    parts = wiring.wire_relay(warm.runtime("relay"))
+    parts = wiring.wire_relay(handlers.runtime("relay"))
 
     def relay_all() -> float:
         """Processor seconds of relay alone: the records are made as they are taken."""
@@ -130,7 +85,7 @@ def relayed(size: int) -> Point:
         return spent
 
     seconds = min(relay_all() for _ in range(3))
-    return Point(size, seconds / size, warm.peak(relay_all))
+    return Point(size, seconds / size, handlers.peak(relay_all))
 
 
 def audited(size: int) -> Point:
@@ -140,17 +95,9 @@ def audited(size: int) -> Point:
         check=True,
         capture_output=True,
         text=True,
-        cwd=Path(__file__).parents[1],
+        cwd=PROJECT,
     )
     return Point(**json.loads(done.stdout))
-
-
-_MEASURED: Sequence[tuple[str, str, Sequence[int], Callable[[int], Point]]] = (
-    ("a history's first page", "a page", (100, 1_000, 10_000), history_page),
-    ("a history's every page", "an order", (1_000, 10_000), whole_history),
-    ("relay", "a record", (1_000, 10_000), relayed),
-    ("audit", "an order", (30_000, 100_000), audited),
-)
 
 
 class _Shop:
@@ -160,7 +107,7 @@ class _Shop:
         table = MemoryOrders()
         for order in _orders(size):
             table.place(order)
-            for step, outcome in warm.history()[-1].outcomes.items():
+            for step, outcome in handlers.history()[-1].outcomes.items():
                 table.record(order.key, step, outcome)
         self._client = table.client
         counting = DynamoOrders(self, table.table)
@@ -253,7 +200,7 @@ def _stride(size: int, table: str) -> int:
 
 def _orders(count: int) -> Iterator[AcceptedOrder]:
     """One customer's, one a second, all of the same content: a retail order of middle length."""
-    like = accepted(lines=warm.lines_of(warm.RETAIL_LINES))
+    like = accepted(lines=handlers.lines_of(handlers.RETAIL_LINES))
     for number in range(count):
         at = NOW + 1_000 * number
         yield replace(like, key=OrderKey(CUSTOMER, order_id(at)), accepted_at=at)
@@ -263,7 +210,7 @@ def _records() -> Iterator[dict[str, Any]]:
     """The stream of orders that go well: each is placed, then has its three facts."""
     for order in _orders(sys.maxsize):
         yield placed(order)
-        for before, after in pairwise(warm.history()):
+        for before, after in pairwise(handlers.history()):
             yield progressed(order, before, after)
 
 
@@ -273,7 +220,7 @@ def _batches(every: Iterable[Any], size: int) -> Iterator[list[Any]]:
         yield batch
 
 
-def _seconds(work: warm.Work) -> float:
+def _seconds(work: handlers.Work) -> float:
     began = time.process_time()
     work()
     return time.process_time() - began

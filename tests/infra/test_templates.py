@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from spillway.plan.inventory import PAGE, page
+from spillway.plan.docs import INVENTORY
+from spillway.plan.inventory import page
 from tests.infra.templates import Templates
 
 #: The CDK names a dependency that a reference has made already. Nothing follows from it.
@@ -49,9 +50,9 @@ def test_cfn_lint_speaks_up_where_there_is_something_to_say(tmp_path: Path) -> N
 
 
 def test_the_page_lists_what_is_deployed(prod: Templates) -> None:
-    assert PAGE.read_text() == page(prod.by_stack), "run: make inventory"
+    assert INVENTORY.read_text() == page(prod.by_stack), "run: make docs"
 
 
 @pytest.mark.parametrize("type_", ["AWS::DynamoDB::GlobalTable", "AWS::Lambda::Function"])
 def test_no_resource_of_a_kind_is_left_out(prod: Templates, type_: str) -> None:
-    assert PAGE.read_text().count(f"| {type_} |") == len(prod.resources(type_))
+    assert INVENTORY.read_text().count(f"| {type_} |") == len(prod.resources(type_))

@@ -68,13 +68,3 @@ def _functions(metric: LogMetric) -> str:
 def _table(heading: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = [heading, tuple("---" for _ in heading), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def write() -> None:
-    """Renew every page's tables."""
-    for page in pages():
-        page.write_text(renewed(page.read_text()))
-
-
-if __name__ == "__main__":
-    write()

@@ -2,10 +2,10 @@
 
 | module | what it does |
 | --- | --- |
-| limits | AWS's limits, with their sources |
-| profile | how many orders come when |
 | service | the stage's settings and the functions' times |
 | simulate | the flow of orders, step by step |
-| outcome | what came of it: waits, bottlenecks, what was lost and why nothing |
-| remedies | what to raise, to what, for what price, and what that gains |
+| outcome | waits, bottlenecks, what was lost and why nothing |
+| recommendations | what to raise, to what, for what price, and what that gains |
+| planning | all of these with measured times and prices |
+| report, chart | a plan as tables, JSON and a picture |
 """

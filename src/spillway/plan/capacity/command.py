@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spillway.plan.options import PricesOption, StageOption
-from spillway.ui.options import check_writable
+from spillway.ui.options import STDOUT, check_writable, write_json
 
 if TYPE_CHECKING:
     from spillway.plan.profile import Profile
@@ -21,7 +21,7 @@ def capacity(
         str,
         typer.Option(
             metavar="coupon|FILE.csv",
-            help="A coupon's spike, or what a file says: second,orders_per_second.",
+            help="A coupon's spike, or a file with the columns second,orders_per_second.",
         ),
     ] = _COUPON,
     peak: Annotated[
@@ -39,16 +39,14 @@ def capacity(
         Path | None, typer.Option(metavar="OUT", help="Draw the spike as a PNG.")
     ] = None,
 ) -> None:
-    """Simulate a spike against AWS's limits: what waits where, what to raise, for what price.
+    """Simulate a spike against AWS's limits: where orders wait, what to raise, for what price.
 
-    Shows what is accepted at once, buffered, or refused and sent again; how long orders take to
-    settle; what is the bottleneck when; and, step by step, what to raise. No order may be lost:
-    exits with 1 if one is.
+    Shows how many orders are accepted at once, buffered, or refused and sent again, how long they
+    take to settle, the bottlenecks, and what to raise, one step after the other. Exits with 1 when
+    an order is lost.
 
     Example: spillway capacity --peak 10000 --minutes 10 --png spike.png
     """
-    import json
-
     from rich.console import Console
 
     from spillway.plan.capacity.planning import plan
@@ -60,7 +58,7 @@ def capacity(
     with console.status("Simulating"):
         planned = plan(arrivals, prices, stage)
     if as_json:
-        typer.echo(json.dumps(document(planned), indent=2))
+        write_json(STDOUT, document(planned))
     else:
         show(planned, console)
     if png is not None:

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from infra.event_sources import RECORD_AGE_SECONDS_MAX
 from orders.domain.refusals import ORDER_ID_AGE_MAX_MS
 from orders.domain.saga import DOWNSTREAMS
-from spillway.plan.capacity.simulate import Curve, Flow, Moment
+from spillway.plan.capacity.simulate import Flow, Sample, Series
 
-_LOOKS = 4_000
+_DELAYS = 4_000
 _NOTHING = 0.01
-#: A bottleneck that is gone for less than this is still the same one.
-_PAUSE_SECONDS = 60.0
-
 WHAT: Mapping[str, str] = {
     "api": "the API's own throttle",
-    "lambda_ramp": "Lambda starts 1,000 environments in 10 s and no more",
+    "lambda_ramp": "Lambda starts at most 1,000 environments in 10 s",
     "concurrency": "Lambda's concurrency in the account",
-    "table": "what the table takes",
-    "drain": "drain, which works the overflow off slowly on purpose",
-    "relay": "relay: a batch at a time for each shard of the stream",
+    "table": "the table's write throughput",
+    "drain": "drain, which works slowly on purpose",
+    "relay": "relay: one batch at a time for each shard of the stream",
     "pollers_ramp": "Lambda's pollers of a queue: 5, and 300 more a minute",
     **{f"deliver_{name}": f"deliveries to {name}: its concurrency limit" for name in DOWNSTREAMS},
 }
@@ -30,11 +28,8 @@ WHAT: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Bottleneck:
-    """What held orders up from one second to another.
-
-    At its worst `demand` met `limit` (orders, requests, records or units, as `what` has it).
-    `waited` is how many order-seconds lay before it.
-    """
+    """What delayed orders from one second to another. At its worst `demand` met `limit` (orders,
+    requests, records or units a second). `waited`: order-seconds spent before it."""
 
     name: str
     began: float
@@ -50,7 +45,7 @@ class Bottleneck:
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """p50 and p99, in seconds; None where nobody waited so."""
+    """In seconds; None where no order waited so."""
 
     p50: float | None
     p99: float | None
@@ -58,7 +53,7 @@ class Waits:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """So many orders came through where they would be lost elsewhere, and by what."""
+    """So many orders that a system without this mechanism would lose."""
 
     mechanism: str
     orders: float
@@ -71,8 +66,8 @@ class Outcome:
     accepted  into the table at the first try
     buffered  at the first try into the overflow queue, answered 202
     resent    refused at first (429 or 503), acknowledged when its client sent it again
-    lost      acknowledged and never settled, or never acknowledged; `needs_a_person` are not lost:
-              they lie in the table, and somebody must redrive them
+    lost      never acknowledged, or acknowledged and never settled. `needs_a_person` are not lost:
+              they are in the table, and someone must redrive them
     """
 
     flow: Flow
@@ -86,73 +81,58 @@ class Outcome:
     settle: Waits
     resend: Waits
     buffer: Waits
-    acknowledged_per_second_max: float
     all_settled_at: float
     bottlenecks: tuple[Bottleneck, ...]
     kept: tuple[Kept, ...]
 
 
 def outcome(flow: Flow) -> Outcome:
-    """Read a flow."""
     offered = flow.offered.total
-    resent = flow.resent.total
-    accepted, buffered = flow.at_once.total, flow.buffered
     lost = offered - flow.settled.total
-    given_up = _given_up(flow)
+    given_up = _late(flow.placed, flow.relayed["order"], RECORD_AGE_SECONDS_MAX)
     return Outcome(
         flow=flow,
         offered=offered,
-        accepted=accepted,
-        buffered=buffered,
-        resent=resent,
+        accepted=flow.at_once.total,
+        buffered=flow.buffered,
+        resent=flow.resent.total,
         lost=0.0 if lost < max(0.5, offered * 1e-9) else lost,
         needs_a_person=given_up,
         late_ids=_late(flow.refused_first, flow.resent, ORDER_ID_AGE_MAX_MS / 1000),
         settle=_settle(flow),
         resend=_waited(flow.refused_first, flow.resent),
         buffer=_waited(flow.into_overflow, flow.out_of_overflow),
-        acknowledged_per_second_max=max(moment.acknowledged for moment in flow.moments),
         all_settled_at=flow.settled.when(flow.settled.total - 0.5),
         bottlenecks=_bottlenecks(flow),
-        kept=_kept(flow, accepted, buffered, resent, given_up),
+        kept=_kept(flow, given_up),
     )
 
 
-def _kept(
-    flow: Flow, accepted: float, buffered: float, resent: float, given_up: float
-) -> tuple[Kept, ...]:
-    overflowed = buffered + flow.resent_into_overflow
-    kept = [
-        Kept("the table has it before it is answered, and its stream tells relay of it", accepted),
-        Kept("what the table did not take lies in the overflow queue before it is answered",
+def _kept(flow: Flow, given_up: float) -> tuple[Kept, ...]:
+    overflowed = flow.buffered + flow.resent_into_overflow
+    kept = (
+        Kept("the table stores each order before it is answered", flow.at_once.total),
+        Kept("the overflow queue stores what the table cannot take, before it is answered",
              overflowed),
-        Kept("what was refused is kept by its client, and sent again under the same id", resent),
-        Kept("what waits for a downstream lies in a queue for up to 14 days; a concurrency limit"
-             " delays it and drops nothing", flow.settled.total),
-    ]  # fmt: skip
-    if given_up:
-        kept.append(
-            Kept("what relay has not come to in 22 h goes to the dead letters; the order is in the"
-                 " table, and `spillway redrive` brings it back", given_up)
-        )  # fmt: skip
+        Kept("clients keep what was refused, and send it again under the same id",
+             flow.resent.total),
+        Kept("queues keep what waits for a downstream for up to 14 days", flow.settled.total),
+        Kept("relay dead-letters what it cannot send in 22 h; `spillway redrive` brings it back",
+             given_up),
+    )  # fmt: skip
     return tuple(one for one in kept if one.orders >= 0.5)
 
 
-def _given_up(flow: Flow) -> float:
-    """Orders whose first record was not relayed in time."""
-    return _late(flow.placed, flow.relayed["order"], RECORD_AGE_SECONDS_MAX)
-
-
-def _late(into: Curve, out: Curve, seconds: float) -> float:
-    """How many were between two curves for longer than this."""
+def _late(into: Series, out: Series, seconds: float) -> float:
+    """How many were between two series for longer than this."""
     if not out.total:
         return 0.0
     late = sum(delay > seconds for delay, _ in _delays(into, out))
-    return out.total * late / _LOOKS
+    return out.total * late / _DELAYS
 
 
 def _settle(flow: Flow) -> Waits:
-    """From acknowledgement to confirmation: by the table at once, or after the overflow queue."""
+    """From acknowledgement to confirmation: through the table at once, or the overflow queue."""
     healthy = flow.service.healthy_settle_seconds
     buffered = flow.into_overflow.total
     samples = [
@@ -166,19 +146,21 @@ def _settle(flow: Flow) -> Waits:
     return _percentiles(samples)
 
 
-def _waited(into: Curve, out: Curve) -> Waits:
-    """How long things were between two curves."""
+def _waited(into: Series, out: Series) -> Waits:
     return _percentiles([(delay, 1.0) for delay, _ in _delays(into, out)])
 
 
-def _delays(into: Curve, out: Curve) -> list[tuple[float, float]]:
-    """`_LOOKS` samples of how long it took from one curve to the other, with when it began."""
+def _delays(into: Series, out: Series) -> list[tuple[float, float]]:
+    """Samples of how long it took from one series to the other, each with when it began."""
     total = min(into.total, out.total)
     if total < _NOTHING:
         return []
-    seconds = [into.when(total * (look + 0.5) / _LOOKS) for look in range(_LOOKS)]
-    ends = [out.when(total * (look + 0.5) / _LOOKS) for look in range(_LOOKS)]
-    return [(max(0.0, end - second), second) for second, end in zip(seconds, ends, strict=True)]
+    orders = [total * (number + 0.5) / _DELAYS for number in range(_DELAYS)]
+    begins = [into.when(order) for order in orders]
+    return [
+        (max(0.0, out.when(order) - began), began)
+        for order, began in zip(orders, begins, strict=True)
+    ]
 
 
 def _percentiles(samples: list[tuple[float, float]]) -> Waits:
@@ -187,50 +169,38 @@ def _percentiles(samples: list[tuple[float, float]]) -> Waits:
     if not total:
         return Waits(None, None)
     ordered = sorted(samples)
-    passed = accumulate(weight for _, weight in ordered)
-    by_share = [
-        (weight / total, seconds) for weight, (seconds, _) in zip(passed, ordered, strict=True)
-    ]
+    passed = [*accumulate(weight for _, weight in ordered)]
 
     def at(share: float) -> float:
-        return next((seconds for reached, seconds in by_share if reached >= share), ordered[-1][0])
+        return ordered[min(bisect_left(passed, share * total), len(ordered) - 1)][0]
 
     return Waits(at(0.50), at(0.99))
 
 
 def _bottlenecks(flow: Flow) -> tuple[Bottleneck, ...]:
     """In the order in which they began."""
-    found: dict[str, list[float]] = {}
-    spans: dict[str, list[list[float]]] = {}
+    found: dict[str, Bottleneck] = {}
     previous = 0.0
-    for moment in flow.moments:
-        step = moment.second - previous
-        for name, (demand, limit) in moment.binding.items():
-            worst = found.setdefault(name, [demand, limit, 0.0])
-            if demand / max(limit, 1e-9) > worst[0] / max(worst[1], 1e-9):
-                worst[:2] = [demand, limit]
-            worst[2] += _before(name, moment) * step
-            own = spans.setdefault(name, [])
-            if own and previous - own[-1][1] <= _PAUSE_SECONDS:
-                own[-1][1] = moment.second
-            else:
-                own.append([previous, moment.second])
-        previous = moment.second
-    bottlenecks = [
-        Bottleneck(name, spans[name][0][0], spans[name][-1][1], *found[name]) for name in found
-    ]
-    return tuple(sorted(bottlenecks, key=lambda one: (one.began, -one.waited)))
+    for sample in flow.samples:
+        for name, (demand, limit) in sample.binding.items():
+            waited = _before(name, sample) * (sample.second - previous)
+            known = found.get(name) or Bottleneck(name, previous, 0.0, demand, limit, 0.0)
+            if demand * known.limit > known.demand * limit:
+                known = replace(known, demand=demand, limit=limit)
+            found[name] = replace(known, ended=sample.second, waited=known.waited + waited)
+        previous = sample.second
+    return tuple(sorted(found.values(), key=lambda one: (one.began, -one.waited)))
 
 
-def _before(name: str, moment: Moment) -> float:
+def _before(name: str, sample: Sample) -> float:
     """How much waits before a bottleneck."""
     match name:
         case "api" | "concurrency" | "lambda_ramp":
-            return moment.clients_waiting
+            return sample.clients_waiting
         case "table" | "drain":
-            return moment.overflow
+            return sample.overflow
         case "relay":
-            return moment.stream
+            return sample.stream
         case "pollers_ramp":
-            return sum(moment.queues.values())
-    return sum(waiting for queue, waiting in moment.queues.items() if name == f"deliver_{queue}")
+            return sum(sample.queues.values())
+    return sum(waiting for queue, waiting in sample.queues.items() if name == f"deliver_{queue}")

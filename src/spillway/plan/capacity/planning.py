@@ -7,16 +7,16 @@ from pathlib import Path
 
 from orders.domain.saga import DOWNSTREAMS
 from spillway.plan.capacity.outcome import Outcome
-from spillway.plan.capacity.remedies import Rung, ladder
+from spillway.plan.capacity.recommendations import ScalingStep, scaling_steps
 from spillway.plan.capacity.service import Service
-from spillway.plan.cost.loads import CROWD
-from spillway.plan.cost.reckoning import Reckoning, reckoning
+from spillway.plan.cost.batches import CROWD
+from spillway.plan.cost.model import CostModel, cost_model
 from spillway.plan.limits import limits
 from spillway.plan.prices import Bill, Usage, Use, priced
 from spillway.plan.profile import Profile
 from spillway.plan.work import Work
 
-#: A throttled put is tried once more and then sent to the overflow queue: a pause and two calls.
+#: Intake tries a throttled put once more, then sends the order to the overflow queue.
 _SECOND_TRY_PAUSE_SECONDS = 0.05
 #: Messages that SQS hands over, and deletes, at once.
 _SQS_BATCH = 10
@@ -24,38 +24,38 @@ _SQS_BATCH = 10
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A profile, what comes of it as the stage is, and what each raise would gain."""
+    """A profile, its outcome on the stage as it is, and after each raise."""
 
     profile: Profile
-    rungs: tuple[Rung, ...]
+    steps: tuple[ScalingStep, ...]
     bill: Bill
-    ours: Reckoning
+    model: CostModel
 
     @property
     def outcome(self) -> Outcome:
-        return self.rungs[0].outcome
+        return self.steps[0].outcome
 
     @property
     def bills(self) -> list[float]:
-        """What the spike costs on each rung, the raises up to there included."""
+        """What the spike costs after each step, with all raises so far."""
         total, dollars = 0.0, []
-        for rung in self.rungs:
-            total += rung.raised.dollars if rung.raised is not None else 0.0
-            dollars.append(total + spike_bill(self.ours, rung.outcome).dollars)
+        for step in self.steps:
+            total += step.raised.dollars if step.raised is not None else 0.0
+            dollars.append(total + spike_bill(self.model, step.outcome).dollars)
         return dollars
 
 
 def plan(profile: Profile, prices: Path | None = None, stage: str = "dev") -> Plan:
-    """SpillwayError: there is no such stage, or a price book that cannot be read."""
-    ours = reckoning(prices, stage)
-    rungs = ladder(profile, service_of(ours), ours.book)
-    return Plan(profile, tuple(rungs), spike_bill(ours, rungs[0].outcome), ours)
+    """Raises SpillwayError when there is no such stage or the price book cannot be read."""
+    model = cost_model(prices, stage)
+    steps = scaling_steps(profile, service_of(model), model.book)
+    return Plan(profile, tuple(steps), spike_bill(model, steps[0].outcome), model)
 
 
-def service_of(ours: Reckoning) -> Service:
+def service_of(model: CostModel) -> Service:
     """The stage's settings, and its functions' times as they were measured and calibrated."""
-    stage, figures, works = ours.stage, ours.figures, ours.works()
-    mappings, measured = stage.mappings, ours.measurement
+    stage, figures, works = model.stage, model.figures, model.works()
+    mappings, measured = stage.mappings, model.measurement
     put = figures.dynamodb_seconds.value
     no_longer = put + _SECOND_TRY_PAUSE_SECONDS + figures.sqs_seconds.value
     written = measured.total("write_units", service="dynamodb", operation="PutItem")
@@ -73,37 +73,37 @@ def service_of(ours: Reckoning) -> Service:
         relay_batch=mappings["relay"].batch_size,
         parallelization=mappings["relay"].parallelization,
         deliver={name: works[f"deliver-{name}"] for name in DOWNSTREAMS},
-        deliver_batch=mappings["deliver-inventory"].batch_size * ours.commands_per_message(),
+        deliver_batch=mappings["deliver-inventory"].batch_size * model.commands_per_message(),
         deliver_concurrency={
             name: mappings[f"deliver-{name}"].concurrency_max or limits().sqs_pollers_max.value
             for name in DOWNSTREAMS
         },
-        drain=_drain_work(ours),
+        drain=_drain_work(model),
         drain_batch=mappings["drain"].batch_size,
         drain_concurrency=mappings["drain"].concurrency_max or limits().sqs_pollers_max.value,
     )
 
 
-def _drain_work(ours: Reckoning) -> Work:
-    """Drain makes intake's put, one after the other, with its own memory."""
-    figures, memory = ours.figures, ours.settings.memory_mb["drain"]
+def _drain_work(model: CostModel) -> Work:
+    """Drain makes intake's puts one after the other, with its own memory."""
+    figures, memory = model.figures, model.settings.memory_mb["drain"]
     slower = figures.processor_ratio.value * max(1.0, figures.full_processor_mb.value / memory)
-    processor = ours.processor["intake"]
+    processor = model.processor["intake"]
     per_record = processor.per_record * slower + figures.dynamodb_seconds.value
     return Work(processor.fixed * slower, per_record)
 
 
-def spike_bill(ours: Reckoning, came: Outcome) -> Bill:
-    """What the whole spike costs, at list price: every batch is full while it lasts.
+def spike_bill(model: CostModel, came: Outcome) -> Bill:
+    """What the whole spike costs at list price, with full batches.
 
-    Refused requests are taken to cost nothing: AWS says so of throttled calls of its REST APIs, and
-    nothing of its HTTP APIs.
+    Refused requests count as free: AWS states it for throttled calls of REST APIs, and nothing for
+    HTTP APIs.
     """
-    memory = ours.settings.memory_mb
+    memory = model.settings.memory_mb
     flow = came.flow
     overflowed = flow.into_overflow.total
-    init = flow.environments * ours.figures.init_seconds.value * memory["intake"] / 1024
-    drain = _drain_work(ours)
+    init = flow.environments * model.figures.init_seconds.value * memory["intake"] / 1024
+    drain = _drain_work(model)
     batches = overflowed / _SQS_BATCH
     drained = batches * drain.seconds(_SQS_BATCH) * memory["drain"] / 1024
     more = (
@@ -113,5 +113,5 @@ def spike_bill(ours: Reckoning, came: Outcome) -> Bill:
         Use("drain: invocations", "lambda.requests", batches),
         Use("drain: time", "lambda.gb_seconds", drained),
     )
-    usage = ours.an_order(CROWD).scaled(came.offered) + Usage(more)
-    return priced(usage, ours.book)
+    usage = model.an_order(CROWD).scaled(came.offered) + Usage(more)
+    return priced(usage, model.book)

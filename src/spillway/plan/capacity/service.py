@@ -1,4 +1,4 @@
-"""The service as the simulation knows it: how fast each part works, and what holds it back."""
+"""The service as the simulation knows it: how fast each part works, and its limits."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from orders.domain.saga import DOWNSTREAMS
 from spillway.plan.limits import limits
 from spillway.plan.work import Work
 
-#: What a client waits before it sends again, at first and at most: doubling, the upper half at
-#: random (docs/client.md).
+#: A client waits so long before it sends again, at first and at most: doubling, with the upper half
+#: at random (docs/client.md).
 RESEND_FIRST_SECONDS = 1.0
 RESEND_MAX_SECONDS = 60.0
 
@@ -19,9 +19,9 @@ RESEND_MAX_SECONDS = 60.0
 class Service:
     """One stage's settings and its functions' times.
 
-    `order_write_units` are those of the order itself; each of the three facts takes one.
-    `warm_write_units`: what the table takes from the start, each second. `parallelization`: batches
-    of one shard that relay works on at once. `deliver_batch`: commands in a batch.
+    `order_write_units`: of the order itself; each of the three facts takes one more.
+    `warm_write_units`: the table's throughput a second at the start. `parallelization`: batches of
+    one shard that relay handles at once. `deliver_batch`: commands in a batch.
     """
 
     api_requests_per_second: float
@@ -44,8 +44,8 @@ class Service:
     quotas: Mapping[str, float] = field(default_factory=dict)
 
     def relay_lanes(self, write_units: float) -> float:
-        """Batches that relay works on at once where the table takes so much: so many of a shard,
-        and a shard for each partition."""
+        """Batches that relay handles at once when the table takes so much: the table has a shard
+        for each partition."""
         per_partition = limits().partition_write_units_per_second.value
         shards = max(limits().table_new_write_units_per_second.value, write_units) / per_partition
         return shards * self.parallelization
@@ -54,7 +54,7 @@ class Service:
     def healthy_settle_seconds(self) -> float:
         """How long an order takes that never waits: two hops over the stream, two deliveries.
 
-        A stream is polled four times a second, so a change lies there for an eighth on average.
+        Lambda polls a stream four times a second, so a change waits an eighth on average.
         """
         relay = 0.125 + self.relay.seconds(1)
         slowest = max(self.deliver[name].seconds(1) for name in DOWNSTREAMS[1:])

@@ -1,14 +1,13 @@
-"""A spike, as a flow of orders through the service against AWS's limits, step by step.
+"""A spike: a flow of orders through the service against AWS's limits, step by step.
 
-Orders are a fluid: rates and backlogs, not single ones, so that an hour of 50,000 orders/s takes
-seconds. Each step does what a moment does: clients send (new orders and those that were refused),
-the API's token bucket and Lambda's concurrency let some through, the table takes what it can and
-the rest overflows, the stream's shards are relayed, the queues are worked off, and every fact that
-is recorded goes through table and stream again.
+Orders are a fluid, rates and backlogs instead of single orders, so an hour of 50,000 orders/s takes
+seconds. In each step clients send new and refused orders, the API's token bucket and Lambda's
+concurrency let some through, the table takes what it can and the rest overflows, relay reads the
+stream's shards, deliveries empty the queues, and every recorded fact passes table and stream again.
 
-What is on purpose less kind than AWS: the table doubles what it takes only every 30 minutes, though
-it is often faster, and bursts beyond that are not counted. What is left out: cancellations,
-refusals, reads, failures (that is `spillway chaos`), and the watchdog, which holds up nothing.
+Stricter than AWS on purpose: the table doubles its throughput only every 30 minutes, though it is
+often faster, and bursts beyond that do not count. Left out: cancellations, refusals, reads,
+failures (see `spillway chaos`), and the watchdog, which delays nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from spillway.plan.capacity.service import RESEND_FIRST_SECONDS, RESEND_MAX_SECO
 from spillway.plan.limits import limits
 from spillway.plan.profile import Profile
 
-#: What comes of an order in the stream, and what it becomes there.
+#: An order's changes in the stream.
 CHANGES = ("order", "reserve", "ship", "post")
 _AFTER: Mapping[Downstream, str] = {
     "inventory": "reserve",
@@ -35,18 +34,18 @@ _STEP_FIRST_SECONDS = 0.25
 _STEP_FIRST_UNTIL = 90.0
 _STEP_SECONDS = 1.0
 _STEP_MAX_SECONDS = 60.0
-#: A backlog counts as a bottleneck's when it is more than so long a work.
+#: A backlog that takes longer than this to work off has a bottleneck.
 _BACKLOG_SECONDS = 2.0
 _NOTHING = 0.01
-#: A client's jitter is taken apart in so many; after so many attempts its pauses no longer grow.
+#: Clients' jitter is split into so many parts; after so many attempts pauses no longer grow.
 _JITTERS = 16
 _ATTEMPTS_COUNTED = 8
 HORIZON_SECONDS = 60 * 24 * 60 * 60
 
 
 @dataclass(slots=True)
-class Curve:
-    """How much has passed so far, over time: what is in it comes out in order."""
+class Series:
+    """A running total over time."""
 
     seconds: list[float] = field(default_factory=lambda: [0.0])
     totals: list[float] = field(default_factory=lambda: [0.0])
@@ -82,8 +81,8 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """A step's end. Rates are per second over the step, all else is what waits then."""
+class Sample:
+    """The state at the end of a step. Rates are per second over the step."""
 
     second: float
     offered: float
@@ -102,22 +101,22 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """What a simulation saw. Curves count orders; `environments` are Lambda's cold starts of
-    intake; `relay_delay_seconds_max` is the oldest that a record in the stream became."""
+    """The result of a simulation. Series count orders; `environments` are intake's cold starts;
+    `relay_delay_seconds_max` is the longest that a record stayed in the stream."""
 
     profile: Profile
     service: Service
-    moments: tuple[Moment, ...]
-    offered: Curve
-    acknowledged: Curve
-    at_once: Curve
-    into_overflow: Curve
-    out_of_overflow: Curve
-    refused_first: Curve
-    resent: Curve
-    placed: Curve
-    relayed: Mapping[str, Curve]
-    settled: Curve
+    samples: tuple[Sample, ...]
+    offered: Series
+    acknowledged: Series
+    at_once: Series
+    into_overflow: Series
+    out_of_overflow: Series
+    refused_first: Series
+    resent: Series
+    placed: Series
+    relayed: Mapping[str, Series]
+    settled: Series
     buffered: float
     resent_into_overflow: float
     environments: float
@@ -133,8 +132,8 @@ def simulate(profile: Profile, service: Service) -> Flow:
 
 @dataclass(slots=True)
 class _Resends:
-    """Clients that were refused and wait before they send again: a line for each attempt and each
-    part of its jitter, so that every line is in order."""
+    """Refused clients, waiting before they send again: a queue for each attempt and each part of
+    its jitter, so that every queue is in order."""
 
     lines: dict[tuple[int, int], deque[tuple[float, float]]] = field(default_factory=dict)
     waiting: float = 0.0
@@ -150,7 +149,7 @@ class _Resends:
         self.waiting += amount
 
     def due(self, until: float) -> dict[int, float]:
-        """Who sends again by then: their next attempt, and how many they are."""
+        """How many send again by then, by their next attempt."""
         due: dict[int, float] = {}
         for (attempt, _), line in self.lines.items():
             while line and line[0][0] <= until:
@@ -161,7 +160,7 @@ class _Resends:
 
 @dataclass(slots=True)
 class _Environments:
-    """Intake's: how many are ready, how many start, how many more may start."""
+    """Intake's environments: how many are ready or starting, how many more may start."""
 
     ready: float = 0.0
     starting: deque[tuple[float, float]] = field(default_factory=deque)
@@ -188,7 +187,7 @@ class _Environments:
 
 @dataclass(slots=True)
 class _Pollers:
-    """A queue's: they grow while there is more than they can take."""
+    """A queue's pollers. Their number grows while the queue has more than they can take."""
 
     number: float = 0.0
 
@@ -203,7 +202,7 @@ class _Pollers:
 
 
 class _Run:
-    """The state between two steps. One step is `_step`; everything else is its parts."""
+    """The state between two steps. `_step` is one step; all other methods are parts of it."""
 
     def __init__(self, profile: Profile, service: Service) -> None:
         self.profile = profile
@@ -220,17 +219,17 @@ class _Run:
         self.peaks: deque[tuple[float, float]] = deque()
         self.busy: dict[str, float] = {}  # environments behind intake
         self.taken = 1.0  # the share of writes that the table took in the last step
-        self.curves = {
-            name: Curve()
+        self.series = {
+            name: Series()
             for name in (
                 *("offered", "acknowledged", "at_once", "into_overflow", "out_of_overflow"),
                 *("refused_first", "resent", "placed", "settled"),
             )
         }
-        self.relayed = {change: Curve() for change in CHANGES}
-        self.recorded = {change: Curve() for change in CHANGES}
+        self.relayed = {change: Series() for change in CHANGES}
+        self.recorded = {change: Series() for change in CHANGES}
         self.buffered = self.resent_into_overflow = 0.0
-        self.moments: list[Moment] = []
+        self.samples: list[Sample] = []
         self.binding: dict[str, tuple[float, float]] = {}
 
     def flow(self) -> Flow:
@@ -239,11 +238,11 @@ class _Run:
         return self.flow_so_far()
 
     def flow_so_far(self) -> Flow:
-        curves = self.curves
+        series = self.series
         return Flow(
             profile=self.profile,
             service=self.service,
-            moments=tuple(self.moments),
+            samples=tuple(self.samples),
             relayed=self.relayed,
             buffered=self.buffered,
             resent_into_overflow=self.resent_into_overflow,
@@ -255,14 +254,14 @@ class _Run:
                 _delay_max(self.relayed["order"], self.recorded["reserve"]),
                 _delay_max(self.relayed["reserve"], self.recorded["ship"]),
                 _delay_max(self.relayed["reserve"], self.recorded["post"]),
-                _delay_max(curves["into_overflow"], curves["out_of_overflow"]),
+                _delay_max(series["into_overflow"], series["out_of_overflow"]),
             ),
             finished=not self._unfinished(),
-            **curves,
+            **series,
         )
 
     def _steps(self) -> Iterator[float]:
-        """Short ones while the spike begins; longer ones the longer it has been going on."""
+        """Short steps while the spike begins; the longer it goes on, the longer they get."""
         while self.now < self.profile.seconds or self._unfinished():
             if self.now > HORIZON_SECONDS:
                 return
@@ -272,8 +271,8 @@ class _Run:
                 yield min(_STEP_MAX_SECONDS, max(_STEP_SECONDS, self.now / 1_000))
 
     def _unfinished(self) -> bool:
-        curves = self.curves
-        return curves["offered"].total - curves["settled"].total > _NOTHING
+        series = self.series
+        return series["offered"].total - series["settled"].total > _NOTHING
 
     def _step(self, step: float) -> None:
         end = self.now + step
@@ -284,22 +283,22 @@ class _Run:
         self._offer(end, new)
         through = self._through_intake(arriving, step, end)
         first_try, later = through.get(0, 0.0), sum(through.values()) - through.get(0, 0.0)
-        before = self.curves["acknowledged"].total
+        before = self.series["acknowledged"].total
         self._write(first_try, later, step, end)
         self._relay(step, end)
         self.now = end
         refused = sum(arriving.values()) - sum(through.values())
-        self._note(step, new, self.curves["acknowledged"].total - before, refused)
+        self._note(step, new, self.series["acknowledged"].total - before, refused)
 
     def _offer(self, end: float, new: float) -> None:
-        self.curves["offered"].add(end, new)
+        self.series["offered"].add(end, new)
 
     # --- the front: API and intake -----------------------------------------------------------
 
     def _through_intake(
         self, arriving: Mapping[int, float], step: float, end: float
     ) -> dict[int, float]:
-        """Of each attempt's orders, those that intake attends to; the others wait and resend."""
+        """Of each attempt's orders, those that intake handles; the others wait and resend."""
         total = sum(arriving.values())
         passed = self._through_api(total, step)
         served = self._served(passed, step, end)
@@ -309,7 +308,7 @@ class _Run:
             if refused <= 0:
                 continue
             if attempt == 0:
-                self.curves["refused_first"].add(end, refused)
+                self.series["refused_first"].add(end, refused)
             self.resends.refuse(end, attempt, refused)
         return {attempt: amount * share for attempt, amount in arriving.items()}
 
@@ -351,7 +350,7 @@ class _Run:
         return self.service.concurrency - self._concurrency_behind()
 
     def _concurrency_behind(self) -> float:
-        """What relay, deliver and drain had in use in the last step."""
+        """What relay, deliver and drain used in the last step."""
         return sum(self.busy.values())
 
     # --- the table ---------------------------------------------------------------------------
@@ -378,20 +377,20 @@ class _Run:
     def _place(
         self, first_try: float, later: float, draining: float, taken: float, end: float
     ) -> None:
-        curves = self.curves
+        series = self.series
         throttled = 1 - taken
         into_overflow = (first_try + later) * throttled
         out = draining * taken
         self.overflow += into_overflow - out
-        curves["acknowledged"].add(end, first_try + later)
-        curves["at_once"].add(end, first_try * taken)
+        series["acknowledged"].add(end, first_try + later)
+        series["at_once"].add(end, first_try * taken)
         self.buffered += first_try * throttled
         self.resent_into_overflow += later * throttled
-        curves["resent"].add(end, later)
-        curves["into_overflow"].add(end, into_overflow)
-        curves["out_of_overflow"].add(end, out)
+        series["resent"].add(end, later)
+        series["into_overflow"].add(end, into_overflow)
+        series["out_of_overflow"].add(end, out)
         placed = (first_try + later) * taken + out
-        curves["placed"].add(end, placed)
+        series["placed"].add(end, placed)
         self._into_stream("order", placed, end)
 
     def _drain_rate(self) -> float:
@@ -399,7 +398,7 @@ class _Run:
         return service.drain_concurrency * service.drain.rate(service.drain_batch)
 
     def _write_units_max(self) -> float:
-        """What the table takes now: what it started with, or twice the peak of half an hour ago."""
+        """Its throughput now: what it started with, or twice the peak of half an hour ago."""
         seasoned = self.now - limits().table_doubling_seconds.value
         while self.peaks and self.peaks[0][0] <= seasoned:
             self.peak_write_units = max(self.peak_write_units, self.peaks.popleft()[1])
@@ -425,7 +424,7 @@ class _Run:
         return lanes * service.relay.rate(batch)
 
     def _relay(self, step: float, end: float) -> None:
-        """The oldest first would be exact; the four kinds in proportion is near it."""
+        """Relays the four kinds of changes in proportion, which is close to oldest first."""
         backlog = sum(self.stream.values())
         rate = self._relay_rate(backlog)
         share = min(1.0, rate * step / backlog) if backlog else 0.0
@@ -441,7 +440,7 @@ class _Run:
             self.binding["relay"] = (backlog, rate)
 
     def _delivering(self, name: Downstream, step: float) -> float:
-        """What the downstream's function works off in a step."""
+        """How many the downstream's function delivers in a step."""
         service, pollers, backlog = self.service, self.pollers[name], self.queues[name]
         most = service.deliver_concurrency[name]
         pollers.adapt(backlog, service.deliver_batch, most, step)
@@ -459,28 +458,28 @@ class _Run:
         return done
 
     def _record(self, name: Downstream, amount: float, end: float) -> None:
-        """Deliveries whose outcome the table took; the others are delivered again later."""
+        """Deliveries with an outcome that the table took; the others are delivered again later."""
         self.queues[name] -= amount
         self._into_stream(_AFTER[name], amount, end)
         if name == DOWNSTREAMS[-1]:
             settled = min(self.recorded["ship"].total, self.recorded["post"].total)
-            self.curves["settled"].add(end, settled - self.curves["settled"].total)
+            self.series["settled"].add(end, settled - self.series["settled"].total)
 
     def _note(self, step: float, new: float, acknowledged: float, refused: float) -> None:
-        curves = self.curves
-        self.moments.append(
-            Moment(
+        series = self.series
+        self.samples.append(
+            Sample(
                 second=self.now,
                 offered=new / step,
                 acknowledged=acknowledged / step,
-                buffered=(curves["into_overflow"].total - curves["into_overflow"].totals[-2])
+                buffered=(series["into_overflow"].total - series["into_overflow"].totals[-2])
                 / step,
                 refused=refused / step,
                 clients_waiting=self.resends.waiting,
                 overflow=self.overflow,
                 stream=sum(self.stream.values()),
                 queues={**self.queues},
-                settled=curves["settled"].total,
+                settled=series["settled"].total,
                 write_units_max=self._write_units_max(),
                 pollers={name: pollers.number for name, pollers in self.pollers.items()},
                 binding=self.binding,
@@ -488,12 +487,12 @@ class _Run:
         )
 
 
-def _delay_max(into: Curve, out: Curve) -> float:
-    """The longest that anything was between two curves."""
+def _delay_max(into: Series, out: Series) -> float:
+    """The longest delay between two series."""
     if not into.total:
         return 0.0
-    looks = min(1_000, len(into.totals))
+    samples = min(1_000, len(into.totals))
     return max(
-        out.when(into.total * look / looks) - into.when(into.total * look / looks)
-        for look in range(1, looks + 1)
+        out.when(into.total * sample / samples) - into.when(into.total * sample / samples)
+        for sample in range(1, samples + 1)
     )

@@ -27,7 +27,7 @@ _OPERATORS: Mapping[type[ast.operator], Callable[[float, float], float]] = {
 
 
 class Alternative(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One design. `but`: what it cannot do that this service does."""
+    """One design. `but`: what this service does and the design cannot."""
 
     name: str
     what: str
@@ -38,7 +38,7 @@ class Alternative(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     per_month: tuple[Count, ...] = ()
 
     def usage(self, common: Mapping[str, float], ours: Usage) -> Usage:
-        """What one order uses, and a month. `ours` is our own order's."""
+        """What one order and a month use. `ours`: the same of our own order."""
         kept = (
             [use for use in ours if not use.name.startswith(self.without or ("\0",))]
             if self.based_on == "ours"
@@ -60,7 +60,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Compared(msgspec.Struct, frozen=True):
     """An alternative's price: for a million orders, and for a month without any.
 
-    `break_even`: the orders a month from which it is cheaper than ours; None where it never is.
+    `break_even`: from so many orders a month it is cheaper than ours; None where it never is.
     """
 
     alternative: Alternative
@@ -79,7 +79,7 @@ def alternatives() -> tuple[Mapping[str, float], tuple[Alternative, ...]]:
 
 
 def compare(ours: Usage, ours_per_month: float, book: Book) -> list[Compared]:
-    """All designs at list price. `ours` is one order's use, `ours_per_month` what we cost idle."""
+    """All designs at list price. `ours`: one order's use, `ours_per_month`: our idle month."""
     common, designs = alternatives()
     per_order = priced(ours.scaled(MILLION), book).for_orders / MILLION
     return [
@@ -116,10 +116,7 @@ def break_even(our_order: float, our_month: float, order: float, month: float) -
 
 
 def value(formula: str, names: Mapping[str, float]) -> float:
-    """The value of a sum or product of numbers and `names`.
-
-    ValueError: it is something else.
-    """
+    """The value of a sum or product of numbers and `names`. Raises ValueError for anything else."""
     return _value(ast.parse(formula, mode="eval").body, names)
 
 

@@ -1,7 +1,7 @@
-"""What an order may cost, and who is to blame when it costs more.
+"""What an order may cost, and which operations to look at when it costs more.
 
-The operations are counted anew on each check, in the simulation's model of the real handlers, so
-that a change which adds a read or a message fails before anything is deployed or measured.
+Each check counts the operations again, with the real handlers in the simulation, so a change that
+adds a read or a message fails before anything is deployed or measured.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from pathlib import Path
 
 import msgspec
 
-from spillway.plan.cost.loads import CROWD, TRICKLE
-from spillway.plan.cost.reckoning import MILLION, Reckoning, reckoning
+from spillway.plan.cost.batches import CROWD, ONE_BY_ONE
+from spillway.plan.cost.model import MILLION, CostModel, cost_model
 from spillway.plan.prices import Usage, priced
 
 _FILE = Path(__file__).parent / "budget.toml"
-#: Two measurements of one thing differ by less.
+#: Two measurements of the same orders differ by less.
 TOLERANCE = 0.005
 
 
@@ -33,7 +33,7 @@ class Listed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Dollars at list price."""
 
     crowd_per_million: float
-    trickle_per_million: float
+    one_by_one_per_million: float
     idle_per_month: float
 
 
@@ -47,7 +47,7 @@ class Budget(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"l
 
 @dataclass(frozen=True, slots=True)
 class Excess:
-    """A budget that is exceeded. `culprits`: what grew against the last measurement, else what is
+    """A budget that is exceeded. `culprits`: what grew since the last measurement, or else what is
     largest."""
 
     name: str
@@ -63,19 +63,18 @@ class Excess:
 
 
 def budget(path: Path = _FILE) -> Budget:
-    """As the file has it."""
     return msgspec.convert(tomllib.loads(path.read_text()), Budget)
 
 
 def check(prices: Path | None, stage: str, allowed: Budget) -> list[Excess]:
-    """Count an order anew in the model, and hold it against the budget. Takes some seconds."""
-    from spillway.plan.cost.model import counted
+    """Count an order again in the simulation and compare it with the budget: some seconds."""
+    from spillway.plan.cost.simulated import counted
 
-    before = reckoning(prices, stage)
+    before = cost_model(prices, stage)
     return exceeded(replace(before, measurement=counted("crowd")), before, allowed)
 
 
-def exceeded(ours: Reckoning, before: Reckoning, allowed: Budget) -> list[Excess]:
+def exceeded(ours: CostModel, before: CostModel, allowed: Budget) -> list[Excess]:
     """What costs more than it may. `before` is the last measurement, to say what has changed."""
     return [
         *_operations(ours, before, allowed.operations),
@@ -85,7 +84,7 @@ def exceeded(ours: Reckoning, before: Reckoning, allowed: Budget) -> list[Excess
 
 
 def _operations(
-    ours: Reckoning, before: Reckoning, allowed: Mapping[str, float]
+    ours: CostModel, before: CostModel, allowed: Mapping[str, float]
 ) -> Iterator[Excess]:
     now, then = ours.an_order(CROWD), before.an_order(CROWD)
     for price, most in allowed.items():
@@ -95,11 +94,11 @@ def _operations(
             yield Excess(f"{price} of an order", most, units, culprits)
 
 
-def _orders_dollars(ours: Reckoning, before: Reckoning, allowed: Budget) -> Iterator[Excess]:
+def _orders_dollars(ours: CostModel, before: CostModel, allowed: Budget) -> Iterator[Excess]:
     for name, fills, free_tiers, most in (
         ("in a crowd, billed", CROWD, True, allowed.billed.crowd_per_million),
         ("in a crowd, at list price", CROWD, False, allowed.listed.crowd_per_million),
-        ("one by one, at list price", TRICKLE, False, allowed.listed.trickle_per_million),
+        ("one by one, at list price", ONE_BY_ONE, False, allowed.listed.one_by_one_per_million),
     ):
         now, then = ours.an_order(fills), before.an_order(fills)
         dollars = priced(now.scaled(MILLION), ours.book, free_tiers=free_tiers).dollars
@@ -108,7 +107,7 @@ def _orders_dollars(ours: Reckoning, before: Reckoning, allowed: Budget) -> Iter
             yield Excess(what, most, dollars, _grown(now, then, ours))
 
 
-def _idle_dollars(ours: Reckoning, allowed: Budget) -> Iterator[Excess]:
+def _idle_dollars(ours: CostModel, allowed: Budget) -> Iterator[Excess]:
     for name, free_tiers, most in (
         ("billed", True, allowed.billed.idle_per_month),
         ("at list price", False, allowed.listed.idle_per_month),
@@ -123,7 +122,7 @@ def _of_price(usage: Usage, price: str) -> Usage:
     return Usage(tuple(use for use in usage if use.price == price))
 
 
-def _grown(now: Usage, then: Usage, ours: Reckoning) -> tuple[str, ...]:
+def _grown(now: Usage, then: Usage, ours: CostModel) -> tuple[str, ...]:
     """The items that cost more than before, the most grown first; else the largest."""
     after = {item.name: item for item in priced(now.scaled(MILLION), ours.book).items}
     before = {item.name: item for item in priced(then.scaled(MILLION), ours.book).items}

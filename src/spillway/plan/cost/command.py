@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spillway.plan.options import PricesOption, StageOption
-from spillway.ui.options import check_writable
+from spillway.ui.options import STDOUT, check_writable, write_json
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.status import Status
 
-    from spillway.plan.cost.real import Line
-    from spillway.plan.cost.reckoning import Reckoning
+    from spillway.plan.cost.model import CostModel
+    from spillway.plan.cost.real import ChannelCost
 
 
 def cost(
@@ -42,10 +43,10 @@ def cost(
         bool, typer.Option("--json", help="Print the findings as one JSON object.")
     ] = False,
     html: Annotated[
-        Path | None, typer.Option(metavar="OUT", help="Write the report as a page with charts.")
+        Path | None, typer.Option(metavar="OUT", help="Write the report as a page with a chart.")
     ] = None,
     png: Annotated[
-        Path | None, typer.Option(metavar="OUT", help="Draw the charts as a PNG.")
+        Path | None, typer.Option(metavar="OUT", help="Draw the chart as a PNG.")
     ] = None,
     check: Annotated[
         bool,
@@ -58,17 +59,15 @@ def cost(
 ) -> None:
     """What orders cost on AWS, item by item, and what they would cost on other designs.
 
-    Operations are counted from real runs of the service and multiplied by the price book's prices,
-    so that every figure can be traced. What nobody has confirmed is marked with an asterisk.
+    Operations are counted in real runs of the service and multiplied by prices from the price book,
+    so every figure can be traced. An asterisk marks a price that no source confirms.
 
     Example: spillway cost --orders-per-month 5000000 --html cost.html
     """
-    import json
-
     from rich.console import Console
 
     from spillway.plan.cost.findings import find
-    from spillway.plan.cost.reckoning import reckoning
+    from spillway.plan.cost.model import cost_model
     from spillway.plan.cost.report import document, show
     from spillway.plan.profile import read_profile
 
@@ -80,17 +79,17 @@ def cost(
         _check(console, prices, stage)
         return
     arrivals = None if profile is None else read_profile(profile)
-    ours = reckoning(prices, stage)
-    lines = [] if sales is None else _real_lines(ours, sales, console)
-    found = find(ours, orders_per_month, arrivals)
+    model = cost_model(prices, stage)
+    real = [] if sales is None else _real(model, sales, console)
+    found = find(model, orders_per_month, arrivals)
     if as_json:
-        typer.echo(json.dumps(document(found, lines), indent=2))
+        write_json(STDOUT, document(found, real))
     else:
-        show(found, lines, console)
+        show(found, real, console)
     if html is not None:
-        from spillway.plan.cost.page import write
+        from spillway.plan.cost.page import page
 
-        write(found, html)
+        html.write_text(page(found, real), encoding="utf-8")
         console.print(f"The page is in {html}.")
     if png is not None:
         from spillway.plan.cost.chart import draw
@@ -99,38 +98,28 @@ def cost(
         console.print(f"The picture is in {png}.")
 
 
-def _real_lines(ours: Reckoning, sales: Path, console: Console) -> list[Line]:
-    from spillway.plan.cost.real import lines, of_file
+def _real(model: CostModel, sales: Path, console: Console) -> list[ChannelCost]:
+    from spillway.plan.cost.real import costs_of_file
 
-    with console.status(f"Placing the sales of {sales.name} in the model"):
-        return lines(ours, of_file(sales))
+    with console.status(f"Placing the sales of {sales.name} in the simulation"):
+        return costs_of_file(model, sales)
 
 
 def _measure(console: Console) -> None:
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
     from spillway.plan.cost.measurement import LOADS
     from spillway.plan.cost.running import REPEATS, least_disturbed, measure
     from spillway.run.stack import running
     from spillway.run.stack.starting import progress_lines
 
     with progress_lines() as show_phase, running(on_phase=show_phase) as stack:
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn())
-        with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as bar:
-            for load in LOADS:
-                task = bar.add_task(load, total=None)
+        for load in LOADS:
+            with console.status(load) as status:
 
-                def on_stage(stage: str, done: int, of: int, task: object = task) -> None:
-                    bar.update(
-                        task,  # type: ignore[arg-type]
-                        description=stage,
-                        completed=done,
-                        total=of or None,
-                    )
+                def on_stage(stage: str, done: int, of: int, shown: Status = status) -> None:
+                    shown.update(f"{stage}: {done} of {of}" if of else stage)
 
                 runs = [measure(stack, load, on_stage) for _ in range(REPEATS)]
-                least_disturbed(runs).save()
-                bar.remove_task(task)
+            least_disturbed(runs).save()
 
 
 def _check(console: Console, prices: Path | None, stage: str) -> None:
@@ -141,5 +130,5 @@ def _check(console: Console, prices: Path | None, stage: str) -> None:
     for excess in excesses:
         console.print(str(excess), style="red")
     if excesses:
-        console.print("Mend it, or raise src/spillway/plan/cost/budget.toml and say why.")
+        console.print("Fix it, or raise src/spillway/plan/cost/budget.toml and say why.")
         raise typer.Exit(1)

@@ -1,11 +1,10 @@
 """How long Lambda would bill a batch: the processor time that was measured, and the calls it waits
 for.
 
-An emulated duration is not AWS's: here everything shares one machine, and nothing is a network
-away. What can be carried over is the processor time of the functions' own processes (the real SDK,
-the real handlers) and the number of calls. The rest, how long AWS's services take to answer and how
-its processors compare with this one, is in `calibration.toml`, each with its source; what is an
-estimate says so, and `spillway.plan.cost.sensitivity` shows what it would change.
+An emulated duration is not AWS's: here everything shares one machine without a network. The
+processor time of the functions' own processes (the real SDK and handlers) and the number of calls
+carry over. `calibration.toml` has the rest, with sources: how long AWS's services take to answer
+and how its processors compare with this one. Estimates are marked as such.
 """
 
 from __future__ import annotations
@@ -43,23 +42,14 @@ class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     init_seconds: Figure
     parameter_fresh_seconds: Figure
 
-    def with_values(self, **values: float) -> Calibration:
-        """The same with other values for some figures."""
-        changes = {
-            name: msgspec.structs.replace(getattr(self, name), value=value)
-            for name, value in values.items()
-        }
-        return msgspec.structs.replace(self, **changes)
-
     def wait_seconds(self, service: str) -> float:
-        """How long a call of an AWS service is waited for; parameters are read once in a while."""
+        """How long a call of an AWS service takes; of parameters 0, which are read rarely."""
         figure = getattr(self, f"{service}_seconds", None)
         return figure.value if isinstance(figure, Figure) else 0.0
 
 
 @cache
 def calibration() -> Calibration:
-    """As the file has it."""
     return msgspec.convert(tomllib.loads(_FILE.read_text()), Calibration)
 
 
@@ -72,10 +62,10 @@ class Processor:
 
 
 def processor_times(one_by_one: Measurement, crowd: Measurement) -> Mapping[str, Processor]:
-    """Two measured loads with batches of different sizes tell the two apart.
+    """Derived from two measured loads with batches of different sizes.
 
-    The clock of a process ticks a hundred times a second, so a short run says little: a part that
-    comes out negative is nothing, and the other is all.
+    A process's clock ticks only a hundred times a second, so short runs are inexact: a part that
+    comes out negative counts as zero.
     """
     times = {}
     for name, full in crowd.functions.items():
@@ -103,16 +93,16 @@ def work(
     memory_mb: float,
     figures: Calibration,
 ) -> Work:
-    """How long a function takes for a batch at this much memory; exact for batches as full as those
-    of `use`, whose calls it waits for.
+    """How long a function takes for a batch at this much memory. Exact for batches as full as those
+    of `use`: it waits for their calls.
 
-    With less memory than a whole processor's the same instructions take longer.
+    With less memory than a whole processor comes with, the same instructions take longer.
     """
     slower = figures.processor_ratio.value * max(1.0, figures.full_processor_mb.value / memory_mb)
     fixed, per_record = processor.fixed * slower, processor.per_record * slower
     waits = waited_seconds(use, figures)
     if name.startswith(_SIDE_BY_SIDE):
-        # Each delivery waits for its downstream and its own calls, some deliveries at a time.
+        # Each delivery waits for its downstream and its own calls; some run at a time.
         wait = figures.downstream_seconds.value + waits / use.records
         return Work(fixed, per_record, wait, SIDE_BY_SIDE_MAX)
     batches = use.records / use.invocations
@@ -120,5 +110,5 @@ def work(
 
 
 def waited_seconds(use: FunctionUse, figures: Calibration) -> float:
-    """What all of a function's calls wait together, one after the other."""
+    """How long all of a function's calls take, one after the other."""
     return sum(calls.requests * figures.wait_seconds(calls.service) for calls in use.calls)

@@ -1,4 +1,4 @@
-"""What a month costs without any order, and what it costs whether few orders come or many."""
+"""What a month costs without any order, and what a month with orders adds to it."""
 
 from __future__ import annotations
 
@@ -8,41 +8,40 @@ from spillway.plan.limits import limits
 from spillway.plan.prices import Usage, Use
 
 MONTH_SECONDS = 30 * 24 * 60 * 60
-#: Functions that hold a secret: intake, and a delivery for each downstream.
+#: Functions that read a secret: intake, and a delivery for each downstream.
 _WITH_SECRETS = ("intake", "deliver-inventory", "deliver-fulfilment", "deliver-accounting")
 
 
 def idle(stage: Deployed) -> Usage:
-    """Nothing runs, but Lambda goes on asking the queues whether there is anything to do.
+    """No function runs, but Lambda keeps polling the queues.
 
-    Each mapping has two pollers on a quiet queue, each of which waits for as long as SQS lets it.
+    Counted with two pollers on each quiet queue, and with the longest long poll that SQS allows.
     """
     pollers = limits().sqs_pollers_idle.value
     polls = pollers * MONTH_SECONDS / limits().sqs_poll_seconds.value
-    fixed = (
+    return _monthly(
         ("queues: polls that find nothing", "sqs.requests", stage.polled_queues * polls),
         ("alarms", "cloudwatch.alarms", stage.alarms),
         ("composite alarms", "cloudwatch.composite_alarms", stage.composite_alarms),
         ("dashboard", "cloudwatch.dashboards", stage.dashboards),
         ("encryption keys", "kms.keys", stage.encryption_keys),
     )
-    return Usage(
-        tuple(Use(name, price, units, per_month=True) for name, price, units in fixed if units)
+
+
+def working(stage: Deployed, figures: Calibration) -> Usage:
+    """What a month with orders adds: metrics, charged once they have data, and secrets, which each
+    working environment reads again when they are no longer fresh.
+
+    Counted with one environment of each busy function all month.
+    """
+    decrypted = len(_WITH_SECRETS) * MONTH_SECONDS / figures.parameter_fresh_seconds.value
+    return _monthly(
+        ("secrets: decrypted", "kms.requests", decrypted),
+        ("metrics", "cloudwatch.metrics", stage.custom_metrics),
     )
 
 
-def working(stage: Deployed, figures: Calibration, users: float = 0) -> Usage:
-    """What a month with orders has beyond them: metrics that are only there when something is
-    counted, secrets that working environments read again, and customers who sign in.
-
-    A busy function is taken to have one environment all month: each reads its secret anew when it
-    is no longer fresh.
-    """
-    decrypted = len(_WITH_SECRETS) * MONTH_SECONDS / figures.parameter_fresh_seconds.value
-    uses = [Use("secrets: decrypted", "kms.requests", decrypted, per_month=True)]
-    if stage.custom_metrics:
-        metrics = float(stage.custom_metrics)
-        uses.append(Use("metrics", "cloudwatch.metrics", metrics, per_month=True))
-    if users and stage.user_pools:
-        uses.append(Use("customers who sign in", "cognito.users", users, per_month=True))
-    return Usage(tuple(uses))
+def _monthly(*uses: tuple[str, str, float]) -> Usage:
+    return Usage(
+        tuple(Use(name, price, units, per_month=True) for name, price, units in uses if units)
+    )

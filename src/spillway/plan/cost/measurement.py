@@ -1,25 +1,30 @@
 """What a run used, as it was counted: nothing here is priced, scaled or assumed.
 
-Kept as JSON beside this module, so that a report needs no run and a change of the service shows as
-a change of data. `spillway cost --measure` renews them.
+Two measurements are kept in docs/measured, so that a report needs no run and a change of the
+service shows as a change of data. `spillway cost --measure` renews them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
 from spillway.errors import SpillwayError
+from spillway.paths import PROJECT
 
-MEASURED = Path(__file__).parent / "measured"
+MEASURED = PROJECT / "docs" / "measured"
 
 #: one by one: each order is placed when the one before has settled, so every batch is of one.
-#: crowd: all orders lie in the stream before relay begins, so batches are as full as they get.
+#: crowd: all orders are in the stream before relay begins, so batches are as full as they get.
 Load = Literal["one by one", "crowd"]
 LOADS: tuple[Load, ...] = ("one by one", "crowd")
+
+
+#: What is counted of calls: the numbers of `Calls`, in its order.
+QUANTITIES = ("requests", "entries", "write_units", "read_units", "chunks")
 
 
 class Calls(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,14 +43,20 @@ class Calls(msgspec.Struct, frozen=True, kw_only=True):
     read_units: float = 0.0
     chunks: float = 0.0
 
+    @classmethod
+    def of(cls, service: str, operation: str, resource: str, sums: Sequence[float]) -> Calls:
+        """`sums`: one for each of `QUANTITIES`."""
+        counted = dict(zip(QUANTITIES, sums, strict=True))
+        return cls(service=service, operation=operation, resource=resource, **counted)
+
 
 class FunctionUse(msgspec.Struct, frozen=True, kw_only=True):
-    """What one function did. `records`: what it attended to: a stream's records, commands, watches,
-    else its requests. `messages`: in how many they came, fewer where some are packs.
+    """What one function did. `records`: what it handled: a stream's records, commands, checks,
+    else its requests. `messages`: how many carried them, fewer where a message holds a batch.
 
-    `log_bytes` and `log_lines` are its own lines, Lambda's not counted. `cpu_seconds` of its
-    processes on the machine that measured, none where they could not be read. `emulated_seconds`
-    is the sum of the durations that the emulator reports: not AWS's speed.
+    `log_bytes` and `log_lines` are its own lines, without Lambda's. `cpu_seconds`: of its processes
+    on the machine that measured, None where it could not be read. `emulated_seconds` is the sum of
+    the durations that the emulator reports, which is not AWS's speed.
     """
 
     invocations: float
@@ -61,10 +72,10 @@ class FunctionUse(msgspec.Struct, frozen=True, kw_only=True):
 class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     """A run of `orders` orders, all of which were confirmed.
 
-    `response_bytes` is what the API's answers have, heads included. `order_bytes` and
-    `progress_bytes` are the stored items' sizes by DynamoDB's rule, all together, and
-    `progress_bytes_max` the largest: an update of up to 1 KB takes one write unit. `consumed_units`
-    are the write units that DynamoDB itself said were consumed.
+    `response_bytes` are the API's answers, heads included. `order_bytes` and `progress_bytes` are
+    the sums of the stored items' sizes by DynamoDB's rule, and `progress_bytes_max` the largest: an
+    update of up to 1 KB takes one write unit. `consumed_units` are the write units that DynamoDB
+    itself reported as consumed.
     """
 
     source: Literal["emulator", "model"]
@@ -101,7 +112,7 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def recorded(load: Load, folder: Path = MEASURED) -> Measurement:
-    """The last measurement on the emulator. SpillwayError: there is none that can be read."""
+    """The last measurement on the emulator. Raises SpillwayError when it cannot be read."""
     path = folder / file_name(load)
     try:
         return msgspec.json.decode(path.read_bytes(), type=Measurement)
@@ -112,4 +123,4 @@ def recorded(load: Load, folder: Path = MEASURED) -> Measurement:
 
 
 def file_name(load: Load) -> str:
-    return f"{load.replace(' ', '-')}.json"
+    return f"cost-{load.replace(' ', '-')}.json"

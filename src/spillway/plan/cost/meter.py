@@ -1,11 +1,10 @@
-"""The meter: what a stretch of a local stack's life would be billed.
+"""The meter: what a local stack used between two readings.
 
-Read from four places, each of which knows something the others do not: the proxy (every call of
-every function, its size and units), the functions' log groups (Lambda's REPORT lines, and the
-functions' own lines), their processes (processor time), and the orders table (stored sizes).
+It reads the proxy (every call of every function, its size and units), the functions' log groups
+(Lambda's REPORT lines and the functions' own lines) and their processes (processor time).
 
-What the emulator does on the functions' behalf does not pass the proxy: polling queues, deleting
-what was handled. AWS bills it all the same; see `spillway.plan.cost.usage` for how it is derived.
+The emulator polls queues and deletes handled messages without passing the proxy. AWS bills these
+requests too: `spillway.plan.cost.usage` derives them.
 """
 
 from __future__ import annotations
@@ -18,21 +17,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spillway.plan.cost.measurement import Calls, FunctionUse
-from spillway.run.proxy import Counts, Series
+from spillway.plan.cost.measurement import QUANTITIES, Calls, FunctionUse
+from spillway.run.proxy import Counts
 from spillway.run.stack import Stack
 
 _REPORT = re.compile(r"^REPORT RequestId: \S+\tDuration: ([\d.]+) ms")
 #: A function's name in its own environment, as infra.constructs.function has it.
 _NAME = "AWS_SDK_UA_APP_ID="
 _LOG_GROUPS = "/aws/lambda/"
-#: What one event in CloudWatch Logs weighs beside its text.
+#: What CloudWatch Logs adds to the bytes of each event's text.
 LOG_EVENT_BYTES = 26
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The meter's hands at one moment."""
+    """The counters at one time."""
 
     at: int
     counts: Counts
@@ -40,12 +39,12 @@ class Reading:
 
 
 def read(stack: Stack, at: int) -> Reading:
-    """`at` is Unix milliseconds, by the clock that the functions' logs have."""
+    """`at`: Unix milliseconds, by the clock of the functions' logs."""
     return Reading(at, stack.proxy.counts(), _cpu_seconds(stack))
 
 
 def used(stack: Stack, before: Reading, after: Reading) -> dict[str, FunctionUse]:
-    """What each function did between two readings. No fault may have been in force meanwhile."""
+    """What each function did between two readings, without any fault in force."""
     calls = _calls(before.counts, after.counts)
     logs = dict(_logs(stack, before.at))
     functions = {}
@@ -65,35 +64,27 @@ def used(stack: Stack, before: Reading, after: Reading) -> dict[str, FunctionUse
 
 
 def _calls(before: Counts, after: Counts) -> dict[str, list[Calls]]:
-    """By function, what was counted since; a series only ever grows."""
+    """By function, what was counted since. A series only ever grows."""
     known = {series.kind: series for series in before.series}
-    merged: dict[tuple[str, str, str, str], list[float]] = {}
+    merged: defaultdict[tuple[str, str, str, str], list[float]] = defaultdict(
+        lambda: [0.0] * len(QUANTITIES)
+    )
     for series in after.series:
         kind, then = series.kind, known.get(series.kind)
-        key = (kind.function or "", kind.service, kind.operation, _short(kind.resource))
-        sums = merged.setdefault(key, [0.0] * len(_QUANTITIES))
-        for place, quantity in enumerate(_QUANTITIES):
-            sums[place] += getattr(series, quantity) - (getattr(then, quantity) if then else 0)
+        sums = merged[kind.function or "", kind.service, kind.operation, _short(kind.resource)]
+        for column, quantity in enumerate(QUANTITIES):
+            sums[column] += getattr(series, quantity) - (getattr(then, quantity) if then else 0)
     calls = defaultdict(list)
     for (function, service, operation, resource), sums in sorted(merged.items()):
         if sums[0]:
-            counted = dict(zip(_QUANTITIES, sums, strict=True))
-            calls[function].append(
-                Calls(service=service, operation=operation, resource=resource, **counted)
-            )
+            calls[function].append(Calls.of(service, operation, resource, sums))
     return calls
 
 
-_QUANTITIES = ("requests", "entries", "write_units", "read_units", "chunks")
-
-
 def consumed_units(before: Counts, after: Counts) -> float:
-    """The write units that DynamoDB said were consumed; see `Proxy.ask_consumed`."""
-    return _consumed(after.series) - _consumed(before.series)
-
-
-def _consumed(series: tuple[Series, ...]) -> float:
-    return sum(one.consumed_units for one in series)
+    """The write units that DynamoDB reported as consumed; see `Proxy.ask_consumed`."""
+    then, now = (sum(one.consumed_units for one in counts.series) for counts in (before, after))
+    return now - then
 
 
 def _short(resource: str | None) -> str:
@@ -139,7 +130,7 @@ def _events(logs: Any, group: str, since: int) -> Iterator[Mapping[str, Any]]:
 
 
 def _cpu_seconds(stack: Stack) -> dict[str, float] | None:
-    """Processor time of the functions' processes so far; None where there is no /proc."""
+    """Processor time of the functions' processes so far, or None where there is no /proc."""
     if not Path("/proc/self/stat").exists():
         return None
     seconds: defaultdict[str, float] = defaultdict(float)

@@ -1,299 +1,149 @@
-"""The same count in the simulation's world: the deployed handlers on a model of AWS, call by call.
-
-No emulator, no network, no clock: some seconds, the same figures each time. That makes it the check
-of a change (`plan.cost.budget`), and the witness against which the emulator's count is held.
-What it counts with is its own, one level higher than the proxy: the arguments and answers of the
-SDK's methods.
-"""
+"""The cost model: measurements, a stage's settings and prices, put together."""
 
 from __future__ import annotations
 
-import random
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
-import msgspec
-from botocore.exceptions import ClientError
+from spillway.plan.cost import idle as idle_
+from spillway.plan.cost.batches import (
+    CROWD,
+    ONE_BY_ONE,
+    BatchFill,
+    batched_max,
+    fill_at,
+    per_message,
+)
+from spillway.plan.cost.deployed import Deployed, deployed
+from spillway.plan.cost.durations import Calibration, Processor, calibration, processor_times
+from spillway.plan.cost.measurement import Measurement, recorded
+from spillway.plan.cost.usage import Settings, a_look, kept, rebatched, usage_of, works
+from spillway.plan.prices import Bill, Book, Usage, load, priced
+from spillway.plan.profile import Profile
+from spillway.plan.work import Work
 
-from orders.aws.messages import messages_in
-from orders.domain.order import OrderKey
-from orders.domain.saga import DOWNSTREAMS
-from orders.wiring import Runtime
-from simulation.catalogue import ADA, KEY, KEY_ID, START, request
-from simulation.downstreams.fault_settings import FaultSettings
-from simulation.world.event_sources import record_of
-from simulation.world.faults import Faults
-from simulation.world.functions import EnvironmentClock, Function
-from simulation.world.world import World
-from spillway.ids import order_id
-from spillway.plan.cost.loads import DELIVER_BATCH, RELAY_BATCH, WATCHDOG_BATCH
-from spillway.plan.cost.measurement import Calls, FunctionUse, Load, Measurement
-from spillway.plan.cost.running import LOOKS, ORDERS, SEED, retail
-from spillway.run.proxy.sizes import item_bytes
-from spillway.run.proxy.units import units_of
-from spillway.run.workload import Draft, pay
-
-#: Longer than anything here takes in the world's own time.
-_AN_INVOCATION_MS = 60_000
-_PUT = "PUT /orders/{order_id}"
-_GET = "GET /orders/{order_id}"
-
-
-def counted(load: Load, drafts: Sequence[Draft] | None = None) -> Measurement:
-    """Place orders, the measured run's own unless others are given, and count what that takes."""
-    orders = retail(ORDERS[load]) if drafts is None else drafts
-    workload = f"generated retail orders, seed {SEED}" if drafts is None else "orders from a file"
-    return _Run(load).counted(orders, workload)
+MILLION = 1_000_000
+#: A stage with the settings of a real deployment.
+STAGE = "dev"
+#: An API access log line's fields, for an order that was accepted.
+_ACCESS_LOG_VALUES = {
+    "$context.requestId": "JKJaXmPLvHcESHA=",
+    "$context.routeKey": "PUT /orders/{order_id}",
+    "$context.status": "201",
+    "$context.responseLatency": "42",
+    "$context.path": "/api/orders/019a0000-0000-7000-8000-000000000000",
+}
+_MISSING = "-"
+_PROFILE_SAMPLES = 400
 
 
-@dataclass(slots=True)
-class _Tally:
-    """One function's counts so far."""
+@dataclass(frozen=True, slots=True)
+class CostModel:
+    """`measurement`: what orders used. Its two loads together gave `processor`."""
 
-    invocations: int = 0
-    records: int = 0
-    messages: int = 0
-    log_lines: int = 0
-    log_bytes: int = 0
-    calls: defaultdict[tuple[str, str, str], list[float]] = field(
-        default_factory=lambda: defaultdict(lambda: [0.0] * 5)
-    )
+    measurement: Measurement
+    processor: Mapping[str, Processor]
+    stage: Deployed
+    settings: Settings
+    figures: Calibration
+    book: Book
 
-    def use(self) -> FunctionUse:
-        return FunctionUse(
-            invocations=self.invocations,
-            records=self.records,
-            messages=self.messages,
-            log_lines=self.log_lines,
-            log_bytes=self.log_bytes,
-            calls=tuple(
-                Calls(
-                    service=service,
-                    operation=operation,
-                    resource=resource,
-                    requests=requests,
-                    entries=entries,
-                    write_units=write,
-                    read_units=read,
-                    chunks=chunks,
-                )
-                for (service, operation, resource), (
-                    requests,
-                    entries,
-                    write,
-                    read,
-                    chunks,
-                ) in sorted(self.calls.items())
-            ),
+    def an_order(self, fill: BatchFill) -> Usage:
+        """What one order uses, once, in batches as full as this."""
+        return usage_of(self.measurement, fill, self.settings, self.processor, self.figures)
+
+    def a_look(self) -> Usage:
+        """What one look of a customer at an order uses."""
+        return a_look(self.measurement, self.settings, self.processor, self.figures)
+
+    def per_million(self, fill: BatchFill) -> Bill:
+        """A million orders at list price."""
+        return priced(self.an_order(fill).scaled(MILLION), self.book)
+
+    def idle(self, *, free_tiers: bool = False) -> Bill:
+        """A month without any order."""
+        return priced(idle_.idle(self.stage), self.book, free_tiers=free_tiers)
+
+    def working(self) -> Usage:
+        """What a month with orders uses besides the orders: metrics and secrets."""
+        return idle_.working(self.stage, self.figures)
+
+    def month(self, orders: float, fill: BatchFill, *, free_tiers: bool = False) -> Bill:
+        """A month's whole bill. Its orders are kept for all of it."""
+        once = (self.an_order(fill) + kept(self.measurement)).scaled(orders)
+        always = idle_.idle(self.stage) + self.working()
+        return priced(once + always, self.book, free_tiers=free_tiers)
+
+    def kept(self) -> float:
+        """What keeping a million orders costs a month."""
+        return priced(kept(self.measurement).scaled(MILLION), self.book).dollars
+
+    def works(self) -> Mapping[str, Work]:
+        """How long each function takes for a batch, in a crowd."""
+        crowd = rebatched(self.measurement, CROWD)
+        return works(crowd, self.settings, self.processor, self.figures)
+
+    def steady(self, orders_per_month: float) -> BatchFill:
+        """How full batches are when a month's orders come evenly."""
+        return self.fill_at(orders_per_month / idle_.MONTH_SECONDS)
+
+    def fill_at(self, orders_per_second: float) -> BatchFill:
+        if not orders_per_second:
+            return ONE_BY_ONE
+        measured, downstream = self.measurement, "deliver-fulfilment"
+        mappings = self.stage.mappings
+        return fill_at(
+            orders_per_second,
+            records_per_order=measured.functions["relay"].records / measured.orders,
+            delivery_seconds=self.works()[downstream].seconds(1),
+            concurrency_max=mappings[downstream].concurrency_max or 1_000,
+            window_seconds=mappings["watchdog"].window_seconds,
         )
 
+    def commands_per_message(self) -> float:
+        """In a crowd, on average."""
+        share = self.measurement.orders / self.measurement.functions["relay"].records
+        return per_message(CROWD.relay, share, batched_max("inventory"))
 
-class _Counted:
-    """A client of which every call is counted, refused ones too."""
-
-    def __init__(self, service: str, client: Any, count: Callable[..., None]) -> None:
-        self._service = service
-        self._client = client
-        self._count = count
-
-    def __getattr__(self, method: str) -> Callable[..., Any]:
-        call = getattr(self._client, method)
-        operation = "".join(word.capitalize() for word in method.split("_"))
-
-        def counted_call(**fields: Any) -> Any:
-            try:
-                answer = call(**fields)
-            except ClientError:
-                self._count(self._service, operation, fields, {})
-                raise
-            self._count(self._service, operation, fields, answer)
-            return answer
-
-        return counted_call
+    def profile_usage(self, profile: Profile) -> Usage:
+        """What one order uses, on average over a profile: each at the rate at which it came."""
+        step = profile.seconds / _PROFILE_SAMPLES
+        uses: tuple[Usage, ...] = ()
+        for sample in range(_PROFILE_SAMPLES):
+            orders = profile.orders(sample * step, (sample + 1) * step)
+            if orders:
+                share = orders / profile.total
+                uses += (self.an_order(self.fill_at(orders / step)).scaled(share),)
+        return Usage(tuple(use for usage in uses for use in usage))
 
 
-class _MeteredWorld(World):
-    """A world without faults whose queues and stream are read by its owner, not by Lambda."""
+def cost_model(prices: Path | None = None, stage: str = STAGE) -> CostModel:
+    """From the recorded measurements.
 
-    def __init__(self) -> None:
-        self.tallies: defaultdict[str, _Tally] = defaultdict(_Tally)
-        self.running = ""
-        healthy: dict[str, FaultSettings] = {
-            downstream: FaultSettings() for downstream in DOWNSTREAMS
-        }
-        super().__init__(0, START, Faults(0, {}, START), {}, fault_settings=healthy)
-
-    def client(self, service: str, timeout_seconds: float = 6.0, /) -> Any:
-        return _Counted(service, super().client(service, timeout_seconds), self._counted)
-
-    def invoke(
-        self, name: str, event: Mapping[str, Any], records: int, messages: int | None = None
-    ) -> Any:
-        """Have a function handle an event, alone in the world. `messages`: in how many its records
-        came, where not each by itself."""
-        answers: list[tuple[Any, str | None]] = []
-        tally = self.tallies[name]
-        tally.invocations += 1
-        tally.records += records
-        tally.messages += records if messages is None else messages
-        self.running = name
-        self.functions[name].invoke(
-            str(tally.invocations), event, lambda result, error: answers.append((result, error))
-        )
-        self.scheduler.run(self.scheduler.now + _AN_INVOCATION_MS)
-        [(result, error)] = answers
-        if error is not None:
-            raise AssertionError(f"{name} failed in a world without faults: {error}")
-        return result
-
-    def _counted(
-        self, service: str, operation: str, fields: Mapping[str, Any], answer: Mapping[str, Any]
-    ) -> None:
-        units = units_of(service, operation, fields, answer)
-        sums = self.tallies[self.running].calls[service, operation, _resource(service, fields)]
-        figures = (1, _entries(fields), units.write, units.read, units.chunks)
-        for place, figure in enumerate(figures):
-            sums[place] += figure
-
-    def _runtime(
-        self, settings: Mapping[str, str], clock: EnvironmentClock, function: Function
-    ) -> Runtime:
-        return replace(super()._runtime(settings, clock, function), write=self._logged)
-
-    def _logged(self, line: str) -> None:
-        tally = self.tallies[self.running]
-        tally.log_lines += 1
-        tally.log_bytes += len(line.rstrip("\n").encode())
-
-    def _connect(self) -> None:
-        """Nobody reads the queues and the stream by themselves here."""
+    Raises SpillwayError when a file cannot be read or there is no such stage.
+    """
+    return model_of(deployed(stage), load(prices))
 
 
-class _Run:
-    def __init__(self, load: Load) -> None:
-        self.load = load
-        self.world = _MeteredWorld()
-        self.rng = random.Random(SEED)  # noqa: S311
-        self.relayed = 0
-        self.request_bytes = self.response_bytes = 0
-
-    def counted(self, drafts: Sequence[Draft], workload: str) -> Measurement:
-        # Secrets are read once, by the first order of all: that is not an order's cost.
-        self._place(drafts[0])
-        self._settle(full=False)
-        self._watch(full=False)
-        self.world.tallies.clear()
-        first = {id(item) for item in self.world.table.items()}
-        self.request_bytes = self.response_bytes = 0
-        keys = []
-        for draft in drafts:
-            keys.append(self._place(draft))
-            if self.load == "one by one":
-                self._settle(full=False)
-        self._settle(full=self.load == "crowd")
-        self._watch(full=self.load == "crowd")
-        self._look_at(keys[:LOOKS])
-        stored = [item for item in self.world.table.items() if id(item) not in first]
-        progress = [item_bytes(item) for item in stored if "content" not in item]
-        return Measurement(
-            source="model",
-            load=self.load,
-            orders=len(drafts),
-            workload=workload,
-            taken_at="",
-            requests=len(drafts),
-            request_bytes=self.request_bytes,
-            response_bytes=self.response_bytes,
-            order_bytes=sum(item_bytes(item) for item in stored if "content" in item),
-            progress_bytes=sum(progress),
-            progress_bytes_max=max(progress),
-            functions={
-                name: self.world.tallies[name].use() for name in sorted(self.world.functions)
-            },
-        )
-
-    def _place(self, draft: Draft) -> OrderKey:
-        made = order_id(self.world.now(), self.rng)
-        key = OrderKey(f"{ADA}-{draft.customer}", made)
-        order = pay(draft, made, key_id=KEY_ID, key=KEY)
-        body = msgspec.json.encode(order)
-        answer = self.world.invoke("intake", request(_PUT, key, body.decode()), 1)
-        if answer["statusCode"] != 201:
-            raise AssertionError(f"an order was answered {answer['statusCode']}: {answer['body']}")
-        self.request_bytes += len(body)
-        self.response_bytes += len(answer["body"])
-        return key
-
-    def _look_at(self, keys: Sequence[OrderKey]) -> None:
-        for key in keys:
-            self.world.invoke("reads", request(_GET, key), 1)
-
-    def _settle(self, *, full: bool) -> None:
-        """Relay and deliver until nothing is left."""
-        while self._relay(RELAY_BATCH if full else 1) + self._deliver(DELIVER_BATCH if full else 1):
-            pass
-
-    def _watch(self, *, full: bool) -> None:
-        """Let the watchdog's delay pass, and have it look."""
-        delay_ms = self.world.queues["watchdog"].delay_seconds * 1000
-        self.world.scheduler.at(self.world.now() + delay_ms + 1, lambda: None)
-        self.world.scheduler.run(self.world.now() + delay_ms + 1)
-        self._hand_over("watchdog", "watchdog", WATCHDOG_BATCH if full else 1)
-
-    def _relay(self, most: int) -> int:
-        [shard] = self.world.stream.shards
-        records = shard.records[self.relayed :]
-        self.relayed += len(records)
-        for batch in _batches(records, most):
-            self.world.invoke("relay", {"Records": list(batch)}, len(batch))
-        return len(records)
-
-    def _deliver(self, most: int) -> int:
-        return sum(self._hand_over(name, f"deliver-{name}", most) for name in DOWNSTREAMS)
-
-    def _hand_over(self, name: str, function: str, most: int) -> int:
-        """All messages that wait in a queue, in batches of so many."""
-        queue = self.world.queues[name]
-        waiting = queue.visible()
-        for batch in _batches(waiting, most):
-            for message in batch:
-                message.receives += 1
-                message.receipt = f"{message.id} #{message.receives}"
-                queue.hide(message, queue.visibility_seconds)
-            event = {"Records": [record_of(message, name) for message in batch]}
-            carried = sum(len(messages_in(message.body)) or 1 for message in batch)
-            answer = self.world.invoke(function, event, carried, len(batch))
-            if answer["batchItemFailures"]:
-                raise AssertionError(f"{function} did not finish: {answer}")
-            for message in batch:
-                queue.delete(message)
-        return len(waiting)
-
-
-def _batches(things: Sequence[Any], most: int) -> Iterator[Sequence[Any]]:
-    for start in range(0, len(things), most):
-        yield things[start : start + most]
-
-
-def _resource(service: str, fields: Mapping[str, Any]) -> str:
-    """As the proxy names it, without the stage."""
-    asked = fields.get("RequestItems") or {}
-    name = next(
-        (
-            str(fields[field])
-            for field in ("TableName", "QueueUrl", "TopicArn", "Name")
-            if field in fields
+def model_of(stage: Deployed, book: Book) -> CostModel:
+    crowd = recorded("crowd")
+    settings = Settings(
+        memory_mb=stage.memory_mb,
+        log_days=stage.log_days,
+        access_log_bytes=len(_access_log_line(stage.access_log_format)),
+        access_log_price=(
+            "logs.ingested_infrequent" if stage.access_log_infrequent else "logs.ingested"
         ),
-        next(iter(asked), ""),
     )
-    short = name if service == "ssm" else name.replace(":", "/").rpartition("/")[2]
-    return short.removeprefix("/spillway/dev/").removeprefix("spillway-dev-")
+    processor = processor_times(recorded("one by one"), crowd)
+    return CostModel(crowd, processor, stage, settings, calibration(), book)
 
 
-def _entries(fields: Mapping[str, Any]) -> int:
-    entries = fields.get("Entries") or fields.get("PublishBatchRequestEntries")
-    if entries is not None:
-        return len(entries)
-    return sum(len(asked["Keys"]) for asked in fields.get("RequestItems", {}).values()) or 1
+def _access_log_line(format_: str) -> str:
+    """A line of the API's access log for an order that was accepted."""
+    fields: dict[str, str] = json.loads(format_)
+    return json.dumps(
+        {name: _ACCESS_LOG_VALUES.get(value, _MISSING) for name, value in fields.items()}
+    )

@@ -1,51 +1,40 @@
-"""The findings as JSON for scripts, and for a terminal of any width."""
+"""The findings: as JSON for scripts, and as tables for the terminal and for pages."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console, Group, RenderableType
-from rich.panel import Panel
-from rich.table import Table
-from rich.text import Text
-
 from spillway.plan.cost.alternatives import Compared
-from spillway.plan.cost.findings import Findings
-from spillway.plan.cost.reckoning import MILLION
-from spillway.plan.cost.sensitivity import Row
+from spillway.plan.cost.findings import USERS, Findings
+from spillway.plan.cost.model import MILLION
 from spillway.plan.prices import Bill, Item
+from spillway.plan.tables import UNCONFIRMED, Table
 
 if TYPE_CHECKING:
-    from spillway.plan.cost.real import Line
+    from rich.console import Console
 
-UNCONFIRMED = "*"
+    from spillway.plan.cost.real import ChannelCost
+
 _SMALL = 0.005
-_BAR = 14
 
 
-def document(found: Findings, lines: Sequence[Line] = ()) -> dict[str, Any]:
-    """One JSON object; its first four keys never change.
+def document(found: Findings, real: Sequence[ChannelCost] = ()) -> dict[str, Any]:
+    """One JSON object. Its first four keys never change.
 
-    `total_per_million` and its `items` are what AWS bills for a million confirmed orders in a month
-    of `orders_per_month`, in the way that was asked for: a crowd, unless a profile was given. Its
-    permanent free tiers are taken off: `dollars` = (`operations` - `free`) x `price`. `list` is the
-    same without them. `idle_per_month` is a month without any order.
+    `total_per_million` and `items`: what AWS bills for a million confirmed orders in a month of
+    `orders_per_month`, in a crowd unless a profile was given, after its permanent free tiers:
+    `dollars` = (`operations` - `free`) x `price`. `list`: the same without free tiers.
+    `idle_per_month`: a month without any order.
     """
+    measured = found.model.measurement
     return {
         "total_per_million": round(found.bill.dollars, 4),
         "idle_per_month": round(found.idle.dollars, 4),
-        "items": [_item(item) for item in found.bill.largest_first()],
+        "items": _items(found.bill),
         "alternatives": [_alternative(compared) for compared in found.alternatives],
-        "list": {
-            "total_per_million": round(found.list_bill.dollars, 4),
-            "idle_per_month": round(found.idle_list.dollars, 4),
-            "items": [_item(item) for item in found.list_bill.largest_first()],
-            "idle_items": [_item(item) for item in found.idle_list.largest_first()],
-            "kept_per_million_and_month": round(found.kept_per_million, 4),
-            "metrics_and_secrets_per_month": round(found.working_list.dollars, 4),
-        },
+        "list": _at_list_price(found),
         "loads": [
             {
                 "load": load.name,
@@ -55,70 +44,74 @@ def document(found: Findings, lines: Sequence[Line] = ()) -> dict[str, Any]:
             }
             for load in found.loads
         ],
-        "real_orders": [
-            {
-                "channel": line.channel,
-                "orders": line.orders,
-                "bytes_stored": round(line.bytes_stored, 1),
-                "write_units": round(line.write_units, 4),
-                "total_per_million": round(line.billed, 4),
-                "list": round(line.list_price, 4),
-            }
-            for line in lines
-        ],
+        "real_orders": [_channel(one) for one in real],
         "orders_per_month": found.orders_per_month,
         "month": round(found.month.dollars, 4),
         "month_list": round(found.month_list.dollars, 4),
-        "months": [
-            {"orders": m.orders, "spiky": round(m.spiky, 4), "steady": round(m.steady, 4)}
-            for m in found.months
-        ],
-        "sensitivity": [_row(row) for row in found.rows],
+        "months": [asdict(month) for month in found.months],
         "measured": {
-            "orders": found.ours.measurement.orders,
-            "workload": found.ours.measurement.workload,
-            "on": found.ours.measurement.taken_at,
-            "stage": found.ours.stage.stage,
+            "orders": measured.orders,
+            "workload": measured.workload,
+            "on": measured.taken_at,
+            "stage": found.model.stage.stage,
         },
         "unconfirmed": unconfirmed(found),
     }
 
 
-def unconfirmed(found: Findings) -> list[str]:
-    """The prices and figures in the findings that nobody has confirmed."""
-    prices = [
-        f"{name}: {price.source}"
-        for name, price in found.ours.book.price.items()
-        if not price.confirmed and name in _used_prices(found)
-    ]
-    figures = found.ours.figures
-    return prices + [
-        f"{name}: {getattr(figures, name).source}"
-        for name in figures.__struct_fields__
-        if not getattr(figures, name).confirmed
-    ]
-
-
-def _used_prices(found: Findings) -> set[str]:
-    bills = [
-        found.list_bill,
-        found.idle_list,
-        found.month_list,
-        *(one.bill for one in found.alternatives),
-    ]
-    return {item.price_name for bill in bills for item in bill.items}
-
-
-def _item(item: Item) -> dict[str, Any]:
+def _at_list_price(found: Findings) -> dict[str, Any]:
     return {
-        "name": item.name,
-        "operations": item.operations,
-        "free": item.free,
-        "unit": item.unit,
-        "price": item.price / item.per,
-        "dollars": round(item.dollars, 6),
-        "confirmed": item.confirmed,
+        "total_per_million": round(found.list_bill.dollars, 4),
+        "idle_per_month": round(found.idle_list.dollars, 4),
+        "items": _items(found.list_bill),
+        "idle_items": _items(found.idle_list),
+        "kept_per_million_and_month": round(found.kept_per_million, 4),
+        "looks_per_million": round(found.looks_per_million, 4),
+        "metrics_and_secrets_per_month": round(found.working_list.dollars, 4),
     }
+
+
+def _channel(one: ChannelCost) -> dict[str, Any]:
+    return {
+        "channel": one.channel,
+        "orders": one.orders,
+        "bytes_stored": round(one.bytes_stored, 1),
+        "write_units": round(one.write_units, 4),
+        "total_per_million": round(one.billed, 4),
+        "list": round(one.list_price, 4),
+    }
+
+
+def unconfirmed(found: Findings) -> list[str]:
+    """The prices and figures in the findings that no source confirms."""
+    bills = (found.list_bill, found.idle_list, found.month_list)
+    used = {
+        item.price_name
+        for bill in (*bills, *(one.bill for one in found.alternatives))
+        for item in bill.items
+    }
+    prices = {name: price for name, price in found.model.book.price.items() if name in used}
+    figures = {
+        name: getattr(found.model.figures, name) for name in found.model.figures.__struct_fields__
+    }
+    return [
+        f"{name}: {one.source}" for name, one in (prices | figures).items() if not one.confirmed
+    ]
+
+
+def _items(bill: Bill) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": item.name,
+            "operations": item.operations,
+            "free": item.free,
+            "unit": item.unit,
+            "price": item.price / item.per,
+            "dollars": round(item.dollars, 6),
+            "confirmed": item.confirmed,
+        }
+        for item in bill.largest_first()
+    ]
 
 
 def _alternative(compared: Compared) -> dict[str, Any]:
@@ -129,145 +122,133 @@ def _alternative(compared: Compared) -> dict[str, Any]:
         "total_per_million": round(compared.per_million, 4),
         "per_month": round(compared.per_month, 4),
         "break_even_orders_per_month": compared.break_even,
-        "items": [_item(item) for item in compared.bill.largest_first()],
+        "items": _items(compared.bill),
         "confirmed": compared.confirmed,
     }
 
 
-def _row(row: Row) -> dict[str, Any]:
-    return {
-        "what": row.what,
-        "value": row.value,
-        "dollars": round(row.dollars, 4),
-        "per": "month" if row.per_month else "million orders",
-        "as_it_is": row.base,
-    }
-
-
-def show(found: Findings, lines: Sequence[Line], console: Console) -> None:
+def show(found: Findings, real: Sequence[ChannelCost], console: Console) -> None:
     """The whole report."""
-    console.print(_headline(found))
-    if lines:
-        console.print(_real_panel(lines))
-    console.print(_items_panel(found))
-    console.print(_months_panel(found))
-    console.print(_alternatives_panel(found))
-    console.print(_sensitivity_panel(found))
-    console.print(_footnotes(found))
+    for table in tables(found, real):
+        console.print(table.panel())
+    console.print(measured(found), style="dim")
+    for note in unconfirmed(found):
+        console.print(f"{UNCONFIRMED} not confirmed: {note}", style="dim")
 
 
-def _headline(found: Findings) -> RenderableType:
-    table = Table(box=None, padding=(0, 2), header_style="dim")
-    table.add_column("a million orders")
-    table.add_column("billed", justify="right")
-    table.add_column("list price", justify="right")
-    table.add_column("")
-    for load in found.loads:
-        style = "bold" if load is found.load else ""
-        table.add_row(
-            Text(load.name, style),
-            Text(dollars(load.billed), style),
-            Text(dollars(load.list_price), style),
-            Text(load.what, "dim"),
+def measured(found: Findings) -> str:
+    run = found.model.measurement
+    return (
+        f"Counted on {run.taken_at} from {run.orders} confirmed orders ({run.workload}) on the"
+        f" emulator; settings of stage {found.model.stage.stage}; prices of"
+        f" {found.model.book.region}. `spillway cost --measure` counts again."
+    )
+
+
+def tables(found: Findings, real: Sequence[ChannelCost] = ()) -> list[Table]:
+    """Every table of the report, in its order."""
+    own = [real_table(real)] if real else []
+    return [loads_table(found), *own, items_table(found), months_table(found), others_table(found)]
+
+
+def loads_table(found: Findings) -> Table:
+    rows = [
+        (
+            f"a million orders, {load.name}",
+            dollars(load.billed),
+            dollars(load.list_price),
+            load.what,
         )
-    table.add_row("", "", "", "")
-    table.add_row(
-        "kept, each month", "", dollars(found.kept_per_million), Text("the first 25 GB free", "dim")
-    )
-    table.add_row(
-        "an idle month", dollars(found.idle.dollars), dollars(found.idle_list.dollars), ""
-    )
-    table.add_row(
-        "metrics and secrets", "", dollars(found.working_list.dollars), Text("a busy month", "dim")
-    )
-    note = Text(
-        f"Billed: in a month of {found.orders_per_month:,} orders, less what AWS gives every"
-        " account each month for good.",
-        "dim",
-    )
-    return Panel(Group(table, note), title="What orders cost, in dollars", title_align="left")
+        for load in found.loads
+    ]
+    rows += [
+        ("a million looks at an order", "", dollars(found.looks_per_million), ""),
+        ("kept, each month", "", dollars(found.kept_per_million), "the first 25 GB are free"),
+        (
+            "a month without orders",
+            dollars(found.idle.dollars),
+            dollars(found.idle_list.dollars),
+            "alarms, dashboard, polling",
+        ),
+        ("metrics and secrets, a busy month", "", dollars(found.working_list.dollars), ""),
+        (f"{USERS:,} users of Cognito, a month", dollars(found.users_per_month), "", "if used"),
+    ]
+    note = f"Billed: in a month of {found.orders_per_month:,} orders, after AWS's free tiers."
+    return Table("What orders cost, in dollars", ("", "billed", "list", ""), rows, (1, 2), note)
 
 
-def _real_panel(lines: Sequence[Line]) -> RenderableType:
-    table = Table(box=None, padding=(0, 2), header_style="dim")
-    for heading in ("", "orders", "stored, bytes", "write units", "billed", "list price"):
-        table.add_column(heading, justify="right" if heading else "left")
-    for line in lines:
-        table.add_row(
-            line.channel,
-            f"{line.orders:,}",
-            f"{line.bytes_stored:,.0f}",
-            f"{line.write_units:.2f}",
-            dollars(line.billed),
-            dollars(line.list_price),
+def real_table(real: Sequence[ChannelCost]) -> Table:
+    rows = [
+        (
+            one.channel,
+            f"{one.orders:,}",
+            f"{one.bytes_stored:,.0f}",
+            f"{one.write_units:.2f}",
+            dollars(one.billed),
+            dollars(one.list_price),
         )
-    return Panel(
-        table, title="The file's orders: a million of each, in a crowd", title_align="left"
-    )
+        for one in real
+    ]
+    head = ("", "orders", "stored, bytes", "write units", "billed", "list")
+    return Table("The file's orders: a million of each, in a crowd", head, rows, range(1, 6))
 
 
-def _items_panel(found: Findings) -> RenderableType:
-    table = Table(box=None, padding=(0, 1), header_style="dim")
-    table.add_column(f"a million orders, {found.load.name}")
-    table.add_column("operations", justify="right", no_wrap=True)
-    table.add_column("price", justify="right", no_wrap=True)
-    table.add_column("dollars", justify="right", no_wrap=True)
-    table.add_column("")
-    largest = max(item.dollars for item in found.list_bill.items)
-    for item in found.list_bill.largest_first():
-        table.add_row(
-            item.name,
-            operations(item.operations),
-            price_of(item),
-            f"{item.dollars:.3f}{'' if item.confirmed else UNCONFIRMED}",
-            Text("█" * round(_BAR * item.dollars / largest), "cyan"),
-        )
-    table.add_row("", "", "", Text(f"{found.list_bill.dollars:.3f}", "bold"), "")
-    return Panel(table, title="Item by item, at list price", title_align="left")
+def items_table(found: Findings) -> Table:
+    rows = [
+        (item.name, operations(item.operations), price_of(item), f"{item.dollars:.3f}{_mark(item)}")
+        for item in found.list_bill.largest_first()
+    ]
+    rows.append(("together", "", "", f"{found.list_bill.dollars:.3f}"))
+    head = (f"a million orders, {found.load.name}", "operations", "price", "dollars")
+    return Table("Item by item, at list price", head, rows, (1, 2, 3))
 
 
-def _months_panel(found: Findings) -> RenderableType:
-    table = Table(box=None, padding=(0, 2), header_style="dim")
-    for heading in ("orders a month", "spiky", "steady", "steady, each order"):
-        table.add_column(heading, justify="right")
-    for month in found.months:
-        table.add_row(
+def months_table(found: Findings) -> Table:
+    rows = [
+        (
             f"{month.orders:,}",
             dollars(month.spiky),
             dollars(month.steady),
-            f"{100 * month.steady / month.orders:.4f} cents",
+            f"{100 * month.steady / month.orders:.4f}",
         )
-    title = "A whole month's bill, free tiers used, all its orders kept"
-    return Panel(table, title=title, title_align="left")
+        for month in found.months
+    ]
+    head = ("orders a month", "in crowds", "evenly", "cents an order, evenly")
+    note = "After free tiers. The month's orders are kept for all of it."
+    return Table("A whole month's bill", head, rows, range(4), note)
 
 
-def _alternatives_panel(found: Findings) -> RenderableType:
-    table = Table(box=None, padding=(0, 1), header_style="dim")
-    table.add_column("the same orders on")
-    table.add_column("a million", justify="right")
-    table.add_column("a month", justify="right")
-    table.add_column("cheaper from, a month", justify="right")
-    table.add_column("but")
-    table.add_row(
-        Text("Spillway", "bold"),
-        Text(dollars(_crowd(found)), "bold"),
-        dollars(found.idle_list.dollars),
-        "",
-        "",
-    )
-    for one in sorted(found.alternatives, key=lambda one: one.per_million + one.per_month):
-        mark = "" if one.confirmed else UNCONFIRMED
-        table.add_row(
+def others_table(found: Findings) -> Table:
+    rows = [("Spillway", dollars(crowd(found)), dollars(found.idle_list.dollars), "", "")]
+    rows += [
+        (
             one.alternative.name,
-            dollars(one.per_million) + mark,
-            dollars(one.per_month) + mark,
+            dollars(one.per_million) + _mark(one),
+            dollars(one.per_month) + _mark(one),
             break_even(one),
-            Text(one.alternative.but, "dim"),
+            one.alternative.but,
         )
-    return Panel(table, title="Alternatives, at list price, in a crowd", title_align="left")
+        for one in sorted(found.alternatives, key=lambda one: one.per_million + one.per_month)
+    ]
+    head = ("the same orders on", "a million", "a month", "cheaper from, a month", "but")
+    return Table("Other designs, at list price, in a crowd", head, rows, (1, 2, 3))
 
 
-def _crowd(found: Findings) -> float:
+def idle_table(found: Findings) -> Table:
+    """What a stage costs whether orders come or not, and what it costs only while they come."""
+    rows = [
+        (f"{item.name}{busy}", operations(item.operations), price_of(item), dollars(item.dollars))
+        for bill, busy in ((found.idle_list, ""), (found.working_list, " (only with orders)"))
+        for item in bill.items
+    ]
+    return Table("A month at rest", ("what", "a month", "price", "dollars"), rows, (1, 2, 3))
+
+
+def _mark(one: Item | Compared) -> str:
+    return "" if one.confirmed else UNCONFIRMED
+
+
+def crowd(found: Findings) -> float:
     return next(load.list_price for load in found.loads if load.name == "crowd")
 
 
@@ -278,40 +259,8 @@ def break_even(one: Compared) -> str:
     return "always" if one.break_even == 0 else operations(one.break_even)
 
 
-def _sensitivity_panel(found: Findings) -> RenderableType:
-    table = Table(box=None, padding=(0, 1), header_style="dim")
-    table.add_column("when")
-    table.add_column("is")
-    table.add_column("a million", justify="right")
-    table.add_column("")
-    for what, group in groupby(found.rows, key=lambda row: row.what):
-        rows = list(group)
-        for row in sorted(rows, key=lambda row: row.dollars):
-            style = "bold" if row.base else ""
-            table.add_row(
-                Text(what if row is min(rows, key=lambda row: row.dollars) else "", style),
-                Text(row.value, style),
-                Text(dollars(row.dollars), style),
-                Text("as it is" if row.base else "a month" if row.per_month else "", "dim"),
-            )
-    return Panel(table, title="What moves the price (in a crowd, list price)", title_align="left")
-
-
-def _footnotes(found: Findings) -> RenderableType:
-    ours = found.ours
-    text = Text(
-        f"Counted on {ours.measurement.taken_at} from {ours.measurement.orders} confirmed orders"
-        f" ({ours.measurement.workload}) on the emulator; settings of stage {ours.stage.stage}."
-        " `spillway cost --measure` counts anew.\n",
-        "dim",
-    )
-    for note in unconfirmed(found):
-        text.append(f"{UNCONFIRMED} not confirmed: {note}\n", "dim")
-    return text
-
-
 def parts(bill: Bill) -> dict[str, float]:
-    """Dollars by part of the service: what stands before the colon of an item's name."""
+    """Dollars by part of the service: an item's name up to the colon."""
     summed: dict[str, float] = {}
     for item in bill.items:
         part = "functions" if item.price_name.startswith("lambda.") else item.name.split(":")[0]
@@ -320,7 +269,7 @@ def parts(bill: Bill) -> dict[str, float]:
 
 
 def dollars(amount: float) -> str:
-    """Two digits after the point; three where two would say nothing."""
+    """Two digits after the point; three where two would show zero."""
     return f"{amount:,.3f}" if 0 < amount < _SMALL else f"{amount:,.2f}"
 
 

@@ -1,11 +1,11 @@
-"""The runs that are measured, on a private stack: orders one by one, and a crowd at once."""
+"""Measured runs on a private stack: orders one by one, and a crowd at once."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -33,10 +33,10 @@ WARM_UP_ORDERS = 40
 #: How often each load is run, for its processor time.
 REPEATS = 3
 CLIENTS = 8
-#: So many orders are looked at by their customers once they have settled.
+#: How many orders their customers look at after they have settled.
 LOOKS = 50
 SEED = 6
-#: Orders settle, and are looked at once by the watchdog, within so long.
+#: Within so long orders settle, and the watchdog has checked each once.
 REST_MAX_SECONDS = 180.0
 _POLL_SECONDS = 0.05
 _QUIET_SECONDS = 2.5
@@ -45,13 +45,13 @@ OnStage = Callable[[str, int, int], None]
 
 
 def least_disturbed(runs: Sequence[Measurement]) -> Measurement:
-    """Of runs that counted the same, that which took the least processor time: what else ran on
-    the machine only ever adds to it."""
+    """The run with the least processor time, of several that counted the same: other work on the
+    machine only ever adds to it."""
     return min(runs, key=lambda run: sum(use.cpu_seconds or 0.0 for use in run.functions.values()))
 
 
 def retail(count: int, seed: int = SEED) -> list[Draft]:
-    """So many generated orders of shoppers."""
+    """Generated orders of shoppers."""
     drafts = (draft for draft in generate(seed=seed, count=count * 4))
     return [draft for draft in drafts if draft.channel == "retail"][:count]
 
@@ -63,13 +63,14 @@ def measure(
     *,
     orders: int | None = None,
     warm_up_orders: int = WARM_UP_ORDERS,
+    headers: Mapping[str, str] | None = None,
 ) -> Measurement:
-    """Run one load on a stack that nobody else uses, `ORDERS` of it unless said otherwise.
+    """Run one load on a stack without other users: `ORDERS` of it by default, plus `headers`.
 
-    SpillwayError: an order was refused or did not settle: then nothing was measured.
+    Raises SpillwayError when an order is refused or does not settle: then nothing is measured.
     """
     count = ORDERS[load] if orders is None else orders
-    return asyncio.run(_Run(stack, load, on_stage, count, warm_up_orders).measured())
+    return asyncio.run(_Run(stack, load, on_stage, count, warm_up_orders, headers or {}).measured())
 
 
 @dataclass(slots=True)
@@ -79,6 +80,7 @@ class _Run:
     on_stage: OnStage
     count: int
     warm_up_orders: int
+    headers: Mapping[str, str]
     rng: random.Random = field(default_factory=lambda: random.Random(SEED))  # noqa: S311
     request_bytes: int = 0
     response_bytes: int = 0
@@ -147,6 +149,7 @@ class _Run:
         key = self.stack.receipt_key
         body = msgspec.json.encode(pay(draft, made, key_id=key.key_id, key=key.key))
         headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
+        headers |= self.headers
         answer = await http.put(f"/orders/{made}", content=body, headers=headers)
         if answer.status_code != httpx.codes.CREATED:
             raise SpillwayError(
@@ -158,7 +161,7 @@ class _Run:
         return OrderKey(str(claims(token)["sub"]), made)
 
     async def _look_at(self, keys: Sequence[OrderKey]) -> None:
-        """Each order is looked at by its customer."""
+        """Each customer looks at their order."""
         tokens = [self.stack.token(customer) for customer in CUSTOMERS]
         by_id = {str(claims(token)["sub"]): token for token in tokens}
         async with httpx.AsyncClient(base_url=self.stack.api, trust_env=False, timeout=60) as http:
@@ -178,7 +181,7 @@ class _Run:
         raise SpillwayError("Nothing was measured: an order did not settle.")
 
     def _rest(self) -> None:
-        """Until all queues are empty and no function has called AWS for a while."""
+        """Wait until all queues are empty and no function has called AWS for a while."""
         stack, sqs = self.stack, self.stack.client("sqs")
         deadline = time.monotonic() + REST_MAX_SECONDS
         quiet_since, calls = time.monotonic(), -1
@@ -195,7 +198,7 @@ class _Run:
         raise SpillwayError("Nothing was measured: the queues did not run empty.")
 
     def _stored(self, keys: Sequence[OrderKey]) -> list[tuple[int, int]]:
-        """Each order's two items' sizes. SpillwayError: one was not confirmed."""
+        """The sizes of each order's two items. Raises SpillwayError when one was not confirmed."""
         table, dynamodb = self.stack.tables["orders"], self.stack.client("dynamodb")
         sizes = []
         for key in keys:
@@ -211,11 +214,11 @@ class _Run:
 
 
 def with_records(functions: dict[str, FunctionUse], orders: int) -> dict[str, FunctionUse]:
-    """How many records each function's batches had, and in how many messages these came.
+    """How many records each function's batches had, and how many messages carried them.
 
-    A stream has a record for each write; a queue's function a message for each one sent. In a pack
-    there are several: each command is one fact written, each watch one look. Nothing was sent
-    twice: the queues were watched until they were empty, and no fault was in force.
+    A stream has a record for each write, a queue a message for each one sent. A message can hold
+    several records: each command becomes one fact written, each check one read. Nothing was sent
+    twice: the run waited until the queues were empty, and no fault was in force.
     """
     sent = {
         calls.resource: calls.entries
@@ -240,14 +243,14 @@ def with_records(functions: dict[str, FunctionUse], orders: int) -> dict[str, Fu
         name: msgspec.structs.replace(
             use,
             messages=messages.get(name, use.invocations),
-            records=_attended_to(use) or messages.get(name, use.invocations),
+            records=_handled(use) or messages.get(name, use.invocations),
         )
         for name, use in functions.items()
     }
 
 
-def _attended_to(use: FunctionUse) -> float:
-    """Facts written and orders looked at, where a function does either."""
+def _handled(use: FunctionUse) -> float:
+    """Facts written and orders checked, where a function does either."""
     return sum(
         calls.entries for calls in use.calls if calls.operation in ("UpdateItem", "BatchGetItem")
     )
@@ -255,7 +258,7 @@ def _attended_to(use: FunctionUse) -> float:
 
 @contextmanager
 def held_back(stack: Stack, function: str) -> Iterator[None]:
-    """The function's event source waits meanwhile: what is for it piles up."""
+    """The function's event source is disabled meanwhile, so its records pile up."""
     lambda_ = stack.client("lambda")
     mappings = lambda_.list_event_source_mappings(FunctionName=f"spillway-local-{function}")
     uuids = [mapping["UUID"] for mapping in mappings["EventSourceMappings"]]

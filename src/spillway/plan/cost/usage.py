@@ -1,8 +1,8 @@
-"""From a measurement to what AWS bills, for batches as full as they were or as a load makes them.
+"""From a measurement to what AWS bills, for batches of any size.
 
-What was counted stays: records, commands, events, units, bytes of an order do not depend on how
-they are batched. What is one a batch is derived anew for other batches: messages, sends, publishes,
-invocations, and the polls that Lambda makes on our behalf, which no proxy sees:
+An order's records, commands, events, units and bytes do not depend on how they are batched, so they
+stay as counted. Messages, sends, publishes and invocations are derived for other batches, and so
+are the polls that Lambda makes for us, which no proxy sees:
 
 | a poll's request | one for | source |
 | --- | --- | --- |
@@ -11,8 +11,8 @@ invocations, and the polls that Lambda makes on our behalf, which no proxy sees:
 | ReceiveMessage that finds nothing | see `spillway.plan.cost.idle` | |
 | GetRecords | nothing: Lambda's reads of a stream are free | DynamoDB's price list |
 
-A test holds both against each other: a crowd's measurement, taken to batches of one, is what was
-measured one by one.
+A test compares both: a crowd's measurement, rebatched to one record each, equals what was measured
+one by one.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from dataclasses import dataclass
 
 import msgspec
 
+from spillway.plan.cost.batches import SEND_BATCH, BatchFill, batched_max, parts
 from spillway.plan.cost.durations import Calibration, Processor, work
-from spillway.plan.cost.loads import NOT_PACKED, SEND_BATCH, Fills, Packing, parcels
 from spillway.plan.cost.measurement import Calls, FunctionUse, Measurement
 from spillway.plan.cost.meter import LOG_EVENT_BYTES
 from spillway.plan.prices import Usage, Use
@@ -39,31 +39,31 @@ _ITEMS_PER_ORDER = 2
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What a stage decides: functions' memory by name, days that logs are kept, the bytes of a line
-    in the API's access log, the price that it has, and what travels in packs."""
+    in the API's access log, and that line's price."""
 
     memory_mb: Mapping[str, float]
     log_days: float
     access_log_bytes: float
     access_log_price: str = "logs.ingested"
-    packing: Packing = NOT_PACKED
 
 
 def usage_of(
     measurement: Measurement,
-    fills: Fills,
+    fill: BatchFill,
     settings: Settings,
     processor: Mapping[str, Processor],
     figures: Calibration,
 ) -> Usage:
-    """What one order uses, once: all but keeping it, and looking at it (`a_look`)."""
-    taken = rebatched(_without(measurement, "reads"), fills, settings.packing)
-    uses: list[Use] = []
-    uses += _api(taken)
-    uses += _functions(taken, works(taken, settings, processor, figures), settings)
-    uses += _table(taken)
-    uses += _queues(taken)
-    uses += _logs(taken, settings)
-    return Usage(tuple(uses)).scaled(1 / measurement.orders)
+    """What one order uses, once: without keeping it, and without customers who look at it."""
+    taken = rebatched(_without(measurement, "reads"), fill)
+    uses = (
+        *_api(taken),
+        *_functions(taken, works(taken, settings, processor, figures), settings),
+        *_table(taken),
+        *_queues(taken),
+        *_logs(taken, settings),
+    )
+    return Usage(uses).scaled(1 / measurement.orders)
 
 
 def a_look(
@@ -77,11 +77,13 @@ def a_look(
     looks = msgspec.structs.replace(
         measurement, functions={"reads": reads}, requests=reads.records, response_bytes=0.0
     )
-    uses: list[Use] = []
-    uses += _api(looks)
-    uses += _functions(looks, works(measurement, settings, processor, figures), settings)
-    uses += _table(looks)
-    uses += _logs(looks, settings)
+    times = works(measurement, settings, processor, figures)
+    uses = (
+        *_api(looks),
+        *_functions(looks, times, settings),
+        *_table(looks),
+        *_logs(looks, settings),
+    )
     return Usage(tuple(use for use in uses if use.units)).scaled(1 / reads.records)
 
 
@@ -109,7 +111,7 @@ def works(
     processor: Mapping[str, Processor],
     figures: Calibration,
 ) -> Mapping[str, Work]:
-    """How long each function that did something takes for a batch as full as those here."""
+    """How long each function that ran takes for a batch as full as those measured."""
     return {
         name: work(name, use, processor[name], settings.memory_mb[name], figures)
         for name, use in measurement.functions.items()
@@ -117,26 +119,26 @@ def works(
     }
 
 
-def rebatched(measurement: Measurement, fills: Fills, packing: Packing) -> Measurement:
-    """The same run with batches as full as `fills` says, and packs as full as that makes them."""
+def rebatched(measurement: Measurement, fill: BatchFill) -> Measurement:
+    """The same run with batches as full as `fill` says, and messages as full as follows from it."""
     functions = dict(measurement.functions)
     relay = functions["relay"]
     for name, use in measurement.functions.items():
-        fill = _fill_of(name, fills)
-        if fill is None or not use.records:
+        own = _fill_of(name, fill)
+        if own is None or not use.records:
             continue
-        messages = relay.records / fills.relay
-        messages *= parcels(fills.relay, use.records / relay.records, packing.of(name))
-        functions[name] = _function_rebatched(use, messages, fill)
-    functions["relay"] = _relay_rebatched(measurement, fills, packing)
+        messages = relay.records / fill.relay
+        messages *= parts(fill.relay, use.records / relay.records, batched_max(name))
+        functions[name] = _function_rebatched(use, messages, own)
+    functions["relay"] = _relay_rebatched(measurement, fill)
     return msgspec.structs.replace(measurement, functions=functions)
 
 
-def _fill_of(name: str, fills: Fills) -> float | None:
+def _fill_of(name: str, fill: BatchFill) -> float | None:
     """None for a function that takes no messages of relay's."""
     if name.startswith("deliver-"):
-        return fills.deliver
-    return fills.watchdog if name == "watchdog" else None
+        return fill.deliver
+    return fill.watchdog if name == "watchdog" else None
 
 
 def _function_rebatched(use: FunctionUse, messages: float, fill: float) -> FunctionUse:
@@ -150,16 +152,16 @@ def _function_rebatched(use: FunctionUse, messages: float, fill: float) -> Funct
     return msgspec.structs.replace(use, invocations=invocations, messages=messages, calls=calls)
 
 
-def _relay_rebatched(measurement: Measurement, fills: Fills, packing: Packing) -> FunctionUse:
+def _relay_rebatched(measurement: Measurement, fill: BatchFill) -> FunctionUse:
     relay = measurement.functions["relay"]
-    invocations = relay.records / fills.relay
+    invocations = relay.records / fill.relay
 
     def rebatched_(calls: Calls) -> Calls:
         most, carried = SEND_BATCH, calls.entries
         if calls.service == "sqs":
-            most *= packing.of(calls.resource)
+            most *= batched_max(calls.resource)
             carried = measurement.functions[_worker(calls.resource)].records
-        requests = invocations * parcels(fills.relay, carried / relay.records, most)
+        requests = invocations * parts(fill.relay, carried / relay.records, most)
         chunks = max(requests, calls.chunks - calls.requests + requests)
         return msgspec.structs.replace(calls, requests=requests, chunks=chunks)
 
@@ -174,7 +176,7 @@ def _relay_rebatched(measurement: Measurement, fills: Fills, packing: Packing) -
 
 
 def _worker(queue: str) -> str:
-    """The function that works a queue off."""
+    """The function that handles a queue's messages."""
     return queue if queue == "watchdog" else f"deliver-{queue}"
 
 
@@ -196,7 +198,7 @@ def _functions(
 
 
 def billed(seconds: float) -> float:
-    """Lambda bills each started millisecond. Of a mean of many that is half of one more."""
+    """Lambda bills each started millisecond: on average half a millisecond more."""
     return seconds + 0.0005
 
 
@@ -207,7 +209,7 @@ def _table(measurement: Measurement) -> Iterator[Use]:
     for operation, name in (
         ("GetItem", "table: orders read"),
         ("Query", "table: orders looked up"),
-        ("BatchGetItem", "table: progress looked at"),
+        ("BatchGetItem", "table: progress checked"),
     ):
         units = measurement.total("read_units", service="dynamodb", operation=operation)
         if units:
@@ -216,13 +218,13 @@ def _table(measurement: Measurement) -> Iterator[Use]:
 
 def _queues(measurement: Measurement) -> Iterator[Use]:
     for calls in measurement.calls(service="sqs"):
-        what = "watches" if calls.resource == "watchdog" else "commands"
+        what = "checks" if calls.resource == "watchdog" else "commands"
         name = f"queues: {what} sent" if calls.operation in _SENDS else "queues: retries"
         yield Use(name, "sqs.requests", calls.chunks)
     for name, use in measurement.functions.items():
         if not use.records or not (name.startswith("deliver-") or name in ("watchdog", "drain")):
             continue
-        what = "watches" if name == "watchdog" else "commands"
+        what = "checks" if name == "watchdog" else "commands"
         polls = use.messages / min(SEND_BATCH, use.messages / use.invocations)
         yield Use(f"queues: {what} received", "sqs.requests", polls)
         yield Use(f"queues: {what} deleted", "sqs.requests", polls)

@@ -10,7 +10,7 @@ from orders.domain.saga import DOWNSTREAMS
 from spillway.paths import PROJECT
 from spillway.plan.capacity.outcome import outcome
 from spillway.plan.capacity.service import RESEND_FIRST_SECONDS, RESEND_MAX_SECONDS, Service
-from spillway.plan.capacity.simulate import Curve, Flow, simulate
+from spillway.plan.capacity.simulate import Flow, Series, simulate
 from spillway.plan.profile import Profile, coupon
 from spillway.plan.work import Work
 from tests.spillway.plan.capacity.builders import level, service
@@ -47,10 +47,10 @@ class TestLambda:
     def test_a_function_gains_a_thousand_environments_in_ten_seconds(self) -> None:
         slow = service(intake=Work(0.999), intake_init_seconds=0.25)
         flow = simulate(level(20_000, 60), slow)
-        moments = {moment.second: moment for moment in flow.moments}
+        samples = {sample.second: sample for sample in flow.samples}
         # A thousand at once and a hundred a second: each takes one request a second.
-        assert moments[30.0].acknowledged == pytest.approx(1_000 + 100 * 30, rel=0.08)
-        assert moments[60.0].acknowledged == pytest.approx(1_000 + 100 * 60, rel=0.08)
+        assert samples[30.0].acknowledged == pytest.approx(1_000 + 100 * 30, rel=0.08)
+        assert samples[60.0].acknowledged == pytest.approx(1_000 + 100 * 60, rel=0.08)
         assert outcome(flow).bottlenecks[0].name == "lambda_ramp"
 
     def test_an_environment_takes_ten_requests_a_second_however_fast_it_is(self) -> None:
@@ -60,8 +60,8 @@ class TestLambda:
             deliver={name: Work(1e-6) for name in DOWNSTREAMS},
         )
         flow = simulate(level(5_000, 60), quick)
-        last = [moment for moment in flow.moments if 30 < moment.second < 60]
-        assert max(moment.acknowledged for moment in last) == pytest.approx(1_000, rel=0.01)
+        last = [sample for sample in flow.samples if 30 < sample.second < 60]
+        assert max(sample.acknowledged for sample in last) == pytest.approx(1_000, rel=0.01)
         assert "concurrency" in {one.name for one in outcome(flow).bottlenecks}
 
 
@@ -91,7 +91,7 @@ class TestTheTable:
     def test_it_doubles_what_it_takes_after_half_an_hour(self) -> None:
         table = service(warm_write_units=4_000, quotas={"table": 40_000})
         flow = simulate(level(3_000, 2 * 3_600), table)
-        taken = {round(moment.second): moment.write_units_max for moment in flow.moments}
+        taken = {round(sample.second): sample.write_units_max for sample in flow.samples}
         before = max(most for second, most in taken.items() if second <= 1_800)
         after = max(most for second, most in taken.items() if 1_900 < second < 3_500)
         assert before == pytest.approx(4_000)
@@ -109,7 +109,7 @@ class TestTheQueues:
     def test_pollers_begin_with_five_and_gain_three_hundred_a_minute(self) -> None:
         slow = service(deliver={name: Work(1.0) for name in DOWNSTREAMS})
         flow = simulate(level(50_000, 10), slow)
-        pollers = {moment.second: moment.pollers["inventory"] for moment in flow.moments}
+        pollers = {sample.second: sample.pollers["inventory"] for sample in flow.samples}
         began = min(second for second, number in pollers.items() if number > 5)
         assert pollers[began + 60] - pollers[began] == pytest.approx(300, rel=0.02)
 
@@ -119,8 +119,8 @@ class TestTheQueues:
             deliver_concurrency={**service().deliver_concurrency, "accounting": 10},
         )
         flow = simulate(level(1_000, 60), slow)
-        assert max(moment.queues["accounting"] for moment in flow.moments) > 50_000
-        assert max(moment.queues["fulfilment"] for moment in flow.moments) < 3_000
+        assert max(sample.queues["accounting"] for sample in flow.samples) > 50_000
+        assert max(sample.queues["fulfilment"] for sample in flow.samples) < 3_000
 
 
 class TestRelay:
@@ -155,7 +155,7 @@ class TestNothingIsLost:
         dead = service(deliver={name: Work(1e12) for name in DOWNSTREAMS})
         assert outcome(simulate(level(1, 5), dead)).lost == pytest.approx(5, abs=0.01)
 
-    def test_what_lay_in_the_stream_too_long_needs_a_person(self) -> None:
+    def test_a_record_too_long_in_the_stream_needs_a_person(self) -> None:
         slow = service(relay=Work(100.0, 1.0), warm_write_units=4_000)
         came = outcome(simulate(level(100, 3_600), slow))
         assert came.needs_a_person > 0
@@ -180,18 +180,18 @@ def test_clients_send_again_as_their_page_says() -> None:
     assert said in page
 
 
-def test_a_curve_tells_when_and_how_many() -> None:
-    curve = Curve()
-    curve.add(10, 100)
-    curve.add(20, 300)
-    assert curve.when(50) == pytest.approx(5)
-    assert curve.when(250) == pytest.approx(15)
-    assert curve.passed(15) == pytest.approx(250)
-    assert curve.passed(99) == pytest.approx(400)
+def test_a_series_knows_when_and_how_many() -> None:
+    series = Series()
+    series.add(10, 100)
+    series.add(20, 300)
+    assert series.when(50) == pytest.approx(5)
+    assert series.when(250) == pytest.approx(15)
+    assert series.passed(15) == pytest.approx(250)
+    assert series.passed(99) == pytest.approx(400)
 
 
 def _until(tight: Service, profile: Profile, second: float) -> Flow:
-    """A run that never ends by itself, looked at only up to a second."""
+    """A run that would never end, up to a second."""
     from spillway.plan.capacity import simulate as module
 
     run = module._Run(profile, tight)  # noqa: SLF001 -- a whole flow would never end

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from infra import stage as stages
-from infra.event_sources import DELIVER_BATCH_SIZE, RELAY_BATCH_SIZE, WATCHDOG_BATCH_SIZE
+from infra.event_sources import WATCHDOG_CONCURRENCY_MAX
 from spillway.errors import SpillwayError
-from spillway.plan.cost import loads
+from spillway.plan.cost.batches import CROWD
 from spillway.plan.cost.deployed import Deployed, deployed
 from spillway.plan.cost.idle import idle
 from spillway.plan.prices import load, priced
@@ -24,14 +24,13 @@ def test_functions_have_the_memory_of_the_stages_settings(dev: Deployed) -> None
     assert dev.memory_mb["deliver-accounting"] == functions.deliver.memory_mb
 
 
-def test_batches_are_as_large_as_loads_has_them(dev: Deployed) -> None:
+def test_a_crowds_batches_are_as_large_as_deployed(dev: Deployed) -> None:
     sizes = {name: mapping.batch_size for name, mapping in dev.mappings.items()}
-    assert sizes["relay"] == RELAY_BATCH_SIZE == loads.RELAY_BATCH
-    assert sizes["deliver-inventory"] == DELIVER_BATCH_SIZE == loads.DELIVER_BATCH
-    assert sizes["watchdog"] == WATCHDOG_BATCH_SIZE == loads.WATCHDOG_BATCH
-    assert dev.packs is stages.load("dev").relay.packs is True
-    assert dev.mappings["watchdog"].window_seconds == loads.WATCHDOG_WINDOW_SECONDS
-    assert dev.mappings["watchdog"].concurrency_max == loads.WATCHDOG_POLLERS
+    assert sizes["relay"] == CROWD.relay
+    assert sizes["deliver-inventory"] == CROWD.deliver
+    assert sizes["watchdog"] == CROWD.watchdog
+    assert dev.mappings["watchdog"].window_seconds == stages.load("dev").watchdog.window_seconds
+    assert dev.mappings["watchdog"].concurrency_max == WATCHDOG_CONCURRENCY_MAX
 
 
 def test_every_queue_with_a_function_is_polled_also_when_idle(dev: Deployed) -> None:

@@ -1,12 +1,12 @@
-"""The meter on the deployed service: what it reads agrees with the model, counted just now."""
+"""The meter on the deployed service: what it reads agrees with the simulation."""
 
 from __future__ import annotations
 
 import pytest
 
 from spillway.plan.cost.measurement import Measurement
-from spillway.plan.cost.model import counted
 from spillway.plan.cost.running import measure, retail
+from spillway.plan.cost.simulated import counted
 from spillway.run.stack import Stack
 
 pytestmark = pytest.mark.timeout(240)
@@ -27,16 +27,16 @@ def _an_order(measurement: Measurement) -> dict[str, float]:
         for call in use.calls
         for quantity in ("entries", "write_units", "read_units")
         if call.operation not in ("GetParameter", "Query")
-        # How many messages there are is how full packs are: see the records below.
+        # The number of messages depends on how full they are: see the records below.
         and (quantity, call.service) != ("entries", "sqs")
     }
 
 
-def test_emulator_and_model_count_the_same(measured: Measurement) -> None:
-    model = counted("crowd", retail(ORDERS))
-    assert _an_order(measured) == pytest.approx(_an_order(model), rel=0.05)
+def test_emulator_and_simulation_count_the_same(measured: Measurement) -> None:
+    simulated = counted("crowd", retail(ORDERS))
+    assert _an_order(measured) == pytest.approx(_an_order(simulated), rel=0.05)
     for name, use in measured.functions.items():
-        assert use.records == model.functions[name].records, name
+        assert use.records == simulated.functions[name].records, name
 
 
 def test_what_dynamodb_said_was_consumed_is_what_was_counted(measured: Measurement) -> None:

@@ -1,4 +1,4 @@
-"""What the findings look like in each form, and that each says the same."""
+"""The findings in each form: JSON, terminal, page."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 from rich.console import Console
 
 from spillway.plan.cost.findings import Findings, find
+from spillway.plan.cost.model import MILLION, cost_model
 from spillway.plan.cost.page import page
-from spillway.plan.cost.reckoning import MILLION, reckoning
 from spillway.plan.cost.report import document, show
 from spillway.plan.prices import load
 from spillway.plan.profile import coupon
@@ -21,7 +21,7 @@ from spillway.plan.profile import coupon
 
 @pytest.fixture(scope="module")
 def found() -> Findings:
-    return find(reckoning(), MILLION)
+    return find(cost_model(), MILLION)
 
 
 class TestJson:
@@ -65,12 +65,12 @@ class TestJson:
             )
 
     def test_more_orders_make_the_free_tiers_count_less(self) -> None:
-        few, many = (find(reckoning(), orders) for orders in (100_000, 100 * MILLION))
+        few, many = (find(cost_model(), orders) for orders in (100_000, 100 * MILLION))
         assert few.bill.dollars < many.bill.dollars < many.list_bill.dollars
 
     def test_a_profile_is_priced_by_how_its_orders_come(self) -> None:
         slow, fast = (
-            find(reckoning(), MILLION, coupon(peak=peak, seconds=60)).list_bill.dollars
+            find(cost_model(), MILLION, coupon(peak=peak, seconds=60)).list_bill.dollars
             for peak in (0.5, 5_000)
         )
         assert slow > 10 > fast
@@ -111,7 +111,7 @@ def test_the_page_needs_nothing_but_itself(found: Findings) -> None:
     html = page(found)
     tags = _Tags()
     tags.feed(html)
-    assert len(tags.alts) == 3
+    assert len(tags.alts) == 1
     assert all(tags.alts)
     assert all(link.startswith("data:image/png") for link in tags.links)
     assert "<script" not in html

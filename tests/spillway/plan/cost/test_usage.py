@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
 import pytest
 
+from orders.aws.queues import CHECKS_BATCHED_MAX, COMMANDS_BATCHED_MAX
 from orders.domain.saga import DOWNSTREAMS
-from spillway.plan.cost.durations import Processor, calibration, processor_times
-from spillway.plan.cost.loads import (
+from spillway.plan.cost.batches import (
     CROWD,
-    NOT_PACKED,
-    TRICKLE,
-    Fills,
-    Packing,
-    fills_at,
-    fills_of,
-    parcels,
+    ONE_BY_ONE,
+    BatchFill,
+    fill_at,
+    parts,
     per_message,
 )
+from spillway.plan.cost.durations import Calibration, Processor, calibration, processor_times
 from spillway.plan.cost.usage import Settings, kept, rebatched, usage_of
 from spillway.plan.prices import Usage
 from spillway.plan.work import Work
@@ -29,8 +28,8 @@ SETTINGS = Settings(dict.fromkeys(FUNCTIONS, 256.0), log_days=30, access_log_byt
 PROCESSOR = dict.fromkeys(FUNCTIONS, Processor(0.0, 0.001))
 
 
-def _order(fills: Fills, settings: Settings = SETTINGS) -> Usage:
-    return usage_of(measurement(), fills, settings, PROCESSOR, calibration())
+def _order(fill: BatchFill, settings: Settings = SETTINGS) -> Usage:
+    return usage_of(measurement(), fill, settings, PROCESSOR, calibration())
 
 
 def _units(usage: Usage, name: str) -> float:
@@ -42,40 +41,28 @@ class TestAnOrder:
         assert _order(CROWD).units("dynamodb.write_units") == pytest.approx(4)
         assert _order(CROWD).units("dynamodb.read_units") == pytest.approx(0.5)
 
-    def test_one_by_one_every_message_is_sent_received_and_deleted_by_itself(self) -> None:
-        order = _order(TRICKLE)
+    def test_one_by_one_every_message_is_sent_received_and_deleted_alone(self) -> None:
+        order = _order(ONE_BY_ONE)
         assert order.units("sqs.requests") == pytest.approx(4 * 3)
         assert order.units("sns.requests") == pytest.approx(1)
         # intake, four records relayed, three deliveries, one look
         assert order.units("lambda.requests") == pytest.approx(1 + 4 + 3 + 1)
 
-    def test_in_a_crowd_ten_messages_are_received_and_deleted_at_once(self) -> None:
-        order = _order(CROWD)
-        assert _units(order, "queues: commands received") == pytest.approx(0.3)
-        assert _units(order, "queues: watches deleted") == pytest.approx(0.1)
-        batches = 4 / CROWD.relay + 3 / 10 + 1 / 100
-        assert order.units("lambda.requests") == pytest.approx(1 + batches)
-
-    def test_in_packs_five_commands_are_sent_received_and_deleted_as_one_message(self) -> None:
+    def test_in_a_crowd_commands_share_messages_and_messages_share_requests(self) -> None:
         """Of a relay batch of a hundred records 25 are for each queue: a binomial number."""
-        crowd = replace(CROWD, relay=100.0)
-        order = _order(crowd, replace(SETTINGS, packing=Packing(commands=5, checks=10)))
-        messages = parcels(100, 0.25, 5)
-        assert 5 < messages < 6
-        assert per_message(100, 0.25, 5) == pytest.approx(25 / messages)
+        order = _order(replace(CROWD, relay=100.0))
+        messages = parts(100, 0.25, COMMANDS_BATCHED_MAX)
+        assert 25 / COMMANDS_BATCHED_MAX < messages < 25 / COMMANDS_BATCHED_MAX + 1
+        assert per_message(100, 0.25, COMMANDS_BATCHED_MAX) == pytest.approx(25 / messages)
         assert _units(order, "queues: commands received") == pytest.approx(
             3 * 4 / 100 * messages / 10
         )
         assert _units(order, "queues: commands sent") == pytest.approx(
-            3 * 4 / 100 * parcels(100, 0.25, 50)
+            3 * 4 / 100 * parts(100, 0.25, 10 * COMMANDS_BATCHED_MAX)
         )
         deliveries = 3 * 4 / 100 * messages / 10
-        looks = 4 / 100 * parcels(100, 0.25, 10) / 100
-        assert order.units("lambda.requests") == pytest.approx(1 + 4 / 100 + deliveries + looks)
-
-    def test_one_by_one_there_is_nothing_to_pack(self) -> None:
-        packed = _order(TRICKLE, replace(SETTINGS, packing=Packing(commands=5, checks=10)))
-        assert packed.by_price() == pytest.approx(_order(TRICKLE).by_price())
+        checks = 4 / 100 * parts(100, 0.25, CHECKS_BATCHED_MAX) / 100
+        assert order.units("lambda.requests") == pytest.approx(1 + 4 / 100 + deliveries + checks)
 
     def test_logs_weigh_26_bytes_more_an_event(self) -> None:
         order = _order(CROWD)
@@ -91,10 +78,10 @@ class TestAnOrder:
 
 class TestTime:
     def test_a_delivery_waits_for_its_downstream_once_a_batch(self) -> None:
-        figures = calibration().with_values(downstream_seconds=1.0, dynamodb_seconds=0.0)
+        figures = _calibration(downstream_seconds=1.0, dynamodb_seconds=0.0)
         quick = dict.fromkeys(FUNCTIONS, Processor(0.0, 0.0))
-        for fills, seconds in ((TRICKLE, 1.0), (CROWD, 0.1)):
-            order = usage_of(measurement(), fills, SETTINGS, quick, figures)
+        for fill, seconds in ((ONE_BY_ONE, 1.0), (CROWD, 0.1)):
+            order = usage_of(measurement(), fill, SETTINGS, quick, figures)
             gb_seconds = _units(order, "deliver-accounting: time")
             # A quarter of a GB, and half a millisecond of rounding for each invocation.
             assert gb_seconds == pytest.approx(seconds * 0.25, rel=0.01)
@@ -111,7 +98,7 @@ class TestTime:
 
     def test_less_memory_makes_waiting_cheaper_and_computing_no_dearer(self) -> None:
         small = Settings(dict.fromkeys(FUNCTIONS, 128.0), 30, 174)
-        nothing_waits = calibration().with_values(
+        nothing_waits = _calibration(
             downstream_seconds=0.0, dynamodb_seconds=0.0, sqs_seconds=0.0, sns_seconds=0.0
         )
         times = [
@@ -133,22 +120,18 @@ class TestTime:
 
 
 class TestRebatching:
-    def test_a_run_in_its_own_batches_stays_as_it_was_but_for_how_sends_are_filled(self) -> None:
-        run = measurement()
-        again = rebatched(run, fills_of(run), NOT_PACKED)
-        for name, use in again.functions.items():
-            assert use.invocations == pytest.approx(run.functions[name].invocations), name
-
-    def test_a_crowd_taken_to_batches_of_one_is_what_is_counted_one_by_one(self) -> None:
-        crowd = rebatched(measurement(fill=10.0), TRICKLE, Packing(5, 10))
+    def test_a_crowd_rebatched_to_one_record_each_is_what_is_counted_one_by_one(self) -> None:
+        crowd = rebatched(measurement(fill=10.0), ONE_BY_ONE)
         single = measurement(fill=1.0)
         for operation in ("SendMessageBatch", "PublishBatch", "BatchGetItem"):
             assert crowd.total("requests", operation=operation) == pytest.approx(
                 single.total("requests", operation=operation)
             )
+        for name, use in crowd.functions.items():
+            assert use.invocations == pytest.approx(single.functions[name].invocations), name
 
 
-class TestFills:
+class TestBatchFill:
     @pytest.mark.parametrize(
         ("records", "share", "most", "sends"),
         [
@@ -162,15 +145,29 @@ class TestFills:
         ],
     )
     def test_sends_of_a_batch(self, records: float, share: float, most: int, sends: float) -> None:
-        assert parcels(records, share, most) == pytest.approx(sends)
+        assert parts(records, share, most) == pytest.approx(sends)
 
-    @pytest.mark.parametrize("packing", [NOT_PACKED, Packing(5, 10)], ids=["alone", "packed"])
-    def test_batches_fill_as_orders_come_faster(self, packing: Packing) -> None:
-        fills = [fills_at(rate, 4, 0.15, 20, packing) for rate in (0.01, 1, 10, 100, 100_000)]
+    def test_batches_fill_as_orders_come_faster(self) -> None:
+        fills = [_fill_at(rate) for rate in (0.01, 1, 10, 100, 100_000)]
         assert fills[0].relay == pytest.approx(1, abs=0.01)
         assert fills[0].deliver == 1
         assert [fill.relay for fill in fills] == sorted(fill.relay for fill in fills)
         assert (fills[-1].deliver, fills[-1].watchdog) == (10, 100)
 
-    def test_nothing_comes_at_nothing(self) -> None:
-        assert fills_at(0.0, 4, 0.15, 20, Packing(5, 10)).relay == 1
+    def test_without_orders_a_batch_has_one_record(self) -> None:
+        assert _fill_at(0.0).relay == 1
+
+
+def _fill_at(rate: float) -> BatchFill:
+    return fill_at(
+        rate, records_per_order=4, delivery_seconds=0.15, concurrency_max=20, window_seconds=60
+    )
+
+
+def _calibration(**values: float) -> Calibration:
+    figures = calibration()
+    changed = {
+        name: msgspec.structs.replace(getattr(figures, name), value=value)
+        for name, value in values.items()
+    }
+    return msgspec.structs.replace(figures, **changed)

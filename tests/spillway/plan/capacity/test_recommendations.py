@@ -1,4 +1,4 @@
-"""What to raise: each rung gains, and the last settles well."""
+"""What to raise: each step gains, and after the last orders settle well."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ import pytest
 from orders.domain.saga import DOWNSTREAMS
 from spillway.plan.capacity.outcome import outcome
 from spillway.plan.capacity.planning import plan, service_of
-from spillway.plan.capacity.remedies import SETTLED_WELL_SECONDS, ladder
+from spillway.plan.capacity.recommendations import SETTLED_WELL_SECONDS, scaling_steps
 from spillway.plan.capacity.simulate import simulate
 from spillway.plan.cost.deployed import deployed
-from spillway.plan.cost.reckoning import reckoning
+from spillway.plan.cost.model import cost_model
 from spillway.plan.prices import load
 from spillway.plan.profile import coupon
 from tests.spillway.plan.capacity.builders import level, service
 
 
 def test_where_nothing_holds_orders_up_nothing_is_raised() -> None:
-    [only] = ladder(level(100, 30), service(), load())
+    [only] = scaling_steps(level(100, 30), service(), load())
     assert only.raised is None
 
 
 def test_a_downstreams_limit_is_raised_to_what_the_profile_needs() -> None:
     # 2 at once x 10 in 0.1 s = 200 a second, for 1,000.
     tight = service(deliver_concurrency=dict.fromkeys(DOWNSTREAMS, 2.0))
-    first, *rest = ladder(level(1_000, 300), tight, load())
+    first, *rest = scaling_steps(level(1_000, 300), tight, load())
     assert first.outcome.all_settled_at > 1_000
     assert rest[-1].raised is not None
     assert rest[-1].raised.after == pytest.approx(1_000 * 1.2 / 100)
@@ -35,8 +35,10 @@ def test_a_downstreams_limit_is_raised_to_what_the_profile_needs() -> None:
 
 def test_raising_the_tables_throughput_has_its_price_and_it_is_not_confirmed() -> None:
     tight = service(warm_write_units=4_000, quotas={"table": 40_000})
-    rungs = ladder(level(4_000, 120), tight, load())
-    [change] = [rung.raised for rung in rungs if rung.raised and rung.raised.bottleneck == "table"]
+    steps = scaling_steps(level(4_000, 120), tight, load())
+    [change] = [
+        step.raised for step in steps if step.raised and step.raised.setting == "warm write units/s"
+    ]
     assert change.dollars == pytest.approx((4_000 * 4 * 1.2 - 4_000) * 0.00065)
     assert not change.confirmed
 
@@ -44,14 +46,14 @@ def test_raising_the_tables_throughput_has_its_price_and_it_is_not_confirmed() -
 def test_a_coupon_on_the_stage_as_it_is_loses_nothing_and_can_be_made_to_settle_at_once() -> None:
     planned = plan(coupon())
     assert planned.outcome.lost == 0
-    assert all(rung.outcome.lost == 0 for rung in planned.rungs)
-    last = planned.rungs[-1].outcome
+    assert all(step.outcome.lost == 0 for step in planned.steps)
+    last = planned.steps[-1].outcome
     assert (last.settle.p99 or 0) + (last.resend.p99 or 0) <= SETTLED_WELL_SECONDS
     assert planned.bills[-1] < 100
 
 
 def test_the_service_that_is_planned_with_is_the_one_that_is_deployed() -> None:
-    ours, stage = reckoning(), deployed("dev")
+    ours, stage = cost_model(), deployed("dev")
     planned = service_of(ours)
     assert planned.api_requests_per_second == stage.api_requests_per_second
     assert planned.parallelization == stage.mappings["relay"].parallelization
@@ -61,7 +63,7 @@ def test_the_service_that_is_planned_with_is_the_one_that_is_deployed() -> None:
 
 
 def test_twice_the_time_of_a_delivery_is_half_the_rate() -> None:
-    planned = service_of(reckoning())
+    planned = service_of(cost_model())
     times = planned.deliver["accounting"]
     slow = replace(
         times, fixed=2 * times.fixed, per_record=2 * times.per_record, wait=2 * times.wait

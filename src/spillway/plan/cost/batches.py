@@ -1,0 +1,114 @@
+"""How full batches are: what an order costs depends on how many orders come at a time.
+
+When orders come one by one, every stream record is an invocation and every message has a send, a
+receipt and a deletion of its own. In a crowd, hundreds of records share an invocation and ten
+messages share a request. In between, the rate decides what a poll finds:
+
+| batch | holds | source |
+| --- | --- | --- |
+| relay | the records of a shard between two polls, four a second | Lambda with DynamoDB streams |
+| deliver | what a relay batch sent to that queue; more once concurrency is used up | SQS, Lambda |
+| watchdog | what came in its window | the mapping's own window |
+
+Relay's batch also decides how many commands a message holds: relay puts several for one queue into
+one message.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from infra.event_sources import (
+    DELIVER_BATCH_SIZE,
+    RELAY_BATCH_SIZE,
+    WATCHDOG_BATCH_SIZE,
+    WATCHDOG_CONCURRENCY_MAX,
+)
+from orders.aws.queues import CHECKS_BATCHED_MAX, COMMANDS_BATCHED_MAX
+from spillway.plan.limits import limits
+
+#: Messages and events that one send takes.
+SEND_BATCH = 10
+
+
+@dataclass(frozen=True, slots=True)
+class BatchFill:
+    """In a batch, on average: relay's records, the messages of the others."""
+
+    relay: float
+    deliver: float
+    watchdog: float
+
+
+ONE_BY_ONE = BatchFill(relay=1.0, deliver=1.0, watchdog=1.0)
+CROWD = BatchFill(RELAY_BATCH_SIZE, DELIVER_BATCH_SIZE, WATCHDOG_BATCH_SIZE)
+
+
+def batched_max(queue: str) -> int:
+    """How many commands, or checks, one message to this queue holds at most."""
+    return CHECKS_BATCHED_MAX if queue == "watchdog" else COMMANDS_BATCHED_MAX
+
+
+def fill_at(
+    orders_per_second: float,
+    *,
+    records_per_order: float,
+    delivery_seconds: float,
+    concurrency_max: float,
+    window_seconds: float,
+) -> BatchFill:
+    """How full batches are at a steady rate.
+
+    `records_per_order`: in the stream. `delivery_seconds`: how long one delivery takes, of which
+    `concurrency_max` run at once. `window_seconds`: how long the watchdog's batches are filled.
+    """
+    records = orders_per_second * records_per_order
+    known = limits()
+    shards = (
+        max(known.table_new_write_units_per_second.value, 2 * records)
+        / known.partition_write_units_per_second.value
+    )
+    between_polls = records / shards / known.stream_polls_per_second.value
+    relay = min(float(RELAY_BATCH_SIZE), _when_not_empty(between_polls))
+    share = 1 / records_per_order
+    burst = parts(relay, share, COMMANDS_BATCHED_MAX)
+    crowded = orders_per_second * delivery_seconds / concurrency_max
+    crowded /= per_message(relay, share, COMMANDS_BATCHED_MAX)
+    deliver = min(float(DELIVER_BATCH_SIZE), max(1.0, burst, crowded))
+    window = orders_per_second * window_seconds / WATCHDOG_CONCURRENCY_MAX
+    window /= per_message(relay, share, CHECKS_BATCHED_MAX)
+    return BatchFill(relay, deliver, min(float(WATCHDOG_BATCH_SIZE), 1 + window))
+
+
+def _when_not_empty(mean: float) -> float:
+    """The mean of a Poisson number that is not zero: an empty poll is no batch."""
+    return mean / -math.expm1(-mean) if mean else 1.0
+
+
+def per_message(records: float, share: float, batched: int) -> float:
+    """Commands in a message, on average, of those that a relay batch of so many records sends."""
+    return records * share / parts(records, share, batched)
+
+
+def parts(records: float, share: float, most: int) -> float:
+    """Into how many parts of up to `most` relay divides what it has for a queue: messages of
+    commands, or sends of messages. Each record has something for the queue with this probability,
+    so the number is binomial. Between two whole numbers of records it is interpolated.
+    """
+    low = math.floor(records)
+    between = records - low
+    made = _parts(low, share, most)
+    return made if between == 0 else (1 - between) * made + between * _parts(low + 1, share, most)
+
+
+def _parts(records: int, share: float, most: int) -> float:
+    share = min(share, 1.0)
+    probability = (1 - share) ** records
+    if share >= 1:
+        return float(-(-records // most))
+    total = 0.0
+    for one in range(records + 1):
+        total += probability * -(-one // most)
+        probability *= (records - one) / (one + 1) * share / (1 - share)
+    return total

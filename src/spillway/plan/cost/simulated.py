@@ -1,0 +1,276 @@
+"""The same count in the simulation's world: the deployed handlers on a model of AWS, call by call.
+
+It needs no emulator, network or clock, takes some seconds and gives the same figures each time. So
+it checks every change (`plan.cost.budget`), and confirms the emulator's count by other means: it
+reads the arguments and answers of the SDK's methods, one level above the proxy.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import msgspec
+from botocore.exceptions import ClientError
+
+from infra.event_sources import DELIVER_BATCH_SIZE, RELAY_BATCH_SIZE, WATCHDOG_BATCH_SIZE
+from orders.aws.messages import messages_in
+from orders.domain.order import OrderKey
+from orders.domain.saga import DOWNSTREAMS
+from orders.wiring import Runtime
+from simulation.catalogue import ADA, KEY, KEY_ID, START, request
+from simulation.downstreams.fault_settings import FaultSettings
+from simulation.world.event_sources import record_of
+from simulation.world.faults import Faults
+from simulation.world.functions import EnvironmentClock, Function
+from simulation.world.world import World
+from spillway.ids import order_id
+from spillway.plan.cost.measurement import QUANTITIES, Calls, FunctionUse, Load, Measurement
+from spillway.plan.cost.running import LOOKS, ORDERS, SEED, retail
+from spillway.run.proxy.sizes import item_bytes
+from spillway.run.proxy.units import units_of
+from spillway.run.workload import Draft, pay
+
+#: Longer than anything here takes in the world's own time.
+_AN_INVOCATION_MS = 60_000
+_PUT = "PUT /orders/{order_id}"
+_GET = "GET /orders/{order_id}"
+
+
+def counted(load: Load, drafts: Sequence[Draft] | None = None) -> Measurement:
+    """Place orders, those of the measured run unless others are given, and count all they use."""
+    orders = retail(ORDERS[load]) if drafts is None else drafts
+    workload = f"generated retail orders, seed {SEED}" if drafts is None else "orders from a file"
+    return _Run(load).counted(orders, workload)
+
+
+@dataclass(slots=True)
+class _Tally:
+    """One function's counts so far."""
+
+    invocations: int = 0
+    records: int = 0
+    messages: int = 0
+    log_lines: int = 0
+    log_bytes: int = 0
+    calls: defaultdict[tuple[str, str, str], list[float]] = field(
+        default_factory=lambda: defaultdict(lambda: [0.0] * len(QUANTITIES))
+    )
+
+    def use(self) -> FunctionUse:
+        return FunctionUse(
+            invocations=self.invocations,
+            records=self.records,
+            messages=self.messages,
+            log_lines=self.log_lines,
+            log_bytes=self.log_bytes,
+            calls=tuple(Calls.of(*kind, sums) for kind, sums in sorted(self.calls.items())),
+        )
+
+
+class _Counted:
+    """A client. Counts every call, refused ones too."""
+
+    def __init__(self, service: str, client: Any, count: Callable[..., None]) -> None:
+        self._service = service
+        self._client = client
+        self._count = count
+
+    def __getattr__(self, method: str) -> Callable[..., Any]:
+        call = getattr(self._client, method)
+        operation = "".join(word.capitalize() for word in method.split("_"))
+
+        def counted_call(**fields: Any) -> Any:
+            try:
+                answer = call(**fields)
+            except ClientError:
+                self._count(self._service, operation, fields, {})
+                raise
+            self._count(self._service, operation, fields, answer)
+            return answer
+
+        return counted_call
+
+
+class _MeteredWorld(World):
+    """A world without faults. `_Run` reads its queues and stream, not Lambda."""
+
+    def __init__(self) -> None:
+        self.tallies: defaultdict[str, _Tally] = defaultdict(_Tally)
+        self.running = ""
+        healthy: dict[str, FaultSettings] = {
+            downstream: FaultSettings() for downstream in DOWNSTREAMS
+        }
+        super().__init__(0, START, Faults(0, {}, START), {}, fault_settings=healthy)
+
+    def client(self, service: str, timeout_seconds: float = 6.0, /) -> Any:
+        return _Counted(service, super().client(service, timeout_seconds), self._counted)
+
+    def invoke(
+        self, name: str, event: Mapping[str, Any], records: int, messages: int | None = None
+    ) -> Any:
+        """Have a function handle an event while nothing else runs. `messages`: how many carried
+        its records, where not one each."""
+        answers: list[tuple[Any, str | None]] = []
+        tally = self.tallies[name]
+        tally.invocations += 1
+        tally.records += records
+        tally.messages += records if messages is None else messages
+        self.running = name
+        self.functions[name].invoke(
+            str(tally.invocations), event, lambda result, error: answers.append((result, error))
+        )
+        self.scheduler.run(self.scheduler.now + _AN_INVOCATION_MS)
+        [(result, error)] = answers
+        if error is not None:
+            raise AssertionError(f"{name} failed in a world without faults: {error}")
+        return result
+
+    def _counted(
+        self, service: str, operation: str, fields: Mapping[str, Any], answer: Mapping[str, Any]
+    ) -> None:
+        units = units_of(service, operation, fields, answer)
+        sums = self.tallies[self.running].calls[service, operation, _resource(service, fields)]
+        figures = (1, _entries(fields), units.write, units.read, units.chunks)
+        for place, figure in enumerate(figures):
+            sums[place] += figure
+
+    def _runtime(
+        self, settings: Mapping[str, str], clock: EnvironmentClock, function: Function
+    ) -> Runtime:
+        return replace(super()._runtime(settings, clock, function), write=self._logged)
+
+    def _logged(self, line: str) -> None:
+        tally = self.tallies[self.running]
+        tally.log_lines += 1
+        tally.log_bytes += len(line.rstrip("\n").encode())
+
+    def _connect(self) -> None:
+        """Lambda reads no queue and no stream here."""
+
+
+class _Run:
+    def __init__(self, load: Load) -> None:
+        self.load = load
+        self.world = _MeteredWorld()
+        self.rng = random.Random(SEED)  # noqa: S311
+        self.relayed = 0
+        self.request_bytes = self.response_bytes = 0
+
+    def counted(self, drafts: Sequence[Draft], workload: str) -> Measurement:
+        # The first order reads the secrets: that is not an order's cost.
+        self._place(drafts[0])
+        self._settle(full=False)
+        self._watch(full=False)
+        self.world.tallies.clear()
+        first = {id(item) for item in self.world.table.items()}
+        self.request_bytes = self.response_bytes = 0
+        keys = []
+        for draft in drafts:
+            keys.append(self._place(draft))
+            if self.load == "one by one":
+                self._settle(full=False)
+        self._settle(full=self.load == "crowd")
+        self._watch(full=self.load == "crowd")
+        self._look_at(keys[:LOOKS])
+        stored = [item for item in self.world.table.items() if id(item) not in first]
+        progress = [item_bytes(item) for item in stored if "content" not in item]
+        return Measurement(
+            source="model",
+            load=self.load,
+            orders=len(drafts),
+            workload=workload,
+            taken_at="",
+            requests=len(drafts),
+            request_bytes=self.request_bytes,
+            response_bytes=self.response_bytes,
+            order_bytes=sum(item_bytes(item) for item in stored if "content" in item),
+            progress_bytes=sum(progress),
+            progress_bytes_max=max(progress),
+            functions={
+                name: self.world.tallies[name].use() for name in sorted(self.world.functions)
+            },
+        )
+
+    def _place(self, draft: Draft) -> OrderKey:
+        made = order_id(self.world.now(), self.rng)
+        key = OrderKey(f"{ADA}-{draft.customer}", made)
+        order = pay(draft, made, key_id=KEY_ID, key=KEY)
+        body = msgspec.json.encode(order)
+        answer = self.world.invoke("intake", request(_PUT, key, body.decode()), 1)
+        if answer["statusCode"] != 201:
+            raise AssertionError(f"an order was answered {answer['statusCode']}: {answer['body']}")
+        self.request_bytes += len(body)
+        self.response_bytes += len(answer["body"])
+        return key
+
+    def _look_at(self, keys: Sequence[OrderKey]) -> None:
+        for key in keys:
+            self.world.invoke("reads", request(_GET, key), 1)
+
+    def _settle(self, *, full: bool) -> None:
+        """Relay and deliver until nothing is left."""
+        while self._relay(RELAY_BATCH_SIZE if full else 1) + self._deliver(
+            DELIVER_BATCH_SIZE if full else 1
+        ):
+            pass
+
+    def _watch(self, *, full: bool) -> None:
+        """Let the watchdog's delay pass, and have it check."""
+        delay_ms = self.world.queues["watchdog"].delay_seconds * 1000
+        self.world.scheduler.at(self.world.now() + delay_ms + 1, lambda: None)
+        self.world.scheduler.run(self.world.now() + delay_ms + 1)
+        self._hand_over("watchdog", "watchdog", WATCHDOG_BATCH_SIZE if full else 1)
+
+    def _relay(self, most: int) -> int:
+        [shard] = self.world.stream.shards
+        records = shard.records[self.relayed :]
+        self.relayed += len(records)
+        for batch in _batches(records, most):
+            self.world.invoke("relay", {"Records": list(batch)}, len(batch))
+        return len(records)
+
+    def _deliver(self, most: int) -> int:
+        return sum(self._hand_over(name, f"deliver-{name}", most) for name in DOWNSTREAMS)
+
+    def _hand_over(self, name: str, function: str, most: int) -> int:
+        """Handle all messages that wait in a queue, in batches of so many."""
+        queue = self.world.queues[name]
+        waiting = queue.visible()
+        for batch in _batches(waiting, most):
+            for message in batch:
+                message.receives += 1
+                message.receipt = f"{message.id} #{message.receives}"
+                queue.hide(message, queue.visibility_seconds)
+            event = {"Records": [record_of(message, name) for message in batch]}
+            carried = sum(len(messages_in(message.body)) or 1 for message in batch)
+            answer = self.world.invoke(function, event, carried, len(batch))
+            if answer["batchItemFailures"]:
+                raise AssertionError(f"{function} did not finish: {answer}")
+            for message in batch:
+                queue.delete(message)
+        return len(waiting)
+
+
+def _batches(things: Sequence[Any], most: int) -> Iterator[Sequence[Any]]:
+    for start in range(0, len(things), most):
+        yield things[start : start + most]
+
+
+def _resource(service: str, fields: Mapping[str, Any]) -> str:
+    """As the proxy names it, without the stage."""
+    asked = fields.get("RequestItems") or {}
+    named = ("TableName", "QueueUrl", "TopicArn", "Name")
+    name = next((str(fields[one]) for one in named if one in fields), next(iter(asked), ""))
+    short = name if service == "ssm" else name.replace(":", "/").rpartition("/")[2]
+    return short.removeprefix("/spillway/dev/").removeprefix("spillway-dev-")
+
+
+def _entries(fields: Mapping[str, Any]) -> int:
+    entries = fields.get("Entries") or fields.get("PublishBatchRequestEntries")
+    if entries is not None:
+        return len(entries)
+    return sum(len(asked["Keys"]) for asked in fields.get("RequestItems", {}).values()) or 1

@@ -1,0 +1,56 @@
+"""The generated parts of the documentation are what the tools would write now: else `make docs`."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from infra.stage import load
+from spillway.errors import SpillwayError
+from spillway.plan.cost.findings import find
+from spillway.plan.cost.model import MILLION, cost_model
+from spillway.plan.cost.sizing import MEMORIES_MB
+from spillway.plan.docs import (
+    BENCHMARKS,
+    COST,
+    PERFORMANCE,
+    PICTURE,
+    cost_page,
+    filled,
+    performance_page,
+)
+
+
+def test_the_cost_page() -> None:
+    assert COST.read_text() == cost_page(find(cost_model(), MILLION))
+    assert PICTURE.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_performance_page() -> None:
+    assert PERFORMANCE.read_text() == performance_page(cost_model())
+
+
+def test_the_recorded_run_measured_everything_and_met_every_bound() -> None:
+    figures = json.loads(BENCHMARKS.read_text())["figures"]
+    assert {"Cold start", "Growth", "The bundle"} < figures.keys()
+    for row in figures["Cold start"].values():
+        assert row["ratio"] <= row.get("at most", row["ratio"])
+    for title in (name for name in figures if "warm order" in name):
+        for row in figures[title].values():
+            ratio = row.get("ratio", row.get("a line of 2,000, of 500"))
+            assert ratio <= row["at most"]
+
+
+def test_every_function_is_sized_as_it_is_deployed() -> None:
+    memory = cost_model().settings.memory_mb
+    for stage in map(load, ("dev", "prod")):
+        for name, size in memory.items():
+            deployed = getattr(stage.functions, name.partition("-")[0], None)
+            assert deployed is None or deployed.memory_mb == size
+            assert size in MEMORIES_MB
+
+
+def test_a_page_without_its_markers_is_refused() -> None:
+    with pytest.raises(SpillwayError, match="<!-- nothing -->"):
+        filled(COST, nothing="")
