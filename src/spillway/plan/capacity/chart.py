@@ -1,37 +1,35 @@
-"""A plan as one picture. Matplotlib is imported only here."""
+"""A plan as one picture."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from orders.domain.saga import DOWNSTREAMS
 from spillway.plan.capacity.planning import Plan
-from spillway.plan.capacity.report import count, moment, span, step_name
+from spillway.plan.capacity.report import step_name
 from spillway.plan.capacity.simulate import Sample
+from spillway.ui import charts
+from spillway.ui.charts import INK
+from spillway.ui.formatting import duration, large
 
 if TYPE_CHECKING:
     from io import BytesIO
 
     from matplotlib.axes import Axes
 
-INK, QUIET = "#1f2933", "#7b8794"
-_OFFERED, _ACKNOWLEDGED, _SETTLED = "#1f2933", "#4a7fb5", "#2f7d5b"
-_WAITING = ("#c7ccd1", "#d9902f", "#8a63a8", "#4a7fb5", "#5aa5a0", "#2f7d5b")
+_OFFERED, _ACKNOWLEDGED, _SETTLED = INK, charts.BLUE, charts.SETTLED
+_WAITING = (charts.PALE, charts.AMBER, charts.PURPLE, charts.BLUE, charts.TEAL, charts.GREEN)
 _SAMPLES_MAX = 600
 
 
 def draw(plan: Plan, path: Path | BytesIO) -> None:
     """Write the PNG: orders over time, where they wait, and what each raise gains."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     came = plan.outcome
-    figure = Figure(figsize=(12, 12), layout="constrained", facecolor="white")
-    FigureCanvasAgg(figure)
+    figure = charts.figure(12, 12)
     figure.suptitle(
-        f"{count(came.offered)} orders in {span(plan.profile.seconds)}, up to"
-        f" {count(plan.profile.peak)} a second: {count(came.lost)} lost",
+        f"{large(came.offered)} orders in {duration(plan.profile.seconds)}, up to"
+        f" {large(plan.profile.peak)} a second: {large(came.lost)} lost",
         color=INK,
         fontsize=17,
         fontweight="bold",
@@ -41,9 +39,10 @@ def draw(plan: Plan, path: Path | BytesIO) -> None:
     _orders(orders, plan, divisor)
     _waiting(waiting, plan, divisor)
     for axes in (orders, waiting):
-        axes.set_xlabel(f"{unit} since the spike began", color=QUIET)
+        axes.set_xlabel(f"{unit} since the spike began")
+        axes.set_ylim(bottom=0)
     _raises(raises, plan)
-    figure.savefig(path, format="png", dpi=100, metadata={"Software": None})
+    charts.save(figure, path)
 
 
 def _orders(axes: Axes, plan: Plan, divisor: float) -> None:
@@ -59,8 +58,8 @@ def _orders(axes: Axes, plan: Plan, divisor: float) -> None:
         axes.plot(times, passed, color=colour, linewidth=2.2, label=label)
     axes.legend(loc="lower right", frameon=False)
     axes.set_xlim(0, times[-1])
-    axes.yaxis.set_major_formatter(lambda value, _: count(value))
-    _style(axes, "Every order comes through", "y")
+    axes.yaxis.set_major_formatter(lambda value, _: large(value))
+    charts.dress(axes, "Every order comes through", "", "orders")
 
 
 def _waiting(axes: Axes, plan: Plan, divisor: float) -> None:
@@ -75,8 +74,8 @@ def _waiting(axes: Axes, plan: Plan, divisor: float) -> None:
     axes.stackplot(times, *layers.values(), labels=list(layers), colors=_WAITING)
     axes.legend(loc="upper right", ncols=2, frameon=False)
     axes.set_xlim(0, times[-1])
-    axes.yaxis.set_major_formatter(lambda value, _: count(value))
-    _style(axes, "Where orders wait", "y")
+    axes.yaxis.set_major_formatter(lambda value, _: large(value))
+    charts.dress(axes, "Where orders wait", "", "orders")
 
 
 def _raises(axes: Axes, plan: Plan) -> None:
@@ -84,10 +83,11 @@ def _raises(axes: Axes, plan: Plan) -> None:
     names = [
         "as it is" if step.raised is None else f"+ {step_name(step.raised)}" for step in plan.steps
     ]
-    values = [max(1.0, step.outcome.all_settled_at) for step in plan.steps]
+    outcomes = [step.outcome for step in plan.steps]
+    values = [max(1.0, came.all_settled_at) for came in outcomes]
     notes = [
-        f"{span(step.outcome.all_settled_at)}, p99 {moment(step.outcome.settle.p99)}, ${bill:,.2f}"
-        for step, bill in zip(plan.steps, plan.bills, strict=True)
+        f"{duration(came.all_settled_at)}, p99 {duration(came.settle.p99)}, ${bill:,.2f}"
+        for came, bill in zip(outcomes, plan.bills, strict=True)
     ]
     bars = axes.barh(range(len(names)), values, 0.6, color=_SETTLED)
     axes.bar_label(bars, notes, padding=5, color=INK)
@@ -95,8 +95,8 @@ def _raises(axes: Axes, plan: Plan) -> None:
     axes.invert_yaxis()
     axes.set_xscale("log")
     axes.set_xlim(min(values) * 0.5, max(values) * 8)
-    axes.set_xlabel("seconds until the last order has settled (log); p99; the spike's price")
-    _style(axes, "What to raise, one after the other", "x")
+    label = "seconds until the last order has settled (log); p99; the spike's price"
+    charts.dress(axes, "What to raise, one after the other", label, "")
 
 
 def _thinned(samples: tuple[Sample, ...]) -> list[Sample]:
@@ -108,13 +108,3 @@ def _time_unit(seconds: float) -> tuple[str, float]:
     if seconds > 3 * 3_600:
         return "hours", 3_600.0
     return ("minutes", 60.0) if seconds > 180 else ("seconds", 1.0)
-
-
-def _style(axes: Axes, title: str, grid: Literal["x", "y"]) -> None:
-    axes.set_title(title, loc="left", fontsize=14, color=INK)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(colors=INK)
-    axes.grid(axis=grid, color="#e4e7eb", linewidth=0.8)
-    axes.set_axisbelow(True)
-    if grid == "y":
-        axes.set_ylim(bottom=0)

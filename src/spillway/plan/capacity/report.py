@@ -10,8 +10,7 @@ from spillway.plan.capacity.planning import Plan
 from spillway.plan.capacity.recommendations import Raise, ScalingStep
 from spillway.plan.limits import limits
 from spillway.plan.tables import UNCONFIRMED, Table
-from spillway.ui.formatting import age
-from spillway.ui.statistics import duration
+from spillway.ui.formatting import duration, large
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -104,7 +103,7 @@ def show(plan: Plan, console: Console) -> None:
         console.print(table.panel())
     came = plan.outcome
     style = "bold red" if came.lost else "bold green"
-    console.print(f"{count(came.lost)} of {count(came.offered)} orders lost.", style=style)
+    console.print(f"{large(came.lost)} of {large(came.offered)} orders lost.", style=style)
     console.print(
         "A model: orders as a flow, AWS's published limits, handler times as in `spillway cost`."
         f" {UNCONFIRMED} marks a price that no source confirms.",
@@ -114,22 +113,22 @@ def show(plan: Plan, console: Console) -> None:
 
 def _spike_table(plan: Plan) -> Table:
     came, flow, known = plan.outcome, plan.outcome.flow, limits()
-    lasting = f"{span(plan.profile.seconds)}, up to {count(plan.profile.peak)} a second"
-    most = ", ".join(f"{name} {count(n)}" for name, n in backlogs_max(came).items() if n >= 1)
+    lasting = f"{duration(plan.profile.seconds)}, up to {large(plan.profile.peak)} a second"
+    most = ", ".join(f"{name} {large(n)}" for name, n in backlogs_max(came).items() if n >= 1)
     rows = [
-        ("offered", count(came.offered), lasting),
-        ("accepted", count(came.accepted), "at once, into the table"),
-        ("buffered", count(came.buffered), f"overflow queue; drained after {pair(came.buffer)}"),
-        ("resent", count(came.resent), f"refused first; acknowledged after {pair(came.resend)}"),
-        ("lost", count(came.lost), ""),
-        *(("", count(kept.orders), kept.mechanism) for kept in came.kept),
+        ("offered", large(came.offered), lasting),
+        ("accepted", large(came.accepted), "at once, into the table"),
+        ("buffered", large(came.buffered), f"overflow queue; drained after {pair(came.buffer)}"),
+        ("resent", large(came.resent), f"refused first; acknowledged after {pair(came.resend)}"),
+        ("lost", large(came.lost), ""),
+        *(("", large(kept.orders), kept.mechanism) for kept in came.kept),
         ("settled", "", f"after {pair(came.settle)} from acknowledgement (p50, p99)"),
-        ("", "", f"the last one {span(came.all_settled_at)} after the start"),
+        ("", "", f"the last one {duration(came.all_settled_at)} after the start"),
         ("waited", "", f"at most: {most}"),
-        ("longest", span(flow.relay_delay_seconds_max),
-         f"in the stream, which keeps {span(known.stream_retention_seconds.value)}"),
-        ("", span(flow.queue_delay_seconds_max),
-         f"in a queue, which keeps {span(known.sqs_retention_seconds.value)}"),
+        ("longest", duration(flow.relay_delay_seconds_max),
+         f"in the stream, which keeps {duration(known.stream_retention_seconds.value)}"),
+        ("", duration(flow.queue_delay_seconds_max),
+         f"in a queue, which keeps {duration(known.sqs_retention_seconds.value)}"),
         ("dollars", f"{plan.bill.dollars:,.2f}", "at list price"),
     ]  # fmt: skip
     return Table(f"The spike: {plan.profile.name}", ("", "orders", ""), rows, (1,))
@@ -137,7 +136,7 @@ def _spike_table(plan: Plan) -> Table:
 
 def _bottlenecks_table(came: Outcome) -> Table:
     rows = [
-        (one.what, span(one.began), span(one.ended), count(one.demand), count(one.limit))
+        (one.what, duration(one.began), duration(one.ended), large(one.demand), large(one.limit))
         for one in came.bottlenecks
     ] or [("none: every order goes straight through", "", "", "", "")]
     head = ("bottleneck", "from", "to", "at worst", "limit a second")
@@ -153,30 +152,20 @@ def _raises_table(plan: Plan) -> Table:
             what = step_name(raised) + f" ({raised.how})"
             mark = "" if raised.confirmed else UNCONFIRMED
             price = f"${raised.dollars:,.2f}{mark}" if raised.dollars else "free"
-        waits = (moment(came.resend.p99), moment(came.settle.p99), span(came.all_settled_at))
+        waits = (
+            duration(came.resend.p99),
+            duration(came.settle.p99),
+            duration(came.all_settled_at),
+        )
         rows.append((what, price, *waits, f"${bill:,.2f}"))
     head = ("raise", "for", "resent p99", "settled p99", "all settled", "spike")
     return Table("What to raise, one after the other", head, rows, range(1, 6))
 
 
 def step_name(raised: Raise) -> str:
-    return f"{raised.setting}: {count(raised.before)} → {count(raised.after)}"
-
-
-def count(number: float) -> str:
-    """For people: whole below a million, else three digits."""
-    return f"{number / 1e6:,.3g} M" if number >= 1e6 else f"{number:,.0f}"
+    return f"{raised.setting}: {large(raised.before)} → {large(raised.after)}"
 
 
 def pair(waits: Waits) -> str:
     """Both percentiles."""
-    return f"{moment(waits.p50)}, {moment(waits.p99)}"
-
-
-def moment(seconds: float | None) -> str:
-    return "-" if seconds is None else span(seconds)
-
-
-def span(seconds: float) -> str:
-    """For people: the two largest units."""
-    return duration(seconds) if seconds < 60 else age(seconds)
+    return f"{duration(waits.p50)}, {duration(waits.p99)}"

@@ -108,9 +108,9 @@ class TestTime:
             for settings in (SETTINGS, small)
         ]
         assert times[0] == pytest.approx(times[1], rel=0.02)
-        assert _order(CROWD, small).units("lambda.gb_seconds") < 0.8 * _order(CROWD).units(
-            "lambda.gb_seconds"
-        )
+        assert _order(ONE_BY_ONE, small).units("lambda.gb_seconds") < 0.8 * _order(
+            ONE_BY_ONE
+        ).units("lambda.gb_seconds")
 
     def test_two_loads_tell_a_batchs_processor_time_from_a_records(self) -> None:
         times = processor_times(measurement(fill=1.0), measurement(fill=10.0))
