@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 #: After a figure that no statement of AWS's own confirms.
 UNCONFIRMED = "*"
+#: On a narrow terminal text wraps, but does not vanish.
+_TEXT_WIDTH_MIN = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,12 @@ class Table:
         table = RichTable(box=None, padding=(0, 1), header_style="dim")
         for column, name in enumerate(self.head):
             right = column in self.numbers
-            table.add_column(name, justify="right" if right else "left", no_wrap=right)
+            table.add_column(
+                name,
+                justify="right" if right else "left",
+                no_wrap=right,
+                min_width=None if right else _TEXT_WIDTH_MIN,
+            )
         for row in self.rows:
             table.add_row(*map(Text, row))
         content = Group(table, Text(self.note, "dim")) if self.note else table
