@@ -64,9 +64,9 @@ def largest_batch(step: str) -> int:
     if step == "relay":
         parts = wiring.wire_relay(runtime("relay"))
         batch = {"Records": [placed(order)] * RELAY_BATCH_SIZE}
-        return peak(lambda: relay.handle(batch, parts))
+        return peak(lambda: relay.handle(batch, *parts))
     # Deliveries run one after the other here, and several at a time when deployed.
-    at_once = wiring.SIDE_BY_SIDE_MAX if step == "deliver" else 1
+    at_once = wiring.CONCURRENT_MAX if step == "deliver" else 1
     return at_once * peak(_WORK[step](order))
 
 
@@ -102,7 +102,7 @@ def _intake(order: AcceptedOrder) -> Work:
     id_ = order_id()
     body = order_body(id_, lines=lines_of(len(order.order.lines)))
     event = request("PUT /orders/{order_id}", order_id=id_, body=body)
-    return lambda: _must(intake.handle(event, parts)["statusCode"] == 201)
+    return lambda: _must(intake.handle(event, *parts)["statusCode"] == 201)
 
 
 def _relay(order: AcceptedOrder) -> Work:
@@ -110,7 +110,7 @@ def _relay(order: AcceptedOrder) -> Work:
     parts = wiring.wire_relay(runtime("relay"))
     records = [placed(order)]
     records += [progressed(order, before, after) for before, after in pairwise(history())]
-    return lambda: relay.handle({"Records": records}, parts)
+    return lambda: relay.handle({"Records": records}, *parts)
 
 
 def _deliver(order: AcceptedOrder) -> Work:
@@ -129,14 +129,14 @@ def _deliver(order: AcceptedOrder) -> Work:
         Command(order.key, Step.RESERVE),
     ]
     batch = {"Records": [queue_record(message_of(command)) for command in commands]}
-    return lambda: _must(deliver.handle(batch, parts) == {"batchItemFailures": []})
+    return lambda: _must(deliver.handle(batch, *parts) == {"batchItemFailures": []})
 
 
 def _reads(order: AcceptedOrder) -> Work:
     found = [items.order_item(order), progress_item(order, history()[-1])]
     parts = wiring.wire_reads(runtime("reads", dynamodb=Answers(query={"Items": found})))
     event = request("GET /orders/{order_id}", order_id=order.key.order_id)
-    return lambda: _must(reads.handle(event, parts)["statusCode"] == 200)
+    return lambda: _must(reads.handle(event, *parts)["statusCode"] == 200)
 
 
 _WORK: Mapping[str, Callable[[AcceptedOrder], Work]] = {

@@ -80,7 +80,7 @@ def relayed(size: int) -> Point:
         spent = 0.0
         for batch in _batches(itertools.islice(_records(), size), RELAY_BATCH_SIZE):
             began = time.process_time()
-            relay.handle({"Records": batch}, parts)
+            relay.handle({"Records": batch}, *parts)
             spent += time.process_time() - began
         return spent
 
@@ -111,7 +111,7 @@ class _Shop:
                 table.record(order.key, step, outcome)
         self._client = table.client
         counting = DynamoOrders(self, table.table)
-        self._parts = wiring.ReadsParts(Reads(counting), MemoryLog())
+        self._parts = Reads(counting), MemoryLog()
         self.items_read = 0
 
     def query(self, **asked: Any) -> dict[str, Any]:
@@ -122,7 +122,7 @@ class _Shop:
     def page(self, cursor: str | None = None) -> str | None:
         """Asks for a page; returns the cursor of the next one."""
         query = {} if cursor is None else {"cursor": cursor}
-        answer = reads.handle(request("GET /orders", query=query), self._parts)
+        answer = reads.handle(request("GET /orders", query=query), *self._parts)
         page = json.loads(answer["body"])
         if len(page["orders"]) != PAGE_DEFAULT:
             raise RuntimeError("A page is not full.")

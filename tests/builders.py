@@ -10,7 +10,10 @@ import msgspec
 
 from orders.domain.order import AcceptedOrder, Order, OrderKey, order_id_of
 from orders.domain.receipt import sign
+from orders.flow.intake import Intake
 from orders.handlers.wire import Content, content_of
+from orders.ports import Clock, Orders, Overflow, ReceiptKeys
+from simulation.world.runtime import FixedReceiptKeys, MemoryOverflow, SetClock
 
 NOW = 1_795_428_000_000  # 2026-11-23T10:00:00Z
 KEY_ID = "k1"
@@ -84,3 +87,22 @@ def accepted(key: OrderKey | None = None, accepted_at: int = NOW, **fields: Any)
     key = key or OrderKey(CUSTOMER, order_id())
     sent = content(key.order_id, **fields)
     return AcceptedOrder(key, accepted_at, sent.digest, sent.order)
+
+
+def an_intake(
+    orders: Orders,
+    overflow: Overflow | None = None,
+    *,
+    keys: ReceiptKeys | None = None,
+    clock: Clock | None = None,
+) -> Intake:
+    """Accepts pounds. What is not given is in memory, and the clock stands at `NOW`."""
+    return Intake(
+        orders,
+        overflow or MemoryOverflow(),
+        keys or FixedReceiptKeys({KEY_ID: KEY}),
+        clock or SetClock(NOW),
+        frozenset({"GBP"}),
+        groups_claim="cognito:groups",
+        wholesale_group="wholesale",
+    )

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from infra.constructs.function import OrderFunction
     from infra.stage import Shifting, Stage
 
-#: What a sound version never logs (orders.flow.desk, orders.handlers.intake): a fault of ours, an
-#: answer of 503, a message that a person must see. A wrong permission or setting shows up here too.
+#: Outcomes that a sound version never logs (orders.flow.consumer, orders.handlers.intake): a fault
+#: of ours, an answer of 503, a message that a person must see. A wrong permission or setting shows
+#: up here too.
 FAULTS = ("bug", "unavailable", "set_aside")
 #: What the CDK gives CodeDeploy's role.
 POLICY = "service-role/AWSCodeDeployRoleForLambdaLimited"

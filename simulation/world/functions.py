@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from orders.flow.desk import ConcurrentMap, Try
+from orders.flow.consumer import ConcurrentMap, Result
+from orders.ports import Message
 from orders.wiring import Runtime
 from simulation.world.chance import Chance
 from simulation.world.faults import Fault, Faults
@@ -49,10 +50,10 @@ class Environment:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """`wire` makes a module's parts, `handle` is its handler without the wiring."""
+    """`wire` makes what `handle`, the handler without the wiring, takes after the event."""
 
     wire: Callable[[Runtime], Any]
-    handle: Callable[[Any, Any], Any]
+    handle: Callable[..., Any]
 
 
 class Function:
@@ -104,7 +105,7 @@ class Function:
             try:
                 if environment.parts is None:
                     environment.parts = self._code.wire(environment.runtime)
-                result = self._code.handle(event, environment.parts)
+                result = self._code.handle(event, *environment.parts)
             except Exception as error:  # noqa: BLE001 - as Lambda's own runtime does
                 self._idle.append(environment)
                 scheduler.at(scheduler.now, on_end, None, f"raised {error!r}"[:200])
@@ -133,39 +134,42 @@ class Function:
 
 
 class Tasks:
-    """Has messages attended to at once, so many at a time, as the threads of a batch do."""
+    """Has messages processed at once, so many at a time, as the threads of a batch do."""
 
     def __init__(self, scheduler: Scheduler, seed: int) -> None:
         self._scheduler = scheduler
         self._seed = seed
 
     def __call__(self, count: int) -> ConcurrentMap:
-        def concurrent_map(work: Callable[[Try], None], tries: Iterable[Try], /) -> Iterable[None]:
-            each = list(tries)
-            if len(each) == 1:
-                work(each[0])
-            elif each:
-                self._at_once(work, each, count)
-            return ()
+        def concurrent_map(
+            process: Callable[[Message], Result], messages: Iterable[Message], /
+        ) -> Iterable[Result]:
+            each = list(messages)
+            if len(each) <= 1:
+                return [process(message) for message in each]
+            return self._at_once(process, each, count)
 
         return concurrent_map
 
-    def _at_once(self, work: Callable[[Try], None], tries: list[Try], count: int) -> None:
+    def _at_once(
+        self, process: Callable[[Message], Result], messages: list[Message], count: int
+    ) -> Iterable[Result]:
         scheduler, seed = self._scheduler, self._seed
         parent = scheduler.running
         errors: list[Exception] = []
-        waiting = deque(tries)
-        left = len(tries)
+        results: dict[Message, Result] = {}
+        waiting = deque(messages)
+        left = len(messages)
 
         def start_next() -> None:
-            each = waiting.popleft()
-            name = f"{parent.name} > {each.message.id}"
-            scheduler.start(name, parent.process, Chance(seed, name), lambda: run(each))
+            message = waiting.popleft()
+            name = f"{parent.name} > {message.id}"
+            scheduler.start(name, parent.process, Chance(seed, name), lambda: run(message))
 
-        def run(each: Try) -> None:
+        def run(message: Message) -> None:
             nonlocal left
             try:
-                work(each)
+                results[message] = process(message)
             except Exception as error:  # noqa: BLE001 - raised where the results are read
                 errors.append(error)
             finally:
@@ -178,8 +182,9 @@ class Tasks:
             if waiting:
                 start_next()
 
-        for _ in range(min(count, len(tries))):
+        for _ in range(min(count, len(messages))):
             start_next()
         scheduler.pause()
         if errors:
             raise errors[0]
+        return [results[message] for message in messages]

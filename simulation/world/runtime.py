@@ -95,7 +95,7 @@ class MemoryEvents:
 class MemoryInbox:
     postponed: dict[str, int] = field(default_factory=dict)
     dead_letters: list[tuple[str, str]] = field(default_factory=list)
-    sent_on: list[tuple[str, int]] = field(default_factory=list)
+    requeued: list[tuple[str, int]] = field(default_factory=list)
 
     def postpone(self, receipt: str, seconds: int) -> None:
         self.postponed[receipt] = seconds
@@ -104,7 +104,7 @@ class MemoryInbox:
         self.dead_letters.append((message, reason))
 
     def requeue(self, messages: Sequence[tuple[str, int]]) -> None:
-        self.sent_on += messages
+        self.requeued += messages
 
 
 @dataclass

@@ -7,7 +7,7 @@ Every method may raise `TransientFailure` or `PermanentFailure` (orders.failures
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from orders.domain.events import Event
@@ -52,6 +52,23 @@ class Progress:
 
     order: AcceptedOrder
     facts: Facts
+
+
+@dataclass(slots=True, eq=False)
+class Message:
+    """A message as received from a queue.
+
+    `attempt` is 1 when it is received for the first time. `receipt` is None for a message inside a
+    batch message, which the queue knows nothing of. `batched` are the bodies inside, none for a
+    single message. `log` collects the fields of its log line.
+    """
+
+    id: str
+    body: str
+    attempt: int
+    receipt: str | None = None
+    batched: Sequence[str] = ()
+    log: dict[str, object] = field(default_factory=dict)
 
 
 class Orders(Protocol):

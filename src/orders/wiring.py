@@ -1,7 +1,7 @@
 """The composition root: the only place that knows both the use cases and the adapters.
 
-Parts are made once per process, at the first event. Clock, randomness, environment, network and
-output enter here and nowhere else (`Runtime`), which is what lets a simulation run the same code.
+Each function is wired once per process, at its first event. Clock, randomness, environment, network
+and output enter only here (`Runtime`), so that a simulation can run the same code.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Protocol
 
 import urllib3
 
 from orders.aws.clients import Client, client
+from orders.aws.messages import messages_in
 from orders.aws.parameters import SecureParameter, SsmReceiptKeys
 from orders.aws.queues import (
     CHECKS_BATCHED_MAX,
@@ -38,14 +39,14 @@ from orders.domain import backoff
 from orders.domain.backoff import Backoff
 from orders.downstream import REQUEST_OF
 from orders.downstream.http import Authorise, HttpDownstream
+from orders.flow.consumer import ConcurrentMap, Consumer
 from orders.flow.deliver import Deliver
-from orders.flow.desk import ConcurrentMap, Desk
 from orders.flow.drain import Drain
 from orders.flow.intake import Intake
 from orders.flow.reads import Reads
 from orders.flow.relay import Relay
 from orders.flow.watchdog import Watchdog
-from orders.ports import Clock, Jitter, Log, RelayDeadLetters
+from orders.ports import Clock, Jitter, Log
 from orders.settings import (
     DeliverSettings,
     DrainSettings,
@@ -56,9 +57,9 @@ from orders.settings import (
 )
 from orders.telemetry import JsonLines
 
-# As many as a batch has messages, so that none that came by itself waits for another one's
-# downstream. The commands of packs take turns: what a downstream bears at once stays as it is.
-SIDE_BY_SIDE_MAX = 10
+# As many as Lambda passes in at once, so that no single message waits for another one's downstream.
+# Commands inside batch messages take turns, so that a downstream gets no more calls at once.
+CONCURRENT_MAX = 10
 CONNECT_TIMEOUT_SECONDS = 2.0
 
 
@@ -69,15 +70,15 @@ class SystemClock:
 
 class Clients(Protocol):
     def __call__(self, service: str, timeout_seconds: float = ..., /) -> Client:
-        """A client of an AWS service: the same one whenever the same is asked for."""
+        """A client of an AWS service. The same arguments return the same client."""
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """All that a process is given: `SYSTEM` in Lambda, a world of its own in a simulation.
+    """What a process gets from outside: `SYSTEM` in Lambda, a simulated world in a simulation.
 
-    `pool`: connections to a downstream that wait so many seconds for an answer. `concurrent_map`:
-    has up to so many messages attended to at once.
+    `pool` makes connections to a downstream, which wait so many seconds for an answer.
+    `concurrent_map` processes up to so many messages at once.
     """
 
     environment: Mapping[str, str]
@@ -89,168 +90,105 @@ class Runtime:
     concurrent_map: Callable[[int], ConcurrentMap]
 
 
-@dataclass(frozen=True, slots=True)
-class IntakeParts:
-    intake: Intake
-    settings: IntakeSettings
-    clock: Clock
-    log: Log
-
-
-@dataclass(frozen=True, slots=True)
-class DrainParts:
-    drain: Drain
-    desk: Desk
-
-
-@dataclass(frozen=True, slots=True)
-class RelayParts:
-    relay: Relay
-    relay_dead_letters: RelayDeadLetters
-    clock: Clock
-    log: Log
-
-
-@dataclass(frozen=True, slots=True)
-class DeliverParts:
-    deliver: Deliver
-    desk: Desk
-    settings: DeliverSettings
-    concurrent_map: ConcurrentMap
-
-
-@dataclass(frozen=True, slots=True)
-class WatchdogParts:
-    watchdog: Watchdog
-    desk: Desk
-
-
-@dataclass(frozen=True, slots=True)
-class ReadsParts:
-    reads: Reads
-    log: Log
-
-
-def wire_intake(runtime: Runtime) -> IntakeParts:
+def wire_intake(runtime: Runtime) -> tuple[Intake, Log]:
     settings = IntakeSettings.read(runtime.environment)
     clock = runtime.clock
     keys = SecureParameter(partial(runtime.client, "ssm"), settings.receipt_keys_parameter, clock)
-    return IntakeParts(
-        Intake(
-            orders=DynamoOrders(
-                runtime.client("dynamodb", settings.table_timeout_seconds), settings.orders_table
-            ),
-            overflow=SqsOverflow(runtime.client("sqs"), settings.overflow_queue_url),
-            receipt_keys=SsmReceiptKeys(keys),
-            clock=clock,
-            currencies=settings.currencies,
+    intake = Intake(
+        orders=DynamoOrders(
+            runtime.client("dynamodb", settings.table_timeout_seconds), settings.orders_table
         ),
-        settings,
-        clock,
-        _log(runtime),
+        overflow=SqsOverflow(runtime.client("sqs"), settings.overflow_queue_url),
+        receipt_keys=SsmReceiptKeys(keys),
+        clock=clock,
+        currencies=settings.currencies,
+        groups_claim=settings.groups_claim,
+        wholesale_group=settings.wholesale_group,
     )
+    return intake, _log(runtime)
 
 
-def wire_drain(runtime: Runtime) -> DrainParts:
+def wire_drain(runtime: Runtime) -> tuple[Consumer, Drain]:
     settings = DrainSettings.read(runtime.environment)
-    return DrainParts(
-        Drain(DynamoOrders(runtime.client("dynamodb"), settings.orders_table)),
-        _desk("drain", settings, runtime, backoff.DRAIN),
-    )
+    drain = Drain(DynamoOrders(runtime.client("dynamodb"), settings.orders_table))
+    return _consumer("drain", settings, runtime, backoff.DRAIN), drain
 
 
-def wire_relay(runtime: Runtime) -> RelayParts:
+def wire_relay(runtime: Runtime) -> tuple[Relay, Clock, Log]:
     settings = RelaySettings.read(runtime.environment)
-    clock = runtime.clock
     sqs = runtime.client("sqs")
-    return RelayParts(
-        Relay(
-            commands=SqsCommands(
-                sqs, settings.queue_urls, COMMANDS_BATCHED_MAX if settings.packs else 1
-            ),
-            events=SnsEvents(runtime.client("sns"), settings.events_topic_arn),
-            checks=SqsChecks(
-                sqs, settings.watchdog_queue_url, CHECKS_BATCHED_MAX if settings.packs else 1
-            ),
+    relay = Relay(
+        commands=SqsCommands(
+            sqs, settings.queue_urls, COMMANDS_BATCHED_MAX if settings.packs else 1
         ),
-        SqsRelayDeadLetters(SqsDeadLetters(sqs, settings.dead_letter_queue_url)),
-        clock,
-        _log(runtime),
+        events=SnsEvents(runtime.client("sns"), settings.events_topic_arn),
+        checks=SqsChecks(
+            sqs, settings.watchdog_queue_url, CHECKS_BATCHED_MAX if settings.packs else 1
+        ),
+        dead_letters=SqsRelayDeadLetters(SqsDeadLetters(sqs, settings.dead_letter_queue_url)),
     )
+    return relay, runtime.clock, _log(runtime)
 
 
-def wire_deliver(runtime: Runtime) -> DeliverParts:
+def wire_deliver(runtime: Runtime) -> tuple[Consumer, Deliver]:
     settings = DeliverSettings.read(runtime.environment)
-    clock = runtime.clock
     downstream = HttpDownstream(
         request_of=REQUEST_OF[settings.downstream],
         url=settings.url,
         pool=runtime.pool(settings.timeout_seconds),
         authorise=_authorise(settings, runtime),
-        clock=clock,
+        clock=runtime.clock,
         look_up_first=settings.idempotency == "lookup",
     )
-    return DeliverParts(
-        Deliver(
-            orders=DynamoOrders(runtime.client("dynamodb"), settings.orders_table),
-            downstream=downstream,
-        ),
-        _desk("deliver", settings, runtime, backoff.DELIVER),
-        settings,
-        runtime.concurrent_map(SIDE_BY_SIDE_MAX),
+    deliver = Deliver(
+        orders=DynamoOrders(runtime.client("dynamodb"), settings.orders_table),
+        downstream=downstream,
+        downstream_name=settings.downstream,
+        turns_ms=round(settings.timeout_seconds * 1000),
     )
+    consumer = _consumer("deliver", settings, runtime, backoff.DELIVER)
+    return replace(consumer, concurrent_map=runtime.concurrent_map(CONCURRENT_MAX)), deliver
 
 
-def wire_watchdog(runtime: Runtime) -> WatchdogParts:
+def wire_watchdog(runtime: Runtime) -> tuple[Consumer, Watchdog]:
     settings = WatchdogSettings.read(runtime.environment)
-    clock = runtime.clock
     sqs = runtime.client("sqs")
-    return WatchdogParts(
-        Watchdog(
-            orders=DynamoOrders(runtime.client("dynamodb"), settings.orders_table),
-            backlogs=SqsBacklogs(
-                sqs,
-                {
-                    downstream: (queue_url, settings.dead_letter_queue_urls[downstream])
-                    for downstream, queue_url in settings.queue_urls.items()
-                },
-                clock,
-            ),
-            commands=SqsCommands(sqs, settings.queue_urls),
-            events=SnsEvents(runtime.client("sns"), settings.events_topic_arn),
-            checks=SqsChecks(sqs, settings.queue_url),
-        ),
-        _desk(
-            "watchdog",
-            settings,
-            runtime,
-            Backoff(settings.delay_seconds, backoff.WATCH_MAX_SECONDS),
-        ),
+    queues = {
+        downstream: (queue_url, settings.dead_letter_queue_urls[downstream])
+        for downstream, queue_url in settings.queue_urls.items()
+    }
+    watchdog = Watchdog(
+        orders=DynamoOrders(runtime.client("dynamodb"), settings.orders_table),
+        backlogs=SqsBacklogs(sqs, queues, runtime.clock),
+        commands=SqsCommands(sqs, settings.queue_urls),
+        events=SnsEvents(runtime.client("sns"), settings.events_topic_arn),
+        checks=SqsChecks(sqs, settings.queue_url),
     )
+    waits = Backoff(settings.delay_seconds, backoff.WATCH_MAX_SECONDS)
+    return _consumer("watchdog", settings, runtime, waits), watchdog
 
 
-def wire_reads(runtime: Runtime) -> ReadsParts:
+def wire_reads(runtime: Runtime) -> tuple[Reads, Log]:
     settings = ReadsSettings.read(runtime.environment)
-    return ReadsParts(
-        Reads(DynamoOrders(runtime.client("dynamodb"), settings.orders_table)),
-        _log(runtime),
-    )
+    reads = Reads(DynamoOrders(runtime.client("dynamodb"), settings.orders_table))
+    return reads, _log(runtime)
 
 
-def _desk(
+def _consumer(
     step: str,
     settings: DeliverSettings | DrainSettings | WatchdogSettings,
     runtime: Runtime,
     waits: Backoff,
-) -> Desk:
+) -> Consumer:
     sqs = runtime.client("sqs")
-    return Desk(
+    return Consumer(
         step,
         SqsInbox(sqs, settings.queue_url, SqsDeadLetters(sqs, settings.dead_letter_queue_url)),
         runtime.clock,
         runtime.jitter,
         _log(runtime),
         waits,
+        unbatch=messages_in,
     )
 
 
@@ -273,7 +211,7 @@ def _log(runtime: Runtime) -> Log:
 
 def _connections(timeout_seconds: float) -> urllib3.PoolManager:
     return urllib3.PoolManager(
-        maxsize=SIDE_BY_SIDE_MAX,
+        maxsize=CONCURRENT_MAX,
         timeout=urllib3.Timeout(
             connect=min(CONNECT_TIMEOUT_SECONDS, timeout_seconds), read=timeout_seconds
         ),
@@ -292,7 +230,7 @@ SYSTEM = Runtime(
     environment=os.environ,
     client=client,
     clock=SystemClock(),
-    # Spreads retries; nobody gains by guessing it.
+    # It only spreads retries, so it may be predictable.
     jitter=random.random,
     write=_write,
     pool=_connections,

@@ -18,15 +18,12 @@ from orders.domain.refusals import Rule
 from orders.domain.saga import Outcome, Step
 from orders.domain.status import Status
 from orders.failures import TransientFailure
-from orders.flow.intake import Intake
 from orders.flow.reads import PAGE_DEFAULT, PAGE_MAX, Reads
 from orders.handlers import intake, reads
-from orders.wiring import IntakeParts, ReadsParts
-from simulation.world.runtime import FixedReceiptKeys, MemoryLog, MemoryOverflow, SetClock
+from simulation.world.runtime import MemoryLog
 from simulation.world.table import MemoryOrders, ThrottledOrders
-from tests.builders import CUSTOMER, KEY, KEY_ID, NOW, line, order_body, order_id
+from tests.builders import CUSTOMER, NOW, an_intake, line, order_body, order_id
 from tests.orders.handlers.api_events import request
-from tests.orders.handlers.test_intake import SETTINGS
 
 CONTRACT = Path(__file__).parents[2] / "docs" / "contracts" / "orders.yaml"
 DOCUMENT: dict[str, Any] = yaml.safe_load(CONTRACT.read_text())
@@ -90,15 +87,8 @@ def orders_to_show() -> MemoryOrders:
 
 def handle(event: dict[str, Any], orders: MemoryOrders) -> dict[str, Any]:
     if event["routeKey"].startswith("GET"):
-        return reads.handle(event, ReadsParts(Reads(orders), MemoryLog()))
-    service = Intake(
-        orders,
-        MemoryOverflow(),
-        FixedReceiptKeys({KEY_ID: KEY}),
-        SetClock(NOW),
-        frozenset({"GBP"}),
-    )
-    return intake.handle(event, IntakeParts(service, SETTINGS, SetClock(NOW), MemoryLog()))
+        return reads.handle(event, Reads(orders), MemoryLog())
+    return intake.handle(event, an_intake(orders), MemoryLog())
 
 
 PUT, GET = "PUT /orders/{order_id}", "GET /orders/{order_id}"

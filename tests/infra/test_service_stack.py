@@ -12,7 +12,7 @@ from infra.bundle import ROOT
 from infra.stage import API_TIMEOUT_SECONDS
 from orders import settings
 from orders.domain.saga import DOWNSTREAMS
-from orders.wiring import SIDE_BY_SIDE_MAX
+from orders.wiring import CONCURRENT_MAX
 from spillway.operate.status.alarms import Alarm
 from tests.infra.templates import Templates
 
@@ -244,7 +244,7 @@ def test_a_delivery_takes_batches_answers_in_part_and_keeps_to_its_concurrency(
 
 @pytest.mark.parametrize("downstream", DOWNSTREAMS)
 def test_a_delivery_attends_to_its_whole_batch_at_once(dev: Templates, downstream: str) -> None:
-    assert dev.mapping_of(f"deliver-{downstream}")["BatchSize"] <= SIDE_BY_SIDE_MAX
+    assert dev.mapping_of(f"deliver-{downstream}")["BatchSize"] <= CONCURRENT_MAX
 
 
 @pytest.mark.parametrize(("function", "queue"), [("drain", "overflow"), ("watchdog", "watchdog")])

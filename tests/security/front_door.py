@@ -15,15 +15,12 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
 
-from orders.flow.intake import Intake
 from orders.flow.reads import Reads
 from orders.handlers import intake, reads
-from orders.wiring import IntakeParts, ReadsParts
-from simulation.world.runtime import FixedReceiptKeys, MemoryLog, MemoryOverflow, SetClock
+from simulation.world.runtime import MemoryLog, MemoryOverflow
 from simulation.world.table import MemoryOrders
-from tests.builders import KEY, KEY_ID, NOW
+from tests.builders import an_intake
 from tests.orders.handlers.api_events import request
-from tests.orders.handlers.test_intake import SETTINGS
 
 TOKEN = "the one good token"
 #: Longer ones never reach a function.
@@ -42,19 +39,13 @@ class FrontDoor:
 
     def __init__(self) -> None:
         self.orders, self.overflow, self.log = MemoryOrders(), MemoryOverflow(), MemoryLog()
-        clock, keys = SetClock(NOW), FixedReceiptKeys({KEY_ID: KEY})
-        taking = IntakeParts(
-            Intake(self.orders, self.overflow, keys, clock, SETTINGS.currencies),
-            SETTINGS,
-            clock,
-            self.log,
-        )
-        showing = ReadsParts(Reads(self.orders), self.log)
+        taking = an_intake(self.orders, self.overflow), self.log
+        showing = Reads(self.orders), self.log
         self._functions: dict[str, Callable[[Any], Any]] = {
-            "PUT /orders/{order_id}": lambda event: intake.handle(event, taking),
-            "PUT /orders/{order_id}/cancellation": lambda event: intake.handle(event, taking),
-            "GET /orders/{order_id}": lambda event: reads.handle(event, showing),
-            "GET /orders": lambda event: reads.handle(event, showing),
+            "PUT /orders/{order_id}": lambda event: intake.handle(event, *taking),
+            "PUT /orders/{order_id}/cancellation": lambda event: intake.handle(event, *taking),
+            "GET /orders/{order_id}": lambda event: reads.handle(event, *showing),
+            "GET /orders": lambda event: reads.handle(event, *showing),
         }
 
     @property

@@ -8,14 +8,11 @@ from typing import Any
 import pytest
 
 from orders.failures import TransientFailure
-from orders.flow.intake import Intake
 from orders.flow.reads import Reads
 from orders.handlers import intake, reads
-from orders.wiring import IntakeParts, ReadsParts
-from simulation.world.runtime import FixedReceiptKeys, MemoryLog, MemoryOverflow, SetClock
-from tests.builders import KEY, KEY_ID, NOW, order_body, order_id
+from simulation.world.runtime import MemoryLog, MemoryOverflow
+from tests.builders import an_intake, order_body, order_id
 from tests.orders.handlers.api_events import request
-from tests.orders.handlers.test_intake import SETTINGS
 from tests.security.leaks import leaks
 
 TELLING = (
@@ -42,22 +39,18 @@ class Breaking:
 def answers(failure: Exception) -> list[dict[str, Any]]:
     """What each route answers when the table fails like this."""
     table: Any = Breaking(failure)
-    log, clock = MemoryLog(), SetClock(NOW)
-    overflow = MemoryOverflow(failing=True)
-    keys = FixedReceiptKeys({KEY_ID: KEY})
-    taking = IntakeParts(
-        Intake(table, overflow, keys, clock, SETTINGS.currencies), SETTINGS, clock, log
-    )
-    showing = ReadsParts(Reads(table), log)
+    log = MemoryLog()
+    taking = an_intake(table, MemoryOverflow(failing=True)), log
+    showing = Reads(table), log
     id_ = order_id()
     cancel = "PUT /orders/{order_id}/cancellation"
     return [
         intake.handle(
-            request("PUT /orders/{order_id}", order_id=id_, body=order_body(id_)), taking
+            request("PUT /orders/{order_id}", order_id=id_, body=order_body(id_)), *taking
         ),
-        intake.handle(request(cancel, order_id=id_), taking),
-        reads.handle(request("GET /orders/{order_id}", order_id=id_), showing),
-        reads.handle(request("GET /orders"), showing),
+        intake.handle(request(cancel, order_id=id_), *taking),
+        reads.handle(request("GET /orders/{order_id}", order_id=id_), *showing),
+        reads.handle(request("GET /orders"), *showing),
     ]
 
 

@@ -2,7 +2,7 @@
 
 Promise: `one_effect_per_step`. The downstream sees the same key however often the command comes,
 and the outcome is written once. A timeout is an unknown outcome, not a failed one: the command
-comes again later under the same key (orders.flow.desk).
+comes again later under the same key (orders.flow.consumer).
 
 One piece of code, deployed once per downstream, so that one that is slow or down delays only its
 own step (`failure_stays_local`).
@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from orders.domain import saga
-from orders.domain.saga import REFUSABLE, Facts, Outcome
+from orders.domain.saga import REFUSABLE, Downstream, Facts, Outcome
 from orders.domain.status import Status, status
 from orders.failures import Contradiction, PermanentFailure, TransientFailure
 from orders.ports import NEEDS_ORDER, Command, DownstreamService, Orders
@@ -31,8 +31,12 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Deliver:
+    """`turns_ms`: how long after the start of a batch its commands may still be begun."""
+
     orders: Orders
     downstream: DownstreamService
+    downstream_name: Downstream
+    turns_ms: int
 
     def complete(self, command: Command) -> Command:
         """The command with its order, which is read unless it came along.

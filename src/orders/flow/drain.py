@@ -19,7 +19,7 @@ from orders.ports import Orders
 class Drain:
     orders: Orders
 
-    def drain(self, accepted: AcceptedOrder) -> Literal["placed", "there"]:
+    def place(self, accepted: AcceptedOrder) -> Literal["placed", "there"]:
         """Place the order as intake would have, with the time at which it was accepted.
 
         It is not checked again: it was checked when it was accepted, and its id may have grown old

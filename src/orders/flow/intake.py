@@ -49,11 +49,16 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Intake:
+    """`groups_claim`: the token's claim that lists the customer's groups. `wholesale_group`: the
+    group whose members may place wholesale orders."""
+
     orders: Orders
     overflow: Overflow
     receipt_keys: ReceiptKeys
     clock: Clock
     currencies: frozenset[str]
+    groups_claim: str
+    wholesale_group: str
 
     def place(
         self,

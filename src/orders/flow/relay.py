@@ -16,7 +16,7 @@ from orders.domain.events import Event
 from orders.domain.order import AcceptedOrder, OrderKey
 from orders.domain.saga import Facts
 from orders.failures import TransientFailure
-from orders.ports import Check, Checks, Command, Commands, Events
+from orders.ports import Check, Checks, Command, Commands, Events, RelayDeadLetters
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,9 @@ class Relay:
     commands: Commands
     events: Events
     checks: Checks
+    dead_letters: RelayDeadLetters
 
-    def relay(self, changes: Iterable[Change]) -> Calls:
+    def send(self, changes: Iterable[Change]) -> Calls:
         """Send what these changes call for; returns it, for the log.
 
         Raises TransientFailure when anything could not be sent. Sending all of it again is safe:

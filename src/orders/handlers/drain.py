@@ -1,4 +1,4 @@
-"""The overflow queue, in batches."""
+"""The overflow queue."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from orders import wiring
 from orders.aws.messages import overflowed_order_of
 from orders.domain.order import AcceptedOrder
 from orders.failures import TransientFailure
-from orders.flow.desk import Message
-from orders.handlers.batch import Batch, answer, message_in
+from orders.flow.consumer import Consumer, Event
+from orders.flow.drain import Drain
+from orders.ports import Message
 from orders.telemetry import trace_id
-from orders.wiring import DrainParts
 
 
-def handler(event: Batch, _context: object) -> dict[str, Any]:
-    return handle(event, wiring.drain())
+def handler(event: Event, _context: object) -> dict[str, Any]:
+    return handle(event, *wiring.drain())
 
 
-def handle(event: Batch, parts: DrainParts) -> dict[str, Any]:
-    """Places one order after the other, and asks no more of a table that won't take one: whatever
-    it can take then belongs to live orders."""
+def handle(event: Event, consumer: Consumer, drain: Drain) -> dict[str, Any]:
+    """Places one order after the other. After the table has failed once, the rest are left for
+    later: whatever capacity the table has then belongs to live orders."""
     table_is_well = True
 
     def place(accepted: AcceptedOrder) -> str:
@@ -28,22 +28,18 @@ def handle(event: Batch, parts: DrainParts) -> dict[str, Any]:
         if not table_is_well:
             raise TransientFailure("left for later")
         try:
-            return parts.drain.drain(accepted)
+            return drain.place(accepted)
         except TransientFailure:
             table_is_well = False
             raise
 
-    def attend(message: Message) -> str:
+    def place_one(message: Message) -> str:
         accepted = overflowed_order_of(message.body)
-        message.is_about(accepted.key)
-        message.log["trace"] = trace_id(accepted.trace)
+        message.log |= accepted.key.in_logs | {"trace": trace_id(accepted.trace)}
         try:
             return place(accepted)
         except TransientFailure:
-            message.log["buffered_s"] = (parts.desk.clock.now() - accepted.accepted_at) // 1000
+            message.log["buffered_s"] = (consumer.clock.now() - accepted.accepted_at) // 1000
             raise
 
-    records = event["Records"]
-    return answer(
-        records, [parts.desk.is_finished(message_in(record), attend) for record in records]
-    )
+    return consumer.consume(consumer.received(event), place_one)

@@ -10,44 +10,42 @@ from orders.domain.refusals import Refusal
 from orders.domain.status import status as status_of
 from orders.domain.trace import Trace
 from orders.failures import TransientFailure, error_location
-from orders.flow.intake import Acknowledged, CancellationTaken, Refused
+from orders.flow.intake import Acknowledged, CancellationTaken, Intake, Refused
 from orders.handlers import http, wire
+from orders.ports import Log
 from orders.telemetry import trace_id
-from orders.wiring import IntakeParts
 
 
 def handler(event: http.ApiEvent, _context: object) -> http.Answer:
-    return handle(event, wiring.intake())
+    return handle(event, *wiring.intake())
 
 
-def handle(event: http.ApiEvent, parts: IntakeParts) -> http.Answer:
+def handle(event: http.ApiEvent, intake: Intake, log: Log) -> http.Answer:
     """Always an answer, never an exception: the client must know whether to send it again."""
-    started = parts.clock.now()
-    log: dict[str, Any] = {}
+    started = intake.clock.now()
+    fields: dict[str, Any] = {}
     try:
-        outcome, reply = _route(event, parts, log)
+        outcome, reply = _route(event, intake, fields)
     except TransientFailure as failure:
         outcome, reply = "unavailable", http.try_again()
-        log["detail"] = str(failure)
+        fields["detail"] = str(failure)
     except Exception as bug:  # noqa: BLE001 - the last resort of a request
         outcome, reply = "bug", http.broken()
-        log["error"] = error_location(bug)
-    parts.log("intake", outcome, duration_ms=parts.clock.now() - started, **log)
+        fields["error"] = error_location(bug)
+    log("intake", outcome, duration_ms=intake.clock.now() - started, **fields)
     return reply
 
 
-def _route(
-    event: http.ApiEvent, parts: IntakeParts, log: dict[str, Any]
-) -> tuple[str, http.Answer]:
-    caller = http.caller(event, parts.settings.groups_claim)
+def _route(event: http.ApiEvent, intake: Intake, fields: dict[str, Any]) -> tuple[str, http.Answer]:
+    caller = http.caller(event, intake.groups_claim)
     if isinstance(caller, Refusal):
-        return _refused(Refused((caller,)), log)
+        return _refused(Refused((caller,)), fields)
     key = http.order_key(event, caller.customer_id)
     trace = http.trace(event)
-    log |= key.in_logs | {"trace": trace_id(trace)}
+    fields |= key.in_logs | {"trace": trace_id(trace)}
     if event["routeKey"] == "PUT /orders/{order_id}/cancellation":
-        return _cancel(key, parts, log)
-    return _place(event, key, caller, trace, parts, log)
+        return _cancel(key, intake, fields)
+    return _place(event, key, caller, trace, intake, fields)
 
 
 def _place(
@@ -55,28 +53,28 @@ def _place(
     key: OrderKey,
     caller: http.Caller,
     trace: Trace | None,
-    parts: IntakeParts,
-    log: dict[str, Any],
+    intake: Intake,
+    fields: dict[str, Any],
 ) -> tuple[str, http.Answer]:
     body = http.body(event)
     if isinstance(body, Refusal):
-        return _refused(Refused((body,)), log)
+        return _refused(Refused((body,)), fields)
     content = wire.content_of(body)
     if isinstance(content, list):
-        return _refused(Refused(tuple(content)), log)
-    wholesale_allowed = parts.settings.wholesale_group in caller.groups
-    result = parts.intake.place(
+        return _refused(Refused(tuple(content)), fields)
+    wholesale_allowed = intake.wholesale_group in caller.groups
+    result = intake.place(
         key, content.order, content.digest, trace=trace, wholesale_allowed=wholesale_allowed
     )
     if isinstance(result, Refused):
-        return _refused(result, log)
+        return _refused(result, fields)
     return _acknowledged(result)
 
 
-def _cancel(key: OrderKey, parts: IntakeParts, log: dict[str, Any]) -> tuple[str, http.Answer]:
-    result = parts.intake.cancel(key)
+def _cancel(key: OrderKey, intake: Intake, fields: dict[str, Any]) -> tuple[str, http.Answer]:
+    result = intake.cancel(key)
     if isinstance(result, Refused):
-        return _refused(result, log)
+        return _refused(result, fields)
     return _cancellation_taken(result)
 
 
@@ -109,6 +107,6 @@ def _cancellation_taken(result: CancellationTaken) -> tuple[str, http.Answer]:
     return "cancellation_taken", reply
 
 
-def _refused(result: Refused, log: dict[str, Any]) -> tuple[str, http.Answer]:
-    log["rules"] = sorted({refusal.rule.value for refusal in result.refusals})
+def _refused(result: Refused, fields: dict[str, Any]) -> tuple[str, http.Answer]:
+    fields["rules"] = sorted({refusal.rule.value for refusal in result.refusals})
     return "refused", http.refused(result.refusals)

@@ -16,17 +16,16 @@ from orders.domain.saga import settled
 from orders.domain.status import cancellation_outcome, reason, status
 from orders.failures import TransientFailure, error_location
 from orders.flow.intake import NOT_FOUND
-from orders.flow.reads import PAGE_DEFAULT, PAGE_MAX, ForeignOrder
+from orders.flow.reads import PAGE_DEFAULT, PAGE_MAX, ForeignOrder, Reads
 from orders.handlers import http
-from orders.ports import Progress
-from orders.wiring import ReadsParts
+from orders.ports import Log, Progress
 
 
 def handler(event: http.ApiEvent, _context: object) -> http.Answer:
-    return handle(event, wiring.reads())
+    return handle(event, *wiring.reads())
 
 
-def handle(event: http.ApiEvent, parts: ReadsParts) -> http.Answer:
+def handle(event: http.ApiEvent, reads: Reads, log: Log) -> http.Answer:
     """Reads that go well are not logged: they are the cheapest requests, and the gateway counts
     them. What fails is."""
     try:
@@ -34,29 +33,29 @@ def handle(event: http.ApiEvent, parts: ReadsParts) -> http.Answer:
         if isinstance(caller, Refusal):
             return http.refused((caller,))
         if event["routeKey"] == "GET /orders":
-            return _history(event, caller.customer_id, parts)
-        return _order(event, caller.customer_id, parts)
+            return _history(event, caller.customer_id, reads)
+        return _order(event, caller.customer_id, reads)
     except TransientFailure as failure:
-        parts.log("reads", "unavailable", detail=str(failure))
+        log("reads", "unavailable", detail=str(failure))
         return http.try_again()
     except ForeignOrder:
-        parts.log("reads", "foreign_order")
+        log("reads", "foreign_order")
         return http.broken()
     except Exception as bug:  # noqa: BLE001 - the last resort of a request
-        parts.log("reads", "bug", error=error_location(bug))
+        log("reads", "bug", error=error_location(bug))
         return http.broken()
 
 
-def _order(event: http.ApiEvent, customer_id: str, parts: ReadsParts) -> http.Answer:
+def _order(event: http.ApiEvent, customer_id: str, reads: Reads) -> http.Answer:
     key = http.order_key(event, customer_id)
     # What is no order id can't be an order; it is not worth a read.
-    progress = parts.reads.order(key) if is_order_id(key.order_id) else None
+    progress = reads.order(key) if is_order_id(key.order_id) else None
     if progress is None:
         return http.refused((NOT_FOUND,))
     return http.answer(200, whole(progress))
 
 
-def _history(event: http.ApiEvent, customer_id: str, parts: ReadsParts) -> http.Answer:
+def _history(event: http.ApiEvent, customer_id: str, reads: Reads) -> http.Answer:
     query = http.query(event)
     refusals = []
     limit = _limit(query.get("limit"))
@@ -69,7 +68,7 @@ def _history(event: http.ApiEvent, customer_id: str, parts: ReadsParts) -> http.
         refusals.append(Refusal(Rule.CURSOR_INVALID, "", detail))
     if limit is None or refusals:
         return http.refused(refusals)
-    page = parts.reads.history(customer_id, limit, before)
+    page = reads.history(customer_id, limit, before)
     return http.answer(
         200,
         {"orders": [summary(entry) for entry in page.orders], "cursor": _cursor(page.before)},

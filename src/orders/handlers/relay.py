@@ -1,4 +1,4 @@
-"""The table's stream, in batches."""
+"""The table's stream."""
 
 from __future__ import annotations
 
@@ -8,53 +8,58 @@ from typing import Any
 from orders import wiring
 from orders.aws import items
 from orders.failures import TransientFailure, error_location
-from orders.flow.relay import Change, FactsChanged, OrderPlaced
-from orders.wiring import RelayParts
+from orders.flow.relay import Change, FactsChanged, OrderPlaced, Relay
+from orders.ports import Clock, Log
 
 Record = Mapping[str, Any]
 
 
 class RelayFailed(Exception):
-    """A bug, named by its place alone."""
+    """A bug, named only by its location."""
 
 
 def handler(event: Mapping[str, Any], _context: object) -> None:
-    handle(event, wiring.relay())
+    handle(event, *wiring.relay())
 
 
-def handle(event: Mapping[str, Any], parts: RelayParts) -> None:
-    """Raises when anything could not be sent, so that the stream brings the whole batch again.
+def handle(event: Mapping[str, Any], relay: Relay, clock: Clock, log: Log) -> None:
+    """Raises when anything could not be sent, so that the stream delivers the whole batch again.
 
-    Naming the failed records in the answer (a partial batch response) would repeat less, but a
-    batch whose answer goes unread would then be lost in silence; sending again is safe.
+    A partial batch response, which names the failed records, would repeat less. But if Lambda did
+    not read it, the batch would be lost without a sign; sending everything again is safe.
 
-    A batch that goes well is not logged: each delivery tells of its command, and Lambda counts
-    batches and their delay for nothing.
+    A batch that succeeds is not logged: each delivery logs its command, and Lambda's own metrics
+    count batches and their delay for nothing.
     """
-    started = parts.clock.now()
+    started = clock.now()
     changes = []
     for record in event["Records"]:
         try:
             change = change_of(record)
-        except Exception as bug:  # noqa: BLE001 - one poison record must not hold up its shard
-            _dead_letter(record, bug, parts)
+        except Exception as bug:  # noqa: BLE001 - one poison record must not block its shard
+            _dead_letter(record, bug, relay, log)
             continue
         if change is not None:
             changes.append(change)
+
+    def log_unsent(outcome: str, **why: str) -> None:
+        records, duration_ms = len(event["Records"]), clock.now() - started
+        log("relay", outcome, records=records, duration_ms=duration_ms, **why)
+
     try:
-        parts.relay.relay(changes)
+        relay.send(changes)
     except TransientFailure as failure:
-        _log_unsent(event, parts, started, "unsent", detail=str(failure))
+        log_unsent("unsent", detail=str(failure))
         raise
     except Exception as bug:  # noqa: BLE001 - it is raised again, without its text
-        _log_unsent(event, parts, started, "bug", error=error_location(bug))
-        # Lambda logs what is raised here, and a bug's own text may quote an order.
+        log_unsent("bug", error=error_location(bug))
+        # Lambda logs what is raised here, and the text of a bug may quote an order.
         raise RelayFailed(error_location(bug)) from None
 
 
 def change_of(record: Record) -> Change | None:
-    """What a stream record says; None for what calls for nothing: a removal (an erased customer,
-    say), or an old order that is being brought over."""
+    """The change that a stream record describes. None where nothing follows from it: a removal (an
+    erased customer, say), or an order that the migration imports."""
     images = record["dynamodb"]
     after = images.get("NewImage")
     if record["eventName"] == "REMOVE" or after is None:
@@ -64,28 +69,11 @@ def change_of(record: Record) -> Change | None:
         return None
     if items.is_progress(after):
         return FactsChanged(items.key_of(after), items.facts(before), items.facts(after))
-    # An order is written once. A rewritten one (a restore, a migration) is not placed again.
+    # An order is written once. One that is rewritten (a restore, a migration) is not placed again.
     return OrderPlaced(items.accepted_order(after)) if before is None else None
 
 
-def _log_unsent(
-    event: Mapping[str, Any], parts: RelayParts, started: int, outcome: str, **why: str
-) -> None:
-    parts.log(
-        "relay",
-        outcome,
-        records=len(event["Records"]),
-        duration_ms=parts.clock.now() - started,
-        **why,
-    )
-
-
-def _dead_letter(record: Record, bug: Exception, parts: RelayParts) -> None:
+def _dead_letter(record: Record, bug: Exception, relay: Relay, log: Log) -> None:
     key = items.key_of(record["dynamodb"]["Keys"])
-    parts.relay_dead_letters.dead_letter(key, error_location(bug))
-    parts.log(
-        "relay",
-        "set_aside",
-        error=error_location(bug),
-        **key.in_logs,
-    )
+    relay.dead_letters.dead_letter(key, error_location(bug))
+    log("relay", "set_aside", error=error_location(bug), **key.in_logs)

@@ -1,4 +1,4 @@
-"""The watchdog's queue, in batches of watches and packs of watches."""
+"""The watchdog's queue of checks."""
 
 from __future__ import annotations
 
@@ -11,41 +11,38 @@ from orders.aws.messages import check_of
 from orders.domain.order import OrderKey, order_id_time
 from orders.domain.status import status
 from orders.failures import PermanentFailure
-from orders.flow.desk import Message, RetryLater
-from orders.flow.watchdog import Checked
-from orders.handlers.batch import Batch, answer, messages_of
-from orders.ports import Check
-from orders.wiring import WatchdogParts
+from orders.flow.consumer import Consumer, Event, RetryLater
+from orders.flow.watchdog import Checked, Watchdog
+from orders.ports import Check, Message
 
 
-def handler(event: Batch, _context: object) -> dict[str, Any]:
-    return handle(event, wiring.watchdog())
+def handler(event: Event, _context: object) -> dict[str, Any]:
+    return handle(event, *wiring.watchdog())
 
 
-def handle(event: Batch, parts: WatchdogParts) -> dict[str, Any]:
-    records = event["Records"]
-    messages = messages_of(records)
-    fetched = parts.watchdog.batch_get_progress([*_watches_in(messages)])
+def handle(event: Event, consumer: Consumer, watchdog: Watchdog) -> dict[str, Any]:
+    messages = consumer.received(event)
+    fetched = watchdog.batch_get_progress([*_checks_in(messages)])
 
-    def attend(message: Message) -> str | None:
+    def check_one(message: Message) -> str | None:
         check = check_of(message.body)
-        message.is_about(check.key)
-        checked = parts.watchdog.check(check, fetched.get(check.key))
+        message.log |= check.key.in_logs
+        checked = watchdog.check(check, fetched.get(check.key))
         if checked.owed:
-            message.log |= _found(check.key, checked, parts.desk.clock.now())
+            message.log |= _found(check.key, checked, consumer.clock.now())
         if checked.look_again:
             raise RetryLater(checked.result)
-        # That an order has settled was told by the delivery that settled it.
+        # The delivery that settled the order has logged that it did.
         return None if checked.result == "settled" else checked.result
 
-    return answer(records, parts.desk.all_finished(messages, attend))
+    return consumer.consume(messages, check_one)
 
 
 def _found(key: OrderKey, checked: Checked, now: int) -> dict[str, object]:
-    """What the log says of an order that has not settled.
+    """The log fields of an order that has not settled.
 
-    How old it is, is told from its first outcome, which is at hand; without one, from the id, whose
-    time is the client's.
+    Its age counts from its first outcome, which is at hand. Without one it counts from the time in
+    the order id, which is the client's.
     """
     outcomes = checked.facts.outcomes.values()
     since = min((outcome.at for outcome in outcomes), default=None)
@@ -59,9 +56,9 @@ def _found(key: OrderKey, checked: Checked, now: int) -> dict[str, object]:
     }
 
 
-def _watches_in(messages: Iterable[Message]) -> Iterator[Check]:
-    """Those that can be read: what becomes of the others is said when their turn comes."""
+def _checks_in(messages: Iterable[Message]) -> Iterator[Check]:
+    """Those that can be read. The others fail when they are handled."""
     for message in messages:
-        for body in message.packed or (message.body,):
+        for body in message.batched or (message.body,):
             with suppress(PermanentFailure):
                 yield check_of(body)

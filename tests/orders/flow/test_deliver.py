@@ -32,7 +32,7 @@ class Bench:
         self.order = replace(accepted(), trace=trace)
         self.orders.place(self.order)
         self.downstream = AnsweringDownstream(answer)
-        self.deliver = Deliver(self.orders, self.downstream)
+        self.deliver = Deliver(self.orders, self.downstream, "inventory", turns_ms=5_000)
 
     def do(self, step: Step) -> Outcome:
         return self.delivered(step).outcome

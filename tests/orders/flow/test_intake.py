@@ -14,7 +14,15 @@ from orders.failures import TransientFailure
 from orders.flow.intake import Acknowledged, CancellationTaken, Intake, Refused
 from simulation.world.runtime import FixedReceiptKeys, MemoryOverflow, SetClock
 from simulation.world.table import MemoryOrders, ThrottledOrders
-from tests.builders import CUSTOMER, KEY, KEY_ID, NOW, OTHER_CUSTOMER, content, line, order_id
+from tests.builders import (
+    CUSTOMER,
+    NOW,
+    OTHER_CUSTOMER,
+    an_intake,
+    content,
+    line,
+    order_id,
+)
 
 DAY = 86_400_000
 
@@ -26,8 +34,7 @@ def orders() -> MemoryOrders:
 
 @pytest.fixture
 def intake(orders: MemoryOrders) -> Intake:
-    keys = FixedReceiptKeys({KEY_ID: KEY})
-    return Intake(orders, MemoryOverflow(), keys, SetClock(NOW), frozenset({"GBP"}))
+    return an_intake(orders)
 
 
 def key(customer: str = CUSTOMER) -> OrderKey:
@@ -111,13 +118,7 @@ def test_an_old_id_with_other_content_is_a_clash(intake: Intake, orders: MemoryO
 
 
 def test_an_order_that_the_table_will_not_take_is_buffered_and_acknowledged() -> None:
-    intake = Intake(
-        ThrottledOrders(),
-        MemoryOverflow(),
-        FixedReceiptKeys({KEY_ID: KEY}),
-        SetClock(NOW),
-        frozenset({"GBP"}),
-    )
+    intake = an_intake(ThrottledOrders())
     one = key()
     result = place(intake, one)
     assert isinstance(result, Acknowledged)
@@ -127,13 +128,7 @@ def test_an_order_that_the_table_will_not_take_is_buffered_and_acknowledged() ->
 
 def test_an_order_that_neither_takes_is_a_failure_and_stored_nowhere() -> None:
     overflow = MemoryOverflow(failing=True)
-    intake = Intake(
-        ThrottledOrders(),
-        overflow,
-        FixedReceiptKeys({KEY_ID: KEY}),
-        SetClock(NOW),
-        frozenset({"GBP"}),
-    )
+    intake = an_intake(ThrottledOrders(), overflow)
     with pytest.raises(TransientFailure):
         place(intake, key())
     assert overflow.buffered == []
@@ -141,13 +136,7 @@ def test_an_order_that_neither_takes_is_a_failure_and_stored_nowhere() -> None:
 
 def test_a_refused_order_never_overflows() -> None:
     overflow = MemoryOverflow()
-    intake = Intake(
-        ThrottledOrders(),
-        overflow,
-        FixedReceiptKeys({KEY_ID: KEY}),
-        SetClock(NOW),
-        frozenset({"GBP"}),
-    )
+    intake = an_intake(ThrottledOrders(), overflow)
     assert rules(place(intake, key(), lines=[line(quantity=0)])) == [Rule.QUANTITY_OUT_OF_RANGE]
     assert overflow.buffered == []
 

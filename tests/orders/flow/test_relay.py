@@ -15,6 +15,7 @@ from simulation.world.runtime import (
     MemoryChecks,
     MemoryCommands,
     MemoryEvents,
+    MemoryRelayDeadLetters,
 )
 from tests.builders import NOW, accepted
 
@@ -27,7 +28,7 @@ class Bench:
     def __init__(self) -> None:
         self.commands, self.events = MemoryCommands(), MemoryEvents()
         self.checks = MemoryChecks()
-        self.relay = Relay(self.commands, self.events, self.checks)
+        self.relay = Relay(self.commands, self.events, self.checks, MemoryRelayDeadLetters())
 
 
 def test_a_new_order_is_to_be_reserved_announced_and_watched() -> None:
@@ -63,7 +64,7 @@ def test_the_same_change_calls_for_the_same_messages_in_the_same_order() -> None
 
 def test_a_batch_is_sent_whole() -> None:
     bench = Bench()
-    bench.relay.relay([OrderPlaced(ORDER), FactsChanged(ORDER.key, Facts(), RESERVED)])
+    bench.relay.send([OrderPlaced(ORDER), FactsChanged(ORDER.key, Facts(), RESERVED)])
     assert [command.step for command in bench.commands.sent] == [Step.RESERVE, Step.POST, Step.SHIP]
     assert len(bench.events.published) == 1
     assert bench.checks.pending == [Check(ORDER.key)]
@@ -73,14 +74,14 @@ def test_what_could_not_be_sent_is_handed_back() -> None:
     bench = Bench()
     bench.commands.failing = True
     with pytest.raises(TransientFailure):
-        bench.relay.relay([OrderPlaced(ORDER)])
+        bench.relay.send([OrderPlaced(ORDER)])
     assert bench.events.published == []
 
 
 def test_a_topic_that_is_down_holds_up_no_order_and_loses_no_event() -> None:
     bench = Bench()
     bench.events.failing = True
-    bench.relay.relay([OrderPlaced(ORDER), OrderPlaced(accepted())])
+    bench.relay.send([OrderPlaced(ORDER), OrderPlaced(accepted())])
     assert len(bench.commands.sent) == 2
     # The watchdog announces them, in its own time; nobody need see to it.
     forced = [watch for watch in bench.checks.pending if watch.force]

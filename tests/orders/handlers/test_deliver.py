@@ -8,33 +8,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
-from orders.aws.messages import message_of, packs_of
+from orders.aws.messages import message_of, messages_in, packs_of
 from orders.domain.backoff import DELIVER
 from orders.domain.order import AcceptedOrder
 from orders.domain.saga import Outcome, Step
 from orders.domain.trace import Trace
 from orders.failures import PermanentFailure, TransientFailure
+from orders.flow.consumer import Consumer
 from orders.flow.deliver import Deliver
-from orders.flow.desk import Desk
 from orders.handlers.deliver import handle
 from orders.ports import Command
-from orders.settings import DeliverSettings
-from orders.wiring import SIDE_BY_SIDE_MAX, DeliverParts
+from orders.wiring import CONCURRENT_MAX
 from simulation.world.runtime import AnsweringDownstream, MemoryInbox, MemoryLog, SetClock
 from simulation.world.table import MemoryOrders
 from tests.builders import NOW, accepted
-
-SETTINGS = DeliverSettings(
-    orders_table="orders",
-    downstream="inventory",
-    idempotency="keys",
-    url="http://inventory",
-    auth="sigv4",
-    api_key_parameter=None,
-    timeout_seconds=5,
-    queue_url="https://sqs/inventory",
-    dead_letter_queue_url="https://sqs/inventory-dead-letters",
-)
 
 
 def record(body: str, receives: int = 1, name: str = "message-1") -> dict[str, Any]:
@@ -61,11 +48,16 @@ class Bench:
     def __init__(self, answer: Callable[[Command], Outcome]) -> None:
         self.orders, self.inbox, self.log = MemoryOrders(), MemoryInbox(), MemoryLog()
         self.downstream = AnsweringDownstream(answer)
-        self.parts = DeliverParts(
-            Deliver(self.orders, self.downstream),
-            Desk("deliver", self.inbox, SetClock(NOW), lambda: 0.0, self.log, DELIVER),
-            SETTINGS,
-            ThreadPoolExecutor(SIDE_BY_SIDE_MAX).map,
+        self.deliver = Deliver(self.orders, self.downstream, "inventory", turns_ms=5_000)
+        self.consumer = Consumer(
+            "deliver",
+            self.inbox,
+            SetClock(NOW),
+            lambda: 0.0,
+            self.log,
+            DELIVER,
+            concurrent_map=ThreadPoolExecutor(CONCURRENT_MAX).map,
+            unbatch=messages_in,
         )
 
     def order(self) -> AcceptedOrder:
@@ -75,7 +67,7 @@ class Bench:
 
     def handle(self, *records: dict[str, Any]) -> list[str]:
         """The ids of the messages that are to come again."""
-        answer = handle({"Records": list(records)}, self.parts)
+        answer = handle({"Records": list(records)}, self.consumer, self.deliver)
         return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
 
@@ -144,14 +136,14 @@ def test_a_broken_contract_is_dead_lettered_and_its_message_goes() -> None:
 
 
 def test_a_full_batch_is_delivered_side_by_side() -> None:
-    together = threading.Barrier(SIDE_BY_SIDE_MAX, timeout=10)
+    together = threading.Barrier(CONCURRENT_MAX, timeout=10)
 
     def answer(command: Command) -> Outcome:
         together.wait()  # passes only when all ten calls are under way at once
         return done(command)
 
     bench = Bench(answer)
-    messages = [record(reserve(bench.order()), name=f"m{n}") for n in range(SIDE_BY_SIDE_MAX)]
+    messages = [record(reserve(bench.order()), name=f"m{n}") for n in range(CONCURRENT_MAX)]
     assert bench.handle(*messages) == []
 
 
@@ -220,7 +212,7 @@ def test_one_command_of_a_pack_that_fails_goes_on_by_itself_and_its_neighbours_a
     orders += [bench.order() for _ in range(3)]
     [pack] = packs_of([*map(reserve, orders)], 3)
     assert bench.handle(record(pack), record(reserve(bench.order()), name="alone")) == []
-    assert bench.inbox.sent_on == [(reserve(orders[1]), 1)]
+    assert bench.inbox.requeued == [(reserve(orders[1]), 1)]
     assert [line["outcome"] for line in bench.log.lines].count("done") == 3
 
 
@@ -241,10 +233,10 @@ def test_a_pack_s_commands_that_had_no_turn_in_time_are_left_for_later() -> None
         return done(command)
 
     bench = Bench(slow)
-    parts = replace(bench.parts, desk=replace(bench.parts.desk, clock=clock), concurrent_map=map)
+    consumer = replace(bench.consumer, clock=clock, concurrent_map=map)
     orders = [bench.order() for _ in range(5)]
     [pack] = packs_of([*map(reserve, orders)], 5)
-    assert handle({"Records": [record(pack)]}, parts) == {"batchItemFailures": []}
+    assert handle({"Records": [record(pack)]}, consumer, bench.deliver) == {"batchItemFailures": []}
     assert [command.key for command in bench.downstream.asked] == [each.key for each in orders[:2]]
-    assert bench.inbox.sent_on == [(reserve(each), 1) for each in orders[2:]]
+    assert bench.inbox.requeued == [(reserve(each), 1) for each in orders[2:]]
     assert {line["detail"] for line in bench.log.lines[2:]} == {"left for later"}

@@ -9,10 +9,9 @@ from orders.aws.messages import overflow_message_of
 from orders.domain.backoff import DRAIN
 from orders.domain.order import AcceptedOrder
 from orders.failures import TransientFailure
-from orders.flow.desk import Desk
+from orders.flow.consumer import Consumer
 from orders.flow.drain import Drain
 from orders.handlers.drain import handle
-from orders.wiring import DrainParts
 from simulation.world.runtime import MemoryInbox, MemoryLog, SetClock
 from simulation.world.table import MemoryOrders
 from tests.builders import NOW, accepted, line
@@ -37,12 +36,11 @@ class TiringOrders(MemoryOrders):
 class Bench:
     def __init__(self, takes: int = 1_000) -> None:
         self.orders, self.inbox, self.log = TiringOrders(takes=takes), MemoryInbox(), MemoryLog()
-        desk = Desk("drain", self.inbox, SetClock(NOW), lambda: 0.0, self.log, DRAIN)
-        self.parts = DrainParts(Drain(self.orders), desk)
+        self.consumer = Consumer("drain", self.inbox, SetClock(NOW), lambda: 0.0, self.log, DRAIN)
 
     def handle(self, *records: dict[str, Any]) -> list[str]:
         """The ids of the messages that are to come again."""
-        answer = handle({"Records": list(records)}, self.parts)
+        answer = handle({"Records": list(records)}, self.consumer, Drain(self.orders))
         return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
 

@@ -9,38 +9,23 @@ import pytest
 
 from orders.domain.order import AcceptedOrder, OrderKey
 from orders.domain.saga import Outcome, Step
-from orders.flow.intake import Intake
 from orders.handlers.http import BODY_BYTES_MAX
 from orders.handlers.intake import handle
-from orders.settings import IntakeSettings
-from orders.wiring import IntakeParts
-from simulation.world.runtime import FixedReceiptKeys, MemoryLog, MemoryOverflow, SetClock
+from simulation.world.runtime import MemoryLog, MemoryOverflow
 from simulation.world.table import MemoryOrders, ThrottledOrders
-from tests.builders import CUSTOMER, KEY, KEY_ID, NOW, line, order_body, order_id
+from tests.builders import CUSTOMER, NOW, an_intake, line, order_body, order_id
 from tests.orders.handlers.api_events import request
 
 PUT = "PUT /orders/{order_id}"
 CANCEL = "PUT /orders/{order_id}/cancellation"
-SETTINGS = IntakeSettings(
-    orders_table="orders",
-    table_timeout_seconds=1.5,
-    overflow_queue_url="https://sqs/overflow",
-    receipt_keys_parameter="/keys",
-    currencies=frozenset({"GBP"}),
-    groups_claim="cognito:groups",
-    wholesale_group="wholesale",
-)
 
 
 class Bench:
     def __init__(self, orders: MemoryOrders | None = None) -> None:
         self.orders = orders or MemoryOrders()
         self.log = MemoryLog()
-        clock = SetClock(NOW)
         self.overflow = MemoryOverflow()
-        keys = FixedReceiptKeys({KEY_ID: KEY})
-        intake = Intake(self.orders, self.overflow, keys, clock, SETTINGS.currencies)
-        self.parts = IntakeParts(intake, SETTINGS, clock, self.log)
+        self.intake = an_intake(self.orders, self.overflow)
 
     def put(self, id_: str, body: Any, **event: Any) -> tuple[int, dict[str, Any]]:
         return self.send(request(PUT, order_id=id_, body=body, **event))
@@ -49,7 +34,7 @@ class Bench:
         return self.send(request(CANCEL, order_id=id_))
 
     def send(self, event: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        self.answer = handle(event, self.parts)
+        self.answer = handle(event, self.intake, self.log)
         return self.answer["statusCode"], json.loads(self.answer["body"])
 
 

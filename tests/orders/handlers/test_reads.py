@@ -14,7 +14,6 @@ from orders.domain.saga import Outcome, Step
 from orders.flow.reads import Reads
 from orders.handlers.reads import handle
 from orders.ports import Progress
-from orders.wiring import ReadsParts
 from simulation.world.runtime import MemoryLog
 from simulation.world.table import MemoryOrders
 from tests.builders import CUSTOMER, NOW, OTHER_CUSTOMER, accepted, line, order_id
@@ -30,7 +29,7 @@ def orders() -> MemoryOrders:
 
 
 def get(orders: MemoryOrders, route: str, **event: Any) -> tuple[int, dict[str, Any]]:
-    answer = handle(request(route, **event), ReadsParts(Reads(orders), MemoryLog()))
+    answer = handle(request(route, **event), Reads(orders), MemoryLog())
     assert answer["headers"]["cache-control"] == "no-store"
     return answer["statusCode"], json.loads(answer["body"])
 
@@ -156,7 +155,7 @@ class Misled(MemoryOrders):
 def test_another_customer_s_order_is_never_shown_however_it_was_found(route: str) -> None:
     orders, log = Misled(), MemoryLog()
     key = placed(orders, OTHER_CUSTOMER)
-    answer = handle(request(route, order_id=key.order_id), ReadsParts(Reads(orders), log))
+    answer = handle(request(route, order_id=key.order_id), Reads(orders), log)
     assert answer["statusCode"] == 500
     assert key.order_id not in answer["body"]
     assert log.lines == [{"step": "reads", "outcome": "foreign_order"}]

@@ -13,7 +13,6 @@ from orders.domain.saga import Cancellation, Facts, Outcome, Step
 from orders.failures import TransientFailure
 from orders.flow.relay import FactsChanged, OrderPlaced, Relay
 from orders.handlers.relay import RelayFailed, change_of, handle
-from orders.wiring import RelayParts
 from simulation.world.runtime import (
     MemoryChecks,
     MemoryCommands,
@@ -88,15 +87,10 @@ class Bench:
     def __init__(self) -> None:
         self.commands, self.events, self.log = MemoryCommands(), MemoryEvents(), MemoryLog()
         self.relay_dead_letters = MemoryRelayDeadLetters()
-        self.parts = RelayParts(
-            Relay(self.commands, self.events, MemoryChecks()),
-            self.relay_dead_letters,
-            SetClock(NOW),
-            self.log,
-        )
+        self.relay = Relay(self.commands, self.events, MemoryChecks(), self.relay_dead_letters)
 
     def handle(self, *records: dict[str, Any]) -> None:
-        handle({"Records": list(records)}, self.parts)
+        handle({"Records": list(records)}, self.relay, SetClock(NOW), self.log)
 
 
 def test_a_new_order_item_is_an_order_placed() -> None:

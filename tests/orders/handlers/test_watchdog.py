@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from orders.aws.messages import check_message_of, packs_of
+from typing import Any
+
+from orders.aws.messages import check_message_of, messages_in, packs_of
 from orders.domain.backoff import Backoff
 from orders.domain.saga import Outcome, Step
-from orders.flow.desk import Desk
+from orders.flow.consumer import Consumer
 from orders.flow.watchdog import Watchdog
 from orders.handlers.watchdog import handle
 from orders.ports import Check
-from orders.wiring import WatchdogParts
 from simulation.world.runtime import (
     MemoryBacklogs,
     MemoryChecks,
@@ -28,13 +29,21 @@ class Bench:
     def __init__(self) -> None:
         self.orders, self.commands, self.log = MemoryOrders(), MemoryCommands(), MemoryLog()
         self.inbox = MemoryInbox()
-        watchdog = Watchdog(
+        self.watchdog = Watchdog(
             self.orders, MemoryBacklogs(), self.commands, MemoryEvents(), MemoryChecks()
         )
-        desk = Desk(
-            "watchdog", self.inbox, SetClock(NOW), lambda: 0.0, self.log, Backoff(900, 14_400)
+        self.consumer = Consumer(
+            "watchdog",
+            self.inbox,
+            SetClock(NOW),
+            lambda: 0.0,
+            self.log,
+            Backoff(900, 14_400),
+            unbatch=messages_in,
         )
-        self.parts = WatchdogParts(watchdog, desk)
+
+    def handle(self, *records: dict[str, Any]) -> dict[str, Any]:
+        return handle({"Records": list(records)}, self.consumer, self.watchdog)
 
 
 def test_a_stuck_order_is_looked_at_again_and_a_poison_message_is_dead_lettered() -> None:
@@ -42,9 +51,7 @@ def test_a_stuck_order_is_looked_at_again_and_a_poison_message_is_dead_lettered(
     order = accepted()
     bench.orders.place(order)
     messages = [record("[]", name="poison"), record(check_message_of(Check(order.key)))]
-    assert handle({"Records": messages}, bench.parts) == {
-        "batchItemFailures": [{"itemIdentifier": "message-1"}]
-    }
+    assert bench.handle(*messages) == {"batchItemFailures": [{"itemIdentifier": "message-1"}]}
     assert bench.inbox.postponed == {"receipt of message-1": 450}
     assert bench.inbox.dead_letters == [("[]", "not a check: ValidationError")]
     assert [command.step for command in bench.commands.sent] == [Step.RESERVE]
@@ -58,9 +65,7 @@ def test_a_watch_that_fails_comes_again() -> None:
     bench.orders.place(order)
     bench.commands.failing = True
     message = record(check_message_of(Check(order.key)), name="m1")
-    assert handle({"Records": [message]}, bench.parts) == {
-        "batchItemFailures": [{"itemIdentifier": "m1"}]
-    }
+    assert bench.handle(message) == {"batchItemFailures": [{"itemIdentifier": "m1"}]}
 
 
 def test_a_stuck_order_tells_its_age_and_whether_it_is_half_done() -> None:
@@ -69,10 +74,7 @@ def test_a_stuck_order_tells_its_age_and_whether_it_is_half_done() -> None:
     for order in (new, begun):
         bench.orders.place(order)
     bench.orders.record(begun.key, Step.RESERVE, Outcome(NOW - 60_000))
-    handle(
-        {"Records": [record(check_message_of(Check(order.key))) for order in (new, begun)]},
-        bench.parts,
-    )
+    bench.handle(*(record(check_message_of(Check(order.key))) for order in (new, begun)))
     told = [(line["status"], line["unsettled_s"], line["half_done_s"]) for line in bench.log.lines]
     assert told == [("accepted", 0, None), ("accepted", 60, 60)]
 
@@ -83,7 +85,7 @@ def test_an_order_that_has_settled_is_no_line() -> None:
     bench.orders.place(order)
     for step in (Step.RESERVE, Step.SHIP, Step.POST):
         bench.orders.record(order.key, step, Outcome(NOW))
-    handle({"Records": [record(check_message_of(Check(order.key)))]}, bench.parts)
+    bench.handle(record(check_message_of(Check(order.key))))
     assert bench.log.lines == []
 
 
@@ -96,7 +98,7 @@ def test_of_many_watches_in_one_only_those_of_unsettled_orders_go_on() -> None:
         bench.orders.record(settled.key, step, Outcome(NOW))
     bodies = [check_message_of(Check(order.key)) for order in (settled, stuck)]
     [pack] = packs_of([*bodies, poison], 3)
-    assert handle({"Records": [record(pack)]}, bench.parts) == {"batchItemFailures": []}
-    assert bench.inbox.sent_on == [(bodies[1], 450)]
+    assert bench.handle(record(pack)) == {"batchItemFailures": []}
+    assert bench.inbox.requeued == [(bodies[1], 450)]
     assert bench.inbox.dead_letters == [(poison, "not a check: ValidationError")]
     assert [line["outcome"] for line in bench.log.lines] == ["stuck", "set_aside"]

@@ -17,13 +17,13 @@ from pathlib import Path
 
 import msgspec
 
-from orders.wiring import SIDE_BY_SIDE_MAX
+from orders.wiring import CONCURRENT_MAX
 from spillway.plan.cost.measurement import FunctionUse, Measurement
 from spillway.plan.work import Work
 
 _FILE = Path(__file__).parent / "calibration.toml"
 #: Works on the records of a batch side by side.
-_SIDE_BY_SIDE = "deliver-"
+_CONCURRENT = "deliver-"
 
 
 class Figure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -101,10 +101,10 @@ def work(
     slower = figures.processor_ratio.value * max(1.0, figures.full_processor_mb.value / memory_mb)
     fixed, per_record = processor.fixed * slower, processor.per_record * slower
     waits = waited_seconds(use, figures)
-    if name.startswith(_SIDE_BY_SIDE):
-        # Each delivery waits for its downstream and its own calls; some run at a time.
+    if name.startswith(_CONCURRENT):
+        # Each delivery waits for its downstream and its own calls, some deliveries at a time.
         wait = figures.downstream_seconds.value + waits / use.records
-        return Work(fixed, per_record, wait, SIDE_BY_SIDE_MAX)
+        return Work(fixed, per_record, wait, CONCURRENT_MAX)
     batches = use.records / use.invocations
     return Work(fixed, per_record + waits / use.invocations / batches)
 

@@ -35,12 +35,12 @@ ANSWERED_BEFORE_STORED = _mutant(
 NEVER_CHECKED = _mutant(
     "never-checked",
     "relay never has the watchdog check an order",
-    DropStatement("flow.relay:Relay.relay", "checks.set"),
+    DropStatement("flow.relay:Relay.send", "checks.set"),
 )
 FAILURES_UNNAMED = _mutant(
     "failures-unnamed",
     "a batch names none of its failed messages, so that the queue deletes them too",
-    ReplaceBody("handlers.batch:answer", "return {'batchItemFailures': []}"),
+    ReplaceExpression("flow.consumer:Consumer.consume", "not results[message].done", "False"),
 )
 DELETED_BEFORE_DONE = _mutant(
     "deleted-before-done",
@@ -48,7 +48,7 @@ DELETED_BEFORE_DONE = _mutant(
     ReplaceBody(
         "handlers.deliver:handle",
         """
-inbox: Any = parts.desk.inbox
+inbox: Any = consumer.inbox
 for record in event["Records"]:
     try:
         inbox.client.delete_message(
@@ -118,7 +118,7 @@ MUTANTS = (
         "drain deletes an order that the table did not take",
         ReplaceStatement(
             "handlers.drain:handle.place",
-            "drain.drain",
+            "drain.place",
             """
 try:
     original
@@ -256,7 +256,7 @@ except TransientFailure:
         "checked-once",
         "the watchdog checks an order once, whether it has settled or not",
         ReplaceExpression(
-            "handlers.watchdog:handle.attend",
+            "handlers.watchdog:handle.check_one",
             "checked.look_again",
             "checked.look_again and not checked.owed",
         ),
@@ -283,20 +283,20 @@ except TransientFailure:
     _mutant(
         "batch-let-go",
         "a batch is deleted although some of its messages have not been handled",
-        ReplaceExpression("flow.desk:_Pack._send_on_the_rest", "not each.finished", "False"),
+        ReplaceExpression(
+            "flow.consumer:Consumer._finish_batch.requeue_rest", "not results[member].done", "False"
+        ),
     ),
     _mutant(
         "batch-requeued-too-late",
         "what a batch leaves open is requeued only after the batch was deleted",
         ReplaceStatement(
-            "flow.desk:_Pack._send_on_the_rest",
-            "self.requeue",
+            "flow.consumer:Consumer._finish_batch.requeue_rest",
+            "self.inbox.requeue",
             """
-inbox: object = self._desk.inbox
+inbox: object = self.inbox
 try:
-    inbox.client.delete_message(
-        QueueUrl=inbox.queue_url, ReceiptHandle=self._message.receipt
-    )
+    inbox.client.delete_message(QueueUrl=inbox.queue_url, ReceiptHandle=batch.receipt)
 except Exception:
     pass
 original
@@ -307,17 +307,17 @@ original
         "batch-split-in-part",
         "when a batch comes a second time, its first message is taken to be done",
         ReplaceExpression(
-            "flow.desk:_Pack._split",
-            "[(body, 0) for body in pack.packed]",
-            "[(body, 0) for body in pack.packed[1:]]",
+            "flow.batches:split",
+            "[(body, 0) for body in batch.batched]",
+            "[(body, 0) for body in batch.batched[1:]]",
         ),
     ),
     _mutant(
         "batch-unsent-and-gone",
         "a batch is deleted although its queue did not take what was requeued",
         ReplaceStatement(
-            "flow.desk:_Pack._send_on_the_rest",
-            "self.requeue",
+            "flow.consumer:Consumer._finish_batch.requeue_rest",
+            "self.inbox.requeue",
             """
 try:
     original
@@ -330,9 +330,9 @@ except TransientFailure:
         "checks-let-go",
         "a batch of checks is deleted while one of its orders has not settled",
         ReplaceExpression(
-            "flow.desk:_Pack._send_on_the_rest",
-            "not each.finished",
-            "not each.finished and self._desk.step != 'watchdog'",
+            "flow.consumer:Consumer._finish_batch.requeue_rest",
+            "not results[member].done",
+            "not results[member].done and self.step != 'watchdog'",
         ),
     ),
     # Found by the simulation

@@ -1,0 +1,187 @@
+"""The message processor of deliver, drain and watchdog.
+
+It calls `handle` for each message. What `handle` does decides what becomes of the message:
+
+    returns an outcome         done: the queue deletes it
+    raises RetryLater          nothing failed, but it comes back after a wait
+    raises TransientFailure    its outcome is unknown: it comes back after a wait
+    raises PermanentFailure    a retry can't help: it moves to the dead-letter queue
+    raises anything else       a bug: it comes back after the queue's own timeout
+
+Waits grow exponentially, and the queue does the waiting. A message that fails never affects the
+other messages that Lambda passed in with it.
+
+Several messages may travel as one batch message. orders.flow.batches says what happens to those
+that are not done at their first attempt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, Protocol
+
+from orders.domain.backoff import Backoff
+from orders.failures import Contradiction, PermanentFailure, TransientFailure, error_location
+from orders.flow.batches import open_batch, split
+from orders.ports import Clock, Inbox, Jitter, Log, Message
+
+#: Does what a message asks for. Returns the outcome for the log, None for one not worth a line.
+Handle = Callable[[Message], str | None]
+#: An SQS event as Lambda passes it in.
+Event = Mapping[str, Any]
+
+
+class RetryLater(Exception):
+    """Nothing failed, but the message must come back. `outcome` is for the log."""
+
+    def __init__(self, outcome: str) -> None:
+        super().__init__(outcome)
+        self.outcome = outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a message.
+
+    `done`: the queue may delete it. `retry_seconds`: the wait until it comes back, None where the
+    queue's own timeout decides.
+    """
+
+    outcome: str | None
+    done: bool = True
+    retry_seconds: int | None = None
+
+
+class ConcurrentMap(Protocol):
+    def __call__(
+        self, process: Callable[[Message], Result], messages: Iterable[Message], /
+    ) -> Iterable[Result]:
+        """Process each message, some at the same time. Results come in the messages' order."""
+
+
+def _none(_body: str) -> Sequence[str]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """`unbatch` returns the bodies inside a batch message's body, none for a single message's."""
+
+    step: str
+    inbox: Inbox
+    clock: Clock
+    jitter: Jitter
+    log: Log
+    backoff: Backoff
+    concurrent_map: ConcurrentMap = map
+    unbatch: Callable[[str], Sequence[str]] = _none
+
+    def received(self, event: Event) -> list[Message]:
+        return [
+            Message(
+                id=record["messageId"],
+                body=record["body"],
+                attempt=int(record["attributes"]["ApproximateReceiveCount"]),
+                receipt=record["receiptHandle"],
+                batched=self.unbatch(record["body"]),
+            )
+            for record in event["Records"]
+        ]
+
+    def consume(self, messages: Sequence[Message], handle: Handle) -> dict[str, Any]:
+        """Process all messages. Never raises, because Lambda would then bring back all of them.
+
+        Returns Lambda's partial batch response. It names the messages that must come back; the
+        queue deletes the others. Single messages go first: those inside batch messages take turns.
+        """
+        inside = {message: open_batch(message) for message in messages if message.batched}
+        singles = [message for message in messages if not message.batched]
+        handled = [*singles, *chain.from_iterable(inside.values())]
+        each = self.concurrent_map(lambda message: self.process(message, handle), handled)
+        results = dict(zip(handled, each, strict=True))
+        for batch, members in inside.items():
+            results[batch] = self._finish_batch(batch, members, results)
+        return {
+            "batchItemFailures": [
+                {"itemIdentifier": message.id} for message in messages if not results[message].done
+            ]
+        }
+
+    def process(self, message: Message, handle: Handle) -> Result:
+        """Handle one message, arrange what follows, and log it in one line. Never raises.
+
+        The line's outcome is the one that `handle` returned, or
+
+        postponed     the outcome is unknown: the message comes back after a wait
+        set_aside     the message is in the dead-letter queue; `detail` is the reason
+        contradicted  the same, because the downstream contradicts its earlier answer
+        unavailable   even that could not be arranged: the queue's own timeout brings it back
+        bug           the same, because of a bug of ours
+        """
+        started = self.clock.now()
+        try:
+            result = self._handled(message, handle)
+        except TransientFailure as failure:
+            result = Result("unavailable", done=False)
+            message.log["detail"] = str(failure)
+        except Exception as bug:  # noqa: BLE001 - a bug in one message must not affect the others
+            result = Result("bug", done=False)
+            message.log["error"] = error_location(bug)
+        if result.outcome is not None:
+            self.log(
+                self.step,
+                result.outcome,
+                # Nearly all succeed at the first attempt, and log lines are paid by the byte.
+                attempt=message.attempt if message.attempt > 1 else None,
+                duration_ms=self.clock.now() - started,
+                **message.log,
+            )
+        return result
+
+    def _handled(self, message: Message, handle: Handle) -> Result:
+        try:
+            return Result(handle(message))
+        except RetryLater as later:
+            return self._retry(message, later.outcome)
+        except TransientFailure as failure:
+            message.log["detail"] = str(failure)
+            return self._retry(message, "postponed")
+        except PermanentFailure as failure:
+            message.log["detail"] = str(failure)
+            self.inbox.dead_letter(message.body, str(failure))
+            contradicted = isinstance(failure, Contradiction)
+            return Result("contradicted" if contradicted else "set_aside")
+
+    def _retry(self, message: Message, outcome: str) -> Result:
+        seconds = self._wait_seconds(message)
+        if message.receipt is not None:
+            self.inbox.postpone(message.receipt, seconds)
+        return Result(outcome, done=False, retry_seconds=seconds)
+
+    def _finish_batch(
+        self, batch: Message, members: Sequence[Message], results: Mapping[Message, Result]
+    ) -> Result:
+        """Requeue what is not done, one by one. If that fails, the batch message comes back."""
+
+        def requeue_rest(_: Message) -> None:
+            rest = [
+                (member.body, self._requeue_seconds(member, results[member]))
+                for member in members
+                if not results[member].done
+            ]
+            if rest:
+                self.inbox.requeue(rest)
+
+        def split_untried(batch: Message) -> str:
+            return split(batch, self.inbox)
+
+        return self.process(batch, requeue_rest if members else split_untried)
+
+    def _requeue_seconds(self, member: Message, result: Result) -> int:
+        # After a bug no wait was chosen yet.
+        return self._wait_seconds(member) if result.retry_seconds is None else result.retry_seconds
+
+    def _wait_seconds(self, message: Message) -> int:
+        return self.backoff.delay_seconds(message.attempt, self.jitter())
