@@ -40,6 +40,13 @@ def own_stacks() -> None:
 
 
 @pytest.fixture(scope="session")
+@starts("cdk")
+def cdk_library() -> None:
+    """For tests that use the CDK: they import its library, and what needs it, themselves, because
+    the import starts Node."""
+
+
+@pytest.fixture(scope="session")
 @starts("emulator")
 def stack() -> Iterator[Stack]:
     """The service as it is deployed, shared by all tests of the run: each makes its own orders.

@@ -7,14 +7,6 @@ import pytest
 
 from infra.stage import STAGES, OidcIssuer, Stage, load
 from tests.infra.templates import Reviewed, Templates
-from tests.needs import starts
-
-
-@pytest.fixture(scope="session")
-@starts("cdk")
-def cdk_library() -> None:
-    """For tests that use the CDK's library: they import it, and what needs it, themselves, because
-    the import starts Node."""
 
 
 @pytest.fixture(scope="session")

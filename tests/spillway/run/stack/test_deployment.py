@@ -19,7 +19,7 @@ def test_the_error_for_a_missing_cdk_names_the_next_step(tmp_path: Path) -> None
 
 
 def test_the_cdk_runs_without_a_node_of_the_machines_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cdk_library: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
 
