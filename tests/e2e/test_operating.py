@@ -45,7 +45,7 @@ def test_a_confirmed_order_s_life_in_one_trace(shopper: Customer, asked: Any) ->
     traced = {"traceparent": f"00-{TRACE_ID}-00f067aa0ba902b7-01"}
     assert shopper.http.put(f"/orders/{id_}", json=body, headers=traced).status_code == 201
     shopper.settled(id_)
-    life = within(20, lambda: _when_told(asked("orders", "show", id_), 4))
+    life = within(20, lambda: _when_logged(asked("orders", "show", id_), 4))
     assert (life["status"], life["settled"], life["trace"]) == ("confirmed", True, TRACE_ID)
     assert life["steps"][0]["step"] == "reserve"
     assert {step["outcome"] for step in life["steps"]} == {"done"}
@@ -58,7 +58,7 @@ def test_a_confirmed_order_s_life_in_one_trace(shopper: Customer, asked: Any) ->
     assert [line["outcome"] for line in lines(asked, "--order", id_)] == ["accepted", *["done"] * 3]
 
 
-def _when_told(life: dict[str, Any], count: int) -> dict[str, Any] | None:
+def _when_logged(life: dict[str, Any], count: int) -> dict[str, Any] | None:
     return life if len(life["lines"]) >= count else None
 
 
@@ -127,4 +127,4 @@ def test_an_order_that_relay_never_saw_goes_on_when_it_is_resumed(
     assert asked("orders", "resume", id_, "--customer", shopper.id)["handed_over"] == 1
     shopper.settled(id_)
     assert effects(stack, shopper, id_) == {"reserve": 1, "ship": 1, "post": 1}
-    assert asked("orders", "resume", id_, json_=False) == "Nothing is owed.\n"
+    assert asked("orders", "resume", id_)["handed_over"] == 0
