@@ -43,6 +43,7 @@ def test_raising_the_tables_throughput_has_its_price_and_it_is_not_confirmed() -
     assert not change.confirmed
 
 
+@pytest.mark.slow
 def test_a_coupon_on_the_stage_as_it_is_loses_nothing_and_can_be_made_to_settle_at_once() -> None:
     planned = plan(coupon())
     assert planned.outcome.lost == 0

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from orders.domain.saga import DOWNSTREAMS
@@ -150,8 +148,9 @@ class TestNothingIsLost:
         assert came.lost == 0
         assert came.flow.finished
 
-    def test_what_never_settles_is_counted_as_lost(self) -> None:
+    def test_what_never_settles_is_counted_as_lost(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """The count can fail: a service that never delivers loses all."""
+        monkeypatch.setattr("spillway.plan.capacity.simulate.HORIZON_SECONDS", 24 * 60 * 60)
         dead = service(deliver={name: Work(1e12) for name in DOWNSTREAMS})
         assert outcome(simulate(level(1, 5), dead)).lost == pytest.approx(5, abs=0.01)
 
@@ -162,14 +161,13 @@ class TestNothingIsLost:
         assert any("redrive" in kept.mechanism for kept in came.kept)
 
 
-def test_fifty_thousand_a_second_for_an_hour_takes_seconds() -> None:
+def test_fifty_thousand_a_second_for_an_hour_takes_a_few_thousand_steps() -> None:
     ramp = Profile("hour", ((0, 0), (10, 50_000), (3_600, 50_000)))
     tight = service(
         api_requests_per_second=2_000, api_burst=2_000, concurrency=1_000, warm_write_units=4_000
     )
-    began = time.perf_counter()
     came = outcome(simulate(ramp, tight))
-    assert time.perf_counter() - began < 10
+    assert len(came.flow.samples) < 10_000
     assert came.offered == pytest.approx(179_750_000)
     assert came.lost == 0
 
