@@ -155,7 +155,8 @@ def test_a_client_that_uses_its_ids_for_other_orders(
     id_, body = shopper.order()
     assert shopper.put(id_, body).status_code == 201
     moved = {**body, "address": {**body["address"], "city": "York"}}
-    for _ in range(CLASHES_MAX):
+    # The alarm counts within 30 s here: wherever its periods meet, one of two has enough.
+    for _ in range(2 * CLASHES_MAX):
         assert shopper.put(id_, moved).status_code == 409
     check(service, told, "one-order-per-id")
 
@@ -166,7 +167,7 @@ def test_customers_who_are_turned_away(
     id_, body = shopper.order()
     queue_down = {"service": "sqs", "operation": "SendMessage", "cut": True}
     with refused(stack, function="intake"), stack.proxy.inject(**queue_down, function="intake"):
-        for _ in range(SERVER_ERRORS_MAX):
+        for _ in range(2 * SERVER_ERRORS_MAX):
             assert shopper.put(id_, body).status_code == 503
     check(service, told, "customers-turned-away")
 
