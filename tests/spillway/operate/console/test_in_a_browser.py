@@ -120,7 +120,7 @@ def test_one_order_is_followed_from_the_search_to_its_end(
     page.keyboard.type(id_)
     page.keyboard.press("Enter")
     page.wait_for_url(f"**/orders/{id_}?customer={shopper.id}")
-    expect(page.locator(".waits")).to_contain_text("ship is owed by fulfilment", timeout=30_000)
+    expect(page.locator(".waits")).to_contain_text("ship waits for fulfilment", timeout=30_000)
     expect(page.locator(".lane", has_text="ship")).to_contain_text("owed for")
     expect(page.locator("#messages-title + .scroll")).to_contain_text("fulfilment")
     expect(page.get_by_text("<script>")).to_have_count(0)
