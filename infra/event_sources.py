@@ -33,7 +33,7 @@ WATCHDOG_BATCH_SIZE = 100
 WATCHDOG_CONCURRENCY_MAX = 2
 
 #: Records at once. A quarter of them has a command for a given queue: fifty, which go into one send
-#: of ten packs.
+#: of ten batch messages.
 RELAY_BATCH_SIZE = 200
 #: A record is tried for 22 of the 24 h that the stream keeps it; then where it lies in the stream
 #: goes to the dead letters, with two hours left to read it there.

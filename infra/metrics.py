@@ -63,7 +63,7 @@ SENT: Final = Metric(
     "NumberOfMessagesSent",
     "QueueName",
     "Sum",
-    "messages sent to a queue: commands or packs of up to six, orders that overflowed",
+    "messages sent to a queue: commands or batches of up to six, orders that overflowed",
 )
 FINISHED: Final = Metric(
     "AWS/SQS",

@@ -121,9 +121,6 @@ class Relay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     #: them relay a crowd faster, and make smaller and so dearer batches of what comes between:
     #: `spillway capacity` says when to raise it.
     parallelization: Annotated[int, Meta(ge=1, le=10)]
-    #: Commands and watches travel several in one message, which is what queues are paid by. Off in
-    #: the release that brings 0.1.0 up to date, whose deliveries know no packs; on with the next.
-    packs: bool
 
 
 class FunctionSize(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -245,8 +242,8 @@ class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         for name, downstream in self.downstreams.by_name().items():
-            # A pack's commands take turns for as long as one answer may take.
-            turns = downstream.timeout_seconds if self.relay.packs else 0
+            # A batch message's commands take turns for as long as one answer may take.
+            turns = downstream.timeout_seconds
             needed = turns + downstream.outcome_seconds_max + DELIVER_OVERHEAD_SECONDS
             if self.functions.deliver.timeout_seconds < needed:
                 raise ValueError(

@@ -50,14 +50,14 @@ class ExpectedOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """An order as a customer sends it. `packed` is its content as it must lie in the table, and
-    `packed_text` as it must lie in the overflow queue."""
+    """An order as a customer sends it. `compressed` is its content as it must lie in the table, and
+    `compressed_text` as it must lie in the overflow queue."""
 
     key: OrderKey
     order: Order
     event: Mapping[str, Any]
-    packed: bytes
-    packed_text: str
+    compressed: bytes
+    compressed_text: str
     sku: str
 
 
@@ -73,14 +73,14 @@ def draft(
     id_ = order_id(slot, expected_outcome)
     body = _body(id_, slot, shape, version)
     order = msgspec.convert(body, Order)
-    packed = items.packed(order)
+    compressed = items.compressed(order)
     key = OrderKey(customer_id, id_)
     return Draft(
         key=key,
         order=order,
         event=request("PUT /orders/{order_id}", key, msgspec.json.encode(body).decode()),
-        packed=packed,
-        packed_text=b64encode(packed).decode(),
+        compressed=compressed,
+        compressed_text=b64encode(compressed).decode(),
         sku=body["lines"][0]["sku"],
     )
 

@@ -72,6 +72,6 @@ class Deliver(Construct):
                 reason="What of its downstream's API a delivery may call, the stage's settings say:"
                 " as a rule one stage and method, all paths.",
             )
-        # What of a pack is to come again comes by itself.
+        # Messages of a batch message that must come back are requeued as single ones.
         deliver.allow("sqs:SendMessage", on=commands.queue.queue_arn)
         work_off(self, "Commands", work=commands, function=deliver)

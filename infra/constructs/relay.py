@@ -50,7 +50,6 @@ class Relay(Construct):
                 "WATCHDOG_QUEUE_URL": watchdog.queue_url,
                 "EVENTS_TOPIC_ARN": events.topic_arn,
                 "RELAY_DEAD_LETTER_QUEUE_URL": dead_letters.queue_url,
-                "PACKS": "on" if stage.relay.packs else "off",
             },
             stage=stage,
             code=code,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 #: Outcomes that a sound version never logs (orders.flow.consumer, orders.handlers.intake): a fault
 #: of ours, an answer of 503, a message that a person must see. A wrong permission or setting shows
 #: up here too.
-FAULTS = ("bug", "unavailable", "set_aside")
+FAULTS = ("bug", "unavailable", "dead_lettered")
 #: What the CDK gives CodeDeploy's role.
 POLICY = "service-role/AWSCodeDeployRoleForLambdaLimited"
 METRICS_NAMESPACE = "Spillway"

@@ -191,7 +191,7 @@ class InvariantChecker:
     def acknowledged(self, draft: Draft, status: int) -> None:
         """A customer was told that this order is accepted."""
         item = self.table.get((draft.key.customer_id, draft.key.order_id))
-        if item is not None and item["content"]["B"] == draft.packed:
+        if item is not None and item["content"]["B"] == draft.compressed:
             return
         if status == 202 and self._waits(draft):
             return
@@ -204,7 +204,7 @@ class InvariantChecker:
     def _waits(self, draft: Draft) -> bool:
         queues = [self.overflow, self.overflow.dead_letters]
         return any(
-            draft.packed_text in message.body and draft.key.order_id in message.body
+            draft.compressed_text in message.body and draft.key.order_id in message.body
             for queue in queues
             if queue is not None
             for message in queue.messages.values()

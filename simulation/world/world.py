@@ -66,8 +66,8 @@ class _Named(msgspec.Struct):
     order_id: str = ""
     step: str = ""
     digest: str = ""
-    force: bool = msgspec.field(default=False, name="insist")
-    pack: tuple[msgspec.Raw, ...] = ()
+    force: bool = False
+    batch: tuple[msgspec.Raw, ...] = ()
 
 
 _named = msgspec.json.Decoder(_Named)
@@ -178,8 +178,8 @@ class World:
             named = _named.decode(body)
         except msgspec.DecodeError:
             return "poison"
-        if named.pack:
-            return IN_ONE.join(self._label(bytes(message).decode()) for message in named.pack)
+        if named.batch:
+            return IN_ONE.join(self._label(bytes(message).decode()) for message in named.batch)
         if not named.order_id:
             return "a letter of Lambda's" if "DDBStreamBatchInfo" in body else "poison"
         order = self.name_of(named.customer_id, named.order_id)
@@ -402,7 +402,6 @@ def deployment(without_keys: frozenset[str]) -> Mapping[str, tuple[Mapping[str, 
                 "WATCHDOG_QUEUE_URL": f"{_QUEUES}/watchdog",
                 "EVENTS_TOPIC_ARN": TOPIC,
                 "RELAY_DEAD_LETTER_QUEUE_URL": f"{_QUEUES}/relay-dead-letters",
-                "PACKS": "on" if stage.relay.packs else "off",
             },
             timeouts.relay.timeout_seconds,
         ),

@@ -44,13 +44,10 @@ class IntakeSettings:
 
 @dataclass(frozen=True, slots=True)
 class RelaySettings:
-    """`packs`: commands and watches may travel several in one message."""
-
     queue_urls: Mapping[Downstream, str]
     watchdog_queue_url: str
     events_topic_arn: str
     dead_letter_queue_url: str
-    packs: bool
 
     @staticmethod
     def read(environment: Mapping[str, str]) -> RelaySettings:
@@ -59,7 +56,6 @@ class RelaySettings:
             watchdog_queue_url=_text(environment, "WATCHDOG_QUEUE_URL"),
             events_topic_arn=_text(environment, "EVENTS_TOPIC_ARN"),
             dead_letter_queue_url=_text(environment, "RELAY_DEAD_LETTER_QUEUE_URL"),
-            packs=_one_of(environment, "PACKS", ("on", "off")) == "on",
         )
 
 

@@ -42,7 +42,7 @@ FIELDS: Final[Mapping[str, str]] = MappingProxyType(
         "unsettled_s": "age of an order that a delivery failed for or the watchdog found unsettled",
         "half_done_s": "the same, where a downstream has already given its answer to one step",
         "records": "how many changes were in a batch that could not be relayed",
-        "messages": "how many a pack was taken apart into",
+        "messages": "how many messages a batch message was split into",
         "detail": "a failure's own text; it holds no personal data",
         "error": "a bug's type and place, never its text, which may quote the input",
     }

@@ -118,13 +118,9 @@ def wire_relay(runtime: Runtime) -> tuple[Relay, Clock, Log]:
     settings = RelaySettings.read(runtime.environment)
     sqs = runtime.client("sqs")
     relay = Relay(
-        commands=SqsCommands(
-            sqs, settings.queue_urls, COMMANDS_BATCHED_MAX if settings.packs else 1
-        ),
+        commands=SqsCommands(sqs, settings.queue_urls, COMMANDS_BATCHED_MAX),
         events=SnsEvents(runtime.client("sns"), settings.events_topic_arn),
-        checks=SqsChecks(
-            sqs, settings.watchdog_queue_url, CHECKS_BATCHED_MAX if settings.packs else 1
-        ),
+        checks=SqsChecks(sqs, settings.watchdog_queue_url, CHECKS_BATCHED_MAX),
         dead_letters=SqsRelayDeadLetters(SqsDeadLetters(sqs, settings.dead_letter_queue_url)),
     )
     return relay, runtime.clock, _log(runtime)

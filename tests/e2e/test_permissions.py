@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from orders.aws.messages import check_message_of, message_of, packs_of
+from orders.aws.messages import batch_messages_of, check_message_of, message_of
 from orders.domain.order import OrderKey
 from orders.domain.saga import Step
 from orders.ports import Check, Command
@@ -139,8 +139,8 @@ def watch_orders_that_wait(stack: Stack, customer: Customer) -> None:
 
 
 def send_pack(stack: Stack, downstream: str, command: Command) -> None:
-    [pack] = packs_of([message_of(command)] * 2, 2)
-    send(stack, downstream, pack)
+    [batch] = batch_messages_of([message_of(command)] * 2, 2)
+    send(stack, downstream, batch)
 
 
 def send(stack: Stack, queue: str, body: str) -> None:

@@ -447,7 +447,8 @@ def test_a_fault_is_a_line_that_no_sound_version_writes(prod: Templates) -> None
     }
     for found in filters:
         assert found["FilterPattern"] == (
-            '{ ($.outcome = "bug") || ($.outcome = "unavailable") || ($.outcome = "set_aside") }'
+            '{ ($.outcome = "bug") || ($.outcome = "unavailable")'
+            ' || ($.outcome = "dead_lettered") }'
         )
         # A default value would be a metric that is paid for while nothing happens.
         [transformation] = found["MetricTransformations"]

@@ -25,8 +25,8 @@ def meaning(written: dict[str, list[Any]]) -> dict[str, list[Any]]:
         "stream_record": change_of,
         "command": messages.command_of,
         "overflow": messages.overflowed_order_of,
-        "watch": messages.check_of,
-        "pack": messages.messages_in,
+        "check": messages.check_of,
+        "batch": messages.messages_in,
         # Its readers are other people's: what it means is what it says.
         "event": json.loads,
     }

@@ -29,7 +29,7 @@ def record(release: Path) -> None:
     release.mkdir(exist_ok=True)
     samples = written()
     for name, content in (("written", samples), ("meaning", meaning(samples))):
-        (release / f"{name}.json").write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
+        (release / f"{name}.json").write_text(json.dumps(content, sort_keys=True) + "\n")
     with zipfile.ZipFile(release / "orders.zip", "w") as archive:
         _add(archive, HERE / "read.py", "__main__.py")
         for path in sorted(SOURCE.rglob("*.py")):

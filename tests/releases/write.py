@@ -32,13 +32,15 @@ def written() -> dict[str, list[Any]]:
         "stream_record": [*map(_placed, orders), *_progressed()],
         "command": [*map(messages.message_of, _commands(orders))],
         "overflow": [*map(messages.overflow_message_of, orders)],
-        "watch": [
+        "check": [
             messages.check_message_of(Check(KEY)),
             messages.check_message_of(Check(KEY, force=True)),
         ],
-        "pack": [
-            *messages.packs_of([*map(messages.message_of, _commands(orders))], 5),
-            *messages.packs_of([messages.check_message_of(Check(key)) for key in (KEY, LARGE)], 10),
+        "batch": [
+            *messages.batch_messages_of([*map(messages.message_of, _commands(orders))], 5),
+            *messages.batch_messages_of(
+                [messages.check_message_of(Check(key)) for key in (KEY, LARGE)], 10
+            ),
         ],
         "event": [
             cloud_event(event) for facts in _facts() for event in events.all_true(KEY, NOW, facts)

@@ -34,7 +34,7 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Order)
 
 
-def packed(order: Order) -> bytes:
+def compressed(order: Order) -> bytes:
     """An order's content as it is stored and as it travels in a command: zlib over JSON.
 
     A write is paid by the kilobyte, and an order repeats its field names line after line. Of 1,699
@@ -44,8 +44,8 @@ def packed(order: Order) -> bytes:
     return zlib.compress(_encoder.encode(order))
 
 
-def unpacked(content: bytes) -> Order:
-    """The reverse of `packed`. Raises zlib.error or msgspec.DecodeError for anything else."""
+def decompressed(content: bytes) -> Order:
+    """The reverse of `compressed`. Raises zlib.error or msgspec.DecodeError for anything else."""
     return _decoder.decode(zlib.decompress(content))
 
 
@@ -77,12 +77,12 @@ def key_of(item: Item) -> OrderKey:
 def order_item(accepted: AcceptedOrder) -> dict[str, Attribute]:
     item: dict[str, Attribute] = {
         **order_key(accepted.key),
-        "content": {"B": packed(accepted.order)},
+        "content": {"B": compressed(accepted.order)},
         "digest": {"B": accepted.digest},
         "accepted_at": {"N": str(accepted.accepted_at)},
     }
     if accepted.trace is not None:
-        item["trace"] = {"B": _packed_trace(accepted.trace)}
+        item["trace"] = {"B": _compressed_trace(accepted.trace)}
     return item
 
 
@@ -91,8 +91,8 @@ def accepted_order(item: Item) -> AcceptedOrder:
         key=key_of(item),
         accepted_at=int(item["accepted_at"]["N"]),
         digest=_binary(item["digest"]),
-        order=unpacked(_binary(item["content"])),
-        trace=_unpacked_trace(_binary(item["trace"])) if "trace" in item else None,
+        order=decompressed(_binary(item["content"])),
+        trace=_decompressed_trace(_binary(item["trace"])) if "trace" in item else None,
     )
 
 
@@ -136,12 +136,12 @@ def facts(item: Item | None) -> Facts:
     )
 
 
-def _packed_trace(trace: Trace) -> bytes:
+def _compressed_trace(trace: Trace) -> bytes:
     """25 bytes, where the header has 55: a write is paid by the kilobyte."""
     return bytes.fromhex(trace.trace_id + trace.parent_id) + bytes([trace.sampled])
 
 
-def _unpacked_trace(content: bytes) -> Trace:
+def _decompressed_trace(content: bytes) -> Trace:
     return Trace(content[:16].hex(), content[16:24].hex(), bool(content[24]))
 
 

@@ -1,5 +1,5 @@
 """What travels through queues, as JSON, so that a person can read it in the console: commands,
-orders that overflowed, watches, and packs of these."""
+orders that overflowed, checks, and batches of these."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class _CommandMessage(msgspec.Struct, omit_defaults=True):
     customer_id: str
     order_id: str
     step: Step
-    order: str | None = None  # base64 of the packed content
+    order: str | None = None  # base64 of the compressed content
     trace: str | None = None  # a traceparent
 
 
@@ -39,25 +39,25 @@ class _OverflowMessage(msgspec.Struct, omit_defaults=True):
     order_id: str
     accepted_at: int
     digest: str  # base64
-    order: str  # base64 of the packed content
+    order: str  # base64 of the compressed content
     trace: str | None = None  # a traceparent
 
 
 class _CheckMessage(msgspec.Struct, omit_defaults=True):
     customer_id: str
     order_id: str
-    force: bool = msgspec.field(default=False, name="insist")
+    force: bool = False
 
 
-class _Pack(msgspec.Struct):
+class _BatchMessage(msgspec.Struct):
     """Messages that travel as one, each as it would lie in the queue by itself."""
 
-    pack: tuple[msgspec.Raw, ...] = ()
+    batch: tuple[msgspec.Raw, ...] = ()
 
 
 def message_of(command: Command) -> str:
     goods = None if command.order is None else _goods(command.step, command.order)
-    content = None if goods is None else _base64(items.packed(goods))
+    content = None if goods is None else _base64(items.compressed(goods))
     if content is not None and len(content) > ORDER_BYTES_MAX:
         content = None
     return _text(
@@ -89,7 +89,7 @@ def command_of(body: str) -> Command:
     """Raises PermanentFailure for a text that is no command of ours."""
     with _refusing("a command"):
         message = _decode(body, _CommandMessage)
-        order = None if message.order is None else items.unpacked(_bytes(message.order))
+        order = None if message.order is None else items.decompressed(_bytes(message.order))
     key = OrderKey(message.customer_id, message.order_id)
     return Command(key, message.step, order, parsed(message.trace))
 
@@ -101,7 +101,7 @@ def overflow_message_of(accepted: AcceptedOrder) -> str:
             accepted.key.order_id,
             accepted.accepted_at,
             _base64(accepted.digest),
-            _base64(items.packed(accepted.order)),
+            _base64(items.compressed(accepted.order)),
             _header(accepted.trace),
         )
     )
@@ -111,7 +111,7 @@ def overflowed_order_of(body: str) -> AcceptedOrder:
     """Raises PermanentFailure for a text that is no order of ours."""
     with _refusing("an order"):
         message = _decode(body, _OverflowMessage)
-        digest, order = _bytes(message.digest), items.unpacked(_bytes(message.order))
+        digest, order = _bytes(message.digest), items.decompressed(_bytes(message.order))
     key = OrderKey(message.customer_id, message.order_id)
     return AcceptedOrder(key, message.accepted_at, digest, order, parsed(message.trace))
 
@@ -127,18 +127,18 @@ def check_of(body: str) -> Check:
     return Check(OrderKey(message.customer_id, message.order_id), message.force)
 
 
-def packs_of(messages: Sequence[str], messages_max: int) -> list[str]:
+def batch_messages_of(messages: Sequence[str], messages_max: int) -> list[str]:
     """The same in fewer messages: up to so many in one. One that is alone stays as it is."""
     return [
-        _pack(messages[start : start + messages_max])
+        _batch_message(messages[start : start + messages_max])
         for start in range(0, len(messages), messages_max)
     ]
 
 
 def messages_in(body: str) -> tuple[str, ...]:
-    """What travels in a pack; nothing for a message that is none, whatever else it is."""
+    """The messages inside a batch message; nothing for any other body."""
     try:
-        return tuple(bytes(raw).decode() for raw in _decode(body, _Pack).pack)
+        return tuple(bytes(raw).decode() for raw in _decode(body, _BatchMessage).batch)
     except ValueError:
         return ()
 
@@ -157,10 +157,10 @@ def _refusing(expected: str) -> Iterator[None]:
         raise PermanentFailure(f"not {expected}: {type(error).__name__}") from error
 
 
-def _pack(messages: Sequence[str]) -> str:
+def _batch_message(messages: Sequence[str]) -> str:
     if len(messages) == 1:
         return messages[0]
-    return f'{{"pack":[{",".join(messages)}]}}'
+    return f'{{"batch":[{",".join(messages)}]}}'
 
 
 def _decode(body: str, kind: type[_Kind]) -> _Kind:

@@ -12,10 +12,10 @@ from botocore.exceptions import ClientError
 from orders.aws.clients import Client, translate_aws_errors
 from orders.aws.messages import (
     attributes,
+    batch_messages_of,
     check_message_of,
     message_of,
     overflow_message_of,
-    packs_of,
 )
 from orders.domain.order import AcceptedOrder, OrderKey
 from orders.domain.saga import DOWNSTREAM_OF, DOWNSTREAMS, Downstream
@@ -54,11 +54,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class SqsCommands:
-    """`packed_max`: commands for one downstream that travel as one message."""
+    """`batched_max`: commands for one downstream that travel as one message."""
 
     client: Client
     queue_urls: Mapping[Downstream, str]
-    packed_max: int = 1
+    batched_max: int = 1
 
     def send(self, commands: Sequence[Command]) -> None:
         """Tries every queue before it raises: one that is unwell must not keep the commands of
@@ -72,7 +72,9 @@ class SqsCommands:
             ]
             try:
                 send_all(
-                    self.client, self.queue_urls[downstream], packs_of(bodies, self.packed_max)
+                    self.client,
+                    self.queue_urls[downstream],
+                    batch_messages_of(bodies, self.batched_max),
                 )
             except TransientFailure as failure:
                 failures.append(f"{downstream}: {failure}")
@@ -82,16 +84,16 @@ class SqsCommands:
 
 @dataclass(frozen=True, slots=True)
 class SqsChecks:
-    """`packed_max`: watches that travel as one message."""
+    """`batched_max`: watches that travel as one message."""
 
     client: Client
     queue_url: str
-    packed_max: int = 1
+    batched_max: int = 1
 
     def set(self, checks: Sequence[Check]) -> None:
         """The queue itself delays what it delivers: no timer of ours, no scan."""
         bodies = [check_message_of(check) for check in checks]
-        send_all(self.client, self.queue_url, packs_of(bodies, self.packed_max))
+        send_all(self.client, self.queue_url, batch_messages_of(bodies, self.batched_max))
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from orders.failures import TransientFailure
 from orders.ports import Progress
 
 #: As many keys as BatchGetItem takes.
-GLANCE_MAX = 100
+BATCH_GET_MAX = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +80,8 @@ class DynamoOrders:
         # A key must not stand in a request twice.
         distinct = list(dict.fromkeys(keys))
         facts_of: dict[OrderKey, Facts] = {}
-        for start in range(0, len(distinct), GLANCE_MAX):
-            facts_of |= self._batch_get_progress(distinct[start : start + GLANCE_MAX])
+        for start in range(0, len(distinct), BATCH_GET_MAX):
+            facts_of |= self._batch_get_progress(distinct[start : start + BATCH_GET_MAX])
         return facts_of
 
     def history(

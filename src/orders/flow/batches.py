@@ -30,4 +30,4 @@ def open_batch(batch: Message) -> Sequence[Message]:
 def split(batch: Message, inbox: Inbox) -> str:
     batch.log["messages"] = len(batch.batched)
     inbox.requeue([(body, 0) for body in batch.batched])
-    return "taken_apart"
+    return "split"

@@ -114,11 +114,11 @@ class Consumer:
 
         The line's outcome is the one that `handle` returned, or
 
-        postponed     the outcome is unknown: the message comes back after a wait
-        set_aside     the message is in the dead-letter queue; `detail` is the reason
-        contradicted  the same, because the downstream contradicts its earlier answer
-        unavailable   even that could not be arranged: the queue's own timeout brings it back
-        bug           the same, because of a bug of ours
+        postponed      the outcome is unknown: the message comes back after a wait
+        dead_lettered  the message is in the dead-letter queue; `detail` is the reason
+        contradicted   the same, because the downstream contradicts its earlier answer
+        unavailable    even that could not be arranged: the queue's own timeout brings it back
+        bug            the same, because of a bug of ours
         """
         started = self.clock.now()
         try:
@@ -152,7 +152,7 @@ class Consumer:
             message.log["detail"] = str(failure)
             self.inbox.dead_letter(message.body, str(failure))
             contradicted = isinstance(failure, Contradiction)
-            return Result("contradicted" if contradicted else "set_aside")
+            return Result("contradicted" if contradicted else "dead_lettered")
 
     def _retry(self, message: Message, outcome: str) -> Result:
         seconds = self._wait_seconds(message)

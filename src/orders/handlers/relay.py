@@ -76,4 +76,4 @@ def change_of(record: Record) -> Change | None:
 def _dead_letter(record: Record, bug: Exception, relay: Relay, log: Log) -> None:
     key = items.key_of(record["dynamodb"]["Keys"])
     relay.dead_letters.dead_letter(key, error_location(bug))
-    log("relay", "set_aside", error=error_location(bug), **key.in_logs)
+    log("relay", "dead_lettered", error=error_location(bug), **key.in_logs)

@@ -182,7 +182,7 @@ class Mapper:
         reasons += self._broken(id_, order, meaning)
         if reasons or facts is None:
             return Unmapped(key, tuple(reasons))
-        content = items.packed(order)
+        content = items.compressed(order)
         if len(content) > CONTENT_BYTES_MAX:
             too_large = Reason("order_too_large", f"{len(content):,} bytes compressed")
             return Unmapped(key, (too_large,))

@@ -9,6 +9,7 @@ import pytest
 
 from orders.aws.messages import (
     ORDER_BYTES_MAX,
+    batch_messages_of,
     check_message_of,
     check_of,
     command_of,
@@ -16,7 +17,6 @@ from orders.aws.messages import (
     messages_in,
     overflow_message_of,
     overflowed_order_of,
-    packs_of,
 )
 from orders.aws.queues import BATCH_MAX, COMMANDS_BATCHED_MAX
 from orders.domain.order import OrderKey
@@ -102,36 +102,42 @@ def test_a_watch_comes_out_as_it_went_in(force: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "packs"), [(0, []), (1, [0]), (5, [5]), (6, [5, 0]), (12, [5, 5, 2])]
+    ("count", "batches"), [(0, []), (1, [0]), (5, [5]), (6, [5, 0]), (12, [5, 5, 2])]
 )
-def test_messages_travel_in_packs_and_come_out_as_they_were(count: int, packs: list[int]) -> None:
+def test_messages_travel_in_batches_and_come_out_as_they_were(
+    count: int, batches: list[int]
+) -> None:
     bodies = [message_of(Command(OrderKey(CUSTOMER, order_id()), Step.SHIP)) for _ in range(count)]
-    sent = packs_of(bodies, 5)
-    assert [len(messages_in(body)) for body in sent] == packs
+    sent = batch_messages_of(bodies, 5)
+    assert [len(messages_in(body)) for body in sent] == batches
     assert [one for body in sent for one in messages_in(body) or (body,)] == bodies
 
 
-def test_without_packs_every_message_is_what_it_was() -> None:
+def test_without_batches_every_message_is_what_it_was() -> None:
     bodies = [message_of(Command(KEY, Step.SHIP)), check_message_of(Check(KEY))]
-    assert packs_of(bodies, 1) == bodies
+    assert batch_messages_of(bodies, 1) == bodies
 
 
-def test_a_full_pack_of_the_largest_commands_stays_far_below_what_sqs_takes_in_a_request() -> None:
+def test_a_full_batch_of_the_largest_commands_stays_far_below_what_sqs_takes_in_a_request() -> None:
     skus = (hashlib.sha256(str(n).encode()).hexdigest()[:16] for n in range(350))
     order = an_order(lines=[line(sku, 1, 255) for sku in skus])
     body = message_of(Command(KEY, Step.RESERVE, order, TRACE))
     assert ORDER_BYTES_MAX * 0.9 < len(body) < ORDER_BYTES_MAX * 1.1
-    [pack] = packs_of([body] * COMMANDS_BATCHED_MAX, COMMANDS_BATCHED_MAX)
-    assert len(pack) * BATCH_MAX < 512 * 1024
+    [batch] = batch_messages_of([body] * COMMANDS_BATCHED_MAX, COMMANDS_BATCHED_MAX)
+    assert len(batch) * BATCH_MAX < 512 * 1024
 
 
 @pytest.mark.parametrize(
-    "body", ["", "{", "[]", "{}", '{"pack":[]}', '{"pack":7}', '{"pack":"abc"}', "\ud800"]
+    "body", ["", "{", "[]", "{}", '{"batch":[]}', '{"batch":7}', '{"batch":"abc"}', "\ud800"]
 )
-def test_what_is_no_pack_is_a_message_by_itself(body: str) -> None:
+def test_what_is_no_batch_is_a_message_by_itself(body: str) -> None:
     assert messages_in(body) == ()
 
 
-def test_one_poison_message_in_a_pack_leaves_the_others_readable() -> None:
+def test_one_poison_message_in_a_batch_leaves_the_others_readable() -> None:
     good = message_of(Command(KEY, Step.SHIP))
-    assert messages_in(f'{{"pack":[{{"step":"fly"}}, {good}, 7]}}') == ('{"step":"fly"}', good, "7")
+    assert messages_in(f'{{"batch":[{{"step":"fly"}}, {good}, 7]}}') == (
+        '{"step":"fly"}',
+        good,
+        "7",
+    )

@@ -63,12 +63,12 @@ def test_commands_go_to_their_own_queues_ten_at_a_time() -> None:
     ]
 
 
-def test_packs_of_commands_go_to_their_own_queues_and_packs_of_watches_to_theirs() -> None:
+def test_batches_of_commands_go_to_their_own_queues_and_batches_of_checks_to_theirs() -> None:
     sqs = Recording()
-    SqsCommands(sqs, URLS, packed_max=5).send(
+    SqsCommands(sqs, URLS, batched_max=5).send(
         [*commands(Step.RESERVE, 12), *commands(Step.SHIP, 1), *commands(Step.RELEASE, 1)]
     )
-    SqsChecks(sqs, "https://sqs/watchdog", packed_max=10).set(
+    SqsChecks(sqs, "https://sqs/watchdog", batched_max=10).set(
         [Check(OrderKey(CUSTOMER, order_id())) for _ in range(12)]
     )
     sent = {
@@ -80,7 +80,7 @@ def test_packs_of_commands_go_to_their_own_queues_and_packs_of_watches_to_theirs
     assert sent == {"inventory": [5, 5, 3], "fulfilment": [0], "watchdog": [10, 2]}
 
 
-def test_what_a_pack_leaves_open_goes_to_its_own_queue_each_with_its_delay() -> None:
+def test_what_a_batch_leaves_open_goes_to_its_own_queue_each_with_its_delay() -> None:
     sqs = Recording()
     inbox = SqsInbox(sqs, "https://sqs/inventory", SqsDeadLetters(sqs, "https://sqs/dead"))
     inbox.requeue([(f"message {n}", n) for n in range(11)])

@@ -83,7 +83,7 @@ def test_a_broken_contract_is_dead_lettered_at_once_with_its_reason() -> None:
     bench = Bench()
     assert bench.is_done(raising(PermanentFailure("answered 400")))
     assert bench.inbox.dead_letters == [("the message", "answered 400")]
-    assert bench.log.lines[0]["outcome"] == "set_aside"
+    assert bench.log.lines[0]["outcome"] == "dead_lettered"
 
 
 def test_a_message_that_cannot_even_be_postponed_stays_with_its_queue() -> None:
@@ -177,7 +177,7 @@ class TestBatchMessage:
         assert bench.come_back([batch("a", "b", attempt=2)], handle) == []
         assert bench.inbox.requeued == [("a", 0), ("b", 0)]
         [line] = bench.log.lines
-        assert (line["outcome"], line["messages"]) == ("taken_apart", 2)
+        assert (line["outcome"], line["messages"]) == ("split", 2)
 
     def test_that_cannot_be_split_comes_back(self) -> None:
         bench = Bench(FullInbox())

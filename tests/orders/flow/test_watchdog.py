@@ -111,7 +111,7 @@ def test_an_operator_who_forces_a_check_has_everything_sent_and_announced_again(
     checked = bench.watchdog.check(Check(bench.key, force=True))
     assert checked == Checked("stuck", [Step.POST, Step.SHIP], [Step.POST, Step.SHIP])
     assert [event.type for event in bench.events.published] == [EventType.ACCEPTED]
-    assert bench.checks.pending == [Check(bench.key)]  # which no longer insists
+    assert bench.checks.pending == [Check(bench.key)]  # no longer forced
 
 
 def test_forcing_a_check_of_a_settled_order_announces_its_end_and_commands_nothing() -> None:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
-from orders.aws.messages import message_of, messages_in, packs_of
+from orders.aws.messages import batch_messages_of, message_of, messages_in
 from orders.domain.backoff import DELIVER
 from orders.domain.order import AcceptedOrder
 from orders.domain.saga import Outcome, Step
@@ -200,7 +200,7 @@ def test_a_trace_that_the_client_named_is_in_the_line_and_goes_to_the_downstream
     assert bench.downstream.asked[0].trace == trace
 
 
-def test_one_command_of_a_pack_that_fails_goes_on_by_itself_and_its_neighbours_are_done() -> None:
+def test_one_command_of_a_batch_that_fails_goes_on_by_itself_and_its_neighbours_are_done() -> None:
     orders: list[AcceptedOrder] = []
 
     def answer(command: Command) -> Outcome:
@@ -210,21 +210,21 @@ def test_one_command_of_a_pack_that_fails_goes_on_by_itself_and_its_neighbours_a
 
     bench = Bench(answer)
     orders += [bench.order() for _ in range(3)]
-    [pack] = packs_of([*map(reserve, orders)], 3)
-    assert bench.handle(record(pack), record(reserve(bench.order()), name="alone")) == []
+    [batch] = batch_messages_of([*map(reserve, orders)], 3)
+    assert bench.handle(record(batch), record(reserve(bench.order()), name="alone")) == []
     assert bench.inbox.requeued == [(reserve(orders[1]), 1)]
     assert [line["outcome"] for line in bench.log.lines].count("done") == 3
 
 
-def test_a_pack_s_command_that_cannot_be_read_is_a_dead_letter_by_itself() -> None:
+def test_a_batch_s_command_that_cannot_be_read_is_a_dead_letter_by_itself() -> None:
     bench = Bench(done)
     order = bench.order()
-    assert bench.handle(record(f'{{"pack":[{{"step":"fly"}},{reserve(order)}]}}')) == []
+    assert bench.handle(record(f'{{"batch":[{{"step":"fly"}},{reserve(order)}]}}')) == []
     assert bench.inbox.dead_letters == [('{"step":"fly"}', "not a command: ValidationError")]
     assert bench.downstream.asked[0].key == order.key
 
 
-def test_a_pack_s_commands_that_had_no_turn_in_time_are_left_for_later() -> None:
+def test_a_batch_s_commands_that_had_no_turn_in_time_are_left_for_later() -> None:
     """The function's own time would end with them under way, and bring the whole batch again."""
     clock = SetClock(NOW)
 
@@ -235,8 +235,10 @@ def test_a_pack_s_commands_that_had_no_turn_in_time_are_left_for_later() -> None
     bench = Bench(slow)
     consumer = replace(bench.consumer, clock=clock, concurrent_map=map)
     orders = [bench.order() for _ in range(5)]
-    [pack] = packs_of([*map(reserve, orders)], 5)
-    assert handle({"Records": [record(pack)]}, consumer, bench.deliver) == {"batchItemFailures": []}
+    [batch] = batch_messages_of([*map(reserve, orders)], 5)
+    assert handle({"Records": [record(batch)]}, consumer, bench.deliver) == {
+        "batchItemFailures": []
+    }
     assert [command.key for command in bench.downstream.asked] == [each.key for each in orders[:2]]
     assert bench.inbox.requeued == [(reserve(each), 1) for each in orders[2:]]
     assert {line["detail"] for line in bench.log.lines[2:]} == {"left for later"}

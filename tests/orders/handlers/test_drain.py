@@ -50,7 +50,7 @@ def test_a_good_order_is_placed_and_a_poison_message_is_dead_lettered() -> None:
     assert bench.handle(record("{", name="poison"), record(overflow_message_of(order))) == []
     assert bench.orders.find(order.key) == order
     assert bench.inbox.dead_letters == [("{", "not an order: DecodeError")]
-    assert [line_["outcome"] for line_ in bench.log.lines] == ["set_aside", "placed"]
+    assert [line_["outcome"] for line_ in bench.log.lines] == ["dead_lettered", "placed"]
 
 
 def test_a_clash_is_dead_lettered_with_its_reason_and_changes_nothing() -> None:

@@ -149,7 +149,7 @@ def test_a_poison_record_is_dead_lettered_with_its_key_and_the_good_one_goes_on(
     [(key, reason)] = bench.relay_dead_letters.dead_letters
     assert key == ORDER.key
     assert reason.startswith("error at")
-    assert bench.log.lines[0]["outcome"] == "set_aside"
+    assert bench.log.lines[0]["outcome"] == "dead_lettered"
 
 
 def test_a_batch_that_could_not_be_sent_raises_so_that_the_stream_brings_it_again() -> None:

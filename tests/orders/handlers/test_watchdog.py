@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from orders.aws.messages import check_message_of, messages_in, packs_of
+from orders.aws.messages import batch_messages_of, check_message_of, messages_in
 from orders.domain.backoff import Backoff
 from orders.domain.saga import Outcome, Step
 from orders.flow.consumer import Consumer
@@ -97,8 +97,8 @@ def test_of_many_watches_in_one_only_those_of_unsettled_orders_go_on() -> None:
     for step in (Step.RESERVE, Step.SHIP, Step.POST):
         bench.orders.record(settled.key, step, Outcome(NOW))
     bodies = [check_message_of(Check(order.key)) for order in (settled, stuck)]
-    [pack] = packs_of([*bodies, poison], 3)
-    assert bench.handle(record(pack)) == {"batchItemFailures": []}
+    [batch] = batch_messages_of([*bodies, poison], 3)
+    assert bench.handle(record(batch)) == {"batchItemFailures": []}
     assert bench.inbox.requeued == [(bodies[1], 450)]
     assert bench.inbox.dead_letters == [(poison, "not a check: ValidationError")]
-    assert [line["outcome"] for line in bench.log.lines] == ["stuck", "set_aside"]
+    assert [line["outcome"] for line in bench.log.lines] == ["stuck", "dead_lettered"]

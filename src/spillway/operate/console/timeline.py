@@ -224,7 +224,7 @@ _TONES: dict[str, Literal["good", "plain", "again", "bad"]] = {
     "postponed": "again",
     "unavailable": "again",
     "stuck": "again",
-    "set_aside": "bad",
+    "dead_lettered": "bad",
     "contradicted": "bad",
     "bug": "bad",
 }

@@ -28,7 +28,7 @@ LATE_MS = 5_000
 POLL_SECONDS = 1.0
 _CALLS_AT_ONCE = 8
 #: Outcomes with which a delivery has put its command into the dead-letter queue.
-DEAD_LETTERED = frozenset({"set_aside", "contradicted"})
+DEAD_LETTERED = frozenset({"dead_lettered", "contradicted"})
 
 
 @dataclass(frozen=True, slots=True)

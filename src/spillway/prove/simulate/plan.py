@@ -90,8 +90,7 @@ class Ordered:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Something that somebody does once, `at` ms after the start (insisting: when all has come to
-    rest)."""
+    """A single act, `at` ms after the start (a forced check: when nothing changes any more)."""
 
     kind: Fault
     at: int

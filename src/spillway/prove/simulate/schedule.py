@@ -387,7 +387,7 @@ class _Schedule:
         dead_letters = self.world.dead_letters["overflow"].messages.values()
         for answer in customer.answers:
             if answer.status != 202 or not any(
-                draft.packed_text in dead_letter.body for dead_letter in dead_letters
+                draft.compressed_text in dead_letter.body for dead_letter in dead_letters
             ):
                 self.world.invariants.breaks(
                     Promise.ONE_ORDER_PER_ID,

@@ -60,7 +60,7 @@ def test_what_is_owed_goes_on_to_now_with_each_attempt_and_why_it_failed() -> No
 
 
 def test_a_message_that_was_dead_lettered_stands_out() -> None:
-    failed = line(NOW + 900, "deliver-inventory", "set_aside", command="reserve", detail="401")
+    failed = line(NOW + 900, "deliver-inventory", "dead_lettered", command="reserve", detail="401")
     drawn = timeline(a_life(Facts(), failed), NOW + 1_000)
     assert [mark.kind for mark in drawn.lanes[0].marks] == ["dead"]
     assert drawn.entries[-1].tone == "bad"

@@ -38,7 +38,7 @@ def shown(*lines: Line) -> str:
     ("outcome", "next_step"),
     [
         ("postponed", "at most 15 minutes apart"),
-        ("set_aside", "spillway redrive accounting --port 9000"),
+        ("dead_lettered", "spillway redrive accounting --port 9000"),
     ],
 )
 def test_an_order_that_waits_says_why_and_what_happens_next(outcome: str, next_step: str) -> None:

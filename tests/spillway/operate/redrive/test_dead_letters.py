@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orders.aws.messages import check_message_of, message_of, overflow_message_of, packs_of
+from orders.aws.messages import batch_messages_of, check_message_of, message_of, overflow_message_of
 from orders.domain.order import OrderKey
 from orders.domain.saga import Step
 from orders.ports import Check, Command
@@ -68,10 +68,10 @@ def test_every_message_of_ours_names_its_order(body: str) -> None:
     assert order_keys(body) == [KEY]
 
 
-def test_a_pack_names_the_orders_of_all_its_messages_once() -> None:
+def test_a_batch_names_the_orders_of_all_its_messages_once() -> None:
     other = OrderKey(KEY.customer_id, order_id())
     bodies = [message_of(Command(key, Step.SHIP)) for key in (KEY, other, KEY)]
-    assert order_keys(packs_of(bodies, 3)[0]) == [KEY, other]
+    assert order_keys(batch_messages_of(bodies, 3)[0]) == [KEY, other]
 
 
 @pytest.mark.parametrize("body", ["", "{", "[]", '{"order_id": 7}', failure_record()])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from orders.aws.messages import check_message_of, packs_of
+from orders.aws.messages import batch_messages_of, check_message_of
 from orders.domain.order import OrderKey
 from orders.ports import Check
 from spillway.operate.redrive.dead_letters import Source
@@ -68,19 +68,19 @@ def test_everything_is_sent_without_the_queues_own_delay() -> None:
     assert [(url, delay) for url, _, delay in sqs.sent] == [("watchdog", 0)]
 
 
-def test_a_pack_that_ran_out_of_tries_goes_back_message_by_message() -> None:
+def test_a_batch_that_ran_out_of_tries_goes_back_message_by_message() -> None:
     """It lies here only if its function could not start for hours: nobody has tried it."""
     bodies = [check_message_of(Check(OrderKey(CUSTOMER, order_id()))) for _ in range(3)]
-    sqs = sqs_with(dead_letters(*packs_of(bodies, 3)))
+    sqs = sqs_with(dead_letters(*batch_messages_of(bodies, 3)))
     found = redriven(sqs).found["fulfilment"]
     assert sqs.bodies_sent() == bodies
     assert sqs.queues["letters"] == []
     assert (found.dead_letters, found.moved) == (1, 1)
 
 
-def test_a_pack_of_which_something_was_not_taken_stays() -> None:
+def test_a_batch_of_which_something_was_not_taken_stays() -> None:
     bodies = [check_message_of(Check(OrderKey(CUSTOMER, order_id()))) for _ in range(2)]
-    sqs = sqs_with(dead_letters(*packs_of(bodies, 2)))
+    sqs = sqs_with(dead_letters(*batch_messages_of(bodies, 2)))
     sqs.refuse_send = {bodies[1]}
     assert redriven(sqs).found["fulfilment"].moved == 0
     assert len(sqs.queues["letters"]) == 1
