@@ -129,5 +129,8 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// On a narrow page the navigation scrolls sideways: show where we are.
+document.querySelector(".side [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
 draw();
 listen();
