@@ -58,7 +58,7 @@ def page_of(alarm: str) -> str:
 @dataclass(frozen=True, slots=True)
 class Alarm:
     """Rings when, in one of the last `periods` periods of `period_seconds`, `metric` of the thing
-    called `of` (None for our own metrics) was `threshold` or more. No data is no trouble.
+    called `of` (None for our own metrics) was `threshold` or more. No data means no problem.
 
     `consecutive`: in all of them instead.
     """
@@ -144,7 +144,7 @@ def _promises(stage: Stage) -> list[Alarm]:
             "own-orders-only",
             metrics.FOREIGN_ORDERS,
             1,
-            "Another customer's order was about to be shown, and was withheld. One is too many.",
+            "Another customer's order was about to be shown; it was not. One is too many.",
             period_seconds=limits.period(300),
         ),
         Alarm(

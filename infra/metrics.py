@@ -4,7 +4,7 @@ The metrics that AWS measures for free come first. A metric of our own costs 0.3
 for each name with data, beyond the first ten of the account, and an embedded metric adds log bytes.
 So our own metrics are only those that AWS cannot know. Metric filters, which are free, read them
 from lines that are logged anyway. Nearly all have data only while something is wrong: a month
-without trouble has one (decision 0013).
+without problems has one (decision 0013).
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ FOREIGN_ORDERS: Final = LogMetric(
     '{ $.outcome = "foreign_order" }',
     "1",
     "Sum",
-    "another customer's order was about to be shown, and was withheld",
+    "another customer's order was about to be shown; it was not",
 )
 ID_CLASHES: Final = LogMetric(
     "IdClashes",

@@ -1,4 +1,4 @@
-"""The orders that customers send, made once per process: signed, encoded, of every kind of fate.
+"""The orders that customers send, made once per process, with every expected outcome.
 
 The downstreams' own fault settings decide what becomes of an order: with `refuse_rate` 0.5,
 fulfilment refuses the same order ids in every schedule.
@@ -87,7 +87,7 @@ def draft(
 
 @cache
 def order_id(slot: int, expected_outcome: ExpectedOutcome) -> str:
-    """A UUIDv7 made a little before the start, on which exactly this fate's refusals fall."""
+    """A UUIDv7 made a little before the start, that the downstreams refuse as expected."""
     made_at = START - 1_000 * (SLOTS - slot)
     for number in range(1, 10_000):
         id_ = order_id_of(made_at, slot * 10_000 + number)
@@ -96,7 +96,7 @@ def order_id(slot: int, expected_outcome: ExpectedOutcome) -> str:
             expected_outcome.blocked,
         ):
             return id_
-    raise AssertionError("no id has this fate")
+    raise AssertionError("no id has this outcome")
 
 
 @cache

@@ -100,12 +100,12 @@ def test_every_import_statement_is_seen() -> None:
 
 
 @pytest.mark.parametrize(
-    "planted",
+    "graph",
     [
         {"a.x": ["b.y"], "b.y": ["c.z"], "c.z": ["a.w"], "a.w": []},
         {"a.one.p": ["a.two.q"], "a.two.q": ["a.one.r"], "a.one.r": []},
     ],
     ids=["between packages, through other modules", "inside a package"],
 )
-def test_a_circle_is_found(planted: Imports) -> None:
-    assert len(circles(planted)) == 1
+def test_a_circle_is_found(graph: Imports) -> None:
+    assert len(circles(graph)) == 1

@@ -1,4 +1,4 @@
-"""The dashboard: the path of an order from left to right, and below it what tells of trouble.
+"""The dashboard: the path of an order from left to right, and below it what reports problems.
 
 The first three dashboards of an account are free, each further one is 3 dollars a month. What it
 shows, AWS measures for nothing, but for the time to settle and the oldest unsettled order.

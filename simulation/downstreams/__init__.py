@@ -14,6 +14,6 @@ What they promise, and what they deliberately do not:
 - A lookup tells what was once done or refused, also after it was undone. With the keys switched
   off (`fault_settings.FaultSettings.idempotency_keys`) lookups are all that a caller has.
 - Another key for the same order and step is another effect, and is kept as one. A kinder fake
-  would hide exactly the accident that an audit must find.
+  would hide exactly the violation that an audit must find.
 - They share no code with `orders`: a misreading of the contract there must not be repeated here.
 """

@@ -25,7 +25,7 @@ class FaultSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     - idempotency_keys: false for an old service that has none. It ignores Idempotency-Key, and
       every command that comes is an effect, or a refusal, of its own.
     - refuse_rate: the share of orders refused, chosen by a hash of the order id and the step, so
-      that a retry meets the same fate.
+      that a retry gets the same answer.
     - refuse_skus (inventory): shelves that are empty; an order that asks for one is refused.
     - too_late (fulfilment): every shipment has left, so that none can be cancelled.
     - dispatch_after_ms (fulfilment): a shipment leaves at this age. None: it never does.

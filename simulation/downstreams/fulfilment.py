@@ -47,7 +47,7 @@ class CancelShipment(Command, frozen=True, kw_only=True):
 
 
 class RecallShipment(Command, frozen=True, kw_only=True):
-    """Insisted on for an order that must not be: the goods are brought back wherever they are."""
+    """Required for an order that must not exist: the goods are brought back wherever they are."""
 
     step: ClassVar[str] = "recall_shipment"
     undoes: ClassVar[str | None] = "ship"

@@ -119,7 +119,7 @@ class QueueReader:
 
 
 class ShardReader:
-    """Relays one shard, batch after batch. `on_given_up` is told of the letter for records that
+    """Relays one shard, batch after batch. `on_given_up` gets the failure record for records that
     have grown too old."""
 
     def __init__(

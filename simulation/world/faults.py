@@ -10,7 +10,7 @@ from simulation.world.chance import Chance
 
 
 class Fault(StrEnum):
-    """Kinds of fault, by where they strike."""
+    """Kinds of fault, by where they are injected."""
 
     # At a call of a process to the outside
     CRASH_BEFORE = "crash_before"  # the process dies, the call was never made
@@ -50,7 +50,7 @@ class Fault(StrEnum):
     NAMESAKE = "namesake"  # another customer uses the same id
 
 
-#: Kinds that strike a call, and so have a rate.
+#: Kinds that are injected into a call, and so have a rate.
 AT_CALLS = (
     Fault.CRASH_BEFORE,
     Fault.CRASH_AFTER,
@@ -77,7 +77,7 @@ AT_DELIVERIES = (
 
 @dataclass(frozen=True, slots=True)
 class Injected:
-    """One fault that struck: `place` names it in every run of this seed, `at` is virtual ms."""
+    """One injected fault: `place` names it in every run of this seed, `at` is virtual ms."""
 
     place: str
     kind: Fault
@@ -96,7 +96,7 @@ class Outage:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Kinds:
-    """Kinds of fault that can strike one kind of call."""
+    """Kinds of fault that can hit one kind of call."""
 
     kinds: tuple[Fault, ...]
 
@@ -120,11 +120,11 @@ BATCH_WRITE_KINDS = Kinds((*WRITE_KINDS.kinds, Fault.PARTLY_TAKEN))
 class Faults:
     """All that goes wrong in one schedule.
 
-    `rates`: how likely each kind is where it can strike; after `heal_at` none does.
+    `rates`: how likely each kind is where it can occur; none after `heal_at`.
 
-    A schedule is shrunk with `only`: of the faults that struck, these places are left, and nothing
+    A schedule is shrunk with `only`: of the injected faults, these places are left, and nothing
     else goes wrong. One fault is tried alone with `forced`: by place, with nothing left to chance;
-    `visited` then lists each place and what could have struck there.
+    `visited` then lists each place and what could have been injected there.
     """
 
     def __init__(
@@ -154,7 +154,7 @@ class Faults:
     def at_call(
         self, kinds: Kinds, service: str, name: Callable[[], str], chance: Chance, now: int
     ) -> Fault | None:
-        """What strikes a call, if anything. `name` makes the place's name, where one is needed."""
+        """The fault for a call, if any. `name` makes the place's name, where one is needed."""
         if self._quiet:
             return None
         if self.forced is not None:
@@ -169,7 +169,7 @@ class Faults:
         return kind if kind is not None and self.injects(kind, place, now) else None
 
     def drawn(self, kinds: Kinds, chance: Chance) -> Fault | None:
-        """Which of these kinds strikes, if any: one number is drawn either way."""
+        """Which of these kinds is injected, if any: one number is drawn either way."""
         odds = self._odds.get(kinds)
         if odds is None:
             odds = self._odds[kinds] = self._cumulated(kinds.kinds)
@@ -189,7 +189,7 @@ class Faults:
         return self.only is None or place in self.only
 
     def injects_at(self, kind: Fault, now: int, *place: str) -> bool:
-        """Whether this kind strikes at this place, which has a stream of numbers of its own. The
+        """Whether this kind is injected at this place, which has its own stream of numbers. The
         parts of the place's name are put together only where that is needed."""
         if now >= self.heal_at or (self.forced is None and kind not in self.rates):
             return False

@@ -1,4 +1,4 @@
-"""A downstream's own storage in a world, with a witness to each new entry."""
+"""A downstream's own storage in a world, whose new entries the invariant checker sees."""
 
 from __future__ import annotations
 

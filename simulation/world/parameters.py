@@ -12,7 +12,7 @@ class SsmClient:
     """A botocore client of SSM, as far as the service calls it.
 
     A call takes no time here, for the service holds a lock meanwhile: the other deliveries of the
-    batch wait for the same key. An outage can strike it.
+    batch wait for the same key. An outage can hit it.
     """
 
     def __init__(self, calls: Calls, parameters: Mapping[str, str]) -> None:

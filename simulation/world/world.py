@@ -313,7 +313,7 @@ class World:
         ]
 
     def _dead_letter_sent(self, dead_letter: Message) -> None:
-        """An order that relay has set aside, or that Lambda gave up on, is brought back by a
+        """An order that relay has dead-lettered, or that Lambda gave up on, is brought back by a
         forced check."""
         for (customer_id, order_id), name in self._names.items():
             if name in dead_letter.label or "DDBStreamBatchInfo" in dead_letter.body:

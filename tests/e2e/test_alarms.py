@@ -1,6 +1,6 @@
 """Each alarm rings for the fault that it is for, tells its topic, and is over after it.
 
-Only where no outside fault can bring the accident about, because a guard of the service prevents
+Only where no outside fault can cause the violation, because a guard of the service prevents
 it, is the line written that the service would write then. One alarm, how far relay is behind, has
 no measure on the emulator; tests/infra/test_operations.py holds its template.
 """
@@ -205,7 +205,7 @@ def test_a_change_that_relay_cannot_read(
     within(RINGS_WITHIN_SECONDS, partial(is_well, service, "relay-dead-letters"))
 
 
-#: Accidents that a guard of the service prevents: the function, its line, and how many ring.
+#: Violations that a guard of the service prevents: the function, its line, and how many ring.
 GUARDED = {
     "one-effect-per-step": ("deliver-inventory", "contradicted", 1),
     "own-orders-only": ("reads", "foreign_order", 1),
@@ -214,7 +214,7 @@ GUARDED = {
 }
 
 
-def test_the_line_of_an_accident_that_a_guard_prevents(
+def test_the_line_of_a_violation_that_a_guard_prevents(
     stack: Stack, service: Service, told: Callable[[], list[dict[str, Any]]]
 ) -> None:
     for function, outcome, times in GUARDED.values():

@@ -113,7 +113,7 @@ def test_what_lies_with_the_dead_letters_is_looked_at_and_left_there(stack: Stac
 def test_an_order_that_relay_never_saw_goes_on_when_it_is_resumed(
     stack: Stack, shopper: Customer, asked: Any
 ) -> None:
-    """As when the stream had forgotten it before relay was back: no command, and no watch."""
+    """As when the stream had forgotten it before relay was back: no command, and no check."""
     id_, body = shopper.order()
     sent = content_of(json.dumps(body).encode())
     assert isinstance(sent, Content)

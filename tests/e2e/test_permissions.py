@@ -131,7 +131,7 @@ def watch_orders_that_wait(stack: Stack, customer: Customer) -> None:
                 key = OrderKey(customer.id, id_)
                 send(stack, "watchdog", check_message_of(Check(key)))
                 send(stack, "watchdog", check_message_of(Check(key, force=True)))
-            # What a pack leaves open is sent on.
+            # What a batch message leaves open is requeued.
             send_pack(stack, "inventory", Command(OrderKey(customer.id, waiting), Step.RESERVE))
             send_pack(stack, "fulfilment", Command(OrderKey(customer.id, reserved), Step.SHIP))
             send_pack(stack, "accounting", Command(OrderKey(customer.id, reserved), Step.POST))

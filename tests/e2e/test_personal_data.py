@@ -195,7 +195,7 @@ def _dead_letters(stack: Stack, queue: str, count: int) -> list[dict[str, Any]]:
 
 
 class Seen:
-    """What lay in the queues when they were looked at, whatever it is packed into."""
+    """What lay in the queues when they were looked at, compressed or not."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack

@@ -33,7 +33,8 @@ def test_relay_reads_the_stream_as_the_world_does(dev: Templates) -> None:
     mapping = dev.mapping_of("relay")
     assert mapping["BatchSize"] == RELAY_BATCH_SIZE
     assert mapping["MaximumRecordAgeInSeconds"] == RECORD_AGE_SECONDS_MAX
-    # Halves are tried, for ever, one batch of a shard at a time; what is too old becomes a letter.
+    # Halves are retried for ever, one batch of a shard at a time; what is too old becomes a failure
+    # record.
     assert mapping["BisectBatchOnFunctionError"] is True
     assert mapping["MaximumRetryAttempts"] == -1
     assert mapping.get("ParallelizationFactor", 1) == 1

@@ -26,7 +26,7 @@ BATCH_MAX = 10
 #: Commands in one message. A batch of ten such is what one delivery environment gets through in
 #: some seconds; more would save little (decision 0023).
 COMMANDS_BATCHED_MAX = 6
-#: Watches in one message: a hundred such, a batch, are as many as ten glances take in.
+#: Checks in one message: a batch of ten such is as many as one batch read takes.
 CHECKS_BATCHED_MAX = 10
 # A reason is for a person, and an attribute counts toward the message's size.
 REASON_MAX = 500

@@ -162,7 +162,7 @@ class DynamoOrders:
         return items.facts(answer["Attributes"])
 
     def _batch_get_progress(self, keys: Sequence[OrderKey]) -> Mapping[OrderKey, Facts]:
-        # Not consistent, for half the price: who glances can bear an answer of a moment ago.
+        # Not consistent, for half the price: a batch read may be a moment old.
         with translate_aws_errors("BatchGetItem"):
             answer = self.client.batch_get_item(
                 RequestItems={self.table: {"Keys": [items.progress_key(key) for key in keys]}}

@@ -149,7 +149,7 @@ def undoing(facts: Facts) -> bool:
 
 
 def _stopping_the_shipment(facts: Facts) -> set[Step]:
-    """How a standing shipment is stopped, if it must be: asked for the customer, insisted for us.
+    """How a shipment is stopped, if it must be: requested for the customer, required for us.
 
     Fulfilment may say `too_late` to a customer. When accounting has refused, the goods must come
     back wherever they are, so that is another command, which fulfilment cannot refuse.

@@ -3,7 +3,7 @@ and the events now true.
 
 Nothing else ever sends a command or an event, so there is no double write that a crash could tear
 apart. A change that could not be sent is handed back to the stream, which brings it again; one that
-cannot be understood is set aside where a person sees it. Neither is dropped.
+cannot be understood is dead-lettered, so that a person sees it. Neither is dropped.
 """
 
 from __future__ import annotations

@@ -181,7 +181,7 @@ class Parts:
 @contextmanager
 def parts(config: Config) -> Iterator[Parts]:
     """SpillwayError: the environment lacks something, or there is no such stack."""
-    with assembled(config, place_of_target(config.target), os.environ) as made:
+    with assembled(config, place_for(config.target), os.environ) as made:
         yield made
 
 
@@ -210,7 +210,7 @@ def assembled(config: Config, place: Place, environment: Mapping[str, str]) -> I
         )
 
 
-def place_of_target(target: Target) -> Place:
+def place_for(target: Target) -> Place:
     if target.local_port is not None:
         from spillway.run.stack import attach
 

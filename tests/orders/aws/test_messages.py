@@ -95,10 +95,10 @@ def test_an_overflowed_order_comes_out_as_it_went_in() -> None:
 
 @pytest.mark.parametrize("force", [False, True])
 def test_a_watch_comes_out_as_it_went_in(force: bool) -> None:
-    watch = Check(KEY, force)
-    assert check_of(check_message_of(watch)) == watch
+    check = Check(KEY, force)
+    assert check_of(check_message_of(check)) == check
     with pytest.raises(PermanentFailure, match="not a check"):
-        check_of("watch!")
+        check_of("check!")
 
 
 @pytest.mark.parametrize(

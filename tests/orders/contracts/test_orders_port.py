@@ -73,7 +73,7 @@ def test_an_order_of_two_thousand_lines_is_found_as_it_was(orders: Orders) -> No
     assert orders.find(order.key) == order
 
 
-def test_a_glance_tells_the_facts_of_many_orders(orders: Orders) -> None:
+def test_a_batch_read_gives_the_facts_of_many_orders(orders: Orders) -> None:
     placed = [accepted(fresh()) for _ in range(103)]
     for order in placed:
         orders.place(order)

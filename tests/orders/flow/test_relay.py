@@ -84,7 +84,7 @@ def test_a_topic_that_is_down_holds_up_no_order_and_loses_no_event() -> None:
     bench.relay.send([OrderPlaced(ORDER), OrderPlaced(accepted())])
     assert len(bench.commands.sent) == 2
     # The watchdog announces them, in its own time; nobody need see to it.
-    forced = [watch for watch in bench.checks.pending if watch.force]
+    forced = [check for check in bench.checks.pending if check.force]
     assert len(forced) == 2
     assert forced[0] == Check(ORDER.key, force=True)
 

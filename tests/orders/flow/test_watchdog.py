@@ -52,7 +52,7 @@ def test_what_is_owed_and_waits_nowhere_is_sent_again_and_looked_at_again() -> N
     checked = bench.watchdog.check(Check(bench.key))
     assert checked == Checked("stuck", owed=[Step.POST], sent=[Step.POST], look_again=True)
     assert bench.commands.sent == [Command(bench.key, Step.POST)]
-    assert bench.checks.pending == []  # the same watch comes again
+    assert bench.checks.pending == []  # the same check comes again
 
 
 def test_what_is_being_tried_is_not_multiplied() -> None:
@@ -63,23 +63,23 @@ def test_what_is_being_tried_is_not_multiplied() -> None:
     assert checked == Checked("stuck", [Step.POST, Step.SHIP], [Step.SHIP], look_again=True)
 
 
-def test_a_glance_is_enough_for_what_has_settled_and_for_what_is_being_tried(
+def test_a_batch_read_is_enough_for_what_has_settled_and_for_what_is_being_tried(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     bench = Bench(Step.RESERVE, Step.SHIP)
-    watch = Check(bench.key)
+    check = Check(bench.key)
     bench.backlogs.waiting["accounting"] = 7
-    fetched = bench.watchdog.batch_get_progress([watch, watch])
+    fetched = bench.watchdog.batch_get_progress([check, check])
     monkeypatch.setattr(bench.orders, "progress", unread)
-    assert bench.watchdog.check(watch, fetched[bench.key]) == Checked(
+    assert bench.watchdog.check(check, fetched[bench.key]) == Checked(
         "stuck", owed=[Step.POST], look_again=True
     )
     settled = replace(fetched[bench.key], outcomes={step: Outcome(NOW) for step in SETTLED})
-    assert bench.watchdog.check(watch, settled) == Checked("settled")
+    assert bench.watchdog.check(check, settled) == Checked("settled")
 
 
-def test_what_a_glance_calls_lost_is_read_again_before_it_is_sent() -> None:
-    """The glance is a moment old: meanwhile accounting has answered."""
+def test_what_a_batch_read_calls_lost_is_read_again_before_it_is_sent() -> None:
+    """The batch read is a moment old: meanwhile accounting has answered."""
     bench = Bench(Step.RESERVE, Step.SHIP)
     fetched = bench.watchdog.batch_get_progress([Check(bench.key)])
     bench.orders.record(bench.key, Step.POST, Outcome(NOW))

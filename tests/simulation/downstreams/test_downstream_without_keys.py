@@ -94,7 +94,7 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
 @pytest.mark.parametrize(
     ("look_up_first", "effects"),
     [
-        pytest.param(False, 2, id="asked again: the accident"),
+        pytest.param(False, 2, id="asked again: the violation"),
         pytest.param(True, 1, id="looked up first"),
     ],
 )

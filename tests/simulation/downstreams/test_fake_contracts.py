@@ -248,7 +248,7 @@ EVERY_ANSWER: Mapping[str, Callable[[str], list[Response]]] = {
 
 
 def after_command(step: str, **fault_settings: object) -> FakeDownstream:
-    """A fake that has attended to the step, with these fault settings on."""
+    """A fake that has done the step, with these fault settings on."""
     service = ready_for(step, **fault_settings)
     service(command(step))
     return service

@@ -148,7 +148,7 @@ def test_only_an_answer_that_tells_of_a_record_can_be_lost() -> None:
 def test_the_refused_share_of_orders_is_the_rate_and_a_retry_meets_the_same_fate(
     downstream: str, step: str, code: str
 ) -> None:
-    # Two fakes with ledgers of their own: the fate is in the order, not in the record.
+    # Two fakes with ledgers of their own: the outcome is in the order, not in the record.
     first, second = fake(downstream), fake(downstream)
     refused = 0
     for order_id in order_ids(400):

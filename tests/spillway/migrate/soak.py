@@ -348,7 +348,7 @@ def _hostile_part(old: Server, endpoint: str, folder: Path, asked: Any) -> Itera
     with old.database() as name:
         shop = Shop(old, name, "row-per-order")
         shop.fill(rows(1, asked.orders))
-        yield _ordeal_told(shop, endpoint, folder, asked.kills, 12)
+        yield _soak_report(shop, endpoint, folder, asked.kills, 12)
 
 
 def _sales_part(old: Server, endpoint: str, folder: Path, asked: Any) -> Iterator[dict[str, Any]]:
@@ -359,10 +359,10 @@ def _sales_part(old: Server, endpoint: str, folder: Path, asked: Any) -> Iterato
         with old.database() as name:
             shop = Shop(old, name, shape)
             shop.fill(fill)
-            yield {"shape": shape, **_ordeal_told(shop, endpoint, folder, asked.kills, 3)}
+            yield {"shape": shape, **_soak_report(shop, endpoint, folder, asked.kills, 3)}
 
 
-def _ordeal_told(
+def _soak_report(
     shop: Shop, endpoint: str, folder: Path, kills: int, wait_seconds: float
 ) -> dict[str, Any]:
     table = make_orders_table(client(endpoint, "dynamodb"))

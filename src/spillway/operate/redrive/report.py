@@ -32,7 +32,7 @@ class Report:
 
 
 def document(report: Report) -> dict[str, Any]:
-    """`letters` is how many were there; `moved` of them are there no more."""
+    """`letters` is how many there were; `moved` of them are gone."""
     return {
         "dry_run": report.dry_run,
         "interrupted": report.interrupted,

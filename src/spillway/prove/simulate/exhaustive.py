@@ -1,7 +1,7 @@
 """Where it is small, everything: each fault at each place of one order's way, one at a time.
 
-An order of every fate goes its way once without a fault, which lists the places where something can
-go wrong; then once more for each of them.
+An order with every expected outcome runs once without a fault, which lists the places where
+something can go wrong; then once more for each of them.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ class Tried:
 
 
 def cases() -> Iterator[Case]:
-    """One order of every fate, retail and too large to travel, cancelled at every moment; and one
-    whose shipment can not be stopped any more."""
+    """One order of every expected outcome, retail and too large to travel, cancelled at every
+    moment; and one whose shipment can no longer be stopped."""
     for name, expected_outcome in EXPECTED_OUTCOMES.items():
         for cancel_at in CANCEL_AT:
             cancellation = "" if cancel_at is None else f", cancelled after {cancel_at} ms"
@@ -78,7 +78,7 @@ def each_fault(kinds: frozenset[Fault] | None = None, only: Sequence[str] = ()) 
 
 def each_pair(kinds: frozenset[Fault], only: Sequence[str]) -> Iterator[Tried]:
     """The cases of these names with every two faults: the second at every place that is passed
-    after the first has struck."""
+    after the first was injected."""
     for case in cases():
         if case.name not in only:
             continue

@@ -1,4 +1,4 @@
-"""What one seed decides before anything runs: the orders, the customers, and the weather.
+"""What one seed decides before anything runs: the orders, the customers, and the fault profile.
 
 Each seed switches some kinds of fault on and the others off, at rates of its own: schedules in
 which everything goes wrong at once find less than schedules in which a few things go wrong often
@@ -43,7 +43,7 @@ _OUTAGE_OF_TRIES_MAX = 2 * HOUR
 
 _RATES = (0.01, 0.02, 0.05, 0.12)
 _KIND_IS_ON = 0.3
-#: All kinds together strike no more than this share of the calls.
+#: All kinds together hit no more than this share of the calls.
 _RATE_TOTAL_MAX = 0.6
 
 #: Schedules in which no call goes wrong by itself, so that what an outage does is seen alone.
@@ -268,7 +268,7 @@ def fault_settings_for(
     too_late: bool,
     leaves_after_ms: int | None,
 ) -> dict[str, FaultSettings]:
-    """The downstreams as these orders' fates ask for. `too_late`: every shipment has left;
+    """The downstreams as these orders' expected outcomes need. `too_late`: every shipment has left;
     `leaves_after_ms`: it leaves at this age."""
     empty = tuple(order.draft.sku for order in orders if order.expected_outcome.out_of_stock)
     return {

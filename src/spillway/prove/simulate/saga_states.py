@@ -81,7 +81,7 @@ def reachable() -> dict[State, list[State]]:
 
 
 def facts_name(state: State) -> str:
-    """The state's facts as a world's witness names them."""
+    """The state's facts as a world's invariant checker names them."""
     names = [step.value for step in state.done]
     names += [f"{step.value} refused" for step in state.refused]
     if state.cancellation is not None:

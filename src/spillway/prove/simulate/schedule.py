@@ -282,7 +282,7 @@ class _Schedule:
                 )
 
     def _unexpected(self, dead_letters: Queue) -> list[str]:
-        """Letters that a redrive should bring to an end: all but poison and clashes."""
+        """Dead letters that a redrive should finish: all but poison and clashes."""
         return [
             dead_letter.id
             for dead_letter in dead_letters.messages.values()
@@ -400,7 +400,7 @@ class _Schedule:
             seen: set[tuple[str, str, str]] = set()
             for entry in all_entries(self.world.ledgers[downstream]):
                 if downstream in self.plan.without_keys:
-                    # A second effect where no keys can prevent it was the witness's to judge.
+                    # Without keys a second effect is for the invariant checker to judge.
                     once = (entry.customer_id, entry.order_id, entry.step)
                     if once in seen:
                         continue

@@ -22,7 +22,7 @@ _COLLECT_EVERY = 200
 
 @dataclass(slots=True)
 class Tally:
-    """`broken`: what broke, by seed. `faults`: how often each kind struck, and `sites` where.
+    """`broken`: what broke, by seed. `faults`: how often each kind was injected, and `sites` where.
 
     `states`: the sets of facts that orders have gone through. `outcomes`: what the handlers made of
     their messages and requests. `rested_ms`: the longest that a schedule took to come to rest.

@@ -84,7 +84,7 @@ def test_one_order_is_handed_over_unless_it_has_settled(table: FakeTable) -> Non
     aws = service(dynamodb=table, sqs=watchdog)
     assert resume_one(aws, open_.key, dry_run=False) == Resumed(handed_over=1)
     assert resume_one(aws, settled.key, dry_run=False) == Resumed()
-    assert [watch.key for watch in watchdog.checks] == [open_.key]
+    assert [check.key for check in watchdog.checks] == [open_.key]
 
 
 @pytest.mark.parametrize(

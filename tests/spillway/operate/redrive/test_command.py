@@ -28,7 +28,7 @@ def test_every_source_can_be_named() -> None:
 
 def test_a_dead_letter_that_cannot_be_moved_makes_it_exit_with_1(stack: Stack) -> None:
     sqs, url = stack.client("sqs"), stack.queues["relay_dead_letter"]
-    sqs.send_message(QueueUrl=url, MessageBody="no watch of ours")
+    sqs.send_message(QueueUrl=url, MessageBody="not a check")
     port = ("--port", str(stack.port))
     try:
         looked = spillway_redrive("relay", "--dry-run", "--json", *port)

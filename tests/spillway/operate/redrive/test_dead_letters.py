@@ -62,7 +62,7 @@ def dead_letter(body: str, reason: str | None = None) -> DeadLetter:
         overflow_message_of(accepted(KEY)),
         check_message_of(Check(KEY, force=True)),
     ],
-    ids=["command", "order that overflowed", "watch"],
+    ids=["command", "order that overflowed", "check"],
 )
 def test_every_message_of_ours_names_its_order(body: str) -> None:
     assert order_keys(body) == [KEY]

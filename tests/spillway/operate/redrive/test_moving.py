@@ -1,4 +1,4 @@
-"""Each letter that lay there is moved once; nothing is lost, whatever fails in between."""
+"""Each dead letter is moved once; nothing is lost, whatever fails in between."""
 
 from __future__ import annotations
 

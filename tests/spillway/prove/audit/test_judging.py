@@ -1,4 +1,4 @@
-"""The judge acquits every order that ended rightly, and finds each fault that is planted."""
+"""The judge acquits every order that ended rightly, and finds each injected fault."""
 
 from __future__ import annotations
 

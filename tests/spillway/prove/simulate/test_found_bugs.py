@@ -1,6 +1,6 @@
 """What the simulation found: each bug with the seed that finds it again.
 
-The bug is planted once more, so that a seed whose schedule has changed cannot pass for a proof.
+The bug is brought back as a mutant, because a seed whose schedule has changed would prove nothing.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def test_the_seed_that_found_a_bug_finds_it_again(bug: str, seed: int, promise: 
 def test_a_command_whose_outcome_came_meanwhile_was_not_lost(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The one seed of the first million that broke, and it was the witness's mistake: between the
-    watchdog's look at an order and its sending, six seconds of a lost answer, the outcome came."""
+    """The one seed of the first million that broke was the invariant checker's mistake: the
+    outcome came between the watchdog's look at an order and its sending, six seconds later."""
     assert run(planned(961_425)).broken == ()
     monkeypatch.setattr(World, "_is_on_record", lambda *_: False)
     [broken] = run(planned(961_425)).broken
