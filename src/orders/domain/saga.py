@@ -2,7 +2,7 @@
 
     reserve ─┬─ done ──▶ ship ∥ post ─┬─ both done ───────────────────▶ confirmed
              │                        ├─ ship refused ─▶ release, refund ▶ rejected
-             │                        └─ post refused ─▶ recall the shipment, release, refund
+             │                        └─ post refused ─▶ recall, release, refund ▶ rejected
              └─ refused ─▶ refund ──────────────────────────────────────▶ rejected
 
     cancellation before the reservation is known ─▶ release, refund ────▶ cancelled
@@ -20,8 +20,9 @@ Facts are recorded when they arrive, also late ones, each written once. `owed` d
 facts are there, so their order of arrival cannot matter. tests/orders/domain/test_saga.py visits
 every reachable state.
 
-The price: an order cancelled while fulfilment is down is shipped and stopped again once fulfilment
-is back, where a claim before each call would have spared both calls at two more writes an order.
+The price: an order cancelled while fulfilment is down is shipped once fulfilment is back, and then
+stopped if it is not too late. A claim before each call would have spared both calls, at two more
+writes an order.
 """
 
 from __future__ import annotations

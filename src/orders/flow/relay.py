@@ -1,9 +1,10 @@
 """relay: the table's stream is the outbox. What has changed there becomes the commands now owed
 and the events now true.
 
-Nothing else ever sends a command or an event, so there is no double write that a crash could tear
-apart. A change that could not be sent is handed back to the stream, which brings it again; one that
-cannot be understood is dead-lettered, so that a person sees it. Neither is dropped.
+No other step sends these when they become owed or true, so there is no double write that a crash
+could tear apart; the watchdog only sends again. A change that could not be sent goes back to the
+stream, which delivers it again. One that cannot be understood is dead-lettered, so that a person
+sees it. Neither is dropped.
 """
 
 from __future__ import annotations
