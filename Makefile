@@ -64,7 +64,7 @@ FAST := not (emulator or mysql or browser or cdk or slow)
 MARKS ?= not slow
 
 .PHONY: test-fast
-test-fast: install ## The tests that start no server, no browser and no CDK: within a minute
+test-fast: install ## The tests that start no server, no browser and no CDK: a minute and a half
 	@$(PYTEST) -m "$(FAST)" $(ARGS)
 
 .PHONY: test
