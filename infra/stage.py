@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
+from orders.domain import saga
+
 STAGES = Path(__file__).parent / "stages"
 
 #: An HTTP API answers 503 by itself after 30 s; a function behind it must have answered by then.
@@ -143,6 +145,11 @@ class Functions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                     f"{name} must time out before the API does, after {API_TIMEOUT_SECONDS} s"
                 )
 
+    def of(self, function: str) -> FunctionSize:
+        """By the function's name: the three deliveries share one size."""
+        size: FunctionSize = getattr(self, function.partition("-")[0])
+        return size
+
 
 class Downstream(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     #: Without a slash at the end. With stand-ins, a parameter names another at deployment.
@@ -174,8 +181,8 @@ class Downstreams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fulfilment: Downstream
     accounting: Downstream
 
-    def by_name(self) -> dict[str, Downstream]:
-        return {name: getattr(self, name) for name in self.__struct_fields__}
+    def by_name(self) -> dict[saga.Downstream, Downstream]:
+        return {name: getattr(self, name) for name in saga.DOWNSTREAMS}
 
 
 class Logs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -280,9 +287,13 @@ class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """What a resource is called in the account."""
         return f"spillway-{self.name}-{name}"
 
-    def parameter_name(self, name: str) -> str:
-        """What a parameter is called in the account's Parameter Store."""
-        return f"/spillway/{self.name}/{name}"
+    @property
+    def receipt_keys_parameter(self) -> str:
+        """In Parameter Store: what the payment gateway signs receipts with."""
+        return f"/spillway/{self.name}/receipt-keys"
+
+    def api_key_parameter(self, downstream: str) -> str:
+        return f"/spillway/{self.name}/{downstream}/api-key"
 
 
 def load(name: str, stages: Path = STAGES) -> Stage:

@@ -1,4 +1,4 @@
-"""deliver: brings commands to one downstream and records the outcomes."""
+"""deliver: sends commands to one downstream and records the outcomes."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ from typing import TYPE_CHECKING
 
 from constructs import Construct
 
-from infra.constructs.function import OrderFunction
+from infra.constructs.function import Deployment, OrderFunction
 from infra.constructs.review import accept_finding
-from infra.constructs.work_queue import work_off
+from infra.constructs.work_queue import consume
 
 if TYPE_CHECKING:
     from aws_cdk import aws_dynamodb as dynamodb
-    from aws_cdk import aws_lambda as lambda_
 
     from infra.constructs.work_queue import WorkQueue
-    from infra.stage import Downstream, Stage
 
 
 class Deliver(Construct):
@@ -30,48 +28,26 @@ class Deliver(Construct):
         id_: str,
         *,
         downstream: str,
-        settings: Downstream,
-        url: str,
+        invoke_arn: str | None,
         commands: WorkQueue,
         table: dynamodb.ITableV2,
-        stage: Stage,
-        code: lambda_.Code,
+        deployment: Deployment,
     ) -> None:
         super().__init__(scope, id_)
-        api_key = stage.parameter_name(f"{downstream}/api-key")
         self.function = deliver = OrderFunction(
-            self,
-            "Deliver",
-            name=f"deliver-{downstream}",
-            handler="deliver",
-            size=stage.functions.deliver,
-            environment={
-                "ORDERS_TABLE": table.table_name,
-                "DOWNSTREAM": downstream,
-                "DOWNSTREAM_URL": url,
-                "DOWNSTREAM_AUTH": settings.auth,
-                "DOWNSTREAM_IDEMPOTENCY": settings.idempotency,
-                "DOWNSTREAM_TIMEOUT_SECONDS": str(settings.timeout_seconds),
-                "QUEUE_URL": commands.queue.queue_url,
-                "DEAD_LETTER_QUEUE_URL": commands.dead_letters.queue_url,
-                **(
-                    {"DOWNSTREAM_API_KEY_PARAMETER": api_key} if settings.invoke_arn is None else {}
-                ),
-            },
-            stage=stage,
-            code=code,
+            self, "Deliver", name=f"deliver-{downstream}", deployment=deployment
         )
         deliver.allow("dynamodb:GetItem", "dynamodb:UpdateItem", on=table.table_arn)
-        if settings.invoke_arn is None:
-            deliver.allow_parameter(api_key)
+        if invoke_arn is None:
+            deliver.allow_parameter(deployment.stage.api_key_parameter(downstream))
         else:
-            deliver.allow("execute-api:Invoke", on=settings.invoke_arn)
+            deliver.allow("execute-api:Invoke", on=invoke_arn)
             accept_finding(
                 deliver.role,
-                f"AwsSolutions-IAM5[Resource::{settings.invoke_arn}]",
+                f"AwsSolutions-IAM5[Resource::{invoke_arn}]",
                 reason="What of its downstream's API a delivery may call, the stage's settings say:"
                 " as a rule one stage and method, all paths.",
             )
         # Messages of a batch message that must come back are requeued as single ones.
         deliver.allow("sqs:SendMessage", on=commands.queue.queue_arn)
-        work_off(self, "Commands", work=commands, function=deliver)
+        consume(self, "Commands", work=commands, function=deliver)

@@ -6,18 +6,15 @@ from typing import TYPE_CHECKING
 
 from constructs import Construct
 
-from infra.constructs.function import OrderFunction
-from infra.constructs.work_queue import WorkQueue, work_off
+from infra.constructs.function import Deployment, OrderFunction
+from infra.constructs.work_queue import WorkQueue, consume
 
 if TYPE_CHECKING:
     from aws_cdk import aws_dynamodb as dynamodb
-    from aws_cdk import aws_lambda as lambda_
-
-    from infra.stage import Stage
 
 
 class Drain(Construct):
-    """Works the overflow off, more slowly than orders come in."""
+    """Places orders from the overflow queue, more slowly than orders come in."""
 
     def __init__(
         self,
@@ -26,23 +23,9 @@ class Drain(Construct):
         *,
         overflow: WorkQueue,
         table: dynamodb.ITableV2,
-        stage: Stage,
-        code: lambda_.Code,
+        deployment: Deployment,
     ) -> None:
         super().__init__(scope, id_)
-        drain = OrderFunction(
-            self,
-            "Drain",
-            name="drain",
-            handler="drain",
-            size=stage.functions.drain,
-            environment={
-                "ORDERS_TABLE": table.table_name,
-                "QUEUE_URL": overflow.queue.queue_url,
-                "DEAD_LETTER_QUEUE_URL": overflow.dead_letters.queue_url,
-            },
-            stage=stage,
-            code=code,
-        )
+        drain = OrderFunction(self, "Drain", name="drain", deployment=deployment)
         drain.allow("dynamodb:PutItem", on=table.table_arn)
-        work_off(self, "Overflow", work=overflow, function=drain)
+        consume(self, "Overflow", work=overflow, function=drain)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aws_cdk import Duration, RemovalPolicy, Stack
@@ -16,7 +17,8 @@ from infra.metrics import log_metrics_of, namespace
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from infra.stage import FunctionSize, Stage
+    from infra.stage import Stage
+    from orders.settings import Settings
 
 #: What calls the function calls this name, never the newest code: `name:live`.
 ALIAS = "live"
@@ -56,6 +58,15 @@ def log_group(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """What all functions of a stage have in common. `settings` are by the function's name."""
+
+    stage: Stage
+    code: lambda_.Code
+    settings: Mapping[str, Settings]
+
+
 class OrderFunction(Construct):
     """A function with its own role and log group, allowed to write its logs and nothing else.
 
@@ -66,20 +77,11 @@ class OrderFunction(Construct):
     bit by bit, and back.
     """
 
-    def __init__(
-        self,
-        scope: Construct,
-        id_: str,
-        *,
-        name: str,
-        handler: str,
-        size: FunctionSize,
-        environment: Mapping[str, str],
-        stage: Stage,
-        code: lambda_.Code,
-    ) -> None:
+    def __init__(self, scope: Construct, id_: str, *, name: str, deployment: Deployment) -> None:
         super().__init__(scope, id_)
         self.name = name
+        stage = deployment.stage
+        size = stage.functions.of(name)
         full_name = stage.resource_name(name)
         self.log_group = log_group(
             self,
@@ -109,13 +111,13 @@ class OrderFunction(Construct):
             function_name=full_name,
             runtime=lambda_.Runtime.PYTHON_3_13,
             architecture=lambda_.Architecture.ARM_64,
-            code=code,
-            handler=f"orders.handlers.{handler}.handler",
+            code=deployment.code,
+            handler=f"orders.handlers.{name.partition('-')[0]}.handler",
             memory_size=size.memory_mb,
             timeout=Duration.seconds(size.timeout_seconds),
             # The SDK puts this name into its user agent: who called stands in CloudTrail, and
             # in the proxy of a local run.
-            environment={"AWS_SDK_UA_APP_ID": name, **environment},
+            environment={"AWS_SDK_UA_APP_ID": name, **deployment.settings[name].environment()},
             role=self.role,
             log_group=self.log_group,
             logging_format=lambda_.LoggingFormat.JSON,

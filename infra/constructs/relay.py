@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from infra.constructs.function import OrderFunction
+from infra.constructs.function import Deployment, OrderFunction
 from infra.event_sources import RECORD_AGE_SECONDS_MAX, RELAY_BATCH_SIZE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
 
     from aws_cdk import aws_dynamodb as dynamodb
     from aws_cdk import aws_sns as sns
     from aws_cdk import aws_sqs as sqs
-
-    from infra.stage import Stage
 
 RETRIES_WITHOUT_END = -1
 
@@ -31,30 +29,14 @@ class Relay(Construct):
         id_: str,
         *,
         table: dynamodb.ITableV2,
-        queues: Mapping[str, sqs.IQueue],
-        watchdog: sqs.IQueue,
+        queues: Iterable[sqs.IQueue],
         events: sns.ITopic,
         dead_letters: sqs.IQueue,
-        stage: Stage,
-        code: lambda_.Code,
+        deployment: Deployment,
     ) -> None:
         super().__init__(scope, id_)
-        relay = OrderFunction(
-            self,
-            "Relay",
-            name="relay",
-            handler="relay",
-            size=stage.functions.relay,
-            environment={
-                **{f"{name.upper()}_QUEUE_URL": queue.queue_url for name, queue in queues.items()},
-                "WATCHDOG_QUEUE_URL": watchdog.queue_url,
-                "EVENTS_TOPIC_ARN": events.topic_arn,
-                "RELAY_DEAD_LETTER_QUEUE_URL": dead_letters.queue_url,
-            },
-            stage=stage,
-            code=code,
-        )
-        for queue in (*queues.values(), watchdog, dead_letters):
+        relay = OrderFunction(self, "Relay", name="relay", deployment=deployment)
+        for queue in (*queues, dead_letters):
             relay.allow("sqs:SendMessage", on=queue.queue_arn)
         relay.allow("sns:Publish", on=events.topic_arn)
         stream_arn = _stream_arn(table)
@@ -72,7 +54,7 @@ class Relay(Construct):
             event_source_arn=stream_arn,
             starting_position="TRIM_HORIZON",
             batch_size=RELAY_BATCH_SIZE,
-            parallelization_factor=stage.relay.parallelization,
+            parallelization_factor=deployment.stage.relay.parallelization,
             bisect_batch_on_function_error=True,
             maximum_retry_attempts=RETRIES_WITHOUT_END,
             maximum_record_age_in_seconds=RECORD_AGE_SECONDS_MAX,

@@ -1,4 +1,4 @@
-"""A queue that a function works off, with the queue of those messages that a person must see."""
+"""A queue that a function processes, with its dead-letter queue."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RETENTION = Duration.days(14)
 
 
 class WorkQueue(Construct):
-    """Messages for one function, and those that a person must look at."""
+    """Messages for one function, and those that need manual action."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class WorkQueue(Construct):
 
 
 def dead_letter_queue(scope: Construct, id_: str, *, name: str, stage: Stage) -> sqs.Queue:
-    """A queue that nothing reads but a person."""
+    """A queue that only people read."""
     return sqs.Queue(
         scope,
         id_,
@@ -63,14 +63,8 @@ def dead_letter_queue(scope: Construct, id_: str, *, name: str, stage: Stage) ->
     )
 
 
-def work_off(
-    scope: Construct,
-    id_: str,
-    *,
-    work: WorkQueue,
-    function: OrderFunction,
-) -> None:
-    """Have a function work a queue off, batch by batch, and hand back what must come again."""
+def consume(scope: Construct, id_: str, *, work: WorkQueue, function: OrderFunction) -> None:
+    """Let a function process a queue batch by batch, and return messages that must come again."""
     function.allow(
         "sqs:ReceiveMessage",
         "sqs:DeleteMessage",

@@ -11,11 +11,15 @@ from aws_cdk import aws_sns as sns
 from infra.constructs.review import accept_finding
 from infra.constructs.work_queue import WorkQueue, dead_letter_queue
 from infra.event_sources import queue_sources
+from infra.function_settings import Addresses
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from constructs import Construct
 
     from infra.stage import Stage
+    from orders.domain.saga import Downstream
 
 
 class DataStack(Stack):
@@ -42,26 +46,15 @@ class DataStack(Stack):
             deletion_protection=True,
             removal_policy=RemovalPolicy.RETAIN,
         )
-        sources = queue_sources(stage)
-        self.commands = {
-            downstream: WorkQueue(
-                self,
-                downstream.capitalize(),
-                name=downstream,
-                source=sources[downstream],
-                stage=stage,
-            )
-            for downstream in stage.downstreams.by_name()
+        #: By the queue's name: one per downstream, overflow, watchdog.
+        self.queues = {
+            name: WorkQueue(self, name.capitalize(), name=name, source=source, stage=stage)
+            for name, source in queue_sources(stage).items()
         }
-        self.overflow = WorkQueue(
-            self, "Overflow", name="overflow", source=sources["overflow"], stage=stage
-        )
         # These alone can hold an order that was acknowledged and is not in the table yet.
-        for queue in (self.overflow.queue, self.overflow.dead_letters):
+        overflow = self.queues["overflow"]
+        for queue in (overflow.queue, overflow.dead_letters):
             queue.apply_removal_policy(RemovalPolicy.RETAIN)
-        self.checks = WorkQueue(
-            self, "Watchdog", name="watchdog", source=sources["watchdog"], stage=stage
-        )
         self.relay_dead_letters = dead_letter_queue(
             self, "RelayDeadLetters", name="relay-dead-letters", stage=stage
         )
@@ -76,10 +69,21 @@ class DataStack(Stack):
         )
         self._output()
 
+    def addresses(self, downstream_urls: Mapping[Downstream, str]) -> Addresses:
+        return Addresses(
+            orders_table=self.table.table_name,
+            events_topic_arn=self.events.topic_arn,
+            queue_urls={name: work.queue.queue_url for name, work in self.queues.items()},
+            dead_letter_queue_urls={
+                **{name: work.dead_letters.queue_url for name, work in self.queues.items()},
+                "relay": self.relay_dead_letters.queue_url,
+            },
+            downstream_urls=downstream_urls,
+        )
+
     def _output(self) -> None:
         CfnOutput(self, "OrdersTableName", value=self.table.table_name)
-        works = {**self.commands, "overflow": self.overflow, "watchdog": self.checks}
-        for name, work in works.items():
+        for name, work in self.queues.items():
             CfnOutput(self, f"{name.capitalize()}QueueUrl", value=work.queue.queue_url)
             CfnOutput(
                 self, f"{name.capitalize()}DeadLetterQueueUrl", value=work.dead_letters.queue_url

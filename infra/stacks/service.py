@@ -8,12 +8,14 @@ from aws_cdk import CfnOutput, CfnParameter, Stack
 
 from infra.constructs.deliver import Deliver
 from infra.constructs.drain import Drain
+from infra.constructs.function import Deployment
 from infra.constructs.intake import Intake
 from infra.constructs.orders_api import OrdersApi
 from infra.constructs.reads import Reads
 from infra.constructs.relay import Relay
 from infra.constructs.release import GradualReleases
 from infra.constructs.watchdog import Watchdog
+from infra.function_settings import function_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,50 +42,51 @@ class ServiceStack(Stack):
         code: lambda_.Code,
     ) -> None:
         super().__init__(scope, id_, description="Spillway: the path of an order")
+        urls = {
+            name: self._url(name, downstream, stage)
+            for name, downstream in stage.downstreams.by_name().items()
+        }
+        deployment = Deployment(stage, code, function_settings(stage, data.addresses(urls)))
+        queues = data.queues
+        commands = [queues[name] for name in urls]
         intake = Intake(
             self,
             "Intake",
             table=data.table,
-            overflow=data.overflow.queue,
-            stage=stage,
-            code=code,
+            overflow=queues["overflow"].queue,
+            deployment=deployment,
         )
-        Drain(self, "Drain", overflow=data.overflow, table=data.table, stage=stage, code=code)
-        reads = Reads(self, "Reads", table=data.table, stage=stage, code=code)
+        Drain(self, "Drain", overflow=queues["overflow"], table=data.table, deployment=deployment)
+        reads = Reads(self, "Reads", table=data.table, deployment=deployment)
         Relay(
             self,
             "Relay",
             table=data.table,
-            queues={name: commands.queue for name, commands in data.commands.items()},
-            watchdog=data.checks.queue,
+            queues=[work.queue for work in (*commands, queues["watchdog"])],
             events=data.events,
             dead_letters=data.relay_dead_letters,
-            stage=stage,
-            code=code,
+            deployment=deployment,
         )
         Watchdog(
             self,
             "Watchdog",
-            checks=data.checks,
-            commands=data.commands,
+            checks=queues["watchdog"],
+            commands=commands,
             events=data.events,
             table=data.table,
-            stage=stage,
-            code=code,
+            deployment=deployment,
         )
         deliveries = [
             Deliver(
                 self,
                 f"Deliver{name.capitalize()}",
                 downstream=name,
-                settings=settings,
-                url=self._url(name, settings, stage),
-                commands=data.commands[name],
+                invoke_arn=downstream.invoke_arn,
+                commands=queues[name],
                 table=data.table,
-                stage=stage,
-                code=code,
+                deployment=deployment,
             )
-            for name, settings in stage.downstreams.by_name().items()
+            for name, downstream in stage.downstreams.by_name().items()
         ]
         if stage.releases.shifting != "all_at_once":
             GradualReleases(
@@ -105,16 +108,16 @@ class ServiceStack(Stack):
         CfnOutput(self, "ApiId", value=orders.api.api_id)
         CfnOutput(self, "ApiUrl", value=orders.stage.url)
 
-    def _url(self, name: str, settings: Downstream, stage: Stage) -> str:
+    def _url(self, name: str, downstream: Downstream, stage: Stage) -> str:
         """The downstream's address: in the template, so that a new one makes a new version.
 
         The stand-ins' is known only when they run, and is a parameter of the deployment.
         """
         if not stage.stand_ins:
-            return settings.url
+            return downstream.url
         return CfnParameter(
             self,
             f"{name.capitalize()}Url",
-            default=settings.url,
+            default=downstream.url,
             description=f"The base URL of {name}, without a slash at the end",
         ).value_as_string

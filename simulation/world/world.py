@@ -12,9 +12,11 @@ from itertools import chain
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from infra import stage as stages
 from infra.event_sources import QueueSource, queue_sources
+from infra.function_settings import Addresses, function_settings
 from orders import wiring
 from orders.aws.items import PROGRESS_SUFFIX
 from orders.domain.saga import DOWNSTREAMS
@@ -44,7 +46,6 @@ ORDERS_TABLE = "spillway-dev-orders"
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:spillway-dev-order-events"
 API_KEY = "the downstreams' key"
 _QUEUES = "https://sqs.eu-west-1.amazonaws.com/123456789012"
-_RECEIPT_KEYS = "/spillway/dev/receipt-keys"
 #: orders.aws.clients gives a call so long where nobody says otherwise.
 _TIMEOUT_SECONDS = 6.0
 
@@ -168,7 +169,7 @@ class World:
             case "sns":
                 return SnsClient(self.calls, self.topic)
             case "ssm":
-                return SsmClient(self.calls, _PARAMETERS)
+                return SsmClient(self.calls, _parameters())
             case "dynamodbstreams":
                 return StreamsClient(self.stream, self.now)
         raise AssertionError(f"no client of {service}")
@@ -364,83 +365,34 @@ def _sources() -> Mapping[str, QueueSource]:
     return queue_sources(_stage())
 
 
-_PARAMETERS = {
-    _RECEIPT_KEYS: msgspec.json.encode({KEY_ID: KEY.hex()}).decode(),
-    **{f"/spillway/dev/{downstream}/api-key": API_KEY for downstream in DOWNSTREAMS},
-}
+@cache
+def _parameters() -> Mapping[str, str]:
+    stage = _stage()
+    return {
+        stage.receipt_keys_parameter: msgspec.json.encode({KEY_ID: KEY.hex()}).decode(),
+        **{stage.api_key_parameter(downstream): API_KEY for downstream in DOWNSTREAMS},
+    }
 
 
 @cache
 def deployment(without_keys: frozenset[str]) -> Mapping[str, tuple[Mapping[str, str], int]]:
     """Each function's environment and timeout in seconds."""
     stage = _stage()
-    timeouts = stage.functions
-    queue_urls = {f"{name.upper()}_QUEUE_URL": f"{_QUEUES}/{name}" for name in DOWNSTREAMS}
-    dead_letters_urls = {
-        f"{name.upper()}_DEAD_LETTER_QUEUE_URL": f"{_QUEUES}/{name}-dead-letters"
-        for name in DOWNSTREAMS
+    downstreams = {
+        name: replace(downstream, idempotency="lookup" if name in without_keys else "keys")
+        for name, downstream in stage.downstreams.by_name().items()
     }
-    table = {"ORDERS_TABLE": ORDERS_TABLE}
-    environments: dict[str, tuple[dict[str, str], int]] = {
-        "intake": (
-            {
-                **table,
-                "TABLE_TIMEOUT_SECONDS": str(stage.orders.table_timeout_seconds),
-                "OVERFLOW_QUEUE_URL": f"{_QUEUES}/overflow",
-                "RECEIPT_KEYS_PARAMETER": _RECEIPT_KEYS,
-                "CURRENCIES": ",".join(stage.orders.currencies),
-                "GROUPS_CLAIM": stage.orders.groups_claim,
-                "WHOLESALE_GROUP": stage.orders.wholesale_group,
-            },
-            timeouts.intake.timeout_seconds,
-        ),
-        "reads": (table, timeouts.reads.timeout_seconds),
-        "drain": ({**table, **_works_off("overflow")}, timeouts.drain.timeout_seconds),
-        "relay": (
-            {
-                **queue_urls,
-                "WATCHDOG_QUEUE_URL": f"{_QUEUES}/watchdog",
-                "EVENTS_TOPIC_ARN": TOPIC,
-                "RELAY_DEAD_LETTER_QUEUE_URL": f"{_QUEUES}/relay-dead-letters",
-            },
-            timeouts.relay.timeout_seconds,
-        ),
-        "watchdog": (
-            {
-                **table,
-                **queue_urls,
-                **dead_letters_urls,
-                **_works_off("watchdog"),
-                "EVENTS_TOPIC_ARN": TOPIC,
-                "DELAY_SECONDS": str(stage.watchdog.delay_seconds),
-            },
-            timeouts.watchdog.timeout_seconds,
-        ),
-        **{
-            f"deliver-{name}": (
-                {
-                    **table,
-                    **_works_off(name),
-                    "DOWNSTREAM": name,
-                    "DOWNSTREAM_URL": downstream.url,
-                    "DOWNSTREAM_AUTH": downstream.auth,
-                    "DOWNSTREAM_IDEMPOTENCY": "lookup" if name in without_keys else "keys",
-                    "DOWNSTREAM_TIMEOUT_SECONDS": str(downstream.timeout_seconds),
-                    "DOWNSTREAM_API_KEY_PARAMETER": f"/spillway/dev/{name}/api-key",
-                },
-                timeouts.deliver.timeout_seconds,
-            )
-            for name, downstream in stage.downstreams.by_name().items()
+    stage = replace(stage, downstreams=stages.Downstreams(**downstreams))
+    addresses = Addresses(
+        orders_table=ORDERS_TABLE,
+        events_topic_arn=TOPIC,
+        queue_urls={name: f"{_QUEUES}/{name}" for name in _sources()},
+        dead_letter_queue_urls={
+            name: f"{_QUEUES}/{name}-dead-letters" for name in (*_sources(), "relay")
         },
-    }
+        downstream_urls={name: downstream.url for name, downstream in downstreams.items()},
+    )
     return {
-        name: ({"STAGE": stage.name, **settings}, timeout)
-        for name, (settings, timeout) in environments.items()
-    }
-
-
-def _works_off(queue: str) -> dict[str, str]:
-    return {
-        "QUEUE_URL": f"{_QUEUES}/{queue}",
-        "DEAD_LETTER_QUEUE_URL": f"{_QUEUES}/{queue}-dead-letters",
+        function: (settings.environment(), stage.functions.of(function).timeout_seconds)
+        for function, settings in function_settings(stage, addresses).items()
     }

@@ -101,7 +101,7 @@ def wire_intake(runtime: Runtime) -> tuple[Intake, Log]:
         overflow=SqsOverflow(runtime.client("sqs"), settings.overflow_queue_url),
         receipt_keys=SsmReceiptKeys(keys),
         clock=clock,
-        currencies=settings.currencies,
+        currencies=frozenset(settings.currencies.split(",")),
         groups_claim=settings.groups_claim,
         wholesale_group=settings.wholesale_group,
     )
@@ -121,7 +121,7 @@ def wire_relay(runtime: Runtime) -> tuple[Relay, Clock, Log]:
         commands=SqsCommands(sqs, settings.queue_urls, COMMANDS_BATCHED_MAX),
         events=SnsEvents(runtime.client("sns"), settings.events_topic_arn),
         checks=SqsChecks(sqs, settings.watchdog_queue_url, CHECKS_BATCHED_MAX),
-        dead_letters=SqsRelayDeadLetters(SqsDeadLetters(sqs, settings.dead_letter_queue_url)),
+        dead_letters=SqsRelayDeadLetters(SqsDeadLetters(sqs, settings.relay_dead_letter_queue_url)),
     )
     return relay, runtime.clock, _log(runtime)
 
@@ -130,17 +130,17 @@ def wire_deliver(runtime: Runtime) -> tuple[Consumer, Deliver]:
     settings = DeliverSettings.read(runtime.environment)
     downstream = HttpDownstream(
         request_of=REQUEST_OF[settings.downstream],
-        url=settings.url,
-        pool=runtime.pool(settings.timeout_seconds),
+        url=settings.downstream_url.rstrip("/"),
+        pool=runtime.pool(settings.downstream_timeout_seconds),
         authorise=_authorise(settings, runtime),
         clock=runtime.clock,
-        look_up_first=settings.idempotency == "lookup",
+        look_up_first=settings.downstream_idempotency == "lookup",
     )
     deliver = Deliver(
         orders=DynamoOrders(runtime.client("dynamodb"), settings.orders_table),
         downstream=downstream,
         downstream_name=settings.downstream,
-        turns_ms=round(settings.timeout_seconds * 1000),
+        turns_ms=round(settings.downstream_timeout_seconds * 1000),
     )
     consumer = _consumer("deliver", settings, runtime, backoff.DELIVER)
     return replace(consumer, concurrent_map=runtime.concurrent_map(CONCURRENT_MAX)), deliver
@@ -189,9 +189,10 @@ def _consumer(
 
 
 def _authorise(settings: DeliverSettings, runtime: Runtime) -> Authorise:
-    if settings.api_key_parameter is None:
+    parameter = settings.downstream_api_key_parameter
+    if parameter is None:
         return sigv4_headers
-    key = SecureParameter(partial(runtime.client, "ssm"), settings.api_key_parameter, runtime.clock)
+    key = SecureParameter(partial(runtime.client, "ssm"), parameter, runtime.clock)
 
     def with_api_key(
         _method: str, _url: str, headers: Mapping[str, str], _body: bytes

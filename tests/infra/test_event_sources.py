@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from infra.event_sources import RECORD_AGE_SECONDS_MAX, RELAY_BATCH_SIZE, queue_sources
+from simulation.world.world import deployment
 from tests.infra.templates import Templates
 
 
@@ -44,11 +45,8 @@ def test_relay_reads_the_stream_as_the_world_does(dev: Templates) -> None:
 
 
 def test_the_world_gives_every_function_the_settings_that_are_deployed(dev: Templates) -> None:
-    from simulation.world.world import deployment
-
-    of_aws = {"AWS_SDK_UA_APP_ID", "STAGE"}
     for name, (settings, timeout_seconds) in deployment(frozenset()).items():
         function = dev.functions()[name]
         assert function["Timeout"] == timeout_seconds
         variables = function["Environment"]["Variables"]
-        assert variables.keys() - of_aws == settings.keys() - of_aws, name
+        assert variables.keys() - {"AWS_SDK_UA_APP_ID"} == settings.keys(), name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
@@ -120,70 +120,66 @@ def test_a_signed_downstream_needs_no_key_and_may_be_invoked(unusual: Templates)
         "deliver-fulfilment"
     )
     environment = environment_of(unusual, "deliver-inventory")
-    assert settings.DeliverSettings.read(environment).auth == "sigv4"
+    assert settings.DeliverSettings.read(environment).downstream_auth == "sigv4"
 
 
 @pytest.mark.parametrize(
     ("function", "idempotency"),
     [("deliver-inventory", "keys"), ("deliver-fulfilment", "lookup")],
 )
-def test_a_delivery_is_told_whether_its_downstream_has_idempotency_keys(
+def test_a_delivery_knows_whether_its_downstream_has_idempotency_keys(
     unusual: Templates, function: str, idempotency: str
 ) -> None:
     environment = environment_of(unusual, function)
-    assert settings.DeliverSettings.read(environment).idempotency == idempotency
+    assert settings.DeliverSettings.read(environment).downstream_idempotency == idempotency
 
 
-class Recorded(dict[str, str]):
-    """An environment that remembers what it was asked for."""
-
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        super().__init__(environment)
-        self.asked: set[str] = set()
-
-    def get(self, name: str, *default: Any) -> Any:
-        self.asked.add(name)
-        return super().get(name, *default)
-
-
-def environment_of(templates: Templates, function: str) -> Recorded:
+def environment_of(templates: Templates, function: str) -> dict[str, str]:
     variables = templates.functions()[function]["Environment"]["Variables"]
-    return Recorded({name: templates.named(value) for name, value in variables.items()})
+    return {name: templates.named(value) for name, value in variables.items()}
 
 
 @pytest.mark.parametrize(
-    ("function", "read"),
+    ("function", "kind"),
     [
-        ("intake", settings.IntakeSettings.read),
-        ("drain", settings.DrainSettings.read),
-        ("watchdog", settings.WatchdogSettings.read),
-        ("reads", settings.ReadsSettings.read),
-        ("relay", settings.RelaySettings.read),
-        *((name, settings.DeliverSettings.read) for name in DELIVERIES),
+        ("intake", settings.IntakeSettings),
+        ("drain", settings.DrainSettings),
+        ("watchdog", settings.WatchdogSettings),
+        ("reads", settings.ReadsSettings),
+        ("relay", settings.RelaySettings),
+        *((name, settings.DeliverSettings) for name in DELIVERIES),
     ],
 )
-def test_a_function_is_told_all_that_it_reads_and_nothing_else(
-    dev: Templates, function: str, read: Callable[[Mapping[str, str]], object]
+def test_a_function_has_all_variables_that_it_reads_and_no_others(
+    dev: Templates, function: str, kind: type[settings.Settings]
 ) -> None:
     environment = environment_of(dev, function)
-    read(environment)
-    assert set(environment) == environment.asked | {"AWS_SDK_UA_APP_ID"}
+    read = kind.read(environment).environment()
+    assert environment.keys() == {*read, "AWS_SDK_UA_APP_ID"}
     assert environment["AWS_SDK_UA_APP_ID"] == function
 
 
 @pytest.mark.parametrize("downstream", DOWNSTREAMS)
-def test_a_delivery_is_told_its_own_downstream_and_queues(dev: Templates, downstream: str) -> None:
-    told = settings.DeliverSettings.read(environment_of(dev, f"deliver-{downstream}"))
-    assert (told.downstream, told.queue_url, told.dead_letter_queue_url) == (
+def test_a_delivery_has_its_own_downstream_and_queues(dev: Templates, downstream: str) -> None:
+    read = settings.DeliverSettings.read(environment_of(dev, f"deliver-{downstream}"))
+    assert (read.downstream, read.queue_url, read.dead_letter_queue_url) == (
         downstream,
         f"spillway-dev-{downstream}",
         f"spillway-dev-{downstream}-dead-letters",
     )
 
 
-def test_the_relay_is_told_each_downstream_s_own_queue(dev: Templates) -> None:
-    told = settings.RelaySettings.read(environment_of(dev, "relay"))
-    assert told.queue_urls == {name: f"spillway-dev-{name}" for name in DOWNSTREAMS}
+def test_relay_has_each_downstream_s_own_queue(dev: Templates) -> None:
+    read = settings.RelaySettings.read(environment_of(dev, "relay"))
+    assert read.queue_urls == {name: f"spillway-dev-{name}" for name in DOWNSTREAMS}
+
+
+def test_watchdog_has_each_downstream_s_own_queues(dev: Templates) -> None:
+    read = settings.WatchdogSettings.read(environment_of(dev, "watchdog"))
+    assert read.queue_urls == {name: f"spillway-dev-{name}" for name in DOWNSTREAMS}
+    assert read.dead_letter_queue_urls == {
+        name: f"spillway-dev-{name}-dead-letters" for name in DOWNSTREAMS
+    }
 
 
 @pytest.mark.parametrize("downstream", DOWNSTREAMS)
@@ -238,7 +234,7 @@ def test_a_delivery_takes_batches_answers_in_part_and_keeps_to_its_concurrency(
     mapping = dev.mapping_of(f"deliver-{downstream}")
     assert dev.named(mapping["EventSourceArn"]) == f"spillway-dev-{downstream}"
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-    allowed = dev.stage.downstreams.by_name()[downstream].concurrency_max
+    allowed = getattr(dev.stage.downstreams, downstream).concurrency_max
     assert mapping["ScalingConfig"] == {"MaximumConcurrency": allowed}
 
 

@@ -1,0 +1,92 @@
+"""The values of each function's settings: those of its stage, and its resources' addresses.
+
+The CDK deploys them, and the simulated world runs the functions with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from infra.stage import Stage
+from orders.domain.saga import Downstream
+from orders.settings import (
+    DeliverSettings,
+    DrainSettings,
+    IntakeSettings,
+    ReadsSettings,
+    RelaySettings,
+    Settings,
+    WatchdogSettings,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Queues go by their names without the stage: `inventory`, `overflow`, `watchdog`, `relay`."""
+
+    orders_table: str
+    events_topic_arn: str
+    queue_urls: Mapping[str, str]
+    dead_letter_queue_urls: Mapping[str, str]
+    downstream_urls: Mapping[Downstream, str]
+
+
+def function_settings(stage: Stage, addresses: Addresses) -> Mapping[str, Settings]:
+    """By the function's name without the stage."""
+    table, topic = addresses.orders_table, addresses.events_topic_arn
+    queues, dead_letters = addresses.queue_urls, addresses.dead_letter_queue_urls
+    return {
+        "intake": IntakeSettings(
+            orders_table=table,
+            table_timeout_seconds=stage.orders.table_timeout_seconds,
+            overflow_queue_url=queues["overflow"],
+            receipt_keys_parameter=stage.receipt_keys_parameter,
+            currencies=",".join(stage.orders.currencies),
+            groups_claim=stage.orders.groups_claim,
+            wholesale_group=stage.orders.wholesale_group,
+        ),
+        "reads": ReadsSettings(orders_table=table),
+        "drain": DrainSettings(
+            orders_table=table,
+            queue_url=queues["overflow"],
+            dead_letter_queue_url=dead_letters["overflow"],
+        ),
+        "relay": RelaySettings(
+            inventory_queue_url=queues["inventory"],
+            fulfilment_queue_url=queues["fulfilment"],
+            accounting_queue_url=queues["accounting"],
+            watchdog_queue_url=queues["watchdog"],
+            events_topic_arn=topic,
+            relay_dead_letter_queue_url=dead_letters["relay"],
+        ),
+        "watchdog": WatchdogSettings(
+            orders_table=table,
+            queue_url=queues["watchdog"],
+            dead_letter_queue_url=dead_letters["watchdog"],
+            inventory_queue_url=queues["inventory"],
+            fulfilment_queue_url=queues["fulfilment"],
+            accounting_queue_url=queues["accounting"],
+            inventory_dead_letter_queue_url=dead_letters["inventory"],
+            fulfilment_dead_letter_queue_url=dead_letters["fulfilment"],
+            accounting_dead_letter_queue_url=dead_letters["accounting"],
+            events_topic_arn=topic,
+            delay_seconds=stage.watchdog.delay_seconds,
+        ),
+        **{
+            f"deliver-{name}": DeliverSettings(
+                orders_table=table,
+                queue_url=queues[name],
+                dead_letter_queue_url=dead_letters[name],
+                downstream=name,
+                downstream_url=addresses.downstream_urls[name],
+                downstream_auth=downstream.auth,
+                downstream_idempotency=downstream.idempotency,
+                downstream_timeout_seconds=downstream.timeout_seconds,
+                downstream_api_key_parameter=(
+                    stage.api_key_parameter(name) if downstream.auth == "api_key" else None
+                ),
+            )
+            for name, downstream in stage.downstreams.by_name().items()
+        },
+    }
