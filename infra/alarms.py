@@ -1,7 +1,7 @@
 """The alarms: one for each promise, one for each dead-letter queue, and two that ring earlier.
 
-Each leads to a page of the runbook (`page_of`). The first ten alarms of an account are free, each
-other costs 0.10 dollars a month. So each alarm looks at one metric: metric math is paid by the
+Each leads to its place in the runbook (`page_of`). The first ten alarms of an account are free,
+each other costs 0.10 dollars a month. So each alarm looks at one metric: metric math is paid by the
 metric, and a composite alarm costs five times as much as the alarms that it would replace.
 
 Alarm only on what a person must act on: each threshold has its reason.
@@ -36,8 +36,8 @@ QUEUES_WITH_DEAD_LETTERS = (
     "relay",
 )
 
-#: Alarms that share the page of another, because the cause and the cure are the same.
-_SHARED_PAGES = {
+#: Alarms that share the section of another, because the cause and the cure are the same.
+_SHARED_SECTIONS = {
     "never-half-done": "always-settles",
     "zero-idle": "failure-stays-local",
     "release-faults": "bugs",
@@ -45,14 +45,12 @@ _SHARED_PAGES = {
 
 
 def page_of(alarm: str) -> str:
-    """The runbook page for an alarm; `alarm` is its name without the stage's prefix."""
+    """Where the runbook treats an alarm; `alarm` is its name without the stage's prefix."""
     if alarm.endswith("-dead-letters"):
-        page = "dead-letters"
-    elif alarm.endswith("-release-errors"):
-        page = "bugs"
-    else:
-        page = _SHARED_PAGES.get(alarm, alarm)
-    return f"docs/runbook/{page}.md"
+        return "docs/runbook/dead-letters.md"
+    if alarm.endswith("-release-errors"):
+        alarm = "release-faults"
+    return f"docs/runbook/alarms.md#{_SHARED_SECTIONS.get(alarm, alarm)}"
 
 
 @dataclass(frozen=True, slots=True)

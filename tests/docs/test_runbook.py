@@ -71,7 +71,7 @@ def test_every_status_is_explained() -> None:
 
 def test_every_queue_with_dead_letters_is_explained() -> None:
     page = (RUNBOOK / "dead-letters.md").read_text()
-    meaning = page.partition("## What it means")[2].partition("## What to check")[0]
+    meaning = page.partition("**What it means.**")[2].partition("**What to check.**")[0]
     for queue in QUEUES_WITH_DEAD_LETTERS:
         assert f"`{queue}-dead-letters`" in page
         assert f"`{queue}`" in meaning

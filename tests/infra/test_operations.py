@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +20,7 @@ from tests.infra.templates import Properties, Templates
 
 ALARMS = alarms(load("dev"))
 RUNBOOK = ROOT / "docs" / "runbook"
-SECTIONS = ["What it means", "What to check", "What to do", "When it is over"]
+PARTS = ["What it means", "What to check", "What to do", "When it is over"]
 #: In stages with gradual releases only.
 RELEASE_ALARMS = ("release-faults", "...-release-errors")
 #: FACTS: dollars a month, beyond the first ten of an account.
@@ -48,21 +47,27 @@ def test_every_promise_and_every_dead_letter_queue_has_its_alarm(dev: Templates)
     assert {f"{queue}-dead-letters" for queue in QUEUES_WITH_DEAD_LETTERS} <= names
 
 
-@by_name
-def test_each_alarm_has_its_page_with_every_section(alarm: Alarm) -> None:
-    page = (ROOT / alarm.page).read_text()
-    assert alarm.name in page.partition("## What it means")[0]
-    assert re.findall(r"^## (.+)$", page, re.MULTILINE) == SECTIONS
+@pytest.mark.parametrize("alarm", [*(alarm.name for alarm in ALARMS), *RELEASE_ALARMS])
+def test_each_alarm_has_its_place_in_the_runbook_with_every_part(alarm: str) -> None:
+    page, _, title = page_of(alarm).partition("#")
+    text = (ROOT / page).read_text()
+    if title:
+        text = text.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+        assert alarm == title or f"`{alarm.replace('...', '<function>')}`" in text
+    assert re.findall(r"^\*\*(.+?)\.\*\*", text, re.MULTILINE) == PARTS
 
 
-def test_each_page_is_an_alarm_s_and_the_runbook_lists_every_alarm_with_its_page() -> None:
-    page_of_alarm = {alarm.name: Path(alarm.page).name for alarm in ALARMS}
-    page_of_alarm |= {name: Path(page_of(name)).name for name in RELEASE_ALARMS}
-    assert {page.name for page in RUNBOOK.glob("*.md")} - {"README.md"} == set(
-        page_of_alarm.values()
+def test_each_section_is_an_alarm_s_and_the_runbook_lists_every_alarm_with_its_place() -> None:
+    place_of_alarm = {
+        name: page_of(name).removeprefix("docs/runbook/")
+        for name in (*(alarm.name for alarm in ALARMS), *RELEASE_ALARMS)
+    }
+    sections = re.findall(r"^## (.+)$", (RUNBOOK / "alarms.md").read_text(), re.MULTILINE)
+    assert {f"alarms.md#{title}" for title in sections} | {"dead-letters.md"} == set(
+        place_of_alarm.values()
     )
-    listed = re.findall(r"\[([.a-z-]+)\]\(([a-z-]+\.md)\)", alarms_section())
-    assert dict(listed) == page_of_alarm
+    listed = re.findall(r"\[([.a-z-]+)\]\(([a-z-]+\.md[#a-z-]*)\)", alarms_section())
+    assert dict(listed) == place_of_alarm
 
 
 def alarms_section() -> str:

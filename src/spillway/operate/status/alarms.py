@@ -1,4 +1,4 @@
-"""The state of every alarm, and the runbook page that says what to do when it rings."""
+"""The state of every alarm, and the place in the runbook that says what to do when it rings."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Alarm:
 
     @property
     def runbook(self) -> str:
-        """The page that says what to do when it rings. Some alarms share a page."""
+        """Where the runbook says what to do when it rings."""
         return page_of(self.name)
 
 

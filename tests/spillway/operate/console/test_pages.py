@@ -27,7 +27,7 @@ def test_what_rings_is_said_first_with_its_runbook() -> None:
     ringing = alarm("always-settles", "ALARM", "an order is 2 h old & <b>stuck</b>")
     page = browser(a_state(status(ringing=[ringing]))).get("/").text
     assert "In danger: always_settles." in page
-    assert "docs/runbook/always-settles.md" in page
+    assert "docs/runbook/alarms.md#always-settles" in page
     assert "an order is 2 h old &amp; &lt;b&gt;stuck&lt;/b&gt;" in page
 
 

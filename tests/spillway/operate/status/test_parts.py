@@ -36,5 +36,5 @@ def test_an_alarm_is_known_by_its_promise_and_its_page() -> None:
     aws = service(cloudwatch=FakeCloudWatch(alarms=[other, ringing]))
     settles, bugs = read_alarms(aws)
     assert (settles.promise, settles.state) == (Promise.ALWAYS_SETTLES, "ALARM")
-    assert settles.runbook == "docs/runbook/always-settles.md"
+    assert settles.runbook == "docs/runbook/alarms.md#always-settles"
     assert bugs.promise is None
