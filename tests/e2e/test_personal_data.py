@@ -1,7 +1,7 @@
 """Marked names, addresses and payments go through every path, and turn up nowhere but where they
 are needed: not in a log, not in an event, not in a queue but the overflow's, not in a reason.
 
-docs/logs.md says what may carry what.
+docs/personal-data.md says what may carry what.
 """
 
 from __future__ import annotations
