@@ -29,6 +29,7 @@ _PARTS = (
     "AWS::SNS::TopicPolicy",
     "AWS::SQS::QueuePolicy",
 )
+_LINE_BREAK = "<br>"
 _RESOURCE_POLICIES = ("AWS::S3::BucketPolicy", "AWS::SNS::TopicPolicy", "AWS::SQS::QueuePolicy")
 #: Properties that hold a resource's own name; an alias has its function's before it.
 _NAMES = (
@@ -37,18 +38,18 @@ _NAMES = (
     *("GroupName", "BucketName", "StageName", "Name"),
 )
 
-_PAGE = """# What is deployed: every resource, permission, secret and cost
+_PAGE = """# What is deployed: every resource, permission, secret and fixed cost
 
-`make docs` writes this page from the templates of the stage `prod`, and the costs from what was
-measured of an order (`spillway cost`); a test compares them. Other stages have the same resources
-under their own name; without CodeDeploy where releases go all at once.
+`make docs` writes this page from the templates of the stage `prod`. Other stages have the same
+resources under their own name; without CodeDeploy where releases go all at once.
 
 ## Resources
 
 {resources}
 ## Permissions
 
-Only these, and only on the named resource, with who may take each role:
+Only these, and only on the named resource. Lambda takes each role, except where another service is
+named.
 
 {permissions}
 What the resources themselves allow or deny:
@@ -56,24 +57,15 @@ What the resources themselves allow or deny:
 {policies}
 ## Secrets
 
-SecureString parameters, put by hand or by your own tools before the first deployment. No template
-holds a value, and no stack deletes one.
+SecureString parameters. No template holds a value, and no stack deletes one.
 
 {secrets}
 ## Costs
 
-Dollars, us-east-1. *List* is the price without any free tier, *billed* after those that every
-account has for good, in a month with a million orders. How it is counted: [cost.md](cost.md).
+Dollars a month, us-east-1, list price, whether orders come or not. [cost.md](cost.md) prices an
+order.
 
-What is paid whether orders come or not:
-
-{idle}
-Orders:
-
-{orders}
-A month's whole bill, after free tiers; its orders are kept for all of it:
-
-{bills}"""
+{idle}"""
 
 
 def page(templates: Mapping[str, Template]) -> str:
@@ -86,8 +78,6 @@ def page(templates: Mapping[str, Template]) -> str:
         policies=account.resource_policies().markdown(),
         secrets=account.secrets().markdown(),
         idle=report.idle_table(costs).markdown(),
-        orders=report.loads_table(costs).markdown(),
-        bills=report.months_table(costs).markdown(),
     )
 
 
@@ -102,14 +92,13 @@ class _Account:
     def resources_of(self, stack: str) -> str:
         found = [*resources({stack: self._templates[stack]})]
         parts = Counter(one["Type"] for _, _, one in found if one["Type"] in _PARTS)
+        names: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+        for _, logical_id, one in found:
+            if one["Type"] not in (*_PARTS, "AWS::CDK::Metadata"):
+                fate = "kept" if one.get("DeletionPolicy", "").startswith("Retain") else ""
+                names[one["Type"], fate].append(self._name(stack, logical_id, one["Properties"]))
         rows = [
-            (
-                one["Type"],
-                self._name(stack, logical_id, one["Properties"]),
-                "kept" if one.get("DeletionPolicy", "").startswith("Retain") else "",
-            )
-            for _, logical_id, one in found
-            if one["Type"] not in (*_PARTS, "AWS::CDK::Metadata")
+            (type_, _LINE_BREAK.join(sorted(those)), fate) for (type_, fate), those in names.items()
         ]
         table = Table("", ("type", "name", "when the stack goes"), sorted(rows)).markdown()
         counted = ", ".join(f"{count} {type_}" for type_, count in sorted(parts.items()))
@@ -121,9 +110,9 @@ class _Account:
             role = found["Properties"]
             [statement] = role["AssumeRolePolicyDocument"]["Statement"]
             who = str(statement["Principal"].get("Service", statement["Principal"]))
-            name = str(role.get("Description", logical_id))
-            rows += [(name, who, *allowed) for allowed in self._allowed(stack, logical_id, role)]
-        return Table("", ("role", "taken by", "may", "on"), sorted(rows))
+            name = _role_name(str(role.get("Description", logical_id)), who)
+            rows += [(name, *allowed) for allowed in self._allowed(stack, logical_id, role)]
+        return Table("", ("who", "may", "on"), sorted(rows))
 
     def _allowed(
         self, stack: str, role: str, properties_: Mapping[str, Any]
@@ -214,6 +203,12 @@ class _Account:
             return ""  # a pseudo parameter: the partition, the account, the Region
         text = self._name(stack, name, found["Properties"])
         return f"{text}/stream" if "StreamArn" in str(value) else text
+
+
+def _role_name(description: str, who: str) -> str:
+    """Without what every function's role says, and with the service unless it is Lambda."""
+    name = description.removeprefix("What ").removesuffix(" may do")
+    return name if who == "lambda.amazonaws.com" else f"{name} ({who})"
 
 
 def _list(value: Any) -> list[Any]:
