@@ -11,21 +11,22 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from itertools import chain
 from typing import Literal
 
 from orders.domain.order import OrderKey
 from orders.domain.promises import Promise
-from orders.domain.saga import Cancellation, Downstream, Facts
+from orders.domain.saga import Downstream, Facts
 from spillway.prove.audit.verdicts import Violation
 from spillway.run.load.records import Acknowledgement, Outage, Probe
 from spillway.target.records import Depth, Effect, Record
+from spillway.ui.formatting import rfc3339
 
 #: The two states that are whole: all of it happened, or none of it stands.
 World = Literal["fulfilled", "undone"]
 
 # The steps without which there is no order: a refusal of one of them rejects it.
-_NEEDED = ("reserve", "ship", "post")
+_NEEDED = frozenset({"reserve", "ship", "post"})
 
 # What must go on at the other two while one downstream is out. Inventory is not among them:
 # nothing else may begin for an order whose stock is not held.
@@ -34,17 +35,23 @@ _UNDISTURBED: Mapping[Downstream, tuple[str, ...]] = {
     "accounting": ("reserve", "ship"),
 }
 
+_FINAL = frozenset({"confirmed", "rejected", "cancelled"})
 _WATCHDOG = "watchdog"
 
 
+#: A promise that is broken for an order, and how.
+Finding = tuple[Promise, str]
+
+
 @dataclass(frozen=True, slots=True)
-class _Case:
-    """All the evidence on one order."""
+class Case:
+    """All the evidence on one order. Without an acknowledgement, nobody says what its customer was
+    answered."""
 
     key: OrderKey
     record: Record | None
     effects: tuple[Effect, ...]
-    acknowledgement: Acknowledgement | None
+    acknowledgement: Acknowledgement | None = None
 
     @property
     def stored(self) -> bool:
@@ -54,7 +61,17 @@ class _Case:
     def facts(self) -> Facts:
         return Facts() if self.record is None else self.record.facts
 
-    def steps(self, *, done: bool) -> frozenset[str]:
+    @property
+    def status_read(self) -> str | None:
+        return None if self.acknowledgement is None else self.acknowledgement.told
+
+    def facts_of(self, *, done: bool) -> frozenset[str]:
+        """The steps that are on record as done, or as refused."""
+        outcomes = self.facts.outcomes.items()
+        return frozenset(step.value for step, outcome in outcomes if outcome.done is done)
+
+    def effects_of(self, *, done: bool) -> frozenset[str]:
+        """The steps that the downstreams did, or refused."""
         return frozenset(effect.step for effect in self.effects if effect.done is done)
 
 
@@ -69,21 +86,24 @@ def judge(
     never_half_done, for a service that has come to rest: an order still under way counts as one
     that did not settle. Without acknowledgements, what customers were told is not judged.
     """
-    acknowledged = {told.key: told for told in acknowledgements}
+    acknowledged = {each.key: each for each in acknowledgements}
     ids_sent = {key.order_id for key in acknowledged}
-    violations: list[Violation] = []
-    for case in _cases(orders, effects, acknowledged):
-        violations.extend(_durable(case))
-        violations.extend(_one_order(case))
-        violations.extend(_by_the_tables(case))
-        violations.extend(_under_another_customer(case, ids_sent))
-        violations.extend(_not_asked_for(case))
-    return violations
+    return [
+        Violation(promise, case.key, detail)
+        for case in _cases(orders, effects, acknowledged)
+        for promise, detail in chain(
+            _durable(case),
+            _one_order(case),
+            _by_the_tables(case),
+            _under_another_customer(case, ids_sent),
+            _not_asked_for(case),
+        )
+    ]
 
 
-def judge_order(key: OrderKey, record: Record | None, effects: Iterable[Effect]) -> list[Violation]:
+def judge_order(case: Case) -> list[Violation]:
     """Hold one order against the downstreams, as `judge` does where nothing is acknowledged."""
-    return list(_by_the_tables(_Case(key, record, tuple(effects), None)))
+    return [Violation(promise, case.key, detail) for promise, detail in _by_the_tables(case)]
 
 
 def judge_access(probes: Iterable[Probe]) -> list[Violation]:
@@ -187,174 +207,138 @@ def _cases(
     orders: Iterable[Record],
     effects: Iterable[Effect],
     acknowledged: Mapping[OrderKey, Acknowledgement],
-) -> Iterator[_Case]:
+) -> Iterator[Case]:
     records = {record.key: record for record in orders}
     effects_of: defaultdict[OrderKey, list[Effect]] = defaultdict(list)
     for effect in effects:
         effects_of[effect.key].append(effect)
     for key in dict.fromkeys([*records, *effects_of, *acknowledged]):
-        yield _Case(key, records.get(key), tuple(effects_of.get(key, ())), acknowledged.get(key))
+        yield Case(key, records.get(key), tuple(effects_of.get(key, ())), acknowledged.get(key))
 
 
-def _by_the_tables(case: _Case) -> Iterator[Violation]:
+def _by_the_tables(case: Case) -> Iterator[Finding]:
     yield from _one_effect(case)
     yield from _settled(case)
     yield from _whole(case)
 
 
-def _durable(case: _Case) -> Iterator[Violation]:
-    told = case.acknowledgement
-    if told is None or not told.answers:
+def _durable(case: Case) -> Iterator[Finding]:
+    sent = case.acknowledgement
+    if sent is None or not sent.answers:
         return
     if case.record is None or not case.record.stored:
-        answers = ", ".join(str(answer.status) for answer in told.answers)
-        yield _broken(
-            Promise.ACKNOWLEDGED_IS_DURABLE, case, f"answered {answers}, not in the table"
-        )
+        answers = ", ".join(str(answer.status) for answer in sent.answers)
+        yield Promise.ACKNOWLEDGED_IS_DURABLE, f"answered {answers}, not in the table"
         return
-    if case.record.order != told.sent:
-        yield _broken(
-            Promise.ACKNOWLEDGED_IS_DURABLE, case, "the table holds another order than was sent"
-        )
-    if told.cancellation_taken and case.facts.cancellation is None:
-        yield _broken(Promise.ACKNOWLEDGED_IS_DURABLE, case, "its cancellation was taken, not kept")
+    if case.record.order != sent.sent:
+        yield Promise.ACKNOWLEDGED_IS_DURABLE, "the table has another order than was sent"
+    if sent.cancellation_taken and case.facts.cancellation is None:
+        yield Promise.ACKNOWLEDGED_IS_DURABLE, "its cancellation was taken, not kept"
 
 
-def _one_order(case: _Case) -> Iterator[Violation]:
+def _one_order(case: Case) -> Iterator[Finding]:
     if case.acknowledgement is None:
         return
     answers = case.acknowledgement.answers
     created = sum(answer.status == 201 for answer in answers)
     if created > 1:
-        yield _broken(Promise.ONE_ORDER_PER_ID, case, f"{created} answers called it new")
-    # A 202 tells when its own copy came: intake could not know whether another was taken before.
-    certain = [answer.accepted_at for answer in answers if answer.status != 202]
-    times = {told for told in certain if told is not None}
+        yield Promise.ONE_ORDER_PER_ID, f"{created} answers called it new"
+    # A 202 has the time of its own copy: intake could not know whether another was taken before.
+    certain = {answer.accepted_at for answer in answers if answer.status != 202}
+    times = {at for at in certain if at is not None}
     if case.record is not None and case.record.accepted_at is not None and times:
-        times.add(_timestamp(case.record.accepted_at))
+        times.add(rfc3339(case.record.accepted_at))
     if len(times) > 1:
-        yield _broken(
-            Promise.ONE_ORDER_PER_ID, case, f"accepted at {len(times)} times: {sorted(times)}"
-        )
+        yield Promise.ONE_ORDER_PER_ID, f"accepted at {len(times)} times: {sorted(times)}"
 
 
-def _under_another_customer(case: _Case, ids_sent: Collection[str]) -> Iterator[Violation]:
+def _under_another_customer(case: Case, ids_sent: Collection[str]) -> Iterator[Finding]:
     """An id that one customer sent must not turn up as an order of another who did not send it."""
-    if not case.stored or case.acknowledgement is not None:
-        return
-    if case.key.order_id in ids_sent:
-        detail = f"stands under customer {case.key.customer_id}, who never sent it"
-        yield _broken(Promise.ONE_ORDER_PER_ID, case, detail)
+    if case.stored and case.acknowledgement is None and case.key.order_id in ids_sent:
+        customer_id = case.key.customer_id
+        yield Promise.ONE_ORDER_PER_ID, f"is an order of {customer_id}, who never sent it"
 
 
-def _not_asked_for(case: _Case) -> Iterator[Violation]:
-    """Nobody but the customer cancels: a wish in the table that its customer never sent."""
-    told = case.acknowledgement
-    if told is not None and not told.cancellation_sent and case.facts.cancellation is not None:
-        yield _broken(Promise.OWN_ORDERS_ONLY, case, "cancelled, and not by its customer")
+def _not_asked_for(case: Case) -> Iterator[Finding]:
+    """Only the customer cancels: the table has a request that the customer never sent."""
+    sent = case.acknowledgement
+    if sent is not None and not sent.cancellation_sent and case.facts.cancellation is not None:
+        yield Promise.OWN_ORDERS_ONLY, "cancelled, and not by its customer"
 
 
-def _one_effect(case: _Case) -> Iterator[Violation]:
+def _one_effect(case: Case) -> Iterator[Finding]:
     done = Counter(effect.step for effect in case.effects if effect.done)
     for step, count in done.items():
         if count > 1:
-            keys = sorted(
-                {effect.idempotency_key for effect in case.effects if effect.step == step}
-            )
-            yield _broken(
-                Promise.ONE_EFFECT_PER_STEP, case, f"{step} done {count} times, under {keys}"
-            )
+            keys = {effect.idempotency_key for effect in case.effects if effect.step == step}
+            yield Promise.ONE_EFFECT_PER_STEP, f"{step} done {count} times, under {sorted(keys)}"
 
 
-def _settled(case: _Case) -> Iterator[Violation]:
+def _settled(case: Case) -> Iterator[Finding]:
     if not case.stored:
         return
-    missing = _unanswered(case.facts)
+    done, refused = case.facts_of(done=True), case.facts_of(done=False)
+    missing = _unanswered(case)
     if missing:
-        yield _broken(Promise.ALWAYS_SETTLES, case, f"waits for {', '.join(missing)}")
-    elif _world(_done(case.facts)) is None:
-        yield _broken(
-            Promise.ALWAYS_SETTLES,
-            case,
-            f"rests at {_list(_done(case.facts))} done, {_list(_refused(case.facts))} refused",
-        )
-    told = None if case.acknowledgement is None else case.acknowledgement.told
-    if told is not None and told not in {"confirmed", "rejected", "cancelled"}:
-        yield _broken(Promise.ALWAYS_SETTLES, case, f"its customer still reads {told!r}")
+        yield Promise.ALWAYS_SETTLES, f"waits for {', '.join(missing)}"
+    elif _world(done) is None:
+        yield Promise.ALWAYS_SETTLES, f"rests at {_list(done)} done, {_list(refused)} refused"
+    if case.status_read not in {None, *_FINAL}:
+        yield Promise.ALWAYS_SETTLES, f"its customer still reads {case.status_read!r}"
 
 
-def _whole(case: _Case) -> Iterator[Violation]:
+def _whole(case: Case) -> Iterator[Finding]:
+    on_record, done = case.facts_of(done=True), case.effects_of(done=True)
     if not case.stored:
         if case.effects or case.record is not None:
-            yield _broken(
-                Promise.NEVER_HALF_DONE,
-                case,
-                f"{_list(case.steps(done=True))} done for an order that is not in the table",
-            )
+            detail = f"{_list(done)} done for an order that is not in the table"
+            yield Promise.NEVER_HALF_DONE, detail
         return
     yield from _right_amounts(case)
     yield from _money_in_order(case)
-    by_facts, by_effects = _world(_done(case.facts)), _world(case.steps(done=True))
-    if _unanswered(case.facts) or by_facts is None:
-        return  # Not final: _settled has said so, and nobody was told that it is whole.
-    if by_effects != by_facts:
-        yield _broken(
-            Promise.NEVER_HALF_DONE,
-            case,
-            f"the table says {by_facts} ({_list(_done(case.facts))} done), the downstreams did"
-            f" {_list(case.steps(done=True))}",
-        )
-        return
-    yield from _status_told(case)
+    world = _world(on_record)
+    if _unanswered(case) or world is None:
+        return  # Not final: `_settled` has reported it, and no customer was told that it is whole.
+    if _world(done) == world:
+        yield from _status_read(case)
+    else:
+        detail = f"the table says {world} ({_list(on_record)} done), the downstreams did"
+        yield Promise.NEVER_HALF_DONE, f"{detail} {_list(done)}"
 
 
-def _right_amounts(case: _Case) -> Iterator[Violation]:
+def _right_amounts(case: Case) -> Iterator[Finding]:
     size = None if case.record is None else case.record.size
     if size is None:
         return
+    money = (size.amount, size.currency)
     for effect in case.effects:
-        if not effect.done:
-            continue
-        if effect.units is not None and effect.units != size.units:
-            yield _broken(
-                Promise.NEVER_HALF_DONE,
-                case,
-                f"{effect.step} of {effect.units} units, not {size.units}",
-            )
-        if effect.amount is not None and (effect.amount, effect.currency) != (
-            size.amount,
-            size.currency,
-        ):
-            yield _broken(
-                Promise.NEVER_HALF_DONE,
-                case,
-                f"{effect.step} of {effect.amount} {effect.currency},"
-                f" not {size.amount} {size.currency}",
-            )
+        if effect.done and effect.units not in (None, size.units):
+            detail = f"{effect.step} of {effect.units} units, not {size.units}"
+            yield Promise.NEVER_HALF_DONE, detail
+        moved = (effect.amount, effect.currency)
+        if effect.done and effect.amount is not None and moved != money:
+            detail = "{} of {} {}, not {} {}".format(effect.step, *moved, *money)
+            yield Promise.NEVER_HALF_DONE, detail
 
 
-def _money_in_order(case: _Case) -> Iterator[Violation]:
+def _money_in_order(case: Case) -> Iterator[Finding]:
     posted = [effect.at for effect in case.effects if effect.step == "post" and effect.done]
     refunded = [effect.at for effect in case.effects if effect.step == "refund" and effect.done]
     if posted and refunded and max(posted) > min(refunded):
-        yield _broken(Promise.NEVER_HALF_DONE, case, "booked after its money had gone back")
+        yield Promise.NEVER_HALF_DONE, "booked after its money had gone back"
 
 
-def _status_told(case: _Case) -> Iterator[Violation]:
-    refused = [step for step in _NEEDED if step in case.steps(done=False)]
-    if _world(case.steps(done=True)) == "fulfilled":
+def _status_read(case: Case) -> Iterator[Finding]:
+    if _world(case.effects_of(done=True)) == "fulfilled":
         fitting = "confirmed"
-    elif refused:
-        fitting = "rejected"
     else:
-        fitting = "cancelled"
+        refused = case.effects_of(done=False) & _NEEDED
+        fitting = "rejected" if refused else "cancelled"
     if fitting == "cancelled" and case.facts.cancellation is None:
-        yield _broken(Promise.NEVER_HALF_DONE, case, "undone, though nobody refused or cancelled")
-    told = None if case.acknowledgement is None else case.acknowledgement.told
-    if told in {"confirmed", "rejected", "cancelled"} and told != fitting:
-        yield _broken(
-            Promise.NEVER_HALF_DONE, case, f"its customer reads {told!r}, but it is {fitting}"
-        )
+        yield Promise.NEVER_HALF_DONE, "undone, though it was neither refused nor cancelled"
+    read = case.status_read
+    if read in _FINAL and read != fitting:
+        yield Promise.NEVER_HALF_DONE, f"its customer reads {read!r}, but it is {fitting}"
 
 
 def _world(done: Collection[str]) -> World | None:
@@ -369,45 +353,23 @@ def _world(done: Collection[str]) -> World | None:
     return None
 
 
-def _unanswered(facts: Facts) -> list[str]:
+def _unanswered(case: Case) -> list[str]:
     """The steps that an order is certain to wait for.
 
     Which undoing follows is left to `_world`: an order that lacks it is in neither of its states.
     """
-    known = _done(facts) | _refused(facts)
+    done, cancellation = case.facts_of(done=True), case.facts.cancellation
+    known = done | case.facts_of(done=False)
     if "reserve" not in known:
         return ["reserve"]
-    cancellation = facts.cancellation
-    if "reserve" in _done(facts) and not _came_first(cancellation):
-        waiting = [step for step in ("ship", "post") if step not in known]
-        if waiting:
-            return waiting
-    if cancellation is not None and _world(_done(facts)) == "fulfilled":
+    cancelled_first = cancellation is not None and cancellation.before_reservation
+    waiting = [step for step in ("ship", "post") if step not in known]
+    if "reserve" in done and not cancelled_first and waiting:
+        return waiting
+    if cancellation is not None and _world(done) == "fulfilled":
         return [] if "cancel_shipment" in known else ["cancel_shipment"]
     return []
 
 
-def _came_first(cancellation: Cancellation | None) -> bool:
-    return cancellation is not None and cancellation.before_reservation
-
-
-def _done(facts: Facts) -> frozenset[str]:
-    return frozenset(step.value for step, outcome in facts.outcomes.items() if outcome.done)
-
-
-def _refused(facts: Facts) -> frozenset[str]:
-    return frozenset(step.value for step, outcome in facts.outcomes.items() if not outcome.done)
-
-
 def _list(steps: Collection[str]) -> str:
     return ", ".join(sorted(steps)) or "nothing"
-
-
-def _timestamp(milliseconds: int) -> str:
-    """RFC 3339 as the API writes it."""
-    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _broken(promise: Promise, case: _Case, detail: str) -> Violation:
-    return Violation(promise, case.key, detail)

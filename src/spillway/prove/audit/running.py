@@ -1,9 +1,8 @@
 """The audit of a running stack: every order of its table against all three downstreams' own tables.
 
-Nothing stands still while it is read. The orders are read first, so what they say was done is
-among the effects read after them; what came later is not, and would look like a violation. So an
-order that looks broken is looked at again by itself, and only what is broken then counts. Reading
-changes nothing.
+Everything changes while it is read. The orders are read first, so each step that they say was done
+is among the effects read after them. A later step is not, and looks like a violation: so an order
+that looks broken is read again alone, and only that reading counts. Reading changes nothing.
 """
 
 from __future__ import annotations
@@ -11,14 +10,15 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from orders.domain.order import OrderKey
 from orders.domain.promises import Promise
 from orders.domain.saga import DOWNSTREAMS, Downstream
-from spillway.prove.audit.judging import judge_access, judge_idleness, judge_order
-from spillway.prove.audit.spool import Case, Spool
+from spillway.prove.audit.judging import Case, judge_access, judge_idleness, judge_order
+from spillway.prove.audit.spool import Spool
 from spillway.prove.audit.verdicts import Verdict, Violation, verdicts
 from spillway.run.load.patience import Patience
 from spillway.run.load.records import Probe
@@ -57,12 +57,11 @@ _NOT_JUDGED = {
 
 
 class Watcher(Protocol):
-    """Is called as the audit goes on."""
+    """Is called as the audit goes on: a `spillway.ui.progress.Bar`."""
 
-    def start(self, title: str, total: int) -> None:
-        """A stage begins that will do about `total` things."""
+    def start(self, title: str, total: int) -> None: ...
 
-    def advance(self, count: int) -> None: ...
+    def advance(self, count: int = 1) -> None: ...
 
 
 #: What a customer's GET of an order id is answered: the HTTP status.
@@ -71,8 +70,8 @@ Ask = Callable[[str], int]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What is looked at: boto3 clients, the tables' names by `orders` and downstream, the queues'
-    URLs by name, and by their ids the customers in whose names the service can be asked."""
+    """What is audited: boto3 clients, the tables' names by `orders` and downstream, the queues'
+    URLs by name, and the customers, by their ids, whose tokens the audit has."""
 
     dynamodb: Any
     sqs: Any
@@ -120,12 +119,12 @@ class Audit:
 
     def run(self) -> Audited:
         began_at = self.now()
-        with Spool() as spool:
+        with closing(Spool()) as spool:
             self._read(spool)
             self.watcher.start("Judging the orders", self.found.orders)
             for case in spool.cases():
                 self.found.broken += self._judged(case)
-                self.watcher.advance(1)
+                self.watcher.advance()
         self.watcher.start("Asking for other customers' orders", len(self._sampled))
         probes = list(self._probes())
         self.found.broken += judge_access(probes)
@@ -159,7 +158,7 @@ class Audit:
         self.found.orders = spool.orders()
 
     def _judged(self, case: Case) -> list[Violation]:
-        """What is broken about one order, looked at twice if need be."""
+        """The violations of one order, which is read again if there are any."""
         broken, under_way = self._broken(case)
         if broken and self._second_looks < SECOND_LOOKS_MAX:
             self._second_looks += 1
@@ -175,7 +174,7 @@ class Audit:
 
     def _broken(self, case: Case) -> tuple[list[Violation], bool]:
         """What is broken, and whether the order is only under way: not settled, and young."""
-        violations = judge_order(case.key, case.record, case.effects)
+        violations = judge_order(case)
         if case.record is None or not self._is_young(case.record):
             return violations, False
         broken = [one for one in violations if one.promise is not Promise.ALWAYS_SETTLES]
@@ -188,7 +187,7 @@ class Audit:
         return self.now() - changed_at / 1000 < self.unsettled_after_seconds
 
     def _look_again(self, key: OrderKey) -> Case:
-        """One order and its effects as they stand now, read between two equal looks at it."""
+        """One order and its effects as they are now, read between two equal looks at it."""
         dynamodb, tables = self.place.dynamodb, self.place.tables
         record = read_order(dynamodb, tables["orders"], key)
         for _ in range(LOOKS_MAX):
@@ -212,7 +211,7 @@ class Audit:
         Only reads: an audit that tried to cancel would do harm where the promise is broken.
         """
         for number, key in enumerate(self._sampled):
-            self.watcher.advance(1)
+            self.watcher.advance()
             others = [id_ for id_ in self.place.customers if self._has_no_such_order(id_, key)]
             if not others:
                 continue
@@ -221,16 +220,16 @@ class Audit:
                 yield Probe("GET", key, customer_id == key.customer_id, status)
 
     def _has_no_such_order(self, customer_id: str, key: OrderKey) -> bool:
-        """An id is unique for its customer, not in the world: who has an order of their own under
-        the same id is rightly given it."""
+        """An id is unique per customer only: a customer who has an order under the same id is
+        rightly given that one."""
         if customer_id == key.customer_id:
             return False
         theirs = OrderKey(customer_id, key.order_id)
         return read_order(self.place.dynamodb, self.place.tables["orders"], theirs) is None
 
     def _depths(self, began_at: float) -> tuple[list[Depth], str | None]:
-        """What the queues hold once they had time to run empty. While orders come in, only the
-        dead-letter queues, and the reason."""
+        """The queues' depths once they had time to run empty. While orders come in, only those of
+        the dead-letter queues, and the reason."""
         fewest, patience = math.inf, Patience(REST_STALL_SECONDS, self.now)
         while True:
             depths = read_depths(self.place.sqs, self.place.queues)

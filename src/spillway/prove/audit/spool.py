@@ -1,25 +1,24 @@
 """What was read of each order, put together.
 
-The four tables are read in four different orders, and a hundred thousand orders with all that was
-done for them do not belong into memory. SQLite's own temporary database sorts them: it stays in
-memory while it is small, spills into an unnamed file when it grows, and is gone when it is closed.
-What an order contains is not kept, only what it comes to: no address ever lies in that file.
+The four tables are read in four different orders, and a hundred thousand orders with all their
+effects do not belong in memory. A temporary SQLite database sorts them: it stays in memory while it
+is small, spills into an unnamed file when it grows, and is gone when it is closed. Of an order's
+content only its size is kept: no address is ever written to that file.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import groupby
-from types import TracebackType
 from typing import Any
 
 import msgspec
 
 from orders.aws import items
 from orders.domain.order import OrderKey
-from orders.domain.saga import Downstream, Facts
+from orders.domain.saga import Facts
+from spillway.prove.audit.judging import Case
 from spillway.target.reading import size_of
 from spillway.target.records import Effect, Record, Size
 
@@ -29,25 +28,15 @@ CACHE_KIB = 16 * 1024
 _ORDER, _PROGRESS, _EFFECT = range(3)
 
 _Row = tuple[str, str, int, bytes]
-_AnEffect = tuple[Downstream, str, str, bool, int, str | None, int | None, int | None, str | None]
 
 _encode = msgspec.msgpack.encode
 _order = msgspec.msgpack.Decoder(tuple[int, Size])
 _facts = msgspec.msgpack.Decoder(Facts)
-_effect = msgspec.msgpack.Decoder(_AnEffect)
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """All the evidence on one order."""
-
-    key: OrderKey
-    record: Record | None
-    effects: tuple[Effect, ...]
+_effect = msgspec.msgpack.Decoder(Effect)
 
 
 class Spool:
-    """Takes items and effects in any order, gives them back order by order. A context manager."""
+    """Takes items and effects in any order, and gives them back order by order."""
 
     def __init__(self) -> None:
         self._database = sqlite3.connect("", isolation_level=None)
@@ -58,15 +47,7 @@ class Spool:
             "CREATE TABLE evidence (customer_id TEXT, order_id TEXT, kind INTEGER, content BLOB)"
         )
 
-    def __enter__(self) -> Spool:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         self._database.close()
 
     def add_items(self, page: Iterable[items.Item]) -> None:
@@ -108,18 +89,7 @@ def _item_row(item: items.Item) -> _Row:
 
 
 def _effect_row(effect: Effect) -> _Row:
-    content = (
-        effect.downstream,
-        effect.step,
-        effect.idempotency_key,
-        effect.done,
-        effect.at,
-        effect.code,
-        effect.units,
-        effect.amount,
-        effect.currency,
-    )
-    return effect.key.customer_id, effect.key.order_id, _EFFECT, _encode(content)
+    return effect.key.customer_id, effect.key.order_id, _EFFECT, _encode(effect)
 
 
 def _case(key: OrderKey, rows: Iterable[Any]) -> Case:
@@ -133,8 +103,7 @@ def _case(key: OrderKey, rows: Iterable[Any]) -> Case:
         elif kind == _PROGRESS:
             facts = _facts.decode(content)
         else:
-            downstream, *rest = _effect.decode(content)
-            effects.append(Effect(downstream, key, *rest))
+            effects.append(_effect.decode(content))
     record = None
     if accepted_at is not None or facts is not None:
         record = Record(key, accepted_at, size, facts or Facts())

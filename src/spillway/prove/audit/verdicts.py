@@ -26,10 +26,10 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What an audit found of one promise. `evidence` says what was looked at, and how much.
+    """What an audit found of one promise. `evidence` says what was read, and how much.
 
-    `examples` are the first few of `violations`. A promise that nothing was looked at for is held
-    only in the sense that nothing spoke against it: `judged` is then False.
+    `examples` are the first few of `violations`. Where nothing was read for a promise, `judged` is
+    False, and `held` only means that no violation was found.
     """
 
     promise: Promise

@@ -20,9 +20,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from spillway.prove.chaos.scenario import Scenario
-    from spillway.prove.chaos.trial import Trial
-    from spillway.prove.demo.terminal import Bars
+    from spillway.prove.chaos.scenario import Scenario, Trial
+    from spillway.ui.progress import Stages
 
 _ALL = "all"
 #: As many as a control needs for its violation.
@@ -55,14 +54,14 @@ def chaos(
 
     Example: spillway chaos --scenario table-throttled --orders 300 --png chaos.png
     """
-    from spillway.prove.demo.terminal import bars
+    from spillway.ui.progress import stages
 
     chosen = _chosen(scenario or [_ALL])
     check_writable(json_path, png_path)
     console = console_beside(json_path)
     trials: list[Trial] = []
     try:
-        with bars(console) as watcher:
+        with stages(("placed", "settled"), console) as watcher:
             for one in chosen:
                 trials.append(_tried(one, orders, seed, controls, watcher, console))  # noqa: PERF401
     finally:
@@ -92,7 +91,7 @@ def _report(
 def _chosen(names: Sequence[str]) -> list[Scenario]:
     """In the order of the catalogue, each once.
 
-    Raises SpillwayError: when there is no such scenario.
+    Raises `SpillwayError` when there is no such scenario.
     """
     from spillway.errors import SpillwayError
     from spillway.prove.chaos.scenarios import BY_NAME, SCENARIOS
@@ -105,19 +104,21 @@ def _chosen(names: Sequence[str]) -> list[Scenario]:
 
 
 def _tried(
-    scenario: Scenario, orders: int, seed: int, controls: bool, watcher: Bars, console: Console
+    scenario: Scenario, orders: int, seed: int, controls: bool, watcher: Stages, console: Console
 ) -> Trial:
     from spillway.prove.chaos.report import show
     from spillway.prove.chaos.trial import planned_for, try_control, try_out
     from spillway.run.stack import running
 
     planned = planned_for(scenario, orders=orders, seed=seed)
-    watcher.begin(len(planned.drafts), scenario.name)
-    with running(on_phase=watcher.phase) as stack:
+    watcher.title(scenario.name)
+    watcher.restart(len(planned.drafts))
+    with running(on_phase=lambda phase: watcher.stage(phase.title)) as stack:
         trial = try_out(stack, scenario, planned, watcher)
         show(trial, console)
         if controls and scenario.control is not None:
             planned = planned_for(scenario, orders=min(orders, CONTROL_ORDERS), seed=seed)
-            watcher.begin(len(planned.drafts), f"{scenario.name}, control")
+            watcher.title(f"{scenario.name}, control")
+            watcher.restart(len(planned.drafts))
             trial.control = try_control(stack, scenario, scenario.control, planned, watcher)
     return trial

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from orders.domain.order import OrderKey
 from orders.domain.saga import Downstream
-from spillway.prove.audit.verdicts import Violation
 from spillway.prove.chaos.disruptions import IdleDetector
-from spillway.prove.chaos.recorder import ResponseRecorder
+from spillway.prove.chaos.scenario import Disruption, Trial
 from spillway.prove.demo.faults import failing
-from spillway.prove.demo.result import Run
+from spillway.prove.demo.result import Run, now
 from spillway.prove.demo.run import SETTLING, Watcher
 from spillway.run.load.patience import Patience
 from spillway.run.load.placing import Checkout, Placed
@@ -31,19 +29,6 @@ _POLL_SECONDS = 0.5
 Hits = Callable[[], int]
 
 
-@dataclass(frozen=True, slots=True)
-class Disruption:
-    """Something was done to the system for a while. Times are Unix milliseconds.
-
-    `hits`: how often it hit something, None where that cannot be counted.
-    """
-
-    what: str
-    began_at: int
-    ended_at: int
-    hits: int | None
-
-
 @runtime_checkable
 class Fault(Protocol):
     """Counts how often it has hit something, as a fault of the proxy does."""
@@ -53,24 +38,19 @@ class Fault(Protocol):
 
 @dataclass(slots=True)
 class ScenarioContext:
-    """What a scenario acts with. Orders are taken from the run's plan, in its order.
-
-    It collects `disruptions`, `measures` (figure by name), `violations` that only the scenario can
-    see, and `shortcomings`: sentences about what else is wrong.
-    """
+    """What a scenario acts with. Orders are taken from the run's plan, in its order."""
 
     stack: Stack
-    run: Run
+    trial: Trial
     checkout: Checkout
     waiting: Waiting
-    recorder: ResponseRecorder
     watcher: Watcher
     rng: random.Random
-    disruptions: list[Disruption] = field(default_factory=list)
-    measures: dict[str, float] = field(default_factory=dict)
-    violations: list[Violation] = field(default_factory=list)
-    shortcomings: list[str] = field(default_factory=list)
     _taken: int = 0
+
+    @property
+    def run(self) -> Run:
+        return self.trial.run
 
     @property
     def orders(self) -> int:
@@ -127,7 +107,7 @@ class ScenarioContext:
 
             yield hits
             ended_at, hit = now(), hits() if faults else None
-        self.disruptions.append(Disruption(what, began_at, ended_at, hit))
+        self.trial.disruptions.append(Disruption(what, began_at, ended_at, hit))
 
     async def until_hit(self, hits: Hits, times: int) -> None:
         """Wait until the faults have hit so often, or until nothing is left for them to hit."""
@@ -164,8 +144,3 @@ class ScenarioContext:
         return {
             record.key: record for record in await asyncio.to_thread(read_orders, dynamodb, table)
         }
-
-
-def now() -> int:
-    """Unix milliseconds."""
-    return time.time_ns() // 1_000_000

@@ -115,20 +115,15 @@ class IdleDetector:
     """
 
     stack: Stack
-    empty_since: float | None = None
+    _patience: Patience = field(default_factory=lambda: Patience(IDLE_AFTER_SECONDS))
 
     def __call__(self) -> bool:
-        depths = read_depths(self.stack.client("sqs"), self.stack.queues)
-        return self.is_idle(depths, time.monotonic())
+        return self.is_idle(read_depths(self.stack.client("sqs"), self.stack.queues))
 
-    def is_idle(self, depths: list[Depth], now: float) -> bool:
-        """With these depths at `now`, seconds of a monotonic clock."""
-        if any(depth.messages for depth in depths if not depth.is_dead_letter):
-            self.empty_since = None
-            return False
-        if self.empty_since is None:
-            self.empty_since = now
-        return now - self.empty_since >= IDLE_AFTER_SECONDS
+    def is_idle(self, depths: list[Depth]) -> bool:
+        """With these depths now."""
+        busy = any(depth.messages for depth in depths if not depth.is_dead_letter)
+        return self._patience.is_over(busy) and not busy
 
 
 @dataclass(frozen=True, slots=True)

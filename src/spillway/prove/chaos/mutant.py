@@ -23,7 +23,7 @@ def deployed(stack: Stack, mutant: Mutant) -> Iterator[None]:
 
     Invocations that are under way finish with the code that they began with.
 
-    Raises SpillwayError: when the service has changed so that the mutant cannot be made.
+    Raises `SpillwayError` when the service has changed so that the mutant cannot be made.
     """
     try:
         code = zipped(mutated([mutant], sources()))

@@ -5,61 +5,52 @@ The clients' retries hide most of them, and any of them can break a promise.
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import httpx
 
+from spillway.prove.demo.result import now
+from spillway.prove.demo.run import Hooks
+
 #: No answer came at all: the connection failed, or the client's time was up.
 NO_ANSWER = "none"
 
-#: A crowd must never wait for a free connection.
-CONNECTIONS_MAX = 1_000
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answered:
-    """One answer to an order that was sent. `at` is Unix milliseconds; `status` None: none came."""
+    """One answer to an order that was sent. `at` is Unix milliseconds; without an answer, `status`
+    is None and `at` when the order was sent."""
 
     at: int
-    status: int | None
+    status: int | None = None
 
 
-@dataclass
-class ResponseRecorder(httpx.AsyncBaseTransport):
-    """Forwards requests, and records the answer to each `PUT /orders/{order_id}`.
+@dataclass(slots=True)
+class ResponseRecorder:
+    """Records the answer to each `PUT /orders/{order_id}`; `on_acknowledged` is called after each
+    2xx."""
 
-    `on_acknowledged` is called after each 2xx.
-    """
-
-    transport: httpx.AsyncBaseTransport = field(
-        default_factory=lambda: httpx.AsyncHTTPTransport(
-            limits=httpx.Limits(max_connections=CONNECTIONS_MAX), trust_env=False
-        )
-    )
     answers: list[Answered] = field(default_factory=list)
     on_acknowledged: Callable[[], None] = lambda: None
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        try:
-            response = await self.transport.handle_async_request(request)
-        except httpx.TransportError:
-            self._record(request, None)
-            raise
-        self._record(request, response.status_code)
-        return response
+    @property
+    def hooks(self) -> Hooks:
+        """For httpx's client."""
+        return {"request": [self._sent], "response": [self._answered]}
 
-    async def aclose(self) -> None:
-        await self.transport.aclose()
+    async def _sent(self, request: httpx.Request) -> None:
+        if request.method == "PUT" and not request.url.path.endswith("/cancellation"):
+            self.answers.append(Answered(now()))
+            request.extensions["answered"] = self.answers[-1]
 
-    def _record(self, request: httpx.Request, status: int | None) -> None:
-        if request.method != "PUT" or request.url.path.endswith("/cancellation"):
-            return
-        self.answers.append(Answered(time.time_ns() // 1_000_000, status))
-        if status is not None and 200 <= status < 300:
-            self.on_acknowledged()
+    async def _answered(self, response: httpx.Response) -> None:
+        answered = response.request.extensions.get("answered")
+        if answered is not None:
+            answered.at, answered.status = now(), response.status_code
+            if response.is_success:
+                self.on_acknowledged()
 
 
 def by_status(answers: Iterable[Answered]) -> dict[str, int]:

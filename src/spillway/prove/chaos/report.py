@@ -10,9 +10,8 @@ from rich.panel import Panel
 from rich.text import Text
 
 from spillway.prove.audit import report as audit_report
-from spillway.prove.chaos.context import Disruption
 from spillway.prove.chaos.recorder import NO_ANSWER
-from spillway.prove.chaos.trial import Controlled, Trial
+from spillway.prove.chaos.scenario import Controlled, Disruption, Trial
 from spillway.prove.demo import report as demo_report
 from spillway.ui.formatting import duration
 from spillway.ui.panels import grid, mark, panel
@@ -46,7 +45,7 @@ def show(trial: Trial, console: Console) -> None:
     console.rule(Text(trial.scenario.name, "bold"), align="left")
     console.print(Text(trial.scenario.done))
     console.print(_what_happened(trial))
-    console.print(audit_report.promises_panel(trial.promises))
+    console.print(audit_report.promises_panel(trial.run.promises))
     for shortcoming in trial.shortcomings:
         console.print(Text(f"Wrong: {shortcoming}.", "bold red"))
 

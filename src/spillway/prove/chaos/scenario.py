@@ -1,19 +1,16 @@
-"""What a scenario is, and its control."""
+"""What a scenario is, its control, and what becomes of them."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import Any
 
 from orders.domain.promises import Promise
 from spillway.prove.audit.verdicts import Verdict
+from spillway.prove.chaos.recorder import ResponseRecorder, by_status
+from spillway.prove.demo.result import Run
 from spillway.prove.mutants.mutations import Mutant
-
-if TYPE_CHECKING:
-    from spillway.prove.chaos.context import ScenarioContext
-
-Steps = Callable[["ScenarioContext"], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +42,8 @@ class Control:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One way in which things go wrong. `done` says in a sentence what is done to the system.
+    """One way in which things go wrong. `done` says in a sentence what is done to the system;
+    `steps` does it with a `ScenarioContext`.
 
     `copies`: how often each order is sent at once. `statuses`: all that customers may be answered;
     None: anything. `more_orders`: this share of the orders asked for is added, for a comparison.
@@ -53,8 +51,78 @@ class Scenario:
 
     name: str
     done: str
-    steps: Steps
+    steps: Callable[[Any], Awaitable[None]]
     control: Control | None = None
     copies: int = 1
     statuses: frozenset[int] | None = None
     more_orders: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Disruption:
+    """Something was done to the system for a while. Times are Unix milliseconds.
+
+    `hits`: how often it hit something, None where that cannot be counted.
+    """
+
+    what: str
+    began_at: int
+    ended_at: int
+    hits: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Controlled:
+    """A control that has run. `evidence`: None when the expected violation was not found."""
+
+    control: Control
+    orders: int
+    evidence: str | None
+
+    @property
+    def found(self) -> bool:
+        return self.evidence is not None
+
+
+@dataclass(slots=True)
+class Trial:
+    """What becomes of a scenario. `measures`: figures by name; `seen_beside`: sentences about what
+    was wrong beside the promises. `control` is added once it has run."""
+
+    scenario: Scenario
+    run: Run
+    recorder: ResponseRecorder = field(default_factory=ResponseRecorder)
+    disruptions: list[Disruption] = field(default_factory=list)
+    measures: dict[str, float] = field(default_factory=dict)
+    seen_beside: list[str] = field(default_factory=list)
+    control: Controlled | None = None
+
+    @property
+    def statuses(self) -> Mapping[str, int]:
+        return by_status(self.recorder.answers)
+
+    @property
+    def shortcomings(self) -> list[str]:
+        """Why the scenario proves nothing, and what was wrong beside the promises."""
+        found = []
+        if not self.run.accepted_any:
+            found.append("no order was accepted")
+        if not self.run.all_answered:
+            found.append("some orders were never answered")
+        found += self.seen_beside
+        found += [f"hit nothing: {one.what}" for one in self.disruptions if one.hits == 0]
+        allowed = self.scenario.statuses
+        if allowed is not None:
+            unexpected = self.statuses.keys() - {str(status) for status in allowed}
+            found += [f"customers were answered {status}" for status in sorted(unexpected)]
+        return found
+
+    @property
+    def held(self) -> bool:
+        """Every promise was kept, and the scenario did what it says."""
+        return self.run.proven and not self.shortcomings
+
+    @property
+    def proven(self) -> bool:
+        """It held, and its control found the expected violation."""
+        return self.held and (self.control is None or self.control.found)

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
 from orders.domain.order import OrderKey
 from orders.domain.promises import Promise
@@ -18,9 +19,10 @@ from orders.domain.saga import DOWNSTREAMS
 from spillway.errors import SpillwayError
 from spillway.prove.audit.verdicts import Violation
 from spillway.prove.chaos import disruptions
-from spillway.prove.chaos.context import ScenarioContext, now
+from spillway.prove.chaos.context import ScenarioContext
 from spillway.prove.chaos.scenario import Control, Scenario
 from spillway.prove.demo.faults import faulty
+from spillway.prove.demo.result import now
 from spillway.prove.mutants.catalogue import ANSWERED_BEFORE_STORED
 from spillway.run.load.patience import Patience
 from spillway.run.load.placing import Placed
@@ -52,6 +54,22 @@ _WRITES_REFUSED = "ThrottlingException"
 _RELAY_SENDS = {"service": "sqs", "operation": "SendMessageBatch"}
 
 
+Steps = Callable[[ScenarioContext], Awaitable[None]]
+
+SCENARIOS: list[Scenario] = []
+
+
+def _scenario(done: str, **more: Any) -> Callable[[Steps], Steps]:
+    """Adds a scenario of the function's name; takes the fields of `Scenario`."""
+
+    def added(steps: Steps) -> Steps:
+        SCENARIOS.append(Scenario(steps.__name__.replace("_", "-"), done, steps, **more))
+        return steps
+
+    return added
+
+
+@_scenario("Inventory answers 503 to everything while customers go on ordering.")
 async def inventory_outage(context: ScenarioContext) -> None:
     await context.order(context.orders // 4)
     async with context.disruption(
@@ -61,6 +79,10 @@ async def inventory_outage(context: ScenarioContext) -> None:
         await context.until_hit(hits, context.orders)
 
 
+@_scenario(
+    "Accounting is out for a whole run, after a healthy one to compare fulfilment with.",
+    more_orders=HEALTHY_SHARE,
+)
 async def accounting_outage(context: ScenarioContext) -> None:
     """The same steady stream of orders twice: with accounting well, and with accounting out for all
     of it. The ratio of fulfilment's times is what its outage costs the others."""
@@ -84,6 +106,9 @@ async def accounting_outage(context: ScenarioContext) -> None:
     await _compare_shipping(context, healthy, during)
 
 
+@_scenario(
+    "Downstreams, table, queues and topic do what they are asked, and their answers are lost."
+)
 async def lost_answers(context: ScenarioContext) -> None:
     await context.order(context.orders // 4)
     async with context.disruption(
@@ -104,6 +129,7 @@ async def lost_answers(context: ScenarioContext) -> None:
     await _redrive(context)
 
 
+@_scenario("Every downstream answers later than deliver waits, so that no outcome is known.")
 async def latency(context: ScenarioContext) -> None:
     await context.order(context.orders // 4)
     async with context.disruption(
@@ -114,6 +140,9 @@ async def latency(context: ScenarioContext) -> None:
         await context.until_hit(hits, context.orders)
 
 
+@_scenario(
+    "Customers send each order three times at once; messages come twice and out of order.", copies=3
+)
 async def duplicates(context: ScenarioContext) -> None:
     async with context.disruption(
         "messages sent twice, out of order, and whole batches of the stream again",
@@ -125,6 +154,16 @@ async def duplicates(context: ScenarioContext) -> None:
         await context.until_settled()
 
 
+@_scenario(
+    "In a spike, the orders table refuses all writes until half of the orders are answered.",
+    control=Control(
+        "an order is stored before it is answered",
+        ANSWERED_BEFORE_STORED,
+        Promise.ACKNOWLEDGED_IS_DURABLE,
+        like="answered 202, not in the table",
+    ),
+    statuses=frozenset({200, 201, 202, 503}),
+)
 async def table_throttled(context: ScenarioContext) -> None:
     """Customers order as fast as they are answered, more of them at a time than otherwise: before,
     while and after the table refuses."""
@@ -142,10 +181,13 @@ async def table_throttled(context: ScenarioContext) -> None:
         await context.until_answered(before + (context.orders - before) // 2)
 
 
+@_scenario(
+    "The processes that run the functions are killed at random, in the middle of their work."
+)
 async def workers_killed(context: ScenarioContext) -> None:
     """Each order that is answered pays for one kill: the service never does nothing but start."""
     killer = disruptions.Killer(context.stack, context.rng)
-    context.recorder.on_acknowledged = killer.pay
+    context.trial.recorder.on_acknowledged = killer.pay
     async with context.disruption(
         "processes that run functions killed at random",
         faulty(context.stack, {name: {"latency_ms": WORKING_MS} for name in DOWNSTREAMS}),
@@ -154,9 +196,10 @@ async def workers_killed(context: ScenarioContext) -> None:
         await context.order()
         await context.until_hit(hits, context.orders // 2)
     for function, times in sorted(killer.killed.items()):
-        context.measures[f"killed_{function}"] = times
+        context.trial.measures[f"killed_{function}"] = times
 
 
+@_scenario("Relay's sends are refused, or taken only in part; then the topic is down.")
 async def relay_failing(context: ScenarioContext) -> None:
     """One after the other: relay announces a batch only once all of its commands are sent."""
     await context.order(context.orders // 4)
@@ -175,6 +218,7 @@ async def relay_failing(context: ScenarioContext) -> None:
     await _redrive(context)
 
 
+@_scenario("Every queue has a message, and the table's stream a record, that no function can read.")
 async def poison(context: ScenarioContext) -> None:
     poison = disruptions.poison(OrderKey("nobody", "00000000-0000-7000-8000-000000000000"))
     await context.order(context.orders // 4)
@@ -184,11 +228,12 @@ async def poison(context: ScenarioContext) -> None:
     ):
         await context.order()
         missing = await asyncio.to_thread(disruptions.remove_poison, context.stack, poison)
-    context.violations += missing
-    context.measures["dead_letters_expected"] = poison.fired()
-    context.measures["dead_letters_seen"] = poison.fired() - len(missing)
+    context.run.violations += missing
+    context.trial.measures["dead_letters_expected"] = poison.fired()
+    context.trial.measures["dead_letters_seen"] = poison.fired() - len(missing)
 
 
+@_scenario("Ten times as many orders a second as the service can settle, which is measured first.")
 async def spike(context: ScenarioContext) -> None:
     """First measures how many orders a second settle here, then sends ten times as many."""
     await context.order(min(WARM_UP_ORDERS, context.orders // 10), cancelling=False)
@@ -200,72 +245,10 @@ async def spike(context: ScenarioContext) -> None:
         began = time.monotonic()
         crowd = await context.order(per_second=SPIKE_FACTOR * sustainable)
         seconds = time.monotonic() - began
-    context.measures["sustainable_per_second"] = sustainable
-    context.measures["sent_per_second"] = SPIKE_FACTOR * sustainable
-    context.measures["answered_per_second"] = len(crowd) / seconds
+    context.trial.measures["sustainable_per_second"] = sustainable
+    context.trial.measures["sent_per_second"] = SPIKE_FACTOR * sustainable
+    context.trial.measures["answered_per_second"] = len(crowd) / seconds
 
-
-SCENARIOS = (
-    Scenario(
-        "inventory-outage",
-        "Inventory answers 503 to everything while customers go on ordering.",
-        inventory_outage,
-    ),
-    Scenario(
-        "accounting-outage",
-        "Accounting is out for a whole run, after a healthy one to compare fulfilment with.",
-        accounting_outage,
-        more_orders=HEALTHY_SHARE,
-    ),
-    Scenario(
-        "lost-answers",
-        "Downstreams, table, queues and topic do what they are asked, and their answers are lost.",
-        lost_answers,
-    ),
-    Scenario(
-        "latency",
-        "Every downstream answers later than deliver waits, so that no outcome is known.",
-        latency,
-    ),
-    Scenario(
-        "duplicates",
-        "Customers send each order three times at once; messages come twice and out of order.",
-        duplicates,
-        copies=3,
-    ),
-    Scenario(
-        "table-throttled",
-        "In a spike, the orders table refuses all writes until half of the orders are answered.",
-        table_throttled,
-        Control(
-            "an order is stored before it is answered",
-            ANSWERED_BEFORE_STORED,
-            Promise.ACKNOWLEDGED_IS_DURABLE,
-            like="answered 202, not in the table",
-        ),
-        statuses=frozenset({200, 201, 202, 503}),
-    ),
-    Scenario(
-        "workers-killed",
-        "The processes that run the functions are killed at random, in the middle of their work.",
-        workers_killed,
-    ),
-    Scenario(
-        "relay-failing",
-        "Relay's sends are refused, or taken only in part; then the topic is down.",
-        relay_failing,
-    ),
-    Scenario(
-        "poison",
-        "Every queue holds a message, and the table's stream a record, that no function can read.",
-        poison,
-    ),
-    Scenario(
-        "spike",
-        "Ten times as many orders a second as the service can settle, which is measured first.",
-        spike,
-    ),
-)
 
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 
@@ -275,7 +258,7 @@ async def _redrive(context: ScenarioContext) -> None:
     await context.until_settled()
     context.watcher.stage("Redriving the events that relay could not publish")
     redriven = await asyncio.to_thread(disruptions.redrive_relay, context.stack)
-    context.measures["announcements_redriven"] = redriven
+    context.trial.measures["announcements_redriven"] = redriven
 
 
 async def _measure_rate(context: ScenarioContext, count: int) -> float:
@@ -315,17 +298,17 @@ async def _compare_shipping(
     if usual is None or meanwhile is None:
         return
     ratio, machine = meanwhile / usual, _accept_ratio(healthy, during)
-    context.measures["ship_p50_seconds_accounting_well"] = usual
-    context.measures["ship_p50_seconds_accounting_out"] = meanwhile
-    context.measures["ship_p50_ratio"] = ratio
-    context.measures["accept_p50_ratio"] = machine
+    context.trial.measures["ship_p50_seconds_accounting_well"] = usual
+    context.trial.measures["ship_p50_seconds_accounting_out"] = meanwhile
+    context.trial.measures["ship_p50_ratio"] = ratio
+    context.trial.measures["accept_p50_ratio"] = machine
     slower = ratio / max(1.0, machine)
     if slower > ISOLATION_RATIO_MAX and min(len(well), len(out)) >= ISOLATION_ORDERS_MIN:
         detail = (
             f"fulfilment took {slower:.2f} times as long while accounting was out,"
             f" more than {ISOLATION_RATIO_MAX}"
         )
-        context.violations.append(Violation(Promise.FAILURE_STAYS_LOCAL, None, detail))
+        context.run.violations.append(Violation(Promise.FAILURE_STAYS_LOCAL, None, detail))
 
 
 def _accept_ratio(healthy: Sequence[Placed], during: Sequence[Placed]) -> float:
@@ -355,7 +338,7 @@ def ship_seconds(
 def settled_per_second(records: Mapping[OrderKey, Record], placed: Sequence[Placed]) -> float:
     """These orders, divided by the time from the first one's acceptance to the last fact of all.
 
-    Raises SpillwayError: when none of them has settled.
+    Raises `SpillwayError` when none of them has settled.
     """
     found = [records[order.key] for order in placed if order.key in records]
     accepted = [record.accepted_at for record in found if record.accepted_at is not None]

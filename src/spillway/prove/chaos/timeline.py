@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spillway.prove.chaos.trial import Trial
+from spillway.prove.chaos.scenario import Trial
 from spillway.prove.demo.chart import draw_counts
 from spillway.ui import charts
 

@@ -57,7 +57,7 @@ def _over_time(axes: Axes, run: Run) -> None:
 
 
 def _accepting(axes: Axes, run: Run) -> None:
-    values = [order.accept_seconds for order in run.placed if order.accept_seconds]
+    values = run.accept_seconds
     if values:
         # A cold start takes fifty times as long as the rest, which a linear axis would hide.
         axes.set_xscale("log")
@@ -77,7 +77,7 @@ def _geometric(low: float, high: float) -> list[float]:
 def _settling(axes: Axes, run: Run) -> None:
     by_status: dict[str, list[float]] = {status: [] for status in sorted(SETTLED)}
     for order in run.undisturbed():
-        seconds = run.settle_seconds(order)
+        seconds = run.settled_after(order)
         if seconds is not None and order.status is not None:
             by_status[order.status].append(seconds)
     shown = {status: values for status, values in by_status.items() if values}

@@ -72,21 +72,19 @@ def demo(
 
     Example: spillway demo --orders 500 --copies 3 --png demo.png
     """
-    from spillway.prove.demo.plan import Options, plan
+    from spillway.prove.demo.plan import plan
     from spillway.prove.demo.report import document, show
 
     check_writable(json_path, png_path)
     console = console_beside(json_path)
     planned = plan(
-        Options(
-            orders=orders,
-            clients=clients,
-            file=file,
-            cancellations=cancellations,
-            copies=copies,
-            seed=seed,
-            outage=port is None if outage is None else outage,
-        )
+        orders=orders,
+        clients=clients,
+        file=file,
+        cancellations=cancellations,
+        copies=copies,
+        seed=seed,
+        outage=port is None if outage is None else outage,
     )
     finished = _run(planned, port, console)
     show(finished, console)
@@ -105,9 +103,9 @@ def _run(planned: Any, port: int | None, console: Any) -> Any:
     from contextlib import ExitStack
 
     from spillway.prove.demo.run import run
-    from spillway.prove.demo.terminal import bars
     from spillway.run.stack import attach, running
     from spillway.run.stack.starting import progress_lines
+    from spillway.ui.progress import stages
 
     with ExitStack() as until_the_end:
         if port is None:
@@ -115,6 +113,6 @@ def _run(planned: Any, port: int | None, console: Any) -> Any:
                 stack = until_the_end.enter_context(running(on_phase=show_phase))
         else:
             stack = attach(port)
-        watcher = until_the_end.enter_context(bars(console))
-        watcher.begin(len(planned.drafts))
+        watcher = until_the_end.enter_context(stages(("placed", "settled"), console))
+        watcher.restart(len(planned.drafts))
         return run(stack, planned, watcher, private=port is None)

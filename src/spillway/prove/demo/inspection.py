@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Sequence
 from typing import Literal
 
 from orders.domain.promises import Promise
@@ -27,7 +26,6 @@ from spillway.run.load.records import Outage, Probe
 from spillway.run.stack import Stack
 from spillway.run.workload import CUSTOMERS
 from spillway.target.reading import read_depths, read_effects, read_invocations, read_orders
-from spillway.target.records import Depth
 from spillway.ui.formatting import duration
 from spillway.ui.statistics import percentile
 
@@ -35,17 +33,6 @@ PROBED_ORDERS_MAX = 10
 
 #: Quiesced: queues empty and no function run for so long.
 QUIET_SECONDS = 3.0
-
-
-@dataclass(slots=True)
-class Seen:
-    """The evidence for the promises that the tables do not show."""
-
-    probes: list[Probe] = field(default_factory=list)
-    histories: dict[str, list[str]] = field(default_factory=dict)
-    depths_before: list[Depth] = field(default_factory=list)
-    depths: list[Depth] = field(default_factory=list)
-    invocations: dict[str, int] | None = None
 
 
 async def probe(client: Client, placed: Sequence[Placed]) -> AsyncIterator[Probe]:
@@ -65,18 +52,18 @@ async def probe(client: Client, placed: Sequence[Placed]) -> AsyncIterator[Probe
             yield Probe(asked, order.key, by_owner, reply.status)
 
 
-def quiesce(stack: Stack, seen: Seen, *, private: bool) -> None:
+def quiesce(stack: Stack, done: Run, *, private: bool) -> None:
     """Wait until nothing moves, or until it is clear that something never stops."""
     sqs, logs = stack.client("sqs"), stack.client("logs")
     fewest, patience = math.inf, Patience()
     while True:
         since = time.time_ns() // 1_000_000
         time.sleep(QUIET_SECONDS)
-        seen.depths = read_depths(sqs, stack.queues)
+        done.depths = read_depths(sqs, stack.queues)
         # Others' requests run functions: that says nothing about this run.
-        seen.invocations = read_invocations(logs, since) if private else None
-        fewest = min(fewest, sum(depth.messages for depth in seen.depths))
-        if not _still_moving(seen) or patience.is_over(fewest):
+        done.invocations = read_invocations(logs, since) if private else None
+        fewest = min(fewest, sum(depth.messages for depth in done.depths))
+        if not _still_moving(done) or patience.is_over(fewest):
             return
 
 
@@ -96,18 +83,18 @@ def read_tables(stack: Stack, done: Run, *, private: bool) -> None:
     done.effects = effects
 
 
-def judge_run(done: Run, seen: Seen, more: Iterable[Violation] = ()) -> None:
-    """Set the verdict on each promise. `more`: violations that the run itself has found."""
+def judge_run(done: Run) -> None:
+    """Set the verdict on each promise."""
     acknowledgements = [order.acknowledgement() for order in done.placed]
     owner_of = {order.key.order_id: order.key.customer_id for order in done.placed}
     violations = [
         *judge(done.records.values(), done.effects, acknowledgements),
-        *judge_access(seen.probes),
-        *judge_history(seen.histories, owner_of),
-        *_still_moving(seen),
-        *more,
+        *judge_access(done.probes),
+        *judge_history(done.histories, owner_of),
+        *_still_moving(done),
+        *done.violations,
     ]
-    evidence = _evidence(done, seen)
+    evidence = _evidence(done)
     outage = done.outage
     if outage is not None and outage.keys and outage_was_real(outage, done.effects):
         violations += judge_isolation(outage, done.effects)
@@ -132,23 +119,23 @@ def _outage_evidence(done: Run, outage: Outage) -> str:
     return f"{text}, shipped after {duration(within)} (p50, else {duration(usual)})"
 
 
-def _still_moving(seen: Seen) -> list[Violation]:
+def _still_moving(done: Run) -> list[Violation]:
     """What still runs or waits, apart from messages that were in the queues before the run."""
-    before = {depth.queue: depth.messages for depth in seen.depths_before}
-    grown = [depth for depth in seen.depths if depth.messages > before.get(depth.queue, 0)]
-    return judge_idleness(grown, seen.invocations or {})
+    before = {depth.queue: depth.messages for depth in done.depths_before}
+    grown = [depth for depth in done.depths if depth.messages > before.get(depth.queue, 0)]
+    return judge_idleness(grown, done.invocations or {})
 
 
-def _evidence(done: Run, seen: Seen) -> dict[Promise, str]:
+def _evidence(done: Run) -> dict[Promise, str]:
     """What each promise was judged by, in numbers; a promise that was not judged is left out."""
     acknowledged = sum(order.acknowledged for order in done.placed)
     answers = sum(len(order.answers) for order in done.placed)
-    attempts = sum(not probe.by_owner for probe in seen.probes)
-    queues = f"{len(seen.depths)} queues empty"
+    attempts = sum(not probe.by_owner for probe in done.probes)
+    queues = f"{len(done.depths)} queues empty"
     evidence = {Promise.ZERO_IDLE: f"{queues}; functions not judged on a shared stack"}
-    if seen.invocations is not None:
+    if done.invocations is not None:
         evidence[Promise.ZERO_IDLE] = (
-            f"{queues}, {len(seen.invocations)} functions quiet for {QUIET_SECONDS:.0f} s"
+            f"{queues}, {len(done.invocations)} functions quiet for {QUIET_SECONDS:.0f} s"
         )
     if not acknowledged:
         return evidence
@@ -159,6 +146,6 @@ def _evidence(done: Run, seen: Seen) -> dict[Promise, str]:
         Promise.ALWAYS_SETTLES: f"{len(done.records):,} orders and every dead-letter queue",
         Promise.NEVER_HALF_DONE: f"{len(done.records):,} final states against three tables",
         Promise.OWN_ORDERS_ONLY: (
-            f"{attempts} attempts by other customers, {len(seen.histories)} histories"
+            f"{attempts} attempts by other customers, {len(done.histories)} histories"
         ),
     }

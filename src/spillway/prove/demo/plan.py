@@ -27,19 +27,6 @@ _CANCEL_LATE_SECONDS = (1.0, 5.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """As asked for on the command line. None leaves the choice to the plan."""
-
-    orders: int = 200
-    clients: int = 8
-    file: Path | None = None
-    cancellations: bool | None = None
-    copies: int = 1
-    seed: int = 1
-    outage: bool = True
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
     """`cancel_after` maps an order's place in `drafts` to how many seconds after its acceptance its
     customer cancels. The last `outage_orders` are placed while accounting is out. Downstreams have
@@ -56,27 +43,34 @@ class Plan:
     sales: Sales | None = None
 
 
-def plan(options: Options) -> Plan:
-    """Raises SpillwayError: when the file cannot be read, or has nothing that can be ordered."""
-    rng = random.Random(f"plan {options.seed}")  # noqa: S311 -- repeatable is the point
-    sales = None if options.file is None else read_sales(options.file)
-    if sales is None:
-        drafts = tuple(generate(seed=options.seed, count=options.orders))
-        fault_settings = _refusals(drafts)
-    else:
-        drafts = sales.orders[: options.orders]
-        fault_settings = {}
+def plan(
+    *,
+    orders: int = 200,
+    clients: int = 8,
+    file: Path | None = None,
+    cancellations: bool | None = None,
+    copies: int = 1,
+    seed: int = 1,
+    outage: bool = True,
+) -> Plan:
+    """`cancellations` None: some of generated orders, none of a file's.
+
+    Raises `SpillwayError` when the file cannot be read, or has nothing that can be ordered.
+    """
+    sales = None if file is None else read_sales(file)
+    drafts = tuple(generate(seed=seed, count=orders)) if sales is None else sales.orders[:orders]
     if not drafts:
-        raise SpillwayError(f"{options.file} has no sale that can be ordered.")
-    outage_orders = _outage_orders(len(drafts)) if options.outage else 0
+        raise SpillwayError(f"{file} has no sale that can be ordered.")
+    outage_orders = _outage_orders(len(drafts)) if outage else 0
+    rng = random.Random(f"plan {seed}")  # noqa: S311 -- repeatable is the point
     return Plan(
         drafts=drafts,
-        cancel_after=_cancel_after(rng, options, sales, len(drafts) - outage_orders),
+        cancel_after=_cancel_after(rng, cancellations, sales, len(drafts) - outage_orders),
         outage_orders=outage_orders,
-        fault_settings=fault_settings,
-        clients=options.clients,
-        copies=options.copies,
-        seed=options.seed,
+        fault_settings=_refusals(drafts) if sales is None else {},
+        clients=clients,
+        copies=copies,
+        seed=seed,
         sales=sales,
     )
 
@@ -104,19 +98,16 @@ def _outage_orders(count: int) -> int:
 
 
 def _cancel_after(
-    rng: random.Random, options: Options, sales: Sales | None, count: int
+    rng: random.Random, wanted: bool | None, sales: Sales | None, count: int
 ) -> dict[int, float]:
-    """Generated orders are cancelled by default; a file's only when `cancellations` is True."""
+    if wanted is False or (sales is not None and wanted is None):
+        return {}
     if sales is None:
-        wanted = options.cancellations is not False
         places = [place for place in range(count) if rng.random() < CANCELLED_SHARE]
-        # A small run shows a cancellation too.
-        places = (places or [count - 1]) if wanted else []
+        places = places or [count - 1]  # A small run shows a cancellation too.
     else:
-        wanted = options.cancellations is True
-        places = sorted(place for place in sales.cancellations if place < count) if wanted else []
-    early, late = 0.0, _CANCEL_LATE_SECONDS
+        places = sorted(place for place in sales.cancellations if place < count)
     return {
-        place: early if number % 2 == 0 else rng.uniform(*late)
+        place: 0.0 if number % 2 == 0 else rng.uniform(*_CANCEL_LATE_SECONDS)
         for number, place in enumerate(places)
     }

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from rich.bar import Bar
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
@@ -16,9 +17,10 @@ from spillway.prove.demo.result import Run
 from spillway.run.load.placing import Placed
 from spillway.run.load.settling import SETTLED
 from spillway.run.workload import Sales
+from spillway.run.workload.sales import LeftOut
 from spillway.target.records import Record
 from spillway.ui.formatting import duration
-from spillway.ui.panels import panel
+from spillway.ui.panels import grid, panel
 from spillway.ui.statistics import histogram, percentile
 
 _BAR_WIDTH = 16
@@ -34,17 +36,15 @@ def document(run: Run) -> dict[str, Any]:
     accepted, buffered, refused or unanswered; every order accepted or buffered is confirmed,
     rejected, cancelled or unsettled. A figure that cannot be measured is null.
     """
-    accepts = _accept_seconds(run)
-    settles = _settle_seconds(run)
     return {
         "orders": _order_counts(run.placed),
         "promises": audit_report.promises_document(run.promises),
         "seconds": {
             "up": round(run.up_seconds, 3),
-            "accept_p50": _rounded(percentile(accepts, 0.50)),
-            "accept_p99": _rounded(percentile(accepts, 0.99)),
-            "settle_p50": _rounded(percentile(settles, 0.50)),
-            "settle_p99": _rounded(percentile(settles, 0.99)),
+            "accept_p50": _rounded(percentile(run.accept_seconds, 0.50)),
+            "accept_p99": _rounded(percentile(run.accept_seconds, 0.99)),
+            "settle_p50": _rounded(percentile(run.settle_seconds, 0.50)),
+            "settle_p99": _rounded(percentile(run.settle_seconds, 0.99)),
             "accepting": _rounded(run.accepting_seconds),
             "all_settled": round(run.settling_seconds, 3),
         },
@@ -120,15 +120,6 @@ def _file_counts(sales: Sales) -> dict[str, Any]:
     }
 
 
-def _accept_seconds(run: Run) -> list[float]:
-    return [order.accept_seconds for order in run.placed if order.accept_seconds is not None]
-
-
-def _settle_seconds(run: Run) -> list[float]:
-    settled = (run.settle_seconds(order) for order in run.undisturbed())
-    return [seconds for seconds in settled if seconds is not None]
-
-
 def _orders_per_second(run: Run) -> float | None:
     seconds = run.accepting_seconds
     if not seconds:
@@ -200,26 +191,29 @@ def _extent(placed: Sequence[Placed]) -> str:
 
 
 def _file_panel(sales: Sales) -> Panel:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(justify="right", no_wrap=True, min_width=len("100,000"))
-    table.add_column(no_wrap=True)
-    table.add_column(style="dim", overflow="ellipsis", no_wrap=True)
-    table.add_row(f"{len(sales.orders):,}", "sales", "can be ordered")
-    for reason, count in sales.not_sales_by_reason().most_common():
-        first = next(out for out in sales.not_sales if out.reason == reason)
-        _left_out(table, count, reason, f"like invoice {first.invoice}: {first.detail}")
+    rows: list[tuple[str | Text, ...]] = [
+        (f"{len(sales.orders):,}", "sales", "can be ordered"),
+        *_left_out(sales.not_sales, "like invoice"),
+    ]
     if sales.cancellations or sales.unmatched:
-        table.add_row()
         found = f"{len(sales.cancellations):,}"
-        table.add_row(found, "cancellations", "of an earlier sale to the customer")
-    for reason, count in sales.unmatched_by_reason().most_common():
-        first = next(out for out in sales.unmatched if out.reason == reason)
-        _left_out(table, count, reason, f"like {first.invoice}: {first.detail}")
-    return Panel(table, title="What the file holds", title_align="left")
+        rows += [(), (found, "cancellations", "of an earlier sale to the customer")]
+    rows += _left_out(sales.unmatched, "like")
+    return panel("What the file holds", rows, ("number", "text", "note"))
 
 
-def _left_out(table: Table, count: int, reason: str, example: str) -> None:
-    table.add_row(f"{count:,}", Text(reason.replace("_", " "), "yellow"), example)
+def _left_out(left_out: Iterable[LeftOut], like: str) -> Iterator[tuple[str | Text, ...]]:
+    """How much was left out for each reason, with the first example."""
+    first: dict[str, LeftOut] = {}
+    for one in left_out:
+        first.setdefault(one.reason, one)
+    for reason, count in Counter(one.reason for one in left_out).most_common():
+        example = f"{like} {first[reason].invoice}: {first[reason].detail}"
+        yield (
+            f"{count:,}",
+            Text(reason.replace("_", " "), "yellow"),
+            Text(example, overflow="ellipsis", no_wrap=True),
+        )
 
 
 def _latencies(run: Run) -> Table:
@@ -227,8 +221,8 @@ def _latencies(run: Run) -> Table:
     both.add_column(ratio=1)
     both.add_column(ratio=1)
     both.add_row(
-        _latency_panel("Accepted after", _accept_seconds(run)),
-        _latency_panel("Settled after", _settle_seconds(run)),
+        _latency_panel("Accepted after", run.accept_seconds),
+        _latency_panel("Settled after", run.settle_seconds),
     )
     return both
 
@@ -236,29 +230,29 @@ def _latencies(run: Run) -> Table:
 def _latency_panel(title: str, seconds: Sequence[float]) -> Panel:
     body: RenderableType = Text("nothing to measure", "dim")
     if seconds:
-        body = Group(_bars(seconds), Text(_percentiles(seconds), "dim"))
+        shares = {"p50": 0.50, "p99": 0.99, "max": 1.0}
+        figures = (f"{name} {duration(percentile(seconds, at))}" for name, at in shares.items())
+        body = Group(_bars(seconds), Text("  ".join(figures), "dim"))
     return Panel(body, title=title, title_align="left")
 
 
 def _bars(seconds: Sequence[float]) -> Table:
     bins = histogram(seconds)
     most = max(bin_.count for bin_ in bins)
-    table = Table.grid(padding=(0, 1))
-    table.add_column(justify="right", style="dim")
-    table.add_column(width=_BAR_WIDTH)
-    table.add_column(justify="right")
-    for bin_ in bins:
-        # An eighth of a cell is the finest a terminal can draw; one order must still be seen.
-        eighths = max(1, round(bin_.count / most * _BAR_WIDTH * 8)) if bin_.count else 0
-        bar = "█" * (eighths // 8) + ("", *"▏▎▍▌▋▊▉")[eighths % 8]
-        table.add_row(f"≤ {duration(bin_.up_to)}", Text(bar, "blue"), f"{bin_.count:,}")
-    return table
-
-
-def _percentiles(seconds: Sequence[float]) -> str:
-    shares = (("p50", 0.50), ("p99", 0.99), ("max", 1.0))
-    return "  ".join(
-        f"{name} {duration(percentile(seconds, share) or 0.0)}" for name, share in shares
+    # A terminal draws eighths of a cell; one order must still be seen.
+    least = most / (_BAR_WIDTH * 8)
+    return grid(
+        (
+            (
+                Text(f"≤ {duration(bin_.up_to)}", "dim"),
+                Bar(most, 0, max(bin_.count, least), width=_BAR_WIDTH, color="blue")
+                if bin_.count
+                else "",
+                f"{bin_.count:,}",
+            )
+            for bin_ in bins
+        ),
+        ("number", "text", "number"),
     )
 
 

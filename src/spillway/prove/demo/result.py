@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from orders.domain.order import OrderKey
 from orders.domain.promises import Promise
-from spillway.prove.audit.verdicts import Verdict
+from spillway.prove.audit.verdicts import Verdict, Violation
 from spillway.prove.demo.plan import Plan
 from spillway.run.load.placing import Placed
-from spillway.run.load.records import Outage
+from spillway.run.load.records import Outage, Probe
 from spillway.run.load.settling import SETTLED
-from spillway.target.records import Effect, Record
+from spillway.target.records import Depth, Effect, Record
 
 
 @dataclass(slots=True)
 class Run:
-    """The result of a run. Durations in seconds; `began_at` in Unix milliseconds."""
+    """Durations in seconds; `began_at` in Unix milliseconds.
+
+    `histories` maps customers to the order ids in their history; `invocations` counts each
+    function's runs at rest, None on a shared stack; `violations` were found during the run.
+    """
 
     plan: Plan
     began_at: int
     placed: list[Placed] = field(default_factory=list)
     settling_seconds: float = 0.0
     up_seconds: float = 0.0
+    outage: Outage | None = None
     records: dict[OrderKey, Record] = field(default_factory=dict)
     effects: list[Effect] = field(default_factory=list)
-    outage: Outage | None = None
+    probes: list[Probe] = field(default_factory=list)
+    histories: dict[str, list[str]] = field(default_factory=dict)
+    depths_before: list[Depth] = field(default_factory=list)
+    depths: list[Depth] = field(default_factory=list)
+    invocations: dict[str, int] | None = None
+    violations: list[Violation] = field(default_factory=list)
     promises: dict[Promise, Verdict] = field(default_factory=dict)
 
     @property
@@ -55,8 +66,19 @@ class Run:
                 accepted.append(order.sent_at / 1000 + order.accept_seconds)
         return max(accepted) - min(sent) if accepted else None
 
-    def settle_seconds(self, order: Placed) -> float | None:
-        """From acceptance to the last fact, by the table's own times; None when not settled."""
+    @property
+    def accept_seconds(self) -> list[float]:
+        """From sending an order to its first 2xx."""
+        return [order.accept_seconds for order in self.placed if order.accept_seconds is not None]
+
+    @property
+    def settle_seconds(self) -> list[float]:
+        """`settled_after` of the orders that nothing held up."""
+        settled = map(self.settled_after, self.undisturbed())
+        return [seconds for seconds in settled if seconds is not None]
+
+    def settled_after(self, order: Placed) -> float | None:
+        """Seconds from acceptance to the last fact, by the table's own times; None: not settled."""
         record = self.records.get(order.key)
         if order.status not in SETTLED or record is None or record.accepted_at is None:
             return None
@@ -78,7 +100,12 @@ class Run:
             if record is None or record.accepted_at is None:
                 continue
             accepted.append((record.accepted_at - self.began_at) / 1000)
-            seconds = self.settle_seconds(order)
+            seconds = self.settled_after(order)
             if seconds is not None:
                 settled.append(accepted[-1] + seconds)
         return accepted, settled
+
+
+def now() -> int:
+    """Unix milliseconds."""
+    return time.time_ns() // 1_000_000

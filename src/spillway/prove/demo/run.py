@@ -5,50 +5,50 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, Protocol
 
 import httpx
 from botocore.exceptions import BotoCoreError
 
 from spillway.errors import SpillwayError
 from spillway.prove.demo.faults import failing, faulty
-from spillway.prove.demo.inspection import Seen, judge_run, probe, quiesce, read_tables
+from spillway.prove.demo.inspection import judge_run, probe, quiesce, read_tables
 from spillway.prove.demo.plan import Plan
-from spillway.prove.demo.result import Run
+from spillway.prove.demo.result import Run, now
 from spillway.run.load.clients import ATTEMPTS_MAX, Client, Tokens, Unanswered
 from spillway.run.load.patience import Patience
 from spillway.run.load.placing import Checkout, Placed
 from spillway.run.load.records import Outage
 from spillway.run.load.settling import SETTLED, Waiting, whole_histories
 from spillway.run.stack import Stack
-from spillway.run.workload import Draft
 from spillway.target.reading import read_depths
 
 REQUEST_TIMEOUT_SECONDS = 30.0
-
 OUTAGE_POLL_SECONDS = 0.5
 
-#: What a watcher is called with.
-ORDERING = "Customers are ordering"
+#: A crowd must never wait for a free connection.
+CONNECTIONS_MAX = 1_000
+
 SETTLING = "Waiting until every order has settled"
-PROBING = "Customers try to read and cancel other customers' orders"
-QUIESCING = "Watching that nothing runs when there is nothing to do"
-AUDITING = "Comparing the orders with the three downstreams"
 
 _STACK_GONE = (BotoCoreError, httpx.TransportError, Unanswered)
 
+#: What customers do in a run, from the first order until all have settled.
+Steps = Callable[[Checkout, Waiting], Awaitable[None]]
+#: What httpx calls with each request and each answer.
+Hooks = Mapping[str, list[Callable[..., Any]]]
+
 
 class Watcher(Protocol):
-    """Is called as a run goes on."""
+    """Is called as a run goes on: a `spillway.ui.progress.Stages`."""
 
-    def stage(self, what: str) -> None: ...
+    def stage(self, text: str) -> None: ...
 
-    def placed(self, order: Placed) -> None:
-        """One order is closed: nothing more will be sent for it."""
-
-    def settled(self, order: Placed) -> None: ...
+    def advance(self, name: str) -> None:
+        """One more order is "placed", after which nothing is sent for it any more, or "settled"."""
 
 
 def run(stack: Stack, plan: Plan, watcher: Watcher, *, private: bool) -> Run:
@@ -57,15 +57,41 @@ def run(stack: Stack, plan: Plan, watcher: Watcher, *, private: bool) -> Run:
     `private`: only this run uses the stack, so everything in its tables is judged, and that nothing
     runs at rest. On a shared stack only this run's own orders are judged.
 
-    Raises SpillwayError: when the stack stops answering.
+    Raises `SpillwayError` when the stack stops answering.
     """
-    with stack_must_answer():
-        return _run(stack, plan, watcher, private=private)
+    done = Run(plan, now(), up_seconds=stack.up_seconds)
+    carry_out(done, partial(_steps, stack, done, watcher), stack, watcher, private=private)
+    return done
+
+
+def carry_out(
+    done: Run,
+    steps: Steps,
+    stack: Stack,
+    watcher: Watcher,
+    *,
+    private: bool,
+    hooks: Hooks | None = None,
+    attempts_max: int = ATTEMPTS_MAX,
+) -> None:
+    """Customers go through these steps; then the run is inspected and judged.
+
+    `hooks` see every request and answer. Raises `SpillwayError` when the stack stops answering.
+    """
+    with _stack_must_answer():
+        done.depths_before = read_depths(stack.client("sqs"), stack.queues)
+        with faulty(stack, done.plan.fault_settings):
+            asyncio.run(_customers_order(done, steps, stack, watcher, hooks, attempts_max))
+        watcher.stage("Watching that nothing runs when there is nothing to do")
+        quiesce(stack, done, private=private)
+        watcher.stage("Comparing the orders with the three downstreams")
+        read_tables(stack, done, private=private)
+        judge_run(done)
 
 
 @contextmanager
-def stack_must_answer() -> Iterator[None]:
-    """Raises SpillwayError, and nothing else: when the stack stops answering during the block."""
+def _stack_must_answer() -> Iterator[None]:
+    """Reports in one sentence that the stack stops answering during the block."""
     try:
         yield
     except (*_STACK_GONE, ExceptionGroup) as error:
@@ -76,102 +102,72 @@ def stack_must_answer() -> Iterator[None]:
         ) from error
 
 
-def _run(stack: Stack, plan: Plan, watcher: Watcher, *, private: bool) -> Run:
-    done = Run(plan=plan, began_at=_now(), up_seconds=stack.up_seconds)
-    seen = Seen(depths_before=read_depths(stack.client("sqs"), stack.queues))
-    with faulty(stack, plan.fault_settings):
-        asyncio.run(_drive(stack, done, seen, watcher))
-    watcher.stage(QUIESCING)
-    quiesce(stack, seen, private=private)
-    watcher.stage(AUDITING)
-    read_tables(stack, done, private=private)
-    judge_run(done, seen)
-    return done
-
-
-async def _drive(stack: Stack, done: Run, seen: Seen, watcher: Watcher) -> None:
-    plan, began = done.plan, time.monotonic()
-    # The plain orders first; the last few are kept for the outage.
-    first = plan.drafts[: len(plan.drafts) - plan.outage_orders]
-    last = plan.drafts[len(first) :]
-    async with customers(stack) as client:
-        checkout = checkout_of(stack, client, done, watcher.placed)
-        waiting = Waiting(client, done.placed, watcher.settled)
-        watcher.stage(ORDERING)
-        await _place_and_wait(checkout, waiting, first, done, watcher)
-        done.settling_seconds = time.monotonic() - began
-        if last and all(order.status in SETTLED for order in done.placed if not order.refusal):
-            watcher.stage("Accounting is out, customers go on ordering")
-            await _outage(stack, checkout, last, done)
-            watcher.stage(SETTLING)
-            await waiting.until_all_settled()
-        watcher.stage(PROBING)
-        seen.histories = await whole_histories(client)
-        seen.probes = [tried async for tried in probe(client, done.placed)]
-
-
-@asynccontextmanager
-async def customers(
-    stack: Stack,
-    transport: httpx.AsyncBaseTransport | None = None,
-    *,
-    attempts_max: int = ATTEMPTS_MAX,
-) -> AsyncIterator[Client]:
-    """The customers of a stack, with their tokens; `transport` may record their answers."""
+async def _customers_order(
+    done: Run, steps: Steps, stack: Stack, watcher: Watcher, hooks: Hooks | None, attempts_max: int
+) -> None:
+    plan = done.plan
     async with httpx.AsyncClient(
-        transport=transport,
         base_url=stack.api,
-        timeout=httpx.Timeout(REQUEST_TIMEOUT_SECONDS),
+        timeout=REQUEST_TIMEOUT_SECONDS,
+        limits=httpx.Limits(max_connections=CONNECTIONS_MAX),
+        event_hooks=hooks or {},
         trust_env=False,
     ) as http:
-        yield Client(http, Tokens(stack.token), attempts_max)
+        client = Client(http, Tokens(stack.token), attempts_max)
+        checkout = Checkout(
+            client=client,
+            receipt_key=stack.receipt_key,
+            clients=plan.clients,
+            copies=plan.copies,
+            rng=random.Random(f"ids {plan.seed} {done.began_at}"),  # noqa: S311 -- not secrets
+            on_closed=lambda _: watcher.advance("placed"),
+            cancel_after=plan.cancel_after,
+        )
+        waiting = Waiting(client, done.placed, lambda _: watcher.advance("settled"))
+        watcher.stage("Customers are ordering")
+        await steps(checkout, waiting)
+        watcher.stage("Customers try to read and cancel other customers' orders")
+        done.histories = await whole_histories(client)
+        done.probes = [tried async for tried in probe(client, done.placed)]
 
 
-def checkout_of(
-    stack: Stack, client: Client, done: Run, on_closed: Callable[[Placed], None]
-) -> Checkout:
-    """Places orders as a run's plan has it."""
-    plan = done.plan
-    return Checkout(
-        client=client,
-        receipt_key=stack.receipt_key,
-        clients=plan.clients,
-        copies=plan.copies,
-        rng=random.Random(f"ids {plan.seed} {done.began_at}"),  # noqa: S311 -- not secrets
-        on_closed=on_closed,
-        cancel_after=plan.cancel_after,
-    )
-
-
-async def _place_and_wait(
-    checkout: Checkout, waiting: Waiting, drafts: Sequence[Draft], done: Run, watcher: Watcher
+async def _steps(
+    stack: Stack, done: Run, watcher: Watcher, checkout: Checkout, waiting: Waiting
 ) -> None:
-    """Place the orders while looking at what has settled of them."""
+    """The plain orders first; the last few are kept for the outage."""
+    plan, began = done.plan, time.monotonic()
+    first = len(plan.drafts) - plan.outage_orders
     async with asyncio.TaskGroup() as tasks:
-        placing = tasks.create_task(checkout.place(drafts, done.placed))
+        placing = tasks.create_task(checkout.place(plan.drafts[:first], done.placed))
         tasks.create_task(waiting.until_all_settled(more_to_come=lambda: not placing.done()))
         await placing
         watcher.stage(SETTLING)
+    done.settling_seconds = time.monotonic() - began
+    settled = all(order.status in SETTLED for order in done.placed if not order.refusal)
+    if plan.outage_orders and settled:
+        watcher.stage("Accounting is out, customers go on ordering")
+        await _outage(stack, checkout, done)
+        watcher.stage(SETTLING)
+        await waiting.until_all_settled()
 
 
-async def _outage(stack: Stack, checkout: Checkout, drafts: Sequence[Draft], done: Run) -> None:
-    """Accounting is out while these orders are placed, until the other two have handled them and
-    accounting has been asked in vain."""
+async def _outage(stack: Stack, checkout: Checkout, done: Run) -> None:
+    """Accounting is out while the last orders are placed, until the other two have handled them
+    and accounting has been asked in vain."""
     checkout.during_outage = True
     checkout.cancel_after = {}
-    placed: list[Placed] = []
+    before = len(done.placed)
     with failing(stack, "accounting", outage=True) as retries:
-        began_at = _now()
-        await checkout.place(drafts, placed)
-        done.placed.extend(placed)
-        patience = Patience()
+        began_at, patience = now(), Patience()
+        await checkout.place(done.plan.drafts[-done.plan.outage_orders :], done.placed)
+        placed = done.placed[before:]
         while True:
             handled = await _handled_by_others(checkout.client, placed)
             in_vain = await asyncio.to_thread(retries.fired)
             if (handled == len(placed) and in_vain) or patience.is_over((handled, in_vain)):
                 break
             await asyncio.sleep(OUTAGE_POLL_SECONDS)
-        ended_at = _now()
+        ended_at = now()
     keys = tuple(order.key for order in placed if order.acknowledged)
     done.outage = Outage("accounting", began_at, ended_at, keys)
 
@@ -186,7 +182,3 @@ async def _handled_by_others(client: Client, placed: Iterable[Placed]) -> int:
             refused = outcomes.get("reserve") == "refused"
             handled += refused or {"reserve", "ship"} <= outcomes.keys()
     return handled
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000

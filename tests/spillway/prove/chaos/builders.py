@@ -1,4 +1,4 @@
-"""The results of a scenario, and a watcher, without a stack."""
+"""The results of a scenario, without a stack."""
 
 from __future__ import annotations
 
@@ -6,26 +6,14 @@ from typing import Any
 
 from orders.domain.promises import Promise
 from spillway.prove.audit.verdicts import Violation
-from spillway.prove.chaos.context import Disruption, ScenarioContext
-from spillway.prove.chaos.recorder import Answered
-from spillway.prove.chaos.scenario import Control, Scenario
-from spillway.prove.chaos.trial import Controlled, Trial
+from spillway.prove.chaos.context import ScenarioContext
+from spillway.prove.chaos.recorder import Answered, ResponseRecorder
+from spillway.prove.chaos.scenario import Control, Controlled, Disruption, Scenario, Trial
 from spillway.prove.demo.result import Run
 from spillway.prove.mutants.catalogue import NEVER_CHECKED
-from spillway.run.load.placing import Placed
 from tests.spillway.prove.demo.builders import a_run, judged
 
 CONTROL = Control("doors have locks", NEVER_CHECKED, Promise.ALWAYS_SETTLES, like="waits for")
-
-
-class Silent:
-    """A watcher that shows nothing."""
-
-    def stage(self, what: str) -> None: ...
-
-    def placed(self, order: Placed) -> None: ...
-
-    def settled(self, order: Placed) -> None: ...
 
 
 async def nothing(_: ScenarioContext) -> None:
@@ -42,6 +30,10 @@ def a_scenario(name: str = "quiet", **changes: Any) -> Scenario:
     return Scenario(**(fields | changes))
 
 
+def answers(*statuses: int | None) -> ResponseRecorder:
+    return ResponseRecorder([Answered(0, status) for status in statuses])
+
+
 def a_trial(run: Run | None = None, scenario: Scenario | None = None, **changes: Any) -> Trial:
     """Every promise held, and the control found its violation."""
     run = run or a_run()
@@ -49,7 +41,7 @@ def a_trial(run: Run | None = None, scenario: Scenario | None = None, **changes:
         "scenario": scenario or a_scenario(),
         "run": run,
         "disruptions": [Disruption("lights out", run.began_at + 500, run.began_at + 1_500, hits=3)],
-        "answers": [Answered(run.began_at, status) for status in (201, 201, 503)],
+        "recorder": answers(201, 201, 503),
         "measures": {"lights_per_second": 1.25},
         "control": Controlled(CONTROL, orders=12, evidence="always_settles broken once"),
     }

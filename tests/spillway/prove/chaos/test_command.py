@@ -12,9 +12,8 @@ from spillway.cli import app
 from spillway.errors import SpillwayError
 from spillway.prove.chaos import command
 from spillway.prove.chaos.command import _chosen
-from spillway.prove.chaos.scenario import Scenario
+from spillway.prove.chaos.scenario import Scenario, Trial
 from spillway.prove.chaos.scenarios import BY_NAME
-from spillway.prove.chaos.trial import Trial
 from tests.spillway.prove.chaos.builders import a_scenario, a_trial
 
 

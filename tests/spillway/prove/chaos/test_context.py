@@ -13,13 +13,13 @@ import pytest
 
 from spillway.prove.chaos import context as context_module
 from spillway.prove.chaos.context import ScenarioContext
-from spillway.prove.chaos.recorder import ResponseRecorder
+from spillway.prove.chaos.scenario import Trial
 from spillway.prove.demo.result import Run
 from spillway.run.load.placing import Checkout
 from spillway.run.load.settling import Waiting
 from spillway.run.stack import ReceiptKey
-from tests.spillway.prove.chaos.builders import Silent
-from tests.spillway.prove.demo.builders import a_plan
+from tests.spillway.prove.chaos.builders import a_scenario
+from tests.spillway.prove.demo.builders import Silent, a_plan
 from tests.spillway.run.load.fake_api import FakeApi
 
 if TYPE_CHECKING:
@@ -55,10 +55,9 @@ def a_context(orders: int = 10, cancelled: int = 7) -> ScenarioContext:
     )
     return ScenarioContext(
         stack=cast("Stack", None),
-        run=run,
+        trial=Trial(a_scenario(), run),
         checkout=checkout,
         waiting=Waiting(client, run.placed, lambda _: None),
-        recorder=ResponseRecorder(),
         watcher=Silent(),
         rng=random.Random(1),
     )
@@ -108,7 +107,7 @@ def test_a_disruption_is_kept_with_its_time_and_how_often_it_hit() -> None:
 
     asyncio.run(steps())
 
-    (disruption,) = context.disruptions
+    (disruption,) = context.trial.disruptions
     assert (disruption.what, disruption.hits) == ("lightning", 4)
     assert disruption.began_at <= disruption.ended_at
     assert not lightning.there
@@ -159,4 +158,4 @@ def test_a_disruption_ends_also_when_its_scenario_fails() -> None:
         asyncio.run(steps())
 
     assert not lightning.there
-    assert context.disruptions == []
+    assert context.trial.disruptions == []

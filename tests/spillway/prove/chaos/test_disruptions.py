@@ -13,6 +13,7 @@ import pytest
 from orders.domain.order import OrderKey
 from spillway.prove.chaos import disruptions
 from spillway.prove.chaos.disruptions import IDLE_AFTER_SECONDS, IdleDetector, Killer, poison
+from spillway.run.load.patience import Patience
 from spillway.target.records import Depth
 
 if TYPE_CHECKING:
@@ -37,33 +38,38 @@ def depth(queue: str, **messages: int) -> Depth:
 EMPTY = [depth("inventory"), depth("watchdog"), depth("relay_dead_letter")]
 
 
+def idle(*looks: tuple[float, list[Depth]]) -> list[bool]:
+    """What the detector says at each of these looks: seconds, and the depths then."""
+    times: list[float] = []
+    detector = IdleDetector(stack(), Patience(IDLE_AFTER_SECONDS, now=lambda: times[-1]))
+    found = []
+    for at, depths in looks:
+        times.append(at)
+        found.append(detector.is_idle(depths))
+    return found
+
+
 def test_orders_are_lost_when_every_queue_stays_empty() -> None:
-    idle_detector = IdleDetector(stack())
+    end = 100.0 + IDLE_AFTER_SECONDS
 
-    assert not idle_detector.is_idle(EMPTY, now=100.0)
-    assert not idle_detector.is_idle(EMPTY, now=100.0 + IDLE_AFTER_SECONDS - 0.1)
-    assert idle_detector.is_idle(EMPTY, now=100.0 + IDLE_AFTER_SECONDS)
+    assert idle((100.0, EMPTY), (end, EMPTY), (end + 0.1, EMPTY)) == [False, False, True]
 
 
-def test_no_order_is_lost_while_a_message_is_under_way() -> None:
-    for waiting in (
-        depth("inventory", visible=1),
-        depth("inventory", in_flight=1),
-        depth("watchdog", delayed=1),
-    ):
-        idle_detector = IdleDetector(stack())
-        idle_detector.is_idle(EMPTY, now=100.0)
+@pytest.mark.parametrize(
+    "waiting",
+    [depth("inventory", visible=1), depth("inventory", in_flight=1), depth("watchdog", delayed=1)],
+)
+def test_no_order_is_lost_while_a_message_is_under_way(waiting: Depth) -> None:
+    later = 101.0 + IDLE_AFTER_SECONDS
 
-        assert not idle_detector.is_idle([waiting], now=200.0)
-        assert not idle_detector.is_idle(EMPTY, now=201.0)
+    assert not any(idle((100.0, EMPTY), (later, [waiting]), (later + 1.0, EMPTY)))
+    assert not any(idle((100.0, [waiting]), (later, [waiting])))
 
 
 def test_a_dead_letter_is_not_under_way() -> None:
-    idle_detector = IdleDetector(stack())
     dead = [depth("relay_dead_letter", visible=1)]
-    idle_detector.is_idle(dead, now=100.0)
 
-    assert idle_detector.is_idle(dead, now=100.0 + IDLE_AFTER_SECONDS)
+    assert idle((100.0, dead), (101.0 + IDLE_AFTER_SECONDS, dead)) == [False, True]
 
 
 def test_no_process_is_killed_when_no_function_runs() -> None:

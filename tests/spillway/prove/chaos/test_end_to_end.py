@@ -13,12 +13,13 @@ import pytest
 
 from spillway.prove.chaos.mutant import deployed
 from spillway.prove.chaos.report import document
+from spillway.prove.chaos.scenario import Trial
 from spillway.prove.chaos.scenarios import BY_NAME
-from spillway.prove.chaos.trial import Trial, planned_for, try_control, try_out
+from spillway.prove.chaos.trial import planned_for, try_control, try_out
 from spillway.prove.mutants.catalogue import NEVER_CHECKED
 from spillway.run.stack import Stack, running
 from tests.needs import starts
-from tests.spillway.prove.chaos.builders import Silent
+from tests.spillway.prove.demo.builders import Silent
 
 ORDERS = 15
 
@@ -46,7 +47,9 @@ def test_a_table_that_refuses_all_writes_loses_no_order(stack: Stack) -> None:
 
     # How many are answered meanwhile depends on the machine; how they are answered does not.
     (refusing,) = trial.disruptions
-    meanwhile = {a.status for a in trial.answers if refusing.began_at < a.at < refusing.ended_at}
+    meanwhile = {
+        a.status for a in trial.recorder.answers if refusing.began_at < a.at < refusing.ended_at
+    }
     assert meanwhile == {202}
     assert found["orders"]["buffered"] == trial.statuses["202"]
     assert trial.statuses["201"] + trial.statuses["202"] == ORDERS

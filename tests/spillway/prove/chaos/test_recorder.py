@@ -17,13 +17,16 @@ def answer(request: httpx.Request) -> httpx.Response:
 
 
 async def ask(recorder: ResponseRecorder, method: str, path: str) -> int:
-    async with httpx.AsyncClient(transport=recorder, base_url="http://api") as http:
+    transport = httpx.MockTransport(answer)
+    async with httpx.AsyncClient(
+        transport=transport, event_hooks=recorder.hooks, base_url="http://api"
+    ) as http:
         return (await http.request(method, path)).status_code
 
 
 def test_the_answer_to_an_order_is_recorded_and_forwarded() -> None:
     acknowledged: list[None] = []
-    recorder = ResponseRecorder(httpx.MockTransport(answer))
+    recorder = ResponseRecorder()
     recorder.on_acknowledged = lambda: acknowledged.append(None)
 
     assert asyncio.run(ask(recorder, "PUT", "/orders/1")) == 201
@@ -33,7 +36,7 @@ def test_the_answer_to_an_order_is_recorded_and_forwarded() -> None:
 
 
 def test_no_answer_is_recorded_too() -> None:
-    recorder = ResponseRecorder(httpx.MockTransport(answer))
+    recorder = ResponseRecorder()
 
     with pytest.raises(httpx.ReadError):
         asyncio.run(ask(recorder, "PUT", "/orders/cut"))
@@ -45,7 +48,7 @@ def test_no_answer_is_recorded_too() -> None:
     ("method", "path"), [("GET", "/orders/1"), ("PUT", "/orders/1/cancellation")]
 )
 def test_other_requests_are_forwarded_and_not_recorded(method: str, path: str) -> None:
-    recorder = ResponseRecorder(httpx.MockTransport(answer))
+    recorder = ResponseRecorder()
 
     assert asyncio.run(ask(recorder, method, path)) in (201, 202)
     assert recorder.answers == []

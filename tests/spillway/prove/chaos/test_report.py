@@ -11,7 +11,7 @@ from rich.console import Console
 
 from orders.domain.promises import Promise
 from spillway.prove.chaos.report import document, show, show_all
-from spillway.prove.chaos.trial import Controlled, Trial
+from spillway.prove.chaos.scenario import Controlled, Trial
 from tests.spillway.prove.chaos.builders import CONTROL, a_scenario, a_trial, broken_trial
 
 

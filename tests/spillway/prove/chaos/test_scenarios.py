@@ -45,7 +45,7 @@ def test_one_scenario_has_a_control() -> None:
 def test_a_control_wants_its_own_promise_broken_in_its_own_way(
     promise: Promise, detail: str, found: bool
 ) -> None:
-    evidence = CONTROL.evidence(broken_trial(promise, detail).promises)
+    evidence = CONTROL.evidence(broken_trial(promise, detail).run.promises)
 
     assert (evidence is not None) is found
     assert evidence is None or detail in evidence

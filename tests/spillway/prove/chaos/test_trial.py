@@ -5,11 +5,9 @@ from __future__ import annotations
 import pytest
 
 from orders.domain.promises import Promise
-from spillway.prove.chaos.context import Disruption
-from spillway.prove.chaos.recorder import Answered
-from spillway.prove.chaos.trial import Controlled, Trial
+from spillway.prove.chaos.scenario import Controlled, Disruption, Trial
 from spillway.prove.demo.result import Run
-from tests.spillway.prove.chaos.builders import CONTROL, a_scenario, a_trial, broken_trial
+from tests.spillway.prove.chaos.builders import CONTROL, a_scenario, a_trial, answers, broken_trial
 from tests.spillway.prove.demo.builders import a_run, an_order
 
 
@@ -40,8 +38,8 @@ def hit_nothing() -> Trial:
 
 
 def answered_unexpectedly() -> Trial:
-    answers = [Answered(0, 201), Answered(0, 500), Answered(0, None)]
-    return a_trial(scenario=a_scenario(statuses=frozenset({201, 503})), answers=answers)
+    scenario = a_scenario(statuses=frozenset({201, 503}))
+    return a_trial(scenario=scenario, recorder=answers(201, 500, None))
 
 
 def nothing_accepted() -> Trial:

@@ -1,4 +1,4 @@
-"""A run as it stands after everything was read and judged, without a stack."""
+"""A run after everything was read and judged, without a stack."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from orders.domain.order import OrderKey
 from orders.domain.promises import Promise
 from spillway.prove.audit.judging import judge
 from spillway.prove.audit.verdicts import Verdict, Violation, verdicts
-from spillway.prove.demo.plan import Options, Plan, plan
+from spillway.prove.demo.plan import Plan, plan
 from spillway.prove.demo.result import Run
 from spillway.run.load.placing import Placed
 from spillway.run.load.records import Answer
@@ -19,13 +19,21 @@ from spillway.target.records import Effect
 from tests.spillway.prove.audit.builders import ACCEPTED_AT, WHOLE, Scene, scene
 
 
+class Silent:
+    """A watcher that shows nothing."""
+
+    def stage(self, text: str) -> None: ...
+
+    def advance(self, name: str) -> None: ...
+
+
 @cache
 def a_plan(orders: int) -> Plan:
-    return replace(plan(Options()), drafts=tuple(generate(seed=1, count=orders)))
+    return replace(plan(), drafts=tuple(generate(seed=1, count=orders)))
 
 
 def an_order(number: int = 1, scene_: Scene | None = None, **changes: Any) -> Placed:
-    """One that its customer was told everything about, as the scene has it."""
+    """One whose customer got every answer, as the scene has it."""
     seen = scene_ or scene("reserve", "ship", "post", status="confirmed", key=key(number))
     order = Placed(
         key=seen.record.key,
@@ -80,6 +88,6 @@ def _steps(scene_: Scene) -> list[str]:
 
 
 def _rest(scene_: Scene) -> dict[str, Any]:
-    wish = scene_.record.facts.cancellation
-    when = None if wish is None else "before" if wish.before_reservation else "after"
+    cancellation = scene_.record.facts.cancellation
+    when = cancellation and ("before" if cancellation.before_reservation else "after")
     return {"status": scene_.told.told, "cancelled": when}

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orders.domain.promises import Promise
-from spillway.prove.demo.inspection import Seen, judge_run, read_tables
-from spillway.prove.demo.plan import Options, plan
+from spillway.prove.demo.inspection import judge_run, read_tables
+from spillway.prove.demo.plan import plan
 from spillway.prove.demo.report import document
 from spillway.prove.demo.result import Run
 from spillway.prove.demo.run import run
-from spillway.run.load.placing import Placed
+from tests.spillway.prove.demo.builders import Silent
 
 if TYPE_CHECKING:
     from spillway.run.stack import Stack
@@ -22,26 +22,10 @@ if TYPE_CHECKING:
 ORDERS = 24
 
 
-class Quiet:
-    """A watcher that only counts."""
-
-    def __init__(self) -> None:
-        self.closed: list[Placed] = []
-        self.stages: list[str] = []
-
-    def stage(self, stage: str) -> None:
-        self.stages.append(stage)
-
-    def placed(self, order: Placed) -> None:
-        self.closed.append(order)
-
-    def settled(self, order: Placed) -> None: ...
-
-
 @pytest.fixture(scope="module")
 def finished(stack: Stack) -> Run:
-    planned = plan(Options(orders=ORDERS, clients=4, copies=2, seed=5))
-    return run(stack, planned, Quiet(), private=False)
+    planned = plan(orders=ORDERS, clients=4, copies=2, seed=5)
+    return run(stack, planned, Silent(), private=False)
 
 
 def test_every_promise_holds_and_every_order_settles(finished: Run) -> None:
@@ -110,5 +94,5 @@ def test_the_picture_and_the_document_can_be_written(finished: Run, tmp_path: Pa
 def _judged_again(stack: Stack, finished: Run) -> Run:
     again = Run(plan=finished.plan, began_at=finished.began_at, placed=finished.placed)
     read_tables(stack, again, private=False)
-    judge_run(again, Seen())
+    judge_run(again)
     return again

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from orders.domain.promises import Promise
 from orders.domain.saga import Step
-from spillway.prove.demo.inspection import Seen, judge_run
+from spillway.prove.demo.inspection import judge_run
 from spillway.prove.demo.result import Run
 from spillway.run.load.records import Outage, Probe
 from spillway.target.records import Depth
@@ -14,12 +16,13 @@ from tests.spillway.prove.audit.builders import ACCEPTED_AT, ADA, BOB, confirmed
 from tests.spillway.prove.demo.builders import a_run, run_of
 
 
-def seen(**changes: object) -> Seen:
+def judged(run: Run, **seen: object) -> Run:
+    """The run with this evidence beside the tables."""
     probes = [Probe("GET", confirmed().record.key, by_owner=False, status=404)]
-    found = Seen(probes=probes, histories={ADA: []}, invocations={"relay": 0})
-    for name, value in changes.items():
-        setattr(found, name, value)
-    return found
+    judged = replace(run, probes=probes, histories={ADA: []}, invocations={"relay": 0})
+    judged = replace(judged, **seen)  # type: ignore[arg-type]
+    judge_run(judged)
+    return judged
 
 
 def broken(run: Run) -> set[Promise]:
@@ -27,8 +30,7 @@ def broken(run: Run) -> set[Promise]:
 
 
 def test_a_good_run_holds_all_that_was_looked_at_and_claims_no_more() -> None:
-    run = a_run()
-    judge_run(run, seen())
+    run = judged(a_run())
 
     assert broken(run) == set()
     unjudged = {promise for promise, verdict in run.promises.items() if not verdict.judged}
@@ -36,8 +38,7 @@ def test_a_good_run_holds_all_that_was_looked_at_and_claims_no_more() -> None:
 
 
 def test_a_run_without_an_order_judges_only_that_nothing_runs() -> None:
-    run = run_of([])
-    judge_run(run, seen())
+    run = judged(run_of([]))
 
     assert {promise for promise, verdict in run.promises.items() if verdict.judged} == {
         Promise.ZERO_IDLE
@@ -60,18 +61,13 @@ def test_a_run_without_an_order_judges_only_that_nothing_runs() -> None:
 def test_whatever_is_seen_amiss_breaks_its_promise(
     found: dict[str, object], promise: Promise
 ) -> None:
-    run = run_of([confirmed()])
-    judge_run(run, seen(**found))
-
-    assert broken(run) == {promise}
+    assert broken(judged(run_of([confirmed()]), **found)) == {promise}
 
 
 def test_messages_that_lay_there_before_are_not_this_runs() -> None:
     depth = Depth("relay_dead_letter", 2, 0, 0)
-    run = a_run()
-    judge_run(run, seen(depths_before=[depth], depths=[depth]))
 
-    assert broken(run) == set()
+    assert broken(judged(a_run(), depths_before=[depth], depths=[depth])) == set()
 
 
 def outage_run(outage_from: int, outage_to: int) -> Run:
@@ -79,8 +75,7 @@ def outage_run(outage_from: int, outage_to: int) -> Run:
     run = run_of([confirmed()])
     keys = tuple(run.records)
     run.outage = Outage("accounting", ACCEPTED_AT + outage_from, ACCEPTED_AT + outage_to, keys)
-    judge_run(run, seen())
-    return run
+    return judged(run)
 
 
 def test_a_failure_that_stayed_local() -> None:
@@ -101,15 +96,14 @@ def test_an_outage_in_which_accounting_worked_is_not_judged() -> None:
 def test_an_effect_missing_downstream_is_found() -> None:
     run = run_of([confirmed()])
     run.effects = [effect for effect in run.effects if effect.step != Step.SHIP]
-    judge_run(run, seen())
 
-    assert broken(run) == {Promise.NEVER_HALF_DONE}
+    assert broken(judged(run)) == {Promise.NEVER_HALF_DONE}
 
 
 def test_an_acknowledged_order_that_nobody_finds_is_found() -> None:
     run = run_of([confirmed()])
     run.records, run.effects = {}, []
-    judge_run(run, seen())
+    run = judged(run)
 
     assert broken(run) == {Promise.ACKNOWLEDGED_IS_DURABLE}
     assert run.promises[Promise.ACKNOWLEDGED_IS_DURABLE].violations == 1

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from spillway.errors import SpillwayError
-from spillway.prove.demo.plan import OUTAGE_ORDERS_MAX, Options, empty_shelf, plan
+from spillway.prove.demo.plan import OUTAGE_ORDERS_MAX, empty_shelf, plan
 
 HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
 
@@ -27,11 +27,11 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_the_same_options_give_the_same_plan() -> None:
-    assert plan(Options(orders=30)) == plan(Options(orders=30))
+    assert plan(orders=30) == plan(orders=30)
 
 
 def test_generated_orders_end_in_every_way() -> None:
-    planned = plan(Options(orders=200))
+    planned = plan(orders=200)
 
     assert len(planned.drafts) == 200
     assert 4 <= len(planned.cancel_after) <= 20
@@ -41,18 +41,18 @@ def test_generated_orders_end_in_every_way() -> None:
 
 
 def test_one_sku_is_out_of_stock_in_a_few_orders() -> None:
-    drafts = plan(Options(orders=200)).drafts
+    drafts = plan(orders=200).drafts
     sku = empty_shelf(drafts)
 
     assert sum(any(line.sku == sku for line in draft.lines) for draft in drafts) == 6
 
 
 def test_without_cancellations_nothing_is_cancelled() -> None:
-    assert plan(Options(orders=50, cancellations=False)).cancel_after == {}
+    assert plan(orders=50, cancellations=False).cancel_after == {}
 
 
 def test_the_last_orders_are_placed_in_an_outage_and_never_cancelled() -> None:
-    planned = plan(Options(orders=1000))
+    planned = plan(orders=1000)
 
     assert planned.outage_orders == OUTAGE_ORDERS_MAX
     assert max(planned.cancel_after) < 1000 - OUTAGE_ORDERS_MAX
@@ -60,11 +60,11 @@ def test_the_last_orders_are_placed_in_an_outage_and_never_cancelled() -> None:
 
 @pytest.mark.parametrize("orders", [1, 9])
 def test_too_few_orders_meet_no_outage(orders: int) -> None:
-    assert plan(Options(orders=orders)).outage_orders == 0
+    assert plan(orders=orders).outage_orders == 0
 
 
 def test_a_files_orders_are_sent_undisturbed(file: Path) -> None:
-    planned = plan(Options(file=file, orders=2))
+    planned = plan(file=file, orders=2)
 
     assert [draft.source for draft in planned.drafts] == ["invoice 1", "invoice 2"]
     assert planned.fault_settings == {}
@@ -72,8 +72,8 @@ def test_a_files_orders_are_sent_undisturbed(file: Path) -> None:
 
 
 def test_a_files_cancellations_are_sent_when_asked_for(file: Path) -> None:
-    assert plan(Options(file=file, cancellations=True)).cancel_after.keys() == {1}
-    assert plan(Options(file=file, cancellations=True, orders=1)).cancel_after == {}
+    assert plan(file=file, cancellations=True).cancel_after.keys() == {1}
+    assert plan(file=file, cancellations=True, orders=1).cancel_after == {}
 
 
 def test_a_file_without_a_sale_is_refused(tmp_path: Path) -> None:
@@ -81,4 +81,4 @@ def test_a_file_without_a_sale_is_refused(tmp_path: Path) -> None:
     path.write_text(f"{HEADER}\n1,MUG,A MUG,1,2010-12-01,0,7,United Kingdom\n", encoding="utf-8")
 
     with pytest.raises(SpillwayError, match="no sale that can be ordered"):
-        plan(Options(file=path))
+        plan(file=path)

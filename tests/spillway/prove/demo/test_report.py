@@ -12,7 +12,7 @@ from rich.console import Console
 
 from orders.domain.promises import Promise
 from spillway.prove.audit.verdicts import Violation
-from spillway.prove.demo.plan import Options, plan
+from spillway.prove.demo.plan import plan
 from spillway.prove.demo.report import document, outcomes, show
 from spillway.prove.demo.result import Run
 from spillway.run.load.records import Answer
@@ -178,7 +178,7 @@ def test_a_files_gaps_are_told_with_an_example_each(tmp_path: Path) -> None:
         encoding="utf-8",
     )
     run = a_run()
-    run.plan = plan(Options(file=path))
+    run.plan = plan(file=path)
     text = shown(run)
 
     assert "like invoice 2: total 0.00" in text
