@@ -19,6 +19,7 @@ from orders.aws.messages import message_of
 from orders.domain.order import AcceptedOrder
 from orders.domain.refusals import LINES_MAX
 from orders.domain.saga import Facts, Outcome, Step
+from orders.domain.units import Millis
 from orders.handlers import deliver, intake, reads, relay
 from orders.ports import Command
 from tests.builders import KEY, KEY_ID, NOW, accepted, line, order_body, order_id
@@ -53,7 +54,7 @@ class Downstream:
 
 
 class StillClock:
-    def now(self) -> int:
+    def now(self) -> Millis:
         return NOW
 
 

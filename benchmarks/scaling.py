@@ -26,6 +26,7 @@ from orders import wiring
 from orders.aws.items import Item
 from orders.aws.table import DynamoOrders
 from orders.domain.order import AcceptedOrder, OrderKey
+from orders.domain.units import CustomerId, Millis, OrderId
 from orders.flow.reads import PAGE_DEFAULT, Reads
 from orders.handlers import reads, relay
 from simulation.world.runtime import MemoryLog
@@ -171,7 +172,8 @@ class _Tables:
         stride = _stride(self._size, table)
         for place in range(self._size):
             number = place * stride % self._size
-            key = OrderKey(f"customer-{number % 1_000}", f"019ab000-0000-7000-8000-{number:012}")
+            order_id = OrderId(f"019ab000-0000-7000-8000-{number:012}")
+            key = OrderKey(CustomerId(f"customer-{number % 1_000}"), order_id)
             for like in self._like[table]:
                 yield _with_key(like, key)
 
@@ -203,7 +205,7 @@ def _orders(count: int) -> Iterator[AcceptedOrder]:
     like = accepted(lines=handlers.lines_of(handlers.RETAIL_LINES))
     for number in range(count):
         at = NOW + 1_000 * number
-        yield replace(like, key=OrderKey(CUSTOMER, order_id(at)), accepted_at=at)
+        yield replace(like, key=OrderKey(CUSTOMER, order_id(at)), accepted_at=Millis(at))
 
 
 def _records() -> Iterator[dict[str, Any]]:

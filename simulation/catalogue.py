@@ -18,6 +18,7 @@ import msgspec
 from orders.aws import items
 from orders.domain.order import Order, OrderKey, order_id_of
 from orders.domain.receipt import sign
+from orders.domain.units import CustomerId, Millis, OrderId
 from simulation.downstreams.fault_settings import FaultSettings
 
 #: When every schedule begins: 2026-11-23T10:00:00Z.
@@ -74,7 +75,7 @@ def draft(
     body = _body(id_, slot, shape, version)
     order = msgspec.convert(body, Order)
     compressed = items.compressed(order)
-    key = OrderKey(customer_id, id_)
+    key = OrderKey(CustomerId(customer_id), OrderId(id_))
     return Draft(
         key=key,
         order=order,
@@ -90,7 +91,7 @@ def order_id(slot: int, expected_outcome: ExpectedOutcome) -> str:
     """A UUIDv7 made a little before the start, that the downstreams refuse as expected."""
     made_at = START - 1_000 * (SLOTS - slot)
     for number in range(1, 10_000):
-        id_ = order_id_of(made_at, slot * 10_000 + number)
+        id_ = order_id_of(Millis(made_at), slot * 10_000 + number)
         if (_REFUSING.refuses("ship", id_), _REFUSING.refuses("post", id_)) == (
             expected_outcome.undeliverable,
             expected_outcome.blocked,

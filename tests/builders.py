@@ -10,23 +10,37 @@ import msgspec
 
 from orders.domain.order import AcceptedOrder, Order, OrderKey, order_id_of
 from orders.domain.receipt import sign
+from orders.domain.saga import Cancellation, Outcome
+from orders.domain.units import CustomerId, Millis, OrderId
 from orders.flow.intake import Intake
 from orders.handlers.wire import Content, content_of
 from orders.ports import Clock, Orders, Overflow, ReceiptKeys
 from simulation.world.runtime import FixedReceiptKeys, MemoryOverflow, SetClock
 
-NOW = 1_795_428_000_000  # 2026-11-23T10:00:00Z
+NOW = Millis(1_795_428_000_000)  # 2026-11-23T10:00:00Z
 KEY_ID = "k1"
 KEY = b"the gateway's key for tests"
-CUSTOMER = "customer-ada"
-OTHER_CUSTOMER = "customer-bob"
+CUSTOMER = CustomerId("customer-ada")
+OTHER_CUSTOMER = CustomerId("customer-bob")
 
 _sequence = itertools.count(1)
 
 
-def order_id(at: int = NOW) -> str:
-    """A new UUIDv7 whose time is `at` (Unix milliseconds). Later ones sort after earlier ones."""
-    return order_id_of(at, next(_sequence))
+def order_id(at: int = NOW) -> OrderId:
+    """A new UUIDv7 whose time is `at`. Later ones sort after earlier ones."""
+    return order_id_of(Millis(at), next(_sequence))
+
+
+def order_key(customer_id: str, order_id: str) -> OrderKey:
+    return OrderKey(CustomerId(customer_id), OrderId(order_id))
+
+
+def outcome(at: int, reference: str | None = None, refusal: str | None = None) -> Outcome:
+    return Outcome(Millis(at), reference, refusal)
+
+
+def cancellation(at: int, before_reservation: bool) -> Cancellation:
+    return Cancellation(Millis(at), before_reservation)
 
 
 def line(sku: str = "HEART-LIGHT", quantity: int = 2, unit_price: int = 255) -> dict[str, Any]:
@@ -83,7 +97,9 @@ def an_order(**fields: Any) -> Order:
     return content(order_id(), **fields).order
 
 
-def accepted(key: OrderKey | None = None, accepted_at: int = NOW, **fields: Any) -> AcceptedOrder:
+def accepted(
+    key: OrderKey | None = None, accepted_at: Millis = NOW, **fields: Any
+) -> AcceptedOrder:
     key = key or OrderKey(CUSTOMER, order_id())
     sent = content(key.order_id, **fields)
     return AcceptedOrder(key, accepted_at, sent.digest, sent.order)

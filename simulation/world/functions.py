@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from orders.domain.units import Millis
 from orders.flow.consumer import ConcurrentMap, Result
 from orders.ports import Message
 from orders.wiring import Runtime
@@ -34,8 +35,8 @@ class EnvironmentClock:
     scheduler: Scheduler
     skew_ms: int
 
-    def now(self) -> int:
-        return self.scheduler.now + self.skew_ms
+    def now(self) -> Millis:
+        return Millis(self.scheduler.now + self.skew_ms)
 
 
 class Environment:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from orders.domain.events import Event
 from orders.domain.order import AcceptedOrder, OrderKey
 from orders.domain.saga import Downstream, Outcome
+from orders.domain.units import Millis
 from orders.failures import TransientFailure
 from orders.ports import Check, Command
 
@@ -18,8 +19,8 @@ class SetClock:
 
     milliseconds: int
 
-    def now(self) -> int:
-        return self.milliseconds
+    def now(self) -> Millis:
+        return Millis(self.milliseconds)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from orders.domain.events import Event
 from orders.domain.order import AcceptedOrder, Order, OrderKey
 from orders.domain.saga import Downstream, Facts, Outcome, Step
 from orders.domain.trace import Trace
+from orders.domain.units import CustomerId, Millis, OrderId
 
 #: Steps that say what was ordered or paid. The others only name the order, which the command does.
 NEEDS_ORDER = frozenset({Step.RESERVE, Step.SHIP, Step.POST, Step.REFUND})
@@ -24,15 +25,15 @@ class Command:
     """One step to be done for one order.
 
     `order` travels along to inventory where it is small, without what is the customer's; otherwise
-    the receiver reads it. `trace` is the one that the client named, if it did. `accepted_at` (Unix
-    milliseconds) is known to who has read the order.
+    the receiver reads it. `trace` is the one that the client named, if it did. `accepted_at` is
+    there for who has read the order.
     """
 
     key: OrderKey
     step: Step
     order: Order | None = None
     trace: Trace | None = None
-    accepted_at: int | None = None
+    accepted_at: Millis | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +89,15 @@ class Orders(Protocol):
         missing from the answer; one that is not there at all has no facts."""
 
     def history(
-        self, customer_id: str, limit: int, before: str | None
-    ) -> tuple[Sequence[Progress], str | None]:
+        self, customer_id: CustomerId, limit: int, before: OrderId | None
+    ) -> tuple[Sequence[Progress], OrderId | None]:
         """A customer's orders, newest first, and the id to go on before, None at the end."""
 
     def record(self, key: OrderKey, step: Step, outcome: Outcome) -> Facts:
         """Write a fact once. Returns the facts as they stand after it, with the fact that was
         already there for this step, if any, in place of the new one."""
 
-    def request_cancellation(self, key: OrderKey, at: int) -> Facts:
+    def request_cancellation(self, key: OrderKey, at: Millis) -> Facts:
         """Write the customer's wish once, on the side of the reservation where it falls.
 
         Returns the facts as they stand after it.
@@ -181,8 +182,8 @@ class ReceiptKeys(Protocol):
 
 
 class Clock(Protocol):
-    def now(self) -> int:
-        """Unix milliseconds."""
+    def now(self) -> Millis:
+        """The time by this process's clock."""
 
 
 class Jitter(Protocol):

@@ -37,6 +37,7 @@ from orders.aws.table import DynamoOrders
 from orders.aws.topic import SnsEvents
 from orders.domain import backoff
 from orders.domain.backoff import Backoff
+from orders.domain.units import Millis
 from orders.downstream import REQUEST_OF
 from orders.downstream.http import Authorise, HttpDownstream
 from orders.flow.consumer import ConcurrentMap, Consumer
@@ -64,8 +65,8 @@ CONNECT_TIMEOUT_SECONDS = 2.0
 
 
 class SystemClock:
-    def now(self) -> int:
-        return time.time_ns() // 1_000_000
+    def now(self) -> Millis:
+        return Millis(time.time_ns() // 1_000_000)
 
 
 class Clients(Protocol):

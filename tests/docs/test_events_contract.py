@@ -16,6 +16,7 @@ from infra.stage import load
 from orders.aws.topic import SnsEvents, cloud_event
 from orders.domain.events import SOURCE, Event, EventType
 from orders.domain.order import OrderKey
+from orders.domain.units import Millis
 from tests.builders import CUSTOMER, NOW, order_id
 
 CONTRACT = Path(__file__).parents[2] / "docs" / "contracts" / "events.yaml"
@@ -162,7 +163,7 @@ class Topic:
 def an_event(name: str) -> Event:
     type_ = EventType[name.upper()]
     reason = "out_of_stock" if type_ is EventType.REJECTED else None
-    return Event(type_, OrderKey(CUSTOMER, order_id()), NOW + 123, reason)
+    return Event(type_, OrderKey(CUSTOMER, order_id()), Millis(NOW + 123), reason)
 
 
 def published(name: str) -> tuple[dict[str, Any], dict[str, str]]:

@@ -12,11 +12,10 @@ from typing import Any
 
 import httpx
 
-from orders.domain.order import OrderKey
 from spillway.run.stack import Stack
 from spillway.target.reading import read_effects
 from spillway.target.records import Effect
-from tests.builders import order_body, order_id
+from tests.builders import order_body, order_id, order_key
 
 #: Never reached when all is well: a message whose worker was killed is hidden for 60 s, a check for
 #: 180 s.
@@ -75,7 +74,7 @@ class Customer:
 
 def effects(stack: Stack, customer: Customer, id_: str) -> Counter[str]:
     """How often each step was done for an order, counted in the downstreams' own tables."""
-    key = OrderKey(customer.id, id_)
+    key = order_key(customer.id, id_)
     return Counter(
         effect.step for effect in all_effects(stack) if effect.key == key and effect.done
     )

@@ -19,13 +19,14 @@ import pytest
 
 from infra.alarms import CLASHES_MAX, RELAY_ERRORS_MAX, SERVER_ERRORS_MAX
 from orders.aws.messages import overflow_message_of
-from orders.domain.order import AcceptedOrder, OrderKey
+from orders.domain.order import AcceptedOrder
+from orders.domain.units import Millis
 from orders.handlers.wire import Content, content_of
 from spillway.operate.status.alarms import Alarm, read_alarms
 from spillway.operate.status.evaluating import evaluate_alarms
 from spillway.run.stack import Stack
 from spillway.target.service import Service, on_this_machine
-from tests.builders import order_id
+from tests.builders import order_id, order_key
 from tests.e2e.shop import Customer, faulty
 from tests.e2e.test_overflow_and_watchdog import REFUSED_PUT, dead_letters, within
 
@@ -110,9 +111,9 @@ def an_hour_ago(shopper: Customer) -> AcceptedOrder:
     _, body = shopper.order()
     content = content_of(json.dumps(body).encode())
     assert isinstance(content, Content)
-    key = OrderKey(shopper.id, id_)
+    key = order_key(shopper.id, id_)
     accepted_at = time.time_ns() // 1_000_000 - HOUR_MS
-    return AcceptedOrder(key, accepted_at, content.digest, content.order)
+    return AcceptedOrder(key, Millis(accepted_at), content.digest, content.order)
 
 
 def overflow(stack: Stack, order: AcceptedOrder) -> None:

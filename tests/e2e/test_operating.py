@@ -10,13 +10,13 @@ import pytest
 from typer.testing import CliRunner
 
 from orders.aws import items
-from orders.domain.order import AcceptedOrder, OrderKey, order_id_time
+from orders.domain.order import AcceptedOrder, order_id_time
 from orders.handlers.wire import Content, content_of
 from spillway.cli import app
 from spillway.operate.redrive.looking import look
 from spillway.run.stack import Stack
 from spillway.target.service import on_this_machine
-from tests.builders import order_id
+from tests.builders import order_id, order_key
 from tests.e2e.shop import Customer, effects, faulty
 from tests.e2e.test_overflow_and_watchdog import dead_letters, within
 
@@ -117,7 +117,8 @@ def test_an_order_that_relay_never_saw_goes_on_when_it_is_resumed(
     id_, body = shopper.order()
     sent = content_of(json.dumps(body).encode())
     assert isinstance(sent, Content)
-    lost = AcceptedOrder(OrderKey(shopper.id, id_), order_id_time(id_), sent.digest, sent.order)
+    key = order_key(shopper.id, id_)
+    lost = AcceptedOrder(key, order_id_time(key.order_id), sent.digest, sent.order)
     # Relay passes over what an import marks.
     item = {**items.order_item(lost), items.IMPORTED: {"N": "1"}}
     stack.client("dynamodb").put_item(TableName=stack.tables["orders"], Item=item)

@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 
 from orders.aws.messages import check_of, overflowed_order_of
-from orders.domain.order import OrderKey
 from orders.ports import Check
 from spillway.run.stack import Stack
-from tests.builders import line, order_id
+from tests.builders import line, order_id, order_key
 from tests.e2e.shop import Customer, effects, faulty
 
 CONFIRMED = {"reserve": 1, "ship": 1, "post": 1}
@@ -125,7 +124,7 @@ def test_a_poison_stream_record_is_dead_lettered_and_its_neighbours_go_on(
     stack: Stack, shopper: Customer
 ) -> None:
     dynamodb, table = stack.client("dynamodb"), stack.tables["orders"]
-    poison = OrderKey(shopper.id, order_id(time.time_ns() // 1_000_000))
+    poison = order_key(shopper.id, order_id(time.time_ns() // 1_000_000))
     keys = {"pk": {"S": poison.customer_id}, "sk": {"S": poison.order_id}}
     dynamodb.put_item(TableName=table, Item={**keys, "content": {"B": b"?"}})
     try:

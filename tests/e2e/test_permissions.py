@@ -13,11 +13,10 @@ from typing import Any
 import pytest
 
 from orders.aws.messages import batch_messages_of, check_message_of, message_of
-from orders.domain.order import OrderKey
 from orders.domain.saga import Step
 from orders.ports import Check, Command
 from spillway.run.stack import Stack, running
-from tests.builders import line, order_body, order_id
+from tests.builders import line, order_body, order_id, order_key
 from tests.e2e.shop import Customer, faulty
 from tests.needs import starts
 
@@ -128,13 +127,13 @@ def watch_orders_that_wait(stack: Stack, customer: Customer) -> None:
             waiting, body = customer.order()
             customer.put(waiting, body)
             for id_ in (reserved, waiting):
-                key = OrderKey(customer.id, id_)
+                key = order_key(customer.id, id_)
                 send(stack, "watchdog", check_message_of(Check(key)))
                 send(stack, "watchdog", check_message_of(Check(key, force=True)))
             # What a batch message leaves open is requeued.
-            send_pack(stack, "inventory", Command(OrderKey(customer.id, waiting), Step.RESERVE))
-            send_pack(stack, "fulfilment", Command(OrderKey(customer.id, reserved), Step.SHIP))
-            send_pack(stack, "accounting", Command(OrderKey(customer.id, reserved), Step.POST))
+            send_pack(stack, "inventory", Command(order_key(customer.id, waiting), Step.RESERVE))
+            send_pack(stack, "fulfilment", Command(order_key(customer.id, reserved), Step.SHIP))
+            send_pack(stack, "accounting", Command(order_key(customer.id, reserved), Step.POST))
             time.sleep(2)
 
 

@@ -17,10 +17,9 @@ from typing import Any
 import httpx
 import pytest
 
-from orders.domain.order import OrderKey
 from spillway.run.stack import Stack
 from spillway.target.service import Service, on_this_machine
-from tests.builders import order_id
+from tests.builders import order_id, order_key
 from tests.e2e.shop import Customer, faulty
 from tests.e2e.test_overflow_and_watchdog import REFUSED_PUT, dead_letters, reason, within
 
@@ -158,7 +157,7 @@ def _poison(stack: Stack, shopper: Customer, seen: Seen) -> None:
     """What is poisonous holds marks itself; what is said of it must not."""
     sqs = stack.client("sqs")
     dynamodb, table = stack.client("dynamodb"), stack.tables["orders"]
-    poison = OrderKey(shopper.id, order_id(time.time_ns() // 1_000_000))
+    poison = order_key(shopper.id, order_id(time.time_ns() // 1_000_000))
     keys = {"pk": {"S": poison.customer_id}, "sk": {"S": poison.order_id}}
     content = {"B": zlib.compress(json.dumps({"name": MARK}).encode())}
     numbers = {"digest": {"B": b"?"}, "accepted_at": {"N": "1"}}

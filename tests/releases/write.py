@@ -14,12 +14,13 @@ from orders.domain import events
 from orders.domain.order import AcceptedOrder, OrderKey
 from orders.domain.saga import Cancellation, Facts, Outcome, Step
 from orders.domain.trace import parsed
+from orders.domain.units import Millis
 from orders.ports import Check, Command
-from tests.builders import CUSTOMER, NOW, accepted, line
+from tests.builders import CUSTOMER, NOW, accepted, line, order_key
 
 # Written out: what a release wrote must not change with the tests' counters.
-KEY = OrderKey(CUSTOMER, "01a0ac2b-8e00-7000-8000-000000000001")
-LARGE = OrderKey(CUSTOMER, "01a0ac2b-8e00-7000-8000-000000000002")
+KEY = order_key(CUSTOMER, "01a0ac2b-8e00-7000-8000-000000000001")
+LARGE = order_key(CUSTOMER, "01a0ac2b-8e00-7000-8000-000000000002")
 TRACE = parsed("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 
 
@@ -72,17 +73,17 @@ def _wholesale() -> AcceptedOrder:
 def _facts() -> list[Facts]:
     """Nothing yet, confirmed, rejected, cancelled: every attribute that a progress item can have
     is in one of them."""
-    done = {step: Outcome(NOW + 1_000, reference=f"{step}-1") for step in Step}
+    done = {step: Outcome(Millis(NOW + 1_000), reference=f"{step}-1") for step in Step}
     confirmed = {step: done[step] for step in (Step.RESERVE, Step.SHIP, Step.POST)}
     rejected = {
-        Step.RESERVE: Outcome(NOW + 1_000, refusal="out_of_stock"),
+        Step.RESERVE: Outcome(Millis(NOW + 1_000), refusal="out_of_stock"),
         Step.REFUND: done[Step.REFUND],
     }
     return [
         Facts(),
         Facts(confirmed),
         Facts(rejected),
-        Facts(done, Cancellation(NOW + 500, before_reservation=False)),
+        Facts(done, Cancellation(Millis(NOW + 500), before_reservation=False)),
     ]
 
 

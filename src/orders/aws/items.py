@@ -21,6 +21,7 @@ import msgspec
 from orders.domain.order import AcceptedOrder, Order, OrderKey
 from orders.domain.saga import Cancellation, Facts, Outcome, Step
 from orders.domain.trace import Trace
+from orders.domain.units import CustomerId, Millis, OrderId
 
 PROGRESS_SUFFIX = "#progress"
 CANCELLATION = "cancellation"
@@ -71,7 +72,9 @@ def written_by_import(before: Item | None, after: Item) -> bool:
 
 
 def key_of(item: Item) -> OrderKey:
-    return OrderKey(item["pk"]["S"], item["sk"]["S"].removesuffix(PROGRESS_SUFFIX))
+    return OrderKey(
+        CustomerId(item["pk"]["S"]), OrderId(item["sk"]["S"].removesuffix(PROGRESS_SUFFIX))
+    )
 
 
 def order_item(accepted: AcceptedOrder) -> dict[str, Attribute]:
@@ -89,7 +92,7 @@ def order_item(accepted: AcceptedOrder) -> dict[str, Attribute]:
 def accepted_order(item: Item) -> AcceptedOrder:
     return AcceptedOrder(
         key=key_of(item),
-        accepted_at=int(item["accepted_at"]["N"]),
+        accepted_at=Millis(int(item["accepted_at"]["N"])),
         digest=_binary(item["digest"]),
         order=decompressed(_binary(item["content"])),
         trace=_decompressed_trace(_binary(item["trace"])) if "trace" in item else None,
@@ -108,7 +111,7 @@ def outcome_attribute(outcome: Outcome) -> Attribute:
 def outcome_of(attribute: Attribute) -> Outcome:
     fact = attribute["M"]
     return Outcome(
-        at=int(fact["at"]["N"]),
+        at=Millis(int(fact["at"]["N"])),
         reference=fact["reference"]["S"] if "reference" in fact else None,
         refusal=fact["reason"]["S"] if "reason" in fact else None,
     )
@@ -127,13 +130,15 @@ def facts(item: Item | None) -> Facts:
     """The facts on a progress item; none where there is no such item yet."""
     if item is None:
         return Facts()
-    wish = item.get(CANCELLATION)
     return Facts(
         outcomes={step: outcome_of(item[step]) for step in Step if step in item},
-        cancellation=None
-        if wish is None
-        else Cancellation(int(wish["M"]["at"]["N"]), bool(wish["M"]["before_reservation"]["BOOL"])),
+        cancellation=_cancellation_of(item[CANCELLATION]) if CANCELLATION in item else None,
     )
+
+
+def _cancellation_of(attribute: Attribute) -> Cancellation:
+    fact = attribute["M"]
+    return Cancellation(Millis(int(fact["at"]["N"])), bool(fact["before_reservation"]["BOOL"]))
 
 
 def _compressed_trace(trace: Trace) -> bytes:

@@ -16,6 +16,7 @@ from orders.aws import items
 from orders.domain.order import AcceptedOrder, Address, Order, OrderKey, Payment
 from orders.domain.saga import Step
 from orders.domain.trace import Trace, parsed
+from orders.domain.units import CustomerId, Millis, OrderId
 from orders.failures import PermanentFailure
 from orders.ports import Check, Command
 
@@ -27,25 +28,25 @@ ORDER_BYTES_MAX = 6_000
 
 
 class _CommandMessage(msgspec.Struct, omit_defaults=True):
-    customer_id: str
-    order_id: str
+    customer_id: CustomerId
+    order_id: OrderId
     step: Step
     order: str | None = None  # base64 of the compressed content
     trace: str | None = None  # a traceparent
 
 
 class _OverflowMessage(msgspec.Struct, omit_defaults=True):
-    customer_id: str
-    order_id: str
-    accepted_at: int
+    customer_id: CustomerId
+    order_id: OrderId
+    accepted_at: Millis
     digest: str  # base64
     order: str  # base64 of the compressed content
     trace: str | None = None  # a traceparent
 
 
 class _CheckMessage(msgspec.Struct, omit_defaults=True):
-    customer_id: str
-    order_id: str
+    customer_id: CustomerId
+    order_id: OrderId
     force: bool = False
 
 

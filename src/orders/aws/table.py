@@ -18,6 +18,7 @@ from orders.aws.clients import Client, translate_aws_errors
 from orders.aws.items import Item
 from orders.domain.order import AcceptedOrder, OrderKey
 from orders.domain.saga import Cancellation, Facts, Outcome, Step
+from orders.domain.units import CustomerId, Millis, OrderId
 from orders.failures import TransientFailure
 from orders.ports import Progress
 
@@ -85,8 +86,8 @@ class DynamoOrders:
         return facts_of
 
     def history(
-        self, customer_id: str, limit: int, before: str | None
-    ) -> tuple[Sequence[Progress], str | None]:
+        self, customer_id: CustomerId, limit: int, before: OrderId | None
+    ) -> tuple[Sequence[Progress], OrderId | None]:
         """Ids sort by time, so newest first is the key read backwards. Each order is at most two
         items, the progress first; a page ends where `limit` orders are complete."""
         page: list[Progress] = []
@@ -126,7 +127,7 @@ class DynamoOrders:
                 return items.facts(_there_already(error))
         return items.facts(answer["Attributes"])
 
-    def request_cancellation(self, key: OrderKey, at: int) -> Facts:
+    def request_cancellation(self, key: OrderKey, at: Millis) -> Facts:
         # The saga must know on which side of the reservation the wish falls. No clock can tell,
         # the table can: it takes one write after the other, and each side has its condition.
         for before_reservation in (True, False):
@@ -179,7 +180,7 @@ class DynamoOrders:
         return item
 
     def _query_backwards(
-        self, customer_id: str, start: dict[str, items.Attribute] | None, items_max: int
+        self, customer_id: CustomerId, start: dict[str, items.Attribute] | None, items_max: int
     ) -> dict[str, Any]:
         request: dict[str, Any] = {
             "TableName": self.table,

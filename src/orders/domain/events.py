@@ -8,6 +8,7 @@ from enum import StrEnum
 from orders.domain.order import OrderKey
 from orders.domain.saga import Facts, Step
 from orders.domain.status import SETTLED, Status, reason, status
+from orders.domain.units import Millis
 
 SOURCE = "spillway/orders"
 
@@ -21,11 +22,11 @@ class EventType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """`at` is Unix milliseconds of the fact that made it true; `reason` only when rejected."""
+    """`at` is the time of the fact that made it true; `reason` only when rejected."""
 
     type: EventType
     key: OrderKey
-    at: int
+    at: Millis
     reason: str | None = None
 
     @property
@@ -34,7 +35,7 @@ class Event:
         return f"{self.key.customer_id}/{self.key.order_id}/{self.type.name.lower()}"
 
 
-def accepted(key: OrderKey, at: int) -> Event:
+def accepted(key: OrderKey, at: Millis) -> Event:
     return Event(EventType.ACCEPTED, key, at)
 
 
@@ -60,7 +61,7 @@ def settled(key: OrderKey, facts: Facts) -> Event | None:
     return Event(EventType[now.name], key, at, reason(facts))
 
 
-def all_true(key: OrderKey, accepted_at: int, facts: Facts) -> list[Event]:
+def all_true(key: OrderKey, accepted_at: Millis, facts: Facts) -> list[Event]:
     """Every event that is true of an order now, as it was or should have been announced."""
     end = settled(key, facts)
     return [accepted(key, accepted_at), *([end] if end else [])]

@@ -10,9 +10,10 @@ import hashlib
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, TypeGuard
 
 from orders.domain.trace import Trace
+from orders.domain.units import CustomerId, Millis, OrderId
 
 Channel = Literal["retail", "wholesale"]
 
@@ -79,8 +80,8 @@ class Order:
 class OrderKey:
     """An order id is unique for its customer, not in the world: the two together are the key."""
 
-    customer_id: str
-    order_id: str
+    customer_id: CustomerId
+    order_id: OrderId
 
     @property
     def customer_hash(self) -> str:
@@ -99,12 +100,12 @@ class OrderKey:
 class AcceptedOrder:
     """The record of an order: written once, never changed.
 
-    `accepted_at` is Unix milliseconds; `digest` identifies the content, so that a retry is told
-    from another order under the same id. `trace` is the one that the client named, if it did.
+    `digest` identifies the content: it tells a retry from another order under the same id. `trace`
+    is the one that the client named, if it did.
     """
 
     key: OrderKey
-    accepted_at: int
+    accepted_at: Millis
     digest: bytes
     order: Order
     trace: Trace | None = None
@@ -115,21 +116,21 @@ def _hash(customer_id: str) -> str:
     return hashlib.sha256(customer_id.encode()).hexdigest()[:16]
 
 
-def is_order_id(text: str) -> bool:
+def is_order_id(text: str) -> TypeGuard[OrderId]:
     return _UUID7.fullmatch(text) is not None
 
 
-def order_id_time(order_id: str) -> int:
-    """When the client made the id, in Unix milliseconds by the client's clock."""
-    return int(order_id[:8] + order_id[9:13], 16)
+def order_id_time(order_id: OrderId) -> Millis:
+    """When the client made the id, by the client's clock."""
+    return Millis(int(order_id[:8] + order_id[9:13], 16))
 
 
-def order_id_of(at: int, random_bits: int) -> str:
-    """The order id of a time (Unix milliseconds) with 74 bits that make it unique.
+def order_id_of(at: Millis, random_bits: int) -> OrderId:
+    """The order id of a time with 74 bits that make it unique.
 
     Customers' clients make ids, this service only reads them: this one is for tools, tests and the
     simulation. It formats by hand, because importing `uuid` would lengthen every cold start.
     """
     high, low = random_bits >> 62, random_bits & ((1 << 62) - 1)
     digits = f"{at << 80 | 0x7 << 76 | high << 64 | 0b10 << 62 | low:032x}"
-    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+    return OrderId("-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])))

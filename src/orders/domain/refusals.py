@@ -14,6 +14,7 @@ from enum import StrEnum
 from orders.domain.money import AMOUNT_MAX, UNIT_PRICE_MAX
 from orders.domain.order import Order, is_order_id, order_id_time
 from orders.domain.receipt import verify
+from orders.domain.units import Millis
 
 LINES_MAX = 2_000
 QUANTITY_MAX = 1_000_000
@@ -94,7 +95,7 @@ class Terms:
     currencies: frozenset[str]
     receipt_keys: Mapping[str, bytes]
     wholesale_allowed: bool
-    now: int
+    now: Millis
 
 
 def broken_rules(order_id: str, order: Order, terms: Terms) -> list[Refusal]:
@@ -114,7 +115,7 @@ def broken_rules(order_id: str, order: Order, terms: Terms) -> list[Refusal]:
     return sorted(found, key=lambda refusal: _PRECEDENCE[refusal.rule])
 
 
-def _order_id(order_id: str, now: int) -> Iterator[Refusal]:
+def _order_id(order_id: str, now: Millis) -> Iterator[Refusal]:
     if not is_order_id(order_id):
         yield Refusal(
             Rule.ORDER_ID_INVALID,

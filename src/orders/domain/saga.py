@@ -32,6 +32,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
+from orders.domain.units import Millis
+
 Downstream = Literal["inventory", "fulfilment", "accounting"]
 DOWNSTREAMS: tuple[Downstream, ...] = ("inventory", "fulfilment", "accounting")
 
@@ -65,11 +67,11 @@ REFUSABLE = frozenset({Step.RESERVE, Step.SHIP, Step.POST, Step.CANCEL_SHIPMENT}
 class Outcome:
     """A downstream's final answer to one step.
 
-    `at` is Unix milliseconds by our clock. `reference` is the downstream's own name for what it
+    `at` is by our clock. `reference` is the downstream's own name for what it
     did. `refusal` is its code for why it will not (`out_of_stock`), None when it was done.
     """
 
-    at: int
+    at: Millis
     reference: str | None = None
     refusal: str | None = None
 
@@ -82,7 +84,7 @@ class Outcome:
 class Cancellation:
     """The customer's wish. `before_reservation`: written while the reserve outcome was unknown."""
 
-    at: int
+    at: Millis
     before_reservation: bool
 
 

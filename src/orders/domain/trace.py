@@ -17,6 +17,8 @@ import hashlib
 import re
 from dataclasses import dataclass
 
+from orders.domain.units import OrderId
+
 _VERSION_0 = "00"
 # Any version begins like this. What a later one appends is not ours to read.
 _HEADER = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
@@ -59,7 +61,7 @@ def parsed(header: str | None) -> Trace | None:
     return Trace(trace_id, parent_id, bool(int(flags, 16) & _SAMPLED))
 
 
-def of_order(order_id: str) -> Trace:
+def of_order(order_id: OrderId) -> Trace:
     """The trace of an order whose client named none. Sampled, for our logs do record each step."""
     digits = order_id.replace("-", "")
     return Trace(digits, digits[16:], sampled=True)

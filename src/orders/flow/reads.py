@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from orders.domain.order import OrderKey
+from orders.domain.units import CustomerId, OrderId
 from orders.ports import Orders, Progress
 
 PAGE_DEFAULT = 20
@@ -18,7 +19,7 @@ class Page:
     """Newest first. `before` is the order id to go on before, None at the end."""
 
     orders: Sequence[Progress]
-    before: str | None
+    before: OrderId | None
 
 
 class ForeignOrder(Exception):
@@ -38,7 +39,7 @@ class Reads:
             _must_be_of(key.customer_id, progress)
         return progress
 
-    def history(self, customer_id: str, limit: int, before: str | None) -> Page:
+    def history(self, customer_id: CustomerId, limit: int, before: OrderId | None) -> Page:
         """`limit` is 1 to PAGE_MAX orders."""
         page = Page(*self.orders.history(customer_id, limit, before))
         for progress in page.orders:
@@ -46,6 +47,6 @@ class Reads:
         return page
 
 
-def _must_be_of(customer_id: str, progress: Progress) -> None:
+def _must_be_of(customer_id: CustomerId, progress: Progress) -> None:
     if progress.order.key.customer_id != customer_id:
         raise ForeignOrder

@@ -8,6 +8,7 @@ from orders import wiring
 from orders.aws.messages import command_of
 from orders.domain.order import order_id_time
 from orders.domain.saga import Step
+from orders.domain.units import Millis
 from orders.failures import Failure, TransientFailure
 from orders.flow.consumer import Consumer, Event
 from orders.flow.deliver import Deliver
@@ -61,7 +62,7 @@ def _command_in(message: Message, deliver: Deliver) -> Command:
     return command
 
 
-def _unsettled(command: Command, now: int) -> dict[str, object]:
+def _unsettled(command: Command, now: Millis) -> dict[str, object]:
     """The age of an order that this delivery did not advance. Where the order was not read, by the
     time in its id, which is the client's."""
     since = command.accepted_at or order_id_time(command.key.order_id)

@@ -14,6 +14,7 @@ import msgspec
 from orders.domain.order import OrderKey
 from orders.domain.refusals import CUSTOMER_ID_MAX, Refusal, Rule
 from orders.domain.trace import Trace, parsed
+from orders.domain.units import CustomerId, Millis
 
 # An order of 2,000 lines is about 150 KB. This keeps every order below the table's 400 KB an item
 # and a queue's 1 MiB a message, whatever its content.
@@ -55,7 +56,7 @@ ApiEvent = Mapping[str, Any]
 class Caller:
     """Who asks, from the token that the gateway has verified."""
 
-    customer_id: str
+    customer_id: CustomerId
     groups: frozenset[str]
 
 
@@ -67,7 +68,7 @@ def caller(event: ApiEvent, groups_claim: str = "") -> Caller | Refusal:
     return Caller(customer_id, _groups(claims.get(groups_claim)))
 
 
-def order_key(event: ApiEvent, customer_id: str) -> OrderKey:
+def order_key(event: ApiEvent, customer_id: CustomerId) -> OrderKey:
     return OrderKey(customer_id, event["pathParameters"]["order_id"])
 
 
@@ -124,10 +125,10 @@ def broken() -> Answer:
     return _problem(500, {"detail": "The request was not carried out. It is safe to send again."})
 
 
-def timestamp(milliseconds: int) -> str:
+def timestamp(at: Millis) -> str:
     """RFC 3339 in UTC: `2026-11-23T10:00:00.123Z`."""
-    at = datetime.fromtimestamp(milliseconds / 1000, UTC)
-    return at.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    moment = datetime.fromtimestamp(at / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def _problem(status: int, members: Mapping[str, object]) -> Answer:

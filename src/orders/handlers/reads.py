@@ -14,6 +14,7 @@ from orders.domain.order import Order, is_order_id
 from orders.domain.refusals import Refusal, Rule
 from orders.domain.saga import settled
 from orders.domain.status import cancellation_outcome, reason, status
+from orders.domain.units import CustomerId, OrderId
 from orders.failures import TransientFailure, error_location
 from orders.flow.intake import NOT_FOUND
 from orders.flow.reads import PAGE_DEFAULT, PAGE_MAX, ForeignOrder, Reads
@@ -46,7 +47,7 @@ def handle(event: http.ApiEvent, reads: Reads, log: Log) -> http.Answer:
         return http.broken()
 
 
-def _order(event: http.ApiEvent, customer_id: str, reads: Reads) -> http.Answer:
+def _order(event: http.ApiEvent, customer_id: CustomerId, reads: Reads) -> http.Answer:
     key = http.order_key(event, customer_id)
     # What is no order id can't be an order; it is not worth a read.
     progress = reads.order(key) if is_order_id(key.order_id) else None
@@ -55,15 +56,16 @@ def _order(event: http.ApiEvent, customer_id: str, reads: Reads) -> http.Answer:
     return http.answer(200, whole(progress))
 
 
-def _history(event: http.ApiEvent, customer_id: str, reads: Reads) -> http.Answer:
+def _history(event: http.ApiEvent, customer_id: CustomerId, reads: Reads) -> http.Answer:
     query = http.query(event)
     refusals = []
     limit = _limit(query.get("limit"))
     if limit is None:
         detail = f"A limit is 1 to {PAGE_MAX} orders."
         refusals.append(Refusal(Rule.LIMIT_INVALID, "", detail))
-    before = _before(query.get("cursor"))
-    if before == "":
+    cursor = query.get("cursor")
+    before = None if cursor is None else _before(cursor)
+    if cursor is not None and before is None:
         detail = "A cursor is what an earlier answer gave."
         refusals.append(Refusal(Rule.CURSOR_INVALID, "", detail))
     if limit is None or refusals:
@@ -141,17 +143,15 @@ def _limit(text: str | None) -> int | None:
     return limit if 1 <= limit <= PAGE_MAX else None
 
 
-def _cursor(before: str | None) -> str | None:
+def _cursor(before: OrderId | None) -> str | None:
     """Opaque to clients, so that its form may change. It holds no customer: that is the token's."""
     return None if before is None else base64.urlsafe_b64encode(before.encode()).decode()
 
 
-def _before(cursor: str | None) -> str | None:
-    """The order id in a cursor, None without a cursor, "" for what is no cursor of ours."""
-    if cursor is None:
-        return None
+def _before(cursor: str) -> OrderId | None:
+    """The order id in a cursor; None for a text that is not one of our cursors."""
     try:
         before = base64.urlsafe_b64decode(cursor.encode("ascii")).decode("ascii")
     except (binascii.Error, UnicodeError):
-        return ""
-    return before if is_order_id(before) else ""
+        return None
+    return before if is_order_id(before) else None

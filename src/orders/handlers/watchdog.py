@@ -10,6 +10,7 @@ from orders import wiring
 from orders.aws.messages import check_of
 from orders.domain.order import OrderKey, order_id_time
 from orders.domain.status import status
+from orders.domain.units import Millis
 from orders.failures import PermanentFailure
 from orders.flow.consumer import Consumer, Event, RetryLater
 from orders.flow.watchdog import Checked, Watchdog
@@ -38,7 +39,7 @@ def handle(event: Event, consumer: Consumer, watchdog: Watchdog) -> dict[str, An
     return consumer.consume(messages, check_one)
 
 
-def _found(key: OrderKey, checked: Checked, now: int) -> dict[str, object]:
+def _found(key: OrderKey, checked: Checked, now: Millis) -> dict[str, object]:
     """The log fields of an order that has not settled.
 
     Its age counts from its first outcome, which is at hand. Without one it counts from the time in

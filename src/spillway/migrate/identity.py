@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 
 from orders.domain.order import order_id_of
+from orders.domain.units import Millis
 
 
 def order_id(source: str, key: str, created_at: int) -> str:
     """`source` is the old table's name, `created_at` Unix milliseconds."""
     bits = int.from_bytes(hashlib.sha256(f"{source}\0{key}".encode()).digest()[:10], "big") >> 6
-    return order_id_of(created_at, bits)
+    return order_id_of(Millis(created_at), bits)

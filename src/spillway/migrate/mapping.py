@@ -25,6 +25,7 @@ from orders.domain.order import (
 )
 from orders.domain.refusals import CUSTOMER_ID_MAX, TEXT_MAX, Rule, Terms, broken_rules
 from orders.domain.saga import Cancellation, Facts, Outcome, Step
+from orders.domain.units import CustomerId, Millis, OrderId
 from spillway.migrate.config import NEVER_HELD_AGAINST_AN_OLD_ORDER, Config, Field, StatusMeaning
 from spillway.migrate.identity import order_id
 from spillway.migrate.values import (
@@ -159,7 +160,7 @@ class Mapper:
             config,
             subjects,
             Clock(config.source.time_zone, config.times, now_ms),
-            Terms(frozenset(config.currencies), {}, wholesale_allowed=True, now=now_ms),
+            Terms(frozenset(config.currencies), {}, wholesale_allowed=True, now=Millis(now_ms)),
             utc_columns,
             tuple(own_columns(config)),
             Known(whole_number),
@@ -187,7 +188,7 @@ class Mapper:
             too_large = Reason("order_too_large", f"{len(content):,} bytes compressed")
             return Unmapped(key, (too_large,))
         digest = hashlib.sha256(content).digest()[:DIGEST_BYTES]
-        place = OrderKey(customer, id_)
+        place = OrderKey(CustomerId(customer), OrderId(id_))
         return Mapped(key, place, created_at, content, digest, facts, meaning.is_ == "open")
 
     def _contradictions(self, old: OldOrder) -> Iterator[Reason]:
@@ -439,17 +440,17 @@ def facts_of(meaning: StatusMeaning, at: int) -> Facts:
     a purchase of two years ago is answered by that fact, and no command goes to fulfilment, which
     knows nothing of it.
     """
-    done = Outcome(at)
+    done = Outcome(Millis(at))
     if meaning.is_ == "open":
         return Facts(dict.fromkeys(meaning.done, done))
     if meaning.is_ == "cancelled":
         return Facts(
             dict.fromkeys((Step.RESERVE, Step.RELEASE, Step.REFUND), done),
-            Cancellation(at, before_reservation=True),
+            Cancellation(Millis(at), before_reservation=True),
         )
     if meaning.is_ == "rejected":
-        return Facts({Step.RESERVE: Outcome(at, refusal=meaning.reason), Step.REFUND: done})
-    too_late = Outcome(at, refusal="too_late")
+        return Facts({Step.RESERVE: Outcome(Millis(at), refusal=meaning.reason), Step.REFUND: done})
+    too_late = Outcome(Millis(at), refusal="too_late")
     return Facts(
         {
             **dict.fromkeys((Step.RESERVE, Step.SHIP, Step.POST), done),

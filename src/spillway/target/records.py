@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from orders.domain.order import Order, OrderKey
 from orders.domain.saga import Downstream, Facts
 from orders.domain.trace import Trace
+from orders.domain.units import Millis
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Record:
     """
 
     key: OrderKey
-    accepted_at: int | None
+    accepted_at: Millis | None
     size: Size | None
     facts: Facts
     order: Order | None = None
@@ -39,7 +40,7 @@ class Record:
         return self.accepted_at is not None
 
     @property
-    def changed_at(self) -> int | None:
+    def changed_at(self) -> Millis | None:
         """When the order was accepted, cancelled or got its last answer, whichever was last."""
         times = [outcome.at for outcome in self.facts.outcomes.values()]
         if self.facts.cancellation is not None:

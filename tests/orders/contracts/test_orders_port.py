@@ -14,15 +14,16 @@ from orders.aws.table import DynamoOrders
 from orders.domain.order import OrderKey
 from orders.domain.saga import Facts, Outcome, Step
 from orders.domain.trace import Trace
+from orders.domain.units import Millis, OrderId
 from orders.failures import TransientFailure
 from orders.ports import Orders, Progress
 from simulation.world.table import MemoryOrders
 from spillway.run.stack import Stack
-from tests.builders import CUSTOMER, NOW, OTHER_CUSTOMER, accepted, line, order_id
+from tests.builders import CUSTOMER, NOW, OTHER_CUSTOMER, accepted, line, order_id, order_key
 from tests.tables import make_table
 
-DONE = Outcome(NOW + 1, reference="RES-1")
-REFUSED = Outcome(NOW + 2, refusal="out_of_stock")
+DONE = Outcome(Millis(NOW + 1), reference="RES-1")
+REFUSED = Outcome(Millis(NOW + 2), refusal="out_of_stock")
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,7 @@ def orders(request: pytest.FixtureRequest) -> Orders:
 
 def fresh(customer: str = CUSTOMER) -> OrderKey:
     # The table is shared by the module's tests, so each uses a customer of its own.
-    return OrderKey(f"{customer}-{uuid.uuid4().hex[:8]}", order_id())
+    return order_key(f"{customer}-{uuid.uuid4().hex[:8]}", order_id())
 
 
 def facts_of(orders: Orders, key: OrderKey) -> Facts:
@@ -97,7 +98,7 @@ def test_a_second_order_under_one_key_meets_the_first_and_does_not_replace_it(
     orders: Orders,
 ) -> None:
     first = accepted(fresh())
-    second = replace(accepted(first.key, lines=[line(quantity=9)]), accepted_at=NOW + 5)
+    second = replace(accepted(first.key, lines=[line(quantity=9)]), accepted_at=Millis(NOW + 5))
     orders.place(first)
     assert orders.place(second) == first
     assert orders.find(first.key) == first
@@ -105,7 +106,7 @@ def test_a_second_order_under_one_key_meets_the_first_and_does_not_replace_it(
 
 def test_the_same_id_of_another_customer_is_another_order(orders: Orders) -> None:
     ada = accepted(fresh())
-    bob = accepted(OrderKey(fresh(OTHER_CUSTOMER).customer_id, ada.key.order_id))
+    bob = accepted(order_key(fresh(OTHER_CUSTOMER).customer_id, ada.key.order_id))
     assert orders.place(ada) is None
     assert orders.place(bob) is None
 
@@ -116,7 +117,7 @@ def test_of_many_that_place_at_once_one_is_first_and_all_others_meet_it(orders: 
 
     def place(n: int) -> bool:
         start.wait()
-        return orders.place(replace(order, accepted_at=NOW + n)) is None
+        return orders.place(replace(order, accepted_at=Millis(NOW + n))) is None
 
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(place, range(8))) == 1
@@ -128,7 +129,7 @@ def test_a_fact_is_recorded_once_and_the_first_stands(orders: Orders, outcome: O
     orders.place(order)
     first = Facts({Step.RESERVE: outcome})
     assert orders.record(order.key, Step.RESERVE, outcome) == first
-    assert orders.record(order.key, Step.RESERVE, replace(outcome, at=NOW + 9)) == first
+    assert orders.record(order.key, Step.RESERVE, replace(outcome, at=Millis(NOW + 9))) == first
     assert facts_of(orders, order.key) == Facts({Step.RESERVE: outcome})
 
 
@@ -145,8 +146,8 @@ def test_a_cancellation_knows_its_side_of_the_reservation(orders: Orders) -> Non
     orders.place(early)
     orders.place(late)
     orders.record(late.key, Step.RESERVE, DONE)
-    before = orders.request_cancellation(early.key, NOW + 3)
-    after = orders.request_cancellation(late.key, NOW + 3)
+    before = orders.request_cancellation(early.key, Millis(NOW + 3))
+    after = orders.request_cancellation(late.key, Millis(NOW + 3))
     assert before.cancellation is not None
     assert after.cancellation is not None
     assert before.cancellation.before_reservation
@@ -158,9 +159,9 @@ def test_a_cancellation_knows_its_side_of_the_reservation(orders: Orders) -> Non
 def test_a_cancellation_is_written_once_and_keeps_its_side(orders: Orders) -> None:
     order = accepted(fresh())
     orders.place(order)
-    first = orders.request_cancellation(order.key, NOW + 3)
+    first = orders.request_cancellation(order.key, Millis(NOW + 3))
     orders.record(order.key, Step.RESERVE, DONE)
-    second = orders.request_cancellation(order.key, NOW + 8)
+    second = orders.request_cancellation(order.key, Millis(NOW + 8))
     assert second.cancellation == first.cancellation
 
 
@@ -190,13 +191,13 @@ def test_a_cancellation_and_a_reservation_at_once_agree_on_who_came_first(orders
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 8])
 def test_the_history_is_complete_newest_first_whatever_the_page(orders: Orders, limit: int) -> None:
     customer = fresh().customer_id
-    placed = [accepted(OrderKey(customer, order_id())) for _ in range(7)]
+    placed = [accepted(order_key(customer, order_id())) for _ in range(7)]
     for position, order in enumerate(placed):
         orders.place(order)
         if position % 2:
             orders.record(order.key, Step.RESERVE, DONE)
     seen: list[Progress] = []
-    before: str | None = None
+    before: OrderId | None = None
     while True:
         page, before = orders.history(customer, limit, before)
         assert 1 <= len(page) <= limit

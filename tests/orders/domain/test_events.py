@@ -5,17 +5,19 @@ from __future__ import annotations
 import pytest
 
 from orders.domain.events import Event, EventType, accepted, became_true, settled
-from orders.domain.order import OrderKey
 from orders.domain.saga import Cancellation, Facts, Outcome, Step
+from orders.domain.units import Millis
+from tests.builders import order_key
 
-KEY = OrderKey("customer-ada", "0193565e-8b00-7000-8000-000000000001")
+KEY = order_key("customer-ada", "0193565e-8b00-7000-8000-000000000001")
 
 
 def facts(*steps: Step, refused: Step | None = None, cancelled: bool = False) -> Facts:
-    outcomes = {step: Outcome(at=position) for position, step in enumerate(steps, start=10)}
+    outcomes = {step: Outcome(at=Millis(position)) for position, step in enumerate(steps, start=10)}
     if refused is not None:
-        outcomes[refused] = Outcome(at=20, refusal="out_of_stock")
-    return Facts(outcomes, Cancellation(15, before_reservation=False) if cancelled else None)
+        outcomes[refused] = Outcome(at=Millis(20), refusal="out_of_stock")
+    cancellation = Cancellation(Millis(15), before_reservation=False)
+    return Facts(outcomes, cancellation if cancelled else None)
 
 
 SHIPPED = facts(Step.RESERVE, Step.SHIP)
@@ -23,11 +25,11 @@ CONFIRMED = facts(Step.RESERVE, Step.SHIP, Step.POST)
 
 
 def test_an_accepted_order_is_announced_with_the_time_of_its_acceptance() -> None:
-    assert accepted(KEY, 7) == Event(EventType.ACCEPTED, KEY, 7)
+    assert accepted(KEY, Millis(7)) == Event(EventType.ACCEPTED, KEY, Millis(7))
 
 
 def test_the_last_fact_confirms_an_order() -> None:
-    assert became_true(KEY, SHIPPED, CONFIRMED) == Event(EventType.CONFIRMED, KEY, at=12)
+    assert became_true(KEY, SHIPPED, CONFIRMED) == Event(EventType.CONFIRMED, KEY, at=Millis(12))
 
 
 def test_a_fact_that_settles_nothing_is_not_announced() -> None:
@@ -42,7 +44,7 @@ def test_a_rejection_says_why() -> None:
     before = facts(refused=Step.RESERVE)
     after = facts(Step.REFUND, refused=Step.RESERVE)
     event = became_true(KEY, before, after)
-    assert event == Event(EventType.REJECTED, KEY, at=20, reason="out_of_stock")
+    assert event == Event(EventType.REJECTED, KEY, at=Millis(20), reason="out_of_stock")
 
 
 def test_a_cancellation_that_came_too_late_repeats_the_same_event() -> None:
@@ -60,21 +62,21 @@ def test_the_second_way_to_stop_a_shipment_changes_nothing_about_an_event_when_i
     late: Step,
 ) -> None:
     first = ({Step.CANCEL_SHIPMENT, Step.RECALL_SHIPMENT} - {late}).pop()
-    undone = Outcome(at=20)
+    undone = Outcome(at=Millis(20))
     known = {
-        Step.RESERVE: Outcome(at=10),
-        Step.SHIP: Outcome(at=11),
-        Step.POST: Outcome(at=12, refusal="account_blocked"),
-        first: Outcome(at=13),
+        Step.RESERVE: Outcome(at=Millis(10)),
+        Step.SHIP: Outcome(at=Millis(11)),
+        Step.POST: Outcome(at=Millis(12), refusal="account_blocked"),
+        first: Outcome(at=Millis(13)),
         Step.RELEASE: undone,
         Step.REFUND: undone,
     }
-    wish = Cancellation(at=11, before_reservation=False)
+    wish = Cancellation(at=Millis(11), before_reservation=False)
     before = settled(KEY, Facts(known, wish))
-    assert before == Event(EventType.REJECTED, KEY, at=20, reason="account_blocked")
-    assert settled(KEY, Facts({**known, late: Outcome(at=99)}, wish)) == before
+    assert before == Event(EventType.REJECTED, KEY, at=Millis(20), reason="account_blocked")
+    assert settled(KEY, Facts({**known, late: Outcome(at=Millis(99))}, wish)) == before
 
 
 def test_two_customers_orders_under_one_id_are_two_events() -> None:
-    other = OrderKey("customer-bob", KEY.order_id)
-    assert accepted(KEY, 7).id != accepted(other, 7).id
+    other = order_key("customer-bob", KEY.order_id)
+    assert accepted(KEY, Millis(7)).id != accepted(other, Millis(7)).id

@@ -14,6 +14,7 @@ from orders.domain.saga import (
     settled,
 )
 from orders.domain.status import SETTLED, Status, cancellation_outcome, reason, status
+from orders.domain.units import Millis
 from spillway.prove.simulate.saga_states import ACCEPTED, State, answers, cancellations, reachable
 
 GRAPH = reachable()
@@ -161,7 +162,7 @@ def test_the_facts_amount_to_what_the_customer_is_told(
     state = State(
         done=frozenset(map(Step, done.split())),
         refused=frozenset(map(Step, refused.split())),
-        cancellation=Cancellation(1, cancellation == "before") if cancellation else None,
+        cancellation=Cancellation(Millis(1), cancellation == "before") if cancellation else None,
     )
     assert status(state.facts) == expected
     assert reason(state.facts) == why

@@ -13,7 +13,6 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import urllib3
 
-from orders.domain.order import OrderKey
 from orders.domain.saga import DOWNSTREAM_OF, Outcome, Step
 from orders.domain.trace import Trace, of_order, parsed
 from orders.downstream import REQUEST_OF
@@ -21,7 +20,7 @@ from orders.downstream.http import Authorise, HttpDownstream, idempotency_key
 from orders.failures import PermanentFailure, TransientFailure
 from orders.ports import NEEDS_ORDER, Command
 from simulation.world.runtime import SetClock
-from tests.builders import CUSTOMER, NOW, OTHER_CUSTOMER, an_order, order_id
+from tests.builders import CUSTOMER, NOW, OTHER_CUSTOMER, an_order, order_id, order_key
 
 
 @dataclass
@@ -120,7 +119,7 @@ def without_keys(url: str, name: Any = "inventory", timeout: float = 0.5) -> Htt
 
 
 def command(step: Step = Step.RESERVE) -> Command:
-    return Command(OrderKey(CUSTOMER, order_id()), step, an_order())
+    return Command(order_key(CUSTOMER, order_id()), step, an_order())
 
 
 def test_done_with_a_reference(server: Server) -> None:
@@ -212,8 +211,8 @@ def test_one_step_of_one_order_has_one_key(server: Server) -> None:
     again = Command(one.key, one.step)
     others = [
         Command(one.key, Step.RELEASE),
-        Command(OrderKey(OTHER_CUSTOMER, one.key.order_id), one.step),
-        Command(OrderKey(CUSTOMER, order_id()), one.step),
+        Command(order_key(OTHER_CUSTOMER, one.key.order_id), one.step),
+        Command(order_key(CUSTOMER, order_id()), one.step),
     ]
     keys = {idempotency_key(other) for other in others}
     assert idempotency_key(one) == idempotency_key(again)
@@ -226,7 +225,7 @@ def test_one_step_of_one_order_has_one_key(server: Server) -> None:
 
 @pytest.mark.parametrize("customer", ["auth0|6489", "Ärger\n", "x" * 256])
 def test_any_identity_providers_customer_makes_a_key_that_a_header_can_hold(customer: str) -> None:
-    key = idempotency_key(Command(OrderKey(customer, order_id()), Step.RESERVE))
+    key = idempotency_key(Command(order_key(customer, order_id()), Step.RESERVE))
     assert key.isascii()
     assert key.isprintable()
     assert len(key) < 100
@@ -245,7 +244,9 @@ PATHS: Mapping[Step, str] = {
 
 @pytest.mark.parametrize("step", list(Step))
 def test_each_step_is_its_own_request(server: Server, step: Step) -> None:
-    one = Command(OrderKey(CUSTOMER, order_id()), step, an_order() if step in NEEDS_ORDER else None)
+    one = Command(
+        order_key(CUSTOMER, order_id()), step, an_order() if step in NEEDS_ORDER else None
+    )
     downstream(server.url, DOWNSTREAM_OF[step]).perform(one)
     [asked] = server.asked
     assert (asked.method, asked.path) == ("POST", PATHS[step])
@@ -392,7 +393,7 @@ def test_any_customer_is_looked_up_under_the_signed_address_and_named_in_no_fail
     service = downstream(server.url, authorise=remembering, look_up_first=True)
     server.to_lookup.status = 503
     with pytest.raises(TransientFailure) as raised:
-        service.perform(Command(OrderKey(customer, order_id()), Step.RESERVE, an_order()))
+        service.perform(Command(order_key(customer, order_id()), Step.RESERVE, an_order()))
     assert str(raised.value) == "GET /reservations: answered 503"
     [asked] = server.asked
     assert [server.url + asked.path] == signed

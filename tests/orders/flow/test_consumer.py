@@ -7,12 +7,11 @@ from collections.abc import Sequence
 import pytest
 
 from orders.domain.backoff import DELIVER, Backoff
-from orders.domain.order import OrderKey
 from orders.failures import Contradiction, PermanentFailure, TransientFailure
 from orders.flow.consumer import Consumer, Handle, RetryLater
 from orders.ports import Message
 from simulation.world.runtime import MemoryInbox, MemoryLog, SetClock
-from tests.builders import NOW
+from tests.builders import NOW, order_key
 
 
 class TiredInbox(MemoryInbox):
@@ -117,7 +116,7 @@ def test_an_order_is_named_in_the_log_only_by_what_is_an_order_id() -> None:
     bench = Bench()
 
     def handle(message: Message) -> str:
-        message.log |= OrderKey("customer-ada", "Ada Fletcher").in_logs
+        message.log |= order_key("customer-ada", "Ada Fletcher").in_logs
         return "done"
 
     bench.is_done(handle)

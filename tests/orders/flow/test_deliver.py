@@ -11,6 +11,7 @@ from orders.domain.order import OrderKey
 from orders.domain.saga import Outcome, Step
 from orders.domain.status import Status
 from orders.domain.trace import Trace
+from orders.domain.units import Millis
 from orders.failures import Contradiction, PermanentFailure, TransientFailure
 from orders.flow.deliver import Deliver, Delivered
 from orders.flow.relay import FactsChanged
@@ -119,20 +120,20 @@ def test_what_undoes_an_order_that_was_erased_does_without_it(step: Step) -> Non
 
 
 def test_the_outcome_that_settles_an_order_tells_so_once() -> None:
-    bench = Bench(lambda _: Outcome(NOW + 250))
+    bench = Bench(lambda _: Outcome(Millis(NOW + 250)))
     steps = [Step.RESERVE, Step.SHIP, Step.POST]
     told = [bench.delivered(step) for step in steps]
     assert [one.settled for one in told] == [None, None, Status.CONFIRMED]
     assert told[-1].settle_ms == 250
-    bench.downstream.answer = lambda _: Outcome(NOW + 900)
+    bench.downstream.answer = lambda _: Outcome(Millis(NOW + 900))
     assert bench.delivered(Step.POST).settled is None
 
 
 def test_an_order_that_was_cancelled_late_settles_again_and_counts_from_the_wish() -> None:
-    bench = Bench(lambda _: Outcome(NOW + 250))
+    bench = Bench(lambda _: Outcome(Millis(NOW + 250)))
     for step in (Step.RESERVE, Step.SHIP, Step.POST):
         bench.do(step)
-    bench.orders.request_cancellation(bench.order.key, NOW + 60_000)
-    bench.downstream.answer = lambda _: Outcome(NOW + 60_100, refusal="too_late")
+    bench.orders.request_cancellation(bench.order.key, Millis(NOW + 60_000))
+    bench.downstream.answer = lambda _: Outcome(Millis(NOW + 60_100), refusal="too_late")
     told = bench.delivered(Step.CANCEL_SHIPMENT)
     assert (told.settled, told.settle_ms) == (Status.CONFIRMED, 100)

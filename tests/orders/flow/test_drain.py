@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from orders.domain.units import Millis
 from orders.failures import PermanentFailure, TransientFailure
 from orders.flow.drain import Drain
 from simulation.world.table import MemoryOrders, ThrottledOrders
@@ -13,7 +14,7 @@ from tests.builders import NOW, accepted, line
 
 
 def test_an_order_is_placed_as_it_was_accepted() -> None:
-    orders, order = MemoryOrders(), accepted(accepted_at=NOW - 3_600_000)
+    orders, order = MemoryOrders(), accepted(accepted_at=Millis(NOW - 3_600_000))
     assert Drain(orders).place(order) == "placed"
     assert orders.find(order.key) == order
 
@@ -21,13 +22,13 @@ def test_an_order_is_placed_as_it_was_accepted() -> None:
 def test_an_order_that_came_twice_is_one_order() -> None:
     orders, order = MemoryOrders(), accepted()
     Drain(orders).place(order)
-    assert Drain(orders).place(replace(order, accepted_at=NOW + 5)) == "there"
+    assert Drain(orders).place(replace(order, accepted_at=Millis(NOW + 5))) == "there"
     assert orders.find(order.key) == order
 
 
 def test_an_order_that_its_client_sent_again_meanwhile_is_one_order() -> None:
     orders, order = MemoryOrders(), accepted()
-    orders.place(replace(order, accepted_at=NOW + 5))
+    orders.place(replace(order, accepted_at=Millis(NOW + 5)))
     assert Drain(orders).place(order) == "there"
 
 

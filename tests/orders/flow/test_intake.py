@@ -22,6 +22,7 @@ from tests.builders import (
     content,
     line,
     order_id,
+    order_key,
 )
 
 DAY = 86_400_000
@@ -38,7 +39,7 @@ def intake(orders: MemoryOrders) -> Intake:
 
 
 def key(customer: str = CUSTOMER) -> OrderKey:
-    return OrderKey(customer, order_id())
+    return order_key(customer, order_id())
 
 
 def place(intake: Intake, key: OrderKey, *, wholesale: bool = False, **fields: object) -> object:
@@ -80,7 +81,7 @@ def test_another_order_under_the_same_id_is_refused_and_changes_nothing(
 
 def test_two_customers_may_have_made_the_same_id(intake: Intake) -> None:
     ada = key()
-    bob = OrderKey(OTHER_CUSTOMER, ada.order_id)
+    bob = order_key(OTHER_CUSTOMER, ada.order_id)
     for one in (ada, bob):
         result = place(intake, one)
         assert isinstance(result, Acknowledged)
@@ -106,7 +107,7 @@ def test_a_retry_is_answered_even_when_time_has_broken_a_rule(
 
 
 def test_an_old_id_that_is_not_in_the_table_is_refused(intake: Intake) -> None:
-    old = OrderKey(CUSTOMER, order_id(NOW - 2 * DAY))
+    old = order_key(CUSTOMER, order_id(NOW - 2 * DAY))
     assert rules(place(intake, old)) == [Rule.ORDER_ID_TOO_OLD]
 
 
@@ -181,5 +182,5 @@ def test_another_customers_order_is_not_there_to_cancel(
     one = key()
     place(intake, one)
     writes = len(orders.stream)
-    assert rules(intake.cancel(OrderKey(OTHER_CUSTOMER, one.order_id))) == [Rule.ORDER_NOT_FOUND]
+    assert rules(intake.cancel(order_key(OTHER_CUSTOMER, one.order_id))) == [Rule.ORDER_NOT_FOUND]
     assert len(orders.stream) == writes

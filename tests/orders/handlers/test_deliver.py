@@ -13,6 +13,7 @@ from orders.domain.backoff import DELIVER
 from orders.domain.order import AcceptedOrder
 from orders.domain.saga import Outcome, Step
 from orders.domain.trace import Trace
+from orders.domain.units import Millis
 from orders.failures import PermanentFailure, TransientFailure
 from orders.flow.consumer import Consumer
 from orders.flow.deliver import Deliver
@@ -173,7 +174,7 @@ def test_a_delivery_that_fails_tells_the_order_s_age_and_whether_it_is_half_done
         raise TransientFailure("POST /shipments: answered 503")
 
     bench = Bench(answer)
-    order = replace(accepted(), accepted_at=NOW - 60_000)
+    order = replace(accepted(), accepted_at=Millis(NOW - 60_000))
     bench.orders.place(order)
     ship = message_of(Command(order.key, Step.SHIP))
     bench.handle(record(reserve(bench.order())), record(ship))
@@ -182,7 +183,7 @@ def test_a_delivery_that_fails_tells_the_order_s_age_and_whether_it_is_half_done
 
 
 def test_the_delivery_that_settles_an_order_tells_so() -> None:
-    bench = Bench(lambda _: Outcome(NOW + 1_500))
+    bench = Bench(lambda _: Outcome(Millis(NOW + 1_500)))
     order = bench.order()
     for step in (Step.RESERVE, Step.SHIP, Step.POST):
         bench.handle(record(message_of(Command(order.key, step))))

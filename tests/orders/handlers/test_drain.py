@@ -8,6 +8,7 @@ from typing import Any
 from orders.aws.messages import overflow_message_of
 from orders.domain.backoff import DRAIN
 from orders.domain.order import AcceptedOrder
+from orders.domain.units import Millis
 from orders.failures import TransientFailure
 from orders.flow.consumer import Consumer
 from orders.flow.drain import Drain
@@ -77,6 +78,6 @@ def test_the_first_throttle_leaves_the_rest_of_the_batch_for_later() -> None:
 
 def test_every_order_that_is_left_for_later_tells_its_age() -> None:
     bench = Bench(takes=0)
-    orders = [replace(accepted(), accepted_at=NOW - age * 1_000) for age in (90, 3_600)]
+    orders = [replace(accepted(), accepted_at=Millis(NOW - age * 1_000)) for age in (90, 3_600)]
     bench.handle(*(record(overflow_message_of(order)) for order in orders))
     assert [line_["buffered_s"] for line_ in bench.log.lines] == [90, 3_600]

@@ -11,12 +11,13 @@ import pytest
 
 from orders.domain.order import OrderKey
 from orders.domain.saga import Outcome, Step
+from orders.domain.units import CustomerId, Millis, OrderId
 from orders.flow.reads import Reads
 from orders.handlers.reads import handle
 from orders.ports import Progress
 from simulation.world.runtime import MemoryLog
 from simulation.world.table import MemoryOrders
-from tests.builders import CUSTOMER, NOW, OTHER_CUSTOMER, accepted, line, order_id
+from tests.builders import CUSTOMER, NOW, OTHER_CUSTOMER, accepted, line, order_id, order_key
 from tests.orders.handlers.api_events import request
 
 ONE = "GET /orders/{order_id}"
@@ -35,16 +36,16 @@ def get(orders: MemoryOrders, route: str, **event: Any) -> tuple[int, dict[str, 
 
 
 def placed(orders: MemoryOrders, customer: str = CUSTOMER, **fields: Any) -> OrderKey:
-    order = accepted(OrderKey(customer, order_id()), **fields)
+    order = accepted(order_key(customer, order_id()), **fields)
     orders.place(order)
     return order.key
 
 
 def test_an_order_is_shown_with_its_steps_and_without_its_receipt(orders: MemoryOrders) -> None:
     key = placed(orders)
-    orders.record(key, Step.RESERVE, Outcome(NOW + 250, reference="RES-1"))
-    orders.record(key, Step.SHIP, Outcome(NOW + 500, refusal="undeliverable"))
-    orders.request_cancellation(key, NOW + 600)
+    orders.record(key, Step.RESERVE, Outcome(Millis(NOW + 250), reference="RES-1"))
+    orders.record(key, Step.SHIP, Outcome(Millis(NOW + 500), refusal="undeliverable"))
+    orders.request_cancellation(key, Millis(NOW + 600))
     status, shown = get(orders, ONE, order_id=key.order_id)
     assert status == 200
     order = shown.pop("order")
@@ -143,11 +144,11 @@ class Misled(MemoryOrders):
     """Finds one customer's orders under another's key."""
 
     def progress(self, key: OrderKey) -> Progress | None:
-        return super().progress(OrderKey(OTHER_CUSTOMER, key.order_id))
+        return super().progress(order_key(OTHER_CUSTOMER, key.order_id))
 
     def history(
-        self, customer_id: str, limit: int, before: str | None
-    ) -> tuple[Sequence[Progress], str | None]:
+        self, customer_id: CustomerId, limit: int, before: OrderId | None
+    ) -> tuple[Sequence[Progress], OrderId | None]:
         return super().history(OTHER_CUSTOMER, limit, before)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from orders.aws.messages import batch_messages_of, check_message_of, messages_in
 from orders.domain.backoff import Backoff
 from orders.domain.saga import Outcome, Step
+from orders.domain.units import Millis
 from orders.flow.consumer import Consumer
 from orders.flow.watchdog import Watchdog
 from orders.handlers.watchdog import handle
@@ -73,7 +74,7 @@ def test_a_stuck_order_tells_its_age_and_whether_it_is_half_done() -> None:
     new, begun = accepted(), accepted()
     for order in (new, begun):
         bench.orders.place(order)
-    bench.orders.record(begun.key, Step.RESERVE, Outcome(NOW - 60_000))
+    bench.orders.record(begun.key, Step.RESERVE, Outcome(Millis(NOW - 60_000)))
     bench.handle(*(record(check_message_of(Check(order.key))) for order in (new, begun)))
     told = [(line["status"], line["unsettled_s"], line["half_done_s"]) for line in bench.log.lines]
     assert told == [("accepted", 0, None), ("accepted", 60, 60)]

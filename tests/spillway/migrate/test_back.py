@@ -13,11 +13,12 @@ import pytest
 from orders.aws.table import DynamoOrders
 from orders.domain.order import OrderKey
 from orders.domain.saga import Outcome, Step
+from orders.domain.units import Millis
 from spillway.errors import SpillwayError
 from spillway.migrate.cutting_over import Cutover, CutoverOptions
 from spillway.migrate.running import Parts
 from spillway.run.stack.aws import client
-from tests.builders import accepted, order_id
+from tests.builders import accepted, order_id, order_key
 from tests.spillway.migrate.legacy import Shop, lines, order
 from tests.spillway.migrate.tables import config_for, make_orders_table, migration
 
@@ -59,15 +60,15 @@ def switched(parts: Parts) -> list[tuple[str, bool | None]]:
 def new_order(table: DynamoOrders, customer: str = "legacy|77", **fields: Any) -> OrderKey:
     """An order that the new service took after the switch."""
     now = time.time_ns() // 1_000_000
-    key = OrderKey(customer, order_id(now))
-    assert table.place(accepted(key, now, **fields)) is None
+    key = order_key(customer, order_id(now))
+    assert table.place(accepted(key, Millis(now), **fields)) is None
     return key
 
 
 def confirm(table: DynamoOrders, key: OrderKey) -> None:
     """What the saga does for it."""
     for step in (Step.RESERVE, Step.SHIP, Step.POST):
-        table.record(key, step, Outcome(time.time_ns() // 1_000_000))
+        table.record(key, step, Outcome(Millis(time.time_ns() // 1_000_000)))
 
 
 @pytest.mark.parametrize("shop", ["row-per-line"], indirect=True)
@@ -112,7 +113,7 @@ def test_an_old_order_that_the_new_service_changes_changes_in_the_old_table(
         switched(parts)
         (item,) = parts.state.listed("open")
         table = DynamoOrders(dynamodb, parts.place.orders_table)
-        confirm(table, OrderKey(item["customer"]["S"], item["order"]["S"]))
+        confirm(table, order_key(item["customer"]["S"], item["order"]["S"]))
 
         parts.back(NOTHING).run(until_caught_up=True)
 

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from orders.aws import items
 from orders.aws.table import DynamoOrders
 from orders.domain.order import OrderKey
+from orders.domain.units import CustomerId, Millis
 from spillway.errors import SpillwayError
 from spillway.migrate.config import Config
 from spillway.migrate.connection import account, connected
@@ -192,7 +193,7 @@ def test_an_order_that_the_new_service_has_touched_is_never_overwritten(
         (listed,) = parts.state.listed("open")
         key = OrderKey(listed["customer"]["S"], listed["order"]["S"])
         table = DynamoOrders(dynamodb, parts.place.orders_table)
-        table.request_cancellation(key, 1_795_428_000_000)
+        table.request_cancellation(key, Millis(1_795_428_000_000))
 
         shop.run(f"UPDATE orders SET status = 'delivered', customer_id = '6' WHERE id = {number}")
         parts.follow(NOTHING).run(until_caught_up=True)
@@ -373,7 +374,7 @@ def test_an_imported_item_is_what_the_service_reads(shop: Shop, aws: str, tmp_pa
     with migration(shop, dynamodb, config) as parts:
         parts.copy(NOTHING).run()
         ((progress,), _) = DynamoOrders(dynamodb, parts.place.orders_table).history(
-            "legacy|5", 10, None
+            CustomerId("legacy|5"), 10, None
         )
         assert progress.order.order.address.city in ("Leeds", "York", "Köln", "Łódź")
         item = items.order_item(progress.order)

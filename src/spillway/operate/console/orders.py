@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from orders.domain.order import OrderKey, is_order_id
+from orders.domain.units import CustomerId
 from spillway.operate.console.asking import ask
 from spillway.operate.console.events import Fragment
 from spillway.operate.console.state import AppState
@@ -144,7 +145,8 @@ def address_of(key: OrderKey, below: str = "") -> str:
 
 
 def _key(request: Request) -> OrderKey:
-    return OrderKey(request.query_params.get("customer", ""), request.path_params["order_id"])
+    customer = CustomerId(request.query_params.get("customer", ""))
+    return OrderKey(customer, request.path_params["order_id"])
 
 
 def _overview(state: AppState) -> Listed:

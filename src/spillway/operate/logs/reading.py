@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orders.domain.order import order_id_time
+from orders.domain.units import OrderId
 from spillway.target.service import FUNCTIONS, Service
 
 #: Limits: the latest lines that are kept, and the pages that are read of each function.
@@ -78,7 +79,7 @@ def lines_of_order(
 
     An id is unique for one customer only. `customer` is the hash of that customer's id.
     """
-    since = order_id_time(order_id) - CLOCK_SKEW_MS
+    since = order_id_time(OrderId(order_id)) - CLOCK_SKEW_MS
     read = lines(service, since=since, term=order_id, lines_max=lines_max)
     about = [
         line

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orders.domain.units import CustomerId, OrderId
 from spillway.errors import SpillwayError
 from spillway.operate.arguments import check_order_id, milliseconds_ago
 from spillway.target.options import Target, with_target
@@ -173,7 +174,7 @@ def _key(service: "Service", order_id: str, customer: str | None) -> "OrderKey":
     from spillway.operate.orders.reading import ITEMS_MAX, keys_of
 
     if customer is not None:
-        return OrderKey(customer, order_id)
+        return OrderKey(CustomerId(customer), OrderId(order_id))
     with _scan_progress(service) as on_items:
         keys, complete = keys_of(service, order_id, on_items=on_items)
     if keys:

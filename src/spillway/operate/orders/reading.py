@@ -26,6 +26,7 @@ from orders.domain.order import OrderKey
 from orders.domain.saga import DOWNSTREAM_OF, DOWNSTREAMS, Downstream, Facts, Outcome, Step
 from orders.domain.status import reason, status
 from orders.domain.trace import of_order
+from orders.domain.units import CustomerId, OrderId
 from spillway.operate.logs.reading import Line, Read, lines, lines_of_order
 from spillway.target.reading import count_items, read_effects_of, read_order, record_of
 from spillway.target.records import Effect, Record
@@ -192,7 +193,9 @@ def of_customer(
     from orders.aws.table import DynamoOrders
 
     table = DynamoOrders(service.dynamodb, service.tables["orders"])
-    page, more = table.history(customer_id, limit, before)
+    page, more = table.history(
+        CustomerId(customer_id), limit, None if before is None else OrderId(before)
+    )
     found = [
         _summary(progress.order.key, progress.order.accepted_at, progress.facts)
         for progress in page

@@ -14,6 +14,7 @@ import msgspec
 from orders.aws.messages import messages_in
 from orders.domain.order import OrderKey
 from orders.domain.saga import DOWNSTREAMS
+from orders.domain.units import CustomerId, OrderId
 
 #: The names of the dead-letter queues, in the order in which they are shown.
 SOURCES = (*DOWNSTREAMS, "overflow", "watchdog", "relay")
@@ -120,7 +121,7 @@ def _order_key(body: str) -> OrderKey | None:
         named = msgspec.json.decode(body, type=_Named)
     except msgspec.DecodeError:
         return None
-    return OrderKey(named.customer_id, named.order_id)
+    return OrderKey(CustomerId(named.customer_id), OrderId(named.order_id))
 
 
 def stream_batch(body: str) -> StreamBatch | None:

@@ -16,6 +16,7 @@ from orders.aws import items
 from orders.domain import saga
 from orders.domain.order import OrderKey
 from orders.domain.saga import DOWNSTREAMS
+from orders.domain.units import CustomerId
 from spillway.errors import SpillwayError
 from spillway.ids import order_id
 from spillway.plan.cost import meter
@@ -158,7 +159,7 @@ class _Run:
             )
         self.request_bytes += len(body)
         self.response_bytes += len(answer.content) + _head_bytes(answer)
-        return OrderKey(str(claims(token)["sub"]), made)
+        return OrderKey(CustomerId(str(claims(token)["sub"])), made)
 
     async def _look_at(self, keys: Sequence[OrderKey]) -> None:
         """Each customer looks at their order."""

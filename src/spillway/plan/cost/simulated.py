@@ -20,6 +20,7 @@ from infra.event_sources import DELIVER_BATCH_SIZE, RELAY_BATCH_SIZE, WATCHDOG_B
 from orders.aws.messages import messages_in
 from orders.domain.order import OrderKey
 from orders.domain.saga import DOWNSTREAMS
+from orders.domain.units import CustomerId
 from orders.wiring import Runtime
 from simulation.catalogue import ADA, KEY, KEY_ID, START, request
 from simulation.downstreams.fault_settings import FaultSettings
@@ -197,7 +198,7 @@ class _Run:
 
     def _place(self, draft: Draft) -> OrderKey:
         made = order_id(self.world.now(), self.rng)
-        key = OrderKey(f"{ADA}-{draft.customer}", made)
+        key = OrderKey(CustomerId(f"{ADA}-{draft.customer}"), made)
         order = pay(draft, made, key_id=KEY_ID, key=KEY)
         body = msgspec.json.encode(order)
         answer = self.world.invoke("intake", request(_PUT, key, body.decode()), 1)

@@ -17,6 +17,7 @@ from typing import Literal
 from orders.domain.order import OrderKey
 from orders.domain.promises import Promise
 from orders.domain.saga import Downstream, Facts
+from orders.domain.units import CustomerId, OrderId
 from spillway.prove.audit.verdicts import Violation
 from spillway.run.load.records import Acknowledgement, Outage, Probe
 from spillway.target.records import Depth, Effect, Record
@@ -133,7 +134,7 @@ def judge_history(
     return [
         Violation(
             Promise.OWN_ORDERS_ONLY,
-            OrderKey(owner_of[order_id], order_id),
+            OrderKey(CustomerId(owner_of[order_id]), OrderId(order_id)),
             f"stands in the history of customer {customer_id}",
         )
         for customer_id, order_ids in listed.items()

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from orders.domain.order import OrderKey
 from orders.domain.promises import Promise
 from orders.domain.saga import DOWNSTREAMS, Downstream
+from orders.domain.units import CustomerId
 from spillway.prove.audit.judging import Case, judge_access, judge_idleness, judge_order
 from spillway.prove.audit.spool import Spool
 from spillway.prove.audit.verdicts import Verdict, Violation, verdicts
@@ -224,7 +225,7 @@ class Audit:
         rightly given that one."""
         if customer_id == key.customer_id:
             return False
-        theirs = OrderKey(customer_id, key.order_id)
+        theirs = OrderKey(CustomerId(customer_id), key.order_id)
         return read_order(self.place.dynamodb, self.place.tables["orders"], theirs) is None
 
     def _depths(self, began_at: float) -> tuple[list[Depth], str | None]:

@@ -18,6 +18,7 @@ import msgspec
 from orders.aws import items
 from orders.domain.order import OrderKey
 from orders.domain.saga import Facts
+from orders.domain.units import Millis
 from spillway.prove.audit.judging import Case
 from spillway.target.reading import size_of
 from spillway.target.records import Effect, Record, Size
@@ -30,7 +31,7 @@ _ORDER, _PROGRESS, _EFFECT = range(3)
 _Row = tuple[str, str, int, bytes]
 
 _encode = msgspec.msgpack.encode
-_order = msgspec.msgpack.Decoder(tuple[int, Size])
+_order = msgspec.msgpack.Decoder(tuple[Millis, Size])
 _facts = msgspec.msgpack.Decoder(Facts)
 _effect = msgspec.msgpack.Decoder(Effect)
 
@@ -93,7 +94,7 @@ def _effect_row(effect: Effect) -> _Row:
 
 
 def _case(key: OrderKey, rows: Iterable[Any]) -> Case:
-    accepted_at: int | None = None
+    accepted_at: Millis | None = None
     size: Size | None = None
     facts: Facts | None = None
     effects = []

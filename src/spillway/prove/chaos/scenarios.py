@@ -16,6 +16,7 @@ from typing import Any
 from orders.domain.order import OrderKey
 from orders.domain.promises import Promise
 from orders.domain.saga import DOWNSTREAMS
+from orders.domain.units import CustomerId, OrderId
 from spillway.errors import SpillwayError
 from spillway.prove.audit.verdicts import Violation
 from spillway.prove.chaos import disruptions
@@ -220,7 +221,8 @@ async def relay_failing(context: ScenarioContext) -> None:
 
 @_scenario("Every queue has a message, and the table's stream a record, that no function can read.")
 async def poison(context: ScenarioContext) -> None:
-    poison = disruptions.poison(OrderKey("nobody", "00000000-0000-7000-8000-000000000000"))
+    key = OrderKey(CustomerId("nobody"), OrderId("00000000-0000-7000-8000-000000000000"))
+    poison = disruptions.poison(key)
     await context.order(context.orders // 4)
     async with context.disruption(
         "poison in every queue and in the table's stream",

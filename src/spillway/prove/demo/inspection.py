@@ -86,7 +86,7 @@ def read_tables(stack: Stack, done: Run, *, private: bool) -> None:
 def judge_run(done: Run) -> None:
     """Set the verdict on each promise."""
     acknowledgements = [order.acknowledgement() for order in done.placed]
-    owner_of = {order.key.order_id: order.key.customer_id for order in done.placed}
+    owner_of: dict[str, str] = {order.key.order_id: order.key.customer_id for order in done.placed}
     violations = [
         *judge(done.records.values(), done.effects, acknowledgements),
         *judge_access(done.probes),

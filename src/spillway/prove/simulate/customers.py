@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from orders.domain.order import OrderKey
+from orders.domain.units import CustomerId
 from simulation.catalogue import Draft, request
 from simulation.world.world import World
 from spillway.run.load.records import Acknowledgement, Answer
@@ -153,7 +154,7 @@ class Stranger:
         self._api = api
         self._world = world
         self._owner = owner
-        self._key = OrderKey(customer_id, owner.order_id)
+        self._key = OrderKey(CustomerId(customer_id), owner.order_id)
         self._name = f"a stranger to {world.name_of(owner.customer_id, owner.order_id)}"
 
     def ask(self) -> None:

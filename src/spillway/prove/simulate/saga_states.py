@@ -17,6 +17,7 @@ from orders.domain.saga import (
     Step,
     owed,
 )
+from orders.domain.units import Millis
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,8 @@ class State:
 
     @property
     def facts(self) -> Facts:
-        outcomes = {step: Outcome(at=1, reference="r") for step in self.done}
-        outcomes |= {step: Outcome(at=1, refusal=f"no_{step}") for step in self.refused}
+        outcomes = {step: Outcome(at=Millis(1), reference="r") for step in self.done}
+        outcomes |= {step: Outcome(at=Millis(1), refusal=f"no_{step}") for step in self.refused}
         return Facts(outcomes, self.cancellation)
 
     @property
@@ -63,7 +64,8 @@ def repetitions(state: State) -> Iterator[State]:
 
 def cancellations(state: State) -> Iterator[State]:
     if state.cancellation is None:
-        cancellation = Cancellation(at=1, before_reservation=not state.facts.known(Step.RESERVE))
+        comes_first = not state.facts.known(Step.RESERVE)
+        cancellation = Cancellation(Millis(1), before_reservation=comes_first)
         yield replace(state, cancellation=cancellation).with_commands_after(state.facts)
 
 

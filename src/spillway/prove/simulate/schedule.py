@@ -14,6 +14,7 @@ from orders.domain.events import EventType, all_true
 from orders.domain.order import OrderKey
 from orders.domain.promises import Promise
 from orders.domain.saga import DOWNSTREAMS
+from orders.domain.units import CustomerId, Millis, OrderId
 from simulation.catalogue import ADA, BOB, START, Draft
 from simulation.downstreams.ledger import Entry, all_entries
 from simulation.world.faults import Fault, Faults, Injected
@@ -103,7 +104,7 @@ class _Schedule:
             only=only,
             forced=forced,
         )
-        names = {}
+        names: dict[tuple[str, str], str] = {}
         for order in plan.orders:
             names[ADA, order.draft.key.order_id] = order.name
             names[BOB, order.draft.key.order_id] = f"{order.name} of another"
@@ -376,7 +377,7 @@ class _Schedule:
 
     def _would_be_announced(self, record: AuditRecord) -> None:
         """What an operator would have announced again is what was announced."""
-        for event in all_true(record.key, record.accepted_at or 0, record.facts):
+        for event in all_true(record.key, Millis(record.accepted_at or 0), record.facts):
             before = self.world.topic.heard.get(event.id)
             if before is not None and before != msgspec.json.decode(cloud_event(event)):
                 self.world.invariants.contradicted(event.id)
@@ -459,7 +460,7 @@ def _effect(downstream: str, entry: Entry) -> Effect:
 
 
 def _key(entry: Entry) -> OrderKey:
-    return OrderKey(entry.customer_id, entry.order_id)
+    return OrderKey(CustomerId(entry.customer_id), OrderId(entry.order_id))
 
 
 def _reason(attributes: object) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from orders.domain.order import Order, OrderKey
+from orders.domain.units import CustomerId
 from spillway.ids import order_id
 from spillway.run.load.clients import Client, Reply, Unanswered
 from spillway.run.load.records import Acknowledgement, Answer
@@ -134,7 +135,7 @@ class Checkout:
         now = time.time_ns() // 1_000_000
         made = order_id(now, self.rng)
         return Placed(
-            key=OrderKey(self.client.tokens.customer_id(draft.customer), made),
+            key=OrderKey(CustomerId(self.client.tokens.customer_id(draft.customer)), made),
             customer=draft.customer,
             source=draft.source,
             order=pay(draft, made, key_id=self.receipt_key.key_id, key=self.receipt_key.key),

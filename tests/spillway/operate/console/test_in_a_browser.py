@@ -11,10 +11,10 @@ from playwright.sync_api import Page, expect
 from infra.bundle import ROOT
 from orders.aws.messages import message_of
 from orders.aws.queues import SqsDeadLetters
-from orders.domain.order import OrderKey
 from orders.domain.saga import Step
 from orders.ports import Command
 from spillway.run.stack import Stack
+from tests.builders import order_key
 from tests.e2e.shop import Customer, effects
 from tests.spillway.operate.console.conftest import PAUSE_SECONDS, Console
 
@@ -76,7 +76,7 @@ def test_a_dead_letter_is_understood_and_moved_back(
     id_ = shopper.place()
     shopper.settled(id_)
     dead_letters = SqsDeadLetters(stack.client("sqs"), stack.queues["accounting_dead_letter"])
-    command = Command(OrderKey(shopper.id, id_), Step.POST, None)
+    command = Command(order_key(shopper.id, id_), Step.POST, None)
     page.goto("/dead-letters")
     dead_letters.dead_letter(message_of(command), "POST /postings: answered 401")
     row = page.get_by_role("row", name="accounting")
@@ -143,7 +143,7 @@ def addresses(stack: Stack, shopper: Customer) -> list[str]:
     """Every page there is, with something to show on it."""
     id_ = shopper.place()
     shopper.settled(id_)
-    waiting = OrderKey(shopper.id, id_)
+    waiting = order_key(shopper.id, id_)
     dead_letters = SqsDeadLetters(stack.client("sqs"), stack.queues["inventory_dead_letter"])
     dead_letters.dead_letter(message_of(Command(waiting, Step.RESERVE, None)), "answered 401")
     order = f"/orders/{id_}?customer={shopper.id}"

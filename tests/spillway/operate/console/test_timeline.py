@@ -6,6 +6,7 @@ from typing import Any
 
 from orders.domain.order import OrderKey
 from orders.domain.saga import Cancellation, Facts, Outcome, Step
+from orders.domain.units import Millis
 from spillway.operate.console.timeline import WIDTH, timeline
 from spillway.operate.logs.reading import Line, Read
 from spillway.operate.orders.reading import Life
@@ -13,7 +14,7 @@ from spillway.target.records import Record, Size
 from tests.builders import CUSTOMER, NOW, order_id
 
 
-def a_life(facts: Facts, *lines: Line, accepted_at: int | None = NOW) -> Life:
+def a_life(facts: Facts, *lines: Line, accepted_at: Millis | None = NOW) -> Life:
     record = Record(OrderKey(CUSTOMER, order_id()), accepted_at, Size(2, 905, "GBP"), facts)
     return Life(record, Read(lines, complete=True), {})
 
@@ -24,9 +25,9 @@ def line(at: int, function: str, outcome: str, **fields: Any) -> Line:
 
 CONFIRMED = Facts(
     {
-        Step.RESERVE: Outcome(NOW + 1_000, "R-1"),
-        Step.SHIP: Outcome(NOW + 3_000, "S-1"),
-        Step.POST: Outcome(NOW + 4_000, "P-1"),
+        Step.RESERVE: Outcome(Millis(NOW + 1_000), "R-1"),
+        Step.SHIP: Outcome(Millis(NOW + 3_000), "S-1"),
+        Step.POST: Outcome(Millis(NOW + 4_000), "P-1"),
     }
 )
 
@@ -43,7 +44,7 @@ def test_each_step_has_a_lane_from_when_it_was_owed_to_its_outcome() -> None:
 
 
 def test_what_is_owed_goes_on_to_now_with_each_attempt_and_why_it_failed() -> None:
-    facts = Facts({Step.RESERVE: Outcome(NOW + 1_000)})
+    facts = Facts({Step.RESERVE: Outcome(Millis(NOW + 1_000))})
     attempts = [
         line(NOW + 2_000, "deliver-fulfilment", "postponed", command="ship", detail="503"),
         line(NOW + 4_000, "deliver-fulfilment", "postponed", command="ship", attempt=2),
@@ -69,10 +70,10 @@ def test_a_message_that_was_dead_lettered_stands_out() -> None:
 def test_the_list_is_in_the_order_of_time_and_says_nothing_twice() -> None:
     facts = Facts(
         {
-            Step.RESERVE: Outcome(NOW + 1_000, refusal="out_of_stock"),
-            Step.REFUND: Outcome(NOW + 2_000),
+            Step.RESERVE: Outcome(Millis(NOW + 1_000), refusal="out_of_stock"),
+            Step.REFUND: Outcome(Millis(NOW + 2_000)),
         },
-        Cancellation(NOW + 500, before_reservation=True),
+        Cancellation(Millis(NOW + 500), before_reservation=True),
     )
     lines = [
         Line(NOW + 80, "intake", {"step": "intake", "outcome": "accepted"}),
@@ -95,5 +96,5 @@ def test_an_order_of_which_only_progress_is_there_is_drawn_all_the_same() -> Non
 
 
 def test_a_clock_that_is_behind_leaves_everything_in_the_drawing() -> None:
-    drawn = timeline(a_life(Facts({Step.RESERVE: Outcome(NOW - 5_000)})), NOW - 1)
+    drawn = timeline(a_life(Facts({Step.RESERVE: Outcome(Millis(NOW - 5_000))})), NOW - 1)
     assert all(0 <= lane.x <= WIDTH and lane.width >= 0 for lane in drawn.lanes)

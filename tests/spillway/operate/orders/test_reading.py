@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from orders.domain.order import AcceptedOrder, OrderKey
+from orders.domain.order import AcceptedOrder
 from orders.domain.saga import Facts, Outcome, Step
 from spillway.operate.orders.reading import keys_of, last_unsettled, stuck, unsettled
-from tests.builders import CUSTOMER, NOW, OTHER_CUSTOMER, accepted, order_id
+from tests.builders import CUSTOMER, NOW, OTHER_CUSTOMER, accepted, order_id, order_key
 from tests.spillway.operate.fakes import FakeLogs, FakeTable, outcome_of, service
 
 CONFIRMED = Facts({step: Outcome(NOW) for step in (Step.RESERVE, Step.SHIP, Step.POST)})
@@ -15,7 +15,7 @@ RESERVED = Facts({Step.RESERVE: Outcome(NOW)})
 
 
 def order(customer: str = CUSTOMER) -> AcceptedOrder:
-    return accepted(OrderKey(customer, order_id()))
+    return accepted(order_key(customer, order_id()))
 
 
 @pytest.mark.parametrize("page", [1, 2, 3, 100])

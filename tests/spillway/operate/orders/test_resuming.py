@@ -10,6 +10,7 @@ import pytest
 from orders.aws.messages import check_of
 from orders.domain.order import AcceptedOrder, OrderKey
 from orders.domain.saga import Facts, Outcome, Step
+from orders.domain.units import Millis
 from orders.ports import Check
 from spillway.errors import SpillwayError
 from spillway.operate.orders.resuming import Resumed, resume_all, resume_one
@@ -36,7 +37,7 @@ class Watchdog:
 
 
 def order(accepted_at: int = NOW) -> AcceptedOrder:
-    return accepted(OrderKey(CUSTOMER, order_id()), accepted_at)
+    return accepted(OrderKey(CUSTOMER, order_id()), Millis(accepted_at))
 
 
 def resumed(table: FakeTable, watchdog: Watchdog, *, dry_run: bool = False) -> Resumed:

@@ -15,7 +15,7 @@ import pytest
 
 from orders.aws.messages import message_of
 from orders.aws.queues import SqsDeadLetters, SqsRelayDeadLetters
-from orders.domain.order import Order, OrderKey
+from orders.domain.order import Order
 from orders.domain.saga import DOWNSTREAM_OF, Step
 from orders.handlers.wire import Content, content_of
 from orders.ports import Command
@@ -23,7 +23,7 @@ from spillway.operate.redrive.dead_letters import sources
 from spillway.operate.redrive.moving import EXPIRED, Redrive
 from spillway.run.stack import Stack
 from spillway.target.reading import read_depths
-from tests.builders import order_id
+from tests.builders import order_id, order_key
 from tests.e2e.shop import SETTLES_WITHIN_SECONDS, Customer, effects, faulty
 from tests.spillway.operate.redrive.test_dead_letters import failure_record
 
@@ -67,7 +67,7 @@ def dead_letter(
 ) -> None:
     """As deliver does it when a downstream's answer breaks the contract."""
     dead_letters = stack.queues[f"{DOWNSTREAM_OF[step]}_dead_letter"]
-    command = Command(OrderKey(customer.id, id_), step, order)
+    command = Command(order_key(customer.id, id_), step, order)
     SqsDeadLetters(stack.client("sqs"), dead_letters).dead_letter(
         message_of(command), "POST: answered 401"
     )
@@ -280,7 +280,7 @@ def test_relays_dead_letter_settles_the_order_and_announces_it(
         sqs.purge_queue(QueueUrl=stack.queues["inventory"])
     dead_letters = SqsDeadLetters(sqs, stack.queues["relay_dead_letter"])
     SqsRelayDeadLetters(dead_letters).dead_letter(
-        OrderKey(shopper.id, id_), "KeyError in items.py:98"
+        order_key(shopper.id, id_), "KeyError in items.py:98"
     )
     with announcements(stack) as heard:
         found = redriven(stack, "relay").found["relay"]

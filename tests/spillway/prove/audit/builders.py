@@ -8,14 +8,16 @@ from typing import Any
 
 from orders.domain.order import Address, Line, Order, OrderKey, Payment
 from orders.domain.saga import DOWNSTREAM_OF, Cancellation, Facts, Outcome, Step
+from orders.domain.units import Millis
 from spillway.prove.audit.judging import judge
 from spillway.prove.audit.verdicts import Violation
 from spillway.run.load.records import Acknowledgement, Answer
 from spillway.target.records import Effect, Record, Size
+from tests.builders import order_key
 
 ADA, BOB = "customer-ada", "customer-bob"
-KEY = OrderKey(ADA, "019ab000-0000-7000-8000-000000000001")
-ACCEPTED_AT = 1_795_428_000_123
+KEY = order_key(ADA, "019ab000-0000-7000-8000-000000000001")
+ACCEPTED_AT = Millis(1_795_428_000_123)
 ACCEPTED_AT_TOLD = "2026-11-23T10:00:00.123Z"
 
 ORDER = Order(
@@ -77,11 +79,11 @@ def scene(*steps: str, status: str, cancelled: str | None = None, key: OrderKey 
     for number, text in enumerate(steps, start=1):
         name, _, refused = text.partition(" ")
         step, at = Step(name), ACCEPTED_AT + 100 * number
-        outcomes[step] = Outcome(at, f"{name}-01", _CODES[step] if refused else None)
+        outcomes[step] = Outcome(Millis(at), f"{name}-01", _CODES[step] if refused else None)
         effects.append(effect(step, done=not refused, at=at, key=key))
     wish = None
     if cancelled is not None:
-        wish = Cancellation(ACCEPTED_AT + 50, before_reservation=cancelled == "before")
+        wish = Cancellation(Millis(ACCEPTED_AT + 50), before_reservation=cancelled == "before")
     return Scene(
         record=Record(key, ACCEPTED_AT, SIZE, Facts(outcomes, wish), ORDER),
         effects=tuple(effects),

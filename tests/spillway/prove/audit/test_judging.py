@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from orders.domain import saga
-from orders.domain.order import Line, OrderKey
+from orders.domain.order import Line
 from orders.domain.promises import Promise
 from orders.domain.saga import Cancellation, Facts, Outcome, Step
 from spillway.prove.audit.judging import (
@@ -24,6 +24,7 @@ from spillway.prove.audit.judging import (
 from spillway.prove.audit.verdicts import Violation
 from spillway.run.load.records import Answer, Outage, Probe
 from spillway.target.records import Depth, Effect, Record
+from tests.builders import order_key
 from tests.spillway.prove.audit.builders import (
     ACCEPTED_AT,
     ACCEPTED_AT_TOLD,
@@ -143,7 +144,7 @@ class TestOneOrderPerId:
 
     def test_the_same_id_under_a_customer_who_never_sent_it(self) -> None:
         order = confirmed()
-        key = OrderKey(BOB, KEY.order_id)
+        key = order_key(BOB, KEY.order_id)
         twin = scene("reserve", "ship", "post", status="confirmed", key=key)
         violations = judge(
             [order.record, twin.record], [*order.effects, *twin.effects], [order.told]
@@ -153,7 +154,7 @@ class TestOneOrderPerId:
 
     def test_two_customers_may_each_send_the_same_id(self) -> None:
         order = confirmed()
-        key = OrderKey(BOB, KEY.order_id)
+        key = order_key(BOB, KEY.order_id)
         twin = scene("reserve", "ship", "post", status="confirmed", key=key)
 
         assert (
@@ -324,7 +325,7 @@ class TestOwnOrdersOnly:
         assert promises(judge_access([probe])) == {Promise.OWN_ORDERS_ONLY}
 
     def test_an_order_in_another_customers_history(self) -> None:
-        owners = {KEY.order_id: ADA}
+        owners: dict[str, str] = {KEY.order_id: ADA}
 
         assert judge_history({ADA: [KEY.order_id], BOB: ["an older one"]}, owners) == []
         assert promises(judge_history({BOB: [KEY.order_id]}, owners)) == {Promise.OWN_ORDERS_ONLY}
@@ -408,12 +409,12 @@ def test_whatever_the_saga_calls_settled_is_whole_to_the_judge() -> None:
         [None, Outcome(ACCEPTED_AT), *([REFUSAL] if step in saga.REFUSABLE else [])]
         for step in Step
     ]
-    wishes = [None, Cancellation(ACCEPTED_AT, True), Cancellation(ACCEPTED_AT, False)]
+    cancellations = [None, *(Cancellation(ACCEPTED_AT, first) for first in (True, False))]
     settled = 0
-    for wish in wishes:
+    for cancellation in cancellations:
         for chosen in product(*answers):
             outcomes = {step: o for step, o in zip(Step, chosen, strict=True) if o is not None}
-            facts = Facts(outcomes, wish)
+            facts = Facts(outcomes, cancellation)
             if saga.settled(facts) and _reachable(facts):
                 settled += 1
                 record = Record(KEY, ACCEPTED_AT, SIZE, facts, ORDER)

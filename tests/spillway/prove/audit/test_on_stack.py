@@ -9,6 +9,7 @@ from typing import Any
 
 from orders.domain.order import OrderKey
 from spillway.run.stack import Stack
+from tests.builders import order_key
 from tests.e2e.shop import Customer
 
 
@@ -36,7 +37,7 @@ def test_an_effect_that_is_missing_is_found_and_its_order_named(
     assert told["orders"]["stored"] >= len(ids)
     assert told["promises"]["own_orders_only"]["judged"]
 
-    key = OrderKey(shopper.id, ids[1])
+    key = order_key(shopper.id, ids[1])
     deleted = take_away_an_effect(stack, key)
     try:
         status, told = run_audit(stack)

@@ -10,7 +10,9 @@ import pytest
 from orders.domain.order import OrderKey
 from orders.domain.promises import Promise
 from orders.domain.saga import Cancellation, Facts, Step
+from orders.domain.units import Millis
 from spillway.prove.audit.running import PROBED_ORDERS_MAX, Audited
+from tests.builders import order_key
 from tests.spillway.prove.audit.builders import (
     ACCEPTED_AT,
     ADA,
@@ -28,7 +30,7 @@ HOURS_LATER = NOW_SECONDS + 3 * 3600
 
 
 def key(number: int, customer: str = ADA) -> OrderKey:
-    return OrderKey(customer, f"019ab000-0000-7000-8000-{number:012d}")
+    return order_key(customer, f"019ab000-0000-7000-8000-{number:012d}")
 
 
 def broken(found: Audited) -> set[Promise]:
@@ -107,7 +109,7 @@ class TestUnderWay:
 
     def test_an_old_order_that_was_cancelled_just_now_is_young(self) -> None:
         order = confirmed()
-        wish = Cancellation(int(HOURS_LATER * 1000) - 5, before_reservation=False)
+        wish = Cancellation(Millis(int(HOURS_LATER * 1000) - 5), before_reservation=False)
         wished = order.with_record(facts=Facts(order.record.facts.outcomes, wish))
 
         assert audited([wished], seconds=HOURS_LATER).under_way == 1
@@ -213,7 +215,7 @@ class TestOwnOrdersOnly:
         assert broken(found) == {Promise.OWN_ORDERS_ONLY}
 
     def test_a_customer_with_an_order_of_their_own_under_the_same_id_is_no_stranger(self) -> None:
-        scenes = [confirmed(), moved(confirmed(), OrderKey(BOB, KEY.order_id))]
+        scenes = [confirmed(), moved(confirmed(), order_key(BOB, KEY.order_id))]
         found, asked = self.asked_by(scenes, lambda *_: 200)
 
         assert broken(found) == set()

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from orders.domain.order import OrderKey
 from spillway.prove.chaos import disruptions
 from spillway.prove.chaos.disruptions import IDLE_AFTER_SECONDS, IdleDetector, Killer, poison
 from spillway.run.load.patience import Patience
 from spillway.target.records import Depth
+from tests.builders import order_key
 
 if TYPE_CHECKING:
     from spillway.run.stack import Stack
@@ -109,7 +109,7 @@ def test_a_worker_is_known_by_its_folder() -> None:
 
 
 def test_there_is_poison_for_relay_and_every_queue_that_a_function_reads() -> None:
-    made = poison(OrderKey("nobody", "0"))
+    made = poison(order_key("nobody", "0"))
 
     assert set(made.messages) == {
         *("inventory", "fulfilment", "accounting"),

@@ -7,6 +7,7 @@ import pytest
 from orders.domain.order import OrderKey
 from orders.domain.promises import Promise
 from orders.domain.saga import Facts, Outcome, Step
+from orders.domain.units import Millis
 from spillway.errors import SpillwayError
 from spillway.prove.chaos.scenarios import BY_NAME, SCENARIOS, settled_per_second, ship_seconds
 from spillway.prove.chaos.trial import planned_for
@@ -69,8 +70,9 @@ def test_the_same_seed_gives_the_same_orders() -> None:
 
 
 def record(of: OrderKey, accepted_at: int | None, *facts_at: int) -> Record:
-    outcomes = dict(zip(Step, (Outcome(at) for at in facts_at), strict=False))
-    return Record(key=of, accepted_at=accepted_at, size=None, facts=Facts(outcomes))
+    outcomes = dict(zip(Step, (Outcome(Millis(at)) for at in facts_at), strict=False))
+    accepted = None if accepted_at is None else Millis(accepted_at)
+    return Record(key=of, accepted_at=accepted, size=None, facts=Facts(outcomes))
 
 
 def test_shipping_is_timed_from_acceptance_and_only_for_what_was_shipped() -> None:

@@ -16,6 +16,7 @@ from spillway.run.load.placing import Placed
 from spillway.run.load.records import Answer
 from spillway.run.workload import generate
 from spillway.target.records import Effect
+from tests.builders import order_key
 from tests.spillway.prove.audit.builders import ACCEPTED_AT, WHOLE, Scene, scene
 
 
@@ -54,7 +55,7 @@ def an_order(number: int = 1, scene_: Scene | None = None, **changes: Any) -> Pl
 
 
 def key(number: int) -> OrderKey:
-    return OrderKey("customer-ada", f"019ab000-0000-7000-8000-{number:012d}")
+    return order_key("customer-ada", f"019ab000-0000-7000-8000-{number:012d}")
 
 
 def a_run() -> Run:

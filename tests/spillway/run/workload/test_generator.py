@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from orders.domain.refusals import Terms, broken_rules
+from orders.domain.units import Millis
 from spillway.ids import order_id
 from spillway.run.workload import Draft, generate, pay
 from spillway.ui.statistics import percentile
@@ -98,7 +99,7 @@ def test_the_service_has_no_rule_that_a_generated_order_breaks(drafts: list[Draf
         currencies=frozenset({"GBP", "EUR", "USD"}),
         receipt_keys={"k1": KEY},
         wholesale_allowed=True,
-        now=now,
+        now=Millis(now),
     )
     made = order_id(now, _rng())
 
