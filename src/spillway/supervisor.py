@@ -9,6 +9,7 @@ port that is taken is reported at once.
 import argparse
 import logging
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -17,16 +18,18 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
+
+import msgspec
 
 from spillway.errors import SpillwayError
 from spillway.run.proxy import Proxy
 from spillway.run.stack.assembly import assembly
 from spillway.run.stack.deployment import bootstrap, deploy, deployed_policies, publish_storefront
-from spillway.run.stack.emulator import Emulator, RunningProxy, emulator, fault_injection_proxy
+from spillway.run.stack.emulator import Server, emulator, fault_injection_proxy
 from spillway.run.stack.folder import StackFolder, forget_dead
+from spillway.run.stack.handle import Secrets, Stack, attach
 from spillway.run.stack.keys import DOWNSTREAMS, Keys
 from spillway.run.stack.ports import LOOPBACK, free_port, listen, port_of
 from spillway.run.stack.processes import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, kill_group
@@ -96,11 +99,11 @@ def _run(port: int, reporter: Reporter) -> None:
     forget_dead()
     _log_to(folder.path / LOG)
     try:
-        with _stack(folder, listener, reporter) as (state, secrets, running):
-            state["up_seconds"] = round(time.monotonic() - began, 2)
-            folder.publish(state, secrets)
+        with _stack(folder, listener, reporter) as (stack, processes):
+            took = round(time.monotonic() - began, 2)
+            folder.publish(msgspec.json.encode(msgspec.structs.replace(stack, up_seconds=took)))
             reporter.report("ready", port=folder.port)
-            _wait_for_the_end(running, reporter)
+            _wait_for_the_end(processes, reporter)
     except _Stopped:
         folder.discard()
         raise
@@ -134,131 +137,103 @@ def _claim(port: int) -> tuple[StackFolder, socket.socket]:
 @contextmanager
 def _stack(
     folder: StackFolder, origin: socket.socket, reporter: Reporter
-) -> Iterator[tuple[dict[str, Any], dict[str, Any], Processes]]:
-    """Start every part; yields what to publish (the state, the secrets) and the child processes."""
-    keys = Keys.generate()
-    listeners = _Listeners(origin, downstreams=listen(0), console=_listen_near(origin))
+) -> Iterator[tuple[Stack, Processes]]:
+    """Start every part; yields what others need to know, and the child processes."""
+    keys, proxy_token = Keys.generate(), secrets.token_urlsafe(24)
+    downstreams, console = listen(0), _listen_near(origin)
+    urls = {name: f"{_url(downstreams)}/{name}" for name in DOWNSTREAMS}
     with ExitStack() as parts:
-        with reporter.phase("synthesis", "Synthesise the stacks"):
+        with reporter.phase("Synthesise the stacks"):
             synthesised = assembly(folder.path)
-        with reporter.phase("emulator", "Start the AWS emulator"):
-            aws, proxy = _start_aws(parts, folder.path)
+        with reporter.phase("Start the AWS emulator"):
+            aws, proxy = _start_aws(parts, folder.path, proxy_token)
             keys.store(aws.url)
-        with reporter.phase("deployment", "Deploy the stacks"):
+        with reporter.phase("Deploy the stacks"):
+            parameters = _parameters(origin, urls, aws.url)
             outputs = deploy(
-                synthesised,
-                endpoint=aws.url,
-                parameters=_parameters(listeners, aws.url),
-                folder=folder.path,
+                synthesised, endpoint=aws.url, parameters=parameters, folder=folder.path
             )
-            Proxy(proxy.url, proxy.token).grant(deployed_policies(aws.url))
-        with reporter.phase("storefront", "Publish the storefront"):
+            Proxy(proxy.url, proxy_token).grant(deployed_policies(aws.url))
+        with reporter.phase("Publish the storefront"):
             publish_storefront(aws.url, outputs)
-        with reporter.phase("users", "Create the customers"):
+        with reporter.phase("Create the customers"):
             pool = Pool(aws.url, outputs["UserPoolId"], outputs["UserPoolClientId"])
             passwords = pool.create_users()
-        state = _state(folder, listeners, aws, proxy, outputs)
-        with reporter.phase("serving", "Serve the downstreams and the API"):
-            parts.enter_context(_downstreams_served(state, keys, listeners.downstreams))
-            parts.enter_context(_origin_served(state, keys, outputs, listeners.origin))
-            parts.enter_context(_console_served(folder.port, listeners.console))
-        secrets = {"passwords": passwords, "keys": keys.to_json(), "proxy_token": proxy.token}
-        yield state, secrets, {"emulator": aws.process, "proxy": proxy.process}
+        stack = Stack(
+            origin=_url(origin),
+            api=f"{_url(origin)}/api",
+            console=_url(console),
+            emulator=aws.url,
+            proxy_url=proxy.url,
+            downstreams=urls,
+            region=REGION,
+            tables=tables(outputs),
+            queues=queues(outputs),
+            pid=os.getpid(),
+            folder=str(folder.path),
+            emulator_pid=aws.process.pid,
+            pool=pool,
+            secrets=Secrets(keys, passwords, proxy_token),
+        )
+        with reporter.phase("Serve the downstreams and the API"):
+            parts.enter_context(_downstreams_served(stack, downstreams))
+            parts.enter_context(_origin_served(stack, outputs, origin))
+            parts.enter_context(_console_served(stack.port, console))
+        yield stack, {"emulator": aws.process, "proxy": proxy.process}
 
 
-@dataclass(frozen=True, slots=True)
-class _Listeners:
-    """The sockets that this process serves on."""
-
-    origin: socket.socket
-    downstreams: socket.socket
-    console: socket.socket
-
-    @property
-    def downstream_urls(self) -> dict[str, str]:
-        return {name: f"{_url(self.downstreams)}/{name}" for name in DOWNSTREAMS}
-
-
-def _start_aws(parts: ExitStack, folder: Path) -> tuple[Emulator, RunningProxy]:
+def _start_aws(parts: ExitStack, folder: Path, token: str) -> tuple[Server, Server]:
     """The emulator, bootstrapped, and the proxy through which its functions reach it."""
-    proxy_port = free_port()
-    aws = parts.enter_context(
-        emulator(folder, functions_endpoint=f"http://{LOOPBACK}:{proxy_port}")
+    port = free_port()
+    aws = parts.enter_context(emulator(folder, functions_endpoint=f"http://{LOOPBACK}:{port}"))
+    proxy = parts.enter_context(
+        fault_injection_proxy(folder, port=port, emulator=aws.url, token=token)
     )
-    proxy = parts.enter_context(fault_injection_proxy(folder, port=proxy_port, emulator=aws.url))
     bootstrap(aws.url)
     return aws, proxy
 
 
-def _parameters(listeners: _Listeners, aws: str) -> dict[str, dict[str, str]]:
+def _parameters(
+    origin: socket.socket, downstreams: Mapping[str, str], aws: str
+) -> dict[str, dict[str, str]]:
     """The stacks' parameters: addresses, which differ from one start to the next."""
     return {
-        "service": {
-            f"{name.capitalize()}Url": url for name, url in listeners.downstream_urls.items()
-        },
-        "identity": {"StoreUrl": _url(listeners.origin)},
+        "service": {f"{name.capitalize()}Url": url for name, url in downstreams.items()},
+        "identity": {"StoreUrl": _url(origin)},
         # Where the emulator's sign-in page and its tokens are.
         "web": {"ConnectSources": aws},
     }
 
 
-def _state(
-    folder: StackFolder,
-    listeners: _Listeners,
-    aws: Emulator,
-    proxy: RunningProxy,
-    outputs: dict[str, str],
-) -> dict[str, Any]:
-    """What `Stack` is made from."""
-    origin = _url(listeners.origin)
-    return {
-        "origin": origin,
-        "api": f"{origin}/api",
-        "console": _url(listeners.console),
-        "emulator": aws.url,
-        "proxy": proxy.url,
-        "downstreams": listeners.downstream_urls,
-        "region": REGION,
-        "tables": tables(outputs),
-        "queues": queues(outputs),
-        "pid": os.getpid(),
-        "state": str(folder.path),
-        "emulator_pid": aws.process.pid,
-        "user_pool": {"id": outputs["UserPoolId"], "client_id": outputs["UserPoolClientId"]},
-    }
-
-
-def _downstreams_served(
-    state: dict[str, Any], keys: Keys, listener: socket.socket
-) -> AbstractContextManager[None]:
+def _downstreams_served(stack: Stack, listener: socket.socket) -> AbstractContextManager[None]:
     from simulation.downstreams.dynamodb_ledger import dynamodb_ledgers
     from simulation.downstreams.server import application, uvicorn_config
     from spillway.run.stack.serving import serving
 
     ledgers = dynamodb_ledgers(
-        {name: state["tables"][name] for name in DOWNSTREAMS},
-        endpoint_url=state["emulator"],
+        {name: stack.tables[name] for name in DOWNSTREAMS},
+        endpoint_url=stack.emulator,
         region=REGION,
         access_key_id=ACCESS_KEY_ID,
         secret_access_key=SECRET_ACCESS_KEY,
     )
-    fakes = application(ledgers, api_keys=keys.api_keys)
+    fakes = application(ledgers, api_keys=stack.secrets.keys.api_keys)
     return serving(uvicorn_config(fakes, port=port_of(listener)), listener)
 
 
 def _origin_served(
-    state: dict[str, Any], keys: Keys, outputs: dict[str, str], listener: socket.socket
+    stack: Stack, outputs: Mapping[str, str], listener: socket.socket
 ) -> AbstractContextManager[None]:
     from spillway.run.stack.gateway import gateway
     from spillway.run.stack.origin import connections_to, origin, uvicorn_config
     from spillway.run.stack.serving import serving
 
     application = origin(
-        connections_to(state["emulator"]),
+        connections_to(stack.emulator),
         api_id=outputs["ApiId"],
         distribution=outputs["DistributionDomainName"],
-        console=state["console"],
-        local=gateway(keys.receipt),
+        console=stack.console,
+        local=gateway(stack.receipt_key),
     )
     return serving(uvicorn_config(application), listener)
 
@@ -270,7 +245,6 @@ def _console_served(port: int, listener: socket.socket) -> AbstractContextManage
 
     def open_state() -> "AppState":
         from spillway.operate.console.state import state_of
-        from spillway.run.stack.handle import attach
         from spillway.target.service import on_this_machine
 
         return state_of(on_this_machine(port), attach(port))

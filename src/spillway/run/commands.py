@@ -14,6 +14,7 @@ from spillway.run.stack.handle import Stack, attach
 from spillway.run.stack.ports import DEFAULT_PORT, port_option
 from spillway.run.stack.starting import Supervisor, start_detached, stop
 from spillway.run.stack.users import email
+from spillway.ui.options import JsonOption
 
 _PORT = Annotated[
     int, typer.Option("--port", "-p", min=1, max=65535, help="The port of the stack's origin.")
@@ -33,9 +34,7 @@ def up(
     detach: Annotated[
         bool, typer.Option("--detach", "-d", help="Return when it is ready; end it with `down`.")
     ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the endpoints as one JSON object.")
-    ] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Run the whole service on this machine until Ctrl+C.
 

@@ -33,7 +33,7 @@ def costs_of_file(model: CostModel, path: Path) -> list[ChannelCost]:
     sales = read_sales(path).orders
     found = []
     for channel in CHANNELS:
-        drafts = [draft for draft in sales if draft.channel == channel]
+        drafts = [draft for draft in sales if draft.order.channel == channel]
         if drafts:
             found.append(_cost(model, channel, counted("crowd", drafts)))
     if not found:

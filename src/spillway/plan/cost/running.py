@@ -54,7 +54,7 @@ def least_disturbed(runs: Sequence[Measurement]) -> Measurement:
 def retail(count: int, seed: int = SEED) -> list[Draft]:
     """Generated orders of shoppers."""
     drafts = (draft for draft in generate(seed=seed, count=count * 4))
-    return [draft for draft in drafts if draft.channel == "retail"][:count]
+    return [draft for draft in drafts if draft.order.channel == "retail"][:count]
 
 
 def measure(

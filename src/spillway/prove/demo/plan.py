@@ -77,7 +77,7 @@ def plan(
 
 def empty_shelf(drafts: Sequence[Draft]) -> str:
     """A sku that is in about `EMPTY_SHELF_SHARE` of the orders, and in at least one."""
-    orders_of = Counter(sku for draft in drafts for sku in {line.sku for line in draft.lines})
+    orders_of = Counter(sku for draft in drafts for sku in {line.sku for line in draft.order.lines})
     wanted = max(1, EMPTY_SHELF_SHARE * len(drafts))
     return min(orders_of, key=lambda sku: (abs(orders_of[sku] - wanted), sku))
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from spillway.run.load.clients import Client
 from spillway.run.load.patience import Patience
@@ -71,20 +72,13 @@ class Waiting:
         return len(self._settled) > before
 
     async def _look_at(self, customer: Customer, orders: dict[str, Placed]) -> None:
-        """Newest first, so the pages end with the oldest order that is still open."""
+        """Newest first, so it ends with the oldest order that is still open."""
         unseen = set(orders)
-        cursor = None
-        for _ in range(PAGES_MAX):
-            reply = await self.client.history(customer, PAGE, cursor)
-            if not reply.ok:
-                return
-            for row in reply.body["orders"]:
-                order = orders.get(row["order_id"])
-                unseen.discard(row["order_id"])
-                if order is not None:
-                    self._read(order, row["status"])
-            cursor = reply.body["cursor"]
-            if cursor is None or not unseen:
+        async for row in _history(self.client, customer):
+            unseen.discard(row["order_id"])
+            if row["order_id"] in orders:
+                self._read(orders[row["order_id"]], row["status"])
+            if not unseen:
                 return
 
     def _read(self, order: Placed, status: str) -> None:
@@ -96,16 +90,23 @@ class Waiting:
 
 async def whole_histories(client: Client) -> dict[str, list[str]]:
     """Every customer's whole history: customer id to order ids."""
-    listed: dict[str, list[str]] = {}
-    for customer in CUSTOMERS:
-        order_ids = listed.setdefault(client.tokens.customer_id(customer), [])
-        cursor = None
-        for _ in range(PAGES_MAX):
-            reply = await client.history(customer, PAGE, cursor)
-            if not reply.ok:
-                break
-            order_ids.extend(row["order_id"] for row in reply.body["orders"])
-            cursor = reply.body["cursor"]
-            if cursor is None:
-                break
-    return listed
+    return {
+        client.tokens.customer_id(customer): [
+            row["order_id"] async for row in _history(client, customer)
+        ]
+        for customer in CUSTOMERS
+    }
+
+
+async def _history(client: Client, customer: Customer) -> AsyncIterator[dict[str, Any]]:
+    """A customer's orders, newest first, as far as the API answers."""
+    cursor = None
+    for _ in range(PAGES_MAX):
+        reply = await client.history(customer, PAGE, cursor)
+        if not reply.ok:
+            return
+        for row in reply.body["orders"]:
+            yield row
+        cursor = reply.body["cursor"]
+        if cursor is None:
+            return

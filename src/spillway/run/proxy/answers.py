@@ -6,8 +6,7 @@ from xml.sax.saxutils import escape
 
 import msgspec
 
-from spillway.run.proxy.calls import Call, Protocol
-from spillway.run.proxy.messages import Answer, answer_of
+from spillway.run.proxy.calls import Answer, Call, Protocol, answer_of
 
 # All other codes are the caller's: 400, throttling by DynamoDB, SQS and SSM among them.
 _STATUS_OF_CODE = {

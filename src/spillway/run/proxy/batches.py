@@ -13,8 +13,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from spillway.run.proxy.answers import document, xml
-from spillway.run.proxy.calls import SNS_ENTRY, Call, Protocol
-from spillway.run.proxy.messages import Answer, Request, answer_of
+from spillway.run.proxy.calls import SNS_ENTRY, Answer, Call, Protocol, Request, answer_of
 
 #: The code of a failed entry in a batch's answer.
 ENTRY_ERROR = "InternalError"
@@ -50,19 +49,20 @@ class Batch:
     def answered(self, answer: Answer | None, failed: Sequence[Mapping[str, Any]]) -> Answer:
         """`answer` to the request without `failed`, and those as failed.
 
-        None stands for an answer that was not asked for, because all entries failed.
+        None: there was no request, because all entries failed.
         """
         ids = [str(entry.get("Id", "")) for entry in failed]
         if self._form:
             return _sns_partial(answer, ids)
-        content = {"Successful": [], "Failed": []} if answer is None else _json(answer)
+        content: dict[str, Any] = {"Successful": []}
+        if answer is not None:
+            content = msgspec.json.decode(answer.body)
         errors = [
             {"Id": id_, "Code": ENTRY_ERROR, "Message": _ENTRY_MESSAGE, "SenderFault": False}
             for id_ in ids
         ]
         content["Failed"] = [*content.get("Failed", ()), *errors]
-        body = msgspec.json.encode(content)
-        return answer_of(200, "application/x-amz-json-1.0", body)
+        return answer_of(200, "application/x-amz-json-1.0", msgspec.json.encode(content))
 
 
 def postponed(request: Request, call: Call, rng: random.Random, seconds_max: int) -> Request:
@@ -115,9 +115,9 @@ def _sns_partial(answer: Answer | None, ids: Sequence[str]) -> Answer:
         + "</member>"
         for id_ in ids
     )
-    successful = "" if answer is None else _inside(answer.body.decode(), "Successful")
-    already_failed = "" if answer is None else _inside(answer.body.decode(), "Failed")
-    result = f"<Successful>{successful}</Successful><Failed>{already_failed}{errors}</Failed>"
+    text = "" if answer is None else answer.body.decode()
+    successful, failed = _inside(text, "Successful"), _inside(text, "Failed")
+    result = f"<Successful>{successful}</Successful><Failed>{failed}{errors}</Failed>"
     body = document(
         "PublishBatchResponse",
         f"<PublishBatchResult>{result}</PublishBatchResult>"
@@ -127,11 +127,6 @@ def _sns_partial(answer: Answer | None, ids: Sequence[str]) -> Answer:
 
 
 def _inside(document: str, tag: str) -> str:
-    """What stands between `<tag>` and `</tag>`; nothing when it is missing or `<tag/>`."""
+    """What is between `<tag>` and `</tag>`; nothing when it is missing or `<tag/>`."""
     _, _, rest = document.partition(f"<{tag}>")
     return rest.partition(f"</{tag}>")[0]
-
-
-def _json(answer: Answer) -> dict[str, Any]:
-    content: dict[str, Any] = msgspec.json.decode(answer.body)
-    return content

@@ -1,4 +1,6 @@
-"""Which AWS operation a request is, on what, and from whom: read off the request itself."""
+"""Requests and answers, read whole, and which AWS operation a request is, on what, by whom."""
+
+from __future__ import annotations
 
 import re
 from collections.abc import Mapping
@@ -8,10 +10,10 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
-
-from spillway.run.proxy.messages import Request
+from multidict import CIMultiDict, CIMultiDictProxy
 
 UNKNOWN = "unknown"
+Headers = CIMultiDict[str] | CIMultiDictProxy[str]
 
 _SCOPE = re.compile(r"Credential=[^/,]+/\d+/[^/,]*/([^/,]+)/aws4_request")
 _APP_ID = re.compile(r"(?:^| )app/(\S+)")
@@ -29,6 +31,35 @@ _RESOURCE_FIELDS = {
     "ssm": ("Name",),
 }
 SNS_ENTRY = re.compile(r"PublishBatchRequestEntries\.member\.(\d+)\.(.+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """`target` is the path with its query, encoded as the caller sent it."""
+
+    method: str
+    target: str
+    headers: Headers
+    body: bytes
+
+    @property
+    def path(self) -> str:
+        """The target without its query."""
+        return self.target.partition("?")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the caller gets; `headers` without those of the connection."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+
+def answer_of(status: int, content_type: str, body: bytes, **headers: str) -> Answer:
+    """An answer of the proxy's own."""
+    return Answer(status, CIMultiDict({"content-type": content_type, **headers}), body)
 
 
 class Protocol(Enum):

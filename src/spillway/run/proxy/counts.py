@@ -1,7 +1,7 @@
 """What passed through the proxy: one series per kind of call, only ever counted up."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -9,8 +9,7 @@ from typing import Any
 import msgspec
 
 from spillway.run.proxy.batches import sent_fields
-from spillway.run.proxy.calls import Call
-from spillway.run.proxy.messages import Answer, Request
+from spillway.run.proxy.calls import Answer, Call, Request
 from spillway.run.proxy.units import consumed, units_of
 
 #: Beyond so many series, calls of a new kind are counted together as `OTHER`.
@@ -31,23 +30,15 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
 
     service: str
     operation: str
-    resource: str | None
-    function: str | None
-    status: int | None
-    error: str | None
-    fault: str | None
+    resource: str | None = None
+    function: str | None = None
+    status: int | None = None
+    error: str | None = None
+    fault: str | None = None
     consistent: bool = False
 
 
-_REST = Kind(
-    service=OTHER,
-    operation=OTHER,
-    resource=None,
-    function=None,
-    status=None,
-    error=None,
-    fault=None,
-)
+_REST = Kind(service=OTHER, operation=OTHER)
 
 
 class Series(msgspec.Struct, kw_only=True):
@@ -71,19 +62,40 @@ class Series(msgspec.Struct, kw_only=True):
     consumed_units: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+class Counts(msgspec.Struct, frozen=True):
+    """All series at one moment."""
+
+    series: tuple[Series, ...]
+
+    def requests(self, **kind: Any) -> int:
+        """How many requests there were of the `kind`: any of `Kind`'s fields."""
+        return sum(series.requests for series in self._of(kind))
+
+    def entries(self, **kind: Any) -> int:
+        """How many entries they had."""
+        return sum(series.entries for series in self._of(kind))
+
+    def _of(self, kind: Mapping[str, Any]) -> list[Series]:
+        return [
+            series
+            for series in self.series
+            if all(getattr(series.kind, name) == value for name, value in kind.items())
+        ]
+
+
+@dataclass(slots=True)
 class Exchange:
     """One request and what became of it.
 
-    `answer` is what the caller saw, None for a closed connection; `forwarded` are the
-    emulator's answers.
+    `answer` is what the caller saw, None for a closed connection; `forwarded` counts how often
+    the emulator got the request.
     """
 
     request: Request
     call: Call
-    answer: Answer | None
-    forwarded: int
-    fault: str | None
+    answer: Answer | None = None
+    forwarded: int = 0
+    fault: str | None = None
 
 
 @dataclass
@@ -94,12 +106,12 @@ class Tally:
 
     def record(self, exchange: Exchange) -> None:
         """Count one exchange."""
-        request, call, answer = exchange.request, exchange.call, exchange.answer
+        call, answer = exchange.call, exchange.answer
         series = self._of(_kind(exchange))
         series.requests += 1
         series.forwarded += exchange.forwarded
         series.entries += call.entries
-        series.request_bytes += len(request.body)
+        series.request_bytes += len(exchange.request.body)
         series.response_bytes += len(answer.body) if answer is not None else 0
         answered = _fields(answer)
         units = units_of(call.service, call.operation, sent_fields(call), answered)
@@ -108,54 +120,18 @@ class Tally:
         series.chunks += units.chunks
         series.consumed_units += consumed(answered) or 0.0
 
+    def counts(self) -> Counts:
+        """All series so far."""
+        return Counts(tuple(self._series.values()))
+
     def clear(self) -> None:
         """Count from zero."""
-        self._series = {}
-
-    def to_json(self) -> list[dict[str, Any]]:
-        """All series as JSON objects."""
-        content: list[dict[str, Any]] = msgspec.to_builtins([*self._series.values()], str_keys=True)
-        return content
+        self._series.clear()
 
     def _of(self, kind: Kind) -> Series:
-        series = self._series.get(kind)
-        if series is None:
-            if len(self._series) >= SERIES_MAX:
-                kind = _REST
-            series = self._series.setdefault(kind, Series(kind=kind))
-        return series
-
-
-@dataclass(frozen=True)
-class Counts:
-    """All series at one moment."""
-
-    series: tuple[Series, ...]
-
-    @classmethod
-    def from_json(cls, content: Any) -> "Counts":
-        """The counts that `Tally.to_json` wrote."""
-        return cls(tuple(msgspec.convert(content, list[Series], strict=False)))
-
-    def requests(self, **kind: Any) -> int:
-        """How many requests there were of the `kind`: any of `Kind`'s fields."""
-        return sum(series.requests for series in self.of(**kind))
-
-    def entries(self, **kind: Any) -> int:
-        """How many entries they had."""
-        return sum(series.entries for series in self.of(**kind))
-
-    def forwarded(self, **kind: Any) -> int:
-        """How often they reached the emulator."""
-        return sum(series.forwarded for series in self.of(**kind))
-
-    def of(self, **kind: Any) -> Iterable[Series]:
-        """The series whose kind has these values."""
-        return [
-            series
-            for series in self.series
-            if all(getattr(series.kind, name) == value for name, value in kind.items())
-        ]
+        if kind not in self._series and len(self._series) >= SERIES_MAX:
+            kind = _REST
+        return self._series.setdefault(kind, Series(kind=kind))
 
 
 def _kind(exchange: Exchange) -> Kind:

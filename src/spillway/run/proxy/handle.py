@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from spillway.errors import SpillwayError
 from spillway.run.proxy.control import PREFIX, TOKEN_HEADER
 from spillway.run.proxy.counts import Counts
@@ -37,25 +39,21 @@ class Proxy:
         finally:
             fault.end()
 
-    @property
     def rules(self) -> list[dict[str, Any]]:
         """All rules in force, each with its `id` and how often it has `fired`."""
         rules: list[dict[str, Any]] = self._ask("GET", "rules")["rules"]
         return rules
 
-    @rules.setter
-    def rules(self, rules: Sequence[dict[str, Any]]) -> None:
-        """Have these rules instead of all others; when one makes no sense, nothing changes."""
-        self._ask("PUT", "rules", rules)
-
     def counts(self) -> Counts:
         """What has passed through so far."""
-        return Counts.from_json(self._ask("GET", "counts")["series"])
+        return msgspec.convert(self._ask("GET", "counts"), Counts)
 
-    def grant(self, policies: Mapping[str, Sequence[Mapping[str, Sequence[str]]]] | None) -> None:
-        """Let each function do this and nothing else: `run.proxy.permissions` has the form.
+    def grant(self, policies: Mapping[str, Sequence[Mapping[str, Any]]] | None) -> None:
+        """Let each function do what the statements of its policies allow, and nothing else.
 
         None allows every call, as the emulator does.
+
+        Raises SpillwayError when a statement has what the proxy cannot judge.
         """
         self._ask("PUT", "permissions", policies)
 
@@ -64,7 +62,7 @@ class Proxy:
         self._ask("POST", "permissions/deny-once")
 
     def permissions(self) -> list[dict[str, Any]]:
-        """All permissions, each with how often it was `used` and, denied_once, `refused`."""
+        """All permissions, each with how often it was `used` and, denied once, `refused`."""
         permissions: list[dict[str, Any]] = self._ask("GET", "permissions")["permissions"]
         return permissions
 
@@ -75,7 +73,7 @@ class Proxy:
 
     def ask_consumed(self) -> None:
         """Have DynamoDB say what each write consumes, until `reset`: callers see it too."""
-        self._ask("PUT", "asking", True)
+        self._ask("POST", "asking")
 
     def reset(self) -> None:
         """Have no rules, all counts zero, and nothing asked."""
@@ -86,7 +84,7 @@ class Proxy:
         answer = self._send("DELETE", f"rules/{rule_id}")
         return None if answer.status_code == HTTPStatus.NOT_FOUND else _content(answer)
 
-    def _ask(self, method: str, path: str, content: Any = None) -> dict[str, Any]:
+    def _ask(self, method: str, path: str, content: Any = None) -> Any:
         return _content(self._send(method, path, content))
 
     def _send(self, method: str, path: str, content: Any = None) -> "httpx.Response":
@@ -106,8 +104,8 @@ class Proxy:
             ) from error
 
 
-def _content(answer: "httpx.Response") -> dict[str, Any]:
-    content: dict[str, Any] = answer.json()
+def _content(answer: "httpx.Response") -> Any:
+    content = answer.json()
     if not answer.is_success:
         raise SpillwayError(f"The proxy refused this: {content['detail']}.")
     return content
@@ -128,7 +126,7 @@ class FaultInForce:
         """
         if self._final is not None:
             return self._final
-        for rule in self._proxy.rules:
+        for rule in self._proxy.rules():
             if rule["id"] == self._id:
                 return int(rule["fired"])
         raise SpillwayError(f"Rule {self._id} was taken out of the proxy meanwhile.")

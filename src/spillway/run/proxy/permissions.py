@@ -2,17 +2,18 @@
 
 The emulator accepts any call from any caller. With the deployed policies in the proxy, a missing
 permission shows in every local run and test as it would on AWS, and a permission that no run uses
-shows as unused. A policy here is a list of actions that are allowed on a list of resources, with
-`*` and `?`: Spillway's own need no more. Reading policies refuses conditions and denials.
+shows as unused. Statements may have `*` and `?`. Conditions and denials are refused: Spillway's own
+policies have none.
 
 Lambda's own work for a function (polling its source, deleting handled messages, writing its logs)
 does not pass the proxy, so it cannot show that those permissions are needed.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -29,19 +30,16 @@ _DENIAL = {"sqs": "AccessDenied", "sns": "AuthorizationError"}
 _OTHER_DENIAL = "AccessDeniedException"
 
 
-class PermissionsError(ValueError):
-    """The policies make no sense here; the message says which part and why."""
+class Statement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="pascal"):
+    """A statement of a role's policy, as IAM writes it."""
+
+    effect: Literal["Allow"]
+    action: str | tuple[str, ...]
+    resource: str | tuple[str, ...]
+    sid: str = ""
 
 
-class Statement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`actions` like `dynamodb:GetItem` that are allowed on the ARNs `resources`."""
-
-    actions: tuple[str, ...]
-    resources: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(msgspec.Struct, frozen=True):
     """What one call needs: an action on a resource, by the last part of its ARN."""
 
     function: str
@@ -49,8 +47,7 @@ class Need:
     resource: str
 
 
-@dataclass(slots=True)
-class Permission:
+class Permission(msgspec.Struct):
     """One action that a function may do on one resource, an ARN; see `Permissions.deny_once`.
 
     How often it let a call pass, and how often it was denied.
@@ -72,38 +69,30 @@ class Permission:
             and fnmatchcase(need.resource, resource)
         )
 
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "function": self.function,
-            "action": self.action,
-            "resource": self.resource,
-            "used": self.used,
-            "refused": self.refused,
-        }
-
 
 @dataclass
 class Permissions:
     """What every function may do, and what became of it. None: everything is allowed."""
 
     _granted: list[Permission] | None = None
-    _denied: dict[Need, int] = field(default_factory=dict)
+    _denied: Counter[Need] = field(default_factory=Counter)
 
     def grant(self, content: bytes) -> None:
         """Have these permissions from now on, and no others.
 
         `content` is a JSON object of `Statement` lists by function; null or nothing allows all.
 
-        Raises PermissionsError when it is none; then nothing changes.
+        Raises ValueError when it is none; then nothing changes.
         """
+        wanted = dict[str, list[Statement]] | None
         try:
-            policies = msgspec.json.decode(
-                content or b"null", type=dict[str, list[Statement]] | None
-            )
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise PermissionsError(str(error)) from error
+            policies = msgspec.json.decode(content or b"null", type=wanted)
+        except msgspec.ValidationError as error:
+            raise ValueError(
+                f"{error}; teach src/spillway/run/proxy/permissions.py more"
+            ) from error
         self._granted = None if policies is None else list(_permissions(policies))
-        self._denied = {}
+        self._denied.clear()
 
     def deny_once(self) -> None:
         """Have every permission refused once, at its next use."""
@@ -119,23 +108,15 @@ class Permissions:
 
     def to_json(self) -> dict[str, Any]:
         """`permissions` with their counts, and `denied`: calls that none of them allowed."""
-        return {
-            "permissions": [permission.to_json() for permission in self._granted or ()],
-            "denied": [
-                {
-                    "function": need.function,
-                    "action": need.action,
-                    "resource": need.resource,
-                    "times": times,
-                }
-                for need, times in self._denied.items()
-            ],
-        }
+        denied = [
+            {**msgspec.structs.asdict(need), "times": times} for need, times in self._denied.items()
+        ]
+        return {"permissions": self._granted or [], "denied": denied}
 
     def _takes(self, need: Need, granted: list[Permission]) -> bool:
         permission = next((one for one in granted if one.allows(need)), None)
         if permission is None:
-            self._denied[need] = self._denied.get(need, 0) + 1
+            self._denied[need] += 1
             return False
         if permission.denied_once:
             permission.denied_once = False
@@ -165,9 +146,13 @@ def _resources(call: Call) -> list[str]:
 def _permissions(policies: Mapping[str, list[Statement]]) -> Iterator[Permission]:
     for function, statements in policies.items():
         for statement in statements:
-            for resource in statement.resources:
+            for resource in _several(statement.resource):
                 # arn:partition:service:region:account:resource
                 if resource.count(":") < 5:
-                    raise PermissionsError(f"{function}: {resource} is no ARN")
-                for action in statement.actions:
+                    raise ValueError(f"{function}: {resource} is no ARN")
+                for action in _several(statement.action):
                     yield Permission(function, action, resource)
+
+
+def _several(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else value

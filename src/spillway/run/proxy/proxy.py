@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -28,11 +27,10 @@ from yarl import URL
 
 from spillway.run.proxy.answers import refusal
 from spillway.run.proxy.batches import Batch, postponed
-from spillway.run.proxy.calls import Call, recognise
+from spillway.run.proxy.calls import Answer, Call, Headers, Request, recognise
 from spillway.run.proxy.control import PREFIX, Control
 from spillway.run.proxy.counts import Exchange
-from spillway.run.proxy.messages import Answer, Headers, Request
-from spillway.run.proxy.rules import Fault, Injection
+from spillway.run.proxy.rules import Injection
 from spillway.run.proxy.units import WRITES
 
 #: The highest bound of one request or answer among the services used here, which is DynamoDB's.
@@ -66,7 +64,7 @@ async def serve(host: str, port: int, upstream: str, control: Control) -> None:
         max_line_size=_HEADER_LINE_BYTES_MAX,
         max_field_size=_HEADER_LINE_BYTES_MAX,
     ) as session:
-        proxy = _Proxy(_Emulator(session, upstream), control)
+        proxy = _Proxy(session, upstream, control)
         application = web.Application(client_max_size=BODY_BYTES_MAX)
         application.router.add_route("*", "/{path:.*}", proxy.handle)
         application.on_response_prepare.append(_drop_own_name)
@@ -89,33 +87,9 @@ async def _drop_own_name(_: web.Request, response: web.StreamResponse) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Emulator:
-    session: ClientSession
-    url: str
-
-    async def answer(self, request: Request) -> Answer:
-        """The emulator's answer; raises ClientError when it gives none."""
-        async with self.session.request(
-            request.method,
-            URL(self.url + request.target, encoded=True),
-            headers=_end_to_end(request.headers, hdrs.CONTENT_LENGTH),
-            data=request.body or None,
-            allow_redirects=False,
-        ) as answer:
-            return Answer(answer.status, _end_to_end(answer.headers), await answer.read())
-
-
-def _end_to_end(headers: Headers, *others: str) -> CIMultiDict[str]:
-    """The headers that a proxy passes on, also without the `others`."""
-    kept = CIMultiDict(headers)
-    for name in (*_OF_THE_CONNECTION, *others):
-        kept.popall(name, None)
-    return kept
-
-
-@dataclass(frozen=True, slots=True)
 class _Proxy:
-    emulator: _Emulator
+    emulator: ClientSession
+    emulator_url: str
     control: Control
 
     async def handle(self, received: web.Request) -> web.Response:
@@ -135,27 +109,82 @@ class _Proxy:
 
     async def _pass_through(self, request: Request) -> Answer | None:
         """The emulator's answer or a fault's; None when the caller gets none."""
-        call = recognise(request)
-        denial = self.control.permissions.denial(call)
-        if denial is not None:
-            denied = refusal(call, denial, None)
-            self.control.tally.record(Exchange(request, call, denied, 0, DENIED))
-            return denied
-        if self.control.asking and call.service == "dynamodb" and call.operation in WRITES:
-            request = _asking(request, call)
-        passage = _Passage(
-            request, call, self.control.rules.injection_for(call, time.monotonic()), self.emulator
-        )
-        answer: Answer | None = None
+        exchange = Exchange(request, recognise(request))
         try:
-            answer = await passage.answer()
+            exchange.answer = await self._answer(exchange)
         except ClientError:
             pass  # the emulator ended or broke off: the caller sees it as it would directly
         finally:
-            self.control.tally.record(
-                Exchange(request, call, answer, passage.forwarded, passage.fault)
-            )
-        return answer
+            self.control.tally.record(exchange)
+        return exchange.answer
+
+    async def _answer(self, exchange: Exchange) -> Answer | None:
+        call = exchange.call
+        denial = self.control.permissions.denial(call)
+        if denial is not None:
+            exchange.fault = DENIED
+            return refusal(call, denial, None)
+        if self.control.asking and call.service == "dynamodb" and call.operation in WRITES:
+            exchange.request = _asking(exchange.request, call)
+        injection = self.control.rules.injection_for(call, time.monotonic())
+        if injection is None:
+            return await self._forward(exchange)
+        exchange.fault = injection.rule.fault
+        return await self._inject(injection, exchange)
+
+    async def _inject(self, injection: Injection, exchange: Exchange) -> Answer | None:
+        request, call, value = exchange.request, exchange.call, injection.rule.value
+        match injection.rule.fault:
+            case "refuse":
+                return refusal(call, value, injection.rule.status)
+            case "delay":
+                # Forwarded also when the caller has given up meanwhile: what is on the wire cannot
+                # be recalled, and an effect that comes after its caller's second try is the very
+                # case to be tested.
+                await asyncio.sleep(value)
+                return await self._forward(exchange)
+            case "cut":
+                return None
+            case "lose_answer":
+                await self._forward(exchange)
+                return None
+            case "partial":
+                return await self._partial(injection, exchange)
+            case "duplicate":
+                answer = await self._forward(exchange)
+                await self._forward(exchange)
+                return answer
+            case "postpone":
+                return await self._forward(
+                    exchange, postponed(request, call, injection.random, value)
+                )
+
+    async def _partial(self, injection: Injection, exchange: Exchange) -> Answer:
+        batch = Batch(exchange.request, exchange.call)
+        if not batch.entries:
+            return await self._forward(exchange)  # AWS has an error of its own for that
+        number = math.ceil(len(batch.entries) * injection.rule.value)
+        failed = injection.random.sample(batch.entries, number)
+        if number == len(batch.entries):
+            return batch.answered(None, failed)
+        answer = await self._forward(exchange, batch.without(failed))
+        return batch.answered(answer, failed) if answer.status == 200 else answer
+
+    async def _forward(self, exchange: Exchange, changed: Request | None = None) -> Answer:
+        """The emulator's answer to the request, or to another in its place.
+
+        Raises ClientError when it gives none.
+        """
+        request = changed or exchange.request
+        exchange.forwarded += 1
+        async with self.emulator.request(
+            request.method,
+            URL(self.emulator_url + request.target, encoded=True),
+            headers=_end_to_end(request.headers, hdrs.CONTENT_LENGTH),
+            data=request.body or None,
+            allow_redirects=False,
+        ) as answer:
+            return Answer(answer.status, _end_to_end(answer.headers), await answer.read())
 
 
 def _asking(request: Request, call: Call) -> Request:
@@ -164,79 +193,9 @@ def _asking(request: Request, call: Call) -> Request:
     return replace(request, body=body)
 
 
-@dataclass(slots=True)
-class _Passage:
-    """One call on its way to the emulator, and the fault to inject, if any."""
-
-    request: Request
-    call: Call
-    injection: Injection | None
-    emulator: _Emulator
-    forwarded: int = 0
-
-    @property
-    def fault(self) -> Fault | None:
-        return None if self.injection is None else self.injection.rule.fault
-
-    async def answer(self) -> Answer | None:
-        if self.injection is None:
-            return await self.forward(self.request)
-        return await _FAULTS[self.injection.rule.fault](self, self.injection)
-
-    async def forward(self, request: Request) -> Answer:
-        self.forwarded += 1
-        return await self.emulator.answer(request)
-
-
-async def _refuse(passage: _Passage, injection: Injection) -> Answer | None:
-    return refusal(passage.call, injection.rule.value, injection.rule.status)
-
-
-async def _delay(passage: _Passage, injection: Injection) -> Answer | None:
-    # Forwarded also when the caller has given up meanwhile: what is on the wire cannot be recalled,
-    # and an effect that comes after its caller's second try is the very case to be tested.
-    await asyncio.sleep(injection.rule.value)
-    return await passage.forward(passage.request)
-
-
-async def _cut(_: _Passage, __: Injection) -> Answer | None:
-    return None
-
-
-async def _lose_answer(passage: _Passage, _: Injection) -> Answer | None:
-    await passage.forward(passage.request)
-    return None
-
-
-async def _partial(passage: _Passage, injection: Injection) -> Answer | None:
-    batch = Batch(passage.request, passage.call)
-    if not batch.entries:
-        return await passage.forward(passage.request)  # AWS has an error of its own for that
-    number = math.ceil(len(batch.entries) * injection.rule.value)
-    failed = injection.random.sample(batch.entries, number)
-    if number == len(batch.entries):
-        return batch.answered(None, failed)
-    answer = await passage.forward(batch.without(failed))
-    return batch.answered(answer, failed) if answer.status == 200 else answer
-
-
-async def _duplicate(passage: _Passage, _: Injection) -> Answer | None:
-    answer = await passage.forward(passage.request)
-    await passage.forward(passage.request)
-    return answer
-
-
-async def _postpone(passage: _Passage, injection: Injection) -> Answer | None:
-    later = postponed(passage.request, passage.call, injection.random, injection.rule.value)
-    return await passage.forward(later)
-
-
-_FAULTS: Mapping[Fault, Callable[[_Passage, Injection], Awaitable[Answer | None]]] = {
-    "refuse": _refuse,
-    "delay": _delay,
-    "cut": _cut,
-    "lose_answer": _lose_answer,
-    "partial": _partial,
-    "duplicate": _duplicate,
-    "postpone": _postpone,
-}
+def _end_to_end(headers: Headers, *others: str) -> CIMultiDict[str]:
+    """The headers that a proxy passes on, also without the `others`."""
+    kept = CIMultiDict(headers)
+    for name in (*_OF_THE_CONNECTION, *others):
+        kept.popall(name, None)
+    return kept

@@ -1,7 +1,8 @@
 """The rules that decide which fault is injected into which calls."""
 
+import itertools
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, get_args
 
@@ -13,27 +14,25 @@ from spillway.run.proxy.calls import Call
 RULES_MAX = 1_000
 #: SQS's longest delay of a message.
 POSTPONE_SECONDS_MAX = 900
-#: Batch requests whose answer can say that some entries failed.
-PARTIAL_OPERATIONS = {
-    "sqs": frozenset({"SendMessageBatch", "DeleteMessageBatch", "ChangeMessageVisibilityBatch"}),
-    "sns": frozenset({"PublishBatch"}),
-}
-POSTPONE_OPERATIONS = {"sqs": frozenset({"SendMessage", "SendMessageBatch"})}
 
 Fault = Literal["refuse", "delay", "cut", "lose_answer", "partial", "duplicate", "postpone"]
 _FAULTS: tuple[Fault, ...] = get_args(Fault)
 # Faults that only some operations can have; all others fit any operation.
-_ONLY_ON: Mapping[Fault, Mapping[str, frozenset[str]]] = {
-    "partial": PARTIAL_OPERATIONS,
-    "postpone": POSTPONE_OPERATIONS,
+_ONLY_ON: Mapping[Fault, frozenset[tuple[str, str]]] = {
+    # Batch requests whose answer can say that some entries failed.
+    "partial": frozenset(
+        {
+            ("sqs", "SendMessageBatch"),
+            ("sqs", "DeleteMessageBatch"),
+            ("sqs", "ChangeMessageVisibilityBatch"),
+            ("sns", "PublishBatch"),
+        }
+    ),
+    "postpone": frozenset({("sqs", "SendMessage"), ("sqs", "SendMessageBatch")}),
 }
 
 _Name = Annotated[str, Meta(min_length=1, max_length=256)]
 _ErrorCode = Annotated[str, Meta(pattern=r"^[A-Za-z][A-Za-z0-9.]{0,99}$")]
-
-
-class RuleError(ValueError):
-    """A rule makes no sense; the message says which part and why."""
 
 
 class Rule(
@@ -102,26 +101,23 @@ class Rule(
     def matches(self, call: Call) -> bool:
         """Whether it is about `call`, and the call can have its fault."""
         return (
-            self.service in (None, call.service)
-            and self.operation in (None, call.operation)
+            self._covers(call.service, call.operation)
             and self.resource in (None, call.resource)
             and self.function in (None, call.function)
-            and _can_have(self.fault, call.service, call.operation)
+            and _can_have(self.fault, call)
         )
+
+    def _covers(self, service: str, operation: str) -> bool:
+        return self.service in (None, service) and self.operation in (None, operation)
 
     def _possible(self) -> bool:
         """Whether any call that it matches could have its fault: else it would never fire."""
         only_on = _ONLY_ON.get(self.fault)
-        return only_on is None or any(
-            self.service in (None, service) and self.operation in (None, operation)
-            for service, operations in only_on.items()
-            for operation in operations
-        )
+        return only_on is None or any(self._covers(*operation) for operation in only_on)
 
 
-def _can_have(fault: Fault, service: str, operation: str) -> bool:
-    only_on = _ONLY_ON.get(fault)
-    return only_on is None or operation in only_on.get(service, ())
+def _can_have(fault: Fault, call: Call) -> bool:
+    return fault not in _ONLY_ON or (call.service, call.operation) in _ONLY_ON[fault]
 
 
 @dataclass
@@ -154,65 +150,44 @@ class Injection:
 
 @dataclass
 class Rules:
-    """All rules in force, in order of precedence: the first that fires decides.
+    """All rules in force, by their ids in order of precedence: the first that fires decides.
 
     Times are seconds of a monotonic clock.
     """
 
-    _last_id: int = 0
-    _in_force: list[Injection] = field(default_factory=list)
+    _in_force: dict[int, Injection] = field(default_factory=dict)
+    _ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def injection_for(self, call: Call, now: float) -> Injection | None:
         """The rule that fires for `call`; None when none does."""
-        return next((one for one in self._in_force if one.fires(call, now)), None)
+        return next((one for one in self._in_force.values() if one.fires(call, now)), None)
 
     def add(self, content: bytes, now: float) -> Injection:
         """Put the rule that is `content`, a JSON object, last.
 
-        Raises RuleError when it is none, or there are `RULES_MAX` already.
+        Raises ValueError when it is none, or there are `RULES_MAX` already.
         """
-        _check_number(len(self._in_force) + 1)
-        injection = self._made(_decoded(content, Rule), now)
-        self._in_force.append(injection)
-        return injection
+        rule = msgspec.json.decode(content, type=Rule)
+        if len(self._in_force) >= RULES_MAX:
+            raise ValueError(f"more than {RULES_MAX} rules")
+        ends_at = None if rule.seconds is None else now + rule.seconds
+        made = Injection(next(self._ids), rule, ends_at, random.Random(rule.seed))  # noqa: S311
+        self._in_force[made.id] = made
+        return made
 
-    def replace(self, content: bytes, now: float) -> None:
-        """Have the rules that are `content`, a JSON array, instead of all others.
+    def remove(self, id_: int) -> Injection:
+        """Take a rule out and return what became of it.
 
-        Raises RuleError when one of them is none, or they are too many; then nothing changes.
+        Raises LookupError when there is none of that id.
         """
-        rules: Sequence[Rule] = _decoded(content, list[Rule])
-        _check_number(len(rules))
-        self._in_force = [self._made(rule, now) for rule in rules]
-
-    def remove(self, id_: int) -> Injection | None:
-        """Take a rule out and return what became of it; None when there is none of that id."""
-        removed = next((one for one in self._in_force if one.id == id_), None)
-        if removed is not None:
-            self._in_force.remove(removed)
-        return removed
+        if id_ not in self._in_force:
+            raise LookupError(f"There is no rule {id_}.")
+        return self._in_force.pop(id_)
 
     def clear(self) -> None:
         """Have no rules."""
-        self._in_force = []
+        self._in_force.clear()
 
     def to_json(self) -> list[dict[str, Any]]:
         """All rules, each as `Injection.to_json` has it."""
-        return [injection.to_json() for injection in self._in_force]
-
-    def _made(self, rule: Rule, now: float) -> Injection:
-        self._last_id += 1
-        ends_at = None if rule.seconds is None else now + rule.seconds
-        return Injection(self._last_id, rule, ends_at, random.Random(rule.seed))  # noqa: S311
-
-
-def _check_number(number: int) -> None:
-    if number > RULES_MAX:
-        raise RuleError(f"more than {RULES_MAX} rules")
-
-
-def _decoded(content: bytes, kind: Any) -> Any:
-    try:
-        return msgspec.json.decode(content, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise RuleError(str(error)) from error
+        return [injection.to_json() for injection in self._in_force.values()]

@@ -15,8 +15,6 @@ from spillway.run.stack.cdk import LOG, bootstrap_template, cdk
 
 STAGE = "local"
 
-Policies = dict[str, list[dict[str, list[str]]]]
-
 _PREFIX = f"spillway-{STAGE}-"
 _CONCURRENT_STACKS = 4
 # How the command line begins the line that tells a failure's cause.
@@ -131,16 +129,12 @@ def _let_cloudfront_read(s3: Any, bucket: str) -> None:
     s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
 
 
-def deployed_policies(endpoint: str) -> Policies:
-    """The statements of each function's role, by the name under which the function calls AWS.
-
-    Raises SpillwayError when a policy has what the proxy cannot judge.
-    """
+def deployed_policies(endpoint: str) -> dict[str, list[dict[str, Any]]]:
+    """The statements of each function's role, by the name under which the function calls AWS."""
     iam = client(endpoint, "iam")
     return {
         function["Environment"]["Variables"]["AWS_SDK_UA_APP_ID"]: [
-            _statement(statement)
-            for statement in _statements(iam, function["Role"].rpartition("/")[2])
+            *_statements(iam, function["Role"].rpartition("/")[2])
         ]
         for function in _functions(client(endpoint, "lambda"))
     }
@@ -158,19 +152,3 @@ def _statements(iam: Any, role: str) -> Iterator[dict[str, Any]]:
     for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
         document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
         yield from document["Statement"]
-
-
-def _statement(statement: dict[str, Any]) -> dict[str, list[str]]:
-    if statement["Effect"] != "Allow" or statement.keys() - {"Effect", "Action", "Resource", "Sid"}:
-        raise SpillwayError(
-            f"A function's policy has what a local run cannot judge ({sorted(statement)}):"
-            " teach src/spillway/run/proxy/permissions.py."
-        )
-    return {
-        "actions": _list(statement["Action"]),
-        "resources": _list(statement["Resource"]),
-    }
-
-
-def _list(value: Any) -> list[str]:
-    return value if isinstance(value, list) else [value]

@@ -4,7 +4,6 @@ Both listen on one port of the loopback interface each; nothing is global to the
 """
 
 import os
-import secrets
 import subprocess
 import sys
 import time
@@ -27,15 +26,15 @@ _POLL_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
-class Emulator:
-    """A running emulator: its endpoint and its process, the Lambda workers' parent."""
+class Server:
+    """A running child: its endpoint and its process. The emulator's has the Lambda workers."""
 
     url: str
     process: subprocess.Popen[bytes]
 
 
 @contextmanager
-def emulator(folder: Path, *, functions_endpoint: str | None = None) -> Iterator[Emulator]:
+def emulator(folder: Path, *, functions_endpoint: str | None = None) -> Iterator[Server]:
     """Run the emulator until the block ends; its log and temporary files are in `folder`.
 
     `functions_endpoint` is where its Lambda functions find AWS; None: at the emulator itself.
@@ -52,26 +51,20 @@ def emulator(folder: Path, *, functions_endpoint: str | None = None) -> Iterator
     ) as process:
         url = f"http://{LOOPBACK}:{port}"
         _wait_until_healthy("AWS emulator", f"{url}/_ministack/health", process=process, log=log)
-        yield Emulator(url, process)
-
-
-@dataclass(frozen=True)
-class RunningProxy:
-    """A running proxy: its endpoint, its control's token and its process."""
-
-    url: str
-    token: str
-    process: subprocess.Popen[bytes]
+        yield Server(url, process)
 
 
 @contextmanager
-def fault_injection_proxy(folder: Path, *, port: int, emulator: str) -> Iterator[RunningProxy]:
+def fault_injection_proxy(
+    folder: Path, *, port: int, emulator: str, token: str
+) -> Iterator[Server]:
     """Run the proxy on `port`, before the emulator at that URL, until the block ends.
+
+    `token` is what its control asks for.
 
     Raises SpillwayError when it did not answer in time.
     """
-    token, log = secrets.token_urlsafe(24), folder / _PROXY_LOG
-    url = f"http://{LOOPBACK}:{port}"
+    log, url = folder / _PROXY_LOG, f"http://{LOOPBACK}:{port}"
     command = [sys.executable, "-m", "spillway.run.proxy"]
     command += ["--port", str(port), "--upstream", emulator]
     environment = isolated_environment(folder, SPILLWAY_PROXY_TOKEN=token)
@@ -83,7 +76,7 @@ def fault_injection_proxy(folder: Path, *, port: int, emulator: str) -> Iterator
             process=process,
             log=log,
         )
-        yield RunningProxy(url, token, process)
+        yield Server(url, process)
 
 
 def _environment(folder: Path, port: int, functions_endpoint: str | None) -> dict[str, str]:

@@ -1,26 +1,23 @@
 """Where a stack keeps its state: `.spillway/<port>/`, readable by its owner only.
 
-The folder's lock tells whether the stack is alive. The kernel frees it with the process that holds
-it, so that, unlike a pid file, it cannot name a stranger that was given the same process id.
+The folder's lock says whether the stack is alive. The kernel frees it with the process that holds
+it. A pid file could name another process that later got the same id.
 """
 
 import fcntl
-import json
 import os
 import shutil
 import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 
 from spillway.errors import SpillwayError
 from spillway.paths import home
 
 _POLL_SECONDS = 0.02
 _DAY_SECONDS = 24 * 60 * 60
-_STATE, _SECRETS, _LOCK = "state.json", "secrets.json", "lock"
+_PUBLISHED, _LOCK = "stack.json", "lock"
 
 
 class StackFolder:
@@ -43,8 +40,10 @@ class StackFolder:
                 " name another folder with SPILLWAY_HOME."
             ) from error
         for left_over in self.path.iterdir():
-            if left_over.name != _LOCK:
-                _remove(left_over)
+            if left_over.is_dir() and not left_over.is_symlink():
+                shutil.rmtree(left_over, ignore_errors=True)
+            elif left_over.name != _LOCK:
+                left_over.unlink(missing_ok=True)
         os.ftruncate(lock, 0)
         os.write(lock, str(os.getpid()).encode())
 
@@ -97,18 +96,19 @@ class StackFolder:
         finally:
             os.close(lock)
 
-    def publish(self, state: dict[str, Any], secrets: dict[str, Any]) -> None:
-        """Write what others may read once the stack is ready. The state comes last."""
-        self._write(_SECRETS, secrets)
-        self._write(_STATE, state)
+    def publish(self, stack: bytes) -> None:
+        """Write what others read once the stack is ready: never half written, not for a moment."""
+        draft = self.path / f"{_PUBLISHED}.draft"
+        draft.touch(mode=0o600)
+        draft.write_bytes(stack)
+        draft.replace(self.path / _PUBLISHED)
 
-    def state(self) -> dict[str, Any] | None:
+    def published(self) -> bytes | None:
         """What the owner published; None before it is ready."""
-        return self._read(_STATE)
-
-    def secrets(self) -> dict[str, Any]:
-        """The passwords and keys; empty before the stack is ready."""
-        return self._read(_SECRETS) or {}
+        try:
+            return (self.path / _PUBLISHED).read_bytes()
+        except FileNotFoundError:
+            return None
 
     def discard(self) -> None:
         """Remove the folder: a stack that ended cleanly leaves nothing. For the owner."""
@@ -120,21 +120,6 @@ class StackFolder:
             # Locked while it goes, so that no new owner moves in meanwhile.
             if lock is None or _try_to_lock(lock):
                 self.discard()
-
-    def _write(self, name: str, content: dict[str, Any]) -> None:
-        """Never readable by others and never half written, not even for a moment."""
-        draft = self.path / f"{name}.draft"
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(content, file, indent=2)
-        draft.replace(self.path / name)
-
-    def _read(self, name: str) -> dict[str, Any] | None:
-        try:
-            content: dict[str, Any] = json.loads((self.path / name).read_text())
-        except FileNotFoundError:
-            return None
-        return content
 
 
 def forget_dead() -> None:
@@ -164,10 +149,3 @@ def _flock(lock: int, kind: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)

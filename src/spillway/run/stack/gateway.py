@@ -10,9 +10,10 @@ import re
 import secrets
 from collections import OrderedDict
 from http import HTTPStatus
-from json import JSONDecodeError
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
+from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -22,11 +23,15 @@ from spillway.run.stack.keys import ReceiptKey
 
 PATH = "/_local/payments/{order_id}"
 _ORDER_ID = re.compile(r"[0-9a-f-]{36}")
-_CURRENCY = re.compile(r"[A-Z]{3}")
-_AMOUNT_MAX = 10_000_000_000
 _DECLINED = "declined"
 # Older ones are dropped: such an old id no longer places an order.
 _PAYMENTS_MAX = 100_000
+
+
+class _Wanted(msgspec.Struct):
+    amount: Annotated[int, Meta(ge=1, le=10_000_000_000)]
+    currency: Annotated[str, Meta(pattern="^[A-Z]{3}$", max_length=3)]
+    method: Any = None
 
 
 def gateway(receipt_key: ReceiptKey) -> list[Route]:
@@ -45,18 +50,20 @@ class _Gateway:
 
     async def pay(self, request: Request) -> Response:
         order_id = request.path_params["order_id"]
-        wanted = await _wanted(request)
+        try:
+            wanted = msgspec.json.decode(await request.body(), type=_Wanted)
+        except ValueError:
+            wanted = None
         if wanted is None or not _ORDER_ID.fullmatch(order_id):
             return _answer(HTTPStatus.BAD_REQUEST, "An order's id, an amount and a currency.")
-        amount, currency, method = wanted
         taken = self._payments.get(order_id)
         if taken is None:
-            if method == _DECLINED:
+            if wanted.method == _DECLINED:
                 return _answer(HTTPStatus.PAYMENT_REQUIRED, "The card was declined.")
-            taken = self._payments[order_id] = self._payment(order_id, amount, currency)
+            taken = self._payments[order_id] = self._payment(order_id, wanted)
             if len(self._payments) > _PAYMENTS_MAX:
                 self._payments.popitem(last=False)
-        if (taken["amount"], taken["currency"]) != (amount, currency):
+        if (taken["amount"], taken["currency"]) != (wanted.amount, wanted.currency):
             return _answer(HTTPStatus.CONFLICT, "Something else was paid for this order.")
         return JSONResponse(taken)
 
@@ -65,30 +72,14 @@ class _Gateway:
         self._payments.pop(request.path_params["order_id"], None)
         return Response(status_code=HTTPStatus.NO_CONTENT)
 
-    def _payment(self, order_id: str, amount: int, currency: str) -> dict[str, Any]:
-        reference = f"pay_{secrets.token_hex(8)}"
-        receipt = sign(
-            self._key.key,
-            self._key.key_id,
-            order_id=order_id,
-            reference=reference,
-            amount=amount,
-            currency=currency,
-        )
-        return {"reference": reference, "amount": amount, "currency": currency, "receipt": receipt}
-
-
-async def _wanted(request: Request) -> tuple[int, str, str] | None:
-    """Amount, currency and method of payment; None when the body lacks them."""
-    try:
-        body = await request.json()
-    except (JSONDecodeError, UnicodeDecodeError):
-        return None
-    match body:
-        case {"amount": int(amount), "currency": str(currency)} if amount is not True:
-            good = 1 <= amount <= _AMOUNT_MAX and _CURRENCY.fullmatch(currency)
-            return (amount, currency, str(body.get("method"))) if good else None
-    return None
+    def _payment(self, order_id: str, wanted: _Wanted) -> dict[str, Any]:
+        paid: dict[str, Any] = {
+            "reference": f"pay_{secrets.token_hex(8)}",
+            "amount": wanted.amount,
+            "currency": wanted.currency,
+        }
+        receipt = sign(self._key.key, self._key.key_id, order_id=order_id, **paid)
+        return {**paid, "receipt": receipt}
 
 
 def _answer(status: HTTPStatus, detail: str) -> Response:

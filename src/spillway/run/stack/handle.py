@@ -1,44 +1,64 @@
 """A running stack as tests, the demo and the command line see it."""
 
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import msgspec
 
 from spillway.errors import SpillwayError
+from spillway.run.proxy import Proxy
+from spillway.run.stack.aws import client
 from spillway.run.stack.folder import StackFolder
 from spillway.run.stack.keys import Keys, ReceiptKey
 from spillway.run.stack.processes import children
+from spillway.run.stack.users import USERS, Pool
 
-if TYPE_CHECKING:
-    from spillway.run.proxy import Proxy
-    from spillway.run.stack.users import Pool
+_NOT_FOR_SCRIPTS = frozenset({"emulator_pid", "up_seconds", "pool", "secrets"})
 
 
-@dataclass(frozen=True)
-class Stack:
+class Secrets(msgspec.Struct, frozen=True):
+    """What no output shows."""
+
+    keys: Keys
+    passwords: dict[str, str]
+    proxy_token: str
+
+    def __repr__(self) -> str:
+        return "Secrets(...)"
+
+
+class Stack(msgspec.Struct, frozen=True, kw_only=True):
     """Where a stack's parts are, and the keys to them.
 
-    `tables` are names: `orders` and one per downstream. `queues` are URLs by name:
-    `inventory`, `inventory_dead_letter` and so on, and `relay_dead_letter`. `proxy` stands
-    between the deployed functions and the emulator; `emulator` is reached directly.
+    `tables` are names: `orders` and one per downstream. `queues` are URLs by name: `inventory`,
+    `inventory_dead_letter` and so on, and `relay_dead_letter`. The proxy is between the deployed
+    functions and the emulator; `emulator` is reached directly.
     """
 
     origin: str
     api: str
     console: str
     emulator: str
-    proxy: "Proxy"
+    proxy_url: str = msgspec.field(name="proxy")
     downstreams: dict[str, str]
     region: str
     tables: dict[str, str]
     queues: dict[str, str]
     pid: int
+    folder: str = msgspec.field(name="state")
     emulator_pid: int
-    state: Path
-    up_seconds: float
-    _published: dict[str, Any] = field(repr=False)
-    _keys: Keys = field(repr=False)
-    _passwords: dict[str, str] = field(repr=False)
+    up_seconds: float = 0.0
+    pool: Pool
+    secrets: Secrets
+
+    @property
+    def proxy(self) -> Proxy:
+        return Proxy(self.proxy_url, self.secrets.proxy_token)
+
+    @property
+    def state(self) -> Path:
+        """The folder with its logs."""
+        return Path(self.folder)
 
     @property
     def port(self) -> int:
@@ -48,33 +68,15 @@ class Stack:
     @property
     def receipt_key(self) -> ReceiptKey:
         """What receipts are signed with."""
-        return self._keys.receipt
-
-    def api_key(self, downstream: str) -> str:
-        """What a downstream wants in `x-api-key`."""
-        return self._keys.api_keys[downstream]
+        return self.secrets.keys.receipt
 
     def endpoints(self) -> dict[str, Any]:
         """Everything a script needs, as a JSON object without secrets."""
-        shown = (
-            "origin",
-            "api",
-            "console",
-            "emulator",
-            "proxy",
-            "downstreams",
-            "region",
-            "tables",
-            "queues",
-            "pid",
-            "state",
-        )
-        return {name: self._published[name] for name in shown}
+        fields: dict[str, Any] = msgspec.to_builtins(self)
+        return {name: value for name, value in fields.items() if name not in _NOT_FOR_SCRIPTS}
 
     def client(self, service: str, config: Any = None) -> Any:
         """A boto3 client of the emulator, safe to use from several threads."""
-        from spillway.run.stack.aws import client
-
         return client(self.emulator, service, config)
 
     def token(self, user: str) -> str:
@@ -82,23 +84,13 @@ class Stack:
 
         Raises SpillwayError when there is no such user.
         """
-        from spillway.run.stack.users import USERS
-
         if user not in USERS:
             raise SpillwayError(f"There is no user {user!r}: choose one of {', '.join(USERS)}.")
-        return self.pool.token(user, self._passwords[user])
-
-    @property
-    def pool(self) -> "Pool":
-        """Where its customers are."""
-        from spillway.run.stack.users import Pool
-
-        pool = self._published["user_pool"]
-        return Pool(self.emulator, pool["id"], pool["client_id"])
+        return self.pool.token(user, self.password(user))
 
     def password(self, user: str) -> str:
         """What `<user>@example.com` signs in with at the storefront."""
-        return self._passwords[user]
+        return self.secrets.passwords[user]
 
     def fault_settings(self, downstream: str) -> dict[str, Any]:
         """How a downstream's fake misbehaves at present; see `simulation.downstreams`."""
@@ -113,11 +105,11 @@ class Stack:
     def _fault_settings(self, method: str, downstream: str, content: Any = None) -> dict[str, Any]:
         import httpx
 
-        with httpx.Client(trust_env=False) as client:
-            answer = client.request(
+        with httpx.Client(trust_env=False) as http:
+            answer = http.request(
                 method,
                 f"{self.downstreams[downstream]}/fault-settings",
-                headers={"x-api-key": self.api_key(downstream)},
+                headers={"x-api-key": self.secrets.keys.api_keys[downstream]},
                 json=content,
             )
         if not answer.is_success:
@@ -142,31 +134,7 @@ def attach(port: int) -> Stack:
         raise SpillwayError(
             f"No stack runs on port {port}: start one with `spillway up --port {port}`."
         )
-    state = folder.state()
-    if state is None:
+    published = folder.published()
+    if published is None:
         raise SpillwayError(f"The stack on port {port} is still starting: try again in a moment.")
-    return _stack(state, folder.secrets())
-
-
-def _stack(state: dict[str, Any], secrets: dict[str, Any]) -> Stack:
-    # Here, so that the command line's help does not wait for it.
-    from spillway.run.proxy import Proxy
-
-    return Stack(
-        origin=state["origin"],
-        api=state["api"],
-        console=state["console"],
-        emulator=state["emulator"],
-        proxy=Proxy(state["proxy"], secrets["proxy_token"]),
-        downstreams=state["downstreams"],
-        region=state["region"],
-        tables=state["tables"],
-        queues=state["queues"],
-        pid=state["pid"],
-        emulator_pid=state["emulator_pid"],
-        state=Path(state["state"]),
-        up_seconds=state["up_seconds"],
-        _published=state,
-        _keys=Keys.from_json(secrets["keys"]),
-        _passwords=secrets["passwords"],
-    )
+    return msgspec.json.decode(published, type=Stack)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import Any
 
 from spillway.errors import SpillwayError
 from spillway.run.stack.folder import StackFolder
@@ -27,17 +27,16 @@ _STOP_TIMEOUT_SECONDS = 20.0
 class Phase:
     """One step of a start: `seconds` is None when it begins, else how long it took."""
 
-    name: str
     title: str
-    seconds: float | None
+    seconds: float | None = None
 
 
 OnPhase = Callable[[Phase], None]
 
 
 @contextmanager
-def running(*, port: int = 0, on_phase: OnPhase | None = None) -> Iterator[Stack]:
-    """A stack of one's own on `port` (0: any), until the block or this process ends.
+def running(*, port: int = 0, on_phase: OnPhase = lambda _: None) -> Iterator[Stack]:
+    """A private stack on `port` (0: any), until the block or this process ends.
 
     Raises SpillwayError when it could not start; the message says why and what to do.
     """
@@ -45,7 +44,7 @@ def running(*, port: int = 0, on_phase: OnPhase | None = None) -> Iterator[Stack
         yield supervisor.wait_until_ready(on_phase)
 
 
-def start_detached(port: int, on_phase: OnPhase | None = None) -> Stack:
+def start_detached(port: int, on_phase: OnPhase) -> Stack:
     """Start a stack that outlives this process, and return it once it is ready.
 
     Raises SpillwayError when it could not start.
@@ -103,17 +102,15 @@ class Supervisor:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def wait_until_ready(self, on_phase: OnPhase | None = None) -> Stack:
+    def wait_until_ready(self, on_phase: OnPhase) -> Stack:
         """Follow the start to its end.
 
         Raises SpillwayError when the start failed.
         """
         for event in self.events():
             match event:
-                case {"event": "began", "name": name, "title": title}:
-                    _report(on_phase, Phase(name, title, None))
-                case {"event": "took", "name": name, "title": title, "seconds": seconds}:
-                    _report(on_phase, Phase(name, title, seconds))
+                case {"event": "phase", "title": title, "seconds": seconds}:
+                    on_phase(Phase(title, seconds))
                 case {"event": "ready", "port": port}:
                     return attach(port)
                 case {"event": "failed", "message": message}:
@@ -122,7 +119,7 @@ class Supervisor:
 
     def events(self) -> Iterator[dict[str, Any]]:
         """What the supervisor reports (see `Reporter`), until it ends."""
-        for line in _stream(self._process):
+        for line in self._process.stdout or ():
             event: dict[str, Any] = json.loads(line)
             yield event
 
@@ -149,20 +146,9 @@ class Supervisor:
         return f"{lines[-1]} ({status})." if lines else f"{status}."
 
 
-def _stream(process: "subprocess.Popen[str]") -> IO[str]:
-    if process.stdout is None:
-        raise ValueError("started without a pipe")
-    return process.stdout
-
-
-def _report(on_phase: OnPhase | None, phase: Phase) -> None:
-    if on_phase is not None:
-        on_phase(phase)
-
-
 @contextmanager
 def progress_lines() -> Iterator[Callable[[Phase], None]]:
-    """Yields what shows a phase: what goes on now, and a line with its time once it is done."""
+    """Yields what shows a phase: its title while it runs, then a line with its time."""
     from rich.console import Console
 
     console = Console(stderr=True, highlight=False)
@@ -182,8 +168,7 @@ class Reporter:
 
     | event | with |
     | --- | --- |
-    | began | name, title |
-    | took | name, title, seconds |
+    | phase | title, seconds (null when it begins) |
     | ready | port |
     | failed | message |
     | part_ended | part (`emulator` or `proxy`), status |
@@ -193,12 +178,12 @@ class Reporter:
         self._descriptor = descriptor
 
     @contextmanager
-    def phase(self, name: str, title: str) -> Iterator[None]:
+    def phase(self, title: str) -> Iterator[None]:
         """Report that a phase began and, unless it fails, how long it took."""
-        self.report("began", name=name, title=title)
+        self.report("phase", title=title, seconds=None)
         began = time.monotonic()
         yield
-        self.report("took", name=name, title=title, seconds=round(time.monotonic() - began, 3))
+        self.report("phase", title=title, seconds=round(time.monotonic() - began, 3))
 
     def report(self, event: str, **details: Any) -> None:
         """Report one event, unless the reader has gone."""

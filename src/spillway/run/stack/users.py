@@ -1,7 +1,8 @@
 """The stack's customers, in its own user pool, and their tokens."""
 
 import secrets
-from dataclasses import dataclass
+
+import msgspec
 
 from spillway.run.stack.aws import client
 
@@ -9,8 +10,7 @@ from spillway.run.stack.aws import client
 USERS: dict[str, str | None] = {"shopper": None, "other": None, "wholesale": "wholesale"}
 
 
-@dataclass(frozen=True)
-class Pool:
+class Pool(msgspec.Struct, frozen=True):
     """A Cognito user pool of the emulator at `endpoint`, and the client application in it."""
 
     endpoint: str

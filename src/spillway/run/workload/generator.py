@@ -13,11 +13,11 @@ import math
 import random
 from collections.abc import Iterator
 
-from orders.domain.order import Channel, Discount, Line
+from orders.domain.order import Channel, Discount, Line, Order
 from spillway.run.workload import customers
 from spillway.run.workload.catalogue import Product, pick
 from spillway.run.workload.curves import LINES, QUANTITY, TOTAL, WHOLESALE_SCORE_MIN
-from spillway.run.workload.draft import Customer, Draft
+from spillway.run.workload.draft import UNPAID, Customer, Draft
 
 # How far an order's total follows its number of lines, and its wholesale leaning; how far a line's
 # quantity follows that leaning. The rest is chance.
@@ -64,22 +64,24 @@ def _draft(seed: int, number: int) -> Draft:
     subtotal = sum(line.quantity * line.unit_price for line in lines)
     discounts = _discounts(rng, subtotal)
     shipping = _shipping(channel, subtotal)
-    taxed = subtotal - sum(discount.amount for discount in discounts) + shipping
-    address = (
-        customers.shop(rng, where) if channel == "wholesale" else customers.shopper(rng, where)
-    )
-    return Draft(
-        source=f"seed {seed}, order {number}",
-        customer=_customer(rng, channel),
+    net = subtotal - sum(discount.amount for discount in discounts) + shipping
+    tax = round(net * tax_rate)
+    invented = customers.shop if channel == "wholesale" else customers.shopper
+    address = invented(rng, where)
+    customer = _customer(rng, channel)
+    order = Order(
         channel=channel,
         currency=where.currency,
         lines=lines,
         discounts=discounts,
         shipping=shipping,
-        tax=round(taxed * tax_rate),
+        tax=tax,
+        total=net + tax,
         address=address,
+        payment=UNPAID,
         purchase_order=f"PO-{rng.randint(1000, 99999)}" if channel == "wholesale" else None,
     )
+    return Draft(f"seed {seed}, order {number}", customer, order)
 
 
 def _correlated(rng: random.Random, *parts: tuple[float, float]) -> float:

@@ -30,11 +30,11 @@ from itertools import islice
 from pathlib import Path
 from typing import IO
 
-from orders.domain.order import Address, Channel, Line
+from orders.domain.order import Address, Channel, Line, Order
 from spillway.errors import SpillwayError
 from spillway.run.workload.curves import WHOLESALE_MEDIAN_QUANTITY_MIN
 from spillway.run.workload.customers import PLACES, shop, shopper
-from spillway.run.workload.draft import Customer, Draft
+from spillway.run.workload.draft import UNPAID, Customer, Draft
 
 COLUMNS = ("InvoiceNo", "StockCode", "Quantity", "UnitPrice", "CustomerID", "Country")
 
@@ -146,28 +146,24 @@ class Sales:
         return Counter(left_out.reason.value for left_out in self.unmatched)
 
 
-@dataclass(slots=True)
-class _Invoice:
-    number: str
-    rows: list[_Row]
-
-
 @dataclass(frozen=True, slots=True)
 class _Row:
+    """One line of an invoice; `not_a_number` is what could not be read as one, "" if all could."""
+
     sku: str
-    quantity: str
-    unit_price: str
     customer: str
     country: str
+    quantity: int = 0
+    pounds: Decimal = Decimal(0)
+    not_a_number: str = ""
 
+    @property
+    def pence(self) -> int:
+        return int(self.pounds * 100)
 
-@dataclass(frozen=True, slots=True)
-class _Priced:
-    """A row in numbers; `pounds` is the unit price."""
-
-    sku: str
-    quantity: int
-    pounds: Decimal
+    @property
+    def is_shipping(self) -> bool:
+        return self.sku in _SHIPPING_CODES
 
 
 def read_sales(path: Path) -> Sales:
@@ -177,8 +173,7 @@ def read_sales(path: Path) -> Sales:
     or holds no line.
     """
     with _text(path) as text:
-        invoices = _grouped(path, csv.DictReader(text))
-    return _sorted_out(invoices)
+        return _sorted_out(_grouped(path, csv.DictReader(text)))
 
 
 @contextmanager
@@ -202,7 +197,7 @@ def _text(path: Path) -> Iterator[IO[str]]:
         raise SpillwayError(f"{path} is not a CSV file: {error}.") from error
 
 
-def _grouped(path: Path, table: csv.DictReader[str]) -> list[_Invoice]:
+def _grouped(path: Path, table: csv.DictReader[str]) -> dict[str, list[_Row]]:
     """The invoices in their order of appearance, also where their lines are not together."""
     if table.fieldnames is None:
         raise SpillwayError(f"{path} is empty.")
@@ -211,75 +206,23 @@ def _grouped(path: Path, table: csv.DictReader[str]) -> list[_Invoice]:
         raise SpillwayError(
             f"{path} lacks the columns {', '.join(lacking)}; it needs {', '.join(COLUMNS)}."
         )
-    invoices: dict[str, _Invoice] = {}
+    invoices: defaultdict[str, list[_Row]] = defaultdict(list)
     for cells in table:
-        number, sku, quantity, unit_price, customer, country = (
-            (cells[column] or "").strip() for column in COLUMNS
-        )
-        row = _Row(sku, quantity, unit_price, customer.removesuffix(".0"), country)
-        invoices.setdefault(number, _Invoice(number, [])).rows.append(row)
+        number, *others = ((cells[column] or "").strip() for column in COLUMNS)
+        invoices[number].append(_row(*others))
     if not invoices:
         raise SpillwayError(f"{path} has a header and no line below it.")
-    return list(invoices.values())
+    return invoices
 
 
-def _sorted_out(invoices: Iterable[_Invoice]) -> Sales:
-    orders: list[Draft] = []
-    not_sales: list[LeftOut] = []
-    cancellations: dict[int, str] = {}
-    unmatched: list[LeftOut] = []
-    sold = _Sold()
-    for invoice in invoices:
-        if invoice.number.upper().startswith("C"):
-            match = _match(invoice, sold, cancellations)
-            if isinstance(match, int):
-                cancellations[match] = invoice.number
-            else:
-                unmatched.append(match)
-            continue
-        draft = _draft(invoice)
-        if isinstance(draft, LeftOut):
-            not_sales.append(draft)
-            continue
-        sold.record(invoice.rows[0].customer, len(orders), draft.lines)
-        orders.append(draft)
-    return Sales(tuple(orders), tuple(not_sales), cancellations, tuple(unmatched))
-
-
-def _draft(invoice: _Invoice) -> Draft | LeftOut:
-    priced = _priced(invoice)
-    if isinstance(priced, str):
-        return LeftOut(invoice.number, NotASale.NOT_A_NUMBER, priced)
-    broken = _broken_rule(invoice, priced)
-    if broken is not None:
-        return LeftOut(invoice.number, *broken)
-    products = [row for row in priced if row.sku not in _SHIPPING_CODES]
-    channel = _channel(products)
-    customer = invoice.rows[0].customer
-    return Draft(
-        source=f"invoice {invoice.number}",
-        customer=_user(channel, customer),
-        channel=channel,
-        currency="GBP",
-        lines=tuple(Line(row.sku, row.quantity, _pence(row)) for row in products),
-        shipping=sum(row.quantity * _pence(row) for row in priced if row.sku in _SHIPPING_CODES),
-        tax=0,
-        address=_address(customer, channel, invoice.rows[0].country),
-        purchase_order=f"PO-{invoice.number}" if channel == "wholesale" else None,
-    )
-
-
-def _priced(invoice: _Invoice) -> list[_Priced] | str:
-    """The rows in numbers, or the first thing in them that is none."""
-    priced = []
-    for row in invoice.rows:
-        quantity, pounds = _number(row.quantity), _number(row.unit_price)
-        if quantity is None or quantity != int(quantity):
-            return f"quantity {row.quantity!r} of {row.sku}"
-        if pounds is None:
-            return f"price {row.unit_price!r} of {row.sku}"
-        priced.append(_Priced(row.sku, int(quantity), pounds))
-    return priced
+def _row(sku: str, quantity: str, price: str, customer: str, country: str) -> _Row:
+    customer = customer.removesuffix(".0")
+    count, pounds = _number(quantity), _number(price)
+    if count is None or count != int(count):
+        return _Row(sku, customer, country, not_a_number=f"quantity {quantity!r} of {sku}")
+    if pounds is None:
+        return _Row(sku, customer, country, not_a_number=f"price {price!r} of {sku}")
+    return _Row(sku, customer, country, int(count), pounds)
 
 
 def _number(text: str) -> Decimal | None:
@@ -292,14 +235,56 @@ def _number(text: str) -> Decimal | None:
     return number if number == 0 or number.adjusted() >= _NUMBER_EXPONENT_MIN else None
 
 
-def _broken_rule(invoice: _Invoice, rows: list[_Priced]) -> tuple[NotASale, str] | None:
-    """The first rule of `NotASale` that an invoice in numbers breaks, with the evidence."""
-    if not invoice.number:
+def _sorted_out(invoices: Mapping[str, list[_Row]]) -> Sales:
+    orders: list[Draft] = []
+    not_sales: list[LeftOut] = []
+    cancellations: dict[int, str] = {}
+    unmatched: list[LeftOut] = []
+    sold = _Sold()
+    for number, rows in invoices.items():
+        if number.upper().startswith("C"):
+            match = _match(rows, sold, cancellations)
+            if isinstance(match, int):
+                cancellations[match] = number
+            else:
+                unmatched.append(LeftOut(number, *match))
+        elif broken := _broken_rule(number, rows):
+            not_sales.append(LeftOut(number, *broken))
+        else:
+            draft = _draft(number, rows)
+            sold.record(rows[0].customer, len(orders), draft.order.lines)
+            orders.append(draft)
+    return Sales(tuple(orders), tuple(not_sales), cancellations, tuple(unmatched))
+
+
+def _draft(number: str, rows: list[_Row]) -> Draft:
+    products = [row for row in rows if not row.is_shipping]
+    channel, customer = _channel(products), rows[0].customer
+    order = Order(
+        channel=channel,
+        currency="GBP",
+        lines=tuple(Line(row.sku, row.quantity, row.pence) for row in products),
+        shipping=sum(row.quantity * row.pence for row in rows if row.is_shipping),
+        tax=0,
+        total=sum(row.quantity * row.pence for row in rows),
+        address=_address(customer, channel, rows[0].country),
+        payment=UNPAID,
+        purchase_order=f"PO-{number}" if channel == "wholesale" else None,
+    )
+    return Draft(f"invoice {number}", _user(channel, customer), order)
+
+
+def _broken_rule(number: str, rows: list[_Row]) -> tuple[NotASale, str] | None:
+    """The first rule of `NotASale` that an invoice breaks, with the evidence."""
+    not_a_number = _not_a_number(rows)
+    if not_a_number:
+        return NotASale.NOT_A_NUMBER, not_a_number
+    if not number:
         return NotASale.INVOICE_NUMBER_MISSING, f"{len(rows)} lines"
     total = sum(row.quantity * row.pounds for row in rows)
     if total <= 0:
         return NotASale.TOTAL_NOT_POSITIVE, f"total {total:.2f}"
-    customers = list(dict.fromkeys(row.customer for row in invoice.rows))
+    customers = list(dict.fromkeys(row.customer for row in rows))
     if "" in customers:
         return NotASale.CUSTOMER_MISSING, f"total {total:.2f}"
     if len(customers) > 1:
@@ -307,11 +292,15 @@ def _broken_rule(invoice: _Invoice, rows: list[_Priced]) -> tuple[NotASale, str]
     return _broken_by_row(rows)
 
 
-def _broken_by_row(rows: list[_Priced]) -> tuple[NotASale, str] | None:
+def _not_a_number(rows: list[_Row]) -> str:
+    return next((row.not_a_number for row in rows if row.not_a_number), "")
+
+
+def _broken_by_row(rows: list[_Row]) -> tuple[NotASale, str] | None:
     price_of: dict[str, Decimal] = {}
     for row in rows:
         price_of.setdefault(row.sku, row.pounds)
-    tests: tuple[tuple[NotASale, Callable[[_Priced], bool]], ...] = (
+    tests: tuple[tuple[NotASale, Callable[[_Row], bool]], ...] = (
         (NotASale.QUANTITY_NOT_POSITIVE, lambda row: row.quantity <= 0),
         (NotASale.PRICE_NEGATIVE, lambda row: row.pounds < 0),
         (NotASale.PRICE_NOT_WHOLE_PENCE, lambda row: row.pounds * 100 % 1 != 0),
@@ -321,12 +310,12 @@ def _broken_by_row(rows: list[_Priced]) -> tuple[NotASale, str] | None:
         for row in rows:
             if broken(row):
                 return reason, f"{row.quantity} of {row.sku} at {row.pounds}"
-    if all(row.sku in _SHIPPING_CODES for row in rows):
+    if all(row.is_shipping for row in rows):
         return NotASale.GOODS_MISSING, "nothing but postage"
     return None
 
 
-def _channel(products: list[_Priced]) -> Channel:
+def _channel(products: list[_Row]) -> Channel:
     median = statistics.median(row.quantity for row in products)
     return "wholesale" if median >= WHOLESALE_MEDIAN_QUANTITY_MIN else "retail"
 
@@ -347,10 +336,6 @@ def _address(customer: str, channel: Channel, country_name: str) -> Address:
     if where is not None:
         return invented
     return Address(invented.name, invented.lines, country_name, "00000", country)
-
-
-def _pence(row: _Priced) -> int:
-    return int(row.pounds * 100)
 
 
 class _Sold:
@@ -380,29 +365,27 @@ class _Sold:
         ]
 
 
-def _match(invoice: _Invoice, sold: _Sold, taken: Mapping[int, str]) -> int | LeftOut:
+def _match(rows: list[_Row], sold: _Sold, taken: Mapping[int, str]) -> int | tuple[Unmatched, str]:
     """The place of the order that an invoice cancels, or why there is none."""
-    priced = _priced(invoice)
-    if isinstance(priced, str):
-        return LeftOut(invoice.number, Unmatched.NOT_A_NUMBER, priced)
-    customer = invoice.rows[0].customer
+    not_a_number = _not_a_number(rows)
+    if not_a_number:
+        return Unmatched.NOT_A_NUMBER, not_a_number
+    customer = rows[0].customer
     if not customer:
-        return LeftOut(invoice.number, Unmatched.CUSTOMER_MISSING, f"{len(priced)} lines")
-    wrong = next((row for row in priced if row.quantity >= 0), None)
+        return Unmatched.CUSTOMER_MISSING, f"{len(rows)} lines"
+    wrong = next((row for row in rows if row.quantity >= 0), None)
     if wrong is not None:
-        detail = f"{wrong.quantity} of {wrong.sku}"
-        return LeftOut(invoice.number, Unmatched.QUANTITY_NOT_NEGATIVE, detail)
+        return Unmatched.QUANTITY_NOT_NEGATIVE, f"{wrong.quantity} of {wrong.sku}"
     if not sold.bought(customer):
-        return LeftOut(invoice.number, Unmatched.NO_EARLIER_SALE, f"customer {customer}")
+        return Unmatched.NO_EARLIER_SALE, f"customer {customer}"
     returned: Counter[str] = Counter()
-    for row in priced:
+    for row in rows:
         returned[row.sku] -= row.quantity
     holding = sold.holding(customer, returned)
     if not holding:
-        detail = f"{', '.join(list(returned)[:3])} to customer {customer}"
-        return LeftOut(invoice.number, Unmatched.NOT_SOLD_TO_CUSTOMER, detail)
+        skus = ", ".join(list(returned)[:3])
+        return Unmatched.NOT_SOLD_TO_CUSTOMER, f"{skus} to customer {customer}"
     free = next((place for place in holding if place not in taken), None)
     if free is None:
-        detail = f"its sale was cancelled by {taken[holding[0]]}"
-        return LeftOut(invoice.number, Unmatched.ALREADY_CANCELLED, detail)
+        return Unmatched.ALREADY_CANCELLED, f"its sale was cancelled by {taken[holding[0]]}"
     return free

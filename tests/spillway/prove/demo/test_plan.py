@@ -44,7 +44,7 @@ def test_one_sku_is_out_of_stock_in_a_few_orders() -> None:
     drafts = plan(orders=200).drafts
     sku = empty_shelf(drafts)
 
-    assert sum(any(line.sku == sku for line in draft.lines) for draft in drafts) == 6
+    assert sum(any(line.sku == sku for line in draft.order.lines) for draft in drafts) == 6
 
 
 def test_without_cancellations_nothing_is_cancelled() -> None:

@@ -16,6 +16,7 @@ from tests.needs import starts
 TABLE = "parts"
 QUEUE = "work"
 TOPIC = "news"
+TOKEN = "a-token"
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,6 @@ class Wire:
     """A proxy and what is on both of its sides."""
 
     proxy: Proxy
-    token: str
     emulator: str
     queue_url: str
     topic_arn: str
@@ -61,7 +61,7 @@ def shared_wire(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
     folder = tmp_path_factory.mktemp("wire")
     with (
         emulator(folder) as running,
-        fault_injection_proxy(folder, port=free_port(), emulator=running.url) as proxy,
+        fault_injection_proxy(folder, port=free_port(), emulator=running.url, token=TOKEN) as proxy,
     ):
         client(running.url, "dynamodb").create_table(
             TableName=TABLE,
@@ -71,7 +71,7 @@ def shared_wire(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
         )
         queue_url = client(running.url, "sqs").create_queue(QueueName=QUEUE)["QueueUrl"]
         topic_arn = client(running.url, "sns").create_topic(Name=TOPIC)["TopicArn"]
-        yield Wire(Proxy(proxy.url, proxy.token), proxy.token, running.url, queue_url, topic_arn)
+        yield Wire(Proxy(proxy.url, TOKEN), running.url, queue_url, topic_arn)
 
 
 @pytest.fixture

@@ -10,9 +10,8 @@ import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
 from multidict import CIMultiDict
 
-from spillway.run.proxy.calls import Call, Protocol
-from spillway.run.proxy.counts import OTHER, SERIES_MAX, Counts, Exchange, Tally
-from spillway.run.proxy.messages import Request, answer_of
+from spillway.run.proxy.calls import Call, Protocol, Request, answer_of
+from spillway.run.proxy.counts import OTHER, SERIES_MAX, Exchange, Tally
 from tests.spillway.run.proxy.conftest import QUEUE, TABLE, TOPIC, Wire
 
 pytestmark = pytest.mark.timeout(60)
@@ -106,7 +105,8 @@ class TestAKnownSequence:
             _put(wire, key)
         wire.through("dynamodb").get_item(TableName=TABLE, Key={"pk": {"S": "a"}})
         counts = wire.proxy.counts()
-        assert counts.requests() == counts.forwarded() == counts.entries() == 4
+        assert counts.requests() == counts.entries() == 4
+        assert sum(series.forwarded for series in counts.series) == 4
         assert counts.requests(operation="PutItem", status=200) == 3
         assert counts.requests(service="sqs") == 0
 
@@ -284,7 +284,7 @@ class TestMemory:
         tally = Tally()
         for number in range(SERIES_MAX + 5):
             tally.record(_exchange(f"queue-{number}"))
-        counts = Counts.from_json(tally.to_json())
+        counts = tally.counts()
         assert len(counts.series) == SERIES_MAX + 1
         assert counts.requests() == SERIES_MAX + 5
         assert counts.requests(service=OTHER) == 5

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from spillway.errors import SpillwayError
 from spillway.run.proxy.calls import Call, Protocol
-from spillway.run.proxy.permissions import Need, Permissions, PermissionsError, needs
+from spillway.run.proxy.permissions import Need, Permissions, needs
 from spillway.run.stack.aws import client
 from tests.spillway.run.proxy.conftest import QUEUE, TABLE, Wire
 
@@ -30,7 +30,7 @@ def call(service: str, operation: str, resource: str | None = None, **body: Any)
 
 def granting(*actions: str, on: str) -> Permissions:
     permissions = Permissions()
-    policy = {"intake": [{"actions": actions, "resources": [on]}]}
+    policy = {"intake": [{"Effect": "Allow", "Action": actions, "Resource": [on]}]}
     permissions.grant(json.dumps(policy).encode())
     return permissions
 
@@ -62,7 +62,7 @@ class TestJudging:
         permissions = granting("dynamodb:GetItem", on=arn("dynamodb", "table/orders"))
         assert permissions.denial(call("dynamodb", "GetItem", "orders")) is None
         [reported] = permissions.to_json()["permissions"]
-        assert (reported["used"], reported["refused"]) == (1, 0)
+        assert (reported.used, reported.refused) == (1, 0)
 
     @pytest.mark.parametrize(
         "made",
@@ -104,23 +104,24 @@ class TestJudging:
         assert permissions.denial(made) == "AccessDeniedException"
         assert permissions.denial(made) is None
         [reported] = permissions.to_json()["permissions"]
-        assert (reported["used"], reported["refused"]) == (1, 1)
+        assert (reported.used, reported.refused) == (1, 1)
         assert permissions.to_json()["denied"] == []
 
     @pytest.mark.parametrize(
-        "content",
+        ("content", "why"),
         [
-            b"[]",
-            b'{"intake":[{"actions":["a"]}]}',
-            b'{"intake":[{"actions":["a"],"resources":["*"]}]}',
-            b'{"intake":[{"actions":["a"],"resources":[],"condition":{}}]}',
+            (b"[]", "object"),
+            (b'{"intake":[{"Effect":"Allow","Action":"a"}]}', "Resource"),
+            (b'{"intake":[{"Effect":"Allow","Action":["a"],"Resource":["*"]}]}', "ARN"),
+            (b'{"intake":[{"Effect":"Allow","Action":"a","Resource":[],"Condition":{}}]}', "Cond"),
+            (b'{"intake":[{"Effect":"Deny","Action":"a","Resource":[]}]}', "Effect"),
         ],
     )
     def test_policies_that_it_cannot_judge_are_refused_and_change_nothing(
-        self, content: bytes
+        self, content: bytes, why: str
     ) -> None:
         permissions = granting("dynamodb:GetItem", on=arn("dynamodb", "table/orders"))
-        with pytest.raises(PermissionsError):
+        with pytest.raises(ValueError, match=why):
             permissions.grant(content)
         assert permissions.denial(call("dynamodb", "GetItem", "orders")) is None
 
@@ -129,8 +130,7 @@ class TestOnTheWire:
     @pytest.fixture
     def guarded(self, wire: Wire) -> Iterator[Wire]:
         """A wire on which `intake` may send to the queue, and nothing else."""
-        policy = {"intake": [{"actions": ["sqs:SendMessage"], "resources": [arn("sqs", QUEUE)]}]}
-        wire.proxy.grant(policy)
+        wire.proxy.grant(_allowing("sqs:SendMessage", arn("sqs", QUEUE)))
         yield wire
         wire.proxy.grant(None)
 
@@ -172,4 +172,8 @@ class TestOnTheWire:
 
     def test_the_error_for_invalid_policies_names_the_function(self, guarded: Wire) -> None:
         with pytest.raises(SpillwayError, match="intake: orders is no ARN"):
-            guarded.proxy.grant({"intake": [{"actions": ["a:b"], "resources": ["orders"]}]})
+            guarded.proxy.grant(_allowing("a:b", "orders"))
+
+
+def _allowing(action: str, resource: str) -> dict[str, list[dict[str, str]]]:
+    return {"intake": [{"Effect": "Allow", "Action": action, "Resource": resource}]}

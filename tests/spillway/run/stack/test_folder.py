@@ -36,12 +36,11 @@ def test_what_is_published_can_be_read_back_and_only_by_its_owner(tmp_path: Path
     folder = StackFolder(8080)
     folder.claim()
 
-    folder.publish({"origin": "http://127.0.0.1:8080"}, {"passwords": {"shopper": "secret"}})
+    folder.publish(b'{"origin": "http://127.0.0.1:8080"}')
 
-    assert folder.state() == {"origin": "http://127.0.0.1:8080"}
-    assert folder.secrets() == {"passwords": {"shopper": "secret"}}
+    assert folder.published() == b'{"origin": "http://127.0.0.1:8080"}'
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.path.iterdir()}
-    assert modes == {"lock": 0o600, "state.json": 0o600, "secrets.json": 0o600}
+    assert modes == {"lock": 0o600, "stack.json": 0o600}
     assert stat.S_IMODE(folder.path.stat().st_mode) == 0o700
 
 
@@ -59,14 +58,14 @@ def test_a_second_owner_is_refused_with_the_next_step() -> None:
 def test_the_state_of_a_killed_owner_is_stale_and_makes_way() -> None:
     owner = _claim_in_another_process(8080)
     folder = StackFolder(8080)
-    (folder.path / "state.json").write_text('{"pid": 1}')
+    (folder.path / "stack.json").write_text('{"pid": 1}')
     owner.kill()
     owner.wait()
 
     assert folder.owner() is None
 
     folder.claim()
-    assert folder.state() is None
+    assert folder.published() is None
 
 
 def test_ending_waits_until_the_owner_is_gone() -> None:

@@ -1,7 +1,6 @@
 """The origin: passes requests on as they are, and says so when it cannot."""
 
 import gzip
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -143,18 +142,6 @@ class TestForwarding:
         with _client(lambda _: httpx.Response(204)) as client:
             answer = client.delete("/api/orders")
         assert (answer.status_code, answer.content) == (204, b"")
-
-
-def test_an_answer_is_not_held_back() -> None:
-    with _client(lambda _: httpx.Response(200, json={})) as client:
-        seconds = []
-        for _ in range(20):
-            began = time.perf_counter()
-            client.get("/api/orders")
-            seconds.append(time.perf_counter() - began)
-    # Nagle's algorithm and delayed acknowledgements would make every answer take 40 ms; a busy
-    # machine delays some, so the fastest one tells.
-    assert min(seconds) < 0.03
 
 
 class TestProblems:

@@ -42,7 +42,7 @@ def test_order_n_does_not_depend_on_how_many_are_asked_for() -> None:
 def test_lines_per_order_follow_the_real_ones_within_an_eighth(
     drafts: list[Draft], share: float, real: int
 ) -> None:
-    lines = [len(draft.lines) for draft in drafts]
+    lines = [len(draft.order.lines) for draft in drafts]
 
     assert percentile(lines, share) == pytest.approx(real, rel=0.125)
     assert min(lines) >= 1
@@ -53,7 +53,7 @@ def test_lines_per_order_follow_the_real_ones_within_an_eighth(
 def test_quantities_follow_the_real_ones_within_an_eighth(
     drafts: list[Draft], share: float, real: int
 ) -> None:
-    quantities = [line.quantity for draft in drafts for line in draft.lines]
+    quantities = [line.quantity for draft in drafts for line in draft.order.lines]
 
     assert percentile(quantities, share) == pytest.approx(real, rel=0.125)
     assert min(quantities) >= 1
@@ -67,28 +67,28 @@ def test_quantities_follow_the_real_ones_within_an_eighth(
 def test_totals_follow_the_real_ones(
     drafts: list[Draft], share: float, real: int, tolerance: float
 ) -> None:
-    totals = [draft.total for draft in drafts]
+    totals = [draft.order.total for draft in drafts]
 
     assert percentile(totals, share) == pytest.approx(real, rel=tolerance)
     assert min(totals) >= 1
 
 
 def test_as_many_orders_are_wholesale_as_in_the_real_data(drafts: list[Draft]) -> None:
-    wholesale = statistics.mean(draft.channel == "wholesale" for draft in drafts)
+    wholesale = statistics.mean(draft.order.channel == "wholesale" for draft in drafts)
 
     assert wholesale == pytest.approx(0.37, abs=0.03)
 
 
 def test_coupons_shipping_tax_and_every_customer_occur(drafts: list[Draft]) -> None:
-    assert 0.03 < statistics.mean(bool(draft.discounts) for draft in drafts) < 0.15
-    assert any(draft.shipping for draft in drafts)
-    assert any(draft.tax for draft in drafts)
+    assert 0.03 < statistics.mean(bool(draft.order.discounts) for draft in drafts) < 0.15
+    assert any(draft.order.shipping for draft in drafts)
+    assert any(draft.order.tax for draft in drafts)
     assert {draft.customer for draft in drafts} == {"shopper", "other", "wholesale"}
-    assert {draft.currency for draft in drafts} == {"GBP", "EUR"}
+    assert {draft.order.currency for draft in drafts} == {"GBP", "EUR"}
 
 
 def test_a_good_has_one_price_in_all_orders(drafts: list[Draft]) -> None:
-    prices = {(line.sku, line.unit_price) for draft in drafts for line in draft.lines}
+    prices = {(line.sku, line.unit_price) for draft in drafts for line in draft.order.lines}
 
     assert len(prices) == len({sku for sku, _ in prices})
 
