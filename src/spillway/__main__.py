@@ -1,4 +1,4 @@
-"""``python -m spillway``, the same as the command ``spillway``."""
+"""`python -m spillway`, the same as the command `spillway`."""
 
 from spillway.cli import main
 

@@ -35,25 +35,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(up)
-app.command()(down)
-app.command()(token)
-app.command()(demo)
-app.command()(status)
+for command in (
+    *(up, down, token, demo, status, logs, console, chaos, redrive, publish, audit),
+    *(simulate, smoke, restore, cost, capacity),
+):
+    app.command()(command)
 app.add_typer(orders, name="orders")
-app.command()(logs)
-app.command()(console)
-app.command()(chaos)
-app.command()(redrive)
-app.command()(publish)
-app.command()(audit)
 app.add_typer(migrate, name="migrate")
-app.command()(simulate)
-app.command()(smoke)
-app.command()(restore)
 app.add_typer(customers, name="customers")
-app.command()(cost)
-app.command()(capacity)
 
 
 @app.callback()

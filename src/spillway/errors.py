@@ -2,7 +2,7 @@
 
 
 class SpillwayError(Exception):
-    """An expected problem, told in one clear sentence with the next step.
+    """An expected problem in one clear sentence with the next step.
 
     The command line prints the message and exits with status 1. Everything else that is raised is
     a bug.

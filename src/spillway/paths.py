@@ -1,4 +1,4 @@
-"""Where things lie: Spillway runs from its checkout."""
+"""Where files are: Spillway runs from its checkout."""
 
 import os
 from pathlib import Path

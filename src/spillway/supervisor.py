@@ -259,7 +259,9 @@ def _console_served(port: int, listener: socket.socket) -> AbstractContextManage
 
 def _wait_for_the_end(processes: Processes, reporter: Reporter) -> NoReturn:
     """Serve on until stopped, also without the emulator: the origin then says what is missing."""
-    part, status = _first_to_end(processes)
+    while not (ended := [part for part in processes if processes[part].poll() is not None]):
+        time.sleep(_WATCH_SECONDS)
+    part, status = ended[0], processes[ended[0]].returncode
     _log.error("The %s ended unexpectedly with status %s", part, status)
     # Without the proxy the functions are cut off from AWS while all else still answers: that must
     # not look like a stack, so it ends as it does without its emulator.
@@ -267,15 +269,6 @@ def _wait_for_the_end(processes: Processes, reporter: Reporter) -> NoReturn:
     reporter.report("part_ended", part=part, status=status)
     while True:
         signal.pause()
-
-
-def _first_to_end(processes: Processes) -> tuple[str, int]:
-    while True:
-        for part, process in processes.items():
-            status = process.poll()
-            if status is not None:
-                return part, status
-        time.sleep(_WATCH_SECONDS)
 
 
 def _url(listener: socket.socket) -> str:

@@ -4,7 +4,6 @@ import json
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -14,19 +13,12 @@ from spillway.run.stack.handle import Stack, attach
 from spillway.run.stack.ports import DEFAULT_PORT, port_option
 from spillway.run.stack.starting import Supervisor, start_detached, stop
 from spillway.run.stack.users import email
+from spillway.run.workload.draft import Customer
 from spillway.ui.options import JsonOption
 
 _PORT = Annotated[
     int, typer.Option("--port", "-p", min=1, max=65535, help="The port of the stack's origin.")
 ]
-
-
-class User(StrEnum):
-    """Who a token can be made for; see `users.USERS`."""
-
-    shopper = "shopper"
-    other = "other"
-    wholesale = "wholesale"
 
 
 def up(
@@ -59,7 +51,7 @@ def down(port: _PORT = DEFAULT_PORT) -> None:
 
 
 def token(
-    user: Annotated[User, typer.Option("--as", help="Whose token.")],
+    user: Annotated[Customer, typer.Option("--as", help="The customer to sign in.")],
     port: _PORT = DEFAULT_PORT,
 ) -> None:
     """Print a customer's access token, a JWT valid for one hour.

@@ -22,7 +22,7 @@ from spillway.ids import order_id
 from spillway.plan.cost import meter
 from spillway.plan.cost.measurement import FunctionUse, Load, Measurement
 from spillway.run.load.clients import claims
-from spillway.run.proxy.sizes import item_bytes
+from spillway.run.proxy.units import item_bytes
 from spillway.run.stack import Stack
 from spillway.run.workload import CUSTOMERS, Draft, generate, pay
 from spillway.target.reading import read_depths

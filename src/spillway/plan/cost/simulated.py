@@ -31,8 +31,7 @@ from simulation.world.world import World
 from spillway.ids import order_id
 from spillway.plan.cost.measurement import QUANTITIES, Calls, FunctionUse, Load, Measurement
 from spillway.plan.cost.running import LOOKS, ORDERS, SEED, retail
-from spillway.run.proxy.sizes import item_bytes
-from spillway.run.proxy.units import units_of
+from spillway.run.proxy.units import item_bytes, units_of
 from spillway.run.workload import Draft, pay
 
 #: Longer than anything here takes in the world's own time.

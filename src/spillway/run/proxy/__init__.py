@@ -1,6 +1,6 @@
 """A fault-injection proxy: the deployed functions reach AWS's emulator through it.
 
-It counts every call (`counts`, `sizes`) and injects faults into chosen ones (`rules`). It runs as
+It counts every call (`counts`, `units`) and injects faults into chosen ones (`rules`). It runs as
 a process of its own (`__main__`): in the process that serves the origin and the downstreams each
 call would wait for Python's lock. `Proxy` is the handle on a running one.
 

@@ -19,13 +19,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from spillway.run.proxy.sizes import sound_item_bytes
-
 WRITE_UNIT_BYTES = 1024
 READ_UNIT_BYTES = 4096
 CHUNK_BYTES = 64 * 1024
 
 Fields = Mapping[str, Any]
+
+# A list or a map costs this much, and one more for each of its elements.
+_CONTAINER_BYTES, _ELEMENT_BYTES = 3, 1
 
 WRITES = frozenset({"PutItem", "UpdateItem", "DeleteItem"})
 
@@ -105,3 +106,42 @@ def _message_bytes(request: Fields) -> int:
 def _started(size: int, unit: int) -> int:
     """How many units are begun; the first one is, also by nothing."""
     return max(1, -(-size // unit))
+
+
+def item_bytes(item: Fields) -> int:
+    """An item's size as DynamoDB bills it: its names and values, in UTF-8."""
+    return sum(len(name.encode()) + _value_bytes(value) for name, value in item.items())
+
+
+def _value_bytes(value: Fields) -> int:
+    """One attribute value in the wire's form, `{"S": "..."}` and the like."""
+    content: Any
+    ((kind, content),) = value.items()
+    match kind:
+        case "S":
+            return len(content.encode())
+        case "N":
+            return len(content) // 2 + 1
+        case "B":
+            if isinstance(content, bytes):
+                return len(content)
+            return len(content) * 3 // 4 - str(content).count("=")
+        case "L":
+            elements = sum(_value_bytes(element) + _ELEMENT_BYTES for element in content)
+            return _CONTAINER_BYTES + elements
+        case "M":
+            return _CONTAINER_BYTES + item_bytes(content) + len(content) * _ELEMENT_BYTES
+        case "SS" | "NS" | "BS":
+            return sum(_value_bytes({kind[0]: element}) for element in content)
+        case _:  # BOOL, NULL
+            return 1
+
+
+def sound_item_bytes(item: object) -> int:
+    """The item's size; 0 for what is none, which is for AWS to refuse."""
+    if not isinstance(item, dict):
+        return 0
+    try:
+        return item_bytes(item)
+    except (AttributeError, TypeError, ValueError):
+        return 0

@@ -3,9 +3,10 @@
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from subprocess import TimeoutExpired
+from subprocess import Popen, TimeoutExpired
 
 from spillway.errors import SpillwayError
 from spillway.paths import PROJECT, home
@@ -14,8 +15,8 @@ from spillway.run.stack.processes import guarded, isolated_environment
 LOG = "cdk.log"
 _PACKAGE = PROJECT / "node_modules" / "aws-cdk"
 _BOOTSTRAP_TEMPLATE = _PACKAGE / "lib" / "api" / "bootstrap" / "bootstrap-template.yaml"
-# Ten times what a cold start took on 2 cores.
-_TIMEOUT_SECONDS = 240
+# Without a new line in its log. A slow machine is not cut off: there the log grows slowly.
+_STALL_SECONDS = 300
 
 
 def cdk(
@@ -30,7 +31,7 @@ def cdk(
     `endpoint` is where it finds AWS; without one it can reach none. `package` is the npm
     package's folder.
 
-    Raises SpillwayError when the command line is not installed, or it takes too long.
+    Raises SpillwayError when the command line is not installed, or it hangs.
     """
     node = node_binary()
     entry = _installed(package / "bin" / "cdk")
@@ -50,12 +51,16 @@ def cdk(
     )
     command = [str(node), str(entry), *arguments, "--no-notices", "--no-version-reporting"]
     with guarded(command, environment=environment, log=folder / LOG, cwd=PROJECT) as process:
-        try:
-            return process.wait(_TIMEOUT_SECONDS)
-        except TimeoutExpired:
-            raise SpillwayError(
-                f"The CDK did not finish within {_TIMEOUT_SECONDS} s: its log is {folder / LOG}."
-            ) from None
+        return _status(process, folder / LOG)
+
+
+def _status(process: Popen[bytes], log: Path) -> int:
+    logged = -1
+    while (size := log.stat().st_size) > logged:
+        logged = size
+        with suppress(TimeoutExpired):
+            return process.wait(_STALL_SECONDS)
+    raise SpillwayError(f"The CDK did nothing for {_STALL_SECONDS} s: its log is {log}.")
 
 
 def bootstrap_template() -> str:

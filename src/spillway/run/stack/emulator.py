@@ -21,7 +21,8 @@ from spillway.run.stack.ports import LOOPBACK, free_port
 from spillway.run.stack.processes import guarded, isolated_environment
 
 _EMULATOR_LOG, _PROXY_LOG = "emulator.log", "proxy.log"
-_START_TIMEOUT_SECONDS = 30.0
+# Far more than a busy machine needs: a server that ends is noticed at once.
+_START_TIMEOUT_SECONDS = 300.0
 _POLL_SECONDS = 0.02
 
 

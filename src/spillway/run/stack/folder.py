@@ -69,7 +69,7 @@ class StackFolder:
     def end_owner(self, timeout_seconds: float) -> bool:
         """Ask the live owner to end and wait until it has; False when there is none.
 
-        Raises TimeoutError when it lives on.
+        Raises SpillwayError when it does not end.
         """
         owner = self.owner()
         # The lock's own file is watched: the owner removes the folder before it ends.
@@ -80,7 +80,10 @@ class StackFolder:
             deadline = time.monotonic() + timeout_seconds
             while not _is_free(lock):
                 if time.monotonic() > deadline:
-                    raise TimeoutError(f"process {owner} lives on")
+                    raise SpillwayError(
+                        f"The stack on port {self.port} did not end within {timeout_seconds:.0f} s:"
+                        f" end it with `kill -9 {owner}`."
+                    )
                 time.sleep(_POLL_SECONDS)
         return True
 

@@ -10,7 +10,7 @@ import uvicorn
 
 from spillway.errors import SpillwayError
 
-_START_TIMEOUT_SECONDS = 10.0
+_START_TIMEOUT_SECONDS = 60.0
 _STOP_TIMEOUT_SECONDS = 5.0
 
 
@@ -37,5 +37,5 @@ def _wait_until_started(server: uvicorn.Server, thread: threading.Thread) -> Non
     deadline = time.monotonic() + _START_TIMEOUT_SECONDS
     while not server.started:
         if not thread.is_alive() or time.monotonic() > deadline:
-            raise SpillwayError("A local web server did not start: its log tells why.")
+            raise SpillwayError("A local web server did not start: see its log.")
         time.sleep(0.005)
