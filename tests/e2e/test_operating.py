@@ -13,7 +13,7 @@ from orders.aws import items
 from orders.domain.order import AcceptedOrder, order_id_time
 from orders.handlers.wire import Content, content_of
 from spillway.cli import app
-from spillway.operate.redrive.looking import look
+from spillway.operate.redrive.moving import look
 from spillway.run.stack import Stack
 from spillway.target.service import on_this_machine
 from tests.builders import order_id, order_key

@@ -2,7 +2,7 @@
 
 If relay misses a change of the table, no command is sent for it; if relay misses a new order, the
 watchdog does not know the order either. The table still says what is owed. So the orders are found
-there, and the watchdog is told to check them.
+there, and handed to the watchdog.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orders.aws.messages import check_message_of
-from orders.aws.queues import BATCH_MAX, batches
+from orders.aws.queues import BATCH_MAX
 from orders.domain.order import OrderKey
 from orders.ports import Check
 from spillway.errors import SpillwayError
-from spillway.operate.orders.reading import OnItems, OpenOrders, still_open
+from spillway.operate.batches import in_batches
+from spillway.operate.orders.reading import OnItems, Scan, open_orders, still_open
 from spillway.target.service import Service
 from spillway.ui.formatting import counted
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
-    from types_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
 
 
 @dataclass(slots=True)
@@ -61,24 +61,20 @@ def resume_all(service: Service, *, before: int, on_items: OnItems, dry_run: boo
     """
     done = Resumed()
     due: list[OrderKey] = []
-
-    def flush() -> None:
-        if not dry_run:
-            hand_over(service.sqs, service.queues["watchdog"], due)
-        done.handed_over += len(due)
-        due.clear()
-
-    for key in OpenOrders(service, on_items):
+    for key in open_orders(Scan(service, on_items)):
         record = still_open(service, key)
         if record is None:
             continue
         if (record.accepted_at or 0) >= before:
             done.younger += 1
             continue
+        done.handed_over += 1
         due.append(key)
-        if len(due) == BATCH_MAX:
-            flush()
-    flush()
+        if len(due) == BATCH_MAX and not dry_run:
+            hand_over(service.sqs, service.queues["watchdog"], due)
+            due.clear()
+    if not dry_run:
+        hand_over(service.sqs, service.queues["watchdog"], due)
     return done
 
 
@@ -88,17 +84,12 @@ def hand_over(sqs: SQSClient, url: str, keys: Sequence[OrderKey]) -> None:
     Safe to repeat: every downstream sees one idempotency key. `url` is the watchdog's queue.
     SpillwayError: the queue did not take all.
     """
-    for batch in batches(keys):
-        entries: list[SendMessageBatchRequestEntryTypeDef] = [
-            {
-                "Id": str(place),
-                "MessageBody": check_message_of(Check(key, force=True)),
-                # The queue's own delay is for orders that have just been placed.
-                "DelaySeconds": 0,
-            }
-            for place, key in enumerate(batch)
-        ]
-        if sqs.send_message_batch(QueueUrl=url, Entries=entries).get("Failed"):
-            raise SpillwayError(
-                "The watchdog's queue did not take all orders: run it again, which is safe."
-            )
+    entries = [
+        # The queue's own delay is for orders that have just been placed.
+        {"MessageBody": check_message_of(Check(key, force=True)), "DelaySeconds": 0}
+        for key in keys
+    ]
+    if in_batches(sqs.send_message_batch, url, entries):
+        raise SpillwayError(
+            "The watchdog's queue did not take all orders: run it again, which is safe."
+        )

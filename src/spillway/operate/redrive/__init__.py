@@ -11,14 +11,14 @@ That task cannot do what is needed:
 - It shows neither the messages nor their reasons, leaves the old `reason` on a message, and
   continues when the operator presses Ctrl+C.
 
-The price is three requests for ten messages, whose bodies pass through this machine: nothing, for
-the number of messages that a person looks after.
+The price is three requests for ten messages, and their bodies pass through this machine. For the
+number of messages that a person looks after, that is nothing.
 
 Safe to interrupt, to repeat, and while orders come in. A dead letter is deleted only after its
 queue has acknowledged the copy, so at worst it is in both queues. That is harmless, because every
 step behind the queues is idempotent (`one_effect_per_step`).
 
 - `dead_letters`: what a dead letter says (pure); `stream`: the records behind one of Lambda's
-- `moving`: receive, send, delete, release; `looking`: starts that for a service
-- `found`: what came of it; `report`: as JSON and for a terminal; `command`: the options
+- `moving`: receive, send, delete, release; `found`: what came of it
+- `report`: as JSON and for a terminal; `command`: the options
 """

@@ -17,7 +17,7 @@ _INTERRUPTED_STATUS = 130
 
 
 class Queue(StrEnum):
-    """Whose dead letters; see `dead_letters.SOURCES`."""
+    """Where dead letters came from; see `dead_letters.SOURCES`."""
 
     inventory = "inventory"
     fulfilment = "fulfilment"
@@ -30,7 +30,7 @@ class Queue(StrEnum):
 @with_target
 def redrive(
     queue: Annotated[
-        Queue | None, typer.Argument(help="Whose dead letters; all when left out.")
+        Queue | None, typer.Argument(help="The queue that they came from; all when left out.")
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the dead letters and why; move none.")
@@ -49,22 +49,21 @@ def redrive(
     Example: `spillway redrive inventory --dry-run`
     """
     from spillway.operate.redrive.dead_letters import SOURCES
-    from spillway.operate.redrive.looking import work
-    from spillway.operate.redrive.report import Report, document, show
+    from spillway.operate.redrive.moving import redrive_of
+    from spillway.operate.redrive.report import document, show
 
     names = SOURCES if queue is None else [queue.value]
-    started = work(target.reach(), names, dry_run=dry_run)
-    interrupted = _run(started)
-    report = Report(list(started.found.values()), dry_run=dry_run, interrupted=interrupted)
-    print_result(report, as_json=as_json, document=document, show=show)
-    if interrupted:
+    work = redrive_of(target.reach(), names, dry_run=dry_run)
+    _run(work)
+    print_result(work, as_json=as_json, document=document, show=show)
+    if work.interrupted:
         raise typer.Exit(_INTERRUPTED_STATUS)
-    if any(one.not_moved for one in report.found):
+    if any(found.not_moved for found in work.found.values()):
         raise typer.Exit(1)
 
 
-def _run(work: "Redrive") -> bool:
-    """Do the work below a progress bar; true when Ctrl+C ended it."""
+def _run(work: "Redrive") -> None:
+    """Do the work below a progress bar, until its end or Ctrl+C."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     from spillway.ui.progress import bar
@@ -74,11 +73,9 @@ def _run(work: "Redrive") -> bool:
             progress.reach(0, work.count())
             work.run(progress.advance)
     except KeyboardInterrupt:
-        return True
+        work.interrupted = True
     except (BotoCoreError, ClientError) as error:
-        moved = sum(one.moved for one in work.found.values())
         raise SpillwayError(
-            f"The queues stopped answering after {moved} dead letters were moved"
+            f"The queues stopped answering after {work.moved} dead letters were moved"
             f" ({type(error).__name__}): nothing is lost, run `spillway redrive` again."
         ) from error
-    return False

@@ -43,15 +43,8 @@ class DeadLetter:
     reason: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class StreamBatch:
-    """Stream records that Lambda gave up on, from sequence number `first` to `last`, inclusive."""
-
-    stream_arn: str
-    shard_id: str
-    first: str
-    last: str
-    condition: str
+class Unmovable(Exception):
+    """Nothing can be sent for this dead letter, so it stays; the exception's text says why."""
 
 
 class _Named(msgspec.Struct):
@@ -66,19 +59,23 @@ _SequenceNumber = Annotated[str, msgspec.Meta(pattern=r"^\d{21,40}$")]
 
 
 # Source: "Retain discarded records for a DynamoDB event source", AWS Lambda Developer Guide.
-class _BatchInfo(msgspec.Struct, rename="camel"):
-    shard_id: str
-    start_sequence_number: _SequenceNumber
-    end_sequence_number: _SequenceNumber
+class StreamBatch(msgspec.Struct, rename="camel"):
+    """Stream records that Lambda gave up on, from sequence number `first` to `last`, inclusive."""
+
     stream_arn: str
+    shard_id: str
+    first: _SequenceNumber = msgspec.field(name="startSequenceNumber")
+    last: _SequenceNumber = msgspec.field(name="endSequenceNumber")
 
 
 class _RequestContext(msgspec.Struct):
     condition: str
 
 
-class _OnFailure(msgspec.Struct):
-    batch: _BatchInfo = msgspec.field(name="DDBStreamBatchInfo")
+class LambdaFailure(msgspec.Struct):
+    """What Lambda writes about a batch that it gave up on."""
+
+    batch: StreamBatch = msgspec.field(name="DDBStreamBatchInfo")
     context: _RequestContext = msgspec.field(name="requestContext")
 
 
@@ -124,20 +121,12 @@ def _order_key(body: str) -> OrderKey | None:
     return OrderKey(CustomerId(named.customer_id), OrderId(named.order_id))
 
 
-def stream_batch(body: str) -> StreamBatch | None:
-    """The stream records that a dead letter of Lambda's refers to; None for any other."""
+def lambda_failure(body: str) -> LambdaFailure | None:
+    """A dead letter of Lambda's; None for any other."""
     try:
-        dead_letter = msgspec.json.decode(body, type=_OnFailure)
+        return msgspec.json.decode(body, type=LambdaFailure)
     except msgspec.DecodeError:
         return None
-    batch = dead_letter.batch
-    return StreamBatch(
-        stream_arn=batch.stream_arn,
-        shard_id=batch.shard_id,
-        first=batch.start_sequence_number,
-        last=batch.end_sequence_number,
-        condition=dead_letter.context.condition,
-    )
 
 
 def why(dead_letter: DeadLetter, tries_max: int | None) -> str:
@@ -147,9 +136,10 @@ def why(dead_letter: DeadLetter, tries_max: int | None) -> str:
     """
     if dead_letter.reason is not None:
         return dead_letter.reason
-    batch = stream_batch(dead_letter.body)
-    if batch is not None:
-        return f"Lambda gave up on a batch of changes that relay could not send ({batch.condition})"
+    failure = lambda_failure(dead_letter.body)
+    if failure is not None:
+        condition = failure.context.condition
+        return f"Lambda gave up on a batch of changes that relay could not send ({condition})"
     if tries_max is not None:
         return f"tried {tries_max} times without an outcome"
     return "no reason given"

@@ -28,11 +28,13 @@ class Group:
 class Found:
     """What was in one dead-letter queue at the start, and what became of it.
 
-    `groups` are by reason; `not_moved` counts by why not. `came_meanwhile` arrived (or came back)
-    during the work and were left. `elsewhere` were in flight at the start, held by another redrive.
+    At the start `visible` dead letters were counted, approximately, and `elsewhere` were in flight,
+    held by another redrive. `groups` are by reason; `not_moved` counts by why not. `came_meanwhile`
+    arrived (or came back) during the work and were left.
     """
 
     queue: str
+    visible: int = 0
     groups: dict[str, Group] = field(default_factory=dict)
     not_moved: Counter[str] = field(default_factory=Counter)
     came_meanwhile: int = 0
@@ -45,6 +47,11 @@ class Found:
     @property
     def moved(self) -> int:
         return sum(group.moved for group in self.groups.values())
+
+    @property
+    def reasons(self) -> list[tuple[str, Group]]:
+        """The groups, the largest first."""
+        return sorted(self.groups.items(), key=lambda item: -item[1].dead_letters)
 
     def add(self, reason: str, orders: Iterable[OrderKey]) -> Group:
         if reason not in self.groups and len(self.groups) >= REASONS_MAX:

@@ -2,54 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console
-from rich.panel import Panel
 from rich.text import Text
 
-from orders.domain.order import OrderKey
-from spillway.operate.redrive.found import Found, Group
+from spillway.operate.redrive.found import Found
+from spillway.operate.redrive.moving import Redrive
 from spillway.ui.formatting import counted
 from spillway.ui.panels import panel
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    found: Sequence[Found]
-    dry_run: bool
-    interrupted: bool
-
-    @property
-    def dead_letters(self) -> int:
-        return sum(one.dead_letters for one in self.found)
-
-    @property
-    def moved(self) -> int:
-        return sum(one.moved for one in self.found)
-
-
-def document(report: Report) -> dict[str, Any]:
+def document(redrive: Redrive) -> dict[str, Any]:
     """`letters` is how many there were; `moved` of them are gone."""
     return {
-        "dry_run": report.dry_run,
-        "interrupted": report.interrupted,
-        "letters": report.dead_letters,
-        "moved": report.moved,
-        "queues": {one.queue: _queue_document(one) for one in report.found},
+        "dry_run": redrive.dry_run,
+        "interrupted": redrive.interrupted,
+        "letters": redrive.dead_letters,
+        "moved": redrive.moved,
+        "queues": {name: _queue_document(found) for name, found in redrive.found.items()},
     }
 
 
-def show(report: Report, console: Console) -> None:
+def show(redrive: Redrive, console: Console) -> None:
     """A panel for each queue that holds something, and remarks below it."""
-    for one in report.found:
-        if one.dead_letters:
-            console.print(_panel(one, dry_run=report.dry_run))
-        for remark in remarks(one):
-            console.print(Text(f"{one.queue}: {remark}", "yellow"))
-    console.print(_last_line(report))
+    for name, found in redrive.found.items():
+        if found.dead_letters:
+            moved = "" if redrive.dry_run else f", {found.moved:,} moved back"
+            title = f"{name}: {_dead_letters(found.dead_letters)}{moved}"
+            console.print(panel(title, _rows(found), ("number", "text")))
+        for remark in remarks(found):
+            console.print(Text(f"{name}: {remark}", "yellow"))
+    console.print(_last_line(redrive))
 
 
 def remarks(found: Found) -> Iterator[str]:
@@ -77,9 +62,12 @@ def _queue_document(found: Found) -> dict[str, Any]:
                 "reason": reason,
                 "letters": group.dead_letters,
                 "moved": group.moved,
-                "orders": [_order_document(key) for key in group.orders],
+                "orders": [
+                    {"customer": key.customer_hash, "order_id": key.order_id}
+                    for key in group.orders
+                ],
             }
-            for reason, group in _largest_first(found)
+            for reason, group in found.reasons
         ],
         "not_moved": dict(found.not_moved),
         "came_meanwhile": found.came_meanwhile,
@@ -87,22 +75,8 @@ def _queue_document(found: Found) -> dict[str, Any]:
     }
 
 
-def _order_document(key: OrderKey) -> dict[str, str]:
-    return {"customer": key.customer_hash, "order_id": key.order_id}
-
-
-def _largest_first(found: Found) -> list[tuple[str, Group]]:
-    return sorted(found.groups.items(), key=lambda item: -item[1].dead_letters)
-
-
-def _panel(found: Found, *, dry_run: bool) -> Panel:
-    moved = "" if dry_run else f", {found.moved:,} moved back"
-    title = f"{found.queue}: {_dead_letters(found.dead_letters)}{moved}"
-    return panel(title, _rows(found), ("number", "text"))
-
-
 def _rows(found: Found) -> Iterator[tuple[str, Text]]:
-    for reason, group in _largest_first(found):
+    for reason, group in found.reasons:
         yield f"{group.dead_letters:,}", Text(reason)
         for key in group.orders:
             yield "", Text(f"order {key.order_id} of customer {key.customer_hash}", "dim")
@@ -111,14 +85,14 @@ def _rows(found: Found) -> Iterator[tuple[str, Text]]:
             yield "", Text(f"and {more:,} more", "dim")
 
 
-def _last_line(report: Report) -> Text:
-    dead_letters, moved = report.dead_letters, report.moved
-    if report.interrupted:
+def _last_line(redrive: Redrive) -> Text:
+    dead_letters, moved = redrive.dead_letters, redrive.moved
+    if redrive.interrupted:
         sentence = f"Interrupted after {_dead_letters(moved)}: nothing is lost, run it again."
         return Text(sentence, "bold yellow")
     if not dead_letters:
         return Text("No dead letters.", "bold green")
-    if report.dry_run:
+    if redrive.dry_run:
         return Text(f"{_dead_letters(dead_letters)}; nothing was changed.", "bold")
     if moved < dead_letters:
         return Text(f"{_dead_letters(moved)} moved back, {dead_letters - moved:,} not.", "bold red")

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from orders.aws import items
 from orders.domain.order import OrderKey
-from spillway.operate.redrive.dead_letters import StreamBatch
+from spillway.operate.redrive.dead_letters import StreamBatch, Unmovable
 
 if TYPE_CHECKING:
     from types_boto3_dynamodbstreams import DynamoDBStreamsClient
@@ -25,30 +25,39 @@ PAGES_MAX = 100
 _GONE = frozenset({"TrimmedDataAccessException", "ResourceNotFoundException"})
 
 
-class RecordsExpired(Exception):
-    """The stream no longer has the records: it keeps them for 24 h."""
+#: Why a dead letter stays if its changes are gone.
+EXPIRED = (
+    "the stream no longer has the changes (it keeps them for 24 h): run `spillway orders resume"
+    " --unsettled`, then delete this message by hand"
+)
 
 
 def orders_changed(streams: DynamoDBStreamsClient, batch: StreamBatch) -> list[OrderKey]:
     """The orders that the batch's records changed, each once.
 
-    RecordsExpired: not all of them can be read any more.
+    Unmovable: not all of them can be read any more.
     """
-    keys: dict[OrderKey, None] = {}
-    for record in _records(streams, batch):
+    try:
         # Only the keys are read: a record that relay could not understand still has them.
-        keys[items.key_of(record["dynamodb"]["Keys"])] = None
-    return list(keys)
+        keys = [items.key_of(record["dynamodb"]["Keys"]) for record in _records(streams, batch)]
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _GONE:
+            raise Unmovable(EXPIRED) from error
+        raise
+    return list(dict.fromkeys(keys))
 
 
-def _records(streams: DynamoDBStreamsClient, batch: StreamBatch) -> Iterator[Mapping[str, Any]]:
+def _records(streams: Any, batch: StreamBatch) -> Iterator[Mapping[str, Any]]:
     """Up to and including the batch's last record."""
-    iterator, last = _start(streams, batch), int(batch.last)
+    iterator = streams.get_shard_iterator(
+        StreamArn=batch.stream_arn,
+        ShardId=batch.shard_id,
+        ShardIteratorType="AT_SEQUENCE_NUMBER",
+        SequenceNumber=batch.first,
+    )["ShardIterator"]
+    last = int(batch.last)
     for _ in range(PAGES_MAX):
-        try:
-            page = streams.get_records(ShardIterator=iterator)
-        except ClientError as error:
-            raise _translated(error) from error
+        page = streams.get_records(ShardIterator=iterator)
         for record in page["Records"]:
             number = int(record["dynamodb"]["SequenceNumber"])
             if number <= last:
@@ -58,22 +67,4 @@ def _records(streams: DynamoDBStreamsClient, batch: StreamBatch) -> Iterator[Map
         iterator = page.get("NextShardIterator")
         if iterator is None:
             break
-    raise RecordsExpired
-
-
-def _start(streams: DynamoDBStreamsClient, batch: StreamBatch) -> str:
-    try:
-        answer = streams.get_shard_iterator(
-            StreamArn=batch.stream_arn,
-            ShardId=batch.shard_id,
-            ShardIteratorType="AT_SEQUENCE_NUMBER",
-            SequenceNumber=batch.first,
-        )
-    except ClientError as error:
-        raise _translated(error) from error
-    iterator: str = answer["ShardIterator"]
-    return iterator
-
-
-def _translated(error: ClientError) -> Exception:
-    return RecordsExpired() if error.response["Error"]["Code"] in _GONE else error
+    raise Unmovable(EXPIRED)

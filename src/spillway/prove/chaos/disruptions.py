@@ -193,8 +193,8 @@ def redrive_relay(stack: Stack) -> int:
         dry_run=False,
     )
     work.count()
-    work.run(lambda _dead_letters: None)
-    return sum(found.moved for found in work.found.values())
+    work.run()
+    return work.moved
 
 
 def _dead_letters(sqs: Any, url: str) -> list[dict[str, Any]]:

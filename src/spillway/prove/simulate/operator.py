@@ -76,4 +76,4 @@ def _command(world: World, sleep: object) -> None:
         sleep=sleep,  # type: ignore[arg-type]
     )
     command.count()
-    command.run(lambda _: None)
+    command.run()

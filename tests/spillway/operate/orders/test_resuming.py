@@ -33,7 +33,11 @@ class Watchdog:
         assert {entry["DelaySeconds"] for entry in Entries} == {0}
         taken = Entries[: self.takes - len(self.checks)]
         self.checks += [check_of(entry["MessageBody"]) for entry in taken]
-        return {"Failed": [{"Id": entry["Id"]} for entry in Entries[len(taken) :]]}
+        return {
+            "Failed": [
+                {"Id": entry["Id"], "Code": "InternalError"} for entry in Entries[len(taken) :]
+            ]
+        }
 
 
 def order(accepted_at: int = NOW) -> AcceptedOrder:

@@ -1,4 +1,4 @@
-"""What a dead letter says of itself: its order, and why it lies there."""
+"""What a dead letter says: its order, and why it is there."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from orders.ports import Check, Command
 from spillway.operate.redrive.dead_letters import (
     SOURCES,
     DeadLetter,
+    lambda_failure,
     order_keys,
     sources,
-    stream_batch,
     why,
 )
 from tests.builders import CUSTOMER, accepted, an_order, order_id
@@ -85,18 +85,19 @@ def test_our_code_gave_the_reason() -> None:
     )
 
 
-def test_sqs_gives_no_reason_so_the_number_of_tries_is_told() -> None:
+def test_sqs_gives_no_reason_so_the_number_of_tries_is_given() -> None:
     assert why(dead_letter("{}"), 98) == "tried 98 times without an outcome"
     assert why(dead_letter("{}"), None) == "no reason given"
 
 
-def test_lambda_tells_its_condition() -> None:
+def test_lambda_gives_its_condition() -> None:
     assert "RetryAttemptsExhausted" in why(dead_letter(failure_record()), None)
 
 
-def test_a_failure_record_says_where_the_records_lie() -> None:
-    batch = stream_batch(failure_record())
-    assert batch is not None
+def test_a_failure_record_says_where_the_records_are() -> None:
+    failure = lambda_failure(failure_record())
+    assert failure is not None
+    batch = failure.batch
     assert (batch.first, batch.last) == ("800000000003126276362", "800000000003126276399")
     assert batch.shard_id == "shardId-00000001573689847184-864758bb"
     assert batch.stream_arn.endswith("/stream/2026")
@@ -106,7 +107,7 @@ def test_a_failure_record_says_where_the_records_lie() -> None:
     "body", ["", "{}", check_message_of(Check(KEY)), failure_record(startSequenceNumber="1")]
 )
 def test_any_other_dead_letter_is_none_of_lambdas(body: str) -> None:
-    assert stream_batch(body) is None
+    assert lambda_failure(body) is None
 
 
 def test_every_queue_has_its_dead_letters_and_relays_go_to_the_watchdog() -> None:

@@ -10,9 +10,11 @@ from botocore.exceptions import ClientError
 from orders.aws.messages import batch_messages_of, check_message_of
 from orders.domain.order import OrderKey
 from orders.ports import Check
+from spillway.operate.batches import BATCH_BYTES_MAX
 from spillway.operate.redrive.dead_letters import Source
 from spillway.operate.redrive.found import ORDERS_NAMED_MAX, OTHER_REASONS, REASONS_MAX
-from spillway.operate.redrive.moving import BATCH_BYTES_MAX, EXPIRED, NO_ORDER, Redrive
+from spillway.operate.redrive.moving import NO_ORDER, Redrive
+from spillway.operate.redrive.stream import EXPIRED
 from tests.builders import CUSTOMER, order_id
 from tests.spillway.operate.redrive.fake_sqs import NOW, FakeSqs, Message
 from tests.spillway.operate.redrive.test_dead_letters import failure_record
@@ -35,7 +37,7 @@ def redriven(
 ) -> Redrive:
     work = Redrive(sqs, streams, [source], dry_run, sleep=lambda _: None)
     work.count()
-    work.run(lambda _: None)
+    work.run()
     return work
 
 
@@ -69,7 +71,7 @@ def test_everything_is_sent_without_the_queues_own_delay() -> None:
 
 
 def test_a_batch_that_ran_out_of_tries_goes_back_message_by_message() -> None:
-    """It lies here only if its function could not start for hours: nobody has tried it."""
+    """It is here only if its function could not start for hours, so it was never tried."""
     bodies = [check_message_of(Check(OrderKey(CUSTOMER, order_id()))) for _ in range(3)]
     sqs = sqs_with(dead_letters(*batch_messages_of(bodies, 3)))
     found = redriven(sqs).found["fulfilment"]
@@ -119,7 +121,7 @@ class TestBounded:
         streams: Any = None
         work = Redrive(sqs, streams, [SHIPPING], False, sleep=slept.append)
         work.count()
-        work.run(lambda _: None)
+        work.run()
 
         assert slept == [1]
 
@@ -129,13 +131,13 @@ class TestBounded:
         streams: Any = None
         work = Redrive(sqs, streams, [SHIPPING], False, sleep=slept.append)
         work.count()
-        work.run(lambda _: None)
+        work.run()
 
         assert slept == []
 
 
 class TestInterrupted:
-    def test_between_sending_and_deleting_a_dead_letter_lies_in_both_places(self) -> None:
+    def test_between_sending_and_deleting_a_dead_letter_is_in_both_queues(self) -> None:
         class Interrupted(FakeSqs):
             def delete_message_batch(self, **_: Any) -> dict[str, Any]:  # type: ignore[override]
                 raise KeyboardInterrupt
@@ -147,7 +149,7 @@ class TestInterrupted:
         assert sqs.bodies_sent() == ["a", "b"]
         assert [message.visible for message in sqs.queues["letters"]] == [True, True]
 
-    def test_before_sending_it_lies_where_it_lay(self) -> None:
+    def test_before_sending_it_stays_where_it_is(self) -> None:
         class Interrupted(FakeSqs):
             def send_message_batch(self, **_: Any) -> dict[str, Any]:  # type: ignore[override]
                 raise KeyboardInterrupt
@@ -169,7 +171,7 @@ class TestPartialFailures:
         assert (found.dead_letters, found.moved) == (3, 2)
         assert list(found.not_moved.values()) == [1]
 
-    def test_what_could_not_be_deleted_lies_in_both_places(self) -> None:
+    def test_what_could_not_be_deleted_is_in_both_queues(self) -> None:
         sqs = sqs_with(dead_letters("a", "b"), refuse_delete={"b"})
         redriven(sqs)
 
@@ -187,7 +189,7 @@ class TestDryRun:
         assert [message.visible for message in sqs.queues["letters"]] == [True] * 12
 
 
-class TestWhatIsTold:
+class TestReported:
     def test_dead_letters_are_grouped_by_reason_with_their_first_orders(self) -> None:
         ids = [order_id() for _ in range(ORDERS_NAMED_MAX + 2)]
         checks = [check_message_of(Check(OrderKey(CUSTOMER, id_))) for id_ in ids]
@@ -209,7 +211,7 @@ class TestWhatIsTold:
         assert len(found.groups) == REASONS_MAX + 1
         assert found.groups[OTHER_REASONS].dead_letters == 5
 
-    def test_dead_letters_in_somebody_elses_hands_are_counted(self) -> None:
+    def test_dead_letters_that_another_redrive_holds_are_counted(self) -> None:
         messages = dead_letters("a", "b")
         messages[0].visible = False
 
@@ -217,7 +219,7 @@ class TestWhatIsTold:
 
 
 class TestRelay:
-    def test_a_text_that_is_no_watch_is_kept(self) -> None:
+    def test_a_text_that_is_no_check_is_kept(self) -> None:
         sqs = sqs_with(dead_letters("{}"))
         found = redriven(sqs, RELAY).found["relay"]
 
@@ -242,7 +244,7 @@ class TestRelay:
         assert sqs.queues["letters"] == []
         assert (found.dead_letters, found.moved) == (1, 1)
 
-    def test_it_stays_while_one_of_its_watches_was_not_taken(self) -> None:
+    def test_it_stays_while_one_of_its_checks_was_not_taken(self) -> None:
         ids = [order_id() for _ in range(2)]
         second = check_message_of(Check(OrderKey(CUSTOMER, ids[1]), force=True))
         streams = FakeStream([record(200, ids[0]), record(201, ids[1])])
@@ -253,7 +255,7 @@ class TestRelay:
         assert len(sqs.queues["letters"]) == 1
 
     @pytest.mark.parametrize("code", ["TrimmedDataAccessException", "ResourceNotFoundException"])
-    def test_records_that_the_stream_has_forgotten_are_told_and_the_dead_letter_kept(
+    def test_records_that_the_stream_no_longer_has_are_reported_and_the_dead_letter_kept(
         self, code: str
     ) -> None:
         sqs = sqs_with(dead_letters(failure_record(), reason=None))

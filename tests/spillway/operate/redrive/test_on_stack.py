@@ -20,7 +20,8 @@ from orders.domain.saga import DOWNSTREAM_OF, Step
 from orders.handlers.wire import Content, content_of
 from orders.ports import Command
 from spillway.operate.redrive.dead_letters import sources
-from spillway.operate.redrive.moving import EXPIRED, Redrive
+from spillway.operate.redrive.moving import Redrive
+from spillway.operate.redrive.stream import EXPIRED
 from spillway.run.stack import Stack
 from spillway.target.reading import read_depths
 from tests.builders import order_id, order_key

@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 import json
 from collections import Counter
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from orders.domain.order import OrderKey
 from spillway.operate.redrive.found import Found
-from spillway.operate.redrive.report import Report, document, show
+from spillway.operate.redrive.moving import Redrive
+from spillway.operate.redrive.report import document, show
 from tests.builders import CUSTOMER, order_id
 
 KEY = OrderKey(CUSTOMER, order_id())
@@ -26,15 +28,21 @@ def found(dead_letters: int = 3, moved: int = 3, **changes: object) -> Found:
     return one
 
 
+def redriven(*found: Found, dry_run: bool = False, interrupted: bool = False) -> Redrive:
+    aws: Any = None
+    by_queue = {one.queue: one for one in found}
+    return Redrive(aws, aws, [], dry_run, found=by_queue, interrupted=interrupted)
+
+
 def shown(*found: Found, dry_run: bool = False, interrupted: bool = False) -> str:
     text = io.StringIO()
     console = Console(file=text, width=100)
-    show(Report(found, dry_run=dry_run, interrupted=interrupted), console)
+    show(redriven(*found, dry_run=dry_run, interrupted=interrupted), console)
     return text.getvalue()
 
 
 def test_the_document_names_reasons_and_orders_and_no_customer() -> None:
-    written = document(Report([found(), Found("relay")], dry_run=False, interrupted=False))
+    written = document(redriven(found(), Found("relay")))
 
     assert (written["letters"], written["moved"]) == (3, 3)
     assert written["queues"]["inventory"]["reasons"] == [
@@ -54,8 +62,7 @@ def test_the_most_frequent_reason_comes_first() -> None:
     for reason in ("rare", "often", "often"):
         one.add(reason, [])
 
-    report = Report([one], dry_run=True, interrupted=False)
-    reasons = document(report)["queues"]["inventory"]["reasons"]
+    reasons = document(redriven(one, dry_run=True))["queues"]["inventory"]["reasons"]
     assert [group["reason"] for group in reasons] == ["often", "rare"]
 
 
