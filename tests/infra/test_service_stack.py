@@ -470,6 +470,6 @@ def test_each_alarm_of_a_release_leads_to_the_page_that_says_what_to_do(prod: Te
     assert len(found) == len(SHIFTED) + 1
     for alarm in found:
         name = alarm["AlarmName"].removeprefix("spillway-prod-")
-        page = Alarm(name, "ALARM", None, "", "", None).runbook
+        page = Alarm(name, "ALARM", None, "", None).runbook
         assert page in alarm["AlarmDescription"]
         assert (ROOT / page.partition("#")[0]).exists()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Literal
 
 from infra.alarms import page_of
 from orders.domain.promises import Promise
-from spillway.operate.status.evaluating import evaluate_alarms
+from spillway.operate.status.evaluating import described, evaluate_alarms
 from spillway.target.service import Service
 
 #: CloudWatch's words: OK is kept, ALARM is in danger, INSUFFICIENT_DATA is not known yet.
@@ -17,16 +17,19 @@ State = Literal["OK", "ALARM", "INSUFFICIENT_DATA"]
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """`name` leaves out the stage. `since` is when this state began, `reason` CloudWatch's own
-    text with the figures, `promise` the promise that the alarm guards, if any.
+    """`name` leaves out the stage. `since` is when this state began, in Unix milliseconds, `reason`
+    CloudWatch's own text with the figures, `promise` the promise that the alarm guards, if any.
     """
 
     name: str
     state: State
-    since: datetime | None
+    since: int | None
     reason: str
-    description: str
     promise: Promise | None
+
+    @property
+    def rings(self) -> bool:
+        return self.state == "ALARM"
 
     @property
     def runbook(self) -> str:
@@ -38,20 +41,18 @@ def read_alarms(service: Service) -> list[Alarm]:
     """Every alarm of the stage, by name."""
     if service.emulator is not None:
         evaluate_alarms(service)
-    prefix = service.resource_name("")
-    pages = service.cloudwatch.get_paginator("describe_alarms").paginate(AlarmNamePrefix=prefix)
-    alarms = [_alarm(alarm, prefix) for page in pages for alarm in page["MetricAlarms"]]
+    alarms = [_alarm(service, alarm) for alarm in described(service)]
     return sorted(alarms, key=lambda alarm: alarm.name)
 
 
-def _alarm(alarm: Any, prefix: str) -> Alarm:
-    name = alarm["AlarmName"].removeprefix(prefix)
+def _alarm(service: Service, alarm: Mapping[str, Any]) -> Alarm:
+    name = alarm["AlarmName"].removeprefix(service.resource_name(""))
+    since = alarm.get("StateUpdatedTimestamp")
     return Alarm(
         name=name,
         state=alarm["StateValue"],
-        since=alarm.get("StateUpdatedTimestamp"),
+        since=None if since is None else int(since.timestamp() * 1000),
         reason=alarm.get("StateReason", ""),
-        description=alarm.get("AlarmDescription", ""),
         promise=_PROMISE_OF.get(name),
     )
 

@@ -1,6 +1,7 @@
 """`spillway status`: its options. Everything heavy is imported when it runs."""
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,7 +10,7 @@ from spillway.target.options import Target, with_target
 from spillway.ui.options import JsonOption, print_result
 
 if TYPE_CHECKING:
-    from spillway.operate.status.view import State
+    from spillway.operate.status.state import Status
     from spillway.target.service import Service
 
 #: How often a watched status is read on this machine, and on AWS, where each request counts.
@@ -38,18 +39,23 @@ def status(
     if watch:
         _watch(service)
         return
-    state = _state(service)
-    print_result(state, as_json=as_json, document=document, show=show)
-    if any(alarm.state == "ALARM" for alarm in state.alarms):
+    now = _read(service)
+    print_result(
+        now,
+        as_json=as_json,
+        document=partial(document, stage=service.stage),
+        show=partial(show, service=service),
+    )
+    if now.ringing:
         raise typer.Exit(1)
 
 
-def _state(service: "Service") -> "State":
+def _read(service: "Service") -> "Status":
     from spillway.operate.status.alarms import read_alarms
     from spillway.operate.status.parts import read_parts
-    from spillway.operate.status.view import State
+    from spillway.operate.status.state import Status
 
-    return State(service.stage, read_parts(service), read_alarms(service), service.options)
+    return Status(time.time(), read_parts(service), read_alarms(service))
 
 
 def _watch(service: "Service") -> None:
@@ -62,7 +68,7 @@ def _watch(service: "Service") -> None:
     try:
         with Live(console=Console(highlight=False), auto_refresh=False) as live:
             while True:
-                live.update(view(_state(service)), refresh=True)
+                live.update(view(_read(service), service), refresh=True)
                 time.sleep(pause)
     except KeyboardInterrupt:
         return

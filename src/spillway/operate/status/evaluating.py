@@ -9,7 +9,7 @@ to the alarms' topic, as AWS does. No process runs for this while no alarm is re
 One alarm clears sooner than on AWS: an order that has settled no longer counts as unsettled here,
 while CloudWatch still has its lines of the last half hour.
 
-One alarm stays INSUFFICIENT_DATA, because the emulator cannot tell how far relay is behind. The
+One alarm stays INSUFFICIENT_DATA, because the emulator does not know how far relay is behind. The
 tests check that alarm's template instead.
 """
 
@@ -55,7 +55,7 @@ Points = Mapping[tuple[str, str], Sequence[Point]]
 
 def evaluate_alarms(service: Service, *, now: Callable[[], float] = time.time) -> None:
     """Bring the state of every alarm of the stage up to date."""
-    alarms = _described(service)
+    alarms = described(service)
     if not alarms:
         return
     at = now()
@@ -111,7 +111,8 @@ def _reach(alarms: Iterable[Mapping[str, Any]]) -> float:
     return max((alarm["Period"] * alarm["EvaluationPeriods"] for alarm in alarms), default=0)
 
 
-def _described(service: Service) -> list[Mapping[str, Any]]:
+def described(service: Service) -> list[Mapping[str, Any]]:
+    """The stage's alarms, as DescribeAlarms gives them."""
     pages = service.cloudwatch.get_paginator("describe_alarms").paginate(
         AlarmNamePrefix=service.resource_name("")
     )

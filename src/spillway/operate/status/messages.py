@@ -41,7 +41,7 @@ def messages_of(service: Service, key: OrderKey) -> list[Message] | None:
 
 
 def peek(service: Service, queue: str) -> list[Message]:
-    """The messages in a queue of the emulator, none of which is received."""
+    """The messages in a queue of the emulator. None is received."""
     import httpx
 
     answer = httpx.get(
@@ -49,27 +49,22 @@ def peek(service: Service, queue: str) -> list[Message]:
         params={"QueueUrl": service.queues[queue]},
         trust_env=False,
     ).json()
-    return [_message(queue, raw) for raw in _raw(answer)]
-
-
-def _raw(answer: Any) -> list[dict[str, Any]]:
-    """By account, Region and queue, as the emulator nests them."""
+    # By account, Region and queue, as the emulator nests them.
     return [
-        message
+        _message(queue, raw)
         for regions in answer["messages"].values()
         for queues in regions.values()
         for messages in queues.values()
-        for message in messages
+        for raw in messages
     ]
 
 
 def _message(queue: str, raw: dict[str, Any]) -> Message:
-    reason = raw["MessageAttributes"].get("reason", {}).get("StringValue")
     return Message(
         queue,
         order_keys(raw["Body"]),
-        int(raw["SentTimestamp"]) * 1000,
-        int(raw["VisibleAt"]) * 1000,
-        int(raw["ReceiveCount"]),
-        reason,
+        sent_at=int(raw["SentTimestamp"]) * 1000,
+        due_at=int(raw["VisibleAt"]) * 1000,
+        tries=int(raw["ReceiveCount"]),
+        reason=raw["MessageAttributes"].get("reason", {}).get("StringValue"),
     )

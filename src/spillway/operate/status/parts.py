@@ -76,53 +76,44 @@ def read_measured(
     """The part that changes only once a minute. `now` is Unix seconds."""
     at = time.time() if now is None else now
     holding = [depth.queue for depth in depths if depth.messages]
-    return Measured(_ages(service, holding, at), _stream_age(service, at), _rates(service, at))
+    ages = _ages_on_emulator if service.emulator is not None else _ages_on_aws
+    behind = _latest(service, query_of(BEHIND, service.resource_name("relay")), at)
+    stream_age = None if behind is None else round(behind / 1000)
+    return Measured(ages(service, holding, at), stream_age, _rates(service, at))
 
 
 def parts_of(depths: Iterable[Depth], measured: Measured) -> list[Part]:
     """Combine depths and measurements, which may be of two different times."""
     known = {depth.queue: depth for depth in depths}
-    return [
-        Part(
-            name,
-            known.get(QUEUE_OF.get(name, "")),
-            _age(name, known, measured),
-            _dead_letters(name, known),
-            *measured.rates[name],
-        )
-        for name in FUNCTIONS
-    ]
+    return [_part(name, known, measured) for name in FUNCTIONS]
 
 
-def _age(function: str, depths: Mapping[str, Depth], measured: Measured) -> int | None:
-    if function == "relay":
-        return measured.stream_age
-    depth = depths.get(QUEUE_OF.get(function, ""))
-    return measured.ages.get(depth.queue) if depth is not None and depth.messages else None
+def _part(name: str, depths: Mapping[str, Depth], measured: Measured) -> Part:
+    queue = depths.get(QUEUE_OF.get(name, ""))
+    oldest = measured.stream_age if name == "relay" else None
+    if queue is not None and queue.messages:
+        oldest = measured.ages.get(queue.queue)
+    dead_letters = 0
+    if name in DEAD_LETTERS_OF:
+        dead_letters = depths[f"{DEAD_LETTERS_OF[name]}_dead_letter"].messages
+    return Part(name, queue, oldest, dead_letters, *measured.rates[name])
 
 
-def _dead_letters(function: str, depths: Mapping[str, Depth]) -> int:
-    source = DEAD_LETTERS_OF.get(function)
-    return 0 if source is None else depths[f"{source}_dead_letter"].messages
+def dead_letters_by_source(parts: Iterable[Part]) -> dict[str, int]:
+    """How many dead letters there are, by the queue that they came from."""
+    return {
+        DEAD_LETTERS_OF[part.name]: part.dead_letters
+        for part in parts
+        if part.name in DEAD_LETTERS_OF
+    }
 
 
-def _ages(service: Service, holding: Sequence[str], now: float) -> dict[str, int]:
+def _ages_on_aws(service: Service, holding: Sequence[str], now: float) -> dict[str, int]:
     """The age of the oldest message of each queue that holds any."""
-    if not holding:
-        return {}
-    if service.emulator is not None:
-        return _ages_on_emulator(service, holding, now)
-    ages = {}
-    for name in holding:
-        points = _recent(service, OLDEST, service.queue_name(name), now, AGE_FRESH_SECONDS)
-        if points:
-            ages[name] = round(points[-1][1])
-    return ages
-
-
-def _stream_age(service: Service, now: float) -> int | None:
-    points = _recent(service, BEHIND, service.resource_name("relay"), now, AGE_FRESH_SECONDS)
-    return round(points[-1][1] / 1000) if points else None
+    ages = {
+        name: _latest(service, query_of(OLDEST, service.queue_name(name)), now) for name in holding
+    }
+    return {name: round(age) for name, age in ages.items() if age is not None}
 
 
 def _ages_on_emulator(service: Service, holding: Sequence[str], now: float) -> dict[str, int]:
@@ -144,60 +135,61 @@ def _rates(service: Service, now: float) -> dict[str, tuple[int, int | None]]:
         return dict(zip(FUNCTIONS, rates, strict=True))
 
 
-def _rate_on_aws(service: Service, function: str, now: float) -> tuple[int, int | None]:
+def _rate_on_aws(service: Service, function: str, now: float) -> tuple[int, int]:
     name, seconds = service.resource_name(function), RATE_SECONDS + RATE_LAG_SECONDS
-    runs, errors = (_recent(service, metric, name, now, seconds) for metric in (RUNS, ERRORS))
-    return round(sum(value for _, value in runs[-1:])), round(sum(v for _, v in errors[-1:]))
-
-
-def _recent(
-    service: Service, metric: Metric, of: str, now: float, seconds: float
-) -> list[tuple[float, float]]:
-    """The metric's last `seconds`, for the queue or function named `of`."""
-    return statistics(
-        service,
-        metric.namespace,
-        metric.name,
-        {metric.dimension: of},
-        metric.statistic,
-        start=now - seconds,
-        end=now,
+    runs, errors = (
+        _latest(service, query_of(metric, name), now, seconds) or 0 for metric in (RUNS, ERRORS)
     )
+    return round(runs), round(errors)
+
+
+def _latest(
+    service: Service, query: Query, now: float, seconds: float = AGE_FRESH_SECONDS
+) -> float | None:
+    """The metric's last value, unless it is older than this."""
+    points = statistics(service, query, start=now - seconds, end=now)
+    return points[-1][1] if points else None
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A metric by its name and dimensions. `statistic` may be a percentile, like p99."""
+
+    namespace: str
+    name: str
+    dimensions: Mapping[str, str]
+    statistic: str
+
+
+def query_of(metric: Metric, of: str, **more: str) -> Query:
+    """What AWS measures of one queue, function or table. `more` are further dimensions."""
+    dimensions = {metric.dimension: of, **more}
+    return Query(metric.namespace, metric.name, dimensions, metric.statistic)
 
 
 def statistics(
-    service: Service,
-    namespace: str,
-    metric: str,
-    dimensions: Mapping[str, str],
-    statistic: str,
-    *,
-    start: float,
-    end: float,
-    period: int = RATE_SECONDS,
+    service: Service, query: Query, *, start: float, end: float, period: int = RATE_SECONDS
 ) -> list[tuple[float, float]]:
     """A metric's data points: (Unix seconds, value), oldest first.
 
-    `statistic` may be a percentile, like p99. It uses `GetMetricStatistics`, because
-    `GetMetricData` has no free requests.
+    It uses `GetMetricStatistics`, because `GetMetricData` has no free requests.
     """
-    percentile = statistic.startswith("p")
+    statistic, is_percentile = query.statistic, query.statistic.startswith("p")
     # A statistic's name is a value here, which the client's types don't allow.
     cloudwatch: Any = service.cloudwatch
     answer = cloudwatch.get_metric_statistics(
-        Namespace=namespace,
-        MetricName=metric,
-        Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
+        Namespace=query.namespace,
+        MetricName=query.name,
+        Dimensions=[{"Name": name, "Value": value} for name, value in query.dimensions.items()],
         StartTime=datetime.fromtimestamp(start, UTC),
         EndTime=datetime.fromtimestamp(end, UTC),
         Period=period,
-        **{"ExtendedStatistics" if percentile else "Statistics": [statistic]},
+        **{"ExtendedStatistics" if is_percentile else "Statistics": [statistic]},
     )
-    points = (
+    return sorted(
         (
             point["Timestamp"].timestamp(),
-            (point["ExtendedStatistics"] if percentile else point)[statistic],
+            (point["ExtendedStatistics"] if is_percentile else point)[statistic],
         )
         for point in answer["Datapoints"]
     )
-    return sorted(points)

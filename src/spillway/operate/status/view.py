@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
-from rich.table import Table
 from rich.text import Text
 
 from spillway.operate.status.alarms import Alarm
 from spillway.operate.status.parts import Part
-from spillway.ui.formatting import age, rfc3339
-from spillway.ui.panels import mark, panel
+from spillway.operate.status.state import Status
+from spillway.target.service import Service
+from spillway.ui.formatting import age, date_and_clock, rfc3339
+from spillway.ui.panels import Column, grid, mark, panel
 
 _NOTE = (
     "Messages that wait before each function, that are in flight (being handled, or waiting for"
@@ -23,44 +24,31 @@ _NOTE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class State:
-    """What was read. `options` name the service on a command line, see `Service.options`."""
-
-    stage: str
-    parts: Sequence[Part]
-    alarms: Sequence[Alarm]
-    options: str
+def show(status: Status, console: Console, *, service: Service) -> None:
+    console.print(view(status, service))
 
 
-def show(state: State, console: Console) -> None:
-    console.print(view(state))
+def view(status: Status, service: Service) -> RenderableType:
+    path = _path_panel(status.parts, f"The path of an order: {service.stage}")
+    return Group(path, _alarms_panel(status), _next_step(status, service.options))
 
 
-def view(state: State) -> RenderableType:
-    return Group(_path_panel(state), _alarms_panel(state.alarms), _next_step(state))
-
-
-def document(state: State) -> dict[str, Any]:
+def document(status: Status, *, stage: str) -> dict[str, Any]:
     return {
-        "stage": state.stage,
-        "parts": [_part(part) for part in state.parts],
-        "alarms": [_alarm(alarm) for alarm in state.alarms],
+        "stage": stage,
+        "parts": [_part(part) for part in status.parts],
+        "alarms": [_alarm(alarm) for alarm in status.alarms],
     }
 
 
 def _part(part: Part) -> dict[str, Any]:
-    queue = part.queue
+    queue = None
+    if part.queue is not None:
+        queue = asdict(part.queue)
+        queue = {"name": queue.pop("queue"), **queue}
     return {
         "part": part.name,
-        "queue": None
-        if queue is None
-        else {
-            "name": queue.queue,
-            "visible": queue.visible,
-            "in_flight": queue.in_flight,
-            "delayed": queue.delayed,
-        },
+        "queue": queue,
         "oldest_seconds": part.oldest_seconds,
         "dead_letters": part.dead_letters,
         "runs_per_minute": part.runs,
@@ -72,25 +60,22 @@ def _alarm(alarm: Alarm) -> dict[str, Any]:
     return {
         "alarm": alarm.name,
         "state": alarm.state,
-        "since": None if alarm.since is None else rfc3339(int(alarm.since.timestamp() * 1000)),
+        "since": None if alarm.since is None else rfc3339(alarm.since),
         "reason": alarm.reason,
-        "promise": None if alarm.promise is None else alarm.promise.value,
+        "promise": alarm.promise,
         "runbook": alarm.runbook,
     }
 
 
-def _path_panel(state: State) -> Panel:
+def _path_panel(parts: Sequence[Part], title: str) -> Panel:
+    headings = ["", "waiting", "in flight", "later", "oldest", "dead", "runs"]
+    rows = [_part_cells(part) for part in parts]
     # The emulator counts no errors.
-    with_errors = any(part.errors is not None for part in state.parts)
-    table = Table(box=None, padding=(0, 1), header_style="dim")
-    table.add_column("", no_wrap=True)
-    headings = ["waiting", "in flight", "later", "oldest", "dead", "runs"]
-    for heading in (*headings, "errors") if with_errors else headings:
-        table.add_column(heading, justify="right")
-    for part in state.parts:
-        cells = _part_cells(part)
-        table.add_row(*cells, *([_alarming(part.errors or 0)] if with_errors else []))
-    title = f"The path of an order: {state.stage}"
+    if any(part.errors is not None for part in parts):
+        headings.append("errors")
+        rows = [[*row, _alarming(part.errors or 0)] for row, part in zip(rows, parts, strict=True)]
+    numbers: list[Column] = ["number"] * (len(headings) - 1)
+    table = grid(rows, ["text", *numbers], headings)
     return Panel(Group(table, Text(_NOTE, "dim")), title=title, title_align="left")
 
 
@@ -111,37 +96,34 @@ def _count(number: int) -> str:
     return f"{number:,}" if number else "·"
 
 
-def _alarms_panel(alarms: Sequence[Alarm]) -> Panel:
-    promises = [alarm for alarm in alarms if alarm.promise is not None]
-    others = [alarm for alarm in alarms if alarm.promise is None]
-    # A promise is shown even when it is kept, another alarm only when it rings.
-    shown = [*promises, *(other for other in others if other.state == "ALARM")]
-    rows = [_alarm_row(alarm) for alarm in shown]
-    quiet = sum(other.state != "ALARM" for other in others)
+def _alarms_panel(status: Status) -> Panel:
+    """A promise is shown even when it is kept, another alarm only when it rings."""
+    rows = [_alarm_row(promise.value, alarm) for promise, alarm in status.promises.items()]
+    others = status.other_alarms
+    rows += [_alarm_row(other.name, other) for other in others if other.rings]
+    quiet = sum(not other.rings for other in others)
     if quiet:
         rows.append((Text(), Text(f"{quiet} other alarms are quiet", "dim"), Text()))
-    if not alarms:
-        rows.append((Text(), Text("This stage has no alarms.", "yellow"), Text()))
     return panel("The promises, by their alarms", rows)
 
 
-def _alarm_row(alarm: Alarm) -> tuple[Text, Text, Text]:
-    name = alarm.name if alarm.promise is None else alarm.promise.value
-    if alarm.state == "ALARM":
-        since = "" if alarm.since is None else f"since {alarm.since.astimezone():%d %b %H:%M}"
+def _alarm_row(name: str, alarm: Alarm | None) -> tuple[Text, Text, Text]:
+    if alarm is None:
+        return mark(None), Text(name), Text("this stage has no alarm for it", "yellow")
+    if alarm.rings:
+        since = "" if alarm.since is None else f"since {date_and_clock(alarm.since)}"
         return mark(False), Text(name, "bold red"), Text(since, "red")
     if alarm.state == "OK":
         return mark(True), Text(name), Text()
     return mark(None), Text(name), Text("not measured yet", "dim")
 
 
-def _next_step(state: State) -> Text:
-    ringing = [alarm for alarm in state.alarms if alarm.state == "ALARM"]
-    if ringing:
+def _next_step(status: Status, options: str) -> Text:
+    if status.ringing:
         # Alarms may share a page: each is named once.
-        pages = "".join(f"\n  {page}" for page in dict.fromkeys(a.runbook for a in ringing))
+        pages = "".join(f"\n  {page}" for page in dict.fromkeys(a.runbook for a in status.ringing))
         return Text(f"What to do now:{pages}", "bold red")
-    if any(part.dead_letters for part in state.parts):
-        command = f"spillway redrive --dry-run{state.options}"
+    if status.dead_letters:
+        command = f"spillway redrive --dry-run{options}"
         return Text(f"There are dead letters. To see why: `{command}`.", "bold yellow")
     return Text("No alarm rings.", "bold green")

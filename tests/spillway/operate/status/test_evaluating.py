@@ -53,7 +53,7 @@ def test_a_sum_is_over_one_period() -> None:
     assert state([points[0], Point(NOW - 70, 15)], Statistic="Sum") == "OK"
 
 
-def test_only_its_own_queue_counts_and_what_nobody_measures_has_no_state() -> None:
+def test_only_its_own_queue_counts_and_without_a_measurement_there_is_no_state() -> None:
     queue = alarm(Dimensions=[{"Name": "QueueName", "Value": "mine"}])
     assert state_of(queue, {("Age", "mine"): []}, NOW)[0] == "OK"
     assert state_of(queue, {("Age", "other"): [Point(NOW, 99)]}, NOW)[0] is None

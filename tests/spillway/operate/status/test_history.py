@@ -6,7 +6,8 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
-from spillway.operate.status.history import REQUESTS, Chart, Points, Sample, Span, read_history
+from spillway.operate.status.history import REQUESTS, Chart, Points, Span, read_history
+from spillway.operate.status.state import Status
 from spillway.target.outputs import QUEUES
 from spillway.target.service import Service
 from tests.spillway.operate.console.builders import part, parts
@@ -59,7 +60,7 @@ def test_on_aws_each_series_is_one_request() -> None:
     charts = read_history(service, Span(SPAN.start, SPAN.end, 300))
     assert metrics.asked.total() == REQUESTS
     assert series_of(charts, "settling")["p99"] == [(SPAN.start, 3.0)]
-    # Counts of five minutes are told by the minute.
+    # Counts of five minutes are shown by the minute.
     assert series_of(charts, "orders")["accepted"] == [(SPAN.start, 600.0)]
     assert series_of(charts, "waiting")["inventory"] == [(SPAN.start, 3000.0)]
 
@@ -73,8 +74,8 @@ def test_on_the_emulator_orders_are_counted_from_lines_and_queues_from_samples()
         deliver_accounting=[(at + 2, settled % 1500), (at + 3, settled % 2500)],
     )
     service = Service("local", lambda _: logs, {}, {}, emulator="http://127.0.0.1:1")
-    early = Sample(SPAN.start - 1, parts(part("drain", visible=9)))
-    sample = Sample(at, parts(part("deliver-accounting", visible=2, in_flight=3)))
+    early = Status(SPAN.start - 1, parts(part("drain", visible=9)), [])
+    sample = Status(at, parts(part("deliver-accounting", visible=2, in_flight=3)), [])
     charts = read_history(service, SPAN, [early, sample])
     orders = series_of(charts, "orders")
     assert [count for _, count in orders["accepted"]] == [2, 1, *[0] * 9]

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import StringIO
 
 from rich.console import Console
 
 from spillway.operate.status.alarms import Alarm
 from spillway.operate.status.parts import Part
-from spillway.operate.status.view import State, show
+from spillway.operate.status.state import Status
+from spillway.operate.status.view import show
 from spillway.target.records import Depth
+from tests.spillway.operate.fakes import service
 
 
 def shown(*parts: Part, alarms: tuple[Alarm, ...] = (), options: str = "") -> str:
     terminal = StringIO()
-    show(State("dev", parts, alarms, options), Console(width=80, file=terminal))
+    now = Status(0.0, parts, alarms)
+    show(now, Console(width=80, file=terminal), service=replace(service(), options=options))
     return terminal.getvalue()
 
 
@@ -28,7 +32,7 @@ def test_errors_are_shown_where_they_are_counted() -> None:
 
 
 def test_an_alarm_that_rings_leads_to_its_page() -> None:
-    ringing = Alarm("accounting-dead-letters", "ALARM", None, "", "", None)
+    ringing = Alarm("accounting-dead-letters", "ALARM", None, "", None)
     assert "docs/runbook/dead-letters.md" in shown(part(0, dead_letters=1), alarms=(ringing,))
 
 

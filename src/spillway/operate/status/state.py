@@ -1,0 +1,41 @@
+"""How a service is now: what `spillway status` and the console's path show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from orders.domain.promises import Promise
+from spillway.operate.status.alarms import Alarm
+from spillway.operate.status.parts import Part
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """`at` is Unix seconds. `faults`: for each downstream the fault settings of its fake that are
+    on; None on AWS, which has no fakes, and where they were not read."""
+
+    at: float
+    parts: Sequence[Part]
+    alarms: Sequence[Alarm]
+    faults: Mapping[str, Mapping[str, Any]] | None = None
+
+    @property
+    def promises(self) -> Mapping[Promise, Alarm | None]:
+        """The alarm of each promise; None in a stage without its alarms."""
+        by_promise = {alarm.promise: alarm for alarm in self.alarms}
+        return {promise: by_promise.get(promise) for promise in Promise}
+
+    @property
+    def other_alarms(self) -> Sequence[Alarm]:
+        """Those that guard no promise."""
+        return [alarm for alarm in self.alarms if alarm.promise is None]
+
+    @property
+    def ringing(self) -> Sequence[Alarm]:
+        return [alarm for alarm in self.alarms if alarm.rings]
+
+    @property
+    def dead_letters(self) -> int:
+        return sum(part.dead_letters for part in self.parts)
