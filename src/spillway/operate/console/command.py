@@ -8,8 +8,6 @@ from spillway.errors import SpillwayError
 from spillway.target.options import Target, with_target
 
 if TYPE_CHECKING:
-    import socket
-
     from spillway.operate.console.state import AppState
 
 DEFAULT_LISTEN = 8090
@@ -27,17 +25,22 @@ def console(
 ) -> None:
     """Run the operator's console: the path of an order, one order's life, dead letters, charts.
 
-    Writes only what you tell it to: it moves dead letters back, and on this machine it sets faults
-    and places orders. Runs until Ctrl+C, for this machine only. With --stage it reads AWS with your
-    own credentials, only while a page is open: at most 0.02 dollars an hour, and as much again for
-    charts. A stack of `spillway up` has a console already.
+    Writes only when you press a button: it moves dead letters back, and on this machine it sets
+    faults and places orders. Runs until Ctrl+C, for this machine only. With --stage it reads AWS
+    with your own credentials, only while a page is open: at most 0.02 dollars an hour, and as much
+    again for charts. A stack of `spillway up` has a console already.
 
     Example: `spillway console --stage dev --open`
     """
     import secrets
     import webbrowser
 
+    import uvicorn
+
+    from spillway.operate.console.serving import application
+    from spillway.operate.console.waiting import uvicorn_config
     from spillway.run.stack.ports import listen as listener_on
+    from spillway.run.stack.ports import port_of
 
     try:
         listener = listener_on(listen)
@@ -49,7 +52,8 @@ def console(
     typer.echo(f"The console of {state.service.stage}: {address}\nStop with Ctrl+C.")
     if open_:
         webbrowser.open(address)
-    _serve(state, listener, key)
+    app = application(lambda: state, port=port_of(listener), key=key)
+    uvicorn.Server(uvicorn_config(app)).run([listener])
 
 
 def _state(target: Target) -> "AppState":
@@ -58,14 +62,3 @@ def _state(target: Target) -> "AppState":
 
     stack = attach(target.port) if target.stage is None else None
     return state_of(target.reach(), stack)
-
-
-def _serve(state: "AppState", listener: "socket.socket", key: str | None) -> None:
-    import uvicorn
-
-    from spillway.operate.console.serving import application
-    from spillway.operate.console.waiting import uvicorn_config
-    from spillway.run.stack.ports import port_of
-
-    app = application(lambda: state, port=port_of(listener), key=key)
-    uvicorn.Server(uvicorn_config(app)).run([listener])

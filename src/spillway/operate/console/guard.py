@@ -20,10 +20,9 @@ from __future__ import annotations
 import hmac
 from collections.abc import Collection
 from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
-from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -84,26 +83,22 @@ class Guard:
     def _entrance(self, scope: Scope) -> Response | None:
         if self.key is None:
             return None
-        brought = parse_qs(scope["query_string"].decode("latin-1")).get("key", [""])[0]
-        if hmac.compare_digest(brought.encode(), self.key.encode()):
+        request = Request(scope)
+        if _same(request.query_params.get("key", ""), self.key):
             inside = RedirectResponse(scope["path"], status_code=303)
             inside.set_cookie(self._cookie(scope), self.key, httponly=True, samesite="strict")
             return inside
-        if hmac.compare_digest(self._kept(scope).encode(), self.key.encode()):
+        if _same(request.cookies.get(self._cookie(scope), ""), self.key):
             return None
         return _no("Open the address that `spillway console` printed: it carries a key.", 401)
-
-    def _kept(self, scope: Scope) -> str:
-        try:
-            cookies = SimpleCookie(Headers(scope=scope).get("cookie", ""))
-        except CookieError:
-            return ""
-        kept = cookies.get(self._cookie(scope))
-        return "" if kept is None else kept.value
 
     def _cookie(self, scope: Scope) -> str:
         # A browser keeps cookies by host, for all its ports.
         return "spillway-console-" + Headers(scope=scope)["host"].rpartition(":")[2]
+
+
+def _same(given: str, key: str) -> bool:
+    return hmac.compare_digest(given.encode(), key.encode())
 
 
 def _no(why: str, status: int = 403) -> Response:

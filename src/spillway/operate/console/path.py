@@ -8,10 +8,9 @@ from typing import Any, Literal
 
 from orders.domain.promises import Promise
 from orders.domain.saga import DOWNSTREAMS
-from spillway.operate.console.status import Status
 from spillway.operate.status.alarms import Alarm
-from spillway.operate.status.history import Sample
-from spillway.operate.status.parts import DEAD_LETTERS_OF, Part
+from spillway.operate.status.parts import Part
+from spillway.operate.status.state import Status
 from spillway.ui.formatting import age
 
 Tone = Literal["calm", "busy", "warn", "bad"]
@@ -36,99 +35,59 @@ SPARK_WIDTH, SPARK_HEIGHT = 120, 24
 _NO_DATA = "Its alarm has no data yet."
 _NO_DATA_HERE = "Measured on AWS only, not on this machine."
 
-_DOES = {
-    "intake": "accepts orders: one write",
-    "drain": "stores orders from the overflow queue",
-    "relay": "sends a command for each owed step",
-    "deliver-inventory": "reserve, release",
-    "deliver-fulfilment": "ship, cancel, recall",
-    "deliver-accounting": "post, refund",
-    "watchdog": "checks each order later",
-    "reads": "shows customers their orders",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Box:
     """One part as it is drawn.
 
-    `oldest` is a formatted age, "" where nothing waits. `dead_letters_of` is the queue that its
-    dead letters came from, None where it has none. `spark` are the points of an SVG polyline, ""
-    where nothing has waited lately.
+    `oldest` is a formatted age, "" where nothing waits. `spark` are the points of an SVG polyline,
+    "" where nothing has waited lately.
     """
 
-    name: str
-    does: str
     part: Part
     tone: Tone
     oldest: str
-    dead_letters_of: str | None
     spark: str
-
-    @property
-    def waiting(self) -> int:
-        return 0 if self.part.queue is None else self.part.queue.visible
-
-    @property
-    def in_flight(self) -> int:
-        return 0 if self.part.queue is None else self.part.queue.in_flight
-
-    @property
-    def later(self) -> int:
-        return 0 if self.part.queue is None else self.part.queue.delayed
 
 
 @dataclass(frozen=True, slots=True)
 class PromiseRow:
-    """`reason` is the alarm's own; `since` is Unix milliseconds, None if unknown."""
+    """`alarm` is the promise's own, None where the stage has none."""
 
     promise: Promise
-    meaning: str
+    alarm: Alarm | None
     state: PromiseState
     reason: str
-    since: int | None
-    runbook: str | None
+
+    @property
+    def meaning(self) -> str:
+        return MEANINGS[self.promise]
 
 
 @dataclass(frozen=True, slots=True)
 class PathView:
     boxes: Mapping[str, Box]
     promises: Sequence[PromiseRow]
-    other_alarms: Sequence[Alarm]
-    dead_letters: int
     headline: str
     tone: Tone
 
 
-def path_view(status: Status, samples: Sequence[Sample]) -> PathView:
+def path_view(status: Status, samples: Sequence[Status]) -> PathView:
     boxes = {part.name: _box(part, samples) for part in status.parts}
     no_data = _NO_DATA if status.faults is None else _NO_DATA_HERE
-    rows = [_promise_row(promise, status.alarms, no_data) for promise in Promise]
-    dead_letters = sum(part.dead_letters for part in status.parts)
-    ringing = [alarm for alarm in status.alarms if alarm.state == "ALARM"]
-    endangered = [row for row in rows if row.state == "in danger"]
-    return PathView(
-        boxes,
-        rows,
-        [alarm for alarm in ringing if alarm.promise is None],
-        dead_letters,
-        _headline(rows, endangered, ringing, dead_letters),
-        "bad" if endangered or dead_letters else "warn" if ringing else "calm",
-    )
+    rows = [_promise_row(*promise, no_data) for promise in status.promises.items()]
+    endangered = [row.promise for row in rows if row.state == "in danger"]
+    tone: Tone = "warn" if status.ringing else "calm"
+    if endangered or status.dead_letters:
+        tone = "bad"
+    return PathView(boxes, rows, _headline(status, rows, endangered), tone)
 
 
-def _box(part: Part, samples: Sequence[Sample]) -> Box:
+def _box(part: Part, samples: Sequence[Status]) -> Box:
     oldest = "" if part.oldest_seconds is None else age(part.oldest_seconds)
     waits = part.queue is not None and part.queue.visible + part.queue.in_flight > 0
-    return Box(
-        part.name,
-        _DOES[part.name],
-        part,
-        _tone(part, waits=waits),
-        oldest if waits or part.name == "relay" else "",
-        DEAD_LETTERS_OF.get(part.name),
-        _spark(part.name, samples),
-    )
+    shown = oldest if waits or part.name == "relay" else ""
+    return Box(part, _tone(part, waits=waits), shown, _spark(part.name, samples))
 
 
 def _tone(part: Part, *, waits: bool) -> Tone:
@@ -141,7 +100,7 @@ def _tone(part: Part, *, waits: bool) -> Tone:
     return "busy" if waits or part.runs else "calm"
 
 
-def _spark(name: str, samples: Sequence[Sample]) -> str:
+def _spark(name: str, samples: Sequence[Status]) -> str:
     waited = [
         part.queue.visible + part.queue.in_flight
         for sample in list(samples)[-SPARK_SAMPLES:]
@@ -160,36 +119,30 @@ def _spark(name: str, samples: Sequence[Sample]) -> str:
     return " ".join(points)
 
 
-def _promise_row(promise: Promise, alarms: Iterable[Alarm], no_data: str) -> PromiseRow:
-    alarm = next((alarm for alarm in alarms if alarm.promise is promise), None)
+def _promise_row(promise: Promise, alarm: Alarm | None, no_data: str) -> PromiseRow:
     if alarm is None:
         missing = "This stage has no alarm for it: deploy its operations stack."
-        return PromiseRow(promise, MEANINGS[promise], "not known", missing, None, None)
-    state: PromiseState = {"OK": "kept", "ALARM": "in danger"}.get(alarm.state, "not known")  # type: ignore[assignment]
-    since = None if alarm.since is None else int(alarm.since.timestamp() * 1000)
-    reason = {"in danger": alarm.reason, "not known": no_data}.get(state, "")
-    return PromiseRow(promise, MEANINGS[promise], state, reason, since, alarm.runbook)
+        return PromiseRow(promise, None, "not known", missing)
+    if alarm.rings:
+        return PromiseRow(promise, alarm, "in danger", alarm.reason)
+    if alarm.state == "OK":
+        return PromiseRow(promise, alarm, "kept", "")
+    return PromiseRow(promise, alarm, "not known", no_data)
 
 
-def _headline(
-    rows: Sequence[PromiseRow],
-    endangered: Sequence[PromiseRow],
-    ringing: Sequence[Alarm],
-    dead_letters: int,
-) -> str:
+def _headline(status: Status, rows: Iterable[PromiseRow], endangered: Sequence[Promise]) -> str:
     """A sentence that changes only when something happens, because screen readers read it out."""
-    sentences = []
     if endangered:
-        sentences.append("In danger: " + ", ".join(row.promise.value for row in endangered) + ".")
+        sentence = f"In danger: {', '.join(endangered)}."
     elif all(row.state == "not known" for row in rows):
-        sentences.append("No promise has been measured yet.")
+        sentence = "No promise has been measured yet."
     else:
-        sentences.append("Every promise is kept.")
-    if dead_letters:
-        sentences.append("There are dead letters.")
-    elif ringing and not endangered:
-        sentences.append("Ringing: " + ", ".join(alarm.name for alarm in ringing) + ".")
-    return " ".join(sentences)
+        sentence = "Every promise is kept."
+    if status.dead_letters:
+        return f"{sentence} There are dead letters."
+    if status.ringing and not endangered:
+        return f"{sentence} Ringing: {', '.join(alarm.name for alarm in status.ringing)}."
+    return sentence
 
 
 def fault_labels(faults: Mapping[str, Any]) -> list[str]:

@@ -12,26 +12,24 @@ from dataclasses import dataclass, field
 
 from spillway.errors import SpillwayError
 from spillway.operate.redrive.found import Found
-from spillway.operate.redrive.looking import look, work
+from spillway.operate.redrive.moving import Redrive, look, redrive_of
 from spillway.target.options import explain_unreachable
 from spillway.target.service import Service
 
 
 @dataclass(slots=True)
 class Job:
-    """Moving the dead letters of `names`: `dealt_with` of `total` so far. When it is `over`, either
-    `found` or `failure` says what came of it."""
+    """Moving the dead letters of `names`: `dealt_with` so many so far. When it is `over`, either
+    `redrive` or `failure` says what came of it."""
 
     names: Sequence[str]
-    total: int = 0
+    redrive: Redrive
     dealt_with: int = 0
-    found: Sequence[Found] = ()
     failure: str | None = None
     over: bool = False
 
-    @property
-    def moved(self) -> int:
-        return sum(one.moved for one in self.found)
+    def advance(self, dead_letters: int) -> None:
+        self.dealt_with += dead_letters
 
 
 @dataclass(slots=True)
@@ -46,20 +44,17 @@ class Redriving:
 
     def look(self, holding: Sequence[str]) -> None:
         """Look at the dead letters of the parts in `holding`, unless some are being moved."""
-        if not self._busy.acquire(blocking=False):
-            return
-        try:
-            self._look(holding)
-        finally:
-            self._busy.release()
+        if self._busy.acquire(blocking=False):
+            try:
+                self._look(holding)
+            finally:
+                self._busy.release()
 
-    def begin(self, names: Sequence[str]) -> bool:
-        """Move dead letters back; false while a look or a move is under way."""
-        if not self._busy.acquire(blocking=False):
-            return False
-        self.job = Job(names)
-        threading.Thread(target=self._run, args=(self.job,), daemon=True).start()
-        return True
+    def begin(self, names: Sequence[str]) -> None:
+        """Move dead letters back, unless a look or a move is under way."""
+        if self._busy.acquire(blocking=False):
+            self.job = Job(names, redrive_of(self.service, names, dry_run=False))
+            threading.Thread(target=self._run, args=(self.job,), daemon=True).start()
 
     def _look(self, holding: Sequence[str]) -> None:
         self.found = look(self.service, holding) if holding else ()
@@ -68,14 +63,8 @@ class Redriving:
     def _run(self, job: Job) -> None:
         try:
             with explain_unreachable():
-                redrive = work(self.service, job.names, dry_run=False)
-                job.total = redrive.count()
-
-                def advance(dead_letters: int) -> None:
-                    job.dealt_with += dead_letters
-
-                redrive.run(advance)
-                job.found = list(redrive.found.values())
+                job.redrive.count()
+                job.redrive.run(job.advance)
                 self._look(job.names)
         except SpillwayError as error:
             job.failure = str(error)

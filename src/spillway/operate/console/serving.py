@@ -1,4 +1,4 @@
-"""The console's web application."""
+"""The console's web application: every address and its handler."""
 
 from __future__ import annotations
 
@@ -8,18 +8,15 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from spillway.errors import SpillwayError
-from spillway.operate.console.dead_letters import DeadLetterPages
+from spillway.operate.console import dead_letters, orders, pages
 from spillway.operate.console.guard import Guard
-from spillway.operate.console.orders import OrderPages
-from spillway.operate.console.pages import ChartsPage, DownstreamsPage, PathPage
-from spillway.operate.console.rendering import FOLDER
-from spillway.operate.console.stack import StackPage
+from spillway.operate.console.stack import this_stack
 from spillway.operate.console.state import AppState
-from spillway.operate.console.views import Views
+from spillway.operate.console.views import FOLDER, Page, Refused, Views
 from spillway.paths import PROJECT
 from spillway.run.stack.ports import LOOPBACK
 
@@ -38,23 +35,19 @@ def application(
     raises is shown. `key`: see `spillway.operate.console.guard`."""
     views = Views(open_state)
 
-    async def failed(_: Request, error: Exception) -> Response:
+    def failed(_: Request, error: Exception) -> Response:
+        status = error.status if isinstance(error, Refused) else 503
         try:
-            return await views.page("failure", status=503, sentence=str(error))
+            return views.response(Page("failure", {"sentence": str(error)}, status=status))
         except SpillwayError:
             return PlainTextResponse(f"{error}\n", 503)
 
-    async def missing(_: Request, __: Exception) -> Response:
-        return await views.page("failure", status=404, sentence="There is no such page.")
+    def missing(request: Request, _: Exception) -> Response:
+        return failed(request, Refused(404, "There is no such page."))
 
     return Starlette(
         routes=[
-            *PathPage(views).routes(),
-            *OrderPages(views).routes(),
-            *DeadLetterPages(views).routes(),
-            *ChartsPage(views).routes(),
-            *DownstreamsPage(views).routes(),
-            *StackPage(views).routes(),
+            *_routes(views),
             Mount("/static", StaticFiles(directory=FOLDER / "static")),
             Route("/vendor/{name}", _vendored),
         ],
@@ -65,7 +58,32 @@ def application(
     )
 
 
-async def _vendored(request: Request) -> Response:
+def _routes(views: Views) -> list[BaseRoute]:
+    return [
+        views.get("/", pages.path),
+        views.events("/events", pages.path),
+        views.get("/orders", orders.search),
+        views.events("/orders/events", orders.search),
+        views.post("/orders/find", orders.find),
+        views.get("/orders/{order_id}", orders.order),
+        views.events("/orders/{order_id}/events", orders.order),
+        views.post("/orders/{order_id}/content", orders.content),
+        views.get("/dead-letters", dead_letters.look),
+        views.events("/dead-letters/events", dead_letters.dead_letters),
+        views.post("/dead-letters/redrive", dead_letters.redrive),
+        views.get("/charts", pages.charts),
+        views.get("/charts/data", pages.charts_data),
+        views.get("/downstreams", pages.downstreams),
+        views.events("/downstreams/events", pages.faults_now),
+        views.post("/downstreams/rest", pages.reset_faults),
+        views.post("/downstreams/orders", pages.place_orders),
+        views.post("/downstreams/{name}", pages.set_faults),
+        views.post("/downstreams/{name}/outage", pages.set_outage),
+        views.get("/stack", this_stack),
+    ]
+
+
+def _vendored(request: Request) -> Response:
     file = VENDORED.get(request.path_params["name"])
     if file is None:
         return PlainTextResponse("There is no such file.\n", 404)

@@ -5,8 +5,9 @@ Pure. Times are Unix milliseconds; positions are on the drawing's width, 0 to 10
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from orders.domain.saga import DOWNSTREAM_OF, Facts, Step, owed
@@ -21,206 +22,10 @@ _ANSWERED = frozenset({"done", "refused"})
 _IS_THE_FACT = frozenset({"accepted", "placed"})
 _TICKS = 4
 
-MarkKind = Literal["again", "done", "refused", "dead"]
+LaneState = Literal["done", "refused", "owed"]
+Tone = Literal["good", "plain", "again", "bad"]
 
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """An attempt of a step, at `x`."""
-
-    x: float
-    kind: MarkKind
-    label: str
-
-
-@dataclass(frozen=True, slots=True)
-class Lane:
-    """One step, from when it was owed to its outcome, or to now."""
-
-    step: str
-    downstream: str
-    state: Literal["done", "refused", "owed"]
-    x: float
-    width: float
-    marks: Sequence[Mark]
-    label: str
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One event. `after` is the time since the order was accepted."""
-
-    at: int
-    after: str
-    who: str
-    what: str
-    detail: str
-    tone: Literal["good", "plain", "again", "bad"]
-
-
-@dataclass(frozen=True, slots=True)
-class Timeline:
-    """`ticks` are the labels of the time axis, at equal distances from 0 to its end."""
-
-    lanes: Sequence[Lane]
-    entries: Sequence[Entry]
-    ticks: Sequence[str]
-    lasted: str
-
-
-def timeline(life: Life, now: int) -> Timeline:
-    """`now` is Unix milliseconds: the end of the axis while the order has not settled."""
-    times = [at for at in (life.record.changed_at, *(line.at for line in life.logged.lines)) if at]
-    began = life.record.accepted_at or min(times, default=now)
-    ended = max([*times, began + 1]) if life.summary.settled else max(now, began + 1)
-    scale = _Scale(began, ended)
-    return Timeline(
-        [_lane(life, step, scale) for step in _steps_of(life)],
-        sorted(_entries(life, began), key=lambda entry: entry.at),
-        [_span((ended - began) * n / _TICKS) for n in range(_TICKS + 1)],
-        _span(ended - began),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Scale:
-    began: int
-    ended: int
-
-    def x(self, at: int) -> float:
-        share = (at - self.began) / (self.ended - self.began)
-        return round(min(1.0, max(0.0, share)) * WIDTH, 1)
-
-
-def _steps_of(life: Life) -> list[Step]:
-    seen = {*life.record.facts.outcomes, *(Step(name) for name in life.summary.owed)}
-    return [step for step in Step if step in seen]
-
-
-def _lane(life: Life, step: Step, scale: _Scale) -> Lane:
-    attempts = [line for line in life.logged.lines if line.fields.get("command") == step.value]
-    outcome = life.record.facts.outcomes.get(step)
-    ended = scale.ended if outcome is None else outcome.at
-    # Facts may arrive out of order: such a step has only its outcome.
-    began = min(_owed_since(life.record.facts, scale.began).get(step, ended), ended)
-    x = scale.x(began)
-    marks = [_mark(line, scale) for line in attempts if line.outcome not in _ANSWERED]
-    if outcome is not None:
-        kind: MarkKind = "done" if outcome.done else "refused"
-        marks.append(Mark(scale.x(outcome.at), kind, outcome.refusal or "done"))
-    state = "owed" if outcome is None else "done" if outcome.done else "refused"
-    return Lane(
-        step.value,
-        DOWNSTREAM_OF[step],
-        state,  # type: ignore[arg-type]
-        x,
-        max(3.0, scale.x(ended) - x),
-        marks,
-        _lane_label(life, step, began, ended),
-    )
-
-
-def _owed_since(facts: Facts, began: int) -> dict[Step, int]:
-    """When each step became owed, by adding the facts one after the other."""
-    since = dict.fromkeys(owed(Facts()), began)
-    for at, known in _growing(facts):
-        for step in owed(known):
-            since.setdefault(step, at)
-    return since
-
-
-def _growing(facts: Facts) -> Iterator[tuple[int, Facts]]:
-    """The facts as they became known, one more each time."""
-    times = [outcome.at for outcome in facts.outcomes.values()]
-    if facts.cancellation is not None:
-        times.append(facts.cancellation.at)
-    for until in sorted(times):
-        outcomes = {step: one for step, one in facts.outcomes.items() if one.at <= until}
-        request = facts.cancellation
-        known = request if request is not None and request.at <= until else None
-        yield until, Facts(outcomes, known)
-
-
-def _lane_label(life: Life, step: Step, began: int, ended: int) -> str:
-    attempts = life.attempts.get(step.value, 0)
-    lasted = _span(ended - began)
-    outcome = life.record.facts.outcomes.get(step)
-    counted = f", {attempts} attempts" if attempts > 1 else ""
-    if outcome is None:
-        return f"owed for {lasted}{counted}"
-    return f"{outcome.refusal or 'done'} after {lasted}{counted}"
-
-
-def _mark(line: Line, scale: _Scale) -> Mark:
-    kind: MarkKind = "dead" if line.is_dead_letter else "again"
-    return Mark(scale.x(line.at), kind, f"attempt {line.attempt}: {line.why}")
-
-
-def _entries(life: Life, began: int) -> Iterable[Entry]:
-    record = life.record
-    if record.accepted_at is not None:
-        by = next((line.function for line in life.logged.lines if line.outcome in _IS_THE_FACT), "")
-        yield Entry(record.accepted_at, "0 ms", by or "orders table", "accepted", "", "good")
-    request = record.facts.cancellation
-    if request is not None:
-        outcome = f"outcome: {cancellation_outcome(record.facts)}"
-        after = _span(request.at - began)
-        yield Entry(request.at, after, "customer", "requested cancellation", outcome, "plain")
-    answers = {
-        line.fields["command"]: line
-        for line in life.logged.lines
-        if line.outcome in _ANSWERED and "command" in line.fields
-    }
-    for step, outcome_of in record.facts.outcomes.items():
-        yield Entry(
-            outcome_of.at,
-            _span(outcome_of.at - began),
-            DOWNSTREAM_OF[step],
-            f"{step.value}: {outcome_of.refusal or 'done'}",
-            _how(answers.get(step.value), outcome_of.reference),
-            "good" if outcome_of.done else "bad",
-        )
-    for line in life.logged.lines:
-        if line not in answers.values() and not (record.stored and line.outcome in _IS_THE_FACT):
-            yield _line_entry(line, began)
-
-
-def _how(line: Line | None, reference: str | None) -> str:
-    details = [] if reference is None else [reference]
-    if line is not None:
-        if line.attempt > 1:
-            details.append(f"attempt {line.attempt}")
-        if "duration_ms" in line.fields:
-            details.append(milliseconds(line.fields["duration_ms"]))
-    return " · ".join(details)
-
-
-def _line_entry(line: Line, began: int) -> Entry:
-    after = _span(line.at - began)
-    if "message" in line.fields:
-        return Entry(line.at, after, line.function, "Lambda", str(line.fields["message"]), "bad")
-    command = line.fields.get("command")
-    detail = line.fields.get("detail") or line.fields.get("error") or ""
-    facts = [str(detail)] if detail else []
-    if line.attempt > 1:
-        facts.append(f"attempt {line.attempt}")
-    facts += [
-        f"{name} {', '.join(line.fields[name])}"
-        for name in ("owed", "sent", "rules")
-        if line.fields.get(name)
-    ]
-    what = line.outcome.replace("_", " ")
-    return Entry(
-        line.at,
-        after,
-        line.function,
-        f"{command}: {what}" if command else what,
-        " · ".join(facts),
-        _TONES.get(line.outcome, "plain"),
-    )
-
-
-_TONES: dict[str, Literal["good", "plain", "again", "bad"]] = {
+_TONES: dict[str, Tone] = {
     "postponed": "again",
     "unavailable": "again",
     "stuck": "again",
@@ -230,5 +35,168 @@ _TONES: dict[str, Literal["good", "plain", "again", "bad"]] = {
 }
 
 
-def _span(milliseconds_: float) -> str:
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """An attempt of a step, at `x`."""
+
+    x: float
+    kind: Literal["again", "dead", "done", "refused"]
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One step, from when it was owed to its outcome, or to now."""
+
+    step: Step
+    state: LaneState
+    x: float
+    width: float
+    marks: Sequence[Mark]
+    label: str
+
+    @property
+    def downstream(self) -> str:
+        return DOWNSTREAM_OF[self.step]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One event: who did what."""
+
+    at: int
+    who: str
+    what: str
+    detail: str = ""
+    tone: Tone = "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """`ticks` are the labels of the time axis, at equal distances from `began` to its end."""
+
+    began: int
+    lanes: Sequence[Lane]
+    entries: Sequence[Entry]
+    ticks: Sequence[str]
+
+    @property
+    def lasted(self) -> str:
+        return self.ticks[-1]
+
+
+def timeline(life: Life, now: int) -> Timeline:
+    """`now` is Unix milliseconds: the end of the axis while the order has not settled."""
+    times = [at for at in (life.record.changed_at, *(line.at for line in life.logged.lines)) if at]
+    began = life.record.accepted_at or min(times, default=now)
+    ended = max([*times, began + 1]) if life.summary.settled else max(now, began + 1)
+    seen = {*life.record.facts.outcomes, *life.summary.owed}
+    return Timeline(
+        began,
+        [_lane(life, step, began, ended) for step in Step if step in seen],
+        sorted(_entries(life), key=lambda entry: entry.at),
+        [span((ended - began) * n / _TICKS) for n in range(_TICKS + 1)],
+    )
+
+
+def span(milliseconds_: float) -> str:
     return duration(milliseconds_ / 1000)
+
+
+def _x(began: int, ended: int, at: int) -> float:
+    share = (at - began) / (ended - began)
+    return round(min(1.0, max(0.0, share)) * WIDTH, 1)
+
+
+def _lane(life: Life, step: Step, began: int, ended: int) -> Lane:
+    x: Callable[[int], float] = partial(_x, began, ended)
+    facts = life.record.facts
+    attempts = [line for line in life.logged.lines if line.command == step]
+    marks = [
+        Mark(
+            x(line.at),
+            "dead" if line.is_dead_letter else "again",
+            f"attempt {line.attempt}: {line.why}",
+        )
+        for line in attempts
+        if line.outcome not in _ANSWERED
+    ]
+    outcome = facts.outcomes.get(step)
+    state: LaneState = "owed"
+    if outcome is not None:
+        state, ended = "done" if outcome.done else "refused", outcome.at
+        marks.append(Mark(x(ended), state, outcome.refusal or "done"))
+    # Facts may arrive out of order: such a step has only its outcome.
+    since = min(_owed_since(facts, began).get(step, ended), ended)
+    lasted = span(ended - since)
+    label = (
+        f"owed for {lasted}" if outcome is None else f"{outcome.refusal or 'done'} after {lasted}"
+    )
+    if len(attempts) > 1:
+        label += f", {len(attempts)} attempts"
+    return Lane(step, state, x(since), max(3.0, x(ended) - x(since)), marks, label)
+
+
+def _owed_since(facts: Facts, began: int) -> dict[Step, int]:
+    """When each step became owed, by adding the facts one after the other."""
+    since = dict.fromkeys(owed(Facts()), began)
+    request = facts.cancellation
+    times = [outcome.at for outcome in facts.outcomes.values()]
+    for until in sorted([*times, request.at] if request is not None else times):
+        outcomes = {step: one for step, one in facts.outcomes.items() if one.at <= until}
+        requested = request if request is not None and request.at <= until else None
+        for step in owed(Facts(outcomes, requested)):
+            since.setdefault(step, until)
+    return since
+
+
+def _entries(life: Life) -> Iterator[Entry]:
+    """What the order's record says, with what the lines add to it; then all other lines."""
+    record, logged = life.record, life.logged.lines
+    accepting = [line for line in logged if record.stored and line.outcome in _IS_THE_FACT]
+    if record.accepted_at is not None:
+        by = accepting[0].function if accepting else "orders table"
+        yield Entry(record.accepted_at, by, "accepted", tone="good")
+    request = record.facts.cancellation
+    if request is not None:
+        outcome = f"outcome: {cancellation_outcome(record.facts)}"
+        yield Entry(request.at, "customer", "requested cancellation", outcome)
+    answers = {line.command: line for line in logged if line.outcome in _ANSWERED and line.command}
+    for step, answer in record.facts.outcomes.items():
+        line = answers.get(step)
+        took = [] if line is None else [*_attempt(line), *_took(line)]
+        yield Entry(
+            answer.at,
+            DOWNSTREAM_OF[step],
+            f"{step}: {answer.refusal or 'done'}",
+            " · ".join([*([answer.reference] if answer.reference else []), *took]),
+            "good" if answer.done else "bad",
+        )
+    for line in logged:
+        if line not in accepting and line not in answers.values():
+            yield _line_entry(line)
+
+
+def _line_entry(line: Line) -> Entry:
+    if "message" in line.fields:
+        return Entry(line.at, line.function, "Lambda", str(line.fields["message"]), "bad")
+    why = line.fields.get("detail") or line.fields.get("error")
+    details = [*([str(why)] if why else []), *_attempt(line)]
+    details += [
+        f"{name} {', '.join(line.fields[name])}"
+        for name in ("owed", "sent", "rules")
+        if line.fields.get(name)
+    ]
+    what = line.outcome.replace("_", " ")
+    what = f"{line.command}: {what}" if line.command else what
+    tone = _TONES.get(line.outcome, "plain")
+    return Entry(line.at, line.function, what, " · ".join(details), tone)
+
+
+def _attempt(line: Line) -> list[str]:
+    return [f"attempt {line.attempt}"] if line.attempt > 1 else []
+
+
+def _took(line: Line) -> list[str]:
+    known = line.fields.get("duration_ms")
+    return [] if known is None else [milliseconds(known)]

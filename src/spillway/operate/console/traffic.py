@@ -41,21 +41,15 @@ class Traffic:
     def accepted(self) -> int:
         return sum(order.acknowledged for order in list(self._placed))
 
-    @property
-    def closed(self) -> int:
-        return sum(order.closed for order in list(self._placed))
-
-    def begin(self, count: int) -> bool:
-        """Place `count` orders; false while others are being placed."""
+    def begin(self, count: int) -> None:
+        """Place `count` orders, unless others are being placed."""
         if self.runs:
-            return False
+            return
         self.wanted, self._placed = count, []
-        self._thread = threading.Thread(target=self._run, args=(self._placed,), daemon=True)
+        self._thread = threading.Thread(
+            target=asyncio.run, args=(self._place(self._placed),), daemon=True
+        )
         self._thread.start()
-        return True
-
-    def _run(self, placed: list[Placed]) -> None:
-        asyncio.run(self._place(placed))
 
     async def _place(self, placed: list[Placed]) -> None:
         import httpx

@@ -1,30 +1,63 @@
-"""What every handler uses: the state, the templates, and forms that only our pages can send."""
+"""What every page uses: its state, templates, events, and forms that only our pages can send.
+
+A page's handler reads the service, which blocks, so it runs in a thread. It answers with a `Page`:
+a template and its values. A page that stays up to date gets the same template's block `live` again
+as server-sent events, each time that it has changed. Each open page has a stream of its own and
+reads again after a pause. A page closes its stream when it is closed or hidden, and reads nothing
+then.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from spillway.operate.console.events import Fragment, stream
-from spillway.operate.console.rendering import environment
+from spillway.errors import SpillwayError
 from spillway.operate.console.state import AppState
+from spillway.operate.console.timeline import span
+from spillway.target.options import explain_unreachable
+from spillway.ui.formatting import age, clock, date_and_clock, rfc3339
 
+FOLDER = Path(__file__).parent
 #: A form has a dozen short fields; the longest is a list of a thousand empty shelves.
 _FORM_BYTES_MAX = 128 * 1024
 _FIELDS_MAX = 40
 
-Handler = Callable[[Request], Awaitable[Response]]
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The template `name` and its values. `events` is the address of the page's events, "" for a
+    page that will not change."""
+
+    name: str
+    values: Mapping[str, Any]
+    events: str = ""
+    status: int = 200
+
+
+class Refused(SpillwayError):
+    """What the browser asked for can't be answered, with the HTTP status that says so."""
+
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
 Form = Mapping[str, str]
-Action = Callable[[Request, Form], Awaitable[Response]]
+Read = Callable[[AppState, Request], Page | Response]
+Act = Callable[[AppState, Request, Form], Page | Response]
 
 
 @dataclass(slots=True)
@@ -32,64 +65,85 @@ class Views:
     """`open_state` is called once, for the first page."""
 
     open_state: Callable[[], AppState]
-    templates: Any = field(default_factory=environment)
+    templates: Environment = field(default_factory=lambda: _environment())
     _state: AppState | None = None
     _opening: threading.Lock = field(default_factory=threading.Lock)
 
-    async def state(self) -> AppState:
+    def state(self) -> AppState:
         """SpillwayError: the service can't be reached."""
-        return await run_in_threadpool(self._open) if self._state is None else self._state
-
-    def _open(self) -> AppState:
         with self._opening:
             if self._state is None:
                 self._state = self.open_state()
             return self._state
 
-    async def page(self, name: str, *, status: int = 200, **context: Any) -> Response:
-        """The page `name`, with the frame around it."""
-        state = await self.state()
-        return HTMLResponse(
-            self.templates.get_template(f"{name}.html").render(
-                page=name,
-                stage=state.service.stage,
-                is_local=state.is_local,
-                token=state.token,
-                **context,
-            ),
-            status,
-        )
+    def get(self, path: str, read: Read) -> Route:
+        """A page."""
 
-    async def fragment(self, name: str, *, final: bool = False, **context: Any) -> Fragment:
-        """The part of the page `name` that may change."""
-        state = await self.state()
-        html = self.templates.get_template(f"{name}_live.html").render(
-            token=state.token, is_local=state.is_local, **context
-        )
-        return Fragment(html, final)
+        def answer(request: Request) -> Response:
+            return self.response(self._read(read, request))
 
-    def action(self, path: str, act: Action) -> Route:
-        """A POST by one of our own forms, which carry this process's token."""
+        return Route(path, answer)
 
-        async def guarded(request: Request) -> Response:
-            state = await self.state()
+    def events(self, path: str, read: Read) -> Route:
+        """The events of a page: those of `_events`."""
+
+        async def answer(request: Request) -> Response:
+            state = await run_in_threadpool(self.state)
+            return StreamingResponse(
+                _events(lambda: self._live(read, request), state.reader.pause_seconds),
+                media_type="text/event-stream",
+                headers={"cache-control": "no-store"},
+            )
+
+        return Route(path, answer)
+
+    def post(self, path: str, act: Act) -> Route:
+        """What one of our own forms does; each carries this process's token."""
+
+        async def answer(request: Request) -> Response:
             form = await _form(request)
-            if not hmac.compare_digest(text(form, "token").encode(), state.token.encode()):
-                sentence = "This form is from an earlier run of the console: go back and reload it."
-                return await self.page("failure", status=403, sentence=sentence)
-            return await act(request, form)
+            return await run_in_threadpool(self._act, act, request, form)
 
-        return Route(path, guarded, methods=["POST"])
+        return Route(path, answer, methods=["POST"])
 
+    def response(self, answer: Page | Response) -> Response:
+        """The page with the frame around it."""
+        if isinstance(answer, Response):
+            return answer
+        template, values = self._rendered(answer)
+        return HTMLResponse(template.render(values), answer.status)
 
-def events(views: Views, read: Callable[[Request], Awaitable[Fragment]]) -> Handler:
-    """The stream of events for a page; `read` renders its fragment."""
+    def _read(self, read: Read, request: Request) -> Page | Response:
+        with explain_unreachable():
+            return read(self.state(), request)
 
-    async def answer(request: Request) -> Response:
-        state = await views.state()
-        return stream(lambda: read(request), state.reader.pause_seconds)
+    def _act(self, act: Act, request: Request, form: Form) -> Response:
+        state = self.state()
+        if not hmac.compare_digest(form.get("token", "").encode(), state.token.encode()):
+            sentence = "This form is from an earlier run of the console: go back and reload it."
+            raise Refused(403, sentence)
+        return self.response(self._read(lambda state, request: act(state, request, form), request))
 
-    return answer
+    def _live(self, read: Read, request: Request) -> tuple[str, bool]:
+        """The part of a page that may change, and whether it will."""
+        page = self._read(read, request)
+        if isinstance(page, Response):
+            return "", False
+        template, values = self._rendered(page)
+        live = template.blocks["live"](template.new_context(values))
+        return "".join(live), page.events != ""
+
+    def _rendered(self, page: Page) -> tuple[Template, dict[str, Any]]:
+        state = self.state()
+        values = {
+            "page": page.name,
+            "events": page.events,
+            "stage": state.service.stage,
+            "is_local": state.is_local,
+            "token": state.token,
+            **page.values,
+        }
+        return self.templates.get_template(f"{page.name}.html"), values
 
 
 def back_to(path: str) -> Response:
@@ -98,6 +152,29 @@ def back_to(path: str) -> Response:
 
 def text(form: Form, name: str) -> str:
     return form.get(name, "").strip()
+
+
+async def _events(read: Callable[[], tuple[str, bool]], pause_seconds: float) -> AsyncIterator[str]:
+    """Events: `fragment` with HTML that has changed, `same` where it has not, `failed` with a
+    sentence where the service does not answer, `final` when nothing will change again."""
+    last: str | None = None
+    while True:
+        try:
+            html, goes_on = await run_in_threadpool(read)
+        except SpillwayError as error:
+            yield _event("failed", str(error))
+        else:
+            yield _event("same") if html == last else _event("fragment", html)
+            last = html
+            if not goes_on:
+                yield _event("final")
+                return
+        await asyncio.sleep(pause_seconds)
+
+
+def _event(name: str, text: str = "") -> str:
+    # A field is one line, so a text of several lines is several fields.
+    return f"event: {name}\n" + "".join(f"data: {line}\n" for line in text.split("\n")) + "\n"
 
 
 async def _form(request: Request) -> Form:
@@ -111,3 +188,32 @@ async def _form(request: Request) -> Form:
         return dict(parse_qsl(body.decode(), max_num_fields=_FIELDS_MAX))
     except ValueError:
         return {}
+
+
+def _environment() -> Environment:
+    """Jinja2: every value is escaped, and an undefined name is an error."""
+    made = Environment(
+        loader=FileSystemLoader(FOLDER / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {
+        "age": age,
+        "clock": clock,
+        "moment": date_and_clock,
+        "rfc3339": rfc3339,
+        "span": span,
+        "count": lambda number: f"{number:,}",
+        "money": _money,
+        "words": lambda name: str(name).replace("_", " "),
+    }
+    # Known to every template without an import, also to a block that is rendered alone.
+    made.globals["ui"] = made.get_template("macros.html").module
+    return made
+
+
+def _money(amount: int, currency: str) -> str:
+    """Minor units, as people write them. The accepted currencies have two decimals."""
+    return f"{amount / 100:,.2f} {currency}"

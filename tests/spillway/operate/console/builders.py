@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -13,10 +12,10 @@ import httpx
 from orders.domain.promises import Promise
 from spillway.operate.console.redriving import Redriving
 from spillway.operate.console.serving import application
-from spillway.operate.console.state import AppState
-from spillway.operate.console.status import Shared, Status, StatusReader
+from spillway.operate.console.state import AppState, Shared, StatusReader
 from spillway.operate.status.alarms import Alarm, State
 from spillway.operate.status.parts import QUEUE_OF, Part
+from spillway.operate.status.state import Status
 from spillway.target.records import Depth
 from spillway.target.service import FUNCTIONS, Service
 
@@ -46,7 +45,7 @@ def parts(*others: Part) -> list[Part]:
 
 def alarm(name: str, state: State = "OK", reason: str = "") -> Alarm:
     promise = {one.value.replace("_", "-"): one for one in Promise}.get(name)
-    return Alarm(name, state, datetime.fromtimestamp(AT, UTC), reason, "", promise)
+    return Alarm(name, state, int(AT * 1000), reason, promise)
 
 
 def alarms(*others: Alarm) -> list[Alarm]:

@@ -41,7 +41,7 @@ def test_a_form_is_read_as_people_write_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "text", "told"),
+    ("field", "text", "sentence"),
     [
         ("latency_ms", "60001", "Latency: a whole number from 0 to 60,000, not 60001."),
         ("error_rate", "-1", "Error: a whole number from 0 to 100, not -1."),
@@ -49,11 +49,11 @@ def test_a_form_is_read_as_people_write_it() -> None:
     ],
 )
 def test_what_no_fault_setting_can_be_set_to_is_refused_in_a_sentence(
-    field: str, text: str, told: str
+    field: str, text: str, sentence: str
 ) -> None:
     with pytest.raises(SpillwayError) as refusal:
         fault_settings_of({field: text})
-    assert str(refusal.value) == told
+    assert str(refusal.value) == sentence
 
 
 def test_at_most_a_thousand_shelves_are_empty() -> None:

@@ -1,4 +1,4 @@
-"""Nobody but the operator, at the console's own pages, can look or act."""
+"""Only the operator, at the console's own pages, can look or act."""
 
 from __future__ import annotations
 

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Iterator
 import anyio
 
 from spillway.errors import SpillwayError
-from spillway.operate.console.events import Fragment, _events
 from spillway.operate.console.state import AppState
+from spillway.operate.console.views import _events
 from tests.spillway.operate.console.builders import Browser, a_state, alarm, browser, part, status
 
 ID = "019aafcf-6ac0-7c3e-b1a5-5f0c8f1f2a10"
@@ -41,7 +41,7 @@ def test_nothing_can_be_broken_on_aws() -> None:
     assert "Break things" not in client.get("/").text
 
 
-def test_an_outage_of_aws_is_told_in_a_sentence() -> None:
+def test_an_outage_of_aws_is_reported_in_a_sentence() -> None:
     silent = a_state(SpillwayError("The service does not answer: try <again>."))
     answer = browser(silent).get("/")
     assert answer.status_code == 503
@@ -63,7 +63,7 @@ def test_dead_letters_are_named_by_part_and_only_what_holds_some_can_be_moved() 
     assert "Move back" not in page
 
 
-def test_dead_letters_of_nobody_are_not_moved() -> None:
+def test_dead_letters_of_an_unknown_queue_are_not_moved() -> None:
     state = a_state()
     form = {"token": state.token, "queue": "../orders"}
     assert browser(state).post("/dead-letters/redrive", data=form).status_code == 503
@@ -81,20 +81,20 @@ def test_an_order_without_its_customer_is_searched_for() -> None:
 
 
 def test_a_stream_sends_what_changed_what_did_not_and_what_failed() -> None:
-    told: Iterator[Fragment | SpillwayError] = iter(
+    answers: Iterator[tuple[str, bool] | SpillwayError] = iter(
         [
-            Fragment("<p>one\ntwo</p>"),
-            Fragment("<p>one\ntwo</p>"),
+            ("<p>one\ntwo</p>", True),
+            ("<p>one\ntwo</p>", True),
             SpillwayError("No answer."),
-            Fragment("<p>three</p>", final=True),
+            ("<p>three</p>", False),
         ]
     )
 
-    async def read() -> Fragment:
-        one = next(told)
-        if isinstance(one, SpillwayError):
-            raise one
-        return one
+    def read() -> tuple[str, bool]:
+        answer = next(answers)
+        if isinstance(answer, SpillwayError):
+            raise answer
+        return answer
 
     async def all_of(events: AsyncIterator[str]) -> list[str]:
         return [event async for event in events]

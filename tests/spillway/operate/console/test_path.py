@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from orders.domain.promises import Promise
 from spillway.operate.console.path import SPARK_WIDTH, Tone, fault_labels, path_view
-from spillway.operate.console.status import active
-from spillway.operate.status.history import Sample
+from spillway.operate.console.state import active
 from spillway.operate.status.parts import Part
+from spillway.operate.status.state import Status
 from tests.spillway.operate.console.builders import AT, alarm, part, parts, status
 
 
@@ -52,21 +54,21 @@ def test_the_headline_says_what_matters_and_no_figure_that_would_make_it_chatter
     assert view.tone == "bad"
 
 
-def test_an_alarm_that_stands_for_no_promise_is_told_too() -> None:
-    view = path_view(status(ringing=[alarm("bugs", "ALARM")]), ())
-    assert view.headline == "Every promise is kept. Ringing: bugs."
-    assert [one.name for one in view.other_alarms] == ["bugs"]
+def test_an_alarm_without_a_promise_is_shown_too() -> None:
+    ringing = status(ringing=[alarm("bugs", "ALARM")])
+    assert path_view(ringing, ()).headline == "Every promise is kept. Ringing: bugs."
+    assert [one.name for one in ringing.other_alarms] == ["bugs"]
 
 
 def test_a_stage_without_alarms_promises_nothing() -> None:
     bare = status()
-    view = path_view(type(bare)(bare.at, bare.parts, [], None), ())
+    view = path_view(replace(bare, alarms=[]), ())
     assert view.headline == "No promise has been measured yet."
 
 
 def test_a_spark_ends_at_the_right_and_shows_only_what_ever_waited() -> None:
     samples = [
-        Sample(AT + n, parts(part("deliver-inventory", visible=n % 3))) for n in range(1, 90)
+        Status(AT + n, parts(part("deliver-inventory", visible=n % 3)), []) for n in range(1, 90)
     ]
     boxes = path_view(status(), samples).boxes
     last = boxes["deliver-inventory"].spark.split()[-1]
@@ -74,7 +76,7 @@ def test_a_spark_ends_at_the_right_and_shows_only_what_ever_waited() -> None:
     assert boxes["deliver-accounting"].spark == ""
 
 
-def test_faults_are_told_in_words() -> None:
+def test_faults_are_described_in_words() -> None:
     from simulation.downstreams.fault_settings import FaultSettings
 
     at_rest = FaultSettings().document()

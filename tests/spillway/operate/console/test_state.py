@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import anyio
-
-from spillway.operate.console.status import PAUSE_AWS_SECONDS, Shared, StatusReader
+from spillway.operate.console.state import PAUSE_AWS_SECONDS, Shared, StatusReader
+from spillway.operate.status.state import Status
 from spillway.target.outputs import QUEUES
 from spillway.target.service import Service
+from tests.spillway.operate.console.builders import status
 
 HOUR = 3_600
 DOLLARS_PER_SQS_REQUEST = 0.40 / 1_000_000
@@ -67,18 +68,15 @@ def test_an_open_console_costs_less_than_two_cents_an_hour() -> None:
     assert dollars < 0.02
 
 
-def test_pages_that_are_open_at_the_same_time_share_one_look() -> None:
-    looks: Counter[str] = Counter()
+def test_pages_that_are_open_at_the_same_time_share_one_reading() -> None:
+    readings: list[Status] = []
 
-    def look() -> int:
-        looks["looks"] += 1
-        return looks["looks"]
+    def read() -> Status:
+        readings.append(status())
+        return readings[-1]
 
-    async def five_pages() -> None:
-        shared = Shared(look, fresh_seconds=60.0)
-        async with anyio.create_task_group() as pages:
-            for _ in range(5):
-                pages.start_soon(shared.get)
-
-    anyio.run(five_pages)
-    assert looks["looks"] == 1
+    shared = Shared(read, fresh_seconds=60.0)
+    with ThreadPoolExecutor(5) as pages:
+        got = list(pages.map(lambda _: shared.get(), range(5)))
+    assert len(readings) == 1
+    assert got == readings * 5
