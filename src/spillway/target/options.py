@@ -58,6 +58,18 @@ class Target:
             return on_this_machine(self.port)
         return on_aws(self.stage, profile=self.profile, region=self.region)
 
+    def outputs(self, needed: str) -> dict[str, str]:
+        """The outputs of the stage's stacks. SpillwayError: `needed` isn't one of them."""
+        from spillway.target.service import outputs_of
+
+        outputs = outputs_of(str(self.stage), profile=self.profile, region=self.region)
+        if needed not in outputs:
+            raise SpillwayError(
+                f"The stacks of stage {self.stage!r} have no output {needed}: deploy them with"
+                f" `make deploy STAGE={self.stage}`."
+            )
+        return outputs
+
 
 _OPTIONS = {
     "port": PortOption,
@@ -106,8 +118,7 @@ def explain_unreachable() -> Iterator[None]:
         code = error.response.get("Error", {}).get("Code", "")
         if code.startswith("AccessDenied") or code == "UnauthorizedOperation":
             raise SpillwayError(
-                f"Your credentials may not do this ({error}): use some that may read the tables,"
-                " the queues, CloudWatch and its logs."
+                f"Your credentials may not do this ({error}): use some that may."
             ) from error
         raise SpillwayError(f"AWS refused ({error}): try again.") from error
     except (BotoCoreError, httpx.TransportError) as error:

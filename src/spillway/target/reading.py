@@ -5,6 +5,7 @@ Every call is paged, and every page is read.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -29,14 +30,16 @@ _LOG_GROUP_PREFIX = "/aws/lambda/"
 
 def read_orders(dynamodb: Any, table: str) -> list[Record]:
     """Every order in the orders table with its facts."""
-    orders: dict[OrderKey, items.Item] = {}
-    progress: dict[OrderKey, items.Item] = {}
-    for item in placed_here(chain.from_iterable(pages(dynamodb, table))):
-        (progress if items.is_progress(item) else orders)[items.key_of(item)] = item
-    return [
-        _record(key, orders.get(key), progress.get(key))
-        for key in dict.fromkeys([*orders, *progress])
-    ]
+    stored = by_order(placed_here(chain.from_iterable(pages(dynamodb, table))))
+    return [record_of(key, found) for key, found in stored.items()]
+
+
+def by_order(stored: Iterable[items.Item]) -> dict[OrderKey, list[items.Item]]:
+    """Each order's items, one or both."""
+    found: dict[OrderKey, list[items.Item]] = defaultdict(list)
+    for item in stored:
+        found[items.key_of(item)].append(item)
+    return found
 
 
 def placed_here(found: Iterable[items.Item]) -> Iterator[items.Item]:
@@ -80,7 +83,13 @@ def read_order(dynamodb: Any, table: str, key: OrderKey) -> Record | None:
 def record_of(key: OrderKey, stored: Iterable[items.Item]) -> Record:
     """An order from its items, one or both."""
     found = {items.is_progress(item): item for item in stored}
-    return _record(key, found.get(False), found.get(True))
+    facts = items.facts(found.get(True))
+    if False not in found:
+        return Record(key, None, None, facts)
+    accepted = items.accepted_order(found[False])
+    return Record(
+        key, accepted.accepted_at, size_of(accepted.order), facts, accepted.order, accepted.trace
+    )
 
 
 def read_effects_of(
@@ -108,11 +117,11 @@ def read_depths(sqs: SQSClient, queues: Mapping[str, str]) -> list[Depth]:
     depths = []
     for name, url in queues.items():
         answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=list(_DEPTHS))
-        figures = {
+        counts = {
             field: int(answer["Attributes"].get(attribute, 0))
             for attribute, field in _DEPTHS.items()
         }
-        depths.append(Depth(name, **figures))
+        depths.append(Depth(name, **counts))
     return depths
 
 
@@ -137,16 +146,6 @@ def pages(dynamodb: Any, table: str) -> Iterator[list[items.Item]]:
     # An empty page can have a next one: the paginator follows the key, not the items.
     for page in dynamodb.get_paginator("scan").paginate(TableName=table, ConsistentRead=True):
         yield page["Items"]
-
-
-def _record(key: OrderKey, order: items.Item | None, progress: items.Item | None) -> Record:
-    facts = items.facts(progress)
-    if order is None:
-        return Record(key, None, None, facts)
-    accepted = items.accepted_order(order)
-    return Record(
-        key, accepted.accepted_at, size_of(accepted.order), facts, accepted.order, accepted.trace
-    )
 
 
 def size_of(order: Order) -> Size:

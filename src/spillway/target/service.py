@@ -16,7 +16,6 @@ from spillway.run.stack.ports import port_option
 from spillway.target.outputs import queues, tables
 
 if TYPE_CHECKING:
-    from types_boto3_cloudformation import CloudFormationClient
     from types_boto3_cloudwatch import CloudWatchClient
     from types_boto3_logs import CloudWatchLogsClient
     from types_boto3_sqs import SQSClient
@@ -117,25 +116,22 @@ def outputs_of(stage: str, *, profile: str | None, region: str | None) -> dict[s
 
     try:
         session = boto3.Session(profile_name=profile, region_name=region)
-        outputs = _outputs(session.client("cloudformation"), stage)
+        pages = session.client("cloudformation").get_paginator("describe_stacks").paginate()
+        stacks = [stack for page in pages for stack in page["Stacks"]]
     except (BotoCoreError, ClientError) as error:
         raise SpillwayError(
             f"Stage {stage!r} was not found on AWS ({error}): check the credentials with"
             " `aws sts get-caller-identity`, and name a --profile and a --region if needed."
         ) from error
+    outputs = {
+        output["OutputKey"]: output["OutputValue"]
+        for stack in stacks
+        if stack["StackName"].startswith(f"spillway-{stage}-")
+        for output in stack.get("Outputs", ())
+    }
     if not outputs:
         raise SpillwayError(
             f"There is no stage {stage!r} in this account and Region: deploy it with"
             f" `make deploy STAGE={stage}`, or name another --region."
         )
     return outputs
-
-
-def _outputs(cloudformation: CloudFormationClient, stage: str) -> dict[str, str]:
-    return {
-        output["OutputKey"]: output["OutputValue"]
-        for page in cloudformation.get_paginator("describe_stacks").paginate()
-        for stack in page["Stacks"]
-        if stack["StackName"].startswith(f"spillway-{stage}-")
-        for output in stack.get("Outputs", ())
-    }

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import chain, groupby
 from typing import Any
 
 from orders.aws import items
@@ -22,8 +23,6 @@ from orders.domain.order import AcceptedOrder, Address
 ERASED = "erased"
 #: No content has this digest: the same order sent again is no longer known as the same.
 NO_DIGEST = bytes(16)
-
-OnOrder = Callable[[], None]
 
 
 @dataclass
@@ -48,7 +47,7 @@ def erase(
     customer_id: str,
     *,
     now: int,
-    on_order: OnOrder = lambda: None,
+    on_order: Callable[[], None] = lambda: None,
 ) -> Erasure:
     """Erase a customer from all of their settled orders. Fine to interrupt and to repeat.
 
@@ -71,7 +70,7 @@ def erase(
 
 def without_person(accepted: AcceptedOrder) -> AcceptedOrder:
     """The order without its recipient."""
-    nobody = Address(
+    erased = Address(
         name=ERASED,
         lines=(ERASED,),
         city=ERASED,
@@ -80,7 +79,7 @@ def without_person(accepted: AcceptedOrder) -> AcceptedOrder:
     )
     # The receipt is a signature that nothing needs any more.
     payment = replace(accepted.order.payment, receipt=ERASED)
-    order = replace(accepted.order, address=nobody, payment=payment)
+    order = replace(accepted.order, address=erased, payment=payment)
     return replace(accepted, order=order, digest=NO_DIGEST)
 
 
@@ -102,7 +101,7 @@ def _overwrite(dynamodb: Any, table: str, accepted: AcceptedOrder, now: int) -> 
 
 def _orders(
     dynamodb: Any, table: str, customer_id: str
-) -> Iterator[tuple[dict[str, Any], dict[str, Any] | None]]:
+) -> Iterator[tuple[items.Item, items.Item | None]]:
     """Each of the customer's orders with its progress, which is the item after it."""
     pages = dynamodb.get_paginator("query").paginate(
         TableName=table,
@@ -110,16 +109,8 @@ def _orders(
         ExpressionAttributeValues={":customer": {"S": customer_id}},
         ConsistentRead=True,
     )
-    order: dict[str, Any] | None = None
-    for page in pages:
-        for item in page["Items"]:
-            if items.is_progress(item):
-                if order is not None:
-                    yield order, item
-                order = None
-                continue
-            if order is not None:
-                yield order, None
-            order = item
-    if order is not None:
-        yield order, None
+    stored = chain.from_iterable(page["Items"] for page in pages)
+    for _, group in groupby(stored, key=items.key_of):
+        order, *progress = group
+        if not items.is_progress(order):
+            yield order, next(iter(progress), None)

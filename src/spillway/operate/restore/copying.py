@@ -10,7 +10,7 @@ Each downstream knows the idempotency keys, so that has no second effect, but it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -21,8 +21,6 @@ from orders.aws import items
 
 #: Writes at once: some hundred a second, a small part of what customers write.
 WRITES_AT_ONCE = 16
-
-OnItem = Callable[[], None]
 
 
 @dataclass
@@ -39,7 +37,7 @@ def restore(
     copy: str,
     into: str,
     dry_run: bool = False,
-    on_item: OnItem = lambda: None,
+    on_item: Callable[[], None] = lambda: None,
 ) -> Restored:
     """Copy every item of the table `copy` that is missing from the table `into`.
 
@@ -52,8 +50,10 @@ def restore(
 
     with ThreadPoolExecutor(WRITES_AT_ONCE) as workers:
         for progress_first in (True, False):
-            for page in _pages(dynamodb, copy):
-                chosen = [item for item in page if items.is_progress(item) is progress_first]
+            for page in dynamodb.get_paginator("scan").paginate(TableName=copy):
+                chosen = [
+                    item for item in page["Items"] if items.is_progress(item) is progress_first
+                ]
                 for was_missing in workers.map(bring, chosen):
                     done.looked_at += 1
                     done.put_back += was_missing
@@ -77,8 +77,3 @@ def _put(dynamodb: Any, table: str, item: dict[str, Any]) -> bool:
 def _is_missing(dynamodb: Any, table: str, item: dict[str, Any]) -> bool:
     key = {name: item[name] for name in ("pk", "sk")}
     return "Item" not in dynamodb.get_item(TableName=table, Key=key, ProjectionExpression="pk")
-
-
-def _pages(dynamodb: Any, table: str) -> Iterator[list[dict[str, Any]]]:
-    for page in dynamodb.get_paginator("scan").paginate(TableName=table):
-        yield page["Items"]

@@ -2,18 +2,15 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spillway.errors import SpillwayError
 from spillway.target.options import Target, with_target
-from spillway.ui.options import JsonOption, print_result
+from spillway.ui.options import JsonOption, print_json
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from spillway.operate.smoke.checks import Finding
 
 _TIMEOUT_SECONDS = 15.0
@@ -55,43 +52,29 @@ def smoke(
         base_url=url, timeout=_TIMEOUT_SECONDS, trust_env=target.stage is not None
     ) as api:
         findings = list(run(api, token=token, now=time.time_ns() // 1_000_000))
-    result = _Result(url, token is not None, findings)
-    print_result(result, as_json=as_json, document=_document, show=_show)
-    if not result.right:
+    right = all(finding.fault is None for finding in findings)
+    if as_json:
+        document = {"url": url, "with_token": token is not None, "right": right}
+        print_json({**document, "findings": [*map(asdict, findings)]})
+    else:
+        _show(findings, with_token=token is not None)
+    if not right:
         raise typer.Exit(1)
 
 
-@dataclass(frozen=True)
-class _Result:
-    url: str
-    with_token: bool
-    findings: "Sequence[Finding]"
+def _show(findings: "Sequence[Finding]", *, with_token: bool) -> None:
+    from rich.console import Console
 
-    @property
-    def right(self) -> bool:
-        return all(finding.fault is None for finding in self.findings)
-
-
-def _document(result: _Result) -> dict[str, Any]:
-    return {
-        "url": result.url,
-        "with_token": result.with_token,
-        "right": result.right,
-        "findings": [*map(asdict, result.findings)],
-    }
-
-
-def _show(result: _Result, console: "Console") -> None:
     from spillway.ui.panels import grid, mark
 
-    console.print(
+    Console(highlight=False).print(
         grid(
             (mark(finding.fault is None), finding.name, finding.fault or finding.proves)
-            for finding in result.findings
+            for finding in findings
         )
     )
-    if not result.with_token:
-        console.print(
+    if not with_token:
+        typer.echo(
             f"Only the gateway was checked, because there is no token: set {_TOKEN_VARIABLE}."
         )
 
@@ -103,12 +86,4 @@ def _found(target: Target, token: str | None) -> tuple[str, str | None]:
 
         stack = attach(target.port)
         return stack.api, token or stack.token("shopper")
-    from spillway.target.service import outputs_of
-
-    outputs = outputs_of(target.stage, profile=target.profile, region=target.region)
-    if "ApiUrl" not in outputs:
-        raise SpillwayError(
-            f"The stacks of stage {target.stage!r} name no API: deploy them with"
-            f" `make deploy STAGE={target.stage}`."
-        )
-    return outputs["ApiUrl"].rstrip("/"), token
+    return target.outputs("ApiUrl")["ApiUrl"].rstrip("/"), token

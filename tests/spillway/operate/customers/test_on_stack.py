@@ -83,7 +83,7 @@ def test_an_order_under_way_keeps_its_address_until_it_has_settled(
     assert ada.get(id_)["order"]["address"]["name"] == "erased"
 
 
-def test_nobody_is_erased_by_mistake(stack: Stack) -> None:
+def test_an_unknown_customer_is_not_erased(stack: Stack) -> None:
     command = ["customers", "erase", "nobody", "--port", str(stack.port)]
     assert CliRunner().invoke(app, command, input="n\n").exit_code == 1
     done = CliRunner().invoke(app, [*command, "--yes"])

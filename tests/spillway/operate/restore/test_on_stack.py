@@ -53,8 +53,8 @@ def restore(stack: Stack, *options: str) -> dict[str, Any]:
     command = ["restore", COPY, "--json", "--port", str(stack.port), *options]
     done = CliRunner().invoke(app, command)
     assert done.exit_code == 0, done.output
-    told: dict[str, Any] = json.loads(done.stdout)
-    return told
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
 
 
 def test_lost_orders_come_back_with_their_facts_and_nothing_happens_twice(

@@ -109,7 +109,7 @@ def test_an_order_that_was_stored_after_all_is_noticed() -> None:
     assert "nothing_stored" in faults(but("/api/orders/", lambda _: there))
 
 
-def test_a_service_that_is_not_there_is_told_question_by_question() -> None:
+def test_a_service_that_does_not_answer_is_reported_check_by_check() -> None:
     def gone(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused", request=request)
 

@@ -20,7 +20,7 @@ def test_the_deployed_service_passes_and_nothing_is_left_behind(stack: Stack) ->
     assert table.scan(TableName=stack.tables["orders"], Select="COUNT")["Count"] == before
 
 
-def test_a_token_that_is_none_is_told_and_ends_with_1(stack: Stack) -> None:
+def test_an_invalid_token_is_reported_and_ends_with_1(stack: Stack) -> None:
     command = ["smoke", "--port", str(stack.port), "--token", "none"]
     done = CliRunner().invoke(app, command)
     assert done.exit_code == 1
