@@ -127,11 +127,6 @@ class Stages:
         for task in self._bars.values():
             self._counts.reset(task, total=total, visible=True)
 
-    def hide_bars(self) -> None:
-        """Nothing is counted in what comes now."""
-        for task in self._bars.values():
-            self._counts.update(task, visible=False)
-
     def advance(self, name: str) -> None:
         """One more of what the bar of this name counts."""
         self._counts.advance(self._bars[name])

@@ -1,4 +1,4 @@
-"""Bars where a person watches, lines where nobody does."""
+"""Bars on a terminal, lines elsewhere."""
 
 from __future__ import annotations
 
@@ -90,6 +90,5 @@ def test_stages_without_a_terminal_write_nothing() -> None:
         progress.stage("Customers are ordering")
         progress.restart(1)
         progress.advance("placed")
-        progress.hide_bars()
 
     assert written.getvalue() == ""

@@ -13,6 +13,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from typing import Any
 
 from orders.domain.order import order_id_time
@@ -47,6 +49,11 @@ class Line:
     @property
     def outcome(self) -> str:
         return str(self.fields.get("outcome", ""))
+
+    @property
+    def command(self) -> str | None:
+        """The step that a delivery carries out."""
+        return self.fields.get("command")
 
     @property
     def attempt(self) -> int:
@@ -100,13 +107,10 @@ def lines(
 ) -> Read:
     """The latest lines since then (Unix ms) that contain `term`."""
     service.make_client("logs")
+    read = partial(_of_function, service, since=since, term=term, lines_max=lines_max)
     with ThreadPoolExecutor(_CALLS_AT_ONCE) as pool:
-        read = pool.map(
-            lambda function: _of_function(service, function, since, term, lines_max),
-            functions,
-        )
-        found = list(read)
-    merged = sorted((line for lines, _ in found for line in lines), key=lambda line: line.at)
+        found = list(pool.map(read, functions))
+    merged = sorted(chain.from_iterable(lines for lines, _ in found), key=lambda line: line.at)
     complete = len(merged) <= lines_max and all(complete for _, complete in found)
     return Read(merged[-lines_max:], complete)
 
@@ -136,12 +140,10 @@ def _mark(line: Line) -> str:
 
 
 def _of_function(
-    service: Service,
-    function: str,
-    since: int,
-    term: str | None,
-    lines_max: int,
+    service: Service, function: str, *, since: int, term: str | None, lines_max: int
 ) -> tuple[Iterable[Line], bool]:
+    """The latest lines, one more than `lines_max` if there are more; and whether all pages were
+    read."""
     request: dict[str, Any] = {
         "logGroupName": service.log_group(function),
         "startTime": max(0, since),
@@ -149,22 +151,14 @@ def _of_function(
     if term is not None:
         # A quoted phrase matches anywhere in the line.
         request["filterPattern"] = f'"{term}"'
-    latest: deque[Line] = deque(maxlen=lines_max)
-    found = pages = 0
-    for pages, page in enumerate(_pages(service, request), 1):
-        for event in page:
-            line = _line(function, event)
-            if line is not None:
-                found += 1
-                latest.append(line)
-        if pages == PAGES_MAX:
-            break
-    return latest, found <= lines_max and pages < PAGES_MAX
-
-
-def _pages(service: Service, request: dict[str, Any]) -> Iterator[Sequence[Mapping[str, Any]]]:
-    for page in service.logs.get_paginator("filter_log_events").paginate(**request):
-        yield page["events"]
+    latest: deque[Line] = deque(maxlen=lines_max + 1)
+    pages = service.logs.get_paginator("filter_log_events").paginate(**request)
+    for number, page in enumerate(pages, 1):
+        read = (_line(function, event) for event in page["events"])
+        latest.extend(line for line in read if line is not None)
+        if number == PAGES_MAX:
+            return latest, False
+    return latest, True
 
 
 #: Lambda's own lines about each invocation, which are left out.
@@ -172,7 +166,7 @@ _LAMBDAS_OWN = ("START ", "END ", "REPORT ", "INIT_START ")
 
 
 def _line(function: str, event: Mapping[str, Any]) -> Line | None:
-    message = event["message"].strip()
+    message, at = event["message"].strip(), event["timestamp"]
     if not message or message.startswith(_LAMBDAS_OWN):
         return None
     try:
@@ -180,10 +174,9 @@ def _line(function: str, event: Mapping[str, Any]) -> Line | None:
     except ValueError:
         fields = None
     if not isinstance(fields, dict):
-        return Line(event["timestamp"], function, {"message": message})
+        return Line(at, function, {"message": message})
     if str(fields.get("type", "")).startswith("platform."):
         return None
     if "step" not in fields:
-        return Line(event["timestamp"], function, {"message": message})
-    at = int(fields.pop("at", event["timestamp"]))
-    return Line(at, function, fields)
+        return Line(at, function, {"message": message})
+    return Line(int(fields.pop("at", at)), function, fields)

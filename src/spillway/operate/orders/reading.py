@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from infra.metrics import DELIVERIES
@@ -28,7 +29,7 @@ from orders.domain.status import reason, status
 from orders.domain.trace import of_order
 from orders.domain.units import CustomerId, OrderId
 from spillway.operate.logs.reading import Line, Read, lines, lines_of_order
-from spillway.target.reading import count_items, read_effects_of, read_order, record_of
+from spillway.target.reading import by_order, count_items, read_effects_of, read_order, record_of
 from spillway.target.records import Effect, Record
 from spillway.target.service import Service
 
@@ -56,7 +57,7 @@ class Summary:
     customer: str
     status: str
     accepted_at: int
-    owed: Sequence[str]
+    owed: Sequence[Step]
     key: OrderKey | None = None
     reason: str | None = None
 
@@ -67,7 +68,7 @@ class Summary:
     @property
     def waits_for(self) -> Sequence[str]:
         """The downstreams that owe it a step."""
-        waiting = {DOWNSTREAM_OF[Step(step)] for step in self.owed}
+        waiting = {DOWNSTREAM_OF[step] for step in self.owed}
         return [downstream for downstream in DOWNSTREAMS if downstream in waiting]
 
 
@@ -116,27 +117,25 @@ class Life:
 
         The queue's own count starts again when a command is redriven; this one does not.
         """
-        return Counter(
-            str(line.fields["command"]) for line in self.logged.lines if "command" in line.fields
-        )
+        return Counter(line.command for line in self.logged.lines if line.command is not None)
 
     @property
     def waits(self) -> list[Wait]:
         """Each step that is owed, with its last failed attempt."""
         failed = {
-            line.fields.get("command"): line
+            line.command: line
             for line in self.logged.lines
             if line.outcome not in ("done", "refused")
         }
-        return [Wait(Step(name), failed.get(name)) for name in self.summary.owed]
+        return [Wait(step, failed.get(step)) for step in self.summary.owed]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Listed:
     """`complete`: no order was left out. `source` says where the list is from, and `empty` what it
     means that the list is empty."""
 
-    orders: list[Summary] = field(default_factory=list)
+    orders: Sequence[Summary] = ()
     complete: bool = True
     source: str = ""
     empty: str = "Every order has settled"
@@ -147,14 +146,41 @@ def life(service: Service, key: OrderKey) -> Life | None:
     record = read_order(service.dynamodb, service.tables["orders"], key)
     if record is None:
         return None
-    effects: dict[str, Sequence[Effect] | None] = {}
-    for downstream in DOWNSTREAMS:
-        table = service.tables.get(downstream)
-        effects[downstream] = (
-            None if table is None else read_effects_of(service.dynamodb, table, downstream, key)
-        )
+    effects: dict[str, Sequence[Effect] | None] = {
+        downstream: read_effects_of(service.dynamodb, service.tables[downstream], downstream, key)
+        if downstream in service.tables
+        else None
+        for downstream in DOWNSTREAMS
+    }
     logged = lines_of_order(service, key.order_id, customer=key.customer_hash)
     return Life(record, logged, effects)
+
+
+@dataclass(slots=True)
+class Scan:
+    """The pages of the orders table, each a list of items, until `items_max` items were read.
+
+    `complete` is false once `items_max` has ended the reading. `filtered` are further parameters of
+    the request.
+    """
+
+    service: Service
+    on_items: OnItems = lambda _: None
+    items_max: int | None = None
+    filtered: Mapping[str, Any] = field(default_factory=dict)
+    complete: bool = True
+
+    def __iter__(self) -> Iterator[Sequence[items.Item]]:
+        # Eventually consistent: half the price of consistent reads.
+        paginator = self.service.dynamodb.get_paginator("scan")
+        read = 0
+        for page in paginator.paginate(TableName=self.service.tables["orders"], **self.filtered):
+            read += page["ScannedCount"]
+            self.on_items(page["ScannedCount"])
+            yield page["Items"]
+            if self.items_max is not None and read >= self.items_max:
+                self.complete = "LastEvaluatedKey" not in page
+                return
 
 
 def keys_of(
@@ -169,21 +195,16 @@ def keys_of(
     The second value is false where `items_max` ended the search. An id is unique for one customer
     only, and a second order could be anywhere in the table; the search ends with the first.
     """
-    request = {
+    of_order = {
         "FilterExpression": "sk = :order",
         "ExpressionAttributeValues": {":order": {"S": order_id}},
         "ProjectionExpression": "pk, sk",
     }
-    read = 0
-    for page in _scan(service, request):
-        found = [items.key_of(item) for item in page["Items"]]
-        read += page["ScannedCount"]
-        on_items(page["ScannedCount"])
-        if found:
-            return found, True
-        if read >= items_max:
-            return [], "LastEvaluatedKey" not in page
-    return [], True
+    scan = Scan(service, on_items, items_max, of_order)
+    for page in scan:
+        if page:
+            return [items.key_of(item) for item in page], True
+    return [], scan.complete
 
 
 def of_customer(
@@ -218,46 +239,34 @@ def unsettled(
 ) -> Listed:
     """Orders that are owed a step, found by reading the table.
 
-    An order that looks unsettled is read once more by its key. So an order that settles meanwhile,
-    or whose two items are on different pages, is not listed.
+    An order that looks unsettled is read once more by its key. So an order is not listed if it
+    settles meanwhile, or if only its two items are on different pages.
     """
-    listed = Listed(source="the whole orders table")
-    scan = OpenOrders(service, on_items, items_max)
-    for reads, key in enumerate(scan):
-        if len(listed.orders) >= limit or reads >= SECOND_READS_MAX:
-            listed.complete = False
-            return listed
+    source = "the whole orders table"
+    scan = Scan(service, on_items, items_max)
+    found: list[Summary] = []
+    for reads, key in enumerate(open_orders(scan)):
+        if len(found) >= limit or reads >= SECOND_READS_MAX:
+            return Listed(found, complete=False, source=source)
         record = still_open(service, key)
         if record is not None:
-            listed.orders.append(summary_of(record))
-    listed.complete = scan.complete
-    return listed
+            found.append(summary_of(record))
+    return Listed(found, scan.complete, source)
 
 
-@dataclass(slots=True)
-class OpenOrders:
-    """The orders that may be unsettled, each once, found by reading the table.
-
-    `complete` is false once `items_max` has ended the reading.
-    """
-
-    service: Service
-    on_items: OnItems
-    items_max: int | None = None
-    complete: bool = True
-
-    def __iter__(self) -> Iterator[OrderKey]:
-        read = 0
-        known: set[OrderKey] = set()
-        for page in _scan(self.service, {}):
-            read += page["ScannedCount"]
-            self.on_items(page["ScannedCount"])
-            new = [key for key in _open(page["Items"]) if key not in known]
-            known.update(new)
-            yield from new
-            if self.items_max is not None and read >= self.items_max:
-                self.complete = "LastEvaluatedKey" not in page
-                return
+def open_orders(scan: Scan) -> Iterator[OrderKey]:
+    """The orders that may be unsettled, each once: with open facts, or without any on its page."""
+    known: set[OrderKey] = set()
+    for page in scan:
+        settled = {
+            items.key_of(item): saga.settled(items.facts(item))
+            for item in page
+            if items.is_progress(item)
+        }
+        for key in dict.fromkeys(items.key_of(item) for item in page):
+            if not settled.get(key) and key not in known:
+                known.add(key)
+                yield key
 
 
 def still_open(service: Service, key: OrderKey) -> Record | None:
@@ -272,20 +281,13 @@ def newest(
     service: Service, *, limit: int = LISTED_MAX, items_max: int = NEWEST_ITEMS_MAX
 ) -> Listed:
     """The youngest orders, found by reading the table: for the emulator, where that is free."""
-    found: dict[OrderKey, list[items.Item]] = {}
-    read, complete = 0, True
-    for page in _scan(service, {}):
-        read += page["ScannedCount"]
-        for item in page["Items"]:
-            found.setdefault(items.key_of(item), []).append(item)
-        if read >= items_max and "LastEvaluatedKey" in page:
-            complete = False
-            break
+    scan = Scan(service, items_max=items_max)
+    found = by_order(chain.from_iterable(scan))
     youngest = sorted(found, key=lambda key: key.order_id, reverse=True)[:limit]
     records = (record_of(key, found[key]) for key in youngest)
     listed = [summary_of(record) for record in records if record.stored]
     source = "the orders table, newest first"
-    return Listed(listed, complete and len(found) <= limit, source)
+    return Listed(listed, scan.complete and len(found) <= limit, source)
 
 
 def stuck(
@@ -327,7 +329,8 @@ def _named(line: Line) -> tuple[str, str]:
 def _from_line(line: Line) -> Summary:
     customer, order_id = _named(line)
     accepted_at = line.at - int(line.fields["unsettled_s"]) * 1000
-    return Summary(order_id, customer, line.fields["status"], accepted_at, line.fields["owed"])
+    owed = [Step(name) for name in line.fields["owed"]]
+    return Summary(order_id, customer, line.fields["status"], accepted_at, owed)
 
 
 def summary_of(record: Record) -> Summary:
@@ -340,27 +343,7 @@ def _summary(key: OrderKey, accepted_at: int, facts: Facts) -> Summary:
         key.customer_hash,
         status(facts).value,
         accepted_at,
-        [step.value for step in sorted(saga.owed(facts))],
+        sorted(saga.owed(facts)),
         key,
         reason(facts),
     )
-
-
-def _open(page: Iterable[items.Item]) -> Iterator[OrderKey]:
-    """The orders of a page that may be unsettled: with open facts, or without any on the page."""
-    without_facts: dict[OrderKey, None] = {}
-    for item in page:
-        key = items.key_of(item)
-        if not items.is_progress(item):
-            without_facts[key] = None
-            continue
-        without_facts.pop(key, None)
-        if not saga.settled(items.facts(item)):
-            yield key
-    yield from without_facts
-
-
-def _scan(service: Service, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    # Eventually consistent: half the price of consistent reads.
-    pages = service.dynamodb.get_paginator("scan")
-    yield from pages.paginate(TableName=service.tables["orders"], **request)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.panel import Panel
-from rich.table import Table
 from rich.text import Text
 
-from orders.domain.saga import DOWNSTREAM_OF, Step
+from orders.domain.saga import DOWNSTREAM_OF, Outcome, Step
 from orders.domain.status import cancellation_outcome
 from spillway.operate.logs.view import line_cells, line_document
 from spillway.operate.orders.reading import Life, Listed, Summary, Wait
 from spillway.target.records import Effect
 from spillway.ui.formatting import age, clock, date_and_clock, rfc3339
-from spillway.ui.panels import panel
+from spillway.ui.panels import grid, panel
 
 _STATUS_STYLES = {
     "accepted": "cyan",
@@ -38,14 +38,14 @@ def listed_document(listed: Listed) -> dict[str, Any]:
 
 def life_document(life: Life) -> dict[str, Any]:
     """Without goods, name and address, which are the customer's."""
-    record = life.record
-    size, request = record.size, record.facts.cancellation
+    record, request = life.record, life.record.facts.cancellation
+    size = None if record.size is None else asdict(record.size)
     return {
         **_summary_document(life.summary),
         "trace": life.trace_id,
-        "units": None if size is None else size.units,
-        "total": None if size is None else size.amount,
-        "currency": None if size is None else size.currency,
+        "units": size and size["units"],
+        "total": size and size["amount"],
+        "currency": size and size["currency"],
         "steps": [
             {
                 "step": step.value,
@@ -56,15 +56,11 @@ def life_document(life: Life) -> dict[str, Any]:
             }
             for step, outcome in life.outcomes
         ],
-        "cancellation": None
-        if request is None
-        else {
-            "requested_at": rfc3339(request.at),
-            "outcome": cancellation_outcome(record.facts),
-        },
+        "cancellation": request
+        and {"requested_at": rfc3339(request.at), "outcome": cancellation_outcome(record.facts)},
         "attempts": dict(life.attempts),
         "downstreams": {
-            downstream: None if effects is None else [_effect_document(one) for one in effects]
+            downstream: effects and [_effect_document(effect) for effect in effects]
             for downstream, effects in life.effects.items()
         },
         "lines": [line_document(line) for line in life.logged.lines],
@@ -105,15 +101,16 @@ def show_list(listed: Listed, console: Console, *, now: float) -> None:
         part = "" if listed.complete else " in the part that was read"
         console.print(Text(f"{listed.empty}{part}.", "bold green" if listed.complete else "yellow"))
         return
-    table = Table(box=None, padding=(0, 1), header_style="dim")
-    for heading in ("order", "status", "age"):
-        table.add_column(heading, no_wrap=True)
-    table.add_column("waits for", overflow="fold")
-    for order in listed.orders:
-        waits = ", ".join(f"{DOWNSTREAM_OF[Step(step)]} ({step})" for step in order.owed)
-        since = age(now - order.accepted_at / 1000)
-        table.add_row(order.order_id, _status(order), since, waits)
-    console.print(table)
+    rows = [
+        (
+            order.order_id,
+            _status(order),
+            age(now - order.accepted_at / 1000),
+            ", ".join(f"{DOWNSTREAM_OF[step]} ({step})" for step in order.owed),
+        )
+        for order in listed.orders
+    ]
+    console.print(grid(rows, headings=("order", "status", "age", "waits for")))
     note = f"From {listed.source}." + ("" if listed.complete else " There are more: see --limit.")
     console.print(Text(note, "dim"))
 
@@ -124,7 +121,11 @@ def show_life(life: Life, console: Console, *, now: float, options: str) -> None
     console.print(_steps_panel(life))
     if life.waits:
         rows = [
-            (Text(wait.step.value, "bold yellow"), _why(wait, life, options)) for wait in life.waits
+            (
+                Text(wait.step, "bold yellow"),
+                Text("\n").join(_why(wait, life.record.key.order_id, options)),
+            )
+            for wait in life.waits
         ]
         console.print(panel("Why it has not settled", rows))
     console.print(_log_panel(life))
@@ -160,18 +161,13 @@ def _order_panel(life: Life, now: float) -> Panel:
 
 
 def _steps_panel(life: Life) -> Panel:
-    table = Table(box=None, padding=(0, 1), header_style="dim")
-    for heading in ("step", "downstream", "outcome", "at", "attempts", "its own record"):
-        table.add_column(heading)
-    for step, outcome in life.outcomes:
-        done = Text("done", "green") if outcome.done else Text(f"refused: {outcome.refusal}", "red")
-        table.add_row(*_step_row(life, step, done, clock(outcome.at)))
-    for name in life.summary.owed:
-        table.add_row(*_step_row(life, Step(name), Text("owed", "bold yellow"), ""))
-    return Panel(table, title="Steps", title_align="left")
+    owed = dict.fromkeys(life.summary.owed)
+    rows = [_step_row(life, *step) for step in [*life.outcomes, *owed.items()]]
+    headings = ("step", "downstream", "outcome", "at", "attempts", "its own record")
+    return panel("Steps", rows, headings=headings)
 
 
-def _step_row(life: Life, step: Step, outcome: Text, at: str) -> list[RenderableType]:
+def _step_row(life: Life, step: Step, outcome: Outcome | None) -> list[RenderableType]:
     effects = life.effects[DOWNSTREAM_OF[step]]
     if effects is None:
         own = Text("cannot be read from here", "dim")
@@ -179,14 +175,17 @@ def _step_row(life: Life, step: Step, outcome: Text, at: str) -> list[Renderable
         found = [effect for effect in effects if effect.step == step.value]
         own = Text(", ".join("done" if e.done else f"refused: {e.code}" for e in found) or "none")
     attempts = str(life.attempts.get(step.value) or "")
-    return [step.value, DOWNSTREAM_OF[step], outcome, at, attempts, own]
+    at = "" if outcome is None else clock(outcome.at)
+    return [step.value, DOWNSTREAM_OF[step], _outcome(outcome), at, attempts, own]
 
 
-def _why(wait: Wait, life: Life, options: str) -> Text:
-    return Text("\n").join(_why_lines(wait, life.record.key.order_id, options))
+def _outcome(outcome: Outcome | None) -> Text:
+    if outcome is None:
+        return Text("owed", "bold yellow")
+    return Text("done", "green") if outcome.done else Text(f"refused: {outcome.refusal}", "red")
 
 
-def _why_lines(wait: Wait, order_id: str, options: str) -> Iterator[Text]:
+def _why(wait: Wait, order_id: str, options: str) -> Iterator[Text]:
     if wait.last is None:
         yield Text(f"No delivery attempt to {wait.downstream} has been logged.")
         yield Text(
@@ -210,12 +209,9 @@ def _why_lines(wait: Wait, order_id: str, options: str) -> Iterator[Text]:
 
 
 def _log_panel(life: Life) -> Panel:
-    rows = [line_cells(line) for line in life.logged.lines]
-    table = Table.grid(padding=(0, 1))
-    for row in rows:
-        table.add_row(*row)
+    rows: list[Sequence[Text]] = [line_cells(line) for line in life.logged.lines]
     if not rows:
-        table.add_row(Text("No lines. They may have expired: see `logs` in the stage's settings."))
+        rows.append([Text("No lines. They may have expired: see `logs` in the stage's settings.")])
     if not life.logged.complete:
-        table.add_row(Text("There are older lines, too many to show.", "yellow"))
-    return Panel(table, title="What the functions logged", title_align="left")
+        rows.append([Text("There are older lines, too many to show.", "yellow")])
+    return panel("What the functions logged", rows)

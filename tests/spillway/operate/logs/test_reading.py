@@ -53,7 +53,7 @@ def test_an_order_s_lines_are_its_own() -> None:
     assert line.outcome == "accepted"
 
 
-def test_two_customers_orders_under_one_id_are_told_apart() -> None:
+def test_two_customers_orders_under_one_id_are_kept_apart() -> None:
     logs = FakeLogs()
     for customer in ("ada", "bob"):
         logs.say("intake", NOW, step="intake", outcome=customer, order_id=ID, customer=customer)

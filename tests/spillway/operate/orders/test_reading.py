@@ -42,7 +42,7 @@ def test_where_items_lie_together_settled_orders_cost_no_second_look() -> None:
     assert table.queries == 0
 
 
-def test_the_look_through_the_table_ends_where_it_was_told_to_and_says_so() -> None:
+def test_reading_the_table_ends_at_its_limit_and_says_so() -> None:
     table = FakeTable(page=2)
     for _ in range(6):
         table.add(order())
