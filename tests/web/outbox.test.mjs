@@ -124,7 +124,7 @@ test("what can't be stored is neither paid nor sent", async () => {
   assert.deepEqual([seen.paid, seen.sent], [[], []]);
 });
 
-test("pressed five times, the first order stands and is sent once", async () => {
+test("pressed five times, the first order stays and is sent once", async () => {
   const seen = world({ answers: [acknowledged(201)] });
   const presses = [1, 2, 3, 4, 5].map((total) => seen.outbox.keep({ ...kept, total }));
   assert.deepEqual((await Promise.all(presses)).map((entry) => entry.total), [1, 1, 1, 1, 1]);
@@ -160,7 +160,7 @@ for (const [status, rule] of [
   });
 }
 
-test("409 ends it too, but the payment may be that of the order that stands", async () => {
+test("409 ends it too, but the payment may be that of the order at the store", async () => {
   const seen = world({ answers: [refused(409, "order_id_taken")] });
   const entry = await ordered(seen);
   assert.deepEqual([entry.state, seen.released], ["rejected", []]);
@@ -230,7 +230,7 @@ test("a Retry-After is waited for, in seconds or as a date, also after a reload"
   assert.equal(reloaded.sent.length, 1);
 });
 
-test("when the network is back nobody waits for a pause", async () => {
+test("when the network is back no order waits for a pause", async () => {
   const seen = world();
   await ordered(seen);
   seen.answers.push(acknowledged(201));
@@ -363,18 +363,18 @@ test("what is sent can't be forgotten before it is answered", async () => {
   assert.equal(await seen.store.get(id), null);
 });
 
-test("everybody who looks is told, in this tab and in the others", async () => {
+test("every listener is called, in this tab and in the others", async () => {
   const messages = [];
   const channel = { postMessage: (message) => messages.push(message) };
   const seen = world({ answers: [acknowledged(201)], channel });
-  let told = 0;
-  const stop = seen.outbox.subscribe(() => { told += 1; });
+  let calls = 0;
+  const stop = seen.outbox.subscribe(() => { calls += 1; });
   await ordered(seen);
-  assert.ok(told >= 3 && messages.length === told);
+  assert.ok(calls >= 3 && messages.length === calls);
   stop();
-  const before = told;
+  const before = calls;
   channel.onmessage();
-  assert.equal(told, before);
+  assert.equal(calls, before);
 });
 
 test("a storage that fails for a while stops nothing for good", async () => {

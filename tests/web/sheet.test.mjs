@@ -28,8 +28,8 @@ test("a bad line is named by its number and left out; the others stay", () => {
     [2, "sold in cases of 6: order 6 or 12"],
     [3, "there is no NOPE in the catalogue"],
     [4, "the quantity is missing"],
-    [5, '"-1" is no whole number from 1 to 1,000,000'],
-    [6, '"1e9" is no whole number from 1 to 1,000,000'],
+    [5, '"-1" is not a whole number from 1 to 1,000,000'],
+    [6, '"1e9" is not a whole number from 1 to 1,000,000'],
   ]);
 });
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-
+import pytest
 from playwright.sync_api import Route, expect
 
 from spillway.run.stack import Stack
@@ -11,9 +10,9 @@ from tests.e2e.shop import faulty
 from tests.web.conftest import Visits
 from tests.web.visitor import ARRIVED, SETTLES_WITHIN_MS
 
+pytestmark = pytest.mark.timeout(600)
+
 _LINES = 1_000
-#: 0.3 s on a quiet machine; this one may be busy.
-_AT_ONCE_SECONDS = 3
 
 
 def test_a_shopper_browses_buys_and_follows_the_order_to_its_end(visit: Visits) -> None:
@@ -65,22 +64,26 @@ def test_a_wholesale_buyer_uploads_a_thousand_lines_of_which_three_are_bad(visit
     lines[9], lines[499], lines[999] = "NO-SUCH,24", "TOWEL-SEA,25", "BRUSH-OAK,some"
     sheet = "\n".join(["sku,quantity", *lines])
 
-    began = time.monotonic()
+    page.evaluate(
+        "window.renderings = 0;"
+        "new MutationObserver(() => { window.renderings += 1; })"
+        ".observe(document.querySelector('#rows'), {childList: true})"
+    )
     page.set_input_files(
         "#file", {"name": "order.csv", "mimeType": "text/csv", "buffer": sheet.encode()}
     )
     expect(page.locator("#line-count")).to_have_text("997 lines")
-    assert time.monotonic() - began < _AT_ONCE_SECONDS
+    assert page.evaluate("window.renderings") == 1, "all lines at once, not one by one"
     expect(page.locator("#errors-list li")).to_have_text(
         [
             "Line 11: there is no NO-SUCH in the catalogueNO-SUCH,24",
             "Line 501: sold in cases of 12: order 24 or 36TOWEL-SEA,25",
-            'Line 1001: "some" is no whole number from 1 to 1,000,000BRUSH-OAK,some',
+            'Line 1001: "some" is not a whole number from 1 to 1,000,000BRUSH-OAK,some',
         ]
     )
     expect(page.locator("#rows tr")).to_have_count(997)
 
-    # The bad lines stand in the box, to be mended there.
+    # The bad lines are in the box, to be mended there.
     page.fill("#sheet", "TOWEL-SEA,24")
     page.get_by_role("button", name="Add lines").click()
     expect(page.locator("#line-count")).to_have_text("998 lines")
@@ -208,15 +211,11 @@ def test_ten_times_503_and_still_one_order(visit: Visits) -> None:
         # A pause is a minute at most, here it passes at once.
         visitor.page.clock.fast_forward(61_000)
         visitor.page.wait_for_timeout(20)
-        deadline = time.monotonic() + 10
-        while len(sent) < tries and time.monotonic() < deadline:
+        while len(sent) < tries:
             visitor.page.clock.fast_forward(1_000)
             visitor.page.wait_for_timeout(50)
-        assert len(sent) >= tries
     assert len(set(sent)) == 1, "the same request every time"
-    deadline = time.monotonic() + SETTLES_WITHIN_MS / 1_000
     while visitor.page.locator(".is-confirmed").count() == 0:
-        assert time.monotonic() < deadline
         visitor.page.clock.fast_forward(10_000)
         visitor.page.wait_for_timeout(100)
     assert [order["order_id"] for order in visitor.orders()] == [id_]
@@ -255,7 +254,7 @@ def test_a_declined_card_orders_nothing_and_the_basket_can_be_had_back(visit: Vi
     visitor.pay()
     visitor.see("Rejected")
     expect(visitor.page.locator("#status-text")).to_have_text(
-        "Nothing was ordered: the card was declined. No money was taken."
+        "We couldn't take this order: the card was declined. No money was taken."
     )
     visitor.page.get_by_role("button", name="Put it back into the basket").click()
     expect(visitor.page.locator("#lines li")).to_have_count(1)
@@ -268,7 +267,7 @@ def test_what_the_store_refuses_is_said_with_its_reason(visit: Visits) -> None:
     visitor.page.fill("#city", "Leeds\u200b")  # nothing that could be printed on a parcel
     visitor.pay()
     visitor.see("Rejected")
-    expect(visitor.page.locator("#status-text")).to_contain_text("What you paid goes back to you")
+    expect(visitor.page.locator("#status-text")).to_contain_text("Your payment will be refunded")
     assert visitor.orders() == []
 
 
@@ -279,7 +278,7 @@ def test_out_of_stock_is_shown_as_the_reason(stack: Stack, visit: Visits) -> Non
         visitor.pay()
         visitor.see("Rejected")
     expect(visitor.page.locator("#status-text")).to_have_text(
-        "We could not fulfil it: out of stock. Your money was given back."
+        "We could not fulfil it: out of stock. Your payment was refunded."
     )
 
 
@@ -294,7 +293,7 @@ def test_cancelled_in_time(stack: Stack, visit: Visits) -> None:
         expect(visitor.page.get_by_role("button", name="Cancel this order")).to_be_hidden()
     visitor.see("Cancelled")
     expect(visitor.page.locator("#status-text")).to_have_text(
-        "It was cancelled, and your money was given back."
+        "It was cancelled, and your payment was refunded."
     )
 
 
@@ -312,13 +311,13 @@ def test_cancelled_too_late(stack: Stack, visit: Visits) -> None:
 
 
 def test_another_customer_s_order_is_not_there(visit: Visits) -> None:
-    visitor, stranger = visit(), visit()
+    visitor, another = visit(), visit()
     visitor.ready_to_pay()
     id_ = visitor.pay()
     visitor.see(ARRIVED)
-    stranger.sign_in()
-    with stranger.page.expect_response(f"**/api/orders/{id_}") as answer:
-        stranger.page.goto(f"/order?id={id_}")
+    another.sign_in()
+    with another.page.expect_response(f"**/api/orders/{id_}") as answer:
+        another.page.goto(f"/order?id={id_}")
     assert answer.value.status == 404
-    expect(stranger.page.get_by_text("There is no such order in your account")).to_be_visible()
-    expect(stranger.page.locator("#order")).to_be_hidden()
+    expect(another.page.get_by_text("There is no such order in your account")).to_be_visible()
+    expect(another.page.locator("#order")).to_be_hidden()

@@ -171,7 +171,7 @@ def test_a_token_that_ended_is_renewed_without_the_customer(visit: Visits) -> No
 def test_a_sign_in_that_was_begun_elsewhere_is_refused(visit: Visits) -> None:
     visitor = visit()
     visitor.page.goto("/signed-in?code=stolen&state=forged")
-    expect(visitor.page.get_by_text("Signing in did not work.")).to_be_visible()
+    expect(visitor.page.get_by_text("Sign-in failed.")).to_be_visible()
 
 
 def test_a_shopper_has_no_wholesale(visit: Visits) -> None:

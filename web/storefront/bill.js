@@ -3,7 +3,7 @@ import { h } from "./dom.js";
 import { money } from "./money.js";
 
 /** @param {{subtotal: number, discounts: object[], shipping: number, tax: number, total: number}} sums */
-export function bill({ subtotal, discounts, shipping, tax, total }, currency, { taxNote }) {
+export function bill({ subtotal, discounts, shipping, tax, total }, currency, channel) {
   const row = (name, amount, kind = null) =>
     h("div", { class: kind }, h("dt", {}, name), h("dd", {}, amount));
   return h("dl", { class: "bill" },
@@ -12,7 +12,6 @@ export function bill({ subtotal, discounts, shipping, tax, total }, currency, { 
     row("Delivery", shipping ? money(shipping, currency) : "Free"),
     tax ? row("VAT", money(tax, currency)) : null,
     row("Total", money(total, currency), "total"),
-    taxNote ? h("div", { class: "tax-note" }, h("dt", {}, taxNote), h("dd", {})) : null);
+    channel === "retail"
+      ? h("div", { class: "tax-note" }, h("dt", {}, "Prices include VAT"), h("dd", {})) : null);
 }
-
-export const INCLUSIVE = "Prices include VAT";

@@ -1,4 +1,4 @@
-/** The little that is needed of a framework. */
+/** The few helpers that take a framework's place. */
 
 /**
  * An element. Properties beginning with "on" are listeners; `true` sets an attribute, `null` and
@@ -8,18 +8,15 @@ export function h(name, properties = {}, ...children) {
   const element = document.createElement(name);
   for (const [key, value] of Object.entries(properties)) {
     if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
-    else if (value === true) element.setAttribute(key, "");
-    else if (value !== null && value !== false && value !== undefined) {
-      element.setAttribute(key, value);
-    }
+    else if ((value ?? false) !== false) element.setAttribute(key, value === true ? "" : value);
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== false));
+  fill(element, ...children);
   return element;
 }
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** A good's illustration, decorative: its name stands beside it. */
+/** A good's illustration, decorative: its name is beside it. */
 export function picture({ art, glaze }, { large = false } = {}) {
   const frame = h("span", { class: `picture glaze-${glaze}${large ? " large" : ""}` });
   const svg = document.createElementNS(SVG, "svg");
@@ -32,14 +29,14 @@ export function picture({ art, glaze }, { large = false } = {}) {
   return frame;
 }
 
-/** The address of a file whose name holds its content's hash; the page's head lists them. */
+/** The address of an asset: its name has its content's hash, and the page's head has the names. */
 export function asset(name) {
   return document.querySelector(`meta[data-asset="${name}"]`).content;
 }
 
 export const $ = (selector, within = document) => within.querySelector(selector);
 
-/** Replace what an element holds. */
+/** Replace an element's children; `null` and `false` are left out. */
 export function fill(element, ...children) {
   element.replaceChildren(...children.flat().filter((child) => child !== null && child !== false));
 }

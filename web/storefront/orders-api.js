@@ -1,4 +1,4 @@
-/** Reading and cancelling orders. Placing them is the outbox's business alone. */
+/** Reading and cancelling orders. Only the outbox places them. */
 import { learn } from "./clock.js";
 import { token } from "./sign-in.js";
 
@@ -6,7 +6,7 @@ const ORDERS = "/api/orders";
 const TIMEOUT_MS = 20_000;
 const TRIES_MAX = 5;
 
-/** The API's answer was not what was asked for. */
+/** The API refused, or it failed. */
 export class Problem extends Error {
   constructor(status, problem) {
     super(problem?.detail ?? problem?.title ?? problem?.message ?? `The store answered ${status}.`);
@@ -15,7 +15,7 @@ export class Problem extends Error {
   }
 }
 
-/** Nobody is signed in any more. */
+/** The customer has to sign in again. */
 export class SignInNeeded extends Error {}
 
 /** @returns {Promise<object>} the order as the contract describes it; Problem 404 if there is none */

@@ -1,22 +1,20 @@
 /**
  * The order outbox: an order that was pressed is never lost, and is never two orders.
  *
- * These are the rules for every client, the mobile app too (docs/client.md tells them as a table):
+ * These are the rules for every client, also a mobile app (docs/client.md has them as a table):
  *
  * 1. The id is made once, before the button can be pressed, and belongs to the basket.
  * 2. Id and order are stored where they survive a crash before anything is sent.
  * 3. The same request is sent until it is answered. No answer, and any answer that is not the order
  *    service's own, says nothing: the order may have arrived. So it is sent again, unchanged.
  * 4. Only two answers end it: the acknowledgement that names this id, and a problem document that
- *    says no. Both are final.
+ *    refuses the order. Both are final.
  * 5. It is sent only for the customer who made it.
  *
  * IndexedDB and not localStorage: a transaction with strict durability completes when it is on the
- * disk, while localStorage is written whenever the browser likes, up to seconds later; and changes
- * from several tabs are one after the other. Web Locks let one tab at a time send an order. That
- * saves requests; what keeps it one order is the id.
- *
- * No dependencies; whatever touches the world (storage, network, clock) is passed in.
+ * disk, while localStorage may be written seconds later; and changes from several tabs wait for one
+ * another. Web Locks let one tab at a time send an order. That saves requests; the id keeps it one
+ * order.
  */
 
 /** @typedef {"sending" | "accepted" | "rejected"} State */
@@ -45,7 +43,7 @@ const PAUSE_FIRST_MS = 1_000;
 const PAUSE_MAX_MS = 60_000;
 /** A Retry-After beyond this is not believed. */
 const RETRY_AFTER_MAX_MS = 15 * 60_000;
-/** The API gives up after 30 s by itself. */
+/** The API gives up after 30 s. */
 const TIMEOUT_MS = 35_000;
 /** How long another tab may take over an order before this one looks again. */
 const OTHER_TAB_MS = 5_000;
@@ -54,7 +52,7 @@ const ID_AGE_MAX_MS = 24 * 60 * 60_000;
 const TICK_MS = 50;
 const KEPT_ACCEPTED_MS = 24 * 60 * 60_000;
 
-/** Thrown by `pay`: the gateway's final no. Anything else it throws says nothing about the money. */
+/** `pay` throws it for the gateway's final no. Any other error says nothing about the money. */
 export class PaymentDeclined extends Error {}
 
 /** A UUIDv7 (RFC 9562, 5.7): 48 bits of Unix milliseconds, version, variant, 74 random bits. */
@@ -77,7 +75,7 @@ export function timeOf(id) {
 export function pauseMs(tries, jitter, retryAfterMs = 0) {
   const ceiling = Math.min(PAUSE_MAX_MS, PAUSE_FIRST_MS * 2 ** Math.min(tries - 1, 16));
   const asked = Math.min(retryAfterMs, RETRY_AFTER_MAX_MS);
-  // Those who were all told the same pause do not all come back in the same second.
+  // Clients that all got the same pause do not all come back in the same second.
   return Math.round(Math.max(ceiling * (0.5 + 0.5 * jitter), asked * (1 + 0.25 * jitter)));
 }
 
@@ -89,7 +87,7 @@ export function retryAfterMs(value, now) {
 }
 
 /**
- * What an answer to a PUT means. Pure.
+ * What an answer to a PUT means.
  *
  * @param {{status: number, type: string, body: any}} answer
  * @returns {"accepted" | "rejected" | "unauthorised" | "unknown"}
@@ -106,7 +104,7 @@ export function verdict({ status, type, body }, id) {
 }
 
 export class Outbox {
-  #store; #fetch; #endpoint; #token; #customer; #pay; #release; #now; #random; #locks; #channel;
+  #world;
   #listeners = new Set();
   #timer;
   #running = null;
@@ -122,70 +120,60 @@ export class Outbox {
    *   order; again for the same order, it is the same payment. Throws PaymentDeclined for a final no
    * @param {(entry: Entry) => Promise<void>} outside.release gives the payment back; may be repeated
    */
-  constructor({
-    store, endpoint, token, customer, pay, release,
-    fetch = globalThis.fetch.bind(globalThis),
-    now = Date.now,
-    random = Math.random,
-    locks = globalThis.navigator?.locks,
-    channel = null,
-  }) {
-    this.#store = store;
-    this.#endpoint = endpoint;
-    this.#token = token;
-    this.#customer = customer;
-    this.#pay = pay;
-    this.#release = release;
-    this.#fetch = fetch;
-    this.#now = now;
-    this.#random = random;
-    this.#locks = locks;
-    this.#channel = channel;
-    if (channel) channel.onmessage = () => this.#changedElsewhere();
+  constructor(outside) {
+    this.#world = {
+      fetch: globalThis.fetch.bind(globalThis),
+      now: Date.now,
+      random: Math.random,
+      locks: globalThis.navigator?.locks,
+      channel: null,
+      ...outside,
+    };
+    const { channel } = this.#world;
+    if (channel) channel.onmessage = () => { this.#announce(); this.wake(); };
   }
 
   /**
-   * Store an order to be paid and sent; resolves when it is safe. Pressed again, under the same id,
-   * the first order stands.
+   * Store an order to be paid and sent; resolves when it is safe. Pressed again under the same id,
+   * the first order stays.
    *
    * @returns {Promise<Entry>} what is stored under the id
    */
   async keep({ id, customer, order, total, currency, method }) {
     const entry = {
       id, customer, order, total, currency, method, payment: null, state: "sending",
-      kept_at: this.#now(), tries: 0, next_at: 0, held: null, accepted_at: null, ended_at: null,
+      kept_at: this.#world.now(), tries: 0, next_at: 0, held: null, accepted_at: null, ended_at: null,
       violations: [], release_owed: false,
     };
-    const kept = await this.#store.add(entry);
+    const kept = await this.#world.store.add(entry);
     this.#changed();
     this.wake();
     return kept;
   }
 
   /** @returns {Promise<Entry[]>} the customer's own, oldest first */
-  async entries(customer = this.#customer()) {
-    return (await this.#store.all()).filter((entry) => entry.customer === customer);
+  async entries(customer = this.#world.customer()) {
+    return (await this.#world.store.all()).filter((entry) => entry.customer === customer);
   }
 
-  /** Whether orders of somebody who is not signed in here wait to be sent. */
+  /** Whether orders of another customer wait here to be sent. */
   async othersWait() {
-    const customer = this.#customer();
-    return (await this.#store.all()).some(
-      (entry) => entry.customer !== customer && isWork(entry),
-    );
+    const customer = this.#world.customer();
+    const all = await this.#world.store.all();
+    return all.some((entry) => entry.customer !== customer && isWork(entry));
   }
 
   /** @returns {Promise<Entry | null>} */
   async get(id) {
-    const entry = await this.#store.get(id);
-    return entry && entry.customer === this.#customer() ? entry : null;
+    const entry = await this.#world.store.get(id);
+    return entry && entry.customer === this.#world.customer() ? entry : null;
   }
 
-  /** Drop an order whose end has been seen. One that is still to be sent stays. */
+  /** Drop an order after its end was shown. One that is still to be sent stays. */
   async forget(id) {
-    const entry = await this.#store.get(id);
+    const entry = await this.#world.store.get(id);
     if (!entry || isWork(entry)) return;
-    await this.#store.remove(id);
+    await this.#world.store.remove(id);
     this.#changed();
   }
 
@@ -196,13 +184,13 @@ export class Outbox {
   }
 
   /**
-   * The network is back, or somebody signed in: send what waits for that without waiting longer.
-   * A store that asked for a pause gets it.
+   * The network is back, or a customer signed in: send what waits for that now. A store that asked
+   * for a pause gets it.
    */
   async hurry() {
     for (const entry of await this.entries()) {
       if (isWork(entry) && entry.held !== "busy") {
-        await this.#store.update(entry.id, (now) => ({ ...now, next_at: 0 }));
+        await this.#world.store.update(entry.id, (now) => ({ ...now, next_at: 0 }));
       }
     }
     return this.wake();
@@ -231,11 +219,13 @@ export class Outbox {
 
   async #round() {
     for (const entry of await this.entries()) {
-      if (isWork(entry) && entry.next_at <= this.#now()) await this.#attend(entry.id);
-      else if (this.#isStale(entry)) await this.#store.remove(entry.id);
+      if (isWork(entry) && entry.next_at <= this.#world.now()) await this.#process(entry.id);
+      else if (entry.ended_at && entry.ended_at < this.#world.now() - KEPT_ACCEPTED_MS) {
+        await this.#world.store.remove(entry.id);
+      }
     }
     const due = (await this.entries()).filter(isWork).map((entry) => entry.next_at);
-    if (due.length) this.#alarm(Math.max(TICK_MS, Math.min(...due) - this.#now()));
+    if (due.length) this.#alarm(Math.max(TICK_MS, Math.min(...due) - this.#world.now()));
   }
 
   #alarm(wait) {
@@ -244,38 +234,34 @@ export class Outbox {
     this.#timer.unref?.();
   }
 
-  #isStale(entry) {
-    return entry.state === "accepted" && entry.ended_at < this.#now() - KEPT_ACCEPTED_MS;
-  }
-
   /** Do what is due for one order, unless another tab is at it. */
-  async #attend(id) {
-    if (!this.#locks) return this.#step(id);
-    await this.#locks.request(`spillway-order-${id}`, { ifAvailable: true }, async (lock) => {
+  async #process(id) {
+    if (!this.#world.locks) return this.#step(id);
+    await this.#world.locks.request(`spillway-order-${id}`, { ifAvailable: true }, async (lock) => {
       if (lock) await this.#step(id);
-      else await this.#store.update(id, (entry) => (
-        { ...entry, next_at: Math.max(entry.next_at, this.#now() + OTHER_TAB_MS) }));
+      else await this.#world.store.update(id, (entry) => (
+        { ...entry, next_at: Math.max(entry.next_at, this.#world.now() + OTHER_TAB_MS) }));
     });
   }
 
   async #step(id) {
     // Again, under the lock: another tab may have done it meanwhile.
-    const entry = await this.#store.get(id);
-    if (!entry || !isWork(entry) || entry.next_at > this.#now()) return;
-    if (entry.customer !== this.#customer()) return;
+    const entry = await this.#world.store.get(id);
+    if (!entry || !isWork(entry) || entry.next_at > this.#world.now()) return;
+    if (entry.customer !== this.#world.customer()) return;
     if (entry.release_owed) return this.#giveBack(entry);
     if (entry.payment) return this.#send(entry);
     return this.#payFor(entry);
   }
 
   async #payFor(entry) {
-    if (this.#now() - timeOf(entry.id) > ID_AGE_MAX_MS) {
+    if (this.#world.now() - timeOf(entry.id) > ID_AGE_MAX_MS) {
       // Nothing was paid and nothing sent: the only case in which an id's age alone says no.
       return this.#reject(entry, "order_id_too_old", "It could not be sent for more than a day.");
     }
     let payment;
     try {
-      payment = await this.#pay(entry);
+      payment = await this.#world.pay(entry);
     } catch (error) {
       if (!(error instanceof PaymentDeclined)) return this.#later(entry, "offline");
       return this.#reject(entry, "payment_declined", error.message);
@@ -291,7 +277,7 @@ export class Outbox {
 
   async #giveBack(entry) {
     try {
-      await this.#release(entry);
+      await this.#world.release(entry);
     } catch {
       return this.#later(entry, "offline");
     }
@@ -311,15 +297,15 @@ export class Outbox {
     if (answer === null) return this.#later(entry, "sign-in");
     switch (verdict(answer, entry.id)) {
       case "accepted":
-        // The address has no business here any more: the order is the store's now.
+        // The store has the order now: the address need not stay here.
         return this.#record(entry.id, {
           state: "accepted", order: null, payment: null, held: null,
-          accepted_at: answer.body.accepted_at, ended_at: this.#now(),
+          accepted_at: answer.body.accepted_at, ended_at: this.#world.now(),
         });
       case "rejected":
         return this.#record(entry.id, {
           state: "rejected", held: null, violations: answer.body.violations,
-          // Under a clash stands an order of this id that this payment may have paid.
+          // After a clash the store has an order of this id, which this payment may have paid.
           release_owed: answer.status !== 409,
         });
       case "unauthorised":
@@ -329,11 +315,11 @@ export class Outbox {
     }
   }
 
-  /** One PUT; null when nobody is signed in. Throws when there is no answer. */
+  /** One PUT; null when no customer is signed in. Throws when there is no answer. */
   async #put(entry, { renew }) {
-    const token = await this.#token({ renew });
+    const token = await this.#world.token({ renew });
     if (!token) return null;
-    const response = await this.#fetch(`${this.#endpoint}/${entry.id}`, {
+    const response = await this.#world.fetch(`${this.#world.endpoint}/${entry.id}`, {
       method: "PUT",
       headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
       body: JSON.stringify({ ...entry.order, payment: entry.payment }),
@@ -345,34 +331,29 @@ export class Outbox {
     return {
       status: response.status,
       type: response.headers.get("content-type") ?? "",
-      retryAfterMs: retryAfterMs(response.headers.get("retry-after"), this.#now()),
+      retryAfterMs: retryAfterMs(response.headers.get("retry-after"), this.#world.now()),
       body: parsed(text),
     };
   }
 
   #later(entry, held, retryAfter = 0) {
     const tries = entry.tries + 1;
-    const next_at = this.#now() + pauseMs(tries, this.#random(), retryAfter);
+    const next_at = this.#world.now() + pauseMs(tries, this.#world.random(), retryAfter);
     return this.#record(entry.id, { tries, next_at, held });
   }
 
   async #record(id, change) {
-    await this.#store.update(id, (entry) => ({ ...entry, ...change }));
+    await this.#world.store.update(id, (entry) => ({ ...entry, ...change }));
     this.#again = true;
     this.#changed();
   }
 
   #changed() {
-    this.#channel?.postMessage("changed");
-    this.#tell();
+    this.#world.channel?.postMessage("changed");
+    this.#announce();
   }
 
-  #changedElsewhere() {
-    this.#tell();
-    this.wake();
-  }
-
-  #tell() {
+  #announce() {
     for (const listener of this.#listeners) listener();
   }
 }
@@ -396,46 +377,32 @@ function parsed(text) {
  * Rejects where there is none (some private windows): then nothing may be ordered.
  */
 export async function openStore(name = "spillway-outbox") {
-  const database = await asPromise(() => {
+  const database = await new Promise((resolve, reject) => {
     const opening = indexedDB.open(name, 1);
     opening.onupgradeneeded = () => opening.result.createObjectStore("orders", { keyPath: "id" });
-    return opening;
+    opening.onsuccess = () => resolve(opening.result);
+    opening.onerror = () => reject(opening.error);
+    opening.onblocked = () => reject(new Error("another version of the page holds the storage"));
   });
+  /** What the request that `use` makes has found, once all that it did is on the disk. */
   const within = (mode, use) => new Promise((resolve, reject) => {
     const transaction = database.transaction("orders", mode, { durability: "strict" });
-    let result;
-    transaction.oncomplete = () => resolve(result);
+    const request = use(transaction.objectStore("orders"));
+    transaction.oncomplete = () => resolve(request.result);
     transaction.onabort = () => reject(transaction.error);
-    use(transaction.objectStore("orders"), (value) => { result = value; });
   });
-  const reading = (ask) => within("readonly", (orders, give) => {
-    const request = ask(orders);
-    request.onsuccess = () => give(request.result);
+  const change = (id, use) => within("readwrite", (orders) => {
+    const found = orders.get(id);
+    found.onsuccess = () => use(orders, found.result);
+    return found;
   });
   return {
-    get: async (id) => (await reading((orders) => orders.get(id))) ?? null,
-    all: () => reading((orders) => orders.getAll()),
-    /** The entry that stands under the id: this one, or the one that was there. */
-    add: (entry) => within("readwrite", (orders, give) => {
-      const found = orders.get(entry.id);
-      found.onsuccess = () => {
-        if (!found.result) orders.add(entry);
-        give(found.result ?? entry);
-      };
-    }),
-    update: (id, change) => within("readwrite", (orders) => {
-      const found = orders.get(id);
-      found.onsuccess = () => { if (found.result) orders.put(change(found.result)); };
-    }),
+    get: async (id) => (await within("readonly", (orders) => orders.get(id))) ?? null,
+    all: () => within("readonly", (orders) => orders.getAll()),
+    /** The entry under the id: this one, or the one that was there. */
+    add: async (entry) => (
+      await change(entry.id, (orders, found) => { if (!found) orders.add(entry); })) ?? entry,
+    update: (id, changed) => change(id, (orders, found) => { if (found) orders.put(changed(found)); }),
     remove: (id) => within("readwrite", (orders) => orders.delete(id)),
   };
-}
-
-function asPromise(ask) {
-  return new Promise((resolve, reject) => {
-    const request = ask();
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error);
-    request.onblocked = () => reject(new Error("the storage is held by another version of the page"));
-  });
 }

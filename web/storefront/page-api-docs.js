@@ -3,14 +3,13 @@ import { serviceNow } from "./clock.js";
 import { $, fill, h } from "./dom.js";
 import { uuid7 } from "./outbox.js";
 import { pay } from "./payment.js";
-import { goAndSignIn } from "./shell.js";
+import { signInButton } from "./shell.js";
 import { customer, token } from "./sign-in.js";
 
 const who = customer();
 fill($("#who"), h("p", {}, who
-  ? `What you send here is sent as ${who.name}. The orders are real ones.`
-  : "Sign in to try the operations below: they are sent as you."),
-who ? null : h("button", { type: "button", class: "primary", onclick: () => goAndSignIn() }, "Sign in"));
+  ? `Requests are sent as ${who.name}. The orders are real ones.`
+  : "Sign in to try the operations below: they are sent as you."), who ? null : signInButton());
 
 for (const form of document.querySelectorAll(".try")) {
   form.addEventListener("submit", (event) => {
@@ -22,33 +21,28 @@ for (const form of document.querySelectorAll(".try")) {
 }
 
 async function send(form) {
-  const answer = $(".answer", form);
-  const fields = [...form.elements].filter((field) => field.dataset.in && field.value);
-  const path = fields.filter((field) => field.dataset.in === "path").reduce(
-    (filled, { name, value }) => filled.replace(`{${name}}`, encodeURIComponent(value)),
-    form.dataset.path,
-  );
-  const query = new URLSearchParams(
-    fields.filter((field) => field.dataset.in === "query").map(({ name, value }) => [name, value]),
-  );
-  const headers = Object.fromEntries(
-    fields.filter((field) => field.dataset.in === "header").map(({ name, value }) => [name, value]),
-  );
+  const show = (title, text) => fill($(".answer", form),
+    h("p", { class: "strong" }, title), h("pre", { tabindex: "0" }, text));
+  const given = { path: {}, query: {}, header: {} };
+  for (const { dataset, name, value } of form.elements) {
+    if (dataset.in && value) given[dataset.in][name] = value;
+  }
+  const path = form.dataset.path.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(given.path[name]));
+  const query = new URLSearchParams(given.query);
   try {
     const bearer = await token();
     const response = await fetch(query.size ? `${path}?${query}` : path, {
       method: form.dataset.method,
       headers: {
-        ...headers,
+        ...given.header,
         ...(bearer && { authorization: `Bearer ${bearer}` }),
         ...(form.elements.body && { "content-type": "application/json" }),
       },
       body: form.elements.body?.value,
     });
-    const text = await response.text();
-    fill(answer, h("p", { class: "strong" }, `${response.status} ${response.statusText}`), h("pre", { tabindex: "0" }, pretty(text)));
+    show(`${response.status} ${response.statusText}`, pretty(await response.text()));
   } catch (error) {
-    fill(answer, h("p", { class: "strong" }, "No answer"), h("pre", { tabindex: "0" }, String(error)));
+    show("No answer", String(error));
   }
 }
 
@@ -60,7 +54,7 @@ function pretty(text) {
   }
 }
 
-/** An order that is accepted as it stands: a new id, and a payment of the gateway for it. */
+/** An order that the store accepts without a change: a new id, and the gateway's payment for it. */
 async function fillIn(form) {
   const id = uuid7(serviceNow());
   const order = {

@@ -1,5 +1,5 @@
 import { Basket, QUANTITY_MAX } from "./basket.js";
-import { INCLUSIVE, bill } from "./bill.js";
+import { bill } from "./bill.js";
 import { catalogue } from "./catalogue.js";
 import { $, fill, h, picture } from "./dom.js";
 import { money } from "./money.js";
@@ -22,25 +22,26 @@ function show() {
 
 function showSums(lines, coupon) {
   const sums = shop.bill({ lines, channel: "retail", currency: currency(), coupon });
-  fill($("#sums"), bill(sums, currency(), { taxNote: INCLUSIVE }));
+  fill($("#sums"), bill(sums, currency(), "retail"));
   $("#coupon").value = coupon ?? "";
 }
 
 function line({ sku, quantity }) {
   const good = shop.bySku.get(sku);
-  const label = `Quantity of ${good.name}`;
-  const sum = h("p", { class: "sum" }, money(quantity * good.prices[currency()], currency()));
+  const price = (count) => money(count * good.prices[currency()], currency());
+  const sum = h("p", { class: "sum" }, price(quantity));
   return h("li", {},
     picture(good),
     h("div", { class: "what" },
       h("a", { href: `/product?sku=${sku}` }, good.name),
-      h("p", { class: "quiet" }, `${money(good.prices[currency()], currency())} each`)),
+      h("p", { class: "quiet" }, `${price(1)} each`)),
     h("input", {
-      type: "number", inputmode: "numeric", min: 1, max: QUANTITY_MAX, value: quantity, "aria-label": label,
+      type: "number", inputmode: "numeric", min: 1, max: QUANTITY_MAX, value: quantity,
+      "aria-label": `Quantity of ${good.name}`,
       onchange: (event) => {
         if (!event.target.reportValidity()) return;
         basket.set(sku, event.target.valueAsNumber);
-        sum.textContent = money(event.target.valueAsNumber * good.prices[currency()], currency());
+        sum.textContent = price(event.target.valueAsNumber);
         showSums(basket.lines, basket.read().coupon);
       },
     }),
@@ -62,6 +63,6 @@ $("#coupon-form").addEventListener("submit", (event) => {
   const known = Object.hasOwn(shop.coupons, code);
   basket.change({ coupon: known ? code : null });
   show();
-  if (!known && code) announce(`We know no coupon ${code}.`);
+  if (!known && code) announce(`There is no coupon ${code}.`);
   else if (known) announce(`${shop.coupons[code]} % off with ${code}.`);
 });

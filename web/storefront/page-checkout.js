@@ -1,16 +1,16 @@
 /**
- * Checkout, of either basket. What happens when "pay" is pressed: the order is stored, and that is
- * all this page does. Paying and sending are the outbox's, on whatever page the customer is next.
+ * Checkout, of either basket. When "pay" is pressed this page only stores the order. The outbox then
+ * pays and sends it, on whatever page the customer is next.
  */
 import { Basket } from "./basket.js";
-import { INCLUSIVE, bill } from "./bill.js";
+import { bill } from "./bill.js";
 import { catalogue } from "./catalogue.js";
 import { serviceNow } from "./clock.js";
 import { $, fill, h } from "./dom.js";
 import { money } from "./money.js";
 import { listOrders } from "./orders-api.js";
 import { METHODS } from "./payment.js";
-import { announce, currency, goAndSignIn, isTrade, outbox } from "./shell.js";
+import { announce, currency, isTrade, outbox } from "./shell.js";
 import { customer } from "./sign-in.js";
 
 const channel = new URLSearchParams(location.search).get("channel") === "wholesale"
@@ -33,7 +33,6 @@ function prepare() {
   $("#purchase_order").required = channel === "wholesale";
   $("#purchase_order").value = basket.read().purchase_order;
   $("#back").href = channel === "wholesale" ? "/wholesale" : "/basket";
-  $("#sign-in").onclick = () => goAndSignIn();
   form.addEventListener("submit", order);
   form.addEventListener("input", () => { showProblems([]); });
 }
@@ -51,7 +50,7 @@ function show() {
   const sums = shop.bill({ lines, channel, currency: currency(), coupon });
   fill($("#sums"),
     h("p", { class: "quiet" }, lines.length === 1 ? "1 line" : `${lines.length} lines`),
-    bill(sums, currency(), { taxNote: channel === "retail" ? INCLUSIVE : "" }));
+    bill(sums, currency(), channel));
   $("#pay").textContent = `Pay ${money(sums.total, currency())} and order`;
   $("#pay").disabled = !box;
 }
@@ -61,14 +60,14 @@ async function order(event) {
   const problems = [...form.elements].filter((field) => field.willValidate && !field.validity.valid);
   showProblems(problems);
   const who = customer();
-  // Pressed again before the first press has led to the order's page: it would set out anew.
+  // Disabled: the first press is about to lead to the order's page, and a second would start anew.
   if (problems.length || !who || !basket.lines.length || $("#pay").disabled) return;
   $("#pay").disabled = true;
-  const { content, total } = compose();
+  const content = compose();
   try {
     const id = basket.orderId(serviceNow());
     await box.keep({
-      id, customer: who.sub, order: content, total, currency: content.currency,
+      id, customer: who.sub, order: content, total: content.total, currency: content.currency,
       method: new FormData(form).get("method"),
     });
     basket.empty();
@@ -90,16 +89,12 @@ function follow(address) {
 
 function compose() {
   const { lines, coupon } = basket.read();
-  const sums = shop.bill({ lines, channel, currency: currency(), coupon });
+  const { subtotal, ...sums } = shop.bill({ lines, channel, currency: currency(), coupon });
   const given = (name) => $(`#${name}`).value.trim();
   const content = {
     channel,
     currency: currency(),
-    lines: sums.lines,
-    discounts: sums.discounts,
-    shipping: sums.shipping,
-    tax: sums.tax,
-    total: sums.total,
+    ...sums,
     address: {
       name: given("name"),
       lines: [given("street"), given("street2")].filter(Boolean),
@@ -109,7 +104,7 @@ function compose() {
     },
   };
   if (channel === "wholesale") content.purchase_order = given("purchase_order");
-  return { content, total: sums.total };
+  return content;
 }
 
 function showProblems(fields) {

@@ -1,11 +1,11 @@
 /** One order, followed to its end: first in the outbox, then at the store. */
 import { Basket } from "./basket.js";
-import { INCLUSIVE, bill } from "./bill.js";
+import { bill } from "./bill.js";
 import { catalogue } from "./catalogue.js";
 import { $, fill, h, picture, say } from "./dom.js";
 import { date, money } from "./money.js";
 import { Problem, SignInNeeded, cancelOrder, getOrder } from "./orders-api.js";
-import { goAndSignIn, outbox } from "./shell.js";
+import { outbox } from "./shell.js";
 import { customer } from "./sign-in.js";
 import { badge, reasonName, statusName } from "./status.js";
 
@@ -14,13 +14,13 @@ const POLL_MAX_MS = 10_000;
 const LINES_SHOWN = 50;
 const VIOLATIONS_SHOWN = 20;
 const STEPS = {
-  reserve: { done: "Set aside for you", refused: "Could not be set aside" },
-  ship: { done: "Handed over for delivery", refused: "Could not be sent" },
+  reserve: { done: "Reserved for you", refused: "Could not be reserved" },
+  ship: { done: "Handed over for delivery", refused: "Could not be shipped" },
   post: { done: "Invoiced", refused: "Could not be invoiced" },
   cancel_shipment: { done: "Delivery stopped", refused: "Had already left" },
   recall_shipment: { done: "Called back", refused: "Could not be called back" },
-  release: { done: "Put back on the shelf", refused: "Could not be put back" },
-  refund: { done: "Money given back", refused: "Money could not be given back" },
+  release: { done: "Put back in stock", refused: "Could not be put back in stock" },
+  refund: { done: "Refunded", refused: "Could not be refunded" },
 };
 
 const id = new URLSearchParams(location.search).get("id") ?? "";
@@ -32,7 +32,6 @@ let cancelFailed = false;
 
 $("#number").textContent = id;
 $("#cancel").onclick = cancel;
-$("#sign-in").onclick = () => goAndSignIn();
 if (customer()) {
   box?.subscribe(() => { pause = POLL_FIRST_MS; follow(); });
   document.addEventListener("visibilitychange", () => { if (!document.hidden) follow(); });
@@ -74,11 +73,7 @@ function only(shown) {
   for (const part of ["signed-out", "nowhere", "order"]) $(`#${part}`).hidden = part !== shown;
 }
 
-function countryName(code) {
-  return shop.countries.find(([known]) => known === code)?.[1] ?? code;
-}
-
-/** What a screen reader is told, and everybody sees. */
+/** The status, which a screen reader reads out when it changes. */
 function headline(status, text) {
   only("order");
   say($("#status-text"), text);
@@ -93,29 +88,27 @@ function showSending(entry) {
     "sign-in": "Your sign-in has ended: please sign in again. ",
   }[entry.held] ?? "";
   const kept = entry.held
-    ? "Your order is kept in this browser and sent again by itself, also after you close this page and come back."
+    ? "We keep your order in this browser and send it again, also after you close this page and come back."
     : "Your order is on its way to the store.";
   headline(entry.payment ? "sending" : "paying", waits + kept);
-  fill($("#details"), totalOf(entry));
+  showTotal(entry);
   $("#cancel").hidden = true;
-}
-
-function totalOf(entry) {
-  return h("dl", { class: "bill" },
-    h("div", { class: "total" }, h("dt", {}, "Total"), h("dd", {}, money(entry.total, entry.currency))));
 }
 
 function showAccepted(entry) {
   headline("accepted", "The store has your order and will place it within minutes.");
-  fill($("#details"), totalOf(entry));
+  showTotal(entry);
+}
+
+function showTotal({ total, currency }) {
+  fill($("#details"), h("dl", { class: "bill" },
+    h("div", { class: "total" }, h("dt", {}, "Total"), h("dd", {}, money(total, currency)))));
 }
 
 function showRejected(entry) {
-  clearTimeout(timer);
   const declined = entry.violations[0]?.rule === "payment_declined";
-  const paid = entry.payment ? "What you paid goes back to you." : "No money was taken.";
-  const reason = reasonName(entry.violations[0]?.rule);
-  headline("rejected", `Nothing was ordered: ${reason}. ${paid}`);
+  const paid = entry.payment ? "Your payment will be refunded." : "No money was taken.";
+  headline("rejected", `We couldn't take this order: ${reasonName(entry.violations[0]?.rule)}. ${paid}`);
   fill($("#details"), h("div", {},
     declined ? null : h("ul", { class: "violations" },
       entry.violations.slice(0, VIOLATIONS_SHOWN).map((violation) => h("li", {}, violation.detail))),
@@ -136,40 +129,38 @@ async function putBack(entry) {
 }
 
 function show({ status, reason, order, steps, accepted_at, cancellation }) {
-  headline(status, told({ status, reason, cancellation, steps }));
+  headline(status, explanation({ status, reason, cancellation, steps }));
   $("#cancel").hidden = Boolean(cancellation) || !["accepted", "confirmed"].includes(status);
+  const { name, lines, postal_code, city, country } = order.address;
+  const countryName = shop.countries.find(([code]) => code === country)?.[1] ?? country;
+  const subtotal = order.lines.reduce((sum, line) => sum + line.quantity * line.unit_price, 0);
   fill($("#details"),
     h("div", {},
-      h("ol", { class: "steps" }, step("Accepted", accepted_at), steps.map(({ step: name, outcome, at, reason: why }) =>
-        step(STEPS[name][outcome], at, why))),
+      h("ol", { class: "steps" }, step("Accepted", accepted_at), steps.map(({ step: taken, outcome, at, reason: why }) =>
+        step(STEPS[taken][outcome], at, why))),
       goods(order)),
     h("aside", { class: "panel", "aria-label": "Total and address" },
-      bill({ ...order, subtotal: subtotalOf(order), discounts: order.discounts ?? [] }, order.currency,
-        { taxNote: order.channel === "retail" ? INCLUSIVE : "" }),
+      bill({ ...order, subtotal, discounts: order.discounts ?? [] }, order.currency, order.channel),
       order.purchase_order ? h("p", {}, `Your purchase order: ${order.purchase_order}`) : null,
-      h("address", {}, [order.address.name, ...order.address.lines, `${order.address.postal_code} ${order.address.city}`, countryName(order.address.country)]
+      h("address", {}, [name, ...lines, `${postal_code} ${city}`, countryName]
         .map((text) => h("span", {}, text)))));
-}
-
-function subtotalOf(order) {
-  return order.lines.reduce((sum, line) => sum + line.quantity * line.unit_price, 0);
 }
 
 function step(text, at, why) {
   return h("li", {}, h("span", {}, why ? `${text}: ${reasonName(why)}` : text), h("time", { datetime: at }, date(at)));
 }
 
-function told({ status, reason, cancellation, steps }) {
+function explanation({ status, reason, cancellation, steps }) {
   const tooLate = cancellation?.outcome === "refused" ? " It was too late to cancel: it had already left." : "";
   const failed = cancelFailed ? " Your cancellation did not reach the store: please try again." : "";
-  const refunded = steps.some(({ step: name }) => name === "refund");
+  const refunded = steps.some(({ step: taken }) => taken === "refund") ? " Your payment was refunded." : "";
   return {
     accepted: cancellation ? "We are trying to cancel it." : "We have your order and are getting it ready. You can leave this page.",
-    confirmed: `It is set aside, handed over and invoiced.${tooLate}`,
-    rejecting: `We can't fulfil it: ${reasonName(reason)}. It is being undone, and your money goes back.`,
-    rejected: `We could not fulfil it: ${reasonName(reason)}. ${refunded ? "Your money was given back." : ""}`,
-    cancelling: "It is being cancelled, and your money goes back.",
-    cancelled: "It was cancelled, and your money was given back.",
+    confirmed: `Your goods are reserved, handed over for delivery and invoiced.${tooLate}`,
+    rejecting: `We can't fulfil it: ${reasonName(reason)}. We are undoing it and will refund your payment.`,
+    rejected: `We could not fulfil it: ${reasonName(reason)}.${refunded}`,
+    cancelling: "We are cancelling it and will refund your payment.",
+    cancelled: "It was cancelled, and your payment was refunded.",
   }[status] + failed;
 }
 

@@ -1,14 +1,13 @@
 import { $, fill, h } from "./dom.js";
 import { date, money } from "./money.js";
 import { SignInNeeded, listOrders } from "./orders-api.js";
-import { announce, goAndSignIn, outbox } from "./shell.js";
+import { announce, outbox } from "./shell.js";
 import { customer } from "./sign-in.js";
 import { badge, reasonName } from "./status.js";
 
 const box = await outbox;
 let cursor = null;
 let own = 0;
-$("#sign-in").onclick = () => goAndSignIn();
 $("#more").onclick = more;
 
 if (customer()) {
@@ -24,7 +23,7 @@ function signedOut() {
   $("#listed").hidden = true;
 }
 
-/** What only this browser knows of yet. */
+/** Orders that only this browser has so far. */
 async function showOwn() {
   const entries = (await box?.entries() ?? []).filter((entry) => entry.state !== "accepted").reverse();
   const arrived = entries.length < own;
@@ -35,11 +34,8 @@ async function showOwn() {
     status: entry.state === "rejected" ? "rejected" : entry.payment ? "sending" : "paying",
     reason: entry.violations[0]?.rule ?? null,
   })));
-  if (arrived) await restart();
-}
-
-/** From the newest on, which the store has only now. */
-async function restart() {
+  if (!arrived) return;
+  // The store has one more: read the list again from the newest.
   cursor = null;
   fill($("#orders"));
   await more();

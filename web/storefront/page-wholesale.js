@@ -4,7 +4,7 @@ import { catalogue } from "./catalogue.js";
 import { $, fill, h, say } from "./dom.js";
 import { money } from "./money.js";
 import { LINES_MAX, quantityProblem, readSheet } from "./sheet.js";
-import { announce, currency, goAndSignIn, isTrade } from "./shell.js";
+import { announce, currency, isTrade } from "./shell.js";
 import { customer } from "./sign-in.js";
 
 const ERRORS_SHOWN = 100;
@@ -14,7 +14,6 @@ const basket = new Basket("wholesale");
 const body = $("#rows");
 
 basket.keepOnly(shop.bySku);
-$("#sign-in").onclick = () => goAndSignIn();
 $("#signed-out").hidden = Boolean(customer());
 $("#not-trade").hidden = !customer() || isTrade();
 $("#quick-order").hidden = !isTrade();
@@ -30,7 +29,7 @@ function begin() {
     take($("#sheet").value);
   });
   $("#file").addEventListener("change", takeFile);
-  $("#clear").onclick = () => { store([]); showRows(); announce("All lines were removed."); };
+  $("#clear").onclick = () => { basket.change({ lines: [] }); showRows(); announce("All lines were removed."); };
   body.addEventListener("change", changed);
   body.addEventListener("click", removed);
   showRows();
@@ -46,18 +45,13 @@ async function takeFile(event) {
 
 /** Add a sheet's good lines below those that are there, and list what is wrong with the others. */
 function take(text) {
-  const { lines, errors } = readSheet(text, shop.bySku);
   const before = basket.lines;
-  const room = LINES_MAX - before.length;
-  if (lines.length > room) {
-    errors.push({ line: 0, text: "", problem: `an order has at most ${LINES_MAX} lines: ${lines.length - room} were left out` });
-  }
-  store([...before, ...lines.slice(0, room)]);
+  const { lines, errors } = readSheet(text, shop.bySku, LINES_MAX - before.length);
+  basket.change({ lines: [...before, ...lines] });
   showRows();
   showErrors(errors);
   $("#sheet").value = errors.filter((error) => error.text).map((error) => error.text).join("\n");
-  const added = Math.min(lines.length, room);
-  announce(`${count(added, "line")} added${errors.length ? `, ${count(errors.length, "line")} left out: see below` : ""}.`);
+  announce(`${count(lines.length, "line")} added${errors.length ? `, ${count(errors.length, "line")} left out: see below` : ""}.`);
 }
 
 function showErrors(errors) {
@@ -78,8 +72,9 @@ function add(event) {
   const problem = good ? quantityProblem(quantity, good) : `There is no ${sku || "such item"} in the catalogue`;
   say($("#add-problem"), problem ? `${problem}.` : "");
   if (problem) return $(good ? "#new-quantity" : "#new-sku").focus();
-  store([...basket.lines, { sku, quantity: Number(quantity) }]);
-  body.append(row({ sku, quantity: Number(quantity) }));
+  const line = { sku, quantity: Number(quantity) };
+  basket.change({ lines: [...basket.lines, line] });
+  body.append(row(line));
   showSums();
   $("#add-form").reset();
   $("#new-sku").focus();
@@ -124,7 +119,7 @@ function changed({ target }) {
   }
   target.removeAttribute("aria-invalid");
   line.quantity = Number(target.value);
-  store(lines);
+  basket.change({ lines });
   $(".sum", target.closest("tr")).textContent = money(line.quantity * good.trade[currency()], currency());
   showSums();
 }
@@ -132,14 +127,10 @@ function changed({ target }) {
 function removed({ target }) {
   if (!target.matches("button")) return;
   const index = indexOf(target);
-  store(basket.lines.filter((_, at) => at !== index));
+  basket.change({ lines: basket.lines.filter((_, at) => at !== index) });
   target.closest("tr").remove();
   ($("button", body.children[Math.min(index, body.childElementCount - 1)] ?? document) ?? $("#new-sku")).focus();
   showSums();
-}
-
-function store(lines) {
-  basket.change({ lines });
 }
 
 function showSums() {

@@ -1,5 +1,5 @@
 /**
- * Payment: a stand-in. A shop puts its gateway's client here and leaves everything else as it is.
+ * A fake payment. A shop puts its gateway's client here and leaves everything else as it is.
  *
  * What the rest of the storefront relies on:
  *  - `pay` asked twice for the same order takes the money once (the order's id is the gateway's
@@ -16,7 +16,7 @@ import { PaymentDeclined } from "./outbox.js";
 const GATEWAY = "/_local/payments";
 const TIMEOUT_MS = 20_000;
 
-/** What the stand-in offers in place of a card form. */
+/** What the customer chooses from in place of a card form. */
 export const METHODS = [
   { id: "approved", label: "Test card that is approved" },
   { id: "declined", label: "Test card that is declined" },

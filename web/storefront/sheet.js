@@ -12,10 +12,11 @@ const HEADINGS = /^(sku|item|code|article|product)$/i;
 /**
  * @param {string} text comma, semicolon or tab separated, with or without a heading
  * @param {Map<string, {case: number}>} bySku
+ * @param {number} room how many more lines the order may have
  * @returns {{lines: {sku: string, quantity: number}[],
  *            errors: {line: number, text: string, problem: string}[]}}
  */
-export function readSheet(text, bySku) {
+export function readSheet(text, bySku, room = LINES_MAX) {
   const lines = [];
   const errors = [];
   text.replace(/^\uFEFF/, "").split(/\r\n|\n|\r/).forEach((raw, index) => {
@@ -26,13 +27,12 @@ export function readSheet(text, bySku) {
     if (problem) errors.push({ line: index + 1, text: raw, problem });
     else lines.push({ sku: sku.toUpperCase(), quantity: Number(quantity) });
   });
-  if (lines.length > LINES_MAX) {
-    errors.push({
-      line: LINES_MAX + 1, text: "",
-      problem: `an order has at most ${LINES_MAX} lines: the others were left out`,
-    });
+  const over = lines.splice(room).length;
+  if (over) {
+    const problem = `an order has at most ${LINES_MAX} lines: ${over} were left out`;
+    errors.push({ line: 0, text: "", problem });
   }
-  return { lines: lines.slice(0, LINES_MAX), errors };
+  return { lines, errors };
 }
 
 /** The first two cells, out of their quotes. */
@@ -53,7 +53,7 @@ function problemOf(sku, quantity, bySku) {
 export function quantityProblem(quantity, good) {
   const count = Number(quantity);
   if (!Number.isInteger(count) || count < 1 || count > QUANTITY_MAX) {
-    return `"${quantity}" is no whole number from 1 to ${QUANTITY_MAX.toLocaleString()}`;
+    return `"${quantity}" is not a whole number from 1 to ${QUANTITY_MAX.toLocaleString()}`;
   }
   if (count % good.case === 0) return null;
   const below = count - (count % good.case);

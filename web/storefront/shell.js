@@ -1,4 +1,4 @@
-/** What every page has: the head with basket and sign-in, and the outbox at work behind it. */
+/** What every page has: the head with basket and sign-in, and the outbox that sends in the background. */
 import { Basket } from "./basket.js";
 import { $, fill, h, say } from "./dom.js";
 import { Outbox, openStore } from "./outbox.js";
@@ -27,10 +27,14 @@ export function currency(currencies = ["GBP", "EUR", "USD"]) {
   return currencies.includes(chosen) ? chosen : currencies[0];
 }
 
-/** Sign in, and say so where the issuer can't be reached. */
-export async function goAndSignIn(back) {
+/** A button that signs in, and says so where the issuer can't be reached. */
+export function signInButton(text = "Sign in", kind = "primary") {
+  return h("button", { type: "button", class: kind, onclick: () => goAndSignIn() }, text);
+}
+
+async function goAndSignIn() {
   try {
-    await signIn(back);
+    await signIn();
   } catch {
     announce("The sign-in page can't be reached just now. Please try again in a moment.");
   }
@@ -38,7 +42,7 @@ export async function goAndSignIn(back) {
 
 let hiding;
 
-/** A short message to everybody, screen readers included. What must be read again stands elsewhere. */
+/** A short message, also for screen readers. It goes away: what must be read again is on the page. */
 export function announce(text) {
   const notice = $("#notice");
   notice.textContent = text;
@@ -46,6 +50,7 @@ export function announce(text) {
   hiding = setTimeout(() => { notice.textContent = ""; }, NOTICE_MS);
 }
 
+for (const place of document.querySelectorAll(".sign-in")) fill(place, signInButton());
 showHead();
 showOutbox();
 addEventListener("basket", showHead);
@@ -63,7 +68,7 @@ function showHead() {
       h("span", { class: "who", title: who.name }, who.name),
       h("button", { type: "button", class: "quiet", onclick: leave }, "Sign out"),
     ]
-    : h("button", { type: "button", class: "quiet", onclick: () => goAndSignIn() }, "Sign in"));
+    : signInButton("Sign in", "quiet"));
   const select = $("#currency");
   select.value = currency();
   select.onchange = () => {
@@ -76,31 +81,29 @@ async function leave() {
   try {
     await signOut();
   } catch {
-    location.assign("/"); // the tokens are gone; the issuer's own session ends by itself
+    location.assign("/"); // the tokens are gone, and the issuer ends its own session later
   }
 }
 
 async function showOutbox() {
   const box = await outbox;
   if (!box) return;
+  const notice = $("#outbox");
   const show = async () => {
     const shown = new URLSearchParams(location.search).get("id"); // its own page says it
-    const waiting = (await box.entries()).filter(
-      (entry) => entry.state === "sending" && entry.id !== shown,
+    const [first, ...others] = (await box.entries()).filter(
+      (entry) => entry.state === "sending" && entry.tries > 0 && entry.id !== shown,
     );
-    const notice = $("#outbox");
     const orphaned = !customer() && await box.othersWait();
-    notice.hidden = !orphaned && !waiting.some((entry) => entry.tries > 0);
+    notice.hidden = !orphaned && !first;
     if (orphaned) {
+      fill(notice, h("p", {}, "Your order waits in this browser. It is sent when you sign in. ",
+        signInButton("Sign in and send it", null)));
+    } else if (first) {
       fill(notice, h("p", {},
-        "An order of yours waits in this browser. It is sent as soon as you sign in. ",
-        h("button", { type: "button", onclick: () => goAndSignIn() }, "Sign in and send it")));
-    } else {
-      const [first] = waiting;
-      fill(notice, first ? h("p", {},
-        waiting.length === 1 ? "An order is still being sent. " : `${waiting.length} orders are still being sent. `,
-        "It is kept in this browser until the store has it. ",
-        h("a", { href: `/order?id=${first.id}` }, "See how far it is")) : "");
+        others.length ? `${others.length + 1} orders are still being sent. ` : "An order is still being sent. ",
+        "We keep it in this browser until the store has it. ",
+        h("a", { href: `/order?id=${first.id}` }, "Follow the order")));
     }
   };
   box.subscribe(show);

@@ -1,18 +1,18 @@
 /**
- * Sign-in: OpenID Connect's authorization code flow with PKCE, with whatever issuer /config.json
- * names. The protocol is oauth4webapi's business, fetched only when it is needed.
+ * Sign-in: OpenID Connect's authorization code flow with PKCE, with the issuer that /config.json
+ * names. oauth4webapi does the protocol and is fetched only when it is needed.
  *
  * Tokens are in sessionStorage: they end with the tab, no other tab and no later visitor finds
- * them, and a reload or the next page keeps them. Memory alone would be safer against a script
- * that should not be here only until that script asks for a token as this one does; what keeps it
- * out is the content security policy. It would also send the customer away to the issuer on every
- * page. Never in localStorage, and never in a cookie, which would be sent along by itself.
+ * them, and a reload or the next page keeps them. Memory alone would send the customer away to the
+ * issuer on every page, and would be no safer: a foreign script could ask for a token as this one
+ * does. The content security policy keeps such scripts out. Never in localStorage, and never in a
+ * cookie, which the browser would send along unasked.
  */
 import { LIBRARY } from "./vendor.js";
 
 const SESSION = "session";
 const PENDING = "sign-in";
-/** Renewed before it runs out, so that it can't on its way. */
+/** Renewed before it ends, so that it can't end on its way. */
 const MARGIN_MS = 30_000;
 
 /** @typedef {{sub: string, name: string, trade: boolean}} Customer */
@@ -75,21 +75,22 @@ export async function finishSignIn() {
   const answer = await oauth.authorizationCodeGrantRequest(
     server, client, oauth.None(), back, callback(), pending.verifier, options,
   );
-  keep(await oauth.processAuthorizationCodeResponse(
+  const tokens = await oauth.processAuthorizationCodeResponse(
     server, client, answer, { expectedNonce: pending.nonce, requireIdToken: true },
-  ), given);
+  );
+  keep(tokens, oauth.getValidatedIdTokenClaims(tokens), given);
   // Only ever back into this store.
   return pending.back.startsWith("/") && !pending.back.startsWith("//") ? pending.back : "/";
 }
 
-/** Sign out here and at the issuer, whose page then sends the customer back. */
+/** Sign out here and at the issuer, which then sends the customer back. */
 export async function signOut() {
   const session = read();
   sessionStorage.removeItem(SESSION);
   const { oauth, given, server, client, options } = await issuer();
   if (session?.refresh_token && server.revocation_endpoint) {
     await oauth.revocationRequest(server, client, oauth.None(), session.refresh_token, options)
-      .catch(() => {}); // it runs out by itself
+      .catch(() => {}); // else it expires
   }
   if (!server.end_session_endpoint) return location.assign("/");
   const to = new URL(server.end_session_endpoint);
@@ -105,8 +106,7 @@ export async function signOut() {
 
 /** @returns {Customer | null} who is signed in in this tab */
 export function customer() {
-  const session = read();
-  return session && session.customer;
+  return read()?.customer ?? null;
 }
 
 /**
@@ -132,7 +132,7 @@ async function renewed(session) {
   if (answer.status >= 500) throw new Error(`the issuer answered ${answer.status}`);
   try {
     const tokens = await oauth.processRefreshTokenResponse(server, client, answer);
-    keep({ ...session, ...tokens }, given);
+    keep({ ...session, ...tokens }, oauth.getValidatedIdTokenClaims(tokens), given);
   } catch {
     return end();
   }
@@ -145,29 +145,22 @@ function end() {
   return null;
 }
 
-function keep({ access_token, id_token, refresh_token, expires_in }, given) {
+/** `claims` are the new id token's; without one the session's customer stays. */
+function keep({ access_token, id_token, refresh_token, expires_in, customer }, claims, given) {
   sessionStorage.setItem(SESSION, JSON.stringify({
     access_token, id_token, refresh_token,
     ends_at: Date.now() + (expires_in ?? 300) * 1_000,
-    customer: described(claims(id_token), given),
+    customer: claims ? described(claims, given) : customer,
   }));
 }
 
-/** For showing only: what the customer may do is decided by the API. */
-function described(claimed, { groups_claim, wholesale_group }) {
+/** For showing only: the API decides what the customer may do. */
+function described(claims, { groups_claim, wholesale_group }) {
   return {
-    sub: claimed.sub,
-    name: claimed.name ?? claimed.email ?? "Signed in",
-    trade: (claimed[groups_claim] ?? []).includes(wholesale_group),
+    sub: claims.sub,
+    name: claims.name ?? claims.email ?? "Signed in",
+    trade: (claims[groups_claim] ?? []).includes(wholesale_group),
   };
-}
-
-function claims(jwt) {
-  const bytes = Uint8Array.from(
-    atob(jwt.split(".")[1].replaceAll("-", "+").replaceAll("_", "/")),
-    (character) => character.charCodeAt(0),
-  );
-  return JSON.parse(new TextDecoder().decode(bytes));
 }
 
 function read() {

@@ -40,7 +40,7 @@ class Waiting:
     async def until_all_settled(self, more_to_come: Callable[[], bool] = lambda: False) -> bool:
         """True when all orders that were acknowledged and are closed have settled.
 
-        Runs beside the placing: it goes on while `more_to_come()`, whose orders do not stall it.
+        Runs beside the placing: it goes on, and is never stalled, while `more_to_come()`.
         """
         patience = Patience(now=self.now)
         while True:

@@ -41,8 +41,7 @@ class Proxy:
 
     def rules(self) -> list[dict[str, Any]]:
         """All rules in force, each with its `id` and how often it has `fired`."""
-        rules: list[dict[str, Any]] = self._ask("GET", "rules")["rules"]
-        return rules
+        return [*self._ask("GET", "rules")["rules"]]
 
     def counts(self) -> Counts:
         """What has passed through so far."""
@@ -63,13 +62,11 @@ class Proxy:
 
     def permissions(self) -> list[dict[str, Any]]:
         """All permissions, each with how often it was `used` and, denied once, `refused`."""
-        permissions: list[dict[str, Any]] = self._ask("GET", "permissions")["permissions"]
-        return permissions
+        return [*self._ask("GET", "permissions")["permissions"]]
 
     def denied(self) -> list[dict[str, Any]]:
         """The calls that no permission allowed."""
-        denied: list[dict[str, Any]] = self._ask("GET", "permissions")["denied"]
-        return denied
+        return [*self._ask("GET", "permissions")["denied"]]
 
     def ask_consumed(self) -> None:
         """Have DynamoDB say what each write consumes, until `reset`: callers see it too."""

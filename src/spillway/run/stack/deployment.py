@@ -17,7 +17,7 @@ STAGE = "local"
 
 _PREFIX = f"spillway-{STAGE}-"
 _CONCURRENT_STACKS = 4
-# How the command line begins the line that tells a failure's cause.
+# How the command line begins the line with a failure's cause.
 _CAUSE = "‣ "
 _REASON_CHARACTERS_MAX = 300
 

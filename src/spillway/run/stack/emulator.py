@@ -66,8 +66,7 @@ def fault_injection_proxy(
     Raises SpillwayError when it did not answer in time.
     """
     log, url = folder / _PROXY_LOG, f"http://{LOOPBACK}:{port}"
-    command = [sys.executable, "-m", "spillway.run.proxy"]
-    command += ["--port", str(port), "--upstream", emulator]
+    command = [sys.executable, "-m", "spillway.run.proxy", str(port), emulator]
     environment = isolated_environment(folder, SPILLWAY_PROXY_TOKEN=token)
     with guarded(command, environment=environment, log=log, cwd=folder) as process:
         _wait_until_healthy(
@@ -81,7 +80,7 @@ def fault_injection_proxy(
 
 
 def _environment(folder: Path, port: int, functions_endpoint: str | None) -> dict[str, str]:
-    """The emulator's settings, of which its Lambda workers get a copy.
+    """The emulator's settings. Its Lambda workers get a copy.
 
     `PYTHONDONTWRITEBYTECODE` is left out with all else: with it every cold start compiles anew.
     """

@@ -20,6 +20,7 @@ from starlette.routing import Route
 
 from orders.domain.receipt import sign
 from spillway.run.stack.keys import ReceiptKey
+from spillway.run.stack.origin import problem
 
 PATH = "/_local/payments/{order_id}"
 _ORDER_ID = re.compile(r"[0-9a-f-]{36}")
@@ -55,16 +56,16 @@ class _Gateway:
         except ValueError:
             wanted = None
         if wanted is None or not _ORDER_ID.fullmatch(order_id):
-            return _answer(HTTPStatus.BAD_REQUEST, "An order's id, an amount and a currency.")
+            return problem(HTTPStatus.BAD_REQUEST, "An order's id, an amount and a currency.")
         taken = self._payments.get(order_id)
         if taken is None:
             if wanted.method == _DECLINED:
-                return _answer(HTTPStatus.PAYMENT_REQUIRED, "The card was declined.")
+                return problem(HTTPStatus.PAYMENT_REQUIRED, "The card was declined.")
             taken = self._payments[order_id] = self._payment(order_id, wanted)
             if len(self._payments) > _PAYMENTS_MAX:
                 self._payments.popitem(last=False)
         if (taken["amount"], taken["currency"]) != (wanted.amount, wanted.currency):
-            return _answer(HTTPStatus.CONFLICT, "Something else was paid for this order.")
+            return problem(HTTPStatus.CONFLICT, "Something else was paid for this order.")
         return JSONResponse(taken)
 
     async def release(self, request: Request) -> Response:
@@ -80,8 +81,3 @@ class _Gateway:
         }
         receipt = sign(self._key.key, self._key.key_id, order_id=order_id, **paid)
         return {**paid, "receipt": receipt}
-
-
-def _answer(status: HTTPStatus, detail: str) -> Response:
-    content = {"title": status.phrase, "status": status.value, "detail": detail}
-    return JSONResponse(content, status.value, media_type="application/problem+json")

@@ -1,9 +1,9 @@
-"""Run a command whose whole process group dies with the process that started it.
+"""Run a command in a process group that dies with the process that started it.
 
-Usage: `python group_guard.py COMMAND [ARGUMENT...]`, as a session leader, with a pipe as standard
-input whose other end the starter keeps open. This process becomes the command; a forked watcher
-waits for the pipe to close and then kills the group: the command, its children (the emulator's
-Lambda workers) and itself.
+Usage: `python group_guard.py COMMAND [ARGUMENT...]`, as a session leader. Standard input is a pipe,
+and the starter keeps its other end open. This process becomes the command. A forked watcher waits
+for the pipe to close and then kills the group: the command, its children (the emulator's Lambda
+workers) and itself.
 
 The kernel closes the pipe however the starter ends, SIGKILL included. The alternatives:
 `PR_SET_PDEATHSIG` is Linux only and does not reach grandchildren; an exit handler does not run
@@ -16,7 +16,7 @@ import sys
 
 
 def _kill_group_when_stdin_closes() -> None:
-    # A signal meant for the command must not untie it.
+    # A signal meant for the command must not end the watcher.
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
     while os.read(0, 1024):

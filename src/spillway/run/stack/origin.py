@@ -1,9 +1,9 @@
 """The stack's one origin: the storefront, and the API under `/api/`, as CloudFront has them.
 
 The storefront comes out of the emulated CloudFront and S3, so that the deployed distribution's own
-headers, policies and function are at work. Three things the emulator leaves to this origin: the way
-to the API (a distribution's way to an execute-api address is not emulated), TLS (the browser takes
-127.0.0.1 for secure without), and compression. What is local only is under `/_local`.
+headers, policies and function are at work. The emulator leaves three things to this origin: the way
+to the API (it does not emulate a distribution's way to an execute-api address), TLS (a browser
+treats 127.0.0.1 as secure without it), and compression. What is local only is under `/_local`.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -114,38 +114,31 @@ class _Proxy:
     async def forward(self, request: Request) -> Response:
         body = await _body(request)
         if body is None:
-            return _problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "An HTTP API takes 10 MB at most.")
+            return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "An HTTP API takes 10 MB at most.")
         try:
             answer = await self._upstream.send(self._passed_on(request, body), stream=True)
             # Raw: what is compressed stays so.
             content = b"".join([chunk async for chunk in answer.aiter_raw()])
         except httpx.ConnectError:
-            return _problem(HTTPStatus.BAD_GATEWAY, "The AWS emulator is not running any more.")
+            return problem(HTTPStatus.BAD_GATEWAY, "The AWS emulator is not running any more.")
         except httpx.TimeoutException:
-            return _problem(HTTPStatus.GATEWAY_TIMEOUT, "The API did not answer in time.")
+            return problem(HTTPStatus.GATEWAY_TIMEOUT, "The API did not answer in time.")
         except httpx.TransportError:
-            return _problem(HTTPStatus.BAD_GATEWAY, "The AWS emulator broke off its answer.")
+            return problem(HTTPStatus.BAD_GATEWAY, "The AWS emulator broke off its answer.")
         response = Response(content, status_code=answer.status_code)
-        response.raw_headers = [
-            *_end_to_end(answer.headers.raw),
-            (b"content-length", _length_of(answer, content)),
-        ]
+        response.raw_headers = _end_to_end(answer.headers.raw)
+        # An answer to HEAD has the length of a body that was not sent.
+        response.headers.setdefault("content-length", str(len(content)))
         return response
 
     def _passed_on(self, request: Request, body: bytes) -> httpx.Request:
         path: bytes = request.scope["raw_path"]
         query: bytes = request.scope["query_string"]
+        kept = _end_to_end(request.headers.raw, b"content-length", *self._headers)
         return httpx.Request(
             request.method,
             self._upstream.base_url.copy_with(raw_path=path + (b"?" + query if query else b"")),
-            headers=[
-                *self._headers.items(),
-                *(
-                    header
-                    for header in _end_to_end(request.headers.raw)
-                    if header[0] not in self._headers
-                ),
-            ],
+            headers=[*self._headers.items(), *kept],
             content=body or None,
             extensions={"timeout": self._upstream.timeout.as_dict()},
         )
@@ -161,11 +154,8 @@ async def _body(request: Request) -> bytes | None:
     return bytes(body)
 
 
-def _end_to_end(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """The headers that a proxy passes on (RFC 9110, 7.6.1), names in lower case.
-
-    Without the length, which is known anew once the body is whole.
-    """
+def _end_to_end(headers: list[tuple[bytes, bytes]], *others: bytes) -> list[tuple[bytes, bytes]]:
+    """The headers that a proxy passes on (RFC 9110, 7.6.1) without the `others`, in lower case."""
     lowered = [(name.lower(), value) for name, value in headers]
     named = {
         token.strip().lower()
@@ -173,18 +163,11 @@ def _end_to_end(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]
         if name == b"connection"
         for token in value.split(b",")
     }
-    dropped = _HOP_BY_HOP | named | {b"content-length"}
+    dropped = _HOP_BY_HOP.union(named, others)
     return [(name, value) for name, value in lowered if name not in dropped]
 
 
-def _length_of(answer: httpx.Response, content: bytes) -> bytes:
-    """The answer's length: to HEAD it is that of a body which was not sent."""
-    if answer.request.method == "HEAD" and "content-length" in answer.headers:
-        return answer.headers["content-length"].encode()
-    return str(len(content)).encode()
-
-
-def _problem(status: HTTPStatus, detail: str) -> Response:
+def problem(status: HTTPStatus, detail: str) -> Response:
     """A problem document (RFC 9457)."""
     content = {"title": status.phrase, "status": status.value, "detail": detail}
     return JSONResponse(content, status.value, media_type="application/problem+json")

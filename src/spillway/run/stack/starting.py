@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,7 +69,7 @@ def stop(port: int) -> bool:
     return ended
 
 
-class Supervisor:
+class Supervisor(AbstractContextManager["Supervisor"]):
     """A supervisor process that this process started; as a context manager it is ended after.
 
     Attached, it also ends when this process does, however that happens.
@@ -89,9 +89,6 @@ class Supervisor:
             start_new_session=True,
             text=True,
         )
-
-    def __enter__(self) -> "Supervisor":
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()

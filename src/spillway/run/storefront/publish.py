@@ -17,7 +17,7 @@ def publish(
     *,
     bucket: str,
     settings: dict[str, object],
-    on_file: Callable[[int, int], None] | None = None,
+    on_file: Callable[[int, int], None] = lambda _, __: None,
 ) -> list[File]:
     """Build the site and upload it; returns its files. Fine to repeat.
 
@@ -36,8 +36,7 @@ def publish(
             CacheControl=file.cache_control,
             Metadata=file.metadata,
         )
-        if on_file is not None:
-            on_file(count, len(files))
+        on_file(count, len(files))
     return files
 
 

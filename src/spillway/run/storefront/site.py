@@ -1,9 +1,9 @@
-"""Builds the site: pages out of their layout, and assets whose names hold their content's hash.
+"""Builds the site: pages out of their layout, and assets with their content's hash in their names.
 
-That is all the build there is: no bundler, no compiler, what is served is what stands in
-`web/storefront`. A name with the content's hash may be cached for ever; so that this holds for a
-module too, its name changes with those of the modules it imports. Each page's head lists every
-module that it will need, so that they are fetched at once and not one after the other.
+There is no bundler and no compiler: what is served is what is in `web/storefront`. A name with the
+content's hash may be cached for ever; so that this holds for a module too, its name changes with
+those of the modules it imports. Each page's head lists every module that it will need, so that they
+are fetched at once and not one after the other.
 """
 
 import hashlib
@@ -22,14 +22,14 @@ from spillway.run.storefront import api_page
 
 SOURCE = PROJECT / "web" / "storefront"
 CONTRACT = PROJECT / "docs" / "contracts" / "orders.yaml"
-# The libraries of others that pages use, by the name that ours import them by.
+# The libraries that pages use, by the name under which our modules import them.
 VENDOR = {
     "vendor/oauth4webapi.js": PROJECT / "node_modules" / "oauth4webapi" / "build" / "index.js",
 }
 NOT_FOUND = "not-found"
 DESCRIPTION = "Stoneware, glass, linen and wood from small workshops."
 
-# A year is the longest that caches heed.
+# A year is the longest that caches obey.
 _FOR_EVER = "public, max-age=31536000, immutable"
 # Asked for again every time, which costs a 304: a new version is seen at once, with no purge.
 _ASK_AGAIN = "no-cache"
@@ -137,14 +137,11 @@ class _Assets:
 
     def imported_by(self, script: str) -> list[str]:
         """The modules that a module cannot begin without, in no particular order."""
-        found: dict[str, None] = {}
-        waiting = [script]
-        while waiting:
-            for name in _STATIC_IMPORT.findall(self._text(waiting.pop())):
-                if name not in found:
-                    found[name] = None
-                    waiting.append(name)
-        return list(found)
+        found = [script]
+        for name in found:  # grows while it is read
+            imported = _STATIC_IMPORT.findall(self._text(name))
+            found += [one for one in imported if one not in found]
+        return found[1:]
 
     def _asset(self, name: str) -> File:
         if name not in self._built:

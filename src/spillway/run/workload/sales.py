@@ -321,7 +321,7 @@ def _channel(products: list[_Row]) -> Channel:
 
 
 def _user(channel: Channel, customer: str) -> Customer:
-    """Who of the three local users stands for this customer: always the same one."""
+    """Which of the three local users places this customer's orders: always the same one."""
     if channel == "wholesale":
         return "wholesale"
     return "shopper" if sum(customer.encode()) % 2 else "other"

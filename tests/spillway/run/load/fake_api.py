@@ -25,7 +25,7 @@ def token(customer: Customer, expires_at: float = NOW + 3600) -> str:
 
 @dataclass
 class FakeApi:
-    """Accepts every order once and tells `statuses` in turn to each look at the history.
+    """Accepts every order once and answers each look at the history with the next of `statuses`.
 
     `before` may answer a request first (return None to let the API answer). `slept` are the
     seconds that its clients waited.

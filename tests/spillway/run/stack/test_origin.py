@@ -126,17 +126,17 @@ class TestForwarding:
         assert answer.headers.get_list("set-cookie") == ["a=1", "b=2"]
 
     def test_a_compressed_answer_stays_compressed(self) -> None:
-        packed = gzip.compress(b"orders")
+        compressed_body = gzip.compress(b"orders")
 
         def compressed(_: httpx.Request) -> httpx.Response:
             return httpx.Response(
-                200, stream=httpx.ByteStream(packed), headers={"content-encoding": "gzip"}
+                200, stream=httpx.ByteStream(compressed_body), headers={"content-encoding": "gzip"}
             )
 
         with _client(compressed) as client:
             answer = client.get("/api/orders")
         assert answer.content == b"orders"
-        assert answer.headers["content-length"] == str(len(packed))
+        assert answer.headers["content-length"] == str(len(compressed_body))
 
     def test_an_answer_without_a_body_has_none(self) -> None:
         with _client(lambda _: httpx.Response(204)) as client:
