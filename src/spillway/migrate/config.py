@@ -1,16 +1,16 @@
 """The migration's configuration: one TOML file, read strictly.
 
-An unknown name, a wrong type or a mapping that cannot work stops the command with one sentence
-that names the place, before any database was asked for anything. docs/migration/ has two worked
+An unknown field, a wrong type or a mapping that cannot work stops the command before it connects to
+any database. The error is one sentence that names the field. docs/migration/ has two worked
 examples.
 
-No secret stands in it: it names the environment variable or the MySQL option file that holds one.
+The file contains no secret: it names the environment variable or the MySQL option file with the
+password.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
@@ -20,11 +20,11 @@ from msgspec import Meta
 
 from orders.domain.refusals import Rule
 from orders.domain.saga import Step
-from orders.domain.status import Status
+from orders.domain.status import SETTLED, Status
 from spillway.errors import SpillwayError
 
-#: Rules that speak of the moment an order is sent. An old order was sent long ago.
-NEVER_HELD_AGAINST_AN_OLD_ORDER = frozenset(
+#: Rules about the moment in which an order is sent. An old order was sent long ago.
+RULES_OF_THE_MOMENT = frozenset(
     {
         Rule.ORDER_ID_TOO_OLD,
         Rule.WHOLESALE_NOT_ALLOWED,
@@ -38,11 +38,15 @@ Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
 Outcome = Literal["confirmed", "rejected", "cancelled", "open"]
 
 
-class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class Field(_Section, frozen=True):
     """Where one field of an order comes from: a column, or the same value for every order.
 
-    `default` stands in for NULL and for an empty text, `map` translates what the column holds;
-    `{key}` in a `value` is the old order number.
+    `default` replaces NULL and an empty text. `map` translates the column's values. `{key}` in a
+    `value` is the old order number.
     """
 
     column: Name | None = None
@@ -55,25 +59,25 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("a field has either a column or a value")
 
 
-class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The old database. The connection is in the variable `url_variable`
-    (mysql://user:password@host:3306/database) or in a MySQL option file's [client] group."""
+class Source(_Section, frozen=True):
+    """The old database. The connection comes from the environment variable `url_variable`
+    (mysql://user:password@host:3306/database), or from the group [client] of `option_file`."""
 
     table: Name
     shape: Literal["row_per_order", "row_per_line"]
-    #: In which DATETIME columns are written. TIMESTAMP columns are UTC by nature.
+    #: The zone of DATETIME columns. TIMESTAMP columns are always UTC.
     time_zone: str
     url_variable: str | None = None
     option_file: str | None = None
-    #: Read from the URL or the option file when left out.
+    #: When left out, it comes from the URL or the option file.
     database: Name | None = None
     #: "verify" checks the server's certificate and name; "off" is for a tunnel or the same machine.
     tls: Literal["verify", "off"] = "verify"
     tls_ca: str | None = None
-    #: Must be no other replica's: the server tells its readers apart by it.
+    #: No other replica may have this number: the server knows its readers by it.
     server_id: Annotated[int, Meta(ge=1, le=4_294_967_295)] = 4_711_071
-    #: What one snapshot may last before a new one is begun: the old server keeps every row version
-    #: that is newer than the oldest snapshot.
+    #: After this time the copy takes a new snapshot: the old server keeps every row version that is
+    #: newer than the oldest snapshot.
     snapshot_minutes_max: Annotated[int, Meta(ge=1, le=1_440)] = 30
 
     def __post_init__(self) -> None:
@@ -82,22 +86,20 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         try:
             ZoneInfo(self.time_zone)
         except (KeyError, ValueError, OSError) as error:
-            raise ValueError(
-                f"{self.time_zone!r} is no time zone, such as Europe/London"
-            ) from error
+            raise ValueError(f"{self.time_zone!r} is no time zone (Europe/London is)") from error
 
 
-class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The orders table: of a stack that runs on this machine, or on AWS."""
+class Target(_Section, frozen=True):
+    """The orders table: of a stack on this machine (`local_port`), or on AWS."""
 
     local_port: Annotated[int, Meta(ge=1, le=65_535)] | None = None
     region: str | None = None
     orders_table: str | None = None
-    #: Where open orders are handed over; needed for that alone.
+    #: `cutover --hand-over` sends open orders there; nothing else needs it.
     watchdog_queue_url: str | None = None
-    #: Holds the migration's own state; made by `copy`, deleted by hand when all is over.
+    #: The migration's own state. `copy` creates it; you delete it when the migration is over.
     state_table: str | None = None
-    #: Write units a second, over both tables. A new on-demand table takes 4,000 each.
+    #: For both tables together. A new on-demand table takes 4,000.
     write_units_per_second_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 3_600
 
     def __post_init__(self) -> None:
@@ -107,14 +109,14 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("region goes with orders_table")
 
 
-class Customers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Customers(_Section, frozen=True):
     """How an old customer id becomes the identity provider's subject.
 
-    subject  the column holds the subject already, or does with `prefix` before it
+    subject  the column's value, with `prefix` before it, is the subject
     csv      a file with the header `customer,subject`
     table    another table of the old database, joined by `key`
 
-    `guests` are orders with no customer: quarantined, or each under a subject of its own.
+    `guests` are orders without a customer: each is quarantined, or gets its own subject.
     """
 
     column: Name
@@ -134,59 +136,64 @@ class Customers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 raise ValueError(f'{name} goes with by = "table"')
 
 
-class Times(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What to do with hours that a clock shows twice or never, and which dates are believed."""
+class Times(_Section, frozen=True):
+    """Which time is meant in an hour that a clock shows twice or never, and which dates are too
+    old to be true."""
 
     ambiguous: Literal["earlier", "later", "quarantine"] = "earlier"
     nonexistent: Literal["shift", "quarantine"] = "shift"
     not_before: str = "1995-01-01"
-    #: What a whole-number column counts.
+    #: What a column of whole numbers counts since 1970.
     numbers_are: Literal["seconds", "milliseconds"] = "seconds"
 
 
-class Texts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`unprintable`: line breaks, tabs and NULs become a space, or quarantine the order.
+class Texts(_Section, frozen=True):
+    """`unprintable`: line breaks, tabs and NULs become a space, or the order is quarantined.
 
-    `utf8_in_latin1` names columns in which a careless client stored UTF-8 as Latin-1.
+    `utf8_in_latin1` names columns in which a client stored UTF-8 as Latin-1.
     """
 
     unprintable: Literal["space", "quarantine"] = "space"
-    #: A text longer than an order may have: cut, or the order is quarantined.
+    #: A text that is longer than an order allows is cut, or the order is quarantined.
     too_long: Literal["cut", "quarantine"] = "quarantine"
     utf8_in_latin1: tuple[Name, ...] = ()
 
 
-class Lines(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The order's lines: columns of a row per line, or names within the JSON in `column`."""
+class Lines(_Section, frozen=True):
+    """The order's lines: columns of a row per line, or names in the JSON of `column`."""
 
     sku: Name
     quantity: Name
     unit_price: Name
     column: Name | None = None
-    #: The name of the list within the JSON object, where the column is not the list itself.
+    #: The name of the list in the JSON object; left out where the JSON is the list itself.
     list: str | None = None
-    #: Lines that are postage in truth: they become the order's shipping.
+    #: Lines that are really postage: they become the order's shipping.
     shipping_skus: tuple[str, ...] = ()
 
 
-class Money(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Money(_Section, frozen=True):
     """`unit`: "major" for pounds and pence as 12.34, "minor" for whole pence."""
 
     unit: Literal["major", "minor"] = "major"
-    #: A fraction of a minor unit: quarantined, or rounded half to even.
+    #: An order with a fraction of a minor unit is quarantined, or the amount rounded half to even.
     fractions: Literal["quarantine", "round"] = "quarantine"
 
 
-class AddressFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class AddressFields(_Section, frozen=True):
     name: Field
     lines: Annotated[tuple[Field, ...], Meta(min_length=1, max_length=5)]
     city: Field
     postal_code: Field
     country: Field
 
+    @property
+    def all(self) -> tuple[Field, ...]:
+        return (self.name, *self.lines, self.city, self.postal_code, self.country)
 
-class OrderFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which column is which field. `total` may be left out: then it is what the rest adds up to."""
+
+class OrderFields(_Section, frozen=True):
+    """Which column is which field. Without `total`, it is the sum of the rest."""
 
     key: Name
     created_at: Name
@@ -204,8 +211,8 @@ class OrderFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     purchase_order: Field | None = None
 
 
-class StatusMeaning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What an old status says of an order. `done` names what was done of an open one."""
+class StatusMeaning(_Section, frozen=True):
+    """What an old status means. `done` are the steps that an open order has behind it."""
 
     is_: Outcome = msgspec.field(name="is")
     reason: str | None = None
@@ -221,8 +228,8 @@ class StatusMeaning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("done is [], [reserve], [reserve, ship] or [reserve, post]")
 
 
-class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Rules that a settled old order may break. Open ones must keep all of them."""
+class Rules(_Section, frozen=True):
+    """The rules that a settled old order may break. An open order must keep all rules."""
 
     tolerated: tuple[Rule, ...] = (
         Rule.SKU_PRICE_CONFLICT,
@@ -230,24 +237,24 @@ class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Rule.PURCHASE_ORDER_MISSING,
         Rule.PURCHASE_ORDER_NOT_FOR_RETAIL,
     )
-    #: So many orders in quarantine mean that the mapping is wrong: `copy` stops.
+    #: With more orders in quarantine the mapping must be wrong: `copy` stops.
     quarantined_max: Annotated[int, Meta(ge=0)] = 10_000
 
 
-class Back(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How new orders are written into the old table.
+class Back(_Section, frozen=True):
+    """How `back` writes new orders into the old table.
 
-    `key`: "auto_increment" leaves the number to MySQL, "order_id" uses the new id (a text column),
-    "numbered" counts from `first_key` on. `columns` are fixed values for columns that no field
-    fills.
+    `key`: with "auto_increment" MySQL makes the number, "order_id" uses the new id (in a text
+    column), "numbered" counts from `first_key`. `columns` are fixed values for columns that no
+    field fills.
     """
 
     key: Literal["auto_increment", "order_id", "numbered"]
-    #: The old word for each new status.
+    #: The old status for each new one.
     statuses: dict[Status, str]
     first_key: Annotated[int, Meta(ge=1)] | None = None
     columns: dict[Name, str] = {}
-    #: The environment variable with the URL of a user who may write; the source's when left out.
+    #: The environment variable with the URL of a user who may write; by default the source's.
     url_variable: str | None = None
 
     def __post_init__(self) -> None:
@@ -258,18 +265,18 @@ class Back(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"statuses lacks {', '.join(lacking)}")
 
 
-class Cutover(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Commands of your own, run without a shell. Left out, the checklist waits for you to act."""
+class Cutover(_Section, frozen=True):
+    """Your own commands, run without a shell. Without them, you act when the checklist asks."""
 
     read_only_command: tuple[str, ...] = ()
     switch_command: tuple[str, ...] = ()
-    #: How long the old service has to become read-only, and the lag to run to zero.
+    #: How long the old service may take to become read-only.
     wait_seconds_max: Annotated[int, Meta(ge=1, le=3_600)] = 300
-    #: For so long no change of the orders may come once it is read-only.
+    #: It counts as read-only after so long without a write.
     quiet_seconds: Annotated[int, Meta(ge=1, le=600)] = 5
 
 
-class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Config(_Section, frozen=True):
     source: Source
     target: Target
     order: OrderFields
@@ -283,7 +290,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     back: Back | None = None
     cutover: Cutover = Cutover()
     currencies: tuple[Currency, ...] = ("GBP", "EUR", "USD")
-    #: Where orders that cannot be mapped are written, one JSON object a line.
+    #: The file of orders that cannot be mapped, one JSON object a line.
     quarantine_file: str = "quarantine.jsonl"
 
     def __post_init__(self) -> None:
@@ -296,24 +303,14 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             meaning = self.statuses.get(word)
             if meaning is None:
                 raise ValueError(f"back.statuses.{status.value}: {word!r} is not among statuses")
-            if meaning.is_ != outcome_of(status):
+            if meaning.is_ != (status.value if status in SETTLED else "open"):
                 raise ValueError(
                     f"back.statuses.{status.value}: {word!r} means {meaning.is_} in statuses"
                 )
 
 
-def outcome_of(status: Status) -> Outcome:
-    """A status in the migration's coarser words."""
-    settled: Mapping[Status, Outcome] = {
-        Status.CONFIRMED: "confirmed",
-        Status.REJECTED: "rejected",
-        Status.CANCELLED: "cancelled",
-    }
-    return settled.get(status, "open")
-
-
 def read_config(path: Path) -> Config:
-    """SpillwayError, one sentence: it is not there, not TOML, or says something impossible."""
+    """SpillwayError: the file is missing, is not TOML, or has a setting that cannot be."""
     try:
         settings = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
@@ -324,4 +321,4 @@ def read_config(path: Path) -> Config:
     try:
         return msgspec.convert(settings, Config)
     except msgspec.ValidationError as error:
-        raise SpillwayError(f"{path} says something impossible: {error}.") from error
+        raise SpillwayError(f"{path} has a wrong setting: {error}.") from error

@@ -1,5 +1,5 @@
 """Connections to the old database. Credentials come from the environment or an option file, and
-appear nowhere else: not in arguments, not in errors, not in logs."""
+appear nowhere else: not in arguments, errors or logs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pymysql
 from pymysql.connections import Connection
@@ -20,13 +20,13 @@ from spillway.errors import SpillwayError
 from spillway.migrate.config import Source
 
 CONNECT_TIMEOUT_SECONDS = 10
-#: A query that takes longer has met a lock or a table without an index.
+#: A query that takes longer waits for a lock or has no index.
 READ_TIMEOUT_SECONDS = 300
 
 # Codes of MySQL's own errors, as in its manual ("Server Error Reference").
 ACCESS_DENIED = frozenset({1044, 1045, 1142, 1143, 1227, 1698})
 NO_SUCH = frozenset({1049, 1054, 1146})
-#: The server can't be reached, is going down, or cut the connection: it comes back.
+#: The server can't be reached, shuts down, or cut the connection: it comes back.
 AWAY = frozenset(
     {0, 1040, 1053, 1077, 1079, 1152, 1158, 1159, 1160, 1161, 1927, 2002, 2003, 2006, 2013}
 )
@@ -34,17 +34,21 @@ AWAY = frozenset(
 LOCKED = frozenset({1205, 3572, 1213})
 
 
-#: How values are written into statements. There are no decoders: what is read stays text.
-ENCODERS: dict[Any, Any] = {**encoders}
+#: Only how values are written: without decoders, what is read stays text.
+_TEXTS: dict[Any, Any] = {**encoders}
 
 
 class SourceAway(SpillwayError):
-    """The old database does not answer at present."""
+    """The old database does not answer now."""
+
+
+class Missing(SpillwayError):
+    """The old database has no such table or column."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """How to reach the old database. The password is left out of its text."""
+    """How to reach the old database. Its text does not show the password."""
 
     user: str
     password: str = field(repr=False)
@@ -55,8 +59,7 @@ class Account:
     tls: ssl.SSLContext | None
 
     def settings(self) -> dict[str, Any]:
-        """For pymysql.connect, and for the binlog reader."""
-        settings: dict[str, Any] = {
+        return {
             "host": self.host,
             "port": self.port,
             "user": self.user,
@@ -66,18 +69,15 @@ class Account:
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
             "read_timeout": READ_TIMEOUT_SECONDS,
             "ssl": self.tls,
+            "ssl_disabled": self.tls is None,
+            "unix_socket": self.unix_socket,
         }
-        if self.unix_socket:
-            settings["unix_socket"] = self.unix_socket
-        if self.tls is None:
-            settings["ssl_disabled"] = True
-        return settings
 
 
 def account(
     source: Source, environment: Mapping[str, str], url_variable: str | None = None
 ) -> Account:
-    """SpillwayError: the variable is not set, or the file is not there or lacks something."""
+    """SpillwayError: the variable is not set, or the file is missing or incomplete."""
     variable = url_variable or source.url_variable
     given = _from_url(variable, environment) if variable else _from_file(source.option_file or "")
     database = source.database or given.get("database", "")
@@ -96,14 +96,14 @@ def account(
 
 @contextmanager
 def connected(account: Account, *, write: bool = False) -> Iterator[Connection[Any]]:
-    """A session that can change nothing (unless `write`), whose times are UTC and whose values come
-    as texts, exactly as MySQL writes them.
+    """A read-only session (unless `write`), with times in UTC and values as texts, exactly as MySQL
+    writes them.
 
     Texts, because a driver's conversions are one more place where a zero date or an amount could
     silently become something else.
     """
     with translate_mysql_errors():
-        connection = pymysql.connect(**account.settings(), conv=ENCODERS, autocommit=True)
+        connection = pymysql.connect(**account.settings(), conv=_TEXTS, autocommit=True)
     try:
         with translate_mysql_errors():
             run(connection, "SET time_zone = '+00:00', NAMES utf8mb4")
@@ -130,8 +130,7 @@ def translate_mysql_errors() -> Iterator[None]:
     try:
         yield
     except pymysql.err.MySQLError as error:
-        kind = SourceAway if code_of(error) in AWAY else SpillwayError
-        raise kind(_sentence(error)) from error
+        raise _translated(error) from error
     except ssl.SSLError as error:
         raise SpillwayError(
             f"The old database's certificate was refused ({error.reason}): name its authority with"
@@ -143,23 +142,26 @@ def code_of(error: pymysql.err.MySQLError) -> int:
     return int(error.args[0]) if error.args and isinstance(error.args[0], int) else 0
 
 
-def _sentence(error: pymysql.err.MySQLError) -> str:
+def _translated(error: pymysql.err.MySQLError) -> SpillwayError:
     code = code_of(error)
     reason = str(error.args[1]) if len(error.args) > 1 else str(error)
     if code in ACCESS_DENIED:
-        return (
+        return SpillwayError(
             f"The old database denies this ({reason}): `spillway migrate check` lists the grants."
         )
     if code in NO_SUCH:
-        return f"The old database has no such thing ({reason}): fix the configuration."
-    return f"The old database failed ({code}: {reason}): run the command again, it continues there."
+        return Missing(f"The old database does not have this ({reason}): fix the configuration.")
+    kind = SourceAway if code in AWAY else SpillwayError
+    return kind(
+        f"The old database failed ({code}: {reason}): run the command again. It continues there."
+    )
 
 
 def _from_url(variable: str, environment: Mapping[str, str]) -> dict[str, str]:
     url = environment.get(variable, "")
     if not url:
         raise SpillwayError(f"The environment variable {variable} is not set.")
-    # Never repeat the URL: it holds the password.
+    # Never repeat the URL: it contains the password.
     wrong = SpillwayError(f"{variable} is no URL such as mysql://user:password@host:3306/database.")
     try:
         parts = urlsplit(url)
@@ -175,8 +177,7 @@ def _from_url(variable: str, environment: Mapping[str, str]) -> dict[str, str]:
         "port": str(port or 3306),
         "database": unquote(parts.path.lstrip("/")),
     }
-    socket = parse_qs(parts.query).get("socket")
-    return {**given, "socket": socket[0]} if socket else given
+    return given | {name: value for name, value in parse_qsl(parts.query) if name == "socket"}
 
 
 def _from_file(path: str) -> dict[str, str]:

@@ -5,18 +5,16 @@ from __future__ import annotations
 import csv
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from spillway.errors import SpillwayError
-from spillway.migrate.config import Customers
 
 _COLUMNS = ("customer", "subject")
 
 
 class CustomerFile:
-    """A file `customer,subject`, in a temporary database on disk: millions of customers would not
-    fit the memory that the migration allows itself."""
+    """A file `customer,subject`, copied to a temporary database on disk: millions of customers do
+    not fit the memory that the migration allows itself."""
 
     def __init__(self, path: Path) -> None:
         # An empty name is SQLite's own temporary file, gone when it is closed.
@@ -44,19 +42,6 @@ class CustomerFile:
 
     def close(self) -> None:
         self._database.close()
-
-
-@contextmanager
-def customer_file(customers: Customers) -> Iterator[CustomerFile | None]:
-    """None where the subjects do not come from a file."""
-    if customers.file is None:
-        yield None
-        return
-    file = CustomerFile(Path(customers.file))
-    try:
-        yield file
-    finally:
-        file.close()
 
 
 def _pairs(file: Iterator[str], path: Path) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""cutover: the switch as a checklist. Every step is checked by what the databases say."""
+"""cutover: the switch as a checklist. The databases' own answers decide about each step."""
 
 from __future__ import annotations
 
@@ -6,42 +6,37 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from orders.aws import items
 from orders.domain import saga
 from orders.domain.order import OrderKey
 from spillway.errors import SpillwayError
 from spillway.migrate.connection import connected, run
+from spillway.migrate.running import Parts
 from spillway.migrate.source import Position, position_now
+from spillway.migrate.state import place_of
 from spillway.operate.orders import resuming
-
-if TYPE_CHECKING:
-    from spillway.migrate.running import Parts
 
 COMMAND_SECONDS_MAX = 300
 POLL_SECONDS = 0.5
 
 #: The step, what was found, and whether it is done; None for a step that a rehearsal leaves out.
 OnStep = Callable[[str, str, bool | None], None]
-
-
-@dataclass(frozen=True, slots=True)
-class CutoverOptions:
-    dry_run: bool = False
-    hand_over: bool = False
-    accept_quarantined: bool = False
-    sample: int | None = None
+#: Whether a step is done, and what was found.
+Outcome = tuple[bool | None, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Cutover:
     parts: Parts
-    options: CutoverOptions
     on_step: OnStep
+    dry_run: bool = False
+    hand_over: bool = False
+    accept_quarantined: bool = False
+    sample: int | None = None
 
     def run(self) -> bool:
-        """Whether the switch is made. A step that fails ends it, with all as it was before."""
+        """Whether the switch is made. After a step that fails, all is as it was before."""
         steps = (
             ("copy complete", self._copied),
             ("follow is running", self._following),
@@ -57,40 +52,35 @@ class Cutover:
             self.on_step(name, detail, done)
             if done is False:
                 return False
-        return not self.options.dry_run
+        return not self.dry_run
 
-    def _copied(self) -> tuple[bool, str]:
+    def _copied(self) -> Outcome:
         standing = self.parts.state.standing()
         if standing.phase == "switched":
             return False, "the switch was made before"
         return standing.phase == "following", f"{standing.copied:,} orders"
 
-    def _following(self) -> tuple[bool, str]:
+    def _following(self) -> Outcome:
         standing = self.parts.state.standing()
-        if standing.work != "follow" or standing.until < time.time() * 1_000:
+        if not standing.at_work("follow"):
             return False, "start `spillway migrate follow` in another terminal"
         return True, f"{standing.lag_ms / 1000:.1f} s behind, by {standing.owner}"
 
-    def _quarantine(self) -> tuple[bool, str]:
+    def _quarantine(self) -> Outcome:
         count = len(self.parts.quarantined())
         if count == 0:
             return True, "empty"
         detail = f"{count:,} orders, see {self.parts.config.quarantine_file}"
-        if self.options.accept_quarantined:
+        if self.accept_quarantined:
             return True, f"{detail}: accepted"
-        return self.options.dry_run, f"{detail}: fix them, or pass --accept-quarantined"
+        return self.dry_run, f"{detail}: fix them, or pass --accept-quarantined"
 
-    def _read_only(self) -> tuple[bool | None, str]:
-        command = self.parts.config.cutover.read_only_command
-        if self.options.dry_run:
-            return None, " ".join(command) or "you would make it read-only now"
-        if command:
-            _run(command)
-        return self._wait_for_quiet()
-
-    def _wait_for_quiet(self) -> tuple[bool, str]:
+    def _read_only(self) -> Outcome:
         """Read-only by the server's own setting, or at least no change for a while."""
         settings = self.parts.config.cutover
+        if self.dry_run:
+            return None, " ".join(settings.read_only_command) or "you would make it read-only now"
+        _run(settings.read_only_command, "nothing was switched")
         deadline = time.monotonic() + settings.wait_seconds_max
         seen, since = self._position(), time.monotonic()
         while time.monotonic() < deadline:
@@ -99,67 +89,65 @@ class Cutover:
             if now != seen:
                 seen, since = now, time.monotonic()
             if time.monotonic() - since >= settings.quiet_seconds:
-                if self._is_read_only():
+                if self._server_is_read_only():
                     return True, f"read_only is on, and nothing was written since {seen}"
-                return (
-                    True,
-                    f"nothing was written for {settings.quiet_seconds} s (read_only is off)",
-                )
+                quiet = f"nothing was written for {settings.quiet_seconds} s"
+                return True, f"{quiet} (read_only is off)"
         return False, f"still written to after {settings.wait_seconds_max} s: make it read-only"
 
-    def _caught_up(self) -> tuple[bool | None, str]:
-        if self.options.dry_run:
+    def _caught_up(self) -> Outcome:
+        if self.dry_run:
             lag = self.parts.state.standing().lag_ms / 1000
-            return None, f"{lag:.1f} s at present; the switch waits for the end of the log"
+            return None, f"{lag:.1f} s now; the switch waits for the end of the log"
         goal = self._position()
         if not self.parts.settle():
-            return False, f"`follow` did not come to {goal}"
+            return False, f"`follow` did not reach {goal}"
         return True, f"everything up to {goal} is written"
 
-    def _verified(self) -> tuple[bool, str]:
+    def _verified(self) -> Outcome:
         work = self.parts.verify(lambda _stage, _count: None)
-        sample = self.options.sample
-        verdict = work.whole() if sample is None else work.sample(sample)
-        what = "in all" if sample is None else "of a sample"
+        verdict = work.compare(self.sample)
+        what = "of a sample" if verdict.sampled else "in all"
         if verdict.clean:
             return True, f"{verdict.old_orders:,} orders {what}, no difference"
         return False, f"{len(verdict.differences):,} differ: see `spillway migrate verify`"
 
-    def _switch(self) -> tuple[bool | None, str]:
+    def _switch(self) -> Outcome:
         command = self.parts.config.cutover.switch_command
-        if self.options.dry_run:
+        if self.dry_run:
             return None, " ".join(command) or "you would send the customers to the new service"
         if self._position() != self.parts.state.standing().followed and not self.parts.settle():
             return False, "the old service was written to again"
-        # From here on neither copy nor follow may write: the follower ends by itself.
+        # From here on neither copy nor follow may write: the follower notices and ends.
         self.parts.state.switch()
-        if command:
-            _run(command)
+        _run(
+            command, "the migration has switched, so run it yourself, then `spillway migrate back`"
+        )
         detail = "" if command else "; now send the customers to the new service"
         return True, f"the migration writes no more{detail}. Next: `spillway migrate back`"
 
-    def _open_orders(self) -> tuple[bool | None, str]:
+    def _open_orders(self) -> Outcome:
         still_open = list(self._still_open())
-        detail = f"{len(still_open):,} are for the saga to finish"
-        if self.options.dry_run or not self.options.hand_over:
-            return None, f"{detail}: --hand-over" if still_open else "none"
+        count = f"{len(still_open):,}"
+        if self.dry_run or not self.hand_over:
+            detail = f"{count} are for the saga to finish: --hand-over"
+            return None, detail if still_open else "none"
         hand_over(self.parts, still_open)
-        return True, f"{len(still_open):,} handed over to the saga"
+        return True, f"{count} handed over to the saga"
 
     def _still_open(self) -> Iterator[OrderKey]:
+        table = self.parts.place.orders_table
         for item in self.parts.state.listed("open"):
-            key = OrderKey(item["customer"]["S"], item["order"]["S"])
-            found = list(
-                self.parts.writer.get(self.parts.place.orders_table, [items.progress_key(key)])
-            )
-            if found and saga.owed(items.facts(found[0])):
-                yield key
+            key = place_of(item)
+            for progress in self.parts.writer.get(table, [items.progress_key(key)]):
+                if saga.owed(items.facts(progress)):
+                    yield key
 
     def _position(self) -> Position:
         with connected(self.parts.account) as connection:
             return position_now(connection)
 
-    def _is_read_only(self) -> bool:
+    def _server_is_read_only(self) -> bool:
         with connected(self.parts.account) as connection:
             return run(connection, "SELECT @@global.read_only")[0][0] == "1"
 
@@ -167,18 +155,21 @@ class Cutover:
 def hand_over(parts: Parts, keys: list[OrderKey]) -> None:
     """Have the watchdog send what each order owes. Safe to repeat: every downstream sees one key.
 
-    Raises SpillwayError: the configuration names no watchdog queue, or that did not take all.
+    SpillwayError: the configuration names no watchdog queue, or the queue did not take all.
     """
     url = parts.place.watchdog_queue_url
     if url is None:
         raise SpillwayError("Name the watchdog's queue as target.watchdog_queue_url.")
-    resuming.hand_over(parts.place.client("sqs"), url, keys)
+    resuming.hand_over(parts.place.patient("sqs"), url, keys)
 
 
-def _run(command: tuple[str, ...]) -> None:
+def _run(command: tuple[str, ...], if_it_fails: str) -> None:
+    """The operator's own command, where there is one."""
+    if not command:
+        return
     try:
         subprocess.run(command, check=True, timeout=COMMAND_SECONDS_MAX)  # noqa: S603 -- the operator's own
     except (OSError, subprocess.SubprocessError) as error:
         raise SpillwayError(
-            f"{command[0]} failed ({type(error).__name__}): nothing was switched."
+            f"{command[0]} failed ({type(error).__name__}): {if_it_fails}."
         ) from error

@@ -1,7 +1,7 @@
-"""follow: migrate what has changed in the old table, from the place where the copy began.
+"""follow: migrate what changes in the old table, from the position where the copy began.
 
-At least once, and idempotent: what the binary log reports is read from the table as it is now. The
-place noted in the state table is always the end of a transaction all of whose orders are written.
+It reads each order that the binary log reports from the table as it is now, at least once. The
+position in the state table is always the end of a transaction with all its orders written.
 """
 
 from __future__ import annotations
@@ -10,23 +10,24 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 from spillway.errors import SpillwayError
-from spillway.migrate.applying import Applier, Tally
+from spillway.migrate.applying import Tally
 from spillway.migrate.binlog import ConnectionLost, News, news
-from spillway.migrate.config import Config
-from spillway.migrate.connection import Account, SourceAway, connected
-from spillway.migrate.copying import MapperFor, readings_of
-from spillway.migrate.mapping import Mapper
-from spillway.migrate.source import KEYS_MAX, Position, Reader, Table, describe, position_now
-from spillway.migrate.state import State
+from spillway.migrate.connection import SourceAway
+from spillway.migrate.running import OldTable, Parts
+from spillway.migrate.source import KEYS_MAX, Position, Table, position_now
 
-#: News that wait to be worked on; the server waits when it is full.
+#: News that wait for the work; when it is full, the server waits.
 NEWS_MAX = 2_000
 WAIT_SECONDS = 0.25
 SAVE_SECONDS = 1.0
+RECONNECT_SECONDS_MIN = 0.5
 RECONNECT_SECONDS_MAX = 15.0
+
+Inbox = queue.Queue[News | BaseException]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,58 +45,43 @@ OnLag = Callable[[Lag], None]
 
 @dataclass(slots=True)
 class Follow:
-    config: Config
-    account: Account
-    state: State
-    applier: Applier
-    mapper_for: MapperFor
+    parts: Parts
     on_lag: OnLag
     stop: threading.Event = field(default_factory=threading.Event)
     tally: Tally = field(default_factory=Tally)
-    _pause: float = 0.5
+    _pause: float = RECONNECT_SECONDS_MIN
 
     def run(self, *, until_caught_up: bool = False) -> Tally:
-        """Endless, or until all that had happened when it began is written."""
-        with self.state.lease("follow", ["following"]) as standing:
+        """Endless, or until all changes from before its start are written."""
+        with self.parts.state.lease("follow", ["following"]) as standing:
             position = standing.followed
             if position is None:
                 raise SpillwayError("The copy noted no place in the binary log: run it again.")
             goal: Position | None = None
             while not self.stop.is_set():
                 try:
-                    with connected(self.account) as connection:
-                        table = describe(connection, self.config)
-                        self._same_server(standing.server, table)
+                    with self.parts.old_table() as table:
+                        _check_server(standing.server, table.reader.table)
                         if until_caught_up and goal is None:
-                            goal = position_now(connection)
-                        reader = Reader(connection, self.config, table)
-                        position = self._follow(reader, position, goal)
+                            goal = position_now(table.reader.connection)
+                        position = self._follow(table, position, goal)
                         if goal is not None and position.reached(goal):
                             return self.tally
                 except (ConnectionLost, SourceAway) as away:
                     # From the last complete transaction: `_follow` noted it.
-                    position = self.state.standing().followed or position
-                    self._wait(position, str(away))
+                    position = self.parts.state.standing().followed or position
+                    self.on_lag(Lag(position, 0.0, self.tally, str(away)))
+                    self.stop.wait(self._pause)
+                    self._pause = min(RECONNECT_SECONDS_MAX, self._pause * 2)
         return self.tally
 
-    def _same_server(self, noted: str | None, table: Table) -> None:
-        if noted is not None and noted != table.server_id:
-            raise SpillwayError(
-                f"This is another server (id {table.server_id}, not {noted}), with a binary log of"
-                " its own: run `spillway migrate copy --again`; nothing is lost by it."
-            )
-
-    def _follow(self, reader: Reader, start: Position, goal: Position | None) -> Position:
-        """Where it ended: told to stop, at the goal, or because the table's columns changed."""
-        work = _Work(self, reader, self.mapper_for(reader.table.utc_columns), start)
-        inbox: queue.Queue[News | BaseException] = queue.Queue(NEWS_MAX)
+    def _follow(self, table: OldTable, start: Position, goal: Position | None) -> Position:
+        """Where it ended: at the goal, by `stop`, or because the table's columns changed."""
+        work = _Work(self, table, start)
+        inbox: Inbox = queue.Queue(NEWS_MAX)
         ended = threading.Event()
-        thread = threading.Thread(
-            target=_fetch,
-            args=(self.account, self.config, reader.table, start, inbox, ended),
-            daemon=True,
-        )
-        thread.start()
+        fetched = (self.parts, table.reader.table, start, inbox, ended)
+        threading.Thread(target=_fetch, args=fetched, daemon=True).start()
         try:
             while not self.stop.is_set():
                 try:
@@ -105,7 +91,7 @@ class Follow:
                     continue
                 if isinstance(news, BaseException):
                     raise news
-                self._pause = 0.5
+                self._pause = RECONNECT_SECONDS_MIN
                 work.take(news)
                 if news.schema_changed or (goal is not None and work.reached(goal)):
                     break
@@ -115,19 +101,13 @@ class Follow:
             ended.set()
         return work.position
 
-    def _wait(self, position: Position, problem: str) -> None:
-        self.on_lag(Lag(position, 0.0, self.tally, problem))
-        self.stop.wait(self._pause)
-        self._pause = min(RECONNECT_SECONDS_MAX, self._pause * 2)
-
 
 @dataclass(slots=True)
 class _Work:
-    """What has been told and not yet been written."""
+    """What the log has reported and is not written yet."""
 
     follow: Follow
-    reader: Reader
-    mapper: Mapper
+    table: OldTable
     position: Position
     keys: dict[str, None] = field(default_factory=dict)
     _ahead: Position | None = None
@@ -153,63 +133,52 @@ class _Work:
         return self.position.reached(goal)
 
     def write(self) -> None:
-        keys = list(self.keys)
-        for start in range(0, len(keys), KEYS_MAX):
-            some = [key for key in keys[start : start + KEYS_MAX] if key]
-            readings = readings_of(self.reader, self.mapper, some, settled=True)
-            self.follow.tally += self.follow.applier.apply(readings)
+        apply = self.follow.parts.applier.apply
+        for readings in self.table.readings(self.keys, settled=True):
+            self.follow.tally += apply(readings)
         if "" in self.keys:
-            self._keyless()
+            self.follow.tally += apply(self.table.without_key())
         self.keys.clear()
         self._complete()
 
-    def _keyless(self) -> None:
-        order = self.reader.without_key()
-        if order is not None:
-            reading = self.mapper.order(order)
-            self.follow.tally += self.follow.applier.apply([reading])
-
     def _complete(self) -> None:
-        """All that was told is written: so is every transaction that has ended by then."""
+        """All that was reported is written, and so is every transaction that has ended by then."""
         if self._ahead is not None:
             self.position, self._ahead = self._ahead, None
         self.note()
 
     def note(self, *, force: bool = False) -> None:
-        follow = self.follow
         if not force and time.monotonic() - self._saved < SAVE_SECONDS:
             return
         seconds = 0.0 if self._idle or not self._at else max(0.0, time.time() - self._at)
-        follow.state.save(
-            followed=self.position,
-            lag_ms=round(seconds * 1000),
-        )
+        self.follow.parts.state.save(followed=self.position, lag_ms=round(seconds * 1000))
         self._saved = time.monotonic()
-        follow.on_lag(Lag(self.position, seconds, replace(follow.tally)))
+        self.follow.on_lag(Lag(self.position, seconds, self.follow.tally))
+
+
+def _check_server(noted: str | None, table: Table) -> None:
+    if noted is not None and noted != table.server_id:
+        raise SpillwayError(
+            f"This is another server (id {table.server_id}, not {noted}), with another binary log:"
+            " run `spillway migrate copy --again`. Nothing is lost."
+        )
 
 
 def _fetch(
-    account: Account,
-    config: Config,
-    table: Table,
-    start: Position,
-    inbox: queue.Queue[News | BaseException],
-    ended: threading.Event,
+    parts: Parts, table: Table, start: Position, inbox: Inbox, ended: threading.Event
 ) -> None:
-    """Put news into the inbox until told to end; a failure goes the same way."""
+    """Put news into the inbox until `ended`; and a failure, which the other thread handles."""
 
-    def put(what: News | BaseException) -> bool:
+    def put(what: News | BaseException) -> None:
         while not ended.is_set():
-            try:
+            with suppress(queue.Full):
                 inbox.put(what, timeout=1)
-            except queue.Full:
-                continue
-            return True
-        return False
+                return
 
     try:
-        for some in news(account, config, table, start):
-            if not put(some):
+        for some in news(parts.account, parts.config, table, start):
+            put(some)
+            if ended.is_set():
                 return
-    except BaseException as error:  # noqa: BLE001 -- handed to the thread that can act on it
+    except BaseException as error:  # noqa: BLE001 -- raised again by the other thread
         put(error)

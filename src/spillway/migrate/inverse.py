@@ -1,4 +1,4 @@
-"""From an order and its facts back to rows of the old table. Pure: the mapping, read backwards."""
+"""From an order and its facts back to rows of the old table: the mapping in reverse. Pure."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import chain, repeat
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,14 +17,14 @@ from orders.domain.status import SETTLED, status
 from spillway.migrate.config import Back, Config, Field
 from spillway.migrate.values import minor_unit_places
 
-#: Column to value, as MySQL takes it. The order number is left to the writer.
+#: Column to value, as MySQL takes it, without the order number.
 Values = dict[str, Any]
 #: Subject to old customer id, None where the old shop knows no such customer.
 Customers = Callable[[str], str | None]
 
 
 class Unwritable(Exception):
-    """An order that the old table has no place for; the text says why."""
+    """The old table cannot hold this order; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Inverse:
         return rows
 
     def status_values(self, facts: Facts) -> Values:
-        """What changes in the old table as an order goes its way."""
+        """What the progress of an order changes in the old table."""
         fields, now = self.config.order, status(facts)
         values: Values = {}
         if fields.status.column is not None:
@@ -69,7 +70,7 @@ class Inverse:
             (address.city, order.address.city),
             (address.postal_code, order.address.postal_code),
             (address.country, order.address.country),
-            *zip(address.lines, (*order.address.lines, None, None, None, None, None), strict=False),
+            *zip(address.lines, chain(order.address.lines, repeat(None)), strict=False),
         ]
         amounts = (
             (fields.total, order.total),
@@ -77,20 +78,17 @@ class Inverse:
             (fields.tax, order.tax),
             (fields.discount, order.discounted),
         )
-        return {
+        values: Values = {
             self.config.customers.column: self._customer(accepted.key.customer_id),
             fields.created_at: self._time(fields.created_at, accepted.accepted_at),
-            **{
-                field.column: None if text is None else _inverted(field, text)
-                for field, text in texts
-                if field is not None and field.column is not None
-            },
-            **{
-                column: self._amount(amount, order.currency)
-                for column, amount in amounts
-                if column is not None
-            },
         }
+        for field, text in texts:
+            if field is not None and field.column is not None:
+                values[field.column] = None if text is None else _inverted(field, text)
+        for column, amount in amounts:
+            if column is not None:
+                values[column] = self._amount(amount, order.currency)
+        return values
 
     def _customer(self, subject: str) -> str | None:
         customers = self.config.customers
@@ -98,7 +96,7 @@ class Inverse:
             return None
         known = self.customers(subject.removeprefix(customers.prefix))
         if known is None:
-            raise Unwritable(f"the old shop knows no customer of the subject {subject}")
+            raise Unwritable(f"the old shop has no customer with the subject {subject}")
         return known
 
     def _line(self, line: Line, currency: str) -> Values:
@@ -111,7 +109,7 @@ class Inverse:
 
     def _postage(self, amount: int) -> Line:
         if not self.config.lines.shipping_skus:
-            raise Unwritable("the old table has no column and no line for shipping")
+            raise Unwritable("the old table has no column or line for shipping")
         return Line(self.config.lines.shipping_skus[0], 1, amount)
 
     def _amount(self, minor: int, currency: str) -> str:
@@ -126,6 +124,5 @@ class Inverse:
 
 
 def _inverted(field: Field, text: str) -> str:
-    """The old word for a value: the first that is translated into it."""
-    words = (old for old, new in (field.map or {}).items() if new == text)
-    return next(words, text)
+    """The old value: the first in the field's `map` that means this text."""
+    return next((old for old, new in (field.map or {}).items() if new == text), text)

@@ -1,8 +1,7 @@
 """From the old database's rows to an order with its facts, or to the reasons why not. Pure.
 
-All rows of one old order come together: one row, or its lines. Nothing is repaired beyond what the
-configuration allows by name; what cannot be mapped is `Unmapped` with every reason found, and goes
-to quarantine.
+All rows of one old order come together: one row, or its lines. Only what the configuration names is
+repaired. An order that cannot be mapped is `Unmapped` with every reason found, and is quarantined.
 """
 
 from __future__ import annotations
@@ -11,31 +10,17 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Any, ParamSpec, TypeVar
 
 from orders.aws import items
-from orders.domain.order import (
-    Address,
-    Channel,
-    Discount,
-    Line,
-    Order,
-    OrderKey,
-    Payment,
-)
+from orders.domain.order import Address, Channel, Discount, Line, Order, OrderKey, Payment
 from orders.domain.refusals import CUSTOMER_ID_MAX, TEXT_MAX, Rule, Terms, broken_rules
 from orders.domain.saga import Cancellation, Facts, Outcome, Step
 from orders.domain.units import CustomerId, Millis, OrderId
-from spillway.migrate.config import NEVER_HELD_AGAINST_AN_OLD_ORDER, Config, Field, StatusMeaning
-from spillway.migrate.identity import order_id
-from spillway.migrate.values import (
-    Clock,
-    Unusable,
-    minor_units,
-    printable,
-    utf8_from_latin1,
-    whole_number,
-)
+from spillway.migrate import values
+from spillway.migrate.config import RULES_OF_THE_MOMENT, Config, Field, StatusMeaning
+from spillway.migrate.values import Clock, Unusable
 
 #: Columns as MySQL's text protocol gives them: every value a text, None for NULL.
 Row = Mapping[str, str | None]
@@ -45,16 +30,17 @@ OldLine = tuple[str | None, ...]
 Subjects = Callable[[str], str | None]
 
 DIGEST_BYTES = 16
-#: What stands in the place of the gateway's receipt: the old shop's payments had none.
+#: Instead of the gateway's receipt: the old shop's payments had none.
 RECEIPT = "imported"
-#: How many prices and quantities are kept.
+#: How many prices and quantities are kept: a shop has few of them, and millions of lines.
 KNOWN_MAX = 65_536
 #: DynamoDB's own limit is 400 KB; key and the smaller attributes take less than 2.
 CONTENT_BYTES_MAX = 398_000
+#: The column of the joined customers table with the subject.
+SUBJECT_COLUMN = "spillway_subject"
 
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
-_Text = TypeVar("_Text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +48,7 @@ class OldOrder:
     """All rows under one key, in their order of insertion where the table has one.
 
     `own` is what they say of the order itself, once where they agree as they should, and `lines`
-    what each says of its line. `last` is the key as the database spells it, to go on after; None
+    what each says of its line. `last` is the key as the database spells it, to continue after; None
     for rows without a key.
     """
 
@@ -74,7 +60,7 @@ class OldOrder:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """`rule` is a stable name: one of orders.domain.refusals.Rule or of this package."""
+    """`rule` is a stable name: of orders.domain.refusals.Rule or of this package."""
 
     rule: str
     detail: str
@@ -82,7 +68,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """An old order as it will lie in the table, its content and digest as they are stored.
+    """An old order as the table will store it, with its content and digest.
 
     `open`: the saga has steps left to do for it.
     """
@@ -104,8 +90,6 @@ class Unmapped:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """The old table has no row under this key any more."""
-
     key: str
 
 
@@ -113,80 +97,56 @@ Reading = Mapped | Unmapped | Gone
 
 
 class _Reasons(list[Reason]):
-    """Every reason found, so that one look at the quarantine shows all that must be mended."""
+    """Every reason found, so that one look at the quarantine shows all that must be fixed."""
 
-    def attempt(self, read: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T | None:
+    def attempt(
+        self, fallback: _T, read: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T:
+        """The fallback only fills the place of a value that could not be read: no order is made
+        while there is a reason."""
         try:
             return read(*args, **kwargs)
         except Unusable as no:
             self.append(Reason(no.rule, no.detail))
-            return None
+            return fallback
 
 
-class Known(dict[_Text, int]):
-    """Numbers by their texts, read once each: a shop has few prices and quantities, and millions of
-    lines. It forgets when there are too many."""
-
-    def __init__(self, read: Callable[[_Text], int]) -> None:
-        self._read = read
-
-    def __missing__(self, text: _Text) -> int:
-        if len(self) >= KNOWN_MAX:
-            self.clear()
-        number = self[text] = self._read(text)
-        return number
-
-
-@dataclass(frozen=True, slots=True)
 class Mapper:
-    """Maps the orders of one configuration.
+    """`utc_columns` are those of type TIMESTAMP, which the session reads in UTC."""
 
-    `utc_columns` are those of type TIMESTAMP, which the session reads in UTC.
-    """
-
-    config: Config
-    subjects: Subjects
-    clock: Clock
-    terms: Terms
-    utc_columns: frozenset[str]
-    own_columns: tuple[str, ...]
-    quantities: Known[str]
-    #: In minor units, by text and currency.
-    amounts: Known[tuple[str, str]]
-
-    @staticmethod
-    def of(config: Config, subjects: Subjects, now_ms: int, utc_columns: frozenset[str]) -> Mapper:
-        return Mapper(
-            config,
-            subjects,
-            Clock(config.source.time_zone, config.times, now_ms),
-            Terms(frozenset(config.currencies), {}, wholesale_allowed=True, now=Millis(now_ms)),
-            utc_columns,
-            tuple(own_columns(config)),
-            Known(whole_number),
-            Known(lambda amount: minor_units(*amount, config.money)),
+    def __init__(
+        self, config: Config, subjects: Subjects, now_ms: int, utc_columns: frozenset[str]
+    ) -> None:
+        self.config = config
+        self.subjects = subjects
+        self.utc_columns = utc_columns
+        self.clock = Clock(config.source.time_zone, config.times, now_ms)
+        self.terms = Terms(
+            frozenset(config.currencies), {}, wholesale_allowed=True, now=Millis(now_ms)
         )
+        self.own_columns = own_columns(config)
+        self.units = lru_cache(KNOWN_MAX)(values.whole_number)
+        self.minor = lru_cache(KNOWN_MAX)(partial(values.minor_units, money=config.money))
 
     def order(self, old: OldOrder) -> Mapped | Unmapped:
         key, row = old.key, old.own[0]
         reasons = _Reasons(self._contradictions(old))
         if reasons:
             return Unmapped(key, tuple(reasons))
-        customer = reasons.attempt(self._customer, key, row)
-        created_at = reasons.attempt(self._created_at, old.own)
-        meaning = reasons.attempt(self._meaning, key, row)
+        customer = reasons.attempt("", self._customer, key, row)
+        created_at = reasons.attempt(0, self._created_at, old.own)
+        meaning = reasons.attempt(None, self._meaning, key, row)
         order = self._order(old, reasons)
-        if customer is None or created_at is None or meaning is None or order is None:
+        if reasons or meaning is None or order is None:
             return Unmapped(key, tuple(reasons))
-        facts = reasons.attempt(self._facts, row, meaning, created_at)
-        id_ = order_id(self.config.source.table, key, created_at)
+        facts = reasons.attempt(Facts(), self._facts, row, meaning, created_at)
+        id_ = values.order_id(self.config.source.table, key, created_at)
         reasons += self._broken(id_, order, meaning)
-        if reasons or facts is None:
-            return Unmapped(key, tuple(reasons))
-        content = items.compressed(order)
+        content = b"" if reasons else items.compressed(order)
         if len(content) > CONTENT_BYTES_MAX:
-            too_large = Reason("order_too_large", f"{len(content):,} bytes compressed")
-            return Unmapped(key, (too_large,))
+            reasons.append(Reason("order_too_large", f"{len(content):,} bytes compressed"))
+        if reasons:
+            return Unmapped(key, tuple(reasons))
         digest = hashlib.sha256(content).digest()[:DIGEST_BYTES]
         place = OrderKey(CustomerId(customer), OrderId(id_))
         return Mapped(key, place, created_at, content, digest, facts, meaning.is_ == "open")
@@ -204,58 +164,64 @@ class Mapper:
         if len(old.own) == 1:
             return
         for column in self.own_columns:
-            values = {row[column] for row in old.own}
-            if len(values) > 1:
-                yield Reason("lines_disagree", f"{column}: {_two_of(values)}")
+            texts = {row[column] for row in old.own}
+            if len(texts) > 1:
+                yield Reason("lines_disagree", f"{column}: {_two_of(texts)}")
 
     def _order(self, old: OldOrder, reasons: _Reasons) -> Order | None:
+        """None where not even the currency can be read. Not to be used while there is a reason."""
         fields, key, row = self.config.order, old.key, old.own[0]
-        currency = reasons.attempt(self._text, fields.currency, key, row, "currency")
-        if currency is None:
+
+        def text(field: Field, name: str, *, required: bool = True) -> str:
+            return reasons.attempt("", self._text, field, key, row, name, required=required)
+
+        currency = text(fields.currency, "currency")
+        if not currency:
             return None
-        goods = reasons.attempt(self._lines, old.lines, currency)
-        shipping = reasons.attempt(self._amount, fields.shipping, row, currency)
-        tax = reasons.attempt(self._amount, fields.tax, row, currency)
-        discounts = reasons.attempt(self._discounts, key, row, currency)
-        channel = reasons.attempt(self._channel, key, row)
-        address = self._address(key, row, reasons)
-        reference = reasons.attempt(
-            self._text, fields.payment_reference, key, row, "payment_reference"
+        lines, postage = reasons.attempt(((), 0), self._lines, old.lines, currency)
+        shipping = reasons.attempt(0, self._amount, fields.shipping, row, currency) + postage
+        tax = reasons.attempt(0, self._amount, fields.tax, row, currency)
+        discounts = reasons.attempt((), self._discounts, key, row, currency)
+        adds_up_to = (
+            sum(line.quantity * line.unit_price for line in lines)
+            - sum(discount.amount for discount in discounts)
+            + shipping
+            + tax
         )
-        purchase_order = reasons.attempt(self._purchase_order, key, row)
-        if (
-            goods is None
-            or shipping is None
-            or tax is None
-            or discounts is None
-            or channel is None
-            or address is None
-            or reference is None
-        ):
-            return None
-        lines, postage = goods
-        discounted = sum(discount.amount for discount in discounts)
-        subtotal = sum(line.quantity * line.unit_price for line in lines)
-        adds_up_to = subtotal - discounted + shipping + postage + tax
-        total = reasons.attempt(self._total, row, currency, adds_up_to)
-        if total is None:
-            return None
+        total = reasons.attempt(0, self._total, row, currency, adds_up_to)
+        channel: Channel = reasons.attempt("retail", self._channel, key, row)
+        reference = text(fields.payment_reference, "payment_reference")
+        number = fields.purchase_order
         return Order(
             channel=channel,
             currency=currency,
             lines=lines,
-            shipping=shipping + postage,
+            shipping=shipping,
             tax=tax,
             total=total,
-            address=address,
+            address=self._address(text),
             payment=Payment(reference, total, currency, RECEIPT),
             discounts=discounts,
-            purchase_order=purchase_order,
+            purchase_order=(number and text(number, "purchase_order", required=False)) or None,
+        )
+
+    def _address(self, text: Callable[..., str]) -> Address:
+        fields = self.config.order.address
+        lines = [
+            text(field, "address.lines", required=place == 0)
+            for place, field in enumerate(fields.lines)
+        ]
+        return Address(
+            name=text(fields.name, "address.name"),
+            lines=tuple(filter(None, lines)),
+            city=text(fields.city, "address.city"),
+            postal_code=text(fields.postal_code, "address.postal_code"),
+            country=text(fields.country, "address.country"),
         )
 
     def _broken(self, id_: str, order: Order, meaning: StatusMeaning) -> Iterator[Reason]:
         """The rules of today that this order breaks and that count for it."""
-        forgiven: frozenset[Rule] = NEVER_HELD_AGAINST_AN_OLD_ORDER
+        forgiven: frozenset[Rule] = RULES_OF_THE_MOMENT
         if meaning.is_ != "open":
             forgiven |= frozenset(self.config.rules.tolerated)
         for refusal in broken_rules(id_, order, self.terms):
@@ -288,8 +254,7 @@ class Mapper:
         return self.clock.unix_ms(text, utc=column in self.utc_columns)
 
     def _meaning(self, key: str, row: Row) -> StatusMeaning:
-        field = self.config.order.status
-        word = _raw(field, key, row)
+        word = _raw(self.config.order.status, key, row)
         meaning = self.config.statuses.get(word or "")
         if meaning is None:
             raise Unusable("status_unknown", repr(word))
@@ -301,26 +266,25 @@ class Mapper:
         if meaning.is_ != "open" and column is not None and row[column] is not None:
             # A clock that ran backwards must not settle an order before it was placed.
             at = max(created_at, self._time(column, row[column]))
-        return facts_of(meaning, at)
+        return facts_of(meaning, Millis(at))
 
     def _channel(self, key: str, row: Row) -> Channel:
         channel = _raw(self.config.order.channel, key, row)
-        if channel == "retail":
-            return "retail"
-        if channel == "wholesale":
-            return "wholesale"
+        match channel:
+            case "retail" | "wholesale":
+                return channel
         raise Unusable("channel_unknown", repr(channel))
 
     def _lines(self, old: Sequence[OldLine], currency: str) -> tuple[tuple[Line, ...], int]:
-        """The goods, and what lines that are postage in truth add up to."""
+        """The goods, and the sum of the lines that are really postage."""
         lines = self._lines_in_json(old[0][0]) if self.config.lines.column else old
-        spec, units_of, minor_of = self.config.lines, self.quantities, self.amounts
+        spec, units_of, minor_of = self.config.lines, self.units, self.minor
         goods: list[Line] = []
         postage = 0
         for sku, quantity, price in lines:
             if sku is None or quantity is None or price is None:
                 raise Unusable("line_incomplete", f"{spec.sku} {sku!r}")
-            code, units, minor = sku.strip(), units_of[quantity], minor_of[price, currency]
+            code, units, minor = sku.strip(), units_of(quantity), minor_of(price, currency)
             if code in spec.shipping_skus:
                 postage += units * minor
             else:
@@ -343,16 +307,15 @@ class Mapper:
 
     def _amount(self, column: str | None, row: Row, currency: str) -> int:
         text = None if column is None else row[column]
-        return 0 if text is None else self.amounts[text, currency]
+        return 0 if text is None else self.minor(text, currency)
 
     def _total(self, row: Row, currency: str, adds_up_to: int) -> int:
         column = self.config.order.total
         if column is None:
             return adds_up_to
-        text = row[column]
-        if text is None:
+        if row[column] is None:
             raise Unusable("total_missing", column)
-        return self.amounts[text, currency]
+        return self._amount(column, row, currency)
 
     def _discounts(self, key: str, row: Row, currency: str) -> tuple[Discount, ...]:
         amount = self._amount(self.config.order.discount, row, currency)
@@ -363,33 +326,13 @@ class Mapper:
         # Some shops store a discount as a negative amount.
         return (Discount(coupon, abs(amount)),)
 
-    def _address(self, key: str, row: Row, reasons: _Reasons) -> Address | None:
-        fields = self.config.order.address
-        name = reasons.attempt(self._text, fields.name, key, row, "address.name")
-        city = reasons.attempt(self._text, fields.city, key, row, "address.city")
-        code = reasons.attempt(self._text, fields.postal_code, key, row, "address.postal_code")
-        country = reasons.attempt(self._text, fields.country, key, row, "address.country")
-        lines = [
-            reasons.attempt(self._text, field, key, row, "address.lines", required=place == 0)
-            for place, field in enumerate(fields.lines)
-        ]
-        if name is None or city is None or code is None or country is None or lines[0] is None:
-            return None
-        return Address(name, tuple(line for line in lines if line), city, code, country)
-
-    def _purchase_order(self, key: str, row: Row) -> str | None:
-        field = self.config.order.purchase_order
-        if field is None:
-            return None
-        return self._text(field, key, row, "purchase_order", required=False) or None
-
     def _text(self, field: Field, key: str, row: Row, name: str, *, required: bool = True) -> str:
         text = _raw(field, key, row)
         texts = self.config.texts
         if text is not None and field.column in texts.utf8_in_latin1:
-            text = utf8_from_latin1(text)
+            text = values.utf8_from_latin1(text)
         if text and not text.isprintable() and texts.unprintable == "space":
-            text = printable(text)
+            text = values.printable(text)
         text = (text or "").strip() or field.default or ""
         if required and not text:
             raise Unusable("text_missing", f"{name} ({field.column})")
@@ -398,9 +341,9 @@ class Mapper:
         return text
 
 
-def own_columns(config: Config) -> list[str]:
-    """The columns that speak of the order and not of one of its lines; its times left out."""
-    fields, address = config.order, config.order.address
+def own_columns(config: Config) -> tuple[str, ...]:
+    """The columns about the order and not about one of its lines, without its times."""
+    fields = config.order
     texts = [
         fields.status,
         fields.channel,
@@ -408,55 +351,38 @@ def own_columns(config: Config) -> list[str]:
         fields.payment_reference,
         fields.coupon,
         fields.purchase_order,
-        address.name,
-        *address.lines,
-        address.city,
-        address.postal_code,
-        address.country,
+        *fields.address.all,
     ]
-    amounts = [fields.total, fields.shipping, fields.tax, fields.discount]
-    columns = [
-        config.customers.column,
-        *(field.column for field in texts if field is not None),
-        *amounts,
-    ]
-    return list(dict.fromkeys(column for column in columns if column is not None))
+    amounts = (fields.total, fields.shipping, fields.tax, fields.discount)
+    columns = (config.customers.column, *(field.column for field in texts if field), *amounts)
+    return tuple(dict.fromkeys(column for column in columns if column is not None))
 
 
 def line_columns(config: Config) -> list[str]:
-    """The columns that speak of one line; or the one that holds them all, as JSON."""
+    """The columns about one line, or the one that has them all as JSON."""
     lines = config.lines
     return [lines.column] if lines.column else [lines.sku, lines.quantity, lines.unit_price]
 
 
-#: The subject of the joined customers table, where there is one.
-SUBJECT_COLUMN = "spillway_subject"
+def facts_of(meaning: StatusMeaning, at: Millis) -> Facts:
+    """The saga's facts for what an old status says was done.
 
-
-def facts_of(meaning: StatusMeaning, at: int) -> Facts:
-    """What an old status says was done, in the saga's facts.
-
-    A settled order also carries that its shipment can't be stopped any more: a customer who cancels
-    a purchase of two years ago is answered by that fact, and no command goes to fulfilment, which
-    knows nothing of it.
+    A settled order also has the fact that its shipment can't be stopped any more. A customer who
+    cancels a purchase of two years ago gets that answer, and no command goes to fulfilment, which
+    does not know the order.
     """
-    done = Outcome(Millis(at))
-    if meaning.is_ == "open":
-        return Facts(dict.fromkeys(meaning.done, done))
-    if meaning.is_ == "cancelled":
-        return Facts(
-            dict.fromkeys((Step.RESERVE, Step.RELEASE, Step.REFUND), done),
-            Cancellation(Millis(at), before_reservation=True),
-        )
-    if meaning.is_ == "rejected":
-        return Facts({Step.RESERVE: Outcome(Millis(at), refusal=meaning.reason), Step.REFUND: done})
-    too_late = Outcome(Millis(at), refusal="too_late")
-    return Facts(
-        {
-            **dict.fromkeys((Step.RESERVE, Step.SHIP, Step.POST), done),
-            Step.CANCEL_SHIPMENT: too_late,
-        }
-    )
+    done = Outcome(at)
+    match meaning.is_:
+        case "open":
+            return Facts(dict.fromkeys(meaning.done, done))
+        case "cancelled":
+            undone = dict.fromkeys((Step.RESERVE, Step.RELEASE, Step.REFUND), done)
+            return Facts(undone, Cancellation(at, before_reservation=True))
+        case "rejected":
+            return Facts({Step.RESERVE: Outcome(at, refusal=meaning.reason), Step.REFUND: done})
+        case "confirmed":
+            confirmed = dict.fromkeys((Step.RESERVE, Step.SHIP, Step.POST), done)
+            return Facts({**confirmed, Step.CANCEL_SHIPMENT: Outcome(at, refusal="too_late")})
 
 
 def _raw(field: Field, key: str, row: Row) -> str | None:
@@ -472,5 +398,5 @@ def _text_or_none(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _two_of(values: set[str | None]) -> str:
-    return " and ".join(sorted(map(repr, values))[:2])
+def _two_of(texts: set[str | None]) -> str:
+    return " and ".join(sorted(map(repr, texts))[:2])

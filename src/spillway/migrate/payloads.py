@@ -1,8 +1,8 @@
-"""Rows as the server sends them, and their texts: each is read once, however often it is repeated.
+"""Rows as the server sends them, and their texts: a repeated one is read once.
 
-PyMySQL reads a row column by column, and an order of twenty lines says twenty times when it was
-placed, by whom and where to. Read like that, lines cost the copy more than everything else
-(decision 0025).
+PyMySQL reads a row column by column, and an order of twenty lines says twenty times who placed it,
+when and where to. Read like that, lines cost the copy more than everything else. PyMySQL has no
+public way to a row's bytes, hence the one private name (decision 0025).
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from pymysql.protocol import MysqlPacket
 
 #: Values of some columns in the order of the statement; None for NULL.
 Texts = tuple[str | None, ...]
+#: What a row says of its order, and of its line.
+TwoTexts = tuple[Texts, Texts]
 
 # A length of up to 250 is its own first byte; else that says what follows (MySQL's "Protocol Basic
 # Data Types", length-encoded integers).
@@ -24,7 +26,7 @@ _LENGTH_BYTES = {0xFC: 2, 0xFD: 3, 0xFE: 8}
 
 
 class PayloadCursor(SSCursor):
-    """Hands out each row as the bytes that the server sent, while the server is still sending."""
+    """Yields each row as the bytes that the server sent, while the server is still sending."""
 
     def _do_get_result(self) -> None:
         super()._do_get_result()  # type: ignore[misc]
@@ -32,7 +34,7 @@ class PayloadCursor(SSCursor):
         result._read_row_from_packet = MysqlPacket.get_all_data  # noqa: SLF001
 
 
-def halves(payloads: Iterator[bytes], first: int, others: int) -> Iterator[tuple[Texts, Texts]]:
+def halves(payloads: Iterator[bytes], first: int, others: int) -> Iterator[TwoTexts]:
     """The texts of a row's `first` columns, and of its `others`.
 
     A row that begins as the one before it did shares its beginning: the same tuple.

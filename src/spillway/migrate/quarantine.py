@@ -1,10 +1,10 @@
-"""The file of orders that could not be migrated: a journal, one JSON object a line.
+"""The file of orders that could not be migrated, one JSON object a line.
 
     {"key": "4711", "reasons": [{"rule": "date_impossible", "detail": "'0000-00-00'"}], "at": ...}
     {"key": "4711", "resolved": true, "at": ...}
 
-The last line about a key counts. Which keys are in quarantine now is in the state table; the file
-is for people, and may hold an order twice where a run was killed.
+The last line about a key counts. The state table has the keys that are in quarantine now. The file
+is for people, and may have an order twice after a kill.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import json
 import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,15 +27,7 @@ class Quarantine:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, unmapped: Sequence[Unmapped]) -> None:
-        self._append(
-            {
-                "key": one.key,
-                "reasons": [
-                    {"rule": reason.rule, "detail": reason.detail} for reason in one.reasons
-                ],
-            }
-            for one in unmapped
-        )
+        self._append(map(asdict, unmapped))
 
     def resolve(self, keys: Sequence[str]) -> None:
         self._append({"key": key, "resolved": True} for key in keys)

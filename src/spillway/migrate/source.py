@@ -1,6 +1,6 @@
-"""The old table, read: in chunks by its key, by single keys, and where its binary log stands.
+"""Reads the old table, in chunks by its key or by single keys, and its binary log's position.
 
-Every reader asks for the same columns and hands out whole orders: all rows under one key.
+Every reader asks for the same columns and yields whole orders: all rows under one key.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -20,20 +20,20 @@ from spillway.errors import SpillwayError
 from spillway.migrate.config import Config
 from spillway.migrate.connection import LOCKED, code_of, run, translate_mysql_errors
 from spillway.migrate.mapping import SUBJECT_COLUMN, OldOrder, line_columns, own_columns
-from spillway.migrate.payloads import PayloadCursor, Texts, halves
+from spillway.migrate.payloads import PayloadCursor, TwoTexts, halves
 from spillway.migrate.values import folded
 
-#: Rows a query; a chunk's rows are streamed, never held together.
+#: Rows a query; they are streamed, never held together.
 CHUNK_ROWS = 2_000
 #: Keys a query, and so the rows that one locking read may hold for its instant.
 KEYS_MAX = 100
-#: How long a flush may wait for the statements under way, while new writes wait for it.
+#: How long a flush may wait for the statements under way: new writes wait behind it.
 FLUSH_WAIT_SECONDS = 2
 FLUSH_TRIES_MAX = 30
-#: A row that another transaction holds is asked for again so often.
+#: The pause before another try to read a row that a transaction has locked.
 LOCK_PAUSE_SECONDS = 0.02
 LOCK_WAIT_SECONDS_MAX = 300.0
-#: What these hold is bytes, not text.
+#: Types of bytes, not text.
 BINARY_TYPES = frozenset(
     ("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob", "bit", "geometry")
 )
@@ -47,8 +47,9 @@ class Position:
     offset: int
 
     def reached(self, goal: Position) -> bool:
-        return self._order() >= goal._order()
+        return self._order >= goal._order
 
+    @property
     def _order(self) -> tuple[int, int]:
         number = self.file.rpartition(".")[2]
         return int(number) if number.isdigit() else 0, self.offset
@@ -81,7 +82,7 @@ class Table:
 
 
 def describe(connection: Connection[Any], config: Config) -> Table:
-    """SpillwayError: the table or a column that the configuration names is not there."""
+    """SpillwayError: the table or a column that the configuration names does not exist."""
     with translate_mysql_errors():
         columns = run(
             connection,
@@ -91,42 +92,41 @@ def describe(connection: Connection[Any], config: Config) -> Table:
             (config.source.table,),
         )
         version, server_id = run(connection, "SELECT VERSION(), @@server_id")[0]
-    if not columns:
-        raise SpillwayError(
-            f"The old database shows no table {config.source.table}: fix source.table or grant"
-            " SELECT on it."
-        )
     types = {str(name): str(kind) for name, kind, *_ in columns}
-    lacking = [name for name in columns_of(config) if name not in types]
-    if lacking:
-        raise SpillwayError(
-            f"The table {config.source.table} has no column {', '.join(lacking)}: fix the"
-            " configuration."
-        )
-    # JSON in a BLOB is as good as in a TEXT: its reader says what is no JSON.
-    binary = [
-        name
-        for name in columns_of(config)
-        if types[name] in BINARY_TYPES and name != config.lines.column
-    ]
-    if binary:
-        raise SpillwayError(
-            f"The column {', '.join(binary)} of {config.source.table} holds bytes, not text: name"
-            " another one, such as a generated column with its HEX()."
-        )
+    _check(config, types)
+    collations = {name: str(collation) for name, *_, collation in columns}
     return Table(
         types=types,
         charsets={str(name): charset for name, _, charset, *_ in columns},
         primary=tuple(str(name) for name, _, _, key, _ in columns if key == "PRI"),
         key_is_number=types[config.order.key].endswith("int"),
-        key_is_folded=any(
-            name == config.order.key and str(collation).endswith("_ci")
-            for name, *_, collation in columns
-        ),
+        key_is_folded=collations[config.order.key].endswith("_ci"),
         server=str(version),
         is_mariadb="mariadb" in str(version).lower(),
         server_id=str(server_id),
     )
+
+
+def _check(config: Config, types: dict[str, str]) -> None:
+    table, wanted = config.source.table, columns_of(config)
+    if not types:
+        raise SpillwayError(
+            f"The old database shows no table {table}: fix source.table or grant SELECT on it."
+        )
+    lacking = [name for name in wanted if name not in types]
+    if lacking:
+        raise SpillwayError(
+            f"The table {table} has no column {', '.join(lacking)}: fix the configuration."
+        )
+    # JSON may be in a BLOB as well as in a TEXT: its reader notices what is no JSON.
+    binary = [
+        name for name in wanted if types[name] in BINARY_TYPES and name != config.lines.column
+    ]
+    if binary:
+        raise SpillwayError(
+            f"The column {', '.join(binary)} of {table} holds bytes, not text: name another one,"
+            " such as a generated column with its HEX()."
+        )
 
 
 def columns_of(config: Config) -> list[str]:
@@ -135,50 +135,42 @@ def columns_of(config: Config) -> list[str]:
 
 
 def _columns_of_the_order(config: Config) -> list[str]:
-    """Those whose values an order's lines mostly share; the key is the first."""
+    """Those with mostly the same value on all lines of an order; the key comes first."""
     fields = config.order
-    names = [fields.key, *own_columns(config), fields.created_at, fields.settled_at]
+    names = (fields.key, *own_columns(config), fields.created_at, fields.settled_at)
     return list(dict.fromkeys(name for name in names if name is not None))
 
 
-@dataclass(slots=True)
 class Reader:
     """Reads orders through one connection."""
 
-    connection: Connection[Any]
-    config: Config
-    table: Table
-    _own: list[str] = field(init=False)
-    _of_lines: list[str] = field(init=False)
-    _select: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._own = _columns_of_the_order(self.config)
-        self._of_lines = line_columns(self.config)
-        own = [f"o.{quoted(name)}" for name in self._own]
-        customers = self.config.customers
-        joined = ""
+    def __init__(self, connection: Connection[Any], config: Config, table: Table) -> None:
+        self.connection, self.config, self.table = connection, config, table
+        self._own = _columns_of_the_order(config)
+        self._of_lines = line_columns(config)
+        self._key = f"o.{quoted(config.order.key)}"
+        wanted = [f"o.{quoted(name)}" for name in (*self._own, *self._of_lines)]
+        joined, customers = "", config.customers
         if customers.table and customers.key and customers.subject:
+            wanted.insert(len(self._own), f"c.{quoted(customers.subject)}")
             self._own.append(SUBJECT_COLUMN)
-            own.append(f"c.{quoted(customers.subject)}")
             joined = (
                 f" LEFT JOIN {quoted(customers.table)} c"
                 f" ON c.{quoted(customers.key)} = o.{quoted(customers.column)}"
             )
-        wanted = [*own, *(f"o.{quoted(name)}" for name in self._of_lines)]
-        self._select = (
-            f"SELECT {', '.join(wanted)} FROM {quoted(self.config.source.table)} o{joined}"  # noqa: S608 -- names, quoted
-        )
+        self._select = f"SELECT {', '.join(wanted)} FROM {quoted(config.source.table)} o{joined}"  # noqa: S608 -- names, quoted
+        # First the key, then the primary key, so that lines keep their order.
+        names = dict.fromkeys((config.order.key, *table.primary))
+        self._by_key = "ORDER BY " + ", ".join(f"o.{quoted(name)}" for name in names)
 
     def after(self, last: str | None) -> Iterator[OldOrder]:
-        """Orders by key from there on, one chunk's worth; none at the end.
+        """The orders behind this key, about one chunk of them; none at the end.
 
-        An order that the chunk cuts in two is read again whole with the next one, unless it alone
-        fills the chunk: then all of it is read here.
+        An order that the chunk cuts in two is read whole with the next chunk, unless it alone fills
+        the chunk: then all of it is read here.
         """
-        key = quoted(self.config.order.key)
-        where = f"o.{key} IS NOT NULL" if last is None else f"o.{key} > %s"
-        statement = f"{self._select} WHERE {where} ORDER BY {self._by()} LIMIT {CHUNK_ROWS}"
+        where = f"{self._key} IS NOT NULL" if last is None else f"{self._key} > %s"
+        statement = f"{self._select} WHERE {where} {self._by_key} LIMIT {CHUNK_ROWS}"
         values = () if last is None else (self._typed(last),)
         count, held, found = 0, None, 0
         for order in self._read(statement, values):
@@ -195,69 +187,53 @@ class Reader:
             yield from self.of([held.key])
 
     def of(self, keys: Sequence[str], *, settled: bool = False) -> Iterator[OldOrder]:
-        """The orders under these keys that are there now.
+        """The orders that exist under these keys now.
 
-        `settled`: only what is committed and seen by everybody, see `_with_locks_passed`.
+        `settled`: only what is committed and visible to all, see `_with_locks_passed`.
         """
-        key = quoted(self.config.order.key)
         marks = ", ".join(["%s"] * len(keys))
-        statement = f"{self._select} WHERE o.{key} IN ({marks}) ORDER BY {self._by()}"
-        values = tuple(self._typed(one) for one in keys)
-        if settled:
-            with translate_mysql_errors():
-                rows = self._with_locks_passed(statement, values)
-            yield from self._orders(iter(rows))
-        else:
-            yield from self._read(statement, values)
+        statement = f"{self._select} WHERE {self._key} IN ({marks}) {self._by_key}"
+        yield from self._read(statement, tuple(map(self._typed, keys)), settled=settled)
 
     def without_key(self) -> OldOrder | None:
-        """The rows that have no order number, as one: they can be nothing but quarantined."""
-        key = quoted(self.config.order.key)
-        statement = f"{self._select} WHERE o.{key} IS NULL LIMIT {CHUNK_ROWS}"
+        """The rows without an order number, as one order: they can only be quarantined."""
+        statement = f"{self._select} WHERE {self._key} IS NULL LIMIT {CHUNK_ROWS}"
         return next(self._read(statement, ()), None)
 
-    def _with_locks_passed(
-        self, statement: str, values: tuple[object, ...]
-    ) -> list[tuple[Texts, Texts]]:
+    def _with_locks_passed(self, statement: str, values: tuple[object, ...]) -> Iterator[TwoTexts]:
         """Read rows that the binary log has just reported.
 
-        The log is written before the transaction is visible to others, so a plain read may still
-        see the old row, and nothing would ever report the new one again. The transaction holds its
-        rows' locks until it is visible: a locking read cannot pass it. It does not wait for the
-        lock either (NOWAIT), so it can never be part of a deadlock with the shop; it asks again.
+        The server writes the log before others see the transaction, so a plain read may still get
+        the old row, and nothing would ever report the new one again. The transaction locks its rows
+        until others see it: a locking read cannot overtake it. The read does not wait for the lock
+        (NOWAIT), so it can never be part of a deadlock with the shop; it tries again.
         """
-        locking = f"{statement} {self._lock()}"
+        # MySQL says FOR SHARE OF since 8.0, where LOCK IN SHARE MODE takes no NOWAIT.
+        lock = "LOCK IN SHARE MODE" if self.table.is_mariadb else "FOR SHARE OF o"
+        locking = f"{statement} {lock} NOWAIT"
         deadline = time.monotonic() + LOCK_WAIT_SECONDS_MAX
         while True:
             try:
-                return list(self._rows(locking, values))
+                return iter(list(self._rows(locking, values)))
             except pymysql.err.MySQLError as error:
                 if code_of(error) not in LOCKED or time.monotonic() > deadline:
                     raise
             time.sleep(LOCK_PAUSE_SECONDS)
 
-    def _lock(self) -> str:
-        # MySQL says FOR SHARE OF since 8.0, where LOCK IN SHARE MODE takes no NOWAIT.
-        return "LOCK IN SHARE MODE NOWAIT" if self.table.is_mariadb else "FOR SHARE OF o NOWAIT"
-
-    def _by(self) -> str:
-        """By key, and within it by the primary key, so that lines keep their order."""
-        names = [self.config.order.key, *self.table.primary]
-        return ", ".join(f"o.{quoted(name)}" for name in dict.fromkeys(names))
-
-    def _read(self, statement: str, values: tuple[object, ...]) -> Iterator[OldOrder]:
+    def _read(
+        self, statement: str, values: tuple[object, ...], *, settled: bool = False
+    ) -> Iterator[OldOrder]:
+        read = self._with_locks_passed if settled else self._rows
         with translate_mysql_errors():
-            yield from self._orders(self._rows(statement, values))
+            yield from self._orders(read(statement, values))
 
-    def _rows(self, statement: str, values: tuple[object, ...]) -> Iterator[tuple[Texts, Texts]]:
-        """What each row says of its order, and of its line; never held together."""
+    def _rows(self, statement: str, values: tuple[object, ...]) -> Iterator[TwoTexts]:
         with self.connection.cursor(PayloadCursor) as cursor:
             cursor.execute(statement, values or None)
             payloads: Iterator[Any] = iter(cursor.read_next, None)
             yield from halves(payloads, len(self._own), len(self._of_lines))
 
-    def _orders(self, rows: Iterator[tuple[Texts, Texts]]) -> Iterator[OldOrder]:
-        """By key, however its spellings differ."""
+    def _orders(self, rows: Iterator[TwoTexts]) -> Iterator[OldOrder]:
         alike = ((own, [line for _, line in same]) for own, same in groupby(rows, itemgetter(0)))
         for key, some in groupby(alike, lambda of_one: self.table.key(of_one[0][0])):
             found = list(some)
@@ -266,16 +242,16 @@ class Reader:
             yield OldOrder(key, found[-1][0][0], own, lines)
 
     def _typed(self, key: str) -> object:
-        """A number as one: compared as a text, MySQL would not use its index."""
+        """A number as a number: MySQL would not use its index for a text."""
         return int(key) if self.table.key_is_number else key
 
 
 @contextmanager
 def snapshot(connection: Connection[Any], table: Table) -> Iterator[Position]:
-    """A consistent view of the whole database, and where the binary log stands at that moment.
+    """A consistent view of the whole database, and the binary log's position at that moment.
 
-    MariaDB tells the snapshot's own position. MySQL does not: there a global read lock is held for
-    the instant between the two statements, and given up at once where it can't be had quickly.
+    MariaDB reports the snapshot's own position. MySQL does not: there a global read lock covers the
+    instant between the two statements. If the lock does not come quickly, it is given up.
     """
     with translate_mysql_errors():
         run(connection, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
@@ -290,7 +266,8 @@ def snapshot(connection: Connection[Any], table: Table) -> Iterator[Position]:
 
 def _marked_by_mariadb(connection: Connection[Any]) -> Position | None:
     run(connection, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
-    found = {row[0]: row[1] for row in run(connection, "SHOW STATUS LIKE 'binlog_snapshot_%'")}
+    status = "SHOW STATUS LIKE 'binlog_snapshot_%'"
+    found = {str(name): value for name, value in run(connection, status)}
     file, offset = found.get("Binlog_snapshot_file"), found.get("Binlog_snapshot_position")
     return Position(file, int(offset or 0)) if file else None
 
@@ -313,7 +290,6 @@ def _marked_under_lock(connection: Connection[Any]) -> Position:
 
 
 def position_now(connection: Connection[Any]) -> Position:
-    """The end of the binary log."""
     try:
         found = run(connection, "SHOW MASTER STATUS")
     except pymysql.err.ProgrammingError:

@@ -1,17 +1,17 @@
-"""What the migration knows of itself, in a table of its own beside the orders table.
+"""The migration's own table.
 
-    migration          / state     phase, lease, where the copy and the log stand
-    order/<old key>    / order     under which customer and id an old order lies ("the index")
-    quarantine         / <old key> why it could not be migrated
+    migration          / state     phase, lease, and how far the copy and the log have come
+    order/<old key>    / order     the customer and id of a migrated order ("the index")
+    quarantine         / <old key> why an order could not be migrated
     open               / <old key> migrated, and the saga has steps left for it
 
-A table of its own, because audits, restores and the customers' reads then never meet any of this,
-and because it is simply deleted when all is over. The index is what makes a changed or deleted row
-find its order again when customer or time of the order have changed with it; it also answers the
-question which order an old order number has become.
+It is a separate table, so that audits, restores and customers' reads never meet any of this, and so
+that you can delete it when the migration is over. A row that changed or vanished finds its order by
+the index, even when the order's customer or time have changed with it. The index also shows which
+order an old order number has become.
 
-One process at a time works on a migration: it holds a lease, renews it, and writes nothing once it
-cannot be sure of it any more.
+Only one process works on a migration at a time: it holds a lease, renews it, and stops writing as
+soon as it is not sure of it.
 """
 
 from __future__ import annotations
@@ -25,25 +25,27 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from botocore.exceptions import BotoCoreError, ClientError
+import msgspec
+from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 
 from orders.domain.order import OrderKey
+from orders.domain.units import CustomerId, OrderId
 from spillway.errors import SpillwayError
 from spillway.migrate.mapping import Reason
 from spillway.migrate.source import Position
 
 Phase = Literal["new", "copying", "following", "switched"]
-PHASES: tuple[Phase, ...] = ("new", "copying", "following", "switched")
 
 LEASE_SECONDS = 30
 RENEW_SECONDS = 5
-#: From here on the holder must not write: a request takes some seconds at most.
+#: After that time the holder must renew before it writes: a request takes some seconds at most.
 SURE_SECONDS = 20
 TABLE_WAIT_SECONDS_MAX = 60
 REASONS_MAX = 20
 DETAIL_MAX = 200
 
 STATE = {"pk": {"S": "migration"}, "sk": {"S": "state"}}
+_POSITIONS = ("start", "followed")
 
 Item = Mapping[str, Any]
 
@@ -58,8 +60,8 @@ class Switched(LeaseLost):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How far the migration is. `copied_to` is the last old key, as the database spells it, up to
-    which every order has been copied; times are Unix ms."""
+    """How far the migration is. Every order up to `copied_to`, an old key as the database spells
+    it, has been copied. Times are Unix ms."""
 
     phase: Phase = "new"
     start: Position | None = None
@@ -72,11 +74,15 @@ class Standing:
     until: int = 0
     work: str = ""
 
+    def at_work(self, work: str) -> bool:
+        """A process that does this work holds the lease now."""
+        return self.work == work and self.until >= _now()
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An old order in the index. `stale`: where it lay before and may still lie, because it was
-    being moved."""
+    """An old order in the index. `stale`: former places, which may still have the order because a
+    move from there may be under way."""
 
     key: OrderKey
     stale: tuple[OrderKey, ...] = ()
@@ -88,15 +94,12 @@ class Entry:
 
 @dataclass(slots=True)
 class State:
-    """The migration's table. `dynamodb` is a boto3 client."""
-
     dynamodb: Any
     table: str
     owner: str = field(default_factory=lambda: f"{socket.gethostname()}/{os.getpid()}")
     _sure_until: float = 0.0
 
     def make_table(self) -> None:
-        """Make the table where it is not there yet."""
         with suppress(self.dynamodb.exceptions.ResourceInUseException):
             self.dynamodb.create_table(
                 TableName=self.table,
@@ -111,15 +114,13 @@ class State:
                 ],
                 Tags=[{"Key": "purpose", "Value": "spillway migrate"}],
             )
-        deadline = time.monotonic() + TABLE_WAIT_SECONDS_MAX
-        while self._status() != "ACTIVE":
-            if time.monotonic() > deadline:
-                raise SpillwayError(f"The table {self.table} is not ready yet: try again.")
-            time.sleep(1)
-
-    def _status(self) -> str:
-        status: str = self.dynamodb.describe_table(TableName=self.table)["Table"]["TableStatus"]
-        return status
+        try:
+            self.dynamodb.get_waiter("table_exists").wait(
+                TableName=self.table,
+                WaiterConfig={"Delay": 1, "MaxAttempts": TABLE_WAIT_SECONDS_MAX},
+            )
+        except WaiterError as error:
+            raise SpillwayError(f"The table {self.table} is not ready yet: try again.") from error
 
     def standing(self) -> Standing:
         answer = self.dynamodb.get_item(TableName=self.table, Key=STATE, ConsistentRead=True)
@@ -127,7 +128,7 @@ class State:
 
     @contextmanager
     def lease(self, work: str, phases: Iterable[Phase]) -> Iterator[Standing]:
-        """Be the only one at work. SpillwayError: another is, or the phase does not allow it."""
+        """Be the only process at work. SpillwayError: another is, or the phase forbids it."""
         standing = self._take(work, frozenset(phases))
         ended = threading.Event()
         keeper = threading.Thread(target=self._keep, args=(ended,), daemon=True)
@@ -138,7 +139,7 @@ class State:
             ended.set()
             keeper.join()
             with suppress(BotoCoreError, ClientError):
-                self._update({"until": 0}, self._mine())
+                self._update({"owner": self.owner}, {"until": 0})
 
     def _take(self, work: str, phases: frozenset[Phase]) -> Standing:
         standing = self.standing()
@@ -150,10 +151,9 @@ class State:
                 f"`spillway migrate {standing.work}` is at work ({standing.owner}): end it first,"
                 f" or wait {(standing.until - now) // 1000 + 1} s if it was killed."
             )
-        same = ("#until = :seen", {":seen": {"N": str(standing.until)}})
-        condition = same if standing.owner else ("attribute_not_exists(#owner)", {})
+        seen = {"until": standing.until} if standing.owner else {"owner": None}
         try:
-            self._renew({"owner": self.owner, "work": work}, condition)
+            self._renew(seen, {"owner": self.owner, "work": work})
         except ClientError as error:
             if not _refused(error):
                 raise
@@ -161,29 +161,25 @@ class State:
         return replace(standing, owner=self.owner, work=work)
 
     def _dead(self, owner: str) -> bool:
-        """A process of this machine that is no more: no need to wait for its lease to run out."""
+        """It was a process of this machine that has ended: its lease need not run out."""
         host, _, pid = owner.rpartition("/")
         if host != socket.gethostname() or not pid.isdigit():
             return False
-        if int(pid) == os.getpid():
-            return True
         try:
             os.kill(int(pid), 0)
-        except ProcessLookupError:
-            return True
-        except PermissionError:
-            return False
-        return False
+        except OSError as error:
+            return isinstance(error, ProcessLookupError)
+        return int(pid) == os.getpid()
 
     def _keep(self, ended: threading.Event) -> None:
         while not ended.wait(RENEW_SECONDS):
-            # What fails here shows in `ensure`, when the time that is sure has run out.
+            # When this fails, `ensure` notices as soon as the sure time has run out.
             with suppress(BotoCoreError, ClientError):
-                self._renew({}, self._mine())
+                self._renew({"owner": self.owner})
 
-    def _renew(self, values: Mapping[str, object], condition: tuple[str, Item]) -> None:
+    def _renew(self, expected: Item, values: Item | None = None) -> None:
         asked = time.monotonic()
-        self._update({**values, "until": _now() + LEASE_SECONDS * 1000}, condition)
+        self._update(expected, {**(values or {}), "until": _now() + LEASE_SECONDS * 1000})
         self._sure_until = asked + SURE_SECONDS
 
     def ensure(self) -> None:
@@ -191,12 +187,12 @@ class State:
         if time.monotonic() <= self._sure_until:
             return
         try:
-            # Whoever takes over puts another name there: as long as it is ours, nobody has.
-            self._renew({}, self._mine())
+            # A process that takes over writes its own name there: while it is ours, none has.
+            self._renew({"owner": self.owner})
         except (BotoCoreError, ClientError) as error:
             raise LeaseLost(
-                "This process lost its hold on the migration (it stood still, or the table did not"
-                " answer): run it again, it continues where it was."
+                "This process lost its hold on the migration (it was paused, or the table did not"
+                " answer): run it again. It continues where it was."
             ) from error
 
     def save(self, **values: object) -> None:
@@ -208,7 +204,7 @@ class State:
             else:
                 changes[name] = value
         try:
-            self._update(changes, self._mine())
+            self._update({"owner": self.owner}, changes)
         except ClientError as error:
             if not _refused(error):
                 raise
@@ -217,39 +213,36 @@ class State:
             raise LeaseLost("Another `spillway migrate` has taken over: this one ends.") from error
 
     def switch(self) -> None:
-        """The switch is made: whoever follows notices at the next note and ends."""
-        self._update(
-            {"phase": "switched", "owner": None, "until": 0},
-            ("#phase = :following", {":following": {"S": "following"}}),
+        """The switch is made: a process that follows notices when it saves next, and ends."""
+        self._update({"phase": "following"}, {"phase": "switched", "owner": None, "until": 0})
+
+    def _update(self, expected: Item, values: Item) -> None:
+        """Set these values, and remove those that are None, where the expected ones are stored
+        (None: is not stored). At least one value is not None."""
+        conditions = (
+            f"attribute_not_exists(#{name})" if value is None else f"#{name} = :was_{name}"
+            for name, value in expected.items()
         )
-
-    def _mine(self) -> tuple[str, Item]:
-        return "#owner = :me", {":me": {"S": self.owner}}
-
-    def _update(self, values: Mapping[str, object], condition: tuple[str, Item]) -> None:
-        clause, condition_values = condition
-        removed = [name for name, value in values.items() if value is None]
-        kept = {name: value for name, value in values.items() if value is not None}
-        names = {"#owner": "owner", "#until": "until"}
-        names = {mark: name for mark, name in names.items() if mark in clause}
-        names |= {f"#{name}": name for name in values}
-        expression = "SET " + ", ".join(f"#{name} = :v_{name}" for name in kept) if kept else ""
-        if removed:
-            expression += " REMOVE " + ", ".join(f"#{name}" for name in removed)
+        sets = ", ".join(
+            f"#{name} = :{name}" for name, value in values.items() if value is not None
+        )
+        removes = ", ".join(f"#{name}" for name, value in values.items() if value is None)
+        marked = {f":was_{name}": value for name, value in expected.items()}
+        marked |= {f":{name}": value for name, value in values.items()}
         self.dynamodb.update_item(
             TableName=self.table,
             Key=STATE,
-            UpdateExpression=expression.strip(),
-            ConditionExpression=clause,
-            ExpressionAttributeNames=names,
+            UpdateExpression=f"SET {sets}" + (f" REMOVE {removes}" if removes else ""),
+            ConditionExpression=" AND ".join(conditions),
+            ExpressionAttributeNames={f"#{name}": name for name in (*expected, *values)},
             ExpressionAttributeValues={
-                **{f":v_{name}": attribute(value) for name, value in kept.items()},
-                **condition_values,
+                mark: {"N": str(value)} if isinstance(value, int) else {"S": str(value)}
+                for mark, value in marked.items()
+                if value is not None
             },
         )
 
     def listed(self, kind: Literal["quarantine", "open"]) -> Iterator[Item]:
-        """Every order in quarantine, or every open one."""
         pages = self.dynamodb.get_paginator("query").paginate(
             TableName=self.table,
             ConsistentRead=True,
@@ -259,17 +252,23 @@ class State:
         for page in pages:
             yield from page["Items"]
 
+    def indexed(self) -> Iterator[list[str]]:
+        """The old keys in the index, page by page."""
+        pages = self.dynamodb.get_paginator("scan").paginate(
+            TableName=self.table,
+            FilterExpression="begins_with(pk, :order)",
+            ExpressionAttributeValues={":order": {"S": "order/"}},
+        )
+        for page in pages:
+            yield [entry_of(item)[0] for item in page["Items"]]
+
 
 def index_key(old_key: str) -> dict[str, Any]:
     return {"pk": {"S": f"order/{old_key}"}, "sk": {"S": "order"}}
 
 
 def index_item(old_key: str, entry: Entry) -> dict[str, Any]:
-    item = {
-        **index_key(old_key),
-        "customer": {"S": entry.key.customer_id},
-        "order": {"S": entry.key.order_id},
-    }
+    item = {**index_key(old_key), **_place(entry.key)}
     if entry.stale:
         pairs = [{"L": [{"S": key.customer_id}, {"S": key.order_id}]} for key in entry.stale]
         item["stale"] = {"L": pairs}
@@ -278,15 +277,13 @@ def index_item(old_key: str, entry: Entry) -> dict[str, Any]:
 
 def entry_of(item: Item) -> tuple[str, Entry]:
     """The old key, and its entry."""
-    stale = tuple(
-        OrderKey(pair["L"][0]["S"], pair["L"][1]["S"]) for pair in item.get("stale", {"L": []})["L"]
-    )
-    key = OrderKey(item["customer"]["S"], item["order"]["S"])
-    return item["pk"]["S"].removeprefix("order/"), Entry(key, stale)
+    pairs = map(_texts, item.get("stale", {"L": []})["L"])
+    stale = tuple(OrderKey(CustomerId(customer), OrderId(order)) for customer, order in pairs)
+    return item["pk"]["S"].removeprefix("order/"), Entry(place_of(item), stale)
 
 
 def quarantine_key(old_key: str) -> dict[str, Any]:
-    # An empty text is no key: rows without an order number have this one.
+    # DynamoDB allows no empty key: rows without an order number get this one.
     return {"pk": {"S": "quarantine"}, "sk": {"S": old_key or "(none)"}}
 
 
@@ -300,7 +297,7 @@ def quarantine_item(old_key: str, reasons: Sequence[Reason]) -> dict[str, Any]:
 
 def quarantined_of(item: Item) -> tuple[str, tuple[Reason, ...]]:
     key = item["sk"]["S"]
-    reasons = tuple(Reason(pair["L"][0]["S"], pair["L"][1]["S"]) for pair in item["reasons"]["L"])
+    reasons = tuple(Reason(*_texts(pair)) for pair in item["reasons"]["L"])
     return "" if key == "(none)" else key, reasons
 
 
@@ -309,56 +306,45 @@ def open_key(old_key: str) -> dict[str, Any]:
 
 
 def open_item(old_key: str, key: OrderKey) -> dict[str, Any]:
-    return {
-        **open_key(old_key),
-        "customer": {"S": key.customer_id},
-        "order": {"S": key.order_id},
-    }
+    return {**open_key(old_key), **_place(key)}
 
 
-def attribute(value: object) -> dict[str, str]:
-    return {"N": str(value)} if isinstance(value, int) else {"S": str(value)}
+def place_of(item: Item) -> OrderKey:
+    """The order that an item of the index, or of the open orders, names."""
+    return OrderKey(item["customer"]["S"], item["order"]["S"])
+
+
+def _place(key: OrderKey) -> dict[str, Any]:
+    return {"customer": {"S": key.customer_id}, "order": {"S": key.order_id}}
+
+
+def _texts(pair: Item) -> list[str]:
+    return [text["S"] for text in pair["L"]]
 
 
 def _standing(item: Item) -> Standing:
-    def number(name: str) -> int:
-        return int(item[name]["N"]) if name in item else 0
-
-    def text(name: str) -> str | None:
-        return item[name]["S"] if name in item else None
-
-    def position(name: str) -> Position | None:
-        file = text(f"{name}_file")
-        return Position(file, number(f"{name}_offset")) if file else None
-
-    phase: Phase = next((known for known in PHASES if known == text("phase")), "new")
-    return Standing(
-        phase=phase,
-        start=position("start"),
-        server=text("server"),
-        copied_to=text("copied_to"),
-        copied=number("copied"),
-        followed=position("followed"),
-        lag_ms=number("lag_ms"),
-        owner=text("owner"),
-        until=number("until"),
-        work=text("work") or "",
-    )
+    values: dict[str, Any] = {
+        name: int(value["N"]) if "N" in value else value["S"] for name, value in item.items()
+    }
+    for name in _POSITIONS:
+        if f"{name}_file" in values:
+            values[name] = Position(values[f"{name}_file"], values[f"{name}_offset"])
+    return msgspec.convert(values, Standing)
 
 
 def _not_now(work: str, phase: Phase) -> str:
     if phase == "switched":
         return (
             f"The switch has been made: `migrate {work}` would overwrite what customers have done"
-            " since. `spillway migrate back` brings the new orders into the old database."
+            " since. `spillway migrate back` writes the new orders into the old database."
         )
     if phase == "following":
-        return "The copy is complete: `spillway migrate follow` goes on, or `copy --again`."
-    return "The copy is not complete: run `spillway migrate copy` first; it continues where it was."
+        return "The copy is complete: run `spillway migrate follow`, or `copy --again`."
+    return "The copy is not complete: run `spillway migrate copy` first. It continues where it was."
 
 
 def _refused(error: ClientError) -> bool:
-    return bool(error.response["Error"]["Code"] == "ConditionalCheckFailedException")
+    return error.response["Error"]["Code"] == "ConditionalCheckFailedException"
 
 
 def _now() -> int:

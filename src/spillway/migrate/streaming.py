@@ -1,7 +1,7 @@
-"""The orders table's stream, read by the operator's own process: which orders have changed.
+"""The orders table's stream: which orders have changed.
 
-A stream is a tree of shards; one is read only when its parent is at its end, so that an order's
-changes come in their order. How far each has been read is for the caller to keep.
+A stream is a tree of shards. Each is read after its parent has ended, so that an order's changes
+come in their order. The caller stores how far each has been read.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from spillway.errors import SpillwayError
 
-#: Kept by DynamoDB; after that a change can no longer be read from the stream.
+#: DynamoDB keeps a change in the stream for that long.
 RETENTION_HOURS = 24
 PAGES_A_ROUND = 5
 ENDED = "ended"
@@ -26,8 +26,7 @@ Record = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Records of one shard. `place` is to be kept once they are dealt with: where to go on, or
-    `ENDED`."""
+    """Records of one shard. Store `place` after they are handled: where to continue, or `ENDED`."""
 
     shard: str
     records: tuple[Record, ...]
@@ -36,7 +35,7 @@ class Page:
 
 @dataclass(slots=True)
 class Stream:
-    """`streams` is a boto3 client of DynamoDB Streams; `places` is what was kept, by shard."""
+    """`streams` is a boto3 client of DynamoDB Streams; `places` are the stored ones, by shard."""
 
     streams: Any
     arn: str
@@ -44,12 +43,11 @@ class Stream:
     _iterators: dict[str, str | None] = field(default_factory=dict)
 
     def round(self) -> Iterator[Page]:
-        """What is there at present, some pages of each shard."""
+        """What the stream has now, some pages of each shard."""
         shards = self._shards()
         for shard, parent in shards.items():
-            if self.places.get(shard) == ENDED:
-                continue
-            if parent in shards and self.places.get(parent) != ENDED:
+            waits = parent in shards and self.places.get(parent) != ENDED
+            if waits or self.places.get(shard) == ENDED:
                 continue
             for _ in range(PAGES_A_ROUND):
                 page = self._page(shard)
@@ -63,17 +61,15 @@ class Stream:
     def _shards(self) -> dict[str, str]:
         """Every shard with its parent, parents first."""
         found: dict[str, str] = {}
-        start: dict[str, str] = {}
-        while True:
+        start: dict[str, str] | None = {}
+        while start is not None:
             answer = self.streams.describe_stream(StreamArn=self.arn, **start)
             description = answer["StreamDescription"]
             for shard in description["Shards"]:
                 found[shard["ShardId"]] = shard.get("ParentShardId", "")
             last = description.get("LastEvaluatedShardId")
-            if not last:
-                break
-            start = {"ExclusiveStartShardId": last}
-        # A shard's id begins with the time of its birth.
+            start = {"ExclusiveStartShardId": last} if last else None
+        # A shard's id begins with the time at which it was created.
         return dict(sorted(found.items()))
 
     def _page(self, shard: str) -> Page:
@@ -87,16 +83,15 @@ class Stream:
                 return Page(shard, (), None)
             if code in _GONE:
                 raise SpillwayError(
-                    f"The stream no longer has what changed: it keeps {RETENTION_HOURS} h, and"
-                    " `back` stood still for longer. Run `spillway migrate back --resync`: it goes"
-                    " over the whole orders table; nothing is lost by it."
+                    f"The stream no longer has all changes: it keeps {RETENTION_HOURS} h, and"
+                    " `back` was stopped for longer. Run `spillway migrate back --resync`, which"
+                    " reads the whole orders table: nothing is lost."
                 ) from error
             raise
-        self._iterators[shard] = answer.get("NextShardIterator")
+        following = self._iterators[shard] = answer.get("NextShardIterator")
         records = tuple(answer["Records"])
-        if answer.get("NextShardIterator") is None:
-            return Page(shard, records, ENDED)
-        return Page(shard, records, records[-1]["dynamodb"]["SequenceNumber"] if records else None)
+        reached = records[-1]["dynamodb"]["SequenceNumber"] if records else None
+        return Page(shard, records, reached if following else ENDED)
 
     def _iterator(self, shard: str) -> str:
         kept = self.places.get(shard)

@@ -13,21 +13,31 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from spillway.errors import SpillwayError
-from spillway.migrate.rate import Rate
 
 #: What DynamoDB takes in one BatchWriteItem and one BatchGetItem.
 WRITES_MAX = 25
 GETS_MAX = 100
 UNIT_BYTES = 1_024
-#: A table that does not answer for so long is down.
+#: A table that refuses so many tries, which take minutes, is down.
 TRIES_MAX = 60
 PAUSE_SECONDS = 0.05
 PAUSE_SECONDS_MAX = 10.0
 
+#: After a throttle the rate falls to this share, at most once in so many seconds: the answers that
+#: are under way then are about the old rate.
+FALL = 0.7
+FALL_PAUSE_SECONDS = 0.5
+#: The rise each second, as a share of the budget: from a tenth to all in half a minute.
+RISE_PER_SECOND = 0.03
+RATE_MIN = 25.0
+#: What may be written at once after a pause, in seconds' worth.
+BURST_SECONDS = 0.25
+
 Item = Mapping[str, Any]
 
-#: Where a request's encoded body waits in botocore's context of that request.
+#: The name of a request's encoded body in botocore's context of that request.
 _BODY = "spillway_body"
+_REFUSED = "ConditionalCheckFailedException"
 _THROTTLED = frozenset(
     {
         "ProvisionedThroughputExceededException",
@@ -37,6 +47,51 @@ _THROTTLED = frozenset(
         "ServiceUnavailable",
     }
 )
+
+
+@dataclass(slots=True)
+class Rate:
+    """How many write units a second all threads may write: never above the budget, and fewer while
+    the table throttles.
+
+    Additive increase, multiplicative decrease, as in TCP: it finds what a table takes, and gives
+    way to the shop's own orders.
+    """
+
+    budget: float
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    rate: float = field(init=False)
+    _credit: float = 0.0
+    _at: float = field(init=False)
+    _fell: float = float("-inf")
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.rate = self.budget
+        self._at = self.clock()
+
+    def take(self, units: float) -> None:
+        """Wait until so many units may be written."""
+        with self._lock:
+            self._refill()
+            self._credit -= units
+            wait = -self._credit / self.rate
+        if wait > 0:
+            self.sleep(wait)
+
+    def throttled(self) -> None:
+        with self._lock:
+            self._refill()
+            if self._at - self._fell >= FALL_PAUSE_SECONDS:
+                self.rate = max(RATE_MIN, self.rate * FALL)
+                self._fell = self._at
+
+    def _refill(self) -> None:
+        now = self.clock()
+        passed, self._at = now - self._at, now
+        self.rate = min(self.budget, self.rate + self.budget * RISE_PER_SECOND * passed)
+        self._credit = min(self._credit + passed * self.rate, self.rate * BURST_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,28 +111,25 @@ Write = Put | Delete
 
 @dataclass(slots=True)
 class Counts:
-    """What was written and what stood in the way; units by the items' sizes."""
+    """What was written, in items and write units, and how often a table throttled."""
 
     items: int = 0
     units: int = 0
     throttles: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def add(self, items: int, units: int) -> None:
+    def add(self, *, items: int = 0, units: int = 0, throttles: int = 0) -> None:
         with self._lock:
             self.items += items
             self.units += units
-
-    def add_throttle(self) -> None:
-        with self._lock:
-            self.throttles += 1
+            self.throttles += throttles
 
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """`dynamodb` is a boto3 client that does not retry by itself: a throttle must be seen here.
+    """`dynamodb` is a boto3 client that does not retry: a throttle must be seen here.
 
-    `ensure` is asked before each request whether writing is (still) allowed, and raises if not.
+    `ensure` is called before each write and raises when this process may not write any more.
     """
 
     dynamodb: Any
@@ -87,109 +139,92 @@ class Writer:
     sleep: Callable[[float], None] = time.sleep
 
     def write(self, writes: Sequence[Write]) -> None:
-        """All of them, in no particular order among them; no two may be of the same item."""
+        """Make all of these writes, in any order; no two may be of the same item."""
         for start in range(0, len(writes), WRITES_MAX):
             batch = writes[start : start + WRITES_MAX]
-            units = sum(units_of(write) for write in batch)
             requests: dict[str, list[dict[str, Any]]] = {}
             for write in batch:
                 requests.setdefault(write.table, []).append(_request(write))
+            units = sum(map(units_of, batch))
             self._batch(requests, units)
-            self.counts.add(len(batch), units)
+            self.counts.add(items=len(batch), units=units)
 
     def _batch(self, requests: Mapping[str, Any], units: int) -> None:
-        for pause in self._pauses():
-            self.rate.take(units)
-            self.ensure()
-            try:
-                answer = self.dynamodb.batch_write_item(RequestItems=requests)
-            except (BotoCoreError, ClientError) as error:
-                self._throttled_or_raise(error)
-            else:
+        for _ in self._tries():
+            self._allowed(units)
+            answer = self._answer("batch_write_item", RequestItems=requests)
+            if answer is not None:
                 requests = answer.get("UnprocessedItems") or {}
                 if not requests:
                     return
                 # Roughly: what is left of a batch is a part of it.
                 units = max(1, units // 2)
                 self._throttled()
-            self.sleep(pause)
-        raise _down()
 
-    def put_if(
-        self, put: Put, condition: str, names: Mapping[str, str], values: Mapping[str, Any]
-    ) -> bool:
-        """Whether the condition held and the item is written."""
-        request = {"TableName": put.table, "Item": put.item}
-        return self._conditional("put_item", request, units_of(put), condition, names, values)
-
-    def delete_if(
-        self, delete: Delete, condition: str, names: Mapping[str, str], values: Mapping[str, Any]
-    ) -> bool:
-        request = {"TableName": delete.table, "Key": delete.key}
-        return self._conditional("delete_item", request, 1, condition, names, values)
-
-    def _conditional(
-        self,
-        call: str,
-        request: Mapping[str, Any],
-        units: int,
-        condition: str,
-        names: Mapping[str, str],
-        values: Mapping[str, Any],
-    ) -> bool:
-        parts = {
-            "ConditionExpression": condition,
-            "ExpressionAttributeNames": names,
-            "ExpressionAttributeValues": values,
-        }
-        filled = {name: part for name, part in parts.items() if part}
-        for pause in self._pauses():
-            self.rate.take(units)
-            self.ensure()
+    def write_if(self, write: Write, condition: Mapping[str, Any]) -> bool:
+        """Whether the condition held and the write was made. `condition` is the part of the
+        request that says it."""
+        if isinstance(write, Put):
+            call, request = "put_item", {"Item": write.item}
+        else:
+            call, request = "delete_item", {"Key": write.key}
+        units = units_of(write)
+        for _ in self._tries():
+            self._allowed(units)
             try:
-                getattr(self.dynamodb, call)(**request, **filled)
-            except (BotoCoreError, ClientError) as error:
-                if _code(error) == "ConditionalCheckFailedException":
-                    return False
-                self._throttled_or_raise(error)
-            else:
-                self.counts.add(1, units)
+                answer = self._answer(call, TableName=write.table, **request, **condition)
+            except ClientError as error:
+                if _code(error) != _REFUSED:
+                    raise
+                break
+            if answer is not None:
+                self.counts.add(items=1, units=units)
                 return True
-            self.sleep(pause)
-        raise _down()
+        return False
 
     def get(self, table: str, keys: Sequence[Item]) -> Iterator[Item]:
-        """Those of the items that are there, as they stand now, in no particular order."""
+        """Those of the items that exist, as they are now, in any order."""
         for start in range(0, len(keys), GETS_MAX):
-            yield from self._get({table: _wanted(keys[start : start + GETS_MAX])}, table)
+            wanted = {"Keys": list(keys[start : start + GETS_MAX]), "ConsistentRead": True}
+            yield from self._get({table: wanted}, table)
 
     def _get(self, requests: Mapping[str, Any], table: str) -> Iterator[Item]:
-        for pause in self._pauses():
-            try:
-                answer = self.dynamodb.batch_get_item(RequestItems=requests)
-            except (BotoCoreError, ClientError) as error:
-                self._throttled_or_raise(error)
-            else:
+        for _ in self._tries():
+            answer = self._answer("batch_get_item", RequestItems=requests)
+            if answer is not None:
                 yield from answer["Responses"].get(table, ())
                 requests = answer.get("UnprocessedKeys") or {}
                 if not requests:
                     return
-            self.sleep(pause)
-        raise _down()
 
-    def _pauses(self) -> Iterator[float]:
+    def _tries(self) -> Iterator[None]:
+        """Pause after each try, longer each time. SpillwayError after the last."""
         pause = PAUSE_SECONDS
         for _ in range(TRIES_MAX):
-            yield pause * (0.5 + random.random() / 2)  # noqa: S311 -- spreads retries
+            yield
+            self.sleep(pause * (0.5 + random.random() / 2))  # noqa: S311 -- spreads retries
             pause = min(PAUSE_SECONDS_MAX, pause * 2)
+        raise SpillwayError(
+            "The tables have not answered for minutes: run the command again later. It continues"
+            " where it was."
+        )
 
-    def _throttled_or_raise(self, error: Exception) -> None:
-        if isinstance(error, ClientError) and _code(error) not in _THROTTLED:
-            raise error
-        self._throttled()
+    def _allowed(self, units: int) -> None:
+        self.rate.take(units)
+        self.ensure()
+
+    def _answer(self, call: str, **request: Any) -> Any:
+        """None where the table throttles or does not answer."""
+        try:
+            return getattr(self.dynamodb, call)(**request)
+        except (BotoCoreError, ClientError) as error:
+            if isinstance(error, ClientError) and _code(error) not in _THROTTLED:
+                raise
+            self._throttled()
+            return None
 
     def _throttled(self) -> None:
-        self.counts.add_throttle()
+        self.counts.add(throttles=1)
         self.rate.throttled()
 
 
@@ -197,20 +232,20 @@ def encode_at_once(dynamodb: Any) -> None:
     """Have this client's BatchWriteItem encoded in one go; its callers notice nothing.
 
     botocore walks through every attribute of every item by its service model, twice. That was more
-    than half of what a batch cost this machine. The items are in the wire's form already, but for
-    their bytes, which become base64 here as there.
+    than half of what a batch cost this machine. The items already have the wire's form except for
+    their bytes, and msgspec makes those base64, as botocore does.
     """
     register = dynamodb.meta.events.register
     register("provide-client-params.dynamodb.BatchWriteItem", _encode, unique_id="spillway-encode")
     register("before-call.dynamodb.BatchWriteItem", _put_in, unique_id="spillway-put-in")
 
 
-def _encode(params: Mapping[str, Any], context: dict[str, Any], **_told: Any) -> dict[str, Any]:
+def _encode(params: Mapping[str, Any], context: dict[str, Any], **_rest: Any) -> dict[str, Any]:
     context[_BODY] = msgspec.json.encode(params)
     return {"RequestItems": {}}
 
 
-def _put_in(params: dict[str, Any], context: Mapping[str, Any], **_told: Any) -> None:
+def _put_in(params: dict[str, Any], context: Mapping[str, Any], **_rest: Any) -> None:
     params["body"] = context[_BODY]
 
 
@@ -223,21 +258,24 @@ def units_of(write: Write) -> int:
 
 
 def size_of(item: Item) -> int:
-    """By DynamoDB's rules, a few bytes of overhead aside: names and values in UTF-8."""
+    """Bytes by DynamoDB's rules, except for a few of overhead: names and values in UTF-8."""
     return sum(len(name) + _value_size(value) for name, value in item.items())
 
 
 def _value_size(value: Mapping[str, Any]) -> int:
-    ((kind, content),) = value.items()
-    if kind == "M":
-        return 3 + size_of(content)
-    if kind == "L":
-        return 3 + sum(_value_size(one) for one in content)
-    if kind == "S":
-        return len(content.encode())
-    if kind == "B":
-        return len(content)
-    return 1 if kind == "BOOL" else len(str(content)) // 2 + 1
+    match value:
+        case {"M": content}:
+            return 3 + size_of(content)
+        case {"L": content}:
+            return 3 + sum(map(_value_size, content))
+        case {"S": content}:
+            return len(content.encode())
+        case {"B": content}:
+            return len(content)
+        case {"N": content}:
+            return len(content) // 2 + 1
+        case _:
+            return 1
 
 
 def _request(write: Write) -> dict[str, Any]:
@@ -246,16 +284,5 @@ def _request(write: Write) -> dict[str, Any]:
     return {"PutRequest": {"Item": write.item}}
 
 
-def _wanted(keys: Sequence[Item]) -> dict[str, Any]:
-    return {"Keys": list(keys), "ConsistentRead": True}
-
-
-def _code(error: Exception) -> str:
-    return error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
-
-
-def _down() -> SpillwayError:
-    return SpillwayError(
-        "The tables have not answered for minutes: run the command again when they do; it continues"
-        " where it was."
-    )
+def _code(error: ClientError) -> str:
+    return error.response["Error"]["Code"]

@@ -1,9 +1,8 @@
-"""Progress bars and results of a migration, as a person sees them."""
+"""Progress and results of a migration on the terminal, and its results as JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -13,87 +12,49 @@ from rich.text import Text
 
 from spillway.migrate.applying import Tally
 from spillway.migrate.checking import Profile
-from spillway.migrate.copying import OnProgress
-from spillway.migrate.following import Lag, OnLag
+from spillway.migrate.following import Lag
 from spillway.migrate.target import Counts, Writer
 from spillway.migrate.verifying.comparing import Verdict
+from spillway.plan.prices import load
+from spillway.ui.formatting import age
 from spillway.ui.panels import mark, panel
-from spillway.ui.progress import bar
+from spillway.ui.progress import Bar
 
 DIFFERENCES_SHOWN = 20
 MONTHS_SHOWN = 24
 
 
-@contextmanager
-def copying(total: int, done: int, writer: Writer) -> Iterator[OnProgress]:
-    with bar("Orders", total) as shown:
-        shown.reach(done, total)
-
-        def on_progress(orders: int, tally: Tally) -> None:
-            counts = writer.counts
-            note = f"{shown.speed:,.0f}/s, {counts.units:,} write units"
-            if counts.throttles:
-                note += f", slowed down {counts.throttles:,} times, now {writer.rate.rate:,.0f}/s"
-            if tally.quarantined:
-                note += f", {tally.quarantined:,} in quarantine"
-            shown.note(note)
-            shown.advance(orders)
-
-        yield on_progress
+def copied(bar: Bar, writer: Writer, orders: int, tally: Tally) -> None:
+    counts = writer.counts
+    note = f"{bar.speed:,.0f}/s, {counts.units:,} write units"
+    if counts.throttles:
+        note += f", slowed down {counts.throttles:,} times, now {writer.rate.rate:,.0f}/s"
+    if tally.quarantined:
+        note += f", {tally.quarantined:,} in quarantine"
+    bar.note(note)
+    bar.advance(orders)
 
 
-@contextmanager
-def following() -> Iterator[OnLag]:
-    with bar("Connecting") as shown:
-
-        def on_lag(lag: Lag) -> None:
-            tally = lag.tally
-            text = (
-                f"at {lag.position}, {lag.seconds:,.1f} s behind: {tally.written:,} written,"
-                f" {tally.removed:,} removed, {tally.unchanged:,} unchanged,"
-                f" {tally.quarantined:,} quarantined"
-            )
-            title = "Following"
-            if lag.problem:
-                title = f"Waiting for the old database ({lag.problem})"
-            shown.title(title)
-            shown.note(text)
-
-        yield on_lag
+def followed(bar: Bar, lag: Lag) -> None:
+    tally = lag.tally
+    waiting = f"Waiting for the old database ({lag.problem})"
+    bar.title(waiting if lag.problem else "Following")
+    bar.note(
+        f"at {lag.position}, {lag.seconds:,.1f} s behind: {tally.written:,} written,"
+        f" {tally.removed:,} removed, {tally.unchanged:,} unchanged,"
+        f" {tally.quarantined:,} quarantined"
+    )
 
 
-@contextmanager
-def verifying() -> Iterator[Callable[[str, int], None]]:
-    titles = {
-        "old": "Reading the old table",
-        "new": "Reading the orders table",
-        "again": "Reading again what seems to differ",
-    }
-    with bar(titles["old"]) as shown:
-
-        def on_progress(stage: str, count: int) -> None:
-            shown.title(titles[stage])
-            shown.reach(count)
-
-        yield on_progress
+def compared(bar: Bar, stage: str, count: int) -> None:
+    bar.title(stage)
+    bar.reach(count)
 
 
-@contextmanager
-def checking() -> Iterator[Callable[[int, int], None]]:
-    with bar("Reading the old table") as shown:
-        yield shown.reach
-
-
-@contextmanager
-def going_back() -> Iterator[Callable[[int, float], None]]:
-    with bar("Reading the stream") as shown:
-
-        def on_progress(orders: int, seconds: float) -> None:
-            shown.title("Writing orders back")
-            shown.reach(orders)
-            shown.note(f"{seconds:,.1f} s behind")
-
-        yield on_progress
+def written_back(bar: Bar, orders: int, seconds: float) -> None:
+    bar.title("Writing orders back")
+    bar.reach(orders)
+    bar.note(f"{seconds:,.1f} s behind")
 
 
 def on_step() -> Callable[[str, str, bool | None], None]:
@@ -108,15 +69,11 @@ def on_step() -> Callable[[str, str, bool | None], None]:
 
 
 def tally_document(tally: Tally, counts: Counts) -> dict[str, int]:
-    return {
-        **asdict(tally),
-        "items": counts.items,
-        "write_units": counts.units,
-        "throttles": counts.throttles,
-    }
+    written = {"items": counts.items, "write_units": counts.units, "throttles": counts.throttles}
+    return {**asdict(tally), **written}
 
 
-def show_tally(tally: Tally, counts: Counts, quarantine_file: str) -> None:
+def show_tally(tally: Tally, counts: Counts, quarantine_file: str, console: Console) -> None:
     rows = (
         (tally.written, "written", f"{counts.items:,} items, {counts.units:,} write units"),
         (tally.open, "still open", "the saga has steps left: `cutover --hand-over`"),
@@ -125,57 +82,39 @@ def show_tally(tally: Tally, counts: Counts, quarantine_file: str) -> None:
         (tally.quarantined, "quarantined", f"see {quarantine_file}"),
     )
     shown = [(f"{count:,}", word, note) for count, word, note in rows if count or word == "written"]
-    _console().print(panel("Migrated orders", shown, ("number", "text", "note")))
+    console.print(panel("Migrated orders", shown, ("number", "text", "note")))
 
 
 def verdict_document(verdict: Verdict) -> dict[str, Any]:
-    return {
-        "clean": verdict.clean,
-        "sampled": verdict.sampled,
-        "orders": {"old": verdict.old_orders, "new": verdict.new_orders},
-        "quarantined": verdict.quarantined,
-        "days": verdict.days,
-        "days_looked_into": verdict.days_unequal,
-        "orders_looked_at_again": verdict.rechecked,
-        "months": verdict.months,
-        "differences": [
-            {
-                "key": one.key,
-                "kind": one.kind,
-                "fields": {
-                    name: {"old": old, "new": new} for name, (old, new) in one.fields.items()
-                },
-            }
-            for one in verdict.differences
-        ],
-    }
+    values = asdict(verdict)
+    orders = {"old": values.pop("old_orders"), "new": values.pop("new_orders")}
+    return {"clean": verdict.clean, "orders": orders, **values}
 
 
-def show_verdict(verdict: Verdict) -> None:
-    console = _console()
+def show_verdict(verdict: Verdict, console: Console) -> None:
     if verdict.months:
         console.print(_months(verdict))
     for one in verdict.differences[:DIFFERENCES_SHOWN]:
         console.print(Text(f"order {one.key}: {one.kind}", "red"))
-        for name, (old, new) in one.fields.items():
+        for name, sides in one.fields.items():
+            old, new = sides["old"], sides["new"]
             console.print(Text(f"    {name}: {old!r} in the old table, {new!r} in the new", "dim"))
-    more = len(verdict.differences) - DIFFERENCES_SHOWN
-    if more > 0:
-        console.print(Text(f"and {more:,} more: --json lists them all", "dim"))
+    count = len(verdict.differences)
+    if count > DIFFERENCES_SHOWN:
+        console.print(Text(f"and {count - DIFFERENCES_SHOWN:,} more: --json lists them all", "dim"))
     aside = f", {verdict.quarantined:,} in quarantine" if verdict.quarantined else ""
     what = "of a sample" if verdict.sampled else f"on {verdict.days:,} days"
     if verdict.clean:
         result = Text(f"{verdict.old_orders:,} orders {what}: no difference{aside}.", "bold green")
     else:
-        count = f"{len(verdict.differences):,} of {verdict.old_orders:,}"
-        result = Text(f"{count} orders differ{aside}.", "bold red")
+        result = Text(f"{count:,} of {verdict.old_orders:,} orders differ{aside}.", "bold red")
     console.print(result)
 
 
 def _months(verdict: Verdict) -> Panel:
     def row(month: str, sides: Mapping[str, tuple[int, int]]) -> Sequence[RenderableType]:
         (old, old_total), (new, new_total) = sides["old"], sides["new"]
-        equal = (old, old_total) == (new, new_total)
+        equal = sides["old"] == sides["new"]
         cells = (month, f"{old:,}", f"{new:,}", f"{old_total:,}")
         style = "" if equal else "yellow"
         return [Text(cell, style) for cell in (*cells, "the same" if equal else f"{new_total:,}")]
@@ -189,30 +128,26 @@ def _months(verdict: Verdict) -> Panel:
     )
 
 
-def show_profile(profile: Profile) -> None:
-    console = _console()
-    console.print(_findings(profile))
+def show_profile(profile: Profile, console: Console) -> None:
+    marks = {"good": mark(True), "warning": Text("!", "yellow"), "blocker": mark(False)}
+    findings = [(marks[one.level], one.subject, Text(one.detail)) for one in profile.findings]
+    console.print(panel(profile.server, findings))
     console.print(_mapping(profile))
     console.print(_estimate(profile))
     if profile.blockers:
         count = len(profile.blockers)
-        console.print(Text(f"Fix {count} before `migrate copy`.", "bold red"))
+        console.print(Text(f"Fix {count} before `spillway migrate copy`.", "bold red"))
     else:
         console.print(Text("Ready for `spillway migrate copy`.", "bold green"))
-
-
-def _findings(profile: Profile) -> Panel:
-    marks = {"good": mark(True), "warning": Text("!", "yellow"), "blocker": mark(False)}
-    rows = [(marks[one.level], one.subject, Text(one.detail)) for one in profile.findings]
-    return panel(profile.server, rows)
 
 
 def _mapping(profile: Profile) -> Panel:
     read = profile.mapped + profile.unmapped
     share = profile.mapped / read if read else 0
+    outcomes = sorted(profile.outcomes.items(), key=lambda outcome: -outcome[1])
     rows: list[Sequence[RenderableType]] = [
         (f"{profile.mapped:,}", Text("map", "green"), f"{share:.2%} of what was read"),
-        *((f"{count:,}", f"  {name}", "") for name, count in profile.outcomes.most_common()),
+        *((f"{count:,}", f"  {name}", "") for name, count in outcomes),
     ]
     if profile.unmapped:
         rows += [
@@ -227,9 +162,18 @@ def _mapping(profile: Profile) -> Panel:
 
 
 def _estimate(profile: Profile) -> Panel:
-    title = "All of it, estimated" if profile.estimate.extrapolated else "All of it"
-    return panel(title, profile.estimate.rows(), ("number", "text", "note"))
-
-
-def _console() -> Console:
-    return Console(highlight=False)
+    estimate, book = profile.estimate, load()
+    dollars = estimate.dollars(book)
+    rows = (
+        (f"{estimate.items:,}", "items", "order, progress and index of each order"),
+        (f"{estimate.write_units:,}", "write units", f"${dollars['copy']:,.2f} to copy"),
+        (age(estimate.seconds), "to copy", "within the budget of the configuration"),
+        (
+            f"{estimate.stored_bytes / 1e6:,.1f} MB",
+            "stored",
+            f"${dollars['month']:,.2f} a month, ${dollars['verify']:,.2f} a verify",
+        ),
+        ("", "", f"list prices of {book.region}, {book['dynamodb.write_units'].date}"),
+    )
+    title = "All of it, estimated" if estimate.extrapolated else "All of it"
+    return panel(title, rows, ("number", "text", "note"))

@@ -1,15 +1,18 @@
-"""What a column holds, turned into what an order holds; every value comes as MySQL's own text.
+"""From a column's value to an order's; every value comes as MySQL's own text.
 
-A value that cannot be turned raises `Unusable`, whose rule is a stable name for reports.
+A value that cannot be converted raises `Unusable` with a rule: a stable name for reports.
 """
 
 from __future__ import annotations
 
+import hashlib
 import unicodedata
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from zoneinfo import ZoneInfo
 
+from orders.domain.order import order_id_of
+from orders.domain.units import Millis
 from spillway.migrate.config import Money, Times
 
 #: Minor units per major one are 100 but for these (ISO 4217).
@@ -17,13 +20,13 @@ _EXPONENTS = {
     **dict.fromkeys(("CLP", "ISK", "JPY", "KRW", "PYG", "UGX", "VND", "XAF", "XOF", "XPF"), 0),
     **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
 }
-#: Beyond this an amount is a typing error, and some would take all memory to become a number.
+#: A longer amount is a typing error, and some would take all memory to become a number.
 _AMOUNT_DIGITS_MAX = 15
 _DIGITS_MAX = 40
 
 
 class Unusable(Exception):
-    """A value that does not become part of an order: `rule` names why, `detail` is for people."""
+    """A value that cannot be part of an order. `rule` names why, `detail` is for people."""
 
     def __init__(self, rule: str, detail: str) -> None:
         super().__init__(f"{rule}: {detail}")
@@ -43,7 +46,7 @@ def minor_units(text: str, currency: str, money: Money) -> int:
 
 
 def minor_unit_places(currency: str) -> int:
-    """How many digits its minor unit takes: 2 for GBP, 0 for JPY, 3 for KWD."""
+    """The number of digits of its minor unit: 2 for GBP, 0 for JPY, 3 for KWD."""
     return _EXPONENTS.get(currency, 2)
 
 
@@ -72,24 +75,24 @@ class Clock:
         self._times = times
         first = datetime.fromisoformat(times.not_before)
         self._first_ms = int(first.replace(tzinfo=UTC).timestamp() * 1000)
-        # A clock that is a day ahead is believed; a year 2099 is a typing error.
+        # A clock may be a day ahead; a year 2099 is a typing error.
         self._last_ms = now_ms + 24 * 60 * 60 * 1000
 
     def unix_ms(self, text: str, *, utc: bool) -> int:
         """`utc`: a TIMESTAMP column, read in a session whose time zone is UTC."""
-        at = self._number(text) if text.isdigit() else self._date(text, utc=utc)
+        if text.isdigit():
+            at = int(text[:15]) * (1000 if self._times.numbers_are == "seconds" else 1)
+        else:
+            at = self._date(text, utc=utc)
         if not self._first_ms <= at <= self._last_ms:
             raise Unusable("date_implausible", repr(text))
         return at
-
-    def _number(self, text: str) -> int:
-        return int(text[:15]) * (1000 if self._times.numbers_are == "seconds" else 1)
 
     def _date(self, text: str, *, utc: bool) -> int:
         try:
             written = datetime.fromisoformat(text)
         except ValueError as error:
-            # 0000-00-00 and 2010-02-31 are what MySQL lets through outside its strict mode.
+            # Outside its strict mode MySQL stores 0000-00-00 and 2010-02-31.
             raise Unusable("date_impossible", repr(text)) from error
         try:
             local = written.replace(tzinfo=UTC) if utc else self._local(written, text)
@@ -98,12 +101,11 @@ class Clock:
             raise Unusable("date_implausible", repr(text)) from error
 
     def _local(self, written: datetime, text: str) -> datetime:
-        earlier = written.replace(tzinfo=self._zone, fold=0)
-        later = written.replace(tzinfo=self._zone, fold=1)
+        earlier, later = (written.replace(tzinfo=self._zone, fold=fold) for fold in (0, 1))
         if earlier.utcoffset() == later.utcoffset():
             return earlier
         # An hour that the clock shows twice reads back as it was written; one that it skips does
-        # not. For a skipped one, fold=0 takes the offset from before: the clock not put forward.
+        # not. For a skipped one fold=0 uses the offset from before, of a clock not put forward.
         if _reads_back(earlier):
             if self._times.ambiguous == "quarantine":
                 raise Unusable("date_ambiguous", f"{text!r} came twice in {self._zone.key}")
@@ -131,16 +133,15 @@ def printable(text: str) -> str:
 
 
 def utf8_from_latin1(text: str) -> str:
-    """What a client wrote as UTF-8 through a connection that said Latin-1.
+    """The text that a client wrote as UTF-8 through a connection that said Latin-1.
 
-    MySQL's latin1 is Windows-1252 with the five undefined places taken as they are. A text whose
-    bytes are no UTF-8 was honest Latin-1 and stays.
+    MySQL's latin1 is Windows-1252 with the five undefined bytes taken as they are. If the bytes are
+    no UTF-8, the text was honest Latin-1 and stays.
     """
     if text.isascii():
         return text
     try:
-        stored = b"".join(_latin1_byte(char) for char in text)
-        return stored.decode()
+        return b"".join(map(_latin1_byte, text)).decode()
     except (UnicodeDecodeError, UnicodeEncodeError):
         return text
 
@@ -150,9 +151,20 @@ def _latin1_byte(char: str) -> bytes:
 
 
 def folded(key: str) -> str:
-    """Equal for two spellings that MySQL's usual collations hold to be one order number: case,
-    accents and spaces at the end do not count."""
+    """Equal for two spellings that are one order number to MySQL's usual collations: they ignore
+    case, accents and spaces at the end."""
     if key.isascii():
         return key.rstrip(" ").lower()
     decomposed = unicodedata.normalize("NFKD", key)
     return "".join(c for c in decomposed if not unicodedata.combining(c)).rstrip(" ").casefold()
+
+
+def order_id(source: str, key: str, created_at: int) -> str:
+    """An imported order's id: a UUIDv7 made of the row's time and key, the same in every run.
+
+    Real UUIDv7s have 74 random bits; these have 74 bits of SHA-256 over the old table's name,
+    `source`, and the order's old key. So they meet a client's id as rarely as two clients' ids
+    meet, and a customer's history is sorted by time across both kinds.
+    """
+    bits = int.from_bytes(hashlib.sha256(f"{source}\0{key}".encode()).digest()[:10], "big") >> 6
+    return order_id_of(Millis(created_at), bits)

@@ -8,6 +8,7 @@ The tests run a small one; `make soak-migrate` runs the great one and measures r
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import random
@@ -25,12 +26,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from spillway.migrate.connection import connected
-from spillway.migrate.copying import WRITERS
+from spillway.migrate.copying import WRITERS, Copy
+from spillway.migrate.following import Follow
 from spillway.migrate.items import order_item, progress_item
 from spillway.migrate.mapping import Mapped
 from spillway.migrate.running import WRITING, Parts
-from spillway.migrate.source import Reader, describe
 from spillway.migrate.state import Entry, index_item
 from spillway.run.stack.aws import client
 from spillway.run.stack.emulator import emulator
@@ -197,6 +197,7 @@ def rate(shop: Shop, endpoint: str, folder: Path) -> dict[str, Any]:
     many rounds, in which the two take turns in going first, and the share is the median of the
     rounds' own.
     """
+    gc.set_threshold(20_000)  # as the command does
     dynamodb = client(endpoint, "dynamodb", WRITING)
     bare, copied = [], []
     orders = items = 0
@@ -210,7 +211,7 @@ def rate(shop: Shop, endpoint: str, folder: Path) -> dict[str, Any]:
             if round_ % 2:
                 bare.append(_bare(batches, parts.writer.dynamodb))
             began = time.monotonic()
-            orders = copying.copy(_unseen).run().written
+            orders = Copy(copying, _unseen).run().written
             items = copying.writer.counts.items
             copied.append(items / (time.monotonic() - began))
             if not round_ % 2:
@@ -234,7 +235,7 @@ def _followed(shop: Shop, parts: Parts) -> float:
     """Changed orders a second."""
     shop.run(CHANGES[shop.shape])
     began = time.monotonic()
-    changed = parts.follow(_unseen).run(until_caught_up=True).written
+    changed = Follow(parts, _unseen).run(until_caught_up=True).written
     return changed / (time.monotonic() - began)
 
 
@@ -243,17 +244,15 @@ def _unseen(*_told: Any) -> None:
 
 
 def _batches(shop: Shop, parts: Parts, table: str) -> Iterator[dict[str, Any]]:
-    with connected(parts.account) as connection:
-        reader = Reader(connection, parts.config, describe(connection, parts.config))
-        mapper = parts.mapper_for(reader.table.utc_columns)
+    with parts.old_table() as old:
         last, items = None, []
         while True:
-            orders = list(reader.after(last))
+            orders = list(old.reader.after(last))
             if not orders:
                 break
             last = orders[-1].last
             for order in orders:
-                reading = mapper.order(order)
+                reading = old.mapper.order(order)
                 if isinstance(reading, Mapped):
                     items += [
                         (parts.state.table, index_item(reading.key, Entry(reading.place))),

@@ -42,7 +42,7 @@ def migration(shop: Shop, dynamodb: Any, config: Config, streams: Any = None) ->
     table = config.target.orders_table
     assert table is not None
     clients = {"dynamodb": dynamodb, "dynamodbstreams": streams}
-    place = Place(clients.__getitem__, clients.__getitem__, table, f"{table}-migration", None)
+    place = Place(lambda service, _config: clients[service], table, f"{table}-migration", None)
     environment = {"OLD_SHOP": shop.server.url(shop.database)}
     with assembled(config, place, environment) as parts:
         parts.state.make_table()

@@ -15,7 +15,10 @@ from orders.domain.order import OrderKey
 from orders.domain.saga import Outcome, Step
 from orders.domain.units import Millis
 from spillway.errors import SpillwayError
-from spillway.migrate.cutting_over import Cutover, CutoverOptions
+from spillway.migrate.copying import Copy
+from spillway.migrate.cutting_over import Cutover
+from spillway.migrate.following import Follow
+from spillway.migrate.going_back import GoBack
 from spillway.migrate.running import Parts
 from spillway.run.stack.aws import client
 from tests.builders import accepted, order_id, order_key
@@ -27,7 +30,7 @@ NOTHING: Any = lambda *_told: None  # noqa: E731
 
 def switched(parts: Parts) -> list[tuple[str, bool | None]]:
     """Go through the whole checklist with a follower at work."""
-    follow = parts.follow(NOTHING)
+    follow = Follow(parts, NOTHING)
     ended: list[BaseException] = []
 
     def work() -> None:
@@ -44,9 +47,9 @@ def switched(parts: Parts) -> list[tuple[str, bool | None]]:
         time.sleep(0.05)
     steps: list[tuple[str, bool | None]] = []
     cutover = Cutover(
-        parts,
-        CutoverOptions(accept_quarantined=True),
-        lambda step, _, done: steps.append((step, done)),
+        parts=parts,
+        on_step=lambda step, _, done: steps.append((step, done)),
+        accept_quarantined=True,
     )
     cutover.run()
     thread.join(timeout=30)
@@ -80,7 +83,7 @@ def test_orders_placed_on_both_sides_of_the_switch_are_in_both_tables(
     shop.fill(row for number in range(40) for row in lines(rng, f"I{number}"))
     config = config_for(shop, make_orders_table(dynamodb), tmp_path)
     with migration(shop, dynamodb, config, streams=client(aws, "dynamodbstreams")) as parts:
-        parts.copy(NOTHING).run()
+        Copy(parts, NOTHING).run()
         shop.insert(lines(rng, "LAST")[0])
 
         assert all(done for step, done in switched(parts) if step != "open orders")
@@ -88,13 +91,13 @@ def test_orders_placed_on_both_sides_of_the_switch_are_in_both_tables(
         table = DynamoOrders(dynamodb, parts.place.orders_table)
         placed = [new_order(table) for _ in range(5)]
         assert parts.verify(NOTHING).whole().differences == []
-        parts.back(NOTHING).run(until_caught_up=True)
+        GoBack(parts, NOTHING).run(until_caught_up=True)
         confirm(table, placed[0])
         confirm(table, placed[1])
-        assert parts.back(NOTHING).run(until_caught_up=True) > 0
+        assert GoBack(parts, NOTHING).run(until_caught_up=True) > 0
         # A second helper, or one that was killed before it noted its place, does it all again.
         shop.run("DELETE FROM spillway_back_shards")
-        parts.back(NOTHING).run(until_caught_up=True)
+        GoBack(parts, NOTHING).run(until_caught_up=True)
 
         verdict = parts.verify_back(NOTHING).run()
         assert verdict.differences == []
@@ -109,13 +112,13 @@ def test_an_old_order_that_the_new_service_changes_changes_in_the_old_table(
     number = shop.insert(order(random.Random(1), status="paid", customer_id="5"))
     config = config_for(shop, make_orders_table(dynamodb), tmp_path)
     with migration(shop, dynamodb, config, streams=client(aws, "dynamodbstreams")) as parts:
-        parts.copy(NOTHING).run()
+        Copy(parts, NOTHING).run()
         switched(parts)
         (item,) = parts.state.listed("open")
         table = DynamoOrders(dynamodb, parts.place.orders_table)
         confirm(table, order_key(item["customer"]["S"], item["order"]["S"]))
 
-        parts.back(NOTHING).run(until_caught_up=True)
+        GoBack(parts, NOTHING).run(until_caught_up=True)
 
         assert shop.run(f"SELECT status FROM orders WHERE id = {number}")[0][0] == "shipped"
         assert parts.verify_back(NOTHING).run().differences == []
@@ -128,7 +131,7 @@ def test_an_order_that_the_old_table_cannot_hold_is_named_and_not_lost(
     config = config_for(shop, make_orders_table(dynamodb), tmp_path)
     shop.insert(order(random.Random(1)))
     with migration(shop, dynamodb, config, streams=client(aws, "dynamodbstreams")) as parts:
-        parts.copy(NOTHING).run()
+        Copy(parts, NOTHING).run()
         switched(parts)
         address = {
             "name": "Ada 🎁",  # the old column is Latin-1
@@ -139,7 +142,7 @@ def test_an_order_that_the_old_table_cannot_hold_is_named_and_not_lost(
         }
         key = new_order(DynamoOrders(dynamodb, parts.place.orders_table), address=address)
 
-        parts.back(NOTHING).run(until_caught_up=True)
+        GoBack(parts, NOTHING).run(until_caught_up=True)
 
         ((reason,),) = shop.run("SELECT reason FROM spillway_back WHERE old_key IS NULL")
         assert "customer_name" in reason
@@ -157,11 +160,11 @@ def test_before_the_switch_nothing_is_written_back_and_after_it_nothing_forward(
     shop.insert(order(random.Random(1)))
     config = config_for(shop, make_orders_table(dynamodb), tmp_path)
     with migration(shop, dynamodb, config, streams=client(aws, "dynamodbstreams")) as parts:
-        parts.copy(NOTHING).run()
+        Copy(parts, NOTHING).run()
         with pytest.raises(SpillwayError):
-            parts.back(NOTHING).run(until_caught_up=True)
+            GoBack(parts, NOTHING).run(until_caught_up=True)
         switched(parts)
-        for forward in (parts.copy(NOTHING).run, parts.copy(NOTHING).run_again):
+        for forward in (Copy(parts, NOTHING).run, Copy(parts, NOTHING).run_again):
             with pytest.raises(SpillwayError, match="would overwrite what customers have done"):
                 forward()
 
@@ -171,10 +174,10 @@ def test_a_rehearsal_changes_nothing(shop: Shop, aws: str, tmp_path: Path) -> No
     shop.insert(order(random.Random(1)))
     config = config_for(shop, make_orders_table(dynamodb), tmp_path)
     with migration(shop, dynamodb, config) as parts:
-        parts.copy(NOTHING).run()
+        Copy(parts, NOTHING).run()
         steps: list[tuple[str, bool | None]] = []
         rehearsal = Cutover(
-            parts, CutoverOptions(dry_run=True), lambda step, _, done: steps.append((step, done))
+            parts=parts, on_step=lambda step, _, done: steps.append((step, done)), dry_run=True
         )
         assert not rehearsal.run()
         assert steps == [("copy complete", True), ("follow is running", False)]

@@ -20,6 +20,8 @@ from orders.domain.units import CustomerId, Millis
 from spillway.errors import SpillwayError
 from spillway.migrate.config import Config
 from spillway.migrate.connection import account, connected
+from spillway.migrate.copying import Copy
+from spillway.migrate.following import Follow
 from spillway.migrate.running import Parts
 from spillway.migrate.source import Reader, describe, snapshot
 from spillway.migrate.state import Standing, State
@@ -90,9 +92,9 @@ def test_a_kill_at_any_write_of_copy_and_follow_loses_and_doubles_nothing(
         try:
             with migration(shop, mortal, config) as parts:
                 if phase == "copy":
-                    parts.copy(NOTHING).run()
+                    Copy(parts, NOTHING).run()
                 else:
-                    parts.follow(NOTHING).run(until_caught_up=True)
+                    Follow(parts, NOTHING).run(until_caught_up=True)
         except Killed:
             dies_at += 1
             if phase == "copy" and _standing(real, config).phase == "following":
@@ -129,8 +131,8 @@ def test_both_sides_agree_while_somebody_writes_and_afterwards(
     config = config_for(shop, make_orders_table(dynamodb), tmp_path)
     with migration(shop, dynamodb, config) as parts:
         with writer(shop, 4, pause=0.01) as changes:
-            parts.copy(NOTHING).run()
-            follow = parts.follow(NOTHING)
+            Copy(parts, NOTHING).run()
+            follow = Follow(parts, NOTHING)
             thread = threading.Thread(target=follow.run)
             thread.start()
             try:
@@ -153,7 +155,7 @@ def test_every_hostile_row_is_either_there_or_in_quarantine_with_its_reasons(
     shop.run("UPDATE orders SET id = 1 WHERE id = 2")  # a key that stands twice
     config = config_for(shop, make_orders_table(dynamodb), tmp_path)
     with migration(shop, dynamodb, config) as parts:
-        tally = parts.copy(NOTHING).run()
+        tally = Copy(parts, NOTHING).run()
         assert tally.written + tally.quarantined == len(HOSTILE) - 1
         assert differences(parts) == []
         told = [
@@ -173,10 +175,10 @@ def test_a_row_that_is_mended_leaves_the_quarantine(shop: Shop, aws: str, tmp_pa
     number = shop.insert(order(random.Random(1), status="lost"))
     config = config_for(shop, make_orders_table(dynamodb), tmp_path)
     with migration(shop, dynamodb, config) as parts:
-        parts.copy(NOTHING).run()
+        Copy(parts, NOTHING).run()
         assert list(parts.quarantined()) == [str(number)]
         shop.run(f"UPDATE orders SET status = 'paid' WHERE id = {number}")
-        assert parts.copy(NOTHING).run_quarantined().written == 1
+        assert Copy(parts, NOTHING).run_quarantined().written == 1
         assert parts.quarantined() == {}
         assert '"resolved": true' in (tmp_path / "quarantine.jsonl").read_text()
         assert differences(parts) == []
@@ -189,16 +191,16 @@ def test_an_order_that_the_new_service_has_touched_is_never_overwritten(
     number = shop.insert(order(random.Random(1), status="paid", customer_id="5"))
     config = config_for(shop, make_orders_table(dynamodb), tmp_path)
     with migration(shop, dynamodb, config) as parts:
-        parts.copy(NOTHING).run()
+        Copy(parts, NOTHING).run()
         (listed,) = parts.state.listed("open")
         key = OrderKey(listed["customer"]["S"], listed["order"]["S"])
         table = DynamoOrders(dynamodb, parts.place.orders_table)
         table.request_cancellation(key, Millis(1_795_428_000_000))
 
         shop.run(f"UPDATE orders SET status = 'delivered', customer_id = '6' WHERE id = {number}")
-        parts.follow(NOTHING).run(until_caught_up=True)
+        Follow(parts, NOTHING).run(until_caught_up=True)
         shop.run(f"DELETE FROM orders WHERE id = {number}")
-        parts.follow(NOTHING).run(until_caught_up=True)
+        Follow(parts, NOTHING).run(until_caught_up=True)
 
         progress = table.progress(key)
         assert progress is not None
@@ -260,8 +262,8 @@ def test_a_second_process_is_turned_away_and_a_dead_ones_place_is_free(
             parts.state.lease("copy", ["new"]),
             pytest.raises(SpillwayError, match=r"is at work \(elsewhere/1\)"),
         ):
-            second.copy(NOTHING).run()
-        parts.copy(NOTHING).run()
+            Copy(second, NOTHING).run()
+        Copy(parts, NOTHING).run()
 
 
 def test_a_hold_that_grew_old_is_renewed_unless_another_process_has_taken_over(
@@ -293,13 +295,13 @@ def test_a_statement_that_the_log_holds_without_rows_ends_the_following_with_a_s
     shop.insert(order(random.Random(1)))
     config = config_for(shop, make_orders_table(dynamodb), tmp_path)
     with migration(shop, dynamodb, config) as parts:
-        parts.copy(NOTHING).run()
+        Copy(parts, NOTHING).run()
         shop.run("TRUNCATE TABLE orders")
         shop.insert(order(random.Random(2)))
         with pytest.raises(SpillwayError, match=r"TRUNCATE TABLE orders.*copy --again"):
-            parts.follow(NOTHING).run(until_caught_up=True)
-        parts.copy(NOTHING).run_again()
-        parts.follow(NOTHING).run(until_caught_up=True)
+            Follow(parts, NOTHING).run(until_caught_up=True)
+        Copy(parts, NOTHING).run_again()
+        Follow(parts, NOTHING).run(until_caught_up=True)
         assert differences(parts) == []
 
 
@@ -310,16 +312,16 @@ def test_columns_may_come_and_go_as_long_as_those_that_are_mapped_stay(
     shop.insert(order(random.Random(1)))
     config = config_for(shop, make_orders_table(dynamodb), tmp_path)
     with migration(shop, dynamodb, config) as parts:
-        parts.copy(NOTHING).run()
+        Copy(parts, NOTHING).run()
         shop.insert(order(random.Random(2)))
         shop.run("ALTER TABLE orders DROP COLUMN notes, ADD COLUMN gift INT FIRST")
         shop.insert(_without_notes(3))
-        parts.follow(NOTHING).run(until_caught_up=True)
+        Follow(parts, NOTHING).run(until_caught_up=True)
         assert differences(parts) == []
         shop.run("ALTER TABLE orders DROP COLUMN city")
         shop.run("UPDATE orders SET status = 'paid'")
         with pytest.raises(SpillwayError, match="has no column city"):
-            parts.follow(NOTHING).run(until_caught_up=True)
+            Follow(parts, NOTHING).run(until_caught_up=True)
 
 
 def _without_notes(seed: int) -> dict[str, Any]:
@@ -332,8 +334,8 @@ def test_an_old_server_that_went_away_is_waited_for(shop: Shop, aws: str, tmp_pa
     shop.fill(rows(1, 50))
     config = config_for(shop, make_orders_table(dynamodb), tmp_path)
     with migration(shop, dynamodb, config) as parts:
-        parts.copy(NOTHING).run()
-        follow = parts.follow(NOTHING)
+        Copy(parts, NOTHING).run()
+        follow = Follow(parts, NOTHING)
         thread = threading.Thread(target=follow.run)
         thread.start()
         try:
@@ -364,7 +366,7 @@ def test_more_in_quarantine_than_the_mapping_can_be_right_for_stops_the_copy(
     config: Config = config_for(shop, make_orders_table(dynamodb), tmp_path)
     config = replace(config, rules=replace(config.rules, quarantined_max=10))
     with migration(shop, dynamodb, config) as parts, pytest.raises(SpillwayError, match="mapping"):
-        parts.copy(NOTHING).run()
+        Copy(parts, NOTHING).run()
 
 
 def test_an_imported_item_is_what_the_service_reads(shop: Shop, aws: str, tmp_path: Path) -> None:
@@ -372,7 +374,7 @@ def test_an_imported_item_is_what_the_service_reads(shop: Shop, aws: str, tmp_pa
     shop.insert(order(random.Random(1), customer_id="5", status="shipped"))
     config = config_for(shop, make_orders_table(dynamodb), tmp_path)
     with migration(shop, dynamodb, config) as parts:
-        parts.copy(NOTHING).run()
+        Copy(parts, NOTHING).run()
         ((progress,), _) = DynamoOrders(dynamodb, parts.place.orders_table).history(
             CustomerId("legacy|5"), 10, None
         )

@@ -14,7 +14,9 @@ import msgspec
 
 from orders.domain.order import OrderKey
 from spillway.migrate.config import read_config
+from spillway.migrate.copying import Copy
 from spillway.migrate.cutting_over import hand_over
+from spillway.migrate.following import Follow
 from spillway.migrate.running import Parts, Place, assembled
 from spillway.run.stack import Stack
 from spillway.target.reading import read_effects, read_orders
@@ -82,7 +84,6 @@ def assembled_for(shop: Shop, stack: Stack, folder: Path) -> Iterator[Parts]:
     )
     place = Place(
         stack.client,
-        stack.client,
         stack.tables["orders"],
         f"{stack.tables['orders']}-migration-{shop.database}",
         stack.queues["watchdog"],
@@ -121,13 +122,13 @@ def test_imported_orders_are_silent_and_open_ones_go_their_way_when_handed_over(
         for status in ("shipped", "cancelled", "refused", "paid", "picked")
     }
     with assembled_for(shop, stack, tmp_path) as parts:
-        parts.copy(NOTHING).run()
+        Copy(parts, NOTHING).run()
         # Other facts, another customer's time: what follow writes is silent too.
         shop.run(f"UPDATE orders SET status = 'delivered' WHERE id = {done['picked']}")
         shop.run(
             f"UPDATE orders SET placed_at = '2024-05-05 05:05:05' WHERE id = {done['shipped']}"
         )
-        parts.follow(NOTHING).run(until_caught_up=True)
+        Follow(parts, NOTHING).run(until_caught_up=True)
         ids = ids_of(parts)
         order_id = {status: ids[str(number)] for status, number in done.items()}
 
@@ -167,7 +168,7 @@ def test_an_audit_does_not_hold_old_orders_against_downstreams_that_never_saw_th
 ) -> None:
     shop.insert(order(random.Random(2), status="shipped", customer_id=shopper.id))
     with assembled_for(shop, stack, tmp_path) as parts:
-        parts.copy(NOTHING).run()
+        Copy(parts, NOTHING).run()
         (id_,) = ids_of(parts).values()
     records = read_orders(stack.client("dynamodb"), stack.tables["orders"])
     assert id_ not in {record.key.order_id for record in records}

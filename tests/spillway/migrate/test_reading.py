@@ -84,7 +84,7 @@ def read(shop: Shop, tmp_path: Path) -> tuple[list[OldOrder], Mapper]:
     config = config_for(shop, "unused", tmp_path)
     with connected(account(config.source, {"OLD_SHOP": shop.server.url(shop.database)})) as old:
         reader = Reader(old, config, describe(old, config))
-        return list(reader.after(None)), Mapper.of(config, lambda old: old, NOW, frozenset())
+        return list(reader.after(None)), Mapper(config, lambda old: old, NOW, frozenset())
 
 
 @PER_LINE

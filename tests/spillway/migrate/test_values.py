@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from orders.domain.order import is_order_id, order_id_time
 from spillway.migrate.config import Money, Times
-from spillway.migrate.identity import order_id
 from spillway.migrate.values import (
     Clock,
     Unusable,
     folded,
     minor_units,
+    order_id,
     printable,
     utf8_from_latin1,
     whole_number,

@@ -12,8 +12,7 @@ from botocore.exceptions import ClientError
 from urllib3.response import HTTPResponse
 
 from spillway.errors import SpillwayError
-from spillway.migrate.rate import Rate
-from spillway.migrate.target import Put, Writer, encode_at_once, size_of, units_of
+from spillway.migrate.target import Put, Rate, Writer, encode_at_once, size_of, units_of
 from spillway.run.stack.aws import client
 
 

@@ -1,7 +1,7 @@
-"""verify: both sides read anew and held against each other.
+"""verify: read both sides again and compare them.
 
 Nothing here imports the copy's code: not its SQL, its conversions, its ids or its items. Only the
-configuration is shared, for it says what the old columns mean. A mistake in the copy can so not
-excuse itself. `canonical` has the form in which both sides are compared, `old` and `new` read them
-into it, `comparing` finds the differences.
+configuration is shared, because it says what the old columns mean. So a mistake in the copy cannot
+hide itself. `old` and `new` read the two sides into the form of `canonical`, and `comparing` finds
+the differences.
 """

@@ -1,35 +1,70 @@
-"""The form in which an order is compared, whichever side it was read from."""
+"""The form in which an order is compared, whichever side it comes from."""
 
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 DAY_MS = 86_400_000
 
+#: A customer's id and an order's.
+Place = tuple[str, str]
 
-@dataclass(frozen=True, slots=True)
-class Canonical:
-    """All that must agree. Times are Unix ms, amounts minor units; `state` is what the facts amount
-    to, with the steps done of an open order."""
+_NEEDED = frozenset({"reserve", "ship", "post"})
+
+
+class State(NamedTuple):
+    """What the steps of an order have come to: the ones done, the ones refused with their reasons,
+    and the different times of all, each sorted. `missing` names an item that is not there."""
+
+    done: tuple[str, ...] = ()
+    refused: tuple[tuple[str, str], ...] = ()
+    cancelled: bool = False
+    at: tuple[int, ...] = ()
+    missing: str = ""
+
+    @property
+    def outcome(self) -> str:
+        """`confirmed`, `rejected`, `cancelled`, or `open` while steps are left."""
+        refused = {step for step, _ in self.refused}
+        undone = "refund" in self.done and ("reserve" not in self.done or "release" in self.done)
+        if refused & _NEEDED:
+            return "rejected" if undone else "open"
+        if self.cancelled and "cancel_shipment" not in refused:
+            return "cancelled" if undone else "open"
+        return "confirmed" if set(self.done) >= _NEEDED else "open"
+
+    def __str__(self) -> str:
+        if self.missing:
+            return f"{self.missing} is missing"
+        asked = ", cancelled" if self.cancelled else ""
+        return f"{self.outcome} (done {self.done}, refused {self.refused}{asked}, at {self.at})"
+
+
+class Canonical(NamedTuple):
+    """All that must agree. Times are Unix ms, amounts minor units."""
 
     old_key: str
     customer: str
     order_id: str
     accepted_at: int
-    state: str
-    channel: str
-    currency: str
-    lines: tuple[tuple[str, int, int], ...]
-    discount: int
-    shipping: int
-    tax: int
-    total: int
-    address: tuple[str, ...]
-    payment: str
-    purchase_order: str
+    state: State
+    channel: str = ""
+    currency: str = ""
+    lines: tuple[tuple[str, int, int], ...] = ()
+    discount: int = 0
+    shipping: int = 0
+    tax: int = 0
+    total: int = 0
+    address: tuple[str, ...] = ()
+    payment: str = ""
+    purchase_order: str = ""
+
+    @property
+    def place(self) -> Place:
+        return self.customer, self.order_id
 
     @property
     def day(self) -> int:
@@ -37,36 +72,34 @@ class Canonical:
 
     @property
     def digest(self) -> int:
-        values = tuple(getattr(self, own.name) for own in fields(self))
-        return int.from_bytes(hashlib.blake2b(repr(values).encode(), digest_size=16).digest())
+        return int.from_bytes(hashlib.blake2b(repr(self).encode(), digest_size=16).digest())
 
 
-def differing(old: Canonical, new: Canonical) -> dict[str, tuple[object, object]]:
-    """Field by field, what each side says."""
+#: Of a field: what each side says, `old` and `new`.
+Sides = dict[str, Any]
+
+
+def different_sides(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Sides]:
+    def shown(value: object) -> object:
+        return str(value) if isinstance(value, State) else value
+
     return {
-        own.name: (getattr(old, own.name), getattr(new, own.name))
-        for own in fields(Canonical)
-        if getattr(old, own.name) != getattr(new, own.name)
+        name: {"old": shown(old[name]), "new": shown(new[name])}
+        for name in old
+        if old[name] != new[name]
     }
 
 
 @dataclass(slots=True)
 class DaySums:
-    """One day's orders: how many, how much by currency, and the sum of their digests. Two sides
-    with the same sums hold the same orders, but for one chance in 2^128."""
+    """One day's orders: how many, the sum of their digests, and how much by currency. If both sides
+    have the same sums, they have the same orders, except for one chance in 2^128."""
 
     orders: int = 0
     digests: int = 0
-    totals: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    totals: Counter[str] = field(default_factory=Counter)
 
     def add(self, order: Canonical) -> None:
         self.orders += 1
         self.digests = (self.digests + order.digest) % (1 << 128)
         self.totals[order.currency] += order.total
-
-
-Days = Mapping[int, DaySums]
-
-
-def unequal_days(old: Days, new: Days) -> set[int]:
-    return {day for day in old.keys() | new.keys() if old.get(day) != new.get(day)}

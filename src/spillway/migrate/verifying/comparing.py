@@ -1,65 +1,69 @@
 """The comparison: sums by day over everything, then order by order where a day's sums differ.
 
-While the shop goes on, the two sides are never read at the same moment, so some orders will seem to
-differ. Each one is looked at again, on both sides, after `follow` has passed the place where the
-binary log stood: only what still differs then is a difference.
+While the shop is open, the two sides are never read at the same moment, so some orders seem to
+differ. Each is read again, on both sides, after `follow` has passed the position where the binary
+log was: only what still differs then is a difference.
 """
 
 from __future__ import annotations
 
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import date, timedelta
 from itertools import islice
+from typing import Any
 
-from spillway.migrate.verifying.canonical import (
-    DAY_MS,
-    Canonical,
-    DaySums,
-    differing,
-    unequal_days,
-)
-from spillway.migrate.verifying.new import NewSide, Place
+from spillway.migrate.connection import Missing
+from spillway.migrate.verifying.canonical import Canonical, DaySums, Place, Sides, different_sides
+from spillway.migrate.verifying.new import NewSide
 from spillway.migrate.verifying.old import OldSide
 
-#: More than this is no difference of orders but one of the whole mapping.
+#: With more suspects the orders do not differ, but the whole mapping.
 CANDIDATES_MAX = 200_000
 KEYS_AT_ONCE = 100
 LOOKS_MAX = 6
-#: Both sides unchanged in so many looks, with `follow` past everything before each: no traffic.
+#: A difference is final after so many equal looks, each after `follow` had caught up.
 SAME_LOOKS = 3
 PAUSE_SECONDS = 0.5
+BACK_PAUSE_SECONDS = 1.0
 
-#: Waits until everything that had happened when it was called is written; false if nobody follows.
+READING_OLD = "Reading the old table"
+READING_NEW = "Reading the orders table"
+READING_AGAIN = "Reading again what seems to differ"
+
+#: Waits until every change until now is written; false if nothing follows.
 Settle = Callable[[], bool]
-#: The orders in quarantine now, and whether each is one that the new service has changed since it
-#: was migrated. Such a one stays in the orders table; no other does.
+#: The keys in quarantine now, and whether the new service has changed the order since it was
+#: migrated. Such an order stays in the orders table; no other one does.
 Quarantined = Callable[[], Mapping[str, bool]]
+#: Called with the stage, and how many orders of it are read.
+OnProgress = Callable[[str, int], None]
+Days = dict[int, DaySums]
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """`old` and `new`: what differs by field, or a word for the whole order."""
+    """`fields` is empty where the whole order differs, as `kind` says."""
 
     key: str
     kind: str
-    fields: Mapping[str, tuple[object, object]] = field(default_factory=dict)
+    fields: Mapping[str, Sides] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class Verdict:
+    sampled: bool = False
     old_orders: int = 0
     new_orders: int = 0
     quarantined: int = 0
     days: int = 0
-    days_unequal: int = 0
-    rechecked: int = 0
-    sampled: bool = False
-    differences: list[Difference] = field(default_factory=list)
-    #: Orders and totals by month and currency, on either side.
+    days_looked_into: int = 0
+    orders_looked_at_again: int = 0
+    #: Orders and their total by month, on either side.
     months: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)
+    differences: list[Difference] = field(default_factory=list)
 
     @property
     def clean(self) -> bool:
@@ -72,55 +76,59 @@ class Verify:
     new: NewSide
     quarantined: Quarantined
     settle: Settle
-    on_progress: Callable[[str, int], None]
+    on_progress: OnProgress
     verdict: Verdict = field(default_factory=Verdict)
 
+    def compare(self, sample: int | None) -> Verdict:
+        """Compare all orders, or so many random ones."""
+        return self.whole() if sample is None else self.sample(sample)
+
     def whole(self) -> Verdict:
-        """Every order on both sides."""
         self.settle()
         aside = self.quarantined()
-        old_days, self.verdict.old_orders = self._sums("old", self._old(aside))
-        new_days, self.verdict.new_orders = self._sums("new", self.new.imported())
+        old_days, self.verdict.old_orders = self._sums(READING_OLD, self._old(aside))
+        new_days, self.verdict.new_orders = self._sums(READING_NEW, self.new.imported())
+        all_days = old_days.keys() | new_days.keys()
+        unequal = {day for day in all_days if old_days.get(day) != new_days.get(day)}
         self.verdict.quarantined = len(aside)
-        self.verdict.days = len(old_days.keys() | new_days.keys())
-        self._by_month(old_days, new_days)
-        days = unequal_days(old_days, new_days)
-        self.verdict.days_unequal = len(days)
-        if days:
-            self._judge(self._suspects(days, aside))
+        self.verdict.days = len(all_days)
+        self.verdict.days_looked_into = len(unequal)
+        self.verdict.months = _by_month({"old": old_days, "new": new_days})
+        if unequal:
+            suspects = self._suspects(unequal, aside)
+            self.verdict.orders_looked_at_again = len(suspects)
+            self._judge(suspects)
         return self.verdict
 
     def sample(self, size: int) -> Verdict:
-        """So many orders of the old table, chosen at random. Orders that only the new one has are
-        not found like this."""
-        self.verdict.sampled = True
+        """Compare so many random orders of the old table. This does not find orders that only the
+        new one has."""
         keys = self.old.sample(size)
+        self.verdict.sampled = True
         self.verdict.old_orders = len(keys)
         self.verdict.quarantined = len(self.quarantined())
         self._judge({key: set() for key in keys})
-        self.verdict.rechecked = 0
         return self.verdict
 
     def _old(self, aside: Mapping[str, bool]) -> Iterator[Canonical]:
-        """The old side's orders. One that verification can't read, and that the copy did not set
-        aside, shows as an order that only the new side has."""
+        """The old side's orders. If verification can't read one that the copy did not quarantine,
+        it shows as an order that only the new side has."""
         for key, order in self.old.all():
             if key not in aside and order is not None:
                 yield order
 
-    def _sums(self, side: str, orders: Iterable[Canonical]) -> tuple[dict[int, DaySums], int]:
-        days: dict[int, DaySums] = defaultdict(DaySums)
+    def _sums(self, stage: str, orders: Iterable[Canonical]) -> tuple[Days, int]:
+        days: Days = defaultdict(DaySums)
         count = 0
-        for order in orders:
+        for count, order in enumerate(orders, start=1):
             days[order.day].add(order)
-            count += 1
             if count % 1_000 == 0:
-                self.on_progress(side, count)
-        self.on_progress(side, count)
+                self.on_progress(stage, count)
+        self.on_progress(stage, count)
         return dict(days), count
 
     def _suspects(self, days: set[int], aside: Mapping[str, bool]) -> dict[str, set[Place]]:
-        """Keys whose orders differ on those days, with all places in which one was seen."""
+        """The keys whose orders differ on those days, with every place that has such an order."""
         old: dict[str, set[int]] = defaultdict(set)
         new: dict[str, set[int]] = defaultdict(set)
         places: dict[str, set[Place]] = defaultdict(set)
@@ -130,17 +138,16 @@ class Verify:
         for order in self.new.imported():
             if order.day in days:
                 new[order.old_key].add(order.digest)
-                places[order.old_key].add((order.customer, order.order_id))
+                places[order.old_key].add(order.place)
         keys = (key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
         return {key: places[key] for key in islice(keys, CANDIDATES_MAX)}
 
     def _judge(self, suspects: dict[str, set[Place]]) -> None:
-        """Look again, until nothing differs or it has differed often enough."""
-        self.verdict.rechecked = len(suspects)
+        """Read them again, until nothing differs or it has differed often enough."""
         seen: list[list[Difference]] = []
         for look in range(LOOKS_MAX):
             followed = self.settle()
-            seen.append(list(self._looked_at(suspects)))
+            seen.append(list(self._differences(suspects)))
             stays = seen[-SAME_LOOKS:] == [seen[-1]] * SAME_LOOKS
             if not seen[-1] or stays or (look > 0 and not followed):
                 break
@@ -148,32 +155,37 @@ class Verify:
             time.sleep(PAUSE_SECONDS * look)
         self.verdict.differences = seen[-1]
 
-    def _looked_at(self, suspects: Mapping[str, set[Place]]) -> Iterator[Difference]:
+    def _differences(self, suspects: Mapping[str, set[Place]]) -> Iterator[Difference]:
         aside = self.quarantined()
         keys = list(suspects)
         for start in range(0, len(keys), KEYS_AT_ONCE):
             some = keys[start : start + KEYS_AT_ONCE]
             old = dict(self.old.some(some))
-            wanted = {key: (o.customer, o.order_id) for key, o in old.items() if o is not None}
-            for key, place in wanted.items():
-                suspects[key].add(place)
+            for key, order in old.items():
+                if order is not None:
+                    suspects[key].add(order.place)
             new = self.new.some([place for key in some for place in sorted(suspects[key])])
             for key in some:
-                there = [new[place] for place in sorted(suspects[key]) if place in new]
-                found = _difference(
-                    key, old.get(key), [o for o in there if o.old_key == key], aside.get(key)
-                )
+                there = (new[place] for place in sorted(suspects[key]) if place in new)
+                alike = [order for order in there if order.old_key == key]
+                found = _difference(key, old.get(key), alike, aside.get(key))
                 if found is not None:
                     yield found
-            self.on_progress("again", min(start + KEYS_AT_ONCE, len(keys)))
+            self.on_progress(READING_AGAIN, start + len(some))
 
-    def _by_month(self, old: Mapping[int, DaySums], new: Mapping[int, DaySums]) -> None:
-        for side, days in (("old", old), ("new", new)):
-            for day, sums in days.items():
-                month = datetime.fromtimestamp(day * DAY_MS / 1000, UTC).strftime("%Y-%m")
-                sums_of = self.verdict.months.setdefault(month, {"old": (0, 0), "new": (0, 0)})
-                orders, total = sums_of[side]
-                sums_of[side] = (orders + sums.orders, total + sum(sums.totals.values()))
+
+def _by_month(sides: Mapping[str, Days]) -> dict[str, dict[str, tuple[int, int]]]:
+    orders: Counter[tuple[str, str]] = Counter()
+    totals: Counter[tuple[str, str]] = Counter()
+    for side, days in sides.items():
+        for day, sums in days.items():
+            month = f"{date(1970, 1, 1) + timedelta(days=day):%Y-%m}"
+            orders[month, side] += sums.orders
+            totals[month, side] += sums.totals.total()
+    return {
+        month: {side: (orders[month, side], totals[month, side]) for side in sides}
+        for month, _ in orders
+    }
 
 
 def _difference(
@@ -181,13 +193,94 @@ def _difference(
 ) -> Difference | None:
     """`changed_since` is None for an order that is not in quarantine."""
     if changed_since is not None:
-        lies_there = bool(new) and not changed_since
-        return Difference(key, "in quarantine and in the orders table") if lies_there else None
+        both = bool(new) and not changed_since
+        return Difference(key, "in quarantine and in the orders table") if both else None
     if len(new) > 1:
-        return Difference(key, "lies in the orders table more than once")
+        return Difference(key, "more than once in the orders table")
     if old is None:
         return Difference(key, "only in the orders table") if new else None
     if not new:
         return Difference(key, "not in the orders table")
-    fields = differing(old, new[0])
+    fields = different_sides(old._asdict(), new[0]._asdict())
     return Difference(key, "differs", fields) if fields else None
+
+
+@dataclass(slots=True)
+class VerifyBack:
+    """verify --back: does the old table have every order of the orders table, as it is now?"""
+
+    old: OldSide
+    new: NewSide
+    on_progress: OnProgress
+    #: Old orders that were never in the new table.
+    quarantined: Quarantined
+    #: Longer with each look: `back` may be some seconds behind.
+    pause_seconds: float = BACK_PAUSE_SECONDS
+    verdict: Verdict = field(default_factory=Verdict)
+
+    def run(self) -> Verdict:
+        verdict = self.verdict
+        found: dict[Place, Difference] = {}
+        orders = self.new.everything()
+        while some := list(islice(orders, KEYS_AT_ONCE)):
+            verdict.new_orders += len(some)
+            found |= self._compared(some)
+            self.on_progress(READING_NEW, verdict.new_orders)
+        verdict.orders_looked_at_again = len(found)
+        for look in range(LOOKS_MAX):
+            if not found:
+                break
+            time.sleep(self.pause_seconds * look)
+            found = dict(self._compared(list(self.new.some(list(found)).values())))
+        verdict.differences = list(found.values())
+        verdict.old_orders = self.old.count()
+        verdict.quarantined = sum(not changed for changed in self.quarantined().values())
+        # An order that only the old table has would show in the number alone.
+        surplus = verdict.old_orders - verdict.quarantined - verdict.new_orders
+        if surplus > 0 and verdict.clean:
+            kind = f"{surplus:,} orders are only in the old table"
+            verdict.differences = [Difference("(number)", kind)]
+        return verdict
+
+    def _compared(self, orders: Sequence[Canonical]) -> Iterator[tuple[Place, Difference]]:
+        numbers = self._numbers([order.order_id for order in orders if not order.old_key])
+        keys = {order.place: order.old_key or numbers.get(order.place, "") for order in orders}
+        old = dict(self.old.some([key for key in keys.values() if key]))
+        for order in orders:
+            key = keys[order.place]
+            there = old.get(key)
+            if there is None:
+                name = key or f"{order.customer}/{order.order_id}"
+                yield order.place, Difference(name, "not in the old table")
+                continue
+            fields = different_sides(_comparable(there), _comparable(order))
+            if fields:
+                yield order.place, Difference(key, "differs", fields)
+
+    def _numbers(self, order_ids: Sequence[str]) -> dict[Place, str]:
+        """Old order numbers of new orders, by `back`'s own table."""
+        if not order_ids:
+            return {}
+        query = (
+            "SELECT customer, order_id, old_key FROM spillway_back WHERE old_key IS NOT NULL"  # noqa: S608
+            f" AND order_id IN ({', '.join(['%s'] * len(order_ids))})"
+        )
+        try:
+            rows = list(self.old.rows(query, tuple(order_ids)))
+        except Missing:  # `back` never ran.
+            return {}
+        return {(row["customer"], row["order_id"]): row["old_key"] for row in rows}
+
+
+def _comparable(order: Canonical) -> dict[str, Any]:
+    """What both tables can hold: times to the second, a state in the old shop's coarser words."""
+    return {
+        "placed at (s)": order.accepted_at // 1_000,
+        "state": order.state.outcome,
+        "currency": order.currency,
+        "lines": sorted(order.lines),
+        "discount": order.discount,
+        "shipping": order.shipping,
+        "tax": order.tax,
+        "total": order.total,
+    }

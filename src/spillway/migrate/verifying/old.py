@@ -8,7 +8,6 @@ import random
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -16,18 +15,17 @@ from itertools import groupby
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import pymysql
 from pymysql.cursors import SSDictCursor
 
-from spillway.migrate.config import Config, Field
-from spillway.migrate.connection import ENCODERS, Account, translate_mysql_errors
-from spillway.migrate.verifying.canonical import Canonical
+from spillway.migrate.config import Config, Field, StatusMeaning
+from spillway.migrate.connection import Account, connected, translate_mysql_errors
+from spillway.migrate.verifying.canonical import Canonical, State
 
 Row = dict[str, Any]
 #: An order's key, and the order; None for one that verification can't read either.
 Read = tuple[str, Canonical | None]
 
-_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 -- UTC, as are all times that are counted from it
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 -- all times that are compared with it are UTC too
 _NO_PLACES = frozenset({"CLP", "ISK", "JPY", "KRW", "PYG", "UGX", "VND", "XAF", "XOF", "XPF"})
 _THREE_PLACES = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"})
 _AMOUNT = re.compile(r"([-+]?)(\d*)(?:\.(\d*))?")
@@ -35,13 +33,11 @@ _TEXT_MAX = 200
 
 
 class Unreadable(Exception):
-    """These rows are no order, by verification's own reading."""
+    """These rows are no order, as verification reads them."""
 
 
 @dataclass(frozen=True)
 class Columns:
-    """What the old database says of its table."""
-
     timestamps: frozenset[str]
     primary: tuple[str, ...]
     key_ignores_case: bool
@@ -51,7 +47,7 @@ class Columns:
 class OldSide:
     config: Config
     account: Account
-    #: Old customer id to subject, when they come from a file.
+    #: Old customer id to subject.
     subject_of: Callable[[str], str | None]
 
     def all(self) -> Iterator[Read]:
@@ -63,45 +59,38 @@ class OldSide:
             yield from self._orders(f"IN ({', '.join(['%s'] * len(keys))})", tuple(keys))
 
     def sample(self, size: int) -> list[str]:
-        """So many keys at random, by one pass over the key's index: the server sorts nothing."""
+        """So many random keys, by one pass over the key's index: the server sorts nothing."""
         key, table = self.config.order.key, self.config.source.table
         share = 2 * size / max(1, self._number(f"SELECT COUNT(*) AS n FROM `{table}`"))  # noqa: S608
-        rows = self._rows(
+        rows = self.rows(
             f"SELECT DISTINCT `{key}` AS k FROM `{table}`"  # noqa: S608
             f" WHERE `{key}` IS NOT NULL AND RAND() < {share:.9f}"
         )
         keys = list(dict.fromkeys(self._name(row["k"]) for row in rows))
         return random.sample(keys, min(size, len(keys)))
 
-    def asked(self, query: str, values: tuple[str, ...]) -> Iterator[Row]:
-        """Any other question."""
-        yield from self._rows(query, values)
-
     def count(self) -> int:
         key, table = self.config.order.key, self.config.source.table
         return self._number(f"SELECT COUNT(DISTINCT `{key}`) AS n FROM `{table}`")  # noqa: S608
 
     def _number(self, query: str) -> int:
-        return next(int(row["n"]) for row in self._rows(query))
+        return next(int(row["n"]) for row in self.rows(query))
 
     @cached_property
     def columns(self) -> Columns:
         rows = list(
-            self._rows(
+            self.rows(
                 "SELECT column_name AS n, data_type AS t, column_key AS k, collation_name AS c"
                 " FROM information_schema.columns"
                 " WHERE table_schema = DATABASE() AND table_name = %s ORDER BY ordinal_position",
                 (self.config.source.table,),
             )
         )
+        collations = {row["n"]: row["c"] or "" for row in rows}
         return Columns(
             timestamps=frozenset(row["n"] for row in rows if row["t"] == "timestamp"),
             primary=tuple(row["n"] for row in rows if row["k"] == "PRI"),
-            key_ignores_case=any(
-                (row["c"] or "").endswith("_ci")
-                for row in rows
-                if row["n"] == self.config.order.key
-            ),
+            key_ignores_case=collations.get(self.config.order.key, "").endswith("_ci"),
         )
 
     def _orders(self, which: str, values: tuple[str, ...]) -> Iterator[Read]:
@@ -113,7 +102,7 @@ class OldSide:
                 f"LEFT JOIN `{customers.table}` c ON c.`{customers.key}` = o.`{customers.column}`"
             )
         order_by = ", ".join(f"o.`{name}`" for name in (key, *self.columns.primary))
-        rows = self._rows(
+        rows = self.rows(
             f"SELECT {wanted} FROM `{self.config.source.table}` o {joined}"  # noqa: S608
             f" WHERE o.`{key}` {which} ORDER BY {order_by}",
             values,
@@ -124,27 +113,24 @@ class OldSide:
             except (Unreadable, ValueError, KeyError, TypeError, AttributeError, OverflowError):
                 yield name, None
 
-    def _rows(self, query: str, values: tuple[str, ...] = ()) -> Iterator[Row]:
-        with translate_mysql_errors():
-            connection = pymysql.connect(
-                **self.account.settings(),
-                conv=ENCODERS,
-                cursorclass=SSDictCursor,
-                init_command="SET time_zone = '+00:00'",
-            )
-        with translate_mysql_errors(), closing(connection), connection.cursor() as cursor:
+    def rows(self, query: str, values: tuple[str, ...] = ()) -> Iterator[Row]:
+        with (
+            connected(self.account) as connection,
+            translate_mysql_errors(),
+            connection.cursor(SSDictCursor) as cursor,
+        ):
             cursor.execute(query, values or None)
             yield from cursor
 
     def _name(self, key: str) -> str:
         if not self.columns.key_ignores_case:
             return key
-        letters = unicodedata.normalize("NFKD", key)
-        bare = "".join(letter for letter in letters if unicodedata.combining(letter) == 0)
+        decomposed = unicodedata.normalize("NFKD", key)
+        bare = "".join(char for char in decomposed if unicodedata.combining(char) == 0)
         return bare.rstrip(" ").casefold()
 
     def _canonical(self, name: str, rows: list[Row]) -> Canonical:
-        first, fields, address = rows[0], self.config.order, self.config.order.address
+        first, fields = rows[0], self.config.order
         accepted_at = min(self._moment(row, fields.created_at) for row in rows)
         currency = self._text(fields.currency, name, first)
         meaning = self.config.statuses[self._text(fields.status, name, first, clean=False)]
@@ -154,18 +140,13 @@ class OldSide:
         tax = self._amount(first, fields.tax, currency)
         adds_up = sum(quantity * price for _, quantity, price in lines) - discount + shipping + tax
         total = adds_up if fields.total is None else self._amount(first, fields.total, currency)
-        done = "".join(f" {step.value}" for step in sorted(meaning.done))
-        state = f"{meaning.is_}{done}" + (f" {meaning.reason}" if meaning.reason else "")
-        if meaning.is_ != "open" and fields.settled_at and first[fields.settled_at] is not None:
-            state += f" at {max(accepted_at, self._moment(first, fields.settled_at))}"
-        elif meaning.is_ != "open":
-            state += f" at {accepted_at}"
+        address = (self._text(field, name, first) for field in fields.address.all)
         return Canonical(
             old_key=name,
             customer=self._customer(name, first),
             order_id=self._order_id(name, accepted_at),
             accepted_at=accepted_at,
-            state=state,
+            state=self._state(meaning, first, accepted_at),
             channel=self._text(fields.channel, name, first, clean=False),
             currency=currency,
             lines=tuple(lines),
@@ -173,25 +154,27 @@ class OldSide:
             shipping=shipping,
             tax=tax,
             total=total,
-            address=tuple(
-                text
-                for text in (
-                    self._text(field, name, first)
-                    for field in (
-                        address.name,
-                        *address.lines,
-                        address.city,
-                        address.postal_code,
-                        address.country,
-                    )
-                )
-                if text
-            ),
+            address=tuple(filter(None, address)),
             payment=self._text(fields.payment_reference, name, first),
-            purchase_order=(
-                self._text(fields.purchase_order, name, first) if fields.purchase_order else ""
-            ),
+            purchase_order=self._text(fields.purchase_order, name, first),
         )
+
+    def _state(self, meaning: StatusMeaning, row: Row, accepted_at: int) -> State:
+        """What the saga would have on record, had it done what the old service did."""
+        at, column = accepted_at, self.config.order.settled_at
+        if meaning.is_ != "open" and column and row[column] is not None:
+            at = max(at, self._moment(row, column))
+        match meaning.is_:
+            case "confirmed":
+                refused = (("cancel_shipment", "too_late"),)
+                return State(("post", "reserve", "ship"), refused, at=(at,))
+            case "rejected":
+                return State(("refund",), (("reserve", meaning.reason or ""),), at=(at,))
+            case "cancelled":
+                return State(("refund", "release", "reserve"), cancelled=True, at=(at,))
+            case "open":
+                done = tuple(sorted(step.value for step in meaning.done))
+                return State(done, at=(at,) if done else ())
 
     def _order_id(self, name: str, accepted_at: int) -> str:
         """RFC 9562's version 7, its random bits from SHA-256 of table and key."""
@@ -211,7 +194,7 @@ class OldSide:
         return f"{customers.prefix}{subject}"
 
     def _moment(self, row: Row, column: str) -> int:
-        """Unix ms. Of two moments that a clock shows alike, the configured one."""
+        """Unix ms. Of two moments at which a clock shows the same, the configured one."""
         text: str = row[column]
         if text.isdigit():
             return int(text) * (1_000 if self.config.times.numbers_are == "seconds" else 1)
@@ -222,7 +205,7 @@ class OldSide:
             zone = ZoneInfo(self.config.source.time_zone)
             offsets = [naive.replace(tzinfo=zone, fold=fold).utcoffset() for fold in (0, 1)]
             # In autumn the first offset is the greater one and the hour comes twice. In spring it
-            # is the smaller one; the hour never comes, and the clock not put forward counts.
+            # is the smaller one and the hour never comes: a clock not put forward counts.
             twice = (offsets[0] or timedelta()) > (offsets[1] or timedelta())
             later = twice and self.config.times.ambiguous == "later"
             naive -= offsets[1 if later else 0] or timedelta()
@@ -250,7 +233,9 @@ class OldSide:
             return 0
         return _minor(row[column], currency, self.config)
 
-    def _text(self, field: Field, name: str, row: Row, *, clean: bool = True) -> str:
+    def _text(self, field: Field | None, name: str, row: Row, *, clean: bool = True) -> str:
+        if field is None:
+            return ""
         if field.column is None:
             return (field.value or "").replace("{key}", name)
         text = row[field.column] or ""
@@ -268,7 +253,7 @@ class OldSide:
 
 
 def _minor(text: str, currency: str, config: Config) -> int:
-    """An amount by its digits: no number with a fraction is ever made of it."""
+    """An amount by its digits: it is never a number with a fraction."""
     written = _AMOUNT.fullmatch(text.strip())
     if written is None or not (written[2] or written[3]):
         raise Unreadable
