@@ -113,6 +113,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.parent is not None and not item.nodeid.endswith(item.name):
             item._id = item.parent.id.child(item.name)  # noqa: SLF001
     assert len({item.nodeid for item in items}) == len(items)
+    _longest_first(items)
+
+
+def _longest_first(items: list[pytest.Item]) -> None:
+    """Files that need a browser or a stack go first: they take minutes, and the processes that run
+    tests side by side would wait for the last of them."""
+    rank: dict[Path, int] = {}
+    for item in items:
+        needed = (NEEDS.index(need) for need in NEEDS if item.get_closest_marker(need))
+        rank[item.path] = min(rank.get(item.path, len(NEEDS)), *needed, len(NEEDS))
+    items.sort(key=lambda item: rank[item.path])
 
 
 @pytest.hookimpl(wrapper=True)

@@ -11,8 +11,8 @@ import pytest
 Fixture = TypeVar("Fixture", bound=Callable[..., Any])
 
 _ATTRIBUTE = "starts"
-#: The marks that fixtures give. `slow` is given by hand.
-NEEDS = ("emulator", "mysql", "browser", "cdk")
+#: The marks that fixtures give, what takes longest first. `slow` is given by hand.
+NEEDS = ("browser", "emulator", "mysql", "cdk")
 
 
 def starts(*needs: str) -> Callable[[Fixture], Fixture]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
 from spillway.cli import app
 from spillway.run.stack import attach
@@ -77,8 +78,8 @@ def _assert_one_sentence(output: str) -> None:
 class TestHelp:
     @pytest.mark.parametrize("command", [command.callback for command in app.registered_commands])
     def test_every_command_shows_an_example_of_itself(self, command: Callable[..., None]) -> None:
-        shown = _spillway(command.__name__, "--help")
-        assert shown.returncode == 0
+        shown = CliRunner().invoke(app, [command.__name__, "--help"])
+        assert shown.exit_code == 0
         example = shown.stdout.partition("Example: ")[2]
         assert f"spillway {command.__name__} " in example.partition("Options")[0]
 
@@ -102,8 +103,8 @@ class TestErrors:
         [["fly"], ["up", "--port", "70000"], ["token"], ["token", "--as", "admin"], ["up", "now"]],
     )
     def test_bad_usage_ends_with_status_2(self, arguments: list[str]) -> None:
-        shown = _spillway(*arguments)
-        assert shown.returncode == 2
+        shown = CliRunner().invoke(app, arguments)
+        assert shown.exit_code == 2
         assert "Usage: " in shown.stderr
         assert "Traceback" not in shown.stderr
 

@@ -1,24 +1,37 @@
-"""The meter on the deployed service: what it reads agrees with the simulation."""
+"""The meter on the deployed service: what it reads agrees with the simulation, and is no more than
+a confirmed order may cost in logs."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
-from spillway.plan.cost.measurement import Measurement
+from orders.domain.trace import Trace
+from spillway.plan.cost.measurement import Measurement, recorded
+from spillway.plan.cost.meter import LOG_EVENT_BYTES
 from spillway.plan.cost.running import measure, retail
 from spillway.plan.cost.simulated import counted
-from spillway.run.stack import running
+from spillway.run.stack import Stack, running
 
 pytestmark = pytest.mark.timeout(240)
 
 ORDERS = 12
+#: Of an order's four log lines together, as CloudWatch counts them.
+LOG_BUDGET_BYTES = 1_000
+TRACED = {"traceparent": Trace("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", True).header}
 
 
 @pytest.fixture(scope="module")
-def measured(own_stacks: None) -> Measurement:
-    """On a stack of its own: on a shared one, orders of other tests that are retried count too."""
+def quiet_stack(own_stacks: None) -> Iterator[Stack]:
+    """On a shared one, orders of other tests that are retried count too."""
     with running() as stack:
-        return measure(stack, "crowd", orders=ORDERS, warm_up_orders=3)
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def measured(quiet_stack: Stack) -> Measurement:
+    return measure(quiet_stack, "crowd", orders=ORDERS, warm_up_orders=3)
 
 
 def _an_order(measurement: Measurement) -> dict[str, float]:
@@ -62,3 +75,32 @@ def test_orders_came_as_a_crowd(measured: Measurement) -> None:
     """They were held back until all were there: the first batch has them all."""
     relay = measured.functions["relay"]
     assert relay.records / relay.invocations > 2
+
+
+def _log_bytes(measured: Measurement) -> float:
+    uses = [use for name, use in measured.functions.items() if name != "reads"]
+    return sum(use.log_bytes + LOG_EVENT_BYTES * use.log_lines for use in uses) / measured.orders
+
+
+def _assert_keeps_log_budget(measured: Measurement) -> None:
+    lines = {name: use.log_lines for name, use in measured.functions.items() if use.log_lines}
+    lines.pop("reads", None)
+    assert lines == dict.fromkeys(
+        ("intake", "deliver-inventory", "deliver-fulfilment", "deliver-accounting"),
+        measured.orders,
+    )
+    assert _log_bytes(measured) <= LOG_BUDGET_BYTES
+
+
+def test_a_confirmed_order_keeps_to_its_log_budget(measured: Measurement) -> None:
+    _assert_keeps_log_budget(measured)
+
+
+def test_a_traced_order_keeps_to_it_too(quiet_stack: Stack, measured: Measurement) -> None:
+    _assert_keeps_log_budget(
+        measure(quiet_stack, "crowd", orders=5, warm_up_orders=0, headers=TRACED)
+    )
+
+
+def test_the_recorded_measurement_keeps_to_it_too() -> None:
+    assert _log_bytes(recorded("crowd")) <= LOG_BUDGET_BYTES
