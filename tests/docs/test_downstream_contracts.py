@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -22,11 +23,14 @@ from tests.builders import CUSTOMER, an_order, order_id
 CONTRACTS = Path(__file__).parents[2] / "docs" / "contracts"
 
 
+@cache
+def document(downstream: str) -> dict[str, Any]:
+    read: dict[str, Any] = yaml.safe_load((CONTRACTS / f"{downstream}.yaml").read_text())
+    return read
+
+
 def contract(step: Step) -> dict[str, Any]:
-    document: dict[str, Any] = yaml.safe_load(
-        (CONTRACTS / f"{DOWNSTREAM_OF[step]}.yaml").read_text()
-    )
-    return document
+    return document(DOWNSTREAM_OF[step])
 
 
 def operation(step: Step, method: str = "post") -> dict[str, Any]:

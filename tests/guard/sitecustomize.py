@@ -15,7 +15,7 @@ COMMANDS = {
     "emulator": ("ministack",),
     "mysql": ("mariadbd", "mariadb-install-db"),
     "browser": ("playwright", "chromium", "google-chrome"),
-    "cdk": ("aws-cdk/bin/cdk", "jsii/_embedded/jsii"),
+    "cdk": ("aws-cdk/bin/cdk", "jsii-runtime"),
 }
 
 

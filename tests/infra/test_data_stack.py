@@ -43,15 +43,14 @@ def test_the_table_has_no_secondary_index_which_would_cost_a_write_an_order(dev:
     )
 
 
-@pytest.mark.parametrize("stage", ["local", "dev"])
 def test_the_table_is_recoverable_protected_and_kept_in_every_stage(
-    stage: str, request: pytest.FixtureRequest
+    local: Templates, dev: Templates
 ) -> None:
-    table = orders_table(request.getfixturevalue(stage))
-    [replica] = table["Properties"]["Replicas"]
-    assert replica["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
-    assert replica["DeletionProtectionEnabled"] is True
-    assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    for table in map(orders_table, (local, dev)):
+        [replica] = table["Properties"]["Replicas"]
+        assert replica["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+        assert replica["DeletionProtectionEnabled"] is True
+        assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("Retain", "Retain")
 
 
 def test_the_table_is_under_the_key_that_costs_nothing(dev: Templates) -> None:

@@ -53,7 +53,7 @@ def test_a_coupon_on_the_stage_as_it_is_loses_nothing_and_can_be_made_to_settle_
     assert planned.bills[-1] < 100
 
 
-def test_the_service_that_is_planned_with_is_the_one_that_is_deployed() -> None:
+def test_the_service_that_is_planned_with_is_the_one_that_is_deployed(cdk_library: None) -> None:
     ours, stage = cost_model(), deployed("dev")
     planned = service_of(ours)
     assert planned.api_requests_per_second == stage.api_requests_per_second
@@ -63,7 +63,7 @@ def test_the_service_that_is_planned_with_is_the_one_that_is_deployed() -> None:
     )
 
 
-def test_twice_the_time_of_a_delivery_is_half_the_rate() -> None:
+def test_twice_the_time_of_a_delivery_is_half_the_rate(cdk_library: None) -> None:
     planned = service_of(cost_model())
     times = planned.deliver["accounting"]
     slow = replace(

@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 from spillway.cli import app
 from spillway.errors import SpillwayError
 
+pytestmark = pytest.mark.usefixtures("cdk_library")
+
 
 def _run(*arguments: str) -> str:
     result = CliRunner().invoke(app, [*arguments], catch_exceptions=False)

@@ -12,6 +12,8 @@ from spillway.plan.cost.deployed import Deployed, deployed
 from spillway.plan.cost.idle import idle
 from spillway.plan.prices import load, priced
 
+pytestmark = pytest.mark.usefixtures("cdk_library")
+
 
 @pytest.fixture(scope="module")
 def dev() -> Deployed:
