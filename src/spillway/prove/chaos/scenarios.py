@@ -24,7 +24,7 @@ from spillway.prove.chaos.context import ScenarioContext
 from spillway.prove.chaos.scenario import Control, Scenario
 from spillway.prove.demo.faults import faulty
 from spillway.prove.demo.result import now
-from spillway.prove.mutants.catalogue import ANSWERED_BEFORE_STORED
+from spillway.prove.mutants.catalogue import BY_NAME as MUTANTS
 from spillway.run.load.patience import Patience
 from spillway.run.load.placing import Placed
 from spillway.run.load.records import Outage
@@ -159,7 +159,7 @@ async def duplicates(context: ScenarioContext) -> None:
     "In a spike, the orders table refuses all writes until half of the orders are answered.",
     control=Control(
         "an order is stored before it is answered",
-        ANSWERED_BEFORE_STORED,
+        MUTANTS["answered-before-stored"],
         Promise.ACKNOWLEDGED_IS_DURABLE,
         like="answered 202, not in the table",
     ),

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from textwrap import indent
 from typing import TypeVar
 
 #: The service's source: text by file name below the package `orders`.
@@ -94,6 +95,14 @@ class ReplaceStatement(Mutation):
         block[place : place + 1] = _code_around(self.code, [block[place]])
 
 
+class SwallowFailure(ReplaceStatement):
+    """A `TransientFailure` of the statement that calls `call` is swallowed, and `code` follows."""
+
+    def __init__(self, target: str, call: str, code: str) -> None:
+        handler = indent(code, "    ")
+        super().__init__(target, call, f"try:\n    {ORIGINAL}\nexcept TransientFailure:\n{handler}")
+
+
 class DropStatement(ReplaceStatement):
     """The statement that calls `call` is left out."""
 
@@ -141,13 +150,13 @@ class _Swap(ast.NodeTransformer):
         return self.generic_visit(node)
 
 
-@dataclass(frozen=True, slots=True)
 class Mutant:
     """The service with these changes. `sentence` says what it does wrong."""
 
-    name: str
-    sentence: str
-    mutations: tuple[Mutation, ...]
+    def __init__(self, name: str, sentence: str, *mutations: Mutation) -> None:
+        self.name = name
+        self.sentence = sentence
+        self.mutations = mutations
 
 
 def mutated(mutants: Iterable[Mutant], sources: Sources) -> Sources:

@@ -13,13 +13,6 @@ from spillway.ui.options import print_json
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from spillway.prove.simulate.exhaustive import Tried
-    from spillway.prove.simulate.running import Run
-    from spillway.prove.simulate.tally import Tally
-
-#: So many broken seeds are shrunk and shown; the report only names the others.
-SHRUNK_MAX = 3
-
 
 def simulate(
     seeds: Annotated[
@@ -84,12 +77,20 @@ def simulate(
     if seed is not None:
         broken = _one(seed, bug, trace, console)
     else:
+        from spillway.prove.simulate.report import document, show
+        from spillway.prove.simulate.running import run_all
+
         all_seeds = range(seed_from, seed_from + seeds)
-        run = _many(all_seeds, jobs or os.cpu_count() or 1, controls, exhaustive, console)
+        run = run_all(
+            all_seeds,
+            jobs or os.cpu_count() or 1,
+            console,
+            controls=controls,
+            everything=exhaustive,
+        )
+        show(run, all_seeds, console)
         broken = not run.held
         if as_json:
-            from spillway.prove.simulate.report import document
-
             print_json(document(run))
     if broken:
         raise typer.Exit(1)
@@ -107,69 +108,3 @@ def _one(seed: int, mutant: str | None, trace: bool, console: Console) -> bool:
     if mutant not in BY_NAME:
         raise SpillwayError(f"There is no mutant {mutant!r}: choose one of {', '.join(BY_NAME)}.")
     return show_with_mutant(mutant, seed, trace)
-
-
-def _many(seeds: range, jobs: int, controls: bool, exhaustive: bool, console: Console) -> Run:
-    from spillway.prove.simulate.report import show
-    from spillway.prove.simulate.running import Run, simulate
-    from spillway.ui.progress import bar
-
-    run = Run()
-    with bar("Schedules", len(seeds), console) as progress:
-
-        def done(tally: Tally) -> None:
-            progress.reach(tally.seeds)
-            progress.note(f"{run.per_second:,.0f}/s, {run.tally.broken_seeds} broken")
-
-        try:
-            simulate(seeds, jobs, done, run)
-        except KeyboardInterrupt:
-            run.interrupted = True
-    if not run.interrupted:
-        _exhaust(run, exhaustive, console)
-        if controls:
-            _kill(run, seeds.start, jobs, console)
-    show(run, seeds, console)
-    if run.tally.broken:
-        from spillway.prove.simulate.rendering import show_seed
-
-        for seed in sorted(run.tally.broken)[:SHRUNK_MAX]:
-            show_seed(seed, True, None, console)
-    return run
-
-
-def _exhaust(run: Run, everything: bool, console: Console) -> None:
-    from spillway.prove.simulate.exhaustive import CRASHES, PAIRED, each_fault, each_pair
-    from spillway.ui.progress import bar
-
-    with bar("One fault at every place", None, console) as progress:
-        for tried in each_fault(None if everything else CRASHES):
-            _record(run, tried)
-            progress.advance()
-            progress.note(tried.case.name)
-        for tried in each_pair(CRASHES, PAIRED) if everything else ():
-            _record(run, tried)
-            progress.advance()
-            progress.note(f"{tried.case.name}, two crashes")
-
-
-def _record(run: Run, tried: Tried) -> None:
-    run.exhausted += 1
-    for broken in tried.result.broken:
-        where = "; ".join(f"{kind} at {place}" for place, kind in tried.faults.items())
-        run.exhausted_broken.append(f"{tried.case.name}: {where or 'no fault'}: {broken}")
-
-
-def _kill(run: Run, seed_from: int, jobs: int, console: Console) -> None:
-    from spillway.prove.mutants.catalogue import MUTANTS
-    from spillway.prove.simulate.kill import MutantResult, kill_all
-    from spillway.ui.progress import bar
-
-    with bar("Mutants", len(MUTANTS), console) as progress:
-
-        def done(mutant: MutantResult) -> None:
-            progress.advance()
-            progress.note(mutant.name)
-
-        names = [mutant.name for mutant in MUTANTS]
-        run.mutants = kill_all(names, seed_from=seed_from, jobs=jobs, on_done=done)

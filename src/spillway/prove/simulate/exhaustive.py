@@ -7,9 +7,9 @@ something can go wrong; then once more for each of them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from simulation.catalogue import ExpectedOutcome, draft
+from simulation.catalogue import ExpectedOutcome, Shape, draft
 from simulation.world.faults import Fault
 from spillway.prove.simulate.plan import HOUR, Ordered, Plan, fault_settings_for
 from spillway.prove.simulate.schedule import Result, run
@@ -54,48 +54,44 @@ def cases() -> Iterator[Case]:
         for cancel_at in CANCEL_AT:
             cancellation = "" if cancel_at is None else f", cancelled after {cancel_at} ms"
             yield Case(f"{name}{cancellation}", _plan(expected_outcome, cancel_at))
-    yield Case("cancelled too late", _plan(ExpectedOutcome(), 5_000, too_late=True))
-    large = Ordered("order 1", draft(0, "large", ExpectedOutcome()), ExpectedOutcome(), place_at=0)
-    yield Case("too large to travel", replace(_plan(ExpectedOutcome(), None), orders=(large,)))
-    yield Case(
-        "without keys", _plan(ExpectedOutcome(blocked=True), None, without_keys="fulfilment")
-    )
+    healthy, blocked = ExpectedOutcome(), ExpectedOutcome(blocked=True)
+    yield Case("cancelled too late", _plan(healthy, 5_000, too_late=True))
+    yield Case("too large to travel", _plan(healthy, shape="large"))
+    yield Case("without keys", _plan(blocked, without_keys=frozenset({"fulfilment"})))
 
 
 def each_fault(kinds: frozenset[Fault] | None = None, only: Sequence[str] = ()) -> Iterator[Tried]:
     """Every case (of these names) with every single fault (of these kinds) at every place that its
     order passes."""
     for case in cases():
-        if only and case.name not in only:
-            continue
-        healthy = run(case.plan, forced={})
-        yield Tried(case, {}, healthy)
-        for place, possible in healthy.visited:
-            for kind in possible:
-                if kinds is None or kind in kinds:
-                    yield _tried(case, {place: kind})
+        if not only or case.name in only:
+            healthy = _tried(case, {})
+            yield healthy
+            for place, kind in _faults(healthy.result.visited, kinds):
+                yield _tried(case, {place: kind})
 
 
 def each_pair(kinds: frozenset[Fault], only: Sequence[str]) -> Iterator[Tried]:
     """The cases of these names with every two faults: the second at every place that is passed
     after the first was injected."""
     for case in cases():
-        if case.name not in only:
-            continue
-        healthy = run(case.plan, forced={})
-        for place, possible in healthy.visited:
-            for kind in possible:
-                if kind not in kinds:
-                    continue
-                once = _tried(case, {place: kind})
-                passed = [visited for visited, _ in once.result.visited]
-                if place not in passed:
-                    continue
-                after = once.result.visited[passed.index(place) + 1 :]
-                for second, possible_then in after:
-                    for kind_then in possible_then:
-                        if kind_then in kinds:
-                            yield _tried(case, {place: kind, second: kind_then})
+        if case.name in only:
+            for place, kind in _faults(_tried(case, {}).result.visited, kinds):
+                visited = _tried(case, {place: kind}).result.visited
+                passed = [each for each, _ in visited]
+                after = visited[passed.index(place) + 1 :] if place in passed else ()
+                for second, kind_then in _faults(after, kinds):
+                    yield _tried(case, {place: kind, second: kind_then})
+
+
+def _faults(
+    visited: Sequence[tuple[str, tuple[Fault, ...]]], kinds: frozenset[Fault] | None
+) -> Iterator[tuple[str, Fault]]:
+    """Every fault (of these kinds) that is possible at these places."""
+    for place, possible in visited:
+        for kind in possible:
+            if kinds is None or kind in kinds:
+                yield place, kind
 
 
 def _tried(case: Case, faults: Mapping[str, Fault]) -> Tried:
@@ -103,26 +99,20 @@ def _tried(case: Case, faults: Mapping[str, Fault]) -> Tried:
 
 
 def _plan(
-    expected_outcome: ExpectedOutcome,
-    cancel_at: int | None,
+    outcome: ExpectedOutcome,
+    cancel_at: int | None = None,
     *,
+    shape: Shape = "retail",
     too_late: bool = False,
-    without_keys: str = "",
+    without_keys: frozenset[str] = frozenset(),
 ) -> Plan:
-    order = Ordered(
-        "order 1",
-        draft(0, "retail", expected_outcome),
-        expected_outcome,
-        place_at=0,
-        cancel_at=cancel_at,
-    )
-    keyless = frozenset({without_keys}) if without_keys else frozenset[str]()
+    order = Ordered("order 1", draft(0, shape, outcome), outcome, place_at=0, cancel_at=cancel_at)
     return Plan(
         seed=0,
         orders=(order,),
         fault_settings=fault_settings_for(
-            (order,), keyless, too_late=too_late, leaves_after_ms=None
+            (order,), without_keys, too_late=too_late, leaves_after_ms=None
         ),
         heal_after=HOUR,
-        without_keys=keyless,
+        without_keys=without_keys,
     )

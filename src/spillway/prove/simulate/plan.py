@@ -7,7 +7,11 @@ which everything goes wrong at once find less than schedules in which a few thin
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+import msgspec
 
 from orders.domain.saga import DOWNSTREAMS
 from simulation.catalogue import (
@@ -17,7 +21,6 @@ from simulation.catalogue import (
     START,
     Draft,
     ExpectedOutcome,
-    Shape,
     draft,
 )
 from simulation.downstreams.fault_settings import FaultSettings
@@ -25,20 +28,28 @@ from simulation.world.chance import Chance
 from simulation.world.event_sources import CROWD_POLL_MS, STREAM_POLL_MS
 from simulation.world.faults import AT_CALLS, AT_DELIVERIES, Fault, Outage
 
+T = TypeVar("T")
+
 SECOND = 1_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 
 #: How long things go wrong, and how likely each length is. In a phase of hours only outages last:
 #: no cloud crashes every fourth call for a day.
-_PHASES = ((0.55, 5 * SECOND), (0.8, MINUTE), (0.93, 15 * MINUTE), (0.985, 2 * HOUR))
 _LONG_PHASE = 25 * HOUR
-#: An outage of a day heals by itself (infra/event_sources.py); some tries go to other faults.
-_OUTAGE_MAX = (
-    23 * HOUR
-)  #: A function that cannot start, and a message that cannot be put off, use up a try every three
-#: minutes, where a downstream that is out uses up one in a quarter of an hour: a message would be a
-#: dead letter after ten hours. Somebody must have seen it by then.
+_PHASES = (
+    (0.55, 5 * SECOND),
+    (0.8, MINUTE),
+    (0.93, 15 * MINUTE),
+    (0.985, 2 * HOUR),
+    (1.0, _LONG_PHASE),
+)
+#: After an outage of a day messages are still retried (infra/event_sources.py); some attempts go to
+#: other faults.
+_OUTAGE_MAX = 23 * HOUR
+#: A function that cannot start, and a message that cannot be postponed, use up an attempt every
+#: three minutes, where a downstream that is out uses up one in a quarter of an hour: the message
+#: would be a dead letter after ten hours. An operator must have acted by then.
 _OUTAGE_OF_TRIES_MAX = 2 * HOUR
 
 _RATES = (0.01, 0.02, 0.05, 0.12)
@@ -46,9 +57,9 @@ _KIND_IS_ON = 0.3
 #: All kinds together hit no more than this share of the calls.
 _RATE_TOTAL_MAX = 0.6
 
-#: Schedules in which no call goes wrong by itself, so that what an outage does is seen alone.
+#: Schedules in which no single call fails, so that an outage shows its own effect.
 _CALM = 0.12
-#: Schedules in which somebody empties the queue of a downstream that is out.
+#: Schedules in which an operator empties the queue of a downstream that is out.
 _PURGES = 0.02
 #: Schedules in which one downstream is out and all else is well.
 _LONE_OUTAGES = 0.02
@@ -56,6 +67,17 @@ _LONE_OUTAGES = 0.02
 _CROWDS = 0.1
 _PURGED_CROWDS = 0.5
 _CROWD_WITHIN_MS = 30
+
+#: Each with the bound below which a number in [0, 1) means it.
+_COUNTS = ((0.82, 1), (0.96, 2), (1.0, SLOTS))
+_SHAPES = tuple(zip((0.75, 0.88, 1.0), SHAPES, strict=True))
+_EXPECTED_OUTCOMES = (
+    (0.55, ExpectedOutcome()),
+    (0.67, ExpectedOutcome(out_of_stock=True)),
+    (0.80, ExpectedOutcome(undeliverable=True)),
+    (0.92, ExpectedOutcome(blocked=True)),
+    (1.0, ExpectedOutcome(undeliverable=True, blocked=True)),
+)
 
 _SERVICES = ("dynamodb", "sqs", "sns", "ssm", *DOWNSTREAMS)
 _FUNCTIONS = (
@@ -143,7 +165,7 @@ def planned(seed: int) -> Plan:
 
 def _purge(seed: int, chance: Chance) -> Plan:
     """A downstream is out; its queue is emptied; later orders fill it again. Of the earlier ones
-    nothing is left but the watchdog's looks, the first of which finds the queue full."""
+    only the watchdog's checks are left, the first of which finds the queue full."""
     where = chance.pick(DOWNSTREAMS)
     purged_at = chance.between(1, 10) * MINUTE
     ends = chance.between(16, 40) * MINUTE
@@ -165,7 +187,7 @@ def _purge(seed: int, chance: Chance) -> Plan:
 
 
 def _lone_outage(seed: int, chance: Chance) -> Plan:
-    """What must stay local is seen where nothing else goes wrong."""
+    """Whether a failure stays local shows where nothing else goes wrong."""
     ends = chance.between(1, 60) * MINUTE
     orders = _orders(chance, SECOND)
     return Plan(
@@ -179,17 +201,18 @@ def _lone_outage(seed: int, chance: Chance) -> Plan:
 
 
 def _phase(chance: Chance) -> int:
+    length = _drawn(chance, _PHASES)
+    return length if length == _LONG_PHASE else int(length * (0.2 + 0.8 * chance()))
+
+
+def _drawn(chance: Chance, choices: Iterable[tuple[float, T]]) -> T:
     number = chance()
-    for bound, length in _PHASES:
-        if number < bound:
-            return int(length * (0.2 + 0.8 * chance()))
-    return _LONG_PHASE
+    return next(choice for bound, choice in choices if number < bound)
 
 
 def _orders(chance: Chance, heal_after: int) -> tuple[Ordered, ...]:
-    number = chance()
-    count = 1 if number < 0.82 else 2 if number < 0.96 else SLOTS
-    return tuple(_order(slot, chance, min(heal_after, 2 * SECOND)) for slot in range(count))
+    within = min(heal_after, 2 * SECOND)
+    return tuple(_order(slot, chance, within) for slot in range(_drawn(chance, _COUNTS)))
 
 
 def _crowd(chance: Chance) -> tuple[Ordered, ...]:
@@ -198,8 +221,8 @@ def _crowd(chance: Chance) -> tuple[Ordered, ...]:
 
 def _order(slot: int, chance: Chance, within: int) -> Ordered:
     name = f"order {slot + 1}"
-    shape = _shape(chance)
-    expected_outcome = _expected_outcome(chance)
+    shape = _drawn(chance, _SHAPES)
+    expected_outcome = _drawn(chance, _EXPECTED_OUTCOMES)
     place_at = chance.below(within)
     # An order that is undone for two reasons at once takes the most care.
     cancels = 0.7 if expected_outcome.blocked else 0.45
@@ -217,24 +240,6 @@ def _order(slot: int, chance: Chance, within: int) -> Ordered:
         namesake=draft(slot, shape, expected_outcome, "customer-bob") if chance() < 0.08 else None,
         namesake_at=place_at + _soon(chance),
     )
-
-
-def _shape(chance: Chance) -> Shape:
-    number = chance()
-    return SHAPES[0] if number < 0.75 else SHAPES[1] if number < 0.88 else SHAPES[2]
-
-
-def _expected_outcome(chance: Chance) -> ExpectedOutcome:
-    number = chance()
-    if number < 0.55:
-        return ExpectedOutcome()
-    if number < 0.67:
-        return ExpectedOutcome(out_of_stock=True)
-    if number < 0.80:
-        return ExpectedOutcome(undeliverable=True)
-    if number < 0.92:
-        return ExpectedOutcome(blocked=True)
-    return ExpectedOutcome(undeliverable=True, blocked=True)
 
 
 def _soon(chance: Chance) -> int:
@@ -271,19 +276,16 @@ def fault_settings_for(
     """The downstreams as these orders' expected outcomes need. `too_late`: every shipment has left;
     `leaves_after_ms`: it leaves at this age."""
     empty = tuple(order.draft.sku for order in orders if order.expected_outcome.out_of_stock)
-    return {
-        "inventory": FaultSettings(
-            refuse_skus=empty, idempotency_keys="inventory" not in without_keys
-        ),
+    settings = {
+        "inventory": FaultSettings(refuse_skus=empty),
         "fulfilment": FaultSettings(
-            refuse_rate=REFUSE_RATE,
-            too_late=too_late,
-            dispatch_after_ms=leaves_after_ms,
-            idempotency_keys="fulfilment" not in without_keys,
+            refuse_rate=REFUSE_RATE, too_late=too_late, dispatch_after_ms=leaves_after_ms
         ),
-        "accounting": FaultSettings(
-            refuse_rate=REFUSE_RATE, idempotency_keys="accounting" not in without_keys
-        ),
+        "accounting": FaultSettings(refuse_rate=REFUSE_RATE),
+    }
+    return {
+        name: msgspec.structs.replace(each, idempotency_keys=name not in without_keys)
+        for name, each in settings.items()
     }
 
 

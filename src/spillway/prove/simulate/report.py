@@ -9,13 +9,15 @@ from rich.panel import Panel
 from rich.text import Text
 
 from simulation.world.faults import Fault
-from spillway.prove.simulate.rendering import rerun
+from spillway.prove.simulate.rendering import rerun, show_seed
 from spillway.prove.simulate.running import Run
 from spillway.prove.simulate.saga_states import facts_name, reachable
 from spillway.ui.formatting import counted
 from spillway.ui.panels import panel
 
 _BROKEN_SHOWN = 10
+#: So many broken seeds are shrunk and shown; the report only names the others.
+SHRUNK_MAX = 3
 
 
 def document(run: Run) -> dict[str, Any]:
@@ -58,6 +60,8 @@ def show(run: Run, seeds: range, console: Console) -> None:
     if run.mutants is not None:
         console.print(_mutants(run))
     console.print(_verdict(run))
+    for seed in sorted(run.tally.broken)[:SHRUNK_MAX]:
+        show_seed(seed, True, None, console)
 
 
 def _schedules(run: Run, seeds: range) -> Panel:

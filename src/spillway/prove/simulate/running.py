@@ -1,16 +1,25 @@
-"""Many schedules, spread over processes."""
+"""Many schedules, single faults and mutants, spread over processes."""
 
 from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import chain
 from multiprocessing import get_context
+from typing import TYPE_CHECKING
 
-from spillway.prove.simulate.kill import MutantResult
-from spillway.prove.simulate.tally import Tally
+from spillway.prove.mutants.catalogue import BY_NAME
+from spillway.prove.simulate import exhaustive
+from spillway.prove.simulate.kill import MutantResult, kill_all
+from spillway.prove.simulate.tally import Tally, tallied
+from spillway.ui.progress import bar
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 #: Seeds that a process takes at a time: about half a second.
 CHUNK = 100
@@ -18,14 +27,14 @@ CHUNK = 100
 
 @dataclass(slots=True)
 class Run:
-    """`exhausted`: runs with one chosen fault, and what broke in them. `mutants`: what became
+    """`exhausted`: runs with chosen faults, and the promises that they broke. `mutants`: the result
     of each, None where none was tried. `interrupted`: not all of it was run."""
 
     tally: Tally = field(default_factory=Tally)
     seconds: float = 0.0
     exhausted: int = 0
     exhausted_broken: list[str] = field(default_factory=list)
-    mutants: Sequence[MutantResult] | None = None
+    mutants: list[MutantResult] | None = None
     interrupted: bool = False
 
     @property
@@ -42,51 +51,63 @@ class Run:
         return not (broken or self.interrupted)
 
 
+def run_all(seeds: range, jobs: int, console: Console, *, controls: bool, everything: bool) -> Run:
+    """The schedules of these seeds, then one fault at every place, then perhaps the mutants."""
+    run = Run()
+    try:
+        with bar("Schedules", len(seeds), console) as progress:
+
+            def done(tally: Tally) -> None:
+                progress.reach(tally.seeds)
+                progress.note(f"{run.per_second:,.0f}/s, {tally.broken_seeds} broken")
+
+            simulate(seeds, jobs, done, run)
+    except KeyboardInterrupt:
+        run.interrupted = True
+        return run
+    _exhaust(run, everything, console)
+    if controls:
+        with bar("Mutants", len(BY_NAME), console) as progress:
+
+            def killed(mutant: MutantResult) -> None:
+                progress.advance()
+                progress.note(mutant.name)
+
+            run.mutants = kill_all(BY_NAME, seed_from=seeds.start, jobs=jobs, on_done=killed)
+    return run
+
+
 def simulate(seeds: range, jobs: int, on_done: Callable[[Tally], None], run: Run) -> None:
     """Run the schedules of these seeds into `run`, which is up to date also when interrupted.
 
-    `on_done` is told each time that some more have run.
+    `on_done` is called each time that some more have run.
     """
     began = time.monotonic()
-    if jobs == 1:
-        for some in _chunks(seeds):
-            _take(_tallied(some), began, on_done, run)
-        return
-    with ProcessPoolExecutor(
-        jobs, mp_context=get_context("spawn"), initializer=_leave_ctrl_c_to_the_parent
-    ) as processes:
-        chunks = _chunks(seeds)
-        under_way: set[Future[Tally]] = set()
-        try:
-            while True:
-                while len(under_way) < 2 * jobs and (chunk := next(chunks, None)) is not None:
-                    under_way.add(processes.submit(_tallied, chunk))
-                if not under_way:
-                    return
-                done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
-                for future in done:
-                    _take(future.result(), began, on_done, run)
-        except BaseException:
-            processes.shutdown(wait=False, cancel_futures=True)
-            raise
+    chunks = [seeds[start : start + CHUNK] for start in range(0, len(seeds), CHUNK)]
+    with ExitStack() as until_the_end:
+        tallies: Iterable[Tally] = map(tallied, chunks)
+        if jobs > 1:
+            spawn, alone = get_context("spawn"), _leave_ctrl_c_to_the_parent
+            processes = ProcessPoolExecutor(jobs, mp_context=spawn, initializer=alone)
+            tallies = until_the_end.enter_context(processes).map(tallied, chunks)
+        for tally in tallies:
+            run.tally.merge(tally)
+            run.seconds = time.monotonic() - began
+            on_done(run.tally)
 
 
-def _take(tally: Tally, began: float, on_done: Callable[[Tally], None], run: Run) -> None:
-    run.tally.merge(tally)
-    run.seconds = time.monotonic() - began
-    on_done(run.tally)
-
-
-def _tallied(seeds: range) -> Tally:
-    # Imported by each process for itself: the service comes with it.
-    from spillway.prove.simulate.tally import tallied
-
-    return tallied(seeds)
+def _exhaust(run: Run, everything: bool, console: Console) -> None:
+    kinds = None if everything else exhaustive.CRASHES
+    pairs = exhaustive.each_pair(exhaustive.CRASHES, exhaustive.PAIRED) if everything else ()
+    with bar("Chosen faults at every place", None, console) as progress:
+        for tried in chain(exhaustive.each_fault(kinds), pairs):
+            run.exhausted += 1
+            where = "; ".join(f"{kind} at {place}" for place, kind in tried.faults.items())
+            for broken in tried.result.broken:
+                run.exhausted_broken.append(f"{tried.case.name}: {where or 'no fault'}: {broken}")
+            progress.advance()
+            progress.note(tried.case.name)
 
 
 def _leave_ctrl_c_to_the_parent() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _chunks(seeds: range) -> Iterator[range]:
-    return (seeds[start : start + CHUNK] for start in range(0, len(seeds), CHUNK))

@@ -10,10 +10,12 @@ from spillway.prove.chaos.context import ScenarioContext
 from spillway.prove.chaos.recorder import Answered, ResponseRecorder
 from spillway.prove.chaos.scenario import Control, Controlled, Disruption, Scenario, Trial
 from spillway.prove.demo.result import Run
-from spillway.prove.mutants.catalogue import NEVER_CHECKED
+from spillway.prove.mutants.catalogue import BY_NAME
 from tests.spillway.prove.demo.builders import a_run, judged
 
-CONTROL = Control("doors have locks", NEVER_CHECKED, Promise.ALWAYS_SETTLES, like="waits for")
+CONTROL = Control(
+    "doors have locks", BY_NAME["never-checked"], Promise.ALWAYS_SETTLES, like="waits for"
+)
 
 
 async def nothing(_: ScenarioContext) -> None:

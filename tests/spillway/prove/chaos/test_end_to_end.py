@@ -16,7 +16,7 @@ from spillway.prove.chaos.report import document
 from spillway.prove.chaos.scenario import Trial
 from spillway.prove.chaos.scenarios import BY_NAME
 from spillway.prove.chaos.trial import planned_for, try_control, try_out
-from spillway.prove.mutants.catalogue import NEVER_CHECKED
+from spillway.prove.mutants.catalogue import BY_NAME as MUTANTS
 from spillway.run.stack import Stack, running
 from tests.needs import starts
 from tests.spillway.prove.demo.builders import Silent
@@ -85,7 +85,7 @@ class TestOnAStackOfItsOwn:
     ) -> None:
         before = live_code(private_stack)
 
-        with deployed(private_stack, NEVER_CHECKED):
+        with deployed(private_stack, MUTANTS["never-checked"]):
             meanwhile = live_code(private_stack)
 
         assert set(before) == {

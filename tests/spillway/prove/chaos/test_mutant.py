@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 
 from spillway.prove.chaos.mutant import zipped
-from spillway.prove.mutants.catalogue import PARTIAL_FAILURES_UNREAD
+from spillway.prove.mutants.catalogue import BY_NAME
 from spillway.prove.mutants.mutations import Mutant, mutated
 from spillway.prove.mutants.service import sources
 
 
-@pytest.mark.parametrize(("mutants", "raises"), [([PARTIAL_FAILURES_UNREAD], False), ([], True)])
+@pytest.mark.parametrize(
+    ("mutants", "raises"), [([BY_NAME["partial-failures-unread"]], False), ([], True)]
+)
 def test_the_code_that_is_deployed_is_the_service_with_its_mutation(
     mutants: list[Mutant], raises: bool, tmp_path: Path
 ) -> None:

@@ -52,10 +52,10 @@ def test_without_cancellations_nothing_is_cancelled() -> None:
 
 
 def test_the_last_orders_are_placed_in_an_outage_and_never_cancelled() -> None:
-    planned = plan(orders=1000)
+    planned = plan(orders=300)
 
     assert planned.outage_orders == OUTAGE_ORDERS_MAX
-    assert max(planned.cancel_after) < 1000 - OUTAGE_ORDERS_MAX
+    assert max(planned.cancel_after) < 300 - OUTAGE_ORDERS_MAX
 
 
 @pytest.mark.parametrize("orders", [1, 9])

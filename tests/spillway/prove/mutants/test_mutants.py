@@ -122,7 +122,7 @@ def test_a_function_inside_a_function_is_a_target() -> None:
 )
 def test_a_place_that_is_missing_or_there_twice_is_named(mutation: Mutation, sought: str) -> None:
     with pytest.raises(TargetMissing) as missing:
-        mutated([Mutant("thief", "it steals", (mutation,))], SHOP)
+        mutated([Mutant("thief", "it steals", mutation)], SHOP)
     for part in ("thief", mutation.target, sought, "mutants/catalogue.py"):
         assert part in str(missing.value)
 
