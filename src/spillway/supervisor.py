@@ -119,16 +119,11 @@ def _run(port: int, reporter: Reporter) -> None:
 
 
 def _claim(port: int) -> tuple[StackFolder, socket.socket]:
-    """The folder and the origin's socket; the folder first, for a stack that runs has both."""
-    if port == 0:
-        listener = listen(0)
-        folder = StackFolder(port_of(listener))
-        folder.claim()
-        return folder, listener
-    folder = StackFolder(port)
+    """The folder and the origin's socket; the folder first, because a running stack has both."""
+    folder = StackFolder(port or free_port())
     folder.claim()
     try:
-        return folder, listen(port)
+        return folder, listen(folder.port)
     except SpillwayError:
         folder.discard()
         raise

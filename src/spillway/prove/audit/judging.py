@@ -64,7 +64,7 @@ class Case:
 
     @property
     def status_read(self) -> str | None:
-        return None if self.acknowledgement is None else self.acknowledgement.told
+        return None if self.acknowledgement is None else self.acknowledgement.status_read
 
     def facts_of(self, *, done: bool) -> frozenset[str]:
         """The steps that are on record as done, or as refused."""

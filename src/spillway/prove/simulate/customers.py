@@ -88,7 +88,7 @@ class Customer:
             key=self.draft.key,
             sent=self.draft.order,
             answers=tuple(self.answers),
-            told=self.status_read,
+            status_read=self.status_read,
             cancellation_sent=self.cancellation_sent,
             cancellation_taken=self.cancellation_taken,
         )

@@ -59,7 +59,7 @@ class Placed:
             key=self.key,
             sent=self.order,
             answers=tuple(self.answers),
-            told=self.status,
+            status_read=self.status,
             cancellation_sent=self.cancellation_sent,
             cancellation_taken=self.cancellation_taken,
         )

@@ -21,14 +21,14 @@ class Answer:
 class Acknowledgement:
     """All that the service answered one client about one order.
 
-    `told` is the status that the customer read last, None without a read. `cancellation_sent`: the
-    customer asked to cancel; `cancellation_taken`: and was answered 2xx.
+    `status_read` is the status that the customer read last, None without a read.
+    `cancellation_sent`: the customer asked to cancel; `cancellation_taken`: and was answered 2xx.
     """
 
     key: OrderKey
     sent: Order
     answers: tuple[Answer, ...]
-    told: str | None = None
+    status_read: str | None = None
     cancellation_sent: bool = False
     cancellation_taken: bool = False
 

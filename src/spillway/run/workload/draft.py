@@ -20,7 +20,7 @@ UNPAID = Payment("", 0, "", "")
 class Draft:
     """All that a customer decides: an order without its payment.
 
-    `source` says where it came from, for reports: "seed 1, order 17" or "invoice 536365".
+    `source` says where it came from: "seed 1, order 17" or "invoice 536365".
     """
 
     source: str

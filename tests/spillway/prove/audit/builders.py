@@ -91,7 +91,7 @@ def scene(*steps: str, status: str, cancelled: str | None = None, key: OrderKey 
             key=key,
             sent=ORDER,
             answers=(Answer(201, ACCEPTED_AT_TOLD), Answer(200, ACCEPTED_AT_TOLD)),
-            told=status,
+            status_read=status,
             cancellation_sent=wish is not None,
             cancellation_taken=wish is not None,
         ),

@@ -58,14 +58,16 @@ class TestWholeOrders:
         assert judge([order.record], order.effects, []) == []
 
     def test_a_refused_order_that_was_never_stored_breaks_nothing(self) -> None:
-        refused = confirmed().with_told(answers=(), told=None)
+        refused = confirmed().with_told(answers=(), status_read=None)
 
         assert judge([], [], [refused.told]) == []
 
     @pytest.mark.parametrize(("name", "order"), WHOLE, ids=[name for name, _ in WHOLE])
     def test_any_done_effect_that_is_missing_is_found(self, name: str, order: Scene) -> None:
         # What is undone again, like stock reserved and released, leaves nothing when it is missing.
-        undone = {Step.RESERVE, Step.SHIP, Step.POST} if order.told.told != "confirmed" else set()
+        undone = (
+            {Step.RESERVE, Step.SHIP, Step.POST} if order.told.status_read != "confirmed" else set()
+        )
         for missing in order.effects:
             if not missing.done or missing.step in undone:
                 continue
@@ -76,14 +78,18 @@ class TestWholeOrders:
     def test_any_fact_that_is_missing_is_found(self, name: str, order: Scene) -> None:
         for step, outcome in order.record.facts.outcomes.items():
             # "Too late" makes no difference to an order that is undone anyway.
-            if step == Step.CANCEL_SHIPMENT and not outcome.done and order.told.told != "confirmed":
+            if (
+                step == Step.CANCEL_SHIPMENT
+                and not outcome.done
+                and order.told.status_read != "confirmed"
+            ):
                 continue
             assert order.without_fact(step).judged() != [], step
 
     @pytest.mark.parametrize(("name", "order"), WHOLE, ids=[name for name, _ in WHOLE])
     def test_any_other_final_status_told_is_found(self, name: str, order: Scene) -> None:
-        for told in {"confirmed", "rejected", "cancelled"} - {order.told.told}:
-            spoilt = order.with_told(told=told)
+        for told in {"confirmed", "rejected", "cancelled"} - {order.told.status_read}:
+            spoilt = order.with_told(status_read=told)
             assert promises(spoilt.judged()) == {Promise.NEVER_HALF_DONE}, told
 
 
@@ -235,10 +241,12 @@ class TestAlwaysSettles:
 
     @pytest.mark.parametrize("told", ["accepted", "rejecting", "cancelling"])
     def test_a_customer_who_still_reads_that_it_goes_on(self, told: str) -> None:
-        assert promises(confirmed().with_told(told=told).judged()) == {Promise.ALWAYS_SETTLES}
+        assert promises(confirmed().with_told(status_read=told).judged()) == {
+            Promise.ALWAYS_SETTLES
+        }
 
     def test_an_order_nobody_asked_about_is_judged_by_the_tables(self) -> None:
-        assert confirmed().with_told(told=None).judged() == []
+        assert confirmed().with_told(status_read=None).judged() == []
 
 
 class TestNeverHalfDone:
@@ -297,7 +305,7 @@ class TestNeverHalfDone:
     def test_an_order_undone_though_nobody_refused_or_cancelled(self) -> None:
         order = scene("reserve", "ship", "post", "recall_shipment", "release", "refund", status="x")
 
-        assert Promise.NEVER_HALF_DONE in promises(order.with_told(told=None).judged())
+        assert Promise.NEVER_HALF_DONE in promises(order.with_told(status_read=None).judged())
 
 
 class TestOwnOrdersOnly:

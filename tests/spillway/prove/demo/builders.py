@@ -47,7 +47,7 @@ def an_order(number: int = 1, scene_: Scene | None = None, **changes: Any) -> Pl
         cancellation_sent=seen.told.cancellation_sent,
         cancellation_taken=seen.told.cancellation_taken,
         closed=True,
-        status=seen.told.told,
+        status=seen.told.status_read,
     )
     for name, value in changes.items():
         setattr(order, name, value)
@@ -91,4 +91,4 @@ def _steps(scene_: Scene) -> list[str]:
 def _rest(scene_: Scene) -> dict[str, Any]:
     cancellation = scene_.record.facts.cancellation
     when = cancellation and ("before" if cancellation.before_reservation else "after")
-    return {"status": scene_.told.told, "cancelled": when}
+    return {"status": scene_.told.status_read, "cancelled": when}
