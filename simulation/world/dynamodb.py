@@ -122,17 +122,17 @@ class DynamoClient:
     def put_item(
         self,
         *,
-        TableName: str,  # noqa: N803
-        Item: Attributes,  # noqa: N803
-        ConditionExpression: str | None = None,  # noqa: N803
-        ReturnValuesOnConditionCheckFailure: str = "NONE",  # noqa: N803
+        TableName: str,
+        Item: Attributes,
+        ConditionExpression: str = "",
+        ReturnValuesOnConditionCheckFailure: str = "NONE",
     ) -> Attributes:
         def put(_: Fault | None) -> Attributes:
             table = self._table(TableName, "PutItem")
             key = _key(Item, "PutItem")
             _check_size(Item)
             there = table.get(key)
-            demanded = expressions.condition(ConditionExpression or "")
+            demanded = expressions.condition(ConditionExpression)
             _check((demanded,), {}, {}, "PutItem")
             if not demanded.holds(there, {}):
                 raise _condition_failed("PutItem", there, ReturnValuesOnConditionCheckFailure)
@@ -144,14 +144,14 @@ class DynamoClient:
     def update_item(
         self,
         *,
-        TableName: str,  # noqa: N803
-        Key: Attributes,  # noqa: N803
-        UpdateExpression: str,  # noqa: N803
-        ConditionExpression: str | None = None,  # noqa: N803
-        ExpressionAttributeNames: Mapping[str, str] | None = None,  # noqa: N803
-        ExpressionAttributeValues: Attributes | None = None,  # noqa: N803
-        ReturnValues: str = "NONE",  # noqa: N803
-        ReturnValuesOnConditionCheckFailure: str = "NONE",  # noqa: N803
+        TableName: str,
+        Key: Attributes,
+        UpdateExpression: str,
+        ConditionExpression: str = "",
+        ExpressionAttributeNames: Mapping[str, str] | None = None,
+        ExpressionAttributeValues: Attributes | None = None,
+        ReturnValues: str = "NONE",
+        ReturnValuesOnConditionCheckFailure: str = "NONE",
     ) -> Attributes:
         names, values = ExpressionAttributeNames or {}, ExpressionAttributeValues or {}
 
@@ -160,7 +160,7 @@ class DynamoClient:
             key = _key(Key, "UpdateItem")
             wanted = expressions.update(UpdateExpression)
             there = table.get(key)
-            demanded = expressions.condition(ConditionExpression or "")
+            demanded = expressions.condition(ConditionExpression)
             _check((wanted, demanded), names, values, "UpdateItem")
             if not demanded.holds(there, names):
                 raise _condition_failed("UpdateItem", there, ReturnValuesOnConditionCheckFailure)
@@ -179,11 +179,7 @@ class DynamoClient:
         return self._calls.make(self._sites["UpdateItem"], write, about)
 
     def get_item(
-        self,
-        *,
-        TableName: str,  # noqa: N803
-        Key: Attributes,  # noqa: N803
-        ConsistentRead: bool = False,  # noqa: N803
+        self, *, TableName: str, Key: Attributes, ConsistentRead: bool = False
     ) -> Attributes:
         def get(fault: Fault | None) -> Attributes:
             table = self._table(TableName, "GetItem")
@@ -196,13 +192,13 @@ class DynamoClient:
     def query(
         self,
         *,
-        TableName: str,  # noqa: N803
-        KeyConditionExpression: str,  # noqa: N803
-        ExpressionAttributeValues: Attributes,  # noqa: N803
-        ConsistentRead: bool = False,  # noqa: N803
-        ScanIndexForward: bool = True,  # noqa: N803
-        Limit: int | None = None,  # noqa: N803
-        ExclusiveStartKey: Attributes | None = None,  # noqa: N803
+        TableName: str,
+        KeyConditionExpression: str,
+        ExpressionAttributeValues: Attributes,
+        ConsistentRead: bool = False,
+        ScanIndexForward: bool = True,
+        Limit: int | None = None,
+        ExclusiveStartKey: Attributes | None = None,
     ) -> Attributes:
         values = ExpressionAttributeValues
 
@@ -231,7 +227,7 @@ class DynamoClient:
         key = {"pk": values[":customer"], "sk": values.get(":order", {"S": "any order"})}
         return self._calls.make(self._sites[site], read, self._about(key))
 
-    def batch_get_item(self, *, RequestItems: Mapping[str, Any]) -> Attributes:  # noqa: N803
+    def batch_get_item(self, *, RequestItems: Mapping[str, Any]) -> Attributes:
         [(name, wanted)] = RequestItems.items()
         keys: list[Attributes] = wanted["Keys"]
         if wanted.keys() - {"Keys", "ConsistentRead"}:
@@ -302,8 +298,8 @@ class _Scans:
     def paginate(
         self,
         *,
-        TableName: str,  # noqa: N803
-        ConsistentRead: bool = False,  # noqa: N803, ARG002
+        TableName: str,
+        ConsistentRead: bool = False,  # noqa: ARG002
     ) -> Iterator[Attributes]:
         items = [dict(item) for item in self._tables[TableName].items()]
         for start in range(0, max(1, len(items)), SCAN_PAGE_ITEMS):

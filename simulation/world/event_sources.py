@@ -1,14 +1,15 @@
 """Lambda's event sources: what reads the queues and the stream and invokes the functions.
 
-The numbers are those that are deployed (infra/event_sources.py). As AWS has it: a batch may be of
-any size up to the largest; what an answer does not name as failed is deleted; a batch whose
-function failed comes again as a whole, from a stream at once and in halves, with nothing of its
-shard overtaking it, until the records are too old.
+The numbers are the deployed ones (infra/event_sources.py). As on AWS, a batch has any size up to
+the largest. Messages that an answer does not name as failed are deleted. A batch of a failed
+function comes again as a whole; from a stream it comes again at once and in halves, and nothing of
+its shard overtakes it, until the records are too old.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -22,71 +23,62 @@ from simulation.world.scheduler import Scheduler
 from simulation.world.sqs import Message, Queue
 from simulation.world.stream import Shard
 
-#: From a message's being visible to its being received, at most; and from a change to its relay.
+#: The longest time from a message's being visible to its receive, and from a change to its relay.
 POLL_MAX_MS = 20
 STREAM_POLL_MS = 20
 #: Lambda asks a shard four times a second: what came meanwhile is one batch.
 CROWD_POLL_MS = 250
-#: A message that is received a second time at once is so within this.
+#: A message that is received twice is received again within this time.
 SECOND_RECEIVE_MAX_MS = 5_000
-#: Between two tries of a stream's batch: from this, doubled up to that.
+#: Between two attempts at a stream's batch: doubled from the first up to the second.
 RETRY_MS = 500
 RETRY_MAX_MS = 300_000
 
 
+@dataclass(eq=False)
 class QueueReader:
-    """`on_error` is told of each invocation that failed: the function and why."""
+    """`on_error` gets the function's name and the reason of each failed invocation."""
 
-    def __init__(
-        self,
-        queue: Queue,
-        source: QueueSource,
-        function: Function,
-        scheduler: Scheduler,
-        faults: Faults,
-        chance: Chance,
-        on_error: Callable[[str, str], None],
-    ) -> None:
-        self._on_error = on_error
-        self._queue = queue
-        self._source = source
-        self._function = function
-        self._scheduler = scheduler
-        self._faults = faults
-        self._chance = chance
-        self._running = 0
-        self._held_up = False
-        queue.on_visible = self._visible
+    queue: Queue
+    source: QueueSource
+    function: Function
+    scheduler: Scheduler
+    faults: Faults
+    chance: Chance
+    on_error: Callable[[str, str], None]
+    _running: int = 0
+    _held_up: bool = False
+
+    def __post_init__(self) -> None:
+        self.queue.on_visible = self._visible
 
     def _visible(self, at: int) -> None:
-        lag = 1 + self._chance.below(POLL_MAX_MS) + self._source.window_seconds * 1000
-        self._scheduler.at(max(at, self._scheduler.now) + lag, self._poll)
+        lag = 1 + self.chance.below(POLL_MAX_MS) + self.source.window_seconds * 1000
+        self.scheduler.at(max(at, self.scheduler.now) + lag, self._poll)
 
     def _poll(self) -> None:
-        if not self._queue.messages:
+        if not self.queue.messages:
             return
-        if self._running >= self._source.concurrency_max:
+        if self._running >= self.source.concurrency_max:
             self._held_up = True
             return
-        messages = self._queue.receive(self._source.batch_size)
+        messages = self.queue.receive(self.source.batch_size)
         if not messages:
             return
         self._running += 1
         held = [(message, message.receipt) for message in messages]
         for message, receipt in held:
             self._maybe_second_receive(message, receipt)
-        label = messages[0].receipt
-        if len(messages) > 1:
-            label += f" and {len(messages) - 1} more"
-        event = {"Records": [record_of(message, self._queue.name) for message in messages]}
-        self._function.invoke(label, event, lambda result, error: self._ended(held, result, error))
-        if self._queue.visible():
-            self._visible(self._scheduler.now)
+        label = _label_of_batch(messages[0].receipt, len(messages))
+        event = {"Records": [record_of(message, self.queue.name) for message in messages]}
+        self.function.invoke(label, event, lambda result, error: self._ended(held, result, error))
+        if self.queue.visible():
+            self._visible(self.scheduler.now)
 
     def _ended(self, held: list[tuple[Message, str]], result: Any, error: str | None) -> None:
         self._running -= 1
         if error is not None:
-            self._on_error(self._function.name, error)
+            self.on_error(self.function.name, error)
         else:
             failed = {failure["itemIdentifier"] for failure in result["batchItemFailures"]}
             for message, receipt in held:
@@ -94,77 +86,62 @@ class QueueReader:
                     self._delete(message, receipt)
         if self._held_up:
             self._held_up = False
-            self._visible(self._scheduler.now)
+            self._visible(self.scheduler.now)
 
     def _delete(self, message: Message, receipt: str) -> None:
-        if self._faults.injects_at(
-            Fault.DELETE_LOST, self._scheduler.now, self._queue.name, " ", receipt, ": its deletion"
-        ):
+        place = (self.queue.name, " ", receipt, ": its deletion")
+        if self.faults.injects_at(Fault.DELETE_LOST, self.scheduler.now, *place):
             return
         # With a receipt that another receive has outdated, AWS may delete it or not.
-        if message.receipt == receipt or self._chance() < 0.5:
-            self._queue.delete(message)
+        if message.receipt == receipt or self.chance() < 0.5:
+            self.queue.delete(message)
 
     def _maybe_second_receive(self, message: Message, receipt: str) -> None:
-        if self._faults.injects_at(
-            Fault.DUPLICATED,
-            self._scheduler.now,
-            self._queue.name,
-            " ",
-            receipt,
-            ": received twice",
-        ):
-            wait = self._chance.below(SECOND_RECEIVE_MAX_MS)
-            self._scheduler.after(wait, self._queue.show, message)
+        place = (self.queue.name, " ", receipt, ": received twice")
+        if self.faults.injects_at(Fault.DUPLICATED, self.scheduler.now, *place):
+            wait = self.chance.below(SECOND_RECEIVE_MAX_MS)
+            self.scheduler.after(wait, self.queue.show, message)
 
 
+@dataclass(eq=False)
 class ShardReader:
     """Relays one shard, batch after batch. `on_given_up` gets the failure record for records that
     have grown too old."""
 
-    def __init__(
-        self,
-        shard: Shard,
-        function: Function,
-        scheduler: Scheduler,
-        faults: Faults,
-        chance: Chance,
-        label: Callable[[stream.Record], str],
-        on_given_up: Callable[[str], None],
-        on_error: Callable[[str, str], None],
-        poll_ms: int = STREAM_POLL_MS,
-    ) -> None:
-        self._on_error = on_error
-        self._poll_ms = poll_ms
-        self._shard = shard
-        self._function = function
-        self._scheduler = scheduler
-        self._faults = faults
-        self._chance = chance
-        self._label = label
-        self._on_given_up = on_given_up
-        self._next = 0
-        self._ends: list[int] = []
-        self._failures = 0
-        self._running = False
-        shard.on_record = self._wake
+    shard: Shard
+    function: Function
+    scheduler: Scheduler
+    faults: Faults
+    chance: Chance
+    label: Callable[[stream.Record], str]
+    on_given_up: Callable[[str], None]
+    on_error: Callable[[str, str], None]
+    poll_ms: int
+    _next: int = 0
+    #: Where the batches end that are still to be tried: the whole one, then its halves.
+    _ends: list[int] = field(default_factory=list)
+    _failures: int = 0
+    _running: bool = False
+
+    def __post_init__(self) -> None:
+        self.shard.on_record = self._wake
 
     def still_has(self, customer_id: str, order_id: str) -> bool:
         """A change of this order has not been relayed yet."""
         return any(
             record["dynamodb"]["Keys"]["pk"]["S"] == customer_id
             and record["dynamodb"]["Keys"]["sk"]["S"].startswith(order_id)
-            for record in self._shard.records[self._next :]
+            for record in self.shard.records[self._next :]
         )
 
     def _wake(self) -> None:
-        self._scheduler.after(1 + self._chance.below(self._poll_ms), self._poll)
+        self.scheduler.after(1 + self.chance.below(self.poll_ms), self._poll)
 
     def _poll(self) -> None:
-        shard = self._shard
+        shard = self.shard
         if self._running or self._next == len(shard.records):
             return
-        age = self._scheduler.now - shard.written_at[self._next]
+        age = self.scheduler.now - shard.written_at[self._next]
         end = self._end()
         if age > RECORD_AGE_SECONDS_MAX * 1000:
             self._give_up(end)
@@ -175,28 +152,24 @@ class ShardReader:
     def _end(self) -> int:
         if self._ends:
             return self._ends[-1]
-        waiting = len(self._shard.records) - self._next
+        waiting = len(self.shard.records) - self._next
         # A poll may come before all of what is written.
-        return self._next + 1 + self._chance.below(min(waiting, RELAY_BATCH_SIZE))
+        return self._next + 1 + self.chance.below(min(waiting, RELAY_BATCH_SIZE))
 
     def _invoke(self, start: int, end: int, on_end: Callable[[Any, str | None], None]) -> None:
-        records = self._shard.records[start:end]
-        label = self._label(records[0])
-        if len(records) > 1:
-            label += f" and {len(records) - 1} more"
-        self._function.invoke(label, {"Records": records}, on_end)
+        records = self.shard.records[start:end]
+        label = _label_of_batch(self.label(records[0]), len(records))
+        self.function.invoke(label, {"Records": records}, on_end)
 
     def _ended(self, end: int, error: str | None) -> None:
         self._running = False
         start = self._next
         if error is None:
-            self._next, self._failures = end, 0
-            while self._ends and self._ends[-1] <= end:
-                self._ends.pop()
+            self._go_past(end)
             self._maybe_again(start, end)
             self._wake()
             return
-        self._on_error(self._function.name, error)
+        self.on_error(self.function.name, error)
         if not self._ends:
             self._ends.append(end)
         if end - start > 1:
@@ -204,18 +177,18 @@ class ShardReader:
             self._ends.append(start + (end - start) // 2)
         self._failures += 1
         wait = min(RETRY_MAX_MS, RETRY_MS << min(self._failures, 10))
-        self._scheduler.after(wait, self._poll)
+        self.scheduler.after(wait, self._poll)
 
     def _maybe_again(self, start: int, end: int) -> None:
         """At least once: the reader died before it noted how far it was."""
-        number = self._shard.records[start]["dynamodb"]["SequenceNumber"]
-        if self._faults.injects_at(
-            Fault.STREAM_REPEATED, self._scheduler.now, "stream ", number, ": relayed again"
+        number = self.shard.records[start]["dynamodb"]["SequenceNumber"]
+        if self.faults.injects_at(
+            Fault.STREAM_REPEATED, self.scheduler.now, "stream ", number, ": relayed again"
         ):
             self._invoke(start, end, lambda *_: None)
 
     def _give_up(self, end: int) -> None:
-        shard, start = self._shard, self._next
+        shard, start = self.shard, self._next
         dead_letter = {
             "requestContext": {
                 "requestId": "c9b8fa9f-5a7f-xmpl-af9c-0c604cde93a5",
@@ -232,11 +205,18 @@ class ShardReader:
                 "streamArn": stream.ARN,
             },
         }
-        self._on_given_up(msgspec.json.encode(dead_letter).decode())
+        self.on_given_up(msgspec.json.encode(dead_letter).decode())
+        self._go_past(end)
+        self._wake()
+
+    def _go_past(self, end: int) -> None:
         self._next, self._failures = end, 0
         while self._ends and self._ends[-1] <= end:
             self._ends.pop()
-        self._wake()
+
+
+def _label_of_batch(first: str, count: int) -> str:
+    return first if count == 1 else f"{first} and {count - 1} more"
 
 
 def record_of(message: Message, queue: str) -> dict[str, Any]:

@@ -1,16 +1,16 @@
-"""Lambda: functions, their environments, and what can become of an invocation.
+"""Lambda: functions, their environments, and how an invocation can end.
 
-As AWS has it: an environment serves one invocation at a time and keeps what the module made; a new
-one begins cold; an invocation dies with its environment, at its timeout at the latest, and may have
-finished its work without anybody hearing of it. The handlers are the deployed ones, wired by the
-deployed wiring; only what a process is given (`orders.wiring.Runtime`) is the world's.
+As on AWS, an environment serves one invocation at a time and keeps what the module made. A new one
+begins cold. An invocation dies with its environment, at its timeout at the latest, and may have
+finished its work although its caller hears of an error. The handlers and the wiring are the
+deployed ones. Only the `Runtime` that a process gets is the world's.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from orders.domain.units import Millis
@@ -26,7 +26,7 @@ from simulation.world.scheduler import Process, Scheduler
 SKEW_MAX_MS = 60_000
 
 Event = Mapping[str, Any]
-#: Told of the answer, or with None of what went wrong instead.
+#: Gets the answer and None, or None and what went wrong.
 OnEnd = Callable[[Any, str | None], None]
 
 
@@ -39,14 +39,12 @@ class EnvironmentClock:
         return Millis(self.scheduler.now + self.skew_ms)
 
 
+@dataclass(eq=False, slots=True)
 class Environment:
     """What lives as long as a module does. `parts` are made at its first invocation."""
 
-    __slots__ = ("parts", "runtime")
-
-    def __init__(self, runtime: Runtime) -> None:
-        self.runtime = runtime
-        self.parts: Any = None
+    runtime: Runtime
+    parts: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,36 +55,26 @@ class Code:
     handle: Callable[..., Any]
 
 
+@dataclass(eq=False)
 class Function:
-    """One deployed function. `settings` is its environment's variables."""
+    """One deployed function. `settings` are its environment's variables."""
 
-    def __init__(
-        self,
-        name: str,
-        code: Code,
-        settings: Mapping[str, str],
-        timeout_seconds: int,
-        runtime: Callable[[Mapping[str, str], EnvironmentClock, Function], Runtime],
-        scheduler: Scheduler,
-        faults: Faults,
-        seed: int,
-    ) -> None:
-        self.name = name
-        self.invocations = 0
-        self._code = code
-        self._settings = settings
-        self._timeout_ms = timeout_seconds * 1000
-        self._runtime = runtime
-        self._scheduler = scheduler
-        self._faults = faults
-        self._seed = seed
-        self._idle: list[Environment] = []
-        self._environments = 0
-        self._labels: dict[str, int] = {}
+    name: str
+    code: Code
+    settings: Mapping[str, str]
+    timeout_seconds: int
+    runtime: Callable[[Mapping[str, str], EnvironmentClock, Function], Runtime]
+    scheduler: Scheduler
+    faults: Faults
+    seed: int
+    invocations: int = 0
+    _idle: list[Environment] = field(default_factory=list)
+    _environments: int = 0
+    _labels: dict[str, int] = field(default_factory=dict)
 
     def invoke(self, label: str, event: Event, on_end: OnEnd) -> None:
         """Begin an invocation. `label` says what it is about; its task is called by it."""
-        scheduler, faults = self._scheduler, self._faults
+        scheduler, faults = self.scheduler, self.faults
         count = self._labels[label] = self._labels.get(label, 0) + 1
         name = f"{self.name} {label}" if count == 1 else f"{self.name} {label}, again {count - 1}"
         self.invocations += 1
@@ -99,14 +87,14 @@ class Function:
         def died(cause: str) -> None:
             scheduler.at(scheduler.now, on_end, None, cause)
 
-        process = Process(name, scheduler.now + self._timeout_ms, died)
-        chance = Chance(self._seed, name)
+        process = Process(name, scheduler.now + self.timeout_seconds * 1000, died)
+        chance = Chance(self.seed, name)
 
         def work() -> None:
             try:
                 if environment.parts is None:
-                    environment.parts = self._code.wire(environment.runtime)
-                result = self._code.handle(event, *environment.parts)
+                    environment.parts = self.code.wire(environment.runtime)
+                result = self.code.handle(event, *environment.parts)
             except Exception as error:  # noqa: BLE001 - as Lambda's own runtime does
                 self._idle.append(environment)
                 scheduler.at(scheduler.now, on_end, None, f"raised {error!r}"[:200])
@@ -120,26 +108,26 @@ class Function:
         scheduler.start(name, process, chance, work)
 
     def _environment(self, name: str) -> Environment:
-        now = self._scheduler.now
+        now = self.scheduler.now
         if self._idle:
             environment = self._idle.pop()
-            if not self._faults.injects_at(Fault.COLD_START, now, name, ": its environment"):
+            if not self.faults.injects_at(Fault.COLD_START, now, name, ": its environment"):
                 return environment
         self._environments += 1
         skew = 0
         place = f"{self.name}, environment {self._environments}: its clock"
-        if self._faults.injects_at(Fault.CLOCK_SKEW, now, place):
-            skew = round((Chance(self._seed, place)() * 2 - 1) ** 3 * SKEW_MAX_MS)
-        clock = EnvironmentClock(self._scheduler, skew)
-        return Environment(self._runtime(self._settings, clock, self))
+        if self.faults.injects_at(Fault.CLOCK_SKEW, now, place):
+            skew = round((Chance(self.seed, place)() * 2 - 1) ** 3 * SKEW_MAX_MS)
+        clock = EnvironmentClock(self.scheduler, skew)
+        return Environment(self.runtime(self.settings, clock, self))
 
 
+@dataclass(frozen=True, slots=True)
 class Tasks:
-    """Has messages processed at once, so many at a time, as the threads of a batch do."""
+    """Processes messages concurrently, so many at a time, as the threads of a batch do."""
 
-    def __init__(self, scheduler: Scheduler, seed: int) -> None:
-        self._scheduler = scheduler
-        self._seed = seed
+    scheduler: Scheduler
+    seed: int
 
     def __call__(self, count: int) -> ConcurrentMap:
         def concurrent_map(
@@ -155,7 +143,7 @@ class Tasks:
     def _at_once(
         self, process: Callable[[Message], Result], messages: list[Message], count: int
     ) -> Iterable[Result]:
-        scheduler, seed = self._scheduler, self._seed
+        scheduler, seed = self.scheduler, self.seed
         parent = scheduler.running
         errors: list[Exception] = []
         results: dict[Message, Result] = {}

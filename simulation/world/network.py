@@ -1,13 +1,13 @@
-"""The way to the three downstreams: a connection pool that ends at the fakes.
+"""The network to the three downstreams: a connection pool that ends at the fakes.
 
-The fakes are those of simulation/downstreams, over a ledger in memory, each with a clock of its
-own. Their fault settings decide what they refuse; what goes wrong on the way there is decided here.
+The fakes are those of simulation/downstreams, over ledgers in memory. Their fault settings decide
+what they refuse. This module decides what goes wrong on the way.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -21,6 +21,7 @@ from simulation.world.chance import Chance
 from simulation.world.faults import Fault, Kinds
 from simulation.world.invariants import InvariantChecker
 
+_LOOKUP_KINDS = Kinds((Fault.CRASH_BEFORE, Fault.REQUEST_LOST, Fault.SLOW, Fault.ERROR_ANSWER))
 _KINDS = Kinds(
     (
         Fault.CRASH_BEFORE,
@@ -28,14 +29,6 @@ _KINDS = Kinds(
         Fault.REQUEST_LOST,
         Fault.ANSWER_LOST,
         Fault.LATE,
-        Fault.SLOW,
-        Fault.ERROR_ANSWER,
-    )
-)
-_LOOKUP_KINDS = Kinds(
-    (
-        Fault.CRASH_BEFORE,
-        Fault.REQUEST_LOST,
         Fault.SLOW,
         Fault.ERROR_ANSWER,
     )
@@ -57,26 +50,18 @@ class Answer:
         return f"answered {self.status}"
 
 
+@dataclass(eq=False)
 class Connections:
-    """A urllib3 pool of which every connection ends at one downstream's fake."""
+    """A urllib3 pool: every connection ends at one downstream's fake."""
 
-    def __init__(
-        self,
-        downstream: str,
-        url: str,
-        fake: FakeDownstream,
-        calls: Calls,
-        timeout_seconds: float,
-        invariants: InvariantChecker,
-    ) -> None:
-        self._url = url
-        self._downstream = downstream
-        self._fake = fake
-        self._calls = calls
-        self._timeout_ms = round(timeout_seconds * 1000)
-        self._invariants = invariants
-        self._looked_up: dict[str, int] = {}
-        self._sites: dict[tuple[str, str], Site] = {}
+    downstream: str
+    url: str
+    fake: FakeDownstream
+    calls: Calls
+    timeout_seconds: float
+    invariants: InvariantChecker
+    _looked_up: dict[str, int] = field(default_factory=dict)
+    _sites: dict[tuple[str, str], Site] = field(default_factory=dict)
 
     def request(
         self,
@@ -88,9 +73,9 @@ class Connections:
         retries: bool,
         redirect: bool,
     ) -> Answer:
-        if retries or redirect or not url.startswith(self._url):
+        if retries or redirect or not url.startswith(self.url):
             raise AssertionError(f"{url}: another host, or urllib3's own retries")
-        path, _, query = url.removeprefix(self._url).partition("?")
+        path, _, query = url.removeprefix(self.url).partition("?")
         request = Request(
             method=method,
             path=path,
@@ -99,33 +84,33 @@ class Connections:
             query=dict(parse_qsl(query)) if query else {},
         )
         key = headers.get("idempotency-key", "")
-        who = "" if self._calls.scheduler.task is None else self._calls.scheduler.task.name
+        who = "" if self.calls.scheduler.task is None else self.calls.scheduler.task.name
 
         def ask(fault: Fault | None) -> Answer:
             if self._misrouted():
                 return Answer(*_ELSEWHERE)
             if method == "GET":
-                self._looked_up[who] = self._invariants.moment()
+                self._looked_up[who] = self.invariants.moment()
             else:
-                self._invariants.looked_up = self._looked_up.get(who)
+                self.invariants.looked_up = self._looked_up.get(who)
             if fault is Fault.ERROR_ANSWER:
                 return self._error(request)
-            answer = self._fake(request)
+            answer = self.fake(request)
             if answer is None:
                 raise AssertionError("a fake without lose_answers_rate lost an answer")
             return Answer(answer.status, answer.body)
 
-        return self._calls.make(self._site(method, path), ask, key.partition("-")[0])
+        return self.calls.make(self._site(method, path), ask, key.partition("-")[0])
 
     def _site(self, method: str, path: str) -> Site:
         site = self._sites.get((method, path))
         if site is None:
             kinds = _KINDS if method == "POST" else _LOOKUP_KINDS
             site = self._sites[method, path] = Site(
-                self._downstream,
+                self.downstream,
                 f"{method} {path}",
                 kinds,
-                self._timeout_ms,
+                round(self.timeout_seconds * 1000),
                 _no_answer,
                 _no_answer,
                 writes=method == "POST",
@@ -134,15 +119,15 @@ class Connections:
 
     def _error(self, request: Request) -> Answer:
         """5xx and the like prove nothing: it may have acted before it failed."""
-        task = self._calls.scheduler.running
+        task = self.calls.scheduler.running
         if task.chance() < 0.5:
-            self._fake(request)
+            self.fake(request)
         return Answer(task.chance.pick(_ERRORS), b"")
 
     def _misrouted(self) -> bool:
-        calls = self._calls
+        calls = self.calls
         now = calls.scheduler.now
-        return calls.faults.outage(f"{self._downstream}'s address", now) is not None
+        return calls.faults.outage(f"{self.downstream}'s address", now) is not None
 
 
 def _no_answer(_: str, chance: Chance) -> Exception:

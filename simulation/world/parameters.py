@@ -22,8 +22,8 @@ class SsmClient:
     def get_parameter(
         self,
         *,
-        Name: str,  # noqa: N803
-        WithDecryption: bool = False,  # noqa: N803, ARG002
+        Name: str,
+        WithDecryption: bool = False,  # noqa: ARG002
     ) -> dict[str, Any]:
         calls = self._calls
         task, now = calls.scheduler.task, calls.scheduler.now

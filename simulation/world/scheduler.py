@@ -1,14 +1,15 @@
-"""Virtual time, and whose turn it is.
+"""Virtual time, and which task runs when.
 
 Everything that runs in a world is a task (a greenlet) or a plain callback. A task runs until it
-waits; then whatever is due next runs. Nothing else ever switches, so what happens between two waits
-is atomic, and the order of all that happens is decided by times and by the order of asking alone.
+waits; then whatever is due next runs. Nothing else ever switches. So everything between two waits
+is atomic, and only the due times, and the order of the requests for them, decide what comes first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 from heapq import heappop, heappush
 from typing import Any
@@ -23,19 +24,17 @@ class Killed(GreenletExit):
     unwinds can have an effect any more."""
 
 
+@dataclass(eq=False, slots=True)
 class Process:
-    """What dies at once: an invocation with all its tasks, an operator at a terminal.
+    """Everything that dies together: an invocation with all its tasks, an operator at a terminal.
 
     `deadline` is when it is killed, in virtual milliseconds.
     """
 
-    __slots__ = ("dead", "deadline", "name", "on_death")
-
-    def __init__(self, name: str, deadline: int, on_death: Callable[[str], None]) -> None:
-        self.name = name
-        self.deadline = deadline
-        self.on_death = on_death
-        self.dead = False
+    name: str
+    deadline: int
+    on_death: Callable[[str], None]
+    dead: bool = False
 
     def die(self, cause: str) -> None:
         if not self.dead:
@@ -43,21 +42,17 @@ class Process:
             self.on_death(cause)
 
 
+@dataclass(eq=False, slots=True)
 class Task:
     """One line of execution in a process. `calls`: how many calls it has made to the outside."""
 
-    __slots__ = ("calls", "chance", "name", "process", "work", "worker")
-
-    def __init__(
-        self, name: str, process: Process, chance: Chance, work: Callable[[], None]
-    ) -> None:
-        self.name = name
-        self.process = process
-        self.chance = chance
-        self.calls = 0
-        self.work = work
-        #: The greenlet that runs it, once it has begun.
-        self.worker: greenlet | None = None
+    name: str
+    process: Process
+    chance: Chance
+    work: Callable[[], None]
+    calls: int = 0
+    #: The greenlet that runs it, once it has begun.
+    worker: greenlet | None = None
 
 
 class Scheduler:
@@ -89,11 +84,11 @@ class Scheduler:
 
     @property
     def idle(self) -> bool:
-        """Nothing will ever happen again by itself."""
+        """Nothing is due any more."""
         return not self._due
 
     def run(self, until: int) -> None:
-        """All that is due until then, that moment included."""
+        """Run all that is due until then, that moment included."""
         due = self._due
         self._until = until
         while due and due[0][0] <= until:
@@ -129,7 +124,7 @@ class Scheduler:
             raise Killed
 
     def pause(self) -> None:
-        """The running task waits until it is told to `go_on`."""
+        """The running task waits until `go_on` is called for it."""
         task = self.running
         self._hub.switch()
         if task.process.dead:
@@ -158,7 +153,7 @@ def _idle_workers(_: greenlet) -> list[greenlet]:
 
 
 def _worker(hub: greenlet, idle: list[greenlet]) -> greenlet:
-    """Runs one task after the other; between two it lies among the idle ones."""
+    """Runs one task after the other, and is among the idle ones between two."""
 
     def serve(work: Callable[[], None]) -> None:
         while True:

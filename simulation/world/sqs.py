@@ -1,8 +1,8 @@
 """SQS standard queues, and the client that the service holds.
 
-As AWS has it: at least once and in no order; a message received is invisible for a while, under a
-receipt that only lasts until it is received again; a message received too often goes to the dead
-letters instead; a batch request answers 200 and lists what it did not take; counts lag behind.
+As on AWS, delivery is at least once and in no order. A received message is invisible for a while,
+under a receipt that is valid until it is received again. A message received too often goes to the
+dead-letter queue. A batch request answers 200 and lists what it did not take. Counts lag behind.
 
 Not modelled: retention (14 days; no schedule is as long), the limit of 120,000 messages in flight,
 encryption and permissions.
@@ -10,7 +10,8 @@ encryption and permissions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
@@ -18,13 +19,7 @@ from typing import Any
 import msgspec
 from botocore.exceptions import ClientError
 
-from simulation.world.calls import (
-    Calls,
-    Site,
-    aws_failed,
-    aws_throttled,
-    client_error,
-)
+from simulation.world.calls import Calls, Site, aws_failed, aws_throttled, client_error
 from simulation.world.chance import Chance
 from simulation.world.faults import BATCH_WRITE_KINDS, WRITE_KINDS, Fault, Kinds
 
@@ -38,90 +33,55 @@ IN_ONE = ", "
 #: A message that is not found at first is found within so long.
 FOUND_WITHIN_MS = 30_000
 
+Attributes = Mapping[str, Any]
+Entries = Sequence[Attributes]
+Answer = dict[str, Any]
+
 _COUNT_KINDS = Kinds(
-    (
-        Fault.CRASH_BEFORE,
-        Fault.REQUEST_LOST,
-        Fault.SLOW,
-        Fault.THROTTLED,
-        Fault.STALE_COUNT,
-    )
+    (Fault.CRASH_BEFORE, Fault.REQUEST_LOST, Fault.SLOW, Fault.THROTTLED, Fault.STALE_COUNT)
 )
 _AT_SEND = Kinds((Fault.DELAYED,))
 
 
+@dataclass(eq=False, slots=True)
 class Message:
     """`visible_at`: from when it can be received. `receipt` is the latest, "" before the first."""
 
-    __slots__ = (
-        "attributes",
-        "body",
-        "id",
-        "in_flight",
-        "label",
-        "receipt",
-        "receives",
-        "sent_at",
-        "visible_at",
-    )
-
-    def __init__(
-        self,
-        id_: str,
-        label: str,
-        body: str,
-        attributes: Mapping[str, Any],
-        sent_at: int,
-        visible_at: int,
-    ) -> None:
-        self.id = id_
-        self.label = label
-        self.body = body
-        self.attributes = attributes
-        self.sent_at = sent_at
-        self.visible_at = visible_at
-        self.in_flight = False
-        self.receives = 0
-        self.receipt = ""
+    id: str
+    label: str
+    body: str
+    attributes: Attributes
+    sent_at: int
+    visible_at: int
+    in_flight: bool = False
+    receives: int = 0
+    receipt: str = ""
 
 
+@dataclass(eq=False)
 class Queue:
-    """`on_visible` is told when a message will be visible; `on_sent`, that one comes (before it is
-    there); `on_gone`, that one was deleted."""
+    """`on_visible` is called with the time at which a message will be visible, `on_sent` before a
+    message is in the queue, `on_gone` after one was deleted."""
 
-    def __init__(
-        self,
-        name: str,
-        url: str,
-        *,
-        now: Callable[[], int],
-        chance: Chance,
-        visibility_seconds: int = 30,
-        delay_seconds: int = 0,
-        receives_max: int | None = None,
-        dead_letters: Queue | None = None,
-    ) -> None:
-        self.name = name
-        self.url = url
-        self.visibility_seconds = visibility_seconds
-        self.delay_seconds = delay_seconds
-        self.receives_max = receives_max
-        self.dead_letters = dead_letters
-        self.messages: dict[str, Message] = {}
-        self.on_visible: Callable[[int], None] = lambda _: None
-        self.on_gone: Callable[[Message], None] = lambda _: None
-        self.on_sent: Callable[[Message], None] = lambda _: None
-        self._now = now
-        self._chance = chance
-        self._sent: dict[str, int] = {}
+    name: str
+    url: str
+    now: Callable[[], int]
+    chance: Chance
+    visibility_seconds: int = 30
+    delay_seconds: int = 0
+    receives_max: int | None = None
+    dead_letters: Queue | None = None
+    messages: dict[str, Message] = field(default_factory=dict)
+    on_visible: Callable[[int], None] = lambda _: None
+    on_gone: Callable[[Message], None] = lambda _: None
+    on_sent: Callable[[Message], None] = lambda _: None
+    _sent: dict[str, int] = field(default_factory=dict)
 
-    def send(
-        self, label: str, body: str, attributes: Mapping[str, Any], delay_ms: int | None
-    ) -> Message:
-        """`label` says what the message is about; with a number for copies it is the id."""
+    def send(self, label: str, body: str, attributes: Attributes, delay_ms: int | None) -> Message:
+        """`label` says what the message is about. With a number for copies it is the id."""
         copies = self._sent[label] = self._sent.get(label, 0) + 1
         id_ = label if copies == 1 else f"{label} ({copies})"
-        now = self._now()
+        now = self.now()
         wait = self.delay_seconds * 1000 if delay_ms is None else delay_ms
         message = Message(id_, label, body, attributes, now, now + wait)
         self.on_sent(message)
@@ -130,21 +90,21 @@ class Queue:
         return message
 
     def visible(self) -> list[Message]:
-        now = self._now()
+        now = self.now()
         return [message for message in self.messages.values() if message.visible_at <= now]
 
     def receive(self, count: int, visibility_seconds: int | None = None) -> list[Message]:
-        """Up to so many, in no order; dead ones are put where they belong instead."""
+        """Up to so many, in no order. A message received too often is dead-lettered instead."""
         visible = self.visible()
         if len(visible) > 1:
-            visible = self._chance.shuffled(visible)[:count]
+            visible = self.chance.shuffled(visible)[:count]
             # A poll asks some of the servers only.
-            visible = visible[: 1 + self._chance.below(len(visible))]
+            visible = visible[: 1 + self.chance.below(len(visible))]
         seconds = self.visibility_seconds if visibility_seconds is None else visibility_seconds
         received = []
         for message in visible:
             if self.receives_max is not None and message.receives >= self.receives_max:
-                self._bury(message)
+                self._dead_letter(message)
                 continue
             message.receives += 1
             message.receipt = f"{message.id} #{message.receives}"
@@ -154,17 +114,17 @@ class Queue:
         return received
 
     def hide(self, message: Message, seconds: int) -> None:
-        message.visible_at = self._now() + seconds * 1000
+        message.visible_at = self.now() + seconds * 1000
         self.on_visible(message.visible_at)
 
     def show(self, message: Message) -> None:
-        """It can be received again although somebody has it: at least once means that."""
+        """It can be received again while its receiver works on it: delivery is at least once."""
         if self.messages.get(message.id) is message:
-            message.visible_at = self._now()
+            message.visible_at = self.now()
             self.on_visible(message.visible_at)
 
     def holds(self, label: str) -> bool:
-        """Some message about this is here, or with the dead letters."""
+        """A message about this is in the queue or in its dead-letter queue."""
         if any(label in message.label.split(IN_ONE) for message in self.messages.values()):
             return True
         return self.dead_letters is not None and self.dead_letters.holds(label)
@@ -180,7 +140,7 @@ class Queue:
 
     def counts(self) -> dict[str, int]:
         """As the queue's attributes name them, without any lag."""
-        now = self._now()
+        now = self.now()
         waiting = flying = delayed = 0
         for message in self.messages.values():
             if message.visible_at <= now:
@@ -195,14 +155,14 @@ class Queue:
             "ApproximateNumberOfMessagesDelayed": delayed,
         }
 
-    def _bury(self, message: Message) -> None:
+    def _dead_letter(self, message: Message) -> None:
         if self.dead_letters is not None:
             self.dead_letters.send(message.label, message.body, message.attributes, None)
         self.delete(message)
 
 
 class SqsClient:
-    """A botocore client of SQS: what the service calls, and what `spillway redrive` does.
+    """A botocore client of SQS, as the service and `spillway redrive` call it.
 
     `label` says in a word what a body is about.
     """
@@ -221,61 +181,34 @@ class SqsClient:
         self._sites: dict[tuple[str, str], Site] = {}
 
     def send_message(
-        self,
-        *,
-        QueueUrl: str,  # noqa: N803
-        MessageBody: str,  # noqa: N803
-        MessageAttributes: Mapping[str, Any] | None = None,  # noqa: N803
-    ) -> dict[str, Any]:
-        def send(_: Fault | None) -> dict[str, Any]:
+        self, *, QueueUrl: str, MessageBody: str, MessageAttributes: Attributes | None = None
+    ) -> Answer:
+        def send(_: Fault | None) -> Answer:
             queue = self._queue(QueueUrl, "SendMessage")
-            _check_size(len(MessageBody.encode()), "SendMessage")
-            message = queue.send(
-                self._label(MessageBody), MessageBody, MessageAttributes or {}, self._lag(None)
-            )
-            return {"MessageId": message.id}
+            _check_size([MessageBody], "SendMessage")
+            return {"MessageId": self._send(queue, MessageBody, MessageAttributes or {}, None).id}
 
         return self._make("SendMessage", QueueUrl, WRITE_KINDS, send, self._label(MessageBody))
 
-    def send_message_batch(
-        self,
-        *,
-        QueueUrl: str,  # noqa: N803
-        Entries: Sequence[Mapping[str, Any]],  # noqa: N803
-    ) -> dict[str, Any]:
-        def send(fault: Fault | None) -> dict[str, Any]:
-            queue = self._queue(QueueUrl, "SendMessageBatch")
-            _check_batch(Entries, "SendMessageBatch")
-            _check_size(
-                sum(len(entry["MessageBody"].encode()) for entry in Entries), "SendMessageBatch"
-            )
-            taken, failed = self._parted(Entries, fault)
-            sent = []
-            for entry in taken:
-                body = entry["MessageBody"]
-                delay = entry.get("DelaySeconds")
-                if delay is not None and not 0 <= delay <= DELAY_SECONDS_MAX:
-                    raise client_error("InvalidParameterValue", "SendMessageBatch")
-                message = queue.send(
-                    self._label(body),
-                    body,
-                    entry.get("MessageAttributes", {}),
-                    self._lag(None if delay is None else delay * 1000),
-                )
-                sent.append({"Id": entry["Id"], "MessageId": message.id})
-            return _batch_answer(sent, failed)
+    def send_message_batch(self, *, QueueUrl: str, Entries: Entries) -> Answer:
+        def check() -> None:
+            _check_size([entry["MessageBody"] for entry in Entries], "SendMessageBatch")
+
+        def send(queue: Queue, entry: Attributes) -> Answer:
+            delay = entry.get("DelaySeconds")
+            if delay is not None and not 0 <= delay <= DELAY_SECONDS_MAX:
+                raise client_error("InvalidParameterValue", "SendMessageBatch")
+            delay_ms = None if delay is None else delay * 1000
+            attributes = entry.get("MessageAttributes", {})
+            return {"MessageId": self._send(queue, entry["MessageBody"], attributes, delay_ms).id}
 
         about = ", ".join(self._label(entry["MessageBody"]) for entry in Entries)
-        return self._make("SendMessageBatch", QueueUrl, BATCH_WRITE_KINDS, send, about)
+        return self._make_batch("SendMessageBatch", QueueUrl, Entries, send, about, check)
 
     def change_message_visibility(
-        self,
-        *,
-        QueueUrl: str,  # noqa: N803
-        ReceiptHandle: str,  # noqa: N803
-        VisibilityTimeout: int,  # noqa: N803
-    ) -> dict[str, Any]:
-        def change(_: Fault | None) -> dict[str, Any]:
+        self, *, QueueUrl: str, ReceiptHandle: str, VisibilityTimeout: int
+    ) -> Answer:
+        def change(_: Fault | None) -> Answer:
             queue = self._queue(QueueUrl, "ChangeMessageVisibility")
             if ReceiptHandle.rpartition(" #")[0] not in queue.messages:
                 raise _gone(ReceiptHandle)
@@ -291,13 +224,8 @@ class SqsClient:
         about = f"{ReceiptHandle}, {VisibilityTimeout} s"
         return self._make("ChangeMessageVisibility", QueueUrl, WRITE_KINDS, change, about)
 
-    def get_queue_attributes(
-        self,
-        *,
-        QueueUrl: str,  # noqa: N803
-        AttributeNames: Sequence[str],  # noqa: N803
-    ) -> dict[str, Any]:
-        def read(fault: Fault | None) -> dict[str, Any]:
+    def get_queue_attributes(self, *, QueueUrl: str, AttributeNames: Sequence[str]) -> Answer:
+        def read(fault: Fault | None) -> Answer:
             queue = self._queue(QueueUrl, "GetQueueAttributes")
             counts = queue.counts()
             if fault is Fault.STALE_COUNT:
@@ -310,9 +238,7 @@ class SqsClient:
                 }
                 attributes["RedrivePolicy"] = msgspec.json.encode(policy).decode()
             return {
-                "Attributes": {
-                    name: attributes[name] for name in AttributeNames if name in attributes
-                },
+                "Attributes": _chosen(attributes, AttributeNames),
                 "ResponseMetadata": {"HTTPHeaders": {"date": self._date()}},
             }
 
@@ -321,16 +247,15 @@ class SqsClient:
     def receive_message(
         self,
         *,
-        QueueUrl: str,  # noqa: N803
-        MaxNumberOfMessages: int = 1,  # noqa: N803
-        VisibilityTimeout: int | None = None,  # noqa: N803
-        WaitTimeSeconds: int = 0,  # noqa: N803, ARG002
-        MessageAttributeNames: Sequence[str] = (),  # noqa: N803
-        MessageSystemAttributeNames: Sequence[str] = (),  # noqa: N803, ARG002
-    ) -> dict[str, Any]:
-        def receive(_: Fault | None) -> dict[str, Any]:
+        QueueUrl: str,
+        MaxNumberOfMessages: int = 1,
+        VisibilityTimeout: int | None = None,
+        WaitTimeSeconds: int = 0,  # noqa: ARG002
+        MessageAttributeNames: Sequence[str] = (),
+        MessageSystemAttributeNames: Sequence[str] = (),  # noqa: ARG002
+    ) -> Answer:
+        def receive(_: Fault | None) -> Answer:
             queue = self._queue(QueueUrl, "ReceiveMessage")
-            messages = queue.receive(MaxNumberOfMessages, VisibilityTimeout)
             return {
                 "Messages": [
                     {
@@ -341,69 +266,45 @@ class SqsClient:
                             "SentTimestamp": str(message.sent_at),
                             "ApproximateReceiveCount": str(message.receives),
                         },
-                        "MessageAttributes": {
-                            name: message.attributes[name]
-                            for name in MessageAttributeNames
-                            if name in message.attributes
-                        },
+                        "MessageAttributes": _chosen(message.attributes, MessageAttributeNames),
                     }
-                    for message in messages
+                    for message in queue.receive(MaxNumberOfMessages, VisibilityTimeout)
                 ]
             }
 
         return self._make("ReceiveMessage", QueueUrl, WRITE_KINDS, receive, "")
 
-    def delete_message(self, *, QueueUrl: str, ReceiptHandle: str) -> dict[str, Any]:  # noqa: N803
-        def delete(_: Fault | None) -> dict[str, Any]:
-            self._delete(self._queue(QueueUrl, "DeleteMessage"), ReceiptHandle)
-            return {}
+    def delete_message(self, *, QueueUrl: str, ReceiptHandle: str) -> Answer:
+        def delete(_: Fault | None) -> Answer:
+            return _delete(self._queue(QueueUrl, "DeleteMessage"), ReceiptHandle)
 
         return self._make("DeleteMessage", QueueUrl, WRITE_KINDS, delete, ReceiptHandle)
 
-    def delete_message_batch(
-        self,
-        *,
-        QueueUrl: str,  # noqa: N803
-        Entries: Sequence[Mapping[str, Any]],  # noqa: N803
-    ) -> dict[str, Any]:
-        def delete(fault: Fault | None) -> dict[str, Any]:
-            queue = self._queue(QueueUrl, "DeleteMessageBatch")
-            _check_batch(Entries, "DeleteMessageBatch")
-            taken, failed = self._parted(Entries, fault)
-            for entry in taken:
-                self._delete(queue, entry["ReceiptHandle"])
-            return _batch_answer([{"Id": entry["Id"]} for entry in taken], failed)
+    def delete_message_batch(self, *, QueueUrl: str, Entries: Entries) -> Answer:
+        def delete(queue: Queue, entry: Attributes) -> Answer:
+            return _delete(queue, entry["ReceiptHandle"])
 
-        return self._make("DeleteMessageBatch", QueueUrl, BATCH_WRITE_KINDS, delete, "")
+        return self._make_batch("DeleteMessageBatch", QueueUrl, Entries, delete)
 
-    def change_message_visibility_batch(
-        self,
-        *,
-        QueueUrl: str,  # noqa: N803
-        Entries: Sequence[Mapping[str, Any]],  # noqa: N803
-    ) -> dict[str, Any]:
-        def change(fault: Fault | None) -> dict[str, Any]:
-            queue = self._queue(QueueUrl, "ChangeMessageVisibilityBatch")
-            _check_batch(Entries, "ChangeMessageVisibilityBatch")
-            taken, failed = self._parted(Entries, fault)
-            for entry in taken:
-                message = queue.holder(entry["ReceiptHandle"])
-                if message is not None:
-                    queue.hide(message, entry["VisibilityTimeout"])
-            return _batch_answer([{"Id": entry["Id"]} for entry in taken], failed)
+    def change_message_visibility_batch(self, *, QueueUrl: str, Entries: Entries) -> Answer:
+        def change(queue: Queue, entry: Attributes) -> Answer:
+            message = queue.holder(entry["ReceiptHandle"])
+            if message is not None:
+                queue.hide(message, entry["VisibilityTimeout"])
+            return {}
 
-        return self._make("ChangeMessageVisibilityBatch", QueueUrl, BATCH_WRITE_KINDS, change, "")
+        return self._make_batch("ChangeMessageVisibilityBatch", QueueUrl, Entries, change)
 
     def _make(
         self,
         call: str,
         url: str,
         kinds: Kinds,
-        do: Callable[[Fault | None], dict[str, Any]],
+        do: Callable[[Fault | None], Answer],
         about: str,
         *,
         writes: bool = True,
-    ) -> dict[str, Any]:
+    ) -> Answer:
         site = self._sites.get((call, url))
         if site is None:
             queue = self._queues.get(url)
@@ -413,17 +314,39 @@ class SqsClient:
             )
         return self._calls.make(site, do, about)
 
+    def _make_batch(
+        self,
+        call: str,
+        url: str,
+        entries: Entries,
+        do: Callable[[Queue, Attributes], Answer],
+        about: str = "",
+        check: Callable[[], None] = lambda: None,
+    ) -> Answer:
+        """`do` takes one entry and returns what the answer says of it beside its id."""
+
+        def do_all(fault: Fault | None) -> Answer:
+            queue = self._queue(url, call)
+            _check_batch(entries, call)
+            check()
+            taken, failed = self._split(entries, fault)
+            answer: Answer = {
+                "Successful": [{"Id": entry["Id"], **do(queue, entry)} for entry in taken]
+            }
+            return {**answer, "Failed": failed} if failed else answer
+
+        return self._make(call, url, BATCH_WRITE_KINDS, do_all, about)
+
+    def _send(
+        self, queue: Queue, body: str, attributes: Attributes, delay_ms: int | None
+    ) -> Message:
+        return queue.send(self._label(body), body, attributes, self._lag(delay_ms))
+
     def _queue(self, url: str, call: str) -> Queue:
         queue = self._queues.get(url)
         if queue is None:
             raise client_error("AWS.SimpleQueueService.NonExistentQueue", call)
         return queue
-
-    def _delete(self, queue: Queue, receipt: str) -> None:
-        """With an old receipt it succeeds, and deletes nothing."""
-        message = queue.holder(receipt)
-        if message is not None:
-            queue.delete(message)
 
     def _lag(self, delay_ms: int | None) -> int | None:
         """A message that is not found at once, because the servers are many."""
@@ -438,10 +361,8 @@ class SqsClient:
             return delay_ms
         return (delay_ms or 0) + task.chance.below(FOUND_WITHIN_MS)
 
-    def _parted(
-        self, entries: Sequence[Mapping[str, Any]], fault: Fault | None
-    ) -> tuple[Sequence[Mapping[str, Any]], list[dict[str, Any]]]:
-        """Those that are taken, and what the answer says of the others."""
+    def _split(self, entries: Entries, fault: Fault | None) -> tuple[Entries, list[Answer]]:
+        """The entries that are taken, and what the answer says of the others."""
         if fault is not Fault.PARTLY_TAKEN:
             return entries, []
         task = self._calls.scheduler.running
@@ -464,8 +385,20 @@ class SqsClient:
         )
 
 
+def _delete(queue: Queue, receipt: str) -> Answer:
+    """With an old receipt it succeeds, and deletes nothing."""
+    message = queue.holder(receipt)
+    if message is not None:
+        queue.delete(message)
+    return {}
+
+
+def _chosen(attributes: Attributes, names: Sequence[str]) -> Answer:
+    return {name: attributes[name] for name in names if name in attributes}
+
+
 def _gone(receipt: str) -> ClientError:
-    """What SQS says to the receipt of a message that somebody else has deleted."""
+    """What SQS answers to the receipt of a message that was deleted meanwhile."""
     return client_error(
         "InvalidParameterValue",
         "ChangeMessageVisibility",
@@ -474,7 +407,7 @@ def _gone(receipt: str) -> ClientError:
     )
 
 
-def _check_batch(entries: Sequence[Mapping[str, Any]], call: str) -> None:
+def _check_batch(entries: Entries, call: str) -> None:
     if not entries:
         raise client_error("AWS.SimpleQueueService.EmptyBatchRequest", call)
     if len(entries) > BATCH_MAX:
@@ -483,15 +416,6 @@ def _check_batch(entries: Sequence[Mapping[str, Any]], call: str) -> None:
         raise client_error("AWS.SimpleQueueService.BatchEntryIdsNotDistinct", call)
 
 
-def _check_size(bytes_: int, call: str) -> None:
-    if bytes_ > REQUEST_BYTES_MAX:
+def _check_size(bodies: Sequence[str], call: str) -> None:
+    if sum(len(body.encode()) for body in bodies) > REQUEST_BYTES_MAX:
         raise client_error("AWS.SimpleQueueService.BatchRequestTooLong", call)
-
-
-def _batch_answer(
-    sent: Iterable[Mapping[str, Any]], failed: Sequence[Mapping[str, Any]]
-) -> dict[str, Any]:
-    answer: dict[str, Any] = {"Successful": list(sent)}
-    if failed:
-        answer["Failed"] = list(failed)
-    return answer

@@ -90,10 +90,10 @@ class StreamsClient:
     def get_shard_iterator(
         self,
         *,
-        StreamArn: str,  # noqa: N803
-        ShardId: str,  # noqa: N803
-        ShardIteratorType: str,  # noqa: N803, ARG002
-        SequenceNumber: str,  # noqa: N803
+        StreamArn: str,
+        ShardId: str,
+        ShardIteratorType: str,  # noqa: ARG002
+        SequenceNumber: str,
     ) -> dict[str, str]:
         shard = next((shard for shard in self._stream.shards if shard.name == ShardId), None)
         if StreamArn != ARN or shard is None:
@@ -105,7 +105,7 @@ class StreamsClient:
                 return {"ShardIterator": f"{ShardId}/{place}"}
         raise client_error("TrimmedDataAccessException", "GetShardIterator")
 
-    def get_records(self, *, ShardIterator: str) -> dict[str, Any]:  # noqa: N803
+    def get_records(self, *, ShardIterator: str) -> dict[str, Any]:
         name, _, place = ShardIterator.partition("/")
         shard = next(shard for shard in self._stream.shards if shard.name == name)
         records = shard.records[int(place) :]

@@ -38,10 +38,7 @@ class SnsClient:
         self._topic = topic
 
     def publish_batch(
-        self,
-        *,
-        TopicArn: str,  # noqa: N803
-        PublishBatchRequestEntries: Sequence[dict[str, Any]],  # noqa: N803
+        self, *, TopicArn: str, PublishBatchRequestEntries: Sequence[dict[str, Any]]
     ) -> dict[str, Any]:
         entries = PublishBatchRequestEntries
 
