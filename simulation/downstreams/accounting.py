@@ -1,7 +1,7 @@
 """Accounting: books an order, and gives its money back. docs/contracts/accounting.yaml."""
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
@@ -9,7 +9,6 @@ from simulation.downstreams.command import (
     LINES_MAX,
     UNIT_PRICE_MAX,
     Amount,
-    Breach,
     Circumstances,
     Code,
     Command,
@@ -17,8 +16,8 @@ from simulation.downstreams.command import (
     Quantity,
     Refusal,
     Text,
-    Totals,
 )
+from simulation.downstreams.exchange import Problem
 
 DISCOUNTS_MAX = 50
 
@@ -35,8 +34,8 @@ class Discount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Post(Command, frozen=True, kw_only=True):
-    """Amounts are minor units of `currency`. Books that do not add up are not kept: a total that is
-    not the sum of its parts is a breach."""
+    """Amounts are minor units of `currency`. A total that is not the sum of its parts breaks the
+    contract and is not booked."""
 
     step: ClassVar[str] = "post"
 
@@ -50,21 +49,21 @@ class Post(Command, frozen=True, kw_only=True):
     payment_reference: Text
     purchase_order: Text | None
 
-    def breach(self) -> Breach | None:
+    def check(self) -> None:
         goods = sum(line.quantity * line.unit_price for line in self.lines)
         discounted = sum(discount.amount for discount in self.discounts)
         total = goods - discounted + self.shipping + self.tax
         if total != self.total:
-            return Breach("total_wrong", f"The parts add up to {total}, not to {self.total}.")
-        return None
+            detail = f"The parts add up to {total}, not to {self.total}."
+            raise Problem(422, "total_wrong", detail)
 
     def refusal(self, circumstances: Circumstances) -> Refusal | None:
         if circumstances.fault_settings.refuses(self.step, self.order_id):
             return Refusal("account_blocked", "The customer's account is blocked.")
         return None
 
-    def totals(self) -> Totals:
-        return Totals(amount=self.total, currency=self.currency)
+    def totals(self) -> dict[str, Any]:
+        return {"amount": self.total, "currency": self.currency}
 
 
 class Refund(Command, frozen=True, kw_only=True):
@@ -77,8 +76,8 @@ class Refund(Command, frozen=True, kw_only=True):
     amount: Amount
     currency: Currency
 
-    def totals(self) -> Totals:
-        return Totals(amount=self.amount, currency=self.currency)
+    def totals(self) -> dict[str, Any]:
+        return {"amount": self.amount, "currency": self.currency}
 
 
 COMMANDS: Mapping[str, type[Command]] = {"/postings": Post, "/refunds": Refund}

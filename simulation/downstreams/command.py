@@ -1,8 +1,8 @@
-"""What all commands to a downstream have in common. Each is its own request body: it knows its
-fields and their bounds, and what its downstream has to say to them."""
+"""What all commands to a downstream have in common. Each is its own request body, with its fields,
+their bounds, and its downstream's reasons to refuse it."""
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 
@@ -36,34 +36,17 @@ StockLines = Annotated[tuple[StockLine, ...], msgspec.Meta(min_length=1, max_len
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An expected no: final, on record, answered 409."""
+    """Final, on record, answered 409."""
 
     code: str
     detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Breach:
-    """A command that a caller who keeps the contract never sends: answered 422, not on record."""
-
-    code: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """What an entry says of a command's size: fields of the same name in `ledger.Entry`."""
-
-    units: int | None = None
-    amount: int | None = None
-    currency: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
     """What a downstream knows when it decides, besides the command.
 
-    `undone` is the standing entry of the step that the command undoes, None if it undoes nothing.
+    `undone` is the entry of the step that the command undoes, None if it undoes nothing.
     """
 
     fault_settings: FaultSettings
@@ -79,8 +62,8 @@ class Lookup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`step` names the effect. `undoes` names the step that must stand for this one to make sense;
-    without it the command is a breach, coded `nothing_to_<step>`."""
+    """`step` names the effect. `undoes` names the step that this one undoes: unless that was done,
+    the command is answered 422 `nothing_to_<step>`."""
 
     step: ClassVar[str]
     undoes: ClassVar[str | None] = None
@@ -88,11 +71,12 @@ class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     customer_id: CustomerId
     order_id: OrderId
 
-    def breach(self) -> Breach | None:
-        """What no schema can hold against the body alone."""
+    def check(self) -> None:
+        """Raises `Problem` for a body that breaks the contract in a way that no schema states."""
 
     def refusal(self, circumstances: Circumstances) -> Refusal | None:
         """Whether, and why, the downstream says no."""
 
-    def totals(self) -> Totals:
-        return Totals()
+    def totals(self) -> dict[str, Any]:
+        """The size of what the command asks for: fields of `ledger.Entry`."""
+        return {}

@@ -3,23 +3,22 @@
     entry  pk = <customer id>/<order id>   sk = <step>#<idempotency key>   the fields of `Entry`
     claim  pk = key#<idempotency key>      sk = claim                      fingerprint (S)
 
-An entry's fields are attributes of the same name, S for text and N for whole numbers; what is None
-is absent. Only entries have an `outcome`: that tells the two kinds of item apart in a scan.
+An entry's fields are attributes of the same name, S for text and N for whole numbers. A field that
+is None is absent. Only entries have an `outcome`, which tells the two kinds apart in a scan.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
 import boto3
-import msgspec
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from simulation.downstreams.ledger import Entry, LedgerUnavailableError, Page
+from simulation.downstreams.ledger import Entry, LedgerUnavailableError
 
-#: As many as the server's worker threads: more would lie idle, fewer would make a thread wait.
+#: As many as the server's worker threads: more would be idle, fewer would make a thread wait.
 CONNECTIONS_MAX = 40
 CONNECT_TIMEOUT_SECONDS = 2
 READ_TIMEOUT_SECONDS = 10
@@ -47,29 +46,23 @@ class DynamoDBLedger:
         return _entry(self._put_once(_item(**keys, **asdict(entry))))
 
     def entries(self, customer_id: str, order_id: str) -> tuple[Entry, ...]:
-        with _translated_errors():
-            pages = self._client.get_paginator("query").paginate(
-                TableName=self._table_name,
-                KeyConditionExpression="pk = :pk",
-                ExpressionAttributeValues={":pk": {"S": _order_key(customer_id, order_id)}},
-                ConsistentRead=True,
-            )
-            return tuple(entry for page in pages for entry in _entries(page["Items"]))
-
-    def page(self, cursor: str | None, limit: int) -> Page:
-        start = {} if cursor is None else {"ExclusiveStartKey": msgspec.json.decode(cursor)}
-        with _translated_errors():
-            page = self._client.scan(
-                TableName=self._table_name, ConsistentRead=True, Limit=limit, **start
-            )
-        last = page.get("LastEvaluatedKey")
-        return Page(
-            tuple(_entries(page["Items"])),
-            None if last is None else msgspec.json.encode(last).decode(),
+        key = {":pk": {"S": _order_key(customer_id, order_id)}}
+        return tuple(
+            self._read("query", KeyConditionExpression="pk = :pk", ExpressionAttributeValues=key)
         )
 
+    def all_entries(self) -> list[Entry]:
+        return self._read("scan")
+
+    def _read(self, call: str, **request: Any) -> list[Entry]:
+        with _translated_errors():
+            pages = self._client.get_paginator(call).paginate(
+                TableName=self._table_name, ConsistentRead=True, **request
+            )
+            return [_entry(item) for page in pages for item in page["Items"] if "outcome" in item]
+
     def _put_once(self, item: Item) -> Item:
-        """The item that stands under this key after a conditional put: one write, no read."""
+        """The item under this key after a conditional put: one write, no read."""
         with _translated_errors():
             try:
                 self._client.put_item(
@@ -129,10 +122,6 @@ def _item(**attributes: str | int | None) -> Item:
         for name, value in attributes.items()
         if value is not None
     }
-
-
-def _entries(items: Iterable[Item]) -> Iterator[Entry]:
-    return (_entry(item) for item in items if "outcome" in item)
 
 
 def _entry(item: Item) -> Entry:

@@ -1,7 +1,7 @@
-"""A request and its response, with no transport: what a fake takes and gives."""
+"""A request to a fake and its response, without a transport."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 
 import msgspec
@@ -9,8 +9,8 @@ import msgspec
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """`path` begins below the downstream's own prefix ("/reservations"); `query` is decoded, of a
-    name that comes twice the last; `headers` is looked up by lower-case names."""
+    """`path` is without the downstream's own prefix ("/reservations"). `query` is decoded; the last
+    of two values with the same name counts. `headers` has lower-case names."""
 
     method: str
     path: str
@@ -21,7 +21,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """`document` is the JSON body; an answer from 400 on is a problem document (RFC 9457)."""
+    """`document` is the JSON body; an answer of 400 or more is a problem document (RFC 9457)."""
 
     status: int
     document: Mapping[str, object]
@@ -36,25 +36,19 @@ class Response:
         return msgspec.json.encode(self.document)
 
 
-def problem(
-    status: int,
-    code: str,
-    detail: str,
-    *,
-    headers: Mapping[str, str] | None = None,
-    reference: str | None = None,
-) -> Response:
+def problem(status: int, code: str, detail: str, **members: str) -> Response:
     """A problem document. `code` is stable and meant for programs, `detail` for people.
 
-    `reference` names a refusal that is on record, so that one can ask about it.
+    A refusal that is on record has the member `reference`, so that one can ask about it.
     """
-    document: dict[str, object] = {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "code": code,
-        "detail": detail,
-    }
-    if reference is not None:
-        document["reference"] = reference
-    return Response(status, document, headers or {})
+    title = HTTPStatus(status).phrase
+    document = {"type": "about:blank", "title": title, "status": status, "code": code}
+    return Response(status, {**document, "detail": detail, **members})
+
+
+class Problem(Exception):
+    """Ends a request that the fake can't serve: `response` is its answer."""
+
+    def __init__(self, status: int, code: str, detail: str, **headers: str) -> None:
+        super().__init__(code)
+        self.response = replace(problem(status, code, detail), headers=headers)

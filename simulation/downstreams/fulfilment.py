@@ -1,11 +1,11 @@
 """Fulfilment: ships an order, and stops a shipment. docs/contracts/fulfilment.yaml."""
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
-from simulation.downstreams.command import Circumstances, Command, Refusal, StockLines, Text, Totals
+from simulation.downstreams.command import Circumstances, Command, Refusal, StockLines, Text
 
 ADDRESS_LINES_MAX = 5
 
@@ -30,8 +30,8 @@ class Ship(Command, frozen=True, kw_only=True):
             return Refusal("undeliverable", "No carrier delivers this order to this address.")
         return None
 
-    def totals(self) -> Totals:
-        return Totals(units=sum(line.quantity for line in self.lines))
+    def totals(self) -> dict[str, Any]:
+        return {"units": sum(line.quantity for line in self.lines)}
 
 
 class CancelShipment(Command, frozen=True, kw_only=True):

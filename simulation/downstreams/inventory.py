@@ -1,9 +1,9 @@
 """Inventory: holds stock for an order, and lets it go. docs/contracts/inventory.yaml."""
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from simulation.downstreams.command import Circumstances, Command, Refusal, StockLines, Totals
+from simulation.downstreams.command import Circumstances, Command, Refusal, StockLines
 
 
 class Reserve(Command, frozen=True, kw_only=True):
@@ -21,8 +21,8 @@ class Reserve(Command, frozen=True, kw_only=True):
             return Refusal("out_of_stock", "There is not enough stock for this order.")
         return None
 
-    def totals(self) -> Totals:
-        return Totals(units=sum(line.quantity for line in self.lines))
+    def totals(self) -> dict[str, Any]:
+        return {"units": sum(line.quantity for line in self.lines)}
 
 
 class Release(Command, frozen=True, kw_only=True):

@@ -1,7 +1,6 @@
-"""What a downstream keeps: one entry per effect or refusal, and which body each key came with."""
+"""What a downstream stores: one entry per effect or refusal, and which body each key came with."""
 
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -10,9 +9,9 @@ from typing import Literal, Protocol
 class Entry:
     """One effect (`done`) or one refusal, written once and never changed.
 
-    `at` is Unix milliseconds by the downstream's clock. `idempotency_key` is the one it came with,
-    or the fake's own for it where keys are switched off. `code` and `detail` say why it was
-    refused. `units` (reserve, ship) and `amount` in minor units of `currency` (post, refund) are
+    `at` is Unix milliseconds by the downstream's clock. `idempotency_key` came with the command, or
+    is the fake's own where keys are switched off. `code` and `detail` say why it was refused.
+    `units` (reserve, ship) and `amount` in minor units of `currency` (post, refund) are
     what the command asked for.
     """
 
@@ -34,17 +33,8 @@ class Entry:
         return self.outcome == "done"
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Some entries, and the cursor of the next page: None at the end. A page may be empty before
-    the end."""
-
-    entries: tuple[Entry, ...]
-    cursor: str | None
-
-
 class LedgerUnavailableError(Exception):
-    """The storage did not answer: nothing is known of what was asked of it."""
+    """The storage did not answer: whether it did what was asked is unknown."""
 
 
 class Ledger(Protocol):
@@ -60,24 +50,13 @@ class Ledger(Protocol):
         """The fingerprint of the body that this key first came with: this one, if it is new."""
 
     def record(self, entry: Entry) -> Entry:
-        """The entry that stands under this order, step and key: this one, if there was none."""
+        """The entry on record for this order, step and key: this one, if there was none."""
 
     def entries(self, customer_id: str, order_id: str) -> tuple[Entry, ...]:
         """All of one order, no older than this call."""
 
-    def page(self, cursor: str | None, limit: int) -> Page:
-        """Up to `limit` entries of the whole ledger in no particular order, for an audit."""
-
-
-def all_entries(ledger: Ledger, page_size: int = 500) -> Iterator[Entry]:
-    """Every entry of a ledger, read page by page."""
-    cursor: str | None = None
-    while True:
-        page = ledger.page(cursor, page_size)
-        yield from page.entries
-        if page.cursor is None:
-            return
-        cursor = page.cursor
+    def all_entries(self) -> list[Entry]:
+        """The whole ledger in no particular order, for an audit."""
 
 
 class MemoryLedger:
@@ -101,9 +80,6 @@ class MemoryLedger:
         with self._lock:
             return tuple(self._entries.get((customer_id, order_id), {}).values())
 
-    def page(self, cursor: str | None, limit: int) -> Page:
+    def all_entries(self) -> list[Entry]:
         with self._lock:
-            everything = [entry for order in self._entries.values() for entry in order.values()]
-        start = int(cursor or 0)
-        end = start + limit
-        return Page(tuple(everything[start:end]), str(end) if end < len(everything) else None)
+            return [entry for order in self._entries.values() for entry in order.values()]

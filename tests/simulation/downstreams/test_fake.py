@@ -14,7 +14,6 @@ from simulation.downstreams.ledger import (
     Ledger,
     LedgerUnavailableError,
     MemoryLedger,
-    all_entries,
 )
 from tests.simulation.downstreams.builders import (
     API_KEY,
@@ -66,7 +65,7 @@ def test_an_entry_says_what_an_audit_asks(
 ) -> None:
     clock = Clock()
     fake(DOWNSTREAM_OF[step], ledger, now_ms=clock)(command(step))
-    (entry,) = all_entries(ledger)
+    (entry,) = ledger.all_entries()
     assert (entry.customer_id, entry.order_id, entry.step) == (CUSTOMER, ORDER, step)
     assert (entry.idempotency_key, entry.outcome, entry.at) == (key_of(step), "done", clock.now_ms)
     assert (entry.units, entry.amount, entry.currency) == totals
@@ -79,7 +78,7 @@ def test_a_refusal_is_on_record_and_stands_when_the_reason_is_gone(ledger: Ledge
     set_faults(service)
     assert answered(service(command("reserve"))) == first
     assert (first.status, first.document["code"]) == (409, "out_of_stock")
-    (entry,) = all_entries(ledger)
+    (entry,) = ledger.all_entries()
     assert (entry.outcome, entry.code, entry.reference) == (
         "refused",
         "out_of_stock",
@@ -116,7 +115,7 @@ def test_a_key_that_came_with_another_request_breaks_the_contract(
     service(command("reserve", key="shared"))
     answer = answered(service(second))
     assert (answer.status, answer.document["code"]) == (422, "idempotency_key_reused")
-    assert len(list(all_entries(ledger))) == 1
+    assert len(ledger.all_entries()) == 1
 
 
 def test_a_key_is_not_shared_by_two_steps_whose_bodies_are_alike(ledger: Ledger) -> None:
@@ -145,7 +144,7 @@ def test_a_body_that_is_spelt_otherwise_and_says_the_same_is_the_same(ledger: Le
 def test_undoing_what_was_never_done_breaks_the_contract(ledger: Ledger, step: str) -> None:
     answer = answered(fake(DOWNSTREAM_OF[step], ledger)(command(step)))
     assert (answer.status, answer.document["code"]) == (422, f"nothing_to_{step}")
-    assert list(all_entries(ledger)) == []
+    assert ledger.all_entries() == []
 
 
 @pytest.mark.parametrize("step", sorted(UNDOES))
@@ -174,7 +173,7 @@ def test_twenty_at_once_under_one_key_have_one_effect_and_one_answer(ledger: Led
     service = fake("fulfilment", ledger)
     with ThreadPoolExecutor(20) as threads:
         answers = list(threads.map(service, [command("ship")] * 20))
-    (entry,) = all_entries(ledger)
+    (entry,) = ledger.all_entries()
     assert {(answered(answer).status, answered(answer).body) for answer in answers} == {
         (201, json.dumps({"reference": entry.reference}, separators=(",", ":")).encode())
     }
@@ -183,7 +182,7 @@ def test_twenty_at_once_under_one_key_have_one_effect_and_one_answer(ledger: Led
 def test_books_that_do_not_add_up_are_not_kept(ledger: Ledger) -> None:
     answer = answered(fake("accounting", ledger)(command("post", total=3116)))
     assert (answer.status, answer.document["code"]) == (422, "total_wrong")
-    assert list(all_entries(ledger)) == []
+    assert ledger.all_entries() == []
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -223,7 +222,7 @@ def test_a_lookup_finds_no_other_order_s_and_no_other_customer_s(ledger: Ledger)
 def test_a_lookup_changes_nothing(ledger: Ledger) -> None:
     service = fake("inventory", ledger)
     service(lookup("reserve"))
-    assert list(all_entries(ledger)) == []
+    assert ledger.all_entries() == []
     assert answered(service(command("reserve"))).status == 201
 
 
@@ -315,7 +314,7 @@ def test_a_request_that_is_none_is_told_why_and_does_nothing(
     answer = answered(fake("inventory", ledger)(request_))
     assert (answer.status, answer.document["code"]) == (status, code)
     assert answer.media_type == "application/problem+json"
-    assert list(all_entries(ledger)) == []
+    assert ledger.all_entries() == []
 
 
 def test_health_needs_no_key() -> None:
@@ -383,4 +382,4 @@ def test_whatever_is_sent_in_whatever_order_a_key_never_changes_its_answer(
             assert answer_of.setdefault((step, order_id, key), answer) == answer
         else:
             assert answer.document["code"] == "nothing_to_release"
-    assert len(list(all_entries(ledger))) == len(answer_of)
+    assert len(ledger.all_entries()) == len(answer_of)

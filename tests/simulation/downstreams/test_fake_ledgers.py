@@ -11,7 +11,6 @@ from simulation.downstreams.ledger import (
     Entry,
     Ledger,
     LedgerUnavailableError,
-    all_entries,
 )
 from tests.simulation.downstreams.builders import CUSTOMER, ORDER
 
@@ -60,7 +59,7 @@ def test_a_claim_stays_with_the_body_that_came_first(ledger: Ledger) -> None:
     assert ledger.claim("other-key", "second") == "second"
 
 
-def test_all_entries_are_found_page_by_page_and_claims_are_not_among_them(ledger: Ledger) -> None:
+def test_all_entries_are_found_and_claims_are_not_among_them(ledger: Ledger) -> None:
     written = {
         replace(RESERVED, customer_id=f"customer-{number % 3}", idempotency_key=f"key-{number}")
         for number in range(11)
@@ -68,13 +67,13 @@ def test_all_entries_are_found_page_by_page_and_claims_are_not_among_them(ledger
     for entry in written:
         ledger.claim(entry.idempotency_key, "fingerprint")
         ledger.record(entry)
-    found = list(all_entries(ledger, page_size=4))
+    found = ledger.all_entries()
     assert len(found) == len(written)
     assert set(found) == written
 
 
 def test_an_empty_ledger_has_no_entries(ledger: Ledger) -> None:
-    assert list(all_entries(ledger)) == []
+    assert ledger.all_entries() == []
 
 
 def test_a_customer_id_with_a_slash_is_kept_apart_from_its_neighbour(ledger: Ledger) -> None:
@@ -110,18 +109,10 @@ def test_an_unknown_table_is_a_ledger_that_is_unavailable(
         lambda ledger: ledger.claim("key", "fingerprint"),
         lambda ledger: ledger.record(RESERVED),
         lambda ledger: ledger.entries(CUSTOMER, ORDER),
-        lambda ledger: ledger.page(None, 10),
+        lambda ledger: ledger.all_entries(),
     ],
-    ids=["claim", "record", "entries", "page"],
+    ids=["claim", "record", "entries", "all entries"],
 )
 def operation(request: pytest.FixtureRequest) -> Callable[[Ledger], object]:
     chosen: Callable[[Ledger], object] = request.param
     return chosen
-
-
-def test_a_page_is_no_larger_than_asked(ledger: Ledger) -> None:
-    for number in range(5):
-        ledger.record(replace(RESERVED, idempotency_key=f"key-{number}"))
-    page = ledger.page(None, 2)
-    assert len(page.entries) == 2
-    assert page.cursor is not None

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from simulation.downstreams.ledger import Ledger, MemoryLedger, all_entries
+from simulation.downstreams.ledger import Ledger, MemoryLedger
 from tests.simulation.downstreams.builders import PATHS, body_of, key_of
 from tests.simulation.downstreams.served import API_KEYS, served
 
@@ -51,7 +51,7 @@ def test_each_downstream_has_its_prefix_its_key_and_its_ledger(
         answer = send(client, downstream, step)
         assert answer.status_code == 201
         assert answer.headers["content-type"] == "application/json"
-        (entry,) = all_entries(ledgers[downstream])
+        (entry,) = ledgers[downstream].all_entries()
         assert answer.json() == {"reference": entry.reference}
         assert abs(entry.at - time.time() * 1000) < 60_000
         assert client.get(f"/{downstream}/health").json() == {"status": "healthy"}
@@ -84,10 +84,10 @@ def test_a_lost_answer_is_a_closed_connection_and_a_done_effect(
     set_faults(client, "inventory", lose_answers_rate=1)
     with pytest.raises(httpx.RemoteProtocolError, match="without sending a response"):
         send(client, "inventory", "reserve")
-    (entry,) = all_entries(ledgers["inventory"])
+    (entry,) = ledgers["inventory"].all_entries()
     set_faults(client, "inventory")
     assert send(client, "inventory", "reserve").json() == {"reference": entry.reference}
-    assert list(all_entries(ledgers["inventory"])) == [entry]
+    assert ledgers["inventory"].all_entries() == [entry]
     assert caplog.records == []
 
 
@@ -100,7 +100,7 @@ def test_latency_is_waited_out_before_the_effect_and_holds_no_other_request_up(
         slow = threads.submit(send, client, "inventory", "reserve")
         assert send(client, "fulfilment", "ship").status_code == 201
         assert not slow.done()
-        assert list(all_entries(ledgers["inventory"])) == []
+        assert ledgers["inventory"].all_entries() == []
         assert slow.result().status_code == 201
     assert time.monotonic() - began >= 2
 
@@ -117,7 +117,7 @@ def test_a_client_that_gives_up_waiting_finds_the_effect_done_later(
             timeout=0.1,
         )
     deadline = time.monotonic() + 5
-    while not (found := list(all_entries(ledgers["inventory"]))):
+    while not (found := ledgers["inventory"].all_entries()):
         assert time.monotonic() < deadline, "the effect never came"
         time.sleep(0.02)
     assert len(found) == 1
@@ -140,7 +140,7 @@ def test_a_client_killed_while_it_sends_has_no_effect_and_makes_no_noise(
         # The server has begun with that request before it answers this one.
         assert client.get("/inventory/health").status_code == 200
     assert send(client, "fulfilment", "ship").status_code == 201
-    assert list(all_entries(ledgers["inventory"])) == []
+    assert ledgers["inventory"].all_entries() == []
     assert caplog.records == []
 
 
@@ -154,7 +154,7 @@ def test_twenty_connections_with_one_key_have_one_effect_on_dynamodb(
         ThreadPoolExecutor(20) as threads,
     ):
         answers = list(threads.map(lambda _: send(client, "inventory", "reserve"), range(20)))
-    (entry,) = all_entries(ledger)
+    (entry,) = ledger.all_entries()
     assert {(answer.status_code, answer.json()["reference"]) for answer in answers} == {
         (201, entry.reference)
     }

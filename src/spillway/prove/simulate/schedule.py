@@ -16,7 +16,7 @@ from orders.domain.promises import Promise
 from orders.domain.saga import DOWNSTREAMS, Downstream
 from orders.domain.units import CustomerId, Millis, OrderId
 from simulation.catalogue import ADA, BOB, START, Draft
-from simulation.downstreams.ledger import Entry, all_entries
+from simulation.downstreams.ledger import Entry
 from simulation.world.faults import Fault, Faults, Injected
 from simulation.world.invariants import ANNOUNCED, Broken
 from simulation.world.sqs import Message
@@ -353,7 +353,7 @@ class _Schedule:
     def _effects(self) -> Iterator[Effect]:
         for downstream in DOWNSTREAMS:
             effects = [
-                _effect(downstream, each) for each in all_entries(self.world.ledgers[downstream])
+                _effect(downstream, each) for each in self.world.ledgers[downstream].all_entries()
             ]
             if downstream in self.plan.without_keys:
                 # Without keys a second effect is for the invariant checker to judge.
