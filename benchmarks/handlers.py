@@ -6,12 +6,11 @@ import gc
 import json
 import sys
 import tracemalloc
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
-from benchmarks.surroundings import environments
 from infra.event_sources import RELAY_BATCH_SIZE
 from orders import wiring
 from orders.aws import items
@@ -19,9 +18,10 @@ from orders.aws.messages import message_of
 from orders.domain.order import AcceptedOrder
 from orders.domain.refusals import LINES_MAX
 from orders.domain.saga import Facts, Outcome, Step
-from orders.domain.units import Millis
 from orders.handlers import deliver, intake, reads, relay
 from orders.ports import Command
+from simulation.world.runtime import SetClock
+from simulation.world.world import deployment
 from tests.builders import KEY, KEY_ID, NOW, accepted, line, order_body, order_id
 from tests.orders.handlers.api_events import request
 from tests.orders.handlers.test_deliver import record as queue_record
@@ -30,7 +30,6 @@ from tests.orders.handlers.test_relay import placed, progress_item, progressed
 #: Median and largest of 1,699 real orders, by lines.
 RETAIL_LINES = 13
 WHOLESALE_LINES = 1_114
-STEPS = ("intake", "relay", "deliver", "reads")
 
 Work = Callable[[], object]
 
@@ -43,19 +42,12 @@ class Answers:
 
     def __getattr__(self, operation: str) -> Callable[..., Any]:
         answer = self._answers.get(operation, {})
-        return lambda **_: answer
+        return lambda *_, **__: answer
 
 
-class Downstream:
-    """Has done whatever it is asked."""
-
-    def request(self, *_: Any, **__: Any) -> Any:
-        return SimpleNamespace(status=201, data=b'{"reference":"01a209a4-b145"}')
-
-
-class StillClock:
-    def now(self) -> Millis:
-        return NOW
+def environment(function: str) -> Mapping[str, str]:
+    """A deployed function's, by its name without the stage."""
+    return deployment(frozenset())[function][0]
 
 
 def largest_batch(step: str) -> int:
@@ -97,9 +89,8 @@ def lines_of(count: int) -> list[dict[str, Any]]:
 
 def _intake(order: AcceptedOrder) -> Work:
     """Placed new."""
-    keys = {KEY_ID: KEY.hex()}
-    parameter = {"Parameter": {"Value": json.dumps(keys)}}
-    parts = wiring.wire_intake(runtime("intake", ssm=Answers(get_parameter=parameter)))
+    keys = {"Parameter": {"Value": json.dumps({KEY_ID: KEY.hex()})}}
+    parts = wiring.wire_intake(runtime("intake", ssm=Answers(get_parameter=keys)))
     id_ = order_id()
     body = order_body(id_, lines=lines_of(len(order.order.lines)))
     event = request("PUT /orders/{order_id}", order_id=id_, body=body)
@@ -120,15 +111,9 @@ def _deliver(order: AcceptedOrder) -> Work:
         get_item={"Item": items.order_item(order)},
         update_item={"Attributes": progress_item(order, history()[-1])},
     )
-    key = {"Parameter": {"Value": "an api key"}}
-    parts = wiring.wire_deliver(
-        runtime("deliver-inventory", dynamodb=table, ssm=Answers(get_parameter=key))
-    )
-    commands = [
-        Command(order.key, Step.RESERVE, order.order),
-        Command(order.key, Step.RESERVE),
-        Command(order.key, Step.RESERVE),
-    ]
+    key = Answers(get_parameter={"Parameter": {"Value": "an api key"}})
+    parts = wiring.wire_deliver(runtime("deliver-inventory", dynamodb=table, ssm=key))
+    commands = [Command(order.key, Step.RESERVE, content) for content in (order.order, None, None)]
     batch = {"Records": [queue_record(message_of(command)) for command in commands]}
     return lambda: _must(deliver.handle(batch, *parts) == {"batchItemFailures": []})
 
@@ -146,6 +131,7 @@ _WORK: Mapping[str, Callable[[AcceptedOrder], Work]] = {
     "deliver": _deliver,
     "reads": _reads,
 }
+STEPS = (*_WORK,)
 
 
 def history() -> Sequence[Facts]:
@@ -156,21 +142,17 @@ def history() -> Sequence[Facts]:
 
 
 def runtime(function: str, **clients: Answers) -> wiring.Runtime:
-    def concurrent_map(_at_once: int) -> Any:
-        def one_by_one(work: Callable[[Any], bool], records: Iterable[Any]) -> list[bool]:
-            return [work(record) for record in records]
-
-        return one_by_one
-
-    pool: Any = Downstream()
+    """Everything outside answers at once; a downstream has done whatever it is asked."""
+    done = SimpleNamespace(status=201, data=b'{"reference":"01a209a4-b145"}')
+    pool: Any = Answers(request=done)
     return wiring.Runtime(
-        environment=environments()[function],
+        environment=environment(function),
         client=lambda service, *_: clients.get(service, Answers()),
-        clock=StillClock(),
+        clock=SetClock(NOW),
         jitter=lambda: 0.5,
         write=lambda _line: None,
         pool=lambda _seconds: pool,
-        concurrent_map=concurrent_map,
+        concurrent_map=lambda _at_once: map,
     )
 
 

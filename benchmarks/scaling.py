@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import itertools
 import json
-import math
-import subprocess
+import random
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +33,12 @@ from orders.flow.reads import PAGE_DEFAULT, Reads
 from orders.handlers import reads, relay
 from simulation.world.runtime import MemoryLog
 from simulation.world.table import MemoryOrders
-from spillway.paths import PROJECT
 from spillway.prove.audit.running import Audit, Place
 from tests.builders import CUSTOMER, NOW, accepted, order_id
 from tests.orders.handlers.api_events import request
 from tests.orders.handlers.test_relay import placed, progressed
 from tests.spillway.prove.audit import fake_tables
-from tests.spillway.prove.audit.builders import confirmed
+from tests.spillway.prove.audit.builders import KEY, confirmed
 
 #: The audit reads pages of 1 MB: about as many items of retail orders.
 SCAN_PAGE_ITEMS = 1_000
@@ -78,12 +79,10 @@ def relayed(size: int) -> Point:
 
     def relay_all() -> float:
         """Processor seconds of relay alone: the records are made as they are taken."""
-        spent = 0.0
-        for batch in _batches(itertools.islice(_records(), size), RELAY_BATCH_SIZE):
-            began = time.process_time()
-            relay.handle({"Records": batch}, *parts)
-            spent += time.process_time() - began
-        return spent
+        return sum(
+            _seconds(partial(relay.handle, {"Records": batch}, *parts))
+            for batch in _batches(itertools.islice(_records(), size), RELAY_BATCH_SIZE)
+        )
 
     seconds = min(relay_all() for _ in range(3))
     return Point(size, seconds / size, handlers.peak(relay_all))
@@ -91,14 +90,21 @@ def relayed(size: int) -> Point:
 
 def audited(size: int) -> Point:
     """An audit of so many orders, in a process of its own: its memory is SQLite's too."""
-    done = subprocess.run(  # noqa: S603 - the command is ours
-        [sys.executable, "-m", "benchmarks.scaling", str(size)],
-        check=True,
-        capture_output=True,
-        text=True,
-        cwd=PROJECT,
-    )
-    return Point(**json.loads(done.stdout))
+    with ProcessPoolExecutor(1, get_context("spawn")) as fresh:
+        return fresh.submit(_audited, size).result()
+
+
+def _audited(size: int) -> Point:
+    tables = _Tables(size)
+    names = {name: name for name in fake_tables.TABLES}
+    audit = Audit(Place(tables, fake_tables.FakeQueues(), names, {}, {}), fake_tables.Quiet())
+    seconds = _seconds(audit.run) - tables.seconds
+    if not audit.found.held or audit.found.settled != size:
+        raise RuntimeError("The audit did not find every order settled.")
+    # Not rusage's largest resident set: there it begins with the parent's.
+    status = Path("/proc/self/status").read_text()
+    [peak] = (line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return Point(size, seconds / size, int(peak.split()[1]) * 1024)
 
 
 class _Shop:
@@ -111,8 +117,7 @@ class _Shop:
             for step, outcome in handlers.history()[-1].outcomes.items():
                 table.record(order.key, step, outcome)
         self._client = table.client
-        counting = DynamoOrders(self, table.table)
-        self._parts = Reads(counting), MemoryLog()
+        self._parts = Reads(DynamoOrders(self, table.table)), MemoryLog()
         self.items_read = 0
 
     def query(self, **asked: Any) -> dict[str, Any]:
@@ -169,35 +174,19 @@ class _Tables:
             yield {"Items": page}
 
     def _items(self, table: str) -> Iterator[Item]:
-        stride = _stride(self._size, table)
-        for place in range(self._size):
-            number = place * stride % self._size
+        for number in random.Random(table).sample(range(self._size), self._size):  # noqa: S311
             order_id = OrderId(f"019ab000-0000-7000-8000-{number:012}")
             key = OrderKey(CustomerId(f"customer-{number % 1_000}"), order_id)
             for like in self._like[table]:
-                yield _with_key(like, key)
+                yield {name: _renamed(value, key) for name, value in like.items()}
 
 
-def _with_key(like: Item, key: OrderKey) -> Item:
-    """The same item, of another order."""
-    if "order_id" in like:
-        return {
-            **like,
-            "pk": {"S": f"{key.customer_id}/{key.order_id}"},
-            "customer_id": {"S": key.customer_id},
-            "order_id": {"S": key.order_id},
-            "idempotency_key": {"S": f"{like['step']['S']}-{key.order_id}-ada"},
-        }
-    if like["sk"]["S"] == "claim":
-        return {**like, "pk": {"S": f"key#{key.order_id}"}}
-    suffix = like["sk"]["S"].partition("#")[1:]
-    return {**like, "pk": {"S": key.customer_id}, "sk": {"S": key.order_id + "".join(suffix)}}
-
-
-def _stride(size: int, table: str) -> int:
-    """A step that visits every place once, in a jumble."""
-    golden = round(size * (math.sqrt(5) - 1) / 2) + len(table)
-    return next(step for step in itertools.count(golden) if math.gcd(step, size) == 1)
+def _renamed(value: Any, key: OrderKey) -> Any:
+    """The same attribute, of another order."""
+    if "S" not in value:
+        return value
+    text = value["S"].replace(KEY.order_id, key.order_id)
+    return {"S": text.replace(KEY.customer_id, key.customer_id)}
 
 
 def _orders(count: int) -> Iterator[AcceptedOrder]:
@@ -226,24 +215,3 @@ def _seconds(work: handlers.Work) -> float:
     began = time.process_time()
     work()
     return time.process_time() - began
-
-
-def _audit(size: int) -> Point:
-    tables = _Tables(size)
-    names = {name: name for name in fake_tables.TABLES}
-    audit = Audit(Place(tables, fake_tables.FakeQueues(), names, {}, {}), fake_tables.Quiet())
-    seconds = _seconds(audit.run) - tables.seconds
-    if not audit.found.held or audit.found.settled != size:
-        raise RuntimeError("The audit did not find every order settled.")
-    return Point(size, seconds / size, _resident_at_most())
-
-
-def _resident_at_most() -> int:
-    """This process's largest resident set. Not rusage's: there it begins with the parent's."""
-    status = Path("/proc/self/status").read_text()
-    [line] = (line for line in status.splitlines() if line.startswith("VmHWM:"))
-    return int(line.split()[1]) * 1024
-
-
-if __name__ == "__main__":
-    json.dump(asdict(_audit(int(sys.argv[1]))), sys.stdout)

@@ -12,13 +12,16 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.conftest import Figures
-from benchmarks.surroundings import bundled, environments
+from benchmarks.handlers import environment
+from infra import bundle
 
 TITLE = "Cold start"
 FLOOR = "boto3, DynamoDB client"
@@ -30,6 +33,14 @@ BOUNDS = {
     "relay": 1.3,
     "deliver-inventory": 1.3,
     "watchdog": 1.3,
+}
+#: The bundle of AWS, libraries trimmed and all, but for the Python and the machine that measure.
+HERE = bundle.Target("here", requirements=True)
+#: What a client is made with.
+_CREDENTIALS = {
+    "AWS_DEFAULT_REGION": "eu-west-1",
+    "AWS_ACCESS_KEY_ID": "benchmark",
+    "AWS_SECRET_ACCESS_KEY": "benchmark",
 }
 #: Nothing of this machine's own libraries or settings.
 _PYTHON = (sys.executable, "-I", "-S", "-c")
@@ -78,15 +89,15 @@ def test_a_cold_start(
 
 def _started(name: str) -> int:
     """Start the process once; returns its largest resident set, in bytes."""
-    code, environment = _program(name)
+    code, variables = _program(name)
     done = subprocess.run(  # noqa: S603 -- the command is ours
-        [*_PYTHON, code + _PEAK], check=True, capture_output=True, text=True, env=environment
+        [*_PYTHON, code + _PEAK], check=True, capture_output=True, text=True, env=variables
     )
     return int(done.stdout)
 
 
 def _program(name: str) -> tuple[str, Mapping[str, str]]:
-    """Code and environment. The functions see their bundle and nothing else."""
+    """Code and environment variables. The functions see their bundle and nothing else."""
     if name == "Python":
         return "", {}
     if name == FLOOR:
@@ -97,7 +108,12 @@ def _program(name: str) -> tuple[str, Mapping[str, str]]:
         ), {}
     step = name.partition("-")[0]
     return (
-        f"import sys; sys.path.insert(0, {str(bundled())!r})\n"
+        f"import sys; sys.path.insert(0, {str(_bundled())!r})\n"
         f"from orders.handlers import {step}\n"
         f"from orders import wiring; wiring.{step}()\n"
-    ), environments()[name]
+    ), {**_CREDENTIALS, **environment(name)}
+
+
+@cache
+def _bundled() -> Path:
+    return bundle.build(HERE).path
