@@ -8,7 +8,7 @@ import pytest
 
 from infra.stage import load
 from spillway.errors import SpillwayError
-from spillway.plan.cost.findings import find
+from spillway.plan.cost.findings import Findings
 from spillway.plan.cost.model import MILLION, cost_model
 from spillway.plan.cost.sizing import MEMORIES_MB
 from spillway.plan.docs import (
@@ -23,7 +23,7 @@ from spillway.plan.docs import (
 
 
 def test_the_cost_page(cdk_library: None) -> None:
-    assert COST.read_text() == cost_page(find(cost_model(), MILLION))
+    assert COST.read_text() == cost_page(Findings(cost_model(), MILLION))
     assert PICTURE.read_bytes().startswith(b"\x89PNG")
 
 
@@ -43,7 +43,7 @@ def test_the_recorded_run_measured_everything_and_met_every_bound() -> None:
 
 
 def test_every_function_is_sized_as_it_is_deployed(cdk_library: None) -> None:
-    memory = cost_model().settings.memory_mb
+    memory = cost_model().stage.memory_mb
     for stage in map(load, ("dev", "prod")):
         for name, size in memory.items():
             deployed = getattr(stage.functions, name.partition("-")[0], None)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from spillway.plan.docs import INVENTORY
-from spillway.plan.inventory import page
+from spillway.plan.docs import INVENTORY, inventory_page
+from spillway.plan.templates import Templates as Read
 from tests.infra.templates import Templates
 
 #: The CDK names a dependency that a reference has made already. Nothing follows from it.
@@ -51,7 +51,7 @@ def test_cfn_lint_speaks_up_where_there_is_something_to_say(tmp_path: Path) -> N
 
 
 def test_the_page_lists_what_is_deployed(prod: Templates) -> None:
-    assert INVENTORY.read_text() == page(prod.by_stack), "run: make docs"
+    assert INVENTORY.read_text() == inventory_page(Read(prod.by_stack)), "run: make docs"
 
 
 @pytest.mark.parametrize("type_", ["AWS::DynamoDB::GlobalTable", "AWS::Lambda::Function"])

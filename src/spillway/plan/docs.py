@@ -1,7 +1,7 @@
 """The generated parts of the documentation: `make docs` writes them, `make check` compares them.
 
 A page is written by hand, and each generated part is between `<!-- NAME -->` and `<!-- /NAME -->`.
-Nothing is measured here: figures come from docs/measured, prices and settings.
+Nothing is measured here: figures come from docs/measured, prices, settings and the code.
 """
 
 from __future__ import annotations
@@ -13,19 +13,24 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from infra.alarms import alarms
+from infra.metrics import EVERY_FUNCTION, LOG_METRICS, MEASURED_BY_AWS
+from infra.stage import load
+from orders.telemetry import FIELDS
 from spillway.errors import SpillwayError
 from spillway.paths import PROJECT
-from spillway.plan import inventory, reference
+from spillway.plan import inventory
 from spillway.plan.cost import report
 from spillway.plan.cost.chart import draw
-from spillway.plan.cost.findings import Findings, find
+from spillway.plan.cost.findings import Findings
 from spillway.plan.cost.model import MILLION, CostModel, cost_model
 from spillway.plan.cost.sizing import sizing
 from spillway.plan.tables import Table
-from spillway.plan.templates import synthesised
+from spillway.plan.templates import Templates, synthesised
 
 DOCS = PROJECT / "docs"
 COST, PERFORMANCE = DOCS / "cost.md", DOCS / "performance.md"
+LOGS, METRICS = DOCS / "logs.md", DOCS / "metrics.md"
 INVENTORY = DOCS / "production-inventory.md"
 PICTURE = DOCS / "cost.png"
 BENCHMARKS = DOCS / "measured" / "benchmarks.json"
@@ -34,11 +39,11 @@ BENCHMARKS = DOCS / "measured" / "benchmarks.json"
 def pages() -> Iterator[tuple[Path, str]]:
     """Every generated page, as it should be now."""
     model = cost_model()
-    yield COST, cost_page(find(model, MILLION))
+    yield COST, cost_page(Findings(model, MILLION))
     yield PERFORMANCE, performance_page(model)
-    yield INVENTORY, inventory.page(synthesised(inventory.STAGE))
-    for page in reference.pages():
-        yield page, reference.renewed(page.read_text())
+    yield INVENTORY, inventory_page(synthesised(inventory.STAGE))
+    yield LOGS, logs_page()
+    yield METRICS, metrics_page()
 
 
 def cost_page(found: Findings) -> str:
@@ -61,6 +66,43 @@ def performance_page(model: CostModel) -> str:
         PERFORMANCE,
         measured="\n".join((f"{run}\n", *(f"### {t.title}\n\n{t.markdown()}" for t in tables))),
         sizing=sizing(model).markdown(),
+    )
+
+
+def inventory_page(templates: Templates) -> str:
+    return filled(INVENTORY, **inventory.parts(templates))
+
+
+def logs_page() -> str:
+    rows = [(f"`{name}`", meaning) for name, meaning in FIELDS.items()]
+    return filled(LOGS, fields=Table("", ("field", "meaning"), rows).markdown())
+
+
+def metrics_page() -> str:
+    measured = [
+        (f"`{metric.namespace}`", f"`{metric.name}`", metric.statistic, metric.meaning)
+        for metric in MEASURED_BY_AWS
+    ]
+    logged = [
+        (
+            f"`{metric.name}`",
+            metric.statistic,
+            "all functions" if metric.functions == EVERY_FUNCTION else ", ".join(metric.functions),
+            metric.meaning,
+        )
+        for metric in LOG_METRICS
+    ]
+    ringing = [
+        (f"[{one.name}]({Path(one.page).relative_to('docs')})", f"`{one.metric.name}`", one.reason)
+        for one in alarms(load(inventory.STAGE))
+    ]
+    of_aws = ("namespace", "metric", "statistic", "meaning")
+    of_ours = ("metric", "statistic", "logged by", "meaning")
+    return filled(
+        METRICS,
+        of_aws=Table("", of_aws, measured).markdown(),
+        of_ours=Table("", of_ours, logged).markdown(),
+        alarms=Table("", ("alarm", "metric", "rings when"), ringing).markdown(),
     )
 
 
@@ -107,7 +149,7 @@ def main() -> None:
             sys.stdout.write(f"Wrote {name}.\n")
     if checking:
         sys.exit(bool(outdated))
-    draw(find(cost_model(), MILLION), PICTURE)
+    draw(Findings(cost_model(), MILLION), PICTURE)
 
 
 if __name__ == "__main__":

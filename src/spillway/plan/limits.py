@@ -1,48 +1,35 @@
-"""AWS's published limits, from `limits.toml`."""
+"""What AWS publishes about its limits, us-east-1, gathered on 2026-11-23."""
 
-from __future__ import annotations
+#: API Gateway's quotas, over all APIs of an account. AWS raises the rate on request, not the burst.
+API_REQUESTS_PER_SECOND = 10_000.0
+API_BURST = 5_000.0
 
-import tomllib
-from functools import cache
-from pathlib import Path
+#: Lambda's quota of an account, which AWS raises on request; a new account can start at 10.
+LAMBDA_CONCURRENCY = 1_000.0
+#: Lambda's scaling behaviour, of each function.
+LAMBDA_ENVIRONMENTS_PER_10_SECONDS = 1_000.0
+LAMBDA_REQUESTS_PER_ENVIRONMENT_AND_SECOND = 10.0
 
-import msgspec
+#: Lambda with SQS: concurrent batches of a queue, at first, gained, at most.
+SQS_POLLERS_FIRST = 5.0
+SQS_POLLERS_PER_MINUTE = 300.0
+SQS_POLLERS_MAX = 1_250.0
+#: The same: 5 pollers on a new mapping, later 2 on a quiet one.
+SQS_POLLERS_IDLE = 2
+#: SQS's longest wait. No source confirms that Lambda waits so long; it is commonly observed.
+SQS_POLL_SECONDS = 20
+#: The queues here keep messages as long as SQS can.
+SQS_RETENTION_SECONDS = 14 * 24 * 60 * 60
 
-_FILE = Path(__file__).parent / "limits.toml"
+#: Lambda with DynamoDB streams: of a shard.
+STREAM_POLLS_PER_SECOND = 4
+STREAM_RETENTION_SECONDS = 24 * 60 * 60
 
-
-class Limit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One limit: its name says the unit. `raise_` says who can raise it."""
-
-    value: float
-    source: str
-    raise_: str = msgspec.field(name="raise")
-    confirmed: bool = True
-
-
-class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All limits; a field that the file lacks, or one too many, is an error."""
-
-    api_requests_per_second: Limit
-    api_burst: Limit
-    lambda_concurrency: Limit
-    lambda_environments_per_10_seconds: Limit
-    lambda_requests_per_environment: Limit
-    sqs_pollers_first: Limit
-    sqs_pollers_per_minute: Limit
-    sqs_pollers_max: Limit
-    sqs_pollers_idle: Limit
-    sqs_poll_seconds: Limit
-    sqs_retention_seconds: Limit
-    stream_polls_per_second: Limit
-    stream_retention_seconds: Limit
-    table_new_write_units_per_second: Limit
-    table_doubling_seconds: Limit
-    table_write_units_per_second: Limit
-    partition_write_units_per_second: Limit
-
-
-@cache
-def limits() -> Limits:
-    """As the file has them."""
-    return msgspec.convert(tomllib.loads(_FILE.read_text()), Limits)
+#: DynamoDB on demand: what a new table takes. A setting, warm throughput, raises it.
+TABLE_NEW_WRITE_UNITS_PER_SECOND = 4_000.0
+#: DynamoDB on demand: more than twice the peak of so long ago may be throttled.
+TABLE_DOUBLING_SECONDS = 30 * 60
+#: DynamoDB's quota of a table, which AWS raises on request.
+TABLE_WRITE_UNITS_PER_SECOND = 40_000.0
+#: DynamoDB: a partition, and so a shard of the stream.
+PARTITION_WRITE_UNITS_PER_SECOND = 1_000.0

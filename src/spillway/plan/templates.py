@@ -5,19 +5,22 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from spillway.errors import SpillwayError
 
-Template = Mapping[str, Any]
+#: Properties that hold a resource's own name; an alias has its function's before it.
+_NAMES = (
+    *("TableName", "QueueName", "TopicName", "FunctionName", "LogGroupName", "AlarmName"),
+    *("DashboardName", "DeploymentGroupName", "ApplicationName", "UserPoolName", "ClientName"),
+    *("GroupName", "BucketName", "StageName", "Name"),
+)
 
 
-def synthesised(stage: str) -> dict[str, Template]:
-    """Templates by the stacks' names. Takes some seconds.
-
-    Raises SpillwayError when there is no such stage.
-    """
+def synthesised(stage: str) -> Templates:
+    """Takes some seconds. Raises SpillwayError when there is no such stage."""
     from infra import bundle  # first: it says which Node the CDK's library runs on
     from infra.app import add_stacks
     from infra.stage import StageError, load
@@ -36,19 +39,52 @@ def synthesised(stage: str) -> dict[str, Template]:
             add_stacks(app, stage=load(stage), code=code)
         except StageError as error:
             raise SpillwayError(str(error)) from error
-        return {stack.stack_name: stack.template for stack in app.synth().stacks}
+        return Templates({stack.stack_name: stack.template for stack in app.synth().stacks})
 
 
-def resources(
-    templates: Mapping[str, Template], *types: str
-) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    """Each resource of these types, or of all: its stack, its logical id, and the resource."""
-    for stack, template in templates.items():
-        for logical_id, found in template["Resources"].items():
-            if not types or found["Type"] in types:
-                yield stack, logical_id, found
+@dataclass(frozen=True, slots=True)
+class Templates:
+    by_stack: Mapping[str, Mapping[str, Any]]
 
+    def resources(self, *types: str) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+        """Each resource of these types, or of all: its stack, its logical id, and the resource."""
+        for stack, template in self.by_stack.items():
+            for logical_id, found in template["Resources"].items():
+                if not types or found["Type"] in types:
+                    yield stack, logical_id, found
 
-def properties(templates: Mapping[str, Template], *types: str) -> Iterator[Mapping[str, Any]]:
-    """The properties of each resource of these types."""
-    return (found["Properties"] for _, _, found in resources(templates, *types))
+    def properties(self, *types: str) -> list[Mapping[str, Any]]:
+        """The properties of each resource of these types."""
+        return [found["Properties"] for _, _, found in self.resources(*types)]
+
+    def name(self, stack: str, logical_id: str) -> str | None:
+        """A resource's own name, else its logical id; None where the stack has no such resource."""
+        found = self.by_stack[stack]["Resources"].get(logical_id)
+        if found is None:
+            return None
+        content = found["Properties"]
+        if "RouteKey" in content:
+            return str(content["RouteKey"])
+        if "EventSourceArn" in content:
+            return f"from {self.last(stack, content['EventSourceArn'])}"
+        names = [self.text(stack, content[name]) for name in _NAMES if name in content]
+        return ":".join(names) or logical_id
+
+    def last(self, stack: str, value: Any) -> str:
+        """The last part of the ARN that a value refers to."""
+        return self.text(stack, value).rsplit(":", 1)[-1]
+
+    def text(self, stack: str, value: Any) -> str:
+        """What a value in a stack's template refers to, as text."""
+        match value:
+            case str():
+                return value
+            case {"Fn::Join": [separator, parts]}:
+                return str(separator).join(self.text(stack, part) for part in parts)
+            case {"Ref": name} | {"Fn::GetAtt": [name, *_]}:
+                # Without a name it is a pseudo parameter: the partition, the account, the Region.
+                text = self.name(stack, name) or ""
+                return f"{text}/stream" if "StreamArn" in str(value) else text
+            case {"Fn::GetStackOutput": {"StackName": other, "OutputName": output}}:
+                return self.text(other, self.by_stack[other]["Outputs"][output]["Value"])
+        return "*"

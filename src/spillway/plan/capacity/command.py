@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from spillway.plan.options import PricesOption, StageOption
-from spillway.ui.options import STDOUT, check_writable, write_json
-
-if TYPE_CHECKING:
-    from spillway.plan.profile import Profile
+from spillway.ui.options import JsonOption, PngOption, check_writable, print_json
 
 _COUPON = "coupon"
 
@@ -32,12 +29,8 @@ def capacity(
     ] = 10,
     prices: PricesOption = None,
     stage: StageOption = "dev",
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the plan as one JSON object.")
-    ] = False,
-    png: Annotated[
-        Path | None, typer.Option(metavar="OUT", help="Draw the spike as a PNG.")
-    ] = None,
+    as_json: JsonOption = False,
+    png: PngOption = None,
 ) -> None:
     """Simulate a spike against AWS's limits: where orders wait, what to raise, for what price.
 
@@ -51,14 +44,17 @@ def capacity(
 
     from spillway.plan.capacity.planning import plan
     from spillway.plan.capacity.report import document, show
+    from spillway.plan.profile import coupon, read_profile
 
     check_writable(png)
     console = Console(stderr=as_json, highlight=False)
-    arrivals = _arrivals(profile, peak, minutes)
+    arrivals = (
+        coupon(peak, seconds=minutes * 60) if profile == _COUPON else read_profile(Path(profile))
+    )
     with console.status("Simulating"):
         planned = plan(arrivals, prices, stage)
     if as_json:
-        write_json(STDOUT, document(planned))
+        print_json(document(planned))
     else:
         show(planned, console)
     if png is not None:
@@ -68,11 +64,3 @@ def capacity(
         console.print(f"The picture is in {png}.")
     if planned.outcome.lost:
         raise typer.Exit(1)
-
-
-def _arrivals(profile: str, peak: float, minutes: float) -> Profile:
-    from spillway.plan.profile import coupon, read_profile
-
-    if profile == _COUPON:
-        return coupon(peak=peak, seconds=minutes * 60)
-    return read_profile(Path(profile))

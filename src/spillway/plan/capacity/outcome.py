@@ -3,44 +3,73 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
 
 from infra.event_sources import RECORD_AGE_SECONDS_MAX
 from orders.domain.refusals import ORDER_ID_AGE_MAX_MS
-from orders.domain.saga import DOWNSTREAMS
-from spillway.plan.capacity.simulate import Flow, Sample, Series
+from orders.domain.saga import DOWNSTREAMS, Downstream
+from spillway.plan.capacity.simulate import CHANGES, Flow, Sample, Series
 
 _DELAYS = 4_000
+_DELAYS_FOR_MAX = 1_000
 _NOTHING = 0.01
-WHAT: Mapping[str, str] = {
-    "api": "the API's own throttle",
-    "lambda_ramp": "Lambda starts at most 1,000 environments in 10 s",
-    "concurrency": "Lambda's concurrency in the account",
-    "table": "the table's write throughput",
-    "drain": "drain, which works slowly on purpose",
-    "relay": "relay: one batch at a time for each shard of the stream",
-    "pollers_ramp": "Lambda's pollers of a queue: 5, and 300 more a minute",
-    **{f"deliver_{name}": f"deliveries to {name}: its concurrency limit" for name in DOWNSTREAMS},
+
+
+def _queue(name: Downstream, sample: Sample) -> float:
+    return sample.queues[name]
+
+
+#: What each bottleneck is, and how many orders wait before it.
+_KINDS: Mapping[str, tuple[str, Callable[[Sample], float]]] = {
+    "api": ("the API's own throttle", lambda one: one.clients_waiting),
+    "lambda_ramp": (
+        "Lambda starts at most 1,000 environments in 10 s",
+        lambda one: one.clients_waiting,
+    ),
+    "concurrency": ("Lambda's concurrency in the account", lambda one: one.clients_waiting),
+    "table": ("the table's write throughput", lambda one: one.overflow),
+    "drain": ("drain, which works slowly on purpose", lambda one: one.overflow),
+    "relay": ("relay: one batch at a time for each shard of the stream", lambda one: one.stream),
+    "pollers_ramp": (
+        "Lambda's pollers of a queue: 5, and 300 more a minute",
+        lambda one: sum(one.queues.values()),
+    ),
+    **{
+        f"deliver_{name}": (
+            f"deliveries to {name}: its concurrency limit",
+            partial(_queue, name),
+        )
+        for name in DOWNSTREAMS
+    },
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Bottleneck:
     """What delayed orders from one second to another. At its worst `demand` met `limit` (orders,
     requests, records or units a second). `waited`: order-seconds spent before it."""
 
     name: str
     began: float
-    ended: float
-    demand: float
-    limit: float
-    waited: float
+    ended: float = 0.0
+    demand: float = 0.0
+    limit: float = 1.0
+    waited: float = 0.0
 
     @property
     def what(self) -> str:
-        return WHAT[self.name]
+        return _KINDS[self.name][0]
+
+    def add(self, sample: Sample, seconds: float) -> None:
+        """It delayed orders in this step too."""
+        demand, limit = sample.binding[self.name]
+        if demand * self.limit > self.demand * limit:
+            self.demand, self.limit = demand, limit
+        self.ended = sample.second
+        self.waited += _KINDS[self.name][1](sample) * seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +80,6 @@ class Waits:
     p99: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """So many orders that a system without this mechanism would lose."""
-
-    mechanism: str
-    orders: float
-
-
-@dataclass(frozen=True, slots=True)
 class Outcome:
     """`offered` = `accepted` + `buffered` + `resent` + `lost`, and each order is in one of them:
 
@@ -70,57 +90,67 @@ class Outcome:
               they are in the table, and someone must redrive them
     """
 
-    flow: Flow
-    offered: float
-    accepted: float
-    buffered: float
-    resent: float
-    lost: float
-    needs_a_person: float
-    late_ids: float
-    settle: Waits
-    resend: Waits
-    buffer: Waits
-    all_settled_at: float
-    bottlenecks: tuple[Bottleneck, ...]
-    kept: tuple[Kept, ...]
+    def __init__(self, flow: Flow) -> None:
+        self.flow = flow
+        self.offered = flow.offered.total
+        self.accepted = flow.at_once.total
+        self.buffered = flow.buffered
+        self.resent = flow.resent.total
+        lost = self.offered - flow.settled.total
+        self.lost = 0.0 if lost < max(0.5, self.offered * 1e-9) else lost
+        self.needs_a_person = _late(flow.placed, flow.relayed["order"], RECORD_AGE_SECONDS_MAX)
+        self.late_ids = _late(flow.refused_first, flow.resent, ORDER_ID_AGE_MAX_MS / 1000)
+        self.settle = _settle(flow)
+        self.resend = _waited(flow.refused_first, flow.resent)
+        self.buffer = _waited(flow.into_overflow, flow.out_of_overflow)
+        self.all_settled_at = flow.settled.when(flow.settled.total - 0.5)
+        self.bottlenecks = _bottlenecks(flow)
 
+    @property
+    def kept(self) -> dict[str, float]:
+        """How many orders a system without each mechanism would lose."""
+        flow = self.flow
+        overflowed = flow.buffered + flow.resent_into_overflow
+        kept = {
+            "the table stores each order before it is answered": self.accepted,
+            "the overflow queue stores what the table cannot take, before it is answered": (
+                overflowed
+            ),
+            "clients keep what was refused, and send it again under the same id": self.resent,
+            "queues keep what waits for a downstream for up to 14 days": flow.settled.total,
+            "relay dead-letters what it cannot send in 22 h; `spillway redrive` brings it back": (
+                self.needs_a_person
+            ),
+        }
+        return {mechanism: orders for mechanism, orders in kept.items() if orders >= 0.5}
 
-def outcome(flow: Flow) -> Outcome:
-    offered = flow.offered.total
-    lost = offered - flow.settled.total
-    given_up = _late(flow.placed, flow.relayed["order"], RECORD_AGE_SECONDS_MAX)
-    return Outcome(
-        flow=flow,
-        offered=offered,
-        accepted=flow.at_once.total,
-        buffered=flow.buffered,
-        resent=flow.resent.total,
-        lost=0.0 if lost < max(0.5, offered * 1e-9) else lost,
-        needs_a_person=given_up,
-        late_ids=_late(flow.refused_first, flow.resent, ORDER_ID_AGE_MAX_MS / 1000),
-        settle=_settle(flow),
-        resend=_waited(flow.refused_first, flow.resent),
-        buffer=_waited(flow.into_overflow, flow.out_of_overflow),
-        all_settled_at=flow.settled.when(flow.settled.total - 0.5),
-        bottlenecks=_bottlenecks(flow),
-        kept=_kept(flow, given_up),
-    )
+    @property
+    def stream_seconds_max(self) -> float:
+        """The longest that a change waited in the stream."""
+        flow = self.flow
+        return max(_delay_max(flow.recorded[change], flow.relayed[change]) for change in CHANGES)
 
+    @property
+    def queue_seconds_max(self) -> float:
+        """The longest that a message waited in a queue."""
+        recorded, relayed = self.flow.recorded, self.flow.relayed
+        return max(
+            _delay_max(relayed["order"], recorded["reserve"]),
+            _delay_max(relayed["reserve"], recorded["ship"]),
+            _delay_max(relayed["reserve"], recorded["post"]),
+            _delay_max(self.flow.into_overflow, self.flow.out_of_overflow),
+        )
 
-def _kept(flow: Flow, given_up: float) -> tuple[Kept, ...]:
-    overflowed = flow.buffered + flow.resent_into_overflow
-    kept = (
-        Kept("the table stores each order before it is answered", flow.at_once.total),
-        Kept("the overflow queue stores what the table cannot take, before it is answered",
-             overflowed),
-        Kept("clients keep what was refused, and send it again under the same id",
-             flow.resent.total),
-        Kept("queues keep what waits for a downstream for up to 14 days", flow.settled.total),
-        Kept("relay dead-letters what it cannot send in 22 h; `spillway redrive` brings it back",
-             given_up),
-    )  # fmt: skip
-    return tuple(one for one in kept if one.orders >= 0.5)
+    @property
+    def backlogs_max(self) -> dict[str, float]:
+        """The most that waited at one time, by where."""
+        samples = self.flow.samples
+        return {
+            "clients": max(sample.clients_waiting for sample in samples),
+            "overflow": max(sample.overflow for sample in samples),
+            "stream": max(sample.stream for sample in samples),
+            **{str(name): max(sample.queues[name] for sample in samples) for name in DOWNSTREAMS},
+        }
 
 
 def _late(into: Series, out: Series, seconds: float) -> float:
@@ -163,44 +193,33 @@ def _delays(into: Series, out: Series) -> list[tuple[float, float]]:
     ]
 
 
+def _delay_max(into: Series, out: Series) -> float:
+    """The longest delay between two series, their last order included."""
+    samples = min(_DELAYS_FOR_MAX, len(into.totals)) if into.total else 0
+    orders = (into.total * sample / samples for sample in range(1, samples + 1))
+    return max((out.when(order) - into.when(order) for order in orders), default=0.0)
+
+
 def _percentiles(samples: list[tuple[float, float]]) -> Waits:
     """Of (seconds, weight)."""
-    total = sum(weight for _, weight in samples)
-    if not total:
-        return Waits(None, None)
     ordered = sorted(samples)
     passed = [*accumulate(weight for _, weight in ordered)]
+    if not passed or not passed[-1]:
+        return Waits(None, None)
 
     def at(share: float) -> float:
-        return ordered[min(bisect_left(passed, share * total), len(ordered) - 1)][0]
+        return ordered[min(bisect_left(passed, share * passed[-1]), len(ordered) - 1)][0]
 
     return Waits(at(0.50), at(0.99))
 
 
-def _bottlenecks(flow: Flow) -> tuple[Bottleneck, ...]:
+def _bottlenecks(flow: Flow) -> list[Bottleneck]:
     """In the order in which they began."""
     found: dict[str, Bottleneck] = {}
     previous = 0.0
     for sample in flow.samples:
-        for name, (demand, limit) in sample.binding.items():
-            waited = _before(name, sample) * (sample.second - previous)
-            known = found.get(name) or Bottleneck(name, previous, 0.0, demand, limit, 0.0)
-            if demand * known.limit > known.demand * limit:
-                known = replace(known, demand=demand, limit=limit)
-            found[name] = replace(known, ended=sample.second, waited=known.waited + waited)
+        for name in sample.binding:
+            bottleneck = found.setdefault(name, Bottleneck(name, previous))
+            bottleneck.add(sample, sample.second - previous)
         previous = sample.second
-    return tuple(sorted(found.values(), key=lambda one: (one.began, -one.waited)))
-
-
-def _before(name: str, sample: Sample) -> float:
-    """How much waits before a bottleneck."""
-    match name:
-        case "api" | "concurrency" | "lambda_ramp":
-            return sample.clients_waiting
-        case "table" | "drain":
-            return sample.overflow
-        case "relay":
-            return sample.stream
-        case "pollers_ramp":
-            return sum(sample.queues.values())
-    return sum(waiting for queue, waiting in sample.queues.items() if name == f"deliver_{queue}")
+    return sorted(found.values(), key=lambda one: (one.began, -one.waited))

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orders.domain.saga import DOWNSTREAMS
+from spillway.plan import limits
 from spillway.plan.capacity.outcome import Outcome
 from spillway.plan.capacity.recommendations import ScalingStep, scaling_steps
 from spillway.plan.capacity.service import Service
 from spillway.plan.cost.batches import CROWD
 from spillway.plan.cost.model import CostModel, cost_model
-from spillway.plan.limits import limits
 from spillway.plan.prices import Bill, Usage, Use, priced
 from spillway.plan.profile import Profile
 from spillway.plan.work import Work
@@ -41,7 +41,7 @@ class Plan:
         total, dollars = 0.0, []
         for step in self.steps:
             total += step.raised.dollars if step.raised is not None else 0.0
-            dollars.append(total + spike_bill(self.model, step.outcome).dollars)
+            dollars.append(total + _spike_bill(self.model, step.outcome).dollars)
         return dollars
 
 
@@ -49,60 +49,57 @@ def plan(profile: Profile, prices: Path | None = None, stage: str = "dev") -> Pl
     """Raises SpillwayError when there is no such stage or the price book cannot be read."""
     model = cost_model(prices, stage)
     steps = scaling_steps(profile, service_of(model), model.book)
-    return Plan(profile, tuple(steps), spike_bill(model, steps[0].outcome), model)
+    return Plan(profile, tuple(steps), _spike_bill(model, steps[0].outcome), model)
 
 
 def service_of(model: CostModel) -> Service:
-    """The stage's settings, and its functions' times as they were measured and calibrated."""
-    stage, figures, works = model.stage, model.figures, model.works()
+    """The stage's settings, and its functions' times as they were measured and estimated."""
+    stage, figures, works = model.stage, model.figures, model.works
     mappings, measured = stage.mappings, model.measurement
     put = figures.dynamodb_seconds.value
-    no_longer = put + _SECOND_TRY_PAUSE_SECONDS + figures.sqs_seconds.value
     written = measured.total("write_units", service="dynamodb", operation="PutItem")
-    new_table = limits().table_new_write_units_per_second.value
     return Service(
         api_requests_per_second=stage.api_requests_per_second,
         api_burst=stage.api_burst,
-        concurrency=limits().lambda_concurrency.value,
+        concurrency=limits.LAMBDA_CONCURRENCY,
         intake=works["intake"],
         intake_init_seconds=figures.init_seconds.value,
-        buffering_seconds=no_longer,
+        buffering_seconds=put + _SECOND_TRY_PAUSE_SECONDS + figures.sqs_seconds.value,
         order_write_units=written / measured.orders,
-        warm_write_units=stage.warm_write_units or new_table,
+        warm_write_units=stage.warm_write_units or limits.TABLE_NEW_WRITE_UNITS_PER_SECOND,
         relay=works["relay"],
         relay_batch=mappings["relay"].batch_size,
         parallelization=mappings["relay"].parallelization,
         deliver={name: works[f"deliver-{name}"] for name in DOWNSTREAMS},
         deliver_batch=mappings["deliver-inventory"].batch_size * model.commands_per_message(),
         deliver_concurrency={
-            name: mappings[f"deliver-{name}"].concurrency_max or limits().sqs_pollers_max.value
+            name: mappings[f"deliver-{name}"].concurrency_max or limits.SQS_POLLERS_MAX
             for name in DOWNSTREAMS
         },
         drain=_drain_work(model),
         drain_batch=mappings["drain"].batch_size,
-        drain_concurrency=mappings["drain"].concurrency_max or limits().sqs_pollers_max.value,
+        drain_concurrency=mappings["drain"].concurrency_max or limits.SQS_POLLERS_MAX,
     )
 
 
 def _drain_work(model: CostModel) -> Work:
     """Drain makes intake's puts one after the other, with its own memory."""
-    figures, memory = model.figures, model.settings.memory_mb["drain"]
-    slower = figures.processor_ratio.value * max(1.0, figures.full_processor_mb.value / memory)
+    slower = model.figures.slower(model.stage.memory_mb["drain"])
     processor = model.processor["intake"]
-    per_record = processor.per_record * slower + figures.dynamodb_seconds.value
+    per_record = processor.per_record * slower + model.figures.dynamodb_seconds.value
     return Work(processor.fixed * slower, per_record)
 
 
-def spike_bill(model: CostModel, came: Outcome) -> Bill:
+def _spike_bill(model: CostModel, came: Outcome) -> Bill:
     """What the whole spike costs at list price, with full batches.
 
     Refused requests count as free: AWS states it for throttled calls of REST APIs, and nothing for
     HTTP APIs.
     """
-    memory = model.settings.memory_mb
+    memory = model.stage.memory_mb
     flow = came.flow
     overflowed = flow.into_overflow.total
-    init = flow.environments * model.figures.init_seconds.value * memory["intake"] / 1024
+    init = flow.environments.ever * model.figures.init_seconds.value * memory["intake"] / 1024
     drain = _drain_work(model)
     batches = overflowed / _SQS_BATCH
     drained = batches * drain.seconds(_SQS_BATCH) * memory["drain"] / 1024

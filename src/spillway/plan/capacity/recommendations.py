@@ -7,13 +7,13 @@ are from the price book. What a downstream can take, only its owner can say.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
-from spillway.plan.capacity.outcome import Bottleneck, Outcome, outcome
+from spillway.plan import limits
+from spillway.plan.capacity.outcome import Outcome
 from spillway.plan.capacity.service import Service
 from spillway.plan.capacity.simulate import simulate
-from spillway.plan.limits import limits
 from spillway.plan.prices import Book
 from spillway.plan.profile import Profile
 
@@ -52,10 +52,10 @@ class ScalingStep:
 
 def scaling_steps(profile: Profile, service: Service, book: Book) -> list[ScalingStep]:
     """As it is, then raised step by step until orders settle well or nothing is left to raise."""
-    steps = [ScalingStep(None, outcome(simulate(profile, service)))]
+    steps = [ScalingStep(None, Outcome(simulate(profile, service)))]
     while len(steps) <= STEPS_MAX and not _settles_well(steps[-1].outcome):
         tried = [
-            ScalingStep(change, outcome(simulate(profile, change.service)))
+            ScalingStep(change, Outcome(simulate(profile, change.service)))
             for change in _raises(steps[-1].outcome, profile, service, book)
         ]
         if not tried:
@@ -78,94 +78,85 @@ def _raises(came: Outcome, profile: Profile, service: Service, book: Book) -> li
     """One for each bottleneck that can be raised, the one that delays most first."""
     raises: dict[str, Raise] = {}
     for bottleneck in sorted(came.bottlenecks, key=lambda one: -one.waited):
-        raised = _raise(bottleneck, profile, service, book)
+        raised = _raise(bottleneck.name, profile, service, book)
         if raised is not None and raised.after > raised.before:
             raises.setdefault(raised.setting, raised)
     return [*raises.values()]
 
 
-def _raise(bottleneck: Bottleneck, profile: Profile, service: Service, book: Book) -> Raise | None:
-    name = bottleneck.name
-    if name.startswith("deliver_"):
-        return _deliver(name.removeprefix("deliver_"), profile, service)
-    found = _RAISES.get(name)
-    return None if found is None else found(profile, service, book)
+def _raise(bottleneck: str, profile: Profile, service: Service, book: Book) -> Raise | None:
+    match bottleneck:
+        case "api":
+            return _api(profile, service)
+        case "concurrency":
+            return _concurrency(profile, service)
+        case "relay" if service.parallelization < PARALLELIZATION_MAX:
+            return _relay(profile, service)
+        case "table" | "relay":
+            # At the limit of relay's parallelization: more shards, with the table.
+            return _table(profile, service, book)
+        case "drain":
+            wanted = min(CONCURRENCY_MAX, service.drain_concurrency * 10)
+            return _raised(service, "drain concurrency", "of the mapping", drain_concurrency=wanted)
+        case "pollers_ramp" | "lambda_ramp":
+            return None
+    return _deliver(bottleneck.removeprefix("deliver_"), profile, service)
 
 
-def _api(profile: Profile, service: Service, _: Book) -> Raise:
+def _raised(service: Service, setting: str, how: str, **changes: Any) -> Raise:
+    """The first of the changes has the setting's name in `Service`."""
+    name = next(iter(changes))
+    return Raise(setting, getattr(service, name), changes[name], how, replace(service, **changes))
+
+
+def _api(profile: Profile, service: Service) -> Raise:
     wanted = profile.peak * _ROOM
-    within = wanted <= limits().api_requests_per_second.value
-    burst = min(limits().api_burst.value, wanted)
-    return Raise(
+    within = wanted <= limits.API_REQUESTS_PER_SECOND
+    return _raised(
+        service,
         "api.place.requests_per_second_max",
-        service.api_requests_per_second,
-        wanted,
         "of the stage" if within else "and a quota of the account",
-        replace(service, api_requests_per_second=wanted, api_burst=burst),
+        api_requests_per_second=wanted,
+        api_burst=min(limits.API_BURST, wanted),
     )
 
 
-def _concurrency(profile: Profile, service: Service, _: Book) -> Raise:
-    each = min(limits().lambda_requests_per_environment.value, 1 / service.intake.seconds(1))
+def _concurrency(profile: Profile, service: Service) -> Raise:
+    each = min(limits.LAMBDA_REQUESTS_PER_ENVIRONMENT_AND_SECOND, 1 / service.intake.seconds(1))
     behind = sum(service.deliver_concurrency.values()) + service.drain_concurrency
-    lanes = service.relay_lanes(needed_write_units(profile, service))
+    lanes = service.relay_lanes(_needed_write_units(profile, service))
     wanted = profile.peak * _ROOM / each + behind + lanes
-    return Raise(
-        "Lambda concurrency",
-        service.concurrency,
-        wanted,
-        "a quota of the account",
-        replace(service, concurrency=wanted),
-    )
+    return _raised(service, "Lambda concurrency", "a quota of the account", concurrency=wanted)
 
 
-def needed_write_units(profile: Profile, service: Service) -> float:
+def _needed_write_units(profile: Profile, service: Service) -> float:
     """What the table must take for orders to settle as fast as they come."""
     return profile.peak * (service.order_write_units + _FACTS)
 
 
 def _table(profile: Profile, service: Service, book: Book) -> Raise:
-    wanted = needed_write_units(profile, service) * _ROOM
+    wanted = _needed_write_units(profile, service) * _ROOM
     price = book["dynamodb.warm_writes"]
-    quota = limits().table_write_units_per_second.value
-    quotas = {**service.quotas, "table": max(wanted, quota)}
-    return Raise(
+    raised = _raised(
+        service,
         "warm write units/s",
-        service.warm_write_units,
-        wanted,
-        "of the table" if wanted <= quota else "of the table, and a quota",
-        replace(service, warm_write_units=wanted, quotas=quotas),
-        price.of(wanted - service.warm_write_units),
-        price.confirmed,
+        "of the table"
+        if wanted <= limits.TABLE_WRITE_UNITS_PER_SECOND
+        else "of the table, and a quota",
+        warm_write_units=wanted,
+        table_write_units_max=max(wanted, limits.TABLE_WRITE_UNITS_PER_SECOND),
     )
+    dollars = price.of(wanted - service.warm_write_units)
+    return replace(raised, dollars=dollars, confirmed=price.confirmed)
 
 
-def _drain(_profile: Profile, service: Service, _: Book) -> Raise:
-    wanted = min(CONCURRENCY_MAX, service.drain_concurrency * 10)
-    return Raise(
-        "drain concurrency",
-        service.drain_concurrency,
-        wanted,
-        "of the mapping",
-        replace(service, drain_concurrency=wanted),
-    )
-
-
-def _relay(profile: Profile, service: Service, book: Book) -> Raise:
-    """More batches of a shard at once. At their limit: more shards, with the table."""
-    if service.parallelization >= PARALLELIZATION_MAX:
-        return _table(profile, service, book)
+def _relay(profile: Profile, service: Service) -> Raise:
+    """More batches of a shard at once."""
     lane = service.relay.rate(service.relay_batch)
     lanes = profile.peak * (1 + _FACTS) * _ROOM / lane
     shards = service.relay_lanes(service.warm_write_units) / service.parallelization
     wanted = min(PARALLELIZATION_MAX, max(service.parallelization + 1, -int(-lanes // shards)))
-    return Raise(
-        "relay parallelization",
-        service.parallelization,
-        wanted,
-        "of the stage",
-        replace(service, parallelization=wanted),
-    )
+    return _raised(service, "relay parallelization", "of the stage", parallelization=wanted)
 
 
 def _deliver(name: str, profile: Profile, service: Service) -> Raise:
@@ -180,12 +171,3 @@ def _deliver(name: str, profile: Profile, service: Service) -> Raise:
         "if they can take it",
         replace(service, deliver_concurrency=concurrency),
     )
-
-
-_RAISES: Mapping[str, Callable[[Profile, Service, Book], Raise]] = {
-    "api": _api,
-    "concurrency": _concurrency,
-    "table": _table,
-    "drain": _drain,
-    "relay": _relay,
-}

@@ -1,14 +1,15 @@
-"""A plan: as JSON for scripts, and as tables for the terminal."""
+"""A plan: as JSON for scripts, and as one table for the terminal."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from spillway.plan.capacity.outcome import Bottleneck, Outcome, Waits
+from spillway.plan import limits
+from spillway.plan.capacity.outcome import Outcome, Waits
 from spillway.plan.capacity.planning import Plan
 from spillway.plan.capacity.recommendations import Raise, ScalingStep
-from spillway.plan.limits import limits
 from spillway.plan.tables import UNCONFIRMED, Table
 from spillway.ui.formatting import duration, large
 
@@ -25,7 +26,17 @@ def document(plan: Plan) -> dict[str, Any]:
             for name in ("offered", "accepted", "buffered", "resent", "lost")
         },
         "settle_seconds": _waits(came.settle),
-        "bottlenecks": [_bottleneck(one) for one in came.bottlenecks],
+        "bottlenecks": [
+            {
+                "name": one.name,
+                "what": one.what,
+                "from": round(one.began, 2),
+                "to": round(one.ended, 2),
+                "demand": round(one.demand, 1),
+                "limit": round(one.limit, 1),
+            }
+            for one in came.bottlenecks
+        ],
         "dollars": round(plan.bill.dollars, 4),
         "profile": plan.profile.name,
         "resend_seconds": _waits(came.resend),
@@ -33,27 +44,19 @@ def document(plan: Plan) -> dict[str, Any]:
         "all_settled_at": round(came.all_settled_at, 1),
         "needs_a_person": round(came.needs_a_person),
         "ids_older_than_a_day": round(came.late_ids),
-        "kept_by": [{"mechanism": k.mechanism, "orders": round(k.orders)} for k in came.kept],
+        "kept_by": [
+            {"mechanism": mechanism, "orders": round(orders)}
+            for mechanism, orders in came.kept.items()
+        ],
         "longest_wait_seconds": {
-            "stream": round(came.flow.relay_delay_seconds_max, 1),
-            "stream_keeps": limits().stream_retention_seconds.value,
-            "queue": round(came.flow.queue_delay_seconds_max, 1),
-            "queue_keeps": limits().sqs_retention_seconds.value,
+            "stream": round(came.stream_seconds_max, 1),
+            "stream_keeps": limits.STREAM_RETENTION_SECONDS,
+            "queue": round(came.queue_seconds_max, 1),
+            "queue_keeps": limits.SQS_RETENTION_SECONDS,
         },
-        "backlog_max": {name: round(most) for name, most in backlogs_max(came).items()},
-        "environments": round(came.flow.environments),
+        "backlog_max": {name: round(most) for name, most in came.backlogs_max.items()},
+        "environments": round(came.flow.environments.ever),
         "raises": [_step(step, bill) for step, bill in zip(plan.steps, plan.bills, strict=True)],
-    }
-
-
-def backlogs_max(came: Outcome) -> dict[str, float]:
-    """The most that waited at one time, by where."""
-    samples = came.flow.samples
-    return {
-        "clients": max(sample.clients_waiting for sample in samples),
-        "overflow": max(sample.overflow for sample in samples),
-        "stream": max(sample.stream for sample in samples),
-        **{str(name): max(sample.queues[name] for sample in samples) for name in samples[0].queues},
     }
 
 
@@ -63,21 +66,19 @@ def _waits(waits: Waits) -> dict[str, float | None]:
     }
 
 
-def _bottleneck(one: Bottleneck) -> dict[str, Any]:
-    return {
-        "name": one.name,
-        "what": one.what,
-        "from": round(one.began, 2),
-        "to": round(one.ended, 2),
-        "demand": round(one.demand, 1),
-        "limit": round(one.limit, 1),
-    }
-
-
 def _step(step: ScalingStep, bill: float) -> dict[str, Any]:
-    came = step.outcome
+    came, raised = step.outcome, step.raised
     return {
-        "raised": None if step.raised is None else _raise(step.raised),
+        "raised": None
+        if raised is None
+        else {
+            "setting": raised.setting,
+            "before": raised.before,
+            "after": round(raised.after, 1),
+            "how": raised.how,
+            "dollars": round(raised.dollars, 2),
+            "confirmed": raised.confirmed,
+        },
         "settle_seconds": _waits(came.settle),
         "resend_seconds": _waits(came.resend),
         "lost": round(came.lost),
@@ -86,22 +87,11 @@ def _step(step: ScalingStep, bill: float) -> dict[str, Any]:
     }
 
 
-def _raise(raised: Raise) -> dict[str, Any]:
-    return {
-        "setting": raised.setting,
-        "before": raised.before,
-        "after": round(raised.after, 1),
-        "how": raised.how,
-        "dollars": round(raised.dollars, 2),
-        "confirmed": raised.confirmed,
-    }
-
-
 def show(plan: Plan, console: Console) -> None:
     """The whole plan."""
-    for table in (_spike_table(plan), _bottlenecks_table(plan.outcome), _raises_table(plan)):
-        console.print(table.panel())
     came = plan.outcome
+    rows = [*_orders(plan), *_bottlenecks(came), *_raises(plan)]
+    console.print(Table(f"The spike: {plan.profile.name}", ("", "", ""), rows, (1,)).panel())
     style = "bold red" if came.lost else "bold green"
     console.print(f"{large(came.lost)} of {large(came.offered)} orders lost.", style=style)
     console.print(
@@ -111,61 +101,58 @@ def show(plan: Plan, console: Console) -> None:
     )
 
 
-def _spike_table(plan: Plan) -> Table:
-    came, flow, known = plan.outcome, plan.outcome.flow, limits()
+def _orders(plan: Plan) -> Iterator[tuple[str, str, str]]:
+    came = plan.outcome
     lasting = f"{duration(plan.profile.seconds)}, up to {large(plan.profile.peak)} a second"
-    most = ", ".join(f"{name} {large(n)}" for name, n in backlogs_max(came).items() if n >= 1)
-    rows = [
-        ("offered", large(came.offered), lasting),
-        ("accepted", large(came.accepted), "at once, into the table"),
-        ("buffered", large(came.buffered), f"overflow queue; drained after {pair(came.buffer)}"),
-        ("resent", large(came.resent), f"refused first; acknowledged after {pair(came.resend)}"),
-        ("lost", large(came.lost), ""),
-        *(("", large(kept.orders), kept.mechanism) for kept in came.kept),
-        ("settled", "", f"after {pair(came.settle)} from acknowledgement (p50, p99)"),
-        ("", "", f"the last one {duration(came.all_settled_at)} after the start"),
-        ("waited", "", f"at most: {most}"),
-        ("longest", duration(flow.relay_delay_seconds_max),
-         f"in the stream, which keeps {duration(known.stream_retention_seconds.value)}"),
-        ("", duration(flow.queue_delay_seconds_max),
-         f"in a queue, which keeps {duration(known.sqs_retention_seconds.value)}"),
-        ("dollars", f"{plan.bill.dollars:,.2f}", "at list price"),
-    ]  # fmt: skip
-    return Table(f"The spike: {plan.profile.name}", ("", "orders", ""), rows, (1,))
+    yield "offered", large(came.offered), lasting
+    yield "accepted", large(came.accepted), "at once, into the table"
+    yield "buffered", large(came.buffered), f"overflow queue; drained after {_pair(came.buffer)}"
+    yield "resent", large(came.resent), f"refused first; acknowledged after {_pair(came.resend)}"
+    yield "lost", large(came.lost), ""
+    for mechanism, orders in came.kept.items():
+        yield "", large(orders), mechanism
+    yield "settled", "", f"after {_pair(came.settle)} from acknowledgement (p50, p99)"
+    yield "", duration(came.all_settled_at), "after the start, the last one"
+    for place, most in came.backlogs_max.items():
+        if most >= 1:
+            yield "waited", large(most), f"at most, at one time: {place}"
+    for longest, place, keeps in (
+        (came.stream_seconds_max, "the stream", limits.STREAM_RETENTION_SECONDS),
+        (came.queue_seconds_max, "a queue", limits.SQS_RETENTION_SECONDS),
+    ):
+        yield "longest", duration(longest), f"in {place}, which keeps {duration(keeps)}"
+    yield "dollars", f"{plan.bill.dollars:,.2f}", "at list price"
 
 
-def _bottlenecks_table(came: Outcome) -> Table:
-    rows = [
-        (one.what, duration(one.began), duration(one.ended), large(one.demand), large(one.limit))
-        for one in came.bottlenecks
-    ] or [("none: every order goes straight through", "", "", "", "")]
-    head = ("bottleneck", "from", "to", "at worst", "limit a second")
-    return Table("What delayed orders, in order", head, rows, range(1, 5))
+def _bottlenecks(came: Outcome) -> Iterator[tuple[str, str, str]]:
+    """In the order in which they began."""
+    for one in came.bottlenecks:
+        worst = f"{large(one.demand)} for a limit of {large(one.limit)} a second"
+        ended = duration(one.ended)
+        yield "delayed by", duration(one.began), f"to {ended}: {one.what}; at worst {worst}"
+    if not came.bottlenecks:
+        yield "delayed by", "", "nothing: every order goes straight through"
 
 
-def _raises_table(plan: Plan) -> Table:
-    rows = []
+def _raises(plan: Plan) -> Iterator[tuple[str, str, str]]:
+    """One after the other: the spike's price with all raises so far, and what they gain."""
     for step, bill in zip(plan.steps, plan.bills, strict=True):
-        raised, came = step.raised, step.outcome
-        what, price = "as it is", ""
-        if raised is not None:
-            what = step_name(raised) + f" ({raised.how})"
-            mark = "" if raised.confirmed else UNCONFIRMED
-            price = f"${raised.dollars:,.2f}{mark}" if raised.dollars else "free"
-        waits = (
-            duration(came.resend.p99),
-            duration(came.settle.p99),
-            duration(came.all_settled_at),
+        came = step.outcome
+        label, what = (
+            ("raised", _raise(step.raised)) if step.raised else ("as it is", "nothing raised")
         )
-        rows.append((what, price, *waits, f"${bill:,.2f}"))
-    head = ("raise", "for", "resent p99", "settled p99", "all settled", "spike")
-    return Table("What to raise, one after the other", head, rows, range(1, 6))
+        gained = f"resent p99 {duration(came.resend.p99)}, settled p99 {duration(came.settle.p99)}"
+        last = f"all settled after {duration(came.all_settled_at)}"
+        yield label, f"${bill:,.2f}", f"{what}: {gained}, {last}"
 
 
-def step_name(raised: Raise) -> str:
-    return f"{raised.setting}: {large(raised.before)} → {large(raised.after)}"
+def _raise(raised: Raise) -> str:
+    mark = "" if raised.confirmed else UNCONFIRMED
+    price = f"${raised.dollars:,.2f}{mark}" if raised.dollars else "free"
+    change = f"{large(raised.before)} → {large(raised.after)}"
+    return f"{raised.setting} {change} ({raised.how}, {price})"
 
 
-def pair(waits: Waits) -> str:
+def _pair(waits: Waits) -> str:
     """Both percentiles."""
     return f"{duration(waits.p50)}, {duration(waits.p99)}"

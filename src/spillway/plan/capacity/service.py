@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from orders.domain.saga import DOWNSTREAMS
-from spillway.plan.limits import limits
+from spillway.plan import limits
 from spillway.plan.work import Work
 
 #: A client waits so long before it sends again, at first and at most: doubling, with the upper half
@@ -20,8 +20,9 @@ class Service:
     """One stage's settings and its functions' times.
 
     `order_write_units`: of the order itself; each of the three facts takes one more.
-    `warm_write_units`: the table's throughput a second at the start. `parallelization`: batches of
-    one shard that relay handles at once. `deliver_batch`: commands in a batch.
+    `warm_write_units`: the table's throughput a second at the start; `table_write_units_max`: the
+    account's quota of it. `parallelization`: batches of one shard that relay handles at once.
+    `deliver_batch`: commands in a batch.
     """
 
     api_requests_per_second: float
@@ -41,14 +42,13 @@ class Service:
     drain: Work
     drain_batch: int
     drain_concurrency: float
-    quotas: Mapping[str, float] = field(default_factory=dict)
+    table_write_units_max: float = limits.TABLE_WRITE_UNITS_PER_SECOND
 
     def relay_lanes(self, write_units: float) -> float:
         """Batches that relay handles at once when the table takes so much: the table has a shard
         for each partition."""
-        per_partition = limits().partition_write_units_per_second.value
-        shards = max(limits().table_new_write_units_per_second.value, write_units) / per_partition
-        return shards * self.parallelization
+        most = max(limits.TABLE_NEW_WRITE_UNITS_PER_SECOND, write_units)
+        return most / limits.PARTITION_WRITE_UNITS_PER_SECOND * self.parallelization
 
     @property
     def healthy_settle_seconds(self) -> float:

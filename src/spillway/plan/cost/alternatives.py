@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import ast
-import operator
-import tomllib
-from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -16,14 +13,8 @@ from spillway.plan.prices import Bill, Book, Usage, Use, priced
 _FILE = Path(__file__).parent / "alternatives.toml"
 MILLION = 1_000_000
 
-Count = tuple[str, str, str]
-
-_OPERATORS: Mapping[type[ast.operator], Callable[[float, float], float]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-}
+#: A price, how many units of it, and the source of the number.
+Count = tuple[str, float, str]
 
 
 class Alternative(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -32,29 +23,20 @@ class Alternative(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     name: str
     what: str
     but: str = ""
-    based_on: str | None = None
+    based_on: Literal["ours"] | None = None
     without: tuple[str, ...] = ()
     per_order: tuple[Count, ...] = ()
     per_month: tuple[Count, ...] = ()
 
-    def usage(self, common: Mapping[str, float], ours: Usage) -> Usage:
+    def usage(self, ours: Usage) -> Usage:
         """What one order and a month use. `ours`: the same of our own order."""
-        kept = (
-            [use for use in ours if not use.name.startswith(self.without or ("\0",))]
-            if self.based_on == "ours"
-            else []
-        )
+        kept = [use for use in ours if self.based_on and not use.name.startswith(self.without)]
         own = [
-            Use(source, price, value(count, common), per_month=per_month)
+            Use(source, price, count, per_month=per_month)
             for counts, per_month in ((self.per_order, False), (self.per_month, True))
             for price, count, source in counts
         ]
         return Usage((*kept, *own))
-
-
-class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    common: Mapping[str, float]
-    alternative: tuple[Alternative, ...]
 
 
 class Compared(msgspec.Struct, frozen=True):
@@ -68,41 +50,24 @@ class Compared(msgspec.Struct, frozen=True):
     per_month: float
     break_even: float | None
     bill: Bill
-    confirmed: bool
 
 
 @cache
-def alternatives() -> tuple[Mapping[str, float], tuple[Alternative, ...]]:
-    """The common figures and all designs."""
-    file = msgspec.convert(tomllib.loads(_FILE.read_text()), _File)
-    return file.common, file.alternative
+def alternatives() -> tuple[Alternative, ...]:
+    file = msgspec.toml.decode(_FILE.read_bytes(), type=dict[str, tuple[Alternative, ...]])
+    return file["alternative"]
 
 
 def compare(ours: Usage, ours_per_month: float, book: Book) -> list[Compared]:
     """All designs at list price. `ours`: one order's use, `ours_per_month`: our idle month."""
-    common, designs = alternatives()
-    per_order = priced(ours.scaled(MILLION), book).for_orders / MILLION
-    return [
-        _compared(design, design.usage(common, ours), per_order, ours_per_month, book)
-        for design in designs
-    ]
-
-
-def _compared(
-    design: Alternative, usage: Usage, our_order: float, our_month: float, book: Book
-) -> Compared:
-    bill = priced(usage.scaled(MILLION), book)
-    order, month = bill.for_orders / MILLION, bill.for_the_month
-    if design.based_on == "ours":
-        month += our_month
-    return Compared(
-        alternative=design,
-        per_million=bill.for_orders,
-        per_month=month,
-        break_even=break_even(our_order, our_month, order, month),
-        bill=bill,
-        confirmed=all(item.confirmed for item in bill.items),
-    )
+    our_order = priced(ours.scaled(MILLION), book).for_orders / MILLION
+    compared = []
+    for design in alternatives():
+        bill = priced(design.usage(ours).scaled(MILLION), book)
+        month = bill.for_the_month + (ours_per_month if design.based_on else 0.0)
+        cheaper_from = break_even(our_order, ours_per_month, bill.for_orders / MILLION, month)
+        compared.append(Compared(design, bill.for_orders, month, cheaper_from, bill))
+    return compared
 
 
 def break_even(our_order: float, our_month: float, order: float, month: float) -> float | None:
@@ -113,19 +78,3 @@ def break_even(our_order: float, our_month: float, order: float, month: float) -
     if order < our_order:
         return max(0.0, (month - our_month) / (our_order - order))
     return None if month >= our_month else 0.0 if order == our_order else None
-
-
-def value(formula: str, names: Mapping[str, float]) -> float:
-    """The value of a sum or product of numbers and `names`. Raises ValueError for anything else."""
-    return _value(ast.parse(formula, mode="eval").body, names)
-
-
-def _value(node: ast.expr, names: Mapping[str, float]) -> float:
-    match node:
-        case ast.Constant(value=int() | float() as number):
-            return float(number)
-        case ast.Name(id=name) if name in names:
-            return names[name]
-        case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
-            return _OPERATORS[type(op)](_value(left, names), _value(right, names))
-    raise ValueError(f"not a formula of known figures: {ast.unparse(node)}")

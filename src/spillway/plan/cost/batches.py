@@ -12,12 +12,20 @@ messages share a request. In between, the rate decides what a poll finds:
 
 Relay's batch also decides how many commands a message holds: relay puts several for one queue into
 one message.
+
+An order's records, commands, events, units and bytes do not depend on how they are batched, so
+`rebatched` keeps them as counted. It derives messages, sends, publishes and invocations. A test
+compares both: a crowd's measurement, rebatched to one record each, equals what was measured one by
+one.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
+
+import msgspec
 
 from infra.event_sources import (
     DELIVER_BATCH_SIZE,
@@ -26,7 +34,8 @@ from infra.event_sources import (
     WATCHDOG_CONCURRENCY_MAX,
 )
 from orders.aws.queues import CHECKS_BATCHED_MAX, COMMANDS_BATCHED_MAX
-from spillway.plan.limits import limits
+from spillway.plan import limits
+from spillway.plan.cost.measurement import Calls, FunctionUse, Measurement
 
 #: Messages and events that one send takes.
 SEND_BATCH = 10
@@ -64,12 +73,9 @@ def fill_at(
     `concurrency_max` run at once. `window_seconds`: how long the watchdog's batches are filled.
     """
     records = orders_per_second * records_per_order
-    known = limits()
-    shards = (
-        max(known.table_new_write_units_per_second.value, 2 * records)
-        / known.partition_write_units_per_second.value
-    )
-    between_polls = records / shards / known.stream_polls_per_second.value
+    write_units = max(limits.TABLE_NEW_WRITE_UNITS_PER_SECOND, 2 * records)
+    shards = write_units / limits.PARTITION_WRITE_UNITS_PER_SECOND
+    between_polls = records / shards / limits.STREAM_POLLS_PER_SECOND
     relay = min(float(RELAY_BATCH_SIZE), _when_not_empty(between_polls))
     share = 1 / records_per_order
     burst = parts(relay, share, COMMANDS_BATCHED_MAX)
@@ -102,13 +108,62 @@ def parts(records: float, share: float, most: int) -> float:
     return made if between == 0 else (1 - between) * made + between * _parts(low + 1, share, most)
 
 
+@cache
 def _parts(records: int, share: float, most: int) -> float:
-    share = min(share, 1.0)
-    probability = (1 - share) ** records
     if share >= 1:
         return float(-(-records // most))
+    probability = (1 - share) ** records
     total = 0.0
     for one in range(records + 1):
         total += probability * -(-one // most)
         probability *= (records - one) / (one + 1) * share / (1 - share)
     return total
+
+
+def rebatched(measurement: Measurement, fill: BatchFill) -> Measurement:
+    """The same run with batches as full as `fill` says, and messages as full as follows from it."""
+    functions = dict(measurement.functions)
+    relay = functions["relay"]
+    for name, use in measurement.functions.items():
+        own = fill.watchdog if name == "watchdog" else fill.deliver
+        if use.records and name.startswith(("deliver-", "watchdog")):
+            messages = relay.records / fill.relay
+            messages *= parts(fill.relay, use.records / relay.records, batched_max(name))
+            functions[name] = _function_rebatched(use, messages, own)
+    functions["relay"] = _relay_rebatched(measurement, fill)
+    return msgspec.structs.replace(measurement, functions=functions)
+
+
+def _function_rebatched(use: FunctionUse, messages: float, fill: float) -> FunctionUse:
+    invocations = messages / fill
+    calls = [
+        msgspec.structs.replace(calls, requests=invocations, chunks=0.0)
+        if calls.operation == "BatchGetItem"
+        else calls
+        for calls in use.calls
+    ]
+    return msgspec.structs.replace(use, invocations=invocations, messages=messages, calls=calls)
+
+
+def _relay_rebatched(measurement: Measurement, fill: BatchFill) -> FunctionUse:
+    relay = measurement.functions["relay"]
+    invocations = relay.records / fill.relay
+
+    def rebatched_(calls: Calls) -> Calls:
+        most, carried, queue = SEND_BATCH, calls.entries, calls.resource
+        if calls.service == "sqs":
+            most *= batched_max(queue)
+            function = queue if queue == "watchdog" else f"deliver-{queue}"
+            carried = measurement.functions[function].records
+        requests = invocations * parts(fill.relay, carried / relay.records, most)
+        chunks = max(requests, calls.chunks - calls.requests + requests)
+        return msgspec.structs.replace(calls, requests=requests, chunks=chunks)
+
+    return msgspec.structs.replace(
+        relay,
+        invocations=invocations,
+        messages=relay.records,
+        calls=[*map(rebatched_, relay.calls)],
+        log_lines=invocations if relay.log_lines else 0.0,
+        log_bytes=relay.log_bytes / relay.log_lines * invocations if relay.log_lines else 0.0,
+    )

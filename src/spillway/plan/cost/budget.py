@@ -6,7 +6,6 @@ adds a read or a message fails before anything is deployed or measured.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ import msgspec
 
 from spillway.plan.cost.batches import CROWD, ONE_BY_ONE
 from spillway.plan.cost.model import MILLION, CostModel, cost_model
-from spillway.plan.prices import Usage, priced
+from spillway.plan.prices import Bill, Usage, priced
 
 _FILE = Path(__file__).parent / "budget.toml"
 #: Two measurements of the same orders differ by less.
@@ -47,8 +46,8 @@ class Budget(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"l
 
 @dataclass(frozen=True, slots=True)
 class Excess:
-    """A budget that is exceeded. `culprits`: what grew since the last measurement, or else what is
-    largest."""
+    """A budget that is exceeded. `culprits`: what grew since the last measurement, else what costs
+    most."""
 
     name: str
     budget: float
@@ -62,8 +61,8 @@ class Excess:
         )
 
 
-def budget(path: Path = _FILE) -> Budget:
-    return msgspec.convert(tomllib.loads(path.read_text()), Budget)
+def budget() -> Budget:
+    return msgspec.toml.decode(_FILE.read_bytes(), type=Budget)
 
 
 def check(prices: Path | None, stage: str, allowed: Budget) -> list[Excess]:
@@ -76,46 +75,40 @@ def check(prices: Path | None, stage: str, allowed: Budget) -> list[Excess]:
 
 def exceeded(ours: CostModel, before: CostModel, allowed: Budget) -> list[Excess]:
     """What costs more than it may. `before` is the last measurement, to say what has changed."""
+    compared = (*_operations(ours, before, allowed), *_orders(ours, before, allowed))
     return [
-        *_operations(ours, before, allowed.operations),
-        *_orders_dollars(ours, before, allowed),
-        *_idle_dollars(ours, allowed),
+        one
+        for one in (*compared, *_idle(ours, allowed))
+        if one.actual > one.budget * (1 + TOLERANCE)
     ]
 
 
-def _operations(
-    ours: CostModel, before: CostModel, allowed: Mapping[str, float]
-) -> Iterator[Excess]:
+def _operations(ours: CostModel, before: CostModel, allowed: Budget) -> Iterator[Excess]:
     now, then = ours.an_order(CROWD), before.an_order(CROWD)
-    for price, most in allowed.items():
-        units = now.units(price)
-        if units > most * (1 + TOLERANCE):
-            culprits = _grown(_of_price(now, price), _of_price(then, price), ours)
-            yield Excess(f"{price} of an order", most, units, culprits)
+    for price, most in allowed.operations.items():
+        culprits = _grown(_of_price(now, price), _of_price(then, price), ours)
+        yield Excess(f"{price} of an order", most, now.units(price), culprits)
 
 
-def _orders_dollars(ours: CostModel, before: CostModel, allowed: Budget) -> Iterator[Excess]:
-    for name, fills, free_tiers, most in (
+def _orders(ours: CostModel, before: CostModel, allowed: Budget) -> Iterator[Excess]:
+    for name, fill, free_tiers, most in (
         ("in a crowd, billed", CROWD, True, allowed.billed.crowd_per_million),
         ("in a crowd, at list price", CROWD, False, allowed.listed.crowd_per_million),
         ("one by one, at list price", ONE_BY_ONE, False, allowed.listed.one_by_one_per_million),
     ):
-        now, then = ours.an_order(fills), before.an_order(fills)
-        dollars = priced(now.scaled(MILLION), ours.book, free_tiers=free_tiers).dollars
-        if dollars > most * (1 + TOLERANCE):
-            what = f"A million orders {name}, in dollars,"
-            yield Excess(what, most, dollars, _grown(now, then, ours))
+        now, then = ours.an_order(fill), before.an_order(fill)
+        bill = priced(now.scaled(MILLION), ours.book, free_tiers=free_tiers)
+        what = f"A million orders {name}, in dollars,"
+        yield Excess(what, most, bill.dollars, _grown(now, then, ours))
 
 
-def _idle_dollars(ours: CostModel, allowed: Budget) -> Iterator[Excess]:
+def _idle(ours: CostModel, allowed: Budget) -> Iterator[Excess]:
     for name, free_tiers, most in (
         ("billed", True, allowed.billed.idle_per_month),
         ("at list price", False, allowed.listed.idle_per_month),
     ):
         bill = ours.idle(free_tiers=free_tiers)
-        if bill.dollars > most * (1 + TOLERANCE):
-            largest = tuple(f"{item.name}, {item.dollars:.2f}" for item in bill.largest_first()[:3])
-            yield Excess(f"An idle month {name}, in dollars,", most, bill.dollars, largest)
+        yield Excess(f"An idle month {name}, in dollars,", most, bill.dollars, _largest(bill))
 
 
 def _of_price(usage: Usage, price: str) -> Usage:
@@ -124,22 +117,24 @@ def _of_price(usage: Usage, price: str) -> Usage:
 
 def _grown(now: Usage, then: Usage, ours: CostModel) -> tuple[str, ...]:
     """The items that cost more than before, the most grown first; else the largest."""
-    after = {item.name: item for item in priced(now.scaled(MILLION), ours.book).items}
-    before = {item.name: item for item in priced(then.scaled(MILLION), ours.book).items}
+    bill = priced(now.scaled(MILLION), ours.book)
+    before = {item.use.name: item for item in priced(then.scaled(MILLION), ours.book).items}
     grown = []
-    for name, item in after.items():
-        was = before.get(name)
+    for item in bill.items:
+        was = before.get(item.use.name)
         more = item.dollars - (was.dollars if was else 0.0)
         if more > TOLERANCE:
-            grown.append((more, name, item.operations, was.operations if was else 0.0))
-    if not grown:
-        largest = max(after.values(), key=lambda item: item.dollars)
-        return (f"the largest part is {largest.name}, {largest.dollars:.2f} dollars a million",)
+            units = was.use.units if was else 0.0
+            grown.append((more, item.use.name, units / MILLION, item.use.units / MILLION))
     return tuple(
-        f"{name} went from {_number(was / MILLION)} to {_number(units / MILLION)} an order"
+        f"{name} went from {_number(units)} to {_number(more_units)} an order"
         f" (+{more:.2f} dollars a million)"
-        for more, name, units, was in sorted(grown, reverse=True)[:3]
-    )
+        for more, name, units, more_units in sorted(grown, reverse=True)[:3]
+    ) or _largest(bill)
+
+
+def _largest(bill: Bill) -> tuple[str, ...]:
+    return tuple(f"{item.use.name}, {item.dollars:.2f}" for item in bill.largest_first()[:3])
 
 
 def _number(value: float) -> str:

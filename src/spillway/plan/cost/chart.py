@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spillway.plan.cost.batches import CROWD, ONE_BY_ONE
 from spillway.plan.cost.findings import Findings
 from spillway.plan.cost.report import dollars, parts
 from spillway.ui import charts
@@ -33,10 +32,8 @@ def draw(found: Findings, path: Path | BytesIO) -> None:
 
 
 def _by_part(axes: Axes, found: Findings) -> None:
-    bills = {
-        "one by one": parts(found.model.per_million(ONE_BY_ONE)),
-        "in a crowd": parts(found.model.per_million(CROWD)),
-    }
+    *_, single = found.loads
+    bills = {"one by one": parts(single.list_price), "in a crowd": parts(found.crowd.list_price)}
     starts = dict.fromkeys(bills, 0.0)
     widest = max(sum(bill.values()) for bill in bills.values())
     for name, colour in zip(bills["one by one"], charts.PARTS, strict=False):
@@ -61,8 +58,8 @@ def _compared(axes: Axes, found: Findings) -> None:
         for one in found.alternatives
         if one.per_million > 0 and one.per_month < _BY_THE_MONTH
     ]
-    for name, fill in (("in a crowd", CROWD), ("one by one", ONE_BY_ONE)):
-        bars.append((found.model.per_million(fill).dollars, f"Spillway, {name}", OURS))
+    for name, load in (("in a crowd", found.crowd), ("one by one", found.loads[-1])):
+        bars.append((load.list_price.dollars, f"Spillway, {name}", OURS))
     values, names, colours = zip(*sorted(bars, reverse=True), strict=True)
     drawn = axes.barh(names, values, 0.7, color=colours)
     axes.bar_label(drawn, [dollars(value) for value in values], padding=5, color=INK)

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spillway.plan.options import PricesOption, StageOption
-from spillway.ui.options import STDOUT, check_writable, write_json
+from spillway.ui.options import JsonOption, PngOption, check_writable, print_json
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.status import Status
 
-    from spillway.plan.cost.model import CostModel
     from spillway.plan.cost.real import ChannelCost
 
 
@@ -39,15 +37,11 @@ def cost(
     ] = None,
     prices: PricesOption = None,
     stage: StageOption = "dev",
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the findings as one JSON object.")
-    ] = False,
+    as_json: JsonOption = False,
     html: Annotated[
         Path | None, typer.Option(metavar="OUT", help="Write the report as a page with a chart.")
     ] = None,
-    png: Annotated[
-        Path | None, typer.Option(metavar="OUT", help="Draw the chart as a PNG.")
-    ] = None,
+    png: PngOption = None,
     check: Annotated[
         bool,
         typer.Option(help="Count an order anew and fail when it costs more than its budget."),
@@ -66,7 +60,7 @@ def cost(
     """
     from rich.console import Console
 
-    from spillway.plan.cost.findings import find
+    from spillway.plan.cost.findings import Findings
     from spillway.plan.cost.model import cost_model
     from spillway.plan.cost.report import document, show
     from spillway.plan.profile import read_profile
@@ -80,10 +74,15 @@ def cost(
         return
     arrivals = None if profile is None else read_profile(profile)
     model = cost_model(prices, stage)
-    real = [] if sales is None else _real(model, sales, console)
-    found = find(model, orders_per_month, arrivals)
+    real: list[ChannelCost] = []
+    if sales is not None:
+        from spillway.plan.cost.real import costs_of_file
+
+        with console.status(f"Placing the sales of {sales.name} in the simulation"):
+            real = costs_of_file(model, sales)
+    found = Findings(model, orders_per_month, arrivals)
     if as_json:
-        write_json(STDOUT, document(found, real))
+        print_json(document(found, real))
     else:
         show(found, real, console)
     if html is not None:
@@ -98,28 +97,18 @@ def cost(
         console.print(f"The picture is in {png}.")
 
 
-def _real(model: CostModel, sales: Path, console: Console) -> list[ChannelCost]:
-    from spillway.plan.cost.real import costs_of_file
-
-    with console.status(f"Placing the sales of {sales.name} in the simulation"):
-        return costs_of_file(model, sales)
-
-
 def _measure(console: Console) -> None:
     from spillway.plan.cost.measurement import LOADS
-    from spillway.plan.cost.running import REPEATS, least_disturbed, measure
+    from spillway.plan.cost.running import REPEATS, measure
     from spillway.run.stack import running
     from spillway.run.stack.starting import progress_lines
 
     with progress_lines() as show_phase, running(on_phase=show_phase) as stack:
         for load in LOADS:
             with console.status(load) as status:
-
-                def on_stage(stage: str, done: int, of: int, shown: Status = status) -> None:
-                    shown.update(f"{stage}: {done} of {of}" if of else stage)
-
-                runs = [measure(stack, load, on_stage) for _ in range(REPEATS)]
-            least_disturbed(runs).save()
+                runs = [measure(stack, load, status.update) for _ in range(REPEATS)]
+            # All counted the same, and other work on the machine only adds processor time.
+            min(runs, key=lambda run: run.cpu_seconds).save()
 
 
 def _check(console: Console, prices: Path | None, stage: str) -> None:

@@ -5,17 +5,25 @@ Synthesis takes some seconds, so the result is cached under a fingerprint of the
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import msgspec
 
 from spillway.paths import home
-from spillway.plan.templates import Template, properties, resources, synthesised
+from spillway.plan.templates import Templates, synthesised
 from spillway.run.stack.assembly import fingerprint
 
 #: The route that takes orders: each route has a throttle of its own.
 _PLACING = "PUT /orders/{order_id}"
+#: An API access log line's fields, for an order that was accepted.
+_ACCESS_LOG_VALUES = {
+    "$context.requestId": "JKJaXmPLvHcESHA=",
+    "$context.routeKey": "PUT /orders/{order_id}",
+    "$context.status": "201",
+    "$context.responseLatency": "42",
+    "$context.path": "/api/orders/019a0000-0000-7000-8000-000000000000",
+}
 
 
 class EventSource(msgspec.Struct, frozen=True):
@@ -30,7 +38,7 @@ class EventSource(msgspec.Struct, frozen=True):
 
 class Deployed(msgspec.Struct, frozen=True):
     """`memory_mb` and `mappings` are by function, without the stage. `custom_metrics` are those
-    that AWS charges for."""
+    that AWS charges for. `access_log_price` is the price's name."""
 
     stage: str
     memory_mb: Mapping[str, float]
@@ -42,7 +50,7 @@ class Deployed(msgspec.Struct, frozen=True):
     encryption_keys: int
     log_days: float
     access_log_format: str
-    access_log_infrequent: bool
+    access_log_price: str
     api_requests_per_second: float
     api_burst: float
     warm_write_units: float | None
@@ -50,6 +58,12 @@ class Deployed(msgspec.Struct, frozen=True):
     @property
     def polled_queues(self) -> int:
         return sum(mapping.polls_sqs for mapping in self.mappings.values())
+
+    @property
+    def access_log_bytes(self) -> int:
+        """Of a line for an order that was accepted."""
+        fields = json.loads(self.access_log_format).items()
+        return len(json.dumps({name: _ACCESS_LOG_VALUES.get(what, "-") for name, what in fields}))
 
 
 def deployed(stage: str) -> Deployed:
@@ -68,48 +82,43 @@ def deployed(stage: str) -> Deployed:
     return read
 
 
-def of_templates(stage: str, templates: Mapping[str, Template]) -> Deployed:
+def of_templates(stage: str, templates: Templates) -> Deployed:
     prefix = f"spillway-{stage}-"
-    functions = properties(templates, "AWS::Lambda::Function")
-    groups = [*properties(templates, "AWS::Logs::LogGroup")]
-    [api] = properties(templates, "AWS::ApiGatewayV2::Stage")
+    functions = templates.properties("AWS::Lambda::Function")
+    groups = {group["LogGroupName"]: group for group in templates.properties("AWS::Logs::LogGroup")}
+    access_log = groups[f"/aws/vendedlogs/{prefix}api"]
+    infrequent = access_log.get("LogGroupClass") == "INFREQUENT_ACCESS"
+    [api] = templates.properties("AWS::ApiGatewayV2::Stage")
     throttle = api["RouteSettings"][_PLACING]
-    tables = properties(templates, "AWS::DynamoDB::GlobalTable")
+    tables = templates.properties("AWS::DynamoDB::GlobalTable")
     [table] = [one for one in tables if one["TableName"] == f"{prefix}orders"]
-
-    def count(type_: str) -> int:
-        return sum(1 for _ in properties(templates, type_))
-
     return Deployed(
         stage=stage,
         memory_mb={
             one["FunctionName"].removeprefix(prefix): one["MemorySize"] for one in functions
         },
         mappings=dict(_mappings(templates, prefix)),
-        alarms=count("AWS::CloudWatch::Alarm"),
-        composite_alarms=count("AWS::CloudWatch::CompositeAlarm"),
-        dashboards=count("AWS::CloudWatch::Dashboard"),
+        alarms=len(templates.properties("AWS::CloudWatch::Alarm")),
+        composite_alarms=len(templates.properties("AWS::CloudWatch::CompositeAlarm")),
+        dashboards=len(templates.properties("AWS::CloudWatch::Dashboard")),
         custom_metrics=len(_own_metrics(templates)),
-        encryption_keys=count("AWS::KMS::Key"),
-        log_days=max((group["RetentionInDays"] for group in groups), default=0),
+        encryption_keys=len(templates.properties("AWS::KMS::Key")),
+        log_days=max(group["RetentionInDays"] for group in groups.values()),
         access_log_format=api["AccessLogSettings"]["Format"],
-        access_log_infrequent=any(
-            group.get("LogGroupClass") == "INFREQUENT_ACCESS"
-            and group["LogGroupName"] == f"/aws/vendedlogs/{prefix}api"
-            for group in groups
-        ),
+        access_log_price="logs.ingested_infrequent" if infrequent else "logs.ingested",
         api_requests_per_second=throttle["ThrottlingRateLimit"],
         api_burst=throttle["ThrottlingBurstLimit"],
         warm_write_units=table.get("WarmThroughput", {}).get("WriteUnitsPerSecond"),
     )
 
 
-def _mappings(templates: Mapping[str, Template], prefix: str) -> Iterator[tuple[str, EventSource]]:
-    for stack, _, resource in resources(templates, "AWS::Lambda::EventSourceMapping"):
+def _mappings(templates: Templates, prefix: str) -> Iterator[tuple[str, EventSource]]:
+    for stack, _, resource in templates.resources("AWS::Lambda::EventSourceMapping"):
         found = resource["Properties"]
-        name = _function_name(templates[stack], found["FunctionName"])
+        # The function's name is followed by its alias.
+        function = templates.text(stack, found["FunctionName"]).partition(":")[0]
         yield (
-            name.removeprefix(prefix),
+            function.removeprefix(prefix),
             EventSource(
                 batch_size=found["BatchSize"],
                 window_seconds=found.get("MaximumBatchingWindowInSeconds", 0),
@@ -121,29 +130,11 @@ def _mappings(templates: Mapping[str, Template], prefix: str) -> Iterator[tuple[
         )
 
 
-def _function_name(template: Template, value: Any) -> str:
-    """The name of the function that a value refers to, directly or by its alias."""
-    while not isinstance(value, str):
-        [logical_id] = [part for part in _references(value) if part in template["Resources"]]
-        value = template["Resources"][logical_id]["Properties"]["FunctionName"]
-    return value
-
-
-def _own_metrics(templates: Mapping[str, Template]) -> set[tuple[str, str]]:
+def _own_metrics(templates: Templates) -> set[tuple[str, str]]:
     """What metric filters make of log lines, by namespace and name. Each is charged once it has
     data, and most have none in a month without faults."""
     return {
         (made["MetricNamespace"], made["MetricName"])
-        for found in properties(templates, "AWS::Logs::MetricFilter")
+        for found in templates.properties("AWS::Logs::MetricFilter")
         for made in found["MetricTransformations"]
     }
-
-
-def _references(value: Any) -> Iterator[str]:
-    """The logical ids that a value refers to."""
-    match value:
-        case {"Ref": str(name)} | {"Fn::GetAtt": [str(name), _]}:
-            yield name
-        case {"Fn::Join": [_, joined]}:
-            for part in joined:
-                yield from _references(part)

@@ -3,15 +3,13 @@ for.
 
 An emulated duration is not AWS's: here everything shares one machine without a network. The
 processor time of the functions' own processes (the real SDK and handlers) and the number of calls
-carry over. `calibration.toml` has the rest, with sources: how long AWS's services take to answer
-and how its processors compare with this one. Estimates are marked as such.
+carry over. `estimates.toml` has the rest: how long AWS's services take to answer and how its
+processors compare with this one.
 """
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -21,48 +19,43 @@ from orders.wiring import CONCURRENT_MAX
 from spillway.plan.cost.measurement import FunctionUse, Measurement
 from spillway.plan.work import Work
 
-_FILE = Path(__file__).parent / "calibration.toml"
+_FILE = Path(__file__).parent / "estimates.toml"
 #: Works on the records of a batch side by side.
 _CONCURRENT = "deliver-"
+#: Lambda: at so much memory a function has one whole processor; less in proportion.
+_FULL_PROCESSOR_MB = 1_769
 
 
-class Figure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Estimate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     value: float
     source: str
-    confirmed: bool = True
 
 
-class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    full_processor_mb: Figure
-    processor_ratio: Figure
-    dynamodb_seconds: Figure
-    sqs_seconds: Figure
-    sns_seconds: Figure
-    downstream_seconds: Figure
-    init_seconds: Figure
-    parameter_fresh_seconds: Figure
+class Estimates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    processor_ratio: Estimate
+    dynamodb_seconds: Estimate
+    sqs_seconds: Estimate
+    sns_seconds: Estimate
+    downstream_seconds: Estimate
+    init_seconds: Estimate
 
     def wait_seconds(self, service: str) -> float:
         """How long a call of an AWS service takes; of parameters 0, which are read rarely."""
-        figure = getattr(self, f"{service}_seconds", None)
-        return figure.value if isinstance(figure, Figure) else 0.0
+        estimate = getattr(self, f"{service}_seconds", None)
+        return estimate.value if isinstance(estimate, Estimate) else 0.0
+
+    def slower(self, memory_mb: float) -> float:
+        """How many times as long as here the same instructions take with so much memory."""
+        return self.processor_ratio.value * max(1.0, _FULL_PROCESSOR_MB / memory_mb)
 
 
 @cache
-def calibration() -> Calibration:
-    return msgspec.convert(tomllib.loads(_FILE.read_text()), Calibration)
+def estimates() -> Estimates:
+    return msgspec.toml.decode(_FILE.read_bytes(), type=Estimates)
 
 
-@dataclass(frozen=True, slots=True)
-class Processor:
-    """Processor seconds of a function: for a batch, and for each of its records."""
-
-    fixed: float
-    per_record: float
-
-
-def processor_times(one_by_one: Measurement, crowd: Measurement) -> Mapping[str, Processor]:
-    """Derived from two measured loads with batches of different sizes.
+def processor_times(one_by_one: Measurement, crowd: Measurement) -> Mapping[str, Work]:
+    """Each function's processor time. Derived from two loads with batches of different sizes.
 
     A process's clock ticks only a hundred times a second, so short runs are inexact: a part that
     comes out negative counts as zero.
@@ -82,33 +75,21 @@ def processor_times(one_by_one: Measurement, crowd: Measurement) -> Mapping[str,
             slope = (per_batch - alone) / (records - alone_records)
             per_record = min(max(slope, 0.0), per_record)
             fixed = per_batch - per_record * records
-        times[name] = Processor(fixed, per_record)
+        times[name] = Work(fixed, per_record)
     return times
 
 
 def work(
-    name: str,
-    use: FunctionUse,
-    processor: Processor,
-    memory_mb: float,
-    figures: Calibration,
+    name: str, use: FunctionUse, processor: Work, memory_mb: float, figures: Estimates
 ) -> Work:
     """How long a function takes for a batch at this much memory. Exact for batches as full as those
-    of `use`: it waits for their calls.
-
-    With less memory than a whole processor comes with, the same instructions take longer.
-    """
-    slower = figures.processor_ratio.value * max(1.0, figures.full_processor_mb.value / memory_mb)
+    of `use`: it waits for their calls."""
+    slower = figures.slower(memory_mb)
     fixed, per_record = processor.fixed * slower, processor.per_record * slower
-    waits = waited_seconds(use, figures)
+    # All calls, one after the other.
+    waits = sum(calls.requests * figures.wait_seconds(calls.service) for calls in use.calls)
     if name.startswith(_CONCURRENT):
         # Each delivery waits for its downstream and its own calls, some deliveries at a time.
         wait = figures.downstream_seconds.value + waits / use.records
         return Work(fixed, per_record, wait, CONCURRENT_MAX)
-    batches = use.records / use.invocations
-    return Work(fixed, per_record + waits / use.invocations / batches)
-
-
-def waited_seconds(use: FunctionUse, figures: Calibration) -> float:
-    """How long all of a function's calls take, one after the other."""
-    return sum(calls.requests * figures.wait_seconds(calls.service) for calls in use.calls)
+    return Work(fixed, per_record + waits / use.records)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from spillway.plan.cost.alternatives import Compared, compare
-from spillway.plan.cost.batches import CROWD, ONE_BY_ONE
+from spillway.plan.cost.alternatives import compare
+from spillway.plan.cost.batches import CROWD, ONE_BY_ONE, BatchFill
 from spillway.plan.cost.model import MILLION, CostModel
 from spillway.plan.prices import Bill, Usage, Use, priced
 from spillway.plan.profile import Profile
@@ -23,8 +23,8 @@ class LoadCost:
 
     name: str
     what: str
-    billed: float
-    list_price: float
+    billed: Bill
+    list_price: Bill
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,86 +36,48 @@ class Month:
     steady: float
 
 
-@dataclass(frozen=True, slots=True)
 class Findings:
-    """`bill`: a million orders as AWS bills them, for the load that was asked for (`load`), and
-    `list_bill` at list price. `idle`: a month without orders."""
+    """`load` is the one that was asked for: the profile's, else a crowd. `idle`: a month without
+    orders. `loads` begins with `load`."""
 
-    model: CostModel
-    orders_per_month: int
-    load: LoadCost
-    bill: Bill
-    list_bill: Bill
-    loads: tuple[LoadCost, ...]
-    idle: Bill
-    idle_list: Bill
-    kept_per_million: float
-    looks_per_million: float
-    users_per_month: float
-    months: tuple[Month, ...]
-    month: Bill
-    month_list: Bill
-    working_list: Bill
-    alternatives: tuple[Compared, ...]
+    def __init__(
+        self, model: CostModel, orders_per_month: int, profile: Profile | None = None
+    ) -> None:
+        self.model, self.orders_per_month = model, orders_per_month
+        self.crowd = self._load("crowd", "a coupon's spike: every batch is full", CROWD)
+        evenly = f"{orders_per_month:,} a month, evenly"
+        self.loads = [
+            self.crowd,
+            self._load("steady", evenly, model.steady(orders_per_month)),
+            self._load("one by one", "every batch has one order", ONE_BY_ONE),
+        ]
+        if profile is not None:
+            what = f"{profile.total:,.0f} orders as in the file"
+            self.loads.insert(0, self._priced(profile.name, what, model.profile_usage(profile)))
+        self.load = self.loads[0]
+        self.idle, self.idle_list = model.idle(free_tiers=True), model.idle()
+        self.kept_per_million = model.kept()
+        self.looks_per_million = priced(model.a_look().scaled(MILLION), model.book).dollars
+        users = Usage((Use("users", "cognito.users", USERS),))
+        self.users_per_month = priced(users, model.book, free_tiers=True).dollars
+        self.months = [self._month(orders) for orders in MONTHS]
+        self.month = model.month(orders_per_month, CROWD, free_tiers=True)
+        self.month_list = model.month(orders_per_month, CROWD)
+        self.working_list = priced(model.working(), model.book)
+        self.alternatives = compare(model.an_order(CROWD), self.idle_list.dollars, model.book)
 
+    def _load(self, name: str, what: str, fill: BatchFill) -> LoadCost:
+        return self._priced(name, what, self.model.an_order(fill))
 
-def find(model: CostModel, orders_per_month: int, profile: Profile | None = None) -> Findings:
-    """Work everything out. Without a profile, orders come in a crowd."""
-    ways = _ways(model, orders_per_month, profile)
-    bills = [_bills(model, usage, orders_per_month) for _, _, usage in ways]
-    loads = [
-        LoadCost(name, what, billed.dollars, listed.dollars)
-        for (name, what, _), (billed, listed) in zip(ways, bills, strict=True)
-    ]
-    idle = model.idle()
-    users = Usage((Use("users", "cognito.users", USERS),))
-    return Findings(
-        model=model,
-        orders_per_month=orders_per_month,
-        load=loads[0],
-        bill=bills[0][0],
-        list_bill=bills[0][1],
-        loads=tuple(loads),
-        idle=model.idle(free_tiers=True),
-        idle_list=idle,
-        kept_per_million=model.kept(),
-        looks_per_million=priced(model.a_look().scaled(MILLION), model.book).dollars,
-        users_per_month=priced(users, model.book, free_tiers=True).dollars,
-        months=tuple(_month(model, orders) for orders in MONTHS),
-        month=model.month(orders_per_month, CROWD, free_tiers=True),
-        month_list=model.month(orders_per_month, CROWD),
-        working_list=priced(model.working(), model.book),
-        alternatives=tuple(compare(model.an_order(CROWD), idle.dollars, model.book)),
-    )
+    def _priced(self, name: str, what: str, usage: Usage) -> LoadCost:
+        """Billed: with its share of what a month with so many orders has besides orders."""
+        book, orders = self.model.book, self.orders_per_month
+        month = priced(usage.scaled(orders) + self.model.working(), book, free_tiers=True)
+        billed = month.scaled(MILLION / orders)
+        return LoadCost(name, what, billed, priced(usage.scaled(MILLION), book))
 
-
-def _ways(
-    model: CostModel, orders_per_month: int, profile: Profile | None
-) -> list[tuple[str, str, Usage]]:
-    evenly = model.steady(orders_per_month)
-    ways = [
-        ("crowd", "a coupon's spike: every batch is full", model.an_order(CROWD)),
-        ("steady", f"{orders_per_month:,} a month, evenly", model.an_order(evenly)),
-        ("one by one", "every batch has one order", model.an_order(ONE_BY_ONE)),
-    ]
-    if profile is not None:
-        what = f"{profile.total:,.0f} orders as in the file"
-        ways.insert(0, (profile.name, what, model.profile_usage(profile)))
-    return ways
-
-
-def _bills(model: CostModel, usage: Usage, orders_per_month: int) -> tuple[Bill, Bill]:
-    """A million orders: as billed in a month with so many, with their share of what such a month
-    has besides orders; and at list price, without."""
-    used = usage.scaled(orders_per_month) + model.working()
-    month = priced(used, model.book, free_tiers=True)
-    return (
-        month.scaled(MILLION / orders_per_month),
-        priced(usage.scaled(MILLION), model.book),
-    )
-
-
-def _month(model: CostModel, orders: int) -> Month:
-    spiky = model.month(orders, CROWD, free_tiers=True).dollars
-    steady = model.month(orders, model.steady(orders), free_tiers=True).dollars
-    return Month(orders, spiky, steady)
+    def _month(self, orders: int) -> Month:
+        model = self.model
+        spiky = model.month(orders, CROWD, free_tiers=True).dollars
+        steady = model.month(orders, model.steady(orders), free_tiers=True).dollars
+        return Month(orders, spiky, steady)

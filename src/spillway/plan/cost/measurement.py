@@ -6,14 +6,15 @@ service shows as a change of data. `spillway cost --measure` renews them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 import msgspec
 
+from orders.aws.items import Item, is_progress
 from spillway.errors import SpillwayError
 from spillway.paths import PROJECT
+from spillway.run.proxy.units import item_bytes
 
 MEASURED = PROJECT / "docs" / "measured"
 
@@ -23,11 +24,7 @@ Load = Literal["one by one", "crowd"]
 LOADS: tuple[Load, ...] = ("one by one", "crowd")
 
 
-#: What is counted of calls: the numbers of `Calls`, in its order.
-QUANTITIES = ("requests", "entries", "write_units", "read_units", "chunks")
-
-
-class Calls(msgspec.Struct, frozen=True, kw_only=True):
+class Calls(msgspec.Struct, kw_only=True):
     """A function's calls of one AWS operation on one resource.
 
     `resource` is the name without the stage: `orders`, `inventory`, `order-events`. `entries` are
@@ -37,36 +34,36 @@ class Calls(msgspec.Struct, frozen=True, kw_only=True):
     service: str
     operation: str
     resource: str
-    requests: float
-    entries: float
+    requests: float = 0.0
+    entries: float = 0.0
     write_units: float = 0.0
     read_units: float = 0.0
     chunks: float = 0.0
 
-    @classmethod
-    def of(cls, service: str, operation: str, resource: str, sums: Sequence[float]) -> Calls:
-        """`sums`: one for each of `QUANTITIES`."""
-        counted = dict(zip(QUANTITIES, sums, strict=True))
-        return cls(service=service, operation=operation, resource=resource, **counted)
 
-
-class FunctionUse(msgspec.Struct, frozen=True, kw_only=True):
+class FunctionUse(msgspec.Struct, kw_only=True):
     """What one function did. `records`: what it handled: a stream's records, commands, checks,
     else its requests. `messages`: how many carried them, fewer where a message holds a batch.
 
     `log_bytes` and `log_lines` are its own lines, without Lambda's. `cpu_seconds`: of its processes
-    on the machine that measured, None where it could not be read. `emulated_seconds` is the sum of
-    the durations that the emulator reports, which is not AWS's speed.
+    on the machine that measured, None where it could not be read.
     """
 
-    invocations: float
-    records: float
-    messages: float
-    calls: tuple[Calls, ...]
-    log_bytes: float
-    log_lines: float
+    invocations: float = 0.0
+    records: float = 0.0
+    messages: float = 0.0
+    calls: list[Calls] = []
+    log_bytes: float = 0.0
+    log_lines: float = 0.0
     cpu_seconds: float | None = None
-    emulated_seconds: float | None = None
+
+    def calls_of(self, service: str, operation: str, resource: str) -> Calls:
+        """The calls of this kind, to be counted up."""
+        for calls in self.calls:
+            if (calls.service, calls.operation, calls.resource) == (service, operation, resource):
+                return calls
+        self.calls.append(Calls(service=service, operation=operation, resource=resource))
+        return self.calls[-1]
 
 
 class Measurement(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,28 +89,47 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     functions: Mapping[str, FunctionUse]
     consumed_units: float | None = None
 
+    @property
+    def cpu_seconds(self) -> float:
+        return sum(use.cpu_seconds or 0.0 for use in self.functions.values())
+
     def calls(self, **kind: str) -> list[Calls]:
         """All functions' calls with these values of `service`, `operation`, `resource`."""
-        return [
-            calls
-            for function in self.functions.values()
-            for calls in function.calls
-            if all(getattr(calls, name) == value for name, value in kind.items())
-        ]
+        return calls_of(self.functions, **kind)
 
     def total(self, quantity: str, **kind: str) -> float:
         """The sum of one of `Calls`' numbers over `calls(**kind)`."""
         return float(sum(getattr(calls, quantity) for calls in self.calls(**kind)))
 
-    def save(self, folder: Path = MEASURED) -> Path:
-        path = folder / file_name(self.load)
+    def save(self) -> None:
+        path = MEASURED / _file_name(self.load)
         path.write_bytes(msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n")
-        return path
 
 
-def recorded(load: Load, folder: Path = MEASURED) -> Measurement:
+def calls_of(functions: Mapping[str, FunctionUse], **kind: str) -> list[Calls]:
+    return [
+        calls
+        for function in functions.values()
+        for calls in function.calls
+        if all(getattr(calls, name) == value for name, value in kind.items())
+    ]
+
+
+def stored_bytes(stored: Iterable[Item]) -> dict[str, int]:
+    """The fields of a measurement about the items of its orders."""
+    sizes: dict[bool, list[int]] = {True: [], False: []}
+    for item in stored:
+        sizes[is_progress(item)].append(item_bytes(item))
+    return {
+        "order_bytes": sum(sizes[False]),
+        "progress_bytes": sum(sizes[True]),
+        "progress_bytes_max": max(sizes[True]),
+    }
+
+
+def recorded(load: Load) -> Measurement:
     """The last measurement on the emulator. Raises SpillwayError when it cannot be read."""
-    path = folder / file_name(load)
+    path = MEASURED / _file_name(load)
     try:
         return msgspec.json.decode(path.read_bytes(), type=Measurement)
     except (OSError, msgspec.DecodeError) as error:
@@ -122,5 +138,5 @@ def recorded(load: Load, folder: Path = MEASURED) -> Measurement:
         ) from error
 
 
-def file_name(load: Load) -> str:
+def _file_name(load: Load) -> str:
     return f"cost-{load.replace(' ', '-')}.json"

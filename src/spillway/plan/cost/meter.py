@@ -1,4 +1,4 @@
-"""The meter: what a local stack used between two readings.
+"""The meter: what a local stack uses from one moment to another.
 
 It reads the proxy (every call of every function, its size and units), the functions' log groups
 (Lambda's REPORT lines and the functions' own lines) and their processes (processor time).
@@ -10,81 +10,77 @@ requests too: `spillway.plan.cost.usage` derives them.
 from __future__ import annotations
 
 import os
-import re
+import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from spillway.plan.cost.measurement import QUANTITIES, Calls, FunctionUse
+from spillway.plan.cost.measurement import FunctionUse
 from spillway.run.proxy import Counts
 from spillway.run.stack import Stack
 
-_REPORT = re.compile(r"^REPORT RequestId: \S+\tDuration: ([\d.]+) ms")
 #: A function's name in its own environment, as infra.constructs.function has it.
 _NAME = "AWS_SDK_UA_APP_ID="
 _LOG_GROUPS = "/aws/lambda/"
+_QUANTITIES = ("requests", "entries", "write_units", "read_units", "chunks")
 #: What CloudWatch Logs adds to the bytes of each event's text.
 LOG_EVENT_BYTES = 26
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """The counters at one time."""
+class Meter:
+    """Counts from the moment at which it is made. No fault may be in force."""
 
-    at: int
-    counts: Counts
-    cpu_seconds: Mapping[str, float] | None
+    def __init__(self, stack: Stack) -> None:
+        stack.proxy.reset()
+        stack.proxy.ask_consumed()
+        self._stack = stack
+        self._began = time.time_ns() // 1_000_000
+        self._cpu_seconds = _cpu_seconds(stack)
 
+    def read(self) -> tuple[dict[str, FunctionUse], float]:
+        """What each function did, and the write units that DynamoDB reported as consumed; see
+        `Proxy.ask_consumed`. Records and messages are not known here."""
+        functions: defaultdict[str, FunctionUse] = defaultdict(FunctionUse)
+        counts = self._stack.proxy.counts()
+        _count_calls(functions, counts)
+        self._count_lines(functions)
+        for name, seconds in _cpu_seconds(self._stack).items():
+            functions[name].cpu_seconds = seconds - self._cpu_seconds.get(name, 0.0)
+        self._stack.proxy.reset()
+        consumed = sum(series.consumed_units for series in counts.series)
+        return {name: functions[name] for name in sorted(functions)}, consumed
 
-def read(stack: Stack, at: int) -> Reading:
-    """`at`: Unix milliseconds, by the clock of the functions' logs."""
-    return Reading(at, stack.proxy.counts(), _cpu_seconds(stack))
-
-
-def used(stack: Stack, before: Reading, after: Reading) -> dict[str, FunctionUse]:
-    """What each function did between two readings, without any fault in force."""
-    calls = _calls(before.counts, after.counts)
-    logs = dict(_logs(stack, before.at))
-    functions = {}
-    for name in sorted({*calls, *logs}):
-        lines = logs.get(name, _Lines())
-        functions[name] = FunctionUse(
-            invocations=lines.reports,
-            records=0.0,
-            messages=0.0,
-            calls=tuple(calls.get(name, ())),
-            log_bytes=lines.bytes,
-            log_lines=lines.own,
-            cpu_seconds=_between(before.cpu_seconds, after.cpu_seconds, name),
-            emulated_seconds=lines.seconds,
-        )
-    return functions
-
-
-def _calls(before: Counts, after: Counts) -> dict[str, list[Calls]]:
-    """By function, what was counted since. A series only ever grows."""
-    known = {series.kind: series for series in before.series}
-    merged: defaultdict[tuple[str, str, str, str], list[float]] = defaultdict(
-        lambda: [0.0] * len(QUANTITIES)
-    )
-    for series in after.series:
-        kind, then = series.kind, known.get(series.kind)
-        sums = merged[kind.function or "", kind.service, kind.operation, _short(kind.resource)]
-        for column, quantity in enumerate(QUANTITIES):
-            sums[column] += getattr(series, quantity) - (getattr(then, quantity) if then else 0)
-    calls = defaultdict(list)
-    for (function, service, operation, resource), sums in sorted(merged.items()):
-        if sums[0]:
-            calls[function].append(Calls.of(service, operation, resource, sums))
-    return calls
+    def _count_lines(self, functions: Mapping[str, FunctionUse]) -> None:
+        logs = self._stack.client("logs")
+        groups = logs.get_paginator("describe_log_groups")
+        events = logs.get_paginator("filter_log_events")
+        for page in groups.paginate(logGroupNamePrefix=f"{_LOG_GROUPS}spillway-local-"):
+            for group in page["logGroups"]:
+                name = group["logGroupName"]
+                use = functions[_short(name.removeprefix(_LOG_GROUPS))]
+                for answer in events.paginate(logGroupName=name, startTime=self._began):
+                    for event in answer["events"]:
+                        _count_line(use, event["message"])
 
 
-def consumed_units(before: Counts, after: Counts) -> float:
-    """The write units that DynamoDB reported as consumed; see `Proxy.ask_consumed`."""
-    then, now = (sum(one.consumed_units for one in counts.series) for counts in (before, after))
-    return now - then
+def _count_line(use: FunctionUse, text: str) -> None:
+    if text.startswith("REPORT "):
+        use.invocations += 1
+    elif text.startswith("{"):
+        use.log_lines += 1
+        use.log_bytes += len(text.encode())
+
+
+def _count_calls(functions: Mapping[str, FunctionUse], counts: Counts) -> None:
+    for series in counts.series:
+        kind = series.kind
+        use = functions[kind.function or ""]
+        calls = use.calls_of(kind.service, kind.operation, _short(kind.resource))
+        for name in _QUANTITIES:
+            setattr(calls, name, getattr(calls, name) + getattr(series, name))
+    for use in functions.values():
+        # So that two measurements can be compared line by line.
+        use.calls.sort(key=lambda one: (one.service, one.operation, one.resource))
 
 
 def _short(resource: str | None) -> str:
@@ -92,71 +88,18 @@ def _short(resource: str | None) -> str:
     return (resource or "").removeprefix("spillway-local-").removeprefix("/spillway/local/")
 
 
-@dataclass(slots=True)
-class _Lines:
-    """A function's log: REPORT lines of Lambda and what they sum up to, and its own lines."""
-
-    reports: int = 0
-    seconds: float = 0.0
-    own: int = 0
-    bytes: int = 0
-
-    def add(self, text: str) -> None:
-        if report := _REPORT.match(text):
-            self.reports += 1
-            self.seconds += float(report[1]) / 1000
-        elif text.startswith("{"):
-            self.own += 1
-            self.bytes += len(text.encode())
-
-
-def _logs(stack: Stack, since: int) -> Iterator[tuple[str, _Lines]]:
-    logs = stack.client("logs")
-    for page in logs.get_paginator("describe_log_groups").paginate(
-        logGroupNamePrefix=f"{_LOG_GROUPS}spillway-local-"
-    ):
-        for group in page["logGroups"]:
-            name = group["logGroupName"]
-            lines = _Lines()
-            for event in _events(logs, name, since):
-                lines.add(event["message"])
-            yield _short(name.removeprefix(_LOG_GROUPS)), lines
-
-
-def _events(logs: Any, group: str, since: int) -> Iterator[Mapping[str, Any]]:
-    pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=since)
-    for page in pages:
-        yield from page["events"]
-
-
-def _cpu_seconds(stack: Stack) -> dict[str, float] | None:
-    """Processor time of the functions' processes so far, or None where there is no /proc."""
-    if not Path("/proc/self/stat").exists():
-        return None
+def _cpu_seconds(stack: Stack) -> Mapping[str, float]:
+    """Processor time of the functions' processes so far; empty where there is no /proc."""
     seconds: defaultdict[str, float] = defaultdict(float)
     for pid in stack.worker_pids():
-        name, used = _process(Path(f"/proc/{pid}"))
+        entry = Path(f"/proc/{pid}")
+        try:
+            environment = (entry / "environ").read_bytes().decode(errors="replace").split("\0")
+            fields = (entry / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue  # it ended while we looked
+        name = next((line[len(_NAME) :] for line in environment if line.startswith(_NAME)), None)
         if name is not None:
-            seconds[name] += used
-    return dict(seconds)
-
-
-def _process(entry: Path) -> tuple[str | None, float]:
-    """Which function a process runs, and its user and system time in seconds."""
-    try:
-        environment = (entry / "environ").read_bytes().decode(errors="replace").split("\0")
-        fields = (entry / "stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None, 0.0  # it ended while we looked
-    name = next((line[len(_NAME) :] for line in environment if line.startswith(_NAME)), None)
-    # Of all fields of proc(5) the first two are before the parenthesis: utime is the 14th.
-    ticks = int(fields[11]) + int(fields[12])
-    return name, ticks / os.sysconf("SC_CLK_TCK")
-
-
-def _between(
-    before: Mapping[str, float] | None, after: Mapping[str, float] | None, name: str
-) -> float | None:
-    if before is None or after is None:
-        return None
-    return after.get(name, 0.0) - before.get(name, 0.0)
+            # Of all fields of proc(5) two are before the parenthesis: utime is the 14th.
+            seconds[name] += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return seconds

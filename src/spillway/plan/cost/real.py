@@ -31,11 +31,12 @@ class ChannelCost:
 def costs_of_file(model: CostModel, path: Path) -> list[ChannelCost]:
     """By channel. Raises SpillwayError when the file cannot be read or has no sale."""
     sales = read_sales(path).orders
-    found = []
-    for channel in CHANNELS:
-        drafts = [draft for draft in sales if draft.order.channel == channel]
-        if drafts:
-            found.append(_cost(model, channel, counted("crowd", drafts)))
+    by_channel = {name: [one for one in sales if one.order.channel == name] for name in CHANNELS}
+    found = [
+        _cost(model, channel, counted("crowd", drafts))
+        for channel, drafts in by_channel.items()
+        if drafts
+    ]
     if not found:
         raise SpillwayError(f"{path} holds no sale that could be ordered.")
     return found

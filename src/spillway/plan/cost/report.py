@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from spillway.plan.cost.alternatives import Compared
 from spillway.plan.cost.findings import USERS, Findings
 from spillway.plan.cost.model import MILLION
@@ -30,17 +32,17 @@ def document(found: Findings, real: Sequence[ChannelCost] = ()) -> dict[str, Any
     """
     measured = found.model.measurement
     return {
-        "total_per_million": round(found.bill.dollars, 4),
+        "total_per_million": round(found.load.billed.dollars, 4),
         "idle_per_month": round(found.idle.dollars, 4),
-        "items": _items(found.bill),
+        "items": _items(found.load.billed),
         "alternatives": [_alternative(compared) for compared in found.alternatives],
         "list": _at_list_price(found),
         "loads": [
             {
                 "load": load.name,
                 "what": load.what,
-                "total_per_million": round(load.billed, 4),
-                "list": round(load.list_price, 4),
+                "total_per_million": round(load.billed.dollars, 4),
+                "list": round(load.list_price.dollars, 4),
             }
             for load in found.loads
         ],
@@ -61,9 +63,9 @@ def document(found: Findings, real: Sequence[ChannelCost] = ()) -> dict[str, Any
 
 def _at_list_price(found: Findings) -> dict[str, Any]:
     return {
-        "total_per_million": round(found.list_bill.dollars, 4),
+        "total_per_million": round(found.load.list_price.dollars, 4),
         "idle_per_month": round(found.idle_list.dollars, 4),
-        "items": _items(found.list_bill),
+        "items": _items(found.load.list_price),
         "idle_items": _items(found.idle_list),
         "kept_per_million_and_month": round(found.kept_per_million, 4),
         "looks_per_million": round(found.looks_per_million, 4),
@@ -83,32 +85,33 @@ def _channel(one: ChannelCost) -> dict[str, Any]:
 
 
 def unconfirmed(found: Findings) -> list[str]:
-    """The prices and figures in the findings that no source confirms."""
-    bills = (found.list_bill, found.idle_list, found.month_list)
+    """The prices in the findings that no source confirms, and all estimates."""
+    bills = (found.load.list_price, found.idle_list, found.month_list)
     used = {
-        item.price_name
+        item.use.price
         for bill in (*bills, *(one.bill for one in found.alternatives))
         for item in bill.items
     }
-    prices = {name: price for name, price in found.model.book.price.items() if name in used}
-    figures = {
-        name: getattr(found.model.figures, name) for name in found.model.figures.__struct_fields__
+    model = found.model
+    prices = {
+        name: price
+        for name, price in model.book.price.items()
+        if name in used and not price.confirmed
     }
-    return [
-        f"{name}: {one.source}" for name, one in (prices | figures).items() if not one.confirmed
-    ]
+    sources = prices | msgspec.structs.asdict(model.figures)
+    return [f"{name}: {one.source}" for name, one in sources.items()]
 
 
 def _items(bill: Bill) -> list[dict[str, Any]]:
     return [
         {
-            "name": item.name,
-            "operations": item.operations,
+            "name": item.use.name,
+            "operations": item.use.units,
             "free": item.free,
-            "unit": item.unit,
-            "price": item.price / item.per,
+            "unit": item.price.unit,
+            "price": item.price.first / item.price.per,
             "dollars": round(item.dollars, 6),
-            "confirmed": item.confirmed,
+            "confirmed": item.price.confirmed,
         }
         for item in bill.largest_first()
     ]
@@ -123,7 +126,7 @@ def _alternative(compared: Compared) -> dict[str, Any]:
         "per_month": round(compared.per_month, 4),
         "break_even_orders_per_month": compared.break_even,
         "items": _items(compared.bill),
-        "confirmed": compared.confirmed,
+        "confirmed": compared.bill.confirmed,
     }
 
 
@@ -147,7 +150,7 @@ def measured(found: Findings) -> str:
 
 def tables(found: Findings, real: Sequence[ChannelCost] = ()) -> list[Table]:
     """Every table of the report, in its order."""
-    own = [real_table(real)] if real else []
+    own = [_real_table(real)] if real else []
     return [loads_table(found), *own, items_table(found), months_table(found), others_table(found)]
 
 
@@ -155,21 +158,17 @@ def loads_table(found: Findings) -> Table:
     rows = [
         (
             f"a million orders, {load.name}",
-            dollars(load.billed),
-            dollars(load.list_price),
+            dollars(load.billed.dollars),
+            dollars(load.list_price.dollars),
             load.what,
         )
         for load in found.loads
     ]
+    idle = dollars(found.idle.dollars), dollars(found.idle_list.dollars)
     rows += [
         ("a million looks at an order", "", dollars(found.looks_per_million), ""),
         ("kept, each month", "", dollars(found.kept_per_million), "the first 25 GB are free"),
-        (
-            "a month without orders",
-            dollars(found.idle.dollars),
-            dollars(found.idle_list.dollars),
-            "alarms, dashboard, polling",
-        ),
+        ("a month without orders", *idle, "alarms, dashboard, polling"),
         ("metrics and secrets, a busy month", "", dollars(found.working_list.dollars), ""),
         (f"{USERS:,} users of Cognito, a month", dollars(found.users_per_month), "", "if used"),
     ]
@@ -177,7 +176,7 @@ def loads_table(found: Findings) -> Table:
     return Table("What orders cost, in dollars", ("", "billed", "list", ""), rows, (1, 2), note)
 
 
-def real_table(real: Sequence[ChannelCost]) -> Table:
+def _real_table(real: Sequence[ChannelCost]) -> Table:
     rows = [
         (
             one.channel,
@@ -194,11 +193,12 @@ def real_table(real: Sequence[ChannelCost]) -> Table:
 
 
 def items_table(found: Findings) -> Table:
+    bill = found.load.list_price
     rows = [
-        (item.name, operations(item.operations), price_of(item), f"{item.dollars:.3f}{_mark(item)}")
-        for item in found.list_bill.largest_first()
+        (*_counted(item), f"{item.dollars:.3f}{_mark(item.price.confirmed)}")
+        for item in bill.largest_first()
     ]
-    rows.append(("together", "", "", f"{found.list_bill.dollars:.3f}"))
+    rows.append(("together", "", "", f"{bill.dollars:.3f}"))
     head = (f"a million orders, {found.load.name}", "operations", "price", "dollars")
     return Table("Item by item, at list price", head, rows, (1, 2, 3))
 
@@ -219,13 +219,14 @@ def months_table(found: Findings) -> Table:
 
 
 def others_table(found: Findings) -> Table:
-    rows = [("Spillway", dollars(crowd(found)), dollars(found.idle_list.dollars), "", "")]
+    ours = found.crowd.list_price.dollars, found.idle_list.dollars
+    rows = [("Spillway", *map(dollars, ours), "", "")]
     rows += [
         (
             one.alternative.name,
-            dollars(one.per_million) + _mark(one),
-            dollars(one.per_month) + _mark(one),
-            break_even(one),
+            dollars(one.per_million) + _mark(one.bill.confirmed),
+            dollars(one.per_month) + _mark(one.bill.confirmed),
+            _break_even(one),
             one.alternative.but,
         )
         for one in sorted(found.alternatives, key=lambda one: one.per_million + one.per_month)
@@ -237,33 +238,35 @@ def others_table(found: Findings) -> Table:
 def idle_table(found: Findings) -> Table:
     """What a stage costs whether orders come or not, and what it costs only while they come."""
     rows = [
-        (f"{item.name}{busy}", operations(item.operations), price_of(item), dollars(item.dollars))
+        (name + busy, *figures, dollars(item.dollars))
         for bill, busy in ((found.idle_list, ""), (found.working_list, " (only with orders)"))
         for item in bill.items
+        for name, *figures in [_counted(item)]
     ]
     return Table("A month at rest", ("what", "a month", "price", "dollars"), rows, (1, 2, 3))
 
 
-def _mark(one: Item | Compared) -> str:
-    return "" if one.confirmed else UNCONFIRMED
+def _counted(item: Item) -> tuple[str, str, str]:
+    return item.use.name, _operations(item.use.units), _price(item)
 
 
-def crowd(found: Findings) -> float:
-    return next(load.list_price for load in found.loads if load.name == "crowd")
+def _mark(confirmed: bool) -> str:
+    return "" if confirmed else UNCONFIRMED
 
 
-def break_even(one: Compared) -> str:
+def _break_even(one: Compared) -> str:
     """From how many orders a month it is cheaper than ours."""
     if one.break_even is None:
         return "never"
-    return "always" if one.break_even == 0 else operations(one.break_even)
+    return "always" if one.break_even == 0 else _operations(one.break_even)
 
 
 def parts(bill: Bill) -> dict[str, float]:
     """Dollars by part of the service: an item's name up to the colon."""
     summed: dict[str, float] = {}
     for item in bill.items:
-        part = "functions" if item.price_name.startswith("lambda.") else item.name.split(":")[0]
+        of_function = item.use.price.startswith("lambda.")
+        part = "functions" if of_function else item.use.name.split(":")[0]
         summed[part] = summed.get(part, 0.0) + item.dollars
     return dict(sorted(summed.items(), key=lambda pair: -pair[1]))
 
@@ -273,16 +276,15 @@ def dollars(amount: float) -> str:
     return f"{amount:,.3f}" if 0 < amount < _SMALL else f"{amount:,.2f}"
 
 
-def operations(number: float) -> str:
+def _operations(number: float) -> str:
     """For people: three digits that count, and the thousands' separator."""
     if number >= MILLION:
         return f"{number / MILLION:,.3g} M"
-    if number >= 1_000:
-        return f"{number:,.0f}"
-    return f"{number:.3g}"
+    return f"{number:,.0f}" if number >= 1_000 else f"{number:.3g}"
 
 
-def price_of(item: Item) -> str:
+def _price(item: Item) -> str:
     """The price as AWS writes it: 0.40 per million and the like."""
     per = {1.0: "", float(MILLION): " /M", 10_000.0: " /10 k"}
-    return f"{item.price:.10f}".rstrip("0").rstrip(".") + per.get(item.per, f" /{item.per:g}")
+    amount = f"{item.price.first:.10f}".rstrip("0").rstrip(".")
+    return amount + per.get(item.price.per, f" /{item.price.per:g}")

@@ -8,24 +8,24 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 
 import httpx
-import msgspec
 
 from orders.aws import items
 from orders.domain import saga
 from orders.domain.order import OrderKey
 from orders.domain.saga import DOWNSTREAMS
-from orders.domain.units import CustomerId
+from orders.domain.status import Status, status
 from spillway.errors import SpillwayError
-from spillway.ids import order_id
-from spillway.plan.cost import meter
-from spillway.plan.cost.measurement import FunctionUse, Load, Measurement
-from spillway.run.load.clients import claims
-from spillway.run.proxy.units import item_bytes
+from spillway.plan.cost.measurement import FunctionUse, Load, Measurement, calls_of, stored_bytes
+from spillway.plan.cost.meter import Meter
+from spillway.run.load.clients import Client, Tokens
+from spillway.run.load.patience import Patience
+from spillway.run.load.placing import Checkout, Placed
 from spillway.run.stack import Stack
-from spillway.run.workload import CUSTOMERS, Draft, generate, pay
-from spillway.target.reading import read_depths
+from spillway.run.workload import Draft, generate
+from spillway.target.reading import pages, read_depths, read_order
 
 #: Orders of each load. One by one takes about a second an order.
 ORDERS = {"one by one": 20, "crowd": 300}
@@ -37,18 +37,9 @@ CLIENTS = 8
 #: How many orders their customers look at after they have settled.
 LOOKS = 50
 SEED = 6
-#: Within so long orders settle, and the watchdog has checked each once.
-REST_MAX_SECONDS = 180.0
+WORKLOAD = f"generated retail orders, seed {SEED}"
 _POLL_SECONDS = 0.05
 _QUIET_SECONDS = 2.5
-
-OnStage = Callable[[str, int, int], None]
-
-
-def least_disturbed(runs: Sequence[Measurement]) -> Measurement:
-    """The run with the least processor time, of several that counted the same: other work on the
-    machine only ever adds to it."""
-    return min(runs, key=lambda run: sum(use.cpu_seconds or 0.0 for use in run.functions.values()))
 
 
 def retail(count: int, seed: int = SEED) -> list[Draft]:
@@ -60,7 +51,7 @@ def retail(count: int, seed: int = SEED) -> list[Draft]:
 def measure(
     stack: Stack,
     load: Load,
-    on_stage: OnStage = lambda *_: None,
+    on_stage: Callable[[str], None] = lambda _: None,
     *,
     orders: int | None = None,
     warm_up_orders: int = WARM_UP_ORDERS,
@@ -70,151 +61,131 @@ def measure(
 
     Raises SpillwayError when an order is refused or does not settle: then nothing is measured.
     """
-    count = ORDERS[load] if orders is None else orders
-    return asyncio.run(_Run(stack, load, on_stage, count, warm_up_orders, headers or {}).measured())
+    drafts = retail(ORDERS[load] if orders is None else orders)
+    warm_up = retail(warm_up_orders, seed=SEED + 1)
+
+    async def run() -> Measurement:
+        async with httpx.AsyncClient(
+            base_url=stack.api, headers=headers, timeout=60, trust_env=False
+        ) as http:
+            client = Client(http, Tokens(stack.token), attempts_max=1)
+            return await _Run(stack, client, on_stage).measured(load, drafts, warm_up)
+
+    return asyncio.run(run())
 
 
 @dataclass(slots=True)
 class _Run:
     stack: Stack
-    load: Load
-    on_stage: OnStage
-    count: int
-    warm_up_orders: int
-    headers: Mapping[str, str]
+    client: Client
+    on_stage: Callable[[str], None]
     rng: random.Random = field(default_factory=lambda: random.Random(SEED))  # noqa: S311
-    request_bytes: int = 0
-    response_bytes: int = 0
+    placed: list[Placed] = field(default_factory=list)
+    answers: list[httpx.Response] = field(default_factory=list)
 
-    async def measured(self) -> Measurement:
-        stack, count = self.stack, self.count
-        await self._place_all(retail(self.warm_up_orders, seed=SEED + 1), "warming up")
+    async def measured(
+        self, load: Load, drafts: Sequence[Draft], warm_up: Sequence[Draft]
+    ) -> Measurement:
+        self.on_stage("warming up")
+        await self._place(warm_up)
         self._rest()
-        self.request_bytes = self.response_bytes = 0
-        stack.proxy.reset()
-        stack.proxy.ask_consumed()
-        before = meter.read(stack, _now())
-        if self.load == "crowd":
-            with held_back(stack, "relay"):
-                keys = await self._place_all(retail(count), "placing a crowd's orders")
-        else:
-            keys = await self._place_one_by_one(retail(count))
+        self.placed.clear()
+        meter = Meter(self.stack)
+        self.client.http.event_hooks["response"].append(self._keep)
+        await (self._place_crowd if load == "crowd" else self._place_one_by_one)(drafts)
+        self.client.http.event_hooks["response"].clear()
         self._rest()
-        await self._look_at(keys[:LOOKS])
-        after = meter.read(stack, _now())
-        functions = meter.used(stack, before, after)
-        sizes = self._stored(keys)
-        consumed = meter.consumed_units(before.counts, after.counts)
-        stack.proxy.reset()
+        for order in self.placed[:LOOKS]:
+            await self.client.order(order.customer, order.key.order_id)
+        functions, consumed = meter.read()
+        _set_records(functions, len(drafts))
         return Measurement(
             source="emulator",
-            load=self.load,
-            orders=count,
-            workload=f"generated retail orders, seed {SEED}",
+            load=load,
+            orders=len(drafts),
+            workload=WORKLOAD,
             taken_at=time.strftime("%Y-%m-%d", time.gmtime()),
-            requests=count,
-            request_bytes=self.request_bytes,
-            response_bytes=self.response_bytes,
-            order_bytes=sum(order for order, _ in sizes),
-            progress_bytes=sum(progress for _, progress in sizes),
-            progress_bytes_max=max(progress for _, progress in sizes),
-            functions=with_records(functions, count),
+            requests=len(drafts),
+            request_bytes=sum(len(answer.request.content) for answer in self.answers),
+            response_bytes=sum(
+                _head_bytes(answer) + len(answer.content) for answer in self.answers
+            ),
+            functions=functions,
             consumed_units=consumed,
+            **stored_bytes(self._stored()),
         )
 
-    async def _place_one_by_one(self, drafts: Sequence[Draft]) -> list[OrderKey]:
-        keys = []
+    async def _keep(self, answer: httpx.Response) -> None:
+        await answer.aread()
+        self.answers.append(answer)
+
+    async def _place_crowd(self, drafts: Sequence[Draft]) -> None:
+        self.on_stage("placing a crowd's orders")
+        with _held_back(self.stack, "relay"):
+            await self._place(drafts)
+
+    async def _place_one_by_one(self, drafts: Sequence[Draft]) -> None:
         for number, draft in enumerate(drafts):
-            self.on_stage("placing orders one by one", number, len(drafts))
-            keys += await self._place([draft])
-            self._wait_until_settled(keys[-1])
-        return keys
+            self.on_stage(f"placing orders one by one: {number} of {len(drafts)}")
+            await self._place([draft])
+            self._wait_until_settled(self.placed[-1].key)
 
-    async def _place_all(self, drafts: Sequence[Draft], stage: str) -> list[OrderKey]:
-        self.on_stage(stage, 0, len(drafts))
-        return await self._place(drafts)
-
-    async def _place(self, drafts: Sequence[Draft]) -> list[OrderKey]:
-        gate = asyncio.Semaphore(CLIENTS)
-        async with httpx.AsyncClient(base_url=self.stack.api, trust_env=False, timeout=60) as http:
-            tokens = {customer: self.stack.token(customer) for customer in CUSTOMERS}
-
-            async def place(draft: Draft) -> OrderKey:
-                async with gate:
-                    return await self._send(http, draft, tokens[draft.customer])
-
-            return await asyncio.gather(*map(place, drafts))
-
-    async def _send(self, http: httpx.AsyncClient, draft: Draft, token: str) -> OrderKey:
-        made = order_id(_now(), self.rng)
-        key = self.stack.receipt_key
-        body = msgspec.json.encode(pay(draft, made, key_id=key.key_id, key=key.key))
-        headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
-        headers |= self.headers
-        answer = await http.put(f"/orders/{made}", content=body, headers=headers)
-        if answer.status_code != httpx.codes.CREATED:
-            raise SpillwayError(
-                f"Nothing was measured: an order was answered {answer.status_code}"
-                f" ({answer.text[:200]}). Run it on a quiet machine."
-            )
-        self.request_bytes += len(body)
-        self.response_bytes += len(answer.content) + _head_bytes(answer)
-        return OrderKey(CustomerId(str(claims(token)["sub"])), made)
-
-    async def _look_at(self, keys: Sequence[OrderKey]) -> None:
-        """Each customer looks at their order."""
-        tokens = [self.stack.token(customer) for customer in CUSTOMERS]
-        by_id = {str(claims(token)["sub"]): token for token in tokens}
-        async with httpx.AsyncClient(base_url=self.stack.api, trust_env=False, timeout=60) as http:
-            for key in keys:
-                headers = {"authorization": f"Bearer {by_id[key.customer_id]}"}
-                answer = await http.get(f"/orders/{key.order_id}", headers=headers)
-                answer.raise_for_status()
+    async def _place(self, drafts: Sequence[Draft]) -> None:
+        checkout = Checkout(
+            client=self.client,
+            receipt_key=self.stack.receipt_key,
+            clients=CLIENTS,
+            copies=1,
+            rng=self.rng,
+            on_closed=lambda _: None,
+        )
+        await checkout.place(drafts, self.placed)
+        for order in self.placed:
+            if [answer.status for answer in order.answers] != [httpx.codes.CREATED]:
+                said = order.refusal or order.last_attempt or order.answers
+                raise SpillwayError(
+                    f"Nothing was measured: an order was not accepted ({said})."
+                    " Run it on a quiet machine."
+                )
 
     def _wait_until_settled(self, key: OrderKey) -> None:
-        table, dynamodb = self.stack.tables["orders"], self.stack.client("dynamodb")
-        deadline = time.monotonic() + REST_MAX_SECONDS
-        while time.monotonic() < deadline:
-            found = dynamodb.get_item(TableName=table, Key=items.progress_key(key))
-            if saga.settled(items.facts(found.get("Item"))):
+        dynamodb, patience = self.stack.client("dynamodb"), Patience()
+        while True:
+            record = read_order(dynamodb, self.stack.tables["orders"], key)
+            if record is not None and saga.settled(record.facts):
                 return
+            if patience.is_over(record):
+                raise SpillwayError("Nothing was measured: an order did not settle.")
             time.sleep(_POLL_SECONDS)
-        raise SpillwayError("Nothing was measured: an order did not settle.")
 
     def _rest(self) -> None:
         """Wait until all queues are empty and no function has called AWS for a while."""
-        stack, sqs = self.stack, self.stack.client("sqs")
-        deadline = time.monotonic() + REST_MAX_SECONDS
-        quiet_since, calls = time.monotonic(), -1
-        while time.monotonic() < deadline:
-            depths = read_depths(sqs, stack.queues)
-            busy = any(depth.visible or depth.in_flight or depth.delayed for depth in depths)
-            now_calls = stack.proxy.counts().requests()
-            if busy or now_calls != calls:
-                quiet_since, calls = time.monotonic(), now_calls
-            elif time.monotonic() - quiet_since > _QUIET_SECONDS:
+        self.on_stage("letting all settle")
+        sqs, quiet, patience = self.stack.client("sqs"), Patience(_QUIET_SECONDS), Patience()
+        while True:
+            waiting = sum(depth.messages for depth in read_depths(sqs, self.stack.queues))
+            state = waiting, self.stack.proxy.counts().requests()
+            if quiet.is_over(state) and not waiting:
                 return
-            self.on_stage("letting all settle", 0, 0)
-            time.sleep(0.25)
-        raise SpillwayError("Nothing was measured: the queues did not run empty.")
+            if patience.is_over(state):
+                raise SpillwayError("Nothing was measured: the queues did not run empty.")
+            time.sleep(_POLL_SECONDS)
 
-    def _stored(self, keys: Sequence[OrderKey]) -> list[tuple[int, int]]:
-        """The sizes of each order's two items. Raises SpillwayError when one was not confirmed."""
-        table, dynamodb = self.stack.tables["orders"], self.stack.client("dynamodb")
-        sizes = []
-        for key in keys:
-            order, progress = (
-                dynamodb.get_item(TableName=table, Key=of(key))["Item"]
-                for of in (items.order_key, items.progress_key)
-            )
-            facts = items.facts(progress)
-            if not (saga.settled(facts) and all(one.done for one in facts.outcomes.values())):
-                raise SpillwayError("Nothing was measured: an order was not confirmed.")
-            sizes.append((item_bytes(order), item_bytes(progress)))
-        return sizes
+    def _stored(self) -> list[items.Item]:
+        """The orders' items. Raises SpillwayError when an order was not confirmed."""
+        table = chain.from_iterable(
+            pages(self.stack.client("dynamodb"), self.stack.tables["orders"])
+        )
+        keys = {order.key for order in self.placed}
+        stored = [item for item in table if items.key_of(item) in keys]
+        progress = [item for item in stored if items.is_progress(item)]
+        confirmed = [item for item in progress if status(items.facts(item)) == Status.CONFIRMED]
+        if len(confirmed) != len(keys):
+            raise SpillwayError("Nothing was measured: an order was not confirmed.")
+        return stored
 
 
-def with_records(functions: dict[str, FunctionUse], orders: int) -> dict[str, FunctionUse]:
+def _set_records(functions: Mapping[str, FunctionUse], orders: int) -> None:
     """How many records each function's batches had, and how many messages carried them.
 
     A stream has a record for each write, a queue a message for each one sent. A message can hold
@@ -223,42 +194,33 @@ def with_records(functions: dict[str, FunctionUse], orders: int) -> dict[str, Fu
     """
     sent = {
         calls.resource: calls.entries
-        for function in functions.values()
-        for calls in function.calls
-        if calls.service == "sqs" and calls.operation.startswith("SendMessage")
+        for calls in calls_of(functions, service="sqs")
+        if calls.operation.startswith("SendMessage")
     }
-    writes = sum(
+    writes = (
         calls.requests
-        for function in functions.values()
-        for calls in function.calls
-        if calls.service == "dynamodb" and calls.operation in ("PutItem", "UpdateItem")
+        for operation in ("PutItem", "UpdateItem")
+        for calls in calls_of(functions, operation=operation)
     )
     messages = {
         "intake": float(orders),
-        "relay": writes,
+        "relay": sum(writes),
         "watchdog": sent.get("watchdog", 0.0),
         "drain": sent.get("overflow", 0.0),
         **{f"deliver-{name}": sent.get(name, 0.0) for name in DOWNSTREAMS},
     }
-    return {
-        name: msgspec.structs.replace(
-            use,
-            messages=messages.get(name, use.invocations),
-            records=_handled(use) or messages.get(name, use.invocations),
+    for name, use in functions.items():
+        use.messages = messages.get(name, use.invocations)
+        handled = (
+            calls.entries
+            for calls in use.calls
+            if calls.operation in ("UpdateItem", "BatchGetItem")
         )
-        for name, use in functions.items()
-    }
-
-
-def _handled(use: FunctionUse) -> float:
-    """Facts written and orders checked, where a function does either."""
-    return sum(
-        calls.entries for calls in use.calls if calls.operation in ("UpdateItem", "BatchGetItem")
-    )
+        use.records = sum(handled) or use.messages
 
 
 @contextmanager
-def held_back(stack: Stack, function: str) -> Iterator[None]:
+def _held_back(stack: Stack, function: str) -> Iterator[None]:
     """The function's event source is disabled meanwhile, so its records pile up."""
     lambda_ = stack.client("lambda")
     mappings = lambda_.list_event_source_mappings(FunctionName=f"spillway-local-{function}")
@@ -277,7 +239,3 @@ def _head_bytes(answer: httpx.Response) -> int:
     return len("HTTP/1.1 201 Created\r\n\r\n") + sum(
         len(name) + len(value) + len(": \r\n") for name, value in answer.headers.raw
     )
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000

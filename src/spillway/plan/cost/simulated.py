@@ -10,11 +10,10 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import msgspec
-from botocore.exceptions import ClientError
 
 from infra.event_sources import DELIVER_BATCH_SIZE, RELAY_BATCH_SIZE, WATCHDOG_BATCH_SIZE
 from orders.aws.messages import messages_in
@@ -29,9 +28,9 @@ from simulation.world.faults import Faults
 from simulation.world.functions import EnvironmentClock, Function
 from simulation.world.world import World
 from spillway.ids import order_id
-from spillway.plan.cost.measurement import QUANTITIES, Calls, FunctionUse, Load, Measurement
-from spillway.plan.cost.running import LOOKS, ORDERS, SEED, retail
-from spillway.run.proxy.units import item_bytes, units_of
+from spillway.plan.cost.measurement import FunctionUse, Load, Measurement, stored_bytes
+from spillway.plan.cost.running import LOOKS, ORDERS, SEED, WORKLOAD, retail
+from spillway.run.proxy.units import units_of
 from spillway.run.workload import Draft, pay
 
 #: Longer than anything here takes in the world's own time.
@@ -42,37 +41,13 @@ _GET = "GET /orders/{order_id}"
 
 def counted(load: Load, drafts: Sequence[Draft] | None = None) -> Measurement:
     """Place orders, those of the measured run unless others are given, and count all they use."""
-    orders = retail(ORDERS[load]) if drafts is None else drafts
-    workload = f"generated retail orders, seed {SEED}" if drafts is None else "orders from a file"
-    return _Run(load).counted(orders, workload)
+    if drafts is None:
+        return _Run(load).counted(retail(ORDERS[load]), WORKLOAD)
+    return _Run(load).counted(drafts, "orders from a file")
 
 
-@dataclass(slots=True)
-class _Tally:
-    """One function's counts so far."""
-
-    invocations: int = 0
-    records: int = 0
-    messages: int = 0
-    log_lines: int = 0
-    log_bytes: int = 0
-    calls: defaultdict[tuple[str, str, str], list[float]] = field(
-        default_factory=lambda: defaultdict(lambda: [0.0] * len(QUANTITIES))
-    )
-
-    def use(self) -> FunctionUse:
-        return FunctionUse(
-            invocations=self.invocations,
-            records=self.records,
-            messages=self.messages,
-            log_lines=self.log_lines,
-            log_bytes=self.log_bytes,
-            calls=tuple(Calls.of(*kind, sums) for kind, sums in sorted(self.calls.items())),
-        )
-
-
-class _Counted:
-    """A client. Counts every call, refused ones too."""
+class _CountedClient:
+    """Counts every call, refused ones too."""
 
     def __init__(self, service: str, client: Any, count: Callable[..., None]) -> None:
         self._service = service
@@ -84,12 +59,11 @@ class _Counted:
         operation = "".join(word.capitalize() for word in method.split("_"))
 
         def counted_call(**fields: Any) -> Any:
+            answer: Any = {}
             try:
                 answer = call(**fields)
-            except ClientError:
-                self._count(self._service, operation, fields, {})
-                raise
-            self._count(self._service, operation, fields, answer)
+            finally:
+                self._count(self._service, operation, fields, answer)
             return answer
 
         return counted_call
@@ -99,7 +73,7 @@ class _MeteredWorld(World):
     """A world without faults. `_Run` reads its queues and stream, not Lambda."""
 
     def __init__(self) -> None:
-        self.tallies: defaultdict[str, _Tally] = defaultdict(_Tally)
+        self.uses: defaultdict[str, FunctionUse] = defaultdict(FunctionUse)
         self.running = ""
         healthy: dict[str, FaultSettings] = {
             downstream: FaultSettings() for downstream in DOWNSTREAMS
@@ -107,21 +81,21 @@ class _MeteredWorld(World):
         super().__init__(0, START, Faults(0, {}, START), {}, fault_settings=healthy)
 
     def client(self, service: str, timeout_seconds: float = 6.0, /) -> Any:
-        return _Counted(service, super().client(service, timeout_seconds), self._counted)
+        return _CountedClient(service, super().client(service, timeout_seconds), self._counted)
 
     def invoke(
-        self, name: str, event: Mapping[str, Any], records: int, messages: int | None = None
+        self, name: str, event: Mapping[str, Any], records: int = 1, messages: int | None = None
     ) -> Any:
         """Have a function handle an event while nothing else runs. `messages`: how many carried
         its records, where not one each."""
         answers: list[tuple[Any, str | None]] = []
-        tally = self.tallies[name]
-        tally.invocations += 1
-        tally.records += records
-        tally.messages += records if messages is None else messages
+        use = self.uses[name]
+        use.invocations += 1
+        use.records += records
+        use.messages += records if messages is None else messages
         self.running = name
         self.functions[name].invoke(
-            str(tally.invocations), event, lambda result, error: answers.append((result, error))
+            str(use.invocations), event, lambda result, error: answers.append((result, error))
         )
         self.scheduler.run(self.scheduler.now + _AN_INVOCATION_MS)
         [(result, error)] = answers
@@ -133,10 +107,12 @@ class _MeteredWorld(World):
         self, service: str, operation: str, fields: Mapping[str, Any], answer: Mapping[str, Any]
     ) -> None:
         units = units_of(service, operation, fields, answer)
-        sums = self.tallies[self.running].calls[service, operation, _resource(service, fields)]
-        figures = (1, _entries(fields), units.write, units.read, units.chunks)
-        for place, figure in enumerate(figures):
-            sums[place] += figure
+        calls = self.uses[self.running].calls_of(service, operation, _resource(service, fields))
+        calls.requests += 1
+        calls.entries += _entries(fields)
+        calls.write_units += units.write
+        calls.read_units += units.read
+        calls.chunks += units.chunks
 
     def _runtime(
         self, settings: Mapping[str, str], clock: EnvironmentClock, function: Function
@@ -144,9 +120,9 @@ class _MeteredWorld(World):
         return replace(super()._runtime(settings, clock, function), write=self._logged)
 
     def _logged(self, line: str) -> None:
-        tally = self.tallies[self.running]
-        tally.log_lines += 1
-        tally.log_bytes += len(line.rstrip("\n").encode())
+        use = self.uses[self.running]
+        use.log_lines += 1
+        use.log_bytes += len(line.rstrip("\n").encode())
 
     def _connect(self) -> None:
         """Lambda reads no queue and no stream here."""
@@ -155,29 +131,25 @@ class _MeteredWorld(World):
 class _Run:
     def __init__(self, load: Load) -> None:
         self.load = load
+        self.full = load == "crowd"
         self.world = _MeteredWorld()
         self.rng = random.Random(SEED)  # noqa: S311
         self.relayed = 0
-        self.request_bytes = self.response_bytes = 0
+        self.bodies: list[tuple[int, int]] = []
 
     def counted(self, drafts: Sequence[Draft], workload: str) -> Measurement:
         # The first order reads the secrets: that is not an order's cost.
         self._place(drafts[0])
-        self._settle(full=False)
-        self._watch(full=False)
-        self.world.tallies.clear()
+        self._settle()
+        self._watch()
+        self.world.uses.clear()
         first = {id(item) for item in self.world.table.items()}
-        self.request_bytes = self.response_bytes = 0
-        keys = []
-        for draft in drafts:
-            keys.append(self._place(draft))
-            if self.load == "one by one":
-                self._settle(full=False)
-        self._settle(full=self.load == "crowd")
-        self._watch(full=self.load == "crowd")
-        self._look_at(keys[:LOOKS])
-        stored = [item for item in self.world.table.items() if id(item) not in first]
-        progress = [item_bytes(item) for item in stored if "content" not in item]
+        self.bodies.clear()
+        keys = [self._place(draft) for draft in drafts]
+        self._settle()
+        self._watch()
+        for key in keys[:LOOKS]:
+            self.world.invoke("reads", request(_GET, key))
         return Measurement(
             source="model",
             load=self.load,
@@ -185,62 +157,51 @@ class _Run:
             workload=workload,
             taken_at="",
             requests=len(drafts),
-            request_bytes=self.request_bytes,
-            response_bytes=self.response_bytes,
-            order_bytes=sum(item_bytes(item) for item in stored if "content" in item),
-            progress_bytes=sum(progress),
-            progress_bytes_max=max(progress),
-            functions={
-                name: self.world.tallies[name].use() for name in sorted(self.world.functions)
-            },
+            request_bytes=sum(sent for sent, _ in self.bodies),
+            response_bytes=sum(answered for _, answered in self.bodies),
+            functions={name: self.world.uses[name] for name in sorted(self.world.functions)},
+            **stored_bytes(item for item in self.world.table.items() if id(item) not in first),
         )
 
     def _place(self, draft: Draft) -> OrderKey:
         made = order_id(self.world.now(), self.rng)
         key = OrderKey(CustomerId(f"{ADA}-{draft.customer}"), made)
-        order = pay(draft, made, key_id=KEY_ID, key=KEY)
-        body = msgspec.json.encode(order)
-        answer = self.world.invoke("intake", request(_PUT, key, body.decode()), 1)
+        body = msgspec.json.encode(pay(draft, made, key_id=KEY_ID, key=KEY))
+        answer = self.world.invoke("intake", request(_PUT, key, body.decode()))
         if answer["statusCode"] != 201:
             raise AssertionError(f"an order was answered {answer['statusCode']}: {answer['body']}")
-        self.request_bytes += len(body)
-        self.response_bytes += len(answer["body"])
+        self.bodies.append((len(body), len(answer["body"])))
+        if self.load == "one by one":
+            self._settle()
         return key
 
-    def _look_at(self, keys: Sequence[OrderKey]) -> None:
-        for key in keys:
-            self.world.invoke("reads", request(_GET, key), 1)
-
-    def _settle(self, *, full: bool) -> None:
+    def _settle(self) -> None:
         """Relay and deliver until nothing is left."""
-        while self._relay(RELAY_BATCH_SIZE if full else 1) + self._deliver(
-            DELIVER_BATCH_SIZE if full else 1
+        while self._relay() + sum(
+            self._hand_over(name, f"deliver-{name}", DELIVER_BATCH_SIZE) for name in DOWNSTREAMS
         ):
             pass
 
-    def _watch(self, *, full: bool) -> None:
+    def _watch(self) -> None:
         """Let the watchdog's delay pass, and have it check."""
-        delay_ms = self.world.queues["watchdog"].delay_seconds * 1000
-        self.world.scheduler.at(self.world.now() + delay_ms + 1, lambda: None)
-        self.world.scheduler.run(self.world.now() + delay_ms + 1)
-        self._hand_over("watchdog", "watchdog", WATCHDOG_BATCH_SIZE if full else 1)
+        delayed_until = self.world.now() + self.world.queues["watchdog"].delay_seconds * 1000 + 1
+        self.world.scheduler.at(delayed_until, lambda: None)
+        self.world.scheduler.run(delayed_until)
+        self._hand_over("watchdog", "watchdog", WATCHDOG_BATCH_SIZE)
 
-    def _relay(self, most: int) -> int:
+    def _relay(self) -> int:
         [shard] = self.world.stream.shards
         records = shard.records[self.relayed :]
         self.relayed += len(records)
-        for batch in _batches(records, most):
+        for batch in self._batches(records, RELAY_BATCH_SIZE):
             self.world.invoke("relay", {"Records": list(batch)}, len(batch))
         return len(records)
-
-    def _deliver(self, most: int) -> int:
-        return sum(self._hand_over(name, f"deliver-{name}", most) for name in DOWNSTREAMS)
 
     def _hand_over(self, name: str, function: str, most: int) -> int:
         """Handle all messages that wait in a queue, in batches of so many."""
         queue = self.world.queues[name]
         waiting = queue.visible()
-        for batch in _batches(waiting, most):
+        for batch in self._batches(waiting, most):
             for message in batch:
                 message.receives += 1
                 message.receipt = f"{message.id} #{message.receives}"
@@ -254,10 +215,10 @@ class _Run:
                 queue.delete(message)
         return len(waiting)
 
-
-def _batches(things: Sequence[Any], most: int) -> Iterator[Sequence[Any]]:
-    for start in range(0, len(things), most):
-        yield things[start : start + most]
+    def _batches(self, things: Sequence[Any], most: int) -> Iterator[Sequence[Any]]:
+        size = most if self.full else 1
+        for start in range(0, len(things), size):
+            yield things[start : start + size]
 
 
 def _resource(service: str, fields: Mapping[str, Any]) -> str:

@@ -1,6 +1,6 @@
-"""The price book: what AWS charges for each unit, where that stands, and as of when.
+"""The price book: what AWS charges for each unit, with the source and the date of each price.
 
-Data, not code: ``us-east-1.toml``. A file of the same form overrides any part of it, for another
+Data, not code: `us-east-1.toml`. A file of the same form overrides any part of it, for another
 Region, a negotiated price or a newer one.
 """
 

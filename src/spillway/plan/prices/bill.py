@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from spillway.plan.prices.book import Book
+from spillway.plan.prices.book import Book, Price
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Usage:
         )
 
     def units(self, price: str) -> float:
-        return sum(use.units for use in self if use.price == price)
+        return self.by_price().get(price, 0.0)
 
     def by_price(self) -> Mapping[str, float]:
         totals: defaultdict[str, float] = defaultdict(float)
@@ -49,18 +49,12 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """`dollars` = `operations` x `price` / `per`, less what was `free`."""
+    """`dollars`: of all units but those that were `free`."""
 
-    name: str
-    operations: float
-    unit: str
-    price: float
-    per: float
+    use: Use
+    price: Price
     dollars: float
-    confirmed: bool
-    price_name: str
-    per_month: bool = False
-    free: float = 0.0
+    free: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +67,23 @@ class Bill:
 
     @property
     def for_orders(self) -> float:
-        return sum(item.dollars for item in self.items if not item.per_month)
+        return sum(item.dollars for item in self.items if not item.use.per_month)
 
     @property
     def for_the_month(self) -> float:
-        return sum(item.dollars for item in self.items if item.per_month)
+        return sum(item.dollars for item in self.items if item.use.per_month)
+
+    @property
+    def confirmed(self) -> bool:
+        return all(item.price.confirmed for item in self.items)
 
     def scaled(self, factor: float) -> Bill:
         """So many times as much of everything, free amounts too."""
         return Bill(
             tuple(
-                replace(
-                    item,
-                    operations=item.operations * factor,
+                Item(
+                    use=replace(item.use, units=item.use.units * factor),
+                    price=item.price,
                     dollars=item.dollars * factor,
                     free=item.free * factor,
                 )
@@ -104,7 +102,7 @@ def priced(usage: Usage, book: Book, *, free_tiers: bool = False) -> Bill:
     is spent on them in their order.
     """
     left: dict[str, float] = {}
-    used: defaultdict[str, float] = defaultdict(float)
+    paid: defaultdict[str, float] = defaultdict(float)
     items = []
     for use in _merged(usage):
         price = book[use.price]
@@ -112,29 +110,16 @@ def priced(usage: Usage, book: Book, *, free_tiers: bool = False) -> Bill:
         available = left.setdefault(pool, price.free if free_tiers else 0.0)
         free = min(available, use.units)
         left[pool] = available - free
-        paid = use.units - free
-        dollars = price.of(paid, after=used[use.price])
-        used[use.price] += paid
-        items.append(
-            Item(
-                name=use.name,
-                operations=use.units,
-                unit=price.unit,
-                price=price.first,
-                per=price.per,
-                dollars=dollars,
-                confirmed=price.confirmed,
-                price_name=use.price,
-                per_month=use.per_month,
-                free=free,
-            )
-        )
+        dollars = price.of(use.units - free, after=paid[use.price])
+        paid[use.price] += use.units - free
+        items.append(Item(use, price, dollars, free))
     return Bill(tuple(items))
 
 
-def _merged(usage: Iterable[Use]) -> Iterator[Use]:
-    merged: dict[tuple[str, str, bool], float] = defaultdict(float)
+def _merged(usage: Usage) -> Iterator[Use]:
+    """One use for each name and price."""
+    merged: dict[Use, float] = defaultdict(float)
     for use in usage:
-        merged[use.name, use.price, use.per_month] += use.units
-    for (name, price, per_month), units in merged.items():
-        yield Use(name, price, units, per_month)
+        merged[replace(use, units=0.0)] += use.units
+    for use, units in merged.items():
+        yield replace(use, units=units)

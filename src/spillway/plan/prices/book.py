@@ -1,11 +1,10 @@
-"""Reading prices, strictly: an unknown field or a wrong type is said in one sentence."""
+"""Reads prices strictly: an unknown field or a wrong type is reported in one sentence."""
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -13,6 +12,8 @@ from msgspec import Meta
 from spillway.errors import SpillwayError
 
 BOOK = Path(__file__).parent / "us-east-1.toml"
+#: The date of a price whose source has none.
+GATHERED = "2026-11-23"
 
 _Dollars = Annotated[float, Meta(ge=0)]
 
@@ -27,14 +28,13 @@ class Tier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Price(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What `per` units cost: `dollars`, or by `tiers`.
 
-    `free` units a month cost nothing; prices with the same `pool` share them. `date` is the
-    source's own, or the day on which it was read.
+    `free` units a month cost nothing; prices with the same `pool` share them.
     """
 
     unit: str
-    per: Annotated[float, Meta(gt=0)]
     source: str
-    date: Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+    date: Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")] = GATHERED
+    per: Annotated[float, Meta(gt=0)] = 1
     dollars: _Dollars | None = None
     tiers: tuple[Tier, ...] = ()
     free: Annotated[float, Meta(ge=0)] = 0
@@ -57,8 +57,7 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         """What so many units cost in a month in which `after` others came before them."""
         if self.dollars is not None:
             return units * self.dollars / self.per
-        total, start = 0.0, after
-        end = after + units
+        total, start, end = 0.0, after, after + units
         for tier in self.tiers:
             bound = end if tier.up_to is None else min(end, tier.up_to)
             if bound > start:
@@ -71,15 +70,17 @@ class Book(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All prices by their names, of one Region."""
 
     region: str
-    currency: str
+    currency: Literal["USD"]
     price: Mapping[str, Price]
 
     def __getitem__(self, name: str) -> Price:
         return self.price[name]
 
-    def unconfirmed(self) -> list[str]:
-        """The prices that no statement of AWS's own was seen for."""
-        return [name for name, price in self.price.items() if not price.confirmed]
+
+class _Changes(msgspec.Struct, forbid_unknown_fields=True):
+    region: str | None = None
+    currency: Literal["USD"] = "USD"
+    price: dict[str, dict[str, Any]] = {}
 
 
 def load(overrides: Path | None = None) -> Book:
@@ -88,39 +89,28 @@ def load(overrides: Path | None = None) -> Book:
     An override names only what it changes: `[price."sqs.requests"]` with `dollars = 0.38`, and its
     own `source` and `date`. It counts as confirmed unless it says otherwise.
 
-    SpillwayError: the file cannot be read, or makes no sense.
+    Raises SpillwayError when the file cannot be read or makes no sense.
     """
-    content = _read(BOOK)
+    content = _read(BOOK, dict[str, Any])
     if overrides is not None:
-        changes = _read(overrides)
-        for name, change in _prices(changes, overrides).items():
+        changes = _read(overrides, _Changes)
+        content["region"] = changes.region or content["region"]
+        for name, change in changes.price.items():
             before = content["price"].get(name, {})
-            # Else a flat price would meet the tiers that it replaces.
-            kept = {
-                k: v
-                for k, v in before.items()
-                if not {"dollars", "tiers"} & change.keys() or k not in ("dollars", "tiers")
-            }
+            # A flat price replaces tiers, and the other way round.
+            replaced = {"dollars", "tiers"} if {"dollars", "tiers"} & change.keys() else set()
+            kept = {field: value for field, value in before.items() if field not in replaced}
             content["price"][name] = {**kept, "confirmed": True, **change}
-        content |= {name: value for name, value in changes.items() if name != "price"}
     try:
         return msgspec.convert(content, Book)
     except msgspec.ValidationError as error:
         raise SpillwayError(f"{overrides or BOOK} is no price book: {error}.") from None
 
 
-def _prices(content: Mapping[str, Any], path: Path) -> Mapping[str, Mapping[str, Any]]:
-    prices = content.get("price", {})
-    if not isinstance(prices, dict) or not all(isinstance(one, dict) for one in prices.values()):
-        raise SpillwayError(f'{path} is no price book: prices are tables, [price."sqs.requests"].')
-    return prices
-
-
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, type_: Any) -> Any:
     try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
+        return msgspec.toml.decode(path.read_bytes(), type=type_)
     except OSError as error:
         raise SpillwayError(f"{path} cannot be read: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SpillwayError(f"{path} is not TOML: {error}.") from error
+    except msgspec.DecodeError as error:
+        raise SpillwayError(f"{path} is no price book: {error}.") from error

@@ -31,7 +31,7 @@ UNLIMITED = Service(
     drain=Work(0.0, 0.01),
     drain_batch=10,
     drain_concurrency=2,
-    quotas={"table": NO_LIMIT},
+    table_write_units_max=NO_LIMIT,
 )
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from orders.domain.saga import DOWNSTREAMS
-from spillway.plan.capacity.outcome import outcome
+from spillway.plan.capacity.outcome import Outcome
 from spillway.plan.capacity.planning import plan, service_of
 from spillway.plan.capacity.recommendations import SETTLED_WELL_SECONDS, scaling_steps
 from spillway.plan.capacity.simulate import simulate
@@ -34,7 +34,7 @@ def test_a_downstreams_limit_is_raised_to_what_the_profile_needs() -> None:
 
 
 def test_raising_the_tables_throughput_has_its_price_and_it_is_not_confirmed() -> None:
-    tight = service(warm_write_units=4_000, quotas={"table": 40_000})
+    tight = service(warm_write_units=4_000, table_write_units_max=40_000)
     steps = scaling_steps(level(4_000, 120), tight, load())
     [change] = [
         step.raised for step in steps if step.raised and step.raised.setting == "warm write units/s"
@@ -73,7 +73,7 @@ def test_twice_the_time_of_a_delivery_is_half_the_rate(cdk_library: None) -> Non
     once, twice = (
         next(
             bottleneck.limit
-            for bottleneck in outcome(simulate(coupon(peak=1_000, seconds=60), one)).bottlenecks
+            for bottleneck in Outcome(simulate(coupon(peak=1_000, seconds=60), one)).bottlenecks
             if bottleneck.name == "deliver_accounting"
         )
         for one in (planned, slower)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from orders.domain.saga import DOWNSTREAMS
+from spillway.plan.cost.deployed import Deployed
 from spillway.plan.cost.measurement import Calls, FunctionUse, Measurement
 
 
@@ -24,7 +26,7 @@ def use(invocations: float, records: float, *made: Calls, **more: Any) -> Functi
         invocations=invocations,
         records=records,
         messages=more.pop("messages", records),
-        calls=made,
+        calls=[*made],
         log_bytes=more.pop("log_bytes", 0.0),
         log_lines=more.pop("log_lines", 0.0),
         **more,
@@ -91,3 +93,23 @@ def measurement(orders: int = 100, fill: float = 10.0, **changes: Any) -> Measur
         **changes,
     }
     return Measurement(**fields)
+
+
+def stage(memory_mb: Mapping[str, float]) -> Deployed:
+    """A stage that keeps logs for a month, and has nothing that is paid for by the month."""
+    return Deployed(
+        stage="test",
+        memory_mb=memory_mb,
+        mappings={},
+        alarms=0,
+        composite_alarms=0,
+        dashboards=0,
+        custom_metrics=0,
+        encryption_keys=0,
+        log_days=30,
+        access_log_format='{"route": "$context.routeKey"}',
+        access_log_price="logs.ingested",
+        api_requests_per_second=100,
+        api_burst=100,
+        warm_write_units=None,
+    )

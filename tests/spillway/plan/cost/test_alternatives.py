@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from spillway.plan.cost.alternatives import Alternative, alternatives, break_even, compare, value
+from spillway.plan.cost.alternatives import Alternative, alternatives, break_even, compare
 from spillway.plan.prices import Usage, Use, load
 
 OURS = Usage((Use("API: requests", "http_api.requests", 1), Use("queues", "sqs.requests", 1)))
 
 
 def test_there_are_more_than_eight_and_each_count_says_where_it_is_from() -> None:
-    common, designs = alternatives()
     book = load()
-    assert len(designs) >= 8
-    for design in designs:
+    assert len(alternatives()) >= 8
+    for design in alternatives():
         counts = (*design.per_order, *design.per_month)
         assert counts, design.name
         for price, count, source in counts:
             assert price in book.price
-            assert value(count, common) > 0
+            assert count > 0
             assert len(source) > 5, design.name
 
 
@@ -46,9 +45,9 @@ def test_what_is_based_on_ours_leaves_out_and_adds() -> None:
         what="x",
         based_on="ours",
         without=("API: ",),
-        per_order=(("sns.requests", "2", "a test"),),
+        per_order=(("sns.requests", 2, "a test"),),
     )
-    usage = design.usage({}, OURS)
+    usage = design.usage(OURS)
     assert usage.by_price() == {"sqs.requests": 1, "sns.requests": 2}
 
 
@@ -64,9 +63,3 @@ def test_break_even(order: float, month: float, expected: float | None) -> None:
     assert break_even(1e-6, 1.0, order, month) == (
         None if expected is None else pytest.approx(expected)
     )
-
-
-@pytest.mark.parametrize("formula", ["__import__('os')", "a.b", "f(1)", "unknown", "1 ** 9", "'x'"])
-def test_a_formula_is_only_a_sum_or_a_product(formula: str) -> None:
-    with pytest.raises(ValueError, match="not a formula"):
-        value(formula, {"a": 1.0})

@@ -25,7 +25,7 @@ def _with_calls(ours: CostModel, function: str, *more: Calls) -> CostModel:
     """The service as it would be if a function made more calls."""
     measured: Measurement = ours.measurement
     use = measured.functions[function]
-    changed = msgspec.structs.replace(use, calls=(*use.calls, *more))
+    changed = msgspec.structs.replace(use, calls=[*use.calls, *more])
     functions = {**measured.functions, function: changed}
     return replace(ours, measurement=msgspec.structs.replace(measured, functions=functions))
 
@@ -81,8 +81,8 @@ def test_functions_that_chatter_fail(ours: CostModel) -> None:
 
 
 def test_more_memory_fails(ours: CostModel) -> None:
-    memory = dict.fromkeys(ours.settings.memory_mb, 2_048.0)
-    larger = replace(ours, settings=replace(ours.settings, memory_mb=memory))
+    memory = dict.fromkeys(ours.stage.memory_mb, 2_048.0)
+    larger = replace(ours, stage=msgspec.structs.replace(ours.stage, memory_mb=memory))
     excesses = _exceeded(larger, ours)
     assert any("time went from" in str(excess) for excess in excesses)
 

@@ -9,7 +9,7 @@ from infra.event_sources import WATCHDOG_CONCURRENCY_MAX
 from spillway.errors import SpillwayError
 from spillway.plan.cost.batches import CROWD
 from spillway.plan.cost.deployed import Deployed, deployed
-from spillway.plan.cost.idle import idle
+from spillway.plan.cost.usage import idle
 from spillway.plan.prices import load, priced
 
 pytestmark = pytest.mark.usefixtures("cdk_library")

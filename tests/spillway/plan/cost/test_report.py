@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from spillway.plan.cost.findings import Findings, find
+from spillway.plan.cost.findings import Findings
 from spillway.plan.cost.model import MILLION, cost_model
 from spillway.plan.cost.page import page
 from spillway.plan.cost.report import document, show
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("cdk_library")
 
 @pytest.fixture(scope="module")
 def found() -> Findings:
-    return find(cost_model(), MILLION)
+    return Findings(cost_model(), MILLION)
 
 
 class TestJson:
@@ -67,12 +67,12 @@ class TestJson:
             )
 
     def test_more_orders_make_the_free_tiers_count_less(self) -> None:
-        few, many = (find(cost_model(), orders) for orders in (100_000, 100 * MILLION))
-        assert few.bill.dollars < many.bill.dollars < many.list_bill.dollars
+        few, many = (Findings(cost_model(), orders) for orders in (100_000, 100 * MILLION))
+        assert few.load.billed.dollars < many.load.billed.dollars < many.load.list_price.dollars
 
     def test_a_profile_is_priced_by_how_its_orders_come(self) -> None:
         slow, fast = (
-            find(cost_model(), MILLION, coupon(peak=peak, seconds=60)).list_bill.dollars
+            Findings(cost_model(), MILLION, coupon(peak=peak, seconds=60)).load.list_price.dollars
             for peak in (0.5, 5_000)
         )
         assert slow > 10 > fast
@@ -87,7 +87,7 @@ def _months(other: Mapping[str, Any]) -> float:
 
 class TestTerminal:
     @pytest.mark.parametrize("width", [60, 80, 140])
-    def test_it_fits_and_marks_what_nobody_confirmed(self, found: Findings, width: int) -> None:
+    def test_it_fits_and_marks_what_no_source_confirms(self, found: Findings, width: int) -> None:
         output = io.StringIO()
         show(found, [], Console(file=output, width=width, highlight=False))
         text = output.getvalue()
@@ -123,4 +123,4 @@ def test_the_page_needs_nothing_but_itself(found: Findings) -> None:
 
 def test_every_price_that_is_used_has_a_name_in_the_book(found: Findings) -> None:
     known = load().price.keys()
-    assert {item.price_name for item in found.list_bill.items} <= known
+    assert {item.use.price for item in found.load.list_price.items} <= known

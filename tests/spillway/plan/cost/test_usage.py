@@ -16,20 +16,28 @@ from spillway.plan.cost.batches import (
     fill_at,
     parts,
     per_message,
+    rebatched,
 )
-from spillway.plan.cost.durations import Calibration, Processor, calibration, processor_times
-from spillway.plan.cost.usage import Settings, kept, rebatched, usage_of
-from spillway.plan.prices import Usage
+from spillway.plan.cost.durations import Estimates, estimates, processor_times
+from spillway.plan.cost.model import CostModel
+from spillway.plan.cost.usage import kept
+from spillway.plan.prices import Usage, load
 from spillway.plan.work import Work
-from tests.spillway.plan.cost.builders import measurement
+from tests.spillway.plan.cost.builders import measurement, stage
 
 FUNCTIONS = ("intake", "relay", "watchdog", "reads", *(f"deliver-{name}" for name in DOWNSTREAMS))
-SETTINGS = Settings(dict.fromkeys(FUNCTIONS, 256.0), log_days=30, access_log_bytes=174)
-PROCESSOR = dict.fromkeys(FUNCTIONS, Processor(0.0, 0.001))
+MODEL = CostModel(
+    measurement(),
+    processor=dict.fromkeys(FUNCTIONS, Work(0.0, 0.001)),
+    stage=stage(dict.fromkeys(FUNCTIONS, 256.0)),
+    figures=estimates(),
+    book=load(),
+)
+SMALL = replace(MODEL, stage=stage(dict.fromkeys(FUNCTIONS, 128.0)))
 
 
-def _order(fill: BatchFill, settings: Settings = SETTINGS) -> Usage:
-    return usage_of(measurement(), fill, settings, PROCESSOR, calibration())
+def _order(fill: BatchFill) -> Usage:
+    return MODEL.an_order(fill)
 
 
 def _units(usage: Usage, name: str) -> float:
@@ -67,7 +75,9 @@ class TestAnOrder:
     def test_logs_weigh_26_bytes_more_an_event(self) -> None:
         order = _order(CROWD)
         assert _units(order, "logs: of the functions") == pytest.approx((74 + 26) / 1e9)
-        assert _units(order, "logs: of the API") == pytest.approx((174 + 26) / 1e9)
+        assert _units(order, "logs: of the API") == pytest.approx(
+            (MODEL.stage.access_log_bytes + 26) / 1e9
+        )
 
     def test_looks_of_customers_are_not_an_orders(self) -> None:
         assert not [use for use in _order(CROWD) if use.name.startswith("reads")]
@@ -78,11 +88,10 @@ class TestAnOrder:
 
 class TestTime:
     def test_a_delivery_waits_for_its_downstream_once_a_batch(self) -> None:
-        figures = _calibration(downstream_seconds=1.0, dynamodb_seconds=0.0)
-        quick = dict.fromkeys(FUNCTIONS, Processor(0.0, 0.0))
+        figures = _estimates(downstream_seconds=1.0, dynamodb_seconds=0.0)
+        quick = replace(MODEL, processor=dict.fromkeys(FUNCTIONS, Work(0.0)), figures=figures)
         for fill, seconds in ((ONE_BY_ONE, 1.0), (CROWD, 0.1)):
-            order = usage_of(measurement(), fill, SETTINGS, quick, figures)
-            gb_seconds = _units(order, "deliver-accounting: time")
+            gb_seconds = _units(quick.an_order(fill), "deliver-accounting: time")
             # A quarter of a GB, and half a millisecond of rounding for each invocation.
             assert gb_seconds == pytest.approx(seconds * 0.25, rel=0.01)
 
@@ -97,20 +106,18 @@ class TestTime:
         assert working.seconds(50) == pytest.approx(50 * 0.2 + 1.0)
 
     def test_less_memory_makes_waiting_cheaper_and_computing_no_dearer(self) -> None:
-        small = Settings(dict.fromkeys(FUNCTIONS, 128.0), 30, 174)
-        nothing_waits = _calibration(
+        nothing_waits = _estimates(
             downstream_seconds=0.0, dynamodb_seconds=0.0, sqs_seconds=0.0, sns_seconds=0.0
         )
         times = [
-            usage_of(measurement(), CROWD, settings, PROCESSOR, nothing_waits).units(
-                "lambda.gb_seconds"
-            )
-            for settings in (SETTINGS, small)
+            replace(model, figures=nothing_waits).an_order(CROWD).units("lambda.gb_seconds")
+            for model in (MODEL, SMALL)
         ]
         assert times[0] == pytest.approx(times[1], rel=0.02)
-        assert _order(ONE_BY_ONE, small).units("lambda.gb_seconds") < 0.8 * _order(
-            ONE_BY_ONE
-        ).units("lambda.gb_seconds")
+        waiting = [
+            model.an_order(ONE_BY_ONE).units("lambda.gb_seconds") for model in (SMALL, MODEL)
+        ]
+        assert waiting[0] < 0.8 * waiting[1]
 
     def test_two_loads_tell_a_batchs_processor_time_from_a_records(self) -> None:
         times = processor_times(measurement(fill=1.0), measurement(fill=10.0))
@@ -164,8 +171,8 @@ def _fill_at(rate: float) -> BatchFill:
     )
 
 
-def _calibration(**values: float) -> Calibration:
-    figures = calibration()
+def _estimates(**values: float) -> Estimates:
+    figures = estimates()
     changed = {
         name: msgspec.structs.replace(getattr(figures, name), value=value)
         for name, value in values.items()
