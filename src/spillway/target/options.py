@@ -1,7 +1,7 @@
 """The options that say which service a command is about, the same for every command.
 
-A command is decorated with `with_target` and takes one keyword argument, `target`. The decorator
-adds `--port`, `--stage`, `--profile` and `--region` to its options, and reports a service that does
+A command is decorated with `with_target` and has a parameter `target`. The decorator adds
+`--port`, `--stage`, `--profile` and `--region` to its options, and reports a service that does
 not answer in one sentence.
 """
 

@@ -7,7 +7,8 @@ The stacks' outputs name all tables and queues, so nothing is configured here.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from infra.metrics import EVERY_FUNCTION
@@ -29,10 +30,13 @@ Clients = Callable[[str], Any]
 
 @dataclass(frozen=True)
 class Service:
-    """`client` makes boto3 clients by name. `tables` has the orders table as `orders`, and one for
-    each downstream whose table can be read. `queues` are URLs by name, see
-    `spillway.target.outputs`. `emulator` is the emulator's address, None on AWS. `options` name
-    this service on a command line, with a space before them; "" for the default service.
+    """`client` gives the one boto3 client of an AWS service. Threads may share it, but not make
+    it: ask for every client before you start threads.
+
+    `tables` has the orders table as `orders`, and one for each downstream whose table can be read.
+    `queues` are URLs by name, see `spillway.target.outputs`. `emulator` is the emulator's address,
+    None on AWS. `options` name this service on a command line, with a space before them; "" for the
+    default service.
     """
 
     stage: str
@@ -42,33 +46,24 @@ class Service:
     emulator: str | None = None
     options: str = ""
 
-    _clients: dict[str, Any] = field(default_factory=dict, repr=False)
-
     @property
     def dynamodb(self) -> Any:
-        return self.make_client("dynamodb")
+        return self.client("dynamodb")
 
     @property
     def sqs(self) -> SQSClient:
-        client: SQSClient = self.make_client("sqs")
+        client: SQSClient = self.client("sqs")
         return client
 
     @property
     def logs(self) -> CloudWatchLogsClient:
-        client: CloudWatchLogsClient = self.make_client("logs")
+        client: CloudWatchLogsClient = self.client("logs")
         return client
 
     @property
     def cloudwatch(self) -> CloudWatchClient:
-        client: CloudWatchClient = self.make_client("cloudwatch")
+        client: CloudWatchClient = self.client("cloudwatch")
         return client
-
-    def make_client(self, name: str) -> Any:
-        """The one client of an AWS service. Threads may share it, but must not make it: make every
-        client before you start threads."""
-        if name not in self._clients:
-            self._clients[name] = self.client(name)
-        return self._clients[name]
 
     def resource_name(self, name: str) -> str:
         """A resource's name in the account, as in `infra.stage`."""
@@ -89,7 +84,7 @@ def on_this_machine(port: int) -> Service:
     stack = attach(port)
     return Service(
         LOCAL_STAGE,
-        stack.client,
+        cache(stack.client),
         stack.tables,
         stack.queues,
         stack.emulator,
@@ -106,7 +101,7 @@ def on_aws(stage: str, *, profile: str | None, region: str | None) -> Service:
     session: Any = boto3.Session(profile_name=profile, region_name=region)
     named = {"stage": stage, "profile": profile, "region": region}
     options = "".join(f" --{name} {value}" for name, value in named.items() if value is not None)
-    return Service(stage, session.client, tables(outputs), queues(outputs), options=options)
+    return Service(stage, cache(session.client), tables(outputs), queues(outputs), options=options)
 
 
 def outputs_of(stage: str, *, profile: str | None, region: str | None) -> dict[str, str]:

@@ -54,6 +54,11 @@ def rfc3339(at: int) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def money(amount: int, currency: str) -> str:
+    """Minor units of a currency with two decimals, as people write them: `9.05 GBP`."""
+    return f"{amount / 100:,.2f} {currency}"
+
+
 def counted(count: int, noun: str, plural: str = "") -> str:
     """A number with its noun: `1 order`, `2,000 orders`."""
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"

@@ -1,27 +1,23 @@
 """`spillway console`: its options. Everything heavy is imported when it runs."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from spillway.errors import SpillwayError
 from spillway.target.options import Target, with_target
 
-if TYPE_CHECKING:
-    from spillway.operate.console.state import AppState
-
 DEFAULT_LISTEN = 8090
 
 
 @with_target
 def console(
+    target: Target,
     listen: Annotated[
         int,
         typer.Option("--listen", "-l", min=1, max=65_535, help="The port of the console itself."),
     ] = DEFAULT_LISTEN,
     open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
-    *,
-    target: Target,
 ) -> None:
     """Run the operator's console: the path of an order, one order's life, dead letters, charts.
 
@@ -38,7 +34,9 @@ def console(
     import uvicorn
 
     from spillway.operate.console.serving import application
+    from spillway.operate.console.state import state_of
     from spillway.operate.console.waiting import uvicorn_config
+    from spillway.run.stack import attach
     from spillway.run.stack.ports import listen as listener_on
     from spillway.run.stack.ports import port_of
 
@@ -46,7 +44,8 @@ def console(
         listener = listener_on(listen)
     except SpillwayError as error:
         raise SpillwayError(str(error).replace("--port", "--listen")) from error
-    state = _state(target)
+    stack = attach(target.port) if target.stage is None else None
+    state = state_of(target.reach(), stack)
     key = None if state.is_local else secrets.token_urlsafe(24)
     address = f"http://127.0.0.1:{listen}/" + ("" if key is None else f"?key={key}")
     typer.echo(f"The console of {state.service.stage}: {address}\nStop with Ctrl+C.")
@@ -54,11 +53,3 @@ def console(
         webbrowser.open(address)
     app = application(lambda: state, port=port_of(listener), key=key)
     uvicorn.Server(uvicorn_config(app)).run([listener])
-
-
-def _state(target: Target) -> "AppState":
-    from spillway.operate.console.state import state_of
-    from spillway.run.stack import attach
-
-    stack = attach(target.port) if target.stage is None else None
-    return state_of(target.reach(), stack)

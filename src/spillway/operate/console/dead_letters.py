@@ -16,7 +16,7 @@ from spillway.operate.status.parts import dead_letters_by_source
 
 def dead_letters(state: AppState, _: Request) -> Page:
     """Which there are now, and why those of the last look are there."""
-    counts = dead_letters_by_source(state.status.get().parts)
+    counts = dead_letters_by_source(state.reader.latest().parts)
     values = {
         "counts": {name: counts[name] for name in SOURCES},
         "redriving": state.redriving,
@@ -28,7 +28,7 @@ def dead_letters(state: AppState, _: Request) -> Page:
 
 def look(state: AppState, request: Request) -> Page:
     """The same, after looking at each."""
-    counts = dead_letters_by_source(state.status.get().parts)
+    counts = dead_letters_by_source(state.reader.latest().parts)
     state.redriving.look([name for name, count in counts.items() if count])
     return dead_letters(state, request)
 

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from orders.domain.saga import DOWNSTREAMS
 from spillway.errors import SpillwayError
 from spillway.operate.console.faults import AT_REST, fault_settings_of
-from spillway.operate.console.path import LINKS, fault_labels, path_view
+from spillway.operate.console.path import fault_labels, path_view
 from spillway.operate.console.state import AppState
 from spillway.operate.console.traffic import ORDERS_MAX
 from spillway.operate.console.views import Form, Page, Refused, back_to, text
@@ -35,11 +35,11 @@ CHARTS_PAUSE_AWS_SECONDS = 60
 
 def path(state: AppState, _: Request) -> Page:
     """The path of an order, as it is now."""
-    return Page("path", {**_path(state), "links": LINKS}, "/events")
+    return Page("path", _path(state), "/events")
 
 
 def _path(state: AppState) -> dict[str, Any]:
-    status = state.status.get()
+    status = state.reader.latest()
     faults = {name: fault_labels(on) for name, on in (status.faults or {}).items()}
     return {"view": path_view(status, state.reader.samples), "status": status, "faults": faults}
 
@@ -78,7 +78,7 @@ def _span(state: AppState, chosen: str) -> Span:
 def _charts(state: AppState, span: Span) -> list[Chart]:
     if state.is_local:
         # Takes a sample, from which the queues' charts are drawn here.
-        state.status.get()
+        state.reader.latest()
     return read_history(state.service, span, list(state.reader.samples))
 
 

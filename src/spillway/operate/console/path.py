@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from orders.domain.promises import Promise
-from orders.domain.saga import DOWNSTREAMS
 from spillway.operate.status.alarms import Alarm
 from spillway.operate.status.parts import Part
 from spillway.operate.status.state import Status
@@ -163,16 +162,3 @@ _FAULTS: Mapping[str, Callable[[Any], str]] = {
     "too_late": lambda _: "too late to cancel",
     "dispatch_after_ms": lambda value: f"leaves after {value:,} ms",
 }
-
-#: How the boxes are connected, for the lines between them.
-LINKS: Sequence[tuple[str, str]] = (
-    ("intake", "table"),
-    ("intake", "drain"),
-    ("drain", "table"),
-    ("table", "reads"),
-    ("table", "relay"),
-    *(("relay", f"deliver-{downstream}") for downstream in DOWNSTREAMS),
-    ("relay", "watchdog"),
-    ("relay", "topic"),
-    *((f"deliver-{downstream}", downstream) for downstream in DOWNSTREAMS),
-)

@@ -44,7 +44,10 @@ _CLIENTS_OF_EMULATOR = ("apigatewayv2",)
 
 @dataclass(slots=True)
 class StatusReader:
-    """An open page reads again after `pause_seconds`. `samples` are the latest readings."""
+    """One reading for all pages that ask at about the same time.
+
+    An open page asks again after `pause_seconds`. `samples` are the latest readings.
+    """
 
     service: Service
     stack: Stack | None
@@ -52,6 +55,16 @@ class StatusReader:
     now: Callable[[], float] = time.time
     samples: deque[Status] = field(default_factory=lambda: deque(maxlen=SAMPLES_MAX))
     _measured: tuple[float, Measured, Sequence[Alarm]] | None = None
+    _last: tuple[float, Status] | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def latest(self) -> Status:
+        # Slightly shorter than the pause, or a page would get every reading twice.
+        fresh_seconds = self.pause_seconds * 0.9
+        with self._lock:
+            if self._last is None or time.monotonic() - self._last[0] >= fresh_seconds:
+                self._last = (time.monotonic(), self.read())
+            return self._last[1]
 
     def read(self) -> Status:
         """Called by one thread at a time."""
@@ -83,29 +96,12 @@ def active(fault_settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @dataclass(slots=True)
-class Shared:
-    """One reading for all pages that ask at about the same time."""
-
-    read: Callable[[], Status]
-    fresh_seconds: float
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _last: tuple[float, Status] | None = None
-
-    def get(self) -> Status:
-        with self._lock:
-            if self._last is None or time.monotonic() - self._last[0] >= self.fresh_seconds:
-                self._last = (time.monotonic(), self.read())
-            return self._last[1]
-
-
-@dataclass(slots=True)
 class AppState:
     """`stack` and `traffic` are None on AWS. Every form carries `token`."""
 
     service: Service
     stack: Stack | None
     reader: StatusReader
-    status: Shared
     redriving: Redriving
     traffic: Traffic | None
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
@@ -125,14 +121,7 @@ def state_of(service: Service, stack: Stack | None, pause_seconds: float | None 
     on_emulator = service.emulator is not None
     pause = pause_seconds or (PAUSE_SECONDS if on_emulator else PAUSE_AWS_SECONDS)
     for name in (*_CLIENTS, *(_CLIENTS_OF_EMULATOR if on_emulator else ())):
-        service.make_client(name)
+        service.client(name)
+    traffic = None if stack is None else Traffic(stack)
     reader = StatusReader(service, stack, pause)
-    return AppState(
-        service,
-        stack,
-        reader,
-        # Slightly shorter than the pause, or a page would get every reading twice.
-        Shared(reader.read, fresh_seconds=pause * 0.9),
-        Redriving(service),
-        None if stack is None else Traffic(stack),
-    )
+    return AppState(service, stack, reader, Redriving(service), traffic)

@@ -12,7 +12,7 @@ from typing import Literal
 
 from orders.domain.saga import DOWNSTREAM_OF, Facts, Step, owed
 from orders.domain.status import cancellation_outcome
-from spillway.operate.logs.reading import Line
+from spillway.operate.logs.reading import Line, Tone
 from spillway.operate.orders.reading import Life
 from spillway.ui.formatting import duration, milliseconds
 
@@ -23,16 +23,6 @@ _IS_THE_FACT = frozenset({"accepted", "placed"})
 _TICKS = 4
 
 LaneState = Literal["done", "refused", "owed"]
-Tone = Literal["good", "plain", "again", "bad"]
-
-_TONES: dict[str, Tone] = {
-    "postponed": "again",
-    "unavailable": "again",
-    "stuck": "again",
-    "dead_lettered": "bad",
-    "contradicted": "bad",
-    "bug": "bad",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +179,7 @@ def _line_entry(line: Line) -> Entry:
     ]
     what = line.outcome.replace("_", " ")
     what = f"{line.command}: {what}" if line.command else what
-    tone = _TONES.get(line.outcome, "plain")
-    return Entry(line.at, line.function, what, " · ".join(details), tone)
+    return Entry(line.at, line.function, what, " · ".join(details), line.tone)
 
 
 def _attempt(line: Line) -> list[str]:

@@ -28,7 +28,7 @@ from spillway.errors import SpillwayError
 from spillway.operate.console.state import AppState
 from spillway.operate.console.timeline import span
 from spillway.target.options import explain_unreachable
-from spillway.ui.formatting import age, clock, date_and_clock, rfc3339
+from spillway.ui.formatting import age, clock, date_and_clock, money, rfc3339
 
 FOLDER = Path(__file__).parent
 #: A form has a dozen short fields; the longest is a list of a thousand empty shelves.
@@ -206,14 +206,9 @@ def _environment() -> Environment:
         "rfc3339": rfc3339,
         "span": span,
         "count": lambda number: f"{number:,}",
-        "money": _money,
+        "money": money,
         "words": lambda name: str(name).replace("_", " "),
     }
     # Known to every template without an import, also to a block that is rendered alone.
     made.globals["ui"] = made.get_template("macros.html").module
     return made
-
-
-def _money(amount: int, currency: str) -> str:
-    """Minor units, as people write them. The accepted currencies have two decimals."""
-    return f"{amount / 100:,.2f} {currency}"

@@ -25,13 +25,12 @@ def _group() -> None:
 @customers.command()
 @with_target
 def erase(
+    target: Target,
     customer_id: Annotated[
         str, typer.Argument(metavar="CUSTOMER_ID", help="The claim `sub` of the customer's tokens.")
     ],
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask first.")] = False,
     as_json: JsonOption = False,
-    *,
-    target: Target,
 ) -> None:
     """Erase a customer's name and address from all of their orders, and keep the orders.
 

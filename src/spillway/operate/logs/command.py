@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 @with_target
 def logs(
+    target: Target,
     order: Annotated[
         str | None,
         typer.Option("--order", "-o", metavar="ORDER_ID", help="Only lines about this order."),
@@ -26,11 +27,12 @@ def logs(
         str, typer.Option("--since", metavar="10m", help="How far back: 30s, 10m, 2h, 1d.")
     ] = "10m",
     lines: Annotated[
-        int, typer.Option("--lines", "-n", min=1, max=10_000, help="The latest, at most.")
+        int,
+        typer.Option(
+            "--lines", "-n", min=1, max=10_000, help="How many lines at most, the latest."
+        ),
     ] = 1_000,
     as_json: Annotated[bool, typer.Option("--json", help="Print each line as JSON.")] = False,
-    *,
-    target: Target,
 ) -> None:
     """Show what all functions logged, in the order of time: about one order, or everything.
 

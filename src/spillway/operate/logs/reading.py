@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from typing import Any
+from typing import Any, Literal
 
 from orders.domain.order import order_id_time
 from orders.domain.units import OrderId
@@ -33,6 +33,14 @@ _CALLS_AT_ONCE = 8
 #: Outcomes with which a delivery has put its command into the dead-letter queue.
 DEAD_LETTERED = frozenset({"dead_lettered", "contradicted"})
 
+#: How good an outcome is: done, expected, tried again, or a person must look at it.
+Tone = Literal["good", "plain", "again", "bad"]
+_TONES: Mapping[str, Tone] = {
+    **dict.fromkeys(("accepted", "replayed", "buffered", "placed", "there", "done"), "good"),
+    **dict.fromkeys(("refused", "cancellation_taken", "gone"), "plain"),
+    **dict.fromkeys(("postponed", "unavailable", "stuck"), "again"),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -49,6 +57,10 @@ class Line:
     @property
     def outcome(self) -> str:
         return str(self.fields.get("outcome", ""))
+
+    @property
+    def tone(self) -> Tone:
+        return _TONES.get(self.outcome, "bad")
 
     @property
     def command(self) -> str | None:
@@ -106,7 +118,7 @@ def lines(
     lines_max: int = LINES_MAX,
 ) -> Read:
     """The latest lines since then (Unix ms) that contain `term`."""
-    service.make_client("logs")
+    service.client("logs")
     read = partial(_of_function, service, since=since, term=term, lines_max=lines_max)
     with ThreadPoolExecutor(_CALLS_AT_ONCE) as pool:
         found = list(pool.map(read, functions))

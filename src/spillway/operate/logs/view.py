@@ -9,8 +9,7 @@ from rich.text import Text
 from spillway.operate.logs.reading import Line
 from spillway.ui.formatting import age, clock, milliseconds, rfc3339
 
-_GOOD = frozenset({"accepted", "replayed", "buffered", "placed", "there", "done"})
-_EXPECTED = frozenset({"refused", "cancellation_taken", "gone", "postponed", "stuck"})
+_STYLES = {"good": "green", "plain": "yellow", "again": "yellow", "bad": "bold red"}
 #: Fields that have a place of their own in a line. The others follow, each with its name.
 _PLACED = ("at", "step", "outcome", "order_id", "customer", "downstream", "command", "trace")
 
@@ -37,13 +36,7 @@ def line_cells(line: Line) -> tuple[Text, Text, Text, Text]:
         if name not in _PLACED and value != []
     )
     outcome = f"{line.fields.get('command') or ''} {line.outcome}".strip()
-    return time, function, Text(outcome, _style(line.outcome)), Text(others, "dim")
-
-
-def _style(outcome: str) -> str:
-    if outcome in _GOOD:
-        return "green"
-    return "yellow" if outcome in _EXPECTED else "bold red"
+    return time, function, Text(outcome, _STYLES[line.tone]), Text(others, "dim")
 
 
 def _label(name: str) -> str:

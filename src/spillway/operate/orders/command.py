@@ -28,18 +28,19 @@ orders = typer.Typer(
 
 _CustomerOption = Annotated[
     str | None,
-    typer.Option("--customer", "-c", metavar="ID", help="Its customer: finds it by its key."),
+    typer.Option(
+        "--customer", "-c", metavar="ID", help="The order's customer: it is found without a search."
+    ),
 ]
 
 
 @orders.command()
 @with_target
 def show(
+    target: Target,
     order_id: Annotated[str, typer.Argument(metavar="ORDER_ID", help="The order's id, a UUIDv7.")],
     customer: _CustomerOption = None,
     as_json: JsonOption = False,
-    *,
-    target: Target,
 ) -> None:
     """Show an order's whole life: each step, its attempts, why it has not settled, and its logs.
 
@@ -66,6 +67,7 @@ def show(
 @orders.command()
 @with_target
 def resume(
+    target: Target,
     order_id: Annotated[
         str | None, typer.Argument(metavar="ORDER_ID", help="One order; or use --unsettled.")
     ] = None,
@@ -81,8 +83,6 @@ def resume(
         bool, typer.Option("--dry-run", help="Count the orders; change nothing.")
     ] = False,
     as_json: JsonOption = False,
-    *,
-    target: Target,
 ) -> None:
     """Command every owed step of an order again, by handing the order to the watchdog.
 
@@ -115,6 +115,7 @@ def resume(
 @orders.command("list")
 @with_target
 def list_(
+    target: Target,
     unsettled: Annotated[
         bool, typer.Option("--unsettled", "-u", help="Orders that are owed a step.")
     ] = False,
@@ -125,7 +126,9 @@ def list_(
         bool,
         typer.Option("--stuck", help="Orders that the watchdog found unsettled; reads only logs."),
     ] = False,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000, help="At most.")] = 100,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", min=1, max=10_000, help="How many orders at most.")
+    ] = 100,
     before: Annotated[
         str | None,
         typer.Option(
@@ -133,8 +136,6 @@ def list_(
         ),
     ] = None,
     as_json: JsonOption = False,
-    *,
-    target: Target,
 ) -> None:
     """List a customer's orders, or the orders that have not settled.
 

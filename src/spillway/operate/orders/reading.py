@@ -48,9 +48,9 @@ OnItems = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """An order in a list. `owed` are the saga's steps that it waits for.
+    """An order in a list. `customer` is the customer's hash, `owed` the steps that it waits for.
 
-    `key` is None where it comes from a line of the watchdog, which has only the customer's hash.
+    `customer_id` is None where it comes from a line of the watchdog, which has only the hash.
     """
 
     order_id: str
@@ -58,7 +58,7 @@ class Summary:
     status: str
     accepted_at: int
     owed: Sequence[Step]
-    key: OrderKey | None = None
+    customer_id: str | None = None
     reason: str | None = None
 
     @property
@@ -239,8 +239,8 @@ def unsettled(
 ) -> Listed:
     """Orders that are owed a step, found by reading the table.
 
-    An order that looks unsettled is read once more by its key. So an order is not listed if it
-    settles meanwhile, or if only its two items are on different pages.
+    An order that looks unsettled is read once more by its key, because it may have settled
+    meanwhile, or its two items may be on different pages.
     """
     source = "the whole orders table"
     scan = Scan(service, on_items, items_max)
@@ -344,6 +344,6 @@ def _summary(key: OrderKey, accepted_at: int, facts: Facts) -> Summary:
         status(facts).value,
         accepted_at,
         sorted(saga.owed(facts)),
-        key,
+        key.customer_id,
         reason(facts),
     )

@@ -15,7 +15,7 @@ from orders.domain.status import cancellation_outcome
 from spillway.operate.logs.view import line_cells, line_document
 from spillway.operate.orders.reading import Life, Listed, Summary, Wait
 from spillway.target.records import Effect
-from spillway.ui.formatting import age, clock, date_and_clock, rfc3339
+from spillway.ui.formatting import age, clock, date_and_clock, money, rfc3339
 from spillway.ui.panels import grid, panel
 
 _STATUS_STYLES = {
@@ -70,15 +70,10 @@ def life_document(life: Life) -> dict[str, Any]:
 
 def _summary_document(summary: Summary) -> dict[str, Any]:
     return {
-        "order_id": summary.order_id,
-        "customer": summary.customer,
-        "customer_id": None if summary.key is None else summary.key.customer_id,
-        "status": summary.status,
-        "reason": summary.reason,
-        "settled": summary.settled,
+        **asdict(summary),
         "accepted_at": rfc3339(summary.accepted_at),
-        "owed": list(summary.owed),
-        "waits_for": list(summary.waits_for),
+        "settled": summary.settled,
+        "waits_for": summary.waits_for,
     }
 
 
@@ -150,7 +145,7 @@ def _order_panel(life: Life, now: float) -> Panel:
         rows.append(("accepted", f"{date_and_clock(record.accepted_at)}, {since} ago"))
     if record.size is not None:
         size = record.size
-        rows.append(("total", f"{size.units:,} units, {size.amount:,} {size.currency} minor"))
+        rows.append(("total", f"{money(size.amount, size.currency)}, {size.units:,} units"))
     request = record.facts.cancellation
     if request is not None:
         outcome = cancellation_outcome(record.facts)

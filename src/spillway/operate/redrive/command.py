@@ -16,28 +16,20 @@ if TYPE_CHECKING:
 _INTERRUPTED_STATUS = 130
 
 
-class Queue(StrEnum):
-    """Where dead letters came from; see `dead_letters.SOURCES`."""
-
-    inventory = "inventory"
-    fulfilment = "fulfilment"
-    accounting = "accounting"
-    overflow = "overflow"
-    watchdog = "watchdog"
-    relay = "relay"
+#: Where dead letters came from; see `dead_letters.SOURCES`.
+Queue = StrEnum("Queue", ["inventory", "fulfilment", "accounting", "overflow", "watchdog", "relay"])
 
 
 @with_target
 def redrive(
+    target: Target,
     queue: Annotated[
-        Queue | None, typer.Argument(help="The queue that they came from; all when left out.")
+        Queue | None, typer.Argument(help="The queue that they came from; without it, all queues.")
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the dead letters and why; move none.")
     ] = False,
     as_json: JsonOption = False,
-    *,
-    target: Target,
 ) -> None:
     """Show why messages are in the dead-letter queues, and move them back to be tried again.
 

@@ -70,7 +70,7 @@ def redrive_of(service: Service, names: Collection[str] = SOURCES, *, dry_run: b
     known = sources(service.queues)
     return Redrive(
         sqs=service.sqs,
-        streams=service.make_client("dynamodbstreams"),
+        streams=service.client("dynamodbstreams"),
         sources=[source for name, source in known.items() if name in names],
         dry_run=dry_run,
     )

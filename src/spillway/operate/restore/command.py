@@ -12,6 +12,7 @@ from spillway.ui.options import JsonOption, print_json
 
 @with_target
 def restore(
+    target: Target,
     copy: Annotated[
         str, typer.Argument(metavar="TABLE", help="The table that AWS restored a backup to.")
     ],
@@ -19,13 +20,11 @@ def restore(
         bool, typer.Option("--dry-run", help="Count what is missing; change nothing.")
     ] = False,
     as_json: JsonOption = False,
-    *,
-    target: Target,
 ) -> None:
     """Copy orders that are missing from the orders table back into it, from a restored backup.
 
     Writes to the orders table, and overwrites nothing in it. Safe to interrupt, to repeat, and
-    while customers order. Afterwards erase the customers again who were erased since the backup:
+    while customers order. Then erase again every customer who was erased since the backup:
     `spillway customers erase`.
 
     Example: `spillway restore spillway-prod-orders-restored --stage prod --dry-run`

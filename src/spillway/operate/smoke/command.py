@@ -19,6 +19,7 @@ _TOKEN_VARIABLE = "SPILLWAY_TOKEN"  # noqa: S105
 
 @with_target
 def smoke(
+    target: Target,
     url: Annotated[
         str | None, typer.Option("--url", metavar="URL", help="An API by its address.")
     ] = None,
@@ -32,8 +33,6 @@ def smoke(
         ),
     ] = None,
     as_json: JsonOption = False,
-    *,
-    target: Target,
 ) -> None:
     """Check that a service that was just deployed answers a few requests correctly.
 

@@ -2,6 +2,6 @@
 
 - `parts`: the path of an order, function by function; `messages`: what the emulator's queues hold
 - `alarms`: what CloudWatch's alarms say; `evaluating`: evaluates them where the emulator does not
-- `history`: charts over time
+- `state`: both, as the terminal and the console show them; `history`: charts over time
 - `command`, `view`: `spillway status`
 """

@@ -20,12 +20,11 @@ WATCH_AWS_SECONDS = 15.0
 
 @with_target
 def status(
+    target: Target,
     watch: Annotated[
         bool, typer.Option("--watch", "-w", help="Keep it up to date, until Ctrl+C.")
     ] = False,
     as_json: JsonOption = False,
-    *,
-    target: Target,
 ) -> None:
     """Show a running service: what waits before each function, and the state of each promise.
 

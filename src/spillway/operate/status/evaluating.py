@@ -148,7 +148,7 @@ def _points(service: Service, now: float, since: float) -> dict[tuple[str, str],
 
 
 def _api_id(service: Service) -> str:
-    apis = service.make_client("apigatewayv2").get_apis()["Items"]
+    apis = service.client("apigatewayv2").get_apis()["Items"]
     name = service.resource_name("orders")
     return next((str(api["ApiId"]) for api in apis if api["Name"] == name), "")
 

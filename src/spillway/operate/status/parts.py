@@ -129,7 +129,7 @@ def _rates(service: Service, now: float) -> dict[str, tuple[int, int | None]]:
         since = int((now - RATE_SECONDS) * 1000)
         runs = read_invocations(service.logs, since)
         return {name: (runs.get(service.resource_name(name), 0), None) for name in FUNCTIONS}
-    service.make_client("cloudwatch")
+    service.client("cloudwatch")
     with ThreadPoolExecutor(_CALLS_AT_ONCE) as pool:
         rates = pool.map(lambda name: _rate_on_aws(service, name, now), FUNCTIONS)
         return dict(zip(FUNCTIONS, rates, strict=True))

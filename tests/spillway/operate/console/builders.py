@@ -12,7 +12,7 @@ import httpx
 from orders.domain.promises import Promise
 from spillway.operate.console.redriving import Redriving
 from spillway.operate.console.serving import application
-from spillway.operate.console.state import AppState, Shared, StatusReader
+from spillway.operate.console.state import AppState, StatusReader
 from spillway.operate.status.alarms import Alarm, State
 from spillway.operate.status.parts import QUEUE_OF, Part
 from spillway.operate.status.state import Status
@@ -67,17 +67,23 @@ def no_client(name: str) -> Any:
     raise AssertionError(f"nothing should be asked of {name} here")
 
 
+class GivenStatus(StatusReader):
+    """Reads nothing; gives or raises `now`."""
+
+    now_is: Status | Exception
+
+    def latest(self) -> Status:
+        if isinstance(self.now_is, Exception):
+            raise self.now_is
+        return self.now_is
+
+
 def a_state(now: Status | Exception | None = None) -> AppState:
     """Of the stage `dev`; `now` is what reading its status gives, or raises."""
     service = Service("dev", no_client, {"orders": "orders"}, {})
-
-    def read() -> Status:
-        if isinstance(now, Exception):
-            raise now
-        return now or status()
-
-    reader = StatusReader(service, None, 15.0)
-    return AppState(service, None, reader, Shared(read, 0.0), Redriving(service), None)
+    reader = GivenStatus(service, None, 15.0)
+    reader.now_is = now or status()
+    return AppState(service, None, reader, Redriving(service), None)
 
 
 class Browser:

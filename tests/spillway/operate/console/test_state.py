@@ -6,11 +6,9 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from spillway.operate.console.state import PAUSE_AWS_SECONDS, Shared, StatusReader
-from spillway.operate.status.state import Status
+from spillway.operate.console.state import PAUSE_AWS_SECONDS, StatusReader
 from spillway.target.outputs import QUEUES
 from spillway.target.service import Service
-from tests.spillway.operate.console.builders import status
 
 HOUR = 3_600
 DOLLARS_PER_SQS_REQUEST = 0.40 / 1_000_000
@@ -69,14 +67,9 @@ def test_an_open_console_costs_less_than_two_cents_an_hour() -> None:
 
 
 def test_pages_that_are_open_at_the_same_time_share_one_reading() -> None:
-    readings: list[Status] = []
-
-    def read() -> Status:
-        readings.append(status())
-        return readings[-1]
-
-    shared = Shared(read, fresh_seconds=60.0)
+    aws = CountingAws()
+    reader = StatusReader(Service("dev", aws, {"orders": "orders"}, queues()), None, 60.0)
     with ThreadPoolExecutor(5) as pages:
-        got = list(pages.map(lambda _: shared.get(), range(5)))
-    assert len(readings) == 1
-    assert got == readings * 5
+        readings = list(pages.map(lambda _: reader.latest(), range(5)))
+    assert aws.requests["sqs"] == len(queues())
+    assert readings == readings[:1] * 5

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
+
 import pytest
 
 from orders.domain.order import AcceptedOrder
@@ -27,9 +29,9 @@ def test_unsettled_orders_are_found_however_their_items_fall_on_pages(page: int)
     table.add(begun, outcome_of(RESERVED))
     listed = unsettled(service(dynamodb=table))
     found = sorted(listed.orders, key=lambda one: one.order_id)
-    assert [(one.key, list(one.owed)) for one in found] == [
-        (new.key, ["reserve"]),
-        (begun.key, ["post", "ship"]),
+    assert [(one.customer_id, one.order_id, list(one.owed)) for one in found] == [
+        (*astuple(new.key), ["reserve"]),
+        (*astuple(begun.key), ["post", "ship"]),
     ]
     assert listed.complete
 
