@@ -1,12 +1,11 @@
 """The process that owns a stack: starts all of its parts, serves, and ends them together.
 
-Usage: `python -m spillway.supervisor [--port PORT] [--attached]`. It reports its progress
+Usage: `python -m spillway.supervisor PORT [--attached]`; port 0 is any. It reports its progress
 on standard output (see `Reporter`) and ends on SIGTERM. Attached, it also ends when its standard
 input closes, because the process that started it has gone. The servers are imported last, so that a
 port that is taken is reported at once.
 """
 
-import argparse
 import logging
 import os
 import secrets
@@ -55,30 +54,22 @@ class _Stopped(BaseException):
 
 
 def main() -> None:
-    """Run a stack until it is stopped."""
-    options = _options()
+    port, *attached = sys.argv[1:]
     # Everything that this process or a child writes is its owner's only.
     os.umask(0o077)
     signal.signal(signal.SIGTERM, _stop)
     # Ctrl+C is for the process in front, which ends this one in its own way.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if options.attached:
+    if attached:
         threading.Thread(target=_stop_when_stdin_closes, daemon=True).start()
     reporter = Reporter(sys.stdout.fileno())
     try:
-        _run(options.port, reporter)
+        _run(int(port), reporter)
     except _Stopped:
         return
     except SpillwayError as error:
         reporter.report("failed", message=str(error))
         sys.exit(1)
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="spillway.supervisor")
-    parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--attached", action="store_true")
-    return parser.parse_args()
 
 
 def _stop(*_: object) -> NoReturn:
@@ -107,11 +98,10 @@ def _run(port: int, reporter: Reporter) -> None:
     except _Stopped:
         folder.discard()
         raise
-    except SpillwayError:
-        _log.exception("The stack did not start")
-        raise
     except Exception as bug:
         _log.exception("The stack did not start")
+        if isinstance(bug, SpillwayError):
+            raise
         raise SpillwayError(
             f"The stack could not start ({type(bug).__name__}: {bug}):"
             f" see {folder.path / LOG} and the logs beside it."

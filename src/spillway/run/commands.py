@@ -2,9 +2,7 @@
 
 import json
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
@@ -35,6 +33,9 @@ def up(
 
     Example: `spillway up --port 9000`
     """
+    # They end it as Ctrl+C does: SIGTERM, and the loss of the terminal.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     if detach:
         _run_in_background(port, as_json=as_json)
     else:
@@ -65,7 +66,7 @@ def token(
 def _run_in_background(port: int, *, as_json: bool) -> None:
     from spillway.run.stack.starting import progress_lines
 
-    with _interruptible(), progress_lines() as show:
+    with progress_lines() as show:
         stack = start_detached(port, show)
     _announce(stack, as_json=as_json, how_to_stop=f".venv/bin/spillway down{port_option(port)}")
 
@@ -73,7 +74,7 @@ def _run_in_background(port: int, *, as_json: bool) -> None:
 def _run_in_front(port: int, *, as_json: bool) -> None:
     from spillway.run.stack.starting import progress_lines
 
-    with _interruptible(), Supervisor(port, attached=True) as supervisor:
+    with Supervisor(port, attached=True) as supervisor:
         try:
             with progress_lines() as show:
                 stack = supervisor.wait_until_ready(show)
@@ -88,22 +89,6 @@ def _run_in_front(port: int, *, as_json: bool) -> None:
                 f"The stack on port {port} was killed: start it again with"
                 f" `spillway up{port_option(port)}`."
             )
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let SIGTERM and the loss of the terminal end the block as Ctrl+C does."""
-    numbers = (signal.SIGTERM, signal.SIGHUP)
-    former = [signal.signal(number, _interrupt) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, former, strict=True):
-            signal.signal(number, handler)
-
-
-def _interrupt(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 def _warn(event: dict[str, Any], stack: Stack) -> None:

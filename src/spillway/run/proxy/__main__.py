@@ -14,7 +14,6 @@ from spillway.run.proxy.proxy import serve
 
 
 def main() -> None:
-    """Serve until killed."""
     port, upstream = sys.argv[1:]
     logging.basicConfig(
         level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s"

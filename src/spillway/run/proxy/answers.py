@@ -52,7 +52,6 @@ def refusal(call: Call, code: str, status: int | None) -> Answer:
 
 
 def xml(tag: str, text: str) -> str:
-    """An element that holds `text`."""
     return f"<{tag}>{escape(text)}</{tag}>"
 
 

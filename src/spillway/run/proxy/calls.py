@@ -44,7 +44,6 @@ class Request:
 
     @property
     def path(self) -> str:
-        """The target without its query."""
         return self.target.partition("?")[0]
 
 
@@ -58,7 +57,6 @@ class Answer:
 
 
 def answer_of(status: int, content_type: str, body: bytes, **headers: str) -> Answer:
-    """An answer of the proxy's own."""
     return Answer(status, CIMultiDict({"content-type": content_type, **headers}), body)
 
 

@@ -72,7 +72,6 @@ class Counts(msgspec.Struct, frozen=True):
         return sum(series.requests for series in self._of(kind))
 
     def entries(self, **kind: Any) -> int:
-        """How many entries they had."""
         return sum(series.entries for series in self._of(kind))
 
     def _of(self, kind: Mapping[str, Any]) -> list[Series]:
@@ -105,7 +104,6 @@ class Tally:
     _series: dict[Kind, Series] = field(default_factory=dict)
 
     def record(self, exchange: Exchange) -> None:
-        """Count one exchange."""
         call, answer = exchange.call, exchange.answer
         series = self._of(_kind(exchange))
         series.requests += 1
@@ -121,11 +119,9 @@ class Tally:
         series.consumed_units += consumed(answered) or 0.0
 
     def counts(self) -> Counts:
-        """All series so far."""
         return Counts(tuple(self._series.values()))
 
     def clear(self) -> None:
-        """Count from zero."""
         self._series.clear()
 
     def _of(self, kind: Kind) -> Series:

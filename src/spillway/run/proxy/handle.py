@@ -44,7 +44,6 @@ class Proxy:
         return [*self._ask("GET", "rules")["rules"]]
 
     def counts(self) -> Counts:
-        """What has passed through so far."""
         return msgspec.convert(self._ask("GET", "counts"), Counts)
 
     def grant(self, policies: Mapping[str, Sequence[Mapping[str, Any]]] | None) -> None:
@@ -65,7 +64,6 @@ class Proxy:
         return [*self._ask("GET", "permissions")["permissions"]]
 
     def denied(self) -> list[dict[str, Any]]:
-        """The calls that no permission allowed."""
         return [*self._ask("GET", "permissions")["denied"]]
 
     def ask_consumed(self) -> None:
@@ -109,8 +107,6 @@ def _content(answer: "httpx.Response") -> Any:
 
 
 class FaultInForce:
-    """A rule that `Proxy.inject` made."""
-
     def __init__(self, proxy: Proxy, rule_id: int) -> None:
         self._proxy = proxy
         self._id = rule_id

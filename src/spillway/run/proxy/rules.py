@@ -90,7 +90,6 @@ class Rule(
 
     @property
     def fault(self) -> Fault:
-        """The name of its one fault."""
         return next(fault for fault in _FAULTS if getattr(self, fault) is not None)
 
     @property
@@ -185,9 +184,7 @@ class Rules:
         return self._in_force.pop(id_)
 
     def clear(self) -> None:
-        """Have no rules."""
         self._in_force.clear()
 
     def to_json(self) -> list[dict[str, Any]]:
-        """All rules, each as `Injection.to_json` has it."""
         return [injection.to_json() for injection in self._in_force.values()]

@@ -9,8 +9,8 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
+from typing import IO
 
 from spillway.errors import SpillwayError
 from spillway.paths import home
@@ -26,6 +26,7 @@ class StackFolder:
     def __init__(self, port: int) -> None:
         self.port = port
         self.path = home() / str(port)
+        self._lock_file = self.path / _LOCK
 
     def claim(self) -> None:
         """Make this process the stack's owner and empty the folder, until the process ends.
@@ -48,10 +49,11 @@ class StackFolder:
         os.write(lock, str(os.getpid()).encode())
 
     def _lock(self) -> int:
+        """A descriptor and no file: only the process's end closes it."""
         while True:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-            if not _try_to_lock(lock):
+            lock = os.open(self._lock_file, os.O_RDWR | os.O_CREAT, 0o600)
+            if not _flock(lock, fcntl.LOCK_EX):
                 os.close(lock)
                 raise SpillwayError(
                     f"A stack already runs on port {self.port}: end it with"
@@ -63,8 +65,10 @@ class StackFolder:
 
     def owner(self) -> int | None:
         """The process id of the live owner; None when the stack is not running."""
-        with self._opened_lock() as lock:
-            return None if lock is None or _is_free(lock) else int(os.read(lock, 32) or 0) or None
+        with suppress(FileNotFoundError), self._lock_file.open("rb") as lock:
+            if not _is_free(lock):
+                return int(lock.read() or 0) or None
+        return None
 
     def end_owner(self, timeout_seconds: float) -> bool:
         """Ask the live owner to end and wait until it has; False when there is none.
@@ -72,10 +76,10 @@ class StackFolder:
         Raises SpillwayError when it does not end.
         """
         owner = self.owner()
+        if owner is None:
+            return False
         # The lock's own file is watched: the owner removes the folder before it ends.
-        with self._opened_lock() as lock:
-            if owner is None or lock is None:
-                return False
+        with suppress(FileNotFoundError), self._lock_file.open("rb") as lock:
             os.kill(owner, signal.SIGTERM)
             deadline = time.monotonic() + timeout_seconds
             while not _is_free(lock):
@@ -85,19 +89,8 @@ class StackFolder:
                         f" end it with `kill -9 {owner}`."
                     )
                 time.sleep(_POLL_SECONDS)
-        return True
-
-    @contextmanager
-    def _opened_lock(self) -> Iterator[int | None]:
-        try:
-            lock = os.open(self.path / _LOCK, os.O_RDWR)
-        except FileNotFoundError:
-            yield None
-            return
-        try:
-            yield lock
-        finally:
-            os.close(lock)
+            return True
+        return False
 
     def publish(self, stack: bytes) -> None:
         """Write what others read once the stack is ready: never half written, not for a moment."""
@@ -119,10 +112,13 @@ class StackFolder:
 
     def discard_if_dead(self) -> None:
         """Remove what an owner that was killed, or that could not start, left behind."""
-        with self._opened_lock() as lock:
-            # Locked while it goes, so that no new owner moves in meanwhile.
-            if lock is None or _try_to_lock(lock):
-                self.discard()
+        try:
+            with self._lock_file.open("rb") as lock:
+                # Locked while it goes, so that no new owner moves in meanwhile.
+                if _flock(lock, fcntl.LOCK_EX):
+                    self.discard()
+        except FileNotFoundError:
+            self.discard()
 
 
 def forget_dead() -> None:
@@ -133,12 +129,7 @@ def forget_dead() -> None:
             StackFolder(int(path.name)).discard_if_dead()
 
 
-def _try_to_lock(lock: int) -> bool:
-    """Lock the file until it is closed or this process ends; False when another has it."""
-    return _flock(lock, fcntl.LOCK_EX)
-
-
-def _is_free(lock: int) -> bool:
+def _is_free(lock: IO[bytes]) -> bool:
     # Shared, so that two who look at the same time do not take each other for the owner.
     if not _flock(lock, fcntl.LOCK_SH):
         return False
@@ -146,7 +137,8 @@ def _is_free(lock: int) -> bool:
     return True
 
 
-def _flock(lock: int, kind: int) -> bool:
+def _flock(lock: int | IO[bytes], kind: int) -> bool:
+    """Lock the file until it is closed or this process ends; False when another has it."""
     try:
         fcntl.flock(lock, kind | fcntl.LOCK_NB)
     except BlockingIOError:

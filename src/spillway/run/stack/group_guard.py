@@ -25,7 +25,6 @@ def _kill_group_when_stdin_closes() -> None:
 
 
 def main() -> None:
-    """Fork the watcher, then become the command."""
     command = sys.argv[1:]
     if os.fork() == 0:
         _kill_group_when_stdin_closes()

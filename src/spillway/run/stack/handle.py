@@ -62,12 +62,10 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def port(self) -> int:
-        """The origin's port."""
         return int(self.origin.rpartition(":")[2])
 
     @property
     def receipt_key(self) -> ReceiptKey:
-        """What receipts are signed with."""
         return self.secrets.keys.receipt
 
     def endpoints(self) -> dict[str, Any]:

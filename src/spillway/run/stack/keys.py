@@ -28,7 +28,6 @@ class Keys(msgspec.Struct, frozen=True):
 
     @classmethod
     def generate(cls) -> "Keys":
-        """New random keys."""
         return cls(
             receipt=ReceiptKey(_RECEIPT_KEY_ID, secrets.token_bytes(_RECEIPT_KEY_BYTES)),
             api_keys={downstream: secrets.token_urlsafe(24) for downstream in DOWNSTREAMS},

@@ -35,7 +35,6 @@ def listen(port: int) -> socket.socket:
 
 
 def port_of(listener: socket.socket) -> int:
-    """The port a socket listens on."""
     port: int = listener.getsockname()[1]
     return port
 

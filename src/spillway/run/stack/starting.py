@@ -20,7 +20,7 @@ from spillway.run.stack.folder import StackFolder
 from spillway.run.stack.handle import Stack, attach
 from spillway.run.stack.processes import own_environment
 
-_STOP_TIMEOUT_SECONDS = 20.0
+_STOP_TIMEOUT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Supervisor(AbstractContextManager["Supervisor"]):
     def __init__(self, port: int, *, attached: bool) -> None:
         # Not a pipe: it is not read while the supervisor runs, and a full pipe would stop it.
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115
-        command = [sys.executable, "-m", "spillway.supervisor", "--port", str(port)]
+        command = [sys.executable, "-m", "spillway.supervisor", str(port)]
         self._process = subprocess.Popen(  # noqa: S603
             [*command, "--attached"] if attached else command,
             stdin=subprocess.PIPE if attached else subprocess.DEVNULL,
@@ -119,7 +119,6 @@ class Supervisor(AbstractContextManager["Supervisor"]):
         return self._process.wait()
 
     def stop(self) -> None:
-        """End it and wait for that."""
         self._process.terminate()
         try:
             self._process.wait(_STOP_TIMEOUT_SECONDS)

@@ -18,7 +18,6 @@ class Pool(msgspec.Struct, frozen=True):
     client_id: str
 
     def create_users(self) -> dict[str, str]:
-        """Create `USERS` and return their passwords by name."""
         return {name: self.create(name, group) for name, group in USERS.items()}
 
     def create(self, name: str, group: str | None = None) -> str:

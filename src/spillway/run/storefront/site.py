@@ -128,11 +128,9 @@ class _Assets:
         return ours | VENDOR
 
     def files(self) -> list[File]:
-        """All of them."""
         return [self._asset(name) for name in sorted(self._sources)]
 
     def url(self, name: str) -> str:
-        """Where it is served."""
         return f"/{self._asset(name).key}"
 
     def imported_by(self, script: str) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from orders.domain.order import Address
+from orders.domain.order import Address, Channel
 
 _FIRST = ("Amelia", "Bilal", "Carys", "Dev", "Esme", "Fergus", "Grace", "Hamza", "Isla", "Jonah")
 _LAST = ("Ashdown", "Birkett", "Calloway", "Dunmore", "Everly", "Fenwick", "Garside", "Hollis")
@@ -44,17 +44,11 @@ def place(rng: random.Random) -> Place:
     return rng.choices(PLACES, weights=[place.weight for place in PLACES])[0]
 
 
-def shopper(rng: random.Random, where: Place) -> Address:
-    return _address(rng, f"{rng.choice(_FIRST)} {rng.choice(_LAST)}", where)
-
-
-def shop(rng: random.Random, where: Place) -> Address:
-    return _address(rng, f"{rng.choice(_LAST)} {rng.choice(_SHOPS)}", where)
-
-
-def _address(rng: random.Random, name: str, where: Place) -> Address:
+def address(rng: random.Random, where: Place, channel: Channel) -> Address:
+    """A person's, or of a wholesale order a shop's."""
+    first, second = (_LAST, _SHOPS) if channel == "wholesale" else (_FIRST, _LAST)
     return Address(
-        name=name,
+        name=f"{rng.choice(first)} {rng.choice(second)}",
         lines=(f"{rng.randint(1, 180)} {rng.choice(_STREETS)}",),
         city=where.city,
         postal_code=_postal_code(rng, where),

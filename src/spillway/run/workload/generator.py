@@ -27,10 +27,8 @@ _QUANTITY_BY_LEANING = 0.60
 
 _PRODUCTS_COMPARED = 16
 
-_SHIPPING_RETAIL = 395
-_SHIPPING_WHOLESALE = 1500
-_SHIPPING_FREE_FROM_RETAIL = 5_000
-_SHIPPING_FREE_FROM_WHOLESALE = 25_000
+# Its price, and the subtotal from which it is free.
+_SHIPPING: dict[Channel, tuple[int, int]] = {"retail": (395, 5_000), "wholesale": (1500, 25_000)}
 
 # Shop prices include the tax; resellers in Britain pay it on top.
 _TAX_RATE_WHOLESALE = 0.20
@@ -66,8 +64,7 @@ def _draft(seed: int, number: int) -> Draft:
     shipping = _shipping(channel, subtotal)
     net = subtotal - sum(discount.amount for discount in discounts) + shipping
     tax = round(net * tax_rate)
-    invented = customers.shop if channel == "wholesale" else customers.shopper
-    address = invented(rng, where)
+    address = customers.address(rng, where, channel)
     customer = _customer(rng, channel)
     order = Order(
         channel=channel,
@@ -120,9 +117,8 @@ def _discounts(rng: random.Random, subtotal: int) -> tuple[Discount, ...]:
 
 
 def _shipping(channel: Channel, subtotal: int) -> int:
-    if channel == "wholesale":
-        return 0 if subtotal >= _SHIPPING_FREE_FROM_WHOLESALE else _SHIPPING_WHOLESALE
-    return 0 if subtotal >= _SHIPPING_FREE_FROM_RETAIL else _SHIPPING_RETAIL
+    price, free_from = _SHIPPING[channel]
+    return 0 if subtotal >= free_from else price
 
 
 def _customer(rng: random.Random, channel: Channel) -> Customer:

@@ -32,8 +32,8 @@ from typing import IO
 
 from orders.domain.order import Address, Channel, Line, Order
 from spillway.errors import SpillwayError
+from spillway.run.workload import customers
 from spillway.run.workload.curves import WHOLESALE_MEDIAN_QUANTITY_MIN
-from spillway.run.workload.customers import PLACES, shop, shopper
 from spillway.run.workload.draft import UNPAID, Customer, Draft
 
 COLUMNS = ("InvoiceNo", "StockCode", "Quantity", "UnitPrice", "CustomerID", "Country")
@@ -284,11 +284,11 @@ def _broken_rule(number: str, rows: list[_Row]) -> tuple[NotASale, str] | None:
     total = sum(row.quantity * row.pounds for row in rows)
     if total <= 0:
         return NotASale.TOTAL_NOT_POSITIVE, f"total {total:.2f}"
-    customers = list(dict.fromkeys(row.customer for row in rows))
-    if "" in customers:
+    buyers = list(dict.fromkeys(row.customer for row in rows))
+    if "" in buyers:
         return NotASale.CUSTOMER_MISSING, f"total {total:.2f}"
-    if len(customers) > 1:
-        return NotASale.CUSTOMERS_DIFFER, f"customers {' and '.join(customers[:2])}"
+    if len(buyers) > 1:
+        return NotASale.CUSTOMERS_DIFFER, f"customers {' and '.join(buyers[:2])}"
     return _broken_by_row(rows)
 
 
@@ -331,8 +331,8 @@ def _address(customer: str, channel: Channel, country_name: str) -> Address:
     """Invented, the same for the same customer; abroad, only the country is kept."""
     rng = random.Random(customer)  # noqa: S311 -- repeatable is the point
     country = _COUNTRIES.get(country_name, "GB")
-    where = next((place for place in PLACES if place.country == country), None)
-    invented = (shop if channel == "wholesale" else shopper)(rng, where or PLACES[0])
+    where = next((place for place in customers.PLACES if place.country == country), None)
+    invented = customers.address(rng, where or customers.PLACES[0], channel)
     if where is not None:
         return invented
     return Address(invented.name, invented.lines, country_name, "00000", country)

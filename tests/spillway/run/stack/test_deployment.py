@@ -29,7 +29,7 @@ def test_the_cdk_runs_without_a_node_of_the_machines_own(
 
 
 @pytest.mark.usefixtures("own_stacks")
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 class TestDeployment:
     def test_the_same_sources_are_synthesised_once(self, tmp_path: Path) -> None:
         first = assembly(tmp_path)

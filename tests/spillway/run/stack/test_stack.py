@@ -22,7 +22,7 @@ from spillway.run.stack.folder import StackFolder
 from spillway.run.stack.ports import listen
 from spillway.run.stack.processes import children
 
-pytestmark = [pytest.mark.usefixtures("own_stacks"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.usefixtures("own_stacks"), pytest.mark.timeout(600)]
 
 _needs_proc = pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="looks into /proc")
 
