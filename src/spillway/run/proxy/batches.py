@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from spillway.run.proxy.answers import document, xml
-from spillway.run.proxy.calls import SNS_ENTRY, Answer, Call, Protocol, Request, answer_of
+from spillway.run.proxy.calls import SNS_ENTRY, Answer, Call, Request, answer_of
 
 #: The code of a failed entry in a batch's answer.
 ENTRY_ERROR = "InternalError"
@@ -27,16 +27,15 @@ class Batch:
     def __init__(self, request: Request, call: Call) -> None:
         self._request = request
         self._call = call
-        self._form = call.protocol is Protocol.QUERY
         #: One mapping per entry; of SNS with the names that follow `...member.N.`.
         self.entries: list[dict[str, Any]] = (
-            _form_entries(call.body) if self._form else list(call.body.get("Entries", ()))
+            _form_entries(call.body) if call.form else list(call.body.get("Entries", ()))
         )
 
     def without(self, failed: Sequence[Mapping[str, Any]]) -> Request:
         """The same request with only the entries that are not among `failed`."""
         kept = [entry for entry in self.entries if entry not in failed]
-        if not self._form:
+        if not self._call.form:
             body = msgspec.json.encode({**self._call.body, "Entries": kept})
         else:
             fields = {k: v for k, v in self._call.body.items() if not SNS_ENTRY.fullmatch(k)}
@@ -52,7 +51,7 @@ class Batch:
         None: there was no request, because all entries failed.
         """
         ids = [str(entry.get("Id", "")) for entry in failed]
-        if self._form:
+        if self._call.form:
             return _sns_partial(answer, ids)
         content: dict[str, Any] = {"Successful": []}
         if answer is not None:
@@ -84,7 +83,7 @@ def _hidden(message: Mapping[str, Any], seconds: int) -> dict[str, Any]:
 
 def sent_fields(call: Call) -> Mapping[str, Any]:
     """A request's fields as in AWS's JSON protocol, also where it is a form."""
-    if call.protocol is not Protocol.QUERY:
+    if not call.form:
         return call.body
     return {"Entries": [*map(_message_of_form, _form_entries(call.body))] or [call.body]}
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -60,19 +59,12 @@ def answer_of(status: int, content_type: str, body: bytes, **headers: str) -> An
     return Answer(status, CIMultiDict({"content-type": content_type, **headers}), body)
 
 
-class Protocol(Enum):
-    """How a service's requests and errors are written."""
-
-    JSON = "json"
-    QUERY = "query"
-    REST_XML = "rest-xml"
-    REST_JSON = "rest-json"
-
-
 @dataclass(frozen=True, slots=True)
 class Call:
     """One call: `service` by its signing name, `resource` by its short name where known.
 
+    SNS's calls and answers are forms and XML (`form`); the other services that functions call speak
+    AWS's JSON protocol.
     `function` is the `app/` part of the user agent (the SDK's setting AWS_SDK_UA_APP_ID),
     `entries` the number of entries in a batch request and else 1, `body` the decoded fields.
     """
@@ -81,42 +73,29 @@ class Call:
     operation: str
     resource: str | None
     function: str | None
-    protocol: Protocol
+    form: bool
     entries: int
     body: Mapping[str, Any]
 
 
 def recognise(request: Request) -> Call:
     """What `request` asks of AWS. Never fails: what it does not recognise is `unknown` or None."""
-    protocol, target = _protocol(request)
-    body = _decoded(request, protocol)
+    target = request.headers.get("x-amz-target", "")
+    kind = request.headers.get("content-type", "")
+    form = not target and kind.startswith("application/x-www-form-urlencoded")
+    body = _decoded(request, form) if target or form else {}
     service = _SERVICE_OF_TARGET.get(target.rpartition(".")[0]) or _signed_for(request)
-    match protocol:
-        case Protocol.JSON:
-            operation = target.rpartition(".")[2]
-        case Protocol.QUERY:
-            operation = body.get("Action", UNKNOWN)
-        case _:
-            operation = request.method
+    operation = target.rpartition(".")[2] or body.get("Action", request.method)
     app_id = _APP_ID.search(request.headers.get("user-agent", ""))
     return Call(
         service=service,
         operation=operation,
-        resource=_resource(service, request, body),
+        resource=_resource(service, body),
         function=app_id[1] if app_id else None,
-        protocol=protocol,
+        form=form,
         entries=_entries(service, body),
         body=body,
     )
-
-
-def _protocol(request: Request) -> tuple[Protocol, str]:
-    target = request.headers.get("x-amz-target")
-    if target is not None:
-        return Protocol.JSON, target
-    if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-        return Protocol.QUERY, ""
-    return Protocol.REST_XML if _signed_for(request) == "s3" else Protocol.REST_JSON, ""
 
 
 def _signed_for(request: Request) -> str:
@@ -124,23 +103,17 @@ def _signed_for(request: Request) -> str:
     return scope[1] if scope else UNKNOWN
 
 
-def _decoded(request: Request, protocol: Protocol) -> Mapping[str, Any]:
+def _decoded(request: Request, form: bool) -> Mapping[str, Any]:
     try:
-        match protocol:
-            case Protocol.JSON:
-                content = msgspec.json.decode(request.body)
-                return content if isinstance(content, dict) else {}
-            case Protocol.QUERY:
-                return dict(parse_qsl(request.body.decode(), keep_blank_values=True))
-            case _:
-                return {}
+        if form:
+            return dict(parse_qsl(request.body.decode(), keep_blank_values=True))
+        content = msgspec.json.decode(request.body)
     except ValueError:  # msgspec's and UTF-8's errors are; it is for the emulator to refuse it
         return {}
+    return content if isinstance(content, dict) else {}
 
 
-def _resource(service: str, request: Request, body: Mapping[str, Any]) -> str | None:
-    if service == "s3":
-        return request.path.split("/")[1] or None
+def _resource(service: str, body: Mapping[str, Any]) -> str | None:
     for field in _RESOURCE_FIELDS.get(service, ()):
         name = body.get(field)
         if isinstance(name, str):

@@ -17,7 +17,6 @@ without asking first, and a name that resolves to the loopback interface does no
 """
 
 import hmac
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -72,7 +71,7 @@ class Control:
     def _requests(self, body: bytes) -> dict[str, Callable[[], object]]:
         return {
             "GET rules": lambda: {"rules": self.rules.to_json()},
-            "POST rules": lambda: self.rules.add(body, time.monotonic()).to_json(),
+            "POST rules": lambda: self.rules.add(body).to_json(),
             "GET counts": self.tally.counts,
             "GET permissions": self.permissions.to_json,
             "PUT permissions": lambda: self.permissions.grant(body),

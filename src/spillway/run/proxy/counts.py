@@ -1,6 +1,5 @@
 """What passed through the proxy: one series per kind of call, only ever counted up."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -16,16 +15,13 @@ from spillway.run.proxy.units import consumed, units_of
 SERIES_MAX = 4_096
 OTHER = "other"
 
-_JSON_ERROR = re.compile(rb'"__type"\s*:\s*"(?:[^"#]*#)?([^"#]+)"')
-_XML_ERROR = re.compile(rb"<Code>([^<]+)</Code>")
-
 
 class Kind(msgspec.Struct, frozen=True, kw_only=True):
     """What the calls of one series have in common.
 
-    `status` and `error` (AWS's code) are what the caller saw: None for a connection that was
-    closed, and for no error. `fault` is the proxy's, where one was injected. `consistent` marks
-    DynamoDB's strongly consistent reads, which cost twice as much.
+    `status` is what the caller saw, None for a connection that was closed. `fault` is the proxy's,
+    where one was injected. `consistent` marks DynamoDB's strongly consistent reads, which cost
+    twice as much.
     """
 
     service: str
@@ -33,7 +29,6 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     resource: str | None = None
     function: str | None = None
     status: int | None = None
-    error: str | None = None
     fault: str | None = None
     consistent: bool = False
 
@@ -45,17 +40,15 @@ class Series(msgspec.Struct, kw_only=True):
     """One kind of call and how much there was of it.
 
     `requests` by callers and how often they were `forwarded` to the emulator (twice, for a
-    duplicate); `entries` of batches, else one a request; bodies in bytes, an answer's as the
-    caller saw it. `write_units`, `read_units` and `chunks` are what AWS bills, see
-    `run.proxy.units`; `consumed_units` are what DynamoDB itself said, where it was asked.
+    duplicate); `entries` of batches, else one a request. `write_units`, `read_units` and `chunks`
+    are what AWS bills, see `run.proxy.units`; `consumed_units` are what DynamoDB itself said, where
+    it was asked.
     """
 
     kind: Kind
     requests: int = 0
     forwarded: int = 0
     entries: int = 0
-    request_bytes: int = 0
-    response_bytes: int = 0
     write_units: float = 0.0
     read_units: float = 0.0
     chunks: int = 0
@@ -109,8 +102,6 @@ class Tally:
         series.requests += 1
         series.forwarded += exchange.forwarded
         series.entries += call.entries
-        series.request_bytes += len(exchange.request.body)
-        series.response_bytes += len(answer.body) if answer is not None else 0
         answered = _fields(answer)
         units = units_of(call.service, call.operation, sent_fields(call), answered)
         series.write_units += units.write
@@ -138,7 +129,6 @@ def _kind(exchange: Exchange) -> Kind:
         resource=call.resource,
         function=call.function,
         status=None if answer is None else answer.status,
-        error=None if answer is None else _error(answer),
         fault=exchange.fault,
         consistent=call.body.get("ConsistentRead") is True,
     )
@@ -153,13 +143,3 @@ def _fields(answer: Answer | None) -> Mapping[str, Any]:
     except msgspec.DecodeError:
         return {}
     return content if isinstance(content, dict) else {}
-
-
-def _error(answer: Answer) -> str | None:
-    """AWS's error code; None when it is no error, or has no code."""
-    if answer.status < 400:
-        return None
-    if "x-amzn-errortype" in answer.headers:
-        return answer.headers["x-amzn-errortype"].partition(":")[0].rpartition("#")[2]
-    found = _JSON_ERROR.search(answer.body) or _XML_ERROR.search(answer.body)
-    return found[1].decode(errors="replace") if found else None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import time
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -123,10 +122,10 @@ class _Proxy:
         denial = self.control.permissions.denial(call)
         if denial is not None:
             exchange.fault = DENIED
-            return refusal(call, denial, None)
+            return refusal(call, denial)
         if self.control.asking and call.service == "dynamodb" and call.operation in WRITES:
             exchange.request = _asking(exchange.request, call)
-        injection = self.control.rules.injection_for(call, time.monotonic())
+        injection = self.control.rules.injection_for(call)
         if injection is None:
             return await self._forward(exchange)
         exchange.fault = injection.rule.fault
@@ -136,7 +135,7 @@ class _Proxy:
         request, call, value = exchange.request, exchange.call, injection.rule.value
         match injection.rule.fault:
             case "refuse":
-                return refusal(call, value, injection.rule.status)
+                return refusal(call, value)
             case "delay":
                 # Forwarded also when the caller has given up meanwhile: what is on the wire cannot
                 # be recalled, and an effect that comes after its caller's second try is the very

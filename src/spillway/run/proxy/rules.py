@@ -48,12 +48,11 @@ class Rule(
     | function | the caller's AWS_SDK_UA_APP_ID |
 
     `probability` of a matching call to get the fault; the same `seed` and sequence of matching
-    calls choose the same ones. `times`: at most so many calls. `seconds`: only for so long
-    after the rule was made.
+    calls choose the same ones. `times`: at most so many calls.
 
     | fault | what happens |
     | --- | --- |
-    | refuse | AWS's error of this code is answered, `status` or the code's own; not forwarded |
+    | refuse | AWS's error of this code is answered; not forwarded |
     | delay | forwarded so many seconds later, even when the caller has given up meanwhile |
     | cut | the connection is closed, nothing is forwarded |
     | lose_answer | forwarded, then the connection is closed: effect done, answer lost |
@@ -69,9 +68,7 @@ class Rule(
     probability: Annotated[float, Meta(gt=0, le=1)] = 1.0
     seed: int = 0
     times: Annotated[int, Meta(ge=1)] | None = None
-    seconds: Annotated[float, Meta(gt=0)] | None = None
     refuse: _ErrorCode | None = None
-    status: Annotated[int, Meta(ge=400, le=599)] | None = None
     delay: Annotated[float, Meta(gt=0, le=900)] | None = None
     cut: Literal[True] | None = None
     lose_answer: Literal[True] | None = None
@@ -83,8 +80,6 @@ class Rule(
         faults = [fault for fault in _FAULTS if getattr(self, fault) is not None]
         if len(faults) != 1:
             raise ValueError(f"exactly one of {', '.join(_FAULTS)} must be given, not {faults}")
-        if self.status is not None and self.refuse is None:
-            raise ValueError("status belongs to refuse")
         if not self._possible():
             raise ValueError(f"{self.service} {self.operation} cannot have the fault {self.fault}")
 
@@ -125,16 +120,14 @@ class Injection:
 
     id: int
     rule: Rule
-    ends_at: float | None
     random: random.Random
     fired: int = 0
 
-    def fires(self, call: Call, now: float) -> bool:
+    def fires(self, call: Call) -> bool:
         """Whether `call` gets the fault; if so, it is counted."""
         if (
             not self.rule.matches(call)
             or self.fired == self.rule.times
-            or (self.ends_at is not None and now >= self.ends_at)
             or self.random.random() >= self.rule.probability
         ):
             return False
@@ -149,19 +142,16 @@ class Injection:
 
 @dataclass
 class Rules:
-    """All rules in force, by their ids in order of precedence: the first that fires decides.
-
-    Times are seconds of a monotonic clock.
-    """
+    """All rules in force, by their ids in order of precedence: the first that fires decides."""
 
     _in_force: dict[int, Injection] = field(default_factory=dict)
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
-    def injection_for(self, call: Call, now: float) -> Injection | None:
+    def injection_for(self, call: Call) -> Injection | None:
         """The rule that fires for `call`; None when none does."""
-        return next((one for one in self._in_force.values() if one.fires(call, now)), None)
+        return next((one for one in self._in_force.values() if one.fires(call)), None)
 
-    def add(self, content: bytes, now: float) -> Injection:
+    def add(self, content: bytes) -> Injection:
         """Put the rule that is `content`, a JSON object, last.
 
         Raises ValueError when it is none, or there are `RULES_MAX` already.
@@ -169,8 +159,7 @@ class Rules:
         rule = msgspec.json.decode(content, type=Rule)
         if len(self._in_force) >= RULES_MAX:
             raise ValueError(f"more than {RULES_MAX} rules")
-        ends_at = None if rule.seconds is None else now + rule.seconds
-        made = Injection(next(self._ids), rule, ends_at, random.Random(rule.seed))  # noqa: S311
+        made = Injection(next(self._ids), rule, random.Random(rule.seed))  # noqa: S311
         self._in_force[made.id] = made
         return made
 

@@ -11,7 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from spillway.errors import SpillwayError
-from spillway.run.proxy.calls import Call, Protocol
+from spillway.run.proxy.calls import Call
 from spillway.run.proxy.permissions import Need, Permissions, needs
 from spillway.run.stack.aws import client
 from tests.spillway.run.proxy.conftest import QUEUE, TABLE, Wire
@@ -25,7 +25,7 @@ def arn(service: str, resource: str) -> str:
 
 
 def call(service: str, operation: str, resource: str | None = None, **body: Any) -> Call:
-    return Call(service, operation, resource, "intake", Protocol.JSON, 1, body)
+    return Call(service, operation, resource, "intake", False, 1, body)
 
 
 def granting(*actions: str, on: str) -> Permissions:
@@ -69,8 +69,8 @@ class TestJudging:
         [
             call("dynamodb", "PutItem", "orders"),
             call("dynamodb", "GetItem", "orders-of-others"),
-            Call("dynamodb", "GetItem", "orders", "reads", Protocol.JSON, 1, {}),
-            Call("dynamodb", "GetItem", "orders", None, Protocol.JSON, 1, {}),
+            Call("dynamodb", "GetItem", "orders", "reads", False, 1, {}),
+            Call("dynamodb", "GetItem", "orders", None, False, 1, {}),
             call("dynamodb", "GetItem"),
         ],
         ids=["another action", "another table", "another function", "no function", "no table"],
