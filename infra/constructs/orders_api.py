@@ -11,6 +11,7 @@ from aws_cdk.aws_apigatewayv2_authorizers import HttpJwtAuthorizer
 from aws_cdk.aws_apigatewayv2_integrations import HttpLambdaIntegration
 from constructs import Construct
 
+from infra.access_log import ACCESS_LOG_FIELDS
 from infra.constructs.function import log_group
 
 if TYPE_CHECKING:
@@ -21,16 +22,6 @@ if TYPE_CHECKING:
 
 #: The stage's name is the path's first part, which makes it the same behind CloudFront's /api/*.
 STAGE_NAME = "api"
-#: Enough to see what never reached a function and why. No address and no name of a person.
-ACCESS_LOG_FIELDS = {
-    "request_id": "$context.requestId",
-    "route": "$context.routeKey",
-    "status": "$context.status",
-    "latency_ms": "$context.responseLatency",
-    "error": "$context.error.message",
-    "authorizer_error": "$context.authorizer.error",
-    "integration_error": "$context.integrationErrorMessage",
-}
 
 
 class OrdersApi(Construct):

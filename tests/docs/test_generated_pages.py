@@ -22,12 +22,12 @@ from spillway.plan.docs import (
 )
 
 
-def test_the_cost_page(cdk_library: None) -> None:
+def test_the_cost_page() -> None:
     assert COST.read_text() == cost_page(Findings(cost_model(), MILLION))
     assert PICTURE.read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_performance_page(cdk_library: None) -> None:
+def test_the_performance_page() -> None:
     assert PERFORMANCE.read_text() == performance_page(cost_model())
 
 
@@ -42,7 +42,7 @@ def test_the_recorded_run_measured_everything_and_met_every_bound() -> None:
             assert ratio <= row["at most"]
 
 
-def test_every_function_is_sized_as_it_is_deployed(cdk_library: None) -> None:
+def test_every_function_is_sized_as_it_is_deployed() -> None:
     memory = cost_model().stage.memory_mb
     for stage in map(load, ("dev", "prod")):
         for name, size in memory.items():

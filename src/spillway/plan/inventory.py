@@ -10,10 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from spillway.plan.cost import report
-from spillway.plan.cost.deployed import of_templates
 from spillway.plan.cost.findings import Findings
-from spillway.plan.cost.model import MILLION, model_of
-from spillway.plan.prices import load
+from spillway.plan.cost.model import MILLION, cost_model
 from spillway.plan.tables import Table
 from spillway.plan.templates import Templates
 
@@ -34,7 +32,7 @@ _RESOURCE_POLICIES = ("AWS::S3::BucketPolicy", "AWS::SNS::TopicPolicy", "AWS::SQ
 
 def parts(templates: Templates) -> dict[str, str]:
     """Each generated part of the page, by its name."""
-    costs = Findings(model_of(of_templates(STAGE, templates), load()), MILLION)
+    costs = Findings(cost_model(stage=STAGE), MILLION)
     by_stack = (f"### {one}\n\n{_resources(templates, one)}" for one in templates.by_stack)
     tables = {
         "permissions": _permissions(templates),

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spillway.errors import SpillwayError
-
 #: Properties that hold a resource's own name; an alias has its function's before it.
 _NAMES = (
     *("TableName", "QueueName", "TopicName", "FunctionName", "LogGroupName", "AlarmName"),
@@ -20,10 +18,10 @@ _NAMES = (
 
 
 def synthesised(stage: str) -> Templates:
-    """Takes some seconds. Raises SpillwayError when there is no such stage."""
+    """Takes some seconds."""
     from infra import bundle  # first: it says which Node the CDK's library runs on
     from infra.app import add_stacks
-    from infra.stage import StageError, load
+    from infra.stage import load
 
     # isort: split
     from aws_cdk import App
@@ -35,10 +33,7 @@ def synthesised(stage: str) -> Templates:
         code = Path(folder, "code")
         code.mkdir()
         (code / "empty.py").touch()
-        try:
-            add_stacks(app, stage=load(stage), code=code)
-        except StageError as error:
-            raise SpillwayError(str(error)) from error
+        add_stacks(app, stage=load(stage), code=code)
         return Templates({stack.stack_name: stack.template for stack in app.synth().stacks})
 
 

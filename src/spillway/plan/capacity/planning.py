@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra.event_sources import RELAY_BATCH_SIZE
 from orders.domain.saga import DOWNSTREAMS
 from spillway.plan import limits
 from spillway.plan.capacity.outcome import Outcome
@@ -55,7 +56,7 @@ def plan(profile: Profile, prices: Path | None = None, stage: str = "dev") -> Pl
 def service_of(model: CostModel) -> Service:
     """The stage's settings, and its functions' times as they were measured and estimated."""
     stage, figures, works = model.stage, model.figures, model.works
-    mappings, measured = stage.mappings, model.measurement
+    sources, measured = stage.sources, model.measurement
     put = figures.dynamodb_seconds.value
     written = measured.total("write_units", service="dynamodb", operation="PutItem")
     return Service(
@@ -66,19 +67,18 @@ def service_of(model: CostModel) -> Service:
         intake_init_seconds=figures.init_seconds.value,
         buffering_seconds=put + _SECOND_TRY_PAUSE_SECONDS + figures.sqs_seconds.value,
         order_write_units=written / measured.orders,
-        warm_write_units=stage.warm_write_units or limits.TABLE_NEW_WRITE_UNITS_PER_SECOND,
+        warm_write_units=limits.TABLE_NEW_WRITE_UNITS_PER_SECOND,
         relay=works["relay"],
-        relay_batch=mappings["relay"].batch_size,
-        parallelization=mappings["relay"].parallelization,
+        relay_batch=RELAY_BATCH_SIZE,
+        parallelization=stage.parallelization,
         deliver={name: works[f"deliver-{name}"] for name in DOWNSTREAMS},
-        deliver_batch=mappings["deliver-inventory"].batch_size * model.commands_per_message(),
+        deliver_batch=sources["deliver-inventory"].batch_size * model.commands_per_message(),
         deliver_concurrency={
-            name: mappings[f"deliver-{name}"].concurrency_max or limits.SQS_POLLERS_MAX
-            for name in DOWNSTREAMS
+            name: sources[f"deliver-{name}"].concurrency_max for name in DOWNSTREAMS
         },
         drain=_drain_work(model),
-        drain_batch=mappings["drain"].batch_size,
-        drain_concurrency=mappings["drain"].concurrency_max or limits.SQS_POLLERS_MAX,
+        drain_batch=sources["drain"].batch_size,
+        drain_concurrency=sources["drain"].concurrency_max,
     )
 
 

@@ -1,140 +1,74 @@
-"""What a stage deploys, as far as it costs or limits anything, read from its templates.
+"""What a stage deploys, as far as it costs or limits anything.
 
-Synthesis takes some seconds, so the result is cached under a fingerprint of the sources.
+From the stage's settings and the numbers that the constructs deploy, so that no synthesis is
+needed. tests/infra holds it against the templates.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
-from spillway.paths import home
-from spillway.plan.templates import Templates, synthesised
-from spillway.run.stack.assembly import fingerprint
+from infra.access_log import ACCESS_LOG_FIELDS
+from infra.alarms import alarms
+from infra.event_sources import QueueSource, queue_sources
+from infra.metrics import DELIVERIES, EVERY_FUNCTION, LOG_METRICS
+from infra.stage import StageError, load
+from spillway.errors import SpillwayError
 
-#: The route that takes orders: each route has a throttle of its own.
-_PLACING = "PUT /orders/{order_id}"
-#: An API access log line's fields, for an order that was accepted.
-_ACCESS_LOG_VALUES = {
+#: What the fields of an access log line have for an order that was accepted.
+_ACCEPTED = {
     "$context.requestId": "JKJaXmPLvHcESHA=",
     "$context.routeKey": "PUT /orders/{order_id}",
     "$context.status": "201",
     "$context.responseLatency": "42",
-    "$context.path": "/api/orders/019a0000-0000-7000-8000-000000000000",
 }
-
-
-class EventSource(msgspec.Struct, frozen=True):
-    """An event source mapping: it hands batches to a function."""
-
-    batch_size: int
-    window_seconds: float
-    concurrency_max: float | None
-    polls_sqs: bool
-    parallelization: int
+_SHIFTED = ("intake", *DELIVERIES)
+ACCESS_LOG_BYTES = len(
+    json.dumps({name: _ACCEPTED.get(value, "-") for name, value in ACCESS_LOG_FIELDS.items()})
+)
 
 
 class Deployed(msgspec.Struct, frozen=True):
-    """`memory_mb` and `mappings` are by function, without the stage. `custom_metrics` are those
-    that AWS charges for. `access_log_price` is the price's name."""
+    """`memory_mb` and `sources`, which are polled, are by function, without the stage.
+    `custom_metrics`: each is charged once it has data, and most have none in a month without
+    faults."""
 
     stage: str
     memory_mb: Mapping[str, float]
-    mappings: Mapping[str, EventSource]
+    sources: Mapping[str, QueueSource]
+    parallelization: int
     alarms: int
-    composite_alarms: int
     dashboards: int
     custom_metrics: int
-    encryption_keys: int
     log_days: float
-    access_log_format: str
-    access_log_price: str
     api_requests_per_second: float
     api_burst: float
-    warm_write_units: float | None
-
-    @property
-    def polled_queues(self) -> int:
-        return sum(mapping.polls_sqs for mapping in self.mappings.values())
-
-    @property
-    def access_log_bytes(self) -> int:
-        """Of a line for an order that was accepted."""
-        fields = json.loads(self.access_log_format).items()
-        return len(json.dumps({name: _ACCESS_LOG_VALUES.get(what, "-") for name, what in fields}))
 
 
-def deployed(stage: str) -> Deployed:
+def deployed(name: str) -> Deployed:
     """Raises SpillwayError when there is no such stage."""
-    cache = home() / "cache" / "deployed"
-    cache.mkdir(mode=0o700, parents=True, exist_ok=True)
-    known = cache / f"{stage}-{fingerprint()}.json"
     try:
-        return msgspec.json.decode(known.read_bytes(), type=Deployed)
-    except (OSError, msgspec.DecodeError):
-        pass
-    read = of_templates(stage, synthesised(stage))
-    for old in cache.glob(f"{stage}-*.json"):
-        old.unlink(missing_ok=True)
-    known.write_bytes(msgspec.json.encode(read))
-    return read
-
-
-def of_templates(stage: str, templates: Templates) -> Deployed:
-    prefix = f"spillway-{stage}-"
-    functions = templates.properties("AWS::Lambda::Function")
-    groups = {group["LogGroupName"]: group for group in templates.properties("AWS::Logs::LogGroup")}
-    access_log = groups[f"/aws/vendedlogs/{prefix}api"]
-    infrequent = access_log.get("LogGroupClass") == "INFREQUENT_ACCESS"
-    [api] = templates.properties("AWS::ApiGatewayV2::Stage")
-    throttle = api["RouteSettings"][_PLACING]
-    tables = templates.properties("AWS::DynamoDB::GlobalTable")
-    [table] = [one for one in tables if one["TableName"] == f"{prefix}orders"]
+        stage = load(name)
+    except StageError as error:
+        raise SpillwayError(str(error)) from error
+    # A release that is shifted bit by bit has an alarm for each function that takes part, and one
+    # for all on a metric of its own (infra.constructs.release).
+    gradual = stage.releases.shifting != "all_at_once"
     return Deployed(
-        stage=stage,
+        stage=name,
         memory_mb={
-            one["FunctionName"].removeprefix(prefix): one["MemorySize"] for one in functions
+            function: getattr(stage.functions, function.partition("-")[0]).memory_mb
+            for function in EVERY_FUNCTION
         },
-        mappings=dict(_mappings(templates, prefix)),
-        alarms=len(templates.properties("AWS::CloudWatch::Alarm")),
-        composite_alarms=len(templates.properties("AWS::CloudWatch::CompositeAlarm")),
-        dashboards=len(templates.properties("AWS::CloudWatch::Dashboard")),
-        custom_metrics=len(_own_metrics(templates)),
-        encryption_keys=len(templates.properties("AWS::KMS::Key")),
-        log_days=max(group["RetentionInDays"] for group in groups.values()),
-        access_log_format=api["AccessLogSettings"]["Format"],
-        access_log_price="logs.ingested_infrequent" if infrequent else "logs.ingested",
-        api_requests_per_second=throttle["ThrottlingRateLimit"],
-        api_burst=throttle["ThrottlingBurstLimit"],
-        warm_write_units=table.get("WarmThroughput", {}).get("WriteUnitsPerSecond"),
+        sources={source.function: source for source in queue_sources(stage).values()},
+        parallelization=stage.relay.parallelization,
+        alarms=len(alarms(stage)) + (len(_SHIFTED) + 1) * gradual,
+        dashboards=1,
+        custom_metrics=len(LOG_METRICS) + gradual,
+        log_days=stage.logs.retention_days,
+        api_requests_per_second=stage.api.place.requests_per_second_max,
+        api_burst=stage.api.place.burst_max,
     )
-
-
-def _mappings(templates: Templates, prefix: str) -> Iterator[tuple[str, EventSource]]:
-    for stack, _, resource in templates.resources("AWS::Lambda::EventSourceMapping"):
-        found = resource["Properties"]
-        # The function's name is followed by its alias.
-        function = templates.text(stack, found["FunctionName"]).partition(":")[0]
-        yield (
-            function.removeprefix(prefix),
-            EventSource(
-                batch_size=found["BatchSize"],
-                window_seconds=found.get("MaximumBatchingWindowInSeconds", 0),
-                concurrency_max=found.get("ScalingConfig", {}).get("MaximumConcurrency"),
-                # Only a stream's mapping says where to start.
-                polls_sqs="StartingPosition" not in found,
-                parallelization=found.get("ParallelizationFactor", 1),
-            ),
-        )
-
-
-def _own_metrics(templates: Templates) -> set[tuple[str, str]]:
-    """What metric filters make of log lines, by namespace and name. Each is charged once it has
-    data, and most have none in a month without faults."""
-    return {
-        (made["MetricNamespace"], made["MetricName"])
-        for found in templates.properties("AWS::Logs::MetricFilter")
-        for made in found["MetricTransformations"]
-    }

@@ -103,13 +103,13 @@ class CostModel:
         if not orders_per_second:
             return ONE_BY_ONE
         measured, downstream = self.measurement, "deliver-fulfilment"
-        mappings = self.stage.mappings
+        sources = self.stage.sources
         return fill_at(
             orders_per_second,
             records_per_order=measured.functions["relay"].records / measured.orders,
             delivery_seconds=self.works[downstream].seconds(1),
-            concurrency_max=mappings[downstream].concurrency_max or 1_000,
-            window_seconds=mappings["watchdog"].window_seconds,
+            concurrency_max=sources[downstream].concurrency_max,
+            window_seconds=sources["watchdog"].window_seconds,
         )
 
     def commands_per_message(self) -> float:
@@ -134,11 +134,6 @@ def cost_model(prices: Path | None = None, stage: str = STAGE) -> CostModel:
 
     Raises SpillwayError when a file cannot be read or there is no such stage.
     """
-    return model_of(deployed(stage), load(prices))
-
-
-def model_of(stage: Deployed, book: Book) -> CostModel:
     crowd = recorded("crowd")
-    return CostModel(
-        crowd, processor_times(recorded("one by one"), crowd), stage, estimates(), book
-    )
+    processor = processor_times(recorded("one by one"), crowd)
+    return CostModel(crowd, processor, deployed(stage), estimates(), load(prices))

@@ -9,7 +9,7 @@ from spillway.errors import SpillwayError
 from spillway.plan.cost.batches import CROWD
 from spillway.plan.cost.measurement import Measurement
 from spillway.plan.cost.model import MILLION, CostModel
-from spillway.plan.cost.simulated import counted
+from spillway.plan.cost.simulated import counted_in_a_crowd
 from spillway.plan.prices import priced
 from spillway.run.workload import read_sales
 
@@ -33,7 +33,7 @@ def costs_of_file(model: CostModel, path: Path) -> list[ChannelCost]:
     sales = read_sales(path).orders
     by_channel = {name: [one for one in sales if one.order.channel == name] for name in CHANNELS}
     found = [
-        _cost(model, channel, counted("crowd", drafts))
+        _cost(model, channel, counted_in_a_crowd(drafts))
         for channel, drafts in by_channel.items()
         if drafts
     ]

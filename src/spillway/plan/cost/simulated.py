@@ -11,6 +11,7 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -39,11 +40,14 @@ _PUT = "PUT /orders/{order_id}"
 _GET = "GET /orders/{order_id}"
 
 
-def counted(load: Load, drafts: Sequence[Draft] | None = None) -> Measurement:
-    """Place orders, those of the measured run unless others are given, and count all they use."""
-    if drafts is None:
-        return _Run(load).counted(retail(ORDERS[load]), WORKLOAD)
-    return _Run(load).counted(drafts, "orders from a file")
+@cache
+def counted(load: Load) -> Measurement:
+    """Place the orders of the measured run, and count all they use: the same each time."""
+    return _Run(load).counted(retail(ORDERS[load]), WORKLOAD)
+
+
+def counted_in_a_crowd(drafts: Sequence[Draft]) -> Measurement:
+    return _Run("crowd").counted(drafts, "orders from a file")
 
 
 class _CountedClient:

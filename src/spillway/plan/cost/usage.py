@@ -14,10 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from infra.metrics import DELIVERIES
 from orders.aws.parameters import FRESH_FOR_MS
 from spillway.plan import limits
 from spillway.plan.cost.batches import SEND_BATCH
-from spillway.plan.cost.deployed import Deployed
+from spillway.plan.cost.deployed import ACCESS_LOG_BYTES, Deployed
 from spillway.plan.cost.measurement import Measurement
 from spillway.plan.cost.meter import LOG_EVENT_BYTES
 from spillway.plan.prices import Usage, Use
@@ -29,7 +30,7 @@ _GB = 1_000_000_000
 _STORED_ITEM_OVERHEAD_BYTES = 100
 _ITEMS_PER_ORDER = 2
 #: Functions that read a secret: intake, and a delivery for each downstream.
-_WITH_SECRETS = ("intake", "deliver-inventory", "deliver-fulfilment", "deliver-accounting")
+_WITH_SECRETS = ("intake", *DELIVERIES)
 
 
 def usage_of(measurement: Measurement, times: Mapping[str, Work], stage: Deployed) -> Usage:
@@ -66,11 +67,9 @@ def idle(stage: Deployed) -> Usage:
     """
     polls = limits.SQS_POLLERS_IDLE * MONTH_SECONDS / limits.SQS_POLL_SECONDS
     return _monthly(
-        ("queues: polls that find nothing", "sqs.requests", stage.polled_queues * polls),
+        ("queues: polls that find nothing", "sqs.requests", len(stage.sources) * polls),
         ("alarms", "cloudwatch.alarms", stage.alarms),
-        ("composite alarms", "cloudwatch.composite_alarms", stage.composite_alarms),
         ("dashboard", "cloudwatch.dashboards", stage.dashboards),
-        ("encryption keys", "kms.keys", stage.encryption_keys),
     )
 
 
@@ -149,8 +148,8 @@ def _logs(measurement: Measurement, stage: Deployed) -> Iterator[Use]:
     functions = sum(
         use.log_bytes + use.log_lines * LOG_EVENT_BYTES for use in measurement.functions.values()
     )
-    access = measurement.requests * (stage.access_log_bytes + LOG_EVENT_BYTES)
+    access = measurement.requests * (ACCESS_LOG_BYTES + LOG_EVENT_BYTES)
     yield Use("logs: of the functions", "logs.ingested", functions / _GB)
-    yield Use("logs: of the API", stage.access_log_price, access / _GB)
+    yield Use("logs: of the API", "logs.ingested_infrequent", access / _GB)
     months = stage.log_days / 30
     yield Use("logs: kept", "logs.stored", (functions + access) / _GB * months)

@@ -53,17 +53,16 @@ def test_a_coupon_on_the_stage_as_it_is_loses_nothing_and_can_be_made_to_settle_
     assert planned.bills[-1] < 100
 
 
-def test_the_service_that_is_planned_with_is_the_one_that_is_deployed(cdk_library: None) -> None:
+def test_the_service_that_is_planned_with_is_the_one_that_is_deployed() -> None:
     ours, stage = cost_model(), deployed("dev")
     planned = service_of(ours)
     assert planned.api_requests_per_second == stage.api_requests_per_second
-    assert planned.parallelization == stage.mappings["relay"].parallelization
-    assert planned.deliver_concurrency["accounting"] == (
-        stage.mappings["deliver-accounting"].concurrency_max
-    )
+    assert planned.parallelization == stage.parallelization
+    accounting = stage.sources["deliver-accounting"]
+    assert planned.deliver_concurrency["accounting"] == accounting.concurrency_max
 
 
-def test_twice_the_time_of_a_delivery_is_half_the_rate(cdk_library: None) -> None:
+def test_twice_the_time_of_a_delivery_is_half_the_rate() -> None:
     planned = service_of(cost_model())
     times = planned.deliver["accounting"]
     slow = replace(

@@ -100,16 +100,12 @@ def stage(memory_mb: Mapping[str, float]) -> Deployed:
     return Deployed(
         stage="test",
         memory_mb=memory_mb,
-        mappings={},
+        sources={},
+        parallelization=1,
         alarms=0,
-        composite_alarms=0,
         dashboards=0,
         custom_metrics=0,
-        encryption_keys=0,
         log_days=30,
-        access_log_format='{"route": "$context.routeKey"}',
-        access_log_price="logs.ingested",
         api_requests_per_second=100,
         api_burst=100,
-        warm_write_units=None,
     )

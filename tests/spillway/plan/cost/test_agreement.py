@@ -15,8 +15,6 @@ from spillway.plan.cost.measurement import LOADS, Load, recorded
 from spillway.plan.cost.model import CostModel, cost_model
 from spillway.plan.cost.simulated import counted
 
-pytestmark = pytest.mark.usefixtures("cdk_library")
-
 WITHIN = 0.05
 #: The simulation has no heads of answers, and so not all of the data that goes out.
 _SEEN_BY_ONE = {"transfer.out"}

@@ -13,8 +13,6 @@ from spillway.plan.cost.measurement import Calls, Measurement
 from spillway.plan.cost.model import CostModel, cost_model
 from tests.spillway.plan.cost.builders import calls
 
-pytestmark = pytest.mark.usefixtures("cdk_library")
-
 
 @pytest.fixture(scope="module")
 def ours() -> CostModel:

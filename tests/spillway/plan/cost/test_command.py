@@ -11,8 +11,6 @@ from typer.testing import CliRunner
 from spillway.cli import app
 from spillway.errors import SpillwayError
 
-pytestmark = pytest.mark.usefixtures("cdk_library")
-
 
 def _run(*arguments: str) -> str:
     result = CliRunner().invoke(app, [*arguments], catch_exceptions=False)
@@ -54,7 +52,9 @@ def test_a_file_that_is_not_there_is_said_in_a_sentence(option: str) -> None:
 
 def test_capacity_of_a_coupon_as_json_and_as_a_picture(tmp_path: Path) -> None:
     png = tmp_path / "spike.png"
-    content = json.loads(_run("capacity", "--json", "--png", str(png)))
+    content = json.loads(
+        _run("capacity", "--peak=1000", "--minutes=1", "--json", "--png", str(png))
+    )
     assert [*content][:4] == ["orders", "settle_seconds", "bottlenecks", "dollars"]
     assert content["orders"]["lost"] == 0
     parts = ("accepted", "buffered", "resent", "lost")

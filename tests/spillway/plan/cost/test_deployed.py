@@ -1,10 +1,9 @@
-"""What is read from the templates, and the figures elsewhere that must agree with it."""
+"""What a stage deploys, and the figures elsewhere that must agree with it."""
 
 from __future__ import annotations
 
 import pytest
 
-from infra import stage as stages
 from infra.event_sources import WATCHDOG_CONCURRENCY_MAX
 from spillway.errors import SpillwayError
 from spillway.plan.cost.batches import CROWD
@@ -12,31 +11,20 @@ from spillway.plan.cost.deployed import Deployed, deployed
 from spillway.plan.cost.usage import idle
 from spillway.plan.prices import load, priced
 
-pytestmark = pytest.mark.usefixtures("cdk_library")
-
 
 @pytest.fixture(scope="module")
 def dev() -> Deployed:
     return deployed("dev")
 
 
-def test_functions_have_the_memory_of_the_stages_settings(dev: Deployed) -> None:
-    functions = stages.load("dev").functions
-    assert dev.memory_mb["intake"] == functions.intake.memory_mb
-    assert dev.memory_mb["deliver-accounting"] == functions.deliver.memory_mb
-
-
 def test_a_crowds_batches_are_as_large_as_deployed(dev: Deployed) -> None:
-    sizes = {name: mapping.batch_size for name, mapping in dev.mappings.items()}
-    assert sizes["relay"] == CROWD.relay
-    assert sizes["deliver-inventory"] == CROWD.deliver
-    assert sizes["watchdog"] == CROWD.watchdog
-    assert dev.mappings["watchdog"].window_seconds == stages.load("dev").watchdog.window_seconds
-    assert dev.mappings["watchdog"].concurrency_max == WATCHDOG_CONCURRENCY_MAX
+    assert dev.sources["deliver-inventory"].batch_size == CROWD.deliver
+    assert dev.sources["watchdog"].batch_size == CROWD.watchdog
+    assert dev.sources["watchdog"].concurrency_max == WATCHDOG_CONCURRENCY_MAX
 
 
 def test_every_queue_with_a_function_is_polled_also_when_idle(dev: Deployed) -> None:
-    assert dev.polled_queues == 5
+    assert len(dev.sources) == 5
     polls = idle(dev).units("sqs.requests")
     # Two pollers a queue, three times a minute, for thirty days.
     assert polls == 5 * 2 * 3 * 60 * 24 * 30

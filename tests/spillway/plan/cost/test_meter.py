@@ -11,7 +11,7 @@ from orders.domain.trace import Trace
 from spillway.plan.cost.measurement import Measurement, recorded
 from spillway.plan.cost.meter import LOG_EVENT_BYTES
 from spillway.plan.cost.running import measure, retail
-from spillway.plan.cost.simulated import counted
+from spillway.plan.cost.simulated import counted_in_a_crowd
 from spillway.run.stack import Stack, running
 
 pytestmark = pytest.mark.timeout(240)
@@ -48,7 +48,7 @@ def _an_order(measurement: Measurement) -> dict[str, float]:
 
 
 def test_emulator_and_simulation_count_the_same(measured: Measurement) -> None:
-    simulated = counted("crowd", retail(ORDERS))
+    simulated = counted_in_a_crowd(retail(ORDERS))
     assert _an_order(measured) == pytest.approx(_an_order(simulated), rel=0.05)
     for name, use in measured.functions.items():
         assert use.records == simulated.functions[name].records, name

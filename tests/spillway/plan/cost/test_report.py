@@ -18,8 +18,6 @@ from spillway.plan.cost.report import document, show
 from spillway.plan.prices import load
 from spillway.plan.profile import coupon
 
-pytestmark = pytest.mark.usefixtures("cdk_library")
-
 
 @pytest.fixture(scope="module")
 def found() -> Findings:

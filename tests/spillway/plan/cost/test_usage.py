@@ -18,6 +18,7 @@ from spillway.plan.cost.batches import (
     per_message,
     rebatched,
 )
+from spillway.plan.cost.deployed import ACCESS_LOG_BYTES
 from spillway.plan.cost.durations import Estimates, estimates, processor_times
 from spillway.plan.cost.model import CostModel
 from spillway.plan.cost.usage import kept
@@ -75,9 +76,7 @@ class TestAnOrder:
     def test_logs_weigh_26_bytes_more_an_event(self) -> None:
         order = _order(CROWD)
         assert _units(order, "logs: of the functions") == pytest.approx((74 + 26) / 1e9)
-        assert _units(order, "logs: of the API") == pytest.approx(
-            (MODEL.stage.access_log_bytes + 26) / 1e9
-        )
+        assert _units(order, "logs: of the API") == pytest.approx((ACCESS_LOG_BYTES + 26) / 1e9)
 
     def test_looks_of_customers_are_not_an_orders(self) -> None:
         assert not [use for use in _order(CROWD) if use.name.startswith("reads")]

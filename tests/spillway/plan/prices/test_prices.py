@@ -88,10 +88,12 @@ class TestTiers:
 
 class TestABill:
     def test_every_dollar_is_operations_times_price(self, book: Book) -> None:
-        usage = Usage((Use("sends", "sqs.requests", 3 * MILLION), Use("writes", "kms.keys", 2)))
+        usage = Usage(
+            (Use("sends", "sqs.requests", 3 * MILLION), Use("writes", "dynamodb.recovery", 2))
+        )
         items = {item.use.name: item for item in priced(usage, book).items}
         assert items["sends"].dollars == pytest.approx(3 * 0.40)
-        assert items["writes"].dollars == pytest.approx(2 * 1.00)
+        assert items["writes"].dollars == pytest.approx(2 * 0.20)
         for item in items.values():
             assert item.dollars == pytest.approx(item.use.units * item.price.first / item.price.per)
 
@@ -115,5 +117,5 @@ class TestABill:
         assert (usual.free, infrequent.free) == (4, 1)
 
     def test_months_are_not_scaled_with_orders(self) -> None:
-        usage = Usage((Use("order", "sqs.requests", 1), Use("alarm", "kms.keys", 1, True)))
+        usage = Usage((Use("order", "sqs.requests", 1), Use("alarm", "cloudwatch.alarms", 1, True)))
         assert [use.units for use in usage.scaled(10)] == [10, 1]
