@@ -53,7 +53,7 @@ def test_a_file_that_is_not_there_is_said_in_a_sentence(option: str) -> None:
 def test_capacity_of_a_coupon_as_json_and_as_a_picture(tmp_path: Path) -> None:
     png = tmp_path / "spike.png"
     content = json.loads(
-        _run("capacity", "--peak=1000", "--minutes=1", "--json", "--png", str(png))
+        _run("capacity", "--peak=3000", "--minutes=1", "--json", "--png", str(png))
     )
     assert [*content][:4] == ["orders", "settle_seconds", "bottlenecks", "dollars"]
     assert content["orders"]["lost"] == 0
