@@ -13,4 +13,6 @@ Each package is one command. Every read has a limit, is paged, and goes by key w
 | `customers` | erases a customer's name and address | yes |
 | `smoke` | checks the API of a new deployment | no |
 | `publish` | uploads the storefront | yes |
+
+Several of them use `arguments`, `batches` (SQS's batch requests) and `example` (an order).
 """

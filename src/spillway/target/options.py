@@ -51,7 +51,6 @@ class Target:
     region: str | None = None
 
     def reach(self) -> Service:
-        """SpillwayError: there is no such service."""
         from spillway.target.service import on_aws, on_this_machine
 
         if self.stage is None:

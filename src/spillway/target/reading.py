@@ -35,7 +35,6 @@ def read_orders(dynamodb: Any, table: str) -> list[Record]:
 
 
 def by_order(stored: Iterable[items.Item]) -> dict[OrderKey, list[items.Item]]:
-    """Each order's items, one or both."""
     found: dict[OrderKey, list[items.Item]] = defaultdict(list)
     for item in stored:
         found[items.key_of(item)].append(item)
@@ -61,7 +60,6 @@ def read_effects(dynamodb: Any, table: str, downstream: Downstream) -> list[Effe
 
 
 def effects_of(ledger: Iterable[items.Item], downstream: Downstream) -> Iterator[Effect]:
-    """The effects and refusals among a downstream's items."""
     return (_effect(item, downstream) for item in ledger if "outcome" in item)
 
 

@@ -33,7 +33,6 @@ _Result = TypeVar("_Result")
 
 
 def print_json(content: Any) -> None:
-    """Print one JSON object, indented."""
     typer.echo(json.dumps(content, indent=2))
 
 

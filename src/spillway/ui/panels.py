@@ -40,7 +40,6 @@ def panel(
     columns: Sequence[Column] = (),
     headings: Sequence[str] = (),
 ) -> Panel:
-    """The same rows in a frame with a title."""
     return Panel(grid(rows, columns, headings), title=title, title_align="left")
 
 

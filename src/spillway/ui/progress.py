@@ -53,7 +53,6 @@ class Bar:
         self._written_at = self._clock()
 
     def advance(self, count: int = 1) -> None:
-        """So much more is done."""
         self._progress.advance(self._task, count)
         self._write_line()
 
@@ -119,11 +118,9 @@ class Stages:
         self._lines.reset(self._title, description=f"[bold]{text}", visible=True)
 
     def stage(self, text: str) -> None:
-        """The next stage begins."""
         self._lines.reset(self._stage, description=text)
 
     def restart(self, total: int | None) -> None:
-        """Every bar begins again."""
         for task in self._bars.values():
             self._counts.reset(task, total=total, visible=True)
 

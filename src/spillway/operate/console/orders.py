@@ -78,7 +78,6 @@ def _find(state: AppState, wanted: str, *, looked: bool = False, complete: bool 
 
 
 def order(state: AppState, request: Request) -> Page | Response:
-    """One order's life."""
     if "customer" not in request.query_params:
         return back_to("/orders?" + urlencode({"q": request.path_params["order_id"]}))
     life = _life(state, request)

@@ -34,7 +34,6 @@ CHARTS_PAUSE_AWS_SECONDS = 60
 
 
 def path(state: AppState, _: Request) -> Page:
-    """The path of an order, as it is now."""
     return Page("path", _path(state), "/events")
 
 
@@ -45,7 +44,6 @@ def _path(state: AppState) -> dict[str, Any]:
 
 
 def charts(state: AppState, request: Request) -> Page:
-    """The service over time."""
     ranges = RANGES_LOCAL if state.is_local else RANGES_AWS
     chosen = request.query_params.get("range", ranges[0])
     if chosen not in ranges:

@@ -84,27 +84,26 @@ def path_view(status: Status, samples: Sequence[Status]) -> PathView:
 
 def _box(part: Part, samples: Sequence[Status]) -> Box:
     oldest = "" if part.oldest_seconds is None else age(part.oldest_seconds)
-    waits = part.queue is not None and part.queue.visible + part.queue.in_flight > 0
-    shown = oldest if waits or part.name == "relay" else ""
-    return Box(part, _tone(part, waits=waits), shown, _spark(part.name, samples))
+    shown = oldest if part.held or part.name == "relay" else ""
+    return Box(part, _tone(part), shown, _spark(part.name, samples))
 
 
-def _tone(part: Part, *, waits: bool) -> Tone:
+def _tone(part: Part) -> Tone:
     if part.dead_letters or part.errors:
         return "bad"
     # The watchdog's messages are for later by design.
     slow = (part.oldest_seconds or 0) > SLOW_SECONDS and part.name != "watchdog"
-    if slow and (waits or part.name == "relay"):
+    if slow and (part.held or part.name == "relay"):
         return "warn"
-    return "busy" if waits or part.runs else "calm"
+    return "busy" if part.held or part.runs else "calm"
 
 
 def _spark(name: str, samples: Sequence[Status]) -> str:
     waited = [
-        part.queue.visible + part.queue.in_flight
+        part.held
         for sample in list(samples)[-SPARK_SAMPLES:]
         for part in sample.parts
-        if part.name == name and part.queue is not None
+        if part.name == name
     ]
     highest = max(waited, default=0)
     if not highest or len(waited) < 2:
@@ -145,7 +144,6 @@ def _headline(status: Status, rows: Iterable[PromiseRow], endangered: Sequence[P
 
 
 def fault_labels(faults: Mapping[str, Any]) -> list[str]:
-    """A downstream's fault settings, in words."""
     return [_FAULTS[name](value) for name, value in faults.items() if name in _FAULTS]
 
 

@@ -51,7 +51,6 @@ class Redriving:
                 self._busy.release()
 
     def begin(self, names: Sequence[str]) -> None:
-        """Move dead letters back, unless a look or a move is under way."""
         if self._busy.acquire(blocking=False):
             self.job = Job(names, redrive_of(self.service, names, dry_run=False))
             threading.Thread(target=self._run, args=(self.job,), daemon=True).start()

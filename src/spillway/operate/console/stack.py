@@ -23,25 +23,17 @@ def this_stack(state: AppState, _: Request) -> Page:
     if stack is None:
         raise Refused(404, "This page is about a stack on this machine only: see `spillway up`.")
     new_id = order_id(time.time_ns() // 1_000_000, random.SystemRandom())
+    downstreams = {name.capitalize(): url for name, url in stack.downstreams.items()}
+    ours = {"Store": stack.origin, "API": f"{stack.api}/orders", "AWS emulator": stack.emulator}
     values = {
-        "addresses": _addresses(stack),
+        "addresses": {**ours, **downstreams},
         "users": [(email(name), group) for name, group in USERS.items()],
         "examples": examples_of(stack, new_id),
     }
     return Page("stack", values)
 
 
-def _addresses(stack: Stack) -> dict[str, str]:
-    return {
-        "Store": stack.origin,
-        "API": f"{stack.api}/orders",
-        "AWS emulator": stack.emulator,
-        **{name.capitalize(): url for name, url in stack.downstreams.items()},
-    }
-
-
 def examples_of(stack: Stack, new_id: str) -> list[tuple[str, str]]:
-    """Titles and commands, in an order that works."""
     orders = f"{stack.api}/orders"
     key = stack.receipt_key
     paid = example_order(lambda paid: sign(key.key, key.key_id, order_id=new_id, **paid))

@@ -52,8 +52,6 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One event: who did what."""
-
     at: int
     who: str
     what: str
@@ -153,13 +151,17 @@ def _entries(life: Life) -> Iterator[Entry]:
         yield Entry(request.at, "customer", "requested cancellation", outcome)
     answers = {line.command: line for line in logged if line.outcome in _ANSWERED and line.command}
     for step, answer in record.facts.outcomes.items():
+        details = [answer.reference] if answer.reference else []
         line = answers.get(step)
-        took = [] if line is None else [*_attempt(line), *_took(line)]
+        if line is not None:
+            details += _attempt(line)
+            if "duration_ms" in line.fields:
+                details.append(milliseconds(line.fields["duration_ms"]))
         yield Entry(
             answer.at,
             DOWNSTREAM_OF[step],
             f"{step}: {answer.refusal or 'done'}",
-            " · ".join([*([answer.reference] if answer.reference else []), *took]),
+            " · ".join(details),
             "good" if answer.done else "bad",
         )
     for line in logged:
@@ -184,8 +186,3 @@ def _line_entry(line: Line) -> Entry:
 
 def _attempt(line: Line) -> list[str]:
     return [f"attempt {line.attempt}"] if line.attempt > 1 else []
-
-
-def _took(line: Line) -> list[str]:
-    known = line.fields.get("duration_ms")
-    return [] if known is None else [milliseconds(known)]

@@ -77,7 +77,6 @@ class Views:
             return self._state
 
     def get(self, path: str, read: Read) -> Route:
-        """A page."""
 
         def answer(request: Request) -> Response:
             return self.response(self._read(read, request))

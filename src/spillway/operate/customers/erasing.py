@@ -69,7 +69,6 @@ def erase(
 
 
 def without_person(accepted: AcceptedOrder) -> AcceptedOrder:
-    """The order without its recipient."""
     erased = Address(
         name=ERASED,
         lines=(ERASED,),

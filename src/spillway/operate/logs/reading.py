@@ -69,7 +69,6 @@ class Line:
 
     @property
     def attempt(self) -> int:
-        """Which attempt of a delivery it is about."""
         return int(self.fields.get("attempt", 1))
 
     @property

@@ -19,7 +19,6 @@ def line_document(line: Line) -> dict[str, Any]:
 
 
 def line_text(line: Line, *, with_order: bool) -> Text:
-    """One line of log on one line of a terminal."""
     time, function, outcome, rest = line_cells(line)
     order = f"  {line.fields['order_id']}" if with_order and "order_id" in line.fields else ""
     return Text("  ").join([time, function, outcome]) + Text(order) + Text("  ") + rest
@@ -31,16 +30,12 @@ def line_cells(line: Line) -> tuple[Text, Text, Text, Text]:
     if "message" in line.fields:
         return time, function, Text("Lambda", "bold red"), Text(str(line.fields["message"]))
     others = "  ".join(
-        f"{_label(name)} {_value(name, value)}"
+        f"{name.removesuffix('_ms').removesuffix('_s').replace('_', ' ')} {_value(name, value)}"
         for name, value in line.fields.items()
         if name not in _PLACED and value != []
     )
     outcome = f"{line.fields.get('command') or ''} {line.outcome}".strip()
     return time, function, Text(outcome, _STYLES[line.tone]), Text(others, "dim")
-
-
-def _label(name: str) -> str:
-    return name.removesuffix("_ms").removesuffix("_s").replace("_", " ")
 
 
 def _value(name: str, value: Any) -> str:

@@ -108,7 +108,6 @@ class Life:
 
     @property
     def outcomes(self) -> list[tuple[Step, Outcome]]:
-        """Every step that has an outcome, in the order of time."""
         return sorted(self.record.facts.outcomes.items(), key=lambda fact: fact[1].at)
 
     @property

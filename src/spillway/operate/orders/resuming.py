@@ -46,7 +46,6 @@ class Resumed:
 
 
 def resume_one(service: Service, key: OrderKey, *, dry_run: bool) -> Resumed:
-    """Hand one order over, unless it has settled."""
     if still_open(service, key) is None:
         return Resumed()
     if not dry_run:

@@ -17,8 +17,6 @@ OTHER_REASONS = "other reasons"
 
 @dataclass(slots=True)
 class Group:
-    """The dead letters with one reason."""
-
     dead_letters: int = 0
     moved: int = 0
     orders: list[OrderKey] = field(default_factory=list)
@@ -50,7 +48,6 @@ class Found:
 
     @property
     def reasons(self) -> list[tuple[str, Group]]:
-        """The groups, the largest first."""
         return sorted(self.groups.items(), key=lambda item: -item[1].dead_letters)
 
     def add(self, reason: str, orders: Iterable[OrderKey]) -> Group:

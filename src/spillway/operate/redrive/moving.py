@@ -66,7 +66,6 @@ def look(service: Service, names: Collection[str] = SOURCES) -> list[Found]:
 
 
 def redrive_of(service: Service, names: Collection[str] = SOURCES, *, dry_run: bool) -> Redrive:
-    """A run over the dead-letter queues of these `names`."""
     known = sources(service.queues)
     return Redrive(
         sqs=service.sqs,

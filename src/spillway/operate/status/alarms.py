@@ -38,7 +38,6 @@ class Alarm:
 
 
 def read_alarms(service: Service) -> list[Alarm]:
-    """Every alarm of the stage, by name."""
     if service.emulator is not None:
         evaluate_alarms(service)
     alarms = [_alarm(service, alarm) for alarm in described(service)]

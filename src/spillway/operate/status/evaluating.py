@@ -18,7 +18,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from infra import metrics
@@ -41,20 +40,13 @@ _ORDER_METRICS = (metrics.UNSETTLED, metrics.HALF_DONE)
 _ORDER_METRIC_NAMES = frozenset(metric.name for metric in _ORDER_METRICS)
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
-    """A metric's value at a moment (Unix seconds)."""
-
-    at: float
-    value: float
-
-
+#: A metric's value at a moment (Unix seconds).
+Point = tuple[float, float]
 #: Points by the metric's name and its dimension's value, "" without a dimension.
 Points = Mapping[tuple[str, str], Sequence[Point]]
 
 
 def evaluate_alarms(service: Service, *, now: Callable[[], float] = time.time) -> None:
-    """Bring the state of every alarm of the stage up to date."""
     alarms = described(service)
     if not alarms:
         return
@@ -100,7 +92,7 @@ def _key(alarm: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _statistic(statistic: str, points: Iterable[Point], after: float, until: float) -> float | None:
-    values = [point.value for point in points if after < point.at <= until]
+    values = [value for at, value in points if after < at <= until]
     if not values:
         return None
     return sum(values) if statistic == "Sum" else max(values)
@@ -133,14 +125,14 @@ def _points(service: Service, now: float, since: float) -> dict[tuple[str, str],
     }
     for depth in read_depths(service.sqs, service.queues):
         name = service.queue_name(depth.queue)
-        points[metrics.WAITING.name, name] = [Point(now, float(depth.visible))]
+        points[metrics.WAITING.name, name] = [(now, float(depth.visible))]
     points[metrics.ERRORS.name, service.resource_name("relay")] = [
-        Point(line.at / 1000, 1.0)
+        (line.at / 1000, 1.0)
         for line in logged
         if line.function == "relay" and line.outcome in RELAY_RAISED
     ]
     points[metrics.SERVER_ERRORS.name, _api_id(service)] = [
-        Point(line.at / 1000, 1.0)
+        (line.at / 1000, 1.0)
         for line in logged
         if line.function in ("intake", "reads") and line.outcome in ANSWERED_5XX
     ]
@@ -157,7 +149,7 @@ def points_of(metric: LogMetric, logged: Iterable[Line]) -> list[Point]:
     """The points that a metric filter makes from log lines."""
     fits = _fits(metric.pattern)
     return [
-        Point(line.at / 1000, _value(metric.value, line.fields))
+        (line.at / 1000, _value(metric.value, line.fields))
         for line in logged
         if line.function in metric.functions and fits(line.fields)
     ]

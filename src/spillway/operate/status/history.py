@@ -8,13 +8,13 @@ the functions' log lines, and the queues' depths are known only from samples tha
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from infra import metrics
 from spillway.operate.logs.reading import Line, lines
-from spillway.operate.status.parts import QUEUE_OF, Part, Query, query_of, statistics
+from spillway.operate.status.parts import QUEUE_OF, Query, query_of, statistics
 from spillway.operate.status.state import Status
 from spillway.target.service import FUNCTIONS, Service
 from spillway.ui.statistics import percentile
@@ -23,13 +23,11 @@ LINES_MAX = 20_000
 _CALLS_AT_ONCE = 8
 
 #: (Unix seconds, value), oldest first.
-Points = Sequence[tuple[float, float]]
+Points = list[tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One line of a chart."""
-
     name: str
     points: Points
 
@@ -81,7 +79,6 @@ def read_history(service: Service, span: Span, samples: Iterable[Status] = ()) -
 
 
 def _from_metrics(service: Service, span: Span) -> _Found:
-    """On AWS."""
     service.client("cloudwatch")
     a_minute = 60 / span.period
     factors = {"orders": a_minute, "runs": a_minute, "settling": 0.001}
@@ -122,7 +119,6 @@ REQUESTS = 4 + 2 * len(QUEUE_OF) + len(FUNCTIONS)
 
 
 def _from_lines(service: Service, span: Span, samples: Iterable[Status]) -> _Found:
-    """On the emulator."""
     logged = lines(service, since=int(span.start * 1000), lines_max=LINES_MAX).lines
     settled = [line for line in logged if "settle_ms" in line.fields]
     accepted = [
@@ -133,32 +129,19 @@ def _from_lines(service: Service, span: Span, samples: Iterable[Status]) -> _Fou
     times: dict[float, list[float]] = defaultdict(list)
     for line in settled:
         times[_bin(line.at / 1000, span)].append(line.fields["settle_ms"] / 1000)
-    found: dict[tuple[str, str], Points] = {
-        ("orders", "accepted"): _counted(accepted, span),
-        ("orders", "settled"): _counted(settled, span),
-        ("settling", "p50"): _percentiles(times, 0.5),
-        ("settling", "p99"): _percentiles(times, 0.99),
-    }
-    taken = [sample for sample in samples if sample.at >= span.start]
-    for part, queue in QUEUE_OF.items():
-        found["waiting", queue] = _sampled(taken, part, _messages)
-        found["oldest", queue] = _sampled(taken, part, lambda part: part.oldest_seconds or 0)
-    for name in FUNCTIONS:
-        found["runs", name] = _sampled(taken, name, lambda part: part.runs)
+    found: dict[tuple[str, str], Points] = defaultdict(list)
+    found["orders", "accepted"] = _counted(accepted, span)
+    found["orders", "settled"] = _counted(settled, span)
+    found["settling", "p50"] = _percentiles(times, 0.5)
+    found["settling", "p99"] = _percentiles(times, 0.99)
+    for sample in samples:
+        for part in sample.parts if sample.at >= span.start else ():
+            found["runs", part.name].append((sample.at, part.runs))
+            if part.name in QUEUE_OF:
+                queue = QUEUE_OF[part.name]
+                found["waiting", queue].append((sample.at, part.held))
+                found["oldest", queue].append((sample.at, part.oldest_seconds or 0))
     return found
-
-
-def _sampled(samples: Iterable[Status], part: str, value: Callable[[Part], int]) -> Points:
-    return [
-        (sample.at, float(value(one)))
-        for sample in samples
-        for one in sample.parts
-        if one.name == part
-    ]
-
-
-def _messages(part: Part) -> int:
-    return 0 if part.queue is None else part.queue.visible + part.queue.in_flight
 
 
 def _counted(logged: Iterable[Line], span: Span) -> Points:

@@ -53,6 +53,11 @@ class Part:
     runs: int
     errors: int | None
 
+    @property
+    def held(self) -> int:
+        """The messages that wait, that are being handled, or that wait for their next attempt."""
+        return 0 if self.queue is None else self.queue.visible + self.queue.in_flight
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:

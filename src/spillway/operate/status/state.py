@@ -29,7 +29,6 @@ class Status:
 
     @property
     def other_alarms(self) -> Sequence[Alarm]:
-        """Those that guard no promise."""
         return [alarm for alarm in self.alarms if alarm.promise is None]
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -26,37 +27,37 @@ def alarm(**changed: Any) -> dict[str, Any]:
     }
 
 
-def state(points: list[Point], **changed: Any) -> str | None:
+def state(points: Sequence[Point], **changed: Any) -> str | None:
     return state_of(alarm(**changed), {("Age", ""): points}, NOW)[0]
 
 
 def test_it_rings_at_its_threshold_and_not_below() -> None:
-    assert state([Point(NOW - 5, 30)]) == "ALARM"
-    assert state([Point(NOW - 5, 29.9)]) == "OK"
+    assert state([(NOW - 5, 30)]) == "ALARM"
+    assert state([(NOW - 5, 29.9)]) == "OK"
     assert state([]) == "OK"
 
 
 def test_one_period_of_several_is_enough_unless_more_are_asked_for() -> None:
-    once = [Point(NOW - 90, 40)]
+    once = [(NOW - 90, 40)]
     assert state(once) == "ALARM"
     assert state(once, DatapointsToAlarm=2) == "OK"
-    assert state([*once, Point(NOW - 1, 40)], DatapointsToAlarm=2) == "ALARM"
+    assert state([*once, (NOW - 1, 40)], DatapointsToAlarm=2) == "ALARM"
 
 
 def test_what_is_older_than_all_its_periods_is_over() -> None:
-    assert state([Point(NOW - 121, 40)]) == "OK"
+    assert state([(NOW - 121, 40)]) == "OK"
 
 
 def test_a_sum_is_over_one_period() -> None:
-    points = [Point(NOW - 10, 20), Point(NOW - 20, 15)]
+    points = [(NOW - 10, 20), (NOW - 20, 15)]
     assert state(points, Statistic="Sum") == "ALARM"
-    assert state([points[0], Point(NOW - 70, 15)], Statistic="Sum") == "OK"
+    assert state([points[0], (NOW - 70, 15)], Statistic="Sum") == "OK"
 
 
 def test_only_its_own_queue_counts_and_without_a_measurement_there_is_no_state() -> None:
     queue = alarm(Dimensions=[{"Name": "QueueName", "Value": "mine"}])
     assert state_of(queue, {("Age", "mine"): []}, NOW)[0] == "OK"
-    assert state_of(queue, {("Age", "other"): [Point(NOW, 99)]}, NOW)[0] is None
+    assert state_of(queue, {("Age", "other"): [(NOW, 99)]}, NOW)[0] is None
 
 
 @pytest.mark.parametrize(
@@ -78,4 +79,4 @@ def test_a_metric_filter_takes_its_value_from_the_lines_that_fit(
 ) -> None:
     [function, *_] = metric.functions
     points = points_of(metric, [Line(5_000, function, fields), Line(5_000, "nobody", fields)])
-    assert points == ([] if value is None else [Point(5.0, value)])
+    assert points == ([] if value is None else [(5.0, value)])
