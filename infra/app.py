@@ -63,7 +63,7 @@ def add_stacks(app: App, *, stage: Stage, code: Path) -> None:
         issuer_sources=issuer.sources,
         stage=stage,
     )
-    if stage.stand_ins:
+    if stage.fakes:
         DownstreamsStack(app, stage.resource_name("downstreams"), stage=stage)
 
 

@@ -10,6 +10,7 @@ without problems has one (decision 0013).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Literal
 
 from orders.domain.saga import DOWNSTREAMS
@@ -25,8 +26,8 @@ class Metric:
     """A metric that AWS measures. `dimension` names what is measured: a queue, a function..."""
 
     namespace: str
-    name: str
     dimension: str
+    name: str
     statistic: Statistic
     meaning: str
 
@@ -44,78 +45,58 @@ class LogMetric:
     meaning: str
 
 
-WAITING: Final = Metric(
-    "AWS/SQS",
+_queue = partial(Metric, "AWS/SQS", "QueueName")
+_function = partial(Metric, "AWS/Lambda", "FunctionName")
+_api = partial(Metric, "AWS/ApiGateway", "ApiId")
+_table = partial(Metric, "AWS/DynamoDB", "TableName")
+_topic = partial(Metric, "AWS/SNS", "TopicName")
+
+WAITING: Final = _queue(
     "ApproximateNumberOfMessagesVisible",
-    "QueueName",
     "Maximum",
     "messages that wait in a queue; in a dead-letter queue, for manual action",
 )
-OLDEST: Final = Metric(
-    "AWS/SQS",
+OLDEST: Final = _queue(
     "ApproximateAgeOfOldestMessage",
-    "QueueName",
     "Maximum",
     "age in seconds of the oldest message that was received fewer than three times",
 )
-SENT: Final = Metric(
-    "AWS/SQS",
+SENT: Final = _queue(
     "NumberOfMessagesSent",
-    "QueueName",
     "Sum",
     "messages sent to a queue: commands or batches of up to six, orders that overflowed",
 )
-FINISHED: Final = Metric(
-    "AWS/SQS",
+FINISHED: Final = _queue(
     "NumberOfMessagesDeleted",
-    "QueueName",
     "Sum",
     "messages that a function has finished with: commands tried or delivered, orders drained",
 )
-RUNS: Final = Metric("AWS/Lambda", "Invocations", "FunctionName", "Sum", "how often it ran")
-ERRORS: Final = Metric(
-    "AWS/Lambda",
+RUNS: Final = _function("Invocations", "Sum", "how often it ran")
+ERRORS: Final = _function(
     "Errors",
-    "FunctionName",
     "Sum",
     "runs that failed: only relay fails on purpose, others only when they are killed",
 )
-DURATION: Final = Metric("AWS/Lambda", "Duration", "FunctionName", "p99", "run time in ms")
-BEHIND: Final = Metric(
-    "AWS/Lambda",
+DURATION: Final = _function("Duration", "p99", "run time in ms")
+BEHIND: Final = _function(
     "IteratorAge",
-    "FunctionName",
     "Maximum",
     "age in ms of the latest change that relay received: how far it is behind the table",
 )
-REQUESTS: Final = Metric("AWS/ApiGateway", "Count", "ApiId", "Sum", "customers' requests")
-CLIENT_ERRORS: Final = Metric(
-    "AWS/ApiGateway", "4xx", "ApiId", "Sum", "requests refused: bad token, broken rule, not found"
+REQUESTS: Final = _api("Count", "Sum", "customers' requests")
+CLIENT_ERRORS: Final = _api("4xx", "Sum", "requests refused: bad token, broken rule, not found")
+SERVER_ERRORS: Final = _api(
+    "5xx", "Sum", "requests that the service could not answer (503), or that failed"
 )
-SERVER_ERRORS: Final = Metric(
-    "AWS/ApiGateway",
-    "5xx",
-    "ApiId",
-    "Sum",
-    "requests that the service could not answer (503), or that failed",
-)
-LATENCY: Final = Metric("AWS/ApiGateway", "Latency", "ApiId", "p99", "time to answer in ms")
-PLACED: Final = Metric(
-    "AWS/DynamoDB",
+LATENCY: Final = _api("Latency", "p99", "time to answer in ms")
+PLACED: Final = _table(
     "SuccessfulRequestLatency",
-    "TableName",
     "SampleCount",
     "with Operation PutItem: orders placed, by intake and drain",
 )
-WRITE_UNITS: Final = Metric(
-    "AWS/DynamoDB", "ConsumedWriteCapacityUnits", "TableName", "Sum", "write units that are billed"
-)
-THROTTLED: Final = Metric(
-    "AWS/DynamoDB", "WriteThrottleEvents", "TableName", "Sum", "writes that the table refused"
-)
-ANNOUNCED: Final = Metric(
-    "AWS/SNS", "NumberOfMessagesPublished", "TopicName", "Sum", "order events announced"
-)
+WRITE_UNITS: Final = _table("ConsumedWriteCapacityUnits", "Sum", "write units that are billed")
+THROTTLED: Final = _table("WriteThrottleEvents", "Sum", "writes that the table refused")
+ANNOUNCED: Final = _topic("NumberOfMessagesPublished", "Sum", "order events announced")
 MEASURED_BY_AWS: Final = (
     REQUESTS,
     CLIENT_ERRORS,
@@ -135,68 +116,68 @@ MEASURED_BY_AWS: Final = (
     ANNOUNCED,
 )
 
-SETTLE_TIME: Final = LogMetric(
+
+def _field(
+    name: str,
+    functions: tuple[str, ...],
+    field: str,
+    meaning: str,
+    statistic: Statistic = "Maximum",
+) -> LogMetric:
+    return LogMetric(name, functions, f"{{ $.{field} >= 0 }}", f"$.{field}", statistic, meaning)
+
+
+def _count(name: str, functions: tuple[str, ...], condition: str, meaning: str) -> LogMetric:
+    return LogMetric(name, functions, f"{{ $.{condition} }}", "1", "Sum", meaning)
+
+
+SETTLE_TIME: Final = _field(
     "SettleMs",
     DELIVERIES,
-    "{ $.settle_ms >= 0 }",
-    "$.settle_ms",
-    "p99",
+    "settle_ms",
     "ms from the customer's last request to the outcome that settled the order",
+    "p99",
 )
-BUFFERED: Final = LogMetric(
+BUFFERED: Final = _field(
     "BufferedSeconds",
     ("drain",),
-    "{ $.buffered_s >= 0 }",
-    "$.buffered_s",
-    "Maximum",
+    "buffered_s",
     "age of an acknowledged order that is not in the table yet",
 )
-UNSETTLED: Final = LogMetric(
+UNSETTLED: Final = _field(
     "UnsettledSeconds",
     (*DELIVERIES, "watchdog"),
-    "{ $.unsettled_s >= 0 }",
-    "$.unsettled_s",
-    "Maximum",
+    "unsettled_s",
     "age of an order that has not settled; the maximum is the oldest one",
 )
-HALF_DONE: Final = LogMetric(
+HALF_DONE: Final = _field(
     "HalfDoneSeconds",
     (*DELIVERIES, "watchdog"),
-    "{ $.half_done_s >= 0 }",
-    "$.half_done_s",
-    "Maximum",
+    "half_done_s",
     "the same, for orders with one step done and another owed",
 )
-CONTRADICTIONS: Final = LogMetric(
+CONTRADICTIONS: Final = _count(
     "Contradictions",
     DELIVERIES,
-    '{ $.outcome = "contradicted" }',
-    "1",
-    "Sum",
+    'outcome = "contradicted"',
     "a downstream gave two different answers under one idempotency key",
 )
-FOREIGN_ORDERS: Final = LogMetric(
+FOREIGN_ORDERS: Final = _count(
     "ForeignOrders",
     ("reads",),
-    '{ $.outcome = "foreign_order" }',
-    "1",
-    "Sum",
+    'outcome = "foreign_order"',
     "another customer's order was about to be shown; it was not",
 )
-ID_CLASHES: Final = LogMetric(
+ID_CLASHES: Final = _count(
     "IdClashes",
     ("intake",),
-    '{ $.rules[0] = "order_id_taken" }',
-    "1",
-    "Sum",
+    'rules[0] = "order_id_taken"',
     "orders refused because their id already holds another order",
 )
-BUGS: Final = LogMetric(
+BUGS: Final = _count(
     "Bugs",
     EVERY_FUNCTION,
-    '{ $.outcome = "bug" }',
-    "1",
-    "Sum",
+    'outcome = "bug"',
     "our code failed; the message is retried or dead-lettered",
 )
 LOG_METRICS: Final = (

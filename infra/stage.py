@@ -38,14 +38,18 @@ class StageError(Exception):
     """The stage is unknown or its settings are wrong; the message is one sentence for a person."""
 
 
-class Throttle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A table of a stage's file."""
+
+
+class Throttle(Settings, frozen=True):
     """What is answered 429 by the gateway, before any code runs or is paid for."""
 
     requests_per_second_max: Annotated[int, Meta(ge=1, le=10_000)]
     burst_max: Annotated[int, Meta(ge=1, le=5_000)]
 
 
-class Api(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Api(Settings, frozen=True):
     """How often each route may be called, by all customers together.
 
     The account has 10,000 requests/s for all its APIs. A route of its own share cannot take it
@@ -58,9 +62,7 @@ class Api(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     history: Throttle
 
 
-class CognitoPool(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="by", tag="cognito"
-):
+class CognitoPool(Settings, frozen=True, tag_field="by", tag="cognito"):
     """Spillway's own user pool."""
 
     self_sign_up: bool
@@ -70,9 +72,7 @@ class CognitoPool(
     domain_prefix: Annotated[str, Meta(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")]
 
 
-class OidcIssuer(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="by", tag="issuer"
-):
+class OidcIssuer(Settings, frozen=True, tag_field="by", tag="issuer"):
     """Any OpenID Connect provider. The service then needs no identity stack."""
 
     issuer: IssuerUrl
@@ -82,7 +82,7 @@ class OidcIssuer(
     scope: str = "openid email"
 
 
-class Web(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Web(Settings, frozen=True):
     """The storefront."""
 
     #: Its address. Sign-in comes back to <url>/signed-in, sign-out to <url>/.
@@ -98,7 +98,7 @@ class Web(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.url.partition("://")[2]
 
 
-class Orders(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Orders(Settings, frozen=True):
     #: ISO 4217 codes.
     currencies: Annotated[
         tuple[Annotated[str, Meta(pattern=r"^[A-Z]{3}$")], ...], Meta(min_length=1)
@@ -111,26 +111,26 @@ class Orders(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     wholesale_group: str = "wholesale"
 
 
-class Watchdog(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Watchdog(Settings, frozen=True):
     #: After how long an order is looked at. A queue delays no longer.
     delay_seconds: Annotated[int, Meta(ge=1, le=900)]
     #: How long a batch of looks may wait to be filled. A batch of more than ten needs a window.
     window_seconds: Annotated[int, Meta(ge=1, le=300)]
 
 
-class Relay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Relay(Settings, frozen=True):
     #: Batches of one shard that are relayed at once; an order's changes keep their order. More of
     #: them relay a crowd faster, and make smaller and so dearer batches of what comes between:
     #: `spillway capacity` says when to raise it.
     parallelization: Annotated[int, Meta(ge=1, le=10)]
 
 
-class FunctionSize(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class FunctionSize(Settings, frozen=True):
     memory_mb: MemoryMb
     timeout_seconds: TimeoutSeconds
 
 
-class Functions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Functions(Settings, frozen=True):
     intake: FunctionSize
     reads: FunctionSize
     drain: FunctionSize
@@ -151,7 +151,7 @@ class Functions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return size
 
 
-class Downstream(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Downstream(Settings, frozen=True):
     #: Without a slash at the end. With stand-ins, a parameter names another at deployment.
     url: Url
     auth: Literal["api_key", "sigv4"]
@@ -176,7 +176,7 @@ class Downstream(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return calls * self.timeout_seconds
 
 
-class Downstreams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Downstreams(Settings, frozen=True):
     inventory: Downstream
     fulfilment: Downstream
     accounting: Downstream
@@ -185,7 +185,7 @@ class Downstreams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return {name: getattr(self, name) for name in saga.DOWNSTREAMS}
 
 
-class Logs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Logs(Settings, frozen=True):
     #: One of the lengths that CloudWatch Logs knows.
     retention_days: Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365]
     #: Lambda's own lines. At INFO each invocation writes three of them, which at list price
@@ -194,7 +194,7 @@ class Logs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     application_level: Literal["DEBUG", "INFO", "WARN", "ERROR"]
 
 
-class Alarms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Alarms(Settings, frozen=True):
     """When the alarms ring that have a time in them; the others are in infra.alarms."""
 
     #: How long an acknowledged order may wait outside the table.
@@ -220,18 +220,18 @@ Shifting = Literal[
 ]
 
 
-class Releases(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Releases(Settings, frozen=True):
     #: How intake and the deliveries come to run a new version: a part of the orders first, with a
     #: way back on an alarm (AWS CodeDeploy), or all at once.
     shifting: Shifting
 
 
-class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Stage(Settings, frozen=True):
     name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,15}$")]
     #: What the functions run on: the emulator's host ("local") or Lambda ("aws"); see infra.bundle.
     bundle: Literal["local", "aws"]
     #: Deploys tables for the stand-ins of the three downstreams (see simulation/).
-    stand_ins: bool
+    fakes: bool
     api: Api
     identity: CognitoPool | OidcIssuer
     web: Web
@@ -266,7 +266,7 @@ class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def check_addresses(self) -> None:
         """Raises StageError while an address is still an example, for orders would be sent to it,
         or is not reached by TLS."""
-        if self.stand_ins:
+        if self.fakes:
             return
         addresses = {
             f"downstreams.{name}.url": downstream.url

@@ -1,4 +1,4 @@
-"""The fakes that stand in for what the service does not own, for local runs and for simulation.
+"""The fakes of what the service does not own, for local runs and for simulation.
 
 - downstreams: inventory, fulfilment and accounting, as their contracts describe them
 - world: AWS in memory and in virtual time, with a fault at any call

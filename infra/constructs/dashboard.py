@@ -13,7 +13,7 @@ from constructs import Construct
 
 from infra import metrics
 from infra.alarms import QUEUES_WITH_DEAD_LETTERS
-from infra.constructs.measured import measured
+from infra.constructs.monitoring import measured
 from orders.domain.saga import DOWNSTREAMS
 
 if TYPE_CHECKING:

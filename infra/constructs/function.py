@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
@@ -20,23 +20,8 @@ if TYPE_CHECKING:
     from infra.stage import Stage
     from orders.settings import Settings
 
-#: What calls the function calls this name, never the newest code: `name:live`.
+#: Callers call this name, never the newest code: `name:live`.
 ALIAS = "live"
-#: The log retentions of `infra.stage.Logs`, as the CDK names them.
-RETENTIONS = {
-    1: logs.RetentionDays.ONE_DAY,
-    3: logs.RetentionDays.THREE_DAYS,
-    5: logs.RetentionDays.FIVE_DAYS,
-    7: logs.RetentionDays.ONE_WEEK,
-    14: logs.RetentionDays.TWO_WEEKS,
-    30: logs.RetentionDays.ONE_MONTH,
-    60: logs.RetentionDays.TWO_MONTHS,
-    90: logs.RetentionDays.THREE_MONTHS,
-    120: logs.RetentionDays.FOUR_MONTHS,
-    150: logs.RetentionDays.FIVE_MONTHS,
-    180: logs.RetentionDays.SIX_MONTHS,
-    365: logs.RetentionDays.ONE_YEAR,
-}
 
 
 def log_group(
@@ -44,18 +29,21 @@ def log_group(
     id_: str,
     *,
     name: str,
-    retention_days: int,
+    stage: Stage,
     log_class: logs.LogGroupClass = logs.LogGroupClass.STANDARD,
 ) -> logs.LogGroup:
-    """A log group that forgets. Logs are for operating; what must be kept is in the table."""
-    return logs.LogGroup(
+    """Logs are for operating, so they expire. What must be kept is in the table."""
+    group = logs.LogGroup(
         scope,
         id_,
         log_group_name=name,
-        retention=RETENTIONS[retention_days],
         log_group_class=log_class,
         removal_policy=RemovalPolicy.DESTROY,
     )
+    # The CDK's own property for it takes no number.
+    resource = cast("logs.CfnLogGroup", group.node.default_child)
+    resource.retention_in_days = stage.logs.retention_days
+    return group
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +61,7 @@ class OrderFunction(Construct):
     Every further permission is an `allow` beside the construct that needs it. The CDK's grants are
     not used: `grant_read` brings Scan, `grant_send_messages` brings GetQueueUrl.
 
-    Whatever calls the function calls its `alias`, so that a release can move to the new version
-    bit by bit, and back.
+    Callers call its `alias`, so that a release can move to the new version bit by bit, and back.
     """
 
     def __init__(self, scope: Construct, id_: str, *, name: str, deployment: Deployment) -> None:
@@ -83,12 +70,7 @@ class OrderFunction(Construct):
         stage = deployment.stage
         size = stage.functions.of(name)
         full_name = stage.resource_name(name)
-        self.log_group = log_group(
-            self,
-            "Logs",
-            name=f"/aws/lambda/{full_name}",
-            retention_days=stage.logs.retention_days,
-        )
+        self.log_group = log_group(self, "Logs", name=f"/aws/lambda/{full_name}", stage=stage)
         for metric in log_metrics_of(name):
             logs.MetricFilter(
                 self,
@@ -115,16 +97,16 @@ class OrderFunction(Construct):
             handler=f"orders.handlers.{name.partition('-')[0]}.handler",
             memory_size=size.memory_mb,
             timeout=Duration.seconds(size.timeout_seconds),
-            # The SDK puts this name into its user agent: who called stands in CloudTrail, and
-            # in the proxy of a local run.
+            # The SDK puts this name into its user agent: CloudTrail and the proxy of a local run
+            # then know who called.
             environment={"AWS_SDK_UA_APP_ID": name, **deployment.settings[name].environment()},
             role=self.role,
             log_group=self.log_group,
             logging_format=lambda_.LoggingFormat.JSON,
             system_log_level_v2=lambda_.SystemLogLevel[stage.logs.system_level],
             application_log_level_v2=lambda_.ApplicationLogLevel[stage.logs.application_level],
-            # Said only where it is on, for the CDK would add a statement of its own. Without it
-            # Lambda passes on what it is given and records nothing.
+            # Set only where it is on, because the CDK would add a statement of its own. Without it
+            # Lambda passes a trace on and records nothing.
             tracing=lambda_.Tracing.ACTIVE if stage.xray else None,
         )
         self.allow("logs:CreateLogStream", "logs:PutLogEvents", on=self.log_group.log_group_arn)
@@ -140,7 +122,12 @@ class OrderFunction(Construct):
                 "AwsSolutions-IAM5[Resource::*]",
                 reason="X-Ray's two actions know no resource: IAM takes nothing but * for them.",
             )
-        self.alias = alias_of(self.function)
+        # A version keeps the settings it was made with, and is made anew when code or settings
+        # change. So settings must be in the template: a CloudFormation parameter that changes makes
+        # no new version.
+        self.alias = lambda_.Alias(
+            self.function, "Live", alias_name=ALIAS, version=self.function.current_version
+        )
 
     def allow(self, *actions: str, on: str) -> None:
         """Let the function do `actions` on the resource with the ARN `on`."""
@@ -158,12 +145,3 @@ class OrderFunction(Construct):
                 service="ssm", resource="parameter", resource_name=name.removeprefix("/")
             ),
         )
-
-
-def alias_of(function: lambda_.Function) -> lambda_.Alias:
-    """The name that callers use, on a version that is made anew whenever code or settings change.
-
-    A version keeps the settings it was made with. What they are must therefore stand in the
-    template: a CloudFormation parameter that changes makes no new version.
-    """
-    return lambda_.Alias(function, "Live", alias_name=ALIAS, version=function.current_version)

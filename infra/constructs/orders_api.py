@@ -55,7 +55,7 @@ class OrdersApi(Construct):
             # AWS adds each log group it delivers to to a policy of limited size; all groups under
             # this prefix are one entry there.
             name=f"/aws/vendedlogs/{stage.resource_name('api')}",
-            retention_days=stage.logs.retention_days,
+            stage=stage,
             # A line for each request, looked at only when something never reached a function: at
             # half the price, and Logs Insights reads it all the same.
             log_class=logs.LogGroupClass.INFREQUENT_ACCESS,

@@ -1,4 +1,4 @@
-"""How a new version of a function comes into service: a part of the orders first, then all."""
+"""Gradual releases: a new version of a function gets a part of the orders first, then all."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from infra.constructs.function import OrderFunction
-    from infra.stage import Shifting, Stage
+    from infra.stage import Stage
 
-#: Outcomes that a sound version never logs (orders.flow.consumer, orders.handlers.intake): a fault
-#: of ours, an answer of 503, a message that a person must see. A wrong permission or setting shows
-#: up here too.
+#: Outcomes that a sound version never logs (orders.flow.consumer, orders.handlers.intake): a bug,
+#: an answer of 503, a dead letter. A wrong permission or setting shows up here too.
 FAULTS = ("bug", "unavailable", "dead_lettered")
 #: What the CDK gives CodeDeploy's role.
 POLICY = "service-role/AWSCodeDeployRoleForLambdaLimited"
@@ -31,21 +30,13 @@ METRICS_NAMESPACE = "Spillway"
 PAGE = page_of("release-faults")
 _MINUTE = Duration.minutes(1)
 
-_CONFIGURATIONS = {
-    "canary_10_percent_5_minutes": codedeploy.LambdaDeploymentConfig.CANARY_10_PERCENT_5_MINUTES,
-    "canary_10_percent_15_minutes": codedeploy.LambdaDeploymentConfig.CANARY_10_PERCENT_15_MINUTES,
-    "linear_10_percent_every_1_minute": (
-        codedeploy.LambdaDeploymentConfig.LINEAR_10_PERCENT_EVERY_1_MINUTE
-    ),
-}
-
 
 class GradualReleases(Construct):
     """Shifts the aliases of some functions to their new versions bit by bit, and back on a fault.
 
-    One version with a fault is enough to go back: a release that is stopped for nothing costs
-    minutes, one that is not costs orders. CodeDeploy is free for Lambda; an alarm a function, and
-    one for all, are what is paid for.
+    One fault is enough to go back: a release that is stopped for nothing costs minutes, one that is
+    not stopped costs orders. CodeDeploy is free for Lambda; we pay for one alarm per function and
+    one for all.
     """
 
     def __init__(
@@ -72,7 +63,7 @@ class GradualReleases(Construct):
             self._shift(function, stage)
 
     def _faults_alarm(self, functions: Sequence[OrderFunction], stage: Stage) -> cloudwatch.Alarm:
-        """Counts the lines that no sound version writes. Nothing is counted, or paid, without."""
+        """Counts the lines that no sound version writes. Without such lines it costs nothing."""
         metric = cloudwatch.Metric(
             namespace=METRICS_NAMESPACE,
             metric_name=stage.resource_name("release-faults"),
@@ -111,7 +102,9 @@ class GradualReleases(Construct):
             application=self._application,
             deployment_group_name=stage.resource_name(function.name),
             alias=function.alias,
-            deployment_config=configuration(stage.releases.shifting),
+            deployment_config=getattr(
+                codedeploy.LambdaDeploymentConfig, stage.releases.shifting.upper()
+            ),
             alarms=[errors, self._faults],
             role=self._role,
             # Also when an alarm can't be read: nothing is then known of the new version.
@@ -119,12 +112,6 @@ class GradualReleases(Construct):
                 failed_deployment=True, stopped_deployment=True, deployment_in_alarm=True
             ),
         )
-
-
-def configuration(shifting: Shifting) -> codedeploy.ILambdaDeploymentConfig:
-    """CodeDeploy's own configuration of this name. Raises KeyError for all_at_once, which has none
-    of CodeDeploy's."""
-    return _CONFIGURATIONS[shifting]
 
 
 def _alarm(

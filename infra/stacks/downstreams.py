@@ -1,4 +1,4 @@
-"""Tables for the stand-ins of the three downstreams, which are other people's services."""
+"""Tables for the fakes of the three downstreams."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 
 class DownstreamsStack(Stack):
-    """One table each, so that no stand-in sees another's; gone with the stack."""
+    """One table each, so that no fake sees another's. They are deleted with the stack."""
 
     def __init__(self, scope: Construct, id_: str, *, stage: Stage) -> None:
-        super().__init__(scope, id_, description="Spillway: stand-ins for the downstreams")
+        super().__init__(scope, id_, description="Spillway: fakes of the downstreams")
         for downstream in stage.downstreams.by_name():
             table = dynamodb.TableV2(
                 self,
                 downstream.capitalize(),
-                table_name=stage.resource_name(f"stand-in-{downstream}"),
+                table_name=stage.resource_name(f"fake-{downstream}"),
                 partition_key=dynamodb.Attribute(name="pk", type=dynamodb.AttributeType.STRING),
                 sort_key=dynamodb.Attribute(name="sk", type=dynamodb.AttributeType.STRING),
                 billing=dynamodb.Billing.on_demand(),

@@ -1,4 +1,4 @@
-"""What an operator looks at and is called by: alarms, dashboard, saved queries. Runs nothing."""
+"""For operators: alarms, dashboard, saved queries. Runs nothing."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 
 from infra.alarms import alarms
-from infra.constructs.alarm import StageAlarm
 from infra.constructs.dashboard import PathDashboard
+from infra.constructs.monitoring import StageAlarm
 from infra.constructs.saved_queries import SavedQueries
 
 if TYPE_CHECKING:
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 class OperationsStack(Stack):
-    """Names everything and holds nothing: it can be deployed, and go, by itself."""
+    """Has no data and no code: it can be deployed and deleted alone."""
 
     def __init__(self, scope: Construct, id_: str, *, api_id: str, stage: Stage) -> None:
         super().__init__(scope, id_, description="Spillway: alarms, dashboard, saved queries")
         topic = sns.Topic(
             self, "Alarms", topic_name=stage.resource_name("alarms"), enforce_ssl=True
         )
-        # With a policy of its own a topic loses the one that lets CloudWatch in.
+        # A policy of our own replaces the default one, which lets CloudWatch publish.
         topic.grant_publish(
             iam.ServicePrincipal(
                 "cloudwatch.amazonaws.com",

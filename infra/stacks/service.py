@@ -111,9 +111,9 @@ class ServiceStack(Stack):
     def _url(self, name: str, downstream: Downstream, stage: Stage) -> str:
         """The downstream's address: in the template, so that a new one makes a new version.
 
-        The stand-ins' is known only when they run, and is a parameter of the deployment.
+        A fake's address is known only when it runs, so it is a parameter of the deployment.
         """
-        if not stage.stand_ins:
+        if not stage.fakes:
             return downstream.url
         return CfnParameter(
             self,

@@ -107,7 +107,7 @@ def test_nothing_is_deployed_that_is_paid_for_while_it_idles(
     assert local.types() | dev.types() | prod.types() <= IDLE_TYPES
 
 
-def test_only_a_stage_with_stand_ins_gets_their_tables(local: Templates, dev: Templates) -> None:
+def test_only_a_stage_with_fakes_gets_their_tables(local: Templates, dev: Templates) -> None:
     tables = {
         stage: {table["TableName"] for table in templates.resources("AWS::DynamoDB::GlobalTable")}
         for stage, templates in (("local", local), ("dev", dev))
@@ -115,9 +115,9 @@ def test_only_a_stage_with_stand_ins_gets_their_tables(local: Templates, dev: Te
     assert tables["dev"] == {"spillway-dev-orders"}
     assert tables["local"] == {
         "spillway-local-orders",
-        "spillway-local-stand-in-inventory",
-        "spillway-local-stand-in-fulfilment",
-        "spillway-local-stand-in-accounting",
+        "spillway-local-fake-inventory",
+        "spillway-local-fake-fulfilment",
+        "spillway-local-fake-accounting",
     }
 
 

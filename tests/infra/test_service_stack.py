@@ -183,7 +183,7 @@ def test_watchdog_has_each_downstream_s_own_queues(dev: Templates) -> None:
 
 
 @pytest.mark.parametrize("downstream", DOWNSTREAMS)
-def test_a_stand_in_s_address_is_given_at_deployment(local: Templates, downstream: str) -> None:
+def test_a_fake_s_address_is_given_at_deployment(local: Templates, downstream: str) -> None:
     variables = local.functions()[f"deliver-{downstream}"]["Environment"]["Variables"]
     assert variables["DOWNSTREAM_URL"] == {"Ref": f"{downstream.capitalize()}Url"}
 

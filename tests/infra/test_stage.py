@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from infra.bundle import TARGETS
-from infra.stage import STAGES, Logs, StageError, load
+from infra.stage import STAGES, StageError, load
 from orders.domain.saga import DOWNSTREAMS
 
 LOCAL = (STAGES / "local.toml").read_text()
@@ -29,13 +29,6 @@ def test_every_stage_in_the_repository_loads_and_can_be_built(name: str) -> None
 
 def test_the_stage_names_the_downstreams_of_the_domain() -> None:
     assert tuple(load("local").downstreams.by_name()) == DOWNSTREAMS
-
-
-def test_every_retention_that_the_settings_allow_is_known_to_the_cdk(cdk_library: None) -> None:
-    from infra.constructs.function import RETENTIONS
-
-    allowed = Logs.__annotations__["retention_days"]
-    assert allowed == f"Literal[{', '.join(map(str, RETENTIONS))}]"
 
 
 @pytest.mark.parametrize(
@@ -91,7 +84,7 @@ def test_no_order_is_sent_to_an_address_that_is_still_an_example() -> None:
         load("dev").check_addresses()
 
 
-def test_a_stage_of_stand_ins_has_no_addresses_of_its_own_to_check() -> None:
+def test_a_stage_of_fakes_has_no_addresses_of_its_own_to_check() -> None:
     load("local").check_addresses()
 
 

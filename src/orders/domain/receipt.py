@@ -20,7 +20,7 @@ Verdict = Literal["valid", "invalid", "key_unknown"]
 def sign(
     key: bytes, key_id: str, *, order_id: str, reference: str, amount: int, currency: str
 ) -> str:
-    """What the gateway does. Here for the gateway's stand-in and for tests: one definition."""
+    """What the gateway does. It is here for the fake gateway and for tests."""
     # The reference comes last because it alone may hold any character: nothing can be moved
     # from one field to the next under the same signature.
     message = f"{order_id}\n{amount}\n{currency}\n{reference}".encode()

@@ -107,7 +107,7 @@ def effect(
     idempotency_key: str | None = None,
     **changes: Any,
 ) -> Effect:
-    """An entry as the stand-ins write it."""
+    """An entry as the fakes write it."""
     money = step in {Step.POST, Step.REFUND}
     return replace(
         Effect(
