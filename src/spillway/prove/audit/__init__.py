@@ -1,4 +1,4 @@
-"""The audit: does what the service told its customers agree with what the downstreams did?
+"""The audit: do the service's answers to its customers agree with what the downstreams did?
 
 Reading and judging are apart. `reading` fetches the orders table, the downstreams' own tables and
 the queues; `judge` and its fellows are pure. They share no decision with orders.domain.saga: who

@@ -1,9 +1,9 @@
 """The judgement: pure functions from what was read to what is broken.
 
-Two views of each order are held against each other: what our own table says was done (its facts)
-and what the three downstreams say they did (their effects). Each view by itself amounts to a state
-of the world, by plain bookkeeping on what is held, what ships and where the money is. A final order
-is whole when both views amount to the same one of the two states that a customer can live with.
+Two views of each order are compared: what our own table says was done (its facts) and what the
+three downstreams say they did (their effects). Bookkeeping on what is held, what ships and where
+the money is turns each view into a state of the world. A final order is whole when both views give
+the same one of the two states that a customer can accept.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from spillway.run.load.records import Acknowledgement, Outage, Probe
 from spillway.target.records import Depth, Effect, Record
 from spillway.ui.formatting import rfc3339
 
-#: The two states that are whole: all of it happened, or none of it stands.
+#: The two states that are whole: all of it is done, or all of it is undone.
 World = Literal["fulfilled", "undone"]
 
 # The steps without which there is no order: a refusal of one of them rejects it.
@@ -46,8 +46,8 @@ Finding = tuple[Promise, str]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """All the evidence on one order. Without an acknowledgement, nobody says what its customer was
-    answered."""
+    """All the evidence on one order. `acknowledgement`: None where the customer's answers are not
+    known."""
 
     key: OrderKey
     record: Record | None
@@ -81,11 +81,11 @@ def judge(
     effects: Iterable[Effect],
     acknowledgements: Iterable[Acknowledgement],
 ) -> list[Violation]:
-    """Hold the orders table against the downstreams and against what customers were told.
+    """Compare the orders table with the downstreams and with the customers' answers.
 
     Judges acknowledged_is_durable, one_order_per_id, one_effect_per_step, always_settles and
     never_half_done, for a service that has come to rest: an order still under way counts as one
-    that did not settle. Without acknowledgements, what customers were told is not judged.
+    that did not settle. Without acknowledgements, customers' answers are not judged.
     """
     acknowledged = {each.key: each for each in acknowledgements}
     ids_sent = {key.order_id for key in acknowledged}
@@ -103,14 +103,14 @@ def judge(
 
 
 def judge_order(case: Case) -> list[Violation]:
-    """Hold one order against the downstreams, as `judge` does where nothing is acknowledged."""
+    """Compare one order with the downstreams, as `judge` does where nothing is acknowledged."""
     return [Violation(promise, case.key, detail) for promise, detail in _by_the_tables(case)]
 
 
 def judge_access(probes: Iterable[Probe]) -> list[Violation]:
-    """own_orders_only: a stranger is told that there is no such order, its owner gets it.
+    """own_orders_only: another customer gets 404 for an order, its owner gets the order.
 
-    The owner's answer is the control: where nobody gets an order, a stranger's 404 proves nothing.
+    The owner's answer is the control: where no customer gets an order, a 404 proves nothing.
     """
     violations = []
     for probe in probes:
@@ -135,7 +135,7 @@ def judge_history(
         Violation(
             Promise.OWN_ORDERS_ONLY,
             OrderKey(CustomerId(owner_of[order_id]), OrderId(order_id)),
-            f"stands in the history of customer {customer_id}",
+            f"is in the history of customer {customer_id}",
         )
         for customer_id, order_ids in listed.items()
         for order_id in order_ids
@@ -299,7 +299,7 @@ def _whole(case: Case) -> Iterator[Finding]:
     yield from _money_in_order(case)
     world = _world(on_record)
     if _unanswered(case) or world is None:
-        return  # Not final: `_settled` has reported it, and no customer was told that it is whole.
+        return  # Not final: `_settled` has reported it, and no customer has read that it is whole.
     if _world(done) == world:
         yield from _status_read(case)
     else:

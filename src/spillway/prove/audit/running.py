@@ -32,7 +32,7 @@ from spillway.target.reading import (
     read_effects_of,
     read_order,
 )
-from spillway.target.records import Depth, Record
+from spillway.target.records import Depth
 
 #: The longest wait between two tries of a command, and the watchdog's delay: an order that has not
 #: moved for longer is held up by more than one slow answer.
@@ -170,22 +170,19 @@ class Audit:
             self.found.under_way += under_way
             self.found.settled += not under_way and not unsettled
             self.found.changed_at = max(self.found.changed_at, case.record.changed_at or 0)
-            self._sample(case.key)
+            can_be_asked = case.key.customer_id in self.place.customers
+            if can_be_asked and len(self._sampled) < PROBED_ORDERS_MAX:
+                self._sampled.append(case.key)
         return broken
 
     def _broken(self, case: Case) -> tuple[list[Violation], bool]:
         """What is broken, and whether the order is only under way: not settled, and young."""
         violations = judge_order(case)
-        if case.record is None or not self._is_young(case.record):
+        changed_at = 0 if case.record is None else case.record.changed_at or 0
+        if self.now() - changed_at / 1000 >= self.unsettled_after_seconds:
             return violations, False
         broken = [one for one in violations if one.promise is not Promise.ALWAYS_SETTLES]
         return broken, len(broken) < len(violations)
-
-    def _is_young(self, record: Record) -> bool:
-        changed_at = record.changed_at
-        if changed_at is None:
-            return False
-        return self.now() - changed_at / 1000 < self.unsettled_after_seconds
 
     def _look_again(self, key: OrderKey) -> Case:
         """One order and its effects as they are now, read between two equal looks at it."""
@@ -199,12 +196,6 @@ class Audit:
             if record == before:
                 break
         return Case(key, record, tuple(effects))
-
-    def _sample(self, key: OrderKey) -> None:
-        """Keep some orders of the customers who can be asked for theirs."""
-        can_be_asked = key.customer_id in self.place.customers and len(self.place.customers) > 1
-        if can_be_asked and len(self._sampled) < PROBED_ORDERS_MAX:
-            self._sampled.append(key)
 
     def _probes(self) -> Iterator[Probe]:
         """Each sampled order is asked for by its owner, as a control, and by another customer.

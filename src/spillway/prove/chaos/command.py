@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -14,18 +13,6 @@ from spillway.ui.options import (
     console_beside,
     write_json,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rich.console import Console
-
-    from spillway.prove.chaos.scenario import Scenario, Trial
-    from spillway.ui.progress import Stages
-
-_ALL = "all"
-#: As many as a control needs for its violation.
-CONTROL_ORDERS = 24
 
 
 def chaos(
@@ -54,71 +41,29 @@ def chaos(
 
     Example: spillway chaos --scenario table-throttled --orders 300 --png chaos.png
     """
+    from spillway.prove.chaos.report import document, show, show_all
+    from spillway.prove.chaos.scenarios import chosen
+    from spillway.prove.chaos.timeline import draw
+    from spillway.prove.chaos.trial import try_on_private_stack
     from spillway.ui.progress import stages
 
-    chosen = _chosen(scenario or [_ALL])
+    wanted = chosen(scenario or ["all"])
     check_writable(json_path, png_path)
     console = console_beside(json_path)
-    trials: list[Trial] = []
+    trials = []
     try:
         with stages(("placed", "settled"), console) as watcher:
-            for one in chosen:
-                trials.append(_tried(one, orders, seed, controls, watcher, console))  # noqa: PERF401
+            for one in wanted:
+                trials.append(try_on_private_stack(one, orders, seed, controls, watcher))
+                show(trials[-1], console)
     finally:
         # A run of all takes a quarter of an hour: what it found before it broke off is kept.
-        _report(trials, console, json_path, png_path)
+        if trials:
+            show_all(trials, console)
+            if json_path is not None:
+                write_json(json_path, document(trials))
+            if png_path is not None:
+                draw(trials, png_path)
+                console.print(f"The picture is in {png_path}.")
     if not all(trial.proven for trial in trials):
         raise typer.Exit(1)
-
-
-def _report(
-    trials: Sequence[Trial], console: Console, json_path: Path | None, png_path: Path | None
-) -> None:
-    from spillway.prove.chaos.report import document, show_all
-
-    if not trials:
-        return
-    show_all(trials, console)
-    if json_path is not None:
-        write_json(json_path, document(trials))
-    if png_path is not None:
-        from spillway.prove.chaos.timeline import draw
-
-        draw(trials, png_path)
-        console.print(f"The picture is in {png_path}.")
-
-
-def _chosen(names: Sequence[str]) -> list[Scenario]:
-    """In the order of the catalogue, each once.
-
-    Raises `SpillwayError` when there is no such scenario.
-    """
-    from spillway.errors import SpillwayError
-    from spillway.prove.chaos.scenarios import BY_NAME, SCENARIOS
-
-    unknown = [name for name in names if name != _ALL and name not in BY_NAME]
-    if unknown:
-        known = ", ".join([*BY_NAME, _ALL])
-        raise SpillwayError(f"There is no scenario {unknown[0]!r}: choose one of {known}.")
-    return [scenario for scenario in SCENARIOS if _ALL in names or scenario.name in names]
-
-
-def _tried(
-    scenario: Scenario, orders: int, seed: int, controls: bool, watcher: Stages, console: Console
-) -> Trial:
-    from spillway.prove.chaos.report import show
-    from spillway.prove.chaos.trial import planned_for, try_control, try_out
-    from spillway.run.stack import running
-
-    planned = planned_for(scenario, orders=orders, seed=seed)
-    watcher.title(scenario.name)
-    watcher.restart(len(planned.drafts))
-    with running(on_phase=lambda phase: watcher.stage(phase.title)) as stack:
-        trial = try_out(stack, scenario, planned, watcher)
-        show(trial, console)
-        if controls and scenario.control is not None:
-            planned = planned_for(scenario, orders=min(orders, CONTROL_ORDERS), seed=seed)
-            watcher.title(f"{scenario.name}, control")
-            watcher.restart(len(planned.drafts))
-            trial.control = try_control(stack, scenario, scenario.control, planned, watcher)
-    return trial

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import re
 import signal
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -23,6 +23,7 @@ from orders.ports import Check
 from spillway.operate.redrive.dead_letters import sources
 from spillway.operate.redrive.moving import Redrive
 from spillway.prove.audit.verdicts import Violation
+from spillway.prove.chaos.recorder import ResponseRecorder
 from spillway.run.load.patience import Patience
 from spillway.run.stack import Stack
 from spillway.run.stack.processes import children
@@ -34,8 +35,8 @@ from spillway.target.records import Depth
 KILL_WITHIN_SECONDS = 0.5
 
 #: Once all queues have been empty for so long, no message will come any more. Twice what the
-#: slowest function (infra/stages/local.toml) may take: whatever one of them still held has been
-#: sent by then, or has come back to its queue. Only a run that loses orders waits for it.
+#: slowest function (infra/stages/local.toml) may take: by then its messages have been sent, or have
+#: come back to their queue. Only a run that loses orders waits for it.
 IDLE_AFTER_SECONDS = 60.0
 
 _POLL_SECONDS = 0.5
@@ -45,23 +46,14 @@ FUNCTION = re.compile(r"ministack-lambda-spillway-local-(.+?)-[^-/]+/")
 
 @dataclass
 class Killer:
-    """Kills processes that run functions. `killed`: how many, by function.
-
-    Each kill is paid for by something that the service has done: `pay` says so. On a slow machine
-    the workers get the time that they need between two kills.
-    """
+    """Kills processes that run functions. `killed`: how many, by function."""
 
     stack: Stack
     rng: random.Random
     killed: Counter[str] = field(default_factory=Counter)
-    _paid: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
 
     def fired(self) -> int:
         return self.killed.total()
-
-    def pay(self) -> None:
-        """One more worker may be killed."""
-        self._paid.release()
 
     def kill_one(self) -> None:
         """Kill one at random, if there is any. One that has just ended does not count.
@@ -77,25 +69,24 @@ class Killer:
             os.kill(pid, signal.SIGKILL)
             self.killed[functions[pid]] += 1
 
-    def kill_until(self, stop: threading.Event) -> None:
-        """Kill one process for each payment, until told to stop."""
-        while not stop.is_set():
-            if self._paid.acquire(timeout=_POLL_SECONDS):
-                stop.wait(self.rng.uniform(0.0, KILL_WITHIN_SECONDS))
-                self.kill_one()
-
 
 @contextmanager
-def killing(killer: Killer) -> Iterator[Killer]:
-    """Kill one of the processes that run functions for each payment during the block."""
-    stop = threading.Event()
-    thread = threading.Thread(target=killer.kill_until, args=(stop,), daemon=True)
-    thread.start()
+def killing(killer: Killer, recorder: ResponseRecorder) -> Iterator[Killer]:
+    """During the block, each acknowledged order pays for one kill: on a slow machine the workers
+    get the time that they need between two kills."""
+    loop, due = asyncio.get_running_loop(), []
+
+    def pay() -> None:
+        wait = killer.rng.uniform(0.0, KILL_WITHIN_SECONDS)
+        due.append(loop.call_later(wait, killer.kill_one))
+
+    recorder.on_acknowledged = pay
     try:
         yield killer
     finally:
-        stop.set()
-        thread.join()
+        recorder.on_acknowledged = lambda: None
+        for kill in due:
+            kill.cancel()
 
 
 def running_functions(stack: Stack) -> dict[int, str]:

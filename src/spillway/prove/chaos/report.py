@@ -11,7 +11,7 @@ from rich.text import Text
 
 from spillway.prove.audit import report as audit_report
 from spillway.prove.chaos.recorder import NO_ANSWER
-from spillway.prove.chaos.scenario import Controlled, Disruption, Trial
+from spillway.prove.chaos.scenario import Controlled, Trial
 from spillway.prove.demo import report as demo_report
 from spillway.ui.formatting import duration
 from spillway.ui.panels import grid, mark, panel
@@ -80,16 +80,23 @@ def _line(trial: Trial) -> tuple[RenderableType, ...]:
 def _trial(trial: Trial) -> dict[str, Any]:
     figures = demo_report.document(trial.run)
     del figures["file"]  # Chaos makes its own orders.
+    began_at = trial.run.began_at
     return figures | {
         "held": trial.held,
         "done": trial.scenario.done,
         "disruptions": [
-            _disruption(disruption, trial.run.began_at) for disruption in trial.disruptions
+            {
+                "what": disruption.what,
+                "began": (disruption.began_at - began_at) / 1000,
+                "ended": (disruption.ended_at - began_at) / 1000,
+                "hits": disruption.hits,
+            }
+            for disruption in trial.disruptions
         ],
         "answers": dict(trial.statuses),
         "measures": {name: round(figure, 3) for name, figure in trial.measures.items()},
         "shortcomings": trial.shortcomings,
-        "controls": [] if trial.control is None else [_control(trial.control)],
+        "controls": [_control(each) for each in (trial.control,) if each is not None],
     }
 
 
@@ -103,44 +110,24 @@ def _control(controlled: Controlled) -> dict[str, Any]:
     }
 
 
-def _disruption(disruption: Disruption, began_at: int) -> dict[str, Any]:
-    return {
-        "what": disruption.what,
-        "began": (disruption.began_at - began_at) / 1000,
-        "ended": (disruption.ended_at - began_at) / 1000,
-        "hits": disruption.hits,
-    }
-
-
 def _what_happened(trial: Trial) -> Panel:
-    return panel(
-        "What happened",
-        [
-            *(_disruption_row(disruption) for disruption in trial.disruptions),
-            (),
-            *(
-                (f"{count:,}", f"answered {status}", _MEANS.get(status, ""))
-                for status, count in trial.statuses.items()
-            ),
-            (),
-            *demo_report.outcome_rows(trial.run),
-            (
-                f"{trial.run.settling_seconds:.0f} s",
-                "from the first order to the last settled",
-            ),
-            *(
-                (f"{figure:,.3g}", Text(name.replace("_", " "), "dim"))
-                for name, figure in trial.measures.items()
-            ),
-        ],
-        ("number", "text", "note"),
-    )
-
-
-def _disruption_row(disruption: Disruption) -> tuple[str, Text, str]:
-    seconds = (disruption.ended_at - disruption.began_at) / 1000
-    hits = "" if disruption.hits is None else f"{disruption.hits:,} hits"
-    return f"{seconds:.1f} s", Text(disruption.what, "yellow"), hits
+    rows: list[tuple[RenderableType, ...]] = [
+        (
+            f"{(disruption.ended_at - disruption.began_at) / 1000:.1f} s",
+            Text(disruption.what, "yellow"),
+            "" if disruption.hits is None else f"{disruption.hits:,} hits",
+        )
+        for disruption in trial.disruptions
+    ]
+    rows.append(())
+    for status, count in trial.statuses.items():
+        rows.append((f"{count:,}", f"answered {status}", _MEANS.get(status, "")))
+    rows += [(), *demo_report.outcome_rows(trial.run)]
+    seconds = f"{trial.run.settling_seconds:.0f} s"
+    rows.append((seconds, "from the first order to the last settled"))
+    for name, figure in trial.measures.items():
+        rows.append((f"{figure:,.3g}", Text(name.replace("_", " "), "dim")))
+    return panel("What happened", rows, ("number", "text", "note"))
 
 
 def _control_panel(controlled: Controlled) -> Panel:
@@ -155,15 +142,11 @@ def _control_panel(controlled: Controlled) -> Panel:
 
 
 def _conclusion(trials: Sequence[Trial]) -> Text:
-    failed = [trial.scenario.name for trial in trials if not trial.held]
-    blind = [trial.scenario.name for trial in trials if trial.held and not trial.proven]
-    sentences = []
+    failed = ", ".join(trial.scenario.name for trial in trials if not trial.held)
+    blind = ", ".join(each.scenario.name for each in trials if each.held and not each.proven)
+    text = Text(style="bold red")
     if failed:
-        sentences.append(f"Not held: {', '.join(failed)}.")
+        text.append(f"Not held: {failed}. ")
     if blind:
-        sentences.append(
-            f"The service lacked a guard and the audit found nothing: {', '.join(blind)}."
-        )
-    if sentences:
-        return Text(" ".join(sentences), "bold red")
-    return Text("Every promise held in every scenario.", "bold green")
+        text.append(f"The service lacked a guard and the audit found nothing: {blind}.")
+    return text or Text("Every promise held in every scenario.", "bold green")

@@ -23,7 +23,7 @@ from spillway.prove.chaos import disruptions
 from spillway.prove.chaos.context import ScenarioContext
 from spillway.prove.chaos.scenario import Control, Scenario
 from spillway.prove.demo.faults import faulty
-from spillway.prove.demo.result import now
+from spillway.prove.demo.result import now, shipped_after
 from spillway.prove.mutants.catalogue import BY_NAME as MUTANTS
 from spillway.run.load.patience import Patience
 from spillway.run.load.placing import Placed
@@ -188,11 +188,10 @@ async def table_throttled(context: ScenarioContext) -> None:
 async def workers_killed(context: ScenarioContext) -> None:
     """Each order that is answered pays for one kill: the service never does nothing but start."""
     killer = disruptions.Killer(context.stack, context.rng)
-    context.trial.recorder.on_acknowledged = killer.pay
     async with context.disruption(
         "processes that run functions killed at random",
         faulty(context.stack, {name: {"latency_ms": WORKING_MS} for name in DOWNSTREAMS}),
-        disruptions.killing(killer),
+        disruptions.killing(killer, context.trial.recorder),
     ) as hits:
         await context.order()
         await context.until_hit(hits, context.orders // 2)
@@ -255,6 +254,18 @@ async def spike(context: ScenarioContext) -> None:
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 
 
+def chosen(names: Sequence[str]) -> list[Scenario]:
+    """The scenarios of these names, or `all`: in the order of the catalogue, each once.
+
+    Raises `SpillwayError` when there is no such scenario.
+    """
+    for name in names:
+        if name not in {*BY_NAME, "all"}:
+            known = ", ".join([*BY_NAME, "all"])
+            raise SpillwayError(f"There is no scenario {name!r}: choose one of {known}.")
+    return [each for each in SCENARIOS if "all" in names or each.name in names]
+
+
 async def _redrive(context: ScenarioContext) -> None:
     """Relay dead-letters what the topic does not take, because orders must not wait for it."""
     await context.until_settled()
@@ -293,9 +304,11 @@ async def _compare_shipping(
     Intake never calls accounting: if it was slower too, so was the machine, and that much is not
     held against the service.
     """
-    records, effects = await context.records(), await context.effects("fulfilment")
-    shipped_at = {effect.key: effect.at for effect in effects if effect.step == "ship"}
-    well, out = (ship_seconds(records, shipped_at, orders) for orders in (healthy, during))
+    shipped = shipped_after(await context.records(), await context.effects("fulfilment"))
+    well, out = (
+        [shipped[order.key] for order in orders if order.key in shipped]
+        for orders in (healthy, during)
+    )
     usual, meanwhile = percentile(well, 0.5), percentile(out, 0.5)
     if usual is None or meanwhile is None:
         return
@@ -320,21 +333,6 @@ def _accept_ratio(healthy: Sequence[Placed], during: Sequence[Placed]) -> float:
         for orders in (healthy, during)
     )
     return after / before if before and after else 1.0
-
-
-def ship_seconds(
-    records: Mapping[OrderKey, Record],
-    shipped_at: Mapping[OrderKey, int],
-    placed: Sequence[Placed],
-) -> list[float]:
-    """From acceptance to shipment, for each of these orders that was shipped."""
-    return [
-        (shipped_at[order.key] - record.accepted_at) / 1000
-        for order in placed
-        if (record := records.get(order.key)) is not None
-        and record.accepted_at is not None
-        and order.key in shipped_at
-    ]
 
 
 def settled_per_second(records: Mapping[OrderKey, Record], placed: Sequence[Placed]) -> float:

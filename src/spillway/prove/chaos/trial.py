@@ -14,13 +14,33 @@ from spillway.prove.demo.result import Run, now
 from spillway.prove.demo.run import Watcher, carry_out
 from spillway.run.load.placing import Checkout
 from spillway.run.load.settling import Waiting
-from spillway.run.stack import Stack
+from spillway.run.stack import Stack, running
+from spillway.ui.progress import Stages
 
 CLIENTS = 8
+#: As many as a control needs for its violation.
+CONTROL_ORDERS = 24
 
 #: A client of ours sends an order until it is answered (docs/client.md). A run must end all the
 #: same when the service never answers: after some six minutes.
 ATTEMPTS_MAX = 100
+
+
+def try_on_private_stack(
+    scenario: Scenario, orders: int, seed: int, controls: bool, watcher: Stages
+) -> Trial:
+    """Run a scenario, and its control if it has one, on a stack that is started for them."""
+    planned = planned_for(scenario, orders=orders, seed=seed)
+    watcher.title(scenario.name)
+    watcher.restart(len(planned.drafts))
+    with running(on_phase=lambda phase: watcher.stage(phase.title)) as stack:
+        trial = try_out(stack, scenario, planned, watcher)
+        if controls and scenario.control is not None:
+            planned = planned_for(scenario, orders=min(orders, CONTROL_ORDERS), seed=seed)
+            watcher.title(f"{scenario.name}, control")
+            watcher.restart(len(planned.drafts))
+            trial.control = try_control(stack, scenario, scenario.control, planned, watcher)
+    return trial
 
 
 def try_out(

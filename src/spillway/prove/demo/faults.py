@@ -1,39 +1,32 @@
-"""Downstreams that misbehave for a while, and how often that was felt."""
+"""Downstreams that misbehave for a while, and how often that failed a command."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from orders.domain.saga import Downstream
 from spillway.run.stack import Stack
 
 
-@dataclass
 class Retries:
     """Counts the commands that downstreams failed to answer, from now on.
 
-    Each of them makes deliver put its message back: nothing else lets deliver call SQS.
+    Each of them makes deliver put its message back: deliver calls SQS for nothing else.
     """
 
-    stack: Stack
-    downstreams: tuple[Downstream, ...]
-    _before: int = 0
-
-    def __post_init__(self) -> None:
+    def __init__(self, stack: Stack, downstreams: Iterable[Downstream]) -> None:
+        self._stack = stack
+        self._functions = [f"deliver-{downstream}" for downstream in downstreams]
         self._before = self._calls()
 
     def fired(self) -> int:
         return self._calls() - self._before
 
     def _calls(self) -> int:
-        counts = self.stack.proxy.counts()
-        return sum(
-            counts.entries(service="sqs", function=f"deliver-{downstream}")
-            for downstream in self.downstreams
-        )
+        counts = self._stack.proxy.counts()
+        return sum(counts.entries(service="sqs", function=name) for name in self._functions)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from spillway.prove.audit.judging import (
     outage_was_real,
 )
 from spillway.prove.audit.verdicts import Violation, verdicts
-from spillway.prove.demo.result import Run
+from spillway.prove.demo.result import Run, shipped_after
 from spillway.run.load.clients import Client, Reply
 from spillway.run.load.patience import Patience
 from spillway.run.load.placing import Placed
@@ -105,14 +105,9 @@ def judge_run(done: Run) -> None:
 def _outage_evidence(done: Run, outage: Outage) -> str:
     """How soon orders were shipped while accounting was out, and how soon otherwise."""
     seconds = (outage.ended_at - outage.began_at) / 1000
-    during: list[float] = []
-    otherwise: list[float] = []
-    for effect in done.effects:
-        record = done.records.get(effect.key)
-        if effect.step == "ship" and record is not None and record.accepted_at is not None:
-            group = during if effect.key in outage.keys else otherwise
-            group.append((effect.at - record.accepted_at) / 1000)
-    within, usual = percentile(during, 0.5), percentile(otherwise, 0.5)
+    shipped = shipped_after(done.records, done.effects)
+    during = [shipped.pop(key) for key in outage.keys if key in shipped]
+    within, usual = percentile(during, 0.5), percentile([*shipped.values()], 0.5)
     text = f"{outage.downstream} was out for {seconds:.1f} s: {len(outage.keys)} orders placed"
     if within is None or usual is None:
         return text

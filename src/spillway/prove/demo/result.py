@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from orders.domain.order import OrderKey
@@ -104,6 +104,18 @@ class Run:
             if seconds is not None:
                 settled.append(accepted[-1] + seconds)
         return accepted, settled
+
+
+def shipped_after(
+    records: Mapping[OrderKey, Record], effects: Iterable[Effect]
+) -> dict[OrderKey, float]:
+    """Seconds from an order's acceptance to its shipment, by the tables' own times."""
+    found = {}
+    for effect in effects:
+        record = records.get(effect.key)
+        if effect.step == "ship" and record is not None and record.accepted_at is not None:
+            found[effect.key] = (effect.at - record.accepted_at) / 1000
+    return found
 
 
 def now() -> int:

@@ -45,8 +45,8 @@ def force(world: World, key: OrderKey) -> None:
 
 
 def discard(dead_letters: Queue, body: str) -> None:
-    """Delete by hand what no redrive can bring to an end. While it lies there the watchdog takes
-    whatever it misses to be among it (decision 0009)."""
+    """Delete by hand the messages that no redrive can finish. While they are there, the watchdog
+    assumes that whatever it misses is among them (decision 0009)."""
     for dead_letter in list(dead_letters.messages.values()):
         if dead_letter.body == body:
             dead_letters.delete(dead_letter)

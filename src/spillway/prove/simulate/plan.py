@@ -146,9 +146,8 @@ def planned(seed: int) -> Plan:
     heal_after = _phase(chance)
     lookup = chance() < 0.12
     without_keys = frozenset({chance.pick(DOWNSTREAMS)}) if lookup else frozenset[str]()
-    crowd = Chance(seed, "crowd")
-    crowded = crowd() < _CROWDS
-    orders = _crowd(crowd) if crowded else _orders(chance, heal_after)
+    crowd = _crowd(seed, _CROWDS)
+    orders = crowd or _orders(chance, heal_after)
     return Plan(
         seed=seed,
         orders=orders,
@@ -159,7 +158,7 @@ def planned(seed: int) -> Plan:
         moments=_moments(Chance(seed, "moments"), heal_after),
         without_keys=without_keys,
         shards=1 + chance.below(2),
-        stream_poll_ms=CROWD_POLL_MS if crowded else STREAM_POLL_MS,
+        stream_poll_ms=CROWD_POLL_MS if crowd else STREAM_POLL_MS,
     )
 
 
@@ -169,9 +168,8 @@ def _purge(seed: int, chance: Chance) -> Plan:
     where = chance.pick(DOWNSTREAMS)
     purged_at = chance.between(1, 10) * MINUTE
     ends = chance.between(16, 40) * MINUTE
-    crowd = Chance(seed, "crowd")
-    crowded = crowd() < _PURGED_CROWDS
-    orders = (_crowd(crowd) if crowded else _orders(chance, SECOND))[: SLOTS - 1]
+    crowd = _crowd(seed, _PURGED_CROWDS)
+    orders = (crowd or _orders(chance, SECOND))[: SLOTS - 1]
     late = _order(SLOTS - 1, chance, SECOND)
     later = purged_at + chance.between(1, 5) * MINUTE
     return Plan(
@@ -182,7 +180,7 @@ def _purge(seed: int, chance: Chance) -> Plan:
         outages=(_during(Fault.OUTAGE, where, 0, ends),),
         moments=(Moment(Fault.PURGED, purged_at, where),),
         shards=1 + chance.below(2),
-        stream_poll_ms=CROWD_POLL_MS if crowded else STREAM_POLL_MS,
+        stream_poll_ms=CROWD_POLL_MS if crowd else STREAM_POLL_MS,
     )
 
 
@@ -215,7 +213,11 @@ def _orders(chance: Chance, heal_after: int) -> tuple[Ordered, ...]:
     return tuple(_order(slot, chance, within) for slot in range(_drawn(chance, _COUNTS)))
 
 
-def _crowd(chance: Chance) -> tuple[Ordered, ...]:
+def _crowd(seed: int, share: float) -> tuple[Ordered, ...]:
+    """Orders that come all at once, in this share of the schedules; none in the others."""
+    chance = Chance(seed, "crowd")
+    if chance() >= share:
+        return ()
     return tuple(_order(slot, chance, _CROWD_WITHIN_MS) for slot in range(SLOTS))
 
 

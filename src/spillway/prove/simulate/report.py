@@ -65,8 +65,7 @@ def show(run: Run, seeds: range, console: Console) -> None:
 
 
 def _schedules(run: Run, seeds: range) -> Panel:
-    tally = run.tally
-    count = max(1, tally.seeds)
+    tally, count = run.tally, max(1, run.tally.seeds)
     injected = sum(tally.faults.values())
     per_core = tally.seeds / (tally.cpu_seconds or 1)
     rows = (
@@ -82,23 +81,16 @@ def _schedules(run: Run, seeds: range) -> Panel:
 
 
 def _coverage(run: Run) -> Panel:
-    tally = run.tally
     graph, states = reachable(), _states()
     transitions = sum(map(len, graph.values()))
-    rows: list[tuple[str, str | Text]] = [
-        (f"{tally.faults.get(kind.value, 0):,}", _fault(run, kind)) for kind in Fault
-    ]
-    rows += [
-        (
-            f"{len(tally.states & states)} of {len(states)}",
-            "sets of facts that an order can have",
-        ),
-        (
-            f"{len(graph)}",
-            f"states of the saga, with {transitions} transitions: its tests visit all of them",
-        ),
-        (f"{len(tally.outcomes)}", "different outcomes of the handlers"),
-    ]
+    reached = f"{len(run.tally.states & states)} of {len(states)}"
+    visited = f"states of the saga, with {transitions} transitions: its tests visit all of them"
+    rows: tuple[tuple[str, str | Text], ...] = (
+        *((f"{run.tally.faults.get(kind.value, 0):,}", _fault(run, kind)) for kind in Fault),
+        (reached, "sets of facts that an order can have"),
+        (f"{len(graph)}", visited),
+        (f"{len(run.tally.outcomes)}", "different outcomes of the handlers"),
+    )
     return panel("Coverage", rows, ("number",))
 
 

@@ -1,5 +1,5 @@
 """The saga's whole state space: every answer of every downstream, in every order, with every
-duplicate, and the customer's wish to cancel at every moment.
+duplicate, and the customer's cancellation request at every moment.
 
 Pure: no world, no handlers. tests/orders/domain/test_saga.py says what must hold in each state.
 """

@@ -18,7 +18,7 @@ from tests.builders import order_key
 ADA, BOB = "customer-ada", "customer-bob"
 KEY = order_key(ADA, "019ab000-0000-7000-8000-000000000001")
 ACCEPTED_AT = Millis(1_795_428_000_123)
-ACCEPTED_AT_TOLD = "2026-11-23T10:00:00.123Z"
+ACCEPTED_AT_ANSWERED = "2026-11-23T10:00:00.123Z"
 
 ORDER = Order(
     channel="retail",
@@ -47,16 +47,16 @@ class Scene:
 
     record: Record
     effects: tuple[Effect, ...]
-    told: Acknowledgement
+    acknowledgement: Acknowledgement
 
     def judged(self) -> list[Violation]:
-        return judge([self.record], self.effects, [self.told])
+        return judge([self.record], self.effects, [self.acknowledgement])
 
     def with_record(self, **changes: Any) -> Scene:
         return replace(self, record=replace(self.record, **changes))
 
-    def with_told(self, **changes: Any) -> Scene:
-        return replace(self, told=replace(self.told, **changes))
+    def with_acknowledgement(self, **changes: Any) -> Scene:
+        return replace(self, acknowledgement=replace(self.acknowledgement, **changes))
 
     def with_effects(self, *more: Effect) -> Scene:
         return replace(self, effects=(*self.effects, *more))
@@ -81,19 +81,21 @@ def scene(*steps: str, status: str, cancelled: str | None = None, key: OrderKey 
         step, at = Step(name), ACCEPTED_AT + 100 * number
         outcomes[step] = Outcome(Millis(at), f"{name}-01", _CODES[step] if refused else None)
         effects.append(effect(step, done=not refused, at=at, key=key))
-    wish = None
+    cancellation = None
     if cancelled is not None:
-        wish = Cancellation(Millis(ACCEPTED_AT + 50), before_reservation=cancelled == "before")
+        cancellation = Cancellation(
+            Millis(ACCEPTED_AT + 50), before_reservation=cancelled == "before"
+        )
     return Scene(
-        record=Record(key, ACCEPTED_AT, SIZE, Facts(outcomes, wish), ORDER),
+        record=Record(key, ACCEPTED_AT, SIZE, Facts(outcomes, cancellation), ORDER),
         effects=tuple(effects),
-        told=Acknowledgement(
+        acknowledgement=Acknowledgement(
             key=key,
             sent=ORDER,
-            answers=(Answer(201, ACCEPTED_AT_TOLD), Answer(200, ACCEPTED_AT_TOLD)),
+            answers=(Answer(201, ACCEPTED_AT_ANSWERED), Answer(200, ACCEPTED_AT_ANSWERED)),
             status_read=status,
-            cancellation_sent=wish is not None,
-            cancellation_taken=wish is not None,
+            cancellation_sent=cancellation is not None,
+            cancellation_taken=cancellation is not None,
         ),
     )
 

@@ -27,7 +27,7 @@ from spillway.target.records import Depth, Effect, Record
 from tests.builders import order_key
 from tests.spillway.prove.audit.builders import (
     ACCEPTED_AT,
-    ACCEPTED_AT_TOLD,
+    ACCEPTED_AT_ANSWERED,
     ADA,
     BOB,
     KEY,
@@ -58,15 +58,17 @@ class TestWholeOrders:
         assert judge([order.record], order.effects, []) == []
 
     def test_a_refused_order_that_was_never_stored_breaks_nothing(self) -> None:
-        refused = confirmed().with_told(answers=(), status_read=None)
+        refused = confirmed().with_acknowledgement(answers=(), status_read=None)
 
-        assert judge([], [], [refused.told]) == []
+        assert judge([], [], [refused.acknowledgement]) == []
 
     @pytest.mark.parametrize(("name", "order"), WHOLE, ids=[name for name, _ in WHOLE])
     def test_any_done_effect_that_is_missing_is_found(self, name: str, order: Scene) -> None:
         # What is undone again, like stock reserved and released, leaves nothing when it is missing.
         undone = (
-            {Step.RESERVE, Step.SHIP, Step.POST} if order.told.status_read != "confirmed" else set()
+            {Step.RESERVE, Step.SHIP, Step.POST}
+            if order.acknowledgement.status_read != "confirmed"
+            else set()
         )
         for missing in order.effects:
             if not missing.done or missing.step in undone:
@@ -81,65 +83,69 @@ class TestWholeOrders:
             if (
                 step == Step.CANCEL_SHIPMENT
                 and not outcome.done
-                and order.told.status_read != "confirmed"
+                and order.acknowledgement.status_read != "confirmed"
             ):
                 continue
             assert order.without_fact(step).judged() != [], step
 
     @pytest.mark.parametrize(("name", "order"), WHOLE, ids=[name for name, _ in WHOLE])
     def test_any_other_final_status_told_is_found(self, name: str, order: Scene) -> None:
-        for told in {"confirmed", "rejected", "cancelled"} - {order.told.status_read}:
-            spoilt = order.with_told(status_read=told)
-            assert promises(spoilt.judged()) == {Promise.NEVER_HALF_DONE}, told
+        for status in {"confirmed", "rejected", "cancelled"} - {order.acknowledgement.status_read}:
+            spoilt = order.with_acknowledgement(status_read=status)
+            assert promises(spoilt.judged()) == {Promise.NEVER_HALF_DONE}, status
 
 
 class TestAcknowledgedIsDurable:
     def test_an_acknowledged_order_that_is_not_in_the_table(self) -> None:
-        assert promises(judge([], [], [confirmed().told])) == {Promise.ACKNOWLEDGED_IS_DURABLE}
+        assert promises(judge([], [], [confirmed().acknowledgement])) == {
+            Promise.ACKNOWLEDGED_IS_DURABLE
+        }
 
     @pytest.mark.parametrize("status", [200, 201, 202])
     def test_any_2xx_counts(self, status: int) -> None:
-        order = confirmed().with_told(answers=(Answer(status, None),))
+        order = confirmed().with_acknowledgement(answers=(Answer(status, None),))
 
-        assert promises(judge([], [], [order.told])) == {Promise.ACKNOWLEDGED_IS_DURABLE}
+        assert promises(judge([], [], [order.acknowledgement])) == {Promise.ACKNOWLEDGED_IS_DURABLE}
 
     def test_other_content_in_the_table_than_was_sent(self) -> None:
         other = replace(ORDER, lines=(Line("HEART-LIGHT", 1, 510), *ORDER.lines[1:]))
-        spoilt = confirmed().with_told(sent=other)
+        spoilt = confirmed().with_acknowledgement(sent=other)
 
         assert promises(spoilt.judged()) == {Promise.ACKNOWLEDGED_IS_DURABLE}
 
     def test_a_cancellation_that_was_taken_and_not_kept(self) -> None:
-        spoilt = confirmed().with_told(cancellation_sent=True, cancellation_taken=True)
+        spoilt = confirmed().with_acknowledgement(cancellation_sent=True, cancellation_taken=True)
 
         assert promises(spoilt.judged()) == {Promise.ACKNOWLEDGED_IS_DURABLE}
 
 
 class TestOneOrderPerId:
     def test_two_answers_that_call_it_new(self) -> None:
-        twice = (Answer(201, ACCEPTED_AT_TOLD), Answer(201, ACCEPTED_AT_TOLD))
+        twice = (Answer(201, ACCEPTED_AT_ANSWERED), Answer(201, ACCEPTED_AT_ANSWERED))
 
-        assert promises(confirmed().with_told(answers=twice).judged()) == {Promise.ONE_ORDER_PER_ID}
+        assert promises(confirmed().with_acknowledgement(answers=twice).judged()) == {
+            Promise.ONE_ORDER_PER_ID
+        }
 
     def test_an_answer_that_tells_another_time_of_acceptance(self) -> None:
-        answers = (Answer(201, ACCEPTED_AT_TOLD), Answer(200, "2026-11-23T10:00:09.000Z"))
+        answers = (Answer(201, ACCEPTED_AT_ANSWERED), Answer(200, "2026-11-23T10:00:09.000Z"))
 
-        assert promises(confirmed().with_told(answers=answers).judged()) == {
+        assert promises(confirmed().with_acknowledgement(answers=answers).judged()) == {
             Promise.ONE_ORDER_PER_ID
         }
 
     def test_a_buffered_copy_may_tell_its_own_time(self) -> None:
         """Intake answers 202 when it does not know whether the table took the order."""
-        answers = (Answer(202, "2026-11-23T10:00:09.000Z"), Answer(200, ACCEPTED_AT_TOLD))
+        answers = (Answer(202, "2026-11-23T10:00:09.000Z"), Answer(200, ACCEPTED_AT_ANSWERED))
 
-        assert confirmed().with_told(answers=answers).judged() == []
-        assert confirmed().with_told(answers=answers[:1]).judged() == []
+        assert confirmed().with_acknowledgement(answers=answers).judged() == []
+        assert confirmed().with_acknowledgement(answers=answers[:1]).judged() == []
 
     def test_a_buffered_copy_excuses_no_other_answer(self) -> None:
         wrong = "2026-11-23T10:00:09.000Z"
-        answers = (Answer(202, ACCEPTED_AT_TOLD), Answer(200, wrong))
+        answers = (Answer(202, ACCEPTED_AT_ANSWERED), Answer(200, wrong))
 
-        assert promises(confirmed().with_told(answers=answers).judged()) == {
+        assert promises(confirmed().with_acknowledgement(answers=answers).judged()) == {
             Promise.ONE_ORDER_PER_ID
         }
 
@@ -153,7 +159,7 @@ class TestOneOrderPerId:
         key = order_key(BOB, KEY.order_id)
         twin = scene("reserve", "ship", "post", status="confirmed", key=key)
         violations = judge(
-            [order.record, twin.record], [*order.effects, *twin.effects], [order.told]
+            [order.record, twin.record], [*order.effects, *twin.effects], [order.acknowledgement]
         )
 
         assert promises(violations) == {Promise.ONE_ORDER_PER_ID}
@@ -167,7 +173,7 @@ class TestOneOrderPerId:
             judge(
                 [order.record, twin.record],
                 [*order.effects, *twin.effects],
-                [order.told, twin.told],
+                [order.acknowledgement, twin.acknowledgement],
             )
             == []
         )
@@ -239,14 +245,14 @@ class TestAlwaysSettles:
 
         assert promises(order.judged()) == {Promise.ALWAYS_SETTLES}
 
-    @pytest.mark.parametrize("told", ["accepted", "rejecting", "cancelling"])
-    def test_a_customer_who_still_reads_that_it_goes_on(self, told: str) -> None:
-        assert promises(confirmed().with_told(status_read=told).judged()) == {
+    @pytest.mark.parametrize("status", ["accepted", "rejecting", "cancelling"])
+    def test_a_customer_who_still_reads_that_it_goes_on(self, status: str) -> None:
+        assert promises(confirmed().with_acknowledgement(status_read=status).judged()) == {
             Promise.ALWAYS_SETTLES
         }
 
     def test_an_order_nobody_asked_about_is_judged_by_the_tables(self) -> None:
-        assert confirmed().with_told(status_read=None).judged() == []
+        assert confirmed().with_acknowledgement(status_read=None).judged() == []
 
 
 class TestNeverHalfDone:
@@ -305,7 +311,9 @@ class TestNeverHalfDone:
     def test_an_order_undone_though_nobody_refused_or_cancelled(self) -> None:
         order = scene("reserve", "ship", "post", "recall_shipment", "release", "refund", status="x")
 
-        assert Promise.NEVER_HALF_DONE in promises(order.with_told(status_read=None).judged())
+        assert Promise.NEVER_HALF_DONE in promises(
+            order.with_acknowledgement(status_read=None).judged()
+        )
 
 
 class TestOwnOrdersOnly:
@@ -322,7 +330,7 @@ class TestOwnOrdersOnly:
         ("asked", "by_owner", "status"),
         [
             ("GET", False, 200),
-            ("GET", False, 403),  # tells that there is such an order
+            ("GET", False, 403),  # which says that there is such an order
             ("cancellation", False, 202),
             ("GET", True, 404),  # then a stranger's 404 proves nothing
         ],
@@ -344,7 +352,7 @@ class TestOwnOrdersOnly:
             status="confirmed",
             cancelled="after",
         )
-        spoilt = order.with_told(cancellation_sent=False, cancellation_taken=False)
+        spoilt = order.with_acknowledgement(cancellation_sent=False, cancellation_taken=False)
 
         assert promises(spoilt.judged()) == {Promise.OWN_ORDERS_ONLY}
 

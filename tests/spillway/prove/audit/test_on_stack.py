@@ -22,8 +22,8 @@ def run_audit(stack: Stack) -> tuple[int, dict[str, Any]]:
         timeout=120,
         check=False,
     )
-    told: dict[str, Any] = json.loads(done.stdout)
-    return done.returncode, told
+    report: dict[str, Any] = json.loads(done.stdout)
+    return done.returncode, report
 
 
 def test_an_effect_that_is_missing_is_found_and_its_order_named(
@@ -32,21 +32,21 @@ def test_an_effect_that_is_missing_is_found_and_its_order_named(
     ids = [shopper.place() for _ in range(3)]
     for id_ in ids:
         shopper.settled(id_)
-    healthy, told = run_audit(stack)
-    assert (healthy, told["broken"]) == (0, [])
-    assert told["orders"]["stored"] >= len(ids)
-    assert told["promises"]["own_orders_only"]["judged"]
+    healthy, report = run_audit(stack)
+    assert (healthy, report["broken"]) == (0, [])
+    assert report["orders"]["stored"] >= len(ids)
+    assert report["promises"]["own_orders_only"]["judged"]
 
     key = order_key(shopper.id, ids[1])
     deleted = take_away_an_effect(stack, key)
     try:
-        status, told = run_audit(stack)
+        status, report = run_audit(stack)
     finally:
         stack.client("dynamodb").put_item(TableName=stack.tables["accounting"], Item=deleted)
 
     assert status == 1
-    assert not told["promises"]["never_half_done"]["held"]
-    assert [(one["customer"], one["order_id"]) for one in told["broken"]] == [
+    assert not report["promises"]["never_half_done"]["held"]
+    assert [(one["customer"], one["order_id"]) for one in report["broken"]] == [
         (key.customer_hash, key.order_id)
     ]
     assert run_audit(stack)[0] == 0

@@ -24,25 +24,25 @@ def shown(found: Audited, width: int = 120) -> str:
 
 
 def test_the_document_has_the_demos_promises() -> None:
-    told = document(audited([confirmed()]))
+    report = document(audited([confirmed()]))
 
-    assert list(told["promises"]) == [promise.value for promise in Promise]
-    for promise in told["promises"].values():
+    assert list(report["promises"]) == [promise.value for promise in Promise]
+    for promise in report["promises"].values():
         assert promise.keys() == {"held", "violations", "examples", "judged", "evidence"}
-    assert told["orders"] == {"stored": 1, "settled": 1, "under_way": 0}
-    assert told["effects"] == {"inventory": 1, "fulfilment": 1, "accounting": 1}
-    assert json.loads(json.dumps(told)) == told
+    assert report["orders"] == {"stored": 1, "settled": 1, "under_way": 0}
+    assert report["effects"] == {"inventory": 1, "fulfilment": 1, "accounting": 1}
+    assert json.loads(json.dumps(report)) == report
 
 
 def test_a_broken_order_is_named_without_its_customers_identity() -> None:
     found = audited([confirmed().without_effect(Step.SHIP)])
-    told = document(found)
+    report = document(found)
 
-    assert [(one["promise"], one["order_id"]) for one in told["broken"]] == [
+    assert [(one["promise"], one["order_id"]) for one in report["broken"]] == [
         ("never_half_done", KEY.order_id)
     ]
-    assert told["broken"][0]["customer"] == KEY.customer_hash
-    for text in (json.dumps(told), shown(found)):
+    assert report["broken"][0]["customer"] == KEY.customer_hash
+    for text in (json.dumps(report), shown(found)):
         assert KEY.customer_hash in text
         assert KEY.customer_id not in text
 

@@ -109,10 +109,10 @@ class TestUnderWay:
 
     def test_an_old_order_that_was_cancelled_just_now_is_young(self) -> None:
         order = confirmed()
-        wish = Cancellation(Millis(int(HOURS_LATER * 1000) - 5), before_reservation=False)
-        wished = order.with_record(facts=Facts(order.record.facts.outcomes, wish))
+        cancellation = Cancellation(Millis(int(HOURS_LATER * 1000) - 5), before_reservation=False)
+        cancelled = order.with_record(facts=Facts(order.record.facts.outcomes, cancellation))
 
-        assert audited([wished], seconds=HOURS_LATER).under_way == 1
+        assert audited([cancelled], seconds=HOURS_LATER).under_way == 1
 
     def test_the_bound_can_be_set(self) -> None:
         order = scene("reserve", status="accepted")

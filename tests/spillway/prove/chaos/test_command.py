@@ -10,15 +10,14 @@ from typer.testing import CliRunner
 
 from spillway.cli import app
 from spillway.errors import SpillwayError
-from spillway.prove.chaos import command
-from spillway.prove.chaos.command import _chosen
+from spillway.prove.chaos import trial
 from spillway.prove.chaos.scenario import Scenario, Trial
-from spillway.prove.chaos.scenarios import BY_NAME
+from spillway.prove.chaos.scenarios import BY_NAME, chosen
 from tests.spillway.prove.chaos.builders import a_scenario, a_trial
 
 
 @pytest.mark.parametrize(
-    ("names", "chosen"),
+    ("names", "expected"),
     [
         (["all"], list(BY_NAME)),
         (["spike", "poison"], ["poison", "spike"]),
@@ -26,13 +25,13 @@ from tests.spillway.prove.chaos.builders import a_scenario, a_trial
         (["poison", "all"], list(BY_NAME)),
     ],
 )
-def test_scenarios_run_in_one_order_each_once(names: list[str], chosen: list[str]) -> None:
-    assert [scenario.name for scenario in _chosen(names)] == chosen
+def test_scenarios_run_in_one_order_each_once(names: list[str], expected: list[str]) -> None:
+    assert [scenario.name for scenario in chosen(names)] == expected
 
 
 def test_an_unknown_scenario_is_refused_with_the_names_of_all() -> None:
     with pytest.raises(SpillwayError, match=r"no scenario 'flood': choose one of .*spike, all\.$"):
-        _chosen(["flood"])
+        chosen(["flood"])
 
 
 def test_no_scenario_runs_when_its_result_cannot_be_written(tmp_path: Path) -> None:
@@ -53,7 +52,7 @@ def test_results_are_kept_when_a_later_scenario_fails(
             raise SpillwayError("The stack went away.")
         return a_trial(scenario=a_scenario(scenario.name))
 
-    monkeypatch.setattr(command, "_tried", tried)
+    monkeypatch.setattr(trial, "try_on_private_stack", tried)
     found = tmp_path / "found.json"
     asked = ["chaos", "--scenario", "poison", "--scenario", "spike", "--json", str(found)]
 

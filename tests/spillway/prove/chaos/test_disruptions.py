@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from spillway.prove.chaos import disruptions
 from spillway.prove.chaos.disruptions import IDLE_AFTER_SECONDS, IdleDetector, Killer, poison
+from spillway.prove.chaos.recorder import ResponseRecorder
 from spillway.run.load.patience import Patience
 from spillway.target.records import Depth
 from tests.builders import order_key
@@ -83,18 +84,22 @@ def test_no_process_is_killed_when_no_function_runs() -> None:
         bystander.kill()
 
 
-def test_one_worker_is_killed_for_each_payment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_acknowledged_order_pays_for_one_kill(monkeypatch: pytest.MonkeyPatch) -> None:
     kills: list[None] = []
     monkeypatch.setattr(disruptions, "KILL_WITHIN_SECONDS", 0.0)
     monkeypatch.setattr(Killer, "kill_one", lambda _: kills.append(None))
-    killer = Killer(stack(), random.Random(1))
+    recorder = ResponseRecorder()
 
-    with disruptions.killing(killer):
-        assert kills == []
-        for _ in range(3):
-            killer.pay()
-        while len(kills) < 3:
-            time.sleep(0.01)
+    async def acknowledge() -> None:
+        with disruptions.killing(Killer(stack(), random.Random(1)), recorder):
+            for _ in range(3):
+                recorder.on_acknowledged()
+            await asyncio.sleep(0.01)
+            recorder.on_acknowledged()
+        recorder.on_acknowledged()
+        await asyncio.sleep(0.01)
+
+    asyncio.run(acknowledge())
 
     assert len(kills) == 3
 

@@ -15,9 +15,9 @@ from spillway.prove.chaos.scenario import Controlled, Trial
 from tests.spillway.prove.chaos.builders import CONTROL, a_scenario, a_trial, broken_trial
 
 
-def shown(tell: Callable[[Console], None], width: int = 100) -> str:
+def shown(show_on: Callable[[Console], None], width: int = 100) -> str:
     text = io.StringIO()
-    tell(Console(file=text, width=width))
+    show_on(Console(file=text, width=width))
     return text.getvalue()
 
 

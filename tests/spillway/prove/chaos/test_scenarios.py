@@ -9,9 +9,11 @@ from orders.domain.promises import Promise
 from orders.domain.saga import Facts, Outcome, Step
 from orders.domain.units import Millis
 from spillway.errors import SpillwayError
-from spillway.prove.chaos.scenarios import BY_NAME, SCENARIOS, settled_per_second, ship_seconds
+from spillway.prove.chaos.scenarios import BY_NAME, SCENARIOS, settled_per_second
 from spillway.prove.chaos.trial import planned_for
+from spillway.prove.demo.result import shipped_after
 from spillway.target.records import Record
+from tests.spillway.prove.audit.builders import effect
 from tests.spillway.prove.chaos.builders import CONTROL, broken_trial
 from tests.spillway.prove.demo.builders import an_order, key
 
@@ -76,10 +78,14 @@ def record(of: OrderKey, accepted_at: int | None, *facts_at: int) -> Record:
 
 
 def test_shipping_is_timed_from_acceptance_and_only_for_what_was_shipped() -> None:
-    orders = [an_order(number, key=key(number)) for number in range(3)]
     records = {key(0): record(key(0), 1_000), key(1): record(key(1), 2_000)}
+    effects = [
+        effect(Step.RESERVE, key=key(1), at=2_500),
+        effect(Step.SHIP, key=key(0), at=3_500),
+        effect(Step.SHIP, key=key(2), at=4_000),
+    ]
 
-    assert ship_seconds(records, {key(0): 3_500}, orders) == [2.5]
+    assert shipped_after(records, effects) == {key(0): 2.5}
 
 
 def test_a_rate_is_measured_from_the_first_acceptance_to_the_last_fact() -> None:

@@ -1,4 +1,4 @@
-"""`spillway demo`: what is wrong with its options is told before anything starts."""
+"""`spillway demo`: mistakes in its options are reported before anything starts."""
 
 from __future__ import annotations
 
