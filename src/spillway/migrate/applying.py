@@ -24,7 +24,7 @@ from spillway.migrate import items, state
 from spillway.migrate.mapping import Gone, Mapped, Reading, Reason, Unmapped
 from spillway.migrate.quarantine import Quarantine
 from spillway.migrate.state import Entry
-from spillway.migrate.target import Delete, Item, Put, Write, Writer
+from spillway.migrate.target import Delete, Item, Put, Write, Writer, expecting
 
 #: Runs a function over many arguments: `map`, or that of a pool.
 Each = Callable[..., Iterable[bool]]
@@ -240,16 +240,6 @@ class Applier:
 
 def unchanged_since(seen: Item | None) -> dict[str, Any]:
     """A condition, as a part of a request: the item's facts are still those that were seen."""
-    if seen is None:
-        return {"ConditionExpression": "attribute_not_exists(pk)"}
-    conditions = (
-        f"#{name} = :{name}" if name in seen else f"attribute_not_exists(#{name})"
-        for name in items.FACT_NAMES
+    return expecting(
+        {"pk": None} if seen is None else {name: seen.get(name) for name in items.FACT_NAMES}
     )
-    request: dict[str, Any] = {
-        "ConditionExpression": " AND ".join(conditions),
-        "ExpressionAttributeNames": {f"#{name}": name for name in items.FACT_NAMES},
-    }
-    there = {f":{name}": seen[name] for name in items.FACT_NAMES if name in seen}
-    # DynamoDB takes no empty map of values.
-    return {**request, "ExpressionAttributeValues": there} if there else request

@@ -150,16 +150,13 @@ class Check:
     def _read(self, profile: Profile, old: OldTable, rows_max: int, rows_in_all: int) -> None:
         charsets = old.reader.table.charsets
         latin1 = [name for name, charset in charsets.items() if charset == "latin1"]
-        last: str | None = None
-        rows_before = -1
-        while rows_before < profile.rows < rows_max:
-            rows_before = profile.rows
-            for order in old.reader.after(last):
-                last = order.last
-                profile.rows += len(order.lines)
-                self._note(profile, old.mapper.order(order))
-                self._note_texts(order, latin1)
+        for order in old.reader.after(None):
+            profile.rows += len(order.lines)
+            self._note(profile, old.mapper.order(order))
+            self._note_texts(order, latin1)
             self.on_progress(profile.rows, rows_in_all)
+            if profile.rows >= rows_max:
+                break
         keyless = old.reader.without_key()
         if keyless is not None:
             profile.rows += len(keyless.lines)

@@ -86,7 +86,7 @@ class Source(_Section, frozen=True):
         try:
             ZoneInfo(self.time_zone)
         except (KeyError, ValueError, OSError) as error:
-            raise ValueError(f"{self.time_zone!r} is no time zone (Europe/London is)") from error
+            raise ValueError(f"{self.time_zone!r} is not a time zone (Europe/London is)") from error
 
 
 class Target(_Section, frozen=True):

@@ -6,12 +6,13 @@ from __future__ import annotations
 import configparser
 import ssl
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+import msgspec
 import pymysql
 from pymysql.connections import Connection
 from pymysql.converters import encoders
@@ -50,13 +51,13 @@ class Missing(SpillwayError):
 class Account:
     """How to reach the old database. Its text does not show the password."""
 
-    user: str
-    password: str = field(repr=False)
-    host: str
-    port: int
     database: str
-    unix_socket: str | None
-    tls: ssl.SSLContext | None
+    user: str
+    password: str = field(default="", repr=False)
+    host: str = "127.0.0.1"
+    port: int = 3306
+    socket: str | None = None
+    tls: ssl.SSLContext | None = None
 
     def settings(self) -> dict[str, Any]:
         return {
@@ -70,7 +71,7 @@ class Account:
             "read_timeout": READ_TIMEOUT_SECONDS,
             "ssl": self.tls,
             "ssl_disabled": self.tls is None,
-            "unix_socket": self.unix_socket,
+            "unix_socket": self.socket,
         }
 
 
@@ -83,15 +84,11 @@ def account(
     database = source.database or given.get("database", "")
     if not database:
         raise SpillwayError("No database is named: add it to the URL, or as source.database.")
-    return Account(
-        user=given.get("user", ""),
-        password=given.get("password", ""),
-        host=given.get("host", "127.0.0.1"),
-        port=int(given.get("port", "3306")),
-        database=database,
-        unix_socket=given.get("socket"),
-        tls=_tls(source),
-    )
+    try:
+        known = msgspec.convert({**given, "database": database}, Account, strict=False)
+    except msgspec.ValidationError as error:
+        raise SpillwayError(f"The connection to the old database is wrong: {error}.") from error
+    return replace(known, tls=_tls(source))
 
 
 @contextmanager
@@ -100,19 +97,17 @@ def connected(account: Account, *, write: bool = False) -> Iterator[Connection[A
     writes them.
 
     Texts, because a driver's conversions are one more place where a zero date or an amount could
-    silently become something else.
+    silently become something else. MySQL's errors leave the block as one sentence.
     """
-    with translate_mysql_errors():
-        connection = pymysql.connect(**account.settings(), conv=_TEXTS, autocommit=True)
-    try:
-        with translate_mysql_errors():
-            run(connection, "SET time_zone = '+00:00', NAMES utf8mb4")
-            run(connection, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
-            if not write:
-                run(connection, "SET SESSION TRANSACTION READ ONLY")
+    with (
+        _translate_errors(),
+        closing(pymysql.connect(**account.settings(), conv=_TEXTS, autocommit=True)) as connection,
+    ):
+        run(connection, "SET time_zone = '+00:00', NAMES utf8mb4")
+        run(connection, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        if not write:
+            run(connection, "SET SESSION TRANSACTION READ ONLY")
         yield connection
-    finally:
-        connection.close()
 
 
 def run(
@@ -125,7 +120,7 @@ def run(
 
 
 @contextmanager
-def translate_mysql_errors() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     """MySQL's errors as one sentence. Their own texts name users and hosts, never a password."""
     try:
         yield
@@ -157,12 +152,14 @@ def _translated(error: pymysql.err.MySQLError) -> SpillwayError:
     )
 
 
-def _from_url(variable: str, environment: Mapping[str, str]) -> dict[str, str]:
+def _from_url(variable: str, environment: Mapping[str, str]) -> dict[str, Any]:
     url = environment.get(variable, "")
     if not url:
         raise SpillwayError(f"The environment variable {variable} is not set.")
     # Never repeat the URL: it contains the password.
-    wrong = SpillwayError(f"{variable} is no URL such as mysql://user:password@host:3306/database.")
+    wrong = SpillwayError(
+        f"{variable} is not a URL such as mysql://user:password@host:3306/database."
+    )
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -173,14 +170,15 @@ def _from_url(variable: str, environment: Mapping[str, str]) -> dict[str, str]:
     given = {
         "user": unquote(parts.username),
         "password": unquote(parts.password or ""),
-        "host": parts.hostname or "127.0.0.1",
-        "port": str(port or 3306),
+        "host": parts.hostname,
+        "port": port,
         "database": unquote(parts.path.lstrip("/")),
+        "socket": dict(parse_qsl(parts.query)).get("socket"),
     }
-    return given | {name: value for name, value in parse_qsl(parts.query) if name == "socket"}
+    return {name: value for name, value in given.items() if value}
 
 
-def _from_file(path: str) -> dict[str, str]:
+def _from_file(path: str) -> dict[str, Any]:
     file = Path(path).expanduser()
     if not file.is_file():
         raise SpillwayError(f"There is no MySQL option file {file}.")
@@ -188,13 +186,11 @@ def _from_file(path: str) -> dict[str, str]:
     try:
         parser.read(file, encoding="utf-8")
     except configparser.Error as error:
-        raise SpillwayError(f"{file} is no MySQL option file.") from error
-    if not parser.has_section("client"):
-        raise SpillwayError(f"{file} has no group [client].")
-    given = {name: (value or "").strip("\"'") for name, value in parser.items("client")}
-    if "user" not in given:
-        raise SpillwayError(f"{file} names no user.")
-    return given
+        raise SpillwayError(f"{file} is not a MySQL option file.") from error
+    client = dict(parser["client"]) if parser.has_section("client") else {}
+    if "user" not in client:
+        raise SpillwayError(f"{file} has no user in a group [client].")
+    return {name: (value or "").strip("\"'") for name, value in client.items()}
 
 
 def _tls(source: Source) -> ssl.SSLContext | None:

@@ -96,20 +96,19 @@ class Copy:
     def _batches(self, table: OldTable, last: str | None) -> Iterator[Batch]:
         """They end with the table, which is then complete, or when the snapshot is too old."""
         ends = time.monotonic() + self.parts.config.source.snapshot_minutes_max * 60
-        while time.monotonic() <= ends:
-            orders: list[OldOrder] = []
-            rows, before = 0, last
-            for order in table.reader.after(last):
-                orders.append(order)
-                last, rows = order.last, rows + len(order.lines)
-                if len(orders) == BATCH_ORDERS or rows >= ROWS_MAX:
-                    yield _batch(table, orders)
-                    orders, rows = [], 0
-            if orders:
+        orders: list[OldOrder] = []
+        rows = 0
+        for order in table.reader.after(last):
+            orders.append(order)
+            rows += len(order.lines)
+            if len(orders) == BATCH_ORDERS or rows >= ROWS_MAX:
                 yield _batch(table, orders)
-            if last == before:
-                self._complete = True
-                return
+                orders, rows = [], 0
+                if time.monotonic() > ends:
+                    return
+        if orders:
+            yield _batch(table, orders)
+        self._complete = True
 
     def _write(
         self, batches: Iterator[Batch], last: str | None, apply: Apply, *, save: bool

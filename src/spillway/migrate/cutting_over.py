@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from orders.aws import items
@@ -13,7 +13,6 @@ from orders.domain.order import OrderKey
 from spillway.errors import SpillwayError
 from spillway.migrate.connection import connected, run
 from spillway.migrate.running import Parts
-from spillway.migrate.source import Position, position_now
 from spillway.migrate.state import place_of
 from spillway.operate.orders import resuming
 
@@ -82,10 +81,10 @@ class Cutover:
             return None, " ".join(settings.read_only_command) or "you would make it read-only now"
         _run(settings.read_only_command, "nothing was switched")
         deadline = time.monotonic() + settings.wait_seconds_max
-        seen, since = self._position(), time.monotonic()
+        seen, since = self.parts.position(), time.monotonic()
         while time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
-            now = self._position()
+            now = self.parts.position()
             if now != seen:
                 seen, since = now, time.monotonic()
             if time.monotonic() - since >= settings.quiet_seconds:
@@ -99,7 +98,7 @@ class Cutover:
         if self.dry_run:
             lag = self.parts.state.standing().lag_ms / 1000
             return None, f"{lag:.1f} s now; the switch waits for the end of the log"
-        goal = self._position()
+        goal = self.parts.position()
         if not self.parts.settle():
             return False, f"`follow` did not reach {goal}"
         return True, f"everything up to {goal} is written"
@@ -116,7 +115,10 @@ class Cutover:
         command = self.parts.config.cutover.switch_command
         if self.dry_run:
             return None, " ".join(command) or "you would send the customers to the new service"
-        if self._position() != self.parts.state.standing().followed and not self.parts.settle():
+        if (
+            self.parts.position() != self.parts.state.standing().followed
+            and not self.parts.settle()
+        ):
             return False, "the old service was written to again"
         # From here on neither copy nor follow may write: the follower notices and ends.
         self.parts.state.switch()
@@ -127,7 +129,7 @@ class Cutover:
         return True, f"the migration writes no more{detail}. Next: `spillway migrate back`"
 
     def _open_orders(self) -> Outcome:
-        still_open = list(self._still_open())
+        still_open = self._still_open()
         count = f"{len(still_open):,}"
         if self.dry_run or not self.hand_over:
             detail = f"{count} are for the saga to finish: --hand-over"
@@ -135,17 +137,10 @@ class Cutover:
         hand_over(self.parts, still_open)
         return True, f"{count} handed over to the saga"
 
-    def _still_open(self) -> Iterator[OrderKey]:
-        table = self.parts.place.orders_table
-        for item in self.parts.state.listed("open"):
-            key = place_of(item)
-            for progress in self.parts.writer.get(table, [items.progress_key(key)]):
-                if saga.owed(items.facts(progress)):
-                    yield key
-
-    def _position(self) -> Position:
-        with connected(self.parts.account) as connection:
-            return position_now(connection)
+    def _still_open(self) -> list[OrderKey]:
+        keys = [items.progress_key(place_of(item)) for item in self.parts.state.listed("open")]
+        progress = self.parts.writer.get(self.parts.place.orders_table, keys)
+        return [items.key_of(item) for item in progress if saga.owed(items.facts(item))]
 
     def _server_is_read_only(self) -> bool:
         with connected(self.parts.account) as connection:

@@ -34,6 +34,7 @@ from spillway.migrate.mapping import Reason, Unmapped
 from spillway.migrate.running import Parts
 from spillway.migrate.source import Table, describe, quoted
 from spillway.migrate.streaming import Page, Stream
+from spillway.target.reading import pages
 
 IDLE_SECONDS = 0.5
 RECONNECT_SECONDS = 2.0
@@ -135,11 +136,8 @@ class GoBack:
     def _resync(self, session: _Session) -> None:
         """Read the whole table. The stream then begins with its oldest record."""
         run(session.connection, "DELETE FROM spillway_back_shards")
-        pages = self.parts.state.dynamodb.get_paginator("scan").paginate(
-            TableName=self.parts.place.orders_table, ConsistentRead=True
-        )
-        for page in pages:
-            self._write(session, page["Items"])
+        for found in pages(self.parts.state.dynamodb, self.parts.place.orders_table):
+            self._write(session, found)
             self.on_progress(self.written, 0.0)
 
     def _write(self, session: _Session, changed: Iterable[Item]) -> None:

@@ -131,10 +131,14 @@ class Parts:
         entries = map(quarantined_of, self.state.listed("quarantine"))
         return {key: TOUCHED in reasons for key, reasons in entries}
 
+    def position(self) -> Position:
+        """The end of the binary log now."""
+        with connected(self.account) as connection:
+            return source.position_now(connection)
+
     def settle(self) -> bool:
         """Wait until `follow` has written all changes until now. False if it does not run."""
-        with connected(self.account) as connection:
-            goal = source.position_now(connection)
+        goal = self.position()
         deadline = time.monotonic() + SETTLE_SECONDS_MAX
         while time.monotonic() < deadline:
             standing = self.state.standing()

@@ -18,7 +18,7 @@ from pymysql.connections import Connection
 
 from spillway.errors import SpillwayError
 from spillway.migrate.config import Config
-from spillway.migrate.connection import LOCKED, code_of, run, translate_mysql_errors
+from spillway.migrate.connection import LOCKED, code_of, run
 from spillway.migrate.mapping import SUBJECT_COLUMN, OldOrder, line_columns, own_columns
 from spillway.migrate.payloads import PayloadCursor, TwoTexts, halves
 from spillway.migrate.values import folded
@@ -41,7 +41,7 @@ BINARY_TYPES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A place in the binary log, whose files are numbered."""
+    """A place in the binary log. Its files are numbered."""
 
     file: str
     offset: int
@@ -83,15 +83,14 @@ class Table:
 
 def describe(connection: Connection[Any], config: Config) -> Table:
     """SpillwayError: the table or a column that the configuration names does not exist."""
-    with translate_mysql_errors():
-        columns = run(
-            connection,
-            "SELECT column_name, data_type, character_set_name, column_key, collation_name"
-            " FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = %s"
-            " ORDER BY ordinal_position",
-            (config.source.table,),
-        )
-        version, server_id = run(connection, "SELECT VERSION(), @@server_id")[0]
+    columns = run(
+        connection,
+        "SELECT column_name, data_type, character_set_name, column_key, collation_name"
+        " FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = %s"
+        " ORDER BY ordinal_position",
+        (config.source.table,),
+    )
+    version, server_id = run(connection, "SELECT VERSION(), @@server_id")[0]
     types = {str(name): str(kind) for name, kind, *_ in columns}
     _check(config, types)
     collations = {name: str(collation) for name, *_, collation in columns}
@@ -164,11 +163,17 @@ class Reader:
         self._by_key = "ORDER BY " + ", ".join(f"o.{quoted(name)}" for name in names)
 
     def after(self, last: str | None) -> Iterator[OldOrder]:
-        """The orders behind this key, about one chunk of them; none at the end.
+        """Every order behind this key, read chunk by chunk."""
+        more = True
+        while more:
+            more = False
+            for order in self._chunk(last):
+                more, last = True, order.last
+                yield order
 
-        An order that the chunk cuts in two is read whole with the next chunk, unless it alone fills
-        the chunk: then all of it is read here.
-        """
+    def _chunk(self, last: str | None) -> Iterator[OldOrder]:
+        """An order that the chunk cuts in two is read whole with the next chunk, unless it alone
+        fills the chunk: then all of it is read here."""
         where = f"{self._key} IS NOT NULL" if last is None else f"{self._key} > %s"
         statement = f"{self._select} WHERE {where} {self._by_key} LIMIT {CHUNK_ROWS}"
         values = () if last is None else (self._typed(last),)
@@ -224,8 +229,7 @@ class Reader:
         self, statement: str, values: tuple[object, ...], *, settled: bool = False
     ) -> Iterator[OldOrder]:
         read = self._with_locks_passed if settled else self._rows
-        with translate_mysql_errors():
-            yield from self._orders(read(statement, values))
+        yield from self._orders(read(statement, values))
 
     def _rows(self, statement: str, values: tuple[object, ...]) -> Iterator[TwoTexts]:
         with self.connection.cursor(PayloadCursor) as cursor:
@@ -253,10 +257,9 @@ def snapshot(connection: Connection[Any], table: Table) -> Iterator[Position]:
     MariaDB reports the snapshot's own position. MySQL does not: there a global read lock covers the
     instant between the two statements. If the lock does not come quickly, it is given up.
     """
-    with translate_mysql_errors():
-        run(connection, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        position = _marked_by_mariadb(connection) if table.is_mariadb else None
-        position = position or _marked_under_lock(connection)
+    run(connection, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    position = _marked_by_mariadb(connection) if table.is_mariadb else None
+    position = position or _marked_under_lock(connection)
     try:
         yield position
     finally:

@@ -33,6 +33,7 @@ from orders.domain.units import CustomerId, OrderId
 from spillway.errors import SpillwayError
 from spillway.migrate.mapping import Reason
 from spillway.migrate.source import Position
+from spillway.migrate.target import expecting
 
 Phase = Literal["new", "copying", "following", "switched"]
 
@@ -218,29 +219,17 @@ class State:
 
     def _update(self, expected: Item, values: Item) -> None:
         """Set these values, and remove those that are None, where the expected ones are stored
-        (None: is not stored). At least one value is not None."""
-        conditions = (
-            f"attribute_not_exists(#{name})" if value is None else f"#{name} = :was_{name}"
-            for name, value in expected.items()
+        (None: not at all). At least one value is not None."""
+        request = expecting({name: _attribute(value) for name, value in expected.items()})
+        kept = {name: _attribute(value) for name, value in values.items() if value is not None}
+        removed = [f"#{name}" for name in values if name not in kept]
+        update = "SET " + ", ".join(f"#{name} = :{name}" for name in kept)
+        request["UpdateExpression"] = update + (f" REMOVE {', '.join(removed)}" if removed else "")
+        request["ExpressionAttributeNames"] |= {f"#{name}": name for name in values}
+        request.setdefault("ExpressionAttributeValues", {}).update(
+            {f":{name}": value for name, value in kept.items()}
         )
-        sets = ", ".join(
-            f"#{name} = :{name}" for name, value in values.items() if value is not None
-        )
-        removes = ", ".join(f"#{name}" for name, value in values.items() if value is None)
-        marked = {f":was_{name}": value for name, value in expected.items()}
-        marked |= {f":{name}": value for name, value in values.items()}
-        self.dynamodb.update_item(
-            TableName=self.table,
-            Key=STATE,
-            UpdateExpression=f"SET {sets}" + (f" REMOVE {removes}" if removes else ""),
-            ConditionExpression=" AND ".join(conditions),
-            ExpressionAttributeNames={f"#{name}": name for name in (*expected, *values)},
-            ExpressionAttributeValues={
-                mark: {"N": str(value)} if isinstance(value, int) else {"S": str(value)}
-                for mark, value in marked.items()
-                if value is not None
-            },
-        )
+        self.dynamodb.update_item(TableName=self.table, Key=STATE, **request)
 
     def listed(self, kind: Literal["quarantine", "open"]) -> Iterator[Item]:
         pages = self.dynamodb.get_paginator("query").paginate(
@@ -320,6 +309,12 @@ def _place(key: OrderKey) -> dict[str, Any]:
 
 def _texts(pair: Item) -> list[str]:
     return [text["S"] for text in pair["L"]]
+
+
+def _attribute(value: object) -> dict[str, str] | None:
+    if value is None:
+        return None
+    return {"N": str(value)} if isinstance(value, int) else {"S": str(value)}
 
 
 def _standing(item: Item) -> Standing:

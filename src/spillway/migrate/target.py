@@ -228,6 +228,22 @@ class Writer:
         self.rate.throttled()
 
 
+def expecting(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """A condition, as a part of a request: these attributes are stored like this; None: not at
+    all."""
+    clauses = (
+        f"attribute_not_exists(#{name})" if value is None else f"#{name} = :was_{name}"
+        for name, value in attributes.items()
+    )
+    request: dict[str, Any] = {
+        "ConditionExpression": " AND ".join(clauses),
+        "ExpressionAttributeNames": {f"#{name}": name for name in attributes},
+    }
+    values = {f":was_{name}": value for name, value in attributes.items() if value is not None}
+    # DynamoDB takes no empty map of values.
+    return {**request, "ExpressionAttributeValues": values} if values else request
+
+
 def encode_at_once(dynamodb: Any) -> None:
     """Have this client's BatchWriteItem encoded in one go; its callers notice nothing.
 

@@ -79,7 +79,7 @@ class Clock:
         self._last_ms = now_ms + 24 * 60 * 60 * 1000
 
     def unix_ms(self, text: str, *, utc: bool) -> int:
-        """`utc`: a TIMESTAMP column, read in a session whose time zone is UTC."""
+        """`utc`: a TIMESTAMP column, read in a session in UTC."""
         if text.isdigit():
             at = int(text[:15]) * (1000 if self._times.numbers_are == "seconds" else 1)
         else:

@@ -31,7 +31,7 @@ def test_both_worked_examples_are_right(path: Path) -> None:
     ("old", "new", "told"),
     [
         ('table = "orders"', 'tabel = "orders"', "unknown field `tabel` - at `$.source`"),
-        ('time_zone = "Europe/London"', 'time_zone = "London"', "'London' is no time zone"),
+        ('time_zone = "Europe/London"', 'time_zone = "London"', "'London' is not a time zone"),
         ('url_variable = "LEGACY_MYSQL_URL"', "", "name either url_variable or option_file"),
         ('status = { column = "status" }', "status = {}", "either a column or a value"),
         ('is = "rejected", reason = "out_of_stock"', 'is = "rejected"', "has a reason"),
@@ -77,7 +77,7 @@ def test_the_password_comes_from_the_environment_and_shows_nowhere(tmp_path: Pat
 @pytest.mark.parametrize("url", ["postgres://u:s3cret@h/d", "s3cret", "mysql://u:s3cret@h:x/d"])
 def test_a_wrong_url_is_not_repeated(url: str) -> None:
     config = read_config(EXAMPLES[1])
-    with pytest.raises(SpillwayError, match="LEGACY_MYSQL_URL is no URL") as error:
+    with pytest.raises(SpillwayError, match="LEGACY_MYSQL_URL is not a URL") as error:
         account(config.source, {"LEGACY_MYSQL_URL": url})
     assert "s3cret" not in str(error.value)
 

@@ -128,7 +128,7 @@ class Verify:
         return dict(days), count
 
     def _suspects(self, days: set[int], aside: Mapping[str, bool]) -> dict[str, set[Place]]:
-        """The keys whose orders differ on those days, with every place that has such an order."""
+        """The keys of orders that differ on those days, with every place that has such an order."""
         old: dict[str, set[int]] = defaultdict(set)
         new: dict[str, set[int]] = defaultdict(set)
         places: dict[str, set[Place]] = defaultdict(set)

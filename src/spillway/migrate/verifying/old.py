@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 from pymysql.cursors import SSDictCursor
 
 from spillway.migrate.config import Config, Field, StatusMeaning
-from spillway.migrate.connection import Account, connected, translate_mysql_errors
+from spillway.migrate.connection import Account, connected
 from spillway.migrate.verifying.canonical import Canonical, State
 
 Row = dict[str, Any]
@@ -51,7 +51,7 @@ class OldSide:
     subject_of: Callable[[str], str | None]
 
     def all(self) -> Iterator[Read]:
-        """Every order, in one statement: the table as it stood at one moment."""
+        """Every order, in one statement: the table as it was at one moment."""
         yield from self._orders("IS NOT NULL", ())
 
     def some(self, keys: Sequence[str]) -> Iterator[Read]:
@@ -116,7 +116,6 @@ class OldSide:
     def rows(self, query: str, values: tuple[str, ...] = ()) -> Iterator[Row]:
         with (
             connected(self.account) as connection,
-            translate_mysql_errors(),
             connection.cursor(SSDictCursor) as cursor,
         ):
             cursor.execute(query, values or None)
@@ -270,7 +269,7 @@ def _minor(text: str, currency: str, config: Config) -> int:
 
 
 def _mended(text: str) -> str:
-    """UTF-8 that was stored as MySQL's latin1: cp1252, whose five gaps are the bytes themselves."""
+    """UTF-8 stored as MySQL's latin1: cp1252, with the bytes themselves in its five gaps."""
     raw = bytearray()
     for char in text:
         try:
