@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from itertools import chain, takewhile
 from typing import Any, Literal
 
 from pymysql.connections import Connection
@@ -14,8 +15,8 @@ from spillway.migrate.config import Config
 from spillway.migrate.connection import run
 from spillway.migrate.items import order_item, progress_item
 from spillway.migrate.mapping import Mapped, OldOrder, Unmapped, line_columns
-from spillway.migrate.running import OldTable, Parts
-from spillway.migrate.source import Table, quoted
+from spillway.migrate.running import Parts
+from spillway.migrate.source import OldTable, Table, quoted
 from spillway.migrate.state import Entry, index_item
 from spillway.migrate.target import Put, size_of, units_of
 from spillway.migrate.values import utf8_from_latin1
@@ -136,7 +137,7 @@ class Check:
         """`rows_max`: read about so many rows at most."""
         config = self.parts.config
         with self.parts.old_table() as old:
-            connection, table = old.reader.connection, old.reader.table
+            connection, table = old.connection, old.table
             profile = Profile(f"{config.source.table} on {table.server}")
             counted = run(connection, f"SELECT COUNT(*) FROM {quoted(config.source.table)}")  # noqa: S608 -- names, quoted
             rows_in_all = int(counted[0][0] or 0)
@@ -148,19 +149,14 @@ class Check:
         return profile
 
     def _read(self, profile: Profile, old: OldTable, rows_max: int, rows_in_all: int) -> None:
-        charsets = old.reader.table.charsets
+        charsets = old.table.charsets
         latin1 = [name for name, charset in charsets.items() if charset == "latin1"]
-        for order in old.reader.after(None):
+        keyed = takewhile(lambda _: profile.rows < rows_max, old.after(None))
+        for order in chain(keyed, old.without_key()):
             profile.rows += len(order.lines)
             self._note(profile, old.mapper.order(order))
             self._note_texts(order, latin1)
             self.on_progress(profile.rows, rows_in_all)
-            if profile.rows >= rows_max:
-                break
-        keyless = old.reader.without_key()
-        if keyless is not None:
-            profile.rows += len(keyless.lines)
-            self._note(profile, old.mapper.order(keyless))
 
     def _note(self, profile: Profile, reading: Mapped | Unmapped) -> None:
         if isinstance(reading, Unmapped):

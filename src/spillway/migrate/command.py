@@ -100,8 +100,7 @@ def copy(
         with bar("Orders", total) as shown, _interruptible("copy"):
             shown.reach(done, total)
             work = Copy(parts, partial(terminal.copied, shown, parts.writer))
-            run = work.run_again if again else work.run_quarantined if quarantined else work.run
-            tally = run()
+            tally = work.run_quarantined() if quarantined else work.run(again=again)
     counts, file = parts.writer.counts, parts.config.quarantine_file
     print_result(
         tally,

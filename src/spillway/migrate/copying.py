@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from spillway.errors import SpillwayError
 from spillway.migrate.applying import Tally
 from spillway.migrate.mapping import Gone, OldOrder, Reading
-from spillway.migrate.running import OldTable, Parts
-from spillway.migrate.state import Standing, quarantined_of
+from spillway.migrate.running import Parts
+from spillway.migrate.source import OldTable
+from spillway.migrate.state import Phase, Standing, quarantined_of
 
 #: Batches that wait for the tables at the same time, and how many more are ready.
 WRITERS = 8
@@ -50,26 +51,24 @@ class Copy:
     _copied: int = 0
     _complete: bool = False
 
-    def run(self) -> Tally:
-        """Copy what is not copied yet, from where an earlier run ended."""
-        with self.parts.state.lease("copy", ["new", "copying"]) as standing:
-            self._walk(standing, again=False)
-        return self.tally
+    def run(self, *, again: bool = False) -> Tally:
+        """Copy what is not copied yet, from where an earlier run ended.
 
-    def run_again(self) -> Tally:
-        """Read everything once more and write what differs, after a lost binary log or a change of
-        the mapping. `follow` then continues from here."""
-        with self.parts.state.lease("copy", ["following"]) as standing:
-            self._walk(standing, again=True)
+        `again`, after a lost binary log or a change of the mapping: read everything once more and
+        write what differs. `follow` then continues from here.
+        """
+        phases: list[Phase] = ["following"] if again else ["new", "copying"]
+        with self.parts.state.lease("copy", phases) as standing:
+            self._walk(standing, again=again)
         return self.tally
 
     def run_quarantined(self) -> Tally:
         with (
             self.parts.state.lease("copy", ["copying", "following"]),
-            self.parts.old_table() as table,
+            self.parts.old_table() as old,
         ):
             keys = [quarantined_of(item)[0] for item in self.parts.state.listed("quarantine")]
-            for readings in table.readings(keys):
+            for readings in old.readings(keys):
                 self._count(len(readings), self.parts.applier.apply(readings))
         return self.tally
 
@@ -79,35 +78,35 @@ class Copy:
         self._copied = standing.copied
         apply = applier.apply_new if standing.phase == "new" else applier.apply
         while not self._complete:
-            with self.parts.old_table() as table, table.snapshot() as position:
-                server = table.reader.table.server_id
+            with self.parts.old_table() as old, old.snapshot() as position:
+                server = old.table.server_id
                 if start is None:
                     start = position
                     if not again:
                         state.save(phase="copying", start=start, server=server)
-                last = self._write(self._batches(table, last), last, apply, save=not again)
+                last = self._write(self._batches(old, last), last, apply, save=not again)
                 if self._complete:
-                    keyless = table.without_key()
+                    keyless = [old.mapper.order(order) for order in old.without_key()]
                     self._count(len(keyless), applier.apply(keyless))
         if again:
             self._sweep()
         state.save(phase="following", followed=start, server=server)
 
-    def _batches(self, table: OldTable, last: str | None) -> Iterator[Batch]:
+    def _batches(self, old: OldTable, last: str | None) -> Iterator[Batch]:
         """They end with the table, which is then complete, or when the snapshot is too old."""
         ends = time.monotonic() + self.parts.config.source.snapshot_minutes_max * 60
         orders: list[OldOrder] = []
         rows = 0
-        for order in table.reader.after(last):
+        for order in old.after(last):
             orders.append(order)
             rows += len(order.lines)
             if len(orders) == BATCH_ORDERS or rows >= ROWS_MAX:
-                yield _batch(table, orders)
+                yield _batch(old, orders)
                 orders, rows = [], 0
                 if time.monotonic() > ends:
                     return
         if orders:
-            yield _batch(table, orders)
+            yield _batch(old, orders)
         self._complete = True
 
     def _write(
@@ -141,9 +140,9 @@ class Copy:
 
     def _sweep(self) -> None:
         """Remove orders that the old table no longer has: a walk over it can't see them."""
-        with self.parts.old_table() as table:
+        with self.parts.old_table() as old:
             for keys in self.parts.state.indexed():
-                for readings in table.readings(keys):
+                for readings in old.readings(keys):
                     gone = [reading for reading in readings if isinstance(reading, Gone)]
                     self._count(0, self.parts.applier.apply(gone))
 
@@ -158,5 +157,5 @@ class Copy:
             )
 
 
-def _batch(table: OldTable, orders: list[OldOrder]) -> Batch:
-    return Batch([table.mapper.order(order) for order in orders], orders[-1].last)
+def _batch(old: OldTable, orders: list[OldOrder]) -> Batch:
+    return Batch([old.mapper.order(order) for order in orders], orders[-1].last)

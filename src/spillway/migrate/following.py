@@ -17,8 +17,8 @@ from spillway.errors import SpillwayError
 from spillway.migrate.applying import Tally
 from spillway.migrate.binlog import ConnectionLost, News, news
 from spillway.migrate.connection import SourceAway
-from spillway.migrate.running import OldTable, Parts
-from spillway.migrate.source import KEYS_MAX, Position, Table, position_now
+from spillway.migrate.running import Parts
+from spillway.migrate.source import KEYS_MAX, OldTable, Position, Table, position_now
 
 #: News that wait for the work; when it is full, the server waits.
 NEWS_MAX = 2_000
@@ -60,11 +60,11 @@ class Follow:
             goal: Position | None = None
             while not self.stop.is_set():
                 try:
-                    with self.parts.old_table() as table:
-                        _check_server(standing.server, table.reader.table)
+                    with self.parts.old_table() as old:
+                        _check_server(standing.server, old.table)
                         if until_caught_up and goal is None:
-                            goal = position_now(table.reader.connection)
-                        position = self._follow(table, position, goal)
+                            goal = position_now(old.connection)
+                        position = self._follow(old, position, goal)
                         if goal is not None and position.reached(goal):
                             return self.tally
                 except (ConnectionLost, SourceAway) as away:
@@ -75,12 +75,12 @@ class Follow:
                     self._pause = min(RECONNECT_SECONDS_MAX, self._pause * 2)
         return self.tally
 
-    def _follow(self, table: OldTable, start: Position, goal: Position | None) -> Position:
+    def _follow(self, old: OldTable, start: Position, goal: Position | None) -> Position:
         """Where it ended: at the goal, by `stop`, or because the table's columns changed."""
-        work = _Work(self, table, start)
+        work = _Work(self, old, start)
         inbox: Inbox = queue.Queue(NEWS_MAX)
         ended = threading.Event()
-        fetched = (self.parts, table.reader.table, start, inbox, ended)
+        fetched = (self.parts, old.table, start, inbox, ended)
         threading.Thread(target=_fetch, args=fetched, daemon=True).start()
         try:
             while not self.stop.is_set():
@@ -107,7 +107,7 @@ class _Work:
     """What the log has reported and is not written yet."""
 
     follow: Follow
-    table: OldTable
+    old: OldTable
     position: Position
     keys: dict[str, None] = field(default_factory=dict)
     _ahead: Position | None = None
@@ -134,10 +134,10 @@ class _Work:
 
     def write(self) -> None:
         apply = self.follow.parts.applier.apply
-        for readings in self.table.readings(self.keys, settled=True):
+        for readings in self.old.readings(self.keys, settled=True):
             self.follow.tally += apply(readings)
         if "" in self.keys:
-            self.follow.tally += apply(self.table.without_key())
+            self.follow.tally += apply(list(map(self.old.mapper.order, self.old.without_key())))
         self.keys.clear()
         self._complete()
 

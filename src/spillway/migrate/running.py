@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,12 @@ import botocore
 from botocore.config import Config as ClientConfig
 
 from spillway.errors import SpillwayError
-from spillway.migrate import source
 from spillway.migrate.applying import TOUCHED, Applier
 from spillway.migrate.config import Config, Target
 from spillway.migrate.connection import Account, account, connected
 from spillway.migrate.customers import CustomerFile
-from spillway.migrate.mapping import Gone, Mapper, Reading
 from spillway.migrate.quarantine import Quarantine
-from spillway.migrate.source import Position, Reader
+from spillway.migrate.source import OldTable, Position, position_now
 from spillway.migrate.state import State, quarantined_of
 from spillway.migrate.target import Rate, Writer, encode_at_once
 from spillway.migrate.verifying.comparing import OnProgress, Verify, VerifyBack
@@ -67,31 +65,6 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class OldTable:
-    """Reads and maps orders, by the table's columns as they are now."""
-
-    reader: Reader
-    mapper: Mapper
-
-    def snapshot(self) -> AbstractContextManager[Position]:
-        return source.snapshot(self.reader.connection, self.reader.table)
-
-    def readings(self, keys: Iterable[str], *, settled: bool = False) -> Iterator[list[Reading]]:
-        """What the table says of each of these orders now, some at a time; `Gone` for nothing."""
-        wanted = [key for key in keys if key]
-        for start in range(0, len(wanted), source.KEYS_MAX):
-            some = wanted[start : start + source.KEYS_MAX]
-            orders = self.reader.of(some, settled=settled)
-            found: dict[str, Reading] = {order.key: self.mapper.order(order) for order in orders}
-            yield [found.get(key, Gone(key)) for key in some]
-
-    def without_key(self) -> list[Reading]:
-        """The rows without an order number, as one order; none where there are no such rows."""
-        order = self.reader.without_key()
-        return [] if order is None else [self.mapper.order(order)]
-
-
-@dataclass(frozen=True, slots=True)
 class Parts:
     config: Config
     account: Account
@@ -105,11 +78,7 @@ class Parts:
     @contextmanager
     def old_table(self) -> Iterator[OldTable]:
         with connected(self.account) as connection:
-            reader = Reader(connection, self.config, source.describe(connection, self.config))
-            now = time.time_ns() // 1_000_000
-            yield OldTable(
-                reader, Mapper(self.config, self._subject, now, reader.table.utc_columns)
-            )
+            yield OldTable(connection, self.config, self._subject)
 
     def old_side(self) -> OldSide:
         return OldSide(self.config, self.account, self._subject)
@@ -134,7 +103,7 @@ class Parts:
     def position(self) -> Position:
         """The end of the binary log now."""
         with connected(self.account) as connection:
-            return source.position_now(connection)
+            return position_now(connection)
 
     def settle(self) -> bool:
         """Wait until `follow` has written all changes until now. False if it does not run."""

@@ -6,7 +6,7 @@ Every reader asks for the same columns and yields whole orders: all rows under o
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
@@ -19,7 +19,16 @@ from pymysql.connections import Connection
 from spillway.errors import SpillwayError
 from spillway.migrate.config import Config
 from spillway.migrate.connection import LOCKED, code_of, run
-from spillway.migrate.mapping import SUBJECT_COLUMN, OldOrder, line_columns, own_columns
+from spillway.migrate.mapping import (
+    SUBJECT_COLUMN,
+    Gone,
+    Mapper,
+    OldOrder,
+    Reading,
+    Subjects,
+    line_columns,
+    own_columns,
+)
 from spillway.migrate.payloads import PayloadCursor, TwoTexts, halves
 from spillway.migrate.values import folded
 
@@ -107,7 +116,8 @@ def describe(connection: Connection[Any], config: Config) -> Table:
 
 
 def _check(config: Config, types: dict[str, str]) -> None:
-    table, wanted = config.source.table, columns_of(config)
+    table = config.source.table
+    wanted = dict.fromkeys([*_columns_of_the_order(config), *line_columns(config)])
     if not types:
         raise SpillwayError(
             f"The old database shows no table {table}: fix source.table or grant SELECT on it."
@@ -128,11 +138,6 @@ def _check(config: Config, types: dict[str, str]) -> None:
         )
 
 
-def columns_of(config: Config) -> list[str]:
-    """Every column of the table that is read, each once."""
-    return list(dict.fromkeys([*_columns_of_the_order(config), *line_columns(config)]))
-
-
 def _columns_of_the_order(config: Config) -> list[str]:
     """Those with mostly the same value on all lines of an order; the key comes first."""
     fields = config.order
@@ -140,11 +145,14 @@ def _columns_of_the_order(config: Config) -> list[str]:
     return list(dict.fromkeys(name for name in names if name is not None))
 
 
-class Reader:
-    """Reads orders through one connection."""
+class OldTable:
+    """Reads and maps orders through one connection, by the table's columns as they are now."""
 
-    def __init__(self, connection: Connection[Any], config: Config, table: Table) -> None:
-        self.connection, self.config, self.table = connection, config, table
+    def __init__(self, connection: Connection[Any], config: Config, subjects: Subjects) -> None:
+        self.connection, self.config = connection, config
+        self.table = table = describe(connection, config)
+        now = time.time_ns() // 1_000_000
+        self.mapper = Mapper(config, subjects, now, table.utc_columns)
         self._own = _columns_of_the_order(config)
         self._of_lines = line_columns(config)
         self._key = f"o.{quoted(config.order.key)}"
@@ -200,10 +208,34 @@ class Reader:
         statement = f"{self._select} WHERE {self._key} IN ({marks}) {self._by_key}"
         yield from self._read(statement, tuple(map(self._typed, keys)), settled=settled)
 
-    def without_key(self) -> OldOrder | None:
+    def readings(self, keys: Iterable[str], *, settled: bool = False) -> Iterator[list[Reading]]:
+        """What the table says of each of these orders now, some at a time; `Gone` for nothing."""
+        wanted = [key for key in keys if key]
+        for start in range(0, len(wanted), KEYS_MAX):
+            some = wanted[start : start + KEYS_MAX]
+            orders = self.of(some, settled=settled)
+            found: dict[str, Reading] = {order.key: self.mapper.order(order) for order in orders}
+            yield [found.get(key, Gone(key)) for key in some]
+
+    def without_key(self) -> list[OldOrder]:
         """The rows without an order number, as one order: they can only be quarantined."""
         statement = f"{self._select} WHERE {self._key} IS NULL LIMIT {CHUNK_ROWS}"
-        return next(self._read(statement, ()), None)
+        return list(self._read(statement, ()))
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Position]:
+        """A consistent view of the whole database, and the binary log's position at that moment.
+
+        MariaDB reports the snapshot's own position. MySQL does not: there a global read lock covers
+        the instant between the two statements. If the lock does not come quickly, it is given up.
+        """
+        run(self.connection, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        marked = _marked_by_mariadb(self.connection) if self.table.is_mariadb else None
+        try:
+            yield marked or _marked_under_lock(self.connection)
+        finally:
+            if self.connection.open:
+                self.connection.rollback()
 
     def _with_locks_passed(self, statement: str, values: tuple[object, ...]) -> Iterator[TwoTexts]:
         """Read rows that the binary log has just reported.
@@ -248,23 +280,6 @@ class Reader:
     def _typed(self, key: str) -> object:
         """A number as a number: MySQL would not use its index for a text."""
         return int(key) if self.table.key_is_number else key
-
-
-@contextmanager
-def snapshot(connection: Connection[Any], table: Table) -> Iterator[Position]:
-    """A consistent view of the whole database, and the binary log's position at that moment.
-
-    MariaDB reports the snapshot's own position. MySQL does not: there a global read lock covers the
-    instant between the two statements. If the lock does not come quickly, it is given up.
-    """
-    run(connection, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-    position = _marked_by_mariadb(connection) if table.is_mariadb else None
-    position = position or _marked_under_lock(connection)
-    try:
-        yield position
-    finally:
-        if connection.open:
-            connection.rollback()
 
 
 def _marked_by_mariadb(connection: Connection[Any]) -> Position | None:

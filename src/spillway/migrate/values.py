@@ -23,6 +23,7 @@ _EXPONENTS = {
 #: A longer amount is a typing error, and some would take all memory to become a number.
 _AMOUNT_DIGITS_MAX = 15
 _DIGITS_MAX = 40
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Unusable(Exception):
@@ -96,7 +97,7 @@ class Clock:
             raise Unusable("date_impossible", repr(text)) from error
         try:
             local = written.replace(tzinfo=UTC) if utc else self._local(written, text)
-            return _milliseconds(local)
+            return (local.astimezone(UTC) - _EPOCH) // timedelta(milliseconds=1)
         except (OverflowError, ValueError) as error:
             raise Unusable("date_implausible", repr(text)) from error
 
@@ -118,13 +119,6 @@ class Clock:
 def _reads_back(local: datetime) -> bool:
     there_and_back = local.astimezone(UTC).astimezone(local.tzinfo)
     return there_and_back.replace(tzinfo=None) == local.replace(tzinfo=None)
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def _milliseconds(at: datetime) -> int:
-    return (at.astimezone(UTC) - _EPOCH) // timedelta(milliseconds=1)
 
 
 def printable(text: str) -> str:

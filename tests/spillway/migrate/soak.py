@@ -247,7 +247,7 @@ def _batches(shop: Shop, parts: Parts, table: str) -> Iterator[dict[str, Any]]:
     with parts.old_table() as old:
         last, items = None, []
         while True:
-            orders = list(old.reader.after(last))
+            orders = list(old.after(last))
             if not orders:
                 break
             last = orders[-1].last

@@ -164,9 +164,9 @@ def test_before_the_switch_nothing_is_written_back_and_after_it_nothing_forward(
         with pytest.raises(SpillwayError):
             GoBack(parts, NOTHING).run(until_caught_up=True)
         switched(parts)
-        for forward in (Copy(parts, NOTHING).run, Copy(parts, NOTHING).run_again):
+        for again in (False, True):
             with pytest.raises(SpillwayError, match="would overwrite what customers have done"):
-                forward()
+                Copy(parts, NOTHING).run(again=again)
 
 
 def test_a_rehearsal_changes_nothing(shop: Shop, aws: str, tmp_path: Path) -> None:
@@ -182,3 +182,45 @@ def test_a_rehearsal_changes_nothing(shop: Shop, aws: str, tmp_path: Path) -> No
         assert not rehearsal.run()
         assert steps == [("copy complete", True), ("follow is running", False)]
         assert parts.state.standing().phase == "following"
+
+
+def test_back_waits_for_an_old_server_that_cut_its_connection(
+    shop: Shop, aws: str, tmp_path: Path
+) -> None:
+    dynamodb = client(aws, "dynamodb")
+    shop.insert(order(random.Random(1)))
+    config = config_for(shop, make_orders_table(dynamodb), tmp_path)
+    with migration(shop, dynamodb, config, streams=client(aws, "dynamodbstreams")) as parts:
+        Copy(parts, NOTHING).run()
+        switched(parts)
+        table = DynamoOrders(dynamodb, parts.place.orders_table)
+        back = GoBack(parts, NOTHING)
+        thread = threading.Thread(target=back.run)
+        thread.start()
+        try:
+            new_order(table)
+            _wait_for_written(shop, 1)
+            _cut_others(shop)
+            new_order(table)
+            _wait_for_written(shop, 2)
+        finally:
+            back.stop.set()
+            thread.join()
+
+
+def _wait_for_written(shop: Shop, count: int) -> None:
+    deadline = time.monotonic() + 30
+    there = "SELECT COUNT(*) FROM information_schema.tables WHERE table_name = 'spillway_back'"
+    while not (
+        shop.run(f"{there} AND table_schema = DATABASE()")[0][0]
+        and shop.run("SELECT COUNT(old_key) FROM spillway_back")[0][0] == count
+    ):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def _cut_others(shop: Shop) -> None:
+    (mine,) = shop.run("SELECT CONNECTION_ID()")
+    for other in shop.run("SELECT id FROM information_schema.processlist WHERE db = DATABASE()"):
+        if other != mine:
+            shop.server.run(f"KILL {other[0]}")

@@ -23,7 +23,7 @@ from spillway.migrate.connection import account, connected
 from spillway.migrate.copying import Copy
 from spillway.migrate.following import Follow
 from spillway.migrate.running import Parts
-from spillway.migrate.source import Reader, describe, snapshot
+from spillway.migrate.source import OldTable
 from spillway.migrate.state import Standing, State
 from spillway.run.stack.aws import client
 from tests.spillway.migrate.legacy import HOSTILE, Shop, lines, order, rows, writer
@@ -220,7 +220,7 @@ def test_a_read_does_not_pass_a_transaction_that_is_about_to_be_seen(
         cursor.execute("UPDATE orders SET status = 'shipped' WHERE id = %s", (number,))
     old = account(config.source, {"OLD_SHOP": shop.server.url(shop.database)})
     with connected(old) as connection:
-        reader = Reader(connection, config, describe(connection, config))
+        reader = OldTable(connection, config, lambda old: old)
         (plain,) = reader.of([str(number)])
         assert plain.own[0]["status"] == "paid"
         committer = threading.Timer(0.4, other.commit)
@@ -240,13 +240,13 @@ def test_the_snapshot_and_its_place_belong_together_with_and_without_mariadbs_ow
     old = account(config.source, {"OLD_SHOP": shop.server.url(shop.database)})
     for own in (True, False):
         with connected(old) as connection:
-            table = describe(connection, config)
-            table.is_mariadb = own
+            table = OldTable(connection, config, lambda old: old)
+            table.table.is_mariadb = own
             shop.insert(order(random.Random(1)))
-            with snapshot(connection, table) as position:
-                before = len(list(Reader(connection, config, table).after(None)))
+            with table.snapshot() as position:
+                before = len(list(table.after(None)))
                 shop.insert(order(random.Random(2)))  # no lock is held any more
-                assert len(list(Reader(connection, config, table).after(None))) == before
+                assert len(list(table.after(None))) == before
                 at = shop.run("SHOW MASTER STATUS")[0]
                 assert (position.file, position.offset) < (at[0], at[1])
 
@@ -300,7 +300,7 @@ def test_a_statement_that_the_log_holds_without_rows_ends_the_following_with_a_s
         shop.insert(order(random.Random(2)))
         with pytest.raises(SpillwayError, match=r"TRUNCATE TABLE orders.*copy --again"):
             Follow(parts, NOTHING).run(until_caught_up=True)
-        Copy(parts, NOTHING).run_again()
+        Copy(parts, NOTHING).run(again=True)
         Follow(parts, NOTHING).run(until_caught_up=True)
         assert differences(parts) == []
 

@@ -15,7 +15,7 @@ from spillway.errors import SpillwayError
 from spillway.migrate.connection import account, connected, run
 from spillway.migrate.mapping import Mapped, Mapper, OldOrder, Unmapped
 from spillway.migrate.payloads import PayloadCursor, halves
-from spillway.migrate.source import Reader, describe
+from spillway.migrate.source import OldTable, describe
 from tests.spillway.migrate.legacy import Shop, lines, order
 from tests.spillway.migrate.tables import config_for
 
@@ -83,7 +83,7 @@ def test_the_cursor_hands_out_what_the_drivers_own_cursor_reads(shop: Shop, tmp_
 def read(shop: Shop, tmp_path: Path) -> tuple[list[OldOrder], Mapper]:
     config = config_for(shop, "unused", tmp_path)
     with connected(account(config.source, {"OLD_SHOP": shop.server.url(shop.database)})) as old:
-        reader = Reader(old, config, describe(old, config))
+        reader = OldTable(old, config, lambda old: old)
         return list(reader.after(None)), Mapper(config, lambda old: old, NOW, frozenset())
 
 

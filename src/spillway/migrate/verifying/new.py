@@ -54,9 +54,11 @@ class NewSide:
     def _scanned(self) -> Iterator[Item]:
         """Every item. While one is looked at, the next page of each segment is being read."""
         with ThreadPoolExecutor(SEGMENTS) as pool:
+            scan = self.dynamodb.get_paginator("scan")
+            whole = {"TableName": self.table, "ConsistentRead": True, "TotalSegments": SEGMENTS}
             under_way: dict[Future[Any], Iterator[Any]] = {}
             for segment in range(SEGMENTS):
-                pages = iter(self._pages(segment))
+                pages = iter(scan.paginate(**whole, Segment=segment))
                 under_way[pool.submit(next, pages, None)] = pages
             while under_way:
                 for future in wait(under_way, return_when=FIRST_COMPLETED).done:
@@ -65,15 +67,6 @@ class NewSide:
                     if page is not None:
                         under_way[pool.submit(next, pages, None)] = pages
                         yield from page["Items"]
-
-    def _pages(self, segment: int) -> Iterable[Any]:
-        pages: Iterable[Any] = self.dynamodb.get_paginator("scan").paginate(
-            TableName=self.table,
-            ConsistentRead=True,
-            Segment=segment,
-            TotalSegments=SEGMENTS,
-        )
-        return pages
 
 
 def _orders(items: Iterable[Item]) -> Iterator[Canonical]:
