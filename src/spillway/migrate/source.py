@@ -17,18 +17,10 @@ import pymysql
 from pymysql.connections import Connection
 
 from spillway.errors import SpillwayError
+from spillway.migrate import mapping
 from spillway.migrate.config import Config
 from spillway.migrate.connection import LOCKED, code_of, run
-from spillway.migrate.mapping import (
-    SUBJECT_COLUMN,
-    Gone,
-    Mapper,
-    OldOrder,
-    Reading,
-    Subjects,
-    line_columns,
-    own_columns,
-)
+from spillway.migrate.mapping import Gone, Mapper, OldOrder, Reading, Subjects
 from spillway.migrate.payloads import PayloadCursor, TwoTexts, halves
 from spillway.migrate.values import folded
 
@@ -117,7 +109,7 @@ def describe(connection: Connection[Any], config: Config) -> Table:
 
 def _check(config: Config, types: dict[str, str]) -> None:
     table = config.source.table
-    wanted = dict.fromkeys([*_columns_of_the_order(config), *line_columns(config)])
+    wanted = dict.fromkeys([*_columns_of_the_order(config), *mapping.line_columns(config)])
     if not types:
         raise SpillwayError(
             f"The old database shows no table {table}: fix source.table or grant SELECT on it."
@@ -141,7 +133,7 @@ def _check(config: Config, types: dict[str, str]) -> None:
 def _columns_of_the_order(config: Config) -> list[str]:
     """Those with mostly the same value on all lines of an order; the key comes first."""
     fields = config.order
-    names = (fields.key, *own_columns(config), fields.created_at, fields.settled_at)
+    names = (fields.key, *mapping.own_columns(config), fields.created_at, fields.settled_at)
     return list(dict.fromkeys(name for name in names if name is not None))
 
 
@@ -154,13 +146,13 @@ class OldTable:
         now = time.time_ns() // 1_000_000
         self.mapper = Mapper(config, subjects, now, table.utc_columns)
         self._own = _columns_of_the_order(config)
-        self._of_lines = line_columns(config)
+        self._of_lines = mapping.line_columns(config)
         self._key = f"o.{quoted(config.order.key)}"
         wanted = [f"o.{quoted(name)}" for name in (*self._own, *self._of_lines)]
         joined, customers = "", config.customers
         if customers.table and customers.key and customers.subject:
             wanted.insert(len(self._own), f"c.{quoted(customers.subject)}")
-            self._own.append(SUBJECT_COLUMN)
+            self._own.append(mapping.SUBJECT_COLUMN)
             joined = (
                 f" LEFT JOIN {quoted(customers.table)} c"
                 f" ON c.{quoted(customers.key)} = o.{quoted(customers.column)}"

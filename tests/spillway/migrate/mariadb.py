@@ -39,7 +39,7 @@ _MISSING = (
 
 @dataclass(frozen=True)
 class Server:
-    """A server whose administrator we are."""
+    """A server that we administrate."""
 
     host: str
     port: int

@@ -1,4 +1,4 @@
-"""A migration that is killed again and again while somebody goes on writing to the old table.
+"""A migration that is killed again and again while a writer goes on changing the old table.
 
 The tests run a small one; `make soak-migrate` runs the great one and measures rates and memory:
 
@@ -239,7 +239,7 @@ def _followed(shop: Shop, parts: Parts) -> float:
     return changed / (time.monotonic() - began)
 
 
-def _unseen(*_told: Any) -> None:
+def _unseen(*_: Any) -> None:
     pass
 
 
@@ -309,8 +309,8 @@ def main() -> None:
     parts = asked.part or ["rate", "memory", "hostile", *(["sales"] if asked.sales else [])]
     for part in parts:
         with playground() as (old, endpoint, folder):
-            for told in _PARTS[part](old, endpoint, folder, asked):
-                print(json.dumps({"part": part, **told}), flush=True)  # noqa: T201
+            for report in _PARTS[part](old, endpoint, folder, asked):
+                print(json.dumps({"part": part, **report}), flush=True)  # noqa: T201
 
 
 def _rate_part(old: Server, endpoint: str, folder: Path, asked: Any) -> Iterator[dict[str, Any]]:
@@ -366,7 +366,7 @@ def _soak_report(
 ) -> dict[str, Any]:
     table = make_orders_table(client(endpoint, "dynamodb"))
     began = time.monotonic()
-    told = soak(
+    survived = soak(
         shop,
         Runner.of(shop, endpoint, table, folder),
         kills=kills,
@@ -377,10 +377,10 @@ def _soak_report(
     )
     shop.close()
     return {
-        "kills": told.kills,
-        "changes": told.changes,
-        "under_traffic": _short(told.under_traffic),
-        "quiet": _short(told.quiet),
+        "kills": survived.kills,
+        "changes": survived.changes,
+        "under_traffic": _short(survived.under_traffic),
+        "quiet": _short(survived.quiet),
         "seconds": round(time.monotonic() - began),
     }
 

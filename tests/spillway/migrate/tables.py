@@ -54,7 +54,7 @@ def config_file(
 ) -> Path:
     """The worked example as a file for the command line, with this test's databases.
 
-    `changes`: by the first word of a line, what stands there instead.
+    `changes`: by the first word of a line, the line that replaces it.
     """
     text = (DOCS / f"{shop.shape}.toml").read_text()
     lines = [line.partition("  #")[0] for line in text.splitlines()]

@@ -25,7 +25,7 @@ from tests.builders import accepted, order_id, order_key
 from tests.spillway.migrate.legacy import Shop, lines, order
 from tests.spillway.migrate.tables import config_for, make_orders_table, migration
 
-NOTHING: Any = lambda *_told: None  # noqa: E731
+NOTHING: Any = lambda *_: None  # noqa: E731
 
 
 def switched(parts: Parts) -> list[tuple[str, bool | None]]:

@@ -28,7 +28,7 @@ def test_both_worked_examples_are_right(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "sentence"),
     [
         ('table = "orders"', 'tabel = "orders"', "unknown field `tabel` - at `$.source`"),
         ('time_zone = "Europe/London"', 'time_zone = "London"', "'London' is not a time zone"),
@@ -45,10 +45,10 @@ def test_both_worked_examples_are_right(path: Path) -> None:
         ("3_600", "0", "write_units_per_second_max"),
     ],
 )
-def test_a_fault_is_named_with_its_place(tmp_path: Path, old: str, new: str, told: str) -> None:
+def test_a_fault_is_named_with_its_place(tmp_path: Path, old: str, new: str, sentence: str) -> None:
     with pytest.raises(SpillwayError) as error:
         read_config(changed(tmp_path, old, new))
-    assert told in str(error.value)
+    assert sentence in str(error.value)
     assert "\n" not in str(error.value)
 
 
@@ -62,16 +62,16 @@ URL = "mysql://spillway:s3cr%40t@db.internal:3307/shop"
 
 def test_the_password_comes_from_the_environment_and_shows_nowhere(tmp_path: Path) -> None:
     config = read_config(EXAMPLES[1])
-    told = account(config.source, {"LEGACY_MYSQL_URL": URL})
-    assert (told.user, told.password, told.port, told.database) == (
+    known = account(config.source, {"LEGACY_MYSQL_URL": URL})
+    assert (known.user, known.password, known.port, known.database) == (
         "spillway",
         "s3cr@t",
         3307,
         "shop",
     )
-    assert "s3cr" not in repr(told)
-    assert told.tls is not None
-    assert told.tls.check_hostname
+    assert "s3cr" not in repr(known)
+    assert known.tls is not None
+    assert known.tls.check_hostname
 
 
 @pytest.mark.parametrize("url", ["postgres://u:s3cret@h/d", "s3cret", "mysql://u:s3cret@h:x/d"])
@@ -86,5 +86,5 @@ def test_a_mysql_option_file_does_as_well(tmp_path: Path) -> None:
     file = tmp_path / "my.cnf"
     file.write_text('[client]\nuser = spillway\npassword = "p w"\nhost = db\ndatabase = shop\n')
     path = changed(tmp_path, "~/.legacy-mysql.cnf", str(file), "row-per-line")
-    told = account(read_config(path).source, {})
-    assert (told.user, told.password, told.host, told.port) == ("spillway", "p w", "db", 3306)
+    known = account(read_config(path).source, {})
+    assert (known.user, known.password, known.host, known.port) == ("spillway", "p w", "db", 3306)

@@ -29,7 +29,7 @@ from spillway.run.stack.aws import client
 from tests.spillway.migrate.legacy import HOSTILE, Shop, lines, order, rows, writer
 from tests.spillway.migrate.tables import config_for, make_orders_table, migration
 
-NOTHING: Any = lambda *_told: None  # noqa: E731
+NOTHING: Any = lambda *_: None  # noqa: E731
 WRITES = ("batch_write_item", "put_item", "update_item", "delete_item")
 
 
@@ -152,21 +152,21 @@ def test_every_hostile_row_is_either_there_or_in_quarantine_with_its_reasons(
     dynamodb = client(aws, "dynamodb")
     rng = random.Random(1)
     shop.fill(make(rng) for make in HOSTILE)
-    shop.run("UPDATE orders SET id = 1 WHERE id = 2")  # a key that stands twice
+    shop.run("UPDATE orders SET id = 1 WHERE id = 2")  # a key of two rows
     config = config_for(shop, make_orders_table(dynamodb), tmp_path)
     with migration(shop, dynamodb, config) as parts:
         tally = Copy(parts, NOTHING).run()
         assert tally.written + tally.quarantined == len(HOSTILE) - 1
         assert differences(parts) == []
-        told = [
+        listed = [
             json.loads(line)
             for line in (tmp_path / "quarantine.jsonl").read_text().split("\n")
             if line
         ]
-        rules = {reason["rule"] for line in told for reason in line["reasons"]}
+        rules = {reason["rule"] for line in listed for reason in line["reasons"]}
         assert {"key_not_unique", "date_impossible", "date_missing", "date_implausible"} <= rules
         assert {"status_unknown", "lines_not_json", "total_does_not_add_up"} <= rules
-        assert len(told) == len(parts.quarantined()) == tally.quarantined
+        assert len(listed) == len(parts.quarantined()) == tally.quarantined
     assert (tmp_path / "quarantine.jsonl").stat().st_mode & 0o077 == 0
 
 

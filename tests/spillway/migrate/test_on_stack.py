@@ -23,7 +23,7 @@ from spillway.target.reading import read_effects, read_orders
 from tests.e2e.shop import Customer
 from tests.spillway.migrate.legacy import DOCS, Shop, order
 
-NOTHING: Any = lambda *_told: None  # noqa: E731
+NOTHING: Any = lambda *_: None  # noqa: E731
 
 
 @dataclass
@@ -74,7 +74,7 @@ class Ears:
 
 @contextmanager
 def assembled_for(shop: Shop, stack: Stack, folder: Path) -> Iterator[Parts]:
-    """The parts of a migration, whose table on the stack is gone when the block ends."""
+    """The parts of a migration; its table on the stack is deleted when the block ends."""
     example = read_config(DOCS / "row-per-order.toml")
     config = msgspec.structs.replace(
         example,
@@ -105,8 +105,8 @@ def ids_of(parts: Parts) -> dict[str, str]:
 
 
 def _all_is_seen(shopper: Customer) -> str:
-    """An order that is placed now and settled in three steps: the stream has by then told relay of
-    everything that was written before, and what that would have set off has had the same time."""
+    """Place an order and wait until it has settled, after three steps. By then the stream has
+    reported all earlier writes to relay, and their effects have had the same time."""
     id_ = shopper.place()
     shopper.settled(id_)
     return id_
@@ -133,13 +133,13 @@ def test_imported_orders_are_silent_and_open_ones_go_their_way_when_handed_over(
         order_id = {status: ids[str(number)] for status, number in done.items()}
 
         last = _all_is_seen(shopper)
-        told = [event for event in ears.events(last) if any(id_ in event for id_ in ids.values())]
-        assert told == []
+        heard = [event for event in ears.events(last) if any(id_ in event for id_ in ids.values())]
+        assert heard == []
         for id_ in ids.values():
             assert ears.effects(id_) == set()
 
-        told_status = {status: shopper.get(id_) for status, id_ in order_id.items()}
-        assert {status: one["status"] for status, one in told_status.items()} == {
+        statuses = {status: shopper.get(id_) for status, id_ in order_id.items()}
+        assert {status: one["status"] for status, one in statuses.items()} == {
             "shipped": "confirmed",
             "cancelled": "cancelled",
             "refused": "rejected",

@@ -53,7 +53,7 @@ def customers_file(folder: Path) -> Path:
 def operator(shop: Shop, aws: str, tmp_path: Path) -> tuple[Runner, str]:
     """Whoever moves this shop, and the orders table."""
     if shop.server.authority is None:
-        pytest.skip("SPILLWAY_MYSQL_URL names a server whose certificate's authority is not known")
+        pytest.skip("SPILLWAY_MYSQL_URL names a server with a certificate of an unknown authority")
     table = make_orders_table(client(aws, "dynamodb"))
     queue = client(aws, "sqs").create_queue(QueueName=f"{table}-watchdog")["QueueUrl"]
     changes = {
@@ -78,11 +78,11 @@ def test_orders_placed_on_both_sides_of_the_switch_are_on_both_sides_in_the_end(
 ) -> None:
     runner, table = operator
     dynamodb = client(aws, "dynamodb")
-    told: list[str] = []
+    printed: list[str] = []
 
     def run(*command: str) -> str:
         status, out, err = runner.run(*command)
-        told.extend((out, err))
+        printed.extend((out, err))
         assert status == 0, out + err
         return out or err
 
@@ -121,13 +121,13 @@ def test_orders_placed_on_both_sides_of_the_switch_are_on_both_sides_in_the_end(
         verdict = json.loads(run("verify", "--back", "--json"))
     finally:
         going_back.send_signal(signal.SIGTERM)
-        told.extend(going_back.communicate(timeout=30))
+        printed.extend(going_back.communicate(timeout=30))
     assert verdict["differences"] == []
     assert verdict["orders"]["new"] == len(_imported(dynamodb, table)) + len(new)
     written = shop.run("SELECT status, customer_id FROM orders WHERE id >= %s", (last,))
     assert sorted(written) == [("paid", "77"), *[("shipped", "77")] * 3]
     for password in PASSWORDS.values():
-        assert password not in "".join(told)
+        assert password not in "".join(printed)
 
 
 def _at_work(work: str, dynamodb: Any, table: str, process: subprocess.Popen[str]) -> None:
@@ -140,7 +140,7 @@ def _at_work(work: str, dynamodb: Any, table: str, process: subprocess.Popen[str
 
 
 def _waiting(aws: str, table: str) -> int:
-    """How many orders the watchdog is told to look after."""
+    """How many orders the watchdog must check."""
     sqs = client(aws, "sqs")
     url = sqs.get_queue_url(QueueName=f"{table}-watchdog")["QueueUrl"]
     attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
@@ -150,7 +150,7 @@ def _waiting(aws: str, table: str) -> int:
 
 
 def _imported(dynamodb: Any, table: str) -> dict[OrderKey, str]:
-    """Where each old order number lies."""
+    """The place of each old order number."""
     found = dynamodb.scan(TableName=table)["Items"]
     return {
         OrderKey(item["pk"]["S"], item["sk"]["S"]): item["imported"]["S"]

@@ -1,4 +1,4 @@
-"""The command line, killed with SIGKILL while somebody writes, and the real orders."""
+"""The command line, killed with SIGKILL while a writer changes the table, and the real orders."""
 
 from __future__ import annotations
 

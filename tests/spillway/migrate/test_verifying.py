@@ -19,7 +19,7 @@ from spillway.run.stack.aws import client
 from tests.spillway.migrate.legacy import Shop, order, rows
 from tests.spillway.migrate.tables import config_for, make_orders_table, migration
 
-NOTHING: Any = lambda *_told: None  # noqa: E731
+NOTHING: Any = lambda *_: None  # noqa: E731
 Harm = Callable[[Shop, Parts, dict[str, Any]], None]
 
 
@@ -101,11 +101,11 @@ def test_it_shares_no_code_with_the_copy() -> None:
         "import sys, spillway.migrate.verifying.comparing;"
         "print(sorted(name for name in sys.modules if name.startswith('spillway.migrate.')))"
     )
-    told = subprocess.run(
+    loaded = subprocess.run(
         [sys.executable, "-c", script], check=True, capture_output=True, text=True
     ).stdout
     for name in ("mapping", "values", "items", "applying", "copying", "source"):
-        assert f"spillway.migrate.{name}'" not in told
+        assert f"spillway.migrate.{name}'" not in loaded
 
 
 def test_a_check_says_what_maps_what_does_not_and_why(shop: Shop, aws: str, tmp_path: Path) -> None:
@@ -139,10 +139,10 @@ def test_a_check_names_what_must_be_mended_first(shop: Shop, aws: str, tmp_path:
             profile = Check(parts, NOTHING).run(None)
     finally:
         shop.run("SET GLOBAL binlog_row_metadata = 'FULL'")
-    told = {finding.subject: finding for finding in profile.findings}
-    assert told["index"].level == "blocker"
-    assert "SET GLOBAL binlog_row_metadata" in told["binary log"].detail
-    assert "ON DELETE CASCADE" in told["foreign key"].detail
+    found = {finding.subject: finding for finding in profile.findings}
+    assert found["index"].level == "blocker"
+    assert "SET GLOBAL binlog_row_metadata" in found["binary log"].detail
+    assert "ON DELETE CASCADE" in found["foreign key"].detail
 
 
 @pytest.mark.parametrize(

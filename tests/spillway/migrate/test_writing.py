@@ -30,7 +30,7 @@ class Clock:
 
 
 class Table:
-    """Takes what it is told to take, in turn: everything, a part, or nothing."""
+    """Takes what each answer says, in turn: everything, a part, or nothing."""
 
     def __init__(self, *answers: str) -> None:
         self.answers = list(answers)
@@ -130,7 +130,7 @@ def test_a_batch_is_encoded_as_botocore_encodes_it() -> None:
     sent: list[Any] = []
     response: Any = AWSResponse
 
-    def answer(request: Any, **_told: Any) -> Any:
+    def answer(request: Any, **_rest: Any) -> Any:
         sent.append(json.loads(request.body))
         raw = HTTPResponse(io.BytesIO(b"{}"), preload_content=False)
         return response(request.url, 200, {}, raw)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 DAY_MS = 86_400_000
@@ -92,14 +91,14 @@ def different_sides(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Sides
 
 @dataclass(slots=True)
 class DaySums:
-    """One day's orders: how many, the sum of their digests, and how much by currency. If both sides
-    have the same sums, they have the same orders, except for one chance in 2^128."""
+    """One day's orders: how many, the sum of their digests, and of their totals. If both sides have
+    the same sums, they have the same orders, except for one chance in 2^128."""
 
     orders: int = 0
     digests: int = 0
-    totals: Counter[str] = field(default_factory=Counter)
+    total: int = 0
 
     def add(self, order: Canonical) -> None:
         self.orders += 1
         self.digests = (self.digests + order.digest) % (1 << 128)
-        self.totals[order.currency] += order.total
+        self.total += order.total

@@ -181,7 +181,7 @@ def _by_month(sides: Mapping[str, Days]) -> dict[str, dict[str, tuple[int, int]]
         for day, sums in days.items():
             month = f"{date(1970, 1, 1) + timedelta(days=day):%Y-%m}"
             orders[month, side] += sums.orders
-            totals[month, side] += sums.totals.total()
+            totals[month, side] += sums.total
     return {
         month: {side: (orders[month, side], totals[month, side]) for side in sides}
         for month, _ in orders
