@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from inspect import Parameter, Signature, signature
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -42,13 +42,13 @@ RegionOption = Annotated[
 class Target:
     """The service that a command is about: a stage on AWS, else the stack on this machine's port.
 
-    The fields' names are the options' names.
+    Each field is an option of the same name.
     """
 
-    port: int = DEFAULT_PORT
-    stage: str | None = None
-    profile: str | None = None
-    region: str | None = None
+    port: PortOption = DEFAULT_PORT
+    stage: StageOption = None
+    profile: ProfileOption = None
+    region: RegionOption = None
 
     def reach(self) -> Service:
         from spillway.target.service import on_aws, on_this_machine
@@ -70,36 +70,26 @@ class Target:
         return outputs
 
 
-_OPTIONS = {
-    "port": PortOption,
-    "stage": StageOption,
-    "profile": ProfileOption,
-    "region": RegionOption,
-}
-_PARAMETERS = [
-    Parameter(name, Parameter.KEYWORD_ONLY, default=getattr(Target(), name), annotation=option)
-    for name, option in _OPTIONS.items()
-]
-
-
 def with_target(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options of a `Target` to a command, and give it their values as `target`."""
+    of_target = _keywords(Target)
+    parameters = [one for one in _keywords(command) if one.name != "target"] + of_target
 
     @wraps(command)
-    def run(**values: object) -> None:
-        options = {name: values.pop(name) for name in _OPTIONS}
+    def run(**values: Any) -> None:
+        options = {one.name: values.pop(one.name) for one in of_target}
         with explain_unreachable():
-            command(**values, target=Target(**options))  # type: ignore[arg-type]
+            command(**values, target=Target(**options))
 
-    own = [
-        parameter.replace(kind=Parameter.KEYWORD_ONLY)
-        for name, parameter in signature(command, eval_str=True).parameters.items()
-        if name != "target"
-    ]
     # Typer reads a command's options from these two.
-    run.__signature__ = Signature([*own, *_PARAMETERS])  # type: ignore[attr-defined]
-    run.__annotations__ = {one.name: one.annotation for one in (*own, *_PARAMETERS)}
+    run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {one.name: one.annotation for one in parameters}
     return run
+
+
+def _keywords(of: Callable[..., object]) -> list[Parameter]:
+    known = signature(of, eval_str=True).parameters.values()
+    return [parameter.replace(kind=Parameter.KEYWORD_ONLY) for parameter in known]
 
 
 @contextmanager
