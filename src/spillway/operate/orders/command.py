@@ -93,7 +93,8 @@ def resume(
 
     Example: `spillway orders resume --unsettled --older-than 2h --dry-run`
     """
-    from spillway.operate.orders.resuming import resume_all, resume_one
+    from spillway.operate.orders.reading import Scan, open_orders
+    from spillway.operate.orders.resuming import resume as resume_orders
 
     if (order_id is None) is not unsettled:
         raise SpillwayError("Say which orders: one order's id, or --unsettled for all of them.")
@@ -102,10 +103,11 @@ def resume(
     before = milliseconds_ago(older_than)
     service = target.reach()
     if order_id is not None:
-        done = resume_one(service, _key(service, order_id, customer), dry_run=dry_run)
+        done = resume_orders(service, [_key(service, order_id, customer)], dry_run=dry_run)
     else:
         with _scan_progress(service) as on_items:
-            done = resume_all(service, before=before, on_items=on_items, dry_run=dry_run)
+            found = open_orders(Scan(service, on_items))
+            done = resume_orders(service, found, before=before, dry_run=dry_run)
     if as_json:
         print_json({"dry_run": dry_run, **asdict(done)})
     else:

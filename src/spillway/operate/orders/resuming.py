@@ -7,7 +7,7 @@ there, and handed to the watchdog.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from orders.domain.order import OrderKey
 from orders.ports import Check
 from spillway.errors import SpillwayError
 from spillway.operate.batches import in_batches
-from spillway.operate.orders.reading import OnItems, Scan, open_orders, still_open
+from spillway.operate.orders.reading import still_open
 from spillway.target.service import Service
 from spillway.ui.formatting import counted
 
@@ -45,26 +45,20 @@ class Resumed:
         return f"{result}{skipped}."
 
 
-def resume_one(service: Service, key: OrderKey, *, dry_run: bool) -> Resumed:
-    if still_open(service, key) is None:
-        return Resumed()
-    if not dry_run:
-        hand_over(service.sqs, service.queues["watchdog"], [key])
-    return Resumed(handed_over=1)
+def resume(
+    service: Service, keys: Iterable[OrderKey], *, before: int | None = None, dry_run: bool
+) -> Resumed:
+    """Hand over those of the orders that have not settled.
 
-
-def resume_all(service: Service, *, before: int, on_items: OnItems, dry_run: bool) -> Resumed:
-    """Hand over all unsettled orders that were accepted before `before` (Unix milliseconds).
-
-    The whole table is read. Memory grows by one key for each unsettled order.
+    `before`: only if they were accepted before that moment (Unix milliseconds).
     """
     done = Resumed()
     due: list[OrderKey] = []
-    for key in open_orders(Scan(service, on_items)):
+    for key in keys:
         record = still_open(service, key)
         if record is None:
             continue
-        if (record.accepted_at or 0) >= before:
+        if before is not None and (record.accepted_at or 0) >= before:
             done.younger += 1
             continue
         done.handed_over += 1

@@ -13,7 +13,8 @@ from orders.domain.saga import Facts, Outcome, Step
 from orders.domain.units import Millis
 from orders.ports import Check
 from spillway.errors import SpillwayError
-from spillway.operate.orders.resuming import Resumed, resume_all, resume_one
+from spillway.operate.orders.reading import Scan, open_orders
+from spillway.operate.orders.resuming import Resumed, resume
 from tests.builders import CUSTOMER, NOW, accepted, order_id
 from tests.spillway.operate.fakes import QUEUES, FakeTable, outcome_of, service
 
@@ -46,7 +47,7 @@ def order(accepted_at: int = NOW) -> AcceptedOrder:
 
 def resumed(table: FakeTable, watchdog: Watchdog, *, dry_run: bool = False) -> Resumed:
     aws = service(dynamodb=table, sqs=watchdog)
-    return resume_all(aws, before=NOW + 1, on_items=lambda _: None, dry_run=dry_run)
+    return resume(aws, open_orders(Scan(aws)), before=NOW + 1, dry_run=dry_run)
 
 
 @pytest.fixture
@@ -87,8 +88,8 @@ def test_one_order_is_handed_over_unless_it_has_settled(table: FakeTable) -> Non
     table.add(settled, outcome_of(CONFIRMED))
     watchdog = Watchdog()
     aws = service(dynamodb=table, sqs=watchdog)
-    assert resume_one(aws, open_.key, dry_run=False) == Resumed(handed_over=1)
-    assert resume_one(aws, settled.key, dry_run=False) == Resumed()
+    assert resume(aws, [open_.key], dry_run=False) == Resumed(handed_over=1)
+    assert resume(aws, [settled.key], dry_run=False) == Resumed()
     assert [check.key for check in watchdog.checks] == [open_.key]
 
 
