@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from spillway.ui.formatting import age, counted, duration, large, milliseconds, rfc3339
+from spillway.ui.formatting import age, counted, duration, large, milliseconds, money, rfc3339
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,8 @@ def test_a_count_has_its_noun() -> None:
 
 def test_a_million_is_shortened() -> None:
     assert [large(999_999), large(36_000_000)] == ["999,999", "36 M"]
+
+
+def test_money_has_two_decimals_and_its_currency() -> None:
+    assert money(905, "GBP") == "9.05 GBP"
+    assert money(123_456_789, "EUR") == "1,234,567.89 EUR"
