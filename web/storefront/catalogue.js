@@ -28,7 +28,6 @@ export class Catalogue {
     /** @type {Good[]} */
     this.goods = content.goods;
     this.categories = content.categories;
-    this.currencies = content.currencies;
     this.coupons = content.coupons;
     this.terms = content.terms;
     this.countries = content.countries;

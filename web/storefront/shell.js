@@ -21,10 +21,11 @@ export const outbox = openStore().then((store) => new Outbox({
 
 export const isTrade = () => customer()?.trade ?? false;
 
-/** The currency chosen in this browser. */
-export function currency(currencies = ["GBP", "EUR", "USD"]) {
+/** The currency chosen in this browser, of those that the page's head offers. */
+export function currency() {
+  const offered = [...$("#currency").options].map((option) => option.value);
   const chosen = localStorage.getItem(CURRENCY);
-  return currencies.includes(chosen) ? chosen : currencies[0];
+  return offered.includes(chosen) ? chosen : offered[0];
 }
 
 /** A button that signs in, and says so where the issuer can't be reached. */

@@ -64,7 +64,7 @@ class Case:
 
     @property
     def status_read(self) -> str | None:
-        return None if self.acknowledgement is None else self.acknowledgement.status_read
+        return None if self.acknowledgement is None else self.acknowledgement.status
 
     def facts_of(self, *, done: bool) -> frozenset[str]:
         """The steps that are on record as done, or as refused."""
@@ -231,7 +231,7 @@ def _durable(case: Case) -> Iterator[Finding]:
         answers = ", ".join(str(answer.status) for answer in sent.answers)
         yield Promise.ACKNOWLEDGED_IS_DURABLE, f"answered {answers}, not in the table"
         return
-    if case.record.order != sent.sent:
+    if case.record.order != sent.order:
         yield Promise.ACKNOWLEDGED_IS_DURABLE, "the table has another order than was sent"
     if sent.cancellation_taken and case.facts.cancellation is None:
         yield Promise.ACKNOWLEDGED_IS_DURABLE, "its cancellation was taken, not kept"

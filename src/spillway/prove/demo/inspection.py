@@ -85,10 +85,9 @@ def read_tables(stack: Stack, done: Run, *, private: bool) -> None:
 
 def judge_run(done: Run) -> None:
     """Set the verdict on each promise."""
-    acknowledgements = [order.acknowledgement() for order in done.placed]
     owner_of: dict[str, str] = {order.key.order_id: order.key.customer_id for order in done.placed}
     violations = [
-        *judge(done.records.values(), done.effects, acknowledgements),
+        *judge(done.records.values(), done.effects, done.placed),
         *judge_access(done.probes),
         *judge_history(done.histories, owner_of),
         *_still_moving(done),

@@ -86,9 +86,9 @@ class Customer:
     def acknowledgement(self) -> Acknowledgement:
         return Acknowledgement(
             key=self.draft.key,
-            sent=self.draft.order,
+            order=self.draft.order,
             answers=tuple(self.answers),
-            status_read=self.status_read,
+            status=self.status_read,
             cancellation_sent=self.cancellation_sent,
             cancellation_taken=self.cancellation_taken,
         )

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from orders.domain.order import Order, OrderKey
+from orders.domain.order import OrderKey
 from orders.domain.units import CustomerId
 from spillway.ids import order_id
 from spillway.run.load.clients import Client, Reply, Unanswered
@@ -21,30 +21,24 @@ from spillway.run.stack import ReceiptKey
 from spillway.run.workload import Customer, Draft, pay
 
 
-@dataclass(slots=True)
-class Placed:
+@dataclass(slots=True, kw_only=True)
+class Placed(Acknowledgement):
     """An order that was sent, and all answers to it. Times are Unix milliseconds.
 
     `accept_seconds` is from the first sending to the first 2xx. `refusal` is the problem document
     of a final refusal; `last_attempt` says how the last attempt ended, if none was answered.
-    `closed`: nothing more will be sent for this order. `status` is the status that its customer
-    read last.
+    `closed`: nothing more will be sent for this order.
     """
 
-    key: OrderKey
     customer: Customer
     source: str
-    order: Order
     sent_at: int
     answers: list[Answer] = field(default_factory=list)
     accept_seconds: float | None = None
     refusal: dict[str, Any] | None = None
     last_attempt: str | None = None
     during_outage: bool = False
-    cancellation_sent: bool = False
-    cancellation_taken: bool = False
     closed: bool = False
-    status: str | None = None
 
     @property
     def acknowledged(self) -> bool:
@@ -53,16 +47,6 @@ class Placed:
     @property
     def unanswered(self) -> bool:
         return self.closed and not self.answers and self.refusal is None
-
-    def acknowledgement(self) -> Acknowledgement:
-        return Acknowledgement(
-            key=self.key,
-            sent=self.order,
-            answers=tuple(self.answers),
-            status_read=self.status,
-            cancellation_sent=self.cancellation_sent,
-            cancellation_taken=self.cancellation_taken,
-        )
 
 
 #: After so many orders without any final answer the service counts as gone: the other customers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,18 +18,18 @@ class Answer:
     accepted_at: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, kw_only=True)
 class Acknowledgement:
     """All that the service answered one client about one order.
 
-    `status_read` is the status that the customer read last, None without a read.
-    `cancellation_sent`: the customer asked to cancel; `cancellation_taken`: and was answered 2xx.
+    `status` is the status that the customer read last, None without a read. `cancellation_sent`:
+    the customer asked to cancel; `cancellation_taken`: and was answered 2xx.
     """
 
     key: OrderKey
-    sent: Order
-    answers: tuple[Answer, ...]
-    status_read: str | None = None
+    order: Order
+    answers: Sequence[Answer]
+    status: str | None = None
     cancellation_sent: bool = False
     cancellation_taken: bool = False
 

@@ -91,9 +91,9 @@ def scene(*steps: str, status: str, cancelled: str | None = None, key: OrderKey 
         effects=tuple(effects),
         acknowledgement=Acknowledgement(
             key=key,
-            sent=ORDER,
+            order=ORDER,
             answers=(Answer(201, ACCEPTED_AT_ANSWERED), Answer(200, ACCEPTED_AT_ANSWERED)),
-            status_read=status,
+            status=status,
             cancellation_sent=cancellation is not None,
             cancellation_taken=cancellation is not None,
         ),

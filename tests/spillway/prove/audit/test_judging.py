@@ -58,7 +58,7 @@ class TestWholeOrders:
         assert judge([order.record], order.effects, []) == []
 
     def test_a_refused_order_that_was_never_stored_breaks_nothing(self) -> None:
-        refused = confirmed().with_acknowledgement(answers=(), status_read=None)
+        refused = confirmed().with_acknowledgement(answers=(), status=None)
 
         assert judge([], [], [refused.acknowledgement]) == []
 
@@ -67,7 +67,7 @@ class TestWholeOrders:
         # What is undone again, like stock reserved and released, leaves nothing when it is missing.
         undone = (
             {Step.RESERVE, Step.SHIP, Step.POST}
-            if order.acknowledgement.status_read != "confirmed"
+            if order.acknowledgement.status != "confirmed"
             else set()
         )
         for missing in order.effects:
@@ -83,15 +83,15 @@ class TestWholeOrders:
             if (
                 step == Step.CANCEL_SHIPMENT
                 and not outcome.done
-                and order.acknowledgement.status_read != "confirmed"
+                and order.acknowledgement.status != "confirmed"
             ):
                 continue
             assert order.without_fact(step).judged() != [], step
 
     @pytest.mark.parametrize(("name", "order"), WHOLE, ids=[name for name, _ in WHOLE])
     def test_any_other_final_status_told_is_found(self, name: str, order: Scene) -> None:
-        for status in {"confirmed", "rejected", "cancelled"} - {order.acknowledgement.status_read}:
-            spoilt = order.with_acknowledgement(status_read=status)
+        for status in {"confirmed", "rejected", "cancelled"} - {order.acknowledgement.status}:
+            spoilt = order.with_acknowledgement(status=status)
             assert promises(spoilt.judged()) == {Promise.NEVER_HALF_DONE}, status
 
 
@@ -109,7 +109,7 @@ class TestAcknowledgedIsDurable:
 
     def test_other_content_in_the_table_than_was_sent(self) -> None:
         other = replace(ORDER, lines=(Line("HEART-LIGHT", 1, 510), *ORDER.lines[1:]))
-        spoilt = confirmed().with_acknowledgement(sent=other)
+        spoilt = confirmed().with_acknowledgement(order=other)
 
         assert promises(spoilt.judged()) == {Promise.ACKNOWLEDGED_IS_DURABLE}
 
@@ -247,12 +247,12 @@ class TestAlwaysSettles:
 
     @pytest.mark.parametrize("status", ["accepted", "rejecting", "cancelling"])
     def test_a_customer_who_still_reads_that_it_goes_on(self, status: str) -> None:
-        assert promises(confirmed().with_acknowledgement(status_read=status).judged()) == {
+        assert promises(confirmed().with_acknowledgement(status=status).judged()) == {
             Promise.ALWAYS_SETTLES
         }
 
     def test_an_order_nobody_asked_about_is_judged_by_the_tables(self) -> None:
-        assert confirmed().with_acknowledgement(status_read=None).judged() == []
+        assert confirmed().with_acknowledgement(status=None).judged() == []
 
 
 class TestNeverHalfDone:
@@ -311,9 +311,7 @@ class TestNeverHalfDone:
     def test_an_order_undone_though_nobody_refused_or_cancelled(self) -> None:
         order = scene("reserve", "ship", "post", "recall_shipment", "release", "refund", status="x")
 
-        assert Promise.NEVER_HALF_DONE in promises(
-            order.with_acknowledgement(status_read=None).judged()
-        )
+        assert Promise.NEVER_HALF_DONE in promises(order.with_acknowledgement(status=None).judged())
 
 
 class TestOwnOrdersOnly:

@@ -40,14 +40,14 @@ def an_order(number: int = 1, scene_: Scene | None = None, **changes: Any) -> Pl
         key=seen.record.key,
         customer="shopper",
         source=f"seed 1, order {number}",
-        order=seen.acknowledgement.sent,
+        order=seen.acknowledgement.order,
         sent_at=ACCEPTED_AT - 50,
         answers=[Answer(201, None)],
         accept_seconds=0.05 * number,
         cancellation_sent=seen.acknowledgement.cancellation_sent,
         cancellation_taken=seen.acknowledgement.cancellation_taken,
         closed=True,
-        status=seen.acknowledgement.status_read,
+        status=seen.acknowledgement.status,
     )
     for name, value in changes.items():
         setattr(order, name, value)
@@ -76,7 +76,7 @@ def run_of(scenes: list[Scene], *more: Placed) -> Run:
         records=records,
         effects=effects,
     )
-    run.promises = judged(judge(records.values(), effects, [o.acknowledgement() for o in placed]))
+    run.promises = judged(judge(records.values(), effects, placed))
     return run
 
 
@@ -91,4 +91,4 @@ def _steps(scene_: Scene) -> list[str]:
 def _rest(scene_: Scene) -> dict[str, Any]:
     cancellation = scene_.record.facts.cancellation
     when = cancellation and ("before" if cancellation.before_reservation else "after")
-    return {"status": scene_.acknowledgement.status_read, "cancelled": when}
+    return {"status": scene_.acknowledgement.status, "cancelled": when}
