@@ -1,6 +1,7 @@
 """What a downstream stores: one entry per effect or refusal, and which body each key came with."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -60,9 +61,10 @@ class Ledger(Protocol):
 
 
 class MemoryLedger:
-    """A ledger for the simulation and the tests, safe for threads."""
+    """A ledger for the simulation and the tests. `on_entry` gets each new entry."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_entry: Callable[[Entry], None] = lambda _: None) -> None:
+        self._on_entry = on_entry
         self._lock = threading.Lock()
         self._claims: dict[str, str] = {}
         self._entries: dict[tuple[str, str], dict[tuple[str, str], Entry]] = {}
@@ -74,7 +76,10 @@ class MemoryLedger:
     def record(self, entry: Entry) -> Entry:
         with self._lock:
             order = self._entries.setdefault((entry.customer_id, entry.order_id), {})
-            return order.setdefault((entry.step, entry.idempotency_key), entry)
+            recorded = order.setdefault((entry.step, entry.idempotency_key), entry)
+        if recorded is entry:
+            self._on_entry(entry)
+        return recorded
 
     def entries(self, customer_id: str, order_id: str) -> tuple[Entry, ...]:
         with self._lock:

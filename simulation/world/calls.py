@@ -1,8 +1,7 @@
-"""The border that each call of a process to the outside crosses: time passes and
-faults are injected here.
+"""Calls from a process to the outside: here time passes and faults are injected.
 
-A call waits, then has its effect and brings its answer, in one atomic moment. Everything that can
-go wrong with a call goes wrong here, the same for each service: the error without the effect, the
+A call waits, then has its effect and gets its answer, in one atomic moment. Everything that can go
+wrong with a call goes wrong here, the same for each service: an error without the effect, the
 effect without the answer, the effect long after the caller has given up, the death of the caller
 before or after it.
 """
@@ -12,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from botocore.exceptions import (
     ClientError,
@@ -39,8 +38,8 @@ Do = Callable[[Fault | None], T]
 
 
 class NotModelled(NotImplementedError):
-    """The service has asked the world for something that the world does not know. Not a fault of
-    the service: the world must learn it, and its contract tests too."""
+    """The service uses something that the world does not model. That is not a fault of the service:
+    extend the model and its contract tests."""
 
 
 #: A call's error, as its library raises it.
@@ -64,19 +63,19 @@ class Site:
     writes: bool = True
 
 
+@dataclass(eq=False)
 class Calls:
     """`made` counts all calls, `changes` those that change something outside."""
 
-    def __init__(self, scheduler: Scheduler, faults: Faults, trace: Trace | None) -> None:
-        self.scheduler = scheduler
-        self.faults = faults
-        self.trace = trace
-        self.made = 0
-        self.changes = 0
+    scheduler: Scheduler
+    faults: Faults
+    trace: Trace | None
+    made: int = 0
+    changes: int = 0
 
     def make(self, site: Site, do: Do[T], about: str = "") -> T:
-        """Make a call. Without a task there is no process that makes it (an auditor's read, a
-        contract test): nothing goes wrong and no time passes."""
+        """Make a call. Without a task no process makes it (an audit's read, a contract test):
+        nothing goes wrong and no time passes."""
         scheduler = self.scheduler
         task = scheduler.task
         if task is None:
@@ -91,93 +90,97 @@ class Calls:
                 site.kinds, site.service, lambda: call_location(task, site), task.chance, now
             )
         latency = 1 + int(task.chance() * LATENCY_MAX_MS)
+        call = _Call(self, site, do, about, task)
         if fault is None and now + latency <= task.process.deadline:
             scheduler.sleep(latency)
-            answer = self._done(site, do, about, task, None)
-        else:
-            answer = self._inject(site, do, about, task, fault, latency)
-        return answer
+            return call.done(None)
+        return call.with_fault(fault, latency)
 
-    def _inject(  # noqa: C901 - one branch a fault, and each is two lines
-        self,
-        site: Site,
-        do: Do[T],
-        about: str,
-        task: Task,
-        fault: Fault | None,
-        latency: int,
+
+@dataclass(frozen=True, slots=True)
+class _Call(Generic[T]):
+    calls: Calls
+    site: Site
+    do: Do[T]
+    about: str
+    task: Task
+
+    def with_fault(  # noqa: C901 - one branch a fault, and each is two lines
+        self, fault: Fault | None, latency: int
     ) -> T:
-        sleep, chance = self.scheduler.sleep, task.chance
+        scheduler, site, chance = self.calls.scheduler, self.site, self.task.chance
+        sleep = scheduler.sleep
         match fault:
             case Fault.CRASH_BEFORE:
-                self._trace(site, about, task, fault, "the process dies before it")
-                self._kill(task)
+                self._trace(fault, "the process dies before it")
+                self._kill()
             case Fault.CRASH_AFTER:
                 sleep(latency)
-                self._done(site, do, about, task, None)
-                self._trace(site, about, task, fault, "the process dies before it hears")
-                self._kill(task)
+                self.done(None)
+                self._trace(fault, "the process dies before it hears")
+                self._kill()
             case Fault.REQUEST_LOST | Fault.OUTAGE:
                 sleep(latency if chance() < 0.5 else site.timeout_ms)
-                self._trace(site, about, task, fault, "did not arrive")
+                self._trace(fault, "did not arrive")
                 raise site.failed(site.call, chance)
             case Fault.ANSWER_LOST:
                 sleep(latency)
-                self._attempted(site, do, about, task)
+                self._attempt()
                 sleep(site.timeout_ms - latency)
-                self._trace(site, about, task, fault, "its answer was lost")
+                self._trace(fault, "its answer was lost")
                 raise site.failed(site.call, chance)
             case Fault.LATE:
                 arrives = site.timeout_ms + int(chance() ** 4 * LATE_MAX_MS) + 1
-                self.scheduler.after(arrives, self._attempted, site, do, about, task)
+                scheduler.after(arrives, self._attempt)
                 sleep(site.timeout_ms)
-                self._trace(site, about, task, fault, "given up, and still under way")
+                self._trace(fault, "given up, and still under way")
                 raise site.failed(site.call, chance)
             case Fault.TRIED_TWICE:
                 sleep(latency)
-                self._attempted(site, do, about, task)
+                self._attempt()
                 sleep(latency)
-                return self._done(site, do, about, task, fault)
+                return self.done(fault)
             case Fault.SLOW:
                 sleep(int(site.timeout_ms * (0.5 + 0.49 * chance())))
-                return self._done(site, do, about, task, fault)
+                return self.done(fault)
             case Fault.THROTTLED:
                 sleep(latency)
-                self._trace(site, about, task, fault, "throttled")
+                self._trace(fault, "throttled")
                 raise site.throttled(site.call, chance)
             case None:
                 # The process will be killed while it waits; its request may get through.
                 if chance() < 0.5:
-                    self.scheduler.after(latency, self._attempted, site, do, about, task)
+                    scheduler.after(latency, self._attempt)
                 sleep(latency)
             case _:
                 sleep(latency)
-                return self._done(site, do, about, task, fault)
+                return self.done(fault)
         raise AssertionError("a killed task goes on")
 
-    def _done(self, site: Site, do: Do[T], about: str, task: Task, fault: Fault | None) -> T:
+    def done(self, fault: Fault | None) -> T:
         try:
-            answer = do(fault)
+            answer = self.do(fault)
         except ClientError as error:
-            self._trace(site, about, task, fault, error.response["Error"]["Code"])
+            self._trace(fault, error.response["Error"]["Code"])
             raise
-        self._trace(site, about, task, fault, getattr(answer, "traced", ""))
+        self._trace(fault, getattr(answer, "traced", ""))
         return answer
 
-    def _attempted(self, site: Site, do: Do[Any], about: str, task: Task) -> None:
-        """Has its effect, if it may. Its caller has gone, or never learns of it."""
+    def _attempt(self) -> None:
+        """Has its effect, if it can. Its caller is gone, or never learns of it."""
         with suppress(ClientError):
-            self._done(site, do, about, task, None)
+            self.done(None)
 
-    def _kill(self, task: Task) -> None:
-        task.process.die("crashed")
+    def _kill(self) -> None:
+        self.task.process.die("crashed")
         raise Killed
 
-    def _trace(self, site: Site, about: str, task: Task, fault: Fault | None, outcome: str) -> None:
-        if self.trace is not None:
-            what = f"{site.service} {site.call}" + (f" {about}" if about else "")
+    def _trace(self, fault: Fault | None, outcome: str) -> None:
+        if self.calls.trace is not None:
+            what = f"{self.site.service} {self.site.call}"
+            what += f" {self.about}" if self.about else ""
             injected = "" if fault is None else fault.value
-            self.trace.add(self.scheduler.now, task.name, what, outcome, injected)
+            self.calls.trace.add(self.calls.scheduler.now, self.task.name, what, outcome, injected)
 
 
 def call_location(task: Task, site: Site) -> str:
@@ -198,21 +201,16 @@ _NO_ANSWER: tuple[type[Exception], ...] = (
 
 
 def aws_failed(call: str, chance: Chance) -> Exception:
-    """What botocore raises when a call, its second try counted, brought no answer."""
+    """What botocore raises after a call and its second attempt brought no answer."""
     if chance() < 0.2:
-        return _error("InternalServerError", call)
+        return client_error("InternalServerError", call)
     return chance.pick(_NO_ANSWER)(endpoint_url="https://aws.example")  # type: ignore[call-arg]
 
 
 def table_throttled(call: str, chance: Chance) -> Exception:
     code = chance.pick(("ProvisionedThroughputExceededException", "ThrottlingException"))
-    return _error(code, call)
+    return client_error(code, call)
 
 
 def aws_throttled(call: str, _: Chance) -> Exception:
-    return _error("ThrottlingException", call)
-
-
-def _error(code: str, call: str) -> Exception:
-    error: Exception = client_error(code, call)
-    return error
+    return client_error("ThrottlingException", call)

@@ -1,8 +1,8 @@
 """DynamoDB: one table with its stream, and the client that the service holds.
 
-As AWS has it: a write is atomic for its item, conditional writes answer with the item on which they
-failed, eventually consistent reads may be some seconds old, a query's page ends with a key also
-where nothing follows, and each change of an item (not each write) is one record in the stream.
+As on AWS, a write is atomic for its item. A conditional write answers with the item on which it
+failed. Eventually consistent reads may be some seconds old. A query's page ends with a key even if
+nothing follows. Each change of an item (not each write) is one record in the stream.
 
 Not modelled: capacity (throttling is a fault), transactions, indexes, expressions beyond those in
 `expressions`, reserved words.
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -32,7 +33,7 @@ from simulation.world.faults import WRITE_KINDS, Fault, Kinds
 Attributes = dict[str, Any]
 Item = Mapping[str, Any]
 Key = tuple[str, str]
-#: Told of a change: the item before (None where there was none) and after it.
+#: Gets a change: the item before (None where there was none) and after it.
 OnChange = Callable[[Key, Item | None, Item], None]
 
 #: An item's limit: names and values together.
@@ -50,15 +51,15 @@ _BATCH_READ_KINDS = Kinds((*_READ_KINDS.kinds, Fault.PARTLY_TAKEN))
 _STALE_BATCH_READ_KINDS = Kinds((*_STALE_READ_KINDS.kinds, Fault.PARTLY_TAKEN))
 
 
+@dataclass(eq=False)
 class Table:
     """Items by key, each with the times and images of its former states."""
 
-    def __init__(self, name: str, now: Callable[[], int], on_change: OnChange) -> None:
-        self.name = name
-        self._now = now
-        self._on_change = on_change
-        self._items: dict[Key, list[tuple[int, Item]]] = {}
-        self._sort_keys: dict[str, list[str]] = {}
+    name: str
+    now: Callable[[], int]
+    on_change: OnChange
+    _items: dict[Key, list[tuple[int, Item]]] = field(default_factory=dict)
+    _sort_keys: dict[str, list[str]] = field(default_factory=dict)
 
     def get(self, key: Key, as_of: int | None = None) -> Item | None:
         """The item, or what it was at a moment in the past."""
@@ -72,13 +73,13 @@ class Table:
     def put(self, key: Key, item: Item) -> None:
         before = self.get(key)
         if before is None:
-            self._items[key] = [(self._now(), item)]
+            self._items[key] = [(self.now(), item)]
             insort(self._sort_keys.setdefault(key[0], []), key[1])
         else:
-            self._items[key].append((self._now(), item))
+            self._items[key].append((self.now(), item))
         # A write that changes nothing has no record in the stream.
         if before != item:
-            self._on_change(key, before, item)
+            self.on_change(key, before, item)
 
     def between(
         self,
@@ -276,7 +277,7 @@ class DynamoClient:
 
 
 class About:
-    """Names the order that an item or a key belongs to; only where a trace is told."""
+    """Names the order that an item or a key belongs to, where a trace is wanted."""
 
     def __init__(self, name_of: Callable[[str, str], str] | None) -> None:
         self._name_of = name_of

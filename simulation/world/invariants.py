@@ -1,8 +1,8 @@
-"""Sees everything that changes, and knows at every instant what must never be.
+"""Checks at every change what must never be.
 
-The audit judges a service that has come to rest; this sees the moment in which a promise breaks,
-also when the damage is mended later. It knows the downstreams, the table and what was answered,
-and nothing of how the service decides.
+The audit judges a service that is idle. This checker sees the moment in which a promise breaks,
+even if the damage is repaired later. It knows the downstreams, the table and the answers, and
+nothing of how the service decides.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -24,7 +25,7 @@ from simulation.world.sqs import Message, Queue
 
 PROGRESS = "#progress"
 CANCELLATION = "cancellation"
-#: What no promise of the eight names, and must not be all the same.
+#: What must not be either, although none of the eight promises names it.
 NO_BUGS = "no_bugs"
 ANNOUNCED = "announced"
 NO_COMMAND_LOST = "no_command_lost"
@@ -42,11 +43,7 @@ class Broken:
     at: int
 
     def __str__(self) -> str:
-        return (
-            f"{self.promise}: {self.order}: {self.detail}"
-            if self.order
-            else (f"{self.promise}: {self.detail}")
-        )
+        return ": ".join(filter(None, (self.promise, self.order, self.detail)))
 
 
 class _Line(msgspec.Struct):
@@ -59,42 +56,37 @@ class _Line(msgspec.Struct):
 _lines = msgspec.json.Decoder(_Line)
 
 
+@dataclass(eq=False)
 class InvariantChecker:
-    """`without_keys` are the downstreams that have no idempotency keys: a second effect there
-    counts only if a look before it would have told (decision 0008)."""
+    """`without_keys` are the downstreams without idempotency keys. A second effect there counts
+    only if a lookup before it would have found the first (decision 0008)."""
 
-    def __init__(
-        self,
-        now: Callable[[], int],
-        name_of: Callable[[str, str], str],
-        without_keys: Collection[str],
-    ) -> None:
-        self.broken: list[Broken] = []
-        self.outcomes: Counter[str] = Counter()
-        self.states: set[str] = set()
-        self.excused = 0
-        #: For the request that the fake answers now: when it was looked up before, if it was.
-        self.looked_up: int | None = None
-        self.table: Table
-        self.overflow: Queue
-        self.on_broken: Callable[[Broken], None] = lambda _: None
-        self._now = now
-        self._name_of = name_of
-        self._without_keys = without_keys
-        #: Somebody has emptied a queue: that commands are lost is then no fault of the service.
-        self.purged = False
-        self._effects: dict[tuple[str, str], dict[str, Entry]] = {}
-        self._first_at: dict[tuple[str, str, str], int] = {}
-        self._moment = 0
+    now: Callable[[], int]
+    name_of: Callable[[str, str], str]
+    without_keys: Collection[str]
+    table: Table = field(init=False)
+    overflow: Queue = field(init=False)
+    broken: list[Broken] = field(default_factory=list)
+    on_broken: Callable[[Broken], None] = lambda _: None
+    outcomes: Counter[str] = field(default_factory=Counter)
+    states: set[str] = field(default_factory=set)
+    excused: int = 0
+    #: For the request that the fake answers now: when it was looked up before, if it was.
+    looked_up: int | None = None
+    #: A queue was emptied: the service is then not to blame for lost commands.
+    purged: bool = False
+    _effects: dict[tuple[str, str], dict[str, Entry]] = field(default_factory=dict)
+    _first_at: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    _moment: int = 0
 
     def moment(self) -> int:
-        """A number that grows with everything that is seen: what was first, within one ms too."""
+        """A number that grows with every event, and so tells their order within one ms too."""
         self._moment += 1
         return self._moment
 
     def breaks(self, promise: str, key: tuple[str, str] | None, detail: str) -> None:
-        name = "" if key is None else self._name_of(*key)
-        broken = Broken(promise, name, detail, self._now())
+        name = "" if key is None else self.name_of(*key)
+        broken = Broken(promise, name, detail, self.now())
         self.broken.append(broken)
         self.on_broken(broken)
 
@@ -106,45 +98,32 @@ class InvariantChecker:
         if is_progress:
             self._progressed((customer_id, order_id), before or {}, after)
         elif before is not None:
-            self.breaks(
-                Promise.ONE_ORDER_PER_ID, (customer_id, order_id), "the order was overwritten"
-            )
+            detail = "the order was overwritten"
+            self.breaks(Promise.ONE_ORDER_PER_ID, (customer_id, order_id), detail)
 
     def _progressed(self, key: tuple[str, str], before: Item, after: Item) -> None:
         for name in before:
             if after.get(name) != before[name]:
-                self.breaks(
-                    Promise.NEVER_HALF_DONE, key, f"the fact {name} on record was overwritten"
-                )
+                self._half_done(key, f"the fact {name} on record was overwritten")
         if self.table.get(key) is None:
-            self.breaks(Promise.NEVER_HALF_DONE, key, "has facts and is not in the table")
-        state = []
-        done = self._effects.get(key, {})
-        for name, fact in after.items():
-            if name in _KEPT:
-                continue
-            if name == CANCELLATION:
-                side = "before" if fact["M"]["before_reservation"]["BOOL"] else "after"
-                state.append(f"cancelled {side}")
-                continue
-            refused = "reason" in fact["M"]
-            state.append(f"{name} refused" if refused else name)
-            if name in before:
-                continue
-            entry = done.get(f"{name} refused" if refused else name)
-            if entry is None:
-                what = "refused" if refused else "done"
-                self.breaks(
-                    Promise.NEVER_HALF_DONE,
-                    key,
-                    f"{name} is on record as {what}, and its downstream knows nothing of it",
+            self._half_done(key, "has facts and is not in the table")
+        facts = {name: _fact(name, value) for name, value in after.items() if name not in _KEPT}
+        effects = self._effects.get(key, {})
+        for name, fact in facts.items():
+            if name != CANCELLATION and name not in before and fact not in effects:
+                what = "done" if fact == name else "refused"
+                self._half_done(
+                    key, f"{name} is on record as {what}, and its downstream knows nothing of it"
                 )
-        self.states.add(", ".join(sorted(state)))
+        self.states.add(", ".join(sorted(facts.values())))
+
+    def _half_done(self, key: tuple[str, str], detail: str) -> None:
+        self.breaks(Promise.NEVER_HALF_DONE, key, detail)
 
     # What changes at the downstreams
 
     def had_effect(self, downstream: str, entry: Entry) -> None:
-        """Told of each new entry of a downstream's ledger."""
+        """A downstream's ledger has a new entry."""
         key = (entry.customer_id, entry.order_id)
         effects = self._effects.setdefault(key, {})
         step = entry.step
@@ -156,62 +135,52 @@ class InvariantChecker:
             self._again(downstream, key, step)
             return
         self._first_at[(*key, step)] = moment
-        if downstream not in self._without_keys:
+        if downstream not in self.without_keys:
             self._in_order(key, step, effects)
         effects[step] = entry
         if self.table.get(key) is None:
-            self.breaks(Promise.NEVER_HALF_DONE, key, f"{step} done, and it is not in the table")
+            self._half_done(key, f"{step} done, and it is not in the table")
 
     def _again(self, downstream: str, key: tuple[str, str], step: str) -> None:
-        if downstream not in self._without_keys:
-            self.breaks(Promise.ONE_EFFECT_PER_STEP, key, f"{step} was done a second time")
-            return
-        looked_up, first_at = self.looked_up, self._first_at[(*key, step)]
-        if looked_up is None or looked_up > first_at:
-            self.breaks(
-                Promise.ONE_EFFECT_PER_STEP,
-                key,
-                f"{step} was done a second time, without keys, although a look would have told",
-            )
-        else:
-            self.excused += 1
+        detail = f"{step} was done a second time"
+        if downstream in self.without_keys:
+            looked_up = self.looked_up
+            if looked_up is not None and looked_up <= self._first_at[(*key, step)]:
+                self.excused += 1
+                return
+            detail += ", without keys, although a look would have told"
+        self.breaks(Promise.ONE_EFFECT_PER_STEP, key, detail)
 
     def _in_order(self, key: tuple[str, str], step: str, done: Mapping[str, Entry]) -> None:
         ships = "ship" in done and "cancel_shipment" not in done and "recall_shipment" not in done
         held = "reserve" in done and "release" not in done
         if step == "ship" and not held:
-            self.breaks(Promise.NEVER_HALF_DONE, key, "shipped, and its stock is not held")
+            self._half_done(key, "shipped, and its stock is not held")
         if step == "release" and ships:
-            self.breaks(Promise.NEVER_HALF_DONE, key, "its stock was let go, and it ships")
+            self._half_done(key, "its stock was let go, and it ships")
         if step == "post" and "refund" in done:
-            self.breaks(Promise.NEVER_HALF_DONE, key, "booked after its money had gone back")
+            self._half_done(key, "booked after its money had gone back")
 
     # What is answered
 
     def acknowledged(self, draft: Draft, status: int) -> None:
-        """A customer was told that this order is accepted."""
-        item = self.table.get((draft.key.customer_id, draft.key.order_id))
-        if item is not None and item["content"]["B"] == draft.compressed:
-            return
-        if status == 202 and self._waits(draft):
-            return
-        self.breaks(
-            Promise.ACKNOWLEDGED_IS_DURABLE,
-            (draft.key.customer_id, draft.key.order_id),
-            f"answered {status}, and it lies nowhere",
-        )
+        """A customer's order was answered as accepted."""
+        key = (draft.key.customer_id, draft.key.order_id)
+        item = self.table.get(key)
+        is_stored = item is not None and item["content"]["B"] == draft.compressed
+        if not is_stored and not (status == 202 and self._waits(draft)):
+            self.breaks(
+                Promise.ACKNOWLEDGED_IS_DURABLE, key, f"answered {status}, and it lies nowhere"
+            )
 
     def _waits(self, draft: Draft) -> bool:
-        queues = [self.overflow, self.overflow.dead_letters]
         return any(
-            draft.compressed_text in message.body and draft.key.order_id in message.body
-            for queue in queues
-            if queue is not None
-            for message in queue.messages.values()
+            draft.compressed_text in body and draft.key.order_id in body
+            for body in chain(_bodies(self.overflow), _bodies(self.overflow.dead_letters))
         )
 
     def left_overflow(self, message: Message) -> None:
-        """A message was deleted from the overflow queue: its order must be somewhere."""
+        """A message was deleted from the overflow queue: its order must be elsewhere."""
         try:
             named = msgspec.json.decode(message.body)
             key = (named["customer_id"], named["order_id"])
@@ -219,28 +188,19 @@ class InvariantChecker:
         except (msgspec.DecodeError, KeyError, TypeError):
             return
         item = self.table.get(key)
-        if item is not None and _text(item["content"]["B"]) == content:
-            return
-        dead_letters = self.overflow.dead_letters
-        if dead_letters is not None and any(
-            dead_letter.body == message.body for dead_letter in dead_letters.messages.values()
-        ):
-            return
-        self.breaks(
-            Promise.ACKNOWLEDGED_IS_DURABLE, key, "left the overflow queue and lies nowhere"
-        )
+        is_stored = item is not None and b64encode(item["content"]["B"]).decode() == content
+        if not is_stored and message.body not in _bodies(self.overflow.dead_letters):
+            detail = "left the overflow queue and lies nowhere"
+            self.breaks(Promise.ACKNOWLEDGED_IS_DURABLE, key, detail)
 
     def answered_stranger(self, key: OrderKey, asked: str, status: int) -> None:
-        if status == 200 or status == 202:
-            self.breaks(
-                Promise.OWN_ORDERS_ONLY,
-                (key.customer_id, key.order_id),
-                f"another customer's {asked} was answered {status}",
-            )
+        if status in (200, 202):
+            detail = f"another customer's {asked} was answered {status}"
+            self.breaks(Promise.OWN_ORDERS_ONLY, (key.customer_id, key.order_id), detail)
 
     def lost(self, key: tuple[str, str], step: str) -> None:
-        """A command was nowhere any more when the watchdog looked: it is mended then, and must not
-        have happened."""
+        """A command was nowhere any more when the watchdog looked. The watchdog repairs it, but it
+        must not have happened."""
         if not self.purged:
             self.breaks(NO_COMMAND_LOST, key, f"the command to {step} was lost on the way")
 
@@ -253,7 +213,7 @@ class InvariantChecker:
             self.breaks(NO_BUGS, None, f"{entry.step}: {entry.error}")
 
     def raised(self, function: str, error: str) -> None:
-        """A function ended with an error: only a relay's, that brings its batch again, may."""
+        """A function ended with an error. Only relay may, when its batch must come again."""
         if error.startswith("raised") and "TransientFailure" not in error:
             self.breaks(NO_BUGS, None, f"{function} {error}")
 
@@ -264,5 +224,12 @@ class InvariantChecker:
         return self._effects.get((key.customer_id, key.order_id), {})
 
 
-def _text(content: Any) -> str:
-    return b64encode(content).decode()
+def _fact(name: str, attribute: Any) -> str:
+    """A fact in words: a step by its name, or with "refused" after it."""
+    if name == CANCELLATION:
+        return f"cancelled {'before' if attribute['M']['before_reservation']['BOOL'] else 'after'}"
+    return f"{name} refused" if "reason" in attribute["M"] else name
+
+
+def _bodies(queue: Queue | None) -> list[str]:
+    return [] if queue is None else [message.body for message in queue.messages.values()]

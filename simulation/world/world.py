@@ -1,7 +1,7 @@
-"""The world: everything that the service is deployed into, in memory, for one schedule.
+"""The world of one schedule: everything around the service, in memory.
 
-The functions are the deployed ones, wired by orders.wiring; below the AWS SDK and the HTTP client
-everything is a model. The numbers of the deployment are those of the stage `dev`.
+The functions are the deployed ones, wired by orders.wiring. Below the AWS SDK and the HTTP client
+everything is a model. The settings are those of the stage `dev`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from orders.wiring import Runtime
 from simulation.catalogue import KEY, KEY_ID
 from simulation.downstreams.fake import FakeDownstream
 from simulation.downstreams.fault_settings import FaultSettings
-from simulation.downstreams.ledger import Entry
+from simulation.downstreams.ledger import MemoryLedger
 from simulation.world.calls import Calls
 from simulation.world.chance import Chance
 from simulation.world.dynamodb import About, DynamoClient, Item, Key, Table
@@ -33,7 +33,6 @@ from simulation.world.event_sources import STREAM_POLL_MS, QueueReader, ShardRea
 from simulation.world.faults import Faults
 from simulation.world.functions import Code, EnvironmentClock, Function, Tasks
 from simulation.world.invariants import InvariantChecker
-from simulation.world.ledger import CheckedLedger
 from simulation.world.network import Connections
 from simulation.world.parameters import SsmClient
 from simulation.world.scheduler import Scheduler
@@ -46,7 +45,7 @@ ORDERS_TABLE = "spillway-dev-orders"
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:spillway-dev-order-events"
 API_KEY = "the downstreams' key"
 _QUEUES = "https://sqs.eu-west-1.amazonaws.com/123456789012"
-#: orders.aws.clients gives a call so long where nobody says otherwise.
+#: The default of orders.aws.clients.
 _TIMEOUT_SECONDS = 6.0
 
 _CODE: Mapping[str, Code] = {
@@ -108,14 +107,14 @@ class World:
         self.invariants.table = self.table
         self.invariants.overflow = self.queues["overflow"]
         self.queues["overflow"].on_gone = self.invariants.left_overflow
-        self.ledgers: dict[str, CheckedLedger] = {}
+        self.ledgers: dict[str, MemoryLedger] = {}
         self.fakes: dict[str, FakeDownstream] = {
             downstream: self._fake(downstream, fault_settings[downstream])
             for downstream in DOWNSTREAMS
         }
         self._clients: dict[tuple[str, float], Any] = {}
         self._tasks = Tasks(scheduler, seed)
-        #: Told of each letter of Lambda's: the stream will forget the records in two hours.
+        #: Called when Lambda gives records up: the stream keeps them for two hours more.
         self.on_given_up: Callable[[], None] = lambda: None
         self.functions = self._make_functions()
         self._stream_poll_ms = stream_poll_ms
@@ -137,14 +136,14 @@ class World:
         return client
 
     def label(self, body: str) -> str:
-        """What a message is about, in some words."""
+        """What a message is about, in a few words."""
         label = self._labels.get(body)
         if label is None:
             label = self._labels[body] = self._label(body)
         return label
 
     def close(self) -> None:
-        """Break the world's cycles, so that its memory comes back without a collection."""
+        """Break the world's reference cycles, so that its memory is freed without a collection."""
         parts = (self.scheduler, self.calls, self.invariants, self.stream, self.table)
         many = (self.functions.values(), self.queues.values(), self.stream.shards)
         for part in (*chain.from_iterable(many), *parts, self):
@@ -152,7 +151,7 @@ class World:
 
     @property
     def dead_letters(self) -> dict[str, Queue]:
-        """By the name of the queue that they come from; `relay` has only these."""
+        """By the name of the queue that they come from. `relay` has no other queue."""
         return {
             name.removesuffix("-dead-letters"): queue
             for name, queue in self.queues.items()
@@ -188,7 +187,7 @@ class World:
             return f"{named.step} of {order}"
         if named.digest:
             return f"{order} overflowed"
-        # Part of what a seed means: with another word, the seeds that found bugs find them no more.
+        # Seeds depend on this text: with another word, the seeds that found bugs find them no more.
         return f"{order} watched, insisting" if named.force else f"{order} watched"
 
     def _record_label(self, record: Record) -> str:
@@ -225,12 +224,8 @@ class World:
         return Queue(name, f"{_QUEUES}/{name}", now=self.now, chance=chance, **settings)
 
     def _fake(self, downstream: str, fault_settings: FaultSettings) -> FakeDownstream:
-        invariants = self.invariants
-
-        def on_entry(entry: Entry) -> None:
-            invariants.had_effect(downstream, entry)
-
-        ledger = self.ledgers[downstream] = CheckedLedger(on_entry)
+        on_entry = partial(self.invariants.had_effect, downstream)
+        ledger = self.ledgers[downstream] = MemoryLedger(on_entry)
         return FakeDownstream(
             downstream,
             ledger=ledger,
@@ -321,8 +316,8 @@ class World:
                 self._dead_letter.add((customer_id, order_id))
 
     def _sent(self, queue: Queue, message: Message) -> None:
-        """What the watchdog sends again by itself, and was nowhere any more, had been lost; unless
-        its outcome came between the watchdog's look at the order and now."""
+        """A command that the watchdog sends again had been lost if it was nowhere any more, unless
+        its outcome came after the watchdog's check of the order."""
         task = self.scheduler.task
         if task is None or not task.name.startswith("watchdog"):
             return
@@ -351,7 +346,7 @@ class World:
 
 
 def _never() -> float:
-    """The fakes' dice: nothing that they do by themselves is left to chance here."""
+    """The fakes' dice: nothing that they do is left to chance here."""
     return 1.0
 
 
