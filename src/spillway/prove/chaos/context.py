@@ -85,11 +85,11 @@ class ScenarioContext:
             await self.checkout.place_at(per_second, drafts, self.run.placed)
         return self.run.placed[before:]
 
-    async def until_settled(self) -> bool:
-        """True when every order acknowledged so far has settled; False if some never will."""
+    async def until_settled(self) -> None:
+        """Wait until every order acknowledged so far has settled, or never will."""
         self.watcher.stage(SETTLING)
         self.waiting.is_lost = IdleDetector(self.stack)
-        return await self.waiting.until_all_settled()
+        await self.waiting.until_all_settled()
 
     @asynccontextmanager
     async def disruption(
@@ -111,19 +111,12 @@ class ScenarioContext:
 
     async def until_hit(self, hits: Hits, times: int) -> None:
         """Wait until the faults have hit so often, or until nothing is left for them to hit."""
-        idle, patience = IdleDetector(self.stack), Patience()
-        while (hit := await asyncio.to_thread(hits)) < times:
-            if patience.is_over(hit) or await asyncio.to_thread(idle):
-                return
-            await asyncio.sleep(_POLL_SECONDS)
+        await until(hits, times, IdleDetector(self.stack))
 
     async def until_answered(self, count: int) -> None:
         """Wait until so many orders of the whole run have been answered."""
-        patience = Patience()
-        while (answered := sum(o.closed or o.acknowledged for o in self.run.placed)) < count:
-            if patience.is_over(answered):
-                return
-            await asyncio.sleep(_POLL_SECONDS)
+        placed = self.run.placed
+        await until(lambda: sum(o.closed or o.acknowledged for o in placed), count)
 
     def failing(self, *downstreams: Downstream, **faults: Any) -> AbstractContextManager[Fault]:
         """These downstreams misbehave by these fault settings."""
@@ -133,14 +126,24 @@ class ScenarioContext:
         """A fault between functions and AWS; takes the fields of `run.proxy.rules.Rule`."""
         return self.stack.proxy.inject(**rule, seed=self.rng.getrandbits(32))
 
-    async def effects(self, downstream: Downstream) -> list[Effect]:
+    def effects(self, downstream: Downstream) -> list[Effect]:
         """What a downstream has done so far, by its own table."""
-        dynamodb, table = self.stack.client("dynamodb"), self.stack.tables[downstream]
-        return await asyncio.to_thread(read_effects, dynamodb, table, downstream)
+        return read_effects(
+            self.stack.client("dynamodb"), self.stack.tables[downstream], downstream
+        )
 
-    async def records(self) -> dict[OrderKey, Record]:
-        """What the orders table holds so far."""
-        dynamodb, table = self.stack.client("dynamodb"), self.stack.tables["orders"]
-        return {
-            record.key: record for record in await asyncio.to_thread(read_orders, dynamodb, table)
-        }
+    def records(self) -> dict[OrderKey, Record]:
+        """What the orders table has so far."""
+        records = read_orders(self.stack.client("dynamodb"), self.stack.tables["orders"])
+        return {record.key: record for record in records}
+
+
+async def until(
+    count: Callable[[], int], goal: int, given_up: Callable[[], bool] = lambda: False
+) -> None:
+    """Wait until the count reaches the goal, has not changed for long, or is given up."""
+    patience = Patience()
+    while (counted := await asyncio.to_thread(count)) < goal:
+        if patience.is_over(counted) or await asyncio.to_thread(given_up):
+            return
+        await asyncio.sleep(_POLL_SECONDS)

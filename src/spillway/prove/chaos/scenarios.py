@@ -20,12 +20,11 @@ from orders.domain.units import CustomerId, OrderId
 from spillway.errors import SpillwayError
 from spillway.prove.audit.verdicts import Violation
 from spillway.prove.chaos import disruptions
-from spillway.prove.chaos.context import ScenarioContext
+from spillway.prove.chaos.context import ScenarioContext, until
 from spillway.prove.chaos.scenario import Control, Scenario
 from spillway.prove.demo.faults import faulty
 from spillway.prove.demo.result import now, shipped_after
 from spillway.prove.mutants.catalogue import BY_NAME as MUTANTS
-from spillway.run.load.patience import Patience
 from spillway.run.load.placing import Placed
 from spillway.run.load.records import Outage
 from spillway.target.records import Record
@@ -279,21 +278,18 @@ async def _measure_rate(context: ScenarioContext, count: int) -> float:
     context.watcher.stage("Measuring how many orders a second settle")
     measured = await context.order(count, cancelling=False)
     await context.until_settled()
-    return settled_per_second(await context.records(), measured)
+    return settled_per_second(await asyncio.to_thread(context.records), measured)
 
 
 async def _until_others_answered(context: ScenarioContext, during: Sequence[Placed]) -> None:
     """Wait until fulfilment has handled every order that inventory had stock for."""
     wanted = {order.key for order in during if order.acknowledged}
-    patience = Patience()
-    while True:
-        reserved = await context.effects("inventory")
-        shipped = await context.effects("fulfilment")
-        handled = {effect.key for effect in shipped}
-        handled |= {effect.key for effect in reserved if not effect.done}
-        if wanted <= handled or patience.is_over(len(handled)):
-            return
-        await asyncio.sleep(0.5)
+
+    def handled() -> int:
+        without_stock = {each.key for each in context.effects("inventory") if not each.done}
+        return len(wanted & (without_stock | {each.key for each in context.effects("fulfilment")}))
+
+    await until(handled, len(wanted))
 
 
 async def _compare_shipping(
@@ -304,7 +300,9 @@ async def _compare_shipping(
     Intake never calls accounting: if it was slower too, so was the machine, and that much is not
     held against the service.
     """
-    shipped = shipped_after(await context.records(), await context.effects("fulfilment"))
+    shipped = await asyncio.to_thread(
+        lambda: shipped_after(context.records(), context.effects("fulfilment"))
+    )
     well, out = (
         [shipped[order.key] for order in orders if order.key in shipped]
         for orders in (healthy, during)

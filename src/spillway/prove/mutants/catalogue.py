@@ -15,6 +15,9 @@ from spillway.prove.mutants.mutations import (
     SwallowFailure,
 )
 
+_DELIVER = "flow.deliver:Deliver.deliver"
+_REQUEUE_REST = "flow.consumer:Consumer._finish_batch.requeue_rest"
+
 MUTANTS = (
     Mutant(
         "order-overwritten",
@@ -98,17 +101,13 @@ original
     Mutant(
         "overflow-dropped",
         "drain deletes an order that the table did not take",
-        SwallowFailure(
-            "handlers.drain:handle.place",
-            "drain.place",
-            'return "placed"',
-        ),
+        SwallowFailure("handlers.drain:handle.place", "drain.place", 'return "placed"'),
     ),
     Mutant(
         "recorded-before-done",
         "deliver records a step as done before its downstream has done it",
         ReplaceStatement(
-            "flow.deliver:Deliver.deliver",
+            _DELIVER,
             "downstream.perform",
             """
 self.orders.record(command.key, command.step, Outcome(1, reference="soon"))
@@ -119,11 +118,7 @@ original
     Mutant(
         "outcome-lost",
         "deliver finishes a message although its outcome could not be stored",
-        SwallowFailure(
-            "flow.deliver:Deliver.deliver",
-            "orders.record",
-            "return Delivered(outcome)",
-        ),
+        SwallowFailure(_DELIVER, "orders.record", "return Delivered(outcome)"),
     ),
     Mutant(
         "fact-overwritten",
@@ -190,7 +185,7 @@ original
         "undone-once",
         "a step that undoes another is tried once, and not until it is done",
         SwallowFailure(
-            "flow.deliver:Deliver.deliver",
+            _DELIVER,
             "downstream.perform",
             "if command.step in REFUSABLE: raise\nreturn Delivered(Outcome(1))",
         ),
@@ -248,15 +243,13 @@ original
     Mutant(
         "batch-let-go",
         "a batch is deleted although some of its messages have not been handled",
-        ReplaceExpression(
-            "flow.consumer:Consumer._finish_batch.requeue_rest", "not results[member].done", "False"
-        ),
+        ReplaceExpression(_REQUEUE_REST, "not results[member].done", "False"),
     ),
     Mutant(
         "batch-requeued-too-late",
         "what a batch leaves open is requeued only after the batch was deleted",
         ReplaceStatement(
-            "flow.consumer:Consumer._finish_batch.requeue_rest",
+            _REQUEUE_REST,
             "self.inbox.requeue",
             """
 inbox: object = self.inbox
@@ -280,17 +273,13 @@ original
     Mutant(
         "batch-unsent-and-gone",
         "a batch is deleted although its queue did not take what was requeued",
-        SwallowFailure(
-            "flow.consumer:Consumer._finish_batch.requeue_rest",
-            "self.inbox.requeue",
-            "pass",
-        ),
+        SwallowFailure(_REQUEUE_REST, "self.inbox.requeue", "pass"),
     ),
     Mutant(
         "checks-let-go",
         "a batch of checks is deleted while one of its orders has not settled",
         ReplaceExpression(
-            "flow.consumer:Consumer._finish_batch.requeue_rest",
+            _REQUEUE_REST,
             "not results[member].done",
             "not results[member].done and self.step != 'watchdog'",
         ),

@@ -2,8 +2,8 @@
 tree, so that formatting, comments and the code around it may change freely.
 
 A target is a module below `orders` and a qualified name: `aws.table:DynamoOrders.place`. A place
-that is missing, or that could be meant twice, raises TargetMissing: the service has changed, and
-the mutant must follow.
+that is missing, or that is there twice, raises `TargetMissing`: the service has changed, and the
+mutant must follow.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ class Mutation:
         return self.target.partition(":")[0].replace(".", "/") + ".py"
 
     def applied(self, sources: Sources) -> dict[str, str]:
-        """The source with this change. Raises TargetMissing."""
+        """The source with this change. Raises `TargetMissing`."""
         tree = ast.parse(sources.get(self.file, ""))
         self.change(self._function(tree))
         return {**sources, self.file: ast.unparse(ast.fix_missing_locations(tree))}
 
     def change(self, function: ast.FunctionDef) -> None:
-        """Change the function in place. Raises TargetMissing."""
+        """Change the function in place. Raises `TargetMissing`."""
         raise NotImplementedError
 
     def only(self, found: Iterable[T], sought: str) -> T:
-        """The one thing found. Raises TargetMissing for none and for several."""
+        """The one thing found. Raises `TargetMissing` for none and for several."""
         each = list(found)
         if len(each) != 1:
             raise TargetMissing(
@@ -160,7 +160,7 @@ class Mutant:
 
 
 def mutated(mutants: Iterable[Mutant], sources: Sources) -> Sources:
-    """The source with these mutants. Raises TargetMissing."""
+    """The source with these mutants. Raises `TargetMissing`."""
     for mutant in mutants:
         for mutation in mutant.mutations:
             try:

@@ -31,57 +31,52 @@ EXPECTED_OUTCOMES: Mapping[str, ExpectedOutcome] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """One order's way: `name` says which."""
-
-    name: str
-    plan: Plan
-
-
-@dataclass(frozen=True, slots=True)
 class Tried:
-    """One run: a case with these faults, by place."""
+    """One run: the case of this name with these faults, by place."""
 
-    case: Case
+    case: str
     faults: Mapping[str, Fault]
     result: Result
 
 
-def cases() -> Iterator[Case]:
+def cases() -> dict[str, Plan]:
     """One order of every expected outcome, retail and too large to travel, cancelled at every
     moment; and one whose shipment can no longer be stopped."""
-    for name, expected_outcome in EXPECTED_OUTCOMES.items():
-        for cancel_at in CANCEL_AT:
-            cancellation = "" if cancel_at is None else f", cancelled after {cancel_at} ms"
-            yield Case(f"{name}{cancellation}", _plan(expected_outcome, cancel_at))
     healthy, blocked = ExpectedOutcome(), ExpectedOutcome(blocked=True)
-    yield Case("cancelled too late", _plan(healthy, 5_000, too_late=True))
-    yield Case("too large to travel", _plan(healthy, shape="large"))
-    yield Case("without keys", _plan(blocked, without_keys=frozenset({"fulfilment"})))
+    every = {
+        name if at is None else f"{name}, cancelled after {at} ms": _plan(expected_outcome, at)
+        for name, expected_outcome in EXPECTED_OUTCOMES.items()
+        for at in CANCEL_AT
+    }
+    return every | {
+        "cancelled too late": _plan(healthy, 5_000, too_late=True),
+        "too large to travel": _plan(healthy, shape="large"),
+        "without keys": _plan(blocked, without_keys=frozenset({"fulfilment"})),
+    }
 
 
 def each_fault(kinds: frozenset[Fault] | None = None, only: Sequence[str] = ()) -> Iterator[Tried]:
     """Every case (of these names) with every single fault (of these kinds) at every place that its
     order passes."""
-    for case in cases():
-        if not only or case.name in only:
-            healthy = _tried(case, {})
-            yield healthy
-            for place, kind in _faults(healthy.result.visited, kinds):
-                yield _tried(case, {place: kind})
+    for name, plan in cases().items():
+        if not only or name in only:
+            healthy = run(plan, forced={})
+            yield Tried(name, {}, healthy)
+            for fault in _faults(healthy.visited, kinds):
+                yield _tried(name, plan, fault)
 
 
 def each_pair(kinds: frozenset[Fault], only: Sequence[str]) -> Iterator[Tried]:
     """The cases of these names with every two faults: the second at every place that is passed
     after the first was injected."""
-    for case in cases():
-        if case.name in only:
-            for place, kind in _faults(_tried(case, {}).result.visited, kinds):
-                visited = _tried(case, {place: kind}).result.visited
-                passed = [each for each, _ in visited]
-                after = visited[passed.index(place) + 1 :] if place in passed else ()
-                for second, kind_then in _faults(after, kinds):
-                    yield _tried(case, {place: kind, second: kind_then})
+    for name in only:
+        plan = cases()[name]
+        for first in _faults(run(plan, forced={}).visited, kinds):
+            visited = run(plan, forced=dict([first])).visited
+            passed = [place for place, _ in visited]
+            after = visited[passed.index(first[0]) + 1 :] if first[0] in passed else ()
+            for second in _faults(after, kinds):
+                yield _tried(name, plan, first, second)
 
 
 def _faults(
@@ -94,8 +89,8 @@ def _faults(
                 yield place, kind
 
 
-def _tried(case: Case, faults: Mapping[str, Fault]) -> Tried:
-    return Tried(case, faults, run(case.plan, forced=faults))
+def _tried(name: str, plan: Plan, *faults: tuple[str, Fault]) -> Tried:
+    return Tried(name, dict(faults), run(plan, forced=dict(faults)))
 
 
 def _plan(

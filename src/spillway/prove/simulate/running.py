@@ -104,9 +104,9 @@ def _exhaust(run: Run, everything: bool, console: Console) -> None:
             run.exhausted += 1
             where = "; ".join(f"{kind} at {place}" for place, kind in tried.faults.items())
             for broken in tried.result.broken:
-                run.exhausted_broken.append(f"{tried.case.name}: {where or 'no fault'}: {broken}")
+                run.exhausted_broken.append(f"{tried.case}: {where or 'no fault'}: {broken}")
             progress.advance()
-            progress.note(tried.case.name)
+            progress.note(tried.case)
 
 
 def _leave_ctrl_c_to_the_parent() -> None:

@@ -19,7 +19,7 @@ from spillway.prove.simulate.saga_states import facts_name, reachable
 from spillway.prove.simulate.schedule import run
 from spillway.prove.simulate.tally import Tally, tallied
 
-HEALTHY: Plan = next(case.plan for case in cases() if case.name == "confirmed")
+HEALTHY: Plan = cases()["confirmed"]
 
 
 def trace_of(plan: Plan, **options: object) -> list[str]:
@@ -72,11 +72,11 @@ def test_an_order_that_meets_no_fault_takes_the_shortest_way() -> None:
 
 
 def test_an_expected_outcome_is_what_becomes_of_an_order() -> None:
-    for case in cases():
-        if "cancelled" in case.name:
+    for name, plan in cases().items():
+        if "cancelled" in name:
             continue
-        [order] = case.plan.orders
-        trace = "\n".join(trace_of(case.plan, forced={}))
+        [order] = plan.orders
+        trace = "\n".join(trace_of(plan, forced={}))
         assert ("confirmed.v1" in trace) is (order.expected_outcome == ExpectedOutcome())
         assert ("rejected.v1" in trace) is (order.expected_outcome != ExpectedOutcome())
 
@@ -84,7 +84,7 @@ def test_an_expected_outcome_is_what_becomes_of_an_order() -> None:
 @pytest.mark.parametrize("fault", AT_CALLS)
 def test_each_kind_of_fault_is_injected_where_it_is_forced_to(fault: Fault) -> None:
     injected = 0
-    for case in (HEALTHY, next(case.plan for case in cases() if case.name == "blocked")):
+    for case in (HEALTHY, cases()["blocked"]):
         for place, kinds in run(case, forced={}).visited:
             if fault in kinds and injected < 5:
                 result = run(case, forced={place: fault})
