@@ -34,7 +34,7 @@ from spillway.run.stack.ports import LOOPBACK, free_port, listen, port_of
 from spillway.run.stack.processes import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, kill_group
 from spillway.run.stack.starting import Reporter
 from spillway.run.stack.users import Pool
-from spillway.target.outputs import queues, tables
+from spillway.target.service import queues, tables
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp

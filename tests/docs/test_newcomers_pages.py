@@ -8,7 +8,7 @@ from pathlib import Path
 
 from infra.metrics import EVERY_FUNCTION
 from orders.domain.promises import Promise
-from spillway.target.outputs import QUEUES
+from spillway.target.service import QUEUES
 
 ROOT = Path(__file__).parents[2]
 ORDER = (ROOT / "docs" / "one-order.md").read_text()

@@ -12,9 +12,9 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from infra.metrics import EVERY_FUNCTION
+from orders.domain.saga import DOWNSTREAMS
 from spillway.errors import SpillwayError
 from spillway.run.stack.ports import port_option
-from spillway.target.outputs import queues, tables
 
 if TYPE_CHECKING:
     from types_boto3_cloudwatch import CloudWatchClient
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 FUNCTIONS = EVERY_FUNCTION
 LOCAL_STAGE = "local"
 
+#: Queues that a function reads. Relay reads the table's stream.
+QUEUES = (*DOWNSTREAMS, "overflow", "watchdog")
+
 Clients = Callable[[str], Any]
 
 
@@ -34,9 +37,9 @@ class Service:
     it: ask for every client before you start threads.
 
     `tables` has the orders table as `orders`, and one for each downstream whose table can be read.
-    `queues` are URLs by name, see `spillway.target.outputs`. `emulator` is the emulator's address,
-    None on AWS. `options` name this service on a command line, with a space before them; "" for the
-    default service.
+    `queues` are URLs by name, like `inventory` and `inventory_dead_letter`. `emulator` is the
+    emulator's address, None on AWS. `options` name this service on a command line, with a space
+    before them; "" for the default service.
     """
 
     stage: str
@@ -130,3 +133,19 @@ def outputs_of(stage: str, *, profile: str | None, region: str | None) -> dict[s
             f" `make deploy STAGE={stage}`, or name another --region."
         )
     return outputs
+
+
+def tables(outputs: Mapping[str, str]) -> dict[str, str]:
+    """Names: `orders`, and one for each downstream if the stage has fakes of them."""
+    named = {
+        name: outputs.get(f"{name.capitalize()}TableName") for name in ("orders", *DOWNSTREAMS)
+    }
+    return {name: table for name, table in named.items() if table is not None}
+
+
+def queues(outputs: Mapping[str, str]) -> dict[str, str]:
+    """URLs: `inventory`, `inventory_dead_letter` and so on, and `relay_dead_letter`."""
+    urls = {name: outputs[f"{name.capitalize()}QueueUrl"] for name in QUEUES}
+    for name in (*QUEUES, "relay"):
+        urls[f"{name}_dead_letter"] = outputs[f"{name.capitalize()}DeadLetterQueueUrl"]
+    return urls

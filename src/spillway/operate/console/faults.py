@@ -1,11 +1,11 @@
-"""The downstreams' fault settings, as a form sends them: on this machine only. Pure."""
+"""The downstreams' fault settings, from a form and in words: on this machine only. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from simulation.downstreams.fault_settings import LATENCY_MAX_MS, REFUSE_SKUS_MAX
+from simulation.downstreams.fault_settings import LATENCY_MAX_MS, REFUSE_SKUS_MAX, FaultSettings
 from spillway.errors import SpillwayError
 
 AT_REST: Mapping[str, Any] = {
@@ -44,3 +44,29 @@ def _whole(form: Mapping[str, str], name: str, most: int) -> int:
         label = name.replace("_", " ").removesuffix(" ms").removesuffix(" rate")
         raise SpillwayError(f"{label.capitalize()}: a whole number from 0 to {most:,}, not {text}.")
     return int(text)
+
+
+def fault_labels(fault_settings: Mapping[str, Any]) -> list[str]:
+    """The settings that are on, in words."""
+    at_rest = FaultSettings().document()
+    return [
+        _LABELS[name](value)
+        for name, value in fault_settings.items()
+        # JSON makes a list of a tuple.
+        if value not in (at_rest[name], [])
+    ]
+
+
+_LABELS: Mapping[str, Callable[[Any], str]] = {
+    "outage": lambda _: "outage",
+    "latency_ms": lambda value: f"{value:,} ms slow",
+    "error_rate": lambda value: f"{value:.0%} errors",
+    "lose_answers_rate": lambda value: f"{value:.0%} answers lost",
+    "idempotency_keys": lambda _: "no idempotency keys",
+    "refuse_rate": lambda value: f"{value:.0%} refused",
+    "refuse_skus": lambda value: (
+        f"{len(value)} empty shelves" if len(value) > 1 else "1 empty shelf"
+    ),
+    "too_late": lambda _: "too late to cancel",
+    "dispatch_after_ms": lambda value: f"leaves after {value:,} ms",
+}

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from orders.domain.saga import DOWNSTREAMS
 from spillway.errors import SpillwayError
 from spillway.operate.console.faults import AT_REST, fault_settings_of
-from spillway.operate.console.path import fault_labels, path_view
+from spillway.operate.console.path import path_view
 from spillway.operate.console.state import AppState
 from spillway.operate.console.traffic import ORDERS_MAX
 from spillway.operate.console.views import Form, Page, Refused, back_to, text
@@ -39,8 +39,8 @@ def path(state: AppState, _: Request) -> Page:
 
 def _path(state: AppState) -> dict[str, Any]:
     status = state.reader.latest()
-    faults = {name: fault_labels(on) for name, on in (status.faults or {}).items()}
-    return {"view": path_view(status, state.reader.samples), "status": status, "faults": faults}
+    view = path_view(status, state.reader.samples)
+    return {"view": view, "status": status, "faults": status.faults or {}}
 
 
 def charts(state: AppState, request: Request) -> Page:

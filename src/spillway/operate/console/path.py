@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from orders.domain.promises import Promise
 from spillway.operate.status.alarms import Alarm
@@ -141,22 +141,3 @@ def _headline(status: Status, rows: Iterable[PromiseRow], endangered: Sequence[P
     if status.ringing and not endangered:
         return f"{sentence} Ringing: {', '.join(alarm.name for alarm in status.ringing)}."
     return sentence
-
-
-def fault_labels(faults: Mapping[str, Any]) -> list[str]:
-    return [_FAULTS[name](value) for name, value in faults.items() if name in _FAULTS]
-
-
-_FAULTS: Mapping[str, Callable[[Any], str]] = {
-    "outage": lambda _: "outage",
-    "latency_ms": lambda value: f"{value:,} ms slow",
-    "error_rate": lambda value: f"{value:.0%} errors",
-    "lose_answers_rate": lambda value: f"{value:.0%} answers lost",
-    "idempotency_keys": lambda _: "no idempotency keys",
-    "refuse_rate": lambda value: f"{value:.0%} refused",
-    "refuse_skus": lambda value: (
-        f"{len(value)} empty shelves" if len(value) > 1 else "1 empty shelf"
-    ),
-    "too_late": lambda _: "too late to cancel",
-    "dispatch_after_ms": lambda value: f"leaves after {value:,} ms",
-}

@@ -16,11 +16,12 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from orders.domain.saga import DOWNSTREAMS
+from spillway.operate.console.faults import fault_labels
 from spillway.operate.console.redriving import Redriving
 from spillway.operate.console.traffic import Traffic
 from spillway.operate.status.alarms import Alarm, read_alarms
@@ -75,24 +76,12 @@ class StatusReader:
             measured = read_measured(self.service, depths, now=at)
             self._measured = (at, measured, read_alarms(self.service))
         _, measured, alarms = self._measured
-        faults: dict[str, dict[str, Any]] | None = None
+        faults: dict[str, list[str]] | None = None
         if self.stack is not None:
-            faults = {name: active(self.stack.fault_settings(name)) for name in DOWNSTREAMS}
+            faults = {name: fault_labels(self.stack.fault_settings(name)) for name in DOWNSTREAMS}
         status = Status(at, parts_of(depths, measured), alarms, faults)
         self.samples.append(status)
         return status
-
-
-def active(fault_settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The fault settings that are on."""
-    from simulation.downstreams.fault_settings import FaultSettings
-
-    at_rest = FaultSettings().document()
-    return {
-        name: value
-        for name, value in fault_settings.items()
-        if value != at_rest[name] and not (value == [] and at_rest[name] == ())
-    }
 
 
 @dataclass(slots=True)

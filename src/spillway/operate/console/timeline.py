@@ -45,10 +45,6 @@ class Lane:
     marks: Sequence[Mark]
     label: str
 
-    @property
-    def downstream(self) -> str:
-        return DOWNSTREAM_OF[self.step]
-
 
 @dataclass(frozen=True, slots=True)
 class Entry:

@@ -24,6 +24,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from orders.domain.saga import DOWNSTREAM_OF
 from spillway.errors import SpillwayError
 from spillway.operate.console.state import AppState
 from spillway.operate.console.timeline import span
@@ -204,6 +205,7 @@ def _environment() -> Environment:
         "moment": date_and_clock,
         "rfc3339": rfc3339,
         "span": span,
+        "downstream": DOWNSTREAM_OF.__getitem__,
         "count": lambda number: f"{number:,}",
         "money": money,
         "words": lambda name: str(name).replace("_", " "),

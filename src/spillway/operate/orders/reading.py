@@ -24,7 +24,7 @@ from infra.metrics import DELIVERIES
 from orders.aws import items
 from orders.domain import saga
 from orders.domain.order import OrderKey
-from orders.domain.saga import DOWNSTREAM_OF, DOWNSTREAMS, Downstream, Facts, Outcome, Step
+from orders.domain.saga import DOWNSTREAM_OF, DOWNSTREAMS, Facts, Outcome, Step
 from orders.domain.status import reason, status
 from orders.domain.trace import of_order
 from orders.domain.units import CustomerId, OrderId
@@ -73,18 +73,6 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
-    """A step that is owed, and the log line of its last attempt, which failed; None without any."""
-
-    step: Step
-    last: Line | None
-
-    @property
-    def downstream(self) -> Downstream:
-        return DOWNSTREAM_OF[self.step]
-
-
-@dataclass(frozen=True, slots=True)
 class Life:
     """Everything known about one order.
 
@@ -119,14 +107,14 @@ class Life:
         return Counter(line.command for line in self.logged.lines if line.command is not None)
 
     @property
-    def waits(self) -> list[Wait]:
-        """Each step that is owed, with its last failed attempt."""
+    def waits(self) -> dict[Step, Line | None]:
+        """Each step that is owed, with the line of its last attempt, which failed, if any."""
         failed = {
             line.command: line
             for line in self.logged.lines
             if line.outcome not in ("done", "refused")
         }
-        return [Wait(step, failed.get(step)) for step in self.summary.owed]
+        return {step: failed.get(step) for step in self.summary.owed}
 
 
 @dataclass(frozen=True, slots=True)

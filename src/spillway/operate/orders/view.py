@@ -12,8 +12,9 @@ from rich.text import Text
 
 from orders.domain.saga import DOWNSTREAM_OF, Outcome, Step
 from orders.domain.status import cancellation_outcome
+from spillway.operate.logs.reading import Line
 from spillway.operate.logs.view import line_cells, line_document
-from spillway.operate.orders.reading import Life, Listed, Summary, Wait
+from spillway.operate.orders.reading import Life, Listed, Summary
 from spillway.target.records import Effect
 from spillway.ui.formatting import age, clock, date_and_clock, money, rfc3339
 from spillway.ui.panels import grid, panel
@@ -117,10 +118,10 @@ def show_life(life: Life, console: Console, *, now: float, options: str) -> None
     if life.waits:
         rows = [
             (
-                Text(wait.step, "bold yellow"),
-                Text("\n").join(_why(wait, life.record.key.order_id, options)),
+                Text(step, "bold yellow"),
+                Text("\n").join(_why(step, last, life.record.key.order_id, options)),
             )
-            for wait in life.waits
+            for step, last in life.waits.items()
         ]
         console.print(panel("Why it has not settled", rows))
     console.print(_log_panel(life))
@@ -180,23 +181,24 @@ def _outcome(outcome: Outcome | None) -> Text:
     return Text("done", "green") if outcome.done else Text(f"refused: {outcome.refusal}", "red")
 
 
-def _why(wait: Wait, order_id: str, options: str) -> Iterator[Text]:
-    if wait.last is None:
-        yield Text(f"No delivery attempt to {wait.downstream} has been logged.")
+def _why(step: Step, last: Line | None, order_id: str, options: str) -> Iterator[Text]:
+    downstream = DOWNSTREAM_OF[step]
+    if last is None:
+        yield Text(f"No delivery attempt to {downstream} has been logged.")
         yield Text(
-            f"Check with `spillway status{options}` that {wait.downstream}'s queue holds messages"
+            f"Check with `spillway status{options}` that {downstream}'s queue holds messages"
             " and that its function runs. The watchdog sends a lost command again after a quarter"
             " of an hour. If the order is older, send it again now: `spillway orders resume"
             f" {order_id}{options}`.",
             "dim",
         )
         return
-    at = clock(wait.last.at)
-    yield Text(f"{wait.downstream}, attempt {wait.last.attempt}, {at}: {wait.last.why}")
-    if wait.last.is_dead_letter:
+    at = clock(last.at)
+    yield Text(f"{downstream}, attempt {last.attempt}, {at}: {last.why}")
+    if last.is_dead_letter:
         yield Text(
             "The command is in the dead-letter queue. Fix the cause, then run"
-            f" `spillway redrive {wait.downstream}{options}`.",
+            f" `spillway redrive {downstream}{options}`.",
             "bold red",
         )
     else:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from orders.domain.promises import Promise
 from spillway.operate.status.alarms import Alarm
@@ -13,13 +12,13 @@ from spillway.operate.status.parts import Part
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """`at` is Unix seconds. `faults`: for each downstream the fault settings of its fake that are
-    on; None on AWS, which has no fakes, and where they were not read."""
+    """`at` is Unix seconds. `faults`: for each downstream the faults of its fake, in words; None on
+    AWS, which has no fakes, and where they were not read."""
 
     at: float
     parts: Sequence[Part]
     alarms: Sequence[Alarm]
-    faults: Mapping[str, Mapping[str, Any]] | None = None
+    faults: Mapping[str, Sequence[str]] | None = None
 
     @property
     def promises(self) -> Mapping[Promise, Alarm | None]:

@@ -58,7 +58,7 @@ def alarms(*others: Alarm) -> list[Alarm]:
 def status(
     *others: Part,
     ringing: Sequence[Alarm] = (),
-    faults: Mapping[str, Mapping[str, Any]] | None = None,
+    faults: Mapping[str, Sequence[str]] | None = None,
 ) -> Status:
     return Status(AT, parts(*others), alarms(*ringing), faults)
 

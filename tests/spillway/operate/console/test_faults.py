@@ -6,7 +6,7 @@ import pytest
 
 from simulation.downstreams.fault_settings import FaultSettings
 from spillway.errors import SpillwayError
-from spillway.operate.console.faults import AT_REST, fault_settings_of
+from spillway.operate.console.faults import AT_REST, fault_labels, fault_settings_of
 
 
 def test_what_a_form_leaves_out_is_off() -> None:
@@ -59,3 +59,19 @@ def test_what_no_fault_setting_can_be_set_to_is_refused_in_a_sentence(
 def test_at_most_a_thousand_shelves_are_empty() -> None:
     with pytest.raises(SpillwayError):
         fault_settings_of({"refuse_skus": "A " * 1_001})
+
+
+def test_faults_are_described_in_words() -> None:
+    at_rest = FaultSettings().document()
+    assert fault_labels(at_rest) == []
+    broken = at_rest | {"outage": True, "error_rate": 0.25, "refuse_skus": ["A", "B"]}
+    assert fault_labels(broken) == ["25% errors", "outage", "2 empty shelves"]
+
+
+def test_every_fault_setting_has_a_label() -> None:
+    at_rest = FaultSettings().document()
+    changed: dict[str, object] = {
+        name: 1 if value in (0, None) else not value for name, value in at_rest.items()
+    }
+    changed["refuse_skus"] = ["A"]
+    assert len(fault_labels(changed)) == len(at_rest)

@@ -7,8 +7,7 @@ from dataclasses import replace
 import pytest
 
 from orders.domain.promises import Promise
-from spillway.operate.console.path import SPARK_WIDTH, Tone, fault_labels, path_view
-from spillway.operate.console.state import active
+from spillway.operate.console.path import SPARK_WIDTH, Tone, path_view
 from spillway.operate.status.parts import Part
 from spillway.operate.status.state import Status
 from tests.spillway.operate.console.builders import AT, alarm, part, parts, status
@@ -74,23 +73,3 @@ def test_a_spark_ends_at_the_right_and_shows_only_what_ever_waited() -> None:
     last = boxes["deliver-inventory"].spark.split()[-1]
     assert last.startswith(f"{SPARK_WIDTH:.1f},")
     assert boxes["deliver-accounting"].spark == ""
-
-
-def test_faults_are_described_in_words() -> None:
-    from simulation.downstreams.fault_settings import FaultSettings
-
-    at_rest = FaultSettings().document()
-    assert fault_labels(active(at_rest)) == []
-    broken = at_rest | {"outage": True, "error_rate": 0.25, "refuse_skus": ["A", "B"]}
-    assert fault_labels(active(broken)) == ["25% errors", "outage", "2 empty shelves"]
-
-
-def test_every_fault_setting_has_a_label() -> None:
-    from simulation.downstreams.fault_settings import FaultSettings
-
-    at_rest = FaultSettings().document()
-    changed: dict[str, object] = {
-        name: 1 if value in (0, None) else not value for name, value in at_rest.items()
-    }
-    changed["refuse_skus"] = ["A"]
-    assert len(fault_labels(active(changed))) == len(at_rest)

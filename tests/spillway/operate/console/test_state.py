@@ -7,8 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from spillway.operate.console.state import PAUSE_AWS_SECONDS, StatusReader
-from spillway.target.outputs import QUEUES
-from spillway.target.service import Service
+from spillway.target.service import QUEUES, Service
 
 HOUR = 3_600
 DOLLARS_PER_SQS_REQUEST = 0.40 / 1_000_000

@@ -8,8 +8,7 @@ from typing import Any
 
 from spillway.operate.status.history import REQUESTS, Chart, Points, Span, read_history
 from spillway.operate.status.state import Status
-from spillway.target.outputs import QUEUES
-from spillway.target.service import Service
+from spillway.target.service import QUEUES, Service
 from tests.spillway.operate.console.builders import part, parts
 
 SPAN = Span(start=1_800_000.0, end=1_800_600.0, period=60)
