@@ -11,6 +11,7 @@ password.
 from __future__ import annotations
 
 import tomllib
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
@@ -142,7 +143,7 @@ class Times(_Section, frozen=True):
 
     ambiguous: Literal["earlier", "later", "quarantine"] = "earlier"
     nonexistent: Literal["shift", "quarantine"] = "shift"
-    not_before: str = "1995-01-01"
+    not_before: date = date(1995, 1, 1)
     #: What a column of whole numbers counts since 1970.
     numbers_are: Literal["seconds", "milliseconds"] = "seconds"
 

@@ -56,7 +56,7 @@ class Follow:
         with self.parts.state.lease("follow", ["following"]) as standing:
             position = standing.followed
             if position is None:
-                raise SpillwayError("The copy noted no place in the binary log: run it again.")
+                raise SpillwayError("The copy noted no position in the binary log: run it again.")
             goal: Position | None = None
             while not self.stop.is_set():
                 try:

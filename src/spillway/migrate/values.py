@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from zoneinfo import ZoneInfo
 
@@ -74,8 +74,8 @@ class Clock:
     def __init__(self, zone: str, times: Times, now_ms: int) -> None:
         self._zone = ZoneInfo(zone)
         self._times = times
-        first = datetime.fromisoformat(times.not_before)
-        self._first_ms = int(first.replace(tzinfo=UTC).timestamp() * 1000)
+        first = datetime.combine(times.not_before, time.min, UTC)
+        self._first_ms = int(first.timestamp() * 1000)
         # A clock may be a day ahead; a year 2099 is a typing error.
         self._last_ms = now_ms + 24 * 60 * 60 * 1000
 

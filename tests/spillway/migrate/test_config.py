@@ -43,6 +43,7 @@ def test_both_worked_examples_are_right(path: Path) -> None:
         ("local_port = 8080", 'orders_table = "t"', "region goes with orders_table"),
         ("[source]", "[source", "is not TOML"),
         ("3_600", "0", "write_units_per_second_max"),
+        ("[order]", '[times]\nnot_before = "soon"\n[order]', "not_before"),
     ],
 )
 def test_a_fault_is_named_with_its_place(tmp_path: Path, old: str, new: str, sentence: str) -> None:
