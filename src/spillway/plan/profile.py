@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import csv
-from bisect import bisect_right
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 from spillway.errors import SpillwayError
@@ -39,15 +38,6 @@ class Profile:
     def total(self) -> float:
         return self.orders(self.points[0][0], self.seconds)
 
-    def rate(self, second: float) -> float:
-        right = bisect_right(self.points, second, key=lambda point: point[0])
-        if right == 0 or second > self.seconds:
-            return 0.0
-        if right == len(self.points):
-            return self.points[-1][1]
-        (t0, r0), (t1, r1) = self.points[right - 1], self.points[right]
-        return r0 + (r1 - r0) * (second - t0) / (t1 - t0)
-
     def orders(self, start: float, end: float) -> float:
         """How many come from one second to another."""
         total = 0.0
@@ -70,21 +60,17 @@ def coupon(peak: float = 10_000, ramp_seconds: float = 10, seconds: float = 600)
 def read_profile(path: Path) -> Profile:
     """Points from a CSV file with the columns second and orders_per_second.
 
-    SpillwayError, one sentence: it cannot be read, lacks a column, or says something impossible.
+    Raises SpillwayError when it cannot be read, lacks a column, or says something impossible.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             table = csv.DictReader(file)
-            missing = [name for name in COLUMNS if name not in (table.fieldnames or ())]
-            if missing:
-                raise SpillwayError(
-                    f"{path} lacks the column {missing[0]}: it needs {' and '.join(COLUMNS)}."
-                )
-            points = []
-            for number, row in enumerate(table, start=2):
-                points.append(_point(path, number, row))
-                if len(points) > _ROWS_MAX:
-                    raise SpillwayError(f"{path} has more than {_ROWS_MAX:,} rows.")
+            for name in COLUMNS:
+                if name not in (table.fieldnames or ()):
+                    wanted = " and ".join(COLUMNS)
+                    raise SpillwayError(f"{path} lacks the column {name}: it needs {wanted}.")
+            rows = enumerate(islice(table, _ROWS_MAX + 1), start=2)
+            points = [_point(path, number, row) for number, row in rows]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise SpillwayError(f"{path} cannot be read: {error}.") from error
     return Profile(path.name, _in_order(path, points))
@@ -101,6 +87,8 @@ def _point(path: Path, number: int, row: dict[str, str]) -> tuple[float, float]:
 
 
 def _in_order(path: Path, points: list[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
+    if len(points) > _ROWS_MAX:
+        raise SpillwayError(f"{path} has more than {_ROWS_MAX:,} rows.")
     if len(points) < 2:
         raise SpillwayError(f"{path} has fewer than two rows: no time passes.")
     if any(later <= earlier for (earlier, _), (later, _) in pairwise(points)):

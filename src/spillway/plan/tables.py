@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.panel import Panel
 
+    from spillway.ui.panels import Column
+
 #: After a figure that no statement of AWS's own confirms.
 UNCONFIRMED = "*"
-#: On a narrow terminal text wraps, but does not vanish.
-_TEXT_WIDTH_MIN = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +32,12 @@ class Table:
 
     def panel(self) -> Panel:
         """For the terminal."""
-        from rich.console import Group
-        from rich.panel import Panel
-        from rich.table import Table as RichTable
         from rich.text import Text
 
-        table = RichTable(box=None, padding=(0, 1), header_style="dim")
-        for column, name in enumerate(self.head):
-            right = column in self.numbers
-            table.add_column(
-                name,
-                justify="right" if right else "left",
-                no_wrap=right,
-                min_width=None if right else _TEXT_WIDTH_MIN,
-            )
-        for row in self.rows:
-            table.add_row(*map(Text, row))
-        content = Group(table, Text(self.note, "dim")) if self.note else table
-        return Panel(content, title=self.title, title_align="left")
+        from spillway.ui.panels import panel
+
+        columns: list[Column] = [
+            "number" if column in self.numbers else "text" for column in range(len(self.head))
+        ]
+        rows = ([Text(cell) for cell in row] for row in self.rows)
+        return panel(self.title, rows, columns, self.head)

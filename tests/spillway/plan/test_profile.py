@@ -12,9 +12,9 @@ from spillway.plan.profile import coupon, read_profile
 
 def test_a_coupon_ramps_up_and_stays() -> None:
     profile = coupon(peak=10_000, ramp_seconds=10, seconds=600)
-    assert profile.rate(5) == pytest.approx(5_000)
-    assert profile.rate(599) == pytest.approx(10_000)
-    assert profile.rate(601) == 0
+    assert profile.orders(4, 6) == pytest.approx(2 * 5_000)
+    assert profile.orders(598, 599) == pytest.approx(10_000)
+    assert profile.orders(601, 602) == 0
     assert profile.total == pytest.approx(10 * 5_000 + 590 * 10_000, rel=1e-5)
 
 

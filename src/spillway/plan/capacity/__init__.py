@@ -7,5 +7,5 @@
 | outcome | waits, bottlenecks, what was lost and why nothing |
 | recommendations | what to raise, to what, for what price, and what that gains |
 | planning | all of these with measured times and prices |
-| report, chart | a plan as tables, JSON and a picture |
+| report, chart | a plan as a table, JSON and a picture |
 """

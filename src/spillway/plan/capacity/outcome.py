@@ -3,47 +3,27 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from itertools import accumulate
 
 from infra.event_sources import RECORD_AGE_SECONDS_MAX
 from orders.domain.refusals import ORDER_ID_AGE_MAX_MS
-from orders.domain.saga import DOWNSTREAMS, Downstream
+from orders.domain.saga import DOWNSTREAMS
 from spillway.plan.capacity.simulate import CHANGES, Flow, Sample, Series
 
 _DELAYS = 4_000
 _DELAYS_FOR_MAX = 1_000
 _NOTHING = 0.01
-
-
-def _queue(name: Downstream, sample: Sample) -> float:
-    return sample.queues[name]
-
-
-#: What each bottleneck is, and how many orders wait before it.
-_KINDS: Mapping[str, tuple[str, Callable[[Sample], float]]] = {
-    "api": ("the API's own throttle", lambda one: one.clients_waiting),
-    "lambda_ramp": (
-        "Lambda starts at most 1,000 environments in 10 s",
-        lambda one: one.clients_waiting,
-    ),
-    "concurrency": ("Lambda's concurrency in the account", lambda one: one.clients_waiting),
-    "table": ("the table's write throughput", lambda one: one.overflow),
-    "drain": ("drain, which works slowly on purpose", lambda one: one.overflow),
-    "relay": ("relay: one batch at a time for each shard of the stream", lambda one: one.stream),
-    "pollers_ramp": (
-        "Lambda's pollers of a queue: 5, and 300 more a minute",
-        lambda one: sum(one.queues.values()),
-    ),
-    **{
-        f"deliver_{name}": (
-            f"deliveries to {name}: its concurrency limit",
-            partial(_queue, name),
-        )
-        for name in DOWNSTREAMS
-    },
+_WHAT: Mapping[str, str] = {
+    "api": "the API's own throttle",
+    "lambda_ramp": "Lambda starts at most 1,000 environments in 10 s",
+    "concurrency": "Lambda's concurrency in the account",
+    "table": "the table's write throughput",
+    "drain": "drain, which works slowly on purpose",
+    "relay": "relay: one batch at a time for each shard of the stream",
+    "pollers_ramp": "Lambda's pollers of a queue: 5, and 300 more a minute",
+    **{f"deliver_{name}": f"deliveries to {name}: its concurrency limit" for name in DOWNSTREAMS},
 }
 
 
@@ -61,7 +41,7 @@ class Bottleneck:
 
     @property
     def what(self) -> str:
-        return _KINDS[self.name][0]
+        return _WHAT[self.name]
 
     def add(self, sample: Sample, seconds: float) -> None:
         """It delayed orders in this step too."""
@@ -69,7 +49,23 @@ class Bottleneck:
         if demand * self.limit > self.demand * limit:
             self.demand, self.limit = demand, limit
         self.ended = sample.second
-        self.waited += _KINDS[self.name][1](sample) * seconds
+        self.waited += _waiting(self.name, sample) * seconds
+
+
+def _waiting(name: str, sample: Sample) -> float:
+    """How many orders wait before a bottleneck."""
+    match name:
+        case "api" | "concurrency" | "lambda_ramp":
+            return sample.clients_waiting
+        case "table" | "drain":
+            return sample.overflow
+        case "relay":
+            return sample.stream
+    return sum(
+        waiting
+        for queue, waiting in sample.queues.items()
+        if name in ("pollers_ramp", f"deliver_{queue}")
+    )
 
 
 @dataclass(frozen=True, slots=True)

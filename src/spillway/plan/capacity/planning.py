@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from infra.event_sources import RELAY_BATCH_SIZE
@@ -23,20 +24,19 @@ _SECOND_TRY_PAUSE_SECONDS = 0.05
 _SQS_BATCH = 10
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
     """A profile, its outcome on the stage as it is, and after each raise."""
 
     profile: Profile
     steps: tuple[ScalingStep, ...]
-    bill: Bill
     model: CostModel
 
     @property
     def outcome(self) -> Outcome:
         return self.steps[0].outcome
 
-    @property
+    @cached_property
     def bills(self) -> list[float]:
         """What the spike costs after each step, with all raises so far."""
         total, dollars = 0.0, []
@@ -50,7 +50,7 @@ def plan(profile: Profile, prices: Path | None = None, stage: str = "dev") -> Pl
     """Raises SpillwayError when there is no such stage or the price book cannot be read."""
     model = cost_model(prices, stage)
     steps = scaling_steps(profile, service_of(model), model.book)
-    return Plan(profile, tuple(steps), _spike_bill(model, steps[0].outcome), model)
+    return Plan(profile, tuple(steps), model)
 
 
 def service_of(model: CostModel) -> Service:

@@ -37,7 +37,7 @@ def document(plan: Plan) -> dict[str, Any]:
             }
             for one in came.bottlenecks
         ],
-        "dollars": round(plan.bill.dollars, 4),
+        "dollars": round(plan.bills[0], 4),
         "profile": plan.profile.name,
         "resend_seconds": _waits(came.resend),
         "buffer_seconds": _waits(came.buffer),
@@ -121,7 +121,7 @@ def _orders(plan: Plan) -> Iterator[tuple[str, str, str]]:
         (came.queue_seconds_max, "a queue", limits.SQS_RETENTION_SECONDS),
     ):
         yield "longest", duration(longest), f"in {place}, which keeps {duration(keeps)}"
-    yield "dollars", f"{plan.bill.dollars:,.2f}", "at list price"
+    yield "dollars", f"{plan.bills[0]:,.2f}", "at list price"
 
 
 def _bottlenecks(came: Outcome) -> Iterator[tuple[str, str, str]]:

@@ -7,8 +7,7 @@
 | simulated | counts the same in the simulation, call by call |
 | durations | from counted calls and processor time to what Lambda would bill |
 | batches | how full batches are at so many orders a second |
-| usage | from a measurement to AWS's billing units |
-| deployed, idle | what a stage deploys, and what it uses without any order |
+| usage | from a measurement, and from what a stage deploys, to AWS's billing units |
 | model | the cost model: all of these with settings and prices |
 | alternatives | the same orders on other designs |
 | budget | what an order may cost; `make check` fails when it costs more |

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -20,7 +21,6 @@ Count = tuple[str, float, str]
 class Alternative(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One design. `but`: what this service does and the design cannot."""
 
-    name: str
     what: str
     but: str = ""
     based_on: Literal["ours"] | None = None
@@ -45,6 +45,7 @@ class Compared(msgspec.Struct, frozen=True):
     `break_even`: from so many orders a month it is cheaper than ours; None where it never is.
     """
 
+    name: str
     alternative: Alternative
     per_million: float
     per_month: float
@@ -53,20 +54,20 @@ class Compared(msgspec.Struct, frozen=True):
 
 
 @cache
-def alternatives() -> tuple[Alternative, ...]:
-    file = msgspec.toml.decode(_FILE.read_bytes(), type=dict[str, tuple[Alternative, ...]])
-    return file["alternative"]
+def alternatives() -> Mapping[str, Alternative]:
+    """By name."""
+    return msgspec.toml.decode(_FILE.read_bytes(), type=dict[str, Alternative])
 
 
 def compare(ours: Usage, ours_per_month: float, book: Book) -> list[Compared]:
     """All designs at list price. `ours`: one order's use, `ours_per_month`: our idle month."""
     our_order = priced(ours.scaled(MILLION), book).for_orders / MILLION
     compared = []
-    for design in alternatives():
+    for name, design in alternatives().items():
         bill = priced(design.usage(ours).scaled(MILLION), book)
         month = bill.for_the_month + (ours_per_month if design.based_on else 0.0)
         cheaper_from = break_even(our_order, ours_per_month, bill.for_orders / MILLION, month)
-        compared.append(Compared(design, bill.for_orders, month, cheaper_from, bill))
+        compared.append(Compared(name, design, bill.for_orders, month, cheaper_from, bill))
     return compared
 
 

@@ -21,26 +21,20 @@ _FILE = Path(__file__).parent / "budget.toml"
 TOLERANCE = 0.005
 
 
-class Billed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Dollars with AWS's permanent free tiers, in a month of a million orders."""
+class Dollars(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Of a million orders in a crowd, of a month without orders, and of a million one by one."""
 
     crowd_per_million: float
     idle_per_month: float
-
-
-class Listed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Dollars at list price."""
-
-    crowd_per_million: float
-    one_by_one_per_million: float
-    idle_per_month: float
+    one_by_one_per_million: float | None = None
 
 
 class Budget(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"listed": "list"}):
-    """`operations`: units of one order in a crowd, by price."""
+    """`billed`: after AWS's permanent free tiers, in a month of a million orders; `listed`: at list
+    price. `operations`: units of one order in a crowd, by price."""
 
-    billed: Billed
-    listed: Listed
+    billed: Dollars
+    listed: Dollars
     operations: Mapping[str, float]
 
 
@@ -75,12 +69,8 @@ def check(prices: Path | None, stage: str, allowed: Budget) -> list[Excess]:
 
 def exceeded(ours: CostModel, before: CostModel, allowed: Budget) -> list[Excess]:
     """What costs more than it may. `before` is the last measurement, to say what has changed."""
-    compared = (*_operations(ours, before, allowed), *_orders(ours, before, allowed))
-    return [
-        one
-        for one in (*compared, *_idle(ours, allowed))
-        if one.actual > one.budget * (1 + TOLERANCE)
-    ]
+    compared = (*_operations(ours, before, allowed), *_dollars(ours, before, allowed))
+    return [one for one in compared if one.actual > one.budget * (1 + TOLERANCE)]
 
 
 def _operations(ours: CostModel, before: CostModel, allowed: Budget) -> Iterator[Excess]:
@@ -90,25 +80,23 @@ def _operations(ours: CostModel, before: CostModel, allowed: Budget) -> Iterator
         yield Excess(f"{price} of an order", most, now.units(price), culprits)
 
 
-def _orders(ours: CostModel, before: CostModel, allowed: Budget) -> Iterator[Excess]:
-    for name, fill, free_tiers, most in (
-        ("in a crowd, billed", CROWD, True, allowed.billed.crowd_per_million),
-        ("in a crowd, at list price", CROWD, False, allowed.listed.crowd_per_million),
-        ("one by one, at list price", ONE_BY_ONE, False, allowed.listed.one_by_one_per_million),
+def _dollars(ours: CostModel, before: CostModel, allowed: Budget) -> Iterator[Excess]:
+    for priced_as, most, free in (
+        ("billed", allowed.billed, True),
+        ("at list price", allowed.listed, False),
     ):
-        now, then = ours.an_order(fill), before.an_order(fill)
-        bill = priced(now.scaled(MILLION), ours.book, free_tiers=free_tiers)
-        what = f"A million orders {name}, in dollars,"
-        yield Excess(what, most, bill.dollars, _grown(now, then, ours))
-
-
-def _idle(ours: CostModel, allowed: Budget) -> Iterator[Excess]:
-    for name, free_tiers, most in (
-        ("billed", True, allowed.billed.idle_per_month),
-        ("at list price", False, allowed.listed.idle_per_month),
-    ):
-        bill = ours.idle(free_tiers=free_tiers)
-        yield Excess(f"An idle month {name}, in dollars,", most, bill.dollars, _largest(bill))
+        for come, fill, dollars in (
+            ("in a crowd", CROWD, most.crowd_per_million),
+            ("one by one", ONE_BY_ONE, most.one_by_one_per_million),
+        ):
+            if dollars is not None:
+                now, then = ours.an_order(fill), before.an_order(fill)
+                bill = priced(now.scaled(MILLION), ours.book, free_tiers=free)
+                what = f"A million orders {come}, {priced_as}, in dollars,"
+                yield Excess(what, dollars, bill.dollars, _grown(now, then, ours))
+        idle = ours.idle(free_tiers=free)
+        what = f"An idle month {priced_as}, in dollars,"
+        yield Excess(what, most.idle_per_month, idle.dollars, _largest(idle))
 
 
 def _of_price(usage: Usage, price: str) -> Usage:

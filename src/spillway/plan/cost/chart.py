@@ -54,7 +54,7 @@ def _by_part(axes: Axes, found: Findings) -> None:
 
 def _compared(axes: Axes, found: Findings) -> None:
     bars = [
-        (one.per_million, one.alternative.name, OTHERS)
+        (one.per_million, one.name, OTHERS)
         for one in found.alternatives
         if one.per_million > 0 and one.per_month < _BY_THE_MONTH
     ]

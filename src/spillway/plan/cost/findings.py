@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from spillway.plan.cost.alternatives import compare
 from spillway.plan.cost.batches import CROWD, ONE_BY_ONE, BatchFill
 from spillway.plan.cost.model import MILLION, CostModel
+from spillway.plan.cost.usage import kept
 from spillway.plan.prices import Bill, Usage, Use, priced
 from spillway.plan.profile import Profile
 
@@ -25,15 +26,6 @@ class LoadCost:
     what: str
     billed: Bill
     list_price: Bill
-
-
-@dataclass(frozen=True, slots=True)
-class Month:
-    """A whole month's bill after free tiers, with orders in crowds or evenly."""
-
-    orders: int
-    spiky: float
-    steady: float
 
 
 class Findings:
@@ -56,7 +48,7 @@ class Findings:
             self.loads.insert(0, self._priced(profile.name, what, model.profile_usage(profile)))
         self.load = self.loads[0]
         self.idle, self.idle_list = model.idle(free_tiers=True), model.idle()
-        self.kept_per_million = model.kept()
+        self.kept_per_million = priced(kept(model.measurement).scaled(MILLION), model.book).dollars
         self.looks_per_million = priced(model.a_look().scaled(MILLION), model.book).dollars
         users = Usage((Use("users", "cognito.users", USERS),))
         self.users_per_month = priced(users, model.book, free_tiers=True).dollars
@@ -76,8 +68,11 @@ class Findings:
         billed = month.scaled(MILLION / orders)
         return LoadCost(name, what, billed, priced(usage.scaled(MILLION), book))
 
-    def _month(self, orders: int) -> Month:
-        model = self.model
-        spiky = model.month(orders, CROWD, free_tiers=True).dollars
-        steady = model.month(orders, model.steady(orders), free_tiers=True).dollars
-        return Month(orders, spiky, steady)
+    def _month(self, orders: int) -> dict[str, float]:
+        """A whole month's bill after free tiers, with orders in crowds or evenly."""
+        fills = {"spiky": CROWD, "steady": self.model.steady(orders)}
+        bills = {
+            name: self.model.month(orders, fill, free_tiers=True).dollars
+            for name, fill in fills.items()
+        }
+        return {"orders": orders, **bills}

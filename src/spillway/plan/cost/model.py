@@ -20,7 +20,7 @@ from spillway.plan.cost.batches import (
     rebatched,
 )
 from spillway.plan.cost.deployed import Deployed, deployed
-from spillway.plan.cost.durations import Estimates, estimates, processor_times, work
+from spillway.plan.cost.durations import Estimates, processor_times, work
 from spillway.plan.cost.measurement import FunctionUse, Measurement, recorded
 from spillway.plan.prices import Bill, Book, Usage, Use, load, priced
 from spillway.plan.profile import Profile
@@ -74,10 +74,6 @@ class CostModel:
         once = (self.an_order(fill) + usage.kept(self.measurement)).scaled(orders)
         always = usage.idle(self.stage) + self.working()
         return priced(once + always, self.book, free_tiers=free_tiers)
-
-    def kept(self) -> float:
-        """What keeping a million orders costs a month."""
-        return priced(usage.kept(self.measurement).scaled(MILLION), self.book).dollars
 
     @cached_property
     def works(self) -> Mapping[str, Work]:
@@ -136,4 +132,4 @@ def cost_model(prices: Path | None = None, stage: str = STAGE) -> CostModel:
     """
     crowd = recorded("crowd")
     processor = processor_times(recorded("one by one"), crowd)
-    return CostModel(crowd, processor, deployed(stage), estimates(), load(prices))
+    return CostModel(crowd, processor, deployed(stage), Estimates(), load(prices))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -50,7 +49,7 @@ def document(found: Findings, real: Sequence[ChannelCost] = ()) -> dict[str, Any
         "orders_per_month": found.orders_per_month,
         "month": round(found.month.dollars, 4),
         "month_list": round(found.month_list.dollars, 4),
-        "months": [asdict(month) for month in found.months],
+        "months": found.months,
         "measured": {
             "orders": measured.orders,
             "workload": measured.workload,
@@ -119,7 +118,7 @@ def _items(bill: Bill) -> list[dict[str, Any]]:
 
 def _alternative(compared: Compared) -> dict[str, Any]:
     return {
-        "name": compared.alternative.name,
+        "name": compared.name,
         "what": compared.alternative.what,
         "but": compared.alternative.but,
         "total_per_million": round(compared.per_million, 4),
@@ -134,6 +133,8 @@ def show(found: Findings, real: Sequence[ChannelCost], console: Console) -> None
     """The whole report."""
     for table in tables(found, real):
         console.print(table.panel())
+        if table.note:
+            console.print(table.note, style="dim")
     console.print(measured(found), style="dim")
     for note in unconfirmed(found):
         console.print(f"{UNCONFIRMED} not confirmed: {note}", style="dim")
@@ -206,10 +207,10 @@ def items_table(found: Findings) -> Table:
 def months_table(found: Findings) -> Table:
     rows = [
         (
-            f"{month.orders:,}",
-            dollars(month.spiky),
-            dollars(month.steady),
-            f"{100 * month.steady / month.orders:.4f}",
+            f"{month['orders']:,}",
+            dollars(month["spiky"]),
+            dollars(month["steady"]),
+            f"{100 * month['steady'] / month['orders']:.4f}",
         )
         for month in found.months
     ]
@@ -223,7 +224,7 @@ def others_table(found: Findings) -> Table:
     rows = [("Spillway", *map(dollars, ours), "", "")]
     rows += [
         (
-            one.alternative.name,
+            one.name,
             dollars(one.per_million) + _mark(one.bill.confirmed),
             dollars(one.per_month) + _mark(one.bill.confirmed),
             _break_even(one),

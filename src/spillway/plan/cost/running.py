@@ -92,7 +92,15 @@ class _Run:
         self.placed.clear()
         meter = Meter(self.stack)
         self.client.http.event_hooks["response"].append(self._keep)
-        await (self._place_crowd if load == "crowd" else self._place_one_by_one)(drafts)
+        if load == "crowd":
+            self.on_stage("placing a crowd's orders")
+            with _held_back(self.stack, "relay"):
+                await self._place(drafts)
+        else:
+            for number, draft in enumerate(drafts):
+                self.on_stage(f"placing orders one by one: {number} of {len(drafts)}")
+                await self._place([draft])
+                self._wait_until_settled(self.placed[-1].key)
         self.client.http.event_hooks["response"].clear()
         self._rest()
         for order in self.placed[:LOOKS]:
@@ -118,17 +126,6 @@ class _Run:
     async def _keep(self, answer: httpx.Response) -> None:
         await answer.aread()
         self.answers.append(answer)
-
-    async def _place_crowd(self, drafts: Sequence[Draft]) -> None:
-        self.on_stage("placing a crowd's orders")
-        with _held_back(self.stack, "relay"):
-            await self._place(drafts)
-
-    async def _place_one_by_one(self, drafts: Sequence[Draft]) -> None:
-        for number, draft in enumerate(drafts):
-            self.on_stage(f"placing orders one by one: {number} of {len(drafts)}")
-            await self._place([draft])
-            self._wait_until_settled(self.placed[-1].key)
 
     async def _place(self, drafts: Sequence[Draft]) -> None:
         checkout = Checkout(

@@ -48,7 +48,7 @@ def test_one_by_one_they_agree_call_by_call() -> None:
 
 def _calls(calls: object, orders: int) -> dict[str, float]:
     """Requests an order by operation and resource. Secrets are read when time passes, and the
-    watchdog looks at whatever lies there by then."""
+    watchdog looks at whatever is in the table by then."""
     return {
         f"{call.operation} {call.resource}": call.requests / orders
         for call in calls  # type: ignore[attr-defined]

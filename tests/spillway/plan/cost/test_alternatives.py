@@ -13,13 +13,13 @@ OURS = Usage((Use("API: requests", "http_api.requests", 1), Use("queues", "sqs.r
 def test_there_are_more_than_eight_and_each_count_says_where_it_is_from() -> None:
     book = load()
     assert len(alternatives()) >= 8
-    for design in alternatives():
+    for name, design in alternatives().items():
         counts = (*design.per_order, *design.per_month)
-        assert counts, design.name
+        assert counts, name
         for price, count, source in counts:
             assert price in book.price
             assert count > 0
-            assert len(source) > 5, design.name
+            assert len(source) > 5, name
 
 
 @pytest.mark.parametrize(
@@ -35,13 +35,12 @@ def test_there_are_more_than_eight_and_each_count_says_where_it_is_from() -> Non
     ],
 )
 def test_the_sums_are_near_those_that_were_gathered(name: str, dollars: float) -> None:
-    [found] = [one for one in compare(OURS, 0, load()) if one.alternative.name == name]
+    [found] = [one for one in compare(OURS, 0, load()) if one.name == name]
     assert found.per_million == pytest.approx(dollars, rel=0.07)
 
 
 def test_what_is_based_on_ours_leaves_out_and_adds() -> None:
     design = Alternative(
-        name="x",
         what="x",
         based_on="ours",
         without=("API: ",),

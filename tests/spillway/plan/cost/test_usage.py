@@ -19,7 +19,7 @@ from spillway.plan.cost.batches import (
     rebatched,
 )
 from spillway.plan.cost.deployed import ACCESS_LOG_BYTES
-from spillway.plan.cost.durations import Estimates, estimates, processor_times
+from spillway.plan.cost.durations import Estimates, processor_times
 from spillway.plan.cost.model import CostModel
 from spillway.plan.cost.usage import kept
 from spillway.plan.prices import Usage, load
@@ -31,7 +31,7 @@ MODEL = CostModel(
     measurement(),
     processor=dict.fromkeys(FUNCTIONS, Work(0.0, 0.001)),
     stage=stage(dict.fromkeys(FUNCTIONS, 256.0)),
-    figures=estimates(),
+    figures=Estimates(),
     book=load(),
 )
 SMALL = replace(MODEL, stage=stage(dict.fromkeys(FUNCTIONS, 128.0)))
@@ -171,7 +171,7 @@ def _fill_at(rate: float) -> BatchFill:
 
 
 def _estimates(**values: float) -> Estimates:
-    figures = estimates()
+    figures = Estimates()
     changed = {
         name: msgspec.structs.replace(getattr(figures, name), value=value)
         for name, value in values.items()
