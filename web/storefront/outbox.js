@@ -152,7 +152,8 @@ export class Outbox {
   }
 
   /** @returns {Promise<Entry[]>} the customer's own, oldest first */
-  async entries(customer = this.#world.customer()) {
+  async entries() {
+    const customer = this.#world.customer();
     return (await this.#world.store.all()).filter((entry) => entry.customer === customer);
   }
 
@@ -376,9 +377,9 @@ function parsed(text) {
  *
  * Rejects where there is none (some private windows): then nothing may be ordered.
  */
-export async function openStore(name = "spillway-outbox") {
+export async function openStore() {
   const database = await new Promise((resolve, reject) => {
-    const opening = indexedDB.open(name, 1);
+    const opening = indexedDB.open("spillway-outbox", 1);
     opening.onupgradeneeded = () => opening.result.createObjectStore("orders", { keyPath: "id" });
     opening.onsuccess = () => resolve(opening.result);
     opening.onerror = () => reject(opening.error);

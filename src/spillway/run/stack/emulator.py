@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,6 @@ from spillway.run.stack.cdk import node_binary
 from spillway.run.stack.ports import LOOPBACK, free_port
 from spillway.run.stack.processes import guarded, isolated_environment
 
-_EMULATOR_LOG, _PROXY_LOG = "emulator.log", "proxy.log"
 # Far more than a busy machine needs: a server that ends is noticed at once.
 _START_TIMEOUT_SECONDS = 300.0
 _POLL_SECONDS = 0.02
@@ -43,16 +42,15 @@ def emulator(folder: Path, *, functions_endpoint: str | None = None) -> Iterator
     Raises SpillwayError when it did not answer in time.
     """
     port = free_port()
-    log = folder / _EMULATOR_LOG
-    with guarded(
+    with _running(
+        "AWS emulator",
         [sys.executable, "-m", "ministack"],
         environment=_environment(folder, port, functions_endpoint),
-        log=log,
-        cwd=folder,
-    ) as process:
-        url = f"http://{LOOPBACK}:{port}"
-        _wait_until_healthy("AWS emulator", f"{url}/_ministack/health", process=process, log=log)
-        yield Server(url, process)
+        log=folder / "emulator.log",
+        url=f"http://{LOOPBACK}:{port}",
+        health="/_ministack/health",
+    ) as server:
+        yield server
 
 
 @contextmanager
@@ -65,18 +63,51 @@ def fault_injection_proxy(
 
     Raises SpillwayError when it did not answer in time.
     """
-    log, url = folder / _PROXY_LOG, f"http://{LOOPBACK}:{port}"
-    command = [sys.executable, "-m", "spillway.run.proxy", str(port), emulator]
-    environment = isolated_environment(folder, SPILLWAY_PROXY_TOKEN=token)
-    with guarded(command, environment=environment, log=log, cwd=folder) as process:
-        _wait_until_healthy(
-            "fault-injection proxy",
-            f"{url}{PREFIX}rules",
-            headers={TOKEN_HEADER: token},
-            process=process,
-            log=log,
-        )
+    with _running(
+        "fault-injection proxy",
+        [sys.executable, "-m", "spillway.run.proxy", str(port), emulator],
+        environment=isolated_environment(folder, SPILLWAY_PROXY_TOKEN=token),
+        log=folder / "proxy.log",
+        url=f"http://{LOOPBACK}:{port}",
+        health=f"{PREFIX}rules",
+        headers={TOKEN_HEADER: token},
+    ) as server:
+        yield server
+
+
+@contextmanager
+def _running(
+    name: str,
+    command: Sequence[str],
+    *,
+    environment: Mapping[str, str],
+    log: Path,
+    url: str,
+    health: str,
+    headers: Mapping[str, str] | None = None,
+) -> Iterator[Server]:
+    """Run a server until the block ends, which begins when a GET of `health` succeeds."""
+    with guarded(command, environment=environment, log=log, cwd=log.parent) as process:
+        deadline = time.monotonic() + _START_TIMEOUT_SECONDS
+        # trust_env: straight to the loopback interface, past any proxy of the user's environment.
+        with httpx.Client(base_url=url, trust_env=False, timeout=2, headers=headers) as client:
+            while not _healthy(client, health):
+                if process.poll() is not None:
+                    raise SpillwayError(f"The {name} ended while it started: its log is {log}.")
+                if time.monotonic() > deadline:
+                    raise SpillwayError(
+                        f"The {name} did not answer within {_START_TIMEOUT_SECONDS:.0f} s:"
+                        f" its log is {log}."
+                    )
+                time.sleep(_POLL_SECONDS)
         yield Server(url, process)
+
+
+def _healthy(client: httpx.Client, url: str) -> bool:
+    try:
+        return client.get(url).is_success
+    except httpx.TransportError:
+        return False
 
 
 def _environment(folder: Path, port: int, functions_endpoint: str | None) -> dict[str, str]:
@@ -108,36 +139,3 @@ def _environment(folder: Path, port: int, functions_endpoint: str | None) -> dic
         S3_DATA_DIR=str(folder / "tmp" / "s3"),
         STATE_DIR=str(folder / "tmp" / "state"),
     )
-
-
-def _wait_until_healthy(
-    name: str,
-    url: str,
-    *,
-    process: subprocess.Popen[bytes],
-    log: Path,
-    headers: Mapping[str, str] | None = None,
-) -> None:
-    """Wait until a GET of `url` succeeds.
-
-    Raises SpillwayError when `process` ended, or it did not succeed in time.
-    """
-    deadline = time.monotonic() + _START_TIMEOUT_SECONDS
-    # trust_env: straight to the loopback interface, whatever proxy the user's environment names.
-    with httpx.Client(trust_env=False, timeout=2, headers=headers) as client:
-        while not _healthy(client, url):
-            if process.poll() is not None:
-                raise SpillwayError(f"The {name} ended while it started: its log is {log}.")
-            if time.monotonic() > deadline:
-                raise SpillwayError(
-                    f"The {name} did not answer within {_START_TIMEOUT_SECONDS:.0f} s:"
-                    f" its log is {log}."
-                )
-            time.sleep(_POLL_SECONDS)
-
-
-def _healthy(client: httpx.Client, url: str) -> bool:
-    try:
-        return client.get(url).is_success
-    except httpx.TransportError:
-        return False
