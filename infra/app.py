@@ -69,7 +69,8 @@ def add_stacks(app: App, *, stage: Stage, code: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Issuer:
-    """Whose tokens the API takes, made out to whom, and how the storefront gets them."""
+    """The issuer and audience of the tokens that the API takes, and how the storefront gets
+    them."""
 
     url: str
     audience: tuple[str, ...]

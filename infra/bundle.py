@@ -46,8 +46,8 @@ MODIFIED_AT = 315_619_200
 class Target:
     """What a bundle runs on.
 
-    `python_version` and `python_platform` as uv names them; None stands for the Python and the
-    machine that build it.
+    `python_version` and `python_platform` are uv's names; None means the Python and the machine
+    that build it.
     """
 
     name: str
@@ -91,7 +91,7 @@ def build(target: Target, *, bundles: Path = BUNDLES) -> Bundle:
 
 
 def _python(target: Target) -> str | None:
-    """A Python on this machine whose bytecode the target's Python reads."""
+    """A Python on this machine that makes bytecode for the target's Python."""
     if target.python_version is None:
         return sys.executable
     find = (uv.find_uv_bin(), "python", "find", "--no-config", "--no-project")

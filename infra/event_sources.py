@@ -13,36 +13,36 @@ from infra.stage import Stage
 from orders.domain import backoff
 from orders.domain.backoff import Backoff
 
-#: How long what a message is for may be down before the message counts as dead.
+#: The longest outage that messages must outlast.
 OUTAGE_SECONDS_MAX = 24 * 60 * 60
-#: The most that SQS counts.
+#: The largest count that SQS allows.
 RECEIVES_MAX = 1_000
-#: AWS's own advice: room for a batch to be retried while Lambda is throttled, without the queue
-#: handing it to a second worker meanwhile.
+#: AWS's own advice: a batch can be retried while Lambda is throttled, before the queue hands it to
+#: a second worker.
 VISIBILITY_TO_FUNCTION_TIMEOUT = 6
 
-#: The most that SQS hands over without a batching window, which would delay every order.
+#: The largest batch without a batching window, which would delay every order.
 DELIVER_BATCH_SIZE = 10
 DRAIN_BATCH_SIZE = 10
 #: The least that Lambda offers. Each places one order after the other: a few hundred a second
 #: together, where the smallest table takes 4,000. Live orders come first.
 DRAIN_CONCURRENCY_MAX = 2
-#: Nearly every order has settled when it is looked at, and nothing hurries: large batches, each
-#: filled for a while, make the look at an order cost a read and hardly an invocation.
+#: Nearly every order has settled when it is checked, and nothing is urgent. Large batches, each
+#: collected for a while, make a check cost a read and hardly an invocation.
 WATCHDOG_BATCH_SIZE = 100
 WATCHDOG_CONCURRENCY_MAX = 2
 
 #: Records at once. A quarter of them has a command for a given queue: fifty, which go into one send
 #: of ten batch messages.
 RELAY_BATCH_SIZE = 200
-#: A record is tried for 22 of the 24 h that the stream keeps it; then where it lies in the stream
+#: A record is retried for 22 of the 24 h that the stream keeps it. Then its place in the stream
 #: goes to the dead letters, with two hours left to read it there.
 RECORD_AGE_SECONDS_MAX = 22 * 60 * 60
 
 
 @dataclass(frozen=True, slots=True)
 class QueueSource:
-    """A queue and the function that works it off.
+    """A queue and the function that processes it.
 
     `receives_max`: after so many receives a message is a dead letter. `window_seconds`: how long a
     batch may wait to be filled.
@@ -87,7 +87,7 @@ def queue_sources(stage: Stage) -> Mapping[str, QueueSource]:
             function_timeout_seconds=functions.watchdog.timeout_seconds,
             batch_size=WATCHDOG_BATCH_SIZE,
             concurrency_max=WATCHDOG_CONCURRENCY_MAX,
-            # To look again is no failure: an order is watched as long as SQS keeps a message.
+            # A repeated check is no failure: it continues as long as SQS keeps the message.
             receives_max=RECEIVES_MAX,
             delay_seconds=stage.watchdog.delay_seconds,
             window_seconds=stage.watchdog.window_seconds,
@@ -96,9 +96,9 @@ def queue_sources(stage: Stage) -> Mapping[str, QueueSource]:
 
 
 def receives_to_outlast(outage_seconds: int, backoff: Backoff) -> int:
-    """Tries that a message has to be given so that none is dead before the outage has passed.
+    """How many receives a message needs so that none is dead-lettered before the outage is over.
 
-    Counted for the unluckiest: one whose every wait is the shortest that jitter allows.
+    Counted for the unluckiest message: every wait is the shortest that jitter allows.
     """
     waited_seconds = receives = 0
     while waited_seconds < outage_seconds:

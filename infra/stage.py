@@ -1,8 +1,7 @@
 """A stage's settings: what differs between one deployment of Spillway and another.
 
-One file a stage, `infra/stages/<stage>.toml`. It is read strictly: an unknown name, a wrong type or
-a number out of its bounds stops the synthesis with one sentence (`StageError`), before AWS has been
-asked for anything.
+Each stage has a file, `infra/stages/<stage>.toml`. An unknown name, a wrong type or a number out of
+bounds stops the synthesis with one sentence (`StageError`), before any call to AWS.
 """
 
 from __future__ import annotations
@@ -19,13 +18,13 @@ from orders.domain import saga
 
 STAGES = Path(__file__).parent / "stages"
 
-#: An HTTP API answers 503 by itself after 30 s; a function behind it must have answered by then.
+#: An HTTP API answers 503 after 30 s; a function behind it must answer before that.
 API_TIMEOUT_SECONDS = 30
 #: What a delivery needs beside its downstream's answer: connecting, reading the order, recording
 #: the outcome. A batch's deliveries run side by side.
 DELIVER_OVERHEAD_SECONDS = 5
 
-#: Reserved for examples (RFC 2606): nobody's own service has such a name.
+#: Reserved for examples (RFC 2606): no real service has such a name.
 EXAMPLE_DOMAINS = ("example.com", "example.net", "example.org", ".example")
 
 MemoryMb = Annotated[int, Meta(ge=128, le=10_240)]
@@ -35,7 +34,7 @@ IssuerUrl = Annotated[str, Meta(pattern=r"^https://[^\s]+$")]
 
 
 class StageError(Exception):
-    """The stage is unknown or its settings are wrong; the message is one sentence for a person."""
+    """The stage is unknown or its settings are wrong. The message is one sentence."""
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,7 +42,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Throttle(Settings, frozen=True):
-    """What is answered 429 by the gateway, before any code runs or is paid for."""
+    """Above these the gateway answers 429, before any code runs or costs anything."""
 
     requests_per_second_max: Annotated[int, Meta(ge=1, le=10_000)]
     burst_max: Annotated[int, Meta(ge=1, le=5_000)]

@@ -136,7 +136,7 @@ class OrderFunction(Construct):
     def allow_parameter(self, name: str) -> None:
         """Let the function read one parameter.
 
-        SecureStrings are under the account's own `aws/ssm` key, whose policy lets in whoever may
+        SecureStrings are under the account's own `aws/ssm` key. Its policy admits everyone who may
         read the parameter: no statement for the key, and no monthly price for it.
         """
         self.allow(

@@ -11,5 +11,5 @@ if TYPE_CHECKING:
 
 
 def accept_finding(resource: IConstruct, rule: str, *, reason: str) -> None:
-    """Accept what cdk-nag's `rule` finds in this resource. Stands next to the resource."""
+    """Accept what cdk-nag's `rule` finds in this resource. Call it next to the resource."""
     Validations.of(resource).acknowledge(Acknowledgment(id=rule, reason=reason))

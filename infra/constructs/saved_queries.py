@@ -1,5 +1,5 @@
-"""Logs Insights queries that stand ready in the CloudWatch console. Saved, they cost nothing; each
-run is 0.005 dollars for a gigabyte looked at."""
+"""Logs Insights queries, saved in the CloudWatch console. Saving is free; a run costs 0.005 dollars
+per gigabyte read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from infra.stage import Stage
 
-#: By name: the functions whose lines are looked at, and the query.
+#: By name: the functions with the log lines, and the query.
 QUERIES: dict[str, tuple[Sequence[str], str]] = {
     "one order's life (put its id in)": (
         EVERY_FUNCTION,

@@ -83,7 +83,7 @@ class IdentityStack(Stack):
                 callback_urls=[f"{store_url}/signed-in"],
                 logout_urls=[f"{store_url}/"],
             ),
-            # The storefront keeps it while its tab is open, and nobody shops for a day.
+            # The storefront keeps it while its tab is open, and no one shops for a day.
             refresh_token_validity=Duration.days(1),
             enable_token_revocation=True,
             auth_flows=cognito.AuthFlow(admin_user_password=settings.admin_password_sign_in),

@@ -55,7 +55,7 @@ class Circumstances:
 
 
 class Lookup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The query of a lookup. The step that is looked up is the one whose command has its path."""
+    """The query of a lookup. Its path says which step is looked up."""
 
     customer_id: CustomerId
     order_id: OrderId

@@ -82,7 +82,7 @@ class _Served:
         try:
             request = await _read(scope, receive)
         except ClientDisconnect:
-            return  # Nothing is done, and nobody is there to be told.
+            return  # Nothing is done, and the client is gone.
         await asyncio.sleep(self._fake.delay_ms(request) / 1000)
         answer = await run_in_threadpool(self._fake, request)
         if answer is None:

@@ -1,9 +1,8 @@
-"""Where a schedule's randomness comes from: one seed, and a stream of numbers for each name.
+"""A schedule's randomness: one seed, and a stream of numbers for each name.
 
-Every task, message and customer has a stream of its own. One stream for all would do for running
-a seed again, but not for shrinking it: with a single fault left out, every later draw would fall
-on somebody else, and what is left would be another schedule. Here the rest stays as it was
-(decision 0017).
+Every task, message and customer has its own stream. One stream for all would be enough to run a
+seed again, but not to shrink it: without a single fault, every later draw would go to another task,
+and the rest would be another schedule. Here the rest stays as it was (decision 0017).
 
 `random.Random` seeded by a text costs 20 µs, and a schedule has some fifty streams; this costs one.
 """

@@ -18,7 +18,7 @@ class Fault(StrEnum):
     REQUEST_LOST = "request_lost"  # an error, and no effect
     ANSWER_LOST = "answer_lost"  # the effect, and an error
     LATE = "late"  # an error, and the effect some time after the caller has given up
-    TRIED_TWICE = "tried_twice"  # the first answer is lost and the SDK tries again by itself
+    TRIED_TWICE = "tried_twice"  # the first answer is lost and the SDK retries
     SLOW = "slow"  # just in time for the caller; several of them outlast a worker
     THROTTLED = "throttled"
     PARTLY_TAKEN = "partly_taken"  # a batch request whose answer lists what was left out
@@ -38,7 +38,7 @@ class Fault(StrEnum):
     MISROUTED = "misrouted"  # a downstream's address answers with something else for a while
     POISON_MESSAGE = "poison_message"
     POISON_RECORD = "poison_record"
-    PURGED = "purged"  # somebody empties a command queue
+    PURGED = "purged"  # an operator empties a command queue
     CLOCK_SKEW = "clock_skew"
     CHECK_FORCED = "check_forced"  # an operator sends and announces again what is owed and true
     REDRIVEN = "redriven"  # an operator redrives the dead letters, too early or twice

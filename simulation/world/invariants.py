@@ -148,7 +148,7 @@ class InvariantChecker:
             if looked_up is not None and looked_up <= self._first_at[(*key, step)]:
                 self.excused += 1
                 return
-            detail += ", without keys, although a look would have told"
+            detail += ", without keys, although a lookup would have found the first"
         self.breaks(Promise.ONE_EFFECT_PER_STEP, key, detail)
 
     def _in_order(self, key: tuple[str, str], step: str, done: Mapping[str, Entry]) -> None:
@@ -170,7 +170,7 @@ class InvariantChecker:
         is_stored = item is not None and item["content"]["B"] == draft.compressed
         if not is_stored and not (status == 202 and self._waits(draft)):
             self.breaks(
-                Promise.ACKNOWLEDGED_IS_DURABLE, key, f"answered {status}, and it lies nowhere"
+                Promise.ACKNOWLEDGED_IS_DURABLE, key, f"answered {status}, and it is stored nowhere"
             )
 
     def _waits(self, draft: Draft) -> bool:
@@ -190,7 +190,7 @@ class InvariantChecker:
         item = self.table.get(key)
         is_stored = item is not None and b64encode(item["content"]["B"]).decode() == content
         if not is_stored and message.body not in _bodies(self.overflow.dead_letters):
-            detail = "left the overflow queue and lies nowhere"
+            detail = "left the overflow queue and is stored nowhere"
             self.breaks(Promise.ACKNOWLEDGED_IS_DURABLE, key, detail)
 
     def answered_stranger(self, key: OrderKey, asked: str, status: int) -> None:

@@ -1,4 +1,4 @@
-"""The rest of what the use cases need, in memory: time, keys, queues, topic, downstream, log."""
+"""The other ports in memory: time, keys, queues, topic, downstream, log."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from orders.ports import Check, Command
 
 @dataclass
 class SetClock:
-    """Stands still until it is moved."""
+    """Does not move unless a test moves it."""
 
     milliseconds: int
 

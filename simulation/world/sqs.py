@@ -130,7 +130,7 @@ class Queue:
         return self.dead_letters is not None and self.dead_letters.holds(label)
 
     def holder(self, receipt: str) -> Message | None:
-        """The message of which this is the latest receipt."""
+        """The message that has this as its latest receipt."""
         message = self.messages.get(receipt.rpartition(" #")[0])
         return message if message is not None and message.receipt == receipt else None
 

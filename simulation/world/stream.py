@@ -1,7 +1,7 @@
 """The table's stream: its shards, and the client that an operator reads them with.
 
-A partition key always lies in the same shard, so that the changes of a key keep their order; there
-is no order between shards. Records are kept for 24 hours.
+A partition key is always in the same shard, so that the changes of a key keep their order. Between
+shards there is no order. Records are kept for 24 hours.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Record = dict[str, Any]
 
 
 class Shard:
-    """Records in order. `on_record` is told that there is a new one."""
+    """Records in order. `on_record` is called after each new one."""
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -16,8 +16,8 @@ _SITE = Site("sns", "PublishBatch", BATCH_WRITE_KINDS, 6_000, aws_failed, aws_th
 
 
 class Topic:
-    """`heard`: every event in the order of its first coming, by its id; with another content under
-    an id that was heard before, `on_contradiction` is told."""
+    """`heard`: every event by its id, in order. `on_contradiction` gets the id of an event that
+    comes again with another content."""
 
     def __init__(self, arn: str, on_contradiction: Callable[[str], None]) -> None:
         self.arn = arn

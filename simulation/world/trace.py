@@ -1,4 +1,4 @@
-"""What happened, in order: kept only when somebody wants to read it."""
+"""What happened, in order. Kept only where a trace is wanted."""
 
 from __future__ import annotations
 

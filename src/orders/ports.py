@@ -1,5 +1,5 @@
-"""What the use cases need of the outside, in their own words. Adapters in orders.aws and
-orders.downstream, in-memory ones in simulation/.
+"""What the use cases need from outside, in their own words. The adapters are in orders.aws and
+orders.downstream, those in memory in simulation/.
 
 Every method may raise `TransientFailure` or `PermanentFailure` (orders.failures).
 """
@@ -38,9 +38,9 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A look at an order, some time from now, to see that it has settled.
+    """Later, see whether an order has settled.
 
-    `force`: an operator asks for everything that is owed and true to be sent again, now.
+    `force`: an operator wants everything that is owed and true sent again now.
     """
 
     key: OrderKey
@@ -94,13 +94,13 @@ class Orders(Protocol):
         """A customer's orders, newest first, and the id to go on before, None at the end."""
 
     def record(self, key: OrderKey, step: Step, outcome: Outcome) -> Facts:
-        """Write a fact once. Returns the facts as they stand after it, with the fact that was
-        already there for this step, if any, in place of the new one."""
+        """Write a fact once. Returns the facts after it: a fact that was already there for this
+        step stays."""
 
     def request_cancellation(self, key: OrderKey, at: Millis) -> Facts:
-        """Write the customer's wish once, on the side of the reservation where it falls.
+        """Write the customer's request once, on its side of the reservation.
 
-        Returns the facts as they stand after it.
+        Returns the facts after it.
         """
 
 
@@ -108,12 +108,12 @@ class Commands(Protocol):
     """The three command queues."""
 
     def send(self, commands: Sequence[Command]) -> None:
-        """Send all, in as few requests as may be. Raises when any was not taken: some may have
+        """Send all, in as few requests as possible. Raises if any was not taken: some may have
         been, and are sent again with the rest."""
 
 
 class Overflow(Protocol):
-    """Where an order waits that the table won't take now."""
+    """Orders wait here while the table doesn't take them."""
 
     def buffer(self, order: AcceptedOrder) -> None:
         """Store an order durably until it is drained into the table."""
@@ -130,10 +130,8 @@ class Backlogs(Protocol):
     """What waits for the downstreams."""
 
     def is_empty(self, downstream: Downstream) -> bool:
-        """No command waits for this downstream, is being tried, or lies with its dead letters.
-
-        By the queues' own count, which may lag by some seconds.
-        """
+        """No command for this downstream is waiting, under way or dead-lettered, by the queues' own
+        counts, which may lag by some seconds."""
 
 
 class Events(Protocol):
@@ -147,31 +145,31 @@ class DownstreamService(Protocol):
     """Inventory, fulfilment or accounting, as seen from one delivery."""
 
     def perform(self, command: Command) -> Outcome:
-        """Have one step done, or learn that it was done before: the key is the same each time.
+        """Do one step, or learn that it was done before: the key is the same each time.
 
-        `command.order` is there for each step in `NEEDS_ORDER`. Raises TransientFailure when the
+        `command.order` is set for each step in `NEEDS_ORDER`. Raises `TransientFailure` when the
         outcome is unknown.
         """
 
 
 class RelayDeadLetters(Protocol):
-    """Orders of which a change could not be relayed."""
+    """Orders with a change that could not be relayed."""
 
     def dead_letter(self, key: OrderKey, reason: str) -> None:
-        """Put the order's key where a person sees it, with the reason."""
+        """Send the order's key to the dead-letter queue, with the reason."""
 
 
 class Inbox(Protocol):
     """The queue that messages come from."""
 
     def postpone(self, receipt: str, seconds: int) -> None:
-        """Have this message come again, no sooner than in so many seconds."""
+        """Let this message come again, no sooner than after so many seconds."""
 
     def dead_letter(self, message: str, reason: str) -> None:
-        """Put a message where a person sees it, with the reason."""
+        """Send a message to the dead-letter queue, with the reason."""
 
     def requeue(self, messages: Sequence[tuple[str, int]]) -> None:
-        """Have messages come by themselves, each no sooner than in so many seconds (900 at most).
+        """Let each message come alone, no sooner than after so many seconds (900 at most).
 
         Raises when any was not taken: some may have been."""
 

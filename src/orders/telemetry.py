@@ -34,7 +34,7 @@ FIELDS: Final[Mapping[str, str]] = MappingProxyType(
         "duration_ms": "how long it took",
         "reason": "the downstream's code for why it refused",
         "status": "of the order: where a delivery settled it, and where the watchdog found it",
-        "settle_ms": "from the customer's last wish to the outcome that settled the order",
+        "settle_ms": "from the customer's last request to the outcome that settled the order",
         "rules": "names of the rules that a refused order breaks: see refusals.md",
         "owed": "the saga's steps that an unsettled order waits for",
         "sent": "those of them that the watchdog sent again",

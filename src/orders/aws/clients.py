@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from orders.failures import TransientFailure
 
 # AWS answers these calls in some milliseconds. A call that hangs is cut off and tried once more,
-# within every function's own timeout, whose end would leave nobody to answer.
+# within every function's own timeout, after which no code of ours could answer.
 TIMEOUT_SECONDS = 6.0
 _TRIES = 2
 # What botocore waits between two tries of DynamoDB in its legacy mode.

@@ -51,7 +51,7 @@ class _CheckMessage(msgspec.Struct, omit_defaults=True):
 
 
 class _BatchMessage(msgspec.Struct):
-    """Messages that travel as one, each as it would lie in the queue by itself."""
+    """Messages that travel as one, each in the form that it has alone."""
 
     batch: tuple[msgspec.Raw, ...] = ()
 
@@ -81,9 +81,9 @@ def _goods(step: Step, order: Order) -> Order | None:
     """
     if step is not Step.RESERVE:
         return None
-    nobody = Address("", (), "", "", "")
+    no_address = Address("", (), "", "", "")
     paid = Payment("", order.payment.amount, order.payment.currency, "")
-    return replace(order, address=nobody, payment=paid, discounts=(), purchase_order=None)
+    return replace(order, address=no_address, payment=paid, discounts=(), purchase_order=None)
 
 
 def command_of(body: str) -> Command:

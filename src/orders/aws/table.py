@@ -1,8 +1,8 @@
 """The orders table: the `Orders` port on DynamoDB.
 
-Every write is conditional. A condition that fails is an expected answer here, never an error: it
-says that something is there already, and hands it back in the same call (ALL_OLD), so that a retry,
-a clash and a new order cost one write and no read.
+Every write is conditional. A failed condition is an expected answer, never an error: something is
+there already, and the same call returns it (ALL_OLD). So a retry, a clash and a new order cost one
+write and no read.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ class DynamoOrders:
         return None if item is None else items.accepted_order(item)
 
     def progress(self, key: OrderKey) -> Progress | None:
-        # Both items stand next to each other under the customer: one query, one read unit for the
-        # two of them where two gets would pay one each.
+        # Both items are next to each other under the customer: one query costs one read unit for
+        # the two of them, two gets would cost one each.
         with translate_aws_errors("Query"):
             answer = self.client.query(
                 TableName=self.table,
@@ -78,7 +78,7 @@ class DynamoOrders:
         )
 
     def batch_get_progress(self, keys: Sequence[OrderKey]) -> Mapping[OrderKey, Facts]:
-        # A key must not stand in a request twice.
+        # A request must not have a key twice.
         distinct = list(dict.fromkeys(keys))
         facts_of: dict[OrderKey, Facts] = {}
         for start in range(0, len(distinct), BATCH_GET_MAX):
@@ -128,33 +128,35 @@ class DynamoOrders:
         return items.facts(answer["Attributes"])
 
     def request_cancellation(self, key: OrderKey, at: Millis) -> Facts:
-        # The saga must know on which side of the reservation the wish falls. No clock can tell,
-        # the table can: it takes one write after the other, and each side has its condition.
+        # The saga must know on which side of the reservation the request falls. No clock can tell.
+        # The table can: it takes one write after the other, and each side has its condition.
         for before_reservation in (True, False):
             there = self._write_cancellation(key, Cancellation(at, before_reservation))
             if there.cancellation is not None:
                 return there
         raise TransientFailure("the cancellation met a change of the order each time")
 
-    def _write_cancellation(self, key: OrderKey, wish: Cancellation) -> Facts:
-        """Write the wish if it falls on its side. Returns the facts as they stand then, without a
+    def _write_cancellation(self, key: OrderKey, cancellation: Cancellation) -> Facts:
+        """Write the request if it falls on its side. Returns the facts after it, without a
         cancellation when it fell on the other side."""
         is_new = "attribute_not_exists(#cancellation)"
         reservation_unknown = "attribute_not_exists(#reserve)"
         reservation_known = "attribute_exists(#reserve)"
-        side = reservation_unknown if wish.before_reservation else reservation_known
+        side = reservation_unknown if cancellation.before_reservation else reservation_known
         with translate_aws_errors("UpdateItem"):
             try:
                 answer = self.client.update_item(
                     TableName=self.table,
                     Key=items.progress_key(key),
-                    UpdateExpression="SET #cancellation = :wish",
+                    UpdateExpression="SET #cancellation = :cancellation",
                     ConditionExpression=f"{is_new} AND {side}",
                     ExpressionAttributeNames={
                         "#cancellation": items.CANCELLATION,
                         "#reserve": Step.RESERVE.value,
                     },
-                    ExpressionAttributeValues={":wish": items.cancellation_attribute(wish)},
+                    ExpressionAttributeValues={
+                        ":cancellation": items.cancellation_attribute(cancellation)
+                    },
                     ReturnValues="ALL_NEW",
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )

@@ -1,4 +1,4 @@
-"""What the world is told of an order: CloudEvents 1.0, at least once, with deterministic ids."""
+"""The events of an order: CloudEvents 1.0, at least once, with deterministic ids."""
 
 from __future__ import annotations
 

@@ -90,8 +90,8 @@ class OrderKey:
 
     @property
     def in_logs(self) -> dict[str, object]:
-        """How the order is named in logs. What is no order id may be anything, up to somebody's
-        name, and is left out."""
+        """How the order is named in logs. A text that is not an order id may be anything, even a
+        person's name, and is left out."""
         order_id = self.order_id if is_order_id(self.order_id) else None
         return {"order_id": order_id, "customer": self.customer_hash}
 

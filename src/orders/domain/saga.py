@@ -10,8 +10,8 @@
                                                   └─ refused (too late) ─────▶ stays confirmed
 
 One rule makes it safe without locks, claims or a second write: **whatever has been commanded is
-brought to a known outcome, and only then undone.** A command is never withdrawn, because nobody can
-know whether a copy of it is under way. So the decision must be able to tell from the facts alone
+brought to a known outcome, and only then undone.** A command is never withdrawn, because it is
+unknown whether a copy of it is under way. So the decision must be able to tell from the facts alone
 which commands were given, and it can: `ship` and `post` are commanded when the reservation is known
 and no cancellation was there before it, and a cancellation records on which side of the reservation
 it fell (its write is conditional on that).
@@ -58,8 +58,8 @@ DOWNSTREAM_OF: Mapping[Step, Downstream] = {
     Step.REFUND: "accounting",
 }
 
-#: Steps that a downstream may refuse. The others undo something that stands: a refusal there
-#: breaks the downstream's contract and is for a person to see.
+#: Steps that a downstream may refuse. The others undo what was done: a refusal there
+#: breaks the downstream's contract and needs manual action.
 REFUSABLE = frozenset({Step.RESERVE, Step.SHIP, Step.POST, Step.CANCEL_SHIPMENT})
 
 
@@ -82,7 +82,8 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Cancellation:
-    """The customer's wish. `before_reservation`: written while the reserve outcome was unknown."""
+    """The customer's request. `before_reservation`: written while the reserve outcome was
+    unknown."""
 
     at: Millis
     before_reservation: bool
@@ -108,7 +109,7 @@ class Facts:
 
 
 def owed(facts: Facts) -> frozenset[Step]:
-    """The steps that have been or must now be commanded, and whose outcome is not known yet."""
+    """The steps that have been or must now be commanded, and have no known outcome yet."""
     steps = {Step.RESERVE}
     if proceeding(facts):
         steps |= {Step.SHIP, Step.POST}

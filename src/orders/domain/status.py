@@ -1,4 +1,4 @@
-"""What an order's facts amount to, in the words the customer sees. Computed, never stored."""
+"""An order's status, in the customer's words: computed from its facts, never stored."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def reason(facts: Facts) -> str | None:
 
 
 def cancellation_outcome(facts: Facts) -> CancellationOutcome | None:
-    """What became of the customer's wish to cancel; None when there was none."""
+    """The result of the customer's request to cancel; None when there was none."""
     if facts.cancellation is None:
         return None
     if saga.cancelled(facts):

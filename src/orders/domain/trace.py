@@ -1,4 +1,4 @@
-"""W3C Trace Context: the name under which all that is done for an order can be found again.
+"""W3C Trace Context: one name for everything that is done for an order.
 
 Source: W3C Recommendation "Trace Context", 23 November 2021, sections 3.2 and 4.3. A header that
 is not exactly right is ignored, as the specification asks, and the order gets a trace of its own.
@@ -62,6 +62,6 @@ def parsed(header: str | None) -> Trace | None:
 
 
 def of_order(order_id: OrderId) -> Trace:
-    """The trace of an order whose client named none. Sampled, for our logs do record each step."""
+    """The trace of an order whose client named none. Sampled, because our logs record each step."""
     digits = order_id.replace("-", "")
     return Trace(digits, digits[16:], sampled=True)

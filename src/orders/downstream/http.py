@@ -34,7 +34,7 @@ TEXT_MAX = 100
 # done", it would have every step done again at each try: the code tells them apart.
 NOTHING_ON_RECORD = "nothing_on_record"
 _CODE = re.compile(r"[A-Za-z0-9_.-]+")
-#: Stands for a refusal whose code is no code.
+#: Replaces a refusal code that has not the form of a code.
 UNNAMED = "unnamed"
 _UNKNOWN_OUTCOMES = frozenset({408, 425, 429})
 
@@ -133,18 +133,18 @@ class HttpDownstream:
         query: str = "",
         body: bytes = b"",
     ) -> Outcome | None:
-        # What failures are told by, and so without the query: it names the customer.
+        # For the text of failures: without the query, which names the customer.
         asked = f"{method} {path}"
         url = self.url + path + query
         try:
-            # The pool bounds the time. It must not try again by itself: that is the queue's job.
+            # The pool bounds the time. It must not retry: that is the queue's job.
             answer = self.pool.request(
                 method,
                 url,
                 body=body or None,
                 headers={
                     **self.authorise(method, url, headers, body),
-                    # Not signed: who stands between may rewrite it, as the specification asks.
+                    # Not signed: an intermediary may rewrite it, as the specification asks.
                     "traceparent": self._traceparent(method, command),
                 },
                 retries=False,

@@ -1,1 +1,1 @@
-"""The use cases, one per step of an order's path. They know the ports, nobody else."""
+"""The use cases, one per step of an order's path. They know the ports and nothing else."""

@@ -22,7 +22,7 @@ from orders.ports import NEEDS_ORDER, Command, DownstreamService, Orders
 @dataclass(frozen=True, slots=True)
 class Delivered:
     """`settled`: the final status, when it was this outcome that settled the order; `settle_ms`:
-    how long that took since the customer's last wish, None where the order was not read."""
+    how long that took since the customer's last request, None where the order was not read."""
 
     outcome: Outcome
     settled: Status | None = None
@@ -78,7 +78,7 @@ class Deliver:
                 f"{command.step} is on record as {there.refusal or 'done'}, and the downstream now"
                 f" answers {outcome.refusal or 'done'} under the same key"
             )
-        # One that was on record before has told of it then.
+        # An outcome that was on record before was logged then.
         if there != outcome or not saga.settled(facts):
             return Delivered(outcome)
         return Delivered(outcome, status(facts), _settle_ms(command, facts, outcome))
@@ -87,5 +87,5 @@ class Deliver:
 def _settle_ms(command: Command, facts: Facts, outcome: Outcome) -> int | None:
     if command.accepted_at is None:
         return None
-    wish = facts.cancellation
-    return outcome.at - (command.accepted_at if wish is None else wish.at)
+    cancellation = facts.cancellation
+    return outcome.at - (command.accepted_at if cancellation is None else cancellation.at)

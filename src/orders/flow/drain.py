@@ -1,6 +1,6 @@
 """drain: bring an order that overflowed into the table.
 
-Promise: `acknowledged_is_durable`. The customer was told that the order is stored, so it is either
+Promise: `acknowledged_is_durable`. We told the customer that the order is stored, so it is either
 placed, or, when its id turns out to hold another order, put where a person sees it: never silently
 away.
 """

@@ -1,7 +1,7 @@
-"""intake: accept an order or refuse it, at once; take a customer's wish to cancel.
+"""intake: accept an order or refuse it, at once; take cancellation requests.
 
 Promise: `acknowledged_is_durable`, `one_order_per_id`. An order is answered as accepted only when
-it lies in replicated storage: in the table, or, when the table won't take it in time, in the
+it is in replicated storage: in the table, or, when the table won't take it in time, in the
 overflow queue, from where drain brings it into the table. When both fail the answer is an honest
 no, and the client sends it again.
 
@@ -82,7 +82,7 @@ class Intake:
         return self._store(AcceptedOrder(key, now, digest, order, trace))
 
     def cancel(self, key: OrderKey) -> CancellationTaken | Refused:
-        """Take the customer's wish to cancel. Asking again changes nothing."""
+        """Take a cancellation request. A second one changes nothing."""
         progress = self.orders.progress(key)
         if progress is None:
             return Refused((NOT_FOUND,))

@@ -28,8 +28,8 @@ class ForeignOrder(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reads:
-    """Whose an order is, is looked at once more when it is there. The key rules a stranger's out;
-    that this never rings is what says that the promise is kept."""
+    """The customer is part of the key, so another customer's order can't be found. Each order's
+    customer is checked all the same: that this alarm never rings shows that the promise is kept."""
 
     orders: Orders
 

@@ -22,7 +22,7 @@ from orders.ports import Check, Checks, Command, Commands, Events, RelayDeadLett
 
 @dataclass(frozen=True, slots=True)
 class OrderPlaced:
-    """A new order lies in the table."""
+    """A new order is in the table."""
 
     order: AcceptedOrder
 

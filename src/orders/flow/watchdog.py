@@ -1,7 +1,7 @@
 """watchdog: look at an order some time after it was taken, and see to it that it settles.
 
-Promise: `always_settles`. Everything before this keeps it already: what is owed lies in a queue
-that tries for a day. This is for what nobody thought of: a message lost to a purged queue, a
+Promise: `always_settles`. Everything before this keeps it already: what is owed is in a queue
+that retries for a day. This is for the unforeseen: a message lost to a purged queue, a
 deployment that forgot a permission, a bug since mended.
 
 What is owed is sent again only to a downstream for which nothing waits. Where commands wait or are
@@ -59,7 +59,7 @@ class Watchdog:
                 [check.key for check in checks if not check.force]
             )
         except TransientFailure:
-            # Each is read by itself then, and says of itself whether that failed.
+            # Each is then read alone, and its own read may fail.
             return {}
 
     def check(self, check: Check, fetched: Facts | None = None) -> Checked:

@@ -114,7 +114,7 @@ def refused(refusals: Sequence[Refusal]) -> Answer:
 
 
 def try_again() -> Answer:
-    """An honest no: the client is told, and may send the same again."""
+    """Nothing was stored: the client may send the same again."""
     reply = _problem(503, {"detail": "Nothing is lost: send the same request again."})
     reply["headers"]["retry-after"] = str(RETRY_AFTER_SECONDS)
     return reply

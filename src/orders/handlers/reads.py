@@ -96,7 +96,7 @@ def summary(progress: Progress) -> dict[str, Any]:
 def whole(progress: Progress) -> dict[str, Any]:
     """An order with its content and what has become of each step so far."""
     facts = progress.facts
-    wish = facts.cancellation
+    cancellation = facts.cancellation
     return {
         "order_id": progress.order.key.order_id,
         "status": status(facts).value,
@@ -115,9 +115,9 @@ def whole(progress: Progress) -> dict[str, Any]:
             for step, outcome in sorted(facts.outcomes.items(), key=lambda fact: fact[1].at)
         ],
         "cancellation": None
-        if wish is None
+        if cancellation is None
         else {
-            "requested_at": http.timestamp(wish.at),
+            "requested_at": http.timestamp(cancellation.at),
             "outcome": cancellation_outcome(facts),
         },
     }
@@ -126,7 +126,7 @@ def whole(progress: Progress) -> dict[str, Any]:
 def _shown(order: Order) -> dict[str, Any]:
     """An order's content, its parts as they are: the encoder knows them, and lines are many."""
     payment = msgspec.to_builtins(order.payment)
-    # The receipt proves the payment to us; nobody needs it back.
+    # The receipt proves the payment to us; the customer does not need it.
     del payment["receipt"]
     return {field.name: getattr(order, field.name) for field in fields(order)} | {
         "payment": payment

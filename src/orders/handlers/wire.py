@@ -55,7 +55,7 @@ def _converted(raw: Any) -> Order | None:
     except msgspec.ValidationError:
         return None
     # Into a dataclass msgspec takes what it knows and says nothing of the rest.
-    return order if _order_has_no_stranger(raw) else None
+    return order if _order_has_no_unknown_field(raw) else None
 
 
 def _digest(raw: dict[str, Any]) -> bytes:
@@ -111,22 +111,22 @@ def _object(kind: type) -> _Reader:
     return read
 
 
-def _no_stranger(kind: Any) -> _Check | None:
+def _no_unknown_field(kind: Any) -> _Check | None:
     """Whether a value of the right shape has no unknown field; None where it cannot have one."""
     if is_dataclass(kind):
         return _only_fields_of(typing.cast("type", kind))
     if typing.get_origin(kind) is tuple:
-        of_each = _no_stranger(typing.get_args(kind)[0])
+        of_each = _no_unknown_field(typing.get_args(kind)[0])
         return None if of_each is None else lambda raw: all(map(of_each, raw))
     return None
 
 
 def _only_fields_of(kind: type) -> _Check:
     hints = typing.get_type_hints(kind)
-    nested = [(name, within) for name, hint in hints.items() if (within := _no_stranger(hint))]
+    nested = [(name, within) for name, hint in hints.items() if (within := _no_unknown_field(hint))]
     if not nested and all(field.default is MISSING for field in fields(kind)):
-        # It has them all, or it would not have the right shape: one more would be a stranger. This
-        # is asked of every line.
+        # All fields are required and there, so one more would be an unknown one. This check
+        # runs for every line.
         return lambda raw: len(raw) == len(hints)
 
     def check(raw: Any) -> bool:
@@ -183,4 +183,4 @@ def _escaped(name: str) -> str:
 
 
 _read_order = _reader(Order)
-_order_has_no_stranger = _only_fields_of(Order)
+_order_has_no_unknown_field = _only_fields_of(Order)
