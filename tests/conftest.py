@@ -92,8 +92,12 @@ def _customer(stack: Stack, user: str) -> Customer:
 def browser() -> Iterator[Browser]:
     """A real headless Chromium. For a module only: while Playwright runs, its event loop is the
     thread's, and no other test can start one."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    from tests.e2e.shop import SETTLES_WITHIN_SECONDS
+
+    # Playwright's own 5 s are less than a busy machine may need.
+    expect.set_options(timeout=SETTLES_WITHIN_SECONDS * 1000)
     path = next((found for name in _BROWSERS if (found := shutil.which(name))), None)
     if path is None:
         pytest.fail("These tests need Chromium: `apt install chromium`, or Chrome.")

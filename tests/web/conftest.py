@@ -6,14 +6,12 @@ import secrets
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser
 
 from spillway.run.stack import Stack
 from tests.web.visitor import Visitor
 
 Visits = Callable[..., Visitor]
-# Playwright's own 5 s are less than a busy machine may need.
-expect.set_options(timeout=60_000)
 
 
 @pytest.fixture

@@ -12,8 +12,6 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Route, expect
 from spillway.run.stack import Stack
 from spillway.run.stack.users import email
 
-#: Far more than a busy machine needs.
-SETTLES_WITHIN_MS = 300_000
 #: The store has it; how far it is by now does not matter.
 ARRIVED = re.compile("Accepted|Confirmed")
 #: What the browser logs of an answer of 400 and above, or of no connection.
@@ -83,7 +81,7 @@ class Visitor:
 
     def see(self, status: str | re.Pattern[str]) -> None:
         """Wait until the page that is open says that the order has come so far."""
-        expect(self.page.locator("#status-badge")).to_have_text(status, timeout=SETTLES_WITHIN_MS)
+        expect(self.page.locator("#status-badge")).to_have_text(status)
 
     def answer_puts(self, route: Any) -> None:
         """Let `route` answer the PUTs of orders, in every tab."""

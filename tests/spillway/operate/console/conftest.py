@@ -53,7 +53,7 @@ def page(console: Console, browser: Browser) -> Iterator[Page]:
             complaints.append(message.text)
 
     opened = context.new_page()
-    opened.set_default_timeout(15_000)
+    opened.set_default_timeout(120_000)
     opened.on("console", note)
     opened.on("pageerror", lambda error: complaints.append(str(error)))
     yield opened
