@@ -127,19 +127,9 @@ def _resource(service: str, body: Mapping[str, Any]) -> str | None:
 def _entries(service: str, body: Mapping[str, Any]) -> int:
     if service == "sns":
         return len({match[1] for match in map(SNS_ENTRY.fullmatch, body) if match}) or 1
-    if service == "dynamodb":
-        return _dynamodb_entries(body)
+    tables = body.get("RequestItems")
+    if isinstance(tables, dict):
+        asked = [table.get("Keys") for table in tables.values() if isinstance(table, dict)]
+        return sum(len(keys) for keys in asked if isinstance(keys, list)) or 1
     entries = body.get("Entries")
     return len(entries) if isinstance(entries, list) else 1
-
-
-def _dynamodb_entries(body: Mapping[str, Any]) -> int:
-    items = body.get("TransactItems")
-    if isinstance(items, list):
-        return len(items)
-    tables = body.get("RequestItems")
-    if not isinstance(tables, dict):
-        return 1
-    # A list of writes by table, or a table's keys to read.
-    asked = [table.get("Keys") if isinstance(table, dict) else table for table in tables.values()]
-    return sum(len(entries) for entries in asked if isinstance(entries, list))

@@ -4,7 +4,7 @@
 | --- | --- | --- |
 | GET /_proxy/rules | | {"rules": [rule with id and fired]} |
 | POST /_proxy/rules rule | adds one | the rule with id and fired |
-| DELETE /_proxy/rules/ID | takes one out | what became of it |
+| DELETE /_proxy/rules/ID | takes one out | what became of it; null: there was none |
 | GET /_proxy/counts | | {"series": [series]} |
 | GET /_proxy/permissions | | {"permissions": [permission], "denied": [call]} |
 | PUT /_proxy/permissions policies | enforces them | null |
@@ -62,7 +62,8 @@ class Control:
         path = request.path.removeprefix(PREFIX)
         name, _, id_ = path.partition("/")
         if (request.method, name) == ("DELETE", "rules") and id_.isdecimal():
-            return self.rules.remove(int(id_)).to_json()
+            removed = self.rules.remove(int(id_))
+            return None if removed is None else removed.to_json()
         do = self._requests(request.body).get(f"{request.method} {path}")
         if do is None:
             raise LookupError(f"The proxy has no {request.method} {request.path}.")

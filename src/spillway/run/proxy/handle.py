@@ -3,17 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from spillway.errors import SpillwayError
 from spillway.run.proxy.control import PREFIX, TOKEN_HEADER
 from spillway.run.proxy.counts import Counts
-
-if TYPE_CHECKING:
-    import httpx
 
 _TIMEOUT_SECONDS = 10.0
 
@@ -76,18 +72,15 @@ class Proxy:
 
     def remove(self, rule_id: int) -> dict[str, Any] | None:
         """Take one rule out and return what became of it; None when there is none of that id."""
-        answer = self._send("DELETE", f"rules/{rule_id}")
-        return None if answer.status_code == HTTPStatus.NOT_FOUND else _content(answer)
+        removed: dict[str, Any] | None = self._ask("DELETE", f"rules/{rule_id}")
+        return removed
 
     def _ask(self, method: str, path: str, content: Any = None) -> Any:
-        return _content(self._send(method, path, content))
-
-    def _send(self, method: str, path: str, content: Any = None) -> "httpx.Response":
         import httpx
 
         try:
             with httpx.Client(trust_env=False, timeout=_TIMEOUT_SECONDS) as client:
-                return client.request(
+                answer = client.request(
                     method,
                     f"{self.url}{PREFIX}{path}",
                     headers={TOKEN_HEADER: self._token},
@@ -97,13 +90,10 @@ class Proxy:
             raise SpillwayError(
                 f"The fault-injection proxy at {self.url} does not answer: start the stack again."
             ) from error
-
-
-def _content(answer: "httpx.Response") -> Any:
-    content = answer.json()
-    if not answer.is_success:
-        raise SpillwayError(f"The proxy refused this: {content['detail']}.")
-    return content
+        said = answer.json()
+        if not answer.is_success:
+            raise SpillwayError(f"The proxy refused this: {said['detail']}.")
+        return said
 
 
 class FaultInForce:

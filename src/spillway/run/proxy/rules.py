@@ -163,14 +163,9 @@ class Rules:
         self._in_force[made.id] = made
         return made
 
-    def remove(self, id_: int) -> Injection:
-        """Take a rule out and return what became of it.
-
-        Raises LookupError when there is none of that id.
-        """
-        if id_ not in self._in_force:
-            raise LookupError(f"There is no rule {id_}.")
-        return self._in_force.pop(id_)
+    def remove(self, id_: int) -> Injection | None:
+        """Take a rule out and return what became of it; None when there is none of that id."""
+        return self._in_force.pop(id_, None)
 
     def clear(self) -> None:
         self._in_force.clear()

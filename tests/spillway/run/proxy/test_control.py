@@ -35,7 +35,7 @@ class TestWhoMay:
         assert _ask(wire, "GET", "counts").json() == {"series": []}
 
     def test_what_does_not_exist_is_not_found(self, wire: Wire) -> None:
-        for method, path in (("GET", "rule"), ("DELETE", "rules/x"), ("DELETE", "rules/999999")):
+        for method, path in (("GET", "rule"), ("DELETE", "rules/x")):
             assert _ask(wire, method, path).status_code == 404
 
 
