@@ -30,8 +30,8 @@ from spillway.run.stack.processes import children
 from spillway.target.reading import read_depths
 from spillway.target.records import Depth
 
-#: A worker is killed up to so long after the answer that pays for it: anywhere in the work that the
-#: answered order causes.
+#: A worker is killed up to so long after the answer that pays for it, or after the kill before:
+#: anywhere in the work that the answered order causes.
 KILL_WITHIN_SECONDS = 0.5
 
 #: Once all queues have been empty for so long, no message will come any more. Twice what the
@@ -74,11 +74,14 @@ class Killer:
 def killing(killer: Killer, recorder: ResponseRecorder) -> Iterator[Killer]:
     """During the block, each acknowledged order pays for one kill: on a slow machine the workers
     get the time that they need between two kills."""
-    loop, due = asyncio.get_running_loop(), []
+    loop = asyncio.get_running_loop()
+    due: list[asyncio.TimerHandle] = []
 
     def pay() -> None:
+        # One after the other, so that functions which begin later are hit too.
+        after = max(loop.time(), due[-1].when() if due else 0.0)
         wait = killer.rng.uniform(0.0, KILL_WITHIN_SECONDS)
-        due.append(loop.call_later(wait, killer.kill_one))
+        due.append(loop.call_at(after + wait, killer.kill_one))
 
     recorder.on_acknowledged = pay
     try:

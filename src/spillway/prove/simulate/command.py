@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spillway.errors import SpillwayError
-from spillway.ui.options import print_json
+from spillway.ui.options import JsonOption, print_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,12 +46,7 @@ def simulate(
             "--exhaustive", help="Also every kind of fault at every place, and pairs of crashes."
         ),
     ] = False,
-    as_json: Annotated[
-        bool,
-        typer.Option(
-            "--json", help="Print the result as one JSON object, and the report to stderr."
-        ),
-    ] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Prove the promises under fault schedules, each decided by its seed.
 
@@ -59,7 +54,8 @@ def simulate(
     downstreams, where anything can crash, be lost, late, doubled or out at any moment. A crash is
     also tried at every place of one order with each expected outcome. A broken schedule is shrunk,
     and its trace shown with the options that run it again. Exits with 0 only if every promise held
-    in every schedule and, with --controls, every mutant was killed.
+    in every schedule and, with --controls, every mutant was killed. With --json the report for
+    people goes to stderr.
 
     Example: spillway simulate --seeds 10000 --controls
 

@@ -1,11 +1,13 @@
 """The customers: they send an order until it is answered, cancel it, read it, and try others'.
 
-None of them knows anything but the API's answers.
+They know only the API's answers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -34,64 +36,42 @@ class _Accepted(msgspec.Struct):
 
 class _Seen(msgspec.Struct):
     status: str
-    settled: bool
 
 
 _accepted = msgspec.json.Decoder(_Accepted)
 _seen = msgspec.json.Decoder(_Seen)
 
 
-class Api:
-    """The HTTP API: hands requests to the functions, and answers 5xx for those that fail."""
+def _ask(world: World, who: str, event: Mapping[str, Any], on_answer: OnAnswer) -> None:
+    """The HTTP API: hands a request to its function, and answers 500 where that fails."""
+    route = event["routeKey"]
+    function = world.functions["intake" if route.startswith("PUT") else "reads"]
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def ended(result: Any, error: str | None) -> None:
+        status = 500 if error is not None else result["statusCode"]
+        if error is not None:
+            world.invariants.raised(function.name, error)
+        if world.trace is not None:
+            world.trace.add(world.now(), who, route, f"answered {status}", error or "")
+        on_answer(status, "" if error is not None else result["body"])
 
-    def ask(self, who: str, event: Mapping[str, Any], on_answer: OnAnswer) -> None:
-        route = event["routeKey"]
-        world = self._world
-        function = world.functions["intake" if route.startswith("PUT") else "reads"]
-
-        def ended(result: Any, error: str | None) -> None:
-            status = 500 if error is not None else result["statusCode"]
-            if error is not None:
-                world.invariants.raised(function.name, error)
-            if world.trace is not None:
-                world.trace.add(world.now(), who, route, f"answered {status}", error or "")
-            on_answer(status, "" if error is not None else result["body"])
-
-        function.invoke(f"{route} for {who}", event, ended)
+    function.invoke(f"{route} for {who}", event, ended)
 
 
-class Customer:
-    """One customer with one order, and no other customer sends one under its key.
+@dataclass(slots=True, kw_only=True, eq=False)
+class Customer(Acknowledgement):
+    """One customer with one order, and what became of it.
 
     `refused`: an answer in the four hundreds, which is final.
     """
 
-    def __init__(self, api: Api, world: World, name: str, draft: Draft) -> None:
-        self.name = name
-        self.draft = draft
-        self.sent = False
-        self.answers: list[Answer] = []
-        self.refused: int | None = None
-        self.status_read: str | None = None
-        self.cancellation_sent = False
-        self.cancellation_taken = False
-        self._api = api
-        self._world = world
-        self._final: str | None = None
-
-    @property
-    def acknowledgement(self) -> Acknowledgement:
-        return Acknowledgement(
-            key=self.draft.key,
-            order=self.draft.order,
-            answers=tuple(self.answers),
-            status=self.status_read,
-            cancellation_sent=self.cancellation_sent,
-            cancellation_taken=self.cancellation_taken,
-        )
+    world: World
+    name: str
+    draft: Draft
+    answers: list[Answer] = field(default_factory=list)
+    sent: bool = False
+    refused: int | None = None
+    _final: str | None = None
 
     def place(self, tries: int = 0) -> None:
         """Send the order, again and again until it is answered."""
@@ -104,13 +84,13 @@ class Customer:
                 self.refused = status
             else:
                 self.answers.append(Answer(status, _accepted.decode(body).accepted_at))
-                self._world.invariants.acknowledged(self.draft, status)
+                self.world.invariants.acknowledged(self.draft, status)
 
-        self._api.ask(self.name, self.draft.event, answered)
+        _ask(self.world, self.name, self.draft.event, answered)
 
     def cancel(self, tries: int = 0) -> None:
-        """Ask for the cancellation until it is answered. When the order is not
-        there yet, ask again: it may still be in the overflow queue."""
+        """Ask for the cancellation until it is answered. If there is no such order yet, ask again:
+        it may still be in the overflow queue."""
         self.cancellation_sent = True
 
         def answered(status: int, _: str) -> None:
@@ -119,7 +99,7 @@ class Customer:
             elif status >= 500 or (status == 404 and self.refused is None):
                 self._later(tries, self.cancel)
 
-        self._api.ask(self.name, request(_CANCEL, self.draft.key), answered)
+        _ask(self.world, self.name, request(_CANCEL, self.key), answered)
 
     def read(self) -> None:
         """Read the order once, and compare with what was read before."""
@@ -130,44 +110,41 @@ class Customer:
             if status != 200:
                 return
             seen = _seen.decode(body)
-            self.status_read = seen.status
+            self.status = seen.status
             if self._final is not None and seen.status != self._final:
-                self._world.invariants.breaks(
+                self.world.invariants.breaks(
                     "never_half_done",
-                    (self.draft.key.customer_id, self.draft.key.order_id),
+                    (self.key.customer_id, self.key.order_id),
                     f"was read as {self._final}, and then as {seen.status}",
                 )
             if seen.status in ("rejected", "cancelled"):
                 self._final = seen.status
 
-        self._api.ask(self.name, request(_GET, self.draft.key), answered)
+        _ask(self.world, self.name, request(_GET, self.key), answered)
 
     def _later(self, tries: int, again: Callable[[int], None]) -> None:
         wait = min(RESEND_MAX_MS, RESEND_MS << min(tries, 10))
-        self._world.scheduler.after(wait, again, tries + 1)
+        self.world.scheduler.after(wait, again, tries + 1)
 
 
+@dataclass(slots=True, eq=False)
 class Stranger:
     """Another customer, who asks for an order and for its cancellation by its id."""
 
-    def __init__(self, api: Api, world: World, customer_id: str, owner: OrderKey) -> None:
-        self._api = api
-        self._world = world
-        self._owner = owner
-        self._key = OrderKey(CustomerId(customer_id), owner.order_id)
-        self._name = f"a stranger to {world.name_of(owner.customer_id, owner.order_id)}"
+    world: World
+    customer_id: CustomerId
+    owner: OrderKey
 
     def ask(self) -> None:
+        key = OrderKey(self.customer_id, self.owner.order_id)
+        name = f"a stranger to {self.world.name_of(self.owner.customer_id, self.owner.order_id)}"
         for route in (_GET, _CANCEL):
-            self._api.ask(self._name, request(route, self._key), self._answered(route))
-        self._api.ask(self._name, request(_HISTORY, self._key), self._listed)
+            _ask(self.world, name, request(route, key), partial(self._answered, route))
+        _ask(self.world, name, request(_HISTORY, key), self._listed)
 
-    def _answered(self, route: str) -> OnAnswer:
-        def answered(status: int, _: str) -> None:
-            self._world.invariants.answered_stranger(self._owner, route, status)
-
-        return answered
+    def _answered(self, route: str, status: int, _: str) -> None:
+        self.world.invariants.answered_stranger(self.owner, route, status)
 
     def _listed(self, status: int, body: str) -> None:
-        if status == 200 and self._owner.order_id in body:
-            self._world.invariants.answered_stranger(self._owner, _HISTORY, status)
+        if status == 200 and self.owner.order_id in body:
+            self._answered(_HISTORY, status, body)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
@@ -25,7 +25,7 @@ from simulation.world.world import ORDERS_TABLE, World
 from spillway.prove.audit.judging import judge, judge_isolation
 from spillway.prove.audit.verdicts import Violation
 from spillway.prove.simulate import operator
-from spillway.prove.simulate.customers import Api, Customer, Stranger
+from spillway.prove.simulate.customers import Customer, Stranger
 from spillway.prove.simulate.plan import HOUR, Moment, Ordered, Plan
 from spillway.run.load.records import Acknowledgement, Answer
 from spillway.run.load.records import Outage as AuditOutage
@@ -108,7 +108,6 @@ class _Schedule:
             stream_poll_ms=plan.stream_poll_ms,
             trace=trace,
         )
-        self.api = Api(self.world)
         self.world.on_given_up = self._called_out
         if trace is not None:
             self.world.invariants.on_broken = lambda broken: trace.add(
@@ -165,7 +164,7 @@ class _Schedule:
         if order.read_at is not None:
             self._at(order.read_at, customer.read)
         if order.stranger_at is not None and order.namesake is None:
-            stranger = Stranger(self.api, self.world, BOB, order.draft.key)
+            stranger = Stranger(self.world, CustomerId(BOB), order.draft.key)
             self._maybe(Fault.STRANGER, f"{name} and a stranger", order.stranger_at, stranger.ask)
         if order.clash is not None:
             other = self._customer(f"{name} with other content", order.clash)
@@ -175,7 +174,9 @@ class _Schedule:
             self._maybe(Fault.NAMESAKE, f"{name} has a namesake", order.namesake_at, other.place)
 
     def _customer(self, name: str, draft: Draft) -> Customer:
-        customer = Customer(self.api, self.world, name, draft)
+        customer = Customer(
+            key=draft.key, order=draft.order, world=self.world, name=name, draft=draft
+        )
         self.customers.append(customer)
         return customer
 
@@ -232,7 +233,7 @@ class _Schedule:
         place = "an operator forces a check"
         if self.faults.injects(Fault.CHECK_FORCED, place, self.world.now()):
             for customer in self.customers:
-                operator.force(self.world, customer.draft.key)
+                operator.force(self.world, customer.key)
             self._rest()
 
     def _called_out(self) -> None:
@@ -305,12 +306,12 @@ class _Schedule:
             return
         [outage] = outages
         # An order that was cancelled is undone: not all that it would have needed is done.
-        cancelled = {each.draft.key for each in self.customers if each.cancellation_sent}
+        cancelled = {each.key for each in self.customers if each.cancellation_sent}
         keys = tuple(
-            customer.draft.key
+            customer.key
             for customer in self.customers
             if customer.answers
-            and customer.draft.key not in cancelled
+            and customer.key not in cancelled
             and outage.begins <= _at(customer.answers[0]) < outage.ends - UNDISTURBED_MS
         )
         audited = AuditOutage(outage.service, outage.begins, outage.ends, keys)  # type: ignore[arg-type]
@@ -324,16 +325,19 @@ class _Schedule:
         by_key: defaultdict[OrderKey, list[Customer]] = defaultdict(list)
         for customer in self.customers:
             if customer.sent:
-                by_key[customer.draft.key].append(customer)
+                by_key[customer.key].append(customer)
         found = []
         for key, customers in by_key.items():
-            taken = (each for each in customers if each.draft.order == stored.get(key))
+            taken = (each for each in customers if each.order == stored.get(key))
             owner = next(taken, customers[0])
             for other in customers:
                 if other is not owner:
                     self._was_refused(other)
-            acknowledgement = replace(
-                owner.acknowledgement,
+            acknowledgement = Acknowledgement(
+                key=key,
+                order=owner.order,
+                answers=owner.answers,
+                status=owner.status,
                 cancellation_sent=any(each.cancellation_sent for each in customers),
                 cancellation_taken=any(each.cancellation_taken for each in customers),
             )
@@ -348,7 +352,7 @@ class _Schedule:
         for answer in customer.answers:
             if answer.status != 202 or not clashed:
                 detail = f"other content under its id was answered {answer.status}"
-                self._break(Promise.ONE_ORDER_PER_ID, customer.draft.key, detail)
+                self._break(Promise.ONE_ORDER_PER_ID, customer.key, detail)
 
     def _effects(self) -> Iterator[Effect]:
         for downstream in DOWNSTREAMS:
@@ -365,7 +369,7 @@ class _Schedule:
 
     def _judge_announcements(self, record: Record) -> None:
         heard, key = self.world.topic.heard, record.key
-        reads = (each.status_read for each in self.customers if each.draft.key == key)
+        reads = (each.status for each in self.customers if each.key == key)
         final = next(filter(None, reads), None)
         events = {kind.name.lower() for kind in EventType}
         named = {event for event in events if f"{key.customer_id}/{key.order_id}/{event}" in heard}
