@@ -74,6 +74,13 @@ def peak(work: Work) -> int:
     return found
 
 
+def resident_peak(status: str) -> int:
+    """A process's largest resident set in bytes, from its /proc/PID/status. Not rusage's figure:
+    that begins with the parent's."""
+    [line] = (line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) * 1024
+
+
 def work_of(step: str, lines: int) -> Work:
     """A call that does a step's work for one order."""
     return _WORK[step](_order(lines))

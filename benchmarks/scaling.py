@@ -101,10 +101,8 @@ def _audited(size: int) -> Point:
     seconds = _seconds(audit.run) - tables.seconds
     if not audit.found.held or audit.found.settled != size:
         raise RuntimeError("The audit did not find every order settled.")
-    # Not rusage's largest resident set: there it begins with the parent's.
-    status = Path("/proc/self/status").read_text()
-    [peak] = (line for line in status.splitlines() if line.startswith("VmHWM:"))
-    return Point(size, seconds / size, int(peak.split()[1]) * 1024)
+    memory = handlers.resident_peak(Path("/proc/self/status").read_text())
+    return Point(size, seconds / size, memory)
 
 
 class _Shop:

@@ -20,7 +20,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.conftest import Figures
-from benchmarks.handlers import environment
+from benchmarks.handlers import environment, resident_peak
 from infra import bundle
 
 TITLE = "Cold start"
@@ -44,11 +44,9 @@ _CREDENTIALS = {
 }
 #: Nothing of this machine's own libraries or settings.
 _PYTHON = (sys.executable, "-I", "-S", "-c")
-# Not rusage's figure: that begins with the parent's.
-_PEAK = """
+_STATUS = """
 with open("/proc/self/status") as status:
-    peak = next(line for line in status if line.startswith("VmHWM:"))
-print(int(peak.split()[1]) * 1024)
+    print(status.read())
 """
 
 
@@ -91,9 +89,9 @@ def _started(name: str) -> int:
     """Start the process once; returns its largest resident set, in bytes."""
     code, variables = _program(name)
     done = subprocess.run(  # noqa: S603 -- the command is ours
-        [*_PYTHON, code + _PEAK], check=True, capture_output=True, text=True, env=variables
+        [*_PYTHON, code + _STATUS], check=True, capture_output=True, text=True, env=variables
     )
-    return int(done.stdout)
+    return resident_peak(done.stdout)
 
 
 def _program(name: str) -> tuple[str, Mapping[str, str]]:

@@ -16,6 +16,7 @@ from spillway.plan.tables import Table
 from spillway.plan.templates import Templates
 
 STAGE = "prod"
+_RESOURCE_POLICIES = ("AWS::S3::BucketPolicy", "AWS::SNS::TopicPolicy", "AWS::SQS::QueuePolicy")
 #: Parts of other resources. There are too many to list, so each kind is only counted.
 _PARTS = (
     "AWS::ApiGatewayV2::Integration",
@@ -23,11 +24,8 @@ _PARTS = (
     "AWS::Lambda::Permission",
     "AWS::Lambda::Version",
     "AWS::Logs::MetricFilter",
-    "AWS::S3::BucketPolicy",
-    "AWS::SNS::TopicPolicy",
-    "AWS::SQS::QueuePolicy",
+    *_RESOURCE_POLICIES,
 )
-_RESOURCE_POLICIES = ("AWS::S3::BucketPolicy", "AWS::SNS::TopicPolicy", "AWS::SQS::QueuePolicy")
 
 
 def parts(templates: Templates) -> dict[str, str]:
