@@ -114,13 +114,10 @@ def judge_access(probes: Iterable[Probe]) -> list[Violation]:
     """
     violations = []
     for probe in probes:
-        if probe.by_owner and probe.status != 200:
-            detail = f"its own customer's {probe.asked} was answered {probe.status}"
-        elif not probe.by_owner and probe.status != 404:
-            detail = f"another customer's {probe.asked} was answered {probe.status}, not 404"
-        else:
-            continue
-        violations.append(Violation(Promise.OWN_ORDERS_ONLY, probe.key, detail))
+        who, expected = ("its own", 200) if probe.by_owner else ("another", 404)
+        if probe.status != expected:
+            detail = f"{who} customer's {probe.asked} was answered {probe.status}, not {expected}"
+            violations.append(Violation(Promise.OWN_ORDERS_ONLY, probe.key, detail))
     return violations
 
 
@@ -144,7 +141,7 @@ def judge_history(
 
 
 def outage_was_real(outage: Outage, effects: Iterable[Effect]) -> bool:
-    """The downstream that was out did nothing meanwhile, or there is nothing to be learnt."""
+    """The downstream that was out did nothing meanwhile; otherwise the run proves nothing."""
     return not any(
         effect.downstream == outage.downstream and outage.began_at < effect.at < outage.ended_at
         for effect in effects
@@ -154,8 +151,8 @@ def outage_was_real(outage: Outage, effects: Iterable[Effect]) -> bool:
 def judge_isolation(outage: Outage, effects: Iterable[Effect]) -> list[Violation]:
     """failure_stays_local: while one downstream was out, the other two answered as ever.
 
-    Each order placed in the outage must have been dealt with by both others before its end; an
-    order without stock has nothing to be dealt with further.
+    Both others must have handled each order placed in the outage before its end; for an order
+    without stock, inventory alone.
     """
     answered: defaultdict[OrderKey, set[str]] = defaultdict(set)
     without_stock = set()
@@ -179,10 +176,9 @@ def judge_isolation(outage: Outage, effects: Iterable[Effect]) -> list[Violation
 def judge_idleness(depths: Iterable[Depth], invocations: Mapping[str, int]) -> list[Violation]:
     """zero_idle: no queue holds anything and no function ran in a while without orders.
 
-    A message in a dead-letter queue waits for a person: always_settles is broken by it. What the
-    watchdog's queue delays or holds back is none to be worked on: it is the look that every order
-    gets a quarter of an hour later, or the next one at an order that was late, and costs nothing
-    until then.
+    A message in a dead-letter queue waits for a person and breaks always_settles. The watchdog's
+    delayed and postponed messages are no work: each is the check that an order gets a quarter of an
+    hour later, or the next check of a late order, and costs nothing until then.
     `invocations`: function name to how often it ran in that while.
     """
     violations = []

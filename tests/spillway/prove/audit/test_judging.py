@@ -89,7 +89,9 @@ class TestWholeOrders:
             assert order.without_fact(step).judged() != [], step
 
     @pytest.mark.parametrize(("name", "order"), WHOLE, ids=[name for name, _ in WHOLE])
-    def test_any_other_final_status_told_is_found(self, name: str, order: Scene) -> None:
+    def test_any_other_final_status_that_a_customer_read_is_found(
+        self, name: str, order: Scene
+    ) -> None:
         for status in {"confirmed", "rejected", "cancelled"} - {order.acknowledgement.status}:
             spoilt = order.with_acknowledgement(status=status)
             assert promises(spoilt.judged()) == {Promise.NEVER_HALF_DONE}, status
@@ -127,7 +129,7 @@ class TestOneOrderPerId:
             Promise.ONE_ORDER_PER_ID
         }
 
-    def test_an_answer_that_tells_another_time_of_acceptance(self) -> None:
+    def test_an_answer_with_another_time_of_acceptance(self) -> None:
         answers = (Answer(201, ACCEPTED_AT_ANSWERED), Answer(200, "2026-11-23T10:00:09.000Z"))
 
         assert promises(confirmed().with_acknowledgement(answers=answers).judged()) == {
@@ -251,7 +253,7 @@ class TestAlwaysSettles:
             Promise.ALWAYS_SETTLES
         }
 
-    def test_an_order_nobody_asked_about_is_judged_by_the_tables(self) -> None:
+    def test_an_order_that_no_customer_read_is_judged_by_the_tables(self) -> None:
         assert confirmed().with_acknowledgement(status=None).judged() == []
 
 
@@ -308,14 +310,14 @@ class TestNeverHalfDone:
 
         assert promises(judge([progress], [], [])) == {Promise.NEVER_HALF_DONE}
 
-    def test_an_order_undone_though_nobody_refused_or_cancelled(self) -> None:
+    def test_an_order_undone_without_a_refusal_or_a_cancellation(self) -> None:
         order = scene("reserve", "ship", "post", "recall_shipment", "release", "refund", status="x")
 
         assert Promise.NEVER_HALF_DONE in promises(order.with_acknowledgement(status=None).judged())
 
 
 class TestOwnOrdersOnly:
-    def test_a_stranger_who_gets_404_and_an_owner_who_gets_the_order(self) -> None:
+    def test_another_customer_gets_404_and_the_owner_gets_the_order(self) -> None:
         probes = [
             Probe("GET", KEY, by_owner=True, status=200),
             Probe("GET", KEY, by_owner=False, status=404),
@@ -330,7 +332,7 @@ class TestOwnOrdersOnly:
             ("GET", False, 200),
             ("GET", False, 403),  # which says that there is such an order
             ("cancellation", False, 202),
-            ("GET", True, 404),  # then a stranger's 404 proves nothing
+            ("GET", True, 404),  # then another customer's 404 proves nothing
         ],
     )
     def test_any_other_answer_is_found(self, asked: str, by_owner: bool, status: int) -> None:

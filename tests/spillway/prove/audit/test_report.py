@@ -65,7 +65,7 @@ def test_dead_letters_are_pointed_to() -> None:
 
 
 @pytest.mark.parametrize("width", [60, 200])
-def test_what_is_under_way_and_what_is_stuck_is_told(width: int) -> None:
+def test_orders_under_way_and_stuck_orders_are_shown(width: int) -> None:
     waiting = [scene("reserve", status="accepted")]
 
     assert "under way" in shown(audited(waiting), width)

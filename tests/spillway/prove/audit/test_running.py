@@ -202,26 +202,26 @@ class TestOwnOrdersOnly:
         customers = {customer: ask(customer) for customer in (ADA, BOB)}
         return audited(scenes, customers=customers), asked
 
-    def test_owners_get_theirs_and_strangers_do_not(self) -> None:
+    def test_an_owner_gets_the_order_and_another_customer_does_not(self) -> None:
         found, asked = self.asked_by([confirmed()], lambda who, _: 200 if who == ADA else 404)
 
         assert broken(found) == set()
         assert Promise.OWN_ORDERS_ONLY in judged(found)
         assert asked == [(ADA, KEY.order_id), (BOB, KEY.order_id)]
 
-    def test_a_stranger_who_gets_one_breaks_it(self) -> None:
+    def test_another_customer_who_gets_an_order_breaks_it(self) -> None:
         found, _ = self.asked_by([confirmed()], lambda *_: 200)
 
         assert broken(found) == {Promise.OWN_ORDERS_ONLY}
 
-    def test_a_customer_with_an_order_of_their_own_under_the_same_id_is_no_stranger(self) -> None:
+    def test_a_customer_with_an_own_order_under_the_same_id_may_get_it(self) -> None:
         scenes = [confirmed(), moved(confirmed(), order_key(BOB, KEY.order_id))]
         found, asked = self.asked_by(scenes, lambda *_: 200)
 
         assert broken(found) == set()
         assert asked == []
 
-    def test_a_few_orders_stand_for_all(self) -> None:
+    def test_only_a_few_orders_are_asked_for(self) -> None:
         scenes = [moved(confirmed(), key(number)) for number in range(PROBED_ORDERS_MAX + 5)]
         _, asked = self.asked_by(scenes, lambda who, _: 200 if who == ADA else 404)
 

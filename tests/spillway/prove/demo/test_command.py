@@ -42,7 +42,7 @@ def test_an_option_out_of_its_range_is_bad_usage(arguments: list[str]) -> None:
         (["--from", "/nowhere.csv"], "/nowhere.csv cannot be read: No such file or directory."),
     ],
 )
-def test_a_file_that_cannot_be_used_is_told_in_one_sentence(
+def test_a_file_that_cannot_be_used_is_reported_in_one_sentence(
     arguments: list[str], sentence: str
 ) -> None:
     result = invoked(*arguments)

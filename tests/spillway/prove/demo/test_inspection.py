@@ -64,7 +64,7 @@ def test_whatever_is_seen_amiss_breaks_its_promise(
     assert broken(judged(run_of([confirmed()]), **found)) == {promise}
 
 
-def test_messages_that_lay_there_before_are_not_this_runs() -> None:
+def test_messages_that_were_there_before_are_not_this_runs() -> None:
     depth = Depth("relay_dead_letter", 2, 0, 0)
 
     assert broken(judged(a_run(), depths_before=[depth], depths=[depth])) == set()
@@ -100,7 +100,7 @@ def test_an_effect_missing_downstream_is_found() -> None:
     assert broken(judged(run)) == {Promise.NEVER_HALF_DONE}
 
 
-def test_an_acknowledged_order_that_nobody_finds_is_found() -> None:
+def test_an_acknowledged_order_that_is_missing_is_found() -> None:
     run = run_of([confirmed()])
     run.records, run.effects = {}, []
     run = judged(run)

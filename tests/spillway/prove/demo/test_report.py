@@ -89,7 +89,7 @@ def test_orders_per_second_are_those_accepted_from_first_to_last() -> None:
     assert document(run_of([]))["orders_per_second"] is None
 
 
-def test_settling_is_measured_by_the_tables_times_for_orders_that_nothing_held_up() -> None:
+def test_settling_is_measured_by_the_tables_times_for_undisturbed_orders() -> None:
     run = a_run()
     undisturbed = {order.source for order in run.undisturbed()}
 
@@ -97,7 +97,7 @@ def test_settling_is_measured_by_the_tables_times_for_orders_that_nothing_held_u
     assert len(undisturbed) == sum(not order.cancellation_sent for order in run.placed)
 
 
-def test_every_end_of_an_order_is_told_with_its_reason() -> None:
+def test_every_end_of_an_order_is_reported_with_its_reason() -> None:
     assert set(outcomes(a_run())) == {
         ("confirmed", ""),
         ("confirmed", "too late to cancel"),
@@ -168,7 +168,7 @@ def test_refusals_are_counted_by_their_rule() -> None:
     assert "sku_price_conflict 2" in shown(run_of([], *refused))
 
 
-def test_a_files_gaps_are_told_with_an_example_each(tmp_path: Path) -> None:
+def test_what_a_file_leaves_out_is_shown_with_examples(tmp_path: Path) -> None:
     path = tmp_path / "sales.csv"
     path.write_text(
         "InvoiceNo,StockCode,Quantity,UnitPrice,CustomerID,Country\n"
