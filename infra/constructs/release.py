@@ -26,7 +26,7 @@ FAULTS = ("bug", "unavailable", "dead_lettered")
 #: What the CDK gives CodeDeploy's role.
 POLICY = "service-role/AWSCodeDeployRoleForLambdaLimited"
 METRICS_NAMESPACE = "Spillway"
-#: The runbook page for all alarms of a release.
+#: Where the runbook treats the alarms of a release.
 PAGE = page_of("release-faults")
 _MINUTE = Duration.minutes(1)
 

@@ -117,7 +117,7 @@ def _rule(templates: Templates, stack: str, statement: Mapping[str, Any]) -> tup
         "aws:SourceAccount": "from this account",
         "AWS:SourceArn": f"from {templates.last(stack, value)}",
     }[name]
-    return who or "everybody", may, ", ".join(_list(statement["Action"])), when
+    return who or "all callers", may, ", ".join(_list(statement["Action"])), when
 
 
 def _secrets(templates: Templates) -> Table:
