@@ -46,14 +46,24 @@ def test_every_path_in_backticks_exists(page: Path) -> None:
 
 
 @each_page
-def test_every_make_target_and_command_exists(page: Path) -> None:
-    text = page.read_text()
+def test_every_make_target_exists(page: Path) -> None:
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    for target in re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE):
+    for target in re.findall(r"(?:^|`)make ([a-z-]+)", page.read_text(), re.MULTILINE):
         assert target in targets
+
+
+@each_page
+def test_every_command_exists_with_its_options(page: Path) -> None:
     commands = get_command(app).commands  # type: ignore[attr-defined]
-    for command in re.findall(r"\bspillway ([a-z]+)\b", text):
-        assert command in commands
+    called = re.findall(r"\bspillway ([a-z]+)(?: ([a-z]+))?([^`|#\n]*)", page.read_text())
+    for name, second, rest in called:
+        assert name in commands
+        below = getattr(commands[name], "commands", {})
+        candidates = [below[second]] if second in below else [commands[name], *below.values()]
+        known = {
+            option for command in candidates for part in command.params for option in part.opts
+        }
+        assert set(re.findall(r"--[a-z-]+", rest)) <= known | {"--help"}, name
 
 
 def test_every_decision_has_its_number_and_none_is_lost() -> None:
