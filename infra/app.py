@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,7 +12,7 @@ from aws_cdk import aws_lambda as lambda_
 from infra import bundle
 from infra.stacks.data import DataStack
 from infra.stacks.downstreams import DownstreamsStack
-from infra.stacks.identity import IdentityStack
+from infra.stacks.identity import IdentityStack, Issuer
 from infra.stacks.operations import OperationsStack
 from infra.stacks.service import ServiceStack
 from infra.stacks.web import WebStack
@@ -59,44 +57,27 @@ def add_stacks(app: App, *, stage: Stage, code: Path) -> None:
         app,
         stage.resource_name("web"),
         api_id=service.api.api_id,
-        sign_in=issuer.sign_in,
-        issuer_sources=issuer.sources,
+        issuer=issuer,
         stage=stage,
     )
     if stage.fakes:
         DownstreamsStack(app, stage.resource_name("downstreams"), stage=stage)
 
 
-@dataclass(frozen=True, slots=True)
-class _Issuer:
-    """The issuer and audience of the tokens that the API takes, and how the storefront gets
-    them."""
-
-    url: str
-    audience: tuple[str, ...]
-    sign_in: Mapping[str, str]
-    #: The origins that the storefront's script signs in at.
-    sources: tuple[str, ...]
-
-
-def _issuer(app: App, stage: Stage) -> _Issuer:
+def _issuer(app: App, stage: Stage) -> Issuer:
     settings = stage.identity
-    if isinstance(settings, OidcIssuer):
-        sign_in = {
-            "issuer": settings.issuer,
-            "client_id": settings.client_id,
-            "scope": settings.scope,
-            "sign_out": "oidc",
-        }
-        return _Issuer(settings.issuer, settings.audience, sign_in, (_origin(settings.issuer),))
-    identity = IdentityStack(app, stage.resource_name("identity"), settings=settings, stage=stage)
-    audience = (identity.client.user_pool_client_id,)
-    return _Issuer(identity.issuer, audience, identity.sign_in, identity.sources)
-
-
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
+    if not isinstance(settings, OidcIssuer):
+        name = stage.resource_name("identity")
+        return IdentityStack(app, name, settings=settings, stage=stage).issuer
+    parts = urlsplit(settings.issuer)
+    return Issuer(
+        url=settings.issuer,
+        audience=settings.audience,
+        client_id=settings.client_id,
+        scope=settings.scope,
+        sign_out="oidc",
+        sources=(f"{parts.scheme}://{parts.netloc}",),
+    )
 
 
 if __name__ == "__main__":

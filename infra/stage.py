@@ -151,7 +151,7 @@ class Functions(Settings, frozen=True):
 
 
 class Downstream(Settings, frozen=True):
-    #: Without a slash at the end. With stand-ins, a parameter names another at deployment.
+    #: Without a slash at the end. With fakes, a parameter of the deployment replaces it.
     url: Url
     auth: Literal["api_key", "sigv4"]
     #: How long one call may take before its outcome counts as unknown.
@@ -161,7 +161,7 @@ class Downstream(Settings, frozen=True):
     #: "lookup" is for one that has no idempotency keys: each command is looked up first.
     idempotency: Literal["keys", "lookup"] = "keys"
     #: What SigV4 may invoke, such as arn:aws:execute-api:eu-west-1:111122223333:abc/prod/POST/*
-    #: (with lookups .../prod/*, for they are GETs).
+    #: (with lookups .../prod/*, because they are GETs).
     invoke_arn: str | None = None
 
     def __post_init__(self) -> None:
@@ -229,7 +229,7 @@ class Stage(Settings, frozen=True):
     name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,15}$")]
     #: What the functions run on: the emulator's host ("local") or Lambda ("aws"); see infra.bundle.
     bundle: Literal["local", "aws"]
-    #: Deploys tables for the stand-ins of the three downstreams (see simulation/).
+    #: Deploys tables for the fakes of the three downstreams (see simulation/).
     fakes: bool
     api: Api
     identity: CognitoPool | OidcIssuer

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from aws_cdk import CfnOutput, CfnParameter, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_cognito as cognito
@@ -13,6 +14,21 @@ if TYPE_CHECKING:
     from constructs import Construct
 
     from infra.stage import CognitoPool, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """The issuer and audience of the tokens that the API takes, and how the storefront gets them.
+
+    `sources` are the origins that the storefront's script signs in at.
+    """
+
+    url: str
+    audience: tuple[str, ...]
+    client_id: str
+    scope: str
+    sign_out: Literal["oidc", "cognito"]
+    sources: tuple[str, ...]
 
 
 class IdentityStack(Stack):
@@ -89,22 +105,21 @@ class IdentityStack(Stack):
             auth_flows=cognito.AuthFlow(admin_user_password=settings.admin_password_sign_in),
             prevent_user_existence_errors=True,
         )
-        # The pool's own ProviderURL, which the emulator doesn't let other stacks read.
-        self.issuer = (
-            f"https://cognito-idp.{self.region}.{self.url_suffix}/{self.pool.user_pool_id}"
-        )
-        #: What the storefront has to know to sign a customer in.
-        self.sign_in = {
-            "issuer": self.issuer,
-            "client_id": self.client.user_pool_client_id,
-            "scope": "openid email",
+        client_id = self.client.user_pool_client_id
+        cognito_url = f"https://cognito-idp.{self.region}.{self.url_suffix}"
+        self.issuer = Issuer(
+            # The pool's own ProviderURL, which the emulator doesn't let other stacks read.
+            url=f"{cognito_url}/{self.pool.user_pool_id}",
+            audience=(client_id,),
+            client_id=client_id,
+            scope="openid email",
             # Its sign-out page takes other parameters than OpenID Connect's.
-            "sign_out": "cognito",
-        }
-        #: Discovery is at the issuer, the tokens at the sign-in page's domain.
-        self.sources = (
-            f"https://cognito-idp.{self.region}.{self.url_suffix}",
-            f"https://{settings.domain_prefix}.auth.{self.region}.amazoncognito.com",
+            sign_out="cognito",
+            # Discovery is at the issuer, the tokens at the sign-in page's domain.
+            sources=(
+                cognito_url,
+                f"https://{settings.domain_prefix}.auth.{self.region}.amazoncognito.com",
+            ),
         )
         CfnOutput(self, "UserPoolId", value=self.pool.user_pool_id)
         CfnOutput(self, "UserPoolClientId", value=self.client.user_pool_client_id)

@@ -1,4 +1,4 @@
-"""What runs: the steps of the path, and the API before them."""
+"""The code that runs: the steps of the path, and the API in front of them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class ServiceStack(Stack):
-    """Holds no data: it can be deleted and deployed again while orders wait in the data stack."""
+    """Has no data: it can be deleted and deployed again while orders wait in the data stack."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The shop window: the storefront and the API on one origin."""
+"""The storefront and the API on one origin."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from aws_cdk import CfnOutput, CfnParameter, Stack
 from infra.constructs.storefront import Storefront
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from constructs import Construct
 
+    from infra.stacks.identity import Issuer
     from infra.stage import Stage
 
 
 class WebStack(Stack):
-    """Holds nothing that can't be published again."""
+    """Has nothing that can't be published again."""
 
     def __init__(
         self,
@@ -26,14 +25,9 @@ class WebStack(Stack):
         id_: str,
         *,
         api_id: str,
-        sign_in: Mapping[str, str],
-        issuer_sources: tuple[str, ...],
+        issuer: Issuer,
         stage: Stage,
     ) -> None:
-        """`sign_in` is what web/storefront/sign-in.js has to know of the issuer.
-
-        `issuer_sources` are the origins that its script signs in at.
-        """
         super().__init__(scope, id_, description="Spillway: the storefront")
         others = CfnParameter(
             self,
@@ -45,7 +39,7 @@ class WebStack(Stack):
             self,
             "Storefront",
             api_host=f"{api_id}.execute-api.{self.region}.{self.url_suffix}",
-            connect_sources=(*issuer_sources, others.value_as_string),
+            connect_sources=(*issuer.sources, others.value_as_string),
             stage=stage,
         )
         CfnOutput(self, "SiteBucketName", value=storefront.bucket.bucket_name)
@@ -53,8 +47,12 @@ class WebStack(Stack):
             self, "DistributionDomainName", value=storefront.distribution.distribution_domain_name
         )
         CfnOutput(self, "StoreAddress", value=self._address(storefront, stage))
+        # For web/storefront/sign-in.js.
         settings = {
-            **sign_in,
+            "issuer": issuer.url,
+            "client_id": issuer.client_id,
+            "scope": issuer.scope,
+            "sign_out": issuer.sign_out,
             "groups_claim": stage.orders.groups_claim,
             "wholesale_group": stage.orders.wholesale_group,
         }

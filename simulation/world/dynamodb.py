@@ -296,12 +296,7 @@ class _Scans:
     def __init__(self, tables: Mapping[str, Table]) -> None:
         self._tables = tables
 
-    def paginate(
-        self,
-        *,
-        TableName: str,
-        ConsistentRead: bool = False,  # noqa: ARG002
-    ) -> Iterator[Attributes]:
+    def paginate(self, *, TableName: str, ConsistentRead: bool = False) -> Iterator[Attributes]:
         items = [dict(item) for item in self._tables[TableName].items()]
         for start in range(0, max(1, len(items)), SCAN_PAGE_ITEMS):
             yield {"Items": items[start : start + SCAN_PAGE_ITEMS]}
@@ -309,23 +304,27 @@ class _Scans:
 
 @cache
 def _sites(timeout_ms: int) -> dict[str, Site]:
-    def site(name: str, kinds: Kinds, *, writes: bool) -> Site:
-        call = name.partition(",")[0]
-        return Site("dynamodb", call, kinds, timeout_ms, aws_failed, table_throttled, writes)
-
+    kinds_of = {
+        "PutItem": WRITE_KINDS,
+        "UpdateItem": WRITE_KINDS,
+        "GetItem": _READ_KINDS,
+        "GetItem, eventually consistent": _STALE_READ_KINDS,
+        "Query": _READ_KINDS,
+        "Query, eventually consistent": _STALE_READ_KINDS,
+        "BatchGetItem": _BATCH_READ_KINDS,
+        "BatchGetItem, eventually consistent": _STALE_BATCH_READ_KINDS,
+    }
     return {
-        "PutItem": site("PutItem", WRITE_KINDS, writes=True),
-        "UpdateItem": site("UpdateItem", WRITE_KINDS, writes=True),
-        "GetItem": site("GetItem", _READ_KINDS, writes=False),
-        "Query": site("Query", _READ_KINDS, writes=False),
-        "BatchGetItem": site("BatchGetItem", _BATCH_READ_KINDS, writes=False),
-        "BatchGetItem, eventually consistent": site(
-            "BatchGetItem", _STALE_BATCH_READ_KINDS, writes=False
-        ),
-        **{
-            name: site(name, _STALE_READ_KINDS, writes=False)
-            for name in ("GetItem, eventually consistent", "Query, eventually consistent")
-        },
+        name: Site(
+            "dynamodb",
+            name.partition(",")[0],
+            kinds,
+            timeout_ms,
+            aws_failed,
+            table_throttled,
+            writes=kinds is WRITE_KINDS,
+        )
+        for name, kinds in kinds_of.items()
     }
 
 

@@ -50,29 +50,12 @@ class Fault(StrEnum):
     NAMESAKE = "namesake"  # another customer uses the same id
 
 
+_KINDS = tuple(Fault)
+_FIRST_AT_DELIVERIES, _FIRST_AT_MOMENTS = map(_KINDS.index, (Fault.DUPLICATED, Fault.OUTAGE))
 #: Kinds that are injected into a call, and so have a rate.
-AT_CALLS = (
-    Fault.CRASH_BEFORE,
-    Fault.CRASH_AFTER,
-    Fault.REQUEST_LOST,
-    Fault.ANSWER_LOST,
-    Fault.LATE,
-    Fault.TRIED_TWICE,
-    Fault.SLOW,
-    Fault.THROTTLED,
-    Fault.PARTLY_TAKEN,
-    Fault.STALE_READ,
-    Fault.STALE_COUNT,
-    Fault.ERROR_ANSWER,
-)
-AT_DELIVERIES = (
-    Fault.DUPLICATED,
-    Fault.DELAYED,
-    Fault.DELETE_LOST,
-    Fault.STREAM_REPEATED,
-    Fault.RESULT_LOST,
-    Fault.COLD_START,
-)
+AT_CALLS = _KINDS[:_FIRST_AT_DELIVERIES]
+#: And into a delivery or an invocation.
+AT_DELIVERIES = _KINDS[_FIRST_AT_DELIVERIES:_FIRST_AT_MOMENTS]
 
 
 @dataclass(frozen=True, slots=True)

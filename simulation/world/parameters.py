@@ -11,20 +11,15 @@ from simulation.world.calls import Calls, aws_failed, client_error
 class SsmClient:
     """A botocore client of SSM, as far as the service calls it.
 
-    A call takes no time here, for the service holds a lock meanwhile: the other deliveries of the
-    batch wait for the same key. An outage can hit it.
+    A call takes no time here, because the service holds a lock meanwhile: the other deliveries of
+    the batch wait for the same key. An outage can hit it.
     """
 
     def __init__(self, calls: Calls, parameters: Mapping[str, str]) -> None:
         self._calls = calls
         self._parameters = parameters
 
-    def get_parameter(
-        self,
-        *,
-        Name: str,
-        WithDecryption: bool = False,  # noqa: ARG002
-    ) -> dict[str, Any]:
+    def get_parameter(self, *, Name: str, WithDecryption: bool = False) -> dict[str, Any]:
         calls = self._calls
         task, now = calls.scheduler.task, calls.scheduler.now
         if task is not None and calls.faults.outage("ssm", now) is not None:

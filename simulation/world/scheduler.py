@@ -72,8 +72,7 @@ class Scheduler:
         heappush(self._due, (when, self._asked, do, arguments))
 
     def after(self, milliseconds: int, do: Callable[..., object], *arguments: object) -> None:
-        self._asked += 1
-        heappush(self._due, (self.now + milliseconds, self._asked, do, arguments))
+        self.at(self.now + milliseconds, do, *arguments)
 
     @property
     def running(self) -> Task:

@@ -250,9 +250,9 @@ class SqsClient:
         QueueUrl: str,
         MaxNumberOfMessages: int = 1,
         VisibilityTimeout: int | None = None,
-        WaitTimeSeconds: int = 0,  # noqa: ARG002
+        WaitTimeSeconds: int = 0,
         MessageAttributeNames: Sequence[str] = (),
-        MessageSystemAttributeNames: Sequence[str] = (),  # noqa: ARG002
+        MessageSystemAttributeNames: Sequence[str] = (),
     ) -> Answer:
         def receive(_: Fault | None) -> Answer:
             queue = self._queue(QueueUrl, "ReceiveMessage")

@@ -88,12 +88,7 @@ class StreamsClient:
         self._now = now
 
     def get_shard_iterator(
-        self,
-        *,
-        StreamArn: str,
-        ShardId: str,
-        ShardIteratorType: str,  # noqa: ARG002
-        SequenceNumber: str,
+        self, *, StreamArn: str, ShardId: str, ShardIteratorType: str, SequenceNumber: str
     ) -> dict[str, str]:
         shard = next((shard for shard in self._stream.shards if shard.name == ShardId), None)
         if StreamArn != ARN or shard is None:

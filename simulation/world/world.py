@@ -205,10 +205,8 @@ class World:
         self.stream.append(key, before, after)
 
     def _make_queues(self) -> dict[str, Queue]:
-        queues = {}
-        for name in (*_sources(), "relay"):
-            dead_letters = f"{name}-dead-letters"
-            queues[dead_letters] = self._queue(dead_letters)
+        names = (f"{name}-dead-letters" for name in (*_sources(), "relay"))
+        queues = {name: self._queue(name) for name in names}
         for name, source in _sources().items():
             queues[name] = self._queue(
                 name,
