@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+
+import msgspec
 
 from spillway.errors import SpillwayError
 from spillway.plan.cost.batches import CROWD
@@ -16,8 +18,9 @@ from spillway.run.workload import read_sales
 CHANNELS = ("retail", "wholesale")
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelCost:
+class ChannelCost(
+    msgspec.Struct, frozen=True, rename={"billed": "total_per_million", "list_price": "list"}
+):
     """What a million orders like these cost in a crowd, billed and at list price."""
 
     channel: str
@@ -45,13 +48,14 @@ def costs_of_file(model: CostModel, path: Path) -> list[ChannelCost]:
 def _cost(model: CostModel, channel: str, measurement: Measurement) -> ChannelCost:
     """Sizes and counts are the file's, times and settings the model's."""
     usage = replace(model, measurement=measurement).an_order(CROWD).scaled(MILLION)
+    written = measurement.total("write_units", service="dynamodb")
     stored = measurement.order_bytes + measurement.progress_bytes
     billed = priced(usage + model.working(), model.book, free_tiers=True)
     return ChannelCost(
         channel=channel,
         orders=measurement.orders,
-        bytes_stored=stored / measurement.orders,
-        write_units=measurement.total("write_units", service="dynamodb") / measurement.orders,
-        billed=billed.dollars,
-        list_price=priced(usage, model.book).dollars,
+        bytes_stored=round(stored / measurement.orders, 1),
+        write_units=round(written / measurement.orders, 4),
+        billed=round(billed.dollars, 4),
+        list_price=round(priced(usage, model.book).dollars, 4),
     )

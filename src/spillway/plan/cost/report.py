@@ -45,7 +45,7 @@ def document(found: Findings, real: Sequence[ChannelCost] = ()) -> dict[str, Any
             }
             for load in found.loads
         ],
-        "real_orders": [_channel(one) for one in real],
+        "real_orders": msgspec.to_builtins(real),
         "orders_per_month": found.orders_per_month,
         "month": round(found.month.dollars, 4),
         "month_list": round(found.month_list.dollars, 4),
@@ -69,17 +69,6 @@ def _at_list_price(found: Findings) -> dict[str, Any]:
         "kept_per_million_and_month": round(found.kept_per_million, 4),
         "looks_per_million": round(found.looks_per_million, 4),
         "metrics_and_secrets_per_month": round(found.working_list.dollars, 4),
-    }
-
-
-def _channel(one: ChannelCost) -> dict[str, Any]:
-    return {
-        "channel": one.channel,
-        "orders": one.orders,
-        "bytes_stored": round(one.bytes_stored, 1),
-        "write_units": round(one.write_units, 4),
-        "total_per_million": round(one.billed, 4),
-        "list": round(one.list_price, 4),
     }
 
 

@@ -40,6 +40,20 @@ def test_cost_as_a_page(tmp_path: Path) -> None:
     assert (tmp_path / "cost.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_cost_of_the_sales_in_a_file(tmp_path: Path) -> None:
+    sales = tmp_path / "sales.csv"
+    sales.write_text(
+        "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n"
+        "536365,MUG,A MUG,1,2010-12-01 08:26:00,2.55,17850.0,United Kingdom\n"
+    )
+    [channel] = json.loads(_run("cost", "--json", "--from", str(sales)))["real_orders"]
+    assert (channel["channel"], channel["orders"]) == ("retail", 1)
+    # The order and its three facts.
+    assert channel["write_units"] == 4
+    assert 3 < channel["total_per_million"] < channel["list"] < 8
+    assert channel["bytes_stored"] > 200
+
+
 def test_cost_checked_against_its_budget() -> None:
     assert _run("cost", "--check") == ""
 
