@@ -10,13 +10,10 @@ Alarm only on what a person must act on: each threshold has its reason.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from infra import metrics
 from infra.metrics import LogMetric, Metric
-
-if TYPE_CHECKING:
-    from infra.stage import Stage
+from infra.stage import Stage
 
 #: A command is retried after at most 15 min (orders.domain.backoff.DELIVER), so a stuck order is
 #: logged at least so often.

@@ -6,7 +6,7 @@ shows, AWS measures for nothing, but for the time to settle and the oldest unset
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
@@ -14,10 +14,8 @@ from constructs import Construct
 from infra import metrics
 from infra.alarms import QUEUES_WITH_DEAD_LETTERS
 from infra.constructs.monitoring import measured
+from infra.stage import Stage
 from orders.domain.saga import DOWNSTREAMS
-
-if TYPE_CHECKING:
-    from infra.stage import Stage
 
 #: CloudWatch's grid is 24 units wide.
 FULL = 24

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from aws_cdk import aws_dynamodb as dynamodb
 from constructs import Construct
 
 from infra.constructs.function import Deployment, OrderFunction
 from infra.constructs.review import accept_finding
-from infra.constructs.work_queue import consume
-
-if TYPE_CHECKING:
-    from aws_cdk import aws_dynamodb as dynamodb
-
-    from infra.constructs.work_queue import WorkQueue
+from infra.constructs.work_queue import WorkQueue, consume
 
 
 class Deliver(Construct):

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from aws_cdk import aws_dynamodb as dynamodb
 from constructs import Construct
 
 from infra.constructs.function import Deployment, OrderFunction
 from infra.constructs.work_queue import WorkQueue, consume
-
-if TYPE_CHECKING:
-    from aws_cdk import aws_dynamodb as dynamodb
 
 
 class Drain(Construct):

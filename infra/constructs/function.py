@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
@@ -13,12 +14,8 @@ from constructs import Construct
 
 from infra.constructs.review import accept_finding
 from infra.metrics import log_metrics_of, namespace
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from infra.stage import Stage
-    from orders.settings import Settings
+from infra.stage import Stage
+from orders.settings import Settings
 
 #: Callers call this name, never the newest code: `name:live`.
 ALIAS = "live"

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.constructs.function import Deployment, OrderFunction
-
-if TYPE_CHECKING:
-    from aws_cdk import aws_dynamodb as dynamodb
-    from aws_cdk import aws_sqs as sqs
 
 
 class Intake(Construct):

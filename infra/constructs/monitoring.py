@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from infra import metrics
+from infra.alarms import Alarm
 from infra.metrics import LogMetric, Metric
-
-if TYPE_CHECKING:
-    from aws_cdk import aws_sns as sns
-
-    from infra.alarms import Alarm
-    from infra.stage import Stage
+from infra.stage import Stage
 
 
 def measured(

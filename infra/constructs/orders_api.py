@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, cast
+from collections.abc import Sequence
+from typing import cast
 
 from aws_cdk import aws_apigatewayv2 as apigateway
 from aws_cdk import aws_logs as logs
@@ -12,13 +13,8 @@ from aws_cdk.aws_apigatewayv2_integrations import HttpLambdaIntegration
 from constructs import Construct
 
 from infra.access_log import ACCESS_LOG_FIELDS
-from infra.constructs.function import log_group
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from infra.constructs.function import OrderFunction
-    from infra.stage import Stage
+from infra.constructs.function import OrderFunction, log_group
+from infra.stage import Stage
 
 #: The stage's name is the path's first part, which makes it the same behind CloudFront's /api/*.
 STAGE_NAME = "api"

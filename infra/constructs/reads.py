@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from aws_cdk import aws_dynamodb as dynamodb
 from constructs import Construct
 
 from infra.constructs.function import Deployment, OrderFunction
-
-if TYPE_CHECKING:
-    from aws_cdk import aws_dynamodb as dynamodb
 
 
 class Reads(Construct):

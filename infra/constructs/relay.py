@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
+from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.constructs.function import Deployment, OrderFunction
 from infra.event_sources import RECORD_AGE_SECONDS_MAX, RELAY_BATCH_SIZE
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from aws_cdk import aws_dynamodb as dynamodb
-    from aws_cdk import aws_sns as sns
-    from aws_cdk import aws_sqs as sqs
 
 RETRIES_WITHOUT_END = -1
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -12,13 +12,9 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from infra.alarms import page_of
+from infra.constructs.function import OrderFunction
 from infra.constructs.review import accept_finding
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from infra.constructs.function import OrderFunction
-    from infra.stage import Stage
+from infra.stage import Stage
 
 #: Outcomes that a sound version never logs (orders.flow.consumer, orders.handlers.intake): a bug,
 #: an answer of 503, a dead letter. A wrong permission or setting shows up here too.

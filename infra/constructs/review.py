@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from aws_cdk import Acknowledgment, Validations
-
-if TYPE_CHECKING:
-    from constructs import IConstruct
+from constructs import IConstruct
 
 
 def accept_finding(resource: IConstruct, rule: str, *, reason: str) -> None:

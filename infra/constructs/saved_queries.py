@@ -3,17 +3,13 @@ per gigabyte read."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from infra.metrics import DELIVERIES, EVERY_FUNCTION
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from infra.stage import Stage
+from infra.stage import Stage
 
 #: By name: the functions with the log lines, and the query.
 QUERIES: dict[str, tuple[Sequence[str], str]] = {

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_certificatemanager as acm
@@ -15,11 +15,7 @@ from constructs import Construct
 
 from infra.constructs.orders_api import STAGE_NAME
 from infra.constructs.review import accept_finding
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from infra.stage import Stage
+from infra.stage import Stage
 
 WEB = Path(__file__).parents[2] / "web"
 #: Made from the API's contract when the site is built; all others have a file of their own.

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from infra.constructs.function import Deployment, OrderFunction
 from infra.constructs.work_queue import WorkQueue, consume
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from aws_cdk import aws_dynamodb as dynamodb
-    from aws_cdk import aws_sns as sns
 
 
 class Watchdog(Construct):

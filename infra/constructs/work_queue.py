@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from aws_cdk import Duration
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.constructs.function import OrderFunction
-
-if TYPE_CHECKING:
-    from infra.event_sources import QueueSource
-    from infra.stage import Stage
+from infra.event_sources import QueueSource
+from infra.stage import Stage
 
 #: The longest SQS keeps a message: a dead letter waits for a person over a long weekend and more.
 RETENTION = Duration.days(14)

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from aws_cdk import CfnOutput, RemovalPolicy, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_sns as sns
+from constructs import Construct
 
 from infra.constructs.review import accept_finding
 from infra.constructs.work_queue import WorkQueue, dead_letter_queue
 from infra.event_sources import queue_sources
 from infra.function_settings import Addresses
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from constructs import Construct
-
-    from infra.stage import Stage
-    from orders.domain.saga import Downstream
+from infra.stage import Stage
+from orders.domain.saga import Downstream
 
 
 class DataStack(Stack):

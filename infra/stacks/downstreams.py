@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from aws_cdk import CfnOutput, RemovalPolicy, Stack
 from aws_cdk import aws_dynamodb as dynamodb
+from constructs import Construct
 
-if TYPE_CHECKING:
-    from constructs import Construct
-
-    from infra.stage import Stage
+from infra.stage import Stage
 
 
 class DownstreamsStack(Stack):

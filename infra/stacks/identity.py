@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from aws_cdk import CfnOutput, CfnParameter, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_cognito as cognito
+from constructs import Construct
 
 from infra.constructs.review import accept_finding
-
-if TYPE_CHECKING:
-    from constructs import Construct
-
-    from infra.stage import CognitoPool, Stage
+from infra.stage import CognitoPool, Stage
 
 
 @dataclass(frozen=True, slots=True)

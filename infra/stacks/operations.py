@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
+from constructs import Construct
 
 from infra.alarms import alarms
 from infra.constructs.dashboard import PathDashboard
 from infra.constructs.monitoring import StageAlarm
 from infra.constructs.saved_queries import SavedQueries
-
-if TYPE_CHECKING:
-    from constructs import Construct
-
-    from infra.stage import Stage
+from infra.stage import Stage
 
 
 class OperationsStack(Stack):

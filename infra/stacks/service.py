@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from aws_cdk import CfnOutput, CfnParameter, Stack
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
 
 from infra.constructs.deliver import Deliver
 from infra.constructs.drain import Drain
@@ -16,15 +18,8 @@ from infra.constructs.relay import Relay
 from infra.constructs.release import GradualReleases
 from infra.constructs.watchdog import Watchdog
 from infra.function_settings import function_settings
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from aws_cdk import aws_lambda as lambda_
-    from constructs import Construct
-
-    from infra.stacks.data import DataStack
-    from infra.stage import Downstream, Stage
+from infra.stacks.data import DataStack
+from infra.stage import Downstream, Stage
 
 
 class ServiceStack(Stack):

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 from aws_cdk import CfnOutput, CfnParameter, Stack
+from constructs import Construct
 
 from infra.constructs.storefront import Storefront
-
-if TYPE_CHECKING:
-    from constructs import Construct
-
-    from infra.stacks.identity import Issuer
-    from infra.stage import Stage
+from infra.stacks.identity import Issuer
+from infra.stage import Stage
 
 
 class WebStack(Stack):
