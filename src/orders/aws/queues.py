@@ -1,5 +1,5 @@
 """The queues: what goes out (`Commands`, `Checks`, `Overflow`), what comes in (`Inbox`), what
-waits (`Backlogs`), and what a person must see."""
+waits (`Backlogs`), and dead letters."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class SqsCommands:
 
 @dataclass(frozen=True, slots=True)
 class SqsChecks:
-    """`batched_max`: watches that travel as one message."""
+    """`batched_max`: checks that travel as one message."""
 
     client: Client
     queue_url: str
@@ -189,7 +189,7 @@ class SqsRelayDeadLetters:
 
 
 def send_all(client: Client, queue_url: str, bodies: Sequence[str]) -> None:
-    """Send messages in as few requests as may be, and read what each did not take."""
+    """Send messages in as few requests as possible, and read what each did not take."""
     _send(client, queue_url, [{"MessageBody": body} for body in bodies])
 
 
