@@ -61,9 +61,7 @@ def document(plan: Plan) -> dict[str, Any]:
 
 
 def _waits(waits: Waits) -> dict[str, float | None]:
-    return {
-        name: None if value is None else round(value, 3) for name, value in asdict(waits).items()
-    }
+    return {name: value and round(value, 3) for name, value in asdict(waits).items()}
 
 
 def _step(step: ScalingStep, bill: float) -> dict[str, Any]:

@@ -13,9 +13,10 @@ failures (see `spillway chaos`), and the watchdog, which delays nothing.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 
 from orders.domain.saga import DOWNSTREAMS, Downstream
 from spillway.plan import limits
@@ -95,28 +96,26 @@ class Sample:
 
 @dataclass(slots=True)
 class _Resends:
-    """Refused clients, waiting before they send again: a queue for each attempt and each part of
-    its jitter, so that every queue is in order."""
+    """Refused clients, waiting before they send again: a heap of when, which attempt, how many."""
 
-    lines: dict[tuple[int, int], deque[tuple[float, float]]] = field(default_factory=dict)
+    heap: list[tuple[float, int, float]] = field(default_factory=list)
     waiting: float = 0.0
 
     def refuse(self, now: float, attempt: int, amount: float) -> None:
         attempt = min(attempt, _ATTEMPTS_COUNTED)
         delay = min(RESEND_MAX_SECONDS, RESEND_FIRST_SECONDS * 2**attempt)
         for part in range(_JITTERS):
-            line = self.lines.setdefault((attempt, part), deque())
             # The lower half is kept, the upper half is at random.
             share = 0.5 + 0.5 * (part + 0.5) / _JITTERS
-            line.append((now + delay * share, amount / _JITTERS))
+            heappush(self.heap, (now + delay * share, attempt + 1, amount / _JITTERS))
         self.waiting += amount
 
     def due(self, until: float) -> dict[int, float]:
         """How many send again by then, by their next attempt."""
-        due: dict[int, float] = {}
-        for (attempt, _), line in self.lines.items():
-            while line and line[0][0] <= until:
-                due[attempt + 1] = due.get(attempt + 1, 0.0) + line.popleft()[1]
+        due: defaultdict[int, float] = defaultdict(float)
+        while self.heap and self.heap[0][0] <= until:
+            _, attempt, amount = heappop(self.heap)
+            due[attempt] += amount
         self.waiting -= sum(due.values())
         return due
 
@@ -129,10 +128,6 @@ class _Environments:
     starting: deque[tuple[float, float]] = field(default_factory=deque)
     allowance: float = limits.LAMBDA_ENVIRONMENTS_PER_10_SECONDS
     ever: float = 0.0
-
-    @property
-    def not_ready(self) -> float:
-        return sum(number for _, number in self.starting)
 
     def pass_time(self, until: float, step: float) -> None:
         most = limits.LAMBDA_ENVIRONMENTS_PER_10_SECONDS
@@ -255,7 +250,8 @@ class Flow:
         free = max(0.0, service.concurrency - sum(self._busy.values()))
         by_ready = min(passed, min(environments.ready, free) * each * step)
         wanted = passed - by_ready
-        room = max(0.0, free - environments.ready - environments.not_ready)
+        not_ready = sum(number for _, number in environments.starting)
+        room = max(0.0, free - environments.ready - not_ready)
         started = min(wanted, environments.allowance, room)
         if started > 0:
             environments.start(end + service.intake_init_seconds, started)
