@@ -14,9 +14,8 @@ from tests.infra.templates import Templates
 
 
 @pytest.fixture(params=["dev", "prod"])
-def stage(request: pytest.FixtureRequest) -> Templates:
-    found: Templates = request.getfixturevalue(request.param)
-    return found
+def stage(request: pytest.FixtureRequest, dev: Templates, prod: Templates) -> Templates:
+    return {"dev": dev, "prod": prod}[request.param]
 
 
 def test_every_function_has_the_memory_that_is_priced(stage: Templates) -> None:
