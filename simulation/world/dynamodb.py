@@ -276,28 +276,28 @@ class DynamoClient:
         return self._calls.scheduler.now - 1 - task.chance.below(STALE_MAX_MS)
 
 
+@dataclass(frozen=True, slots=True)
 class About:
     """Names the order that an item or a key belongs to, where a trace is wanted."""
 
-    def __init__(self, name_of: Callable[[str, str], str] | None) -> None:
-        self._name_of = name_of
+    name_of: Callable[[str, str], str] | None
 
     def __call__(self, item: Attributes) -> str:
-        if self._name_of is None or "pk" not in item:
+        if self.name_of is None or "pk" not in item:
             return ""
         order_id, _, progress = str(item["sk"]["S"]).partition("#")
-        name = self._name_of(item["pk"]["S"], order_id)
+        name = self.name_of(item["pk"]["S"], order_id)
         return f"of {name}" if progress else name
 
 
+@dataclass(frozen=True, slots=True)
 class _Scans:
     """All items, page by page: what an operator's audit reads."""
 
-    def __init__(self, tables: Mapping[str, Table]) -> None:
-        self._tables = tables
+    tables: Mapping[str, Table]
 
     def paginate(self, *, TableName: str, ConsistentRead: bool = False) -> Iterator[Attributes]:
-        items = [dict(item) for item in self._tables[TableName].items()]
+        items = [dict(item) for item in self.tables[TableName].items()]
         for start in range(0, max(1, len(items)), SCAN_PAGE_ITEMS):
             yield {"Items": items[start : start + SCAN_PAGE_ITEMS]}
 

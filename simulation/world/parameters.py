@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from simulation.world.calls import Calls, aws_failed, client_error
 
 
+@dataclass(frozen=True, slots=True)
 class SsmClient:
     """A botocore client of SSM, as far as the service calls it.
 
@@ -15,15 +17,14 @@ class SsmClient:
     the batch wait for the same key. An outage can hit it.
     """
 
-    def __init__(self, calls: Calls, parameters: Mapping[str, str]) -> None:
-        self._calls = calls
-        self._parameters = parameters
+    calls: Calls
+    parameters: Mapping[str, str]
 
     def get_parameter(self, *, Name: str, WithDecryption: bool = False) -> dict[str, Any]:
-        calls = self._calls
+        calls = self.calls
         task, now = calls.scheduler.task, calls.scheduler.now
         if task is not None and calls.faults.outage("ssm", now) is not None:
             raise aws_failed("GetParameter", task.chance)
-        if Name not in self._parameters:
+        if Name not in self.parameters:
             raise client_error("ParameterNotFound", "GetParameter")
-        return {"Parameter": {"Name": Name, "Value": self._parameters[Name]}}
+        return {"Parameter": {"Name": Name, "Value": self.parameters[Name]}}

@@ -161,24 +161,18 @@ class Queue:
         self.delete(message)
 
 
+@dataclass(eq=False)
 class SqsClient:
     """A botocore client of SQS, as the service and `spillway redrive` call it.
 
     `label` says in a word what a body is about.
     """
 
-    def __init__(
-        self,
-        calls: Calls,
-        queues: Mapping[str, Queue],
-        timeout_seconds: float,
-        label: Callable[[str], str],
-    ) -> None:
-        self._calls = calls
-        self._queues = queues
-        self._label = label
-        self._timeout_ms = round(timeout_seconds * 1000)
-        self._sites: dict[tuple[str, str], Site] = {}
+    calls: Calls
+    queues: Mapping[str, Queue]
+    timeout_seconds: float
+    label: Callable[[str], str]
+    _sites: dict[tuple[str, str], Site] = field(default_factory=dict)
 
     def send_message(
         self, *, QueueUrl: str, MessageBody: str, MessageAttributes: Attributes | None = None
@@ -188,7 +182,7 @@ class SqsClient:
             _check_size([MessageBody], "SendMessage")
             return {"MessageId": self._send(queue, MessageBody, MessageAttributes or {}, None).id}
 
-        return self._make("SendMessage", QueueUrl, WRITE_KINDS, send, self._label(MessageBody))
+        return self._make("SendMessage", QueueUrl, WRITE_KINDS, send, self.label(MessageBody))
 
     def send_message_batch(self, *, QueueUrl: str, Entries: Entries) -> Answer:
         def check() -> None:
@@ -202,7 +196,7 @@ class SqsClient:
             attributes = entry.get("MessageAttributes", {})
             return {"MessageId": self._send(queue, entry["MessageBody"], attributes, delay_ms).id}
 
-        about = ", ".join(self._label(entry["MessageBody"]) for entry in Entries)
+        about = ", ".join(self.label(entry["MessageBody"]) for entry in Entries)
         return self._make_batch("SendMessageBatch", QueueUrl, Entries, send, about, check)
 
     def change_message_visibility(
@@ -213,7 +207,7 @@ class SqsClient:
             if ReceiptHandle.rpartition(" #")[0] not in queue.messages:
                 raise _gone(ReceiptHandle)
             message = queue.holder(ReceiptHandle)
-            if message is None or message.visible_at <= self._calls.scheduler.now:
+            if message is None or message.visible_at <= self.calls.scheduler.now:
                 # Not held any more: AWS says yes and does nothing.
                 return {}
             if not 0 <= VisibilityTimeout <= VISIBILITY_SECONDS_MAX:
@@ -307,12 +301,13 @@ class SqsClient:
     ) -> Answer:
         site = self._sites.get((call, url))
         if site is None:
-            queue = self._queues.get(url)
+            queue = self.queues.get(url)
             named = call if queue is None else f"{call} to {queue.name}"
+            timeout_ms = round(self.timeout_seconds * 1000)
             site = self._sites[call, url] = Site(
-                "sqs", named, kinds, self._timeout_ms, aws_failed, aws_throttled, writes
+                "sqs", named, kinds, timeout_ms, aws_failed, aws_throttled, writes
             )
-        return self._calls.make(site, do, about)
+        return self.calls.make(site, do, about)
 
     def _make_batch(
         self,
@@ -340,17 +335,17 @@ class SqsClient:
     def _send(
         self, queue: Queue, body: str, attributes: Attributes, delay_ms: int | None
     ) -> Message:
-        return queue.send(self._label(body), body, attributes, self._lag(delay_ms))
+        return queue.send(self.label(body), body, attributes, self._lag(delay_ms))
 
     def _queue(self, url: str, call: str) -> Queue:
-        queue = self._queues.get(url)
+        queue = self.queues.get(url)
         if queue is None:
             raise client_error("AWS.SimpleQueueService.NonExistentQueue", call)
         return queue
 
     def _lag(self, delay_ms: int | None) -> int | None:
         """A message that is not found at once, because the servers are many."""
-        calls = self._calls
+        calls = self.calls
         task, faults = calls.scheduler.task, calls.faults
         if task is None or calls.scheduler.now >= faults.heal_at:
             return delay_ms
@@ -365,7 +360,7 @@ class SqsClient:
         """The entries that are taken, and what the answer says of the others."""
         if fault is not Fault.PARTLY_TAKEN:
             return entries, []
-        task = self._calls.scheduler.running
+        task = self.calls.scheduler.running
         unlucky = task.chance.below(len(entries))
         code = task.chance.pick(("InternalError", "ServiceUnavailable", "RequestThrottled"))
         failed = {"Id": entries[unlucky]["Id"], "SenderFault": False, "Code": code}
@@ -373,7 +368,7 @@ class SqsClient:
 
     def _as_if_lagging(self, counts: Mapping[str, int]) -> dict[str, int]:
         """Short of what has just come, or still with what has just gone."""
-        task = self._calls.scheduler.running
+        task = self.calls.scheduler.running
         if task.chance() < 0.5:
             return dict.fromkeys(counts, 0)
         return {name: count + 1 for name, count in counts.items()}
@@ -381,7 +376,7 @@ class SqsClient:
     def _date(self) -> str:
         """SQS's own clock, as every answer's header has it."""
         return format_datetime(
-            datetime.fromtimestamp(self._calls.scheduler.now // 1000, UTC), usegmt=True
+            datetime.fromtimestamp(self.calls.scheduler.now // 1000, UTC), usegmt=True
         )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 from zlib import crc32
 
@@ -24,14 +25,14 @@ _SPOILT = {"content": {"B": "?"}, "reserve": {"S": "?"}}
 Record = dict[str, Any]
 
 
+@dataclass(eq=False)
 class Shard:
     """Records in order. `on_record` is called after each new one."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.records: list[Record] = []
-        self.written_at: list[int] = []
-        self.on_record: Callable[[], None] = lambda: None
+    name: str
+    records: list[Record] = field(default_factory=list)
+    written_at: list[int] = field(default_factory=list)
+    on_record: Callable[[], None] = lambda: None
 
 
 class Stream:
@@ -80,29 +81,29 @@ class Stream:
         shard.on_record()
 
 
+@dataclass(frozen=True, slots=True)
 class StreamsClient:
     """A boto3 client of DynamoDB Streams, as far as `spillway redrive` calls it."""
 
-    def __init__(self, stream: Stream, now: Callable[[], int]) -> None:
-        self._stream = stream
-        self._now = now
+    stream: Stream
+    now: Callable[[], int]
 
     def get_shard_iterator(
         self, *, StreamArn: str, ShardId: str, ShardIteratorType: str, SequenceNumber: str
     ) -> dict[str, str]:
-        shard = next((shard for shard in self._stream.shards if shard.name == ShardId), None)
+        shard = next((shard for shard in self.stream.shards if shard.name == ShardId), None)
         if StreamArn != ARN or shard is None:
             raise client_error("ResourceNotFoundException", "GetShardIterator")
         for place, record in enumerate(shard.records):
             if record["dynamodb"]["SequenceNumber"] == SequenceNumber:
-                if self._now() - shard.written_at[place] > RETENTION_MS:
+                if self.now() - shard.written_at[place] > RETENTION_MS:
                     break
                 return {"ShardIterator": f"{ShardId}/{place}"}
         raise client_error("TrimmedDataAccessException", "GetShardIterator")
 
     def get_records(self, *, ShardIterator: str) -> dict[str, Any]:
         name, _, place = ShardIterator.partition("/")
-        shard = next(shard for shard in self._stream.shards if shard.name == name)
+        shard = next(shard for shard in self.stream.shards if shard.name == name)
         records = shard.records[int(place) :]
         return {"Records": records, "NextShardIterator": f"{name}/{len(shard.records)}"}
 

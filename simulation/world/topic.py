@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -15,27 +16,27 @@ BATCH_MAX = 10
 _SITE = Site("sns", "PublishBatch", BATCH_WRITE_KINDS, 6_000, aws_failed, aws_throttled)
 
 
+@dataclass(eq=False)
 class Topic:
     """`heard`: every event by its id, in order. `on_contradiction` gets the id of an event that
     comes again with another content."""
 
-    def __init__(self, arn: str, on_contradiction: Callable[[str], None]) -> None:
-        self.arn = arn
-        self.heard: dict[str, dict[str, Any]] = {}
-        self._on_contradiction = on_contradiction
+    arn: str
+    on_contradiction: Callable[[str], None]
+    heard: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def publish(self, message: str) -> None:
         event = msgspec.json.decode(message)
         if self.heard.setdefault(event["id"], event) != event:
-            self._on_contradiction(event["id"])
+            self.on_contradiction(event["id"])
 
 
+@dataclass(frozen=True, slots=True)
 class SnsClient:
     """A botocore client of SNS, as far as the service calls it."""
 
-    def __init__(self, calls: Calls, topic: Topic) -> None:
-        self._calls = calls
-        self._topic = topic
+    calls: Calls
+    topic: Topic
 
     def publish_batch(
         self, *, TopicArn: str, PublishBatchRequestEntries: Sequence[dict[str, Any]]
@@ -43,8 +44,8 @@ class SnsClient:
         entries = PublishBatchRequestEntries
 
         def publish(fault: Fault | None) -> dict[str, Any]:
-            _check(TopicArn, self._topic.arn, entries)
-            task = self._calls.scheduler.task
+            _check(TopicArn, self.topic.arn, entries)
+            task = self.calls.scheduler.task
             unlucky = None
             if fault is Fault.PARTLY_TAKEN and task is not None:
                 unlucky = entries[task.chance.below(len(entries))]["Id"]
@@ -54,15 +55,15 @@ class SnsClient:
                     failed = {"Id": unlucky, "Code": "InternalError", "SenderFault": False}
                     answer["Failed"].append(failed)
                     continue
-                self._topic.publish(entry["Message"])
+                self.topic.publish(entry["Message"])
                 answer["Successful"].append({"Id": entry["Id"], "MessageId": entry["Id"]})
             return answer
 
         about = ""
-        if self._calls.trace is not None:
+        if self.calls.trace is not None:
             types = [entry["MessageAttributes"]["type"]["StringValue"] for entry in entries]
             about = ", ".join(types)
-        return self._calls.make(_SITE, publish, about)
+        return self.calls.make(_SITE, publish, about)
 
 
 def _check(arn: str, there: str, entries: Sequence[dict[str, Any]]) -> None:
