@@ -39,7 +39,6 @@ from spillway.target.service import queues, tables
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-    from spillway.operate.console.state import AppState
 
 LOG = "supervisor.log"
 _WATCH_SECONDS = 0.1
@@ -228,16 +227,12 @@ def _console_served(port: int, listener: socket.socket) -> AbstractContextManage
     from spillway.operate.console.waiting import WhenAsked, uvicorn_config
     from spillway.run.stack.serving import serving
 
-    def open_state() -> "AppState":
+    def make() -> "ASGIApp":
+        from spillway.operate.console.serving import application
         from spillway.operate.console.state import state_of
         from spillway.target.service import on_this_machine
 
-        return state_of(on_this_machine(port), attach(port))
-
-    def make() -> "ASGIApp":
-        from spillway.operate.console.serving import application
-
-        return application(open_state, port=port_of(listener))
+        return application(state_of(on_this_machine(port), attach(port)), port=port_of(listener))
 
     return serving(uvicorn_config(WhenAsked(make)), listener)
 

@@ -13,7 +13,7 @@ from orders.aws import items
 from orders.domain.order import AcceptedOrder, order_id_time
 from orders.handlers.wire import Content, content_of
 from spillway.cli import app
-from spillway.operate.redrive.moving import look
+from spillway.operate.redrive.moving import redrive_of
 from spillway.run.stack import Stack
 from spillway.target.service import on_this_machine
 from tests.builders import order_id, order_key
@@ -104,8 +104,13 @@ def test_what_lies_with_the_dead_letters_is_looked_at_and_left_there(stack: Stac
     service = on_this_machine(stack.port)
     body = json.dumps({"customer_id": "c", "order_id": order_id(), "step": "fly"})
     stack.client("sqs").send_message(QueueUrl=stack.queues["fulfilment"], MessageBody=body)
-    found = within(30, lambda: [one for one in look(service, ["fulfilment"]) if one.dead_letters])
-    [reason] = found[0].groups
+    look = redrive_of(service, ["fulfilment"], dry_run=True)
+
+    def looked() -> list[str]:
+        look.run()
+        return list(look.found["fulfilment"].groups)
+
+    [reason] = within(30, looked)
     assert reason.startswith("not a command")
     assert within(30, lambda: dead_letters(stack, "fulfilment"))
 

@@ -51,5 +51,5 @@ def console(
     typer.echo(f"The console of {state.service.stage}: {address}\nStop with Ctrl+C.")
     if open_:
         webbrowser.open(address)
-    app = application(lambda: state, port=port_of(listener), key=key)
+    app = application(state, port=port_of(listener), key=key)
     uvicorn.Server(uvicorn_config(app)).run([listener])

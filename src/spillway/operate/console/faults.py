@@ -8,15 +8,6 @@ from typing import Any
 from simulation.downstreams.fault_settings import LATENCY_MAX_MS, REFUSE_SKUS_MAX, FaultSettings
 from spillway.errors import SpillwayError
 
-AT_REST: Mapping[str, Any] = {
-    "outage": False,
-    "latency_ms": 0,
-    "error_rate": 0.0,
-    "lose_answers_rate": 0.0,
-    "refuse_rate": 0.0,
-    "refuse_skus": [],
-    "too_late": False,
-}
 _RATES = ("error_rate", "lose_answers_rate", "refuse_rate")
 _FLAGS = ("outage", "too_late")
 

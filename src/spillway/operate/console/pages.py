@@ -11,8 +11,8 @@ from starlette.responses import JSONResponse, Response
 
 from orders.domain.saga import DOWNSTREAMS
 from spillway.errors import SpillwayError
-from spillway.operate.console.faults import AT_REST, fault_settings_of
-from spillway.operate.console.path import path_view
+from spillway.operate.console import path as drawing
+from spillway.operate.console.faults import fault_settings_of
 from spillway.operate.console.state import AppState
 from spillway.operate.console.traffic import ORDERS_MAX
 from spillway.operate.console.views import Form, Page, Refused, back_to, text
@@ -39,8 +39,12 @@ def path(state: AppState, _: Request) -> Page:
 
 def _path(state: AppState) -> dict[str, Any]:
     status = state.reader.latest()
-    view = path_view(status, state.reader.samples)
-    return {"view": view, "status": status, "faults": status.faults or {}}
+    return {
+        "drawing": drawing,
+        "status": status,
+        "parts": {part.name: part for part in status.parts},
+        "samples": state.reader.samples,
+    }
 
 
 def charts(state: AppState, request: Request) -> Page:
@@ -105,7 +109,7 @@ def set_outage(state: AppState, request: Request, form: Form) -> Response:
 
 
 def reset_faults(state: AppState, _: Request, __: Form) -> Response:
-    return _switch(state, DOWNSTREAMS, AT_REST)
+    return _switch(state, DOWNSTREAMS, fault_settings_of({}))
 
 
 def _switch(state: AppState, names: Sequence[str], changes: Mapping[str, Any]) -> Response:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from orders.domain.promises import Promise
-from spillway.operate.status.alarms import Alarm
 from spillway.operate.status.parts import Part
 from spillway.operate.status.state import Status
 from spillway.ui.formatting import age
 
 Tone = Literal["calm", "busy", "warn", "bad"]
-PromiseState = Literal["kept", "in danger", "not known"]
 
 MEANINGS: Mapping[Promise, str] = {
     Promise.ACKNOWLEDGED_IS_DURABLE: "Every acknowledged order is stored.",
@@ -31,64 +28,14 @@ SLOW_SECONDS = 10
 SPARK_SAMPLES = 60
 SPARK_WIDTH, SPARK_HEIGHT = 120, 24
 
-_NO_DATA = "Its alarm has no data yet."
-_NO_DATA_HERE = "Measured on AWS only, not on this machine."
+
+def shown_age(part: Part) -> str:
+    """The age of the oldest message, "" where nothing waits."""
+    waits = part.held or part.name == "relay"
+    return age(part.oldest_seconds) if waits and part.oldest_seconds is not None else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
-    """One part as it is drawn.
-
-    `oldest` is a formatted age, "" where nothing waits. `spark` are the points of an SVG polyline,
-    "" where nothing has waited lately.
-    """
-
-    part: Part
-    tone: Tone
-    oldest: str
-    spark: str
-
-
-@dataclass(frozen=True, slots=True)
-class PromiseRow:
-    """`alarm` is the promise's own, None where the stage has none."""
-
-    promise: Promise
-    alarm: Alarm | None
-    state: PromiseState
-    reason: str
-
-    @property
-    def meaning(self) -> str:
-        return MEANINGS[self.promise]
-
-
-@dataclass(frozen=True, slots=True)
-class PathView:
-    boxes: Mapping[str, Box]
-    promises: Sequence[PromiseRow]
-    headline: str
-    tone: Tone
-
-
-def path_view(status: Status, samples: Sequence[Status]) -> PathView:
-    boxes = {part.name: _box(part, samples) for part in status.parts}
-    no_data = _NO_DATA if status.faults is None else _NO_DATA_HERE
-    rows = [_promise_row(*promise, no_data) for promise in status.promises.items()]
-    endangered = [row.promise for row in rows if row.state == "in danger"]
-    tone: Tone = "warn" if status.ringing else "calm"
-    if endangered or status.dead_letters:
-        tone = "bad"
-    return PathView(boxes, rows, _headline(status, rows, endangered), tone)
-
-
-def _box(part: Part, samples: Sequence[Status]) -> Box:
-    oldest = "" if part.oldest_seconds is None else age(part.oldest_seconds)
-    shown = oldest if part.held or part.name == "relay" else ""
-    return Box(part, _tone(part), shown, _spark(part.name, samples))
-
-
-def _tone(part: Part) -> Tone:
+def tone(part: Part) -> Tone:
     if part.dead_letters or part.errors:
         return "bad"
     # The watchdog's messages are for later by design.
@@ -98,7 +45,8 @@ def _tone(part: Part) -> Tone:
     return "busy" if part.held or part.runs else "calm"
 
 
-def _spark(name: str, samples: Sequence[Status]) -> str:
+def spark(name: str, samples: Sequence[Status]) -> str:
+    """The points of an SVG polyline, "" where nothing has waited lately."""
     waited = [
         part.held
         for sample in list(samples)[-SPARK_SAMPLES:]
@@ -117,27 +65,20 @@ def _spark(name: str, samples: Sequence[Status]) -> str:
     return " ".join(points)
 
 
-def _promise_row(promise: Promise, alarm: Alarm | None, no_data: str) -> PromiseRow:
-    if alarm is None:
-        missing = "This stage has no alarm for it: deploy its operations stack."
-        return PromiseRow(promise, None, "not known", missing)
-    if alarm.rings:
-        return PromiseRow(promise, alarm, "in danger", alarm.reason)
-    if alarm.state == "OK":
-        return PromiseRow(promise, alarm, "kept", "")
-    return PromiseRow(promise, alarm, "not known", no_data)
-
-
-def _headline(status: Status, rows: Iterable[PromiseRow], endangered: Sequence[Promise]) -> str:
+def headline(status: Status) -> tuple[Tone, str]:
     """A sentence that changes only when something happens, because screen readers read it out."""
+    kept = {promise: alarm and alarm.kept for promise, alarm in status.promises.items()}
+    endangered = [promise for promise in kept if kept[promise] is False]
     if endangered:
         sentence = f"In danger: {', '.join(endangered)}."
-    elif all(row.state == "not known" for row in rows):
+    elif not any(kept.values()):
         sentence = "No promise has been measured yet."
     else:
         sentence = "Every promise is kept."
     if status.dead_letters:
-        return f"{sentence} There are dead letters."
-    if status.ringing and not endangered:
-        return f"{sentence} Ringing: {', '.join(alarm.name for alarm in status.ringing)}."
-    return sentence
+        return "bad", f"{sentence} There are dead letters."
+    if endangered:
+        return "bad", sentence
+    if status.ringing:
+        return "warn", f"{sentence} Ringing: {', '.join(alarm.name for alarm in status.ringing)}."
+    return "calm", sentence

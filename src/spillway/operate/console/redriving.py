@@ -7,29 +7,25 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from spillway.errors import SpillwayError
 from spillway.operate.redrive.found import Found
-from spillway.operate.redrive.moving import Redrive, look, redrive_of
+from spillway.operate.redrive.moving import Redrive, redrive_of
 from spillway.target.options import explain_unreachable
 from spillway.target.service import Service
 
 
 @dataclass(slots=True)
 class Job:
-    """Moving the dead letters of `names`: `dealt_with` so many so far. When it is `over`, either
-    `redrive` or `failure` says what came of it."""
+    """Moving the dead letters of `names`. When it is `over`, either `redrive` or `failure` says
+    what came of it."""
 
     names: Sequence[str]
     redrive: Redrive
-    dealt_with: int = 0
     failure: str | None = None
     over: bool = False
-
-    def advance(self, dead_letters: int) -> None:
-        self.dealt_with += dead_letters
 
 
 @dataclass(slots=True)
@@ -39,7 +35,7 @@ class Redriving:
     service: Service
     job: Job | None = None
     looked_at: float | None = None
-    found: Sequence[Found] = ()
+    found: Mapping[str, Found] = field(default_factory=dict)
     _busy: threading.Lock = field(default_factory=threading.Lock)
 
     def look(self, holding: Sequence[str]) -> None:
@@ -56,14 +52,17 @@ class Redriving:
             threading.Thread(target=self._run, args=(self.job,), daemon=True).start()
 
     def _look(self, holding: Sequence[str]) -> None:
-        self.found = look(self.service, holding) if holding else ()
+        self.found = {}
+        if holding:
+            looking = redrive_of(self.service, holding, dry_run=True)
+            looking.run()
+            self.found = looking.found
         self.looked_at = time.time()
 
     def _run(self, job: Job) -> None:
         try:
             with explain_unreachable():
-                job.redrive.count()
-                job.redrive.run(job.advance)
+                job.redrive.run()
                 self._look(job.names)
         except SpillwayError as error:
             job.failure = str(error)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -28,19 +26,13 @@ VENDORED = {
 }
 
 
-def application(
-    open_state: Callable[[], AppState], *, port: int, key: str | None = None
-) -> Starlette:
-    """The console on `port`. `open_state` is called for the first page, and a SpillwayError that it
-    raises is shown. `key`: see `spillway.operate.console.guard`."""
-    views = Views(open_state)
+def application(state: AppState, *, port: int, key: str | None = None) -> Starlette:
+    """The console on `port`. `key`: see `spillway.operate.console.guard`."""
+    views = Views(state)
 
     def failed(_: Request, error: Exception) -> Response:
         status = error.status if isinstance(error, Refused) else 503
-        try:
-            return views.response(Page("failure", {"sentence": str(error)}, status=status))
-        except SpillwayError:
-            return PlainTextResponse(f"{error}\n", 503)
+        return views.response(Page("failure", {"sentence": str(error)}, status=status))
 
     def missing(request: Request, _: Exception) -> Response:
         return failed(request, Refused(404, "There is no such page."))

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,19 +62,10 @@ Act = Callable[[AppState, Request, Form], Page | Response]
 
 @dataclass(slots=True)
 class Views:
-    """`open_state` is called once, for the first page."""
+    """Makes routes of the pages' handlers."""
 
-    open_state: Callable[[], AppState]
+    state: AppState
     templates: Environment = field(default_factory=lambda: _environment())
-    _state: AppState | None = None
-    _opening: threading.Lock = field(default_factory=threading.Lock)
-
-    def state(self) -> AppState:
-        """SpillwayError: the service can't be reached."""
-        with self._opening:
-            if self._state is None:
-                self._state = self.open_state()
-            return self._state
 
     def get(self, path: str, read: Read) -> Route:
 
@@ -88,9 +78,8 @@ class Views:
         """The events of a page: those of `_events`."""
 
         async def answer(request: Request) -> Response:
-            state = await run_in_threadpool(self.state)
             return StreamingResponse(
-                _events(lambda: self._live(read, request), state.reader.pause_seconds),
+                _events(lambda: self._live(read, request), self.state.reader.pause_seconds),
                 media_type="text/event-stream",
                 headers={"cache-control": "no-store"},
             )
@@ -115,11 +104,10 @@ class Views:
 
     def _read(self, read: Read, request: Request) -> Page | Response:
         with explain_unreachable():
-            return read(self.state(), request)
+            return read(self.state, request)
 
     def _act(self, act: Act, request: Request, form: Form) -> Response:
-        state = self.state()
-        if not hmac.compare_digest(form.get("token", "").encode(), state.token.encode()):
+        if not hmac.compare_digest(form.get("token", "").encode(), self.state.token.encode()):
             sentence = "This form is from an earlier run of the console: go back and reload it."
             raise Refused(403, sentence)
         return self.response(self._read(lambda state, request: act(state, request, form), request))
@@ -134,13 +122,12 @@ class Views:
         return "".join(live), page.events != ""
 
     def _rendered(self, page: Page) -> tuple[Template, dict[str, Any]]:
-        state = self.state()
         values = {
             "page": page.name,
             "events": page.events,
-            "stage": state.service.stage,
-            "is_local": state.is_local,
-            "token": state.token,
+            "stage": self.state.service.stage,
+            "is_local": self.state.is_local,
+            "token": self.state.token,
             **page.values,
         }
         return self.templates.get_template(f"{page.name}.html"), values

@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 
 import uvicorn
 from starlette.concurrency import run_in_threadpool
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from spillway.errors import SpillwayError
 
 # An event stream does not end until its page closes it.
 _GRACE_SECONDS = 1
@@ -19,7 +22,8 @@ _GRACE_SECONDS = 1
 
 @dataclass(slots=True)
 class WhenAsked:
-    """An ASGI application that `make` makes for the first request."""
+    """An ASGI application that `make` makes for the first request. A SpillwayError that it raises
+    is the answer, and the next request tries again."""
 
     make: Callable[[], ASGIApp]
     _made: ASGIApp | None = None
@@ -28,7 +32,11 @@ class WhenAsked:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with self._making:
             if self._made is None:
-                self._made = await run_in_threadpool(self.make)
+                try:
+                    self._made = await run_in_threadpool(self.make)
+                except SpillwayError as error:
+                    await PlainTextResponse(f"{error}\n", 503)(scope, receive, send)
+                    return
         await self._made(scope, receive, send)
 
 

@@ -62,8 +62,7 @@ def _run(work: "Redrive") -> None:
 
     try:
         with bar("Dead letters") as progress:
-            progress.reach(0, work.count())
-            work.run(progress.advance)
+            work.run(progress.reach)
     except KeyboardInterrupt:
         work.interrupted = True
     except (BotoCoreError, ClientError) as error:

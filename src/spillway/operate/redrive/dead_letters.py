@@ -79,15 +79,12 @@ class LambdaFailure(msgspec.Struct):
     context: _RequestContext = msgspec.field(name="requestContext")
 
 
-def sources(queues: Mapping[str, str]) -> dict[str, Source]:
-    """By name. `queues` are a stack's queues: name to URL, like `inventory_dead_letter`.
+def source_of(queues: Mapping[str, str], name: str) -> Source:
+    """`queues` are a stack's queues: name to URL, like `inventory_dead_letter`.
 
     Relay has no queue of its own: its dead letters go to the watchdog as forced checks.
     """
-    return {
-        name: Source(name, queues[f"{name}_dead_letter"], queues.get(name, queues["watchdog"]))
-        for name in SOURCES
-    }
+    return Source(name, queues[f"{name}_dead_letter"], queues.get(name, queues["watchdog"]))
 
 
 def dead_letter_of(message: Mapping[str, Any]) -> DeadLetter:

@@ -27,20 +27,16 @@ class Found:
     """What was in one dead-letter queue at the start, and what became of it.
 
     At the start `visible` dead letters were counted, approximately, and `elsewhere` were in flight,
-    held by another redrive. `groups` are by reason; `not_moved` counts by why not. `came_meanwhile`
-    arrived (or came back) during the work and were left.
+    held by another redrive. `dead_letters` were received: `groups` are by reason, `not_moved`
+    counts by why not. `came_meanwhile` arrived (or came back) during the work and were left.
     """
 
-    queue: str
     visible: int = 0
+    dead_letters: int = 0
     groups: dict[str, Group] = field(default_factory=dict)
     not_moved: Counter[str] = field(default_factory=Counter)
     came_meanwhile: int = 0
     elsewhere: int = 0
-
-    @property
-    def dead_letters(self) -> int:
-        return sum(group.dead_letters for group in self.groups.values())
 
     @property
     def moved(self) -> int:
@@ -54,6 +50,7 @@ class Found:
         if reason not in self.groups and len(self.groups) >= REASONS_MAX:
             reason = OTHER_REASONS
         group = self.groups.setdefault(reason, Group())
+        self.dead_letters += 1
         group.dead_letters += 1
         for order in orders:
             if len(group.orders) < ORDERS_NAMED_MAX and order not in group.orders:

@@ -11,7 +11,7 @@ releases it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
@@ -26,7 +26,6 @@ from orders.failures import PermanentFailure
 from orders.ports import Check
 from spillway.operate.batches import in_batches
 from spillway.operate.redrive.dead_letters import (
-    SOURCES,
     DeadLetter,
     Source,
     Unmovable,
@@ -34,7 +33,7 @@ from spillway.operate.redrive.dead_letters import (
     dead_letter_of,
     lambda_failure,
     order_keys,
-    sources,
+    source_of,
     why,
 )
 from spillway.operate.redrive.found import Found
@@ -57,27 +56,14 @@ DATE_RESOLUTION_SECONDS = 1
 NO_ORDER = "names no order"
 
 
-def look(service: Service, names: Collection[str] = SOURCES) -> list[Found]:
-    """What is in the dead-letter queues of these `names`, in the order of the path."""
-    looking = redrive_of(service, names, dry_run=True)
-    looking.count()
-    looking.run()
-    return list(looking.found.values())
-
-
-def redrive_of(service: Service, names: Collection[str] = SOURCES, *, dry_run: bool) -> Redrive:
-    known = sources(service.queues)
-    return Redrive(
-        sqs=service.sqs,
-        streams=service.client("dynamodbstreams"),
-        sources=[source for name, source in known.items() if name in names],
-        dry_run=dry_run,
-    )
+def redrive_of(service: Service, names: Iterable[str], *, dry_run: bool) -> Redrive:
+    sources = [source_of(service.queues, name) for name in names]
+    return Redrive(service.sqs, service.client("dynamodbstreams"), sources, dry_run)
 
 
 @dataclass(slots=True)
 class Redrive:
-    """One run over some dead-letter queues: call `count`, then `run`.
+    """One run over some dead-letter queues.
 
     `found` is by queue, and is filled during the run, so it is right even when the run is
     `interrupted`. Safe to repeat, and while orders come in.
@@ -90,7 +76,6 @@ class Redrive:
     sleep: Callable[[float], None] = time.sleep
     found: dict[str, Found] = field(default_factory=dict)
     interrupted: bool = False
-    _before: int = 0
 
     @property
     def dead_letters(self) -> int:
@@ -104,11 +89,33 @@ class Redrive:
     def visible(self) -> int:
         return sum(found.visible for found in self.found.values())
 
-    def count(self) -> int:
-        """How many dead letters there are, approximately. Only those of now will be moved.
+    def run(self, on_progress: Callable[[int, int], None] = lambda *_: None) -> None:
+        """Move the dead letters that are there now, or with `dry_run` only look at them.
 
-        "Now" is by SQS's clock, not by this machine's.
+        `on_progress` is called with how many are done, and of about how many.
         """
+        before = self._count()
+        on_progress(0, self.visible)
+        if not self.dry_run and self.visible:
+            # So a message that comes back because of us is newer than those of the start.
+            self.sleep(DATE_RESOLUTION_SECONDS)
+        for source in self.sources:
+            found = self.found[source.name]
+            receiver = Receiver(self.sqs, source.dead_letters, before, found)
+            tries_max = self._tries_max(source) if found.visible else None
+            try:
+                for dead_letters in receiver.dead_letters():
+                    self._handle(source, receiver, dead_letters, tries_max)
+                    on_progress(self.dead_letters, self.visible)
+            finally:
+                receiver.release()
+
+    def _count(self) -> int:
+        """Count the dead letters, approximately. Returns when: only those of before are moved.
+
+        The time is Unix milliseconds by SQS's clock, not by this machine's.
+        """
+        counted, seconds = {}, 0.0
         for source in self.sources:
             answer = self.sqs.get_queue_attributes(
                 QueueUrl=source.dead_letters,
@@ -118,34 +125,15 @@ class Redrive:
                 ],
             )
             held = answer["Attributes"]
-            self.found[source.name] = Found(
-                source.name,
+            counted[source.name] = Found(
                 visible=int(held["ApproximateNumberOfMessages"]),
                 elsewhere=int(held["ApproximateNumberOfMessagesNotVisible"]),
             )
             date = answer["ResponseMetadata"]["HTTPHeaders"]["date"]
             seconds = parsedate_to_datetime(date).timestamp() + DATE_RESOLUTION_SECONDS
-            self._before = int(seconds * 1000)
-        return self.visible
-
-    def run(self, on_dead_letters: Callable[[int], None] = lambda _: None) -> None:
-        """Move the dead letters, or with `dry_run` only look at them.
-
-        `on_dead_letters` is called with the number of each batch that is done.
-        """
-        if not self.dry_run and self.visible:
-            # So a message that comes back because of us is newer than those of the start.
-            self.sleep(DATE_RESOLUTION_SECONDS)
-        for source in self.sources:
-            found = self.found[source.name]
-            receiver = Receiver(self.sqs, source.dead_letters, self._before, found)
-            tries_max = self._tries_max(source) if found.visible else None
-            try:
-                for dead_letters in receiver.dead_letters():
-                    self._handle(source, receiver, dead_letters, tries_max)
-                    on_dead_letters(len(dead_letters))
-            finally:
-                receiver.release()
+        # At once, because a page may read it meanwhile.
+        self.found = counted
+        return int(seconds * 1000)
 
     def _handle(
         self,

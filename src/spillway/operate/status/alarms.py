@@ -29,7 +29,12 @@ class Alarm:
 
     @property
     def rings(self) -> bool:
-        return self.state == "ALARM"
+        return self.kept is False
+
+    @property
+    def kept(self) -> bool | None:
+        """Whether what it watches is well; None where that is not known yet."""
+        return {"OK": True, "ALARM": False}.get(self.state)
 
     @property
     def runbook(self) -> str:

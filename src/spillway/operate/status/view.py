@@ -113,9 +113,8 @@ def _alarm_row(name: str, alarm: Alarm | None) -> tuple[Text, Text, Text]:
     if alarm.rings:
         since = "" if alarm.since is None else f"since {date_and_clock(alarm.since)}"
         return mark(False), Text(name, "bold red"), Text(since, "red")
-    if alarm.state == "OK":
-        return mark(True), Text(name), Text()
-    return mark(None), Text(name), Text("not measured yet", "dim")
+    note = "" if alarm.kept else "not measured yet"
+    return mark(alarm.kept), Text(name), Text(note, "dim")
 
 
 def _next_step(status: Status, options: str) -> Text:

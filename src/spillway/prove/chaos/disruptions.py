@@ -20,7 +20,7 @@ from orders.domain.promises import Promise
 from orders.domain.saga import DOWNSTREAMS
 from orders.failures import PermanentFailure
 from orders.ports import Check
-from spillway.operate.redrive.dead_letters import sources
+from spillway.operate.redrive.dead_letters import source_of
 from spillway.operate.redrive.moving import Redrive
 from spillway.prove.audit.verdicts import Violation
 from spillway.prove.chaos.recorder import ResponseRecorder
@@ -183,10 +183,9 @@ def redrive_relay(stack: Stack) -> int:
     work = Redrive(
         sqs=stack.client("sqs"),
         streams=stack.client("dynamodbstreams"),
-        sources=[sources(stack.queues)["relay"]],
+        sources=[source_of(stack.queues, "relay")],
         dry_run=False,
     )
-    work.count()
     work.run()
     return work.moved
 

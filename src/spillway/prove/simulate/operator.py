@@ -75,5 +75,4 @@ def _command(world: World, sleep: object) -> None:
         dry_run=False,
         sleep=sleep,  # type: ignore[arg-type]
     )
-    command.count()
     command.run()

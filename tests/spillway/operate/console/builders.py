@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import anyio
 import httpx
+from starlette.types import ASGIApp
 
 from orders.domain.promises import Promise
 from spillway.operate.console.redriving import Redriving
@@ -89,9 +90,9 @@ def a_state(now: Status | Exception | None = None) -> AppState:
 class Browser:
     """Requests as our own page's come, unless `headers` say otherwise; cookies are kept."""
 
-    def __init__(self, open_state: Callable[[], AppState], key: str | None = None) -> None:
+    def __init__(self, application: ASGIApp) -> None:
         self._http = httpx.AsyncClient(
-            transport=httpx.ASGITransport(application(open_state, port=PORT, key=key)),
+            transport=httpx.ASGITransport(application),
             base_url=ORIGIN,
             headers={"origin": ORIGIN, "sec-fetch-site": "same-origin"},
         )
@@ -106,4 +107,4 @@ class Browser:
 
 
 def browser(state: AppState, *, key: str | None = None) -> Browser:
-    return Browser(lambda: state, key)
+    return Browser(application(state, port=PORT, key=key))

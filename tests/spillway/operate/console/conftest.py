@@ -35,7 +35,7 @@ def console(stack: Stack) -> Iterator[Console]:
     state = state_of(on_this_machine(stack.port), stack, PAUSE_SECONDS)
     listener = listen(0)
     port = port_of(listener)
-    with serving(uvicorn_config(application(lambda: state, port=port)), listener):
+    with serving(uvicorn_config(application(state, port=port)), listener):
         yield Console(f"http://127.0.0.1:{port}", state)
 
 

@@ -12,7 +12,7 @@ from tests.spillway.operate.console.builders import ORIGIN, PORT, a_state, brows
 
 ACTIONS = sorted(
     route.path.replace("{name}", "inventory").replace("{order_id}", "some-order")
-    for route in application(a_state, port=PORT).routes
+    for route in application(a_state(), port=PORT).routes
     if isinstance(route, Route) and route.methods == {"POST"}
 )
 

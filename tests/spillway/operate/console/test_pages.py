@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 
 import anyio
+from starlette.types import ASGIApp
 
 from spillway.errors import SpillwayError
-from spillway.operate.console.state import AppState
+from spillway.operate.console.serving import application
 from spillway.operate.console.views import _events
-from tests.spillway.operate.console.builders import Browser, a_state, alarm, browser, part, status
+from spillway.operate.console.waiting import WhenAsked
+from tests.spillway.operate.console.builders import (
+    PORT,
+    Browser,
+    a_state,
+    alarm,
+    browser,
+    part,
+    status,
+)
 
 ID = "019aafcf-6ac0-7c3e-b1a5-5f0c8f1f2a10"
 
@@ -49,11 +59,17 @@ def test_an_outage_of_aws_is_reported_in_a_sentence() -> None:
 
 
 def test_a_console_that_can_not_be_opened_says_why() -> None:
-    def closed() -> AppState:
-        raise SpillwayError("No stack runs on port 8080.")
+    opens = iter([False, True])
 
-    answer = Browser(closed).get("/")
+    def make() -> ASGIApp:
+        if not next(opens):
+            raise SpillwayError("No stack runs on port 8080.")
+        return application(a_state(), port=PORT)
+
+    client = Browser(WhenAsked(make))
+    answer = client.get("/")
     assert (answer.status_code, answer.text) == (503, "No stack runs on port 8080.\n")
+    assert client.get("/").status_code == 200
 
 
 def test_dead_letters_are_named_by_part_and_only_what_holds_some_can_be_moved() -> None:

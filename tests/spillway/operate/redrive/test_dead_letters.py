@@ -16,7 +16,7 @@ from spillway.operate.redrive.dead_letters import (
     DeadLetter,
     lambda_failure,
     order_keys,
-    sources,
+    source_of,
     why,
 )
 from tests.builders import CUSTOMER, accepted, an_order, order_id
@@ -115,7 +115,7 @@ def test_every_queue_has_its_dead_letters_and_relays_go_to_the_watchdog() -> Non
     queues = {name: f"url of {name}" for name in works}
     queues |= {f"{name}_dead_letter": f"letters of {name}" for name in SOURCES}
 
-    known = sources(queues)
+    known = {name: source_of(queues, name) for name in SOURCES}
 
     assert {name: source.queue for name, source in known.items()} == {
         **{name: f"url of {name}" for name in works},

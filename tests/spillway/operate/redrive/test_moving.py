@@ -36,7 +36,6 @@ def redriven(
     sqs: Any, source: Source = SHIPPING, *, dry_run: bool = False, streams: Any = None
 ) -> Redrive:
     work = Redrive(sqs, streams, [source], dry_run, sleep=lambda _: None)
-    work.count()
     work.run()
     return work
 
@@ -120,7 +119,6 @@ class TestBounded:
         sqs: Any = sqs_with(dead_letters("a"))
         streams: Any = None
         work = Redrive(sqs, streams, [SHIPPING], False, sleep=slept.append)
-        work.count()
         work.run()
 
         assert slept == [1]
@@ -130,7 +128,6 @@ class TestBounded:
         sqs: Any = sqs_with([])
         streams: Any = None
         work = Redrive(sqs, streams, [SHIPPING], False, sleep=slept.append)
-        work.count()
         work.run()
 
         assert slept == []

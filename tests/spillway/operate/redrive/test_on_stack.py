@@ -19,7 +19,7 @@ from orders.domain.order import Order
 from orders.domain.saga import DOWNSTREAM_OF, Step
 from orders.handlers.wire import Content, content_of
 from orders.ports import Command
-from spillway.operate.redrive.dead_letters import sources
+from spillway.operate.redrive.dead_letters import SOURCES, source_of
 from spillway.operate.redrive.moving import Redrive
 from spillway.operate.redrive.stream import EXPIRED
 from spillway.run.stack import Stack
@@ -43,15 +43,13 @@ def nothing_left_behind(stack: Stack) -> Iterator[None]:
 
 
 def redriven(stack: Stack, *names: str, dry_run: bool = False, sqs: Any = None) -> Redrive:
-    known = sources(stack.queues)
     work = Redrive(
         sqs or stack.client("sqs"),
         stack.client("dynamodbstreams"),
-        [known[name] for name in names or known],
+        [source_of(stack.queues, name) for name in names or SOURCES],
         dry_run,
     )
-    work.count()
-    work.run(lambda _: None)
+    work.run()
     return work
 
 

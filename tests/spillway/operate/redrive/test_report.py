@@ -20,7 +20,7 @@ KEY = OrderKey(CUSTOMER, order_id())
 
 
 def found(dead_letters: int = 3, moved: int = 3, **changes: object) -> Found:
-    one = Found("inventory")
+    one = Found()
     for number in range(dead_letters):
         one.add("POST /reservations: answered 401", [KEY]).moved += number < moved
     for name, value in changes.items():
@@ -28,21 +28,23 @@ def found(dead_letters: int = 3, moved: int = 3, **changes: object) -> Found:
     return one
 
 
-def redriven(*found: Found, dry_run: bool = False, interrupted: bool = False) -> Redrive:
+def redriven(
+    inventory: Found, dry_run: bool = False, interrupted: bool = False, **others: Found
+) -> Redrive:
     aws: Any = None
-    by_queue = {one.queue: one for one in found}
-    return Redrive(aws, aws, [], dry_run, found=by_queue, interrupted=interrupted)
+    found = {"inventory": inventory, **others}
+    return Redrive(aws, aws, [], dry_run, found=found, interrupted=interrupted)
 
 
-def shown(*found: Found, dry_run: bool = False, interrupted: bool = False) -> str:
+def shown(inventory: Found, dry_run: bool = False, interrupted: bool = False) -> str:
     text = io.StringIO()
     console = Console(file=text, width=100)
-    show(redriven(*found, dry_run=dry_run, interrupted=interrupted), console)
+    show(redriven(inventory, dry_run, interrupted), console)
     return text.getvalue()
 
 
 def test_the_document_names_reasons_and_orders_and_no_customer() -> None:
-    written = document(redriven(found(), Found("relay")))
+    written = document(redriven(found(), relay=Found()))
 
     assert (written["letters"], written["moved"]) == (3, 3)
     assert written["queues"]["inventory"]["reasons"] == [
@@ -58,7 +60,7 @@ def test_the_document_names_reasons_and_orders_and_no_customer() -> None:
 
 
 def test_the_most_frequent_reason_comes_first() -> None:
-    one = Found("inventory")
+    one = Found()
     for reason in ("rare", "often", "often"):
         one.add(reason, [])
 
