@@ -48,7 +48,8 @@ class Customer:
     def place(self, **fields: Any) -> str:
         id_, body = self.order(**fields)
         answer = self.put(id_, body)
-        assert answer.status_code == 201, answer.text
+        # 200: the table had it, but was too slow to say so when intake asked first.
+        assert answer.status_code in (200, 201), answer.text
         return id_
 
     def get(self, id_: str) -> dict[str, Any]:

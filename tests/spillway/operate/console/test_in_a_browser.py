@@ -42,10 +42,6 @@ def until(page: Page, part: str, least: int | None = None, most: int | None = No
 
 
 def test_an_outage_is_seen_to_stay_local_and_to_heal(page: Page, stack: Stack) -> None:
-    page.goto("/")
-    promise = page.locator("#promise-always_settles .state")
-    expect(promise).to_have_text("kept")
-
     page.goto("/downstreams")
     page.get_by_role("button", name="Take accounting down").click()
     expect(page.locator("#live")).to_contain_text("outage")
@@ -57,11 +53,11 @@ def test_an_outage_is_seen_to_stay_local_and_to_heal(page: Page, stack: Stack) -
     until(page, "deliver-accounting", least=4)
     expect(page.locator("#box-accounting")).to_contain_text("outage")
     until(page, "deliver-fulfilment", most=0)
-    expect(promise).to_have_text("kept")
-    expect(page.get_by_role("status")).to_contain_text("Every promise is kept.")
 
     stack.set_fault_settings("accounting", outage=False)
     until(page, "deliver-accounting", most=0)
+    expect(page.locator("#promise-always_settles .state")).to_have_text("kept")
+    expect(page.get_by_role("status")).to_contain_text("Every promise is kept.")
     page.goto("/orders")
     newest = page.locator("tbody tr")
     for place in range(4):
@@ -222,11 +218,13 @@ def test_nothing_is_asked_of_the_service_while_no_page_is_open(
     expect(page.locator("#link")).to_contain_text("Live")
     samples = console.state.reader.samples
     seen = samples[-1].at
-    page.wait_for_timeout(4_000 * PAUSE_SECONDS)
-    assert samples[-1].at > seen
+    while samples[-1].at == seen:
+        page.wait_for_timeout(1_000 * PAUSE_SECONDS)
     page.goto("about:blank")
-    page.wait_for_timeout(2_000 * PAUSE_SECONDS)  # what was under way
-    seen = samples[-1].at
+    seen = 0.0
+    while samples[-1].at > seen:  # what was under way
+        seen = samples[-1].at
+        page.wait_for_timeout(4_000 * PAUSE_SECONDS)
     page.wait_for_timeout(4_000 * PAUSE_SECONDS)
     assert samples[-1].at == seen
 

@@ -4,17 +4,20 @@ a confirmed order may cost in logs."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
 
 import pytest
 
 from orders.domain.trace import Trace
+from spillway.errors import SpillwayError
 from spillway.plan.cost.measurement import Measurement, recorded
 from spillway.plan.cost.meter import LOG_EVENT_BYTES
 from spillway.plan.cost.running import measure, retail
 from spillway.plan.cost.simulated import counted_in_a_crowd
 from spillway.run.stack import Stack, running
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 
 ORDERS = 12
 #: Of an order's four log lines together, as CloudWatch counts them.
@@ -31,7 +34,14 @@ def quiet_stack(own_stacks: None) -> Iterator[Stack]:
 
 @pytest.fixture(scope="module")
 def measured(quiet_stack: Stack) -> Measurement:
-    return measure(quiet_stack, "crowd", orders=ORDERS, warm_up_orders=3)
+    return _measure(quiet_stack, orders=ORDERS, warm_up_orders=3)
+
+
+def _measure(stack: Stack, **options: Any) -> Measurement:
+    """Again where it refuses to, because the machine was so busy that a call was repeated."""
+    while True:
+        with suppress(SpillwayError):
+            return measure(stack, "crowd", **options)
 
 
 def _an_order(measurement: Measurement) -> dict[str, float]:
@@ -97,9 +107,7 @@ def test_a_confirmed_order_keeps_to_its_log_budget(measured: Measurement) -> Non
 
 
 def test_a_traced_order_keeps_to_it_too(quiet_stack: Stack, measured: Measurement) -> None:
-    _assert_keeps_log_budget(
-        measure(quiet_stack, "crowd", orders=5, warm_up_orders=0, headers=TRACED)
-    )
+    _assert_keeps_log_budget(_measure(quiet_stack, orders=5, warm_up_orders=0, headers=TRACED))
 
 
 def test_the_recorded_measurement_keeps_to_it_too() -> None:
