@@ -11,7 +11,7 @@ from typer.main import get_command
 from spillway.cli import app
 
 ROOT = Path(__file__).parents[2]
-DECISIONS = (ROOT / "docs" / "decisions.md").read_text()
+DECISIONS = (ROOT / "docs" / "decisions" / "README.md").read_text()
 NUMBERS = re.findall(r"^### (\d{4}): ", DECISIONS, re.MULTILINE)
 PAGES = [
     *sorted(ROOT.glob("*.md")),
