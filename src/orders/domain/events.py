@@ -41,11 +41,11 @@ def accepted(key: OrderKey, at: Millis) -> Event:
 
 def became_true(key: OrderKey, before: Facts, after: Facts) -> Event | None:
     """The event that a change of facts makes true, if it settles the order."""
-    return None if status(after) == status(before) else settled(key, after)
+    return None if status(after) == status(before) else settlement(key, after)
 
 
-def settled(key: OrderKey, facts: Facts) -> Event | None:
-    """The event of the order's end, None while something is owed."""
+def settlement(key: OrderKey, facts: Facts) -> Event | None:
+    """The event that says how the order settled; None while something is owed."""
     now = status(facts)
     if now not in SETTLED:
         return None
@@ -63,5 +63,5 @@ def settled(key: OrderKey, facts: Facts) -> Event | None:
 
 def all_true(key: OrderKey, accepted_at: Millis, facts: Facts) -> list[Event]:
     """Every event that is true of an order now, as it was or should have been announced."""
-    end = settled(key, facts)
-    return [accepted(key, accepted_at), *([end] if end else [])]
+    settled = settlement(key, facts)
+    return [accepted(key, accepted_at), *([settled] if settled else [])]

@@ -21,11 +21,11 @@ from orders.ports import NEEDS_ORDER, Command, DownstreamService, Orders
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """`settled`: the final status, when it was this outcome that settled the order; `settle_ms`:
+    """`settled_as`: the order's status, when it was this outcome that settled it; `settle_ms`:
     how long that took since the customer's last request, None where the order was not read."""
 
     outcome: Outcome
-    settled: Status | None = None
+    settled_as: Status | None = None
     settle_ms: int | None = None
 
 

@@ -43,7 +43,7 @@ def handle(event: Event, consumer: Consumer, deliver: Deliver) -> dict[str, Any]
             raise
         message.log |= {
             "reason": delivered.outcome.refusal,
-            "status": delivered.settled,
+            "status": delivered.settled_as,
             "settle_ms": delivered.settle_ms,
         }
         return "done" if delivered.outcome.done else "refused"

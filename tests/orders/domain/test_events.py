@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orders.domain.events import Event, EventType, accepted, became_true, settled
+from orders.domain.events import Event, EventType, accepted, became_true, settlement
 from orders.domain.saga import Cancellation, Facts, Outcome, Step
 from orders.domain.units import Millis
 from tests.builders import order_key
@@ -72,9 +72,9 @@ def test_the_second_way_to_stop_a_shipment_changes_nothing_about_an_event_when_i
         Step.REFUND: undone,
     }
     wish = Cancellation(at=Millis(11), before_reservation=False)
-    before = settled(KEY, Facts(known, wish))
+    before = settlement(KEY, Facts(known, wish))
     assert before == Event(EventType.REJECTED, KEY, at=Millis(20), reason="account_blocked")
-    assert settled(KEY, Facts({**known, late: Outcome(at=Millis(99))}, wish)) == before
+    assert settlement(KEY, Facts({**known, late: Outcome(at=Millis(99))}, wish)) == before
 
 
 def test_two_customers_orders_under_one_id_are_two_events() -> None:

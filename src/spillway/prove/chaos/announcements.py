@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orders.domain.order import OrderKey
+from orders.domain.status import SETTLED
 from spillway.run.load.patience import Patience
 from spillway.run.load.placing import Placed
-from spillway.run.load.settling import SETTLED
 from spillway.run.stack import Stack
 
 _POLL_SECONDS = 0.5

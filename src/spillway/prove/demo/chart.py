@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orders.domain.status import SETTLED
 from spillway.prove.demo.result import Run
-from spillway.run.load.settling import SETTLED
 from spillway.ui import charts
 from spillway.ui.formatting import duration
 from spillway.ui.statistics import percentile

@@ -12,10 +12,10 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from orders.domain.status import SETTLED
 from spillway.prove.audit import report as audit_report
 from spillway.prove.demo.result import Run
 from spillway.run.load.placing import Placed
-from spillway.run.load.settling import SETTLED
 from spillway.run.workload import Sales
 from spillway.run.workload.sales import LeftOut
 from spillway.target.records import Record

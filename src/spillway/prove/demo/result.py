@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 from orders.domain.order import OrderKey
 from orders.domain.promises import Promise
+from orders.domain.status import SETTLED
 from spillway.prove.audit.verdicts import Verdict, Violation
 from spillway.prove.demo.plan import Plan
 from spillway.run.load.placing import Placed
 from spillway.run.load.records import Outage, Probe
-from spillway.run.load.settling import SETTLED
 from spillway.target.records import Depth, Effect, Record
 
 

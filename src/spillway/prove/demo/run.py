@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import httpx
 from botocore.exceptions import BotoCoreError
 
+from orders.domain.status import SETTLED
 from spillway.errors import SpillwayError
 from spillway.prove.demo.faults import failing, faulty
 from spillway.prove.demo.inspection import judge_run, probe, quiesce, read_tables
@@ -22,7 +23,7 @@ from spillway.run.load.clients import ATTEMPTS_MAX, Client, Tokens, Unanswered
 from spillway.run.load.patience import Patience
 from spillway.run.load.placing import Checkout, Placed
 from spillway.run.load.records import Outage
-from spillway.run.load.settling import SETTLED, Waiting, whole_histories
+from spillway.run.load.settling import Waiting, whole_histories
 from spillway.run.stack import Stack
 from spillway.target.reading import read_depths
 

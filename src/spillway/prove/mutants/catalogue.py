@@ -294,7 +294,7 @@ original
         "event-with-two-times",
         "an answer that comes when an order has settled changes the time in its last event",
         ReplaceExpression(
-            "domain.events:settled", "{Step.CANCEL_SHIPMENT, Step.RECALL_SHIPMENT}", "set()"
+            "domain.events:settlement", "{Step.CANCEL_SHIPMENT, Step.RECALL_SHIPMENT}", "set()"
         ),
     ),
 )

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from orders.domain.status import SETTLED
 from spillway.run.load.clients import Client
 from spillway.run.load.patience import Patience
 from spillway.run.load.placing import Placed
@@ -19,7 +20,6 @@ from spillway.run.workload import CUSTOMERS, Customer
 PAGE = 100
 PAGES_MAX = 10_000
 POLL_SECONDS = 1.0
-SETTLED = frozenset({"confirmed", "rejected", "cancelled"})
 
 
 @dataclass(slots=True)
