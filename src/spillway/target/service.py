@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from threading import Lock
+from typing import TYPE_CHECKING, Any, cast
 
 from infra.metrics import EVERY_FUNCTION
 from orders.domain.saga import DOWNSTREAMS
@@ -33,8 +34,7 @@ Clients = Callable[[str], Any]
 
 @dataclass(frozen=True)
 class Service:
-    """`client` gives the one boto3 client of an AWS service. Threads may share it, but not make
-    it: ask for every client before you start threads.
+    """`client` gives the one boto3 client of an AWS service.
 
     `tables` has the orders table as `orders`, and one for each downstream whose table can be read.
     `queues` are URLs by name, like `inventory` and `inventory_dead_letter`. `emulator` is the
@@ -55,18 +55,15 @@ class Service:
 
     @property
     def sqs(self) -> SQSClient:
-        client: SQSClient = self.client("sqs")
-        return client
+        return cast("SQSClient", self.client("sqs"))
 
     @property
     def logs(self) -> CloudWatchLogsClient:
-        client: CloudWatchLogsClient = self.client("logs")
-        return client
+        return cast("CloudWatchLogsClient", self.client("logs"))
 
     @property
     def cloudwatch(self) -> CloudWatchClient:
-        client: CloudWatchClient = self.client("cloudwatch")
-        return client
+        return cast("CloudWatchClient", self.client("cloudwatch"))
 
     def resource_name(self, name: str) -> str:
         """A resource's name in the account, as in `infra.stage`."""
@@ -87,7 +84,7 @@ def on_this_machine(port: int) -> Service:
     stack = attach(port)
     return Service(
         LOCAL_STAGE,
-        cache(stack.client),
+        _shared(stack.client),
         stack.tables,
         stack.queues,
         stack.emulator,
@@ -104,7 +101,20 @@ def on_aws(stage: str, *, profile: str | None, region: str | None) -> Service:
     session: Any = boto3.Session(profile_name=profile, region_name=region)
     named = {"stage": stage, "profile": profile, "region": region}
     options = "".join(f" --{name} {value}" for name, value in named.items() if value is not None)
-    return Service(stage, cache(session.client), tables(outputs), queues(outputs), options=options)
+    return Service(
+        stage, _shared(session.client), tables(outputs), queues(outputs), options=options
+    )
+
+
+def _shared(make: Clients) -> Clients:
+    """One client of each service for all threads, which may share one but not make it at once."""
+    made, making = cache(make), Lock()
+
+    def client(service: str) -> Any:
+        with making:
+            return made(service)
+
+    return client
 
 
 def outputs_of(stage: str, *, profile: str | None, region: str | None) -> dict[str, str]:
@@ -137,10 +147,8 @@ def outputs_of(stage: str, *, profile: str | None, region: str | None) -> dict[s
 
 def tables(outputs: Mapping[str, str]) -> dict[str, str]:
     """Names: `orders`, and one for each downstream if the stage has fakes of them."""
-    named = {
-        name: outputs.get(f"{name.capitalize()}TableName") for name in ("orders", *DOWNSTREAMS)
-    }
-    return {name: table for name, table in named.items() if table is not None}
+    keys = {name: f"{name.capitalize()}TableName" for name in ("orders", *DOWNSTREAMS)}
+    return {name: outputs[key] for name, key in keys.items() if key in outputs}
 
 
 def queues(outputs: Mapping[str, str]) -> dict[str, str]:

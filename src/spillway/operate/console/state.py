@@ -39,9 +39,6 @@ MEASURED_AWS_SECONDS = 60.0
 #: An hour of samples on this machine.
 SAMPLES_MAX = 1_800
 
-_CLIENTS = ("sqs", "dynamodb", "dynamodbstreams", "logs", "cloudwatch")
-_CLIENTS_OF_EMULATOR = ("apigatewayv2",)
-
 
 @dataclass(slots=True)
 class StatusReader:
@@ -73,7 +70,7 @@ class StatusReader:
         depths = read_depths(self.service.sqs, self.service.queues)
         measured_for = 0.0 if self.service.emulator is not None else MEASURED_AWS_SECONDS
         if self._measured is None or at - self._measured[0] >= measured_for:
-            measured = read_measured(self.service, depths, now=at)
+            measured = read_measured(self.service, depths, at)
             self._measured = (at, measured, read_alarms(self.service))
         _, measured, alarms = self._measured
         faults: dict[str, list[str]] | None = None
@@ -94,7 +91,6 @@ class AppState:
     redriving: Redriving
     traffic: Traffic | None
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
-    now: Callable[[], float] = time.time
 
     @property
     def is_local(self) -> bool:
@@ -102,15 +98,8 @@ class AppState:
 
 
 def state_of(service: Service, stack: Stack | None, pause_seconds: float | None = None) -> AppState:
-    """A state that many threads may use: every client is made here, because two threads must not
-    make one at once.
-
-    An open page reads again after `pause_seconds`, which depends on the service unless it is given.
-    """
-    on_emulator = service.emulator is not None
-    pause = pause_seconds or (PAUSE_SECONDS if on_emulator else PAUSE_AWS_SECONDS)
-    for name in (*_CLIENTS, *(_CLIENTS_OF_EMULATOR if on_emulator else ())):
-        service.client(name)
+    """An open page reads again after `pause_seconds`, which depends on the service by default."""
+    pause = pause_seconds or (PAUSE_AWS_SECONDS if service.emulator is None else PAUSE_SECONDS)
     traffic = None if stack is None else Traffic(stack)
     reader = StatusReader(service, stack, pause)
     return AppState(service, stack, reader, Redriving(service), traffic)

@@ -117,7 +117,6 @@ def lines(
     lines_max: int = LINES_MAX,
 ) -> Read:
     """The latest lines since then (Unix ms) that contain `term`."""
-    service.client("logs")
     read = partial(_of_function, service, since=since, term=term, lines_max=lines_max)
     with ThreadPoolExecutor(_CALLS_AT_ONCE) as pool:
         found = list(pool.map(read, functions))

@@ -32,7 +32,7 @@ def status(
 
     Example: `spillway status --watch`
     """
-    from spillway.operate.status.view import document, show
+    from spillway.operate.status.view import document, view
 
     service = target.reach()
     if watch:
@@ -43,7 +43,7 @@ def status(
         now,
         as_json=as_json,
         document=partial(document, stage=service.stage),
-        show=partial(show, service=service),
+        show=lambda status, console: console.print(view(status, service)),
     )
     if now.ringing:
         raise typer.Exit(1)
@@ -54,7 +54,8 @@ def _read(service: "Service") -> "Status":
     from spillway.operate.status.parts import read_parts
     from spillway.operate.status.state import Status
 
-    return Status(time.time(), read_parts(service), read_alarms(service))
+    now = time.time()
+    return Status(now, read_parts(service, now), read_alarms(service))
 
 
 def _watch(service: "Service") -> None:

@@ -79,7 +79,6 @@ def read_history(service: Service, span: Span, samples: Iterable[Status] = ()) -
 
 
 def _from_metrics(service: Service, span: Span) -> _Found:
-    service.client("cloudwatch")
     a_minute = 60 / span.period
     factors = {"orders": a_minute, "runs": a_minute, "settling": 0.001}
 

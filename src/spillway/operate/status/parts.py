@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -69,22 +68,19 @@ class Measured:
     rates: Mapping[str, tuple[int, int | None]]
 
 
-def read_parts(service: Service, *, now: float | None = None) -> list[Part]:
+def read_parts(service: Service, now: float) -> list[Part]:
     """Every function, in the order of the path. `now` is Unix seconds."""
     depths = read_depths(service.sqs, service.queues)
-    return parts_of(depths, read_measured(service, depths, now=now))
+    return parts_of(depths, read_measured(service, depths, now))
 
 
-def read_measured(
-    service: Service, depths: Iterable[Depth], *, now: float | None = None
-) -> Measured:
+def read_measured(service: Service, depths: Iterable[Depth], now: float) -> Measured:
     """The part that changes only once a minute. `now` is Unix seconds."""
-    at = time.time() if now is None else now
     holding = [depth.queue for depth in depths if depth.messages]
     ages = _ages_on_emulator if service.emulator is not None else _ages_on_aws
-    behind = _latest(service, query_of(BEHIND, service.resource_name("relay")), at)
+    behind = _latest(service, query_of(BEHIND, service.resource_name("relay")), now)
     stream_age = None if behind is None else round(behind / 1000)
-    return Measured(ages(service, holding, at), stream_age, _rates(service, at))
+    return Measured(ages(service, holding, now), stream_age, _rates(service, now))
 
 
 def parts_of(depths: Iterable[Depth], measured: Measured) -> list[Part]:
@@ -134,7 +130,6 @@ def _rates(service: Service, now: float) -> dict[str, tuple[int, int | None]]:
         since = int((now - RATE_SECONDS) * 1000)
         runs = read_invocations(service.logs, since)
         return {name: (runs.get(service.resource_name(name), 0), None) for name in FUNCTIONS}
-    service.client("cloudwatch")
     with ThreadPoolExecutor(_CALLS_AT_ONCE) as pool:
         rates = pool.map(lambda name: _rate_on_aws(service, name, now), FUNCTIONS)
         return dict(zip(FUNCTIONS, rates, strict=True))

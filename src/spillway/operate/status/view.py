@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.text import Text
 
@@ -22,10 +22,6 @@ _NOTE = (
     " their next attempt), and that are due later; the oldest message; dead letters; and how often"
     " the function ran in the last minute."
 )
-
-
-def show(status: Status, console: Console, *, service: Service) -> None:
-    console.print(view(status, service))
 
 
 def view(status: Status, service: Service) -> RenderableType:

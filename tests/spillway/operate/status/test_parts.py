@@ -20,7 +20,7 @@ def test_each_part_has_what_waits_before_it_and_how_it_runs() -> None:
             }
         ),
     )
-    parts = {part.name: part for part in read_parts(aws, now=NOW)}
+    parts = {part.name: part for part in read_parts(aws, NOW)}
     accounting, relay, intake = parts["deliver-accounting"], parts["relay"], parts["intake"]
     assert accounting.queue is not None
     assert (accounting.queue.visible, accounting.oldest_seconds) == (7, 160)

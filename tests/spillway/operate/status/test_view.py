@@ -10,7 +10,7 @@ from rich.console import Console
 from spillway.operate.status.alarms import Alarm
 from spillway.operate.status.parts import Part
 from spillway.operate.status.state import Status
-from spillway.operate.status.view import show
+from spillway.operate.status.view import view
 from spillway.target.records import Depth
 from tests.spillway.operate.fakes import service
 
@@ -18,7 +18,7 @@ from tests.spillway.operate.fakes import service
 def shown(*parts: Part, alarms: tuple[Alarm, ...] = (), options: str = "") -> str:
     terminal = StringIO()
     now = Status(0.0, parts, alarms)
-    show(now, Console(width=80, file=terminal), service=replace(service(), options=options))
+    Console(width=80, file=terminal).print(view(now, replace(service(), options=options)))
     return terminal.getvalue()
 
 
