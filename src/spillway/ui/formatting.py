@@ -33,11 +33,6 @@ def age(seconds: float) -> str:
     return f"{whole} s"
 
 
-def milliseconds(count: float) -> str:
-    """A short span in whole milliseconds, a long one as a duration: `1,240 ms`, `12.5 s`."""
-    return f"{count:,.0f} ms" if abs(count) < 10_000 else duration(count / 1000)
-
-
 def clock(at: int) -> str:
     """Unix milliseconds as this machine's time of day: `14:03:07.120`."""
     return _local(at).strftime("%H:%M:%S.%f")[:-3]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from spillway.ui.formatting import age, counted, duration, large, milliseconds, money, rfc3339
+from spillway.ui.formatting import age, counted, duration, large, money, rfc3339
 
 
 @pytest.mark.parametrize(
@@ -39,10 +39,6 @@ def test_a_duration_has_three_digits_or_two_units(seconds: float | None, text: s
 )
 def test_an_age_is_whole_seconds_in_two_units(seconds: float, text: str) -> None:
     assert age(seconds) == text
-
-
-def test_a_short_span_is_formatted_in_milliseconds() -> None:
-    assert [milliseconds(1_240), milliseconds(12_500)] == ["1,240 ms", "12.5 s"]
 
 
 def test_a_time_is_written_as_the_api_writes_it() -> None:

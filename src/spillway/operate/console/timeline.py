@@ -14,7 +14,7 @@ from orders.domain.saga import DOWNSTREAM_OF, Facts, Step, owed
 from orders.domain.status import cancellation_outcome
 from spillway.operate.logs.reading import Line, Tone
 from spillway.operate.orders.reading import Life
-from spillway.ui.formatting import duration, milliseconds
+from spillway.ui.formatting import duration
 
 WIDTH = 1000
 _ANSWERED = frozenset({"done", "refused"})
@@ -83,8 +83,8 @@ def timeline(life: Life, now: int) -> Timeline:
     )
 
 
-def span(milliseconds_: float) -> str:
-    return duration(milliseconds_ / 1000)
+def span(milliseconds: float) -> str:
+    return duration(milliseconds / 1000)
 
 
 def _x(began: int, ended: int, at: int) -> float:
@@ -152,7 +152,7 @@ def _entries(life: Life) -> Iterator[Entry]:
         if line is not None:
             details += _attempt(line)
             if "duration_ms" in line.fields:
-                details.append(milliseconds(line.fields["duration_ms"]))
+                details.append(span(line.fields["duration_ms"]))
         yield Entry(
             answer.at,
             DOWNSTREAM_OF[step],

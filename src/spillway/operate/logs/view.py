@@ -7,7 +7,7 @@ from typing import Any
 from rich.text import Text
 
 from spillway.operate.logs.reading import Line
-from spillway.ui.formatting import age, clock, milliseconds, rfc3339
+from spillway.ui.formatting import age, clock, duration, rfc3339
 
 _STYLES = {"good": "green", "plain": "yellow", "again": "yellow", "bad": "bold red"}
 #: Fields that have a place of their own in a line. The others follow, each with its name.
@@ -42,5 +42,5 @@ def _value(name: str, value: Any) -> str:
     if isinstance(value, list):
         return ",".join(str(one) for one in value)
     if name.endswith("_ms"):
-        return milliseconds(float(value))
+        return duration(float(value) / 1000)
     return age(float(value)) if name.endswith("_s") else str(value)
