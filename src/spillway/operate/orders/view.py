@@ -79,16 +79,10 @@ def _summary_document(summary: Summary) -> dict[str, Any]:
 
 
 def _effect_document(effect: Effect) -> dict[str, Any]:
-    return {
-        "step": effect.step,
-        "outcome": "done" if effect.done else "refused",
-        "at": rfc3339(effect.at),
-        "code": effect.code,
-        "idempotency_key": effect.idempotency_key,
-        "units": effect.units,
-        "amount": effect.amount,
-        "currency": effect.currency,
-    }
+    document = asdict(effect)
+    for known in ("downstream", "key", "done"):
+        del document[known]
+    return document | {"outcome": "done" if effect.done else "refused", "at": rfc3339(effect.at)}
 
 
 def show_list(listed: Listed, console: Console, *, now: float) -> None:

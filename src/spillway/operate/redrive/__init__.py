@@ -17,8 +17,4 @@ number of messages that a person looks after, that is nothing.
 Safe to interrupt, to repeat, and while orders come in. A dead letter is deleted only after its
 queue has acknowledged the copy, so at worst it is in both queues. That is harmless, because every
 step behind the queues is idempotent (`one_effect_per_step`).
-
-- `dead_letters`: what a dead letter says (pure); `stream`: the records behind one of Lambda's
-- `moving`: receive, send, delete, release; `found`: what came of it
-- `report`: as JSON and for a terminal; `command`: the options
 """

@@ -18,6 +18,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import eq, ge
 from typing import TYPE_CHECKING, Any
 
 from infra import metrics
@@ -126,16 +127,13 @@ def _points(service: Service, now: float, since: float) -> dict[tuple[str, str],
     for depth in read_depths(service.sqs, service.queues):
         name = service.queue_name(depth.queue)
         points[metrics.WAITING.name, name] = [(now, float(depth.visible))]
-    points[metrics.ERRORS.name, service.resource_name("relay")] = [
-        (line.at / 1000, 1.0)
-        for line in logged
-        if line.function == "relay" and line.outcome in RELAY_RAISED
-    ]
-    points[metrics.SERVER_ERRORS.name, _api_id(service)] = [
-        (line.at / 1000, 1.0)
-        for line in logged
-        if line.function in ("intake", "reads") and line.outcome in ANSWERED_5XX
-    ]
+    failures = {
+        (metrics.ERRORS.name, service.resource_name("relay")): (("relay",), RELAY_RAISED),
+        (metrics.SERVER_ERRORS.name, _api_id(service)): (("intake", "reads"), ANSWERED_5XX),
+    }
+    for metric, (functions, outcomes) in failures.items():
+        failed = (one for one in logged if one.function in functions and one.outcome in outcomes)
+        points[metric] = [(line.at / 1000, 1.0) for line in failed]
     return points
 
 
@@ -164,13 +162,17 @@ def _fits(pattern: str) -> Callable[[Mapping[str, Any]], bool]:
     `{ $.field >= number }`. ValueError: any other form."""
     selector, operator, operand = pattern.removeprefix("{ ").removesuffix(" }").split(" ", 2)
     expected = json.loads(operand)
-    if operator == "=":
-        return lambda fields: bool(_selected(selector, fields) == expected)
-    if operator == ">=":
-        return lambda fields: (
-            (found := _selected(selector, fields)) is not None and bool(found >= expected)
-        )
-    raise ValueError(f"not a pattern that is used here: {pattern}")
+    if operator not in _OPERATORS:
+        raise ValueError(f"not a pattern that is used here: {pattern}")
+
+    def fits(fields: Mapping[str, Any]) -> bool:
+        found = _selected(selector, fields)
+        return found is not None and bool(_OPERATORS[operator](found, expected))
+
+    return fits
+
+
+_OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {"=": eq, ">=": ge}
 
 
 def _selected(selector: str, fields: Mapping[str, Any]) -> Any:
