@@ -1,8 +1,7 @@
 """`spillway orders`: its options. Everything heavy is imported when it runs."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from orders.domain.order import OrderKey
     from spillway.operate.orders.reading import Listed
     from spillway.target.service import Service
+    from spillway.ui.progress import Bar
 
 orders = typer.Typer(
     help="Look at one order, a customer's orders, or the orders that have not settled.",
@@ -105,8 +105,8 @@ def resume(
     if order_id is not None:
         done = resume_orders(service, [_key(service, order_id, customer)], dry_run=dry_run)
     else:
-        with _scan_progress(service) as on_items:
-            found = open_orders(Scan(service, on_items))
+        with _scan_bar(service) as progress:
+            found = open_orders(Scan(service, progress.advance))
             done = resume_orders(service, found, before=before, dry_run=dry_run)
     if as_json:
         print_json({"dry_run": dry_run, **asdict(done)})
@@ -167,36 +167,23 @@ def _listed(
         return reading.of_customer(service, customer, limit=limit, before=before)
     if stuck:
         return reading.stuck(service, limit=limit)
-    with _scan_progress(service) as on_items:
-        return reading.unsettled(service, limit=limit, on_items=on_items)
+    with _scan_bar(service) as progress:
+        return reading.unsettled(service, limit=limit, on_items=progress.advance)
 
 
 def _key(service: "Service", order_id: str, customer: str | None) -> "OrderKey":
     """The order's key. Unless its customer is named, it is searched for in the whole table."""
     from orders.domain.order import OrderKey
-    from spillway.operate.orders.reading import ITEMS_MAX, keys_of
+    from spillway.operate.orders.reading import key_of
 
     if customer is not None:
         return OrderKey(CustomerId(customer), OrderId(order_id))
-    with _scan_progress(service) as on_items:
-        keys, complete = keys_of(service, order_id, on_items=on_items)
-    if keys:
-        return keys[0]
-    if not complete:
-        raise SpillwayError(
-            f"The first {ITEMS_MAX:,} items of the table hold no order {order_id}: name its"
-            " customer with --customer."
-        )
-    raise SpillwayError(
-        f"There is no order {order_id}: `spillway logs --order {order_id}{service.options}` shows"
-        " whether one was ever sent, and refused."
-    )
+    with _scan_bar(service) as progress:
+        return key_of(service, order_id, on_items=progress.advance)
 
 
-@contextmanager
-def _scan_progress(service: "Service") -> Iterator[Callable[[int], None]]:
+def _scan_bar(service: "Service") -> AbstractContextManager["Bar"]:
     from spillway.operate.orders.reading import item_count
     from spillway.ui.progress import bar
 
-    with bar("Reading the orders", item_count(service) or None) as progress:
-        yield progress.advance
+    return bar("Reading the orders", item_count(service) or None)

@@ -24,10 +24,11 @@ from infra.metrics import DELIVERIES
 from orders.aws import items
 from orders.domain import saga
 from orders.domain.order import OrderKey
-from orders.domain.saga import DOWNSTREAM_OF, DOWNSTREAMS, Facts, Outcome, Step
+from orders.domain.saga import DOWNSTREAM_OF, DOWNSTREAMS, Outcome, Step
 from orders.domain.status import reason, status
 from orders.domain.trace import of_order
 from orders.domain.units import CustomerId, OrderId
+from spillway.errors import SpillwayError
 from spillway.operate.logs.reading import Line, Read, lines, lines_of_order
 from spillway.target.reading import by_order, count_items, read_effects_of, read_order, record_of
 from spillway.target.records import Effect, Record
@@ -170,17 +171,17 @@ class Scan:
                 return
 
 
-def keys_of(
+def key_of(
     service: Service,
     order_id: str,
     *,
     items_max: int = ITEMS_MAX,
     on_items: OnItems = lambda _: None,
-) -> tuple[list[OrderKey], bool]:
-    """The orders with an id, found by reading the table: nearly always one.
+) -> OrderKey:
+    """The order with an id, found by reading the table. SpillwayError: none was found.
 
-    The second value is false where `items_max` ended the search. An id is unique for one customer
-    only, and a second order could be anywhere in the table; the search ends with the first.
+    An id is unique for one customer only, and a second order could be anywhere in the table; the
+    search ends with the first.
     """
     of_order = {
         "FilterExpression": "sk = :order",
@@ -188,10 +189,18 @@ def keys_of(
         "ProjectionExpression": "pk, sk",
     }
     scan = Scan(service, on_items, items_max, of_order)
-    for page in scan:
-        if page:
-            return [items.key_of(item) for item in page], True
-    return [], scan.complete
+    found = next(chain.from_iterable(scan), None)
+    if found is not None:
+        return items.key_of(found)
+    if not scan.complete:
+        raise SpillwayError(
+            f"The first {items_max:,} items of the table hold no order {order_id}: name its"
+            " customer."
+        )
+    raise SpillwayError(
+        f"There is no order {order_id}: `spillway logs --order {order_id}{service.options}` shows"
+        " whether one was ever sent, and refused."
+    )
 
 
 def of_customer(
@@ -205,8 +214,8 @@ def of_customer(
         CustomerId(customer_id), limit, None if before is None else OrderId(before)
     )
     found = [
-        _summary(progress.order.key, progress.order.accepted_at, progress.facts)
-        for progress in page
+        summary_of(Record(known.order.key, known.order.accepted_at, None, known.facts))
+        for known in page
     ]
     source = "the customer's history, by key"
     return Listed(found, more is None, source, "This customer has no orders")
@@ -321,16 +330,12 @@ def _from_line(line: Line) -> Summary:
 
 
 def summary_of(record: Record) -> Summary:
-    return _summary(record.key, record.accepted_at or 0, record.facts)
-
-
-def _summary(key: OrderKey, accepted_at: int, facts: Facts) -> Summary:
     return Summary(
-        key.order_id,
-        key.customer_hash,
-        status(facts).value,
-        accepted_at,
-        sorted(saga.owed(facts)),
-        key.customer_id,
-        reason(facts),
+        record.key.order_id,
+        record.key.customer_hash,
+        status(record.facts).value,
+        record.accepted_at or 0,
+        sorted(saga.owed(record.facts)),
+        record.key.customer_id,
+        reason(record.facts),
     )

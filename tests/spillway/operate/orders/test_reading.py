@@ -8,7 +8,8 @@ import pytest
 
 from orders.domain.order import AcceptedOrder
 from orders.domain.saga import Facts, Outcome, Step
-from spillway.operate.orders.reading import keys_of, last_unsettled, stuck, unsettled
+from spillway.errors import SpillwayError
+from spillway.operate.orders.reading import key_of, last_unsettled, stuck, unsettled
 from tests.builders import CUSTOMER, NOW, OTHER_CUSTOMER, accepted, order_id, order_key
 from tests.spillway.operate.fakes import FakeLogs, FakeTable, outcome_of, service
 
@@ -60,9 +61,11 @@ def test_an_order_is_found_by_its_id_alone() -> None:
         table.add(order(), outcome_of(CONFIRMED))
     table.add(wanted)
     aws = service(dynamodb=table)
-    assert keys_of(aws, wanted.key.order_id) == ([wanted.key], True)
-    assert keys_of(aws, order_id()) == ([], True)
-    assert keys_of(aws, wanted.key.order_id, items_max=4) == ([], False)
+    assert key_of(aws, wanted.key.order_id) == wanted.key
+    with pytest.raises(SpillwayError, match="There is no order"):
+        key_of(aws, order_id())
+    with pytest.raises(SpillwayError, match="first 4 items"):
+        key_of(aws, wanted.key.order_id, items_max=4)
 
 
 def test_stuck_orders_are_those_that_the_watchdog_last_found_and_no_delivery_has_settled() -> None:
