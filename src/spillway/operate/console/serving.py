@@ -5,8 +5,8 @@ from __future__ import annotations
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, PlainTextResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
 from spillway.errors import SpillwayError
@@ -14,21 +14,17 @@ from spillway.operate.console import dead_letters, orders, pages
 from spillway.operate.console.guard import Guard
 from spillway.operate.console.stack import this_stack
 from spillway.operate.console.state import AppState
-from spillway.operate.console.views import FOLDER, Page, Refused, Views
+from spillway.operate.console.views import FOLDER, Page, Refused, Views, environment
 from spillway.paths import PROJECT
 from spillway.run.stack.ports import LOOPBACK
 
-#: The libraries that pages use, as npm brought them, by the name that they are served under.
-VENDORED = {
-    "uPlot.js": "uplot/dist/uPlot.esm.js",
-    "uPlot.css": "uplot/dist/uPlot.min.css",
-    "idiomorph.js": "idiomorph/dist/idiomorph.esm.js",
-}
+#: The libraries that pages use, as npm brought them.
+VENDORED = ("uplot", "idiomorph")
 
 
 def application(state: AppState, *, port: int, key: str | None = None) -> Starlette:
     """The console on `port`. `key`: see `spillway.operate.console.guard`."""
-    views = Views(state)
+    views = Views(state, environment(state))
 
     def failed(_: Request, error: Exception) -> Response:
         status = error.status if isinstance(error, Refused) else 503
@@ -41,7 +37,7 @@ def application(state: AppState, *, port: int, key: str | None = None) -> Starle
         routes=[
             *_routes(views),
             Mount("/static", StaticFiles(directory=FOLDER / "static")),
-            Route("/vendor/{name}", _vendored),
+            *(Mount(f"/vendor/{name}", _vendored(name)) for name in VENDORED),
         ],
         middleware=[
             Middleware(Guard, hosts={f"{name}:{port}" for name in (LOOPBACK, "localhost")}, key=key)
@@ -75,8 +71,5 @@ def _routes(views: Views) -> list[BaseRoute]:
     ]
 
 
-def _vendored(request: Request) -> Response:
-    file = VENDORED.get(request.path_params["name"])
-    if file is None:
-        return PlainTextResponse("There is no such file.\n", 404)
-    return FileResponse(PROJECT / "node_modules" / file)
+def _vendored(name: str) -> StaticFiles:
+    return StaticFiles(directory=PROJECT / "node_modules" / name / "dist", check_dir=False)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -65,10 +65,9 @@ class Views:
     """Makes routes of the pages' handlers."""
 
     state: AppState
-    templates: Environment = field(default_factory=lambda: _environment())
+    templates: Environment
 
     def get(self, path: str, read: Read) -> Route:
-
         def answer(request: Request) -> Response:
             return self.response(self._read(read, request))
 
@@ -81,7 +80,6 @@ class Views:
             return StreamingResponse(
                 _events(lambda: self._live(read, request), self.state.reader.pause_seconds),
                 media_type="text/event-stream",
-                headers={"cache-control": "no-store"},
             )
 
         return Route(path, answer)
@@ -99,8 +97,8 @@ class Views:
         """The page with the frame around it."""
         if isinstance(answer, Response):
             return answer
-        template, values = self._rendered(answer)
-        return HTMLResponse(template.render(values), answer.status)
+        html = self._template(answer).render(_values(answer))
+        return HTMLResponse(html, answer.status)
 
     def _read(self, read: Read, request: Request) -> Page | Response:
         with explain_unreachable():
@@ -117,20 +115,16 @@ class Views:
         page = self._read(read, request)
         if isinstance(page, Response):
             return "", False
-        template, values = self._rendered(page)
-        live = template.blocks["live"](template.new_context(values))
+        template = self._template(page)
+        live = template.blocks["live"](template.new_context(_values(page)))
         return "".join(live), page.events != ""
 
-    def _rendered(self, page: Page) -> tuple[Template, dict[str, Any]]:
-        values = {
-            "page": page.name,
-            "events": page.events,
-            "stage": self.state.service.stage,
-            "is_local": self.state.is_local,
-            "token": self.state.token,
-            **page.values,
-        }
-        return self.templates.get_template(f"{page.name}.html"), values
+    def _template(self, page: Page) -> Template:
+        return self.templates.get_template(f"{page.name}.html")
+
+
+def _values(page: Page) -> dict[str, Any]:
+    return {"page": page.name, "events": page.events, **page.values}
 
 
 def back_to(path: str) -> Response:
@@ -177,7 +171,7 @@ async def _form(request: Request) -> Form:
         return {}
 
 
-def _environment() -> Environment:
+def environment(state: AppState) -> Environment:
     """Jinja2: every value is escaped, and an undefined name is an error."""
     made = Environment(
         loader=FileSystemLoader(FOLDER / "templates"),
@@ -197,6 +191,8 @@ def _environment() -> Environment:
         "money": money,
         "words": lambda name: str(name).replace("_", " "),
     }
+    stage = state.service.stage
+    made.globals |= {"stage": stage, "is_local": state.is_local, "token": state.token}
     # Known to every template without an import, also to a block that is rendered alone.
     made.globals["ui"] = made.get_template("macros.html").module
     return made

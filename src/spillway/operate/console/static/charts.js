@@ -1,5 +1,5 @@
 // The charts: drawn on canvas in the page's colours, with the same numbers as tables.
-import uPlot from "/vendor/uPlot.js";
+import uPlot from "/vendor/uplot/uPlot.esm.js";
 
 const charts = document.getElementById("charts");
 const plots = new Map();

@@ -1,5 +1,5 @@
 // On every page: live updates, shortcuts, and the lines of the path.
-import { Idiomorph } from "/vendor/idiomorph.js";
+import { Idiomorph } from "/vendor/idiomorph/idiomorph.esm.js";
 
 const live = document.getElementById("live");
 const link = document.getElementById("link");
