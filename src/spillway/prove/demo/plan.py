@@ -58,7 +58,7 @@ def plan(
     Raises `SpillwayError` when the file cannot be read, or has nothing that can be ordered.
     """
     sales = None if file is None else read_sales(file)
-    drafts = tuple(generate(seed=seed, count=orders)) if sales is None else sales.orders[:orders]
+    drafts = tuple(sales.orders[:orders] if sales else generate(seed=seed, count=orders))
     if not drafts:
         raise SpillwayError(f"{file} has no sale that can be ordered.")
     outage_orders = _outage_orders(len(drafts)) if outage else 0

@@ -114,10 +114,14 @@ def _outcome(order: Placed, record: Record | None) -> Outcome:
 def _file_counts(sales: Sales) -> dict[str, Any]:
     return {
         "orders": len(sales.orders),
-        "not_sales": dict(sales.not_sales_by_reason()),
+        "not_sales": _by_reason(sales.not_sales),
         "cancellations_matched": len(sales.cancellations),
-        "cancellations_unmatched": dict(sales.unmatched_by_reason()),
+        "cancellations_unmatched": _by_reason(sales.unmatched),
     }
+
+
+def _by_reason(left_out: Iterable[LeftOut]) -> Counter[str]:
+    return Counter(one.reason.value for one in left_out)
 
 
 def _orders_per_second(run: Run) -> float | None:

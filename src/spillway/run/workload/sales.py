@@ -1,8 +1,8 @@
 """Real sales from a CSV file with the columns of the UCI data set "Online Retail".
 
-An invoice that is a sale becomes an order. Every other one is reported with the first rule of
-`NotASale` that it breaks. The file books postage and carriage as products; they become the order's
-shipping. The file has no names and addresses; they are invented.
+An invoice that is a sale becomes an order. Every other one is reported with the first `Reason` that
+applies. The file books postage and carriage as products; they become the order's shipping. The file
+has no names and addresses; they are invented.
 
 An invoice with a number that begins with C returns products. It is matched to the latest earlier
 sale of the same customer with at least its quantity of each of its skus. The service cancels whole
@@ -21,9 +21,9 @@ import random
 import statistics
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from itertools import islice
@@ -92,11 +92,12 @@ _NUMBER_MAX = Decimal(10) ** 12
 _NUMBER_EXPONENT_MIN = -12
 
 
-class NotASale(StrEnum):
-    """Why an invoice is not an order, by precedence: it counts under the first it breaks."""
+class Reason(StrEnum):
+    """Why an invoice is left out."""
 
-    INVOICE_NUMBER_MISSING = "invoice_number_missing"
+    # No order, by precedence. A number or a customer may also be missing in a cancellation.
     NOT_A_NUMBER = "not_a_number"
+    INVOICE_NUMBER_MISSING = "invoice_number_missing"
     TOTAL_NOT_POSITIVE = "total_not_positive"
     CUSTOMER_MISSING = "customer_missing"
     CUSTOMERS_DIFFER = "customers_differ"
@@ -105,17 +106,15 @@ class NotASale(StrEnum):
     PRICE_NOT_WHOLE_PENCE = "price_not_whole_pence"
     SKU_AT_TWO_PRICES = "sku_at_two_prices"
     GOODS_MISSING = "goods_missing"
-
-
-class Unmatched(StrEnum):
-    """Why a cancellation in the file is not one that can be sent, by precedence."""
-
-    NOT_A_NUMBER = "not_a_number"
-    CUSTOMER_MISSING = "customer_missing"
+    # No cancellation that can be sent.
     QUANTITY_NOT_NEGATIVE = "quantity_not_negative"
     NO_EARLIER_SALE = "no_earlier_sale"
     NOT_SOLD_TO_CUSTOMER = "not_sold_to_customer"
     ALREADY_CANCELLED = "already_cancelled"
+
+
+class _Unusable(Exception):
+    """Raised with a `Reason` and the evidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +122,7 @@ class LeftOut:
     """An invoice that was left out, and why. `detail` is for people."""
 
     invoice: str
-    reason: NotASale | Unmatched
+    reason: Reason
     detail: str
 
 
@@ -134,28 +133,27 @@ class Sales:
     `cancellations` maps an order's place in `orders` to the invoice that cancels it.
     """
 
-    orders: tuple[Draft, ...]
-    not_sales: tuple[LeftOut, ...]
-    cancellations: Mapping[int, str]
-    unmatched: tuple[LeftOut, ...]
+    orders: list[Draft] = field(default_factory=list)
+    not_sales: list[LeftOut] = field(default_factory=list)
+    cancellations: dict[int, str] = field(default_factory=dict)
+    unmatched: list[LeftOut] = field(default_factory=list)
 
-    def not_sales_by_reason(self) -> Counter[str]:
-        return Counter(left_out.reason.value for left_out in self.not_sales)
 
-    def unmatched_by_reason(self) -> Counter[str]:
-        return Counter(left_out.reason.value for left_out in self.unmatched)
+#: Of customer and sku: how many were sold in which order, by its place in the file.
+_Sold = defaultdict[str, defaultdict[str, Counter[int]]]
+#: An invoice's line as the file has it: the columns but for the invoice's number.
+_Cells = list[str]
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One line of an invoice; `not_a_number` is what could not be read as one, "" if all could."""
+    """One line of an invoice."""
 
     sku: str
     customer: str
     country: str
-    quantity: int = 0
-    pounds: Decimal = Decimal(0)
-    not_a_number: str = ""
+    quantity: int
+    pounds: Decimal
 
     @property
     def pence(self) -> int:
@@ -173,7 +171,22 @@ def read_sales(path: Path) -> Sales:
     or holds no line.
     """
     with _text(path) as text:
-        return _sorted_out(_grouped(path, csv.DictReader(text)))
+        invoices = _grouped(path, csv.DictReader(text))
+    sales = Sales()
+    sold: _Sold = defaultdict(lambda: defaultdict(Counter))
+    for number, lines in invoices.items():
+        cancels = number.upper().startswith("C")
+        try:
+            rows = [_row(*cells) for cells in lines]
+            if cancels:
+                sales.cancellations[_cancelled(rows, sold, sales.cancellations)] = number
+            else:
+                _check_sale(number, rows)
+                _sell(_draft(number, rows), rows[0].customer, sold, sales.orders)
+        except _Unusable as error:
+            left_out = sales.unmatched if cancels else sales.not_sales
+            left_out.append(LeftOut(number, *error.args))
+    return sales
 
 
 @contextmanager
@@ -197,7 +210,7 @@ def _text(path: Path) -> Iterator[IO[str]]:
         raise SpillwayError(f"{path} is not a CSV file: {error}.") from error
 
 
-def _grouped(path: Path, table: csv.DictReader[str]) -> dict[str, list[_Row]]:
+def _grouped(path: Path, table: csv.DictReader[str]) -> dict[str, list[_Cells]]:
     """The invoices in their order of appearance, also where their lines are not together."""
     if table.fieldnames is None:
         raise SpillwayError(f"{path} is empty.")
@@ -206,23 +219,22 @@ def _grouped(path: Path, table: csv.DictReader[str]) -> dict[str, list[_Row]]:
         raise SpillwayError(
             f"{path} lacks the columns {', '.join(lacking)}; it needs {', '.join(COLUMNS)}."
         )
-    invoices: defaultdict[str, list[_Row]] = defaultdict(list)
+    invoices: defaultdict[str, list[_Cells]] = defaultdict(list)
     for cells in table:
         number, *others = ((cells[column] or "").strip() for column in COLUMNS)
-        invoices[number].append(_row(*others))
+        invoices[number].append(others)
     if not invoices:
         raise SpillwayError(f"{path} has a header and no line below it.")
     return invoices
 
 
 def _row(sku: str, quantity: str, price: str, customer: str, country: str) -> _Row:
-    customer = customer.removesuffix(".0")
     count, pounds = _number(quantity), _number(price)
     if count is None or count != int(count):
-        return _Row(sku, customer, country, not_a_number=f"quantity {quantity!r} of {sku}")
+        raise _Unusable(Reason.NOT_A_NUMBER, f"quantity {quantity!r} of {sku}")
     if pounds is None:
-        return _Row(sku, customer, country, not_a_number=f"price {price!r} of {sku}")
-    return _Row(sku, customer, country, int(count), pounds)
+        raise _Unusable(Reason.NOT_A_NUMBER, f"price {price!r} of {sku}")
+    return _Row(sku, customer.removesuffix(".0"), country, int(count), pounds)
 
 
 def _number(text: str) -> Decimal | None:
@@ -235,26 +247,10 @@ def _number(text: str) -> Decimal | None:
     return number if number == 0 or number.adjusted() >= _NUMBER_EXPONENT_MIN else None
 
 
-def _sorted_out(invoices: Mapping[str, list[_Row]]) -> Sales:
-    orders: list[Draft] = []
-    not_sales: list[LeftOut] = []
-    cancellations: dict[int, str] = {}
-    unmatched: list[LeftOut] = []
-    sold = _Sold()
-    for number, rows in invoices.items():
-        if number.upper().startswith("C"):
-            match = _match(rows, sold, cancellations)
-            if isinstance(match, int):
-                cancellations[match] = number
-            else:
-                unmatched.append(LeftOut(number, *match))
-        elif broken := _broken_rule(number, rows):
-            not_sales.append(LeftOut(number, *broken))
-        else:
-            draft = _draft(number, rows)
-            sold.record(rows[0].customer, len(orders), draft.order.lines)
-            orders.append(draft)
-    return Sales(tuple(orders), tuple(not_sales), cancellations, tuple(unmatched))
+def _sell(draft: Draft, customer: str, sold: _Sold, orders: list[Draft]) -> None:
+    for line in draft.order.lines:
+        sold[customer][line.sku][len(orders)] += line.quantity
+    orders.append(draft)
 
 
 def _draft(number: str, rows: list[_Row]) -> Draft:
@@ -274,45 +270,29 @@ def _draft(number: str, rows: list[_Row]) -> Draft:
     return Draft(f"invoice {number}", _user(channel, customer), order)
 
 
-def _broken_rule(number: str, rows: list[_Row]) -> tuple[NotASale, str] | None:
-    """The first rule of `NotASale` that an invoice breaks, with the evidence."""
-    not_a_number = _not_a_number(rows)
-    if not_a_number:
-        return NotASale.NOT_A_NUMBER, not_a_number
+def _check_sale(number: str, rows: list[_Row]) -> None:
     if not number:
-        return NotASale.INVOICE_NUMBER_MISSING, f"{len(rows)} lines"
+        raise _Unusable(Reason.INVOICE_NUMBER_MISSING, f"{len(rows)} lines")
     total = sum(row.quantity * row.pounds for row in rows)
     if total <= 0:
-        return NotASale.TOTAL_NOT_POSITIVE, f"total {total:.2f}"
+        raise _Unusable(Reason.TOTAL_NOT_POSITIVE, f"total {total:.2f}")
     buyers = list(dict.fromkeys(row.customer for row in rows))
     if "" in buyers:
-        return NotASale.CUSTOMER_MISSING, f"total {total:.2f}"
+        raise _Unusable(Reason.CUSTOMER_MISSING, f"total {total:.2f}")
     if len(buyers) > 1:
-        return NotASale.CUSTOMERS_DIFFER, f"customers {' and '.join(buyers[:2])}"
-    return _broken_by_row(rows)
-
-
-def _not_a_number(rows: list[_Row]) -> str:
-    return next((row.not_a_number for row in rows if row.not_a_number), "")
-
-
-def _broken_by_row(rows: list[_Row]) -> tuple[NotASale, str] | None:
-    price_of: dict[str, Decimal] = {}
-    for row in rows:
-        price_of.setdefault(row.sku, row.pounds)
-    tests: tuple[tuple[NotASale, Callable[[_Row], bool]], ...] = (
-        (NotASale.QUANTITY_NOT_POSITIVE, lambda row: row.quantity <= 0),
-        (NotASale.PRICE_NEGATIVE, lambda row: row.pounds < 0),
-        (NotASale.PRICE_NOT_WHOLE_PENCE, lambda row: row.pounds * 100 % 1 != 0),
-        (NotASale.SKU_AT_TWO_PRICES, lambda row: price_of[row.sku] != row.pounds),
+        raise _Unusable(Reason.CUSTOMERS_DIFFER, f"customers {' and '.join(buyers[:2])}")
+    price_of = {row.sku: row.pounds for row in reversed(rows)}
+    tests: tuple[tuple[Reason, Callable[[_Row], bool]], ...] = (
+        (Reason.QUANTITY_NOT_POSITIVE, lambda row: row.quantity <= 0),
+        (Reason.PRICE_NEGATIVE, lambda row: row.pounds < 0),
+        (Reason.PRICE_NOT_WHOLE_PENCE, lambda row: row.pounds * 100 % 1 != 0),
+        (Reason.SKU_AT_TWO_PRICES, lambda row: price_of[row.sku] != row.pounds),
     )
     for reason, broken in tests:
-        for row in rows:
-            if broken(row):
-                return reason, f"{row.quantity} of {row.sku} at {row.pounds}"
+        for row in filter(broken, rows):
+            raise _Unusable(reason, f"{row.quantity} of {row.sku} at {row.pounds}")
     if all(row.is_shipping for row in rows):
-        return NotASale.GOODS_MISSING, "nothing but postage"
-    return None
+        raise _Unusable(Reason.GOODS_MISSING, "nothing but postage")
 
 
 def _channel(products: list[_Row]) -> Channel:
@@ -338,54 +318,34 @@ def _address(customer: str, channel: Channel, country_name: str) -> Address:
     return Address(invented.name, invented.lines, country_name, "00000", country)
 
 
-class _Sold:
-    """How many of each sku each customer bought in which order (by its place in the file)."""
-
-    def __init__(self) -> None:
-        self._customers: set[str] = set()
-        self._quantities: defaultdict[tuple[str, str], Counter[int]] = defaultdict(Counter)
-
-    def record(self, customer: str, place: int, lines: Iterable[Line]) -> None:
-        self._customers.add(customer)
-        for line in lines:
-            self._quantities[customer, line.sku][place] += line.quantity
-
-    def bought(self, customer: str) -> bool:
-        return customer in self._customers
-
-    def holding(self, customer: str, returned: Mapping[str, int]) -> list[int]:
-        """The orders that sold at least all of this, the latest first."""
-        by_sku = {sku: self._quantities.get((customer, sku), Counter()) for sku in returned}
-        rarest = min(by_sku.values(), key=len)
-        latest = islice(reversed(rarest), SALES_LOOKED_AT_MAX)
-        return [
-            place
-            for place in latest
-            if all(by_sku[sku][place] >= quantity for sku, quantity in returned.items())
-        ]
-
-
-def _match(rows: list[_Row], sold: _Sold, taken: Mapping[int, str]) -> int | tuple[Unmatched, str]:
-    """The place of the order that an invoice cancels, or why there is none."""
-    not_a_number = _not_a_number(rows)
-    if not_a_number:
-        return Unmatched.NOT_A_NUMBER, not_a_number
+def _cancelled(rows: list[_Row], sold: _Sold, taken: Mapping[int, str]) -> int:
+    """The place of the order that an invoice cancels."""
     customer = rows[0].customer
     if not customer:
-        return Unmatched.CUSTOMER_MISSING, f"{len(rows)} lines"
-    wrong = next((row for row in rows if row.quantity >= 0), None)
-    if wrong is not None:
-        return Unmatched.QUANTITY_NOT_NEGATIVE, f"{wrong.quantity} of {wrong.sku}"
-    if not sold.bought(customer):
-        return Unmatched.NO_EARLIER_SALE, f"customer {customer}"
+        raise _Unusable(Reason.CUSTOMER_MISSING, f"{len(rows)} lines")
+    for wrong in (row for row in rows if row.quantity >= 0):
+        raise _Unusable(Reason.QUANTITY_NOT_NEGATIVE, f"{wrong.quantity} of {wrong.sku}")
+    if customer not in sold:
+        raise _Unusable(Reason.NO_EARLIER_SALE, f"customer {customer}")
     returned: Counter[str] = Counter()
     for row in rows:
         returned[row.sku] -= row.quantity
-    holding = sold.holding(customer, returned)
+    holding = _holding(sold[customer], returned)
     if not holding:
         skus = ", ".join(list(returned)[:3])
-        return Unmatched.NOT_SOLD_TO_CUSTOMER, f"{skus} to customer {customer}"
-    free = next((place for place in holding if place not in taken), None)
-    if free is None:
-        return Unmatched.ALREADY_CANCELLED, f"its sale was cancelled by {taken[holding[0]]}"
-    return free
+        raise _Unusable(Reason.NOT_SOLD_TO_CUSTOMER, f"{skus} to customer {customer}")
+    for place in holding:
+        if place not in taken:
+            return place
+    detail = f"its sale was cancelled by {taken[holding[0]]}"
+    raise _Unusable(Reason.ALREADY_CANCELLED, detail)
+
+
+def _holding(bought: Mapping[str, Counter[int]], returned: Mapping[str, int]) -> list[int]:
+    """The orders that sold at least all of this, the latest first."""
+    rarest = min((bought.get(sku, Counter()) for sku in returned), key=len)
+    return [
+        place
+        for place in islice(reversed(rarest), SALES_LOOKED_AT_MAX)
+        if all(bought[sku][place] >= quantity for sku, quantity in returned.items())
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from orders.domain.order import Line
 from spillway.errors import SpillwayError
 from spillway.paths import PROJECT
 from spillway.run.workload import read_sales
-from spillway.run.workload.sales import SALES_LOOKED_AT_MAX
+from spillway.run.workload.sales import SALES_LOOKED_AT_MAX, LeftOut
 
 HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
 REAL_FILE = PROJECT.parent / "shared" / "data" / "online-retail-2010-12.csv.gz"
@@ -27,6 +28,10 @@ def row(
     country: str = "United Kingdom",
 ) -> str:
     return f"{invoice},{sku},A THING,{quantity},2010-12-01 08:26:00,{price},{customer},{country}"
+
+
+def by_reason(left_out: list[LeftOut]) -> Counter[str]:
+    return Counter(one.reason.value for one in left_out)
 
 
 @pytest.fixture
@@ -106,14 +111,14 @@ def test_what_is_not_a_sale_is_reported_with_its_reason(
     sales = read_sales(file(*rows, row("9")))
 
     assert [draft.source for draft in sales.orders] == ["invoice 9"]
-    assert sales.not_sales_by_reason() == {reason: 1}
+    assert by_reason(sales.not_sales) == {reason: 1}
     assert sales.not_sales[0].detail
 
 
 def test_an_invoice_counts_once_under_the_first_reason(file: Callable[..., Path]) -> None:
     sales = read_sales(file(row("1", price="0", customer=""), row("9")))
 
-    assert sales.not_sales_by_reason() == {"total_not_positive": 1}
+    assert by_reason(sales.not_sales) == {"total_not_positive": 1}
 
 
 def test_a_cancellation_takes_back_the_latest_sale_that_holds_all_its_goods(
@@ -155,14 +160,14 @@ def test_a_cancellation_without_its_sale_is_reported(
 ) -> None:
     sales = read_sales(file(row("1"), *rows))
 
-    assert sales.unmatched_by_reason() == {reason: 1}
+    assert by_reason(sales.unmatched) == {reason: 1}
 
 
 def test_a_later_sale_is_not_what_a_cancellation_takes_back(file: Callable[..., Path]) -> None:
     sales = read_sales(file(row("C1", quantity="-1"), row("2")))
 
     assert sales.cancellations == {}
-    assert sales.unmatched_by_reason() == {"no_earlier_sale": 1}
+    assert by_reason(sales.unmatched) == {"no_earlier_sale": 1}
 
 
 def test_a_gzipped_file_is_read_whatever_its_name(tmp_path: Path) -> None:
@@ -224,7 +229,7 @@ def test_a_cancellation_looks_at_so_many_sales_and_no_further(file: Callable[...
     beyond = read_sales(file(row("0", quantity="2"), *others, row("last"), returned))
 
     assert within.cancellations == {0: "C1"}
-    assert beyond.unmatched_by_reason() == {"not_sold_to_customer": 1}
+    assert by_reason(beyond.unmatched) == {"not_sold_to_customer": 1}
 
 
 @pytest.mark.skipif(
@@ -235,7 +240,7 @@ def test_december_2010_is_fully_accounted_for() -> None:
 
     assert len(sales.orders) + len(sales.not_sales) == 1699
     assert len(sales.cancellations) + len(sales.unmatched) == 326
-    assert sales.not_sales_by_reason() == {
+    assert by_reason(sales.not_sales) == {
         "customer_missing": 159,
         "total_not_positive": 140,
         "sku_at_two_prices": 9,
