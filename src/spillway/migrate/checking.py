@@ -18,16 +18,16 @@ from spillway.migrate.mapping import Mapped, OldOrder, Unmapped, line_columns
 from spillway.migrate.running import Parts
 from spillway.migrate.source import OldTable, Table, quoted
 from spillway.migrate.state import Entry, index_item
-from spillway.migrate.target import Put, size_of, units_of
+from spillway.migrate.target import Put, units_of
 from spillway.migrate.values import utf8_from_latin1
 from spillway.plan.prices import Book, load
+from spillway.run.proxy.units import READ_UNIT_BYTES, item_bytes
 from spillway.ui.formatting import age
 
 SAMPLES_MAX = 3
 SAMPLE_LENGTH_MAX = 70
 #: Of texts in a Latin-1 column that have more than ASCII: this share is no coincidence.
 MOJIBAKE_SHARE = 0.2
-READ_UNIT_BYTES = 4_096
 ITEM_OVERHEAD_BYTES = 100
 #: The binary log must reach back over the copy with room to spare.
 RETENTION_FACTOR = 3
@@ -176,7 +176,7 @@ class Check:
         profile.estimate.items += len(puts) + reading.open
         profile.estimate.write_units += sum(map(units_of, puts)) + reading.open
         profile.estimate.stored_bytes += sum(
-            size_of(put.item) + ITEM_OVERHEAD_BYTES for put in puts
+            item_bytes(put.item) + ITEM_OVERHEAD_BYTES for put in puts
         )
 
     def _note_texts(self, order: OldOrder, columns: list[str]) -> None:

@@ -13,11 +13,11 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from spillway.errors import SpillwayError
+from spillway.run.proxy.units import WRITE_UNIT_BYTES, item_bytes, started
 
 #: What DynamoDB takes in one BatchWriteItem and one BatchGetItem.
 WRITES_MAX = 25
 GETS_MAX = 100
-UNIT_BYTES = 1_024
 #: A table that refuses so many tries, which take minutes, is down.
 TRIES_MAX = 60
 PAUSE_SECONDS = 0.05
@@ -268,30 +268,9 @@ def _put_in(params: dict[str, Any], context: Mapping[str, Any], **_rest: Any) ->
 def units_of(write: Write) -> int:
     """Write units: one for each started kilobyte."""
     # As JSON an item is never smaller than as DynamoDB counts it, and most fit one unit even so.
-    if isinstance(write, Delete) or len(msgspec.json.encode(write.item)) <= UNIT_BYTES:
+    if isinstance(write, Delete) or len(msgspec.json.encode(write.item)) <= WRITE_UNIT_BYTES:
         return 1
-    return -(-size_of(write.item) // UNIT_BYTES)
-
-
-def size_of(item: Item) -> int:
-    """Bytes by DynamoDB's rules, except for a few of overhead: names and values in UTF-8."""
-    return sum(len(name) + _value_size(value) for name, value in item.items())
-
-
-def _value_size(value: Mapping[str, Any]) -> int:
-    match value:
-        case {"M": content}:
-            return 3 + size_of(content)
-        case {"L": content}:
-            return 3 + sum(map(_value_size, content))
-        case {"S": content}:
-            return len(content.encode())
-        case {"B": content}:
-            return len(content)
-        case {"N": content}:
-            return len(content) // 2 + 1
-        case _:
-            return 1
+    return started(item_bytes(write.item), WRITE_UNIT_BYTES)
 
 
 def _request(write: Write) -> dict[str, Any]:

@@ -32,10 +32,6 @@ _AMOUNT = re.compile(r"([-+]?)(\d*)(?:\.(\d*))?")
 _TEXT_MAX = 200
 
 
-class Unreadable(Exception):
-    """These rows are no order, as verification reads them."""
-
-
 @dataclass(frozen=True)
 class Columns:
     timestamps: frozenset[str]
@@ -110,7 +106,7 @@ class OldSide:
         for name, group in groupby(rows, key=lambda row: self._name(row[key])):
             try:
                 yield name, self._canonical(name, list(group))
-            except (Unreadable, ValueError, KeyError, TypeError, AttributeError, OverflowError):
+            except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
                 yield name, None
 
     def rows(self, query: str, values: tuple[str, ...] = ()) -> Iterator[Row]:
@@ -189,7 +185,7 @@ class OldSide:
             return f"guest-{name}"
         subject = row["#subject"] if customers.by == "table" else self.subject_of(old)
         if not subject:
-            raise Unreadable
+            raise ValueError(old)
         return f"{customers.prefix}{subject}"
 
     def _moment(self, row: Row, column: str) -> int:
@@ -255,7 +251,7 @@ def _minor(text: str, currency: str, config: Config) -> int:
     """An amount by its digits: it is never a number with a fraction."""
     written = _AMOUNT.fullmatch(text.strip())
     if written is None or not (written[2] or written[3]):
-        raise Unreadable
+        raise ValueError(text)
     places = 0 if currency in _NO_PLACES else 3 if currency in _THREE_PLACES else 2
     if config.money.unit == "minor":
         places = 0

@@ -48,7 +48,7 @@ def units_of(service: str, operation: str, request: Fields, answer: Fields) -> U
     """
     if service == "dynamodb":
         return _dynamodb(operation, request, answer)
-    return Units(chunks=_started(_message_bytes(request), CHUNK_BYTES))
+    return Units(chunks=started(_message_bytes(request), CHUNK_BYTES))
 
 
 def consumed(answer: Fields) -> float | None:
@@ -62,7 +62,7 @@ def consumed(answer: Fields) -> float | None:
 def _dynamodb(operation: str, request: Fields, answer: Fields) -> Units:
     if operation in WRITES:
         if operation == "PutItem":
-            return Units(write=_started(sound_item_bytes(request.get("Item")), WRITE_UNIT_BYTES))
+            return Units(write=started(sound_item_bytes(request.get("Item")), WRITE_UNIT_BYTES))
         return Units(write=consumed(answer) or 1)
     match operation:
         case "GetItem":
@@ -75,7 +75,7 @@ def _dynamodb(operation: str, request: Fields, answer: Fields) -> Units:
             return Units(read=sum(_batch_units(request, answer)))
         case _:
             return Units()
-    return Units(read=share * sum(_started(size, READ_UNIT_BYTES) for size in sizes))
+    return Units(read=share * sum(started(size, READ_UNIT_BYTES) for size in sizes))
 
 
 def _batch_units(request: Fields, answer: Fields) -> Iterable[float]:
@@ -84,7 +84,7 @@ def _batch_units(request: Fields, answer: Fields) -> Iterable[float]:
         unread = answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", ())
         missing = len(asked["Keys"]) - len(found) - len(unread)
         sizes = [*map(sound_item_bytes, found), *([0] * missing)]
-        yield _share(asked) * sum(_started(size, READ_UNIT_BYTES) for size in sizes)
+        yield _share(asked) * sum(started(size, READ_UNIT_BYTES) for size in sizes)
 
 
 def _share(read: Fields) -> float:
@@ -103,7 +103,7 @@ def _message_bytes(request: Fields) -> int:
     return size
 
 
-def _started(size: int, unit: int) -> int:
+def started(size: int, unit: int) -> int:
     """How many units are begun; the first one is, also by nothing."""
     return max(1, -(-size // unit))
 
