@@ -7,7 +7,7 @@ script (`page-api-docs.js`) sends the requests of its forms as the customer who 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,36 +38,20 @@ def render(contract: str) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["prose"] = _prose
+    environment.filters |= {"prose": _prose, "resolved": partial(_resolved, document)}
     return environment.get_template("api_page.html").render(
         info=document["info"],
         server=document["servers"][0]["url"],
-        operations=list(_operations(document)),
+        operations=[
+            (path, method, item, item[method])
+            for path, item in document["paths"].items()
+            for method in item
+            if method in _METHODS
+        ],
         schemas=document["components"]["schemas"],
         bounds=_BOUNDS,
-        resolved=lambda value: _resolved(document, value),
         schemas_of=_schemas_of,
     )
-
-
-def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for path, item in document["paths"].items():
-        for method in (name for name in item if name in _METHODS):
-            operation = item[method]
-            parameters = [*item.get("parameters", ()), *operation.get("parameters", ())]
-            yield {
-                "id": operation["operationId"],
-                "method": method,
-                "path": path,
-                "summary": operation["summary"],
-                "description": operation.get("description", ""),
-                "parameters": [_resolved(document, one) for one in parameters],
-                "body": operation.get("requestBody"),
-                "answers": {
-                    status: _resolved(document, answer)
-                    for status, answer in operation["responses"].items()
-                },
-            }
 
 
 def _schemas_of(answer: dict[str, Any]) -> list[dict[str, Any]]:

@@ -23,8 +23,6 @@ def publish(
 
     `s3` is a boto3 client, `settings` what `/config.json` says. `on_file` gets the
     number of uploaded files and of all files.
-
-    Raises SpillwayError when a library of the storefront is not installed.
     """
     files = build(settings)
     for count, file in enumerate(files, start=1):

@@ -65,8 +65,6 @@ def build(settings: dict[str, object]) -> list[File]:
     """The site's files, assets first, so that no page is ever there before what it needs.
 
     `settings` is what a deployment's `/config.json` says: issuer, client and the like.
-
-    Raises SpillwayError when a library is not installed.
     """
     assets = _Assets()
     pages = [_page(name, source, assets) for name, source in _pages()]
