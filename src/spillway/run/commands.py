@@ -12,15 +12,11 @@ from spillway.run.stack.ports import DEFAULT_PORT, port_option
 from spillway.run.stack.starting import Supervisor, start_detached, stop
 from spillway.run.stack.users import email
 from spillway.run.workload.draft import Customer
-from spillway.ui.options import JsonOption
-
-_PORT = Annotated[
-    int, typer.Option("--port", "-p", min=1, max=65535, help="The port of the stack's origin.")
-]
+from spillway.ui.options import JsonOption, PortOption
 
 
 def up(
-    port: _PORT = DEFAULT_PORT,
+    port: PortOption = DEFAULT_PORT,
     detach: Annotated[
         bool, typer.Option("--detach", "-d", help="Return when it is ready; end it with `down`.")
     ] = False,
@@ -42,7 +38,7 @@ def up(
         _run_in_front(port, as_json=as_json)
 
 
-def down(port: _PORT = DEFAULT_PORT) -> None:
+def down(port: PortOption = DEFAULT_PORT) -> None:
     """End a stack that runs in the background. Fine to repeat.
 
     Example: `spillway down --port 9000`
@@ -53,7 +49,7 @@ def down(port: _PORT = DEFAULT_PORT) -> None:
 
 def token(
     user: Annotated[Customer, typer.Option("--as", help="The customer to sign in.")],
-    port: _PORT = DEFAULT_PORT,
+    port: PortOption = DEFAULT_PORT,
 ) -> None:
     """Print a customer's access token, a JWT valid for one hour.
 

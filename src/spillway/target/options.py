@@ -17,15 +17,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from spillway.errors import SpillwayError
-from spillway.run.stack.ports import DEFAULT_PORT as DEFAULT_PORT
+from spillway.run.stack.ports import DEFAULT_PORT
+from spillway.ui.options import PortOption
 
 if TYPE_CHECKING:
     from spillway.target.service import Service
 
-PortOption = Annotated[
-    int,
-    typer.Option("--port", "-p", min=1, max=65_535, help="The port of the stack on this machine."),
-]
 StageOption = Annotated[
     str | None,
     typer.Option("--stage", metavar="NAME", help="A stage on AWS, with your own credentials."),

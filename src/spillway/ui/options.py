@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 #: Where `--json OUT` writes to for `-`.
 STDOUT = Path("-")
 
+#: `--port`.
+PortOption = Annotated[
+    int,
+    typer.Option("--port", "-p", min=1, max=65_535, help="The port of the stack on this machine."),
+]
 #: `--json`, for a command that prints its result.
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 #: `--json OUT`, for a command that also prints its course.

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spillway.target.options import DEFAULT_PORT, PortOption
-from spillway.ui.options import JsonOption, print_result
+from spillway.run.stack.ports import DEFAULT_PORT
+from spillway.ui.options import JsonOption, PortOption, print_result
 
 if TYPE_CHECKING:
     from spillway.prove.audit.running import Ask, Audited, Place
