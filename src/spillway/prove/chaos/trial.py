@@ -33,7 +33,7 @@ def try_on_private_stack(
     planned = planned_for(scenario, orders=orders, seed=seed)
     watcher.title(scenario.name)
     watcher.restart(len(planned.drafts))
-    with running(on_phase=lambda phase: watcher.stage(phase.title)) as stack:
+    with running(on_phase=lambda title, _: watcher.stage(title)) as stack:
         trial = try_out(stack, scenario, planned, watcher)
         if controls and scenario.control is not None:
             planned = planned_for(scenario, orders=min(orders, CONTROL_ORDERS), seed=seed)

@@ -103,10 +103,7 @@ class FaultInForce:
         self._final: int | None = None
 
     def fired(self) -> int:
-        """How often it has fired, also once it has ended.
-
-        Raises SpillwayError when it was taken out before its block ended, for example by `reset`.
-        """
+        """How often it has fired, also once it has ended; not after a `reset` in between."""
         if self._final is not None:
             return self._final
         for rule in self._proxy.rules():

@@ -94,11 +94,12 @@ class Rule(
 
     def matches(self, call: Call) -> bool:
         """Whether it is about `call`, and the call can have its fault."""
+        operation = (call.service, call.operation)
         return (
-            self._covers(call.service, call.operation)
+            self._covers(*operation)
             and self.resource in (None, call.resource)
             and self.function in (None, call.function)
-            and _can_have(self.fault, call)
+            and operation in _ONLY_ON.get(self.fault, {operation})
         )
 
     def _covers(self, service: str, operation: str) -> bool:
@@ -108,10 +109,6 @@ class Rule(
         """Whether any call that it matches could have its fault: else it would never fire."""
         only_on = _ONLY_ON.get(self.fault)
         return only_on is None or any(self._covers(*operation) for operation in only_on)
-
-
-def _can_have(fault: Fault, call: Call) -> bool:
-    return fault not in _ONLY_ON or (call.service, call.operation) in _ONLY_ON[fault]
 
 
 @dataclass

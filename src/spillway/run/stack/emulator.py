@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,37 +33,32 @@ class Server:
     process: subprocess.Popen[bytes]
 
 
-@contextmanager
-def emulator(folder: Path, *, functions_endpoint: str | None = None) -> Iterator[Server]:
+def emulator(
+    folder: Path, *, functions_endpoint: str | None = None
+) -> AbstractContextManager[Server]:
     """Run the emulator until the block ends; its log and temporary files are in `folder`.
 
     `functions_endpoint` is where its Lambda functions find AWS; None: at the emulator itself.
-
-    Raises SpillwayError when it did not answer in time.
     """
     port = free_port()
-    with _running(
+    return _running(
         "AWS emulator",
         [sys.executable, "-m", "ministack"],
         environment=_environment(folder, port, functions_endpoint),
         log=folder / "emulator.log",
         url=f"http://{LOOPBACK}:{port}",
         health="/_ministack/health",
-    ) as server:
-        yield server
+    )
 
 
-@contextmanager
 def fault_injection_proxy(
     folder: Path, *, port: int, emulator: str, token: str
-) -> Iterator[Server]:
+) -> AbstractContextManager[Server]:
     """Run the proxy on `port`, before the emulator at that URL, until the block ends.
 
     `token` is what its control asks for.
-
-    Raises SpillwayError when it did not answer in time.
     """
-    with _running(
+    return _running(
         "fault-injection proxy",
         [sys.executable, "-m", "spillway.run.proxy", str(port), emulator],
         environment=isolated_environment(folder, SPILLWAY_PROXY_TOKEN=token),
@@ -71,8 +66,7 @@ def fault_injection_proxy(
         url=f"http://{LOOPBACK}:{port}",
         health=f"{PREFIX}rules",
         headers={TOKEN_HEADER: token},
-    ) as server:
-        yield server
+    )
 
 
 @contextmanager

@@ -29,10 +29,7 @@ class StackFolder:
         self._lock_file = self.path / _LOCK
 
     def claim(self) -> None:
-        """Make this process the stack's owner and empty the folder, until the process ends.
-
-        Raises SpillwayError when another live process owns it, or the folder cannot be written.
-        """
+        """Make this process the stack's owner and empty the folder, until the process ends."""
         try:
             lock = self._lock()
         except OSError as error:
@@ -71,10 +68,7 @@ class StackFolder:
         return None
 
     def end_owner(self, timeout_seconds: float) -> bool:
-        """Ask the live owner to end and wait until it has; False when there is none.
-
-        Raises SpillwayError when it does not end.
-        """
+        """Ask the live owner to end and wait until it has; False when there is none."""
         owner = self.owner()
         if owner is None:
             return False

@@ -78,10 +78,7 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True):
         return client(self.emulator, service, config)
 
     def token(self, user: str) -> str:
-        """A new access token of `shopper`, `other` or `wholesale`: a JWT, valid for 1 h.
-
-        Raises SpillwayError when there is no such user.
-        """
+        """A new access token of `shopper`, `other` or `wholesale`: a JWT, valid for 1 h."""
         if user not in USERS:
             raise SpillwayError(f"There is no user {user!r}: choose one of {', '.join(USERS)}.")
         return self.pool.token(user, self.password(user))
@@ -123,10 +120,7 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def attach(port: int) -> Stack:
-    """The stack that another process runs on `port`.
-
-    Raises SpillwayError when none does, or it is not ready yet.
-    """
+    """The stack that another process runs on `port`."""
     folder = StackFolder(port)
     if folder.owner() is None:
         raise SpillwayError(

@@ -16,10 +16,7 @@ def port_option(port: int) -> str:
 
 
 def listen(port: int) -> socket.socket:
-    """A socket that listens on `port` of the loopback interface; 0 lets the system choose.
-
-    Raises SpillwayError when another program has the port, or this user may not have it.
-    """
+    """A socket that listens on `port` of the loopback interface; 0 lets the system choose."""
     # The protocol by its name: asyncio switches Nagle's algorithm off only where it knows it, and
     # Nagle together with delayed acknowledgements adds 40 ms to every answer.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)

@@ -16,10 +16,7 @@ _STOP_TIMEOUT_SECONDS = 5.0
 
 @contextmanager
 def serving(config: uvicorn.Config, listener: socket.socket) -> Iterator[None]:
-    """Serve `config`'s application on `listener` until the block ends.
-
-    Raises SpillwayError when it did not start.
-    """
+    """Serve `config`'s application on `listener` until the block ends."""
     server = uvicorn.Server(config)
     # A daemon, so that a server that hangs cannot keep the process from ending.
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)

@@ -12,7 +12,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
 from typing import Any
 
 from spillway.errors import SpillwayError
@@ -23,32 +22,19 @@ from spillway.run.stack.processes import own_environment
 _STOP_TIMEOUT_SECONDS = 60.0
 
 
-@dataclass(frozen=True)
-class Phase:
-    """One step of a start: `seconds` is None when it begins, else how long it took."""
-
-    title: str
-    seconds: float | None = None
-
-
-OnPhase = Callable[[Phase], None]
+#: Called with the title of a step of the start, and None when it begins or else how long it took.
+OnPhase = Callable[[str, float | None], None]
 
 
 @contextmanager
-def running(*, port: int = 0, on_phase: OnPhase = lambda _: None) -> Iterator[Stack]:
-    """A private stack on `port` (0: any), until the block or this process ends.
-
-    Raises SpillwayError when it could not start; the message says why and what to do.
-    """
+def running(*, port: int = 0, on_phase: OnPhase = lambda *_: None) -> Iterator[Stack]:
+    """A private stack on `port` (0: any), until the block or this process ends."""
     with Supervisor(port, attached=True) as supervisor:
         yield supervisor.wait_until_ready(on_phase)
 
 
 def start_detached(port: int, on_phase: OnPhase) -> Stack:
-    """Start a stack that outlives this process, and return it once it is ready.
-
-    Raises SpillwayError when it could not start.
-    """
+    """Start a stack that outlives this process, and return it once it is ready."""
     supervisor = Supervisor(port, attached=False)
     try:
         return supervisor.wait_until_ready(on_phase)
@@ -58,10 +44,7 @@ def start_detached(port: int, on_phase: OnPhase) -> Stack:
 
 
 def stop(port: int) -> bool:
-    """End the stack on `port`; False when none runs.
-
-    Raises SpillwayError when it does not end.
-    """
+    """End the stack on `port`; False when none runs."""
     folder = StackFolder(port)
     ended = folder.end_owner(_STOP_TIMEOUT_SECONDS)
     if not ended:
@@ -94,14 +77,11 @@ class Supervisor(AbstractContextManager["Supervisor"]):
         self.stop()
 
     def wait_until_ready(self, on_phase: OnPhase) -> Stack:
-        """Follow the start to its end.
-
-        Raises SpillwayError when the start failed.
-        """
+        """Follow the start to its end."""
         for event in self.events():
             match event:
                 case {"event": "phase", "title": title, "seconds": seconds}:
-                    on_phase(Phase(title, seconds))
+                    on_phase(title, seconds)
                 case {"event": "ready", "port": port}:
                     return attach(port)
                 case {"event": "failed", "message": message}:
@@ -137,18 +117,18 @@ class Supervisor(AbstractContextManager["Supervisor"]):
 
 
 @contextmanager
-def progress_lines() -> Iterator[Callable[[Phase], None]]:
+def progress_lines() -> Iterator[OnPhase]:
     """Yields what shows a phase: its title while it runs, then a line with its time."""
     from rich.console import Console
 
     console = Console(stderr=True, highlight=False)
     with console.status("Starting") as status:
 
-        def show(phase: Phase) -> None:
-            if phase.seconds is None:
-                status.update(phase.title)
+        def show(title: str, seconds: float | None) -> None:
+            if seconds is None:
+                status.update(title)
             else:
-                console.print(f"[green]✓[/] {phase.title:<36}{phase.seconds:5.1f} s")
+                console.print(f"[green]✓[/] {title:<36}{seconds:5.1f} s")
 
         yield show
 
