@@ -20,7 +20,7 @@ from spillway.migrate.source import OldTable, Table, quoted
 from spillway.migrate.state import Entry, index_item
 from spillway.migrate.target import Put, units_of
 from spillway.migrate.values import utf8_from_latin1
-from spillway.plan.prices import Book, load
+from spillway.plan.prices import load
 from spillway.run.proxy.units import READ_UNIT_BYTES, item_bytes
 from spillway.ui.formatting import age
 
@@ -83,8 +83,9 @@ class Estimate:
     seconds: float = 0.0
     extrapolated: bool = False
 
-    def dollars(self, book: Book) -> dict[str, float]:
+    def dollars(self) -> dict[str, float]:
         """What the copy, one `verify`, and a month of storage cost."""
+        book = load()
         return {
             "copy": book["dynamodb.write_units"].of(self.write_units),
             "verify": book["dynamodb.read_units"].of(self.stored_bytes / READ_UNIT_BYTES),
@@ -121,7 +122,7 @@ def document(profile: Profile) -> dict[str, Any]:
         "estimate": {
             **asdict(estimate),
             "seconds": round(estimate.seconds),
-            "dollars": round(estimate.dollars(load())["copy"], 2),
+            "dollars": round(estimate.dollars()["copy"], 2),
         },
     }
 

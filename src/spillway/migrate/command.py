@@ -1,9 +1,11 @@
 """The `spillway migrate` commands. Heavy modules are imported when a command runs."""
 
 import gc
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -105,7 +107,7 @@ def copy(
     print_result(
         tally,
         as_json=as_json,
-        document=lambda tally: terminal.tally_document(tally, counts),
+        document=lambda tally: {**asdict(tally), **counts},
         show=lambda tally, console: terminal.show_tally(tally, counts, file, console),
     )
 
@@ -236,11 +238,13 @@ def back(
 @contextmanager
 def _parts(config: Path) -> Iterator["Parts"]:
     from spillway.migrate.config import read_config
-    from spillway.migrate.running import parts
+    from spillway.migrate.running import assembled, place_for
     from spillway.target.options import explain_unreachable
 
-    with explain_unreachable(), parts(read_config(config)) as made:
-        yield made
+    with explain_unreachable():
+        known = read_config(config)
+        with assembled(known, place_for(known.target), os.environ) as parts:
+            yield parts
 
 
 @contextmanager

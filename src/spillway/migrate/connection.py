@@ -4,11 +4,11 @@ appear nowhere else: not in arguments, errors or logs."""
 from __future__ import annotations
 
 import configparser
-import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from ssl import SSLContext, SSLError, create_default_context
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -47,31 +47,25 @@ class Missing(SpillwayError):
     """The old database has no such table or column."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Account:
-    """How to reach the old database. Its text does not show the password."""
+    """How to reach the old database, by PyMySQL's names. Its text does not show the password."""
 
     database: str
     user: str
     password: str = field(default="", repr=False)
     host: str = "127.0.0.1"
     port: int = 3306
-    socket: str | None = None
-    tls: ssl.SSLContext | None = None
+    unix_socket: str | None = None
+    ssl: SSLContext | None = None
 
     def settings(self) -> dict[str, Any]:
         return {
-            "host": self.host,
-            "port": self.port,
-            "user": self.user,
-            "password": self.password,
-            "database": self.database,
+            **vars(self),
             "charset": "utf8mb4",
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
             "read_timeout": READ_TIMEOUT_SECONDS,
-            "ssl": self.tls,
-            "ssl_disabled": self.tls is None,
-            "unix_socket": self.socket,
+            "ssl_disabled": self.ssl is None,
         }
 
 
@@ -88,7 +82,7 @@ def account(
         known = msgspec.convert({**given, "database": database}, Account, strict=False)
     except msgspec.ValidationError as error:
         raise SpillwayError(f"The connection to the old database is wrong: {error}.") from error
-    return replace(known, tls=_tls(source))
+    return replace(known, ssl=_tls(source))
 
 
 @contextmanager
@@ -126,7 +120,7 @@ def _translate_errors() -> Iterator[None]:
         yield
     except pymysql.err.MySQLError as error:
         raise _translated(error) from error
-    except ssl.SSLError as error:
+    except SSLError as error:
         raise SpillwayError(
             f"The old database's certificate was refused ({error.reason}): name its authority with"
             " source.tls_ca."
@@ -173,7 +167,7 @@ def _from_url(variable: str, environment: Mapping[str, str]) -> dict[str, Any]:
         "host": parts.hostname,
         "port": port,
         "database": unquote(parts.path.lstrip("/")),
-        "socket": dict(parse_qsl(parts.query)).get("socket"),
+        "unix_socket": dict(parse_qsl(parts.query)).get("socket"),
     }
     return {name: value for name, value in given.items() if value}
 
@@ -190,13 +184,14 @@ def _from_file(path: str) -> dict[str, Any]:
     client = dict(parser["client"]) if parser.has_section("client") else {}
     if "user" not in client:
         raise SpillwayError(f"{file} has no user in a group [client].")
-    return {name: (value or "").strip("\"'") for name, value in client.items()}
+    values = {name: (value or "").strip("\"'") for name, value in client.items()}
+    return {**values, "unix_socket": values.get("socket")}
 
 
-def _tls(source: Source) -> ssl.SSLContext | None:
+def _tls(source: Source) -> SSLContext | None:
     if source.tls == "off":
         return None
     try:
-        return ssl.create_default_context(cafile=source.tls_ca)
+        return create_default_context(cafile=source.tls_ca)
     except OSError as error:
         raise SpillwayError(f"source.tls_ca {source.tls_ca} cannot be read.") from error

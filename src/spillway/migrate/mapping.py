@@ -107,7 +107,7 @@ class _Reasons(list[Reason]):
         try:
             return read(*args, **kwargs)
         except Unusable as no:
-            self.append(Reason(no.rule, no.detail))
+            self.append(Reason(*no.args))
             return fallback
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -120,14 +119,8 @@ class Parts:
 
 
 @contextmanager
-def parts(config: Config) -> Iterator[Parts]:
-    """SpillwayError: the environment lacks something, or the stack does not run."""
-    with assembled(config, place_for(config.target), os.environ) as made:
-        yield made
-
-
-@contextmanager
 def assembled(config: Config, place: Place, environment: Mapping[str, str]) -> Iterator[Parts]:
+    """SpillwayError: the environment lacks something."""
     state = State(place.patient("dynamodb"), place.state_table)
     dynamodb = place.client("dynamodb", WRITING)
     encode_at_once(dynamodb)

@@ -22,14 +22,14 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from typing import Any, Literal
 
 import msgspec
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 
 from orders.domain.order import OrderKey
-from orders.domain.units import CustomerId, OrderId
 from spillway.errors import SpillwayError
 from spillway.migrate.mapping import Reason
 from spillway.migrate.source import Position
@@ -49,6 +49,7 @@ STATE = {"pk": {"S": "migration"}, "sk": {"S": "state"}}
 _POSITIONS = ("start", "followed")
 
 Item = Mapping[str, Any]
+_stored, _read = TypeSerializer().serialize, TypeDeserializer().deserialize
 
 
 class LeaseLost(SpillwayError):
@@ -220,8 +221,10 @@ class State:
     def _update(self, expected: Item, values: Item) -> None:
         """Set these values, and remove those that are None, where the expected ones are stored
         (None: not at all). At least one value is not None."""
-        request = expecting({name: _attribute(value) for name, value in expected.items()})
-        kept = {name: _attribute(value) for name, value in values.items() if value is not None}
+        request = expecting(
+            {name: None if value is None else _stored(value) for name, value in expected.items()}
+        )
+        kept = {name: _stored(value) for name, value in values.items() if value is not None}
         removed = [f"#{name}" for name in values if name not in kept]
         update = "SET " + ", ".join(f"#{name} = :{name}" for name in kept)
         request["UpdateExpression"] = update + (f" REMOVE {', '.join(removed)}" if removed else "")
@@ -259,15 +262,13 @@ def index_key(old_key: str) -> dict[str, Any]:
 def index_item(old_key: str, entry: Entry) -> dict[str, Any]:
     item = {**index_key(old_key), **_place(entry.key)}
     if entry.stale:
-        pairs = [{"L": [{"S": key.customer_id}, {"S": key.order_id}]} for key in entry.stale]
-        item["stale"] = {"L": pairs}
+        item["stale"] = _stored([astuple(key) for key in entry.stale])
     return item
 
 
 def entry_of(item: Item) -> tuple[str, Entry]:
     """The old key, and its entry."""
-    pairs = map(_texts, item.get("stale", {"L": []})["L"])
-    stale = tuple(OrderKey(CustomerId(customer), OrderId(order)) for customer, order in pairs)
+    stale = tuple(OrderKey(*pair) for pair in _read(item.get("stale", {"L": []})))
     return item["pk"]["S"].removeprefix("order/"), Entry(place_of(item), stale)
 
 
@@ -277,16 +278,13 @@ def quarantine_key(old_key: str) -> dict[str, Any]:
 
 
 def quarantine_item(old_key: str, reasons: Sequence[Reason]) -> dict[str, Any]:
-    listed = [
-        {"L": [{"S": reason.rule}, {"S": reason.detail[:DETAIL_MAX]}]}
-        for reason in reasons[:REASONS_MAX]
-    ]
-    return {**quarantine_key(old_key), "reasons": {"L": listed}}
+    listed = [(reason.rule, reason.detail[:DETAIL_MAX]) for reason in reasons[:REASONS_MAX]]
+    return {**quarantine_key(old_key), "reasons": _stored(listed)}
 
 
 def quarantined_of(item: Item) -> tuple[str, tuple[Reason, ...]]:
     key = item["sk"]["S"]
-    reasons = tuple(Reason(*_texts(pair)) for pair in item["reasons"]["L"])
+    reasons = tuple(Reason(*pair) for pair in _read(item["reasons"]))
     return "" if key == "(none)" else key, reasons
 
 
@@ -305,16 +303,6 @@ def place_of(item: Item) -> OrderKey:
 
 def _place(key: OrderKey) -> dict[str, Any]:
     return {"customer": {"S": key.customer_id}, "order": {"S": key.order_id}}
-
-
-def _texts(pair: Item) -> list[str]:
-    return [text["S"] for text in pair["L"]]
-
-
-def _attribute(value: object) -> dict[str, str] | None:
-    if value is None:
-        return None
-    return {"N": str(value)} if isinstance(value, int) else {"S": str(value)}
 
 
 def _standing(item: Item) -> Standing:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -109,22 +110,6 @@ class Delete:
 Write = Put | Delete
 
 
-@dataclass(slots=True)
-class Counts:
-    """What was written, in items and write units, and how often a table throttled."""
-
-    items: int = 0
-    units: int = 0
-    throttles: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def add(self, *, items: int = 0, units: int = 0, throttles: int = 0) -> None:
-        with self._lock:
-            self.items += items
-            self.units += units
-            self.throttles += throttles
-
-
 @dataclass(frozen=True, slots=True)
 class Writer:
     """`dynamodb` is a boto3 client that does not retry: a throttle must be seen here.
@@ -135,8 +120,12 @@ class Writer:
     dynamodb: Any
     rate: Rate
     ensure: Callable[[], None]
-    counts: Counts = field(default_factory=Counts)
+    #: What was written, in items and write units, and how often a table throttled.
+    counts: Counter[str] = field(
+        default_factory=lambda: Counter(items=0, write_units=0, throttles=0)
+    )
     sleep: Callable[[float], None] = time.sleep
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def write(self, writes: Sequence[Write]) -> None:
         """Make all of these writes, in any order; no two may be of the same item."""
@@ -147,7 +136,7 @@ class Writer:
                 requests.setdefault(write.table, []).append(_request(write))
             units = sum(map(units_of, batch))
             self._batch(requests, units)
-            self.counts.add(items=len(batch), units=units)
+            self._count(items=len(batch), write_units=units)
 
     def _batch(self, requests: Mapping[str, Any], units: int) -> None:
         for _ in self._tries():
@@ -178,7 +167,7 @@ class Writer:
                     raise
                 break
             if answer is not None:
-                self.counts.add(items=1, units=units)
+                self._count(items=1, write_units=units)
                 return True
         return False
 
@@ -224,8 +213,12 @@ class Writer:
             return None
 
     def _throttled(self) -> None:
-        self.counts.add(throttles=1)
+        self._count(throttles=1)
         self.rate.throttled()
+
+    def _count(self, **more: int) -> None:
+        with self._lock:
+            self.counts.update(more)
 
 
 def expecting(attributes: Mapping[str, Any]) -> dict[str, Any]:

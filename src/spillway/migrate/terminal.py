@@ -13,7 +13,7 @@ from rich.text import Text
 from spillway.migrate.applying import Tally
 from spillway.migrate.checking import Profile
 from spillway.migrate.following import Lag
-from spillway.migrate.target import Counts, Writer
+from spillway.migrate.target import Writer
 from spillway.migrate.verifying.comparing import Verdict
 from spillway.plan.prices import load
 from spillway.ui.formatting import age
@@ -26,9 +26,9 @@ MONTHS_SHOWN = 24
 
 def copied(bar: Bar, writer: Writer, orders: int, tally: Tally) -> None:
     counts = writer.counts
-    note = f"{bar.speed:,.0f}/s, {counts.units:,} write units"
-    if counts.throttles:
-        note += f", slowed down {counts.throttles:,} times, now {writer.rate.rate:,.0f}/s"
+    note = f"{bar.speed:,.0f}/s, {counts['write_units']:,} write units"
+    if counts["throttles"]:
+        note += f", slowed down {counts['throttles']:,} times, now {writer.rate.rate:,.0f}/s"
     if tally.quarantined:
         note += f", {tally.quarantined:,} in quarantine"
     bar.note(note)
@@ -68,14 +68,12 @@ def on_step() -> Callable[[str, str, bool | None], None]:
     return show
 
 
-def tally_document(tally: Tally, counts: Counts) -> dict[str, int]:
-    written = {"items": counts.items, "write_units": counts.units, "throttles": counts.throttles}
-    return {**asdict(tally), **written}
-
-
-def show_tally(tally: Tally, counts: Counts, quarantine_file: str, console: Console) -> None:
+def show_tally(
+    tally: Tally, counts: Mapping[str, int], quarantine_file: str, console: Console
+) -> None:
+    items, units = counts["items"], counts["write_units"]
     rows = (
-        (tally.written, "written", f"{counts.items:,} items, {counts.units:,} write units"),
+        (tally.written, "written", f"{items:,} items, {units:,} write units"),
         (tally.open, "still open", "the saga has steps left: `cutover --hand-over`"),
         (tally.unchanged, "unchanged", "were there already"),
         (tally.removed, "removed", "no longer in the old table"),
@@ -163,7 +161,7 @@ def _mapping(profile: Profile) -> Panel:
 
 def _estimate(profile: Profile) -> Panel:
     estimate, book = profile.estimate, load()
-    dollars = estimate.dollars(book)
+    dollars = estimate.dollars()
     rows = (
         (f"{estimate.items:,}", "items", "order, progress and index of each order"),
         (f"{estimate.write_units:,}", "write units", f"${dollars['copy']:,.2f} to copy"),

@@ -27,12 +27,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Unusable(Exception):
-    """A value that cannot be part of an order. `rule` names why, `detail` is for people."""
-
-    def __init__(self, rule: str, detail: str) -> None:
-        super().__init__(f"{rule}: {detail}")
-        self.rule = rule
-        self.detail = detail
+    """A value that cannot be part of an order: a rule that names why, and details for people."""
 
 
 def minor_units(text: str, currency: str, money: Money) -> int:

@@ -212,7 +212,7 @@ def rate(shop: Shop, endpoint: str, folder: Path) -> dict[str, Any]:
                 bare.append(_bare(batches, parts.writer.dynamodb))
             began = time.monotonic()
             orders = Copy(copying, _unseen).run().written
-            items = copying.writer.counts.items
+            items = copying.writer.counts["items"]
             copied.append(items / (time.monotonic() - began))
             if not round_ % 2:
                 bare.append(_bare(batches, parts.writer.dynamodb))

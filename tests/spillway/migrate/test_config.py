@@ -71,8 +71,8 @@ def test_the_password_comes_from_the_environment_and_shows_nowhere(tmp_path: Pat
         "shop",
     )
     assert "s3cr" not in repr(known)
-    assert known.tls is not None
-    assert known.tls.check_hostname
+    assert known.ssl is not None
+    assert known.ssl.check_hostname
 
 
 @pytest.mark.parametrize("url", ["postgres://u:s3cret@h/d", "s3cret", "mysql://u:s3cret@h:x/d"])

@@ -48,13 +48,13 @@ def test_an_amount_becomes_minor_units(text: str, currency: str, money: Money, m
 def test_what_is_no_amount_is_named_and_costs_no_memory(text: str) -> None:
     with pytest.raises(Unusable) as no:
         minor_units(text, "GBP", MAJOR)
-    assert no.value.rule == "amount_not_a_number"
+    assert no.value.args[0] == "amount_not_a_number"
 
 
 def test_a_fraction_of_a_penny_is_not_silently_dropped() -> None:
     with pytest.raises(Unusable) as no:
         minor_units("0.005", "GBP", MAJOR)
-    assert no.value.rule == "amount_has_a_fraction"
+    assert no.value.args[0] == "amount_has_a_fraction"
 
 
 def test_a_quantity_is_whole() -> None:
@@ -102,7 +102,7 @@ def test_a_local_time_becomes_utc(times: Times, text: str, expected: int) -> Non
 def test_an_impossible_time_is_named(times: Times, text: str, rule: str) -> None:
     with pytest.raises(Unusable) as no:
         Clock("Europe/London", times, NOW).unix_ms(text, utc=False)
-    assert no.value.rule == rule
+    assert no.value.args[0] == rule
 
 
 def test_a_timestamp_is_utc_already() -> None:

@@ -119,7 +119,7 @@ def test_a_check_says_what_maps_what_does_not_and_why(shop: Shop, aws: str, tmp_
     assert shop.run("SHOW MASTER STATUS") == position
     assert profile.blockers == []
     assert (profile.mapped, profile.unmapped) == (tally.written, tally.quarantined)
-    assert profile.estimate.items == parts.writer.counts.items - tally.quarantined
+    assert profile.estimate.items == parts.writer.counts["items"] - tally.quarantined
     assert profile.reasons["date_impossible"].samples[0][1] == "'0000-00-00 00:00:00'"
 
 

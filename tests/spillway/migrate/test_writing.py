@@ -72,7 +72,7 @@ def test_whatever_was_not_taken_is_sent_again(answers: tuple[str, ...]) -> None:
     made = writer(table, clock)
     made.write(puts(60))
     assert len(table.there) == 60
-    assert made.counts.throttles == len(answers)
+    assert made.counts["throttles"] == len(answers)
 
 
 def test_a_refusal_that_is_no_throttle_is_not_tried_again() -> None:
