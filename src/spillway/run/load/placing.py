@@ -31,7 +31,6 @@ class Placed(Acknowledgement):
     """
 
     customer: Customer
-    source: str
     sent_at: int
     answers: list[Answer] = field(default_factory=list)
     accept_seconds: float | None = None
@@ -121,7 +120,6 @@ class Checkout:
         return Placed(
             key=OrderKey(CustomerId(self.client.tokens.customer_id(draft.customer)), made),
             customer=draft.customer,
-            source=draft.source,
             order=pay(draft, made, key_id=self.receipt_key.key_id, key=self.receipt_key.key),
             sent_at=now,
             during_outage=self.during_outage,

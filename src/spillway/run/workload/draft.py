@@ -18,12 +18,8 @@ UNPAID = Payment("", 0, "", "")
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """All that a customer decides: an order without its payment.
+    """All that a customer decides: an order without its payment."""
 
-    `source` says where it came from: "seed 1, order 17" or "invoice 536365".
-    """
-
-    source: str
     customer: Customer
     order: Order
 

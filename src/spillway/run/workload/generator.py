@@ -78,7 +78,7 @@ def _draft(seed: int, number: int) -> Draft:
         payment=UNPAID,
         purchase_order=f"PO-{rng.randint(1000, 99999)}" if channel == "wholesale" else None,
     )
-    return Draft(f"seed {seed}, order {number}", customer, order)
+    return Draft(customer, order)
 
 
 def _correlated(rng: random.Random, *parts: tuple[float, float]) -> float:

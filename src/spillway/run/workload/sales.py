@@ -267,7 +267,7 @@ def _draft(number: str, rows: list[_Row]) -> Draft:
         payment=UNPAID,
         purchase_order=f"PO-{number}" if channel == "wholesale" else None,
     )
-    return Draft(f"invoice {number}", _user(channel, customer), order)
+    return Draft(_user(channel, customer), order)
 
 
 def _check_sale(number: str, rows: list[_Row]) -> None:

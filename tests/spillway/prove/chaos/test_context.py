@@ -66,14 +66,14 @@ def a_context(orders: int = 10, cancelled: int = 7) -> ScenarioContext:
 def test_orders_are_taken_from_the_plan_in_its_order() -> None:
     context = a_context(orders=10)
 
-    async def steps() -> tuple[list[str], list[str]]:
+    async def steps() -> tuple[list[object], list[object]]:
         first = await context.order(4, clients=1)
         rest = await context.order(clients=1)
-        return [o.source for o in first], [o.source for o in rest]
+        return [o.order.lines for o in first], [o.order.lines for o in rest]
 
     first, rest = asyncio.run(steps())
 
-    assert [*first, *rest] == [draft.source for draft in context.run.plan.drafts]
+    assert [*first, *rest] == [draft.order.lines for draft in context.run.plan.drafts]
     assert len(first) == 4
 
 

@@ -39,7 +39,6 @@ def an_order(number: int = 1, scene_: Scene | None = None, **changes: Any) -> Pl
     order = Placed(
         key=seen.record.key,
         customer="shopper",
-        source=f"seed 1, order {number}",
         order=seen.acknowledgement.order,
         sent_at=ACCEPTED_AT - 50,
         answers=[Answer(201, None)],

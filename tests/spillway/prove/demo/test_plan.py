@@ -8,6 +8,7 @@ import pytest
 
 from spillway.errors import SpillwayError
 from spillway.prove.demo.plan import OUTAGE_ORDERS_MAX, empty_shelf, plan
+from spillway.run.workload import read_sales
 
 HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
 
@@ -66,7 +67,7 @@ def test_too_few_orders_meet_no_outage(orders: int) -> None:
 def test_a_files_orders_are_sent_undisturbed(file: Path) -> None:
     planned = plan(file=file, orders=2)
 
-    assert [draft.source for draft in planned.drafts] == ["invoice 1", "invoice 2"]
+    assert planned.drafts == tuple(read_sales(file).orders[:2])
     assert planned.fault_settings == {}
     assert planned.cancel_after == {}
 

@@ -91,7 +91,7 @@ def test_orders_per_second_are_those_accepted_from_first_to_last() -> None:
 
 def test_settling_is_measured_by_the_tables_times_for_undisturbed_orders() -> None:
     run = a_run()
-    undisturbed = {order.source for order in run.undisturbed()}
+    undisturbed = {order.key for order in run.undisturbed()}
 
     assert document(run)["seconds"]["settle_p50"] == 0.5
     assert len(undisturbed) == sum(not order.cancellation_sent for order in run.placed)

@@ -43,7 +43,7 @@ def placed(
 def test_every_draft_becomes_one_acknowledged_order_under_its_own_id() -> None:
     orders = placed(FakeApi())
 
-    assert {order.source for order in orders} == {draft.source for draft in DRAFTS}
+    assert {order.order.lines for order in orders} == {draft.order.lines for draft in DRAFTS}
     assert len({order.key.order_id for order in orders}) == len(DRAFTS)
     assert all(order.acknowledged and order.accept_seconds is not None for order in orders)
     assert all(order.key.customer_id == f"customer-{order.customer}" for order in orders)
@@ -86,7 +86,7 @@ def test_an_order_is_cancelled_some_time_after_it_was_accepted() -> None:
     orders = placed(api, cancel_after={3: 2.5})
 
     (cancelled,) = [order for order in orders if order.cancellation_sent]
-    assert cancelled.source == DRAFTS[3].source
+    assert cancelled.order.lines == DRAFTS[3].order.lines
     assert cancelled.cancellation_taken
     assert api.slept == [2.5]
 
