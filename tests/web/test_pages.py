@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from infra.bundle import ROOT
 from spillway.run.stack import Stack
-from spillway.run.storefront.site import page_names
+from spillway.run.storefront.site import page_sources
 from tests.web.conftest import Visits
 from tests.web.visitor import Visitor
 
@@ -79,7 +79,7 @@ def test_every_page_passes_axe(visit: Visits) -> None:
     seen.add("wholesale")
     look("/api-docs", "#who p")
     assert found == []
-    assert seen == set(page_names())
+    assert seen == set(dict(page_sources()))
 
 
 def test_the_policy_is_the_deployed_one_and_is_strict(stack: Stack) -> None:
@@ -214,7 +214,7 @@ def test_the_keyboard_alone_gets_to_the_content_and_into_the_basket(visit: Visit
 
 def test_no_page_is_wider_than_its_screen(visit: Visits) -> None:
     visitor = visit()
-    for name in page_names():
+    for name in sorted(dict(page_sources())):
         visitor.page.goto("/" if name == "index" else f"/{name}")
         expect(visitor.page.locator("#account button")).to_be_visible()
         for width in (320, 390, 1280):

@@ -16,7 +16,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-_METHODS = frozenset(("get", "put", "post", "delete"))
 _BOUNDS = {
     "minimum": "at least {:,}",
     "maximum": "at most {:,}",
@@ -46,7 +45,7 @@ def render(contract: str) -> str:
             (path, method, item, item[method])
             for path, item in document["paths"].items()
             for method in item
-            if method in _METHODS
+            if method != "parameters"
         ],
         schemas=document["components"]["schemas"],
         bounds=_BOUNDS,

@@ -7,14 +7,14 @@ are fetched at once and not one after the other.
 """
 
 import hashlib
-import html
 import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from string import Template
+
+from jinja2 import Template
 
 from spillway.errors import SpillwayError
 from spillway.paths import PROJECT
@@ -27,7 +27,6 @@ VENDOR = {
     "vendor/oauth4webapi.js": PROJECT / "node_modules" / "oauth4webapi" / "build" / "index.js",
 }
 NOT_FOUND = "not-found"
-DESCRIPTION = "Stoneware, glass, linen and wood from small workshops."
 
 # A year is the longest that caches obey.
 _FOR_EVER = "public, max-age=31536000, immutable"
@@ -67,18 +66,13 @@ def build(settings: dict[str, object]) -> list[File]:
     `settings` is what a deployment's `/config.json` says: issuer, client and the like.
     """
     assets = _Assets()
-    pages = [_page(name, source, assets) for name, source in _pages()]
+    pages = [_page(name, source, assets) for name, source in page_sources()]
     config = File("config.json", json.dumps(settings).encode(), _ASK_AGAIN)
     return [*assets.files(), config, *pages]
 
 
-def page_names() -> list[str]:
-    """The addresses that there are, without the slash: `index` is the site's root."""
-    return sorted(name for name, _ in _pages())
-
-
-def _pages() -> Iterator[tuple[str, str]]:
-    """Names and sources, the API's documentation included."""
+def page_sources() -> Iterator[tuple[str, str]]:
+    """Names and sources of all pages. A page's address is its name; `index` is the site's root."""
     for path in sorted((SOURCE / "pages").glob("*.html")):
         yield path.stem, path.read_text()
     yield "api-docs", api_page.render(CONTRACT.read_text())
@@ -86,31 +80,16 @@ def _pages() -> Iterator[tuple[str, str]]:
 
 def _page(name: str, source: str, assets: "_Assets") -> File:
     heading = dict(_HEADING.findall(source))
-    layout = Template((SOURCE / "layout.html").read_text())
-    document = layout.substitute(
+    layout = Template((SOURCE / "layout.html").read_text(), autoescape=True, trim_blocks=True)
+    document = layout.render(
         title=heading["title"],
-        description=html.escape(DESCRIPTION),
-        icon=assets.url("icon.svg"),
-        stylesheet=assets.url("shop.css"),
-        head=_head(heading["script"], assets),
+        script=heading["script"],
+        needed=assets.imported_by(heading["script"]),
+        url=assets.url,
         main=_ASSET.sub(lambda found: assets.url(found[1]), _HEADING.sub("", source)),
     )
     metadata = {"status": "404"} if name == NOT_FOUND else {}
     return File(f"{name}.html", document.encode(), _ASK_AGAIN, metadata)
-
-
-def _head(script: str, assets: "_Assets") -> str:
-    needed = assets.imported_by(script)
-    lines = [f'<link rel="modulepreload" href="{assets.url(name)}">' for name in needed]
-    lines += [
-        f'<meta data-asset="{name}" content="{assets.url(name)}">'
-        for name in ("goods.svg", "catalogue.json")
-    ]
-    if "catalogue.js" in needed:
-        url = assets.url("catalogue.json")
-        lines.append(f'<link rel="preload" href="{url}" as="fetch" crossorigin>')
-    lines.append(f'<script type="module" src="{assets.url(script)}"></script>')
-    return "\n".join(lines)
 
 
 class _Assets:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from spillway.run.storefront.publish import publish
-from spillway.run.storefront.site import CONTRACT, File, build, page_names
+from spillway.run.storefront.site import CONTRACT, File, build, page_sources
 
 #: What a browser fetches of scripts on all pages of the shop together, compressed.
 SCRIPT_BYTES_MAX = 60 * 1024
@@ -43,7 +43,7 @@ def test_everything_else_is_asked_for_again(site: dict[str, File]) -> None:
 
 
 def test_every_page_is_there(site: dict[str, File]) -> None:
-    assert {key.removesuffix(".html") for key in pages(site)} == set(page_names())
+    assert {key.removesuffix(".html") for key in pages(site)} == set(dict(page_sources()))
 
 
 def test_only_the_page_for_the_lost_carries_a_status(site: dict[str, File]) -> None:
@@ -62,7 +62,7 @@ def test_whatever_a_page_or_a_script_names_is_there(site: dict[str, File]) -> No
                 assert f"assets/{name}" in site, f"{key} wants {name}"
 
 
-def test_a_page_names_at_once_every_module_it_begins_with(site: dict[str, File]) -> None:
+def test_a_page_sources_at_once_every_module_it_begins_with(site: dict[str, File]) -> None:
     for key, text in pages(site).items():
         named = set(re.findall(r'modulepreload" href="/([^"]+)"', text))
         [script] = re.findall(r'<script type="module" src="/([^"]+)"', text)
