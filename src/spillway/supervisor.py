@@ -33,7 +33,7 @@ from spillway.run.stack.keys import DOWNSTREAMS, Keys
 from spillway.run.stack.ports import LOOPBACK, free_port, listen, port_of
 from spillway.run.stack.processes import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, kill_group
 from spillway.run.stack.starting import Reporter
-from spillway.run.stack.users import Pool
+from spillway.run.stack.users import USERS, Pool
 from spillway.target.service import queues, tables
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def _stack(
             publish_storefront(aws.url, outputs)
         with reporter.phase("Create the customers"):
             pool = Pool(aws.url, outputs["UserPoolId"], outputs["UserPoolClientId"])
-            passwords = pool.create_users()
+            passwords = {name: pool.create(name, group) for name, group in USERS.items()}
         stack = Stack(
             origin=_url(origin),
             api=f"{_url(origin)}/api",
@@ -209,8 +209,8 @@ def _origin_served(
     stack: Stack, outputs: Mapping[str, str], listener: socket.socket
 ) -> AbstractContextManager[None]:
     from spillway.run.stack.gateway import gateway
-    from spillway.run.stack.origin import connections_to, origin, uvicorn_config
-    from spillway.run.stack.serving import serving
+    from spillway.run.stack.origin import connections_to, origin
+    from spillway.run.stack.serving import serving, uvicorn_config
 
     application = origin(
         connections_to(stack.emulator),
@@ -224,8 +224,8 @@ def _origin_served(
 
 def _console_served(port: int, listener: socket.socket) -> AbstractContextManager[None]:
     """The console, which makes its pages and clients when the first page is opened."""
-    from spillway.operate.console.waiting import WhenAsked, uvicorn_config
-    from spillway.run.stack.serving import serving
+    from spillway.operate.console.waiting import WhenAsked
+    from spillway.run.stack.serving import serving, uvicorn_config
 
     def make() -> "ASGIApp":
         from spillway.operate.console.serving import application
@@ -234,7 +234,7 @@ def _console_served(port: int, listener: socket.socket) -> AbstractContextManage
 
         return application(state_of(on_this_machine(port), attach(port)), port=port_of(listener))
 
-    return serving(uvicorn_config(WhenAsked(make)), listener)
+    return serving(uvicorn_config(WhenAsked(make), lifespan="off"), listener)
 
 
 def _wait_for_the_end(processes: Processes, reporter: Reporter) -> NoReturn:

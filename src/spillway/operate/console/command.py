@@ -35,10 +35,10 @@ def console(
 
     from spillway.operate.console.serving import application
     from spillway.operate.console.state import state_of
-    from spillway.operate.console.waiting import uvicorn_config
     from spillway.run.stack import attach
     from spillway.run.stack.ports import listen as listener_on
     from spillway.run.stack.ports import port_of
+    from spillway.run.stack.serving import uvicorn_config
 
     try:
         listener = listener_on(listen)
@@ -52,4 +52,4 @@ def console(
     if open_:
         webbrowser.open(address)
     app = application(state, port=port_of(listener), key=key)
-    uvicorn.Server(uvicorn_config(app)).run([listener])
+    uvicorn.Server(uvicorn_config(app, lifespan="off")).run([listener])

@@ -9,15 +9,11 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import uvicorn
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from spillway.errors import SpillwayError
-
-# An event stream does not end until its page closes it.
-_GRACE_SECONDS = 1
 
 
 @dataclass(slots=True)
@@ -38,16 +34,3 @@ class WhenAsked:
                     await PlainTextResponse(f"{error}\n", 503)(scope, receive, send)
                     return
         await self._made(scope, receive, send)
-
-
-def uvicorn_config(app: ASGIApp) -> uvicorn.Config:
-    """How to serve the console: quietly, and without headers of its own."""
-    return uvicorn.Config(
-        app,
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        lifespan="off",
-        ws="none",
-        timeout_graceful_shutdown=_GRACE_SECONDS,
-    )

@@ -8,10 +8,10 @@ treats 127.0.0.1 as secure without it), and compression. What is local only is u
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from http import HTTPStatus
 
 import httpx
-import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
@@ -28,8 +28,6 @@ _CONNECTIONS_MAX = 512
 _KEEP_ALIVE_SECONDS = 30.0
 # CloudFront's own bound: it compresses what is larger.
 _COMPRESSED_BYTES_MIN = 1_000
-# How long requests in flight may take when the stack ends.
-_GRACE_SECONDS = 2
 _HOP_BY_HOP = frozenset(
     b"connection keep-alive proxy-authenticate proxy-authorization te trailer"
     b" transfer-encoding upgrade".split()
@@ -65,8 +63,9 @@ def origin(
     to the console's page about this stack; `local` are routes that no deployment has.
     """
     # The emulator knows an API and a distribution by their host names, so that paths stay.
-    api = _Proxy(upstream, f"{api_id}.execute-api.{upstream.base_url.host}")
-    storefront = _Proxy(upstream, distribution, {b"x-forwarded-proto": b"https"})
+    api_host = f"{api_id}.execute-api.{upstream.base_url.host}"
+    api = _Proxy(upstream, {b"host": api_host.encode()})
+    storefront = _Proxy(upstream, {b"host": distribution.encode(), b"x-forwarded-proto": b"https"})
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -89,34 +88,22 @@ def origin(
     )
 
 
-def uvicorn_config(application: Starlette) -> uvicorn.Config:
-    """How to serve the origin: fast, quiet, and without headers of its own."""
-    return uvicorn.Config(
-        application,
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        date_header=False,
-        timeout_graceful_shutdown=_GRACE_SECONDS,
-    )
-
-
+@dataclass(frozen=True)
 class _Proxy:
-    """Passes requests on to one host of the emulator's, and its answers back, unchanged."""
+    """Passes requests on to one host of the emulator's, and its answers back, unchanged.
 
-    def __init__(
-        self, upstream: httpx.AsyncClient, host: str, headers: dict[bytes, bytes] | None = None
-    ) -> None:
-        """`headers` replace those of the same name."""
-        self._upstream = upstream
-        self._headers = {b"host": host.encode(), **(headers or {})}
+    `headers` replace those of the same name.
+    """
+
+    upstream: httpx.AsyncClient
+    headers: dict[bytes, bytes]
 
     async def forward(self, request: Request) -> Response:
         body = await _body(request)
         if body is None:
             return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "An HTTP API takes 10 MB at most.")
         try:
-            answer = await self._upstream.send(self._passed_on(request, body), stream=True)
+            answer = await self.upstream.send(self._passed_on(request, body), stream=True)
             # Raw: what is compressed stays so.
             content = b"".join([chunk async for chunk in answer.aiter_raw()])
         except httpx.ConnectError:
@@ -134,13 +121,13 @@ class _Proxy:
     def _passed_on(self, request: Request, body: bytes) -> httpx.Request:
         path: bytes = request.scope["raw_path"]
         query: bytes = request.scope["query_string"]
-        kept = _end_to_end(request.headers.raw, b"content-length", *self._headers)
+        kept = _end_to_end(request.headers.raw, b"content-length", *self.headers)
         return httpx.Request(
             request.method,
-            self._upstream.base_url.copy_with(raw_path=path + (b"?" + query if query else b"")),
-            headers=[*self._headers.items(), *kept],
+            self.upstream.base_url.copy_with(raw_path=path + (b"?" + query if query else b"")),
+            headers=[*self.headers.items(), *kept],
             content=body or None,
-            extensions={"timeout": self._upstream.timeout.as_dict()},
+            extensions={"timeout": self.upstream.timeout.as_dict()},
         )
 
 

@@ -5,13 +5,33 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from spillway.errors import SpillwayError
 
 _START_TIMEOUT_SECONDS = 60.0
 _STOP_TIMEOUT_SECONDS = 5.0
+# For requests in flight. The console's event streams end only when their page closes them.
+_GRACE_SECONDS = 1
+
+
+def uvicorn_config(
+    application: ASGIApp, *, lifespan: Literal["auto", "off"] = "auto"
+) -> uvicorn.Config:
+    """How to serve an application: quietly, and without headers of the server's own."""
+    return uvicorn.Config(
+        application,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        date_header=False,
+        lifespan=lifespan,
+        ws="none",
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
 
 
 @contextmanager

@@ -17,9 +17,6 @@ class Pool(msgspec.Struct, frozen=True):
     pool_id: str
     client_id: str
 
-    def create_users(self) -> dict[str, str]:
-        return {name: self.create(name, group) for name, group in USERS.items()}
-
     def create(self, name: str, group: str | None = None) -> str:
         """Create `<name>@example.com` and return the password."""
         cognito = client(self.endpoint, "cognito-idp")

@@ -10,10 +10,9 @@ from playwright.sync_api import Browser, ConsoleMessage, Page
 
 from spillway.operate.console.serving import application
 from spillway.operate.console.state import AppState, state_of
-from spillway.operate.console.waiting import uvicorn_config
 from spillway.run.stack import Stack
 from spillway.run.stack.ports import listen, port_of
-from spillway.run.stack.serving import serving
+from spillway.run.stack.serving import serving, uvicorn_config
 from spillway.target.service import on_this_machine
 
 #: Quicker than for people, who need not wait for every look.
@@ -35,7 +34,8 @@ def console(stack: Stack) -> Iterator[Console]:
     state = state_of(on_this_machine(stack.port), stack, PAUSE_SECONDS)
     listener = listen(0)
     port = port_of(listener)
-    with serving(uvicorn_config(application(state, port=port)), listener):
+    served = application(state, port=port)
+    with serving(uvicorn_config(served, lifespan="off"), listener):
         yield Console(f"http://127.0.0.1:{port}", state)
 
 

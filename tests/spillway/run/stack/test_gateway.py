@@ -13,9 +13,8 @@ from orders.domain.order import Payment
 from orders.domain.receipt import verify
 from spillway.run.stack.gateway import gateway
 from spillway.run.stack.keys import ReceiptKey
-from spillway.run.stack.origin import uvicorn_config
 from spillway.run.stack.ports import listen, port_of
-from spillway.run.stack.serving import serving
+from spillway.run.stack.serving import serving, uvicorn_config
 from tests.builders import order_id
 
 _KEY = ReceiptKey("k1", b"0" * 32)

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from spillway.run.stack.origin import origin, uvicorn_config
+from spillway.run.stack.origin import origin
 from spillway.run.stack.ports import listen, port_of
-from spillway.run.stack.serving import serving
+from spillway.run.stack.serving import serving, uvicorn_config
 
 Upstream = Callable[[httpx.Request], httpx.Response]
 
