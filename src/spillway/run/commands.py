@@ -9,7 +9,7 @@ import typer
 from spillway.errors import SpillwayError
 from spillway.run.stack.handle import Stack, attach
 from spillway.run.stack.ports import DEFAULT_PORT, port_option
-from spillway.run.stack.starting import Supervisor, start_detached, stop
+from spillway.run.stack.starting import Supervisor, progress_lines, start_detached, stop
 from spillway.run.stack.users import email
 from spillway.run.workload.draft import Customer
 from spillway.ui.options import JsonOption, PortOption
@@ -60,16 +60,12 @@ def token(
 
 
 def _run_in_background(port: int, *, as_json: bool) -> None:
-    from spillway.run.stack.starting import progress_lines
-
     with progress_lines() as show:
         stack = start_detached(port, show)
     _announce(stack, as_json=as_json, how_to_stop=f".venv/bin/spillway down{port_option(port)}")
 
 
 def _run_in_front(port: int, *, as_json: bool) -> None:
-    from spillway.run.stack.starting import progress_lines
-
     with Supervisor(port, attached=True) as supervisor:
         try:
             with progress_lines() as show:

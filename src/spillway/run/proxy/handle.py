@@ -26,14 +26,14 @@ class Proxy:
         """Have a rule (the fields of `spillway.run.proxy.rules.Rule`) in force during the block.
 
         Example: `with proxy.inject(service="dynamodb", operation="PutItem", cut=True, times=3):`
-
-        Raises SpillwayError when the rule makes no sense, or the proxy is not running.
         """
         fault = FaultInForce(self, self._ask("POST", "rules", rule)["id"])
         try:
             yield fault
         finally:
-            fault.end()
+            removed = self.remove(fault.id)
+            if removed is not None:
+                fault.ended = int(removed["fired"])
 
     def rules(self) -> list[dict[str, Any]]:
         """All rules in force, each with its `id` and how often it has `fired`."""
@@ -46,8 +46,6 @@ class Proxy:
         """Let each function do what the statements of its policies allow, and nothing else.
 
         None allows every call, as the emulator does.
-
-        Raises SpillwayError when a statement has what the proxy cannot judge.
         """
         self._ask("PUT", "permissions", policies)
 
@@ -96,23 +94,19 @@ class Proxy:
         return said
 
 
+@dataclass
 class FaultInForce:
-    def __init__(self, proxy: Proxy, rule_id: int) -> None:
-        self._proxy = proxy
-        self._id = rule_id
-        self._final: int | None = None
+    """`ended` is how often it had fired when its block ended."""
+
+    proxy: Proxy
+    id: int
+    ended: int | None = None
 
     def fired(self) -> int:
         """How often it has fired, also once it has ended; not after a `reset` in between."""
-        if self._final is not None:
-            return self._final
-        for rule in self._proxy.rules():
-            if rule["id"] == self._id:
+        if self.ended is not None:
+            return self.ended
+        for rule in self.proxy.rules():
+            if rule["id"] == self.id:
                 return int(rule["fired"])
-        raise SpillwayError(f"Rule {self._id} was taken out of the proxy meanwhile.")
-
-    def end(self) -> None:
-        """Take the rule out; fine to repeat."""
-        removed = self._proxy.remove(self._id)
-        if removed is not None:
-            self._final = int(removed["fired"])
+        raise SpillwayError(f"Rule {self.id} was taken out of the proxy meanwhile.")

@@ -60,22 +60,20 @@ def consumed(answer: Fields) -> float | None:
 
 
 def _dynamodb(operation: str, request: Fields, answer: Fields) -> Units:
-    if operation in WRITES:
-        if operation == "PutItem":
-            return Units(write=started(sound_item_bytes(request.get("Item")), WRITE_UNIT_BYTES))
-        return Units(write=consumed(answer) or 1)
     match operation:
+        case "PutItem":
+            return Units(write=started(sound_item_bytes(request.get("Item")), WRITE_UNIT_BYTES))
+        case "UpdateItem" | "DeleteItem":
+            return Units(write=consumed(answer) or 1)
         case "GetItem":
-            sizes = [sound_item_bytes(answer.get("Item", {}))]
-            share = _share(request)
+            return Units(read=_read_units(request, sound_item_bytes(answer.get("Item", {}))))
         case "Query":
-            sizes = [sum(map(sound_item_bytes, answer.get("Items", ())))]
-            share = _share(request)
+            size = sum(map(sound_item_bytes, answer.get("Items", ())))
+            return Units(read=_read_units(request, size))
         case "BatchGetItem":
             return Units(read=sum(_batch_units(request, answer)))
         case _:
             return Units()
-    return Units(read=share * sum(started(size, READ_UNIT_BYTES) for size in sizes))
 
 
 def _batch_units(request: Fields, answer: Fields) -> Iterable[float]:
@@ -83,12 +81,12 @@ def _batch_units(request: Fields, answer: Fields) -> Iterable[float]:
         found = answer.get("Responses", {}).get(table, ())
         unread = answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", ())
         missing = len(asked["Keys"]) - len(found) - len(unread)
-        sizes = [*map(sound_item_bytes, found), *([0] * missing)]
-        yield _share(asked) * sum(started(size, READ_UNIT_BYTES) for size in sizes)
+        for size in (*map(sound_item_bytes, found), *([0] * missing)):
+            yield _read_units(asked, size)
 
 
-def _share(read: Fields) -> float:
-    return 1.0 if read.get("ConsistentRead") is True else 0.5
+def _read_units(asked: Fields, size: int) -> float:
+    return started(size, READ_UNIT_BYTES) * (1.0 if asked.get("ConsistentRead") is True else 0.5)
 
 
 def _message_bytes(request: Fields) -> int:
