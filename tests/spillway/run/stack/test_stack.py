@@ -189,8 +189,9 @@ class TestHowAStackEnds:
     @pytest.mark.slow
     def test_without_its_emulator_the_origin_says_what_is_missing(self) -> None:
         with running() as stack:
+            token = stack.token("shopper")
             os.kill(stack.emulator_pid, signal.SIGKILL)
-            _assert_emulator_missed(stack, stack.token("shopper"))
+            _assert_emulator_missed(stack, token)
 
 
 def _kill_the_supervisor(stack: Stack) -> None:
