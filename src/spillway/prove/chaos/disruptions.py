@@ -51,15 +51,29 @@ class Killer:
     stack: Stack
     rng: random.Random
     killed: Counter[str] = field(default_factory=Counter)
+    _due: list[asyncio.TimerHandle] = field(default_factory=list)
+    _tried: int = 0
 
     def fired(self) -> int:
         return self.killed.total()
+
+    def has_tried_all(self) -> bool:
+        """No kill is due any more: some may have found no process to kill."""
+        return self._tried >= len(self._due)
+
+    def kill_later(self) -> None:
+        # One after the other, so that functions which begin later are hit too.
+        loop = asyncio.get_running_loop()
+        after = max(loop.time(), self._due[-1].when() if self._due else 0.0)
+        wait = self.rng.uniform(0.0, KILL_WITHIN_SECONDS)
+        self._due.append(loop.call_at(after + wait, self.kill_one))
 
     def kill_one(self) -> None:
         """Kill one at random, if there is any. One that has just ended does not count.
 
         Each function is as likely, however many processes it has; most of them run intake.
         """
+        self._tried += 1
         functions = running_functions(self.stack)
         if not functions:
             return
@@ -69,27 +83,17 @@ class Killer:
             os.kill(pid, signal.SIGKILL)
             self.killed[functions[pid]] += 1
 
-
-@contextmanager
-def killing(killer: Killer, recorder: ResponseRecorder) -> Iterator[Killer]:
-    """During the block, each acknowledged order pays for one kill: on a slow machine the workers
-    get the time that they need between two kills."""
-    loop = asyncio.get_running_loop()
-    due: list[asyncio.TimerHandle] = []
-
-    def pay() -> None:
-        # One after the other, so that functions which begin later are hit too.
-        after = max(loop.time(), due[-1].when() if due else 0.0)
-        wait = killer.rng.uniform(0.0, KILL_WITHIN_SECONDS)
-        due.append(loop.call_at(after + wait, killer.kill_one))
-
-    recorder.on_acknowledged = pay
-    try:
-        yield killer
-    finally:
-        recorder.on_acknowledged = lambda: None
-        for kill in due:
-            kill.cancel()
+    @contextmanager
+    def killing(self, recorder: ResponseRecorder) -> Iterator[Killer]:
+        """During the block, each acknowledged order pays for one kill: on a slow machine the
+        workers get the time that they need between two kills."""
+        recorder.on_acknowledged = self.kill_later
+        try:
+            yield self
+        finally:
+            recorder.on_acknowledged = lambda: None
+            for kill in self._due:
+                kill.cancel()
 
 
 def running_functions(stack: Stack) -> dict[int, str]:

@@ -190,10 +190,10 @@ async def workers_killed(context: ScenarioContext) -> None:
     async with context.disruption(
         "processes that run functions killed at random",
         faulty(context.stack, {name: {"latency_ms": WORKING_MS} for name in DOWNSTREAMS}),
-        disruptions.killing(killer, context.trial.recorder),
+        killer.killing(context.trial.recorder),
     ) as hits:
         await context.order()
-        await context.until_hit(hits, context.orders // 2)
+        await until(hits, context.orders // 2, killer.has_tried_all)
     for function, times in sorted(killer.killed.items()):
         context.trial.measures[f"killed_{function}"] = times
 

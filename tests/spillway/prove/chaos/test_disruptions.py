@@ -85,23 +85,27 @@ def test_no_process_is_killed_when_no_function_runs() -> None:
 
 
 def test_each_acknowledged_order_pays_for_one_kill(monkeypatch: pytest.MonkeyPatch) -> None:
-    kills: list[None] = []
     monkeypatch.setattr(disruptions, "KILL_WITHIN_SECONDS", 0.0)
-    monkeypatch.setattr(Killer, "kill_one", lambda _: kills.append(None))
-    recorder = ResponseRecorder()
+    monkeypatch.setattr(disruptions, "running_functions", lambda _: {})
+    killer, recorder = Killer(stack(), random.Random(1)), ResponseRecorder()
+    kills: list[bool] = []
 
     async def acknowledge() -> None:
-        with disruptions.killing(Killer(stack(), random.Random(1)), recorder):
+        with killer.killing(recorder):
             for _ in range(3):
                 recorder.on_acknowledged()
+            kills.append(killer.has_tried_all())
             await asyncio.sleep(0.01)
+            kills.append(killer.has_tried_all())
             recorder.on_acknowledged()
         recorder.on_acknowledged()
         await asyncio.sleep(0.01)
 
     asyncio.run(acknowledge())
 
-    assert len(kills) == 3
+    assert kills == [False, True]
+    assert not killer.has_tried_all()
+    assert killer.fired() == 0
 
 
 def test_a_worker_is_known_by_its_folder() -> None:
