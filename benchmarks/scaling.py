@@ -33,7 +33,7 @@ from orders.flow.reads import PAGE_DEFAULT, Reads
 from orders.handlers import reads, relay
 from simulation.world.runtime import MemoryLog
 from simulation.world.table import MemoryOrders
-from spillway.prove.audit.running import Audit, Place
+from spillway.prove.audit.running import Audit
 from tests.builders import CUSTOMER, NOW, accepted, order_id
 from tests.orders.handlers.api_events import request
 from tests.orders.handlers.test_relay import placed, progressed
@@ -97,7 +97,7 @@ def audited(size: int) -> Point:
 def _audited(size: int) -> Point:
     tables = _Tables(size)
     names = {name: name for name in fake_tables.TABLES}
-    audit = Audit(Place(tables, fake_tables.FakeQueues(), names, {}, {}), fake_tables.Quiet())
+    audit = Audit(tables, fake_tables.FakeQueues(), names, {}, {}, fake_tables.Quiet())
     seconds = _seconds(audit.run) - tables.seconds
     if not audit.found.held or audit.found.settled != size:
         raise RuntimeError("The audit did not find every order settled.")

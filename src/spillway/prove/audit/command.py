@@ -1,7 +1,5 @@
 """`spillway audit`: its options. Everything heavy is imported when it runs."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,7 +8,7 @@ from spillway.run.stack.ports import DEFAULT_PORT
 from spillway.ui.options import JsonOption, PortOption, print_result
 
 if TYPE_CHECKING:
-    from spillway.prove.audit.running import Ask, Audited, Place
+    from spillway.prove.audit.running import Ask, Audited
     from spillway.run.stack import Stack
 
 _REQUEST_TIMEOUT_SECONDS = 30.0
@@ -51,33 +49,28 @@ def _audited(stack: "Stack", unsettled_after: float) -> "Audited":
 
     from spillway.errors import SpillwayError
     from spillway.prove.audit.running import Audit
+    from spillway.run.load.clients import claims
+    from spillway.run.stack.users import USERS
     from spillway.ui.progress import bar
 
+    http = httpx.Client(base_url=stack.api, timeout=_REQUEST_TIMEOUT_SECONDS, trust_env=False)
     try:
-        with _place(stack) as place, bar("") as progress:
-            return Audit(place, progress, unsettled_after).run()
+        with http, bar("") as progress:
+            tokens = [stack.token(user) for user in USERS]
+            return Audit(
+                stack.client("dynamodb"),
+                stack.client("sqs"),
+                stack.tables,
+                stack.queues,
+                {str(claims(token)["sub"]): _ask(http, token) for token in tokens},
+                progress,
+                unsettled_after,
+            ).run()
     except (BotoCoreError, ClientError, httpx.TransportError) as error:
         raise SpillwayError(
             f"The stack stopped answering in the middle of the audit ({type(error).__name__}):"
             " start the audit again."
         ) from error
-
-
-@contextmanager
-def _place(stack: "Stack") -> Iterator["Place"]:
-    import httpx
-
-    from spillway.prove.audit.running import Place
-    from spillway.run.load.clients import claims
-    from spillway.run.stack.users import USERS
-
-    timeout = _REQUEST_TIMEOUT_SECONDS
-    with httpx.Client(base_url=stack.api, timeout=timeout, trust_env=False) as http:
-        tokens = [stack.token(user) for user in USERS]
-        customers = {str(claims(token)["sub"]): _ask(http, token) for token in tokens}
-        yield Place(
-            stack.client("dynamodb"), stack.client("sqs"), stack.tables, stack.queues, customers
-        )
 
 
 def _ask(http: Any, token: str) -> "Ask":

@@ -69,18 +69,6 @@ class Watcher(Protocol):
 Ask = Callable[[str], int]
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """What is audited: boto3 clients, the tables' names by `orders` and downstream, the queues'
-    URLs by name, and the customers, by their ids, whose tokens the audit has."""
-
-    dynamodb: Any
-    sqs: Any
-    tables: Mapping[str, str]
-    queues: Mapping[str, str]
-    customers: Mapping[str, Ask]
-
-
 @dataclass(slots=True)
 class Audited:
     """What an audit found. `broken` are the violations that have an order.
@@ -106,10 +94,18 @@ class Audited:
 
 @dataclass(slots=True)
 class Audit:
-    """`unsettled_after_seconds`: an order that has not settled and has not moved for so long breaks
-    always_settles; a younger one is under way. `now` is Unix seconds."""
+    """What is audited: boto3 clients, the tables' names by `orders` and downstream, the queues'
+    URLs by name, and the customers, by their ids, whose tokens the audit has.
 
-    place: Place
+    `unsettled_after_seconds`: an order that has not settled and has not moved for so long breaks
+    always_settles; a younger one is under way. `now` is Unix seconds.
+    """
+
+    dynamodb: Any
+    sqs: Any
+    tables: Mapping[str, str]
+    queues: Mapping[str, str]
+    customers: Mapping[str, Ask]
     watcher: Watcher
     unsettled_after_seconds: float = UNSETTLED_AFTER_SECONDS
     now: Callable[[], float] = time.time
@@ -141,10 +137,9 @@ class Audit:
         return self.found
 
     def _read(self, spool: Spool) -> None:
-        dynamodb, tables = self.place.dynamodb, self.place.tables
-        self.watcher.start(
-            "Reading the four tables", sum(count_items(dynamodb, name) for name in tables.values())
-        )
+        dynamodb, tables = self.dynamodb, self.tables
+        count = sum(count_items(dynamodb, name) for name in tables.values())
+        self.watcher.start("Reading the four tables", count)
         for page in pages(dynamodb, tables["orders"]):
             spool.add_items(placed_here(page))
             self.watcher.advance(len(page))
@@ -170,7 +165,7 @@ class Audit:
             self.found.under_way += under_way
             self.found.settled += not under_way and not unsettled
             self.found.changed_at = max(self.found.changed_at, case.record.changed_at or 0)
-            can_be_asked = case.key.customer_id in self.place.customers
+            can_be_asked = case.key.customer_id in self.customers
             if can_be_asked and len(self._sampled) < PROBED_ORDERS_MAX:
                 self._sampled.append(case.key)
         return broken
@@ -186,7 +181,7 @@ class Audit:
 
     def _look_again(self, key: OrderKey) -> Case:
         """One order and its effects as they are now, read between two equal looks at it."""
-        dynamodb, tables = self.place.dynamodb, self.place.tables
+        dynamodb, tables = self.dynamodb, self.tables
         record = read_order(dynamodb, tables["orders"], key)
         for _ in range(LOOKS_MAX):
             before, effects = record, []
@@ -204,11 +199,11 @@ class Audit:
         """
         for number, key in enumerate(self._sampled):
             self.watcher.advance()
-            others = [id_ for id_ in self.place.customers if self._has_no_such_order(id_, key)]
+            others = [id_ for id_ in self.customers if self._has_no_such_order(id_, key)]
             if not others:
                 continue
             for customer_id in (key.customer_id, others[number % len(others)]):
-                status = self.place.customers[customer_id](key.order_id)
+                status = self.customers[customer_id](key.order_id)
                 yield Probe("GET", key, customer_id == key.customer_id, status)
 
     def _has_no_such_order(self, customer_id: str, key: OrderKey) -> bool:
@@ -217,14 +212,14 @@ class Audit:
         if customer_id == key.customer_id:
             return False
         theirs = OrderKey(CustomerId(customer_id), key.order_id)
-        return read_order(self.place.dynamodb, self.place.tables["orders"], theirs) is None
+        return read_order(self.dynamodb, self.tables["orders"], theirs) is None
 
     def _depths(self, began_at: float) -> tuple[list[Depth], str | None]:
         """The queues' depths once they had time to run empty. While orders come in, only those of
         the dead-letter queues, and the reason."""
         fewest, patience = math.inf, Patience(REST_STALL_SECONDS, self.now)
         while True:
-            depths = read_depths(self.place.sqs, self.place.queues)
+            depths = read_depths(self.sqs, self.queues)
             dead_letters = [depth for depth in depths if depth.is_dead_letter]
             if self.found.under_way:
                 return dead_letters, f"{self.found.under_way:,} orders are under way"

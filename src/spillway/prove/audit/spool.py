@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -17,22 +18,17 @@ import msgspec
 
 from orders.aws import items
 from orders.domain.order import OrderKey
-from orders.domain.saga import Facts
-from orders.domain.units import Millis
 from spillway.prove.audit.judging import Case
-from spillway.target.reading import size_of
-from spillway.target.records import Effect, Record, Size
+from spillway.target.reading import record_of
+from spillway.target.records import Effect, Record
 
 #: What SQLite keeps in memory, of the table and again for sorting it.
 CACHE_KIB = 16 * 1024
 
 _ORDER, _PROGRESS, _EFFECT = range(3)
 
-_Row = tuple[str, str, int, bytes]
-
 _encode = msgspec.msgpack.encode
-_order = msgspec.msgpack.Decoder(tuple[Millis, Size])
-_facts = msgspec.msgpack.Decoder(Facts)
+_record = msgspec.msgpack.Decoder(Record)
 _effect = msgspec.msgpack.Decoder(Effect)
 
 
@@ -40,7 +36,7 @@ class Spool:
     """Takes items and effects in any order, and gives them back order by order."""
 
     def __init__(self) -> None:
-        self._database = sqlite3.connect("", isolation_level=None)
+        self._database = sqlite3.connect("")
         # Nothing to recover: it dies with this process.
         for setting in ("journal_mode = OFF", "synchronous = OFF", f"cache_size = -{CACHE_KIB}"):
             self._database.execute(f"PRAGMA {setting}")
@@ -53,10 +49,15 @@ class Spool:
 
     def add_items(self, page: Iterable[items.Item]) -> None:
         """Items of the orders table."""
-        self._insert(map(_item_row, page))
+        for item in page:
+            key = items.key_of(item)
+            record = replace(record_of(key, [item]), order=None, trace=None)
+            kind = _PROGRESS if items.is_progress(item) else _ORDER
+            self._insert(key, kind, record)
 
     def add_effects(self, effects: Iterable[Effect]) -> None:
-        self._insert(map(_effect_row, effects))
+        for effect in effects:
+            self._insert(effect.key, _EFFECT, effect)
 
     def orders(self) -> int:
         """How many orders' items were added."""
@@ -74,38 +75,19 @@ class Spool:
         for (customer_id, order_id), of_order in groupby(rows, key=lambda row: row[:2]):
             yield _case(OrderKey(customer_id, order_id), of_order)
 
-    def _insert(self, rows: Iterable[_Row]) -> None:
-        self._database.execute("BEGIN")
-        self._database.executemany("INSERT INTO evidence VALUES (?, ?, ?, ?)", rows)
-        self._database.execute("COMMIT")
-
-
-def _item_row(item: items.Item) -> _Row:
-    key = items.key_of(item)
-    if items.is_progress(item):
-        return key.customer_id, key.order_id, _PROGRESS, _encode(items.facts(item))
-    accepted = items.accepted_order(item)
-    content = _encode((accepted.accepted_at, size_of(accepted.order)))
-    return key.customer_id, key.order_id, _ORDER, content
-
-
-def _effect_row(effect: Effect) -> _Row:
-    return effect.key.customer_id, effect.key.order_id, _EFFECT, _encode(effect)
+    def _insert(self, key: OrderKey, kind: int, content: Record | Effect) -> None:
+        row = (key.customer_id, key.order_id, kind, _encode(content))
+        self._database.execute("INSERT INTO evidence VALUES (?, ?, ?, ?)", row)
 
 
 def _case(key: OrderKey, rows: Iterable[Any]) -> Case:
-    accepted_at: Millis | None = None
-    size: Size | None = None
-    facts: Facts | None = None
+    """From one order's rows, which are sorted by their kind."""
+    record: Record | None = None
     effects = []
     for _, _, kind, content in rows:
-        if kind == _ORDER:
-            accepted_at, size = _order.decode(content)
-        elif kind == _PROGRESS:
-            facts = _facts.decode(content)
-        else:
+        if kind == _EFFECT:
             effects.append(_effect.decode(content))
-    record = None
-    if accepted_at is not None or facts is not None:
-        record = Record(key, accepted_at, size, facts or Facts())
+        else:
+            found = _record.decode(content)
+            record = replace(record, facts=found.facts) if record else found
     return Case(key, record, tuple(effects))

@@ -14,7 +14,7 @@ import msgspec
 
 from orders.domain.order import OrderKey
 from orders.domain.units import CustomerId
-from simulation.catalogue import Draft, request
+from simulation.catalogue import BOB, Draft, request
 from simulation.world.world import World
 from spillway.run.load.records import Acknowledgement, Answer
 
@@ -30,16 +30,12 @@ _HISTORY = "GET /orders"
 OnAnswer = Callable[[int, str], None]
 
 
-class _Accepted(msgspec.Struct):
-    accepted_at: str
+class _Body(msgspec.Struct):
+    accepted_at: str = ""
+    status: str = ""
 
 
-class _Seen(msgspec.Struct):
-    status: str
-
-
-_accepted = msgspec.json.Decoder(_Accepted)
-_seen = msgspec.json.Decoder(_Seen)
+_body = msgspec.json.Decoder(_Body)
 
 
 def _ask(world: World, who: str, event: Mapping[str, Any], on_answer: OnAnswer) -> None:
@@ -83,7 +79,7 @@ class Customer(Acknowledgement):
             elif status >= 400:
                 self.refused = status
             else:
-                self.answers.append(Answer(status, _accepted.decode(body).accepted_at))
+                self.answers.append(Answer(status, _body.decode(body).accepted_at))
                 self.world.invariants.acknowledged(self.draft, status)
 
         _ask(self.world, self.name, self.draft.event, answered)
@@ -109,16 +105,15 @@ class Customer(Acknowledgement):
         def answered(status: int, body: str) -> None:
             if status != 200:
                 return
-            seen = _seen.decode(body)
-            self.status = seen.status
-            if self._final is not None and seen.status != self._final:
+            self.status = status_read = _body.decode(body).status
+            if self._final is not None and status_read != self._final:
                 self.world.invariants.breaks(
                     "never_half_done",
                     (self.key.customer_id, self.key.order_id),
-                    f"was read as {self._final}, and then as {seen.status}",
+                    f"was read as {self._final}, and then as {status_read}",
                 )
-            if seen.status in ("rejected", "cancelled"):
-                self._final = seen.status
+            if status_read in ("rejected", "cancelled"):
+                self._final = status_read
 
         _ask(self.world, self.name, request(_GET, self.key), answered)
 
@@ -127,24 +122,18 @@ class Customer(Acknowledgement):
         self.world.scheduler.after(wait, again, tries + 1)
 
 
-@dataclass(slots=True, eq=False)
-class Stranger:
-    """Another customer, who asks for an order and for its cancellation by its id."""
+def ask_as_stranger(world: World, owner: OrderKey) -> None:
+    """Another customer asks for an order and for its cancellation by its id."""
+    key = OrderKey(CustomerId(BOB), owner.order_id)
+    name = f"a stranger to {world.name_of(owner.customer_id, owner.order_id)}"
 
-    world: World
-    customer_id: CustomerId
-    owner: OrderKey
+    def answered(route: str, status: int, _: str) -> None:
+        world.invariants.answered_stranger(owner, route, status)
 
-    def ask(self) -> None:
-        key = OrderKey(self.customer_id, self.owner.order_id)
-        name = f"a stranger to {self.world.name_of(self.owner.customer_id, self.owner.order_id)}"
-        for route in (_GET, _CANCEL):
-            _ask(self.world, name, request(route, key), partial(self._answered, route))
-        _ask(self.world, name, request(_HISTORY, key), self._listed)
+    def listed(status: int, body: str) -> None:
+        if status == 200 and owner.order_id in body:
+            answered(_HISTORY, status, body)
 
-    def _answered(self, route: str, status: int, _: str) -> None:
-        self.world.invariants.answered_stranger(self.owner, route, status)
-
-    def _listed(self, status: int, body: str) -> None:
-        if status == 200 and self.owner.order_id in body:
-            self._answered(_HISTORY, status, body)
+    for route in (_GET, _CANCEL):
+        _ask(world, name, request(route, key), partial(answered, route))
+    _ask(world, name, request(_HISTORY, key), listed)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 from multiprocessing import get_context
 
 from spillway.prove.mutants.catalogue import BY_NAME
@@ -33,15 +34,10 @@ def kill_all(
     seed_from: int = 0,
     seeds_max: int = SEEDS_MAX,
     jobs: int = 1,
-    on_done: Callable[[MutantResult], None] = lambda _: None,
-) -> list[MutantResult]:
+) -> Iterator[MutantResult]:
     """Try to kill each of these mutants; one trial for each, in the order of the names."""
-    wanted = list(names)
     with _processes(jobs) as processes:
-        futures = [processes.submit(_kill, name, seed_from, seeds_max) for name in wanted]
-        for future in as_completed(futures):
-            on_done(future.result())
-    return [future.result() for future in futures]
+        yield from processes.map(_kill, names, repeat(seed_from), repeat(seeds_max))
 
 
 def show_with_mutant(name: str, seed: int, trace: bool) -> bool:

@@ -12,7 +12,7 @@ from simulation.world.scheduler import Process
 from simulation.world.sqs import Queue
 from simulation.world.world import World
 from spillway.operate.orders.resuming import hand_over
-from spillway.operate.redrive.dead_letters import SOURCES, Source
+from spillway.operate.redrive.dead_letters import SOURCES, source_of
 from spillway.operate.redrive.moving import Redrive
 
 #: How long a redrive may take before the terminal is closed.
@@ -60,18 +60,14 @@ def purge(world: World, queue: str) -> None:
 
 
 def _command(world: World, sleep: object) -> None:
-    sources = [
-        Source(
-            name,
-            world.queues[f"{name}-dead-letters"].url,
-            world.queues[name if name in world.queues else "watchdog"].url,
-        )
-        for name in SOURCES
-    ]
+    queues = {
+        name.replace("-dead-letters", "_dead_letter"): queue.url
+        for name, queue in world.queues.items()
+    }
     command = Redrive(
         world.client("sqs"),
         world.client("dynamodbstreams"),
-        sources,
+        [source_of(queues, name) for name in SOURCES],
         dry_run=False,
         sleep=sleep,  # type: ignore[arg-type]
     )

@@ -12,6 +12,7 @@ from spillway.prove.simulate.plan import planned
 from spillway.prove.simulate.schedule import run
 from spillway.prove.simulate.shrink import shrink
 from spillway.ui.formatting import age
+from spillway.ui.panels import grid
 
 _CALLS = {
     "PutItem": "puts {} into the table",
@@ -48,11 +49,10 @@ def show_seed(seed: int, trace: bool, mutant: str | None, console: Console) -> b
     if trace:
         only = None
         if result.broken:
-            shrunk = shrink(plan, result)
-            plan, only = shrunk.plan, shrunk.only
+            plan, only, faults_left = shrink(plan, result)
             console.print(
                 f"\n[bold]Seed {seed}[/], shrunk from {len(result.injected)} faults to"
-                f" {len(shrunk.faults)} and {len(plan.orders)} order(s)."
+                f" {faults_left} and {len(plan.orders)} order(s)."
                 f" Again: [bold]{rerun(seed, mutant)}[/]"
             )
         recorded = Trace()
@@ -65,32 +65,14 @@ def show_seed(seed: int, trace: bool, mutant: str | None, console: Console) -> b
     return bool(result.broken)
 
 
-def trace_text(seed: int) -> str:
-    """The whole trace of a seed, line by line: byte for byte the same for the same seed."""
-    trace = Trace()
-    result = run(planned(seed), trace=trace)
-    lines = [
-        f"{line.at} {line.who} | {line.what} | {line.outcome} | {line.fault}"
-        for line in trace.lines
-    ]
-    return "\n".join([*lines, *map(str, result.broken), *map(str, result.injected)])
-
-
 def rerun(seed: int, mutant: str | None = None) -> str:
     """The command that shows the trace of a seed."""
     return f"spillway simulate --seed {seed} --trace" + (f" --bug {mutant}" if mutant else "")
 
 
 def _table(trace: Trace, order: str) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), show_header=True, header_style="dim")
-    table.add_column("after", justify="right", style="dim", no_wrap=True)
-    table.add_column("who", no_wrap=True)
-    table.add_column("does what")
-    table.add_column("and")
-    for line in trace.lines:
-        if _is_about(line, order):
-            table.add_row(*_row(line))
-    return table
+    rows = (_row(line) for line in trace.lines if _is_about(line, order))
+    return grid(rows, ("number",), ("after", "who", "does what", "and"))
 
 
 def _row(line: Line) -> tuple[Text, ...]:
@@ -98,7 +80,7 @@ def _row(line: Line) -> tuple[Text, ...]:
     fault = f" [{line.fault}]" if line.fault and line.fault != "broken" else ""
     outcome = _OUTCOMES.get(line.outcome, line.outcome)
     return (
-        Text(_elapsed(line.at - START)),
+        Text(_elapsed(line.at - START), "dim"),
         Text(_who(line.who), style),
         Text(_what(line.what), style),
         Text(outcome + fault, style),

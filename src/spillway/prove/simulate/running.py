@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -55,36 +55,27 @@ def run_all(seeds: range, jobs: int, console: Console, *, controls: bool, everyt
     """The schedules of these seeds, then one fault at every place, then perhaps the mutants."""
     run = Run()
     try:
-        with bar("Schedules", len(seeds), console) as progress:
-
-            def done(tally: Tally) -> None:
-                progress.reach(tally.seeds)
-                progress.note(f"{run.per_second:,.0f}/s, {tally.broken_seeds} broken")
-
-            simulate(seeds, jobs, done, run)
+        _simulate(run, seeds, jobs, console)
     except KeyboardInterrupt:
         run.interrupted = True
         return run
     _exhaust(run, everything, console)
     if controls:
+        run.mutants = []
         with bar("Mutants", len(BY_NAME), console) as progress:
-
-            def killed(mutant: MutantResult) -> None:
+            for mutant in kill_all(BY_NAME, seed_from=seeds.start, jobs=jobs):
+                run.mutants.append(mutant)
                 progress.advance()
                 progress.note(mutant.name)
-
-            run.mutants = kill_all(BY_NAME, seed_from=seeds.start, jobs=jobs, on_done=killed)
     return run
 
 
-def simulate(seeds: range, jobs: int, on_done: Callable[[Tally], None], run: Run) -> None:
-    """Run the schedules of these seeds into `run`, which is up to date also when interrupted.
-
-    `on_done` is called each time that some more have run.
-    """
+def _simulate(run: Run, seeds: range, jobs: int, console: Console) -> None:
+    """`run` is up to date also when this is interrupted."""
     began = time.monotonic()
     chunks = [seeds[start : start + CHUNK] for start in range(0, len(seeds), CHUNK)]
     with ExitStack() as until_the_end:
+        progress = until_the_end.enter_context(bar("Schedules", len(seeds), console))
         tallies: Iterable[Tally] = map(tallied, chunks)
         if jobs > 1:
             spawn, alone = get_context("spawn"), _leave_ctrl_c_to_the_parent
@@ -93,7 +84,8 @@ def simulate(seeds: range, jobs: int, on_done: Callable[[Tally], None], run: Run
         for tally in tallies:
             run.tally.merge(tally)
             run.seconds = time.monotonic() - began
-            on_done(run.tally)
+            progress.reach(run.tally.seeds)
+            progress.note(f"{run.per_second:,.0f}/s, {run.tally.broken_seeds} broken")
 
 
 def _exhaust(run: Run, everything: bool, console: Console) -> None:

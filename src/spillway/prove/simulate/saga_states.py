@@ -1,5 +1,6 @@
-"""The saga's whole state space: every answer of every downstream, in every order, with every
-duplicate, and the customer's cancellation request at every moment.
+"""The saga's whole state space: every answer of every downstream, in every order, and the
+customer's cancellation request at every moment. A duplicate of either writes nothing: its fact is
+on record.
 
 Pure: no world, no handlers. tests/orders/domain/test_saga.py says what must hold in each state.
 """
@@ -54,14 +55,6 @@ def answers(state: State) -> Iterator[State]:
             yield replace(state, refused=state.refused | {step}).with_commands_after(state.facts)
 
 
-def repetitions(state: State) -> Iterator[State]:
-    """Every answer that comes once more. The fact is on record, so nothing is written: the change
-    that relay sees is none, and adds no command."""
-    for step in state.commanded - state.in_flight:
-        again = replace(state, done=state.done | ({step} & state.done))
-        yield again.with_commands_after(state.facts)
-
-
 def cancellations(state: State) -> Iterator[State]:
     if state.cancellation is None:
         comes_first = not state.facts.known(Step.RESERVE)
@@ -70,14 +63,14 @@ def cancellations(state: State) -> Iterator[State]:
 
 
 def reachable() -> dict[State, list[State]]:
-    """Every state that an order can be in, with its successors; repetitions are among these."""
+    """Every state that an order can be in, with its successors."""
     graph: dict[State, list[State]] = {}
     frontier = [ACCEPTED]
     while frontier:
         state = frontier.pop()
         if state in graph:
             continue
-        graph[state] = [*answers(state), *cancellations(state), *repetitions(state)]
+        graph[state] = [*answers(state), *cancellations(state)]
         frontier += graph[state]
     return graph
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
+from operator import attrgetter
 
 import msgspec
 
@@ -25,7 +26,7 @@ from simulation.world.world import ORDERS_TABLE, World
 from spillway.prove.audit.judging import judge, judge_isolation
 from spillway.prove.audit.verdicts import Violation
 from spillway.prove.simulate import operator
-from spillway.prove.simulate.customers import Customer, Stranger
+from spillway.prove.simulate.customers import Customer, ask_as_stranger
 from spillway.prove.simulate.plan import HOUR, Moment, Ordered, Plan
 from spillway.run.load.records import Acknowledgement, Answer
 from spillway.run.load.records import Outage as AuditOutage
@@ -47,6 +48,8 @@ _HARMLESS = frozenset(
 )
 #: Downstreams that no other step waits for.
 _ISOLATED = frozenset({"fulfilment", "accounting"})
+
+_ENTRY_FIELDS = attrgetter(*(field.name for field in fields(Effect)[2:]))
 
 _POISON = "this is no message of ours"
 #: In the reason of a dead letter whose id has another order.
@@ -164,8 +167,8 @@ class _Schedule:
         if order.read_at is not None:
             self._at(order.read_at, customer.read)
         if order.stranger_at is not None and order.namesake is None:
-            stranger = Stranger(self.world, CustomerId(BOB), order.draft.key)
-            self._maybe(Fault.STRANGER, f"{name} and a stranger", order.stranger_at, stranger.ask)
+            place, ask = f"{name} and a stranger", ask_as_stranger
+            self._maybe(Fault.STRANGER, place, order.stranger_at, ask, self.world, customer.key)
         if order.clash is not None:
             other = self._customer(f"{name} with other content", order.clash)
             self._maybe(Fault.CLASH, f"{name} clashes", order.clash_at, other.place)
@@ -191,15 +194,12 @@ class _Schedule:
             case Fault.POISON_RECORD:
                 place = f"record {at + 1} of the stream spoiled"
                 if self.faults.allows(place):
-                    world.stream.spoil(at, lambda: self._inject(kind, place))
+                    world.stream.spoil(at, lambda: self.faults.injects(kind, place, world.now()))
             case Fault.PURGED:
                 where = moment.where
                 self._maybe(kind, f"{where} purged", at, operator.purge, world, where)
             case Fault.REDRIVEN:
                 self._maybe(kind, "dead letters redriven", at, operator.redrive_meanwhile, world)
-
-    def _inject(self, kind: Fault, place: str) -> None:
-        self.faults.injects(kind, place, self.world.now())
 
     def _at(self, after: int, do: Callable[..., object], *arguments: object) -> None:
         self.world.scheduler.at(START + after, do, *arguments)
@@ -317,7 +317,7 @@ class _Schedule:
         audited = AuditOutage(outage.service, outage.begins, outage.ends, keys)  # type: ignore[arg-type]
         self._break_all(judge_isolation(audited, self._effects()))
 
-    def _acknowledgements(self, records: Iterable[Record]) -> list[Acknowledgement]:
+    def _acknowledgements(self, records: Iterable[Record]) -> Iterator[Acknowledgement]:
         """One for each key that was sent. Of two customers who sent different orders under one key,
         that of the one whose order was taken; the other one must have been refused, or the clash
         must be a dead letter, where a person sees it."""
@@ -326,23 +326,15 @@ class _Schedule:
         for customer in self.customers:
             if customer.sent:
                 by_key[customer.key].append(customer)
-        found = []
         for key, customers in by_key.items():
             taken = (each for each in customers if each.order == stored.get(key))
             owner = next(taken, customers[0])
             for other in customers:
                 if other is not owner:
                     self._was_refused(other)
-            acknowledgement = Acknowledgement(
-                key=key,
-                order=owner.order,
-                answers=owner.answers,
-                status=owner.status,
-                cancellation_sent=any(each.cancellation_sent for each in customers),
-                cancellation_taken=any(each.cancellation_taken for each in customers),
-            )
-            found.append(acknowledgement)
-        return found
+            owner.cancellation_sent = any(each.cancellation_sent for each in customers)
+            owner.cancellation_taken = any(each.cancellation_taken for each in customers)
+            yield owner
 
     def _was_refused(self, customer: Customer) -> None:
         """Other content than what was taken was refused, or its clash is a dead letter."""
@@ -391,18 +383,8 @@ def _at(answer: Answer) -> int:
 
 
 def _effect(downstream: Downstream, entry: Entry) -> Effect:
-    return Effect(
-        downstream,
-        OrderKey(CustomerId(entry.customer_id), OrderId(entry.order_id)),
-        entry.step,
-        entry.idempotency_key,
-        entry.done,
-        entry.at,
-        entry.code,
-        entry.units,
-        entry.amount,
-        entry.currency,
-    )
+    key = OrderKey(CustomerId(entry.customer_id), OrderId(entry.order_id))
+    return Effect(downstream, key, *_ENTRY_FIELDS(entry))
 
 
 def _reason(dead_letter: Message) -> str:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from simulation.world.faults import Injected
 from spillway.prove.simulate.plan import Plan
 from spillway.prove.simulate.schedule import Result, run
 
@@ -13,18 +12,9 @@ from spillway.prove.simulate.schedule import Result, run
 RUNS_MAX = 600
 
 
-@dataclass(frozen=True, slots=True)
-class Shrunk:
-    """`plan` and `only` run the schedule again; `faults` are the ones that it still takes."""
-
-    plan: Plan
-    only: frozenset[str]
-    faults: tuple[Injected, ...]
-    result: Result
-
-
-def shrink(plan: Plan, first: Result) -> Shrunk:
-    """`first` is what became of the plan, and was broken."""
+def shrink(plan: Plan, first: Result) -> tuple[Plan, frozenset[str], int]:
+    """`first` is what became of the plan, and was broken. Returns a smaller plan, the places to run
+    it with, and how many faults it still takes."""
     promise = first.broken[0].promise
     runs = 0
 
@@ -37,7 +27,7 @@ def shrink(plan: Plan, first: Result) -> Shrunk:
     places = [fault.place for fault in first.injected]
     best = attempt(plan, places)
     if best is None:
-        return Shrunk(plan, frozenset(places), first.injected, first)
+        return plan, frozenset(places), len(first.injected)
     plan, best = _fewer_orders(plan, places, best, attempt)
     size = max(1, len(places) // 2)
     while runs < RUNS_MAX:
@@ -52,7 +42,7 @@ def shrink(plan: Plan, first: Result) -> Shrunk:
                 break
             size = max(1, size // 2)
     plan, best = _fewer_orders(plan, places, best, attempt)
-    return Shrunk(plan, frozenset(places), best.injected, best)
+    return plan, frozenset(places), len(best.injected)
 
 
 def _fewer_orders(

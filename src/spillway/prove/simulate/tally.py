@@ -58,8 +58,7 @@ class Tally:
         self.broken = dict(islice((self.broken | other.broken).items(), BROKEN_KEPT_MAX))
 
 
-def tally_of(result: Result) -> Tally:
-    """What one schedule amounts to."""
+def _tally_of(result: Result) -> Tally:
     broken = [str(broken) for broken in result.broken]
     kinds = [(fault.kind.value, fault.place.rpartition(": ")) for fault in result.injected]
     return Tally(
@@ -95,7 +94,7 @@ def tallied(seeds: Iterable[int]) -> Tally:
 
 def _tally_of_seed(seed: int) -> Tally:
     try:
-        return tally_of(run(planned(seed)))
+        return _tally_of(run(planned(seed)))
     except Exception as bug:  # noqa: BLE001 - one seed's, not that of a million others
         broken = f"the simulation itself failed: {error_location(bug)}: {bug}"
         return Tally(seeds=1, broken_seeds=1, broken={seed: [broken]})

@@ -8,7 +8,7 @@ from typing import Any
 
 from orders.aws import items
 from orders.domain.order import AcceptedOrder
-from spillway.prove.audit.running import Audit, Audited, Place
+from spillway.prove.audit.running import Audit, Audited
 from spillway.target.records import Effect
 from tests.spillway.prove.audit.builders import ACCEPTED_AT, ORDER, Scene
 
@@ -121,10 +121,17 @@ def audited(
     if not isinstance(tables, FakeTables):
         tables = FakeTables(list(tables))
     names = ("inventory", "overflow", "watchdog", "inventory_dead_letter")
-    place = Place(
-        tables, queues or FakeQueues(), TABLES, {name: name for name in names}, customers or {}
-    )
-    return Audit(place, Quiet(), unsettled_after_seconds, clock.now, clock.sleep).run()
+    return Audit(
+        tables,
+        queues or FakeQueues(),
+        TABLES,
+        {name: name for name in names},
+        customers or {},
+        Quiet(),
+        unsettled_after_seconds,
+        clock.now,
+        clock.sleep,
+    ).run()
 
 
 def order_items(scene: Scene) -> Iterable[items.Item]:

@@ -156,6 +156,6 @@ def test_a_service_that_is_imported_already_is_not_mutated() -> None:
 
 
 def test_mutants_are_killed() -> None:
-    results = kill_all(QUICK, jobs=2)
+    results = list(kill_all(QUICK, jobs=2))
     assert [result.name for result in results] == list(QUICK)
     assert all(result.seeds and result.broken for result in results)
