@@ -42,9 +42,9 @@ class Stream:
         self.shards = [Shard(f"shardId-{number:020d}") for number in range(shards)]
         self._now = now
         self._number = _FIRST_NUMBER
-        self._to_spoil: dict[int, Callable[[], None]] = {}
+        self._to_spoil: dict[int, Callable[[], object]] = {}
 
-    def spoil(self, place: int, on_spoilt: Callable[[], None]) -> None:
+    def spoil(self, place: int, on_spoilt: Callable[[], object]) -> None:
         """Have the record at this place of the whole stream (0 for the first) come unreadable."""
         self._to_spoil[place] = on_spoilt
 

@@ -19,7 +19,7 @@ from orders.domain.promises import Promise
 from orders.domain.saga import Downstream, Facts
 from orders.domain.units import CustomerId, OrderId
 from spillway.prove.audit.verdicts import Violation
-from spillway.run.load.records import Acknowledgement, Outage, Probe
+from spillway.run.load.records import Acknowledgement, Answer, Outage, Probe
 from spillway.target.records import Depth, Effect, Record
 from spillway.ui.formatting import rfc3339
 
@@ -93,11 +93,9 @@ def judge(
         Violation(promise, case.key, detail)
         for case in _cases(orders, effects, acknowledged)
         for promise, detail in chain(
-            _durable(case),
-            _one_order(case),
+            _by_the_answers(case),
             _by_the_tables(case),
             _under_another_customer(case, ids_sent),
-            _not_asked_for(case),
         )
     ]
 
@@ -219,10 +217,18 @@ def _by_the_tables(case: Case) -> Iterator[Finding]:
     yield from _whole(case)
 
 
-def _durable(case: Case) -> Iterator[Finding]:
+def _by_the_answers(case: Case) -> Iterator[Finding]:
     sent = case.acknowledgement
-    if sent is None or not sent.answers:
+    if sent is None:
         return
+    if sent.answers:
+        yield from _durable(case, sent)
+    yield from _one_order(case.record, sent.answers)
+    if not sent.cancellation_sent and case.facts.cancellation is not None:
+        yield Promise.OWN_ORDERS_ONLY, "cancelled, and not by its customer"
+
+
+def _durable(case: Case, sent: Acknowledgement) -> Iterator[Finding]:
     if case.record is None or not case.record.stored:
         answers = ", ".join(str(answer.status) for answer in sent.answers)
         yield Promise.ACKNOWLEDGED_IS_DURABLE, f"answered {answers}, not in the table"
@@ -233,18 +239,15 @@ def _durable(case: Case) -> Iterator[Finding]:
         yield Promise.ACKNOWLEDGED_IS_DURABLE, "its cancellation was taken, not kept"
 
 
-def _one_order(case: Case) -> Iterator[Finding]:
-    if case.acknowledgement is None:
-        return
-    answers = case.acknowledgement.answers
+def _one_order(record: Record | None, answers: Iterable[Answer]) -> Iterator[Finding]:
     created = sum(answer.status == 201 for answer in answers)
     if created > 1:
         yield Promise.ONE_ORDER_PER_ID, f"{created} answers called it new"
     # A 202 has the time of its own copy: intake could not know whether another was taken before.
     certain = {answer.accepted_at for answer in answers if answer.status != 202}
     times = {at for at in certain if at is not None}
-    if case.record is not None and case.record.accepted_at is not None and times:
-        times.add(rfc3339(case.record.accepted_at))
+    if record is not None and record.accepted_at is not None and times:
+        times.add(rfc3339(record.accepted_at))
     if len(times) > 1:
         yield Promise.ONE_ORDER_PER_ID, f"accepted at {len(times)} times: {sorted(times)}"
 
@@ -254,13 +257,6 @@ def _under_another_customer(case: Case, ids_sent: Collection[str]) -> Iterator[F
     if case.stored and case.acknowledgement is None and case.key.order_id in ids_sent:
         customer_id = case.key.customer_id
         yield Promise.ONE_ORDER_PER_ID, f"is an order of {customer_id}, who never sent it"
-
-
-def _not_asked_for(case: Case) -> Iterator[Finding]:
-    """Only the customer cancels: the table has a request that the customer never sent."""
-    sent = case.acknowledgement
-    if sent is not None and not sent.cancellation_sent and case.facts.cancellation is not None:
-        yield Promise.OWN_ORDERS_ONLY, "cancelled, and not by its customer"
 
 
 def _one_effect(case: Case) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from orders.domain.order import OrderKey
 from orders.domain.promises import Promise
@@ -33,6 +33,7 @@ from spillway.target.reading import (
     read_order,
 )
 from spillway.target.records import Depth
+from spillway.ui.progress import Bar
 
 #: The longest wait between two tries of a command, and the watchdog's delay: an order that has not
 #: moved for longer is held up by more than one slow answer.
@@ -55,14 +56,6 @@ _NOT_JUDGED = {
     Promise.ONE_ORDER_PER_ID: "not judged: only customers know what they were answered",
     Promise.FAILURE_STAYS_LOCAL: "not judged: that needs an outage, see `spillway chaos`",
 }
-
-
-class Watcher(Protocol):
-    """Is called as the audit goes on: a `spillway.ui.progress.Bar`."""
-
-    def start(self, title: str, total: int) -> None: ...
-
-    def advance(self, count: int = 1) -> None: ...
 
 
 #: What a customer's GET of an order id is answered: the HTTP status.
@@ -106,7 +99,7 @@ class Audit:
     tables: Mapping[str, str]
     queues: Mapping[str, str]
     customers: Mapping[str, Ask]
-    watcher: Watcher
+    progress: Bar
     unsettled_after_seconds: float = UNSETTLED_AFTER_SECONDS
     now: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
@@ -118,14 +111,14 @@ class Audit:
         began_at = self.now()
         with closing(Spool()) as spool:
             self._read(spool)
-            self.watcher.start("Judging the orders", self.found.orders)
+            self.progress.start("Judging the orders", self.found.orders)
             for case in spool.cases():
                 self.found.broken += self._judged(case)
-                self.watcher.advance()
-        self.watcher.start("Asking for other customers' orders", len(self._sampled))
+                self.progress.advance()
+        self.progress.start("Asking for other customers' orders", len(self._sampled))
         probes = list(self._probes())
         self.found.broken += judge_access(probes)
-        self.watcher.start("Reading the queues", 1)
+        self.progress.start("Reading the queues", 1)
         depths, busy = self._depths(began_at)
         self.found.dead_letters = sum(d.messages for d in depths if d.is_dead_letter)
         self.found.promises = verdicts(
@@ -139,17 +132,17 @@ class Audit:
     def _read(self, spool: Spool) -> None:
         dynamodb, tables = self.dynamodb, self.tables
         count = sum(count_items(dynamodb, name) for name in tables.values())
-        self.watcher.start("Reading the four tables", count)
+        self.progress.start("Reading the four tables", count)
         for page in pages(dynamodb, tables["orders"]):
             spool.add_items(placed_here(page))
-            self.watcher.advance(len(page))
+            self.progress.advance(len(page))
         for downstream in DOWNSTREAMS:
             count = 0
             for page in pages(dynamodb, tables[downstream]):
                 effects = list(effects_of(page, downstream))
                 spool.add_effects(effects)
                 count += len(effects)
-                self.watcher.advance(len(page))
+                self.progress.advance(len(page))
             self.found.effects[downstream] = count
         self.found.orders = spool.orders()
 
@@ -198,7 +191,7 @@ class Audit:
         Only reads: an audit that tried to cancel would do harm where the promise is broken.
         """
         for number, key in enumerate(self._sampled):
-            self.watcher.advance()
+            self.progress.advance()
             others = [id_ for id_ in self.customers if self._has_no_such_order(id_, key)]
             if not others:
                 continue

@@ -33,7 +33,12 @@ class Announcements:
         settled = [order for order in placed if order.acknowledged and order.status in SETTLED]
         while True:
             self._receive()
-            missing = [text for order in settled for text in unannounced(order, self.heard)]
+            missing = [
+                f"order {order.key.order_id} was never announced as {what}"
+                for order in settled
+                for what in ("accepted", order.status)
+                if f"spillway.order.{what}.v1" not in self.heard[order.key]
+            ]
             if not missing or self.patience.is_over(len(missing)):
                 return missing
             time.sleep(_POLL_SECONDS)
@@ -73,12 +78,3 @@ def listening(stack: Stack) -> Iterator[Announcements]:
     finally:
         sns.unsubscribe(SubscriptionArn=subscription)
         sqs.delete_queue(QueueUrl=url)
-
-
-def unannounced(order: Placed, heard: defaultdict[OrderKey, set[str]]) -> list[str]:
-    """Which of its two events were not heard: that it was accepted, and how it ended."""
-    return [
-        f"order {order.key.order_id} was never announced as {what}"
-        for what in ("accepted", order.status)
-        if f"spillway.order.{what}.v1" not in heard[order.key]
-    ]

@@ -15,13 +15,14 @@ from spillway.prove.chaos.disruptions import IdleDetector
 from spillway.prove.chaos.scenario import Disruption, Trial
 from spillway.prove.demo.faults import failing
 from spillway.prove.demo.result import Run, now
-from spillway.prove.demo.run import SETTLING, Watcher
+from spillway.prove.demo.run import SETTLING
 from spillway.run.load.patience import Patience
 from spillway.run.load.placing import Checkout, Placed
 from spillway.run.load.settling import Waiting
 from spillway.run.stack import Stack
 from spillway.target.reading import read_effects, read_orders
 from spillway.target.records import Effect, Record
+from spillway.ui.progress import Stages
 
 _POLL_SECONDS = 0.5
 
@@ -44,7 +45,7 @@ class ScenarioContext:
     trial: Trial
     checkout: Checkout
     waiting: Waiting
-    watcher: Watcher
+    watcher: Stages
     rng: random.Random
     _taken: int = 0
 

@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
 
 from orders.aws.messages import check_of
 from orders.domain.order import OrderKey
@@ -128,11 +127,16 @@ class IdleDetector:
 class Poison:
     """Messages and a record that no function can read.
 
-    `messages`: queue name to body. `record`: the key of an item in the orders table.
+    `record`: the key of an item in the orders table, which relay reads.
     """
 
-    messages: Mapping[str, str]
     record: OrderKey
+
+    @property
+    def messages(self) -> Mapping[str, str]:
+        """By queue: one for each that a function reads."""
+        queues = (*DOWNSTREAMS, "overflow", "watchdog")
+        return {queue: f'{{"poison":"{queue}"}}' for queue in queues}
 
     def fired(self) -> int:
         return len(self.messages) + 1
@@ -152,12 +156,6 @@ def poisoned(stack: Stack, poison: Poison) -> Iterator[Poison]:
         dynamodb.delete_item(TableName=stack.tables["orders"], Key=key)
 
 
-def poison(record: OrderKey) -> Poison:
-    """Poison for every queue that a function reads, and for relay."""
-    queues = (*DOWNSTREAMS, "overflow", "watchdog")
-    return Poison({queue: f'{{"poison":"{queue}"}}' for queue in queues}, record)
-
-
 def remove_poison(stack: Stack, poison: Poison) -> list[Violation]:
     """What an operator does: wait until all poison has been dead-lettered, and delete it there.
 
@@ -169,7 +167,10 @@ def remove_poison(stack: Stack, poison: Poison) -> list[Violation]:
     while wanted and not patience.is_over(len(wanted)):
         for queue, body in [*wanted.items()]:
             url = stack.queues[f"{queue}_dead_letter"]
-            for dead_letter in _dead_letters(sqs, url):
+            answer = sqs.receive_message(
+                QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+            )
+            for dead_letter in answer.get("Messages", []):
                 reason = "reason" in dead_letter.get("MessageAttributes", {})
                 ours = dead_letter["Body"] == body or _checks(dead_letter["Body"], poison.record)
                 if reason and ours:
@@ -192,14 +193,6 @@ def redrive_relay(stack: Stack) -> int:
     )
     work.run()
     return work.moved
-
-
-def _dead_letters(sqs: Any, url: str) -> list[dict[str, Any]]:
-    answer = sqs.receive_message(
-        QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
-    )
-    dead_letters: list[dict[str, Any]] = answer.get("Messages", [])
-    return dead_letters
 
 
 def _checks(body: str, key: OrderKey) -> bool:

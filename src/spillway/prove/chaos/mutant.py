@@ -15,6 +15,8 @@ from spillway.run.stack import Stack
 
 #: What callers call: see infra.constructs.release.
 ALIAS = "live"
+#: Their names, in a page of functions: the CDK may have helpers of its own among them.
+_OUR_FUNCTIONS = f"Functions[?Handler && starts_with(Handler, '{PACKAGE}.handlers.')].FunctionName"
 
 
 @contextmanager
@@ -32,7 +34,7 @@ def deployed(stack: Stack, mutant: Mutant) -> Iterator[None]:
     lambda_ = stack.client("lambda")
     before = {
         name: lambda_.get_alias(FunctionName=name, Name=ALIAS)["FunctionVersion"]
-        for name in _function_names(lambda_)
+        for name in lambda_.get_paginator("list_functions").paginate().search(_OUR_FUNCTIONS)
     }
     try:
         for name in before:
@@ -55,11 +57,3 @@ def zipped(code: Sources) -> bytes:
 
 def _point(lambda_: Any, function: str, version: str) -> None:
     lambda_.update_alias(FunctionName=function, Name=ALIAS, FunctionVersion=version)
-
-
-def _function_names(lambda_: Any) -> Iterator[str]:
-    for page in lambda_.get_paginator("list_functions").paginate():
-        for function in page["Functions"]:
-            # Only ours: the CDK may have helpers of its own among them.
-            if function.get("Handler", "").startswith(f"{PACKAGE}.handlers."):
-                yield function["FunctionName"]

@@ -6,7 +6,7 @@ The clients' retries hide most of them, and any of them can break a promise.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import httpx
@@ -35,6 +35,11 @@ class ResponseRecorder:
     answers: list[Answered] = field(default_factory=list)
     on_acknowledged: Callable[[], None] = lambda: None
 
+    def by_status(self) -> dict[str, int]:
+        """How many answers had each status, `NO_ANSWER` last."""
+        statuses = sorted(str(answer.status or NO_ANSWER) for answer in self.answers)
+        return dict(Counter(statuses))
+
     @property
     def hooks(self) -> Hooks:
         """For httpx's client."""
@@ -51,10 +56,3 @@ class ResponseRecorder:
             answered.at, answered.status = now(), response.status_code
             if response.is_success:
                 self.on_acknowledged()
-
-
-def by_status(answers: Iterable[Answered]) -> dict[str, int]:
-    """How many answers had each status, `NO_ANSWER` last."""
-    counted = Counter(answer.status for answer in answers)
-    statuses = {str(status): counted[status] for status in sorted(s for s in counted if s)}
-    return statuses | ({NO_ANSWER: counted[None]} if counted[None] else {})

@@ -8,7 +8,7 @@ from typing import Any
 
 from orders.domain.promises import Promise
 from spillway.prove.audit.verdicts import Verdict
-from spillway.prove.chaos.recorder import ResponseRecorder, by_status
+from spillway.prove.chaos.recorder import ResponseRecorder
 from spillway.prove.demo.result import Run
 from spillway.prove.mutants.mutations import Mutant
 
@@ -99,7 +99,7 @@ class Trial:
 
     @property
     def statuses(self) -> Mapping[str, int]:
-        return by_status(self.recorder.answers)
+        return self.recorder.by_status()
 
     @property
     def shortcomings(self) -> list[str]:

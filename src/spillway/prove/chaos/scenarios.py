@@ -56,14 +56,15 @@ _RELAY_SENDS = {"service": "sqs", "operation": "SendMessageBatch"}
 
 Steps = Callable[[ScenarioContext], Awaitable[None]]
 
-SCENARIOS: list[Scenario] = []
+BY_NAME: dict[str, Scenario] = {}
 
 
 def _scenario(done: str, **more: Any) -> Callable[[Steps], Steps]:
     """Adds a scenario of the function's name; takes the fields of `Scenario`."""
 
     def added(steps: Steps) -> Steps:
-        SCENARIOS.append(Scenario(steps.__name__.replace("_", "-"), done, steps, **more))
+        name = steps.__name__.replace("_", "-")
+        BY_NAME[name] = Scenario(name, done, steps, **more)
         return steps
 
     return added
@@ -220,7 +221,7 @@ async def relay_failing(context: ScenarioContext) -> None:
 @_scenario("Every queue has a message, and the table's stream a record, that no function can read.")
 async def poison(context: ScenarioContext) -> None:
     key = OrderKey(CustomerId("nobody"), OrderId("00000000-0000-7000-8000-000000000000"))
-    poison = disruptions.poison(key)
+    poison = disruptions.Poison(key)
     await context.order(context.orders // 4)
     async with context.disruption(
         "poison in every queue and in the table's stream",
@@ -250,9 +251,6 @@ async def spike(context: ScenarioContext) -> None:
     context.trial.measures["answered_per_second"] = len(crowd) / seconds
 
 
-BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
-
-
 def chosen(names: Sequence[str]) -> list[Scenario]:
     """The scenarios of these names, or `all`: in the order of the catalogue, each once.
 
@@ -262,7 +260,7 @@ def chosen(names: Sequence[str]) -> list[Scenario]:
         if name not in {*BY_NAME, "all"}:
             known = ", ".join([*BY_NAME, "all"])
             raise SpillwayError(f"There is no scenario {name!r}: choose one of {known}.")
-    return [each for each in SCENARIOS if "all" in names or each.name in names]
+    return [scenario for name, scenario in BY_NAME.items() if {name, "all"} & {*names}]
 
 
 async def _redrive(context: ScenarioContext) -> None:
@@ -308,9 +306,13 @@ async def _compare_shipping(
         for orders in (healthy, during)
     )
     usual, meanwhile = percentile(well, 0.5), percentile(out, 0.5)
-    if usual is None or meanwhile is None:
+    accepted, accepted_meanwhile = (
+        percentile([order.accept_seconds for order in orders if order.accept_seconds], 0.5)
+        for orders in (healthy, during)
+    )
+    if not (usual and meanwhile and accepted and accepted_meanwhile):
         return
-    ratio, machine = meanwhile / usual, _accept_ratio(healthy, during)
+    ratio, machine = meanwhile / usual, accepted_meanwhile / accepted
     context.trial.measures["ship_p50_seconds_accounting_well"] = usual
     context.trial.measures["ship_p50_seconds_accounting_out"] = meanwhile
     context.trial.measures["ship_p50_ratio"] = ratio
@@ -322,15 +324,6 @@ async def _compare_shipping(
             f" more than {ISOLATION_RATIO_MAX}"
         )
         context.run.violations.append(Violation(Promise.FAILURE_STAYS_LOCAL, None, detail))
-
-
-def _accept_ratio(healthy: Sequence[Placed], during: Sequence[Placed]) -> float:
-    """By how much intake was slower in the second half, p50."""
-    before, after = (
-        percentile([order.accept_seconds for order in orders if order.accept_seconds], 0.5)
-        for orders in (healthy, during)
-    )
-    return after / before if before and after else 1.0
 
 
 def settled_per_second(records: Mapping[OrderKey, Record], placed: Sequence[Placed]) -> float:

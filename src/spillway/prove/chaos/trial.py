@@ -11,7 +11,7 @@ from spillway.prove.chaos.mutant import deployed
 from spillway.prove.chaos.scenario import Control, Controlled, Scenario, Trial
 from spillway.prove.demo.plan import Plan, plan
 from spillway.prove.demo.result import Run, now
-from spillway.prove.demo.run import Watcher, carry_out
+from spillway.prove.demo.run import carry_out
 from spillway.run.load.placing import Checkout
 from spillway.run.load.settling import Waiting
 from spillway.run.stack import Stack, running
@@ -32,19 +32,17 @@ def try_on_private_stack(
     """Run a scenario, and its control if it has one, on a stack that is started for them."""
     planned = planned_for(scenario, orders=orders, seed=seed)
     watcher.title(scenario.name)
-    watcher.restart(len(planned.drafts))
     with running(on_phase=lambda title, _: watcher.stage(title)) as stack:
         trial = try_out(stack, scenario, planned, watcher)
         if controls and scenario.control is not None:
             planned = planned_for(scenario, orders=min(orders, CONTROL_ORDERS), seed=seed)
             watcher.title(f"{scenario.name}, control")
-            watcher.restart(len(planned.drafts))
             trial.control = try_control(stack, scenario, scenario.control, planned, watcher)
     return trial
 
 
 def try_out(
-    stack: Stack, scenario: Scenario, planned: Plan, watcher: Watcher, *, private: bool = True
+    stack: Stack, scenario: Scenario, planned: Plan, watcher: Stages, *, private: bool = True
 ) -> Trial:
     """Run a scenario on a stack and judge it.
 
@@ -78,7 +76,7 @@ def try_out(
 
 
 def try_control(
-    stack: Stack, scenario: Scenario, control: Control, planned: Plan, watcher: Watcher
+    stack: Stack, scenario: Scenario, control: Control, planned: Plan, watcher: Stages
 ) -> Controlled:
     """Run a scenario on the mutant of a control, and look for the expected violation.
 

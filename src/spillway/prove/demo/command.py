@@ -114,5 +114,4 @@ def _run(planned: Any, port: int | None, console: Any) -> Any:
         else:
             stack = attach(port)
         watcher = until_the_end.enter_context(stages(("placed", "settled"), console))
-        watcher.restart(len(planned.drafts))
         return run(stack, planned, watcher, private=port is None)

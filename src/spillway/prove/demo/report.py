@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from rich.bar import Bar
+from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
@@ -71,7 +72,11 @@ def show(run: Run, console: Console) -> None:
     console.print(_orders_panel(run))
     if run.plan.sales is not None:
         console.print(_file_panel(run.plan.sales))
-    console.print(_latencies(run))
+    latencies = (
+        _latency_panel("Accepted after", run.accept_seconds),
+        _latency_panel("Settled after", run.settle_seconds),
+    )
+    console.print(Columns(latencies, equal=True, expand=True))
     console.print(audit_report.promises_panel(run.promises))
     console.print(_last_line(run))
 
@@ -218,17 +223,6 @@ def _left_out(left_out: Iterable[LeftOut], like: str) -> Iterator[tuple[str | Te
             Text(reason.replace("_", " "), "yellow"),
             Text(example, overflow="ellipsis", no_wrap=True),
         )
-
-
-def _latencies(run: Run) -> Table:
-    both = Table.grid(expand=True)
-    both.add_column(ratio=1)
-    both.add_column(ratio=1)
-    both.add_row(
-        _latency_panel("Accepted after", run.accept_seconds),
-        _latency_panel("Settled after", run.settle_seconds),
-    )
-    return both
 
 
 def _latency_panel(title: str, seconds: Sequence[float]) -> Panel:

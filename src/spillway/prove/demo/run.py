@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import httpx
 from botocore.exceptions import BotoCoreError
@@ -26,6 +26,7 @@ from spillway.run.load.records import Outage
 from spillway.run.load.settling import Waiting, whole_histories
 from spillway.run.stack import Stack
 from spillway.target.reading import read_depths
+from spillway.ui.progress import Stages
 
 REQUEST_TIMEOUT_SECONDS = 30.0
 OUTAGE_POLL_SECONDS = 0.5
@@ -43,16 +44,7 @@ Steps = Callable[[Checkout, Waiting], Awaitable[None]]
 Hooks = Mapping[str, list[Callable[..., Any]]]
 
 
-class Watcher(Protocol):
-    """Is called as a run goes on: a `spillway.ui.progress.Stages`."""
-
-    def stage(self, text: str) -> None: ...
-
-    def advance(self, name: str) -> None:
-        """One more order is "placed", after which nothing is sent for it any more, or "settled"."""
-
-
-def run(stack: Stack, plan: Plan, watcher: Watcher, *, private: bool) -> Run:
+def run(stack: Stack, plan: Plan, watcher: Stages, *, private: bool) -> Run:
     """Run a plan on a stack and judge it.
 
     `private`: only this run uses the stack, so everything in its tables is judged, and that nothing
@@ -69,7 +61,7 @@ def carry_out(
     done: Run,
     steps: Steps,
     stack: Stack,
-    watcher: Watcher,
+    watcher: Stages,
     *,
     private: bool,
     hooks: Hooks | None = None,
@@ -79,6 +71,7 @@ def carry_out(
 
     `hooks` see every request and answer. Raises `SpillwayError` when the stack stops answering.
     """
+    watcher.restart(len(done.plan.drafts))
     with _stack_must_answer():
         done.depths_before = read_depths(stack.client("sqs"), stack.queues)
         with faulty(stack, done.plan.fault_settings):
@@ -104,7 +97,7 @@ def _stack_must_answer() -> Iterator[None]:
 
 
 async def _customers_order(
-    done: Run, steps: Steps, stack: Stack, watcher: Watcher, hooks: Hooks | None, attempts_max: int
+    done: Run, steps: Steps, stack: Stack, watcher: Stages, hooks: Hooks | None, attempts_max: int
 ) -> None:
     plan = done.plan
     async with httpx.AsyncClient(
@@ -133,7 +126,7 @@ async def _customers_order(
 
 
 async def _steps(
-    stack: Stack, done: Run, watcher: Watcher, checkout: Checkout, waiting: Waiting
+    stack: Stack, done: Run, watcher: Stages, checkout: Checkout, waiting: Waiting
 ) -> None:
     """The plain orders first; the last few are kept for the outage."""
     plan, began = done.plan, time.monotonic()

@@ -6,7 +6,6 @@ The simulation kills all of them. It found the last two as bugs of the service (
 from __future__ import annotations
 
 from spillway.prove.mutants.mutations import (
-    DropArgument,
     DropStatement,
     Mutant,
     ReplaceBody,
@@ -21,10 +20,11 @@ _REQUEUE_REST = "flow.consumer:Consumer._finish_batch.requeue_rest"
 MUTANTS = (
     Mutant(
         "order-overwritten",
-        "intake puts an order without its condition",
-        DropArgument("aws.table:DynamoOrders.place", "put_item", "ConditionExpression"),
-        DropArgument(
-            "aws.table:DynamoOrders.place", "put_item", "ReturnValuesOnConditionCheckFailure"
+        "intake puts an order on a condition that is always true",
+        ReplaceExpression(
+            "aws.table:DynamoOrders.place",
+            "'attribute_not_exists(pk)'",
+            "'attribute_not_exists(nothing)'",
         ),
     ),
     Mutant(
@@ -122,8 +122,12 @@ original
     ),
     Mutant(
         "fact-overwritten",
-        "a fact is written without its condition, so that a late answer replaces an earlier one",
-        DropArgument("aws.table:DynamoOrders.record", "update_item", "ConditionExpression"),
+        "a fact is written on a condition that is always true: a late answer replaces an earlier",
+        ReplaceExpression(
+            "aws.table:DynamoOrders.record",
+            "'attribute_not_exists(#step)'",
+            "'attribute_not_exists(nothing)'",
+        ),
     ),
     Mutant(
         "cancellation-guesses-its-side",

@@ -111,20 +111,6 @@ class DropStatement(ReplaceStatement):
 
 
 @dataclass(frozen=True, slots=True)
-class DropArgument(Mutation):
-    """The call of `call` goes without this keyword argument."""
-
-    call: str
-    name: str
-
-    def change(self, function: ast.FunctionDef) -> None:
-        calls = (node for node in ast.walk(function) if isinstance(node, ast.Call))
-        call = self.only((c for c in calls if _calls(c, self.call)), f"a call of `{self.call}`")
-        named = (each for each in call.keywords if each.arg == self.name)
-        call.keywords.remove(self.only(named, f"`{self.name}=` in the call of `{self.call}`"))
-
-
-@dataclass(frozen=True, slots=True)
 class ReplaceExpression(Mutation):
     """The expression `old` becomes `new`. Quotes, spaces and brackets do not matter."""
 

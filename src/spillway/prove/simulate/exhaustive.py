@@ -7,7 +7,6 @@ something can go wrong; then once more for each of them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from simulation.catalogue import ExpectedOutcome, Shape, draft
 from simulation.world.faults import Fault
@@ -30,13 +29,8 @@ EXPECTED_OUTCOMES: Mapping[str, ExpectedOutcome] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Tried:
-    """One run: the case of this name with these faults, by place."""
-
-    case: str
-    faults: Mapping[str, Fault]
-    result: Result
+#: The case of this name was run with these faults, by place.
+Tried = tuple[str, Mapping[str, Fault], Result]
 
 
 def cases() -> dict[str, Plan]:
@@ -61,7 +55,7 @@ def each_fault(kinds: frozenset[Fault] | None = None, only: Sequence[str] = ()) 
     for name, plan in cases().items():
         if not only or name in only:
             healthy = run(plan, forced={})
-            yield Tried(name, {}, healthy)
+            yield name, {}, healthy
             for fault in _faults(healthy.visited, kinds):
                 yield _tried(name, plan, fault)
 
@@ -89,8 +83,9 @@ def _faults(
                 yield place, kind
 
 
-def _tried(name: str, plan: Plan, *faults: tuple[str, Fault]) -> Tried:
-    return Tried(name, dict(faults), run(plan, forced=dict(faults)))
+def _tried(name: str, plan: Plan, *chosen: tuple[str, Fault]) -> Tried:
+    faults = dict(chosen)
+    return name, faults, run(plan, forced=faults)
 
 
 def _plan(

@@ -92,13 +92,13 @@ def _exhaust(run: Run, everything: bool, console: Console) -> None:
     kinds = None if everything else exhaustive.CRASHES
     pairs = exhaustive.each_pair(exhaustive.CRASHES, exhaustive.PAIRED) if everything else ()
     with bar("Chosen faults at every place", None, console) as progress:
-        for tried in chain(exhaustive.each_fault(kinds), pairs):
+        for case, faults, result in chain(exhaustive.each_fault(kinds), pairs):
             run.exhausted += 1
-            where = "; ".join(f"{kind} at {place}" for place, kind in tried.faults.items())
-            for broken in tried.result.broken:
-                run.exhausted_broken.append(f"{tried.case}: {where or 'no fault'}: {broken}")
+            where = "; ".join(f"{kind} at {place}" for place, kind in faults.items())
+            for broken in result.broken:
+                run.exhausted_broken.append(f"{case}: {where or 'no fault'}: {broken}")
             progress.advance()
-            progress.note(tried.case)
+            progress.note(case)
 
 
 def _leave_ctrl_c_to_the_parent() -> None:

@@ -10,6 +10,7 @@ from orders.aws import items
 from orders.domain.order import AcceptedOrder
 from spillway.prove.audit.running import Audit, Audited
 from spillway.target.records import Effect
+from spillway.ui.progress import Bar
 from tests.spillway.prove.audit.builders import ACCEPTED_AT, ORDER, Scene
 
 TABLES = {name: name for name in ("orders", "inventory", "fulfilment", "accounting")}
@@ -87,10 +88,12 @@ class FakeQueues:
         return {"Attributes": {"ApproximateNumberOfMessages": str(count)}}
 
 
-class Quiet:
-    """A watcher that shows nothing."""
+class Quiet(Bar):
+    """A bar that shows nothing."""
 
-    def start(self, title: str, total: int) -> None: ...
+    def __init__(self) -> None: ...
+
+    def start(self, title: str, total: int | None = None) -> None: ...
 
     def advance(self, count: int = 1) -> None: ...
 

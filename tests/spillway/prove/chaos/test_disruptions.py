@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from spillway.prove.chaos import disruptions
-from spillway.prove.chaos.disruptions import IDLE_AFTER_SECONDS, IdleDetector, Killer, poison
+from spillway.prove.chaos.disruptions import IDLE_AFTER_SECONDS, IdleDetector, Killer, Poison
 from spillway.prove.chaos.recorder import ResponseRecorder
 from spillway.run.load.patience import Patience
 from spillway.target.records import Depth
@@ -118,7 +118,7 @@ def test_a_worker_is_known_by_its_folder() -> None:
 
 
 def test_there_is_poison_for_relay_and_every_queue_that_a_function_reads() -> None:
-    made = poison(order_key("nobody", "0"))
+    made = Poison(order_key("nobody", "0"))
 
     assert set(made.messages) == {
         *("inventory", "fulfilment", "accounting"),

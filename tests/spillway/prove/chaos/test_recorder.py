@@ -7,7 +7,7 @@ import asyncio
 import httpx
 import pytest
 
-from spillway.prove.chaos.recorder import NO_ANSWER, Answered, ResponseRecorder, by_status
+from spillway.prove.chaos.recorder import NO_ANSWER, Answered, ResponseRecorder
 
 
 def answer(request: httpx.Request) -> httpx.Response:
@@ -57,6 +57,6 @@ def test_other_requests_are_forwarded_and_not_recorded(method: str, path: str) -
 def test_answers_are_counted_by_status_with_none_last() -> None:
     statuses = (503, None, 201, 201, None)
 
-    counted = by_status(Answered(0, status) for status in statuses)
+    counted = ResponseRecorder([Answered(0, status) for status in statuses]).by_status()
 
     assert list(counted.items()) == [("201", 2), ("503", 1), (NO_ANSWER, 2)]

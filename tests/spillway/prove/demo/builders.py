@@ -16,12 +16,17 @@ from spillway.run.load.placing import Placed
 from spillway.run.load.records import Answer
 from spillway.run.workload import generate
 from spillway.target.records import Effect
+from spillway.ui.progress import Stages
 from tests.builders import order_key
 from tests.spillway.prove.audit.builders import ACCEPTED_AT, WHOLE, Scene, scene
 
 
-class Silent:
-    """A watcher that shows nothing."""
+class Silent(Stages):
+    """Stages that show nothing."""
+
+    def __init__(self) -> None: ...
+
+    def restart(self, total: int | None) -> None: ...
 
     def stage(self, text: str) -> None: ...
 

@@ -104,7 +104,7 @@ def test_an_order_survives_a_crash_before_and_after_each_of_its_side_effects() -
     names = ("confirmed", "blocked, cancelled after 130 ms")
     tried = list(each_fault(exhaustive.CRASHES, names))
     assert len(tried) > 50
-    assert [each for each in tried if each.result.broken] == []
+    assert [(case, faults) for case, faults, result in tried if result.broken] == []
 
 
 def test_nothing_goes_wrong_but_what_is_left_of_a_schedule() -> None:
