@@ -31,7 +31,7 @@ _NEEDED = frozenset({"reserve", "ship", "post"})
 
 # What must go on at the other two while one downstream is out. Inventory is not among them:
 # nothing else may begin for an order whose stock is not held.
-_UNDISTURBED: Mapping[Downstream, tuple[str, ...]] = {
+UNDISTURBED: Mapping[Downstream, tuple[str, ...]] = {
     "fulfilment": ("reserve", "post"),
     "accounting": ("reserve", "ship"),
 }
@@ -89,20 +89,20 @@ def judge(
     """
     acknowledged = {each.key: each for each in acknowledgements}
     ids_sent = {key.order_id for key in acknowledged}
-    return [
-        Violation(promise, case.key, detail)
-        for case in _cases(orders, effects, acknowledged)
-        for promise, detail in chain(
-            _by_the_answers(case),
-            _by_the_tables(case),
-            _under_another_customer(case, ids_sent),
-        )
-    ]
+    cases = _cases(orders, effects, acknowledged)
+    return [violation for case in cases for violation in judge_order(case, ids_sent)]
 
 
-def judge_order(case: Case) -> list[Violation]:
-    """Compare one order with the downstreams, as `judge` does where nothing is acknowledged."""
-    return [Violation(promise, case.key, detail) for promise, detail in _by_the_tables(case)]
+def judge_order(case: Case, ids_sent: Collection[str] = ()) -> list[Violation]:
+    """`judge` for one order. `ids_sent`: the order ids that customers sent."""
+    findings = chain(
+        _by_the_answers(case),
+        _one_effect(case),
+        _settled(case),
+        _whole(case),
+        _under_another_customer(case, ids_sent),
+    )
+    return [Violation(promise, case.key, detail) for promise, detail in findings]
 
 
 def judge_access(probes: Iterable[Probe]) -> list[Violation]:
@@ -166,7 +166,7 @@ def judge_isolation(outage: Outage, effects: Iterable[Effect]) -> list[Violation
             f"{step} waited for {outage.downstream}, which was out",
         )
         for key in outage.keys
-        for step in _UNDISTURBED[outage.downstream]
+        for step in UNDISTURBED[outage.downstream]
         if step not in answered[key] and not (key in without_stock and step != "reserve")
     ]
 
@@ -209,12 +209,6 @@ def _cases(
         effects_of[effect.key].append(effect)
     for key in dict.fromkeys([*records, *effects_of, *acknowledged]):
         yield Case(key, records.get(key), tuple(effects_of.get(key, ())), acknowledged.get(key))
-
-
-def _by_the_tables(case: Case) -> Iterator[Finding]:
-    yield from _one_effect(case)
-    yield from _settled(case)
-    yield from _whole(case)
 
 
 def _by_the_answers(case: Case) -> Iterator[Finding]:

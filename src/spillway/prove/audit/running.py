@@ -229,9 +229,8 @@ class Audit:
     ) -> dict[Promise, str]:
         """What each promise was judged by, with the numbers; nothing for one that could not be."""
         found = self.found
-        evidence = {}
-        if busy is None:
-            evidence[Promise.ZERO_IDLE] = f"{len(depths)} queues; functions not judged"
+        queues = f"{len(depths)} queues; functions not judged"
+        evidence = {} if busy else {Promise.ZERO_IDLE: queues}
         if not found.orders and not any(found.effects.values()):
             return evidence
         under_way = f", {found.under_way:,} under way" if found.under_way else ""

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from spillway.prove.audit import report as audit_report
 from spillway.prove.chaos.recorder import NO_ANSWER
-from spillway.prove.chaos.scenario import Controlled, Trial
+from spillway.prove.chaos.scenario import Control, Trial
 from spillway.prove.demo import report as demo_report
 from spillway.ui.formatting import duration
 from spillway.ui.panels import grid, mark, panel
@@ -53,9 +53,9 @@ def show(trial: Trial, console: Console) -> None:
 def show_all(trials: Sequence[Trial], console: Console) -> None:
     """The controls, one line a scenario, and the conclusion."""
     for trial in trials:
-        if trial.control is not None:
+        if trial.scenario.control and trial.control:
             console.print()
-            console.print(_control_panel(trial.control))
+            console.print(_control_panel(trial.scenario.control, trial.control))
     console.print()
     console.print(grid(map(_line, trials), headings=_HEADINGS))
     console.print()
@@ -73,14 +73,14 @@ def _line(trial: Trial) -> tuple[RenderableType, ...]:
         answers,
         f"{acknowledged - orders['unsettled']:,} of {acknowledged:,}",
         duration(p50),
-        Text("none", "dim") if trial.control is None else mark(trial.control.found),
+        Text("none", "dim") if trial.control is None else mark(trial.control.evidence is not None),
     )
 
 
 def _trial(trial: Trial) -> dict[str, Any]:
     figures = demo_report.document(trial.run)
     del figures["file"]  # Chaos makes its own orders.
-    began_at = trial.run.began_at
+    began_at, control = trial.run.began_at, trial.scenario.control
     return figures | {
         "held": trial.held,
         "done": trial.scenario.done,
@@ -96,17 +96,17 @@ def _trial(trial: Trial) -> dict[str, Any]:
         "answers": dict(trial.statuses),
         "measures": {name: round(figure, 3) for name, figure in trial.measures.items()},
         "shortcomings": trial.shortcomings,
-        "controls": [_control(each) for each in (trial.control,) if each is not None],
+        "controls": [_control(control, trial.control)] if control and trial.control else [],
     }
 
 
-def _control(controlled: Controlled) -> dict[str, Any]:
+def _control(control: Control, trial: Trial) -> dict[str, Any]:
     return {
-        "without": controlled.control.without,
-        "expected": f"{controlled.control.promise.value} broken",
-        "found": controlled.found,
-        "evidence": controlled.evidence,
-        "orders": controlled.orders,
+        "without": control.without,
+        "expected": f"{control.promise.value} broken",
+        "found": trial.evidence is not None,
+        "evidence": trial.evidence,
+        "orders": len(trial.run.placed),
     }
 
 
@@ -130,12 +130,12 @@ def _what_happened(trial: Trial) -> Panel:
     return panel("What happened", rows, ("number", "text", "note"))
 
 
-def _control_panel(controlled: Controlled) -> Panel:
-    found = controlled.found
-    evidence = controlled.evidence or f"not found in {controlled.orders} orders"
+def _control_panel(control: Control, trial: Trial) -> Panel:
+    found = trial.evidence is not None
+    evidence = trial.evidence or f"not found in {len(trial.run.placed)} orders"
     title = "A service without this guard breaks a promise, and the audit finds it"
     rows: list[tuple[RenderableType, ...]] = [
-        (mark(found), controlled.control.without),
+        (mark(found), control.without),
         ("", Text(evidence, "dim" if found else "red")),
     ]
     return panel(title, rows)

@@ -71,23 +71,10 @@ class Disruption:
     hits: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Controlled:
-    """A control that has run. `evidence`: None when the expected violation was not found."""
-
-    control: Control
-    orders: int
-    evidence: str | None
-
-    @property
-    def found(self) -> bool:
-        return self.evidence is not None
-
-
 @dataclass(slots=True)
 class Trial:
     """What becomes of a scenario. `measures`: figures by name; `seen_beside`: sentences about what
-    was wrong beside the promises. `control` is added once it has run."""
+    was wrong beside the promises. `control`: the trial on a mutant, once it has run."""
 
     scenario: Scenario
     run: Run
@@ -95,7 +82,7 @@ class Trial:
     disruptions: list[Disruption] = field(default_factory=list)
     measures: dict[str, float] = field(default_factory=dict)
     seen_beside: list[str] = field(default_factory=list)
-    control: Controlled | None = None
+    control: Trial | None = None
 
     @property
     def statuses(self) -> Mapping[str, int]:
@@ -125,4 +112,10 @@ class Trial:
     @property
     def proven(self) -> bool:
         """It held, and its control found the expected violation."""
-        return self.held and (self.control is None or self.control.found)
+        return self.held and (self.control is None or self.control.evidence is not None)
+
+    @property
+    def evidence(self) -> str | None:
+        """Of a control: the expected violation, None when it was not found."""
+        control = self.scenario.control
+        return None if control is None else control.evidence(self.run.promises)

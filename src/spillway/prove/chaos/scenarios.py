@@ -51,6 +51,7 @@ SPIKE_FACTOR = 10.0
 SPIKE_CLIENTS = 16
 
 _WRITES_REFUSED = "ThrottlingException"
+_LOSES_ANSWERS = {"lose_answer": True, "probability": 1 / 6}
 _RELAY_SENDS = {"service": "sqs", "operation": "SendMessageBatch"}
 
 
@@ -115,14 +116,10 @@ async def lost_answers(context: ScenarioContext) -> None:
     async with context.disruption(
         "effects done, answers lost: downstreams half of them, table, queues and topic a sixth",
         context.failing(*DOWNSTREAMS, lose_answers_rate=0.5),
-        context.inject(
-            service="dynamodb", operation="PutItem", lose_answer=True, probability=1 / 6
-        ),
-        context.inject(
-            service="dynamodb", operation="UpdateItem", lose_answer=True, probability=1 / 6
-        ),
-        context.inject(service="sqs", lose_answer=True, probability=1 / 6),
-        context.inject(service="sns", lose_answer=True, probability=1 / 6),
+        context.inject(service="dynamodb", operation="PutItem", **_LOSES_ANSWERS),
+        context.inject(service="dynamodb", operation="UpdateItem", **_LOSES_ANSWERS),
+        context.inject(service="sqs", **_LOSES_ANSWERS),
+        context.inject(service="sns", **_LOSES_ANSWERS),
     ):
         await context.order()
         await context.until_settled()

@@ -8,7 +8,7 @@ import random
 from spillway.prove.chaos.announcements import listening
 from spillway.prove.chaos.context import ScenarioContext
 from spillway.prove.chaos.mutant import deployed
-from spillway.prove.chaos.scenario import Control, Controlled, Scenario, Trial
+from spillway.prove.chaos.scenario import Scenario, Trial
 from spillway.prove.demo.plan import Plan, plan
 from spillway.prove.demo.result import Run, now
 from spillway.prove.demo.run import carry_out
@@ -34,10 +34,11 @@ def try_on_private_stack(
     watcher.title(scenario.name)
     with running(on_phase=lambda title, _: watcher.stage(title)) as stack:
         trial = try_out(stack, scenario, planned, watcher)
-        if controls and scenario.control is not None:
+        if controls and scenario.control:
             planned = planned_for(scenario, orders=min(orders, CONTROL_ORDERS), seed=seed)
             watcher.title(f"{scenario.name}, control")
-            trial.control = try_control(stack, scenario, scenario.control, planned, watcher)
+            with deployed(stack, scenario.control.mutant):
+                trial.control = try_out(stack, scenario, planned, watcher, private=False)
     return trial
 
 
@@ -73,18 +74,6 @@ def try_out(
         attempts_max=ATTEMPTS_MAX,
     )
     return trial
-
-
-def try_control(
-    stack: Stack, scenario: Scenario, control: Control, planned: Plan, watcher: Stages
-) -> Controlled:
-    """Run a scenario on the mutant of a control, and look for the expected violation.
-
-    Raises `SpillwayError` when the stack stops answering, or the mutant cannot be made.
-    """
-    with deployed(stack, control.mutant):
-        run = try_out(stack, scenario, planned, watcher, private=False).run
-    return Controlled(control, len(run.placed), control.evidence(run.promises))
 
 
 def planned_for(scenario: Scenario, *, orders: int, seed: int) -> Plan:

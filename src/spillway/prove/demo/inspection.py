@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import AsyncIterator, Sequence
-from typing import Literal
 
 from orders.domain.promises import Promise
 from orders.domain.saga import DOWNSTREAMS
@@ -18,8 +17,8 @@ from spillway.prove.audit.judging import (
     outage_was_real,
 )
 from spillway.prove.audit.verdicts import Violation, verdicts
-from spillway.prove.demo.result import Run, shipped_after
-from spillway.run.load.clients import Client, Reply
+from spillway.prove.demo.result import Run, now, shipped_after
+from spillway.run.load.clients import Client
 from spillway.run.load.patience import Patience
 from spillway.run.load.placing import Placed
 from spillway.run.load.records import Outage, Probe
@@ -42,14 +41,10 @@ async def probe(client: Client, placed: Sequence[Placed]) -> AsyncIterator[Probe
     for number, order in enumerate(known[::step][:PROBED_ORDERS_MAX]):
         others = [customer for customer in CUSTOMERS if customer != order.customer]
         other = others[number % len(others)]
-        order_id = order.key.order_id
-        answers: tuple[tuple[Literal["GET", "cancellation"], bool, Reply], ...] = (
-            ("GET", True, await client.order(order.customer, order_id)),
-            ("GET", False, await client.order(other, order_id)),
-            ("cancellation", False, await client.cancel(other, order_id)),
-        )
-        for asked, by_owner, reply in answers:
-            yield Probe(asked, order.key, by_owner, reply.status)
+        key, order_id = order.key, order.key.order_id
+        yield Probe("GET", key, True, (await client.order(order.customer, order_id)).status)
+        yield Probe("GET", key, False, (await client.order(other, order_id)).status)
+        yield Probe("cancellation", key, False, (await client.cancel(other, order_id)).status)
 
 
 def quiesce(stack: Stack, done: Run, *, private: bool) -> None:
@@ -57,7 +52,7 @@ def quiesce(stack: Stack, done: Run, *, private: bool) -> None:
     sqs, logs = stack.client("sqs"), stack.client("logs")
     fewest, patience = math.inf, Patience()
     while True:
-        since = time.time_ns() // 1_000_000
+        since = now()
         time.sleep(QUIET_SECONDS)
         done.depths = read_depths(sqs, stack.queues)
         # Others' requests run functions: that says nothing about this run.

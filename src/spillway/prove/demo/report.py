@@ -141,18 +141,19 @@ def _orders_panel(run: Run) -> Panel:
     copies = f", each {run.plan.copies} times at once" if run.plan.copies > 1 else ""
     rate = _orders_per_second(run)
     pace = f"{rate:.0f} a second" if rate else ""
+    exceptions = (
+        ("buffered", "in the overflow queue"),
+        ("replayed", "answers: already stored, no new order"),
+        ("refused", _refusals(run.placed)),
+        ("unanswered", _last_attempts(run.placed)),
+    )
     until = "until all had settled" if not counts["unsettled"] else "and not all have settled"
     return panel(
         "What happened to the orders",
         [
             (f"{counts['sent']:,}", "sent", f"by {run.plan.clients} customers at a time{copies}"),
             (f"{counts['accepted']:,}", "accepted", pace),
-            *_if_any(
-                (counts["buffered"], "buffered", "in the overflow queue"),
-                (counts["replayed"], "replayed", "answers: already stored, no new order"),
-                (counts["refused"], "refused", _refusals(run.placed)),
-                (counts["unanswered"], "unanswered", _last_attempts(run.placed)),
-            ),
+            *((f"{counts[word]:,}", word, note) for word, note in exceptions if counts[word]),
             (),
             *outcome_rows(run),
             (),
@@ -169,10 +170,6 @@ def outcome_rows(run: Run) -> list[tuple[str, Text, str]]:
         (f"{count:,}", Text(status, style.get(status, "red")), reason.replace("_", " "))
         for (status, reason), count in outcomes(run).items()
     ]
-
-
-def _if_any(*rows: tuple[int, str, str]) -> list[tuple[str, str, str]]:
-    return [(f"{count:,}", word, note) for count, word, note in rows if count]
 
 
 def _refusals(placed: Iterable[Placed]) -> str:

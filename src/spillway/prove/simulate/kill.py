@@ -46,17 +46,14 @@ def show_with_mutant(name: str, seed: int, trace: bool) -> bool:
         return processes.submit(_show, name, seed, trace).result()
 
 
-def apply(name: str, *, reload: bool = False) -> None:
+def apply(name: str) -> None:
     """From here on, the service in this process is this mutant.
 
-    `reload`: first forget all imports of the service and of its users. A spawned process imports
-    its parent's program before it gets here.
+    First forgets all imports of the service and of its users: a spawned process imports its
+    parent's program before it gets here.
     """
-    if reload:
-        for module in [module for module in sys.modules if _uses_the_service(module)]:
-            del sys.modules[module]
-    if any(module.partition(".")[0] == PACKAGE for module in sys.modules):
-        raise RuntimeError("the service is imported already, without the mutation")
+    for module in [module for module in sys.modules if _uses_the_service(module)]:
+        del sys.modules[module]
     sys.meta_path.insert(0, MutatedService(mutated([BY_NAME[name]], sources())))
 
 
@@ -66,7 +63,7 @@ def _processes(jobs: int) -> ProcessPoolExecutor:
 
 
 def _kill(name: str, seed_from: int, seeds_max: int) -> MutantResult:
-    apply(name, reload=True)
+    apply(name)
     from spillway.prove.simulate.plan import planned
     from spillway.prove.simulate.schedule import run
 
@@ -78,7 +75,7 @@ def _kill(name: str, seed_from: int, seeds_max: int) -> MutantResult:
 
 
 def _show(name: str, seed: int, trace: bool) -> bool:
-    apply(name, reload=True)
+    apply(name)
     from rich.console import Console
 
     from spillway.prove.simulate.rendering import show_seed

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
-
-import msgspec
+from typing import Any, TypeVar
 
 from orders.domain.saga import DOWNSTREAMS
 from simulation.catalogue import (
@@ -278,15 +276,14 @@ def fault_settings_for(
     """The downstreams as these orders' expected outcomes need. `too_late`: every shipment has left;
     `leaves_after_ms`: it leaves at this age."""
     empty = tuple(order.draft.sku for order in orders if order.expected_outcome.out_of_stock)
+    refuses: dict[str, Any] = {"refuse_rate": REFUSE_RATE}
     settings = {
-        "inventory": FaultSettings(refuse_skus=empty),
-        "fulfilment": FaultSettings(
-            refuse_rate=REFUSE_RATE, too_late=too_late, dispatch_after_ms=leaves_after_ms
-        ),
-        "accounting": FaultSettings(refuse_rate=REFUSE_RATE),
+        "inventory": {"refuse_skus": empty},
+        "fulfilment": refuses | {"too_late": too_late, "dispatch_after_ms": leaves_after_ms},
+        "accounting": refuses,
     }
     return {
-        name: msgspec.structs.replace(each, idempotency_keys=name not in without_keys)
+        name: FaultSettings(**each, idempotency_keys=name not in without_keys)
         for name, each in settings.items()
     }
 
@@ -299,11 +296,10 @@ def _rates(chance: Chance) -> dict[Fault, float]:
         for kind in (*AT_CALLS, *AT_DELIVERIES, Fault.CLOCK_SKEW)
         if chance() < _KIND_IS_ON
     }
-    total = sum(rates.get(kind, 0.0) for kind in AT_CALLS)
+    at_calls = [kind for kind in AT_CALLS if kind in rates]
+    total = sum(rates[kind] for kind in at_calls)
     if total > _RATE_TOTAL_MAX:
-        for kind in AT_CALLS:
-            if kind in rates:
-                rates[kind] *= _RATE_TOTAL_MAX / total
+        rates |= {kind: rates[kind] * (_RATE_TOTAL_MAX / total) for kind in at_calls}
     return rates
 
 

@@ -47,16 +47,15 @@ def show_seed(seed: int, trace: bool, mutant: str | None, console: Console) -> b
     plan = planned(seed)
     result = run(plan)
     if trace:
-        only = None
+        faults, only, recorded = len(result.injected), None, Trace()
         if result.broken:
-            plan, only, faults_left = shrink(plan, result)
-            console.print(
-                f"\n[bold]Seed {seed}[/], shrunk from {len(result.injected)} faults to"
-                f" {faults_left} and {len(plan.orders)} order(s)."
-                f" Again: [bold]{rerun(seed, mutant)}[/]"
-            )
-        recorded = Trace()
+            plan, only = shrink(plan, result)
         result = run(plan, only=only, trace=recorded)
+        if result.broken:
+            console.print(
+                f"\n[bold]Seed {seed}[/], shrunk from {faults} faults to {len(result.injected)}"
+                f" and {len(plan.orders)} order(s). Again: [bold]{rerun(seed, mutant)}[/]"
+            )
         console.print(_table(recorded, (result.broken and result.broken[0].order) or "order 1"))
     if not result.broken:
         console.print(Text(f"Seed {seed}: every promise held.", "bold green"))

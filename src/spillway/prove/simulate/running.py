@@ -78,8 +78,9 @@ def _simulate(run: Run, seeds: range, jobs: int, console: Console) -> None:
         progress = until_the_end.enter_context(bar("Schedules", len(seeds), console))
         tallies: Iterable[Tally] = map(tallied, chunks)
         if jobs > 1:
-            spawn, alone = get_context("spawn"), _leave_ctrl_c_to_the_parent
-            processes = ProcessPoolExecutor(jobs, mp_context=spawn, initializer=alone)
+            # Ctrl+C is left to the parent.
+            ignored = (signal.SIGINT, signal.SIG_IGN)
+            processes = ProcessPoolExecutor(jobs, get_context("spawn"), signal.signal, ignored)
             tallies = until_the_end.enter_context(processes).map(tallied, chunks)
         for tally in tallies:
             run.tally.merge(tally)
@@ -99,7 +100,3 @@ def _exhaust(run: Run, everything: bool, console: Console) -> None:
                 run.exhausted_broken.append(f"{case}: {where or 'no fault'}: {broken}")
             progress.advance()
             progress.note(case)
-
-
-def _leave_ctrl_c_to_the_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -23,7 +23,7 @@ from simulation.world.invariants import ANNOUNCED, Broken
 from simulation.world.sqs import Message
 from simulation.world.trace import Trace
 from simulation.world.world import ORDERS_TABLE, World
-from spillway.prove.audit.judging import judge, judge_isolation
+from spillway.prove.audit.judging import UNDISTURBED, judge, judge_isolation
 from spillway.prove.audit.verdicts import Violation
 from spillway.prove.simulate import operator
 from spillway.prove.simulate.customers import Customer, ask_as_stranger
@@ -46,8 +46,6 @@ UNDISTURBED_MS = 5_000
 _HARMLESS = frozenset(
     {Fault.RESENT, Fault.STRANGER, Fault.NAMESAKE, Fault.CANCELLED, Fault.CLASH, Fault.COLD_START}
 )
-#: Downstreams that no other step waits for.
-_ISOLATED = frozenset({"fulfilment", "accounting"})
 
 _ENTRY_FIELDS = attrgetter(*(field.name for field in fields(Effect)[2:]))
 
@@ -301,10 +299,9 @@ class _Schedule:
         """Only where an outage is the one fault: others delay other steps too."""
         if {fault.kind for fault in self.faults.injected} - _HARMLESS != {Fault.OUTAGE}:
             return
-        outages = [outage for outage in self.plan.outages if outage.service in _ISOLATED]
-        if len(self.plan.outages) != 1 or not outages:
+        if [each.service in UNDISTURBED for each in self.plan.outages] != [True]:
             return
-        [outage] = outages
+        [outage] = self.plan.outages
         # An order that was cancelled is undone: not all that it would have needed is done.
         cancelled = {each.key for each in self.customers if each.cancellation_sent}
         keys = tuple(
@@ -348,14 +345,11 @@ class _Schedule:
 
     def _effects(self) -> Iterator[Effect]:
         for downstream in DOWNSTREAMS:
-            effects = [
-                _effect(downstream, each) for each in self.world.ledgers[downstream].all_entries()
-            ]
+            entries = self.world.ledgers[downstream].all_entries()
+            effects = [_effect(downstream, entry) for entry in entries]
             if downstream in self.plan.without_keys:
                 # Without keys a second effect is for the invariant checker to judge.
-                first: dict[tuple[OrderKey, str], Effect] = {}
-                for effect in effects:
-                    first.setdefault((effect.key, effect.step), effect)
+                first = {(effect.key, effect.step): effect for effect in reversed(effects)}
                 effects = [*first.values()]
             yield from effects
 

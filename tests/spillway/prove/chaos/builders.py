@@ -8,7 +8,7 @@ from orders.domain.promises import Promise
 from spillway.prove.audit.verdicts import Violation
 from spillway.prove.chaos.context import ScenarioContext
 from spillway.prove.chaos.recorder import Answered, ResponseRecorder
-from spillway.prove.chaos.scenario import Control, Controlled, Disruption, Scenario, Trial
+from spillway.prove.chaos.scenario import Control, Disruption, Scenario, Trial
 from spillway.prove.demo.result import Run
 from spillway.prove.mutants.catalogue import BY_NAME
 from tests.spillway.prove.demo.builders import a_run, judged
@@ -45,9 +45,16 @@ def a_trial(run: Run | None = None, scenario: Scenario | None = None, **changes:
         "disruptions": [Disruption("lights out", run.began_at + 500, run.began_at + 1_500, hits=3)],
         "recorder": answers(201, 201, 503),
         "measures": {"lights_per_second": 1.25},
-        "control": Controlled(CONTROL, orders=12, evidence="always_settles broken once"),
+        "control": a_control(Violation(CONTROL.promise, None, f"it {CONTROL.like} a key")),
     }
     return Trial(**(fields | changes))
+
+
+def a_control(*violations: Violation) -> Trial:
+    """A trial on the mutant, in which these were found."""
+    run = a_run()
+    run.promises = judged([*violations])
+    return Trial(a_scenario(), run)
 
 
 def broken_trial(promise: Promise, detail: str, **changes: Any) -> Trial:

@@ -15,7 +15,7 @@ from spillway.prove.chaos.mutant import deployed
 from spillway.prove.chaos.report import document
 from spillway.prove.chaos.scenario import Trial
 from spillway.prove.chaos.scenarios import BY_NAME
-from spillway.prove.chaos.trial import planned_for, try_control, try_out
+from spillway.prove.chaos.trial import planned_for, try_out
 from spillway.prove.mutants.catalogue import BY_NAME as MUTANTS
 from spillway.run.stack import Stack, running
 from tests.needs import starts
@@ -75,10 +75,11 @@ class TestOnAStackOfItsOwn:
         assert scenario.control is not None
         planned = planned_for(scenario, orders=ORDERS, seed=8)
 
-        controlled = try_control(private_stack, scenario, scenario.control, planned, Silent())
+        with deployed(private_stack, scenario.control.mutant):
+            control = try_out(private_stack, scenario, planned, Silent(), private=False)
 
-        assert controlled.evidence is not None
-        assert "not in the table" in controlled.evidence
+        assert control.evidence is not None
+        assert "not in the table" in control.evidence
 
     def test_every_function_runs_the_mutant_and_then_its_old_version(
         self, private_stack: Stack

@@ -11,8 +11,15 @@ from rich.console import Console
 
 from orders.domain.promises import Promise
 from spillway.prove.chaos.report import document, show, show_all
-from spillway.prove.chaos.scenario import Controlled, Trial
-from tests.spillway.prove.chaos.builders import CONTROL, a_scenario, a_trial, broken_trial
+from spillway.prove.chaos.scenario import Trial
+from tests.spillway.prove.chaos.builders import (
+    CONTROL,
+    a_control,
+    a_scenario,
+    a_trial,
+    broken_trial,
+)
+from tests.spillway.prove.demo.builders import a_run
 
 
 def shown(show_on: Callable[[Console], None], width: int = 100) -> str:
@@ -22,7 +29,7 @@ def shown(show_on: Callable[[Console], None], width: int = 100) -> str:
 
 
 def blind() -> Trial:
-    return a_trial(control=Controlled(CONTROL, orders=12, evidence=None))
+    return a_trial(control=a_control())
 
 
 def test_each_scenario_has_the_demos_keys() -> None:
@@ -53,8 +60,8 @@ def test_each_scenario_says_what_was_done_and_what_customers_saw() -> None:
             "without": "doors have locks",
             "expected": "always_settles broken",
             "found": True,
-            "evidence": "always_settles broken once",
-            "orders": 12,
+            "evidence": "always_settles broken once: it waits for a key",
+            "orders": len(a_run().placed),
         }
     ]
 
@@ -93,7 +100,7 @@ def test_a_control_shows_its_missing_guard_and_what_was_found() -> None:
 
     assert text.count("doors have locks") == 2
     assert "always_settles broken once" in text
-    assert "12 orders" in text
+    assert f"{len(a_run().placed)} orders" in text
 
 
 def test_without_a_control_no_guard_is_shown() -> None:

@@ -5,9 +5,15 @@ from __future__ import annotations
 import pytest
 
 from orders.domain.promises import Promise
-from spillway.prove.chaos.scenario import Controlled, Disruption, Trial
+from spillway.prove.chaos.scenario import Disruption, Trial
 from spillway.prove.demo.result import Run
-from tests.spillway.prove.chaos.builders import CONTROL, a_scenario, a_trial, answers, broken_trial
+from tests.spillway.prove.chaos.builders import (
+    a_control,
+    a_scenario,
+    a_trial,
+    answers,
+    broken_trial,
+)
 from tests.spillway.prove.demo.builders import a_run, an_order
 
 
@@ -27,7 +33,7 @@ def test_a_broken_promise_is_not_held() -> None:
 
 
 def test_a_control_that_finds_nothing_proves_nothing() -> None:
-    trial = a_trial(control=Controlled(CONTROL, orders=12, evidence=None))
+    trial = a_trial(control=a_control())
 
     assert trial.held
     assert not trial.proven
