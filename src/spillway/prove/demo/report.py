@@ -7,10 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from rich.bar import Bar
-from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from orders.domain.status import SETTLED
@@ -72,11 +71,12 @@ def show(run: Run, console: Console) -> None:
     console.print(_orders_panel(run))
     if run.plan.sales is not None:
         console.print(_file_panel(run.plan.sales))
-    latencies = (
+    latencies = Table.grid(Column(ratio=1), Column(ratio=1), expand=True)
+    latencies.add_row(
         _latency_panel("Accepted after", run.accept_seconds),
         _latency_panel("Settled after", run.settle_seconds),
     )
-    console.print(Columns(latencies, equal=True, expand=True))
+    console.print(latencies)
     console.print(audit_report.promises_panel(run.promises))
     console.print(_last_line(run))
 
