@@ -60,16 +60,16 @@ def each_fault(kinds: frozenset[Fault] | None = None, only: Sequence[str] = ()) 
                 yield _tried(name, plan, fault)
 
 
-def each_pair(kinds: frozenset[Fault], only: Sequence[str]) -> Iterator[Tried]:
-    """The cases of these names with every two faults: the second at every place that is passed
-    after the first was injected."""
-    for name in only:
+def each_pair_of_crashes() -> Iterator[Tried]:
+    """Some cases with every two crashes: the second at every place that is passed after the first
+    was injected."""
+    for name in PAIRED:
         plan = cases()[name]
-        for first in _faults(run(plan, forced={}).visited, kinds):
+        for first in _faults(run(plan, forced={}).visited, CRASHES):
             visited = run(plan, forced=dict([first])).visited
             passed = [place for place, _ in visited]
             after = visited[passed.index(first[0]) + 1 :] if first[0] in passed else ()
-            for second in _faults(after, kinds):
+            for second in _faults(after, CRASHES):
                 yield _tried(name, plan, first, second)
 
 

@@ -91,7 +91,7 @@ def _simulate(run: Run, seeds: range, jobs: int, console: Console) -> None:
 
 def _exhaust(run: Run, everything: bool, console: Console) -> None:
     kinds = None if everything else exhaustive.CRASHES
-    pairs = exhaustive.each_pair(exhaustive.CRASHES, exhaustive.PAIRED) if everything else ()
+    pairs = exhaustive.each_pair_of_crashes() if everything else ()
     with bar("Chosen faults at every place", None, console) as progress:
         for case, faults, result in chain(exhaustive.each_fault(kinds), pairs):
             run.exhausted += 1
