@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -58,11 +59,9 @@ def logs(
     if not read.lines and not follow:
         _remark(_nothing_found(order, since))
     if follow:
-        try:
+        with suppress(KeyboardInterrupt):
             for line in reading.follow(service, term=order, shown=read.lines):
                 write(line)
-        except KeyboardInterrupt:
-            return
 
 
 def _remark(sentence: str) -> None:

@@ -17,6 +17,8 @@ from functools import partial
 from itertools import chain
 from typing import Any, Literal
 
+import msgspec
+
 from orders.domain.order import order_id_time
 from orders.domain.units import OrderId
 from spillway.target.service import FUNCTIONS, Service
@@ -180,11 +182,9 @@ def _line(function: str, event: Mapping[str, Any]) -> Line | None:
     if not message or message.startswith(_LAMBDAS_OWN):
         return None
     try:
-        fields = json.loads(message)
-    except ValueError:
-        fields = None
-    if not isinstance(fields, dict):
-        return Line(at, function, {"message": message})
+        fields = msgspec.json.decode(message, type=dict[str, Any])
+    except msgspec.DecodeError:
+        fields = {}
     if str(fields.get("type", "")).startswith("platform."):
         return None
     if "step" not in fields:

@@ -1,14 +1,8 @@
 """One order's whole life; a customer's orders; the orders that have not settled.
 
 The table's key is customer and order, and it has no index, which would cost a write for each order.
-With the customer everything is one query. Without it there are two ways:
-
-- by order id: the table is read, up to `ITEMS_MAX` items, until the order is found
-- unsettled orders: from what the watchdog logged last, which reads no order and is what an operator
-  wants (orders older than the watchdog's delay); or from the table, which has the youngest too
-
-Reading a table costs half a read unit for each 4 KB: about 0.02 dollars for a million orders
-(0.125 dollars a million units), and some minutes.
+Without the customer, the table is read: half a read unit for each 4 KB, which is about 0.02 dollars
+for a million orders (0.125 dollars a million units), and some minutes.
 """
 
 from __future__ import annotations
@@ -291,7 +285,8 @@ def stuck(
 ) -> Listed:
     """Orders that the watchdog found unsettled at its last check, from its lines: no order is read.
 
-    Orders that a delivery has settled since are left out.
+    Orders that a delivery has settled since are left out, and those that are younger than the
+    watchdog's delay.
     """
     since = int((now() - WATCHDOG_SECONDS) * 1000)
     last = last_unsettled(service, since, ("watchdog",))

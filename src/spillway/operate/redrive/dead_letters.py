@@ -68,15 +68,11 @@ class StreamBatch(msgspec.Struct, rename="camel"):
     last: _SequenceNumber = msgspec.field(name="endSequenceNumber")
 
 
-class _RequestContext(msgspec.Struct):
-    condition: str
-
-
 class LambdaFailure(msgspec.Struct):
     """What Lambda writes about a batch that it gave up on."""
 
     batch: StreamBatch = msgspec.field(name="DDBStreamBatchInfo")
-    context: _RequestContext = msgspec.field(name="requestContext")
+    context: dict[str, Any] = msgspec.field(name="requestContext")
 
 
 def source_of(queues: Mapping[str, str], name: str) -> Source:
@@ -135,7 +131,7 @@ def why(dead_letter: DeadLetter, tries_max: int | None) -> str:
         return dead_letter.reason
     failure = lambda_failure(dead_letter.body)
     if failure is not None:
-        condition = failure.context.condition
+        condition = failure.context.get("condition", "no condition given")
         return f"Lambda gave up on a batch of changes that relay could not send ({condition})"
     if tries_max is not None:
         return f"tried {tries_max} times without an outcome"

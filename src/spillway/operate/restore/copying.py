@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -44,10 +45,7 @@ def restore(
     Safe to interrupt and to repeat.
     """
     done = Restored()
-
-    def bring(item: dict[str, Any]) -> bool:
-        return _is_missing(dynamodb, into, item) if dry_run else _put(dynamodb, into, item)
-
+    bring = partial(_is_missing if dry_run else _put, dynamodb, into)
     with ThreadPoolExecutor(WRITES_AT_ONCE) as workers:
         for progress_first in (True, False):
             for page in dynamodb.get_paginator("scan").paginate(TableName=copy):

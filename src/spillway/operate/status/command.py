@@ -1,6 +1,7 @@
 """`spillway status`: its options. Everything heavy is imported when it runs."""
 
 import time
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -65,10 +66,8 @@ def _watch(service: "Service") -> None:
     from spillway.operate.status.view import view
 
     pause = WATCH_SECONDS if service.emulator is not None else WATCH_AWS_SECONDS
-    try:
-        with Live(console=Console(highlight=False), auto_refresh=False) as live:
-            while True:
-                live.update(view(_read(service), service), refresh=True)
-                time.sleep(pause)
-    except KeyboardInterrupt:
-        return
+    console = Console(highlight=False)
+    with suppress(KeyboardInterrupt), Live(console=console, auto_refresh=False) as live:
+        while True:
+            live.update(view(_read(service), service), refresh=True)
+            time.sleep(pause)

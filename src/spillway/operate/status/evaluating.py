@@ -40,7 +40,6 @@ LINES_MAX = 10_000
 _ORDER_METRICS = (metrics.UNSETTLED, metrics.HALF_DONE)
 _ORDER_METRIC_NAMES = frozenset(metric.name for metric in _ORDER_METRICS)
 
-
 #: A metric's value at a moment (Unix seconds).
 Point = tuple[float, float]
 #: Points by the metric's name and its dimension's value, "" without a dimension.
@@ -53,7 +52,7 @@ def evaluate_alarms(service: Service, *, now: Callable[[], float] = time.time) -
         return
     at = now()
     of_orders = [alarm for alarm in alarms if alarm["MetricName"] in _ORDER_METRIC_NAMES]
-    others = [alarm for alarm in alarms if alarm["MetricName"] not in _ORDER_METRIC_NAMES]
+    others = [alarm for alarm in alarms if alarm not in of_orders]
     points = _points(service, at, since=at - _reach(others))
     points |= _points_of_orders(service, since=at - _reach(of_orders))
     for alarm in alarms:
@@ -120,9 +119,7 @@ def _points_of_orders(service: Service, since: float) -> dict[tuple[str, str], l
 def _points(service: Service, now: float, since: float) -> dict[tuple[str, str], Sequence[Point]]:
     logged = lines(service, since=int(since * 1000), lines_max=LINES_MAX).lines
     points: dict[tuple[str, str], Sequence[Point]] = {
-        (metric.name, ""): points_of(metric, logged)
-        for metric in LOG_METRICS
-        if metric.name not in _ORDER_METRIC_NAMES
+        (metric.name, ""): points_of(metric, logged) for metric in LOG_METRICS
     }
     for depth in read_depths(service.sqs, service.queues):
         name = service.queue_name(depth.queue)

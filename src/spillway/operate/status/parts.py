@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from infra.metrics import BEHIND, ERRORS, OLDEST, RUNS, Metric
+from orders.domain.saga import DOWNSTREAMS
 from spillway.operate.status.messages import peek
 from spillway.target.reading import read_depths, read_invocations
 from spillway.target.records import Depth
@@ -23,9 +24,7 @@ AGE_FRESH_SECONDS = 600
 #: The queue that each function reads. Relay reads the table's stream.
 QUEUE_OF: Mapping[str, str] = {
     "drain": "overflow",
-    "deliver-inventory": "inventory",
-    "deliver-fulfilment": "fulfilment",
-    "deliver-accounting": "accounting",
+    **{f"deliver-{downstream}": downstream for downstream in DOWNSTREAMS},
     "watchdog": "watchdog",
 }
 #: The name of each function's dead-letter queue.
