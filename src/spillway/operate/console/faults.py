@@ -7,6 +7,7 @@ from typing import Any
 
 from simulation.downstreams.fault_settings import LATENCY_MAX_MS, REFUSE_SKUS_MAX, FaultSettings
 from spillway.errors import SpillwayError
+from spillway.ui.formatting import counted
 
 _RATES = ("error_rate", "lose_answers_rate", "refuse_rate")
 _FLAGS = ("outage", "too_late")
@@ -55,9 +56,7 @@ _LABELS: Mapping[str, Callable[[Any], str]] = {
     "lose_answers_rate": lambda value: f"{value:.0%} answers lost",
     "idempotency_keys": lambda _: "no idempotency keys",
     "refuse_rate": lambda value: f"{value:.0%} refused",
-    "refuse_skus": lambda value: (
-        f"{len(value)} empty shelves" if len(value) > 1 else "1 empty shelf"
-    ),
+    "refuse_skus": lambda value: counted(len(value), "empty shelf", "empty shelves"),
     "too_late": lambda _: "too late to cancel",
     "dispatch_after_ms": lambda value: f"leaves after {value:,} ms",
 }

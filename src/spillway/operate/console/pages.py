@@ -85,20 +85,18 @@ def _charts(state: AppState, span: Span) -> list[Chart]:
     return read_history(state.service, span, list(state.reader.samples))
 
 
-def faults_now(state: AppState, _: Request) -> Page:
-    """Which faults are set, and what waits because of them."""
-    return Page("downstreams", {**_path(state), "traffic": state.traffic}, "/downstreams/events")
-
-
-def downstreams(state: AppState, request: Request) -> Page:
-    """Faults on purpose, on this machine only."""
+def downstreams(state: AppState, _: Request) -> Page:
+    """Faults on purpose, on this machine only: which are set, and what waits because of them."""
     stack = state.stack
     if stack is None:
         raise Refused(404, "Faults can be set on this machine only: see `spillway up`.")
-    settings = {name: stack.fault_settings(name) for name in DOWNSTREAMS}
-    page = faults_now(state, request)
-    values = {**page.values, "fault_settings": settings, "orders_max": ORDERS_MAX}
-    return Page(page.name, values, page.events)
+    values = {
+        **_path(state),
+        "traffic": state.traffic,
+        "fault_settings": {name: stack.fault_settings(name) for name in DOWNSTREAMS},
+        "orders_max": ORDERS_MAX,
+    }
+    return Page("downstreams", values, "/downstreams/events")
 
 
 def set_faults(state: AppState, request: Request, form: Form) -> Response:

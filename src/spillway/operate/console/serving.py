@@ -62,7 +62,7 @@ def _routes(views: Views) -> list[BaseRoute]:
         views.get("/charts", pages.charts),
         views.get("/charts/data", pages.charts_data),
         views.get("/downstreams", pages.downstreams),
-        views.events("/downstreams/events", pages.faults_now),
+        views.events("/downstreams/events", pages.downstreams),
         views.post("/downstreams/rest", pages.reset_faults),
         views.post("/downstreams/orders", pages.place_orders),
         views.post("/downstreams/{name}", pages.set_faults),

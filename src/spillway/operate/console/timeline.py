@@ -64,10 +64,6 @@ class Timeline:
     entries: Sequence[Entry]
     ticks: Sequence[str]
 
-    @property
-    def lasted(self) -> str:
-        return self.ticks[-1]
-
 
 def timeline(life: Life, now: int) -> Timeline:
     """`now` is Unix milliseconds: the end of the axis while the order has not settled."""

@@ -40,7 +40,7 @@ def test_each_step_has_a_lane_from_when_it_was_owed_to_its_outcome() -> None:
         "ship": (250.0, 750.0, "done after 2 s"),
         "post": (250.0, WIDTH, "done after 3 s"),
     }
-    assert drawn.lasted == "4 s"
+    assert drawn.ticks[-1] == "4 s"
 
 
 def test_what_is_owed_goes_on_to_now_with_each_attempt_and_why_it_failed() -> None:
