@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 #: The functions' names in the account, in the order of the path.
 FUNCTIONS = EVERY_FUNCTION
-LOCAL_STAGE = "local"
 
 #: Queues that a function reads. Relay reads the table's stream.
 QUEUES = (*DOWNSTREAMS, "overflow", "watchdog")
@@ -83,7 +82,7 @@ def on_this_machine(port: int) -> Service:
 
     stack = attach(port)
     return Service(
-        LOCAL_STAGE,
+        "local",
         _shared(stack.client),
         stack.tables,
         stack.queues,
