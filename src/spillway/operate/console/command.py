@@ -37,7 +37,6 @@ def console(
     from spillway.operate.console.state import state_of
     from spillway.run.stack import attach
     from spillway.run.stack.ports import listen as listener_on
-    from spillway.run.stack.ports import port_of
     from spillway.run.stack.serving import uvicorn_config
 
     try:
@@ -51,5 +50,5 @@ def console(
     typer.echo(f"The console of {state.service.stage}: {address}\nStop with Ctrl+C.")
     if open_:
         webbrowser.open(address)
-    app = application(state, port=port_of(listener), key=key)
+    app = application(state, port=listen, key=key)
     uvicorn.Server(uvicorn_config(app, lifespan="off")).run([listener])
