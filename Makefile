@@ -8,8 +8,9 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 INSTALLED := $(VENV)/.installed
 ARGS ?=
-# How many processes run tests side by side, each with a stack of its own.
-WORKERS ?= 2
+# How many processes run tests side by side, each with a stack of its own: more than two cores, for
+# much of a test on a stack is waiting.
+WORKERS ?= 3
 STAGE ?=
 # The simulation's first seed: another one for each commit.
 SEED ?= $(shell printf '%d' 0x$$(git rev-parse --short=7 HEAD 2>/dev/null || echo 0))
