@@ -71,11 +71,19 @@ class Rule(StrEnum):
     CURSOR_INVALID = "cursor_invalid"
 
 
-#: Rules that an order may break today although it was right when it was first sent: the id grows
-#: old, a receipt key is retired, a customer leaves the wholesale group. A retry of an order that
-#: exists must still be answered as a retry.
-BROKEN_BY_TIME = frozenset(
-    {Rule.ORDER_ID_TOO_OLD, Rule.RECEIPT_KEY_UNKNOWN, Rule.WHOLESALE_NOT_ALLOWED}
+#: Rules that depend on `Terms`, so that an order that is stored can come to break them: its id
+#: grows old, two machines' clocks differ, a currency is dropped, a receipt key is retired or
+#: replaced, the customer leaves the wholesale group. A retry of a stored order is still answered
+#: as a retry: a refusal would have its payment refunded, and the order ships.
+STORED_ORDERS_MAY_BREAK = frozenset(
+    {
+        Rule.WHOLESALE_NOT_ALLOWED,
+        Rule.ORDER_ID_IN_FUTURE,
+        Rule.ORDER_ID_TOO_OLD,
+        Rule.CURRENCY_NOT_ACCEPTED,
+        Rule.RECEIPT_KEY_UNKNOWN,
+        Rule.RECEIPT_INVALID,
+    }
 )
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from orders.domain.order import AcceptedOrder, Order, OrderKey
-from orders.domain.refusals import BROKEN_BY_TIME, Refusal, Rule, Terms, broken_rules
+from orders.domain.refusals import STORED_ORDERS_MAY_BREAK, Refusal, Rule, Terms, broken_rules
 from orders.domain.saga import Facts
 from orders.domain.status import Status, status
 from orders.domain.trace import Trace
@@ -49,8 +49,8 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """`groups_claim`: the token's claim that lists the customer's groups. `wholesale_group`: the
-    group whose members may place wholesale orders."""
+    """The handler reads two fields: `groups_claim`, the token's claim that lists the customer's
+    groups, and `wholesale_group`, the group of those who may place wholesale orders."""
 
     orders: Orders
     overflow: Overflow
@@ -78,7 +78,7 @@ class Intake:
         terms = Terms(self.currencies, self.receipt_keys.in_force(), wholesale_allowed, now)
         refusals = broken_rules(key.order_id, order, terms)
         if refusals:
-            return self._retry_of_an_older_order(key, digest, refusals)
+            return self._refused_unless_stored(key, digest, refusals)
         return self._store(AcceptedOrder(key, now, digest, order, trace))
 
     def cancel(self, key: OrderKey) -> CancellationTaken | Refused:
@@ -106,11 +106,11 @@ class Intake:
             return Acknowledged(accepted, "placed")
         return _same_or_clash(there, accepted.digest)
 
-    def _retry_of_an_older_order(
+    def _refused_unless_stored(
         self, key: OrderKey, digest: bytes, refusals: list[Refusal]
     ) -> Acknowledged | Refused:
-        """An order that exists is not refused for what only time has changed."""
-        if all(refusal.rule in BROKEN_BY_TIME for refusal in refusals):
+        """A stored order is not refused for what has changed since it was stored."""
+        if all(refusal.rule in STORED_ORDERS_MAY_BREAK for refusal in refusals):
             there = self.orders.find(key)
             if there is not None:
                 return _same_or_clash(there, digest)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import fields as fields_of
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from orders.domain.money import AMOUNT_MAX, UNIT_PRICE_MAX
 from orders.domain.refusals import (
-    BROKEN_BY_TIME,
     DISCOUNTS_MAX,
     LINES_MAX,
     QUANTITY_MAX,
+    STORED_ORDERS_MAY_BREAK,
     Rule,
     Terms,
     broken_rules,
@@ -233,12 +235,22 @@ def test_two_receipt_keys_are_in_force_while_one_replaces_the_other() -> None:
     assert refusals(terms=both) == []
 
 
-def test_only_rules_that_time_can_break_excuse_a_retry() -> None:
-    assert {rule.value for rule in BROKEN_BY_TIME} == {
-        "order_id_too_old",
-        "receipt_key_unknown",
-        "wholesale_not_allowed",
+def test_the_rules_that_a_stored_order_may_break_are_all_that_depend_on_the_terms() -> None:
+    changes: list[dict[str, Any]] = [
+        {"currencies": frozenset({"EUR"})},
+        {"receipt_keys": {}},
+        {"receipt_keys": {KEY_ID: b"another secret"}},
+        {"wholesale_allowed": False},
+        {"now": NOW + 25 * HOUR},
+        {"now": NOW - HOUR},
+    ]
+    assert {name for change in changes for name in change} == {
+        field.name for field in fields_of(Terms)
     }
+    trade: dict[str, Any] = {"channel": "wholesale", "purchase_order": "PO-1"}
+    assert refusals(**trade) == []
+    broken = [refusals(terms=replace(TERMS, **change), **trade) for change in changes]
+    assert {rule for found in broken for rule, _ in found} == STORED_ORDERS_MAY_BREAK
 
 
 def _fields(order: Any) -> dict[str, Any]:

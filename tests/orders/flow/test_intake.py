@@ -1,13 +1,14 @@
-"""intake accepts an order once, refuses what breaks a rule, and takes a wish to cancel."""
+"""intake accepts an order once, refuses what breaks a rule, and takes cancellation requests."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from orders.domain.order import OrderKey
-from orders.domain.refusals import Rule
+from orders.domain.refusals import STORED_ORDERS_MAY_BREAK, Rule
 from orders.domain.saga import Outcome, Step
 from orders.domain.status import Status, status
 from orders.failures import TransientFailure
@@ -16,6 +17,7 @@ from simulation.world.runtime import FixedReceiptKeys, MemoryOverflow, SetClock
 from simulation.world.table import MemoryOrders, ThrottledOrders
 from tests.builders import (
     CUSTOMER,
+    KEY_ID,
     NOW,
     OTHER_CUSTOMER,
     an_intake,
@@ -104,6 +106,30 @@ def test_a_retry_is_answered_even_when_time_has_broken_a_rule(
     result = place(later, one, channel="wholesale", purchase_order="PO-1")
     assert isinstance(result, Acknowledged)
     assert result.stored == "there"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"currencies": frozenset({"EUR"})},
+        {"receipt_keys": FixedReceiptKeys({})},
+        {"receipt_keys": FixedReceiptKeys({KEY_ID: b"another secret"})},
+        {"clock": SetClock(NOW + 2 * DAY)},
+        {"clock": SetClock(NOW - DAY)},
+    ],
+    ids=["currency dropped", "key retired", "key replaced", "id grown old", "clock behind"],
+)
+def test_a_changed_setting_refuses_new_orders_and_answers_the_retry_of_a_stored_one(
+    intake: Intake, change: dict[str, Any]
+) -> None:
+    one = key()
+    place(intake, one)
+    changed = replace(intake, **change)
+    result = place(changed, one)
+    assert isinstance(result, Acknowledged)
+    assert result.stored == "there"
+    [rule] = rules(place(changed, key()))
+    assert rule in STORED_ORDERS_MAY_BREAK
 
 
 def test_an_old_id_that_is_not_in_the_table_is_refused(intake: Intake) -> None:
