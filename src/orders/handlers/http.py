@@ -47,6 +47,7 @@ _TITLES: Mapping[int, str] = {
     500: "Something is wrong on our side",
     503: "Not possible right now",
 }
+_NOT_KNOWN = {"detail": "The request may not have been carried out. It is safe to send it again."}
 
 Answer = dict[str, Any]
 ApiEvent = Mapping[str, Any]
@@ -114,15 +115,15 @@ def refused(refusals: Sequence[Refusal]) -> Answer:
 
 
 def try_again() -> Answer:
-    """Nothing was stored: the client may send the same again."""
-    reply = _problem(503, {"detail": "Nothing is lost: send the same request again."})
+    """Whether anything was stored is unknown: the client sends the same again."""
+    reply = _problem(503, _NOT_KNOWN)
     reply["headers"]["retry-after"] = str(RETRY_AFTER_SECONDS)
     return reply
 
 
 def broken() -> Answer:
     """A bug, with nothing of its inside in the answer."""
-    return _problem(500, {"detail": "The request was not carried out. It is safe to send again."})
+    return _problem(500, _NOT_KNOWN)
 
 
 def timestamp(at: Millis) -> str:
