@@ -33,13 +33,13 @@ class DynamoOrders:
 
     def place(self, order: AcceptedOrder) -> AcceptedOrder | None:
         # True when this customer has nothing under this order id.
-        is_new = "attribute_not_exists(pk)"
+        if_new = "attribute_not_exists(pk)"
         with translate_aws_errors("PutItem"):
             try:
                 self.client.put_item(
                     TableName=self.table,
                     Item=items.order_item(order),
-                    ConditionExpression=is_new,
+                    ConditionExpression=if_new,
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
             except ClientError as error:
@@ -109,14 +109,14 @@ class DynamoOrders:
 
     def record(self, key: OrderKey, step: Step, outcome: Outcome) -> Facts:
         # True when this step's outcome is not on record yet.
-        is_new = "attribute_not_exists(#step)"
+        if_new = "attribute_not_exists(#step)"
         with translate_aws_errors("UpdateItem"):
             try:
                 answer = self.client.update_item(
                     TableName=self.table,
                     Key=items.progress_key(key),
                     UpdateExpression="SET #step = :outcome",
-                    ConditionExpression=is_new,
+                    ConditionExpression=if_new,
                     ExpressionAttributeNames={"#step": step.value},
                     ExpressionAttributeValues={":outcome": items.outcome_attribute(outcome)},
                     # All the facts come with the answer of the write, for nothing.
@@ -139,7 +139,7 @@ class DynamoOrders:
     def _write_cancellation(self, key: OrderKey, cancellation: Cancellation) -> Facts:
         """Write the request if it falls on its side. Returns the facts after it, without a
         cancellation when it fell on the other side."""
-        is_new = "attribute_not_exists(#cancellation)"
+        if_new = "attribute_not_exists(#cancellation)"
         reservation_unknown = "attribute_not_exists(#reserve)"
         reservation_known = "attribute_exists(#reserve)"
         side = reservation_unknown if cancellation.before_reservation else reservation_known
@@ -149,7 +149,7 @@ class DynamoOrders:
                     TableName=self.table,
                     Key=items.progress_key(key),
                     UpdateExpression="SET #cancellation = :cancellation",
-                    ConditionExpression=f"{is_new} AND {side}",
+                    ConditionExpression=f"{if_new} AND {side}",
                     ExpressionAttributeNames={
                         "#cancellation": items.CANCELLATION,
                         "#reserve": Step.RESERVE.value,

@@ -58,8 +58,8 @@ DOWNSTREAM_OF: Mapping[Step, Downstream] = {
     Step.REFUND: "accounting",
 }
 
-#: Steps that a downstream may refuse. The others undo what was done: a refusal there
-#: breaks the downstream's contract and needs manual action.
+#: Steps that a downstream may refuse. A refusal of any other breaks the downstream's contract and
+#: needs manual action.
 REFUSABLE = frozenset({Step.RESERVE, Step.SHIP, Step.POST, Step.CANCEL_SHIPMENT})
 
 
@@ -111,7 +111,7 @@ class Facts:
 def owed(facts: Facts) -> frozenset[Step]:
     """The steps that have been or must now be commanded, and have no known outcome yet."""
     steps = {Step.RESERVE}
-    if proceeding(facts):
+    if reserved_first(facts):
         steps |= {Step.SHIP, Step.POST}
     if facts.done(Step.SHIP):
         steps |= _stopping_the_shipment(facts)
@@ -120,7 +120,7 @@ def owed(facts: Facts) -> frozenset[Step]:
             steps.add(Step.RELEASE)
         # Money goes back when accounting's own books are known: a refund must never overtake
         # the posting that it reverses.
-        if facts.known(Step.POST) or not proceeding(facts):
+        if facts.known(Step.POST) or not reserved_first(facts):
             steps.add(Step.REFUND)
     return frozenset(step for step in steps if not facts.known(step))
 
@@ -130,8 +130,8 @@ def settled(facts: Facts) -> bool:
     return not owed(facts)
 
 
-def proceeding(facts: Facts) -> bool:
-    """Stock is held and the customer had not cancelled before: shipping and posting are ordered."""
+def reserved_first(facts: Facts) -> bool:
+    """Stock was reserved before any cancellation: `ship` and `post` have been commanded."""
     cancelled_first = facts.cancellation is not None and facts.cancellation.before_reservation
     return facts.done(Step.RESERVE) and not cancelled_first
 
@@ -164,7 +164,7 @@ def _stopping_the_shipment(facts: Facts) -> set[Step]:
 
 
 def _nothing_ships(facts: Facts) -> bool:
-    if not proceeding(facts):
+    if not reserved_first(facts):
         return True
     return (
         facts.refused(Step.SHIP)

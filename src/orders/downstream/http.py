@@ -1,7 +1,7 @@
 """Calls a downstream over HTTP: the `DownstreamService` port, the same for all three.
 
                                      to a command (POST)     to a lookup (GET)
-    2xx                              done                    done, if it has a reference
+    2xx, body as in the contract     done                    done, if it has a reference
     409 with a code                  refused: final          refused: final
     404 with `nothing_on_record`     a contract is broken    nothing done: ask for it now
     408, 425, 429, 5xx, no answer    unknown: all of it is asked again later, under the same key

@@ -1,15 +1,18 @@
 """The message processor of deliver, drain and watchdog.
 
-It calls `handle` for each message. What `handle` does decides what becomes of the message:
+It calls `handle` for each message. What `handle` does decides what becomes of the message, and
+under which outcome it is logged:
 
-    returns an outcome         done: the queue deletes it
-    raises RetryLater          nothing failed, but it comes back after a wait
-    raises TransientFailure    its outcome is unknown: it comes back after a wait
-    raises PermanentFailure    a retry can't help: it moves to the dead-letter queue
-    raises anything else       a bug: it comes back after the queue's own timeout
+    returns an outcome         done: the queue deletes it (that outcome)
+    raises RetryLater          nothing failed, but it comes back after a wait (its own outcome)
+    raises TransientFailure    its outcome is unknown: it comes back after a wait (postponed)
+    raises PermanentFailure    a retry can't help: it moves to the dead-letter queue (dead_lettered)
+    raises Contradiction       the same (contradicted)
+    raises anything else       a bug: it comes back after the queue's own timeout (bug)
 
-Waits grow exponentially, and the queue does the waiting. A message that fails never affects the
-other messages that Lambda passed in with it.
+If the wait or the dead letter can't be arranged, the queue's own timeout brings the message back
+(unavailable). Waits grow exponentially, and the queue does the waiting. A message that fails never
+affects the other messages that Lambda passed in with it.
 
 Several messages may travel as one batch message. orders.flow.batches says what happens to those
 that are not done at their first attempt.
@@ -110,16 +113,7 @@ class Consumer:
         }
 
     def process(self, message: Message, handle: Handle) -> Result:
-        """Handle one message, arrange what follows, and log it in one line. Never raises.
-
-        The line's outcome is the one that `handle` returned, or
-
-        postponed      the outcome is unknown: the message comes back after a wait
-        dead_lettered  the message is in the dead-letter queue; `detail` is the reason
-        contradicted   the same, because the downstream contradicts its earlier answer
-        unavailable    even that could not be arranged: the queue's own timeout brings it back
-        bug            the same, because of a bug of ours
-        """
+        """Handle one message, arrange what follows, and log it in one line. Never raises."""
         started = self.clock.now()
         try:
             result = self._handled(message, handle)

@@ -21,8 +21,8 @@ from orders.ports import NEEDS_ORDER, Command, DownstreamService, Orders
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """`settled_as`: the order's status, when it was this outcome that settled it; `settle_ms`:
-    how long that took since the customer's last request, None where the order was not read."""
+    """The outcome of a command. If it settled the order, `settled_as` is the order's status, and
+    `settle_ms` the time since the customer's last request (None if the order was not read)."""
 
     outcome: Outcome
     settled_as: Status | None = None
@@ -31,7 +31,8 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Deliver:
-    """`turns_ms`: how long after the start of a batch its commands may still be begun."""
+    """The handler reads two fields: `downstream_name`, for its log line, and `turns_ms`, how long
+    after the start of a batch a command may still be begun."""
 
     orders: Orders
     downstream: DownstreamService
@@ -39,10 +40,10 @@ class Deliver:
     turns_ms: int
 
     def complete(self, command: Command) -> Command:
-        """The command with its order, which is read unless it came along.
+        """The command with its order, which is read from the table unless the command carries it.
 
-        A step that doesn't need the order does without one that is not there (it was erased): it
-        is read all the same, for the trace to which the call belongs.
+        If the table has no such order (it was erased), a step that does not need the order is done
+        without it. Such a step reads the order only for its trace.
         """
         if command.order is not None:
             return command
@@ -55,8 +56,8 @@ class Deliver:
                 accepted_at=accepted.accepted_at,
             )
         if command.step in NEEDS_ORDER:
-            # The command came from the table's own stream, so the order was written: a reading
-            # that lags behind, or a restore under way.
+            # The command came from the table's own stream, so the order was written: the read
+            # lags behind, or a restore is under way.
             raise TransientFailure("the order is not readable yet")
         return command
 

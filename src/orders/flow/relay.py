@@ -1,10 +1,9 @@
-"""relay: the table's stream is the outbox. What has changed there becomes the commands now owed
-and the events now true.
+"""relay: turns each change of the table into the commands and events that follow from it.
 
-No other step sends these when they become owed or true, so there is no double write that a crash
-could tear apart; the watchdog only sends again. A change that could not be sent goes back to the
-stream, which delivers it again. One that cannot be understood is dead-lettered, so that a person
-sees it. Neither is dropped.
+The table's stream is the outbox. No other function sends a command or an event first, so there is
+no double write that a crash could tear apart; the watchdog only sends again. If commands or checks
+cannot be sent, the stream delivers the changes again. A change that cannot be read is
+dead-lettered, so that a person sees it. Neither is dropped.
 """
 
 from __future__ import annotations
@@ -53,13 +52,14 @@ class Relay:
     commands: Commands
     events: Events
     checks: Checks
+    #: For the handler: it sends the changes there that it cannot read.
     dead_letters: RelayDeadLetters
 
     def send(self, changes: Iterable[Change]) -> Calls:
         """Send what these changes call for; returns it, for the log.
 
-        Raises TransientFailure when anything could not be sent. Sending all of it again is safe:
-        each downstream sees the same key, each consumer of events the same id.
+        Raises TransientFailure when commands or checks could not be sent. Sending all of it again
+        is safe: each downstream sees the same key, each consumer of events the same id.
         """
         each = [called_for(change) for change in changes]
         calls = Calls(

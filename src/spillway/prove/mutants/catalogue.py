@@ -133,7 +133,7 @@ original
         "cancellation-guesses-its-side",
         "a cancellation takes the reservation to be unknown without asking the table",
         ReplaceExpression(
-            "aws.table:DynamoOrders._write_cancellation", "f'{is_new} AND {side}'", "is_new"
+            "aws.table:DynamoOrders._write_cancellation", "f'{if_new} AND {side}'", "if_new"
         ),
         ReplaceExpression(
             "aws.table:DynamoOrders._write_cancellation",
@@ -198,7 +198,7 @@ original
         "refunded-before-posted",
         "the refund does not wait for accounting's own books",
         ReplaceExpression(
-            "domain.saga:owed", "facts.known(Step.POST) or not proceeding(facts)", "True"
+            "domain.saga:owed", "facts.known(Step.POST) or not reserved_first(facts)", "True"
         ),
     ),
     Mutant(
