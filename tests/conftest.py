@@ -7,9 +7,10 @@ import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from tests.guard import sitecustomize as guard
 from tests.needs import NEEDS, needs_of, starts
@@ -129,6 +130,19 @@ def _longest_first(items: list[pytest.Item]) -> None:
         needed = (NEEDS.index(need) for need in NEEDS if item.get_closest_marker(need))
         rank[item.path] = min(rank.get(item.path, len(NEEDS)), *needed, len(NEEDS))
     items.sort(key=lambda item: rank[item.path])
+
+
+class _ByFile(LoadFileScheduling):  # type: ignore[misc]  # it has no types
+    """A file's tests run in one process, and all of infra's: they share templates, which take a
+    quarter of a minute to synthesise."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        infra = "tests/infra/"
+        return infra if nodeid.startswith(infra) else str(super()._split_scope(nodeid))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    return _ByFile(config, log)
 
 
 @pytest.hookimpl(wrapper=True)
