@@ -65,7 +65,8 @@ FAST := not (emulator or mysql or browser or cdk or slow)
 MARKS ?= not slow
 
 .PHONY: test-fast
-test-fast: install ## The tests that start no server, no browser and no CDK: a minute and a half
+test-fast: WORKERS = 2
+test-fast: install ## The tests that start no server, no browser and no CDK: a minute
 	@$(PYTEST) -m "$(FAST)" $(ARGS)
 
 .PHONY: test
