@@ -39,9 +39,10 @@ def measured(quiet_stack: Stack) -> Measurement:
 
 def _measure(stack: Stack, **options: Any) -> Measurement:
     """Again where it refuses to, because the machine was so busy that a call was repeated."""
-    while True:
+    for _ in range(2):
         with suppress(SpillwayError):
             return measure(stack, "crowd", **options)
+    return measure(stack, "crowd", **options)
 
 
 def _an_order(measurement: Measurement) -> dict[str, float]:
