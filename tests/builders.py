@@ -8,11 +8,24 @@ from typing import Any
 
 import msgspec
 
-from orders.domain.order import AcceptedOrder, Order, OrderKey, order_id_of
+from orders.domain.book import (
+    ELSEWHERE,
+    Article,
+    Book,
+    Coupon,
+    DeliveryRate,
+    Rules,
+    Tax,
+    delivery_key,
+    price_list_name,
+    tax_key,
+)
+from orders.domain.order import AcceptedOrder, Channel, Order, OrderKey, order_id_of
 from orders.domain.receipt import sign
 from orders.domain.saga import Cancellation, Outcome
 from orders.domain.units import CustomerId, Millis, OrderId
 from orders.flow.intake import Intake
+from orders.flow.prices import Prices
 from orders.handlers.wire import Content, content_of
 from orders.ports import Clock, Orders, Overflow, ReceiptKeys
 from simulation.world.runtime import FixedReceiptKeys, MemoryOverflow, SetClock
@@ -22,6 +35,8 @@ KEY_ID = "k1"
 KEY = b"the gateway's key for tests"
 CUSTOMER = CustomerId("customer-ada")
 OTHER_CUSTOMER = CustomerId("customer-bob")
+
+CHANNELS: tuple[Channel, ...] = ("retail", "wholesale")
 
 _sequence = itertools.count(1)
 
@@ -110,6 +125,7 @@ def an_intake(
     overflow: Overflow | None = None,
     *,
     keys: ReceiptKeys | None = None,
+    prices: Prices | None = None,
     clock: Clock | None = None,
 ) -> Intake:
     """Accepts pounds. What is not given is in memory, and the clock stands at `NOW`."""
@@ -117,8 +133,36 @@ def an_intake(
         orders,
         overflow or MemoryOverflow(),
         keys or FixedReceiptKeys({KEY_ID: KEY}),
+        prices or Prices(),
         clock or SetClock(NOW),
         frozenset({"GBP"}),
         groups_claim="cognito:groups",
         wholesale_group="wholesale",
     )
+
+
+def a_book(*articles: Article, version: str = "v1", **rules: Any) -> Book:
+    """A price book of these articles, in pounds; delivery costs 395 everywhere, and prices include
+    the tax."""
+    lists = tuple(price_list_name(channel, "GBP") for channel in CHANNELS)
+    defaults: dict[str, Any] = {
+        "price_lists": lists,
+        "tax_classes": ("standard",),
+        "delivery": {
+            delivery_key(channel, ELSEWHERE, "GBP"): DeliveryRate("subtotal", ((0, 395),))
+            for channel in CHANNELS
+        },
+        "taxes": {
+            tax_key(channel, ELSEWHERE): Tax(included=True, rates=(200_000,), delivery_rate=200_000)
+            for channel in CHANNELS
+        },
+    }
+    return Book(
+        version, Rules(**{**defaults, **rules}), {article.sku: article for article in articles}
+    )
+
+
+def a_coupon(code: str = "SPRING", **fields: Any) -> Coupon:
+    """A tenth off for everybody, on both channels."""
+    defaults: dict[str, Any] = {"channels": CHANNELS, "rate": 100_000}
+    return Coupon(code, **{**defaults, **fields})

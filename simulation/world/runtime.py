@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from orders.domain.book import Book
 from orders.domain.events import Event
 from orders.domain.order import AcceptedOrder, OrderKey
 from orders.domain.saga import Downstream, Outcome
@@ -29,6 +30,17 @@ class FixedReceiptKeys:
 
     def in_force(self) -> Mapping[str, bytes]:
         return self.keys
+
+
+@dataclass(frozen=True)
+class FixedPriceBooks:
+    """Books by the time from which each is in force; the first one also before that."""
+
+    books: Mapping[int, Book]
+
+    def in_force(self, at: Millis) -> Book:
+        begun = [begins for begins in self.books if begins <= at]
+        return self.books[max(begun, default=min(self.books))]
 
 
 @dataclass

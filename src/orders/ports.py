@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from orders.domain.book import Book
 from orders.domain.events import Event
 from orders.domain.order import AcceptedOrder, Order, OrderKey
 from orders.domain.saga import Downstream, Facts, Outcome, Step
@@ -172,6 +173,13 @@ class Inbox(Protocol):
         """Let each message come alone, no sooner than after so many seconds (900 at most).
 
         Raises when any was not taken: some may have been."""
+
+
+class PriceBooks(Protocol):
+    """The price books that the store has published."""
+
+    def in_force(self, at: Millis) -> Book:
+        """The book by which an order of this time is priced."""
 
 
 class ReceiptKeys(Protocol):

@@ -44,6 +44,7 @@ from orders.flow.consumer import ConcurrentMap, Consumer
 from orders.flow.deliver import Deliver
 from orders.flow.drain import Drain
 from orders.flow.intake import Intake
+from orders.flow.prices import Prices
 from orders.flow.reads import Reads
 from orders.flow.relay import Relay
 from orders.flow.watchdog import Watchdog
@@ -101,6 +102,7 @@ def wire_intake(runtime: Runtime) -> tuple[Intake, Log]:
         ),
         overflow=SqsOverflow(runtime.client("sqs"), settings.overflow_queue_url),
         receipt_keys=SsmReceiptKeys(keys),
+        prices=Prices(),
         clock=clock,
         currencies=frozenset(settings.currencies.split(",")),
         groups_claim=settings.groups_claim,

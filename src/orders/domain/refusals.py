@@ -7,7 +7,7 @@ metrics and docs/refusals.md use it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -57,6 +57,23 @@ class Rule(StrEnum):
     TOTAL_DOES_NOT_ADD_UP = "total_does_not_add_up"
     PURCHASE_ORDER_MISSING = "purchase_order_missing"
     PURCHASE_ORDER_NOT_FOR_RETAIL = "purchase_order_not_for_retail"
+    # The price
+    ARTICLE_UNKNOWN = "article_unknown"
+    ARTICLE_NOT_ON_CHANNEL = "article_not_on_channel"
+    ARTICLE_NOT_AVAILABLE = "article_not_available"
+    CASE_PACK_BROKEN = "case_pack_broken"
+    UNIT_PRICE_DIFFERS = "unit_price_differs"
+    COUPON_UNKNOWN = "coupon_unknown"
+    COUPON_NOT_BEGUN = "coupon_not_begun"
+    COUPON_EXPIRED = "coupon_expired"
+    COUPON_NOT_ON_CHANNEL = "coupon_not_on_channel"
+    COUPON_BELOW_MINIMUM = "coupon_below_minimum"
+    COUPON_NOT_COMBINABLE = "coupon_not_combinable"
+    COUPON_NOT_FOR_THESE_GOODS = "coupon_not_for_these_goods"
+    DISCOUNT_DIFFERS = "discount_differs"
+    DELIVERY_NOT_OFFERED = "delivery_not_offered"
+    SHIPPING_DIFFERS = "shipping_differs"
+    TAX_DIFFERS = "tax_differs"
     # The payment
     PAYMENT_AMOUNT_DIFFERS = "payment_amount_differs"
     PAYMENT_CURRENCY_DIFFERS = "payment_currency_differs"
@@ -71,10 +88,33 @@ class Rule(StrEnum):
     CURSOR_INVALID = "cursor_invalid"
 
 
-#: Rules that depend on `Terms`, so that an order that is stored can come to break them: its id
-#: grows old, two machines' clocks differ, a currency is dropped, a receipt key is retired or
-#: replaced, the customer leaves the wholesale group. A retry of a stored order is still answered
-#: as a retry: a refusal would have its payment refunded, and the order ships.
+#: Rules that hold an order against what the store asks for it.
+PRICE_RULES = frozenset(
+    {
+        Rule.ARTICLE_UNKNOWN,
+        Rule.ARTICLE_NOT_ON_CHANNEL,
+        Rule.ARTICLE_NOT_AVAILABLE,
+        Rule.CASE_PACK_BROKEN,
+        Rule.UNIT_PRICE_DIFFERS,
+        Rule.COUPON_UNKNOWN,
+        Rule.COUPON_NOT_BEGUN,
+        Rule.COUPON_EXPIRED,
+        Rule.COUPON_NOT_ON_CHANNEL,
+        Rule.COUPON_BELOW_MINIMUM,
+        Rule.COUPON_NOT_COMBINABLE,
+        Rule.COUPON_NOT_FOR_THESE_GOODS,
+        Rule.DISCOUNT_DIFFERS,
+        Rule.DELIVERY_NOT_OFFERED,
+        Rule.SHIPPING_DIFFERS,
+        Rule.TAX_DIFFERS,
+    }
+)
+
+#: Rules that depend on `Terms` or on the price book, so that an order that is stored can come to
+#: break them: its id grows old, two machines' clocks differ, a currency is dropped, a receipt key
+#: is retired or replaced, the customer leaves the wholesale group, a price changes. A retry of a
+#: stored order is still answered as a retry: a refusal would have its payment refunded, and the
+#: order ships.
 STORED_ORDERS_MAY_BREAK = frozenset(
     {
         Rule.WHOLESALE_NOT_ALLOWED,
@@ -84,16 +124,19 @@ STORED_ORDERS_MAY_BREAK = frozenset(
         Rule.RECEIPT_KEY_UNKNOWN,
         Rule.RECEIPT_INVALID,
     }
+    | PRICE_RULES
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """One broken rule. `pointer` is a JSON Pointer (RFC 6901) into the body, "" for the whole."""
+    """One broken rule. `pointer` is a JSON Pointer (RFC 6901) into the body, "" for the whole;
+    `expected` is the right value at that place, where there is exactly one."""
 
     rule: Rule
     pointer: str
     detail: str
+    expected: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +163,11 @@ def broken_rules(order_id: str, order: Order, terms: Terms) -> list[Refusal]:
         *_amounts(order),
         *_payment(order_id, order, terms),
     ]
-    return sorted(found, key=lambda refusal: _PRECEDENCE[refusal.rule])
+    return by_precedence(found)
+
+
+def by_precedence(refusals: Iterable[Refusal]) -> list[Refusal]:
+    return sorted(refusals, key=lambda refusal: _PRECEDENCE[refusal.rule])
 
 
 def _order_id(order_id: str, now: Millis) -> Iterator[Refusal]:

@@ -15,11 +15,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 from orders.domain.order import AcceptedOrder, Order, OrderKey
-from orders.domain.refusals import STORED_ORDERS_MAY_BREAK, Refusal, Rule, Terms, broken_rules
+from orders.domain.refusals import (
+    STORED_ORDERS_MAY_BREAK,
+    Refusal,
+    Rule,
+    Terms,
+    broken_rules,
+    by_precedence,
+)
 from orders.domain.saga import Facts
 from orders.domain.status import Status, status
 from orders.domain.trace import Trace
 from orders.failures import TransientFailure
+from orders.flow.prices import Prices
 from orders.ports import Clock, Orders, Overflow, ReceiptKeys
 
 
@@ -55,6 +63,7 @@ class Intake:
     orders: Orders
     overflow: Overflow
     receipt_keys: ReceiptKeys
+    prices: Prices
     clock: Clock
     currencies: frozenset[str]
     groups_claim: str
@@ -77,6 +86,9 @@ class Intake:
         now = self.clock.now()
         terms = Terms(self.currencies, self.receipt_keys.in_force(), wholesale_allowed, now)
         refusals = broken_rules(key.order_id, order, terms)
+        priced = self.prices.check(key.order_id, order, now)
+        if priced.refusals:
+            refusals = by_precedence([*refusals, *priced.refusals])
         if refusals:
             return self._refused_unless_stored(key, digest, refusals)
         return self._store(AcceptedOrder(key, now, digest, order, trace))

@@ -105,13 +105,21 @@ def refused(refusals: Sequence[Refusal]) -> Answer:
     return _problem(
         status,
         {
-            "violations": [
-                {"rule": refusal.rule, "pointer": refusal.pointer, "detail": refusal.detail}
-                for refusal in refusals[:VIOLATIONS_MAX]
-            ],
+            "violations": [_violation(refusal) for refusal in refusals[:VIOLATIONS_MAX]],
             "violation_count": len(refusals),
         },
     )
+
+
+def _violation(refusal: Refusal) -> dict[str, object]:
+    violation: dict[str, object] = {
+        "rule": refusal.rule,
+        "pointer": refusal.pointer,
+        "detail": refusal.detail,
+    }
+    if refusal.expected is not None:
+        violation["expected"] = refusal.expected
+    return violation
 
 
 def try_again() -> Answer:

@@ -1,0 +1,358 @@
+"""What an order costs by the price book: the one place where its sums are made.
+
+Promise: `priced_by_the_store`. Intake holds each order against this; whoever asks for a quote gets
+it. The storefront and other clients do the same sums, held to them by docs/contracts/vectors.
+
+The order of the sums, all in whole minor units:
+
+1. Each line at its article's price. A sku's quantity over all lines decides its quantity break.
+2. Coupons, one after the other, on what the ones before left; a rate is rounded down.
+3. Delivery, by what the goods cost less discounts, or by their weight.
+4. Tax, where it is added: on the goods less discounts and on the delivery, each at its rate.
+
+A discount on goods with different taxes is shared among them by what they cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import Protocol
+
+from orders.domain.book import WHOLE, Article, Book, Coupon, DeliveryRate, Tax
+from orders.domain.order import Channel, Discount, Order
+from orders.domain.refusals import Refusal, Rule
+from orders.domain.units import Millis
+
+
+class _Line(Protocol):
+    @property
+    def sku(self) -> str: ...
+
+    @property
+    def quantity(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Basket:
+    """All that decides what an order costs. `coupons` are the codes, in the customer's order."""
+
+    channel: Channel
+    currency: str
+    lines: Sequence[_Line]
+    coupons: Sequence[str]
+    country: str
+    state: str | None = None
+
+
+@dataclass(slots=True)
+class Priced:
+    """What a basket costs.
+
+    Where `refusals` is not empty the store would not sell it like this; the other fields then are
+    what could be found out. A line that cannot be priced has no unit price and costs nothing.
+    `discounts` are those of the coupons that apply, and `coupons` these coupons.
+    """
+
+    unit_prices: list[int | None] = field(default_factory=list)
+    discounts: list[Discount] = field(default_factory=list)
+    coupons: list[Coupon] = field(default_factory=list)
+    shipping: int = 0
+    tax: int = 0
+    total: int = 0
+    refusals: list[Refusal] = field(default_factory=list)
+
+
+def price(basket: Basket, book: Book, at: Millis) -> Priced:
+    """What the store asks for a basket at a time. One pass over the lines."""
+    priced = Priced()
+    articles = _price_lines(basket, book, at, priced)
+    amounts = [
+        0 if unit_price is None else line.quantity * unit_price
+        for line, unit_price in zip(basket.lines, priced.unit_prices, strict=True)
+    ]
+    left = _apply_coupons(basket, book, at, amounts, priced)
+    net = sum(left)
+    _add_delivery(basket, book, articles, net, priced)
+    _add_tax(basket, book, articles, left, priced)
+    priced.total = net + priced.shipping + priced.tax
+    return priced
+
+
+def check(order: Order, book: Book, at: Millis) -> Priced:
+    """What an order costs, with a refusal for everything in it that the book says otherwise."""
+    priced = price(basket_of(order), book, at)
+    priced.refusals += _differences(order, priced)
+    return priced
+
+
+def basket_of(order: Order) -> Basket:
+    codes = [discount.coupon for discount in order.discounts]
+    address = order.address
+    return Basket(order.channel, order.currency, order.lines, codes, address.country)
+
+
+def _price_lines(basket: Basket, book: Book, at: Millis, priced: Priced) -> list[Article | None]:
+    """Each line's article, None where there is none."""
+    column = book.rules.price_list(basket.channel, basket.currency)
+    if column is None:
+        priced.refusals.append(
+            Refusal(
+                Rule.CURRENCY_NOT_ACCEPTED,
+                "/currency",
+                f"Nothing is sold in {basket.currency} on this channel.",
+            )
+        )
+        priced.unit_prices = [None] * len(basket.lines)
+        return [None] * len(basket.lines)
+    wholesale = basket.channel == "wholesale"
+    known, unit_prices = book.articles, priced.unit_prices
+    quantities: Mapping[str, int] | None = None
+    articles: list[Article | None] = []
+    # This loop runs up to 2,000 times an order, so what few articles have is looked at last.
+    for index, line in enumerate(basket.lines):
+        article = _article(known, line.sku)
+        articles.append(article)
+        if article is None:
+            unit_prices.append(None)
+            priced.refusals.append(_article_unknown(index))
+            continue
+        unit_price = article.prices[column]
+        if type(unit_price) is tuple:
+            quantities = quantities or _quantities(basket)
+            unit_price = _at_quantity(unit_price, quantities[line.sku])
+        unit_prices.append(unit_price)  # type: ignore[arg-type] # mypy does not narrow by `type`
+        if unit_price is None:
+            priced.refusals.append(_not_on_channel(index, basket))
+        if wholesale and article.case > 1:
+            quantities = quantities or _quantities(basket)
+            priced.refusals += _broken_case(index, article, quantities[line.sku])
+        if article.available_from or article.available_until:
+            priced.refusals += _not_available(index, article, at)
+    return articles
+
+
+def _article(known: Mapping[str, Article], sku: str) -> Article | None:
+    try:
+        return known[sku]
+    except KeyError:
+        return None
+
+
+def _quantities(basket: Basket) -> Mapping[str, int]:
+    """Of each sku over all lines: a customer who writes two lines gets the same price."""
+    quantities: dict[str, int] = {}
+    for line in basket.lines:
+        quantities[line.sku] = quantities.get(line.sku, 0) + line.quantity
+    return quantities
+
+
+def _at_quantity(breaks: Sequence[int], quantity: int) -> int:
+    unit_price = breaks[1]
+    for place in range(2, len(breaks), 2):
+        if quantity < breaks[place]:
+            break
+        unit_price = breaks[place + 1]
+    return unit_price
+
+
+def _apply_coupons(
+    basket: Basket, book: Book, at: Millis, amounts: list[int], priced: Priced
+) -> list[int]:
+    """What is left of each line's amount after the coupons."""
+    left = amounts
+    alone = len(basket.coupons) == 1
+    for index, code in enumerate(basket.coupons):
+        coupon = book.rules.coupon(code)
+        pointer = f"/discounts/{index}/coupon"
+        if coupon is None:
+            priced.refusals.append(
+                Refusal(Rule.COUPON_UNKNOWN, pointer, "There is no such coupon.")
+            )
+            continue
+        eligible = _eligible(coupon, basket, left)
+        combines = alone or (coupon.combines and coupon not in priced.coupons)
+        refusal = _coupon_refusal(
+            coupon, basket, at, sum(amounts), sum(eligible), combines=combines
+        )
+        if refusal is not None:
+            priced.refusals.append(Refusal(refusal[0], pointer, refusal[1]))
+            continue
+        reduction = _reduction(coupon, basket.currency, sum(eligible))
+        shares = _shared(reduction, eligible)
+        left = [amount - share for amount, share in zip(left, shares, strict=True)]
+        priced.discounts.append(Discount(code, reduction))
+        priced.coupons.append(coupon)
+    return left
+
+
+def _eligible(coupon: Coupon, basket: Basket, left: list[int]) -> list[int]:
+    """Each line's amount where the coupon applies to its goods, else 0."""
+    if not coupon.goods:
+        return left
+    return [
+        amount if coupon.applies_to(line.sku) else 0
+        for line, amount in zip(basket.lines, left, strict=True)
+    ]
+
+
+def _coupon_refusal(
+    coupon: Coupon,
+    basket: Basket,
+    at: Millis,
+    subtotal: int,
+    eligible: int,
+    *,
+    combines: bool,
+) -> tuple[Rule, str] | None:
+    """Why a coupon cannot be used here, the first reason only. `subtotal` is what all goods cost,
+    `eligible` what those cost that it applies to, less other discounts."""
+    if coupon.begins > at:
+        return Rule.COUPON_NOT_BEGUN, "This coupon cannot be used yet."
+    if coupon.ends and at >= coupon.ends:
+        return Rule.COUPON_EXPIRED, "This coupon has expired."
+    if basket.channel not in coupon.channels:
+        return Rule.COUPON_NOT_ON_CHANNEL, f"This coupon is not for {basket.channel} orders."
+    minimum = coupon.minimum.get(basket.currency, 0)
+    if subtotal < minimum:
+        return (
+            Rule.COUPON_BELOW_MINIMUM,
+            f"This coupon is for goods of {minimum} minor units or more, not {subtotal}.",
+        )
+    if not combines:
+        return Rule.COUPON_NOT_COMBINABLE, "This coupon cannot be used with another one."
+    if _reduction(coupon, basket.currency, eligible) <= 0:
+        return Rule.COUPON_NOT_FOR_THESE_GOODS, "This coupon takes nothing off these goods."
+    return None
+
+
+def _reduction(coupon: Coupon, currency: str, eligible: int) -> int:
+    return min(coupon.amounts.get(currency, 0) + eligible * coupon.rate // WHOLE, eligible)
+
+
+def _shared(amount: int, weights: Sequence[int]) -> Iterator[int]:
+    """An amount in shares by weight: whole numbers that add up to it exactly."""
+    whole = sum(weights)
+    before = 0
+    for weight in accumulate(weights):
+        share = amount * weight // whole - before
+        before += share
+        yield share
+
+
+def _add_delivery(
+    basket: Basket, book: Book, articles: Sequence[Article | None], net: int, priced: Priced
+) -> None:
+    rate = book.rules.delivery_rate(basket.channel, basket.country, basket.currency)
+    if rate is None:
+        priced.refusals.append(
+            Refusal(
+                Rule.DELIVERY_NOT_OFFERED,
+                "/address/country",
+                f"The store does not deliver to {basket.country}.",
+            )
+        )
+        return
+    priced.shipping = _delivery_price(rate, basket, articles, net)
+
+
+def _delivery_price(
+    rate: DeliveryRate, basket: Basket, articles: Sequence[Article | None], net: int
+) -> int:
+    if rate.free_from is not None and net >= rate.free_from:
+        return 0
+    measure = net
+    if rate.by == "weight":
+        measure = sum(
+            line.quantity * article.weight_grams
+            for line, article in zip(basket.lines, articles, strict=True)
+            if article is not None
+        )
+    return max((band for band in rate.bands if band[0] <= measure), default=rate.bands[0])[1]
+
+
+def _add_tax(
+    basket: Basket,
+    book: Book,
+    articles: Sequence[Article | None],
+    left: Sequence[int],
+    priced: Priced,
+) -> None:
+    tax = book.rules.tax(basket.channel, basket.country, basket.state)
+    if tax is None or tax.included:
+        return
+    goods = (
+        (tax.rates[article.tax_class], amount)
+        for article, amount in zip(articles, left, strict=True)
+        if article is not None
+    )
+    priced.tax = _tax(tax, [*goods, (tax.delivery_rate, priced.shipping)])
+
+
+def _tax(tax: Tax, taxed: Iterable[tuple[int, int]]) -> int:
+    """The tax on (rate, amount) pairs."""
+    if tax.per == "line":
+        return sum(_rounded(rate * amount, tax) for rate, amount in taxed)
+    by_rate: dict[int, int] = {}
+    for rate, amount in taxed:
+        by_rate[rate] = by_rate.get(rate, 0) + amount
+    return sum(_rounded(rate * amount, tax) for rate, amount in by_rate.items())
+
+
+def _rounded(millionths: int, tax: Tax) -> int:
+    return (millionths + (WHOLE // 2 if tax.rounding == "half_up" else 0)) // WHOLE
+
+
+def _differences(order: Order, priced: Priced) -> Iterator[Refusal]:
+    for index, (line, unit_price) in enumerate(zip(order.lines, priced.unit_prices, strict=True)):
+        if line.unit_price != unit_price and unit_price is not None:
+            yield _differs(Rule.UNIT_PRICE_DIFFERS, f"/lines/{index}/unit_price", unit_price)
+    right = {discount.coupon: discount.amount for discount in priced.discounts}
+    for index, discount in enumerate(order.discounts):
+        amount = right.get(discount.coupon, discount.amount)
+        if discount.amount != amount:
+            yield _differs(Rule.DISCOUNT_DIFFERS, f"/discounts/{index}/amount", amount)
+    if order.shipping != priced.shipping:
+        yield _differs(Rule.SHIPPING_DIFFERS, "/shipping", priced.shipping)
+    if order.tax != priced.tax:
+        yield _differs(Rule.TAX_DIFFERS, "/tax", priced.tax)
+
+
+def _differs(rule: Rule, pointer: str, expected: int) -> Refusal:
+    return Refusal(rule, pointer, f"By the price book it is {expected} minor units.", expected)
+
+
+def _article_unknown(index: int) -> Refusal:
+    return Refusal(Rule.ARTICLE_UNKNOWN, f"/lines/{index}/sku", "The store has no such article.")
+
+
+def _not_on_channel(index: int, basket: Basket) -> Refusal:
+    return Refusal(
+        Rule.ARTICLE_NOT_ON_CHANNEL,
+        f"/lines/{index}/sku",
+        f"This article is not sold {basket.channel} in {basket.currency}.",
+    )
+
+
+def _broken_case(index: int, article: Article, quantity: int) -> Iterator[Refusal]:
+    rest = quantity % article.case
+    if rest:
+        whole = quantity - rest + article.case
+        yield Refusal(
+            Rule.CASE_PACK_BROKEN,
+            f"/lines/{index}/quantity",
+            f"This article is sold in cases of {article.case}: {quantity} is no multiple of it.",
+            whole,
+        )
+
+
+def _not_available(index: int, article: Article, at: Millis) -> Iterator[Refusal]:
+    too_early = at < article.available_from
+    too_late = bool(article.available_until) and at >= article.available_until
+    if too_early or too_late:
+        yield Refusal(
+            Rule.ARTICLE_NOT_AVAILABLE,
+            f"/lines/{index}/sku",
+            "This article is not sold yet." if too_early else "This article is not sold any more.",
+        )

@@ -1,0 +1,84 @@
+"""An order is held against the price book that was in force when its client made its id."""
+
+from __future__ import annotations
+
+import pytest
+
+from orders.domain.book import Article
+from orders.domain.refusals import Rule
+from orders.flow.intake import Acknowledged, Intake, Refused
+from orders.flow.prices import Prices
+from simulation.world.runtime import FixedPriceBooks, SetClock
+from simulation.world.table import MemoryOrders
+from tests.builders import CUSTOMER, NOW, a_book, an_intake, content, line, order_id, order_key
+
+MINUTE = 60_000
+HOUR = 60 * MINUTE
+#: A mug costs 1,400 until noon and 1,500 from then on.
+NOON = NOW
+BOOKS = FixedPriceBooks(
+    {
+        NOON - 24 * HOUR: a_book(Article("MUG", (1_400, None)), version="morning"),
+        NOON: a_book(Article("MUG", (1_500, None)), version="afternoon"),
+    }
+)
+PRICES = Prices(BOOKS, grace_ms=HOUR)
+
+
+def placed(intake: Intake, unit_price: int, id_: str) -> object:
+    sent = content(id_, lines=[line("MUG", 1, unit_price)])
+    key = order_key(CUSTOMER, id_)
+    return intake.place(key, sent.order, sent.digest, wholesale_allowed=False)
+
+
+@pytest.mark.parametrize(
+    ("now", "made_at", "price"),
+    [
+        (NOON - MINUTE, NOON - MINUTE, 1_400),
+        (NOON, NOON, 1_500),
+        # The customer saw the sum before noon, and has an hour to send the order.
+        (NOON + MINUTE, NOON - 1, 1_400),
+        (NOON + HOUR - 1, NOON - 1, 1_400),
+        # After that the id's time is no longer believed.
+        (NOON + HOUR, NOON - 1, 1_500),
+        (NOON + 5 * HOUR, NOON - 10 * HOUR, 1_500),
+        # A clock that is ahead does not see tomorrow's prices.
+        (NOON - MINUTE, NOON + MINUTE, 1_400),
+    ],
+)
+def test_the_price_is_that_of_the_ids_time_within_the_grace(
+    now: int, made_at: int, price: int
+) -> None:
+    orders = MemoryOrders()
+    intake = an_intake(orders, prices=PRICES, clock=SetClock(now))
+    other = 1_400 + 1_500 - price
+    refused = placed(intake, other, order_id(made_at))
+    assert isinstance(refused, Refused)
+    assert [(one.rule, one.expected) for one in refused.refusals] == [
+        (Rule.UNIT_PRICE_DIFFERS, price)
+    ]
+    assert not orders.stream
+    assert isinstance(placed(intake, price, order_id(made_at)), Acknowledged)
+
+
+def test_a_price_change_does_not_refuse_the_retry_of_a_stored_order() -> None:
+    orders = MemoryOrders()
+    id_ = order_id(NOON - MINUTE)
+    first = placed(an_intake(orders, prices=PRICES, clock=SetClock(NOON - 1)), 1_400, id_)
+    again = placed(an_intake(orders, prices=PRICES, clock=SetClock(NOON + 5 * HOUR)), 1_400, id_)
+    assert isinstance(first, Acknowledged)
+    assert isinstance(again, Acknowledged)
+    assert (first.stored, again.stored) == ("placed", "there")
+
+
+def test_an_id_that_is_none_is_priced_as_of_now() -> None:
+    refused = placed(an_intake(MemoryOrders(), prices=PRICES), 1_400, "no-order-id")
+    assert isinstance(refused, Refused)
+    assert [one.rule for one in refused.refusals] == [
+        Rule.ORDER_ID_INVALID,
+        Rule.UNIT_PRICE_DIFFERS,
+    ]
+
+
+def test_without_a_book_the_client_says_what_things_cost() -> None:
+    assert isinstance(placed(an_intake(MemoryOrders()), 1, order_id()), Acknowledged)
