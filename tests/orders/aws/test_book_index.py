@@ -1,0 +1,50 @@
+"""Which price book is in force when."""
+
+from __future__ import annotations
+
+import pytest
+
+from orders.aws.book_index import BookIndex, Entry, decode_index, encode_index
+from orders.domain.units import Millis
+
+
+def index(*entries: tuple[str, int, bool]) -> BookIndex:
+    return BookIndex(tuple(Entry(name, Millis(begins), gone) for name, begins, gone in entries))
+
+
+def test_it_comes_back_as_it_was_put() -> None:
+    one = index(("v1", 10, True), ("v2", 20, False))
+    assert decode_index(encode_index(one)) == one
+
+
+@pytest.mark.parametrize(("at", "version"), [(10, "v1"), (19, "v1"), (20, "v2"), (99, "v2")])
+def test_a_book_is_in_force_until_the_next_begins(at: int, version: str) -> None:
+    found = index(("v1", 10, False), ("v2", 20, False)).in_force(Millis(at))
+    assert found is not None
+    assert found.version == version
+
+
+@pytest.mark.parametrize(("at", "version"), [(5, "v1"), (15, "v1"), (25, "v3"), (35, "v3")])
+def test_an_order_of_a_withdrawn_books_time_is_priced_by_one_that_is_not(
+    at: int, version: str
+) -> None:
+    found = index(("v1", 10, False), ("v2", 20, True), ("v3", 30, False)).in_force(Millis(at))
+    assert found is not None
+    assert found.version == version
+
+
+def test_where_nothing_came_after_a_withdrawn_book_the_one_before_counts_again() -> None:
+    found = index(("v1", 10, False), ("v2", 20, False), ("v3", 30, True)).in_force(Millis(35))
+    assert found is not None
+    assert found.version == "v2"
+
+
+def test_before_the_first_book_the_first_one_counts() -> None:
+    found = index(("v1", 10, True), ("v2", 20, False)).in_force(Millis(1))
+    assert found is not None
+    assert found.version == "v2"
+
+
+def test_there_may_be_none() -> None:
+    assert index().in_force(Millis(1)) is None
+    assert index(("v1", 1, True)).in_force(Millis(1)) is None
