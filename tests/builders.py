@@ -27,8 +27,8 @@ from orders.domain.units import CustomerId, Millis, OrderId
 from orders.flow.intake import Intake
 from orders.flow.prices import Prices
 from orders.handlers.wire import Content, content_of
-from orders.ports import Clock, Orders, Overflow, ReceiptKeys
-from simulation.world.runtime import FixedReceiptKeys, MemoryOverflow, SetClock
+from orders.ports import Clock, Orders, Overflow, SigningKeys
+from simulation.world.runtime import FixedSigningKeys, MemoryOverflow, SetClock
 
 NOW = Millis(1_795_428_000_000)  # 2026-11-23T10:00:00Z
 KEY_ID = "k1"
@@ -124,7 +124,7 @@ def an_intake(
     orders: Orders,
     overflow: Overflow | None = None,
     *,
-    keys: ReceiptKeys | None = None,
+    keys: SigningKeys | None = None,
     prices: Prices | None = None,
     clock: Clock | None = None,
 ) -> Intake:
@@ -132,7 +132,7 @@ def an_intake(
     return Intake(
         orders,
         overflow or MemoryOverflow(),
-        keys or FixedReceiptKeys({KEY_ID: KEY}),
+        keys or FixedSigningKeys({KEY_ID: KEY}),
         prices or Prices(),
         clock or SetClock(NOW),
         frozenset({"GBP"}),

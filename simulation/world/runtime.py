@@ -25,7 +25,7 @@ class SetClock:
 
 
 @dataclass(frozen=True)
-class FixedReceiptKeys:
+class FixedSigningKeys:
     keys: Mapping[str, bytes]
 
     def in_force(self) -> Mapping[str, bytes]:

@@ -182,9 +182,10 @@ class PriceBooks(Protocol):
         """The book by which an order of this time is priced."""
 
 
-class ReceiptKeys(Protocol):
+class SigningKeys(Protocol):
     def in_force(self) -> Mapping[str, bytes]:
-        """The payment gateway's keys by key id: two while one replaces the other."""
+        """Keys by key id, of the payment gateway or of the store's pricing engine: two while one
+        replaces the other."""
 
 
 class Clock(Protocol):

@@ -20,7 +20,7 @@ import urllib3
 
 from orders.aws.clients import Client, client
 from orders.aws.messages import messages_in
-from orders.aws.parameters import SecureParameter, SsmReceiptKeys
+from orders.aws.parameters import SecureParameter, SsmSigningKeys
 from orders.aws.queues import (
     CHECKS_BATCHED_MAX,
     COMMANDS_BATCHED_MAX,
@@ -101,7 +101,7 @@ def wire_intake(runtime: Runtime) -> tuple[Intake, Log]:
             runtime.client("dynamodb", settings.table_timeout_seconds), settings.orders_table
         ),
         overflow=SqsOverflow(runtime.client("sqs"), settings.overflow_queue_url),
-        receipt_keys=SsmReceiptKeys(keys),
+        receipt_keys=SsmSigningKeys(keys),
         prices=Prices(),
         clock=clock,
         currencies=frozenset(settings.currencies.split(",")),

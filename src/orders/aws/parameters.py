@@ -52,8 +52,8 @@ class SecureParameter:
 
 
 @dataclass(frozen=True, slots=True)
-class SsmReceiptKeys:
-    """The `ReceiptKeys` port: the parameter holds a JSON object of key id to key in hex."""
+class SsmSigningKeys:
+    """The `SigningKeys` port: the parameter holds a JSON object of key id to key in hex."""
 
     parameter: SecureParameter
 

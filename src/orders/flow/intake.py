@@ -28,7 +28,7 @@ from orders.domain.status import Status, status
 from orders.domain.trace import Trace
 from orders.failures import TransientFailure
 from orders.flow.prices import Prices
-from orders.ports import Clock, Orders, Overflow, ReceiptKeys
+from orders.ports import Clock, Orders, Overflow, SigningKeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Intake:
 
     orders: Orders
     overflow: Overflow
-    receipt_keys: ReceiptKeys
+    receipt_keys: SigningKeys
     prices: Prices
     clock: Clock
     currencies: frozenset[str]

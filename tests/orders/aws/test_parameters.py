@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from orders.aws.parameters import FRESH_FOR_MS, SecureParameter, SsmReceiptKeys
+from orders.aws.parameters import FRESH_FOR_MS, SecureParameter, SsmSigningKeys
 from orders.failures import TransientFailure
 from simulation.world.runtime import SetClock
 
@@ -69,5 +69,5 @@ def test_a_store_that_is_down_from_the_start_is_a_transient_failure(clock: SetCl
 
 
 def test_receipt_keys_are_a_json_object_of_hex_keys(clock: SetClock) -> None:
-    keys = SsmReceiptKeys(parameter(Store('{"k1":"00ff","k2":"ab"}'), clock))
+    keys = SsmSigningKeys(parameter(Store('{"k1":"00ff","k2":"ab"}'), clock))
     assert keys.in_force() == {"k1": b"\x00\xff", "k2": b"\xab"}

@@ -13,7 +13,7 @@ from orders.domain.saga import Outcome, Step
 from orders.domain.status import Status, status
 from orders.failures import TransientFailure
 from orders.flow.intake import Acknowledged, CancellationTaken, Intake, Refused
-from simulation.world.runtime import FixedReceiptKeys, MemoryOverflow, SetClock
+from simulation.world.runtime import FixedSigningKeys, MemoryOverflow, SetClock
 from simulation.world.table import MemoryOrders, ThrottledOrders
 from tests.builders import (
     CUSTOMER,
@@ -102,7 +102,7 @@ def test_a_retry_is_answered_even_when_time_has_broken_a_rule(
 ) -> None:
     one = key()
     place(intake, one, wholesale=True, channel="wholesale", purchase_order="PO-1")
-    later = replace(intake, receipt_keys=FixedReceiptKeys({}), clock=SetClock(NOW + 2 * DAY))
+    later = replace(intake, receipt_keys=FixedSigningKeys({}), clock=SetClock(NOW + 2 * DAY))
     result = place(later, one, channel="wholesale", purchase_order="PO-1")
     assert isinstance(result, Acknowledged)
     assert result.stored == "there"
@@ -112,8 +112,8 @@ def test_a_retry_is_answered_even_when_time_has_broken_a_rule(
     "change",
     [
         {"currencies": frozenset({"EUR"})},
-        {"receipt_keys": FixedReceiptKeys({})},
-        {"receipt_keys": FixedReceiptKeys({KEY_ID: b"another secret"})},
+        {"receipt_keys": FixedSigningKeys({})},
+        {"receipt_keys": FixedSigningKeys({KEY_ID: b"another secret"})},
         {"clock": SetClock(NOW + 2 * DAY)},
         {"clock": SetClock(NOW - DAY)},
     ],

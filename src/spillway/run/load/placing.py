@@ -17,7 +17,7 @@ from orders.domain.units import CustomerId
 from spillway.ids import order_id
 from spillway.run.load.clients import Client, Reply, Unanswered
 from spillway.run.load.records import Acknowledgement, Answer
-from spillway.run.stack import ReceiptKey
+from spillway.run.stack import SigningKey
 from spillway.run.workload import Customer, Draft, pay
 
 
@@ -62,7 +62,7 @@ class Checkout:
     """
 
     client: Client
-    receipt_key: ReceiptKey
+    receipt_key: SigningKey
     clients: int
     copies: int
     rng: random.Random

@@ -8,7 +8,7 @@ machine: each stack has its own ports and its own folder under `.spillway/`. Wha
 """
 
 from spillway.run.stack.handle import Stack, attach
-from spillway.run.stack.keys import ReceiptKey
+from spillway.run.stack.keys import SigningKey
 from spillway.run.stack.starting import running
 
-__all__ = ["ReceiptKey", "Stack", "attach", "running"]
+__all__ = ["SigningKey", "Stack", "attach", "running"]

@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from orders.domain.receipt import sign
-from spillway.run.stack.keys import ReceiptKey
+from spillway.run.stack.keys import SigningKey
 from spillway.run.stack.origin import problem
 
 PATH = "/_local/payments/{order_id}"
@@ -35,7 +35,7 @@ class _Wanted(msgspec.Struct):
     method: Any = None
 
 
-def gateway(receipt_key: ReceiptKey) -> list[Route]:
+def gateway(receipt_key: SigningKey) -> list[Route]:
     """The gateway's routes, for the local origin."""
     fake = _Gateway(receipt_key)
     return [
@@ -45,7 +45,7 @@ def gateway(receipt_key: ReceiptKey) -> list[Route]:
 
 
 class _Gateway:
-    def __init__(self, key: ReceiptKey) -> None:
+    def __init__(self, key: SigningKey) -> None:
         self._key = key
         self._payments: OrderedDict[str, dict[str, Any]] = OrderedDict()
 

@@ -9,7 +9,7 @@ from spillway.errors import SpillwayError
 from spillway.run.proxy import Proxy
 from spillway.run.stack.aws import client
 from spillway.run.stack.folder import StackFolder
-from spillway.run.stack.keys import Keys, ReceiptKey
+from spillway.run.stack.keys import Keys, SigningKey
 from spillway.run.stack.processes import children
 from spillway.run.stack.users import USERS, Pool
 
@@ -65,7 +65,7 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True):
         return int(self.origin.rpartition(":")[2])
 
     @property
-    def receipt_key(self) -> ReceiptKey:
+    def receipt_key(self) -> SigningKey:
         return self.secrets.keys.receipt
 
     def endpoints(self) -> dict[str, Any]:

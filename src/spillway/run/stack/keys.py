@@ -13,8 +13,8 @@ _RECEIPT_KEY_ID = "k1"
 _RECEIPT_KEY_BYTES = 32
 
 
-class ReceiptKey(msgspec.Struct, frozen=True):
-    """What the payment gateway signs receipts with: the key and its id in `<key_id>.<hmac>`."""
+class SigningKey(msgspec.Struct, frozen=True):
+    """What signs receipts: the key and its id in `<key_id>.<hmac>`."""
 
     key_id: str
     key: bytes
@@ -23,13 +23,13 @@ class ReceiptKey(msgspec.Struct, frozen=True):
 class Keys(msgspec.Struct, frozen=True):
     """The receipt key, and each downstream's API key by its name."""
 
-    receipt: ReceiptKey
+    receipt: SigningKey
     api_keys: dict[str, str]
 
     @classmethod
     def generate(cls) -> "Keys":
         return cls(
-            receipt=ReceiptKey(_RECEIPT_KEY_ID, secrets.token_bytes(_RECEIPT_KEY_BYTES)),
+            receipt=SigningKey(_RECEIPT_KEY_ID, secrets.token_bytes(_RECEIPT_KEY_BYTES)),
             api_keys={downstream: secrets.token_urlsafe(24) for downstream in DOWNSTREAMS},
         )
 

@@ -17,7 +17,7 @@ from spillway.prove.chaos.scenario import Trial
 from spillway.prove.demo.result import Run
 from spillway.run.load.placing import Checkout
 from spillway.run.load.settling import Waiting
-from spillway.run.stack import ReceiptKey
+from spillway.run.stack import SigningKey
 from tests.spillway.prove.chaos.builders import a_scenario
 from tests.spillway.prove.demo.builders import Silent, a_plan
 from tests.spillway.run.load.fake_api import FakeApi
@@ -47,7 +47,7 @@ def a_context(orders: int = 10, cancelled: int = 7) -> ScenarioContext:
     run = Run(plan=replace(a_plan(orders), cancel_after={cancelled: 0.0}), began_at=0)
     checkout = Checkout(
         client=client,
-        receipt_key=ReceiptKey("k1", b"a key for tests"),
+        receipt_key=SigningKey("k1", b"a key for tests"),
         clients=run.plan.clients,
         copies=1,
         rng=random.Random(1),

@@ -10,7 +10,7 @@ import httpx
 import msgspec
 
 from spillway.run.load.placing import UNANSWERED_MAX, Checkout, Placed
-from spillway.run.stack import ReceiptKey
+from spillway.run.stack import SigningKey
 from spillway.run.workload import Draft, generate
 from tests.spillway.run.load.fake_api import FakeApi
 
@@ -26,7 +26,7 @@ def placed(
     closed: list[Placed] = []
     checkout = Checkout(
         client=api.client(),
-        receipt_key=ReceiptKey("k1", b"a key for tests"),
+        receipt_key=SigningKey("k1", b"a key for tests"),
         rng=random.Random(1),
         on_closed=closed.append,
         **({"clients": 4, "copies": 1} | options),

@@ -12,12 +12,12 @@ from starlette.applications import Starlette
 from orders.domain.order import Payment
 from orders.domain.receipt import verify
 from spillway.run.stack.gateway import gateway
-from spillway.run.stack.keys import ReceiptKey
+from spillway.run.stack.keys import SigningKey
 from spillway.run.stack.ports import listen, port_of
 from spillway.run.stack.serving import serving, uvicorn_config
 from tests.builders import order_id
 
-_KEY = ReceiptKey("k1", b"0" * 32)
+_KEY = SigningKey("k1", b"0" * 32)
 
 
 @pytest.fixture
