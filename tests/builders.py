@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from orders.domain import price_signature
 from orders.domain.book import (
     ELSEWHERE,
     Article,
@@ -20,7 +21,14 @@ from orders.domain.book import (
     price_list_name,
     tax_key,
 )
-from orders.domain.order import AcceptedOrder, Channel, Order, OrderKey, order_id_of
+from orders.domain.order import (
+    AcceptedOrder,
+    Channel,
+    Order,
+    OrderKey,
+    order_id_of,
+    order_id_time,
+)
 from orders.domain.receipt import sign
 from orders.domain.saga import Cancellation, Outcome
 from orders.domain.units import CustomerId, Millis, OrderId
@@ -33,6 +41,8 @@ from simulation.world.runtime import FixedSigningKeys, MemoryOverflow, SetClock
 NOW = Millis(1_795_428_000_000)  # 2026-11-23T10:00:00Z
 KEY_ID = "k1"
 KEY = b"the gateway's key for tests"
+PRICE_KEY_ID = "p1"
+PRICE_KEY = b"the pricing engine's key for tests"
 CUSTOMER = CustomerId("customer-ada")
 OTHER_CUSTOMER = CustomerId("customer-bob")
 
@@ -63,9 +73,16 @@ def line(sku: str = "HEART-LIGHT", quantity: int = 2, unit_price: int = 255) -> 
 
 
 def order_body(
-    id_: str, lines: Sequence[dict[str, Any]] = (), key: bytes = KEY, **fields: Any
+    id_: str,
+    lines: Sequence[dict[str, Any]] = (),
+    key: bytes = KEY,
+    *,
+    price_key: bytes | None = None,
+    customer_id: CustomerId = CUSTOMER,
+    **fields: Any,
 ) -> dict[str, Any]:
-    """An order as a client sends it: sums that add up, and a receipt signed for it."""
+    """An order as a client sends it: sums that add up, and a receipt signed for it. With a price
+    key, also the pricing engine's signature for the customer."""
     lines = [*lines] or [line()]
     subtotal = sum(entry["quantity"] * entry["unit_price"] for entry in lines)
     body: dict[str, Any] = {
@@ -98,7 +115,30 @@ def order_body(
             currency=payment["currency"],
         ),
     )
+    if price_key is not None:
+        made_at = order_id_time(OrderId(id_))
+        body["price_signature"] = signed_price(
+            body, customer_id=customer_id, valid_until=made_at // 1000 + 3600, key=price_key
+        )
     return body
+
+
+def signed_price(
+    body: dict[str, Any],
+    *,
+    customer_id: CustomerId = CUSTOMER,
+    valid_until: int = NOW // 1000 + 3600,
+    key: bytes = PRICE_KEY,
+    key_id: str = PRICE_KEY_ID,
+) -> str:
+    """The pricing engine's signature over what an order says."""
+    return price_signature.sign(
+        key,
+        key_id,
+        order=msgspec.convert(body, Order),
+        customer_id=customer_id,
+        valid_until=valid_until,
+    )
 
 
 def content(id_: str, **fields: Any) -> Content:

@@ -74,6 +74,11 @@ class Rule(StrEnum):
     DELIVERY_NOT_OFFERED = "delivery_not_offered"
     SHIPPING_DIFFERS = "shipping_differs"
     TAX_DIFFERS = "tax_differs"
+    PRICE_SIGNATURE_NOT_USED = "price_signature_not_used"
+    PRICE_SIGNATURE_MISSING = "price_signature_missing"
+    PRICE_SIGNATURE_KEY_UNKNOWN = "price_signature_key_unknown"
+    PRICE_SIGNATURE_INVALID = "price_signature_invalid"
+    PRICE_SIGNATURE_EXPIRED = "price_signature_expired"
     # The payment
     PAYMENT_AMOUNT_DIFFERS = "payment_amount_differs"
     PAYMENT_CURRENCY_DIFFERS = "payment_currency_differs"
@@ -107,14 +112,19 @@ PRICE_RULES = frozenset(
         Rule.DELIVERY_NOT_OFFERED,
         Rule.SHIPPING_DIFFERS,
         Rule.TAX_DIFFERS,
+        Rule.PRICE_SIGNATURE_NOT_USED,
+        Rule.PRICE_SIGNATURE_MISSING,
+        Rule.PRICE_SIGNATURE_KEY_UNKNOWN,
+        Rule.PRICE_SIGNATURE_INVALID,
+        Rule.PRICE_SIGNATURE_EXPIRED,
     }
 )
 
-#: Rules that depend on `Terms` or on the price book, so that an order that is stored can come to
-#: break them: its id grows old, two machines' clocks differ, a currency is dropped, a receipt key
-#: is retired or replaced, the customer leaves the wholesale group, a price changes. A retry of a
-#: stored order is still answered as a retry: a refusal would have its payment refunded, and the
-#: order ships.
+#: Rules that depend on `Terms` or on what the store asks, so that an order that is stored can come
+#: to break them: its id grows old, two machines' clocks differ, a currency is dropped, a key that
+#: signs is retired or replaced, the customer leaves the wholesale group, a price changes. A retry
+#: of a stored order is still answered as a retry: a refusal would have its payment refunded, and
+#: the order ships.
 STORED_ORDERS_MAY_BREAK = frozenset(
     {
         Rule.WHOLESALE_NOT_ALLOWED,

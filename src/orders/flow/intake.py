@@ -76,6 +76,7 @@ class Intake:
         digest: bytes,
         *,
         wholesale_allowed: bool,
+        price_signature: str | None = None,
         trace: Trace | None = None,
     ) -> Acknowledged | Refused:
         """Accept an order under the client's id, or name every rule that it breaks.
@@ -86,7 +87,7 @@ class Intake:
         now = self.clock.now()
         terms = Terms(self.currencies, self.receipt_keys.in_force(), wholesale_allowed, now)
         refusals = broken_rules(key.order_id, order, terms)
-        priced = self.prices.check(key.order_id, order, now)
+        priced = self.prices.check(key, order, now, signature=price_signature)
         if priced.refusals:
             refusals = by_precedence([*refusals, *priced.refusals])
         if refusals:

@@ -1,38 +1,92 @@
-"""Who says what an order costs: a stage's price book, or nobody but the client.
+"""Who says what an order costs: a stage's price book, its store's own pricing engine, or nobody but
+the client.
 
 Promise: `priced_by_the_store`. An order's prices are those of the book that was in force when its
 client made its id, which is when the customer saw the sum. That time is the client's word, so it
-counts only within a grace period: nobody can order at last week's prices.
+counts only within a grace period: nobody can order at last week's prices. An engine's signature
+must have been valid then.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from orders.domain import pricing
-from orders.domain.order import Order, is_order_id, order_id_time
+from orders.domain import price_signature, pricing
+from orders.domain.order import Order, OrderKey, is_order_id, order_id_time
+from orders.domain.price_signature import VALID_MAX_SECONDS, Verdict
 from orders.domain.pricing import Priced
+from orders.domain.refusals import Refusal, Rule
 from orders.domain.units import Millis
-from orders.ports import PriceBooks
+from orders.ports import PriceBooks, SigningKeys
 
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """`books` is None where the client says what things cost."""
+    """`books` are None on a stage without price books, `signing_keys` (the pricing engine's) on one
+    that takes no signatures. Where both are None the client says what things cost; where neither
+    is, an order with a signature is held against that, every other one against the book."""
 
     books: PriceBooks | None = None
+    signing_keys: SigningKeys | None = None
     grace_ms: int = 0
 
-    def check(self, order_id: str, order: Order, now: Millis) -> Priced:
+    def check(
+        self,
+        key: OrderKey,
+        order: Order,
+        now: Millis,
+        *,
+        signature: str | None = None,
+    ) -> Priced:
         """What the order costs, with a refusal for each price that is not the store's.
 
-        Raises TransientFailure when there is no book to look into.
+        Raises TransientFailure when there is no book to look into, or no key.
         """
-        if self.books is None:
-            return Priced()
-        at = self._priced_at(order_id, now)
-        return pricing.check(order, self.books.in_force(at), at)
+        at = self._priced_at(key.order_id, now)
+        if signature is not None and self.signing_keys is not None:
+            keys = self.signing_keys.in_force()
+            verdict = price_signature.verify(
+                signature, order, key.customer_id, keys, priced_at=at, now=now
+            )
+            return Priced(refusals=[] if verdict == "valid" else [_REFUSALS[verdict]])
+        priced = (
+            Priced() if self.books is None else pricing.check(order, self.books.in_force(at), at)
+        )
+        if signature is not None:
+            priced.refusals.append(_NOT_USED)
+        elif self.books is None and self.signing_keys is not None:
+            priced.refusals.append(_MISSING)
+        return priced
 
     def _priced_at(self, order_id: str, now: Millis) -> Millis:
         made_at = order_id_time(order_id) if is_order_id(order_id) else now
         return Millis(min(max(made_at, now - self.grace_ms), now))
+
+
+def _refusal(rule: Rule, detail: str) -> Refusal:
+    return Refusal(rule, "/price_signature", detail)
+
+
+_NOT_USED = _refusal(
+    Rule.PRICE_SIGNATURE_NOT_USED, "This stage takes no price signatures: leave it out."
+)
+_MISSING = _refusal(
+    Rule.PRICE_SIGNATURE_MISSING,
+    "An order needs the price signature of the store's pricing engine.",
+)
+_REFUSALS: dict[Verdict, Refusal] = {
+    "key_unknown": _refusal(
+        Rule.PRICE_SIGNATURE_KEY_UNKNOWN, "The price signature names no key that is in force."
+    ),
+    "invalid": _refusal(
+        Rule.PRICE_SIGNATURE_INVALID,
+        "The price signature is not the pricing engine's for this order of this customer.",
+    ),
+    "expired": _refusal(
+        Rule.PRICE_SIGNATURE_EXPIRED, "The price was no longer valid: ask for a new one."
+    ),
+    "valid_too_long": _refusal(
+        Rule.PRICE_SIGNATURE_INVALID,
+        f"A price signature is valid for at most {VALID_MAX_SECONDS // 86_400} days.",
+    ),
+}

@@ -64,7 +64,12 @@ def _place(
         return _refused(Refused(tuple(content)), fields)
     wholesale_allowed = intake.wholesale_group in caller.groups
     result = intake.place(
-        key, content.order, content.digest, trace=trace, wholesale_allowed=wholesale_allowed
+        key,
+        content.order,
+        content.digest,
+        trace=trace,
+        price_signature=content.price_signature,
+        wholesale_allowed=wholesale_allowed,
     )
     if isinstance(result, Refused):
         return _refused(result, fields)

@@ -32,6 +32,7 @@ class Content:
 
     order: Order
     digest: bytes
+    price_signature: str | None = None
 
 
 def content_of(body: bytes) -> Content | list[Refusal]:
@@ -40,12 +41,26 @@ def content_of(body: bytes) -> Content | list[Refusal]:
         raw = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return [Refusal(Rule.BODY_NOT_JSON, "", "The body is not JSON.")]
-    order = _converted(raw)
-    if order is not None:
-        return Content(order, _digest(raw))
     found: list[Refusal] = []
-    order = _read_order(raw, "", found)
-    return found or Content(order, _digest(raw))
+    price_signature = _read_price_signature(raw, found)
+    order = _converted(raw)
+    if order is None:
+        order = _read_order(raw, "", found)
+    return found or Content(order, _digest(raw), price_signature)
+
+
+def _read_price_signature(raw: Any, found: list[Refusal]) -> str | None:
+    """Taken out of the body: it is a proof that comes with an order, not a part of one.
+
+    So it is neither stored nor in the digest: what it covers is stored, and it may be made anew.
+    Stored, it would cost the write units that docs/pricing.md names, for a text that its key's
+    retirement makes worthless.
+    """
+    if type(raw) is not dict:
+        return None
+    signature = raw.pop("price_signature", None)
+    reader = _optional(_scalar(str))
+    return typing.cast("str | None", reader(signature, "/price_signature", found))
 
 
 def _converted(raw: Any) -> Order | None:

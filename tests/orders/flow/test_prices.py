@@ -1,6 +1,9 @@
-"""An order is held against the price book that was in force when its client made its id."""
+"""An order is held against the price book that was in force when its client made its id, or
+against the signature of the store's pricing engine."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import pytest
 
@@ -8,9 +11,20 @@ from orders.domain.book import Article
 from orders.domain.refusals import Rule
 from orders.flow.intake import Acknowledged, Intake, Refused
 from orders.flow.prices import Prices
-from simulation.world.runtime import FixedPriceBooks, SetClock
+from simulation.world.runtime import FixedPriceBooks, FixedSigningKeys, SetClock
 from simulation.world.table import MemoryOrders
-from tests.builders import CUSTOMER, NOW, a_book, an_intake, content, line, order_id, order_key
+from tests.builders import (
+    CUSTOMER,
+    NOW,
+    PRICE_KEY,
+    PRICE_KEY_ID,
+    a_book,
+    an_intake,
+    content,
+    line,
+    order_id,
+    order_key,
+)
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE
@@ -23,6 +37,9 @@ BOOKS = FixedPriceBooks(
     }
 )
 PRICES = Prices(BOOKS, grace_ms=HOUR)
+KEYS = FixedSigningKeys({PRICE_KEY_ID: PRICE_KEY})
+SIGNED = Prices(signing_keys=KEYS, grace_ms=HOUR)
+EITHER = Prices(BOOKS, KEYS, HOUR)
 
 
 def placed(intake: Intake, unit_price: int, id_: str) -> object:
@@ -82,3 +99,83 @@ def test_an_id_that_is_none_is_priced_as_of_now() -> None:
 
 def test_without_a_book_the_client_says_what_things_cost() -> None:
     assert isinstance(placed(an_intake(MemoryOrders()), 1, order_id()), Acknowledged)
+
+
+def offered(
+    prices: Prices, *, signed: bool, unit_price: int = 1, now: int = NOW, **fields: Any
+) -> list[Rule]:
+    """The rules that an order at an offered price breaks, with a signature that is made when the id
+    is made, at noon, and valid for an hour."""
+    fields = {"lines": [line("MUG", 1, unit_price)], **fields}
+    orders = MemoryOrders()
+    id_ = order_id(NOON)
+    sent = content(id_, price_key=PRICE_KEY if signed else None, **fields)
+    result = an_intake(orders, prices=prices, clock=SetClock(now)).place(
+        order_key(CUSTOMER, id_),
+        sent.order,
+        sent.digest,
+        price_signature=sent.price_signature,
+        wholesale_allowed=False,
+    )
+    assert isinstance(result, Acknowledged) == bool(orders.stream)
+    return [one.rule for one in result.refusals] if isinstance(result, Refused) else []
+
+
+def test_a_signed_stage_takes_the_engines_price_and_no_other() -> None:
+    assert offered(SIGNED, signed=True) == []
+    assert offered(SIGNED, signed=False) == [Rule.PRICE_SIGNATURE_MISSING]
+
+
+def test_where_both_count_the_signature_does_if_there_is_one() -> None:
+    assert offered(EITHER, signed=True) == []
+    assert offered(EITHER, signed=False) == [Rule.UNIT_PRICE_DIFFERS]
+    assert offered(EITHER, signed=False, unit_price=1_500) == []
+    keyless = Prices(BOOKS, FixedSigningKeys({}), HOUR)
+    assert offered(keyless, signed=True, unit_price=1_500) == [Rule.PRICE_SIGNATURE_KEY_UNKNOWN]
+
+
+def test_a_stage_without_signatures_takes_none() -> None:
+    assert offered(Prices(), signed=True) == [Rule.PRICE_SIGNATURE_NOT_USED]
+    assert offered(PRICES, signed=True, unit_price=1_500) == [Rule.PRICE_SIGNATURE_NOT_USED]
+    assert offered(PRICES, signed=True) == [
+        Rule.UNIT_PRICE_DIFFERS,
+        Rule.PRICE_SIGNATURE_NOT_USED,
+    ]
+
+
+def test_a_price_holds_when_the_customer_orders_and_a_grace_period_more() -> None:
+    assert offered(SIGNED, signed=True, now=NOON + 2 * HOUR) == []
+    assert offered(SIGNED, signed=True, now=NOON + 2 * HOUR + 1) == [Rule.PRICE_SIGNATURE_EXPIRED]
+    strict = Prices(signing_keys=KEYS)
+    assert offered(strict, signed=True, now=NOON + HOUR) == []
+    assert offered(strict, signed=True, now=NOON + HOUR + 1) == [Rule.PRICE_SIGNATURE_EXPIRED]
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        {"prices": Prices(signing_keys=FixedSigningKeys({}))},
+        {"prices": Prices(signing_keys=FixedSigningKeys({PRICE_KEY_ID: b"another"}))},
+        {"prices": Prices()},
+        {"prices": PRICES},
+        {"clock": SetClock(NOON + 10 * HOUR)},
+    ],
+    ids=["key retired", "key replaced", "no signatures", "book", "expired"],
+)
+def test_no_change_of_keys_time_or_stage_refuses_the_retry_of_a_stored_order(
+    later: dict[str, Any],
+) -> None:
+    orders = MemoryOrders()
+    id_ = order_id(NOON)
+    sent = content(id_, lines=[line("MUG", 1, 1)], price_key=PRICE_KEY)
+    stored = [
+        an_intake(orders, **{"prices": SIGNED, **change}).place(
+            order_key(CUSTOMER, id_),
+            sent.order,
+            sent.digest,
+            price_signature=sent.price_signature,
+            wholesale_allowed=False,
+        )
+        for change in ({}, later)
+    ]
+    assert [one.stored for one in stored if isinstance(one, Acknowledged)] == ["placed", "there"]

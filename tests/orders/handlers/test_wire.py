@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from orders.domain.refusals import Refusal, Rule
 from orders.handlers import wire
 from orders.handlers.wire import Content, content_of
-from tests.builders import line, order_body, order_id
+from tests.builders import content, line, order_body, order_id
 
 ID = order_id()
 
@@ -92,6 +92,25 @@ def test_the_digest_knows_content_and_not_its_spelling() -> None:
     assert digest(reissued) == digest(body)
     assert digest(order_body(ID, lines=[line(quantity=3)])) != digest(body)
     assert digest({**body, "tax": 1}) != digest(body)
+
+
+def test_a_price_signature_comes_with_an_order_and_is_no_part_of_it() -> None:
+    body = order_body(ID)
+    read = content_of(json.dumps({**body, "price_signature": "p1.1.ab"}).encode())
+    assert isinstance(read, Content)
+    assert (read.order, read.digest) == (content(ID).order, digest(body))
+    assert read.price_signature == "p1.1.ab"
+    without = content_of(json.dumps({**body, "price_signature": None}).encode())
+    assert isinstance(without, Content)
+    assert without.price_signature is None
+
+
+def test_a_price_signature_that_is_no_text_is_named_with_the_other_faults() -> None:
+    body = {**order_body(ID), "price_signature": 7}
+    assert faults(body) == [(Rule.FIELD_WRONG_TYPE, "/price_signature")]
+    del body["tax"]
+    assert (Rule.FIELD_MISSING, "/tax") in faults(body)
+    assert (Rule.FIELD_WRONG_TYPE, "/price_signature") in faults(body)
 
 
 json_values = st.recursive(
