@@ -1,0 +1,12 @@
+"""The price book as a merchant writes it: rules in a TOML file, articles in CSV files.
+
+It is read strictly, and all its faults are found at once. What comes out is what intake prices
+orders by (`orders.domain.book`), and what a store may show of it (`catalogue`).
+docs/pricing.md describes both files field by field.
+"""
+
+from spillway.price_book.catalogue import catalogue
+from spillway.price_book.faults import BookFaulty, Fault
+from spillway.price_book.reading import PriceBook, read
+
+__all__ = ["BookFaulty", "Fault", "PriceBook", "catalogue", "read"]

@@ -1,0 +1,106 @@
+"""Reads a price book: its TOML file, and the articles' files that this names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from orders.domain.book import Article, Book, Rules
+from spillway.price_book.articles import Articles, Terms, read_articles, sheet
+from spillway.price_book.faults import Faults
+from spillway.price_book.rules import RulesReader
+from spillway.price_book.written import Book as WrittenBook
+from spillway.price_book.written import Written, read_text
+
+RULES_BYTES_MAX = 5_000_000
+#: 200,000 articles with five columns of text each have 60 MB.
+ARTICLES_BYTES_MAX = 150_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class PriceBook:
+    """A book without faults. `shown` is what the catalogue's columns say, by sku, of the articles
+    that the store shows; `page` is what the book hands on to the store's pages."""
+
+    rules: Rules
+    articles: Mapping[str, Article]
+    shown: Mapping[str, Mapping[str, str]]
+    page: Mapping[str, Any]
+
+    def book(self, version: str) -> Book:
+        return Book(version, self.rules, self.articles)
+
+
+def read(path: Path, on_article: Callable[[int], None] = lambda _: None) -> PriceBook:
+    """The price book of a TOML file. `on_article` hears how many articles were read so far.
+
+    Raises BookFaulty, with all faults, where there are any.
+    """
+    faults = Faults()
+    text = read_text(path, path.name, RULES_BYTES_MAX, faults)
+    faults.check()
+    toml = Written(text or "", path.name, faults)
+    book, zone = toml.book, _zone(toml)
+    if book is None:
+        # Without its first lines nobody knows what the rest is about.
+        faults.check()
+        raise AssertionError
+    by_weight = any(delivery.by == "weight" for _, delivery in toml.deliveries)
+    terms = Terms(book.tax_classes, book.catalogue.columns, zone, by_weight)
+    before = faults.count
+    articles = _articles(path.parent, toml, book, terms, on_article)
+    rules = RulesReader(
+        toml,
+        price_lists=articles.price_lists if articles else None,
+        tax_classes=book.tax_classes,
+        skus=articles.found if articles and faults.count == before else None,
+        zone=zone,
+    ).rules()
+    faults.check()
+    if articles is None:
+        raise AssertionError
+    return PriceBook(
+        rules,
+        {article.sku: article for article in articles.all},
+        articles.shown,
+        book.catalogue.page,
+    )
+
+
+def _zone(toml: Written) -> ZoneInfo | None:
+    name = toml.book.timezone if toml.book else None
+    if name is None:
+        return None
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        toml.fault(("timezone",), f"There is no time zone {name!r}: write it like Europe/London.")
+        return ZoneInfo("UTC")  # so that no day is a fault because of this one
+
+
+def _articles(
+    folder: Path,
+    toml: Written,
+    book: WrittenBook,
+    terms: Terms,
+    on_article: Callable[[int], None],
+) -> Articles | None:
+    """The articles of all files; None where the heading of one has a fault."""
+    faults = toml.faults
+    names = [book.articles] if isinstance(book.articles, str) else book.articles
+    if not names:
+        toml.fault(("articles",), "The book names no file of articles.")
+        return None
+    texts = [read_text(folder / name, name, ARTICLES_BYTES_MAX, faults) for name in names]
+    sheets = [
+        sheet(text, name, terms, faults)
+        for name, text in zip(names, texts, strict=True)
+        if text is not None
+    ]
+    complete = [one for one in sheets if one is not None]
+    if len(complete) < len(names):
+        return None
+    return read_articles(complete, terms, faults, on_article)

@@ -1,0 +1,126 @@
+"""Reads one value of a price book. Each function raises ValueError with a sentence that says what
+is wrong and how it is written right."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from orders.domain.book import WHOLE
+from orders.domain.money import UNIT_PRICE_MAX
+from orders.domain.refusals import SKU_MAX
+from orders.domain.units import Millis
+from spillway.price_book.iso import COUNTRIES, DECIMALS
+
+#: By how many decimals there are.
+_AMOUNT = {
+    0: re.compile(r"[0-9]{1,12}"),
+    2: re.compile(r"[0-9]{1,12}\.[0-9]{2}"),
+    3: re.compile(r"[0-9]{1,12}\.[0-9]{3}"),
+}
+_ONE_DAY = timedelta(days=1)
+WEIGHT_GRAMS_MAX = 10_000_000
+
+
+def minor_units(written: str | int, currency: str) -> int:
+    """An amount as people write it, with exactly its currency's decimals: 14.00 in pounds."""
+    decimals = DECIMALS[currency]
+    text = str(written)
+    if not _AMOUNT[decimals].fullmatch(text):
+        raise ValueError(
+            f"{text!r} is no amount in {currency}: it is written with {_decimals(decimals)},"
+            f" like {example(currency)}."
+        )
+    amount = int(text.replace(".", ""))
+    if amount > UNIT_PRICE_MAX:
+        raise ValueError(f"{text} {currency} is more than an order may have.")
+    return amount
+
+
+def _decimals(count: int) -> str:
+    return f"{count} decimals" if count else "no decimals"
+
+
+def example(currency: str) -> str:
+    return f"{14:.{DECIMALS[currency]}f}" if DECIMALS[currency] else "1400"
+
+
+def major_units(amount: int, currency: str) -> str:
+    """Minor units as they are written in a price book."""
+    decimals = DECIMALS.get(currency, 2)
+    return f"{Decimal(amount).scaleb(-decimals):.{decimals}f}"
+
+
+def rate(written: str | int, *, at_least: int = 0) -> int:
+    """A percentage of 0 to 100, in parts per million."""
+    try:
+        parts = Decimal(str(written)) * WHOLE / 100
+    except InvalidOperation:
+        raise ValueError(f"{written!r} is no percentage: it is written like 8.875.") from None
+    if not (parts.is_finite() and at_least <= parts <= WHOLE and parts == int(parts)):
+        raise ValueError(f"{written} is no percentage of 0 to 100 with at most 4 decimals.")
+    return int(parts)
+
+
+def whole(text: str, most: int) -> int:
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= most):
+        raise ValueError(f"{text!r} is no whole number of 1 to {most:,}.")
+    return int(text)
+
+
+def sku(text: str) -> str:
+    """A sku or a coupon's code: what intake takes, and a person can type again."""
+    if not (0 < len(text) <= SKU_MAX and text.isprintable() and text == text.strip()):
+        raise ValueError(
+            f"{text[: SKU_MAX + 1]!r} is no sku or code: it has 1 to {SKU_MAX} printable"
+            " characters, and no space at either end."
+        )
+    return text
+
+
+def country(text: str) -> str:
+    if text not in COUNTRIES:
+        raise ValueError(f"{text!r} is no country: it is written as in ISO 3166-1, like GB.")
+    return text
+
+
+def begin(written: Any, zone: ZoneInfo | None) -> Millis:
+    """A moment, or a day's first one."""
+    return _moment(written, zone, days=0)
+
+
+def end(written: Any, zone: ZoneInfo | None) -> Millis:
+    """A moment, or the first one after a day: until the 24th is all of the 24th."""
+    return _moment(written, zone, days=1)
+
+
+def _moment(written: Any, zone: ZoneInfo | None, days: int) -> Millis:
+    moment = _parsed(written)
+    if not isinstance(moment, datetime):
+        if zone is None:
+            raise ValueError(
+                f"{written} is a day, and begins elsewhere at another time: name a `timezone` at"
+                " the top of the book, or write the time with its zone."
+            )
+        moment = datetime.combine(moment + days * _ONE_DAY, time(), zone)
+    if moment.tzinfo is None:
+        raise ValueError(f"{written} has no time zone: write it like 2026-12-01T08:00:00Z.")
+    if not 2000 <= moment.year < 3000:
+        raise ValueError(f"{written} is not in this millennium.")
+    return Millis(int(moment.astimezone(UTC).timestamp() * 1000))
+
+
+def _parsed(written: Any) -> date:
+    if isinstance(written, date):
+        return written
+    try:
+        text = str(written)
+        return date.fromisoformat(text) if len(text) == 10 else datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(
+            f"{str(written)!r} is no time: write a day like 2026-12-01, or a time like"
+            " 2026-12-01T08:00:00Z."
+        ) from None
