@@ -1,7 +1,6 @@
 /** A wholesale buyer's list, and what an order of it comes to. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readFileSync } from "node:fs";
 
 import { Basket } from "../../web/storefront/basket.js";
 import { LINES_MAX, quantityProblem, readSheet } from "../../web/storefront/sheet.js";
@@ -71,24 +70,4 @@ test("an id that has grown old, or came from a wrong clock, is made anew", () =>
   basket.orderId(now + 600_000);
   assert.equal(timeOf(basket.orderId(now)), now);
   assert.equal(timeOf(basket.orderId(now + 7_200_000)), now + 7_200_000);
-});
-
-test("every good of the catalogue has its prices, its case and its place", () => {
-  const shop = JSON.parse(readFileSync(new URL("../../web/storefront/catalogue.json", import.meta.url)));
-  const art = readFileSync(new URL("../../web/storefront/goods.svg", import.meta.url), "utf8");
-  const style = readFileSync(new URL("../../web/storefront/shop.css", import.meta.url), "utf8");
-  const layout = readFileSync(new URL("../../web/storefront/layout.html", import.meta.url), "utf8");
-  const currencies = [...layout.matchAll(/<option>(\w+)/g)].map(([, currency]) => currency);
-  assert.ok(currencies.length);
-  assert.equal(new Set(shop.goods.map((good) => good.sku)).size, shop.goods.length);
-  for (const good of shop.goods) {
-    for (const currency of currencies) {
-      assert.ok(Number.isInteger(good.prices[currency]) && good.prices[currency] > 0, good.sku);
-      assert.ok(Number.isInteger(good.trade[currency]) && good.trade[currency] < good.prices[currency], good.sku);
-    }
-    assert.ok(Number.isInteger(good.case) && good.case > 0, good.sku);
-    assert.ok(shop.categories[good.category], good.sku);
-    assert.ok(art.includes(`id="${good.art}"`), good.art);
-    assert.ok(style.includes(`.glaze-${good.glaze} `), good.glaze);
-  }
 });

@@ -1,4 +1,4 @@
-/** What is for sale: catalogue.json, which a shop replaces by its own. */
+/** What is for sale: catalogue.json, which the build makes of the store's price book. */
 import { asset } from "./dom.js";
 
 let loading;
@@ -23,14 +23,33 @@ export function catalogue() {
   return loading;
 }
 
+/** One rate is this much of its base. */
+const WHOLE = 1_000_000;
+
 export class Catalogue {
   constructor(content) {
+    const currencies = (channel, of) => Object.fromEntries(
+      content.price_lists.map((list) => list.split(" ")).filter(([on]) => on === channel)
+        .map(([, currency]) => [currency, of(currency)]));
     /** @type {Good[]} */
-    this.goods = content.goods;
+    this.goods = content.goods.map((good) => ({
+      case: 1, ...good,
+      prices: currencies("retail", (currency) => good.prices[`retail ${currency}`]),
+      trade: currencies("wholesale", (currency) => good.prices[`wholesale ${currency}`]),
+    }));
     this.categories = content.categories;
     this.coupons = content.coupons;
-    this.terms = content.terms;
-    this.countries = content.countries;
+    this.countries = content.countries.map((code) => [code, countryName(code)]);
+    const [home] = content.countries;
+    this.terms = Object.fromEntries(["retail", "wholesale"].map((channel) => {
+      const rate = (currency) => content.delivery[`${channel} ${home} ${currency}`];
+      const tax = content.taxes[`${channel} ${home}`];
+      return [channel, {
+        tax_percent: tax.included ? 0 : (tax.rates[0] * 100) / WHOLE,
+        shipping: currencies(channel, (currency) => rate(currency).bands[0][1]),
+        free_shipping_from: currencies(channel, (currency) => rate(currency).free_from),
+      }];
+    }));
     this.bySku = new Map(this.goods.map((good) => [good.sku, good]));
   }
 
@@ -63,4 +82,8 @@ export class Catalogue {
     const amount = percent ? Math.floor((subtotal * percent) / 100) : 0;
     return amount > 0 ? [{ coupon, amount }] : [];
   }
+}
+
+function countryName(code) {
+  return new Intl.DisplayNames(["en"], { type: "region" }).of(code);
 }

@@ -16,11 +16,16 @@ from pathlib import Path
 
 from jinja2 import Template
 
+from orders.domain.book import WHOLE
 from spillway.errors import SpillwayError
 from spillway.paths import PROJECT
+from spillway.price_book import catalogue, read
 from spillway.run.storefront import api_page
 
 SOURCE = PROJECT / "web" / "storefront"
+#: What the store sells: it publishes the same book for its orders.
+BOOK = PROJECT / "web" / "book" / "book.toml"
+CATALOGUE = "catalogue.json"
 CONTRACT = PROJECT / "docs" / "contracts" / "orders.yaml"
 # The libraries that pages use, by the name under which our modules import them.
 VENDOR = {
@@ -104,8 +109,13 @@ class _Assets:
         ours = {path.name: path for path in SOURCE.iterdir() if path.suffix in kinds}
         return ours | VENDOR
 
+    @cached_property
+    def _made(self) -> dict[str, str]:
+        """What is not a file, but made of others."""
+        return {CATALOGUE: _catalogue()}
+
     def files(self) -> list[File]:
-        return [self._asset(name) for name in sorted(self._sources)]
+        return [self._asset(name) for name in sorted({*self._sources, *self._made})]
 
     def url(self, name: str) -> str:
         return f"/{self._asset(name).key}"
@@ -134,9 +144,18 @@ class _Assets:
         return File(f"assets/{stem}.{digest}{suffix}", content.encode(), _FOR_EVER)
 
     def _text(self, name: str) -> str:
+        if name in self._made:
+            return self._made[name]
         try:
             return self._sources[name].read_text()
         except FileNotFoundError:
             raise SpillwayError(
                 f"The storefront needs {name}, which is not installed: run `make install`."
             ) from None
+
+
+def _catalogue() -> str:
+    """The goods and what they cost. The pages still say themselves what a coupon takes off."""
+    book = read(BOOK)
+    coupons = {code: coupon.rate * 100 // WHOLE for code, coupon in book.rules.coupons.items()}
+    return json.dumps({**catalogue(book), "coupons": coupons}, ensure_ascii=False)
