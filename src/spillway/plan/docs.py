@@ -27,6 +27,8 @@ from spillway.plan.cost.model import MILLION, CostModel, cost_model
 from spillway.plan.cost.sizing import sizing
 from spillway.plan.tables import Table
 from spillway.plan.templates import Templates, synthesised
+from spillway.price_book import EXAMPLE
+from spillway.run.workload.catalogue import articles_csv
 
 DOCS = PROJECT / "docs"
 COST, PERFORMANCE = DOCS / "cost.md", DOCS / "performance.md"
@@ -44,6 +46,7 @@ def pages() -> Iterator[tuple[Path, str]]:
     yield INVENTORY, inventory_page(synthesised(inventory.STAGE))
     yield LOGS, logs_page()
     yield METRICS, metrics_page()
+    yield EXAMPLE.with_name("load.csv"), articles_csv()
 
 
 def cost_page(found: Findings) -> str:

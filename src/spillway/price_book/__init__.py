@@ -6,7 +6,8 @@ docs/pricing.md describes both files field by field.
 """
 
 from spillway.price_book.catalogue import catalogue
+from spillway.price_book.example import EXAMPLE, example
 from spillway.price_book.faults import BookFaulty, Fault
 from spillway.price_book.reading import PriceBook, read
 
-__all__ = ["BookFaulty", "Fault", "PriceBook", "catalogue", "read"]
+__all__ = ["EXAMPLE", "BookFaulty", "Fault", "PriceBook", "catalogue", "example", "read"]

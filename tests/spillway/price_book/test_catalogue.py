@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from spillway.paths import PROJECT
-from spillway.price_book import catalogue, read
-from spillway.run.storefront.site import BOOK
+from spillway.price_book import catalogue, example, read
 from tests.spillway.price_book.files import written
 
 STOREFRONT = PROJECT / "web" / "storefront"
@@ -19,7 +18,7 @@ STOREFRONT = PROJECT / "web" / "storefront"
 
 @pytest.fixture(scope="module")
 def shown() -> dict[str, Any]:
-    return catalogue(read(BOOK))
+    return catalogue(example())
 
 
 def test_it_has_what_the_book_says_of_each_good(tmp_path: Path) -> None:

@@ -19,12 +19,10 @@ from jinja2 import Template
 from orders.domain.book import WHOLE
 from spillway.errors import SpillwayError
 from spillway.paths import PROJECT
-from spillway.price_book import catalogue, read
+from spillway.price_book import catalogue, example
 from spillway.run.storefront import api_page
 
 SOURCE = PROJECT / "web" / "storefront"
-#: What the store sells: it publishes the same book for its orders.
-BOOK = PROJECT / "web" / "book" / "book.toml"
 CATALOGUE = "catalogue.json"
 CONTRACT = PROJECT / "docs" / "contracts" / "orders.yaml"
 # The libraries that pages use, by the name under which our modules import them.
@@ -156,6 +154,6 @@ class _Assets:
 
 def _catalogue() -> str:
     """The goods and what they cost. The pages still say themselves what a coupon takes off."""
-    book = read(BOOK)
+    book = example()
     coupons = {code: coupon.rate * 100 // WHOLE for code, coupon in book.rules.coupons.items()}
     return json.dumps({**catalogue(book), "coupons": coupons}, ensure_ascii=False)

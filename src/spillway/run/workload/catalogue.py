@@ -1,4 +1,8 @@
-"""The store's catalogue: 2,400 gifts, each kind in every finish and colour, each at one price."""
+"""What the load generator orders: 2,400 gifts, each kind in every finish and colour, at one price.
+
+They are in the example store's price book too (web/book/load.csv), so that their orders are priced
+by it.
+"""
 
 from __future__ import annotations
 
@@ -84,6 +88,16 @@ def _stock_code(family: int, colour: int) -> str:
     if family % 5 == 0:
         return f"{_LETTERED_FROM + family}{ascii_uppercase[colour]}"
     return str(_NUMBERED_FROM + family * _COLOURS + colour)
+
+
+def articles_csv() -> str:
+    """The products as a file of articles for a price book. `make docs` writes it."""
+    lists = ("retail_GBP", "retail_EUR", "wholesale_GBP", "wholesale_EUR")
+    rows = (
+        ",".join((product.sku, *[f"{product.unit_price / 100:.2f}"] * len(lists)))
+        for product in sorted(catalogue(), key=lambda product: product.sku)
+    )
+    return "\n".join((",".join(("sku", *lists)), *rows, ""))
 
 
 def pick(rng: random.Random) -> Product:

@@ -5,6 +5,8 @@ follows its curve. Quantities follow theirs, and products are picked line by lin
 ends near its total: cheap ones by the hundred, expensive ones singly, as in a real store. Picking
 products first and adding them up gave totals of twice the real spread, because lines, quantities
 and prices of real orders depend on one another.
+
+What an order costs is what the example store's price book says.
 """
 
 from __future__ import annotations
@@ -12,11 +14,17 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator
+from functools import cache
 
-from orders.domain.order import Channel, Discount, Line, Order
+from orders.domain.book import WHOLE, Book
+from orders.domain.order import Channel, Line, Order
+from orders.domain.pricing import Basket, Priced, price
+from orders.domain.units import Millis
+from spillway.price_book import example
 from spillway.run.workload import customers
 from spillway.run.workload.catalogue import Product, pick
 from spillway.run.workload.curves import LINES, QUANTITY, TOTAL, WHOLESALE_SCORE_MIN
+from spillway.run.workload.customers import Place
 from spillway.run.workload.draft import UNPAID, Customer, Draft
 
 # How far an order's total follows its number of lines, and its wholesale leaning; how far a line's
@@ -27,14 +35,11 @@ _QUANTITY_BY_LEANING = 0.60
 
 _PRODUCTS_COMPARED = 16
 
-# Its price, and the subtotal from which it is free.
-_SHIPPING: dict[Channel, tuple[int, int]] = {"retail": (395, 5_000), "wholesale": (1500, 25_000)}
-
-# Shop prices include the tax; resellers in Britain pay it on top.
-_TAX_RATE_WHOLESALE = 0.20
-
 _COUPON_SHARE = 0.08
-_COUPONS = {"XMAS10": 0.10, "WELCOME5": 0.05, "STAFF20": 0.20}
+_COUPONS = ("WELCOME10", "XMAS20")
+
+#: Nothing in the book begins or ends.
+ANY_TIME = Millis(0)
 
 _OTHER_SHARE_OF_RETAIL = 0.3
 
@@ -52,33 +57,47 @@ def _draft(seed: int, number: int) -> Draft:
     channel: Channel = "wholesale" if leaning > WHOLESALE_SCORE_MIN else "retail"
     where = customers.place(rng)
     target = TOTAL.at_score(total_score)
-    tax_rate = _TAX_RATE_WHOLESALE if channel == "wholesale" and where.country == "GB" else 0.0
     lines = _lines(
         rng,
         count=round(LINES.at_score(lines_score)),
-        subtotal=target / (1 + tax_rate),
+        subtotal=target / (1 + _tax_rate(channel, where)),
         leaning=leaning,
     )
-    subtotal = sum(line.quantity * line.unit_price for line in lines)
-    discounts = _discounts(rng, subtotal)
-    shipping = _shipping(channel, subtotal)
-    net = subtotal - sum(discount.amount for discount in discounts) + shipping
-    tax = round(net * tax_rate)
+    priced = _price(channel, where, lines, _coupons(rng))
     address = customers.address(rng, where, channel)
     customer = _customer(rng, channel)
     order = Order(
         channel=channel,
         currency=where.currency,
         lines=lines,
-        discounts=discounts,
-        shipping=shipping,
-        tax=tax,
-        total=net + tax,
+        discounts=tuple(priced.discounts),
+        shipping=priced.shipping,
+        tax=priced.tax,
+        total=priced.total,
         address=address,
         payment=UNPAID,
         purchase_order=f"PO-{rng.randint(1000, 99999)}" if channel == "wholesale" else None,
     )
     return Draft(customer, order)
+
+
+def _tax_rate(channel: Channel, where: Place) -> float:
+    """What is added to the prices."""
+    tax = example().rules.tax(channel, where.country, None)
+    return 0.0 if tax is None or tax.included else tax.rates[0] / WHOLE
+
+
+def _price(
+    channel: Channel, where: Place, lines: tuple[Line, ...], coupons: tuple[str, ...]
+) -> Priced:
+    """A coupon that takes nothing off is left out."""
+    basket = Basket(channel, where.currency, lines, coupons, where.country)
+    return price(basket, _book(), ANY_TIME)
+
+
+@cache
+def _book() -> Book:
+    return example().book("example")
 
 
 def _correlated(rng: random.Random, *parts: tuple[float, float]) -> float:
@@ -108,17 +127,8 @@ def _closest(rng: random.Random, unit_price: float, taken: set[str]) -> Product:
     return min(fresh, key=lambda product: abs(math.log(product.unit_price / unit_price)))
 
 
-def _discounts(rng: random.Random, subtotal: int) -> tuple[Discount, ...]:
-    if rng.random() >= _COUPON_SHARE:
-        return ()
-    coupon = rng.choice(list(_COUPONS))
-    amount = round(subtotal * _COUPONS[coupon])
-    return (Discount(coupon, amount),) if amount else ()
-
-
-def _shipping(channel: Channel, subtotal: int) -> int:
-    price, free_from = _SHIPPING[channel]
-    return 0 if subtotal >= free_from else price
+def _coupons(rng: random.Random) -> tuple[str, ...]:
+    return (rng.choice(_COUPONS),) if rng.random() < _COUPON_SHARE else ()
 
 
 def _customer(rng: random.Random, channel: Channel) -> Customer:

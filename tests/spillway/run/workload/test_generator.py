@@ -8,10 +8,13 @@ import statistics
 import msgspec
 import pytest
 
+from orders.domain.pricing import check
 from orders.domain.refusals import Terms, broken_rules
 from orders.domain.units import Millis
 from spillway.ids import order_id
+from spillway.price_book import EXAMPLE, example
 from spillway.run.workload import Draft, generate, pay
+from spillway.run.workload.catalogue import articles_csv
 from spillway.ui.statistics import percentile
 
 KEY = b"a key for tests"
@@ -110,6 +113,17 @@ def test_the_service_has_no_rule_that_a_generated_order_breaks(drafts: list[Draf
     ]
 
     assert broken == []
+
+
+def test_every_generated_order_costs_what_the_price_book_says(drafts: list[Draft]) -> None:
+    book = example().book("example")
+
+    for draft in drafts[:2000]:
+        assert check(draft.order, book, Millis(1_795_000_000_000)).refusals == []
+
+
+def test_the_book_s_file_of_these_goods_is_the_one_that_make_docs_writes() -> None:
+    assert EXAMPLE.with_name("load.csv").read_text() == articles_csv()
 
 
 def _rng() -> random.Random:
