@@ -59,6 +59,7 @@ class Api(Settings, frozen=True):
     cancel: Throttle
     read: Throttle
     history: Throttle
+    quote: Throttle
 
 
 class CognitoPool(Settings, frozen=True, tag_field="by", tag="cognito"):

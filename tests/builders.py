@@ -35,7 +35,7 @@ from orders.domain.units import CustomerId, Millis, OrderId
 from orders.flow.intake import Intake
 from orders.flow.prices import Prices
 from orders.handlers.wire import Content, content_of
-from orders.ports import Clock, Orders, Overflow, SigningKeys
+from orders.ports import Clock, CouponTries, Orders, Overflow, SigningKeys
 from simulation.world.runtime import FixedSigningKeys, MemoryOverflow, SetClock
 
 NOW = Millis(1_795_428_000_000)  # 2026-11-23T10:00:00Z
@@ -167,6 +167,7 @@ def an_intake(
     keys: SigningKeys | None = None,
     prices: Prices | None = None,
     clock: Clock | None = None,
+    coupon_tries: CouponTries | None = None,
 ) -> Intake:
     """Accepts pounds. What is not given is in memory, and the clock stands at `NOW`."""
     return Intake(
@@ -178,6 +179,7 @@ def an_intake(
         frozenset({"GBP"}),
         groups_claim="cognito:groups",
         wholesale_group="wholesale",
+        coupon_tries=coupon_tries,
     )
 
 

@@ -81,6 +81,7 @@ class OrdersApi(Construct):
                 to_intake,
                 stage.api.cancel,
             ),
+            ("/quotes", apigateway.HttpMethod.POST, to_intake, stage.api.quote),
         ):
             routes = self.api.add_routes(path=path, methods=[method], integration=integration)
             throttles[f"{method.value} {path}"] = {

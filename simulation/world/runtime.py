@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from orders.domain.book import Book
 from orders.domain.events import Event
 from orders.domain.order import AcceptedOrder, OrderKey
+from orders.domain.quote import TRIES_MAX
 from orders.domain.saga import Downstream, Outcome
-from orders.domain.units import Millis
+from orders.domain.units import CustomerId, Millis
 from orders.failures import TransientFailure
 from orders.ports import Check, Command
 
@@ -41,6 +42,20 @@ class FixedPriceBooks:
     def in_force(self, at: Millis) -> Book:
         begun = [begins for begins in self.books if begins <= at]
         return self.books[max(begun, default=min(self.books))]
+
+
+@dataclass
+class MemoryCouponTries:
+    """Without the passing of time: a customer's tries stay."""
+
+    codes: dict[str, set[str]] = field(default_factory=dict)
+
+    def count(self, customer_id: CustomerId, codes: Sequence[str], now: Millis) -> bool:
+        tried = self.codes.get(customer_id, set()) | set(codes)
+        if len(tried) > TRIES_MAX:
+            return False
+        self.codes[customer_id] = tried
+        return True
 
 
 @dataclass

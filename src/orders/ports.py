@@ -182,6 +182,14 @@ class PriceBooks(Protocol):
         """The book by which an order of this time is priced."""
 
 
+class CouponTries(Protocol):
+    """How many different coupons each customer has asked about lately."""
+
+    def count(self, customer_id: CustomerId, codes: Sequence[str], now: Millis) -> bool:
+        """Note these codes; False, and nothing is noted, when they would be too many. A code that
+        was noted before counts once."""
+
+
 class SigningKeys(Protocol):
     def in_force(self) -> Mapping[str, bytes]:
         """Keys by key id, of the payment gateway or of the store's pricing engine: two while one

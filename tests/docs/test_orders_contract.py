@@ -13,16 +13,19 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 from orders.domain import money, refusals
+from orders.domain.book import Article
 from orders.domain.order import Address, Discount, Line, Order, OrderKey, Payment
+from orders.domain.quote import TRIES_MAX, QuoteLine, QuoteRequest
 from orders.domain.refusals import Rule
 from orders.domain.saga import Outcome, Step
 from orders.domain.status import Status
 from orders.failures import TransientFailure
+from orders.flow.prices import Prices
 from orders.flow.reads import PAGE_DEFAULT, PAGE_MAX, Reads
 from orders.handlers import intake, reads
-from simulation.world.runtime import MemoryLog
+from simulation.world.runtime import FixedPriceBooks, MemoryCouponTries, MemoryLog
 from simulation.world.table import MemoryOrders, ThrottledOrders
-from tests.builders import CUSTOMER, NOW, an_intake, line, order_body, order_id
+from tests.builders import CUSTOMER, NOW, a_book, an_intake, line, order_body, order_id
 from tests.orders.handlers.api_events import request
 
 CONTRACT = Path(__file__).parents[2] / "docs" / "contracts" / "orders.yaml"
@@ -34,7 +37,7 @@ def test_it_is_valid_openapi() -> None:
     validate(DOCUMENT)
 
 
-@pytest.mark.parametrize("kind", [Order, Line, Discount, Address, Payment])
+@pytest.mark.parametrize("kind", [Order, Line, Discount, Address, Payment, QuoteRequest, QuoteLine])
 def test_an_orders_fields_are_the_domains(kind: type) -> None:
     schema = SCHEMAS[kind.__name__]
     # A proof that comes with an order is not a part of one.
@@ -56,6 +59,7 @@ def test_the_limits_are_the_codes() -> None:
     assert line_["sku"]["maxLength"] == refusals.SKU_MAX
     assert SCHEMAS["Text"]["maxLength"] == refusals.TEXT_MAX
     assert SCHEMAS["Address"]["properties"]["lines"]["maxItems"] == refusals.ADDRESS_LINES_MAX
+    assert f"{TRIES_MAX} different coupons" in DOCUMENT["paths"]["/quotes"]["post"]["description"]
     limit = DOCUMENT["paths"]["/orders"]["get"]["parameters"][0]["schema"]
     assert (limit["default"], limit["maximum"]) == (PAGE_DEFAULT, PAGE_MAX)
 
@@ -90,12 +94,22 @@ def orders_to_show() -> MemoryOrders:
 def handle(event: dict[str, Any], orders: MemoryOrders) -> dict[str, Any]:
     if event["routeKey"].startswith("GET"):
         return reads.handle(event, Reads(orders), MemoryLog())
+    if event["routeKey"] == QUOTE:
+        return intake.handle(
+            event, an_intake(orders, prices=PRICES, coupon_tries=TRIES), MemoryLog()
+        )
     return intake.handle(event, an_intake(orders), MemoryLog())
 
 
 PUT, GET = "PUT /orders/{order_id}", "GET /orders/{order_id}"
 CANCEL, LIST = "PUT /orders/{order_id}/cancellation", "GET /orders"
+QUOTE = "POST /quotes"
 NEW_ID = order_id()
+PRICES = Prices(FixedPriceBooks({0: a_book(Article("MUG", (1_400, None)))}))
+#: Of a customer who has tried as many coupons as one may.
+TRIES = MemoryCouponTries({CUSTOMER: {f"GUESS-{number}" for number in range(TRIES_MAX)}})
+ASKED: dict[str, Any] = {"channel": "retail", "currency": "GBP", "country": "GB"}
+ASKED["lines"] = [{"sku": "MUG", "quantity": 1}, {"sku": "GONE", "quantity": 1}]
 REQUESTS = [
     (PUT, 201, {"order_id": NEW_ID, "body": order_body(NEW_ID)}),
     (PUT, 200, {"order_id": ID, "body": order_body(ID)}),
@@ -120,6 +134,12 @@ REQUESTS = [
     (CANCEL, 409, {"order_id": REJECTED_ID}),
     (LIST, 200, {}),
     (LIST, 400, {"query": {"limit": "0"}}),
+    (QUOTE, 200, {"body": {**ASKED, "coupons": ["GUESS-1"]}}),
+    (QUOTE, 400, {"body": "{"}),
+    (QUOTE, 403, {"body": {**ASKED, "channel": "wholesale"}}),
+    (QUOTE, 413, {"body": " " * 300_000}),
+    (QUOTE, 422, {"body": {}}),
+    (QUOTE, 429, {"body": {**ASKED, "coupons": ["ONE-MORE"]}}),
 ]
 
 
@@ -161,4 +181,4 @@ def test_every_route_of_the_code_is_described_and_no_other() -> None:
         for method in operations
         if method != "parameters"
     }
-    assert described == {PUT, GET, CANCEL, LIST}
+    assert described == {PUT, GET, CANCEL, LIST, QUOTE}

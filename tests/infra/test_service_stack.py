@@ -284,6 +284,7 @@ def test_the_api_has_these_routes_and_every_one_asks_for_a_token(dev: Templates)
     assert {route["RouteKey"] for route in routes} == {
         "GET /orders",
         "GET /orders/{order_id}",
+        "POST /quotes",
         "PUT /orders/{order_id}",
         "PUT /orders/{order_id}/cancellation",
     }
@@ -296,7 +297,7 @@ def test_puts_go_to_intake_and_gets_to_reads(dev: Templates) -> None:
     for route in dev.resources("AWS::ApiGatewayV2::Route"):
         _, [_, target] = route["Target"]["Fn::Join"]
         integration = resources[target["Ref"]]["Properties"]
-        expected = "intake" if route["RouteKey"].startswith("PUT") else "reads"
+        expected = "reads" if route["RouteKey"].startswith("GET") else "intake"
         assert dev.named(integration["IntegrationUri"]) == f"spillway-dev-{expected}:live"
 
 
@@ -313,6 +314,7 @@ def test_every_route_has_its_own_share_of_the_account_s_requests(prod: Templates
         "PUT /orders/{order_id}/cancellation": prod.stage.api.cancel,
         "GET /orders/{order_id}": prod.stage.api.read,
         "GET /orders": prod.stage.api.history,
+        "POST /quotes": prod.stage.api.quote,
     }
     assert set(shares) == routes
     assert stage["RouteSettings"] == {

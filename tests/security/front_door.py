@@ -15,11 +15,13 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
 
+from orders.domain.book import Article
+from orders.flow.prices import Prices
 from orders.flow.reads import Reads
 from orders.handlers import intake, reads
-from simulation.world.runtime import MemoryLog, MemoryOverflow
+from simulation.world.runtime import FixedPriceBooks, MemoryCouponTries, MemoryLog, MemoryOverflow
 from simulation.world.table import MemoryOrders
-from tests.builders import an_intake
+from tests.builders import a_book, a_coupon, an_intake
 from tests.orders.handlers.api_events import request
 
 TOKEN = "the one good token"
@@ -29,6 +31,7 @@ _ROUTES = (
     (re.compile(r"/orders/(?P<order_id>[^/]+)/cancellation"), "/orders/{order_id}/cancellation"),
     (re.compile(r"/orders/(?P<order_id>[^/]+)"), "/orders/{order_id}"),
     (re.compile(r"/orders"), "/orders"),
+    (re.compile(r"/quotes"), "/quotes"),
 )
 
 StartResponse = Callable[[str, list[tuple[str, str]]], object]
@@ -40,10 +43,20 @@ class FrontDoor:
     def __init__(self) -> None:
         self.orders, self.overflow, self.log = MemoryOrders(), MemoryOverflow(), MemoryLog()
         taking = an_intake(self.orders, self.overflow), self.log
+        book = a_book(Article("0", (100, 50)), coupons={"0": a_coupon("0")})
+        quoting = (
+            an_intake(
+                self.orders,
+                prices=Prices(FixedPriceBooks({0: book})),
+                coupon_tries=MemoryCouponTries(),
+            ),
+            self.log,
+        )
         showing = Reads(self.orders), self.log
         self._functions: dict[str, Callable[[Any], Any]] = {
             "PUT /orders/{order_id}": lambda event: intake.handle(event, *taking),
             "PUT /orders/{order_id}/cancellation": lambda event: intake.handle(event, *taking),
+            "POST /quotes": lambda event: intake.handle(event, *quoting),
             "GET /orders/{order_id}": lambda event: reads.handle(event, *showing),
             "GET /orders": lambda event: reads.handle(event, *showing),
         }

@@ -29,7 +29,7 @@ from tests.security.leaks import leaks
 
 CONTRACT = Path(__file__).parents[2] / "docs" / "contracts" / "orders.yaml"
 CASES = int(os.environ.get("SPILLWAY_FUZZ_CASES", "50"))
-PLACE = "PUT /orders/{order_id}"
+PLACE, QUOTE = "PUT /orders/{order_id}", "POST /quotes"
 WITH_TOKEN = {"Authorization": f"Bearer {TOKEN}"}
 CHECKS = (
     not_a_server_error,
@@ -59,10 +59,10 @@ def asked(case: Any, **options: Any) -> schemathesis.Response:
     before = door.stored
     answer: schemathesis.Response = case.call(headers=WITH_TOKEN, **options)
     # Elsewhere what isn't known is left alone: a parameter, a body with a cancellation.
-    refusing = [negative_data_rejection] if case.operation.label == PLACE else []
+    refusing = [negative_data_rejection] if case.operation.label in (PLACE, QUOTE) else []
     case.validate_response(answer, checks=[*CHECKS, *refusing])
     assert leaks(answer.text, f"{case.formatted_path}{case.query}{case.body}") == []
-    if answer.status_code not in (200, 201, 202) or case.method == "GET":
+    if answer.status_code not in (200, 201, 202) or case.method != "PUT":
         assert door.stored == before
     return answer
 
@@ -89,6 +89,17 @@ def test_whatever_a_shop_may_sell_is_one_order_however_often_it_is_sent(case: An
         again = asked(case)
         assert (again.status_code, again.json()) == (200, answer.json())
         assert door.stored == stored
+
+
+@(schema.include(operation_id="quote").parametrize())
+@fuzz
+def test_whatever_basket_of_the_right_shape_gets_a_quote(case: Any) -> None:
+    if case.meta is None or case.meta.generation.mode is GenerationMode.NEGATIVE:
+        return
+    case.body["currency"] = "GBP"
+    answer = asked(case)
+    answered["currency mended", answer.status_code] += 1
+    assert answer.status_code in (200, 422, 429)
 
 
 def mend(order: dict[str, Any], id_: str) -> None:
@@ -123,3 +134,4 @@ def test_all_this_was_no_shadow_boxing() -> None:
     seen = {status for _, status in answered}
     assert {200, 400, 404, 422} <= seen
     assert answered["mended", 201] > CASES / 20
+    assert answered["currency mended", 200] > CASES / 20

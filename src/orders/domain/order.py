@@ -86,7 +86,7 @@ class OrderKey:
     @property
     def customer_hash(self) -> str:
         """Names the customer in logs and idempotency keys without giving the id away: 64 bits."""
-        return _hash(self.customer_id)
+        return customer_hash(self.customer_id)
 
     @property
     def in_logs(self) -> dict[str, object]:
@@ -112,7 +112,7 @@ class AcceptedOrder:
 
 
 @lru_cache(maxsize=1024)
-def _hash(customer_id: str) -> str:
+def customer_hash(customer_id: str) -> str:
     return hashlib.sha256(customer_id.encode()).hexdigest()[:16]
 
 

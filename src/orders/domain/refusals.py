@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from orders.domain.money import AMOUNT_MAX, UNIT_PRICE_MAX
-from orders.domain.order import Order, is_order_id, order_id_time
+from orders.domain.order import Channel, Order, is_order_id, order_id_time
 from orders.domain.receipt import verify
 from orders.domain.units import Millis
 
@@ -33,6 +33,7 @@ class Rule(StrEnum):
     # Who may
     CUSTOMER_UNKNOWN = "customer_unknown"
     WHOLESALE_NOT_ALLOWED = "wholesale_not_allowed"
+    COUPON_TRIES_TOO_MANY = "coupon_tries_too_many"
     # The request
     BODY_NOT_JSON = "body_not_json"
     BODY_TOO_LARGE = "body_too_large"
@@ -91,6 +92,8 @@ class Rule(StrEnum):
     # Paging
     LIMIT_INVALID = "limit_invalid"
     CURSOR_INVALID = "cursor_invalid"
+    # Quotes
+    QUOTES_NOT_OFFERED = "quotes_not_offered"
 
 
 #: Rules that hold an order against what the store asks for it.
@@ -168,7 +171,7 @@ def broken_rules(order_id: str, order: Order, terms: Terms) -> list[Refusal]:
         *_order_id(order_id, terms.now),
         *_channel(order, terms),
         *_texts(order),
-        *_currency(order, terms),
+        *currency_refusals(order.currency, terms.currencies),
         *_lines(order),
         *_amounts(order),
         *_payment(order_id, order, terms),
@@ -178,6 +181,29 @@ def broken_rules(order_id: str, order: Order, terms: Terms) -> list[Refusal]:
 
 def by_precedence(refusals: Iterable[Refusal]) -> list[Refusal]:
     return sorted(refusals, key=lambda refusal: _PRECEDENCE[refusal.rule])
+
+
+def wholesale_refusals(channel: Channel, *, wholesale_allowed: bool) -> Iterator[Refusal]:
+    if channel == "wholesale" and not wholesale_allowed:
+        yield Refusal(
+            Rule.WHOLESALE_NOT_ALLOWED, "/channel", "This customer does not buy wholesale."
+        )
+
+
+def currency_refusals(currency: str, accepted: frozenset[str]) -> Iterator[Refusal]:
+    if currency not in accepted:
+        names = ", ".join(sorted(accepted))
+        yield Refusal(Rule.CURRENCY_NOT_ACCEPTED, "/currency", f"The store accepts only {names}.")
+
+
+def country_refusals(country: str, pointer: str) -> Iterator[Refusal]:
+    if not (len(country) == 2 and country.isascii() and country.isalpha() and country.isupper()):
+        yield Refusal(Rule.COUNTRY_INVALID, pointer, "Two capital letters (ISO 3166-1), like GB.")
+
+
+def identifier_refusals(text: str, pointer: str, length_max: int) -> Iterator[Refusal]:
+    if not _is_text(text, length_max):
+        yield Refusal(Rule.TEXT_INVALID, pointer, _text_detail(length_max))
 
 
 def _order_id(order_id: str, now: Millis) -> Iterator[Refusal]:
@@ -205,10 +231,7 @@ def _order_id(order_id: str, now: Millis) -> Iterator[Refusal]:
 
 def _channel(order: Order, terms: Terms) -> Iterator[Refusal]:
     if order.channel == "wholesale":
-        if not terms.wholesale_allowed:
-            yield Refusal(
-                Rule.WHOLESALE_NOT_ALLOWED, "/channel", "This customer does not buy wholesale."
-            )
+        yield from wholesale_refusals(order.channel, wholesale_allowed=terms.wholesale_allowed)
         if order.purchase_order is None:
             yield Refusal(
                 Rule.PURCHASE_ORDER_MISSING,
@@ -251,19 +274,7 @@ def _texts(order: Order) -> Iterator[Refusal]:
             "/address/lines",
             f"An address has 1 to {ADDRESS_LINES_MAX} lines.",
         )
-    country = address.country
-    if not (len(country) == 2 and country.isascii() and country.isalpha() and country.isupper()):
-        yield Refusal(
-            Rule.COUNTRY_INVALID, "/address/country", "Two capital letters (ISO 3166-1), like GB."
-        )
-
-
-def _currency(order: Order, terms: Terms) -> Iterator[Refusal]:
-    if order.currency not in terms.currencies:
-        accepted = ", ".join(sorted(terms.currencies))
-        yield Refusal(
-            Rule.CURRENCY_NOT_ACCEPTED, "/currency", f"The store accepts only {accepted}."
-        )
+    yield from country_refusals(address.country, "/address/country")
 
 
 def _lines(order: Order) -> Iterator[Refusal]:

@@ -1,4 +1,4 @@
-"""intake: accept an order or refuse it, at once; take cancellation requests.
+"""intake: accept an order or refuse it, at once; take cancellation requests; give quotes.
 
 Promise: `acknowledged_is_durable`, `one_order_per_id`. An order is answered as accepted only when
 it is in replicated storage: in the table, or, when the table won't take it in time, in the
@@ -11,10 +11,13 @@ table; a record of idempotency beside the order would cost two more writes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from orders.domain.order import AcceptedOrder, Order, OrderKey
+from orders.domain.quote import QuoteRequest
+from orders.domain.quote import broken_rules as quote_rules
 from orders.domain.refusals import (
     STORED_ORDERS_MAY_BREAK,
     Refusal,
@@ -26,9 +29,10 @@ from orders.domain.refusals import (
 from orders.domain.saga import Facts
 from orders.domain.status import Status, status
 from orders.domain.trace import Trace
+from orders.domain.units import CustomerId, Millis
 from orders.failures import TransientFailure
-from orders.flow.prices import Prices
-from orders.ports import Clock, Orders, Overflow, SigningKeys
+from orders.flow.prices import Prices, Quote
+from orders.ports import Clock, CouponTries, Orders, Overflow, SigningKeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,8 @@ class Intake:
     currencies: frozenset[str]
     groups_claim: str
     wholesale_group: str
+    #: None where no coupon is checked, so that there is nothing to find out.
+    coupon_tries: CouponTries | None = None
 
     def place(
         self,
@@ -91,8 +97,21 @@ class Intake:
         if priced.refusals:
             refusals = by_precedence([*refusals, *priced.refusals])
         if refusals:
-            return self._refused_unless_stored(key, digest, refusals)
+            return self._refused_unless_stored(key, order, digest, refusals, now)
         return self._store(AcceptedOrder(key, now, digest, order, trace))
+
+    def quote(
+        self, customer_id: CustomerId, request: QuoteRequest, *, wholesale_allowed: bool
+    ) -> Quote | Refused:
+        """What the goods and coupons would cost, before anything is paid. Stores nothing."""
+        refusals = quote_rules(request, self.currencies, wholesale_allowed=wholesale_allowed)
+        if refusals:
+            return Refused(tuple(refusals))
+        now = self.clock.now()
+        if not self._may_try(customer_id, request.coupons, now):
+            return Refused((TRIES_TOO_MANY,))
+        quote = self.prices.quote(request, now)
+        return Refused((QUOTES_NOT_OFFERED,)) if quote is None else quote
 
     def cancel(self, key: OrderKey) -> CancellationTaken | Refused:
         """Take a cancellation request. A second one changes nothing."""
@@ -120,16 +139,33 @@ class Intake:
         return _same_or_clash(there, accepted.digest)
 
     def _refused_unless_stored(
-        self, key: OrderKey, digest: bytes, refusals: list[Refusal]
+        self, key: OrderKey, order: Order, digest: bytes, refusals: list[Refusal], now: Millis
     ) -> Acknowledged | Refused:
         """A stored order is not refused for what has changed since it was stored."""
         if all(refusal.rule in STORED_ORDERS_MAY_BREAK for refusal in refusals):
             there = self.orders.find(key)
             if there is not None:
                 return _same_or_clash(there, digest)
+        # What is refused says which coupons are good, so it counts as a quote does.
+        codes = [discount.coupon for discount in order.discounts]
+        if not self._may_try(key.customer_id, codes, now):
+            return Refused((TRIES_TOO_MANY,))
         return Refused(tuple(refusals))
 
+    def _may_try(self, customer_id: CustomerId, codes: Sequence[str], now: Millis) -> bool:
+        """Whether the customer may learn of these coupons. Counted before anything is looked up,
+        good or not: no crowd of requests learns more, and no answer is quicker than another."""
+        if not codes or self.coupon_tries is None:
+            return True
+        return self.coupon_tries.count(customer_id, codes, now)
 
+
+QUOTES_NOT_OFFERED = Refusal(
+    Rule.QUOTES_NOT_OFFERED, "", "This store has no price book to make a quote from."
+)
+TRIES_TOO_MANY = Refusal(
+    Rule.COUPON_TRIES_TOO_MANY, "", "Too many different coupons were tried: wait a quarter hour."
+)
 NOT_FOUND = Refusal(Rule.ORDER_NOT_FOUND, "", "This customer has no order under this id.")
 
 

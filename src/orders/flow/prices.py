@@ -15,9 +15,18 @@ from orders.domain import price_signature, pricing
 from orders.domain.order import Order, OrderKey, is_order_id, order_id_time
 from orders.domain.price_signature import VALID_MAX_SECONDS, Verdict
 from orders.domain.pricing import Priced
+from orders.domain.quote import QuoteRequest
 from orders.domain.refusals import Refusal, Rule
 from orders.domain.units import Millis
 from orders.ports import PriceBooks, SigningKeys
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """`at`: the time whose prices these are."""
+
+    at: Millis
+    priced: Priced
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +66,17 @@ class Prices:
         elif self.books is None and self.signing_keys is not None:
             priced.refusals.append(_MISSING)
         return priced
+
+    def quote(self, request: QuoteRequest, now: Millis) -> Quote | None:
+        """What this comes to; None where there is no price book.
+
+        With an order id it is what the order under it will be held against, so that a customer
+        who is shown this sum can order at it.
+        """
+        if self.books is None:
+            return None
+        at = self._priced_at(request.order_id or "", now)
+        return Quote(at, pricing.price(request.basket, self.books.in_force(at), at))
 
     def _priced_at(self, order_id: str, now: Millis) -> Millis:
         made_at = order_id_time(order_id) if is_order_id(order_id) else now

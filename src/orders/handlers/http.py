@@ -7,11 +7,13 @@ import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
 
 from orders.domain.order import OrderKey
+from orders.domain.quote import TRIES_WINDOW_SECONDS
 from orders.domain.refusals import CUSTOMER_ID_MAX, Refusal, Rule
 from orders.domain.trace import Trace, parsed
 from orders.domain.units import CustomerId, Millis
@@ -26,6 +28,7 @@ RETRY_AFTER_SECONDS = 2
 _STATUS_OF: Mapping[Rule, int] = {
     Rule.CUSTOMER_UNKNOWN: 401,
     Rule.WHOLESALE_NOT_ALLOWED: 403,
+    Rule.COUPON_TRIES_TOO_MANY: 429,
     Rule.BODY_NOT_JSON: 400,
     Rule.BODY_TOO_LARGE: 413,
     Rule.ORDER_ID_TAKEN: 409,
@@ -33,6 +36,7 @@ _STATUS_OF: Mapping[Rule, int] = {
     Rule.ORDER_REJECTED: 409,
     Rule.LIMIT_INVALID: 400,
     Rule.CURSOR_INVALID: 400,
+    Rule.QUOTES_NOT_OFFERED: 404,
 }
 _BROKEN_CONTENT = 422
 
@@ -40,10 +44,11 @@ _TITLES: Mapping[int, str] = {
     400: "The request can't be read",
     401: "The customer is not known",
     403: "Not allowed for this customer",
-    404: "No such order",
+    404: "Not found",
     409: "In conflict with what is there",
     413: "The order is too large",
     422: "The order can't be accepted",
+    429: "Too many tries",
     500: "Something is wrong on our side",
     503: "Not possible right now",
 }
@@ -102,13 +107,17 @@ def answer(status: int, content: object) -> Answer:
 def refused(refusals: Sequence[Refusal]) -> Answer:
     """The status is that of the refusal which comes first by precedence."""
     status = _STATUS_OF.get(refusals[0].rule, _BROKEN_CONTENT)
-    return _problem(
-        status,
-        {
-            "violations": [_violation(refusal) for refusal in refusals[:VIOLATIONS_MAX]],
-            "violation_count": len(refusals),
-        },
-    )
+    reply = _problem(status, violations(refusals))
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        reply["headers"]["retry-after"] = str(TRIES_WINDOW_SECONDS)
+    return reply
+
+
+def violations(refusals: Sequence[Refusal]) -> dict[str, object]:
+    return {
+        "violations": [_violation(refusal) for refusal in refusals[:VIOLATIONS_MAX]],
+        "violation_count": len(refusals),
+    }
 
 
 def _violation(refusal: Refusal) -> dict[str, object]:

@@ -1,19 +1,24 @@
-"""PUT /orders/{order_id} and PUT /orders/{order_id}/cancellation."""
+"""PUT /orders/{order_id}, PUT /orders/{order_id}/cancellation, and POST /quotes."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from orders import wiring
-from orders.domain.order import OrderKey
-from orders.domain.refusals import Refusal
+from orders.domain.order import OrderKey, customer_hash
+from orders.domain.quote import QuoteRequest, in_quote
+from orders.domain.refusals import Refusal, by_precedence
 from orders.domain.status import status as status_of
 from orders.domain.trace import Trace
 from orders.failures import TransientFailure, error_location
 from orders.flow.intake import Acknowledged, CancellationTaken, Intake, Refused
+from orders.flow.prices import Quote
 from orders.handlers import http, wire
 from orders.ports import Log
 from orders.telemetry import trace_id
+
+#: The outcome as it is logged, None where it is not worth a line; and the answer.
+_Result = tuple[str | None, http.Answer]
 
 
 def handler(event: http.ApiEvent, _context: object) -> http.Answer:
@@ -32,14 +37,19 @@ def handle(event: http.ApiEvent, intake: Intake, log: Log) -> http.Answer:
     except Exception as bug:  # noqa: BLE001 - the last resort of a request
         outcome, reply = "bug", http.broken()
         fields["error"] = error_location(bug)
-    log("intake", outcome, duration_ms=intake.clock.now() - started, **fields)
+    if outcome is not None:
+        # As with a read that goes well: the gateway counts it, and a line costs more than it.
+        log("intake", outcome, duration_ms=intake.clock.now() - started, **fields)
     return reply
 
 
-def _route(event: http.ApiEvent, intake: Intake, fields: dict[str, Any]) -> tuple[str, http.Answer]:
+def _route(event: http.ApiEvent, intake: Intake, fields: dict[str, Any]) -> _Result:
     caller = http.caller(event, intake.groups_claim)
     if isinstance(caller, Refusal):
         return _refused(Refused((caller,)), fields)
+    if event["routeKey"] == "POST /quotes":
+        fields["customer"] = customer_hash(caller.customer_id)
+        return _quote(event, caller, intake, fields)
     key = http.order_key(event, caller.customer_id)
     trace = http.trace(event)
     fields |= key.in_logs | {"trace": trace_id(trace)}
@@ -81,6 +91,37 @@ def _cancel(key: OrderKey, intake: Intake, fields: dict[str, Any]) -> tuple[str,
     if isinstance(result, Refused):
         return _refused(result, fields)
     return _cancellation_taken(result)
+
+
+def _quote(
+    event: http.ApiEvent, caller: http.Caller, intake: Intake, fields: dict[str, Any]
+) -> _Result:
+    body = http.body(event)
+    request = [body] if isinstance(body, Refusal) else wire.quote_request_of(body)
+    if isinstance(request, list):
+        return _refused(Refused(tuple(request)), fields)
+    wholesale_allowed = intake.wholesale_group in caller.groups
+    result = intake.quote(caller.customer_id, request, wholesale_allowed=wholesale_allowed)
+    if isinstance(result, Refused):
+        return _refused(result, fields)
+    return None, http.answer(200, _shown(request, result))
+
+
+def _shown(request: QuoteRequest, quote: Quote) -> dict[str, Any]:
+    priced = quote.priced
+    return {
+        "priced_at": http.timestamp(quote.at),
+        "currency": request.currency,
+        "lines": [
+            {"sku": line.sku, "quantity": line.quantity, "unit_price": unit_price}
+            for line, unit_price in zip(request.lines, priced.unit_prices, strict=True)
+        ],
+        "discounts": priced.discounts,
+        "shipping": priced.shipping,
+        "tax": priced.tax,
+        "total": priced.total,
+        **http.violations(by_precedence(map(in_quote, priced.refusals))),
+    }
 
 
 _ACKNOWLEDGED = {

@@ -143,7 +143,7 @@ def test_what_is_converted_at_once_is_what_the_readers_read(data: st.DataObject)
     target[at] = data.draw(json_values)
     sent = msgspec.json.encode(body)
     found: list[Refusal] = []
-    read_out = wire._read_order(msgspec.json.decode(sent), "", found)  # noqa: SLF001
+    read_out = wire._ORDER.reader(msgspec.json.decode(sent), "", found)  # noqa: SLF001
     read = content_of(sent)
     if isinstance(read, Content):
         assert (read.order, []) == (read_out, found)
