@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,6 +112,17 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """What is collected stays until the end: it isn't searched for garbage, then or later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Each test is marked by what it needs, and has an id of its own: of those that share one,
     which schemathesis makes for an API's operations, xdist would run a single one."""
@@ -119,6 +132,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.parent is not None and not item.nodeid.endswith(item.name):
             item._id = item.parent.id.child(item.name)  # noqa: SLF001
     assert len({item.nodeid for item in items}) == len(items)
+    # jsonschema brings it. It compiles grammars for 2 s, in each process that collects the tests:
+    # those that need it import it themselves.
+    assert "rfc3987_syntax" not in sys.modules
     _longest_first(items)
 
 

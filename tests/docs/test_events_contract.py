@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import yaml
-from jsonschema import Draft7Validator, ValidationError
 
 from infra.stage import load
 from orders.aws.topic import SnsEvents, cloud_event
@@ -93,6 +92,8 @@ class TestItIsAsyncApi:
     @pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS.keys())
     def test_every_schema_is_one(self, schema: dict[str, Any]) -> None:
         """AsyncAPI's own schema objects are a superset of JSON Schema Draft 07."""
+        from jsonschema import Draft7Validator
+
         Draft7Validator.check_schema(schema)
 
     @pytest.mark.parametrize("name", MESSAGES)
@@ -129,6 +130,8 @@ class TestItIsTheCodes:
 
     @pytest.mark.parametrize("name", MESSAGES)
     def test_no_event_passes_for_another(self, name: str) -> None:
+        from jsonschema import ValidationError
+
         for other in MESSAGES.keys() - {name}:
             payload, attributes = published(other)
             with pytest.raises(ValidationError):
@@ -136,6 +139,8 @@ class TestItIsTheCodes:
 
     @pytest.mark.parametrize("name", MESSAGES)
     def test_an_event_that_lacks_anything_is_found(self, name: str) -> None:
+        from jsonschema import ValidationError
+
         payload, attributes = published(name)
         for missing in payload:
             without = {key: value for key, value in payload.items() if key != missing}
@@ -178,6 +183,8 @@ def published(name: str) -> tuple[dict[str, Any], dict[str, str]]:
 
 
 def check(name: str, *, payload: Any, headers: Any) -> None:
+    from jsonschema import Draft7Validator
+
     for part, value in (("payload", payload), ("headers", headers)):
         schema = {**MESSAGES[name][part], "components": DOCUMENT["components"]}
         Draft7Validator(schema).validate(value)

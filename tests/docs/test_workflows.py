@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import yaml
-from check_jsonschema import main as check_jsonschema
 from click.testing import CliRunner
 
 from tests.needs import NEEDS
@@ -37,6 +36,8 @@ def steps(workflow: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("schema", SCHEMAS)
 def test_github_would_take_them(schema: str) -> None:
+    from check_jsonschema import main as check_jsonschema
+
     files = sorted(ROOT.glob(SCHEMAS[schema]))
     assert files
     done = CliRunner().invoke(

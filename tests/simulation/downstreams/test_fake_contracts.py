@@ -11,8 +11,6 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
-from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from simulation.downstreams.exchange import Request, Response
 from simulation.downstreams.fake import BODY_BYTES_MAX, COMMANDS, FakeDownstream
@@ -48,6 +46,8 @@ DOCUMENTS: Mapping[str, Any] = {
 
 @pytest.mark.parametrize("downstream", DOWNSTREAMS)
 def test_a_contract_is_valid_openapi(downstream: str) -> None:
+    from openapi_spec_validator import OpenAPIV31SpecValidator
+
     OpenAPIV31SpecValidator(DOCUMENTS[downstream]).validate()
 
 
@@ -192,6 +192,8 @@ def resolve(step: str, node: Any) -> Any:
 def faults(step: str, schema: Any, document: object) -> list[str]:
     """What a JSON Schema validator holds against a document. Components beside the schema, so that
     its references find them."""
+    from jsonschema import Draft202012Validator
+
     components = DOCUMENTS[DOWNSTREAM_OF[step]]["components"]
     validator = Draft202012Validator({**schema, "components": components})
     return [error.message for error in validator.iter_errors(document)]
