@@ -4,6 +4,7 @@ Synthesis is the slowest part of a start (10 s on 2 cores). Its result depends o
 ports and the like are parameters, which a deployment fills in.
 """
 
+import fcntl
 import hashlib
 import shlex
 import shutil
@@ -39,14 +40,17 @@ def assembly(folder: Path) -> Path:
     cache = home() / "cache" / "assemblies"
     cache.mkdir(mode=0o700, parents=True, exist_ok=True)
     known = cache / fingerprint()
-    if known.exists():
-        known.touch()
-        return known
-    with tempfile.TemporaryDirectory(dir=cache, prefix="draft-") as draft:
-        output = Path(draft) / "assembly"
-        _synthesise(output, folder)
-        _keep(output, known)
-    _forget_old(cache)
+    # Of several that start at once one synthesises, and the others wait for what it makes.
+    with cache.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if known.exists():
+            known.touch()
+            return known
+        with tempfile.TemporaryDirectory(dir=cache, prefix="draft-") as draft:
+            output = Path(draft) / "assembly"
+            _synthesise(output, folder)
+            output.rename(known)
+        _forget_old(cache)
     return known
 
 
@@ -55,14 +59,6 @@ def _synthesise(output: Path, folder: Path) -> None:
     arguments = ["synth", "--quiet", "--app", application, "--output", str(output)]
     if cdk([*arguments, "--context", "stage=local"], folder=folder) != 0:
         raise SpillwayError(f"The CDK could not synthesise the stacks: see {folder / LOG}.")
-
-
-def _keep(output: Path, known: Path) -> None:
-    try:
-        output.rename(known)
-    except OSError:
-        if not known.exists():  # else another start was faster
-            raise
 
 
 def _forget_old(cache: Path) -> None:
