@@ -138,23 +138,32 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     _longest_first(items)
 
 
+#: It waits for more than a minute, and leaves the processor to others.
+_WAITS = "tests/e2e/test_under_faults.py"
+#: It takes the processor for a minute, and shares templates that take a quarter to synthesise.
+_COMPUTES = "tests/infra/"
+
+
 def _longest_first(items: list[pytest.Item]) -> None:
     """Files that need a browser or a stack go first: they take minutes, and the processes that run
-    tests side by side would wait for the last of them."""
+    tests side by side would wait for the last of them. What waits runs beside what computes."""
     rank: dict[Path, int] = {}
     for item in items:
         needed = (NEEDS.index(need) for need in NEEDS if item.get_closest_marker(need))
         rank[item.path] = min(rank.get(item.path, len(NEEDS)), *needed, len(NEEDS))
-    items.sort(key=lambda item: rank[item.path])
+
+    def place(item: pytest.Item) -> tuple[bool, int, bool]:
+        waits, computes = (item.nodeid.startswith(name) for name in (_WAITS, _COMPUTES))
+        return not waits, rank[item.path], not computes
+
+    items.sort(key=place)
 
 
 class _ByFile(LoadFileScheduling):  # type: ignore[misc]  # it has no types
-    """A file's tests run in one process, and all of infra's: they share templates, which take a
-    quarter of a minute to synthesise."""
+    """A file's tests run in one process, and all of infra's."""
 
     def _split_scope(self, nodeid: str) -> str:
-        infra = "tests/infra/"
-        return infra if nodeid.startswith(infra) else str(super()._split_scope(nodeid))
+        return _COMPUTES if nodeid.startswith(_COMPUTES) else str(super()._split_scope(nodeid))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
