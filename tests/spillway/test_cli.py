@@ -19,6 +19,7 @@ from spillway.cli import app
 from spillway.run.stack import attach
 from spillway.run.stack.folder import StackFolder
 from spillway.run.stack.ports import free_port, listen, port_of
+from spillway.run.stack.starting import stop
 
 _SPILLWAY = [sys.executable, "-c", "from spillway.cli import main; main()"]
 
@@ -28,7 +29,7 @@ def port() -> Iterator[int]:
     """A free port; whatever a failed test left on it is ended."""
     number = free_port()
     yield number
-    _spillway("down", "--port", str(number))
+    stop(number)
 
 
 def _spillway(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
