@@ -159,11 +159,18 @@ def _longest_first(items: list[pytest.Item]) -> None:
     items.sort(key=place)
 
 
+#: How the ids of tests begin that import jsonschema, which takes 2 s.
+_SCHEMAS = ("tests/docs/", "tests/simulation/downstreams/test_fake_contracts.py")
+
+
 class _ByFile(LoadFileScheduling):  # type: ignore[misc]  # it has no types
-    """A file's tests run in one process, and all of infra's."""
+    """One process runs a file's tests, and those of files that share what takes long to make."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return _COMPUTES if nodeid.startswith(_COMPUTES) else str(super()._split_scope(nodeid))
+        for together in ((_COMPUTES,), _SCHEMAS):
+            if nodeid.startswith(together):
+                return together[0]
+        return str(super()._split_scope(nodeid))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
