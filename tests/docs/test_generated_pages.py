@@ -7,6 +7,7 @@ import json
 import pytest
 
 from infra.stage import load
+from orders.domain.refusals import Rule
 from spillway.errors import SpillwayError
 from spillway.plan.cost.findings import Findings
 from spillway.plan.cost.model import MILLION, cost_model
@@ -16,10 +17,12 @@ from spillway.plan.docs import (
     COST,
     PERFORMANCE,
     PICTURE,
+    PRICING_VECTORS,
     cost_page,
     filled,
     performance_page,
 )
+from spillway.plan.pricing_vectors import vectors
 
 
 def test_the_cost_page() -> None:
@@ -54,3 +57,22 @@ def test_every_function_is_sized_as_it_is_deployed() -> None:
 def test_a_page_without_its_markers_is_refused() -> None:
     with pytest.raises(SpillwayError, match="<!-- nothing -->"):
         filled(COST, nothing="")
+
+
+def test_the_examples_of_prices_are_the_domains_and_have_every_kind() -> None:
+    text = PRICING_VECTORS.read_text()
+    assert text == vectors()
+    cases = json.loads(text)["cases"]
+    seen = {refusal["rule"] for case in cases for refusal in case["priced"]["refusals"]}
+    assert seen == {
+        Rule.ARTICLE_UNKNOWN,
+        Rule.ARTICLE_NOT_ON_CHANNEL,
+        Rule.ARTICLE_NOT_AVAILABLE,
+        Rule.CASE_PACK_BROKEN,
+        Rule.CURRENCY_NOT_ACCEPTED,
+        Rule.DELIVERY_NOT_OFFERED,
+    }
+    sold = [case["priced"] for case in cases if not case["priced"]["refusals"]]
+    assert len(sold) > len(cases) / 4
+    assert any(priced["tax"] for priced in sold)
+    assert any(priced["shipping"] == 0 for priced in sold)

@@ -25,6 +25,7 @@ from spillway.plan.cost.chart import draw
 from spillway.plan.cost.findings import Findings
 from spillway.plan.cost.model import MILLION, CostModel, cost_model
 from spillway.plan.cost.sizing import sizing
+from spillway.plan.pricing_vectors import vectors
 from spillway.plan.tables import Table
 from spillway.plan.templates import Templates, synthesised
 from spillway.price_book import EXAMPLE
@@ -33,6 +34,7 @@ from spillway.run.workload.catalogue import articles_csv
 DOCS = PROJECT / "docs"
 COST, PERFORMANCE = DOCS / "cost.md", DOCS / "performance.md"
 LOGS, METRICS = DOCS / "logs.md", DOCS / "metrics.md"
+PRICING_VECTORS = DOCS / "contracts" / "vectors" / "pricing.json"
 INVENTORY = DOCS / "production-inventory.md"
 PICTURE = DOCS / "cost.png"
 BENCHMARKS = DOCS / "measured" / "benchmarks.json"
@@ -47,6 +49,7 @@ def pages() -> Iterator[tuple[Path, str]]:
     yield LOGS, logs_page()
     yield METRICS, metrics_page()
     yield EXAMPLE.with_name("load.csv"), articles_csv()
+    yield PRICING_VECTORS, vectors()
 
 
 def cost_page(found: Findings) -> str:
