@@ -217,7 +217,7 @@ def _origin_served(
         api_id=outputs["ApiId"],
         distribution=outputs["DistributionDomainName"],
         console=stack.console,
-        local=gateway(stack.receipt_key),
+        local=gateway(stack.receipt_key, connections_to(stack.api)),
     )
     return serving(uvicorn_config(application), listener)
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import {
-  Outbox, PaymentDeclined, pauseMs, retryAfterMs, timeOf, uuid7, verdict,
+  Outbox, PaymentDeclined, SignInNeeded, pauseMs, retryAfterMs, timeOf, uuid7, verdict,
 } from "../../web/storefront/outbox.js";
 
 const NOW = Date.parse("2026-11-23T10:00:00Z");
@@ -313,6 +313,29 @@ test("what was paid for is sent however old it is: it may have arrived", async (
   await ordered(seen);
   seen.answers.push(acknowledged(200));
   await seen.after(72 * 3_600_000);
+  assert.equal((await seen.store.get(id)).state, "accepted");
+});
+
+test("a price that has changed ends it before anything is paid or sent", async () => {
+  const violations = [{ rule: "price_changed", pointer: "/total", detail: "New.", expected: 3295 }];
+  const seen = world({ pay: async () => { throw new PaymentDeclined("New.", violations); } });
+  const entry = await ordered(seen);
+  assert.deepEqual([entry.state, entry.violations, entry.payment], ["rejected", violations, null]);
+  assert.deepEqual([seen.sent, entry.release_owed], [[], false]);
+});
+
+test("a sign-in that has ended is waited for before paying", async () => {
+  let signedIn = false;
+  const seen = world({
+    answers: [acknowledged(201)],
+    pay: async () => {
+      if (!signedIn) throw new SignInNeeded();
+      return PAYMENT;
+    },
+  });
+  assert.equal((await ordered(seen)).held, "sign-in");
+  signedIn = true;
+  await seen.outbox.hurry();
   assert.equal((await seen.store.get(id)).state, "accepted");
 });
 

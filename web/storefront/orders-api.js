@@ -1,5 +1,6 @@
 /** Reading and cancelling orders. Only the outbox places them. */
 import { learn } from "./clock.js";
+import { SignInNeeded } from "./outbox.js";
 import { token } from "./sign-in.js";
 
 const ORDERS = "/api/orders";
@@ -14,9 +15,6 @@ export class Problem extends Error {
     this.rule = problem?.violations?.[0]?.rule ?? null;
   }
 }
-
-/** The customer has to sign in again. */
-export class SignInNeeded extends Error {}
 
 /** @returns {Promise<object>} the order as the contract describes it; Problem 404 if there is none */
 export const getOrder = (id) => call("GET", `${ORDERS}/${encodeURIComponent(id)}`);

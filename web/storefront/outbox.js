@@ -52,8 +52,17 @@ const ID_AGE_MAX_MS = 24 * 60 * 60_000;
 const TICK_MS = 50;
 const KEPT_ACCEPTED_MS = 24 * 60 * 60_000;
 
-/** `pay` throws it for the gateway's final no. Any other error says nothing about the money. */
-export class PaymentDeclined extends Error {}
+/** `pay` throws it for the gateway's final no, with the reasons. */
+export class PaymentDeclined extends Error {
+  /** @param {Violation[]} [violations] */
+  constructor(message, violations = [{ rule: "payment_declined", pointer: "", detail: message }]) {
+    super(message);
+    this.violations = violations;
+  }
+}
+
+/** The customer has to sign in again. Any other error of `pay` says nothing about the money. */
+export class SignInNeeded extends Error {}
 
 /** A UUIDv7 (RFC 9562, 5.7): 48 bits of Unix milliseconds, version, variant, 74 random bits. */
 export function uuid7(now, random = crypto.getRandomValues(new Uint8Array(10))) {
@@ -258,21 +267,21 @@ export class Outbox {
   async #payFor(entry) {
     if (this.#world.now() - timeOf(entry.id) > ID_AGE_MAX_MS) {
       // Nothing was paid and nothing sent: the only case in which an id's age alone says no.
-      return this.#reject(entry, "order_id_too_old", "It could not be sent for more than a day.");
+      const detail = "It could not be sent for more than a day.";
+      return this.#reject(entry, [{ rule: "order_id_too_old", pointer: "", detail }]);
     }
     let payment;
     try {
       payment = await this.#world.pay(entry);
     } catch (error) {
-      if (!(error instanceof PaymentDeclined)) return this.#later(entry, "offline");
-      return this.#reject(entry, "payment_declined", error.message);
+      if (error instanceof PaymentDeclined) return this.#reject(entry, error.violations);
+      return this.#later(entry, error instanceof SignInNeeded ? "sign-in" : "offline");
     }
     await this.#record(entry.id, { payment, tries: 0, held: null });
     return this.#step(entry.id);
   }
 
-  #reject(entry, rule, detail) {
-    const violations = [{ rule, pointer: "", detail }];
+  #reject(entry, violations) {
     return this.#record(entry.id, { state: "rejected", violations });
   }
 

@@ -1,6 +1,7 @@
 import { $, fill, h } from "./dom.js";
 import { date, money } from "./money.js";
-import { SignInNeeded, listOrders } from "./orders-api.js";
+import { listOrders } from "./orders-api.js";
+import { SignInNeeded } from "./outbox.js";
 import { announce, outbox } from "./shell.js";
 import { customer } from "./sign-in.js";
 import { badge, reasonName } from "./status.js";

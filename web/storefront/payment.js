@@ -8,10 +8,14 @@
  *    reference (src/orders/domain/receipt.py), so that no page can invent one;
  *  - `release` gives back what was taken for an order that the store refused.
  *
+ * The gateway charges the store's price, never the page's word: it gets the order and asks the store
+ * for a quote of it, as the customer.
+ *
  * The gateway's keys are on its server, never in a page. Here that server is a local one
  * (src/spillway/run/stack/gateway.py), which exists only where `spillway up` runs.
  */
-import { PaymentDeclined } from "./outbox.js";
+import { PaymentDeclined, SignInNeeded } from "./outbox.js";
+import { token } from "./sign-in.js";
 
 const GATEWAY = "/_local/payments";
 const TIMEOUT_MS = 20_000;
@@ -23,19 +27,37 @@ export const METHODS = [
 ];
 
 /**
- * @param {{id: string, total: number, currency: string, method: string}} entry
+ * @param {{id: string, order: object, total: number, method: string}} entry
  * @returns {Promise<{reference: string, amount: number, currency: string, receipt: string}>}
  */
 export async function pay(entry) {
-  const answer = await fetch(`${GATEWAY}/${entry.id}`, {
-    method: "PUT",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ amount: entry.total, currency: entry.currency, method: entry.method }),
-    signal: AbortSignal.timeout(TIMEOUT_MS),
-  });
+  let answer = await ask(entry, { renew: false });
+  if (answer.status === 401) answer = await ask(entry, { renew: true });
+  if (answer.status === 401) throw new SignInNeeded();
   if (answer.status === 402) throw new PaymentDeclined("The card was declined. No money was taken.");
+  if (answer.status === 422) throw priceChanged(entry, await answer.json());
   if (!answer.ok) throw new Error(`the gateway answered ${answer.status}`);
   return answer.json();
+}
+
+async function ask(entry, { renew }) {
+  const bearer = await token({ renew });
+  if (!bearer) throw new SignInNeeded();
+  return fetch(`${GATEWAY}/${entry.id}`, {
+    method: "PUT",
+    headers: { authorization: `Bearer ${bearer}`, "content-type": "application/json" },
+    body: JSON.stringify({ order: entry.order, amount: entry.total, method: entry.method }),
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+  });
+}
+
+/** The store asks another sum than the customer was shown. */
+function priceChanged({ total }, quote) {
+  if (quote.violations.length) return new PaymentDeclined("The store does not sell it so.", quote.violations);
+  const detail = "The price has changed since it was shown.";
+  return new PaymentDeclined(detail, [
+    { rule: "price_changed", pointer: "/total", detail, shown: total, expected: quote.total },
+  ]);
 }
 
 /** @returns {Promise<void>} */

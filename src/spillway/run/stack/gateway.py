@@ -4,6 +4,10 @@ It takes no money. Like a real one, it takes the order's id as the idempotency k
 requests are one payment; it signs a receipt over what was paid; it can decline; and it refunds the
 payment of an order that was refused. A store's own storefront calls its own gateway instead, in
 web/storefront/payment.js.
+
+What is charged is the store's word, not the page's: the page sends the order, and the gateway asks
+the service for a quote of it, as the customer, under the order's id. Where the quote is another sum
+than the page's nothing is taken, because the customer has not seen that sum.
 """
 
 import re
@@ -12,32 +16,68 @@ from collections import OrderedDict
 from http import HTTPStatus
 from typing import Annotated, Any
 
+import httpx
 import msgspec
 from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from orders.domain.quote import QuoteLine
 from orders.domain.receipt import sign
+from orders.domain.refusals import Rule
 from spillway.run.stack.keys import SigningKey
 from spillway.run.stack.origin import problem
 
 PATH = "/_local/payments/{order_id}"
 _ORDER_ID = re.compile(r"[0-9a-f-]{36}")
 _DECLINED = "declined"
+_NO_BOOK = Rule.QUOTES_NOT_OFFERED.value
 # Older ones are dropped: such an old id no longer places an order.
 _PAYMENTS_MAX = 100_000
 
 
-class _Wanted(msgspec.Struct):
-    amount: Annotated[int, Meta(ge=1, le=10_000_000_000)]
+class _Discount(msgspec.Struct):
+    coupon: str
+
+
+class _Address(msgspec.Struct):
+    country: str
+    state: str = ""
+
+
+class _Order(msgspec.Struct):
+    """What of an order decides its price."""
+
+    channel: str
     currency: Annotated[str, Meta(pattern="^[A-Z]{3}$", max_length=3)]
+    lines: list[QuoteLine]
+    address: _Address
+    discounts: list[_Discount] = []
+
+    def quote_request(self, order_id: str) -> dict[str, Any]:
+        return {
+            "channel": self.channel,
+            "currency": self.currency,
+            "lines": self.lines,
+            "country": self.address.country,
+            "state": self.address.state,
+            "coupons": [discount.coupon for discount in self.discounts],
+            "order_id": order_id,
+        }
+
+
+class _Wanted(msgspec.Struct):
+    """The order, what its customer was shown that it costs, and how they pay."""
+
+    order: _Order
+    amount: Annotated[int, Meta(ge=1, le=10_000_000_000)]
     method: Any = None
 
 
-def gateway(receipt_key: SigningKey) -> list[Route]:
-    """The gateway's routes, for the local origin."""
-    fake = _Gateway(receipt_key)
+def gateway(receipt_key: SigningKey, api: httpx.AsyncClient) -> list[Route]:
+    """The gateway's routes, for the local origin. `api` is the orders service."""
+    fake = _Gateway(receipt_key, api)
     return [
         Route(PATH, fake.pay, methods=["PUT"]),
         Route(PATH, fake.release, methods=["DELETE"]),
@@ -45,8 +85,9 @@ def gateway(receipt_key: SigningKey) -> list[Route]:
 
 
 class _Gateway:
-    def __init__(self, key: SigningKey) -> None:
+    def __init__(self, key: SigningKey, api: httpx.AsyncClient) -> None:
         self._key = key
+        self._api = api
         self._payments: OrderedDict[str, dict[str, Any]] = OrderedDict()
 
     async def pay(self, request: Request) -> Response:
@@ -56,17 +97,40 @@ class _Gateway:
         except ValueError:
             wanted = None
         if wanted is None or not _ORDER_ID.fullmatch(order_id):
-            return problem(HTTPStatus.BAD_REQUEST, "An order's id, an amount and a currency.")
-        taken = self._payments.get(order_id)
-        if taken is None:
-            if wanted.method == _DECLINED:
-                return problem(HTTPStatus.PAYMENT_REQUIRED, "The card was declined.")
-            taken = self._payments[order_id] = self._payment(order_id, wanted)
+            return problem(HTTPStatus.BAD_REQUEST, "An order's id, the order and an amount.")
+        if order_id not in self._payments:
+            refusal = await self._refusal(order_id, wanted, request)
+            if refusal is not None:
+                return refusal
+            # Another request for the same payment may have come first meanwhile.
+            self._payments.setdefault(order_id, self._payment(order_id, wanted))
             if len(self._payments) > _PAYMENTS_MAX:
                 self._payments.popitem(last=False)
-        if (taken["amount"], taken["currency"]) != (wanted.amount, wanted.currency):
+        taken = self._payments[order_id]
+        if (taken["amount"], taken["currency"]) != (wanted.amount, wanted.order.currency):
             return problem(HTTPStatus.CONFLICT, "Something else was paid for this order.")
         return JSONResponse(taken)
+
+    async def _refusal(self, order_id: str, wanted: _Wanted, request: Request) -> Response | None:
+        """Why nothing is taken, if so."""
+        if wanted.method == _DECLINED:
+            return problem(HTTPStatus.PAYMENT_REQUIRED, "The card was declined.")
+        try:
+            answer = await self._api.post(
+                "/quotes",
+                content=msgspec.json.encode(wanted.order.quote_request(order_id)),
+                headers={"authorization": request.headers.get("authorization", "")},
+            )
+        except httpx.HTTPError:
+            return problem(HTTPStatus.SERVICE_UNAVAILABLE, "The store's prices cannot be had now.")
+        if answer.status_code == HTTPStatus.NOT_FOUND and _NO_BOOK in answer.text:
+            return None  # This store's pricing engine or its page says what things cost.
+        if answer.status_code != HTTPStatus.OK:
+            return problem(HTTPStatus(answer.status_code), "The store gives no quote for this.")
+        quote = answer.json()
+        if quote["violations"] or quote["total"] != wanted.amount:
+            return JSONResponse(quote, HTTPStatus.UNPROCESSABLE_ENTITY)
+        return None
 
     async def release(self, request: Request) -> Response:
         # Nothing to refund counts as refunded: the storefront asks until it is answered.
@@ -77,7 +141,7 @@ class _Gateway:
         paid: dict[str, Any] = {
             "reference": f"pay_{secrets.token_hex(8)}",
             "amount": wanted.amount,
-            "currency": wanted.currency,
+            "currency": wanted.order.currency,
         }
         receipt = sign(self._key.key, self._key.key_id, order_id=order_id, **paid)
         return {**paid, "receipt": receipt}

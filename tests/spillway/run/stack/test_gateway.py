@@ -1,7 +1,8 @@
-"""The fake payment gateway: two requests are one payment, and its receipt is accepted."""
+"""The fake payment gateway: it charges the store's price, and two requests are one payment."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,13 +19,32 @@ from spillway.run.stack.serving import serving, uvicorn_config
 from tests.builders import order_id
 
 _KEY = SigningKey("k1", b"0" * 32)
+#: What the service answers to the gateway's question, and what it was asked.
+_QUOTED = httpx.Response(200, json={"total": 1775, "violations": []})
+
+
+class Service:
+    def __init__(self) -> None:
+        self.answer = _QUOTED
+        self.asked: list[Any] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        assert (request.url.path, request.headers["authorization"]) == ("/api/quotes", "Bearer t")
+        self.asked.append(json.loads(request.content))
+        return self.answer
 
 
 @pytest.fixture
-def client() -> Iterator[httpx.Client]:
+def service() -> Service:
+    return Service()
+
+
+@pytest.fixture
+def client(service: Service) -> Iterator[httpx.Client]:
     listener = listen(0)
     url = f"http://127.0.0.1:{port_of(listener)}"
-    application = Starlette(routes=gateway(_KEY))
+    api = httpx.AsyncClient(transport=httpx.MockTransport(service), base_url="http://store/api")
+    application = Starlette(routes=gateway(_KEY, api))
     with (
         serving(uvicorn_config(application), listener),
         httpx.Client(base_url=url, trust_env=False) as client,
@@ -32,9 +52,68 @@ def client() -> Iterator[httpx.Client]:
         yield client
 
 
-def pay(client: httpx.Client, id_: str, **fields: Any) -> Any:
-    body = {"amount": 1775, "currency": "GBP", "method": "approved", **fields}
-    return client.put(f"/_local/payments/{id_}", json=body)
+def pay(client: httpx.Client, id_: str, amount: Any = 1775, **fields: Any) -> Any:
+    order = {
+        "channel": "retail",
+        "currency": "GBP",
+        "lines": [{"sku": "MUG", "quantity": 1, "unit_price": 1380}],
+        "discounts": [{"coupon": "SPRING", "amount": 1}],
+        "address": {"name": "Ada Fletcher", "country": "GB"},
+        **fields.pop("order", {}),
+    }
+    body = {"order": order, "amount": amount, "method": "approved", **fields}
+    headers = {"authorization": "Bearer t"}
+    return client.put(f"/_local/payments/{id_}", json=body, headers=headers)
+
+
+def test_the_store_is_asked_what_the_order_costs(client: httpx.Client, service: Service) -> None:
+    id_ = order_id()
+    assert pay(client, id_, order={"address": {"country": "US", "state": "CA"}}).is_success
+    assert service.asked == [
+        {
+            "channel": "retail",
+            "currency": "GBP",
+            "lines": [{"sku": "MUG", "quantity": 1}],
+            "country": "US",
+            "state": "CA",
+            "coupons": ["SPRING"],
+            "order_id": id_,
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    "quote",
+    [
+        {"total": 1776, "violations": []},
+        {"total": 1775, "violations": [{"rule": "coupon_expired", "pointer": "/coupons/0"}]},
+    ],
+)
+def test_a_page_that_is_wrong_about_the_sum_is_told_the_right_one_and_charged_nothing(
+    client: httpx.Client, service: Service, quote: dict[str, Any]
+) -> None:
+    service.answer = httpx.Response(200, json=quote)
+    id_ = order_id()
+    answer = pay(client, id_)
+    assert (answer.status_code, answer.json()) == (422, quote)
+    service.answer = _QUOTED
+    assert pay(client, id_).is_success, "nothing was taken before"
+
+
+def test_where_the_store_has_no_prices_the_page_says_the_sum(
+    client: httpx.Client, service: Service
+) -> None:
+    violations = [{"rule": "quotes_not_offered", "pointer": "", "detail": "None here."}]
+    service.answer = httpx.Response(404, json={"violations": violations})
+    assert pay(client, order_id(), amount=1).json()["amount"] == 1
+
+
+@pytest.mark.parametrize("status", [401, 429, 503])
+def test_without_a_quote_nothing_is_taken(
+    client: httpx.Client, service: Service, status: int
+) -> None:
+    service.answer = httpx.Response(status, json={"message": "no"})
+    assert pay(client, order_id()).status_code == status
 
 
 def test_a_payment_s_receipt_is_genuine_for_its_order_and_no_other(client: httpx.Client) -> None:
@@ -70,7 +149,8 @@ def test_what_was_given_back_was_not_paid(client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "fields", [{"amount": 0}, {"amount": "1"}, {"amount": True}, {"currency": "gbp"}]
+    "fields",
+    [{"amount": 0}, {"amount": "1"}, {"amount": True}, {"order": {"currency": "gbp"}}],
 )
 def test_nonsense_is_refused(client: httpx.Client, fields: dict[str, Any]) -> None:
     assert pay(client, order_id(), **fields).status_code == 400
