@@ -1,18 +1,20 @@
-"""DynamoDB: one table with its stream, and the client that the service holds.
+"""DynamoDB: tables, a stream of one's changes, and the client that the service holds.
 
 As on AWS, a write is atomic for its item. A conditional write answers with the item on which it
 failed. Eventually consistent reads may be some seconds old. A query's page ends with a key even if
-nothing follows. Each change of an item (not each write) is one record in the stream.
+nothing follows. Each change of an item (not each write) is one record in the stream. A transaction
+writes all or nothing, and tells what became of each of its operations; the second try of one that
+went through changes nothing, because the SDK gave both the same token.
 
-Not modelled: capacity (throttling is a fault), transactions, indexes, expressions beyond those in
-`expressions`, reserved words.
+Not modelled: capacity (throttling is a fault), indexes, expressions beyond those in `expressions`,
+reserved words. Two transactions never overlap: a conflict is what a throttled one fails with.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -27,18 +29,19 @@ from simulation.world.calls import (
     client_error,
     table_throttled,
 )
+from simulation.world.chance import Chance
 from simulation.world.expressions import Expression
 from simulation.world.faults import WRITE_KINDS, Fault, Kinds
 
 Attributes = dict[str, Any]
 Item = Mapping[str, Any]
 Key = tuple[str, str]
-#: Gets a change: the item before (None where there was none) and after it.
-OnChange = Callable[[Key, Item | None, Item], None]
+#: Gets a change: the item before and after it, None where there was none or is none any more.
+OnChange = Callable[[Key, Item | None, Item | None], None]
 
 #: An item's limit: names and values together.
 ITEM_BYTES_MAX = 400 * 1024
-#: Keys in one BatchGetItem.
+#: Keys in one BatchGetItem, operations in one transaction.
 BATCH_GET_MAX = 100
 #: A page of a scan or query is at most 1 MB on AWS; here a page is so many items.
 SCAN_PAGE_ITEMS = 100
@@ -53,12 +56,16 @@ _STALE_BATCH_READ_KINDS = Kinds((*_STALE_READ_KINDS.kinds, Fault.PARTLY_TAKEN))
 
 @dataclass(eq=False)
 class Table:
-    """Items by key, each with the times and images of its former states."""
+    """Items by key, each with the times and images of its former states.
+
+    `sorted`: the key is `pk` and `sk`; else `pk` alone, and the second part of a `Key` is "".
+    """
 
     name: str
     now: Callable[[], int]
     on_change: OnChange
-    _items: dict[Key, list[tuple[int, Item]]] = field(default_factory=dict)
+    sorted: bool = True
+    _items: dict[Key, list[tuple[int, Item | None]]] = field(default_factory=dict)
     _sort_keys: dict[str, list[str]] = field(default_factory=dict)
 
     def get(self, key: Key, as_of: int | None = None) -> Item | None:
@@ -72,14 +79,19 @@ class Table:
 
     def put(self, key: Key, item: Item) -> None:
         before = self.get(key)
-        if before is None:
-            self._items[key] = [(self.now(), item)]
+        if key not in self._items:
+            self._items[key] = []
             insort(self._sort_keys.setdefault(key[0], []), key[1])
-        else:
-            self._items[key].append((self.now(), item))
+        self._items[key].append((self.now(), item))
         # A write that changes nothing has no record in the stream.
         if before != item:
             self.on_change(key, before, item)
+
+    def delete(self, key: Key) -> None:
+        before = self.get(key)
+        if before is not None:
+            self._items[key].append((self.now(), None))
+            self.on_change(key, before, None)
 
     def between(
         self,
@@ -103,7 +115,8 @@ class Table:
 
     def items(self) -> Iterator[Item]:
         """All of them, as they are now."""
-        return (states[-1][1] for states in self._items.values())
+        latest = (states[-1][1] for states in self._items.values())
+        return (item for item in latest if item is not None)
 
 
 class DynamoClient:
@@ -130,12 +143,12 @@ class DynamoClient:
     ) -> Attributes:
         def put(_: Fault | None) -> Attributes:
             table = self._table(TableName, "PutItem")
-            key = _key(Item, "PutItem")
+            key = _key(Item, "PutItem", table)
             _check_size(Item)
             there = table.get(key)
             demanded = expressions.condition(ConditionExpression)
             _check((demanded,), {}, {}, "PutItem")
-            if not demanded.holds(there, {}):
+            if not demanded.holds(there, {}, {}):
                 raise _condition_failed("PutItem", there, ReturnValuesOnConditionCheckFailure)
             table.put(key, Item)
             return {}
@@ -158,14 +171,14 @@ class DynamoClient:
 
         def write(_: Fault | None) -> Attributes:
             table = self._table(TableName, "UpdateItem")
-            key = _key(Key, "UpdateItem")
+            key = _key(Key, "UpdateItem", table)
             wanted = expressions.update(UpdateExpression)
             there = table.get(key)
             demanded = expressions.condition(ConditionExpression)
             _check((wanted, demanded), names, values, "UpdateItem")
-            if not demanded.holds(there, names):
+            if not demanded.holds(there, names, values):
                 raise _condition_failed("UpdateItem", there, ReturnValuesOnConditionCheckFailure)
-            after = {**(there or Key), **wanted.changes(names, values)}
+            after = {**(there or Key), **wanted.changes(there or {}, names, values)}
             _check_size(after)
             table.put(key, after)
             if ReturnValues == "ALL_NEW":
@@ -184,7 +197,7 @@ class DynamoClient:
     ) -> Attributes:
         def get(fault: Fault | None) -> Attributes:
             table = self._table(TableName, "GetItem")
-            item = table.get(_key(Key, "GetItem"), self._as_of(fault))
+            item = table.get(_key(Key, "GetItem", table), self._as_of(fault))
             return {} if item is None else {"Item": dict(item)}
 
         site = "GetItem" if ConsistentRead else "GetItem, eventually consistent"
@@ -210,7 +223,9 @@ class DynamoClient:
             partition = values[wanted.partition]["S"]
             low = None if wanted.low is None else values[wanted.low]["S"]
             high = None if wanted.high is None else values[wanted.high]["S"]
-            beyond = None if ExclusiveStartKey is None else _key(ExclusiveStartKey, "Query")[1]
+            beyond = None
+            if ExclusiveStartKey is not None:
+                beyond = _key(ExclusiveStartKey, "Query", table)[1]
             as_of = self._as_of(fault)
             found = []
             for sort_key in table.between(
@@ -237,7 +252,7 @@ class DynamoClient:
 
         def read(fault: Fault | None) -> Attributes:
             table = self._table(name, "BatchGetItem")
-            distinct = {_key(key, "BatchGetItem") for key in keys}
+            distinct = {_key(key, "BatchGetItem", table) for key in keys}
             if not 1 <= len(keys) <= BATCH_GET_MAX or len(distinct) < len(keys):
                 raise _invalid("BatchGetItem", "Too many items, none, or one of them twice")
             unprocessed: list[Attributes] = []
@@ -245,7 +260,7 @@ class DynamoClient:
                 unprocessed = [keys[self._calls.scheduler.running.chance.below(len(keys))]]
             as_of = self._as_of(fault)
             found = [
-                table.get(_key(key, "BatchGetItem"), as_of)
+                table.get(_key(key, "BatchGetItem", table), as_of)
                 for key in keys
                 if key not in unprocessed
             ]
@@ -257,6 +272,29 @@ class DynamoClient:
         about = ", ".join(map(self._about, keys)) if self._calls.trace is not None else ""
         site = "BatchGetItem" if consistent else "BatchGetItem, eventually consistent"
         return self._calls.make(self._sites[site], read, about)
+
+    def transact_write_items(self, *, TransactItems: Sequence[Attributes]) -> Attributes:
+        operations = [
+            _Operation(kind, request) for [(kind, request)] in map(dict.items, TransactItems)
+        ]
+        written = False
+
+        def write(_: Fault | None) -> Attributes:
+            nonlocal written
+            if not written:
+                _transact(operations, self._table)
+            written = True
+            return {}
+
+        def disturbed(_: str, chance: Chance) -> ClientError:
+            reasons = [{"Code": "None"} for _ in operations]
+            code = chance.pick(("TransactionConflict", "TransactionConflict", "ThrottlingError"))
+            reasons[chance.below(len(reasons))] = {"Code": code}
+            return _cancelled(reasons)
+
+        site = replace(self._sites["TransactWriteItems"], throttled=disturbed)
+        about = ", ".join(self._about(each.key_or_item) for each in operations)
+        return self._calls.make(site, write, about)
 
     def get_paginator(self, call: str) -> _Scans:
         if call != "scan":
@@ -277,6 +315,70 @@ class DynamoClient:
 
 
 @dataclass(frozen=True, slots=True)
+class _Operation:
+    """One of a transaction: its kind and its request."""
+
+    kind: str
+    request: Attributes
+
+    @property
+    def call(self) -> str:
+        return f"TransactWriteItems, {self.kind}"
+
+    @property
+    def key_or_item(self) -> Attributes:
+        found: Attributes = self.request.get("Item") or self.request["Key"]
+        return found
+
+    def failed_on(self, there: Item | None) -> Attributes | None:
+        """The reason why it cannot be done; None where its condition holds."""
+        names = self.request.get("ExpressionAttributeNames", {})
+        values = self.request.get("ExpressionAttributeValues", {})
+        demanded = expressions.condition(self.request.get("ConditionExpression", ""))
+        parts: tuple[Expression, ...] = (demanded,)
+        if self.kind == "Update":
+            parts = (demanded, expressions.update(self.request["UpdateExpression"]))
+        _check(parts, names, values, self.call)
+        if demanded.holds(there, names, values):
+            return None
+        wanted = self.request.get("ReturnValuesOnConditionCheckFailure")
+        item = {"Item": dict(there)} if there is not None and wanted == "ALL_OLD" else {}
+        return {"Code": "ConditionalCheckFailed", **item}
+
+    def after(self, there: Item | None) -> Item | None:
+        if self.kind == "Delete":
+            return None
+        if self.kind == "Put":
+            _check_size(self.request["Item"])
+            put: Item = self.request["Item"]
+            return put
+        wanted = expressions.update(self.request["UpdateExpression"])
+        names = self.request.get("ExpressionAttributeNames", {})
+        changes = wanted.changes(there or {}, names, self.request["ExpressionAttributeValues"])
+        return {**(there or self.request["Key"]), **changes}
+
+
+def _transact(operations: Sequence[_Operation], table_of: Callable[[str, str], Table]) -> None:
+    """Do all, or raise with the reasons of each and do nothing."""
+    found = []
+    for operation in operations:
+        table = table_of(operation.request["TableName"], operation.call)
+        key = _key(operation.key_or_item, operation.call, table)
+        found.append((operation, table, key, table.get(key)))
+    if len({(table.name, key) for _, table, key, _ in found}) < len(found):
+        raise _invalid("TransactWriteItems", "Multiple operations on one item")
+    reasons = [operation.failed_on(there) for operation, _, _, there in found]
+    if any(reasons):
+        raise _cancelled([reason or {"Code": "None"} for reason in reasons])
+    for operation, table, key, there in found:
+        after = operation.after(there)
+        if after is None:
+            table.delete(key)
+        else:
+            table.put(key, after)
+
+
+@dataclass(frozen=True, slots=True)
 class About:
     """Names the order that an item or a key belongs to, where a trace is wanted."""
 
@@ -285,6 +387,8 @@ class About:
     def __call__(self, item: Attributes) -> str:
         if self.name_of is None or "pk" not in item:
             return ""
+        if "sk" not in item:
+            return str(item["pk"]["S"])
         order_id, _, progress = str(item["sk"]["S"]).partition("#")
         name = self.name_of(item["pk"]["S"], order_id)
         return f"of {name}" if progress else name
@@ -307,6 +411,7 @@ def _sites(timeout_ms: int) -> dict[str, Site]:
     kinds_of = {
         "PutItem": WRITE_KINDS,
         "UpdateItem": WRITE_KINDS,
+        "TransactWriteItems": WRITE_KINDS,
         "GetItem": _READ_KINDS,
         "GetItem, eventually consistent": _STALE_READ_KINDS,
         "Query": _READ_KINDS,
@@ -328,9 +433,9 @@ def _sites(timeout_ms: int) -> dict[str, Site]:
     }
 
 
-def _key(item: Attributes, call: str) -> Key:
+def _key(item: Attributes, call: str, table: Table) -> Key:
     try:
-        return item["pk"]["S"], item["sk"]["S"]
+        return item["pk"]["S"], item["sk"]["S"] if table.sorted else ""
     except KeyError:
         raise _invalid(call, "One of the required keys was not given a value") from None
 
@@ -363,6 +468,12 @@ def _condition_failed(call: str, there: Item | None, wanted: str) -> ClientError
     members = {"Item": dict(there)} if there is not None and wanted == "ALL_OLD" else {}
     return client_error(
         "ConditionalCheckFailedException", call, "The conditional request failed", **members
+    )
+
+
+def _cancelled(reasons: Sequence[Attributes]) -> ClientError:
+    return client_error(
+        "TransactionCanceledException", "TransactWriteItems", CancellationReasons=reasons
     )
 
 

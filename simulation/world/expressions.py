@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -13,9 +14,18 @@ from simulation.world.calls import NotModelled
 Item = Mapping[str, Any]
 
 _FUNCTION = re.compile(r"(attribute_exists|attribute_not_exists)\((#?\w+)\)")
+_COMPARISON = re.compile(r"(#?\w+) ([=<>]) (:\w+)")
+_ADDITION = re.compile(r"ADD (#?\w+) (:\w+)")
 _ASSIGNMENT = re.compile(r"(#?\w+) = (:\w+)")
 _KEY_EQUALS = re.compile(r"pk = (:\w+)")
 _KEY_BETWEEN = re.compile(r"pk = (:\w+) AND sk BETWEEN (:\w+) AND (:\w+)")
+
+
+_OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
+    "=": operator.eq,
+    "<": operator.lt,
+    ">": operator.gt,
+}
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -26,25 +36,56 @@ class Expression:
     values: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """An attribute is there (`value` None), or is not, or compares so to a value; one that is not
+    there compares to nothing."""
+
+    name: str
+    operator: str
+    value: str | None = None
+
+    def holds(self, item: Item, names: Mapping[str, str], values: Mapping[str, Any]) -> bool:
+        attribute = item.get(names.get(self.name, self.name))
+        if self.value is None:
+            return (attribute is not None) is (self.operator == "attribute_exists")
+        if attribute is None:
+            return False
+        left, right = _comparable(attribute), _comparable(values[self.value])
+        return _OPERATORS[self.operator](left, right)
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Condition(Expression):
-    """True when each of these attributes is there, or is not."""
+    """True when all demands of one of the alternatives hold."""
 
-    demands: tuple[tuple[str, bool], ...]
+    alternatives: tuple[tuple[Demand, ...], ...]
 
-    def holds(self, item: Item | None, names: Mapping[str, str]) -> bool:
+    def holds(self, item: Item | None, names: Mapping[str, str], values: Mapping[str, Any]) -> bool:
         there: Item = item or {}
-        return all((names.get(name, name) in there) is wanted for name, wanted in self.demands)
+        return any(
+            all(demand.holds(there, names, values) for demand in demands)
+            for demands in self.alternatives
+        )
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Update(Expression):
-    """SET of whole top-level attributes."""
+    """SET of whole top-level attributes, or ADD of a number to one."""
 
     assignments: tuple[tuple[str, str], ...]
+    adds: bool = False
 
-    def changes(self, names: Mapping[str, str], values: Mapping[str, Any]) -> dict[str, Any]:
-        return {names.get(name, name): values[value] for name, value in self.assignments}
+    def changes(
+        self, item: Item, names: Mapping[str, str], values: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        named = ((names.get(name, name), values[value]) for name, value in self.assignments)
+        return {name: self._after(item.get(name), value) for name, value in named}
+
+    def _after(self, before: Any, value: Any) -> Any:
+        if not self.adds or before is None:
+            return value
+        return {"N": str(int(before["N"]) + int(value["N"]))}
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -59,18 +100,33 @@ class KeyCondition(Expression):
 @cache
 def condition(text: str) -> Condition:
     """ "" is no condition: it always holds."""
-    demands = []
-    for part in text.split(" AND ") if text else ():
-        found = _FUNCTION.fullmatch(part)
-        if found is None:
-            raise NotModelled(f"the condition {text!r}")
-        demands.append((found[2], found[1] == "attribute_exists"))
-    names = frozenset(name for name, _ in demands if name.startswith("#"))
-    return Condition(names, frozenset(), tuple(demands))
+    alternatives = tuple(
+        tuple(_demand(part, text) for part in alternative.split(" AND "))
+        for alternative in (text.split(" OR ") if text else ())
+    )
+    demands = [demand for alternative in alternatives for demand in alternative]
+    return Condition(
+        frozenset(demand.name for demand in demands if demand.name.startswith("#")),
+        frozenset(demand.value for demand in demands if demand.value is not None),
+        alternatives or ((),),
+    )
+
+
+def _demand(part: str, text: str) -> Demand:
+    function = _FUNCTION.fullmatch(part)
+    if function is not None:
+        return Demand(function[2], function[1])
+    comparison = _COMPARISON.fullmatch(part)
+    if comparison is None:
+        raise NotModelled(f"the condition {text!r}")
+    return Demand(*comparison.groups())
 
 
 @cache
 def update(text: str) -> Update:
+    addition = _ADDITION.fullmatch(text)
+    if addition is not None:
+        return _update((addition.groups(),), adds=True)
     if not text.startswith("SET "):
         raise NotModelled(f"the update {text!r}")
     assignments = []
@@ -79,11 +135,21 @@ def update(text: str) -> Update:
         if found is None:
             raise NotModelled(f"the update {text!r}")
         assignments.append((found[1], found[2]))
+    return _update(tuple(assignments))
+
+
+def _update(assignments: tuple[tuple[str, ...], ...], *, adds: bool = False) -> Update:
+    pairs = tuple((name, value) for name, value in assignments)
     return Update(
-        frozenset(name for name, _ in assignments if name.startswith("#")),
-        frozenset(value for _, value in assignments),
-        tuple(assignments),
+        frozenset(name for name, _ in pairs if name.startswith("#")),
+        frozenset(value for _, value in pairs),
+        pairs,
+        adds,
     )
+
+
+def _comparable(attribute: Any) -> Any:
+    return int(attribute["N"]) if "N" in attribute else attribute
 
 
 @cache

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from zlib import crc32
 
-from simulation.world.calls import client_error
+from simulation.world.calls import NotModelled, client_error
 from simulation.world.dynamodb import Item, Key
 
 RETENTION_MS = 24 * 60 * 60 * 1000
@@ -48,7 +48,9 @@ class Stream:
         """Have the record at this place of the whole stream (0 for the first) come unreadable."""
         self._to_spoil[place] = on_spoilt
 
-    def append(self, key: Key, before: Item | None, after: Item) -> None:
+    def append(self, key: Key, before: Item | None, after: Item | None) -> None:
+        if after is None:
+            raise NotModelled("the removal of an item from a table with a stream")
         self._number += 1
         now = self._now()
         images: dict[str, Any] = {"NewImage": _as_json(after)}

@@ -26,7 +26,7 @@ from simulation.catalogue import KEY, KEY_ID
 from simulation.downstreams.fake import FakeDownstream
 from simulation.downstreams.fault_settings import FaultSettings
 from simulation.downstreams.ledger import MemoryLedger
-from simulation.world.calls import Calls
+from simulation.world.calls import Calls, NotModelled
 from simulation.world.chance import Chance
 from simulation.world.dynamodb import About, DynamoClient, Item, Key, Table
 from simulation.world.event_sources import STREAM_POLL_MS, QueueReader, ShardReader
@@ -200,7 +200,9 @@ class World:
         new = sorted(images["NewImage"].keys() - images.get("OldImage", {"pk": 0, "sk": 0}).keys())
         return f"{order} {' '.join(new)} known"
 
-    def _table_changed(self, key: Key, before: Item | None, after: Item) -> None:
+    def _table_changed(self, key: Key, before: Item | None, after: Item | None) -> None:
+        if after is None:
+            raise NotModelled("the removal of an order")
         self.invariants.changed(key, before, after)
         self.stream.append(key, before, after)
 

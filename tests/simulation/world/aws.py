@@ -33,6 +33,8 @@ class Aws(Protocol):
     ssm: Any
     #: An empty table with a stream, keys `pk` and `sk`.
     table: str
+    #: An empty table without a stream, key `pk`.
+    unsorted_table: str
     topic: str
 
     def queue(self, *, visibility_seconds: int = 30, delay_seconds: int = 0) -> str:
@@ -52,8 +54,11 @@ class Model:
         self.scheduler = Scheduler(START)
         calls = Calls(self.scheduler, Faults(0, {}, 0), None)
         self.stream = Stream(1, self._now)
-        self.table = "contract"
-        tables = {self.table: Table(self.table, self._now, self.stream.append)}
+        self.table, self.unsorted_table = "contract", "contract-unsorted"
+        tables = {
+            self.table: Table(self.table, self._now, self.stream.append),
+            self.unsorted_table: Table("", self._now, lambda *_: None, sorted=False),
+        }
         self.dynamodb = DynamoClient(calls, tables, 6.0, About(None))
         self.queues: dict[str, Queue] = {}
         self.sqs = SqsClient(calls, self.queues, 6.0, lambda body: body)
@@ -106,6 +111,7 @@ class Emulator:
         self.sns, self.ssm = stack.client("sns"), stack.client("ssm")
         self._queues: list[str] = []
         self.table = make_table(self.dynamodb, "contract", streamed=True)
+        self.unsorted_table = make_table(self.dynamodb, "contract-unsorted", keys=("pk",))
         self.topic = self.sns.create_topic(Name="contract")["TopicArn"]
         self.ssm.put_parameter(Name=PARAMETER, Value=SECRET, Type="SecureString", Overwrite=True)
 
@@ -136,7 +142,8 @@ class Emulator:
 
     def close(self) -> None:
         """The stack is everybody's: nothing of these tests stays in it."""
-        self.dynamodb.delete_table(TableName=self.table)
+        for table in (self.table, self.unsorted_table):
+            self.dynamodb.delete_table(TableName=table)
         for url in self._queues:
             self.sqs.delete_queue(QueueUrl=url)
         self.sns.delete_topic(TopicArn=self.topic)

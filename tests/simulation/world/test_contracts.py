@@ -188,6 +188,118 @@ def test_a_scan_reads_every_item(aws: Aws) -> None:
     ]
 
 
+def putting(aws: Aws, **request: Any) -> dict[str, Any]:
+    return {"Put": {"TableName": aws.table, "Item": ITEM, **request}}
+
+
+def counting(aws: Aws, limit: int, name: str = "counter") -> dict[str, Any]:
+    return {
+        "Update": {
+            "TableName": aws.unsorted_table,
+            "Key": {"pk": {"S": name}},
+            "UpdateExpression": "ADD used :one",
+            "ConditionExpression": "attribute_not_exists(used) OR used < :limit",
+            "ExpressionAttributeValues": {":one": {"N": "1"}, ":limit": {"N": str(limit)}},
+        }
+    }
+
+
+def claiming(aws: Aws, holder: str) -> dict[str, Any]:
+    return {
+        "Put": {
+            "TableName": aws.unsorted_table,
+            "Item": {"pk": {"S": "claim"}, "holder": {"S": holder}, "sent": {"S": "1"}},
+            "ConditionExpression": "attribute_not_exists(pk) OR holder = :holder AND sent = :sent",
+            "ExpressionAttributeValues": {":holder": {"S": holder}, ":sent": {"S": "1"}},
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+    }
+
+
+def cancelled(aws: Aws, *operations: dict[str, Any]) -> list[Any]:
+    with pytest.raises(ClientError) as failing:
+        aws.dynamodb.transact_write_items(TransactItems=list(operations))
+    assert code_of(failing) == "TransactionCanceledException"
+    response: Any = failing.value.response
+    return [(reason["Code"], reason.get("Item")) for reason in response["CancellationReasons"]]
+
+
+def in_unsorted_table(aws: Aws, name: str) -> dict[str, Any] | None:
+    key = {"pk": {"S": name}}
+    answer = aws.dynamodb.get_item(TableName=aws.unsorted_table, Key=key, ConsistentRead=True)
+    item: dict[str, Any] | None = answer.get("Item")
+    return item
+
+
+def test_a_transaction_writes_to_two_tables_all_or_nothing(aws: Aws) -> None:
+    write = [putting(aws, ConditionExpression=IS_NEW), counting(aws, 2), claiming(aws, "ada")]
+    aws.dynamodb.transact_write_items(TransactItems=write)
+    assert in_unsorted_table(aws, "counter") == {"pk": {"S": "counter"}, "used": {"N": "1"}}
+    # The order is there, and so the other two, which could be done, are not.
+    assert cancelled(aws, *write) == [
+        ("ConditionalCheckFailed", None),
+        ("None", None),
+        ("None", None),
+    ]
+    assert in_unsorted_table(aws, "counter") == {"pk": {"S": "counter"}, "used": {"N": "1"}}
+    assert len(aws.records()) == 1
+
+
+def test_every_reason_of_a_cancelled_transaction_is_told_with_what_is_there(aws: Aws) -> None:
+    aws.dynamodb.transact_write_items(TransactItems=[counting(aws, 1), claiming(aws, "ada")])
+    [of_put, of_counter, of_claim] = cancelled(
+        aws, putting(aws), counting(aws, 1), claiming(aws, "bob")
+    )
+    assert of_put == ("None", None)
+    assert of_counter == ("ConditionalCheckFailed", None)
+    claim = {"pk": {"S": "claim"}, "holder": {"S": "ada"}, "sent": {"S": "1"}}
+    assert of_claim == ("ConditionalCheckFailed", claim)
+    answer = aws.dynamodb.get_item(TableName=aws.table, Key=KEY, ConsistentRead=True)
+    assert "Item" not in answer
+
+
+def test_a_claim_can_be_put_again_by_its_holder_and_deleted_by_no_other(aws: Aws) -> None:
+    def deleting(holder: str) -> dict[str, Any]:
+        return {
+            "Delete": {
+                "TableName": aws.unsorted_table,
+                "Key": {"pk": {"S": "claim"}},
+                "ConditionExpression": "holder = :holder",
+                "ExpressionAttributeValues": {":holder": {"S": holder}},
+            }
+        }
+
+    for _ in range(2):
+        aws.dynamodb.transact_write_items(TransactItems=[claiming(aws, "ada")])
+    assert cancelled(aws, deleting("bob"))[0][0] == "ConditionalCheckFailed"
+    aws.dynamodb.transact_write_items(TransactItems=[deleting("ada")])
+    assert in_unsorted_table(aws, "claim") is None
+    # Where nothing is, nothing is held.
+    assert cancelled(aws, deleting("ada"))[0][0] == "ConditionalCheckFailed"
+    aws.dynamodb.transact_write_items(TransactItems=[claiming(aws, "bob")])
+
+
+def test_a_counter_goes_down_again_but_not_below_nothing(aws: Aws) -> None:
+    down: dict[str, Any] = {
+        "Update": {
+            **counting(aws, 1)["Update"],
+            "ConditionExpression": "used > :zero",
+            "ExpressionAttributeValues": {":one": {"N": "-1"}, ":zero": {"N": "0"}},
+        }
+    }
+    assert cancelled(aws, down)[0][0] == "ConditionalCheckFailed"
+    aws.dynamodb.transact_write_items(TransactItems=[counting(aws, 1)])
+    aws.dynamodb.transact_write_items(TransactItems=[down])
+    assert in_unsorted_table(aws, "counter") == {"pk": {"S": "counter"}, "used": {"N": "0"}}
+    assert cancelled(aws, down)[0][0] == "ConditionalCheckFailed"
+
+
+def test_a_transaction_does_not_write_one_item_twice(aws: Aws) -> None:
+    with pytest.raises(ClientError) as failing:
+        aws.dynamodb.transact_write_items(TransactItems=[counting(aws, 2), counting(aws, 2)])
+    assert code_of(failing) == "ValidationException"
+
+
 # SQS
 
 
