@@ -32,11 +32,13 @@ from orders.domain.order import (
 from orders.domain.receipt import sign
 from orders.domain.saga import Cancellation, Outcome
 from orders.domain.units import CustomerId, Millis, OrderId
+from orders.flow.coupons import LimitedCoupons
 from orders.flow.intake import Intake
 from orders.flow.prices import Prices
 from orders.handlers.wire import Content, content_of
-from orders.ports import Clock, CouponTries, Orders, Overflow, SigningKeys
+from orders.ports import Clock, Coupons, CouponTries, Orders, Overflow, SigningKeys
 from simulation.world.runtime import FixedSigningKeys, MemoryOverflow, SetClock
+from simulation.world.table import MemoryOrders
 
 NOW = Millis(1_795_428_000_000)  # 2026-11-23T10:00:00Z
 KEY_ID = "k1"
@@ -166,6 +168,8 @@ def an_intake(
     *,
     keys: SigningKeys | None = None,
     prices: Prices | None = None,
+    coupons: Coupons | None = None,
+    coupon_keys: SigningKeys | None = None,
     clock: Clock | None = None,
     coupon_tries: CouponTries | None = None,
 ) -> Intake:
@@ -180,6 +184,9 @@ def an_intake(
         groups_claim="cognito:groups",
         wholesale_group="wholesale",
         coupon_tries=coupon_tries,
+        coupons=LimitedCoupons(
+            coupons or MemoryOrders().coupons, coupon_keys or FixedSigningKeys({})
+        ),
     )
 
 

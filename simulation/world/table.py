@@ -7,20 +7,26 @@ from collections.abc import Callable
 from typing import Any
 
 from orders.aws import items
+from orders.aws.coupons import DynamoCoupons
 from orders.aws.table import DynamoOrders
 from orders.domain.order import AcceptedOrder
 from orders.failures import TransientFailure
 from orders.flow.relay import Change, FactsChanged, OrderPlaced
-from simulation.world.calls import Calls
+from simulation.world.calls import Calls, NotModelled
 from simulation.world.dynamodb import About, DynamoClient, Item, Key, Table
 from simulation.world.faults import Faults
+from simulation.world.runtime import SetClock
 from simulation.world.scheduler import Scheduler
 
 _NAME = "orders"
+_COUPONS = "coupons"
 
 
 class MemoryOrders(DynamoOrders):
-    """A table of its own, where nothing goes wrong. `stream`: its changes, as relay has them."""
+    """A table of its own, where nothing goes wrong. `stream`: its changes, as relay has them.
+
+    `coupons`: limited coupons of these orders; `claimed`: the table that they are in.
+    """
 
     # The adapter is frozen; what a test makes of it need not be.
     __setattr__ = object.__setattr__
@@ -30,10 +36,16 @@ class MemoryOrders(DynamoOrders):
         scheduler = Scheduler(0)
         calls = Calls(scheduler, Faults(0, {}, 0), None)
         table = Table(_NAME, lambda: scheduler.now, self._changed)
-        super().__init__(_OneAtATime(DynamoClient(calls, {_NAME: table}, 6.0, About(None))), _NAME)
+        self.claimed = Table(_COUPONS, lambda: scheduler.now, lambda *_: None, sorted=False)
+        tables = {_NAME: table, _COUPONS: self.claimed}
+        client = _OneAtATime(DynamoClient(calls, tables, 6.0, About(None)))
+        super().__init__(client, _NAME)
+        self.coupons = DynamoCoupons(client, _NAME, _COUPONS, SetClock(0))
         self.stream: list[Change] = []
 
-    def _changed(self, _: Key, before: Item | None, after: Item) -> None:
+    def _changed(self, _: Key, before: Item | None, after: Item | None) -> None:
+        if after is None:
+            raise NotModelled("the removal of an order")
         if items.is_progress(after):
             change = FactsChanged(items.key_of(after), items.facts(before), items.facts(after))
             self.stream.append(change)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from orders.domain.book import Book
+from orders.domain.coupon_limits import Denied, Use
 from orders.domain.events import Event
 from orders.domain.order import AcceptedOrder, Order, OrderKey
 from orders.domain.saga import Downstream, Facts, Outcome, Step
@@ -103,6 +104,19 @@ class Orders(Protocol):
 
         Returns the facts after it.
         """
+
+
+class Coupons(Protocol):
+    """What limited coupons have been used up by which order."""
+
+    def place(
+        self, order: AcceptedOrder, uses: Sequence[Use]
+    ) -> AcceptedOrder | Sequence[Denied] | None:
+        """As `Orders.place`, together with all that the order uses up; or nothing of both, and
+        why."""
+
+    def give_back(self, keys: Sequence[OrderKey]) -> None:
+        """Give back once what these orders, which are undone, have used up; most have nothing."""
 
 
 class Commands(Protocol):

@@ -4,6 +4,8 @@
     progress  pk customer id, sk <order id>#progress   one attribute per step, cancellation
 
 Both have one more attribute, `imported`, where an order was brought over from an older database.
+An order with a limited coupon has `claims`, and its progress `coupons_returned` once they were
+given back (orders.aws.coupons).
 
 Facts only: a status is computed from them. Splitting the two keeps every write of a fact at one
 write unit however long the order is, and leaves the order a record that is never touched again.
@@ -26,6 +28,8 @@ from orders.domain.units import CustomerId, Millis, OrderId
 PROGRESS_SUFFIX = "#progress"
 CANCELLATION = "cancellation"
 IMPORTED = "imported"
+CLAIMS = "claims"
+COUPONS_RETURNED = "coupons_returned"
 
 # DynamoDB's typed JSON: {"S": "text"}, {"N": "1"}, {"B": bytes}, {"M": {...}}, {"BOOL": True}
 Attribute = dict[str, Any]

@@ -71,6 +71,9 @@ class Rule(StrEnum):
     COUPON_BELOW_MINIMUM = "coupon_below_minimum"
     COUPON_NOT_COMBINABLE = "coupon_not_combinable"
     COUPON_NOT_FOR_THESE_GOODS = "coupon_not_for_these_goods"
+    COUPON_MISTYPED = "coupon_mistyped"
+    COUPON_USED_UP = "coupon_used_up"
+    COUPON_USED = "coupon_used"
     DISCOUNT_DIFFERS = "discount_differs"
     DELIVERY_NOT_OFFERED = "delivery_not_offered"
     SHIPPING_DIFFERS = "shipping_differs"
@@ -111,6 +114,9 @@ PRICE_RULES = frozenset(
         Rule.COUPON_BELOW_MINIMUM,
         Rule.COUPON_NOT_COMBINABLE,
         Rule.COUPON_NOT_FOR_THESE_GOODS,
+        Rule.COUPON_MISTYPED,
+        Rule.COUPON_USED_UP,
+        Rule.COUPON_USED,
         Rule.DISCOUNT_DIFFERS,
         Rule.DELIVERY_NOT_OFFERED,
         Rule.SHIPPING_DIFFERS,

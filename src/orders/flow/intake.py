@@ -15,7 +15,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from orders.domain.coupon_limits import Use
 from orders.domain.order import AcceptedOrder, Order, OrderKey
+from orders.domain.pricing import Priced
 from orders.domain.quote import QuoteRequest
 from orders.domain.quote import broken_rules as quote_rules
 from orders.domain.refusals import (
@@ -31,6 +33,7 @@ from orders.domain.status import Status, status
 from orders.domain.trace import Trace
 from orders.domain.units import CustomerId, Millis
 from orders.failures import TransientFailure
+from orders.flow.coupons import LimitedCoupons
 from orders.flow.prices import Prices, Quote
 from orders.ports import Clock, CouponTries, Orders, Overflow, SigningKeys
 
@@ -74,6 +77,8 @@ class Intake:
     wholesale_group: str
     #: None where no coupon is checked, so that there is nothing to find out.
     coupon_tries: CouponTries | None = None
+    #: None on a stage without price books: coupons are in them.
+    coupons: LimitedCoupons | None = None
 
     def place(
         self,
@@ -94,11 +99,15 @@ class Intake:
         terms = Terms(self.currencies, self.receipt_keys.in_force(), wholesale_allowed, now)
         refusals = broken_rules(key.order_id, order, terms)
         priced = self.prices.check(key, order, now, signature=price_signature)
+        uses = self._uses([discount.coupon for discount in order.discounts], priced)
         if priced.refusals:
             refusals = by_precedence([*refusals, *priced.refusals])
         if refusals:
             return self._refused_unless_stored(key, order, digest, refusals, now)
-        return self._store(AcceptedOrder(key, now, digest, order, trace))
+        accepted = AcceptedOrder(key, now, digest, order, trace)
+        if self.coupons and uses:
+            return self._store_with_claims(accepted, uses, self.coupons)
+        return self._store(accepted)
 
     def quote(
         self, customer_id: CustomerId, request: QuoteRequest, *, wholesale_allowed: bool
@@ -111,7 +120,10 @@ class Intake:
         if not self._may_try(customer_id, request.coupons, now):
             return Refused((TRIES_TOO_MANY,))
         quote = self.prices.quote(request, now)
-        return Refused((QUOTES_NOT_OFFERED,)) if quote is None else quote
+        if quote is None:
+            return Refused((QUOTES_NOT_OFFERED,))
+        self._uses(request.coupons, quote.priced)
+        return quote
 
     def cancel(self, key: OrderKey) -> CancellationTaken | Refused:
         """Take a cancellation request. A second one changes nothing."""
@@ -126,6 +138,14 @@ class Intake:
             return CancellationTaken(key, progress.facts)
         return CancellationTaken(key, self.orders.request_cancellation(key, self.clock.now()))
 
+    def _uses(self, codes: Sequence[str], priced: Priced) -> Sequence[Use]:
+        """The limited coupons among these codes. Adds a refusal for each that is not genuine."""
+        if self.coupons is None:
+            return ()
+        uses, refusals = self.coupons.uses(codes, priced)
+        priced.refusals += refusals
+        return uses
+
     def _store(self, accepted: AcceptedOrder) -> Acknowledged | Refused:
         try:
             there = self.orders.place(accepted)
@@ -137,6 +157,24 @@ class Intake:
         if there is None:
             return Acknowledged(accepted, "placed")
         return _same_or_clash(there, accepted.digest)
+
+    def _store_with_claims(
+        self, accepted: AcceptedOrder, uses: Sequence[Use], coupons: LimitedCoupons
+    ) -> Acknowledged | Refused:
+        """Such an order does not overflow: whether its coupon can still be used, only the table
+        can say. Raises TransientFailure to be sent again."""
+        result = coupons.place(accepted, uses)
+        if result is None:
+            return Acknowledged(accepted, "placed")
+        if isinstance(result, AcceptedOrder):
+            return _same_or_clash(result, accepted.digest)
+        return self._refused_unless_stored(
+            accepted.key,
+            accepted.order,
+            accepted.digest,
+            by_precedence(result),
+            accepted.accepted_at,
+        )
 
     def _refused_unless_stored(
         self, key: OrderKey, order: Order, digest: bytes, refusals: list[Refusal], now: Millis

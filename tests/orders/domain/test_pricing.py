@@ -14,7 +14,7 @@ from orders.domain.order import Discount, Line
 from orders.domain.pricing import Basket, Priced, check, price
 from orders.domain.refusals import PRICE_RULES, Rule
 from orders.domain.units import Millis
-from orders.flow import prices
+from orders.flow import coupons, prices
 from tests.builders import NOW, a_book, a_coupon, an_order, line
 
 MUG = Article("MUG-SAGE", (1_400, (1, 700, 48, 650)), case=6, weight_grams=400)
@@ -276,7 +276,7 @@ def test_quantities_out_of_range_cost_something_and_never_break_the_sums() -> No
 
 
 def test_every_rule_of_prices_is_one_that_a_stored_order_may_come_to_break() -> None:
-    modules = (pricing, prices)
+    modules = (pricing, prices, coupons)
     source = "".join(Path(module.__file__).read_text() for module in modules if module.__file__)
     named = set(re.findall(r"Rule\.([A-Z_]+)", source))
     assert {Rule[name] for name in named} - {Rule.CURRENCY_NOT_ACCEPTED} == PRICE_RULES

@@ -1,0 +1,308 @@
+"""Limited coupons on DynamoDB: the `Coupons` port.
+
+    pk <coupon>/customer/<customer id>   the use of a coupon that a customer may use once
+    pk <coupon>/code/<serial>            the use of a code that works once
+    pk <coupon>#<n>                      `used`: what the n-th counter of a limit has counted
+
+The table is its own, so that no customer id can be the key of another item. One transaction writes
+an order with all that it uses up, on condition that the order is new: neither can be without the
+other, whatever dies. The order item remembers its `claims`, so that they can be given back without
+a price book.
+
+The SDK gives each call a token of its own (ClientRequestToken), so its second try of a transaction
+that went through is answered as the first. Another call has another token, and finds the order.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from botocore.exceptions import ClientError
+
+from orders.aws import items
+from orders.aws.clients import Client, translate_aws_errors
+from orders.aws.table import BATCH_GET_MAX
+from orders.domain.book import Coupon
+from orders.domain.coupon_codes import serial_of
+from orders.domain.coupon_limits import Denied, Use, counters, share
+from orders.domain.order import AcceptedOrder, OrderKey
+from orders.domain.units import Millis
+from orders.failures import TransientFailure
+from orders.ports import Clock
+
+#: How often an order tries for a counter that has a use left and is not busy.
+TRIES = 4
+#: How long a process remembers which counters had uses left, and that none had. In a crowd each of
+#: a thousand environments looks so often, at half a read unit a counter.
+FRESH_FOR_MS = 5_000
+USED_UP_FOR_MS = 30_000
+
+_FINE, _FAILED = "None", "ConditionalCheckFailed"
+#: In an order's claims the customer is left out: it is half of the order's key.
+OF_CUSTOMER = "/customer"
+
+# One operation of a transaction: {"Put": {...}}, {"Update": {...}} or {"Delete": {...}}.
+Operation = dict[str, dict[str, Any]]
+# What became of it: {"Code": "None"}, or why it failed, with the item on which a condition failed.
+Reason = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """One thing that an order uses up. `name` is what the order remembers it by. `counter`: any
+    other counter of the coupon would do as well."""
+
+    use: Use
+    name: str
+    counter: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DynamoCoupons:
+    """`_left`: of each coupon's counters, those that had uses left when this process last looked,
+    and when that was."""
+
+    client: Client
+    orders_table: str
+    coupons_table: str
+    clock: Clock
+    _left: dict[str, tuple[Millis, Sequence[int]]] = field(default_factory=dict)
+
+    def place(
+        self, order: AcceptedOrder, uses: Sequence[Use]
+    ) -> AcceptedOrder | Sequence[Denied] | None:
+        for attempt in range(TRIES):
+            used_up = [Denied(use, "used_up") for use in uses if self._left_of(use) == ()]
+            if used_up:
+                return used_up
+            claims = [claim for use in uses for claim in self._claims(use, order.key, attempt)]
+            of_order, *of_claims = self._write(self._placing(order, claims))
+            if of_order["Code"] == _FAILED:
+                return items.accepted_order(of_order["Item"])
+            failed = [
+                (claim, reason)
+                for claim, reason in zip(claims, of_claims, strict=True)
+                if reason["Code"] != _FINE
+            ]
+            if not failed and of_order["Code"] == _FINE:
+                return None
+            denied = _denied(failed, order.key)
+            if denied:
+                return denied
+            self._look_at_others(failed)
+        raise TransientFailure("TransactWriteItems: every counter that was tried was busy")
+
+    def give_back(self, keys: Sequence[OrderKey]) -> None:
+        together = BATCH_GET_MAX // 2
+        for start in range(0, len(keys), together):
+            for key, claims in self._held(keys[start : start + together]).items():
+                self._give_back(key, claims)
+
+    # Placing
+
+    def _claims(self, use: Use, key: OrderKey, attempt: int) -> list[_Claim]:
+        coupon, claims = use.coupon, []
+        name = name_of(coupon.code)
+        if coupon.once_per_customer:
+            claims.append(_Claim(use, name + OF_CUSTOMER))
+        if coupon.single_use_codes:
+            claims.append(_Claim(use, f"{name}/code/{serial_of(use.code)}"))
+        if coupon.limit is not None:
+            left = self._left_of(use) or range(counters(coupon.limit))
+            number = zlib.crc32(f"{key.customer_id}/{key.order_id}/{attempt}".encode())
+            counter = left[number % len(left)]
+            claims.append(_Claim(use, f"{name}#{counter}", counter))
+        return claims
+
+    def _placing(self, order: AcceptedOrder, claims: Sequence[_Claim]) -> list[Operation]:
+        item = items.order_item(order) | {items.CLAIMS: {"SS": [claim.name for claim in claims]}}
+        put = {
+            "TableName": self.orders_table,
+            "Item": item,
+            "ConditionExpression": "attribute_not_exists(pk)",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        return [{"Put": put}, *(self._claiming(claim, order.key) for claim in claims)]
+
+    def _claiming(self, claim: _Claim, key: OrderKey) -> Operation:
+        of_claim = self._key(claim.name, key)
+        if claim.counter is not None and claim.use.coupon.limit is not None:
+            limit = share(claim.use.coupon.limit, claim.counter)
+            return self._operation(
+                "Update",
+                Key=of_claim,
+                UpdateExpression="ADD used :one",
+                ConditionExpression="attribute_not_exists(used) OR used < :share",
+                ExpressionAttributeValues={":one": {"N": "1"}, ":share": {"N": str(limit)}},
+            )
+        return self._operation(
+            "Put",
+            Item=of_claim | _holder(key),
+            ConditionExpression=f"attribute_not_exists(pk) OR {_IF_HELD}",
+            ExpressionAttributeValues=_held_by(key),
+            ReturnValuesOnConditionCheckFailure="ALL_OLD",
+        )
+
+    def _left_of(self, use: Use) -> Sequence[int] | None:
+        """The counters that had uses left a moment ago; None where nothing is known of them."""
+        known = self._left.get(use.coupon.code)
+        if use.coupon.limit is None or known is None:
+            return None
+        seen_at, left = known
+        fresh_for = FRESH_FOR_MS if left else USED_UP_FOR_MS
+        return left if self.clock.now() - seen_at < fresh_for else None
+
+    def _look_at_others(self, failed: Sequence[tuple[_Claim, Reason]]) -> None:
+        """Where a counter is at its limit, see which are not. One that was busy is only left for
+        another. Raises TransientFailure when something else was busy."""
+        if not failed or any(claim.counter is None for claim, _ in failed):
+            raise TransientFailure("TransactWriteItems: busy")
+        for claim, reason in failed:
+            if reason["Code"] == _FAILED and claim.counter is not None:
+                self._look(claim.use.coupon, claim.counter)
+
+    def _look(self, coupon: Coupon, first: int) -> None:
+        """Find counters with uses left, from this one on, as many as one request reads, and if
+        there are none all the others."""
+        limit = coupon.limit or 0
+        count = counters(limit)
+        left: tuple[int, ...] = ()
+        for start in range(0, count, BATCH_GET_MAX):
+            some = [
+                (first + step) % count for step in range(start, min(count, start + BATCH_GET_MAX))
+            ]
+            used = self._used(coupon.code, some)
+            left = tuple(
+                counter for counter in some if used.get(counter, 0) < share(limit, counter)
+            )
+            if left:
+                break
+        self._left[coupon.code] = self.clock.now(), left
+
+    def _used(self, coupon: str, some: Sequence[int]) -> Mapping[int, int]:
+        """What these counters have counted; nothing of one that has never been used."""
+        keys = [{"pk": {"S": f"{name_of(coupon)}#{counter}"}} for counter in some]
+        found = self._read(self.coupons_table, keys, consistent=False)
+        return {int(item["pk"]["S"].rpartition("#")[2]): int(item["used"]["N"]) for item in found}
+
+    # Giving back
+
+    def _held(self, keys: Sequence[OrderKey]) -> Mapping[OrderKey, Sequence[str]]:
+        """What these orders have claimed and not given back yet."""
+        wanted = [key for each in keys for key in (items.order_key(each), items.progress_key(each))]
+        held: dict[OrderKey, Sequence[str]] = {}
+        returned: set[OrderKey] = set()
+        for item in self._read(self.orders_table, wanted, consistent=True):
+            if items.CLAIMS in item:
+                held[items.key_of(item)] = item[items.CLAIMS]["SS"]
+            if items.COUPONS_RETURNED in item:
+                returned.add(items.key_of(item))
+        return {key: claims for key, claims in held.items() if key not in returned}
+
+    def _give_back(self, key: OrderKey, claims: Sequence[str]) -> None:
+        """Once, however often it is asked: the mark on the order's progress is in the same
+        transaction."""
+        mark = self._operation(
+            "Update",
+            table=self.orders_table,
+            Key=items.progress_key(key),
+            UpdateExpression="SET #returned = :at",
+            ConditionExpression="attribute_not_exists(#returned)",
+            ExpressionAttributeNames={"#returned": items.COUPONS_RETURNED},
+            ExpressionAttributeValues={":at": {"N": str(self.clock.now())}},
+        )
+        returns = [self._returning(name, key) for name in claims]
+        while True:
+            of_mark, *of_claims = self._write([mark, *returns])
+            codes = {of_mark["Code"], *(reason["Code"] for reason in of_claims)}
+            if of_mark["Code"] == _FAILED or codes == {_FINE}:
+                return
+            if codes - {_FINE, _FAILED}:
+                raise TransientFailure("TransactWriteItems: busy")
+            # What is not this order's any more (an operator's repair) is left as it is.
+            returns = [
+                operation
+                for operation, reason in zip(returns, of_claims, strict=True)
+                if reason["Code"] == _FINE
+            ]
+
+    def _returning(self, name: str, key: OrderKey) -> Operation:
+        of_claim = self._key(name, key)
+        if "#" in name:
+            return self._operation(
+                "Update",
+                Key=of_claim,
+                UpdateExpression="ADD used :minus_one",
+                ConditionExpression="used > :zero",
+                ExpressionAttributeValues={":minus_one": {"N": "-1"}, ":zero": {"N": "0"}},
+            )
+        return self._operation(
+            "Delete",
+            Key=of_claim,
+            ConditionExpression=_IF_HELD,
+            ExpressionAttributeValues=_held_by(key),
+        )
+
+    # Both
+
+    def _key(self, name: str, key: OrderKey) -> dict[str, items.Attribute]:
+        of_customer = name.endswith(OF_CUSTOMER)
+        return {"pk": {"S": f"{name}/{key.customer_id}" if of_customer else name}}
+
+    def _operation(self, kind: str, table: str | None = None, **request: Any) -> Operation:
+        return {kind: {"TableName": table or self.coupons_table, **request}}
+
+    def _write(self, operations: Sequence[Operation]) -> Sequence[Reason]:
+        """All of it or nothing. Returns what became of each."""
+        with translate_aws_errors("TransactWriteItems"):
+            try:
+                self.client.transact_write_items(TransactItems=operations)
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "TransactionCanceledException":
+                    raise
+                # Not in the type of an error's answer: only this error has it.
+                answer: Mapping[str, Any] = error.response
+                reasons: Sequence[Reason] = answer["CancellationReasons"]
+                return reasons
+        return [{"Code": _FINE}] * len(operations)
+
+    def _read(
+        self, table: str, keys: Sequence[dict[str, items.Attribute]], *, consistent: bool
+    ) -> Sequence[items.Item]:
+        wanted = {"Keys": list(keys), "ConsistentRead": consistent}
+        with translate_aws_errors("BatchGetItem"):
+            answer = self.client.batch_get_item(RequestItems={table: wanted})
+        if answer.get("UnprocessedKeys"):
+            raise TransientFailure("BatchGetItem: not all keys were read")
+        found: Sequence[items.Item] = answer["Responses"][table]
+        return found
+
+
+_IF_HELD = "customer_id = :customer AND order_id = :order"
+
+
+def name_of(coupon: str) -> str:
+    """A coupon's code without what would part it from the rest of a key."""
+    return quote(coupon, safe="")
+
+
+def _holder(key: OrderKey) -> dict[str, items.Attribute]:
+    return {"customer_id": {"S": key.customer_id}, "order_id": {"S": key.order_id}}
+
+
+def _held_by(key: OrderKey) -> dict[str, items.Attribute]:
+    return {":customer": {"S": key.customer_id}, ":order": {"S": key.order_id}}
+
+
+def _denied(failed: Sequence[tuple[_Claim, Reason]], key: OrderKey) -> list[Denied]:
+    """The coupons that were used before: by this customer, or by somebody else."""
+    customer_id = {"S": key.customer_id}
+    return [
+        Denied(claim.use, "used" if reason["Item"].get("customer_id") == customer_id else "taken")
+        for claim, reason in failed
+        if claim.counter is None and reason["Code"] == _FAILED
+    ]
