@@ -13,6 +13,7 @@ from spillway.operate.console.command import console
 from spillway.operate.customers.command import customers
 from spillway.operate.logs.command import logs
 from spillway.operate.orders.command import orders
+from spillway.operate.prices.command import prices
 from spillway.operate.publish.command import publish
 from spillway.operate.redrive.command import redrive
 from spillway.operate.restore.command import restore
@@ -43,6 +44,7 @@ for command in (
 app.add_typer(orders, name="orders")
 app.add_typer(migrate, name="migrate")
 app.add_typer(customers, name="customers")
+app.add_typer(prices, name="prices")
 
 
 @app.callback()

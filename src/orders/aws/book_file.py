@@ -20,7 +20,8 @@ import struct
 import sys
 import zlib
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 
 import msgspec
 
@@ -81,7 +82,7 @@ class Articles(dict[str, Article]):
     """The articles by sku, each read out of the file when first asked for.
 
     A dictionary, because an article that was asked for before is then found at the speed of one.
-    It has only what it was asked for: it cannot be listed.
+    As one it has only what it was asked for; `every` has all.
     """
 
     def __init__(self, begins: Sequence[int], raw: memoryview) -> None:
@@ -100,6 +101,12 @@ class Articles(dict[str, Article]):
                 return article
         # An unknown sku is not kept: anybody could fill the memory with them.
         raise KeyError(sku)
+
+    def every(self) -> Iterator[Article]:
+        """All articles, in no order; none is kept."""
+        for begins, ends in pairwise(self._begins):
+            if ends > begins:
+                yield from _bucket(self._raw[begins:ends])
 
 
 def _hash(sku: str) -> int:

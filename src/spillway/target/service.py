@@ -71,6 +71,15 @@ class Service:
     def log_group(self, function: str) -> str:
         return f"/aws/lambda/{self.resource_name(function)}"
 
+    def output(self, name: str) -> str:
+        """An output of the stage's stacks. SpillwayError: they have none of this name."""
+        found = _outputs(self.client("cloudformation"), self.stage)
+        if name not in found:
+            raise SpillwayError(
+                f"The stacks of stage {self.stage!r} have no output {name}: deploy them again."
+            )
+        return found[name]
+
     def queue_name(self, name: str) -> str:
         """The queue's own name, which its metrics use."""
         return self.queues[name].rpartition("/")[2]
@@ -123,25 +132,28 @@ def outputs_of(stage: str, *, profile: str | None, region: str | None) -> dict[s
 
     try:
         session = boto3.Session(profile_name=profile, region_name=region)
-        pages = session.client("cloudformation").get_paginator("describe_stacks").paginate()
-        stacks = [stack for page in pages for stack in page["Stacks"]]
+        outputs = _outputs(session.client("cloudformation"), stage)
     except (BotoCoreError, ClientError) as error:
         raise SpillwayError(
             f"Stage {stage!r} was not found on AWS ({error}): check the credentials with"
             " `aws sts get-caller-identity`, and name a --profile and a --region if needed."
         ) from error
-    outputs = {
-        output["OutputKey"]: output["OutputValue"]
-        for stack in stacks
-        if stack["StackName"].startswith(f"spillway-{stage}-")
-        for output in stack.get("Outputs", ())
-    }
     if not outputs:
         raise SpillwayError(
             f"There is no stage {stage!r} in this account and Region: deploy it with"
             f" `make deploy STAGE={stage}`, or name another --region."
         )
     return outputs
+
+
+def _outputs(cloudformation: Any, stage: str) -> dict[str, str]:
+    return {
+        output["OutputKey"]: output["OutputValue"]
+        for page in cloudformation.get_paginator("describe_stacks").paginate()
+        for stack in page["Stacks"]
+        if stack["StackName"].startswith(f"spillway-{stage}-")
+        for output in stack.get("Outputs", ())
+    }
 
 
 def tables(outputs: Mapping[str, str]) -> dict[str, str]:

@@ -31,6 +31,9 @@ def no_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["restore", "a-table"], ["8080"]),
         (["redrive"], ["8080"]),
         (["logs"], ["8080"]),
+        (["prices", "show"], ["8080"]),
+        (["prices", "history"], ["8080"]),
+        (["prices", "publish", "web/book/book.toml"], ["8080"]),
         (["status", "--stage", "dev", "--profile", "nobody"], ["'dev'", "--profile"]),
     ],
 )
@@ -53,8 +56,22 @@ COMMANDS = (
     ["customers", "erase"],
     ["smoke"],
     ["publish"],
+    ["prices", "check"],
+    ["prices", "publish"],
+    ["prices", "show"],
+    ["prices", "history"],
 )
-READ_ONLY = (["status"], ["orders", "show"], ["orders", "list"], ["logs"], ["smoke"])
+WITHOUT_TARGET = (["publish"], ["prices", "check"])
+READ_ONLY = (
+    ["prices", "check"],
+    ["prices", "show"],
+    ["prices", "history"],
+    ["status"],
+    ["orders", "show"],
+    ["orders", "list"],
+    ["logs"],
+    ["smoke"],
+)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -65,7 +82,7 @@ def test_every_command_has_an_example_and_says_whether_it_writes(command: list[s
     assert ("Writes" in help_) is (command not in READ_ONLY)
 
 
-@pytest.mark.parametrize("command", [one for one in COMMANDS if one != ["publish"]])
+@pytest.mark.parametrize("command", [one for one in COMMANDS if one not in WITHOUT_TARGET])
 def test_every_command_can_be_pointed_at_a_stage(command: list[str]) -> None:
     help_ = CliRunner().invoke(app, [*command, "--help"]).output
     assert all(option in help_ for option in ("--port", "--stage", "--profile", "--region"))

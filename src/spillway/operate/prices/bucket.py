@@ -1,0 +1,124 @@
+"""The bucket that a stage's price books are in (orders.aws.book_index says how)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from orders.aws.book_file import BookFileInvalid, decode
+from orders.aws.book_index import INDEX_KEY, BookIndex, Entry, book_key
+from orders.domain.book import NEVER, Book
+from orders.domain.units import Millis
+from spillway.errors import SpillwayError
+from spillway.target.service import Service
+
+#: The data stack's output that names it.
+OUTPUT = "PricesBucketName"
+_CONFLICTS = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
+
+
+class Publication(Entry, frozen=True, omit_defaults=True):
+    """An entry of the list with what people ask about it; intake reads only what it needs.
+
+    `by`: whoever published it. `changes`: in one line, what it changed.
+    """
+
+    published_at: Millis = NEVER
+    by: str = ""
+    articles: int = 0
+    changes: str = ""
+
+
+class Publications(BookIndex, frozen=True):
+    entries: tuple[Publication, ...] = ()
+
+    def current(self, at: Millis) -> Publication | None:
+        found = self.in_force(at)
+        return found if isinstance(found, Publication) else None
+
+    def next(self, now: Millis) -> Publication | None:
+        """The first that has not begun."""
+        later = (entry for entry in self.entries if entry.begins > now and not entry.withdrawn)
+        return next(later, None)
+
+
+class PriceBucket:
+    """Reads and writes the bucket, with the operator's own credentials."""
+
+    def __init__(self, s3: Any, name: str) -> None:
+        self._s3, self.name = s3, name
+
+    @classmethod
+    def of(cls, service: Service) -> PriceBucket:
+        return cls(service.client("s3"), service.output(OUTPUT))
+
+    def publications(self) -> tuple[Publications, str | None]:
+        """The list, and its ETag; empty and None where nothing was ever published."""
+        try:
+            answer = self._s3.get_object(Bucket=self.name, Key=INDEX_KEY)
+        except self._s3.exceptions.NoSuchKey:
+            return Publications(), None
+        content = answer["Body"].read()
+        try:
+            return msgspec.json.decode(content, type=Publications), answer["ETag"]
+        except msgspec.DecodeError as error:
+            raise SpillwayError(
+                f"The list of price books (s3://{self.name}/{INDEX_KEY}) cannot be read ({error}):"
+                " restore an older version of that object."
+            ) from error
+
+    def file(self, version: str) -> bytes:
+        """A book's file as it was published."""
+        try:
+            answer = self._s3.get_object(Bucket=self.name, Key=book_key(version))
+        except self._s3.exceptions.NoSuchKey:
+            raise SpillwayError(
+                f"There is no price book {version!r}: `spillway prices history` lists them."
+            ) from None
+        content: bytes = answer["Body"].read()
+        return content
+
+    def book(self, version: str) -> Book:
+        try:
+            return decode(self.file(version), version)
+        except BookFileInvalid as error:
+            raise SpillwayError(
+                f"The price book {version} cannot be read ({error}): publish a new one."
+            ) from error
+
+    def put_file(self, version: str, content: bytes) -> None:
+        """A version's name has its content's digest: one that is there already is the same."""
+        try:
+            self._s3.put_object(
+                Bucket=self.name, Key=book_key(version), Body=content, IfNoneMatch="*"
+            )
+        except self._s3.exceptions.ClientError as error:
+            if _code(error) not in _CONFLICTS:
+                raise
+
+    def put_publications(self, publications: Publications, etag: str | None) -> None:
+        """Replace the list that had this ETag.
+
+        SpillwayError: it has changed since, because another person published.
+        """
+        condition = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
+        try:
+            self._s3.put_object(
+                Bucket=self.name,
+                Key=INDEX_KEY,
+                Body=msgspec.json.encode(publications),
+                ContentType="application/json",
+                **condition,
+            )
+        except self._s3.exceptions.ClientError as error:
+            if _code(error) not in _CONFLICTS:
+                raise
+            raise SpillwayError(
+                "Another price book was published at the same time, and this one was not: look at"
+                " `spillway prices history`, then publish again."
+            ) from error
+
+
+def _code(error: Any) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))

@@ -1,0 +1,202 @@
+"""`spillway prices`: its options. Everything heavy is imported when it runs."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from spillway.errors import SpillwayError
+from spillway.target.options import Target, with_target
+from spillway.ui.options import JsonOption, print_json, print_result
+
+if TYPE_CHECKING:
+    from orders.domain.units import Millis
+    from spillway.price_book import BookFaulty, PriceBook
+
+prices = typer.Typer(
+    no_args_is_help=True, help="The store's price book: check it, publish it, look into it."
+)
+
+BookArgument = Annotated[Path, typer.Argument(metavar="BOOK.toml", help="The price book's rules.")]
+
+
+@prices.command()
+def check(book: BookArgument, as_json: JsonOption = False) -> None:
+    """Check a price book, and list what is wrong in it: docs/pricing.md says how one is written.
+
+    Changes nothing, and needs no service. Exits with 1 when there is a fault.
+
+    Example: `spillway prices check web/book/book.toml`
+    """
+    from spillway.operate.prices.view import described, faults_document
+    from spillway.price_book import BookFaulty
+
+    try:
+        read = _read(book)
+    except BookFaulty as faulty:
+        if as_json:
+            print_json(faults_document(faulty))
+        else:
+            _tell(faulty)
+        raise typer.Exit(1) from None
+    if as_json:
+        print_json({"faults": [], "count": 0, **described(read.rules, len(read.articles))})
+    else:
+        summary = described(read.rules, len(read.articles))
+        typer.echo(f"No fault in {summary['articles']:,} articles.")
+
+
+@prices.command()
+@with_target
+def publish(
+    target: Target,
+    book: Annotated[
+        str | None,
+        typer.Argument(metavar="BOOK.toml", help="The price book, or with --rollback a version."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List what would change; publish nothing.")
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Publish it although it looks like a mistake.")
+    ] = False,
+    begins: Annotated[
+        str | None,
+        typer.Option("--from", metavar="TIME", help="When it begins, like 2026-12-01T08:00:00Z."),
+    ] = None,
+    at_once: Annotated[
+        bool,
+        typer.Option("--at-once", help="For a wrong price: the books before it count no more."),
+    ] = False,
+    rollback: Annotated[
+        bool,
+        typer.Option("--rollback", help="Publish an older version again: that before, or named."),
+    ] = False,
+    fall_max: Annotated[
+        int,
+        typer.Option("--fall-max", min=0, max=100, metavar="PERCENT", help="A larger fall asks."),
+    ] = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a price book, list what it changes, and publish it; it begins 2 minutes later.
+
+    Writes to the stage's bucket. Refused without --yes: a price that falls by more than half or is
+    0, more than half of the articles gone, a channel or currency in which nothing is sold any more.
+    An order that a customer had begun keeps its prices for the stage's grace period, except with
+    --at-once. What is to begin at the same time as a planned book replaces that.
+
+    Example: `spillway prices publish web/book/book.toml --stage dev --dry-run`
+
+    Example: `spillway prices publish --rollback --at-once`
+    """
+    from spillway.operate.prices.bucket import PriceBucket
+    from spillway.operate.prices.plan import draft, draft_rollback, read_time, who
+    from spillway.operate.prices.publishing import when
+    from spillway.operate.prices.view import plan_document, show_plan
+    from spillway.price_book import BookFaulty
+
+    now = _now()
+    time_ = when(now, read_time(begins), at_once=at_once)
+    if book is None and not rollback:
+        raise SpillwayError("Name the price book: `spillway prices publish BOOK.toml`.")
+    try:
+        read = _read(Path(book)) if book is not None and not rollback else None
+    except BookFaulty as faulty:
+        _tell(faulty)
+        raise typer.Exit(1) from None
+    service = target.reach()
+    bucket = PriceBucket.of(service)
+    plan = (
+        draft(bucket, read, now=now, when=time_, fall_max=fall_max / 100)
+        if read is not None
+        else draft_rollback(bucket, book, now=now, when=time_, fall_max=fall_max / 100)
+    )
+    if not as_json:
+        show_plan(plan)
+    refused = bool(plan.suspicions) and not yes
+    published = not (dry_run or refused or plan.changes_nothing)
+    if published:
+        plan.carry_out(bucket, by=who(service))
+    if as_json:
+        print_json({**plan_document(plan), "published": published})
+    elif published:
+        typer.echo(f"Published as {plan.version}.")
+    if refused and not dry_run:
+        raise SpillwayError("Nothing was published: look at the above, then add --yes.")
+
+
+@prices.command()
+@with_target
+def show(
+    target: Target,
+    skus: Annotated[
+        list[str] | None, typer.Argument(metavar="[SKU]...", help="Articles to look up.")
+    ] = None,
+    coupon: Annotated[
+        str | None, typer.Option("--coupon", metavar="CODE", help="A coupon's terms.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what articles cost, or a coupon takes off, in the price book in force and in the next.
+
+    Without either it shows the book itself. Changes nothing.
+
+    Example: `spillway prices show MUG-SAGE --stage prod`
+
+    Example: `spillway prices show --coupon WELCOME10`
+    """
+    from spillway.operate.prices.bucket import PriceBucket
+    from spillway.operate.prices.looking import look
+    from spillway.operate.prices.view import looked_document, show_looked
+
+    found = look(PriceBucket.of(target.reach()), _now(), skus or [], coupon)
+    print_result(found, as_json=as_json, document=looked_document, show=show_looked)
+    if found.missing:
+        raise SpillwayError(f"No price book has {', '.join(found.missing)}.")
+
+
+@prices.command()
+@with_target
+def history(target: Target, as_json: JsonOption = False) -> None:
+    """Show which price books were published when, by whom, and what each changed.
+
+    Changes nothing.
+
+    Example: `spillway prices history --stage prod`
+    """
+    from spillway.operate.prices.bucket import PriceBucket
+    from spillway.operate.prices.view import history_document, show_history
+
+    publications, _ = PriceBucket.of(target.reach()).publications()
+    now = _now()
+    print_result(
+        publications,
+        as_json=as_json,
+        document=lambda listed: history_document(listed, now),
+        show=lambda listed, console: show_history(listed, now, console),
+    )
+
+
+def _read(book: Path) -> PriceBook:
+    from spillway.price_book import read
+    from spillway.ui.progress import bar
+
+    with bar("Reading articles") as progress:
+        return read(book, on_article=progress.reach)
+
+
+def _tell(faulty: BookFaulty) -> None:
+    for fault in faulty.faults:
+        typer.secho(str(fault), fg="red", err=True)
+    more = faulty.count - len(faulty.faults)
+    if more:
+        typer.secho(f"And {more:,} more.", fg="red", err=True)
+
+
+def _now() -> Millis:
+    from orders.domain.units import Millis
+
+    return Millis(time.time_ns() // 1_000_000)

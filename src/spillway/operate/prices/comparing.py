@@ -1,0 +1,246 @@
+"""What a new price book changes, and what of it a person should look at before it is published."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from orders.domain.book import Article, Rules, UnitPrices
+from spillway.price_book.values import major_units
+from spillway.ui.formatting import counted
+
+Articles = Mapping[str, Article]
+
+
+@dataclass(frozen=True, slots=True)
+class PriceChange:
+    """Of one article in one price list; None: it is not sold there."""
+
+    sku: str
+    price_list: str
+    before: UnitPrices
+    after: UnitPrices
+
+    @property
+    def fall(self) -> float:
+        """The largest fall at any quantity, as a share of the price before: 0.5 is half."""
+        if self.before is None or self.after is None:
+            return 0.0
+        quantities = {*_steps(self.before)[::2], *_steps(self.after)[::2]}
+        pairs = [(_at(self.before, count), _at(self.after, count)) for count in quantities]
+        return max((1 - after / before for before, after in pairs if before), default=0.0)
+
+    @property
+    def direction(self) -> str:
+        if self.before is None or self.after is None:
+            return "other"
+        rises = all(
+            _at(self.after, count) >= _at(self.before, count)
+            for count in {*_steps(self.before)[::2], *_steps(self.after)[::2]}
+        )
+        return "up" if rises else "down"
+
+    def __str__(self) -> str:
+        currency = self.price_list.partition(" ")[2]
+        before, after = written(self.before, currency), written(self.after, currency)
+        return f"{self.sku}, {self.price_list}: {before} → {after}"
+
+
+def written(prices: UnitPrices, currency: str) -> str:
+    """As people read it: `7.00, from 48 6.50`."""
+    if prices is None:
+        return "not sold"
+    steps = _steps(prices)
+    texts = [
+        f"{f'from {count} ' if count > 1 else ''}{major_units(price, currency)}"
+        for count, price in zip(steps[::2], steps[1::2], strict=True)
+    ]
+    return ", ".join(texts)
+
+
+def _steps(prices: int | tuple[int, ...]) -> tuple[int, ...]:
+    return (1, prices) if isinstance(prices, int) else prices
+
+
+def _at(prices: int | tuple[int, ...], quantity: int) -> int:
+    steps = _steps(prices)
+    begun = [
+        price for count, price in zip(steps[::2], steps[1::2], strict=True) if count <= quantity
+    ]
+    return begun[-1]
+
+
+@dataclass(slots=True)
+class Comparison:
+    """Skus that come and go, prices that differ, skus that differ in something else, and in
+    sentences what differs in the rules. `first`: there was no book before."""
+
+    first: bool
+    added: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    prices: list[PriceChange] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
+    delivery: list[str] = field(default_factory=list)
+    tax: list[str] = field(default_factory=list)
+    coupons: list[str] = field(default_factory=list)
+
+    def moved(self, direction: str) -> list[PriceChange]:
+        return [change for change in self.prices if change.direction == direction]
+
+    @property
+    def parts(self) -> list[tuple[str, Collection[object]]]:
+        """A heading and what changed below it, of everything that did."""
+        every: list[tuple[str, Collection[object]]] = [
+            ("articles added", self.added),
+            ("articles removed", self.removed),
+            ("prices up", self.moved("up")),
+            ("prices down", self.moved("down")),
+            ("prices begin or end", self.moved("other")),
+            ("articles with another case, weight, tax class or time", self.others),
+            ("changes of delivery", self.delivery),
+            ("changes of tax", self.tax),
+            ("changes of coupons", self.coupons),
+        ]
+        return [(heading, changes) for heading, changes in every if changes]
+
+    def __str__(self) -> str:
+        """In one line, for the history."""
+        parts = ", ".join(f"{len(changes):,} {heading}" for heading, changes in self.parts)
+        return parts or "nothing"
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "first": self.first,
+            "articles_added": self.added,
+            "articles_removed": self.removed,
+            "prices": [
+                {
+                    "sku": one.sku,
+                    "price_list": one.price_list,
+                    "before": one.before,
+                    "after": one.after,
+                }
+                for one in self.prices
+            ],
+            "articles_changed": self.others,
+            "delivery": self.delivery,
+            "tax": self.tax,
+            "coupons": self.coupons,
+        }
+
+
+def compare(before: tuple[Rules, Articles] | None, rules: Rules, articles: Articles) -> Comparison:
+    """What differs from the book before, by sku and by rule."""
+    if before is None:
+        return Comparison(first=True, added=list(articles), coupons=list(rules.coupons))
+    old_rules, old_articles = before
+    found = Comparison(
+        first=False,
+        added=[sku for sku in articles if sku not in old_articles],
+        removed=[sku for sku in old_articles if sku not in articles],
+        delivery=list(_differences("delivery", old_rules.delivery, rules.delivery)),
+        tax=list(_differences("tax", _taxes(old_rules), _taxes(rules))),
+        coupons=list(_differences("coupon", old_rules.coupons, rules.coupons)),
+    )
+    for sku, article in articles.items():
+        if sku in old_articles:
+            _compare_article(found, old_rules, old_articles[sku], rules, article)
+    return found
+
+
+def _compare_article(
+    found: Comparison, old_rules: Rules, old: Article, rules: Rules, article: Article
+) -> None:
+    old_prices = dict(zip(old_rules.price_lists, old.prices, strict=True))
+    prices = dict(zip(rules.price_lists, article.prices, strict=True))
+    if old_prices != prices:
+        for name in dict.fromkeys((*old_rules.price_lists, *rules.price_lists)):
+            before, after = old_prices.get(name), prices.get(name)
+            if before != after:
+                found.prices.append(PriceChange(article.sku, name, before, after))
+    old_class = old_rules.tax_classes[old.tax_class]
+    if old[3:] != article[3:] or old_class != rules.tax_classes[article.tax_class]:
+        found.others.append(article.sku)
+
+
+def _taxes(rules: Rules) -> Mapping[str, object]:
+    """With their rates by name, so that a new class before others changes nothing."""
+    return {
+        key: (
+            tax.included,
+            dict(zip(rules.tax_classes, tax.rates, strict=True)),
+            tax.delivery_rate,
+            tax.per,
+            tax.rounding,
+        )
+        for key, tax in rules.taxes.items()
+    }
+
+
+def _differences(
+    what: str, before: Mapping[str, object], after: Mapping[str, object]
+) -> Iterator[str]:
+    for key in dict.fromkeys((*before, *after)):
+        if key not in before:
+            yield f"{what} {key} is new"
+        elif key not in after:
+            yield f"{what} {key} is gone"
+        elif before[key] != after[key]:
+            yield f"{what} {key} differs"
+
+
+def suspicions(
+    found: Comparison,
+    before: tuple[Rules, Articles] | None,
+    rules: Rules,
+    articles: Articles,
+    *,
+    fall_max: float,
+) -> list[str]:
+    """What looks like a mistake, each in one sentence. `fall_max` is a share: 0.5 is half."""
+    sentences = [*_falls(found, fall_max), *_for_nothing(rules, articles)]
+    if before is not None:
+        old_rules, old_articles = before
+        if len(found.removed) * 2 > len(old_articles):
+            sentences.append(
+                f"{len(found.removed):,} of {counted(len(old_articles), 'article')} are gone."
+            )
+        sold = _sold(rules, articles.values())
+        sentences += [
+            f"Nothing is sold {name.replace(' ', ' in ')} any more."
+            for name in sorted(_sold(old_rules, old_articles.values()) - sold)
+        ]
+    return sentences
+
+
+def _falls(found: Comparison, fall_max: float) -> Iterator[str]:
+    falls = [change for change in found.prices if change.fall > fall_max]
+    if falls:
+        worst = max(falls, key=lambda change: change.fall)
+        yield (
+            f"{counted(len(falls), 'price')} fall by more than {fall_max:.0%}, like {worst}."
+            if len(falls) > 1
+            else f"A price falls by more than {fall_max:.0%}: {worst}."
+        )
+
+
+def _for_nothing(rules: Rules, articles: Articles) -> Iterator[str]:
+    free = [
+        f"{sku} ({name})"
+        for sku, article in articles.items()
+        for name, prices in zip(rules.price_lists, article.prices, strict=True)
+        if prices is not None and min(_steps(prices)[1::2]) == 0
+    ]
+    if free:
+        yield f"{counted(len(free), 'price')} of 0, like {free[0]}."
+
+
+def _sold(rules: Rules, articles: Iterable[Article]) -> set[str]:
+    """The price lists in which something is sold."""
+    return {
+        name
+        for article in articles
+        for name, prices in zip(rules.price_lists, article.prices, strict=True)
+        if prices is not None
+    }

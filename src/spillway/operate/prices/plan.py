@@ -1,0 +1,126 @@
+"""A book that is about to be published: what it changes, and when it begins."""
+
+from __future__ import annotations
+
+import getpass
+from dataclasses import dataclass
+from typing import Any
+
+from orders.aws.book_file import decode, encode
+from orders.domain.units import Millis
+from spillway.errors import SpillwayError
+from spillway.operate.prices.bucket import PriceBucket, Publication, Publications
+from spillway.operate.prices.comparing import Comparison, compare, suspicions
+from spillway.operate.prices.publishing import (
+    Contents,
+    When,
+    contents,
+    publish,
+    version_before,
+    version_of,
+)
+from spillway.price_book import PriceBook, values
+from spillway.target.service import Service
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`follows`: the version that the book is compared with, None where it is the first. `later`:
+    books that were published before and begin after this one. `back_to`: of a rollback, the version
+    that it is a copy of."""
+
+    version: str
+    when: When
+    content: bytes
+    articles: int
+    changes: Comparison
+    suspicions: list[str]
+    follows: str | None
+    later: list[Publication]
+    publications: Publications
+    etag: str | None
+    now: Millis
+    back_to: str | None = None
+
+    @property
+    def changes_nothing(self) -> bool:
+        return self.follows is not None and not self.changes.parts and not self.when.withdraw
+
+    def carry_out(self, bucket: PriceBucket, by: str) -> None:
+        """SpillwayError: somebody else published since this was drafted."""
+        line = str(self.changes)
+        publication = Publication(
+            self.version,
+            self.when.begins,
+            published_at=self.now,
+            by=by,
+            articles=self.articles,
+            changes=f"back to {self.back_to}: {line}" if self.back_to else line,
+        )
+        publish(bucket, self.content, publication, self.when.withdraw, self.publications, self.etag)
+
+
+def draft(
+    bucket: PriceBucket, book: PriceBook, *, now: Millis, when: When, fall_max: float
+) -> Plan:
+    """What publishing a checked book would do."""
+    new = book.rules, dict(book.articles)
+    return _draft(bucket, new, encode(book.rules, book.articles.values()), now, when, fall_max)
+
+
+def draft_rollback(
+    bucket: PriceBucket, version: str | None, *, now: Millis, when: When, fall_max: float
+) -> Plan:
+    """What publishing an older version again would do; None is the one before that in force."""
+    if version is None:
+        version = version_before(bucket.publications()[0], now)
+    content = bucket.file(version)
+    new = contents(decode(content, version))
+    return _draft(bucket, new, content, now, when, fall_max, back_to=version)
+
+
+def _draft(
+    bucket: PriceBucket,
+    new: Contents,
+    content: bytes,
+    now: Millis,
+    when: When,
+    fall_max: float,
+    back_to: str | None = None,
+) -> Plan:
+    publications, etag = bucket.publications()
+    before = publications.current(when.begins)
+    old = contents(bucket.book(before.version)) if before else None
+    changes = compare(old, *new)
+    return Plan(
+        version=version_of(content, now),
+        when=when,
+        content=content,
+        articles=len(new[1]),
+        changes=changes,
+        suspicions=suspicions(changes, old, *new, fall_max=fall_max),
+        follows=before.version if before else None,
+        later=[entry for entry in publications.entries if entry.begins > when.begins],
+        publications=publications,
+        etag=etag,
+        now=now,
+        back_to=back_to,
+    )
+
+
+def read_time(text: str | None) -> Millis | None:
+    """The moment of `--from`. SpillwayError: it is none."""
+    if text is None:
+        return None
+    try:
+        return values.begin(text, None)
+    except ValueError as error:
+        raise SpillwayError(f"--from: {error}") from None
+
+
+def who(service: Service) -> str:
+    """The person who publishes, as AWS or this machine knows them."""
+    if service.emulator is not None:
+        return getpass.getuser()
+    arn: Any = service.client("sts").get_caller_identity()["Arn"]
+    return str(arn).rpartition(":")[2]

@@ -1,0 +1,189 @@
+"""A price book is in force when its publisher said, and nobody's is lost."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from orders.aws.book_index import INDEX_KEY, decode_index
+from orders.domain.units import Millis
+from spillway.errors import SpillwayError
+from spillway.operate.prices.bucket import PriceBucket, Publication, Publications
+from spillway.operate.prices.looking import look
+from spillway.operate.prices.plan import Plan, draft, draft_rollback
+from spillway.operate.prices.publishing import (
+    KEPT_MIN,
+    KEPT_MS,
+    NOTICE_MS,
+    version_before,
+    when,
+    with_entry,
+)
+from spillway.price_book import PriceBook, read
+from tests.builders import NOW
+from tests.spillway.price_book.files import written
+
+MINUTE = 60_000
+
+
+def book(folder: Path, price: str) -> PriceBook:
+    return read(written(folder, ("14.00", price)))
+
+
+def drafted(
+    bucket: PriceBucket,
+    new: PriceBook,
+    at: int,
+    *,
+    begins: int | None = None,
+    at_once: bool = False,
+) -> Plan:
+    now = Millis(at)
+    time = when(now, None if begins is None else Millis(begins), at_once=at_once)
+    return draft(bucket, new, now=now, when=time, fall_max=0.5)
+
+
+def published(bucket: PriceBucket, new: PriceBook, at: int, **options: object) -> str:
+    plan = drafted(bucket, new, at, **options)  # type: ignore[arg-type]
+    plan.carry_out(bucket, "ada")
+    return plan.version
+
+
+def price_at(bucket: PriceBucket, at: int) -> object:
+    """What a mug costs, as intake finds it out."""
+    content = bucket._s3.get_object(Bucket=bucket.name, Key=INDEX_KEY)["Body"].read()  # noqa: SLF001
+    entry = decode_index(content).in_force(Millis(at))
+    assert entry is not None
+    return bucket.book(entry.version).articles["MUG-SAGE"].prices[0]
+
+
+def test_a_book_begins_two_minutes_after_it_is_published(
+    bucket: PriceBucket, tmp_path: Path
+) -> None:
+    published(bucket, book(tmp_path, "14.00"), NOW)
+    published(bucket, book(tmp_path, "15.00"), NOW + MINUTE)
+    assert price_at(bucket, NOW + MINUTE + NOTICE_MS - 1) == 1_400
+    assert price_at(bucket, NOW + MINUTE + NOTICE_MS) == 1_500
+
+
+def test_a_book_may_begin_later_and_another_one_before_it(
+    bucket: PriceBucket, tmp_path: Path
+) -> None:
+    sale = NOW + 100 * MINUTE
+    published(bucket, book(tmp_path, "14.00"), NOW)
+    planned = published(bucket, book(tmp_path, "9.00"), NOW, begins=sale)
+    plan = drafted(bucket, book(tmp_path, "15.00"), NOW + MINUTE)
+    assert [entry.version for entry in plan.later] == [planned]
+    plan.carry_out(bucket, "ada")
+    assert [price_at(bucket, at) for at in (NOW, NOW + 5 * MINUTE, sale)] == [1_400, 1_500, 900]
+
+
+def test_a_planned_book_is_replaced_by_one_of_the_same_time(
+    bucket: PriceBucket, tmp_path: Path
+) -> None:
+    sale = NOW + 100 * MINUTE
+    for price in ("9.00", "10.00"):
+        published(bucket, book(tmp_path, price), NOW, begins=sale)
+    assert price_at(bucket, sale) == 1_000
+
+
+def test_at_once_withdraws_a_wrong_price_also_for_orders_begun_before(
+    bucket: PriceBucket, tmp_path: Path
+) -> None:
+    published(bucket, book(tmp_path, "1.40"), NOW)
+    published(bucket, book(tmp_path, "14.00"), NOW + 10 * MINUTE, at_once=True)
+    assert [price_at(bucket, NOW + minute * MINUTE) for minute in (5, 10)] == [1_400, 1_400]
+
+
+def test_a_rollback_goes_back_to_the_book_before_or_to_a_named_one(
+    bucket: PriceBucket, tmp_path: Path
+) -> None:
+    first, *_ = [
+        published(bucket, book(tmp_path, price), NOW + minute * MINUTE)
+        for minute, price in ((0, "14.00"), (10, "15.00"), (20, "16.00"))
+    ]
+    for minute, version, price in ((30, None, 1_500), (40, first, 1_400)):
+        now = Millis(NOW + minute * MINUTE)
+        back = draft_rollback(
+            bucket, version, now=now, when=when(now, None, at_once=False), fall_max=0.5
+        )
+        back.carry_out(bucket, "ada")
+        assert price_at(bucket, now + NOTICE_MS) == price
+    listed, _ = bucket.publications()
+    assert f"back to {first}" in listed.entries[-1].changes
+    with pytest.raises(SpillwayError, match="prices history"):
+        bucket.book("20200101T0000-0000")
+
+
+def test_of_two_who_publish_at_once_one_is_told(bucket: PriceBucket, tmp_path: Path) -> None:
+    for begun in (NOW, NOW + 10 * MINUTE):  # the first book of all, and a later one
+        plans = [drafted(bucket, book(tmp_path, price), begun) for price in ("15.00", "16.00")]
+        plans[0].carry_out(bucket, "ada")
+        with pytest.raises(SpillwayError, match="at the same time"):
+            plans[1].carry_out(bucket, "bob")
+        assert price_at(bucket, begun + NOTICE_MS) == 1_500
+        published(bucket, book(tmp_path, "14.00"), begun + MINUTE)
+
+
+def test_what_the_list_names_can_be_read(bucket: PriceBucket, tmp_path: Path) -> None:
+    """Also where the publisher is killed between the two puts."""
+    plan = drafted(bucket, book(tmp_path, "14.00"), NOW)
+    bucket.put_file(plan.version, plan.content)
+    assert bucket.publications() == (Publications(), None)
+    plan.carry_out(bucket, "ada")
+    assert price_at(bucket, NOW) == 1_400
+
+
+def test_the_same_book_again_changes_nothing(bucket: PriceBucket, tmp_path: Path) -> None:
+    published(bucket, book(tmp_path, "14.00"), NOW)
+    again = drafted(bucket, book(tmp_path, "14.00"), NOW + 10 * MINUTE)
+    assert again.changes_nothing
+    assert not replace(again, when=when(Millis(NOW), None, at_once=True)).changes_nothing
+
+
+def test_articles_and_coupons_are_looked_up_in_the_book_in_force_and_in_the_next(
+    bucket: PriceBucket, tmp_path: Path
+) -> None:
+    with pytest.raises(SpillwayError, match="prices publish"):
+        look(bucket, NOW, ["MUG-SAGE"], None)
+    published(bucket, book(tmp_path, "14.00"), NOW)
+    published(bucket, book(tmp_path, "15.00"), NOW + 10 * MINUTE)
+    found = look(bucket, Millis(NOW + 11 * MINUTE), ["MUG-SAGE", "JUG"], "WELCOME10")
+    prices = [article.prices[0] for one in found.books if (article := one.articles["MUG-SAGE"])]
+    assert prices == [1_400, 1_500]
+    assert found.current.coupon is not None
+    assert found.missing == ["JUG"]
+    assert look(bucket, Millis(NOW + 30 * MINUTE), [], None).next is None
+
+
+def test_the_list_forgets_only_what_was_over_long_ago() -> None:
+    listed = Publications()
+    times = [NOW + number * MINUTE for number in range(KEPT_MIN + 5)]
+    for at in times:
+        entry = Publication(f"v{at}", Millis(at), published_at=Millis(at))
+        listed = with_entry(listed, entry, withdraw=False)
+    assert len(listed.entries) == len(times)
+    now = times[2] + KEPT_MS + 1
+    later = Publication("later", Millis(now), published_at=Millis(now))
+    kept = with_entry(listed, later, withdraw=False)
+    # The third had begun 90 days ago, so the two before it were over.
+    assert kept.entries[0].begins == times[2]
+    now = times[-1] + KEPT_MS + 1
+    later = Publication("later", Millis(now), published_at=Millis(now))
+    assert len(with_entry(listed, later, withdraw=False).entries) == KEPT_MIN
+
+
+@pytest.mark.parametrize(
+    ("begins", "at_once"), [(NOW + NOTICE_MS - 1, False), (NOW + 10 * MINUTE, True)]
+)
+def test_a_time_that_nobody_could_keep_is_refused(begins: int, at_once: bool) -> None:
+    with pytest.raises(SpillwayError, match="--at-once"):
+        when(NOW, Millis(begins), at_once=at_once)
+
+
+def test_there_is_nothing_before_the_first_book(bucket: PriceBucket, tmp_path: Path) -> None:
+    published(bucket, book(tmp_path, "14.00"), NOW)
+    with pytest.raises(SpillwayError, match="no price book before"):
+        version_before(bucket.publications()[0], Millis(NOW + 10 * MINUTE))
