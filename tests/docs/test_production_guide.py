@@ -93,5 +93,5 @@ def section(title: str) -> str:
 
 
 def test_no_price_is_typed_by_hand() -> None:
-    """They change: the inventory has them from the price book."""
+    """They change: the inventory has them from the price list."""
     assert not re.findall(r"\d\.\d\d", section("5. What it costs"))

@@ -20,7 +20,7 @@ from spillway.migrate.source import OldTable, Table, quoted
 from spillway.migrate.state import Entry, index_item
 from spillway.migrate.target import Put, units_of
 from spillway.migrate.values import utf8_from_latin1
-from spillway.plan.prices import load
+from spillway.plan.price_list import load
 from spillway.run.proxy.units import READ_UNIT_BYTES, item_bytes
 from spillway.ui.formatting import age
 

@@ -15,7 +15,7 @@ from spillway.migrate.checking import Profile
 from spillway.migrate.following import Lag
 from spillway.migrate.target import Writer
 from spillway.migrate.verifying.comparing import Verdict
-from spillway.plan.prices import load
+from spillway.plan.price_list import load
 from spillway.ui.formatting import age
 from spillway.ui.panels import mark, panel
 from spillway.ui.progress import Bar

@@ -7,6 +7,6 @@ import typer
 
 PricesOption = Annotated[
     Path | None,
-    typer.Option(metavar="FILE.toml", help="Prices that differ from the price book's."),
+    typer.Option(metavar="FILE.toml", help="Prices that differ from the price list's."),
 ]
 StageOption = Annotated[str, typer.Option(metavar="NAME", help="The stage whose settings count.")]

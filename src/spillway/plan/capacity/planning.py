@@ -14,7 +14,7 @@ from spillway.plan.capacity.recommendations import ScalingStep, scaling_steps
 from spillway.plan.capacity.service import Service
 from spillway.plan.cost.batches import CROWD
 from spillway.plan.cost.model import CostModel, cost_model
-from spillway.plan.prices import Bill, Usage, Use, priced
+from spillway.plan.price_list import Bill, Usage, Use, priced
 from spillway.plan.profile import Profile
 from spillway.plan.work import Work
 
@@ -47,9 +47,9 @@ class Plan:
 
 
 def plan(profile: Profile, prices: Path | None = None, stage: str = "dev") -> Plan:
-    """Raises SpillwayError when there is no such stage or the price book cannot be read."""
+    """Raises SpillwayError when there is no such stage or the price list cannot be read."""
     model = cost_model(prices, stage)
-    steps = scaling_steps(profile, service_of(model), model.book)
+    steps = scaling_steps(profile, service_of(model), model.price_list)
     return Plan(profile, tuple(steps), model)
 
 
@@ -111,4 +111,4 @@ def _spike_bill(model: CostModel, came: Outcome) -> Bill:
         Use("drain: time", "lambda.gb_seconds", drained),
     )
     usage = model.an_order(CROWD).scaled(came.offered) + Usage(more)
-    return priced(usage, model.book)
+    return priced(usage, model.price_list)

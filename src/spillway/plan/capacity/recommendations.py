@@ -2,7 +2,7 @@
 
 Each step tries every bottleneck: raised to what the profile needs, or to AWS's own limit. It takes
 the raise that gains most or, where none gains alone, the one whose bottleneck delays most. Prices
-are from the price book. What a downstream can take, only its owner can say.
+are from the price list. What a downstream can take, only its owner can say.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from spillway.plan import limits
 from spillway.plan.capacity.outcome import Outcome
 from spillway.plan.capacity.service import Service
 from spillway.plan.capacity.simulate import simulate
-from spillway.plan.prices import Book
+from spillway.plan.price_list import PriceList
 from spillway.plan.profile import Profile
 
 STEPS_MAX = 8
@@ -50,13 +50,13 @@ class ScalingStep:
     outcome: Outcome
 
 
-def scaling_steps(profile: Profile, service: Service, book: Book) -> list[ScalingStep]:
+def scaling_steps(profile: Profile, service: Service, price_list: PriceList) -> list[ScalingStep]:
     """As it is, then raised step by step until orders settle well or nothing is left to raise."""
     steps = [ScalingStep(None, Outcome(simulate(profile, service)))]
     while len(steps) <= STEPS_MAX and not _settles_well(steps[-1].outcome):
         tried = [
             ScalingStep(change, Outcome(simulate(profile, change.service)))
-            for change in _raises(steps[-1].outcome, profile, service, book)
+            for change in _raises(steps[-1].outcome, profile, service, price_list)
         ]
         if not tried:
             break
@@ -74,17 +74,21 @@ def _settles_well(came: Outcome) -> bool:
     return settle is not None and settle + resend <= SETTLED_WELL_SECONDS
 
 
-def _raises(came: Outcome, profile: Profile, service: Service, book: Book) -> list[Raise]:
+def _raises(
+    came: Outcome, profile: Profile, service: Service, price_list: PriceList
+) -> list[Raise]:
     """One for each bottleneck that can be raised, the one that delays most first."""
     raises: dict[str, Raise] = {}
     for bottleneck in sorted(came.bottlenecks, key=lambda one: -one.waited):
-        raised = _raise(bottleneck.name, profile, service, book)
+        raised = _raise(bottleneck.name, profile, service, price_list)
         if raised is not None and raised.after > raised.before:
             raises.setdefault(raised.setting, raised)
     return [*raises.values()]
 
 
-def _raise(bottleneck: str, profile: Profile, service: Service, book: Book) -> Raise | None:
+def _raise(
+    bottleneck: str, profile: Profile, service: Service, price_list: PriceList
+) -> Raise | None:
     match bottleneck:
         case "api":
             return _api(profile, service)
@@ -94,7 +98,7 @@ def _raise(bottleneck: str, profile: Profile, service: Service, book: Book) -> R
             return _relay(profile, service)
         case "table" | "relay":
             # At the limit of relay's parallelization: more shards, with the table.
-            return _table(profile, service, book)
+            return _table(profile, service, price_list)
         case "drain":
             wanted = min(CONCURRENCY_MAX, service.drain_concurrency * 10)
             return _raised(service, "drain concurrency", "of the mapping", drain_concurrency=wanted)
@@ -134,9 +138,9 @@ def _needed_write_units(profile: Profile, service: Service) -> float:
     return profile.peak * (service.order_write_units + _FACTS)
 
 
-def _table(profile: Profile, service: Service, book: Book) -> Raise:
+def _table(profile: Profile, service: Service, price_list: PriceList) -> Raise:
     wanted = _needed_write_units(profile, service) * _ROOM
-    price = book["dynamodb.warm_writes"]
+    price = price_list["dynamodb.warm_writes"]
     raised = _raised(
         service,
         "warm write units/s",

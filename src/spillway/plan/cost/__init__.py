@@ -1,4 +1,4 @@
-"""What an order costs: counted in real runs, priced from the price book, compared and budgeted.
+"""What an order costs: counted in real runs, priced from the price list, compared and budgeted.
 
 | module | what it does |
 | --- | --- |

@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from spillway.plan.prices import Bill, Book, Usage, Use, priced
+from spillway.plan.price_list import Bill, PriceList, Usage, Use, priced
 
 _FILE = Path(__file__).parent / "alternatives.toml"
 MILLION = 1_000_000
@@ -59,12 +59,12 @@ def alternatives() -> Mapping[str, Alternative]:
     return msgspec.toml.decode(_FILE.read_bytes(), type=dict[str, Alternative])
 
 
-def compare(ours: Usage, ours_per_month: float, book: Book) -> list[Compared]:
+def compare(ours: Usage, ours_per_month: float, price_list: PriceList) -> list[Compared]:
     """All designs at list price. `ours`: one order's use, `ours_per_month`: our idle month."""
-    our_order = priced(ours.scaled(MILLION), book).for_orders / MILLION
+    our_order = priced(ours.scaled(MILLION), price_list).for_orders / MILLION
     compared = []
     for name, design in alternatives().items():
-        bill = priced(design.usage(ours).scaled(MILLION), book)
+        bill = priced(design.usage(ours).scaled(MILLION), price_list)
         month = bill.for_the_month + (ours_per_month if design.based_on else 0.0)
         cheaper_from = break_even(our_order, ours_per_month, bill.for_orders / MILLION, month)
         compared.append(Compared(name, design, bill.for_orders, month, cheaper_from, bill))

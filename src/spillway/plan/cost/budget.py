@@ -14,7 +14,7 @@ import msgspec
 
 from spillway.plan.cost.batches import CROWD, ONE_BY_ONE
 from spillway.plan.cost.model import MILLION, CostModel, cost_model
-from spillway.plan.prices import Bill, Usage, priced
+from spillway.plan.price_list import Bill, Usage, priced
 
 _FILE = Path(__file__).parent / "budget.toml"
 #: Two measurements of the same orders differ by less.
@@ -91,7 +91,7 @@ def _dollars(ours: CostModel, before: CostModel, allowed: Budget) -> Iterator[Ex
         ):
             if dollars is not None:
                 now, then = ours.an_order(fill), before.an_order(fill)
-                bill = priced(now.scaled(MILLION), ours.book, free_tiers=free)
+                bill = priced(now.scaled(MILLION), ours.price_list, free_tiers=free)
                 what = f"A million orders {come}, {priced_as}, in dollars,"
                 yield Excess(what, dollars, bill.dollars, _grown(now, then, ours))
         idle = ours.idle(free_tiers=free)
@@ -105,8 +105,8 @@ def _of_price(usage: Usage, price: str) -> Usage:
 
 def _grown(now: Usage, then: Usage, ours: CostModel) -> tuple[str, ...]:
     """The items that cost more than before, the most grown first; else the largest."""
-    bill = priced(now.scaled(MILLION), ours.book)
-    before = {item.use.name: item for item in priced(then.scaled(MILLION), ours.book).items}
+    bill = priced(now.scaled(MILLION), ours.price_list)
+    before = {item.use.name: item for item in priced(then.scaled(MILLION), ours.price_list).items}
     grown = []
     for item in bill.items:
         was = before.get(item.use.name)

@@ -53,7 +53,7 @@ def cost(
 ) -> None:
     """What orders cost on AWS, item by item, and what they would cost on other designs.
 
-    Operations are counted in real runs of the service and multiplied by prices from the price book,
+    Operations are counted in real runs of the service and multiplied by prices from the price list,
     so every figure can be traced. An asterisk marks a price that no source confirms.
 
     Example: spillway cost --orders-per-month 5000000 --html cost.html

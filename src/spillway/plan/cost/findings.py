@@ -8,7 +8,7 @@ from spillway.plan.cost.alternatives import compare
 from spillway.plan.cost.batches import CROWD, ONE_BY_ONE, BatchFill
 from spillway.plan.cost.model import MILLION, CostModel
 from spillway.plan.cost.usage import kept
-from spillway.plan.prices import Bill, Usage, Use, priced
+from spillway.plan.price_list import Bill, Usage, Use, priced
 from spillway.plan.profile import Profile
 
 #: Orders a month for which a whole month's bill is shown.
@@ -48,25 +48,27 @@ class Findings:
             self.loads.insert(0, self._priced(profile.name, what, model.profile_usage(profile)))
         self.load = self.loads[0]
         self.idle, self.idle_list = model.idle(free_tiers=True), model.idle()
-        self.kept_per_million = priced(kept(model.measurement).scaled(MILLION), model.book).dollars
-        self.looks_per_million = priced(model.a_look().scaled(MILLION), model.book).dollars
+        self.kept_per_million = priced(
+            kept(model.measurement).scaled(MILLION), model.price_list
+        ).dollars
+        self.looks_per_million = priced(model.a_look().scaled(MILLION), model.price_list).dollars
         users = Usage((Use("users", "cognito.users", USERS),))
-        self.users_per_month = priced(users, model.book, free_tiers=True).dollars
+        self.users_per_month = priced(users, model.price_list, free_tiers=True).dollars
         self.months = [self._month(orders) for orders in MONTHS]
         self.month = model.month(orders_per_month, CROWD, free_tiers=True)
         self.month_list = model.month(orders_per_month, CROWD)
-        self.working_list = priced(model.working(), model.book)
-        self.alternatives = compare(model.an_order(CROWD), self.idle_list.dollars, model.book)
+        self.working_list = priced(model.working(), model.price_list)
+        self.alternatives = compare(model.an_order(CROWD), self.idle_list.dollars, model.price_list)
 
     def _load(self, name: str, what: str, fill: BatchFill) -> LoadCost:
         return self._priced(name, what, self.model.an_order(fill))
 
     def _priced(self, name: str, what: str, usage: Usage) -> LoadCost:
         """Billed: with its share of what a month with so many orders has besides orders."""
-        book, orders = self.model.book, self.orders_per_month
-        month = priced(usage.scaled(orders) + self.model.working(), book, free_tiers=True)
+        price_list, orders = self.model.price_list, self.orders_per_month
+        month = priced(usage.scaled(orders) + self.model.working(), price_list, free_tiers=True)
         billed = month.scaled(MILLION / orders)
-        return LoadCost(name, what, billed, priced(usage.scaled(MILLION), book))
+        return LoadCost(name, what, billed, priced(usage.scaled(MILLION), price_list))
 
     def _month(self, orders: int) -> dict[str, float]:
         """A whole month's bill after free tiers, with orders in crowds or evenly."""

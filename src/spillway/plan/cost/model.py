@@ -22,7 +22,7 @@ from spillway.plan.cost.batches import (
 from spillway.plan.cost.deployed import Deployed, deployed
 from spillway.plan.cost.durations import Estimates, processor_times, work
 from spillway.plan.cost.measurement import FunctionUse, Measurement, recorded
-from spillway.plan.prices import Bill, Book, Usage, Use, load, priced
+from spillway.plan.price_list import Bill, PriceList, Usage, Use, load, priced
 from spillway.plan.profile import Profile
 from spillway.plan.work import Work
 
@@ -40,7 +40,7 @@ class CostModel:
     processor: Mapping[str, Work]
     stage: Deployed
     figures: Estimates
-    book: Book
+    price_list: PriceList
 
     def an_order(self, fill: BatchFill) -> Usage:
         """What one order uses, once, in batches as full as this: without keeping it, and without
@@ -63,7 +63,7 @@ class CostModel:
 
     def idle(self, *, free_tiers: bool = False) -> Bill:
         """A month without any order."""
-        return priced(usage.idle(self.stage), self.book, free_tiers=free_tiers)
+        return priced(usage.idle(self.stage), self.price_list, free_tiers=free_tiers)
 
     def working(self) -> Usage:
         """What a month with orders uses besides the orders: metrics and secrets."""
@@ -73,7 +73,7 @@ class CostModel:
         """A month's whole bill. Its orders are kept for all of it."""
         once = (self.an_order(fill) + usage.kept(self.measurement)).scaled(orders)
         always = usage.idle(self.stage) + self.working()
-        return priced(once + always, self.book, free_tiers=free_tiers)
+        return priced(once + always, self.price_list, free_tiers=free_tiers)
 
     @cached_property
     def works(self) -> Mapping[str, Work]:

@@ -12,7 +12,7 @@ from spillway.plan.cost.batches import CROWD
 from spillway.plan.cost.measurement import Measurement
 from spillway.plan.cost.model import MILLION, CostModel
 from spillway.plan.cost.simulated import counted_in_a_crowd
-from spillway.plan.prices import priced
+from spillway.plan.price_list import priced
 from spillway.run.workload import read_sales
 
 CHANNELS = ("retail", "wholesale")
@@ -50,12 +50,12 @@ def _cost(model: CostModel, channel: str, measurement: Measurement) -> ChannelCo
     usage = replace(model, measurement=measurement).an_order(CROWD).scaled(MILLION)
     written = measurement.total("write_units", service="dynamodb")
     stored = measurement.order_bytes + measurement.progress_bytes
-    billed = priced(usage + model.working(), model.book, free_tiers=True)
+    billed = priced(usage + model.working(), model.price_list, free_tiers=True)
     return ChannelCost(
         channel=channel,
         orders=measurement.orders,
         bytes_stored=round(stored / measurement.orders, 1),
         write_units=round(written / measurement.orders, 4),
         billed=round(billed.dollars, 4),
-        list_price=round(priced(usage, model.book).dollars, 4),
+        list_price=round(priced(usage, model.price_list).dollars, 4),
     )

@@ -10,7 +10,7 @@ import msgspec
 from spillway.plan.cost.alternatives import Compared
 from spillway.plan.cost.findings import USERS, Findings
 from spillway.plan.cost.model import MILLION
-from spillway.plan.prices import Bill, Item
+from spillway.plan.price_list import Bill, Item
 from spillway.plan.tables import UNCONFIRMED, Table
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def unconfirmed(found: Findings) -> list[str]:
     model = found.model
     prices = {
         name: price
-        for name, price in model.book.price.items()
+        for name, price in model.price_list.price.items()
         if name in used and not price.confirmed
     }
     sources = prices | msgspec.structs.asdict(model.figures)
@@ -134,7 +134,7 @@ def measured(found: Findings) -> str:
     return (
         f"Counted on {run.taken_at} from {run.orders} confirmed orders ({run.workload}) on the"
         f" emulator; settings of stage {found.model.stage.stage}; prices of"
-        f" {found.model.book.region}. `spillway cost --measure` counts again."
+        f" {found.model.price_list.region}. `spillway cost --measure` counts again."
     )
 
 

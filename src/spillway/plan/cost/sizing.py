@@ -35,7 +35,7 @@ def _row(model: CostModel, name: str) -> list[str]:
             seconds = model.work(name, use, memory).seconds(use.records / use.invocations)
             gb_seconds = billed(seconds) * use.invocations * memory / 1024
             times.append(seconds)
-            dollars.append(model.book["lambda.gb_seconds"].of(gb_seconds / each * MILLION))
+            dollars.append(model.price_list["lambda.gb_seconds"].of(gb_seconds / each * MILLION))
         cell = f"{times[0] * 1000:.0f} ms, {dollars[0]:.3f}, {dollars[1]:.3f}"
         row.append(f"**{cell}**" if memory == model.stage.memory_mb[name] else cell)
     return row

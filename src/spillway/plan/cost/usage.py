@@ -21,7 +21,7 @@ from spillway.plan.cost.batches import SEND_BATCH
 from spillway.plan.cost.deployed import ACCESS_LOG_BYTES, Deployed
 from spillway.plan.cost.measurement import Measurement
 from spillway.plan.cost.meter import LOG_EVENT_BYTES
-from spillway.plan.prices import Usage, Use
+from spillway.plan.price_list import Usage, Use
 from spillway.plan.work import Work
 
 MONTH_SECONDS = 30 * 24 * 60 * 60

@@ -13,7 +13,7 @@ from spillway.plan.capacity.recommendations import SETTLED_WELL_SECONDS, scaling
 from spillway.plan.capacity.simulate import simulate
 from spillway.plan.cost.deployed import deployed
 from spillway.plan.cost.model import cost_model
-from spillway.plan.prices import load
+from spillway.plan.price_list import load
 from spillway.plan.profile import coupon
 from tests.spillway.plan.capacity.builders import level, service
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 import pytest
 
 from spillway.plan.cost.alternatives import Alternative, alternatives, break_even, compare
-from spillway.plan.prices import Usage, Use, load
+from spillway.plan.price_list import Usage, Use, load
 
 OURS = Usage((Use("API: requests", "http_api.requests", 1), Use("queues", "sqs.requests", 1)))
 
 
 def test_there_are_more_than_eight_and_each_count_says_where_it_is_from() -> None:
-    book = load()
+    price_list = load()
     assert len(alternatives()) >= 8
     for name, design in alternatives().items():
         counts = (*design.per_order, *design.per_month)
         assert counts, name
         for price, count, source in counts:
-            assert price in book.price
+            assert price in price_list.price
             assert count > 0
             assert len(source) > 5, name
 

@@ -9,7 +9,7 @@ from spillway.errors import SpillwayError
 from spillway.plan.cost.batches import CROWD
 from spillway.plan.cost.deployed import Deployed, deployed
 from spillway.plan.cost.usage import idle
-from spillway.plan.prices import load, priced
+from spillway.plan.price_list import load, priced
 
 
 @pytest.fixture(scope="module")

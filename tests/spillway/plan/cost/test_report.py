@@ -15,7 +15,7 @@ from spillway.plan.cost.findings import Findings
 from spillway.plan.cost.model import MILLION, cost_model
 from spillway.plan.cost.page import page
 from spillway.plan.cost.report import document, show
-from spillway.plan.prices import load
+from spillway.plan.price_list import load
 from spillway.plan.profile import coupon
 
 

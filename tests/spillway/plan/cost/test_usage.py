@@ -22,7 +22,7 @@ from spillway.plan.cost.deployed import ACCESS_LOG_BYTES
 from spillway.plan.cost.durations import Estimates, processor_times
 from spillway.plan.cost.model import CostModel
 from spillway.plan.cost.usage import kept
-from spillway.plan.prices import Usage, load
+from spillway.plan.price_list import Usage, load
 from spillway.plan.work import Work
 from tests.spillway.plan.cost.builders import measurement, stage
 
@@ -32,7 +32,7 @@ MODEL = CostModel(
     processor=dict.fromkeys(FUNCTIONS, Work(0.0, 0.001)),
     stage=stage(dict.fromkeys(FUNCTIONS, 256.0)),
     figures=Estimates(),
-    book=load(),
+    price_list=load(),
 )
 SMALL = replace(MODEL, stage=stage(dict.fromkeys(FUNCTIONS, 128.0)))
 

@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from spillway.errors import SpillwayError
 
-BOOK = Path(__file__).parent / "us-east-1.toml"
+PRICE_LIST = Path(__file__).parent / "us-east-1.toml"
 #: The date of a price whose source has none.
 GATHERED = "2026-11-23"
 
@@ -66,7 +66,7 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return total
 
 
-class Book(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class PriceList(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All prices by their names, of one Region."""
 
     region: str
@@ -83,15 +83,15 @@ class _Changes(msgspec.Struct, forbid_unknown_fields=True):
     price: dict[str, dict[str, Any]] = {}
 
 
-def load(overrides: Path | None = None) -> Book:
-    """The book, with what a file of the same form says instead.
+def load(overrides: Path | None = None) -> PriceList:
+    """The list, with what a file of the same form says instead.
 
     An override names only what it changes: `[price."sqs.requests"]` with `dollars = 0.38`, and its
     own `source` and `date`. It counts as confirmed unless it says otherwise.
 
     Raises SpillwayError when the file cannot be read or makes no sense.
     """
-    content = _read(BOOK, dict[str, Any])
+    content = _read(PRICE_LIST, dict[str, Any])
     if overrides is not None:
         changes = _read(overrides, _Changes)
         content["region"] = changes.region or content["region"]
@@ -102,9 +102,9 @@ def load(overrides: Path | None = None) -> Book:
             kept = {field: value for field, value in before.items() if field not in replaced}
             content["price"][name] = {**kept, "confirmed": True, **change}
     try:
-        return msgspec.convert(content, Book)
+        return msgspec.convert(content, PriceList)
     except msgspec.ValidationError as error:
-        raise SpillwayError(f"{overrides or BOOK} is no price book: {error}.") from None
+        raise SpillwayError(f"{overrides or PRICE_LIST} is no price list: {error}.") from None
 
 
 def _read(path: Path, type_: Any) -> Any:
@@ -113,4 +113,4 @@ def _read(path: Path, type_: Any) -> Any:
     except OSError as error:
         raise SpillwayError(f"{path} cannot be read: {error.strerror}.") from error
     except msgspec.DecodeError as error:
-        raise SpillwayError(f"{path} is no price book: {error}.") from error
+        raise SpillwayError(f"{path} is no price list: {error}.") from error

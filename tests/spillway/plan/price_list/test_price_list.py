@@ -7,30 +7,30 @@ from pathlib import Path
 import pytest
 
 from spillway.errors import SpillwayError
-from spillway.plan.prices import Book, Price, Tier, Usage, Use, load, priced
-from spillway.plan.prices.book import GATHERED
+from spillway.plan.price_list import Price, PriceList, Tier, Usage, Use, load, priced
+from spillway.plan.price_list.prices import GATHERED
 
 MILLION = 1_000_000
 
 
 @pytest.fixture(scope="module")
-def book() -> Book:
+def price_list() -> PriceList:
     return load()
 
 
 class TestTheBook:
-    def test_every_price_says_where_it_stands_and_as_of_when(self, book: Book) -> None:
-        for name, price in book.price.items():
+    def test_every_price_says_where_it_stands_and_as_of_when(self, price_list: PriceList) -> None:
+        for name, price in price_list.price.items():
             assert price.source, name
             assert "2025-01-01" < price.date <= GATHERED, name
 
-    def test_what_no_source_confirms_is_marked(self, book: Book) -> None:
-        unconfirmed = {name for name, price in book.price.items() if not price.confirmed}
+    def test_what_no_source_confirms_is_marked(self, price_list: PriceList) -> None:
+        unconfirmed = {name for name, price in price_list.price.items() if not price.confirmed}
         assert {"dynamodb.warm_writes", "cloudwatch.dashboards"} <= unconfirmed
         assert "sqs.requests" not in unconfirmed
 
     def test_a_file_overrides_a_price_and_leaves_the_others(
-        self, book: Book, tmp_path: Path
+        self, price_list: PriceList, tmp_path: Path
     ) -> None:
         own = tmp_path / "own.toml"
         own.write_text(
@@ -41,7 +41,7 @@ class TestTheBook:
         assert changed.region == "eu-west-1"
         assert (changed["sqs.requests"].dollars, changed["sqs.requests"].free) == (0.3, MILLION)
         assert changed["http_api.requests"].tiers == ()
-        assert changed["sns.requests"] == book["sns.requests"]
+        assert changed["sns.requests"] == price_list["sns.requests"]
 
     @pytest.mark.parametrize(
         "content",
@@ -87,33 +87,35 @@ class TestTiers:
 
 
 class TestABill:
-    def test_every_dollar_is_operations_times_price(self, book: Book) -> None:
+    def test_every_dollar_is_operations_times_price(self, price_list: PriceList) -> None:
         usage = Usage(
             (Use("sends", "sqs.requests", 3 * MILLION), Use("writes", "dynamodb.recovery", 2))
         )
-        items = {item.use.name: item for item in priced(usage, book).items}
+        items = {item.use.name: item for item in priced(usage, price_list).items}
         assert items["sends"].dollars == pytest.approx(3 * 0.40)
         assert items["writes"].dollars == pytest.approx(2 * 0.20)
         for item in items.values():
             assert item.dollars == pytest.approx(item.use.units * item.price.first / item.price.per)
 
-    def test_a_free_amount_is_spent_once_in_the_order_of_the_items(self, book: Book) -> None:
+    def test_a_free_amount_is_spent_once_in_the_order_of_the_items(
+        self, price_list: PriceList
+    ) -> None:
         usage = Usage(
             (Use("first", "sqs.requests", 0.7 * MILLION), Use("second", "sqs.requests", MILLION))
         )
-        first, second = priced(usage, book, free_tiers=True).items
+        first, second = priced(usage, price_list, free_tiers=True).items
         assert (first.free, first.dollars) == (0.7 * MILLION, 0)
         assert second.free == pytest.approx(0.3 * MILLION)
         assert second.dollars == pytest.approx(0.7 * 0.40)
 
-    def test_prices_of_one_pool_share_what_is_free(self, book: Book) -> None:
+    def test_prices_of_one_pool_share_what_is_free(self, price_list: PriceList) -> None:
         usage = Usage(
             (
                 Use("usual", "logs.ingested", 4),
                 Use("rarely read", "logs.ingested_infrequent", 3),
             )
         )
-        usual, infrequent = priced(usage, book, free_tiers=True).items
+        usual, infrequent = priced(usage, price_list, free_tiers=True).items
         assert (usual.free, infrequent.free) == (4, 1)
 
     def test_months_are_not_scaled_with_orders(self) -> None:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from spillway.plan.prices.book import Book, Price
+from spillway.plan.price_list.prices import Price, PriceList
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class Bill:
         return sorted(self.items, key=lambda item: -item.dollars)
 
 
-def priced(usage: Usage, book: Book, *, free_tiers: bool = False) -> Bill:
+def priced(usage: Usage, price_list: PriceList, *, free_tiers: bool = False) -> Bill:
     """What a month's use costs, at list price or with what AWS gives for nothing each month.
 
     Uses of one name and price are one item. Where a free amount or a tier covers several items it
@@ -105,7 +105,7 @@ def priced(usage: Usage, book: Book, *, free_tiers: bool = False) -> Bill:
     paid: defaultdict[str, float] = defaultdict(float)
     items = []
     for use in _merged(usage):
-        price = book[use.price]
+        price = price_list[use.price]
         pool = price.pool or use.price
         available = left.setdefault(pool, price.free if free_tiers else 0.0)
         free = min(available, use.units)
