@@ -30,8 +30,9 @@ KEY = b"the gateway's key in the simulation"
 #: Orders that one schedule can have.
 SLOTS = 3
 
-Shape = Literal["retail", "wholesale", "large"]
-SHAPES: tuple[Shape, ...] = ("retail", "wholesale", "large")
+#: A free order is retail, with a coupon for all of it and no payment.
+Shape = Literal["retail", "free", "wholesale", "large"]
+SHAPES: tuple[Shape, ...] = ("retail", "free", "wholesale", "large")
 
 #: The share of orders that fulfilment and accounting refuse, where they do: see `order_id`.
 REFUSE_RATE = 0.5
@@ -144,17 +145,15 @@ def _body(id_: str, slot: int, shape: Shape, version: int) -> dict[str, Any]:
             for line in range(_LARGE_LINES)
         ]
     subtotal = sum(line["quantity"] * line["unit_price"] for line in lines)  # type: ignore[operator]
-    total = subtotal - 150 + 395
-    payment = {"reference": f"pay_{slot}_{version}", "amount": total, "currency": "GBP"}
-    receipt = sign(
-        KEY, KEY_ID, order_id=id_, reference=f"pay_{slot}_{version}", amount=total, currency="GBP"
-    )
+    discount, shipping = (subtotal, 0) if shape == "free" else (150, 395)
+    total = subtotal - discount + shipping
+    retail = shape in ("retail", "free")
     body: dict[str, Any] = {
-        "channel": "retail" if shape == "retail" else "wholesale",
+        "channel": "retail" if retail else "wholesale",
         "currency": "GBP",
         "lines": lines,
-        "discounts": [{"coupon": "XMAS10", "amount": 150}],
-        "shipping": 395,
+        "discounts": [{"coupon": "XMAS10", "amount": discount}],
+        "shipping": shipping,
         "tax": 0,
         "total": total,
         "address": {
@@ -164,11 +163,17 @@ def _body(id_: str, slot: int, shape: Shape, version: int) -> dict[str, Any]:
             "postal_code": "LS1 4AP",
             "country": "GB",
         },
-        "payment": {**payment, "receipt": receipt},
     }
-    if shape != "retail":
+    if total:
+        body["payment"] = _payment(id_, f"pay_{slot}_{version}", total)
+    if not retail:
         body["purchase_order"] = f"PO-{slot}"
     return body
+
+
+def _payment(id_: str, reference: str, amount: int) -> dict[str, Any]:
+    payment: dict[str, Any] = {"reference": reference, "amount": amount, "currency": "GBP"}
+    return payment | {"receipt": sign(KEY, KEY_ID, order_id=id_, **payment)}
 
 
 def _noise(text: str) -> str:

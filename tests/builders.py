@@ -50,6 +50,14 @@ OTHER_CUSTOMER = CustomerId("customer-bob")
 
 CHANNELS: tuple[Channel, ...] = ("retail", "wholesale")
 
+#: Makes an order's one line cost nothing, delivery included.
+FREE: dict[str, Any] = {
+    "discounts": [{"coupon": "ONTHEHOUSE", "amount": 510}],
+    "shipping": 0,
+    "total": 0,
+    "payment": None,
+}
+
 _sequence = itertools.count(1)
 
 
@@ -83,8 +91,8 @@ def order_body(
     customer_id: CustomerId = CUSTOMER,
     **fields: Any,
 ) -> dict[str, Any]:
-    """An order as a client sends it: sums that add up, and a receipt signed for it. With a price
-    key, also the pricing engine's signature for the customer."""
+    """An order as a client sends it: sums that add up, and a receipt signed for it. A payment of
+    None is left out. With a price key, also the pricing engine's signature for the customer."""
     lines = [*lines] or [line()]
     subtotal = sum(entry["quantity"] * entry["unit_price"] for entry in lines)
     body: dict[str, Any] = {
@@ -106,17 +114,11 @@ def order_body(
         **fields,
     }
     payment = body["payment"]
-    payment.setdefault(
-        "receipt",
-        sign(
-            key,
-            KEY_ID,
-            order_id=id_,
-            reference=payment["reference"],
-            amount=payment["amount"],
-            currency=payment["currency"],
-        ),
-    )
+    if payment is None:
+        del body["payment"]
+    elif "receipt" not in payment:
+        terms = {name: payment[name] for name in ("reference", "amount", "currency")}
+        payment["receipt"] = sign(key, KEY_ID, order_id=id_, **terms)
     if price_key is not None:
         made_at = order_id_time(OrderId(id_))
         body["price_signature"] = signed_price(

@@ -35,7 +35,7 @@ class Discount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Post(Command, frozen=True, kw_only=True):
     """Amounts are minor units of `currency`. A total that is not the sum of its parts breaks the
-    contract and is not booked."""
+    contract and is not booked, nor is a total above 0 without a payment."""
 
     step: ClassVar[str] = "post"
 
@@ -46,7 +46,7 @@ class Post(Command, frozen=True, kw_only=True):
     shipping: Amount
     tax: Amount
     total: Amount
-    payment_reference: Text
+    payment_reference: Text | None
     purchase_order: Text | None
 
     def check(self) -> None:
@@ -56,6 +56,7 @@ class Post(Command, frozen=True, kw_only=True):
         if total != self.total:
             detail = f"The parts add up to {total}, not to {self.total}."
             raise Problem(422, "total_wrong", detail)
+        _check_payment(self.payment_reference, self.total)
 
     def refusal(self, circumstances: Circumstances) -> Refusal | None:
         if circumstances.fault_settings.refuses(self.step, self.order_id):
@@ -68,16 +69,26 @@ class Post(Command, frozen=True, kw_only=True):
 
 class Refund(Command, frozen=True, kw_only=True):
     """Undoes the payment, which was taken before there was an order, and not the posting: an order
-    that inventory refused is refunded and was never posted."""
+    that inventory refused is refunded and was never posted. Where nothing was paid, only the record
+    remains that the order does not stand."""
 
     step: ClassVar[str] = "refund"
 
-    payment_reference: Text
+    payment_reference: Text | None
     amount: Amount
     currency: Currency
 
+    def check(self) -> None:
+        _check_payment(self.payment_reference, self.amount)
+
     def totals(self) -> dict[str, Any]:
         return {"amount": self.amount, "currency": self.currency}
+
+
+def _check_payment(reference: str | None, amount: int) -> None:
+    if (reference is None) != (amount == 0):
+        detail = "An amount above 0 has a payment, an amount of 0 has none."
+        raise Problem(422, "payment_wrong", detail)
 
 
 COMMANDS: Mapping[str, type[Command]] = {"/postings": Post, "/refunds": Refund}

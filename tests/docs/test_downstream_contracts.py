@@ -17,7 +17,7 @@ from orders.domain.saga import DOWNSTREAM_OF, REFUSABLE, Step
 from orders.downstream import REQUEST_OF
 from orders.downstream.http import NOTHING_ON_RECORD, idempotency_key, lookup_query
 from orders.ports import Command
-from tests.builders import CUSTOMER, an_order, order_id
+from tests.builders import CUSTOMER, FREE, an_order, order_id
 
 CONTRACTS = Path(__file__).parents[2] / "docs" / "contracts"
 
@@ -53,6 +53,7 @@ def command(step: Step, **fields: Any) -> Command:
             "total": 895,
             "payment": {"reference": "pay_01", "amount": 895, "currency": "GBP"},
         },
+        FREE,
     ],
 )
 def test_each_request_is_as_the_contract_has_it(step: Step, fields: dict[str, Any]) -> None:

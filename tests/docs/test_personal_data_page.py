@@ -27,6 +27,7 @@ def test_a_command_holds_lines_for_inventory_alone_and_no_name_address_or_paymen
     if sent is not None:
         assert sent.lines
         assert (sent.address.name, sent.address.lines, sent.address.city) == ("", (), "")
+        assert sent.payment is not None
         assert (sent.payment.reference, sent.payment.receipt) == ("", "")
         assert DOWNSTREAM_OF[step] in COMMANDS
     for part in ("Name", "address", "payment reference"):

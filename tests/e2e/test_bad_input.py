@@ -54,7 +54,9 @@ BAD: dict[str, tuple[str, Callable[[Body], Any]]] = {
     "a foreign currency": ("currency_not_accepted", fields(currency="XAU")),
     "a currency that is a number": ("field_wrong_type", fields(currency=978)),
     "a total that does not add up": ("total_does_not_add_up", fields(total=1)),
-    "a total of zero": ("amount_out_of_range", fields(total=0)),
+    "a negative total": ("amount_out_of_range", fields(total=-1)),
+    "a payment for a total of zero": ("payment_not_needed", fields(total=0)),
+    "no payment": ("payment_missing", fields(payment=None)),
     "a negative shipping": ("amount_out_of_range", fields(shipping=-395)),
     "a discount above the lines": (
         "discount_exceeds_subtotal",

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from spillway.run.stack import Stack
-from tests.builders import line
+from tests.builders import FREE, line
 from tests.e2e.shop import Customer, effects, faulty
 
 CONFIRMED = {"reserve": 1, "ship": 1, "post": 1}
@@ -73,6 +73,31 @@ def test_a_refusal_by_accounting_brings_the_goods_back(stack: Stack, shopper: Cu
         "release": 1,
         "refund": 1,
     }
+
+
+def test_an_order_with_nothing_to_pay_is_confirmed_and_can_be_cancelled(
+    stack: Stack, shopper: Customer
+) -> None:
+    id_ = shopper.place(**FREE)
+    order = shopper.settled(id_)
+    assert (order["status"], order["order"]["total"]) == ("confirmed", 0)
+    assert order["order"]["payment"] is None
+    assert effects(stack, shopper, id_) == CONFIRMED
+    assert shopper.cancel(id_).status_code == 202
+    assert shopper.settled(id_)["status"] == "cancelled"
+    undone = {**CONFIRMED, "cancel_shipment": 1, "release": 1, "refund": 1}
+    assert effects(stack, shopper, id_) == undone
+
+
+def test_an_order_with_nothing_to_pay_is_undone_when_it_is_refused(
+    stack: Stack, shopper: Customer
+) -> None:
+    with faulty(stack, "accounting", refuse_rate=1.0):
+        id_ = shopper.place(**FREE)
+        order = shopper.settled(id_)
+    assert (order["status"], order["reason"]) == ("rejected", "account_blocked")
+    undone = {"reserve": 1, "ship": 1, "recall_shipment": 1, "release": 1, "refund": 1}
+    assert effects(stack, shopper, id_) == undone
 
 
 def test_an_order_cancelled_before_its_reservation_never_ships(

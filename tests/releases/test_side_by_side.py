@@ -49,8 +49,14 @@ def meaning_then(release: Path, samples: dict[str, list[Any]]) -> dict[str, list
     return meaning_to(release / "orders.zip", samples)
 
 
+#: What release 0.2.0, which knows no order without a payment, reads where there was none.
+NOTHING_PAID = {"reference": "", "amount": 0, "currency": "GBP", "receipt": ""}
+
+
 def says_all_of(more: Any, less: Any) -> bool:
     """Whether `more` tells everything that `less` tells, the same way."""
+    if more is None and less == NOTHING_PAID:
+        return True
     if isinstance(less, dict):
         return isinstance(more, dict) and all(
             name in more and says_all_of(more[name], value) for name, value in less.items()

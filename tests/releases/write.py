@@ -16,17 +16,18 @@ from orders.domain.saga import Cancellation, Facts, Outcome, Step
 from orders.domain.trace import parsed
 from orders.domain.units import Millis
 from orders.ports import Check, Command
-from tests.builders import CUSTOMER, NOW, accepted, line, order_key
+from tests.builders import CUSTOMER, FREE, NOW, accepted, line, order_key
 
 # Written out: what a release wrote must not change with the tests' counters.
 KEY = order_key(CUSTOMER, "01a0ac2b-8e00-7000-8000-000000000001")
 LARGE = order_key(CUSTOMER, "01a0ac2b-8e00-7000-8000-000000000002")
+NOTHING_TO_PAY = order_key(CUSTOMER, "01a0ac2b-8e00-7000-8000-000000000003")
 TRACE = parsed("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 
 
 def written() -> dict[str, list[Any]]:
     """Samples by kind, as they lie in the table, the stream, the queues and the topic."""
-    orders = [_retail(), _wholesale()]
+    orders = [_retail(), _wholesale(), accepted(NOTHING_TO_PAY, **FREE)]
     return {
         "order_item": [as_json(items.order_item(order)) for order in orders],
         "progress_item": [_progress_item(KEY, facts) for facts in _facts()],

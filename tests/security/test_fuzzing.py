@@ -112,7 +112,10 @@ def mend(order: dict[str, Any], id_: str) -> None:
     discounted = sum(discount["amount"] for discount in order["discounts"])
     order["total"] = subtotal - discounted + order["shipping"] + order["tax"]
     order["purchase_order"] = "PO-1" if order["channel"] == "wholesale" else None
-    payment = order["payment"]
+    if order["total"] == 0:
+        order.pop("payment", None)
+        return
+    payment = order["payment"] = order.get("payment") or {"reference": "pay_01"}
     payment |= {"amount": order["total"], "currency": "GBP"}
     terms = {name: payment[name] for name in ("reference", "amount", "currency")}
     payment["receipt"] = sign(KEY, KEY_ID, order_id=id_, **terms)

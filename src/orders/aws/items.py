@@ -16,11 +16,12 @@ from __future__ import annotations
 import base64
 import zlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 
-from orders.domain.order import AcceptedOrder, Order, OrderKey
+from orders.domain.order import AcceptedOrder, Order, OrderKey, Payment
 from orders.domain.saga import Cancellation, Facts, Outcome, Step
 from orders.domain.trace import Trace
 from orders.domain.units import CustomerId, Millis, OrderId
@@ -46,12 +47,21 @@ def compressed(order: Order) -> bytes:
     real orders 47% fit one write unit as JSON and 97% like this, at 2.10 and 1.04 units an order
     (decision 0003).
     """
+    if order.payment is None:
+        order = replace(order, payment=_no_payment(order))
     return zlib.compress(_encoder.encode(order))
 
 
 def decompressed(content: bytes) -> Order:
     """The reverse of `compressed`. Raises zlib.error or msgspec.DecodeError for anything else."""
-    return _decoder.decode(zlib.decompress(content))
+    order = _decoder.decode(zlib.decompress(content))
+    return replace(order, payment=None) if order.payment == _no_payment(order) else order
+
+
+def _no_payment(order: Order) -> Payment:
+    """How no payment is stored. Release 0.2.0 reads no order without one, and works on the same
+    table while a release is shifted or after it was rolled back."""
+    return Payment("", 0, order.currency, "")
 
 
 def order_key(key: OrderKey) -> dict[str, Attribute]:

@@ -63,7 +63,8 @@ class Order:
     tax: int
     total: int
     address: Address
-    payment: Payment
+    #: None where the total is 0: there was nothing to pay.
+    payment: Payment | None = None
     discounts: tuple[Discount, ...] = ()
     purchase_order: str | None = None
 

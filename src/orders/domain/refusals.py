@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from orders.domain.money import AMOUNT_MAX, UNIT_PRICE_MAX
-from orders.domain.order import Channel, Order, is_order_id, order_id_time
+from orders.domain.order import Channel, Order, Payment, is_order_id, order_id_time
 from orders.domain.receipt import verify
 from orders.domain.units import Millis
 
@@ -84,6 +84,8 @@ class Rule(StrEnum):
     PRICE_SIGNATURE_INVALID = "price_signature_invalid"
     PRICE_SIGNATURE_EXPIRED = "price_signature_expired"
     # The payment
+    PAYMENT_MISSING = "payment_missing"
+    PAYMENT_NOT_NEEDED = "payment_not_needed"
     PAYMENT_AMOUNT_DIFFERS = "payment_amount_differs"
     PAYMENT_CURRENCY_DIFFERS = "payment_currency_differs"
     RECEIPT_KEY_UNKNOWN = "receipt_key_unknown"
@@ -253,13 +255,11 @@ def _channel(order: Order, terms: Terms) -> Iterator[Refusal]:
 
 
 def _texts(order: Order) -> Iterator[Refusal]:
-    address, payment = order.address, order.payment
+    address = order.address
     texts: list[tuple[str, str, int]] = [
         ("/address/name", address.name, TEXT_MAX),
         ("/address/city", address.city, TEXT_MAX),
         ("/address/postal_code", address.postal_code, TEXT_MAX),
-        ("/payment/reference", payment.reference, TEXT_MAX),
-        ("/payment/receipt", payment.receipt, RECEIPT_MAX),
         *(
             (f"/address/lines/{index}", line, TEXT_MAX)
             for index, line in enumerate(address.lines[:ADDRESS_LINES_MAX])
@@ -318,7 +318,7 @@ def _amounts(order: Order) -> Iterator[Refusal]:
     bounded: list[tuple[str, int, int]] = [
         ("/shipping", order.shipping, 0),
         ("/tax", order.tax, 0),
-        ("/total", order.total, 1),
+        ("/total", order.total, 0),
         *(
             (f"/discounts/{index}/amount", discount.amount, 1)
             for index, discount in enumerate(order.discounts[:DISCOUNTS_MAX])
@@ -356,6 +356,27 @@ def _amounts(order: Order) -> Iterator[Refusal]:
 
 def _payment(order_id: str, order: Order, terms: Terms) -> Iterator[Refusal]:
     payment = order.payment
+    if payment is None and order.total > 0:
+        yield Refusal(
+            Rule.PAYMENT_MISSING, "/payment", "An order with a total above 0 needs its payment."
+        )
+    if payment is not None and order.total == 0:
+        yield Refusal(
+            Rule.PAYMENT_NOT_NEEDED,
+            "/payment",
+            "An order with a total of 0 has no payment: leave it out.",
+        )
+    elif payment is not None:
+        yield from _paid(order_id, order, payment, terms)
+
+
+def _paid(order_id: str, order: Order, payment: Payment, terms: Terms) -> Iterator[Refusal]:
+    for name, text, length_max in (
+        ("reference", payment.reference, TEXT_MAX),
+        ("receipt", payment.receipt, RECEIPT_MAX),
+    ):
+        if not _is_text(text, length_max):
+            yield Refusal(Rule.TEXT_INVALID, f"/payment/{name}", _text_detail(length_max))
     if payment.amount != order.total:
         yield Refusal(
             Rule.PAYMENT_AMOUNT_DIFFERS, "/payment/amount", "The payment differs from the total."

@@ -21,19 +21,19 @@ def request(command: Command) -> Request:
                 "shipping": order.shipping,
                 "tax": order.tax,
                 "total": order.total,
-                "payment_reference": order.payment.reference,
+                "payment_reference": order.payment and order.payment.reference,
                 "purchase_order": order.purchase_order,
             },
         )
     if command.step is Step.REFUND:
-        payment = order_of(command).payment
+        order = order_of(command)
         return Request(
             "/refunds",
             named(command)
             | {
-                "payment_reference": payment.reference,
-                "amount": payment.amount,
-                "currency": payment.currency,
+                "payment_reference": order.payment and order.payment.reference,
+                "amount": order.total,
+                "currency": order.currency,
             },
         )
     raise ValueError(f"accounting does no {command.step}")

@@ -126,8 +126,9 @@ def whole(progress: Progress) -> dict[str, Any]:
 def _shown(order: Order) -> dict[str, Any]:
     """An order's content, its parts as they are: the encoder knows them, and lines are many."""
     payment = msgspec.to_builtins(order.payment)
-    # The receipt proves the payment to us; the customer does not need it.
-    del payment["receipt"]
+    if payment is not None:
+        # The receipt proves the payment to us; the customer does not need it.
+        del payment["receipt"]
     return {field.name: getattr(order, field.name) for field in fields(order)} | {
         "payment": payment
     }

@@ -86,8 +86,11 @@ def _digest(raw: dict[str, Any]) -> bytes:
     Taken of what was sent, not of what today's code makes of it, so that a retry across a
     deployment is still the same. The receipt is a proof, not content: it may be issued anew.
     """
-    payment = {name: value for name, value in raw["payment"].items() if name != "receipt"}
-    canonical = msgspec.json.encode({**raw, "payment": payment}, order="sorted")
+    content = dict(raw)
+    if content.get("payment") is not None:
+        content["payment"] = {**content["payment"]}
+        del content["payment"]["receipt"]
+    canonical = msgspec.json.encode(content, order="sorted")
     return hashlib.sha256(canonical).digest()[:DIGEST_BYTES]
 
 
@@ -162,10 +165,13 @@ def _no_unknown_field(kind: Any) -> _Check | None:
     """Whether a value of the right shape has no unknown field; None where it cannot have one."""
     if is_dataclass(kind):
         return _only_fields_of(typing.cast("type", kind))
-    if typing.get_origin(kind) is tuple:
-        of_each = _no_unknown_field(typing.get_args(kind)[0])
-        return None if of_each is None else lambda raw: all(map(of_each, raw))
-    return None
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    within = _no_unknown_field(arguments[0]) if origin in (tuple, types.UnionType) else None
+    if within is None:
+        return None
+    if origin is tuple:
+        return lambda raw: all(map(within, raw))
+    return lambda raw: raw is None or within(raw)
 
 
 def _only_fields_of(kind: type) -> _Check:

@@ -63,7 +63,7 @@ class Inverse:
         texts: list[tuple[Field | None, str | None]] = [
             (fields.channel, order.channel),
             (fields.currency, order.currency),
-            (fields.payment_reference, order.payment.reference),
+            (fields.payment_reference, order.payment.reference if order.payment else None),
             (fields.purchase_order, order.purchase_order),
             (fields.coupon, order.discounts[0].coupon if order.discounts else None),
             (address.name, order.address.name),

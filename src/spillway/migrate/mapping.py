@@ -190,7 +190,6 @@ class Mapper:
         )
         total = reasons.attempt(0, self._total, row, currency, adds_up_to)
         channel: Channel = reasons.attempt("retail", self._channel, key, row)
-        reference = text(fields.payment_reference, "payment_reference")
         number = fields.purchase_order
         return Order(
             channel=channel,
@@ -200,10 +199,17 @@ class Mapper:
             tax=tax,
             total=total,
             address=self._address(text),
-            payment=Payment(reference, total, currency, RECEIPT),
+            payment=self._payment(text, total, currency),
             discounts=discounts,
             purchase_order=(number and text(number, "purchase_order", required=False)) or None,
         )
+
+    def _payment(self, text: Callable[..., str], total: int, currency: str) -> Payment | None:
+        """None where nothing was paid, whatever the old shop put in the place of a reference."""
+        if total == 0:
+            return None
+        reference = text(self.config.order.payment_reference, "payment_reference")
+        return Payment(reference, total, currency, RECEIPT)
 
     def _address(self, text: Callable[..., str]) -> Address:
         fields = self.config.order.address

@@ -24,7 +24,7 @@ from orders.domain.saga import Step
 from orders.domain.trace import Trace
 from orders.failures import PermanentFailure
 from orders.ports import Check, Command
-from tests.builders import CUSTOMER, accepted, an_order, line, order_id
+from tests.builders import CUSTOMER, FREE, accepted, an_order, line, order_id
 
 KEY = OrderKey(CUSTOMER, order_id())
 TRACE = Trace("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", sampled=True)
@@ -56,6 +56,15 @@ def test_only_inventory_s_command_brings_goods_along_and_none_anything_of_the_cu
         for personal in ("Ada", "High Street", "Leeds", "LS1", "pay_77", "k1.", "PO-4711"):
             assert personal in str(order)
             assert personal not in told
+
+
+def test_an_order_with_nothing_to_pay_comes_out_as_it_went_in() -> None:
+    order = accepted(**FREE)
+    assert order.order.payment is None
+    assert overflowed_order_of(overflow_message_of(order)) == order
+    came = command_of(message_of(Command(KEY, Step.RESERVE, order.order))).order
+    assert came is not None
+    assert (came.lines, came.payment) == (order.order.lines, None)
 
 
 def test_an_order_too_large_for_its_share_of_a_request_is_left_for_the_receiver_to_read() -> None:

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,16 @@ from orders.failures import TransientFailure
 from orders.ports import Orders, Progress
 from simulation.world.table import MemoryOrders
 from spillway.run.stack import Stack
-from tests.builders import CUSTOMER, NOW, OTHER_CUSTOMER, accepted, line, order_id, order_key
+from tests.builders import (
+    CUSTOMER,
+    FREE,
+    NOW,
+    OTHER_CUSTOMER,
+    accepted,
+    line,
+    order_id,
+    order_key,
+)
 from tests.tables import make_table
 
 DONE = Outcome(Millis(NOW + 1), reference="RES-1")
@@ -54,8 +64,9 @@ def facts_of(orders: Orders, key: OrderKey) -> Facts:
     return progress.facts
 
 
-def test_a_placed_order_is_found_as_it_was(orders: Orders) -> None:
-    order = accepted(fresh(), lines=[line("TEA-COSY ☕", 12, 1299)])
+@pytest.mark.parametrize("fields", [{"lines": [line("TEA-COSY ☕", 12, 1299)]}, FREE])
+def test_a_placed_order_is_found_as_it_was(orders: Orders, fields: dict[str, Any]) -> None:
+    order = accepted(fresh(), **fields)
     assert orders.place(order) is None
     assert orders.find(order.key) == order
     assert orders.progress(order.key) == Progress(order, Facts())

@@ -19,7 +19,7 @@ from orders.domain.refusals import (
     Terms,
     broken_rules,
 )
-from tests.builders import KEY, KEY_ID, NOW, content, line, order_id
+from tests.builders import FREE, KEY, KEY_ID, NOW, content, line, order_id
 
 TERMS = Terms(frozenset({"GBP", "EUR"}), {KEY_ID: KEY}, wholesale_allowed=True, now=NOW)
 HOUR = 3_600_000
@@ -51,6 +51,29 @@ def test_an_order_of_the_most_lines_breaks_no_rule() -> None:
 
 def test_one_sku_on_two_lines_at_one_price_breaks_no_rule() -> None:
     assert refusals(lines=[line("MUG", 1, 100), line("MUG", 5, 100)]) == []
+
+
+def test_an_order_with_nothing_to_pay_breaks_no_rule_without_a_payment() -> None:
+    assert refusals(**FREE) == []
+    given_away = {**FREE, "discounts": [], "lines": [line(unit_price=0)]}
+    assert refusals(**given_away) == []
+    trade = {**FREE, "channel": "wholesale", "purchase_order": "PO-1"}
+    assert refusals(**trade) == []
+
+
+def test_a_coupon_for_all_of_the_goods_leaves_delivery_to_be_paid() -> None:
+    delivery = {**FREE, "shipping": 395, "total": 395}
+    assert refusals(**{**delivery, "payment": paid(395)}) == []
+    assert refusals(**delivery) == [(Rule.PAYMENT_MISSING, "/payment")]
+
+
+@pytest.mark.parametrize(
+    "payment",
+    [paid(0), paid(905), {**paid(0, "EUR"), "reference": "", "receipt": "k0.1234"}],
+    ids=["of_nothing", "of_something", "with_every_fault"],
+)
+def test_a_payment_that_is_not_needed_is_refused_for_that_alone(payment: dict[str, Any]) -> None:
+    assert refusals(**{**FREE, "payment": payment}) == [(Rule.PAYMENT_NOT_NEEDED, "/payment")]
 
 
 ADDRESS = {"name": "A", "lines": ["1 Road"], "city": "B", "postal_code": "C", "country": "GB"}
@@ -85,7 +108,11 @@ ADDRESS = {"name": "A", "lines": ["1 Road"], "city": "B", "postal_code": "C", "c
         ),
         ({"currency": "USD", "payment": paid(905, "USD")}, Rule.CURRENCY_NOT_ACCEPTED, "/currency"),
         ({"total": 904, "payment": paid(904)}, Rule.TOTAL_DOES_NOT_ADD_UP, "/total"),
+        ({"payment": None}, Rule.PAYMENT_MISSING, "/payment"),
+        ({"payment": paid(0)}, Rule.PAYMENT_AMOUNT_DIFFERS, "/payment/amount"),
         ({"payment": paid(904)}, Rule.PAYMENT_AMOUNT_DIFFERS, "/payment/amount"),
+        ({"payment": {**paid(905), "reference": ""}}, Rule.TEXT_INVALID, "/payment/reference"),
+        ({"payment": {**paid(905), "receipt": "\n"}}, Rule.TEXT_INVALID, "/payment/receipt"),
         ({"payment": paid(905, "EUR")}, Rule.PAYMENT_CURRENCY_DIFFERS, "/payment/currency"),
         (
             {"payment": {**paid(905), "receipt": f"{KEY_ID}.{'0' * 64}"}},
@@ -137,12 +164,7 @@ ADDRESS = {"name": "A", "lines": ["1 Road"], "city": "B", "postal_code": "C", "c
             "/discounts",
         ),
         (
-            {
-                "discounts": [{"coupon": "ALL", "amount": 510}],
-                "shipping": 0,
-                "total": 0,
-                "payment": paid(0),
-            },
+            {**FREE, "discounts": [{"coupon": "ALL", "amount": 511}], "total": -1},
             Rule.AMOUNT_OUT_OF_RANGE,
             "/total",
         ),
@@ -226,8 +248,9 @@ def test_wholesale_needs_its_group() -> None:
 
 
 def test_a_receipt_is_good_for_its_own_order_id_only() -> None:
-    receipt = content(order_id()).order.payment.receipt
-    replayed = {**paid(905), "receipt": receipt}
+    payment = content(order_id()).order.payment
+    assert payment is not None
+    replayed = {**paid(905), "receipt": payment.receipt}
     assert refusals(payment=replayed) == [(Rule.RECEIPT_INVALID, "/payment/receipt")]
 
 

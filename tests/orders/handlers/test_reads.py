@@ -17,7 +17,7 @@ from orders.handlers.reads import handle
 from orders.ports import Progress
 from simulation.world.runtime import MemoryLog
 from simulation.world.table import MemoryOrders
-from tests.builders import CUSTOMER, NOW, OTHER_CUSTOMER, accepted, line, order_id, order_key
+from tests.builders import CUSTOMER, FREE, NOW, OTHER_CUSTOMER, accepted, line, order_id, order_key
 from tests.orders.handlers.api_events import request
 
 ONE = "GET /orders/{order_id}"
@@ -39,6 +39,12 @@ def placed(orders: MemoryOrders, customer: str = CUSTOMER, **fields: Any) -> Ord
     order = accepted(order_key(customer, order_id()), **fields)
     orders.place(order)
     return order.key
+
+
+def test_an_order_with_nothing_to_pay_is_shown_without_a_payment(orders: MemoryOrders) -> None:
+    key = placed(orders, **FREE)
+    status, shown = get(orders, ONE, order_id=key.order_id)
+    assert (status, shown["order"]["total"], shown["order"]["payment"]) == (200, 0, None)
 
 
 def test_an_order_is_shown_with_its_steps_and_without_its_receipt(orders: MemoryOrders) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from orders.domain.refusals import Refusal, Rule
 from orders.handlers import wire
 from orders.handlers.wire import Content, content_of
-from tests.builders import content, line, order_body, order_id
+from tests.builders import FREE, content, line, order_body, order_id
 
 ID = order_id()
 
@@ -37,12 +37,14 @@ def test_an_order_is_read_whole() -> None:
     assert json.loads(msgspec.json.encode(read.order)) == body
 
 
-def test_discounts_and_purchase_order_may_be_left_out() -> None:
+def test_discounts_payment_and_purchase_order_may_be_left_out() -> None:
     body = order_body(ID)
     del body["discounts"]
+    del body["payment"]
     read = content_of(json.dumps(body).encode())
     assert isinstance(read, Content)
     assert read.order.discounts == ()
+    assert read.order.payment is None
     assert read.order.purchase_order is None
 
 
@@ -79,7 +81,7 @@ def test_every_fault_is_named_with_its_pointer() -> None:
     }
 
 
-@pytest.mark.parametrize("field", ["discounts", "lines", "address", "payment", "total"])
+@pytest.mark.parametrize("field", ["discounts", "lines", "address", "total"])
 def test_null_is_no_value_where_one_is_required(field: str) -> None:
     assert faults({**order_body(ID), field: None}) == [(Rule.FIELD_WRONG_TYPE, f"/{field}")]
 
@@ -111,6 +113,31 @@ def test_a_price_signature_that_is_no_text_is_named_with_the_other_faults() -> N
     del body["tax"]
     assert (Rule.FIELD_MISSING, "/tax") in faults(body)
     assert (Rule.FIELD_WRONG_TYPE, "/price_signature") in faults(body)
+
+
+def test_a_payment_that_is_there_is_read_as_strictly_as_before() -> None:
+    body = order_body(ID)
+    assert faults({**body, "payment": {**body["payment"], "card": "4242"}}) == [
+        (Rule.FIELD_UNKNOWN, "/payment/card")
+    ]
+    assert faults({**body, "payment": {}}) == [
+        (Rule.FIELD_MISSING, f"/payment/{name}")
+        for name in ("reference", "amount", "currency", "receipt")
+    ]
+    assert faults({**body, "payment": "none"}) == [(Rule.FIELD_WRONG_TYPE, "/payment")]
+
+
+def test_an_order_without_a_payment_has_a_digest_of_its_own_content() -> None:
+    free = order_body(ID, **FREE)
+    assert "payment" not in free
+    assert digest(dict(reversed(free.items()))) == digest(free)
+    assert digest({**free, "tax": 1}) != digest(free)
+    assert digest(order_body(ID, **{**FREE, "payment": order_body(ID)["payment"]})) != digest(free)
+
+
+def test_the_digest_of_a_paid_order_is_the_one_that_release_0_2_0_stored() -> None:
+    body = order_body("01a0ac2b-8e00-7000-8000-000000000001")
+    assert digest(body).hex() == "2df54c72857b0f58ffc22c325451a92d"
 
 
 json_values = st.recursive(

@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -183,6 +184,25 @@ def test_books_that_do_not_add_up_are_not_kept(ledger: Ledger) -> None:
     answer = answered(fake("accounting", ledger)(command("post", total=3116)))
     assert (answer.status, answer.document["code"]) == (422, "total_wrong")
     assert ledger.all_entries() == []
+
+
+FREE: dict[str, dict[str, Any]] = {
+    "post": {"total": 0, "discounts": [{"coupon": "ALL", "amount": 3000}], "shipping": 0, "tax": 0},
+    "refund": {"amount": 0},
+}
+
+
+@pytest.mark.parametrize("step", ["post", "refund"])
+def test_what_cost_nothing_has_no_payment_and_all_else_has_one(ledger: Ledger, step: str) -> None:
+    service = fake("accounting", ledger)
+    wrongs: list[dict[str, Any]] = [{"payment_reference": None}, FREE[step]]
+    for wrong in wrongs:
+        answer = answered(service(command(step, **wrong)))
+        assert (answer.status, answer.document["code"]) == (422, "payment_wrong")
+    assert ledger.all_entries() == []
+    done = answered(service(command(step, key="free", payment_reference=None, **FREE[step])))
+    (entry,) = ledger.all_entries()
+    assert (done.status, entry.amount, entry.currency) == (201, 0, "GBP")
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -224,6 +224,8 @@ def every_answer_to_a_command(step: str) -> list[Response]:
         answers.append(fake(DOWNSTREAM_OF[step])(command(step)))
     if step == "post":
         answers.append(ready(command(step, key="other", total=1)))
+    if step in ("post", "refund"):
+        answers.append(ready(command(step, key="unpaid", payment_reference=None)))
     return [answered(answer) for answer in answers]
 
 

@@ -141,6 +141,15 @@ HOSTILE: tuple[Callable[[random.Random], Values], ...] = (
         coupon="XMAS",
         total="18.95",
     ),
+    lambda rng: order(
+        rng,
+        items='[{"code": "A", "qty": 1, "price": "10.00"}]',
+        shipping=None,
+        discount="10.00",
+        coupon="ALL",
+        total="0.00",
+        payment_ref=rng.choice((None, "voucher")),
+    ),
     _many_lines,
     _mojibake,
 )

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from orders.aws.items import decompressed
 from spillway.errors import SpillwayError
 from spillway.migrate.connection import account, connected, run
 from spillway.migrate.mapping import Mapped, Mapper, OldOrder, Unmapped
@@ -138,6 +139,22 @@ def test_json_in_a_blob_is_read_as_in_a_text(shop: Shop, tmp_path: Path) -> None
     (found,), mapper = read(shop, tmp_path)
 
     assert isinstance(mapper.order(found), Mapped)
+
+
+@pytest.mark.parametrize("reference", [None, "voucher"])
+def test_an_order_that_cost_nothing_has_no_payment(
+    shop: Shop, tmp_path: Path, reference: str | None
+) -> None:
+    free = {"shipping": None, "discount": "10.00", "coupon": "ALL", "total": "0.00"}
+    one = '[{"code": "A", "qty": 1, "price": "10.00"}]'
+    shop.insert(order(random.Random(1), items=one, payment_ref=reference, **free))
+
+    (found,), mapper = read(shop, tmp_path)
+
+    mapped = mapper.order(found)
+    assert isinstance(mapped, Mapped)
+    stored = decompressed(mapped.content)
+    assert (stored.total, stored.discounted, stored.payment) == (0, 1_000, None)
 
 
 @pytest.mark.parametrize(

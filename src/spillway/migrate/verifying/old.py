@@ -150,7 +150,7 @@ class OldSide:
             tax=tax,
             total=total,
             address=tuple(filter(None, address)),
-            payment=self._text(fields.payment_reference, name, first),
+            payment=self._text(fields.payment_reference, name, first) if total else "",
             purchase_order=self._text(fields.purchase_order, name, first),
         )
 

@@ -77,7 +77,7 @@ def without_person(accepted: AcceptedOrder) -> AcceptedOrder:
         country=accepted.order.address.country,
     )
     # The receipt is a signature that nothing needs any more.
-    payment = replace(accepted.order.payment, receipt=ERASED)
+    payment = accepted.order.payment and replace(accepted.order.payment, receipt=ERASED)
     order = replace(accepted.order, address=erased, payment=payment)
     return replace(accepted, order=order, digest=NO_DIGEST)
 

@@ -35,7 +35,7 @@ Tried = tuple[str, Mapping[str, Fault], Result]
 
 def cases() -> dict[str, Plan]:
     """One order of every expected outcome, retail and too large to travel, cancelled at every
-    moment; and one whose shipment can no longer be stopped."""
+    moment; one whose shipment can no longer be stopped; and one that cost nothing."""
     healthy, blocked = ExpectedOutcome(), ExpectedOutcome(blocked=True)
     every = {
         name if at is None else f"{name}, cancelled after {at} ms": _plan(expected_outcome, at)
@@ -45,6 +45,7 @@ def cases() -> dict[str, Plan]:
     return every | {
         "cancelled too late": _plan(healthy, 5_000, too_late=True),
         "too large to travel": _plan(healthy, shape="large"),
+        "nothing to pay, blocked": _plan(blocked, shape="free"),
         "without keys": _plan(blocked, without_keys=frozenset({"fulfilment"})),
     }
 

@@ -68,7 +68,7 @@ _CROWD_WITHIN_MS = 30
 
 #: Each with the bound below which a number in [0, 1) means it.
 _COUNTS = ((0.82, 1), (0.96, 2), (1.0, SLOTS))
-_SHAPES = tuple(zip((0.75, 0.88, 1.0), SHAPES, strict=True))
+_SHAPES = tuple(zip((0.7, 0.75, 0.88, 1.0), SHAPES, strict=True))
 _EXPECTED_OUTCOMES = (
     (0.55, ExpectedOutcome()),
     (0.67, ExpectedOutcome(out_of_stock=True)),

@@ -25,7 +25,7 @@ from spillway.run.workload import customers
 from spillway.run.workload.catalogue import Product, pick
 from spillway.run.workload.curves import LINES, QUANTITY, TOTAL, WHOLESALE_SCORE_MIN
 from spillway.run.workload.customers import Place
-from spillway.run.workload.draft import UNPAID, Customer, Draft
+from spillway.run.workload.draft import Customer, Draft
 
 # How far an order's total follows its number of lines, and its wholesale leaning; how far a line's
 # quantity follows that leaning. The rest is chance.
@@ -75,7 +75,6 @@ def _draft(seed: int, number: int) -> Draft:
         tax=priced.tax,
         total=priced.total,
         address=address,
-        payment=UNPAID,
         purchase_order=f"PO-{rng.randint(1000, 99999)}" if channel == "wholesale" else None,
     )
     return Draft(customer, order)

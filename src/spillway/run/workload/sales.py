@@ -34,7 +34,7 @@ from orders.domain.order import Address, Channel, Line, Order
 from spillway.errors import SpillwayError
 from spillway.run.workload import customers
 from spillway.run.workload.curves import WHOLESALE_MEDIAN_QUANTITY_MIN
-from spillway.run.workload.draft import UNPAID, Customer, Draft
+from spillway.run.workload.draft import Customer, Draft
 
 COLUMNS = ("InvoiceNo", "StockCode", "Quantity", "UnitPrice", "CustomerID", "Country")
 
@@ -264,7 +264,6 @@ def _draft(number: str, rows: list[_Row]) -> Draft:
         tax=0,
         total=sum(row.quantity * row.pence for row in rows),
         address=_address(customer, channel, rows[0].country),
-        payment=UNPAID,
         purchase_order=f"PO-{number}" if channel == "wholesale" else None,
     )
     return Draft(_user(channel, customer), order)

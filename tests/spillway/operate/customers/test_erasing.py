@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from orders.domain.order import Order
 from spillway.operate.customers.erasing import ERASED, without_person
-from tests.builders import accepted
+from tests.builders import FREE, accepted
 
 ADA = {
     "name": "Ada Fletcher",
@@ -16,6 +16,7 @@ ADA = {
 
 
 def kept(order: Order) -> object:
+    assert order.payment is not None
     return (
         order.channel,
         order.currency,
@@ -46,7 +47,13 @@ def test_nothing_of_the_address_is_left_but_its_country() -> None:
         part for part in ("Ada", "Fletcher", "High", "Flat", "Leeds", "LS1") if part in text
     ]
     assert after.order.address.country == "GB"
+    assert after.order.payment is not None
     assert after.order.payment.receipt == ERASED
+
+
+def test_an_order_without_a_payment_has_none_afterwards() -> None:
+    after = without_person(accepted(address=ADA, **FREE))
+    assert (after.order.payment, after.order.total) == (None, 0)
 
 
 def test_what_was_made_of_the_address_goes_with_it() -> None:

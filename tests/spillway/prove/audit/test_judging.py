@@ -23,7 +23,7 @@ from spillway.prove.audit.judging import (
 )
 from spillway.prove.audit.verdicts import Violation
 from spillway.run.load.records import Answer, Outage, Probe
-from spillway.target.records import Depth, Effect, Record
+from spillway.target.records import Depth, Effect, Record, Size
 from tests.builders import order_key
 from tests.spillway.prove.audit.builders import (
     ACCEPTED_AT,
@@ -296,6 +296,15 @@ class TestNeverHalfDone:
         spoilt = order.without_effect(Step.REFUND).with_effects(effect(Step.REFUND, amount=1))
 
         assert promises(spoilt.judged()) == {Promise.NEVER_HALF_DONE}
+
+    def test_money_that_moved_for_an_order_with_nothing_to_pay(self) -> None:
+        order = scene("reserve refused", "refund", status="rejected")
+        free = order.with_record(size=Size(3, 0, "GBP")).without_effect(Step.REFUND)
+
+        assert free.with_effects(effect(Step.REFUND, amount=0)).judged() == []
+        assert promises(free.with_effects(effect(Step.REFUND)).judged()) == {
+            Promise.NEVER_HALF_DONE
+        }
 
     def test_an_order_booked_after_its_money_had_gone_back(self) -> None:
         order = scene("reserve", "ship refused", "refund", "release", "post", status="rejected")

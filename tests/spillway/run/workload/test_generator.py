@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import statistics
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -124,6 +125,13 @@ def test_every_generated_order_costs_what_the_price_book_says(drafts: list[Draft
 
 def test_the_book_s_file_of_these_goods_is_the_one_that_make_docs_writes() -> None:
     assert EXAMPLE.with_name("load.csv").read_text() == articles_csv()
+
+
+def test_an_order_with_nothing_to_pay_is_placed_without_a_payment(drafts: list[Draft]) -> None:
+    free = Draft("shopper", replace(drafts[0].order, total=0))
+
+    assert pay(free, order_id(0, _rng()), key_id="k1", key=KEY).payment is None
+    assert pay(drafts[0], order_id(0, _rng()), key_id="k1", key=KEY).payment is not None
 
 
 def _rng() -> random.Random:
