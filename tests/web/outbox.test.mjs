@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import {
-  Outbox, PaymentDeclined, SignInNeeded, pauseMs, retryAfterMs, timeOf, uuid7, verdict,
+  Outbox, PaymentDeclined, SignInNeeded, isUnpaid, pauseMs, retryAfterMs, timeOf, uuid7, verdict,
 } from "../../web/storefront/outbox.js";
 
 const NOW = Date.parse("2026-11-23T10:00:00Z");
@@ -113,6 +113,25 @@ test("an order is stored before the first request leaves, payment included", asy
   assert.deepEqual(body, { ...order, payment: PAYMENT });
   assert.deepEqual([method, url], ["PUT", `/api/orders/${id}`]);
   assert.equal(headers.authorization, "Bearer token of ada");
+});
+
+test("with nothing to pay the gateway is not asked, and the order has no payment", async () => {
+  const seen = world({ answers: [answer(503, {}), acknowledged(201)] });
+  await seen.outbox.keep({ ...kept, order: { ...order, total: 0 }, total: 0 });
+  await seen.outbox.wake();
+  assert.equal(isUnpaid(await seen.store.get(id)), false);
+  await seen.after(100_000);
+  assert.deepEqual(seen.sent.map(({ body }) => body), Array(2).fill({ ...order, total: 0 }));
+  assert.equal((await seen.store.get(id)).state, "accepted");
+  assert.deepEqual(seen.paid, []);
+});
+
+test("with nothing to pay a refused order has nothing to be given back", async () => {
+  const seen = world({ answers: [refused(422, "text_invalid")] });
+  await seen.outbox.keep({ ...kept, order: { ...order, total: 0 }, total: 0 });
+  await seen.after(100_000);
+  const entry = await seen.store.get(id);
+  assert.deepEqual([entry.state, entry.release_owed, seen.released], ["rejected", false, []]);
 });
 
 test("what can't be stored is neither paid nor sent", async () => {

@@ -43,6 +43,35 @@ def test_a_shopper_browses_buys_and_follows_the_order_to_its_end(visit: Visits) 
     assert (order["order_id"], order["total"], order["currency"]) == (id_, 6300, "GBP")
 
 
+def test_with_nothing_to_pay_no_card_is_asked_for_and_the_button_orders(
+    stack: Stack, visit: Visits
+) -> None:
+    visitor = visit()
+    page = visitor.page
+    asked_to_pay: list[str] = []
+    page.on("request", lambda request: asked_to_pay.append(request.url))
+    visitor.sign_in()
+    visitor.fill_basket("MUG-SAGE", "TEAPOT-CLAY")
+    page.goto("/basket")
+    page.get_by_label("Coupon").fill("onthehouse")
+    page.get_by_role("button", name="Use").click()
+    expect(page.locator("#sums .total")).to_contain_text("£0.00")
+    visitor.fill_in_checkout()
+    expect(page.locator("#pay")).to_have_text("Order")
+    expect(page.get_by_label("Test card that is approved")).to_be_hidden()
+    with faulty(stack, "accounting", outage=True):
+        id_ = visitor.pay()
+        visitor.see("Accepted")
+        page.get_by_role("button", name="Cancel this order").click()
+        expect(page.locator("#status-text")).to_contain_text("We are cancelling it.")
+    visitor.see("Cancelled")
+    expect(page.locator("#status-text")).to_have_text("It was cancelled.")
+    expect(page.locator(".steps li").last).to_contain_text("Nothing to refund")
+    [order] = visitor.orders()
+    assert (order["order_id"], order["total"], visitor.puts) == (id_, 0, [id_])
+    assert not [url for url in asked_to_pay if "/_local/payments" in url]
+
+
 def test_prices_and_orders_are_in_the_chosen_currency(visit: Visits) -> None:
     visitor = visit()
     visitor.page.goto("/")

@@ -46,7 +46,8 @@ export class Catalogue {
       const tax = content.taxes[`${channel} ${home}`];
       return [channel, {
         tax_percent: tax.included ? 0 : (tax.rates[0] * 100) / WHOLE,
-        shipping: currencies(channel, (currency) => rate(currency).bands[0][1]),
+        bands: currencies(channel, (currency) => rate(currency).bands),
+        shipping: currencies(channel, (currency) => rate(currency).bands.at(-1)[1]),
         free_shipping_from: currencies(channel, (currency) => rate(currency).free_from),
       }];
     }));
@@ -72,7 +73,8 @@ export class Catalogue {
     const discounts = this.#discounts(coupon, subtotal);
     const net = subtotal - discounts.reduce((sum, discount) => sum + discount.amount, 0);
     const terms = this.terms[channel];
-    const shipping = net >= terms.free_shipping_from[currency] ? 0 : terms.shipping[currency];
+    const [, price] = terms.bands[currency].findLast(([from]) => from <= net);
+    const shipping = net >= terms.free_shipping_from[currency] ? 0 : price;
     const tax = Math.round(((net + shipping) * terms.tax_percent) / 100);
     return { lines: priced, subtotal, discounts, shipping, tax, total: net + shipping + tax };
   }

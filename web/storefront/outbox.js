@@ -23,7 +23,7 @@
  * @property {string} id UUIDv7, the order's id
  * @property {string} customer the token's `sub`
  * @property {object | null} order as the API takes it, without `payment`; null once accepted
- * @property {object | null} payment what the gateway gave for it
+ * @property {object | null} payment what the gateway gave for it; null before, and with nothing to pay
  * @property {State} state
  * @property {number} total minor units
  * @property {string} currency ISO 4217
@@ -260,8 +260,8 @@ export class Outbox {
     if (!entry || !isWork(entry) || entry.next_at > this.#world.now()) return;
     if (entry.customer !== this.#world.customer()) return;
     if (entry.release_owed) return this.#giveBack(entry);
-    if (entry.payment) return this.#send(entry);
-    return this.#payFor(entry);
+    if (isUnpaid(entry)) return this.#payFor(entry);
+    return this.#send(entry);
   }
 
   async #payFor(entry) {
@@ -316,7 +316,7 @@ export class Outbox {
         return this.#record(entry.id, {
           state: "rejected", held: null, violations: answer.body.violations,
           // After a clash the store has an order of this id, which this payment may have paid.
-          release_owed: answer.status !== 409,
+          release_owed: entry.payment !== null && answer.status !== 409,
         });
       case "unauthorised":
         return this.#later(entry, "sign-in");
@@ -332,7 +332,7 @@ export class Outbox {
     const response = await this.#world.fetch(`${this.#world.endpoint}/${entry.id}`, {
       method: "PUT",
       headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-      body: JSON.stringify({ ...entry.order, payment: entry.payment }),
+      body: JSON.stringify({ ...entry.order, ...(entry.payment && { payment: entry.payment }) }),
       cache: "no-store",
       redirect: "error",
       signal: AbortSignal.timeout(TIMEOUT_MS),
@@ -366,6 +366,11 @@ export class Outbox {
   #announce() {
     for (const listener of this.#listeners) listener();
   }
+}
+
+/** Whether an order must be paid before it can be sent. With a total of 0 there is nothing to pay. */
+export function isUnpaid(entry) {
+  return entry.total > 0 && entry.payment === null;
 }
 
 /** Whether something is still to be done for an order. */

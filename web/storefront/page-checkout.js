@@ -51,7 +51,8 @@ function show() {
   fill($("#sums"),
     h("p", { class: "quiet" }, lines.length === 1 ? "1 line" : `${lines.length} lines`),
     bill(sums, currency(), channel));
-  $("#pay").textContent = `Pay ${money(sums.total, currency())} and order`;
+  $("#payment").hidden = sums.total === 0;
+  $("#pay").textContent = sums.total ? `Pay ${money(sums.total, currency())} and order` : "Order";
   $("#pay").disabled = !box;
 }
 

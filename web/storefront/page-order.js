@@ -5,7 +5,7 @@ import { catalogue } from "./catalogue.js";
 import { $, fill, h, picture, say } from "./dom.js";
 import { date, money } from "./money.js";
 import { Problem, cancelOrder, getOrder } from "./orders-api.js";
-import { SignInNeeded } from "./outbox.js";
+import { SignInNeeded, isUnpaid } from "./outbox.js";
 import { outbox } from "./shell.js";
 import { customer } from "./sign-in.js";
 import { badge, reasonName, statusName } from "./status.js";
@@ -91,7 +91,7 @@ function showSending(entry) {
   const kept = entry.held
     ? "We keep your order in this browser and send it again, also after you close this page and come back."
     : "Your order is on its way to the store.";
-  headline(entry.payment ? "sending" : "paying", waits + kept);
+  headline(isUnpaid(entry) ? "paying" : "sending", waits + kept);
   showTotal(entry);
   $("#cancel").hidden = true;
 }
@@ -130,7 +130,7 @@ async function putBack(entry) {
 }
 
 function show({ status, reason, order, steps, accepted_at, cancellation }) {
-  headline(status, explanation({ status, reason, cancellation, steps }));
+  headline(status, explanation({ status, reason, cancellation, steps, order }));
   $("#cancel").hidden = Boolean(cancellation) || !["accepted", "confirmed"].includes(status);
   const { name, lines, postal_code, city, country } = order.address;
   const countryName = shop.countries.find(([code]) => code === country)?.[1] ?? country;
@@ -138,7 +138,7 @@ function show({ status, reason, order, steps, accepted_at, cancellation }) {
   fill($("#details"),
     h("div", {},
       h("ol", { class: "steps" }, step("Accepted", accepted_at), steps.map(({ step: taken, outcome, at, reason: why }) =>
-        step(STEPS[taken][outcome], at, why))),
+        step(stepName(taken, outcome, order), at, why))),
       goods(order)),
     h("aside", { class: "panel", "aria-label": "Total and address" },
       bill({ ...order, subtotal, discounts: order.discounts ?? [] }, order.currency, order.channel),
@@ -147,21 +147,26 @@ function show({ status, reason, order, steps, accepted_at, cancellation }) {
         .map((text) => h("span", {}, text)))));
 }
 
+function stepName(taken, outcome, order) {
+  return taken === "refund" && !order.payment ? "Nothing to refund" : STEPS[taken][outcome];
+}
+
 function step(text, at, why) {
   return h("li", {}, h("span", {}, why ? `${text}: ${reasonName(why)}` : text), h("time", { datetime: at }, date(at)));
 }
 
-function explanation({ status, reason, cancellation, steps }) {
+function explanation({ status, reason, cancellation, steps, order }) {
+  const paid = Boolean(order.payment);
   const tooLate = cancellation?.outcome === "refused" ? " It was too late to cancel: it had already left." : "";
   const failed = cancelFailed ? " Your cancellation did not reach the store: please try again." : "";
-  const refunded = steps.some(({ step: taken }) => taken === "refund") ? " Your payment was refunded." : "";
+  const refunded = paid && steps.some(({ step: taken }) => taken === "refund") ? " Your payment was refunded." : "";
   return {
     accepted: cancellation ? "We are trying to cancel it." : "We have your order and are getting it ready. You can leave this page.",
     confirmed: `Your goods are reserved, handed over for delivery and invoiced.${tooLate}`,
-    rejecting: `We can't fulfil it: ${reasonName(reason)}. We are undoing it and will refund your payment.`,
+    rejecting: `We can't fulfil it: ${reasonName(reason)}. We are undoing it${paid ? " and will refund your payment" : ""}.`,
     rejected: `We could not fulfil it: ${reasonName(reason)}.${refunded}`,
-    cancelling: "We are cancelling it and will refund your payment.",
-    cancelled: "It was cancelled, and your payment was refunded.",
+    cancelling: `We are cancelling it${paid ? " and will refund your payment" : ""}.`,
+    cancelled: `It was cancelled${paid ? ", and your payment was refunded" : ""}.`,
   }[status] + failed;
 }
 

@@ -1,7 +1,7 @@
 import { $, fill, h } from "./dom.js";
 import { date, money } from "./money.js";
 import { listOrders } from "./orders-api.js";
-import { SignInNeeded } from "./outbox.js";
+import { SignInNeeded, isUnpaid } from "./outbox.js";
 import { announce, outbox } from "./shell.js";
 import { customer } from "./sign-in.js";
 import { badge, reasonName } from "./status.js";
@@ -32,7 +32,7 @@ async function showOwn() {
   fill($("#kept"), entries.map((entry) => row({
     order_id: entry.id, accepted_at: entry.kept_at, total: entry.total, currency: entry.currency,
     line_count: entry.order.lines.length,
-    status: entry.state === "rejected" ? "rejected" : entry.payment ? "sending" : "paying",
+    status: entry.state === "rejected" ? "rejected" : isUnpaid(entry) ? "paying" : "sending",
     reason: entry.violations[0]?.rule ?? null,
   })));
   if (!arrived) return;

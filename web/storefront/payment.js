@@ -6,6 +6,7 @@
  *    idempotency key) and gives the same payment;
  *  - the payment carries a receipt that the gateway signed for this order id, amount, currency and
  *    reference (src/orders/domain/receipt.py), so that no page can invent one;
+ *  - neither is called for an order with nothing to pay;
  *  - `release` gives back what was taken for an order that the store refused.
  *
  * The gateway charges the store's price, never the page's word: it gets the order and asks the store
