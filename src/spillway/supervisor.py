@@ -138,7 +138,8 @@ def _stack(
                 synthesised, endpoint=aws.url, parameters=parameters, folder=folder.path
             )
             Proxy(proxy.url, proxy_token).grant(deployed_policies(aws.url))
-        with reporter.phase("Publish the storefront"):
+        with reporter.phase("Publish prices and storefront"):
+            _publish_prices(aws.url, outputs)
             publish_storefront(aws.url, outputs)
         with reporter.phase("Create the customers"):
             pool = Pool(aws.url, outputs["UserPoolId"], outputs["UserPoolClientId"])
@@ -175,6 +176,19 @@ def _start_aws(parts: ExitStack, folder: Path, token: str) -> tuple[Server, Serv
     )
     bootstrap(aws.url)
     return aws, proxy
+
+
+def _publish_prices(emulator: str, outputs: Mapping[str, str]) -> None:
+    """The example store's price book, so that the first order can be priced."""
+    from orders.domain.units import Millis
+    from spillway.operate.prices.bucket import OUTPUT, PriceBucket
+    from spillway.operate.prices.plan import publish_first
+    from spillway.price_book import example
+    from spillway.run.stack.aws import client
+
+    if OUTPUT in outputs:
+        bucket = PriceBucket(client(emulator, "s3"), outputs[OUTPUT])
+        publish_first(bucket, example(), now=Millis(time.time_ns() // 1_000_000), by="spillway up")
 
 
 def _parameters(

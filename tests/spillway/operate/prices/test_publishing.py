@@ -12,7 +12,7 @@ from orders.domain.units import Millis
 from spillway.errors import SpillwayError
 from spillway.operate.prices.bucket import PriceBucket, Publication, Publications
 from spillway.operate.prices.looking import look
-from spillway.operate.prices.plan import Plan, draft, draft_rollback
+from spillway.operate.prices.plan import Plan, draft, draft_rollback, publish_first
 from spillway.operate.prices.publishing import (
     KEPT_MIN,
     KEPT_MS,
@@ -21,7 +21,7 @@ from spillway.operate.prices.publishing import (
     when,
     with_entry,
 )
-from spillway.price_book import PriceBook, read
+from spillway.price_book import PriceBook, example, read
 from tests.builders import NOW
 from tests.spillway.price_book.files import written
 
@@ -181,6 +181,13 @@ def test_the_list_forgets_only_what_was_over_long_ago() -> None:
 def test_a_time_that_nobody_could_keep_is_refused(begins: int, at_once: bool) -> None:
     with pytest.raises(SpillwayError, match="--at-once"):
         when(NOW, Millis(begins), at_once=at_once)
+
+
+def test_the_first_book_of_a_new_stack_counts_at_once(bucket: PriceBucket) -> None:
+    publish_first(bucket, example(), now=NOW, by="spillway up")
+    assert price_at(bucket, NOW) == 1_400
+    (entry,) = bucket.publications()[0].entries
+    assert (entry.begins, entry.articles) == (NOW, len(example().articles))
 
 
 def test_there_is_nothing_before_the_first_book(bucket: PriceBucket, tmp_path: Path) -> None:
