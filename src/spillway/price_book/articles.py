@@ -36,7 +36,8 @@ ARTICLES_MAX = 200_000
 PRICE_LISTS_MAX = 100
 
 _PRICE = re.compile(r"(retail|wholesale)_([A-Z]{3})(?:_from_([1-9]\d{0,6}))?")
-_OTHERS = ("tax_class", "weight_g", "case", "available_from", "available_until")
+#: The columns beside `sku`, prices and the catalogue's.
+OTHER_COLUMNS = ("tax_class", "weight_g", "case", "available_from", "available_until")
 #: How often progress is reported.
 _EVERY = 1_000
 
@@ -101,7 +102,7 @@ def sheet(text: str, file: str, terms: Terms, faults: Faults) -> Sheet | None:
 
 
 def _read_heading(read: Sheet, heading: Row, terms: Terms, faults: Faults) -> None:
-    known = {"sku", *_OTHERS, *terms.catalogue}
+    known = {"sku", *OTHER_COLUMNS, *terms.catalogue}
     for place, name in enumerate(heading):
         with faults.at(read.file, 1):
             if name in heading[:place]:
