@@ -16,8 +16,8 @@ from spillway.price_book.written import Book as WrittenBook
 from spillway.price_book.written import Written, read_text
 
 RULES_BYTES_MAX = 5_000_000
-#: 200,000 articles with five columns of text each have 60 MB.
-ARTICLES_BYTES_MAX = 150_000_000
+#: 200,000 articles with seven prices and five short texts each have 24 MB.
+ARTICLES_BYTES_MAX = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ is wrong and how it is written right."""
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -21,6 +21,7 @@ _AMOUNT = {
     2: re.compile(r"[0-9]{1,12}\.[0-9]{2}"),
     3: re.compile(r"[0-9]{1,12}\.[0-9]{3}"),
 }
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _ONE_DAY = timedelta(days=1)
 WEIGHT_GRAMS_MAX = 10_000_000
 
@@ -99,6 +100,8 @@ def end(written: Any, zone: ZoneInfo | None) -> Millis:
 
 def _moment(written: Any, zone: ZoneInfo | None, days: int) -> Millis:
     moment = _parsed(written)
+    if not 2000 <= moment.year < 3000:
+        raise ValueError(f"{written} is not in this millennium.")
     if not isinstance(moment, datetime):
         if zone is None:
             raise ValueError(
@@ -108,19 +111,21 @@ def _moment(written: Any, zone: ZoneInfo | None, days: int) -> Millis:
         moment = datetime.combine(moment + days * _ONE_DAY, time(), zone)
     if moment.tzinfo is None:
         raise ValueError(f"{written} has no time zone: write it like 2026-12-01T08:00:00Z.")
-    if not 2000 <= moment.year < 3000:
-        raise ValueError(f"{written} is not in this millennium.")
-    return Millis(int(moment.astimezone(UTC).timestamp() * 1000))
+    return Millis(int(moment.timestamp() * 1000))
 
 
 def _parsed(written: Any) -> date:
     if isinstance(written, date):
         return written
+    text = str(written)
+    # Python would also read weeks, and times without separators.
+    day = _DAY.match(text)
     try:
-        text = str(written)
-        return date.fromisoformat(text) if len(text) == 10 else datetime.fromisoformat(text)
+        if day and day[0] == text:
+            return date.fromisoformat(text)
+        return datetime.fromisoformat(text if day else "")
     except ValueError:
         raise ValueError(
-            f"{str(written)!r} is no time: write a day like 2026-12-01, or a time like"
+            f"{text!r} is no time: write a day like 2026-12-01, or a time like"
             " 2026-12-01T08:00:00Z."
         ) from None
