@@ -164,6 +164,14 @@ def _promises(stage: Stage) -> list[Alarm]:
             of="relay",
             period_seconds=limits.period(900),
         ),
+        Alarm(
+            "priced-by-the-store",
+            metrics.PRICE_BOOKS_UNREAD,
+            1,
+            "A price book, or the list of them, could not be read. The last one that could stays in"
+            " force; where there is none, orders are answered 503.",
+            period_seconds=limits.period(300),
+        ),
     ]
 
 

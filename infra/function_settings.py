@@ -26,6 +26,7 @@ class Addresses:
     """Queues go by their names without the stage: `inventory`, `overflow`, `watchdog`, `relay`."""
 
     orders_table: str
+    prices_bucket: str
     events_topic_arn: str
     queue_urls: Mapping[str, str]
     dead_letter_queue_urls: Mapping[str, str]
@@ -45,6 +46,9 @@ def function_settings(stage: Stage, addresses: Addresses) -> Mapping[str, Settin
             currencies=",".join(stage.orders.currencies),
             groups_claim=stage.orders.groups_claim,
             wholesale_group=stage.orders.wholesale_group,
+            prices=stage.orders.prices,
+            price_grace_seconds=stage.orders.price_grace_seconds,
+            prices_bucket=addresses.prices_bucket,
         ),
         "reads": ReadsSettings(orders_table=table),
         "drain": DrainSettings(

@@ -174,6 +174,12 @@ ID_CLASHES: Final = _count(
     'rules[0] = "order_id_taken"',
     "orders refused because their id already holds another order",
 )
+PRICE_BOOKS_UNREAD: Final = _count(
+    "PriceBooksUnread",
+    ("intake",),
+    'outcome = "price_book_unread"',
+    "the list of price books, or a book, could not be read; the last one stays in force",
+)
 BUGS: Final = _count(
     "Bugs",
     EVERY_FUNCTION,
@@ -188,6 +194,7 @@ LOG_METRICS: Final = (
     CONTRADICTIONS,
     FOREIGN_ORDERS,
     ID_CLASHES,
+    PRICE_BOOKS_UNREAD,
     BUGS,
 )
 

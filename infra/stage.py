@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from orders.domain import saga
+from orders.settings import PricesBy
 
 STAGES = Path(__file__).parent / "stages"
 
@@ -105,10 +106,23 @@ class Orders(Settings, frozen=True):
     ]
     #: How long intake waits for the table, the second try counted, before an order overflows.
     table_timeout_seconds: Annotated[float, Meta(ge=0.2, le=10)]
+    #: Who says what an order costs: the store's price book, the signature of its own pricing
+    #: engine, either, or nobody but the client.
+    prices: PricesBy
+    #: Goes with `prices = "client"`, and only with it.
+    anyone_may_name_a_price: bool = False
+    #: How long after its id was made an order still costs what things cost then.
+    price_grace_seconds: Annotated[int, Meta(ge=0, le=86_400)] = 3_600
     #: The token's claim that lists the customer's groups.
     groups_claim: str = "cognito:groups"
     #: The group whose members may place wholesale orders.
     wholesale_group: str = "wholesale"
+
+    def __post_init__(self) -> None:
+        if (self.prices == "client") != self.anyone_may_name_a_price:
+            raise ValueError(
+                'prices = "client" goes with anyone_may_name_a_price = true, and only with it'
+            )
 
 
 class Watchdog(Settings, frozen=True):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from aws_cdk import CfnOutput, RemovalPolicy, Stack
 from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
@@ -62,11 +63,13 @@ class DataStack(Stack):
         self.events = sns.Topic(
             self, "Events", topic_name=stage.resource_name("order-events"), enforce_ssl=True
         )
+        self.prices = self._prices_bucket()
         self._output()
 
     def addresses(self, downstream_urls: Mapping[Downstream, str]) -> Addresses:
         return Addresses(
             orders_table=self.table.table_name,
+            prices_bucket=self.prices.bucket_name,
             events_topic_arn=self.events.topic_arn,
             queue_urls={name: work.queue.queue_url for name, work in self.queues.items()},
             dead_letter_queue_urls={
@@ -76,8 +79,30 @@ class DataStack(Stack):
             downstream_urls=downstream_urls,
         )
 
+    def _prices_bucket(self) -> s3.Bucket:
+        """The published price books. Without them no order can be taken, so what is overwritten or
+        deleted by mistake can be had back: a version of the list is a few hundred bytes."""
+        bucket = s3.Bucket(
+            self,
+            "Prices",
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            enforce_ssl=True,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            versioned=True,
+            removal_policy=RemovalPolicy.RETAIN,
+        )
+        accept_finding(
+            bucket,
+            "AwsSolutions-S1",
+            reason="Intake and the store's own people read it. Who publishes is in CloudTrail's"
+            " data events, where a store wants them; access logs would need a bucket of their own.",
+        )
+        return bucket
+
     def _output(self) -> None:
         CfnOutput(self, "OrdersTableName", value=self.table.table_name)
+        CfnOutput(self, "PricesBucketName", value=self.prices.bucket_name)
         for name, work in self.queues.items():
             CfnOutput(self, f"{name.capitalize()}QueueUrl", value=work.queue.queue_url)
             CfnOutput(

@@ -49,6 +49,7 @@ class ServiceStack(Stack):
             "Intake",
             table=data.table,
             overflow=queues["overflow"].queue,
+            prices=data.prices,
             deployment=deployment,
         )
         Drain(self, "Drain", overflow=queues["overflow"], table=data.table, deployment=deployment)

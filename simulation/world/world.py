@@ -42,6 +42,7 @@ from simulation.world.topic import SnsClient, Topic
 from simulation.world.trace import Trace
 
 ORDERS_TABLE = "spillway-dev-orders"
+PRICES_BUCKET = "spillway-dev-data-prices"
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:spillway-dev-order-events"
 API_KEY = "the downstreams' key"
 _QUEUES = "https://sqs.eu-west-1.amazonaws.com/123456789012"
@@ -272,6 +273,7 @@ class World:
             jitter=self._jitter,
             write=self.invariants.logged,
             pool=pool,
+            sign_s3=lambda _method, _url, headers, _body: {**headers},
             concurrent_map=self._tasks,
         )
 
@@ -377,9 +379,14 @@ def deployment(without_keys: frozenset[str]) -> Mapping[str, tuple[Mapping[str, 
         name: replace(downstream, idempotency="lookup" if name in without_keys else "keys")
         for name, downstream in stage.downstreams.by_name().items()
     }
-    stage = replace(stage, downstreams=stages.Downstreams(**downstreams))
+    stage = replace(
+        stage,
+        downstreams=stages.Downstreams(**downstreams),
+        orders=replace(stage.orders, prices="client", anyone_may_name_a_price=True),
+    )
     addresses = Addresses(
         orders_table=ORDERS_TABLE,
+        prices_bucket=PRICES_BUCKET,
         events_topic_arn=TOPIC,
         queue_urls={name: f"{_QUEUES}/{name}" for name in _sources()},
         dead_letter_queue_urls={

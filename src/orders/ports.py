@@ -193,7 +193,8 @@ class PriceBooks(Protocol):
     """The price books that the store has published."""
 
     def in_force(self, at: Millis) -> Book:
-        """The book by which an order of this time is priced."""
+        """The book by which an order of this time is priced. Raises TransientFailure where there is
+        none."""
 
 
 class CouponTries(Protocol):

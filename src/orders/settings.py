@@ -17,6 +17,8 @@ from orders.domain.saga import Downstream
 
 Auth = Literal["api_key", "sigv4"]
 Idempotency = Literal["keys", "lookup"]
+#: Who says what an order costs.
+PricesBy = Literal["book", "signed", "book_or_signed", "client"]
 TimeoutSeconds = Annotated[float, Meta(gt=0, le=60)]
 
 
@@ -49,6 +51,12 @@ class IntakeSettings(Settings, frozen=True):
     currencies: str
     groups_claim: str
     wholesale_group: str
+    prices: PricesBy
+    price_grace_seconds: Annotated[int, Meta(ge=0)]
+    prices_bucket: str
+    #: Set by Lambda; the second only by the emulator.
+    aws_region: str | None = None
+    aws_endpoint_url: str | None = None
 
 
 class DrainSettings(Settings, frozen=True):

@@ -21,6 +21,7 @@ import urllib3
 from orders.aws.clients import Client, client
 from orders.aws.messages import messages_in
 from orders.aws.parameters import SecureParameter, SsmSigningKeys
+from orders.aws.price_books import Bucket, PublishedPriceBooks
 from orders.aws.queues import (
     CHECKS_BATCHED_MAX,
     COMMANDS_BATCHED_MAX,
@@ -32,7 +33,7 @@ from orders.aws.queues import (
     SqsOverflow,
     SqsRelayDeadLetters,
 )
-from orders.aws.signing import sigv4_headers
+from orders.aws.signing import Sign, s3_headers, sigv4_headers
 from orders.aws.table import DynamoOrders
 from orders.aws.topic import SnsEvents
 from orders.domain import backoff
@@ -79,8 +80,8 @@ class Clients(Protocol):
 class Runtime:
     """What a process gets from outside: `SYSTEM` in Lambda, a simulated world in a simulation.
 
-    `pool` makes connections to a downstream, which wait so many seconds for an answer.
-    `concurrent_map` processes up to so many messages at once.
+    `pool` makes connections, which wait so many seconds for an answer. `sign_s3` signs a request
+    for an object. `concurrent_map` processes up to so many messages at once.
     """
 
     environment: Mapping[str, str]
@@ -89,6 +90,7 @@ class Runtime:
     jitter: Jitter
     write: Callable[[str], object]
     pool: Callable[[float], urllib3.PoolManager]
+    sign_s3: Sign
     concurrent_map: Callable[[int], ConcurrentMap]
 
 
@@ -102,13 +104,25 @@ def wire_intake(runtime: Runtime) -> tuple[Intake, Log]:
         ),
         overflow=SqsOverflow(runtime.client("sqs"), settings.overflow_queue_url),
         receipt_keys=SsmSigningKeys(keys),
-        prices=Prices(),
+        prices=_prices(settings, runtime),
         clock=clock,
         currencies=frozenset(settings.currencies.split(",")),
         groups_claim=settings.groups_claim,
         wholesale_group=settings.wholesale_group,
     )
     return intake, _log(runtime)
+
+
+def _prices(settings: IntakeSettings, runtime: Runtime) -> Prices:
+    if settings.prices == "client":
+        return Prices()
+    endpoint, bucket = settings.aws_endpoint_url, settings.prices_bucket
+    url = f"https://{bucket}.s3.{settings.aws_region}.amazonaws.com"
+    url = url if endpoint is None else f"{endpoint}/{bucket}"
+    # An order waits as long for the bucket as for the table, which has two tries too.
+    pool = runtime.pool(settings.table_timeout_seconds / 2)
+    books = PublishedPriceBooks(Bucket(url, pool, runtime.sign_s3), runtime.clock, _log(runtime))
+    return Prices(books, grace_ms=settings.price_grace_seconds * 1000)
 
 
 def wire_drain(runtime: Runtime) -> tuple[Consumer, Drain]:
@@ -234,6 +248,7 @@ SYSTEM = Runtime(
     jitter=random.random,
     write=_write,
     pool=_connections,
+    sign_s3=s3_headers,
     concurrent_map=_threads,
 )
 

@@ -101,6 +101,8 @@ class Templates:
                 return str(stack["Parameters"][logical_id]["Default"])
             if logical_id in stack["Resources"]:
                 properties = stack["Resources"][logical_id]["Properties"]
+                if stack["Resources"][logical_id]["Type"] == "AWS::S3::Bucket":
+                    return logical_id
                 if stack["Resources"][logical_id]["Type"] == "AWS::Lambda::Alias":
                     return f"{self.named(properties['FunctionName'])}:{properties['Name']}"
                 return next(

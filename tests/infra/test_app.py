@@ -146,6 +146,7 @@ def test_the_outputs_that_scripts_read_are_there(local: Templates) -> None:
     } == {
         "data": {
             "OrdersTableName",
+            "PricesBucketName",
             "InventoryQueueUrl",
             "InventoryDeadLetterQueueUrl",
             "FulfilmentQueueUrl",

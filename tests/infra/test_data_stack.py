@@ -171,3 +171,24 @@ def denies_plain_http(policy: Mapping[str, Any]) -> bool:
         and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
         for statement in policy["PolicyDocument"]["Statement"]
     )
+
+
+def test_the_price_books_are_private_encrypted_kept_and_can_be_had_back(dev: Templates) -> None:
+    [name] = [
+        name
+        for name, found in dev.by_stack["spillway-dev-data"]["Resources"].items()
+        if found["Type"] == "AWS::S3::Bucket"
+    ]
+    bucket = dev.by_stack["spillway-dev-data"]["Resources"][name]
+    assert (bucket["DeletionPolicy"], bucket["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    properties = bucket["Properties"]
+    assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
+    assert properties["VersioningConfiguration"] == {"Status": "Enabled"}
+    [rule] = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert rule["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+    policies = [
+        policy
+        for policy in dev.resources("AWS::S3::BucketPolicy")
+        if policy["Bucket"] == {"Ref": name}
+    ]
+    assert [denies_plain_http(policy) for policy in policies] == [True]

@@ -55,6 +55,8 @@ PERMITTED = {
         },
         "spillway-dev-overflow": {"sqs:SendMessage"},
         "parameter/spillway/dev/receipt-keys": {"ssm:GetParameter"},
+        "/index.json": {"s3:GetObject"},
+        "/books/*": {"s3:GetObject"},
     },
     "drain": {
         "/aws/lambda/spillway-dev-drain": WRITE_LOGS,

@@ -46,10 +46,11 @@ def security_policy(templates: Templates) -> str:
 
 
 def test_only_the_distribution_reads_the_bucket_and_only_with_tls(dev: Templates) -> None:
-    [bucket] = dev.resources("AWS::S3::Bucket")
+    web = dev.by_stack["spillway-dev-web"]["Resources"].values()
+    [bucket] = [found["Properties"] for found in web if found["Type"] == "AWS::S3::Bucket"]
     assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
     assert bucket["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
-    [policy] = dev.resources("AWS::S3::BucketPolicy")
+    [policy] = [found["Properties"] for found in web if found["Type"] == "AWS::S3::BucketPolicy"]
     denied, allowed = policy["PolicyDocument"]["Statement"]
     assert denied["Effect"] == "Deny"
     assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}

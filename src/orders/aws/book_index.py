@@ -8,6 +8,8 @@ A book is put there before the list names it, so that what the list names can be
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 
 from orders.domain.units import Millis
@@ -40,6 +42,11 @@ class BookIndex(msgspec.Struct, frozen=True):
         place = max(begun - 1, 0)
         candidates = (*self.entries[place:], *reversed(self.entries[:place]))
         return next((entry for entry in candidates if not entry.withdrawn), None)
+
+    def before(self, entry: Entry) -> Iterator[Entry]:
+        """Those before one, the latest first, without the withdrawn."""
+        place = self.entries.index(entry)
+        return (each for each in reversed(self.entries[:place]) if not each.withdrawn)
 
 
 def book_key(version: str) -> str:

@@ -144,11 +144,15 @@ class Rules:
 @dataclass(frozen=True, slots=True)
 class Book:
     """`version` names it in the table and on pages. `articles` raises KeyError for an unknown
-    sku."""
+    sku.
+
+    `stands_in`: the book that is in force could not be read, so what this one refuses may be right.
+    """
 
     version: str
     rules: Rules
     articles: Mapping[str, Article]
+    stands_in: bool = False
 
 
 def price_list_name(channel: Channel, currency: str) -> str:

@@ -18,6 +18,7 @@ from orders.domain.pricing import Priced
 from orders.domain.quote import QuoteRequest
 from orders.domain.refusals import Refusal, Rule
 from orders.domain.units import Millis
+from orders.failures import TransientFailure
 from orders.ports import PriceBooks, SigningKeys
 
 
@@ -49,7 +50,8 @@ class Prices:
     ) -> Priced:
         """What the order costs, with a refusal for each price that is not the store's.
 
-        Raises TransientFailure when there is no book to look into, or no key.
+        Raises TransientFailure when there is no book to look into, or no key, or only a book that
+        stands in for the right one and would refuse what that one may accept.
         """
         at = self._priced_at(key.order_id, now)
         if signature is not None and self.signing_keys is not None:
@@ -58,9 +60,7 @@ class Prices:
                 signature, order, key.customer_id, keys, priced_at=at, now=now
             )
             return Priced(refusals=[] if verdict == "valid" else [_REFUSALS[verdict]])
-        priced = (
-            Priced() if self.books is None else pricing.check(order, self.books.in_force(at), at)
-        )
+        priced = Priced() if self.books is None else _by_the_book(order, self.books, at)
         if signature is not None:
             priced.refusals.append(_NOT_USED)
         elif self.books is None and self.signing_keys is not None:
@@ -81,6 +81,14 @@ class Prices:
     def _priced_at(self, order_id: str, now: Millis) -> Millis:
         made_at = order_id_time(order_id) if is_order_id(order_id) else now
         return Millis(min(max(made_at, now - self.grace_ms), now))
+
+
+def _by_the_book(order: Order, books: PriceBooks, at: Millis) -> Priced:
+    book = books.in_force(at)
+    priced = pricing.check(order, book, at)
+    if priced.refusals and book.stands_in:
+        raise TransientFailure("the price book in force cannot be read, and another refuses it")
+    return priced
 
 
 def _refusal(rule: Rule, detail: str) -> Refusal:

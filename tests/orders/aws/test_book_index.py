@@ -48,3 +48,9 @@ def test_before_the_first_book_the_first_one_counts() -> None:
 def test_there_may_be_none() -> None:
     assert index().in_force(Millis(1)) is None
     assert index(("v1", 1, True)).in_force(Millis(1)) is None
+
+
+def test_the_books_before_one_are_the_latest_first_without_the_withdrawn() -> None:
+    one = index(("v1", 10, False), ("v2", 20, True), ("v3", 30, False), ("v4", 40, False))
+    assert [entry.version for entry in one.before(one.entries[3])] == ["v3", "v1"]
+    assert not [*one.before(one.entries[0])]

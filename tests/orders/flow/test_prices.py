@@ -3,12 +3,14 @@ against the signature of the store's pricing engine."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from orders.domain.book import Article
 from orders.domain.refusals import Rule
+from orders.failures import TransientFailure
 from orders.flow.intake import Acknowledged, Intake, Refused
 from orders.flow.prices import Prices
 from simulation.world.runtime import FixedPriceBooks, FixedSigningKeys, SetClock
@@ -179,3 +181,21 @@ def test_no_change_of_keys_time_or_stage_refuses_the_retry_of_a_stored_order(
         for change in ({}, later)
     ]
     assert [one.stored for one in stored if isinstance(one, Acknowledged)] == ["placed", "there"]
+
+
+def test_an_accepted_order_says_which_book_it_was_held_against() -> None:
+    for now, unit_price, version in ((NOON - 1, 1_400, "morning"), (NOON, 1_500, "afternoon")):
+        intake = an_intake(MemoryOrders(), prices=PRICES, clock=SetClock(now))
+        taken = placed(intake, unit_price, order_id(now))
+        assert isinstance(taken, Acknowledged)
+        assert taken.order.book == version
+
+
+def test_a_book_that_stands_in_refuses_nothing() -> None:
+    """The one that could not be read may say otherwise."""
+    [morning, _] = BOOKS.books.values()
+    doubtful = Prices(FixedPriceBooks({0: replace(morning, stands_in=True)}))
+    intake = an_intake(MemoryOrders(), prices=doubtful)
+    assert isinstance(placed(intake, 1_400, order_id()), Acknowledged)
+    with pytest.raises(TransientFailure):
+        placed(intake, 1_500, order_id())
