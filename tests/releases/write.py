@@ -61,7 +61,7 @@ def as_json(value: Any) -> Any:
 
 def _retail() -> AcceptedOrder:
     order = accepted(KEY, discounts=[{"coupon": "XMAS10", "amount": 150}], shipping=545)
-    return replace(order, trace=TRACE)
+    return replace(order, trace=TRACE, book="2026-11-23-1")
 
 
 def _wholesale() -> AcceptedOrder:

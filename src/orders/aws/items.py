@@ -1,6 +1,7 @@
 """The table's two items, to and from the domain; used on stored items and on stream images alike.
 
-    order     pk customer id, sk <order id>            content, digest, accepted_at, trace
+    order     pk customer id, sk <order id>            content, digest, accepted_at, trace,
+                                                       book
     progress  pk customer id, sk <order id>#progress   one attribute per step, cancellation
 
 Both have one more attribute, `imported`, where an order was brought over from an older database.
@@ -100,6 +101,8 @@ def order_item(accepted: AcceptedOrder) -> dict[str, Attribute]:
     }
     if accepted.trace is not None:
         item["trace"] = {"B": _compressed_trace(accepted.trace)}
+    if accepted.book is not None:
+        item["book"] = {"S": accepted.book}
     return item
 
 
@@ -110,6 +113,7 @@ def accepted_order(item: Item) -> AcceptedOrder:
         digest=_binary(item["digest"]),
         order=decompressed(_binary(item["content"])),
         trace=_decompressed_trace(_binary(item["trace"])) if "trace" in item else None,
+        book=item["book"]["S"] if "book" in item else None,
     )
 
 

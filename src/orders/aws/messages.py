@@ -42,6 +42,7 @@ class _OverflowMessage(msgspec.Struct, omit_defaults=True):
     digest: str  # base64
     order: str  # base64 of the compressed content
     trace: str | None = None  # a traceparent
+    book: str | None = None
 
 
 class _CheckMessage(msgspec.Struct, omit_defaults=True):
@@ -104,6 +105,7 @@ def overflow_message_of(accepted: AcceptedOrder) -> str:
             _base64(accepted.digest),
             _base64(items.compressed(accepted.order)),
             _header(accepted.trace),
+            accepted.book,
         )
     )
 
@@ -114,7 +116,8 @@ def overflowed_order_of(body: str) -> AcceptedOrder:
         message = _decode(body, _OverflowMessage)
         digest, order = _bytes(message.digest), items.decompressed(_bytes(message.order))
     key = OrderKey(message.customer_id, message.order_id)
-    return AcceptedOrder(key, message.accepted_at, digest, order, parsed(message.trace))
+    trace = parsed(message.trace)
+    return AcceptedOrder(key, message.accepted_at, digest, order, trace, message.book)
 
 
 def check_message_of(check: Check) -> str:

@@ -102,7 +102,8 @@ class AcceptedOrder:
     """The record of an order: written once, never changed.
 
     `digest` identifies the content: it tells a retry from another order under the same id. `trace`
-    is the one that the client named, if it did.
+    is the one that the client named, if it did. `book` is the version of the price book that it was
+    held against, if it was.
     """
 
     key: OrderKey
@@ -110,6 +111,7 @@ class AcceptedOrder:
     digest: bytes
     order: Order
     trace: Trace | None = None
+    book: str | None = None
 
 
 @lru_cache(maxsize=1024)

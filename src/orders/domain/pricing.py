@@ -15,7 +15,7 @@ A discount on goods with different taxes is shared among them by what they cost.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Protocol
@@ -52,7 +52,8 @@ class Priced:
 
     Where `refusals` is not empty the store would not sell it like this; the other fields then are
     what could be found out. A line that cannot be priced has no unit price and costs nothing.
-    `discounts` are those of the coupons that apply, and `coupons` these coupons.
+    `discounts` are those of the coupons that apply, and `coupons` these coupons. `book` is the
+    version of the book that an order was held against.
     """
 
     unit_prices: list[int | None] = field(default_factory=list)
@@ -62,6 +63,7 @@ class Priced:
     tax: int = 0
     total: int = 0
     refusals: list[Refusal] = field(default_factory=list)
+    book: str | None = None
 
 
 def price(basket: Basket, book: Book, at: Millis) -> Priced:
@@ -84,6 +86,7 @@ def check(order: Order, book: Book, at: Millis) -> Priced:
     """What an order costs, with a refusal for everything in it that the book says otherwise."""
     priced = price(basket_of(order), book, at)
     priced.refusals += _differences(order, priced)
+    priced.book = book.version
     return priced
 
 
@@ -112,12 +115,14 @@ def _price_lines(basket: Basket, book: Book, at: Millis, priced: Priced) -> list
     articles: list[Article | None] = []
     # This loop runs up to 2,000 times an order, so what few articles have is looked at last.
     for index, line in enumerate(basket.lines):
-        article = _article(known, line.sku)
-        articles.append(article)
-        if article is None:
+        try:
+            article = known[line.sku]
+        except KeyError:
+            articles.append(None)
             unit_prices.append(None)
             priced.refusals.append(_article_unknown(index))
             continue
+        articles.append(article)
         unit_price = article.prices[column]
         if type(unit_price) is tuple:
             quantities = quantities or _quantities(basket)
@@ -127,24 +132,20 @@ def _price_lines(basket: Basket, book: Book, at: Millis, priced: Priced) -> list
             priced.refusals.append(_not_on_channel(index, basket))
         if wholesale and article.case > 1:
             quantities = quantities or _quantities(basket)
-            priced.refusals += _broken_case(index, article, quantities[line.sku])
+            if quantities[line.sku] % article.case:
+                priced.refusals.append(_broken_case(index, article, quantities[line.sku]))
         if article.available_from or article.available_until:
             priced.refusals += _not_available(index, article, at)
     return articles
 
 
-def _article(known: Mapping[str, Article], sku: str) -> Article | None:
-    try:
-        return known[sku]
-    except KeyError:
-        return None
-
-
 def _quantities(basket: Basket) -> Mapping[str, int]:
     """Of each sku over all lines: a customer who writes two lines gets the same price."""
-    quantities: dict[str, int] = {}
-    for line in basket.lines:
-        quantities[line.sku] = quantities.get(line.sku, 0) + line.quantity
+    quantities = {line.sku: line.quantity for line in basket.lines}
+    if len(quantities) < len(basket.lines):
+        quantities = dict.fromkeys(quantities, 0)
+        for line in basket.lines:
+            quantities[line.sku] += line.quantity
     return quantities
 
 
@@ -282,35 +283,39 @@ def _add_tax(
     tax = book.rules.tax(basket.channel, basket.country, basket.state)
     if tax is None or tax.included:
         return
-    goods = (
-        (tax.rates[article.tax_class], amount)
-        for article, amount in zip(articles, left, strict=True)
-        if article is not None
-    )
-    priced.tax = _tax(tax, [*goods, (tax.delivery_rate, priced.shipping)])
-
-
-def _tax(tax: Tax, taxed: Iterable[tuple[int, int]]) -> int:
-    """The tax on (rate, amount) pairs."""
+    half = WHOLE // 2 if tax.rounding == "half_up" else 0
+    on_delivery = tax.delivery_rate * priced.shipping
     if tax.per == "line":
-        return sum(_rounded(rate * amount, tax) for rate, amount in taxed)
-    by_rate: dict[int, int] = {}
-    for rate, amount in taxed:
-        by_rate[rate] = by_rate.get(rate, 0) + amount
-    return sum(_rounded(rate * amount, tax) for rate, amount in by_rate.items())
+        goods = zip(articles, left, strict=True)
+        lines = (tax.rates[article.tax_class] * amount for article, amount in goods if article)
+        priced.tax = sum((millionths + half) // WHOLE for millionths in (*lines, on_delivery))
+        return
+    by_rate = {tax.delivery_rate: on_delivery}
+    for rate, amount in zip(tax.rates, _by_tax_class(tax, articles, left), strict=True):
+        by_rate[rate] = by_rate.get(rate, 0) + rate * amount
+    priced.tax = sum((millionths + half) // WHOLE for millionths in by_rate.values())
 
 
-def _rounded(millionths: int, tax: Tax) -> int:
-    return (millionths + (WHOLE // 2 if tax.rounding == "half_up" else 0)) // WHOLE
+def _by_tax_class(
+    tax: Tax, articles: Sequence[Article | None], left: Sequence[int]
+) -> Sequence[int]:
+    """What the goods of each class cost, by its place in the tax's rates."""
+    amounts = [0] * len(tax.rates)
+    for article, amount in zip(articles, left, strict=True):
+        if article is not None:
+            amounts[article.tax_class] += amount
+    return amounts
 
 
 def _differences(order: Order, priced: Priced) -> Iterator[Refusal]:
-    for index, (line, unit_price) in enumerate(zip(order.lines, priced.unit_prices, strict=True)):
-        if line.unit_price != unit_price and unit_price is not None:
-            yield _differs(Rule.UNIT_PRICE_DIFFERS, f"/lines/{index}/unit_price", unit_price)
-    right = {discount.coupon: discount.amount for discount in priced.discounts}
+    named = [line.unit_price for line in order.lines]
+    if named != priced.unit_prices:
+        for index, (unit_price, right) in enumerate(zip(named, priced.unit_prices, strict=True)):
+            if right is not None and unit_price != right:
+                yield _differs(Rule.UNIT_PRICE_DIFFERS, f"/lines/{index}/unit_price", right)
+    amounts = {discount.coupon: discount.amount for discount in priced.discounts}
     for index, discount in enumerate(order.discounts):
-        amount = right.get(discount.coupon, discount.amount)
+        amount = amounts.get(discount.coupon, discount.amount)
         if discount.amount != amount:
             yield _differs(Rule.DISCOUNT_DIFFERS, f"/discounts/{index}/amount", amount)
     if order.shipping != priced.shipping:
@@ -335,16 +340,13 @@ def _not_on_channel(index: int, basket: Basket) -> Refusal:
     )
 
 
-def _broken_case(index: int, article: Article, quantity: int) -> Iterator[Refusal]:
-    rest = quantity % article.case
-    if rest:
-        whole = quantity - rest + article.case
-        yield Refusal(
-            Rule.CASE_PACK_BROKEN,
-            f"/lines/{index}/quantity",
-            f"This article is sold in cases of {article.case}: {quantity} is no multiple of it.",
-            whole,
-        )
+def _broken_case(index: int, article: Article, quantity: int) -> Refusal:
+    return Refusal(
+        Rule.CASE_PACK_BROKEN,
+        f"/lines/{index}/quantity",
+        f"This article is sold in cases of {article.case}: {quantity} is no multiple of it.",
+        quantity - quantity % article.case + article.case,
+    )
 
 
 def _not_available(index: int, article: Article, at: Millis) -> Iterator[Refusal]:

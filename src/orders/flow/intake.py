@@ -104,7 +104,7 @@ class Intake:
             refusals = by_precedence([*refusals, *priced.refusals])
         if refusals:
             return self._refused_unless_stored(key, order, digest, refusals, now)
-        accepted = AcceptedOrder(key, now, digest, order, trace)
+        accepted = AcceptedOrder(key, now, digest, order, trace, priced.book)
         if self.coupons and uses:
             return self._store_with_claims(accepted, uses, self.coupons)
         return self._store(accepted)

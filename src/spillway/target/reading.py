@@ -86,7 +86,13 @@ def record_of(key: OrderKey, stored: Iterable[items.Item]) -> Record:
         return Record(key, None, None, facts)
     accepted = items.accepted_order(found[False])
     return Record(
-        key, accepted.accepted_at, size_of(accepted.order), facts, accepted.order, accepted.trace
+        key,
+        accepted.accepted_at,
+        size_of(accepted.order),
+        facts,
+        accepted.order,
+        accepted.trace,
+        accepted.book,
     )
 
 

@@ -24,7 +24,8 @@ class Record:
     """What the orders table has of one order.
 
     `accepted_at` and `size` are None where the table has the order's progress but not the order.
-    `order` is its content, None also where it was not kept in memory. `trace` is the client's.
+    `order` is its content, None also where it was not kept in memory. `trace` is the client's,
+    `book` the version of the price book that it was held against.
     """
 
     key: OrderKey
@@ -33,6 +34,7 @@ class Record:
     facts: Facts
     order: Order | None = None
     trace: Trace | None = None
+    book: str | None = None
 
     @property
     def stored(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -98,6 +99,7 @@ def test_a_text_that_is_no_command_breaks_the_contract(body: str) -> None:
 
 def test_an_overflowed_order_comes_out_as_it_went_in() -> None:
     order = accepted(lines=[line(order_id(), 1, n) for n in range(2_000)])
+    order = replace(order, trace=TRACE, book="2026-11-23-1")
     assert overflowed_order_of(overflow_message_of(order)) == order
     assert len(overflow_message_of(order)) < 1_048_576
 

@@ -72,9 +72,9 @@ def test_a_placed_order_is_found_as_it_was(orders: Orders, fields: dict[str, Any
     assert orders.progress(order.key) == Progress(order, Facts())
 
 
-def test_a_trace_that_the_client_named_is_kept_with_the_order(orders: Orders) -> None:
+def test_the_clients_trace_and_the_price_book_are_kept_with_the_order(orders: Orders) -> None:
     trace = Trace("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", sampled=True)
-    order = replace(accepted(fresh()), trace=trace)
+    order = replace(accepted(fresh()), trace=trace, book="2026-11-23-1")
     orders.place(order)
     assert orders.find(order.key) == order
 

@@ -47,6 +47,7 @@ def life_document(life: Life) -> dict[str, Any]:
         "units": size and size["units"],
         "total": size and size["amount"],
         "currency": size and size["currency"],
+        "price_book": record.book,
         "steps": [
             {
                 "step": step.value,
@@ -141,6 +142,8 @@ def _order_panel(life: Life, now: float) -> Panel:
     if record.size is not None:
         size = record.size
         rows.append(("total", f"{money(size.amount, size.currency)}, {size.units:,} units"))
+    if record.book is not None:
+        rows.append(("price book", record.book))
     request = record.facts.cancellation
     if request is not None:
         outcome = cancellation_outcome(record.facts)

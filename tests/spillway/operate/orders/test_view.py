@@ -26,7 +26,7 @@ def console() -> tuple[Console, StringIO]:
 
 def shown(*lines: Line) -> str:
     facts = Facts({Step.RESERVE: Outcome(NOW), Step.SHIP: Outcome(NOW)})
-    record = Record(KEY, NOW, Size(1, 905, "GBP"), facts)
+    record = Record(KEY, NOW, Size(1, 905, "GBP"), facts, book="2026-11-23-1")
     effects: dict[str, Any] = {"inventory": [], "fulfilment": [], "accounting": None}
     terminal, written = console()
     life = Life(record, Read(lines, complete=True), effects)
@@ -46,6 +46,7 @@ def test_an_order_that_waits_says_why_and_what_happens_next(outcome: str, next_s
     text = shown(Line(NOW, "deliver-accounting", {"step": "deliver", **failure}))
 
     assert "not settled yet" in text
+    assert "price book 2026-11-23-1" in text
     assert "POST /postings: answered 401" in text
     assert next_step in text
 
