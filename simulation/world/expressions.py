@@ -15,7 +15,9 @@ Item = Mapping[str, Any]
 
 _FUNCTION = re.compile(r"(attribute_exists|attribute_not_exists)\((#?\w+)\)")
 _COMPARISON = re.compile(r"(#?\w+) ([=<>]) (:\w+)")
-_ADDITION = re.compile(r"ADD (#?\w+) (:\w+)")
+_SIZE = re.compile(r"(size)\((#?\w+)\) <= (:\w+)")
+_CONTAINS = re.compile(r"(contains)\((#?\w+), (:\w+)\)")
+_ADDITION = re.compile(r"ADD (#?\w+) (:\w+)(?: (?=SET ))?")
 _ASSIGNMENT = re.compile(r"(#?\w+) = (:\w+)")
 _KEY_EQUALS = re.compile(r"pk = (:\w+)")
 _KEY_BETWEEN = re.compile(r"pk = (:\w+) AND sk BETWEEN (:\w+) AND (:\w+)")
@@ -25,6 +27,9 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
     "<": operator.lt,
     ">": operator.gt,
+    # Of a set.
+    "size": lambda there, most: len(there) <= most,
+    "contains": lambda there, one: one in there,
 }
 
 
@@ -71,21 +76,28 @@ class Condition(Expression):
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Update(Expression):
-    """SET of whole top-level attributes, or ADD of a number to one."""
+    """SET of whole top-level attributes, and ADD to one: of a number, or of bytes to a set."""
 
     assignments: tuple[tuple[str, str], ...]
-    adds: bool = False
+    addition: tuple[str, str] | None = None
 
     def changes(
         self, item: Item, names: Mapping[str, str], values: Mapping[str, Any]
     ) -> dict[str, Any]:
-        named = ((names.get(name, name), values[value]) for name, value in self.assignments)
-        return {name: self._after(item.get(name), value) for name, value in named}
+        after = {names.get(name, name): values[value] for name, value in self.assignments}
+        if self.addition is not None:
+            name, value = self.addition
+            name = names.get(name, name)
+            after[name] = _sum(item.get(name), values[value])
+        return after
 
-    def _after(self, before: Any, value: Any) -> Any:
-        if not self.adds or before is None:
-            return value
-        return {"N": str(int(before["N"]) + int(value["N"]))}
+
+def _sum(before: Any, value: Any) -> Any:
+    if before is None:
+        return value
+    if "BS" in value:
+        return {"BS": sorted({*before["BS"], *value["BS"]})}
+    return {"N": str(int(before["N"]) + int(value["N"]))}
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -116,6 +128,9 @@ def _demand(part: str, text: str) -> Demand:
     function = _FUNCTION.fullmatch(part)
     if function is not None:
         return Demand(function[2], function[1])
+    of_set = _SIZE.fullmatch(part) or _CONTAINS.fullmatch(part)
+    if of_set is not None:
+        return Demand(of_set[2], of_set[1], of_set[3])
     comparison = _COMPARISON.fullmatch(part)
     if comparison is None:
         raise NotModelled(f"the condition {text!r}")
@@ -124,32 +139,40 @@ def _demand(part: str, text: str) -> Demand:
 
 @cache
 def update(text: str) -> Update:
-    addition = _ADDITION.fullmatch(text)
-    if addition is not None:
-        return _update((addition.groups(),), adds=True)
-    if not text.startswith("SET "):
+    addition = _ADDITION.match(text)
+    rest = text[addition.end() :] if addition is not None else text
+    if addition is not None and not rest:
+        return _update((), (addition[1], addition[2]))
+    if not rest.startswith("SET "):
         raise NotModelled(f"the update {text!r}")
     assignments = []
-    for part in text.removeprefix("SET ").split(", "):
+    for part in rest.removeprefix("SET ").split(", "):
         found = _ASSIGNMENT.fullmatch(part)
         if found is None:
             raise NotModelled(f"the update {text!r}")
         assignments.append((found[1], found[2]))
-    return _update(tuple(assignments))
+    added = None if addition is None else (addition[1], addition[2])
+    return _update(tuple(assignments), added)
 
 
-def _update(assignments: tuple[tuple[str, ...], ...], *, adds: bool = False) -> Update:
-    pairs = tuple((name, value) for name, value in assignments)
+def _update(
+    assignments: tuple[tuple[str, str], ...], addition: tuple[str, str] | None = None
+) -> Update:
+    pairs = (*assignments, addition) if addition else assignments
     return Update(
         frozenset(name for name, _ in pairs if name.startswith("#")),
         frozenset(value for _, value in pairs),
-        pairs,
-        adds,
+        assignments,
+        addition,
     )
 
 
 def _comparable(attribute: Any) -> Any:
-    return int(attribute["N"]) if "N" in attribute else attribute
+    kind, value = next(iter(attribute.items()))
+    if kind == "N":
+        return int(value)
+    # Of a set of bytes, and of what may be in one, the value.
+    return value if kind in ("B", "BS") else attribute
 
 
 @cache

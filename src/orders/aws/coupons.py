@@ -41,6 +41,8 @@ TRIES = 4
 FRESH_FOR_MS = 5_000
 USED_UP_FOR_MS = 30_000
 
+#: No claim has this key: a coupon's name has no slash, and none is empty.
+_NO_CLAIM = "/"
 _FINE, _FAILED = "None", "ConditionalCheckFailed"
 #: In an order's claims the customer is left out: it is half of the order's key.
 OF_CUSTOMER = "/customer"
@@ -95,6 +97,26 @@ class DynamoCoupons:
                 return denied
             self._look_at_others(failed)
         raise TransientFailure("TransactWriteItems: every counter that was tried was busy")
+
+    def look(self, key: OrderKey, uses: Sequence[Use]) -> Sequence[Denied]:
+        wanted = {
+            claim.name: (claim.use, self._key(claim.name, key))
+            for use in uses
+            for claim in self._claims(use, key, 0)
+            if claim.counter is None
+        }
+        # One request in every case: for a code that is not genuine it finds nothing.
+        keys = [of_claim for _, of_claim in wanted.values()] or [{"pk": {"S": _NO_CLAIM}}]
+        found = {
+            item["pk"]["S"]: item for item in self._read(self.coupons_table, keys, consistent=False)
+        }
+        denied = []
+        for use, of_claim in wanted.values():
+            holder = found.get(of_claim["pk"]["S"])
+            if holder is not None and holder["order_id"] != {"S": key.order_id}:
+                own = holder["customer_id"] == {"S": key.customer_id}
+                denied.append(Denied(use, "used" if own else "taken"))
+        return denied + [Denied(use, "used_up") for use in uses if self._is_used_up(use)]
 
     def give_back(self, keys: Sequence[OrderKey]) -> None:
         together = BATCH_GET_MAX // 2
@@ -155,6 +177,11 @@ class DynamoCoupons:
         seen_at, left = known
         fresh_for = FRESH_FOR_MS if left else USED_UP_FOR_MS
         return left if self.clock.now() - seen_at < fresh_for else None
+
+    def _is_used_up(self, use: Use) -> bool:
+        if use.coupon.limit is not None and self._left_of(use) is None:
+            self._look(use.coupon, 0)
+        return self._left_of(use) == ()
 
     def _look_at_others(self, failed: Sequence[tuple[_Claim, Reason]]) -> None:
         """Where a counter is at its limit, see which are not. One that was busy is only left for

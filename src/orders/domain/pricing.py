@@ -66,7 +66,12 @@ class Priced:
     book: str | None = None
 
 
-def price(basket: Basket, book: Book, at: Millis) -> Priced:
+#: By pointer, why a coupon cannot be used although the book knows it.
+Denied = Mapping[str, tuple[Rule, str]]
+_NONE_DENIED: Denied = {}
+
+
+def price(basket: Basket, book: Book, at: Millis, denied: Denied = _NONE_DENIED) -> Priced:
     """What the store asks for a basket at a time. One pass over the lines."""
     priced = Priced()
     articles = _price_lines(basket, book, at, priced)
@@ -74,7 +79,7 @@ def price(basket: Basket, book: Book, at: Millis) -> Priced:
         0 if unit_price is None else line.quantity * unit_price
         for line, unit_price in zip(basket.lines, priced.unit_prices, strict=True)
     ]
-    left = _apply_coupons(basket, book, at, amounts, priced)
+    left = _apply_coupons(basket, book, at, amounts, priced, denied)
     net = sum(left)
     _add_delivery(basket, book, articles, net, priced)
     _add_tax(basket, book, articles, left, priced)
@@ -159,11 +164,11 @@ def _at_quantity(breaks: Sequence[int], quantity: int) -> int:
 
 
 def _apply_coupons(
-    basket: Basket, book: Book, at: Millis, amounts: list[int], priced: Priced
+    basket: Basket, book: Book, at: Millis, amounts: list[int], priced: Priced, denied: Denied
 ) -> list[int]:
-    """What is left of each line's amount after the coupons."""
+    """What is left of each line's amount after the coupons. One that does not apply leaves the
+    others as they are."""
     left = amounts
-    alone = len(basket.coupons) == 1
     for index, code in enumerate(basket.coupons):
         coupon = book.rules.coupon(code)
         pointer = f"/discounts/{index}/coupon"
@@ -173,8 +178,11 @@ def _apply_coupons(
             )
             continue
         eligible = _eligible(coupon, basket, left)
-        combines = alone or (coupon.combines and coupon not in priced.coupons)
-        refusal = _coupon_refusal(
+        before = priced.coupons
+        combines = not before or (
+            coupon not in before and all(one.combines for one in (coupon, *before))
+        )
+        refusal = denied.get(pointer) or _coupon_refusal(
             coupon, basket, at, sum(amounts), sum(eligible), combines=combines
         )
         if refusal is not None:

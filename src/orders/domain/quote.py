@@ -23,6 +23,7 @@ from orders.domain.refusals import (
     identifier_refusals,
     wholesale_refusals,
 )
+from orders.domain.units import OrderId
 
 #: A customer may ask about so many different coupons in such a time, with quotes and with orders
 #: that are refused. Nobody has more of them, and whoever looks for one finds none.
@@ -47,6 +48,11 @@ class QuoteRequest:
     state: str = ""
     coupons: tuple[str, ...] = ()
     order_id: str | None = None
+
+    @property
+    def id(self) -> OrderId:
+        """The empty text where no order is named."""
+        return OrderId(self.order_id or "")
 
     @property
     def basket(self) -> Basket:

@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from orders.domain import coupon_codes
+from orders.domain.book import Coupon
 from orders.domain.coupon_limits import Denial, Use
-from orders.domain.order import AcceptedOrder
-from orders.domain.pricing import Priced
+from orders.domain.order import AcceptedOrder, OrderKey
+from orders.domain.pricing import Denied, Priced
 from orders.domain.refusals import Refusal, Rule
 from orders.ports import Coupons, SigningKeys
 
@@ -60,6 +61,22 @@ class LimitedCoupons:
         if result is None or isinstance(result, AcceptedOrder):
             return result
         return [_refusal(denied.use, *_WHY[denied.why]) for denied in result]
+
+    def look(self, key: OrderKey, codes: Sequence[str], coupons: Sequence[Coupon | None]) -> Denied:
+        """Which of these codes this order could not use now. Nothing is used up. `coupons` are the
+        book's, None for a code that it does not know."""
+        denied, uses = {}, []
+        for place, (code, coupon) in enumerate(zip(codes, coupons, strict=True)):
+            if coupon is None or not coupon.limited:
+                continue
+            use = Use(coupon, code, f"/discounts/{place}/coupon")
+            fault = self._fault_of(use)
+            if fault is None:
+                uses.append(use)
+            else:
+                denied[use.pointer] = _CODE_FAULTS[fault]
+        # Asked also without any, so that a code that never was takes as long as one that is used.
+        return denied | {one.use.pointer: _WHY[one.why] for one in self.coupons.look(key, uses)}
 
     def _fault_of(self, use: Use) -> coupon_codes.Fault | None:
         if not use.coupon.single_use_codes:

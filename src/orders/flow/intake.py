@@ -17,7 +17,7 @@ from typing import Literal
 
 from orders.domain.coupon_limits import Use
 from orders.domain.order import AcceptedOrder, Order, OrderKey
-from orders.domain.pricing import Priced
+from orders.domain.pricing import Denied, Priced
 from orders.domain.quote import QuoteRequest
 from orders.domain.quote import broken_rules as quote_rules
 from orders.domain.refusals import (
@@ -119,11 +119,15 @@ class Intake:
         now = self.clock.now()
         if not self._may_try(customer_id, request.coupons, now):
             return Refused((TRIES_TOO_MANY,))
-        quote = self.prices.quote(request, now)
-        if quote is None:
+        book = self.prices.book_of(request.id, now)
+        if book is None:
             return Refused((QUOTES_NOT_OFFERED,))
-        self._uses(request.coupons, quote.priced)
-        return quote
+        denied: Denied = {}
+        if self.coupons is not None and request.coupons:
+            coupons = [book.rules.coupon(code) for code in request.coupons]
+            key = OrderKey(customer_id, request.id)
+            denied = self.coupons.look(key, request.coupons, coupons)
+        return self.prices.quote(request, book, now, denied)
 
     def cancel(self, key: OrderKey) -> CancellationTaken | Refused:
         """Take a cancellation request. A second one changes nothing."""

@@ -12,9 +12,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from orders.domain import price_signature, pricing
+from orders.domain.book import Book
 from orders.domain.order import Order, OrderKey, is_order_id, order_id_time
 from orders.domain.price_signature import VALID_MAX_SECONDS, Verdict
-from orders.domain.pricing import Priced
+from orders.domain.pricing import Denied, Priced
 from orders.domain.quote import QuoteRequest
 from orders.domain.refusals import Refusal, Rule
 from orders.domain.units import Millis
@@ -67,16 +68,15 @@ class Prices:
             priced.refusals.append(_MISSING)
         return priced
 
-    def quote(self, request: QuoteRequest, now: Millis) -> Quote | None:
-        """What this comes to; None where there is no price book.
+    def book_of(self, order_id: str, now: Millis) -> Book | None:
+        """The book that an order of this id is held against; None where there are none."""
+        return None if self.books is None else self.books.in_force(self._priced_at(order_id, now))
 
-        With an order id it is what the order under it will be held against, so that a customer
-        who is shown this sum can order at it.
-        """
-        if self.books is None:
-            return None
-        at = self._priced_at(request.order_id or "", now)
-        return Quote(at, pricing.price(request.basket, self.books.in_force(at), at))
+    def quote(self, request: QuoteRequest, book: Book, now: Millis, denied: Denied) -> Quote:
+        """What this comes to. With an order id it is what the order under it will be held against,
+        so that a customer who is shown this sum can order at it."""
+        at = self._priced_at(request.id, now)
+        return Quote(at, pricing.price(request.basket, book, at, denied))
 
     def _priced_at(self, order_id: str, now: Millis) -> Millis:
         made_at = order_id_time(order_id) if is_order_id(order_id) else now

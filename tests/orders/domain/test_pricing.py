@@ -147,6 +147,17 @@ def test_coupons_combine_where_both_may_and_the_second_takes_of_what_is_left() -
     ]
 
 
+def test_a_coupon_that_does_not_apply_leaves_the_others_as_they_are() -> None:
+    coupons = {"SPRING": a_coupon(), "FRIEND": a_coupon("FRIEND", combines=True)}
+    of = book(coupons=coupons)
+    priced = cost(("NOTEBOOK", 2), coupons=("NOPE", "SPRING", "FRIEND"), of=of)
+    assert priced.discounts == [Discount("SPRING", 300)]
+    assert rules(priced) == [
+        (Rule.COUPON_UNKNOWN, "/discounts/0/coupon", None),
+        (Rule.COUPON_NOT_COMBINABLE, "/discounts/2/coupon", None),
+    ]
+
+
 def test_the_same_coupon_twice_is_used_once() -> None:
     of = book(coupons={"SPRING": a_coupon(combines=True)})
     priced = cost(("NOTEBOOK", 2), coupons=("SPRING", "SPRING"), of=of)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from orders.domain.book import Article, Coupon
 from orders.domain.coupon_codes import code_of
 from orders.domain.order import AcceptedOrder, OrderKey
+from orders.domain.quote import QuoteLine, QuoteRequest
 from orders.domain.refusals import Rule
+from orders.domain.units import CustomerId
 from orders.failures import TransientFailure
 from orders.flow.intake import Acknowledged, Intake, Refused
-from orders.flow.prices import Prices
+from orders.flow.prices import Prices, Quote
 from simulation.world.runtime import FixedPriceBooks, FixedSigningKeys, MemoryOverflow
 from simulation.world.table import MemoryOrders
 from tests.builders import (
@@ -138,3 +143,63 @@ def test_such_an_order_does_not_overflow(shop: Shop, monkeypatch: pytest.MonkeyP
     with pytest.raises(TransientFailure):
         shop.place("FIRST")
     assert shop.overflow.buffered == []
+
+
+class Recorder:
+    """A client, and the calls that were made of it."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self.calls: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        self.calls.append(name)
+        return getattr(self._client, name)
+
+
+def quoted(shop: Shop, *codes: str, customer: str = CUSTOMER, id_: str | None = None) -> Any:
+    """The coupons that a quote applies, and the rules that the others break."""
+    lines = (QuoteLine("MUG-SAGE", 1),)
+    asked = QuoteRequest("retail", "GBP", lines, "GB", coupons=codes, order_id=id_)
+    quote = shop.intake.quote(CustomerId(customer), asked, wholesale_allowed=False)
+    assert isinstance(quote, Quote)
+    applied = [discount.coupon for discount in quote.priced.discounts]
+    return applied, [refusal.rule for refusal in quote.priced.refusals]
+
+
+def test_a_quote_says_what_can_still_be_used_and_uses_nothing(shop: Shop) -> None:
+    for code in ("ONCE", CODE, "FIRST"):
+        assert quoted(shop, code) == ([code], [])
+    shop.place("ONCE")
+    shop.place(CODE)
+    assert quoted(shop, "ONCE") == ([], [Rule.COUPON_USED])
+    assert quoted(shop, "ONCE", customer=OTHER_CUSTOMER) == (["ONCE"], [])
+    assert quoted(shop, CODE) == ([], [Rule.COUPON_USED])
+    shop.place("FIRST")
+    assert quoted(shop, "FIRST") == (["FIRST"], [])
+    shop.place("FIRST", OTHER_CUSTOMER)
+    shop.orders.coupons._left.clear()  # noqa: SLF001 - as another process, which has not looked yet
+    assert quoted(shop, "FIRST") == ([], [Rule.COUPON_USED_UP])
+
+
+def test_a_code_of_another_customer_and_one_that_never_was_are_quoted_alike(shop: Shop) -> None:
+    shop.place(CODE)
+    real, calls = shop.orders.coupons.client, []
+    for code in (CODE, code_of("SINGLE", 8, b"a forger's key"), "NO-SUCH-CODE"):
+        client = Recorder(real)
+        shop.orders.coupons = replace(shop.orders.coupons, client=client)
+        shop.intake = shop.with_coupons(*COUPONS)
+        assert quoted(shop, code, customer=OTHER_CUSTOMER) == ([], [Rule.COUPON_UNKNOWN])
+        calls.append(client.calls)
+    assert calls == [["batch_get_item"]] * 3
+
+
+def test_a_quote_of_the_order_that_holds_the_coupon_applies_it(shop: Shop) -> None:
+    key = order_key(CUSTOMER, order_id())
+    shop.place("ONCE", key=key)
+    assert quoted(shop, "ONCE", id_=key.order_id) == (["ONCE"], [])
+
+
+def test_a_coupon_that_is_used_up_leaves_the_others_as_they_are(shop: Shop) -> None:
+    shop.place("ONCE")
+    assert quoted(shop, "ONCE", "ALWAYS") == (["ALWAYS"], [Rule.COUPON_USED])

@@ -10,7 +10,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from orders.aws.coupon_tries import DynamoCouponTries
+from orders.domain.quote import TRIES_MAX, TRIES_WINDOW_SECONDS
+from orders.domain.units import CustomerId, Millis
 from spillway.run.stack import Stack
+from tests.builders import NOW
 from tests.simulation.world.aws import PARAMETER, SECRET, Aws, Emulator, Model
 
 ITEM = {"pk": {"S": "ada"}, "sk": {"S": "1"}, "content": {"B": b"\x00tea"}, "at": {"N": "1"}}
@@ -502,3 +506,20 @@ def test_a_parameter_is_read_in_the_clear(aws: Aws) -> None:
     with pytest.raises(ClientError) as failing:
         aws.ssm.get_parameter(Name="/nowhere", WithDecryption=True)
     assert code_of(failing) == "ParameterNotFound"
+
+
+def test_a_customer_may_try_so_many_coupons_and_each_of_them_again(aws: Aws) -> None:
+    tries = DynamoCouponTries(aws.dynamodb, aws.unsorted_table)
+
+    def tried(*codes: str, customer: str = "ada", at: int = NOW) -> bool:
+        return tries.count(CustomerId(customer), codes, Millis(at))
+
+    assert all(tried(f"CODE-{number}") for number in range(TRIES_MAX - 1))
+    assert not tried("ONE", "MORE")
+    assert tried("ONE")
+    assert not tried("MORE")
+    assert tried("ONE", "CODE-0")
+    assert not tried("ONE", "MORE")
+    assert not tried(*(f"CODE-{number}" for number in range(TRIES_MAX + 1)))
+    assert tried("MORE", customer="bob")
+    assert tried("MORE", at=NOW + TRIES_WINDOW_SECONDS * 1000)
