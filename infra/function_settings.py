@@ -27,6 +27,7 @@ class Addresses:
 
     orders_table: str
     prices_bucket: str
+    coupons_table: str
     events_topic_arn: str
     queue_urls: Mapping[str, str]
     dead_letter_queue_urls: Mapping[str, str]
@@ -57,6 +58,8 @@ def function_settings(stage: Stage, addresses: Addresses) -> Mapping[str, Settin
             dead_letter_queue_url=dead_letters["overflow"],
         ),
         "relay": RelaySettings(
+            orders_table=table,
+            coupons_table=addresses.coupons_table,
             inventory_queue_url=queues["inventory"],
             fulfilment_queue_url=queues["fulfilment"],
             accounting_queue_url=queues["accounting"],
@@ -66,6 +69,7 @@ def function_settings(stage: Stage, addresses: Addresses) -> Mapping[str, Settin
         ),
         "watchdog": WatchdogSettings(
             orders_table=table,
+            coupons_table=addresses.coupons_table,
             queue_url=queues["watchdog"],
             dead_letter_queue_url=dead_letters["watchdog"],
             inventory_queue_url=queues["inventory"],

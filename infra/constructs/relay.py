@@ -25,6 +25,7 @@ class Relay(Construct):
         id_: str,
         *,
         table: dynamodb.ITableV2,
+        coupons: dynamodb.ITableV2,
         queues: Iterable[sqs.IQueue],
         events: sns.ITopic,
         dead_letters: sqs.IQueue,
@@ -35,6 +36,7 @@ class Relay(Construct):
         for queue in (*queues, dead_letters):
             relay.allow("sqs:SendMessage", on=queue.queue_arn)
         relay.allow("sns:Publish", on=events.topic_arn)
+        allow_giving_back(relay, orders=table, coupons=coupons)
         stream_arn = _stream_arn(table)
         relay.allow(
             "dynamodb:DescribeStream",
@@ -62,6 +64,15 @@ class Relay(Construct):
         )
         # Lambda tries the role's permissions on the stream when the mapping is made.
         mapping.node.add_dependency(relay.role)
+
+
+def allow_giving_back(
+    function: OrderFunction, *, orders: dynamodb.ITableV2, coupons: dynamodb.ITableV2
+) -> None:
+    """What an order that is undone has used up of limited coupons: read it, mark that it was given
+    back, and give it back, in one transaction."""
+    function.allow("dynamodb:BatchGetItem", "dynamodb:UpdateItem", on=orders.table_arn)
+    function.allow("dynamodb:DeleteItem", "dynamodb:UpdateItem", on=coupons.table_arn)
 
 
 def _stream_arn(table: dynamodb.ITableV2) -> str:

@@ -9,6 +9,7 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from infra.constructs.function import Deployment, OrderFunction
+from infra.constructs.relay import allow_giving_back
 from infra.constructs.work_queue import WorkQueue, consume
 
 
@@ -25,11 +26,13 @@ class Watchdog(Construct):
         commands: Iterable[WorkQueue],
         events: sns.ITopic,
         table: dynamodb.ITableV2,
+        coupons: dynamodb.ITableV2,
         deployment: Deployment,
     ) -> None:
         super().__init__(scope, id_)
         watchdog = OrderFunction(self, "Watchdog", name="watchdog", deployment=deployment)
-        watchdog.allow("dynamodb:BatchGetItem", "dynamodb:Query", on=table.table_arn)
+        watchdog.allow("dynamodb:Query", on=table.table_arn)
+        allow_giving_back(watchdog, orders=table, coupons=coupons)
         watchdog.allow("sns:Publish", on=events.topic_arn)
         for work in commands:
             watchdog.allow("sqs:SendMessage", "sqs:GetQueueAttributes", on=work.queue.queue_arn)

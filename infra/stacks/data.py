@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from aws_cdk import CfnOutput, RemovalPolicy, Stack
 from aws_cdk import aws_dynamodb as dynamodb
@@ -33,14 +34,16 @@ class DataStack(Stack):
             table_name=stage.resource_name("orders"),
             partition_key=dynamodb.Attribute(name="pk", type=dynamodb.AttributeType.STRING),
             sort_key=dynamodb.Attribute(name="sk", type=dynamodb.AttributeType.STRING),
-            billing=dynamodb.Billing.on_demand(),
             dynamo_stream=dynamodb.StreamViewType.NEW_AND_OLD_IMAGES,
-            encryption=dynamodb.TableEncryptionV2.dynamo_owned_key(),
-            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
-                point_in_time_recovery_enabled=True
-            ),
-            deletion_protection=True,
-            removal_policy=RemovalPolicy.RETAIN,
+            **_kept(),
+        )
+        # Its own, so that no customer's id can be the key of a coupon's use.
+        self.coupons = dynamodb.TableV2(
+            self,
+            "Coupons",
+            table_name=stage.resource_name("coupons"),
+            partition_key=dynamodb.Attribute(name="pk", type=dynamodb.AttributeType.STRING),
+            **_kept(),
         )
         #: By the queue's name: one per downstream, overflow, watchdog.
         self.queues = {
@@ -70,6 +73,7 @@ class DataStack(Stack):
         return Addresses(
             orders_table=self.table.table_name,
             prices_bucket=self.prices.bucket_name,
+            coupons_table=self.coupons.table_name,
             events_topic_arn=self.events.topic_arn,
             queue_urls={name: work.queue.queue_url for name, work in self.queues.items()},
             dead_letter_queue_urls={
@@ -103,6 +107,7 @@ class DataStack(Stack):
     def _output(self) -> None:
         CfnOutput(self, "OrdersTableName", value=self.table.table_name)
         CfnOutput(self, "PricesBucketName", value=self.prices.bucket_name)
+        CfnOutput(self, "CouponsTableName", value=self.coupons.table_name)
         for name, work in self.queues.items():
             CfnOutput(self, f"{name.capitalize()}QueueUrl", value=work.queue.queue_url)
             CfnOutput(
@@ -110,3 +115,16 @@ class DataStack(Stack):
             )
         CfnOutput(self, "RelayDeadLetterQueueUrl", value=self.relay_dead_letters.queue_url)
         CfnOutput(self, "EventsTopicArn", value=self.events.topic_arn)
+
+
+def _kept() -> dict[str, Any]:
+    """How a table is billed, and kept from being lost."""
+    return {
+        "billing": dynamodb.Billing.on_demand(),
+        "encryption": dynamodb.TableEncryptionV2.dynamo_owned_key(),
+        "point_in_time_recovery_specification": dynamodb.PointInTimeRecoverySpecification(
+            point_in_time_recovery_enabled=True
+        ),
+        "deletion_protection": True,
+        "removal_policy": RemovalPolicy.RETAIN,
+    }

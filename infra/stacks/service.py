@@ -58,6 +58,7 @@ class ServiceStack(Stack):
             self,
             "Relay",
             table=data.table,
+            coupons=data.coupons,
             queues=[work.queue for work in (*commands, queues["watchdog"])],
             events=data.events,
             dead_letters=data.relay_dead_letters,
@@ -70,6 +71,7 @@ class ServiceStack(Stack):
             commands=commands,
             events=data.events,
             table=data.table,
+            coupons=data.coupons,
             deployment=deployment,
         )
         deliveries = [

@@ -43,6 +43,7 @@ from simulation.world.trace import Trace
 
 ORDERS_TABLE = "spillway-dev-orders"
 PRICES_BUCKET = "spillway-dev-data-prices"
+COUPONS_TABLE = "spillway-dev-coupons"
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:spillway-dev-order-events"
 API_KEY = "the downstreams' key"
 _QUEUES = "https://sqs.eu-west-1.amazonaws.com/123456789012"
@@ -102,6 +103,7 @@ class World:
         self.invariants = InvariantChecker(self.now, self.name_of, without_keys)
         self.stream = Stream(shards, self.now)
         self.table = Table(ORDERS_TABLE, self.now, self._table_changed)
+        self.coupons = Table(COUPONS_TABLE, self.now, lambda *_: None, sorted=False)
         self.topic = Topic(TOPIC, self.invariants.contradicted)
         self.queues = self._make_queues()
         self.by_url = {queue.url: queue for queue in self.queues.values()}
@@ -145,7 +147,7 @@ class World:
 
     def close(self) -> None:
         """Break the world's reference cycles, so that its memory is freed without a collection."""
-        parts = (self.scheduler, self.calls, self.invariants, self.stream, self.table)
+        parts = (self.scheduler, self.calls, self.invariants, self.stream, self.table, self.coupons)
         many = (self.functions.values(), self.queues.values(), self.stream.shards)
         for part in (*chain.from_iterable(many), *parts, self):
             part.__dict__.clear()
@@ -163,7 +165,8 @@ class World:
         match service:
             case "dynamodb":
                 about = About(None if self.trace is None else self.name_of)
-                return DynamoClient(self.calls, {ORDERS_TABLE: self.table}, timeout_seconds, about)
+                tables = {table.name: table for table in (self.table, self.coupons)}
+                return DynamoClient(self.calls, tables, timeout_seconds, about)
             case "sqs":
                 return SqsClient(self.calls, self.by_url, timeout_seconds, self.label)
             case "sns":
@@ -387,6 +390,7 @@ def deployment(without_keys: frozenset[str]) -> Mapping[str, tuple[Mapping[str, 
     addresses = Addresses(
         orders_table=ORDERS_TABLE,
         prices_bucket=PRICES_BUCKET,
+        coupons_table=COUPONS_TABLE,
         events_topic_arn=TOPIC,
         queue_urls={name: f"{_QUEUES}/{name}" for name in _sources()},
         dead_letter_queue_urls={

@@ -80,6 +80,8 @@ class _CommandQueues(Settings, frozen=True):
 
 
 class RelaySettings(_CommandQueues, frozen=True):
+    orders_table: str
+    coupons_table: str
     watchdog_queue_url: str
     events_topic_arn: str
     relay_dead_letter_queue_url: str
@@ -106,6 +108,7 @@ class DeliverSettings(Settings, frozen=True):
 
 class WatchdogSettings(_CommandQueues, frozen=True):
     orders_table: str
+    coupons_table: str
     queue_url: str
     dead_letter_queue_url: str
     inventory_dead_letter_queue_url: str

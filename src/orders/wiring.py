@@ -19,6 +19,7 @@ from typing import Protocol
 import urllib3
 
 from orders.aws.clients import Client, client
+from orders.aws.coupons import DynamoCoupons
 from orders.aws.messages import messages_in
 from orders.aws.parameters import SecureParameter, SsmSigningKeys
 from orders.aws.price_books import Bucket, PublishedPriceBooks
@@ -138,6 +139,7 @@ def wire_relay(runtime: Runtime) -> tuple[Relay, Clock, Log]:
         commands=SqsCommands(sqs, settings.queue_urls, COMMANDS_BATCHED_MAX),
         events=SnsEvents(runtime.client("sns"), settings.events_topic_arn),
         checks=SqsChecks(sqs, settings.watchdog_queue_url, CHECKS_BATCHED_MAX),
+        coupons=_coupons(settings, runtime),
         dead_letters=SqsRelayDeadLetters(SqsDeadLetters(sqs, settings.relay_dead_letter_queue_url)),
     )
     return relay, runtime.clock, _log(runtime)
@@ -176,6 +178,7 @@ def wire_watchdog(runtime: Runtime) -> tuple[Consumer, Watchdog]:
         commands=SqsCommands(sqs, settings.queue_urls),
         events=SnsEvents(runtime.client("sns"), settings.events_topic_arn),
         checks=SqsChecks(sqs, settings.queue_url),
+        coupons=_coupons(settings, runtime),
     )
     waits = Backoff(settings.delay_seconds, backoff.WATCH_MAX_SECONDS)
     return _consumer("watchdog", settings, runtime, waits), watchdog
@@ -202,6 +205,12 @@ def _consumer(
         _log(runtime),
         waits,
         unbatch=messages_in,
+    )
+
+
+def _coupons(settings: RelaySettings | WatchdogSettings, runtime: Runtime) -> DynamoCoupons:
+    return DynamoCoupons(
+        runtime.client("dynamodb"), settings.orders_table, settings.coupons_table, runtime.clock
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from orders.aws import items
 from orders.aws.messages import batch_messages_of, check_message_of, message_of
 from orders.domain.saga import Step
 from orders.ports import Check, Command
@@ -78,6 +79,7 @@ def test_every_permission_is_missed_when_it_is_gone_and_none_is_left_over(
         overflow(own_stack, shopper)
         send_what_cannot_be_read(own_stack, shopper)
         watch_orders_that_wait(own_stack, shopper)
+        give_coupons_back(own_stack, shopper)
     assert own_stack.proxy.denied() == []
     # And with them all in place an order goes its way.
     assert shopper.settled(shopper.place())["status"] == "confirmed"
@@ -135,6 +137,34 @@ def watch_orders_that_wait(stack: Stack, customer: Customer) -> None:
             send_pack(stack, "fulfilment", Command(order_key(customer.id, reserved), Step.SHIP))
             send_pack(stack, "accounting", Command(order_key(customer.id, reserved), Step.POST))
             time.sleep(2)
+
+
+def give_coupons_back(stack: Stack, customer: Customer) -> None:
+    """By relay, and by the watchdog where relay was refused."""
+    dynamodb, tables = stack.client("dynamodb"), stack.tables
+    with faulty(stack, "inventory", outage=True):
+        orders = [customer.order() for _ in range(2)]
+        for id_, body in orders:
+            customer.put(id_, body)
+            key = order_key(customer.id, id_)
+            claim = {"pk": {"S": f"ONCE/customer/{customer.id}"}, "order_id": {"S": id_}}
+            dynamodb.put_item(
+                TableName=tables["coupons"], Item={**claim, "customer_id": {"S": customer.id}}
+            )
+            dynamodb.put_item(
+                TableName=tables["coupons"], Item={"pk": {"S": "FIRST#0"}, "used": {"N": "1"}}
+            )
+            dynamodb.update_item(
+                TableName=tables["orders"],
+                Key=items.order_key(key),
+                UpdateExpression="SET claims = :claims",
+                ExpressionAttributeValues={":claims": {"SS": ["ONCE/customer", "FIRST#0"]}},
+            )
+            customer.cancel(id_)
+    for id_, _ in orders:
+        customer.settled(id_)
+        send(stack, "watchdog", check_message_of(Check(order_key(customer.id, id_))))
+    time.sleep(1)
 
 
 def send_pack(stack: Stack, downstream: str, command: Command) -> None:

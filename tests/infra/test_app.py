@@ -112,9 +112,10 @@ def test_only_a_stage_with_fakes_gets_their_tables(local: Templates, dev: Templa
         stage: {table["TableName"] for table in templates.resources("AWS::DynamoDB::GlobalTable")}
         for stage, templates in (("local", local), ("dev", dev))
     }
-    assert tables["dev"] == {"spillway-dev-orders"}
+    assert tables["dev"] == {"spillway-dev-orders", "spillway-dev-coupons"}
     assert tables["local"] == {
         "spillway-local-orders",
+        "spillway-local-coupons",
         "spillway-local-fake-inventory",
         "spillway-local-fake-fulfilment",
         "spillway-local-fake-accounting",
@@ -147,6 +148,7 @@ def test_the_outputs_that_scripts_read_are_there(local: Templates) -> None:
         "data": {
             "OrdersTableName",
             "PricesBucketName",
+            "CouponsTableName",
             "InventoryQueueUrl",
             "InventoryDeadLetterQueueUrl",
             "FulfilmentQueueUrl",

@@ -21,10 +21,14 @@ def queue(templates: Templates, name: str) -> Properties:
     return found
 
 
-def orders_table(templates: Templates) -> Properties:
+def table(templates: Templates, name: str) -> Properties:
     return templates.resource(
-        "AWS::DynamoDB::GlobalTable", TableName=templates.stage.resource_name("orders")
+        "AWS::DynamoDB::GlobalTable", TableName=templates.stage.resource_name(name)
     )
+
+
+def orders_table(templates: Templates) -> Properties:
+    return table(templates, "orders")
 
 
 def test_the_table_is_paid_by_use_and_streams_both_images(dev: Templates) -> None:
@@ -43,18 +47,29 @@ def test_the_table_has_no_secondary_index_which_would_cost_a_write_an_order(dev:
     )
 
 
-def test_the_table_is_recoverable_protected_and_kept_in_every_stage(
-    local: Templates, dev: Templates
+def test_the_uses_of_coupons_are_paid_by_use_under_one_key_and_have_no_stream(
+    dev: Templates,
 ) -> None:
-    for table in map(orders_table, (local, dev)):
-        [replica] = table["Properties"]["Replicas"]
+    properties = table(dev, "coupons")["Properties"]
+    assert properties["BillingMode"] == "PAY_PER_REQUEST"
+    assert [key["AttributeName"] for key in properties["KeySchema"]] == ["pk"]
+    assert "StreamSpecification" not in properties
+
+
+@pytest.mark.parametrize("name", ["orders", "coupons"])
+def test_each_table_is_recoverable_protected_and_kept_in_every_stage(
+    local: Templates, dev: Templates, name: str
+) -> None:
+    for each in (table(local, name), table(dev, name)):
+        [replica] = each["Properties"]["Replicas"]
         assert replica["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
         assert replica["DeletionProtectionEnabled"] is True
-        assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("Retain", "Retain")
+        assert (each["DeletionPolicy"], each["UpdateReplacePolicy"]) == ("Retain", "Retain")
 
 
-def test_the_table_is_under_the_key_that_costs_nothing(dev: Templates) -> None:
-    properties = orders_table(dev)["Properties"]
+@pytest.mark.parametrize("name", ["orders", "coupons"])
+def test_each_table_is_under_the_key_that_costs_nothing(dev: Templates, name: str) -> None:
+    properties = table(dev, name)["Properties"]
     assert properties["SSESpecification"] == {"SSEEnabled": False}
 
 

@@ -66,7 +66,8 @@ PERMITTED = {
     },
     "watchdog": {
         "/aws/lambda/spillway-dev-watchdog": WRITE_LOGS,
-        "spillway-dev-orders": {"dynamodb:BatchGetItem", "dynamodb:Query"},
+        "spillway-dev-orders": {"dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:UpdateItem"},
+        "spillway-dev-coupons": {"dynamodb:DeleteItem", "dynamodb:UpdateItem"},
         "spillway-dev-order-events": {"sns:Publish"},
         "spillway-dev-watchdog": CONSUME | {"sqs:SendMessage"},
         "spillway-dev-watchdog-dead-letters": {"sqs:SendMessage"},
@@ -85,6 +86,8 @@ PERMITTED = {
     },
     "relay": {
         "/aws/lambda/spillway-dev-relay": WRITE_LOGS,
+        "spillway-dev-orders": {"dynamodb:BatchGetItem", "dynamodb:UpdateItem"},
+        "spillway-dev-coupons": {"dynamodb:DeleteItem", "dynamodb:UpdateItem"},
         "spillway-dev-orders/stream": READ_STREAM,
         "spillway-dev-inventory": {"sqs:SendMessage"},
         "spillway-dev-fulfilment": {"sqs:SendMessage"},

@@ -17,6 +17,7 @@ from orders.settings import (
 
 ENVIRONMENT = {
     "ORDERS_TABLE": "orders",
+    "COUPONS_TABLE": "coupons",
     "TABLE_TIMEOUT_SECONDS": "1.5",
     "OVERFLOW_QUEUE_URL": "o",
     "WATCHDOG_QUEUE_URL": "w",

@@ -9,6 +9,7 @@ dead-lettered, so that a person sees it. Neither is dropped.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from orders.domain import events, saga
@@ -16,7 +17,7 @@ from orders.domain.events import Event
 from orders.domain.order import AcceptedOrder, OrderKey
 from orders.domain.saga import Facts
 from orders.failures import TransientFailure
-from orders.ports import Check, Checks, Command, Commands, Events, RelayDeadLetters
+from orders.ports import Check, Checks, Command, Commands, Coupons, Events, RelayDeadLetters
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +41,13 @@ Change = OrderPlaced | FactsChanged
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """What changes call for: commands to give, events to announce, orders to look after."""
+    """What changes call for: commands to give, events to announce, orders to look after, orders
+    whose coupons to give back."""
 
     commands: Sequence[Command] = ()
     events: Sequence[Event] = ()
     checks: Sequence[Check] = ()
+    undone: Sequence[OrderKey] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class Relay:
     commands: Commands
     events: Events
     checks: Checks
+    coupons: Coupons
     #: For the handler: it sends the changes there that it cannot read.
     dead_letters: RelayDeadLetters
 
@@ -66,11 +70,19 @@ class Relay:
             [command for call in each for command in call.commands],
             [event for call in each for event in call.events],
             [check for call in each for check in call.checks],
+            [key for call in each for key in call.undone],
         )
         self.commands.send(calls.commands)
         self.checks.set(calls.checks)
         self._announce(calls.events)
+        self._give_back(calls.undone)
         return calls
+
+    def _give_back(self, undone: Sequence[OrderKey]) -> None:
+        """Coupons must not hold up orders either. Each order has a check to come that gives back
+        what was not given back here: the one from when it was placed, or was cancelled later."""
+        with suppress(TransientFailure):
+            self.coupons.give_back(undone)
 
     def _announce(self, events: Sequence[Event]) -> None:
         """A topic that is down must not hold up orders: what it didn't take, the watchdog announces
@@ -100,8 +112,10 @@ def called_for(change: Change) -> Calls:
     steps = sorted(after - before)
     event = None if after else events.became_true(change.key, change.before, change.after)
     reopened = after and not before
+    undone = saga.undoing(change.after) and not saga.undoing(change.before)
     return Calls(
         [Command(change.key, step) for step in steps],
         [event] if event else [],
         [Check(change.key)] if reopened else [],
+        (change.key,) if undone else (),
     )

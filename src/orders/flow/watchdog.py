@@ -19,7 +19,7 @@ from orders.domain import events, saga
 from orders.domain.order import OrderKey
 from orders.domain.saga import DOWNSTREAM_OF, Facts, Step
 from orders.failures import TransientFailure
-from orders.ports import Backlogs, Check, Checks, Command, Commands, Events, Orders
+from orders.ports import Backlogs, Check, Checks, Command, Commands, Coupons, Events, Orders
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,7 @@ class Watchdog:
     commands: Commands
     events: Events
     checks: Checks
+    coupons: Coupons
 
     def batch_get_progress(self, checks: Sequence[Check]) -> Mapping[OrderKey, Facts]:
         """What a look at many orders at once tells of them, for `check`.
@@ -70,7 +71,7 @@ class Watchdog:
         if fetched is not None and not check.force:
             waiting = sorted(saga.owed(fetched))
             if not waiting:
-                return Checked("settled")
+                return self._settled(check.key, fetched)
             if not any(map(self._is_lost, waiting)):
                 return Checked("stuck", waiting, look_again=True, facts=fetched)
         progress = self.orders.progress(check.key)
@@ -81,7 +82,7 @@ class Watchdog:
             self.events.publish(events.all_true(order.key, order.accepted_at, progress.facts))
         owed = sorted(saga.owed(progress.facts))
         if not owed:
-            return Checked("settled")
+            return self._settled(check.key, progress.facts)
         sent = [step for step in owed if check.force or self._is_lost(step)]
         # Without the order, which deliver then reads: its age is known there only so.
         self.commands.send([Command(check.key, step) for step in sent])
@@ -89,6 +90,12 @@ class Watchdog:
             # Once is enough: from here on it is watched like any other.
             self.checks.set([Check(check.key)])
         return Checked("stuck", owed, sent, not check.force, progress.facts)
+
+    def _settled(self, key: OrderKey, facts: Facts) -> Checked:
+        """Nothing is owed to the order; what it used up of coupons it may still owe."""
+        if saga.undoing(facts):
+            self.coupons.give_back([key])
+        return Checked("settled")
 
     def _is_lost(self, step: Step) -> bool:
         return self.backlogs.is_empty(DOWNSTREAM_OF[step])

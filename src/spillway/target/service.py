@@ -35,7 +35,7 @@ Clients = Callable[[str], Any]
 class Service:
     """`client` gives the one boto3 client of an AWS service.
 
-    `tables` has the orders table as `orders`, and one for each downstream whose table can be read.
+    `tables` has `orders` and `coupons`, and one for each downstream whose table can be read.
     `queues` are URLs by name, like `inventory` and `inventory_dead_letter`. `emulator` is the
     emulator's address, None on AWS. `options` name this service on a command line, with a space
     before them; "" for the default service.
@@ -157,8 +157,8 @@ def _outputs(cloudformation: Any, stage: str) -> dict[str, str]:
 
 
 def tables(outputs: Mapping[str, str]) -> dict[str, str]:
-    """Names: `orders`, and one for each downstream if the stage has fakes of them."""
-    keys = {name: f"{name.capitalize()}TableName" for name in ("orders", *DOWNSTREAMS)}
+    """Names: `orders`, `coupons`, and one for each downstream if the stage has fakes of them."""
+    keys = {name: f"{name.capitalize()}TableName" for name in ("orders", "coupons", *DOWNSTREAMS)}
     return {name: outputs[key] for name, key in keys.items() if key in outputs}
 
 

@@ -12,6 +12,7 @@ from orders.domain.saga import (
     Step,
     owed,
     settled,
+    undoing,
 )
 from orders.domain.status import SETTLED, Status, cancellation_outcome, reason, status
 from orders.domain.units import Millis
@@ -56,6 +57,17 @@ def test_a_rejected_or_cancelled_order_holds_nothing_ships_nothing_and_is_refund
         assert not the_goods_are_held(state)
         assert not something_ships(state)
         assert Step.REFUND in state.done
+
+
+def test_an_order_that_is_being_undone_stays_so() -> None:
+    """What it used up of limited coupons is given back at the first such fact."""
+    for state in GRAPH:
+        if undoing(state.facts):
+            assert all(undoing(following.facts) for following in GRAPH[state])
+    undone = {Status.REJECTED, Status.CANCELLED}
+    for state in GRAPH:
+        if settled(state.facts):
+            assert undoing(state.facts) is (status(state.facts) in undone)
 
 
 def test_every_state_that_is_not_settled_waits_for_a_command_that_was_given() -> None:

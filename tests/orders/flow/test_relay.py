@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from orders.domain.coupon_limits import Use
 from orders.domain.events import EventType
 from orders.domain.saga import DOWNSTREAMS, Cancellation, Facts, Outcome, Step
 from orders.failures import TransientFailure
@@ -17,7 +18,8 @@ from simulation.world.runtime import (
     MemoryEvents,
     MemoryRelayDeadLetters,
 )
-from tests.builders import NOW, accepted
+from simulation.world.table import MemoryOrders
+from tests.builders import NOW, a_coupon, accepted
 
 ORDER = accepted()
 RESERVED = Facts({Step.RESERVE: Outcome(NOW)})
@@ -28,7 +30,14 @@ class Bench:
     def __init__(self) -> None:
         self.commands, self.events = MemoryCommands(), MemoryEvents()
         self.checks = MemoryChecks()
-        self.relay = Relay(self.commands, self.events, self.checks, MemoryRelayDeadLetters())
+        self.orders = MemoryOrders()
+        self.relay = Relay(
+            self.commands,
+            self.events,
+            self.checks,
+            self.orders.coupons,
+            MemoryRelayDeadLetters(),
+        )
 
 
 def test_a_new_order_is_to_be_reserved_announced_and_watched() -> None:
@@ -91,3 +100,42 @@ def test_a_topic_that_is_down_holds_up_no_order_and_loses_no_event() -> None:
 
 def test_there_is_a_queue_for_every_downstream() -> None:
     assert set(DOWNSTREAMS) == {"inventory", "fulfilment", "accounting"}
+
+
+FIRST = Use(a_coupon("FIRST", limit=1), "FIRST", "/discounts/0/coupon")
+OUT_OF_STOCK = Facts({Step.RESERVE: Outcome(NOW, refusal="out_of_stock")})
+
+
+def uses(orders: MemoryOrders) -> list[str]:
+    return [item["used"]["N"] for item in orders.claimed.items()]
+
+
+def test_the_coupons_of_an_order_that_comes_to_be_undone_are_given_back_once() -> None:
+    bench = Bench()
+    bench.orders.coupons.place(ORDER, [FIRST])
+    bench.orders.record(ORDER.key, Step.RESERVE, OUT_OF_STOCK.outcomes[Step.RESERVE])
+    change = FactsChanged(ORDER.key, Facts(), OUT_OF_STOCK)
+    for _ in range(3):
+        assert bench.relay.send([change]).undone == [ORDER.key]
+    assert uses(bench.orders) == ["0"]
+    # The mark is a change of its own, from which nothing follows.
+    assert called_for(FactsChanged(ORDER.key, OUT_OF_STOCK, OUT_OF_STOCK)) == Calls([], [], [])
+
+
+def test_an_order_that_stands_keeps_its_coupons() -> None:
+    bench = Bench()
+    bench.orders.coupons.place(ORDER, [FIRST])
+    assert bench.relay.send([FactsChanged(ORDER.key, RESERVED, SHIPPED)]).undone == []
+    assert uses(bench.orders) == ["1"]
+
+
+def test_coupons_that_cannot_be_given_back_now_hold_nothing_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def busy(*_: object) -> None:
+        raise TransientFailure("busy")
+
+    bench = Bench()
+    monkeypatch.setattr(type(bench.orders.coupons), "give_back", busy)
+    bench.relay.send([FactsChanged(ORDER.key, Facts(), OUT_OF_STOCK)])
+    assert [command.step for command in bench.commands.sent] == [Step.REFUND]

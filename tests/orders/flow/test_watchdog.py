@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from orders.domain.coupon_limits import Use
 from orders.domain.events import EventType
 from orders.domain.order import OrderKey
 from orders.domain.saga import Outcome, Step
@@ -19,7 +20,7 @@ from simulation.world.runtime import (
     MemoryEvents,
 )
 from simulation.world.table import MemoryOrders
-from tests.builders import CUSTOMER, NOW, accepted, order_id
+from tests.builders import CUSTOMER, NOW, a_coupon, accepted, order_id
 
 SETTLED = (Step.RESERVE, Step.SHIP, Step.POST)
 
@@ -30,7 +31,12 @@ class Bench:
         self.commands, self.events = MemoryCommands(), MemoryEvents()
         self.checks = MemoryChecks()
         self.watchdog = Watchdog(
-            self.orders, self.backlogs, self.commands, self.events, self.checks
+            self.orders,
+            self.backlogs,
+            self.commands,
+            self.events,
+            self.checks,
+            self.orders.coupons,
         )
         self.order = accepted()
         self.key = self.order.key
@@ -136,3 +142,17 @@ def test_a_watch_is_kept_when_its_commands_could_not_be_sent() -> None:
     with pytest.raises(TransientFailure):
         bench.watchdog.check(Check(bench.key))
     assert bench.checks.pending == []
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_it_gives_back_the_coupons_that_relay_did_not(force: bool) -> None:
+    bench = Bench()
+    order = accepted()
+    use = Use(a_coupon("FIRST", limit=1), "FIRST", "/discounts/0/coupon")
+    bench.orders.coupons.place(order, [use])
+    refused = Outcome(NOW, refusal="out_of_stock")
+    bench.orders.record(order.key, Step.RESERVE, refused)
+    fetched = bench.orders.record(order.key, Step.REFUND, Outcome(NOW))
+    for known in (fetched, None):
+        assert bench.watchdog.check(Check(order.key, force=force), known) == Checked("settled")
+    assert [item["used"] for item in bench.orders.claimed.items()] == [{"N": "0"}]

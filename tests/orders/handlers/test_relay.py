@@ -21,6 +21,7 @@ from simulation.world.runtime import (
     MemoryRelayDeadLetters,
     SetClock,
 )
+from simulation.world.table import MemoryOrders
 from tests.builders import NOW, accepted
 
 
@@ -87,7 +88,13 @@ class Bench:
     def __init__(self) -> None:
         self.commands, self.events, self.log = MemoryCommands(), MemoryEvents(), MemoryLog()
         self.relay_dead_letters = MemoryRelayDeadLetters()
-        self.relay = Relay(self.commands, self.events, MemoryChecks(), self.relay_dead_letters)
+        self.relay = Relay(
+            self.commands,
+            self.events,
+            MemoryChecks(),
+            MemoryOrders().coupons,
+            self.relay_dead_letters,
+        )
 
     def handle(self, *records: dict[str, Any]) -> None:
         handle({"Records": list(records)}, self.relay, SetClock(NOW), self.log)

@@ -31,7 +31,12 @@ class Bench:
         self.orders, self.commands, self.log = MemoryOrders(), MemoryCommands(), MemoryLog()
         self.inbox = MemoryInbox()
         self.watchdog = Watchdog(
-            self.orders, MemoryBacklogs(), self.commands, MemoryEvents(), MemoryChecks()
+            self.orders,
+            MemoryBacklogs(),
+            self.commands,
+            MemoryEvents(),
+            MemoryChecks(),
+            self.orders.coupons,
         )
         self.consumer = Consumer(
             "watchdog",

@@ -127,10 +127,20 @@ class Permissions:
 
 
 def needs(call: Call) -> list[Need]:
-    """What a call needs: one action, on each of the resources that it names."""
+    """What a call needs: one action, on each of the resources that it names; for a transaction, the
+    action of each of its operations."""
+    if call.operation == "TransactWriteItems":
+        return list(_needs_of_transaction(call))
     operation = _ACTION_OF_BATCH.get((call.service, call.operation), call.operation)
     action = f"{call.service}:{operation}"
     return [Need(call.function or "unknown", action, resource) for resource in _resources(call)]
+
+
+def _needs_of_transaction(call: Call) -> Iterator[Need]:
+    for operation in call.body.get("TransactItems", ()):
+        for kind, request in operation.items():
+            table = f"table/{request['TableName']}"
+            yield Need(call.function or "unknown", f"dynamodb:{kind}Item", table)
 
 
 def _resources(call: Call) -> list[str]:

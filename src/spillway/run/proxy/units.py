@@ -7,6 +7,7 @@ text or bytes).
 | call | billed |
 | --- | --- |
 | a write | each started KB of the item, as it was or as it is, whichever is larger |
+| an operation of a transaction | twice that of a write |
 | a read | each started 4 KB, also of nothing; half a unit for an eventually consistent one |
 | a query | the same, of all items that it read together |
 | BatchGetItem | the same, of each item separately |
@@ -70,10 +71,18 @@ def _dynamodb(operation: str, request: Fields, answer: Fields) -> Units:
         case "Query":
             size = sum(map(sound_item_bytes, answer.get("Items", ())))
             return Units(read=_read_units(request, size))
+        case "TransactWriteItems":
+            return Units(write=sum(map(_transaction_units, request.get("TransactItems", ()))))
         case "BatchGetItem":
             return Units(read=sum(_batch_units(request, answer)))
         case _:
             return Units()
+
+
+def _transaction_units(operation: Fields) -> float:
+    """Of one operation of a transaction. Only a put says how large its item is."""
+    put = operation.get("Put", {})
+    return 2.0 * started(sound_item_bytes(put.get("Item")), WRITE_UNIT_BYTES)
 
 
 def _batch_units(request: Fields, answer: Fields) -> Iterable[float]:
