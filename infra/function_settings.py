@@ -50,6 +50,7 @@ def function_settings(stage: Stage, addresses: Addresses) -> Mapping[str, Settin
             prices=stage.orders.prices,
             price_grace_seconds=stage.orders.price_grace_seconds,
             prices_bucket=addresses.prices_bucket,
+            price_keys_parameter=stage.price_keys_parameter,
         ),
         "reads": ReadsSettings(orders_table=table),
         "drain": DrainSettings(

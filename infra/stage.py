@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from orders.domain import saga
-from orders.settings import PricesBy
+from orders.settings import PricesBy, takes_signatures
 
 STAGES = Path(__file__).parent / "stages"
 
@@ -305,6 +305,12 @@ class Stage(Settings, frozen=True):
     def receipt_keys_parameter(self) -> str:
         """In Parameter Store: what the payment gateway signs receipts with."""
         return f"/spillway/{self.name}/receipt-keys"
+
+    @property
+    def price_keys_parameter(self) -> str | None:
+        """What the store's pricing engine signs prices with; None where no signature is taken."""
+        signed = takes_signatures(self.orders.prices)
+        return f"/spillway/{self.name}/price-keys" if signed else None
 
     def api_key_parameter(self, downstream: str) -> str:
         return f"/spillway/{self.name}/{downstream}/api-key"

@@ -43,6 +43,8 @@ class Intake(Construct):
         )
         intake.allow("sqs:SendMessage", on=overflow.queue_arn)
         intake.allow_parameter(deployment.stage.receipt_keys_parameter)
+        if deployment.stage.price_keys_parameter is not None:
+            intake.allow_parameter(deployment.stage.price_keys_parameter)
         for objects in ("index.json", "books/*"):
             intake.allow("s3:GetObject", on=prices.arn_for_objects(objects))
         accept_finding(

@@ -22,6 +22,11 @@ PricesBy = Literal["book", "signed", "book_or_signed", "client"]
 TimeoutSeconds = Annotated[float, Meta(gt=0, le=60)]
 
 
+def takes_signatures(prices: PricesBy) -> bool:
+    """Whether a pricing engine's signature says what an order costs, if it has one."""
+    return prices in ("signed", "book_or_signed")
+
+
 class SettingInvalid(Exception):
     """A setting is missing or makes no sense: the deployment is at fault."""
 
@@ -54,9 +59,18 @@ class IntakeSettings(Settings, frozen=True):
     prices: PricesBy
     price_grace_seconds: Annotated[int, Meta(ge=0)]
     prices_bucket: str
+    #: Where the pricing engine's signatures are taken.
+    price_keys_parameter: str | None = None
     #: Set by Lambda; the second only by the emulator.
     aws_region: str | None = None
     aws_endpoint_url: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.price_keys_parameter is not None) != takes_signatures(self.prices):
+            raise ValueError(
+                "PRICE_KEYS_PARAMETER goes with PRICES signed and book_or_signed, and only with"
+                " those"
+            )
 
 
 class DrainSettings(Settings, frozen=True):

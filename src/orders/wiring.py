@@ -98,13 +98,12 @@ class Runtime:
 def wire_intake(runtime: Runtime) -> tuple[Intake, Log]:
     settings = IntakeSettings.read(runtime.environment)
     clock = runtime.clock
-    keys = SecureParameter(partial(runtime.client, "ssm"), settings.receipt_keys_parameter, clock)
     intake = Intake(
         orders=DynamoOrders(
             runtime.client("dynamodb", settings.table_timeout_seconds), settings.orders_table
         ),
         overflow=SqsOverflow(runtime.client("sqs"), settings.overflow_queue_url),
-        receipt_keys=SsmSigningKeys(keys),
+        receipt_keys=_signing_keys(settings.receipt_keys_parameter, runtime),
         prices=_prices(settings, runtime),
         clock=clock,
         currencies=frozenset(settings.currencies.split(",")),
@@ -115,15 +114,26 @@ def wire_intake(runtime: Runtime) -> tuple[Intake, Log]:
 
 
 def _prices(settings: IntakeSettings, runtime: Runtime) -> Prices:
-    if settings.prices == "client":
-        return Prices()
+    by_book = settings.prices in ("book", "book_or_signed")
+    parameter = settings.price_keys_parameter
+    return Prices(
+        books=_price_books(settings, runtime) if by_book else None,
+        signing_keys=None if parameter is None else _signing_keys(parameter, runtime),
+        grace_ms=settings.price_grace_seconds * 1000,
+    )
+
+
+def _price_books(settings: IntakeSettings, runtime: Runtime) -> PublishedPriceBooks:
     endpoint, bucket = settings.aws_endpoint_url, settings.prices_bucket
     url = f"https://{bucket}.s3.{settings.aws_region}.amazonaws.com"
     url = url if endpoint is None else f"{endpoint}/{bucket}"
     # An order waits as long for the bucket as for the table, which has two tries too.
     pool = runtime.pool(settings.table_timeout_seconds / 2)
-    books = PublishedPriceBooks(Bucket(url, pool, runtime.sign_s3), runtime.clock, _log(runtime))
-    return Prices(books, grace_ms=settings.price_grace_seconds * 1000)
+    return PublishedPriceBooks(Bucket(url, pool, runtime.sign_s3), runtime.clock, _log(runtime))
+
+
+def _signing_keys(parameter: str, runtime: Runtime) -> SsmSigningKeys:
+    return SsmSigningKeys(SecureParameter(partial(runtime.client, "ssm"), parameter, runtime.clock))
 
 
 def wire_drain(runtime: Runtime) -> tuple[Consumer, Drain]:

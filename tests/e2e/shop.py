@@ -40,7 +40,17 @@ class Customer:
     def order(self, **fields: Any) -> tuple[str, dict[str, Any]]:
         """A new id and an order under it, paid for."""
         id_ = order_id(time.time_ns() // 1_000_000)
-        return id_, order_body(id_, key=self._stack.receipt_key.key, **fields)
+        return id_, order_body(id_, **self.keys, **fields)
+
+    @property
+    def keys(self) -> dict[str, Any]:
+        """What an order's receipt is signed with, and its prices where the stage takes that."""
+        price_key = self._stack.price_key
+        return {
+            "key": self._stack.receipt_key.key,
+            "price_key": price_key.key if price_key else None,
+            "customer_id": self.id,
+        }
 
     def put(self, id_: str, body: Any) -> httpx.Response:
         return self.http.put(f"/orders/{id_}", json=body)

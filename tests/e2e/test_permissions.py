@@ -74,8 +74,8 @@ def test_every_permission_is_missed_when_it_is_gone_and_none_is_left_over(
     began = time.monotonic()
     while unseen(own_stack):
         assert time.monotonic() - began < ALL_SEEN_WITHIN_SECONDS, unseen(own_stack)
-        ask_everything_of_the_api(own_stack, shopper)
-        wholesale.put(*large_order(own_stack))
+        ask_everything_of_the_api(shopper)
+        wholesale.put(*large_order(wholesale))
         overflow(own_stack, shopper)
         send_what_cannot_be_read(own_stack, shopper)
         watch_orders_that_wait(own_stack, shopper)
@@ -85,7 +85,7 @@ def test_every_permission_is_missed_when_it_is_gone_and_none_is_left_over(
     assert shopper.settled(shopper.place())["status"] == "confirmed"
 
 
-def ask_everything_of_the_api(stack: Stack, customer: Customer) -> None:
+def ask_everything_of_the_api(customer: Customer) -> None:
     id_, body = customer.order()
     customer.put(id_, body)
     customer.cancel(id_)
@@ -93,14 +93,14 @@ def ask_everything_of_the_api(stack: Stack, customer: Customer) -> None:
     customer.http.get("/orders")
     # Whether an order as old as this one is a retry, only the table knows.
     old = order_id(time.time_ns() // 1_000_000 - 2 * DAY_MS)
-    customer.put(old, order_body(old, key=stack.receipt_key.key))
+    customer.put(old, order_body(old, **customer.keys))
 
 
-def large_order(stack: Stack) -> tuple[str, dict[str, Any]]:
+def large_order(customer: Customer) -> tuple[str, dict[str, Any]]:
     """Too large for a command: each delivery has to read it."""
     id_ = order_id(time.time_ns() // 1_000_000)
     lines = [line(f"{number * 2_654_435_761 % 2**32:08x}", 1 + number % 7) for number in range(900)]
-    return id_, order_body(id_, lines, key=stack.receipt_key.key)
+    return id_, order_body(id_, lines, **customer.keys)
 
 
 def overflow(stack: Stack, customer: Customer) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from infra.bundle import TARGETS
 from infra.stage import STAGES, StageError, load
 from orders.domain.saga import DOWNSTREAMS
+from orders.settings import PricesBy
 
 LOCAL = (STAGES / "local.toml").read_text()
 
@@ -114,3 +116,19 @@ def test_no_order_travels_in_the_clear(tmp_path: Path) -> None:
     (tmp_path / "own.toml").write_text(plain)
     with pytest.raises(StageError, match=r"downstreams\.fulfilment\.url is http://.*must be https"):
         load("own", tmp_path).check_addresses()
+
+
+@pytest.mark.parametrize(
+    ("prices", "parameter"),
+    [
+        ("book", None),
+        ("signed", "/spillway/dev/price-keys"),
+        ("book_or_signed", "/spillway/dev/price-keys"),
+    ],
+)
+def test_price_keys_are_read_only_where_signatures_are_taken(
+    prices: PricesBy, parameter: str | None
+) -> None:
+    stage = load("dev")
+    stage = replace(stage, orders=replace(stage.orders, prices=prices))
+    assert stage.price_keys_parameter == parameter

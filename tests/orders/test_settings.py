@@ -103,3 +103,13 @@ def test_sigv4_has_no_api_key() -> None:
         DeliverSettings.read(environment)
     del environment["DOWNSTREAM_API_KEY_PARAMETER"]
     assert DeliverSettings.read(environment).downstream_api_key_parameter is None
+
+
+@pytest.mark.parametrize(
+    ("prices", "parameter"),
+    [("signed", ""), ("book_or_signed", ""), ("book", "/price-keys"), ("client", "/price-keys")],
+)
+def test_price_keys_go_with_signed_prices_and_only_with_them(prices: str, parameter: str) -> None:
+    environment = {**ENVIRONMENT, "PRICES": prices, "PRICE_KEYS_PARAMETER": parameter}
+    with pytest.raises(SettingInvalid, match="PRICE_KEYS_PARAMETER"):
+        IntakeSettings.read(environment)

@@ -61,6 +61,7 @@ class Traffic:
             checkout = Checkout(
                 Client(http, Tokens(self.stack.token)),
                 self.stack.receipt_key,
+                self.stack.price_key,
                 clients=_CUSTOMERS_AT_ONCE,
                 copies=1,
                 rng=rng,

@@ -131,6 +131,7 @@ class _Run:
         checkout = Checkout(
             client=self.client,
             receipt_key=self.stack.receipt_key,
+            price_key=self.stack.price_key,
             clients=CLIENTS,
             copies=1,
             rng=self.rng,

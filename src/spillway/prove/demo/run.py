@@ -111,6 +111,7 @@ async def _customers_order(
         checkout = Checkout(
             client=client,
             receipt_key=stack.receipt_key,
+            price_key=stack.price_key,
             clients=plan.clients,
             copies=plan.copies,
             rng=random.Random(f"ids {plan.seed} {done.began_at}"),  # noqa: S311 -- not secrets

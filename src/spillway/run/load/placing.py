@@ -18,7 +18,7 @@ from spillway.ids import order_id
 from spillway.run.load.clients import Client, Reply, Unanswered
 from spillway.run.load.records import Acknowledgement, Answer
 from spillway.run.stack import SigningKey
-from spillway.run.workload import Customer, Draft, pay
+from spillway.run.workload import Customer, Draft, pay, sign_price
 
 
 @dataclass(slots=True, kw_only=True)
@@ -32,12 +32,19 @@ class Placed(Acknowledgement):
 
     customer: Customer
     sent_at: int
+    price_signature: str | None = None
     answers: list[Answer] = field(default_factory=list)
     accept_seconds: float | None = None
     refusal: dict[str, Any] | None = None
     last_attempt: str | None = None
     during_outage: bool = False
     closed: bool = False
+
+    @property
+    def body(self) -> bytes:
+        """The order as it is sent."""
+        proof = {} if self.price_signature is None else {"price_signature": self.price_signature}
+        return msgspec.json.encode(msgspec.to_builtins(self.order) | proof)
 
     @property
     def acknowledged(self) -> bool:
@@ -63,6 +70,8 @@ class Checkout:
 
     client: Client
     receipt_key: SigningKey
+    #: None where the stage takes no price signatures.
+    price_key: SigningKey | None
     clients: int
     copies: int
     rng: random.Random
@@ -117,16 +126,24 @@ class Checkout:
     def _prepared(self, draft: Draft) -> Placed:
         now = time.time_ns() // 1_000_000
         made = order_id(now, self.rng)
+        key = OrderKey(CustomerId(self.client.tokens.customer_id(draft.customer)), made)
+        order = pay(draft, made, key_id=self.receipt_key.key_id, key=self.receipt_key.key)
+        signer = self.price_key if draft.engine_priced else None
         return Placed(
-            key=OrderKey(CustomerId(self.client.tokens.customer_id(draft.customer)), made),
+            key=key,
             customer=draft.customer,
-            order=pay(draft, made, key_id=self.receipt_key.key_id, key=self.receipt_key.key),
+            order=order,
             sent_at=now,
+            price_signature=(
+                sign_price(order, key, key_id=signer.key_id, price_key=signer.key)
+                if signer
+                else None
+            ),
             during_outage=self.during_outage,
         )
 
     async def _send(self, order: Placed) -> None:
-        body = msgspec.json.encode(order.order)
+        body = order.body
         async with asyncio.TaskGroup() as copies:
             for _ in range(self.copies):
                 copies.create_task(self._send_copy(order, body, time.perf_counter()))

@@ -5,9 +5,11 @@ from typing import Any
 
 import msgspec
 
+from infra.stage import load
 from spillway.errors import SpillwayError
 from spillway.run.proxy import Proxy
 from spillway.run.stack.aws import client
+from spillway.run.stack.deployment import STAGE
 from spillway.run.stack.folder import StackFolder
 from spillway.run.stack.keys import Keys, SigningKey
 from spillway.run.stack.processes import children
@@ -67,6 +69,11 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def receipt_key(self) -> SigningKey:
         return self.secrets.keys.receipt
+
+    @property
+    def price_key(self) -> SigningKey | None:
+        """The pricing engine's; None where the stage takes no price signatures."""
+        return self.secrets.keys.price if load(STAGE).price_keys_parameter else None
 
     def endpoints(self) -> dict[str, Any]:
         """Everything a script needs, as a JSON object without secrets."""

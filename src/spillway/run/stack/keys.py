@@ -10,34 +10,45 @@ from spillway.run.stack.deployment import STAGE
 
 DOWNSTREAMS = ("inventory", "fulfilment", "accounting")
 _RECEIPT_KEY_ID = "k1"
-_RECEIPT_KEY_BYTES = 32
+_PRICE_KEY_ID = "p1"
+_KEY_BYTES = 32
 
 
 class SigningKey(msgspec.Struct, frozen=True):
-    """What signs receipts: the key and its id in `<key_id>.<hmac>`."""
+    """What signs receipts or prices, and the id that names it in a signature."""
 
     key_id: str
     key: bytes
 
+    @classmethod
+    def generate(cls, key_id: str) -> "SigningKey":
+        return cls(key_id, secrets.token_bytes(_KEY_BYTES))
+
+    @property
+    def parameter(self) -> str:
+        """As intake reads it: a JSON object of key id to key in hex."""
+        return json.dumps({self.key_id: self.key.hex()})
+
 
 class Keys(msgspec.Struct, frozen=True):
-    """The receipt key, and each downstream's API key by its name."""
+    """The gateway's and the pricing engine's keys, and each downstream's API key by its name."""
 
     receipt: SigningKey
+    price: SigningKey
     api_keys: dict[str, str]
 
     @classmethod
     def generate(cls) -> "Keys":
         return cls(
-            receipt=SigningKey(_RECEIPT_KEY_ID, secrets.token_bytes(_RECEIPT_KEY_BYTES)),
+            receipt=SigningKey.generate(_RECEIPT_KEY_ID),
+            price=SigningKey.generate(_PRICE_KEY_ID),
             api_keys={downstream: secrets.token_urlsafe(24) for downstream in DOWNSTREAMS},
         )
 
     def store(self, endpoint: str) -> None:
         """Put them where the functions look: encrypted SSM parameters, which no stack creates."""
         ssm = client(endpoint, "ssm")
-        receipt_keys = {self.receipt.key_id: self.receipt.key.hex()}
-        values = {"receipt-keys": json.dumps(receipt_keys)}
+        values = {"receipt-keys": self.receipt.parameter, "price-keys": self.price.parameter}
         values |= {f"{name}/api-key": key for name, key in self.api_keys.items()}
         for name, value in values.items():
             ssm.put_parameter(Name=f"/spillway/{STAGE}/{name}", Value=value, Type="SecureString")

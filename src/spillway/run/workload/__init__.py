@@ -4,8 +4,17 @@ Both give `Draft`s: all of an order but its id and its payment, which come into 
 places it. So the same seed gives the same drafts on any day, byte for byte.
 """
 
-from spillway.run.workload.draft import CUSTOMERS, Customer, Draft, pay
+from spillway.run.workload.draft import CUSTOMERS, Customer, Draft, pay, sign_price
 from spillway.run.workload.generator import generate
 from spillway.run.workload.sales import Sales, read_sales
 
-__all__ = ["CUSTOMERS", "Customer", "Draft", "Sales", "generate", "pay", "read_sales"]
+__all__ = [
+    "CUSTOMERS",
+    "Customer",
+    "Draft",
+    "Sales",
+    "generate",
+    "pay",
+    "read_sales",
+    "sign_price",
+]

@@ -1,11 +1,12 @@
-"""An order before it has an id and a payment, and a fake payment gateway."""
+"""An order before it has an id and a payment, a fake payment gateway and a fake pricing engine."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from orders.domain.order import Order, Payment
+from orders.domain import price_signature
+from orders.domain.order import Order, OrderKey, Payment, order_id_time
 from orders.domain.receipt import sign
 
 #: The users that every local stack has: two shoppers and a shop that resells.
@@ -15,10 +16,14 @@ CUSTOMERS: tuple[Customer, ...] = ("shopper", "other", "wholesale")
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """All that a customer decides: an order without its payment."""
+    """All that a customer decides: an order without its payment.
+
+    `engine_priced`: its prices are in no price book, so an engine must say that they are right.
+    """
 
     customer: Customer
     order: Order
+    engine_priced: bool = False
 
 
 def pay(draft: Draft, order_id: str, *, key_id: str, key: bytes) -> Order:
@@ -35,3 +40,18 @@ def pay(draft: Draft, order_id: str, *, key_id: str, key: bytes) -> Order:
         key, key_id, order_id=order_id, reference=reference, amount=amount, currency=currency
     )
     return replace(draft.order, payment=Payment(reference, amount, currency, receipt))
+
+
+#: For as long as an order may be sent again.
+_PRICE_VALID_SECONDS = 3_600
+
+
+def sign_price(order: Order, key: OrderKey, *, key_id: str, price_key: bytes) -> str:
+    """Agree to every price, as the pricing engine of a store would to its own."""
+    return price_signature.sign(
+        price_key,
+        key_id,
+        order=order,
+        customer_id=key.customer_id,
+        valid_until=order_id_time(key.order_id) // 1000 + _PRICE_VALID_SECONDS,
+    )

@@ -266,7 +266,7 @@ def _draft(number: str, rows: list[_Row]) -> Draft:
         address=_address(customer, channel, rows[0].country),
         purchase_order=f"PO-{number}" if channel == "wholesale" else None,
     )
-    return Draft(_user(channel, customer), order)
+    return Draft(_user(channel, customer), order, engine_priced=True)
 
 
 def _check_sale(number: str, rows: list[_Row]) -> None:

@@ -48,6 +48,7 @@ def a_context(orders: int = 10, cancelled: int = 7) -> ScenarioContext:
     checkout = Checkout(
         client=client,
         receipt_key=SigningKey("k1", b"a key for tests"),
+        price_key=None,
         clients=run.plan.clients,
         copies=1,
         rng=random.Random(1),

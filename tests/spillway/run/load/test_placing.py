@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import random
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import msgspec
 
+from orders.domain.order import Order
+from orders.domain.price_signature import verify
+from orders.domain.units import Millis
 from spillway.run.load.placing import UNANSWERED_MAX, Checkout, Placed
 from spillway.run.stack import SigningKey
 from spillway.run.workload import Draft, generate
@@ -29,7 +33,7 @@ def placed(
         receipt_key=SigningKey("k1", b"a key for tests"),
         rng=random.Random(1),
         on_closed=closed.append,
-        **({"clients": 4, "copies": 1} | options),
+        **({"clients": 4, "copies": 1, "price_key": None} | options),
     )
     orders: list[Placed] = []
     if per_second is None:
@@ -62,6 +66,31 @@ def test_a_crowd_cancels_as_planned() -> None:
     orders = placed(FakeApi(), DRAFTS[:3], per_second=1000.0, cancel_after={1: 0.0})
 
     assert [order.cancellation_taken for order in orders] == [False, True, False]
+
+
+def test_what_is_in_no_price_book_is_signed_where_the_stage_takes_it() -> None:
+    key = SigningKey("p1", b"a pricing engine's key for tests")
+    drafts = (DRAFTS[0], replace(DRAFTS[1], engine_priced=True))
+    for signer, signed in ((key, [False, True]), (None, [False, False])):
+        orders = placed(FakeApi(), drafts, price_key=signer)
+        bodies = [msgspec.json.decode(order.body) for order in orders]
+        assert ["price_signature" in body for body in bodies] == signed
+        assert [msgspec.convert(body, Order) for body in bodies] == [one.order for one in orders]
+        for order in orders:
+            if order.price_signature is not None:
+                assert verdict(order, key) == "valid"
+
+
+def verdict(order: Placed, key: SigningKey) -> str:
+    now = Millis(order.sent_at)
+    return verify(
+        order.price_signature or "",
+        order.order,
+        order.key.customer_id,
+        {key.key_id: key.key},
+        priced_at=now,
+        now=now,
+    )
 
 
 def test_copies_of_an_order_are_the_same_request_and_one_of_them_is_new() -> None:
