@@ -11,6 +11,7 @@ CREATE TABLE orders (
     city          VARCHAR(100) NULL,
     postcode      VARCHAR(20) NULL,
     country       CHAR(2) NULL,
+    phone         VARCHAR(40) NULL,
     currency      CHAR(3) NULL,
     items         LONGTEXT NULL,
     shipping      DECIMAL(10, 2) NULL,

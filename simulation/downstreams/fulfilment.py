@@ -14,8 +14,11 @@ class Address(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: Text
     lines: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1, max_length=ADDRESS_LINES_MAX)]
     city: Text
-    postal_code: Text
+    postal_code: Annotated[str, msgspec.Meta(max_length=200)]
     country: Annotated[str, msgspec.Meta(pattern="^[A-Z]{2}$", max_length=2)]
+    state: Text = ""
+    phone: Text = ""
+    email: Text = ""
 
 
 class Ship(Command, frozen=True, kw_only=True):

@@ -19,6 +19,16 @@ from orders.downstream.http import NOTHING_ON_RECORD, idempotency_key, lookup_qu
 from orders.ports import Command
 from tests.builders import CUSTOMER, FREE, an_order, order_id
 
+EVERY_FIELD = {
+    "name": "A. Buyer",
+    "lines": ["1 Main Street", "Apt 2"],
+    "city": "Springfield",
+    "postal_code": "62701",
+    "country": "US",
+    "state": "IL",
+    "phone": "+1 217 555 0100",
+    "email": "a.buyer@example.com",
+}
 CONTRACTS = Path(__file__).parents[2] / "docs" / "contracts"
 
 
@@ -48,6 +58,8 @@ def command(step: Step, **fields: Any) -> Command:
     [
         {},
         {"channel": "wholesale", "purchase_order": "PO-1"},
+        {"address": {"name": "A", "lines": ["1"], "city": "Tsim Sha Tsui", "country": "HK"}},
+        {"address": EVERY_FIELD},
         {
             "discounts": [{"coupon": "XMAS10", "amount": 10}],
             "total": 895,

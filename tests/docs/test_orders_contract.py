@@ -17,6 +17,7 @@ from orders.domain.quote import TRIES_MAX, QuoteLine, QuoteRequest
 from orders.domain.refusals import Rule
 from orders.domain.saga import Outcome, Step
 from orders.domain.status import Status
+from orders.domain.text import TEXT_MAX
 from orders.failures import TransientFailure
 from orders.flow.prices import Prices
 from orders.flow.reads import PAGE_DEFAULT, PAGE_MAX, Reads
@@ -57,7 +58,7 @@ def test_the_limits_are_the_codes() -> None:
     assert line_["quantity"]["maximum"] == refusals.QUANTITY_MAX
     assert line_["unit_price"]["maximum"] == money.UNIT_PRICE_MAX
     assert line_["sku"]["maxLength"] == refusals.SKU_MAX
-    assert SCHEMAS["Text"]["maxLength"] == refusals.TEXT_MAX
+    assert SCHEMAS["Text"]["maxLength"] == TEXT_MAX
     assert SCHEMAS["Address"]["properties"]["lines"]["maxItems"] == refusals.ADDRESS_LINES_MAX
     assert f"{TRIES_MAX} different coupons" in DOCUMENT["paths"]["/quotes"]["post"]["description"]
     limit = DOCUMENT["paths"]["/orders"]["get"]["parameters"][0]["schema"]

@@ -34,6 +34,9 @@ PERSONAL: dict[str, Any] = {
         "city": f"{MARK}ton",
         "postal_code": f"{MARK}1",
         "country": "GB",
+        "state": f"{MARK}shire",
+        "phone": f"0113 {MARK}",
+        "email": f"{MARK}@example.com",
     },
 }
 

@@ -68,7 +68,18 @@ def _wholesale() -> AcceptedOrder:
     """Too large to travel in a command."""
     skus = (hashlib.sha256(str(number).encode()).hexdigest()[:16] for number in range(500))
     lines = [line(sku, 1 + number % 9, 255) for number, sku in enumerate(skus)]
-    return accepted(LARGE, lines=lines, channel="wholesale", purchase_order="PO-4711")
+    address = {
+        "name": "山田 太郎",
+        "lines": ["1-2-3 Kanda"],
+        "city": "千代田区",
+        "country": "JP",
+        "state": "東京都",
+        "phone": "+81 3 1234 5678",
+        "email": "yamada@example.com",
+    }
+    return accepted(
+        LARGE, lines=lines, channel="wholesale", purchase_order="PO-4711", address=address
+    )
 
 
 def _facts() -> list[Facts]:

@@ -82,7 +82,7 @@ def _goods(step: Step, order: Order) -> Order | None:
     """
     if step is not Step.RESERVE:
         return None
-    no_address = Address("", (), "", "", "")
+    no_address = Address("", (), "", "")
     paid = order.payment and Payment("", order.payment.amount, order.payment.currency, "")
     return replace(order, address=no_address, payment=paid, discounts=(), purchase_order=None)
 

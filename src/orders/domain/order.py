@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal, TypeGuard
 
+from orders.domain.text import normalised
 from orders.domain.trace import Trace
 from orders.domain.units import CustomerId, Millis, OrderId
 
@@ -37,11 +38,31 @@ class Discount:
 
 @dataclass(frozen=True, slots=True)
 class Address:
+    """Where the goods go. The empty text where a country has no postal code or no states, and where
+    the customer names no phone or e-mail address for the carrier."""
+
     name: str
     lines: tuple[str, ...]
     city: str
-    postal_code: str
     country: str
+    postal_code: str = ""
+    state: str = ""
+    phone: str = ""
+    email: str = ""
+
+    @property
+    def given(self) -> dict[str, object]:
+        """The fields as they are stored, shown and sent: an address without a state has no such
+        field. One without a postal code has an empty one, since 0.2.0 reads no address without."""
+        fields: dict[str, object] = {
+            "name": self.name,
+            "lines": self.lines,
+            "city": self.city,
+            "postal_code": self.postal_code,
+            "country": self.country,
+        }
+        more = {"state": self.state, "phone": self.phone, "email": self.email}
+        return fields | {name: text for name, text in more.items() if text}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +133,25 @@ class AcceptedOrder:
     order: Order
     trace: Trace | None = None
     book: str | None = None
+
+
+def with_normalised_texts(order: Order) -> Order:
+    """The order as it is stored: what people wrote in it in the form of `text.normalised`."""
+    address, number = order.address, order.purchase_order
+    return replace(
+        order,
+        address=Address(
+            name=normalised(address.name),
+            lines=tuple(map(normalised, address.lines)),
+            city=normalised(address.city),
+            country=address.country,
+            postal_code=normalised(address.postal_code),
+            state=normalised(address.state),
+            phone=normalised(address.phone),
+            email=normalised(address.email),
+        ),
+        purchase_order=None if number is None else normalised(number),
+    )
 
 
 @lru_cache(maxsize=1024)

@@ -14,13 +14,13 @@ from enum import StrEnum
 from orders.domain.money import AMOUNT_MAX, UNIT_PRICE_MAX
 from orders.domain.order import Channel, Order, Payment, is_order_id, order_id_time
 from orders.domain.receipt import verify
+from orders.domain.text import TEXT_MAX, is_text
 from orders.domain.units import Millis
 
 LINES_MAX = 2_000
 QUANTITY_MAX = 1_000_000
 DISCOUNTS_MAX = 50
 ADDRESS_LINES_MAX = 5
-TEXT_MAX = 200
 SKU_MAX = 64
 RECEIPT_MAX = 200
 CUSTOMER_ID_MAX = 256
@@ -173,7 +173,8 @@ class Terms:
 def broken_rules(order_id: str, order: Order, terms: Terms) -> list[Refusal]:
     """Every rule that this order breaks, by precedence; empty when it can be accepted.
 
-    One pass over the lines: the cost grows linearly with them.
+    Its texts are normalised already (`with_normalised_texts`). One pass over the lines: the cost
+    grows linearly with them.
     """
     found = [
         *_order_id(order_id, terms.now),
@@ -210,8 +211,10 @@ def country_refusals(country: str, pointer: str) -> Iterator[Refusal]:
 
 
 def identifier_refusals(text: str, pointer: str, length_max: int) -> Iterator[Refusal]:
-    if not _is_text(text, length_max):
-        yield Refusal(Rule.TEXT_INVALID, pointer, _text_detail(length_max))
+    """Of a text that a program made."""
+    if not _is_identifier(text, length_max):
+        detail = f"1 to {length_max} printable characters."
+        yield Refusal(Rule.TEXT_INVALID, pointer, detail)
 
 
 def _order_id(order_id: str, now: Millis) -> Iterator[Refusal]:
@@ -256,24 +259,12 @@ def _channel(order: Order, terms: Terms) -> Iterator[Refusal]:
 
 def _texts(order: Order) -> Iterator[Refusal]:
     address = order.address
-    texts: list[tuple[str, str, int]] = [
-        ("/address/name", address.name, TEXT_MAX),
-        ("/address/city", address.city, TEXT_MAX),
-        ("/address/postal_code", address.postal_code, TEXT_MAX),
-        *(
-            (f"/address/lines/{index}", line, TEXT_MAX)
-            for index, line in enumerate(address.lines[:ADDRESS_LINES_MAX])
-        ),
-        *(
-            (f"/discounts/{index}/coupon", discount.coupon, SKU_MAX)
-            for index, discount in enumerate(order.discounts[:DISCOUNTS_MAX])
-        ),
-    ]
-    if order.purchase_order is not None:
-        texts.append(("/purchase_order", order.purchase_order, TEXT_MAX))
-    for pointer, text, length_max in texts:
-        if not _is_text(text, length_max):
-            yield Refusal(Rule.TEXT_INVALID, pointer, _text_detail(length_max))
+    for pointer, what, text in _written_by_people(order):
+        if not is_text(text):
+            detail = f"{what}: up to {TEXT_MAX} characters, no line breaks or other controls."
+            yield Refusal(Rule.TEXT_INVALID, pointer, detail if text else f"{what}: required.")
+    for index, discount in enumerate(order.discounts[:DISCOUNTS_MAX]):
+        yield from identifier_refusals(discount.coupon, f"/discounts/{index}/coupon", SKU_MAX)
     if not 1 <= len(address.lines) <= ADDRESS_LINES_MAX:
         yield Refusal(
             Rule.TEXT_INVALID,
@@ -281,6 +272,28 @@ def _texts(order: Order) -> Iterator[Refusal]:
             f"An address has 1 to {ADDRESS_LINES_MAX} lines.",
         )
     yield from country_refusals(address.country, "/address/country")
+
+
+def _written_by_people(order: Order) -> Iterator[tuple[str, str, str]]:
+    """Pointer, name and text of each that must be there, or is.
+
+    Which fields an address needs is for the form to say, country by country. Here it need only be
+    an address, so that what the form lets through is never refused after the customer has paid.
+    """
+    address = order.address
+    yield "/address/name", "Name", address.name
+    for index, line in enumerate(address.lines[:ADDRESS_LINES_MAX]):
+        yield f"/address/lines/{index}", "Address line", line
+    yield "/address/city", "City", address.city
+    optional = (
+        ("/address/postal_code", "Postal code", address.postal_code),
+        ("/address/state", "State", address.state),
+        ("/address/phone", "Phone", address.phone),
+        ("/address/email", "E-mail", address.email),
+    )
+    yield from (field for field in optional if field[2])
+    if order.purchase_order is not None:
+        yield "/purchase_order", "Purchase order number", order.purchase_order
 
 
 def _lines(order: Order) -> Iterator[Refusal]:
@@ -292,8 +305,8 @@ def _lines(order: Order) -> Iterator[Refusal]:
         return
     price_of: dict[str, int] = {}
     for index, line in enumerate(lines):
-        if not _is_text(line.sku, SKU_MAX):
-            yield Refusal(Rule.TEXT_INVALID, f"/lines/{index}/sku", _text_detail(SKU_MAX))
+        if not _is_identifier(line.sku, SKU_MAX):
+            yield from identifier_refusals(line.sku, f"/lines/{index}/sku", SKU_MAX)
         if not 1 <= line.quantity <= QUANTITY_MAX:
             yield Refusal(
                 Rule.QUANTITY_OUT_OF_RANGE,
@@ -371,12 +384,8 @@ def _payment(order_id: str, order: Order, terms: Terms) -> Iterator[Refusal]:
 
 
 def _paid(order_id: str, order: Order, payment: Payment, terms: Terms) -> Iterator[Refusal]:
-    for name, text, length_max in (
-        ("reference", payment.reference, TEXT_MAX),
-        ("receipt", payment.receipt, RECEIPT_MAX),
-    ):
-        if not _is_text(text, length_max):
-            yield Refusal(Rule.TEXT_INVALID, f"/payment/{name}", _text_detail(length_max))
+    yield from identifier_refusals(payment.reference, "/payment/reference", TEXT_MAX)
+    yield from identifier_refusals(payment.receipt, "/payment/receipt", RECEIPT_MAX)
     if payment.amount != order.total:
         yield Refusal(
             Rule.PAYMENT_AMOUNT_DIFFERS, "/payment/amount", "The payment differs from the total."
@@ -402,13 +411,9 @@ def _paid(order_id: str, order: Order, payment: Payment, terms: Terms) -> Iterat
         )
 
 
-def _is_text(text: str, length_max: int) -> bool:
+def _is_identifier(text: str, length_max: int) -> bool:
     # isprintable() is false for control characters, line breaks and lone surrogates.
     return 0 < len(text) <= length_max and text.isprintable() and not text.isspace()
-
-
-def _text_detail(length_max: int) -> str:
-    return f"1 to {length_max} printable characters."
 
 
 _PRECEDENCE: Mapping[Rule, int] = {rule: position for position, rule in enumerate(Rule)}

@@ -17,7 +17,7 @@ def request(command: Command) -> Request:
             | {
                 "channel": order.channel,
                 "lines": quantities(order),
-                "address": order.address,
+                "address": order.address.given,
             },
         )
     if command.step is Step.CANCEL_SHIPMENT:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from orders.domain.coupon_limits import Use
-from orders.domain.order import AcceptedOrder, Order, OrderKey
+from orders.domain.order import AcceptedOrder, Order, OrderKey, with_normalised_texts
 from orders.domain.pricing import Denied, Priced
 from orders.domain.quote import QuoteRequest
 from orders.domain.quote import broken_rules as quote_rules
@@ -92,10 +92,11 @@ class Intake:
     ) -> Acknowledged | Refused:
         """Accept an order under the client's id, or name every rule that it breaks.
 
-        `digest` identifies the content: the same again is a retry, another is a clash. Raises
-        TransientFailure when neither table nor overflow queue took it.
+        `digest` identifies the content as it was sent: the same again is a retry, another is a
+        clash. Raises TransientFailure when neither table nor overflow queue took it.
         """
         now = self.clock.now()
+        order = with_normalised_texts(order)
         terms = Terms(self.currencies, self.receipt_keys.in_force(), wholesale_allowed, now)
         refusals = broken_rules(key.order_id, order, terms)
         priced = self.prices.check(key, order, now, signature=price_signature)

@@ -130,7 +130,8 @@ def _shown(order: Order) -> dict[str, Any]:
         # The receipt proves the payment to us; the customer does not need it.
         del payment["receipt"]
     return {field.name: getattr(order, field.name) for field in fields(order)} | {
-        "payment": payment
+        "payment": payment,
+        "address": order.address.given,
     }
 
 

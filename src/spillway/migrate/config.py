@@ -185,12 +185,26 @@ class AddressFields(_Section, frozen=True):
     name: Field
     lines: Annotated[tuple[Field, ...], Meta(min_length=1, max_length=5)]
     city: Field
-    postal_code: Field
     country: Field
+    postal_code: Field | None = None
+    state: Field | None = None
+    phone: Field | None = None
+    email: Field | None = None
+
+    @property
+    def optional(self) -> dict[str, Field]:
+        """Those that the old table has, by their name in an order."""
+        named = {
+            "postal_code": self.postal_code,
+            "state": self.state,
+            "phone": self.phone,
+            "email": self.email,
+        }
+        return {name: field for name, field in named.items() if field is not None}
 
     @property
     def all(self) -> tuple[Field, ...]:
-        return (self.name, *self.lines, self.city, self.postal_code, self.country)
+        return (self.name, *self.lines, self.city, self.country, *self.optional.values())
 
 
 class OrderFields(_Section, frozen=True):

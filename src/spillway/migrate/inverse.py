@@ -68,8 +68,11 @@ class Inverse:
             (fields.coupon, order.discounts[0].coupon if order.discounts else None),
             (address.name, order.address.name),
             (address.city, order.address.city),
-            (address.postal_code, order.address.postal_code),
             (address.country, order.address.country),
+            *(
+                (field, getattr(order.address, name) or None)
+                for name, field in address.optional.items()
+            ),
             *zip(address.lines, chain(order.address.lines, repeat(None)), strict=False),
         ]
         amounts = (

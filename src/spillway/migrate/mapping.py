@@ -11,16 +11,17 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from orders.aws import items
 from orders.domain.order import Address, Channel, Discount, Line, Order, OrderKey, Payment
-from orders.domain.refusals import CUSTOMER_ID_MAX, TEXT_MAX, Rule, Terms, broken_rules
+from orders.domain.refusals import CUSTOMER_ID_MAX, Rule, Terms, broken_rules
 from orders.domain.saga import Cancellation, Facts, Outcome, Step
+from orders.domain.text import TEXT_MAX
 from orders.domain.units import CustomerId, Millis, OrderId
 from spillway.migrate import values
 from spillway.migrate.config import RULES_OF_THE_MOMENT, Config, Field, StatusMeaning
-from spillway.migrate.values import Clock, Unusable
+from spillway.migrate.values import Clock, Unusable, identifier, written
 
 #: Columns as MySQL's text protocol gives them: every value a text, None for NULL.
 Row = Mapping[str, str | None]
@@ -41,6 +42,12 @@ SUBJECT_COLUMN = "spillway_subject"
 
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
+
+
+class Tidy(Protocol):
+    """`values.identifier` or `values.written`."""
+
+    def __call__(self, text: str, *, repair: bool) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,10 +179,10 @@ class Mapper:
         """None where not even the currency can be read. Not to be used while there is a reason."""
         fields, key, row = self.config.order, old.key, old.own[0]
 
-        def text(field: Field, name: str, *, required: bool = True) -> str:
-            return reasons.attempt("", self._text, field, key, row, name, required=required)
+        def text(field: Field, name: str, tidy: Tidy, *, required: bool = True) -> str:
+            return reasons.attempt("", self._text, field, key, row, name, tidy, required=required)
 
-        currency = text(fields.currency, "currency")
+        currency = text(fields.currency, "currency", identifier)
         if not currency:
             return None
         lines, postage = reasons.attempt(((), 0), self._lines, old.lines, currency)
@@ -198,10 +205,11 @@ class Mapper:
             shipping=shipping,
             tax=tax,
             total=total,
-            address=self._address(text),
-            payment=self._payment(text, total, currency),
+            address=self._address(partial(text, tidy=written)),
+            payment=self._payment(partial(text, tidy=identifier), total, currency),
             discounts=discounts,
-            purchase_order=(number and text(number, "purchase_order", required=False)) or None,
+            purchase_order=(number and text(number, "purchase_order", written, required=False))
+            or None,
         )
 
     def _payment(self, text: Callable[..., str], total: int, currency: str) -> Payment | None:
@@ -217,12 +225,16 @@ class Mapper:
             text(field, "address.lines", required=place == 0)
             for place, field in enumerate(fields.lines)
         ]
+        more = {
+            name: text(field, f"address.{name}", required=False)
+            for name, field in fields.optional.items()
+        }
         return Address(
             name=text(fields.name, "address.name"),
             lines=tuple(filter(None, lines)),
             city=text(fields.city, "address.city"),
-            postal_code=text(fields.postal_code, "address.postal_code"),
             country=text(fields.country, "address.country"),
+            **more,
         )
 
     def _broken(self, id_: str, order: Order, meaning: StatusMeaning) -> Iterator[Reason]:
@@ -328,18 +340,18 @@ class Mapper:
         if amount == 0:
             return ()
         field = self.config.order.coupon
-        coupon = "DISCOUNT" if field is None else self._text(field, key, row, "coupon")
+        coupon = "DISCOUNT" if field is None else self._text(field, key, row, "coupon", identifier)
         # Some shops store a discount as a negative amount.
         return (Discount(coupon, abs(amount)),)
 
-    def _text(self, field: Field, key: str, row: Row, name: str, *, required: bool = True) -> str:
+    def _text(
+        self, field: Field, key: str, row: Row, name: str, tidy: Tidy, *, required: bool = True
+    ) -> str:
         text = _raw(field, key, row)
         texts = self.config.texts
         if text is not None and field.column in texts.utf8_in_latin1:
             text = values.utf8_from_latin1(text)
-        if text and not text.isprintable() and texts.unprintable == "space":
-            text = values.printable(text)
-        text = (text or "").strip() or field.default or ""
+        text = tidy(text or "", repair=texts.unprintable == "space").strip() or field.default or ""
         if required and not text:
             raise Unusable("text_missing", f"{name} ({field.column})")
         if len(text) > TEXT_MAX and texts.too_long == "cut":

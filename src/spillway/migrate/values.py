@@ -12,6 +12,7 @@ from decimal import Decimal, InvalidOperation
 from zoneinfo import ZoneInfo
 
 from orders.domain.order import order_id_of
+from orders.domain.text import REFUSED, normalised
 from orders.domain.units import Millis
 from spillway.migrate.config import Money, Times
 
@@ -116,9 +117,19 @@ def _reads_back(local: datetime) -> bool:
     return there_and_back.replace(tzinfo=None) == local.replace(tzinfo=None)
 
 
-def printable(text: str) -> str:
-    """The text on one line: what cannot be printed becomes a space, spaces collapse."""
+def identifier(text: str, *, repair: bool) -> str:
+    """A program's text. To repair it: what cannot be printed becomes a space, spaces collapse."""
+    if not repair or text.isprintable():
+        return text
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def written(text: str, *, repair: bool) -> str:
+    """A person's text, as an order stores it. To repair it: line breaks and whatever else an order
+    cannot hold becomes a space, spaces collapse."""
+    if repair and REFUSED.search(text):
+        text = " ".join(REFUSED.sub(" ", text).split())
+    return normalised(text)
 
 
 def utf8_from_latin1(text: str) -> str:

@@ -226,7 +226,7 @@ def read_back(text: str) -> tuple[Order, str, int]:
         shipping=int(one["shipping"]),
         tax=int(one["tax"]),
         total=int(one["total"]),
-        address=Address("", (), "", one.get("postal_code", ""), one["country"]),
+        address=Address("", (), "", one["country"], one.get("postal_code", "")),
         payment=Payment("", 0, "", ""),
     )
     return order, one["customer"], int(one["valid_until"])

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from orders.domain.money import AMOUNT_MAX, UNIT_PRICE_MAX
+from orders.domain.order import with_normalised_texts
 from orders.domain.refusals import (
     DISCOUNTS_MAX,
     LINES_MAX,
@@ -27,7 +28,7 @@ HOUR = 3_600_000
 
 def refusals(id_: str | None = None, terms: Terms = TERMS, **fields: Any) -> list[tuple[Rule, str]]:
     id_ = order_id() if id_ is None else id_
-    found = broken_rules(id_, content(id_, **fields).order, terms)
+    found = broken_rules(id_, with_normalised_texts(content(id_, **fields).order), terms)
     return [(refusal.rule, refusal.pointer) for refusal in found]
 
 
@@ -77,6 +78,19 @@ def test_a_payment_that_is_not_needed_is_refused_for_that_alone(payment: dict[st
 
 
 ADDRESS = {"name": "A", "lines": ["1 Road"], "city": "B", "postal_code": "C", "country": "GB"}
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        {"name": "山田\u3000太郎", "lines": ["1-2-3"], "city": "千代田区", "country": "JP"},
+        {**ADDRESS, "postal_code": "", "state": "  ", "phone": "\u200e", "email": ""},
+        {**ADDRESS, "state": "Kowloon", "phone": "+852 5123 4567", "email": "a@example.com"},
+    ],
+    ids=["no postal code", "fields left empty", "every field"],
+)
+def test_what_a_country_s_addresses_do_not_have_may_be_left_out(address: dict[str, Any]) -> None:
+    assert refusals(address=address) == []
 
 
 @pytest.mark.parametrize(
@@ -134,6 +148,18 @@ ADDRESS = {"name": "A", "lines": ["1 Road"], "city": "B", "postal_code": "C", "c
         ({"address": {**ADDRESS, "lines": ["1"] * 6}}, Rule.TEXT_INVALID, "/address/lines"),
         ({"address": {**ADDRESS, "lines": ["1", ""]}}, Rule.TEXT_INVALID, "/address/lines/1"),
         ({"address": {**ADDRESS, "name": "x" * 201}}, Rule.TEXT_INVALID, "/address/name"),
+        ({"address": {**ADDRESS, "city": "\u3000"}}, Rule.TEXT_INVALID, "/address/city"),
+        *(
+            ({"address": {**ADDRESS, name: "1\n2"}}, Rule.TEXT_INVALID, f"/address/{name}")
+            for name in ("postal_code", "state", "phone", "email")
+        ),
+        # What a program made is not what a keyboard makes.
+        ({"lines": [line(sku="MUG\u00a0SAGE")]}, Rule.TEXT_INVALID, "/lines/0/sku"),
+        (
+            {"payment": {**paid(905), "reference": "pay\u200d01"}},
+            Rule.TEXT_INVALID,
+            "/payment/reference",
+        ),
         (
             {"shipping": -1, "total": 509, "payment": paid(509)},
             Rule.AMOUNT_OUT_OF_RANGE,

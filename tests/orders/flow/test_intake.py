@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from orders.domain.order import OrderKey
+from orders.domain.order import Address, OrderKey
 from orders.domain.refusals import STORED_ORDERS_MAY_BREAK, Rule
 from orders.domain.saga import Outcome, Step
 from orders.domain.status import Status, status
+from orders.domain.text import normalised
 from orders.failures import TransientFailure
 from orders.flow.intake import Acknowledged, CancellationTaken, Intake, Refused
 from simulation.world.runtime import FixedSigningKeys, MemoryOverflow, SetClock
@@ -21,6 +24,7 @@ from tests.builders import (
     NOW,
     OTHER_CUSTOMER,
     an_intake,
+    an_order,
     content,
     line,
     order_id,
@@ -69,6 +73,73 @@ def test_the_same_order_again_is_acknowledged_as_the_one_it_is(intake: Intake) -
     first, second = place(intake, one), place(intake, one)
     assert isinstance(first, Acknowledged)
     assert second == replace(first, stored="there")
+
+
+YAMADA = {
+    "name": "山田\u3000太郎",
+    "lines": ["1-2-3\u00a0Kanda", " 4F "],
+    "city": "千代田区",
+    "postal_code": "101-0041",
+    "country": "JP",
+    "state": "東京都\u3000",
+    "phone": "\u202a+81 3 1234 5678\u202c",
+}
+
+
+def test_what_people_wrote_is_stored_in_its_normal_form(
+    intake: Intake, orders: MemoryOrders
+) -> None:
+    one = key()
+    place(
+        intake, one, wholesale=True, channel="wholesale", purchase_order="A\u202f1", address=YAMADA
+    )
+    there = orders.find(one)
+    assert there is not None
+    assert there.order.purchase_order == "A 1"
+    assert there.order.address == Address(
+        name="山田 太郎",
+        lines=("1-2-3 Kanda", "4F"),
+        city="千代田区",
+        country="JP",
+        postal_code="101-0041",
+        state="東京都",
+        phone="+81 3 1234 5678",
+    )
+
+
+def test_the_same_content_is_the_same_as_it_was_sent_and_not_as_it_is_stored(
+    intake: Intake, orders: MemoryOrders
+) -> None:
+    """A client sends the same bytes until it is answered, and the digest is of those."""
+    one = key()
+    first, again = place(intake, one, address=YAMADA), place(intake, one, address=YAMADA)
+    assert isinstance(first, Acknowledged)
+    assert again == replace(first, stored="there")
+    tidied = {**YAMADA, "name": "山田 太郎"}
+    assert rules(place(intake, one, address=tidied)) == [Rule.ORDER_ID_TAKEN]
+
+
+VECTORS = json.loads(
+    (Path(__file__).parents[3] / "docs" / "contracts" / "vectors" / "text.json").read_text()
+)
+
+
+@pytest.mark.parametrize("field", ["name", "city", "postal_code", "state", "phone", "email"])
+def test_every_field_of_an_address_takes_what_the_vectors_say(intake: Intake, field: str) -> None:
+    for vector in VECTORS["accepted"]:
+        result = place(intake, key(), address={**YAMADA, field: vector["written"]})
+        assert isinstance(result, Acknowledged), vector
+        assert getattr(result.order.order.address, field) == vector["stored"]
+    for vector in VECTORS["refused"]:
+        if normalised(vector["written"]) or field in ("name", "city"):
+            text = vector["written"]
+            order = an_order()
+            address = replace(order.address, **{field: text})
+            one = key()
+            refused = intake.place(
+                one, replace(order, address=address), b"digest", wholesale_allowed=False
+            )
+            assert Rule.TEXT_INVALID in rules(refused), vector
 
 
 def test_another_order_under_the_same_id_is_refused_and_changes_nothing(

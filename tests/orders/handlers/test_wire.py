@@ -34,7 +34,17 @@ def test_an_order_is_read_whole() -> None:
     body = order_body(ID, channel="wholesale", purchase_order="PO-1")
     read = content_of(json.dumps(body).encode())
     assert isinstance(read, Content)
+    body["address"] |= {"state": "", "phone": "", "email": ""}
     assert json.loads(msgspec.json.encode(read.order)) == body
+
+
+def test_an_address_has_what_its_country_has() -> None:
+    body = order_body(ID)
+    del body["address"]["postal_code"]
+    body["address"] |= {"country": "HK", "state": "Kowloon"}
+    read = content_of(json.dumps(body).encode())
+    assert isinstance(read, Content)
+    assert (read.order.address.postal_code, read.order.address.state) == ("", "Kowloon")
 
 
 def test_discounts_payment_and_purchase_order_may_be_left_out() -> None:

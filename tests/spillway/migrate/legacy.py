@@ -29,6 +29,7 @@ ORDER_COLUMNS = (
     "city",
     "postcode",
     "country",
+    "phone",
     "currency",
     "items",
     "shipping",
@@ -80,6 +81,7 @@ def order(rng: random.Random, **fields: Any) -> Values:
         "city": rng.choice(("Leeds", "York", "Köln", "Łódź")),
         "postcode": "LS1 4AP",
         "country": rng.choice(("GB", "UK", "DE")),
+        "phone": "0113 496 0000",
         "currency": "GBP",
         "items": json.dumps(lines),
         "shipping": "3.95",
@@ -110,6 +112,10 @@ def _mojibake(rng: random.Random) -> Values:
 HOSTILE: tuple[Callable[[random.Random], Values], ...] = (
     lambda rng: order(rng, notes="🎁" * 20, street="1 🏠 Street", city="東京"),
     lambda rng: order(rng, customer_name="caf\u00e9 \u20ac", street="a\x00b\tc\nd"),
+    lambda rng: order(
+        rng, street="2\u3000丁目\u00a0ක්\u200dෂ", city="Aix\u00adles\u2028Bains\u00a0"
+    ),
+    lambda rng: order(rng, postcode=None, phone="\u202a+44 113 496 0000\u202c"),
     lambda rng: order(rng, placed_at="0000-00-00 00:00:00"),
     lambda rng: order(rng, placed_at=None),
     lambda rng: order(rng, placed_at="1970-01-01 00:00:00"),

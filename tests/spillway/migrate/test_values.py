@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 
 import pytest
@@ -14,12 +15,14 @@ from spillway.migrate.values import (
     Clock,
     Unusable,
     folded,
+    identifier,
     minor_units,
     order_id,
-    printable,
     utf8_from_latin1,
     whole_number,
+    written,
 )
+from spillway.migrate.verifying.old import person_text
 
 NOW = 1_795_428_000_000  # 2026-11-23
 MAJOR, ROUND = Money(), Money(fractions="round")
@@ -123,7 +126,16 @@ def test_honest_latin1_stays_what_it_is() -> None:
 
 
 def test_a_text_comes_on_one_line() -> None:
-    assert printable(" a\x00b\r\n\tc  d ") == "a b c d"
+    for tidy in (identifier, written):
+        assert tidy(" a\x00b\r\n\tc  d ", repair=True) == "a b c d"
+
+
+@pytest.mark.parametrize("repair", [True, False])
+def test_both_sides_of_a_verification_read_a_person_s_text_alike(repair: bool) -> None:
+    """Two readings of one rule, over all characters, first, last and between others."""
+    for char in map(chr, range(sys.maxunicode + 1)):
+        text = f"{char}a {char}\u3000b{char}"
+        assert person_text(text, repair=repair) == written(text, repair=repair), hex(ord(char))
 
 
 @pytest.mark.parametrize(("one", "other"), [("A1", "a1"), ("é", "E"), ("x ", "x"), ("ß", "SS")])

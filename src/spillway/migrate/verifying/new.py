@@ -98,8 +98,8 @@ def _canonical(order: Item, progress: Item) -> Canonical:
         address["name"],
         *address["lines"],
         address["city"],
-        address["postal_code"],
         address["country"],
+        *(address.get(name) for name in ("postal_code", "state", "phone", "email")),
     )
     return Canonical(
         old_key=_old_key(order, progress),

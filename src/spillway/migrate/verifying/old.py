@@ -30,6 +30,8 @@ _NO_PLACES = frozenset({"CLP", "ISK", "JPY", "KRW", "PYG", "UGX", "VND", "XAF", 
 _THREE_PLACES = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"})
 _AMOUNT = re.compile(r"([-+]?)(\d*)(?:\.(\d*))?")
 _TEXT_MAX = 200
+#: What embeds, overrides or isolates a direction.
+_BIDI = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ class OldSide:
         tax = self._amount(first, fields.tax, currency)
         adds_up = sum(quantity * price for _, quantity, price in lines) - discount + shipping + tax
         total = adds_up if fields.total is None else self._amount(first, fields.total, currency)
-        address = (self._text(field, name, first) for field in fields.address.all)
+        address = (self._text(field, name, first, written=True) for field in fields.address.all)
         return Canonical(
             old_key=name,
             customer=self._customer(name, first),
@@ -151,7 +153,7 @@ class OldSide:
             total=total,
             address=tuple(filter(None, address)),
             payment=self._text(fields.payment_reference, name, first) if total else "",
-            purchase_order=self._text(fields.purchase_order, name, first),
+            purchase_order=self._text(fields.purchase_order, name, first, written=True),
         )
 
     def _state(self, meaning: StatusMeaning, row: Row, accepted_at: int) -> State:
@@ -228,7 +230,9 @@ class OldSide:
             return 0
         return _minor(row[column], currency, self.config)
 
-    def _text(self, field: Field | None, name: str, row: Row, *, clean: bool = True) -> str:
+    def _text(
+        self, field: Field | None, name: str, row: Row, *, clean: bool = True, written: bool = False
+    ) -> str:
         if field is None:
             return ""
         if field.column is None:
@@ -241,7 +245,9 @@ class OldSide:
         texts = self.config.texts
         if field.column in texts.utf8_in_latin1:
             text = _mended(text)
-        if texts.unprintable == "space" and any(not char.isprintable() for char in text):
+        if written:
+            text = person_text(text, repair=texts.unprintable == "space")
+        elif texts.unprintable == "space" and any(not char.isprintable() for char in text):
             text = re.sub(r" +", " ", "".join(c if c.isprintable() else " " for c in text))
         text = text.strip() or field.default or ""
         return text[:_TEXT_MAX].rstrip() if texts.too_long == "cut" else text
@@ -262,6 +268,25 @@ def _minor(text: str, currency: str, config: Config) -> int:
         half = "5".ljust(len(rest), "0")
         amount += rest > half or (rest == half and amount % 2 == 1)
     return -amount if written[1] == "-" else amount
+
+
+def person_text(text: str, *, repair: bool) -> str:
+    """A person's text, by its characters' categories where the service names code points."""
+    if text.isascii() and text.isprintable():
+        return text
+    if repair and any(map(_is_refused, text)):
+        text = " ".join("".join(" " if _is_refused(char) else char for char in text).split())
+    text = "".join(" " if unicodedata.category(char) == "Zs" else char for char in text)
+    text = "".join(filter(_is_kept, text)).strip(" ")
+    return text if any(unicodedata.category(char) not in ("Zs", "Cf") for char in text) else ""
+
+
+def _is_refused(char: str) -> bool:
+    return unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") or char in "\ufffe\uffff"
+
+
+def _is_kept(char: str) -> bool:
+    return char not in "\xad\ufeff" and unicodedata.bidirectional(char) not in _BIDI
 
 
 def _mended(text: str) -> str:

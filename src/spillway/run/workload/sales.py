@@ -314,7 +314,7 @@ def _address(customer: str, channel: Channel, country_name: str) -> Address:
     invented = customers.address(rng, where or customers.PLACES[0], channel)
     if where is not None:
         return invented
-    return Address(invented.name, invented.lines, country_name, "00000", country)
+    return Address(invented.name, invented.lines, country_name, country, "00000")
 
 
 def _cancelled(rows: list[_Row], sold: _Sold, taken: Mapping[int, str]) -> int:

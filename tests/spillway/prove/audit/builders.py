@@ -27,7 +27,7 @@ ORDER = Order(
     shipping=0,
     tax=0,
     total=610,
-    address=Address("Ada Fletcher", ("1 High Street",), "Leeds", "LS1 4AP", "GB"),
+    address=Address("Ada Fletcher", ("1 High Street",), "Leeds", "GB", "LS1 4AP"),
     payment=Payment("pay_01", 610, "GBP", "k1.00"),
 )
 UNITS = 3
