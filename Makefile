@@ -98,7 +98,7 @@ bench: install ## Cold starts, warm orders, growth, memory, as ratios within one
 	@$(BIN)/pytest benchmarks $(ARGS)
 
 .PHONY: docs
-docs: install ## Renew the generated parts of docs: costs, performance, inventory, logs, metrics
+docs: install ## Renew the generated parts of docs (costs, performance, inventory, logs, metrics), and address formats
 	@$(BIN)/python -m spillway.plan.docs
 
 .PHONY: format

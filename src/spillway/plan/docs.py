@@ -1,4 +1,5 @@
 """The generated parts of the documentation: `make docs` writes them, `make check` compares them.
+The storefront's address formats are made with them.
 
 A page is written by hand, and each generated part is between `<!-- NAME -->` and `<!-- /NAME -->`.
 Nothing is measured here: figures come from docs/measured, prices, settings and the code.
@@ -29,6 +30,7 @@ from spillway.plan.pricing_vectors import vectors
 from spillway.plan.tables import Table
 from spillway.plan.templates import Templates, synthesised
 from spillway.price_book import EXAMPLE
+from spillway.run.storefront import address_formats
 from spillway.run.workload.catalogue import articles_csv
 
 DOCS = PROJECT / "docs"
@@ -50,6 +52,7 @@ def pages() -> Iterator[tuple[Path, str]]:
     yield METRICS, metrics_page()
     yield EXAMPLE.with_name("load.csv"), articles_csv()
     yield PRICING_VECTORS, vectors()
+    yield address_formats.FILE, address_formats.text()
 
 
 def cost_page(found: Findings) -> str:
