@@ -16,12 +16,14 @@ from spillway.run.stack.cdk import node_binary
 HERE = Path(__file__).parent
 
 
-def node(*arguments: str) -> subprocess.CompletedProcess[str]:
+def node(*arguments: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Node, with its options and what it reads from its standard input."""
     environment = {name: value for name, value in os.environ.items() if name[:5] != "NODE_"}
     return subprocess.run(  # noqa: S603 - the command is ours
         (str(node_binary()), *arguments),
         cwd=ROOT,
         env=environment,
+        input=given,
         check=False,
         capture_output=True,
         text=True,

@@ -28,6 +28,8 @@ class Visitor:
         self.complaints: list[str] = []
         #: The id of each order that was put, in the order of the requests.
         self.puts: list[str] = []
+        #: How often the gateway was asked for a payment.
+        self.payments = 0
         self._password = password
         self.page = self.open_tab()
 
@@ -108,6 +110,7 @@ class Visitor:
 
     def _count(self, request: Any) -> None:
         path = urlsplit(request.url).path
+        self.payments += request.method == "PUT" and path.startswith("/_local/payments/")
         if request.method == "PUT" and path.startswith("/api/orders/"):
             self.puts.append(path.split("/")[3])
 

@@ -2,6 +2,7 @@
  * Checkout, of either basket. When "pay" is pressed this page only stores the order. The outbox then
  * pays and sends it, on whatever page the customer is next.
  */
+import { AddressForm, addressFormats, checkText, complain } from "./address-form.js";
 import { Basket } from "./basket.js";
 import { bill } from "./bill.js";
 import { catalogue } from "./catalogue.js";
@@ -12,12 +13,14 @@ import { listOrders } from "./orders-api.js";
 import { METHODS } from "./payment.js";
 import { announce, currency, isTrade, outbox } from "./shell.js";
 import { customer } from "./sign-in.js";
+import { normalised } from "./text.js";
 
 const channel = new URLSearchParams(location.search).get("channel") === "wholesale"
   ? "wholesale" : "retail";
 const basket = new Basket(channel);
 const form = $("#checkout");
-const [shop, box] = await Promise.all([catalogue(), outbox]);
+const [shop, box, formats] = await Promise.all([catalogue(), outbox, addressFormats()]);
+const addressForm = new AddressForm($("#address"), shop.countries, formats);
 basket.keepOnly(shop.bySku);
 
 prepare();
@@ -26,15 +29,13 @@ addEventListener("storage", show);
 if (customer()) listOrders(null, 1).catch(() => {}); // what the time is, and whether we still may
 
 function prepare() {
-  fill($("#country"), shop.countries.map(([code, name]) => h("option", { value: code }, name)));
   fill($("#methods"), METHODS.map(({ id, label }, index) => h("label", { class: "choice" },
     h("input", { type: "radio", name: "method", value: id, checked: index === 0 }), label)));
   $("#purchase-order-field").hidden = channel === "retail";
-  $("#purchase_order").required = channel === "wholesale";
   $("#purchase_order").value = basket.read().purchase_order;
   $("#back").href = channel === "wholesale" ? "/wholesale" : "/basket";
   form.addEventListener("submit", order);
-  form.addEventListener("input", () => { showProblems([]); });
+  form.addEventListener("input", ({ target }) => complain(target, null));
 }
 
 function show() {
@@ -58,11 +59,10 @@ function show() {
 
 async function order(event) {
   event.preventDefault();
-  const problems = [...form.elements].filter((field) => field.willValidate && !field.validity.valid);
-  showProblems(problems);
+  const right = checked();
   const who = customer();
   // Disabled: the first press is about to lead to the order's page, and a second would start anew.
-  if (problems.length || !who || !basket.lines.length || $("#pay").disabled) return;
+  if (!right || !who || !basket.lines.length || $("#pay").disabled) return;
   $("#pay").disabled = true;
   const content = compose();
   try {
@@ -91,31 +91,15 @@ function follow(address) {
 function compose() {
   const { lines, coupon } = basket.read();
   const { subtotal, ...sums } = shop.bill({ lines, channel, currency: currency(), coupon });
-  const given = (name) => $(`#${name}`).value.trim();
-  const content = {
-    channel,
-    currency: currency(),
-    ...sums,
-    address: {
-      name: given("name"),
-      lines: [given("street"), given("street2")].filter(Boolean),
-      city: given("city"),
-      postal_code: given("postal_code"),
-      country: given("country"),
-    },
-  };
-  if (channel === "wholesale") content.purchase_order = given("purchase_order");
+  const content = { channel, currency: currency(), ...sums, address: addressForm.value() };
+  if (channel === "wholesale") content.purchase_order = normalised($("#purchase_order").value);
   return content;
 }
 
-function showProblems(fields) {
-  for (const field of form.elements) {
-    const hint = document.getElementById(`${field.id}-problem`);
-    if (!hint) continue;
-    const wrong = fields.includes(field);
-    hint.textContent = wrong ? `Please fill in: ${field.labels[0].textContent.toLowerCase()}.` : "";
-    if (wrong) field.setAttribute("aria-invalid", "true");
-    else field.removeAttribute("aria-invalid");
-  }
-  fields[0]?.focus();
+/** Whether everything is filled in as it should be; else each field says what is wrong with it. */
+function checked() {
+  const addressIsRight = addressForm.check();
+  if (channel === "retail") return addressIsRight;
+  const number = { label: $("#purchase_order").labels[0].textContent, required: true };
+  return checkText($("#purchase_order"), number) && addressIsRight;
 }

@@ -132,7 +132,7 @@ async function putBack(entry) {
 function show({ status, reason, order, steps, accepted_at, cancellation }) {
   headline(status, explanation({ status, reason, cancellation, steps, order }));
   $("#cancel").hidden = Boolean(cancellation) || !["accepted", "confirmed"].includes(status);
-  const { name, lines, postal_code, city, country } = order.address;
+  const { name, lines, postal_code, city, state = "", country } = order.address;
   const countryName = shop.countries.find(([code]) => code === country)?.[1] ?? country;
   const subtotal = order.lines.reduce((sum, line) => sum + line.quantity * line.unit_price, 0);
   fill($("#details"),
@@ -143,7 +143,7 @@ function show({ status, reason, order, steps, accepted_at, cancellation }) {
     h("aside", { class: "panel", "aria-label": "Total and address" },
       bill({ ...order, subtotal, discounts: order.discounts ?? [] }, order.currency, order.channel),
       order.purchase_order ? h("p", {}, `Your purchase order: ${order.purchase_order}`) : null,
-      h("address", {}, [name, ...lines, `${postal_code} ${city}`, countryName]
+      h("address", {}, [name, ...lines, `${postal_code} ${city} ${state}`.trim(), countryName]
         .map((text) => h("span", {}, text)))));
 }
 

@@ -1,0 +1,113 @@
+/** What an address needs, country by country. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+
+import { addressOf, problemsOf, rowsOf } from "../../web/storefront/address.js";
+
+const FILE = new URL("../../web/storefront/address-formats.json", import.meta.url);
+const { about, ...FORMATS } = JSON.parse(readFileSync(FILE));
+const ADA = { name: "Ada Fletcher", street: "1 High Street", city: "Leeds", postal_code: "LS1 4AP" };
+
+const fields = (code) => rowsOf(FORMATS[code]).flat();
+const field = (code, id) => fields(code).find((one) => one.id === id);
+const problems = (code, values) => problemsOf(values, FORMATS[code], code)
+  .map(({ id, question }) => (question ? `${id}?` : id));
+const said = (code, values) => problemsOf(values, FORMATS[code], code).map(({ text }) => text);
+
+test("every country of the world has a format", () => {
+  // ISO 3166-1 has 249 codes.
+  const known = Object.keys(FORMATS).filter((code) => !["AC", "TA", "XK"].includes(code));
+  assert.equal(known.length, 249);
+  const names = new Intl.DisplayNames("en", { type: "region", fallback: "none" });
+  for (const code of known) assert.ok(names.of(code), code);
+});
+
+test("labels and order are the country's", () => {
+  assert.deepEqual(fields("GB").map(({ label }) => label), [
+    "Name", "Street and number", "Flat, floor, company", "Town or city", "Postal code", "Phone", "E-mail",
+  ]);
+  assert.deepEqual(rowsOf(FORMATS.US)[3].map(({ label }) => label), ["City", "State", "ZIP code"]);
+  assert.deepEqual(fields("JP").map(({ id }) => id), [
+    "postal_code", "state", "city", "street", "street2", "name", "phone", "email",
+  ]);
+  assert.equal(field("JP", "state").label, "Prefecture");
+  assert.equal(field("IE", "postal_code").label, "Eircode");
+  assert.equal(field("AU", "city").label, "Suburb");
+});
+
+test("Hong Kong has no postal code, the United States have states, an Eircode is optional", () => {
+  assert.equal(field("HK", "postal_code"), undefined);
+  assert.ok(field("US", "state").required);
+  assert.equal(field("US", "state").options.find(([key]) => key === "CA")[1], "California");
+  assert.deepEqual(field("JP", "state").options[0], ["北海道", "Hokkaido (北海道)"]);
+  assert.deepEqual(problems("IE", { ...ADA, city: "Dublin", postal_code: "" }), []);
+  assert.deepEqual(problems("GB", { ...ADA, postal_code: "" }), ["postal_code"]);
+});
+
+test("what is missing is asked for by its name, and blanks are missing", () => {
+  assert.deepEqual(said("US", { name: "   ", street: "\u3000", city: "\u200b", state: "" }), [
+    "Enter your name.", "Enter the street and number.", "Enter the city.", "Choose the state.",
+    "Enter the ZIP code.",
+  ]);
+});
+
+test("a text that can't be stored is said at its field, also at one that may be left empty", () => {
+  assert.deepEqual(said("GB", { ...ADA, name: "x".repeat(201), street2: "a\tb" }), [
+    "Name: up to 200 characters, no line breaks.",
+    "Flat, floor, company: on one line, please, without tabs or control characters.",
+  ]);
+});
+
+test("an unusual format is a question and no fault", () => {
+  assert.deepEqual(problems("GB", { ...ADA, postal_code: "12345" }), ["postal_code?"]);
+  assert.deepEqual(problems("US", { ...ADA, state: "CA", postal_code: "abc" }), ["postal_code?"]);
+  assert.deepEqual(problems("DE", { ...ADA, postal_code: "ABCDE" }), ["postal_code?"]);
+  assert.deepEqual(problems("GB", { ...ADA, postal_code: "ls1 4ap" }), []);
+  const tokyo = { ...ADA, state: "東京都", city: "千代田区", postal_code: "１０１－００４１" };
+  assert.deepEqual(problems("JP", tokyo), []);
+  assert.equal(addressOf(tokyo, FORMATS.JP, { code: "JP", name: "Japan" }).postal_code, "101-0041");
+  assert.match(said("DE", { ...ADA, postal_code: "1" })[0], /^Postal code: expected one like 26133 \(DE\)\. /);
+});
+
+test("phone and e-mail are optional, and looked at if they are there", () => {
+  const phone = (code, number) => problems(code, { ...ADA, state: "NY", postal_code: "10001", phone: number })
+    .includes("phone?");
+  for (const number of ["0113 496 0000", "+44 113 496 0000", "0044 (0)113 496 0000", "+1 (201) 555-0123"]) {
+    assert.equal(phone("GB", number), false, number);
+  }
+  for (const number of ["12345", "call me", "+44 113", "0113 496 0000 000", "+"]) {
+    assert.equal(phone("GB", number), true, number);
+  }
+  assert.equal(phone("US", "1-201-555-0123"), false);
+  assert.deepEqual(problems("GB", { ...ADA, email: "ada@example" }), ["email?"]);
+  assert.deepEqual(problems("GB", { ...ADA, email: "ada@例え.jp" }), []);
+});
+
+test("each country's own examples fit it", () => {
+  for (const [code, { postal, phone }] of Object.entries(FORMATS)) {
+    const values = { name: "A", street: "B", city: "C", state: "D", postal_code: postal?.[1] ?? "", phone: phone?.[4] ?? "" };
+    assert.deepEqual(problems(code, values), [], code);
+  }
+});
+
+test("an address has what its country has, in its normal form", () => {
+  const everything = {
+    name: " Ada\u00a0Fletcher ", street: "1 Nathan Road", street2: "", district: "D", city: "Tsim Sha Tsui",
+    state: "Kowloon", postal_code: "999077", phone: "5123 4567", email: " ",
+  };
+  assert.deepEqual(addressOf(everything, FORMATS.HK, { code: "HK", name: "Hong Kong" }), {
+    name: "Ada Fletcher", lines: ["1 Nathan Road"], city: "Tsim Sha Tsui", country: "HK", postal_code: "",
+    state: "Kowloon", phone: "5123 4567",
+  });
+  const { city, state, lines } = addressOf(everything, FORMATS.SG, { code: "SG", name: "Singapore" });
+  assert.deepEqual({ city, state, lines }, { city: "Singapore", state: undefined, lines: ["1 Nathan Road"] });
+  assert.deepEqual(addressOf(everything, FORMATS.BR, { code: "BR", name: "Brazil" }).lines, ["1 Nathan Road", "D"]);
+});
+
+test("a country without a format is asked for what most countries have", () => {
+  assert.deepEqual(rowsOf(undefined).flat().map(({ id }) => id), [
+    "name", "street", "street2", "city", "postal_code", "phone", "email",
+  ]);
+  assert.deepEqual(problemsOf({ ...ADA, postal_code: "" }, undefined, "Nowhere"), []);
+});

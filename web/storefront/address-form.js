@@ -1,0 +1,116 @@
+/** The address on a page: country first, then the fields that this country's addresses have. */
+import { addressOf, fieldProblem, problemsOf, rowsOf } from "./address.js";
+import { asset, fill, h, say } from "./dom.js";
+
+/**
+ * By country code: see address.js. None if they can't be had, for a store must sell all the same.
+ *
+ * @returns {Promise<Record<string, object>>}
+ */
+export async function addressFormats() {
+  try {
+    return await (await fetch(asset("address-formats.json"))).json();
+  } catch {
+    return {};
+  }
+}
+
+export class AddressForm {
+  #root;
+  #countries;
+  #formats;
+  #country;
+  /** By id. They stay when the country changes, with what was typed into them. */
+  #inputs = new Map();
+  /** What looks unusual and was sent a second time: the customer knows better. */
+  #confirmed = new Set();
+
+  /** @param {[code: string, name: string][]} countries that the store delivers to */
+  constructor(root, countries, formats) {
+    this.#root = root;
+    this.#countries = countries;
+    this.#formats = formats;
+    this.#country = h("select", { id: "country", autocomplete: "country" },
+      countries.map(([code, name]) => h("option", { value: code }, name)));
+    this.#country.addEventListener("change", () => this.#show());
+    this.#show();
+  }
+
+  /** Says what is wrong, each at its field, and leads to the first; true if nothing is. */
+  check() {
+    const [, name] = this.#chosen();
+    const found = problemsOf(this.#values(), this.#format, name).filter(({ id, question }) => (
+      !question || !this.#confirmed.has(this.#answer(id))
+    ));
+    for (const [id, input] of this.#inputs) complain(input, found.find((problem) => problem.id === id)?.text);
+    for (const { id, question } of found) if (question) this.#confirmed.add(this.#answer(id));
+    this.#inputs.get(found[0]?.id)?.focus();
+    return found.length === 0;
+  }
+
+  /** The address, as an order has it. */
+  value() {
+    const [code, name] = this.#chosen();
+    return addressOf(this.#values(), this.#format, { code, name });
+  }
+
+  get #format() { return this.#formats[this.#country.value]; }
+
+  #chosen() { return this.#countries.find(([code]) => code === this.#country.value); }
+
+  #values() { return Object.fromEntries([...this.#inputs].map(([id, input]) => [id, input.value])); }
+
+  #answer(id) { return JSON.stringify([this.#country.value, id, this.#inputs.get(id).value]); }
+
+  #show() {
+    fill(this.#root,
+      h("div", { class: "field" }, h("label", { for: "country" }, "Country"), this.#country),
+      rowsOf(this.#format).map((row) => (
+        row.length > 1 ? h("div", { class: "row" }, row.map((field) => this.#field(field))) : this.#field(row[0])
+      )));
+  }
+
+  #field(field) {
+    const { id, label, hint, required } = field;
+    const input = this.#input(field);
+    // Not the attribute: a browser's own message would hide ours, and blanks would satisfy it.
+    input.setAttribute("aria-required", String(Boolean(required)));
+    return h("div", { class: "field" },
+      h("label", { for: id }, required ? label : `${label} (optional)`), input,
+      hint ? h("p", { id: `${id}-hint`, class: "hint" }, hint) : null,
+      h("p", { id: `${id}-problem`, class: "problem" }));
+  }
+
+  #input(field) {
+    const { id, type = "text", autocomplete, hint, options } = field;
+    const before = this.#inputs.get(id);
+    if (before && !options && !before.options) {
+      complain(before, null);
+      return before;
+    }
+    const described = { "aria-describedby": hint ? `${id}-hint ${id}-problem` : `${id}-problem` };
+    const input = options
+      ? h("select", { id, autocomplete, ...described }, h("option", { value: "" }, "Choose"),
+        options.toSorted(([, one], [, other]) => one.localeCompare(other, "en"))
+          .map(([value, name]) => h("option", { value }, name)))
+      : h("input", { id, type, autocomplete, ...described });
+    this.#inputs.set(id, input);
+    return input;
+  }
+}
+
+/** Whether a field of its own holds a text that can be stored; says so if not, and leads there. */
+export function checkText(input, { label, required }) {
+  const problem = fieldProblem({ id: input.id, label, required }, input.value);
+  complain(input, problem);
+  if (problem) input.focus();
+  return !problem;
+}
+
+/** Says what is wrong with a field below it; takes it back with null. */
+export function complain(input, problem) {
+  const place = document.getElementById(`${input.id}-problem`);
+  if (place) say(place, problem ?? "");
+  if (problem) input.setAttribute("aria-invalid", "true");
+  else input.removeAttribute("aria-invalid");
+}

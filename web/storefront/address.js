@@ -1,0 +1,128 @@
+/**
+ * What an address needs in each country, and what is wrong with one. Nothing of the page is in here.
+ *
+ * The formats are address-formats.json, made of libraries' data (see address_formats.py, which says
+ * what each part means). They may lag behind the world: a new postal code must not stop a customer.
+ * So a missing field and a text that can't be stored are faults, and an unusual format is a question.
+ */
+import { normalised, textProblem } from "./text.js";
+
+const NAME = { id: "name", label: "Name", autocomplete: "name", required: true };
+const STREET = { id: "street", label: "Street and number", autocomplete: "address-line1", required: true };
+const MORE = { id: "street2", label: "Flat, floor, company", autocomplete: "address-line2" };
+const DISTRICT = { id: "district", label: "Suburb", autocomplete: "address-level3" };
+const CITY = { id: "city", label: "City", autocomplete: "address-level2", required: true };
+const STATE = { id: "state", label: "Province", autocomplete: "address-level1" };
+const POSTAL_CODE = { id: "postal_code", label: "Postal code", autocomplete: "postal-code" };
+const PHONE = { id: "phone", label: "Phone", type: "tel", autocomplete: "tel", hint: "Only for the carrier, if there is a question on the day." };
+const EMAIL = { id: "email", label: "E-mail", type: "email", autocomplete: "email", hint: "Only for the carrier's messages about this delivery." };
+
+const FIELDS = { N: [[NAME]], A: [[STREET], [MORE]], D: [[DISTRICT]], C: [[CITY]], S: [[STATE]], Z: [[POSTAL_CODE]] };
+/** For a country that nobody has told us of. */
+const USUAL = { rows: "N/A/CZ" };
+
+/**
+ * @typedef {object} Field
+ * @property {string} id
+ * @property {string} label
+ * @property {string} autocomplete
+ * @property {boolean} [required]
+ * @property {string} [type] of the input, if it is not "text"
+ * @property {string} [hint]
+ * @property {[value: string, label: string][]} [options] if it is a list
+ */
+/** @returns {Field[][]} the rows of a country's form, under the country itself */
+export function rowsOf(format = USUAL) {
+  const rows = format.rows.split("/").flatMap((row) => (
+    row.length > 1 ? [[...row].flatMap((letter) => FIELDS[letter].flat())] : FIELDS[row]
+  ));
+  return [...rows, [PHONE, EMAIL]].map((row) => row.map((field) => inCountry(field, format)));
+}
+
+function inCountry(field, format) {
+  const letter = { district: "D", city: "C", state: "S", postal_code: "Z" }[field.id];
+  const known = { ...field, label: format.labels?.[letter] ?? field.label };
+  if (format.needed?.includes(letter)) known.required = true;
+  if (field.id === "state" && format.states) known.options = format.states.map(option);
+  return known;
+}
+
+/** A state as it stands in an address, and what a list calls it. */
+function option(state) {
+  const [value, name] = Array.isArray(state) ? state : [state, state];
+  return [value, /\p{Script=Latin}/u.test(value) ? name : `${name} (${value})`];
+}
+
+/**
+ * What is wrong with the fields of a country's form, in their order.
+ *
+ * @param {Record<string, string>} values as they were typed, by the fields' ids
+ * @param {string} country its name
+ * @returns {{id: string, text: string, question: boolean}[]} a question can be answered with yes
+ */
+export function problemsOf(values, format, country) {
+  return rowsOf(format).flat().flatMap((field) => {
+    const value = values[field.id] ?? "";
+    const fault = fieldProblem(field, value);
+    if (fault) return [{ id: field.id, text: fault, question: false }];
+    const doubt = normalised(value) && doubtOf(field, normalised(value), format ?? USUAL, country);
+    return doubt ? [{ id: field.id, text: `${doubt} If yours is right, press the button again.`, question: true }] : [];
+  });
+}
+
+/** Of a field on its own: required and empty, or a text that can't be stored; null for none. */
+export function fieldProblem({ id, label, required, options }, value) {
+  if (normalised(value)) return textProblem(label, value);
+  if (!required) return null;
+  if (id === "name") return "Enter your name.";
+  return `${options ? "Choose" : "Enter"} the ${lowered(label)}.`;
+}
+
+/** "Postal code" within a sentence is "postal code", and "ZIP code" is "ZIP code". */
+const lowered = (label) => (/^.[A-Z]/.test(label) ? label : label[0].toLowerCase() + label.slice(1));
+
+/** Japanese keyboards write １０１－００４１, and carriers' systems want 101-0041. */
+const halfWidth = (text) => text.replace(/[\uff01-\uff5e]/g, (char) => (
+  String.fromCharCode(char.charCodeAt(0) - 0xfee0)
+));
+
+function doubtOf({ id, label }, value, format, country) {
+  if (id === "postal_code" && format.postal) {
+    const [pattern, example] = format.postal;
+    const fits = new RegExp(`^(?:${pattern})$`, "i").test(halfWidth(value));
+    return fits ? null : `${label}: expected one like ${example} (${country}).`;
+  }
+  if (id === "phone" && !phoneFits(value, format.phone)) {
+    return `${label}: expected one like ${format.phone?.[4] ?? "+44 20 7946 0000"} (${country}).`;
+  }
+  if (id === "email" && !/^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(value)) {
+    return `${label}: expected one like name@example.com.`;
+  }
+  return null;
+}
+
+/** Whether a number has as many digits as one of that country has, or any country's with a plus. */
+function phoneFits(value, [code, trunk, fewest, most] = [0, "", 7, 15]) {
+  const digits = halfWidth(value).replace(/\(0\)|[\s().\-/]/g, "").replace(/^00/, "+");
+  if (!/^\+?\d+$/.test(digits)) return false;
+  const fits = (number) => number.length >= fewest && number.length <= most;
+  const within = (number) => fits(number) || (number.startsWith(trunk) && fits(number.slice(trunk.length)));
+  if (!digits.startsWith("+")) return within(digits);
+  if (code && digits.startsWith(`+${code}`)) return within(digits.slice(`+${code}`.length));
+  return digits.length > 7 && digits.length <= 16;
+}
+
+/** An order's address. A city state's city is the country. */
+export function addressOf(values, format, { code, name }) {
+  const has = new Set(rowsOf(format).flat().map(({ id }) => id));
+  const given = (id) => (has.has(id) ? normalised(values[id] ?? "") : "");
+  const optional = { state: given("state"), phone: halfWidth(given("phone")), email: given("email") };
+  return {
+    name: given("name"),
+    lines: [given("street"), given("street2"), given("district")].filter(Boolean),
+    city: given("city") || name,
+    country: code,
+    postal_code: halfWidth(given("postal_code")),
+    ...Object.fromEntries(Object.entries(optional).filter(([, text]) => text)),
+  };
+}
