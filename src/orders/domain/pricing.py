@@ -98,7 +98,9 @@ def check(order: Order, book: Book, at: Millis) -> Priced:
 def basket_of(order: Order) -> Basket:
     codes = [discount.coupon for discount in order.discounts]
     address = order.address
-    return Basket(order.channel, order.currency, order.lines, codes, address.country)
+    return Basket(
+        order.channel, order.currency, order.lines, codes, address.country, address.state or None
+    )
 
 
 def _price_lines(basket: Basket, book: Book, at: Millis, priced: Priced) -> list[Article | None]:

@@ -11,7 +11,7 @@ import pytest
 from orders.domain import pricing
 from orders.domain.book import Article, Book, DeliveryRate, Tax
 from orders.domain.order import Discount, Line
-from orders.domain.pricing import Basket, Priced, check, price
+from orders.domain.pricing import Basket, Priced, basket_of, check, price
 from orders.domain.refusals import PRICE_RULES, Rule
 from orders.domain.units import Millis
 from orders.flow import coupons, prices
@@ -238,6 +238,12 @@ def test_a_states_tax_goes_before_its_countrys_and_that_before_everywhere_else()
     assert cost(("A", 1), of=of, country="US", state="CA").tax == 725
     assert cost(("A", 1), of=of, country="US", state="OR").tax == 100
     assert cost(("A", 1), of=of, country="NZ").tax == 0
+
+
+@pytest.mark.parametrize(("written", "known"), [({"state": "CA"}, "CA"), ({}, None)])
+def test_an_orders_state_is_that_of_its_address(written: dict[str, str], known: str | None) -> None:
+    address = {"name": "A", "lines": ["1 Main Street"], "city": "B", "country": "US", **written}
+    assert basket_of(an_order(address=address)).state == known
 
 
 def an_honest_order(**fields: Any) -> Any:
