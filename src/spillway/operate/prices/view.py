@@ -19,7 +19,7 @@ from spillway.operate.prices.plan import Plan
 from spillway.price_book import BookFaulty
 from spillway.price_book.values import major_units
 from spillway.ui.formatting import counted, date_and_clock, rfc3339
-from spillway.ui.panels import Column, panel
+from spillway.ui.panels import panel
 
 #: So many changes of one kind are listed, and then how many more there are.
 EXAMPLES = 10
@@ -108,20 +108,17 @@ def show_history(publications: Publications, now: Millis, console: Console) -> N
         console.print("No price book was ever published.")
         return
     current = publications.current(now)
-    rows = [
-        (
-            Text(entry.version, "bold" if entry is current else ""),
-            Text(_state(entry, current, now)),
-            Text(date_and_clock(entry.begins)),
-            Text(f"{entry.articles:,}"),
-            Text(entry.by),
-            Text(entry.changes),
+    for entry in reversed(publications.entries):
+        # Two lines each, because five columns don't fit into a terminal.
+        style = "bold" if entry is current else ""
+        console.print(Text(f"{entry.version}  {_state(entry, current, now)}", style))
+        console.print(
+            Text(
+                f"  begins {date_and_clock(entry.begins)}, {counted(entry.articles, 'article')},"
+                f" by {entry.by}: {entry.changes}",
+                "dim",
+            )
         )
-        for entry in reversed(publications.entries)
-    ]
-    columns: list[Column] = ["text", "text", "text", "number", "text", "note"]
-    headings = ("version", "", "begins", "articles", "by", "changed")
-    console.print(panel("Price books", rows, columns, headings))
 
 
 def _state(entry: Publication, current: Publication | None, now: Millis) -> str:

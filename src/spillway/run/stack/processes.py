@@ -14,7 +14,8 @@ ACCESS_KEY_ID = "test"
 SECRET_ACCESS_KEY = "test"  # noqa: S105
 
 _GROUP_GUARD = Path(__file__).with_name("group_guard.py")
-_EMULATOR_ONLY = {
+#: AWS settings that lead to no real account.
+EMULATOR_ONLY = {
     "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
     "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
     "AWS_REGION": REGION,
@@ -41,7 +42,7 @@ def isolated_environment(folder: Path, **settings: str) -> dict[str, str]:
         **{name: os.environ[name] for name in _INHERITED if name in os.environ},
         "HOME": str(home),
         "TMPDIR": str(temporary),
-        **_EMULATOR_ONLY,
+        **EMULATOR_ONLY,
         **settings,
     }
 
@@ -53,7 +54,7 @@ def own_environment() -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith("AWS_") and not name.lower().endswith("_proxy")
     }
-    return {**kept, **_EMULATOR_ONLY}
+    return {**kept, **EMULATOR_ONLY}
 
 
 @contextmanager

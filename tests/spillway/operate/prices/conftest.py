@@ -54,9 +54,15 @@ class MemoryS3:
 
 @pytest.fixture(scope="module")
 @starts("emulator")
-def emulated_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def emulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of an emulator without any stack."""
     with emulator(tmp_path_factory.mktemp("prices-emulator")) as running:
-        yield client(running.url, "s3")
+        yield running.url
+
+
+@pytest.fixture
+def emulated_s3(emulated: str) -> Any:
+    return client(emulated, "s3")
 
 
 @pytest.fixture(params=["memory", pytest.param("emulator", marks=pytest.mark.emulator)])
