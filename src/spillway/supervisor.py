@@ -186,9 +186,8 @@ def _publish_prices(emulator: str, outputs: Mapping[str, str]) -> None:
     from spillway.price_book import example
     from spillway.run.stack.aws import client
 
-    if OUTPUT in outputs:
-        bucket = PriceBucket(client(emulator, "s3"), outputs[OUTPUT])
-        publish_first(bucket, example(), now=Millis(time.time_ns() // 1_000_000), by="spillway up")
+    bucket = PriceBucket(client(emulator, "s3"), outputs[OUTPUT])
+    publish_first(bucket, example(), now=Millis(time.time_ns() // 1_000_000), by="spillway up")
 
 
 def _parameters(
