@@ -10,7 +10,6 @@ from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from hashlib import sha256
 from typing import Any, Literal
 
 import msgspec
@@ -19,16 +18,18 @@ from orders.aws import items
 from orders.domain.order import Order, OrderKey, order_id_of
 from orders.domain.receipt import sign
 from orders.domain.units import CustomerId, Millis, OrderId
+from simulation import store
 from simulation.downstreams.fault_settings import FaultSettings
 
 #: When every schedule begins: 2026-11-23T10:00:00Z.
 START = 1_795_428_000_000
 ADA = "customer-ada"
 BOB = "customer-bob"
+MALLORY = "customer-mallory"
 KEY_ID = "k1"
 KEY = b"the gateway's key in the simulation"
-#: Orders that one schedule can have.
-SLOTS = 3
+#: Orders that one schedule can have, besides one at prices that change meanwhile.
+SLOTS = store.SLOTS - 1
 
 #: A free order is retail, with a coupon for all of it and no payment.
 Shape = Literal["retail", "free", "wholesale", "large"]
@@ -37,8 +38,12 @@ SHAPES: tuple[Shape, ...] = ("retail", "free", "wholesale", "large")
 #: The share of orders that fulfilment and accounting refuse, where they do: see `order_id`.
 REFUSE_RATE = 0.5
 _REFUSING = FaultSettings(refuse_rate=REFUSE_RATE)
-#: Lines that do not compress: the order is then too large to travel in a message.
-_LARGE_LINES = 80
+#: The price books at the start, by version with the time at which each begins.
+BOOKS = {"yesterday": 0, "today": START - 90 * 60 * 1000}
+
+#: What a forger changes in an order: its sum and its receipt are right.
+Forgery = Literal["second line", "coupon", "delivery"]
+FORGERIES: tuple[Forgery, ...] = ("second line", "coupon", "delivery")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +77,21 @@ def draft(
     version: int = 0,
 ) -> Draft:
     """The order of a slot (0 up to `SLOTS`). Another `version` is other content under its id."""
-    id_ = order_id(slot, expected_outcome)
-    body = _body(id_, slot, shape, version)
+    made_at = START - 1_000 * (SLOTS - slot)
+    id_ = order_id(slot, made_at, expected_outcome)
+    return _draft(id_, customer_id, slot, _body(id_, slot, shape, version, "today"))
+
+
+@cache
+def draft_at(
+    made_at: int, book: str, customer_id: str = ADA, forgery: Forgery | None = None
+) -> Draft:
+    """An order that is made at another time, at the prices of some book."""
+    id_ = order_id(SLOTS, made_at, ExpectedOutcome())
+    return _draft(id_, customer_id, SLOTS, _body(id_, SLOTS, "retail", 0, book, forgery))
+
+
+def _draft(id_: str, customer_id: str, slot: int, body: Mapping[str, Any]) -> Draft:
     order = msgspec.convert(body, Order)
     compressed = items.compressed(order)
     key = OrderKey(CustomerId(customer_id), OrderId(id_))
@@ -83,14 +101,13 @@ def draft(
         event=request("PUT /orders/{order_id}", key, msgspec.json.encode(body).decode()),
         compressed=compressed,
         compressed_text=b64encode(compressed).decode(),
-        sku=body["lines"][0]["sku"],
+        sku=store.teapot(slot),
     )
 
 
 @cache
-def order_id(slot: int, expected_outcome: ExpectedOutcome) -> str:
-    """A UUIDv7 made a little before the start, that the downstreams refuse as expected."""
-    made_at = START - 1_000 * (SLOTS - slot)
+def order_id(slot: int, made_at: int, expected_outcome: ExpectedOutcome) -> str:
+    """A UUIDv7 made at a time, that the downstreams refuse as expected."""
     for number in range(1, 10_000):
         id_ = order_id_of(Millis(made_at), slot * 10_000 + number)
         if (_REFUSING.refuses("ship", id_), _REFUSING.refuses("post", id_)) == (
@@ -136,23 +153,34 @@ def request(route: str, key: OrderKey, body: str | None = None) -> Mapping[str, 
     return event
 
 
-def _body(id_: str, slot: int, shape: Shape, version: int) -> dict[str, Any]:
-    lines = [{"sku": f"TEAPOT-{slot}", "quantity": 2 + version, "unit_price": 1_250}]
-    lines += [{"sku": f"CUP-{slot}", "quantity": 6, "unit_price": 255}]
-    if shape == "large":
-        lines += [
-            {"sku": _noise(f"{slot}-{line}"), "quantity": line + 1, "unit_price": 100 + line}
-            for line in range(_LARGE_LINES)
-        ]
-    subtotal = sum(line["quantity"] * line["unit_price"] for line in lines)  # type: ignore[operator]
-    discount, shipping = (subtotal, 0) if shape == "free" else (150, 395)
-    total = subtotal - discount + shipping
+def _body(
+    id_: str, slot: int, shape: Shape, version: int, book: str, forgery: Forgery | None = None
+) -> dict[str, Any]:
+    large = store.large_skus(slot) if shape == "large" else ()
+    quantities = {store.teapot(slot): 2 + version, store.cup(slot): 6}
+    quantities |= {sku: 1 + line for line, sku in enumerate(large)}
+    lines: list[dict[str, Any]] = [
+        {"sku": sku, "quantity": quantity, "unit_price": store.unit_prices(book)[sku]}
+        for sku, quantity in quantities.items()
+    ]
+    coupon, reduction, shipping = store.COUPON, store.REDUCTION, store.DELIVERY
+    match forgery:
+        case "second line":
+            lines[1]["unit_price"] = 1
+        case "coupon":
+            coupon, reduction = "EVERYTHING", 3_000
+        case "delivery":
+            shipping = 0
+    subtotal = sum(line["quantity"] * line["unit_price"] for line in lines)
+    if shape == "free":
+        coupon, reduction, shipping = store.FREE, subtotal, 0
+    total = subtotal - reduction + shipping
     retail = shape in ("retail", "free")
     body: dict[str, Any] = {
         "channel": "retail" if retail else "wholesale",
         "currency": "GBP",
         "lines": lines,
-        "discounts": [{"coupon": "XMAS10", "amount": discount}],
+        "discounts": [{"coupon": coupon, "amount": reduction}],
         "shipping": shipping,
         "tax": 0,
         "total": total,
@@ -174,9 +202,3 @@ def _body(id_: str, slot: int, shape: Shape, version: int) -> dict[str, Any]:
 def _payment(id_: str, reference: str, amount: int) -> dict[str, Any]:
     payment: dict[str, Any] = {"reference": reference, "amount": amount, "currency": "GBP"}
     return payment | {"receipt": sign(KEY, KEY_ID, order_id=id_, **payment)}
-
-
-def _noise(text: str) -> str:
-    return b64encode(sha256(text.encode()).digest() + sha256(text[::-1].encode()).digest())[
-        :64
-    ].decode()

@@ -48,6 +48,9 @@ class Fault(StrEnum):
     STRANGER = "stranger"  # another customer asks for the order, or for its cancellation
     CLASH = "clash"  # other content under the same id
     NAMESAKE = "namesake"  # another customer uses the same id
+    FORGED = "forged"  # an order that does not cost what the store says
+    # At the store
+    DAMAGED_BOOK = "damaged_book"  # half of a price book, until it is published again
 
 
 _KINDS = tuple(Fault)

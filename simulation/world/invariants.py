@@ -16,11 +16,17 @@ from typing import Any
 
 import msgspec
 
-from orders.domain.order import OrderKey
+from orders.aws import items
+from orders.domain.order import OrderKey, order_id_time
 from orders.domain.promises import Promise
-from simulation.catalogue import Draft
+from orders.domain.refusals import PRICE_RULES
+from orders.domain.units import OrderId
+from simulation import store
+from simulation.catalogue import BOOKS, Draft
 from simulation.downstreams.ledger import Entry
+from simulation.world.bucket import Bucket
 from simulation.world.dynamodb import Item, Key, Table
+from simulation.world.functions import SKEW_MAX_MS
 from simulation.world.sqs import Message, Queue
 
 PROGRESS = "#progress"
@@ -29,6 +35,9 @@ CANCELLATION = "cancellation"
 NO_BUGS = "no_bugs"
 ANNOUNCED = "announced"
 NO_COMMAND_LOST = "no_command_lost"
+PRICED_BY_THE_STORE = "priced_by_the_store"
+#: How long an order still costs what things cost when its id was made.
+GRACE_MS = 60 * 60 * 1000
 
 _KEPT = frozenset({"pk", "sk"})
 
@@ -66,6 +75,9 @@ class InvariantChecker:
     without_keys: Collection[str]
     table: Table = field(init=False)
     overflow: Queue = field(init=False)
+    bucket: Bucket = field(init=False)
+    #: The published price books by version, and when each begins.
+    books: dict[str, int] = field(default_factory=lambda: {**BOOKS})
     broken: list[Broken] = field(default_factory=list)
     on_broken: Callable[[Broken], None] = lambda _: None
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -100,6 +112,39 @@ class InvariantChecker:
         elif before is not None:
             detail = "the order was overwritten"
             self.breaks(Promise.ONE_ORDER_PER_ID, (customer_id, order_id), detail)
+        else:
+            self._placed((customer_id, order_id), after)
+
+    def _placed(self, key: tuple[str, str], item: Item) -> None:
+        """It costs what the book in force says, or one before it while a book cannot be read."""
+        made_at, accepted_at = order_id_time(OrderId(key[1])), int(item["accepted_at"]["N"])
+        right = self._in_force(made_at, accepted_at)
+        version = item["book"]["S"] if "book" in item else None
+        known = [*self.books]
+        fine = known[: known.index(right) + 1] if self.bucket.troubled else [right]
+        if version not in fine:
+            self._wrongly_priced(key, f"was priced by {version}, not by {right}")
+        else:
+            for wrong in store.wrong_prices(items.decompressed(item["content"]["B"]), version):
+                self._wrongly_priced(key, wrong)
+
+    def refused(self, draft: Draft, rules: Collection[str]) -> None:
+        """A customer's order was refused. If it was for its price, it is not the store's."""
+        if PRICE_RULES.isdisjoint(rules):
+            return
+        key = (draft.key.customer_id, draft.key.order_id)
+        made_at, now = order_id_time(draft.key.order_id), self.now()
+        clocks = (now - SKEW_MAX_MS, now + SKEW_MAX_MS)
+        versions = {self._in_force(made_at, clock) for clock in clocks}
+        if not any(wrong for each in versions for wrong in store.wrong_prices(draft.order, each)):
+            self._wrongly_priced(key, f"was refused for its price, which is that of {versions}")
+
+    def _in_force(self, made_at: int, now: int) -> str:
+        at = min(max(made_at, now - GRACE_MS), now)
+        return [version for version, begins in self.books.items() if begins <= at][-1]
+
+    def _wrongly_priced(self, key: tuple[str, str], detail: str) -> None:
+        self.breaks(PRICED_BY_THE_STORE, key, detail)
 
     def _progressed(self, key: tuple[str, str], before: Item, after: Item) -> None:
         for name in before:

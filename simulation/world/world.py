@@ -22,10 +22,12 @@ from orders.aws.items import PROGRESS_SUFFIX
 from orders.domain.saga import DOWNSTREAMS
 from orders.handlers import deliver, drain, intake, reads, relay, watchdog
 from orders.wiring import Runtime
-from simulation.catalogue import KEY, KEY_ID
+from simulation import store
+from simulation.catalogue import BOOKS, KEY, KEY_ID
 from simulation.downstreams.fake import FakeDownstream
 from simulation.downstreams.fault_settings import FaultSettings
 from simulation.downstreams.ledger import MemoryLedger
+from simulation.world.bucket import Bucket, BucketConnections
 from simulation.world.calls import Calls, NotModelled
 from simulation.world.chance import Chance
 from simulation.world.dynamodb import About, DynamoClient, Item, Key, Table
@@ -105,6 +107,8 @@ class World:
         self.table = Table(ORDERS_TABLE, self.now, self._table_changed)
         self.coupons = Table(COUPONS_TABLE, self.now, lambda *_: None, sorted=False)
         self.topic = Topic(TOPIC, self.invariants.contradicted)
+        self.bucket = Bucket(store.objects(BOOKS))
+        self.invariants.bucket = self.bucket
         self.queues = self._make_queues()
         self.by_url = {queue.url: queue for queue in self.queues.values()}
         self.invariants.table = self.table
@@ -144,6 +148,11 @@ class World:
         if label is None:
             label = self._labels[body] = self._label(body)
         return label
+
+    def publish(self, version: str, begins: int) -> None:
+        """A price book that is in force from then on, Unix milliseconds."""
+        self.invariants.books[version] = begins
+        self.bucket.objects |= store.objects(self.invariants.books)
 
     def close(self) -> None:
         """Break the world's reference cycles, so that its memory is freed without a collection."""
@@ -260,6 +269,8 @@ class World:
         downstream = settings.get("DOWNSTREAM", "")
 
         def pool(timeout_seconds: float) -> Any:
+            if not downstream:
+                return BucketConnections(self.bucket, self.calls, self.seed, timeout_seconds)
             return Connections(
                 downstream,
                 settings["DOWNSTREAM_URL"],
@@ -382,11 +393,7 @@ def deployment(without_keys: frozenset[str]) -> Mapping[str, tuple[Mapping[str, 
         name: replace(downstream, idempotency="lookup" if name in without_keys else "keys")
         for name, downstream in stage.downstreams.by_name().items()
     }
-    stage = replace(
-        stage,
-        downstreams=stages.Downstreams(**downstreams),
-        orders=replace(stage.orders, prices="client", anyone_may_name_a_price=True),
-    )
+    stage = replace(stage, downstreams=stages.Downstreams(**downstreams))
     addresses = Addresses(
         orders_table=ORDERS_TABLE,
         prices_bucket=PRICES_BUCKET,

@@ -15,5 +15,10 @@ def test_it_says_how_many_mutants_there_are() -> None:
 
 
 def test_it_names_what_is_checked_beside_the_promises() -> None:
-    for name in (invariants.NO_BUGS, invariants.ANNOUNCED, invariants.NO_COMMAND_LOST):
+    for name in (
+        invariants.NO_BUGS,
+        invariants.ANNOUNCED,
+        invariants.NO_COMMAND_LOST,
+        invariants.PRICED_BY_THE_STORE,
+    ):
         assert f"`{name}`" in PAGE

@@ -17,10 +17,13 @@ from typing import Any
 import msgspec
 
 from infra.event_sources import DELIVER_BATCH_SIZE, RELAY_BATCH_SIZE, WATCHDOG_BATCH_SIZE
+from orders.aws.book_file import encode
+from orders.aws.book_index import INDEX_KEY, BookIndex, Entry, book_key, encode_index
 from orders.aws.messages import messages_in
 from orders.domain.order import OrderKey
 from orders.domain.saga import DOWNSTREAMS
-from orders.domain.units import CustomerId
+from orders.domain.units import CustomerId, Millis
+from orders.settings import PricesBy
 from orders.wiring import Runtime
 from simulation.catalogue import ADA, KEY, KEY_ID, START, request
 from simulation.downstreams.fault_settings import FaultSettings
@@ -31,6 +34,7 @@ from simulation.world.world import World
 from spillway.ids import order_id
 from spillway.plan.cost.measurement import FunctionUse, Load, Measurement, stored_bytes
 from spillway.plan.cost.running import LOOKS, ORDERS, SEED, WORKLOAD, retail
+from spillway.price_book import example
 from spillway.run.proxy.units import units_of
 from spillway.run.workload import Draft, pay
 
@@ -43,11 +47,21 @@ _GET = "GET /orders/{order_id}"
 @cache
 def counted(load: Load) -> Measurement:
     """Place the orders of the measured run, and count all they use: the same each time."""
-    return _Run(load).counted(retail(ORDERS[load]), WORKLOAD)
+    return _Run(load, "book").counted(retail(ORDERS[load]), WORKLOAD)
 
 
 def counted_in_a_crowd(drafts: Sequence[Draft]) -> Measurement:
-    return _Run("crowd").counted(drafts, "orders from a file")
+    return _Run("crowd", "client").counted(drafts, "orders from a file")
+
+
+@cache
+def _published() -> Mapping[str, bytes]:
+    book = example()
+    index = BookIndex((Entry("20261123T1000-3f2a", Millis(0)),))
+    return {
+        INDEX_KEY: encode_index(index),
+        book_key(index.entries[0].version): encode(book.rules, book.articles.values()),
+    }
 
 
 class _CountedClient:
@@ -74,15 +88,21 @@ class _CountedClient:
 
 
 class _MeteredWorld(World):
-    """A world without faults. `_Run` reads its queues and stream, not Lambda."""
+    """A world without faults. `_Run` reads its queues and stream, not Lambda.
 
-    def __init__(self) -> None:
+    `prices`: who says what orders cost, the example store's price book or the client.
+    """
+
+    def __init__(self, prices: PricesBy) -> None:
         self.uses: defaultdict[str, FunctionUse] = defaultdict(FunctionUse)
         self.running = ""
         healthy: dict[str, FaultSettings] = {
             downstream: FaultSettings() for downstream in DOWNSTREAMS
         }
         super().__init__(0, START, Faults(0, {}, START), {}, fault_settings=healthy)
+        self.bucket.objects |= _published()
+        intake = self.functions["intake"]
+        intake.settings = {**intake.settings, "PRICES": prices}
 
     def client(self, service: str, timeout_seconds: float = 6.0, /) -> Any:
         return _CountedClient(service, super().client(service, timeout_seconds), self._counted)
@@ -133,10 +153,10 @@ class _MeteredWorld(World):
 
 
 class _Run:
-    def __init__(self, load: Load) -> None:
+    def __init__(self, load: Load, prices: PricesBy) -> None:
         self.load = load
         self.full = load == "crowd"
-        self.world = _MeteredWorld()
+        self.world = _MeteredWorld(prices)
         self.rng = random.Random(SEED)  # noqa: S311
         self.relayed = 0
         self.bodies: list[tuple[int, int]] = []

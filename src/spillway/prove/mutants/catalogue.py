@@ -288,6 +288,57 @@ original
             "not results[member].done and self.step != 'watchdog'",
         ),
     ),
+    Mutant(
+        "first-line-priced",
+        "only an order's first line is held against the price book",
+        ReplaceExpression(
+            "domain.pricing:_differences",
+            "named != priced.unit_prices",
+            "named[:1] != priced.unit_prices[:1]",
+        ),
+    ),
+    Mutant(
+        "delivery-at-any-price",
+        "what an order pays for delivery is not held against the price book",
+        ReplaceExpression(
+            "domain.pricing:_differences", "order.shipping != priced.shipping", "False"
+        ),
+    ),
+    Mutant(
+        "price-of-any-time",
+        "an order costs what things cost when its id was made, however long ago that was",
+        ReplaceExpression(
+            "flow.prices:Prices._priced_at", "max(made_at, now - self.grace_ms)", "made_at"
+        ),
+    ),
+    Mutant(
+        "price-of-the-moment",
+        "a price that changes refuses the baskets that were filled before",
+        ReplaceBody("flow.prices:Prices._priced_at", "return now"),
+    ),
+    Mutant(
+        "price-of-tomorrow",
+        "a clock that is ahead orders at tomorrow's prices",
+        ReplaceExpression(
+            "flow.prices:Prices._priced_at",
+            "min(max(made_at, now - self.grace_ms), now)",
+            "max(made_at, now - self.grace_ms)",
+        ),
+    ),
+    Mutant(
+        "no-book-no-price",
+        "an order is taken at the client's word while no price book can be read",
+        SwallowFailure("flow.prices:_by_the_book", "books.in_force", "return Priced()"),
+    ),
+    Mutant(
+        "damaged-book-is-none",
+        "an order is taken at the client's word while the book in force is damaged",
+        ReplaceStatement(
+            "flow.prices:_by_the_book",
+            "pricing.check",
+            "if book.stands_in:\n    return Priced()\noriginal",
+        ),
+    ),
     # Found by the simulation
     Mutant(
         "gone-message-is-a-bug",

@@ -30,12 +30,21 @@ _HISTORY = "GET /orders"
 OnAnswer = Callable[[int, str], None]
 
 
+class _Violation(msgspec.Struct):
+    rule: str
+
+
 class _Body(msgspec.Struct):
     accepted_at: str = ""
+    violations: tuple[_Violation, ...] = ()
+
+
+class _Order(msgspec.Struct):
     status: str = ""
 
 
 _body = msgspec.json.Decoder(_Body)
+_order = msgspec.json.Decoder(_Order)
 
 
 def _ask(world: World, who: str, event: Mapping[str, Any], on_answer: OnAnswer) -> None:
@@ -78,6 +87,8 @@ class Customer(Acknowledgement):
                 self._later(tries, self.place)
             elif status >= 400:
                 self.refused = status
+                rules = {violation.rule for violation in _body.decode(body).violations}
+                self.world.invariants.refused(self.draft, rules)
             else:
                 self.answers.append(Answer(status, _body.decode(body).accepted_at))
                 self.world.invariants.acknowledged(self.draft, status)
@@ -105,7 +116,7 @@ class Customer(Acknowledgement):
         def answered(status: int, body: str) -> None:
             if status != 200:
                 return
-            self.status = status_read = _body.decode(body).status
+            self.status = status_read = _order.decode(body).status
             if self._final is not None and status_read != self._final:
                 self.world.invariants.breaks(
                     "never_half_done",

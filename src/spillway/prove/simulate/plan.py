@@ -7,12 +7,14 @@ which everything goes wrong at once find less than schedules in which a few thin
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from orders.domain.saga import DOWNSTREAMS
 from simulation.catalogue import (
+    FORGERIES,
+    MALLORY,
     REFUSE_RATE,
     SHAPES,
     SLOTS,
@@ -20,6 +22,7 @@ from simulation.catalogue import (
     Draft,
     ExpectedOutcome,
     draft,
+    draft_at,
 )
 from simulation.downstreams.fault_settings import FaultSettings
 from simulation.world.chance import Chance
@@ -65,6 +68,13 @@ _LONE_OUTAGES = 0.02
 _CROWDS = 0.1
 _PURGED_CROWDS = 0.5
 _CROWD_WITHIN_MS = 30
+
+#: Schedules in which the store changes its prices. Forgers come then, and its books cannot be read
+#: in some. A new book begins so long after it was published that every environment has looked for
+#: it, whatever its clock says.
+_PRICE_CHANGES = 0.15
+_KNOWN_AFTER = 3 * MINUTE
+_CHANGES_AT = (_KNOWN_AFTER, 20 * MINUTE, 40 * MINUTE)
 
 #: Each with the bound below which a number in [0, 1) means it.
 _COUNTS = ((0.82, 1), (0.96, 2), (1.0, SLOTS))
@@ -118,6 +128,20 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
+class PriceChange:
+    """A sale's book is published, and begins later. Times are ms after the start.
+
+    `damaged`: its file is, until nothing goes wrong any more. `forged`: orders that do not cost
+    what the store says, and when each is sent.
+    """
+
+    published_at: int
+    begins_at: int
+    damaged: bool
+    forged: tuple[tuple[Draft, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """`heal_after`: ms from the start, after which nothing goes wrong any more."""
 
@@ -131,10 +155,56 @@ class Plan:
     without_keys: frozenset[str] = frozenset()
     shards: int = 1
     stream_poll_ms: int = STREAM_POLL_MS
+    price_change: PriceChange | None = None
 
 
 def planned(seed: int) -> Plan:
     """The plan of a seed."""
+    plan = _planned(seed)
+    chance = Chance(seed, "prices")
+    return _with_a_price_change(plan, chance) if chance() < _PRICE_CHANGES else plan
+
+
+def _with_a_price_change(plan: Plan, chance: Chance) -> Plan:
+    """A customer orders while the prices change, from an old basket or at the new prices."""
+    begins_at = chance.pick(_CHANGES_AT)
+    begins = START + begins_at
+    from_old = chance() < 0.5
+    made_at, book = (begins - MINUTE, "today") if from_old else (begins + SECOND, "sale")
+    late = Ordered(
+        name=f"order {SLOTS + 1}",
+        draft=draft_at(made_at, book),
+        expected_outcome=ExpectedOutcome(),
+        place_at=begins_at + chance.between(1, 100) * SECOND,
+    )
+    forged = tuple(_forged(chance, begins_at))
+    trouble = chance()
+    damaged, out = trouble < 0.3, 0.2 < trouble < 0.5
+    heal_after = max(plan.heal_after, begins_at + 3 * MINUTE) if damaged else plan.heal_after
+    outage = _during(Fault.OUTAGE, "s3", 0, min(heal_after, chance.between(1, 60) * MINUTE))
+    return replace(
+        plan,
+        orders=(*plan.orders, late),
+        heal_after=heal_after,
+        outages=(*plan.outages, outage) if out else plan.outages,
+        price_change=PriceChange(begins_at - _KNOWN_AFTER, begins_at, damaged, forged),
+    )
+
+
+def _forged(chance: Chance, begins_at: int) -> Iterator[tuple[Draft, int]]:
+    """Two orders that are cheaper than the store."""
+    soon = chance.below(2 * SECOND)
+    yield draft_at(START, "today", MALLORY, chance.pick(FORGERIES)), soon
+    if chance() < 0.5:
+        # Yesterday's prices, by an id of yesterday.
+        yield draft_at(START - 2 * HOUR, "yesterday", MALLORY), soon
+    else:
+        # Tomorrow's, by a clock that is ahead.
+        sale = draft_at(START + begins_at + SECOND, "sale", MALLORY)
+        yield sale, begins_at - chance.between(70, 170) * SECOND
+
+
+def _planned(seed: int) -> Plan:
     chance = Chance(seed, "plan")
     drill = chance()
     if drill < _PURGES:

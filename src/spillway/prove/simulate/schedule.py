@@ -10,13 +10,14 @@ from operator import attrgetter
 
 import msgspec
 
+from orders.aws.book_index import book_key
 from orders.aws.topic import cloud_event
 from orders.domain.events import EventType, all_true
 from orders.domain.order import OrderKey
 from orders.domain.promises import Promise
 from orders.domain.saga import DOWNSTREAMS, Downstream
 from orders.domain.units import CustomerId, Millis, OrderId
-from simulation.catalogue import ADA, BOB, START, Draft
+from simulation.catalogue import ADA, BOB, MALLORY, START, Draft
 from simulation.downstreams.ledger import Entry
 from simulation.world.faults import Fault, Faults, Injected
 from simulation.world.invariants import ANNOUNCED, Broken
@@ -27,7 +28,7 @@ from spillway.prove.audit.judging import UNDISTURBED, judge, judge_isolation
 from spillway.prove.audit.verdicts import Violation
 from spillway.prove.simulate import operator
 from spillway.prove.simulate.customers import Customer, ask_as_stranger
-from spillway.prove.simulate.plan import HOUR, Moment, Ordered, Plan
+from spillway.prove.simulate.plan import HOUR, Moment, Ordered, Plan, PriceChange
 from spillway.run.load.records import Acknowledgement, Answer
 from spillway.run.load.records import Outage as AuditOutage
 from spillway.target.reading import read_orders
@@ -44,7 +45,10 @@ REDRIVES_MAX = 3
 UNDISTURBED_MS = 5_000
 #: Kinds that slow nothing down.
 _HARMLESS = frozenset(
-    {Fault.RESENT, Fault.STRANGER, Fault.NAMESAKE, Fault.CANCELLED, Fault.CLASH, Fault.COLD_START}
+    {
+        *(Fault.RESENT, Fault.STRANGER, Fault.NAMESAKE, Fault.CANCELLED, Fault.CLASH),
+        *(Fault.COLD_START, Fault.FORGED, Fault.DAMAGED_BOOK),
+    }
 )
 
 _ENTRY_FIELDS = attrgetter(*(field.name for field in fields(Effect)[2:]))
@@ -94,7 +98,10 @@ class _Schedule:
         self.plan = plan
         self.heal_at = faults.heal_at
         self.faults = faults
+        change = plan.price_change
         names: dict[tuple[str, str], str] = {}
+        for number, (draft, _) in enumerate(change.forged if change else (), start=1):
+            names[MALLORY, draft.key.order_id] = f"forged order {number}"
         for order in plan.orders:
             names[ADA, order.draft.key.order_id] = order.name
             names[BOB, order.draft.key.order_id] = f"{order.name} of another"
@@ -123,6 +130,8 @@ class _Schedule:
             self._begin(order)
         for moment in self.plan.moments:
             self._plan_moment(moment)
+        if self.plan.price_change is not None:
+            self._change_prices(self.plan.price_change)
         scheduler.run(self.heal_at)
         scheduler.skip_to(self.heal_at)
         if world.trace is not None:
@@ -173,6 +182,17 @@ class _Schedule:
         if order.namesake is not None:
             other = self._customer(f"{name} of another", order.namesake)
             self._maybe(Fault.NAMESAKE, f"{name} has a namesake", order.namesake_at, other.place)
+
+    def _change_prices(self, change: PriceChange) -> None:
+        world = self.world
+        at, damaged, key = change.published_at, world.bucket.damaged, book_key("sale")
+        self._at(at, world.publish, "sale", START + change.begins_at)
+        if change.damaged:
+            self._maybe(Fault.DAMAGED_BOOK, "the sale's book damaged", at, damaged.add, key)
+            self._at(self.plan.heal_after, damaged.discard, key)
+        for draft, at in change.forged:
+            name = world.name_of(draft.key.customer_id, draft.key.order_id)
+            self._maybe(Fault.FORGED, name, at, self._customer(name, draft).place)
 
     def _customer(self, name: str, draft: Draft) -> Customer:
         customer = Customer(
