@@ -77,6 +77,12 @@ class Articles:
     found: dict[str, tuple[str, int]] = field(default_factory=dict)
 
 
+def is_taken(name: str) -> bool:
+    """A column of this name cannot be one of the catalogue's own."""
+    ours = ("sku", "prices", "weight_grams", *OTHER_COLUMNS)
+    return name in ours or _PRICE.fullmatch(name) is not None
+
+
 def sheet(text: str, file: str, terms: Terms, faults: Faults) -> Sheet | None:
     """A file with its heading read; None, and faults, where that is wrong."""
     before = faults.count

@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from orders.domain.book import Article, Book, Rules
-from spillway.price_book.articles import Articles, Terms, read_articles, sheet
+from spillway.price_book.articles import Articles, Terms, is_taken, read_articles, sheet
 from spillway.price_book.faults import Faults
 from spillway.price_book.rules import RulesReader
 from spillway.price_book.written import Book as WrittenBook
@@ -48,6 +48,7 @@ def read(path: Path, on_article: Callable[[int], None] = lambda _: None) -> Pric
         # Without its first lines nobody knows what the rest is about.
         faults.check()
         raise AssertionError
+    _check_names(toml, book)
     by_weight = any(delivery.by == "weight" for _, delivery in toml.deliveries)
     terms = Terms(book.tax_classes, book.catalogue.columns, zone, by_weight)
     before = faults.count
@@ -68,6 +69,17 @@ def read(path: Path, on_article: Callable[[int], None] = lambda _: None) -> Pric
         articles.shown,
         book.catalogue.page,
     )
+
+
+def _check_names(toml: Written, book: WrittenBook) -> None:
+    if not book.tax_classes or len(set(book.tax_classes)) < len(book.tax_classes):
+        toml.fault(("tax_classes",), "There is at least one tax class, and none comes twice.")
+    for name in book.catalogue.columns:
+        if is_taken(name):
+            toml.fault(
+                ("catalogue", "columns"),
+                f"The column {name!r} is in the catalogue anyway, or means something else there.",
+            )
 
 
 def _zone(toml: Written) -> ZoneInfo | None:

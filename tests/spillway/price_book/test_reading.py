@@ -159,6 +159,9 @@ CAMPAIGN = (
         ('articles = "articles.csv"', "articles = 3", "articles"),
         ('articles = "articles.csv"', "articles = []", "no file"),
         ('articles = "articles.csv"', 'articles = "none.csv"', "cannot be read"),
+        ('["standard", "reduced"]', '["standard", "reduced", "standard"]', "twice"),
+        ('columns = ["name"]', 'columns = ["name", "case"]', "'case'"),
+        ('columns = ["name"]', 'columns = ["name", "prices"]', "'prices'"),
         # Delivery
         ('countries = ["GB"]\nprice', 'countries = ["UK"]\nprice', "'UK'"),
         ('countries = ["GB"]\nprice', 'countries = ["GB", "FR"]\nprice', "no tax for it"),

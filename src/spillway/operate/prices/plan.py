@@ -90,7 +90,7 @@ def _draft(
 ) -> Plan:
     publications, etag = bucket.publications()
     before = publications.current(when.begins)
-    old = contents(bucket.book(before.version)) if before else None
+    old, unread = _contents_of(bucket, before)
     changes = compare(old, *new)
     return Plan(
         version=version_of(content, now),
@@ -98,14 +98,27 @@ def _draft(
         content=content,
         articles=len(new[1]),
         changes=changes,
-        suspicions=suspicions(changes, old, *new, fall_max=fall_max),
-        follows=before.version if before else None,
+        suspicions=[*unread, *suspicions(changes, old, *new, fall_max=fall_max)],
+        follows=before.version if before and old else None,
         later=[entry for entry in publications.entries if entry.begins > when.begins],
         publications=publications,
         etag=etag,
         now=now,
         back_to=back_to,
     )
+
+
+def _contents_of(
+    bucket: PriceBucket, published: Publication | None
+) -> tuple[Contents | None, list[str]]:
+    """A book's contents; None, and a sentence, where it is damaged: that must not keep another one
+    from taking its place."""
+    if published is None:
+        return None, []
+    try:
+        return contents(bucket.book(published.version)), []
+    except SpillwayError as error:
+        return None, [f"Nothing could be compared. {error}"]
 
 
 def publish_first(bucket: PriceBucket, book: PriceBook, *, now: Millis, by: str) -> None:

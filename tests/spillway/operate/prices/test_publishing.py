@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orders.aws.book_index import INDEX_KEY, decode_index
+from orders.aws.book_index import INDEX_KEY, book_key, decode_index
 from orders.domain.units import Millis
 from spillway.errors import SpillwayError
 from spillway.operate.prices.bucket import PriceBucket, Publication, Publications
@@ -181,6 +181,17 @@ def test_the_list_forgets_only_what_was_over_long_ago() -> None:
 def test_a_time_that_nobody_could_keep_is_refused(begins: int, at_once: bool) -> None:
     with pytest.raises(SpillwayError, match="--at-once"):
         when(NOW, Millis(begins), at_once=at_once)
+
+
+def test_a_damaged_book_is_asked_about_and_can_be_replaced(
+    bucket: PriceBucket, tmp_path: Path
+) -> None:
+    damaged = published(bucket, book(tmp_path, "14.00"), NOW)
+    bucket._s3.put_object(Bucket=bucket.name, Key=book_key(damaged), Body=b"damaged")  # noqa: SLF001
+    plan = drafted(bucket, book(tmp_path, "15.00"), NOW + 10 * MINUTE)
+    assert damaged in plan.suspicions[0]
+    plan.carry_out(bucket, "ada")
+    assert price_at(bucket, NOW + 20 * MINUTE) == 1_500
 
 
 def test_the_first_book_of_a_new_stack_counts_at_once(bucket: PriceBucket) -> None:
