@@ -36,7 +36,7 @@ export function price(basket, catalogue, at) {
   const amounts = basket.lines.map(({ quantity }, index) => quantity * (unit_prices[index] ?? 0));
   const subtotal = sum(amounts);
   const shipping = deliveryOf(basket, catalogue, goods, subtotal, refusals);
-  const tax = taxOf(basket, catalogue, goods, amounts, shipping);
+  const tax = taxOf(basket, catalogue, goods, amounts, shipping, refusals);
   return { unit_prices, subtotal, shipping, tax, total: subtotal + shipping + tax, refusals };
 }
 
@@ -96,9 +96,12 @@ function deliveryOf({ channel, currency, country, lines }, { delivery: rates }, 
   return (rate.bands.findLast(([from]) => from <= measure) ?? rate.bands[0])[1];
 }
 
-function taxOf({ channel, country, state }, { taxes }, goods, amounts, shipping) {
+function taxOf({ channel, country, state }, { taxes }, goods, amounts, shipping, refusals) {
   const places = state ? [`${country}-${state}`, country, ELSEWHERE] : [country, ELSEWHERE];
   const tax = places.map((place) => taxes[`${channel} ${place}`]).find(Boolean);
+  if (!tax && Object.keys(taxes).some((key) => key.startsWith(`${channel} ${country}-`))) {
+    refusals.push({ rule: "state_unknown", pointer: "/address/state" });
+  }
   if (!tax || tax.included) return 0;
   const taxed = goods.flatMap((good, index) => (good ? [[tax.rates[good.tax_class ?? 0], amounts[index]]] : []));
   taxed.push([tax.delivery_rate, shipping]);

@@ -131,6 +131,11 @@ class Rules:
         found = (self.taxes.get(tax_key(channel, place)) for place in places)
         return next((tax for tax in found if tax is not None), None)
 
+    def taxes_by_state(self, channel: Channel, country: str) -> bool:
+        """Whether any state of a country has a tax of its own."""
+        states = tax_key(channel, f"{country}-")
+        return any(key.startswith(states) for key in self.taxes)
+
     def coupon(self, code: str) -> Coupon | None:
         """The coupon of this code; of a single-use code, the coupon that it belongs to."""
         coupon = self.coupons.get(code)

@@ -88,6 +88,8 @@ def _facts(order: Order, customer_id: CustomerId, valid_until: int) -> Iterator[
     yield f"channel {order.channel}"
     yield f"currency {order.currency}"
     yield f"country {address.country}"
+    if address.state:
+        yield f"state {address.state}"
     if address.postal_code:
         yield f"postal_code {address.postal_code}"
     for line in order.lines:

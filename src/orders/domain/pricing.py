@@ -291,6 +291,8 @@ def _add_tax(
     priced: Priced,
 ) -> None:
     tax = book.rules.tax(basket.channel, basket.country, basket.state)
+    if tax is None and book.rules.taxes_by_state(basket.channel, basket.country):
+        priced.refusals.append(_state_unknown(basket))
     if tax is None or tax.included:
         return
     half = WHOLE // 2 if tax.rounding == "half_up" else 0
@@ -347,6 +349,14 @@ def _not_on_channel(index: int, basket: Basket) -> Refusal:
         Rule.ARTICLE_NOT_ON_CHANNEL,
         f"/lines/{index}/sku",
         f"This article is not sold {basket.channel} in {basket.currency}.",
+    )
+
+
+def _state_unknown(basket: Basket) -> Refusal:
+    return Refusal(
+        Rule.STATE_UNKNOWN,
+        "/address/state",
+        f"The store needs the code of a state of {basket.country} that it delivers to.",
     )
 
 

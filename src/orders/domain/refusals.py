@@ -76,6 +76,7 @@ class Rule(StrEnum):
     COUPON_USED = "coupon_used"
     DISCOUNT_DIFFERS = "discount_differs"
     DELIVERY_NOT_OFFERED = "delivery_not_offered"
+    STATE_UNKNOWN = "state_unknown"
     SHIPPING_DIFFERS = "shipping_differs"
     TAX_DIFFERS = "tax_differs"
     PRICE_SIGNATURE_NOT_USED = "price_signature_not_used"
@@ -121,6 +122,7 @@ PRICE_RULES = frozenset(
         Rule.COUPON_USED,
         Rule.DISCOUNT_DIFFERS,
         Rule.DELIVERY_NOT_OFFERED,
+        Rule.STATE_UNKNOWN,
         Rule.SHIPPING_DIFFERS,
         Rule.TAX_DIFFERS,
         Rule.PRICE_SIGNATURE_NOT_USED,

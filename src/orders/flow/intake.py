@@ -96,10 +96,10 @@ class Intake:
         clash. Raises TransientFailure when neither table nor overflow queue took it.
         """
         now = self.clock.now()
-        order = with_normalised_texts(order)
+        sent, order = order, with_normalised_texts(order)
         terms = Terms(self.currencies, self.receipt_keys.in_force(), wholesale_allowed, now)
         refusals = broken_rules(key.order_id, order, terms)
-        priced = self.prices.check(key, order, now, signature=price_signature)
+        priced = self.prices.check(key, order, now, signed=sent, signature=price_signature)
         uses = self._uses([discount.coupon for discount in order.discounts], priced)
         if priced.refusals:
             refusals = by_precedence([*refusals, *priced.refusals])

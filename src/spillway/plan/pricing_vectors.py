@@ -35,7 +35,15 @@ _NOW = Millis(1_795_428_000_000)  # 2026-11-23T10:00:00Z
 _SOON = Millis(_NOW + 60_000)
 _CHANNELS: tuple[Channel, ...] = ("retail", "wholesale")
 _CURRENCIES = ("GBP", "USD", "JPY")
-_PLACES = (("GB", None), ("US", "CA"), ("US", "OR"), ("US", None), ("CA", "QC"), ("JP", None))
+_PLACES = (
+    ("GB", None),
+    ("US", "CA"),
+    ("US", "OR"),
+    ("US", None),
+    ("CA", "QC"),
+    ("CA", "ON"),
+    ("JP", None),
+)
 #: retail and wholesale in GBP, then in USD; JPY is in no list.
 _LISTS = tuple(
     price_list_name(channel, currency) for currency in ("GBP", "USD") for channel in _CHANNELS

@@ -47,8 +47,7 @@ ORDER = an_order(
 
 def of(vector: dict[str, Any]) -> Order:
     """A vector has only what is signed."""
-    address = {"name": "A", "lines": ["1"], "city": "A", "postal_code": ""}
-    address |= vector["order"]["address"]
+    address = {"name": "A", "lines": ["1"], "city": "A", **vector["order"]["address"]}
     payment = {"reference": "p", "amount": 0, "currency": "GBP", "receipt": "r"}
     return msgspec.convert({**vector["order"], "address": address, "payment": payment}, Order)
 
@@ -100,6 +99,7 @@ def verdict(
         {"discounts": (Discount("SPRING", 341),)},
         {"discounts": (Discount("spring", 340),)},
         {"address": replace(ORDER.address, country="FR")},
+        {"address": replace(ORDER.address, state="LDS")},
         {"address": replace(ORDER.address, postal_code="ZE1 0AA")},
     ],
     ids=str,
@@ -195,6 +195,7 @@ _orders = st.builds(
         city=st.just(""),
         country=_texts,
         postal_code=_texts | st.just(""),
+        state=_texts | st.just(""),
     ),
     payment=st.just(Payment("", 0, "", "")),
 )
@@ -226,7 +227,9 @@ def read_back(text: str) -> tuple[Order, str, int]:
         shipping=int(one["shipping"]),
         tax=int(one["tax"]),
         total=int(one["total"]),
-        address=Address("", (), "", one["country"], one.get("postal_code", "")),
+        address=Address(
+            "", (), "", one["country"], one.get("postal_code", ""), one.get("state", "")
+        ),
         payment=Payment("", 0, "", ""),
     )
     return order, one["customer"], int(one["valid_until"])

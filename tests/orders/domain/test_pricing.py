@@ -259,6 +259,15 @@ def an_honest_order(**fields: Any) -> Any:
     )
 
 
+def test_a_state_without_a_tax_is_refused_only_where_states_are_taxed() -> None:
+    at = Tax(included=False, rates=(72_500,), delivery_rate=0)
+    of = a_book(Article("A", (10_000, None)), taxes={"retail US-CA": at})
+    for state in ("XX", "California", None):
+        unknown = cost(("A", 1), of=of, country="US", state=state)
+        assert rules(unknown) == [(Rule.STATE_UNKNOWN, "/address/state", None)]
+    assert rules(cost(("A", 1), of=of, country="FR", state="XX")) == []
+
+
 @pytest.mark.parametrize(
     ("forged", "refusal"),
     [

@@ -153,6 +153,17 @@ def test_a_price_holds_when_the_customer_orders_and_a_grace_period_more() -> Non
     assert offered(strict, signed=True, now=NOON + HOUR + 1) == [Rule.PRICE_SIGNATURE_EXPIRED]
 
 
+def test_what_the_engine_saw_is_signed_and_not_what_is_stored() -> None:
+    address = {
+        "name": "Ada",
+        "lines": ["1 High Street"],
+        "city": "Paris",
+        "postal_code": "75001\u00a0",
+        "country": "FR",
+    }
+    assert offered(SIGNED, signed=True, address=address) == []
+
+
 @pytest.mark.parametrize(
     "later",
     [
