@@ -114,12 +114,14 @@ def wire_intake(runtime: Runtime) -> tuple[Intake, Log]:
 
 
 def _prices(settings: IntakeSettings, runtime: Runtime) -> Prices:
-    by_book = settings.prices in ("book", "book_or_signed")
+    # Where the client names prices, a book is quoted from all the same.
+    by_book = settings.prices in ("book", "book_or_signed", "client")
     parameter = settings.price_keys_parameter
     return Prices(
         books=_price_books(settings, runtime) if by_book else None,
         signing_keys=None if parameter is None else _signing_keys(parameter, runtime),
         grace_ms=settings.price_grace_seconds * 1000,
+        quotes_only=settings.prices == "client",
     )
 
 

@@ -91,6 +91,9 @@ def ask_everything_of_the_api(customer: Customer) -> None:
     customer.cancel(id_)
     customer.http.get(f"/orders/{id_}")
     customer.http.get("/orders")
+    goods = [{"sku": "MUG-SAGE", "quantity": 1}]
+    asked = {"channel": "retail", "currency": "GBP", "country": "GB", "lines": goods}
+    customer.http.post("/quotes", json=asked)
     # Whether an order as old as this one is a retry, only the table knows.
     old = order_id(time.time_ns() // 1_000_000 - 2 * DAY_MS)
     customer.put(old, order_body(old, **customer.keys))

@@ -22,6 +22,8 @@ _SERVICE_OF_TARGET = {
     "AmazonSQS": "sqs",
     "AmazonSSM": "ssm",
 }
+# Of an object, whose bucket and key are the path.
+_OPERATION_OF_METHOD = {"GET": "GetObject"}
 # Where a request names what it is about.
 _RESOURCE_FIELDS = {
     "dynamodb": ("TableName",),
@@ -63,8 +65,8 @@ def answer_of(status: int, content_type: str, body: bytes, **headers: str) -> An
 class Call:
     """One call: `service` by its signing name, `resource` by its short name where known.
 
-    SNS's calls and answers are forms and XML (`form`); the other services that functions call speak
-    AWS's JSON protocol.
+    SNS's calls and answers are forms and XML (`form`), S3's are methods and paths; the other
+    services that functions call speak AWS's JSON protocol.
     `function` is the `app/` part of the user agent (the SDK's setting AWS_SDK_UA_APP_ID),
     `entries` the number of entries in a batch request and else 1, `body` the decoded fields.
     """
@@ -86,11 +88,15 @@ def recognise(request: Request) -> Call:
     body = _decoded(request, form) if target or form else {}
     service = _SERVICE_OF_TARGET.get(target.rpartition(".")[0]) or _signed_for(request)
     operation = target.rpartition(".")[2] or body.get("Action", request.method)
+    resource = _resource(service, body)
+    if service == "s3":
+        operation = _OPERATION_OF_METHOD.get(operation, operation)
+        resource = request.path.removeprefix("/")
     app_id = _APP_ID.search(request.headers.get("user-agent", ""))
     return Call(
         service=service,
         operation=operation,
-        resource=_resource(service, body),
+        resource=resource,
         function=app_id[1] if app_id else None,
         form=form,
         entries=_entries(service, body),

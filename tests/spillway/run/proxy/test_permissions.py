@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from multidict import CIMultiDict
 
 from spillway.errors import SpillwayError
-from spillway.run.proxy.calls import Call
+from spillway.run.proxy.calls import Call, Request, recognise
 from spillway.run.proxy.permissions import Need, Permissions, needs
 from spillway.run.stack.aws import client
 from tests.spillway.run.proxy.conftest import QUEUE, TABLE, Wire
@@ -51,6 +52,20 @@ class TestJudging:
     )
     def test_a_call_needs_what_aws_names_for_it(self, made: Call, need: tuple[str, str]) -> None:
         assert needs(made) == [Need("intake", *need)]
+
+    def test_an_object_is_named_by_its_path(self) -> None:
+        headers = CIMultiDict(
+            {
+                "authorization": "AWS4-HMAC-SHA256"
+                " Credential=test/20261123/us-east-1/s3/aws4_request, Signature=ab",
+                "user-agent": "urllib3 app/intake",
+            }
+        )
+        read = recognise(Request("GET", "/prices/books/v1?x=1", headers, b""))
+        assert needs(read) == [Need("intake", "s3:GetObject", "prices/books/v1")]
+        granted = granting("s3:GetObject", on="arn:aws:s3:::prices/books/*")
+        assert granted.denial(read) is None
+        assert granting("s3:GetObject", on="arn:aws:s3:::prices/index.json").denial(read)
 
     def test_a_batch_of_several_tables_needs_each(self) -> None:
         read = call("dynamodb", "BatchGetItem", RequestItems={"a": {}, "b": {}})
