@@ -51,6 +51,8 @@ def function_settings(stage: Stage, addresses: Addresses) -> Mapping[str, Settin
             price_grace_seconds=stage.orders.price_grace_seconds,
             prices_bucket=addresses.prices_bucket,
             price_keys_parameter=stage.price_keys_parameter,
+            coupons_table=addresses.coupons_table,
+            coupon_keys_parameter=stage.coupon_keys_parameter,
         ),
         "reads": ReadsSettings(orders_table=table),
         "drain": DrainSettings(

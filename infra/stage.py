@@ -312,6 +312,11 @@ class Stage(Settings, frozen=True):
         signed = takes_signatures(self.orders.prices)
         return f"/spillway/{self.name}/price-keys" if signed else None
 
+    @property
+    def coupon_keys_parameter(self) -> str:
+        """What the store makes codes with that work once."""
+        return f"/spillway/{self.name}/coupon-keys"
+
     def api_key_parameter(self, downstream: str) -> str:
         return f"/spillway/{self.name}/{downstream}/api-key"
 

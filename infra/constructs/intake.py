@@ -12,6 +12,7 @@ from constructs import Construct
 from infra.constructs.function import Deployment, OrderFunction
 from infra.constructs.review import accept_finding
 from infra.stage import Stage
+from orders.settings import has_book
 
 
 class Intake(Construct):
@@ -30,6 +31,7 @@ class Intake(Construct):
         table: dynamodb.ITableV2,
         overflow: sqs.IQueue,
         prices: s3.IBucket,
+        coupons: dynamodb.ITableV2,
         deployment: Deployment,
     ) -> None:
         super().__init__(scope, id_)
@@ -45,6 +47,15 @@ class Intake(Construct):
         intake.allow_parameter(deployment.stage.receipt_keys_parameter)
         if deployment.stage.price_keys_parameter is not None:
             intake.allow_parameter(deployment.stage.price_keys_parameter)
+        if has_book(deployment.stage.orders.prices):
+            # An order and the limited coupons that it uses up are one transaction.
+            intake.allow(
+                "dynamodb:PutItem",
+                "dynamodb:UpdateItem",
+                "dynamodb:BatchGetItem",
+                on=coupons.table_arn,
+            )
+            intake.allow_parameter(deployment.stage.coupon_keys_parameter)
         for objects in ("index.json", "books/*"):
             intake.allow("s3:GetObject", on=prices.arn_for_objects(objects))
         accept_finding(

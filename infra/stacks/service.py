@@ -50,6 +50,7 @@ class ServiceStack(Stack):
             table=data.table,
             overflow=queues["overflow"].queue,
             prices=data.prices,
+            coupons=data.coupons,
             deployment=deployment,
         )
         Drain(self, "Drain", overflow=queues["overflow"], table=data.table, deployment=deployment)

@@ -70,8 +70,8 @@ class _OneAtATime:
     def __getattr__(self, call: str) -> Callable[..., Any]:
         made = getattr(self._client, call)
 
-        def locked(**request: Any) -> Any:
+        def locked(*arguments: Any, **request: Any) -> Any:
             with self._lock:
-                return made(**request)
+                return made(*arguments, **request)
 
         return locked

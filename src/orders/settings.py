@@ -22,6 +22,11 @@ PricesBy = Literal["book", "signed", "book_or_signed", "client"]
 TimeoutSeconds = Annotated[float, Meta(gt=0, le=60)]
 
 
+def has_book(prices: PricesBy) -> bool:
+    """Whether the store's price book, and with it its coupons, say what an order costs."""
+    return prices in ("book", "book_or_signed")
+
+
 def takes_signatures(prices: PricesBy) -> bool:
     """Whether a pricing engine's signature says what an order costs, if it has one."""
     return prices in ("signed", "book_or_signed")
@@ -59,6 +64,8 @@ class IntakeSettings(Settings, frozen=True):
     prices: PricesBy
     price_grace_seconds: Annotated[int, Meta(ge=0)]
     prices_bucket: str
+    coupons_table: str
+    coupon_keys_parameter: str
     #: Where the pricing engine's signatures are taken.
     price_keys_parameter: str | None = None
     #: Set by Lambda; the second only by the emulator.

@@ -43,6 +43,7 @@ from orders.domain.units import Millis
 from orders.downstream import REQUEST_OF
 from orders.downstream.http import Authorise, HttpDownstream
 from orders.flow.consumer import ConcurrentMap, Consumer
+from orders.flow.coupons import LimitedCoupons
 from orders.flow.deliver import Deliver
 from orders.flow.drain import Drain
 from orders.flow.intake import Intake
@@ -58,6 +59,7 @@ from orders.settings import (
     ReadsSettings,
     RelaySettings,
     WatchdogSettings,
+    has_book,
 )
 from orders.telemetry import JsonLines
 
@@ -109,13 +111,14 @@ def wire_intake(runtime: Runtime) -> tuple[Intake, Log]:
         currencies=frozenset(settings.currencies.split(",")),
         groups_claim=settings.groups_claim,
         wholesale_group=settings.wholesale_group,
+        coupons=_limited_coupons(settings, runtime),
     )
     return intake, _log(runtime)
 
 
 def _prices(settings: IntakeSettings, runtime: Runtime) -> Prices:
     # Where the client names prices, a book is quoted from all the same.
-    by_book = settings.prices in ("book", "book_or_signed", "client")
+    by_book = has_book(settings.prices) or settings.prices == "client"
     parameter = settings.price_keys_parameter
     return Prices(
         books=_price_books(settings, runtime) if by_book else None,
@@ -136,6 +139,16 @@ def _price_books(settings: IntakeSettings, runtime: Runtime) -> PublishedPriceBo
 
 def _signing_keys(parameter: str, runtime: Runtime) -> SsmSigningKeys:
     return SsmSigningKeys(SecureParameter(partial(runtime.client, "ssm"), parameter, runtime.clock))
+
+
+def _limited_coupons(settings: IntakeSettings, runtime: Runtime) -> LimitedCoupons | None:
+    if not has_book(settings.prices):
+        return None
+    client = runtime.client("dynamodb", settings.table_timeout_seconds)
+    return LimitedCoupons(
+        DynamoCoupons(client, settings.orders_table, settings.coupons_table, runtime.clock),
+        _signing_keys(settings.coupon_keys_parameter, runtime),
+    )
 
 
 def wire_drain(runtime: Runtime) -> tuple[Consumer, Drain]:

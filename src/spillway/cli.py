@@ -10,6 +10,7 @@ import typer
 from spillway.errors import SpillwayError
 from spillway.migrate.command import migrate
 from spillway.operate.console.command import console
+from spillway.operate.coupons.command import coupons
 from spillway.operate.customers.command import customers
 from spillway.operate.logs.command import logs
 from spillway.operate.orders.command import orders
@@ -45,6 +46,7 @@ app.add_typer(orders, name="orders")
 app.add_typer(migrate, name="migrate")
 app.add_typer(customers, name="customers")
 app.add_typer(prices, name="prices")
+app.add_typer(coupons, name="coupons")
 
 
 @app.callback()

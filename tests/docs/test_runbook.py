@@ -20,7 +20,7 @@ PAGE = (RUNBOOK / "README.md").read_text()
 READ_ONLY = {
     *("status", "logs", "orders show", "orders list", "audit", "smoke", "token"),
     *("simulate", "cost", "capacity", "migrate check", "migrate verify"),
-    *("prices check", "prices show", "prices history"),
+    *("prices check", "prices show", "prices history", "coupons show"),
 }
 #: An option that only a command which writes has.
 SAFEGUARDS = {"--dry-run", "--yes"}

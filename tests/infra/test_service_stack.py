@@ -54,6 +54,12 @@ PERMITTED = {
             "dynamodb:UpdateItem",
         },
         "spillway-dev-overflow": {"sqs:SendMessage"},
+        "spillway-dev-coupons": {
+            "dynamodb:BatchGetItem",
+            "dynamodb:PutItem",
+            "dynamodb:UpdateItem",
+        },
+        "parameter/spillway/dev/coupon-keys": {"ssm:GetParameter"},
         "parameter/spillway/dev/receipt-keys": {"ssm:GetParameter"},
         "/index.json": {"s3:GetObject"},
         "/books/*": {"s3:GetObject"},

@@ -32,6 +32,7 @@ ENVIRONMENT = {
     "PRICES": "book",
     "PRICE_GRACE_SECONDS": "3600",
     "PRICES_BUCKET": "prices",
+    "COUPON_KEYS_PARAMETER": "/coupon-keys",
     "INVENTORY_QUEUE_URL": "i",
     "FULFILMENT_QUEUE_URL": "f",
     "ACCOUNTING_QUEUE_URL": "a",

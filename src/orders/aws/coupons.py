@@ -132,7 +132,7 @@ class DynamoCoupons:
         if coupon.once_per_customer:
             claims.append(_Claim(use, name + OF_CUSTOMER))
         if coupon.single_use_codes:
-            claims.append(_Claim(use, f"{name}/code/{serial_of(use.code)}"))
+            claims.append(_Claim(use, claim_of_code(use.code)))
         if coupon.limit is not None:
             left = self._left_of(use) or range(counters(coupon.limit))
             number = zlib.crc32(f"{key.customer_id}/{key.order_id}/{attempt}".encode())
@@ -277,8 +277,7 @@ class DynamoCoupons:
     # Both
 
     def _key(self, name: str, key: OrderKey) -> dict[str, items.Attribute]:
-        of_customer = name.endswith(OF_CUSTOMER)
-        return {"pk": {"S": f"{name}/{key.customer_id}" if of_customer else name}}
+        return {"pk": {"S": claim_key(name, key)}}
 
     def _operation(self, kind: str, table: str | None = None, **request: Any) -> Operation:
         return {kind: {"TableName": table or self.coupons_table, **request}}
@@ -315,6 +314,16 @@ _IF_HELD = "customer_id = :customer AND order_id = :order"
 def name_of(coupon: str) -> str:
     """A coupon's code without what would part it from the rest of a key."""
     return quote(coupon, safe="")
+
+
+def claim_key(name: str, key: OrderKey) -> str:
+    """The key of what an order remembers as its claim."""
+    return f"{name}/{key.customer_id}" if name.endswith(OF_CUSTOMER) else name
+
+
+def claim_of_code(code: str) -> str:
+    """The claim of a code that works once."""
+    return f"{name_of(code.rpartition('-')[0])}/code/{serial_of(code)}"
 
 
 def _holder(key: OrderKey) -> dict[str, items.Attribute]:

@@ -1,0 +1,127 @@
+"""The audit of limited coupons names what differs between the orders and the coupons' uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from orders.domain.coupon_codes import code_of
+from orders.domain.coupon_limits import Use
+from orders.domain.order import AcceptedOrder
+from orders.domain.saga import Outcome, Step
+from simulation.world.table import MemoryOrders
+from spillway.errors import SpillwayError
+from spillway.operate.coupons import codes, uses
+from spillway.operate.coupons.view import code_document
+from spillway.target.service import Service
+from tests.builders import NOW, a_coupon, accepted, order_id, order_key
+from tests.needs import starts
+
+CODE = code_of("SINGLE", 3, b"key")
+USES = [
+    Use(a_coupon("ONCE", once_per_customer=True), "ONCE", ""),
+    Use(a_coupon("SINGLE", single_use_codes=True), CODE, ""),
+    Use(a_coupon("FIRST", limit=1), "FIRST", ""),
+]
+
+
+class Books:
+    """Orders and their coupons in memory, and the service that an audit reads them from."""
+
+    def __init__(self) -> None:
+        self.orders = MemoryOrders()
+        self.order = accepted(order_key("ada", order_id()))
+        self.orders.coupons.place(self.order, USES)
+        tables = {"orders": "orders", "coupons": "coupons"}
+        self.service = Service("test", lambda _: self.orders.client, tables, {})
+
+    def undo(self, order: AcceptedOrder) -> None:
+        self.orders.record(order.key, Step.RESERVE, Outcome(NOW, refusal="out_of_stock"))
+
+    def audited(self) -> list[str]:
+        found = uses.audit(self.service, sleep=lambda _: None)
+        return [f"{one.claim} {one.detail}" for one in found.findings]
+
+
+@pytest.fixture
+def books() -> Books:
+    return Books()
+
+
+def test_orders_that_stand_and_orders_that_gave_back_are_in_order(books: Books) -> None:
+    assert books.audited() == []
+    books.undo(books.order)
+    books.orders.coupons.give_back([books.order.key])
+    assert books.audited() == []
+
+
+def test_what_an_undone_order_still_holds_is_found_and_repaired(books: Books) -> None:
+    books.undo(books.order)
+    assert len(books.audited()) == 3
+    found = uses.audit(books.service, sleep=lambda _: None).findings
+    assert uses.repair(books.service, found, lambda: NOW) == 1
+    assert books.audited() == []
+
+
+@pytest.mark.parametrize("claim", ["ONCE/customer/ada", f"SINGLE/code/{CODE[7:12]}", "FIRST#0"])
+def test_a_claim_that_is_gone_is_found(books: Books, claim: str) -> None:
+    books.orders.claimed.delete((claim, ""))
+    [finding] = books.audited()
+    assert finding.startswith(claim)
+
+
+def test_a_claim_without_its_order_and_a_counter_that_counted_more_are_found(
+    books: Books,
+) -> None:
+    orphan = {"pk": {"S": "ONCE/customer/bob"}, "customer_id": {"S": "bob"}}
+    books.orders.claimed.put(("ONCE/customer/bob", ""), {**orphan, "order_id": {"S": "o-1"}})
+    books.orders.claimed.put(("FIRST#0", ""), {"pk": {"S": "FIRST#0"}, "used": {"N": "2"}})
+    assert [finding.split(" ")[0] for finding in books.audited()] == [
+        "FIRST#0",
+        "ONCE/customer/bob",
+    ]
+
+
+def test_what_is_only_under_way_is_no_finding(books: Books) -> None:
+    books.undo(books.order)
+
+    def relay_catches_up(_: float) -> None:
+        books.orders.coupons.give_back([books.order.key])
+
+    assert uses.audit(books.service, sleep=relay_catches_up).findings == []
+
+
+def test_the_uses_of_each_coupon_are_counted(books: Books) -> None:
+    retired = {"pk": {"S": "SINGLE/code/22229"}, "retired_at": {"N": "1"}}
+    books.orders.claimed.put(("SINGLE/code/22229", ""), retired)
+    found = uses.campaigns(books.orders.claimed.items())
+    assert found == {
+        "FIRST": uses.Campaign("FIRST", counted=1),
+        "ONCE": uses.Campaign("ONCE", customers=1),
+        "SINGLE": uses.Campaign("SINGLE", codes=1, retired=1),
+    }
+
+
+@pytest.fixture
+@starts("emulator")
+def on_stack(stack: Any) -> Iterator[Service]:
+    yield Service("codes", stack.client, stack.tables, {})
+    stack.client("ssm").delete_parameter(Name=codes.parameter("codes"))
+
+
+def test_codes_are_made_with_one_key_and_retired_once(on_stack: Service) -> None:
+    made = list(codes.generate(on_stack, "SUMMER", 0, 50))
+    assert len(set(made)) == 50
+    assert list(codes.generate(on_stack, "SUMMER", 40, 10)) == made[40:]
+    assert code_document(on_stack, made[0])["state"] == "free"
+    codes.retire(on_stack, made[0], NOW)
+    assert code_document(on_stack, made[0])["state"] == "retired"
+    with pytest.raises(SpillwayError, match="retired before"):
+        codes.retire(on_stack, made[0], NOW)
+    for wrong, sentence in ((made[0][:-1] + "0", "mistyped"), (CODE, "not made by this store")):
+        with pytest.raises(SpillwayError, match=sentence):
+            codes.retire(on_stack, wrong, NOW)
+    claim = {"pk": {"S": f"SUMMER/code/{made[0][7:12]}"}}
+    on_stack.dynamodb.delete_item(TableName=on_stack.tables["coupons"], Key=claim)
