@@ -91,6 +91,15 @@ def draft_at(
     return _draft(id_, customer_id, SLOTS, _body(id_, SLOTS, "retail", 0, book, forgery))
 
 
+@cache
+def draft_with_coupon(
+    number: int, coupon: str, customer_id: str, expected_outcome: ExpectedOutcome
+) -> Draft:
+    """An order with a limited coupon; another `number` is another order."""
+    id_ = order_id(SLOTS, START - 100 * (number + 1), expected_outcome)
+    return _draft(id_, customer_id, SLOTS, _body(id_, SLOTS, "retail", 0, "today", coupon=coupon))
+
+
 def _draft(id_: str, customer_id: str, slot: int, body: Mapping[str, Any]) -> Draft:
     order = msgspec.convert(body, Order)
     compressed = items.compressed(order)
@@ -154,7 +163,13 @@ def request(route: str, key: OrderKey, body: str | None = None) -> Mapping[str, 
 
 
 def _body(
-    id_: str, slot: int, shape: Shape, version: int, book: str, forgery: Forgery | None = None
+    id_: str,
+    slot: int,
+    shape: Shape,
+    version: int,
+    book: str,
+    forgery: Forgery | None = None,
+    coupon: str = store.COUPON,
 ) -> dict[str, Any]:
     large = store.large_skus(slot) if shape == "large" else ()
     quantities = {store.teapot(slot): 2 + version, store.cup(slot): 6}
@@ -163,7 +178,7 @@ def _body(
         {"sku": sku, "quantity": quantity, "unit_price": store.unit_prices(book)[sku]}
         for sku, quantity in quantities.items()
     ]
-    coupon, reduction, shipping = store.COUPON, store.REDUCTION, store.DELIVERY
+    reduction, shipping = store.REDUCTION, store.DELIVERY
     match forgery:
         case "second line":
             lines[1]["unit_price"] = 1

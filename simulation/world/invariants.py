@@ -17,9 +17,10 @@ from typing import Any
 import msgspec
 
 from orders.aws import items
-from orders.domain.order import OrderKey, order_id_time
+from orders.domain import saga
+from orders.domain.order import Order, OrderKey, order_id_time
 from orders.domain.promises import Promise
-from orders.domain.refusals import PRICE_RULES
+from orders.domain.refusals import PRICE_RULES, Rule
 from orders.domain.units import OrderId
 from simulation import store
 from simulation.catalogue import BOOKS, Draft
@@ -36,10 +37,14 @@ NO_BUGS = "no_bugs"
 ANNOUNCED = "announced"
 NO_COMMAND_LOST = "no_command_lost"
 PRICED_BY_THE_STORE = "priced_by_the_store"
+COUPON_WITHIN_LIMITS = "coupon_within_limits"
 #: How long an order still costs what things cost when its id was made.
 GRACE_MS = 60 * 60 * 1000
 
-_KEPT = frozenset({"pk", "sk"})
+#: Attributes of a progress item that are no facts.
+_KEPT = frozenset({"pk", "sk", items.COUPONS_RETURNED})
+#: Rules that say nothing of prices: a coupon was used before, or by others.
+_LIMITS = frozenset({Rule.COUPON_USED, Rule.COUPON_USED_UP})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,7 @@ class InvariantChecker:
     looked_up: int | None = None
     #: A queue was emptied: the service is then not to blame for lost commands.
     purged: bool = False
+    _holders: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     _effects: dict[tuple[str, str], dict[str, Entry]] = field(default_factory=dict)
     _first_at: dict[tuple[str, str, str], int] = field(default_factory=dict)
     _moment: int = 0
@@ -127,10 +133,27 @@ class InvariantChecker:
         else:
             for wrong in store.wrong_prices(items.decompressed(item["content"]["B"]), version):
                 self._wrongly_priced(key, wrong)
+        if items.CLAIMS in item:
+            self._holds_a_coupon(key, items.decompressed(item["content"]["B"]))
+
+    def _holds_a_coupon(self, key: tuple[str, str], order: Order) -> None:
+        """Of the orders that stand no more have a coupon than may."""
+        [coupon] = (discount.coupon for discount in order.discounts)
+        holders = self._holders.setdefault(coupon, [])
+        holders.append(key)
+        standing = [each for each in holders if not self._is_undone(each)]
+        if coupon == store.FIRST_TWO.code and len(standing) > (store.FIRST_TWO.limit or 0):
+            self.breaks(COUPON_WITHIN_LIMITS, key, f"is number {len(standing)} with {coupon}")
+        if coupon == store.ONCE.code and len({each[0] for each in standing}) < len(standing):
+            self.breaks(COUPON_WITHIN_LIMITS, key, f"is its customer's second with {coupon}")
+
+    def _is_undone(self, key: tuple[str, str]) -> bool:
+        customer_id, order_id = key
+        return saga.undoing(items.facts(self.table.get((customer_id, order_id + PROGRESS))))
 
     def refused(self, draft: Draft, rules: Collection[str]) -> None:
         """A customer's order was refused. If it was for its price, it is not the store's."""
-        if PRICE_RULES.isdisjoint(rules):
+        if (PRICE_RULES - _LIMITS).isdisjoint(rules):
             return
         key = (draft.key.customer_id, draft.key.order_id)
         made_at, now = order_id_time(draft.key.order_id), self.now()

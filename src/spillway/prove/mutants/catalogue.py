@@ -17,6 +17,25 @@ from spillway.prove.mutants.mutations import (
 _DELIVER = "flow.deliver:Deliver.deliver"
 _REQUEUE_REST = "flow.consumer:Consumer._finish_batch.requeue_rest"
 
+#: A transaction as writes one after the other, in this order.
+_ONE_BY_ONE = """
+reasons = dict()
+for operation in {}:
+    try:
+        with translate_aws_errors("TransactWriteItems"):
+            self.client.transact_write_items(TransactItems=[operation])
+        reason = dict(Code=_FINE)
+    except TransientFailure as failure:
+        cancelled = getattr(failure.__cause__, "response", dict()).get("CancellationReasons")
+        if not cancelled:
+            raise
+        reason = cancelled[0]
+    reasons[id(operation)] = reason
+    if reason["Code"] != _FINE:
+        break
+return [reasons.get(id(operation), dict(Code=_FINE)) for operation in operations]
+"""
+
 MUTANTS = (
     Mutant(
         "order-overwritten",
@@ -337,6 +356,64 @@ original
             "flow.prices:_by_the_book",
             "pricing.check",
             "if book.stands_in:\n    return Priced()\noriginal",
+        ),
+    ),
+    Mutant(
+        "claimed-after-the-order",
+        "an order is stored first, and what it uses up of coupons is claimed after that",
+        ReplaceBody("aws.coupons:DynamoCoupons._write", _ONE_BY_ONE.format("operations")),
+    ),
+    Mutant(
+        "claimed-before-the-order",
+        "what an order uses up of coupons is claimed first, and the order is stored after that",
+        ReplaceBody("aws.coupons:DynamoCoupons._write", _ONE_BY_ONE.format("operations[::-1]")),
+    ),
+    Mutant(
+        "counted-without-limit",
+        "a coupon's counter counts beyond its share of the limit",
+        ReplaceExpression(
+            "aws.coupons:DynamoCoupons._claiming",
+            "'attribute_not_exists(used) OR used < :share'",
+            "'attribute_not_exists(used) OR used < :share OR attribute_exists(used)'",
+        ),
+    ),
+    Mutant(
+        "used-by-a-customer-twice",
+        "a customer's second use of a coupon replaces the first",
+        ReplaceExpression(
+            "aws.coupons:DynamoCoupons._claiming",
+            "f'attribute_not_exists(pk) OR {_IF_HELD}'",
+            "f'attribute_not_exists(pk) OR attribute_exists(pk) OR {_IF_HELD}'",
+        ),
+    ),
+    Mutant(
+        "retry-claims-again",
+        "an order with a coupon is put on a condition that is always true, and claims once more",
+        ReplaceExpression(
+            "aws.coupons:DynamoCoupons._placing",
+            "'attribute_not_exists(pk)'",
+            "'attribute_not_exists(nothing)'",
+        ),
+    ),
+    Mutant(
+        "coupon-not-given-back",
+        "what an order used up of coupons stays used when it is rejected or cancelled",
+        DropStatement("flow.relay:Relay._give_back", "coupons.give_back"),
+        DropStatement("flow.watchdog:Watchdog._settled", "coupons.give_back"),
+    ),
+    Mutant(
+        "coupon-given-back-by-relay-alone",
+        "the watchdog does not give back what relay could not",
+        DropStatement("flow.watchdog:Watchdog._settled", "coupons.give_back"),
+    ),
+    Mutant(
+        "coupon-given-back-twice",
+        "what an order used up is given back each time that it is asked",
+        ReplaceExpression("aws.coupons:DynamoCoupons._held", "key not in returned", "True"),
+        ReplaceExpression(
+            "aws.coupons:DynamoCoupons._give_back",
+            "'attribute_not_exists(#returned)'",
+            "'attribute_not_exists(#returned) OR attribute_exists(#returned)'",
         ),
     ),
     # Found by the simulation

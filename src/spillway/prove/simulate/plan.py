@@ -12,7 +12,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from orders.domain.saga import DOWNSTREAMS
+from simulation import store
 from simulation.catalogue import (
+    ADA,
     FORGERIES,
     MALLORY,
     REFUSE_RATE,
@@ -23,6 +25,7 @@ from simulation.catalogue import (
     ExpectedOutcome,
     draft,
     draft_at,
+    draft_with_coupon,
 )
 from simulation.downstreams.fault_settings import FaultSettings
 from simulation.world.chance import Chance
@@ -75,6 +78,10 @@ _CROWD_WITHIN_MS = 30
 _PRICE_CHANGES = 0.15
 _KNOWN_AFTER = 3 * MINUTE
 _CHANGES_AT = (_KNOWN_AFTER, 20 * MINUTE, 40 * MINUTE)
+
+#: Schedules in which customers race for a limited coupon, and how many do.
+_RACES = 0.2
+_RACERS = 5
 
 #: Each with the bound below which a number in [0, 1) means it.
 _COUNTS = ((0.82, 1), (0.96, 2), (1.0, SLOTS))
@@ -162,7 +169,33 @@ def planned(seed: int) -> Plan:
     """The plan of a seed."""
     plan = _planned(seed)
     chance = Chance(seed, "prices")
-    return _with_a_price_change(plan, chance) if chance() < _PRICE_CHANGES else plan
+    if chance() < _PRICE_CHANGES:
+        return _with_a_price_change(plan, chance)
+    chance = Chance(seed, "coupons")
+    return _with_a_race(plan, chance) if chance() < _RACES else plan
+
+
+def _with_a_race(plan: Plan, chance: Chance) -> Plan:
+    """More customers want a coupon than can have it, or one customer wants it twice. Some of their
+    orders are rejected or cancelled, and what they used up is there for those who come later."""
+    coupon = chance.pick(store.LIMITED)
+    within = chance.pick((50, SECOND, 20 * SECOND))
+    racers = tuple(_racer(number, coupon.code, chance, within) for number in range(_RACERS))
+    return replace(plan, orders=(*plan.orders, *racers))
+
+
+def _racer(number: int, coupon: str, chance: Chance, within: int) -> Ordered:
+    outcome = ExpectedOutcome(undeliverable=chance() < 0.3)
+    customer = ADA if coupon == store.ONCE.code else f"racer-{number + 1}"
+    place_at = chance.below(within)
+    return Ordered(
+        name=f"racer {number + 1}",
+        draft=draft_with_coupon(number, coupon, customer, outcome),
+        expected_outcome=outcome,
+        place_at=place_at,
+        resend_at=(place_at + _soon(chance),) if chance() < 0.5 else (),
+        cancel_at=place_at + _cancelled_after(chance) if chance() < 0.3 else None,
+    )
 
 
 def _with_a_price_change(plan: Plan, chance: Chance) -> Plan:

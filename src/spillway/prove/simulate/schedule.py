@@ -20,10 +20,11 @@ from orders.domain.units import CustomerId, Millis, OrderId
 from simulation.catalogue import ADA, BOB, MALLORY, START, Draft
 from simulation.downstreams.ledger import Entry
 from simulation.world.faults import Fault, Faults, Injected
-from simulation.world.invariants import ANNOUNCED, Broken
+from simulation.world.invariants import ANNOUNCED, COUPON_WITHIN_LIMITS, Broken
 from simulation.world.sqs import Message
 from simulation.world.trace import Trace
 from simulation.world.world import ORDERS_TABLE, World
+from spillway.operate.coupons.uses import compared, holders
 from spillway.prove.audit.judging import UNDISTURBED, judge, judge_isolation
 from spillway.prove.audit.verdicts import Violation
 from spillway.prove.simulate import operator
@@ -105,6 +106,7 @@ class _Schedule:
         for order in plan.orders:
             names[ADA, order.draft.key.order_id] = order.name
             names[BOB, order.draft.key.order_id] = f"{order.name} of another"
+            names[order.draft.key.customer_id, order.draft.key.order_id] = order.name
         self.world = World(
             plan.seed,
             START,
@@ -314,6 +316,14 @@ class _Schedule:
             if record.stored:
                 self._judge_announcements(record)
         self._judge_isolation()
+        self._judge_coupons()
+
+    def _judge_coupons(self) -> None:
+        """Nothing that an order used up is lost to one that does not stand, or given back twice."""
+        held = holders(self.world.table.items())
+        claimed = {item["pk"]["S"]: item for item in self.world.coupons.items()}
+        for finding in compared(held, claimed):
+            self._break(COUPON_WITHIN_LIMITS, finding.order, f"{finding.claim} {finding.detail}")
 
     def _judge_isolation(self) -> None:
         """Only where an outage is the one fault: others delay other steps too."""
