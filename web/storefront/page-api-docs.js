@@ -64,7 +64,8 @@ async function fillIn(form) {
     address: { name: "A. Buyer", lines: ["1 High Street"], city: "Leeds", postal_code: "LS1 4AP", country: "GB" },
   };
   try {
-    order.payment = await pay({ id, total: order.total, currency: order.currency, method: "approved" });
+    const { total, currency } = order;
+    order.payment = await pay({ id, order, total, currency, method: "approved" });
   } catch {
     order.payment = { reference: "", amount: order.total, currency: order.currency, receipt: "" };
   }
