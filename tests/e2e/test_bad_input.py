@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from spillway.run.stack import Stack
-from tests.builders import line, order_id
+from tests.builders import line, order_body, order_id
 from tests.e2e.shop import Customer
 
 Body = dict[str, Any]
@@ -144,7 +144,8 @@ def test_another_customers_id_is_that_customers_and_stays_untouched(
     """Ids are unique per customer: the same id sent by a stranger is the stranger's own order."""
     id_, body = shopper.order()
     assert shopper.put(id_, body).status_code == 201
-    theirs = {**body, "address": {**body["address"], "city": "York"}}
+    address = {**body["address"], "city": "York"}
+    theirs = order_body(id_, **other.keys, address=address)
     assert other.cancel(id_).status_code == 404
     assert other.put(id_, theirs).status_code == 201
     assert shopper.get(id_)["order"]["address"]["city"] == "Leeds"

@@ -45,7 +45,8 @@ def test_a_receipt_buys_no_other_order(shopper: Customer) -> None:
 def test_a_receipt_buys_no_dearer_order(shopper: Customer) -> None:
     id_, cheap = shopper.order()
     receipt = cheap["payment"]["receipt"]
-    dear = {**cheap, "shipping": cheap["shipping"] + 100, "total": cheap["total"] + 100}
+    more = {name: cheap[name] + 100 for name in ("shipping", "total")}
+    dear = order_body(id_, **shopper.keys, **more)
     amount = cheap["payment"]["amount"] + 100
     assert refused(shopper, id_, dear, amount=amount, receipt=receipt) == {"receipt_invalid"}
     # Nor with the payment left at what was paid.
@@ -91,22 +92,22 @@ def test_the_key_is_changed_while_customers_order(stack: Stack, shopper: Custome
     bought, body = shopper.order()
     assert shopper.put(bought, body).status_code == 201
     with keys_in_force(stack, k1=old, k2=new):
-        assert send_until_answered(shopper, *order_signed(new, "k2")).status_code == 201
-        assert send_until_answered(shopper, *order_signed(old, "k1")).status_code == 201
+        assert send_until_answered(shopper, *order_signed(shopper, new, "k2")).status_code == 201
+        assert send_until_answered(shopper, *order_signed(shopper, old, "k1")).status_code == 201
     with keys_in_force(stack, k2=new):
-        assert send_until_answered(shopper, *order_signed(new, "k2")).status_code == 201
+        assert send_until_answered(shopper, *order_signed(shopper, new, "k2")).status_code == 201
         # What was bought stays bought: its retry is answered as one.
         assert send_until_answered(shopper, bought, body).status_code == 200
-        assert rules(send_until_answered(shopper, *order_signed(old, "k1"))) == {
+        assert rules(send_until_answered(shopper, *order_signed(shopper, old, "k1"))) == {
             "receipt_key_unknown"
         }
     # As everybody else here expects it.
-    assert send_until_answered(shopper, *order_signed(old, "k1")).status_code == 201
+    assert send_until_answered(shopper, *order_signed(shopper, old, "k1")).status_code == 201
 
 
-def order_signed(key: bytes, key_id: str) -> tuple[str, dict[str, Any]]:
+def order_signed(shopper: Customer, key: bytes, key_id: str) -> tuple[str, dict[str, Any]]:
     id_ = order_id(time.time_ns() // 1_000_000)
-    body = order_body(id_, key=key)
+    body = order_body(id_, **{**shopper.keys, "key": key})
     payment = body["payment"]
     terms = {name: payment[name] for name in ("reference", "amount", "currency")}
     payment["receipt"] = sign(key, key_id, order_id=id_, **terms)
