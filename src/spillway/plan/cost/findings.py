@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from spillway.plan.cost.alternatives import compare
 from spillway.plan.cost.batches import CROWD, ONE_BY_ONE, BatchFill
+from spillway.plan.cost.coupons import a_coupon, a_return
 from spillway.plan.cost.model import MILLION, CostModel
 from spillway.plan.cost.usage import kept
 from spillway.plan.price_list import Bill, Usage, Use, priced
@@ -52,6 +53,10 @@ class Findings:
             kept(model.measurement).scaled(MILLION), model.price_list
         ).dollars
         self.looks_per_million = priced(model.a_look().scaled(MILLION), model.price_list).dollars
+        self.coupons_per_million, self.returns_per_million = (
+            priced(usage.scaled(MILLION), model.price_list).dollars
+            for usage in (a_coupon(), a_return())
+        )
         users = Usage((Use("users", "cognito.users", USERS),))
         self.users_per_month = priced(users, model.price_list, free_tiers=True).dollars
         self.months = [self._month(orders) for orders in MONTHS]

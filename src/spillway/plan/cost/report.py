@@ -68,6 +68,8 @@ def _at_list_price(found: Findings) -> dict[str, Any]:
         "idle_items": _items(found.idle_list),
         "kept_per_million_and_month": round(found.kept_per_million, 4),
         "looks_per_million": round(found.looks_per_million, 4),
+        "coupons_per_million": round(found.coupons_per_million, 4),
+        "coupons_given_back_per_million": round(found.returns_per_million, 4),
         "metrics_and_secrets_per_month": round(found.working_list.dollars, 4),
     }
 
@@ -157,6 +159,13 @@ def loads_table(found: Findings) -> Table:
     idle = dollars(found.idle.dollars), dollars(found.idle_list.dollars)
     rows += [
         ("a million looks at an order", "", dollars(found.looks_per_million), ""),
+        (
+            "a million limited coupons",
+            "",
+            dollars(found.coupons_per_million),
+            "besides orders",
+        ),
+        ("a million of them given back", "", dollars(found.returns_per_million), ""),
         ("kept, each month", "", dollars(found.kept_per_million), "the first 25 GB are free"),
         ("a month without orders", *idle, "alarms, dashboard, polling"),
         ("metrics and secrets, a busy month", "", dollars(found.working_list.dollars), ""),
