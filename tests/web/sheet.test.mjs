@@ -53,21 +53,39 @@ class Storage {
   removeItem(key) { this.items.delete(key); }
 }
 
+const SOAP = { sku: "SOAP", name: "Soap", prices: { "retail GBP": 350, "wholesale GBP": 175 } };
+
 test("a basket's order keeps its id until it is ordered, in every tab", () => {
   const storage = new Storage();
   const [one, other] = [new Basket("retail", storage), new Basket("retail", storage)];
-  one.add("SOAP", 2);
+  one.add(SOAP, 2);
   const now = Date.now();
-  assert.equal(one.orderId(now), other.orderId(now + 1_000));
+  assert.equal(one.orderId(now, "GBP 700"), other.orderId(now + 1_000, "GBP 700"));
   one.empty();
-  other.add("SOAP", 1);
-  assert.notEqual(one.orderId(now + 2_000), other.orderId(now + 4_000_000));
+  other.add(SOAP, 1);
+  assert.notEqual(one.orderId(now + 2_000, "GBP 350"), other.orderId(now + 4_000_000, "GBP 350"));
+});
+
+test("another sum has another id, whose time its prices are of", () => {
+  const basket = new Basket("retail", new Storage());
+  const now = Date.now();
+  const first = basket.orderId(now, "GBP 700");
+  const second = basket.orderId(now + 1_000, "GBP 750");
+  assert.notEqual(first, second);
+  assert.equal(timeOf(second), now + 1_000);
 });
 
 test("an id that has grown old, or came from a wrong clock, is made anew", () => {
   const basket = new Basket("retail", new Storage());
   const now = Date.now();
-  basket.orderId(now + 600_000);
-  assert.equal(timeOf(basket.orderId(now)), now);
-  assert.equal(timeOf(basket.orderId(now + 7_200_000)), now + 7_200_000);
+  basket.orderId(now + 600_000, "");
+  assert.equal(timeOf(basket.orderId(now, "")), now);
+  assert.equal(timeOf(basket.orderId(now + 7_200_000, "")), now + 7_200_000);
+});
+
+test("a line remembers its name and what it cost, on its own channel", () => {
+  const basket = new Basket("retail", new Storage());
+  basket.add(SOAP, 2);
+  basket.add({ ...SOAP, prices: { "retail GBP": 400 } }, 1);
+  assert.deepEqual(basket.lines, [{ sku: "SOAP", quantity: 3, name: "Soap", seen: { "retail GBP": 350 } }]);
 });

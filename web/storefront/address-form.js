@@ -48,6 +48,23 @@ export class AddressForm {
     return found.length === 0;
   }
 
+  /** Where it goes, as far as the price depends on it. */
+  get place() {
+    return { country: this.#country.value, state: this.value().state ?? "" };
+  }
+
+  /** All that was typed, by the fields' names. */
+  get values() {
+    return { ...this.#values(), country: this.#country.value };
+  }
+
+  /** Fill in what was typed before. */
+  restore({ country, ...values }) {
+    if (this.#countries.some(([code]) => code === country)) this.#country.value = country;
+    this.#show();
+    for (const [id, input] of this.#inputs) input.value = values[id] ?? "";
+  }
+
   /** The address, as an order has it. */
   value() {
     const [code, name] = this.#chosen();

@@ -13,7 +13,16 @@ const ID_AGE_MAX_MS = 60 * 60_000;
 const ID_AHEAD_MAX_MS = 60_000;
 export const QUANTITY_MAX = 999;
 
-/** @typedef {{sku: string, quantity: number}} Line */
+/**
+ * A line remembers what it is called and what it cost when the customer chose it, so that a price
+ * that has changed can be shown as changed, and an article that is gone can be named.
+ *
+ * @typedef {object} Line
+ * @property {string} sku
+ * @property {number} quantity
+ * @property {string} [name]
+ * @property {Record<string, number | [number, number][]>} [seen] prices by price list
+ */
 
 export class Basket {
   /** @param {"retail" | "wholesale"} channel */
@@ -23,9 +32,15 @@ export class Basket {
     this.key = `basket.${channel}`;
   }
 
-  /** @returns {{id: string | null, lines: Line[], purchase_order: string, coupon: string | null}} */
+  /**
+   * `sum` is what the basket came to when its id was made. `ask`: the store has refused what the
+   * catalogue says, so that the next sum is the store's to say.
+   *
+   * @returns {{id: string | null, sum: string | null, lines: Line[], purchase_order: string,
+   *   coupons: string[], ask: boolean}}
+   */
   read() {
-    const empty = { id: null, lines: [], purchase_order: "", coupon: null };
+    const empty = { id: null, sum: null, lines: [], purchase_order: "", coupons: [], ask: false };
     try {
       return { ...empty, ...JSON.parse(this.storage.getItem(this.key)) };
     } catch {
@@ -47,9 +62,13 @@ export class Basket {
     globalThis.dispatchEvent?.(new Event("basket"));
   }
 
-  add(sku, quantity) {
-    const present = this.lines.find((line) => line.sku === sku)?.quantity ?? 0;
-    this.set(sku, Math.min(present + quantity, QUANTITY_MAX));
+  /** @param {{sku: string, name: string, prices: object}} good as in the catalogue */
+  add(good, quantity) {
+    const lines = this.lines;
+    const line = lines.find(({ sku }) => sku === good.sku);
+    if (line) line.quantity = Math.min(line.quantity + quantity, QUANTITY_MAX);
+    else lines.push(this.lineOf(good, quantity));
+    this.change({ lines });
   }
 
   /** A quantity of 0 takes the line out. */
@@ -57,8 +76,13 @@ export class Basket {
     const lines = this.lines.filter((line) => line.sku !== sku || quantity > 0);
     const line = lines.find((candidate) => candidate.sku === sku);
     if (line) line.quantity = quantity;
-    else if (quantity > 0) lines.push({ sku, quantity });
     this.change({ lines });
+  }
+
+  /** @returns {Line} */
+  lineOf({ sku, name, prices }, quantity) {
+    const ours = Object.entries(prices).filter(([list]) => list.startsWith(this.channel));
+    return { sku, quantity, name, seen: Object.fromEntries(ours) };
   }
 
   empty() {
@@ -66,20 +90,19 @@ export class Basket {
     globalThis.dispatchEvent?.(new Event("basket"));
   }
 
-  /** The id that this basket's order has, or will have: made before anything can be pressed. */
-  orderId(now) {
-    const { id } = this.read();
-    const age = id ? now - timeOf(id) : Number.NaN;
+  /**
+   * The id that this basket's order has, or will have: made before anything can be pressed, when a
+   * sum is shown. Another sum has another id, because the store's price is that of the id's time.
+   *
+   * @param {string} sum
+   */
+  orderId(now, sum) {
+    const { id, sum: shown } = this.read();
+    const age = id && sum === shown ? now - timeOf(id) : Number.NaN;
     if (age > -ID_AHEAD_MAX_MS && age < ID_AGE_MAX_MS) return id;
     const made = uuid7(now);
-    this.change({ id: made });
+    this.change({ id: made, sum });
     return made;
   }
-
-  /** Only what the catalogue still has: it may have changed since. */
-  keepOnly(known) {
-    const lines = this.lines;
-    const kept = lines.filter((line) => known.has(line.sku));
-    if (kept.length < lines.length) this.change({ lines: kept });
-  }
 }
+

@@ -1,9 +1,10 @@
-/** Reading and cancelling orders. Only the outbox places them. */
+/** Reading and cancelling orders, and asking what one would cost. Only the outbox places them. */
 import { learn } from "./clock.js";
 import { SignInNeeded } from "./outbox.js";
 import { token } from "./sign-in.js";
 
 const ORDERS = "/api/orders";
+const QUOTES = "/api/quotes";
 const TIMEOUT_MS = 20_000;
 const TRIES_MAX = 5;
 
@@ -12,6 +13,7 @@ export class Problem extends Error {
   constructor(status, problem) {
     super(problem?.detail ?? problem?.title ?? problem?.message ?? `The store answered ${status}.`);
     this.status = status;
+    /** Of the service's own refusal; null of any other answer. */
     this.rule = problem?.violations?.[0]?.rule ?? null;
   }
 }
@@ -22,6 +24,15 @@ export const getOrder = (id) => call("GET", `${ORDERS}/${encodeURIComponent(id)}
 /** @returns {Promise<{orders: object[], cursor: string | null}>} newest first */
 export const listOrders = (cursor, limit = 20) =>
   call("GET", `${ORDERS}?${new URLSearchParams({ limit, ...(cursor && { cursor }) })}`);
+
+/**
+ * What goods and coupons come to, by the store's word.
+ *
+ * @param {{channel: string, currency: string, lines: {sku: string, quantity: number}[],
+ *   country: string, state: string, coupons: string[]}} basket
+ * @returns {Promise<object>} as the contract's Quote
+ */
+export const getQuote = (basket) => call("POST", QUOTES, basket);
 
 /** Ask for a cancellation: the same request until it is answered, as with an order. */
 export async function cancelOrder(id) {
@@ -36,20 +47,21 @@ export async function cancelOrder(id) {
   }
 }
 
-async function call(method, path) {
-  let answer = await ask(method, path, { renew: false });
-  if (answer.status === 401) answer = await ask(method, path, { renew: true });
+async function call(method, path, content = null) {
+  let answer = await ask(method, path, content, { renew: false });
+  if (answer.status === 401) answer = await ask(method, path, content, { renew: true });
   if (answer.status === 401) throw new SignInNeeded();
   const body = await answer.json().catch(() => null);
   if (!answer.ok || body === null) throw new Problem(answer.status, body);
   return body;
 }
 
-async function ask(method, path, { renew }) {
+async function ask(method, path, content, { renew }) {
   const bearer = await token({ renew });
   if (!bearer) throw new SignInNeeded();
   const answer = await fetch(path, {
     method, headers: { authorization: `Bearer ${bearer}` }, cache: "no-store",
+    ...(content && { body: JSON.stringify(content) }),
     signal: AbortSignal.timeout(TIMEOUT_MS),
   });
   learn(answer);

@@ -1,68 +1,81 @@
 import { Basket, QUANTITY_MAX } from "./basket.js";
 import { bill } from "./bill.js";
 import { catalogue } from "./catalogue.js";
-import { $, fill, h, picture } from "./dom.js";
+import { $, fill, h, picture, say } from "./dom.js";
 import { money } from "./money.js";
 import { announce, currency } from "./shell.js";
+import { Summary } from "./summary.js";
 
 const shop = await catalogue();
 const basket = new Basket("retail");
-basket.keepOnly(shop.bySku);
+// Where it goes is asked at the checkout; until then it is the first country of the price book.
+const [[country, countryName]] = shop.countries;
+const summary = new Summary(shop, basket, () => ({ country, state: "" }), showSums);
+let removed = null;
 show();
 addEventListener("storage", show);
 
-function show() {
-  const { lines, coupon } = basket.read();
+async function show() {
+  const { lines } = basket;
   $("#empty").hidden = lines.length > 0;
   $("#filled").hidden = lines.length === 0;
-  if (!lines.length) return;
-  fill($("#lines"), lines.map(line));
-  showSums(lines, coupon);
+  if (lines.length) await summary.update();
 }
 
-function showSums(lines, coupon) {
-  const sums = shop.bill({ lines, channel: "retail", currency: currency(), coupon });
-  fill($("#sums"), bill(sums, currency(), "retail"));
-  $("#coupon").value = coupon ?? "";
+function showSums(sums) {
+  fill($("#lines"), sums.lines.map(line));
+  fill($("#sums"), bill(sums, currency(), "retail"),
+    h("p", { class: "quiet" }, `Delivery to ${countryName}. Another country is chosen at the checkout.`));
+  say($("#problem"), sums.problem ?? "");
+  $("#go").hidden = Boolean(sums.problem);
 }
 
-function line({ sku, quantity }) {
-  const good = shop.bySku.get(sku);
-  const price = (count) => money(count * good.prices[currency()], currency());
-  const sum = h("p", { class: "sum" }, price(quantity));
-  return h("li", {},
-    picture(good),
+function line({ sku, quantity, name, good, unit_price, before, problem }) {
+  const price = (amount) => money(amount, currency());
+  return h("li", { class: problem ? "gone" : null },
+    good ? picture(good) : h("span", { class: "picture" }),
     h("div", { class: "what" },
-      h("a", { href: `/product?sku=${sku}` }, good.name),
-      h("p", { class: "quiet" }, `${price(1)} each`)),
-    h("input", {
-      type: "number", inputmode: "numeric", min: 1, max: QUANTITY_MAX, value: quantity,
-      "aria-label": `Quantity of ${good.name}`,
-      onchange: (event) => {
-        if (!event.target.reportValidity()) return;
-        basket.set(sku, event.target.valueAsNumber);
-        sum.textContent = price(event.target.valueAsNumber);
-        showSums(basket.lines, basket.read().coupon);
-      },
+      good ? h("a", { href: `/product?sku=${sku}` }, name) : h("span", { class: "strong" }, name),
+      problem ? h("p", { class: "problem" }, problem) : h("p", { class: "quiet" },
+        before === null ? null : h("s", { "aria-label": `was ${price(before)}` }, price(before)), ` ${price(unit_price)} each`),
+      before === null ? null : h("p", { class: "changed" }, "The price has changed since you chose it."),
+      h("p", { class: "problem", id: `problem-${sku}`, role: "status" })),
+    problem ? h("span", {}) : h("input", {
+      type: "number", inputmode: "numeric", min: 1, max: QUANTITY_MAX, step: 1, value: quantity, required: true,
+      "aria-label": `Quantity of ${name}`, "aria-describedby": `problem-${sku}`,
+      onchange: (event) => changed(event.target, { sku, quantity, name }),
     }),
-    sum,
+    h("p", { class: "sum" }, problem ? "" : price(quantity * unit_price)),
     h("button", {
-      type: "button", class: "quiet remove", "aria-label": `Remove ${good.name}`,
-      onclick: () => {
-        basket.set(sku, 0);
-        show();
-        announce(`${good.name} was removed.`);
-        ($("#lines a") ?? $("#empty a")).focus();
-      },
+      type: "button", class: "quiet remove", "aria-label": `Remove ${name}`, onclick: () => remove({ sku, name }),
     }, "Remove"));
 }
 
-$("#coupon-form").addEventListener("submit", (event) => {
-  event.preventDefault();
-  const code = $("#coupon").value.trim().toUpperCase();
-  const known = Object.hasOwn(shop.coupons, code);
-  basket.change({ coupon: known ? code : null });
-  show();
-  if (!known && code) announce(`There is no coupon ${code}.`);
-  else if (known) announce(`${shop.coupons[code]} % off with ${code}.`);
-});
+/** The field shows what is in the basket, whatever was typed: else something else is bought. */
+async function changed(field, { sku, quantity, name }) {
+  const typed = field.valueAsNumber;
+  if (typed === 0) return remove({ sku, name });
+  if (!Number.isInteger(typed) || typed < 1 || typed > QUANTITY_MAX) {
+    field.value = quantity;
+    return say($(`#problem-${CSS.escape(sku)}`), `A whole number from 1 to ${QUANTITY_MAX}, please. It is ${quantity} as before.`);
+  }
+  basket.set(sku, typed);
+  await summary.update();
+  $(`[aria-describedby="problem-${CSS.escape(sku)}"]`)?.focus();
+}
+
+async function remove({ sku, name }) {
+  removed = basket.lines;
+  basket.set(sku, 0);
+  await show();
+  announce(`${name} was removed.`);
+  fill($("#undo"), `${name} was removed. `, h("button", { type: "button", class: "quiet", onclick: undo }, "Undo"));
+  $("#undo button").focus();
+}
+
+async function undo() {
+  basket.change({ lines: removed });
+  fill($("#undo"));
+  await show();
+  $("#lines a")?.focus();
+}

@@ -7,13 +7,18 @@ import { Basket } from "./basket.js";
 import { bill } from "./bill.js";
 import { catalogue } from "./catalogue.js";
 import { serviceNow } from "./clock.js";
-import { $, fill, h } from "./dom.js";
+import { $, fill, h, picture, say } from "./dom.js";
+import { dropDraft, keepDraft, readDraft } from "./draft.js";
 import { money } from "./money.js";
 import { listOrders } from "./orders-api.js";
 import { METHODS } from "./payment.js";
-import { announce, currency, isTrade, outbox } from "./shell.js";
+import { currency, isTrade, outbox } from "./shell.js";
 import { customer } from "./sign-in.js";
+import { Summary } from "./summary.js";
 import { normalised } from "./text.js";
+
+/** The rest of a long order is folded away. */
+const LINES_SHOWN = 8;
 
 const channel = new URLSearchParams(location.search).get("channel") === "wholesale"
   ? "wholesale" : "retail";
@@ -21,10 +26,12 @@ const basket = new Basket(channel);
 const form = $("#checkout");
 const [shop, box, formats] = await Promise.all([catalogue(), outbox, addressFormats()]);
 const addressForm = new AddressForm($("#address"), shop.countries, formats);
-basket.keepOnly(shop.bySku);
+const summary = new Summary(shop, basket, () => addressForm.place, showSums);
+/** The order but for the address, and its id: what was last shown. */
+let shown = null;
 
 prepare();
-show();
+await show();
 addEventListener("storage", show);
 if (customer()) listOrders(null, 1).catch(() => {}); // what the time is, and whether we still may
 
@@ -34,27 +41,66 @@ function prepare() {
   $("#purchase-order-field").hidden = channel === "retail";
   $("#purchase_order").value = basket.read().purchase_order;
   $("#back").href = channel === "wholesale" ? "/wholesale" : "/basket";
+  addressForm.restore(readDraft());
   form.addEventListener("submit", order);
-  form.addEventListener("input", ({ target }) => complain(target, null));
+  form.addEventListener("input", ({ target }) => {
+    complain(target, null);
+    say($("#failed"), "");
+    keepDraft(addressForm.values);
+    if (target.id === "purchase_order") basket.change({ purchase_order: target.value });
+  });
+  form.addEventListener("change", ({ target }) => {
+    if (["country", "state"].includes(target.id)) summary.update();
+  });
 }
 
-function show() {
-  const { lines, coupon } = basket.read();
+async function show() {
+  const { lines } = basket;
   const may = channel === "retail" || isTrade();
   $("#empty").hidden = lines.length > 0;
   $("#signed-out").hidden = !lines.length || Boolean(customer());
   $("#not-trade").hidden = !lines.length || !customer() || may;
   $("#no-storage").hidden = Boolean(box);
   $("#form-and-sums").hidden = !lines.length || !customer() || !may;
-  if (!lines.length) return;
-  basket.orderId(serviceNow());
-  const sums = shop.bill({ lines, channel, currency: currency(), coupon });
-  fill($("#sums"),
-    h("p", { class: "quiet" }, lines.length === 1 ? "1 line" : `${lines.length} lines`),
-    bill(sums, currency(), channel));
-  $("#payment").hidden = sums.total === 0;
-  $("#pay").textContent = sums.total ? `Pay ${money(sums.total, currency())} and order` : "Order";
-  $("#pay").disabled = !box;
+  if (lines.length) await summary.update();
+}
+
+function showSums(sums, sure) {
+  fill($("#goods"), goods(sums.lines));
+  fill($("#sums"), bill(sums, currency(), channel));
+  say($("#problem"), sums.problem ?? "");
+  const { ordered: lines, discounts, shipping, tax, total } = sums;
+  const can = Boolean(box) && sure && !sums.problem;
+  // The price that counts is that of the time in the id, which is therefore made with the sum.
+  const id = can ? basket.orderId(serviceNow(), `${currency()} ${total}`) : null;
+  shown = can ? { id, content: { channel, currency: currency(), lines, discounts, shipping, tax, total } } : null;
+  $("#payment").hidden = total === 0;
+  $("#pay").textContent = total ? `Pay ${money(total, currency())} and order` : "Order";
+  $("#pay").disabled = !can;
+}
+
+function goods(lines) {
+  const [first, rest] = [lines.slice(0, LINES_SHOWN), lines.slice(LINES_SHOWN)];
+  const list = (some) => h("ul", { class: "ordered" }, some.map(line));
+  return [
+    h("p", { class: "quiet" }, lines.length === 1 ? "1 line" : `${lines.length.toLocaleString()} lines`),
+    list(first),
+    rest.length ? h("details", { open: rest.some(({ problem, before }) => problem || before !== null) },
+      h("summary", {}, `and ${rest.length.toLocaleString()} more`), list(rest)) : null,
+  ];
+}
+
+function line({ name, good, quantity, unit_price, before, problem }) {
+  const price = (amount) => money(amount, currency());
+  return h("li", { class: problem ? "gone" : null },
+    good ? picture(good) : h("span", { class: "picture" }),
+    h("div", { class: "what" },
+      h("span", {}, name),
+      problem ? h("p", { class: "problem" }, `${problem} It is not part of this order.`) : h("p", { class: "quiet" },
+        `${quantity.toLocaleString()} × `,
+        before === null ? null : h("s", { "aria-label": `was ${price(before)}` }, price(before)), ` ${price(unit_price)}`),
+      before === null ? null : h("p", { class: "changed" }, "The price has changed since you chose it.")),
+    h("span", { class: "sum" }, problem ? "" : price(quantity * unit_price)));
 }
 
 async function order(event) {
@@ -62,20 +108,22 @@ async function order(event) {
   const right = checked();
   const who = customer();
   // Disabled: the first press is about to lead to the order's page, and a second would start anew.
-  if (!right || !who || !basket.lines.length || $("#pay").disabled) return;
+  if (!right || !who || !shown || !basket.lines.length || $("#pay").disabled) return;
   $("#pay").disabled = true;
-  const content = compose();
+  const { id } = shown;
+  const content = { ...shown.content, address: addressForm.value() };
+  if (channel === "wholesale") content.purchase_order = normalised($("#purchase_order").value);
   try {
-    const id = basket.orderId(serviceNow());
     await box.keep({
       id, customer: who.sub, order: content, total: content.total, currency: content.currency,
       method: new FormData(form).get("method"),
     });
     basket.empty();
+    dropDraft();
     follow(`/order?id=${id}`);
   } catch {
     $("#pay").disabled = false;
-    announce("Your browser could not store the order, so nothing was ordered and nothing was paid."
+    say($("#failed"), "Your browser could not store the order, so nothing was ordered and nothing was paid."
       + " Free some space, or use another browser.");
   }
 }
@@ -86,14 +134,6 @@ function follow(address) {
   $("#form-and-sums").hidden = true;
   $("#kept").hidden = false;
   addEventListener("online", () => location.assign(address), { once: true });
-}
-
-function compose() {
-  const { lines, coupon } = basket.read();
-  const { subtotal, ...sums } = shop.bill({ lines, channel, currency: currency(), coupon });
-  const content = { channel, currency: currency(), ...sums, address: addressForm.value() };
-  if (channel === "wholesale") content.purchase_order = normalised($("#purchase_order").value);
-  return content;
 }
 
 /** Whether everything is filled in as it should be; else each field says what is wrong with it. */

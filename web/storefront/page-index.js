@@ -1,5 +1,6 @@
 import { Basket } from "./basket.js";
 import { catalogue } from "./catalogue.js";
+import { serviceNow } from "./clock.js";
 import { $, fill, h, picture } from "./dom.js";
 import { money } from "./money.js";
 import { announce, currency } from "./shell.js";
@@ -18,18 +19,18 @@ fill($("#categories"), [["", "Everything"], ...Object.entries(shop.categories)].
     href: key ? `/?category=${key}` : "/",
     "aria-current": (shown ?? "") === key ? "page" : null,
   }, name)));
-fill($("#grid"), shop.goods.filter((good) => !shop.categories[shown] || good.category === shown).map(card));
+fill($("#grid"), shop.sold("retail", currency(), serviceNow()).filter((good) => !shop.categories[shown] || good.category === shown).map(card));
 
 function card(good) {
   return h("li", { class: "card" },
     h("a", { class: "tile", href: `/product?sku=${good.sku}` },
       picture(good),
       h("span", { class: "name" }, good.name),
-      h("span", { class: "price" }, money(good.prices[currency()], currency()))),
+      h("span", { class: "price" }, money(shop.price(good, "retail", currency()), currency()))),
     h("button", {
       type: "button", class: "add", "aria-label": `Add ${good.name} to the basket`,
       onclick: () => {
-        new Basket("retail").add(good.sku, 1);
+        new Basket("retail").add(good, 1);
         announce(`${good.name} is in your basket.`);
       },
     }, "Add"));

@@ -3,12 +3,14 @@ import { Basket } from "./basket.js";
 import { bill } from "./bill.js";
 import { catalogue } from "./catalogue.js";
 import { $, fill, h, picture, say } from "./dom.js";
+import { keepAddress } from "./draft.js";
 import { date, money } from "./money.js";
 import { Problem, cancelOrder, getOrder } from "./orders-api.js";
 import { SignInNeeded, isUnpaid } from "./outbox.js";
 import { outbox } from "./shell.js";
 import { customer } from "./sign-in.js";
 import { badge, reasonName, statusName } from "./status.js";
+import { couponProblem } from "./sums.js";
 
 const POLL_FIRST_MS = 400;
 const POLL_MAX_MS = 10_000;
@@ -112,21 +114,50 @@ function showRejected(entry) {
   headline("rejected", `We couldn't take this order: ${reasonName(entry.violations[0]?.rule)}. ${paid}`);
   fill($("#details"), h("div", {},
     declined ? null : h("ul", { class: "violations" },
-      entry.violations.slice(0, VIOLATIONS_SHOWN).map((violation) => h("li", {}, violation.detail))),
-    h("p", {}, h("button", { type: "button", class: "primary", onclick: () => putBack(entry) }, "Put it back into the basket"))));
+      entry.violations.slice(0, VIOLATIONS_SHOWN).map((violation) => h("li", {}, explained(violation, entry.order)))),
+    h("p", {}, h("button", { type: "button", class: "primary", onclick: () => putBack(entry) }, "Back to the checkout"))));
   $("#cancel").hidden = true;
 }
 
+/** What is wrong; of a price what it was and what it is now. */
+function explained({ rule, pointer, detail, expected }, { lines, discounts = [], currency, ...amounts }) {
+  const [, field, index] = pointer.split("/");
+  const change = (name, before) => `${name}: ${money(before, currency)} is now ${money(expected, currency)}.`;
+  const line = field === "lines" ? lines[index] : null;
+  const name = line && (shop.bySku.get(line.sku)?.name ?? line.sku);
+  switch (rule) {
+    case "unit_price_differs": return change(name, line.unit_price);
+    case "discount_differs": return change(`Coupon ${discounts[index].coupon}`, discounts[index].amount);
+    case "shipping_differs": return change("Delivery", amounts.shipping);
+    case "tax_differs": return change("Tax", amounts.tax);
+    case "price_changed": return change("Total", amounts.total);
+    default: break;
+  }
+  if (rule.startsWith("coupon_")) return `${discounts[index]?.coupon ?? "Coupon"}: ${couponProblem(rule)}`;
+  return name ? `${name}: ${detail}` : detail;
+}
+
+/** To the checkout as it was filled in, with the prices of then, so that it shows what has changed. */
 async function putBack(entry) {
-  const { channel, lines, purchase_order } = entry.order;
+  const { channel, currency, lines, discounts = [], purchase_order, address } = entry.order;
   const basket = new Basket(channel);
   basket.change({
     id: null,
-    lines: lines.map(({ sku, quantity }) => ({ sku, quantity })),
+    lines: lines.map(({ sku, quantity, unit_price }) => ({
+      sku, quantity, name: shop.bySku.get(sku)?.name ?? sku, seen: { [`${channel} ${currency}`]: unit_price },
+    })),
     purchase_order: purchase_order ?? "",
+    coupons: discounts.map(({ coupon }) => coupon),
+    ask: isAboutPrice(entry.violations),
   });
+  keepAddress(address);
   await box.forget(id);
-  location.assign(channel === "wholesale" ? "/wholesale" : "/basket");
+  location.assign(channel === "wholesale" ? "/checkout?channel=wholesale" : "/checkout");
+}
+
+/** Whether the store says otherwise than the catalogue of this page. */
+function isAboutPrice(violations) {
+  return violations.some(({ rule }) => /^(price_changed|article|case|coupon|delivery)|_differs$/.test(rule));
 }
 
 function show({ status, reason, order, steps, accepted_at, cancellation }) {

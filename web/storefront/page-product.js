@@ -1,12 +1,15 @@
 import { Basket, QUANTITY_MAX } from "./basket.js";
 import { catalogue } from "./catalogue.js";
+import { serviceNow } from "./clock.js";
 import { $, fill, h, picture } from "./dom.js";
 import { money } from "./money.js";
+import { isAvailable } from "./pricing.js";
 import { announce, currency } from "./shell.js";
 
 const shop = await catalogue();
 const good = shop.bySku.get(new URLSearchParams(location.search).get("sku"));
-if (good) show();
+const price = good && isAvailable(good, serviceNow()) ? shop.price(good, "retail", currency()) : null;
+if (price !== null) show();
 else fill($("#product"), h("h1", {}, "We don't have this"), h("p", {}, h("a", { href: "/" }, "See what we have")));
 
 function show() {
@@ -19,7 +22,7 @@ function show() {
     h("div", { class: "facts" },
       h("p", { class: "crumbs" }, h("a", { href: `/?category=${good.category}` }, shop.categories[good.category])),
       h("h1", {}, good.name),
-      h("p", { class: "price" }, money(good.prices[currency()], currency())),
+      h("p", { class: "price" }, money(price, currency())),
       h("p", { class: "note" }, good.note),
       h("form", { class: "buy", onsubmit: add },
         h("label", { for: "quantity" }, "Quantity"), quantity,
@@ -30,13 +33,15 @@ function show() {
 
   function add(event) {
     event.preventDefault();
-    new Basket("retail").add(good.sku, quantity.valueAsNumber);
+    new Basket("retail").add(good, quantity.valueAsNumber);
     announce(`${good.name} is in your basket.`);
   }
 }
 
 function delivery() {
-  const { shipping, free_shipping_from } = shop.terms.retail;
-  const now = currency();
-  return `${money(shipping[now], now)}, free from ${money(free_shipping_from[now], now)}`;
+  const [[country]] = shop.countries;
+  const terms = shop.deliveryTerms("retail", country, currency());
+  if (!terms) return "see the checkout";
+  const from = terms.free_from === null ? "" : `, free from ${money(terms.free_from, currency())}`;
+  return `${terms.price ? money(terms.price, currency()) : "Free"}${from}`;
 }

@@ -1,6 +1,7 @@
 /** Quick order: a grid of lines, typed in, pasted or read from a CSV file. */
 import { Basket } from "./basket.js";
 import { catalogue } from "./catalogue.js";
+import { serviceNow } from "./clock.js";
 import { $, fill, h, say } from "./dom.js";
 import { money } from "./money.js";
 import { LINES_MAX, quantityProblem, readSheet } from "./sheet.js";
@@ -13,14 +14,13 @@ const shop = await catalogue();
 const basket = new Basket("wholesale");
 const body = $("#rows");
 
-basket.keepOnly(shop.bySku);
 $("#signed-out").hidden = Boolean(customer());
 $("#not-trade").hidden = !customer() || isTrade();
 $("#quick-order").hidden = !isTrade();
 if (isTrade()) begin();
 
 function begin() {
-  fill($("#skus"), shop.goods.map((good) => h("option", { value: good.sku }, `${good.name}, case of ${good.case}`)));
+  fill($("#skus"), shop.sold("wholesale", currency(), serviceNow()).map((good) => h("option", { value: good.sku }, `${good.name}, case of ${good.case}`)));
   $("#purchase_order").value = basket.read().purchase_order;
   $("#purchase_order").oninput = (event) => basket.change({ purchase_order: event.target.value.trim() });
   $("#add-form").addEventListener("submit", add);
@@ -47,7 +47,7 @@ async function takeFile(event) {
 function take(text) {
   const before = basket.lines;
   const { lines, errors } = readSheet(text, shop.bySku, LINES_MAX - before.length);
-  basket.change({ lines: [...before, ...lines] });
+  basket.change({ lines: [...before, ...lines.map(({ sku, quantity }) => basket.lineOf(shop.bySku.get(sku), quantity))] });
   showRows();
   showErrors(errors);
   $("#sheet").value = errors.filter((error) => error.text).map((error) => error.text).join("\n");
@@ -72,7 +72,7 @@ function add(event) {
   const problem = good ? quantityProblem(quantity, good) : `There is no ${sku || "such item"} in the catalogue`;
   say($("#add-problem"), problem ? `${problem}.` : "");
   if (problem) return $(good ? "#new-quantity" : "#new-sku").focus();
-  const line = { sku, quantity: Number(quantity) };
+  const line = basket.lineOf(good, Number(quantity));
   basket.change({ lines: [...basket.lines, line] });
   body.append(row(line));
   showSums();
@@ -85,20 +85,22 @@ function showRows() {
   showSums();
 }
 
-function row({ sku, quantity }) {
+/** `showSums` fills in the price and the sum. */
+function row({ sku, quantity, name }) {
   const good = shop.bySku.get(sku);
-  const problem = quantityProblem(quantity, good);
+  const problem = good ? quantityProblem(quantity, good) : null;
+  const shown = good?.name ?? name ?? sku;
   return h("tr", {},
     h("td", {}, sku),
-    h("td", {}, good.name, h("span", { class: "sku quiet" }, sku)),
-    h("td", { class: "number" }, good.case),
-    h("td", { class: "number" }, money(good.trade[currency()], currency())),
-    h("td", {}, h("input", {
+    h("td", {}, shown, h("span", { class: "sku quiet" }, sku)),
+    h("td", { class: "number" }, good?.case ?? ""),
+    h("td", { class: "number price" }),
+    h("td", {}, good ? h("input", {
       type: "number", inputmode: "numeric", min: good.case, step: good.case, value: quantity,
-      "aria-label": `Quantity of ${good.name}`, "aria-invalid": problem ? "true" : null,
-    })),
-    h("td", { class: "number sum" }, money(quantity * good.trade[currency()], currency())),
-    h("td", {}, h("button", { type: "button", class: "quiet", "aria-label": `Remove ${good.name}` },
+      "aria-label": `Quantity of ${shown}`, "aria-invalid": problem ? "true" : null,
+    }) : "not sold any more"),
+    h("td", { class: "number sum" }),
+    h("td", {}, h("button", { type: "button", class: "quiet", "aria-label": `Remove ${shown}` },
       h("span", { class: "word" }, "Remove"), h("span", { class: "sign" }, "×"))));
 }
 
@@ -120,7 +122,6 @@ function changed({ target }) {
   target.removeAttribute("aria-invalid");
   line.quantity = Number(target.value);
   basket.change({ lines });
-  $(".sum", target.closest("tr")).textContent = money(line.quantity * good.trade[currency()], currency());
   showSums();
 }
 
@@ -137,9 +138,17 @@ function showSums() {
   const lines = basket.lines;
   $("#grid").hidden = lines.length === 0;
   if (!lines.length) return;
-  const sums = shop.bill({ lines, channel: "wholesale", currency: currency() });
+  const [[country]] = shop.countries;
+  const content = { channel: "wholesale", currency: currency(), lines, country };
+  const { unit_prices, subtotal } = shop.sums(content, serviceNow());
+  // A quantity on one line can change the price on another one of the same sku.
+  for (const [index, row] of [...body.children].entries()) {
+    const price = unit_prices[index];
+    say($(".price", row), price === null ? "–" : money(price, currency()));
+    say($(".sum", row), price === null ? "–" : money(lines[index].quantity * price, currency()));
+  }
   say($("#line-count"), count(lines.length, "line"));
-  say($("#goods-sum"), money(sums.subtotal, currency()));
+  say($("#goods-sum"), money(subtotal, currency()));
 }
 
 function count(number, what) {

@@ -16,7 +16,6 @@ from pathlib import Path
 
 from jinja2 import Template
 
-from orders.domain.book import WHOLE
 from spillway.errors import SpillwayError
 from spillway.paths import PROJECT
 from spillway.price_book import catalogue, example
@@ -153,7 +152,5 @@ class _Assets:
 
 
 def _catalogue() -> str:
-    """The goods and what they cost. The pages still say themselves what a coupon takes off."""
-    book = example()
-    coupons = {code: coupon.rate * 100 // WHOLE for code, coupon in book.rules.coupons.items()}
-    return json.dumps({**catalogue(book), "coupons": coupons}, ensure_ascii=False)
+    """The goods and what they cost. What a coupon takes off is only in a quote."""
+    return json.dumps(catalogue(example()), ensure_ascii=False)

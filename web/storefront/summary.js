@@ -1,0 +1,127 @@
+/**
+ * Keeps what a basket comes to on a page: added up here, or by a quote where there is a coupon.
+ *
+ * A coupon that takes nothing off is taken out of the basket, said beside its field, and leaves the
+ * others as they are.
+ */
+import { serviceNow } from "./clock.js";
+import { $, fill, h, say } from "./dom.js";
+import { Problem, getQuote } from "./orders-api.js";
+import { SignInNeeded } from "./outbox.js";
+import { currency, signInButton } from "./shell.js";
+import { customer } from "./sign-in.js";
+import { couponProblem, sumsOf } from "./sums.js";
+
+export class Summary {
+  #shop;
+  #basket;
+  #place;
+  #show;
+  #latest = 0;
+
+  /**
+   * @param {import("./catalogue.js").Catalogue} shop
+   * @param {import("./basket.js").Basket} basket
+   * @param {() => {country: string, state: string}} place where it is delivered to
+   * @param {(sums: import("./sums.js").Sums, sure: boolean) => void} show `sure` is false while a
+   *   coupon waits for a sign-in or an answer, so that the sum may still change
+   */
+  constructor(shop, basket, place, show) {
+    this.#shop = shop;
+    this.#basket = basket;
+    this.#place = place;
+    this.#show = show;
+    $("#coupon-form").addEventListener("submit", (event) => { event.preventDefault(); this.#use($("#coupon").value); });
+    $("#coupon").addEventListener("input", () => this.#complain(null));
+  }
+
+  /** Add it all up again; a later call makes an earlier one's answer void. */
+  async update() {
+    const number = this.#latest += 1;
+    const { coupons, ask } = this.#basket.read();
+    const wanted = coupons.length > 0 || ask;
+    const asked = wanted && customer() ? await this.#quoted(coupons) : null;
+    const sums = asked?.sums ?? await this.#added();
+    if (number !== this.#latest) return;
+    if (asked?.problem) this.#complain(asked.problem, asked.again ? () => this.update() : null);
+    if (sums.refused.size) this.#drop(sums.refused);
+    this.#showCoupons();
+    this.#show(sums, !wanted || Boolean(asked?.sums));
+  }
+
+  /** Without coupons, by the public price list. */
+  #added() {
+    return sumsOf(this.#shop, this.#content([]), serviceNow());
+  }
+
+  /** @returns {Promise<{sums?: object, problem?: string, again?: boolean}>} */
+  async #quoted(coupons) {
+    try {
+      return { sums: await sumsOf(this.#shop, this.#content(coupons), serviceNow(), getQuote) };
+    } catch (error) {
+      if (error instanceof SignInNeeded) return {};
+      const refused = error instanceof Problem && error.rule;
+      if (refused) return { problem: couponProblem(error.rule) };
+      return { problem: "The coupon can't be checked just now.", again: true };
+    }
+  }
+
+  #content(coupons) {
+    const { channel, lines } = this.#basket;
+    return { channel, currency: currency(), lines, coupons, ...this.#place() };
+  }
+
+  async #use(typed) {
+    const code = typed.trim().toUpperCase();
+    const { coupons } = this.#basket.read();
+    if (!code) return;
+    if (coupons.includes(code)) return this.#complain(`${code} is in use already.`);
+    if (!customer()) return this.#accept([...coupons, code]);
+    const together = await this.#quoted([...coupons, code]);
+    if (!together.sums) return this.#complain(together.problem ?? "Please sign in again to use a coupon.");
+    const { refused } = together.sums;
+    if (!refused.size) return this.#accept([...coupons, code]);
+    const itself = refused.get(code) ?? "coupon_not_combinable";
+    const apart = itself === "coupon_not_combinable" && coupons.length > 0;
+    const alone = apart ? (await this.#quoted([code])).sums?.refused : null;
+    if (alone?.size === 0) {
+      return this.#complain(`${code} can't be used together with ${coupons.join(", ")}.`,
+        () => this.#accept([code]), `Use ${code} instead`);
+    }
+    return this.#complain(`${code}: ${couponProblem(alone?.get(code) ?? itself)}`);
+  }
+
+  #accept(coupons) {
+    $("#coupon").value = "";
+    this.#complain(null);
+    this.#basket.change({ coupons });
+    return this.update();
+  }
+
+  #drop(refused) {
+    const { coupons } = this.#basket.read();
+    this.#basket.change({ coupons: coupons.filter((code) => !refused.has(code)) });
+    const [[code, rule]] = refused;
+    this.#complain(`${code}: ${couponProblem(rule)}`);
+  }
+
+  #showCoupons() {
+    const { coupons } = this.#basket.read();
+    fill($("#coupons"), coupons.map((code) => h("li", {}, h("span", {}, code),
+      h("button", {
+        type: "button", class: "quiet", "aria-label": `Remove coupon ${code}`,
+        onclick: () => this.#accept(coupons.filter((other) => other !== code)),
+      }, "Remove"))));
+    $("#coupon-sign-in").hidden = !coupons.length || Boolean(customer());
+    fill($("#coupon-sign-in"), "Sign in to use a coupon: it is counted for you. ", signInButton("Sign in", null));
+  }
+
+  /** Stays until the field changes: a message that goes away is not read. */
+  #complain(problem, act = null, name = "Try again") {
+    const field = $("#coupon");
+    say($("#coupon-problem"), problem ?? "");
+    fill($("#coupon-act"), act ? h("button", { type: "button", onclick: () => { this.#complain(null); act(); } }, name) : null);
+    if (problem) field.setAttribute("aria-invalid", "true");
+    else field.removeAttribute("aria-invalid");
+  }
+}
