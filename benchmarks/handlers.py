@@ -7,19 +7,24 @@ import json
 import sys
 import tracemalloc
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlsplit
 
+from benchmarks.prices import bucket_of, pricing_cold, pricing_warm, validating
 from infra.event_sources import RELAY_BATCH_SIZE
 from orders import wiring
 from orders.aws import items
 from orders.aws.messages import message_of
+from orders.domain.book import Article
 from orders.domain.order import AcceptedOrder
 from orders.domain.refusals import LINES_MAX
 from orders.domain.saga import Facts, Outcome, Step
 from orders.handlers import deliver, intake, reads, relay
 from orders.ports import Command
+from simulation.world.bucket import Answer, Bucket
 from simulation.world.runtime import SetClock
 from simulation.world.world import deployment
 from tests.builders import KEY, KEY_ID, NOW, accepted, line, order_body, order_id
@@ -82,7 +87,10 @@ def resident_peak(status: str) -> int:
 
 
 def work_of(step: str, lines: int) -> Work:
-    """A call that does a step's work for one order."""
+    """A call that does a step's work for one order, or the part `part:channel` of intake's."""
+    part, _, channel = step.partition(":")
+    if part in _PARTS:
+        return _PARTS[part](channel, lines)  # type: ignore[arg-type]
     return _WORK[step](_order(lines))
 
 
@@ -97,11 +105,21 @@ def lines_of(count: int) -> list[dict[str, Any]]:
 def _intake(order: AcceptedOrder) -> Work:
     """Placed new."""
     keys = {"Parameter": {"Value": json.dumps({KEY_ID: KEY.hex()})}}
-    parts = wiring.wire_intake(runtime("intake", ssm=Answers(get_parameter=keys)))
+    lines = lines_of(len(order.order.lines))
+    book = bucket_of(Article(each["sku"], (each["unit_price"], None)) for each in lines)
+    outside = runtime("intake", ssm=Answers(get_parameter=keys))
+    parts = wiring.wire_intake(replace(outside, pool=lambda _seconds: _pool_of(book)))
     id_ = order_id()
-    body = order_body(id_, lines=lines_of(len(order.order.lines)))
+    body = order_body(id_, lines=lines)
     event = request("PUT /orders/{order_id}", order_id=id_, body=body)
     return lambda: _must(intake.handle(event, *parts)["statusCode"] == 201)
+
+
+def _pool_of(bucket: Bucket) -> Any:
+    def request(_method: str, url: str, *, headers: Mapping[str, str], **_: object) -> Answer:
+        return bucket.get(urlsplit(url).path.removeprefix("/"), headers)
+
+    return SimpleNamespace(request=request)
 
 
 def _relay(order: AcceptedOrder) -> Work:
@@ -139,6 +157,7 @@ _WORK: Mapping[str, Callable[[AcceptedOrder], Work]] = {
     "reads": _reads,
 }
 STEPS = (*_WORK,)
+_PARTS = {"validate": validating, "price": pricing_warm, "price cold": pricing_cold}
 
 
 def history() -> Sequence[Facts]:

@@ -21,19 +21,23 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.conftest import Figures
 from benchmarks.handlers import environment, resident_peak
+from benchmarks.prices import BUCKET, bucket_of_size, serve
 from infra import bundle
 
 TITLE = "Cold start"
 FLOOR = "boto3, DynamoDB client"
-#: Function to how many times the floor it may take.
+#: Function to how many times the floor it may take. Intake with a price book also reads it.
 BOUNDS = {
     "intake": 1.2,
+    "intake, 1,000 articles": 1.3,
     "reads": 1.2,
     "drain": 1.3,
     "relay": 1.3,
     "deliver-inventory": 1.3,
     "watchdog": 1.3,
 }
+#: Measured without a bound.
+REPORTED = "intake, 200,000 articles"
 #: The bundle of AWS, libraries trimmed and all, but for the Python and the machine that measure.
 HERE = bundle.Target("here", requirements=True)
 #: What a client is made with.
@@ -57,7 +61,7 @@ def children_seconds() -> float:
 
 
 @pytest.mark.benchmark(group=TITLE, timer=children_seconds)
-@pytest.mark.parametrize("name", ["Python", FLOOR, *BOUNDS])
+@pytest.mark.parametrize("name", ["Python", FLOOR, *BOUNDS, REPORTED])
 def test_a_cold_start(
     benchmark: BenchmarkFixture, figures: Figures, request: pytest.FixtureRequest, name: str
 ) -> None:
@@ -104,12 +108,25 @@ def _program(name: str) -> tuple[str, Mapping[str, str]]:
             f"import sys; sys.path.insert(0, {libraries!r}); import boto3\n"
             'boto3.client("dynamodb", region_name="eu-west-1")\n'
         ), {}
-    step = name.partition("-")[0]
-    return (
+    function, _, articles = name.partition(", ")
+    step = function.partition("-")[0]
+    code = (
         f"import sys; sys.path.insert(0, {str(_bundled())!r})\n"
         f"from orders.handlers import {step}\n"
-        f"from orders import wiring; wiring.{step}()\n"
-    ), {**_CREDENTIALS, **environment(name)}
+        f"from orders import wiring; parts = wiring.{step}()\n"
+    )
+    variables = {**_CREDENTIALS, **environment(function)}
+    if articles:
+        code += "intake, _ = parts; intake.prices.books.in_force(intake.clock.now())\n"
+        variables |= {"AWS_ENDPOINT_URL": _bucket(articles), "PRICES_BUCKET": BUCKET}
+    return code, variables
+
+
+@cache
+def _bucket(articles: str) -> str:
+    """The address of a bucket with a book of so many articles."""
+    size = int(articles.removesuffix(" articles").replace(",", ""))
+    return serve(bucket_of_size(size))
 
 
 @cache

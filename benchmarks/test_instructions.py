@@ -16,6 +16,7 @@ from benchmarks.conftest import Figures
 from benchmarks.handlers import RETAIL_LINES, STEPS, WHOLESALE_LINES
 from orders.domain.refusals import LINES_MAX
 from spillway.paths import PROJECT
+from tests.builders import CHANNELS
 
 TITLE = "Instructions of one warm order, our code alone"
 LINES = (RETAIL_LINES, WHOLESALE_LINES, LINES_MAX)
@@ -42,6 +43,35 @@ def test_the_last_lines_cost_what_the_first_ones_do(figures: Figures) -> None:
             "at most": GROWTH_MAX,
         }
     assert all(row["ratio"] <= GROWTH_MAX for row in figures[TITLE].values())
+
+
+PRICING = "Instructions of pricing an order, to those of validating it"
+PRICED_LINES = (500, 2_000)
+PRICING_MAX = 2.0
+
+
+def test_pricing_costs_at_most_twice_what_validating_does(figures: Figures) -> None:
+    rows = [*product(CHANNELS, ("validate", "price", "price cold"), PRICED_LINES)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        orders = [(f"{part}:{channel}", lines) for channel, part, lines in rows]
+        counted = dict(zip(rows, pool.map(_instructions, orders), strict=True))
+    few, many = PRICED_LINES
+    for channel in CHANNELS:
+        validated, warm = (counted[channel, part, many] for part in ("validate", "price"))
+        figures[PRICING][channel] = {
+            f"validated, {many:,} lines": validated,
+            f"priced, {many:,} lines": warm,
+            "ratio": round(warm / validated, 3),
+            "ratio at most": PRICING_MAX,
+            "the first time": round(counted[channel, "price cold", many] / validated, 3),
+            f"a line of {many:,}, of {few}": round(
+                warm / many / (counted[channel, "price", few] / few), 3
+            ),
+            "at most": GROWTH_MAX,
+        }
+    assert all(row["ratio"] <= PRICING_MAX for row in figures[PRICING].values())
+    growth = f"a line of {many:,}, of {few}"
+    assert all(row[growth] <= GROWTH_MAX for row in figures[PRICING].values())
 
 
 def _instructions(order: tuple[str, int]) -> int:

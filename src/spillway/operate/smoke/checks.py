@@ -19,6 +19,7 @@ from typing import Any
 
 import httpx
 
+from orders.domain.refusals import PRICE_RULES
 from spillway.ids import order_id
 from spillway.operate.example import example_order
 
@@ -26,6 +27,8 @@ from spillway.operate.example import example_order
 UNKNOWN_KEY_RECEIPT = "smoke." + "0" * 64
 #: A token without a signature algorithm: what a forger tries first.
 UNSIGNED_TOKEN = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJub2JvZHkifQ."  # noqa: S105
+
+NO_ARTICLE = "no-such-article-smoke"
 
 #: Names the fault in an answer that has the right status.
 Inspect = Callable[[httpx.Response], str | None]
@@ -40,11 +43,13 @@ class Finding:
     fault: str | None
 
 
-def run(api: httpx.Client, *, token: str | None, now: int) -> Iterator[Finding]:
+def run(
+    api: httpx.Client, *, token: str | None, now: int, prices: bool = True
+) -> Iterator[Finding]:
     """Make every request, and judge each answer.
 
     `api` has the API's address as its base. Without a `token` only the gateway is checked. `now` is
-    Unix milliseconds.
+    Unix milliseconds. `prices`: whether the store must be the one who says what an order costs.
     """
     ask = partial(_finding, api, token)
     yield _finding(api, None, "no_token", "the gateway asks for a token", "GET /orders", 401)
@@ -65,6 +70,15 @@ def run(api: httpx.Client, *, token: str | None, now: int) -> Iterator[Finding]:
         body=example_order(lambda _: UNKNOWN_KEY_RECEIPT),
         inspect=_is_refused_for_its_receipt,
     )
+    if prices:
+        yield ask(
+            "refused_price",
+            "intake reads a price book, or asks for the pricing engine's signature",
+            f"PUT {order}",
+            422,
+            body=_order_of_nothing_sold(),
+            inspect=_is_refused_for_its_price,
+        )
     cancellation = f"PUT {order}/cancellation"
     yield ask("unknown_cancellation", "intake reaches the table", cancellation, 404)
     yield ask("nothing_stored", "the checks stored nothing", f"GET {order}", 404)
@@ -99,7 +113,20 @@ def _is_a_page(answer: httpx.Response) -> str | None:
 
 def _is_refused_for_its_receipt(answer: httpx.Response) -> str | None:
     rules = {violation["rule"] for violation in answer.json()["violations"]}
-    # The store may refuse the currency, but it must not know this key.
-    if "receipt_key_unknown" in rules and rules <= {"receipt_key_unknown", "currency_not_accepted"}:
+    # The store may not sell this, but it must not know this key.
+    may = {"receipt_key_unknown", "currency_not_accepted", *PRICE_RULES}
+    if "receipt_key_unknown" in rules and rules <= may:
         return None
     return f"refused for {', '.join(sorted(rules))}"
+
+
+def _order_of_nothing_sold() -> dict[str, Any]:
+    """An order of an article that no store has."""
+    body = example_order(lambda _: UNKNOWN_KEY_RECEIPT)
+    [first, *others] = body["lines"]
+    return {**body, "lines": [{**first, "sku": NO_ARTICLE}, *others]}
+
+
+def _is_refused_for_its_price(answer: httpx.Response) -> str | None:
+    rules = {violation["rule"] for violation in answer.json()["violations"]}
+    return None if rules & PRICE_RULES else "anyone may name a price: see [orders] prices"

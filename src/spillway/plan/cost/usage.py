@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 
 from infra.metrics import DELIVERIES
 from orders.aws.parameters import FRESH_FOR_MS
+from orders.aws.price_books import LOOK_AGAIN_MS
 from spillway.plan import limits
 from spillway.plan.cost.batches import SEND_BATCH
 from spillway.plan.cost.deployed import ACCESS_LOG_BYTES, Deployed
@@ -74,14 +75,15 @@ def idle(stage: Deployed) -> Usage:
 
 
 def working(stage: Deployed) -> Usage:
-    """What a month with orders adds: metrics, charged once they have data, and secrets, which each
-    working environment reads again when they are no longer fresh.
+    """What a month with orders adds: metrics, charged once they have data, and secrets and the list
+    of price books, which each working environment reads again when they are no longer fresh.
 
     Counted with one environment of each busy function all month.
     """
     decrypted = len(_WITH_SECRETS) * MONTH_SECONDS / (FRESH_FOR_MS / 1_000)
     return _monthly(
         ("secrets: decrypted", "kms.requests", decrypted),
+        ("price books: looked for", "s3.gets", MONTH_SECONDS / (LOOK_AGAIN_MS / 1_000)),
         ("metrics", "cloudwatch.metrics", stage.custom_metrics),
     )
 

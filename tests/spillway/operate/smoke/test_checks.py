@@ -7,7 +7,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from spillway.operate.smoke.checks import run
+from spillway.operate.smoke.checks import NO_ARTICLE, run
 from tests.builders import NOW
 
 Answering = Callable[[httpx.Request], httpx.Response]
@@ -17,6 +17,7 @@ NAMES = (
     "history",
     "unknown_order",
     "refused_order",
+    "refused_price",
     "unknown_cancellation",
     "nothing_stored",
 )
@@ -30,7 +31,8 @@ def sound(request: httpx.Request) -> httpx.Response:
     if request.headers.get("authorization") != "Bearer good":
         return httpx.Response(401, json={"message": "Unauthorized"})
     if request.method == "PUT" and not request.url.path.endswith("/cancellation"):
-        return refused("receipt_key_unknown")
+        sold = NO_ARTICLE not in request.content.decode()
+        return refused("receipt_key_unknown", *(() if sold else ("article_unknown",)))
     if request.url.path == "/api/orders":
         return httpx.Response(200, json={"orders": [], "cursor": None})
     return httpx.Response(404)
@@ -90,7 +92,7 @@ def test_a_function_that_does_not_start_is_noticed(status: int) -> None:
 
 def test_receipt_keys_that_cannot_be_read_are_noticed() -> None:
     found = faults(but("/api/orders", lambda _: httpx.Response(503), "PUT"))
-    assert set(found) == {"refused_order", "unknown_cancellation"}
+    assert set(found) == {"refused_order", "refused_price", "unknown_cancellation"}
 
 
 def test_an_order_that_is_refused_for_more_than_its_receipt_is_noticed() -> None:
@@ -114,3 +116,14 @@ def test_a_service_that_does_not_answer_is_reported_check_by_check() -> None:
         raise httpx.ConnectError("refused", request=request)
 
     assert faults(gone) == dict.fromkeys(NAMES, "no answer (ConnectError)")
+
+
+def test_a_stage_where_anyone_may_name_a_price_is_noticed() -> None:
+    assert faults(but("/api/orders/", lambda _: refused("receipt_key_unknown"), "PUT"))[
+        "refused_price"
+    ].startswith("anyone may name a price")
+
+
+def test_a_stage_without_a_book_that_it_can_read_is_noticed() -> None:
+    found = faults(but("/api/orders/", lambda _: httpx.Response(503), "PUT"))
+    assert found["refused_price"] == "answered 503, not 422"
