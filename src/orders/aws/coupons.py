@@ -113,15 +113,17 @@ class DynamoCoupons:
         denied = []
         for use, of_claim in wanted.values():
             holder = found.get(of_claim["pk"]["S"])
-            if holder is not None and holder["order_id"] != {"S": key.order_id}:
-                own = holder["customer_id"] == {"S": key.customer_id}
+            # A retired code is held by no order.
+            if holder is not None and holder.get("order_id") != {"S": key.order_id}:
+                own = holder.get("customer_id") == {"S": key.customer_id}
                 denied.append(Denied(use, "used" if own else "taken"))
         return denied + [Denied(use, "used_up") for use in uses if self._is_used_up(use)]
 
     def give_back(self, keys: Sequence[OrderKey]) -> None:
-        together = BATCH_GET_MAX // 2
-        for start in range(0, len(keys), together):
-            for key, claims in self._held(keys[start : start + together]).items():
+        # A request must not have a key twice.
+        distinct, together = list(dict.fromkeys(keys)), BATCH_GET_MAX // 2
+        for start in range(0, len(distinct), together):
+            for key, claims in self._held(distinct[start : start + together]).items():
                 self._give_back(key, claims)
 
     # Placing

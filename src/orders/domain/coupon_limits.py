@@ -47,6 +47,11 @@ def counters(limit: int) -> int:
 
 
 def share(limit: int, counter: int) -> int:
-    """How many uses this counter has. All shares together are the limit."""
+    """How many uses this counter has. All shares together are the limit.
+
+    One that a higher limit had beyond those of this one has none.
+    """
+    if counter >= counters(limit):
+        return 0
     whole, rest = divmod(limit, counters(limit))
     return whole + (counter < rest)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from orders.aws import items
-from orders.aws.coupons import USED_UP_FOR_MS, DynamoCoupons
+from orders.aws.coupons import USED_UP_FOR_MS, DynamoCoupons, claim_of_code
 from orders.domain.book import Coupon
 from orders.domain.coupon_codes import code_of
 from orders.domain.coupon_limits import COUNTERS_MAX, Denial, Use
@@ -161,7 +161,7 @@ def test_an_order_without_claims_is_left_as_it_is(orders: MemoryOrders) -> None:
     orders.place(order)
     key = undone(orders, order)
     changes = len(orders.stream)
-    orders.coupons.give_back([key] * 1 + [order_key("nobody", order_id())])
+    orders.coupons.give_back([key, key, order_key("nobody", order_id())])
     assert len(orders.stream) == changes
 
 
@@ -248,3 +248,11 @@ def test_the_order_remembers_its_claims_without_naming_its_customer_again(
         f"SINGLE/code/{CODE[7:12]}",
         "FIRST#0",
     }
+
+
+def test_a_retired_code_is_one_that_there_never_was(orders: MemoryOrders) -> None:
+    claim = claim_of_code(CODE)
+    orders.claimed.put((claim, ""), {"pk": {"S": claim}, "retired_at": {"N": "1"}})
+    order = order_of()
+    assert denials(orders.coupons.look(order.key, [use(SINGLE, CODE)])) == ["taken"]
+    assert denials(orders.coupons.place(order, [use(SINGLE, CODE)])) == ["taken"]

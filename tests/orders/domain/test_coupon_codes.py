@@ -68,5 +68,6 @@ def test_the_counters_share_the_limit_and_a_higher_limit_lowers_no_share(limit: 
     assert sum(shares) == limit
     assert len(shares) <= COUNTERS_MAX
     assert min(shares) >= 1
+    assert share(limit, len(shares)) == 0
     higher = [share(limit + 777, counter) for counter in range(counters(limit))]
     assert all(after >= before for before, after in zip(shares, higher, strict=True))
