@@ -43,6 +43,8 @@ class DataStack(Stack):
             "Coupons",
             table_name=stage.resource_name("coupons"),
             partition_key=dynamodb.Attribute(name="pk", type=dynamodb.AttributeType.STRING),
+            # Of what customers have tried; a coupon's uses have no such attribute, and stay.
+            time_to_live_attribute="expires_at",
             **_kept(),
         )
         #: By the queue's name: one per downstream, overflow, watchdog.

@@ -19,6 +19,7 @@ from typing import Protocol
 import urllib3
 
 from orders.aws.clients import Client, client
+from orders.aws.coupon_tries import DynamoCouponTries
 from orders.aws.coupons import DynamoCoupons
 from orders.aws.messages import messages_in
 from orders.aws.parameters import SecureParameter, SsmSigningKeys
@@ -112,6 +113,7 @@ def wire_intake(runtime: Runtime) -> tuple[Intake, Log]:
         groups_claim=settings.groups_claim,
         wholesale_group=settings.wholesale_group,
         coupons=_limited_coupons(settings, runtime),
+        coupon_tries=_coupon_tries(settings, runtime),
     )
     return intake, _log(runtime)
 
@@ -139,6 +141,13 @@ def _price_books(settings: IntakeSettings, runtime: Runtime) -> PublishedPriceBo
 
 def _signing_keys(parameter: str, runtime: Runtime) -> SsmSigningKeys:
     return SsmSigningKeys(SecureParameter(partial(runtime.client, "ssm"), parameter, runtime.clock))
+
+
+def _coupon_tries(settings: IntakeSettings, runtime: Runtime) -> DynamoCouponTries | None:
+    if not has_book(settings.prices):
+        return None
+    client = runtime.client("dynamodb", settings.table_timeout_seconds)
+    return DynamoCouponTries(client, settings.coupons_table)
 
 
 def _limited_coupons(settings: IntakeSettings, runtime: Runtime) -> LimitedCoupons | None:

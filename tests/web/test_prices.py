@@ -231,7 +231,8 @@ def test_a_price_that_the_store_refuses_after_all_is_shown_and_can_be_paid_anew(
             route.fulfill(status=204)
             return
         paid = {"reference": "pay_1", "currency": "GBP", "receipt": "k1.ab"}
-        route.fulfill(json={**paid, "amount": route.request.post_data_json["amount"]})
+        asked: Any = route.request.post_data_json
+        route.fulfill(json={**paid, "amount": asked["amount"]})
 
     def service(route: Route) -> None:
         put.append(route.request.post_data_json)

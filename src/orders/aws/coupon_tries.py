@@ -22,6 +22,8 @@ from orders.domain.order import customer_hash
 from orders.domain.quote import TRIES_MAX, TRIES_WINDOW_SECONDS
 from orders.domain.units import CustomerId, Millis
 
+#: With what the keys of these items begin, and no other key of the table does.
+PREFIX = "/tries/"
 _HASH_BYTES = 8
 
 
@@ -44,7 +46,7 @@ class DynamoCouponTries:
             try:
                 self.client.update_item(
                     TableName=self.table,
-                    Key={"pk": {"S": f"/tries/{customer_hash(customer_id)}/{window}"}},
+                    Key={"pk": {"S": f"{PREFIX}{customer_hash(customer_id)}/{window}"}},
                     UpdateExpression="ADD codes :codes SET expires_at = :expires_at",
                     ConditionExpression=f"{none_before} OR {has_room} OR {known}",
                     ExpressionAttributeValues={

@@ -14,7 +14,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from orders.aws import items
+from orders.aws import coupon_tries, items
 from orders.aws.coupons import DynamoCoupons, claim_key
 from orders.domain import saga
 from orders.domain.order import OrderKey
@@ -68,7 +68,7 @@ def audit(service: Service, sleep: Callable[[float], None] = time.sleep) -> Audi
             sleep(PAUSE_SECONDS)
         held = list(holders(chain.from_iterable(pages(dynamodb, tables["orders"]))))
         every = chain.from_iterable(pages(dynamodb, tables["coupons"]))
-        claimed = {item["pk"]["S"]: item for item in every}
+        claimed = claims_in(every)
         found = set(compared(held, claimed))
         lasting = lasting & found if look else found
         if not lasting:
@@ -122,6 +122,12 @@ def compared(held: Iterable[Holder], claimed: Mapping[str, items.Item]) -> Itera
             yield Finding(claim, f"is there for {there}, and {order_ids} holds it")
 
 
+def claims_in(stored: Iterable[items.Item]) -> dict[str, items.Item]:
+    """Those of the coupons table, by their keys, without what customers have only tried."""
+    keyed = ((item["pk"]["S"], item) for item in stored)
+    return {key: item for key, item in keyed if not key.startswith(coupon_tries.PREFIX)}
+
+
 def is_counter(claim: str) -> bool:
     return "#" in claim.partition("/")[0]
 
@@ -155,8 +161,7 @@ class Campaign:
 def campaigns(claimed: Iterable[items.Item]) -> dict[str, Campaign]:
     """The uses of every coupon that was ever used, by its code."""
     tallies: dict[str, Counter[str]] = {}
-    for item in claimed:
-        claim = item["pk"]["S"]
+    for claim, item in claims_in(claimed).items():
         name, _, rest = claim.partition("/")
         coupon = unquote(name.partition("#")[0])
         tally = tallies.setdefault(coupon, Counter())

@@ -24,7 +24,7 @@ from simulation.world.invariants import ANNOUNCED, COUPON_WITHIN_LIMITS, Broken
 from simulation.world.sqs import Message
 from simulation.world.trace import Trace
 from simulation.world.world import ORDERS_TABLE, World
-from spillway.operate.coupons.uses import compared, holders
+from spillway.operate.coupons.uses import claims_in, compared, holders
 from spillway.prove.audit.judging import UNDISTURBED, judge, judge_isolation
 from spillway.prove.audit.verdicts import Violation
 from spillway.prove.simulate import operator
@@ -321,7 +321,7 @@ class _Schedule:
     def _judge_coupons(self) -> None:
         """Nothing that an order used up is lost to one that does not stand, or given back twice."""
         held = holders(self.world.table.items())
-        claimed = {item["pk"]["S"]: item for item in self.world.coupons.items()}
+        claimed = claims_in(self.world.coupons.items())
         for finding in compared(held, claimed):
             self._break(COUPON_WITHIN_LIMITS, finding.order, f"{finding.claim} {finding.detail}")
 

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from orders.aws.coupon_tries import DynamoCouponTries
 from orders.domain.coupon_codes import code_of
 from orders.domain.coupon_limits import Use
 from orders.domain.order import AcceptedOrder
 from orders.domain.saga import Outcome, Step
+from orders.domain.units import CustomerId
 from simulation.world.table import MemoryOrders
 from spillway.errors import SpillwayError
 from spillway.operate.coupons import codes, uses
@@ -125,3 +127,10 @@ def test_codes_are_made_with_one_key_and_retired_once(on_stack: Service) -> None
             codes.retire(on_stack, wrong, NOW)
     claim = {"pk": {"S": f"SUMMER/code/{made[0][7:12]}"}}
     on_stack.dynamodb.delete_item(TableName=on_stack.tables["coupons"], Key=claim)
+
+
+def test_what_a_customer_has_tried_is_no_use(books: Books) -> None:
+    tries = DynamoCouponTries(books.orders.client, "coupons")
+    assert tries.count(CustomerId("ada"), ["ONCE"], NOW)
+    assert list(uses.campaigns(books.orders.claimed.items())) == ["FIRST", "ONCE", "SINGLE"]
+    assert uses.audit(books.service, sleep=lambda _: None).findings == []
