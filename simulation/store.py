@@ -24,6 +24,7 @@ from orders.domain.book import (
     price_list_name,
     tax_key,
 )
+from orders.domain.coupon_codes import code_of
 from orders.domain.order import Channel, Order
 from orders.domain.units import Millis
 
@@ -32,10 +33,14 @@ COUPON = "XMAS10"
 #: What it takes off, and what delivery costs, whatever is bought.
 REDUCTION = 150
 DELIVERY = 395
-#: Limited coupons that take as much off: for the first two orders, and for each customer once.
+#: Limited coupons that take as much off: for the first two orders, for each customer once, and
+#: with codes that work once.
 FIRST_TWO = Coupon("FIRST2", CHANNELS, amounts={"GBP": REDUCTION}, limit=2)
 ONCE = Coupon("ONCE", CHANNELS, amounts={"GBP": REDUCTION}, once_per_customer=True)
-LIMITED: tuple[Coupon, ...] = (FIRST_TWO, ONCE)
+SINGLE = Coupon("SINGLE", CHANNELS, amounts={"GBP": REDUCTION}, single_use_codes=True)
+LIMITED: tuple[Coupon, ...] = (FIRST_TWO, ONCE, SINGLE)
+CODE_KEY = b"the key of the simulation's codes"
+CODES = tuple(code_of(SINGLE.code, serial, CODE_KEY) for serial in range(2))
 #: Takes all off, delivery included.
 FREE = "FREE100"
 #: Orders that a schedule can have with goods of their own.
@@ -92,7 +97,8 @@ def wrong_prices(order: Order, version: str) -> Iterator[str]:
             yield f"line {number} costs {line.unit_price} each, not {prices.get(line.sku)}"
     taken_off = [(discount.coupon, discount.amount) for discount in order.discounts]
     is_free = taken_off == [(FREE, order.subtotal)]
-    right = [[(code, REDUCTION)] for code in (COUPON, *(coupon.code for coupon in LIMITED))]
+    codes = (COUPON, FIRST_TWO.code, ONCE.code, *CODES)
+    right = [[(code, REDUCTION)] for code in codes]
     if taken_off not in right and not is_free:
         yield f"{taken_off} taken off"
     if (order.shipping, order.tax) != (0 if is_free else DELIVERY, 0):

@@ -144,6 +144,8 @@ class InvariantChecker:
         standing = [each for each in holders if not self._is_undone(each)]
         if coupon == store.FIRST_TWO.code and len(standing) > (store.FIRST_TWO.limit or 0):
             self.breaks(COUPON_WITHIN_LIMITS, key, f"is number {len(standing)} with {coupon}")
+        if coupon in store.CODES and len(standing) > 1:
+            self.breaks(COUPON_WITHIN_LIMITS, key, f"is number {len(standing)} with {coupon}")
         if coupon == store.ONCE.code and len({each[0] for each in standing}) < len(standing):
             self.breaks(COUPON_WITHIN_LIMITS, key, f"is its customer's second with {coupon}")
 
@@ -153,7 +155,11 @@ class InvariantChecker:
 
     def refused(self, draft: Draft, rules: Collection[str]) -> None:
         """A customer's order was refused. If it was for its price, it is not the store's."""
-        if (PRICE_RULES - _LIMITS).isdisjoint(rules):
+        limits = {*_LIMITS}
+        if draft.order.discounts[0].coupon in store.CODES:
+            # Somebody else has used it.
+            limits.add(Rule.COUPON_UNKNOWN)
+        if (PRICE_RULES - limits).isdisjoint(rules):
             return
         key = (draft.key.customer_id, draft.key.order_id)
         made_at, now = order_id_time(draft.key.order_id), self.now()

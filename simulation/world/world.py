@@ -381,6 +381,7 @@ def _parameters() -> Mapping[str, str]:
     stage = _stage()
     return {
         stage.receipt_keys_parameter: msgspec.json.encode({KEY_ID: KEY.hex()}).decode(),
+        stage.coupon_keys_parameter: msgspec.json.encode({KEY_ID: store.CODE_KEY.hex()}).decode(),
         **{stage.api_key_parameter(downstream): API_KEY for downstream in DOWNSTREAMS},
     }
 

@@ -180,7 +180,10 @@ def _with_a_race(plan: Plan, chance: Chance) -> Plan:
     orders are rejected or cancelled, and what they used up is there for those who come later."""
     coupon = chance.pick(store.LIMITED)
     within = chance.pick((50, SECOND, 20 * SECOND))
-    racers = tuple(_racer(number, coupon.code, chance, within) for number in range(_RACERS))
+    codes = store.CODES if coupon.single_use_codes else (coupon.code,)
+    racers = tuple(
+        _racer(number, codes[number % len(codes)], chance, within) for number in range(_RACERS)
+    )
     return replace(plan, orders=(*plan.orders, *racers))
 
 
