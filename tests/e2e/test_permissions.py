@@ -16,7 +16,9 @@ from orders.aws import items
 from orders.aws.messages import batch_messages_of, check_message_of, message_of
 from orders.domain.saga import Step
 from orders.ports import Check, Command
+from spillway.operate.coupons.codes import generate
 from spillway.run.stack import Stack, running
+from spillway.target.service import Service
 from tests.builders import line, order_body, order_id, order_key
 from tests.e2e.shop import Customer, faulty
 from tests.needs import starts
@@ -75,6 +77,7 @@ def test_every_permission_is_missed_when_it_is_gone_and_none_is_left_over(
     while unseen(own_stack):
         assert time.monotonic() - began < ALL_SEEN_WITHIN_SECONDS, unseen(own_stack)
         ask_everything_of_the_api(shopper)
+        use_limited_coupons(own_stack, shopper)
         wholesale.put(*large_order(wholesale))
         overflow(own_stack, shopper)
         send_what_cannot_be_read(own_stack, shopper)
@@ -91,12 +94,34 @@ def ask_everything_of_the_api(customer: Customer) -> None:
     customer.cancel(id_)
     customer.http.get(f"/orders/{id_}")
     customer.http.get("/orders")
-    goods = [{"sku": "MUG-SAGE", "quantity": 1}]
-    asked = {"channel": "retail", "currency": "GBP", "country": "GB", "lines": goods}
-    customer.http.post("/quotes", json=asked)
     # Whether an order as old as this one is a retry, only the table knows.
     old = order_id(time.time_ns() // 1_000_000 - 2 * DAY_MS)
     customer.put(old, order_body(old, **customer.keys))
+
+
+def use_limited_coupons(stack: Stack, customer: Customer) -> None:
+    """Of the first to come, and with a code that works once: by the price book that `up` published,
+    at what the quote says."""
+    [code] = generate(Service("local", stack.client, stack.tables, {}), "THANKS", 0, 1)
+    for coupon in ("FIRST100", code):
+        id_, basket = (
+            order_id(time.time_ns() // 1_000_000),
+            {
+                "channel": "retail",
+                "currency": "GBP",
+                "country": "GB",
+                "lines": [{"sku": "MUG-SAGE", "quantity": 1}],
+                "coupons": [coupon],
+            },
+        )
+        answer = customer.http.post("/quotes", json=basket)
+        if answer.status_code != 200:
+            continue  # not permitted yet
+        quote = answer.json()
+        fields = {name: quote[name] for name in ("lines", "discounts", "shipping", "tax", "total")}
+        paid = {"reference": "pay_1", "amount": quote["total"], "currency": "GBP"}
+        keys = {**customer.keys, "price_key": None}
+        customer.put(id_, order_body(id_, **keys, **fields, payment=paid))
 
 
 def large_order(customer: Customer) -> tuple[str, dict[str, Any]]:

@@ -8,21 +8,21 @@ from typing import Any
 
 
 def example_order(receipt_of: Callable[[dict[str, Any]], str]) -> dict[str, Any]:
-    """Six lanterns and a coupon, in pence.
+    """Two mugs and a coupon, in pence, at the prices of the example store's book (web/book).
 
     `receipt_of` gives the payment gateway's receipt for the payment's reference, amount and
     currency.
     """
     paid: dict[str, Any] = {
         "reference": f"pay_{secrets.token_hex(4)}",
-        "amount": 6 * 255 - 150 + 395,
+        "amount": 2 * 1_400 - 280 + 395,
         "currency": "GBP",
     }
     return {
         "channel": "retail",
         "currency": paid["currency"],
-        "lines": [{"sku": "85123A", "quantity": 6, "unit_price": 255}],
-        "discounts": [{"coupon": "XMAS10", "amount": 150}],
+        "lines": [{"sku": "MUG-SAGE", "quantity": 2, "unit_price": 1_400}],
+        "discounts": [{"coupon": "WELCOME10", "amount": 280}],
         "shipping": 395,
         "tax": 0,
         "total": paid["amount"],
