@@ -27,6 +27,10 @@ def capacity(
     minutes: Annotated[
         float, typer.Option(min=0.2, max=1_440, metavar="N", help="How long the coupon lasts.")
     ] = 10,
+    limited: Annotated[
+        bool,
+        typer.Option("--limited-coupon", help="Each order has a coupon of the first so many."),
+    ] = False,
     prices: PricesOption = None,
     stage: StageOption = "dev",
     as_json: JsonOption = False,
@@ -39,6 +43,8 @@ def capacity(
     an order is lost.
 
     Example: spillway capacity --peak 10000 --minutes 10 --png spike.png
+
+    Example: spillway capacity --peak 10000 --limited-coupon
     """
     from rich.console import Console
 
@@ -52,7 +58,7 @@ def capacity(
         coupon(peak, seconds=minutes * 60) if profile == _COUPON else read_profile(Path(profile))
     )
     with console.status("Simulating"):
-        planned = plan(arrivals, prices, stage)
+        planned = plan(arrivals, prices, stage, limited=limited)
     if as_json:
         print_json(document(planned))
     else:

@@ -20,6 +20,8 @@ _WHAT: Mapping[str, str] = {
     "lambda_ramp": "Lambda starts at most 1,000 environments in 10 s",
     "concurrency": "Lambda's concurrency in the account",
     "table": "the table's write throughput",
+    "coupons": "the coupons table's write throughput",
+    "counters": "the coupon's counters, where transactions meet",
     "drain": "drain, which works slowly on purpose",
     "relay": "relay: one batch at a time for each shard of the stream",
     "pollers_ramp": "Lambda's pollers of a queue: 5, and 300 more a minute",
@@ -55,9 +57,11 @@ class Bottleneck:
 def _waiting(name: str, sample: Sample) -> float:
     """How many orders wait before a bottleneck."""
     match name:
-        case "api" | "concurrency" | "lambda_ramp":
+        case "api" | "concurrency" | "lambda_ramp" | "coupons" | "counters":
             return sample.clients_waiting
-        case "table" | "drain":
+        case "table":
+            return sample.before_table
+        case "drain":
             return sample.overflow
         case "relay":
             return sample.stream

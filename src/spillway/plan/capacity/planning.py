@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from infra.event_sources import RELAY_BATCH_SIZE
+from orders.domain.coupon_limits import COUNTERS_MAX
 from orders.domain.saga import DOWNSTREAMS
 from spillway.plan import limits
 from spillway.plan.capacity.outcome import Outcome
 from spillway.plan.capacity.recommendations import ScalingStep, scaling_steps
-from spillway.plan.capacity.service import Service
+from spillway.plan.capacity.service import Claims, Service
 from spillway.plan.cost.batches import CROWD
+from spillway.plan.cost.coupons import a_coupon
 from spillway.plan.cost.model import CostModel, cost_model
 from spillway.plan.price_list import Bill, Usage, Use, priced
 from spillway.plan.profile import Profile
@@ -45,11 +47,24 @@ class Plan:
             dollars.append(total + _spike_bill(self.model, step.outcome).dollars)
         return dollars
 
+    @property
+    def for_claims(self) -> float:
+        """Of the first bill, what the orders' limited coupons add."""
+        return priced(_claimed(self.model, self.outcome), self.model.price_list).dollars
 
-def plan(profile: Profile, prices: Path | None = None, stage: str = "dev") -> Plan:
-    """Raises SpillwayError when there is no such stage or the price list cannot be read."""
+
+def plan(
+    profile: Profile, prices: Path | None = None, stage: str = "dev", *, limited: bool = False
+) -> Plan:
+    """`limited`: each order has a coupon of the first so many, and all of them get it.
+
+    Raises SpillwayError when there is no such stage or the price list cannot be read.
+    """
     model = cost_model(prices, stage)
-    steps = scaling_steps(profile, service_of(model), model.price_list)
+    service = service_of(model)
+    if limited:
+        service = with_claims(service, model)
+    steps = scaling_steps(profile, service, model.price_list)
     return Plan(profile, tuple(steps), model)
 
 
@@ -82,6 +97,23 @@ def service_of(model: CostModel) -> Service:
     )
 
 
+def with_claims(service: Service, model: CostModel) -> Service:
+    """The same where each order has a limited coupon: intake waits for a transaction, which writes
+    the order at twice its price, and the claim. A transaction is prepared, then committed: it is
+    taken to last as long as two puts."""
+    put = model.figures.dynamodb_seconds.value
+    added, order = a_coupon().units("dynamodb.write_units"), service.order_write_units
+    return replace(
+        service,
+        intake=replace(service.intake, wait=service.intake.wait + put),
+        buffering_seconds=0.0,
+        order_write_units=2 * order,
+        claims=Claims(
+            added - order, COUNTERS_MAX, 2 * put, limits.TABLE_NEW_WRITE_UNITS_PER_SECOND
+        ),
+    )
+
+
 def _drain_work(model: CostModel) -> Work:
     """Drain makes intake's puts one after the other, with its own memory."""
     slower = model.figures.slower(model.stage.memory_mb["drain"])
@@ -110,5 +142,26 @@ def _spike_bill(model: CostModel, came: Outcome) -> Bill:
         Use("drain: invocations", "lambda.requests", batches),
         Use("drain: time", "lambda.gb_seconds", drained),
     )
-    usage = model.an_order(CROWD).scaled(came.offered) + Usage(more)
+    usage = model.an_order(CROWD).scaled(came.offered) + Usage(more) + _claimed(model, came)
     return priced(usage, model.price_list)
+
+
+def _claimed(model: CostModel, came: Outcome) -> Usage:
+    """What limited coupons add. A cancelled transaction is taken to cost as much as another."""
+    flow = came.flow
+    service = flow.service
+    if service.claims is None:
+        return Usage(())
+    cancelled = max(0.0, flow.claim_tries - flow.placed.total)
+    units = cancelled * (service.order_write_units + service.claims.write_units)
+    waited = flow.claim_tries * model.figures.dynamodb_seconds.value
+    return a_coupon().scaled(came.offered) + Usage(
+        (
+            Use("coupons: cancelled transactions", "dynamodb.write_units", units),
+            Use(
+                "coupons: time",
+                "lambda.gb_seconds",
+                waited * model.stage.memory_mb["intake"] / 1024,
+            ),
+        )
+    )

@@ -102,7 +102,9 @@ def _raise(
         case "drain":
             wanted = min(CONCURRENCY_MAX, service.drain_concurrency * 10)
             return _raised(service, "drain concurrency", "of the mapping", drain_concurrency=wanted)
-        case "pollers_ramp" | "lambda_ramp":
+        case "coupons":
+            return _coupons(profile, service, price_list)
+        case "pollers_ramp" | "lambda_ramp" | "counters":
             return None
     return _deliver(bottleneck.removeprefix("deliver_"), profile, service)
 
@@ -135,7 +137,8 @@ def _concurrency(profile: Profile, service: Service) -> Raise:
 
 def _needed_write_units(profile: Profile, service: Service) -> float:
     """What the table must take for orders to settle as fast as they come."""
-    return profile.peak * (service.order_write_units + _FACTS)
+    tries = service.claims.tries(service.claims.met(profile.peak)) if service.claims else 1.0
+    return profile.peak * (service.order_write_units * tries + _FACTS)
 
 
 def _table(profile: Profile, service: Service, price_list: PriceList) -> Raise:
@@ -152,6 +155,24 @@ def _table(profile: Profile, service: Service, price_list: PriceList) -> Raise:
     )
     dollars = price.of(wanted - service.warm_write_units)
     return replace(raised, dollars=dollars, confirmed=price.confirmed)
+
+
+def _coupons(profile: Profile, service: Service, price_list: PriceList) -> Raise | None:
+    claims = service.claims
+    if claims is None:
+        return None
+    tries = claims.tries(claims.met(profile.peak))
+    wanted = profile.peak * tries * claims.write_units * _ROOM
+    price, before = price_list["dynamodb.warm_writes"], claims.warm_write_units
+    return Raise(
+        "warm write units/s of coupons",
+        before,
+        wanted,
+        "of the coupons table",
+        replace(service, claims=replace(claims, warm_write_units=wanted)),
+        price.of(wanted - before),
+        price.confirmed,
+    )
 
 
 def _relay(profile: Profile, service: Service) -> Raise:

@@ -56,7 +56,23 @@ def document(plan: Plan) -> dict[str, Any]:
         },
         "backlog_max": {name: round(most) for name, most in came.backlogs_max.items()},
         "environments": round(came.flow.environments.ever),
+        "limited_coupon": _claims_document(plan),
         "raises": [_step(step, bill) for step, bill in zip(plan.steps, plan.bills, strict=True)],
+    }
+
+
+def _claims_document(plan: Plan) -> dict[str, Any] | None:
+    """At the profile's peak; None where orders have no limited coupon."""
+    claims = plan.outcome.flow.service.claims
+    if claims is None:
+        return None
+    met = claims.met(plan.profile.peak)
+    return {
+        "counters": claims.counters,
+        "orders_per_second_of_each": round(plan.profile.peak / claims.counters, 2),
+        "tries_per_order": round(claims.tries(met), 4),
+        "refused": round(claims.refused(met), 6),
+        "dollars": round(plan.for_claims, 4),
     }
 
 
@@ -120,6 +136,13 @@ def _orders(plan: Plan) -> Iterator[tuple[str, str, str]]:
     ):
         yield "longest", duration(longest), f"in {place}, which keeps {duration(keeps)}"
     yield "dollars", f"{plan.bills[0]:,.2f}", "at list price"
+    claims = _claims_document(plan)
+    if claims is not None:
+        yield "", f"{claims['dollars']:,.2f}", "of them for the limited coupons"
+        each = large(claims["orders_per_second_of_each"])
+        tries, refused = f"{claims['tries_per_order']:.2f}", f"{claims['refused']:.2%}"
+        what = f"each for {each} orders a second; {tries} tries an order, {refused} sent again"
+        yield "counters", large(claims["counters"]), what
 
 
 def _bottlenecks(came: Outcome) -> Iterator[tuple[str, str, str]]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import exp
 
+from orders.aws.coupons import TRIES
 from orders.domain.saga import DOWNSTREAMS
 from spillway.plan import limits
 from spillway.plan.work import Work
@@ -15,6 +17,40 @@ RESEND_FIRST_SECONDS = 1.0
 RESEND_MAX_SECONDS = 60.0
 
 
+#: Meeting makes more tries, and more tries meet more often: after so many rounds it is settled.
+_ROUNDS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What each order claims of a limited coupon, in the transaction that stores it.
+
+    `write_units`: of a claim, in the coupons table, which takes `warm_write_units` a second at the
+    start. `counters`: how many share the limit. `seconds`: how long a transaction holds its counter
+    against another.
+    """
+
+    write_units: float
+    counters: int
+    seconds: float
+    warm_write_units: float
+
+    def met(self, orders_per_second: float) -> float:
+        """The chance that a try meets another transaction on its counter, and is cancelled."""
+        each, met = orders_per_second / self.counters * self.seconds, 0.0
+        for _ in range(_ROUNDS):
+            met = 1 - exp(-each * self.tries(met))
+        return met
+
+    def tries(self, met: float) -> float:
+        """Transactions that an order takes."""
+        return sum(met**failed for failed in range(TRIES))
+
+    def refused(self, met: float) -> float:
+        """The share of orders whose every try was cancelled."""
+        return met**TRIES
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """One stage's settings and its functions' times.
@@ -22,7 +58,8 @@ class Service:
     `order_write_units`: of the order itself; each of the three facts takes one more.
     `warm_write_units`: the table's throughput a second at the start; `table_write_units_max`: the
     account's quota of it. `parallelization`: batches of one shard that relay handles at once.
-    `deliver_batch`: commands in a batch.
+    `deliver_batch`: commands in a batch. `claims`: where each order has a limited coupon; such
+    orders do not overflow.
     """
 
     api_requests_per_second: float
@@ -43,6 +80,7 @@ class Service:
     drain_batch: int
     drain_concurrency: float
     table_write_units_max: float = limits.TABLE_WRITE_UNITS_PER_SECOND
+    claims: Claims | None = None
 
     def relay_lanes(self, write_units: float) -> float:
         """Batches that relay handles at once when the table takes so much: the table has a shard

@@ -39,6 +39,8 @@ _STEP_MAX_SECONDS = 60.0
 #: A backlog that takes longer than this to work off has a bottleneck.
 _BACKLOG_SECONDS = 2.0
 _NOTHING = 0.01
+#: Counters hold orders up when more than this share of them finds none free.
+_REFUSED_MIN = 0.01
 #: Clients' jitter is split into so many parts; after so many attempts pauses no longer grow.
 _JITTERS = 16
 _ATTEMPTS_COUNTED = 8
@@ -82,10 +84,13 @@ def _interpolated(x: float, xs: Sequence[float], ys: Sequence[float]) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The state at the end of a step. `binding`: demand and limit of what held orders up."""
+    """The state at the end of a step. `binding`: demand and limit of what held orders up.
+    `before_table`: orders that wait for it in the overflow queue or, with a limited coupon, with
+    their clients."""
 
     second: float
     clients_waiting: float
+    before_table: float
     overflow: float
     stream: float
     queues: Mapping[Downstream, float]
@@ -141,6 +146,25 @@ class _Environments:
         self.starting.append((ready_at, number))
 
 
+class _Throughput:
+    """What a table takes: what it started with, or twice the peak of half an hour ago."""
+
+    def __init__(self, warm: float) -> None:
+        self._peak = warm / 2
+        self._peaks: deque[tuple[float, float]] = deque()
+
+    def units(self, now: float) -> float:
+        """A second."""
+        seasoned = now - limits.TABLE_DOUBLING_SECONDS
+        while self._peaks and self._peaks[0][0] <= seasoned:
+            self._peak = max(self._peak, self._peaks.popleft()[1])
+        return 2 * self._peak
+
+    def remember(self, end: float, rate: float) -> None:
+        if rate > self._peak and (not self._peaks or rate > self._peaks[-1][1]):
+            self._peaks.append((end, rate))
+
+
 def simulate(profile: Profile, service: Service) -> Flow:
     """Run a profile until the last order has settled, or `HORIZON_SECONDS`."""
     flow = Flow(profile, service)
@@ -171,8 +195,10 @@ class Flow:
         self._overflow = 0.0
         self._stream = dict.fromkeys(CHANGES, 0.0)
         self._queues = dict.fromkeys(DOWNSTREAMS, 0.0)
-        self._peak_write_units = service.warm_write_units / 2
-        self._peaks: deque[tuple[float, float]] = deque()
+        self._table = _Throughput(service.warm_write_units)
+        claims = service.claims
+        self._coupons = _Throughput(claims.warm_write_units if claims else 0.0)
+        self.claim_tries = 0.0  # transactions, cancelled ones too
         self._busy: dict[str, float] = {}  # environments behind intake, in the last step
         self._taken = 1.0  # the share of writes that the table took in the last step
         self._binding: dict[str, tuple[float, float]] = {}
@@ -191,19 +217,19 @@ class Flow:
         return self.offered.total - self.settled.total <= _NOTHING
 
     def step(self, step: float) -> None:
-        end = self.now + step
+        end, service = self.now + step, self.service
         self._binding = {}
         new = self.profile.orders(self.now, end)
         self.offered.add(end, new)
         through = self._through_intake({0: new, **self._resends.due(end)}, step, end)
-        first_try = through.pop(0)
-        self._write(first_try, sum(through.values()), step, end)
+        self._write(through, step, end)
         self._relay(step, end)
         self.now = end
         self.samples.append(
             Sample(
                 second=end,
                 clients_waiting=self._resends.waiting,
+                before_table=self._overflow if service.claims is None else self._resends.waiting,
                 overflow=self._overflow,
                 stream=sum(self._stream.values()),
                 queues={**self._queues},
@@ -222,14 +248,18 @@ class Flow:
         total = sum(arriving.values())
         served = self._served(self._through_api(total, step), step, end)
         share = served / total if total else 0.0
+        self._refuse(arriving, 1 - share, end)
+        return {attempt: amount * share for attempt, amount in arriving.items()}
+
+    def _refuse(self, arriving: Mapping[int, float], share: float, end: float) -> None:
+        """So many of each attempt's orders wait with their clients, who send again."""
         for attempt, amount in arriving.items():
-            refused = amount * (1 - share)
+            refused = amount * share
             if refused <= 0:
                 continue
             if attempt == 0:
                 self.refused_first.add(end, refused)
             self._resends.refuse(end, attempt, refused)
-        return {attempt: amount * share for attempt, amount in arriving.items()}
 
     def _through_api(self, arriving: float, step: float) -> float:
         """A token bucket: so many a second, and a burst on top."""
@@ -265,21 +295,31 @@ class Flow:
 
     # --- the table ---------------------------------------------------------------------------
 
-    def _write(self, first_try: float, later: float, step: float, end: float) -> None:
+    def _write(self, arriving: Mapping[int, float], step: float, end: float) -> None:
         """All writes of a step share what the table takes: orders, drained ones, facts."""
         service = self.service
         drain_rate = service.drain_concurrency * service.drain.rate(service.drain_batch)
         draining = min(self._overflow, drain_rate * step)
         self._busy["drain"] = service.drain_concurrency * draining / (drain_rate * step)
         delivering = {name: self._delivering(name, step) for name in DOWNSTREAMS}
-        orders = first_try + later + draining
-        wanted = orders * service.order_write_units + sum(delivering.values())
+        first_try, later = arriving[0], sum(arriving.values()) - arriving[0]
+        claiming, claimed = self._claim(first_try + later, step)
+        wanted = (draining + claiming) * service.order_write_units + sum(delivering.values())
         capacity = self._write_units_max() * step
         taken = self._taken = min(1.0, capacity / wanted) if wanted else 1.0
         if taken < 1:
             self._binding["table"] = (wanted / step, capacity / step)
-        self._remember_peak(end, wanted * taken / step)
-        self._place(first_try, later, draining, taken, end)
+        self._table.remember(end, wanted * taken / step)
+        if service.claims is None:
+            self._place(first_try, later, draining, taken, end)
+        else:
+            # Where the table is busy such an order is refused: it cannot wait without its claim.
+            placed = claimed * taken
+            self.claim_tries += claiming * taken
+            units = claiming * taken * service.claims.write_units
+            self._coupons.remember(end, units / step)
+            self._refuse(arriving, 1 - placed, end)
+            self._place(first_try * placed, later * placed, 0.0, 1.0, end)
         if taken == 1 and self._overflow > drain_rate * _BACKLOG_SECONDS:
             self._binding["drain"] = (self._overflow, drain_rate)
         for name, amount in delivering.items():
@@ -308,15 +348,25 @@ class Flow:
         self._into_stream("order", placed, end)
 
     def _write_units_max(self) -> float:
-        """Its throughput now: what it started with, or twice the peak of half an hour ago."""
-        seasoned = self.now - limits.TABLE_DOUBLING_SECONDS
-        while self._peaks and self._peaks[0][0] <= seasoned:
-            self._peak_write_units = max(self._peak_write_units, self._peaks.popleft()[1])
-        return min(self.service.table_write_units_max, 2 * self._peak_write_units)
+        """The table's throughput now."""
+        return min(self.service.table_write_units_max, self._table.units(self.now))
 
-    def _remember_peak(self, end: float, rate: float) -> None:
-        if rate > self._peak_write_units and (not self._peaks or rate > self._peaks[-1][1]):
-            self._peaks.append((end, rate))
+    def _claim(self, orders: float, step: float) -> tuple[float, float]:
+        """How many transactions so many orders make, and the share of the orders whose coupon is
+        claimed: those that find a counter free, in a coupons table that takes them."""
+        claims = self.service.claims
+        if claims is None:
+            return orders, 1.0
+        met = claims.met(orders / step)
+        refused = claims.refused(met)
+        if refused > _REFUSED_MIN:
+            self._binding["counters"] = (orders / step, orders * (1 - refused) / step)
+        tried = orders * claims.tries(met)
+        wanted, capacity = tried * claims.write_units, self._coupons.units(self.now) * step
+        taken = min(1.0, capacity / wanted) if wanted else 1.0
+        if taken < 1:
+            self._binding["coupons"] = (wanted / step, capacity / step)
+        return tried * taken, (1 - refused) * taken
 
     # --- the stream and the queues -----------------------------------------------------------
 

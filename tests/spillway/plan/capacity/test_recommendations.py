@@ -53,6 +53,21 @@ def test_a_coupon_on_the_stage_as_it_is_loses_nothing_and_can_be_made_to_settle_
     assert planned.bills[-1] < 100
 
 
+def test_a_spike_of_limited_coupons_has_its_price_and_needs_both_tables() -> None:
+    spike = coupon(seconds=30)
+    planned, plain = plan(spike, limited=True), plan(spike)
+    offered = planned.outcome.offered
+    assert planned.outcome.lost == 0
+    # Three write units for each that goes through at once, and what meeting costs.
+    assert planned.for_claims > 3 * offered * 0.625e-6
+    assert planned.bills[0] == pytest.approx(plain.bills[0] + planned.for_claims, rel=0.02)
+    assert plain.for_claims == 0
+    raised = {step.raised.setting: step.raised for step in planned.steps if step.raised}
+    coupons = raised["warm write units/s of coupons"]
+    assert coupons.after > 10_000 * 2
+    assert coupons.dollars == pytest.approx((coupons.after - 4_000) * 0.00065)
+
+
 def test_the_service_that_is_planned_with_is_the_one_that_is_deployed() -> None:
     ours, stage = cost_model(), deployed("dev")
     planned = service_of(ours)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from math import exp
+
 import pytest
 
 from orders.domain.saga import DOWNSTREAMS
 from spillway.paths import PROJECT
 from spillway.plan.capacity.outcome import Outcome
-from spillway.plan.capacity.service import RESEND_FIRST_SECONDS, RESEND_MAX_SECONDS, Service
+from spillway.plan.capacity.service import RESEND_FIRST_SECONDS, RESEND_MAX_SECONDS, Claims, Service
 from spillway.plan.capacity.simulate import Flow, Series, simulate
 from spillway.plan.profile import Profile, coupon
 from spillway.plan.work import Work
-from tests.spillway.plan.capacity.builders import level, service
+from tests.spillway.plan.capacity.builders import NO_LIMIT, level, service
 
 
 class TestNothingHoldsOrdersUp:
@@ -60,6 +63,45 @@ class TestLambda:
         rates = [_rate(flow.acknowledged, 30 + step / 4) for step in range(1, 120)]
         assert max(rates) == pytest.approx(1_000, rel=0.01)
         assert "concurrency" in {one.name for one in Outcome(flow).bottlenecks}
+
+
+class TestLimitedCoupons:
+    CLAIMS = Claims(2.0, counters=500, seconds=0.01, warm_write_units=NO_LIMIT)
+
+    def test_a_try_meets_another_as_often_as_all_tries_make_it(self) -> None:
+        met = self.CLAIMS.met(10_000)
+        # 20 orders a second on each counter, and the tries of those that met another.
+        assert met == pytest.approx(1 - exp(-20 * 0.01 * (1 + met + met**2 + met**3)))
+        assert self.CLAIMS.met(20_000) > met > self.CLAIMS.met(1_000)
+        assert self.CLAIMS.tries(0) == 1
+        assert self.CLAIMS.refused(met) == pytest.approx(met**4)
+
+    def test_an_order_that_finds_no_counter_free_is_sent_again_and_none_is_lost(self) -> None:
+        one = replace(self.CLAIMS, counters=1)
+        came = Outcome(simulate(level(200, 10), service(claims=one)))
+        assert came.resent > 0.2 * came.offered
+        assert came.accepted + came.resent == pytest.approx(came.offered, rel=1e-4)
+        assert (came.buffered, came.lost) == (0, 0)
+        assert came.bottlenecks[0].name == "counters"
+        assert came.flow.claim_tries > 2 * came.offered
+
+    @pytest.mark.parametrize(
+        ("table", "coupons", "name"),
+        [(1_000, NO_LIMIT, "table"), (NO_LIMIT, 2_000, "coupons")],
+    )
+    def test_what_either_table_does_not_take_is_refused_and_never_overflows(
+        self, table: float, coupons: float, name: str
+    ) -> None:
+        held = service(
+            warm_write_units=table,
+            relay=Work(1e9, 0.0),
+            intake_init_seconds=0.0,
+            claims=replace(self.CLAIMS, counters=10**9, warm_write_units=coupons),
+        )
+        flow = _until(held, level(3_000, 10), 10)
+        assert flow.acknowledged.passed(10) == pytest.approx(10 * 1_000, rel=0.01)
+        assert flow.into_overflow.total == 0
+        assert name in flow.samples[-1].binding
 
 
 class TestTheTable:

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from spillway.cli import app
 from spillway.errors import SpillwayError
+from spillway.paths import PROJECT
 
 
 def _run(*arguments: str) -> str:
@@ -79,6 +80,18 @@ def test_capacity_of_a_coupon_as_json_and_as_a_picture(tmp_path: Path) -> None:
     begins = [one["from"] for one in content["bottlenecks"]]
     assert begins == sorted(begins)
     assert png.read_bytes().startswith(b"\x89PNG")
+
+
+def test_capacity_of_limited_coupons_says_how_often_they_meet_and_what_they_cost() -> None:
+    content = json.loads(_run("capacity", "--minutes=0.2", "--limited-coupon", "--json"))
+    assert content["orders"]["lost"] == content["orders"]["buffered"] == 0
+    coupon = content["limited_coupon"]
+    assert (coupon["counters"], coupon["orders_per_second_of_each"]) == (500, 20)
+    assert 0 < coupon["dollars"] < content["dollars"]
+    # docs/pricing.md says so.
+    page = (PROJECT / "docs" / "pricing.md").read_text()
+    assert f"an order takes {coupon['tries_per_order']:.2f} transactions" in page
+    assert f"and {coupon['refused']:.2%} of the orders" in page
 
 
 def test_capacity_of_a_quiet_day_needs_nothing_raised(tmp_path: Path) -> None:
