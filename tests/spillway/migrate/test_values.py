@@ -130,10 +130,15 @@ def test_a_text_comes_on_one_line() -> None:
         assert tidy(" a\x00b\r\n\tc  d ", repair=True) == "a b c d"
 
 
+#: All of the two planes that letters and emoji are in, and of the tags; of the other planes, which
+#: hold ideographs, private characters and nothing, some of each block.
+CHARACTERS = (*range(0x20000), *range(0xE0000, 0xE1000), *range(0x20000, sys.maxunicode + 1, 61))
+
+
 @pytest.mark.parametrize("repair", [True, False])
 def test_both_sides_of_a_verification_read_a_person_s_text_alike(repair: bool) -> None:
-    """Two readings of one rule, over all characters, first, last and between others."""
-    for char in map(chr, range(sys.maxunicode + 1)):
+    """Two readings of one rule, for characters that come first, last and between others."""
+    for char in map(chr, CHARACTERS):
         text = f"{char}a {char}\u3000b{char}"
         assert person_text(text, repair=repair) == written(text, repair=repair), hex(ord(char))
 
