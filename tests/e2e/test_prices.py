@@ -1,0 +1,283 @@
+"""Orders by the store's price book, through the real gateway: what was forged is refused, a new
+price is in force where it was published, and a damaged book changes nothing."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from typer.testing import CliRunner
+
+from orders.aws import items
+from orders.aws.book_file import encode
+from orders.aws.book_index import book_key
+from orders.domain.refusals import Rule
+from orders.domain.units import Millis
+from spillway.cli import app
+from spillway.operate.logs import reading
+from spillway.operate.prices.bucket import PriceBucket, Publication
+from spillway.operate.prices.publishing import version_of, with_entry
+from spillway.paths import PROJECT
+from spillway.prove.chaos.mutant import ALIAS
+from spillway.run.stack import Stack
+from spillway.target.service import Service, on_this_machine
+from tests.builders import order_body, order_id, order_key
+from tests.e2e.shop import SETTLES_WITHIN_SECONDS, Customer
+from tests.e2e.test_overflow_and_watchdog import within
+from tests.needs import starts
+from tests.security import test_forging as forging
+
+MUG = {"sku": "MUG-SAGE", "quantity": 2}
+#: No other test on the shared stack buys it.
+CARAFE = {"sku": "CARAFE-SMOKE", "quantity": 1}
+#: 200: the table had it, but was too slow to say so when intake asked first.
+TAKEN = (200, 201)
+
+
+def now() -> Millis:
+    return Millis(time.time_ns() // 1_000_000)
+
+
+def by_the_book(
+    customer: Customer, line: dict[str, Any], *coupons: str, **forged: Any
+) -> tuple[str, dict[str, Any]]:
+    """A new id and an order under it at what the store's quote says, but for what is `forged`: the
+    sum is mended, and really paid."""
+    id_ = order_id(now())
+    basket = {"channel": "retail", "currency": "GBP", "country": "GB", "lines": [line]}
+    answer = customer.http.post("/quotes", json=basket | {"coupons": coupons})
+    assert answer.status_code == 200, answer.text
+    priced = ("lines", "discounts", "shipping", "tax")
+    fields = {name: answer.json()[name] for name in priced} | forged
+    total = (
+        sum(one["quantity"] * one["unit_price"] for one in fields["lines"])
+        - sum(one["amount"] for one in fields["discounts"])
+        + fields["shipping"]
+        + fields["tax"]
+    )
+    payment = {"reference": "pay_01", "amount": total, "currency": "GBP"}
+    keys = {**customer.keys, "price_key": None}
+    return id_, order_body(id_, **keys, **fields, total=total, payment=payment)
+
+
+def violations(answer: httpx.Response) -> list[tuple[str, str, int | None]]:
+    """Each one's rule, pointer and expected value."""
+    found = answer.json()["violations"]
+    return [(one["rule"], one["pointer"], one.get("expected")) for one in found]
+
+
+def stored(stack: Stack, customer: Customer, id_: str) -> Any:
+    key = items.order_key(order_key(customer.id, id_))
+    return stack.client("dynamodb").get_item(TableName=stack.tables["orders"], Key=key).get("Item")
+
+
+@pytest.fixture
+def service(stack: Stack) -> Service:
+    return on_this_machine(stack.port)
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """The store's bucket of price books, and intake, which reads it."""
+
+    service: Service
+    bucket: PriceBucket
+
+    @property
+    def in_force(self) -> str:
+        current = self.bucket.publications()[0].current(now())
+        assert current is not None
+        return current.version
+
+    def add(self, content: bytes) -> None:
+        """A book's file and its entry, without a check, in force at once."""
+        listed, etag = self.bucket.publications()
+        version = version_of(content, now())
+        self.bucket.put_file(version, content)
+        entry = Publication(version, now(), published_at=now())
+        self.bucket.put_publications(with_entry(listed, entry, withdraw=False), etag)
+        self.read_anew()
+
+    def read_anew(self) -> None:
+        """Start intake anew, as a deployment does: what runs looks at the list once a minute."""
+        lambda_, name = self.service.client("lambda"), self.service.resource_name("intake")
+        lambda_.update_function_configuration(FunctionName=name, Description=secrets.token_hex(8))
+        lambda_.get_waiter("function_updated_v2").wait(
+            FunctionName=name,
+            WaiterConfig={"Delay": 0.1, "MaxAttempts": SETTLES_WITHIN_SECONDS * 10},
+        )
+        version = lambda_.publish_version(FunctionName=name)["Version"]
+        lambda_.update_alias(FunctionName=name, Name=ALIAS, FunctionVersion=version)
+
+
+@pytest.fixture
+@starts("emulator")
+def shelf(service: Service) -> Iterator[Shelf]:
+    """What a test does to the books is undone after it."""
+    shelf = Shelf(service, PriceBucket.of(service))
+    before, _ = shelf.bucket.publications()
+    yield shelf
+    after, etag = shelf.bucket.publications()
+    if after != before:
+        shelf.bucket.put_publications(before, etag)
+        shelf.read_anew()
+
+
+def test_an_order_at_the_books_prices_is_stored_with_the_books_version(
+    stack: Stack, shopper: Customer, shelf: Shelf
+) -> None:
+    id_, body = by_the_book(shopper, MUG, "WELCOME10")
+    answer = shopper.put(id_, body)
+    assert answer.status_code in TAKEN, answer.text
+    assert stored(stack, shopper, id_)["book"] == {"S": shelf.in_force}
+
+
+@pytest.mark.parametrize(
+    ("forged", "broken"),
+    [
+        (
+            {"lines": [{**MUG, "unit_price": 1}], "discounts": []},
+            ("unit_price_differs", "/lines/0/unit_price", 1_400),
+        ),
+        (
+            {"discounts": [{"coupon": "NINETY-NINE", "amount": 2_772}]},
+            ("coupon_unknown", "/discounts/0/coupon", None),
+        ),
+        ({"shipping": 0}, ("shipping_differs", "/shipping", 395)),
+        ({"tax": -500}, ("amount_out_of_range", "/tax", None)),
+        ({"tax": 1}, ("tax_differs", "/tax", 0)),
+    ],
+    ids=["a mug for a penny", "a coupon", "shipping", "less than no tax", "tax"],
+)
+def test_what_is_not_the_books_is_refused_with_the_right_value_and_not_stored(
+    stack: Stack,
+    shopper: Customer,
+    forged: dict[str, Any],
+    broken: tuple[str, str, int | None],
+) -> None:
+    id_, body = by_the_book(shopper, MUG, **forged)
+    answer = shopper.put(id_, body)
+    assert answer.status_code == 422, answer.text
+    assert broken in violations(answer)
+    assert stored(stack, shopper, id_) is None
+
+
+def test_a_new_price_counts_at_once_and_a_stored_order_is_still_answered(
+    stack: Stack, shopper: Customer, shelf: Shelf, tmp_path: Path
+) -> None:
+    old = shelf.in_force
+    kept, unsent = by_the_book(shopper, CARAFE), by_the_book(shopper, CARAFE)
+    assert shopper.put(*kept).status_code in TAKEN
+
+    book = shutil.copytree(PROJECT / "web" / "book", tmp_path / "book")
+    articles = book / "articles.csv"
+    raised = articles.read_text().replace(",carafe,smoke,32.00,", ",carafe,smoke,33.00,")
+    assert raised != articles.read_text()
+    articles.write_text(raised)
+    words = ["prices", "publish", str(book / "book.toml"), "--at-once", "--port", str(stack.port)]
+    published = CliRunner().invoke(app, words, catch_exceptions=False)
+    assert published.exit_code == 0, published.output
+    assert shelf.in_force != old
+    shelf.read_anew()
+
+    id_, body = by_the_book(shopper, CARAFE)
+    assert body["lines"][0]["unit_price"] == 3_300
+    assert shopper.put(id_, body).status_code in TAKEN
+    assert stored(stack, shopper, id_)["book"] == {"S": shelf.in_force}
+    # Begun at the old price, which counts no more for any order.
+    late = shopper.put(*unsent)
+    assert late.status_code == 422
+    assert violations(late) == [("unit_price_differs", "/lines/0/unit_price", 3_300)]
+    assert shopper.put(*kept).status_code == 200
+
+
+def test_a_damaged_book_leaves_the_old_one_in_force_and_is_logged(
+    stack: Stack, shopper: Customer, shelf: Shelf, service: Service
+) -> None:
+    old, began = shelf.in_force, now()
+    shelf.add(b"no price book: " + secrets.token_bytes(8))
+    damaged = shelf.in_force
+    assert damaged != old
+    id_, body = by_the_book(shopper, MUG)
+    assert shopper.put(id_, body).status_code in TAKEN
+    assert stored(stack, shopper, id_)["book"] == {"S": old}
+    # What the old book refuses, the one that cannot be read might accept.
+    id_, body = by_the_book(shopper, MUG, shipping=0)
+    assert shopper.put(id_, body).status_code == 503
+    assert stored(stack, shopper, id_) is None
+
+    def logged() -> list[reading.Line]:
+        found = reading.lines(service, since=began, term=damaged, functions=["intake"]).lines
+        return [line for line in found if line.outcome == "price_book_unread"]
+
+    [line, *_] = within(SETTLES_WITHIN_SECONDS, logged)
+    assert line.why.startswith(book_key(damaged))
+
+
+def test_forgeries_of_every_kind_are_refused_by_what_is_deployed(
+    stack: Stack,
+    shopper: Customer,
+    wholesale: Customer,
+    shelf: Shelf,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One for each rule; tests/security has all of them, without the gateway and the table."""
+    monkeypatch.setattr(forging, "KEY", stack.receipt_key.key)
+    shelf.add(encode(forging.BOOK.rules, forging.BOOK.articles.values()))
+    for of, customer in (("retail", shopper), ("wholesale", wholesale)):
+        id_ = order_id(now())
+        answer = customer.put(id_, forging.paid(dict(forging.HONEST[of]), id_))
+        assert answer.status_code in TAKEN, answer.text
+    for forgery in forgeries():
+        id_ = order_id(now())
+        monkeypatch.setattr(forging, "ID", id_)
+        body = forging.sent(forging.by_book(), forgery.of)
+        forgery.change(body)
+        if not forgery.after_paying:
+            body = forging.paid(body, id_)
+        customer = shopper if forgery.of == "retail" else wholesale
+        answer = customer.put(id_, body)
+        assert 400 <= answer.status_code < 500, forgery
+        broken = {(rule, pointer) for rule, pointer, _ in violations(answer)}
+        assert (forgery.rule, forgery.at) in broken, (forgery, answer.text)
+        assert stored(stack, customer, id_) is None, forgery
+
+
+#: Their book's terms are those of the tests' own time.
+DATED = {Rule.ARTICLE_NOT_AVAILABLE, Rule.COUPON_NOT_BEGUN, Rule.COUPON_EXPIRED}
+
+
+def forgeries() -> list[forging.Forgery]:
+    by_rule = {
+        declared.rule: declared
+        for pointer, all_declared in forging.FIELDS.items()
+        for declared in all_declared
+        if isinstance(declared, forging.Forgery) and pointer != "/price_signature"
+    }
+    return [forgery for rule, forgery in by_rule.items() if rule not in DATED]
+
+
+def test_a_limited_coupon_is_used_once_and_again_when_its_order_is_cancelled(
+    stack: Stack, other: Customer
+) -> None:
+    id_, body = by_the_book(other, MUG, "FIRST100")
+    assert body["discounts"] == [{"coupon": "FIRST100", "amount": 420}]
+    assert other.put(id_, body).status_code in TAKEN
+    second, same = by_the_book(other, MUG, discounts=body["discounts"])
+    refused = other.put(second, same)
+    assert refused.status_code == 422
+    assert violations(refused) == [("coupon_used", "/discounts/0/coupon", None)]
+    assert stored(stack, other, second) is None
+    assert other.put(id_, body).status_code == 200
+
+    assert other.cancel(id_).status_code == 202
+    # Relay gives it back when it comes to the cancellation.
+    within(SETTLES_WITHIN_SECONDS, lambda: other.put(second, same).status_code in TAKEN)
+    assert other.cancel(second).status_code == 202
