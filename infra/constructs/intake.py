@@ -56,13 +56,13 @@ class Intake(Construct):
                 on=coupons.table_arn,
             )
             intake.allow_parameter(deployment.stage.coupon_keys_parameter)
-        for objects in ("index.json", "books/*"):
-            intake.allow("s3:GetObject", on=prices.arn_for_objects(objects))
-        accept_finding(
-            intake.role,
-            f"AwsSolutions-IAM5[Resource::{_prices_arn(deployment.stage)}/books/*]",
-            reason="It reads whichever price book is in force. Each has a key of its own.",
-        )
+            for objects in ("index.json", "books/*"):
+                intake.allow("s3:GetObject", on=prices.arn_for_objects(objects))
+            accept_finding(
+                intake.role,
+                f"AwsSolutions-IAM5[Resource::{_prices_arn(deployment.stage)}/books/*]",
+                reason="It reads whichever price book is in force. Each has a key of its own.",
+            )
 
 
 def _prices_arn(stage: Stage) -> str:

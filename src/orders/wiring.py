@@ -119,14 +119,11 @@ def wire_intake(runtime: Runtime) -> tuple[Intake, Log]:
 
 
 def _prices(settings: IntakeSettings, runtime: Runtime) -> Prices:
-    # Where the client names prices, a book is quoted from all the same.
-    by_book = has_book(settings.prices) or settings.prices == "client"
     parameter = settings.price_keys_parameter
     return Prices(
-        books=_price_books(settings, runtime) if by_book else None,
+        books=_price_books(settings, runtime) if has_book(settings.prices) else None,
         signing_keys=None if parameter is None else _signing_keys(parameter, runtime),
         grace_ms=settings.price_grace_seconds * 1000,
-        quotes_only=settings.prices == "client",
     )
 
 

@@ -35,14 +35,11 @@ class Quote:
 class Prices:
     """`books` are None on a stage without price books, `signing_keys` (the pricing engine's) on one
     that takes no signatures. Where both are None the client says what things cost; where neither
-    is, an order with a signature is held against that, every other one against the book.
-
-    `quotes_only`: quotes are made from the books, and no order is held against them."""
+    is, an order with a signature is held against that, every other one against the book."""
 
     books: PriceBooks | None = None
     signing_keys: SigningKeys | None = None
     grace_ms: int = 0
-    quotes_only: bool = False
 
     def check(
         self,
@@ -68,11 +65,10 @@ class Prices:
                 signature, signed or order, key.customer_id, keys, priced_at=at, now=now
             )
             return Priced(refusals=[] if verdict == "valid" else [_REFUSALS[verdict]])
-        books = None if self.quotes_only else self.books
-        priced = Priced() if books is None else _by_the_book(order, books, at)
+        priced = Priced() if self.books is None else _by_the_book(order, self.books, at)
         if signature is not None:
             priced.refusals.append(_NOT_USED)
-        elif books is None and self.signing_keys is not None:
+        elif self.books is None and self.signing_keys is not None:
             priced.refusals.append(_MISSING)
         return priced
 

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from orders.domain.book import Article
-from orders.domain.quote import QuoteLine, QuoteRequest
 from orders.domain.refusals import Rule
 from orders.failures import TransientFailure
 from orders.flow.intake import Acknowledged, Intake, Refused
@@ -211,12 +210,3 @@ def test_a_book_that_stands_in_refuses_nothing() -> None:
     assert isinstance(placed(intake, 1_400, order_id()), Acknowledged)
     with pytest.raises(TransientFailure):
         placed(intake, 1_500, order_id())
-
-
-def test_where_the_client_names_prices_a_quote_is_still_the_books() -> None:
-    prices = Prices(BOOKS, grace_ms=HOUR, quotes_only=True)
-    assert isinstance(placed(an_intake(MemoryOrders(), prices=prices), 1, order_id()), Acknowledged)
-    book = prices.book_of("", NOON)
-    assert book is not None
-    request = QuoteRequest("retail", "GBP", (QuoteLine("MUG", 1),), "GB")
-    assert prices.quote(request, book, NOON, {}).priced.unit_prices == [1_500]
