@@ -85,8 +85,9 @@ def publish(
 
     Writes to the stage's bucket. Refused without --yes: a price that falls by more than half or is
     0, more than half of the articles gone, a channel or currency in which nothing is sold any more.
-    An order that a customer had begun keeps its prices for the stage's grace period, except with
-    --at-once. What is to begin at the same time as a planned book replaces that.
+    Always refused, except in a --rollback with --yes: a lower limit of a coupon. An order that a
+    customer had begun keeps its prices for the stage's grace period, except with --at-once. What is
+    to begin at the same time as a planned book replaces that.
 
     Example: `spillway prices publish web/book/book.toml --stage dev --dry-run`
 

@@ -10,7 +10,7 @@ from orders.aws.book_file import decode, encode
 from orders.domain.units import Millis
 from spillway.errors import SpillwayError
 from spillway.operate.prices.bucket import PriceBucket, Publication, Publications
-from spillway.operate.prices.comparing import Comparison, compare, suspicions
+from spillway.operate.prices.comparing import Comparison, compare, lowered_limits, suspicions
 from spillway.operate.prices.publishing import (
     Contents,
     When,
@@ -91,6 +91,9 @@ def _draft(
     publications, etag = bucket.publications()
     before = publications.current(when.begins)
     old, unread = _contents_of(bucket, before)
+    lowered = lowered_limits(old[0], new[0]) if old else []
+    if lowered and back_to is None:
+        raise SpillwayError(" ".join(lowered))
     changes = compare(old, *new)
     return Plan(
         version=version_of(content, now),
@@ -98,7 +101,7 @@ def _draft(
         content=content,
         articles=len(new[1]),
         changes=changes,
-        suspicions=[*unread, *suspicions(changes, old, *new, fall_max=fall_max)],
+        suspicions=[*unread, *lowered, *suspicions(changes, old, *new, fall_max=fall_max)],
         follows=before.version if before and old else None,
         later=[entry for entry in publications.entries if entry.begins > when.begins],
         publications=publications,

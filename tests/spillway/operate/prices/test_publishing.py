@@ -117,6 +117,24 @@ def test_a_rollback_goes_back_to_the_book_before_or_to_a_named_one(
         bucket.book("20200101T0000-0000")
 
 
+def with_limit(folder: Path, limit: int) -> PriceBook:
+    return read(written(folder, ('code = "WELCOME10"', f'code = "WELCOME10"\nlimit = {limit}')))
+
+
+def test_a_coupons_limit_rises_and_does_not_fall_under_the_same_name(
+    bucket: PriceBucket, tmp_path: Path
+) -> None:
+    published(bucket, with_limit(tmp_path, 100), NOW)
+    published(bucket, with_limit(tmp_path, 300), NOW + 10 * MINUTE)
+    for lower in (299, 100):
+        with pytest.raises(SpillwayError, match=f"WELCOME10 .* to {lower},"):
+            drafted(bucket, with_limit(tmp_path, lower), NOW + 20 * MINUTE)
+    # Who must go back to older prices at once may: it is asked about.
+    now = Millis(NOW + 20 * MINUTE)
+    back = draft_rollback(bucket, None, now=now, when=when(now, None, at_once=True), fall_max=0.5)
+    assert any("WELCOME10" in sentence for sentence in back.suspicions)
+
+
 def test_of_two_who_publish_at_once_one_is_told(bucket: PriceBucket, tmp_path: Path) -> None:
     for begun in (NOW, NOW + 10 * MINUTE):  # the first book of all, and a later one
         plans = [drafted(bucket, book(tmp_path, price), begun) for price in ("15.00", "16.00")]
