@@ -97,7 +97,8 @@ def audited(size: int) -> Point:
 def _audited(size: int) -> Point:
     tables = _Tables(size)
     names = {name: name for name in fake_tables.TABLES}
-    audit = Audit(tables, fake_tables.FakeQueues(), names, {}, {}, fake_tables.Quiet())
+    prices = fake_tables.prices(None)
+    audit = Audit(tables, fake_tables.FakeQueues(), names, {}, {}, prices, fake_tables.Quiet())
     seconds = _seconds(audit.run) - tables.seconds
     if not audit.found.held or audit.found.settled != size:
         raise RuntimeError("The audit did not find every order settled.")
@@ -150,7 +151,8 @@ class _Tables:
         self._size = size
         self.seconds = 0.0
         like = confirmed()
-        self._like: dict[str, list[Item]] = {"orders": list(fake_tables.order_items(like))}
+        orders = list(fake_tables.order_items(like))
+        self._like: dict[str, list[Item]] = {"orders": orders, "coupons": []}
         for effect in like.effects:
             claim = fake_tables.claim_item(effect)
             self._like[effect.downstream] = [claim, fake_tables.effect_item(effect)]

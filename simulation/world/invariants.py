@@ -32,12 +32,10 @@ from simulation.world.sqs import Message, Queue
 
 PROGRESS = "#progress"
 CANCELLATION = "cancellation"
-#: What must not be either, although none of the eight promises names it.
+#: What must not be either, although none of the promises names it.
 NO_BUGS = "no_bugs"
 ANNOUNCED = "announced"
 NO_COMMAND_LOST = "no_command_lost"
-PRICED_BY_THE_STORE = "priced_by_the_store"
-COUPON_WITHIN_LIMITS = "coupon_within_limits"
 #: How long an order still costs what things cost when its id was made.
 GRACE_MS = 60 * 60 * 1000
 
@@ -142,12 +140,14 @@ class InvariantChecker:
         holders = self._holders.setdefault(coupon, [])
         holders.append(key)
         standing = [each for each in holders if not self._is_undone(each)]
+        number = f"is number {len(standing)} with {coupon}"
         if coupon == store.FIRST_TWO.code and len(standing) > (store.FIRST_TWO.limit or 0):
-            self.breaks(COUPON_WITHIN_LIMITS, key, f"is number {len(standing)} with {coupon}")
+            self.breaks(Promise.COUPON_WITHIN_LIMITS, key, number)
         if coupon in store.CODES and len(standing) > 1:
-            self.breaks(COUPON_WITHIN_LIMITS, key, f"is number {len(standing)} with {coupon}")
+            self.breaks(Promise.COUPON_WITHIN_LIMITS, key, number)
         if coupon == store.ONCE.code and len({each[0] for each in standing}) < len(standing):
-            self.breaks(COUPON_WITHIN_LIMITS, key, f"is its customer's second with {coupon}")
+            detail = f"is its customer's second with {coupon}"
+            self.breaks(Promise.COUPON_WITHIN_LIMITS, key, detail)
 
     def _is_undone(self, key: tuple[str, str]) -> bool:
         customer_id, order_id = key
@@ -173,7 +173,7 @@ class InvariantChecker:
         return [version for version, begins in self.books.items() if begins <= at][-1]
 
     def _wrongly_priced(self, key: tuple[str, str], detail: str) -> None:
-        self.breaks(PRICED_BY_THE_STORE, key, detail)
+        self.breaks(Promise.PRICED_BY_THE_STORE, key, detail)
 
     def _progressed(self, key: tuple[str, str], before: Item, after: Item) -> None:
         for name in before:

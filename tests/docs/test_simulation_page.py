@@ -19,7 +19,5 @@ def test_it_names_what_is_checked_beside_the_promises() -> None:
         invariants.NO_BUGS,
         invariants.ANNOUNCED,
         invariants.NO_COMMAND_LOST,
-        invariants.PRICED_BY_THE_STORE,
-        invariants.COUPON_WITHIN_LIMITS,
     ):
         assert f"`{name}`" in PAGE

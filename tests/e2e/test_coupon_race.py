@@ -132,6 +132,6 @@ def test_exactly_the_first_orders_get_the_coupon_whatever_is_killed(
             assert said <= {"placed", "there"}
         else:
             assert said == {Rule.COUPON_USED_UP.value}
-    found = uses.audit(race.service, sleep=lambda _: None)
+    found = uses.audit(race.service.dynamodb, race.service.tables, sleep=lambda _: None)
     assert found.findings == []
     assert found.orders == limit

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from infra import metrics
-from infra.alarms import QUEUES_WITH_DEAD_LETTERS, Alarm, alarms, page_of
+from infra.alarms import QUEUES_WITH_DEAD_LETTERS, Alarm, alarm_of, alarms, page_of
 from infra.bundle import ROOT
 from infra.metrics import LOG_METRICS, MEASURED_BY_AWS
 from infra.stage import load
@@ -40,7 +40,7 @@ def deployed(templates: Templates) -> dict[str, Properties]:
 
 def test_every_promise_and_every_dead_letter_queue_has_its_alarm(dev: Templates) -> None:
     names = {alarm.name for alarm in ALARMS}
-    assert {promise.value.replace("_", "-") for promise in Promise} <= names
+    assert set(map(alarm_of, Promise)) <= names
     queues = {found["QueueName"] for found in dev.resources("AWS::SQS::Queue")}
     dead_letters = {dev.stage.resource_name(f"{q}-dead-letters") for q in QUEUES_WITH_DEAD_LETTERS}
     assert {queue for queue in queues if queue.endswith("-dead-letters")} == dead_letters

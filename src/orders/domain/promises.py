@@ -16,3 +16,5 @@ class Promise(StrEnum):
     OWN_ORDERS_ONLY = "own_orders_only"
     FAILURE_STAYS_LOCAL = "failure_stays_local"
     ZERO_IDLE = "zero_idle"
+    PRICED_BY_THE_STORE = "priced_by_the_store"
+    COUPON_WITHIN_LIMITS = "coupon_within_limits"

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from types_boto3_logs import CloudWatchLogsClient
     from types_boto3_sqs import SQSClient
 
+    from spillway.run.stack import Stack
+
 #: The functions' names in the account, in the order of the path.
 FUNCTIONS = EVERY_FUNCTION
 
@@ -89,14 +91,17 @@ def on_this_machine(port: int) -> Service:
     """The service on `port`. SpillwayError: none runs there."""
     from spillway.run.stack import attach
 
-    stack = attach(port)
+    return of_stack(attach(port))
+
+
+def of_stack(stack: Stack) -> Service:
     return Service(
         "local",
         _shared(stack.client),
         stack.tables,
         stack.queues,
         stack.emulator,
-        port_option(port),
+        port_option(stack.port),
     )
 
 

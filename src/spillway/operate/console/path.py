@@ -21,6 +21,8 @@ MEANINGS: Mapping[Promise, str] = {
     Promise.OWN_ORDERS_ONLY: "Customers see and cancel only their own orders.",
     Promise.FAILURE_STAYS_LOCAL: "A downstream that is down delays only its own step.",
     Promise.ZERO_IDLE: "Without orders, nothing runs.",
+    Promise.PRICED_BY_THE_STORE: "Every order costs what the store says.",
+    Promise.COUPON_WITHIN_LIMITS: "A limited coupon is used no more often than it may be.",
 }
 
 #: A queue with an older message is behind: a healthy queue is empty within seconds.

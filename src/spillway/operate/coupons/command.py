@@ -113,11 +113,11 @@ def audit(
     from spillway.operate.coupons import uses
 
     service = target.reach()
-    found = uses.audit(service)
+    found = uses.audit(service.dynamodb, service.tables)
     repaired = 0
     if repair and found.findings:
         repaired = uses.repair(service, found.findings, _now)
-        found = uses.audit(service)
+        found = uses.audit(service.dynamodb, service.tables)
     findings = [f"{one.claim} {one.detail}" for one in found.findings]
     if as_json:
         print_json(

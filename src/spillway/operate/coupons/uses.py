@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from orders.aws import coupon_tries, items
@@ -56,10 +56,11 @@ class Audit:
     findings: Sequence[Finding]
 
 
-def audit(service: Service, sleep: Callable[[float], None] = time.sleep) -> Audit:
+def audit(
+    dynamodb: Any, tables: Mapping[str, str], sleep: Callable[[float], None] = time.sleep
+) -> Audit:
     """Whether every claim has its standing order, every standing order its claims, and every
-    counter has counted the orders that name it."""
-    dynamodb, tables = service.dynamodb, service.tables
+    counter has counted the orders that name it. `tables` are names, `orders` and `coupons`."""
     held: list[Holder] = []
     claimed: dict[str, items.Item] = {}
     lasting: set[Finding] = set()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from infra.alarms import page_of
+from infra.alarms import alarm_of, page_of
 from orders.domain.promises import Promise
 from spillway.operate.status.evaluating import described, evaluate_alarms
 from spillway.target.service import Service
@@ -61,4 +61,4 @@ def _alarm(service: Service, alarm: Mapping[str, Any]) -> Alarm:
     )
 
 
-_PROMISE_OF = {promise.value.replace("_", "-"): promise for promise in Promise}
+_PROMISE_OF = {alarm_of(promise): promise for promise in Promise}

@@ -28,9 +28,10 @@ def audit(
 ) -> None:
     """Compare every order of a running stack with all three downstreams, promise by promise.
 
-    Reads the orders table and the downstreams' own tables page by page, and changes nothing: safe
-    while orders come in. It cannot judge what customers were answered; `demo` and `chaos` do. Exits
-    with 1 and names the orders when a promise is broken.
+    Reads the tables of orders, of coupons and of the downstreams page by page, and changes nothing:
+    safe while orders come in. Prices each order again by the price book that it records; one with a
+    price signature, or from before, records none. It cannot judge what customers were answered;
+    `demo` and `chaos` do. Exits with 1 and names the orders when a promise is broken.
 
     Example: spillway audit --unsettled-after 60
     """
@@ -48,9 +49,11 @@ def _audited(stack: "Stack", unsettled_after: float) -> "Audited":
     from botocore.exceptions import BotoCoreError, ClientError
 
     from spillway.errors import SpillwayError
+    from spillway.prove.audit.pricing import PriceAudit
     from spillway.prove.audit.running import Audit
     from spillway.run.load.clients import claims
     from spillway.run.stack.users import USERS
+    from spillway.target.service import of_stack
     from spillway.ui.progress import bar
 
     http = httpx.Client(base_url=stack.api, timeout=_REQUEST_TIMEOUT_SECONDS, trust_env=False)
@@ -63,6 +66,7 @@ def _audited(stack: "Stack", unsettled_after: float) -> "Audited":
                 stack.tables,
                 stack.queues,
                 {str(claims(token)["sub"]): _ask(http, token) for token in tokens},
+                PriceAudit.of(of_stack(stack)),
                 progress,
                 unsettled_after,
             ).run()

@@ -12,13 +12,18 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
+from orders.aws import items
 from orders.domain.order import OrderKey
 from orders.domain.promises import Promise
 from orders.domain.saga import DOWNSTREAMS, Downstream
 from orders.domain.units import CustomerId
+from spillway.operate.coupons import uses
+from spillway.prove.audit.coupons import coupon_evidence, judge_coupons
 from spillway.prove.audit.judging import Case, judge_access, judge_idleness, judge_order
+from spillway.prove.audit.pricing import PriceAudit
 from spillway.prove.audit.spool import Spool
 from spillway.prove.audit.verdicts import Verdict, Violation, verdicts
 from spillway.run.load.patience import Patience
@@ -55,6 +60,7 @@ _NOT_JUDGED = {
     Promise.ACKNOWLEDGED_IS_DURABLE: "not judged: only customers know what they were answered",
     Promise.ONE_ORDER_PER_ID: "not judged: only customers know what they were answered",
     Promise.FAILURE_STAYS_LOCAL: "not judged: that needs an outage, see `spillway chaos`",
+    Promise.COUPON_WITHIN_LIMITS: "not judged: no limited coupon was used",
 }
 
 
@@ -87,8 +93,8 @@ class Audited:
 
 @dataclass(slots=True)
 class Audit:
-    """What is audited: boto3 clients, the tables' names by `orders` and downstream, the queues'
-    URLs by name, and the customers, by their ids, whose tokens the audit has.
+    """What is audited: boto3 clients, the tables' names by `orders`, `coupons` and downstream, the
+    queues' URLs by name, and the customers, by their ids, whose tokens the audit has.
 
     `unsettled_after_seconds`: an order that has not settled and has not moved for so long breaks
     always_settles; a younger one is under way. `now` is Unix seconds.
@@ -99,12 +105,14 @@ class Audit:
     tables: Mapping[str, str]
     queues: Mapping[str, str]
     customers: Mapping[str, Ask]
+    prices: PriceAudit
     progress: Bar
     unsettled_after_seconds: float = UNSETTLED_AFTER_SECONDS
     now: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
     found: Audited = field(default_factory=Audited)
     _second_looks: int = 0
+    _limited_coupons: bool = False
     _sampled: list[OrderKey] = field(default_factory=list)
 
     def run(self) -> Audited:
@@ -118,23 +126,32 @@ class Audit:
         self.progress.start("Asking for other customers' orders", len(self._sampled))
         probes = list(self._probes())
         self.found.broken += judge_access(probes)
+        self.progress.start("Counting limited coupons", 1)
+        coupons = self._coupons()
         self.progress.start("Reading the queues", 1)
         depths, busy = self._depths(began_at)
+        self.found.broken += judge_coupons(coupons.findings)
         self.found.dead_letters = sum(d.messages for d in depths if d.is_dead_letter)
         self.found.promises = verdicts(
             [*self.found.broken, *judge_idleness(depths, {})],
-            self._evidence(probes, depths, busy),
-            _NOT_JUDGED | ({Promise.ZERO_IDLE: f"not judged: {busy}"} if busy else {}),
+            self._evidence(probes, depths, busy) | self.prices.evidence | coupon_evidence(coupons),
+            _NOT_JUDGED
+            | self.prices.not_judged
+            | ({Promise.ZERO_IDLE: f"not judged: {busy}"} if busy else {}),
         )
         self.found.seconds = self.now() - began_at
         return self.found
 
     def _read(self, spool: Spool) -> None:
         dynamodb, tables = self.dynamodb, self.tables
-        count = sum(count_items(dynamodb, name) for name in tables.values())
+        read = [tables[name] for name in ("orders", *DOWNSTREAMS)]
+        count = sum(count_items(dynamodb, name) for name in read)
         self.progress.start("Reading the four tables", count)
         for page in pages(dynamodb, tables["orders"]):
-            spool.add_items(placed_here(page))
+            self._limited_coupons |= any(items.CLAIMS in item for item in page)
+            for record in spool.add_items(placed_here(page)):
+                # An order never changes: what is read now needs no second look.
+                self.found.broken += self.prices.judge(record)
             self.progress.advance(len(page))
         for downstream in DOWNSTREAMS:
             count = 0
@@ -184,6 +201,14 @@ class Audit:
             if record == before:
                 break
         return Case(key, record, tuple(effects))
+
+    def _coupons(self) -> uses.Audit:
+        """Where nobody used a limited coupon, no order is read a second time."""
+        if not self._limited_coupons:
+            stored = chain.from_iterable(pages(self.dynamodb, self.tables["coupons"]))
+            if not uses.claims_in(stored):
+                return uses.Audit(0, 0, [])
+        return uses.audit(self.dynamodb, self.tables, self.sleep)
 
     def _probes(self) -> Iterator[Probe]:
         """Each sampled order is asked for by its owner, as a control, and by another customer.

@@ -47,13 +47,14 @@ class Spool:
     def close(self) -> None:
         self._database.close()
 
-    def add_items(self, page: Iterable[items.Item]) -> None:
-        """Items of the orders table."""
+    def add_items(self, page: Iterable[items.Item]) -> Iterator[Record]:
+        """Items of the orders table, each given back as what it says, once it was added."""
         for item in page:
             key = items.key_of(item)
-            record = replace(record_of(key, [item]), order=None, trace=None)
+            record = record_of(key, [item])
             kind = _PROGRESS if items.is_progress(item) else _ORDER
-            self._insert(key, kind, record)
+            self._insert(key, kind, replace(record, order=None, trace=None))
+            yield record
 
     def add_effects(self, effects: Iterable[Effect]) -> None:
         for effect in effects:

@@ -84,4 +84,6 @@ def planned_for(scenario: Scenario, *, orders: int, seed: int) -> Plan:
         copies=scenario.copies,
         seed=seed,
         outage=False,
+        # Such an order does not overflow: while a table is down it would keep its customer busy.
+        limited_coupons=False,
     )

@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import AsyncIterator, Sequence
+from itertools import chain
 
 from orders.domain.promises import Promise
 from orders.domain.saga import DOWNSTREAMS
+from spillway.operate.coupons import uses
+from spillway.prove.audit.coupons import coupon_evidence, judge_coupons
 from spillway.prove.audit.judging import (
     judge,
     judge_access,
@@ -16,6 +19,7 @@ from spillway.prove.audit.judging import (
     judge_isolation,
     outage_was_real,
 )
+from spillway.prove.audit.pricing import PriceAudit
 from spillway.prove.audit.verdicts import Violation, verdicts
 from spillway.prove.demo.result import Run, now, shipped_after
 from spillway.run.load.clients import Client
@@ -25,6 +29,7 @@ from spillway.run.load.records import Outage, Probe
 from spillway.run.stack import Stack
 from spillway.run.workload import CUSTOMERS
 from spillway.target.reading import read_depths, read_effects, read_invocations, read_orders
+from spillway.target.service import of_stack
 from spillway.ui.formatting import duration
 from spillway.ui.statistics import percentile
 
@@ -76,6 +81,8 @@ def read_tables(stack: Stack, done: Run, *, private: bool) -> None:
         effects = [effect for effect in effects if effect.key.order_id in ids]
     done.records = {record.key: record for record in records}
     done.effects = effects
+    done.prices = PriceAudit.of(of_stack(stack))
+    done.coupons = uses.audit(dynamodb, stack.tables)
 
 
 def judge_run(done: Run) -> None:
@@ -89,6 +96,12 @@ def judge_run(done: Run) -> None:
         *done.violations,
     ]
     evidence = _evidence(done)
+    if done.prices is not None:
+        violations += chain.from_iterable(map(done.prices.judge, done.records.values()))
+        evidence |= done.prices.evidence
+    if done.coupons is not None:
+        violations += judge_coupons(done.coupons.findings)
+        evidence |= coupon_evidence(done.coupons)
     outage = done.outage
     if outage is not None and outage.keys and outage_was_real(outage, done.effects):
         violations += judge_isolation(outage, done.effects)

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from spillway.errors import SpillwayError
-from spillway.run.workload import Draft, Sales, generate, read_sales
+from spillway.run.workload import (
+    LIMITED_COUPON,
+    Draft,
+    Sales,
+    generate,
+    read_sales,
+    with_coupon,
+)
 
 #: Of generated orders: how many are cancelled, and how many each downstream refuses.
 CANCELLED_SHARE = 0.05
@@ -22,6 +29,8 @@ OUTAGE_SHARE = 0.04
 OUTAGE_ORDERS_MAX = 8
 OUTAGE_ORDERS_FROM = 10
 
+#: One order in so many has a limited coupon, beginning with the first.
+LIMITED_COUPON_EVERY = 20
 #: Half the customers who cancel do so at once, mostly before stock is reserved, half after a while.
 _CANCEL_LATE_SECONDS = (1.0, 5.0)
 
@@ -52,13 +61,15 @@ def plan(
     copies: int = 1,
     seed: int = 1,
     outage: bool = True,
+    limited_coupons: bool = True,
 ) -> Plan:
-    """`cancellations` None: some of generated orders, none of a file's.
+    """`cancellations` None: some of generated orders, none of a file's. `limited_coupons`: a few of
+    the generated orders have one.
 
     Raises `SpillwayError` when the file cannot be read, or has nothing that can be ordered.
     """
     sales = None if file is None else read_sales(file)
-    drafts = tuple(sales.orders[:orders] if sales else generate(seed=seed, count=orders))
+    drafts = tuple(sales.orders[:orders] if sales else _generated(seed, orders, limited_coupons))
     if not drafts:
         raise SpillwayError(f"{file} has no sale that can be ordered.")
     outage_orders = _outage_orders(len(drafts)) if outage else 0
@@ -73,6 +84,12 @@ def plan(
         seed=seed,
         sales=sales,
     )
+
+
+def _generated(seed: int, count: int, limited_coupons: bool) -> Iterator[Draft]:
+    for place, draft in enumerate(generate(seed=seed, count=count)):
+        limited = limited_coupons and place % LIMITED_COUPON_EVERY == 0
+        yield with_coupon(draft, LIMITED_COUPON) if limited else draft
 
 
 def empty_shelf(drafts: Sequence[Draft]) -> str:

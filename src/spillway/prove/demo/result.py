@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from orders.domain.order import OrderKey
 from orders.domain.promises import Promise
 from orders.domain.status import SETTLED
+from spillway.operate.coupons import uses
+from spillway.prove.audit.pricing import PriceAudit
 from spillway.prove.audit.verdicts import Verdict, Violation
 from spillway.prove.demo.plan import Plan
 from spillway.run.load.placing import Placed
@@ -22,6 +24,7 @@ class Run:
 
     `histories` maps customers to the order ids in their history; `invocations` counts each
     function's runs at rest, None on a shared stack; `violations` were found during the run.
+    `prices` and `coupons` are None where they were not looked at.
     """
 
     plan: Plan
@@ -37,6 +40,8 @@ class Run:
     depths_before: list[Depth] = field(default_factory=list)
     depths: list[Depth] = field(default_factory=list)
     invocations: dict[str, int] | None = None
+    prices: PriceAudit | None = None
+    coupons: uses.Audit | None = None
     violations: list[Violation] = field(default_factory=list)
     promises: dict[Promise, Verdict] = field(default_factory=dict)
 

@@ -20,11 +20,12 @@ from orders.domain.units import CustomerId, Millis, OrderId
 from simulation.catalogue import ADA, BOB, MALLORY, START, Draft
 from simulation.downstreams.ledger import Entry
 from simulation.world.faults import Fault, Faults, Injected
-from simulation.world.invariants import ANNOUNCED, COUPON_WITHIN_LIMITS, Broken
+from simulation.world.invariants import ANNOUNCED, Broken
 from simulation.world.sqs import Message
 from simulation.world.trace import Trace
 from simulation.world.world import ORDERS_TABLE, World
 from spillway.operate.coupons.uses import claims_in, compared, holders
+from spillway.prove.audit.coupons import judge_coupons
 from spillway.prove.audit.judging import UNDISTURBED, judge, judge_isolation
 from spillway.prove.audit.verdicts import Violation
 from spillway.prove.simulate import operator
@@ -322,8 +323,7 @@ class _Schedule:
         """Nothing that an order used up is lost to one that does not stand, or given back twice."""
         held = holders(self.world.table.items())
         claimed = claims_in(self.world.coupons.items())
-        for finding in compared(held, claimed):
-            self._break(COUPON_WITHIN_LIMITS, finding.order, f"{finding.claim} {finding.detail}")
+        self._break_all(judge_coupons(compared(held, claimed)))
 
     def _judge_isolation(self) -> None:
         """Only where an outage is the one fault: others delay other steps too."""

@@ -5,11 +5,12 @@ places it. So the same seed gives the same drafts on any day, byte for byte.
 """
 
 from spillway.run.workload.draft import CUSTOMERS, Customer, Draft, pay, sign_price
-from spillway.run.workload.generator import generate
+from spillway.run.workload.generator import LIMITED_COUPON, generate, with_coupon
 from spillway.run.workload.sales import Sales, read_sales
 
 __all__ = [
     "CUSTOMERS",
+    "LIMITED_COUPON",
     "Customer",
     "Draft",
     "Sales",
@@ -17,4 +18,5 @@ __all__ = [
     "pay",
     "read_sales",
     "sign_price",
+    "with_coupon",
 ]

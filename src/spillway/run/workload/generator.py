@@ -14,11 +14,12 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 
 from orders.domain.book import WHOLE, Book
 from orders.domain.order import Channel, Line, Order
-from orders.domain.pricing import Basket, Priced, price
+from orders.domain.pricing import Basket, Priced, basket_of, price
 from orders.domain.units import Millis
 from spillway.price_book import example
 from spillway.run.workload import customers
@@ -37,6 +38,8 @@ _PRODUCTS_COMPARED = 16
 
 _COUPON_SHARE = 0.08
 _COUPONS = ("WELCOME10", "XMAS20")
+#: A coupon with a limit, which no run reaches.
+LIMITED_COUPON = "MILLION"
 
 #: Nothing in the book begins or ends.
 ANY_TIME = Millis(0)
@@ -48,6 +51,19 @@ def generate(*, seed: int, count: int) -> Iterator[Draft]:
     """`count` orders, one by one. Order n is the same however many are asked for."""
     for number in range(1, count + 1):
         yield _draft(seed, number)
+
+
+def with_coupon(draft: Draft, code: str) -> Draft:
+    """The same goods with this coupon in place of others, at what they then cost."""
+    priced = price(replace(basket_of(draft.order), coupons=[code]), _book(), ANY_TIME)
+    order = replace(
+        draft.order,
+        discounts=tuple(priced.discounts),
+        shipping=priced.shipping,
+        tax=priced.tax,
+        total=priced.total,
+    )
+    return replace(draft, order=order)
 
 
 def _draft(seed: int, number: int) -> Draft:

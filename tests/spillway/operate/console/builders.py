@@ -10,6 +10,7 @@ import anyio
 import httpx
 from starlette.types import ASGIApp
 
+from infra.alarms import alarm_of
 from orders.domain.promises import Promise
 from spillway.operate.console.redriving import Redriving
 from spillway.operate.console.serving import application
@@ -45,14 +46,14 @@ def parts(*others: Part) -> list[Part]:
 
 
 def alarm(name: str, state: State = "OK", reason: str = "") -> Alarm:
-    promise = {one.value.replace("_", "-"): one for one in Promise}.get(name)
+    promise = {alarm_of(one): one for one in Promise}.get(name)
     return Alarm(name, state, int(AT * 1000), reason, promise)
 
 
 def alarms(*others: Alarm) -> list[Alarm]:
     """One for each promise, quiet but for `others`."""
     given = {other.name: other for other in others}
-    quiet = [alarm(promise.value.replace("_", "-")) for promise in Promise]
+    quiet = [alarm(alarm_of(promise)) for promise in Promise]
     return [given.pop(one.name, one) for one in quiet] + list(given.values())
 
 

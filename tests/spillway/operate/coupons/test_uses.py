@@ -22,6 +22,7 @@ from tests.builders import NOW, a_coupon, accepted, order_id, order_key
 from tests.needs import starts
 
 CODE = code_of("SINGLE", 3, b"key")
+TABLES = {"orders": "orders", "coupons": "coupons"}
 USES = [
     Use(a_coupon("ONCE", once_per_customer=True), "ONCE", ""),
     Use(a_coupon("SINGLE", single_use_codes=True), CODE, ""),
@@ -36,14 +37,13 @@ class Books:
         self.orders = MemoryOrders()
         self.order = accepted(order_key("ada", order_id()))
         self.orders.coupons.place(self.order, USES)
-        tables = {"orders": "orders", "coupons": "coupons"}
-        self.service = Service("test", lambda _: self.orders.client, tables, {})
+        self.service = Service("test", lambda _: self.orders.client, TABLES, {})
 
     def undo(self, order: AcceptedOrder) -> None:
         self.orders.record(order.key, Step.RESERVE, Outcome(NOW, refusal="out_of_stock"))
 
     def audited(self) -> list[str]:
-        found = uses.audit(self.service, sleep=lambda _: None)
+        found = uses.audit(self.orders.client, TABLES, sleep=lambda _: None)
         return [f"{one.claim} {one.detail}" for one in found.findings]
 
 
@@ -62,7 +62,7 @@ def test_orders_that_stand_and_orders_that_gave_back_are_in_order(books: Books) 
 def test_what_an_undone_order_still_holds_is_found_and_repaired(books: Books) -> None:
     books.undo(books.order)
     assert len(books.audited()) == 3
-    found = uses.audit(books.service, sleep=lambda _: None).findings
+    found = uses.audit(books.orders.client, TABLES, sleep=lambda _: None).findings
     assert uses.repair(books.service, found, lambda: NOW) == 1
     assert books.audited() == []
 
@@ -92,7 +92,7 @@ def test_what_is_only_under_way_is_no_finding(books: Books) -> None:
     def relay_catches_up(_: float) -> None:
         books.orders.coupons.give_back([books.order.key])
 
-    assert uses.audit(books.service, sleep=relay_catches_up).findings == []
+    assert uses.audit(books.orders.client, TABLES, sleep=relay_catches_up).findings == []
 
 
 def test_the_uses_of_each_coupon_are_counted(books: Books) -> None:
@@ -133,4 +133,4 @@ def test_what_a_customer_has_tried_is_no_use(books: Books) -> None:
     tries = DynamoCouponTries(books.orders.client, "coupons")
     assert tries.count(CustomerId("ada"), ["ONCE"], NOW)
     assert list(uses.campaigns(books.orders.claimed.items())) == ["FIRST", "ONCE", "SINGLE"]
-    assert uses.audit(books.service, sleep=lambda _: None).findings == []
+    assert uses.audit(books.orders.client, TABLES, sleep=lambda _: None).findings == []

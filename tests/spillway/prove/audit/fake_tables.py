@@ -1,4 +1,4 @@
-"""The four tables and the queues as an audit sees them, in memory, filled from scenes."""
+"""The tables and the queues as an audit sees them, in memory, filled from scenes."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orders.aws import items
+from orders.domain.book import Book
 from orders.domain.order import AcceptedOrder
+from spillway.errors import SpillwayError
+from spillway.prove.audit.pricing import PriceAudit
 from spillway.prove.audit.running import Audit, Audited
 from spillway.target.records import Effect
 from spillway.ui.progress import Bar
 from tests.spillway.prove.audit.builders import ACCEPTED_AT, ORDER, Scene
 
-TABLES = {name: name for name in ("orders", "inventory", "fulfilment", "accounting")}
+TABLES = {name: name for name in ("orders", "coupons", "inventory", "fulfilment", "accounting")}
+GRACE_MS = 3_600_000
 NOW_SECONDS = ACCEPTED_AT / 1000 + 10
 
 
@@ -118,6 +122,7 @@ def audited(
     customers: dict[str, Callable[[str], int]] | None = None,
     seconds: float = NOW_SECONDS,
     unsettled_after_seconds: float = 900,
+    book: Book | None = None,
 ) -> Audited:
     """An audit as it goes `seconds` (Unix time) after 1970."""
     clock = Clock(seconds)
@@ -130,6 +135,7 @@ def audited(
         TABLES,
         {name: name for name in names},
         customers or {},
+        prices(book),
         Quiet(),
         unsettled_after_seconds,
         clock.now,
@@ -137,11 +143,25 @@ def audited(
     ).run()
 
 
+def prices(book: Book | None) -> PriceAudit:
+    """An audit of prices where this book can be read, and no other."""
+
+    def read(version: str) -> Book:
+        if book is None or book.version != version:
+            raise SpillwayError(f"There is no price book {version!r}.")
+        return book
+
+    return PriceAudit(read, GRACE_MS)
+
+
 def order_items(scene: Scene) -> Iterable[items.Item]:
     record = scene.record
     facts = record.facts
     if record.accepted_at is not None:
-        yield items.order_item(AcceptedOrder(record.key, record.accepted_at, b"digest", ORDER))
+        order, book = record.order or ORDER, record.book
+        yield items.order_item(
+            AcceptedOrder(record.key, record.accepted_at, b"digest", order, book=book)
+        )
     progress = dict(items.progress_key(record.key))
     progress |= {step: items.outcome_attribute(o) for step, o in facts.outcomes.items()}
     if facts.cancellation is not None:

@@ -4,27 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from orders.domain.order import OrderKey
+from orders.aws import items
+from orders.domain.book import Article
+from orders.domain.order import Discount, Line, OrderKey
 from orders.domain.promises import Promise
 from orders.domain.saga import Cancellation, Facts, Step
 from orders.domain.units import Millis
+from spillway.operate.customers.erasing import ERASED
 from spillway.prove.audit.running import PROBED_ORDERS_MAX, Audited
-from tests.builders import order_key
+from tests.builders import a_book, order_key
 from tests.spillway.prove.audit.builders import (
     ACCEPTED_AT,
     ADA,
     BOB,
     KEY,
+    ORDER,
     WHOLE,
     Scene,
     confirmed,
     effect,
     scene,
 )
-from tests.spillway.prove.audit.fake_tables import NOW_SECONDS, FakeQueues, FakeTables, audited
+from tests.spillway.prove.audit.fake_tables import (
+    GRACE_MS,
+    NOW_SECONDS,
+    FakeQueues,
+    FakeTables,
+    audited,
+)
 
 HOURS_LATER = NOW_SECONDS + 3 * 3600
 
@@ -226,6 +237,120 @@ class TestOwnOrdersOnly:
         _, asked = self.asked_by(scenes, lambda who, _: 200 if who == ADA else 404)
 
         assert len(asked) == 2 * PROBED_ORDERS_MAX
+
+
+class TestPricedByTheStore:
+    BOOK = a_book(
+        Article("HEART-LIGHT", (255, 255)),
+        Article("JAM-JAR", (100, 100), available_until=Millis(ACCEPTED_AT - 60_000)),
+        version="v7",
+    )
+
+    @staticmethod
+    def priced(made_before_ms: int, book: str | None = "v7", **changes: Any) -> Scene:
+        """An order that was made so long before it was accepted, at the book's prices."""
+        made_at = ACCEPTED_AT - made_before_ms
+        id_ = f"{made_at >> 16:08x}-{made_at & 0xFFFF:04x}-7000-8000-000000000001"
+        sold = replace(ORDER, shipping=395, total=ORDER.total + 395)
+        order = moved(confirmed(), order_key(ADA, id_)).with_record(
+            order=replace(sold, **changes), book=book
+        )
+        effects = (
+            replace(one, amount=None if one.amount is None else sold.total) for one in order.effects
+        )
+        return replace(order, effects=tuple(effects))
+
+    def test_an_order_at_the_prices_of_its_time_is_right(self) -> None:
+        found = audited([self.priced(120_000)], book=self.BOOK)
+
+        assert broken(found) == set()
+        assert Promise.PRICED_BY_THE_STORE in judged(found)
+        assert found.promises[Promise.PRICED_BY_THE_STORE].evidence == "1 orders priced again"
+
+    @pytest.mark.parametrize(
+        ("forged", "pointer"),
+        [
+            (
+                {"lines": (ORDER.lines[0], Line("JAM-JAR", 1, 1))},
+                "/lines/1/unit_price",
+            ),
+            ({"lines": (ORDER.lines[0], Line("JUG", 1, 100))}, "/lines/1/sku"),
+            ({"shipping": 0}, "/shipping"),
+            ({"tax": 1}, "/tax"),
+            ({"discounts": (Discount("NOPE", 500),)}, "/discounts/0/coupon"),
+        ],
+    )
+    def test_one_that_costs_something_else_is_named(
+        self, forged: dict[str, Any], pointer: str
+    ) -> None:
+        order = self.priced(120_000, **forged)
+        found = audited([order], book=self.BOOK)
+
+        assert broken(found) == {Promise.PRICED_BY_THE_STORE}
+        assert {one.key for one in found.broken} == {order.record.key}
+        assert any(one.detail.startswith(pointer) for one in found.broken)
+
+    def test_its_own_time_counts(self) -> None:
+        """The book sold that article until a minute before the order was accepted."""
+        found = audited([self.priced(30_000)], book=self.BOOK)
+
+        assert broken(found) == {Promise.PRICED_BY_THE_STORE}
+
+    @pytest.mark.parametrize(("begins_before_ms", "right"), [(GRACE_MS, True), (10, False)])
+    def test_but_within_the_grace_period_only(self, begins_before_ms: int, right: bool) -> None:
+        """Of an order that was made before that, the time counts when it began."""
+        jar = Article("JAM-JAR", (100, 100), available_from=Millis(ACCEPTED_AT - begins_before_ms))
+        book = a_book(self.BOOK.articles["HEART-LIGHT"], jar, version="v7")
+
+        assert (broken(audited([self.priced(2 * GRACE_MS)], book=book)) == set()) is right
+
+    def test_what_no_book_can_tell_is_counted_and_not_judged(self) -> None:
+        erased = replace(ORDER.address, name=ERASED)
+        scenes = [
+            self.priced(0, book=None),
+            self.priced(1, book="v6"),
+            self.priced(2, address=erased, tax=1),
+        ]
+        found = audited(scenes, book=self.BOOK)
+
+        assert broken(found) == set()
+        assert Promise.PRICED_BY_THE_STORE not in judged(found)
+        evidence = found.promises[Promise.PRICED_BY_THE_STORE].evidence
+        for count in ("1 by no book", "1 by a book that cannot be read", "1 erased"):
+            assert count in evidence
+
+
+class TestCouponWithinLimits:
+    @staticmethod
+    def tables(used: int) -> FakeTables:
+        """One order with a coupon of the first N, whose counter counted so many."""
+        tables = FakeTables([confirmed()])
+        order = next(item for item in tables.items["orders"] if not items.is_progress(item))
+        claimed = {**order, items.CLAIMS: {"SS": ["FIRST#0"]}}
+        tables.items["orders"] = [
+            claimed if item is order else item for item in tables.items["orders"]
+        ]
+        tables.items["coupons"] = [{"pk": {"S": "FIRST#0"}, "used": {"N": str(used)}}]
+        return tables
+
+    def test_uses_that_agree_with_the_orders_are_right(self) -> None:
+        found = audited(self.tables(1))
+
+        assert broken(found) == set()
+        assert Promise.COUPON_WITHIN_LIMITS in judged(found)
+
+    @pytest.mark.parametrize("used", [0, 2])
+    def test_a_counter_that_counted_something_else_is_named(self, used: int) -> None:
+        found = audited(self.tables(used))
+
+        assert broken(found) == {Promise.COUPON_WITHIN_LIMITS}
+        assert f"FIRST#0 has counted {used}" in str(found.broken[0])
+
+    def test_a_use_without_any_order_is_named(self) -> None:
+        tables = FakeTables([])
+        tables.items["coupons"] = [{"pk": {"S": "FIRST#0"}, "used": {"N": "1"}}]
+
+        assert broken(audited(tables)) == {Promise.COUPON_WITHIN_LIMITS}
 
 
 def moved(order: Scene, to: OrderKey) -> Scene:

@@ -8,10 +8,13 @@ import pytest
 
 from orders.domain.promises import Promise
 from orders.domain.saga import Step
+from spillway.operate.coupons.uses import Audit, Finding
+from spillway.prove.audit.pricing import PriceAudit
 from spillway.prove.demo.inspection import judge_run
 from spillway.prove.demo.result import Run
 from spillway.run.load.records import Outage, Probe
 from spillway.target.records import Depth
+from tests.builders import a_book
 from tests.spillway.prove.audit.builders import ACCEPTED_AT, ADA, BOB, confirmed
 from tests.spillway.prove.demo.builders import a_run, run_of
 
@@ -33,8 +36,21 @@ def test_a_good_run_holds_all_that_was_looked_at_and_claims_no_more() -> None:
     run = judged(a_run())
 
     assert broken(run) == set()
-    unjudged = {promise for promise, verdict in run.promises.items() if not verdict.judged}
-    assert unjudged == {Promise.FAILURE_STAYS_LOCAL}
+    assert {promise for promise, verdict in run.promises.items() if not verdict.judged} == {
+        Promise.FAILURE_STAYS_LOCAL,
+        Promise.PRICED_BY_THE_STORE,
+        Promise.COUPON_WITHIN_LIMITS,
+    }
+
+
+def test_prices_and_coupons_are_judged_by_what_was_read_of_them() -> None:
+    whole = confirmed().with_record(book="v1")
+    books = PriceAudit(lambda _: a_book(version="v1"), grace_ms=0)
+    lost = Finding("FIRST#0", "has counted 2, and 1 orders hold it")
+    run = judged(run_of([whole]), prices=books, coupons=Audit(1, 1, [lost]))
+
+    # The book has none of the goods.
+    assert broken(run) == {Promise.PRICED_BY_THE_STORE, Promise.COUPON_WITHIN_LIMITS}
 
 
 def test_a_run_without_an_order_judges_only_that_nothing_runs() -> None:

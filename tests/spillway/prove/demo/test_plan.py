@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from orders.domain.pricing import check
+from orders.domain.units import Millis
 from spillway.errors import SpillwayError
+from spillway.price_book import example
 from spillway.prove.demo.plan import OUTAGE_ORDERS_MAX, empty_shelf, plan
-from spillway.run.workload import read_sales
+from spillway.run.workload import LIMITED_COUPON, read_sales
 
 HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
 
@@ -46,6 +49,22 @@ def test_one_sku_is_out_of_stock_in_a_few_orders() -> None:
     sku = empty_shelf(drafts)
 
     assert sum(any(line.sku == sku for line in draft.order.lines) for draft in drafts) == 6
+
+
+@pytest.mark.parametrize(("wanted", "found"), [(True, [0, 20]), (False, [])])
+def test_one_order_in_twenty_has_a_limited_coupon_and_costs_what_the_book_says(
+    wanted: bool, found: list[int]
+) -> None:
+    drafts = plan(orders=40, limited_coupons=wanted).drafts
+    limited = [
+        place
+        for place, draft in enumerate(drafts)
+        if LIMITED_COUPON in {discount.coupon for discount in draft.order.discounts}
+    ]
+
+    assert limited == found
+    for place in limited:
+        assert check(drafts[place].order, example().book("v1"), Millis(0)).refusals == []
 
 
 def test_without_cancellations_nothing_is_cancelled() -> None:

@@ -43,6 +43,8 @@ def test_the_document_has_the_keys_that_scripts_rely_on() -> None:
         "own_orders_only",
         "failure_stays_local",
         "zero_idle",
+        "priced_by_the_store",
+        "coupon_within_limits",
     ]
     for promise in document_["promises"].values():
         assert promise.keys() >= {"held", "violations", "examples"}
