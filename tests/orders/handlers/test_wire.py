@@ -179,9 +179,24 @@ def test_what_is_converted_at_once_is_what_the_readers_read(data: st.DataObject)
     if isinstance(target, dict):
         at = data.draw(st.just(at) | st.text())
     target[at] = data.draw(json_values)
+    both_read_the_same(body)
+
+
+@pytest.mark.parametrize("signature", ["p1.1.ab", "", None, 7, {}])
+def test_a_price_signature_is_taken_out_before_the_order_is_read(signature: object) -> None:
+    both_read_the_same({**order_body(ID), "price_signature": signature})
+    inside = order_body(ID)
+    inside["address"]["price_signature"] = signature
+    both_read_the_same(inside)
+    assert faults(inside) == [(Rule.FIELD_UNKNOWN, "/address/price_signature")]
+
+
+def both_read_the_same(body: Any) -> None:
     sent = msgspec.json.encode(body)
+    raw = msgspec.json.decode(sent)
     found: list[Refusal] = []
-    read_out = wire._ORDER.reader(msgspec.json.decode(sent), "", found)  # noqa: SLF001
+    wire._read_price_signature(raw, found)  # noqa: SLF001
+    read_out = wire._ORDER.reader(raw, "", found)  # noqa: SLF001
     read = content_of(sent)
     if isinstance(read, Content):
         assert (read.order, []) == (read_out, found)
