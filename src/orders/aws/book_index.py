@@ -33,14 +33,15 @@ class BookIndex(msgspec.Struct, frozen=True):
 
     entries: tuple[Entry, ...] = ()
 
-    def in_force(self, at: Millis) -> Entry | None:
+    def in_force(self, at: Millis, now: Millis) -> Entry | None:
         """The book of a time: the last that had begun, or where none had, the first.
 
-        In place of a withdrawn one comes the next that is not, or else the one before.
+        In place of a withdrawn one comes the next that is not, or else the one before. A book that
+        has not begun `now` is not in force, whatever is withdrawn; None where no other is left.
         """
-        begun = sum(entry.begins <= at for entry in self.entries)
-        place = max(begun - 1, 0)
-        candidates = (*self.entries[place:], *reversed(self.entries[:place]))
+        begun = [entry for entry in self.entries if entry.begins <= now]
+        place = max(sum(entry.begins <= at for entry in begun) - 1, 0)
+        candidates = (*begun[place:], *reversed(begun[:place]))
         return next((entry for entry in candidates if not entry.withdrawn), None)
 
     def before(self, entry: Entry) -> Iterator[Entry]:

@@ -101,10 +101,10 @@ class PublishedPriceBooks:
         """Where the book of this time cannot be read, the last one before it that can: that one
         `stands_in`. Raises TransientFailure where there is none."""
         index = self._published()
-        right = index.in_force(at)
+        right = index.in_force(at, self.clock.now())
         if right is None:
-            self._log_unread(INDEX_KEY, "it names no book")
-            raise self._nothing_to_price_by("no price book is published")
+            self._log_unread(INDEX_KEY, "it names no book that has begun")
+            raise self._nothing_to_price_by("no price book has begun")
         for entry in (right, *islice(index.before(right), STAND_INS_MAX)):
             book = self._book(entry.version)
             if book is not None:

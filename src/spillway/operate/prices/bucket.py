@@ -34,7 +34,8 @@ class Publications(BookIndex, frozen=True):
     entries: tuple[Publication, ...] = ()
 
     def current(self, at: Millis) -> Publication | None:
-        found = self.in_force(at)
+        """The one that an order is priced by that is made and sent then."""
+        found = self.in_force(at, at)
         return found if isinstance(found, Publication) else None
 
     def next(self, now: Millis) -> Publication | None:

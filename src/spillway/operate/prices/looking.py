@@ -41,12 +41,12 @@ class Looked:
 
 
 def look(bucket: PriceBucket, now: Millis, skus: list[str], code: str | None) -> Looked:
-    """SpillwayError: no book was ever published."""
+    """SpillwayError: no book has begun."""
     publications, _ = bucket.publications()
     current, following = publications.current(now), publications.next(now)
     if current is None:
         raise SpillwayError(
-            "No price book is published: publish one with `spillway prices publish BOOK.toml`."
+            "No price book is in force: publish one with `spillway prices publish BOOK.toml`."
         )
     if following is not None and following.version == current.version:
         following = None

@@ -89,6 +89,8 @@ def _draft(
     back_to: str | None = None,
 ) -> Plan:
     publications, etag = bucket.publications()
+    if when.soon and not publications.entries:
+        when = When(now)
     before = publications.current(when.begins)
     old, unread = _contents_of(bucket, before)
     lowered = lowered_limits(old[0], new[0]) if old else []
@@ -125,7 +127,7 @@ def _contents_of(
 
 
 def publish_first(bucket: PriceBucket, book: PriceBook, *, now: Millis, by: str) -> None:
-    """Publish a book into an empty bucket: it counts at once, for there is nobody to tell."""
+    """Publish a book into an empty bucket: it counts at once."""
     draft(bucket, book, now=now, when=When(now), fall_max=1).carry_out(bucket, by)
 
 

@@ -32,10 +32,12 @@ Contents = tuple[Rules, dict[str, Article]]
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """`withdraw`: the books before it are never used again, also for orders of their time."""
+    """`withdraw`: the books before it are never used again, also for orders of their time. `soon`:
+    nobody named the time; a first book, of which no server need be told, then begins at once."""
 
     begins: Millis
     withdraw: bool = False
+    soon: bool = False
 
 
 def when(now: Millis, begins: Millis | None, *, at_once: bool) -> When:
@@ -49,7 +51,7 @@ def when(now: Millis, begins: Millis | None, *, at_once: bool) -> When:
             "--from names a time that is less than 2 minutes ahead, and not every server would know"
             " the book by then: name a later one, or use --at-once."
         )
-    return When(Millis(now + NOTICE_MS) if begins is None else begins)
+    return When(Millis(now + NOTICE_MS), soon=True) if begins is None else When(begins)
 
 
 def contents(book: Book) -> Contents:

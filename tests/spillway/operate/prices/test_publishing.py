@@ -51,10 +51,10 @@ def published(bucket: PriceBucket, new: PriceBook, at: int, **options: object) -
     return plan.version
 
 
-def price_at(bucket: PriceBucket, at: int) -> object:
-    """What a mug costs, as intake finds it out."""
+def price_at(bucket: PriceBucket, at: int, now: int | None = None) -> object:
+    """What a mug costs in an order of this time, as intake finds it out at once or later."""
     content = bucket._s3.get_object(Bucket=bucket.name, Key=INDEX_KEY)["Body"].read()  # noqa: SLF001
-    entry = decode_index(content).in_force(Millis(at))
+    entry = decode_index(content).in_force(Millis(at), Millis(at if now is None else now))
     assert entry is not None
     return bucket.book(entry.version).articles["MUG-SAGE"].prices[0]
 
@@ -94,7 +94,36 @@ def test_at_once_withdraws_a_wrong_price_also_for_orders_begun_before(
 ) -> None:
     published(bucket, book(tmp_path, "1.40"), NOW)
     published(bucket, book(tmp_path, "14.00"), NOW + 10 * MINUTE, at_once=True)
-    assert [price_at(bucket, NOW + minute * MINUTE) for minute in (5, 10)] == [1_400, 1_400]
+    corrected = NOW + 10 * MINUTE
+    assert [price_at(bucket, at, corrected) for at in (NOW, corrected)] == [1_400, 1_400]
+
+
+def test_at_once_leaves_a_planned_book_to_begin_when_it_was_planned_and_not_before(
+    bucket: PriceBucket, tmp_path: Path
+) -> None:
+    sale = NOW + 100 * MINUTE
+    published(bucket, book(tmp_path, "1.40"), NOW)
+    planned = published(bucket, book(tmp_path, "9.00"), NOW + MINUTE, begins=sale)
+    correction = drafted(bucket, book(tmp_path, "14.00"), NOW + 10 * MINUTE, at_once=True)
+    assert [entry.version for entry in correction.later] == [planned]
+    correction.carry_out(bucket, "ada")
+    begun_before, corrected = NOW + 5 * MINUTE, NOW + 10 * MINUTE
+    assert [price_at(bucket, at, corrected) for at in (begun_before, corrected)] == [1_400, 1_400]
+    assert [price_at(bucket, at) for at in (sale - 1, sale)] == [1_400, 900]
+    assert price_at(bucket, begun_before, sale) == 1_400
+
+
+def test_a_first_book_begins_at_once_unless_its_time_is_named(
+    bucket: PriceBucket, tmp_path: Path
+) -> None:
+    opening = NOW + 100 * MINUTE
+    new = book(tmp_path, "14.00")
+    assert drafted(bucket, new, NOW).when.begins == NOW
+    published(bucket, new, NOW, begins=opening)
+    with pytest.raises(SpillwayError, match="in force"):
+        look(bucket, NOW, [], None)
+    assert price_at(bucket, opening) == 1_400
+    assert drafted(bucket, new, NOW + MINUTE).when.begins == NOW + MINUTE + NOTICE_MS
 
 
 def test_a_rollback_goes_back_to_the_book_before_or_to_a_named_one(
