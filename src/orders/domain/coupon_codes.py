@@ -19,6 +19,8 @@ from typing import Literal
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 SERIAL_CHARS = 5
 TAG_CHARS = 9
+#: What a code has after its campaign's own: a hyphen, serial, tag and check character.
+SUFFIX_CHARS = 1 + SERIAL_CHARS + TAG_CHARS + 1
 #: Serials that one campaign can have.
 SERIALS = len(ALPHABET) ** SERIAL_CHARS
 

@@ -16,7 +16,9 @@ from orders.domain.book import (
     delivery_key,
     tax_key,
 )
+from orders.domain.coupon_codes import SUFFIX_CHARS
 from orders.domain.order import Channel
+from orders.domain.refusals import SKU_MAX
 from orders.domain.units import Millis
 from spillway.price_book import values, written
 from spillway.price_book.iso import DECIMALS, is_state
@@ -269,6 +271,11 @@ class RulesReader:
         before = self._toml.faults.count
         with self._fault_at((*place, "code")):
             values.sku(coupon.code)
+            if coupon.single_use_codes and len(coupon.code) + SUFFIX_CHARS > SKU_MAX:
+                raise ValueError(
+                    f"{coupon.code!r} is too long for single-use codes, which have"
+                    f" {SUFFIX_CHARS} characters more and {SKU_MAX} at most."
+                )
         if not coupon.channels:
             self._toml.fault((*place, "channels"), "A coupon names the `channels` that it is for.")
         rate, amounts = self._worth(place, coupon)

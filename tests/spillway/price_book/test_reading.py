@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from orders.domain.book import Article, Coupon, DeliveryRate, Tax
+from orders.domain.coupon_codes import code_of
+from orders.domain.refusals import SKU_MAX
 from spillway.price_book import BookFaulty, read
 from spillway.price_book.articles import ARTICLES_MAX
 from spillway.price_book.faults import TOLD_MAX
@@ -204,6 +206,7 @@ CAMPAIGN = (
         ("[[coupon]]", f'{SECOND}"WELCOME10"\n[[coupon]]', "already"),
         ("[[coupon]]", f'{SECOND}"Welcome10"\n[[coupon]]', "capital letters"),
         ("[[coupon]]", f'{CAMPAIGN}{SECOND}"spring-2027"\n[[coupon]]', "single-use code"),
+        ("[[coupon]]", f"{CAMPAIGN.replace('SPRING', 'S' * 49)}[[coupon]]", "too long"),
         ("[[coupon]]", "[coupon]", "double brackets"),
         ("[[coupon]]", "[[coupons]]", "'coupons'"),
         ("[[coupon]]", "[[coupon]", "no TOML"),
@@ -226,6 +229,14 @@ def test_a_fault_is_one_sentence_with_its_line(
     )
     last = len(before) + new.count("\n")
     assert (1 if file == "articles.csv" else heading) <= line <= last, (heading, line, last)
+
+
+def test_the_longest_code_of_a_campaign_can_be_ordered_with(tmp_path: Path) -> None:
+    campaign = "S" * 48
+    table = CAMPAIGN.replace("SPRING", campaign)
+    book = read(written(tmp_path, ("[[coupon]]", f"{table}[[coupon]]")))
+    assert campaign in book.rules.coupons
+    assert len(code_of(campaign, 0, b"key")) == SKU_MAX
 
 
 def test_all_faults_are_found_at_once_and_the_first_twenty_are_told(tmp_path: Path) -> None:
