@@ -9,11 +9,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, Request, Route, expect
 
+from orders.domain import pricing
+from orders.domain.order import Order
 from orders.domain.units import Millis
 from orders.flow.prices import Prices
 from orders.handlers.intake import handle
+from orders.handlers.wire import Content, content_of
 from simulation.world.runtime import FixedPriceBooks, MemoryCouponTries, MemoryLog
 from simulation.world.table import MemoryOrders
 from spillway.price_book import example
@@ -280,3 +283,59 @@ def test_on_a_phone_the_total_stands_above_the_button_that_pays(visit: Visits) -
     assert button is not None
     assert shown["y"] + shown["height"] <= button["y"]
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.parametrize(
+    ("country", "postal_code", "sums"),
+    [("GB", "LS1 4AP", (12_600, 1_500, 2_820)), ("FR", "75001", (12_600, 1_500, 0))],
+)
+def test_a_wholesale_order_costs_what_the_book_says_for_where_it_goes(
+    visit: Visits, country: str, postal_code: str, sums: tuple[int, int, int]
+) -> None:
+    visitor = visit("wholesale")
+    page = visitor.page
+    put: list[Order] = []
+    page.on("request", lambda asked: put.extend(ordered(asked)))
+    visitor.sign_in("/wholesale")
+    page.fill("#sheet", "MUG-SAGE,6\nSOAP-MOSS,24")
+    page.get_by_role("button", name="Add lines").click()
+    visitor.fill_in_checkout("/checkout?channel=wholesale")
+    page.fill("#purchase_order", "PO-1")
+    page.select_option("#country", country)
+    page.fill("#postal_code", postal_code)
+    visitor.pay()
+    visitor.see("Confirmed")
+    [sent] = put
+    goods = sum(line.quantity * line.unit_price for line in sent.lines)
+    assert (goods, sent.shipping, sent.tax) == sums
+    assert pricing.check(sent, example().book("tests"), Clock().now()).refusals == []
+
+
+def ordered(asked: Request) -> list[Order]:
+    if asked.method != "PUT" or "/api/orders/" not in asked.url:
+        return []
+    read = content_of(asked.post_data_buffer or b"")
+    assert isinstance(read, Content), read
+    return [read.order]
+
+
+def test_nothing_is_paid_while_the_price_for_another_country_is_asked_for(visit: Visits) -> None:
+    visitor = visit()
+    page = visitor.page
+    Store(visitor)
+    visitor.sign_in()
+    visitor.fill_basket(MUG)
+    page.goto("/basket")
+    use_coupon(page, "WELCOME10")
+    visitor.fill_in_checkout()
+    expect(page.locator("#pay")).to_be_enabled()
+    waiting: list[Route] = []
+    visitor.context.route("**/api/quotes", lambda route: waiting.append(route))
+    page.select_option("#country", "FR")
+    expect(page.locator("#pay")).to_be_disabled()
+    page.fill("#postal_code", "75001")
+    page.press("#postal_code", "Enter")
+    assert urlsplit(page.url).path == "/checkout"
+    [route] = waiting
+    route.fallback()
+    expect(page.locator("#pay")).to_be_enabled(timeout=60_000)

@@ -50,7 +50,11 @@ function prepare() {
     if (target.id === "purchase_order") basket.change({ purchase_order: target.value });
   });
   form.addEventListener("change", ({ target }) => {
-    if (["country", "state"].includes(target.id)) summary.update();
+    if (!["country", "state"].includes(target.id)) return;
+    // Until it is known what delivery to there costs, and the tax: a quote takes a while.
+    shown = null;
+    $("#pay").disabled = true;
+    summary.update();
   });
 }
 
