@@ -10,6 +10,7 @@ import re
 import pytest
 import yaml
 
+from spillway.price_book import example
 from spillway.run.storefront.publish import publish
 from spillway.run.storefront.site import CONTRACT, File, build, page_sources
 
@@ -122,6 +123,23 @@ def test_the_documentation_has_every_operation_answer_field_and_a_form(
             section = page.partition(f'<section id="schema-{name}"')[2].partition("</section>")[0]
             for field in schema["properties"]:
                 assert f"<code>{field}</code>" in section
+
+
+def test_no_coupon_of_the_book_is_in_anything_that_is_published() -> None:
+    """Their codes are worth money, and what they take off only a quote says."""
+    content: dict[str, str] = {}
+
+    class Bucket:
+        def put_object(self, **given: object) -> None:
+            body = given["Body"]
+            assert isinstance(body, bytes)
+            content[str(given["Key"])] = body.decode()
+
+    publish(Bucket(), bucket="site", settings={})
+    codes = example().rules.coupons
+    assert codes
+    found = {(key, code) for key, text in content.items() for code in codes if code in text}
+    assert found == set()
 
 
 def test_what_is_needed_is_uploaded_before_what_needs_it() -> None:
