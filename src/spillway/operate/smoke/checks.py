@@ -43,13 +43,11 @@ class Finding:
     fault: str | None
 
 
-def run(
-    api: httpx.Client, *, token: str | None, now: int, prices: bool = True
-) -> Iterator[Finding]:
+def run(api: httpx.Client, *, token: str | None, now: int) -> Iterator[Finding]:
     """Make every request, and judge each answer.
 
     `api` has the API's address as its base. Without a `token` only the gateway is checked. `now` is
-    Unix milliseconds. `prices`: whether the store must be the one who says what an order costs.
+    Unix milliseconds.
     """
     ask = partial(_finding, api, token)
     yield _finding(api, None, "no_token", "the gateway asks for a token", "GET /orders", 401)
@@ -70,15 +68,14 @@ def run(
         body=example_order(lambda _: UNKNOWN_KEY_RECEIPT),
         inspect=_is_refused_for_its_receipt,
     )
-    if prices:
-        yield ask(
-            "refused_price",
-            "intake reads a price book, or asks for the pricing engine's signature",
-            f"PUT {order}",
-            422,
-            body=_order_of_nothing_sold(),
-            inspect=_is_refused_for_its_price,
-        )
+    yield ask(
+        "refused_price",
+        "intake reads a price book, or asks for the pricing engine's signature",
+        f"PUT {order}",
+        422,
+        body=_order_of_nothing_sold(),
+        inspect=_is_refused_for_its_price,
+    )
     cancellation = f"PUT {order}/cancellation"
     yield ask("unknown_cancellation", "intake reaches the table", cancellation, 404)
     yield ask("nothing_stored", "the checks stored nothing", f"GET {order}", 404)

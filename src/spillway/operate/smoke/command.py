@@ -45,14 +45,12 @@ def smoke(
 
     from spillway.operate.smoke.checks import run
 
-    # On this machine the client says what things cost (infra/stages/local.toml).
-    prices = url is not None or target.stage is not None
     if url is None:
         url, token = _found(target, token)
     with httpx.Client(
         base_url=url, timeout=_TIMEOUT_SECONDS, trust_env=target.stage is not None
     ) as api:
-        findings = list(run(api, token=token, now=time.time_ns() // 1_000_000, prices=prices))
+        findings = list(run(api, token=token, now=time.time_ns() // 1_000_000))
     right = all(finding.fault is None for finding in findings)
     if as_json:
         document = {"url": url, "with_token": token is not None, "right": right}
