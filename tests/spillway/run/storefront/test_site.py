@@ -16,6 +16,8 @@ from spillway.run.storefront.site import CONTRACT, File, build, page_sources
 
 #: What a browser fetches of scripts on all pages of the shop together, compressed.
 SCRIPT_BYTES_MAX = 70 * 1024
+#: What it fetches before a page works. The library for signing in comes with the first sign-in.
+PAGE_SCRIPT_BYTES_MAX = 36 * 1024
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +97,14 @@ def test_the_scripts_of_the_whole_shop_weigh_less_than_70_kb_compressed(
         if key.endswith(".js")
     }
     assert sum(weights.values()) < SCRIPT_BYTES_MAX, weights
+
+
+def test_no_page_waits_for_more_than_36_kb_of_scripts_compressed(site: dict[str, File]) -> None:
+    for key, text in pages(site).items():
+        scripts = set(re.findall(r'"/(assets/[\w.-]+\.js)"', text))
+        assert scripts
+        weight = sum(len(gzip.compress(site[name].content, 6)) for name in scripts)
+        assert weight < PAGE_SCRIPT_BYTES_MAX, key
 
 
 def test_the_same_sources_make_the_same_site(site: dict[str, File]) -> None:
