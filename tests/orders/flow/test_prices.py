@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from orders.domain import price_signature
 from orders.domain.book import Article
+from orders.domain.order import with_normalised_texts
 from orders.domain.refusals import Rule
 from orders.failures import TransientFailure
 from orders.flow.intake import Acknowledged, Intake, Refused
@@ -162,6 +164,26 @@ def test_what_the_engine_saw_is_signed_and_not_what_is_stored() -> None:
         "country": "FR",
     }
     assert offered(SIGNED, signed=True, address=address) == []
+    id_ = order_id(NOON)
+    sent = content(id_, address=address)
+    stored = with_normalised_texts(sent.order)
+    assert stored.address.postal_code == "75001"
+    for order, valid in ((sent.order, True), (stored, False)):
+        signature = price_signature.sign(
+            PRICE_KEY,
+            PRICE_KEY_ID,
+            order=order,
+            customer_id=CUSTOMER,
+            valid_until=NOON // 1000 + 900,
+        )
+        result = an_intake(MemoryOrders(), prices=SIGNED).place(
+            order_key(CUSTOMER, id_),
+            sent.order,
+            sent.digest,
+            price_signature=signature,
+            wholesale_allowed=False,
+        )
+        assert isinstance(result, Acknowledged) == valid
 
 
 @pytest.mark.parametrize(
