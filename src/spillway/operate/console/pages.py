@@ -35,7 +35,7 @@ CHARTS_PAUSE_AWS_SECONDS = 60
 
 
 def path(state: AppState, _: Request) -> Page:
-    return Page("path", _path(state), "/events")
+    return Page("path", {**_path(state), "campaigns": state.campaigns.latest()}, "/events")
 
 
 def _path(state: AppState) -> dict[str, Any]:

@@ -7,7 +7,8 @@ most so many requests to AWS in an hour (test_state.py counts them):
 - rates, ages and alarms every minute, because CloudWatch has nothing newer: at most 29 requests,
   1,740 an hour; a million a month are free, beyond that they cost 0.0174 dollars
 
-On this machine all of it is read every two seconds.
+
+What is read of coupons, `campaigns` says. On this machine all of it is read every two seconds.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from orders.domain.saga import DOWNSTREAMS
+from spillway.operate.console import campaigns
+from spillway.operate.console.campaigns import CampaignReader
 from spillway.operate.console.faults import fault_labels
 from spillway.operate.console.redriving import Redriving
 from spillway.operate.console.traffic import Traffic
@@ -90,6 +93,7 @@ class AppState:
     reader: StatusReader
     redriving: Redriving
     traffic: Traffic | None
+    campaigns: CampaignReader
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
 
     @property
@@ -102,4 +106,7 @@ def state_of(service: Service, stack: Stack | None, pause_seconds: float | None 
     pause = pause_seconds or (PAUSE_AWS_SECONDS if service.emulator is None else PAUSE_SECONDS)
     traffic = None if stack is None else Traffic(stack)
     reader = StatusReader(service, stack, pause)
-    return AppState(service, stack, reader, Redriving(service), traffic)
+    rest = max(pause, campaigns.PAUSE_AWS_SECONDS) if service.emulator is None else pause
+    return AppState(
+        service, stack, reader, Redriving(service), traffic, CampaignReader(service, rest)
+    )

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from infra.alarms import alarm_of
 from orders.domain.promises import Promise
+from spillway.operate.console.campaigns import CampaignReader, Campaigns
 from spillway.operate.console.redriving import Redriving
 from spillway.operate.console.serving import application
 from spillway.operate.console.state import AppState, StatusReader
@@ -80,12 +81,23 @@ class GivenStatus(StatusReader):
         return self.now_is
 
 
-def a_state(now: Status | Exception | None = None) -> AppState:
+class GivenCampaigns(CampaignReader):
+    """Reads nothing."""
+
+    given: Campaigns
+
+    def latest(self) -> Campaigns:
+        return self.given
+
+
+def a_state(now: Status | Exception | None = None, campaigns: Campaigns | None = None) -> AppState:
     """Of the stage `dev`; `now` is what reading its status gives, or raises."""
     service = Service("dev", no_client, {"orders": "orders"}, {})
     reader = GivenStatus(service, None, 15.0)
     reader.now_is = now or status()
-    return AppState(service, None, reader, Redriving(service), None)
+    coupons = GivenCampaigns(service, 60.0)
+    coupons.given = campaigns or Campaigns()
+    return AppState(service, None, reader, Redriving(service), None, coupons)
 
 
 class Browser:

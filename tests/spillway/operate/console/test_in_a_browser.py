@@ -16,6 +16,7 @@ from orders.ports import Command
 from spillway.run.stack import Stack
 from tests.builders import order_key
 from tests.e2e.shop import SETTLES_WITHIN_SECONDS, Customer, effects
+from tests.e2e.test_prices import MUG, TAKEN, by_the_book
 from tests.spillway.operate.console.conftest import PAUSE_SECONDS, Console
 
 AXE = (ROOT / "node_modules/axe-core/axe.min.js").read_text()
@@ -131,6 +132,21 @@ def test_one_order_is_followed_from_the_search_to_its_end(
     expect(page).to_have_title(re.compile("^Order "))
     page.locator("dd").get_by_role("link", name=shopper.id).click()
     expect(page.get_by_role("link", name=id_)).to_be_visible()
+
+
+def test_a_coupon_s_uses_are_counted_while_the_page_is_open(
+    page: Page, wholesale: Customer
+) -> None:
+    page.goto("/")
+    row = page.get_by_role("row", name="FIRST100")
+    expect(row).to_contain_text("the first 100, each customer once")
+    before = int(row.locator("td").nth(1).inner_text())
+    id_, body = by_the_book(wholesale, MUG, "FIRST100")
+    assert wholesale.put(id_, body).status_code in TAKEN
+    expect(row.locator("td").nth(1)).to_have_text(str(before + 1))
+    expect(row.locator("td").nth(2)).to_have_text(str(100 - before - 1))
+    assert wholesale.cancel(id_).status_code == 202
+    expect(row.locator("td").nth(1)).to_have_text(str(before))
 
 
 @pytest.fixture

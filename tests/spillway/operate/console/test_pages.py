@@ -9,9 +9,11 @@ from starlette.types import ASGIApp
 
 from orders.domain.promises import Promise
 from spillway.errors import SpillwayError
+from spillway.operate.console.campaigns import Campaigns
 from spillway.operate.console.serving import application
 from spillway.operate.console.views import _events
 from spillway.operate.console.waiting import WhenAsked
+from tests.builders import a_coupon
 from tests.spillway.operate.console.builders import (
     PORT,
     Browser,
@@ -40,6 +42,23 @@ def test_what_rings_is_said_first_with_its_runbook() -> None:
     assert "In danger: always_settles." in page
     assert "docs/runbook/alarms.md#always-settles" in page
     assert "an order is 2 h old &amp; &lt;b&gt;stuck&lt;/b&gt;" in page
+
+
+def test_limited_coupons_are_shown_with_what_is_left_of_them() -> None:
+    assert "Limited coupons" not in browser(a_state()).get("/").text
+    first = a_coupon("FIRST", limit=1_500, once_per_customer=True)
+    used = [(first, 1_200), (a_coupon("THANKS", single_use_codes=True), None)]
+    page = browser(a_state(campaigns=Campaigns(used))).get("/").text
+    assert "the first 1,500, each customer once" in page
+    assert '<td class="number">1,200</td>\n  <td class="number">300</td>' in page
+    assert "<td>each code once</td>" in page
+    assert page.count('<td class="number">\N{EN DASH}</td>') == 2
+
+
+def test_coupons_that_cannot_be_read_hide_nothing_else() -> None:
+    page = browser(a_state(campaigns=Campaigns(problem="No <permission>."))).get("/").text
+    assert "cannot be read: No &lt;permission&gt;." in page
+    assert "Every promise is kept." in page
 
 
 def test_nothing_can_be_broken_on_aws() -> None:

@@ -52,6 +52,15 @@ def books() -> Books:
     return Books()
 
 
+def test_a_limit_s_uses_are_read_from_all_of_its_counters(books: Books) -> None:
+    many = a_coupon("MANY", limit=250)
+    for customer in ("ada", "bob", "cyd"):
+        order = accepted(order_key(customer, order_id()))
+        assert books.orders.coupons.place(order, [Use(many, "MANY", "")]) is None
+    assert uses.counted(books.service, many) == 3
+    assert uses.counted(books.service, a_coupon("NEVER", limit=100)) == 0
+
+
 def test_orders_that_stand_and_orders_that_gave_back_are_in_order(books: Books) -> None:
     assert books.audited() == []
     books.undo(books.order)
