@@ -106,7 +106,8 @@ def judge_run(done: Run) -> None:
     if outage is not None and outage.keys and outage_was_real(outage, done.effects):
         violations += judge_isolation(outage, done.effects)
         evidence[Promise.FAILURE_STAYS_LOCAL] = _outage_evidence(done, outage)
-    done.promises = verdicts(violations, evidence)
+    not_judged = {} if done.prices is None else done.prices.not_judged
+    done.promises = verdicts(violations, evidence, not_judged)
 
 
 def _outage_evidence(done: Run, outage: Outage) -> str:

@@ -53,6 +53,14 @@ def test_prices_and_coupons_are_judged_by_what_was_read_of_them() -> None:
     assert broken(run) == {Promise.PRICED_BY_THE_STORE, Promise.COUPON_WITHIN_LIMITS}
 
 
+def test_orders_that_no_book_can_tell_about_are_counted() -> None:
+    books = PriceAudit(lambda _: a_book(version="v1"), grace_ms=0)
+    verdict = judged(run_of([confirmed()]), prices=books).promises[Promise.PRICED_BY_THE_STORE]
+
+    assert not verdict.judged
+    assert "1 by no book" in verdict.evidence
+
+
 def test_a_run_without_an_order_judges_only_that_nothing_runs() -> None:
     run = judged(run_of([]))
 
