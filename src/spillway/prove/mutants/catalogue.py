@@ -343,6 +343,8 @@ original
             "min(max(made_at, now - self.grace_ms), now)",
             "max(made_at, now - self.grace_ms)",
         ),
+        # Two safeguards: either one alone is enough.
+        ReplaceExpression("aws.book_index:BookIndex.in_force", "entry.begins <= now", "True"),
     ),
     Mutant(
         "no-book-no-price",
