@@ -26,6 +26,19 @@ const basket = (lines, more) => (
   { channel: "retail", currency: "GBP", lines, coupons: [], country: "GB", state: "", ...more });
 const seen = (amount) => ({ "retail GBP": amount });
 
+test("where states are taxed apart the customer chooses one before paying", async () => {
+  const taxed = { ...included, included: false, rates: [72_500] };
+  const states = {
+    ...shop,
+    delivery: { "retail * GBP": { by: "subtotal", bands: [[0, 0]], free_from: null } },
+    taxes: { "retail US-CA": taxed },
+  };
+  const of = (state) => sumsOf(states, basket([{ sku: "MUG", quantity: 2 }], { country: "US", state }), NOW);
+  for (const state of ["", "XX"]) assert.match((await of(state)).problem, /state/);
+  const sums = await of("CA");
+  assert.deepEqual([sums.problem, sums.tax], [null, 218]);
+});
+
 test("a price that has changed since it was chosen has the one before", async () => {
   const lines = [
     { sku: "MUG", quantity: 2, name: "Mug", seen: seen(1400) },

@@ -110,6 +110,7 @@ function problemOf(refusals, ordered, cases) {
   }
   const rules = new Set(refusals.map(({ rule }) => rule));
   if (rules.has("delivery_not_offered")) return "We don't deliver to this country.";
+  if (rules.has("state_unknown")) return "Choose your state: the tax depends on it.";
   if (rules.has("currency_not_accepted")) return "We don't sell in this currency here.";
   return null;
 }
