@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import msgspec
@@ -15,6 +16,8 @@ from spillway.target.service import Service
 
 #: The data stack's output that names it.
 OUTPUT = "PricesBucketName"
+#: S3 tells the time without its fraction of a second.
+CLOCK_AHEAD_MAX_SECONDS = 2
 _CONFLICTS = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
 
 
@@ -49,6 +52,8 @@ class PriceBucket:
 
     def __init__(self, s3: Any, name: str) -> None:
         self._s3, self.name = s3, name
+        #: By S3's clock, to the second: when it answered last; 0 before it has.
+        self._answered_at = NEVER
 
     @classmethod
     def of(cls, service: Service) -> PriceBucket:
@@ -58,8 +63,10 @@ class PriceBucket:
         """The list, and its ETag; empty and None where nothing was ever published."""
         try:
             answer = self._s3.get_object(Bucket=self.name, Key=INDEX_KEY)
-        except self._s3.exceptions.NoSuchKey:
+        except self._s3.exceptions.NoSuchKey as missing:
+            self._answered_at = _date(missing.response)
             return Publications(), None
+        self._answered_at = _date(answer)
         content = answer["Body"].read()
         try:
             return msgspec.json.decode(content, type=Publications), answer["ETag"]
@@ -68,6 +75,19 @@ class PriceBucket:
                 f"The list of price books (s3://{self.name}/{INDEX_KEY}) cannot be read ({error}):"
                 " restore an older version of that object."
             ) from error
+
+    def check_clock(self, now: Millis) -> None:
+        """SpillwayError: it was not yet `now` by S3's clock when the list was read.
+
+        A book that begins by a clock that is ahead has not begun for the servers. With the books
+        before it withdrawn, they would have none until then.
+        """
+        ahead_seconds = (now - self._answered_at) / 1000
+        if self._answered_at and ahead_seconds > CLOCK_AHEAD_MAX_SECONDS:
+            raise SpillwayError(
+                f"This machine's clock is {ahead_seconds:,.0f} s ahead of S3's, and a book would"
+                " begin too late: set the clock, then publish again."
+            )
 
     def file(self, version: str) -> bytes:
         """A book's file as it was published."""
@@ -119,6 +139,14 @@ class PriceBucket:
                 "Another price book was published at the same time, and this one was not: look at"
                 " `spillway prices history`, then publish again."
             ) from error
+
+
+def _date(answer: Any) -> Millis:
+    """When S3 made an answer; `NEVER` where it does not say."""
+    text = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+    if text is None:
+        return NEVER
+    return Millis(int(parsedate_to_datetime(text).timestamp() * 1000))
 
 
 def _code(error: Any) -> str:

@@ -115,6 +115,7 @@ def publish(
         if read is not None
         else draft_rollback(bucket, book, now=now, when=time_, fall_max=fall_max / 100)
     )
+    bucket.check_clock(now)
     if not as_json:
         show_plan(plan)
     refused = bool(plan.suspicions) and not yes

@@ -23,6 +23,7 @@ from spillway.operate.prices.publishing import (
 )
 from spillway.price_book import PriceBook, example, read
 from tests.builders import NOW
+from tests.spillway.operate.prices.conftest import MemoryS3
 from tests.spillway.price_book.files import written
 
 MINUTE = 60_000
@@ -252,3 +253,28 @@ def test_there_is_nothing_before_the_first_book(bucket: PriceBucket, tmp_path: P
     published(bucket, book(tmp_path, "14.00"), NOW)
     with pytest.raises(SpillwayError, match="no price book before"):
         version_before(bucket.publications()[0], Millis(NOW + 10 * MINUTE))
+
+
+@pytest.mark.parametrize(("ahead_ms", "right"), [(-60_000, True), (1_999, True), (3_000, False)])
+def test_a_clock_that_is_ahead_of_s3s_publishes_nothing(ahead_ms: int, right: bool) -> None:
+    """With `--at-once` no server would have a book until then."""
+    dated = PriceBucket(_DatedS3(), "prices")
+    dated.check_clock(Millis(NOW + 60_000))  # nothing was answered yet, so nothing is known
+    dated.publications()
+    if right:
+        dated.check_clock(Millis(NOW + ahead_ms))
+        return
+    with pytest.raises(SpillwayError, match="3 s ahead of S3's"):
+        dated.check_clock(Millis(NOW + ahead_ms))
+
+
+class _DatedS3(MemoryS3):
+    """It answers at `NOW`."""
+
+    def get_object(self, *, Bucket: str, Key: str) -> dict[str, object]:  # noqa: N803
+        try:
+            return super().get_object(Bucket=Bucket, Key=Key)
+        except self.exceptions.NoSuchKey as missing:
+            headers = {"date": "Mon, 23 Nov 2026 10:00:00 GMT"}
+            missing.response["ResponseMetadata"] = {"HTTPHeaders": headers}
+            raise
