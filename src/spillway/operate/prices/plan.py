@@ -14,6 +14,7 @@ from spillway.operate.prices.comparing import Comparison, compare, lowered_limit
 from spillway.operate.prices.publishing import (
     Contents,
     When,
+    begins_soon,
     contents,
     publish,
     version_before,
@@ -105,7 +106,11 @@ def _draft(
         changes=changes,
         suspicions=[*unread, *lowered, *suspicions(changes, old, *new, fall_max=fall_max)],
         follows=before.version if before and old else None,
-        later=[entry for entry in publications.entries if entry.begins > when.begins],
+        later=[
+            entry
+            for entry in publications.entries
+            if entry.begins > when.begins and not (when.withdraw and begins_soon(entry))
+        ],
         publications=publications,
         etag=etag,
         now=now,

@@ -98,16 +98,25 @@ def publish(
 def with_entry(
     publications: Publications, publication: Publication, *, withdraw: bool
 ) -> Publications:
-    """The list with one more entry. Of two that begin at the same time the later published wins."""
+    """The list with one more entry. Of two that begin at the same time the later published wins.
+
+    Withdrawn are those that have begun, and one that was published moments ago and waits for its
+    two minutes: it may be the mistake, and would replace the correction. A planned one stays.
+    """
     entries = [
         msgspec.structs.replace(entry, withdrawn=True)
-        if withdraw and entry.begins <= publication.begins
+        if withdraw and (entry.begins <= publication.begins or begins_soon(entry))
         else entry
         for entry in publications.entries
     ]
     entries.append(publication)
     entries.sort(key=lambda entry: entry.begins)
     return Publications(tuple(_kept(entries, publication.published_at)))
+
+
+def begins_soon(entry: Publication) -> bool:
+    """It was published without a time of its own: it begins, or began, two minutes later."""
+    return entry.begins - entry.published_at <= NOTICE_MS
 
 
 def _kept(entries: list[Publication], now: Millis) -> list[Publication]:

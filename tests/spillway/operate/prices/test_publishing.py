@@ -99,6 +99,18 @@ def test_at_once_withdraws_a_wrong_price_also_for_orders_begun_before(
     assert [price_at(bucket, at, corrected) for at in (NOW, corrected)] == [1_400, 1_400]
 
 
+def test_at_once_withdraws_a_book_that_waits_for_its_two_minutes(
+    bucket: PriceBucket, tmp_path: Path
+) -> None:
+    published(bucket, book(tmp_path, "14.00"), NOW)
+    published(bucket, book(tmp_path, "9.00"), NOW + 10 * MINUTE)
+    correction = drafted(bucket, book(tmp_path, "15.00"), NOW + 11 * MINUTE, at_once=True)
+    assert correction.later == []
+    correction.carry_out(bucket, "ada")
+    for minutes in (11, 12, 13, 60):
+        assert price_at(bucket, NOW + minutes * MINUTE) == 1_500
+
+
 def test_at_once_leaves_a_planned_book_to_begin_when_it_was_planned_and_not_before(
     bucket: PriceBucket, tmp_path: Path
 ) -> None:
