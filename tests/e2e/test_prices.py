@@ -28,7 +28,7 @@ from spillway.paths import PROJECT
 from spillway.prove.chaos.mutant import ALIAS
 from spillway.run.stack import Stack
 from spillway.target.service import Service, on_this_machine
-from tests.builders import order_body, order_id, order_key
+from tests.builders import order_id, order_key
 from tests.e2e.shop import SETTLES_WITHIN_SECONDS, Customer
 from tests.e2e.test_overflow_and_watchdog import within
 from tests.needs import starts
@@ -43,28 +43,6 @@ TAKEN = (200, 201)
 
 def now() -> Millis:
     return Millis(time.time_ns() // 1_000_000)
-
-
-def by_the_book(
-    customer: Customer, line: dict[str, Any], *coupons: str, **forged: Any
-) -> tuple[str, dict[str, Any]]:
-    """A new id and an order under it at what the store's quote says, but for what is `forged`: the
-    sum is mended, and really paid."""
-    id_ = order_id(now())
-    basket = {"channel": "retail", "currency": "GBP", "country": "GB", "lines": [line]}
-    answer = customer.http.post("/quotes", json=basket | {"coupons": coupons})
-    assert answer.status_code == 200, answer.text
-    priced = ("lines", "discounts", "shipping", "tax")
-    fields = {name: answer.json()[name] for name in priced} | forged
-    total = (
-        sum(one["quantity"] * one["unit_price"] for one in fields["lines"])
-        - sum(one["amount"] for one in fields["discounts"])
-        + fields["shipping"]
-        + fields["tax"]
-    )
-    payment = {"reference": "pay_01", "amount": total, "currency": "GBP"}
-    keys = {**customer.keys, "price_key": None}
-    return id_, order_body(id_, **keys, **fields, total=total, payment=payment)
 
 
 def violations(answer: httpx.Response) -> list[tuple[str, str, int | None]]:
@@ -133,7 +111,7 @@ def shelf(service: Service) -> Iterator[Shelf]:
 def test_an_order_at_the_books_prices_is_stored_with_the_books_version(
     stack: Stack, shopper: Customer, shelf: Shelf
 ) -> None:
-    id_, body = by_the_book(shopper, MUG, "WELCOME10")
+    id_, body = shopper.order_by_the_book(MUG, "WELCOME10")
     answer = shopper.put(id_, body)
     assert answer.status_code in TAKEN, answer.text
     assert stored(stack, shopper, id_)["book"] == {"S": shelf.in_force}
@@ -162,7 +140,7 @@ def test_what_is_not_the_books_is_refused_with_the_right_value_and_not_stored(
     forged: dict[str, Any],
     broken: tuple[str, str, int | None],
 ) -> None:
-    id_, body = by_the_book(shopper, MUG, **forged)
+    id_, body = shopper.order_by_the_book(MUG, **forged)
     answer = shopper.put(id_, body)
     assert answer.status_code == 422, answer.text
     assert broken in violations(answer)
@@ -173,7 +151,7 @@ def test_a_new_price_counts_at_once_and_a_stored_order_is_still_answered(
     stack: Stack, shopper: Customer, shelf: Shelf, tmp_path: Path
 ) -> None:
     old = shelf.in_force
-    kept, unsent = by_the_book(shopper, CARAFE), by_the_book(shopper, CARAFE)
+    kept, unsent = shopper.order_by_the_book(CARAFE), shopper.order_by_the_book(CARAFE)
     assert shopper.put(*kept).status_code in TAKEN
 
     book = shutil.copytree(PROJECT / "web" / "book", tmp_path / "book")
@@ -187,7 +165,7 @@ def test_a_new_price_counts_at_once_and_a_stored_order_is_still_answered(
     assert shelf.in_force != old
     shelf.read_anew()
 
-    id_, body = by_the_book(shopper, CARAFE)
+    id_, body = shopper.order_by_the_book(CARAFE)
     assert body["lines"][0]["unit_price"] == 3_300
     assert shopper.put(id_, body).status_code in TAKEN
     assert stored(stack, shopper, id_)["book"] == {"S": shelf.in_force}
@@ -205,11 +183,11 @@ def test_a_damaged_book_leaves_the_old_one_in_force_and_is_logged(
     shelf.add(b"no price book: " + secrets.token_bytes(8))
     damaged = shelf.in_force
     assert damaged != old
-    id_, body = by_the_book(shopper, MUG)
+    id_, body = shopper.order_by_the_book(MUG)
     assert shopper.put(id_, body).status_code in TAKEN
     assert stored(stack, shopper, id_)["book"] == {"S": old}
     # What the old book refuses, the one that cannot be read might accept.
-    id_, body = by_the_book(shopper, MUG, shipping=0)
+    id_, body = shopper.order_by_the_book(MUG, shipping=0)
     assert shopper.put(id_, body).status_code == 503
     assert stored(stack, shopper, id_) is None
 
@@ -267,10 +245,10 @@ def forgeries() -> list[forging.Forgery]:
 def test_a_limited_coupon_is_used_once_and_again_when_its_order_is_cancelled(
     stack: Stack, other: Customer
 ) -> None:
-    id_, body = by_the_book(other, MUG, "FIRST100")
+    id_, body = other.order_by_the_book(MUG, "FIRST100")
     assert body["discounts"] == [{"coupon": "FIRST100", "amount": 420}]
     assert other.put(id_, body).status_code in TAKEN
-    second, same = by_the_book(other, MUG, discounts=body["discounts"])
+    second, same = other.order_by_the_book(MUG, discounts=body["discounts"])
     refused = other.put(second, same)
     assert refused.status_code == 422
     assert violations(refused) == [("coupon_used", "/discounts/0/coupon", None)]
