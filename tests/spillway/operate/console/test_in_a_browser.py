@@ -16,7 +16,7 @@ from orders.ports import Command
 from spillway.run.stack import Stack
 from tests.builders import order_key
 from tests.e2e.shop import SETTLES_WITHIN_SECONDS, Customer, effects
-from tests.e2e.test_prices import MUG, TAKEN, by_the_book
+from tests.e2e.test_prices import MUG, TAKEN
 from tests.spillway.operate.console.conftest import PAUSE_SECONDS, Console
 
 AXE = (ROOT / "node_modules/axe-core/axe.min.js").read_text()
@@ -141,7 +141,7 @@ def test_a_coupon_s_uses_are_counted_while_the_page_is_open(
     row = page.get_by_role("row", name="FIRST100")
     expect(row).to_contain_text("the first 100, each customer once")
     before = int(row.locator("td").nth(1).inner_text())
-    id_, body = by_the_book(wholesale, MUG, "FIRST100")
+    id_, body = wholesale.order_by_the_book(MUG, "FIRST100")
     assert wholesale.put(id_, body).status_code in TAKEN
     expect(row.locator("td").nth(1)).to_have_text(str(before + 1))
     expect(row.locator("td").nth(2)).to_have_text(str(100 - before - 1))
