@@ -59,6 +59,16 @@ class Store:
         route.fulfill(status=answer["statusCode"], headers=answer["headers"], body=answer["body"])
 
 
+def basket_with_coupon(visitor: Visitor) -> None:
+    """A mug in the basket of a customer who is signed in, and a tenth off."""
+    Store(visitor)
+    visitor.sign_in()
+    visitor.fill_basket(MUG)
+    visitor.page.goto("/basket")
+    use_coupon(visitor.page, "WELCOME10")
+    total(visitor.page, "£16.55")
+
+
 def use_coupon(page: Page, code: str) -> None:
     page.get_by_label("Coupon", exact=True).fill(code)
     page.get_by_role("button", name="Use", exact=True).click()
@@ -118,12 +128,7 @@ def test_a_coupon_waits_for_the_sign_in(visit: Visits) -> None:
 def test_without_an_answer_about_the_coupon_nothing_is_paid(visit: Visits) -> None:
     visitor = visit()
     page = visitor.page
-    Store(visitor)
-    visitor.sign_in()
-    visitor.fill_basket(MUG)
-    page.goto("/basket")
-    use_coupon(page, "WELCOME10")
-    total(page, "£16.55")
+    basket_with_coupon(visitor)
     visitor.context.route("**/api/quotes", lambda route: route.abort())
     page.goto("/checkout")
     expect(page.locator("#coupon-problem")).to_have_text("The coupon can't be checked just now.")
@@ -196,12 +201,7 @@ def test_a_quantity_of_nothing_takes_the_line_out_and_can_be_undone(visit: Visit
 def test_address_and_coupon_outlive_a_reload_and_a_declined_card(visit: Visits) -> None:
     visitor = visit()
     page = visitor.page
-    Store(visitor)
-    visitor.sign_in()
-    visitor.fill_basket(MUG)
-    page.goto("/basket")
-    use_coupon(page, "WELCOME10")
-    total(page, "£16.55")
+    basket_with_coupon(visitor)
     visitor.fill_in_checkout()
     page.reload()
     expect(page.locator("#city")).to_have_value("Leeds")
@@ -322,11 +322,7 @@ def ordered(asked: Request) -> list[Order]:
 def test_nothing_is_paid_while_the_price_for_another_country_is_asked_for(visit: Visits) -> None:
     visitor = visit()
     page = visitor.page
-    Store(visitor)
-    visitor.sign_in()
-    visitor.fill_basket(MUG)
-    page.goto("/basket")
-    use_coupon(page, "WELCOME10")
+    basket_with_coupon(visitor)
     visitor.fill_in_checkout()
     expect(page.locator("#pay")).to_be_enabled()
     waiting: list[Route] = []
