@@ -25,6 +25,7 @@ const REASONS = {
   coupon_expired: "the coupon has expired",
   coupon_used_up: "the coupon is used up",
   coupon_used: "the coupon was used before",
+  coupon_reason_withheld: "its prices or coupons are not right, and many coupons were tried",
   article_unknown: "something in it is not sold any more",
   article_not_available: "something in it can't be bought at the moment",
   order_id_too_old: "it could not be sent for more than a day",

@@ -23,7 +23,7 @@ from orders.domain.refusals import (
     identifier_refusals,
     wholesale_refusals,
 )
-from orders.domain.units import OrderId
+from orders.domain.units import Millis, OrderId
 
 #: A customer may ask about so many different coupons in such a time, with quotes and with orders
 #: that are refused. Nobody has more of them, and whoever looks for one finds none.
@@ -74,6 +74,11 @@ def broken_rules(
         *_coupons(request),
     ]
     return by_precedence(found)
+
+
+def tries_again_in(now: Millis) -> int:
+    """Seconds until a customer who has tried too many coupons may try others."""
+    return TRIES_WINDOW_SECONDS - now // 1000 % TRIES_WINDOW_SECONDS
 
 
 def in_quote(refusal: Refusal) -> Refusal:

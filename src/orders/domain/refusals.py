@@ -34,6 +34,7 @@ class Rule(StrEnum):
     CUSTOMER_UNKNOWN = "customer_unknown"
     WHOLESALE_NOT_ALLOWED = "wholesale_not_allowed"
     COUPON_TRIES_TOO_MANY = "coupon_tries_too_many"
+    COUPON_REASON_WITHHELD = "coupon_reason_withheld"
     # The request
     BODY_NOT_JSON = "body_not_json"
     BODY_TOO_LARGE = "body_too_large"

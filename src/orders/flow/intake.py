@@ -18,9 +18,10 @@ from typing import Literal
 from orders.domain.coupon_limits import Use
 from orders.domain.order import AcceptedOrder, Order, OrderKey, with_normalised_texts
 from orders.domain.pricing import Denied, Priced
-from orders.domain.quote import QuoteRequest
+from orders.domain.quote import QuoteRequest, tries_again_in
 from orders.domain.quote import broken_rules as quote_rules
 from orders.domain.refusals import (
+    PRICE_RULES,
     STORED_ORDERS_MAY_BREAK,
     Refusal,
     Rule,
@@ -59,7 +60,10 @@ class CancellationTaken:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
+    """`retry_after_seconds`: when the same may be asked again, where only that is needed."""
+
     refusals: tuple[Refusal, ...]
+    retry_after_seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +123,7 @@ class Intake:
             return Refused(tuple(refusals))
         now = self.clock.now()
         if not self._may_try(customer_id, request.coupons, now):
-            return Refused((TRIES_TOO_MANY,))
+            return Refused((TRIES_TOO_MANY,), tries_again_in(now))
         book = self.prices.book_of(request.id, now)
         if book is None:
             return Refused((QUOTES_NOT_OFFERED,))
@@ -192,7 +196,7 @@ class Intake:
         # What is refused says which coupons are good, so it counts as a quote does.
         codes = [discount.coupon for discount in order.discounts]
         if not self._may_try(key.customer_id, codes, now):
-            return Refused((TRIES_TOO_MANY,))
+            refusals = _without_reasons(refusals)
         return Refused(tuple(refusals))
 
     def _may_try(self, customer_id: CustomerId, codes: Sequence[str], now: Millis) -> bool:
@@ -209,7 +213,24 @@ QUOTES_NOT_OFFERED = Refusal(
 TRIES_TOO_MANY = Refusal(
     Rule.COUPON_TRIES_TOO_MANY, "", "Too many different coupons were tried: wait a quarter hour."
 )
+REASON_WITHHELD = Refusal(
+    Rule.COUPON_REASON_WITHHELD,
+    "",
+    "The order cannot be accepted, and too many different coupons were tried to say why.",
+)
 NOT_FOUND = Refusal(Rule.ORDER_NOT_FOUND, "", "This customer has no order under this id.")
+
+
+def _without_reasons(refusals: Sequence[Refusal]) -> list[Refusal]:
+    """What is wrong with an order, without what the price book says: that would tell which coupons
+    are good. So would leaving it out only where the book has nothing to say.
+
+    A final no, because an order without a fault is accepted however much was tried: its customer
+    may have paid, and gets the money back now.
+    """
+    return by_precedence(
+        [REASON_WITHHELD, *(each for each in refusals if each.rule not in PRICE_RULES)]
+    )
 
 
 def _same_or_clash(there: AcceptedOrder, digest: bytes) -> Acknowledged | Refused:

@@ -7,13 +7,11 @@ import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from http import HTTPStatus
 from typing import Any
 
 import msgspec
 
 from orders.domain.order import OrderKey
-from orders.domain.quote import TRIES_WINDOW_SECONDS
 from orders.domain.refusals import CUSTOMER_ID_MAX, Refusal, Rule
 from orders.domain.trace import Trace, parsed
 from orders.domain.units import CustomerId, Millis
@@ -104,12 +102,12 @@ def answer(status: int, content: object) -> Answer:
     return _encoded(status, "application/json", content)
 
 
-def refused(refusals: Sequence[Refusal]) -> Answer:
+def refused(refusals: Sequence[Refusal], retry_after_seconds: int | None = None) -> Answer:
     """The status is that of the refusal which comes first by precedence."""
     status = _STATUS_OF.get(refusals[0].rule, _BROKEN_CONTENT)
     reply = _problem(status, violations(refusals))
-    if status == HTTPStatus.TOO_MANY_REQUESTS:
-        reply["headers"]["retry-after"] = str(TRIES_WINDOW_SECONDS)
+    if retry_after_seconds is not None:
+        reply["headers"]["retry-after"] = str(retry_after_seconds)
     return reply
 
 

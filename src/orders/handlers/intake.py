@@ -155,4 +155,4 @@ def _cancellation_taken(result: CancellationTaken) -> tuple[str, http.Answer]:
 
 def _refused(result: Refused, fields: dict[str, Any]) -> tuple[str, http.Answer]:
     fields["rules"] = sorted({refusal.rule.value for refusal in result.refusals})
-    return "refused", http.refused(result.refusals)
+    return "refused", http.refused(result.refusals, result.retry_after_seconds)
