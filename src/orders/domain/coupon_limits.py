@@ -28,11 +28,12 @@ Denial = Literal["used", "taken", "used_up"]
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A limited coupon in an order: `code` as the customer wrote it, and where in the order."""
+    """A limited coupon in an order: `code` as the customer wrote it, `place` among the order's
+    discounts."""
 
     coupon: Coupon
     code: str
-    pointer: str
+    place: int
 
 
 @dataclass(frozen=True, slots=True)

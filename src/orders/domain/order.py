@@ -94,6 +94,11 @@ class Order:
         return sum(line.quantity * line.unit_price for line in self.lines)
 
     @property
+    def coupons(self) -> list[str]:
+        """The codes of its discounts."""
+        return [discount.coupon for discount in self.discounts]
+
+    @property
     def discounted(self) -> int:
         return sum(discount.amount for discount in self.discounts)
 

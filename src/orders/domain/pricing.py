@@ -52,13 +52,13 @@ class Priced:
 
     Where `refusals` is not empty the store would not sell it like this; the other fields then are
     what could be found out. A line that cannot be priced has no unit price and costs nothing.
-    `discounts` are those of the coupons that apply, and `coupons` these coupons. `book` is the
-    version of the book that an order was held against.
+    `discounts` are those of the coupons that apply; `coupons` are these, by their place in the
+    basket's. `book` is the version of the book that an order was held against.
     """
 
     unit_prices: list[int | None] = field(default_factory=list)
     discounts: list[Discount] = field(default_factory=list)
-    coupons: list[Coupon] = field(default_factory=list)
+    coupons: dict[int, Coupon] = field(default_factory=dict)
     shipping: int = 0
     tax: int = 0
     total: int = 0
@@ -66,12 +66,14 @@ class Priced:
     book: str | None = None
 
 
-#: By pointer, why a coupon cannot be used although the book knows it.
-Denied = Mapping[str, tuple[Rule, str]]
-_NONE_DENIED: Denied = {}
+#: The answer to a code that there never was, and to one that somebody else has used.
+UNKNOWN = (Rule.COUPON_UNKNOWN, "There is no such coupon.")
+#: The refusals of coupons that the book knows and that are used up, by their place in the basket.
+Unusable = Mapping[int, Refusal]
+_NONE_UNUSABLE: Unusable = {}
 
 
-def price(basket: Basket, book: Book, at: Millis, denied: Denied = _NONE_DENIED) -> Priced:
+def price(basket: Basket, book: Book, at: Millis, unusable: Unusable = _NONE_UNUSABLE) -> Priced:
     """What the store asks for a basket at a time. One pass over the lines."""
     priced = Priced()
     articles = _price_lines(basket, book, at, priced)
@@ -79,7 +81,7 @@ def price(basket: Basket, book: Book, at: Millis, denied: Denied = _NONE_DENIED)
         0 if unit_price is None else line.quantity * unit_price
         for line, unit_price in zip(basket.lines, priced.unit_prices, strict=True)
     ]
-    left = _apply_coupons(basket, book, at, amounts, priced, denied)
+    left = _apply_coupons(basket, book, at, amounts, priced, unusable)
     net = sum(left)
     _add_delivery(basket, book, articles, net, priced)
     _add_tax(basket, book, articles, left, priced)
@@ -96,10 +98,14 @@ def check(order: Order, book: Book, at: Millis) -> Priced:
 
 
 def basket_of(order: Order) -> Basket:
-    codes = [discount.coupon for discount in order.discounts]
     address = order.address
     return Basket(
-        order.channel, order.currency, order.lines, codes, address.country, address.state or None
+        order.channel,
+        order.currency,
+        order.lines,
+        order.coupons,
+        address.country,
+        address.state or None,
     )
 
 
@@ -166,35 +172,33 @@ def _at_quantity(breaks: Sequence[int], quantity: int) -> int:
 
 
 def _apply_coupons(
-    basket: Basket, book: Book, at: Millis, amounts: list[int], priced: Priced, denied: Denied
+    basket: Basket, book: Book, at: Millis, amounts: list[int], priced: Priced, unusable: Unusable
 ) -> list[int]:
     """What is left of each line's amount after the coupons. One that does not apply leaves the
     others as they are."""
     left = amounts
-    for index, code in enumerate(basket.coupons):
+    for place, code in enumerate(basket.coupons):
         coupon = book.rules.coupon(code)
-        pointer = f"/discounts/{index}/coupon"
         if coupon is None:
-            priced.refusals.append(
-                Refusal(Rule.COUPON_UNKNOWN, pointer, "There is no such coupon.")
-            )
+            priced.refusals.append(coupon_refusal(place, *UNKNOWN))
+            continue
+        if place in unusable:
+            priced.refusals.append(unusable[place])
             continue
         eligible = _eligible(coupon, basket, left)
-        before = priced.coupons
+        before = priced.coupons.values()
         combines = not before or (
             coupon not in before and all(one.combines for one in (coupon, *before))
         )
-        refusal = denied.get(pointer) or _coupon_refusal(
-            coupon, basket, at, sum(amounts), sum(eligible), combines=combines
-        )
-        if refusal is not None:
-            priced.refusals.append(Refusal(refusal[0], pointer, refusal[1]))
+        why = _why_not(coupon, basket, at, sum(amounts), sum(eligible), combines=combines)
+        if why is not None:
+            priced.refusals.append(coupon_refusal(place, *why))
             continue
         reduction = _reduction(coupon, basket.currency, sum(eligible))
         shares = _shared(reduction, eligible)
         left = [amount - share for amount, share in zip(left, shares, strict=True)]
         priced.discounts.append(Discount(code, reduction))
-        priced.coupons.append(coupon)
+        priced.coupons[place] = coupon
     return left
 
 
@@ -208,7 +212,7 @@ def _eligible(coupon: Coupon, basket: Basket, left: list[int]) -> list[int]:
     ]
 
 
-def _coupon_refusal(
+def _why_not(
     coupon: Coupon,
     basket: Basket,
     at: Millis,
@@ -334,6 +338,11 @@ def _differences(order: Order, priced: Priced) -> Iterator[Refusal]:
         yield _differs(Rule.SHIPPING_DIFFERS, "/shipping", priced.shipping)
     if order.tax != priced.tax:
         yield _differs(Rule.TAX_DIFFERS, "/tax", priced.tax)
+
+
+def coupon_refusal(place: int, rule: Rule, detail: str) -> Refusal:
+    """The refusal of the coupon at this place of a basket's or an order's."""
+    return Refusal(rule, f"/discounts/{place}/coupon", detail)
 
 
 def _differs(rule: Rule, pointer: str, expected: int) -> Refusal:

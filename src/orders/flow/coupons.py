@@ -6,27 +6,26 @@ still be used. Orders without a limited coupon cost no call and no read here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from orders.domain import coupon_codes
-from orders.domain.book import Coupon
-from orders.domain.coupon_limits import Denial, Use
+from orders.domain.book import Coupon, Rules
+from orders.domain.coupon_limits import Denial, Denied, Use
 from orders.domain.order import AcceptedOrder, OrderKey
-from orders.domain.pricing import Denied, Priced
+from orders.domain.pricing import UNKNOWN, Unusable, coupon_refusal
 from orders.domain.refusals import Refusal, Rule
 from orders.ports import Coupons, SigningKeys
 
-_UNKNOWN = (Rule.COUPON_UNKNOWN, "There is no such coupon.")
 _WHY: Mapping[Denial, tuple[Rule, str]] = {
     "used": (Rule.COUPON_USED, "This customer has used this coupon before."),
     # As if there were no such coupon: nobody learns which codes others have.
-    "taken": _UNKNOWN,
+    "taken": UNKNOWN,
     "used_up": (Rule.COUPON_USED_UP, "This coupon was used as often as it can be."),
 }
 _CODE_FAULTS: Mapping[coupon_codes.Fault, tuple[Rule, str]] = {
     "mistyped": (Rule.COUPON_MISTYPED, "This code is mistyped."),
-    "unknown": _UNKNOWN,
+    "unknown": UNKNOWN,
 }
 
 
@@ -35,22 +34,25 @@ class LimitedCoupons:
     coupons: Coupons
     keys: SigningKeys
 
-    def uses(self, codes: Sequence[str], priced: Priced) -> tuple[Sequence[Use], Sequence[Refusal]]:
-        """What an order with these codes would use up, and a refusal for each that is not genuine.
+    def uses(
+        self, codes: Sequence[str], coupons: Mapping[int, Coupon]
+    ) -> tuple[Sequence[Use], Mapping[int, Refusal]]:
+        """The limited ones of these coupons, and a refusal for each whose code is not genuine.
+
+        Coupons and refusals are by their place among the codes.
 
         Raises TransientFailure when the keys of single-use codes cannot be read.
         """
-        uses, refusals = [], []
-        for discount, coupon in zip(priced.discounts, priced.coupons, strict=True):
+        uses, refusals = [], {}
+        for place, coupon in coupons.items():
             if not coupon.limited:
                 continue
-            place = codes.index(discount.coupon)
-            use = Use(coupon, discount.coupon, f"/discounts/{place}/coupon")
+            use = Use(coupon, codes[place], place)
             fault = self._fault_of(use)
             if fault is None:
                 uses.append(use)
             else:
-                refusals.append(_refusal(use, *_CODE_FAULTS[fault]))
+                refusals[place] = coupon_refusal(place, *_CODE_FAULTS[fault])
         return uses, refusals
 
     def place(
@@ -60,23 +62,16 @@ class LimitedCoupons:
         result = self.coupons.place(order, uses)
         if result is None or isinstance(result, AcceptedOrder):
             return result
-        return [_refusal(denied.use, *_WHY[denied.why]) for denied in result]
+        return list(_refusals(result).values())
 
-    def look(self, key: OrderKey, codes: Sequence[str], coupons: Sequence[Coupon | None]) -> Denied:
-        """Which of these codes this order could not use now. Nothing is used up. `coupons` are the
-        book's, None for a code that it does not know."""
-        denied, uses = {}, []
-        for place, (code, coupon) in enumerate(zip(codes, coupons, strict=True)):
-            if coupon is None or not coupon.limited:
-                continue
-            use = Use(coupon, code, f"/discounts/{place}/coupon")
-            fault = self._fault_of(use)
-            if fault is None:
-                uses.append(use)
-            else:
-                denied[use.pointer] = _CODE_FAULTS[fault]
+    def unusable(self, key: OrderKey, codes: Sequence[str], rules: Rules) -> Unusable:
+        """Which of the book's coupons this order could not use now. Nothing is used up."""
+        known = {
+            place: coupon for place, code in enumerate(codes) if (coupon := rules.coupon(code))
+        }
+        uses, refusals = self.uses(codes, known)
         # Asked also without any, so that a code that never was takes as long as one that is used.
-        return denied | {one.use.pointer: _WHY[one.why] for one in self.coupons.look(key, uses)}
+        return {**refusals, **_refusals(self.coupons.look(key, uses))}
 
     def _fault_of(self, use: Use) -> coupon_codes.Fault | None:
         if not use.coupon.single_use_codes:
@@ -84,5 +79,5 @@ class LimitedCoupons:
         return coupon_codes.fault_of(use.code, self.keys.in_force())
 
 
-def _refusal(use: Use, rule: Rule, detail: str) -> Refusal:
-    return Refusal(rule, use.pointer, detail)
+def _refusals(denied: Iterable[Denied]) -> Mapping[int, Refusal]:
+    return {one.use.place: coupon_refusal(one.use.place, *_WHY[one.why]) for one in denied}

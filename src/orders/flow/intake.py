@@ -11,13 +11,13 @@ table; a record of idempotency beside the order would cost two more writes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from orders.domain.coupon_limits import Use
 from orders.domain.order import AcceptedOrder, Order, OrderKey, with_normalised_texts
-from orders.domain.pricing import Denied, Priced
+from orders.domain.pricing import Priced, Unusable
 from orders.domain.quote import QuoteRequest, tries_again_in
 from orders.domain.quote import broken_rules as quote_rules
 from orders.domain.refusals import (
@@ -104,9 +104,8 @@ class Intake:
         terms = Terms(self.currencies, self.receipt_keys.in_force(), wholesale_allowed, now)
         refusals = broken_rules(key.order_id, order, terms)
         priced = self.prices.check(key, order, now, signed=sent, signature=price_signature)
-        uses = self._uses([discount.coupon for discount in order.discounts], priced)
-        if priced.refusals:
-            refusals = by_precedence([*refusals, *priced.refusals])
+        uses, forged = self._uses(order, priced)
+        refusals = by_precedence([*refusals, *priced.refusals, *forged])
         if refusals:
             return self._refused_unless_stored(key, order, digest, refusals, now)
         accepted = AcceptedOrder(key, now, digest, order, trace, priced.book)
@@ -127,12 +126,11 @@ class Intake:
         book = self.prices.book_of(request.id, now)
         if book is None:
             return Refused((QUOTES_NOT_OFFERED,))
-        denied: Denied = {}
+        unusable: Unusable = {}
         if self.coupons is not None and request.coupons:
-            coupons = [book.rules.coupon(code) for code in request.coupons]
             key = OrderKey(customer_id, request.id)
-            denied = self.coupons.look(key, request.coupons, coupons)
-        return self.prices.quote(request, book, now, denied)
+            unusable = self.coupons.unusable(key, request.coupons, book.rules)
+        return self.prices.quote(request, book, now, unusable)
 
     def cancel(self, key: OrderKey) -> CancellationTaken | Refused:
         """Take a cancellation request. A second one changes nothing."""
@@ -147,13 +145,12 @@ class Intake:
             return CancellationTaken(key, progress.facts)
         return CancellationTaken(key, self.orders.request_cancellation(key, self.clock.now()))
 
-    def _uses(self, codes: Sequence[str], priced: Priced) -> Sequence[Use]:
-        """The limited coupons among these codes. Adds a refusal for each that is not genuine."""
+    def _uses(self, order: Order, priced: Priced) -> tuple[Sequence[Use], Collection[Refusal]]:
+        """The limited coupons that apply, and a refusal for each whose code is not genuine."""
         if self.coupons is None:
-            return ()
-        uses, refusals = self.coupons.uses(codes, priced)
-        priced.refusals += refusals
-        return uses
+            return (), ()
+        uses, refusals = self.coupons.uses(order.coupons, priced.coupons)
+        return uses, refusals.values()
 
     def _store(self, accepted: AcceptedOrder) -> Acknowledged | Refused:
         try:
@@ -194,8 +191,7 @@ class Intake:
             if there is not None:
                 return _same_or_clash(there, digest)
         # What is refused says which coupons are good, so it counts as a quote does.
-        codes = [discount.coupon for discount in order.discounts]
-        if not self._may_try(key.customer_id, codes, now):
+        if not self._may_try(key.customer_id, order.coupons, now):
             refusals = _without_reasons(refusals)
         return Refused(tuple(refusals))
 

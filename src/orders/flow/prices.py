@@ -9,16 +9,17 @@ must have been valid then.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from orders.domain import price_signature, pricing
 from orders.domain.book import Book
 from orders.domain.order import Order, OrderKey, is_order_id, order_id_time
 from orders.domain.price_signature import VALID_MAX_SECONDS, Verdict
-from orders.domain.pricing import Denied, Priced
+from orders.domain.pricing import Priced, Unusable
 from orders.domain.quote import QuoteRequest
 from orders.domain.refusals import Refusal, Rule
-from orders.domain.units import Millis
+from orders.domain.units import CustomerId, Millis
 from orders.failures import TransientFailure
 from orders.ports import PriceBooks, SigningKeys
 
@@ -59,28 +60,27 @@ class Prices:
         stands in for the right one and would refuse what that one may accept.
         """
         at = self._priced_at(key.order_id, now)
-        if signature is not None and self.signing_keys is not None:
+        if self.signing_keys is not None and signature is not None:
             keys = self.signing_keys.in_force()
-            verdict = price_signature.verify(
+            return _by_the_signature(
                 signature, signed or order, key.customer_id, keys, priced_at=at, now=now
             )
-            return Priced(refusals=[] if verdict == "valid" else [_REFUSALS[verdict]])
+        if self.signing_keys is not None and self.books is None:
+            return Priced(refusals=[_MISSING])
         priced = Priced() if self.books is None else _by_the_book(order, self.books, at)
         if signature is not None:
             priced.refusals.append(_NOT_USED)
-        elif self.books is None and self.signing_keys is not None:
-            priced.refusals.append(_MISSING)
         return priced
 
     def book_of(self, order_id: str, now: Millis) -> Book | None:
         """The book that an order of this id is held against; None where there are none."""
         return None if self.books is None else self.books.in_force(self._priced_at(order_id, now))
 
-    def quote(self, request: QuoteRequest, book: Book, now: Millis, denied: Denied) -> Quote:
+    def quote(self, request: QuoteRequest, book: Book, now: Millis, unusable: Unusable) -> Quote:
         """What this comes to. With an order id it is what the order under it will be held against,
         so that a customer who is shown this sum can order at it."""
         at = self._priced_at(request.id, now)
-        return Quote(at, pricing.price(request.basket, book, at, denied))
+        return Quote(at, pricing.price(request.basket, book, at, unusable))
 
     def _priced_at(self, order_id: str, now: Millis) -> Millis:
         made_at = order_id_time(order_id) if is_order_id(order_id) else now
@@ -93,6 +93,21 @@ def _by_the_book(order: Order, books: PriceBooks, at: Millis) -> Priced:
     if priced.refusals and book.stands_in:
         raise TransientFailure("the price book in force cannot be read, and another refuses it")
     return priced
+
+
+def _by_the_signature(
+    signature: str,
+    order: Order,
+    customer_id: CustomerId,
+    keys: Mapping[str, bytes],
+    *,
+    priced_at: Millis,
+    now: Millis,
+) -> Priced:
+    verdict = price_signature.verify(
+        signature, order, customer_id, keys, priced_at=priced_at, now=now
+    )
+    return Priced(refusals=[] if verdict == "valid" else [_REFUSALS[verdict]])
 
 
 def _refusal(rule: Rule, detail: str) -> Refusal:

@@ -36,7 +36,7 @@ def order_of(customer: str = CUSTOMER) -> AcceptedOrder:
 
 
 def use(coupon: Coupon, code: str = "") -> Use:
-    return Use(coupon, code or coupon.code, "/discounts/0/coupon")
+    return Use(coupon, code or coupon.code, 0)
 
 
 def first(limit: int) -> Use:

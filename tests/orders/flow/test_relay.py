@@ -102,7 +102,7 @@ def test_there_is_a_queue_for_every_downstream() -> None:
     assert set(DOWNSTREAMS) == {"inventory", "fulfilment", "accounting"}
 
 
-FIRST = Use(a_coupon("FIRST", limit=1), "FIRST", "/discounts/0/coupon")
+FIRST = Use(a_coupon("FIRST", limit=1), "FIRST", 0)
 OUT_OF_STOCK = Facts({Step.RESERVE: Outcome(NOW, refusal="out_of_stock")})
 
 

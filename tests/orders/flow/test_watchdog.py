@@ -148,7 +148,7 @@ def test_a_watch_is_kept_when_its_commands_could_not_be_sent() -> None:
 def test_it_gives_back_the_coupons_that_relay_did_not(force: bool) -> None:
     bench = Bench()
     order = accepted()
-    use = Use(a_coupon("FIRST", limit=1), "FIRST", "/discounts/0/coupon")
+    use = Use(a_coupon("FIRST", limit=1), "FIRST", 0)
     bench.orders.coupons.place(order, [use])
     refused = Outcome(NOW, refusal="out_of_stock")
     bench.orders.record(order.key, Step.RESERVE, refused)

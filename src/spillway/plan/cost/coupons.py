@@ -49,7 +49,7 @@ def _counting() -> tuple[_Counting, AcceptedOrder, CouponUse]:
     coupon = store.ONCE
     sent = draft_with_coupon(0, coupon.code, ADA, ExpectedOutcome())
     order = AcceptedOrder(sent.key, Millis(START), bytes(16), sent.order)
-    return _Counting(MemoryOrders()), order, CouponUse(coupon, coupon.code, "")
+    return _Counting(MemoryOrders()), order, CouponUse(coupon, coupon.code, 0)
 
 
 @dataclass(slots=True)

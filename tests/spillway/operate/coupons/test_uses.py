@@ -24,9 +24,9 @@ from tests.needs import starts
 CODE = code_of("SINGLE", 3, b"key")
 TABLES = {"orders": "orders", "coupons": "coupons"}
 USES = [
-    Use(a_coupon("ONCE", once_per_customer=True), "ONCE", ""),
-    Use(a_coupon("SINGLE", single_use_codes=True), CODE, ""),
-    Use(a_coupon("FIRST", limit=1), "FIRST", ""),
+    Use(a_coupon("ONCE", once_per_customer=True), "ONCE", 0),
+    Use(a_coupon("SINGLE", single_use_codes=True), CODE, 1),
+    Use(a_coupon("FIRST", limit=1), "FIRST", 2),
 ]
 
 
@@ -56,7 +56,7 @@ def test_a_limit_s_uses_are_read_from_all_of_its_counters(books: Books) -> None:
     many = a_coupon("MANY", limit=250)
     for customer in ("ada", "bob", "cyd"):
         order = accepted(order_key(customer, order_id()))
-        assert books.orders.coupons.place(order, [Use(many, "MANY", "")]) is None
+        assert books.orders.coupons.place(order, [Use(many, "MANY", 0)]) is None
     assert uses.counted(books.service, many) == 3
     assert uses.counted(books.service, a_coupon("NEVER", limit=100)) == 0
 
