@@ -19,7 +19,7 @@ from orders.aws.coupons import DynamoCoupons, claim_key, name_of
 from orders.aws.table import BATCH_GET_MAX
 from orders.domain import saga
 from orders.domain.book import Coupon
-from orders.domain.coupon_limits import counters
+from orders.domain.coupon_limits import COUNTERS_MAX, counters
 from orders.domain.order import OrderKey
 from orders.domain.units import CustomerId, Millis, OrderId
 from spillway.target.reading import pages
@@ -152,14 +152,19 @@ class _Clock:
 
 def counted(service: Service, coupon: Coupon) -> int:
     """The uses of a coupon's limit, read from its counters and nothing else."""
-    limit, used = coupon.limit or 0, 0
-    keys = [{"pk": {"S": f"{name_of(coupon.code)}#{one}"}} for one in range(counters(limit))]
-    table = service.tables["coupons"]
+    return sum(used_by_counter(service, coupon.code, counters(coupon.limit or 0)).values())
+
+
+def used_by_counter(service: Service, coupon: str, count: int = COUNTERS_MAX) -> dict[int, int]:
+    """What the first `count` counters of a coupon have counted; nothing of one never used."""
+    keys = [{"pk": {"S": f"{name_of(coupon)}#{one}"}} for one in range(count)]
+    table, used = service.tables["coupons"], {}
     for start in range(0, len(keys), BATCH_GET_MAX):
         wanted: Any = {table: {"Keys": keys[start : start + BATCH_GET_MAX]}}
         while wanted:
             answer = service.dynamodb.batch_get_item(RequestItems=wanted)
-            used += sum(int(item["used"]["N"]) for item in answer["Responses"].get(table, ()))
+            for item in answer["Responses"].get(table, ()):
+                used[int(item["pk"]["S"].rpartition("#")[2])] = int(item["used"]["N"])
             wanted = answer.get("UnprocessedKeys")
     return used
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -85,14 +86,16 @@ def publish(
 
     Writes to the stage's bucket. Refused without --yes: a price that falls by more than half or is
     0, more than half of the articles gone, a channel or currency in which nothing is sold any more.
-    Always refused, except in a --rollback with --yes: a lower limit of a coupon. An order that a
-    customer had begun keeps its prices for the stage's grace period, except with --at-once. What is
-    to begin at the same time as a planned book replaces that.
+    So are a limited coupon that comes back or gets another limitation, and single-use codes that
+    stop working. Always refused, except in a --rollback with --yes: a lower limit of a coupon. An
+    order that a customer had begun keeps its prices for the stage's grace period, except with
+    --at-once. What is to begin at the same time as a planned book replaces that.
 
     Example: `spillway prices publish web/book/book.toml --stage dev --dry-run`
 
     Example: `spillway prices publish --rollback --at-once`
     """
+    from spillway.operate.coupons.uses import used_by_counter
     from spillway.operate.prices.bucket import PriceBucket
     from spillway.operate.prices.plan import draft, draft_rollback, read_time, who
     from spillway.operate.prices.publishing import when
@@ -110,10 +113,9 @@ def publish(
         raise typer.Exit(1) from None
     service = target.reach()
     bucket = PriceBucket.of(service)
-    plan = (
-        draft(bucket, read, now=now, when=time_, fall_max=fall_max / 100)
-        if read is not None
-        else draft_rollback(bucket, book, now=now, when=time_, fall_max=fall_max / 100)
+    drafting = partial(draft, bucket, read) if read else partial(draft_rollback, bucket, book)
+    plan = drafting(
+        now=now, when=time_, fall_max=fall_max / 100, counted=partial(used_by_counter, service)
     )
     bucket.check_clock(now)
     if not as_json:

@@ -214,21 +214,6 @@ def suspicions(
     return sentences
 
 
-def lowered_limits(before: Rules, after: Rules) -> list[str]:
-    """The coupons whose limit would fall, each in one sentence. A counter that is above its new
-    share is not made up for by the others, so more orders than the new limit would get it."""
-    return [
-        f"Coupon {code} is for the first {old.limit:,} orders, and its limit cannot be lowered to"
-        f" {new.limit:,}, because some of its counters may be above their new share: end this"
-        " coupon, and publish another code."
-        for code, new in after.coupons.items()
-        if (old := before.coupons.get(code)) is not None
-        and old.limit is not None
-        and new.limit is not None
-        and new.limit < old.limit
-    ]
-
-
 def _falls(found: Comparison, fall_max: float) -> Iterator[str]:
     falls = [change for change in found.prices if change.fall > fall_max]
     if falls:

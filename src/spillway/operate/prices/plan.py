@@ -10,7 +10,8 @@ from orders.aws.book_file import decode, encode
 from orders.domain.units import Millis
 from spillway.errors import SpillwayError
 from spillway.operate.prices.bucket import PriceBucket, Publication, Publications
-from spillway.operate.prices.comparing import Comparison, compare, lowered_limits, suspicions
+from spillway.operate.prices.comparing import Comparison, compare, suspicions
+from spillway.operate.prices.coupons import Counted, compare_coupons
 from spillway.operate.prices.publishing import (
     Contents,
     When,
@@ -62,22 +63,35 @@ class Plan:
 
 
 def draft(
-    bucket: PriceBucket, book: PriceBook, *, now: Millis, when: When, fall_max: float
+    bucket: PriceBucket,
+    book: PriceBook,
+    *,
+    now: Millis,
+    when: When,
+    fall_max: float,
+    counted: Counted,
 ) -> Plan:
-    """What publishing a checked book would do."""
+    """What publishing a checked book would do. SpillwayError: it would lower a coupon's limit."""
     new = book.rules, dict(book.articles)
-    return _draft(bucket, new, encode(book.rules, book.articles.values()), now, when, fall_max)
+    content = encode(book.rules, book.articles.values())
+    return _draft(bucket, new, content, now, when, fall_max, counted)
 
 
 def draft_rollback(
-    bucket: PriceBucket, version: str | None, *, now: Millis, when: When, fall_max: float
+    bucket: PriceBucket,
+    version: str | None,
+    *,
+    now: Millis,
+    when: When,
+    fall_max: float,
+    counted: Counted,
 ) -> Plan:
     """What publishing an older version again would do; None is the one before that in force."""
     if version is None:
         version = version_before(bucket.publications()[0], now)
     content = bucket.file(version)
     new = contents(decode(content, version))
-    return _draft(bucket, new, content, now, when, fall_max, back_to=version)
+    return _draft(bucket, new, content, now, when, fall_max, counted, back_to=version)
 
 
 def _draft(
@@ -87,6 +101,7 @@ def _draft(
     now: Millis,
     when: When,
     fall_max: float,
+    counted: Counted,
     back_to: str | None = None,
 ) -> Plan:
     publications, etag = bucket.publications()
@@ -94,9 +109,17 @@ def _draft(
         when = When(now)
     before = publications.current(when.begins)
     old, unread = _contents_of(bucket, before)
-    lowered = lowered_limits(old[0], new[0]) if old else []
-    if lowered and back_to is None:
-        raise SpillwayError(" ".join(lowered))
+    coupons = compare_coupons(
+        bucket,
+        publications,
+        old[0] if old else None,
+        new[0],
+        begins=when.begins,
+        now=now,
+        counted=counted,
+    )
+    if coupons.lowered and back_to is None:
+        raise SpillwayError(" ".join(coupons.lowered))
     changes = compare(old, *new)
     return Plan(
         version=version_of(content, now),
@@ -104,7 +127,12 @@ def _draft(
         content=content,
         articles=len(new[1]),
         changes=changes,
-        suspicions=[*unread, *lowered, *suspicions(changes, old, *new, fall_max=fall_max)],
+        suspicions=[
+            *unread,
+            *coupons.lowered,
+            *coupons.suspicions,
+            *suspicions(changes, old, *new, fall_max=fall_max),
+        ],
         follows=before.version if before and old else None,
         later=[
             entry
@@ -133,7 +161,9 @@ def _contents_of(
 
 def publish_first(bucket: PriceBucket, book: PriceBook, *, now: Millis, by: str) -> None:
     """Publish a book into an empty bucket: it counts at once."""
-    draft(bucket, book, now=now, when=When(now), fall_max=1).carry_out(bucket, by)
+    draft(bucket, book, now=now, when=When(now), fall_max=1, counted=lambda _: {}).carry_out(
+        bucket, by
+    )
 
 
 def read_time(text: str | None) -> Millis | None:

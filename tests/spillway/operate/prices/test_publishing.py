@@ -43,7 +43,7 @@ def drafted(
 ) -> Plan:
     now = Millis(at)
     time = when(now, None if begins is None else Millis(begins), at_once=at_once)
-    return draft(bucket, new, now=now, when=time, fall_max=0.5)
+    return draft(bucket, new, now=now, when=time, fall_max=0.5, counted=lambda _: {})
 
 
 def published(bucket: PriceBucket, new: PriceBook, at: int, **options: object) -> str:
@@ -148,8 +148,9 @@ def test_a_rollback_goes_back_to_the_book_before_or_to_a_named_one(
     ]
     for minute, version, price in ((30, None, 1_500), (40, first, 1_400)):
         now = Millis(NOW + minute * MINUTE)
+        time = when(now, None, at_once=False)
         back = draft_rollback(
-            bucket, version, now=now, when=when(now, None, at_once=False), fall_max=0.5
+            bucket, version, now=now, when=time, fall_max=0.5, counted=lambda _: {}
         )
         back.carry_out(bucket, "ada")
         assert price_at(bucket, now + NOTICE_MS) == price
@@ -157,24 +158,6 @@ def test_a_rollback_goes_back_to_the_book_before_or_to_a_named_one(
     assert f"back to {first}" in listed.entries[-1].changes
     with pytest.raises(SpillwayError, match="prices history"):
         bucket.book("20200101T0000-0000")
-
-
-def with_limit(folder: Path, limit: int) -> PriceBook:
-    return read(written(folder, ('code = "WELCOME10"', f'code = "WELCOME10"\nlimit = {limit}')))
-
-
-def test_a_coupons_limit_rises_and_does_not_fall_under_the_same_name(
-    bucket: PriceBucket, tmp_path: Path
-) -> None:
-    published(bucket, with_limit(tmp_path, 100), NOW)
-    published(bucket, with_limit(tmp_path, 300), NOW + 10 * MINUTE)
-    for lower in (299, 100):
-        with pytest.raises(SpillwayError, match=f"WELCOME10 .* to {lower},"):
-            drafted(bucket, with_limit(tmp_path, lower), NOW + 20 * MINUTE)
-    # Who must go back to older prices at once may: it is asked about.
-    now = Millis(NOW + 20 * MINUTE)
-    back = draft_rollback(bucket, None, now=now, when=when(now, None, at_once=True), fall_max=0.5)
-    assert any("WELCOME10" in sentence for sentence in back.suspicions)
 
 
 def test_of_two_who_publish_at_once_one_is_told(bucket: PriceBucket, tmp_path: Path) -> None:
