@@ -1,15 +1,15 @@
 """Builds the site: pages out of their layout, and assets with their content's hash in their names.
 
-There is no bundler and no compiler: what is served is what is in `web/storefront`. A name with the
-content's hash may be cached for ever; so that this holds for a module too, its name changes with
-those of the modules it imports. Each page's head lists every module that it will need, so that they
-are fetched at once and not one after the other.
+There is no bundler and no compiler: what is served is what is in `web/storefront`, without our
+modules' comments. A name with the content's hash may be cached for ever; so that this holds for a
+module too, its name changes with those of the modules it imports. Each page's head lists every
+module that it will need, so that they are fetched at once and not one after the other.
 """
 
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,7 @@ from spillway.run.storefront import api_page
 
 SOURCE = PROJECT / "web" / "storefront"
 CATALOGUE = "catalogue.json"
+ADDRESS_FORMATS = "address-formats.json"
 CONTRACT = PROJECT / "docs" / "contracts" / "orders.yaml"
 # The libraries that pages use, by the name under which our modules import them.
 VENDOR = {
@@ -43,6 +44,9 @@ _MEDIA_TYPES = {
 }
 _IMPORT = re.compile(r'"\./([\w./-]+\.js)"')
 _STATIC_IMPORT = re.compile(r'(?:from|import) "\./([\w./-]+\.js)"')
+# Whole lines of them, which are a fifth of what our modules weigh compressed. A comment behind code
+# stays: only a parser can tell it from a text.
+_COMMENT = re.compile(r"^[ \t]*(?://.*|/\*(?:(?!\*/)[\s\S])*\*/[ \t]*)\n", re.MULTILINE)
 _HEADING = re.compile(r"<!-- (\w+): (.*?) -->\n")
 _ASSET = re.compile(r"\{([\w.-]+\.\w+)\}")
 _HASH_CHARACTERS = 10
@@ -109,7 +113,9 @@ class _Assets:
     @cached_property
     def _made(self) -> dict[str, str]:
         """What is not a file, but made of others."""
-        return {CATALOGUE: _catalogue()}
+        # What a coupon takes off is only in a quote.
+        shown = catalogue(example())
+        return {CATALOGUE: _json(shown), ADDRESS_FORMATS: _address_formats(shown["countries"])}
 
     def files(self) -> list[File]:
         return [self._asset(name) for name in sorted({*self._sources, *self._made})]
@@ -134,7 +140,8 @@ class _Assets:
         content = self._text(name)
         if name.endswith(".js") and name not in VENDOR:
             content = _IMPORT.sub(
-                lambda found: f'"./{Path(self._asset(found[1]).key).name}"', content
+                lambda found: f'"./{Path(self._asset(found[1]).key).name}"',
+                without_comments(content),
             )
         digest = hashlib.sha256(content.encode()).hexdigest()[:_HASH_CHARACTERS]
         stem, suffix = Path(name).stem, Path(name).suffix
@@ -151,6 +158,16 @@ class _Assets:
             ) from None
 
 
-def _catalogue() -> str:
-    """The goods and what they cost. What a coupon takes off is only in a quote."""
-    return json.dumps(catalogue(example()), ensure_ascii=False)
+def without_comments(module: str) -> str:
+    """A module's text without its lines of comment, in which it may not begin a line of a text."""
+    return _COMMENT.sub("", module)
+
+
+def _address_formats(countries: Iterable[str]) -> str:
+    """Those of the countries that the store delivers to; `about` names where they are from."""
+    every = json.loads((SOURCE / ADDRESS_FORMATS).read_text())
+    return _json({name: every[name] for name in ("about", *countries) if name in every})
+
+
+def _json(document: object) -> str:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
