@@ -78,7 +78,9 @@ def test_the_fields_are_the_country_s_and_keep_what_was_typed(visit: Visits) -> 
     page = visitor.page
     assert labels(page)[:3] == ["Country", "Name", "Street and number"]
     assert labels(page)[4:6] == ["Town or city", "Postal code"]
+    expect(page.locator("#sums")).to_contain_text("Prices include tax")
     page.select_option("#country", "HK")
+    expect(page.locator("#sums")).not_to_contain_text("tax")
     assert labels(page)[:4] == ["Country", "Area", "District", "Street and number"]
     expect(page.locator("#postal_code")).to_have_count(0)
     expect(page.locator("#city")).to_have_value("Leeds")

@@ -1,6 +1,6 @@
 /** What is for sale, from the store's price book: catalogue.json has all of it but the coupons. */
 import { asset } from "./dom.js";
-import { isAvailable, price, unitPrice } from "./pricing.js";
+import { isAvailable, price, taxAt, unitPrice } from "./pricing.js";
 
 let loading;
 
@@ -56,6 +56,12 @@ export class Catalogue {
   deliveryTerms(channel, country, currency) {
     const rate = this.delivery[`${channel} ${country} ${currency}`] ?? this.delivery[`${channel} * ${currency}`];
     return rate ? { price: Math.max(...rate.bands.map(([, price]) => price)), free_from: rate.free_from } : null;
+  }
+
+  /** Whether what is paid there has a tax in it. */
+  includesTax(channel, { country, state }) {
+    const tax = taxAt({ channel, country, state }, this.taxes);
+    return Boolean(tax?.included && tax.rates.some((rate) => rate > 0));
   }
 
   /** What a basket comes to by the price book, without coupons: see pricing.js. */

@@ -10,7 +10,8 @@ const shop = await catalogue();
 const basket = new Basket("retail");
 // Where it goes is asked at the checkout; until then it is the first country of the price book.
 const [[country, countryName]] = shop.countries;
-const summary = new Summary(shop, basket, () => ({ country, state: "" }), showSums);
+const place = { country, state: "" };
+const summary = new Summary(shop, basket, () => place, showSums);
 let removed = null;
 show();
 addEventListener("storage", show);
@@ -24,8 +25,8 @@ async function show() {
 
 function showSums(sums) {
   fill($("#lines"), sums.lines.map(line));
-  fill($("#sums"), bill(sums, currency(), "retail"),
-    h("p", { class: "quiet" }, `Delivery to ${countryName}. Another country is chosen at the checkout.`));
+  fill($("#sums"), bill(sums, currency(), shop.includesTax("retail", place)),
+    h("p", { class: "quiet" }, `Delivery to: ${countryName}. You can choose another country at the checkout.`));
   say($("#problem"), sums.problem ?? "");
   $("#go").hidden = Boolean(sums.problem);
 }

@@ -71,7 +71,7 @@ async function show() {
 
 function showSums(sums, sure) {
   fill($("#goods"), goods(sums.lines));
-  fill($("#sums"), bill(sums, currency(), channel));
+  fill($("#sums"), bill(sums, currency(), shop.includesTax(channel, addressForm.place)));
   say($("#problem"), sums.problem ?? "");
   const { ordered: lines, discounts, shipping, tax, total } = sums;
   const can = Boolean(box) && sure && !sums.problem;

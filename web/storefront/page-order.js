@@ -172,7 +172,8 @@ function show({ status, reason, order, steps, accepted_at, cancellation }) {
         step(stepName(taken, outcome, order), at, why))),
       goods(order)),
     h("aside", { class: "panel", "aria-label": "Total and address" },
-      bill({ ...order, subtotal, discounts: order.discounts ?? [] }, order.currency, order.channel),
+      bill({ ...order, subtotal, discounts: order.discounts ?? [] }, order.currency,
+        shop.includesTax(order.channel, order.address)),
       order.purchase_order ? h("p", {}, `Your purchase order: ${order.purchase_order}`) : null,
       h("address", {}, [name, ...lines, `${postal_code} ${city} ${state}`.trim(), countryName]
         .map((text) => h("span", {}, text)))));

@@ -57,7 +57,7 @@ function take(text) {
 function showErrors(errors) {
   $("#errors").hidden = errors.length === 0;
   if (!errors.length) return;
-  say($("#errors-title"), `${count(errors.length, "line")} could not be read`);
+  say($("#errors-title"), `${count(errors.length, "line")} left out`);
   fill($("#errors-list"), errors.slice(0, ERRORS_SHOWN).map(({ line, text, problem }) => h("li", {},
     line ? h("strong", {}, `Line ${line}: `) : "", problem, text ? h("code", {}, text) : "")),
   errors.length > ERRORS_SHOWN ? h("li", {}, `and ${errors.length - ERRORS_SHOWN} more`) : null);

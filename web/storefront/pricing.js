@@ -96,9 +96,15 @@ function deliveryOf({ channel, currency, country, lines }, { delivery: rates }, 
   return (rate.bands.findLast(([from]) => from <= measure) ?? rate.bands[0])[1];
 }
 
-function taxOf({ channel, country, state }, { taxes }, goods, amounts, shipping, refusals) {
+/** Of the state, else of the country, else of everywhere else; undefined where there is none. */
+export function taxAt({ channel, country, state }, taxes) {
   const places = state ? [`${country}-${state}`, country, ELSEWHERE] : [country, ELSEWHERE];
-  const tax = places.map((place) => taxes[`${channel} ${place}`]).find(Boolean);
+  return places.map((place) => taxes[`${channel} ${place}`]).find(Boolean);
+}
+
+function taxOf(basket, { taxes }, goods, amounts, shipping, refusals) {
+  const { channel, country } = basket;
+  const tax = taxAt(basket, taxes);
   if (!tax && Object.keys(taxes).some((key) => key.startsWith(`${channel} ${country}-`))) {
     refusals.push({ rule: "state_unknown", pointer: "/address/state" });
   }
