@@ -57,6 +57,8 @@ showOutbox();
 addEventListener("basket", showHead);
 addEventListener("storage", showHead);
 addEventListener("signed-out", showHead);
+// A page that the browser kept for the way back has missed what others stored meanwhile.
+addEventListener("pageshow", ({ persisted }) => { if (persisted) dispatchEvent(new Event("storage")); });
 
 function showHead() {
   const count = new Basket("retail").count;
