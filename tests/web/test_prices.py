@@ -107,8 +107,10 @@ def test_a_wrong_coupon_never_takes_the_good_one_away(visit: Visits) -> None:
     total(page, "£16.55")
     page.get_by_role("button", name="Use XMAS20 instead").click()
     total(page, "£15.15")
-    page.get_by_role("button", name="Remove coupon XMAS20").click()
+    page.get_by_role("button", name="Remove coupon XMAS20").press("Enter")
     total(page, "£17.95")
+    expect(page.locator("#notice")).to_have_text("XMAS20 was removed.")
+    expect(page.get_by_role("button", name="Use", exact=True)).to_be_focused()
 
 
 def test_a_coupon_waits_for_the_sign_in(visit: Visits) -> None:
@@ -196,6 +198,10 @@ def test_a_quantity_of_nothing_takes_the_line_out_and_can_be_undone(visit: Visit
     expect(page.locator("#empty")).to_be_visible()
     page.get_by_role("button", name="Undo").click()
     expect(quantity).to_have_value("1")
+    # The browser kept this page for the way back, and the basket was ordered meanwhile.
+    in_basket(page, "basket.lines = []")
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    expect(page.locator("#empty")).to_be_visible()
 
 
 def test_address_and_coupon_outlive_a_reload_and_a_declined_card(visit: Visits) -> None:
@@ -206,6 +212,10 @@ def test_address_and_coupon_outlive_a_reload_and_a_declined_card(visit: Visits) 
     page.reload()
     expect(page.locator("#city")).to_have_value("Leeds")
     page.get_by_label("Test card that is declined").check()
+    page.get_by_label("Coupon", exact=True).fill("FORGOTTEN")
+    page.click("#pay")
+    expect(page.locator("#coupon-problem")).to_contain_text("not used yet")
+    expect(page.get_by_label("Coupon", exact=True)).to_be_focused()
     visitor.pay()
     visitor.see("Rejected")
     page.get_by_role("button", name="Back to the checkout").click()
@@ -269,7 +279,7 @@ def test_a_price_that_the_store_refuses_after_all_is_shown_and_can_be_paid_anew(
     placed = visitor.pay()
     visitor.see("Accepted")
     assert (put[-1]["total"], put[-1]["payment"]["amount"]) == (1_895, 1_895)
-    assert released == [refused]
+    assert set(released) == {refused}  # asked for again when a page was left before the answer
     assert placed != refused
 
 

@@ -109,7 +109,7 @@ function line({ name, good, quantity, unit_price, before, problem }) {
 
 async function order(event) {
   event.preventDefault();
-  const right = checked();
+  const right = checked() && summary.isComplete();
   const who = customer();
   // Disabled: the first press is about to lead to the order's page, and a second would start anew.
   if (!right || !who || !shown || !basket.lines.length || $("#pay").disabled) return;

@@ -8,7 +8,7 @@ import { serviceNow } from "./clock.js";
 import { $, fill, h, say } from "./dom.js";
 import { Problem, getQuote } from "./orders-api.js";
 import { SignInNeeded } from "./outbox.js";
-import { currency, signInButton } from "./shell.js";
+import { announce, currency, signInButton } from "./shell.js";
 import { customer } from "./sign-in.js";
 import { couponProblem, sumsOf } from "./sums.js";
 
@@ -31,8 +31,23 @@ export class Summary {
     this.#basket = basket;
     this.#place = place;
     this.#show = show;
-    $("#coupon-form").addEventListener("submit", (event) => { event.preventDefault(); this.#use($("#coupon").value); });
-    $("#coupon").addEventListener("input", () => this.#complain(null));
+    this.#build();
+  }
+
+  #build() {
+    const use = (event) => { event.preventDefault(); this.#use($("#coupon").value); };
+    fill($("#coupon-part"),
+      h("form", { id: "coupon-form", class: "inline", novalidate: true, onsubmit: use },
+        h("label", { for: "coupon" }, "Coupon"),
+        h("input", {
+          id: "coupon", autocomplete: "off", autocapitalize: "characters", maxlength: 64,
+          "aria-describedby": "coupon-problem", oninput: () => this.#complain(null),
+        }),
+        h("button", {}, "Use")),
+      h("p", { id: "coupon-problem", class: "problem", role: "status" }),
+      h("p", { id: "coupon-act" }),
+      h("ul", { id: "coupons", class: "coupons", "aria-label": "In use" }),
+      h("p", { id: "coupon-sign-in", class: "quiet", hidden: true }));
   }
 
   /** Add it all up again; a later call makes an earlier one's answer void. */
@@ -47,6 +62,15 @@ export class Summary {
     if (sums.refused.size) this.#drop(sums.refused);
     this.#showCoupons();
     this.#show(sums, !wanted || Boolean(asked?.sums));
+  }
+
+  /** Whether no code was typed and then forgotten; says so once, and leads there. */
+  isComplete() {
+    const field = $("#coupon");
+    if (!field.value.trim() || field.getAttribute("aria-invalid")) return true;
+    this.#complain("This coupon is not used yet: press Use. To order without it, press the button again.");
+    field.focus();
+    return false;
   }
 
   /** Without coupons, by the public price list. */
@@ -76,26 +100,33 @@ export class Summary {
     const { coupons } = this.#basket.read();
     if (!code) return;
     if (coupons.includes(code)) return this.#complain(`${code} is in use already.`);
-    if (!customer()) return this.#accept([...coupons, code]);
+    if (!customer()) return this.#accept([...coupons, code], `${code} is kept until you sign in.`);
     const together = await this.#quoted([...coupons, code]);
     if (!together.sums) return this.#complain(together.problem ?? "Please sign in again to use a coupon.");
     const { refused } = together.sums;
-    if (!refused.size) return this.#accept([...coupons, code]);
+    if (!refused.size) return this.#accept([...coupons, code], `${code} is in use.`);
     const itself = refused.get(code) ?? "coupon_not_combinable";
     const apart = itself === "coupon_not_combinable" && coupons.length > 0;
     const alone = apart ? (await this.#quoted([code])).sums?.refused : null;
     if (alone?.size === 0) {
       return this.#complain(`${code} can't be used together with ${coupons.join(", ")}.`,
-        () => this.#accept([code]), `Use ${code} instead`);
+        () => this.#accept([code], `${code} is in use.`), `Use ${code} instead`);
     }
     return this.#complain(`${code}: ${couponProblem(alone?.get(code) ?? itself)}`);
   }
 
-  #accept(coupons) {
+  async #accept(coupons, said) {
     $("#coupon").value = "";
     this.#complain(null);
     this.#basket.change({ coupons });
-    return this.update();
+    await this.update();
+    announce(said);
+  }
+
+  /** What a button does that is gone afterwards: a keyboard would begin again at the top. */
+  async #press(act) {
+    await act();
+    if (document.activeElement === document.body) $("#coupon-form button").focus();
   }
 
   #drop(refused) {
@@ -110,7 +141,8 @@ export class Summary {
     fill($("#coupons"), coupons.map((code) => h("li", {}, h("span", {}, code),
       h("button", {
         type: "button", class: "quiet", "aria-label": `Remove coupon ${code}`,
-        onclick: () => this.#accept(coupons.filter((other) => other !== code)),
+        onclick: () => this.#press(() => (
+          this.#accept(coupons.filter((other) => other !== code), `${code} was removed.`))),
       }, "Remove"))));
     $("#coupon-sign-in").hidden = !coupons.length || Boolean(customer());
     fill($("#coupon-sign-in"), "Sign in to use a coupon: it is counted for you. ", signInButton("Sign in", null));
@@ -120,7 +152,8 @@ export class Summary {
   #complain(problem, act = null, name = "Try again") {
     const field = $("#coupon");
     say($("#coupon-problem"), problem ?? "");
-    fill($("#coupon-act"), act ? h("button", { type: "button", onclick: () => { this.#complain(null); act(); } }, name) : null);
+    const press = () => { this.#complain(null); this.#press(act); };
+    fill($("#coupon-act"), act ? h("button", { type: "button", onclick: press }, name) : null);
     if (problem) field.setAttribute("aria-invalid", "true");
     else field.removeAttribute("aria-invalid");
   }
