@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from spillway.price_book import read, written
+from spillway.price_book import read, toml_file
 from spillway.price_book.articles import ARTICLES_MAX, OTHER_COLUMNS, PRICE_LISTS_MAX
 from spillway.price_book.reading import ARTICLES_BYTES_MAX, RULES_BYTES_MAX
 from spillway.price_book.rules import COUPONS_MAX
@@ -16,12 +16,12 @@ from spillway.price_book.rules import COUPONS_MAX
 PAGE = (Path(__file__).parents[2] / "docs" / "pricing.md").read_text()
 SECTION = PAGE.partition("## The price book\n")[2].partition("\n## ")[0]
 TABLES = (
-    written.Book,
-    written.Catalogue,
-    written.Delivery,
-    written.Band,
-    written.Tax,
-    written.Coupon,
+    toml_file.TopLevel,
+    toml_file.Catalogue,
+    toml_file.Delivery,
+    toml_file.Band,
+    toml_file.Tax,
+    toml_file.Coupon,
 )
 
 

@@ -35,7 +35,7 @@ TRY_AGAIN_MS = 10_000
 #: Two prices can change within the grace period of an order.
 KEPT_MAX = 3
 #: Of the books before one that cannot be read, so many are tried in its place.
-STAND_INS_MAX = 2
+FALLBACKS_MAX = 2
 _TRIES = 2
 
 
@@ -98,18 +98,18 @@ class PublishedPriceBooks:
     _unread: set[str] = field(default_factory=set)
 
     def in_force(self, at: Millis) -> Book:
-        """Where the book of this time cannot be read, the last one before it that can: that one
-        `stands_in`. Raises TransientFailure where there is none."""
+        """The book of this time; where it cannot be read, the last one before it that can, as its
+        fallback. Raises TransientFailure where there is none."""
         index = self._published()
         right = index.in_force(at, self.clock.now())
         if right is None:
             self._log_unread(INDEX_KEY, "it names no book that has begun")
             raise self._nothing_to_price_by("no price book has begun")
-        for entry in (right, *islice(index.before(right), STAND_INS_MAX)):
+        for entry in (right, *islice(index.before(right), FALLBACKS_MAX)):
             book = self._book(entry.version)
             if book is not None:
                 certain = entry is right and not self._outdated
-                return book if certain else replace(book, stands_in=True)
+                return book if certain else replace(book, is_fallback=True)
         raise self._nothing_to_price_by("no price book can be read")
 
     def _published(self) -> BookIndex:

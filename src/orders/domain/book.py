@@ -18,7 +18,8 @@ from orders.domain.units import Millis
 WHOLE = 1_000_000
 #: For every country or state that has no entry of its own.
 ELSEWHERE = "*"
-NEVER = Millis(0)
+#: Where there is no such time: as a beginning always, as an end never.
+NO_TIME = Millis(0)
 
 #: One price; or quantity breaks (from, price, from, price, ...), rising, the first from 1; or None
 #: where the article is not sold.
@@ -36,9 +37,9 @@ class Article(NamedTuple):
     weight_grams: int = 0
     #: Wholesale sells it in multiples of this.
     case: int = 1
-    available_from: Millis = NEVER
-    #: No longer from then on; `NEVER` where there is no end.
-    available_until: Millis = NEVER
+    available_from: Millis = NO_TIME
+    #: No longer from then on.
+    available_until: Millis = NO_TIME
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +84,9 @@ class Coupon:
     amounts: Mapping[str, int] = field(default_factory=dict)
     minimum: Mapping[str, int] = field(default_factory=dict)
     goods: tuple[str, ...] = ()
-    begins: Millis = NEVER
-    #: No longer from then on; `NEVER` where there is no end.
-    ends: Millis = NEVER
+    begins: Millis = NO_TIME
+    #: No longer from then on.
+    ends: Millis = NO_TIME
     #: May be used together with others that may.
     combines: bool = False
     once_per_customer: bool = False
@@ -151,13 +152,14 @@ class Book:
     """`version` names it in the table and on pages. `articles` raises KeyError for an unknown
     sku.
 
-    `stands_in`: the book that is in force could not be read, so what this one refuses may be right.
+    `is_fallback`: it takes the place of the book in force, which could not be read. So what it
+    refuses may be right.
     """
 
     version: str
     rules: Rules
     articles: Mapping[str, Article]
-    stands_in: bool = False
+    is_fallback: bool = False
 
 
 def price_list_name(channel: Channel, currency: str) -> str:

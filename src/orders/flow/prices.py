@@ -56,8 +56,8 @@ class Prices:
         `signed` is the order as it was sent, which is what the engine saw: it need not know how the
         service writes a state or a postal code.
 
-        Raises TransientFailure when there is no book to look into, or no key, or only a book that
-        stands in for the right one and would refuse what that one may accept.
+        Raises TransientFailure when there is no book to look into, or no key, or only a fallback
+        that refuses what the right book may accept.
         """
         at = self._priced_at(key.order_id, now)
         if self.signing_keys is not None and signature is not None:
@@ -90,7 +90,7 @@ class Prices:
 def _by_the_book(order: Order, books: PriceBooks, at: Millis) -> Priced:
     book = books.in_force(at)
     priced = pricing.check(order, book, at)
-    if priced.refusals and book.stands_in:
+    if priced.refusals and book.is_fallback:
         raise TransientFailure("the price book in force cannot be read, and another refuses it")
     return priced
 

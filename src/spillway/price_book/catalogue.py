@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from orders.domain.book import ELSEWHERE, NEVER, Article, Rules
+from orders.domain.book import ELSEWHERE, NO_TIME, Article, Rules
 
 if TYPE_CHECKING:
     from spillway.price_book.reading import PriceBook
@@ -57,8 +57,8 @@ def _good(article: Article, shown: Mapping[str, str], rules: Rules) -> dict[str,
         "case": (article.case, 1),
         "tax_class": (article.tax_class, 0),
         "weight_grams": (article.weight_grams, 0),
-        "available_from": (article.available_from, NEVER),
-        "available_until": (article.available_until, NEVER),
+        "available_from": (article.available_from, NO_TIME),
+        "available_until": (article.available_until, NO_TIME),
     }
     said = {name: value for name, (value, nothing) in others.items() if value != nothing}
     return {"sku": article.sku, **shown, "prices": prices, **said}

@@ -9,8 +9,8 @@ from typing import NoReturn
 
 from spillway.errors import SpillwayError
 
-#: So many are told; of the others only how many there are.
-TOLD_MAX = 20
+#: So many are listed; of the others only how many there are.
+LISTED_MAX = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Fault:
 
 
 class BookFaulty(SpillwayError):
-    """A price book has faults: the first `TOLD_MAX` of them, and how many there are in all."""
+    """A price book has faults: the first `LISTED_MAX` of them, and how many there are in all."""
 
     def __init__(self, faults: list[Fault], count: int) -> None:
         self.faults, self.count = faults, count
@@ -39,13 +39,13 @@ class BookFaulty(SpillwayError):
 class Faults:
     """Gathers faults. A file of 200,000 faulty lines takes no more memory than one of 20."""
 
-    told: list[Fault] = field(default_factory=list)
+    listed: list[Fault] = field(default_factory=list)
     count: int = 0
 
     def add(self, file: str, line: int | None, sentence: str) -> None:
         self.count += 1
-        if len(self.told) < TOLD_MAX:
-            self.told.append(Fault(file, line, sentence))
+        if len(self.listed) < LISTED_MAX:
+            self.listed.append(Fault(file, line, sentence))
 
     @contextmanager
     def at(self, file: str, line: int | None) -> Iterator[None]:
@@ -64,4 +64,4 @@ class Faults:
     def check(self) -> None:
         """Raises BookFaulty when there are any."""
         if self.count:
-            raise BookFaulty(self.told, self.count)
+            raise BookFaulty(self.listed, self.count)

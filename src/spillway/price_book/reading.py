@@ -12,8 +12,7 @@ from orders.domain.book import Article, Book, Rules
 from spillway.price_book.articles import Articles, Terms, is_taken, read_articles, sheet
 from spillway.price_book.faults import Faults
 from spillway.price_book.rules import RulesReader
-from spillway.price_book.written import Book as WrittenBook
-from spillway.price_book.written import Written, read_text
+from spillway.price_book.toml_file import TomlFile, TopLevel, read_text
 
 RULES_BYTES_MAX = 5_000_000
 #: 200,000 articles with seven prices and five short texts each have 24 MB.
@@ -42,21 +41,21 @@ def read(path: Path, on_article: Callable[[int], None] = lambda _: None) -> Pric
     faults = Faults()
     text = read_text(path, path.name, RULES_BYTES_MAX, faults)
     faults.check()
-    toml = Written(text or "", path.name, faults)
-    book, zone = toml.book, _zone(toml)
-    if book is None:
+    toml = TomlFile(text or "", path.name, faults)
+    top, zone = toml.top, _zone(toml)
+    if top is None:
         # Without its first lines nobody knows what the rest is about.
         faults.check()
         raise AssertionError
-    _check_names(toml, book)
+    _check_names(toml, top)
     by_weight = any(delivery.by == "weight" for _, delivery in toml.deliveries)
-    terms = Terms(book.tax_classes, book.catalogue.columns, zone, by_weight)
+    terms = Terms(top.tax_classes, top.catalogue.columns, zone, by_weight)
     before = faults.count
-    articles = _articles(path.parent, toml, book, terms, on_article)
+    articles = _articles(path.parent, toml, top, terms, on_article)
     rules = RulesReader(
         toml,
         price_lists=articles.price_lists if articles else None,
-        tax_classes=book.tax_classes,
+        tax_classes=top.tax_classes,
         skus=articles.found if articles and faults.count == before else None,
         zone=zone,
     ).rules()
@@ -67,14 +66,14 @@ def read(path: Path, on_article: Callable[[int], None] = lambda _: None) -> Pric
         rules,
         {article.sku: article for article in articles.all},
         articles.shown,
-        book.catalogue.page,
+        top.catalogue.page,
     )
 
 
-def _check_names(toml: Written, book: WrittenBook) -> None:
-    if not book.tax_classes or len(set(book.tax_classes)) < len(book.tax_classes):
+def _check_names(toml: TomlFile, top: TopLevel) -> None:
+    if not top.tax_classes or len(set(top.tax_classes)) < len(top.tax_classes):
         toml.fault(("tax_classes",), "There is at least one tax class, and none comes twice.")
-    for name in book.catalogue.columns:
+    for name in top.catalogue.columns:
         if is_taken(name):
             toml.fault(
                 ("catalogue", "columns"),
@@ -82,8 +81,8 @@ def _check_names(toml: Written, book: WrittenBook) -> None:
             )
 
 
-def _zone(toml: Written) -> ZoneInfo | None:
-    name = toml.book.timezone if toml.book else None
+def _zone(toml: TomlFile) -> ZoneInfo | None:
+    name = toml.top.timezone if toml.top else None
     if name is None:
         return None
     try:
@@ -95,14 +94,14 @@ def _zone(toml: Written) -> ZoneInfo | None:
 
 def _articles(
     folder: Path,
-    toml: Written,
-    book: WrittenBook,
+    toml: TomlFile,
+    top: TopLevel,
     terms: Terms,
     on_article: Callable[[int], None],
 ) -> Articles | None:
     """The articles of all files; None where the heading of one has a fault."""
     faults = toml.faults
-    names = [book.articles] if isinstance(book.articles, str) else book.articles
+    names = [top.articles] if isinstance(top.articles, str) else top.articles
     if not names:
         toml.fault(("articles",), "The book names no file of articles.")
         return None

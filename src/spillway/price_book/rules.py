@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from orders.domain.book import (
     ELSEWHERE,
-    NEVER,
+    NO_TIME,
     Coupon,
     DeliveryRate,
     Rules,
@@ -20,10 +20,10 @@ from orders.domain.coupon_codes import SUFFIX_CHARS
 from orders.domain.order import Channel
 from orders.domain.refusals import SKU_MAX
 from orders.domain.units import Millis
-from spillway.price_book import values, written
+from spillway.price_book import toml_file, values
 from spillway.price_book.iso import DECIMALS, is_state
+from spillway.price_book.toml_file import Amounts, TomlFile
 from spillway.price_book.toml_lines import Place
-from spillway.price_book.written import Amounts, Written
 
 COUPONS_MAX = 1_000
 LIMIT_MAX = 100_000_000
@@ -36,12 +36,12 @@ class RulesReader:
     """Reads the tables one after the other. What is wrong in them is a fault of `toml`.
 
     `price_lists` and `skus` are None where the articles have faults: nothing is held against them
-    then, so that no fault is told twice.
+    then, so that no fault is reported twice.
     """
 
     def __init__(
         self,
-        toml: Written,
+        toml: TomlFile,
         *,
         price_lists: Sequence[str] | None,
         tax_classes: Sequence[str],
@@ -107,7 +107,7 @@ class RulesReader:
     def _fault_at(self, place: Place) -> AbstractContextManager[None]:
         return self._toml.faults.at(self._toml.file, self._toml.line(place))
 
-    def _add_delivery(self, place: Place, delivery: written.Delivery) -> None:
+    def _add_delivery(self, place: Place, delivery: toml_file.Delivery) -> None:
         before = self._toml.faults.count
         bands = self._bands(place, delivery)
         free_from = self._amounts((*place, "free_from"), delivery.free_from, [delivery.channel])
@@ -126,7 +126,7 @@ class RulesReader:
                 if self._is_new(key, place, f"Delivery to {country} in {currency}"):
                     self._delivery[key] = rate
 
-    def _bands(self, place: Place, delivery: written.Delivery) -> Mapping[str, tuple[Step, ...]]:
+    def _bands(self, place: Place, delivery: toml_file.Delivery) -> Mapping[str, tuple[Step, ...]]:
         """(from, price) pairs by currency."""
         before = self._toml.faults.count
         channels = [delivery.channel]
@@ -148,7 +148,7 @@ class RulesReader:
         return {currency: tuple(steps) for currency, steps in bands.items()}
 
     def _check_bands(
-        self, place: Place, delivery: written.Delivery, bands: Mapping[str, Sequence[Step]]
+        self, place: Place, delivery: toml_file.Delivery, bands: Mapping[str, Sequence[Step]]
     ) -> None:
         for currency, steps in bands.items():
             if len(steps) != len(delivery.bands):
@@ -164,7 +164,7 @@ class RulesReader:
                     )
 
     def _begins(
-        self, place: Place, band: written.Band, delivery: written.Delivery
+        self, place: Place, band: toml_file.Band, delivery: toml_file.Delivery
     ) -> Mapping[str, int]:
         """Where a band begins, by currency."""
         if delivery.by == "weight":
@@ -177,7 +177,7 @@ class RulesReader:
             return {}
         return self._amounts((*place, "from"), band.from_, [delivery.channel])
 
-    def _add_tax(self, place: Place, tax: written.Tax) -> None:
+    def _add_tax(self, place: Place, tax: toml_file.Tax) -> None:
         rates = self._rates(place, tax)
         if tax.delivery not in self._tax_classes:
             self._toml.fault((*place, "delivery"), self._no_class(tax.delivery))
@@ -192,7 +192,7 @@ class RulesReader:
                 if self._is_new(f"tax {key}", place, f"Tax for {channel} orders to {where}"):
                     self._taxes[key] = read
 
-    def _rates(self, place: Place, tax: written.Tax) -> tuple[int, ...] | None:
+    def _rates(self, place: Place, tax: toml_file.Tax) -> tuple[int, ...] | None:
         """By place in the tax classes."""
         where = (*place, "rates")
         for name in tax.rates.keys() - set(self._tax_classes):
@@ -209,7 +209,7 @@ class RulesReader:
     def _no_class(self, name: str) -> str:
         return f"There is no tax class {name!r}: there are {', '.join(self._tax_classes)}."
 
-    def _tax_places(self, place: Place, tax: written.Tax) -> Iterator[str]:
+    def _tax_places(self, place: Place, tax: toml_file.Tax) -> Iterator[str]:
         if not tax.countries and not tax.states:
             self._toml.fault(place, "Tax names the `countries` or `states` that it is for.")
         for country in tax.countries:
@@ -250,7 +250,7 @@ class RulesReader:
                     f"There is {channel} delivery to {country}, and no tax for it.",
                 )
         delivered = {key.rpartition(" ")[0] for key in self._delivery}
-        told: set[tuple[Place, str]] = set()
+        reported: set[tuple[Place, str]] = set()
         for key in self._taxes:
             channel, _, where = key.partition(" ")
             country = where.partition("-")[0]
@@ -259,15 +259,15 @@ class RulesReader:
             reached = any(
                 f"{one} {to}" in delivered for one in table for to in (country, ELSEWHERE)
             )
-            if not reached and (place, where) not in told:
-                told.add((place, where))
+            if not reached and (place, where) not in reported:
+                reported.add((place, where))
                 self._toml.fault(place, f"There is tax for {where}, and no delivery to it.")
 
     def _both_channels(self, place: Place, where: str) -> list[Channel]:
         """The channels that a table of taxes is for."""
         return [one for one in CHANNELS if self._places.get(f"tax {tax_key(one, where)}") == place]
 
-    def _add_coupon(self, place: Place, coupon: written.Coupon) -> None:
+    def _add_coupon(self, place: Place, coupon: toml_file.Coupon) -> None:
         before = self._toml.faults.count
         with self._fault_at((*place, "code")):
             values.sku(coupon.code)
@@ -301,7 +301,7 @@ class RulesReader:
         if self._is_new(f"coupon {coupon.code}", place, f"The coupon {coupon.code!r}"):
             self._coupons[coupon.code] = read
 
-    def _worth(self, place: Place, coupon: written.Coupon) -> tuple[int, dict[str, int]]:
+    def _worth(self, place: Place, coupon: toml_file.Coupon) -> tuple[int, dict[str, int]]:
         """The rate and the amounts; one of them is nothing."""
         if (coupon.percent is None) == (not coupon.amounts):
             self._toml.fault(place, "A coupon has either a `percent` or `amounts`.")
@@ -314,7 +314,7 @@ class RulesReader:
             self._toml.fault((*place, "amounts"), f"An amount of nothing in {currency}.")
         return rate, amounts
 
-    def _minimum(self, place: Place, coupon: written.Coupon) -> dict[str, int]:
+    def _minimum(self, place: Place, coupon: toml_file.Coupon) -> dict[str, int]:
         minimum = self._amounts((*place, "minimum"), coupon.minimum, coupon.channels)
         if coupon.minimum and self._price_lists is not None:
             usable = set(coupon.amounts) or {
@@ -327,12 +327,12 @@ class RulesReader:
                 )
         return minimum
 
-    def _time(self, place: Place, coupon: written.Coupon) -> tuple[Millis, Millis]:
-        begins = ends = NEVER
+    def _time(self, place: Place, coupon: toml_file.Coupon) -> tuple[Millis, Millis]:
+        begins = ends = NO_TIME
         with self._fault_at((*place, "from")):
-            begins = NEVER if coupon.from_ is None else values.begin(coupon.from_, self._zone)
+            begins = NO_TIME if coupon.from_ is None else values.begin(coupon.from_, self._zone)
         with self._fault_at((*place, "until")):
-            ends = NEVER if coupon.until is None else values.end(coupon.until, self._zone)
+            ends = NO_TIME if coupon.until is None else values.end(coupon.until, self._zone)
         if ends and begins >= ends:
             self._toml.fault((*place, "until"), "The coupon ends before it begins.")
         return begins, ends

@@ -132,11 +132,11 @@ def test_a_list_that_cannot_be_read_leaves_the_last_one_in_force_in_doubt(
     wrong: int | Exception,
 ) -> None:
     store.publish(("v1", 0))
-    assert not books.in_force(NOW).stands_in
+    assert not books.in_force(NOW).is_fallback
     store.wrong["index.json"] = wrong
     clock.milliseconds += LOOK_AGAIN_MS
     book = books.in_force(NOW)
-    assert (book.version, book.stands_in) == ("v1", True)
+    assert (book.version, book.is_fallback) == ("v1", True)
     [line] = log.lines
     assert (line["step"], line["outcome"]) == ("intake", "price_book_unread")
     assert str(line["detail"]).startswith("index.json: ")
@@ -146,7 +146,7 @@ def test_a_list_that_cannot_be_read_leaves_the_last_one_in_force_in_doubt(
     assert len(store.asked) == asked
     store.wrong.clear()
     clock.milliseconds += TRY_AGAIN_MS
-    assert not books.in_force(NOW).stands_in
+    assert not books.in_force(NOW).is_fallback
 
 
 def test_one_lost_answer_is_asked_for_again_at_once(
@@ -180,7 +180,7 @@ def test_a_damaged_new_book_leaves_the_old_one_in_force(
     store.publish(("v1", 0), ("v2", NOW))
     store.bucket.objects["books/v2"] = content
     book = books.in_force(NOW)
-    assert (book.version, book.stands_in) == ("v1", True)
+    assert (book.version, book.is_fallback) == ("v1", True)
     books.in_force(NOW)
     assert [str(line["detail"]).partition(":")[0] for line in log.lines] == ["books/v2"]
     assert [key for key, _ in store.asked].count("books/v2") == 1
@@ -188,7 +188,7 @@ def test_a_damaged_new_book_leaves_the_old_one_in_force(
     store.publish(("v1", 0), ("v3", NOW))
     clock.milliseconds += TRY_AGAIN_MS
     book = books.in_force(NOW)
-    assert (book.version, book.stands_in) == ("v3", False)
+    assert (book.version, book.is_fallback) == ("v3", False)
 
 
 def test_a_list_that_makes_no_sense_is_not_taken(

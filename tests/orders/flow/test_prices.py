@@ -224,10 +224,10 @@ def test_an_accepted_order_says_which_book_it_was_held_against() -> None:
         assert taken.order.book == version
 
 
-def test_a_book_that_stands_in_refuses_nothing() -> None:
+def test_a_fallback_refuses_nothing() -> None:
     """The one that could not be read may say otherwise."""
     [morning, _] = BOOKS.books.values()
-    doubtful = Prices(FixedPriceBooks({0: replace(morning, stands_in=True)}))
+    doubtful = Prices(FixedPriceBooks({0: replace(morning, is_fallback=True)}))
     intake = an_intake(MemoryOrders(), prices=doubtful)
     assert isinstance(placed(intake, 1_400, order_id()), Acknowledged)
     with pytest.raises(TransientFailure):

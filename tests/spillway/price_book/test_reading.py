@@ -13,7 +13,7 @@ from orders.domain.coupon_codes import code_of
 from orders.domain.refusals import SKU_MAX
 from spillway.price_book import BookFaulty, read
 from spillway.price_book.articles import ARTICLES_MAX
-from spillway.price_book.faults import TOLD_MAX
+from spillway.price_book.faults import LISTED_MAX
 from tests.spillway.price_book.files import ARTICLES, RULES, written
 
 
@@ -239,12 +239,12 @@ def test_the_longest_code_of_a_campaign_can_be_ordered_with(tmp_path: Path) -> N
     assert len(code_of(campaign, 0, b"key")) == SKU_MAX
 
 
-def test_all_faults_are_found_at_once_and_the_first_twenty_are_told(tmp_path: Path) -> None:
+def test_all_faults_are_found_at_once_and_the_first_twenty_are_listed(tmp_path: Path) -> None:
     rows = "".join(f"SKU-{number},,standard,1,,,,1.0,,\n" for number in range(100))
     path = written(tmp_path, ("percent = 12.5", "percent = 0"), articles=ARTICLES + rows)
     with pytest.raises(BookFaulty) as raised:
         read(path)
-    assert (raised.value.count, len(raised.value.faults)) == (101, TOLD_MAX)
+    assert (raised.value.count, len(raised.value.faults)) == (101, LISTED_MAX)
     assert raised.value.faults[0].line == 4
     assert "100 more" in str(raised.value)
 

@@ -9,7 +9,7 @@ import msgspec
 
 from orders.aws.book_file import BookFileInvalid, decode
 from orders.aws.book_index import INDEX_KEY, BookIndex, Entry, book_key
-from orders.domain.book import NEVER, Book
+from orders.domain.book import NO_TIME, Book
 from orders.domain.units import Millis
 from spillway.errors import SpillwayError
 from spillway.target.service import Service
@@ -27,7 +27,7 @@ class Publication(Entry, frozen=True, omit_defaults=True):
     `by`: whoever published it. `changes`: in one line, what it changed.
     """
 
-    published_at: Millis = NEVER
+    published_at: Millis = NO_TIME
     by: str = ""
     articles: int = 0
     changes: str = ""
@@ -53,7 +53,7 @@ class PriceBucket:
     def __init__(self, s3: Any, name: str) -> None:
         self._s3, self.name = s3, name
         #: By S3's clock, to the second: when it answered last; 0 before it has.
-        self._answered_at = NEVER
+        self._answered_at = NO_TIME
 
     @classmethod
     def of(cls, service: Service) -> PriceBucket:
@@ -142,10 +142,10 @@ class PriceBucket:
 
 
 def _date(answer: Any) -> Millis:
-    """When S3 made an answer; `NEVER` where it does not say."""
+    """When S3 made an answer; `NO_TIME` where it does not say."""
     text = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
     if text is None:
-        return NEVER
+        return NO_TIME
     return Millis(int(parsedate_to_datetime(text).timestamp() * 1000))
 
 

@@ -41,7 +41,7 @@ def check(book: BookArgument, as_json: JsonOption = False) -> None:
         if as_json:
             print_json(faults_document(faulty))
         else:
-            _tell(faulty)
+            _list_faults(faulty)
         raise typer.Exit(1) from None
     if as_json:
         print_json({"faults": [], "count": 0, **described(read.rules, len(read.articles))})
@@ -109,7 +109,7 @@ def publish(
     try:
         read = _read(Path(book)) if book is not None and not rollback else None
     except BookFaulty as faulty:
-        _tell(faulty)
+        _list_faults(faulty)
         raise typer.Exit(1) from None
     service = target.reach()
     bucket = PriceBucket.of(service)
@@ -153,11 +153,11 @@ def show(
     Example: `spillway prices show --coupon WELCOME10`
     """
     from spillway.operate.prices.bucket import PriceBucket
-    from spillway.operate.prices.looking import look
-    from spillway.operate.prices.view import looked_document, show_looked
+    from spillway.operate.prices.lookup import look_up
+    from spillway.operate.prices.view import lookup_document, show_lookup
 
-    found = look(PriceBucket.of(target.reach()), _now(), skus or [], coupon)
-    print_result(found, as_json=as_json, document=looked_document, show=show_looked)
+    found = look_up(PriceBucket.of(target.reach()), _now(), skus or [], coupon)
+    print_result(found, as_json=as_json, document=lookup_document, show=show_lookup)
     if found.missing:
         raise SpillwayError(f"No price book has {', '.join(found.missing)}.")
 
@@ -192,7 +192,7 @@ def _read(book: Path) -> PriceBook:
         return read(book, on_article=progress.reach)
 
 
-def _tell(faulty: BookFaulty) -> None:
+def _list_faults(faulty: BookFaulty) -> None:
     for fault in faulty.faults:
         typer.secho(str(fault), fg="red", err=True)
     more = faulty.count - len(faulty.faults)

@@ -43,11 +43,11 @@ class PriceChange:
 
     def __str__(self) -> str:
         currency = self.price_list.partition(" ")[2]
-        before, after = written(self.before, currency), written(self.after, currency)
+        before, after = price_text(self.before, currency), price_text(self.after, currency)
         return f"{self.sku}, {self.price_list}: {before} → {after}"
 
 
-def written(prices: UnitPrices, currency: str) -> str:
+def price_text(prices: UnitPrices, currency: str) -> str:
     """As people read it: `7.00, from 48 6.50`."""
     if prices is None:
         return "not sold"

@@ -13,8 +13,8 @@ from rich.text import Text
 from orders.domain.book import WHOLE, Article, Coupon, Rules
 from orders.domain.units import Millis
 from spillway.operate.prices.bucket import Publication, Publications
-from spillway.operate.prices.comparing import written
-from spillway.operate.prices.looking import InBook, Looked
+from spillway.operate.prices.comparing import price_text
+from spillway.operate.prices.lookup import InBook, Lookup
 from spillway.operate.prices.plan import Plan
 from spillway.price_book import BookFaulty
 from spillway.price_book.values import major_units
@@ -129,7 +129,7 @@ def _state(entry: Publication, current: Publication | None, now: Millis) -> str:
     return "planned" if entry.begins > now else "over"
 
 
-def looked_document(found: Looked) -> dict[str, Any]:
+def lookup_document(found: Lookup) -> dict[str, Any]:
     return {
         "in_force": _in_book_document(found.current),
         "next": None if found.next is None else _in_book_document(found.next),
@@ -161,7 +161,7 @@ def _article_document(article: Article, rules: Rules) -> dict[str, Any]:
     }
 
 
-def show_looked(found: Looked, console: Console) -> None:
+def show_lookup(found: Lookup, console: Console) -> None:
     for one in found.books:
         begins = date_and_clock(one.publication.begins)
         state = f"in force since {begins}" if one is found.current else f"begins at {begins}"
@@ -169,7 +169,7 @@ def show_looked(found: Looked, console: Console) -> None:
         console.print(panel(f"{one.publication.version}, {state}", rows))
 
 
-def _facts(one: InBook, found: Looked) -> Iterator[tuple[str, str]]:
+def _facts(one: InBook, found: Lookup) -> Iterator[tuple[str, str]]:
     rules = one.book.rules
     for sku, article in one.articles.items():
         if article is None:
@@ -177,7 +177,7 @@ def _facts(one: InBook, found: Looked) -> Iterator[tuple[str, str]]:
             continue
         yield sku, ""
         for name, prices in zip(rules.price_lists, article.prices, strict=True):
-            yield f"  {name}", written(prices, name.partition(" ")[2])
+            yield f"  {name}", price_text(prices, name.partition(" ")[2])
         yield from _terms(article, rules)
     if found.code is not None:
         yield found.code, "is not in this book" if one.coupon is None else _worth(one.coupon)

@@ -357,7 +357,7 @@ original
         ReplaceStatement(
             "flow.prices:_by_the_book",
             "pricing.check",
-            "if book.stands_in:\n    return Priced()\noriginal",
+            "if book.is_fallback:\n    return Priced()\noriginal",
         ),
     ),
     Mutant(

@@ -11,7 +11,7 @@ from orders.aws.book_index import INDEX_KEY, book_key, decode_index
 from orders.domain.units import Millis
 from spillway.errors import SpillwayError
 from spillway.operate.prices.bucket import PriceBucket, Publication, Publications
-from spillway.operate.prices.looking import look
+from spillway.operate.prices.lookup import look_up
 from spillway.operate.prices.plan import Plan, draft, draft_rollback, publish_first
 from spillway.operate.prices.publishing import (
     KEPT_MIN,
@@ -134,7 +134,7 @@ def test_a_first_book_begins_at_once_unless_its_time_is_named(
     assert drafted(bucket, new, NOW).when.begins == NOW
     published(bucket, new, NOW, begins=opening)
     with pytest.raises(SpillwayError, match="in force"):
-        look(bucket, NOW, [], None)
+        look_up(bucket, NOW, [], None)
     assert price_at(bucket, opening) == 1_400
     assert drafted(bucket, new, NOW + MINUTE).when.begins == NOW + MINUTE + NOTICE_MS
 
@@ -190,15 +190,15 @@ def test_articles_and_coupons_are_looked_up_in_the_book_in_force_and_in_the_next
     bucket: PriceBucket, tmp_path: Path
 ) -> None:
     with pytest.raises(SpillwayError, match="prices publish"):
-        look(bucket, NOW, ["MUG-SAGE"], None)
+        look_up(bucket, NOW, ["MUG-SAGE"], None)
     published(bucket, book(tmp_path, "14.00"), NOW)
     published(bucket, book(tmp_path, "15.00"), NOW + 10 * MINUTE)
-    found = look(bucket, Millis(NOW + 11 * MINUTE), ["MUG-SAGE", "JUG"], "WELCOME10")
+    found = look_up(bucket, Millis(NOW + 11 * MINUTE), ["MUG-SAGE", "JUG"], "WELCOME10")
     prices = [article.prices[0] for one in found.books if (article := one.articles["MUG-SAGE"])]
     assert prices == [1_400, 1_500]
     assert found.current.coupon is not None
     assert found.missing == ["JUG"]
-    assert look(bucket, Millis(NOW + 30 * MINUTE), [], None).next is None
+    assert look_up(bucket, Millis(NOW + 30 * MINUTE), [], None).next is None
 
 
 def test_the_list_forgets_only_what_was_over_long_ago() -> None:

@@ -29,8 +29,8 @@ class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     page: dict[str, Any] = {}
 
 
-class Book(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What stands before the tables."""
+class TopLevel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The keys before the tables."""
 
     articles: str | tuple[str, ...]
     timezone: str | None = None
@@ -88,11 +88,11 @@ _PATH = re.compile(r" - at `(?:key in )?\$\.?(.*?)`$")
 _LISTS = ("delivery", "tax", "coupon")
 
 
-class Written:
-    """A TOML file that has been read: what stands before its tables, and these with their places.
+class TomlFile:
+    """A TOML file that has been read: its top-level keys, and its tables with their places.
 
-    What has not the right form is a fault, and is left out: `book` then is None. Raises BookFaulty
-    where the file is no TOML at all.
+    What has the wrong form is a fault, and is left out: `top` then is None. Raises BookFaulty where
+    the file is no TOML at all.
     """
 
     def __init__(self, text: str, file: str, faults: Faults) -> None:
@@ -106,8 +106,8 @@ class Written:
             sentence, _, where = str(error).partition(" (at line ")
             line = int(where.partition(",")[0]) if where else None
             faults.stop(file, line, f"This is no TOML: {sentence}.")
-        top = {name: value for name, value in self._content.items() if name not in _LISTS}
-        self.book = self._read(Book, top, ())
+        keys = {name: value for name, value in self._content.items() if name not in _LISTS}
+        self.top = self._read(TopLevel, keys, ())
         self.deliveries = list(self._tables("delivery", Delivery))
         self.taxes = list(self._tables("tax", Tax))
         self.coupons = list(self._tables("coupon", Coupon))

@@ -21,7 +21,7 @@ class InBook:
 
 
 @dataclass(slots=True)
-class Looked:
+class Lookup:
     """`next` is None where no later book is published. `missing`: what neither book has."""
 
     current: InBook
@@ -40,7 +40,7 @@ class Looked:
         return skus + coupon
 
 
-def look(bucket: PriceBucket, now: Millis, skus: list[str], code: str | None) -> Looked:
+def look_up(bucket: PriceBucket, now: Millis, skus: list[str], code: str | None) -> Lookup:
     """SpillwayError: no book has begun."""
     publications, _ = bucket.publications()
     current, following = publications.current(now), publications.next(now)
@@ -50,7 +50,7 @@ def look(bucket: PriceBucket, now: Millis, skus: list[str], code: str | None) ->
         )
     if following is not None and following.version == current.version:
         following = None
-    return Looked(
+    return Lookup(
         _in_book(bucket, current, skus, code),
         _in_book(bucket, following, skus, code) if following else None,
         skus,
