@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from orders.domain.book import NEVER, Coupon, Rules
+from orders.domain.book import NO_TIME, Coupon, Rules
 from orders.domain.coupon_limits import share
 from orders.domain.refusals import ORDER_ID_AGE_MAX_MS
 from orders.domain.units import Millis
@@ -171,7 +171,7 @@ def _suspicions(new: Coupon, past: Past | None, used: int) -> Iterator[str]:
 def _codes_gone(old: Mapping[str, Coupon], new: Rules, begins: Millis) -> Iterator[str]:
     for code, coupon in old.items():
         after = new.coupons.get(code)
-        ended = coupon.ends != NEVER and coupon.ends <= begins
+        ended = coupon.ends != NO_TIME and coupon.ends <= begins
         if coupon.single_use_codes and not ended and not (after and after.single_use_codes):
             yield (
                 f"All codes of coupon {code} become unknown: each names it,"
