@@ -19,7 +19,7 @@ from orders.domain.refusals import Terms, broken_rules
 from orders.domain.units import Millis
 from orders.handlers.wire import Content, content_of
 from simulation.world.bucket import Bucket
-from tests.builders import KEY, KEY_ID, NOW, a_book, order_body, order_id
+from tests.builders import CUSTOMER, KEY, KEY_ID, NOW, a_book, order_body, order_id, order_key
 
 VERSION = "20261123T1000-3f2a"
 #: Where a function looks for its books here.
@@ -63,11 +63,12 @@ def serve(bucket: Bucket) -> str:
 def validating(channel: Channel, lines: int) -> Work:
     """Reading an order's body and checking all but its prices."""
     id_, body, _ = _priced_order(channel, lines)
+    key = order_key(CUSTOMER, id_)
     terms = Terms(frozenset({"GBP"}), {KEY_ID: KEY}, wholesale_allowed=True, now=NOW)
 
     def validate() -> None:
         content = content_of(body)
-        if not isinstance(content, Content) or broken_rules(id_, content.order, terms):
+        if not isinstance(content, Content) or broken_rules(key, content.order, terms):
             raise RuntimeError("A sound order was refused.")
 
     return validate

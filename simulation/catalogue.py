@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal
 
@@ -26,7 +26,7 @@ START = 1_795_428_000_000
 ADA = "customer-ada"
 BOB = "customer-bob"
 MALLORY = "customer-mallory"
-KEY_ID = "k1"
+KEY_ID = "v2.k1"
 KEY = b"the gateway's key in the simulation"
 #: Orders that one schedule can have, besides one at prices that change meanwhile.
 SLOTS = store.SLOTS - 1
@@ -38,6 +38,7 @@ SHAPES: tuple[Shape, ...] = ("retail", "free", "wholesale", "large")
 #: The share of orders that fulfilment and accounting refuse, where they do: see `order_id`.
 REFUSE_RATE = 0.5
 _REFUSING = FaultSettings(refuse_rate=REFUSE_RATE)
+_PUT = "PUT /orders/{order_id}"
 #: The price books at the start, by version with the time at which each begins.
 BOOKS = {"yesterday": 0, "today": START - 90 * 60 * 1000}
 
@@ -78,8 +79,8 @@ def draft(
 ) -> Draft:
     """The order of a slot (0 up to `SLOTS`). Another `version` is other content under its id."""
     made_at = START - 1_000 * (SLOTS - slot)
-    id_ = order_id(slot, made_at, expected_outcome)
-    return _draft(id_, customer_id, slot, _body(id_, slot, shape, version, "today"))
+    key = _key(customer_id, order_id(slot, made_at, expected_outcome))
+    return _draft(key, slot, _body(key, slot, shape, version, "today"))
 
 
 @cache
@@ -87,8 +88,8 @@ def draft_at(
     made_at: int, book: str, customer_id: str = ADA, forgery: Forgery | None = None
 ) -> Draft:
     """An order that is made at another time, at the prices of some book."""
-    id_ = order_id(SLOTS, made_at, ExpectedOutcome())
-    return _draft(id_, customer_id, SLOTS, _body(id_, SLOTS, "retail", 0, book, forgery))
+    key = _key(customer_id, order_id(SLOTS, made_at, ExpectedOutcome()))
+    return _draft(key, SLOTS, _body(key, SLOTS, "retail", 0, book, forgery))
 
 
 @cache
@@ -96,22 +97,31 @@ def draft_with_coupon(
     number: int, coupon: str, customer_id: str, expected_outcome: ExpectedOutcome
 ) -> Draft:
     """An order with a limited coupon; another `number` is another order."""
-    id_ = order_id(SLOTS, START - 100 * (number + 1), expected_outcome)
-    return _draft(id_, customer_id, SLOTS, _body(id_, SLOTS, "retail", 0, "today", coupon=coupon))
+    key = _key(customer_id, order_id(SLOTS, START - 100 * (number + 1), expected_outcome))
+    return _draft(key, SLOTS, _body(key, SLOTS, "retail", 0, "today", coupon=coupon))
 
 
-def _draft(id_: str, customer_id: str, slot: int, body: Mapping[str, Any]) -> Draft:
+def sent_again_by(thief: str, paid: Draft) -> Draft:
+    """The same order under the same id, with the payment that somebody else's order was paid by."""
+    key = _key(thief, paid.key.order_id)
+    return replace(paid, key=key, event=request(_PUT, key, paid.event["body"]))
+
+
+def _draft(key: OrderKey, slot: int, body: Mapping[str, Any]) -> Draft:
     order = msgspec.convert(body, Order)
     compressed = items.compressed(order)
-    key = OrderKey(CustomerId(customer_id), OrderId(id_))
     return Draft(
         key=key,
         order=order,
-        event=request("PUT /orders/{order_id}", key, msgspec.json.encode(body).decode()),
+        event=request(_PUT, key, msgspec.json.encode(body).decode()),
         compressed=compressed,
         compressed_text=b64encode(compressed).decode(),
         sku=store.teapot(slot),
     )
+
+
+def _key(customer_id: str, id_: str) -> OrderKey:
+    return OrderKey(CustomerId(customer_id), OrderId(id_))
 
 
 @cache
@@ -163,7 +173,7 @@ def request(route: str, key: OrderKey, body: str | None = None) -> Mapping[str, 
 
 
 def _body(
-    id_: str,
+    key: OrderKey,
     slot: int,
     shape: Shape,
     version: int,
@@ -208,12 +218,14 @@ def _body(
         },
     }
     if total:
-        body["payment"] = _payment(id_, f"pay_{slot}_{version}", total)
+        body["payment"] = _payment(key, version, total)
     if not retail:
         body["purchase_order"] = f"PO-{slot}"
     return body
 
 
-def _payment(id_: str, reference: str, amount: int) -> dict[str, Any]:
+def _payment(key: OrderKey, version: int, amount: int) -> dict[str, Any]:
+    """Each order has a payment of its own."""
+    reference = f"pay_{key.customer_id}_{key.order_id}_{version}"
     payment: dict[str, Any] = {"reference": reference, "amount": amount, "currency": "GBP"}
-    return payment | {"receipt": sign(KEY, KEY_ID, order_id=id_, **payment)}
+    return payment | {"receipt": sign(KEY, KEY_ID, order_key=key, **payment)}

@@ -41,7 +41,7 @@ from simulation.world.runtime import FixedSigningKeys, MemoryOverflow, SetClock
 from simulation.world.table import MemoryOrders
 
 NOW = Millis(1_795_428_000_000)  # 2026-11-23T10:00:00Z
-KEY_ID = "k1"
+KEY_ID = "v2.k1"
 KEY = b"the gateway's key for tests"
 PRICE_KEY_ID = "p1"
 PRICE_KEY = b"the pricing engine's key for tests"
@@ -118,7 +118,7 @@ def order_body(
         del body["payment"]
     elif "receipt" not in payment:
         terms = {name: payment[name] for name in ("reference", "amount", "currency")}
-        payment["receipt"] = sign(key, KEY_ID, order_id=id_, **terms)
+        payment["receipt"] = sign(key, KEY_ID, order_key=order_key(customer_id, id_), **terms)
     if price_key is not None:
         made_at = order_id_time(OrderId(id_))
         body["price_signature"] = signed_price(
@@ -160,7 +160,7 @@ def accepted(
     key: OrderKey | None = None, accepted_at: Millis = NOW, **fields: Any
 ) -> AcceptedOrder:
     key = key or OrderKey(CUSTOMER, order_id())
-    sent = content(key.order_id, **fields)
+    sent = content(key.order_id, customer_id=key.customer_id, **fields)
     return AcceptedOrder(key, accepted_at, sent.digest, sent.order)
 
 

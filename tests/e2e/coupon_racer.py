@@ -30,6 +30,7 @@ def place(intake: Intake, number: int) -> str:
     total = _PRICE - _OFF + _DELIVERY
     sent = content(
         key.order_id,
+        customer_id=key.customer_id,
         lines=[line(_SKU, 1, _PRICE)],
         discounts=[{"coupon": COUPON, "amount": _OFF}],
         total=total,

@@ -70,8 +70,8 @@ BAD: dict[str, tuple[str, Callable[[Body], Any]]] = {
         "payment_currency_differs",
         inside("payment", currency="EUR"),
     ),
-    "a forged receipt": ("receipt_invalid", inside("payment", receipt="k1." + "f" * 64)),
-    "a receipt cut short": ("receipt_invalid", inside("payment", receipt="k1.abc")),
+    "a forged receipt": ("receipt_invalid", inside("payment", receipt="v2.k1." + "f" * 64)),
+    "a receipt cut short": ("receipt_invalid", inside("payment", receipt="v2.k1.abc")),
     "a receipt of an unknown key": ("receipt_key_unknown", inside("payment", receipt="k9.abc")),
     "a receipt moved to another reference": (
         "receipt_invalid",

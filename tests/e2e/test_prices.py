@@ -211,16 +211,18 @@ def test_forgeries_of_every_kind_are_refused_by_what_is_deployed(
     shelf.add(encode(forging.BOOK.rules, forging.BOOK.articles.values()))
     for of, customer in (("retail", shopper), ("wholesale", wholesale)):
         id_ = order_id(now())
+        monkeypatch.setattr(forging, "PAYER", customer.id)
         answer = customer.put(id_, forging.paid(dict(forging.HONEST[of]), id_))
         assert answer.status_code in TAKEN, answer.text
     for forgery in forgeries():
         id_ = order_id(now())
         monkeypatch.setattr(forging, "ID", id_)
+        customer = shopper if forgery.of == "retail" else wholesale
+        monkeypatch.setattr(forging, "PAYER", customer.id)
         body = forging.sent(forging.by_book(), forgery.of)
         forgery.change(body)
         if not forgery.after_paying:
             body = forging.paid(body, id_)
-        customer = shopper if forgery.of == "retail" else wholesale
         answer = customer.put(id_, body)
         assert 400 <= answer.status_code < 500, forgery
         broken = {(rule, pointer) for rule, pointer, _ in violations(answer)}

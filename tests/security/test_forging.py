@@ -39,6 +39,7 @@ from simulation.world.runtime import (
 )
 from simulation.world.table import MemoryOrders
 from tests.builders import (
+    CUSTOMER,
     KEY,
     KEY_ID,
     NOW,
@@ -50,6 +51,7 @@ from tests.builders import (
     an_intake,
     order_body,
     order_id,
+    order_key,
     signed_price,
 )
 from tests.orders.handlers.api_events import request
@@ -159,15 +161,17 @@ def paid(body: Body, id_: str) -> Body:
     return body
 
 
-def receipt(id_: str, body: Body) -> str:
+def receipt(id_: str, body: Body, payer: str = "") -> str:
     terms = {name: body["payment"][name] for name in ("reference", "amount", "currency")}
-    return sign(KEY, KEY_ID, order_id=id_, **terms)
+    return sign(KEY, KEY_ID, order_key=order_key(payer or PAYER, id_), **terms)
 
 
 RETAIL = an_honest_order()
 TRADE = an_honest_order(
     "wholesale", "GBP", (("MUG", 60), ("NOTEBOOK", 10)), ("TRADE",), country="GB", postal_code="LS1"
 )
+#: Whom the gateway names.
+PAYER: str = CUSTOMER
 HONEST: Mapping[str, Body] = {"retail": RETAIL, "wholesale": TRADE}
 
 
@@ -619,6 +623,11 @@ FIELDS: Mapping[str, tuple[Forgery | Own, ...]] = {
                 Rule.RECEIPT_INVALID,
             ),
             ("a dearer order's", lambda _: receipt(ID, paid(TRADE | {}, ID)), Rule.RECEIPT_INVALID),
+            (
+                "another customer's, for the same order",
+                lambda _: receipt(ID, paid(RETAIL | {}, ID), OTHER_CUSTOMER),
+                Rule.RECEIPT_INVALID,
+            ),
             ("of another key", f"k9.{'0' * 64}", Rule.RECEIPT_KEY_UNKNOWN),
             **_LATE,
         ),

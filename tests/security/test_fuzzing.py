@@ -23,7 +23,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from orders.domain.receipt import sign
-from tests.builders import KEY, KEY_ID, order_id
+from tests.builders import CUSTOMER, KEY, KEY_ID, order_id, order_key
 from tests.security.front_door import TOKEN, FrontDoor
 from tests.security.leaks import leaks
 
@@ -120,7 +120,7 @@ def mend(order: dict[str, Any], id_: str) -> None:
     payment = order["payment"] = order.get("payment") or {"reference": "pay_01"}
     payment |= {"amount": order["total"], "currency": "GBP"}
     terms = {name: payment[name] for name in ("reference", "amount", "currency")}
-    payment["receipt"] = sign(KEY, KEY_ID, order_id=id_, **terms)
+    payment["receipt"] = sign(KEY, KEY_ID, order_key=order_key(CUSTOMER, id_), **terms)
 
 
 @schema.parametrize()

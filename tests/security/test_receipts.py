@@ -1,5 +1,5 @@
-"""Receipts: one buys one order at one price, and the key that signs them can be changed while
-customers order."""
+"""Receipts: one buys one order of one customer at one price, and the key that signs them can be
+changed while customers order."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -18,9 +18,10 @@ import pytest
 from orders.domain.receipt import sign
 from spillway.prove.chaos.disruptions import running_functions
 from spillway.run.stack import Stack
-from tests.builders import order_body, order_id
+from tests.builders import order_body, order_key
 from tests.e2e.shop import Customer
 
+MUG = {"sku": "MUG-SAGE", "quantity": 1}
 PARAMETER = "/spillway/local/receipt-keys"
 
 
@@ -40,6 +41,17 @@ def test_a_receipt_buys_no_other_order(shopper: Customer) -> None:
     _, paid = shopper.order()
     id_, body = shopper.order()
     assert refused(shopper, id_, body, receipt=paid["payment"]["receipt"]) == {"receipt_invalid"}
+
+
+def test_a_payment_buys_the_order_of_one_customer(shopper: Customer, other: Customer) -> None:
+    """Two accounts of one person: the same id and order, paid once."""
+    id_, body = shopper.order_by_the_book(MUG)
+    assert shopper.put(id_, body).status_code == 201
+    assert refused(other, id_, body) == {"receipt_invalid"}
+    # Nor when the other account comes first.
+    id_, body = shopper.order_by_the_book(MUG)
+    assert refused(other, id_, body) == {"receipt_invalid"}
+    assert shopper.put(id_, body).status_code == 201
 
 
 def test_a_receipt_buys_no_dearer_order(shopper: Customer) -> None:
@@ -63,14 +75,15 @@ def test_a_receipt_holds_for_its_currency_and_its_reference(shopper: Customer) -
     ("change", "rule"),
     [
         (lambda receipt: receipt[:-1], "receipt_invalid"),
-        (lambda receipt: receipt[: receipt.index(".") + 1], "receipt_invalid"),
+        (lambda receipt: receipt[: receipt.rindex(".") + 1], "receipt_invalid"),
         (lambda receipt: receipt + "0", "receipt_invalid"),
-        (lambda receipt: receipt.upper().replace("K1.", "k1."), "receipt_invalid"),
-        (lambda receipt: receipt.partition(".")[2], "receipt_key_unknown"),
-        (lambda receipt: "k2." + receipt.partition(".")[2], "receipt_key_unknown"),
+        (lambda receipt: receipt.upper().replace("V2.K1.", "v2.k1."), "receipt_invalid"),
+        (lambda receipt: receipt.rpartition(".")[2], "receipt_key_unknown"),
+        (lambda receipt: "v2.k2." + receipt.rpartition(".")[2], "receipt_key_unknown"),
+        (lambda receipt: receipt.removeprefix("v2."), "receipt_key_unknown"),
         (lambda _: "", "text_invalid"),
     ],
-    ids=["cut", "key alone", "longer", "other case", "no key", "unknown key", "none"],
+    ids=["cut", "key alone", "longer", "other case", "no key", "unknown key", "other form", "none"],
 )
 def test_a_receipt_that_was_changed_buys_nothing(shopper: Customer, change: Any, rule: str) -> None:
     id_, body = shopper.order()
@@ -80,42 +93,46 @@ def test_a_receipt_that_was_changed_buys_nothing(shopper: Customer, change: Any,
 
 def test_a_receipt_of_another_key_buys_nothing(shopper: Customer) -> None:
     id_, body = shopper.order()
-    payment = body["payment"]
-    terms = {name: payment[name] for name in ("reference", "amount", "currency")}
-    forged = sign(secrets.token_bytes(32), "k1", order_id=id_, **terms)
+    forged = signed(shopper, id_, body, secrets.token_bytes(32), "v2.k1")
     assert refused(shopper, id_, body, receipt=forged) == {"receipt_invalid"}
 
 
-def test_the_key_is_changed_while_customers_order(stack: Stack, shopper: Customer) -> None:
-    """Both keys are in force while the gateway changes over; then the old one is taken out."""
-    old, new = stack.receipt_key.key, secrets.token_bytes(32)
-    bought, body = shopper.order()
-    assert shopper.put(bought, body).status_code == 201
-    with keys_in_force(stack, k1=old, k2=new):
-        assert send_until_answered(shopper, *order_signed(shopper, new, "k2")).status_code == 201
-        assert send_until_answered(shopper, *order_signed(shopper, old, "k1")).status_code == 201
-    with keys_in_force(stack, k2=new):
-        assert send_until_answered(shopper, *order_signed(shopper, new, "k2")).status_code == 201
-        # What was bought stays bought: its retry is answered as one.
-        assert send_until_answered(shopper, bought, body).status_code == 200
-        assert rules(send_until_answered(shopper, *order_signed(shopper, old, "k1"))) == {
-            "receipt_key_unknown"
-        }
-    # As everybody else here expects it.
-    assert send_until_answered(shopper, *order_signed(shopper, old, "k1")).status_code == 201
+def test_the_gateway_changes_over_while_customers_order(
+    stack: Stack, shopper: Customer, other: Customer
+) -> None:
+    """From a key whose receipts name no customer, as before 0.3.0, to one whose do: both are in
+    force while the gateway changes over; then the old one is taken out. So is any key replaced."""
+    new, old = stack.receipt_key.key, secrets.token_bytes(32)
+    bought, body = shopper.order_by_the_book(MUG)
+    body["payment"]["receipt"] = signed(shopper, bought, body, old, "k0")
+    with keys_in_force(stack, {"k0": old}):
+        assert send_until_answered(shopper, bought, body).status_code == 201
+        # This is why it has to change.
+        assert send_until_answered(other, bought, body).status_code == 201
+    with keys_in_force(stack, {"k0": old, "v2.k1": new}):
+        assert send_until_answered(shopper, *order_signed(shopper, new, "v2.k1")).status_code == 201
+        assert send_until_answered(shopper, *order_signed(shopper, old, "k0")).status_code == 201
+    # As everybody else here expects it: the old key is gone.
+    assert send_until_answered(shopper, *order_signed(shopper, new, "v2.k1")).status_code == 201
+    # What was bought stays bought: its retry is answered as one.
+    assert send_until_answered(shopper, bought, body).status_code == 200
+    late, unsold = order_signed(shopper, old, "k0")
+    assert refused(shopper, late, unsold) == {"receipt_key_unknown"}
 
 
 def order_signed(shopper: Customer, key: bytes, key_id: str) -> tuple[str, dict[str, Any]]:
-    id_ = order_id(time.time_ns() // 1_000_000)
-    body = order_body(id_, **{**shopper.keys, "key": key})
-    payment = body["payment"]
-    terms = {name: payment[name] for name in ("reference", "amount", "currency")}
-    payment["receipt"] = sign(key, key_id, order_id=id_, **terms)
+    id_, body = shopper.order()
+    body["payment"]["receipt"] = signed(shopper, id_, body, key, key_id)
     return id_, body
 
 
+def signed(payer: Customer, id_: str, body: dict[str, Any], key: bytes, key_id: str) -> str:
+    terms = {name: body["payment"][name] for name in ("reference", "amount", "currency")}
+    return sign(key, key_id, order_key=order_key(payer.id, id_), **terms)
+
+
 @contextmanager
-def keys_in_force(stack: Stack, **keys: bytes) -> Iterator[None]:
+def keys_in_force(stack: Stack, keys: Mapping[str, bytes]) -> Iterator[None]:
     """The parameter changes; intake has it five minutes later, or when it starts anew."""
     ssm = stack.client("ssm")
     before = ssm.get_parameter(Name=PARAMETER, WithDecryption=True)["Parameter"]["Value"]

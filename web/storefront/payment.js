@@ -4,8 +4,10 @@
  * What the rest of the storefront relies on:
  *  - `pay` asked twice for the same order takes the money once (the order's id is the gateway's
  *    idempotency key) and gives the same payment;
- *  - the payment carries a receipt that the gateway signed for this order id, amount, currency and
- *    reference (src/orders/domain/receipt.py), so that no page can invent one;
+ *  - the payment carries a receipt that the gateway signed for this customer, order id, amount,
+ *    currency and reference (src/orders/domain/receipt.py), so that no page can invent one, and it
+ *    pays for this customer's order only. The fake reads the customer from the token; a gateway of
+ *    its own may as well be told, because a lie gains nothing;
  *  - neither is called for an order with nothing to pay;
  *  - `release` gives back what was taken for an order that the store refused.
  *
@@ -63,8 +65,11 @@ function priceChanged({ total }, quote) {
 
 /** @returns {Promise<void>} */
 export async function release(entry) {
+  const bearer = await token();
+  if (!bearer) throw new SignInNeeded();
   const answer = await fetch(`${GATEWAY}/${entry.id}`, {
     method: "DELETE",
+    headers: { authorization: `Bearer ${bearer}` },
     signal: AbortSignal.timeout(TIMEOUT_MS),
   });
   if (!answer.ok) throw new Error(`the gateway answered ${answer.status}`);

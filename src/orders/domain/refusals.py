@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from orders.domain.money import AMOUNT_MAX, UNIT_PRICE_MAX
-from orders.domain.order import Channel, Order, Payment, is_order_id, order_id_time
+from orders.domain.order import Channel, Order, OrderKey, Payment, is_order_id, order_id_time
 from orders.domain.receipt import verify
 from orders.domain.text import TEXT_MAX, is_text
 from orders.domain.units import Millis
@@ -173,20 +173,20 @@ class Terms:
     now: Millis
 
 
-def broken_rules(order_id: str, order: Order, terms: Terms) -> list[Refusal]:
+def broken_rules(key: OrderKey, order: Order, terms: Terms) -> list[Refusal]:
     """Every rule that this order breaks, by precedence; empty when it can be accepted.
 
     Its texts are normalised already (`with_normalised_texts`). One pass over the lines: the cost
     grows linearly with them.
     """
     found = [
-        *_order_id(order_id, terms.now),
+        *_order_id(key.order_id, terms.now),
         *_channel(order, terms),
         *_texts(order),
         *currency_refusals(order.currency, terms.currencies),
         *_lines(order),
         *_amounts(order),
-        *_payment(order_id, order, terms),
+        *_payment(key, order, terms),
     ]
     return by_precedence(found)
 
@@ -370,7 +370,7 @@ def _amounts(order: Order) -> Iterator[Refusal]:
         )
 
 
-def _payment(order_id: str, order: Order, terms: Terms) -> Iterator[Refusal]:
+def _payment(key: OrderKey, order: Order, terms: Terms) -> Iterator[Refusal]:
     payment = order.payment
     if payment is None and order.total > 0:
         yield Refusal(
@@ -383,10 +383,10 @@ def _payment(order_id: str, order: Order, terms: Terms) -> Iterator[Refusal]:
             "An order with a total of 0 has no payment: leave it out.",
         )
     elif payment is not None:
-        yield from _paid(order_id, order, payment, terms)
+        yield from _paid(key, order, payment, terms)
 
 
-def _paid(order_id: str, order: Order, payment: Payment, terms: Terms) -> Iterator[Refusal]:
+def _paid(key: OrderKey, order: Order, payment: Payment, terms: Terms) -> Iterator[Refusal]:
     yield from identifier_refusals(payment.reference, "/payment/reference", TEXT_MAX)
     yield from identifier_refusals(payment.receipt, "/payment/receipt", RECEIPT_MAX)
     if payment.amount != order.total:
@@ -399,7 +399,7 @@ def _paid(order_id: str, order: Order, payment: Payment, terms: Terms) -> Iterat
             "/payment/currency",
             "The payment's currency differs from the order's.",
         )
-    verdict = verify(payment, order_id, terms.receipt_keys)
+    verdict = verify(payment, key, terms.receipt_keys)
     if verdict == "key_unknown":
         yield Refusal(
             Rule.RECEIPT_KEY_UNKNOWN,
@@ -410,7 +410,7 @@ def _paid(order_id: str, order: Order, payment: Payment, terms: Terms) -> Iterat
         yield Refusal(
             Rule.RECEIPT_INVALID,
             "/payment/receipt",
-            "The receipt is not the gateway's for this order id, reference, amount and currency.",
+            "The receipt is not the gateway's for this customer, order id and payment.",
         )
 
 

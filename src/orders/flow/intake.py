@@ -102,7 +102,7 @@ class Intake:
         now = self.clock.now()
         sent, order = order, with_normalised_texts(order)
         terms = Terms(self.currencies, self.receipt_keys.in_force(), wholesale_allowed, now)
-        refusals = broken_rules(key.order_id, order, terms)
+        refusals = broken_rules(key, order, terms)
         priced = self.prices.check(key, order, now, signed=sent, signature=price_signature)
         uses, forged = self._uses(order, priced)
         refusals = by_precedence([*refusals, *priced.refusals, *forged])

@@ -148,14 +148,14 @@ class Mapper:
             return Unmapped(key, tuple(reasons))
         facts = reasons.attempt(Facts(), self._facts, row, meaning, created_at)
         id_ = values.order_id(self.config.source.table, key, created_at)
-        reasons += self._broken(id_, order, meaning)
+        place = OrderKey(CustomerId(customer), OrderId(id_))
+        reasons += self._broken(place, order, meaning)
         content = b"" if reasons else items.compressed(order)
         if len(content) > CONTENT_BYTES_MAX:
             reasons.append(Reason("order_too_large", f"{len(content):,} bytes compressed"))
         if reasons:
             return Unmapped(key, tuple(reasons))
         digest = hashlib.sha256(content).digest()[:DIGEST_BYTES]
-        place = OrderKey(CustomerId(customer), OrderId(id_))
         return Mapped(key, place, created_at, content, digest, facts, meaning.is_ == "open")
 
     def _contradictions(self, old: OldOrder) -> Iterator[Reason]:
@@ -237,12 +237,12 @@ class Mapper:
             **more,
         )
 
-    def _broken(self, id_: str, order: Order, meaning: StatusMeaning) -> Iterator[Reason]:
+    def _broken(self, key: OrderKey, order: Order, meaning: StatusMeaning) -> Iterator[Reason]:
         """The rules of today that this order breaks and that count for it."""
         forgiven: frozenset[Rule] = RULES_OF_THE_MOMENT
         if meaning.is_ != "open":
             forgiven |= frozenset(self.config.rules.tolerated)
-        for refusal in broken_rules(id_, order, self.terms):
+        for refusal in broken_rules(key, order, self.terms):
             if refusal.rule not in forgiven:
                 yield Reason(refusal.rule.value, f"{refusal.pointer} {refusal.detail}".strip())
 

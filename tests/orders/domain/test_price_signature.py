@@ -28,6 +28,7 @@ from tests.builders import (
     an_order,
     line,
     order_id,
+    order_key,
 )
 
 VECTORS = json.loads(
@@ -166,15 +167,20 @@ def test_a_signature_has_one_spelling(text: str, expected: str) -> None:
     assert verdict(text) == expected
 
 
-def test_a_receipt_signs_no_price_and_a_price_no_receipt() -> None:
-    """Also where a store gives the gateway and the engine one key."""
-    id_ = order_id()
+@pytest.mark.parametrize("key_id", ["p1", "v2.p1"])
+def test_a_receipt_signs_no_price_and_a_price_no_receipt(key_id: str) -> None:
+    """Also where a store gives the gateway and the engine one key, whichever form it signs."""
+    key = order_key(CUSTOMER, order_id())
     paid: dict[str, Any] = {"reference": "pay_01", "amount": 3_465, "currency": "GBP"}
-    issued = receipt.sign(PRICE_KEY, PRICE_KEY_ID, order_id=id_, **paid)
-    hexadecimal = issued.partition(".")[2]
-    assert verdict(f"p1.{VALID_UNTIL}.{hexadecimal}") == "invalid"
-    forged = Payment(**paid, receipt=f"p1.{signature().rpartition('.')[2]}")
-    assert receipt.verify(forged, id_, {"p1": PRICE_KEY}) == "invalid"
+    issued = receipt.sign(PRICE_KEY, key_id, order_key=key, **paid)
+    assert verdict(f"p1.{VALID_UNTIL}.{issued.rpartition('.')[2]}") == "invalid"
+    forged = Payment(**paid, receipt=f"{key_id}.{signature().rpartition('.')[2]}")
+    assert receipt.verify(forged, key, {key_id: PRICE_KEY}) == "invalid"
+    # Nor is either taken as it is.
+    keys = {key_id: PRICE_KEY, f"{key_id}.{VALID_UNTIL}": PRICE_KEY}
+    signed = signature(key_id=key_id)
+    assert receipt.verify(Payment(**paid, receipt=signed), key, keys) == "invalid"
+    assert verdict(issued, keys=keys) != "valid"
 
 
 _texts = st.text(st.characters(exclude_categories=["Cc", "Zl", "Zp", "Cs"]), min_size=1, max_size=9)

@@ -20,7 +20,18 @@ from orders.domain.refusals import (
     Terms,
     broken_rules,
 )
-from tests.builders import FREE, KEY, KEY_ID, NOW, content, line, order_id
+from tests.builders import (
+    CUSTOMER,
+    FREE,
+    KEY,
+    KEY_ID,
+    NOW,
+    OTHER_CUSTOMER,
+    content,
+    line,
+    order_id,
+    order_key,
+)
 
 TERMS = Terms(frozenset({"GBP", "EUR"}), {KEY_ID: KEY}, wholesale_allowed=True, now=NOW)
 HOUR = 3_600_000
@@ -28,7 +39,9 @@ HOUR = 3_600_000
 
 def refusals(id_: str | None = None, terms: Terms = TERMS, **fields: Any) -> list[tuple[Rule, str]]:
     id_ = order_id() if id_ is None else id_
-    found = broken_rules(id_, with_normalised_texts(content(id_, **fields).order), terms)
+    found = broken_rules(
+        order_key(CUSTOMER, id_), with_normalised_texts(content(id_, **fields).order), terms
+    )
     return [(refusal.rule, refusal.pointer) for refusal in found]
 
 
@@ -211,7 +224,7 @@ def test_an_order_without_lines_is_refused() -> None:
     id_ = order_id()
     sent = content(id_, total=395, payment=paid(395))
     empty = type(sent.order)(**{**_fields(sent.order), "lines": ()})
-    rules = [refusal.rule for refusal in broken_rules(id_, empty, TERMS)]
+    rules = [refusal.rule for refusal in broken_rules(order_key(CUSTOMER, id_), empty, TERMS)]
     assert Rule.LINES_COUNT_OUT_OF_RANGE in rules
 
 
@@ -273,11 +286,12 @@ def test_wholesale_needs_its_group() -> None:
     assert refusals(terms=outsider) == []
 
 
-def test_a_receipt_is_good_for_its_own_order_id_only() -> None:
+def test_a_receipt_is_good_for_its_own_order_and_customer_only() -> None:
     payment = content(order_id()).order.payment
     assert payment is not None
     replayed = {**paid(905), "receipt": payment.receipt}
     assert refusals(payment=replayed) == [(Rule.RECEIPT_INVALID, "/payment/receipt")]
+    assert refusals(customer_id=OTHER_CUSTOMER) == [(Rule.RECEIPT_INVALID, "/payment/receipt")]
 
 
 def test_two_receipt_keys_are_in_force_while_one_replaces_the_other() -> None:

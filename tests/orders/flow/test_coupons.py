@@ -61,6 +61,7 @@ class Shop:
         total = 1_000 - 100 + 395
         sent = content(
             key.order_id,
+            customer_id=key.customer_id,
             lines=[line("MUG-SAGE", 1, 1_000)],
             discounts=[{"coupon": code, "amount": 100}],
             total=total,

@@ -49,7 +49,7 @@ def key(customer: str = CUSTOMER) -> OrderKey:
 
 
 def place(intake: Intake, key: OrderKey, *, wholesale: bool = False, **fields: object) -> object:
-    sent = content(key.order_id, **fields)
+    sent = content(key.order_id, customer_id=key.customer_id, **fields)
     return intake.place(key, sent.order, sent.digest, wholesale_allowed=wholesale)
 
 

@@ -20,14 +20,12 @@ from tests.e2e.shop import Customer
 
 
 def test_it_costs_what_the_example_book_says() -> None:
-    id_ = order_id()
-    body = example_order(lambda paid: receipt.sign(KEY, KEY_ID, order_id=id_, **paid))
+    key = order_key(CUSTOMER, order_id())
+    body = example_order(lambda paid: receipt.sign(KEY, KEY_ID, order_key=key, **paid))
     sent = content_of(json.dumps(body).encode())
     assert isinstance(sent, Content)
     intake = an_intake(MemoryOrders(), prices=Prices(FixedPriceBooks({0: example().book("v1")})))
-    placed = intake.place(
-        order_key(CUSTOMER, id_), sent.order, sent.digest, wholesale_allowed=False
-    )
+    placed = intake.place(key, sent.order, sent.digest, wholesale_allowed=False)
     assert isinstance(placed, Acknowledged), placed
 
 

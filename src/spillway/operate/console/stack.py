@@ -8,12 +8,15 @@ import time
 
 from starlette.requests import Request
 
+from orders.domain.order import OrderKey
 from orders.domain.receipt import sign
+from orders.domain.units import CustomerId, OrderId
 from spillway.ids import order_id
 from spillway.operate.console.state import AppState
 from spillway.operate.console.views import Page, Refused
 from spillway.operate.example import example_order
 from spillway.run.stack import Stack
+from spillway.run.stack.tokens import claims
 from spillway.run.stack.users import USERS, email
 
 
@@ -33,10 +36,12 @@ def this_stack(state: AppState, _: Request) -> Page:
     return Page("stack", values)
 
 
-def examples_of(stack: Stack, new_id: str) -> list[tuple[str, str]]:
+def examples_of(stack: Stack, new_id: OrderId) -> list[tuple[str, str]]:
     orders = f"{stack.api}/orders"
     key = stack.receipt_key
-    paid = example_order(lambda paid: sign(key.key, key.key_id, order_id=new_id, **paid))
+    buyer = CustomerId(claims(stack.token("shopper"))["sub"])
+    order_key = OrderKey(buyer, new_id)
+    paid = example_order(lambda paid: sign(key.key, key.key_id, order_key=order_key, **paid))
     order = json.dumps(paid, indent=2)
     authorised = 'curl -sS -H "authorization: Bearer $TOKEN"'
     json_body = f"-H 'content-type: application/json' -d '{order}'"

@@ -190,7 +190,7 @@ class _Run:
     def _place(self, draft: Draft) -> OrderKey:
         made = order_id(self.world.now(), self.rng)
         key = OrderKey(CustomerId(f"{ADA}-{draft.customer}"), made)
-        body = msgspec.json.encode(pay(draft, made, key_id=KEY_ID, key=KEY))
+        body = msgspec.json.encode(pay(draft, key, key_id=KEY_ID, key=KEY))
         answer = self.world.invoke("intake", request(_PUT, key, body.decode()))
         if answer["statusCode"] != 201:
             raise AssertionError(f"an order was answered {answer['statusCode']}: {answer['body']}")

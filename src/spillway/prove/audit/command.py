@@ -51,7 +51,7 @@ def _audited(stack: "Stack", unsettled_after: float) -> "Audited":
     from spillway.errors import SpillwayError
     from spillway.prove.audit.pricing import PriceAudit
     from spillway.prove.audit.running import Audit
-    from spillway.run.load.clients import claims
+    from spillway.run.stack.tokens import claims
     from spillway.run.stack.users import USERS
     from spillway.target.service import of_stack
     from spillway.ui.progress import bar

@@ -127,7 +127,7 @@ class Checkout:
         now = time.time_ns() // 1_000_000
         made = order_id(now, self.rng)
         key = OrderKey(CustomerId(self.client.tokens.customer_id(draft.customer)), made)
-        order = pay(draft, made, key_id=self.receipt_key.key_id, key=self.receipt_key.key)
+        order = pay(draft, key, key_id=self.receipt_key.key_id, key=self.receipt_key.key)
         signer = self.price_key if draft.engine_priced else None
         return Placed(
             key=key,

@@ -8,6 +8,10 @@ web/storefront/payment.js.
 What is charged is the store's word, not the page's: the page sends the order, and the gateway asks
 the service for a quote of it, as the customer, under the order's id. Where the quote is another sum
 than the page's nothing is taken, because the customer has not seen that sum.
+
+The receipt names the customer of the token that comes with the order. A token that lies gains
+nothing: the service takes the receipt only with an order of the customer in it. An order id is
+unique only for its customer, so the two together are the idempotency key.
 """
 
 import re
@@ -23,11 +27,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from orders.domain.order import OrderKey
 from orders.domain.quote import QuoteLine
 from orders.domain.receipt import sign
 from orders.domain.refusals import Rule
+from orders.domain.units import CustomerId, OrderId
 from spillway.run.stack.keys import SigningKey
 from spillway.run.stack.origin import problem
+from spillway.run.stack.tokens import claims
 
 PATH = "/_local/payments/{order_id}"
 _ORDER_ID = re.compile(r"[0-9a-f-]{36}")
@@ -88,25 +95,27 @@ class _Gateway:
     def __init__(self, key: SigningKey, api: httpx.AsyncClient) -> None:
         self._key = key
         self._api = api
-        self._payments: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._payments: OrderedDict[OrderKey, dict[str, Any]] = OrderedDict()
 
     async def pay(self, request: Request) -> Response:
-        order_id = request.path_params["order_id"]
         try:
             wanted = msgspec.json.decode(await request.body(), type=_Wanted)
         except ValueError:
             wanted = None
-        if wanted is None or not _ORDER_ID.fullmatch(order_id):
+        if wanted is None or not _ORDER_ID.fullmatch(request.path_params["order_id"]):
             return problem(HTTPStatus.BAD_REQUEST, "An order's id, the order and an amount.")
-        if order_id not in self._payments:
-            refusal = await self._refusal(order_id, wanted, request)
+        key = _order_key(request)
+        if key is None:
+            return problem(HTTPStatus.UNAUTHORIZED, "Whose order it is, is in no token.")
+        if key not in self._payments:
+            refusal = await self._refusal(key.order_id, wanted, request)
             if refusal is not None:
                 return refusal
             # Another request for the same payment may have come first meanwhile.
-            self._payments.setdefault(order_id, self._payment(order_id, wanted))
+            self._payments.setdefault(key, self._payment(key, wanted))
             if len(self._payments) > _PAYMENTS_MAX:
                 self._payments.popitem(last=False)
-        taken = self._payments[order_id]
+        taken = self._payments[key]
         if (taken["amount"], taken["currency"]) != (wanted.amount, wanted.order.currency):
             return problem(HTTPStatus.CONFLICT, "Something else was paid for this order.")
         return JSONResponse(taken)
@@ -134,14 +143,26 @@ class _Gateway:
 
     async def release(self, request: Request) -> Response:
         # Nothing to refund counts as refunded: the storefront asks until it is answered.
-        self._payments.pop(request.path_params["order_id"], None)
+        key = _order_key(request)
+        if key is None:
+            return problem(HTTPStatus.UNAUTHORIZED, "Whose order it is, is in no token.")
+        self._payments.pop(key, None)
         return Response(status_code=HTTPStatus.NO_CONTENT)
 
-    def _payment(self, order_id: str, wanted: _Wanted) -> dict[str, Any]:
+    def _payment(self, key: OrderKey, wanted: _Wanted) -> dict[str, Any]:
         paid: dict[str, Any] = {
             "reference": f"pay_{secrets.token_hex(8)}",
             "amount": wanted.amount,
             "currency": wanted.order.currency,
         }
-        receipt = sign(self._key.key, self._key.key_id, order_id=order_id, **paid)
+        receipt = sign(self._key.key, self._key.key_id, order_key=key, **paid)
         return {**paid, "receipt": receipt}
+
+
+def _order_key(request: Request) -> OrderKey | None:
+    """The order's id, with the customer of the token that came with it; None without one."""
+    try:
+        said = claims(request.headers.get("authorization", ""))
+        return OrderKey(CustomerId(str(said["sub"])), OrderId(request.path_params["order_id"]))
+    except (ValueError, LookupError, TypeError):
+        return None

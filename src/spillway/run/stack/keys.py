@@ -9,7 +9,7 @@ from spillway.run.stack.aws import client
 from spillway.run.stack.deployment import STAGE
 
 DOWNSTREAMS = ("inventory", "fulfilment", "accounting")
-_RECEIPT_KEY_ID = "k1"
+_RECEIPT_KEY_ID = "v2.k1"
 _PRICE_KEY_ID = "p1"
 _KEY_BYTES = 32
 

@@ -26,7 +26,7 @@ class Draft:
     engine_priced: bool = False
 
 
-def pay(draft: Draft, order_id: str, *, key_id: str, key: bytes) -> Order:
+def pay(draft: Draft, order_key: OrderKey, *, key_id: str, key: bytes) -> Order:
     """Take the payment as the gateway would, and sign its receipt: the order, ready to be sent.
 
     The reference is made of the id's random end: one payment belongs to one order, also when the
@@ -35,9 +35,9 @@ def pay(draft: Draft, order_id: str, *, key_id: str, key: bytes) -> Order:
     if draft.order.total == 0:
         return draft.order
     amount, currency = draft.order.total, draft.order.currency
-    reference = f"pay_{order_id[-12:]}"
+    reference = f"pay_{order_key.order_id[-12:]}"
     receipt = sign(
-        key, key_id, order_id=order_id, reference=reference, amount=amount, currency=currency
+        key, key_id, order_key=order_key, reference=reference, amount=amount, currency=currency
     )
     return replace(draft.order, payment=Payment(reference, amount, currency, receipt))
 

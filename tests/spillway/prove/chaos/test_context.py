@@ -47,7 +47,7 @@ def a_context(orders: int = 10, cancelled: int = 7) -> ScenarioContext:
     run = Run(plan=replace(a_plan(orders), cancel_after={cancelled: 0.0}), began_at=0)
     checkout = Checkout(
         client=client,
-        receipt_key=SigningKey("k1", b"a key for tests"),
+        receipt_key=SigningKey("v2.k1", b"a key for tests"),
         price_key=None,
         clients=run.plan.clients,
         copies=1,

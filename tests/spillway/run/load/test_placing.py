@@ -30,7 +30,7 @@ def placed(
     closed: list[Placed] = []
     checkout = Checkout(
         client=api.client(),
-        receipt_key=SigningKey("k1", b"a key for tests"),
+        receipt_key=SigningKey("v2.k1", b"a key for tests"),
         rng=random.Random(1),
         on_closed=closed.append,
         **({"clients": 4, "copies": 1, "price_key": None} | options),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -16,11 +17,25 @@ from spillway.run.stack.gateway import gateway
 from spillway.run.stack.keys import SigningKey
 from spillway.run.stack.ports import listen, port_of
 from spillway.run.stack.serving import serving, uvicorn_config
-from tests.builders import order_id
+from tests.builders import CUSTOMER, OTHER_CUSTOMER, order_id, order_key
 
-_KEY = SigningKey("k1", b"0" * 32)
+_KEY = SigningKey("v2.k1", b"0" * 32)
+_KEYS = {_KEY.key_id: _KEY.key}
+_BOTH = (CUSTOMER, OTHER_CUSTOMER)
+_ORDER = {
+    "channel": "retail",
+    "currency": "GBP",
+    "lines": [{"sku": "MUG", "quantity": 1, "unit_price": 1380}],
+    "discounts": [{"coupon": "SPRING", "amount": 1}],
+    "address": {"name": "Ada Fletcher", "country": "GB"},
+}
 #: What the service answers to the gateway's question, and what it was asked.
 _QUOTED = httpx.Response(200, json={"total": 1775, "violations": []})
+
+
+def _token(customer: str) -> str:
+    claims = base64.urlsafe_b64encode(json.dumps({"sub": customer}).encode()).decode()
+    return f"Bearer e30.{claims.rstrip('=')}.c2lnbmF0dXJl"
 
 
 class Service:
@@ -29,7 +44,8 @@ class Service:
         self.asked: list[Any] = []
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
-        assert (request.url.path, request.headers["authorization"]) == ("/api/quotes", "Bearer t")
+        assert request.url.path == "/api/quotes"
+        assert request.headers["authorization"] in map(_token, _BOTH)
         self.asked.append(json.loads(request.content))
         return self.answer
 
@@ -52,18 +68,18 @@ def client(service: Service) -> Iterator[httpx.Client]:
         yield client
 
 
-def pay(client: httpx.Client, id_: str, amount: Any = 1775, **fields: Any) -> Any:
-    order = {
-        "channel": "retail",
-        "currency": "GBP",
-        "lines": [{"sku": "MUG", "quantity": 1, "unit_price": 1380}],
-        "discounts": [{"coupon": "SPRING", "amount": 1}],
-        "address": {"name": "Ada Fletcher", "country": "GB"},
-        **fields.pop("order", {}),
-    }
+def pay(
+    client: httpx.Client, id_: str, amount: Any = 1775, customer: str = CUSTOMER, **fields: Any
+) -> Any:
+    order = {**_ORDER, **fields.pop("order", {})}
     body = {"order": order, "amount": amount, "method": "approved", **fields}
-    headers = {"authorization": "Bearer t"}
+    headers = {"authorization": _token(customer)}
     return client.put(f"/_local/payments/{id_}", json=body, headers=headers)
+
+
+def give_back(client: httpx.Client, id_: str, customer: str = CUSTOMER) -> int:
+    headers = {"authorization": _token(customer)}
+    return client.delete(f"/_local/payments/{id_}", headers=headers).status_code
 
 
 def test_the_store_is_asked_what_the_order_costs(client: httpx.Client, service: Service) -> None:
@@ -116,12 +132,37 @@ def test_without_a_quote_nothing_is_taken(
     assert pay(client, order_id()).status_code == status
 
 
-def test_a_payment_s_receipt_is_genuine_for_its_order_and_no_other(client: httpx.Client) -> None:
+def test_a_payment_s_receipt_is_genuine_for_its_customer_and_order_and_no_other(
+    client: httpx.Client,
+) -> None:
     id_ = order_id()
     payment = Payment(**pay(client, id_).json())
-    keys = {_KEY.key_id: _KEY.key}
-    assert verify(payment, id_, keys) == "valid"
-    assert verify(payment, order_id(), keys) == "invalid"
+    assert verify(payment, order_key(CUSTOMER, id_), _KEYS) == "valid"
+    assert verify(payment, order_key(CUSTOMER, order_id()), _KEYS) == "invalid"
+    assert verify(payment, order_key(OTHER_CUSTOMER, id_), _KEYS) == "invalid"
+
+
+def test_two_customers_with_the_same_id_each_pay_and_get_back_their_own(
+    client: httpx.Client,
+) -> None:
+    id_ = order_id()
+    ada, bob = (Payment(**pay(client, id_, customer=one).json()) for one in _BOTH)
+    assert ada.reference != bob.reference
+    assert verify(bob, order_key(OTHER_CUSTOMER, id_), _KEYS) == "valid"
+    assert give_back(client, id_) == 204
+    assert pay(client, id_).json()["reference"] != ada.reference
+    assert pay(client, id_, customer=OTHER_CUSTOMER).json()["reference"] == bob.reference
+
+
+@pytest.mark.parametrize(
+    "token", ["", "Bearer t", "Bearer e30.e30.e30", "Bearer e30.!.e30", "Bearer e30.W10.e30"]
+)
+def test_without_a_customer_nothing_is_taken_or_given_back(
+    client: httpx.Client, token: str
+) -> None:
+    url, headers = f"/_local/payments/{order_id()}", {"authorization": token}
+    assert client.put(url, json={"order": _ORDER, "amount": 1}, headers=headers).status_code == 401
+    assert client.delete(url, headers=headers).status_code == 401
 
 
 def test_asked_twice_it_is_the_same_payment(client: httpx.Client) -> None:
@@ -144,7 +185,7 @@ def test_what_was_given_back_was_not_paid(client: httpx.Client) -> None:
     id_ = order_id()
     first = pay(client, id_).json()
     for _ in range(2):
-        assert client.delete(f"/_local/payments/{id_}").status_code == 204
+        assert give_back(client, id_) == 204
     assert pay(client, id_).json()["reference"] != first["reference"]
 
 

@@ -17,6 +17,7 @@ from spillway.price_book import EXAMPLE, example
 from spillway.run.workload import Draft, generate, pay
 from spillway.run.workload.catalogue import articles_csv
 from spillway.ui.statistics import percentile
+from tests.builders import order_key
 
 KEY = b"a key for tests"
 
@@ -101,16 +102,16 @@ def test_the_service_has_no_rule_that_a_generated_order_breaks(drafts: list[Draf
     now = 1_795_000_000_000
     terms = Terms(
         currencies=frozenset({"GBP", "EUR", "USD"}),
-        receipt_keys={"k1": KEY},
+        receipt_keys={"v2.k1": KEY},
         wholesale_allowed=True,
         now=Millis(now),
     )
-    made = order_id(now, _rng())
+    made = order_key("customer-ada", order_id(now, _rng()))
 
     broken = [
         refusal
         for draft in drafts
-        for refusal in broken_rules(made, pay(draft, made, key_id="k1", key=KEY), terms)
+        for refusal in broken_rules(made, pay(draft, made, key_id="v2.k1", key=KEY), terms)
     ]
 
     assert broken == []
@@ -130,8 +131,9 @@ def test_the_book_s_file_of_these_goods_is_the_one_that_make_docs_writes() -> No
 def test_an_order_with_nothing_to_pay_is_placed_without_a_payment(drafts: list[Draft]) -> None:
     free = Draft("shopper", replace(drafts[0].order, total=0))
 
-    assert pay(free, order_id(0, _rng()), key_id="k1", key=KEY).payment is None
-    assert pay(drafts[0], order_id(0, _rng()), key_id="k1", key=KEY).payment is not None
+    key = order_key("customer-ada", order_id(0, _rng()))
+    assert pay(free, key, key_id="v2.k1", key=KEY).payment is None
+    assert pay(drafts[0], key, key_id="v2.k1", key=KEY).payment is not None
 
 
 def _rng() -> random.Random:
