@@ -314,7 +314,7 @@ class Stage(Settings, frozen=True):
 
     @property
     def coupon_keys_parameter(self) -> str:
-        """What the store makes codes with that work once."""
+        """The keys that make single-use codes."""
         return f"/spillway/{self.name}/coupon-keys"
 
     def api_key_parameter(self, downstream: str) -> str:

@@ -34,7 +34,7 @@ COUPON = "XMAS10"
 REDUCTION = 150
 DELIVERY = 395
 #: Limited coupons that take as much off: for the first two orders, for each customer once, and
-#: with codes that work once.
+#: with single-use codes.
 FIRST_TWO = Coupon("FIRST2", CHANNELS, amounts={"GBP": REDUCTION}, limit=2)
 ONCE = Coupon("ONCE", CHANNELS, amounts={"GBP": REDUCTION}, once_per_customer=True)
 SINGLE = Coupon("SINGLE", CHANNELS, amounts={"GBP": REDUCTION}, single_use_codes=True)

@@ -101,7 +101,7 @@ def ask_everything_of_the_api(customer: Customer) -> None:
 
 
 def use_limited_coupons(stack: Stack, customer: Customer) -> None:
-    """Of the first to come, and with a code that works once: by the price book that `up` published,
+    """Of the first to come, and with a single-use code: by the price book that `up` published,
     at what the quote says."""
     [code] = generate(Service("local", stack.client, stack.tables, {}), "THANKS", 0, 1)
     for coupon in ("FIRST100", code):

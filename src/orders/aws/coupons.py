@@ -1,7 +1,7 @@
 """Limited coupons on DynamoDB: the `Coupons` port.
 
     pk <coupon>/customer/<customer id>   the use of a coupon that a customer may use once
-    pk <coupon>/code/<serial>            the use of a code that works once
+    pk <coupon>/code/<serial>            the use of a single-use code
     pk <coupon>#<n>                      `used`: what the n-th counter of a limit has counted
 
 The table is its own, so that no customer id can be the key of another item. One transaction writes
@@ -324,7 +324,7 @@ def claim_key(name: str, key: OrderKey) -> str:
 
 
 def claim_of_code(code: str) -> str:
-    """The claim of a code that works once."""
+    """The claim of a single-use code."""
     return f"{name_of(code.rpartition('-')[0])}/code/{serial_of(code)}"
 
 

@@ -1,4 +1,4 @@
-"""Codes that work once: made and recognised by a key, with nothing stored for each.
+"""Single-use codes: made and recognised by a key, with nothing stored for each.
 
     SPRING-2222K4TQ7RXP9WB
     campaign, serial (5), tag (9), check (1)

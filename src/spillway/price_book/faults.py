@@ -31,7 +31,7 @@ class BookFaulty(SpillwayError):
 
     def __init__(self, faults: list[Fault], count: int) -> None:
         self.faults, self.count = faults, count
-        more = f" ({count - 1:,} more: `spillway prices check` lists them)" if count > 1 else ""
+        more = f" ({count - 1:,} more: see `spillway prices check`)" if count > 1 else ""
         super().__init__(f"{faults[0]}{more}")
 
 

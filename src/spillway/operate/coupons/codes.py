@@ -1,4 +1,4 @@
-"""Makes and retires codes that work once. The key is in Parameter Store; nothing else is stored."""
+"""Makes and retires single-use codes. The key is in Parameter Store; nothing else is stored."""
 
 from __future__ import annotations
 

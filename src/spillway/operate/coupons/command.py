@@ -14,7 +14,7 @@ from spillway.ui.options import JsonOption, print_json
 coupons = typer.Typer(
     no_args_is_help=True, help="Limited coupons: their codes, their uses, and an audit of both."
 )
-CodeArgument = Annotated[str, typer.Argument(metavar="CODE", help="A code that works once.")]
+CodeArgument = Annotated[str, typer.Argument(metavar="CODE", help="A single-use code.")]
 
 
 @coupons.command()
@@ -22,18 +22,18 @@ CodeArgument = Annotated[str, typer.Argument(metavar="CODE", help="A code that w
 def generate(
     target: Target,
     campaign: Annotated[
-        str, typer.Option("--campaign", metavar="COUPON", help="The coupon that the codes are of.")
+        str, typer.Option("--campaign", metavar="COUPON", help="The coupon's code.")
     ],
     count: Annotated[int, typer.Option("--count", min=1, help="How many codes.")],
     first: Annotated[
-        int, typer.Option("--first", min=0, help="The first serial: where the last run ended.")
+        int, typer.Option("--first", min=0, help="The first serial: how many were made so far.")
     ] = 0,
 ) -> None:
-    """Print codes that work once, one a line, of a coupon that has `single_use_codes`.
+    """Print single-use codes, one a line, of a coupon that has `single_use_codes`.
 
-    Nothing is stored for a code: the same serials give the same codes again. Writes the key that
-    they are made with to Parameter Store where there is none. To change the key, put a second one
-    behind it, as for receipts; codes of both work, and new ones are made with the last.
+    Nothing is stored for a code: the same serials give the same codes again. Puts the key that
+    makes them into Parameter Store if there is none. To change the key, add another after it in
+    the parameter: codes of both work, and the last one makes new codes.
 
     Example: `spillway coupons generate --campaign SPRING --count 100000 > spring.txt`
     """
@@ -52,7 +52,7 @@ def show(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show how often limited coupons were used, or by which order a code was.
+    """Show how often limited coupons were used, or which order used a code.
 
     Reads the whole coupons table, except for a code. Changes nothing.
 
@@ -83,7 +83,7 @@ def show(
 @coupons.command()
 @with_target
 def retire(target: Target, code: CodeArgument) -> None:
-    """Let a code be used by nobody: one that was printed wrong, or was stolen.
+    """Withdraw a single-use code that was stolen or printed wrong: nobody can use it any more.
 
     Writes. A whole campaign is retired by publishing a price book without it.
 

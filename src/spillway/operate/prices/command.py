@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from spillway.price_book import BookFaulty, PriceBook
 
 prices = typer.Typer(
-    no_args_is_help=True, help="The store's price book: check it, publish it, look into it."
+    no_args_is_help=True, help="The store's price book: check, publish and show it."
 )
 
 BookArgument = Annotated[Path, typer.Argument(metavar="BOOK.toml", help="The price book's rules.")]
@@ -56,7 +56,7 @@ def publish(
     target: Target,
     book: Annotated[
         str | None,
-        typer.Argument(metavar="BOOK.toml", help="The price book, or with --rollback a version."),
+        typer.Argument(metavar="BOOK.toml", help="The price book; with --rollback a version."),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="List what would change; publish nothing.")
@@ -70,26 +70,28 @@ def publish(
     ] = None,
     at_once: Annotated[
         bool,
-        typer.Option("--at-once", help="For a wrong price: the books before it count no more."),
+        typer.Option("--at-once", help="Begin now, and withdraw the books before it."),
     ] = False,
     rollback: Annotated[
         bool,
-        typer.Option("--rollback", help="Publish an older version again: that before, or named."),
+        typer.Option("--rollback", help="Publish the version before again, or a named one."),
     ] = False,
     fall_max: Annotated[
         int,
-        typer.Option("--fall-max", min=0, max=100, metavar="PERCENT", help="A larger fall asks."),
+        typer.Option(
+            "--fall-max", min=0, max=100, metavar="PERCENT", help="How far a price may fall."
+        ),
     ] = 50,
     as_json: JsonOption = False,
 ) -> None:
     """Check a price book, list what it changes, and publish it; it begins 2 minutes later.
 
-    Writes to the stage's bucket. Refused without --yes: a price that falls by more than half or is
-    0, more than half of the articles gone, a channel or currency in which nothing is sold any more.
-    So are a limited coupon that comes back or gets another limitation, and single-use codes that
-    stop working. Always refused, except in a --rollback with --yes: a lower limit of a coupon. An
-    order that a customer had begun keeps its prices for the stage's grace period, except with
-    --at-once. What is to begin at the same time as a planned book replaces that.
+    Writes to the stage's bucket. Needs --yes for what looks like a mistake: a price of 0 or one
+    that falls by more than half, more than half of the articles gone, a channel or currency in
+    which nothing is sold any more, a limited coupon that comes back or gets another limitation,
+    single-use codes that stop working. Refuses to lower a coupon's limit, except in a --rollback
+    with --yes. An order that a customer has begun keeps its prices for the stage's grace period,
+    except with --at-once. Replaces a planned book that begins at the same time.
 
     Example: `spillway prices publish web/book/book.toml --stage dev --dry-run`
 

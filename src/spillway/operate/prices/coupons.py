@@ -165,7 +165,7 @@ def _suspicions(new: Coupon, past: Past | None, used: int) -> Iterator[str]:
     if new.once_per_customer and not past.last.once_per_customer:
         yield f"Coupon {new.code} becomes once per customer: all who used it may use it once more."
     if new.single_use_codes and not past.last.single_use_codes:
-        yield f"Coupon {new.code} gets codes that work once: {new.code} alone becomes unknown."
+        yield f"Coupon {new.code} gets single-use codes: {new.code} alone becomes unknown."
 
 
 def _codes_gone(old: Mapping[str, Coupon], new: Rules, begins: Millis) -> Iterator[str]:
