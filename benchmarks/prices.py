@@ -1,4 +1,4 @@
-"""Price books for the benchmarks: what an order of so many lines is held against, and a bucket."""
+"""Price books for the benchmarks: one for orders of so many lines, and a bucket."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """How Lambda reads the queues and the stream: the numbers, apart from the CDK.
 
 The constructs deploy them and the simulation's world keeps to them, so that the two cannot drift
-apart (tests/infra/test_event_sources.py holds the templates against them).
+apart (tests/infra/test_event_sources.py compares the templates with them).
 """
 
 from __future__ import annotations

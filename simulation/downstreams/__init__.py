@@ -1,7 +1,7 @@
 """Inventory, fulfilment and accounting, as Spillway meets them: three fakes for local runs.
 
 The real ones belong to others; all that is known of them is docs/contracts/*.yaml, which the tests
-hold against these fakes. A fake is a function from request to response (`fake.FakeDownstream`)
+compare with these fakes. A fake is a function from request to response (`fake.FakeDownstream`)
 with its ledger, clock and dice given to it, so that the local run (`server`, over HTTP on DynamoDB)
 and the simulation (in memory, by one seed) meet the same behaviour.
 

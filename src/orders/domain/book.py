@@ -1,6 +1,6 @@
 """The price book: what the store sells, at which prices, with which coupons.
 
-The store publishes it (`spillway prices publish`), and intake holds every order against it. Money
+The store publishes it (`spillway prices publish`), and intake checks every order against it. Money
 is in minor units of a list's currency; times are Unix milliseconds; rates are parts per million,
 so that 8.875 % is a whole number too.
 """

@@ -129,7 +129,7 @@ class AcceptedOrder:
 
     `digest` identifies the content: it tells a retry from another order under the same id. `trace`
     is the one that the client named, if it did. `book` is the version of the price book that it was
-    held against, if it was.
+    checked against, if it was.
     """
 
     key: OrderKey

@@ -1,6 +1,6 @@
 """What an order costs by the price book: the one place where its sums are made.
 
-Promise: `priced_by_the_store`. Intake holds each order against this; whoever asks for a quote gets
+Promise: `priced_by_the_store`. Intake checks each order against this; whoever asks for a quote gets
 it. The storefront and other clients do the same sums, held to them by docs/contracts/vectors.
 
 The order of the sums, all in whole minor units:
@@ -53,7 +53,7 @@ class Priced:
     Where `refusals` is not empty the store would not sell it like this; the other fields then are
     what could be found out. A line that cannot be priced has no unit price and costs nothing.
     `discounts` are those of the coupons that apply; `coupons` are these, by their place in the
-    basket's. `book` is the version of the book that an order was held against.
+    basket's. `book` is the version of the book that an order was checked against.
     """
 
     unit_prices: list[int | None] = field(default_factory=list)

@@ -103,7 +103,7 @@ class Rule(StrEnum):
     QUOTES_NOT_OFFERED = "quotes_not_offered"
 
 
-#: Rules that hold an order against what the store asks for it.
+#: Rules that compare an order with what the store asks for it.
 PRICE_RULES = frozenset(
     {
         Rule.ARTICLE_UNKNOWN,

@@ -36,7 +36,7 @@ class Quote:
 class Prices:
     """`books` are None on a stage without price books, `signing_keys` (the pricing engine's) on one
     that takes no signatures. Where both are None the client says what things cost; where neither
-    is, an order with a signature is held against that, every other one against the book."""
+    is, an order with a signature is checked by that, every other one by the book."""
 
     books: PriceBooks | None = None
     signing_keys: SigningKeys | None = None
@@ -73,12 +73,12 @@ class Prices:
         return priced
 
     def book_of(self, order_id: str, now: Millis) -> Book | None:
-        """The book that an order of this id is held against; None where there are none."""
+        """The book that an order of this id is checked against; None where there are none."""
         return None if self.books is None else self.books.in_force(self._priced_at(order_id, now))
 
     def quote(self, request: QuoteRequest, book: Book, now: Millis, unusable: Unusable) -> Quote:
-        """What this comes to. With an order id it is what the order under it will be held against,
-        so that a customer who is shown this sum can order at it."""
+        """What this comes to. With an order id: what the order under it will have to cost, so that
+        a customer who is shown this sum can order at it."""
         at = self._priced_at(request.id, now)
         return Quote(at, pricing.price(request.basket, book, at, unusable))
 

@@ -35,7 +35,7 @@ CHANNELS: tuple[Channel, ...] = ("retail", "wholesale")
 class RulesReader:
     """Reads the tables one after the other. What is wrong in them is a fault of `toml`.
 
-    `price_lists` and `skus` are None where the articles have faults: nothing is held against them
+    `price_lists` and `skus` are None where the articles have faults: nothing is compared with them
     then, so that no fault is reported twice.
     """
 

@@ -25,7 +25,7 @@ class Record:
 
     `accepted_at` and `size` are None where the table has the order's progress but not the order.
     `order` is its content, None also where it was not kept in memory. `trace` is the client's,
-    `book` the version of the price book that it was held against.
+    `book` the version of the price book that it was checked against.
     """
 
     key: OrderKey

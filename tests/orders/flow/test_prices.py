@@ -1,4 +1,4 @@
-"""An order is held against the price book that was in force when its client made its id, or
+"""An order is checked against the price book that was in force when its client made its id, or
 against the signature of the store's pricing engine."""
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """What a new price book does to limited coupons of which something may be used already.
 
-Uses are stored under a coupon's name and outlive the book that it is in. So a coupon is held
-against the last book that had it, the books that orders are still held against, and its counters.
+Uses are stored under a coupon's name and outlive the book that it is in. So a coupon is
+compared with the last book that had it, the books that orders can still be priced by, and its
+counters.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ Counted = Callable[[str], Mapping[int, int]]
 @dataclass(slots=True)
 class Past:
     """`last`: the coupon in the last book that had it, which is `version`. `gone`: there were books
-    without it since. `limit`: the highest in a book that orders are still held against."""
+    without it since. `limit`: the highest in a book that orders are still checked against."""
 
     last: Coupon
     version: str
@@ -84,7 +85,7 @@ def _pasts(
     found: dict[str, Past] = {}
     until = begins
     for entry in reversed([entry for entry in publications.entries if entry.begins <= begins]):
-        # An order is held against the book of its id's time.
+        # An order is checked against the book of its id's time.
         prices_orders = not entry.withdrawn and until > now - ORDER_ID_AGE_MAX_MS
         if codes <= found.keys() and not prices_orders:
             break

@@ -1,4 +1,4 @@
-"""Whether each order costs what the price book says that it was held against.
+"""Whether each order costs what the price book says that it was checked against.
 
 The book is read again from the bucket, by the version that the order records. A price that the
 store's own engine signed is in no book, nor is that of an order from before there were any.

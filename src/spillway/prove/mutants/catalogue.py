@@ -309,7 +309,7 @@ original
     ),
     Mutant(
         "first-line-priced",
-        "only an order's first line is held against the price book",
+        "only an order's first line is checked against the price book",
         ReplaceExpression(
             "domain.pricing:_differences",
             "named != priced.unit_prices",
@@ -318,7 +318,7 @@ original
     ),
     Mutant(
         "delivery-at-any-price",
-        "what an order pays for delivery is not held against the price book",
+        "what an order pays for delivery is not checked against the price book",
         ReplaceExpression(
             "domain.pricing:_differences", "order.shipping != priced.shipping", "False"
         ),
