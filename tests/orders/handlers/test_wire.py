@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import msgspec
@@ -180,6 +183,45 @@ def test_what_is_converted_at_once_is_what_the_readers_read(data: st.DataObject)
         at = data.draw(st.just(at) | st.text())
     target[at] = data.draw(json_values)
     both_read_the_same(body)
+
+
+def steps(body: Any) -> int:
+    """Lines of the reader's code that run for it: the same on every machine."""
+    content = msgspec.json.encode(body)
+    counted = 0
+
+    def count(frame: FrameType, event: str, _argument: object) -> Callable[..., Any] | None:
+        nonlocal counted
+        if frame.f_code.co_filename != wire.__file__:
+            return None  # what a garbage collection calls, for example
+        counted += event == "line"
+        return count
+
+    before = sys.gettrace()
+    sys.settrace(count)
+    try:
+        content_of(content)
+    finally:
+        sys.settrace(before)
+    return counted
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        lambda size: {"lines": [{**line(), "quantity": "1"}] * size},
+        lambda size: {"lines": [{"sku": None, "colour": "red"}] * size},
+        lambda size: {"discounts": [[]] * size},
+        lambda size: {f"field/{number}": 1 for number in range(size)},
+        lambda size: {"address": {f"field~{number}": 1 for number in range(size)}},
+    ],
+)
+def test_twice_as_many_faults_take_twice_the_work(
+    broken: Callable[[int], dict[str, Any]],
+) -> None:
+    """Whoever may order may send 256 KB of them."""
+    few, more, most = (steps({**order_body(ID), **broken(size)}) for size in (100, 200, 300))
+    assert most - more == more - few > 0
 
 
 @pytest.mark.parametrize("signature", ["p1.1.ab", "", None, 7, {}])
