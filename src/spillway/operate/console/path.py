@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from orders.domain.book import Coupon
 from orders.domain.promises import Promise
 from spillway.operate.status.parts import Part
 from spillway.operate.status.state import Status
@@ -65,6 +66,16 @@ def spark(name: str, samples: Sequence[Status]) -> str:
         for n, count in enumerate(waited)
     )
     return " ".join(points)
+
+
+def limits(coupon: Coupon) -> str:
+    """Who gets a limited coupon."""
+    parts = (
+        (f"the first {coupon.limit or 0:,}", coupon.limit is not None),
+        ("each customer once", coupon.once_per_customer),
+        ("each code once", coupon.single_use_codes),
+    )
+    return ", ".join(text for text, holds in parts if holds)
 
 
 def headline(status: Status) -> tuple[Tone, str]:
