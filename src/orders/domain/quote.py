@@ -21,6 +21,7 @@ from orders.domain.refusals import (
     country_refusals,
     currency_refusals,
     identifier_refusals,
+    quantity_out_of_range,
     wholesale_refusals,
 )
 from orders.domain.units import Millis, OrderId
@@ -95,11 +96,7 @@ def _lines(request: QuoteRequest) -> Iterator[Refusal]:
     for index, line in enumerate(request.lines):
         yield from identifier_refusals(line.sku, f"/lines/{index}/sku", SKU_MAX)
         if not 1 <= line.quantity <= QUANTITY_MAX:
-            yield Refusal(
-                Rule.QUANTITY_OUT_OF_RANGE,
-                f"/lines/{index}/quantity",
-                f"A quantity is 1 to {QUANTITY_MAX}.",
-            )
+            yield quantity_out_of_range(index)
 
 
 def _coupons(request: QuoteRequest) -> Iterator[Refusal]:

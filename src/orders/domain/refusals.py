@@ -220,6 +220,15 @@ def identifier_refusals(text: str, pointer: str, length_max: int) -> Iterator[Re
         yield Refusal(Rule.TEXT_INVALID, pointer, detail)
 
 
+def quantity_out_of_range(line: int) -> Refusal:
+    """Of the line with this index."""
+    return Refusal(
+        Rule.QUANTITY_OUT_OF_RANGE,
+        f"/lines/{line}/quantity",
+        f"A quantity is 1 to {QUANTITY_MAX}.",
+    )
+
+
 def _order_id(order_id: str, now: Millis) -> Iterator[Refusal]:
     if not is_order_id(order_id):
         yield Refusal(
@@ -311,11 +320,7 @@ def _lines(order: Order) -> Iterator[Refusal]:
         if not _is_identifier(line.sku, SKU_MAX):
             yield from identifier_refusals(line.sku, f"/lines/{index}/sku", SKU_MAX)
         if not 1 <= line.quantity <= QUANTITY_MAX:
-            yield Refusal(
-                Rule.QUANTITY_OUT_OF_RANGE,
-                f"/lines/{index}/quantity",
-                f"A quantity is 1 to {QUANTITY_MAX}.",
-            )
+            yield quantity_out_of_range(index)
         if not 0 <= line.unit_price <= UNIT_PRICE_MAX:
             yield Refusal(
                 Rule.UNIT_PRICE_OUT_OF_RANGE,
