@@ -15,14 +15,14 @@ A discount on goods with different taxes is shared among them by what they cost.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Protocol
 
 from orders.domain.book import WHOLE, Article, Book, Coupon, DeliveryRate, Tax
 from orders.domain.order import Channel, Discount, Order
-from orders.domain.refusals import Refusal, Rule
+from orders.domain.refusals import DISCOUNTS_MAX, Refusal, Rule
 from orders.domain.units import Millis
 
 
@@ -176,8 +176,9 @@ def _apply_coupons(
 ) -> list[int]:
     """What is left of each line's amount after the coupons. One that does not apply leaves the
     others as they are."""
-    left = amounts
-    for place, code in enumerate(basket.coupons):
+    left, subtotal = amounts, sum(amounts)
+    # Those beyond are refused for their number, and must not take time too.
+    for place, code in enumerate(basket.coupons[:DISCOUNTS_MAX]):
         coupon = book.rules.coupon(code)
         if coupon is None:
             priced.refusals.append(coupon_refusal(place, *UNKNOWN))
@@ -185,16 +186,15 @@ def _apply_coupons(
         if place in unusable:
             priced.refusals.append(unusable[place])
             continue
-        eligible = _eligible(coupon, basket, left)
-        before = priced.coupons.values()
-        combines = not before or (
-            coupon not in before and all(one.combines for one in (coupon, *before))
-        )
-        why = _why_not(coupon, basket, at, sum(amounts), sum(eligible), combines=combines)
+        why = _why_not(coupon, basket, at, subtotal, priced.coupons.values())
+        # Only now, because it looks at every line.
+        eligible = [] if why else _eligible(coupon, basket, left)
+        reduction = _reduction(coupon, basket.currency, sum(eligible))
+        if reduction <= 0:
+            why = why or _NOT_FOR_THESE_GOODS
         if why is not None:
             priced.refusals.append(coupon_refusal(place, *why))
             continue
-        reduction = _reduction(coupon, basket.currency, sum(eligible))
         shares = _shared(reduction, eligible)
         left = [amount - share for amount, share in zip(left, shares, strict=True)]
         priced.discounts.append(Discount(code, reduction))
@@ -206,23 +206,21 @@ def _eligible(coupon: Coupon, basket: Basket, left: list[int]) -> list[int]:
     """Each line's amount where the coupon applies to its goods, else 0."""
     if not coupon.goods:
         return left
-    return [
-        amount if coupon.applies_to(line.sku) else 0
-        for line, amount in zip(basket.lines, left, strict=True)
-    ]
+    applies = coupon.applies_to(line.sku for line in basket.lines)
+    return [amount if here else 0 for here, amount in zip(applies, left, strict=True)]
+
+
+_NOT_FOR_THESE_GOODS = (
+    Rule.COUPON_NOT_FOR_THESE_GOODS,
+    "This coupon takes nothing off these goods.",
+)
 
 
 def _why_not(
-    coupon: Coupon,
-    basket: Basket,
-    at: Millis,
-    subtotal: int,
-    eligible: int,
-    *,
-    combines: bool,
+    coupon: Coupon, basket: Basket, at: Millis, subtotal: int, before: Collection[Coupon]
 ) -> tuple[Rule, str] | None:
-    """Why a coupon cannot be used here, the first reason only. `subtotal` is what all goods cost,
-    `eligible` what those cost that it applies to, less other discounts."""
+    """Why a coupon cannot be used here whatever it applies to, the first reason only. `subtotal` is
+    what all goods cost, `before` the coupons that apply already."""
     if coupon.begins > at:
         return Rule.COUPON_NOT_BEGUN, "This coupon cannot be used yet."
     if coupon.ends and at >= coupon.ends:
@@ -235,10 +233,8 @@ def _why_not(
             Rule.COUPON_BELOW_MINIMUM,
             f"This coupon is for goods of {minimum} minor units or more, not {subtotal}.",
         )
-    if not combines:
+    if before and (coupon in before or not all(one.combines for one in (coupon, *before))):
         return Rule.COUPON_NOT_COMBINABLE, "This coupon cannot be used with another one."
-    if _reduction(coupon, basket.currency, eligible) <= 0:
-        return Rule.COUPON_NOT_FOR_THESE_GOODS, "This coupon takes nothing off these goods."
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from orders.domain import pricing
 from orders.domain.book import Article, Book, DeliveryRate, Tax
 from orders.domain.order import Discount, Line
 from orders.domain.pricing import Basket, Priced, basket_of, check, price
-from orders.domain.refusals import PRICE_RULES, Rule
+from orders.domain.refusals import DISCOUNTS_MAX, PRICE_RULES, Rule
 from orders.domain.units import Millis
 from orders.flow import coupons, prices
 from tests.builders import NOW, a_book, a_coupon, an_order, line
@@ -145,6 +146,28 @@ def test_coupons_combine_where_both_may_and_the_second_takes_of_what_is_left() -
     assert rules(cost(("NOTEBOOK", 2), coupons=("SPRING", "FRIEND"), of=book(coupons=one))) == [
         (Rule.COUPON_NOT_COMBINABLE, "/discounts/1/coupon", None)
     ]
+
+
+class CountedGoods(tuple[str, ...]):
+    """Counts how often somebody goes through them."""
+
+    passes = 0
+
+    def __iter__(self) -> Iterator[str]:
+        type(self).passes += 1
+        return super().__iter__()
+
+
+def test_a_long_list_of_goods_is_gone_through_for_the_coupon_and_not_for_each_line() -> None:
+    goods = CountedGoods(("MUG*", *(f"POT-{number}" for number in range(1_000)), "NOTEBOOK"))
+    of = book(coupons={"SPRING": a_coupon(rate=100_000, goods=goods)})
+    priced = cost(*[("NOTEBOOK", 1), ("MUG-SAGE", 1)] * 50, coupons=("SPRING",) * 5_000, of=of)
+    assert priced.discounts == [Discount("SPRING", 14_500)]
+    # The same again is refused without a look at the lines, and no more often than an order may
+    # have discounts: all else is refused for that.
+    assert rules(priced)[0] == (Rule.COUPON_NOT_COMBINABLE, "/discounts/1/coupon", None)
+    assert len(priced.refusals) == DISCOUNTS_MAX - 1
+    assert CountedGoods.passes <= 2
 
 
 def test_a_coupon_that_does_not_apply_leaves_the_others_as_they_are() -> None:
