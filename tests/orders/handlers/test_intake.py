@@ -110,6 +110,19 @@ def test_a_thousand_broken_lines_are_counted_and_the_first_thousand_named(bench:
     assert problem["violation_count"] >= 1_500
 
 
+@pytest.mark.parametrize("digits", [19, 20, 4_000])
+def test_a_number_beyond_all_bounds_is_refused_and_no_bug(bench: Bench, digits: int) -> None:
+    id_ = order_id()
+    body = json.dumps(order_body(id_)).replace(": 255", ": " + "9" * digits)
+    status, problem = bench.put(id_, body.replace('"quantity": 2', '"quantity": ' + "9" * digits))
+    assert status == 422
+    assert rules(problem) == ["field_wrong_type"] * 2
+    assert [one["pointer"] for one in problem["violations"]] == [
+        "/lines/0/quantity",
+        "/lines/0/unit_price",
+    ]
+
+
 @pytest.mark.parametrize("body", ["{", "", None])
 def test_what_is_not_json_is_400(bench: Bench, body: str | None) -> None:
     status, problem = bench.put(order_id(), body)
