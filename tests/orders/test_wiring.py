@@ -36,9 +36,9 @@ def test_orders_are_priced_as_the_stage_says(
     assert (intake.prices.signing_keys is not None) == by_signature
     # No parameter is read before an order needs it.
     assert asked == []
-    assert intake.receipt_keys.in_force() == {"k1": b"\xab"}
+    assert intake.receipt_keys.in_force() == {"k1": b"\xab" * 32}
     keys = intake.prices.signing_keys
-    assert keys is None or keys.in_force() == {"k1": b"\xab"}
+    assert keys is None or keys.in_force() == {"k1": b"\xab" * 32}
     assert asked == (["/keys", "/price-keys"] if by_signature else ["/keys"])
 
 
@@ -46,6 +46,6 @@ def clients(asked: list[str]) -> Clients:
     class Ssm:
         def get_parameter(self, **request: Any) -> Any:
             asked.append(request["Name"])
-            return {"Parameter": {"Value": '{"k1":"ab"}'}}
+            return {"Parameter": {"Value": f'{{"k1":"{"ab" * 32}"}}'}}
 
     return lambda _service, _timeout_seconds=0.0, /: Ssm()

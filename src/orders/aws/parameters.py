@@ -14,6 +14,8 @@ from orders.ports import Clock
 
 # A key that is added is in force everywhere after this, with no deployment.
 FRESH_FOR_MS = 5 * 60 * 1000
+#: 128 bits cannot be found by trying.
+KEY_BYTES_MIN = 16
 
 
 @dataclass(slots=True)
@@ -53,10 +55,24 @@ class SecureParameter:
 
 @dataclass(frozen=True, slots=True)
 class SsmSigningKeys:
-    """The `SigningKeys` port: the parameter holds a JSON object of key id to key in hex."""
+    """The `SigningKeys` port: the parameter holds a JSON object of key id to key in hex.
+
+    Raises TransientFailure where it holds none, or one that could be guessed, as an empty variable
+    in a script makes it: whoever orders could sign with that. Such orders are sent again.
+    """
 
     parameter: SecureParameter
 
     def in_force(self) -> Mapping[str, bytes]:
-        keys = msgspec.json.decode(self.parameter.text(), type=dict[str, str])
-        return {key_id: bytes.fromhex(key) for key_id, key in keys.items()}
+        try:
+            written = msgspec.json.decode(self.parameter.text(), type=dict[str, str])
+            keys = {key_id: bytes.fromhex(key) for key_id, key in written.items()}
+        except ValueError:
+            # msgspec's errors are ValueErrors. They are not told: they may show a part of a key.
+            keys = {}
+        if not keys or min(map(len, keys.values())) < KEY_BYTES_MIN:
+            raise TransientFailure(
+                f"{self.parameter.name} is no JSON object of keys in hex, each of at least"
+                f" {KEY_BYTES_MIN} bytes"
+            )
+        return keys

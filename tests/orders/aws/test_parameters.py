@@ -69,5 +69,29 @@ def test_a_store_that_is_down_from_the_start_is_a_transient_failure(clock: SetCl
 
 
 def test_receipt_keys_are_a_json_object_of_hex_keys(clock: SetClock) -> None:
-    keys = SsmSigningKeys(parameter(Store('{"k1":"00ff","k2":"ab"}'), clock))
-    assert keys.in_force() == {"k1": b"\x00\xff", "k2": b"\xab"}
+    text = f'{{"k1":"{"00ff" * 8}","k2":"{"ab" * 32}"}}'
+    keys = SsmSigningKeys(parameter(Store(text), clock))
+    assert keys.in_force() == {"k1": b"\x00\xff" * 8, "k2": b"\xab" * 32}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"k1":""}',  # "${KEY}" in a script that has no KEY: anybody could sign with it
+        f'{{"k1":"{"ab" * 15}"}}',
+        f'{{"k1":"{"ab" * 32}","k2":""}}',
+        f'{{"k1":"{"xy" * 32}"}}',
+        f'{{"k1":"{"ab" * 32}"',
+        f'["{"ab" * 32}"]',
+        "ab" * 32,
+        "{}",
+        "",
+    ],
+)
+def test_what_are_no_keys_or_could_be_guessed_is_a_failure_that_does_not_tell_them(
+    clock: SetClock, text: str
+) -> None:
+    with pytest.raises(TransientFailure) as failed:
+        SsmSigningKeys(parameter(Store(text), clock)).in_force()
+    assert str(failed.value).startswith("/keys ")
+    assert "abab" not in str(failed.value)
