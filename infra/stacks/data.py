@@ -35,6 +35,8 @@ class DataStack(Stack):
             partition_key=dynamodb.Attribute(name="pk", type=dynamodb.AttributeType.STRING),
             sort_key=dynamodb.Attribute(name="sk", type=dynamodb.AttributeType.STRING),
             dynamo_stream=dynamodb.StreamViewType.NEW_AND_OLD_IMAGES,
+            # Of order ids that were made void, and of nothing else: orders stay.
+            time_to_live_attribute="expires_at",
             **_kept(),
         )
         # Its own, so that no customer's id can be the key of a coupon's use.

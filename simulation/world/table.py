@@ -9,7 +9,7 @@ from typing import Any
 from orders.aws import items
 from orders.aws.coupons import DynamoCoupons
 from orders.aws.table import DynamoOrders
-from orders.domain.order import AcceptedOrder
+from orders.domain.order import AcceptedOrder, VoidId
 from orders.failures import TransientFailure
 from orders.flow.relay import Change, FactsChanged, OrderPlaced
 from simulation.world.calls import Calls, NotModelled
@@ -49,14 +49,14 @@ class MemoryOrders(DynamoOrders):
         if items.is_progress(after):
             change = FactsChanged(items.key_of(after), items.facts(before), items.facts(after))
             self.stream.append(change)
-        else:
+        elif not items.is_void(after):
             self.stream.append(OrderPlaced(items.accepted_order(after)))
 
 
 class ThrottledOrders(MemoryOrders):
     """Takes no new order."""
 
-    def place(self, order: AcceptedOrder) -> AcceptedOrder | None:
+    def place(self, order: AcceptedOrder) -> AcceptedOrder | VoidId | None:
         raise TransientFailure(f"PutItem: throttled ({order.key.order_id})")
 
 

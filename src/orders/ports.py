@@ -13,7 +13,7 @@ from typing import Protocol
 from orders.domain.book import Book
 from orders.domain.coupon_limits import Denied, Use
 from orders.domain.events import Event
-from orders.domain.order import AcceptedOrder, Order, OrderKey
+from orders.domain.order import AcceptedOrder, Order, OrderKey, VoidId
 from orders.domain.saga import Downstream, Facts, Outcome, Step
 from orders.domain.trace import Trace
 from orders.domain.units import CustomerId, Millis, OrderId
@@ -77,8 +77,12 @@ class Message:
 class Orders(Protocol):
     """The table. Every write is conditional; nothing is ever overwritten."""
 
-    def place(self, order: AcceptedOrder) -> AcceptedOrder | None:
-        """Store a new order durably. Returns the order already there under this key, if any."""
+    def place(self, order: AcceptedOrder) -> AcceptedOrder | VoidId | None:
+        """Store a new order durably. Returns what is already there under this key, if anything."""
+
+    def void(self, void: VoidId) -> AcceptedOrder | None:
+        """Store in an order's place that there will never be one. Returns the order that is there,
+        if any: then nothing was stored."""
 
     def find(self, key: OrderKey) -> AcceptedOrder | None:
         """The order as accepted, without its progress."""
@@ -111,7 +115,7 @@ class Coupons(Protocol):
 
     def place(
         self, order: AcceptedOrder, uses: Sequence[Use]
-    ) -> AcceptedOrder | Sequence[Denied] | None:
+    ) -> AcceptedOrder | VoidId | Sequence[Denied] | None:
         """As `Orders.place`, together with all that the order uses up; or nothing of both, and
         why."""
 

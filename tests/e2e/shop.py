@@ -89,8 +89,9 @@ class Customer:
         order: dict[str, Any] = answer.json()
         return order
 
-    def cancel(self, id_: str) -> httpx.Response:
-        return self.http.put(f"/orders/{id_}/cancellation")
+    def cancel(self, id_: str, *, void: bool = False) -> httpx.Response:
+        query = {"void": "true"} if void else {}
+        return self.http.put(f"/orders/{id_}/cancellation", params=query)
 
     def when(self, id_: str, reached: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """The order, as soon as it has come so far."""

@@ -8,8 +8,12 @@ from typing import Any
 import pytest
 
 from infra.event_sources import OUTAGE_SECONDS_MAX, receives_to_outlast
+from orders.aws import items
 from orders.domain.backoff import DELIVER, DRAIN
+from orders.domain.order import VoidId
+from orders.domain.refusals import ORDER_ID_AGE_MAX_MS, ORDER_ID_AHEAD_MAX_MS
 from orders.domain.saga import DOWNSTREAMS
+from tests.builders import NOW, accepted
 from tests.infra.templates import Properties, Templates
 
 DAYS = 24 * 60 * 60
@@ -45,6 +49,24 @@ def test_the_table_has_no_secondary_index_which_would_cost_a_write_an_order(dev:
     assert not {"GlobalSecondaryIndexes", "LocalSecondaryIndexes"} & set(
         orders_table(dev)["Properties"]
     )
+
+
+def test_no_order_is_deleted_by_its_table_and_a_void_id_only_after_its_last_order(
+    dev: Templates,
+) -> None:
+    """An order that overflowed waits in two queues, one after the other, and is placed however old
+    it is."""
+    assert orders_table(dev)["Properties"]["TimeToLiveSpecification"] == {
+        "AttributeName": "expires_at",
+        "Enabled": True,
+    }
+    order, void = accepted(), VoidId(accepted().key, NOW)
+    assert "expires_at" not in items.order_item(order)
+    waits = sum(
+        queue(dev, name)["MessageRetentionPeriod"] for name in ("overflow", "overflow-dead-letters")
+    )
+    last_placed = (NOW + ORDER_ID_AHEAD_MAX_MS + ORDER_ID_AGE_MAX_MS) / 1000 + waits
+    assert int(items.void_item(void)["expires_at"]["N"]) > last_placed
 
 
 def test_the_uses_of_coupons_are_paid_by_use_under_one_key_and_have_no_stream(

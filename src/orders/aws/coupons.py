@@ -29,7 +29,7 @@ from orders.aws.table import BATCH_GET_MAX
 from orders.domain.book import Coupon
 from orders.domain.coupon_codes import serial_of
 from orders.domain.coupon_limits import Denied, Use, counters, share
-from orders.domain.order import AcceptedOrder, OrderKey
+from orders.domain.order import AcceptedOrder, OrderKey, VoidId
 from orders.domain.units import Millis
 from orders.failures import TransientFailure
 from orders.ports import Clock
@@ -76,7 +76,7 @@ class DynamoCoupons:
 
     def place(
         self, order: AcceptedOrder, uses: Sequence[Use]
-    ) -> AcceptedOrder | Sequence[Denied] | None:
+    ) -> AcceptedOrder | VoidId | Sequence[Denied] | None:
         for attempt in range(TRIES):
             used_up = [Denied(use, "used_up") for use in uses if self._left_of(use) == ()]
             if used_up:
@@ -84,7 +84,7 @@ class DynamoCoupons:
             claims = [claim for use in uses for claim in self._claims(use, order.key, attempt)]
             of_order, *of_claims = self._write(self._placing(order, claims))
             if of_order["Code"] == _FAILED:
-                return items.accepted_order(of_order["Item"])
+                return items.in_orders_place(of_order["Item"])
             failed = [
                 (claim, reason)
                 for claim, reason in zip(claims, of_claims, strict=True)

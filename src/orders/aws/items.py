@@ -1,10 +1,13 @@
-"""The table's two items, to and from the domain; used on stored items and on stream images alike.
+"""The table's items, to and from the domain; used on stored items and on stream images alike.
 
     order     pk customer id, sk <order id>            content, digest, accepted_at, trace,
                                                        book
     progress  pk customer id, sk <order id>#progress   one attribute per step, cancellation
+    void id   pk customer id, sk <order id>            voided_at, expires_at
 
-Both have one more attribute, `imported`, where an order was brought over from an older database.
+A void id takes the place of an order, and DynamoDB deletes it after `VOID_KEPT_SECONDS`. It alone
+may have `expires_at`. The other two have one more attribute, `imported`, where an order was brought
+over from an older database.
 An order with a limited coupon has `claims`, and its progress `coupons_returned` once they were
 given back (orders.aws.coupons).
 
@@ -22,7 +25,7 @@ from typing import Any
 
 import msgspec
 
-from orders.domain.order import AcceptedOrder, Order, OrderKey, Payment
+from orders.domain.order import AcceptedOrder, Order, OrderKey, Payment, VoidId
 from orders.domain.saga import Cancellation, Facts, Outcome, Step
 from orders.domain.trace import Trace
 from orders.domain.units import CustomerId, Millis, OrderId
@@ -32,6 +35,11 @@ CANCELLATION = "cancellation"
 IMPORTED = "imported"
 CLAIMS = "claims"
 COUPONS_RETURNED = "coupons_returned"
+VOIDED_AT = "voided_at"
+
+#: Intake takes no new order under an id of more than a day. Drain does: an order may wait 14 days
+#: in the overflow queue, and 14 more as a dead letter. A void id must outlive each such order.
+VOID_KEPT_SECONDS = 60 * 24 * 60 * 60
 
 # DynamoDB's typed JSON: {"S": "text"}, {"N": "1"}, {"B": bytes}, {"M": {...}}, {"BOOL": True}
 Attribute = dict[str, Any]
@@ -79,6 +87,10 @@ def is_progress(item: Item) -> bool:
     return str(item["sk"]["S"]).endswith(PROGRESS_SUFFIX)
 
 
+def is_void(item: Item) -> bool:
+    return VOIDED_AT in item
+
+
 def written_by_import(before: Item | None, after: Item) -> bool:
     """Whether a change of an item is the migration's own, and calls for nothing.
 
@@ -117,6 +129,21 @@ def accepted_order(item: Item) -> AcceptedOrder:
         trace=_decompressed_trace(_binary(item["trace"])) if "trace" in item else None,
         book=item["book"]["S"] if "book" in item else None,
     )
+
+
+def void_item(void: VoidId) -> dict[str, Attribute]:
+    return {
+        **order_key(void.key),
+        VOIDED_AT: {"N": str(void.at)},
+        "expires_at": {"N": str(void.at // 1000 + VOID_KEPT_SECONDS)},
+    }
+
+
+def in_orders_place(item: Item) -> AcceptedOrder | VoidId:
+    """What an item under an order's key is."""
+    if is_void(item):
+        return VoidId(key_of(item), Millis(int(item[VOIDED_AT]["N"])))
+    return accepted_order(item)
 
 
 def outcome_attribute(outcome: Outcome) -> Attribute:

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from orders.aws import items
 from orders.aws.clients import Client, translate_aws_errors
 from orders.aws.items import Item
-from orders.domain.order import AcceptedOrder, OrderKey
+from orders.domain.order import AcceptedOrder, OrderKey, VoidId
 from orders.domain.saga import Cancellation, Facts, Outcome, Step
 from orders.domain.units import CustomerId, Millis, OrderId
 from orders.failures import TransientFailure
@@ -31,20 +31,12 @@ class DynamoOrders:
     client: Client
     table: str
 
-    def place(self, order: AcceptedOrder) -> AcceptedOrder | None:
-        # True when this customer has nothing under this order id.
-        if_new = "attribute_not_exists(pk)"
-        with translate_aws_errors("PutItem"):
-            try:
-                self.client.put_item(
-                    TableName=self.table,
-                    Item=items.order_item(order),
-                    ConditionExpression=if_new,
-                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                )
-            except ClientError as error:
-                return items.accepted_order(_there_already(error))
-        return None
+    def place(self, order: AcceptedOrder) -> AcceptedOrder | VoidId | None:
+        return self._put_if_new(items.order_item(order))
+
+    def void(self, void: VoidId) -> AcceptedOrder | None:
+        there = self._put_if_new(items.void_item(void))
+        return there if isinstance(there, AcceptedOrder) else None
 
     def find(self, key: OrderKey) -> AcceptedOrder | None:
         # Half the price of a consistent read, and an order never changes: only one that was
@@ -52,7 +44,7 @@ class DynamoOrders:
         item = self._get(items.order_key(key), consistent=False)
         if item is None:
             item = self._get(items.order_key(key), consistent=True)
-        return None if item is None else items.accepted_order(item)
+        return None if item is None or items.is_void(item) else items.accepted_order(item)
 
     def progress(self, key: OrderKey) -> Progress | None:
         # Both items are next to each other under the customer: one query costs one read unit for
@@ -70,7 +62,7 @@ class DynamoOrders:
             )
         found = {item["sk"]["S"]: item for item in answer["Items"]}
         order = found.get(key.order_id)
-        if order is None:
+        if order is None or items.is_void(order):
             return None
         return Progress(
             items.accepted_order(order),
@@ -98,6 +90,8 @@ class DynamoOrders:
             for item in answer["Items"]:
                 if items.is_progress(item):
                     facts_of[items.key_of(item)] = items.facts(item)
+                    continue
+                if items.is_void(item):
                     continue
                 if len(page) == limit:
                     return page, page[-1].order.key.order_id
@@ -135,6 +129,21 @@ class DynamoOrders:
             if there.cancellation is not None:
                 return there
         raise TransientFailure("the cancellation met a change of the order each time")
+
+    def _put_if_new(self, item: Item) -> AcceptedOrder | VoidId | None:
+        # True when this customer has nothing under this order id, no order and no void id.
+        if_new = "attribute_not_exists(pk)"
+        with translate_aws_errors("PutItem"):
+            try:
+                self.client.put_item(
+                    TableName=self.table,
+                    Item=item,
+                    ConditionExpression=if_new,
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+            except ClientError as error:
+                return items.in_orders_place(_there_already(error))
+        return None
 
     def _write_cancellation(self, key: OrderKey, cancellation: Cancellation) -> Facts:
         """Write the request if it falls on its side. Returns the facts after it, without a

@@ -140,6 +140,15 @@ class AcceptedOrder:
     book: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class VoidId:
+    """What is stored in an order's place when its customer gave the id up: no order is ever
+    accepted under it (`at`: since when)."""
+
+    key: OrderKey
+    at: Millis
+
+
 def with_normalised_texts(order: Order) -> Order:
     """The order as it is stored: what people wrote in it in the form of `text.normalised`."""
     address, number = order.address, order.purchase_order

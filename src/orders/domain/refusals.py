@@ -93,6 +93,7 @@ class Rule(StrEnum):
     RECEIPT_KEY_UNKNOWN = "receipt_key_unknown"
     RECEIPT_INVALID = "receipt_invalid"
     # What is there already
+    ORDER_ID_VOID = "order_id_void"
     ORDER_ID_TAKEN = "order_id_taken"
     ORDER_NOT_FOUND = "order_not_found"
     ORDER_REJECTED = "order_rejected"
@@ -180,7 +181,7 @@ def broken_rules(key: OrderKey, order: Order, terms: Terms) -> list[Refusal]:
     grows linearly with them.
     """
     found = [
-        *_order_id(key.order_id, terms.now),
+        *order_id_refusals(key.order_id, terms.now),
         *_channel(order, terms),
         *_texts(order),
         *currency_refusals(order.currency, terms.currencies),
@@ -229,7 +230,7 @@ def quantity_out_of_range(line: int) -> Refusal:
     )
 
 
-def _order_id(order_id: str, now: Millis) -> Iterator[Refusal]:
+def order_id_refusals(order_id: str, now: Millis) -> Iterator[Refusal]:
     if not is_order_id(order_id):
         yield Refusal(
             Rule.ORDER_ID_INVALID,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from orders.domain import coupon_codes
 from orders.domain.book import Coupon, Rules
 from orders.domain.coupon_limits import Denial, Denied, Use
-from orders.domain.order import AcceptedOrder, OrderKey
+from orders.domain.order import AcceptedOrder, OrderKey, VoidId
 from orders.domain.pricing import UNKNOWN, Unusable, coupon_refusal
 from orders.domain.refusals import Refusal, Rule
 from orders.ports import Coupons, SigningKeys
@@ -57,10 +57,10 @@ class LimitedCoupons:
 
     def place(
         self, order: AcceptedOrder, uses: Sequence[Use]
-    ) -> AcceptedOrder | Sequence[Refusal] | None:
+    ) -> AcceptedOrder | VoidId | Sequence[Refusal] | None:
         """As `Coupons.place`, with the refusals that its denials are."""
         result = self.coupons.place(order, uses)
-        if result is None or isinstance(result, AcceptedOrder):
+        if result is None or isinstance(result, AcceptedOrder | VoidId):
             return result
         return list(_refusals(result).values())
 

@@ -2,7 +2,7 @@
 
 Promise: `acknowledged_is_durable`. We told the customer that the order is stored, so it is either
 placed, or, when its id turns out to hold another order, put where a person sees it: never silently
-away.
+away. Only its own customer can withdraw it meanwhile, who then has the proof that it is void.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from orders.domain.order import AcceptedOrder
+from orders.domain.order import AcceptedOrder, VoidId
 from orders.failures import PermanentFailure
 from orders.ports import Orders
 
@@ -19,7 +19,7 @@ from orders.ports import Orders
 class Drain:
     orders: Orders
 
-    def place(self, accepted: AcceptedOrder) -> Literal["placed", "there"]:
+    def place(self, accepted: AcceptedOrder) -> Literal["placed", "there", "void"]:
         """Place the order as intake would have, with the time at which it was accepted.
 
         It is not checked again: it was checked when it was accepted, and its id may have grown old
@@ -28,6 +28,8 @@ class Drain:
         there = self.orders.place(accepted)
         if there is None:
             return "placed"
+        if isinstance(there, VoidId):
+            return "void"
         if there.digest == accepted.digest:
             return "there"
         raise PermanentFailure("the order id already holds another order")

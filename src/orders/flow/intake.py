@@ -1,4 +1,5 @@
-"""intake: accept an order or refuse it, at once; take cancellation requests; give quotes.
+"""intake: accept an order or refuse it, at once; take cancellation requests; give quotes; make
+order ids void.
 
 Promise: `acknowledged_is_durable`, `one_order_per_id`. An order is answered as accepted only when
 it is in replicated storage: in the table, or, when the table won't take it in time, in the
@@ -15,8 +16,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from orders.domain import void
 from orders.domain.coupon_limits import Use
-from orders.domain.order import AcceptedOrder, Order, OrderKey, with_normalised_texts
+from orders.domain.order import AcceptedOrder, Order, OrderKey, VoidId, with_normalised_texts
 from orders.domain.pricing import Priced, Unusable
 from orders.domain.quote import QuoteRequest, tries_again_in
 from orders.domain.quote import broken_rules as quote_rules
@@ -28,6 +30,7 @@ from orders.domain.refusals import (
     Terms,
     broken_rules,
     by_precedence,
+    order_id_refusals,
 )
 from orders.domain.saga import Facts
 from orders.domain.status import Status, status
@@ -56,6 +59,14 @@ class Acknowledged:
 class CancellationTaken:
     key: OrderKey
     facts: Facts
+
+
+@dataclass(frozen=True, slots=True)
+class MadeVoid:
+    """No order is stored under this id, and none will be. `proofs`: one for each receipt key."""
+
+    key: OrderKey
+    proofs: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +156,26 @@ class Intake:
             return CancellationTaken(key, progress.facts)
         return CancellationTaken(key, self.orders.request_cancellation(key, self.clock.now()))
 
+    def cancel_or_void(self, key: OrderKey) -> CancellationTaken | MadeVoid | Refused:
+        """Cancel the order; if there is none, make its id void, so that its payment may go back.
+
+        The order and the void id are put under the same key, each on condition that nothing is
+        there: whichever comes second, and from wherever, finds the first. An id whose time is still
+        to come would be good again when the void id has expired, so it is refused. One that is too
+        old is not: its order may wait in the overflow queue.
+        """
+        now = self.clock.now()
+        refusals = [
+            refusal
+            for refusal in order_id_refusals(key.order_id, now)
+            if refusal.rule is not Rule.ORDER_ID_TOO_OLD
+        ]
+        if refusals:
+            return Refused(tuple(refusals))
+        if self.orders.void(VoidId(key, now)) is not None:
+            return self.cancel(key)
+        return MadeVoid(key, void.proofs(key, self.receipt_keys.in_force()))
+
     def _uses(self, order: Order, priced: Priced) -> tuple[Sequence[Use], Collection[Refusal]]:
         """The limited coupons that apply, and a refusal for each whose code is not genuine."""
         if self.coupons is None:
@@ -172,7 +203,7 @@ class Intake:
         result = coupons.place(accepted, uses)
         if result is None:
             return Acknowledged(accepted, "placed")
-        if isinstance(result, AcceptedOrder):
+        if isinstance(result, AcceptedOrder | VoidId):
             return _same_or_clash(result, accepted.digest)
         return self._refused_unless_stored(
             accepted.key,
@@ -229,7 +260,14 @@ def _without_reasons(refusals: Sequence[Refusal]) -> list[Refusal]:
     )
 
 
-def _same_or_clash(there: AcceptedOrder, digest: bytes) -> Acknowledged | Refused:
+ORDER_ID_VOID = Refusal(
+    Rule.ORDER_ID_VOID, "", "This order id was made void: make a new one, and pay for that."
+)
+
+
+def _same_or_clash(there: AcceptedOrder | VoidId, digest: bytes) -> Acknowledged | Refused:
+    if isinstance(there, VoidId):
+        return Refused((ORDER_ID_VOID,))
     if there.digest == digest:
         return Acknowledged(there, "there")
     return Refused(

@@ -29,6 +29,7 @@ _STATUS_OF: Mapping[Rule, int] = {
     Rule.COUPON_TRIES_TOO_MANY: 429,
     Rule.BODY_NOT_JSON: 400,
     Rule.BODY_TOO_LARGE: 413,
+    Rule.ORDER_ID_VOID: 409,
     Rule.ORDER_ID_TAKEN: 409,
     Rule.ORDER_NOT_FOUND: 404,
     Rule.ORDER_REJECTED: 409,

@@ -11,7 +11,7 @@ from orders.domain.refusals import Refusal, by_precedence
 from orders.domain.status import status as status_of
 from orders.domain.trace import Trace
 from orders.failures import TransientFailure, error_location
-from orders.flow.intake import Acknowledged, CancellationTaken, Intake, Refused
+from orders.flow.intake import Acknowledged, CancellationTaken, Intake, MadeVoid, Refused
 from orders.flow.prices import Quote
 from orders.handlers import http, wire
 from orders.ports import Log
@@ -54,7 +54,7 @@ def _route(event: http.ApiEvent, intake: Intake, fields: dict[str, Any]) -> _Res
     trace = http.trace(event)
     fields |= key.in_logs | {"trace": trace_id(trace)}
     if event["routeKey"] == "PUT /orders/{order_id}/cancellation":
-        return _cancel(key, intake, fields)
+        return _cancel(key, intake, fields, void=http.query(event).get("void") == "true")
     return _place(event, key, caller, trace, intake, fields)
 
 
@@ -86,10 +86,14 @@ def _place(
     return _acknowledged(result)
 
 
-def _cancel(key: OrderKey, intake: Intake, fields: dict[str, Any]) -> tuple[str, http.Answer]:
-    result = intake.cancel(key)
+def _cancel(
+    key: OrderKey, intake: Intake, fields: dict[str, Any], *, void: bool
+) -> tuple[str, http.Answer]:
+    result = intake.cancel_or_void(key) if void else intake.cancel(key)
     if isinstance(result, Refused):
         return _refused(result, fields)
+    if isinstance(result, MadeVoid):
+        return _made_void(result)
     return _cancellation_taken(result)
 
 
@@ -151,6 +155,11 @@ def _cancellation_taken(result: CancellationTaken) -> tuple[str, http.Answer]:
         202, {"order_id": result.key.order_id, "status": status_of(result.facts).value}
     )
     return "cancellation_taken", reply
+
+
+def _made_void(result: MadeVoid) -> tuple[str, http.Answer]:
+    content = {"order_id": result.key.order_id, "status": "void", "proofs": result.proofs}
+    return "void", http.answer(200, content)
 
 
 def _refused(result: Refused, fields: dict[str, Any]) -> tuple[str, http.Answer]:

@@ -59,13 +59,13 @@ def handle(event: Mapping[str, Any], relay: Relay, clock: Clock, log: Log) -> No
 
 def change_of(record: Record) -> Change | None:
     """The change that a stream record describes. None where nothing follows from it: a removal (an
-    erased customer, say), or an order that the migration imports."""
+    erased customer, say), an id made void, or an order that the migration imports."""
     images = record["dynamodb"]
     after = images.get("NewImage")
     if record["eventName"] == "REMOVE" or after is None:
         return None
     before = images.get("OldImage")
-    if items.written_by_import(before, after):
+    if items.is_void(after) or items.written_by_import(before, after):
         return None
     if items.is_progress(after):
         return FactsChanged(items.key_of(after), items.facts(before), items.facts(after))

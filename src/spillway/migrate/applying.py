@@ -204,7 +204,7 @@ class Applier:
         for item in self.writer.get(self.orders_table, wanted):
             if stored.is_progress(item):
                 progress[stored.key_of(item)] = item
-            else:
+            elif not stored.is_void(item):
                 digests[stored.key_of(item)] = bytes(item["digest"]["B"])
         return {key: Known(entry, progress, digests) for key, entry in entries.items()}
 

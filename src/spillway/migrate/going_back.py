@@ -150,7 +150,7 @@ class GoBack:
         }
         for key in keys:
             order = found.get((key, False))
-            if order is None:
+            if order is None or items.is_void(order):
                 continue
             self.parts.state.ensure()
             reason = session.write(order, found.get((key, True)))

@@ -42,11 +42,12 @@ def by_order(stored: Iterable[items.Item]) -> dict[OrderKey, list[items.Item]]:
 
 
 def placed_here(found: Iterable[items.Item]) -> Iterator[items.Item]:
-    """The items without those of orders that were imported from an older database.
+    """The items without void ids, and without those of orders that were imported from an older
+    database.
 
     Other systems carried out the steps of such an order, and the downstreams have no record of it.
     """
-    return (item for item in found if items.IMPORTED not in item)
+    return (item for item in found if items.IMPORTED not in item and not items.is_void(item))
 
 
 def read_effects(dynamodb: Any, table: str, downstream: Downstream) -> list[Effect]:
@@ -75,7 +76,8 @@ def read_order(dynamodb: Any, table: str, key: OrderKey) -> Record | None:
             ":progress": items.progress_key(key)["sk"],
         },
     )
-    return record_of(key, answer["Items"]) if answer["Items"] else None
+    found = [item for item in answer["Items"] if not items.is_void(item)]
+    return record_of(key, found) if found else None
 
 
 def record_of(key: OrderKey, stored: Iterable[items.Item]) -> Record:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from orders.aws.table import DynamoOrders
-from orders.domain.order import OrderKey
+from orders.domain.order import OrderKey, VoidId
 from orders.domain.saga import Facts, Outcome, Step
 from orders.domain.trace import Trace
 from orders.domain.units import Millis, OrderId
@@ -134,6 +134,31 @@ def test_of_many_that_place_at_once_one_is_first_and_all_others_meet_it(orders: 
         assert sum(pool.map(place, range(8))) == 1
 
 
+def test_under_one_key_is_an_order_or_a_void_id_and_the_first_stays(orders: Orders) -> None:
+    order, void = accepted(fresh()), VoidId(fresh(), Millis(NOW))
+    orders.place(order)
+    assert orders.void(VoidId(order.key, Millis(NOW))) == order
+    assert orders.find(order.key) == order
+    assert orders.void(void) is None
+    assert orders.void(replace(void, at=Millis(NOW + 5))) is None
+    assert orders.place(accepted(void.key)) == void
+    assert (orders.find(void.key), orders.progress(void.key)) == (None, None)
+
+
+def test_of_an_order_and_its_void_id_at_once_one_is_stored(orders: Orders) -> None:
+    order, start = accepted(fresh()), threading.Barrier(8)
+
+    def write(n: int) -> bool:
+        start.wait()
+        if n % 2:
+            return orders.place(order) in (None, order)
+        return orders.void(VoidId(order.key, Millis(NOW))) is None
+
+    with ThreadPoolExecutor(8) as pool:
+        won = list(pool.map(write, range(8)))
+    assert won == [(orders.find(order.key) is not None) == bool(n % 2) for n in range(8)]
+
+
 @pytest.mark.parametrize("outcome", [DONE, REFUSED])
 def test_a_fact_is_recorded_once_and_the_first_stands(orders: Orders, outcome: Outcome) -> None:
     order = accepted(fresh())
@@ -205,6 +230,7 @@ def test_the_history_is_complete_newest_first_whatever_the_page(orders: Orders, 
     placed = [accepted(order_key(customer, order_id())) for _ in range(7)]
     for position, order in enumerate(placed):
         orders.place(order)
+        orders.void(VoidId(order_key(customer, order_id()), Millis(NOW)))
         if position % 2:
             orders.record(order.key, Step.RESERVE, DONE)
     seen: list[Progress] = []

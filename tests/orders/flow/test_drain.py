@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from orders.domain.order import VoidId
 from orders.domain.units import Millis
 from orders.failures import PermanentFailure, TransientFailure
 from orders.flow.drain import Drain
@@ -37,6 +38,14 @@ def test_an_id_that_meanwhile_holds_another_order_is_for_a_person() -> None:
     orders.place(accepted(order.key, lines=[line(quantity=9)]))
     with pytest.raises(PermanentFailure, match="already holds another order"):
         Drain(orders).place(order)
+
+
+def test_an_order_that_its_customer_made_void_meanwhile_is_not_placed() -> None:
+    orders, order = MemoryOrders(), accepted()
+    orders.void(VoidId(order.key, NOW))
+    assert Drain(orders).place(order) == "void"
+    assert orders.find(order.key) is None
+    assert orders.stream == []
 
 
 def test_a_table_that_still_throttles_is_asked_again_later() -> None:

@@ -9,20 +9,27 @@ from typing import Any
 
 import pytest
 
-from orders.domain.order import Address, OrderKey
+from orders.aws import items
+from orders.domain.book import Coupon
+from orders.domain.coupon_limits import Use
+from orders.domain.order import Address, OrderKey, VoidId
 from orders.domain.refusals import STORED_ORDERS_MAY_BREAK, Rule
 from orders.domain.saga import Outcome, Step
 from orders.domain.status import Status, status
 from orders.domain.text import normalised
+from orders.domain.void import is_proven
 from orders.failures import TransientFailure
-from orders.flow.intake import Acknowledged, CancellationTaken, Intake, Refused
+from orders.flow.drain import Drain
+from orders.flow.intake import Acknowledged, CancellationTaken, Intake, MadeVoid, Refused
 from simulation.world.runtime import FixedSigningKeys, MemoryOverflow, SetClock
 from simulation.world.table import MemoryOrders, ThrottledOrders
 from tests.builders import (
     CUSTOMER,
+    KEY,
     KEY_ID,
     NOW,
     OTHER_CUSTOMER,
+    accepted,
     an_intake,
     an_order,
     content,
@@ -281,3 +288,87 @@ def test_another_customers_order_is_not_there_to_cancel(
     writes = len(orders.stream)
     assert rules(intake.cancel(order_key(OTHER_CUSTOMER, one.order_id))) == [Rule.ORDER_NOT_FOUND]
     assert len(orders.stream) == writes
+
+
+def proven(result: object) -> bool:
+    """Whether this is the proof that no order will be accepted."""
+    assert isinstance(result, MadeVoid)
+    return any(is_proven(proof, result.key, {KEY_ID: KEY}) for proof in result.proofs)
+
+
+@pytest.mark.parametrize("age", [0, DAY, 29 * DAY], ids=["new", "a day", "a month"])
+def test_an_id_without_an_order_is_made_void_whatever_its_age(
+    intake: Intake, orders: MemoryOrders, age: int
+) -> None:
+    """An order may wait in the overflow queue for longer than its id counts."""
+    one = order_key(CUSTOMER, order_id(NOW - age))
+    assert proven(intake.cancel_or_void(one))
+    assert proven(intake.cancel_or_void(one))
+    assert isinstance(orders.place(accepted(one)), VoidId)
+
+
+def test_no_order_is_accepted_under_a_void_id(intake: Intake, orders: MemoryOrders) -> None:
+    one = key()
+    intake.cancel_or_void(one)
+    assert rules(place(intake, one)) == [Rule.ORDER_ID_VOID]
+    assert rules(intake.cancel(one)) == [Rule.ORDER_NOT_FOUND]
+    assert orders.find(one) is None
+    assert orders.stream == []
+
+
+def test_another_customers_order_of_a_void_id_is_accepted(intake: Intake) -> None:
+    one = key()
+    intake.cancel_or_void(one)
+    assert isinstance(place(intake, order_key(OTHER_CUSTOMER, one.order_id)), Acknowledged)
+
+
+def test_a_stored_order_is_cancelled_and_there_is_no_proof(
+    intake: Intake, orders: MemoryOrders
+) -> None:
+    one = key()
+    place(intake, one)
+    result = intake.cancel_or_void(one)
+    assert isinstance(result, CancellationTaken)
+    assert status(result.facts) is Status.CANCELLING
+    orders.record(one, Step.RESERVE, Outcome(NOW, refusal="out_of_stock"))
+    assert rules(intake.cancel_or_void(one)) == [Rule.ORDER_REJECTED]
+
+
+@pytest.mark.parametrize(
+    ("id_", "rule"),
+    [
+        (order_id(NOW + 5 * 60_000 + 1), Rule.ORDER_ID_IN_FUTURE),
+        (order_id().upper(), Rule.ORDER_ID_INVALID),
+        ("", Rule.ORDER_ID_INVALID),
+    ],
+)
+def test_what_no_order_can_be_made_under_now_is_not_made_void(
+    intake: Intake, orders: MemoryOrders, id_: str, rule: Rule
+) -> None:
+    """An id of next year would be good again when the void id has expired."""
+    one = order_key(CUSTOMER, id_)
+    assert rules(intake.cancel_or_void(one)) == [rule]
+    if id_:
+        key = items.order_key(one)
+        assert "Item" not in orders.client.get_item(TableName=orders.table, Key=key)
+
+
+def test_an_order_that_overflowed_loses_against_its_void_id_and_the_reverse() -> None:
+    orders, overflow, one = MemoryOrders(), MemoryOverflow(), key()
+    place(an_intake(ThrottledOrders(), overflow), one)
+    [waiting] = overflow.buffered
+    assert proven(an_intake(orders).cancel_or_void(one))
+    assert Drain(orders).place(waiting) == "void"
+    orders = MemoryOrders()
+    Drain(orders).place(waiting)
+    assert isinstance(an_intake(orders).cancel_or_void(one), CancellationTaken)
+
+
+def test_a_limited_coupon_is_not_used_up_under_a_void_id() -> None:
+    shop = MemoryOrders()
+    one = accepted(key())
+    shop.void(VoidId(one.key, NOW))
+    coupon = Coupon("ONCE", ("retail",), amounts={"GBP": 100}, once_per_customer=True)
+    found = shop.coupons.place(one, [Use(coupon, "ONCE", 0)])
+    assert found == VoidId(one.key, NOW)
+    assert not list(shop.claimed.items())

@@ -7,7 +7,7 @@ from typing import Any
 
 from orders.aws.messages import overflow_message_of
 from orders.domain.backoff import DRAIN
-from orders.domain.order import AcceptedOrder
+from orders.domain.order import AcceptedOrder, VoidId
 from orders.domain.units import Millis
 from orders.failures import TransientFailure
 from orders.flow.consumer import Consumer
@@ -27,7 +27,7 @@ class TiringOrders(MemoryOrders):
         self.takes = takes
         self.asked: list[AcceptedOrder] = []
 
-    def place(self, order: AcceptedOrder) -> AcceptedOrder | None:
+    def place(self, order: AcceptedOrder) -> AcceptedOrder | VoidId | None:
         self.asked.append(order)
         if len(self.asked) > self.takes:
             raise TransientFailure("PutItem: ThrottlingException")

@@ -9,11 +9,22 @@ import pytest
 
 from orders.domain.order import AcceptedOrder, OrderKey
 from orders.domain.saga import Outcome, Step
+from orders.domain.void import is_proven
 from orders.handlers.http import BODY_BYTES_MAX
 from orders.handlers.intake import handle
 from simulation.world.runtime import MemoryLog, MemoryOverflow
 from simulation.world.table import MemoryOrders, ThrottledOrders
-from tests.builders import CUSTOMER, NOW, an_intake, line, order_body, order_id
+from tests.builders import (
+    CUSTOMER,
+    KEY,
+    KEY_ID,
+    NOW,
+    an_intake,
+    line,
+    order_body,
+    order_id,
+    order_key,
+)
 from tests.orders.handlers.api_events import request
 
 PUT = "PUT /orders/{order_id}"
@@ -30,8 +41,8 @@ class Bench:
     def put(self, id_: str, body: Any, **event: Any) -> tuple[int, dict[str, Any]]:
         return self.send(request(PUT, order_id=id_, body=body, **event))
 
-    def cancel(self, id_: str) -> tuple[int, dict[str, Any]]:
-        return self.send(request(CANCEL, order_id=id_))
+    def cancel(self, id_: str, **event: Any) -> tuple[int, dict[str, Any]]:
+        return self.send(request(CANCEL, order_id=id_, **event))
 
     def send(self, event: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         self.answer = handle(event, self.intake, self.log)
@@ -168,6 +179,27 @@ def test_a_cancellation_is_taken_once_and_answered_the_same_again(bench: Bench) 
     writes = len(bench.orders.stream)
     assert bench.cancel(id_) == first
     assert len(bench.orders.stream) == writes
+
+
+@pytest.mark.parametrize("query", [None, {"void": "false"}, {"void": ""}])
+def test_an_id_is_made_void_only_where_the_client_asks_for_it(
+    bench: Bench, query: dict[str, str] | None
+) -> None:
+    """A client that knows no proof would not ask for its money."""
+    id_ = order_id()
+    assert bench.cancel(id_, query=query)[0] == 404
+    assert bench.put(id_, order_body(id_))[0] == 201
+    assert bench.cancel(id_, query={"void": "true"})[0] == 202
+
+
+def test_a_void_id_is_200_with_a_proof_and_an_order_under_it_409(bench: Bench) -> None:
+    id_ = order_id()
+    status, answer = bench.cancel(id_, query={"void": "true"})
+    assert (status, answer["order_id"], answer["status"]) == (200, id_, "void")
+    assert is_proven(answer["proofs"][0], order_key(CUSTOMER, id_), {KEY_ID: KEY})
+    status, problem = bench.put(id_, order_body(id_))
+    assert (status, rules(problem)) == (409, ["order_id_void"])
+    assert [line["outcome"] for line in bench.log.lines] == ["void", "refused"]
 
 
 def test_an_unknown_order_cannot_be_cancelled(bench: Bench) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from orders.aws import items
-from orders.domain.order import AcceptedOrder
+from orders.domain.order import AcceptedOrder, VoidId
 from orders.domain.saga import Cancellation, Facts, Outcome, Step
 from orders.failures import TransientFailure
 from orders.flow.relay import FactsChanged, OrderPlaced, Relay
@@ -112,6 +112,11 @@ def test_a_progress_item_is_a_change_of_facts(before: Facts, after: Facts) -> No
 
 def test_a_removed_item_calls_for_nothing() -> None:
     assert change_of(record(items.order_key(ORDER.key), None, items.order_item(ORDER))) is None
+
+
+def test_an_id_made_void_calls_for_nothing() -> None:
+    void = items.void_item(VoidId(ORDER.key, NOW))
+    assert change_of(record(items.order_key(ORDER.key), void)) is None
 
 
 def test_an_order_item_that_is_written_over_is_not_placed_again() -> None:

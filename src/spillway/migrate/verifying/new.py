@@ -70,9 +70,11 @@ class NewSide:
 
 
 def _orders(items: Iterable[Item]) -> Iterator[Canonical]:
-    """Pairs of items, and halves that have no partner."""
+    """Pairs of items, and halves that have no partner. An id that was made void is no order."""
     alone: dict[Place, Item] = {}
     for item in items:
+        if "voided_at" in item:
+            continue
         place = _place(item)
         partner = alone.pop(place, None)
         if partner is None:

@@ -111,5 +111,5 @@ def _orders(
     stored = chain.from_iterable(page["Items"] for page in pages)
     for _, group in groupby(stored, key=items.key_of):
         order, *progress = group
-        if not items.is_progress(order):
+        if not items.is_progress(order) and not items.is_void(order):
             yield order, next(iter(progress), None)

@@ -140,7 +140,8 @@ def life(service: Service, key: OrderKey) -> Life | None:
 
 @dataclass(slots=True)
 class Scan:
-    """The pages of the orders table, each a list of items, until `items_max` items were read.
+    """The pages of the orders table, each a list of items without void ids, until `items_max` items
+    were read.
 
     `complete` is false once `items_max` has ended the reading. `filtered` are further parameters of
     the request.
@@ -159,7 +160,7 @@ class Scan:
         for page in paginator.paginate(TableName=self.service.tables["orders"], **self.filtered):
             read += page["ScannedCount"]
             self.on_items(page["ScannedCount"])
-            yield page["Items"]
+            yield [item for item in page["Items"] if not items.is_void(item)]
             if self.items_max is not None and read >= self.items_max:
                 self.complete = "LastEvaluatedKey" not in page
                 return
@@ -180,7 +181,7 @@ def key_of(
     of_order = {
         "FilterExpression": "sk = :order",
         "ExpressionAttributeValues": {":order": {"S": order_id}},
-        "ProjectionExpression": "pk, sk",
+        "ProjectionExpression": f"pk, sk, {items.VOIDED_AT}",
     }
     scan = Scan(service, on_items, items_max, of_order)
     found = next(chain.from_iterable(scan), None)

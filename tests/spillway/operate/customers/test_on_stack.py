@@ -37,7 +37,11 @@ def test_a_customer_is_erased_and_their_orders_stay(stack: Stack, ada: Customer)
     id_, body = ada.order()
     assert ada.put(id_, body).status_code == 201
     before = ada.settled(id_)
+    # An id that was made void holds nothing that could be erased.
+    never_ordered, _ = ada.order()
+    assert ada.cancel(never_ordered, void=True).status_code == 200
     status, done = erase(stack, ada)
+    assert never_ordered not in done["erased"]
     assert id_ in done["erased"]
     assert done["left"] == []
     assert status == 0

@@ -6,10 +6,19 @@ from dataclasses import astuple
 
 import pytest
 
-from orders.domain.order import AcceptedOrder
+from orders.aws import items
+from orders.domain.order import AcceptedOrder, VoidId
 from orders.domain.saga import Facts, Outcome, Step
 from spillway.errors import SpillwayError
-from spillway.operate.orders.reading import key_of, last_unsettled, stuck, unsettled
+from spillway.operate.orders.reading import (
+    key_of,
+    last_unsettled,
+    life,
+    newest,
+    stuck,
+    unsettled,
+)
+from spillway.target.reading import placed_here
 from tests.builders import CUSTOMER, NOW, OTHER_CUSTOMER, accepted, order_id, order_key
 from tests.spillway.operate.fakes import FakeLogs, FakeTable, outcome_of, service
 
@@ -43,6 +52,17 @@ def test_where_items_lie_together_settled_orders_cost_no_second_look() -> None:
         table.add(order(), outcome_of(CONFIRMED))
     assert unsettled(service(dynamodb=table)).orders == []
     assert table.queries == 0
+
+
+def test_an_id_that_was_made_void_is_no_order() -> None:
+    table, void = FakeTable(), VoidId(order().key, NOW)
+    table.items.append(items.void_item(void))
+    aws = service(dynamodb=table)
+    assert (unsettled(aws).orders, newest(aws).orders) == ([], [])
+    assert life(aws, void.key) is None
+    with pytest.raises(SpillwayError, match="There is no order"):
+        key_of(aws, void.key.order_id)
+    assert list(placed_here(table.items)) == []
 
 
 def test_reading_the_table_ends_at_its_limit_and_says_so() -> None:
