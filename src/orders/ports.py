@@ -119,9 +119,9 @@ class Coupons(Protocol):
         """As `Orders.place`, together with all that the order uses up; or nothing of both, and
         why."""
 
-    def look(self, key: OrderKey, uses: Sequence[Use]) -> Sequence[Denied]:
-        """Which of these this order could not use now. It takes as long whether a code is another
-        customer's or there is none such, so that nobody learns which codes others have."""
+    def denials(self, key: OrderKey, uses: Sequence[Use]) -> Sequence[Denied]:
+        """Which of these this order could not use now, and why. It takes as long for another
+        customer's code as for one that never was, so that nobody learns which codes others have."""
 
     def give_back(self, keys: Sequence[OrderKey]) -> None:
         """Give back once what these orders, which are undone, have used up; most have nothing."""

@@ -28,7 +28,7 @@ from orders.aws.clients import Client, translate_aws_errors
 from orders.aws.table import BATCH_GET_MAX
 from orders.domain.book import Coupon
 from orders.domain.coupon_codes import serial_of
-from orders.domain.coupon_limits import Denied, Use, counters, share
+from orders.domain.coupon_limits import Denial, Denied, Use, counters, share
 from orders.domain.order import AcceptedOrder, OrderKey, VoidId
 from orders.domain.units import Millis
 from orders.failures import TransientFailure
@@ -95,28 +95,23 @@ class DynamoCoupons:
             denied = _denied(failed, order.key)
             if denied:
                 return denied
-            self._look_at_others(failed)
+            self._find_others(failed)
         raise TransientFailure("TransactWriteItems: every counter that was tried was busy")
 
-    def look(self, key: OrderKey, uses: Sequence[Use]) -> Sequence[Denied]:
-        wanted = {
-            claim.name: (claim.use, self._key(claim.name, key))
-            for use in uses
-            for claim in self._claims(use, key, 0)
-            if claim.counter is None
-        }
+    def denials(self, key: OrderKey, uses: Sequence[Use]) -> Sequence[Denied]:
+        claims = [claim for use in uses for claim in self._claims(use, key, 0)]
+        use_of = {claim_key(one.name, key): one.use for one in claims if one.counter is None}
         # One request in every case: for a code that is not genuine it finds nothing.
-        keys = [of_claim for _, of_claim in wanted.values()] or [{"pk": {"S": _NO_CLAIM}}]
+        keys = [{"pk": {"S": pk}} for pk in use_of or [_NO_CLAIM]]
         found = {
             item["pk"]["S"]: item for item in self._read(self.coupons_table, keys, consistent=False)
         }
-        denied = []
-        for use, of_claim in wanted.values():
-            holder = found.get(of_claim["pk"]["S"])
+        denied = [
+            Denied(use, _why_denied(found[pk], key))
+            for pk, use in use_of.items()
             # A retired code is held by no order.
-            if holder is not None and holder.get("order_id") != {"S": key.order_id}:
-                own = holder.get("customer_id") == {"S": key.customer_id}
-                denied.append(Denied(use, "used" if own else "taken"))
+            if pk in found and found[pk].get("order_id") != {"S": key.order_id}
+        ]
         return denied + [Denied(use, "used_up") for use in uses if self._is_used_up(use)]
 
     def give_back(self, keys: Sequence[OrderKey]) -> None:
@@ -182,19 +177,19 @@ class DynamoCoupons:
 
     def _is_used_up(self, use: Use) -> bool:
         if use.coupon.limit is not None and self._left_of(use) is None:
-            self._look(use.coupon, 0)
+            self._find_left(use.coupon, 0)
         return self._left_of(use) == ()
 
-    def _look_at_others(self, failed: Sequence[tuple[_Claim, Reason]]) -> None:
+    def _find_others(self, failed: Sequence[tuple[_Claim, Reason]]) -> None:
         """Where a counter is at its limit, see which are not. One that was busy is only left for
         another. Raises TransientFailure when something else was busy."""
         if not failed or any(claim.counter is None for claim, _ in failed):
             raise TransientFailure("TransactWriteItems: busy")
         for claim, reason in failed:
             if reason["Code"] == _FAILED and claim.counter is not None:
-                self._look(claim.use.coupon, claim.counter)
+                self._find_left(claim.use.coupon, claim.counter)
 
-    def _look(self, coupon: Coupon, first: int) -> None:
+    def _find_left(self, coupon: Coupon, first: int) -> None:
         """Find counters with uses left, from this one on, as many as one request reads, and if
         there are none all the others."""
         limit = coupon.limit or 0
@@ -337,10 +332,14 @@ def _held_by(key: OrderKey) -> dict[str, items.Attribute]:
 
 
 def _denied(failed: Sequence[tuple[_Claim, Reason]], key: OrderKey) -> list[Denied]:
-    """The coupons that were used before: by this customer, or by somebody else."""
-    customer_id = {"S": key.customer_id}
+    """The coupons that were used before."""
     return [
-        Denied(claim.use, "used" if reason["Item"].get("customer_id") == customer_id else "taken")
+        Denied(claim.use, _why_denied(reason["Item"], key))
         for claim, reason in failed
         if claim.counter is None and reason["Code"] == _FAILED
     ]
+
+
+def _why_denied(use: items.Item, key: OrderKey) -> Denial:
+    """Who has used it: this customer or somebody else. A retired code has no customer."""
+    return "used" if use.get("customer_id") == {"S": key.customer_id} else "taken"

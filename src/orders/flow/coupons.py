@@ -71,7 +71,7 @@ class LimitedCoupons:
         }
         uses, refusals = self.uses(codes, known)
         # Asked also without any, so that a code that never was takes as long as one that is used.
-        return {**refusals, **_refusals(self.coupons.look(key, uses))}
+        return {**refusals, **_refusals(self.coupons.denials(key, uses))}
 
     def _fault_of(self, use: Use) -> coupon_codes.Fault | None:
         if not use.coupon.single_use_codes:

@@ -254,5 +254,5 @@ def test_a_retired_code_is_one_that_there_never_was(orders: MemoryOrders) -> Non
     claim = claim_of_code(CODE)
     orders.claimed.put((claim, ""), {"pk": {"S": claim}, "retired_at": {"N": "1"}})
     order = order_of()
-    assert denials(orders.coupons.look(order.key, [use(SINGLE, CODE)])) == ["taken"]
+    assert denials(orders.coupons.denials(order.key, [use(SINGLE, CODE)])) == ["taken"]
     assert denials(orders.coupons.place(order, [use(SINGLE, CODE)])) == ["taken"]
