@@ -32,6 +32,7 @@ function begin() {
   $("#clear").onclick = () => { basket.change({ lines: [] }); showRows(); announce("All lines were removed."); };
   body.addEventListener("change", changed);
   body.addEventListener("click", removed);
+  addEventListener("storage", showRows); // rows are counted off to find their lines
   showRows();
 }
 
@@ -126,11 +127,13 @@ function changed({ target }) {
 }
 
 function removed({ target }) {
-  if (!target.matches("button")) return;
-  const index = indexOf(target);
+  const button = target.closest("button"); // a mouse hits the word in it
+  if (!button) return;
+  const index = indexOf(button);
   basket.change({ lines: basket.lines.filter((_, at) => at !== index) });
-  target.closest("tr").remove();
-  ($("button", body.children[Math.min(index, body.childElementCount - 1)] ?? document) ?? $("#new-sku")).focus();
+  button.closest("tr").remove();
+  const next = body.children[Math.min(index, body.childElementCount - 1)];
+  (next ? $("button", next) : $("#new-sku")).focus();
   showSums();
 }
 
