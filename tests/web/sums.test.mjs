@@ -1,9 +1,10 @@
 /** What the basket and the checkout show: changed prices, what is gone, and coupons. */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { price } from "../../web/storefront/pricing.js";
-import { sumsOf } from "../../web/storefront/sums.js";
+import { couponProblem, sumsOf } from "../../web/storefront/sums.js";
 
 const NOW = Date.parse("2026-11-23T10:00:00Z");
 const included = { included: true, rates: [0], delivery_rate: 0, per: "order", rounding: "half_up" };
@@ -114,4 +115,12 @@ test("with a coupon it is the store's word, without what it does not sell", asyn
 test("what can't be asked is no sum", async () => {
   const ask = async () => { throw new Error("no connection"); };
   await assert.rejects(sumsOf(shop, basket([{ sku: "MUG", quantity: 1 }], { coupons: ["X"] }), NOW, ask));
+});
+
+test("each rule about coupons has a sentence of its own", () => {
+  const page = readFileSync(new URL("../../docs/refusals.md", import.meta.url), "utf8");
+  const rules = [...page.matchAll(/`(coupon_\w+)`/g)].map(([, rule]) => rule);
+  assert.ok(rules.includes("coupon_reason_withheld"));
+  const unknown = couponProblem("coupon_of_tomorrow");
+  assert.deepEqual(rules.filter((rule) => couponProblem(rule) === unknown), []);
 });

@@ -37,7 +37,8 @@ const REASONS = {
 export const statusName = (status) => NAMES[status] ?? status;
 
 /** A reason in words; an unknown one as the store named it. */
-export const reasonName = (reason) => REASONS[reason] ?? String(reason).replaceAll("_", " ");
+export const reasonName = (reason) => REASONS[reason]
+  ?? (/^coupon_/.test(reason) ? "a coupon can't be used" : String(reason).replaceAll("_", " "));
 
 export function badge(status) {
   return h("span", { class: `badge is-${status}` }, statusName(status));

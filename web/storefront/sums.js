@@ -117,6 +117,7 @@ function problemOf(refusals, ordered, cases) {
 
 const COUPON_PROBLEMS = {
   coupon_unknown: "There is no such coupon.",
+  coupon_not_on_channel: "This coupon is not for this kind of order.",
   coupon_not_begun: "This coupon can't be used yet.",
   coupon_expired: "This coupon has expired.",
   coupon_below_minimum: "The goods cost too little for this coupon.",
@@ -126,6 +127,7 @@ const COUPON_PROBLEMS = {
   coupon_used_up: "This coupon is used up.",
   coupon_used: "You have used this coupon already.",
   coupon_tries_too_many: "You have tried many coupons. Please wait a quarter of an hour.",
+  coupon_reason_withheld: "You have tried many coupons, so the store can't say more. Order without one, or wait a quarter of an hour.",
   quotes_not_offered: "This store takes no coupons here.",
 };
 
