@@ -42,9 +42,15 @@ class Locks {
 }
 
 /** A world in which answers are given in advance; without one more there is no connection. */
-function world({ answers = [], store = new MemoryStore(), locks = null, ...others } = {}) {
+function world({ answers = [], voidAnswers = [], store = new MemoryStore(), locks = null, ...others } = {}) {
   const seen = {
-    now: NOW, sent: [], paid: [], released: [], tokens: [], customer: ADA, store, answers, locks,
+    now: NOW, sent: [], paid: [], released: [], voids: [], tokens: [], customer: ADA, store, answers, locks,
+  };
+  seen.voided = (url) => {
+    seen.voids.push(url);
+    const answer = voidAnswers.length ? voidAnswers.shift() : madeVoid();
+    if (!answer) throw new TypeError("fetch failed");
+    return answer;
   };
   seen.outbox = new Outbox({
     store,
@@ -61,8 +67,9 @@ function world({ answers = [], store = new MemoryStore(), locks = null, ...other
       seen.paid.push(entry.id);
       return PAYMENT;
     },
-    release: async (entry) => { seen.released.push(entry.id); },
+    release: async (entry, proofs) => { seen.released.push(entry.id, ...proofs); },
     fetch: async (url, request) => {
+      if (url.endsWith("/cancellation?void=true")) return seen.voided(url);
       const stored = await store.get(url.split("/").pop());
       seen.sent.push({ url, ...request, body: JSON.parse(request.body), stored });
       const answer = seen.answers.shift();
@@ -87,6 +94,7 @@ const answer = (status, body, headers = {}) =>
   });
 const acknowledged = (status, of = id) =>
   answer(status, { order_id: of, accepted_at: "2026-11-23T10:00:01.000Z" });
+const madeVoid = (of = id) => answer(200, { order_id: of, status: "void", proofs: ["k1.proof"] });
 const refused = (status, rule) => answer(
   status, { title: "no", violations: [{ rule, pointer: "", detail: "Because." }] },
   { "content-type": PROBLEM },
@@ -172,7 +180,8 @@ for (const [status, rule] of [
     const seen = world({ answers: [refused(status, rule)] });
     const entry = await ordered(seen);
     assert.deepEqual([entry.state, entry.violations[0].rule], ["rejected", rule]);
-    assert.deepEqual([seen.released, entry.release_owed], [[id], false]);
+    assert.deepEqual([seen.released, entry.release_owed], [[id, "k1.proof"], false]);
+    assert.deepEqual(seen.voids, [`/api/orders/${id}/cancellation?void=true`]);
     assert.deepEqual(entry.order, order);
     await seen.after(100_000);
     assert.equal(seen.sent.length, 1);
@@ -182,7 +191,50 @@ for (const [status, rule] of [
 test("409 ends it too, but the payment may be that of the order at the store", async () => {
   const seen = world({ answers: [refused(409, "order_id_taken")] });
   const entry = await ordered(seen);
-  assert.deepEqual([entry.state, seen.released], ["rejected", []]);
+  assert.deepEqual([entry.state, seen.released, seen.voids], ["rejected", [], []]);
+});
+
+test("of an id that was made void before the money is given back all the same", async () => {
+  const seen = world({ answers: [refused(409, "order_id_void")] });
+  const entry = await ordered(seen);
+  assert.deepEqual([entry.state, entry.release_owed, seen.released], ["rejected", false, [id, "k1.proof"]]);
+});
+
+for (const [what, given] of [
+  ["no answer", null],
+  ["a Wi-Fi's sign-in page", answer(200, "<html>")],
+  ["another id's proof", madeVoid("another")],
+  ["no proof", answer(200, { order_id: id })],
+  ["503", answer(503, {})],
+  ["a firewall's 409", answer(409, "no")],
+  ["422", refused(422, "order_id_in_future")],
+]) {
+  test(`without the proof no money is asked for, and it is asked for again: ${what}`, async () => {
+    const seen = world({ answers: [refused(422, "text_invalid")], voidAnswers: [given] });
+    const entry = await ordered(seen);
+    assert.deepEqual([entry.state, entry.release_owed, seen.released], ["rejected", true, []]);
+    await seen.after(100_000);
+    assert.deepEqual([(await seen.store.get(id)).release_owed, seen.released], [false, [id, "k1.proof"]]);
+  });
+}
+
+for (const given of [answer(202, { order_id: id, status: "cancelling" }), refused(409, "order_rejected")]) {
+  test(`an attempt that arrived after all is the store's to undo and refund: ${given.status}`, async () => {
+    const seen = world({ answers: [refused(422, "text_invalid")], voidAnswers: [given] });
+    const entry = await ordered(seen);
+    assert.deepEqual(
+      [entry.state, entry.order, entry.payment, entry.release_owed, seen.released],
+      ["accepted", null, null, false, []],
+    );
+  });
+}
+
+test("the money waits for its customer to sign in", async () => {
+  const seen = world({ answers: [refused(422, "text_invalid")], voidAnswers: [answer(401, {}), answer(401, {})] });
+  const entry = await ordered(seen);
+  assert.deepEqual([entry.release_owed, entry.held, seen.voids.length], [true, "sign-in", 2]);
+  await seen.outbox.hurry();
+  assert.equal((await seen.store.get(id)).release_owed, false);
 });
 
 test("money is given back until that is answered, also by the next tab", async () => {

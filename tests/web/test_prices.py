@@ -14,13 +14,15 @@ from playwright.sync_api import Page, Request, Route, expect
 from orders.domain import pricing
 from orders.domain.order import Order
 from orders.domain.units import Millis
+from orders.domain.void import is_proven
 from orders.flow.prices import Prices
 from orders.handlers.intake import handle
 from orders.handlers.wire import Content, content_of
 from simulation.world.runtime import FixedPriceBooks, MemoryCouponTries, MemoryLog
 from simulation.world.table import MemoryOrders
 from spillway.price_book import example
-from tests.builders import an_intake
+from spillway.run.stack.tokens import claims
+from tests.builders import an_intake, order_key
 from tests.orders.handlers.api_events import request
 from tests.web.conftest import Visits
 from tests.web.visitor import Visitor
@@ -236,15 +238,16 @@ def test_a_price_that_the_store_refuses_after_all_is_shown_and_can_be_paid_anew(
     Store(visitor, prices=(1_500, 1_750, 1_900, 700, 825, 900))
     put: list[Any] = []
     released: list[str] = []
+    proven: list[list[str]] = []
 
     def gateway(route: Route) -> None:
-        id_ = urlsplit(route.request.url).path.rpartition("/")[2]
-        if route.request.method == "DELETE":
-            released.append(id_)
+        asked: Any = route.request.post_data_json
+        if route.request.url.endswith("/refund"):
+            released.append(urlsplit(route.request.url).path.split("/")[3])
+            proven.append(asked["proofs"])
             route.fulfill(status=204)
             return
         paid = {"reference": "pay_1", "currency": "GBP", "receipt": "k1.ab"}
-        asked: Any = route.request.post_data_json
         route.fulfill(json={**paid, "amount": asked["amount"]})
 
     def service(route: Route) -> None:
@@ -266,7 +269,7 @@ def test_a_price_that_the_store_refuses_after_all_is_shown_and_can_be_paid_anew(
             body=json.dumps({"violations": [violation]}),
         )
 
-    visitor.context.route("**/_local/payments/*", gateway)
+    visitor.context.route("**/_local/payments/**", gateway)
     visitor.answer_puts(service)
     visitor.ready_to_pay(MUG)
     total(page, "£17.95")
@@ -279,7 +282,13 @@ def test_a_price_that_the_store_refuses_after_all_is_shown_and_can_be_paid_anew(
     placed = visitor.pay()
     visitor.see("Accepted")
     assert (put[-1]["total"], put[-1]["payment"]["amount"]) == (1_895, 1_895)
-    assert set(released) == {refused}  # asked for again when a page was left before the answer
+    while not released:  # the page may have been left before the answer: the next asks again
+        page.wait_for_timeout(50)
+    assert set(released) == {refused}
+    # Here the store did answer: the payment of an id under which it will take no order.
+    key = visitor.stack.receipt_key
+    ours = order_key(claims(visitor.token)["sub"], refused)
+    assert is_proven(proven[-1][0], ours, {key.key_id: key.key})
     assert placed != refused
 
 

@@ -96,12 +96,15 @@ class Visitor:
 
         self.context.route("**/api/orders/*", put_only)
 
+    @property
+    def token(self) -> str:
+        return f"Bearer {self.stack.pool.token(self.name, self._password)}"
+
     def orders(self) -> list[dict[str, Any]]:
         """All that the service has of this customer, asked without the browser."""
-        token = self.stack.pool.token(self.name, self._password)
         answer = httpx.get(
             f"{self.stack.api}/orders?limit=100",
-            headers={"authorization": f"Bearer {token}"},
+            headers={"authorization": self.token},
             trust_env=False,
             timeout=30,
         )
@@ -111,7 +114,7 @@ class Visitor:
     def _count(self, request: Any) -> None:
         path = urlsplit(request.url).path
         self.payments += request.method == "PUT" and path.startswith("/_local/payments/")
-        if request.method == "PUT" and path.startswith("/api/orders/"):
+        if request.method == "PUT" and re.fullmatch("/api/orders/[^/]+", path):
             self.puts.append(path.split("/")[3])
 
     def _note(self, message: ConsoleMessage) -> None:

@@ -10,6 +10,8 @@
  * 4. Only two answers end it: the acknowledgement that names this id, and a problem document that
  *    refuses the order. Both are final.
  * 5. It is sent only for the customer who made it.
+ * 6. The payment of an order that was refused goes back only with the service's proof that the id is
+ *    void: an earlier attempt may still be on its way to the store.
  *
  * IndexedDB and not localStorage: a transaction with strict durability completes when it is on the
  * disk, while localStorage may be written seconds later; and changes from several tabs wait for one
@@ -108,8 +110,28 @@ export function verdict({ status, type, body }, id) {
   }
   if (status === 401) return "unauthorised";
   // A firewall or a proxy says 403 too: only the service's own no counts.
-  const ours = type.startsWith("application/problem+json") && Array.isArray(body?.violations);
-  return ours && [400, 403, 409, 413, 422].includes(status) ? "rejected" : "unknown";
+  return isOurs(type, body) && [400, 403, 409, 413, 422].includes(status) ? "rejected" : "unknown";
+}
+
+/**
+ * What an answer to a cancellation with `void=true` means: no order is at the store, and none ever
+ * will be; or one is, and it is undone.
+ *
+ * @returns {"void" | "stored" | "unauthorised" | "unknown"}
+ */
+export function voidVerdict({ status, type, body }, id) {
+  if (status === 200 && body?.order_id === id && Array.isArray(body.proofs)) return "void";
+  if (status === 202 && body?.order_id === id) return "stored";
+  if (status === 401) return "unauthorised";
+  return status === 409 && isOurs(type, body) ? "stored" : "unknown";
+}
+
+function isOurs(type, body) {
+  return type.startsWith("application/problem+json") && Array.isArray(body?.violations);
+}
+
+function isVoid({ body }) {
+  return body.violations.every(({ rule }) => rule === "order_id_void");
 }
 
 export class Outbox {
@@ -127,7 +149,8 @@ export class Outbox {
    * @param {() => string | null} outside.customer the signed-in customer's `sub`
    * @param {(entry: Entry) => Promise<object>} outside.pay asks the gateway for the payment of an
    *   order; again for the same order, it is the same payment. Throws PaymentDeclined for a final no
-   * @param {(entry: Entry) => Promise<void>} outside.release gives the payment back; may be repeated
+   * @param {(entry: Entry, proofs: string[]) => Promise<void>} outside.release gives the payment back,
+   *   with the service's proofs that it buys nothing any more; may be repeated
    */
   constructor(outside) {
     this.#world = {
@@ -286,53 +309,69 @@ export class Outbox {
   }
 
   async #giveBack(entry) {
+    let answer;
     try {
-      await this.#world.release(entry);
+      answer = await this.#put(entry, "/cancellation?void=true");
+      if (answer && voidVerdict(answer, entry.id) === "void") await this.#world.release(entry, answer.body.proofs);
     } catch {
       return this.#later(entry, "offline");
     }
-    return this.#record(entry.id, { release_owed: false });
+    switch (answer && voidVerdict(answer, entry.id)) {
+      case "void":
+        return this.#record(entry.id, { release_owed: false, held: null });
+      case "stored":
+        // An attempt that was not answered had arrived: the store cancels the order, and refunds it.
+        return this.#record(entry.id, { ...this.#atTheStore(), release_owed: false, violations: [] });
+      case "unknown":
+        return this.#later(entry, "busy", answer.retryAfterMs);
+      default:
+        return this.#later(entry, "sign-in");
+    }
   }
 
   async #send(entry) {
+    const order = { ...entry.order, ...(entry.payment && { payment: entry.payment }) };
     let answer;
     try {
-      answer = await this.#put(entry, { renew: false });
-      if (answer && verdict(answer, entry.id) === "unauthorised") {
-        answer = await this.#put(entry, { renew: true });
-      }
+      answer = await this.#put(entry, "", order);
     } catch {
       return this.#later(entry, "offline");
     }
-    if (answer === null) return this.#later(entry, "sign-in");
-    switch (verdict(answer, entry.id)) {
+    switch (answer && verdict(answer, entry.id)) {
       case "accepted":
-        // The store has the order now: the address need not stay here.
-        return this.#record(entry.id, {
-          state: "accepted", order: null, payment: null, held: null,
-          accepted_at: answer.body.accepted_at, ended_at: this.#world.now(),
-        });
+        return this.#record(entry.id, { ...this.#atTheStore(), accepted_at: answer.body.accepted_at });
       case "rejected":
         return this.#record(entry.id, {
           state: "rejected", held: null, violations: answer.body.violations,
           // After a clash the store has an order of this id, which this payment may have paid.
-          release_owed: entry.payment !== null && answer.status !== 409,
+          release_owed: entry.payment !== null && (answer.status !== 409 || isVoid(answer)),
         });
-      case "unauthorised":
-        return this.#later(entry, "sign-in");
-      default:
+      case "unknown":
         return this.#later(entry, "busy", answer.retryAfterMs);
+      default:
+        return this.#later(entry, "sign-in");
     }
   }
 
-  /** One PUT; null when no customer is signed in. Throws when there is no answer. */
-  async #put(entry, { renew }) {
+  /** The store has the order now: the address need not stay here. */
+  #atTheStore() {
+    return { state: "accepted", order: null, payment: null, held: null, ended_at: this.#world.now() };
+  }
+
+  /** A PUT for the order, with its token renewed if need be; null when no customer is signed in.
+   *  Throws when there is no answer. */
+  async #put(entry, path, content = {}) {
+    const answer = await this.#putOnce(entry, path, content, { renew: false });
+    return answer?.status === 401 ? this.#putOnce(entry, path, content, { renew: true }) : answer;
+  }
+
+  async #putOnce(entry, path, content, { renew }) {
     const token = await this.#world.token({ renew });
     if (!token) return null;
-    const response = await this.#world.fetch(`${this.#world.endpoint}/${entry.id}`, {
+    const response = await this.#world.fetch(`${this.#world.endpoint}/${entry.id}${path}`, {
       method: "PUT",
       headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-      body: JSON.stringify({ ...entry.order, ...(entry.payment && { payment: entry.payment }) }),
+      body: JSON.stringify(content),
       cache: "no-store",
       redirect: "error",
       signal: AbortSignal.timeout(TIMEOUT_MS),

@@ -9,7 +9,9 @@
  *    pays for this customer's order only. The fake reads the customer from the token; a gateway of
  *    its own may as well be told, because a lie gains nothing;
  *  - neither is called for an order with nothing to pay;
- *  - `release` gives back what was taken for an order that the store refused.
+ *  - `release` gives back what was taken for an order that the store refused, only with the store's
+ *    proof that the order's id is void. At its word alone a customer could have the money back, and
+ *    then send a right order with the same receipt.
  *
  * The gateway charges the store's price, never the page's word: it gets the order and asks the store
  * for a quote of it, as the customer.
@@ -34,24 +36,26 @@ export const METHODS = [
  * @returns {Promise<{reference: string, amount: number, currency: string, receipt: string}>}
  */
 export async function pay(entry) {
-  let answer = await ask(entry, { renew: false });
-  if (answer.status === 401) answer = await ask(entry, { renew: true });
-  if (answer.status === 401) throw new SignInNeeded();
+  const answer = await ask("PUT", entry.id, { order: entry.order, amount: entry.total, method: entry.method });
   if (answer.status === 402) throw new PaymentDeclined("The card was declined. No money was taken.");
   if (answer.status === 422) throw priceChanged(entry, await answer.json());
   if (!answer.ok) throw new Error(`the gateway answered ${answer.status}`);
   return answer.json();
 }
 
-async function ask(entry, { renew }) {
-  const bearer = await token({ renew });
-  if (!bearer) throw new SignInNeeded();
-  return fetch(`${GATEWAY}/${entry.id}`, {
-    method: "PUT",
-    headers: { authorization: `Bearer ${bearer}`, "content-type": "application/json" },
-    body: JSON.stringify({ order: entry.order, amount: entry.total, method: entry.method }),
-    signal: AbortSignal.timeout(TIMEOUT_MS),
-  });
+async function ask(method, path, content) {
+  for (const renew of [false, true]) {
+    const bearer = await token({ renew });
+    if (!bearer) break;
+    const answer = await fetch(`${GATEWAY}/${path}`, {
+      method,
+      headers: { authorization: `Bearer ${bearer}`, "content-type": "application/json" },
+      body: JSON.stringify(content),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+    if (answer.status !== 401) return answer;
+  }
+  throw new SignInNeeded();
 }
 
 /** The store asks another sum than the customer was shown. */
@@ -64,13 +68,7 @@ function priceChanged({ total }, quote) {
 }
 
 /** @returns {Promise<void>} */
-export async function release(entry) {
-  const bearer = await token();
-  if (!bearer) throw new SignInNeeded();
-  const answer = await fetch(`${GATEWAY}/${entry.id}`, {
-    method: "DELETE",
-    headers: { authorization: `Bearer ${bearer}` },
-    signal: AbortSignal.timeout(TIMEOUT_MS),
-  });
+export async function release(entry, proofs) {
+  const answer = await ask("POST", `${entry.id}/refund`, { proofs });
   if (!answer.ok) throw new Error(`the gateway answered ${answer.status}`);
 }

@@ -1,9 +1,9 @@
 """A fake payment gateway: local only, for the browser that orders on this machine.
 
 It takes no money. Like a real one, it takes the order's id as the idempotency key, so that two
-requests are one payment; it signs a receipt over what was paid; it can decline; and it refunds the
-payment of an order that was refused. A store's own storefront calls its own gateway instead, in
-web/storefront/payment.js.
+requests are one payment; it signs a receipt over what was paid; it can decline; and it refunds, but
+only with the service's proof that the order's id is void, so that the receipt buys nothing any
+more. A store's own storefront calls its own gateway instead, in web/storefront/payment.js.
 
 What is charged is the store's word, not the page's: the page sends the order, and the gateway asks
 the service for a quote of it, as the customer, under the order's id. Where the quote is another sum
@@ -32,6 +32,7 @@ from orders.domain.quote import QuoteLine
 from orders.domain.receipt import sign
 from orders.domain.refusals import Rule
 from orders.domain.units import CustomerId, OrderId
+from orders.domain.void import is_proven
 from spillway.run.stack.keys import SigningKey
 from spillway.run.stack.origin import problem
 from spillway.run.stack.tokens import claims
@@ -82,12 +83,16 @@ class _Wanted(msgspec.Struct):
     method: Any = None
 
 
+class _Refund(msgspec.Struct):
+    proofs: list[str]
+
+
 def gateway(receipt_key: SigningKey, api: httpx.AsyncClient) -> list[Route]:
     """The gateway's routes, for the local origin. `api` is the orders service."""
     fake = _Gateway(receipt_key, api)
     return [
         Route(PATH, fake.pay, methods=["PUT"]),
-        Route(PATH, fake.release, methods=["DELETE"]),
+        Route(f"{PATH}/refund", fake.refund, methods=["POST"]),
     ]
 
 
@@ -141,11 +146,18 @@ class _Gateway:
             return JSONResponse(quote, HTTPStatus.UNPROCESSABLE_ENTITY)
         return None
 
-    async def release(self, request: Request) -> Response:
-        # Nothing to refund counts as refunded: the storefront asks until it is answered.
+    async def refund(self, request: Request) -> Response:
         key = _order_key(request)
         if key is None:
             return problem(HTTPStatus.UNAUTHORIZED, "Whose order it is, is in no token.")
+        try:
+            proofs = msgspec.json.decode(await request.body(), type=_Refund).proofs
+        except ValueError:
+            proofs = []
+        keys = {self._key.key_id: self._key.key}
+        if not any(is_proven(proof, key, keys) for proof in proofs):
+            return problem(HTTPStatus.FORBIDDEN, "Nothing proves that this order's id is void.")
+        # Nothing to refund counts as refunded: the storefront asks until it is answered.
         self._payments.pop(key, None)
         return Response(status_code=HTTPStatus.NO_CONTENT)
 

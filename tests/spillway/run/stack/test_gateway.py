@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 
 from orders.domain.order import Payment
 from orders.domain.receipt import verify
+from orders.domain.void import proofs
 from spillway.run.stack.gateway import gateway
 from spillway.run.stack.keys import SigningKey
 from spillway.run.stack.ports import listen, port_of
@@ -77,9 +78,12 @@ def pay(
     return client.put(f"/_local/payments/{id_}", json=body, headers=headers)
 
 
-def give_back(client: httpx.Client, id_: str, customer: str = CUSTOMER) -> int:
+def give_back(client: httpx.Client, id_: str, customer: str = CUSTOMER, given: Any = None) -> int:
+    """`given`: in place of the proofs that the service gives."""
+    body = {"proofs": proofs(order_key(customer, id_), _KEYS)} if given is None else given
     headers = {"authorization": _token(customer)}
-    return client.delete(f"/_local/payments/{id_}", headers=headers).status_code
+    url = f"/_local/payments/{id_}/refund"
+    return client.post(url, json=body, headers=headers).status_code
 
 
 def test_the_store_is_asked_what_the_order_costs(client: httpx.Client, service: Service) -> None:
@@ -162,7 +166,7 @@ def test_without_a_customer_nothing_is_taken_or_given_back(
 ) -> None:
     url, headers = f"/_local/payments/{order_id()}", {"authorization": token}
     assert client.put(url, json={"order": _ORDER, "amount": 1}, headers=headers).status_code == 401
-    assert client.delete(url, headers=headers).status_code == 401
+    assert client.post(f"{url}/refund", json={"proofs": []}, headers=headers).status_code == 401
 
 
 def test_asked_twice_it_is_the_same_payment(client: httpx.Client) -> None:
@@ -187,6 +191,23 @@ def test_what_was_given_back_was_not_paid(client: httpx.Client) -> None:
     for _ in range(2):
         assert give_back(client, id_) == 204
     assert pay(client, id_).json()["reference"] != first["reference"]
+
+
+def test_nothing_is_given_back_at_a_customers_word(client: httpx.Client) -> None:
+    """Not without a proof, nor with that of another order, another customer, or another key."""
+    id_ = order_id()
+    first = pay(client, id_).json()
+    of_others = [
+        proofs(order_key(CUSTOMER, order_id()), _KEYS),
+        proofs(order_key(OTHER_CUSTOMER, id_), _KEYS),
+        proofs(order_key(CUSTOMER, id_), {_KEY.key_id: b"1" * 32}),
+        proofs(order_key(CUSTOMER, id_), {"v2.k2": _KEY.key}),
+        [first["receipt"]],
+        [],
+    ]
+    for given in (*({"proofs": some} for some in of_others), {}, [], {"proofs": "v2.k1.0"}):
+        assert give_back(client, id_, given=given) == 403
+    assert pay(client, id_).json() == first
 
 
 @pytest.mark.parametrize(
