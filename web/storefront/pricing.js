@@ -96,16 +96,24 @@ function deliveryOf({ channel, currency, country, lines }, { delivery: rates }, 
   return (rate.bands.findLast(([from]) => from <= measure) ?? rate.bands[0])[1];
 }
 
-/** Of the state, else of the country, else of everywhere else; undefined where there is none. */
+/**
+ * Of the state, else of the country, else of everywhere else; undefined where it is not known, as in
+ * a state that is not named of a country whose states are.
+ */
 export function taxAt({ channel, country, state }, taxes) {
-  const places = state ? [`${country}-${state}`, country, ELSEWHERE] : [country, ELSEWHERE];
-  return places.map((place) => taxes[`${channel} ${place}`]).find(Boolean);
+  const at = (place) => taxes[`${channel} ${place}`];
+  const named = (state && at(`${country}-${state}`)) || at(country);
+  return named || taxedByState(channel, country, taxes) ? named : at(ELSEWHERE);
 }
+
+const taxedByState = (channel, country, taxes) => (
+  Object.keys(taxes).some((key) => key.startsWith(`${channel} ${country}-`))
+);
 
 function taxOf(basket, { taxes }, goods, amounts, shipping, refusals) {
   const { channel, country } = basket;
   const tax = taxAt(basket, taxes);
-  if (!tax && Object.keys(taxes).some((key) => key.startsWith(`${channel} ${country}-`))) {
+  if (!tax && taxedByState(channel, country, taxes)) {
     refusals.push({ rule: "state_unknown", pointer: "/address/state" });
   }
   if (!tax || tax.included) return 0;

@@ -126,9 +126,15 @@ class Rules:
         )
 
     def tax(self, channel: Channel, country: str, state: str | None) -> Tax | None:
-        places = (f"{country}-{state}", country, ELSEWHERE) if state else (country, ELSEWHERE)
-        found = (self.taxes.get(tax_key(channel, place)) for place in places)
-        return next((tax for tax in found if tax is not None), None)
+        """None where it is not known, as in a state that is not named of a country whose states
+        are: such an order must not pay what everywhere else is paid."""
+        for place in (f"{country}-{state}", country) if state else (country,):
+            tax = self.taxes.get(tax_key(channel, place))
+            if tax is not None:
+                return tax
+        if self.taxes_by_state(channel, country):
+            return None
+        return self.taxes.get(tax_key(channel, ELSEWHERE))
 
     def taxes_by_state(self, channel: Channel, country: str) -> bool:
         """Whether any state of a country has a tax of its own."""

@@ -101,6 +101,17 @@ def _books() -> Iterator[tuple[str, Book]]:
         ),
     )
     yield (
+        "by state, and elsewhere as an export",
+        _book(
+            {ELSEWHERE: flat},
+            {
+                "US-CA": Tax(False, (72_500, 72_500, 0), 0),
+                "CA-QC": Tax(False, (149_750, 50_000, 0), 149_750, "line"),
+                ELSEWHERE: Tax(False, (0, 0, 0), 0),
+            },
+        ),
+    )
+    yield (
         "added line by line",
         _book(
             {ELSEWHERE: by_weight, "GB": by_subtotal},

@@ -241,23 +241,25 @@ class RulesReader:
 
     def _check_delivery_is_taxed(self) -> None:
         """Where goods go their tax is known, and where it is known they may go."""
+        taxed = {key.partition("-")[0] for key in self._taxes}
+        delivered = {key.rpartition(" ")[0] for key in self._delivery}
         for key in self._delivery:
             channel, country, _ = key.split(" ")
-            places = {tax_key(channel, place) for place in (country, ELSEWHERE)}  # type: ignore[arg-type]
-            if not places & self._taxes.keys():
+            if not taxed & {f"{channel} {country}", f"{channel} {ELSEWHERE}"}:
                 self._toml.fault(
                     self._places[key],
                     f"There is {channel} delivery to {country}, and no tax for it.",
                 )
-        delivered = {key.rpartition(" ")[0] for key in self._delivery}
+        # Without what has an entry of its own, "*" is for the rest.
+        rest = {to.partition(" ")[0] for to in delivered - taxed}
         reported: set[tuple[Place, str]] = set()
         for key in self._taxes:
-            channel, _, where = key.partition(" ")
+            where = key.partition(" ")[2]
             country = where.partition("-")[0]
             place = self._places[f"tax {key}"]
-            table = self._both_channels(place, where)
             reached = any(
-                f"{one} {to}" in delivered for one in table for to in (country, ELSEWHERE)
+                one in rest if where == ELSEWHERE else _reaches(delivered, one, country)
+                for one in self._both_channels(place, where)
             )
             if not reached and (place, where) not in reported:
                 reported.add((place, where))
@@ -380,6 +382,10 @@ class RulesReader:
                         f"The coupon {code!r} looks like a single-use code of"
                         f" {campaigns[campaign]!r}.",
                     )
+
+
+def _reaches(delivered: Collection[str], channel: Channel, country: str) -> bool:
+    return f"{channel} {country}" in delivered or f"{channel} {ELSEWHERE}" in delivered
 
 
 def _beginnings(code: str) -> Iterator[str]:

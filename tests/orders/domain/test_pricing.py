@@ -291,6 +291,16 @@ def test_a_state_without_a_tax_is_refused_only_where_states_are_taxed() -> None:
     assert rules(cost(("A", 1), of=of, country="FR", state="XX")) == []
 
 
+def test_where_states_are_taxed_none_pays_the_tax_of_everywhere_else() -> None:
+    at, export = Tax(False, (72_500,), 0), Tax(False, (0,), 0)
+    of = a_book(Article("A", (10_000, None)), taxes={"retail US-CA": at, "retail *": export})
+    for state in ("XX", "ca", None):
+        unknown = cost(("A", 1), of=of, country="US", state=state)
+        assert rules(unknown) == [(Rule.STATE_UNKNOWN, "/address/state", None)]
+    assert cost(("A", 1), of=of, country="US", state="CA").tax == 725
+    assert rules(cost(("A", 1), of=of, country="FR")) == []
+
+
 @pytest.mark.parametrize(
     ("forged", "refusal"),
     [

@@ -82,6 +82,28 @@ def test_yen_have_no_decimals_and_dinars_three(tmp_path: Path) -> None:
     assert book.rules.delivery["retail GB JPY"].free_from == 9_000
 
 
+@pytest.mark.parametrize(
+    "places",
+    [
+        'states = ["US-CA", "US-OR"]',  # each state that is sold to, and not the country
+        'countries = ["*"]',  # for all that no other entry names
+    ],
+)
+def test_a_country_is_taxed_by_its_states_or_as_everywhere_else(
+    tmp_path: Path, places: str
+) -> None:
+    tax = RULES[RULES.index("[[tax]]") : RULES.index("[[coupon]]")]
+    more = tax.replace('countries = ["GB"]', f'channel = "retail"\n{places}')
+    book = read(
+        written(
+            tmp_path,
+            ('countries = ["GB"]\nprice', 'countries = ["GB", "US"]\nprice'),
+            ("[[coupon]]", f"{more}[[coupon]]"),
+        )
+    )
+    assert book.rules.tax("retail", "US", "CA") is not None
+
+
 def test_what_spreadsheets_add_is_taken_out(tmp_path: Path) -> None:
     plain = read(written(tmp_path))
     marked = b"\xef\xbb\xbf" + ARTICLES.replace("\n", "\r\n").encode()
@@ -182,6 +204,7 @@ CAMPAIGN = (
         ("free_from = ", "free_form = ", "'free_form'"),
         # Tax
         ('["GB"]\nincluded', '["GB", "FR"]\nincluded', "no delivery"),
+        ('["GB"]\nincluded', '["GB", "*"]\nincluded', "no delivery"),
         ('["GB"]\nincluded', '["*"]\nstates = ["USCA"]\nincluded', "'USCA'"),
         ("standard = 20,", "standard = 120,", "0 to 100"),
         ("standard = 20,", "standard = 20.00001,", "4 decimals"),
