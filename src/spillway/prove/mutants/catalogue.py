@@ -41,7 +41,7 @@ MUTANTS = (
         "order-overwritten",
         "intake puts an order on a condition that is always true",
         ReplaceExpression(
-            "aws.table:DynamoOrders.place",
+            "aws.table:DynamoOrders._put_if_new",
             "'attribute_not_exists(pk)'",
             "'attribute_not_exists(nothing)'",
         ),
