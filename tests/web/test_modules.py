@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from infra.bundle import ROOT
+from spillway.price_book.iso import DECIMALS
 from spillway.run.stack.cdk import node_binary
 
 HERE = Path(__file__).parent
@@ -36,6 +38,23 @@ def test_a_module_does_what_its_tests_say(path: Path) -> None:
     failed = [line for line in done.stdout.splitlines() if line.lstrip().startswith("not ok")]
     assert done.returncode == 0, "\n".join([*failed, done.stdout])
     assert "\n# pass 0\n" not in done.stdout
+
+
+def test_a_price_is_shown_with_the_decimals_that_it_is_kept_with() -> None:
+    code = """
+        import { readFileSync } from "node:fs";
+        import { money } from "./web/storefront/money.js";
+        const currencies = JSON.parse(readFileSync(0));
+        console.log(JSON.stringify(currencies.map((currency) => money(123456, currency))));
+    """
+    done = node("--input-type=module", "-e", code, given=json.dumps(list(DECIMALS)))
+    assert done.returncode == 0, done.stderr
+    # Whatever the reader's language puts between digits, and however it writes the currency.
+    shown = dict(zip(DECIMALS, json.loads(done.stdout), strict=True))
+    assert {
+        currency: len(re.split(r"\D", re.search(r"\d.*\d", text)[0])[-1])  # type: ignore[index]
+        for currency, text in shown.items()
+    } == {currency: decimals or 3 for currency, decimals in DECIMALS.items()}
 
 
 def at_the_edge(event: dict[str, Any]) -> dict[str, Any]:

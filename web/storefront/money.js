@@ -2,11 +2,23 @@
 
 const formats = new Map();
 
+// As ISO 4217 has them, by which prices are kept; all others have two. Browsers write some
+// currencies as their shops do, without the smaller unit: of them no scale can be learnt.
+const NO_DECIMALS = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF".split(" ");
+const THREE_DECIMALS = "BHD IQD JOD KWD LYD OMR TND".split(" ");
+
+function decimalsOf(currency) {
+  if (NO_DECIMALS.includes(currency)) return 0;
+  return THREE_DECIMALS.includes(currency) ? 3 : 2;
+}
+
 function format(currency) {
   if (!formats.has(currency)) {
-    const made = new Intl.NumberFormat(undefined, { style: "currency", currency });
-    // Not every currency has two decimals: the browser knows.
-    formats.set(currency, { made, scale: 10 ** made.resolvedOptions().maximumFractionDigits });
+    const digits = decimalsOf(currency);
+    const made = new Intl.NumberFormat(undefined, {
+      style: "currency", currency, minimumFractionDigits: digits, maximumFractionDigits: digits,
+    });
+    formats.set(currency, { made, scale: 10 ** digits });
   }
   return formats.get(currency);
 }
