@@ -101,9 +101,9 @@ def draft_with_coupon(
     return _draft(key, SLOTS, _body(key, SLOTS, "retail", 0, "today", coupon=coupon))
 
 
-def sent_again_by(thief: str, paid: Draft) -> Draft:
-    """The same order under the same id, with the payment that somebody else's order was paid by."""
-    key = _key(thief, paid.key.order_id)
+def paid_by_another(paid: Draft) -> Draft:
+    """Mallory's second account sends an order that was paid in the first: same id, same payment."""
+    key = _key(MALLORY, paid.key.order_id)
     return replace(paid, key=key, event=request(_PUT, key, paid.event["body"]))
 
 

@@ -49,6 +49,7 @@ class Fault(StrEnum):
     CLASH = "clash"  # other content under the same id
     NAMESAKE = "namesake"  # another customer uses the same id
     FORGED = "forged"  # an order that does not cost what the store says
+    PAID_ONCE = "paid_once"  # another customer sends the order too, with its payment
     # At the store
     DAMAGED_BOOK = "damaged_book"  # half of a price book, until it is published again
 

@@ -90,6 +90,8 @@ class InvariantChecker:
     looked_up: int | None = None
     #: A queue was emptied: the service is then not to blame for lost commands.
     purged: bool = False
+    #: Whose order each payment has paid.
+    _payments: dict[str, tuple[str, str]] = field(default_factory=dict)
     _holders: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     _effects: dict[tuple[str, str], dict[str, Entry]] = field(default_factory=dict)
     _first_at: dict[tuple[str, str, str], int] = field(default_factory=dict)
@@ -121,6 +123,7 @@ class InvariantChecker:
 
     def _placed(self, key: tuple[str, str], item: Item) -> None:
         """It costs what the book in force says, or one before it while a book cannot be read."""
+        order = items.decompressed(item["content"]["B"])
         made_at, accepted_at = order_id_time(OrderId(key[1])), int(item["accepted_at"]["N"])
         right = self._in_force(made_at, accepted_at)
         version = item["book"]["S"] if "book" in item else None
@@ -129,10 +132,19 @@ class InvariantChecker:
         if version not in fine:
             self._wrongly_priced(key, f"was priced by {version}, not by {right}")
         else:
-            for wrong in store.wrong_prices(items.decompressed(item["content"]["B"]), version):
+            for wrong in store.wrong_prices(order, version):
                 self._wrongly_priced(key, wrong)
+        self._is_paid(key, order)
         if items.CLAIMS in item:
-            self._holds_a_coupon(key, items.decompressed(item["content"]["B"]))
+            self._holds_a_coupon(key, order)
+
+    def _is_paid(self, key: tuple[str, str], order: Order) -> None:
+        """By a payment of its own: no other order was paid with it."""
+        if order.payment is None:
+            return
+        paid = self._payments.setdefault(order.payment.reference, key)
+        if paid != key:
+            self._wrongly_priced(key, f"has the payment of {self.name_of(*paid)}")
 
     def _holds_a_coupon(self, key: tuple[str, str], order: Order) -> None:
         """Of the orders that stand no more have a coupon than may."""

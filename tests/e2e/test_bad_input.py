@@ -145,7 +145,8 @@ def test_another_customers_id_is_that_customers_and_stays_untouched(
     id_, body = shopper.order()
     assert shopper.put(id_, body).status_code == 201
     address = {**body["address"], "city": "York"}
-    theirs = order_body(id_, **other.keys, address=address)
+    payment = {"reference": "pay_of_the_other", "amount": body["total"], "currency": "GBP"}
+    theirs = order_body(id_, **other.keys, address=address, payment=payment)
     assert other.cancel(id_).status_code == 404
     assert other.put(id_, theirs).status_code == 201
     assert shopper.get(id_)["order"]["address"]["city"] == "Leeds"

@@ -1,4 +1,5 @@
-"""Whether each order costs what the price book says that it was checked against.
+"""Whether each order costs what the price book says that it was checked against, and has a payment
+of its own.
 
 The book is read again from the bucket, by the version that the order records. A price that the
 store's own engine signed is in no book, nor is that of an order from before there were any.
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from infra.stage import load
 from orders.domain import pricing
 from orders.domain.book import Book
-from orders.domain.order import order_id_time
+from orders.domain.order import OrderKey, Payment, order_id_time
 from orders.domain.promises import Promise
 from orders.domain.units import Millis
 from spillway.errors import SpillwayError
@@ -39,6 +40,8 @@ class PriceAudit:
     checked: int = 0
     unchecked: Counter[str] = field(default_factory=Counter)
     _books: dict[str, Book | None] = field(default_factory=dict)
+    #: Hashes: a million orders fit into memory.
+    _payments: set[int] = field(default_factory=set)
 
     @classmethod
     def of(cls, service: Service) -> PriceAudit:
@@ -46,10 +49,13 @@ class PriceAudit:
         return cls(PriceBucket.of(service).book, orders.price_grace_seconds * 1000)
 
     def judge(self, record: Record) -> Iterator[Violation]:
-        """priced_by_the_store: what the order's book says otherwise. Needs the order's content."""
+        """priced_by_the_store: what the order's book says otherwise, and a payment that has paid an
+        order of this id for another customer too. Each order once, with its content."""
         order, accepted_at = record.order, record.accepted_at
         if order is None or accepted_at is None:
             return
+        if order.payment is not None:
+            yield from self._paid(record.key, order.payment)
         if record.book is None:
             self.unchecked["by no book"] += 1
             return
@@ -66,6 +72,13 @@ class PriceAudit:
             for refusal in pricing.check(order, book, at).refusals:
                 detail = f"{refusal.pointer} by the book {record.book}: {refusal.detail}"
                 yield Violation(Promise.PRICED_BY_THE_STORE, record.key, detail)
+
+    def _paid(self, key: OrderKey, payment: Payment) -> Iterator[Violation]:
+        paid = hash((key.order_id, payment.reference))
+        if paid in self._payments:
+            detail = "has the payment of another customer's order"
+            yield Violation(Promise.PRICED_BY_THE_STORE, key, detail)
+        self._payments.add(paid)
 
     @property
     def evidence(self) -> dict[Promise, str]:

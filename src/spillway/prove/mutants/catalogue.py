@@ -324,6 +324,11 @@ original
         ),
     ),
     Mutant(
+        "receipt-of-any-customer",
+        "a payment's receipt does not name its customer",
+        ReplaceExpression("domain.receipt:canonical", "order_key.customer_id", "'anybody'"),
+    ),
+    Mutant(
         "price-of-any-time",
         "an order costs what things cost when its id was made, however long ago that was",
         ReplaceExpression(

@@ -79,6 +79,9 @@ _PRICE_CHANGES = 0.15
 _KNOWN_AFTER = 3 * MINUTE
 _CHANGES_AT = (_KNOWN_AFTER, 20 * MINUTE, 40 * MINUTE)
 
+#: Schedules in which somebody pays once, and sends the order from two accounts.
+_PAID_ONCE = 0.1
+
 #: Schedules in which customers race for a limited coupon, and how many do.
 _RACES = 0.2
 _RACERS = 5
@@ -123,6 +126,7 @@ class Ordered:
     clash_at: int = 0
     namesake: Draft | None = None
     namesake_at: int = 0
+    second_account_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +171,24 @@ class Plan:
 
 def planned(seed: int) -> Plan:
     """The plan of a seed."""
+    chance = Chance(seed, "two accounts")
+    plan = _with_prices(seed)
+    return _with_two_accounts(plan, chance) if chance() < _PAID_ONCE else plan
+
+
+def _with_two_accounts(plan: Plan, chance: Chance) -> Plan:
+    """An order is sent from a second account too, before or after the first."""
+    place = chance.below(len(plan.orders))
+    order = plan.orders[place]
+    if order.draft.order.payment is None:
+        return plan
+    at = max(0, order.place_at + _soon(chance) - 200)
+    orders = [*plan.orders]
+    orders[place] = replace(order, second_account_at=at)
+    return replace(plan, orders=tuple(orders))
+
+
+def _with_prices(seed: int) -> Plan:
     plan = _planned(seed)
     chance = Chance(seed, "prices")
     if chance() < _PRICE_CHANGES:

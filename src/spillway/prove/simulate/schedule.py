@@ -17,7 +17,7 @@ from orders.domain.order import OrderKey
 from orders.domain.promises import Promise
 from orders.domain.saga import DOWNSTREAMS, Downstream
 from orders.domain.units import CustomerId, Millis, OrderId
-from simulation.catalogue import ADA, BOB, MALLORY, START, Draft
+from simulation.catalogue import ADA, BOB, MALLORY, START, Draft, paid_by_another
 from simulation.downstreams.ledger import Entry
 from simulation.world.faults import Fault, Faults, Injected
 from simulation.world.invariants import ANNOUNCED, Broken
@@ -49,7 +49,7 @@ UNDISTURBED_MS = 5_000
 _HARMLESS = frozenset(
     {
         *(Fault.RESENT, Fault.STRANGER, Fault.NAMESAKE, Fault.CANCELLED, Fault.CLASH),
-        *(Fault.COLD_START, Fault.FORGED, Fault.DAMAGED_BOOK),
+        *(Fault.COLD_START, Fault.FORGED, Fault.PAID_ONCE, Fault.DAMAGED_BOOK),
     }
 )
 
@@ -106,6 +106,7 @@ class _Schedule:
             names[MALLORY, draft.key.order_id] = f"forged order {number}"
         for order in plan.orders:
             names[ADA, order.draft.key.order_id] = order.name
+            names[MALLORY, order.draft.key.order_id] = f"{order.name} of a second account"
             names[BOB, order.draft.key.order_id] = f"{order.name} of another"
             names[order.draft.key.customer_id, order.draft.key.order_id] = order.name
         self.world = World(
@@ -185,6 +186,10 @@ class _Schedule:
         if order.namesake is not None:
             other = self._customer(f"{name} of another", order.namesake)
             self._maybe(Fault.NAMESAKE, f"{name} has a namesake", order.namesake_at, other.place)
+        if order.second_account_at is not None:
+            other = self._customer(f"{name} of a second account", paid_by_another(order.draft))
+            place, at = f"{name} was paid once", order.second_account_at
+            self._maybe(Fault.PAID_ONCE, place, at, other.place)
 
     def _change_prices(self, change: PriceChange) -> None:
         world = self.world

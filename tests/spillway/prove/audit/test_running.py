@@ -10,7 +10,7 @@ import pytest
 
 from orders.aws import items
 from orders.domain.book import Article
-from orders.domain.order import Discount, Line, OrderKey
+from orders.domain.order import Discount, Line, OrderKey, Payment
 from orders.domain.promises import Promise
 from orders.domain.saga import Cancellation, Facts, Step
 from orders.domain.units import Millis
@@ -226,7 +226,8 @@ class TestOwnOrdersOnly:
         assert broken(found) == {Promise.OWN_ORDERS_ONLY}
 
     def test_a_customer_with_an_own_order_under_the_same_id_may_get_it(self) -> None:
-        scenes = [confirmed(), moved(confirmed(), order_key(BOB, KEY.order_id))]
+        own = paid_by("pay_02", moved(confirmed(), order_key(BOB, KEY.order_id)))
+        scenes = [confirmed(), own]
         found, asked = self.asked_by(scenes, lambda *_: 200)
 
         assert broken(found) == set()
@@ -289,6 +290,15 @@ class TestPricedByTheStore:
         assert broken(found) == {Promise.PRICED_BY_THE_STORE}
         assert {one.key for one in found.broken} == {order.record.key}
         assert any(one.detail.startswith(pointer) for one in found.broken)
+
+    def test_a_payment_that_paid_for_two_customers_is_named(self) -> None:
+        """Each customer's order may have this id; the payment is one's."""
+        paid = self.priced(120_000)
+        again = moved(paid, order_key(BOB, paid.record.key.order_id))
+
+        assert broken(audited([paid, paid_by("pay_02", again)], book=self.BOOK)) == set()
+        found = audited([paid, again], book=self.BOOK)
+        assert broken(found) == {Promise.PRICED_BY_THE_STORE}
 
     def test_its_own_time_counts(self) -> None:
         """The book sold that article until a minute before the order was accepted."""
@@ -360,6 +370,13 @@ def moved(order: Scene, to: OrderKey) -> Scene:
         record=replace(order.record, key=to),
         effects=tuple(replace(one, key=to) for one in order.effects),
     )
+
+
+def paid_by(reference: str, scene: Scene) -> Scene:
+    order = scene.record.order
+    assert order
+    payment = Payment(reference, order.total, order.currency, "k1.00")
+    return scene.with_record(order=replace(order, payment=payment))
 
 
 def test_the_last_change_is_the_latest_of_all_facts() -> None:
