@@ -36,6 +36,8 @@ FIELDS: Final[Mapping[str, str]] = MappingProxyType(
         "status": "of the order: where a delivery settled it, and where the watchdog found it",
         "settle_ms": "from the customer's last request to the outcome that settled the order",
         "rules": "names of the rules that a refused order breaks: see refusals.md",
+        "receipt": "`without_customer`: the payment's receipt is of a key that signs the form of"
+        " 0.2.0, which is still to be replaced",
         "owed": "the saga's steps that an unsettled order waits for",
         "sent": "those of them that the watchdog sent again",
         "buffered_s": "age of an order that drain could not bring into the table",

@@ -97,18 +97,13 @@ def test_a_receipt_of_another_key_buys_nothing(shopper: Customer) -> None:
     assert refused(shopper, id_, body, receipt=forged) == {"receipt_invalid"}
 
 
-def test_the_gateway_changes_over_while_customers_order(
-    stack: Stack, shopper: Customer, other: Customer
-) -> None:
+def test_the_gateway_changes_over_while_customers_order(stack: Stack, shopper: Customer) -> None:
     """From a key whose receipts name no customer, as before 0.3.0, to one whose do: both are in
     force while the gateway changes over; then the old one is taken out. So is any key replaced."""
     new, old = stack.receipt_key.key, secrets.token_bytes(32)
-    bought, body = shopper.order_by_the_book(MUG)
-    body["payment"]["receipt"] = signed(shopper, bought, body, old, "k0")
     with keys_in_force(stack, {"k0": old}):
+        bought, body = order_signed(shopper, old, "k0")
         assert send_until_answered(shopper, bought, body).status_code == 201
-        # This is why it has to change.
-        assert send_until_answered(other, bought, body).status_code == 201
     with keys_in_force(stack, {"k0": old, "v2.k1": new}):
         assert send_until_answered(shopper, *order_signed(shopper, new, "v2.k1")).status_code == 201
         assert send_until_answered(shopper, *order_signed(shopper, old, "k0")).status_code == 201

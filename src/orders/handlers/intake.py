@@ -7,6 +7,7 @@ from typing import Any
 from orders import wiring
 from orders.domain.order import OrderKey, customer_hash
 from orders.domain.quote import QuoteRequest, in_quote
+from orders.domain.receipt import names_customer
 from orders.domain.refusals import Refusal, by_precedence
 from orders.domain.status import status as status_of
 from orders.domain.trace import Trace
@@ -83,6 +84,9 @@ def _place(
     )
     if isinstance(result, Refused):
         return _refused(result, fields)
+    payment = result.order.order.payment
+    if payment is not None and result.stored != "there" and not names_customer(payment.receipt):
+        fields["receipt"] = "without_customer"
     return _acknowledged(result)
 
 

@@ -8,14 +8,17 @@ from typing import Any
 import pytest
 
 from orders.domain.order import AcceptedOrder, OrderKey
+from orders.domain.receipt import sign
 from orders.domain.saga import Outcome, Step
 from orders.domain.void import is_proven
 from orders.handlers.http import BODY_BYTES_MAX
 from orders.handlers.intake import handle
-from simulation.world.runtime import MemoryLog, MemoryOverflow
+from orders.ports import SigningKeys
+from simulation.world.runtime import FixedSigningKeys, MemoryLog, MemoryOverflow
 from simulation.world.table import MemoryOrders, ThrottledOrders
 from tests.builders import (
     CUSTOMER,
+    FREE,
     KEY,
     KEY_ID,
     NOW,
@@ -32,11 +35,11 @@ CANCEL = "PUT /orders/{order_id}/cancellation"
 
 
 class Bench:
-    def __init__(self, orders: MemoryOrders | None = None) -> None:
+    def __init__(self, orders: MemoryOrders | None = None, keys: SigningKeys | None = None) -> None:
         self.orders = orders or MemoryOrders()
         self.log = MemoryLog()
         self.overflow = MemoryOverflow()
-        self.intake = an_intake(self.orders, self.overflow)
+        self.intake = an_intake(self.orders, self.overflow, keys=keys)
 
     def put(self, id_: str, body: Any, **event: Any) -> tuple[int, dict[str, Any]]:
         return self.send(request(PUT, order_id=id_, body=body, **event))
@@ -260,6 +263,22 @@ def test_each_request_is_one_line_in_the_log_without_personal_data(bench: Bench)
     written = json.dumps(bench.log.lines)
     for personal in ("Ada", "Fletcher", "High Street", "Leeds", "pay_01", CUSTOMER):
         assert personal not in written
+
+
+def test_the_log_says_while_the_gateway_signs_receipts_that_name_no_customer() -> None:
+    old_key = b"the gateway's key until now"
+    bench = Bench(keys=FixedSigningKeys({KEY_ID: KEY, "k0": old_key}))
+    old, new, free = order_id(), order_id(), order_id()
+    body = order_body(old)
+    terms = {name: body["payment"][name] for name in ("reference", "amount", "currency")}
+    signed = sign(old_key, "k0", order_key=order_key(CUSTOMER, old), **terms)
+    body["payment"]["receipt"] = signed
+    bench.put(old, body)
+    bench.put(old, body)
+    bench.put(new, order_body(new))
+    bench.put(free, order_body(free, **FREE))
+    said = [log.get("receipt") for log in bench.log.lines]
+    assert said == ["without_customer", None, None, None]
 
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"

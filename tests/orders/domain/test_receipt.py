@@ -1,0 +1,162 @@
+"""A payment's receipt holds for one order of one customer, and nothing in it can be moved. The
+vectors are those that docs/client.md gives to gateways in other languages."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orders.domain.order import OrderKey, Payment
+from orders.domain.receipt import Verdict, canonical, sign, verify
+from tests.builders import CUSTOMER, KEY, KEY_ID, OTHER_CUSTOMER, order_id, order_key
+
+ROOT = Path(__file__).parents[3]
+VECTORS = json.loads((ROOT / "docs" / "contracts" / "vectors" / "receipt.json").read_text())
+RELEASE = ROOT / "tests" / "releases" / "0.2.0" / "orders.zip"
+OURS = order_key(CUSTOMER, order_id())
+TERMS: dict[str, Any] = {"reference": "pay_01", "amount": 3_465, "currency": "GBP"}
+#: As the gateway signs it: with the customer, and as it did until 0.2.0.
+FORMS = {KEY_ID: KEY, "k0": b"a key until now"}
+
+
+def paid(key_id: str = KEY_ID, order: OrderKey = OURS, **terms: Any) -> Payment:
+    terms = {**TERMS, **terms}
+    return Payment(**terms, receipt=sign(FORMS[key_id], key_id, order_key=order, **terms))
+
+
+def verdict(payment: Payment, order: OrderKey = OURS) -> Verdict:
+    return verify(payment, order, FORMS)
+
+
+@pytest.mark.parametrize("vector", VECTORS["vectors"], ids=lambda vector: str(vector["name"]))
+def test_the_vectors_are_what_the_service_takes(vector: dict[str, Any]) -> None:
+    order, terms = order_key(vector["customer"], vector["order_id"]), vector["payment"]
+    assert canonical(order, **terms).split("\n") == vector["signed"]
+    payment = Payment(**terms, receipt=vector["receipt"])
+    keys = {VECTORS["key_id"]: bytes.fromhex(VECTORS["key_hex"])}
+    assert verify(payment, order, keys) == "valid"
+
+
+@pytest.mark.parametrize("key_id", FORMS)
+@pytest.mark.parametrize(
+    "change", [{"reference": "pay_02"}, {"amount": 3_464}, {"currency": "EUR"}], ids=str
+)
+def test_nothing_that_was_paid_can_be_changed(change: dict[str, Any], key_id: str) -> None:
+    assert verdict(paid(key_id)) == "valid"
+    assert verdict(replace(paid(key_id), **change)) == "invalid"
+
+
+@pytest.mark.parametrize("key_id", FORMS)
+def test_it_is_one_orders(key_id: str) -> None:
+    assert verdict(paid(key_id), order_key(CUSTOMER, order_id())) == "invalid"
+
+
+def test_it_is_one_customers() -> None:
+    theirs = order_key(OTHER_CUSTOMER, OURS.order_id)
+    assert verdict(paid(), theirs) == "invalid"
+    assert verdict(paid(order=theirs)) == "invalid"
+
+
+def test_until_0_2_0_it_was_anybodys() -> None:
+    """This is why a gateway changes over."""
+    assert verdict(paid("k0"), order_key(OTHER_CUSTOMER, OURS.order_id)) == "valid"
+
+
+def test_each_key_signs_one_form() -> None:
+    """Also where a store keeps the key and changes only its id."""
+    for signer, named in ((KEY_ID, "k0"), ("k0", KEY_ID)):
+        payment = paid(signer)
+        other = f"{named}.{payment.receipt.rpartition('.')[2]}"
+        keys = {named: FORMS[signer], signer: FORMS[signer]}
+        assert verify(payment, OURS, keys) == "valid"
+        assert verify(replace(payment, receipt=other), OURS, keys) == "invalid"
+
+
+def test_a_line_break_is_in_no_receipt() -> None:
+    """Nor moves what was signed from one fact to the next."""
+    two = order_key(f"{CUSTOMER}\norder {OURS.order_id}", OURS.order_id)
+    for order, reference in ((two, "pay_01"), (OURS, "pay_01\nreference pay_02")):
+        with pytest.raises(ValueError, match="line break"):
+            paid(order=order, reference=reference)
+        assert verdict(replace(paid(), reference=reference), order) == "invalid"
+
+
+@pytest.mark.parametrize(
+    ("receipt", "expected"),
+    [
+        ("", "key_unknown"),
+        (".", "key_unknown"),
+        ("v2.k1", "key_unknown"),
+        ("v2.k1.", "invalid"),
+        ("v2.k1..", "key_unknown"),
+        ("k0", "key_unknown"),
+        ("k0.", "invalid"),
+        (paid().receipt + "0", "invalid"),
+        (paid().receipt[:-1], "invalid"),
+        (paid().receipt + ".0", "key_unknown"),
+        (paid().receipt.upper().replace("V2.K1", "v2.k1"), "invalid"),
+        (paid().receipt.removeprefix("v2."), "key_unknown"),
+        ("v2." + paid("k0").receipt, "key_unknown"),
+        ("v2.k1." + "\u0660" * 64, "invalid"),
+    ],
+)
+def test_a_receipt_has_one_spelling(receipt: str, expected: str) -> None:
+    assert verdict(replace(paid(), receipt=receipt)) == expected
+
+
+_lines = st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]), max_size=9)
+
+
+@given(_lines, _lines, _lines, st.integers(0, 10**10), _lines)
+def test_what_is_signed_can_be_read_back_so_nothing_can_be_moved(
+    customer: str, order: str, reference: str, amount: int, currency: str
+) -> None:
+    signed = canonical(order_key(customer, order), reference, amount, currency)
+    first, *facts = signed.split("\n")
+    assert first == "spillway-receipt 2"
+    assert [fact.partition(" ")[::2] for fact in facts] == [
+        ("customer", customer),
+        ("order", order),
+        ("amount", str(amount)),
+        ("currency", currency),
+        ("reference", reference),
+    ]
+
+
+def test_what_a_gateway_of_0_2_0_signs_is_taken_until_its_key_is_removed() -> None:
+    code = "import sys, json; sys.path.insert(0, sys.argv[1])\n"
+    code += "from orders.domain.receipt import sign\n"
+    code += "print(sign(b'a key until now', 'k0', **json.loads(sys.argv[2])))"
+    terms = json.dumps({**TERMS, "order_id": OURS.order_id})
+    done = subprocess.run(  # noqa: S603 - the command is ours
+        [sys.executable, "-c", code, str(RELEASE), terms],
+        capture_output=True,
+        check=True,
+        text=True,
+        cwd=RELEASE.parent,
+    )
+    payment = Payment(**TERMS, receipt=done.stdout.strip())
+    assert verdict(payment) == "valid"
+    assert verify(payment, OURS, {KEY_ID: KEY}) == "key_unknown"
+
+
+def test_the_page_s_python_signs_as_the_service_does() -> None:
+    page = (ROOT / "docs" / "client.md").read_text()
+    (code,) = re.findall(r"```python\n(.+?)```", page, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(code, names)  # noqa: S102 - the page's own code
+    key = bytes.fromhex(VECTORS["key_hex"])
+    for vector in VECTORS["vectors"]:
+        made = names["receipt"](
+            key, VECTORS["key_id"], vector["customer"], vector["order_id"], vector["payment"]
+        )
+        assert made == vector["receipt"]
