@@ -114,15 +114,15 @@ class Intake:
         sent, order = order, with_normalised_texts(order)
         terms = Terms(self.currencies, self.receipt_keys.in_force(), wholesale_allowed, now)
         refusals = broken_rules(key, order, terms)
-        priced = self.prices.check(key, order, now, signed=sent, signature=price_signature)
+        priced = self.prices.check(key, order, now, sent=sent, signature=price_signature)
         uses, forged = self._uses(order, priced)
         refusals = by_precedence([*refusals, *priced.refusals, *forged])
+        candidate = AcceptedOrder(key, now, digest, order, trace, priced.book)
         if refusals:
-            return self._refused_unless_stored(key, order, digest, refusals, now)
-        accepted = AcceptedOrder(key, now, digest, order, trace, priced.book)
+            return self._refused_unless_stored(candidate, refusals)
         if self.coupons and uses:
-            return self._store_with_claims(accepted, uses, self.coupons)
-        return self._store(accepted)
+            return self._store_with_claims(candidate, uses, self.coupons)
+        return self._store(candidate)
 
     def quote(
         self, customer_id: CustomerId, request: QuoteRequest, *, wholesale_allowed: bool
@@ -205,24 +205,19 @@ class Intake:
             return Acknowledged(accepted, "placed")
         if isinstance(result, AcceptedOrder | VoidId):
             return _same_or_clash(result, accepted.digest)
-        return self._refused_unless_stored(
-            accepted.key,
-            accepted.order,
-            accepted.digest,
-            by_precedence(result),
-            accepted.accepted_at,
-        )
+        return self._refused_unless_stored(accepted, by_precedence(result))
 
     def _refused_unless_stored(
-        self, key: OrderKey, order: Order, digest: bytes, refusals: list[Refusal], now: Millis
+        self, candidate: AcceptedOrder, refusals: list[Refusal]
     ) -> Acknowledged | Refused:
         """A stored order is not refused for what has changed since it was stored."""
         if all(refusal.rule in STORED_ORDERS_MAY_BREAK for refusal in refusals):
-            there = self.orders.find(key)
+            there = self.orders.find(candidate.key)
             if there is not None:
-                return _same_or_clash(there, digest)
+                return _same_or_clash(there, candidate.digest)
         # What is refused says which coupons are good, so it counts as a quote does.
-        if not self._may_try(key.customer_id, order.coupons, now):
+        customer_id, codes = candidate.key.customer_id, candidate.order.coupons
+        if not self._may_try(customer_id, codes, candidate.accepted_at):
             refusals = _without_reasons(refusals)
         return Refused(tuple(refusals))
 

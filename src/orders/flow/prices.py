@@ -1,10 +1,10 @@
 """Who says what an order costs: a stage's price book, its store's own pricing engine, or nobody but
 the client.
 
-Promise: `priced_by_the_store`. An order's prices are those of the book that was in force when its
-client made its id, which is when the customer saw the sum. That time is the client's word, so it
-counts only within a grace period: nobody can order at last week's prices. An engine's signature
-must have been valid then.
+Promise: `priced_by_the_store`. Either way the price is that of the moment when the client made the
+order's id, which is when the customer saw the sum: by the book that was in force then, or by a
+signature that was valid then. The client says when that was, so it counts only within a grace
+period: nobody can order at last week's prices.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ class Prices:
         order: Order,
         now: Millis,
         *,
-        signed: Order | None = None,
+        sent: Order | None = None,
         signature: str | None = None,
     ) -> Priced:
         """What the order costs, with a refusal for each price that is not the store's.
 
-        `signed` is the order as it was sent, which is what the engine saw: it need not know how the
-        service writes a state or a postal code.
+        `sent` is the order before its texts were normalised, which is what the engine signed: it
+        need not know how the service writes a state or a postal code.
 
         Raises TransientFailure when there is no book to look into, or no key, or only a fallback
         that refuses what the right book may accept.
@@ -63,7 +63,7 @@ class Prices:
         if self.signing_keys is not None and signature is not None:
             keys = self.signing_keys.in_force()
             return _by_the_signature(
-                signature, signed or order, key.customer_id, keys, priced_at=at, now=now
+                signature, sent or order, key.customer_id, keys, priced_at=at, now=now
             )
         if self.signing_keys is not None and self.books is None:
             return Priced(refusals=[_MISSING])
