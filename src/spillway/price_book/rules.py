@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from zoneinfo import ZoneInfo
@@ -52,6 +53,7 @@ class RulesReader:
         self._price_lists = price_lists
         self._tax_classes = tax_classes
         self._skus = skus
+        self._sorted_skus = sorted(skus or ())
         self._zone = zone
         self._delivery: dict[str, DeliveryRate] = {}
         self._taxes: dict[str, Tax] = {}
@@ -70,7 +72,7 @@ class RulesReader:
         if not self._toml.faults.count:
             self._check_every_price_is_delivered()
             self._check_delivery_is_taxed()
-        self._check_coupons_differ()
+        self._check_coupons()
         return Rules(
             tuple(self._price_lists or ()),
             tuple(self._tax_classes),
@@ -272,7 +274,7 @@ class RulesReader:
     def _add_coupon(self, place: Place, coupon: toml_file.Coupon) -> None:
         before = self._toml.faults.count
         with self._fault_at((*place, "code")):
-            values.sku(coupon.code)
+            values.coupon_code(coupon.code)
             if coupon.single_use_codes and len(coupon.code) + SUFFIX_CHARS > SKU_MAX:
                 raise ValueError(
                     f"{coupon.code!r} is too long for single-use codes, which have"
@@ -340,48 +342,34 @@ class RulesReader:
         return begins, ends
 
     def _check_goods(self, place: Place, coupon: Coupon) -> None:
-        skus = self._skus
-        if skus is None:
+        if self._skus is None:
             return
         for goods in coupon.goods:
             beginning = goods.removesuffix("*")
-            known = (
-                any(sku.startswith(beginning) for sku in skus)
-                if goods.endswith("*")
-                else goods in skus
-            )
+            known = goods in self._skus if beginning == goods else self._begins_a_sku(beginning)
             if not known:
                 self._toml.fault((*place, "goods"), f"There is no article {goods!r}.")
+
+    def _begins_a_sku(self, beginning: str) -> bool:
+        """Whether any sku does: 200,000 are not gone through for each coupon."""
+        place = bisect_left(self._sorted_skus, beginning)
+        return any(sku.startswith(beginning) for sku in self._sorted_skus[place : place + 1])
 
     def _check_limit(self, place: Place, coupon: Coupon) -> None:
         if coupon.limit is not None and not 1 <= coupon.limit <= LIMIT_MAX:
             self._toml.fault((*place, "limit"), f"A limit is 1 to {LIMIT_MAX:,} orders.")
 
-    def _check_coupons_differ(self) -> None:
-        """A customer types a code in any case, and a single-use code begins with its campaign's."""
+    def _check_coupons(self) -> None:
+        """A single-use code begins with its campaign's."""
         if len(self._coupons) > COUPONS_MAX:
             self._toml.fault(("coupon", 0), f"There are more than {COUPONS_MAX:,} coupons.")
-        seen: dict[str, str] = {}
-        campaigns = {
-            coupon.code.upper(): coupon.code
-            for coupon in self._coupons.values()
-            if coupon.single_use_codes
-        }
+        campaigns = {one.code for one in self._coupons.values() if one.single_use_codes}
         for code in self._coupons:
-            place = self._places[f"coupon {code}"]
-            first = seen.setdefault(code.upper(), code)
-            if first != code:
+            for campaign in campaigns.intersection(_beginnings(code)):
                 self._toml.fault(
-                    place,
-                    f"The coupon {code!r} differs from {first!r} in capital letters only.",
+                    self._places[f"coupon {code}"],
+                    f"The coupon {code!r} looks like a single-use code of {campaign!r}.",
                 )
-            for campaign in _beginnings(code.upper()):
-                if campaign in campaigns:
-                    self._toml.fault(
-                        place,
-                        f"The coupon {code!r} looks like a single-use code of"
-                        f" {campaigns[campaign]!r}.",
-                    )
 
 
 def _reaches(delivered: Collection[str], channel: Channel, country: str) -> bool:

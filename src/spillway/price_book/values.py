@@ -4,6 +4,7 @@ is wrong and how it is written right."""
 from __future__ import annotations
 
 import re
+import unicodedata
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -79,6 +80,14 @@ def sku(text: str) -> str:
             f"{text[: SKU_MAX + 1]!r} is no sku or code: it has 1 to {SKU_MAX} printable"
             " characters, and no space at either end."
         )
+    return text
+
+
+def coupon_code(text: str) -> str:
+    """A customer types a code in any case and on any keyboard, and forms make capitals of it."""
+    capitals = unicodedata.normalize("NFC", sku(text).upper())
+    if text != capitals:
+        raise ValueError(f"{text!r} is written {capitals!r} in a book: nobody could type it.")
     return text
 
 
