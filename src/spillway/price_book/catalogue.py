@@ -24,7 +24,7 @@ def catalogue(book: PriceBook) -> dict[str, Any]:
     | `goods` | the articles that the store shows, in the book's order |
     | `countries` | where it delivers to, in the book's order |
     | `price_lists`, `tax_classes`, `delivery`, `taxes` | as in `orders.domain.book.Rules` |
-    | the book's `catalogue.page` | as it is |
+    | the book's `catalogue.page` | as it is, times as text |
 
     A good has its `sku`, the catalogue's columns, and `prices` by price list: a number, or
     quantity breaks [[from, price], ...]. `case`, `tax_class`, `weight_grams`, `available_from`
@@ -33,7 +33,7 @@ def catalogue(book: PriceBook) -> dict[str, Any]:
     rules: dict[str, Any] = msgspec.to_builtins(book.rules)
     del rules["coupons"]
     return {
-        **book.page,
+        **msgspec.to_builtins(book.page),
         **rules,
         "countries": list(_countries(book.rules)),
         "goods": [

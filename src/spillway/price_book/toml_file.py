@@ -7,6 +7,7 @@ time is a TOML date or date-time, or the same as text. docs/pricing.md says what
 from __future__ import annotations
 
 import re
+import stat
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -106,6 +107,9 @@ class TomlFile:
             sentence, _, where = str(error).partition(" (at line ")
             line = int(where.partition(",")[0]) if where else None
             faults.stop(file, line, f"This is no TOML: {sentence}.")
+        except (ValueError, RecursionError):
+            # Python reads no number of more than 4,300 digits, and no list in so many others.
+            faults.stop(file, None, "A number is too long here, or too much is within one another.")
         keys = {name: value for name, value in self._content.items() if name not in _LISTS}
         self.top = self._read(TopLevel, keys, ())
         self.deliveries = list(self._tables("delivery", Delivery))
@@ -196,18 +200,25 @@ def _plain(sentence: str) -> str:
 def read_text(path: Path, name: str, bytes_max: int, faults: Faults) -> str | None:
     """A file's text, with Excel's mark at its beginning and its line ends taken out.
 
-    None, and a fault, where it cannot be read. A file that is too large is not opened.
+    None, and a fault, where it cannot be read. A file that is too large is not opened, and neither
+    is a device, which has no end.
     """
     try:
-        size = path.stat().st_size
-        if size > bytes_max:
+        found = path.stat()
+        if found.st_size > bytes_max:
             faults.add(
-                name, None, f"The file has {size:,} bytes; at most {bytes_max:,} are allowed."
+                name,
+                None,
+                f"The file has {found.st_size:,} bytes; at most {bytes_max:,} are allowed.",
             )
             return None
+        if not stat.S_ISREG(found.st_mode):
+            faults.add(name, None, "This is no file.")
+            return None
         content = path.read_bytes()
-    except OSError as error:
-        faults.add(name, None, f"The file cannot be read ({error.strerror}).")
+    except (OSError, ValueError) as error:
+        # A name with a zero character in it is a ValueError.
+        faults.add(name, None, f"The file cannot be read ({getattr(error, 'strerror', error)}).")
         return None
     try:
         text = content.decode("utf-8-sig")

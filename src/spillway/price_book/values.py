@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from datetime import date, datetime, time, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -60,7 +60,7 @@ def rate(written: str | int, *, at_least: int = 0) -> int:
     """A percentage of 0 to 100, in parts per million."""
     try:
         parts = Decimal(str(written)) * WHOLE / 100
-    except InvalidOperation:
+    except ArithmeticError:
         raise ValueError(f"{written!r} is no percentage: it is written like 8.875.") from None
     if not (parts.is_finite() and at_least <= parts <= WHOLE and parts == int(parts)):
         raise ValueError(f"{written} is no percentage of 0 to 100 with at most 4 decimals.")

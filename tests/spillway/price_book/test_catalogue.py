@@ -41,6 +41,12 @@ def test_it_has_what_the_book_says_of_each_good(tmp_path: Path) -> None:
     assert document["taxes"]["retail GB"]["rates"] == [200_000, 50_000]
 
 
+def test_a_day_in_what_is_for_the_pages_is_a_text(tmp_path: Path) -> None:
+    page = '[catalogue.page]\nsale = { ends = 2026-12-24 }\n\n[[delivery]]\nchannel = "retail"'
+    book = read(written(tmp_path, ('[[delivery]]\nchannel = "retail"', page)))
+    assert json.loads(json.dumps(catalogue(book)))["sale"] == {"ends": "2026-12-24"}
+
+
 def test_it_tells_no_coupon(tmp_path: Path) -> None:
     text = json.dumps(catalogue(read(written(tmp_path))))
     assert "WELCOME10" not in text

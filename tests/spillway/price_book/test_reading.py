@@ -183,6 +183,7 @@ CAMPAIGN = (
         ('articles = "articles.csv"', "articles = 3", "articles"),
         ('articles = "articles.csv"', "articles = []", "no file"),
         ('articles = "articles.csv"', 'articles = "none.csv"', "cannot be read"),
+        ('articles = "articles.csv"', 'articles = "a\\u0000.csv"', "cannot be read"),
         ('["standard", "reduced"]', '["standard", "reduced", "standard"]', "twice"),
         ('columns = ["name"]', 'columns = ["name", "case"]', "'case'"),
         ('columns = ["name"]', 'columns = ["name", "prices"]', "'prices'"),
@@ -217,6 +218,9 @@ CAMPAIGN = (
         # Coupons
         ("percent = 12.5", "percent = 0", "0 to 100"),
         ("percent = 12.5", "percent = 101", "0 to 100"),
+        ("percent = 12.5", "percent = 1e9999999", "no percentage"),
+        ("until = 2026-12-24", f"limit = {'9' * 5_000}", "too long"),
+        ("until = 2026-12-24", f"until = {'[' * 3_000}{']' * 3_000}", "within one another"),
         ("percent = 12.5", "", "either"),
         ("percent = 12.5", "percent = 10\namounts = { GBP = 5.00 }", "either"),
         ("minimum = { GBP = 20.00 }", "minimum = { EUR = 20.00 }", "EUR"),
@@ -302,6 +306,12 @@ def test_a_file_that_is_too_large_is_not_opened(tmp_path: Path) -> None:
     (name, line, sentence), *others = faults(path)
     assert (name, line, others) == ("articles.csv", None, [])
     assert "300,000,000" in sentence
+
+
+@pytest.mark.parametrize("name", [".", "/dev/zero"])
+def test_a_folder_or_a_device_without_an_end_is_not_read(tmp_path: Path, name: str) -> None:
+    path = written(tmp_path, ('articles = "articles.csv"', f'articles = "{name}"'))
+    assert faults(path) == [(name, None, "This is no file.")]
 
 
 def test_one_article_too_many_is_a_fault(tmp_path: Path) -> None:
