@@ -348,6 +348,8 @@ class _Operation:
     def after(self, there: Item | None) -> Item | None:
         if self.kind == "Delete":
             return None
+        if self.kind == "ConditionCheck":
+            return there
         if self.kind == "Put":
             _check_size(self.request["Item"])
             put: Item = self.request["Item"]
@@ -372,6 +374,8 @@ def _transact(operations: Sequence[_Operation], table_of: Callable[[str, str], T
         raise _cancelled([reason or {"Code": "None"} for reason in reasons])
     for operation, table, key, there in found:
         after = operation.after(there)
+        if after is there:
+            continue
         if after is None:
             table.delete(key)
         else:

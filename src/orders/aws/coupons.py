@@ -160,7 +160,7 @@ class DynamoCoupons:
             )
         return self._operation(
             "Put",
-            Item=of_claim | _holder(key),
+            Item=of_claim | holder(key),
             ConditionExpression=f"attribute_not_exists(pk) OR {_IF_HELD}",
             ExpressionAttributeValues=_held_by(key),
             ReturnValuesOnConditionCheckFailure="ALL_OLD",
@@ -323,7 +323,8 @@ def claim_of_code(code: str) -> str:
     return f"{name_of(code.rpartition('-')[0])}/code/{serial_of(code)}"
 
 
-def _holder(key: OrderKey) -> dict[str, items.Attribute]:
+def holder(key: OrderKey) -> dict[str, items.Attribute]:
+    """Whose claim an item is, beside its key."""
     return {"customer_id": {"S": key.customer_id}, "order_id": {"S": key.order_id}}
 
 

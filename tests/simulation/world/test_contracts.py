@@ -280,7 +280,14 @@ def test_a_claim_can_be_put_again_by_its_holder_and_deleted_by_no_other(aws: Aws
     assert in_unsorted_table(aws, "claim") is None
     # Where nothing is, nothing is held.
     assert cancelled(aws, deleting("ada"))[0][0] == "ConditionalCheckFailed"
-    aws.dynamodb.transact_write_items(TransactItems=[claiming(aws, "bob")])
+    # Nor is anything claimed for an order that is not there.
+    of_order = {"TableName": aws.table, "Key": KEY, "ConditionExpression": "attribute_exists(pk)"}
+    for_order = [{"ConditionCheck": of_order}, claiming(aws, "bob")]
+    assert [code for code, _ in cancelled(aws, *for_order)] == ["ConditionalCheckFailed", "None"]
+    aws.dynamodb.transact_write_items(TransactItems=[putting(aws)])
+    records = len(aws.records())
+    aws.dynamodb.transact_write_items(TransactItems=for_order)
+    assert len(aws.records()) == records, "looked at, not written"
 
 
 def test_a_counter_goes_down_again_but_not_below_nothing(aws: Aws) -> None:

@@ -100,23 +100,25 @@ def retire(target: Target, code: CodeArgument) -> None:
 def audit(
     target: Target,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Give back what orders that are undone still hold.")
+        bool, typer.Option("--repair", help="Mend what follows from the orders.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Compare the uses of limited coupons with the orders that stand; exit with 1 if they differ.
 
-    Reads both tables. Writes only with --repair.
+    Reads both tables. Writes only with --repair: gives back what orders that are undone hold, puts
+    back uses that standing orders hold and the table lacks, and raises counters. It frees no use
+    whose order is missing: restore the orders first.
 
     Example: `spillway coupons audit --stage prod`
     """
-    from spillway.operate.coupons import uses
+    from spillway.operate.coupons import repairing, uses
 
     service = target.reach()
     found = uses.audit(service.dynamodb, service.tables)
     repaired = 0
     if repair and found.findings:
-        repaired = uses.repair(service, found.findings, _now)
+        repaired = repairing.repair(service, _now)
         found = uses.audit(service.dynamodb, service.tables)
     findings = [f"{one.claim} {one.detail}" for one in found.findings]
     if as_json:
@@ -133,7 +135,7 @@ def audit(
             typer.echo(finding)
         typer.echo(
             f"{found.orders:,} orders with limited coupons, {found.claims:,} items:"
-            f" {len(findings)} findings; {repaired} orders repaired."
+            f" {'more than ' * found.cut_off}{len(findings):,} findings; {repaired:,} repaired."
         )
     if findings:
         raise typer.Exit(1)

@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from orders.domain.promises import Promise
-from spillway.operate.coupons.uses import Audit, Finding
+from spillway.operate.coupons.evidence import Finding
+from spillway.operate.coupons.uses import Audit
 from spillway.prove.audit.verdicts import Violation
 
 

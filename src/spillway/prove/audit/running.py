@@ -21,6 +21,7 @@ from orders.domain.promises import Promise
 from orders.domain.saga import DOWNSTREAMS, Downstream
 from orders.domain.units import CustomerId
 from spillway.operate.coupons import uses
+from spillway.operate.coupons.evidence import claims_in
 from spillway.prove.audit.coupons import coupon_evidence, judge_coupons
 from spillway.prove.audit.judging import Case, judge_access, judge_idleness, judge_order
 from spillway.prove.audit.pricing import PriceAudit
@@ -206,7 +207,7 @@ class Audit:
         """Where nobody used a limited coupon, no order is read a second time."""
         if not self._limited_coupons:
             stored = chain.from_iterable(pages(self.dynamodb, self.tables["coupons"]))
-            if not uses.claims_in(stored):
+            if next(claims_in(stored), None) is None:
                 return uses.Audit(0, 0, [])
         return uses.audit(self.dynamodb, self.tables, self.sleep)
 

@@ -1,14 +1,12 @@
 """What was read of each order, put together.
 
 The four tables are read in four different orders, and a hundred thousand orders with all their
-effects do not belong in memory. A temporary SQLite database sorts them: it stays in memory while it
-is small, spills into an unnamed file when it grows, and is gone when it is closed. Of an order's
-content only its size is kept: no address is ever written to that file.
+effects do not belong in memory: a temporary database sorts them. Of an order's content only its
+size is kept: no address is ever written to that database's file.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import groupby
@@ -21,9 +19,7 @@ from orders.domain.order import OrderKey
 from spillway.prove.audit.judging import Case
 from spillway.target.reading import record_of
 from spillway.target.records import Effect, Record
-
-#: What SQLite keeps in memory, of the table and again for sorting it.
-CACHE_KIB = 16 * 1024
+from spillway.target.sorting import temporary_database
 
 _ORDER, _PROGRESS, _EFFECT = range(3)
 
@@ -36,10 +32,7 @@ class Spool:
     """Takes items and effects in any order, and gives them back order by order."""
 
     def __init__(self) -> None:
-        self._database = sqlite3.connect("")
-        # Nothing to recover: it dies with this process.
-        for setting in ("journal_mode = OFF", "synchronous = OFF", f"cache_size = -{CACHE_KIB}"):
-            self._database.execute(f"PRAGMA {setting}")
+        self._database = temporary_database()
         self._database.execute(
             "CREATE TABLE evidence (customer_id TEXT, order_id TEXT, kind INTEGER, content BLOB)"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, fields
 from datetime import datetime
 from operator import attrgetter
@@ -24,7 +25,7 @@ from simulation.world.invariants import ANNOUNCED, Broken
 from simulation.world.sqs import Message
 from simulation.world.trace import Trace
 from simulation.world.world import ORDERS_TABLE, World
-from spillway.operate.coupons.uses import claims_in, compared, holders
+from spillway.operate.coupons.evidence import Evidence
 from spillway.prove.audit.coupons import judge_coupons
 from spillway.prove.audit.judging import UNDISTURBED, judge, judge_isolation
 from spillway.prove.audit.verdicts import Violation
@@ -326,9 +327,10 @@ class _Schedule:
 
     def _judge_coupons(self) -> None:
         """Nothing that an order used up is lost to one that does not stand, or given back twice."""
-        held = holders(self.world.table.items())
-        claimed = claims_in(self.world.coupons.items())
-        self._break_all(judge_coupons(compared(held, claimed)))
+        with closing(Evidence()) as evidence:
+            evidence.add_orders(self.world.table.items())
+            evidence.add_uses(self.world.coupons.items())
+            self._break_all(judge_coupons(evidence.findings()))
 
     def _judge_isolation(self) -> None:
         """Only where an outage is the one fault: others delay other steps too."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from orders.aws import items
 from orders.aws.coupon_tries import DynamoCouponTries
 from orders.domain.coupon_codes import code_of
 from orders.domain.coupon_limits import Use
@@ -15,7 +16,8 @@ from orders.domain.saga import Outcome, Step
 from orders.domain.units import CustomerId
 from simulation.world.table import MemoryOrders
 from spillway.errors import SpillwayError
-from spillway.operate.coupons import codes, uses
+from spillway.operate.coupons import codes, repairing, uses
+from spillway.operate.coupons.evidence import NAMED_MAX, Evidence
 from spillway.operate.coupons.view import code_document
 from spillway.target.service import Service
 from tests.builders import NOW, a_coupon, accepted, order_id, order_key
@@ -46,6 +48,9 @@ class Books:
         found = uses.audit(self.orders.client, TABLES, sleep=lambda _: None)
         return [f"{one.claim} {one.detail}" for one in found.findings]
 
+    def repaired(self, sleep: Callable[[float], None] = lambda _: None) -> int:
+        return repairing.repair(self.service, lambda: NOW, sleep)
+
 
 @pytest.fixture
 def books() -> Books:
@@ -71,8 +76,7 @@ def test_orders_that_stand_and_orders_that_gave_back_are_in_order(books: Books) 
 def test_what_an_undone_order_still_holds_is_found_and_repaired(books: Books) -> None:
     books.undo(books.order)
     assert len(books.audited()) == 3
-    found = uses.audit(books.orders.client, TABLES, sleep=lambda _: None).findings
-    assert uses.repair(books.service, found, lambda: NOW) == 1
+    assert books.repaired() == 1
     assert books.audited() == []
 
 
@@ -81,6 +85,69 @@ def test_a_claim_that_is_gone_is_found(books: Books, claim: str) -> None:
     books.orders.claimed.delete((claim, ""))
     [finding] = books.audited()
     assert finding.startswith(claim)
+
+
+CLAIMS = ["ONCE/customer/ada", f"SINGLE/code/{CODE[7:12]}", "FIRST#0"]
+
+
+def test_all_that_standing_orders_hold_is_put_back(books: Books) -> None:
+    many = Use(a_coupon("MANY", limit=2_000), "MANY", 0)
+    for customer in ("ada", "bob", "cyd"):
+        order = accepted(order_key(customer, order_id()))
+        assert books.orders.coupons.place(order, [many]) is None
+    before = {item["pk"]["S"]: item for item in books.orders.claimed.items()}
+    for claim in before:
+        books.orders.claimed.delete((claim, ""))
+    assert books.repaired() == len(before)
+    assert {item["pk"]["S"]: item for item in books.orders.claimed.items()} == before
+    assert (books.audited(), books.repaired()) == ([], 0)
+
+
+def test_what_was_given_back_or_used_meanwhile_is_not_put_back(books: Books) -> None:
+    """Also where it happens after the orders were read."""
+    evidence = Evidence()
+    evidence.add_orders(books.orders.client.get_paginator("scan").tables["orders"].items())
+    books.undo(books.order)
+    books.orders.coupons.give_back([books.order.key])
+    missing = [one for one in evidence.findings() if one.repair == "put"]
+    evidence.close()
+    assert len(missing) == 2
+    mending = repairing.Mending(books.service, lambda: NOW)
+    mending.at_once(iter(missing))
+    assert (mending.mended, books.audited()) == (0, [])
+
+
+@pytest.mark.parametrize("claim", CLAIMS[:2])
+def test_a_use_that_another_order_has_stays_with_it(books: Books, claim: str) -> None:
+    other = {"customer_id": {"S": "bob"}, "order_id": {"S": "o-1"}}
+    books.orders.claimed.put((claim, ""), {"pk": {"S": claim}, **other})
+    assert books.repaired() == 0
+    assert len(books.audited()) == 1
+
+
+def test_a_counter_is_raised_only_if_it_stays_short_and_never_lowered(books: Books) -> None:
+    def set_to(used: int) -> None:
+        counter = {"pk": {"S": "FIRST#0"}, "used": {"N": str(used)}}
+        books.orders.claimed.put(("FIRST#0", ""), counter)
+
+    set_to(0)
+    assert books.repaired(sleep=lambda _: set_to(1)) == 0
+    set_to(0)
+    assert books.repaired() == 1
+    assert books.audited() == []
+    set_to(2)
+    assert books.repaired() == 0
+    assert books.audited() == ["FIRST#0 has counted 2, and 1 orders hold it"]
+
+
+def test_a_claim_with_many_holders_names_a_few(books: Books) -> None:
+    claim = {items.CLAIMS: {"SS": [CLAIMS[1]]}}
+    held = [items.order_key(order_key(f"c-{n}", order_id())) | claim for n in range(9)]
+    evidence = Evidence()
+    evidence.add_orders(held)
+    [finding] = evidence.findings()
+    evidence.close()
+    assert (finding.detail.count(","), finding.repair) == (NAMED_MAX, None)
 
 
 def test_a_claim_without_its_order_and_a_counter_that_counted_more_are_found(

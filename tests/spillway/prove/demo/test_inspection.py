@@ -8,7 +8,8 @@ import pytest
 
 from orders.domain.promises import Promise
 from orders.domain.saga import Step
-from spillway.operate.coupons.uses import Audit, Finding
+from spillway.operate.coupons.evidence import Finding
+from spillway.operate.coupons.uses import Audit
 from spillway.prove.audit.pricing import PriceAudit
 from spillway.prove.demo.inspection import judge_run
 from spillway.prove.demo.result import Run
