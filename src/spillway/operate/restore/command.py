@@ -1,6 +1,6 @@
 """`spillway restore`: its options. Everything heavy is imported when it runs."""
 
-from dataclasses import asdict
+import time
 from typing import Annotated
 
 import typer
@@ -21,27 +21,45 @@ def restore(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Copy orders that are missing from the orders table back into it, from a restored backup.
+    """Copy what is missing from the orders table back into it, from a restored backup.
 
-    Writes to the orders table, and overwrites nothing in it. Safe to interrupt, to repeat, and
-    while customers order. Then erase again every customer who was erased since the backup:
-    `spillway customers erase`.
+    Writes what is missing, then what the orders use of limited coupons, and overwrites nothing.
+    From a copy of the coupons table it takes retired codes, and works out all uses from the orders.
+    Safe to interrupt, to repeat, and while customers order. Then erase again every customer who was
+    erased since the backup: `spillway customers erase`.
 
     Example: `spillway restore spillway-prod-orders-restored --stage prod --dry-run`
     """
+    from spillway.operate.coupons.repairing import repair
+    from spillway.operate.restore.copying import OF_COUPONS, OF_ORDERS
     from spillway.operate.restore.copying import restore as put_back
     from spillway.ui.progress import bar
 
     service = target.reach()
-    table = service.tables["orders"]
-    if copy == table:
-        raise SpillwayError(f"{copy} is the orders table itself: name the restored copy.")
+    if copy in service.tables.values():
+        raise SpillwayError(f"{copy} is a table in service itself: name the restored copy.")
+    keys = service.dynamodb.describe_table(TableName=copy)["Table"]["KeySchema"]
+    # The coupons table has no sort key.
+    name, passes = ("orders", OF_ORDERS) if len(keys) > 1 else ("coupons", OF_COUPONS)
+    table = service.tables[name]
     with bar("Comparing items") as progress:
         done = put_back(
-            service.dynamodb, copy=copy, into=table, dry_run=dry_run, on_item=progress.advance
+            service.dynamodb,
+            copy=copy,
+            into=table,
+            passes=passes,
+            dry_run=dry_run,
+            on_item=progress.advance,
         )
+    uses = 0
+    if not dry_run and (done.with_coupons or name == "coupons"):
+        with bar("Comparing coupons with orders"):
+            uses = repair(service, lambda: time.time_ns() // 1_000_000)
     if as_json:
-        print_json({"table": table, "dry_run": dry_run, **asdict(done)})
-    else:
-        result = "are missing" if dry_run else "were missing and are restored"
-        typer.echo(f"{done.put_back:,} of {done.looked_at:,} items {result}.")
+        counts = {"looked_at": done.looked_at, "put_back": done.put_back, "coupon_uses": uses}
+        print_json({"table": table, "dry_run": dry_run, **counts})
+        return
+    result = "are missing" if dry_run else "were missing and are restored"
+    typer.echo(f"{done.put_back:,} of {done.looked_at:,} items {result}.")
+    if uses:
+        typer.echo(f"{uses:,} uses of limited coupons are put back.")
