@@ -72,12 +72,13 @@ def show(
     if as_json:
         print_json([asdict(campaign) for campaign in table])
         return
-    for campaign in table:
-        numbers = asdict(campaign)
-        name = numbers.pop("coupon")
-        typer.echo(f"{name}: " + ", ".join(f"{value:,} {key}" for key, value in numbers.items()))
+    for one in table:
+        typer.echo(
+            f"{one.coupon}: {one.counted:,} counted of its limit, {one.customers:,} customers,"
+            f" {one.codes:,} codes used, {one.retired:,} codes retired"
+        )
     if not table:
-        typer.echo("No limited coupon was used yet.")
+        typer.echo(f"{coupon} was not used yet." if coupon else "No limited coupon was used yet.")
 
 
 @coupons.command()

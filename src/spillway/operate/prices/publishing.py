@@ -68,12 +68,18 @@ def version_of(content: bytes, now: Millis) -> str:
 
 
 def version_before(publications: Publications, now: Millis) -> str:
-    """What a rollback goes back to: the book before the one in force."""
+    """What a rollback goes back to: the book before the one in force. SpillwayError: none."""
     current = publications.current(now)
     begun = [entry for entry in publications.entries if entry.begins <= now]
     earlier = [entry for entry in begun if current is None or entry.begins < current.begins]
     if not earlier:
-        raise SpillwayError("There is no price book before the one in force.")
+        instead = (
+            f" To take back one that begins in two minutes, publish the one in force again:"
+            f" `spillway prices publish --rollback {current.version} --at-once`."
+            if current is not None
+            else ""
+        )
+        raise SpillwayError(f"There is no price book before the one in force.{instead}")
     return earlier[-1].version
 
 

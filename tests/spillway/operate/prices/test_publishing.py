@@ -160,6 +160,16 @@ def test_a_rollback_goes_back_to_the_book_before_or_to_a_named_one(
         bucket.book("20200101T0000-0000")
 
 
+def test_where_there_is_no_book_before_a_rollback_names_the_one_in_force(
+    bucket: PriceBucket, tmp_path: Path
+) -> None:
+    first = published(bucket, book(tmp_path, "14.00"), NOW)
+    published(bucket, book(tmp_path, "1.40"), NOW + MINUTE)
+    listed, _ = bucket.publications()
+    with pytest.raises(SpillwayError, match=f"--rollback {first} --at-once"):
+        version_before(listed, Millis(NOW + 2 * MINUTE))
+
+
 def test_of_two_who_publish_at_once_one_is_told(bucket: PriceBucket, tmp_path: Path) -> None:
     for begun in (NOW, NOW + 10 * MINUTE):  # the first book of all, and a later one
         plans = [drafted(bucket, book(tmp_path, price), begun) for price in ("15.00", "16.00")]
