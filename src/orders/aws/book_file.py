@@ -75,10 +75,10 @@ def decode(content: bytes, version: str) -> Book:
         begins.byteswap()
     if not buckets or len(begins) != buckets + 1 or begins[-1] != len(raw) - table_end:
         raise BookFileInvalid("it is cut off")
-    return Book(version, rules, Articles(begins, raw[table_end:]))
+    return Book(version, rules, LazyArticles(begins, raw[table_end:]))
 
 
-class Articles(dict[str, Article]):
+class LazyArticles(dict[str, Article]):
     """The articles by sku, each read out of the file when first asked for.
 
     A dictionary, because an article that was asked for before is then found at the speed of one.

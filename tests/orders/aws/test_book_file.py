@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orders.aws.book_file import KEPT_MAX, Articles, BookFileInvalid, decode, encode
+from orders.aws.book_file import KEPT_MAX, BookFileInvalid, LazyArticles, decode, encode
 from orders.domain.book import Article
 from orders.domain.units import Millis
 from tests.builders import a_book, a_coupon
@@ -22,7 +22,7 @@ def test_what_was_put_in_comes_out() -> None:
     assert (book.version, book.rules) == ("v7", RULES)
     assert [book.articles[article.sku] for article in ARTICLES] == ARTICLES
     assert [book.articles[article.sku] for article in ARTICLES] == ARTICLES  # and once more
-    assert isinstance(book.articles, Articles)
+    assert isinstance(book.articles, LazyArticles)
     assert {article.sku: article for article in book.articles.every()} == {
         article.sku: article for article in ARTICLES
     }

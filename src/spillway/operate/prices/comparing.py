@@ -159,9 +159,13 @@ def _compare_article(
             before, after = old_prices.get(name), prices.get(name)
             if before != after:
                 found.prices.append(PriceChange(article.sku, name, before, after))
-    old_class = old_rules.tax_classes[old.tax_class]
-    if old[3:] != article[3:] or old_class != rules.tax_classes[article.tax_class]:
+    if _beside_prices(old, old_rules) != _beside_prices(article, rules):
         found.others.append(article.sku)
+
+
+def _beside_prices(article: Article, rules: Rules) -> tuple[object, ...]:
+    tax_class = rules.tax_classes[article.tax_class]
+    return tax_class, article._replace(prices=(), tax_class=0)
 
 
 def _taxes(rules: Rules) -> Mapping[str, object]:

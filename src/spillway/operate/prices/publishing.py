@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from orders.aws.book_file import Articles as Listed
+from orders.aws.book_file import LazyArticles
 from orders.domain.book import Article, Book, Rules
 from orders.domain.units import Millis
 from spillway.errors import SpillwayError
@@ -55,9 +55,10 @@ def when(now: Millis, begins: Millis | None, *, at_once: bool) -> When:
 
 
 def contents(book: Book) -> Contents:
-    """All of a book's articles, read out of its file."""
-    articles = book.articles.every() if isinstance(book.articles, Listed) else ()
-    return book.rules, {article.sku: article for article in articles}
+    """A book's rules and all of its articles."""
+    articles = book.articles
+    every = articles.every() if isinstance(articles, LazyArticles) else articles.values()
+    return book.rules, {article.sku: article for article in every}
 
 
 def version_of(content: bytes, now: Millis) -> str:
