@@ -18,7 +18,10 @@ from spillway.target.service import Service
 OUTPUT = "PricesBucketName"
 #: S3 tells the time without its fraction of a second.
 CLOCK_AHEAD_MAX_SECONDS = 2
-_CONFLICTS = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
+#: A book is encoded between the two readings. Of its two minutes' notice, one is for the servers.
+CLOCK_BEHIND_MAX_SECONDS = 30
+_EXISTS = "PreconditionFailed"
+_CONFLICTS = frozenset({_EXISTS, "ConditionalRequestConflict"})
 
 
 class Publication(Entry, frozen=True, omit_defaults=True):
@@ -77,17 +80,22 @@ class PriceBucket:
             ) from error
 
     def check_clock(self, now: Millis) -> None:
-        """SpillwayError: it was not yet `now` by S3's clock when the list was read.
+        """SpillwayError: it was not `now` by S3's clock when the list was read.
 
         A book that begins by a clock that is ahead has not begun for the servers. With the books
-        before it withdrawn, they would have none until then.
+        before it withdrawn, they would have none until then. By a clock that is behind, a book
+        begins before the servers know of it, and one that has begun counts as still to come.
         """
         ahead_seconds = (now - self._answered_at) / 1000
-        if self._answered_at and ahead_seconds > CLOCK_AHEAD_MAX_SECONDS:
-            raise SpillwayError(
-                f"This machine's clock is {ahead_seconds:,.0f} s ahead of S3's, and a book would"
-                " begin too late: set the clock, then publish again."
-            )
+        if not self._answered_at or (
+            -CLOCK_BEHIND_MAX_SECONDS <= ahead_seconds <= CLOCK_AHEAD_MAX_SECONDS
+        ):
+            return
+        side, when = ("ahead of", "late") if ahead_seconds > 0 else ("behind", "early")
+        raise SpillwayError(
+            f"This machine's clock is {abs(ahead_seconds):,.0f} s {side} S3's, and a book would"
+            f" begin too {when}: set the clock, then publish again."
+        )
 
     def file(self, version: str) -> bytes:
         """A book's file as it was published."""
@@ -101,15 +109,13 @@ class PriceBucket:
         return content
 
     def book(self, version: str) -> Book:
-        try:
-            return decode(self.file(version), version)
-        except BookFileInvalid as error:
-            raise SpillwayError(
-                f"The price book {version} cannot be read ({error}): publish a new one."
-            ) from error
+        return decoded(self.file(version), version)
 
     def put_file(self, version: str, content: bytes) -> None:
-        """A version's name has its content's digest: one that is there already is the same."""
+        """A version's name has its content's digest, so one that is there already is the same.
+
+        SpillwayError: it is not, because digests are cut off.
+        """
         try:
             self._s3.put_object(
                 Bucket=self.name, Key=book_key(version), Body=content, IfNoneMatch="*"
@@ -117,6 +123,11 @@ class PriceBucket:
         except self._s3.exceptions.ClientError as error:
             if _code(error) not in _CONFLICTS:
                 raise
+            if _code(error) != _EXISTS or self.file(version) != content:
+                raise SpillwayError(
+                    f"Another price book is being published as {version}: wait a minute, then"
+                    " publish again."
+                ) from error
 
     def put_publications(self, publications: Publications, etag: str | None) -> None:
         """Replace the list that had this ETag.
@@ -139,6 +150,16 @@ class PriceBucket:
                 "Another price book was published at the same time, and this one was not: look at"
                 " `spillway prices history`, then publish again."
             ) from error
+
+
+def decoded(content: bytes, version: str) -> Book:
+    """The book in a file. SpillwayError: it is damaged."""
+    try:
+        return decode(content, version)
+    except BookFileInvalid as error:
+        raise SpillwayError(
+            f"The price book {version} cannot be read ({error}): publish a new one."
+        ) from error
 
 
 def _date(answer: Any) -> Millis:

@@ -104,8 +104,8 @@ def publish(
     from spillway.operate.prices.view import plan_document, show_plan
     from spillway.price_book import BookFaulty
 
-    now = _now()
-    time_ = when(now, read_time(begins), at_once=at_once)
+    from_ = read_time(begins)
+    when(_now(), from_, at_once=at_once)
     if book is None and not rollback:
         raise SpillwayError("Name the price book: `spillway prices publish BOOK.toml`.")
     try:
@@ -115,6 +115,9 @@ def publish(
         raise typer.Exit(1) from None
     service = target.reach()
     bucket = PriceBucket.of(service)
+    # Not before: a long book takes as long to read as its notice must not be shorter.
+    now = _now()
+    time_ = when(now, from_, at_once=at_once)
     drafting = partial(draft, bucket, read) if read else partial(draft_rollback, bucket, book)
     plan = drafting(
         now=now, when=time_, fall_max=fall_max / 100, counted=partial(used_by_counter, service)

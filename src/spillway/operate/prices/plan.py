@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import getpass
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
-from orders.aws.book_file import decode, encode
+from orders.aws.book_file import encode
 from orders.domain.units import Millis
 from spillway.errors import SpillwayError
-from spillway.operate.prices.bucket import PriceBucket, Publication, Publications
+from spillway.operate.prices.bucket import PriceBucket, Publication, Publications, decoded
 from spillway.operate.prices.comparing import Comparison, compare, suspicions
 from spillway.operate.prices.coupons import Counted, compare_coupons
 from spillway.operate.prices.publishing import (
@@ -87,11 +88,15 @@ def draft_rollback(
     counted: Counted,
 ) -> Plan:
     """What publishing an older version again would do; None is the one before that in force."""
+    named = version is not None
     if version is None:
         version = version_before(bucket.publications()[0], now)
     content = bucket.file(version)
-    new = contents(decode(content, version))
-    return _draft(bucket, new, content, now, when, fall_max, counted, back_to=version)
+    new = contents(decoded(content, version))
+    plan = _draft(bucket, new, content, now, when, fall_max, counted, back_to=version)
+    if named:
+        return plan
+    return replace(plan, suspicions=[*_withdrawn(plan), *plan.suspicions])
 
 
 def _draft(
@@ -157,6 +162,13 @@ def _contents_of(
         return contents(bucket.book(published.version)), []
     except SpillwayError as error:
         return None, [f"Nothing could be compared. {error}"]
+
+
+def _withdrawn(rollback: Plan) -> Iterator[str]:
+    """The book before may be the one with the wrong price."""
+    entries = rollback.publications.entries
+    if all(entry.withdrawn for entry in entries if entry.version == rollback.back_to):
+        yield f"{rollback.back_to} was withdrawn by a book that was published --at-once."
 
 
 def publish_first(bucket: PriceBucket, book: PriceBook, *, now: Millis, by: str) -> None:

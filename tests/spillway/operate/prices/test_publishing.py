@@ -147,12 +147,8 @@ def test_a_rollback_goes_back_to_the_book_before_or_to_a_named_one(
         for minute, price in ((0, "14.00"), (10, "15.00"), (20, "16.00"))
     ]
     for minute, version, price in ((30, None, 1_500), (40, first, 1_400)):
-        now = Millis(NOW + minute * MINUTE)
-        time = when(now, None, at_once=False)
-        back = draft_rollback(
-            bucket, version, now=now, when=time, fall_max=0.5, counted=lambda _: {}
-        )
-        back.carry_out(bucket, "ada")
+        now = NOW + minute * MINUTE
+        rollback(bucket, version, now).carry_out(bucket, "ada")
         assert price_at(bucket, now + NOTICE_MS) == price
     listed, _ = bucket.publications()
     assert f"back to {first}" in listed.entries[-1].changes
@@ -168,6 +164,37 @@ def test_where_there_is_no_book_before_a_rollback_names_the_one_in_force(
     listed, _ = bucket.publications()
     with pytest.raises(SpillwayError, match=f"--rollback {first} --at-once"):
         version_before(listed, Millis(NOW + 2 * MINUTE))
+
+
+def rollback(bucket: PriceBucket, version: str | None, at: int) -> Plan:
+    now = Millis(at)
+    time = when(now, None, at_once=False)
+    return draft_rollback(bucket, version, now=now, when=time, fall_max=0.5, counted=lambda _: {})
+
+
+def test_a_rollback_to_a_book_that_was_withdrawn_is_asked_about(
+    bucket: PriceBucket, tmp_path: Path
+) -> None:
+    wrong = published(bucket, book(tmp_path, "14.00"), NOW)
+    published(bucket, book(tmp_path, "15.00"), NOW + 10 * MINUTE, at_once=True)
+    (asked,) = rollback(bucket, None, NOW + 20 * MINUTE).suspicions
+    assert asked.startswith(f"{wrong} was withdrawn")
+
+
+def test_a_rollback_to_a_damaged_book_is_one_sentence(bucket: PriceBucket, tmp_path: Path) -> None:
+    published(bucket, book(tmp_path, "14.00"), NOW)
+    bucket.put_file("20261123T0000-0000", b"SPILLWAY-BOOK-1\nbroken")
+    with pytest.raises(SpillwayError, match="cannot be read"):
+        rollback(bucket, "20261123T0000-0000", NOW + 10 * MINUTE)
+
+
+def test_a_name_is_never_that_of_two_books(bucket: PriceBucket) -> None:
+    """The digest in a name is short: a book would be in force that nobody published."""
+    for _ in range(2):
+        bucket.put_file("20261123T1000-3f2a", b"one")
+    with pytest.raises(SpillwayError, match="publish again"):
+        bucket.put_file("20261123T1000-3f2a", b"another")
+    assert bucket.file("20261123T1000-3f2a") == b"one"
 
 
 def test_of_two_who_publish_at_once_one_is_told(bucket: PriceBucket, tmp_path: Path) -> None:
@@ -260,16 +287,23 @@ def test_there_is_nothing_before_the_first_book(bucket: PriceBucket, tmp_path: P
         version_before(bucket.publications()[0], Millis(NOW + 10 * MINUTE))
 
 
-@pytest.mark.parametrize(("ahead_ms", "right"), [(-60_000, True), (1_999, True), (3_000, False)])
-def test_a_clock_that_is_ahead_of_s3s_publishes_nothing(ahead_ms: int, right: bool) -> None:
-    """With `--at-once` no server would have a book until then."""
+@pytest.mark.parametrize("ahead_ms", [-30_000, 0, 1_999])
+def test_a_clock_that_goes_with_s3s_publishes(ahead_ms: int) -> None:
     dated = PriceBucket(_DatedS3(), "prices")
     dated.check_clock(Millis(NOW + 60_000))  # nothing was answered yet, so nothing is known
     dated.publications()
-    if right:
-        dated.check_clock(Millis(NOW + ahead_ms))
-        return
-    with pytest.raises(SpillwayError, match="3 s ahead of S3's"):
+    dated.check_clock(Millis(NOW + ahead_ms))
+
+
+@pytest.mark.parametrize(
+    ("ahead_ms", "said"), [(3_000, "3 s ahead of S3's"), (-60_000, "60 s behind S3's")]
+)
+def test_a_clock_that_is_ahead_of_s3s_or_behind_publishes_nothing(ahead_ms: int, said: str) -> None:
+    """With `--at-once` no server would have a book until then; or a wrong one that has begun would
+    count as still to come, and stay."""
+    dated = PriceBucket(_DatedS3(), "prices")
+    dated.publications()
+    with pytest.raises(SpillwayError, match=said):
         dated.check_clock(Millis(NOW + ahead_ms))
 
 
