@@ -20,6 +20,9 @@ from orders.domain.book import Coupon
 #: all of them dearer (decision 0028).
 COUNTERS_MAX = 500
 
+#: What one order can use up: a transaction has 100 operations, and one of them is the order's.
+USED_UP_MAX = 99
+
 #: used      by this customer, with another order
 #: taken     by somebody else: to be answered as a code that there never was
 #: used_up   as often as its limit

@@ -18,8 +18,9 @@ from orders.domain.book import (
     tax_key,
 )
 from orders.domain.coupon_codes import SUFFIX_CHARS
+from orders.domain.coupon_limits import USED_UP_MAX
 from orders.domain.order import Channel
-from orders.domain.refusals import SKU_MAX
+from orders.domain.refusals import DISCOUNTS_MAX, SKU_MAX
 from orders.domain.units import Millis
 from spillway.price_book import toml_file, values
 from spillway.price_book.iso import DECIMALS, is_state
@@ -359,10 +360,21 @@ class RulesReader:
         if coupon.limit is not None and not 1 <= coupon.limit <= LIMIT_MAX:
             self._toml.fault((*place, "limit"), f"A limit is 1 to {LIMIT_MAX:,} orders.")
 
+    def _check_together(self, combining: Sequence[Coupon]) -> None:
+        """Whatever an order has of them, one transaction can use it up."""
+        limits = sorted(map(_limits, combining), reverse=True)[:DISCOUNTS_MAX]
+        if sum(limits) > USED_UP_MAX:
+            self._toml.fault(
+                ("coupon", 0),
+                f"The coupons that combine have {sum(limits)} limits together, and an order can"
+                f" have {USED_UP_MAX}: let fewer of the limited ones combine.",
+            )
+
     def _check_coupons(self) -> None:
         """A single-use code begins with its campaign's."""
         if len(self._coupons) > COUPONS_MAX:
             self._toml.fault(("coupon", 0), f"There are more than {COUPONS_MAX:,} coupons.")
+        self._check_together([one for one in self._coupons.values() if one.combines])
         campaigns = {one.code for one in self._coupons.values() if one.single_use_codes}
         for code in self._coupons:
             for campaign in campaigns.intersection(_beginnings(code)):
@@ -370,6 +382,11 @@ class RulesReader:
                     self._places[f"coupon {code}"],
                     f"The coupon {code!r} looks like a single-use code of {campaign!r}.",
                 )
+
+
+def _limits(coupon: Coupon) -> int:
+    """How many of the three ways to limit a coupon this one has."""
+    return coupon.once_per_customer + coupon.single_use_codes + (coupon.limit is not None)
 
 
 def _reaches(delivered: Collection[str], channel: Channel, country: str) -> bool:

@@ -125,6 +125,12 @@ def test_a_book_may_have_several_files_of_articles(tmp_path: Path) -> None:
 
 
 SECOND = '[[coupon]]\nchannels = ["retail"]\npercent = 5\ncode = '
+#: Two operations each in the transaction of an order that has all of them, and the order's own.
+COMBINING = "".join(
+    f'[[coupon]]\ncode = "C{number}"\nchannels = ["retail"]\npercent = 1\ncombines = true\n'
+    "once_per_customer = true\nlimit = 5\n"
+    for number in range(50)
+)
 CAMPAIGN = (
     '[[coupon]]\ncode = "SPRING"\nchannels = ["retail"]\npercent = 5\nsingle_use_codes = true\n'
 )
@@ -236,6 +242,7 @@ CAMPAIGN = (
         ('"WELCOME10"', '"GRU\u00df10"', "'GRUSS10'"),
         ("[[coupon]]", f'{CAMPAIGN}{SECOND}"SPRING-2027"\n[[coupon]]', "single-use code"),
         ("[[coupon]]", f"{CAMPAIGN.replace('SPRING', 'S' * 49)}[[coupon]]", "too long"),
+        ("[[coupon]]", f"{COMBINING}[[coupon]]", "100 limits"),
         ("[[coupon]]", "[coupon]", "double brackets"),
         ("[[coupon]]", "[[coupons]]", "'coupons'"),
         ("[[coupon]]", "[[coupon]", "no TOML"),
