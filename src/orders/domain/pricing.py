@@ -1,7 +1,7 @@
 """What an order costs by the price book: the one place where its sums are made.
 
-Promise: `priced_by_the_store`. Intake checks each order against this; whoever asks for a quote gets
-it. The storefront and other clients do the same sums, held to them by docs/contracts/vectors.
+Promise: `priced_by_the_store`. Intake checks each order against these sums, and quotes are made of
+them. The storefront and other clients do them too, tested with docs/contracts/vectors.
 
 The order of the sums, all in whole minor units:
 

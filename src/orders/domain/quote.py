@@ -65,8 +65,8 @@ class QuoteRequest:
 def broken_rules(
     request: QuoteRequest, currencies: frozenset[str], *, wholesale_allowed: bool
 ) -> list[Refusal]:
-    """Why this cannot be priced, by precedence. What the price book has against it is not among
-    them: that is part of the quote."""
+    """Why this cannot be priced, by precedence. Rules of the price book are not among them: a quote
+    names these itself."""
     found = [
         *wholesale_refusals(request.channel, wholesale_allowed=wholesale_allowed),
         *currency_refusals(request.currency, currencies),

@@ -172,7 +172,7 @@ def _withdrawn(rollback: Plan) -> Iterator[str]:
 
 
 def publish_first(bucket: PriceBucket, book: PriceBook, *, now: Millis, by: str) -> None:
-    """Publish a book into an empty bucket: it counts at once."""
+    """Publish a book into an empty bucket: it begins at once."""
     draft(bucket, book, now=now, when=When(now), fall_max=1, counted=lambda _: {}).carry_out(
         bucket, by
     )

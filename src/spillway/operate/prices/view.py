@@ -62,7 +62,7 @@ def _plan_lines(plan: Plan) -> Iterator[str]:
             if len(changes) > EXAMPLES:
                 yield f"    and {len(changes) - EXAMPLES:,} more"
     if plan.when.withdraw:
-        yield "It counts at once, also for orders that were begun before. All know it in a minute."
+        yield "It begins now, also for orders begun before. Every server has it within a minute."
     else:
         yield f"It begins at {date_and_clock(plan.when.begins)}."
     for entry in plan.later:
