@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from orders.domain.order import Order
+from orders.domain.signed_text import one_fact_a_line
 from orders.domain.units import CustomerId, Millis
 
 #: Before it, an engine says how long its price holds. A signature that is valid for years is a
@@ -32,7 +33,8 @@ def sign(
 ) -> str:
     """What the pricing engine does. It is here for the load generator and for tests.
 
-    `valid_until` is in Unix seconds. The payment of `order` is not looked at.
+    `valid_until` is in Unix seconds. The payment of `order` is not looked at. Raises ValueError for
+    texts with a line break: that is no order.
     """
     message = canonical(order, customer_id, valid_until).encode()
     return f"{key_id}.{valid_until}.{hmac.new(key, message, hashlib.sha256).hexdigest()}"
@@ -59,8 +61,11 @@ def verify(
     if not digits.isdecimal() or len(digits) > _DIGITS_MAX:
         return "invalid"
     valid_until = int(digits)
+    try:
+        expected = sign(key, key_id, order=order, customer_id=customer_id, valid_until=valid_until)
+    except ValueError:
+        return "invalid"
     # All of the text is compared, so that a time has one spelling.
-    expected = sign(key, key_id, order=order, customer_id=customer_id, valid_until=valid_until)
     if not hmac.compare_digest(expected.encode(), signature.encode()):
         return "invalid"
     if priced_at > valid_until * 1000:
@@ -71,13 +76,11 @@ def verify(
 
 
 def canonical(order: Order, customer_id: CustomerId, valid_until: int) -> str:
-    """What is signed: a line for each fact, its name first.
+    """What is signed. Raises ValueError for texts with a line break.
 
-    No text holds a line break (`refusals` sees to that for what the client writes), and the one
-    text of a line comes last, so nothing can be moved from one fact to the next. The first line
-    keeps a key that signs other things too from signing a price with them.
+    The one text of a line comes last, so nothing can be moved within it either.
     """
-    return "\n".join(_facts(order, customer_id, valid_until))
+    return one_fact_a_line(_facts(order, customer_id, valid_until))
 
 
 def _facts(order: Order, customer_id: CustomerId, valid_until: int) -> Iterator[str]:

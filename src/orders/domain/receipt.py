@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from orders.domain.order import OrderKey, Payment
+from orders.domain.signed_text import one_fact_a_line
 
 #: Begins the id of each key that signs the customer too. 0.2.0 found no key with a dot in its id,
 #: so no stage can have one by chance.
@@ -66,22 +67,17 @@ def names_customer(receipt_or_key_id: str) -> bool:
 
 
 def canonical(order_key: OrderKey, reference: str, amount: int, currency: str) -> str:
-    """What is signed: a line for each fact, its name first, as in a price signature.
-
-    The first line keeps a key that signs other things too from signing a receipt with them.
-    """
-    facts = (
-        "spillway-receipt 2",
-        f"customer {order_key.customer_id}",
-        f"order {order_key.order_id}",
-        f"amount {amount}",
-        f"currency {currency}",
-        f"reference {reference}",
+    """What is signed. Raises ValueError for texts with a line break."""
+    return one_fact_a_line(
+        (
+            "spillway-receipt 2",
+            f"customer {order_key.customer_id}",
+            f"order {order_key.order_id}",
+            f"amount {amount}",
+            f"currency {currency}",
+            f"reference {reference}",
+        )
     )
-    # With one, a fact could begin inside another's text.
-    if any("\n" in fact for fact in facts):
-        raise ValueError("a line break in what a receipt names")
-    return "\n".join(facts)
 
 
 def _canonical_of_0_2_0(order_key: OrderKey, reference: str, amount: int, currency: str) -> str:

@@ -183,6 +183,17 @@ def test_a_receipt_signs_no_price_and_a_price_no_receipt(key_id: str) -> None:
     assert verdict(issued, keys=keys) != "valid"
 
 
+def test_a_line_break_is_in_no_signature() -> None:
+    """Nor moves what was signed from one fact to the next."""
+    mug, notebook = ORDER.lines
+    one = replace(ORDER, lines=(replace(mug, sku=f"MUG\nline 1 600 {notebook.sku}"),))
+    two = CustomerId(f"{CUSTOMER}\nchannel retail")
+    for order, customer in ((one, CUSTOMER), (ORDER, two)):
+        with pytest.raises(ValueError, match="line break"):
+            signature(order, customer_id=customer)
+        assert verdict(signature(), order, customer) == "invalid"
+
+
 _texts = st.text(st.characters(exclude_categories=["Cc", "Zl", "Zp", "Cs"]), min_size=1, max_size=9)
 _numbers = st.integers(0, 10**10)
 _orders = st.builds(

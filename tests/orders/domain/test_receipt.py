@@ -132,21 +132,35 @@ def test_what_is_signed_can_be_read_back_so_nothing_can_be_moved(
     ]
 
 
-def test_what_a_gateway_of_0_2_0_signs_is_taken_until_its_key_is_removed() -> None:
-    code = "import sys, json; sys.path.insert(0, sys.argv[1])\n"
-    code += "from orders.domain.receipt import sign\n"
-    code += "print(sign(b'a key until now', 'k0', **json.loads(sys.argv[2])))"
-    terms = json.dumps({**TERMS, "order_id": OURS.order_id})
+_IN_0_2_0 = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from orders.domain.order import Payment
+from orders.domain.receipt import sign, verify
+terms, keys, ours = json.loads(sys.argv[2]), json.loads(sys.argv[3]), sys.argv[4]
+keys = {key_id: bytes.fromhex(key) for key_id, key in keys.items()}
+new = terms.pop("receipt")
+old = sign(keys["k0"], "k0", order_id=ours, **terms)
+verdicts = [verify(Payment(**terms, receipt=each), ours, keys) for each in (old, new)]
+print(json.dumps([old, *verdicts]))
+"""
+
+
+def test_while_0_2_0_runs_beside_this_code_both_take_the_receipts_of_the_old_key() -> None:
+    """And 0.2.0 reads a list of keys that has the new one, whose receipts it does not take."""
+    terms = json.dumps({**TERMS, "receipt": paid().receipt})
+    keys = json.dumps({key_id: key.hex() for key_id, key in FORMS.items()})
     done = subprocess.run(  # noqa: S603 - the command is ours
-        [sys.executable, "-c", code, str(RELEASE), terms],
+        [sys.executable, "-c", _IN_0_2_0, str(RELEASE), terms, keys, OURS.order_id],
         capture_output=True,
         check=True,
         text=True,
-        cwd=RELEASE.parent,
     )
-    payment = Payment(**TERMS, receipt=done.stdout.strip())
-    assert verdict(payment) == "valid"
-    assert verify(payment, OURS, {KEY_ID: KEY}) == "key_unknown"
+    old, *verdicts = json.loads(done.stdout)
+    assert verdicts == ["valid", "key_unknown"]
+    assert verdict(Payment(**TERMS, receipt=old)) == "valid"
+    # Until the old key is removed.
+    assert verify(Payment(**TERMS, receipt=old), OURS, {KEY_ID: KEY}) == "key_unknown"
 
 
 def test_the_page_s_python_signs_as_the_service_does() -> None:
