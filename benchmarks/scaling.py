@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import itertools
 import json
-import random
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,14 +24,18 @@ from typing import Any
 from benchmarks import handlers
 from infra.event_sources import RELAY_BATCH_SIZE
 from orders import wiring
+from orders.aws import items
+from orders.aws.coupons import holder
 from orders.aws.items import Item
 from orders.aws.table import DynamoOrders
+from orders.domain.coupon_limits import COUNTERS_MAX
 from orders.domain.order import AcceptedOrder, OrderKey
 from orders.domain.units import CustomerId, Millis, OrderId
 from orders.flow.reads import PAGE_DEFAULT, Reads
 from orders.handlers import reads, relay
 from simulation.world.runtime import MemoryLog
 from simulation.world.table import MemoryOrders
+from spillway.operate.coupons import uses
 from spillway.prove.audit.running import Audit
 from tests.builders import CUSTOMER, NOW, accepted, order_id
 from tests.orders.handlers.api_events import request
@@ -90,8 +93,17 @@ def relayed(size: int) -> Point:
 
 def audited(size: int) -> Point:
     """An audit of so many orders, in a process of its own: its memory is SQLite's too."""
+    return _in_fresh_process(_audited, size)
+
+
+def coupons_audited(size: int) -> Point:
+    """An audit of the coupons of so many orders, each with a single-use code and of the first N."""
+    return _in_fresh_process(_coupons_audited, size)
+
+
+def _in_fresh_process(audit: Callable[[int], Point], size: int) -> Point:
     with ProcessPoolExecutor(1, get_context("spawn")) as fresh:
-        return fresh.submit(_audited, size).result()
+        return fresh.submit(audit, size).result()
 
 
 def _audited(size: int) -> Point:
@@ -102,8 +114,22 @@ def _audited(size: int) -> Point:
     seconds = _seconds(audit.run) - tables.seconds
     if not audit.found.held or audit.found.settled != size:
         raise RuntimeError("The audit did not find every order settled.")
-    memory = handlers.resident_peak(Path("/proc/self/status").read_text())
-    return Point(size, seconds / size, memory)
+    return Point(size, seconds / size, _resident_peak())
+
+
+def _coupons_audited(size: int) -> Point:
+    tables = _CouponTables(size)
+    names = {name: name for name in fake_tables.TABLES}
+    began = time.process_time()
+    found = uses.audit(tables, names)
+    seconds = time.process_time() - began - tables.seconds
+    if found.findings or (found.orders, found.claims) != (size, size + COUNTERS_MAX):
+        raise RuntimeError("The audit did not find every order with its use.")
+    return Point(size, seconds / size, _resident_peak())
+
+
+def _resident_peak() -> int:
+    return handlers.resident_peak(Path("/proc/self/status").read_text())
 
 
 class _Shop:
@@ -140,6 +166,12 @@ class _Shop:
             cursor = self.page(cursor)
 
 
+#: Primes: each table has the orders in a sequence of its own.
+_STRIDES = dict(
+    zip(fake_tables.TABLES, (7_919, 104_729, 1_299_709, 15_485_863, 32_452_843), strict=True)
+)
+
+
 class _Tables:
     """A boto3 client of DynamoDB as an audit calls it, with so many confirmed orders behind it.
 
@@ -174,11 +206,35 @@ class _Tables:
             yield {"Items": page}
 
     def _items(self, table: str) -> Iterator[Item]:
-        for number in random.Random(table).sample(range(self._size), self._size):  # noqa: S311
-            order_id = OrderId(f"019ab000-0000-7000-8000-{number:012}")
-            key = OrderKey(CustomerId(f"customer-{number % 1_000}"), order_id)
+        for key in self._keys(table):
             for like in self._like[table]:
                 yield {name: _renamed(value, key) for name, value in like.items()}
+
+    def _keys(self, table: str) -> Iterator[OrderKey]:
+        # A shuffled list would be memory that grows with the size. No prime divides a size.
+        stride = _STRIDES[table]
+        for number in (place * stride % self._size for place in range(self._size)):
+            order_id = OrderId(f"019ab000-0000-7000-8000-{number:012}")
+            yield OrderKey(CustomerId(f"customer-{number % 1_000}"), order_id)
+
+
+class _CouponTables(_Tables):
+    """Each order has a use of its own and counts on one of the counters. Sizes are multiples of how
+    many counters there are."""
+
+    def _items(self, table: str) -> Iterator[Item]:
+        if table == "orders":
+            for item in super()._items(table):
+                number = int(item["sk"]["S"].removesuffix(items.PROGRESS_SUFFIX)[-12:])
+                claims = [f"CODES/code/{number}", f"FIRST#{number % COUNTERS_MAX}"]
+                yield item if items.is_progress(item) else {**item, items.CLAIMS: {"SS": claims}}
+            return
+        for key in self._keys(table):
+            number = int(key.order_id[-12:])
+            yield {"pk": {"S": f"CODES/code/{number}"}, **holder(key)}
+        for counter in range(COUNTERS_MAX):
+            used = str(self._size // COUNTERS_MAX)
+            yield {"pk": {"S": f"FIRST#{counter}"}, "used": {"N": used}}
 
 
 def _renamed(value: Any, key: OrderKey) -> Any:

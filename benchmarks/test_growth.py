@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from benchmarks.conftest import Figures
-from benchmarks.scaling import Point, audited, history_page, relayed, whole_history
+from benchmarks.scaling import Point, audited, coupons_audited, history_page, relayed, whole_history
 
 TITLE = "Growth"
 #: A unit at the largest size may cost so many times what it costs at the smallest.
@@ -24,6 +24,7 @@ POOLS_BYTES_MAX = 100_000
         ("a history's every page", "an order", (1_000, 10_000), whole_history),
         ("relay", "a record", (1_000, 10_000), relayed),
         ("audit", "an order", (30_000, 100_000), audited),
+        ("audit of coupons", "an order", (100_000, 300_000), coupons_audited),
     ],
 )
 def test_growth(
