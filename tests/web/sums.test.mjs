@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
+import { Catalogue } from "../../web/storefront/catalogue.js";
 import { price } from "../../web/storefront/pricing.js";
-import { couponProblem, sumsOf } from "../../web/storefront/sums.js";
+import { STATE_MISSING, couponProblem, sumsOf } from "../../web/storefront/sums.js";
 
 const NOW = Date.parse("2026-11-23T10:00:00Z");
 const included = { included: true, rates: [0], delivery_rate: 0, per: "order", rounding: "half_up" };
@@ -35,9 +36,20 @@ test("where states are taxed apart the customer chooses one before paying", asyn
     taxes: { "retail US-CA": taxed },
   };
   const of = (state) => sumsOf(states, basket([{ sku: "MUG", quantity: 2 }], { country: "US", state }), NOW);
-  for (const state of ["", "XX"]) assert.match((await of(state)).problem, /state/);
+  for (const state of ["", "XX"]) assert.equal((await of(state)).problem, STATE_MISSING);
   const sums = await of("CA");
   assert.deepEqual([sums.problem, sums.tax], [null, 218]);
+});
+
+test("until a country is chosen the basket is for the first that this currency is taken in", () => {
+  const dear = { by: "subtotal", bands: [[0, 695]], free_from: null };
+  const shop = new Catalogue({
+    goods: [], countries: ["GB", "US", "FR"], delivery: { "retail GB GBP": dear, "retail * USD": dear, "retail US USD": dear },
+  });
+  const first = (currency) => shop.firstCountry("retail", currency)[0];
+  assert.deepEqual([first("GBP"), first("USD"), first("JPY")], ["GB", "GB", "GB"]);
+  delete shop.delivery["retail * USD"];
+  assert.deepEqual([first("GBP"), first("USD")], ["GB", "US"]);
 });
 
 test("a price that has changed since it was chosen has the one before", async () => {

@@ -58,6 +58,12 @@ export class Catalogue {
     return rate ? { price: Math.max(...rate.bands.map(([, price]) => price)), free_from: rate.free_from } : null;
   }
 
+  /** The first that is delivered to in a currency, else the first: [code, name]. */
+  firstCountry(channel, currency) {
+    const [first] = this.countries;
+    return this.countries.find(([code]) => this.deliveryTerms(channel, code, currency)) ?? first;
+  }
+
   /** Whether what is paid there has a tax in it. */
   includesTax(channel, { country, state }) {
     const tax = taxAt({ channel, country, state }, this.taxes);

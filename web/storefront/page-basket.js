@@ -5,11 +5,13 @@ import { $, fill, h, picture, say } from "./dom.js";
 import { money } from "./money.js";
 import { announce, currency } from "./shell.js";
 import { Summary } from "./summary.js";
+import { STATE_MISSING } from "./sums.js";
 
 const shop = await catalogue();
 const basket = new Basket("retail");
-// Where it goes is asked at the checkout; until then it is the first country of the price book.
-const [[country, countryName]] = shop.countries;
+// Where it goes is asked at the checkout; until then it is the first country of the price book that
+// can be paid in this currency.
+const [country, countryName] = shop.firstCountry("retail", currency());
 const place = { country, state: "" };
 const summary = new Summary(shop, basket, () => place, showSums);
 let removed = null;
@@ -26,9 +28,12 @@ async function show() {
 function showSums(sums) {
   fill($("#lines"), sums.lines.map(line));
   fill($("#sums"), bill(sums, currency(), shop.includesTax("retail", place)),
-    h("p", { class: "quiet" }, `Delivery to: ${countryName}. You can choose another country at the checkout.`));
-  say($("#problem"), sums.problem ?? "");
-  $("#go").hidden = Boolean(sums.problem);
+    h("p", { class: "quiet" }, `Delivery to: ${countryName}. You can choose another country at the checkout.`,
+      sums.problem === STATE_MISSING ? " Tax is added there: it depends on the state." : ""));
+  // The state is chosen at the checkout.
+  const problem = sums.problem === STATE_MISSING ? null : sums.problem;
+  say($("#problem"), problem ?? "");
+  $("#go").hidden = Boolean(problem);
 }
 
 function line({ sku, quantity, name, good, unit_price, before, problem }) {

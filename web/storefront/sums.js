@@ -7,6 +7,8 @@
  */
 import { unitPrice } from "./pricing.js";
 
+export const STATE_MISSING = "Choose your state: the tax depends on it.";
+
 /** A line with one of these is not for sale now: it is shown, and not ordered. */
 const GONE = new Map([
   ["article_unknown", "We don't sell this any more."],
@@ -110,7 +112,7 @@ function problemOf(refusals, ordered, cases) {
   }
   const rules = new Set(refusals.map(({ rule }) => rule));
   if (rules.has("delivery_not_offered")) return "We don't deliver to this country.";
-  if (rules.has("state_unknown")) return "Choose your state: the tax depends on it.";
+  if (rules.has("state_unknown")) return STATE_MISSING;
   if (rules.has("currency_not_accepted")) return "We don't sell in this currency here.";
   return null;
 }

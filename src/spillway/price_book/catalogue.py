@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from orders.domain.book import ELSEWHERE, NO_TIME, Article, Rules
+from spillway.price_book.iso import COUNTRIES
 
 if TYPE_CHECKING:
     from spillway.price_book.reading import PriceBook
@@ -43,8 +44,11 @@ def catalogue(book: PriceBook) -> dict[str, Any]:
 
 
 def _countries(rules: Rules) -> Iterator[str]:
+    """Those that the book names, in its order, and where it delivers elsewhere too all others."""
     named = dict.fromkeys(key.split(" ")[1] for key in rules.delivery)
     yield from (country for country in named if country != ELSEWHERE)
+    if ELSEWHERE in named:
+        yield from sorted(COUNTRIES - named.keys())
 
 
 def _good(article: Article, shown: Mapping[str, str], rules: Rules) -> dict[str, Any]:

@@ -254,7 +254,8 @@ class RulesReader:
                     f"There is {channel} delivery to {country}, and no tax for it.",
                 )
         # Without what has an entry of its own, "*" is for the rest.
-        rest = {to.partition(" ")[0] for to in delivered - taxed}
+        elsewhere = {f"{one} {ELSEWHERE}" for one in CHANNELS}
+        rest = {to.partition(" ")[0] for to in delivered - (taxed - elsewhere)}
         reported: set[tuple[Place, str]] = set()
         for key in self._taxes:
             where = key.partition(" ")[2]

@@ -11,6 +11,7 @@ import pytest
 
 from spillway.paths import PROJECT
 from spillway.price_book import catalogue, example, read
+from spillway.price_book.iso import COUNTRIES
 from tests.spillway.price_book.files import written
 
 STOREFRONT = PROJECT / "web" / "storefront"
@@ -45,6 +46,17 @@ def test_a_day_in_what_is_for_the_pages_is_a_text(tmp_path: Path) -> None:
     page = '[catalogue.page]\nsale = { ends = 2026-12-24 }\n\n[[delivery]]\nchannel = "retail"'
     book = read(written(tmp_path, ('[[delivery]]\nchannel = "retail"', page)))
     assert json.loads(json.dumps(catalogue(book)))["sale"] == {"ends": "2026-12-24"}
+
+
+def test_a_store_that_delivers_everywhere_lists_every_country(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        ('countries = ["GB"]\nprice', 'countries = ["GB", "*"]\nprice'),
+        ('countries = ["GB"]\nincluded', 'countries = ["GB", "*"]\nincluded'),
+    )
+    countries = catalogue(read(path))["countries"]
+    assert countries[0] == "GB"
+    assert sorted(countries) == sorted(COUNTRIES)
 
 
 def test_it_tells_no_coupon(tmp_path: Path) -> None:
