@@ -45,6 +45,7 @@ class Fault(StrEnum):
     # At a customer
     RESENT = "resent"  # the order is sent again although it was answered, or side by side
     CANCELLED = "cancelled"
+    REFUNDED = "refunded"  # the payment goes back, and its receipt is used again
     STRANGER = "stranger"  # another customer asks for the order, or for its cancellation
     CLASH = "clash"  # other content under the same id
     NAMESAKE = "namesake"  # another customer uses the same id

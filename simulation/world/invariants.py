@@ -93,9 +93,23 @@ class InvariantChecker:
     #: Whose order each payment has paid.
     _payments: dict[str, tuple[str, str]] = field(default_factory=dict)
     _holders: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    #: Payments that have gone back.
+    _refunded: set[str] = field(default_factory=set)
     _effects: dict[tuple[str, str], dict[str, Entry]] = field(default_factory=dict)
     _first_at: dict[tuple[str, str, str], int] = field(default_factory=dict)
     _moment: int = 0
+
+    def has_order(self, key: tuple[str, str]) -> bool:
+        return self._content(key) is not None
+
+    def is_void(self, key: tuple[str, str]) -> bool:
+        item = self.table.get(key)
+        return item is not None and items.is_void(item)
+
+    def _content(self, key: tuple[str, str]) -> bytes | None:
+        """The order's content as it is in the table."""
+        item = self.table.get(key)
+        return None if item is None or items.is_void(item) else bytes(item["content"]["B"])
 
     def moment(self) -> int:
         """A number that grows with every event, and so tells their order within one ms too."""
@@ -118,7 +132,7 @@ class InvariantChecker:
         elif before is not None:
             detail = "the order was overwritten"
             self.breaks(Promise.ONE_ORDER_PER_ID, (customer_id, order_id), detail)
-        else:
+        elif not items.is_void(after):
             self._placed((customer_id, order_id), after)
 
     def _placed(self, key: tuple[str, str], item: Item) -> None:
@@ -139,9 +153,11 @@ class InvariantChecker:
             self._holds_a_coupon(key, order)
 
     def _is_paid(self, key: tuple[str, str], order: Order) -> None:
-        """By a payment of its own: no other order was paid with it."""
+        """By a payment of its own, which has not gone back: no other order was paid with it."""
         if order.payment is None:
             return
+        if order.payment.reference in self._refunded:
+            self._wrongly_priced(key, "was accepted after its payment had gone back")
         paid = self._payments.setdefault(order.payment.reference, key)
         if paid != key:
             self._wrongly_priced(key, f"has the payment of {self.name_of(*paid)}")
@@ -164,6 +180,14 @@ class InvariantChecker:
     def _is_undone(self, key: tuple[str, str]) -> bool:
         customer_id, order_id = key
         return saga.undoing(items.facts(self.table.get((customer_id, order_id + PROGRESS))))
+
+    def refunded(self, draft: Draft) -> None:
+        """The gateway has given a payment back, at the service's proof that its id is void."""
+        key = (draft.key.customer_id, draft.key.order_id)
+        if draft.order.payment is not None:
+            self._refunded.add(draft.order.payment.reference)
+        if self.has_order(key):
+            self._wrongly_priced(key, "its payment went back, and it stays")
 
     def refused(self, draft: Draft, rules: Collection[str]) -> None:
         """A customer's order was refused. If it was for its price, it is not the store's."""
@@ -191,7 +215,7 @@ class InvariantChecker:
         for name in before:
             if after.get(name) != before[name]:
                 self._half_done(key, f"the fact {name} on record was overwritten")
-        if self.table.get(key) is None:
+        if not self.has_order(key):
             self._half_done(key, "has facts and is not in the table")
         facts = {name: _fact(name, value) for name, value in after.items() if name not in _KEPT}
         effects = self._effects.get(key, {})
@@ -224,7 +248,7 @@ class InvariantChecker:
         if downstream not in self.without_keys:
             self._in_order(key, step, effects)
         effects[step] = entry
-        if self.table.get(key) is None:
+        if not self.has_order(key):
             self._half_done(key, f"{step} done, and it is not in the table")
 
     def _again(self, downstream: str, key: tuple[str, str], step: str) -> None:
@@ -252,9 +276,9 @@ class InvariantChecker:
     def acknowledged(self, draft: Draft, status: int) -> None:
         """A customer's order was answered as accepted."""
         key = (draft.key.customer_id, draft.key.order_id)
-        item = self.table.get(key)
-        is_stored = item is not None and item["content"]["B"] == draft.compressed
-        if not is_stored and not (status == 202 and self._waits(draft)):
+        is_stored = self._content(key) == draft.compressed
+        # Who has an order that overflowed refunded makes its id void before it is placed.
+        if not is_stored and not (status == 202 and (self._waits(draft) or self.is_void(key))):
             self.breaks(
                 Promise.ACKNOWLEDGED_IS_DURABLE, key, f"answered {status}, and it is stored nowhere"
             )
@@ -273,9 +297,10 @@ class InvariantChecker:
             content = named["order"]
         except (msgspec.DecodeError, KeyError, TypeError):
             return
-        item = self.table.get(key)
-        is_stored = item is not None and b64encode(item["content"]["B"]).decode() == content
-        if not is_stored and message.body not in _bodies(self.overflow.dead_letters):
+        stored = self._content(key)
+        is_stored = stored is not None and b64encode(stored).decode() == content
+        accounted_for = is_stored or self.is_void(key)
+        if not accounted_for and message.body not in _bodies(self.overflow.dead_letters):
             detail = "left the overflow queue and is stored nowhere"
             self.breaks(Promise.ACKNOWLEDGED_IS_DURABLE, key, detail)
 

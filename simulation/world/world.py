@@ -18,6 +18,7 @@ from infra import stage as stages
 from infra.event_sources import QueueSource, queue_sources
 from infra.function_settings import Addresses, function_settings
 from orders import wiring
+from orders.aws import items
 from orders.aws.items import PROGRESS_SUFFIX
 from orders.domain.saga import DOWNSTREAMS
 from orders.handlers import deliver, drain, intake, reads, relay, watchdog
@@ -209,7 +210,7 @@ class World:
         order_id, progress, _ = sort_key.partition("#")
         order = self.name_of(customer_id, order_id)
         if not progress:
-            return f"{order} placed"
+            return f"{order} {'made void' if items.is_void(images['NewImage']) else 'placed'}"
         new = sorted(images["NewImage"].keys() - images.get("OldImage", {"pk": 0, "sk": 0}).keys())
         return f"{order} {' '.join(new)} known"
 

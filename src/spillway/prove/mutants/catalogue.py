@@ -423,6 +423,32 @@ original
             "'attribute_not_exists(#returned) OR attribute_exists(#returned)'",
         ),
     ),
+    Mutant(
+        "proof-without-a-void-id",
+        "a proof that an id is void is given, and nothing is stored",
+        ReplaceExpression(
+            "flow.intake:Intake.cancel_or_void",
+            "self.orders.void(VoidId(key, now)) is not None",
+            "self.orders.find(key) is not None",
+        ),
+    ),
+    Mutant(
+        "order-over-void-id",
+        "an order takes the place of a void id",
+        ReplaceExpression(
+            "aws.table:DynamoOrders._put_if_new",
+            "'attribute_not_exists(pk)'",
+            "'attribute_not_exists(digest)'",
+        ),
+    ),
+    Mutant(
+        "void-id-over-order",
+        "an id is made void whether it has an order or not",
+        ReplaceBody(
+            "aws.table:DynamoOrders.void",
+            "self.client.put_item(TableName=self.table, Item=items.void_item(void))\nreturn None",
+        ),
+    ),
     # Found by the simulation
     Mutant(
         "gone-message-is-a-bug",

@@ -1,4 +1,5 @@
-"""The customers: they send an order until it is answered, cancel it, read it, and try others'.
+"""The customers: they send an order until it is answered, cancel it, have it refunded, read it, and
+try others'.
 
 They know only the API's answers.
 """
@@ -14,7 +15,8 @@ import msgspec
 
 from orders.domain.order import OrderKey
 from orders.domain.units import CustomerId
-from simulation.catalogue import BOB, Draft, request
+from orders.domain.void import is_proven
+from simulation.catalogue import BOB, KEY, KEY_ID, Draft, request
 from simulation.world.world import World
 from spillway.run.load.records import Acknowledgement, Answer
 
@@ -36,6 +38,7 @@ class _Violation(msgspec.Struct):
 
 class _Body(msgspec.Struct):
     accepted_at: str = ""
+    proofs: tuple[str, ...] = ()
     violations: tuple[_Violation, ...] = ()
 
 
@@ -107,6 +110,25 @@ class Customer(Acknowledgement):
                 self._later(tries, self.cancel)
 
         _ask(self.world, self.name, request(_CANCEL, self.key), answered)
+
+    def refund(self, tries: int = 0) -> None:
+        """Have the id made void, and the payment given back by the gateway, which asks for a proof;
+        then send the order with the receipt of that payment all the same."""
+        self.cancellation_sent = True
+
+        def answered(status: int, body: str) -> None:
+            if status == 200:
+                proofs = _body.decode(body).proofs
+                if any(is_proven(proof, self.key, {KEY_ID: KEY}) for proof in proofs):
+                    self.world.invariants.refunded(self.draft)
+                self.place()
+            elif status == 202:
+                self.cancellation_taken = True
+            elif status >= 500:
+                self._later(tries, self.refund)
+
+        asked = {**request(_CANCEL, self.key), "queryStringParameters": {"void": "true"}}
+        _ask(self.world, self.name, asked, answered)
 
     def read(self) -> None:
         """Read the order once, and compare with what was read before."""

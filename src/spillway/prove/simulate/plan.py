@@ -86,6 +86,9 @@ _PAID_ONCE = 0.1
 _RACES = 0.2
 _RACERS = 5
 
+#: Schedules in which somebody has a payment given back, and orders with its receipt.
+_REFUNDS = 0.15
+
 #: Each with the bound below which a number in [0, 1) means it.
 _COUNTS = ((0.82, 1), (0.96, 2), (1.0, SLOTS))
 _SHAPES = tuple(zip((0.7, 0.75, 0.88, 1.0), SHAPES, strict=True))
@@ -120,6 +123,7 @@ class Ordered:
     place_at: int
     resend_at: tuple[int, ...] = ()
     cancel_at: int | None = None
+    refund_at: int | None = None
     read_at: int | None = None
     stranger_at: int | None = None
     clash: Draft | None = None
@@ -194,7 +198,28 @@ def _with_prices(seed: int) -> Plan:
     if chance() < _PRICE_CHANGES:
         return _with_a_price_change(plan, chance)
     chance = Chance(seed, "coupons")
-    return _with_a_race(plan, chance) if chance() < _RACES else plan
+    if chance() < _RACES:
+        return _with_a_race(plan, chance)
+    chance = Chance(seed, "refunds")
+    return _with_a_refund(plan, chance) if chance() < _REFUNDS else plan
+
+
+def _with_a_refund(plan: Plan, chance: Chance) -> Plan:
+    """Under one id an order is sent that is refused, the payment is asked back, and an order is
+    sent that is right: in this order, or all at about the same time."""
+    refund_at = _soon(chance)
+    refused = draft_at(START - SECOND, "today", forgery=chance.pick(FORGERIES))
+    thief = Ordered(
+        name="a refunded order",
+        draft=draft_at(START - SECOND, "today"),
+        expected_outcome=ExpectedOutcome(),
+        place_at=max(0, refund_at + _soon(chance) - 200),
+        resend_at=(refund_at + _soon(chance),),
+        refund_at=refund_at,
+        clash=refused,
+        clash_at=refund_at // 2,
+    )
+    return replace(plan, orders=(*plan.orders, thief))
 
 
 def _with_a_race(plan: Plan, chance: Chance) -> Plan:

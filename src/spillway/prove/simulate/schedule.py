@@ -50,7 +50,7 @@ UNDISTURBED_MS = 5_000
 _HARMLESS = frozenset(
     {
         *(Fault.RESENT, Fault.STRANGER, Fault.NAMESAKE, Fault.CANCELLED, Fault.CLASH),
-        *(Fault.COLD_START, Fault.FORGED, Fault.PAID_ONCE, Fault.DAMAGED_BOOK),
+        *(Fault.REFUNDED, Fault.COLD_START, Fault.FORGED, Fault.PAID_ONCE, Fault.DAMAGED_BOOK),
     }
 )
 
@@ -176,6 +176,8 @@ class _Schedule:
             self._maybe(Fault.RESENT, f"{name} sent again at {at}", at, customer.place)
         if order.cancel_at is not None:
             self._maybe(Fault.CANCELLED, f"{name} cancelled", order.cancel_at, customer.cancel)
+        if order.refund_at is not None:
+            self._maybe(Fault.REFUNDED, f"{name} refunded", order.refund_at, customer.refund)
         if order.read_at is not None:
             self._at(order.read_at, customer.read)
         if order.stranger_at is not None and order.namesake is None:
@@ -361,6 +363,9 @@ class _Schedule:
             if customer.sent:
                 by_key[customer.key].append(customer)
         for key, customers in by_key.items():
+            if self.world.invariants.is_void((key.customer_id, key.order_id)):
+                self._was_void(customers)
+                continue
             taken = (each for each in customers if each.order == stored.get(key))
             owner = next(taken, customers[0])
             for other in customers:
@@ -369,6 +374,15 @@ class _Schedule:
             owner.cancellation_sent = any(each.cancellation_sent for each in customers)
             owner.cancellation_taken = any(each.cancellation_taken for each in customers)
             yield owner
+
+    def _was_void(self, customers: Iterable[Customer]) -> None:
+        """What was acknowledged under an id that is void now had overflowed, and was withdrawn
+        before it was placed."""
+        for customer in customers:
+            for answer in customer.answers:
+                if answer.status != 202:
+                    detail = f"answered {answer.status}, and its id is void"
+                    self._break(Promise.ACKNOWLEDGED_IS_DURABLE, customer.key, detail)
 
     def _was_refused(self, customer: Customer) -> None:
         """Other content than what was taken was refused, or its clash is a dead letter."""
