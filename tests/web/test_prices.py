@@ -182,6 +182,7 @@ def test_the_quantity_that_is_shown_is_the_one_that_is_bought(visit: Visits, typ
     quantity.fill("3")
     quantity.press("Tab")
     total(page, "£45.95")
+    expect(page.get_by_role("button", name="Remove Stoneware mug, sage")).to_be_focused()
     quantity.fill(typed)
     quantity.press("Tab")
     expect(quantity).to_have_value("3")
@@ -198,6 +199,7 @@ def test_a_quantity_of_nothing_takes_the_line_out_and_can_be_undone(visit: Visit
     quantity.fill("0")
     quantity.press("Tab")
     expect(page.locator("#empty")).to_be_visible()
+    expect(page.get_by_role("button", name="Undo")).to_be_focused()
     page.get_by_role("button", name="Undo").click()
     expect(quantity).to_have_value("1")
     # The browser kept this page for the way back, and the basket was ordered meanwhile.

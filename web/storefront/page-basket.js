@@ -26,7 +26,10 @@ async function show() {
 }
 
 function showSums(sums) {
+  const controls = () => [...$("#lines").querySelectorAll("a, input, button")];
+  const focused = controls().indexOf(document.activeElement);
   fill($("#lines"), sums.lines.map(line));
+  controls()[focused]?.focus();
   fill($("#sums"), bill(sums, currency(), shop.includesTax("retail", place)),
     h("p", { class: "quiet" }, `Delivery to: ${countryName}. You can choose another country at the checkout.`,
       sums.problem === STATE_MISSING ? " Tax is added there: it depends on the state." : ""));
@@ -60,14 +63,14 @@ function line({ sku, quantity, name, good, unit_price, before, problem }) {
 /** The field shows what is in the basket, whatever was typed: else something else is bought. */
 async function changed(field, { sku, quantity, name }) {
   const typed = field.valueAsNumber;
-  if (typed === 0) return remove({ sku, name });
-  if (!Number.isInteger(typed) || typed < 1 || typed > QUANTITY_MAX) {
+  if (!Number.isInteger(typed) || typed < 0 || typed > QUANTITY_MAX) {
     field.value = quantity;
     return say($(`#problem-${CSS.escape(sku)}`), `A whole number from 1 to ${QUANTITY_MAX}, please. It is ${quantity} as before.`);
   }
+  await new Promise((wake) => setTimeout(wake)); // the focus moves on first, and stays there
+  if (typed === 0) return remove({ sku, name });
   basket.set(sku, typed);
   await summary.update();
-  $(`[aria-describedby="problem-${CSS.escape(sku)}"]`)?.focus();
 }
 
 async function remove({ sku, name }) {

@@ -115,8 +115,7 @@ function changed({ target }) {
   const good = shop.bySku.get(line.sku);
   const problem = quantityProblem(target.value, good);
   if (problem) {
-    target.setAttribute("aria-invalid", "true");
-    announce(`${good.name}: ${problem}.`);
+    announce(`${good.name}: ${problem}. It is ${line.quantity} as before.`);
     target.value = line.quantity;
     return;
   }

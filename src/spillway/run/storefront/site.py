@@ -44,8 +44,8 @@ _MEDIA_TYPES = {
 }
 _IMPORT = re.compile(r'"\./([\w./-]+\.js)"')
 _STATIC_IMPORT = re.compile(r'(?:from|import) "\./([\w./-]+\.js)"')
-# Whole lines of them: a sixth of all scripts, compressed. A comment behind code
-# stays: only a parser can tell it from a text.
+# Whole lines of them: a sixth of all scripts, compressed. A comment behind code stays: only a
+# parser can tell it from a text.
 _COMMENT = re.compile(r"^[ \t]*(?://.*|/\*(?:(?!\*/)[\s\S])*\*/[ \t]*)\n", re.MULTILINE)
 _HEADING = re.compile(r"<!-- (\w+): (.*?) -->\n")
 _ASSET = re.compile(r"\{([\w.-]+\.\w+)\}")
