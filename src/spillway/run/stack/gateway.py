@@ -40,6 +40,7 @@ from spillway.run.stack.tokens import claims
 PATH = "/_local/payments/{order_id}"
 _ORDER_ID = re.compile(r"[0-9a-f-]{36}")
 _DECLINED = "declined"
+_FINAL = (HTTPStatus.FORBIDDEN, HTTPStatus.UNPROCESSABLE_ENTITY)
 _NO_BOOK = Rule.QUOTES_NOT_OFFERED.value
 # Older ones are dropped: such an old id no longer places an order.
 _PAYMENTS_MAX = 100_000
@@ -139,7 +140,9 @@ class _Gateway:
             return problem(HTTPStatus.SERVICE_UNAVAILABLE, "The store's prices cannot be had now.")
         if answer.status_code == HTTPStatus.NOT_FOUND and _NO_BOOK in answer.text:
             return None  # This store's pricing engine or its page says what things cost.
-        if answer.status_code != HTTPStatus.OK:
+        # The store's own no: asked again, it says the same.
+        final = answer.status_code in _FINAL and '"violations"' in answer.text
+        if answer.status_code != HTTPStatus.OK and not final:
             return problem(HTTPStatus(answer.status_code), "The store gives no quote for this.")
         quote = answer.json()
         if quote["violations"] or quote["total"] != wanted.amount:

@@ -103,6 +103,19 @@ def test_the_store_is_asked_what_the_order_costs(client: httpx.Client, service: 
 
 
 @pytest.mark.parametrize(
+    ("status", "rule"), [(422, "currency_not_accepted"), (403, "wholesale_not_allowed")]
+)
+def test_what_the_store_does_not_even_price_is_refused_for_good(
+    client: httpx.Client, service: Service, status: int, rule: str
+) -> None:
+    """Else the page would ask again for a day, and its customer wait."""
+    violations = [{"rule": rule, "pointer": "/currency", "detail": "No."}]
+    service.answer = httpx.Response(status, json={"status": status, "violations": violations})
+    answer = pay(client, order_id())
+    assert (answer.status_code, answer.json()["violations"]) == (422, violations)
+
+
+@pytest.mark.parametrize(
     "quote",
     [
         {"total": 1776, "violations": []},
