@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from orders.domain.coupon_codes import ALPHABET, SERIALS, code_of, fault_of, serial_of
+from orders.domain.coupon_codes import ALPHABET, SERIALS, TAG_CHARS, code_of, fault_of, serial_of
 from orders.domain.coupon_limits import COUNTERS_MAX, counters, share
+from orders.domain.quote import TRIES_MAX, TRIES_WINDOW_SECONDS
 from orders.domain.refusals import SKU_MAX
 
 KEY, OLD_KEY = b"the key of codes", b"the key before it"
@@ -60,6 +61,12 @@ def test_a_forged_code_with_the_right_check_character_is_unknown() -> None:
     assert forged == {"mistyped", "unknown"}
     # Another campaign's code is as unknown as an invented one.
     assert fault_of(CODE.replace("SPRING", "SUMMER"), KEYS) == "unknown"
+
+
+def test_a_million_customers_find_no_code_by_trying() -> None:
+    a_day = TRIES_MAX * 24 * 60 * 60 // TRIES_WINDOW_SECONDS
+    days = len(ALPHABET) ** TAG_CHARS / (1_000_000 * a_day)
+    assert (a_day, round(days / 365.25)) == (1_920, 38)
 
 
 @pytest.mark.parametrize("limit", [1, 2, 99, 1_000, 1_001, 123_456])

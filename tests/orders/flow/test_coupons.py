@@ -56,7 +56,14 @@ class Shop:
             coupon_keys=FixedSigningKeys({"k1": KEY}),
         )
 
-    def place(self, code: str, customer: str = CUSTOMER, key: OrderKey | None = None) -> object:
+    def place(
+        self,
+        code: str,
+        customer: str = CUSTOMER,
+        key: OrderKey | None = None,
+        *,
+        unpaid: int = 0,
+    ) -> object:
         key = key or order_key(customer, order_id())
         total = 1_000 - 100 + 395
         sent = content(
@@ -65,7 +72,7 @@ class Shop:
             lines=[line("MUG-SAGE", 1, 1_000)],
             discounts=[{"coupon": code, "amount": 100}],
             total=total,
-            payment={"reference": "pay_01", "amount": total, "currency": "GBP"},
+            payment={"reference": "pay_01", "amount": total - unpaid, "currency": "GBP"},
         )
         return self.intake.place(key, sent.order, sent.digest, wholesale_allowed=False)
 
@@ -193,6 +200,19 @@ def test_a_code_of_another_customer_and_one_that_never_was_are_quoted_alike(shop
         assert quoted(shop, code, customer=OTHER_CUSTOMER) == ([], [Rule.COUPON_UNKNOWN])
         calls.append(client.calls)
     assert calls == [["batch_get_item"]] * 3
+
+
+def test_only_a_paid_order_finds_out_whether_a_code_is_used(shop: Shop) -> None:
+    shop.place(CODE)
+    client = Recorder(shop.orders.coupons.client)
+    shop.orders.coupons = replace(shop.orders.coupons, client=client)
+    shop.intake = shop.with_coupons(*COUPONS)
+    result = shop.place(CODE, OTHER_CUSTOMER, unpaid=1)
+    assert isinstance(result, Refused)
+    assert Rule.COUPON_UNKNOWN not in {refusal.rule for refusal in result.refusals}
+    assert client.calls == []
+    assert refused_as(shop.place(CODE, OTHER_CUSTOMER))[0] is Rule.COUPON_UNKNOWN
+    assert client.calls == ["transact_write_items"]
 
 
 def test_a_quote_of_the_order_that_holds_the_coupon_applies_it(shop: Shop) -> None:

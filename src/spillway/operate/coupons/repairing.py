@@ -93,7 +93,7 @@ class Mending:
         return self._written(
             self._dynamodb.transact_write_items,
             TransactItems=[
-                _check(orders, items.order_key(key), "attribute_exists(pk)"),
+                _check(orders, items.order_key(key), f"attribute_exists({items.CLAIMS})"),
                 _check(
                     orders,
                     items.progress_key(key),
