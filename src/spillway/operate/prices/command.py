@@ -86,12 +86,13 @@ def publish(
 ) -> None:
     """Check a price book, list what it changes, and publish it; it begins 2 minutes later.
 
-    Writes to the stage's bucket. Needs --yes for what looks like a mistake: a price of 0 or one
-    that falls by more than half, more than half of the articles gone, a channel or currency in
-    which nothing is sold any more, a limited coupon that comes back or gets another limitation,
-    single-use codes that stop working. Refuses to lower a coupon's limit, except in a --rollback
-    with --yes. An order that a customer has begun keeps its prices for the stage's grace period,
-    except with --at-once. Replaces a planned book that begins at the same time.
+    Writes to the stage's bucket. Needs --yes for what looks like a mistake: a price of 0, a price,
+    delivery price or tax rate that falls by more than half, a coupon that takes off so much, more
+    than half of the articles gone, a channel or currency in which nothing is sold any more, a
+    limited coupon that comes back or gets another limitation, single-use codes that stop working.
+    Refuses to lower a coupon's limit, except in a --rollback with --yes. An order that a customer
+    has begun keeps its prices for the stage's grace period, except with --at-once. Replaces a
+    planned book that begins at the same time.
 
     Example: `spillway prices publish web/book/book.toml --stage dev --dry-run`
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
-from orders.domain.book import Article, Rules, UnitPrices
+from orders.domain.book import WHOLE, Article, Coupon, DeliveryRate, Rules, Tax, UnitPrices
 from spillway.price_book.values import major_units
 from spillway.ui.formatting import counted
 
@@ -215,6 +216,7 @@ def suspicions(
             f"Nothing is sold {name.replace(' ', ' in ')} any more."
             for name in sorted(_sold(old_rules, old_articles.values()) - sold)
         ]
+        sentences += _rules_that_fall(old_rules, rules, fall_max)
     return sentences
 
 
@@ -227,6 +229,47 @@ def _falls(found: Comparison, fall_max: float) -> Iterator[str]:
             if len(falls) > 1
             else f"A price falls by more than {fall_max:.0%}: {worst}."
         )
+
+
+def _rules_that_fall(before: Rules, after: Rules, fall_max: float) -> Iterator[str]:
+    """What customers pay less of beside the goods: a slip there costs as much as in a price."""
+    for key, delivery in after.delivery.items():
+        if _delivery_fall(before.delivery.get(key, delivery), delivery) > fall_max:
+            yield f"Delivery {key} falls by more than {fall_max:.0%}."
+    for key, tax in after.taxes.items():
+        old_rates = _rates(before, before.taxes[key]) if key in before.taxes else {}
+        for name, rate in _rates(after, tax).items():
+            old = old_rates.get(name, rate)
+            if _fall(old, rate) > fall_max:
+                shown = f"{old * 100 / WHOLE:g} % → {rate * 100 / WHOLE:g} %"
+                yield f"The tax {key} ({name}) falls by more than {fall_max:.0%}: {shown}."
+    for code, coupon in after.coupons.items():
+        if _coupon_fall(before.coupons.get(code), coupon) > fall_max:
+            yield f"The coupon {code} takes off more than {fall_max:.0%} of what was paid with it."
+
+
+def _fall(before: int, after: int) -> float:
+    return 1 - after / before if before else 0.0
+
+
+def _delivery_fall(before: DeliveryRate, after: DeliveryRate) -> float:
+    """The largest fall at any subtotal or weight. Of two ways to charge nothing is known."""
+    if before.by != after.by:
+        return 0.0
+    old, new = (tuple(chain.from_iterable(rate.bands)) for rate in (before, after))
+    return max(_fall(_at(old, begins), _at(new, begins)) for begins in (*old[::2], *new[::2]))
+
+
+def _rates(rules: Rules, tax: Tax) -> Mapping[str, int]:
+    return dict(zip(rules.tax_classes, tax.rates, strict=True))
+
+
+def _coupon_fall(before: Coupon | None, after: Coupon) -> float:
+    """By how much less is paid with it than before: with one by rate, the rest; with one by amount
+    the goods are not known, and a new amount is compared with the old."""
+    amounts = before.amounts if before else {}
+    worth = [_fall(new, amounts[of]) for of, new in after.amounts.items() if of in amounts]
+    return max(_fall(WHOLE - (before.rate if before else 0), WHOLE - after.rate), *worth, 0.0)
 
 
 def _for_nothing(rules: Rules, articles: Articles) -> Iterator[str]:

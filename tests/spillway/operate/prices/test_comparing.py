@@ -71,6 +71,45 @@ def test_a_price_that_falls_far_is_asked_about(prices: Any, asked: int) -> None:
     assert len(suspected(of(), of(MUG._replace(prices=prices), BOOK))) == asked
 
 
+def delivery(*bands: tuple[int, int], by: Any = "subtotal") -> dict[str, Any]:
+    return {"delivery": {"retail * GBP": DeliveryRate(by, bands)}}
+
+
+def tax(rate: int) -> dict[str, Any]:
+    return {"taxes": {"retail *": Tax(included=True, rates=(rate,), delivery_rate=rate)}}
+
+
+def coupon(**fields: Any) -> dict[str, Any]:
+    return {"coupons": {"SPRING": a_coupon(**fields)}}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "asked"),
+    [
+        (delivery((0, 395)), delivery((0, 198)), 0),
+        (delivery((0, 395)), delivery((0, 39)), 1),
+        (delivery((0, 395)), delivery((0, 395), (6_000, 0)), 1),
+        (delivery((0, 395), (10_000, 995)), delivery((0, 395), (10_000, 99)), 1),
+        (delivery((0, 0), (1, 395)), delivery((0, 0), (1, 395)), 0),
+        (delivery((0, 395)), delivery((0, 39), by="weight"), 0),
+        (tax(200_000), tax(50_000), 1),
+        (tax(200_000), tax(100_000), 0),
+        (tax(0), tax(200_000), 0),
+        (coupon(), coupon(rate=500_000), 0),
+        (coupon(), coupon(rate=1_000_000), 1),
+        ({}, coupon(rate=1_000_000), 1),
+        ({}, coupon(rate=0, amounts={"GBP": 50_000}), 0),
+        (coupon(rate=0, amounts={"GBP": 500}), coupon(rate=0, amounts={"GBP": 50_000}), 1),
+        (coupon(rate=0, amounts={"GBP": 500}), coupon(rate=0, amounts={"GBP": 1_000}), 0),
+        (coupon(rate=1_000_000), coupon(rate=1_000_000), 0),
+    ],
+)
+def test_delivery_taxes_and_coupons_that_cost_far_more_are_asked_about(
+    before: dict[str, Any], after: dict[str, Any], asked: int
+) -> None:
+    assert len(suspected(of(**before), of(**after))) == asked
+
+
 def test_how_far_is_the_publisher_s_to_say() -> None:
     sale = of(MUG._replace(prices=(1_000, (1, 700, 48, 650))), BOOK)
     assert len(suspected(of(), sale, fall_max=0.2)) == 1
