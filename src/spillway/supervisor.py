@@ -179,15 +179,18 @@ def _start_aws(parts: ExitStack, folder: Path, token: str) -> tuple[Server, Serv
 
 
 def _publish_prices(emulator: str, outputs: Mapping[str, str]) -> None:
-    """The example store's price book, so that the first order can be priced."""
+    """The example store's price book, so that the first order can be priced, and its catalogue."""
     from orders.domain.units import Millis
+    from spillway.operate.prices import storefront
     from spillway.operate.prices.bucket import OUTPUT, PriceBucket
     from spillway.operate.prices.plan import publish_first
     from spillway.price_book import example
     from spillway.run.stack.aws import client
 
-    bucket = PriceBucket(client(emulator, "s3"), outputs[OUTPUT])
-    publish_first(bucket, example(), now=Millis(time.time_ns() // 1_000_000), by="spillway up")
+    s3, now = client(emulator, "s3"), Millis(time.time_ns() // 1_000_000)
+    bucket = PriceBucket(s3, outputs[OUTPUT])
+    publish_first(bucket, example(), now=now, by="spillway up")
+    storefront.Storefront(s3, outputs[storefront.OUTPUT]).show(bucket, now)
 
 
 def _parameters(

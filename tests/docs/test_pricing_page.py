@@ -10,7 +10,11 @@ import pytest
 
 from spillway.price_book import read, toml_file
 from spillway.price_book.articles import ARTICLES_MAX, OTHER_COLUMNS, PRICE_LISTS_MAX
-from spillway.price_book.reading import ARTICLES_BYTES_MAX, RULES_BYTES_MAX
+from spillway.price_book.reading import (
+    ARTICLES_BYTES_MAX,
+    CATALOGUE_BYTES_MAX,
+    RULES_BYTES_MAX,
+)
 from spillway.price_book.rules import COUPONS_MAX
 
 PAGE = (Path(__file__).parents[2] / "docs" / "pricing.md").read_text()
@@ -49,5 +53,6 @@ def test_the_limits_are_those_of_the_code() -> None:
         f"{PRICE_LISTS_MAX} price lists",
         f"{RULES_BYTES_MAX // 1_000_000} MB for the rules",
         f"{ARTICLES_BYTES_MAX // 1_000_000} MB for a file of articles",
+        f"A catalogue has at most {CATALOGUE_BYTES_MAX // 1_000_000} MB",
     )
     assert all(limit in SECTION for limit in limits)

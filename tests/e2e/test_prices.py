@@ -75,10 +75,10 @@ class Shelf:
         return current.version
 
     def add(self, content: bytes) -> None:
-        """A book's file and its entry, without a check, in force at once."""
+        """A book's file and its entry, without a check or a catalogue, in force at once."""
         listed, etag = self.bucket.publications()
-        version = version_of(content, now())
-        self.bucket.put_file(version, content)
+        version = version_of(content, b"", now())
+        self.bucket.put_book(version, content, b"")
         entry = Publication(version, now(), published_at=now())
         self.bucket.put_publications(with_entry(listed, entry, withdraw=False), etag)
         self.read_anew()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,7 +21,7 @@ from orders.handlers.intake import handle
 from orders.handlers.wire import Content, content_of
 from simulation.world.runtime import FixedPriceBooks, MemoryCouponTries, MemoryLog
 from simulation.world.table import MemoryOrders
-from spillway.price_book import example
+from spillway.price_book import catalogue, example
 from spillway.run.stack.tokens import claims
 from tests.builders import an_intake, order_key
 from tests.orders.handlers.api_events import request
@@ -30,6 +31,7 @@ from tests.web.visitor import Visitor
 pytestmark = pytest.mark.timeout(600)
 
 MUG = "MUG-SAGE"
+LIST = "retail GBP"
 
 
 class Clock:
@@ -87,6 +89,23 @@ def in_basket(page: Page, change: str) -> None:
         " new Function('basket', change)(basket);"
         " localStorage['basket.retail'] = JSON.stringify(basket); }",
         change,
+    )
+
+
+def basket_id(page: Page) -> object:
+    return page.evaluate("JSON.parse(localStorage['basket.retail']).id")
+
+
+def publish_meanwhile(visitor: Visitor, change: Callable[[Any], Any]) -> None:
+    """A book that changes the mug comes into force while a page is open, for over a minute."""
+    document = catalogue(example())
+    goods = [change(good) if good["sku"] == MUG else good for good in document["goods"]]
+    listed = {"books": [{"begins": 0, "catalogue": "/catalogues/changed.json"}]}
+    visitor.context.route("**/prices.json", lambda route: route.fulfill(json=listed))
+    changed = {**document, "goods": goods}
+    visitor.context.route("**/changed.json", lambda route: route.fulfill(json=changed))
+    visitor.page.evaluate(
+        "const now = Date.now; Date.now = () => now() + 61_000; dispatchEvent(new Event('storage'))"
     )
 
 
@@ -165,6 +184,13 @@ def test_a_changed_price_and_an_article_that_is_gone_are_shown_before_paying(
         expect(vase).to_contain_text("£26.00")
         expect(vase.locator("s")).to_have_count(0)
         total(page, "£43.95")
+    known = basket_id(page)
+    publish_meanwhile(visitor, lambda good: {**good, "prices": {**good["prices"], LIST: 1_500}})
+    total(page, "£44.95")
+    expect(page.locator("#goods s").first).to_have_text("£12.50")
+    # Another price than the one in force at the first id's time.
+    assert basket_id(page) != known
+    visitor.context.unroute_all()
     visitor.fill_in_checkout()
     visitor.pay()
     visitor.see("Confirmed")

@@ -5,6 +5,14 @@
 // PAGES is written at synthesis: the names of the pages that there are.
 var PAGES = {};
 
+// What pages load, beside their assets.
+var FILES = { "/config.json": 1, "/prices.json": 1, "/address-formats.json": 1 };
+
+// A book's catalogue is public from two minutes before the book begins, which is when the latest
+// book that begins "soon" was published: a sale's prices are no earlier news.
+var CATALOGUE = /^\/catalogues\/([0-9]+)-[0-9a-f]+\.json$/;
+var NOTICE_MS = 120000;
+
 function handler(event) {
   return event.context.eventType === "viewer-request" ? found(event.request) : answered(event.response);
 }
@@ -12,9 +20,14 @@ function handler(event) {
 function found(request) {
   var home = request.uri === "/" || request.uri === "/index.html";
   var name = home ? "index" : request.uri.slice(1);
-  if (request.uri === "/config.json") return request;
+  if (FILES.hasOwnProperty(request.uri) || mayBeRead(request.uri)) return request;
   request.uri = PAGES.hasOwnProperty(name) ? "/" + name + ".html" : "/not-found.html";
   return request;
+}
+
+function mayBeRead(uri) {
+  var catalogue = CATALOGUE.exec(uri);
+  return catalogue !== null && Date.now() >= Number(catalogue[1]) - NOTICE_MS;
 }
 
 // The page for the lost is stored with its status beside it.

@@ -1,6 +1,6 @@
 /** The address on a page: country first, then the fields that this country's addresses have. */
 import { addressOf, fieldProblem, problemsOf, rowsOf } from "./address.js";
-import { asset, fill, h, say } from "./dom.js";
+import { fill, h, say } from "./dom.js";
 
 /**
  * By country code: see address.js. None if they can't be had, for a store must sell all the same.
@@ -9,7 +9,7 @@ import { asset, fill, h, say } from "./dom.js";
  */
 export async function addressFormats() {
   try {
-    return await (await fetch(asset("address-formats.json"))).json();
+    return await (await fetch("/address-formats.json")).json();
   } catch {
     return {};
   }

@@ -1,8 +1,20 @@
-/** What is for sale, from the store's price book: catalogue.json has all of it but the coupons. */
-import { asset } from "./dom.js";
+/**
+ * What is for sale, from the store's price books: a catalogue has all of a book but the coupons.
+ * /prices.json says which catalogue counts from when, as the service's own list of books does.
+ */
+import { serviceNow } from "./clock.js";
 import { isAvailable, price, taxAt, unitPrice } from "./pricing.js";
 
-let loading;
+const LIST = "/prices.json";
+/** A book begins two minutes after it was published: a list that is younger has all that counts. */
+const LIST_AGE_MAX_MS = 60_000;
+const TIMEOUT_MS = 10_000;
+
+/** By begin, the earliest first. @type {{begins: number, catalogue: string}[]} */
+let books = [];
+let listedAt = -Infinity;
+/** @type {Catalogue | null} */
+let shop = null;
 
 /**
  * @typedef {object} Good
@@ -18,16 +30,57 @@ let loading;
  * @property {number} [available_from] ms
  * @property {number} [available_until] ms
  */
-/** @returns {Promise<Catalogue>} */
-export function catalogue() {
-  loading ??= fetch(asset("catalogue.json")).then((answer) => answer.json()).then(
-    (content) => new Catalogue(content),
-  );
-  return loading;
+/**
+ * What counts now: at another time it may be another catalogue. Without a connection it is the one
+ * that the page has; the service refuses what is not its price.
+ *
+ * @returns {Promise<Catalogue>} rejects where none can be had
+ */
+export async function catalogue() {
+  try {
+    await look(serviceNow());
+  } catch (error) {
+    if (!shop) throw error;
+  }
+  return shop;
+}
+
+async function look(now) {
+  if (Math.abs(now - listedAt) > LIST_AGE_MAX_MS) await list(now);
+  const begun = books.filter(({ begins }) => begins <= now).reverse();
+  // By a clock that is wrong, a book may count that the store does not hand out yet.
+  for (const { catalogue: address } of begun.length ? begun : books.slice(0, 1)) {
+    if (address === shop?.address) return;
+    try {
+      shop = new Catalogue(await read(address, "default"), address);
+      return;
+    } catch (error) {
+      if (error.status !== 404) throw error;
+    }
+  }
+  throw new Error("No price book is in force.");
+}
+
+/** The list stays as it is where there is no answer, and is asked for again in a minute. */
+async function list(now) {
+  listedAt = now;
+  try {
+    ({ books } = await read(LIST, books.length ? "no-cache" : "default"));
+  } catch (error) {
+    if (!books.length) throw error;
+  }
+}
+
+async function read(address, cache) {
+  const answer = await fetch(address, { cache, signal: AbortSignal.timeout(TIMEOUT_MS) });
+  if (!answer.ok) throw Object.assign(new Error(`${address} was answered ${answer.status}`), { status: answer.status });
+  return answer.json();
 }
 
 export class Catalogue {
-  constructor(content) {
+  /** @param {string} address names the catalogue: another one has another address */
+  constructor(content, address) {
+    this.address = address;
     /** @type {Good[]} */
     this.goods = content.goods.map((good) => ({ case: 1, ...good }));
     this.categories = content.categories;
@@ -37,6 +90,11 @@ export class Catalogue {
     this.taxes = content.taxes;
     this.countries = content.countries.map((code) => [code, countryName(code)]);
     this.bySku = new Map(this.goods.map((good) => [good.sku, good]));
+  }
+
+  /** Whether everybody may see what is paid on this channel. */
+  shows(channel) {
+    return this.price_lists.some((list) => list.startsWith(`${channel} `));
   }
 
   /** What can be bought now. */

@@ -13,7 +13,7 @@ const basket = new Basket("retail");
 // can be paid in this currency.
 const [country, countryName] = shop.firstCountry("retail", currency());
 const place = { country, state: "" };
-const summary = new Summary(shop, basket, () => place, showSums);
+const summary = new Summary(basket, () => place, showSums);
 let removed = null;
 show();
 addEventListener("storage", show);

@@ -26,7 +26,7 @@ const basket = new Basket(channel);
 const form = $("#checkout");
 const [shop, box, formats] = await Promise.all([catalogue(), outbox, addressFormats()]);
 const addressForm = new AddressForm($("#address"), shop.countries, formats);
-const summary = new Summary(shop, basket, () => addressForm.place, showSums);
+const summary = new Summary(basket, () => addressForm.place, showSums);
 /** The order but for the address, and its id: what was last shown. */
 let shown = null;
 
@@ -73,10 +73,10 @@ function showSums(sums, sure) {
   fill($("#goods"), goods(sums.lines));
   fill($("#sums"), bill(sums, currency(), shop.includesTax(channel, addressForm.place)));
   say($("#problem"), sums.problem ?? "");
-  const { ordered: lines, discounts, shipping, tax, total } = sums;
+  const { ordered: lines, discounts, shipping, tax, total, prices } = sums;
   const can = Boolean(box) && sure && !sums.problem;
   // The price that counts is that of the time in the id, which is therefore made with the sum.
-  const id = can ? basket.orderId(serviceNow(), `${currency()} ${total}`) : null;
+  const id = can ? basket.orderId(serviceNow(), `${currency()} ${total} ${prices}`) : null;
   shown = can ? { id, content: { channel, currency: currency(), lines, discounts, shipping, tax, total } } : null;
   $("#payment").hidden = total === 0;
   $("#pay").textContent = total ? `Pay ${money(total, currency())} and order` : "Order";

@@ -16,8 +16,10 @@ const body = $("#rows");
 
 $("#signed-out").hidden = Boolean(customer());
 $("#not-trade").hidden = !customer() || isTrade();
-$("#quick-order").hidden = !isTrade();
-if (isTrade()) begin();
+const open = isTrade() && shop.shows("wholesale");
+$("#not-shown").hidden = !isTrade() || open;
+$("#quick-order").hidden = !open;
+if (open) begin();
 
 function begin() {
   fill($("#skus"), shop.sold("wholesale", currency(), serviceNow()).map((good) => h("option", { value: good.sku }, `${good.name}, case of ${good.case}`)));

@@ -4,6 +4,7 @@
  * A coupon that takes nothing off is taken out of the basket, said beside its field, and leaves the
  * others as they are.
  */
+import { catalogue } from "./catalogue.js";
 import { serviceNow } from "./clock.js";
 import { $, fill, h, say } from "./dom.js";
 import { Problem, getQuote } from "./orders-api.js";
@@ -13,21 +14,18 @@ import { customer } from "./sign-in.js";
 import { couponProblem, sumsOf } from "./sums.js";
 
 export class Summary {
-  #shop;
   #basket;
   #place;
   #show;
   #latest = 0;
 
   /**
-   * @param {import("./catalogue.js").Catalogue} shop
    * @param {import("./basket.js").Basket} basket
    * @param {() => {country: string, state: string}} place where it is delivered to
    * @param {(sums: import("./sums.js").Sums, sure: boolean) => void} show `sure` is false while a
    *   coupon waits for a sign-in or an answer, so that the sum may still change
    */
-  constructor(shop, basket, place, show) {
-    this.#shop = shop;
+  constructor(basket, place, show) {
     this.#basket = basket;
     this.#place = place;
     this.#show = show;
@@ -74,14 +72,14 @@ export class Summary {
   }
 
   /** Without coupons, by the public price list. */
-  #added() {
-    return sumsOf(this.#shop, this.#content([]), serviceNow());
+  async #added() {
+    return sumsOf(await catalogue(), this.#content([]), serviceNow());
   }
 
   /** @returns {Promise<{sums?: object, problem?: string, again?: boolean}>} */
   async #quoted(coupons) {
     try {
-      return { sums: await sumsOf(this.#shop, this.#content(coupons), serviceNow(), getQuote) };
+      return { sums: await sumsOf(await catalogue(), this.#content(coupons), serviceNow(), getQuote) };
     } catch (error) {
       if (error instanceof SignInNeeded) return {};
       const refused = error instanceof Problem && error.rule;

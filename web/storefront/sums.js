@@ -38,6 +38,7 @@ const COUPON = /^\/coupons\/(\d+)$/;
  * @property {number} total
  * @property {Map<string, string>} refused coupons that take nothing off, with the rule
  * @property {string | null} problem why this can't be ordered
+ * @property {string} prices the address of the catalogue: other prices may come to the same sum
  */
 
 /**
@@ -92,6 +93,7 @@ function combined(shop, basket, ordered, gone, { unit_prices, refusals, discount
     subtotal: ordered.reduce((sum, { quantity }, index) => sum + quantity * (unit_prices[index] ?? 0), 0),
     refused: new Map(refused),
     problem: problemOf(refusals, ordered, cases),
+    prices: shop.address,
   };
 }
 

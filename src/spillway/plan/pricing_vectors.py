@@ -78,7 +78,7 @@ def vectors() -> str:
 def public_form(book: Book) -> dict[str, Any]:
     """What a client may know of a book: all but its coupons."""
     return catalogue(
-        PriceBook(book.rules, book.articles, {sku: {} for sku in book.articles}, page={})
+        PriceBook(book.rules, book.articles, {sku: {} for sku in book.articles}, {}, _CHANNELS)
     )
 
 
@@ -162,10 +162,11 @@ def _case(random: Random, books: list[tuple[str, Book]]) -> dict[str, Any]:
     )
     at = Millis(_SOON if odd and random.random() < 0.5 else _NOW)
     priced = price(basket, book, at)
-    return {"book": name, "at": at, "basket": _shown(basket), "priced": _result(priced)}
+    return {"book": name, "at": at, "basket": shown(basket), "priced": result(priced)}
 
 
-def _shown(basket: Basket) -> dict[str, Any]:
+def shown(basket: Basket) -> dict[str, Any]:
+    """As the storefront has it."""
     return {
         "channel": basket.channel,
         "currency": basket.currency,
@@ -175,7 +176,8 @@ def _shown(basket: Basket) -> dict[str, Any]:
     }
 
 
-def _result(priced: Priced) -> dict[str, Any]:
+def result(priced: Priced) -> dict[str, Any]:
+    """As the storefront's sum has it, without the subtotal."""
     return {
         "unit_prices": priced.unit_prices,
         "shipping": priced.shipping,

@@ -3,7 +3,8 @@
 from functools import cache
 
 from spillway.paths import PROJECT
-from spillway.price_book.reading import PriceBook, read
+from spillway.price_book.book import PriceBook
+from spillway.price_book.reading import read
 
 EXAMPLE = PROJECT / "web" / "book" / "book.toml"
 

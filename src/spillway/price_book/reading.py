@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from orders.domain.book import Article, Book, Rules
 from spillway.price_book.articles import Articles, Terms, is_taken, read_articles, sheet
+from spillway.price_book.book import PriceBook
+from spillway.price_book.catalogue import encoded_catalogue
 from spillway.price_book.faults import Faults
 from spillway.price_book.rules import RulesReader
 from spillway.price_book.toml_file import TomlFile, TopLevel, read_text
@@ -17,20 +16,9 @@ from spillway.price_book.toml_file import TomlFile, TopLevel, read_text
 RULES_BYTES_MAX = 5_000_000
 #: 200,000 articles with seven prices and five short texts each have 24 MB.
 ARTICLES_BYTES_MAX = 100_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class PriceBook:
-    """A book without faults. `shown` is what the catalogue's columns say, by sku, of the articles
-    that the store shows; `page` is what the book hands on to the store's pages."""
-
-    rules: Rules
-    articles: Mapping[str, Article]
-    shown: Mapping[str, Mapping[str, str]]
-    page: Mapping[str, Any]
-
-    def book(self, version: str) -> Book:
-        return Book(version, self.rules, self.articles)
+#: Each page of the storefront loads the catalogue: so much is about 7,000 goods, and a sixth of it
+#: when it is compressed on the way.
+CATALOGUE_BYTES_MAX = 2_000_000
 
 
 def read(path: Path, on_article: Callable[[int], None] = lambda _: None) -> PriceBook:
@@ -62,12 +50,27 @@ def read(path: Path, on_article: Callable[[int], None] = lambda _: None) -> Pric
     faults.check()
     if articles is None:
         raise AssertionError
-    return PriceBook(
+    done = PriceBook(
         rules,
         {article.sku: article for article in articles.all},
         articles.shown,
         top.catalogue.page,
+        top.catalogue.channels,
     )
+    _check_catalogue(toml, done)
+    faults.check()
+    return done
+
+
+def _check_catalogue(toml: TomlFile, book: PriceBook) -> None:
+    size = len(encoded_catalogue(book))
+    if size > CATALOGUE_BYTES_MAX:
+        toml.fault(
+            ("catalogue",),
+            f"The catalogue has {size:,} bytes, and each page of the storefront would load them; at"
+            f" most {CATALOGUE_BYTES_MAX:,} are allowed. An article with all of the catalogue's"
+            " columns empty is sold, and not in it.",
+        )
 
 
 def _check_names(toml: TomlFile, top: TopLevel) -> None:

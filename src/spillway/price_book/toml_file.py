@@ -23,10 +23,11 @@ Amounts = dict[str, str | int]
 
 
 class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`columns` are those of the articles' files that the store shows; `page` is handed on to it
-    as it is."""
+    """`columns` are those of the articles' files that the store shows, `channels` those whose
+    prices everybody may see; `page` is handed on to it as it is."""
 
     columns: tuple[str, ...] = ()
+    channels: tuple[Channel, ...] = ("retail",)
     page: dict[str, Any] = {}
 
 

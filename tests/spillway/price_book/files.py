@@ -12,6 +12,7 @@ timezone = "Europe/London"
 
 [catalogue]
 columns = ["name"]
+channels = ["retail", "wholesale"]
 
 [[delivery]]
 channel = "retail"

@@ -1,4 +1,7 @@
-"""The bucket that a stage's price books are in (orders.aws.book_index says how)."""
+"""The bucket that a stage's price books are in (orders.aws.book_index says how).
+
+Beside each book is its catalogue, which only the storefront needs: catalogues/<version>.json.
+"""
 
 from __future__ import annotations
 
@@ -99,31 +102,44 @@ class PriceBucket:
 
     def file(self, version: str) -> bytes:
         """A book's file as it was published."""
-        try:
-            answer = self._s3.get_object(Bucket=self.name, Key=book_key(version))
-        except self._s3.exceptions.NoSuchKey:
+        content = self._get(book_key(version))
+        if content is None:
             raise SpillwayError(
                 f"There is no price book {version!r}: `spillway prices history` lists them."
-            ) from None
+            )
+        return content
+
+    def catalogue(self, version: str) -> bytes | None:
+        """What the store shows of a book, as JSON; None if it is not there."""
+        return self._get(_catalogue_key(version))
+
+    def _get(self, key: str) -> bytes | None:
+        """None if it is not there."""
+        try:
+            answer = self._s3.get_object(Bucket=self.name, Key=key)
+        except self._s3.exceptions.NoSuchKey:
+            return None
         content: bytes = answer["Body"].read()
         return content
 
     def book(self, version: str) -> Book:
         return decoded(self.file(version), version)
 
-    def put_file(self, version: str, content: bytes) -> None:
+    def put_book(self, version: str, content: bytes, catalogue: bytes) -> None:
         """A version's name has its content's digest, so one that is there already is the same.
 
         SpillwayError: it is not, because digests are cut off.
         """
+        self._put_once(version, book_key(version), content)
+        self._put_once(version, _catalogue_key(version), catalogue)
+
+    def _put_once(self, version: str, key: str, content: bytes) -> None:
         try:
-            self._s3.put_object(
-                Bucket=self.name, Key=book_key(version), Body=content, IfNoneMatch="*"
-            )
+            self._s3.put_object(Bucket=self.name, Key=key, Body=content, IfNoneMatch="*")
         except self._s3.exceptions.ClientError as error:
             if _code(error) not in _CONFLICTS:
                 raise
-            if _code(error) != _EXISTS or self.file(version) != content:
+            if _code(error) != _EXISTS or self._get(key) != content:
                 raise SpillwayError(
                     f"Another price book is being published as {version}: wait a minute, then"
                     " publish again."
@@ -150,6 +166,10 @@ class PriceBucket:
                 "Another price book was published at the same time, and this one was not: look at"
                 " `spillway prices history`, then publish again."
             ) from error
+
+
+def _catalogue_key(version: str) -> str:
+    return f"catalogues/{version}.json"
 
 
 def decoded(content: bytes, version: str) -> Book:

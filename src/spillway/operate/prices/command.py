@@ -86,13 +86,14 @@ def publish(
 ) -> None:
     """Check a price book, list what it changes, and publish it; it begins 2 minutes later.
 
-    Writes to the stage's bucket. Needs --yes for what looks like a mistake: a price of 0, a price,
-    delivery price or tax rate that falls by more than half, a coupon that takes off so much, more
-    than half of the articles gone, a channel or currency in which nothing is sold any more, a
-    limited coupon that comes back or gets another limitation, single-use codes that stop working.
-    Refuses to lower a coupon's limit, except in a --rollback with --yes. An order that a customer
-    has begun keeps its prices for the stage's grace period, except with --at-once. Replaces a
-    planned book that begins at the same time.
+    Writes to the stage's bucket, and the book's catalogue to the storefront's, so that its pages
+    show what is charged. Needs --yes for what looks like a mistake: a price of 0, a price, delivery
+    price or tax rate that falls by more than half, a coupon that takes off so much, more than half
+    of the articles gone, a channel or currency in which nothing is sold any more, a limited coupon
+    that comes back or gets another limitation, single-use codes that stop working. Refuses to lower
+    a coupon's limit, except in a --rollback with --yes. An order that a customer has begun keeps
+    its prices for the stage's grace period, except with --at-once. Replaces a planned book that
+    begins at the same time.
 
     Example: `spillway prices publish web/book/book.toml --stage dev --dry-run`
 
@@ -102,6 +103,7 @@ def publish(
     from spillway.operate.prices.bucket import PriceBucket
     from spillway.operate.prices.plan import draft, draft_rollback, read_time, who
     from spillway.operate.prices.publishing import when
+    from spillway.operate.prices.storefront import Storefront
     from spillway.operate.prices.view import plan_document, show_plan
     from spillway.price_book import BookFaulty
 
@@ -115,7 +117,7 @@ def publish(
         _list_faults(faulty)
         raise typer.Exit(1) from None
     service = target.reach()
-    bucket = PriceBucket.of(service)
+    bucket, storefront = PriceBucket.of(service), Storefront.of(service)
     # Not before: a long book takes as long to read as its notice must not be shorter.
     now = _now()
     time_ = when(now, from_, at_once=at_once)
@@ -130,6 +132,9 @@ def publish(
     published = not (dry_run or refused or plan.changes_nothing)
     if published:
         plan.carry_out(bucket, by=who(service))
+    if not (dry_run or refused):
+        # Also where the book is published already: whoever published it may have got no further.
+        storefront.show(bucket, now)
     if as_json:
         print_json({**plan_document(plan), "published": published})
     elif published:

@@ -7,11 +7,18 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
+import msgspec
+
 from orders.domain.book import WHOLE, Article, Coupon, DeliveryRate, Rules, Tax, UnitPrices
+from spillway.price_book.catalogue import TERMS
 from spillway.price_book.values import major_units
 from spillway.ui.formatting import counted
 
 Articles = Mapping[str, Article]
+
+#: The catalogue's fields that say what `compare` compares, and those of a good.
+_RULES = ("delivery", "taxes", "tax_classes")
+_TERMS = ("prices", *TERMS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +82,8 @@ def _at(prices: int | tuple[int, ...], quantity: int) -> int:
 @dataclass(slots=True)
 class Comparison:
     """Skus that come and go, prices that differ, skus that differ in something else, and in
-    sentences what differs in the rules. `first`: there was no book before."""
+    sentences what differs in the rules. `shown`: the skus of which the catalogue says something
+    else than prices anew. `first`: there was no book before."""
 
     first: bool
     added: list[str] = field(default_factory=list)
@@ -85,6 +93,7 @@ class Comparison:
     delivery: list[str] = field(default_factory=list)
     tax: list[str] = field(default_factory=list)
     coupons: list[str] = field(default_factory=list)
+    shown: list[str] = field(default_factory=list)
 
     def moved(self, direction: str) -> list[PriceChange]:
         return [change for change in self.prices if change.direction == direction]
@@ -102,6 +111,7 @@ class Comparison:
             ("changes of delivery", self.delivery),
             ("changes of tax", self.tax),
             ("changes of coupons", self.coupons),
+            ("changes of what the store shows", self.shown),
         ]
         return [(heading, changes) for heading, changes in every if changes]
 
@@ -128,6 +138,7 @@ class Comparison:
             "delivery": self.delivery,
             "tax": self.tax,
             "coupons": self.coupons,
+            "shown": self.shown,
         }
 
 
@@ -167,6 +178,30 @@ def _compare_article(
 def _beside_prices(article: Article, rules: Rules) -> tuple[object, ...]:
     tax_class = rules.tax_classes[article.tax_class]
     return tax_class, article._replace(prices=(), tax_class=0)
+
+
+def shown_changes(before: bytes | None, after: bytes, found: Comparison) -> list[str]:
+    """The catalogue's goods and other fields that differ in something that `found`, the comparison
+    of the books, does not say. `before` is None where the book before has no catalogue."""
+    try:
+        old, new = _texts(before or b""), _texts(after)
+    except msgspec.DecodeError:
+        return ["all of it: the catalogue before cannot be read"]
+    said = {*found.added, *found.removed}
+    names = [name for name in dict.fromkeys((*old, *new)) if name not in said]
+    differing = [name for name in names if old.get(name) != new.get(name)]
+    moved = [name for name in old if name in new] != [name for name in new if name in old]
+    return [*differing, "the order of goods"] if moved else differing
+
+
+def _texts(catalogue: bytes) -> dict[str, object]:
+    """By sku what the store says of a good beside prices and terms; and its other fields."""
+    document = msgspec.json.decode(catalogue)
+    goods = document.pop("goods")
+    others = {name: value for name, value in document.items() if name not in _RULES}
+    return others | {
+        good["sku"]: {name: good[name] for name in good if name not in _TERMS} for good in goods
+    }
 
 
 def _taxes(rules: Rules) -> Mapping[str, object]:

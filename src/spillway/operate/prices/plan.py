@@ -11,7 +11,7 @@ from orders.aws.book_file import encode
 from orders.domain.units import Millis
 from spillway.errors import SpillwayError
 from spillway.operate.prices.bucket import PriceBucket, Publication, Publications, decoded
-from spillway.operate.prices.comparing import Comparison, compare, suspicions
+from spillway.operate.prices.comparing import Comparison, compare, shown_changes, suspicions
 from spillway.operate.prices.coupons import Counted, compare_coupons
 from spillway.operate.prices.publishing import (
     Contents,
@@ -22,7 +22,7 @@ from spillway.operate.prices.publishing import (
     version_before,
     version_of,
 )
-from spillway.price_book import PriceBook, values
+from spillway.price_book import PriceBook, encoded_catalogue, values
 from spillway.target.service import Service
 
 
@@ -35,6 +35,7 @@ class Plan:
     version: str
     when: When
     content: bytes
+    catalogue: bytes
     articles: int
     changes: Comparison
     suspicions: list[str]
@@ -60,7 +61,15 @@ class Plan:
             articles=self.articles,
             changes=f"back to {self.back_to}: {line}" if self.back_to else line,
         )
-        publish(bucket, self.content, publication, self.when.withdraw, self.publications, self.etag)
+        publish(
+            bucket,
+            self.content,
+            self.catalogue,
+            publication,
+            self.when.withdraw,
+            self.publications,
+            self.etag,
+        )
 
 
 def draft(
@@ -74,8 +83,8 @@ def draft(
 ) -> Plan:
     """What publishing a checked book would do. SpillwayError: it would lower a coupon's limit."""
     new = book.rules, dict(book.articles)
-    content = encode(book.rules, book.articles.values())
-    return _draft(bucket, new, content, now, when, fall_max, counted)
+    files = encode(book.rules, book.articles.values()), encoded_catalogue(book)
+    return _draft(bucket, new, files, now, when, fall_max, counted)
 
 
 def draft_rollback(
@@ -93,7 +102,14 @@ def draft_rollback(
         version = version_before(bucket.publications()[0], now)
     content = bucket.file(version)
     new = contents(decoded(content, version))
-    plan = _draft(bucket, new, content, now, when, fall_max, counted, back_to=version)
+    catalogue = bucket.catalogue(version)
+    if catalogue is None:
+        raise SpillwayError(
+            f"The price book {version} has no catalogue, so the storefront could not show it:"
+            " publish its files again instead."
+        )
+    files = content, catalogue
+    plan = _draft(bucket, new, files, now, when, fall_max, counted, back_to=version)
     if named:
         return plan
     return replace(plan, suspicions=[*_withdrawn(plan), *plan.suspicions])
@@ -102,13 +118,14 @@ def draft_rollback(
 def _draft(
     bucket: PriceBucket,
     new: Contents,
-    content: bytes,
+    files: tuple[bytes, bytes],
     now: Millis,
     when: When,
     fall_max: float,
     counted: Counted,
     back_to: str | None = None,
 ) -> Plan:
+    content, catalogue = files
     publications, etag = bucket.publications()
     if when.soon and not publications.entries:
         when = When(now)
@@ -126,10 +143,13 @@ def _draft(
     if coupons.lowered and back_to is None:
         raise SpillwayError(" ".join(coupons.lowered))
     changes = compare(old, *new)
+    if before and old:
+        changes.shown = shown_changes(bucket.catalogue(before.version), catalogue, changes)
     return Plan(
-        version=version_of(content, now),
+        version=version_of(content, catalogue, now),
         when=when,
         content=content,
+        catalogue=catalogue,
         articles=len(new[1]),
         changes=changes,
         suspicions=[

@@ -61,10 +61,10 @@ def contents(book: Book) -> Contents:
     return book.rules, {article.sku: article for article in every}
 
 
-def version_of(content: bytes, now: Millis) -> str:
+def version_of(content: bytes, catalogue: bytes, now: Millis) -> str:
     """Sorts by the minute of publishing: 20261129T2359-3f2a."""
     minute = datetime.fromtimestamp(now / 1000, UTC)
-    digest = hashlib.sha256(content).hexdigest()[:_DIGEST_CHARACTERS]
+    digest = hashlib.sha256(content + catalogue).hexdigest()[:_DIGEST_CHARACTERS]
     return f"{minute:%Y%m%dT%H%M}-{digest}"
 
 
@@ -87,16 +87,17 @@ def version_before(publications: Publications, now: Millis) -> str:
 def publish(
     bucket: PriceBucket,
     content: bytes,
+    catalogue: bytes,
     publication: Publication,
     withdraw: bool,
     publications: Publications,
     etag: str | None,
 ) -> Publications:
-    """Put a book's file into the bucket, then the list with its entry; returns that list.
+    """Put a book's files into the bucket, then the list with its entry; returns that list.
 
     SpillwayError: somebody else published since the list was read.
     """
-    bucket.put_file(publication.version, content)
+    bucket.put_book(publication.version, content, catalogue)
     listed = with_entry(publications, publication, withdraw=withdraw)
     bucket.put_publications(listed, etag)
     return listed

@@ -1,4 +1,5 @@
 """Builds the site: pages out of their layout, and assets with their content's hash in their names.
+Goods, prices and the formats of addresses are not part of it: they come with each price book.
 
 There is no bundler and no compiler: what is served is what is in `web/storefront`, without our
 modules' comments. A name with the content's hash may be cached for ever; so that this holds for a
@@ -18,11 +19,9 @@ from jinja2 import Template
 
 from spillway.errors import SpillwayError
 from spillway.paths import PROJECT
-from spillway.price_book import catalogue, example
 from spillway.run.storefront import api_page
 
 SOURCE = PROJECT / "web" / "storefront"
-CATALOGUE = "catalogue.json"
 ADDRESS_FORMATS = "address-formats.json"
 CONTRACT = PROJECT / "docs" / "contracts" / "orders.yaml"
 # The libraries that pages use, by the name under which our modules import them.
@@ -32,9 +31,9 @@ VENDOR = {
 NOT_FOUND = "not-found"
 
 # A year is the longest that caches obey.
-_FOR_EVER = "public, max-age=31536000, immutable"
+FOR_EVER = "public, max-age=31536000, immutable"
 # Asked for again every time, which costs a 304: a new version is seen at once, with no purge.
-_ASK_AGAIN = "no-cache"
+ASK_AGAIN = "no-cache"
 _MEDIA_TYPES = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
@@ -73,7 +72,7 @@ def build(settings: dict[str, object]) -> list[File]:
     """
     assets = _Assets()
     pages = [_page(name, source, assets) for name, source in page_sources()]
-    config = File("config.json", json.dumps(settings).encode(), _ASK_AGAIN)
+    config = File("config.json", json.dumps(settings).encode(), ASK_AGAIN)
     return [*assets.files(), config, *pages]
 
 
@@ -95,7 +94,7 @@ def _page(name: str, source: str, assets: "_Assets") -> File:
         main=_ASSET.sub(lambda found: assets.url(found[1]), _HEADING.sub("", source)),
     )
     metadata = {"status": "404"} if name == NOT_FOUND else {}
-    return File(f"{name}.html", document.encode(), _ASK_AGAIN, metadata)
+    return File(f"{name}.html", document.encode(), ASK_AGAIN, metadata)
 
 
 class _Assets:
@@ -108,17 +107,12 @@ class _Assets:
     def _sources(self) -> dict[str, Path]:
         kinds = {".js", ".css", ".svg", ".json"}
         ours = {path.name: path for path in SOURCE.iterdir() if path.suffix in kinds}
+        # Published with the price books, which name the countries.
+        del ours[ADDRESS_FORMATS]
         return ours | VENDOR
 
-    @cached_property
-    def _made(self) -> dict[str, str]:
-        """What is not a file, but made of others."""
-        # What a coupon takes off is only in a quote.
-        shown = catalogue(example())
-        return {CATALOGUE: _json(shown), ADDRESS_FORMATS: _address_formats(shown["countries"])}
-
     def files(self) -> list[File]:
-        return [self._asset(name) for name in sorted({*self._sources, *self._made})]
+        return [self._asset(name) for name in sorted(self._sources)]
 
     def url(self, name: str) -> str:
         return f"/{self._asset(name).key}"
@@ -145,11 +139,9 @@ class _Assets:
             )
         digest = hashlib.sha256(content.encode()).hexdigest()[:_HASH_CHARACTERS]
         stem, suffix = Path(name).stem, Path(name).suffix
-        return File(f"assets/{stem}.{digest}{suffix}", content.encode(), _FOR_EVER)
+        return File(f"assets/{stem}.{digest}{suffix}", content.encode(), FOR_EVER)
 
     def _text(self, name: str) -> str:
-        if name in self._made:
-            return self._made[name]
         try:
             return self._sources[name].read_text()
         except FileNotFoundError:
@@ -163,11 +155,9 @@ def without_comments(module: str) -> str:
     return _COMMENT.sub("", module)
 
 
-def _address_formats(countries: Iterable[str]) -> str:
-    """Those of the countries that the store delivers to; `about` names where they are from."""
+def address_formats(countries: Iterable[str]) -> bytes:
+    """What addresses have in the countries that the store delivers to; `about` names where this is
+    from."""
     every = json.loads((SOURCE / ADDRESS_FORMATS).read_text())
-    return _json({name: every[name] for name in ("about", *countries) if name in every})
-
-
-def _json(document: object) -> str:
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    chosen = {name: every[name] for name in ("about", *countries) if name in every}
+    return json.dumps(chosen, ensure_ascii=False, separators=(",", ":")).encode()

@@ -21,15 +21,20 @@ STAGE = ["--stage", "test", "--region", REGION]
 
 @pytest.fixture
 def stage(emulated: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stage whose data stack has a bucket for prices, empty, and nothing else that is real."""
+    """A stage whose data stack has empty buckets for prices and pages, and nothing else that is
+    real."""
     names = [
         f"{name.capitalize()}{kind}" for name in QUEUES for kind in ("Queue", "DeadLetterQueue")
     ]
     outputs: dict[str, Any] = {
         **{f"{name}Url": {"Value": "none"} for name in (*names, "RelayDeadLetterQueue")},
         "PricesBucketName": {"Value": {"Ref": "Prices"}},
+        "SiteBucketName": {"Value": {"Ref": "Site"}},
     }
-    template = {"Resources": {"Prices": {"Type": "AWS::S3::Bucket"}}, "Outputs": outputs}
+    template = {
+        "Resources": {name: {"Type": "AWS::S3::Bucket"} for name in ("Prices", "Site")},
+        "Outputs": outputs,
+    }
     cloudformation = client(emulated, "cloudformation")
     cloudformation.delete_stack(StackName="spillway-test-data")
     cloudformation.create_stack(StackName="spillway-test-data", TemplateBody=json.dumps(template))
@@ -51,7 +56,25 @@ def answer(*arguments: object) -> dict[str, Any]:
     return document
 
 
-def test_a_book_is_published_corrected_and_taken_back(stage: None, tmp_path: Path) -> None:
+def site_bucket(emulated: str) -> str:
+    stacks = client(emulated, "cloudformation").describe_stacks(StackName="spillway-test-data")
+    outputs = stacks["Stacks"][0]["Outputs"]
+    [found] = [one["OutputValue"] for one in outputs if one["OutputKey"] == "SiteBucketName"]
+    return str(found)
+
+
+def public(emulated: str) -> object:
+    """What the storefront shows that a mug costs now."""
+    s3, site = client(emulated, "s3"), site_bucket(emulated)
+    listed = json.loads(s3.get_object(Bucket=site, Key="prices.json")["Body"].read())
+    key = listed["books"][0]["catalogue"].lstrip("/")
+    goods = json.loads(s3.get_object(Bucket=site, Key=key)["Body"].read())["goods"]
+    return goods[0]["prices"]["retail GBP"]
+
+
+def test_a_book_is_published_corrected_and_taken_back(
+    emulated: str, stage: None, tmp_path: Path
+) -> None:
     assert "No price book" in prices("history").stdout
     tried = answer("publish", written(tmp_path), "--dry-run")
     assert (tried["published"], tried["changes"]["first"]) == (False, True)
@@ -65,7 +88,9 @@ def test_a_book_is_published_corrected_and_taken_back(stage: None, tmp_path: Pat
     assert isinstance(refused.exception, SpillwayError)
     assert "14.00 → 1.40" in refused.stdout
     assert len(answer("history")["books"]) == 1
+    assert public(emulated) == 1_400
     second = answer("publish", wrong, "--yes", "--at-once")
+    assert public(emulated) == 140
     assert second["suspicions"]
 
     shown = answer("show", "MUG-SAGE", "--coupon", "WELCOME10")
@@ -77,6 +102,7 @@ def test_a_book_is_published_corrected_and_taken_back(stage: None, tmp_path: Pat
 
     back = answer("publish", "--rollback", first["version"], "--at-once")
     assert back["back_to"] == first["version"]
+    assert public(emulated) == 1_400
     assert (
         answer("show", "MUG-SAGE")["in_force"]["found"]["MUG-SAGE"]["prices"]["retail GBP"] == 1_400
     )
@@ -85,7 +111,9 @@ def test_a_book_is_published_corrected_and_taken_back(stage: None, tmp_path: Pat
     assert all(book["by"] for book in books)
 
 
-def test_what_people_read_names_what_scripts_read(stage: None, tmp_path: Path) -> None:
+def test_what_people_read_names_what_scripts_read(
+    emulated: str, stage: None, tmp_path: Path
+) -> None:
     published = prices("publish", written(tmp_path))
     assert published.exit_code == 0, published.exception
     version = published.stdout.rpartition("Published as ")[2].strip(". \n")
@@ -97,7 +125,10 @@ def test_what_people_read_names_what_scripts_read(stage: None, tmp_path: Path) -
     ):
         shown = prices("show", *arguments).stdout
         assert all(fact in shown for fact in facts), shown
+    # The storefront is repaired where its publisher got no further.
+    client(emulated, "s3").delete_object(Bucket=site_bucket(emulated), Key="prices.json")
     again = prices("publish", written(tmp_path))
+    assert public(emulated) == 1_400
     assert (again.exit_code, "nothing is to be published" in again.stdout) == (0, True)
 
 

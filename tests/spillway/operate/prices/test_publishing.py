@@ -183,7 +183,7 @@ def test_a_rollback_to_a_book_that_was_withdrawn_is_asked_about(
 
 def test_a_rollback_to_a_damaged_book_is_one_sentence(bucket: PriceBucket, tmp_path: Path) -> None:
     published(bucket, book(tmp_path, "14.00"), NOW)
-    bucket.put_file("20261123T0000-0000", b"SPILLWAY-BOOK-1\nbroken")
+    bucket.put_book("20261123T0000-0000", b"SPILLWAY-BOOK-1\nbroken", b"")
     with pytest.raises(SpillwayError, match="cannot be read"):
         rollback(bucket, "20261123T0000-0000", NOW + 10 * MINUTE)
 
@@ -191,9 +191,9 @@ def test_a_rollback_to_a_damaged_book_is_one_sentence(bucket: PriceBucket, tmp_p
 def test_a_name_is_never_that_of_two_books(bucket: PriceBucket) -> None:
     """The digest in a name is short: a book would be in force that nobody published."""
     for _ in range(2):
-        bucket.put_file("20261123T1000-3f2a", b"one")
+        bucket.put_book("20261123T1000-3f2a", b"one", b"")
     with pytest.raises(SpillwayError, match="publish again"):
-        bucket.put_file("20261123T1000-3f2a", b"another")
+        bucket.put_book("20261123T1000-3f2a", b"another", b"")
     assert bucket.file("20261123T1000-3f2a") == b"one"
 
 
@@ -208,9 +208,9 @@ def test_of_two_who_publish_at_once_one_is_told(bucket: PriceBucket, tmp_path: P
 
 
 def test_what_the_list_names_can_be_read(bucket: PriceBucket, tmp_path: Path) -> None:
-    """Also where the publisher is killed between the two puts."""
+    """Also where the publisher is killed before the list is put."""
     plan = drafted(bucket, book(tmp_path, "14.00"), NOW)
-    bucket.put_file(plan.version, plan.content)
+    bucket.put_book(plan.version, plan.content, plan.catalogue)
     assert bucket.publications() == (Publications(), None)
     plan.carry_out(bucket, "ada")
     assert price_at(bucket, NOW) == 1_400
