@@ -20,8 +20,10 @@ from typing import Any
 import httpx
 
 from orders.domain.refusals import PRICE_RULES
+from orders.domain.units import Millis
 from spillway.ids import order_id
 from spillway.operate.example import example_order
+from spillway.operate.smoke import storefront
 
 #: No gateway signs with a key of this name.
 UNKNOWN_KEY_RECEIPT = "smoke." + "0" * 64
@@ -43,11 +45,13 @@ class Finding:
     fault: str | None
 
 
-def run(api: httpx.Client, *, token: str | None, now: int) -> Iterator[Finding]:
+def run(
+    api: httpx.Client, *, token: str | None, now: int, store: str | None = None
+) -> Iterator[Finding]:
     """Make every request, and judge each answer.
 
-    `api` has the API's address as its base. Without a `token` only the gateway is checked. `now` is
-    Unix milliseconds.
+    `api` has the API's address as its base; `store` is the storefront's, None where its prices are
+    not to be checked. Without a `token` only the gateway is checked. `now` is Unix milliseconds.
     """
     ask = partial(_finding, api, token)
     yield _finding(api, None, "no_token", "the gateway asks for a token", "GET /orders", 401)
@@ -76,6 +80,8 @@ def run(api: httpx.Client, *, token: str | None, now: int) -> Iterator[Finding]:
         body=_order_of_nothing_sold(),
         inspect=_is_refused_for_its_price,
     )
+    if store is not None:
+        yield _storefront(api, store, token, Millis(now))
     cancellation = f"PUT {order}/cancellation"
     yield ask("unknown_cancellation", "intake reaches the table", cancellation, 404)
     yield ask("nothing_stored", "the checks stored nothing", f"GET {order}", 404)
@@ -101,6 +107,16 @@ def _finding(
     if answer.status_code != status:
         return Finding(name, proves, f"answered {answer.status_code}, not {status}")
     return Finding(name, proves, inspect(answer))
+
+
+def _storefront(api: httpx.Client, store: str, token: str, now: Millis) -> Finding:
+    try:
+        fault = storefront.fault(api, store=store, token=token, now=now)
+    except httpx.TransportError as error:
+        fault = f"no answer ({type(error).__name__})"
+    except (ValueError, LookupError) as error:
+        fault = f"no price list that can be read ({type(error).__name__})"
+    return Finding(storefront.NAME, storefront.PROVES, fault)
 
 
 def _is_a_page(answer: httpx.Response) -> str | None:

@@ -36,7 +36,8 @@ def smoke(
 ) -> None:
     """Check that a service that was just deployed answers a few requests correctly.
 
-    Changes nothing: it places no order. Without a token it checks only the gateway. Exits with 1 if
+    Also whether the storefront shows the prices that are charged; not with --url. Changes nothing:
+    it places no order. Without a token it checks only the gateway. Exits with 1 if
     an answer was wrong.
 
     Example: `SPILLWAY_TOKEN=... spillway smoke --stage prod`
@@ -45,12 +46,13 @@ def smoke(
 
     from spillway.operate.smoke.checks import run
 
+    store = None
     if url is None:
-        url, token = _found(target, token)
+        url, store, token = _found(target, token)
     with httpx.Client(
         base_url=url, timeout=_TIMEOUT_SECONDS, trust_env=target.stage is not None
     ) as api:
-        findings = list(run(api, token=token, now=time.time_ns() // 1_000_000))
+        findings = list(run(api, token=token, now=time.time_ns() // 1_000_000, store=store))
     right = all(finding.fault is None for finding in findings)
     if as_json:
         document = {"url": url, "with_token": token is not None, "right": right}
@@ -78,11 +80,12 @@ def _show(findings: "Sequence[Finding]", *, with_token: bool) -> None:
         )
 
 
-def _found(target: Target, token: str | None) -> tuple[str, str | None]:
-    """The API's address, and on this machine a token where none is given."""
+def _found(target: Target, token: str | None) -> tuple[str, str, str | None]:
+    """The API's and the storefront's address, and on this machine a token where none is given."""
     if target.stage is None:
         from spillway.run.stack import attach
 
         stack = attach(target.port)
-        return stack.api, token or stack.token("shopper")
-    return target.outputs("ApiUrl")["ApiUrl"].rstrip("/"), token
+        return stack.api, stack.origin, token or stack.token("shopper")
+    outputs = target.outputs("ApiUrl")
+    return outputs["ApiUrl"].rstrip("/"), outputs["StoreAddress"], token

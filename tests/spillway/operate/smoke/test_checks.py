@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import httpx
+import msgspec
 import pytest
 
+from orders.domain.pricing import price
+from orders.domain.quote import QuoteRequest
 from spillway.operate.smoke.checks import NO_ARTICLE, run
+from spillway.price_book import encoded_catalogue, example
 from tests.builders import NOW
 
 Answering = Callable[[httpx.Request], httpx.Response]
@@ -122,6 +126,79 @@ def test_a_stage_where_anyone_may_name_a_price_is_noticed() -> None:
     assert faults(but("/api/orders/", lambda _: refused("receipt_key_unknown"), "PUT"))[
         "refused_price"
     ].startswith("anyone may name a price")
+
+
+STORE = "https://store.test"
+BEGUN = {"begins": NOW - 1, "catalogue": "/catalogues/now.json"}
+PLANNED = {"begins": NOW + 1, "catalogue": "/catalogues/planned.json"}
+
+
+def shown_and_charged(
+    listed: object, charged: dict[str, int] | None, shipping: int = 0, tax: int = 0
+) -> str | None:
+    """What is found where the storefront shows the example store's catalogue, and intake charges it
+    but for some skus; None: it gives no quotes."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/prices.json":
+            return httpx.Response(200 if listed else 404, json=listed)
+        if request.url.path == BEGUN["catalogue"]:
+            return httpx.Response(200, content=encoded_catalogue(example()))
+        if request.url.path != "/api/quotes":
+            return sound(request)
+        if charged is None:
+            return httpx.Response(404, json={"violations": [{"rule": "quotes_not_offered"}]})
+        asked = msgspec.json.decode(request.content, type=QuoteRequest)
+        priced = price(asked.basket, example().book(""), NOW)
+        lines = [
+            {"sku": line.sku, "unit_price": charged.get(line.sku, unit_price)}
+            for line, unit_price in zip(asked.lines, priced.unit_prices, strict=True)
+        ]
+        sums = {"shipping": priced.shipping + shipping, "tax": priced.tax + tax}
+        return httpx.Response(200, json={"lines": lines, **sums})
+
+    transport = httpx.MockTransport(answer)
+    with httpx.Client(base_url="https://orders.test/api", transport=transport) as api:
+        [found] = [
+            finding
+            for finding in run(api, token=GOOD, now=NOW, store=STORE)
+            if finding.name == "storefront_prices"
+        ]
+    return found.fault
+
+
+BOOKS = {"books": [BEGUN, PLANNED]}
+
+
+def test_a_storefront_that_shows_what_is_charged_passes() -> None:
+    assert shown_and_charged(BOOKS, {}) is None
+
+
+@pytest.mark.parametrize(
+    ("charged", "shipping", "tax", "fact"),
+    [
+        ({"MUG-SAGE": 1_500}, 0, 0, "MUG-SAGE is shown as 1400 and charged as 1500"),
+        ({}, 1, 0, "shipping"),
+        ({}, 0, 1, "tax"),
+    ],
+)
+def test_a_storefront_that_shows_another_price_is_noticed(
+    charged: dict[str, int], shipping: int, tax: int, fact: str
+) -> None:
+    fault = shown_and_charged(BOOKS, charged, shipping, tax)
+    assert fault is not None
+    assert fact in fault
+    assert "spillway publish" in fault
+
+
+@pytest.mark.parametrize("listed", [None, {"books": []}, {"books": [PLANNED]}])
+def test_a_storefront_without_prices_is_noticed_where_there_are_quotes(listed: object) -> None:
+    assert "shows no prices" in (shown_and_charged(listed, {}) or "")
+    assert shown_and_charged(listed, None) is None
+
+
+def test_a_list_of_prices_that_cannot_be_read_is_noticed() -> None:
+    assert "can be read" in (shown_and_charged({"no": "books"}, {}) or "")
 
 
 def test_a_stage_without_a_book_that_it_can_read_is_noticed() -> None:
