@@ -16,8 +16,8 @@ from orders.settings import has_book
 
 
 class Intake(Construct):
-    """Stores an order or a cancellation request with one conditional write. An order that the
-    table doesn't take in time goes to the overflow queue.
+    """Stores an order, a cancellation request or a void id with one conditional write. An order
+    that the table doesn't take in time goes to the overflow queue.
 
     It reads for what the write alone can't answer: an id from outside the accepted time, and why a
     cancellation came too late.

@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from orders.domain.receipt import sign
+from orders.domain.void import is_proven
 from spillway.prove.chaos.disruptions import running_functions
 from spillway.run.stack import Stack
 from tests.builders import order_body, order_key
@@ -52,6 +53,24 @@ def test_a_payment_buys_the_order_of_one_customer(shopper: Customer, other: Cust
     id_, body = shopper.order_by_the_book(MUG)
     assert refused(other, id_, body) == {"receipt_invalid"}
     assert shopper.put(id_, body).status_code == 201
+
+
+def test_a_payment_that_went_back_buys_nothing(stack: Stack, shopper: Customer) -> None:
+    """Pay, have an order refused, have the money back, and send a right one with the receipt."""
+    id_, body = shopper.order_by_the_book(MUG)
+    assert refused(shopper, id_, body, amount=1)
+    proof = shopper.cancel(id_, void=True).json()["proofs"][0]
+    key = stack.receipt_key
+    assert is_proven(proof, order_key(shopper.id, id_), {key.key_id: key.key})
+    answer = shopper.put(id_, body)
+    assert (answer.status_code, answer.json()["violations"][0]["rule"]) == (409, "order_id_void")
+    assert shopper.http.get(f"/orders/{id_}").status_code == 404
+    assert id_ not in shopper.http.get("/orders").text
+    # Who has an order there gets no proof: it is cancelled, and refunded when it is undone.
+    id_, body = shopper.order_by_the_book(MUG)
+    assert shopper.put(id_, body).status_code == 201
+    answer = shopper.cancel(id_, void=True)
+    assert (answer.status_code, "proofs" in answer.json()) == (202, False)
 
 
 def test_a_receipt_buys_no_dearer_order(shopper: Customer) -> None:
