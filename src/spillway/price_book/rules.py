@@ -17,10 +17,9 @@ from orders.domain.book import (
     delivery_key,
     tax_key,
 )
-from orders.domain.coupon_codes import SUFFIX_CHARS
 from orders.domain.coupon_limits import USED_UP_MAX
 from orders.domain.order import Channel
-from orders.domain.refusals import DISCOUNTS_MAX, SKU_MAX
+from orders.domain.refusals import DISCOUNTS_MAX
 from orders.domain.units import Millis
 from spillway.price_book import toml_file, values
 from spillway.price_book.iso import DECIMALS, is_state
@@ -276,12 +275,7 @@ class RulesReader:
     def _add_coupon(self, place: Place, coupon: toml_file.Coupon) -> None:
         before = self._toml.faults.count
         with self._fault_at((*place, "code")):
-            values.coupon_code(coupon.code)
-            if coupon.single_use_codes and len(coupon.code) + SUFFIX_CHARS > SKU_MAX:
-                raise ValueError(
-                    f"{coupon.code!r} is too long for single-use codes, which have"
-                    f" {SUFFIX_CHARS} characters more and {SKU_MAX} at most."
-                )
+            values.coupon_code(coupon.code, single_use_codes=coupon.single_use_codes)
         if not coupon.channels:
             self._toml.fault((*place, "channels"), "A coupon names the `channels` that it is for.")
         rate, amounts = self._worth(place, coupon)

@@ -11,6 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from orders.domain.book import WHOLE
+from orders.domain.coupon_codes import SUFFIX_CHARS
 from orders.domain.money import UNIT_PRICE_MAX
 from orders.domain.refusals import SKU_MAX
 from orders.domain.units import Millis
@@ -83,11 +84,16 @@ def sku(text: str) -> str:
     return text
 
 
-def coupon_code(text: str) -> str:
+def coupon_code(text: str, *, single_use_codes: bool = False) -> str:
     """A customer types a code in any case and on any keyboard, and forms make capitals of it."""
     capitals = unicodedata.normalize("NFC", sku(text).upper())
     if text != capitals:
         raise ValueError(f"{text!r} is written {capitals!r} in a book: nobody could type it.")
+    if single_use_codes and len(text) + SUFFIX_CHARS > SKU_MAX:
+        raise ValueError(
+            f"{text!r} is too long for single-use codes, which have {SUFFIX_CHARS} characters more"
+            f" and {SKU_MAX} at most."
+        )
     return text
 
 

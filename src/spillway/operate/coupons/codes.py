@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from orders.aws.coupons import claim_of_code
 from orders.domain.coupon_codes import SERIALS, code_of, fault_of
 from spillway.errors import SpillwayError
+from spillway.price_book import values
 
 if TYPE_CHECKING:
     from spillway.target.service import Service
@@ -35,7 +36,14 @@ def keys(service: Service) -> dict[str, bytes]:
 
 def generate(service: Service, campaign: str, first: int, count: int) -> Iterator[str]:
     """The codes of `count` serials from `first` on, under the newest key, which is made if there
-    is none. The same serials give the same codes."""
+    is none. The same serials give the same codes.
+
+    SpillwayError: no price book could have such a campaign, or the serials are too high.
+    """
+    try:
+        values.coupon_code(campaign, single_use_codes=True)
+    except ValueError as error:
+        raise SpillwayError(f"--campaign: {error}") from None
     if first + count > SERIALS:
         raise SpillwayError(
             f"A campaign has {SERIALS:,} codes: choose --first and --count within them."

@@ -210,3 +210,9 @@ def test_what_a_customer_has_tried_is_no_use(books: Books) -> None:
     assert tries.count(CustomerId("ada"), ["ONCE"], NOW)
     assert list(uses.campaigns(books.orders.claimed.items())) == ["FIRST", "ONCE", "SINGLE"]
     assert uses.audit(books.orders.client, TABLES, sleep=lambda _: None).findings == []
+
+
+@pytest.mark.parametrize("campaign", ["spring", "CAFE\u0301", "S" * 49, "SPRING ", ""])
+def test_no_codes_are_printed_for_a_campaign_that_no_book_can_have(campaign: str) -> None:
+    with pytest.raises(SpillwayError, match="--campaign"):
+        codes.generate(Books().service, campaign, 0, 1)
