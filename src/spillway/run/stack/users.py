@@ -21,7 +21,7 @@ class Pool(msgspec.Struct, frozen=True):
         """Create `<name>@example.com` and return the password."""
         cognito = client(self.endpoint, "cognito-idp")
         # For a person to type; the prefix has the classes of character that the policy asks for.
-        password = f"Mill-{secrets.token_hex(2)}-{secrets.token_hex(2)}"
+        password = f"Mill1-{secrets.token_hex(2)}-{secrets.token_hex(2)}"
         cognito.admin_create_user(
             UserPoolId=self.pool_id,
             Username=email(name),
