@@ -6,7 +6,9 @@ import { Basket } from "../../web/storefront/basket.js";
 import { LINES_MAX, quantityProblem, readSheet } from "../../web/storefront/sheet.js";
 import { timeOf } from "../../web/storefront/outbox.js";
 
-const GOODS = new Map([["MUG-SAGE", { case: 6 }], ["SOAP", { case: 1 }]]);
+const GOODS = new Map([
+  { sku: "MUG-SAGE", case: 6 }, { sku: "SOAP", case: 1 }, { sku: "jug-clay", case: 1 }, { sku: "Vase-Sea", case: 1 },
+].map((good) => [good.sku, good]));
 const read = (text) => readSheet(text, GOODS);
 
 test("commas, semicolons, tabs, quotes, a heading, a BOM, and any line ends", () => {
@@ -29,6 +31,12 @@ test("a bad line is named by its number and left out; the others stay", () => {
     [4, "the quantity is missing"],
     [5, '"-1" is not a whole number from 1 to 1,000,000'],
     [6, '"1e9" is not a whole number from 1 to 1,000,000'],
+  ]);
+});
+
+test("a sku is found as the store writes it, whatever its case", () => {
+  assert.deepEqual(read("jug-clay,1\nJUG-CLAY,2\nVase-Sea,3\nmug-sage,6").lines.map(({ sku }) => sku), [
+    "jug-clay", "jug-clay", "Vase-Sea", "MUG-SAGE",
   ]);
 });
 

@@ -4,7 +4,7 @@ import { catalogue } from "./catalogue.js";
 import { serviceNow } from "./clock.js";
 import { $, fill, h, say } from "./dom.js";
 import { money } from "./money.js";
-import { LINES_MAX, quantityProblem, readSheet } from "./sheet.js";
+import { LINES_MAX, goodOf, quantityProblem, readSheet } from "./sheet.js";
 import { announce, currency, isTrade } from "./shell.js";
 import { customer } from "./sign-in.js";
 
@@ -69,8 +69,8 @@ function showErrors(errors) {
 
 function add(event) {
   event.preventDefault();
-  const sku = $("#new-sku").value.trim().toUpperCase();
-  const good = shop.bySku.get(sku);
+  const sku = $("#new-sku").value.trim();
+  const good = goodOf(sku, shop.bySku);
   const quantity = $("#new-quantity").value;
   const problem = good ? quantityProblem(quantity, good) : `There is no ${sku || "such item"} in the catalogue`;
   say($("#add-problem"), problem ? `${problem}.` : "");

@@ -25,7 +25,7 @@ export function readSheet(text, bySku, room = LINES_MAX) {
     if (index === 0 && HEADINGS.test(sku)) return;
     const problem = problemOf(sku, quantity, bySku);
     if (problem) errors.push({ line: index + 1, text: raw, problem });
-    else lines.push({ sku: sku.toUpperCase(), quantity: Number(quantity) });
+    else lines.push({ sku: goodOf(sku, bySku).sku, quantity: Number(quantity) });
   });
   const over = lines.splice(room).length;
   if (over) {
@@ -42,8 +42,11 @@ function cells(raw) {
     .map((cell) => cell.trim().replace(/^"(.*)"$/, "$1").trim());
 }
 
+/** By its sku as the book has it, or typed in another case. */
+export const goodOf = (sku, bySku) => bySku.get(sku) ?? bySku.get(sku.toUpperCase()) ?? bySku.get(sku.toLowerCase());
+
 function problemOf(sku, quantity, bySku) {
-  const good = bySku.get(sku.toUpperCase());
+  const good = goodOf(sku, bySku);
   if (!good) return `there is no ${sku || "sku"} in the catalogue`;
   if (quantity === undefined || quantity === "") return "the quantity is missing";
   return quantityProblem(quantity, good);
