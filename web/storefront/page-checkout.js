@@ -84,12 +84,13 @@ function showSums(sums, sure) {
 }
 
 function goods(lines) {
+  const open = $("#goods details")?.open;
   const [first, rest] = [lines.slice(0, LINES_SHOWN), lines.slice(LINES_SHOWN)];
   const list = (some) => h("ul", { class: "ordered" }, some.map(line));
   return [
     h("p", { class: "quiet" }, lines.length === 1 ? "1 line" : `${lines.length.toLocaleString()} lines`),
     list(first),
-    rest.length ? h("details", { open: rest.some(({ problem, before }) => problem || before !== null) },
+    rest.length ? h("details", { open: open ?? rest.some(({ problem, before }) => problem || before !== null) },
       h("summary", {}, `and ${rest.length.toLocaleString()} more`), list(rest)) : null,
   ];
 }
