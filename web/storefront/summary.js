@@ -94,7 +94,8 @@ export class Summary {
   }
 
   async #use(typed) {
-    const code = typed.trim().toUpperCase();
+    // As books write codes: some keyboards make an accent a character of its own.
+    const code = typed.trim().toUpperCase().normalize("NFC");
     const { coupons } = this.#basket.read();
     if (!code) return;
     if (coupons.includes(code)) return this.#complain(`${code} is in use already.`);

@@ -230,6 +230,12 @@ def quantity_out_of_range(line: int) -> Refusal:
     )
 
 
+def amount_refusals(pointer: str, amount: int, at_least: int = 0) -> Iterator[Refusal]:
+    if not at_least <= amount <= AMOUNT_MAX:
+        detail = f"This amount is {at_least} to {AMOUNT_MAX} minor units."
+        yield Refusal(Rule.AMOUNT_OUT_OF_RANGE, pointer, detail)
+
+
 def order_id_refusals(order_id: str, now: Millis) -> Iterator[Refusal]:
     if not is_order_id(order_id):
         yield Refusal(
@@ -337,22 +343,14 @@ def _lines(order: Order) -> Iterator[Refusal]:
 
 
 def _amounts(order: Order) -> Iterator[Refusal]:
-    bounded: list[tuple[str, int, int]] = [
-        ("/shipping", order.shipping, 0),
-        ("/tax", order.tax, 0),
-        ("/total", order.total, 0),
-        *(
-            (f"/discounts/{index}/amount", discount.amount, 1)
-            for index, discount in enumerate(order.discounts[:DISCOUNTS_MAX])
-        ),
-    ]
-    for pointer, amount, amount_min in bounded:
-        if not amount_min <= amount <= AMOUNT_MAX:
-            yield Refusal(
-                Rule.AMOUNT_OUT_OF_RANGE,
-                pointer,
-                f"This amount is {amount_min} to {AMOUNT_MAX} minor units.",
-            )
+    for pointer, amount in (
+        ("shipping", order.shipping),
+        ("tax", order.tax),
+        ("total", order.total),
+    ):
+        yield from amount_refusals(f"/{pointer}", amount)
+    for index, discount in enumerate(order.discounts[:DISCOUNTS_MAX]):
+        yield from amount_refusals(f"/discounts/{index}/amount", discount.amount, at_least=1)
     if len(order.discounts) > DISCOUNTS_MAX:
         yield Refusal(
             Rule.DISCOUNTS_TOO_MANY,

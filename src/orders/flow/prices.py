@@ -18,7 +18,7 @@ from orders.domain.order import Order, OrderKey, is_order_id, order_id_time
 from orders.domain.price_signature import VALID_MAX_SECONDS, Verdict
 from orders.domain.pricing import Priced, Unusable
 from orders.domain.quote import QuoteRequest
-from orders.domain.refusals import Refusal, Rule
+from orders.domain.refusals import Refusal, Rule, amount_refusals
 from orders.domain.units import CustomerId, Millis
 from orders.failures import TransientFailure
 from orders.ports import PriceBooks, SigningKeys
@@ -80,7 +80,12 @@ class Prices:
         """What this comes to. With an order id: what the order under it will have to cost, so that
         a customer who is shown this sum can order at it."""
         at = self._priced_at(request.id, now)
-        return Quote(at, pricing.price(request.basket, book, at, unusable))
+        priced = pricing.price(request.basket, book, at, unusable)
+        # An order says so of itself, and would when it is paid.
+        priced.refusals += amount_refusals("/total", priced.total)
+        for place, discount in zip(priced.coupons, priced.discounts, strict=True):
+            priced.refusals += amount_refusals(f"/discounts/{place}/coupon", discount.amount)
+        return Quote(at, priced)
 
     def _priced_at(self, order_id: str, now: Millis) -> Millis:
         made_at = order_id_time(order_id) if is_order_id(order_id) else now

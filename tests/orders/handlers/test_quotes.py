@@ -135,6 +135,22 @@ def test_a_state_has_its_own_tax(bench: Bench, state: str, tax: int) -> None:
     assert bench.quote(country="US", state=state)[1]["tax"] == tax
 
 
+def test_a_sum_that_no_order_may_have_is_said_before_it_is_paid() -> None:
+    dear = a_book(Article("SHIP", (100_000_000, None)), coupons={"SPRING": a_coupon()})
+    bench = Bench(prices=Prices(FixedPriceBooks({0: dear})))
+    for quantity, coupons, pointers in (
+        (99, [], []),
+        (100, [], ["/total"]),
+        (100, ["SPRING"], []),
+        (1_001, ["SPRING"], ["/total", "/coupons/0"]),
+    ):
+        lines = [{"sku": "SHIP", "quantity": quantity}]
+        status, quote = bench.quote(lines=lines, coupons=coupons)
+        assert status == 200
+        found = [(one["rule"], one["pointer"]) for one in quote["violations"]]
+        assert found == [("amount_out_of_range", pointer) for pointer in pointers]
+
+
 def test_it_is_priced_as_the_order_of_its_id_will_be() -> None:
     dearer = a_book(Article("MUG", (1_500, 700)))
     bench = Bench(prices=Prices(FixedPriceBooks({0: BOOK, NOW: dearer}), grace_ms=60 * MINUTE))

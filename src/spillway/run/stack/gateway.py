@@ -40,7 +40,11 @@ from spillway.run.stack.tokens import claims
 PATH = "/_local/payments/{order_id}"
 _ORDER_ID = re.compile(r"[0-9a-f-]{36}")
 _DECLINED = "declined"
-_FINAL = (HTTPStatus.FORBIDDEN, HTTPStatus.UNPROCESSABLE_ENTITY)
+_FINAL = (
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+)
 _NO_BOOK = Rule.QUOTES_NOT_OFFERED.value
 # Older ones are dropped: such an old id no longer places an order.
 _PAYMENTS_MAX = 100_000

@@ -103,7 +103,12 @@ def test_the_store_is_asked_what_the_order_costs(client: httpx.Client, service: 
 
 
 @pytest.mark.parametrize(
-    ("status", "rule"), [(422, "currency_not_accepted"), (403, "wholesale_not_allowed")]
+    ("status", "rule"),
+    [
+        (422, "currency_not_accepted"),
+        (403, "wholesale_not_allowed"),
+        (413, "body_too_large"),
+    ],
 )
 def test_what_the_store_does_not_even_price_is_refused_for_good(
     client: httpx.Client, service: Service, status: int, rule: str
