@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from orders.domain.countries import COUNTRIES
 from orders.domain.order import Channel
 from orders.domain.units import Millis
 
@@ -121,9 +122,10 @@ class Rules:
 
     def delivery_rate(self, channel: Channel, country: str, currency: str) -> DeliveryRate | None:
         """None where the store does not deliver to."""
-        return self.delivery.get(delivery_key(channel, country, currency)) or self.delivery.get(
-            delivery_key(channel, ELSEWHERE, currency)
-        )
+        named = self.delivery.get(delivery_key(channel, country, currency))
+        if named is not None or country not in COUNTRIES:
+            return named
+        return self.delivery.get(delivery_key(channel, ELSEWHERE, currency))
 
     def tax(self, channel: Channel, country: str, state: str | None) -> Tax | None:
         """None where it is not known, as in a state that is not named of a country whose states

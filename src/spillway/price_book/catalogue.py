@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 import msgspec
 
 from orders.domain.book import ELSEWHERE, Article, Book, Rules
+from orders.domain.countries import COUNTRIES
 from orders.domain.order import Channel
 from spillway.price_book.book import PriceBook
-from spillway.price_book.iso import COUNTRIES
 
 _Value = TypeVar("_Value")
 

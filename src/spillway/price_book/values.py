@@ -11,11 +11,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from orders.domain.book import WHOLE
+from orders.domain.countries import COUNTRIES
 from orders.domain.coupon_codes import SUFFIX_CHARS
 from orders.domain.money import UNIT_PRICE_MAX
 from orders.domain.refusals import SKU_MAX
 from orders.domain.units import Millis
-from spillway.price_book.iso import COUNTRIES, DECIMALS
+from spillway.price_book.iso import DECIMALS
 
 #: By how many decimals there are.
 _AMOUNT = {

@@ -282,6 +282,14 @@ def an_honest_order(**fields: Any) -> Any:
     )
 
 
+@pytest.mark.parametrize("country", ["UK", "XX", "EU"])
+def test_elsewhere_is_no_country_that_there_is_not(country: str) -> None:
+    """A carrier brings a parcel to "UK" as to GB, where delivery and tax cost something else."""
+    refused = [(Rule.DELIVERY_NOT_OFFERED, "/address/country", None)]
+    assert rules(cost(("MUG-SAGE", 1), country=country)) == refused
+    assert rules(cost(("MUG-SAGE", 1), country="XK")) == []
+
+
 def test_a_state_without_a_tax_is_refused_only_where_states_are_taxed() -> None:
     at = Tax(included=False, rates=(72_500,), delivery_rate=0)
     of = a_book(Article("A", (10_000, None)), taxes={"retail US-CA": at})

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from orders.domain.countries import COUNTRIES
 from orders.domain.order import Channel
 from orders.domain.pricing import price
 from spillway.paths import PROJECT
@@ -22,7 +23,6 @@ from spillway.price_book import (
     read,
     shown_book,
 )
-from spillway.price_book.iso import COUNTRIES
 from tests.spillway.price_book.files import ARTICLES, written
 from tests.spillway.price_book.generated import CHANNELS, a_basket, a_price_book, a_time
 
