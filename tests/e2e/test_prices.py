@@ -24,6 +24,7 @@ from spillway.cli import app
 from spillway.operate.logs import reading
 from spillway.operate.prices.bucket import PriceBucket, Publication
 from spillway.operate.prices.publishing import version_of, with_entry
+from spillway.operate.prices.storefront import Storefront
 from spillway.paths import PROJECT
 from spillway.prove.chaos.mutant import ALIAS
 from spillway.run.stack import Stack
@@ -106,6 +107,15 @@ def shelf(service: Service) -> Iterator[Shelf]:
     if after != before:
         shelf.bucket.put_publications(before, etag)
         shelf.read_anew()
+        Storefront.of(service).show(shelf.bucket, now())
+
+
+def shown(stack: Stack) -> dict[str, Any]:
+    """What the storefront says that goods cost, by sku."""
+    with httpx.Client(base_url=stack.origin, trust_env=False) as pages:
+        books = pages.get("/prices.json").json()["books"]
+        document = pages.get(books[0]["catalogue"]).json()
+    return {good["sku"]: good["prices"] for good in document["goods"]}
 
 
 def test_an_order_at_the_books_prices_is_stored_with_the_books_version(
@@ -164,6 +174,7 @@ def test_a_new_price_counts_at_once_and_a_stored_order_is_still_answered(
     assert published.exit_code == 0, published.output
     assert shelf.in_force != old
     shelf.read_anew()
+    assert shown(stack)["CARAFE-SMOKE"]["retail GBP"] == 3_300
 
     id_, body = shopper.order_by_the_book(CARAFE)
     assert body["lines"][0]["unit_price"] == 3_300

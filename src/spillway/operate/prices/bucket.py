@@ -110,8 +110,13 @@ class PriceBucket:
         return content
 
     def catalogue(self, version: str) -> bytes | None:
-        """What the store shows of a book, as JSON; None if it is not there."""
-        return self._get(_catalogue_key(version))
+        """What the store shows of a book, as JSON; None if it is not there, or damaged."""
+        content = self._get(_catalogue_key(version))
+        try:
+            msgspec.json.decode(content or b"")
+        except msgspec.DecodeError:
+            return None
+        return content
 
     def _get(self, key: str) -> bytes | None:
         """None if it is not there."""

@@ -183,10 +183,9 @@ def _beside_prices(article: Article, rules: Rules) -> tuple[object, ...]:
 def shown_changes(before: bytes | None, after: bytes, found: Comparison) -> list[str]:
     """The catalogue's goods and other fields that differ in something that `found`, the comparison
     of the books, does not say. `before` is None where the book before has no catalogue."""
-    try:
-        old, new = _texts(before or b""), _texts(after)
-    except msgspec.DecodeError:
+    if before is None:
         return ["all of it: the catalogue before cannot be read"]
+    old, new = _texts(before), _texts(after)
     said = {*found.added, *found.removed}
     names = [name for name in dict.fromkeys((*old, *new)) if name not in said]
     differing = [name for name in names if old.get(name) != new.get(name)]

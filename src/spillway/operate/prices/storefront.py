@@ -65,7 +65,7 @@ class Storefront:
             ) from error
 
     def _put_list(self, books: PriceBucket, shown: list[Publication]) -> None:
-        # A damaged book may have none: the storefront then shows the next one when it begins.
+        # One that is damaged is left out: the storefront then shows the next one when it begins.
         catalogues = [
             (entry, content)
             for entry in shown

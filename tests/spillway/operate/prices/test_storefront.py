@@ -198,11 +198,15 @@ def test_a_channel_that_becomes_public_is_a_change(bucket: PriceBucket, tmp_path
     assert "price_lists" in plan.changes.shown
 
 
-def test_a_book_without_catalogue_does_not_keep_the_next_from_being_shown(
-    bucket: PriceBucket, site: Storefront, tmp_path: Path
+@pytest.mark.parametrize("damaged", [None, b'{"goods": ['])
+def test_a_book_without_a_sound_catalogue_does_not_keep_the_next_from_being_shown(
+    bucket: PriceBucket, site: Storefront, tmp_path: Path, damaged: bytes | None
 ) -> None:
     version = published(bucket, book(tmp_path, "14.00"), NOW)
-    del bucket._s3._objects[f"catalogues/{version}.json"]  # noqa: SLF001
+    objects, key = bucket._s3._objects, f"catalogues/{version}.json"  # noqa: SLF001
+    del objects[key]
+    if damaged is not None:
+        objects[key] = damaged
     with pytest.raises(SpillwayError, match="no catalogue"):
         draft_rollback(
             bucket,
