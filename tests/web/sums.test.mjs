@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { Catalogue } from "../../web/storefront/catalogue.js";
+import { Catalogue, productPage } from "../../web/storefront/catalogue.js";
 import { price } from "../../web/storefront/pricing.js";
 import { STATE_MISSING, couponProblem, sumsOf } from "../../web/storefront/sums.js";
 
@@ -50,6 +50,12 @@ test("until a country is chosen the basket is for the first that this currency i
   assert.deepEqual([first("GBP"), first("USD"), first("JPY")], ["GB", "GB", "GB"]);
   delete shop.delivery["retail * USD"];
   assert.deepEqual([first("GBP"), first("USD")], ["GB", "US"]);
+});
+
+test("a link to a good finds it, whatever its sku has in it", () => {
+  for (const sku of ["MUG-SAGE", "TEA & CO", "SIZE 10+", "50%#1", "ナベ"]) {
+    assert.equal(new URL(productPage(sku), "https://shop.example").searchParams.get("sku"), sku);
+  }
 });
 
 test("a price that has changed since it was chosen has the one before", async () => {

@@ -134,6 +134,9 @@ export class Catalogue {
   }
 }
 
+/** Where a good is shown. A sku may have any character. */
+export const productPage = (sku) => `/product?${new URLSearchParams({ sku })}`;
+
 export const priceList = (channel, currency) => `${channel} ${currency}`;
 
 function countryName(code) {

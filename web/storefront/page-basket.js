@@ -1,6 +1,6 @@
 import { Basket, QUANTITY_MAX } from "./basket.js";
 import { bill } from "./bill.js";
-import { catalogue } from "./catalogue.js";
+import { catalogue, productPage } from "./catalogue.js";
 import { $, fill, h, picture, say } from "./dom.js";
 import { money } from "./money.js";
 import { announce, currency } from "./shell.js";
@@ -44,7 +44,7 @@ function line({ sku, quantity, name, good, unit_price, before, problem }) {
   return h("li", { class: problem ? "gone" : null },
     good ? picture(good) : h("span", { class: "picture" }),
     h("div", { class: "what" },
-      good ? h("a", { href: `/product?sku=${sku}` }, name) : h("span", { class: "strong" }, name),
+      good ? h("a", { href: productPage(sku) }, name) : h("span", { class: "strong" }, name),
       problem ? h("p", { class: "problem" }, problem) : h("p", { class: "quiet" },
         before === null ? null : h("s", { "aria-label": `was ${price(before)}` }, price(before)), ` ${price(unit_price)} each`),
       before === null ? null : h("p", { class: "changed" }, "The price has changed since you chose it."),

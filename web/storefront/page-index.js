@@ -1,5 +1,5 @@
 import { Basket } from "./basket.js";
-import { catalogue } from "./catalogue.js";
+import { catalogue, productPage } from "./catalogue.js";
 import { serviceNow } from "./clock.js";
 import { $, fill, h, picture } from "./dom.js";
 import { money } from "./money.js";
@@ -23,7 +23,7 @@ fill($("#grid"), shop.sold("retail", currency(), serviceNow()).filter((good) => 
 
 function card(good) {
   return h("li", { class: "card" },
-    h("a", { class: "tile", href: `/product?sku=${good.sku}` },
+    h("a", { class: "tile", href: productPage(good.sku) },
       picture(good),
       h("span", { class: "name" }, good.name),
       h("span", { class: "price" }, money(shop.price(good, "retail", currency()), currency()))),
