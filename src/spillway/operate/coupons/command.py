@@ -129,6 +129,7 @@ def audit(
                 "claims": found.claims,
                 "repaired": repaired,
                 "findings": findings,
+                "cut_off": found.cut_off,
             }
         )
     else:
