@@ -124,11 +124,15 @@ def test_a_thousand_broken_lines_are_counted_and_the_first_thousand_named(bench:
     assert problem["violation_count"] >= 1_500
 
 
+@pytest.mark.parametrize("before", [":", ": ", ":\n\t", ": -"])
 @pytest.mark.parametrize("digits", [19, 20, 4_000])
-def test_a_number_beyond_all_bounds_is_refused_and_no_bug(bench: Bench, digits: int) -> None:
+def test_a_number_beyond_all_bounds_is_refused_and_no_bug(
+    bench: Bench, digits: int, before: str
+) -> None:
     id_ = order_id()
-    body = json.dumps(order_body(id_)).replace(": 255", ": " + "9" * digits)
-    status, problem = bench.put(id_, body.replace('"quantity": 2', '"quantity": ' + "9" * digits))
+    body, number = json.dumps(order_body(id_)), before + "9" * digits
+    body = body.replace('"quantity": 2', f'"quantity"{number}').replace(": 255", number)
+    status, problem = bench.put(id_, body)
     assert status == 422
     assert rules(problem) == ["field_wrong_type"] * 2
     assert [one["pointer"] for one in problem["violations"]] == [
