@@ -21,6 +21,7 @@ def meaning(written: dict[str, list[Any]]) -> dict[str, list[Any]]:
     """By kind, what each sample says, as plain JSON. Raises whatever the code raises."""
     readers: dict[str, Callable[[Any], Any]] = {
         "order_item": items.accepted_order,
+        "void_item": items.in_orders_place,
         "progress_item": items.facts,
         "stream_record": change_of,
         "command": messages.command_of,

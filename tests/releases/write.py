@@ -11,7 +11,7 @@ from typing import Any
 from orders.aws import items, messages
 from orders.aws.topic import cloud_event
 from orders.domain import events
-from orders.domain.order import AcceptedOrder, OrderKey
+from orders.domain.order import AcceptedOrder, OrderKey, VoidId
 from orders.domain.saga import Cancellation, Facts, Outcome, Step
 from orders.domain.trace import parsed
 from orders.domain.units import Millis
@@ -30,6 +30,7 @@ def written() -> dict[str, list[Any]]:
     orders = [_retail(), _wholesale(), accepted(NOTHING_TO_PAY, **FREE)]
     return {
         "order_item": [as_json(items.order_item(order)) for order in orders],
+        "void_item": [items.void_item(VoidId(KEY, NOW))],
         "progress_item": [_progress_item(KEY, facts) for facts in _facts()],
         "stream_record": [*map(_placed, orders), *_progressed()],
         "command": [*map(messages.message_of, _commands(orders))],

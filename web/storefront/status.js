@@ -32,6 +32,7 @@ const REASONS = {
   order_id_in_future: "this device's clock is ahead",
   wholesale_not_allowed: "this account may not order wholesale",
   order_id_taken: "another order has this number",
+  order_id_void: "its payment goes back",
 };
 
 export const statusName = (status) => NAMES[status] ?? status;
