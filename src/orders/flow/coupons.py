@@ -76,6 +76,9 @@ class LimitedCoupons:
     def _fault_of(self, use: Use) -> coupon_codes.Fault | None:
         if not use.coupon.single_use_codes:
             return None
+        # The keys may be slow to read, or not there before the first code was made.
+        if coupon_codes.is_mistyped(use.code):
+            return "mistyped"
         return coupon_codes.fault_of(use.code, self.keys.in_force())
 
 

@@ -215,6 +215,21 @@ def test_only_a_paid_order_finds_out_whether_a_code_is_used(shop: Shop) -> None:
     assert client.calls == ["transact_write_items"]
 
 
+class NoKeys:
+    def in_force(self) -> dict[str, bytes]:
+        raise TransientFailure("GetParameter: ParameterNotFound")
+
+
+def test_a_mistyped_code_is_told_so_without_the_keys(shop: Shop) -> None:
+    coupons = shop.intake.coupons
+    assert coupons is not None
+    shop.intake = replace(shop.intake, coupons=replace(coupons, keys=NoKeys()))
+    for mistyped in (f"{CODE[:-1]}{'2' if CODE[-1] != '2' else '3'}", "SINGLE-"):
+        assert quoted(shop, mistyped) == ([], [Rule.COUPON_MISTYPED])
+    with pytest.raises(TransientFailure):
+        quoted(shop, CODE)
+
+
 def test_a_quote_of_the_order_that_holds_the_coupon_applies_it(shop: Shop) -> None:
     key = order_key(CUSTOMER, order_id())
     shop.place("ONCE", key=key)
