@@ -42,26 +42,32 @@ class Customer:
         id_ = order_id(time.time_ns() // 1_000_000)
         return id_, order_body(id_, **self.keys, **fields)
 
-    def order_by_the_book(
-        self, line: dict[str, Any], *coupons: str, **forged: Any
-    ) -> tuple[str, dict[str, Any]]:
-        """A new id and an order under it at what the store's quote says, but for what is `forged`:
-        the sum is mended, and really paid."""
-        id_ = order_id(time.time_ns() // 1_000_000)
+    def quote(self, line: dict[str, Any], *coupons: str) -> dict[str, Any]:
+        """The amounts of an order of this line by the store's price book."""
         basket = {"channel": "retail", "currency": "GBP", "country": "GB", "lines": [line]}
         answer = self.http.post("/quotes", json=basket | {"coupons": coupons})
         assert answer.status_code == 200, answer.text
-        priced = ("lines", "discounts", "shipping", "tax")
-        fields = {name: answer.json()[name] for name in priced} | forged
+        return {name: answer.json()[name] for name in ("lines", "discounts", "shipping", "tax")}
+
+    def order_at(self, amounts: dict[str, Any], **keys: Any) -> tuple[str, dict[str, Any]]:
+        """A new id and an order under it at these amounts: their sum is really paid. `keys` are in
+        place of this customer's own."""
+        id_ = order_id(time.time_ns() // 1_000_000)
         total = (
-            sum(one["quantity"] * one["unit_price"] for one in fields["lines"])
-            - sum(one["amount"] for one in fields["discounts"])
-            + fields["shipping"]
-            + fields["tax"]
+            sum(one["quantity"] * one["unit_price"] for one in amounts["lines"])
+            - sum(one["amount"] for one in amounts["discounts"])
+            + amounts["shipping"]
+            + amounts["tax"]
         )
         payment = {"reference": "pay_01", "amount": total, "currency": "GBP"}
-        keys = {**self.keys, "price_key": None}
-        return id_, order_body(id_, **keys, **fields, total=total, payment=payment)
+        keys = {**self.keys, "price_key": None, **keys}
+        return id_, order_body(id_, **keys, **amounts, total=total, payment=payment)
+
+    def order_by_the_book(
+        self, line: dict[str, Any], *coupons: str, **forged: Any
+    ) -> tuple[str, dict[str, Any]]:
+        """An order at what the store's quote says, but for what is `forged`."""
+        return self.order_at(self.quote(line, *coupons) | forged)
 
     @property
     def keys(self) -> dict[str, Any]:
@@ -103,6 +109,12 @@ class Customer:
 
     def settled(self, id_: str) -> dict[str, Any]:
         return self.when(id_, lambda order: order["settled"])
+
+
+def violations(answer: httpx.Response) -> list[tuple[str, str, int | None]]:
+    """Each one's rule, pointer and expected value."""
+    found = answer.json()["violations"]
+    return [(one["rule"], one["pointer"], one.get("expected")) for one in found]
 
 
 def effects(stack: Stack, customer: Customer, id_: str) -> Counter[str]:

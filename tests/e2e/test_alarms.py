@@ -25,7 +25,7 @@ from orders.handlers.wire import Content, content_of
 from spillway.operate.status.alarms import Alarm, read_alarms
 from spillway.operate.status.evaluating import evaluate_alarms
 from spillway.run.stack import Stack
-from spillway.target.service import Service, on_this_machine
+from spillway.target.service import Service
 from tests.builders import order_id, order_key
 from tests.e2e.shop import Customer, faulty
 from tests.e2e.test_overflow_and_watchdog import REFUSED_PUT, dead_letters, within
@@ -35,11 +35,6 @@ RINGS_WITHIN_SECONDS = 60
 #: Longer than the longest that any local alarm looks back.
 LATER_SECONDS = 3_600
 QUEUES = ("inventory", "fulfilment", "accounting", "overflow", "watchdog")
-
-
-@pytest.fixture(scope="module")
-def service(stack: Stack) -> Service:
-    return on_this_machine(stack.port)
 
 
 @pytest.fixture(scope="module")

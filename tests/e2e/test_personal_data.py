@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from spillway.run.stack import Stack
-from spillway.target.service import Service, on_this_machine
+from spillway.target.service import Service
 from tests.builders import order_id, order_key
 from tests.e2e.shop import Customer, faulty
 from tests.e2e.test_overflow_and_watchdog import REFUSED_PUT, dead_letters, reason, within
@@ -45,11 +45,6 @@ def paid(**fields: Any) -> dict[str, Any]:
     amount = 2 * 255 + 395
     payment = {"reference": f"pay_{MARK}", "amount": amount, "currency": "GBP"}
     return {**PERSONAL, "payment": payment, **fields}
-
-
-@pytest.fixture(scope="module")
-def service(stack: Stack) -> Service:
-    return on_this_machine(stack.port)
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,6 @@ from __future__ import annotations
 
 import secrets
 import shutil
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +16,15 @@ from orders.aws import items
 from orders.aws.book_file import encode
 from orders.aws.book_index import book_key
 from orders.domain.refusals import Rule
-from orders.domain.units import Millis
 from spillway.cli import app
 from spillway.operate.logs import reading
-from spillway.operate.prices.bucket import PriceBucket, Publication
-from spillway.operate.prices.publishing import version_of, with_entry
-from spillway.operate.prices.storefront import Storefront
 from spillway.paths import PROJECT
-from spillway.prove.chaos.mutant import ALIAS
 from spillway.run.stack import Stack
-from spillway.target.service import Service, on_this_machine
+from spillway.target.service import Service
 from tests.builders import order_id, order_key
-from tests.e2e.shop import SETTLES_WITHIN_SECONDS, Customer
+from tests.e2e.shelf import Shelf, now
+from tests.e2e.shop import SETTLES_WITHIN_SECONDS, Customer, violations
 from tests.e2e.test_overflow_and_watchdog import within
-from tests.needs import starts
 from tests.security import test_forging as forging
 
 MUG = {"sku": "MUG-SAGE", "quantity": 2}
@@ -42,72 +34,9 @@ CARAFE = {"sku": "CARAFE-SMOKE", "quantity": 1}
 TAKEN = (200, 201)
 
 
-def now() -> Millis:
-    return Millis(time.time_ns() // 1_000_000)
-
-
-def violations(answer: httpx.Response) -> list[tuple[str, str, int | None]]:
-    """Each one's rule, pointer and expected value."""
-    found = answer.json()["violations"]
-    return [(one["rule"], one["pointer"], one.get("expected")) for one in found]
-
-
 def stored(stack: Stack, customer: Customer, id_: str) -> Any:
     key = items.order_key(order_key(customer.id, id_))
     return stack.client("dynamodb").get_item(TableName=stack.tables["orders"], Key=key).get("Item")
-
-
-@pytest.fixture
-def service(stack: Stack) -> Service:
-    return on_this_machine(stack.port)
-
-
-@dataclass(frozen=True)
-class Shelf:
-    """The store's bucket of price books, and intake, which reads it."""
-
-    service: Service
-    bucket: PriceBucket
-
-    @property
-    def in_force(self) -> str:
-        current = self.bucket.publications()[0].current(now())
-        assert current is not None
-        return current.version
-
-    def add(self, content: bytes) -> None:
-        """A book's file and its entry, without a check or a catalogue, in force at once."""
-        listed, etag = self.bucket.publications()
-        version = version_of(content, b"", now())
-        self.bucket.put_book(version, content, b"")
-        entry = Publication(version, now(), published_at=now())
-        self.bucket.put_publications(with_entry(listed, entry, withdraw=False), etag)
-        self.read_anew()
-
-    def read_anew(self) -> None:
-        """Start intake anew, as a deployment does: what runs looks at the list once a minute."""
-        lambda_, name = self.service.client("lambda"), self.service.resource_name("intake")
-        lambda_.update_function_configuration(FunctionName=name, Description=secrets.token_hex(8))
-        lambda_.get_waiter("function_updated_v2").wait(
-            FunctionName=name,
-            WaiterConfig={"Delay": 0.1, "MaxAttempts": SETTLES_WITHIN_SECONDS * 10},
-        )
-        version = lambda_.publish_version(FunctionName=name)["Version"]
-        lambda_.update_alias(FunctionName=name, Name=ALIAS, FunctionVersion=version)
-
-
-@pytest.fixture
-@starts("emulator")
-def shelf(service: Service) -> Iterator[Shelf]:
-    """What a test does to the books is undone after it."""
-    shelf = Shelf(service, PriceBucket.of(service))
-    before, _ = shelf.bucket.publications()
-    yield shelf
-    after, etag = shelf.bucket.publications()
-    if after != before:
-        shelf.bucket.put_publications(before, etag)
-        shelf.read_anew()
-        Storefront.of(service).show(shelf.bucket, now())
 
 
 def shown(stack: Stack) -> dict[str, Any]:
