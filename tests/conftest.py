@@ -138,7 +138,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     _longest_first(items)
 
 
-#: It waits for more than a minute, and leaves the processor to others.
+#: It waits for most of a minute or more, and leaves the processor to others.
 _WAITS = "tests/e2e/test_under_faults.py"
 #: It takes the processor for a minute, and shares templates that take a quarter to synthesise.
 _COMPUTES = "tests/infra/"
