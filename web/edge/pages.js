@@ -8,8 +8,8 @@ var PAGES = {};
 // What pages load, beside their assets.
 var FILES = { "/config.json": 1, "/prices.json": 1, "/address-formats.json": 1 };
 
-// A book's catalogue is public from two minutes before the book begins, which is when the latest
-// book that begins "soon" was published: a sale's prices are no earlier news.
+// A book's catalogue can be read from two minutes before the book begins, so that pages have it in
+// time, and nobody knows the prices of a planned sale earlier.
 var CATALOGUE = /^\/catalogues\/([0-9]+)-[0-9a-f]+\.json$/;
 var NOTICE_MS = 120000;
 

@@ -1,4 +1,4 @@
-"""Whether the storefront shows what intake charges: its catalogue is held against a quote."""
+"""Whether the storefront shows what intake charges: its catalogue is compared with a quote."""
 
 from __future__ import annotations
 
