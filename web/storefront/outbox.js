@@ -131,7 +131,7 @@ function isOurs(type, body) {
 }
 
 function isVoid({ body }) {
-  return body.violations.every(({ rule }) => rule === "order_id_void");
+  return body.violations.some(({ rule }) => rule === "order_id_void");
 }
 
 export class Outbox {
