@@ -76,10 +76,9 @@ class LimitedCoupons:
     def _fault_of(self, use: Use) -> coupon_codes.Fault | None:
         if not use.coupon.single_use_codes:
             return None
-        # The keys may be slow to read, or not there before the first code was made.
-        if coupon_codes.is_mistyped(use.code):
-            return "mistyped"
-        return coupon_codes.fault_of(use.code, self.keys.in_force())
+        # A typing error needs no keys: they are not there before the first code was made.
+        keys = {} if coupon_codes.is_mistyped(use.code) else self.keys.in_force()
+        return coupon_codes.fault_of(use.code, keys)
 
 
 def _refusals(denied: Iterable[Denied]) -> Mapping[int, Refusal]:
