@@ -87,3 +87,14 @@ test("a clock that is behind shows the book that is in force", async () => {
   mock.timers.setTime(NOW - 60 * MINUTE);
   assert.equal(await mug(), 1400);
 });
+
+test("a book that says nothing for the pages, as it may, still has all that they need", async () => {
+  store["/old"] = {
+    ...content(1400), price_lists: ["retail EUR", "wholesale EUR", "retail GBP"],
+  };
+  const shop = await page.catalogue();
+  assert.deepEqual(shop.categories, {});
+  assert.equal(shop.goods[0].name, "MUG");
+  assert.deepEqual(shop.currencies("retail"), ["EUR", "GBP"]);
+  assert.deepEqual(shop.currencies("telephone"), []);
+});

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Route, expect
 
+from spillway.price_book import catalogue, example
 from spillway.run.stack import Stack
 from tests.e2e.shop import faulty
 from tests.web.conftest import Visits
-from tests.web.visitor import ARRIVED
+from tests.web.visitor import ARRIVED, Visitor
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -85,6 +86,25 @@ def test_prices_and_orders_are_in_the_chosen_currency(visit: Visits) -> None:
     visitor.see(ARRIVED)
     [order] = visitor.orders()
     assert (order["currency"], order["total"]) == ("EUR", 1650 + 495)
+    see_a_book_of_prices_alone(visitor, "USD")
+
+
+def see_a_book_of_prices_alone(visitor: Visitor, currency: str) -> None:
+    """A book needs no names, categories or drawings, and no currency that was chosen before."""
+    page = visitor.page
+    book = {name: value for name, value in catalogue(example()).items() if name != "categories"}
+    prices = {f"retail {currency}": 3_250}
+    book |= {"goods": [{"sku": "POT-1", "prices": prices}], "price_lists": [*prices]}
+    listed = {"books": [{"begins": 0, "catalogue": "/catalogues/bare.json"}]}
+    visitor.context.route("**/prices.json", lambda route: route.fulfill(json=listed))
+    visitor.context.route("**/bare.json", lambda route: route.fulfill(json=book))
+    page.goto("/")
+    expect(page.locator("#grid")).to_contain_text("POT-1US$32.50")
+    expect(page.get_by_label("Currency")).to_be_hidden()
+    expect(page.locator("#categories a")).to_have_count(0)
+    page.get_by_role("link", name="POT-1").click()
+    expect(page.locator(".facts")).to_contain_text("US$32.50")
+    expect(page.locator("#product")).not_to_contain_text("undefined")
 
 
 def test_a_wholesale_buyer_uploads_a_thousand_lines_of_which_three_are_bad(visit: Visits) -> None:

@@ -19,11 +19,11 @@ let shop = null;
 /**
  * @typedef {object} Good
  * @property {string} sku
- * @property {string} name
- * @property {string} category
- * @property {string} note one sentence
- * @property {string} art a symbol of goods.svg
- * @property {string} glaze its colours, a class of the style sheet
+ * @property {string} name its sku, where the price book has no such column
+ * @property {string} [category]
+ * @property {string} [note] one sentence
+ * @property {string} [art] a symbol of goods.svg
+ * @property {string} [glaze] its colours, a class of the style sheet
  * @property {Record<string, number | [number, number][]>} prices by price list ("retail GBP"), minor
  *   units; or quantity breaks, [from, price] pairs
  * @property {number} case how many are in a case: wholesale is sold by the case
@@ -82,8 +82,9 @@ export class Catalogue {
   constructor(content, address) {
     this.address = address;
     /** @type {Good[]} */
-    this.goods = content.goods.map((good) => ({ case: 1, ...good }));
-    this.categories = content.categories;
+    this.goods = content.goods.map((good) => ({ case: 1, name: good.sku, ...good }));
+    /** By key, as the book's `catalogue.page` has them; a store may have none. */
+    this.categories = content.categories ?? {};
     // As the price book has them, for pricing.js.
     this.price_lists = content.price_lists;
     this.delivery = content.delivery;
@@ -92,9 +93,9 @@ export class Catalogue {
     this.bySku = new Map(this.goods.map((good) => [good.sku, good]));
   }
 
-  /** Whether everybody may see what is paid on this channel. */
-  shows(channel) {
-    return this.price_lists.some((list) => list.startsWith(`${channel} `));
+  /** In which the store sells on this channel, as far as everybody may see it: in the book's order. */
+  currencies(channel) {
+    return this.price_lists.map((list) => list.split(" ")).filter(([sold]) => sold === channel).map(([, code]) => code);
   }
 
   /** What can be bought now. */

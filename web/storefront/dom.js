@@ -19,6 +19,7 @@ const SVG = "http://www.w3.org/2000/svg";
 /** A good's illustration, decorative: its name is beside it. */
 export function picture({ art, glaze }, { large = false } = {}) {
   const frame = h("span", { class: `picture glaze-${glaze}${large ? " large" : ""}` });
+  if (!art) return frame;
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("viewBox", "0 0 200 200");
   svg.setAttribute("aria-hidden", "true");
@@ -36,9 +37,9 @@ export function asset(name) {
 
 export const $ = (selector, within = document) => within.querySelector(selector);
 
-/** Replace an element's children; `null` and `false` are left out. */
+/** Replace an element's children; `null`, `undefined` and `false` are left out. */
 export function fill(element, ...children) {
-  element.replaceChildren(...children.flat().filter((child) => child !== null && child !== false));
+  element.replaceChildren(...children.flat().filter((child) => (child ?? false) !== false));
 }
 
 /** Set a text only if it differs, so that a screen reader hears a change once. */

@@ -3,11 +3,12 @@ import { bill } from "./bill.js";
 import { catalogue, productPage } from "./catalogue.js";
 import { $, fill, h, picture, say } from "./dom.js";
 import { money } from "./money.js";
-import { announce, currency } from "./shell.js";
+import { announce, currency, offerCurrencies } from "./shell.js";
 import { Summary } from "./summary.js";
 import { STATE_MISSING } from "./sums.js";
 
 const shop = await catalogue();
+offerCurrencies(shop.currencies("retail"));
 const basket = new Basket("retail");
 // Where it goes is asked at the checkout; until then it is the first country of the price book that
 // can be paid in this currency.

@@ -12,7 +12,7 @@ import { dropDraft, keepDraft, readDraft } from "./draft.js";
 import { money } from "./money.js";
 import { listOrders } from "./orders-api.js";
 import { METHODS } from "./payment.js";
-import { currency, isTrade, outbox } from "./shell.js";
+import { currency, isTrade, offerCurrencies, outbox } from "./shell.js";
 import { customer } from "./sign-in.js";
 import { Summary } from "./summary.js";
 import { normalised } from "./text.js";
@@ -25,6 +25,7 @@ const channel = new URLSearchParams(location.search).get("channel") === "wholesa
 const basket = new Basket(channel);
 const form = $("#checkout");
 const [shop, box, formats] = await Promise.all([catalogue(), outbox, addressFormats()]);
+offerCurrencies(shop.currencies(channel));
 const addressForm = new AddressForm($("#address"), shop.countries, formats);
 const summary = new Summary(basket, () => addressForm.place, showSums);
 /** The order but for the address, and its id: what was last shown. */

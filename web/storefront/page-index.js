@@ -3,9 +3,11 @@ import { catalogue, productPage } from "./catalogue.js";
 import { serviceNow } from "./clock.js";
 import { $, fill, h, picture } from "./dom.js";
 import { money } from "./money.js";
-import { announce, currency } from "./shell.js";
+import { announce, currency, offerCurrencies } from "./shell.js";
 
 const shop = await catalogue();
+offerCurrencies(shop.currencies("retail"));
+const categories = Object.entries(shop.categories);
 const shown = new URLSearchParams(location.search).get("category");
 const title = shop.categories[shown] ?? "Everything";
 
@@ -14,7 +16,7 @@ if (shop.categories[shown]) {
   document.title = `${title} · Millrace`;
   $("#hero").hidden = true;
 }
-fill($("#categories"), [["", "Everything"], ...Object.entries(shop.categories)].map(([key, name]) =>
+fill($("#categories"), categories.length > 0 && [["", "Everything"], ...categories].map(([key, name]) =>
   h("a", {
     href: key ? `/?category=${key}` : "/",
     "aria-current": (shown ?? "") === key ? "page" : null,

@@ -4,9 +4,10 @@ import { serviceNow } from "./clock.js";
 import { $, fill, h, picture } from "./dom.js";
 import { money } from "./money.js";
 import { isAvailable } from "./pricing.js";
-import { announce, currency } from "./shell.js";
+import { announce, currency, offerCurrencies } from "./shell.js";
 
 const shop = await catalogue();
+offerCurrencies(shop.currencies("retail"));
 const good = shop.bySku.get(new URLSearchParams(location.search).get("sku"));
 const price = good && isAvailable(good, serviceNow()) ? shop.price(good, "retail", currency()) : null;
 if (price !== null) show();
@@ -14,16 +15,17 @@ else fill($("#product"), h("h1", {}, "We don't have this"), h("p", {}, h("a", { 
 
 function show() {
   document.title = `${good.name} · Millrace`;
+  const category = shop.categories[good.category];
   const quantity = h("input", {
     id: "quantity", type: "number", inputmode: "numeric", min: 1, max: QUANTITY_MAX, value: 1, required: true,
   });
   fill($("#product"),
     picture(good, { large: true }),
     h("div", { class: "facts" },
-      h("p", { class: "crumbs" }, h("a", { href: `/?category=${good.category}` }, shop.categories[good.category])),
+      category && h("p", { class: "crumbs" }, h("a", { href: `/?category=${good.category}` }, category)),
       h("h1", {}, good.name),
       h("p", { class: "price" }, money(price, currency())),
-      h("p", { class: "note" }, good.note),
+      good.note && h("p", { class: "note" }, good.note),
       h("form", { class: "buy", onsubmit: add },
         h("label", { for: "quantity" }, "Quantity"), quantity,
         h("button", { class: "primary" }, "Add to basket")),

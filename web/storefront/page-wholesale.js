@@ -5,7 +5,7 @@ import { serviceNow } from "./clock.js";
 import { $, fill, h, say } from "./dom.js";
 import { money } from "./money.js";
 import { LINES_MAX, goodOf, quantityProblem, readSheet } from "./sheet.js";
-import { announce, currency, isTrade } from "./shell.js";
+import { announce, currency, isTrade, offerCurrencies } from "./shell.js";
 import { customer } from "./sign-in.js";
 
 const ERRORS_SHOWN = 100;
@@ -16,12 +16,14 @@ const body = $("#rows");
 
 $("#signed-out").hidden = Boolean(customer());
 $("#not-trade").hidden = !customer() || isTrade();
-const open = isTrade() && shop.shows("wholesale");
+const currencies = shop.currencies("wholesale");
+const open = isTrade() && currencies.length > 0;
 $("#not-shown").hidden = !isTrade() || open;
 $("#quick-order").hidden = !open;
 if (open) begin();
 
 function begin() {
+  offerCurrencies(currencies);
   fill($("#skus"), shop.sold("wholesale", currency(), serviceNow()).map((good) => h("option", { value: good.sku }, `${good.name}, case of ${good.case}`)));
   $("#purchase_order").value = basket.read().purchase_order;
   $("#purchase_order").oninput = (event) => basket.change({ purchase_order: event.target.value.trim() });

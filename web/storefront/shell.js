@@ -21,6 +21,14 @@ export const outbox = openStore().then((store) => new Outbox({
 
 export const isTrade = () => customer()?.trade ?? false;
 
+/** Put the currencies that this page can show prices in into its head; a single one is no choice. */
+export function offerCurrencies(offered) {
+  const select = $("#currency");
+  fill(select, offered.map((code) => h("option", {}, code)));
+  select.hidden = offered.length < 2;
+  select.value = currency();
+}
+
 /** The currency chosen in this browser, of those that the page's head offers. */
 export function currency() {
   const offered = [...$("#currency").options].map((option) => option.value);
