@@ -33,7 +33,7 @@ from orders.domain.order import AcceptedOrder, OrderKey
 from orders.domain.units import CustomerId, Millis, OrderId
 from orders.flow.reads import PAGE_DEFAULT, Reads
 from orders.handlers import reads, relay
-from simulation.world.runtime import MemoryLog
+from simulation.world.runtime import MemoryLog, SetClock
 from simulation.world.table import MemoryOrders
 from spillway.operate.coupons import uses
 from spillway.prove.audit.running import Audit
@@ -142,7 +142,8 @@ class _Shop:
             for step, outcome in handlers.history()[-1].outcomes.items():
                 table.record(order.key, step, outcome)
         self._client = table.client
-        self._parts = Reads(DynamoOrders(self, table.table)), MemoryLog()
+        reading = Reads(DynamoOrders(self, table.table), SetClock(NOW))
+        self._parts = reading, MemoryLog()
         self.items_read = 0
 
     def query(self, **asked: Any) -> dict[str, Any]:

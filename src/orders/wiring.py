@@ -217,8 +217,8 @@ def wire_watchdog(runtime: Runtime) -> tuple[Consumer, Watchdog]:
 
 def wire_reads(runtime: Runtime) -> tuple[Reads, Log]:
     settings = ReadsSettings.read(runtime.environment)
-    reads = Reads(DynamoOrders(runtime.client("dynamodb"), settings.orders_table))
-    return reads, _log(runtime)
+    orders = DynamoOrders(runtime.client("dynamodb"), settings.orders_table)
+    return Reads(orders, runtime.clock), _log(runtime)
 
 
 def _consumer(

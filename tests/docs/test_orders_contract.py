@@ -22,7 +22,7 @@ from orders.failures import TransientFailure
 from orders.flow.prices import Prices
 from orders.flow.reads import PAGE_DEFAULT, PAGE_MAX, Reads
 from orders.handlers import intake, reads
-from simulation.world.runtime import FixedPriceBooks, MemoryCouponTries, MemoryLog
+from simulation.world.runtime import FixedPriceBooks, MemoryCouponTries, MemoryLog, SetClock
 from simulation.world.table import MemoryOrders, ThrottledOrders
 from tests.builders import CUSTOMER, NOW, a_book, an_intake, line, order_body, order_id
 from tests.orders.handlers.api_events import request
@@ -94,7 +94,7 @@ def orders_to_show() -> MemoryOrders:
 
 def handle(event: dict[str, Any], orders: MemoryOrders) -> dict[str, Any]:
     if event["routeKey"].startswith("GET"):
-        return reads.handle(event, Reads(orders), MemoryLog())
+        return reads.handle(event, Reads(orders, SetClock(NOW)), MemoryLog())
     if event["routeKey"] == QUOTE:
         return intake.handle(
             event, an_intake(orders, prices=PRICES, coupon_tries=TRIES), MemoryLog()

@@ -19,9 +19,15 @@ from orders.domain.book import Article
 from orders.flow.prices import Prices
 from orders.flow.reads import Reads
 from orders.handlers import intake, reads
-from simulation.world.runtime import FixedPriceBooks, MemoryCouponTries, MemoryLog, MemoryOverflow
+from simulation.world.runtime import (
+    FixedPriceBooks,
+    MemoryCouponTries,
+    MemoryLog,
+    MemoryOverflow,
+    SetClock,
+)
 from simulation.world.table import MemoryOrders
-from tests.builders import a_book, a_coupon, an_intake
+from tests.builders import NOW, a_book, a_coupon, an_intake
 from tests.orders.handlers.api_events import request
 
 TOKEN = "the one good token"
@@ -52,7 +58,7 @@ class FrontDoor:
             ),
             self.log,
         )
-        showing = Reads(self.orders), self.log
+        showing = Reads(self.orders, SetClock(NOW)), self.log
         self._functions: dict[str, Callable[[Any], Any]] = {
             "PUT /orders/{order_id}": lambda event: intake.handle(event, *taking),
             "PUT /orders/{order_id}/cancellation": lambda event: intake.handle(event, *taking),

@@ -10,8 +10,8 @@ import pytest
 from orders.failures import TransientFailure
 from orders.flow.reads import Reads
 from orders.handlers import intake, reads
-from simulation.world.runtime import MemoryLog, MemoryOverflow
-from tests.builders import an_intake, order_body, order_id
+from simulation.world.runtime import MemoryLog, MemoryOverflow, SetClock
+from tests.builders import NOW, an_intake, order_body, order_id
 from tests.orders.handlers.api_events import request
 from tests.security.leaks import leaks
 
@@ -41,7 +41,7 @@ def answers(failure: Exception) -> list[dict[str, Any]]:
     table: Any = Breaking(failure)
     log = MemoryLog()
     taking = an_intake(table, MemoryOverflow(failing=True)), log
-    showing = Reads(table), log
+    showing = Reads(table, SetClock(NOW)), log
     id_ = order_id()
     cancel = "PUT /orders/{order_id}/cancellation"
     return [

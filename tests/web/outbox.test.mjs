@@ -92,8 +92,8 @@ const answer = (status, body, headers = {}) =>
   new Response(typeof body === "string" ? body : JSON.stringify(body), {
     status, headers: { "content-type": "application/json", ...headers },
   });
-const acknowledged = (status, of = id) =>
-  answer(status, { order_id: of, accepted_at: "2026-11-23T10:00:01.000Z" });
+const acknowledged = (status, of = id, headers = {}) =>
+  answer(status, { order_id: of, accepted_at: "2026-11-23T10:00:01.000Z" }, headers);
 const madeVoid = (of = id) => answer(200, { order_id: of, status: "void", proofs: ["k1.proof"] });
 const refused = (status, rule) => answer(
   status, { title: "no", violations: [{ rule, pointer: "", detail: "Because." }] },
@@ -299,6 +299,13 @@ test("a Retry-After is waited for, in seconds or as a date, also after a reload"
   assert.equal(reloaded.sent.length, 0);
   await reloaded.after(10_000);
   assert.equal(reloaded.sent.length, 1);
+});
+
+test("an accepted order is first looked at when the store says, or when nearly all have settled", async () => {
+  const told = await ordered(world({ answers: [acknowledged(202, id, { "retry-after": "30" })] }));
+  assert.equal(told.look_at, NOW + 30_000);
+  const untold = await ordered(world({ answers: [acknowledged(201)] }));
+  assert.equal(untold.look_at, NOW + 2_000);
 });
 
 test("when the network is back no order waits for a pause", async () => {

@@ -14,6 +14,11 @@ from spillway.run.stack.users import email
 
 #: The store has it; how far it is by now does not matter.
 ARRIVED = re.compile("Accepted|Confirmed")
+#: Badges of an order that the store has and has not finished.
+_AT_THE_STORE = ("Accepted", "Being cancelled", "Being rejected")
+#: As long as two looks at an order that is reserved take.
+_PATIENCE_MS = 5_000
+_RELOADS_MAX = 20
 #: What the browser logs of an answer of 400 and above, or of no connection.
 _NETWORK = "Failed to load resource"
 
@@ -82,8 +87,19 @@ class Visitor:
         return id_
 
     def see(self, status: str | re.Pattern[str]) -> None:
-        """Wait until the page that is open says that the order has come so far."""
-        expect(self.page.locator("#status-badge")).to_have_text(status)
+        """Wait until the page that is open says that the order has come so far.
+
+        A page looks ever more rarely at an order that takes long. Customers load it again, which
+        looks at once.
+        """
+        badge = self.page.locator("#status-badge")
+        for _ in range(_RELOADS_MAX):
+            try:
+                return expect(badge).to_have_text(status, timeout=_PATIENCE_MS)
+            except AssertionError:
+                if badge.inner_text() in _AT_THE_STORE:
+                    self.page.reload()
+        return expect(badge).to_have_text(status)
 
     def answer_puts(self, route: Any) -> None:
         """Let `route` answer the PUTs of orders, in every tab."""

@@ -1,6 +1,6 @@
 /** Reading and cancelling orders, and asking what one would cost. Only the outbox places them. */
 import { learn } from "./clock.js";
-import { SignInNeeded } from "./outbox.js";
+import { SignInNeeded, retryAfterMs } from "./outbox.js";
 import { token } from "./sign-in.js";
 
 const ORDERS = "/api/orders";
@@ -18,12 +18,15 @@ export class Problem extends Error {
   }
 }
 
-/** @returns {Promise<object>} the order as the contract describes it; Problem 404 if there is none */
+/**
+ * @returns {Promise<{body: object, lookAgainMs: number}>} the order as the contract describes it, and
+ *   when it is worth another look, 0 where the store does not say; Problem 404 if there is none
+ */
 export const getOrder = (id) => call("GET", `${ORDERS}/${encodeURIComponent(id)}`);
 
 /** @returns {Promise<{orders: object[], cursor: string | null}>} newest first */
-export const listOrders = (cursor, limit = 20) =>
-  call("GET", `${ORDERS}?${new URLSearchParams({ limit, ...(cursor && { cursor }) })}`);
+export const listOrders = async (cursor, limit = 20) =>
+  (await call("GET", `${ORDERS}?${new URLSearchParams({ limit, ...(cursor && { cursor }) })}`)).body;
 
 /**
  * What goods and coupons come to, by the store's word.
@@ -32,9 +35,10 @@ export const listOrders = (cursor, limit = 20) =>
  *   country: string, state: string, coupons: string[]}} basket
  * @returns {Promise<object>} as the contract's Quote
  */
-export const getQuote = (basket) => call("POST", QUOTES, basket);
+export const getQuote = async (basket) => (await call("POST", QUOTES, basket)).body;
 
-/** Ask for a cancellation: the same request until it is answered, as with an order. */
+/** Ask for a cancellation: the same request until it is answered, as with an order.
+ *  @returns {Promise<{body: object, lookAgainMs: number}>} */
 export async function cancelOrder(id) {
   for (let attempt = 1; ; attempt += 1) {
     try {
@@ -53,7 +57,7 @@ async function call(method, path, content = null) {
   if (answer.status === 401) throw new SignInNeeded();
   const body = await answer.json().catch(() => null);
   if (!answer.ok || body === null) throw new Problem(answer.status, body);
-  return body;
+  return { body, lookAgainMs: retryAfterMs(answer.headers.get("retry-after"), Date.now()) };
 }
 
 async function ask(method, path, content, { renew }) {

@@ -36,6 +36,7 @@
  * @property {"offline" | "busy" | "sign-in" | null} held why it was not answered the last time
  * @property {string | null} accepted_at from the acknowledgement
  * @property {number | null} ended_at ms: when it was accepted, by this device's clock
+ * @property {number | null} look_at ms: when the order is first worth a look at the store
  * @property {Violation[]} violations why it was rejected
  * @property {boolean} release_owed the payment of a rejected order is still to be given back
  */
@@ -45,6 +46,8 @@ const PAUSE_FIRST_MS = 1_000;
 const PAUSE_MAX_MS = 60_000;
 /** A Retry-After beyond this is not believed. */
 const RETRY_AFTER_MAX_MS = 15 * 60_000;
+/** When nearly every order has settled, where the acknowledgement does not say. */
+export const LOOK_FIRST_MS = 2_000;
 /** The API gives up after 30 s. */
 const TIMEOUT_MS = 35_000;
 /** How long another tab may take over an order before this one looks again. */
@@ -175,7 +178,7 @@ export class Outbox {
     const entry = {
       id, customer, order, total, currency, method, payment: null, state: "sending",
       kept_at: this.#world.now(), tries: 0, next_at: 0, held: null, accepted_at: null, ended_at: null,
-      violations: [], release_owed: false,
+      look_at: null, violations: [], release_owed: false,
     };
     const kept = await this.#world.store.add(entry);
     this.#changed();
@@ -321,7 +324,7 @@ export class Outbox {
         return this.#record(entry.id, { release_owed: false, held: null });
       case "stored":
         // An attempt that was not answered had arrived: the store cancels the order, and refunds it.
-        return this.#record(entry.id, { ...this.#atTheStore(), release_owed: false, violations: [] });
+        return this.#record(entry.id, { ...this.#atTheStore(answer), release_owed: false, violations: [] });
       case "unknown":
         return this.#later(entry, "busy", answer.retryAfterMs);
       default:
@@ -339,7 +342,7 @@ export class Outbox {
     }
     switch (answer && verdict(answer, entry.id)) {
       case "accepted":
-        return this.#record(entry.id, { ...this.#atTheStore(), accepted_at: answer.body.accepted_at });
+        return this.#record(entry.id, { ...this.#atTheStore(answer), accepted_at: answer.body.accepted_at });
       case "rejected":
         return this.#record(entry.id, {
           state: "rejected", held: null, violations: answer.body.violations,
@@ -354,8 +357,10 @@ export class Outbox {
   }
 
   /** The store has the order now: the address need not stay here. */
-  #atTheStore() {
-    return { state: "accepted", order: null, payment: null, held: null, ended_at: this.#world.now() };
+  #atTheStore(answer) {
+    const ended_at = this.#world.now();
+    const look_at = ended_at + Math.min(answer.retryAfterMs || LOOK_FIRST_MS, RETRY_AFTER_MAX_MS);
+    return { state: "accepted", order: null, payment: null, held: null, ended_at, look_at };
   }
 
   /** A PUT for the order, with its token renewed if need be; null when no customer is signed in.

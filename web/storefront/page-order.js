@@ -6,14 +6,13 @@ import { $, fill, h, picture, say } from "./dom.js";
 import { keepAddress } from "./draft.js";
 import { date, money } from "./money.js";
 import { Problem, cancelOrder, getOrder } from "./orders-api.js";
-import { SignInNeeded, isUnpaid } from "./outbox.js";
+import { LOOK_FIRST_MS, SignInNeeded, isUnpaid } from "./outbox.js";
 import { outbox } from "./shell.js";
 import { customer } from "./sign-in.js";
 import { badge, reasonName, statusName } from "./status.js";
 import { couponProblem } from "./sums.js";
 
-const POLL_FIRST_MS = 400;
-const POLL_MAX_MS = 10_000;
+const LOOK_MAX_MS = 5 * 60_000;
 const LINES_SHOWN = 50;
 const VIOLATIONS_SHOWN = 20;
 const STEPS = {
@@ -29,21 +28,23 @@ const STEPS = {
 const id = new URLSearchParams(location.search).get("id") ?? "";
 const [shop, box] = await Promise.all([catalogue(), outbox]);
 let view = null;
-let pause = POLL_FIRST_MS;
+/** ms: the order is not worth a look before; each costs the store about half an order. */
+let lookAt = 0;
+let pause = LOOK_FIRST_MS;
 let timer;
 let cancelFailed = false;
 
 $("#number").textContent = id;
 $("#cancel").onclick = cancel;
 if (customer()) {
-  box?.subscribe(() => { pause = POLL_FIRST_MS; follow(); });
+  box?.subscribe(follow);
   document.addEventListener("visibilitychange", () => { if (!document.hidden) follow(); });
   await follow();
 } else {
   only("signed-out");
 }
 
-/** Ask how far it is, and again later until nothing more can happen. */
+/** Ask how far it is when that is worth it, until nothing more can happen. */
 async function follow() {
   clearTimeout(timer);
   const entry = await box?.get(id);
@@ -53,21 +54,33 @@ async function follow() {
     return;
   }
   if (entry?.state === "rejected") return showRejected(entry);
-  await ask(entry);
+  lookAt = Math.max(lookAt, entry?.look_at ?? 0);
+  if (lookAt <= Date.now()) await ask(entry);
+  else if (!view && entry) showAccepted(entry, "The store has your order.");
   if (view?.settled || document.hidden || !$("#nowhere").hidden || !$("#signed-out").hidden) return;
-  timer = setTimeout(follow, pause);
-  pause = Math.min(POLL_MAX_MS, pause * 1.5);
+  clearTimeout(timer); // of a change of the outbox meanwhile
+  timer = setTimeout(follow, lookAt - Date.now());
+}
+
+/** The next look is when the store says; where it does not, twice as far off as the last one. */
+function lookAfter(askedMs) {
+  pause = Math.min(LOOK_MAX_MS, askedMs || 2 * pause);
+  lookAt = Date.now() + pause;
 }
 
 async function ask(entry) {
   try {
-    view = await getOrder(id);
+    const { body, lookAgainMs } = await getOrder(id);
+    lookAfter(lookAgainMs);
+    view = body;
     show(view);
     if (entry) await box.forget(id);
   } catch (error) {
+    lookAfter(0);
     if (error instanceof SignInNeeded) only("signed-out");
-    else if (error instanceof Problem && error.status === 404 && entry) showAccepted(entry);
-    else if (error instanceof Problem && [404, 422].includes(error.status)) only("nowhere");
+    else if (error instanceof Problem && error.status === 404 && entry) {
+      showAccepted(entry, "The store has your order and will place it within minutes.");
+    } else if (error instanceof Problem && [404, 422].includes(error.status)) only("nowhere");
     else if (!view) headline("accepted", "The store can't be reached just now. We keep asking.");
   }
 }
@@ -98,8 +111,8 @@ function showSending(entry) {
   $("#cancel").hidden = true;
 }
 
-function showAccepted(entry) {
-  headline("accepted", "The store has your order and will place it within minutes.");
+function showAccepted(entry, text) {
+  headline("accepted", text);
   showTotal(entry);
 }
 
@@ -222,13 +235,14 @@ async function cancel() {
   cancelFailed = false;
   say($("#status-text"), "Asking the store to cancel it.");
   try {
-    await cancelOrder(id);
+    lookAfter((await cancelOrder(id)).lookAgainMs);
+    button.hidden = true;
   } catch (error) {
     // A rejected order needs no cancelling: the next look says so.
     cancelFailed = error.rule !== "order_rejected";
+    lookAt = 0;
   }
   button.disabled = false;
-  pause = POLL_FIRST_MS;
   view = null;
   await follow();
 }

@@ -6,9 +6,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from orders.domain.looks import look_again_seconds
 from orders.domain.order import OrderKey
 from orders.domain.units import CustomerId, OrderId
-from orders.ports import Orders, Progress
+from orders.ports import Clock, Orders, Progress
 
 PAGE_DEFAULT = 20
 PAGE_MAX = 100
@@ -32,12 +33,16 @@ class Reads:
     customer is checked all the same: that this alarm never rings shows that the promise is kept."""
 
     orders: Orders
+    clock: Clock
 
     def order(self, key: OrderKey) -> Progress | None:
         progress = self.orders.progress(key)
         if progress is not None:
             _must_be_of(key.customer_id, progress)
         return progress
+
+    def look_again_seconds(self, progress: Progress) -> int | None:
+        return look_again_seconds(progress.facts, progress.order.accepted_at, self.clock.now())
 
     def history(self, customer_id: CustomerId, limit: int, before: OrderId | None) -> Page:
         """`limit` is 1 to PAGE_MAX orders."""

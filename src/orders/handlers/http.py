@@ -99,17 +99,14 @@ def body(event: ApiEvent) -> bytes | Refusal:
     return content
 
 
-def answer(status: int, content: object) -> Answer:
-    return _encoded(status, "application/json", content)
+def answer(status: int, content: object, retry_after_seconds: int | None = None) -> Answer:
+    return _after(retry_after_seconds, _encoded(status, "application/json", content))
 
 
 def refused(refusals: Sequence[Refusal], retry_after_seconds: int | None = None) -> Answer:
     """The status is that of the refusal which comes first by precedence."""
     status = _STATUS_OF.get(refusals[0].rule, _BROKEN_CONTENT)
-    reply = _problem(status, violations(refusals))
-    if retry_after_seconds is not None:
-        reply["headers"]["retry-after"] = str(retry_after_seconds)
-    return reply
+    return _after(retry_after_seconds, _problem(status, violations(refusals)))
 
 
 def violations(refusals: Sequence[Refusal]) -> dict[str, object]:
@@ -132,9 +129,7 @@ def _violation(refusal: Refusal) -> dict[str, object]:
 
 def try_again() -> Answer:
     """Whether anything was stored is unknown: the client sends the same again."""
-    reply = _problem(503, _NOT_KNOWN)
-    reply["headers"]["retry-after"] = str(RETRY_AFTER_SECONDS)
-    return reply
+    return _after(RETRY_AFTER_SECONDS, _problem(503, _NOT_KNOWN))
 
 
 def broken() -> Answer:
@@ -153,6 +148,12 @@ def _problem(status: int, members: Mapping[str, object]) -> Answer:
     # own for each status would only say the same again.
     document = {"type": "about:blank", "title": _TITLES[status], "status": status, **members}
     return _encoded(status, "application/problem+json", document)
+
+
+def _after(seconds: int | None, reply: Answer) -> Answer:
+    if seconds is not None:
+        reply["headers"]["retry-after"] = str(seconds)
+    return reply
 
 
 def _encoded(status: int, content_type: str, content: object) -> Answer:

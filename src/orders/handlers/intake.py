@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from orders import wiring
+from orders.domain.looks import BUFFERED_SECONDS, FIRST_SECONDS
 from orders.domain.order import OrderKey, customer_hash
 from orders.domain.quote import QuoteRequest, in_quote
 from orders.domain.receipt import names_customer
@@ -132,16 +133,17 @@ def _shown(request: QuoteRequest, quote: Quote) -> dict[str, Any]:
     }
 
 
+#: With the seconds until the customer's first look at the order is worth its price.
 _ACKNOWLEDGED = {
-    "placed": (201, "accepted"),
-    "there": (200, "replayed"),
-    "buffered": (202, "buffered"),
+    "placed": (201, "accepted", FIRST_SECONDS),
+    "there": (200, "replayed", FIRST_SECONDS),
+    "buffered": (202, "buffered", BUFFERED_SECONDS),
 }
 
 
 def _acknowledged(result: Acknowledged) -> tuple[str, http.Answer]:
     accepted = result.order
-    status, outcome = _ACKNOWLEDGED[result.stored]
+    status, outcome, look_after_seconds = _ACKNOWLEDGED[result.stored]
     reply = http.answer(
         status,
         {
@@ -150,15 +152,14 @@ def _acknowledged(result: Acknowledged) -> tuple[str, http.Answer]:
             "total": accepted.order.total,
             "currency": accepted.order.currency,
         },
+        look_after_seconds,
     )
     return outcome, reply
 
 
 def _cancellation_taken(result: CancellationTaken) -> tuple[str, http.Answer]:
-    reply = http.answer(
-        202, {"order_id": result.key.order_id, "status": status_of(result.facts).value}
-    )
-    return "cancellation_taken", reply
+    content = {"order_id": result.key.order_id, "status": status_of(result.facts).value}
+    return "cancellation_taken", http.answer(202, content, FIRST_SECONDS)
 
 
 def _made_void(result: MadeVoid) -> tuple[str, http.Answer]:

@@ -53,7 +53,7 @@ def _order(event: http.ApiEvent, customer_id: CustomerId, reads: Reads) -> http.
     progress = reads.order(key) if is_order_id(key.order_id) else None
     if progress is None:
         return http.refused((NOT_FOUND,))
-    return http.answer(200, whole(progress))
+    return http.answer(200, whole(progress), reads.look_again_seconds(progress))
 
 
 def _history(event: http.ApiEvent, customer_id: CustomerId, reads: Reads) -> http.Answer:

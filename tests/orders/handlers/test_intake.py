@@ -234,6 +234,7 @@ def test_an_order_that_overflows_is_202_with_the_same_body() -> None:
     status, body = bench.put(id_, order_body(id_))
     assert status == 202
     assert body == Bench().put(id_, order_body(id_))[1]
+    assert bench.answer["headers"]["retry-after"] == "30"
     assert [order.key.order_id for order in bench.overflow.buffered] == [id_]
     assert bench.log.lines[0]["outcome"] == "buffered"
 

@@ -15,7 +15,7 @@ from orders.domain.units import CustomerId, Millis, OrderId
 from orders.flow.reads import Reads
 from orders.handlers.reads import handle
 from orders.ports import Progress
-from simulation.world.runtime import MemoryLog
+from simulation.world.runtime import MemoryLog, SetClock
 from simulation.world.table import MemoryOrders
 from tests.builders import CUSTOMER, FREE, NOW, OTHER_CUSTOMER, accepted, line, order_id, order_key
 from tests.orders.handlers.api_events import request
@@ -30,7 +30,7 @@ def orders() -> MemoryOrders:
 
 
 def get(orders: MemoryOrders, route: str, **event: Any) -> tuple[int, dict[str, Any]]:
-    answer = handle(request(route, **event), Reads(orders), MemoryLog())
+    answer = handle(request(route, **event), Reads(orders, SetClock(NOW)), MemoryLog())
     assert answer["headers"]["cache-control"] == "no-store"
     return answer["statusCode"], json.loads(answer["body"])
 
@@ -81,6 +81,38 @@ def test_an_order_is_shown_with_its_steps_and_without_its_receipt(orders: Memory
         ],
         "cancellation": {"requested_at": "2026-11-23T10:00:00.600Z", "outcome": "refused"},
     }
+
+
+@pytest.mark.parametrize(
+    ("age_ms", "steps", "seconds"),
+    [
+        (50, (), "2"),
+        (2_000, (), "8"),  # a backlog before its first step
+        (2_000, (Step.RESERVE,), "2"),  # what is left takes as long as what is done
+        (60_000, (Step.RESERVE, Step.SHIP), "60"),
+        (3_600_000, (), "300"),
+        (3_600_000, (Step.RESERVE, Step.SHIP, Step.POST), None),
+    ],
+)
+def test_a_look_says_when_the_next_one_is_worth_its_price(
+    orders: MemoryOrders, age_ms: int, steps: tuple[Step, ...], seconds: str | None
+) -> None:
+    key = placed(orders)
+    for step in steps:
+        orders.record(key, step, Outcome(NOW))
+    reading = Reads(orders, SetClock(NOW + age_ms))
+    answer = handle(request(ONE, order_id=key.order_id), reading, MemoryLog())
+    assert answer["headers"].get("retry-after") == seconds
+
+
+def test_the_age_of_a_cancelled_order_counts_from_its_cancellation(orders: MemoryOrders) -> None:
+    key = placed(orders)
+    orders.record(key, Step.RESERVE, Outcome(NOW))
+    day_later = Millis(NOW + 86_400_000)
+    orders.request_cancellation(key, day_later)
+    reading = Reads(orders, SetClock(day_later))
+    answer = handle(request(ONE, order_id=key.order_id), reading, MemoryLog())
+    assert answer["headers"]["retry-after"] == "2"
 
 
 @pytest.mark.parametrize("id_", [order_id(), "no-order-id", "", "a#progress"])
@@ -162,7 +194,7 @@ class Misled(MemoryOrders):
 def test_another_customer_s_order_is_never_shown_however_it_was_found(route: str) -> None:
     orders, log = Misled(), MemoryLog()
     key = placed(orders, OTHER_CUSTOMER)
-    answer = handle(request(route, order_id=key.order_id), Reads(orders), log)
+    answer = handle(request(route, order_id=key.order_id), Reads(orders, SetClock(NOW)), log)
     assert answer["statusCode"] == 500
     assert key.order_id not in answer["body"]
     assert log.lines == [{"step": "reads", "outcome": "foreign_order"}]
