@@ -19,6 +19,10 @@ from orders.settings import PricesBy, takes_signatures
 
 STAGES = Path(__file__).parent / "stages"
 
+#: The stacks that a stage may have, without the stage's name. With an issuer of one's own there is
+#: no identity stack, and only a stage with fakes has the last.
+STACKS = ("data", "identity", "service", "operations", "web", "downstreams")
+
 #: An HTTP API answers 503 after 30 s; a function behind it must answer before that.
 API_TIMEOUT_SECONDS = 30
 #: What a delivery needs beside its downstream's answer: connecting, reading the order, recording

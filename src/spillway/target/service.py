@@ -6,13 +6,14 @@ The stacks' outputs name all tables and queues, so nothing is configured here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
 
 from infra.metrics import EVERY_FUNCTION
+from infra.stage import STACKS
 from orders.domain.saga import DOWNSTREAMS
 from spillway.errors import SpillwayError
 from spillway.run.stack.ports import port_option
@@ -152,13 +153,25 @@ def outputs_of(stage: str, *, profile: str | None, region: str | None) -> dict[s
 
 
 def _outputs(cloudformation: Any, stage: str) -> dict[str, str]:
+    """Of this stage's stacks and no others: `spillway-dev-x-data` is none of `dev`."""
     return {
         output["OutputKey"]: output["OutputValue"]
-        for page in cloudformation.get_paginator("describe_stacks").paginate()
-        for stack in page["Stacks"]
-        if stack["StackName"].startswith(f"spillway-{stage}-")
-        for output in stack.get("Outputs", ())
+        for name in STACKS
+        for output in _stack_outputs(cloudformation, f"spillway-{stage}-{name}")
     }
+
+
+def _stack_outputs(cloudformation: Any, name: str) -> Sequence[Mapping[str, str]]:
+    """None where there is no such stack."""
+    from botocore.exceptions import ClientError
+
+    try:
+        [stack] = cloudformation.describe_stacks(StackName=name)["Stacks"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ValidationError":
+            raise
+        return ()
+    return cast("Sequence[Mapping[str, str]]", stack.get("Outputs", ()))
 
 
 def tables(outputs: Mapping[str, str]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from spillway.cli import app
 from spillway.errors import SpillwayError
 from spillway.run.stack.aws import client
 from spillway.run.stack.processes import EMULATOR_ONLY, REGION
-from spillway.target.service import QUEUES
+from spillway.target.service import QUEUES, outputs_of
 from tests.spillway.price_book.files import written
 
 STAGE = ["--stage", "test", "--region", REGION]
@@ -130,6 +130,23 @@ def test_what_people_read_names_what_scripts_read(
     again = prices("publish", written(tmp_path))
     assert public(emulated) == 1_400
     assert (again.exit_code, "nothing is to be published" in again.stdout) == (0, True)
+
+
+def test_a_stage_is_not_mixed_up_with_one_whose_name_begins_like_its_own(
+    emulated: str, stage: None
+) -> None:
+    template = {
+        "Resources": {"Nothing": {"Type": "AWS::CloudFormation::WaitConditionHandle"}},
+        "Outputs": {"OfTheOther": {"Value": "none"}},
+    }
+    cloudformation = client(emulated, "cloudformation")
+    cloudformation.create_stack(StackName="spillway-test-x-data", TemplateBody=json.dumps(template))
+    cloudformation.get_waiter("stack_create_complete").wait(
+        StackName="spillway-test-x-data", WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+    )
+    assert "PricesBucketName" in outputs_of("test", profile=None, region=REGION)
+    assert "OfTheOther" not in outputs_of("test", profile=None, region=REGION)
+    assert outputs_of("test-x", profile=None, region=REGION) == {"OfTheOther": "none"}
 
 
 def test_a_stage_without_a_bucket_for_prices_is_told_so(
