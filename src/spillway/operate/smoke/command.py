@@ -36,9 +36,9 @@ def smoke(
 ) -> None:
     """Check that a service that was just deployed answers a few requests correctly.
 
-    Also whether the storefront shows the prices that are charged; not with --url. Changes nothing:
-    it places no order. Without a token it checks only the gateway. Exits with 1 if
-    an answer was wrong.
+    Also whether the storefront reaches the API and shows the prices that are charged; not with
+    --url. Changes nothing: it places no order. Without a token it checks only what is in front of
+    the functions. Exits with 1 if an answer was wrong.
 
     Example: `SPILLWAY_TOKEN=... spillway smoke --stage prod`
     """
@@ -76,7 +76,8 @@ def _show(findings: "Sequence[Finding]", *, with_token: bool) -> None:
     )
     if not with_token:
         typer.echo(
-            f"Only the gateway was checked, because there is no token: set {_TOKEN_VARIABLE}."
+            "Only what is in front of the functions was checked, because there is no token:"
+            f" set {_TOKEN_VARIABLE}."
         )
 
 

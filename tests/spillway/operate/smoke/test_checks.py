@@ -129,6 +129,21 @@ def test_a_stage_where_anyone_may_name_a_price_is_noticed() -> None:
 
 
 STORE = "https://store.test"
+
+
+@pytest.mark.parametrize(("status", "fault"), [(401, None), (502, "answered 502, not 401")])
+def test_a_storefront_in_front_of_an_api_that_is_gone_is_noticed_without_a_token(
+    status: int, fault: str | None
+) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(status) if request.url.host == "store.test" else sound(request)
+
+    transport = httpx.MockTransport(answer)
+    with httpx.Client(base_url="https://orders.test/api", transport=transport) as api:
+        found = {one.name: one.fault for one in run(api, token=None, now=NOW, store=STORE)}
+    assert found == {"no_token": None, "unsigned_token": None, "store_reaches_api": fault}
+
+
 BEGUN = {"begins": NOW - 1, "catalogue": "/catalogues/now.json"}
 PLANNED = {"begins": NOW + 1, "catalogue": "/catalogues/planned.json"}
 

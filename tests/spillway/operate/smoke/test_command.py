@@ -16,7 +16,7 @@ def test_the_deployed_service_passes_and_nothing_is_left_behind(stack: Stack) ->
     done = CliRunner().invoke(app, ["smoke", "--json", "--port", str(stack.port)])
     found = json.loads(done.stdout)
     assert [finding for finding in found["findings"] if finding["fault"]] == []
-    assert (done.exit_code, found["right"], len(found["findings"])) == (0, True, 9)
+    assert (done.exit_code, found["right"], len(found["findings"])) == (0, True, 10)
     assert table.scan(TableName=stack.tables["orders"], Select="COUNT")["Count"] == before
 
 
