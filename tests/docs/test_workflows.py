@@ -68,10 +68,11 @@ def test_nothing_from_outside_becomes_part_of_a_command(workflow: Path) -> None:
     assert not [step for step in steps(workflow) if "${{" in step.get("run", "")]
 
 
-def test_no_key_of_aws_is_stored() -> None:
+def test_no_secret_is_stored() -> None:
+    """No key of AWS, and no customer's token: it would have expired by the next deployment."""
     text = "".join(path.read_text() for path in WORKFLOWS)
     assert not re.search("access-key|ACCESS_KEY|secret-access", text)
-    assert set(re.findall(r"secrets\.(\w+)", text)) == {"SMOKE_TOKEN"}
+    assert not re.findall(r"secrets\.\w+", text)
 
 
 @every_workflow
