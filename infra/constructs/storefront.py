@@ -223,5 +223,8 @@ def content_security_policy(connect_sources: Sequence[str]) -> str:
 
 _NO_SNIFFING = cloudfront.ResponseHeadersContentTypeOptions(override=True)
 _HTTPS_ONLY = cloudfront.ResponseHeadersStrictTransportSecurity(
-    access_control_max_age=Duration.days(365), include_subdomains=True, override=True
+    # Not for its subdomains: a store at its company's own name must not bind all of the company's.
+    access_control_max_age=Duration.days(365),
+    include_subdomains=False,
+    override=True,
 )

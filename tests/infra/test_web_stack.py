@@ -120,7 +120,12 @@ def test_pages_can_be_neither_framed_nor_sniffed_and_tell_nobody_where_one_was(
     assert headers["FrameOptions"]["FrameOption"] == "DENY"
     assert headers["ReferrerPolicy"]["ReferrerPolicy"] == "no-referrer"
     assert headers["ContentTypeOptions"]["Override"] is True
-    assert headers["StrictTransportSecurity"]["AccessControlMaxAgeSec"] == 365 * 24 * 60 * 60
+    assert headers["StrictTransportSecurity"] == {
+        "AccessControlMaxAgeSec": 365 * 24 * 60 * 60,
+        # A store at its company's own name must not bind the company's other subdomains.
+        "IncludeSubdomains": False,
+        "Override": True,
+    }
 
 
 def test_a_store_with_a_certificate_answers_under_its_own_name(unusual: Templates) -> None:
