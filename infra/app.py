@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from aws_cdk import App
+from aws_cdk import App, Stack
 from aws_cdk import aws_lambda as lambda_
 
 from infra import bundle
@@ -42,7 +42,14 @@ def main() -> None:
 def add_stacks(app: App, *, stage: Stage, code: Path) -> None:
     """Add the stage's stacks. `code` is the directory that a bundle was built in."""
     data = DataStack(app, stage.resource_name("data"), stage=stage)
-    issuer = _issuer(app, stage)
+    needed: list[Stack] = [data]
+    if isinstance(stage.identity, OidcIssuer):
+        issuer = _own(stage.identity)
+    else:
+        name = stage.resource_name("identity")
+        identity = IdentityStack(app, name, settings=stage.identity, stage=stage)
+        needed.append(identity)
+        issuer = identity.issuer
     service = ServiceStack(
         app,
         stage.resource_name("service"),
@@ -52,23 +59,24 @@ def add_stacks(app: App, *, stage: Stage, code: Path) -> None:
         stage=stage,
         code=lambda_.Code.from_asset(str(code)),
     )
-    OperationsStack(app, stage.resource_name("operations"), api_id=service.api.api_id, stage=stage)
-    WebStack(
-        app,
-        stage.resource_name("web"),
-        api_id=service.api.api_id,
-        issuer=issuer,
-        stage=stage,
+    operations = OperationsStack(
+        app, stage.resource_name("operations"), api_id=service.api_id, stage=stage
     )
+    web = WebStack(
+        app, stage.resource_name("web"), api_id=service.api_id, issuer=issuer, stage=stage
+    )
+    # The order of deployment, which the CDK can't see in our own references.
+    for before, after in (
+        *((stack, service) for stack in needed),
+        (service, operations),
+        (service, web),
+    ):
+        after.add_stack_dependency(before)
     if stage.fakes:
         DownstreamsStack(app, stage.resource_name("downstreams"), stage=stage)
 
 
-def _issuer(app: App, stage: Stage) -> Issuer:
-    settings = stage.identity
-    if not isinstance(settings, OidcIssuer):
-        name = stage.resource_name("identity")
-        return IdentityStack(app, name, settings=settings, stage=stage).issuer
+def _own(settings: OidcIssuer) -> Issuer:
     parts = urlsplit(settings.issuer)
     return Issuer(
         url=settings.issuer,

@@ -31,6 +31,11 @@ DELIVER_OVERHEAD_SECONDS = 5
 
 #: Reserved for examples (RFC 2606): no real service has such a name.
 EXAMPLE_DOMAINS = ("example.com", "example.net", "example.org", ".example")
+#: Of the sign-in page's name, as the stages in the repository have it: one of a kind in all of AWS,
+#: so it can be anybody's but yours.
+EXAMPLE_PREFIX = "example-"
+#: Cognito takes no domain with one of these in it.
+RESERVED_IN_PREFIX = ("aws", "amazon", "cognito")
 
 MemoryMb = Annotated[int, Meta(ge=128, le=10_240)]
 TimeoutSeconds = Annotated[int, Meta(ge=1, le=900)]
@@ -76,6 +81,11 @@ class CognitoPool(Settings, frozen=True, tag_field="by", tag="cognito"):
     #: The sign-in page is at https://<this>.auth.<region>.amazoncognito.com: one of a kind in AWS.
     domain_prefix: Annotated[str, Meta(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")]
 
+    def __post_init__(self) -> None:
+        for word in RESERVED_IN_PREFIX:
+            if word in self.domain_prefix:
+                raise ValueError(f"Cognito takes no domain_prefix with {word!r} in it")
+
 
 class OidcIssuer(Settings, frozen=True, tag_field="by", tag="issuer"):
     """Any OpenID Connect provider. The service then needs no identity stack."""
@@ -90,17 +100,23 @@ class OidcIssuer(Settings, frozen=True, tag_field="by", tag="issuer"):
 class Web(Settings, frozen=True):
     """The storefront."""
 
-    #: Its address. Sign-in comes back to <url>/signed-in, sign-out to <url>/.
-    url: Url
+    #: Its address. Sign-in comes back to <url>/signed-in, sign-out to <url>/. Without a certificate
+    #: it is CloudFront's, which exists only after the first deployment: until it is here, Cognito's
+    #: pool signs nobody in.
+    url: Url | None = None
     #: Of the certificate for it, in us-east-1; without one the distribution has AWS's own name.
     certificate_arn: Annotated[str, Meta(pattern=r"^arn:aws[\w-]*:acm:us-east-1:")] | None = None
     #: Other origins that its script connects to: a payment gateway, say.
     connect_sources: tuple[Url, ...] = ()
 
+    def __post_init__(self) -> None:
+        if self.certificate_arn is not None and self.url is None:
+            raise ValueError("certificate_arn goes with url, the address that it is for")
+
     @property
-    def host(self) -> str:
+    def host(self) -> str | None:
         """The address without its scheme."""
-        return self.url.partition("://")[2]
+        return None if self.url is None else self.url.partition("://")[2]
 
 
 class Orders(Settings, frozen=True):
@@ -244,6 +260,18 @@ class Releases(Settings, frozen=True):
     shifting: Shifting
 
 
+class Recreated(Settings, frozen=True):
+    """How often a stack was destroyed and deployed again while others stayed.
+
+    Raised then, it makes the others look up again what they refer to: see
+    `infra.constructs.reference`.
+    """
+
+    data: Annotated[int, Meta(ge=0)] = 0
+    identity: Annotated[int, Meta(ge=0)] = 0
+    service: Annotated[int, Meta(ge=0)] = 0
+
+
 class Stage(Settings, frozen=True):
     name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,15}$")]
     #: What the functions run on: the emulator's host ("local") or Lambda ("aws"); see infra.bundle.
@@ -261,6 +289,7 @@ class Stage(Settings, frozen=True):
     logs: Logs
     alarms: Alarms
     releases: Releases
+    recreated: Recreated = Recreated()
     #: Has Lambda record runs for X-Ray: one a second and 5% of the others, for each function, which
     #: nothing can lower (decision 0014). For a while, to find something out.
     xray: bool = False
@@ -282,15 +311,16 @@ class Stage(Settings, frozen=True):
         return self.bundle == "local"
 
     def check_addresses(self) -> None:
-        """Raises StageError while an address is still an example, for orders would be sent to it,
-        or is not reached by TLS."""
+        """Raises StageError while an address is still an example, for orders would be sent to it or
+        it is somebody else's, or is not reached by TLS."""
         if self.fakes:
             return
         addresses = {
             f"downstreams.{name}.url": downstream.url
             for name, downstream in self.downstreams.by_name().items()
         }
-        addresses["web.url"] = self.web.url
+        if self.web.url is not None:
+            addresses["web.url"] = self.web.url
         if isinstance(self.identity, OidcIssuer):
             addresses["identity.issuer"] = self.identity.issuer
         for setting, address in addresses.items():
@@ -300,6 +330,16 @@ class Stage(Settings, frozen=True):
                 )
             if not address.startswith("https://"):
                 raise StageError(f"{self.name}.toml: {setting} is {address}: it must be https.")
+        self._check_sign_in_page()
+
+    def _check_sign_in_page(self) -> None:
+        if isinstance(self.identity, OidcIssuer):
+            return
+        prefix = self.identity.domain_prefix
+        if prefix.startswith(EXAMPLE_PREFIX):
+            raise StageError(
+                f"{self.name}.toml: identity.domain_prefix is still {prefix}: put your own there."
+            )
 
     def resource_name(self, name: str) -> str:
         """What a resource is called in the account."""

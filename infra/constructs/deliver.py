@@ -7,7 +7,7 @@ from constructs import Construct
 
 from infra.constructs.function import Deployment, OrderFunction
 from infra.constructs.review import accept_finding
-from infra.constructs.work_queue import WorkQueue, consume
+from infra.constructs.work_queue import Work, consume
 
 
 class Deliver(Construct):
@@ -23,7 +23,7 @@ class Deliver(Construct):
         *,
         downstream: str,
         invoke_arn: str | None,
-        commands: WorkQueue,
+        commands: Work,
         table: dynamodb.ITableV2,
         deployment: Deployment,
     ) -> None:

@@ -6,7 +6,7 @@ from aws_cdk import aws_dynamodb as dynamodb
 from constructs import Construct
 
 from infra.constructs.function import Deployment, OrderFunction
-from infra.constructs.work_queue import WorkQueue, consume
+from infra.constructs.work_queue import Work, consume
 
 
 class Drain(Construct):
@@ -17,7 +17,7 @@ class Drain(Construct):
         scope: Construct,
         id_: str,
         *,
-        overflow: WorkQueue,
+        overflow: Work,
         table: dynamodb.ITableV2,
         deployment: Deployment,
     ) -> None:

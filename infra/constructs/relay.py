@@ -25,6 +25,7 @@ class Relay(Construct):
         id_: str,
         *,
         table: dynamodb.ITableV2,
+        stream_arn: str,
         coupons: dynamodb.ITableV2,
         queues: Iterable[sqs.IQueue],
         events: sns.ITopic,
@@ -37,7 +38,6 @@ class Relay(Construct):
             relay.allow("sqs:SendMessage", on=queue.queue_arn)
         relay.allow("sns:Publish", on=events.topic_arn)
         allow_giving_back(relay, orders=table, coupons=coupons)
-        stream_arn = _stream_arn(table)
         relay.allow(
             "dynamodb:DescribeStream",
             "dynamodb:GetRecords",
@@ -73,9 +73,3 @@ def allow_giving_back(
     back, and give it back, in one transaction."""
     function.allow("dynamodb:BatchGetItem", "dynamodb:UpdateItem", on=orders.table_arn)
     function.allow("dynamodb:DeleteItem", "dynamodb:UpdateItem", on=coupons.table_arn)
-
-
-def _stream_arn(table: dynamodb.ITableV2) -> str:
-    if table.table_stream_arn is None:
-        raise ValueError("the orders table has no stream")
-    return table.table_stream_arn

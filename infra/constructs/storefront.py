@@ -46,7 +46,7 @@ class Storefront(Construct):
             enforce_ssl=True,
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
             # It can be published again at any time; deleted, it would first have to be emptied.
-            removal_policy=RemovalPolicy.RETAIN,
+            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )
         accept_finding(
             self.bucket,
@@ -66,7 +66,7 @@ class Storefront(Construct):
         )
         headers = self._page_headers(connect_sources, stage)
         pages = self._pages(stage)
-        certificate = self._certificate(stage)
+        certificate, host = self._certificate(stage), stage.web.host
         distribution = cloudfront.Distribution(
             self,
             "Distribution",
@@ -105,7 +105,7 @@ class Storefront(Construct):
                     response_headers_policy=self._api_headers(stage),
                 ),
             },
-            domain_names=None if certificate is None else [stage.web.host],
+            domain_names=None if certificate is None or host is None else [host],
             certificate=certificate,
             minimum_protocol_version=None
             if certificate is None

@@ -10,7 +10,7 @@ from constructs import Construct
 
 from infra.constructs.function import Deployment, OrderFunction
 from infra.constructs.relay import allow_giving_back
-from infra.constructs.work_queue import WorkQueue, consume
+from infra.constructs.work_queue import Work, consume
 
 
 class Watchdog(Construct):
@@ -22,8 +22,8 @@ class Watchdog(Construct):
         scope: Construct,
         id_: str,
         *,
-        checks: WorkQueue,
-        commands: Iterable[WorkQueue],
+        checks: Work,
+        commands: Iterable[Work],
         events: sns.ITopic,
         table: dynamodb.ITableV2,
         coupons: dynamodb.ITableV2,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from aws_cdk import Duration
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
@@ -15,8 +17,18 @@ from infra.stage import Stage
 RETENTION = Duration.days(14)
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Messages for one function, and those that need manual action, as that function's stack
+    names them."""
+
+    source: QueueSource
+    queue: sqs.IQueue
+    dead_letters: sqs.IQueue
+
+
 class WorkQueue(Construct):
-    """Messages for one function, and those that need manual action."""
+    """The two queues themselves."""
 
     def __init__(
         self,
@@ -59,7 +71,7 @@ def dead_letter_queue(scope: Construct, id_: str, *, name: str, stage: Stage) ->
     )
 
 
-def consume(scope: Construct, id_: str, *, work: WorkQueue, function: OrderFunction) -> None:
+def consume(scope: Construct, id_: str, *, work: Work, function: OrderFunction) -> None:
     """Let a function process a queue batch by batch, and return messages that must come again."""
     function.allow(
         "sqs:ReceiveMessage",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from aws_cdk import CfnOutput, RemovalPolicy, Stack
 from aws_cdk import aws_dynamodb as dynamodb
@@ -11,15 +10,22 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
+from infra.constructs.reference import reference
 from infra.constructs.review import accept_finding
 from infra.constructs.work_queue import WorkQueue, dead_letter_queue
 from infra.event_sources import queue_sources
-from infra.function_settings import Addresses
 from infra.stage import Stage
-from orders.domain.saga import Downstream
+
+#: What is kept when the stack goes, and goes when its creation fails: what is left of a first
+#: deployment that failed would be in the way of the next one.
+KEPT = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
+KEYS = ("pk", "sk")
+STREAM = dynamodb.StreamViewType.NEW_AND_OLD_IMAGES
 
 
 class DataStack(Stack):
+    """Other stacks refer to it through `infra.constructs.named_data`."""
+
     def __init__(self, scope: Construct, id_: str, *, stage: Stage) -> None:
         super().__init__(
             scope,
@@ -32,9 +38,9 @@ class DataStack(Stack):
             "Orders",
             # A fixed name keeps CloudFormation from ever replacing the table by an empty one.
             table_name=stage.resource_name("orders"),
-            partition_key=dynamodb.Attribute(name="pk", type=dynamodb.AttributeType.STRING),
-            sort_key=dynamodb.Attribute(name="sk", type=dynamodb.AttributeType.STRING),
-            dynamo_stream=dynamodb.StreamViewType.NEW_AND_OLD_IMAGES,
+            partition_key=_text(KEYS[0]),
+            sort_key=_text(KEYS[1]),
+            dynamo_stream=STREAM,
             # Of order ids that were made void, and of nothing else: orders stay.
             time_to_live_attribute="expires_at",
             **_kept(),
@@ -44,7 +50,7 @@ class DataStack(Stack):
             self,
             "Coupons",
             table_name=stage.resource_name("coupons"),
-            partition_key=dynamodb.Attribute(name="pk", type=dynamodb.AttributeType.STRING),
+            partition_key=_text("pk"),
             # Of what customers have tried; a coupon's uses have no such attribute, and stay.
             time_to_live_attribute="expires_at",
             **_kept(),
@@ -57,7 +63,7 @@ class DataStack(Stack):
         # These alone can hold an order that was acknowledged and is not in the table yet.
         overflow = self.queues["overflow"]
         for queue in (overflow.queue, overflow.dead_letters):
-            queue.apply_removal_policy(RemovalPolicy.RETAIN)
+            queue.apply_removal_policy(KEPT)
         self.relay_dead_letters = dead_letter_queue(
             self, "RelayDeadLetters", name="relay-dead-letters", stage=stage
         )
@@ -71,25 +77,29 @@ class DataStack(Stack):
             self, "Events", topic_name=stage.resource_name("order-events"), enforce_ssl=True
         )
         self.prices = self._prices_bucket()
-        self._output()
-
-    def addresses(self, downstream_urls: Mapping[Downstream, str]) -> Addresses:
-        return Addresses(
-            orders_table=self.table.table_name,
-            prices_bucket=self.prices.bucket_name,
-            coupons_table=self.coupons.table_name,
-            events_topic_arn=self.events.topic_arn,
-            queue_urls={name: work.queue.queue_url for name, work in self.queues.items()},
-            dead_letter_queue_urls={
-                **{name: work.dead_letters.queue_url for name, work in self.queues.items()},
-                "relay": self.relay_dead_letters.queue_url,
-            },
-            downstream_urls=downstream_urls,
+        #: References to the two things here whose names are AWS's.
+        self.stream_arn = reference(
+            "OrdersStreamArn",
+            cast("str", self.table.table_stream_arn),
+            to=self.table,
+            recreated=stage.recreated.data,
+            made_by=(stage.resource_name("orders"), *KEYS, STREAM.value),
         )
+        self.prices_bucket = reference(
+            "PricesBucketName",
+            self.prices.bucket_name,
+            to=self.prices,
+            recreated=stage.recreated.data,
+        )
+        self._output()
 
     def _prices_bucket(self) -> s3.Bucket:
         """The published price books. Without them no order can be taken, so what is overwritten or
-        deleted by mistake can be had back: a version of the list is a few hundred bytes."""
+        deleted by mistake can be had back: a version of the list is a few hundred bytes.
+
+        It has no name of its own, because all of AWS shares those: one with the account in it would
+        be taken when the stack is deployed again, for the bucket is kept.
+        """
         bucket = s3.Bucket(
             self,
             "Prices",
@@ -98,7 +108,7 @@ class DataStack(Stack):
             enforce_ssl=True,
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
             versioned=True,
-            removal_policy=RemovalPolicy.RETAIN,
+            removal_policy=KEPT,
         )
         accept_finding(
             bucket,
@@ -121,6 +131,10 @@ class DataStack(Stack):
         CfnOutput(self, "EventsTopicArn", value=self.events.topic_arn)
 
 
+def _text(name: str) -> dynamodb.Attribute:
+    return dynamodb.Attribute(name=name, type=dynamodb.AttributeType.STRING)
+
+
 def _kept() -> dict[str, Any]:
     """How a table is billed, and kept from being lost."""
     return {
@@ -130,5 +144,5 @@ def _kept() -> dict[str, Any]:
             point_in_time_recovery_enabled=True
         ),
         "deletion_protection": True,
-        "removal_policy": RemovalPolicy.RETAIN,
+        "removal_policy": KEPT,
     }

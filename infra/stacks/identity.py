@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from aws_cdk import CfnOutput, CfnParameter, Duration, RemovalPolicy, Stack
+from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_cognito as cognito
 from constructs import Construct
 
+from infra.constructs.known_at_start import known_at_start
+from infra.constructs.reference import reference
 from infra.constructs.review import accept_finding
 from infra.stage import CognitoPool, Stage
 
@@ -56,7 +58,7 @@ class IdentityStack(Stack):
             ),
             feature_plan=cognito.FeaturePlan.LITE,
             deletion_protection=True,
-            removal_policy=RemovalPolicy.RETAIN,
+            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )
         accept_finding(
             self.pool,
@@ -75,12 +77,6 @@ class IdentityStack(Stack):
             group_name=stage.orders.wholesale_group,
             description="May place wholesale orders",
         )
-        store_url = CfnParameter(
-            self,
-            "StoreUrl",
-            default=stage.web.url,
-            description="The storefront's address, without a slash at the end",
-        ).value_as_string
         self.domain = self.pool.add_domain(
             "SignIn",
             cognito_domain=cognito.CognitoDomainOptions(domain_prefix=settings.domain_prefix),
@@ -89,24 +85,52 @@ class IdentityStack(Stack):
             "Storefront",
             user_pool_client_name=stage.resource_name("storefront"),
             generate_secret=False,
-            # The code grant alone, with PKCE since there is no secret: no token is ever in a URL.
-            o_auth=cognito.OAuthSettings(
-                flows=cognito.OAuthFlows(authorization_code_grant=True),
-                scopes=[cognito.OAuthScope.OPENID, cognito.OAuthScope.EMAIL],
-                callback_urls=[f"{store_url}/signed-in"],
-                logout_urls=[f"{store_url}/"],
-            ),
+            # Before the store's address is known there is no page for a sign-in to come back to.
+            disable_o_auth=stage.web.url is None,
+            o_auth=None if stage.web.url is None else self._back_to(stage.web.url, stage),
             # The storefront keeps it while its tab is open, and no one shops for a day.
             refresh_token_validity=Duration.days(1),
             enable_token_revocation=True,
             auth_flows=cognito.AuthFlow(admin_user_password=settings.admin_password_sign_in),
             prevent_user_existence_errors=True,
         )
-        client_id = self.client.user_pool_client_id
+        self.issuer = self._issuer(settings, stage)
+        CfnOutput(self, "UserPoolId", value=self.pool.user_pool_id)
+        CfnOutput(self, "UserPoolClientId", value=self.client.user_pool_client_id)
+
+    def _back_to(self, url: str, stage: Stage) -> cognito.OAuthSettings:
+        """The code grant alone, with PKCE because there is no secret: no token is ever in a URL."""
+        store_url = known_at_start(
+            self,
+            "StoreUrl",
+            url,
+            stage=stage,
+            description="The storefront's address, without a slash at the end",
+        )
+        return cognito.OAuthSettings(
+            flows=cognito.OAuthFlows(authorization_code_grant=True),
+            scopes=[cognito.OAuthScope.OPENID, cognito.OAuthScope.EMAIL],
+            callback_urls=[f"{store_url}/signed-in"],
+            logout_urls=[f"{store_url}/"],
+        )
+
+    def _issuer(self, settings: CognitoPool, stage: Stage) -> Issuer:
+        pool_id = reference(
+            "UserPoolId",
+            self.pool.user_pool_id,
+            to=self.pool,
+            recreated=stage.recreated.identity,
+        )
+        client_id = reference(
+            "UserPoolClientId",
+            self.client.user_pool_client_id,
+            to=self.client,
+            recreated=stage.recreated.identity,
+        )
         cognito_url = f"https://cognito-idp.{self.region}.{self.url_suffix}"
-        self.issuer = Issuer(
+        return Issuer(
             # The pool's own ProviderURL, which the emulator doesn't let other stacks read.
-            url=f"{cognito_url}/{self.pool.user_pool_id}",
+            url=f"{cognito_url}/{pool_id}",
             audience=(client_id,),
             client_id=client_id,
             scope="openid email",
@@ -118,5 +142,3 @@ class IdentityStack(Stack):
                 f"https://{settings.domain_prefix}.auth.{self.region}.amazoncognito.com",
             ),
         )
-        CfnOutput(self, "UserPoolId", value=self.pool.user_pool_id)
-        CfnOutput(self, "UserPoolClientId", value=self.client.user_pool_client_id)

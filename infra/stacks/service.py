@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aws_cdk import CfnOutput, CfnParameter, Stack
+from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
@@ -12,8 +12,11 @@ from infra.constructs.deliver import Deliver
 from infra.constructs.drain import Drain
 from infra.constructs.function import Deployment
 from infra.constructs.intake import Intake
+from infra.constructs.known_at_start import known_at_start
+from infra.constructs.named_data import NamedData
 from infra.constructs.orders_api import OrdersApi
 from infra.constructs.reads import Reads
+from infra.constructs.reference import reference
 from infra.constructs.relay import Relay
 from infra.constructs.release import GradualReleases
 from infra.constructs.watchdog import Watchdog
@@ -23,7 +26,11 @@ from infra.stage import Downstream, Stage
 
 
 class ServiceStack(Stack):
-    """Has no data: it can be deleted and deployed again while orders wait in the data stack."""
+    """Has no data: it can be deleted and deployed again while orders wait in the data stack.
+
+    For a day, then the table's stream forgets. The new API has another id, so the stage's
+    `recreated.service` must be raised (docs/first-deployment.md says how).
+    """
 
     def __init__(
         self,
@@ -41,28 +48,30 @@ class ServiceStack(Stack):
             name: self._url(name, downstream, stage)
             for name, downstream in stage.downstreams.by_name().items()
         }
-        deployment = Deployment(stage, code, function_settings(stage, data.addresses(urls)))
-        queues = data.queues
+        held = NamedData(self, "Data", prices_bucket=data.prices_bucket, stage=stage)
+        deployment = Deployment(stage, code, function_settings(stage, held.addresses(urls)))
+        queues = held.queues
         commands = [queues[name] for name in urls]
         intake = Intake(
             self,
             "Intake",
-            table=data.table,
+            table=held.table,
             overflow=queues["overflow"].queue,
-            prices=data.prices,
-            coupons=data.coupons,
+            prices=held.prices,
+            coupons=held.coupons,
             deployment=deployment,
         )
-        Drain(self, "Drain", overflow=queues["overflow"], table=data.table, deployment=deployment)
-        reads = Reads(self, "Reads", table=data.table, deployment=deployment)
+        Drain(self, "Drain", overflow=queues["overflow"], table=held.table, deployment=deployment)
+        reads = Reads(self, "Reads", table=held.table, deployment=deployment)
         Relay(
             self,
             "Relay",
-            table=data.table,
-            coupons=data.coupons,
+            table=held.table,
+            stream_arn=data.stream_arn,
+            coupons=held.coupons,
             queues=[work.queue for work in (*commands, queues["watchdog"])],
-            events=data.events,
-            dead_letters=data.relay_dead_letters,
+            events=held.events,
+            dead_letters=held.relay_dead_letters,
             deployment=deployment,
         )
         Watchdog(
@@ -70,9 +79,9 @@ class ServiceStack(Stack):
             "Watchdog",
             checks=queues["watchdog"],
             commands=commands,
-            events=data.events,
-            table=data.table,
-            coupons=data.coupons,
+            events=held.events,
+            table=held.table,
+            coupons=held.coupons,
             deployment=deployment,
         )
         deliveries = [
@@ -82,7 +91,7 @@ class ServiceStack(Stack):
                 downstream=name,
                 invoke_arn=downstream.invoke_arn,
                 commands=queues[name],
-                table=data.table,
+                table=held.table,
                 deployment=deployment,
             )
             for name, downstream in stage.downstreams.by_name().items()
@@ -103,20 +112,22 @@ class ServiceStack(Stack):
             reads=reads.function,
             stage=stage,
         )
-        self.api = orders.api
+        #: For the other stacks.
+        self.api_id = reference(
+            "ApiId",
+            orders.api.api_id,
+            to=orders.api,
+            recreated=stage.recreated.service,
+        )
         CfnOutput(self, "ApiId", value=orders.api.api_id)
         CfnOutput(self, "ApiUrl", value=orders.stage.url)
 
     def _url(self, name: str, downstream: Downstream, stage: Stage) -> str:
-        """The downstream's address: in the template, so that a new one makes a new version.
-
-        A fake's address is known only when it runs, so it is a parameter of the deployment.
-        """
-        if not stage.fakes:
-            return downstream.url
-        return CfnParameter(
+        """The downstream's address: in the template, so that a new one makes a new version."""
+        return known_at_start(
             self,
             f"{name.capitalize()}Url",
-            default=downstream.url,
+            downstream.url,
+            stage=stage,
             description=f"The base URL of {name}, without a slash at the end",
-        ).value_as_string
+        )

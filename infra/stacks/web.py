@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 
-from aws_cdk import CfnOutput, CfnParameter, Stack
+from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
+from infra.constructs.known_at_start import known_at_start
 from infra.constructs.storefront import Storefront
 from infra.stacks.identity import Issuer
 from infra.stage import Stage
@@ -25,17 +26,18 @@ class WebStack(Stack):
         stage: Stage,
     ) -> None:
         super().__init__(scope, id_, description="Spillway: the storefront")
-        others = CfnParameter(
+        others = known_at_start(
             self,
             "ConnectSources",
-            default=" ".join(stage.web.connect_sources),
+            " ".join(stage.web.connect_sources),
+            stage=stage,
             description="Further origins that the storefront's script connects to, by spaces",
         )
         storefront = Storefront(
             self,
             "Storefront",
             api_host=f"{api_id}.execute-api.{self.region}.{self.url_suffix}",
-            connect_sources=(*issuer.sources, others.value_as_string),
+            connect_sources=(*issuer.sources, others) if others else issuer.sources,
             stage=stage,
         )
         CfnOutput(self, "SiteBucketName", value=storefront.bucket.bucket_name)
@@ -55,6 +57,6 @@ class WebStack(Stack):
         CfnOutput(self, "StorefrontSettings", value=json.dumps(settings))
 
     def _address(self, storefront: Storefront, stage: Stage) -> str:
-        if stage.web.certificate_arn is not None:
+        if stage.web.certificate_arn is not None and stage.web.url is not None:
             return stage.web.url
         return f"https://{storefront.distribution.distribution_domain_name}"

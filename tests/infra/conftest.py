@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from infra.stage import STAGES, OidcIssuer, Stage, load
+from infra.stage import STAGES, OidcIssuer, Recreated, Stage, load
 from tests.infra.templates import Reviewed, Templates
 
 
@@ -50,11 +50,17 @@ def unlike() -> Stage:
         identity=OidcIssuer(
             issuer="https://login.example.com/a/b/", audience=("orders",), client_id="storefront"
         ),
-        web=replace(dev.web, certificate_arn="arn:aws:acm:us-east-1:111122223333:certificate/1"),
+        web=replace(
+            dev.web,
+            url="https://store.example.com",
+            certificate_arn="arn:aws:acm:us-east-1:111122223333:certificate/1",
+            connect_sources=("https://pay.example.com", "https://risk.example.com"),
+        ),
         downstreams=replace(
             downstreams,
             inventory=replace(downstreams.inventory, auth="sigv4", invoke_arn=signed),
             fulfilment=replace(downstreams.fulfilment, idempotency="lookup"),
         ),
+        recreated=Recreated(service=1),
         xray=True,
     )

@@ -38,12 +38,25 @@ def reviewed(*stages: Stage, directory: Path) -> Reviewed:
                 stage,
                 {stack.stack_name: stack.template for stack in stacks},
                 {stack.stack_name for stack in stacks if stack.termination_protection},
+                {_short(stage, stack): _before(stage, stack) for stack in stacks},
             )
             for stage in stages
             for stacks in [_stacks_of(stage, assembly)]
         },
         report["pluginReports"],
     )
+
+
+def _before(stage: Stage, stack: CloudFormationStackArtifact) -> set[str]:
+    return {
+        _short(stage, needed)
+        for needed in stack.dependencies
+        if isinstance(needed, CloudFormationStackArtifact)
+    }
+
+
+def _short(stage: Stage, stack: CloudFormationStackArtifact) -> str:
+    return stack.stack_name.removeprefix(stage.resource_name(""))
 
 
 def _stacks_of(stage: Stage, assembly: CloudAssembly) -> list[CloudFormationStackArtifact]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,9 @@ from infra.bundle import ROOT
 from infra.stage import Stage
 
 Properties = Mapping[str, Any]
+
+#: When the stack goes and when another takes its place; it goes when the stack's creation fails.
+KEPT = ("RetainExceptOnCreate", "Retain")
 
 #: What `cdk` hands to the app.
 CONTEXT = json.loads((ROOT / "cdk.json").read_text())["context"]
@@ -30,6 +33,8 @@ class Templates:
     by_stack: Mapping[str, Mapping[str, Any]]
     #: The stacks that can't be deleted by one command.
     protected: set[str]
+    #: By stack, those that are deployed before it; both without the stage's name.
+    after: Mapping[str, set[str]]
 
     def resources(self, type_: str) -> list[Properties]:
         """The properties of every resource of a type, in all stacks."""
@@ -79,8 +84,10 @@ class Templates:
     def named(self, value: Any) -> str:
         """What a value of a template refers to, as a name: "spillway-local-orders/stream"."""
         match value:
+            case str() if value.startswith("https://sqs."):
+                return value.rpartition("/")[2]
             case str():
-                return value.rsplit(":", 1)[-1]
+                return value.rsplit(":", 1)[-1].removeprefix("table/")
             case {"Fn::Join": ["", parts]}:
                 return self.named("".join(part if isinstance(part, str) else "" for part in parts))
             case {"Fn::GetStackOutput": {"StackName": stack, "OutputName": output}}:
@@ -94,6 +101,20 @@ class Templates:
             case {"Fn::GetAtt": [name, "Arn"]}:
                 return self._physical_name(name)
         raise AssertionError(f"refers to nothing known: {value}")
+
+    def references(self) -> list[tuple[str, str, str]]:
+        """Every reference to another stack's output: who refers, to which stack, to which output,
+        without the stage's name."""
+        prefix = self.stage.resource_name("")
+        return sorted(
+            (
+                name.removeprefix(prefix),
+                found["StackName"].removeprefix(prefix),
+                found["OutputName"],
+            )
+            for name, template in self.by_stack.items()
+            for found in _found_in(template)
+        )
 
     def _physical_name(self, logical_id: str) -> str:
         for stack in self.by_stack.values():
@@ -127,6 +148,18 @@ class Templates:
             for found in _resources(stack)
             if found["Type"] == type_
         ]
+
+
+def _found_in(value: Any) -> Iterator[Mapping[str, str]]:
+    match value:
+        case {"Fn::GetStackOutput": found}:
+            yield found
+        case Mapping():
+            for inner in value.values():
+                yield from _found_in(inner)
+        case list():
+            for inner in value:
+                yield from _found_in(inner)
 
 
 def _resources(stack: Mapping[str, Any]) -> list[Mapping[str, Any]]:

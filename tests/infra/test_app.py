@@ -131,6 +131,55 @@ def test_no_stack_holds_another_back(local: Templates) -> None:
     assert not [output for output in outputs if "Export" in output]
 
 
+def test_no_real_stage_has_a_parameter_which_would_keep_its_first_value(
+    every_stage: Reviewed,
+) -> None:
+    """But for the CDK's own. So an address, or a gateway that the store's pages connect to, can
+    change."""
+    given = {
+        (stack, name)
+        for templates in every_stage.stages.values()
+        if not templates.stage.fakes
+        for stack, template in templates.by_stack.items()
+        for name in template["Parameters"]
+    }
+    assert {name for _, name in given} == {"BootstrapVersion"}
+    assert {templates.stage.fakes for templates in every_stage.stages.values()} == {False, True}
+
+
+def test_only_what_has_no_name_of_its_own_is_looked_up(prod: Templates) -> None:
+    """All else is named, and stays right when another stack is made again."""
+    looked_up = {(who, of, name[:-8]) for who, of, name in prod.references()}
+    assert looked_up == {
+        ("service", "data", "ReferenceOrdersStreamArn"),
+        ("service", "data", "ReferencePricesBucketName"),
+        ("service", "identity", "ReferenceUserPoolId"),
+        ("service", "identity", "ReferenceUserPoolClientId"),
+        ("web", "identity", "ReferenceUserPoolId"),
+        ("web", "identity", "ReferenceUserPoolClientId"),
+        ("web", "service", "ReferenceApiId"),
+        ("operations", "service", "ReferenceApiId"),
+    }
+    for _, stack, output in prod.references():
+        assert output in prod.by_stack[f"spillway-prod-{stack}"]["Outputs"]
+
+
+def test_a_stage_that_counts_a_stack_as_recreated_looks_up_anew(
+    dev: Templates, prod: Templates, unusual: Templates
+) -> None:
+    def names(templates: Templates, stack: str) -> set[str]:
+        return {name for _, of, name in templates.references() if of == stack}
+
+    assert unusual.stage.recreated.service != dev.stage.recreated.service
+    assert names(dev, "service") == names(prod, "service")
+    assert not names(dev, "service") & names(unusual, "service")
+
+
+def test_the_stacks_are_deployed_after_those_they_refer_to(local: Templates) -> None:
+    assert local.after["service"] == {"data", "identity"}
+    assert local.after["operations"] == local.after["web"] == {"service"}
+
+
 def test_the_stacks_that_hold_what_cannot_be_made_again_are_protected(
     local: Templates, dev: Templates
 ) -> None:
@@ -141,7 +190,7 @@ def test_the_stacks_that_hold_what_cannot_be_made_again_are_protected(
 def test_the_outputs_that_scripts_read_are_there(local: Templates) -> None:
     assert {
         stack.removeprefix("spillway-local-"): {
-            name for name in template["Outputs"] if not name.startswith("PublishOutput")
+            name for name in template["Outputs"] if not name.startswith("Reference")
         }
         for stack, template in local.by_stack.items()
     } == {

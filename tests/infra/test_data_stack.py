@@ -14,7 +14,7 @@ from orders.domain.order import VoidId
 from orders.domain.refusals import ORDER_ID_AGE_MAX_MS, ORDER_ID_AHEAD_MAX_MS
 from orders.domain.saga import DOWNSTREAMS
 from tests.builders import NOW, accepted
-from tests.infra.templates import Properties, Templates
+from tests.infra.templates import KEPT, Properties, Templates
 
 DAYS = 24 * 60 * 60
 
@@ -86,7 +86,7 @@ def test_each_table_is_recoverable_protected_and_kept_in_every_stage(
         [replica] = each["Properties"]["Replicas"]
         assert replica["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
         assert replica["DeletionProtectionEnabled"] is True
-        assert (each["DeletionPolicy"], each["UpdateReplacePolicy"]) == ("Retain", "Retain")
+        assert (each["DeletionPolicy"], each["UpdateReplacePolicy"]) == KEPT
 
 
 @pytest.mark.parametrize("name", ["orders", "coupons"])
@@ -181,7 +181,7 @@ def test_what_can_hold_the_only_copy_of_an_order_outlives_the_stack(dev: Templat
     kept = {
         found["Properties"]["QueueName"]
         for found in dev.by_stack["spillway-dev-data"]["Resources"].values()
-        if found["Type"] == "AWS::SQS::Queue" and found.get("DeletionPolicy") == "Retain"
+        if found["Type"] == "AWS::SQS::Queue" and found.get("DeletionPolicy") == KEPT[0]
     }
     assert kept == {"spillway-dev-overflow", "spillway-dev-overflow-dead-letters"}
 
@@ -217,7 +217,7 @@ def test_the_price_books_are_private_encrypted_kept_and_can_be_had_back(dev: Tem
         if found["Type"] == "AWS::S3::Bucket"
     ]
     bucket = dev.by_stack["spillway-dev-data"]["Resources"][name]
-    assert (bucket["DeletionPolicy"], bucket["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    assert (bucket["DeletionPolicy"], bucket["UpdateReplacePolicy"]) == KEPT
     properties = bucket["Properties"]
     assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
     assert properties["VersioningConfiguration"] == {"Status": "Enabled"}

@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from infra.bundle import ROOT
-from infra.stage import Stage, load
+from infra.stage import Recreated, Stage, load
 from spillway.run.stack.aws import client
 from spillway.run.stack.emulator import emulator
 from spillway.run.stack.processes import isolated_environment
@@ -29,6 +29,7 @@ pytestmark = [pytest.mark.usefixtures("own_stacks"), pytest.mark.timeout(300)]
 DATA, IDENTITY, SERVICE = (f"spillway-local-{name}" for name in ("data", "identity", "service"))
 ORDERS = "spillway-local-orders"
 INTAKE = "spillway-local-intake"
+TURNED_AWAY = "spillway-local-customers-turned-away"
 ORDER = {"pk": {"S": "customer-ada"}, "sk": {"S": "an order"}}
 
 
@@ -77,6 +78,45 @@ class Account:
         in_service = functions.get_function_configuration(FunctionName=INTAKE, Qualifier="live")
         return in_service["MemorySize"], live["FunctionVersion"]
 
+    def api_ids(self) -> dict[str, str]:
+        """Of the API: its own id, and where the other two stacks think that it is."""
+        [api] = self.client("apigatewayv2").get_apis()["Items"]
+        [alarm] = self.client("cloudwatch").describe_alarms(AlarmNames=[TURNED_AWAY])[
+            "MetricAlarms"
+        ]
+        [store] = self.client("cloudfront").list_distributions()["DistributionList"]["Items"]
+        [origin] = [
+            one["DomainName"] for one in store["Origins"]["Items"] if "CustomOriginConfig" in one
+        ]
+        [dimension] = alarm["Dimensions"]
+        return {
+            "service": api["ApiId"],
+            "operations": dimension["Value"],
+            "web": origin.partition(".")[0],
+        }
+
+    def pools(self) -> list[str]:
+        found = self.client("cognito-idp").list_user_pools(MaxResults=10)["UserPools"]
+        return [pool["Name"] for pool in found]
+
+    def lift_protection(self, stack: str) -> None:
+        """`aws cloudformation update-termination-protection --no-enable-termination-protection`."""
+        self.client("cloudformation").update_termination_protection(
+            StackName=stack, EnableTerminationProtection=False
+        )
+
+    def delete_what_stayed(self) -> None:
+        """By the commands of docs/first-deployment.md."""
+        tables, queues, pools = map(self.client, ("dynamodb", "sqs", "cognito-idp"))
+        for name in (ORDERS, "spillway-local-coupons"):
+            tables.update_table(TableName=name, DeletionProtectionEnabled=False)
+            tables.delete_table(TableName=name)
+        for url in queues.list_queues()["QueueUrls"]:
+            queues.delete_queue(QueueUrl=url)
+        for pool in pools.list_user_pools(MaxResults=10)["UserPools"]:
+            pools.update_user_pool(UserPoolId=pool["Id"], DeletionProtection="INACTIVE")
+            pools.delete_user_pool(UserPoolId=pool["Id"])
+
     def has_its_order(self) -> bool:
         return "Item" in self.client("dynamodb").get_item(TableName=ORDERS, Key=ORDER)
 
@@ -92,6 +132,10 @@ def with_memory(megabytes: int) -> Stage:
     size = msgspec.structs.replace(stage.functions.intake, memory_mb=megabytes)
     functions = msgspec.structs.replace(stage.functions, intake=size)
     return msgspec.structs.replace(stage, functions=functions)
+
+
+def recreated(stage: Stage) -> Stage:
+    return msgspec.structs.replace(stage, recreated=Recreated(service=1))
 
 
 def assembly(stage: Stage, directory: Path, change: Callable[[App], None] | None = None) -> Path:
@@ -134,6 +178,7 @@ def test_a_stage_is_deployed_changed_rolled_back_and_destroyed_and_keeps_its_ord
     with account(folder) as here, ThreadPoolExecutor(1) as beside:
         # Synthesis takes seconds, which pass while the first deployment runs.
         changed = beside.submit(assembly, with_memory(640), tmp_path / "changed")
+        again = beside.submit(assembly, recreated(with_memory(640)), tmp_path / "again")
         failing = beside.submit(
             assembly, with_memory(768), tmp_path / "failing", add_what_cannot_be
         )
@@ -164,16 +209,27 @@ def test_a_stage_is_deployed_changed_rolled_back_and_destroyed_and_keeps_its_ord
         assert here.intake() == (640, second)
         assert here.has_its_order()
 
+        # The service stack has no data: it may go. Its new API has another id, which reaches the
+        # other stacks because the stage counts the stack as recreated.
+        before = here.api_ids()
+        alone = f"ARGS=destroy {SERVICE} --exclusively --force --app {changed.result()}"
+        done = here.make("cdk", alone)
+        assert done.returncode == 0, done.stdout
+        assert here.has_its_order()
+        done = here.deploy(again.result())
+        assert done.returncode == 0, done.stdout
+        [old], [new] = set(before.values()), set(here.api_ids().values())
+        assert new != old
+
         # Nobody deletes orders by one command. Those who mean it lift the protection first, and
         # even then the orders, and who the customers are, stay.
-        destroy = f"ARGS=destroy --all --force -c stage=local --app {changed.result()}"
+        destroy = f"ARGS=destroy --all --force -c stage=local --app {again.result()}"
         done = here.make("cdk", destroy)
         assert done.returncode != 0
         assert {DATA, IDENTITY} <= set(here.statuses())
         assert here.has_its_order()
-        stacks = here.client("cloudformation")
         for stack in (DATA, IDENTITY):
-            stacks.update_termination_protection(StackName=stack, EnableTerminationProtection=False)
+            here.lift_protection(stack)
         done = here.make("cdk", destroy)
         assert done.returncode == 0, done.stdout
         assert not [name for name in here.statuses() if name.startswith("spillway-")]
@@ -183,9 +239,49 @@ def test_a_stage_is_deployed_changed_rolled_back_and_destroyed_and_keeps_its_ord
             "spillway-local-overflow",
             "spillway-local-overflow-dead-letters",
         }
-        pools = here.client("cognito-idp").list_user_pools(MaxResults=10)["UserPools"]
-        assert [pool["Name"] for pool in pools] == ["spillway-local-customers"]
+        assert here.pools() == ["spillway-local-customers"]
         assert json.dumps(here.client("lambda").list_functions()["Functions"]) == "[]"
+
+
+@pytest.mark.slow
+def test_a_first_deployment_that_failed_and_a_stage_that_was_destroyed_are_deployed_again(
+    tmp_path: Path,
+) -> None:
+    """By what docs/first-deployment.md says."""
+    folder = tmp_path / "account"
+    folder.mkdir()
+    with account(folder) as here:
+        done = here.make("cdk", "ARGS=bootstrap -c stage=local")
+        assert done.returncode == 0, done.stdout
+
+        # Somebody else has the sign-in page's name. What was made before goes again, but the stack
+        # is protected, so that the CDK can't begin anew.
+        pools = here.client("cognito-idp")
+        theirs = pools.create_user_pool(PoolName="theirs")["UserPool"]["Id"]
+        pools.create_user_pool_domain(UserPoolId=theirs, Domain="spillway-local")
+        done = here.deploy()
+        assert (done.returncode, "already exists" in done.stdout) == (2, True), done.stdout
+        assert here.statuses()[IDENTITY] == "ROLLBACK_COMPLETE"
+        assert here.pools() == ["theirs"]
+        done = here.deploy()
+        assert "cannot be deleted while TerminationProtection is enabled" in done.stdout
+        pools.delete_user_pool_domain(UserPoolId=theirs, Domain="spillway-local")
+        here.lift_protection(IDENTITY)
+        done = here.deploy()
+        assert done.returncode == 0, done.stdout
+        here.client("dynamodb").put_item(TableName=ORDERS, Item=ORDER)
+
+        # The whole stage is destroyed, and begun again from nothing. That CloudFormation takes the
+        # tables back only an account can show: the emulator imports no global table.
+        for stack in (DATA, IDENTITY):
+            here.lift_protection(stack)
+        done = here.make("cdk", "ARGS=destroy --all --force -c stage=local")
+        assert done.returncode == 0, done.stdout
+        here.delete_what_stayed()
+        done = here.deploy()
+        assert done.returncode == 0, done.stdout
+        assert len(set(here.api_ids().values())) == 1
+        assert not here.has_its_order()
 
 
 def test_the_command_is_the_stock_cdk_s() -> None:

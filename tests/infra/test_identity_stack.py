@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from tests.infra.templates import Templates
+from tests.infra.templates import KEPT, Templates
 
 
 def test_the_pool_is_kept_for_its_ids_are_the_orders_keys(dev: Templates) -> None:
     pool = dev.resource("AWS::Cognito::UserPool", UserPoolName="spillway-dev-customers")
     assert pool["Properties"]["DeletionProtection"] == "ACTIVE"
-    assert (pool["DeletionPolicy"], pool["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    assert (pool["DeletionPolicy"], pool["UpdateReplacePolicy"]) == KEPT
 
 
 def test_customers_sign_in_by_email_and_sign_up_where_the_stage_allows_it(
@@ -26,15 +26,20 @@ def test_the_pool_has_the_group_that_intake_asks_for(dev: Templates) -> None:
     assert group["GroupName"] == intake["WHOLESALE_GROUP"]
 
 
-def test_the_storefront_has_no_secret_and_only_the_code_grant(dev: Templates) -> None:
-    [client] = dev.resources("AWS::Cognito::UserPoolClient")
+def test_the_storefront_has_no_secret_and_only_the_code_grant(prod: Templates) -> None:
+    [client] = prod.resources("AWS::Cognito::UserPoolClient")
     assert client["GenerateSecret"] is False
     assert client["AllowedOAuthFlows"] == ["code"]
-    address = {"Ref": "StoreUrl"}
-    assert client["CallbackURLs"] == [{"Fn::Join": ["", [address, "/signed-in"]]}]
-    assert client["LogoutURLs"] == [{"Fn::Join": ["", [address, "/"]]}]
-    parameters = dev.by_stack["spillway-dev-identity"]["Parameters"]
-    assert parameters["StoreUrl"]["Default"] == dev.stage.web.url
+    assert client["CallbackURLs"] == ["https://store.example.com/signed-in"]
+    assert client["LogoutURLs"] == ["https://store.example.com/"]
+
+
+def test_before_the_store_has_an_address_nobody_is_sent_to_one(dev: Templates) -> None:
+    """CloudFront gives it, after the first deployment; the second one then has it."""
+    assert dev.stage.web.url is None
+    [client] = dev.resources("AWS::Cognito::UserPoolClient")
+    assert client["AllowedOAuthFlowsUserPoolClient"] is False
+    assert not {"CallbackURLs", "LogoutURLs", "AllowedOAuthFlows"} & set(client)
 
 
 def test_a_token_that_renews_others_lasts_a_day_and_can_be_revoked(dev: Templates) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,19 @@ def test_the_stage_names_the_downstreams_of_the_domain() -> None:
             'auth = "api_key"\nidempotency = "hope"',
             r"Invalid enum value 'hope'",
         ),
+        *(
+            (
+                'domain_prefix = "spillway-local"',
+                f'domain_prefix = "my-{word}-store"',
+                rf"Cognito takes no domain_prefix with '{word}' in it - at `\$\.identity`",
+            )
+            for word in ("aws", "amazon", "cognito")
+        ),
+        (
+            'url = "http://127.0.0.1:8080"',
+            'certificate_arn = "arn:aws:acm:us-east-1:111122223333:certificate/1"',
+            r"certificate_arn goes with url, the address that it is for - at `\$\.web`",
+        ),
         (PRICED, 'prices = "guess"', r"Invalid enum value 'guess'"),
         (PRICED, 'prices = "client"', r"goes with anyone_may_name_a_price = true, and"),
         (PRICED, f"{PRICED}\nanyone_may_name_a_price = true", r"goes with anyone_may_name_a_price"),
@@ -98,8 +112,36 @@ def test_a_stage_of_fakes_has_no_addresses_of_its_own_to_check() -> None:
 
 def test_addresses_of_one_s_own_are_taken(tmp_path: Path) -> None:
     dev = (STAGES / "dev.toml").read_text()
-    (tmp_path / "own.toml").write_text(dev.replace("example.com", "shop.internal"))
+    (tmp_path / "own.toml").write_text(owned(dev))
     load("own", tmp_path).check_addresses()
+
+
+def test_the_sign_in_page_needs_a_name_of_one_s_own(tmp_path: Path) -> None:
+    """The shipped one is taken as soon as anybody has deployed it."""
+    for name in ("dev", "prod"):
+        example = (STAGES / f"{name}.toml").read_text().replace("example.com", "shop.internal")
+        (tmp_path / f"{name}.toml").write_text(example)
+        with pytest.raises(StageError, match=r"identity\.domain_prefix is still example-"):
+            load(name, tmp_path).check_addresses()
+
+
+def test_a_store_s_address_may_come_later_and_must_be_https(tmp_path: Path) -> None:
+    dev = owned((STAGES / "dev.toml").read_text())
+    for address, complaint in (
+        ("https://d111.cloudfront.net", None),
+        ("https://store.example.com", r"web\.url is still https://store\.example\.com"),
+        ("http://d111.cloudfront.net", r"web\.url is http://.*must be https"),
+    ):
+        (tmp_path / "own.toml").write_text(dev.replace("[web]", f'[web]\nurl = "{address}"'))
+        expected = pytest.raises(StageError, match=complaint) if complaint else nullcontext()
+        with expected:
+            load("own", tmp_path).check_addresses()
+
+
+def owned(settings: str) -> str:
+    """The settings of a stage with addresses of one's own."""
+    own = settings.replace("example.com", "shop.internal")
+    return own.replace('domain_prefix = "example-', 'domain_prefix = "shop-')
 
 
 def test_an_example_issuer_is_no_issuer(tmp_path: Path) -> None:
@@ -114,7 +156,7 @@ def test_an_example_issuer_is_no_issuer(tmp_path: Path) -> None:
 
 
 def test_no_order_travels_in_the_clear(tmp_path: Path) -> None:
-    dev = (STAGES / "dev.toml").read_text().replace("example.com", "shop.internal")
+    dev = owned((STAGES / "dev.toml").read_text())
     plain = dev.replace("https://fulfilment", "http://fulfilment")
     (tmp_path / "own.toml").write_text(plain)
     with pytest.raises(StageError, match=r"downstreams\.fulfilment\.url is http://.*must be https"):

@@ -109,7 +109,7 @@ def test_the_policy_lets_nothing_run_that_is_not_the_store_s_own(dev: Templates)
     assert policy["require-trusted-types-for"] == "'script'"
     assert policy["connect-src"] == (
         "'self' https://cognito-idp.<AWS::Region>.<AWS::URLSuffix>"
-        " https://spillway-dev.auth.<AWS::Region>.amazoncognito.com <ConnectSources>"
+        " https://example-dev.auth.<AWS::Region>.amazoncognito.com"
     )
 
 
@@ -136,6 +136,13 @@ def test_a_store_with_a_certificate_answers_under_its_own_name(unusual: Template
     assert outputs["StoreAddress"]["Value"] == "https://store.example.com"
 
 
+def test_a_store_without_a_certificate_is_where_cloudfront_puts_it(dev: Templates) -> None:
+    address = dev.by_stack["spillway-dev-web"]["Outputs"]["StoreAddress"]["Value"]
+    assert address["Fn::Join"][1][0] == "https://"
+    assert address["Fn::Join"][1][1]["Fn::GetAtt"][1] == "DomainName"
+    assert "Aliases" not in distribution(dev)
+
+
 def test_with_another_issuer_the_storefront_signs_in_there(unusual: Templates) -> None:
     outputs = unusual.by_stack["spillway-unusual-web"]["Outputs"]
     assert msgspec.json.decode(outputs["StorefrontSettings"]["Value"]) == {
@@ -146,4 +153,10 @@ def test_with_another_issuer_the_storefront_signs_in_there(unusual: Templates) -
         "groups_claim": "cognito:groups",
         "wholesale_group": "wholesale",
     }
-    assert "connect-src 'self' https://login.example.com <" in security_policy(unusual)
+
+
+def test_a_store_s_pages_connect_to_its_payment_gateway_too(unusual: Templates) -> None:
+    assert (
+        "connect-src 'self' https://login.example.com https://pay.example.com"
+        " https://risk.example.com;" in security_policy(unusual)
+    )

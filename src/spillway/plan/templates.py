@@ -66,8 +66,8 @@ class Templates:
         return ":".join(names) or logical_id
 
     def last(self, stack: str, value: Any) -> str:
-        """The last part of the ARN that a value refers to."""
-        return self.text(stack, value).rsplit(":", 1)[-1]
+        """The last part of the ARN that a value refers to; of a table's, its name."""
+        return self.text(stack, value).rsplit(":", 1)[-1].removeprefix("table/")
 
     def text(self, stack: str, value: Any) -> str:
         """What a value in a stack's template refers to, as text."""
