@@ -29,6 +29,7 @@ install: $(INSTALLED) ## Install everything, locked with hashes, into .venv and 
 
 $(INSTALLED): requirements/dev.txt pyproject.toml package-lock.json
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Spillway needs Python 3.11 or newer: say which one with PYTHON=/path/to/python3.11 make ..."; exit 1; }
+	@echo "Installing into $(VENV) and node_modules: this takes some minutes the first time."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "This Python cannot make a virtual environment: on Debian and Ubuntu, apt install python3-venv."; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-warn-script-location uv==$(UV_VERSION)
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes --compile-bytecode requirements/dev.txt

@@ -10,7 +10,7 @@ from spillway.errors import SpillwayError
 from spillway.run.stack.handle import Stack, attach
 from spillway.run.stack.ports import DEFAULT_PORT, port_option
 from spillway.run.stack.starting import Supervisor, progress_lines, start_detached, stop
-from spillway.run.stack.users import email
+from spillway.run.stack.users import USERS, email
 from spillway.run.workload.draft import Customer
 from spillway.ui.options import JsonOption, PortOption
 
@@ -107,9 +107,7 @@ def _announce(stack: Stack, *, as_json: bool, how_to_stop: str) -> None:
         f"\n  AWS          {stack.emulator}"
         + "".join(f"\n  {name.capitalize():<12} {url}" for name, url in stack.downstreams.items())
         + "\n\nSign in at the store as"
-        + "".join(
-            f"\n  {email(user)}   {stack.password(user)}" for user in ("shopper", "wholesale")
-        )
+        + "".join(f"\n  {email(user):<22} {stack.password(user)}" for user in USERS)
         + "\n\nTry next"
         f"\n  TOKEN=$(.venv/bin/spillway token --as shopper{port_option(stack.port)})"
         f'\n  curl -H "authorization: Bearer $TOKEN" {stack.api}/orders'
