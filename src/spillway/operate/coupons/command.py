@@ -73,10 +73,7 @@ def show(
         print_json([asdict(campaign) for campaign in table])
         return
     for one in table:
-        typer.echo(
-            f"{one.coupon}: {one.counted:,} counted of its limit, {one.customers:,} customers,"
-            f" {one.codes:,} codes used, {one.retired:,} codes retired"
-        )
+        typer.echo(f"{one.coupon}: {one}")
     if not table:
         typer.echo(f"{coupon} was not used yet." if coupon else "No limited coupon was used yet.")
 

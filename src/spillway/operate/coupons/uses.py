@@ -21,6 +21,7 @@ from orders.aws.table import BATCH_GET_MAX
 from orders.domain.book import Coupon
 from orders.domain.coupon_limits import COUNTERS_MAX, counters
 from spillway.operate.coupons.evidence import Finding, claims_in, is_counter, read
+from spillway.ui.formatting import counted as number
 
 if TYPE_CHECKING:
     from spillway.target.service import Service
@@ -91,6 +92,17 @@ class Campaign:
     customers: int = 0
     codes: int = 0
     retired: int = 0
+
+    def __str__(self) -> str:
+        """Only what the coupon is limited by: `3 uses of its limit, 3 customers`."""
+        parts = (
+            (self.counted, "use", " of its limit"),
+            (self.customers, "customer", ""),
+            (self.codes, "code", " used"),
+            (self.retired, "code", " retired"),
+        )
+        said = [f"{number(count, noun)}{what}" for count, noun, what in parts if count]
+        return ", ".join(said) or "not used now"
 
 
 def campaigns(claimed: Iterable[items.Item]) -> dict[str, Campaign]:

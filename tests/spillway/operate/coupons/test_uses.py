@@ -180,6 +180,12 @@ def test_the_uses_of_each_coupon_are_counted(books: Books) -> None:
         "ONCE": uses.Campaign("ONCE", customers=1),
         "SINGLE": uses.Campaign("SINGLE", codes=1, retired=1),
     }
+    assert [str(one) for one in found.values()] == [
+        "1 use of its limit",
+        "1 customer",
+        "1 code used, 1 code retired",
+    ]
+    assert str(uses.Campaign("FIRST")) == "not used now"
 
 
 @pytest.fixture
