@@ -46,7 +46,7 @@ def test_each_outcome_that_is_logged_has_its_row() -> None:
         text = file.read_text()
         written |= set(re.findall(r'(?:return |Checked\(|Result\(|_retry\(\w+, )"(\w+)"', text))
         written |= set(re.findall(r'(?:parts\.log\(\s*"\w+", |outcome, \w+ = )"(\w+)"', text))
-        written |= set(re.findall(r'\(2\d\d, "(\w+)"\)', text))
+        written |= set(re.findall(r'\(2\d\d, "(\w+)"[,)]', text))
     assert {"accepted", "buffered", "postponed", "stuck", "bug", "unavailable"} <= written
     # What has settled by the time of its check is not logged.
     assert written - {"settled"} <= explained
