@@ -46,7 +46,7 @@ class Fault(StrEnum):
     RESENT = "resent"  # the order is sent again although it was answered, or side by side
     CANCELLED = "cancelled"
     REFUNDED = "refunded"  # the payment goes back, and its receipt is used again
-    STRANGER = "stranger"  # another customer asks for the order, or for its cancellation
+    STRANGER = "stranger"  # another customer asks for the order, or somebody for what is no id
     CLASH = "clash"  # other content under the same id
     NAMESAKE = "namesake"  # another customer uses the same id
     FORGED = "forged"  # an order that does not cost what the store says

@@ -18,7 +18,14 @@ from typing import Literal
 
 from orders.domain import void
 from orders.domain.coupon_limits import Use
-from orders.domain.order import AcceptedOrder, Order, OrderKey, VoidId, with_normalised_texts
+from orders.domain.order import (
+    AcceptedOrder,
+    Order,
+    OrderKey,
+    VoidId,
+    is_order_id,
+    with_normalised_texts,
+)
 from orders.domain.pricing import Priced, Unusable
 from orders.domain.quote import QuoteRequest, tries_again_in
 from orders.domain.quote import broken_rules as quote_rules
@@ -145,7 +152,9 @@ class Intake:
 
     def cancel(self, key: OrderKey) -> CancellationTaken | Refused:
         """Take a cancellation request. A second one changes nothing."""
-        progress = self.orders.progress(key)
+        # Any text can be in a path: `<id>#progress`, the key of another item, or 2,000 characters,
+        # which no key has. Only an order id may reach the table.
+        progress = self.orders.progress(key) if is_order_id(key.order_id) else None
         if progress is None:
             return Refused((NOT_FOUND,))
         if status(progress.facts) in (Status.REJECTING, Status.REJECTED):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from orders.domain.looks import look_again_seconds
-from orders.domain.order import OrderKey
+from orders.domain.order import OrderKey, is_order_id
 from orders.domain.units import CustomerId, OrderId
 from orders.ports import Clock, Orders, Progress
 
@@ -36,7 +36,8 @@ class Reads:
     clock: Clock
 
     def order(self, key: OrderKey) -> Progress | None:
-        progress = self.orders.progress(key)
+        # Any text can be in a path. Only an order id may reach the table.
+        progress = self.orders.progress(key) if is_order_id(key.order_id) else None
         if progress is not None:
             _must_be_of(key.customer_id, progress)
         return progress

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from orders.domain.order import OrderKey
-from orders.domain.units import CustomerId
+from orders.domain.units import CustomerId, OrderId
 from orders.domain.void import is_proven
 from simulation.catalogue import BOB, KEY, KEY_ID, Draft, request
 from simulation.world.world import World
@@ -156,7 +156,8 @@ class Customer(Acknowledgement):
 
 
 def ask_as_stranger(world: World, owner: OrderKey) -> None:
-    """Another customer asks for an order and for its cancellation by its id."""
+    """Another customer asks for an order and for its cancellation by its id; and the customer whose
+    order it is asks for what is beside it in the table, and for what no table can hold."""
     key = OrderKey(CustomerId(BOB), owner.order_id)
     name = f"a stranger to {world.name_of(owner.customer_id, owner.order_id)}"
 
@@ -170,3 +171,7 @@ def ask_as_stranger(world: World, owner: OrderKey) -> None:
     for route in (_GET, _CANCEL):
         _ask(world, name, request(route, key), partial(answered, route))
     _ask(world, name, request(_HISTORY, key), listed)
+    for no_id in (f"{owner.order_id}#progress", "x" * 2_000):
+        for route in (_GET, _CANCEL):
+            asked = request(route, OrderKey(owner.customer_id, OrderId(no_id)))
+            _ask(world, f"what is no id beside {name}", asked, partial(answered, route))
