@@ -22,7 +22,25 @@ _CONNECT_SHARE = 1 / 3
 
 # The caller's own mistake: a request that can never be right. That is a bug of ours, and must look
 # like one instead of being retried for a day.
-_BUGS = frozenset({"ValidationException", "SerializationException", "InvalidParameterValue"})
+_BUGS = frozenset(
+    {
+        "SerializationException",
+        "ValidationException",
+        # SQS, some of them behind `AWS.SimpleQueueService.`
+        "BatchEntryIdsNotDistinct",
+        "BatchRequestTooLong",
+        "EmptyBatchRequest",
+        "InvalidBatchEntryId",
+        "InvalidMessageContents",
+        "InvalidParameterValue",
+        "MissingParameter",
+        "TooManyEntriesInBatchRequest",
+        # SNS, which has those of batches too
+        "InvalidParameter",
+        "ParameterValueInvalid",
+        "ValidationError",
+    }
+)
 
 # botocore's clients are untyped; Any is confined to this folder.
 Client = Any
@@ -82,7 +100,7 @@ class translate_aws_errors:  # noqa: N801 - a `with` reads as it does with conte
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if isinstance(error, ClientError):
             code = error.response.get("Error", {}).get("Code", "unknown")
-            if code not in _BUGS:
+            if code.rpartition(".")[2] not in _BUGS:
                 raise TransientFailure(f"{self._call}: {code}") from error
         elif isinstance(error, BotoCoreError):
             raise TransientFailure(f"{self._call}: {type(error).__name__}") from error
