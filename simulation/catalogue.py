@@ -24,7 +24,9 @@ from simulation.downstreams.fault_settings import FaultSettings
 #: When every schedule begins: 2026-11-23T10:00:00Z.
 START = 1_795_428_000_000
 ADA = "customer-ada"
-BOB = "customer-bob"
+#: A token's subject is any text. This character is one that SQS refuses in a message.
+NO_XML = "\uffff"
+BOB = f"customer-bob{NO_XML}"
 MALLORY = "customer-mallory"
 KEY_ID = "v2.k1"
 KEY = b"the gateway's key in the simulation"
@@ -226,6 +228,6 @@ def _body(
 
 def _payment(key: OrderKey, version: int, amount: int) -> dict[str, Any]:
     """Each order has a payment of its own."""
-    reference = f"pay_{key.customer_id}_{key.order_id}_{version}"
+    reference = f"pay_{key.customer_id.removesuffix(NO_XML)}_{key.order_id}_{version}"
     payment: dict[str, Any] = {"reference": reference, "amount": amount, "currency": "GBP"}
     return payment | {"receipt": sign(KEY, KEY_ID, order_key=key, **payment)}

@@ -19,7 +19,7 @@ from orders.aws.messages import (
 )
 from orders.domain.order import AcceptedOrder, OrderKey
 from orders.domain.saga import DOWNSTREAM_OF, DOWNSTREAMS, Downstream
-from orders.failures import TransientFailure
+from orders.failures import Failure, PermanentFailure, TransientFailure
 from orders.ports import Check, Clock, Command
 
 BATCH_MAX = 10
@@ -63,7 +63,7 @@ class SqsCommands:
     def send(self, commands: Sequence[Command]) -> None:
         """Tries every queue before it raises: one that is unwell must not keep the commands of
         the other downstreams from going out."""
-        failures = []
+        failures: dict[str, Failure] = {}
         for downstream in DOWNSTREAMS:
             bodies = [
                 message_of(command)
@@ -76,10 +76,10 @@ class SqsCommands:
                     self.queue_urls[downstream],
                     batch_messages_of(bodies, self.batched_max),
                 )
-            except TransientFailure as failure:
-                failures.append(f"{downstream}: {failure}")
+            except Failure as failure:
+                failures[downstream] = failure
         if failures:
-            raise TransientFailure("; ".join(failures))
+            raise _joined(failures)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +208,20 @@ def batches(entries: Sequence[T]) -> Iterator[Sequence[T]]:
 
 
 def raise_if_any_failed(call: str, failed: Sequence[Mapping[str, object]]) -> None:
-    """A batch request answers 200 and lists what it did not take: that list is always read."""
+    """A batch request answers 200 and lists what it did not take: that list is always read.
+
+    Raises PermanentFailure where nothing is left that AWS may take another time.
+    """
     if failed:
         codes = sorted({str(entry.get("Code")) for entry in failed})
-        raise TransientFailure(f"{call}: {len(failed)} not taken ({', '.join(codes)})")
+        hopeless = all(entry.get("SenderFault") for entry in failed)
+        failure = PermanentFailure if hopeless else TransientFailure
+        raise failure(f"{call}: {len(failed)} not taken ({', '.join(codes)})")
+
+
+def _joined(failures: Mapping[str, Failure]) -> Failure:
+    """As one, by where they were. It is permanent where each of them is."""
+    text = "; ".join(f"{where}: {failure}" for where, failure in failures.items())
+    if all(isinstance(failure, PermanentFailure) for failure in failures.values()):
+        return PermanentFailure(text)
+    return TransientFailure(text)

@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import msgspec
-
 from orders.aws.clients import Client, translate_aws_errors
-from orders.aws.messages import attributes
+from orders.aws.messages import attributes, json_text
 from orders.aws.queues import batches, raise_if_any_failed
 from orders.domain.events import SOURCE, Event
 
@@ -42,7 +40,7 @@ def cloud_event(event: Event) -> str:
     data = {"customer_id": event.key.customer_id, "order_id": event.key.order_id}
     if event.reason is not None:
         data["reason"] = event.reason
-    return msgspec.json.encode(
+    return json_text(
         {
             "specversion": "1.0",
             "id": event.id,
@@ -53,4 +51,4 @@ def cloud_event(event: Event) -> str:
             "datacontenttype": "application/json",
             "data": data,
         }
-    ).decode()
+    )

@@ -16,7 +16,7 @@ from orders.domain import events, saga
 from orders.domain.events import Event
 from orders.domain.order import AcceptedOrder, OrderKey
 from orders.domain.saga import Facts
-from orders.failures import TransientFailure
+from orders.failures import Failure, TransientFailure
 from orders.ports import Check, Checks, Command, Commands, Coupons, Events, RelayDeadLetters
 
 
@@ -25,6 +25,10 @@ class OrderPlaced:
     """A new order is in the table."""
 
     order: AcceptedOrder
+
+    @property
+    def key(self) -> OrderKey:
+        return self.order.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +66,9 @@ class Relay:
     def send(self, changes: Iterable[Change]) -> Calls:
         """Send what these changes call for; returns it, for the log.
 
-        Raises TransientFailure when commands or checks could not be sent. Sending all of it again
-        is safe: each downstream sees the same key, each consumer of events the same id.
+        Raises TransientFailure when commands or checks could not be sent, PermanentFailure when AWS
+        will never take some of them. Sending all of it again is safe: each downstream sees the same
+        key, each consumer of events the same id.
         """
         each = [called_for(change) for change in changes]
         calls = Calls(
@@ -89,7 +94,7 @@ class Relay:
         later, and goes on trying."""
         try:
             self.events.publish(events)
-        except TransientFailure:
+        except Failure:
             keys = dict.fromkeys(event.key for event in events)
             self.checks.set([Check(key, force=True) for key in keys])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +23,8 @@ BODY_BYTES_MAX = 256 * 1024
 # More violations than this do not help anybody to mend an order; the count of all is given.
 VIOLATIONS_MAX = 1_000
 RETRY_AFTER_SECONDS = 2
+# JSON can hold one without the other. Nothing can store or send it.
+_HALF_OF_A_PAIR = re.compile("[\ud800-\udfff]")
 
 _STATUS_OF: Mapping[Rule, int] = {
     Rule.CUSTOMER_UNKNOWN: 401,
@@ -68,7 +71,7 @@ class Caller:
 def caller(event: ApiEvent, groups_claim: str = "") -> Caller | Refusal:
     claims = event["requestContext"].get("authorizer", {}).get("jwt", {}).get("claims", {})
     customer_id = claims.get("sub", "")
-    if not 0 < len(customer_id) <= CUSTOMER_ID_MAX:
+    if not 0 < len(customer_id) <= CUSTOMER_ID_MAX or _HALF_OF_A_PAIR.search(customer_id):
         return Refusal(Rule.CUSTOMER_UNKNOWN, "", "The token names no customer (claim sub).")
     return Caller(customer_id, _groups(claims.get(groups_claim)))
 

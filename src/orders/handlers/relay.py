@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orders import wiring
 from orders.aws import items
-from orders.failures import TransientFailure, error_location
+from orders.domain.order import OrderKey
+from orders.failures import PermanentFailure, TransientFailure, error_location
 from orders.flow.relay import Change, FactsChanged, OrderPlaced, Relay
 from orders.ports import Clock, Log
 
@@ -37,7 +38,8 @@ def handle(event: Mapping[str, Any], relay: Relay, clock: Clock, log: Log) -> No
         try:
             change = change_of(record)
         except Exception as bug:  # noqa: BLE001 - one poison record must not block its shard
-            _dead_letter(record, bug, relay, log)
+            key = items.key_of(record["dynamodb"]["Keys"])
+            _dead_letter(key, relay, log, error=error_location(bug))
             continue
         if change is not None:
             changes.append(change)
@@ -47,7 +49,7 @@ def handle(event: Mapping[str, Any], relay: Relay, clock: Clock, log: Log) -> No
         log("relay", outcome, records=records, duration_ms=duration_ms, **why)
 
     try:
-        relay.send(changes)
+        _send(changes, relay, log)
     except TransientFailure as failure:
         log_unsent("unsent", detail=str(failure))
         raise
@@ -73,7 +75,20 @@ def change_of(record: Record) -> Change | None:
     return OrderPlaced(items.accepted_order(after)) if before is None else None
 
 
-def _dead_letter(record: Record, bug: Exception, relay: Relay, log: Log) -> None:
-    key = items.key_of(record["dynamodb"]["Keys"])
-    relay.dead_letters.dead_letter(key, error_location(bug))
-    log("relay", "dead_lettered", error=error_location(bug), **key.in_logs)
+def _send(changes: Sequence[Change], relay: Relay, log: Log) -> None:
+    """Raises TransientFailure. What AWS will never take must not block its shard for a day: it is
+    sought among the changes, and dead-lettered."""
+    try:
+        relay.send(changes)
+    except PermanentFailure as failure:
+        if len(changes) == 1:
+            _dead_letter(changes[0].key, relay, log, detail=str(failure))
+            return
+        for change in changes:
+            _send([change], relay, log)
+
+
+def _dead_letter(key: OrderKey, relay: Relay, log: Log, **why: str) -> None:
+    [reason] = why.values()
+    relay.dead_letters.dead_letter(key, reason)
+    log("relay", "dead_lettered", **why, **key.in_logs)

@@ -23,6 +23,7 @@ from orders.aws.queues import BATCH_MAX, COMMANDS_BATCHED_MAX
 from orders.domain.order import OrderKey
 from orders.domain.saga import Step
 from orders.domain.trace import Trace
+from orders.domain.units import CustomerId
 from orders.failures import PermanentFailure
 from orders.ports import Check, Command
 from tests.builders import CUSTOMER, FREE, accepted, an_order, line, order_id
@@ -35,6 +36,19 @@ TRACE = Trace("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", sampled=Tr
 def test_a_command_comes_out_as_it_went_in(step: Step) -> None:
     for command in (Command(KEY, step), Command(KEY, step, trace=TRACE)):
         assert command_of(message_of(command)) == command
+
+
+def test_a_message_is_one_that_a_queue_takes_whatever_the_customer_is_called() -> None:
+    key = OrderKey(CustomerId("a\ufffe\uffff\x00"), order_id())
+    order = replace(accepted(), key=key)
+    command, check = message_of(Command(key, Step.SHIP)), check_message_of(Check(key))
+    overflowed = overflow_message_of(order)
+    assert [command_of(command).key, check_of(check).key] == [key, key]
+    assert overflowed_order_of(overflowed).key == key
+    bodies = [command, check, overflowed]
+    assert all(map(str.isascii, bodies))
+    [batch] = batch_messages_of(bodies, 3)
+    assert [*messages_in(batch)] == bodies
 
 
 def test_only_inventory_s_command_brings_goods_along_and_none_anything_of_the_customer() -> None:

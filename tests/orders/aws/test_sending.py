@@ -21,7 +21,7 @@ from orders.aws.topic import SnsEvents, cloud_event
 from orders.domain.events import Event, EventType, accepted
 from orders.domain.order import OrderKey
 from orders.domain.saga import DOWNSTREAMS, Step
-from orders.failures import TransientFailure
+from orders.failures import PermanentFailure, TransientFailure
 from orders.ports import Check, Command
 from simulation.world.runtime import SetClock
 from tests.builders import CUSTOMER, NOW, order_id
@@ -114,6 +114,17 @@ def test_an_event_that_was_not_taken_is_a_failure() -> None:
         SnsEvents(Recording(FAILED), "arn").publish([event])
 
 
+NEVER = {"Id": "1", "Code": "InvalidMessageContents", "SenderFault": True}
+
+
+def test_what_aws_will_never_take_is_a_permanent_failure_unless_something_is_left_to_try() -> None:
+    with pytest.raises(PermanentFailure, match="InvalidMessageContents"):
+        SqsCommands(Recording({"Failed": [NEVER]}), URLS).send(commands(Step.RESERVE, 2))
+    both = {"Failed": [NEVER, *FAILED["Failed"]]}
+    with pytest.raises(TransientFailure, match="2 not taken"):
+        SqsCommands(Recording(both), URLS).send(commands(Step.RESERVE, 2))
+
+
 def client_error(code: str) -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": "secret detail"}}, "SendMessageBatch")
 
@@ -133,11 +144,18 @@ def test_whatever_aws_refuses_or_delays_is_transient(error: Exception) -> None:
     assert "secret detail" not in str(failure.value)
 
 
-def test_a_request_that_can_never_be_right_is_a_bug() -> None:
+@pytest.mark.parametrize(
+    "code",
+    [
+        "ValidationException",
+        "MissingParameter",
+        "InvalidMessageContents",
+        "AWS.SimpleQueueService.BatchRequestTooLong",
+    ],
+)
+def test_a_request_that_can_never_be_right_is_a_bug(code: str) -> None:
     with pytest.raises(ClientError):
-        SqsCommands(Recording(client_error("ValidationException")), URLS).send(
-            commands(Step.RESERVE, 1)
-        )
+        SqsCommands(Recording(client_error(code)), URLS).send(commands(Step.RESERVE, 1))
 
 
 class OneQueueDown(Recording):

@@ -158,6 +158,13 @@ def test_a_token_without_a_customer_is_401(bench: Bench) -> None:
     assert (status, rules(problem)) == (401, ["customer_unknown"])
 
 
+def test_half_of_a_surrogate_pair_names_no_customer_and_is_no_bug(bench: Bench) -> None:
+    id_ = order_id()
+    claims = {"sub": "customer-\ud83d"}
+    status, problem = bench.put(id_, order_body(id_), claims=claims)
+    assert (status, rules(problem)) == (401, ["customer_unknown"])
+
+
 def test_wholesale_without_its_group_is_403(bench: Bench) -> None:
     id_ = order_id()
     body = order_body(id_, channel="wholesale", purchase_order="PO-1")

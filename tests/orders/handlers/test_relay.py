@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from orders.aws import items
-from orders.domain.order import AcceptedOrder, VoidId
+from orders.domain.order import AcceptedOrder, OrderKey, VoidId
 from orders.domain.saga import Cancellation, Facts, Outcome, Step
-from orders.failures import TransientFailure
+from orders.failures import PermanentFailure, TransientFailure
 from orders.flow.relay import FactsChanged, OrderPlaced, Relay
 from orders.handlers.relay import RelayFailed, change_of, handle
+from orders.ports import Command
 from simulation.world.runtime import (
     MemoryChecks,
     MemoryCommands,
@@ -85,8 +87,9 @@ REFUSED = Facts(
 
 
 class Bench:
-    def __init__(self) -> None:
-        self.commands, self.events, self.log = MemoryCommands(), MemoryEvents(), MemoryLog()
+    def __init__(self, commands: MemoryCommands | None = None) -> None:
+        self.commands = commands or MemoryCommands()
+        self.events, self.log = MemoryEvents(), MemoryLog()
         self.relay_dead_letters = MemoryRelayDeadLetters()
         self.relay = Relay(
             self.commands,
@@ -174,6 +177,32 @@ def test_a_batch_that_could_not_be_sent_raises_so_that_the_stream_brings_it_agai
     assert len(bench.commands.sent) == 1
     assert bench.log.lines[0]["outcome"] == "unsent"
     assert bench.log.lines[0]["records"] == 1
+
+
+class TakesNone(MemoryCommands):
+    """Never takes a command for one order."""
+
+    def __init__(self, key: OrderKey) -> None:
+        super().__init__()
+        self.key = key
+
+    def send(self, commands: Sequence[Command]) -> None:
+        super().send([command for command in commands if command.key != self.key])
+        if any(command.key == self.key for command in commands):
+            raise PermanentFailure("SendMessageBatch: 1 not taken (InvalidMessageContents)")
+
+
+def test_what_a_queue_will_never_take_is_dead_lettered_and_holds_up_no_other_order() -> None:
+    orders = [accepted() for _ in range(3)]
+    hopeless = orders[1].key
+    bench = Bench(TakesNone(hopeless))
+    bench.handle(*map(placed, orders))
+    assert {command.key for command in bench.commands.sent} == {orders[0].key, orders[2].key}
+    [(key, reason)] = bench.relay_dead_letters.dead_letters
+    assert key == hopeless
+    assert "InvalidMessageContents" in reason
+    [line] = bench.log.lines
+    assert (line["outcome"], line["order_id"]) == ("dead_lettered", hopeless.order_id)
 
 
 def test_a_bug_in_relaying_is_raised_without_its_text_which_lambda_would_log(

@@ -228,7 +228,7 @@ original
     Mutant(
         "relay-goes-on",
         "relay goes on although a queue did not take its commands",
-        DropStatement("aws.queues:SqsCommands.send", "TransientFailure"),
+        DropStatement("aws.queues:SqsCommands.send", "_joined"),
     ),
     Mutant(
         "announcement-dropped",
@@ -448,6 +448,21 @@ original
             "aws.table:DynamoOrders.void",
             "self.client.put_item(TableName=self.table, Item=items.void_item(void))\nreturn None",
         ),
+    ),
+    Mutant(
+        "any-id-cancelled",
+        "a cancellation looks in the table for whatever text is in the path",
+        ReplaceExpression("flow.intake:Intake.cancel", "is_order_id(key.order_id)", "True"),
+    ),
+    Mutant(
+        "any-id-read",
+        "a read looks in the table for whatever text is in the path",
+        ReplaceExpression("flow.reads:Reads.order", "is_order_id(key.order_id)", "True"),
+    ),
+    Mutant(
+        "text-that-no-queue-takes",
+        "a message is JSON, also where a character in it is none that SQS takes",
+        ReplaceExpression("aws.messages:json_text", "_NO_XML", "()"),
     ),
     # Found by the simulation
     Mutant(

@@ -7,10 +7,12 @@ from contextlib import suppress
 from botocore.exceptions import BotoCoreError, ClientError
 
 from orders.domain.order import OrderKey
+from orders.domain.promises import Promise
 from simulation.world.chance import Chance
 from simulation.world.scheduler import Process
 from simulation.world.sqs import Queue
 from simulation.world.world import World
+from spillway.errors import SpillwayError
 from spillway.operate.orders.resuming import hand_over
 from spillway.operate.redrive.dead_letters import SOURCES, source_of
 from spillway.operate.redrive.moving import Redrive
@@ -40,8 +42,13 @@ def redrive_meanwhile(world: World) -> None:
 
 
 def force(world: World, key: OrderKey) -> None:
-    """`spillway orders resume`: what it owes is sent again, what is true is announced again."""
-    hand_over(world.client("sqs"), world.queues["watchdog"].url, [key])
+    """`spillway orders resume`, at a moment when nothing goes wrong: what it owes is sent again,
+    what is true is announced again."""
+    try:
+        hand_over(world.client("sqs"), world.queues["watchdog"].url, [key])
+    except SpillwayError as error:
+        order = (key.customer_id, key.order_id)
+        world.invariants.breaks(Promise.ALWAYS_SETTLES, order, str(error))
 
 
 def discard(dead_letters: Queue, body: str) -> None:

@@ -15,6 +15,7 @@ from orders.domain.saga import DOWNSTREAMS
 from simulation import store
 from simulation.catalogue import (
     ADA,
+    BOB,
     FORGERIES,
     MALLORY,
     REFUSE_RATE,
@@ -390,7 +391,7 @@ def _order(slot: int, chance: Chance, within: int) -> Ordered:
         stranger_at=place_at + _soon(chance) if chance() < 0.1 else None,
         clash=draft(slot, shape, expected_outcome, version=1) if chance() < 0.1 else None,
         clash_at=max(0, place_at + _soon(chance) - 200),
-        namesake=draft(slot, shape, expected_outcome, "customer-bob") if chance() < 0.08 else None,
+        namesake=draft(slot, shape, expected_outcome, BOB) if chance() < 0.08 else None,
         namesake_at=place_at + _soon(chance),
     )
 
