@@ -28,7 +28,8 @@ class Found:
 
     At the start `visible` dead letters were counted, approximately, and `elsewhere` were in flight,
     held by another redrive. `dead_letters` were received: `groups` are by reason, `not_moved`
-    counts by why not. `came_meanwhile` arrived (or came back) during the work and were left.
+    counts by why not. `came_meanwhile` were dead-lettered by our code (for the first time or again)
+    during the work, and left; what SQS dead-lettered meanwhile looks older, and is moved.
     """
 
     visible: int = 0

@@ -211,6 +211,11 @@ class Receiver:
         """Receive the messages sent before `before` (Unix ms by SQS's clock), up to ten at a time.
 
         Newer messages are received too, so that they do not come again and again, but not yielded.
+
+        A message that SQS itself dead-letters meanwhile keeps the time at which it was first sent,
+        so it is taken for an older one and yielded. That does no harm: it has all its tries before
+        it can be here again, so none goes round in circles.
+        https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html
         """
         vain = 0
         while vain < VAIN_RECEIVES_MAX:

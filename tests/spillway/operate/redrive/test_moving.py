@@ -101,6 +101,17 @@ class TestBounded:
         assert (found.dead_letters, found.moved, found.came_meanwhile) == (2, 2, 2)
         assert [message.visible for message in sqs.queues["letters"]] == [True, True]
 
+    def test_what_sqs_dead_letters_meanwhile_keeps_its_old_time_and_is_moved(self) -> None:
+        def run_out_of_tries(body: str) -> None:
+            if body == "a":
+                sqs.queues["letters"].append(Message("b", EARLIER))
+
+        sqs = sqs_with(dead_letters("a"), on_send=run_out_of_tries)
+        found = redriven(sqs).found["fulfilment"]
+
+        assert sqs.bodies_sent() == ["a", "b"]
+        assert (found.dead_letters, found.moved, found.came_meanwhile) == (2, 2, 0)
+
     def test_it_ends_though_new_dead_letters_never_cease_to_come(self) -> None:
         class NeverEmpty(FakeSqs):
             def receive_message(self, QueueUrl: str, **rest: Any) -> dict[str, Any]:  # noqa: N803
