@@ -13,8 +13,9 @@ reserved words. Two transactions never overlap: a conflict is what a throttled o
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal, InvalidOperation
 from functools import cache
 from typing import Any
 
@@ -41,9 +42,13 @@ OnChange = Callable[[Key, Item | None, Item | None], None]
 
 #: An item's limit: names and values together.
 ITEM_BYTES_MAX = 400 * 1024
+#: And those of a key's two parts, which are not empty either.
+PARTITION_KEY_BYTES_MAX, SORT_KEY_BYTES_MAX = 2_048, 1_024
+#: What a page of a query reads at most.
+PAGE_BYTES_MAX = 1024 * 1024
 #: Keys in one BatchGetItem, operations in one transaction.
 BATCH_GET_MAX = 100
-#: A page of a scan or query is at most 1 MB on AWS; here a page is so many items.
+#: A page of a scan is at most 1 MB on AWS; here it is so many items.
 SCAN_PAGE_ITEMS = 100
 #: How old an eventually consistent read may be. AWS says "usually within a second".
 STALE_MAX_MS = 5_000
@@ -144,13 +149,13 @@ class DynamoClient:
         def put(_: Fault | None) -> Attributes:
             table = self._table(TableName, "PutItem")
             key = _key(Item, "PutItem", table)
-            _check_size(Item)
+            item = _stored(Item, "PutItem")
             there = table.get(key)
             demanded = expressions.condition(ConditionExpression)
             _check((demanded,), {}, {}, "PutItem")
             if not demanded.holds(there, {}, {}):
                 raise _condition_failed("PutItem", there, ReturnValuesOnConditionCheckFailure)
-            table.put(key, Item)
+            table.put(key, item)
             return {}
 
         return self._calls.make(self._sites["PutItem"], put, self._about(Item))
@@ -178,8 +183,8 @@ class DynamoClient:
             _check((wanted, demanded), names, values, "UpdateItem")
             if not demanded.holds(there, names, values):
                 raise _condition_failed("UpdateItem", there, ReturnValuesOnConditionCheckFailure)
-            after = {**(there or Key), **wanted.changes(there or {}, names, values)}
-            _check_size(after)
+            changed = {**(there or Key), **wanted.changes(there or {}, names, values)}
+            after = _stored(changed, "UpdateItem")
             table.put(key, after)
             if ReturnValues == "ALL_NEW":
                 return {"Attributes": dict(after)}
@@ -223,21 +228,18 @@ class DynamoClient:
             partition = values[wanted.partition]["S"]
             low = None if wanted.low is None else values[wanted.low]["S"]
             high = None if wanted.high is None else values[wanted.high]["S"]
+            for sort_key in (low, high):
+                _check_key((partition, "any" if sort_key is None else sort_key), "Query", table)
+            if Limit is not None and Limit < 1:
+                raise _invalid("Query", "Limit must be greater than or equal to 1")
             beyond = None
             if ExclusiveStartKey is not None:
-                beyond = _key(ExclusiveStartKey, "Query", table)[1]
+                start, beyond = _key(ExclusiveStartKey, "Query", table)
+                if start != partition:
+                    raise _invalid("Query", "The provided starting key is outside query boundaries")
+            keys = table.between(partition, low, high, forward=ScanIndexForward, beyond=beyond)
             as_of = self._as_of(fault)
-            found = []
-            for sort_key in table.between(
-                partition, low, high, forward=ScanIndexForward, beyond=beyond
-            ):
-                item = table.get((partition, sort_key), as_of)
-                if item is not None:
-                    found.append(dict(item))
-                    if len(found) == Limit:
-                        last = {"pk": item["pk"], "sk": item["sk"]}
-                        return {"Items": found, "Count": Limit, "LastEvaluatedKey": last}
-            return {"Items": found, "Count": len(found)}
+            return _page((table.get((partition, sort_key), as_of) for sort_key in keys), Limit)
 
         site = "Query" if ConsistentRead else "Query, eventually consistent"
         key = {"pk": values[":customer"], "sk": values.get(":order", {"S": "any order"})}
@@ -253,8 +255,10 @@ class DynamoClient:
         def read(fault: Fault | None) -> Attributes:
             table = self._table(name, "BatchGetItem")
             distinct = {_key(key, "BatchGetItem", table) for key in keys}
-            if not 1 <= len(keys) <= BATCH_GET_MAX or len(distinct) < len(keys):
-                raise _invalid("BatchGetItem", "Too many items, none, or one of them twice")
+            if not 1 <= len(keys) <= BATCH_GET_MAX:
+                raise _invalid("BatchGetItem", "Too many items, or none")
+            if len(distinct) < len(keys):
+                raise _invalid("BatchGetItem", "Provided list of item keys contains duplicates")
             unprocessed: list[Attributes] = []
             if fault is Fault.PARTLY_TAKEN:
                 unprocessed = [keys[self._calls.scheduler.running.chance.below(len(keys))]]
@@ -351,13 +355,11 @@ class _Operation:
         if self.kind == "ConditionCheck":
             return there
         if self.kind == "Put":
-            _check_size(self.request["Item"])
-            put: Item = self.request["Item"]
-            return put
+            return _stored(self.request["Item"], self.call)
         wanted = expressions.update(self.request["UpdateExpression"])
         names = self.request.get("ExpressionAttributeNames", {})
         changes = wanted.changes(there or {}, names, self.request["ExpressionAttributeValues"])
-        return {**(there or self.request["Key"]), **changes}
+        return _stored({**(there or self.request["Key"]), **changes}, self.call)
 
 
 def _transact(operations: Sequence[_Operation], table_of: Callable[[str, str], Table]) -> None:
@@ -439,9 +441,38 @@ def _sites(timeout_ms: int) -> dict[str, Site]:
 
 def _key(item: Attributes, call: str, table: Table) -> Key:
     try:
-        return item["pk"]["S"], item["sk"]["S"] if table.sorted else ""
+        key = item["pk"]["S"], item["sk"]["S"] if table.sorted else ""
     except KeyError:
         raise _invalid(call, "One of the required keys was not given a value") from None
+    _check_key(key, call, table)
+    return key
+
+
+def _check_key(key: Key, call: str, table: Table) -> None:
+    partition, sort_key = (len(part.encode()) for part in key)
+    if not partition or (table.sorted and not sort_key):
+        raise _invalid(call, "The AttributeValue for a key attribute is an empty string value")
+    if partition > PARTITION_KEY_BYTES_MAX or sort_key > SORT_KEY_BYTES_MAX:
+        raise _invalid(call, "Aggregated size of all hash or range keys has exceeded its limit")
+
+
+def _page(items: Iterable[Item | None], limit: int | None) -> Attributes:
+    """What a query answers with. The page ends where it is full, of items or of bytes."""
+    found: list[Attributes] = []
+    size = 0
+    for item in items:
+        if item is None:
+            continue
+        found.append(dict(item))
+        size += _size(item)
+        if len(found) == limit or size > PAGE_BYTES_MAX:
+            last = {"pk": item["pk"], "sk": item["sk"]}
+            return {**_counted(found), "LastEvaluatedKey": last}
+    return _counted(found)
+
+
+def _counted(found: list[Attributes]) -> Attributes:
+    return {"Items": found, "Count": len(found), "ScannedCount": len(found)}
 
 
 def _check(
@@ -461,11 +492,56 @@ def _placeholders(parts: tuple[Expression, ...]) -> tuple[frozenset[str], frozen
     )
 
 
-def _check_size(item: Attributes) -> None:
-    # Only what can be large is counted: the content of an order.
-    content = item.get("content")
-    if content is not None and len(content["B"]) > ITEM_BYTES_MAX:
-        raise _invalid("PutItem", "Item size has exceeded the maximum allowed size")
+def _stored(item: Item, call: str) -> Attributes:
+    """The item as the table keeps it: numbers have one form. Raises for what it does not keep."""
+    stored = {name: _attribute(attribute, call) for name, attribute in item.items()}
+    if _size(stored) > ITEM_BYTES_MAX:
+        raise _invalid(call, "Item size has exceeded the maximum allowed size")
+    return stored
+
+
+def _attribute(attribute: Attributes, call: str) -> Attributes:
+    [(kind, value)] = attribute.items()
+    if kind == "N":
+        return {"N": _number(value, call)}
+    if kind == "M":
+        return {"M": {name: _attribute(inner, call) for name, inner in value.items()}}
+    if kind in ("S", "B", "BOOL", "SS", "BS"):
+        return attribute
+    raise NotModelled(f"an attribute of kind {kind}")
+
+
+def _number(text: str, call: str) -> str:
+    if text.isascii() and text.isdecimal() and text[0] != "0":
+        return text
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        raise _invalid(call, f"A value cannot be converted into a number: {text}") from None
+    # 0 is added to make it of -0.
+    return f"{number.normalize() + 0:f}"
+
+
+def _size(item: Item) -> int:
+    """Bytes of names and values. Of a map's own few bytes none are counted."""
+    return sum(len(name.encode()) + _value_size(attribute) for name, attribute in item.items())
+
+
+def _value_size(attribute: Attributes) -> int:
+    [(kind, value)] = attribute.items()
+    match kind:
+        case "S":
+            return len(value.encode())
+        case "B":
+            return len(value)
+        case "M":
+            return _size(value)
+        case "SS":
+            return sum(len(text.encode()) for text in value)
+        case "BS":
+            return sum(map(len, value))
+    # A number takes a byte for two digits, and one more.
+    return len(value) // 2 + 1 if kind == "N" else 1
 
 
 def _condition_failed(call: str, there: Item | None, wanted: str) -> ClientError:

@@ -8,7 +8,7 @@ its shard overtakes it, until the records are too old.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,7 @@ from simulation.world.chance import Chance
 from simulation.world.faults import Fault, Faults
 from simulation.world.functions import Function
 from simulation.world.scheduler import Scheduler
-from simulation.world.sqs import Message, Queue
+from simulation.world.sqs import Message, Queue, md5_of
 from simulation.world.stream import Shard
 
 #: The longest time from a message's being visible to its receive, and from a change to its relay.
@@ -33,6 +33,19 @@ SECOND_RECEIVE_MAX_MS = 5_000
 #: Between two attempts at a stream's batch: doubled from the first up to the second.
 RETRY_MS = 500
 RETRY_MAX_MS = 300_000
+#: How an invocation failed whose answer names what is not in its batch: a bug, as if it had raised.
+NAMED_NONE = "raised nothing, and named as failed what is not in its batch"
+
+
+def failed_in(answer: Any, batch: Collection[str]) -> Collection[str] | None:
+    """The messages of a batch that must come again, as the function's answer names them. None where
+    it names anything else: then the whole batch comes again.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+    """
+    failures = (answer or {}).get("batchItemFailures") or ()
+    failed = {failure.get("itemIdentifier") for failure in failures}
+    return failed if failed <= set(batch) else None
 
 
 @dataclass(eq=False)
@@ -77,10 +90,10 @@ class QueueReader:
 
     def _ended(self, held: list[tuple[Message, str]], result: Any, error: str | None) -> None:
         self._running -= 1
-        if error is not None:
-            self.on_error(self.function.name, error)
+        failed = None if error is not None else failed_in(result, {each.id for each, _ in held})
+        if failed is None:
+            self.on_error(self.function.name, error or NAMED_NONE)
         else:
-            failed = {failure["itemIdentifier"] for failure in result["batchItemFailures"]}
             for message, receipt in held:
                 if message.id not in failed:
                     self._delete(message, receipt)
@@ -224,14 +237,17 @@ def record_of(message: Message, queue: str) -> dict[str, Any]:
         "messageId": message.id,
         "receiptHandle": message.receipt,
         "body": message.body,
-        "attributes": {
-            "ApproximateReceiveCount": str(message.receives),
-            "SentTimestamp": str(message.sent_at),
-            "SenderId": "AROAEXAMPLE:spillway",
-            "ApproximateFirstReceiveTimestamp": str(message.sent_at),
+        "attributes": message.system_attributes(),
+        "messageAttributes": {
+            name: {
+                "stringValue": attribute["StringValue"],
+                "stringListValues": [],
+                "binaryListValues": [],
+                "dataType": attribute["DataType"],
+            }
+            for name, attribute in message.attributes.items()
         },
-        "messageAttributes": message.attributes,
-        "md5OfBody": "",
+        "md5OfBody": md5_of(message.body),
         "eventSource": "aws:sqs",
         "eventSourceARN": f"arn:aws:sqs:eu-west-1:123456789012:{queue}",
         "awsRegion": "eu-west-1",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from simulation.world.calls import Calls, aws_failed, client_error
@@ -27,4 +28,16 @@ class SsmClient:
             raise aws_failed("GetParameter", task.chance)
         if Name not in self.parameters:
             raise client_error("ParameterNotFound", "GetParameter")
-        return {"Parameter": {"Name": Name, "Value": self.parameters[Name]}}
+        # Secrets are kept encrypted, and come so to whoever does not ask for more.
+        value = self.parameters[Name] if WithDecryption else "AQICAHh, encrypted"
+        return {
+            "Parameter": {
+                "Name": Name,
+                "Type": "SecureString",
+                "Value": value,
+                "Version": 1,
+                "LastModifiedDate": datetime.fromtimestamp(now // 1000, UTC),
+                "ARN": f"arn:aws:ssm:eu-west-1:123456789012:parameter{Name}",
+                "DataType": "text",
+            }
+        }

@@ -10,8 +10,10 @@ encryption and permissions.
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
@@ -23,8 +25,11 @@ from simulation.world.calls import Calls, Site, aws_failed, aws_throttled, clien
 from simulation.world.chance import Chance
 from simulation.world.faults import BATCH_WRITE_KINDS, WRITE_KINDS, Fault, Kinds
 
-#: One request, all bodies together; one message too.
+#: One request, all bodies and attributes together; one message too.
 REQUEST_BYTES_MAX = 1024 * 1024
+#: What a body may hold: the characters of XML 1.0. An attribute's text is not empty either.
+_BODY = re.compile("[\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+")
+_ENTRY_ID = re.compile("[A-Za-z0-9_-]{1,80}")
 BATCH_MAX = 10
 DELAY_SECONDS_MAX = 900
 VISIBILITY_SECONDS_MAX = 43_200
@@ -45,7 +50,8 @@ _AT_SEND = Kinds((Fault.DELAYED,))
 
 @dataclass(eq=False, slots=True)
 class Message:
-    """`visible_at`: from when it can be received. `receipt` is the latest, "" before the first."""
+    """`visible_at`: from when it can be received. `receipt` is the latest, "" before the first.
+    `source`: the queue that it was received from too often."""
 
     id: str
     label: str
@@ -56,6 +62,16 @@ class Message:
     in_flight: bool = False
     receives: int = 0
     receipt: str = ""
+    source: str = ""
+
+    def system_attributes(self) -> dict[str, str]:
+        attributes = {
+            "ApproximateReceiveCount": str(self.receives),
+            "SentTimestamp": str(self.sent_at),
+            "SenderId": "AROAEXAMPLE:spillway",
+            "ApproximateFirstReceiveTimestamp": str(self.sent_at),
+        }
+        return attributes | ({"DeadLetterQueueSourceArn": self.source} if self.source else {})
 
 
 @dataclass(eq=False)
@@ -75,11 +91,17 @@ class Queue:
     on_visible: Callable[[int], None] = lambda _: None
     on_gone: Callable[[Message], None] = lambda _: None
     on_sent: Callable[[Message], None] = lambda _: None
-    _sent: dict[str, int] = field(default_factory=dict)
+    #: Messages so far, by label.
+    sent: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.dead_letters is not None:
+            # A message that is dead-lettered keeps its id, so no id is in both queues.
+            self.sent = self.dead_letters.sent
 
     def send(self, label: str, body: str, attributes: Attributes, delay_ms: int | None) -> Message:
         """`label` says what the message is about. With a number for copies it is the id."""
-        copies = self._sent[label] = self._sent.get(label, 0) + 1
+        copies = self.sent[label] = self.sent.get(label, 0) + 1
         id_ = label if copies == 1 else f"{label} ({copies})"
         now = self.now()
         wait = self.delay_seconds * 1000 if delay_ms is None else delay_ms
@@ -156,8 +178,12 @@ class Queue:
         }
 
     def _dead_letter(self, message: Message) -> None:
+        """It keeps its id, its count, and the time at which it was first sent."""
         if self.dead_letters is not None:
-            self.dead_letters.send(message.label, message.body, message.attributes, None)
+            buried = replace(
+                message, visible_at=self.now(), in_flight=False, receipt="", source=self.url
+            )
+            self.dead_letters.messages[buried.id] = buried
         self.delete(message)
 
 
@@ -179,22 +205,32 @@ class SqsClient:
     ) -> Answer:
         def send(_: Fault | None) -> Answer:
             queue = self._queue(QueueUrl, "SendMessage")
-            _check_size([MessageBody], "SendMessage")
-            return {"MessageId": self._send(queue, MessageBody, MessageAttributes or {}, None).id}
+            attributes = MessageAttributes or {}
+            if _bytes(MessageBody, attributes) > REQUEST_BYTES_MAX:
+                raise client_error("InvalidParameterValue", "SendMessage")
+            _check_content(MessageBody, attributes, "SendMessage")
+            return {"MessageId": self._send(queue, MessageBody, attributes, None).id}
 
         return self._make("SendMessage", QueueUrl, WRITE_KINDS, send, self.label(MessageBody))
 
     def send_message_batch(self, *, QueueUrl: str, Entries: Entries) -> Answer:
         def check() -> None:
-            _check_size([entry["MessageBody"] for entry in Entries], "SendMessageBatch")
+            sizes = (
+                _bytes(entry["MessageBody"], entry.get("MessageAttributes", {}))
+                for entry in Entries
+            )
+            if sum(sizes) > REQUEST_BYTES_MAX:
+                raise client_error("AWS.SimpleQueueService.BatchRequestTooLong", "SendMessageBatch")
 
         def send(queue: Queue, entry: Attributes) -> Answer:
             delay = entry.get("DelaySeconds")
             if delay is not None and not 0 <= delay <= DELAY_SECONDS_MAX:
                 raise client_error("InvalidParameterValue", "SendMessageBatch")
             delay_ms = None if delay is None else delay * 1000
-            attributes = entry.get("MessageAttributes", {})
-            return {"MessageId": self._send(queue, entry["MessageBody"], attributes, delay_ms).id}
+            body, attributes = entry["MessageBody"], entry.get("MessageAttributes", {})
+            _check_content(body, attributes, "SendMessageBatch")
+            message = self._send(queue, body, attributes, delay_ms)
+            return {"MessageId": message.id, "MD5OfMessageBody": md5_of(body)}
 
         about = ", ".join(self.label(entry["MessageBody"]) for entry in Entries)
         return self._make_batch("SendMessageBatch", QueueUrl, Entries, send, about, check)
@@ -204,16 +240,7 @@ class SqsClient:
     ) -> Answer:
         def change(_: Fault | None) -> Answer:
             queue = self._queue(QueueUrl, "ChangeMessageVisibility")
-            if ReceiptHandle.rpartition(" #")[0] not in queue.messages:
-                raise _gone(ReceiptHandle)
-            message = queue.holder(ReceiptHandle)
-            if message is None or message.visible_at <= self.calls.scheduler.now:
-                # Not held any more: AWS says yes and does nothing.
-                return {}
-            if not 0 <= VisibilityTimeout <= VISIBILITY_SECONDS_MAX:
-                raise client_error("InvalidParameterValue", "ChangeMessageVisibility")
-            queue.hide(message, VisibilityTimeout)
-            return {}
+            return self._change(queue, ReceiptHandle, VisibilityTimeout)
 
         about = f"{ReceiptHandle}, {VisibilityTimeout} s"
         return self._make("ChangeMessageVisibility", QueueUrl, WRITE_KINDS, change, about)
@@ -250,21 +277,13 @@ class SqsClient:
     ) -> Answer:
         def receive(_: Fault | None) -> Answer:
             queue = self._queue(QueueUrl, "ReceiveMessage")
-            return {
-                "Messages": [
-                    {
-                        "MessageId": message.id,
-                        "ReceiptHandle": message.receipt,
-                        "Body": message.body,
-                        "Attributes": {
-                            "SentTimestamp": str(message.sent_at),
-                            "ApproximateReceiveCount": str(message.receives),
-                        },
-                        "MessageAttributes": _chosen(message.attributes, MessageAttributeNames),
-                    }
-                    for message in queue.receive(MaxNumberOfMessages, VisibilityTimeout)
-                ]
-            }
+            if not 1 <= MaxNumberOfMessages <= BATCH_MAX:
+                raise client_error("InvalidParameterValue", "ReceiveMessage")
+            messages = [
+                _received(message, MessageAttributeNames, MessageSystemAttributeNames)
+                for message in queue.receive(MaxNumberOfMessages, VisibilityTimeout)
+            ]
+            return {"Messages": messages} if messages else {}
 
         return self._make("ReceiveMessage", QueueUrl, WRITE_KINDS, receive, "")
 
@@ -282,12 +301,22 @@ class SqsClient:
 
     def change_message_visibility_batch(self, *, QueueUrl: str, Entries: Entries) -> Answer:
         def change(queue: Queue, entry: Attributes) -> Answer:
-            message = queue.holder(entry["ReceiptHandle"])
-            if message is not None:
-                queue.hide(message, entry["VisibilityTimeout"])
-            return {}
+            return self._change(queue, entry["ReceiptHandle"], entry["VisibilityTimeout"])
 
         return self._make_batch("ChangeMessageVisibilityBatch", QueueUrl, Entries, change)
+
+    def _change(self, queue: Queue, receipt: str, seconds: int) -> Answer:
+        call = "ChangeMessageVisibility"
+        _check_receipt(receipt, call)
+        if not 0 <= seconds <= VISIBILITY_SECONDS_MAX:
+            raise client_error("InvalidParameterValue", call)
+        if receipt.rpartition(" #")[0] not in queue.messages:
+            raise _gone(receipt)
+        message = queue.holder(receipt)
+        # Not held any more: AWS says yes and does nothing.
+        if message is not None and message.visible_at > self.calls.scheduler.now:
+            queue.hide(message, seconds)
+        return {}
 
     def _make(
         self,
@@ -318,17 +347,24 @@ class SqsClient:
         about: str = "",
         check: Callable[[], None] = lambda: None,
     ) -> Answer:
-        """`do` takes one entry and returns what the answer says of it beside its id."""
+        """`do` takes one entry and returns what the answer says of it beside its id. An error that
+        it raises is of this entry alone."""
 
         def do_all(fault: Fault | None) -> Answer:
             queue = self._queue(url, call)
             _check_batch(entries, call)
             check()
             taken, failed = self._split(entries, fault)
-            answer: Answer = {
-                "Successful": [{"Id": entry["Id"], **do(queue, entry)} for entry in taken]
-            }
-            return {**answer, "Failed": failed} if failed else answer
+            successful = []
+            for entry in taken:
+                try:
+                    successful.append({"Id": entry["Id"], **do(queue, entry)})
+                except ClientError as error:
+                    code = error.response["Error"]["Code"]
+                    failed.append({"Id": entry["Id"], "SenderFault": True, "Code": code})
+            # Each member is there only with something in it.
+            answer = {"Successful": successful, "Failed": failed}
+            return {name: listed for name, listed in answer.items() if listed}
 
         return self._make(call, url, BATCH_WRITE_KINDS, do_all, about)
 
@@ -382,14 +418,36 @@ class SqsClient:
 
 def _delete(queue: Queue, receipt: str) -> Answer:
     """With an old receipt it succeeds, and deletes nothing."""
+    _check_receipt(receipt, "DeleteMessage")
     message = queue.holder(receipt)
     if message is not None:
         queue.delete(message)
     return {}
 
 
+def _received(message: Message, names: Sequence[str], system_names: Sequence[str]) -> Answer:
+    """What was not asked for, or is not there, has no member in it."""
+    more = {
+        "Attributes": _chosen(message.system_attributes(), system_names),
+        "MessageAttributes": _chosen(message.attributes, names),
+    }
+    return {
+        "MessageId": message.id,
+        "ReceiptHandle": message.receipt,
+        "MD5OfBody": md5_of(message.body),
+        "Body": message.body,
+        **{name: attributes for name, attributes in more.items() if attributes},
+    }
+
+
 def _chosen(attributes: Attributes, names: Sequence[str]) -> Answer:
+    if "All" in names:
+        return dict(attributes)
     return {name: attributes[name] for name in names if name in attributes}
+
+
+def md5_of(body: str) -> str:
+    return hashlib.md5(body.encode(), usedforsecurity=False).hexdigest()
 
 
 def _gone(receipt: str) -> ClientError:
@@ -407,10 +465,31 @@ def _check_batch(entries: Entries, call: str) -> None:
         raise client_error("AWS.SimpleQueueService.EmptyBatchRequest", call)
     if len(entries) > BATCH_MAX:
         raise client_error("AWS.SimpleQueueService.TooManyEntriesInBatchRequest", call)
+    if any(_ENTRY_ID.fullmatch(entry["Id"]) is None for entry in entries):
+        raise client_error("AWS.SimpleQueueService.InvalidBatchEntryId", call)
     if len({entry["Id"] for entry in entries}) < len(entries):
         raise client_error("AWS.SimpleQueueService.BatchEntryIdsNotDistinct", call)
 
 
-def _check_size(bodies: Sequence[str], call: str) -> None:
-    if sum(len(body.encode()) for body in bodies) > REQUEST_BYTES_MAX:
-        raise client_error("AWS.SimpleQueueService.BatchRequestTooLong", call)
+def _check_content(body: str, attributes: Attributes, call: str) -> None:
+    if not body:
+        raise client_error("MissingParameter", call)
+    if _BODY.fullmatch(body) is None:
+        raise client_error("InvalidMessageContents", call)
+    for attribute in attributes.values():
+        if _BODY.fullmatch(attribute["StringValue"]) is None:
+            raise client_error("InvalidParameterValue", call)
+
+
+def _check_receipt(receipt: str, call: str) -> None:
+    """SQS knows its own receipts, also those of messages that are gone."""
+    if " #" not in receipt:
+        raise client_error("ReceiptHandleIsInvalid", call)
+
+
+def _bytes(body: str, attributes: Attributes) -> int:
+    """A body's and its attributes' names, types and values."""
+    texts = [body, *attributes]
+    for attribute in attributes.values():
+        texts += (attribute["DataType"], attribute["StringValue"])
+    return sum(len(text.encode()) for text in texts)

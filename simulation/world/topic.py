@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,9 @@ from simulation.world.calls import Calls, Site, aws_failed, aws_throttled, clien
 from simulation.world.faults import BATCH_WRITE_KINDS, Fault
 
 BATCH_MAX = 10
+#: All messages of a request together.
+REQUEST_BYTES_MAX = 256 * 1024
+_ENTRY_ID = re.compile("[A-Za-z0-9_-]{1,80}")
 
 _SITE = Site("sns", "PublishBatch", BATCH_WRITE_KINDS, 6_000, aws_failed, aws_throttled)
 
@@ -73,5 +77,14 @@ def _check(arn: str, there: str, entries: Sequence[dict[str, Any]]) -> None:
         raise client_error("EmptyBatchRequest", "PublishBatch")
     if len(entries) > BATCH_MAX:
         raise client_error("TooManyEntriesInBatchRequest", "PublishBatch")
+    if any(_ENTRY_ID.fullmatch(entry["Id"]) is None for entry in entries):
+        raise client_error("InvalidBatchEntryId", "PublishBatch")
     if len({entry["Id"] for entry in entries}) < len(entries):
         raise client_error("BatchEntryIdsNotDistinct", "PublishBatch")
+    if sum(len(entry["Message"].encode()) for entry in entries) > REQUEST_BYTES_MAX:
+        raise client_error("BatchRequestTooLong", "PublishBatch")
+    for entry in entries:
+        if not entry["Message"]:
+            raise client_error("InvalidParameter", "PublishBatch")
+        if any(not each["StringValue"] for each in entry.get("MessageAttributes", {}).values()):
+            raise client_error("ParameterValueInvalid", "PublishBatch")

@@ -134,7 +134,11 @@ class Emulator:
             iterator = client.get_shard_iterator(
                 StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
             )
-            found += client.get_records(ShardIterator=iterator["ShardIterator"])["Records"]
+            # A page is at most 1 MB.
+            page = client.get_records(ShardIterator=iterator["ShardIterator"])
+            while page["Records"]:
+                found += page["Records"]
+                page = client.get_records(ShardIterator=page["NextShardIterator"])
         return found
 
     def wait(self, seconds: float) -> None:
