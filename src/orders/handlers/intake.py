@@ -133,17 +133,16 @@ def _shown(request: QuoteRequest, quote: Quote) -> dict[str, Any]:
     }
 
 
-#: With the seconds until the customer's first look at the order is worth its price.
 _ACKNOWLEDGED = {
-    "placed": (201, "accepted", FIRST_SECONDS),
-    "there": (200, "replayed", FIRST_SECONDS),
-    "buffered": (202, "buffered", BUFFERED_SECONDS),
+    "placed": (201, "accepted"),
+    "there": (200, "replayed"),
+    "buffered": (202, "buffered"),
 }
 
 
 def _acknowledged(result: Acknowledged) -> tuple[str, http.Answer]:
     accepted = result.order
-    status, outcome, look_after_seconds = _ACKNOWLEDGED[result.stored]
+    status, outcome = _ACKNOWLEDGED[result.stored]
     reply = http.answer(
         status,
         {
@@ -152,7 +151,7 @@ def _acknowledged(result: Acknowledged) -> tuple[str, http.Answer]:
             "total": accepted.order.total,
             "currency": accepted.order.currency,
         },
-        look_after_seconds,
+        BUFFERED_SECONDS if result.stored == "buffered" else FIRST_SECONDS,
     )
     return outcome, reply
 
