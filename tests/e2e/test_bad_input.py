@@ -154,6 +154,8 @@ def test_another_customers_id_is_that_customers_and_stays_untouched(
     assert other.get(id_)["order"]["address"]["city"] == "York"
     assert other.cancel(id_).status_code == 202
     assert shopper.settled(id_)["status"] == "confirmed"
+    # Beside the order is its progress, which is none.
+    assert shopper.cancel(f"{id_}%23progress").status_code == 404
     assert shopper.get(id_)["cancellation"] is None
 
 

@@ -1,5 +1,5 @@
 """One suite for what the service relies on of AWS: the model of the simulation does what the
-emulator does. What is known to differ stands in docs/simulation.md."""
+emulator does. What real AWS was seen to answer, one call at a time, is in test_aws_facts.py."""
 
 from __future__ import annotations
 
@@ -39,16 +39,6 @@ def code_of(failing: pytest.ExceptionInfo[ClientError]) -> str:
 
 
 # DynamoDB
-
-
-def test_a_condition_that_fails_tells_what_is_there_if_it_is_asked_to(aws: Aws) -> None:
-    put = {"TableName": aws.table, "Item": ITEM, "ConditionExpression": IS_NEW}
-    aws.dynamodb.put_item(**put)
-    for wanted, returned in (("ALL_OLD", ITEM), ("NONE", None)):
-        with pytest.raises(ClientError) as failing:
-            aws.dynamodb.put_item(**put, ReturnValuesOnConditionCheckFailure=wanted)
-        assert code_of(failing) == "ConditionalCheckFailedException"
-        assert failing.value.response.get("Item") == returned
 
 
 def test_a_put_without_a_condition_replaces_what_is_there(aws: Aws) -> None:
@@ -122,15 +112,6 @@ def test_a_query_reads_one_customers_items_in_the_order_of_their_keys(aws: Aws) 
     assert page(aws, ScanIndexForward=False) == (["3", "2", "1#progress", "1"], None)
 
 
-def test_a_page_that_is_full_ends_with_a_key_also_where_nothing_follows(aws: Aws) -> None:
-    placed(aws, "1", "2", "3")
-    found, last = page(aws, ScanIndexForward=False, Limit=2)
-    assert (found, last) == (["3", "2"], {"pk": {"S": "ada"}, "sk": {"S": "2"}})
-    found, last = page(aws, ScanIndexForward=False, Limit=1, ExclusiveStartKey=last)
-    assert (found, last) == (["1"], {"pk": {"S": "ada"}, "sk": {"S": "1"}})
-    assert page(aws, ScanIndexForward=False, Limit=1, ExclusiveStartKey=last) == ([], None)
-
-
 def test_a_range_of_keys_includes_its_bounds(aws: Aws) -> None:
     placed(aws, "1", "1#progress", "2")
     answer = aws.dynamodb.query(
@@ -153,12 +134,6 @@ def test_many_items_are_read_at_once_and_those_that_are_not_there_left_out(aws: 
     found = [item["sk"]["S"] for item in answer["Responses"][aws.table]]
     assert sorted(found) == ["1", "2"]
     assert answer["UnprocessedKeys"] == {}
-
-
-def test_a_table_that_is_not_there_is_told_so(aws: Aws) -> None:
-    with pytest.raises(ClientError) as failing:
-        aws.dynamodb.get_item(TableName="nowhere", Key=KEY)
-    assert code_of(failing) == "ResourceNotFoundException"
 
 
 def test_each_change_of_an_item_is_a_record_with_both_images_in_the_order_of_the_changes(
@@ -371,19 +346,6 @@ def test_a_message_can_be_made_visible_again_sooner_or_later(aws: Aws) -> None:
     assert len(received(aws, url)) == 1
 
 
-def test_a_receipt_of_a_message_that_is_gone_cannot_be_used_to_hold_it(aws: Aws) -> None:
-    url = aws.queue()
-    aws.sqs.send_message(QueueUrl=url, MessageBody="tea")
-    [message] = received(aws, url)
-    aws.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-    with pytest.raises(ClientError) as failing:
-        aws.sqs.change_message_visibility(
-            QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=5
-        )
-    # AWS says the first, the emulator the second; the service takes both for what they are.
-    assert code_of(failing) in ("InvalidParameterValue", "ReceiptHandleIsInvalid")
-
-
 def test_a_message_received_too_often_goes_to_the_dead_letters(aws: Aws) -> None:
     url, dead_letters = aws.queue_with_dead_letters(receives_max=2)
     aws.sqs.send_message(QueueUrl=url, MessageBody="tea")
@@ -424,29 +386,6 @@ def test_ten_messages_are_one_batch(aws: Aws) -> None:
     for _ in range(40):
         bodies |= {message["Body"] for message in received(aws, url)}
     assert len(bodies) == 10
-
-
-@pytest.mark.parametrize(
-    ("batch", "code"),
-    [
-        ([], "EmptyBatchRequest"),
-        (entries(11), "TooManyEntriesInBatchRequest"),
-        ([*entries(1), *entries(1)], "BatchEntryIdsNotDistinct"),
-    ],
-)
-def test_a_batch_of_none_of_eleven_or_of_twins_is_refused(
-    aws: Aws, batch: list[dict[str, str]], code: str
-) -> None:
-    with pytest.raises(ClientError) as failing:
-        aws.sqs.send_message_batch(QueueUrl=aws.queue(), Entries=batch)
-    assert code_of(failing) == code
-
-
-def test_a_queue_that_is_not_there_is_told_so(aws: Aws) -> None:
-    nowhere = aws.queue().rpartition("/")[0] + "/nowhere"
-    with pytest.raises(ClientError) as failing:
-        aws.sqs.send_message(QueueUrl=nowhere, MessageBody="tea")
-    assert code_of(failing) in ("NonExistentQueue", "QueueDoesNotExist")
 
 
 def test_dead_letters_are_deleted_and_put_back_in_batches(aws: Aws) -> None:
@@ -491,20 +430,6 @@ def test_ten_events_are_one_batch(aws: Aws) -> None:
     answer = aws.sns.publish_batch(TopicArn=aws.topic, PublishBatchRequestEntries=announcements(10))
     assert len(answer["Successful"]) == 10
     assert not answer.get("Failed")
-
-
-def test_eleven_events_are_too_many(aws: Aws) -> None:
-    with pytest.raises(ClientError) as failing:
-        aws.sns.publish_batch(TopicArn=aws.topic, PublishBatchRequestEntries=announcements(11))
-    assert code_of(failing).startswith("TooManyEntries")
-
-
-def test_a_topic_that_is_not_there_is_told_so(aws: Aws) -> None:
-    with pytest.raises(ClientError) as failing:
-        aws.sns.publish_batch(
-            TopicArn=f"{aws.topic}-nowhere", PublishBatchRequestEntries=announcements(1)
-        )
-    assert code_of(failing).startswith("NotFound")
 
 
 def test_a_parameter_is_read_in_the_clear(aws: Aws) -> None:
