@@ -59,6 +59,7 @@ def cost_page(found: Findings) -> str:
     notes = "\n".join(f"- {note}" for note in report.unconfirmed(found))
     return filled(
         COST,
+        store=report.store_table(found).markdown(),
         orders=report.loads_table(found).markdown(),
         items=report.items_table(found).markdown(),
         months=report.months_table(found).markdown(),

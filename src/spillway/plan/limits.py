@@ -14,8 +14,9 @@ LAMBDA_REQUESTS_PER_ENVIRONMENT_AND_SECOND = 10.0
 SQS_POLLERS_FIRST = 5.0
 SQS_POLLERS_PER_MINUTE = 300.0
 SQS_POLLERS_MAX = 1_250.0
-#: The same: 5 pollers on a new mapping, later 2 on a quiet one.
-SQS_POLLERS_IDLE = 2
+#: The same, on a quiet queue. Only where a mapping has no maximum concurrency, which all here have,
+#: Lambda goes down to 2 (docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html).
+SQS_POLLERS_IDLE = 5
 #: SQS's longest wait. No source confirms that Lambda waits so long; it is commonly observed.
 SQS_POLL_SECONDS = 20
 #: The queues here keep messages as long as SQS can.

@@ -6,7 +6,7 @@ adds a read or a message fails before anything is deployed or measured.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,12 +21,20 @@ _FILE = Path(__file__).parent / "budget.toml"
 TOLERANCE = 0.005
 
 
+_Orders = tuple[str, Callable[[CostModel], Usage]]
+_IN_A_CROWD: _Orders = ("orders in a crowd", lambda one: one.an_order(CROWD))
+_ONE_BY_ONE: _Orders = ("orders one by one", lambda one: one.an_order(ONE_BY_ONE))
+_WEB: _Orders = ("web orders in a crowd", lambda one: one.a_web_order(CROWD))
+
+
 class Dollars(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Of a million orders in a crowd, of a month without orders, and of a million one by one."""
+    """Of a million orders in a crowd, of a month without orders, of a million one by one, and of a
+    million through the storefront in a crowd."""
 
     crowd_per_million: float
     idle_per_month: float
     one_by_one_per_million: float | None = None
+    web_crowd_per_million: float | None = None
 
 
 class Budget(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"listed": "list"}):
@@ -85,14 +93,16 @@ def _dollars(ours: CostModel, before: CostModel, allowed: Budget) -> Iterator[Ex
         ("billed", allowed.billed, True),
         ("at list price", allowed.listed, False),
     ):
-        for come, fill, dollars in (
-            ("in a crowd", CROWD, most.crowd_per_million),
-            ("one by one", ONE_BY_ONE, most.one_by_one_per_million),
+        for orders, order_of, dollars in (
+            (*_IN_A_CROWD, most.crowd_per_million),
+            (*_ONE_BY_ONE, most.one_by_one_per_million),
+            (*_WEB, most.web_crowd_per_million),
         ):
             if dollars is not None:
-                now, then = ours.an_order(fill), before.an_order(fill)
-                bill = priced(now.scaled(MILLION), ours.price_list, free_tiers=free)
-                what = f"A million orders {come}, {priced_as}, in dollars,"
+                now, then = order_of(ours), order_of(before)
+                listed = priced(now.scaled(MILLION), ours.price_list)
+                bill = ours.billed(MILLION, now) if free else listed
+                what = f"A million {orders}, {priced_as}, in dollars,"
                 yield Excess(what, dollars, bill.dollars, _grown(now, then, ours))
         idle = ours.idle(free_tiers=free)
         what = f"An idle month {priced_as}, in dollars,"

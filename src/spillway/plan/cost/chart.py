@@ -58,8 +58,7 @@ def _compared(axes: Axes, found: Findings) -> None:
         for one in found.alternatives
         if one.per_million > 0 and one.per_month < _BY_THE_MONTH
     ]
-    for name, load in (("in a crowd", found.crowd), ("one by one", found.loads[-1])):
-        bars.append((load.list_price.dollars, f"Spillway, {name}", OURS))
+    bars += [(amount, f"Spillway, {come}", OURS) for come, amount in found.comparable.items()]
     values, names, colours = zip(*sorted(bars, reverse=True), strict=True)
     drawn = axes.barh(names, values, 0.7, color=colours)
     axes.bar_label(drawn, [dollars(value) for value in values], padding=5, color=INK)

@@ -46,6 +46,7 @@ class Deployed(msgspec.Struct, frozen=True):
     log_days: float
     api_requests_per_second: float
     api_burst: float
+    api_looks_per_second: float
 
 
 def deployed(name: str) -> Deployed:
@@ -71,4 +72,5 @@ def deployed(name: str) -> Deployed:
         log_days=stage.logs.retention_days,
         api_requests_per_second=stage.api.place.requests_per_second_max,
         api_burst=stage.api.place.burst_max,
+        api_looks_per_second=stage.api.read.requests_per_second_max,
     )

@@ -48,6 +48,9 @@ class Estimates(msgspec.Struct, frozen=True):
     downstream_seconds: Estimate = Estimate(
         0.100, "what a downstream takes to answer: the same for every design compared here"
     )
+    watched_seconds: Estimate = Estimate(
+        120.0, "how long a customer keeps the page of an order open that waits in a crowd's backlog"
+    )
     init_seconds: Estimate = Estimate(
         0.6,
         "a cold start of intake at 512 MB; its imports alone take 0.19 s here with all of a"

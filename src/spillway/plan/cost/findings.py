@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from spillway.plan.cost.alternatives import compare
 from spillway.plan.cost.batches import CROWD, ONE_BY_ONE, BatchFill
 from spillway.plan.cost.coupons import a_coupon, a_return
+from spillway.plan.cost.deployed import deployed
 from spillway.plan.cost.model import MILLION, CostModel
-from spillway.plan.cost.usage import kept
-from spillway.plan.price_list import Bill, Usage, Use, priced
+from spillway.plan.cost.usage import REQUESTS_TO_DOWNSTREAMS, idle, kept
+from spillway.plan.price_list import Bill, Usage, Use, added, priced
 from spillway.plan.profile import Profile
 
 #: Orders a month for which a whole month's bill is shown.
@@ -18,15 +20,38 @@ MONTHS = (10_000, 100_000, 1_000_000, 10_000_000, 100_000_000)
 USERS = 100_000
 
 
+#: The stages that a store has, each in an account of its own; the last one takes its orders.
+STAGES = ("dev", "prod")
+
+
+STORE_ORDERS: Mapping[str, Callable[[CostModel], Usage]] = {
+    "a million web orders, in a crowd": lambda model: model.a_web_order(CROWD),
+    "a million web orders, one by one": lambda model: model.a_web_order(ONE_BY_ONE),
+    "a million of an app, in a crowd": lambda model: model.an_order(CROWD),
+    "a million of an app, one by one": lambda model: model.an_order(ONE_BY_ONE),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class LoadCost:
-    """What a million orders cost that come in one way. `billed`: in a month with so many orders,
-    after AWS's permanent free tiers."""
+    """What a million orders cost that come in one way. `billed`: what they add to the bill of a
+    month without any, after AWS's permanent free tiers, when so many come in it."""
 
     name: str
     what: str
     billed: Bill
     list_price: Bill
+
+
+@dataclass(frozen=True, slots=True)
+class StoreCost:
+    """What a store pays, in dollars: at `list` price and `billed`, by stage, and `together`: billed
+    where both stages' accounts are in one AWS Organization, which has the free tiers once."""
+
+    what: str
+    list_price: tuple[float, ...]
+    billed: tuple[float, ...]
+    together: float
 
 
 class Findings:
@@ -38,6 +63,8 @@ class Findings:
     ) -> None:
         self.model, self.orders_per_month = model, orders_per_month
         self.crowd = self._load("crowd", "a coupon's spike: every batch is full", CROWD)
+        self.store = [*self._store()]
+        self.web = self._priced("web, crowd", "", model.a_web_order(CROWD))
         evenly = f"{orders_per_month:,} a month, evenly"
         self.loads = [
             self.crowd,
@@ -63,20 +90,50 @@ class Findings:
         self.month = model.month(orders_per_month, CROWD, free_tiers=True)
         self.month_list = model.month(orders_per_month, CROWD)
         self.working_list = priced(model.working(), model.price_list)
-        self.alternatives = compare(model.an_order(CROWD), self.idle_list.dollars, model.price_list)
+        self.alternatives = compare(
+            self._comparable(CROWD), self.idle_list.dollars, model.price_list
+        )
+        self.comparable = {
+            come: priced(self._comparable(fill).scaled(MILLION), model.price_list).dollars
+            for come, fill in (("in a crowd", CROWD), ("one by one", ONE_BY_ONE))
+        }
+
+    def _comparable(self, fill: BatchFill) -> Usage:
+        """Without what every design has alike."""
+        order = self.model.an_order(fill)
+        return Usage(tuple(use for use in order if use.name != REQUESTS_TO_DOWNSTREAMS))
+
+    def _store(self) -> Iterator[StoreCost]:
+        """Of a million orders in a month, and of a month without any."""
+        models = [replace(self.model, stage=deployed(stage)) for stage in STAGES]
+        quiet = sum((idle(model.stage) for model in models), Usage(()))
+        prices, taking = self.model.price_list, models[-1]
+        for what, order_of in STORE_ORDERS.items():
+            more = taking.working() + order_of(taking).scaled(MILLION)
+            yield StoreCost(
+                what,
+                tuple(priced(order_of(one).scaled(MILLION), prices).dollars for one in models),
+                tuple(one.billed(MILLION, order_of(one)).dollars for one in models),
+                added(quiet, more, prices).dollars,
+            )
+        yield StoreCost(
+            "a month without orders",
+            tuple(one.idle().dollars for one in models),
+            tuple(one.idle(free_tiers=True).dollars for one in models),
+            priced(quiet, prices, free_tiers=True).dollars,
+        )
 
     def _load(self, name: str, what: str, fill: BatchFill) -> LoadCost:
         return self._priced(name, what, self.model.an_order(fill))
 
     def _priced(self, name: str, what: str, usage: Usage) -> LoadCost:
         """Billed: with its share of what a month with so many orders has besides orders."""
-        price_list, orders = self.model.price_list, self.orders_per_month
-        month = priced(usage.scaled(orders) + self.model.working(), price_list, free_tiers=True)
-        billed = month.scaled(MILLION / orders)
-        return LoadCost(name, what, billed, priced(usage.scaled(MILLION), price_list))
+        billed = self.model.billed(self.orders_per_month, usage)
+        billed = billed.scaled(MILLION / self.orders_per_month)
+        return LoadCost(name, what, billed, priced(usage.scaled(MILLION), self.model.price_list))
 
     def _month(self, orders: int) -> dict[str, float]:
-        """A whole month's bill after free tiers, with orders in crowds or evenly."""
+        """A whole month's bill after free tiers, with web orders in crowds or evenly."""
         fills = {"spiky": CROWD, "steady": self.model.steady(orders)}
         bills = {
             name: self.model.month(orders, fill, free_tiers=True).dollars

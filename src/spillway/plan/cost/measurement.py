@@ -69,10 +69,13 @@ class FunctionUse(msgspec.Struct, kw_only=True):
 class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     """A run of `orders` orders, all of which were confirmed.
 
-    `response_bytes` are the API's answers, heads included. `order_bytes` and `progress_bytes` are
-    the sums of the stored items' sizes by DynamoDB's rule, and `progress_bytes_max` the largest: an
-    update of up to 1 KB takes one write unit. `consumed_units` are the write units that DynamoDB
-    itself reported as consumed.
+    `request_bytes` and `response_bytes` are the orders and the API's answers to them, heads of the
+    answers included; `look_bytes` are the answers to `reads`. `downstream_bytes` are all requests
+    to downstreams, heads included: those of the same orders in the simulation, because no run's
+    proxy sees them. Both are 0 in a run of before 2026-11-30. `order_bytes` and `progress_bytes`
+    are the sums of the stored items' sizes by DynamoDB's rule, and `progress_bytes_max` the
+    largest: an update of up to 1 KB takes one write unit. `consumed_units` are the write units that
+    DynamoDB itself reported as consumed.
     """
 
     source: Literal["emulator", "model"]
@@ -87,6 +90,8 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     progress_bytes: float
     progress_bytes_max: float
     functions: Mapping[str, FunctionUse]
+    look_bytes: float = 0.0
+    downstream_bytes: float = 0.0
     consumed_units: float | None = None
 
     @property

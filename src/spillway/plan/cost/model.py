@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from orders.domain.looks import FIRST_SECONDS, wait_seconds
 from spillway.plan.cost import usage
 from spillway.plan.cost.batches import (
     CROWD,
@@ -22,7 +23,7 @@ from spillway.plan.cost.batches import (
 from spillway.plan.cost.deployed import Deployed, deployed
 from spillway.plan.cost.durations import Estimates, processor_times, work
 from spillway.plan.cost.measurement import FunctionUse, Measurement, recorded
-from spillway.plan.price_list import Bill, PriceList, Usage, Use, load, priced
+from spillway.plan.price_list import Bill, PriceList, Usage, Use, added, load, priced
 from spillway.plan.profile import Profile
 from spillway.plan.work import Work
 
@@ -56,22 +57,40 @@ class CostModel:
             self.measurement,
             functions={"reads": reads},
             requests=reads.records,
-            response_bytes=0.0,
+            response_bytes=self.measurement.look_bytes,
+            downstream_bytes=0.0,
         )
         used = usage.usage_of(looks, self._times(looks), self.stage)
         return Usage(tuple(use for use in used if use.units)).scaled(1 / reads.records)
 
+    def a_web_order(self, fill: BatchFill, looks: float | None = None) -> Usage:
+        """An order as the storefront sends it, through CloudFront, with its customer's looks."""
+        looks = self.looks(fill) if looks is None else looks
+        seen = self.an_order(fill) + self.a_look().scaled(looks)
+        return usage.through_cloudfront(seen, self.measurement, looks)
+
+    def looks(self, fill: BatchFill) -> float:
+        """How often a customer looks: once at an order that settles before the first look. In a
+        crowd it waits in a backlog, and is looked at for as long as the page stays open."""
+        return looks_within(self.figures.watched_seconds.value) if fill == CROWD else 1
+
     def idle(self, *, free_tiers: bool = False) -> Bill:
         """A month without any order."""
         return priced(usage.idle(self.stage), self.price_list, free_tiers=free_tiers)
+
+    def billed(self, orders: float, order: Usage) -> Bill:
+        """What so many orders add to the bill of a month without any: for the free tiers, the
+        month's polling of quiet queues comes first."""
+        more = self.working() + order.scaled(orders)
+        return added(usage.idle(self.stage), more, self.price_list)
 
     def working(self) -> Usage:
         """What a month with orders uses besides the orders: metrics and secrets."""
         return usage.working(self.stage)
 
     def month(self, orders: float, fill: BatchFill, *, free_tiers: bool = False) -> Bill:
-        """A month's whole bill. Its orders are kept for all of it."""
-        once = (self.an_order(fill) + usage.kept(self.measurement)).scaled(orders)
+        """A month's whole bill. Its orders come from the storefront, and are kept for all of it."""
+        once = (self.a_web_order(fill) + usage.kept(self.measurement)).scaled(orders)
         always = usage.idle(self.stage) + self.working()
         return priced(once + always, self.price_list, free_tiers=free_tiers)
 
@@ -123,6 +142,15 @@ class CostModel:
                 share = orders / profile.total
                 uses += self.an_order(self.fill_at(orders / step)).scaled(share)
         return Usage(tuple(uses))
+
+
+def looks_within(seconds: float) -> int:
+    """Looks at an order that stays unreserved, each when the service asks for it."""
+    age, looks = float(FIRST_SECONDS), 0
+    while age <= seconds:
+        looks += 1
+        age += wait_seconds(age, reserved=False)
+    return looks
 
 
 def cost_model(prices: Path | None = None, stage: str = STAGE) -> CostModel:

@@ -50,7 +50,7 @@ def _cost(model: CostModel, channel: str, measurement: Measurement) -> ChannelCo
     usage = replace(model, measurement=measurement).an_order(CROWD).scaled(MILLION)
     written = measurement.total("write_units", service="dynamodb")
     stored = measurement.order_bytes + measurement.progress_bytes
-    billed = priced(usage + model.working(), model.price_list, free_tiers=True)
+    billed = model.billed(1, usage)
     return ChannelCost(
         channel=channel,
         orders=measurement.orders,

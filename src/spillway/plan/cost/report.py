@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from spillway.plan.cost.alternatives import Compared
-from spillway.plan.cost.findings import USERS, Findings
+from spillway.plan.cost.findings import STAGES, USERS, Findings
 from spillway.plan.cost.model import MILLION
 from spillway.plan.price_list import Bill, Item
 from spillway.plan.tables import UNCONFIRMED, Table
@@ -45,6 +45,7 @@ def document(found: Findings, real: Sequence[ChannelCost] = ()) -> dict[str, Any
             }
             for load in found.loads
         ],
+        "store": msgspec.to_builtins(found.store),
         "real_orders": msgspec.to_builtins(real),
         "orders_per_month": found.orders_per_month,
         "month": round(found.month.dollars, 4),
@@ -76,7 +77,7 @@ def _at_list_price(found: Findings) -> dict[str, Any]:
 
 def unconfirmed(found: Findings) -> list[str]:
     """The prices in the findings that no source confirms, and all estimates."""
-    bills = (found.load.list_price, found.idle_list, found.month_list)
+    bills = (found.load.list_price, found.web.list_price, found.idle_list, found.month_list)
     used = {
         item.use.price
         for bill in (*bills, *(one.bill for one in found.alternatives))
@@ -143,7 +144,27 @@ def measured(found: Findings) -> str:
 def tables(found: Findings, real: Sequence[ChannelCost] = ()) -> list[Table]:
     """Every table of the report, in its order."""
     own = [_real_table(real)] if real else []
-    return [loads_table(found), *own, items_table(found), months_table(found), others_table(found)]
+    orders = [store_table(found), loads_table(found), *own, items_table(found)]
+    return [*orders, months_table(found), others_table(found)]
+
+
+def store_table(found: Findings) -> Table:
+    """What a store pays, in the two stages as they ship."""
+    rows = [
+        (
+            one.what,
+            *(
+                dollars(amount)
+                for both in zip(one.list_price, one.billed, strict=True)
+                for amount in both
+            ),
+            dollars(one.together),
+        )
+        for one in found.store
+    ]
+    by_stage = (f"{stage}, {priced_as}" for stage in STAGES for priced_as in ("list", "billed"))
+    together = f"{' and '.join(STAGES)} in one Organization, billed"
+    return Table("What a store pays, in dollars", ("", *by_stage, together), rows, range(1, 6))
 
 
 def loads_table(found: Findings) -> Table:
@@ -192,13 +213,14 @@ def _real_table(real: Sequence[ChannelCost]) -> Table:
 
 
 def items_table(found: Findings) -> Table:
-    bill = found.load.list_price
+    """The first row of the store's table, in numbers from which it can be worked out by hand."""
+    bill = found.web.list_price
     rows = [
-        (*_counted(item), f"{item.dollars:.3f}{_mark(item.price.confirmed)}")
+        (*_counted(item), f"{item.dollars:.4f}{_mark(item.price.confirmed)}")
         for item in bill.largest_first()
     ]
-    rows.append(("together", "", "", f"{bill.dollars:.3f}"))
-    head = (f"a million orders, {found.load.name}", "operations", "price", "dollars")
+    rows.append(("together", "", "", f"{bill.dollars:.4f}"))
+    head = ("a million web orders, in a crowd", "operations", "price", "dollars")
     return Table("Item by item, at list price", head, rows, (1, 2, 3))
 
 
@@ -218,7 +240,7 @@ def months_table(found: Findings) -> Table:
 
 
 def others_table(found: Findings) -> Table:
-    ours = found.crowd.list_price.dollars, found.idle_list.dollars
+    ours = found.comparable["in a crowd"], found.idle_list.dollars
     rows = [("Spillway", *map(dollars, ours), "", "")]
     rows += [
         (
@@ -276,10 +298,10 @@ def dollars(amount: float) -> str:
 
 
 def _operations(number: float) -> str:
-    """For people: three digits that count, and the thousands' separator."""
+    """For people: four digits that count, and the thousands' separator."""
     if number >= MILLION:
-        return f"{number / MILLION:,.3g} M"
-    return f"{number:,.0f}" if number >= 1_000 else f"{number:.3g}"
+        return f"{number / MILLION:,.4g} M"
+    return f"{number:,.0f}" if number >= 1_000 else f"{number:.4g}"
 
 
 def _price(item: Item) -> str:

@@ -101,10 +101,11 @@ class _Run:
                 self.on_stage(f"placing orders one by one: {number} of {len(drafts)}")
                 await self._place([draft])
                 self._wait_until_settled(self.placed[-1].key)
-        self.client.http.event_hooks["response"].clear()
+        answers, self.answers = self.answers, []
         self._rest()
         for order in self.placed[:LOOKS]:
             await self.client.order(order.customer, order.key.order_id)
+        self.client.http.event_hooks["response"].clear()
         functions, consumed = meter.read()
         _set_records(functions, len(drafts))
         return Measurement(
@@ -114,10 +115,9 @@ class _Run:
             workload=WORKLOAD,
             taken_at=time.strftime("%Y-%m-%d", time.gmtime()),
             requests=len(drafts),
-            request_bytes=sum(len(answer.request.content) for answer in self.answers),
-            response_bytes=sum(
-                _head_bytes(answer) + len(answer.content) for answer in self.answers
-            ),
+            request_bytes=sum(len(answer.request.content) for answer in answers),
+            response_bytes=sum(map(_bytes, answers)),
+            look_bytes=sum(map(_bytes, self.answers)),
             functions=functions,
             consumed_units=consumed,
             **stored_bytes(self._stored()),
@@ -232,8 +232,9 @@ def _held_back(stack: Stack, function: str) -> Iterator[None]:
             lambda_.update_event_source_mapping(UUID=uuid, Enabled=True)
 
 
-def _head_bytes(answer: httpx.Response) -> int:
-    """The status line and headers as HTTP/1.1 writes them."""
-    return len("HTTP/1.1 201 Created\r\n\r\n") + sum(
+def _bytes(answer: httpx.Response) -> int:
+    """With the status line and headers as HTTP/1.1 writes them."""
+    head = len("HTTP/1.1 201 Created\r\n\r\n") + sum(
         len(name) + len(value) + len(": \r\n") for name, value in answer.headers.raw
     )
+    return head + len(answer.content)

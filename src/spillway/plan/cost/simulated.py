@@ -10,9 +10,11 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
+from importlib.metadata import version
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -40,6 +42,7 @@ from spillway.run.workload import Draft, pay
 
 #: Longer than anything here takes in the world's own time.
 _AN_INVOCATION_MS = 60_000
+_USER_AGENT = f"python-urllib3/{version('urllib3')}"
 _PUT = "PUT /orders/{order_id}"
 _GET = "GET /orders/{order_id}"
 
@@ -87,6 +90,37 @@ class _CountedClient:
         return counted_call
 
 
+@dataclass
+class _CountedConnections:
+    """A pool whose requests' bytes are counted."""
+
+    pool: Any
+    world: _MeteredWorld
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        **how: bool,
+    ) -> Any:
+        self.world.downstream_bytes += request_bytes(method, url, headers, body or b"")
+        return self.pool.request(method, url, body=body, headers=headers, **how)
+
+
+def request_bytes(method: str, url: str, headers: Mapping[str, str], body: bytes) -> int:
+    """A request as urllib3 writes it over HTTP/1.1, without what TLS and TCP add."""
+    to = urlsplit(url)
+    target = f"{to.path}?{to.query}" if to.query else to.path
+    sent = {"host": to.netloc, "accept-encoding": "identity", "user-agent": _USER_AGENT, **headers}
+    if body:
+        sent["content-length"] = str(len(body))
+    lines = (f"{method} {target} HTTP/1.1", *(f"{name}: {text}" for name, text in sent.items()))
+    return sum(len(line) + 2 for line in lines) + 2 + len(body)
+
+
 class _MeteredWorld(World):
     """A world without faults. `_Run` reads its queues and stream, not Lambda.
 
@@ -96,6 +130,7 @@ class _MeteredWorld(World):
     def __init__(self, prices: PricesBy) -> None:
         self.uses: defaultdict[str, FunctionUse] = defaultdict(FunctionUse)
         self.running = ""
+        self.downstream_bytes = 0
         healthy: dict[str, FaultSettings] = {
             downstream: FaultSettings() for downstream in DOWNSTREAMS
         }
@@ -106,6 +141,9 @@ class _MeteredWorld(World):
 
     def client(self, service: str, timeout_seconds: float = 6.0, /) -> Any:
         return _CountedClient(service, super().client(service, timeout_seconds), self._counted)
+
+    def _pool(self, pool: Callable[[float], Any]) -> Callable[[float], Any]:
+        return lambda timeout_seconds: _CountedConnections(pool(timeout_seconds), self)
 
     def invoke(
         self, name: str, event: Mapping[str, Any], records: int = 1, messages: int | None = None
@@ -141,7 +179,9 @@ class _MeteredWorld(World):
     def _runtime(
         self, settings: Mapping[str, str], clock: EnvironmentClock, function: Function
     ) -> Runtime:
-        return replace(super()._runtime(settings, clock, function), write=self._logged)
+        runtime = super()._runtime(settings, clock, function)
+        pool = self._pool(runtime.pool) if "DOWNSTREAM" in settings else runtime.pool
+        return replace(runtime, write=self._logged, pool=pool)
 
     def _logged(self, line: str) -> None:
         use = self.uses[self.running]
@@ -167,13 +207,13 @@ class _Run:
         self._settle()
         self._watch()
         self.world.uses.clear()
+        self.world.downstream_bytes = 0
         first = {id(item) for item in self.world.table.items()}
         self.bodies.clear()
         keys = [self._place(draft) for draft in drafts]
         self._settle()
         self._watch()
-        for key in keys[:LOOKS]:
-            self.world.invoke("reads", request(_GET, key))
+        looks = [self.world.invoke("reads", request(_GET, key)) for key in keys[:LOOKS]]
         return Measurement(
             source="model",
             load=self.load,
@@ -183,6 +223,8 @@ class _Run:
             requests=len(drafts),
             request_bytes=sum(sent for sent, _ in self.bodies),
             response_bytes=sum(answered for _, answered in self.bodies),
+            look_bytes=sum(len(look["body"].encode()) for look in looks),
+            downstream_bytes=self.world.downstream_bytes,
             functions={name: self.world.uses[name] for name in sorted(self.world.functions)},
             **stored_bytes(item for item in self.world.table.items() if id(item) not in first),
         )

@@ -27,6 +27,9 @@ from spillway.plan.work import Work
 
 MONTH_SECONDS = 30 * 24 * 60 * 60
 _GB = 1_000_000_000
+#: What no other design would save: `plan.cost.alternatives` leaves it out.
+REQUESTS_TO_DOWNSTREAMS = "downstreams: requests to them"
+_ANSWERS = "API: answers to customers"
 #: What DynamoDB adds to each item for keeping it.
 _STORED_ITEM_OVERHEAD_BYTES = 100
 _ITEMS_PER_ORDER = 2
@@ -64,7 +67,7 @@ def kept(measurement: Measurement) -> Usage:
 def idle(stage: Deployed) -> Usage:
     """A month without any order. No function runs, but Lambda keeps polling the queues.
 
-    Counted with two pollers on each quiet queue, and with the longest long poll that SQS allows.
+    Counted with the longest long poll that SQS allows.
     """
     polls = limits.SQS_POLLERS_IDLE * MONTH_SECONDS / limits.SQS_POLL_SECONDS
     return _monthly(
@@ -96,7 +99,24 @@ def _monthly(*uses: tuple[str, str, float]) -> Usage:
 
 def _api(measurement: Measurement) -> Iterator[Use]:
     yield Use("API: requests", "http_api.requests", measurement.requests)
-    yield Use("API: answers to customers", "transfer.out", measurement.response_bytes / _GB)
+    yield Use(_ANSWERS, "transfer.out", measurement.response_bytes / _GB)
+    # Nothing where they are in the same Region's network, reached by private addresses.
+    yield Use(REQUESTS_TO_DOWNSTREAMS, "transfer.out", measurement.downstream_bytes / _GB)
+
+
+def through_cloudfront(usage: Usage, measurement: Measurement, looks: float) -> Usage:
+    """The same order by way of the store's own address, as a browser sends it. CloudFront fetches
+    the answers from the API for nothing, and has its own price for handing them on."""
+    answers = sum(use.units for use in usage if use.name == _ANSWERS)
+    orders = measurement.request_bytes / measurement.orders / _GB
+    return Usage(
+        (
+            *(use for use in usage if use.name != _ANSWERS),
+            Use("CloudFront: requests", "cloudfront.requests", 1 + looks),
+            Use("CloudFront: answers to customers", "cloudfront.out", answers),
+            Use("CloudFront: orders to the API", "cloudfront.to_origin", orders),
+        )
+    )
 
 
 def _functions(

@@ -4,7 +4,7 @@ Data, not code: `us-east-1.toml`. A file of the same form overrides any part of 
 Region, a negotiated price or a newer one.
 """
 
-from spillway.plan.price_list.bill import Bill, Item, Usage, Use, priced
+from spillway.plan.price_list.bill import Bill, Item, Usage, Use, added, priced
 from spillway.plan.price_list.prices import Price, PriceList, Tier, load
 
-__all__ = ["Bill", "Item", "Price", "PriceList", "Tier", "Usage", "Use", "load", "priced"]
+__all__ = ["Bill", "Item", "Price", "PriceList", "Tier", "Usage", "Use", "added", "load", "priced"]

@@ -116,6 +116,13 @@ def priced(usage: Usage, price_list: PriceList, *, free_tiers: bool = False) -> 
     return Bill(tuple(items))
 
 
+def added(before: Usage, more: Usage, price_list: PriceList) -> Bill:
+    """What `more` adds to the bill of a month that has `before` already and spends on it what is
+    free first. No use of one has the name and price of one of the other."""
+    whole = priced(before + more, price_list, free_tiers=True)
+    return Bill(whole.items[len([*_merged(before)]) :])
+
+
 def _merged(usage: Usage) -> Iterator[Use]:
     """One use for each name and price."""
     merged: dict[Use, float] = defaultdict(float)

@@ -86,6 +86,8 @@ def measurement(orders: int = 100, fill: float = 10.0, **changes: Any) -> Measur
         "requests": orders,
         "request_bytes": 2_000.0 * orders,
         "response_bytes": 300.0 * orders,
+        "look_bytes": 2_000.0 * 10,
+        "downstream_bytes": 4_000.0 * orders,
         "order_bytes": 700.0 * orders,
         "progress_bytes": 200.0 * orders,
         "progress_bytes_max": 200.0,
@@ -108,4 +110,5 @@ def stage(memory_mb: Mapping[str, float]) -> Deployed:
         log_days=30,
         api_requests_per_second=100,
         api_burst=100,
+        api_looks_per_second=100,
     )

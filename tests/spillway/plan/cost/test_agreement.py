@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from urllib3.connection import HTTPConnection
 
 from spillway.plan.cost.batches import CROWD, ONE_BY_ONE, BatchFill
 from spillway.plan.cost.measurement import LOADS, Load, recorded
 from spillway.plan.cost.model import CostModel, cost_model
-from spillway.plan.cost.simulated import counted
+from spillway.plan.cost.simulated import counted, request_bytes
 
 WITHIN = 0.05
 #: The simulation has no heads of answers, and so not all of the data that goes out.
@@ -82,3 +83,25 @@ def test_each_order_was_confirmed_with_four_writes() -> None:
     put = measured.total("requests", operation="PutItem")
     updated = measured.total("requests", operation="UpdateItem")
     assert (put, updated) == (measured.orders, 3 * measured.orders)
+
+
+class _Socket:
+    """Takes what is sent."""
+
+    def __init__(self) -> None:
+        self.sent = b""
+
+    def settimeout(self, _: object) -> None:
+        """Nothing here waits."""
+
+    def sendall(self, content: bytes) -> None:
+        self.sent += content
+
+
+@pytest.mark.parametrize(("method", "body"), [("POST", b'{"order_id":"1"}'), ("GET", b"")])
+def test_a_request_to_a_downstream_weighs_what_urllib3_sends(method: str, body: bytes) -> None:
+    url, headers = "http://inventory.example.com/reservations?a=1", {"x-api-key": "key"}
+    connection, socket = HTTPConnection("inventory.example.com"), _Socket()
+    connection.sock = socket
+    connection.request(method, "/reservations?a=1", body=body or None, headers=headers)
+    assert request_bytes(method, url, headers, body) == len(socket.sent)

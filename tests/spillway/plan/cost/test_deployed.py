@@ -25,9 +25,10 @@ def test_a_crowds_batches_are_as_large_as_deployed(dev: Deployed) -> None:
 
 def test_every_queue_with_a_function_is_polled_also_when_idle(dev: Deployed) -> None:
     assert len(dev.sources) == 5
-    polls = idle(dev).units("sqs.requests")
-    # Two pollers a queue, three times a minute, for thirty days.
-    assert polls == 5 * 2 * 3 * 60 * 24 * 30
+    # Lambda goes down to two pollers only where there is no maximum concurrency.
+    assert all(source.concurrency_max for source in dev.sources.values())
+    # Five pollers a queue, three times a minute, for thirty days.
+    assert idle(dev).units("sqs.requests") == 5 * 5 * 3 * 60 * 24 * 30
 
 
 def test_an_idle_month_is_within_what_was_promised(dev: Deployed) -> None:

@@ -78,6 +78,18 @@ class TestAnOrder:
         assert _units(order, "logs: of the functions") == pytest.approx((74 + 26) / 1e9)
         assert _units(order, "logs: of the API") == pytest.approx((ACCESS_LOG_BYTES + 26) / 1e9)
 
+    def test_requests_to_downstreams_leave_aws_as_answers_to_customers_do(self) -> None:
+        assert _order(CROWD).units("transfer.out") == pytest.approx((4_000 + 300) / 1e9)
+
+    def test_through_cloudfront_each_request_is_paid_again_and_answers_leave_from_there(
+        self,
+    ) -> None:
+        order = MODEL.a_web_order(CROWD, looks=2)
+        assert order.units("http_api.requests") == order.units("cloudfront.requests") == 3
+        assert order.units("cloudfront.out") == pytest.approx((300 + 2 * 2_000) / 1e9)
+        assert order.units("cloudfront.to_origin") == pytest.approx(2_000 / 1e9)
+        assert order.units("transfer.out") == pytest.approx(4_000 / 1e9)
+
     def test_looks_of_customers_are_not_an_orders(self) -> None:
         assert not [use for use in _order(CROWD) if use.name.startswith("reads")]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from spillway.errors import SpillwayError
-from spillway.plan.price_list import Price, PriceList, Tier, Usage, Use, load, priced
+from spillway.plan.price_list import Price, PriceList, Tier, Usage, Use, added, load, priced
 from spillway.plan.price_list.prices import GATHERED
 
 MILLION = 1_000_000
@@ -121,3 +121,11 @@ class TestABill:
     def test_months_are_not_scaled_with_orders(self) -> None:
         usage = Usage((Use("order", "sqs.requests", 1), Use("alarm", "cloudwatch.alarms", 1, True)))
         assert [use.units for use in usage.scaled(10)] == [10, 1]
+
+    def test_what_is_free_is_spent_on_what_was_there_before(self, price_list: PriceList) -> None:
+        polls = Usage((Use("polls", "sqs.requests", 0.9 * MILLION, True),))
+        sends = Usage((Use("sends", "sqs.requests", MILLION),))
+        [item] = added(polls, sends, price_list).items
+        assert item.use.name == "sends"
+        assert item.free == pytest.approx(0.1 * MILLION)
+        assert item.dollars == pytest.approx(0.9 * 0.40)
