@@ -98,6 +98,7 @@ class Outcome:
         self.resent = flow.resent.total
         lost = self.offered - flow.settled.total
         self.lost = 0.0 if lost < max(0.5, self.offered * 1e-9) else lost
+        self.looks = flow.looks
         self.needs_a_person = _late(flow.placed, flow.relayed["order"], RECORD_AGE_SECONDS_MAX)
         self.late_ids = _late(flow.refused_first, flow.resent, ORDER_ID_AGE_MAX_MS / 1000)
         self.settle = _settle(flow)

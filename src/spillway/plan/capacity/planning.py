@@ -12,7 +12,7 @@ from orders.domain.saga import DOWNSTREAMS
 from spillway.plan import limits
 from spillway.plan.capacity.outcome import Outcome
 from spillway.plan.capacity.recommendations import ScalingStep, scaling_steps
-from spillway.plan.capacity.service import Claims, Service
+from spillway.plan.capacity.service import Claims, Looks, Service
 from spillway.plan.cost.batches import CROWD
 from spillway.plan.cost.coupons import a_coupon
 from spillway.plan.cost.model import CostModel, cost_model
@@ -94,6 +94,7 @@ def service_of(model: CostModel) -> Service:
         drain=_drain_work(model),
         drain_batch=sources["drain"].batch_size,
         drain_concurrency=sources["drain"].concurrency_max,
+        looks=Looks(works["reads"], stage.api_looks_per_second, figures.watched_seconds.value),
     )
 
 
@@ -123,7 +124,7 @@ def _drain_work(model: CostModel) -> Work:
 
 
 def _spike_bill(model: CostModel, came: Outcome) -> Bill:
-    """What the whole spike costs at list price, with full batches.
+    """What the whole spike of web orders costs at list price, with full batches and all looks.
 
     Refused requests count as free: AWS states it for throttled calls of REST APIs, and nothing for
     HTTP APIs.
@@ -142,8 +143,9 @@ def _spike_bill(model: CostModel, came: Outcome) -> Bill:
         Use("drain: invocations", "lambda.requests", batches),
         Use("drain: time", "lambda.gb_seconds", drained),
     )
-    usage = model.an_order(CROWD).scaled(came.offered) + Usage(more) + _claimed(model, came)
-    return priced(usage, model.price_list)
+    looks = came.looks / came.offered
+    order = model.a_web_order(CROWD, looks).scaled(came.offered)
+    return priced(order + Usage(more) + _claimed(model, came), model.price_list)
 
 
 def _claimed(model: CostModel, came: Outcome) -> Usage:

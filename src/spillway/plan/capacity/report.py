@@ -55,6 +55,7 @@ def document(plan: Plan) -> dict[str, Any]:
             "queue_keeps": limits.SQS_RETENTION_SECONDS,
         },
         "backlog_max": {name: round(most) for name, most in came.backlogs_max.items()},
+        "looks": round(came.looks),
         "environments": round(came.flow.environments.ever),
         "limited_coupon": _claims_document(plan),
         "raises": [_step(step, bill) for step, bill in zip(plan.steps, plan.bills, strict=True)],
@@ -135,7 +136,8 @@ def _orders(plan: Plan) -> Iterator[tuple[str, str, str]]:
         (came.queue_seconds_max, "a queue", limits.SQS_RETENTION_SECONDS),
     ):
         yield "longest", duration(longest), f"in {place}, which keeps {duration(keeps)}"
-    yield "dollars", f"{plan.bills[0]:,.2f}", "at list price"
+    yield "looks", large(came.looks), "of customers at their orders, when the service asks for them"
+    yield "dollars", f"{plan.bills[0]:,.2f}", "at list price, through CloudFront, with all looks"
     claims = _claims_document(plan)
     if claims is not None:
         yield "", f"{claims['dollars']:,.2f}", "of them for the limited coupons"

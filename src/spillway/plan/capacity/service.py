@@ -52,6 +52,21 @@ class Claims:
 
 
 @dataclass(frozen=True, slots=True)
+class Looks:
+    """How customers follow their orders: when the service asks them to, for as long as they keep
+    the page open. `per_second`: what the API lets through."""
+
+    reads: Work
+    per_second: float
+    watched_seconds: float
+
+    @property
+    def each_environment(self) -> float:
+        """Looks a second."""
+        return min(limits.LAMBDA_REQUESTS_PER_ENVIRONMENT_AND_SECOND, 1 / self.reads.seconds(1))
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """One stage's settings and its functions' times.
 
@@ -59,7 +74,7 @@ class Service:
     `warm_write_units`: the table's throughput a second at the start; `table_write_units_max`: the
     account's quota of it. `parallelization`: batches of one shard that relay handles at once.
     `deliver_batch`: commands in a batch. `claims`: where each order has a limited coupon; such
-    orders do not overflow.
+    orders do not overflow. `looks`: where customers follow their orders.
     """
 
     api_requests_per_second: float
@@ -81,6 +96,7 @@ class Service:
     drain_concurrency: float
     table_write_units_max: float = limits.TABLE_WRITE_UNITS_PER_SECOND
     claims: Claims | None = None
+    looks: Looks | None = None
 
     def relay_lanes(self, write_units: float) -> float:
         """Batches that relay handles at once when the table takes so much: the table has a shard

@@ -6,8 +6,9 @@ concurrency let some through, the table takes what it can and the rest overflows
 stream's shards, deliveries empty the queues, and every recorded fact passes table and stream again.
 
 Stricter than AWS on purpose: the table doubles its throughput only every 30 minutes, though it is
-often faster, and bursts beyond that do not count. Left out: cancellations, refusals, reads,
-failures (see `spillway chaos`), and the watchdog, which delays nothing.
+often faster, and bursts beyond that do not count. Customers look at their
+orders as the service asks them to, and what handles that is missing elsewhere. Left out:
+cancellations, refusals, failures (see `spillway chaos`), and the watchdog, which delays nothing.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
+from orders.domain.looks import FIRST_SECONDS, wait_seconds
 from orders.domain.saga import DOWNSTREAMS, Downstream
 from spillway.plan import limits
 from spillway.plan.capacity.service import RESEND_FIRST_SECONDS, RESEND_MAX_SECONDS, Service
@@ -126,6 +128,38 @@ class _Resends:
 
 
 @dataclass(slots=True)
+class _Watchers:
+    """Customers who look at their orders. Orders settle oldest first, so a group of them is two
+    numbers: the first and the last in the order of their acknowledgements."""
+
+    groups: list[tuple[float, float, float, float]] = field(default_factory=list)
+
+    @property
+    def waiting(self) -> float:
+        """How many will look once more."""
+        return sum(last - first for _, _, first, last in self.groups)
+
+    def add(self, at: float, acknowledged_at: float, first: float, last: float) -> None:
+        if last - first > _NOTHING:
+            heappush(self.groups, (at, acknowledged_at, first, last))
+
+    def due(self, until: float, reserved: float, settled: float, watched_seconds: float) -> float:
+        """How many look by then; who finds an order unsettled looks again. So many orders are
+        `reserved` and `settled`."""
+        looks = 0.0
+        while self.groups and self.groups[0][0] <= until:
+            at, acknowledged_at, first, last = heappop(self.groups)
+            looks += last - first
+            first = max(first, settled)
+            middle = min(last, max(first, reserved))
+            for begin, end, is_reserved in ((first, middle, True), (middle, last, False)):
+                again = at + wait_seconds(at - acknowledged_at, reserved=is_reserved)
+                if again - acknowledged_at <= watched_seconds:
+                    self.add(again, acknowledged_at, begin, end)
+        return looks
+
+
+@dataclass(slots=True)
 class _Environments:
     """Intake's environments: how many are ready or starting, how many more may start."""
 
@@ -188,7 +222,9 @@ class Flow:
         self.recorded = {change: Series() for change in CHANGES}
         self.relayed = {change: Series() for change in CHANGES}
         self.buffered = self.resent_into_overflow = 0.0
+        self.looked = Series()
         self.environments = _Environments()
+        self._watchers = _Watchers()
         self._tokens = service.api_burst
         self._resends = _Resends()
         self._pollers = dict.fromkeys(DOWNSTREAMS, 0.0)
@@ -222,7 +258,10 @@ class Flow:
         new = self.profile.orders(self.now, end)
         self.offered.add(end, new)
         through = self._through_intake({0: new, **self._resends.due(end)}, step, end)
+        before = self.acknowledged.total
         self._write(through, step, end)
+        self._watchers.add(end + FIRST_SECONDS, end, before, self.acknowledged.total)
+        self._look(step, end)
         self._relay(step, end)
         self.now = end
         self.samples.append(
@@ -238,6 +277,21 @@ class Flow:
                 binding=self._binding,
             )
         )
+
+    @property
+    def looks(self) -> float:
+        """Those that found the order settled after the last step included."""
+        return self.looked.total + (self._watchers.waiting if self.service.looks else 0.0)
+
+    def _look(self, step: float, end: float) -> None:
+        looks = self.service.looks
+        if looks is None:
+            return
+        reserved, settled = self.recorded["reserve"].total, self.settled.total
+        due = self._watchers.due(end, reserved, settled, looks.watched_seconds)
+        served = min(due, looks.per_second * step)
+        self.looked.add(end, served)
+        self._busy["reads"] = served / step / looks.each_environment
 
     # --- the front: API and intake -----------------------------------------------------------
 

@@ -9,11 +9,20 @@ from random import Random
 import pytest
 
 from orders.aws.coupons import TRIES
+from orders.domain.looks import FIRST_SECONDS
 from orders.domain.saga import DOWNSTREAMS
 from spillway.paths import PROJECT
 from spillway.plan.capacity.outcome import Outcome
-from spillway.plan.capacity.service import RESEND_FIRST_SECONDS, RESEND_MAX_SECONDS, Claims, Service
+from spillway.plan.capacity.planning import service_of
+from spillway.plan.capacity.service import (
+    RESEND_FIRST_SECONDS,
+    RESEND_MAX_SECONDS,
+    Claims,
+    Looks,
+    Service,
+)
 from spillway.plan.capacity.simulate import Flow, Series, simulate
+from spillway.plan.cost.model import cost_model, looks_within
 from spillway.plan.profile import Profile, coupon
 from spillway.plan.work import Work
 from tests.spillway.plan.capacity.builders import NO_LIMIT, level, service
@@ -130,6 +139,34 @@ class TestLimitedCoupons:
         assert flow.acknowledged.passed(10) == pytest.approx(10 * 1_000, rel=0.01)
         assert flow.into_overflow.total == 0
         assert name in flow.samples[-1].binding
+
+
+class TestLooks:
+    LOOKS = Looks(Work(0.01), per_second=NO_LIMIT, watched_seconds=120)
+
+    def test_an_order_that_settles_in_time_is_looked_at_once(self) -> None:
+        came = Outcome(simulate(level(100, 60), service(looks=self.LOOKS)))
+        assert came.looks == pytest.approx(6_000, rel=0.05)
+
+    def test_one_in_a_backlog_is_looked_at_as_often_as_its_page_asks(self) -> None:
+        """Nothing is ever reserved: looks after 2, 10 and 50 s, and the page is closed by then."""
+        held = service(relay=Work(1e9, 0.0), looks=self.LOOKS)
+        looks = _until(held, level(100, 10), 200).looks
+        assert looks == pytest.approx(1_000 * looks_within(120), rel=0.01)
+
+    def test_they_take_environments_from_intake(self) -> None:
+        """A hundred environments take a thousand requests a second, whatever they are."""
+        small = {"concurrency": 100, "deliver": {name: Work(1e-6) for name in DOWNSTREAMS}}
+        alone, watched = (
+            simulate(level(700, 30), service(**small, looks=looks)) for looks in (None, self.LOOKS)
+        )
+        assert alone.acknowledged.passed(30) == pytest.approx(700 * 30, rel=0.02)
+        assert watched.acknowledged.passed(30) < 0.9 * alone.acknowledged.passed(30)
+
+    def test_the_first_look_comes_when_an_order_without_trouble_has_settled(self) -> None:
+        """With the slowest polls of the stream, and as much again for slower days."""
+        seconds = service_of(cost_model()).healthy_settle_seconds
+        assert 2 * (seconds + 2 * 0.125) <= FIRST_SECONDS
 
 
 class TestTheTable:
