@@ -18,11 +18,6 @@ from infra.stacks.service import ServiceStack
 from infra.stacks.web import WebStack
 from infra.stage import OidcIssuer, Stage, StageError, load
 
-UNCOMPILED = (
-    "There is no Python 3.13 on this machine to compile the functions' code with: their cold starts"
-    " will take about twice as long. `uv python install 3.13` fetches one.\n"
-)
-
 
 def main() -> None:
     """Synthesise the stage named by the context `stage`, local by default."""
@@ -30,11 +25,12 @@ def main() -> None:
     try:
         stage = load(app.node.try_get_context("stage") or "local")
         stage.check_addresses()
-        built = bundle.build(bundle.TARGETS[stage.bundle])
+        built = bundle.build(
+            bundle.TARGETS[stage.bundle],
+            allow_uncompiled=app.node.try_get_context("allow_uncompiled") == "true",
+        )
     except (StageError, bundle.BundleError) as error:
         sys.exit(str(error))
-    if not built.compiled:
-        sys.stderr.write(UNCOMPILED)
     add_stacks(app, stage=stage, code=built.path)
     app.synth()
 

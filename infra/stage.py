@@ -6,6 +6,7 @@ bounds stops the synthesis with one sentence (`StageError`), before any call to 
 
 from __future__ import annotations
 
+import math
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
@@ -15,6 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from orders.domain import saga
+from orders.domain.waits import CLAIM_MS, DELIVER_CALL_SECONDS, PARAMETER_SECONDS
 from orders.settings import PricesBy, takes_signatures
 
 STAGES = Path(__file__).parent / "stages"
@@ -25,9 +27,11 @@ STACKS = ("data", "identity", "service", "operations", "web", "downstreams")
 
 #: An HTTP API answers 503 after 30 s; a function behind it must answer before that.
 API_TIMEOUT_SECONDS = 30
-#: What a delivery needs beside its downstream's answer: connecting, reading the order, recording
-#: the outcome. A batch's deliveries run side by side.
-DELIVER_OVERHEAD_SECONDS = 5
+#: What a delivery needs beside its downstream's answer: its key, reading the order (a second time
+#: if it was not there), recording the outcome. A batch's deliveries run side by side.
+DELIVER_OVERHEAD_SECONDS = math.ceil(PARAMETER_SECONDS + 3 * DELIVER_CALL_SECONDS)
+#: The same on the emulator, whose stages are for trying things out.
+LOCAL_OVERHEAD_SECONDS = 5
 
 #: Reserved for examples (RFC 2606): no real service has such a name.
 EXAMPLE_DOMAINS = ("example.com", "example.net", "example.org", ".example")
@@ -95,6 +99,15 @@ class OidcIssuer(Settings, frozen=True, tag_field="by", tag="issuer"):
     #: The storefront's client there: public, code flow with PKCE, back to <web.url>/signed-in.
     client_id: Annotated[str, Meta(min_length=1)]
     scope: str = "openid email"
+    #: The API takes tokens that have one of these scopes. An ID token has none: it says who signed
+    #: in, and to nobody else than the storefront.
+    api_scopes: tuple[str, ...] = ("openid",)
+
+    def __post_init__(self) -> None:
+        if not self.api_scopes and self.client_id in self.audience:
+            raise ValueError(
+                "without api_scopes ID tokens are taken, because the audience is the client_id"
+            )
 
 
 class Web(Settings, frozen=True):
@@ -135,8 +148,9 @@ class Orders(Settings, frozen=True):
     price_grace_seconds: Annotated[int, Meta(ge=0, le=86_400)] = 3_600
     #: The token's claim that lists the customer's groups.
     groups_claim: str = "cognito:groups"
-    #: The group whose members may place wholesale orders.
-    wholesale_group: str = "wholesale"
+    #: The group whose members may place wholesale orders: one word, because the gateway hands the
+    #: names of a customer's groups over in one text.
+    wholesale_group: Annotated[str, Meta(pattern=r"""^[^\s,;"'\[\]]+$""")] = "wholesale"
 
     def __post_init__(self) -> None:
         if (self.prices == "client") != self.anyone_may_name_a_price:
@@ -225,7 +239,6 @@ class Logs(Settings, frozen=True):
     #: Lambda's own lines. At INFO each invocation writes three of them, which at list price
     #: costs more than the service's own logging; WARN leaves the failures.
     system_level: Literal["DEBUG", "INFO", "WARN"]
-    application_level: Literal["DEBUG", "INFO", "WARN", "ERROR"]
 
 
 class Alarms(Settings, frozen=True):
@@ -298,12 +311,29 @@ class Stage(Settings, frozen=True):
         for name, downstream in self.downstreams.by_name().items():
             # A batch message's commands take turns for as long as one answer may take.
             turns = downstream.timeout_seconds
-            needed = turns + downstream.outcome_seconds_max + DELIVER_OVERHEAD_SECONDS
+            overhead = LOCAL_OVERHEAD_SECONDS if self.on_emulator else DELIVER_OVERHEAD_SECONDS
+            needed = turns + downstream.outcome_seconds_max + overhead
             if self.functions.deliver.timeout_seconds < needed:
                 raise ValueError(
                     f"deliver must have {needed} s, for a turn at {name} may begin after {turns} s"
                     f" and take {downstream.outcome_seconds_max} s"
                 )
+
+        needed = self._intake_seconds_max
+        if self.functions.intake.timeout_seconds < needed and not self.on_emulator:
+            raise ValueError(
+                f"intake must have {needed} s, for that is what an order may wait for while AWS is"
+                f" slow and the table has {self.orders.table_timeout_seconds} s"
+            )
+
+    @property
+    def _intake_seconds_max(self) -> int:
+        """How long an order with a limited coupon waits at most: for two parameters, the list of
+        price books and a book, its claim, and if that is refused for what is there and for the
+        count of tried coupons."""
+        calls = 2 + 1 + 2 + 1
+        waits = 2 * PARAMETER_SECONDS + CLAIM_MS / 1000
+        return math.ceil(waits + calls * self.orders.table_timeout_seconds)
 
     @property
     def on_emulator(self) -> bool:
@@ -344,6 +374,15 @@ class Stage(Settings, frozen=True):
     def resource_name(self, name: str) -> str:
         """What a resource is called in the account."""
         return f"spillway-{self.name}-{name}"
+
+    @property
+    def api_scopes(self) -> tuple[str, ...]:
+        """The API takes tokens that have one of these."""
+        if isinstance(self.identity, OidcIssuer):
+            return self.identity.api_scopes
+        # The only scope of a token from a sign-in by password.
+        by_password = ("aws.cognito.signin.user.admin",)
+        return ("openid", *(by_password if self.identity.admin_password_sign_in else ()))
 
     @property
     def receipt_keys_parameter(self) -> str:

@@ -101,7 +101,10 @@ class OrderFunction(Construct):
             log_group=self.log_group,
             logging_format=lambda_.LoggingFormat.JSON,
             system_log_level_v2=lambda_.SystemLogLevel[stage.logs.system_level],
-            application_log_level_v2=lambda_.ApplicationLogLevel[stage.logs.application_level],
+            # Lambda takes a line without `level`, as ours are, for INFO: a higher level would drop
+            # all of them, and with them what the alarms count.
+            # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
+            application_log_level_v2=lambda_.ApplicationLogLevel.INFO,
             # Set only where it is on, because the CDK would add a statement of its own. Without it
             # Lambda passes a trace on and records nothing.
             tracing=lambda_.Tracing.ACTIVE if stage.xray else None,

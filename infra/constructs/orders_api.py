@@ -44,6 +44,9 @@ class OrdersApi(Construct):
             default_authorizer=HttpJwtAuthorizer(
                 "Customer", jwt_issuer=issuer, jwt_audience=list(audience)
             ),
+            # So that an ID token, which has no scope, opens nothing.
+            # https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-jwt-authorizer.html
+            default_authorization_scopes=list(stage.api_scopes),
         )
         access_log = log_group(
             self,
@@ -53,7 +56,8 @@ class OrdersApi(Construct):
             name=f"/aws/vendedlogs/{stage.resource_name('api')}",
             stage=stage,
             # A line for each request, looked at only when something never reached a function: at
-            # half the price, and Logs Insights reads it all the same.
+            # half the price, and Logs Insights reads it all the same. Nothing else does, and a
+            # group never changes its class.
             log_class=logs.LogGroupClass.INFREQUENT_ACCESS,
         )
         self.stage = apigateway.HttpStage(

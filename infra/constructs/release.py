@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -16,9 +17,12 @@ from infra.constructs.function import OrderFunction
 from infra.constructs.review import accept_finding
 from infra.stage import Stage
 
-#: Outcomes that a sound version never logs (orders.flow.consumer, orders.handlers.intake): a bug,
-#: an answer of 503, a dead letter. A wrong permission or setting shows up here too.
-FAULTS = ("bug", "unavailable", "dead_lettered")
+#: Outcomes that a sound version never logs (orders.flow.consumer, orders.handlers.intake): a bug, a
+#: dead letter, and an answer of 503. A wrong permission or setting shows up here too.
+FAULTS = ("bug", "dead_lettered")
+#: A release makes all environments new, and Parameter Store answers only so many at once: that says
+#: nothing of the version.
+NO_FAULT = "GetParameter: ThrottlingException"
 #: What the CDK gives CodeDeploy's role.
 POLICY = "service-role/AWSCodeDeployRoleForLambdaLimited"
 METRICS_NAMESPACE = "Spillway"
@@ -66,9 +70,11 @@ class GradualReleases(Construct):
             statistic="Sum",
             period=_MINUTE,
         )
-        pattern = logs.FilterPattern.any(
-            *(logs.FilterPattern.string_value("$.outcome", "=", fault) for fault in FAULTS)
+        outcome = partial(logs.FilterPattern.string_value, "$.outcome", "=")
+        unavailable = logs.FilterPattern.all(
+            outcome("unavailable"), logs.FilterPattern.string_value("$.detail", "!=", NO_FAULT)
         )
+        pattern = logs.FilterPattern.any(*map(outcome, FAULTS), unavailable)
         for function in functions:
             logs.MetricFilter(
                 function,

@@ -21,6 +21,7 @@ from orders import wiring
 from orders.aws import items
 from orders.aws.items import PROGRESS_SUFFIX
 from orders.domain.saga import DOWNSTREAMS
+from orders.domain.waits import CALL_SECONDS
 from orders.handlers import deliver, drain, intake, reads, relay, watchdog
 from orders.wiring import Runtime
 from simulation import store
@@ -50,8 +51,6 @@ COUPONS_TABLE = "spillway-dev-coupons"
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:spillway-dev-order-events"
 API_KEY = "the downstreams' key"
 _QUEUES = "https://sqs.eu-west-1.amazonaws.com/123456789012"
-#: The default of orders.aws.clients.
-_TIMEOUT_SECONDS = 6.0
 
 _CODE: Mapping[str, Code] = {
     "intake": Code(wiring.wire_intake, intake.handle),
@@ -134,7 +133,7 @@ class World:
     def name_of(self, customer_id: str, order_id: str) -> str:
         return self._names.get((customer_id, order_id), order_id)
 
-    def client(self, service: str, timeout_seconds: float = _TIMEOUT_SECONDS, /) -> Any:
+    def client(self, service: str, timeout_seconds: float = CALL_SECONDS, /) -> Any:
         """A client as botocore would make it; used outside any task, it meets no faults."""
         client = self._clients.get((service, timeout_seconds))
         if client is None:
@@ -290,6 +289,7 @@ class World:
             pool=pool,
             sign_s3=lambda _method, _url, headers, _body: {**headers},
             concurrent_map=self._tasks,
+            sleep=lambda seconds: self.scheduler.sleep(round(seconds * 1000)),
         )
 
     def _jitter(self) -> float:

@@ -1,7 +1,9 @@
 """The composition root: the only place that knows both the use cases and the adapters.
 
-Each function is wired once per process, at its first event. Clock, randomness, environment, network
-and output enter only here (`Runtime`), so that a simulation can run the same code.
+Each function is wired once per process: on AWS in Lambda's init phase, which has a whole processor
+however little memory the function has and in which no customer waits yet (`prepare`), elsewhere at
+its first event. Clock, randomness, environment, network and output enter only here (`Runtime`), so
+that a simulation can run the same code.
 """
 
 from __future__ import annotations
@@ -41,6 +43,7 @@ from orders.aws.topic import SnsEvents
 from orders.domain import backoff
 from orders.domain.backoff import Backoff
 from orders.domain.units import Millis
+from orders.domain.waits import CALL_SECONDS, DELIVER_CALL_SECONDS, PARAMETER_TRY_SECONDS
 from orders.downstream import REQUEST_OF
 from orders.downstream.http import Authorise, HttpDownstream
 from orders.flow.consumer import ConcurrentMap, Consumer
@@ -68,6 +71,8 @@ from orders.telemetry import JsonLines
 # Commands inside batch messages take turns, so that a downstream gets no more calls at once.
 CONCURRENT_MAX = 10
 CONNECT_TIMEOUT_SECONDS = 2.0
+#: How much longer than for the table intake waits for the overflow queue, the second try counted.
+OVERFLOW_TO_TABLE = 2
 
 
 class SystemClock:
@@ -85,7 +90,9 @@ class Runtime:
     """What a process gets from outside: `SYSTEM` in Lambda, a simulated world in a simulation.
 
     `pool` makes connections, which wait so many seconds for an answer. `sign_s3` signs a request
-    for an object. `concurrent_map` processes up to so many messages at once.
+    for an object. `concurrent_map` processes up to so many messages at once. `sleep` waits so many
+    seconds. `init_phase`: functions are wired before their first event, and read by then what each
+    event needs.
     """
 
     environment: Mapping[str, str]
@@ -96,6 +103,8 @@ class Runtime:
     pool: Callable[[float], urllib3.PoolManager]
     sign_s3: Sign
     concurrent_map: Callable[[int], ConcurrentMap]
+    sleep: Callable[[float], object]
+    init_phase: bool = False
 
 
 def wire_intake(runtime: Runtime) -> tuple[Intake, Log]:
@@ -105,8 +114,11 @@ def wire_intake(runtime: Runtime) -> tuple[Intake, Log]:
         orders=DynamoOrders(
             runtime.client("dynamodb", settings.table_timeout_seconds), settings.orders_table
         ),
-        overflow=SqsOverflow(runtime.client("sqs"), settings.overflow_queue_url),
-        receipt_keys=_signing_keys(settings.receipt_keys_parameter, runtime),
+        overflow=SqsOverflow(
+            runtime.client("sqs", OVERFLOW_TO_TABLE * settings.table_timeout_seconds),
+            settings.overflow_queue_url,
+        ),
+        receipt_keys=SsmSigningKeys(_prepared(settings.receipt_keys_parameter, runtime)),
         prices=_prices(settings, runtime),
         clock=clock,
         currencies=frozenset(settings.currencies.split(",")),
@@ -122,7 +134,7 @@ def _prices(settings: IntakeSettings, runtime: Runtime) -> Prices:
     parameter = settings.price_keys_parameter
     return Prices(
         books=_price_books(settings, runtime) if has_book(settings.prices) else None,
-        signing_keys=None if parameter is None else _signing_keys(parameter, runtime),
+        signing_keys=None if parameter is None else SsmSigningKeys(_prepared(parameter, runtime)),
         grace_ms=settings.price_grace_seconds * 1000,
     )
 
@@ -133,11 +145,28 @@ def _price_books(settings: IntakeSettings, runtime: Runtime) -> PublishedPriceBo
     url = url if endpoint is None else f"{endpoint}/{bucket}"
     # An order waits as long for the bucket as for the table, which has two tries too.
     pool = runtime.pool(settings.table_timeout_seconds / 2)
-    return PublishedPriceBooks(Bucket(url, pool, runtime.sign_s3), runtime.clock, _log(runtime))
+    books = PublishedPriceBooks(
+        Bucket(url, pool, runtime.sign_s3),
+        runtime.clock,
+        _log(runtime),
+        begin_within_ms=round(settings.table_timeout_seconds * 1000),
+    )
+    if runtime.init_phase:
+        books.prepare()
+    return books
 
 
-def _signing_keys(parameter: str, runtime: Runtime) -> SsmSigningKeys:
-    return SsmSigningKeys(SecureParameter(partial(runtime.client, "ssm"), parameter, runtime.clock))
+def _parameter(name: str, runtime: Runtime) -> SecureParameter:
+    ssm = partial(runtime.client, "ssm", PARAMETER_TRY_SECONDS)
+    return SecureParameter(ssm, name, runtime.clock, runtime.jitter, runtime.sleep)
+
+
+def _prepared(name: str, runtime: Runtime) -> SecureParameter:
+    """A parameter that each event needs."""
+    parameter = _parameter(name, runtime)
+    if runtime.init_phase:
+        parameter.prepare()
+    return parameter
 
 
 def _coupon_tries(settings: IntakeSettings, runtime: Runtime) -> DynamoCouponTries | None:
@@ -153,7 +182,8 @@ def _limited_coupons(settings: IntakeSettings, runtime: Runtime) -> LimitedCoupo
     client = runtime.client("dynamodb", settings.table_timeout_seconds)
     return LimitedCoupons(
         DynamoCoupons(client, settings.orders_table, settings.coupons_table, runtime.clock),
-        _signing_keys(settings.coupon_keys_parameter, runtime),
+        # Not prepared: only an order with a single-use code needs it.
+        SsmSigningKeys(_parameter(settings.coupon_keys_parameter, runtime)),
     )
 
 
@@ -187,12 +217,14 @@ def wire_deliver(runtime: Runtime) -> tuple[Consumer, Deliver]:
         look_up_first=settings.downstream_idempotency == "lookup",
     )
     deliver = Deliver(
-        orders=DynamoOrders(runtime.client("dynamodb"), settings.orders_table),
+        orders=DynamoOrders(
+            runtime.client("dynamodb", DELIVER_CALL_SECONDS), settings.orders_table
+        ),
         downstream=downstream,
         downstream_name=settings.downstream,
         turns_ms=round(settings.downstream_timeout_seconds * 1000),
     )
-    consumer = _consumer("deliver", settings, runtime, backoff.DELIVER)
+    consumer = _consumer("deliver", settings, runtime, backoff.DELIVER, DELIVER_CALL_SECONDS)
     return replace(consumer, concurrent_map=runtime.concurrent_map(CONCURRENT_MAX)), deliver
 
 
@@ -226,8 +258,9 @@ def _consumer(
     settings: DeliverSettings | DrainSettings | WatchdogSettings,
     runtime: Runtime,
     waits: Backoff,
+    call_seconds: float = CALL_SECONDS,
 ) -> Consumer:
-    sqs = runtime.client("sqs")
+    sqs = runtime.client("sqs", call_seconds)
     return Consumer(
         step,
         SqsInbox(sqs, settings.queue_url, SqsDeadLetters(sqs, settings.dead_letter_queue_url)),
@@ -249,7 +282,7 @@ def _authorise(settings: DeliverSettings, runtime: Runtime) -> Authorise:
     parameter = settings.downstream_api_key_parameter
     if parameter is None:
         return sigv4_headers
-    key = SecureParameter(partial(runtime.client, "ssm"), parameter, runtime.clock)
+    key = _prepared(parameter, runtime)
 
     def with_api_key(
         _method: str, _url: str, headers: Mapping[str, str], _body: bytes
@@ -267,7 +300,7 @@ def _connections(timeout_seconds: float) -> urllib3.PoolManager:
     return urllib3.PoolManager(
         maxsize=CONCURRENT_MAX,
         timeout=urllib3.Timeout(
-            connect=min(CONNECT_TIMEOUT_SECONDS, timeout_seconds), read=timeout_seconds
+            total=timeout_seconds, connect=min(CONNECT_TIMEOUT_SECONDS, timeout_seconds)
         ),
     )
 
@@ -290,7 +323,17 @@ SYSTEM = Runtime(
     pool=_connections,
     sign_s3=s3_headers,
     concurrent_map=_threads,
+    sleep=time.sleep,
+    # Set by Lambda alone: the emulator has no init phase.
+    init_phase="AWS_LAMBDA_INITIALIZATION_TYPE" in os.environ,
 )
+
+
+def prepare(wired: Callable[[], object]) -> None:
+    """For a handler's module, which Lambda imports in the init phase: wire the function then."""
+    if SYSTEM.init_phase:
+        wired()
+
 
 intake = cache(partial(wire_intake, SYSTEM))
 drain = cache(partial(wire_drain, SYSTEM))

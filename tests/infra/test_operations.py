@@ -12,11 +12,12 @@ import pytest
 from infra import metrics
 from infra.alarms import QUEUES_WITH_DEAD_LETTERS, Alarm, alarm_of, alarms, page_of
 from infra.bundle import ROOT
-from infra.metrics import LOG_METRICS, MEASURED_BY_AWS
+from infra.metrics import LOG_METRICS, MEASURED_BY_AWS, LogMetric
 from infra.stage import load
 from orders.domain.promises import Promise
-from orders.telemetry import FIELDS
-from tests.infra.templates import Properties, Templates
+from orders.telemetry import FIELDS, JsonLines
+from tests.builders import NOW
+from tests.infra.templates import Properties, Reviewed, Templates
 
 ALARMS = alarms(load("dev"))
 RUNBOOK = ROOT / "docs" / "runbook"
@@ -106,6 +107,26 @@ def test_alarms_on_queues_and_functions_name_what_is_deployed(dev: Templates) ->
         for dimension in found.get("Dimensions", ()):
             if dimension["Name"] in ("QueueName", "FunctionName"):
                 assert dimension["Value"] in named
+
+
+#: From what Lambda keeps everything to what it keeps least of.
+LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
+
+
+@pytest.mark.parametrize("metric", LOG_METRICS, ids=lambda metric: metric.name)
+def test_lambda_keeps_the_lines_that_a_metric_is_read_from(
+    every_stage: Reviewed, metric: LogMetric
+) -> None:
+    """A line's level is its field `level`; one that has none, or no timestamp that Lambda can read,
+    is of the level INFO."""
+    written: list[str] = []
+    JsonLines(written.append, lambda: NOW)("deliver", "bug")
+    level = json.loads(written[0]).get("level", "INFO")
+    for templates in every_stage.stages.values():
+        for function in metric.functions:
+            config = templates.functions()[function]["LoggingConfig"]
+            assert config["LogFormat"] == "JSON"
+            assert LEVELS.index(config["ApplicationLogLevel"]) <= LEVELS.index(level)
 
 
 def test_nobody_but_cloudwatch_is_let_into_the_alarms_topic_and_only_by_tls(dev: Templates) -> None:

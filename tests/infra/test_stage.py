@@ -80,6 +80,17 @@ def test_the_stage_names_the_downstreams_of_the_domain() -> None:
             'certificate_arn = "arn:aws:acm:us-east-1:111122223333:certificate/1"',
             r"certificate_arn goes with url, the address that it is for - at `\$\.web`",
         ),
+        # Above INFO, Lambda would drop every line that an alarm counts.
+        (
+            "system_level = ",
+            'application_level = "WARN"\nsystem_level = ',
+            r"unknown field `application_level` - at `\$\.logs`",
+        ),
+        (
+            PRICED,
+            f'wholesale_group = "no retail"\n{PRICED}',
+            r"at `\$\.orders\.wholesale_group`",
+        ),
         (PRICED, 'prices = "guess"', r"Invalid enum value 'guess'"),
         (PRICED, 'prices = "client"', r"goes with anyone_may_name_a_price = true, and"),
         (PRICED, f"{PRICED}\nanyone_may_name_a_price = true", r"goes with anyone_may_name_a_price"),
@@ -153,6 +164,47 @@ def test_an_example_issuer_is_no_issuer(tmp_path: Path) -> None:
     (tmp_path / "own.toml").write_text(f"{head}[identity]\n{issuer}[web]{tail}")
     with pytest.raises(StageError, match=r"identity\.issuer is still https://login"):
         load("own", tmp_path).check_addresses()
+
+
+@pytest.mark.parametrize(
+    ("audience", "scopes", "api_scopes"),
+    [
+        ("orders", "", ("openid",)),
+        ("shop", "", ("openid",)),
+        ("orders", 'api_scopes = ["orders.place"]', ("orders.place",)),
+        # Where no ID token is made for the audience there may be none.
+        ("orders", "api_scopes = []", ()),
+        ("shop", "api_scopes = []", None),
+    ],
+)
+def test_an_issuer_s_id_tokens_are_no_access_tokens(
+    tmp_path: Path, audience: str, scopes: str, api_scopes: tuple[str, ...] | None
+) -> None:
+    dev = (STAGES / "dev.toml").read_text()
+    head, _, tail = dev.partition("[identity]")
+    _, _, tail = tail.partition("[web]")
+    issuer = 'by = "issuer"\nissuer = "https://login.shop.internal/"\nclient_id = "shop"\n'
+    issuer += f'audience = ["{audience}"]\n{scopes}\n'
+    (tmp_path / "own.toml").write_text(f"{head}[identity]\n{issuer}[web]{tail}")
+    if api_scopes is None:
+        with pytest.raises(StageError, match=r"without api_scopes ID tokens are taken"):
+            load("own", tmp_path)
+    else:
+        assert load("own", tmp_path).api_scopes == api_scopes
+
+
+def test_no_function_on_aws_has_less_time_than_it_may_need(tmp_path: Path) -> None:
+    dev = (STAGES / "dev.toml").read_text()
+    for function, seconds, complaint in (
+        ("intake", 20, r"intake must have 18 s, .* the table has 1\.5 s"),
+        ("deliver", 30, r"deliver must have 25 s, for a turn at inventory"),
+    ):
+        size = f"\n{function} = {{ memory_mb = {512 if function == 'intake' else 128}"
+        enough, short = (f"{size}, timeout_seconds = {most} }}" for most in (seconds, 15))
+        assert enough in dev
+        (tmp_path / "own.toml").write_text(dev.replace(enough, short))
+        with pytest.raises(StageError, match=complaint):
+            load("own", tmp_path)
 
 
 def test_no_order_travels_in_the_clear(tmp_path: Path) -> None:

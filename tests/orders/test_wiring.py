@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from orders import wiring
 from orders.wiring import Clients
+from simulation import store
+from simulation.world import bucket
 from tests.orders.test_settings import ENVIRONMENT
 
+#: What Lambda alone sets.
+ON_LAMBDA = {"AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand"}
 PRICE_KEYS = {"PRICE_KEYS_PARAMETER": "/price-keys"}
 
 
@@ -34,12 +42,84 @@ def test_orders_are_priced_as_the_stage_says(
     assert (intake.coupons is not None) == by_book
     assert (intake.coupon_tries is not None) == by_book
     assert (intake.prices.signing_keys is not None) == by_signature
-    # No parameter is read before an order needs it.
+    # Without an init phase, no parameter is read before an order needs it.
     assert asked == []
     assert intake.receipt_keys.in_force() == {"k1": b"\xab" * 32}
     keys = intake.prices.signing_keys
     assert keys is None or keys.in_force() == {"k1": b"\xab" * 32}
     assert asked == (["/keys", "/price-keys"] if by_signature else ["/keys"])
+
+
+def test_the_init_phase_reads_what_each_order_needs() -> None:
+    """So that no customer waits for it, and not the keys of coupons, which few orders need."""
+    environment = {**ENVIRONMENT, "PRICES": "book_or_signed", **PRICE_KEYS}
+    asked: list[str] = []
+    runtime = replace(
+        wiring.SYSTEM,
+        environment=environment,
+        client=clients(asked),
+        pool=lambda _seconds: Bucket(asked),
+        sign_s3=lambda _method, _url, headers, _body: {**headers},
+        init_phase=True,
+    )
+    intake, _ = wiring.wire_intake(runtime)
+    ready = ["/keys", "index.json", "books/today", "/price-keys"]
+    assert sorted(asked) == sorted(ready)
+    assert intake.receipt_keys.in_force() == {"k1": b"\xab" * 32}
+    assert intake.prices.book_of("", intake.clock.now()) is not None
+    wiring.wire_deliver(runtime)
+    assert sorted(asked) == sorted([*ready, "/inventory/api-key"])
+
+
+class Bucket:
+    """A pool whose connections end at a bucket with one price book."""
+
+    def __init__(self, asked: list[str]) -> None:
+        self._asked = asked
+        self._objects = bucket.Bucket(store.objects({"today": 0}))
+
+    def request(self, _method: str, url: str, **_: Any) -> Any:
+        key = urlsplit(url).path.removeprefix("/")
+        self._asked.append(key)
+        return self._objects.get(key, {})
+
+
+MADE_AT_IMPORT = """
+from orders import wiring
+made = []
+wiring.prepare = made.append
+from orders.handlers import deliver, drain, intake, reads, relay, watchdog
+names = ("deliver", "drain", "intake", "reads", "relay", "watchdog")
+assert made == [getattr(wiring, name) for name in names], made
+"""
+
+
+MADE = """
+from orders import wiring
+from orders.handlers import reads
+print(wiring.reads.cache_info().currsize)
+"""
+
+
+def test_lambda_wires_each_function_when_it_imports_its_handler() -> None:
+    subprocess.run([sys.executable, "-c", MADE_AT_IMPORT], check=True)  # noqa: S603
+
+
+@pytest.mark.parametrize(("kind", "made"), [({}, "0"), (ON_LAMBDA, "1")])
+def test_only_lambda_has_an_init_phase(kind: dict[str, str], made: str) -> None:
+    """Its first event then finds the clients made. The emulator's functions make them later."""
+    done = subprocess.run(  # noqa: S603
+        (
+            sys.executable,
+            "-c",
+            MADE,
+        ),
+        env={**os.environ, **ENVIRONMENT, "AWS_DEFAULT_REGION": "eu-west-1", **kind},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.strip() == made
 
 
 def clients(asked: list[str]) -> Clients:

@@ -155,6 +155,14 @@ def test_a_refresh_token_opens_nothing(stack: Stack, forger: Forger) -> None:
     )
 
 
+def test_an_id_token_opens_nothing(stack: Stack, forger: Forger) -> None:
+    """It says who signed in, and has no scope. Its audience is the client, as the gateway asks."""
+    id_token = forger.with_claims(
+        scope=None, token_use="id", aud=forger.claims["client_id"], client_id=None
+    )
+    assert ask(stack, f"Bearer {id_token}").status_code == 403
+
+
 def test_a_token_opens_one_customer_s_orders_whatever_else_it_claims(
     stack: Stack, forger: Forger, shopper: Customer, other: Customer
 ) -> None:

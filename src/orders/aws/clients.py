@@ -10,14 +10,16 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from orders.domain.waits import CALL_SECONDS
 from orders.failures import TransientFailure
 
-# AWS answers these calls in some milliseconds. A call that hangs is cut off and tried once more,
-# within every function's own timeout, after which no code of ours could answer.
-TIMEOUT_SECONDS = 6.0
+# AWS answers these calls in some milliseconds. A call that hangs is cut off and tried once more.
 _TRIES = 2
-# What botocore waits between two tries of DynamoDB in its legacy mode.
-_PAUSE_SECONDS = 0.05
+# GetParameter is tried again by orders.aws.parameters.
+_TRIES_OF = {"ssm": 1}
+# What botocore waits at most between two tries in its legacy mode (its data/_retry.json).
+_PAUSE_SECONDS = 1.0
+_PAUSE_SECONDS_OF = {"dynamodb": 0.05}
 _CONNECT_SHARE = 1 / 3
 
 # The caller's own mistake: a request that can never be right. That is a bug of ours, and must look
@@ -53,19 +55,21 @@ def session() -> botocore.session.Session:
 
 
 @cache
-def client(service: str, timeout_seconds: float = TIMEOUT_SECONDS) -> Client:
+def client(service: str, timeout_seconds: float = CALL_SECONDS) -> Client:
     """One client per service and process, whose calls take at most about `timeout_seconds`, the
-    second try counted.
+    second try and the pause before it counted.
 
     Threads can share a client, but must not make one at the same time: orders.wiring makes them
     before any thread starts, and orders.aws.parameters makes its own under a lock.
     """
-    try_seconds = (timeout_seconds - _PAUSE_SECONDS) / _TRIES
+    tries = _TRIES_OF.get(service, _TRIES)
+    pauses = _PAUSE_SECONDS_OF.get(service, _PAUSE_SECONDS) * (tries - 1)
+    try_seconds = (timeout_seconds - pauses) / tries
     config = Config(
         connect_timeout=try_seconds * _CONNECT_SHARE,
         read_timeout=try_seconds * (1 - _CONNECT_SHARE),
         # The standard mode may pause for a second before the second try: too long for an order.
-        retries={"total_max_attempts": _TRIES, "mode": "legacy"},
+        retries={"total_max_attempts": tries, "mode": "legacy"},
         # Deliveries of one batch run side by side: a connection for each.
         max_pool_connections=16,
         user_agent=user_agent(),

@@ -31,6 +31,7 @@ from orders.domain.coupon_codes import serial_of
 from orders.domain.coupon_limits import Denial, Denied, Use, counters, share
 from orders.domain.order import AcceptedOrder, OrderKey, VoidId
 from orders.domain.units import Millis
+from orders.domain.waits import CLAIM_MS
 from orders.failures import TransientFailure
 from orders.ports import Clock
 
@@ -77,7 +78,9 @@ class DynamoCoupons:
     def place(
         self, order: AcceptedOrder, uses: Sequence[Use]
     ) -> AcceptedOrder | VoidId | Sequence[Denied] | None:
+        begin_by = self._begin_by()
         for attempt in range(TRIES):
+            self._must_begin(begin_by)
             used_up = [Denied(use, "used_up") for use in uses if self._left_of(use) == ()]
             if used_up:
                 return used_up
@@ -95,10 +98,11 @@ class DynamoCoupons:
             denied = _denied(failed, order.key)
             if denied:
                 return denied
-            self._find_others(failed)
+            self._find_others(failed, begin_by)
         raise TransientFailure("TransactWriteItems: every counter that was tried was busy")
 
     def denials(self, key: OrderKey, uses: Sequence[Use]) -> Sequence[Denied]:
+        begin_by = self._begin_by()
         claims = [claim for use in uses for claim in self._claims(use, key, 0)]
         use_of = {claim_key(one.name, key): one.use for one in claims if one.counter is None}
         # One request in every case: for a code that is not genuine it finds nothing.
@@ -112,7 +116,8 @@ class DynamoCoupons:
             # A retired code is held by no order.
             if pk in found and found[pk].get("order_id") != {"S": key.order_id}
         ]
-        return denied + [Denied(use, "used_up") for use in uses if self._is_used_up(use)]
+        used_up = [use for use in uses if self._is_used_up(use, begin_by)]
+        return denied + [Denied(use, "used_up") for use in used_up]
 
     def give_back(self, keys: Sequence[OrderKey]) -> None:
         # A request must not have a key twice.
@@ -175,27 +180,35 @@ class DynamoCoupons:
         fresh_for = FRESH_FOR_MS if left else USED_UP_FOR_MS
         return left if self.clock.now() - seen_at < fresh_for else None
 
-    def _is_used_up(self, use: Use) -> bool:
+    def _begin_by(self) -> int:
+        return self.clock.now() + CLAIM_MS
+
+    def _must_begin(self, begin_by: int) -> None:
+        if self.clock.now() > begin_by:
+            raise TransientFailure("no time is left for the coupons table")
+
+    def _is_used_up(self, use: Use, begin_by: int) -> bool:
         if use.coupon.limit is not None and self._left_of(use) is None:
-            self._find_left(use.coupon, 0)
+            self._find_left(use.coupon, 0, begin_by)
         return self._left_of(use) == ()
 
-    def _find_others(self, failed: Sequence[tuple[_Claim, Reason]]) -> None:
+    def _find_others(self, failed: Sequence[tuple[_Claim, Reason]], begin_by: int) -> None:
         """Where a counter is at its limit, see which are not. One that was busy is only left for
         another. Raises TransientFailure when something else was busy."""
         if not failed or any(claim.counter is None for claim, _ in failed):
             raise TransientFailure("TransactWriteItems: busy")
         for claim, reason in failed:
             if reason["Code"] == _FAILED and claim.counter is not None:
-                self._find_left(claim.use.coupon, claim.counter)
+                self._find_left(claim.use.coupon, claim.counter, begin_by)
 
-    def _find_left(self, coupon: Coupon, first: int) -> None:
+    def _find_left(self, coupon: Coupon, first: int, begin_by: int) -> None:
         """Find counters with uses left, from this one on, as many as one request reads, and if
         there are none all the others."""
         limit = coupon.limit or 0
         count = counters(limit)
         left: tuple[int, ...] = ()
         for start in range(0, count, BATCH_GET_MAX):
+            self._must_begin(begin_by)
             some = [
                 (first + step) % count for step in range(start, min(count, start + BATCH_GET_MAX))
             ]

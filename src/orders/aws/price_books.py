@@ -13,6 +13,7 @@ cold start parse the longest of all service models.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
@@ -82,11 +83,16 @@ class Bucket:
 
 @dataclass(slots=True)
 class PublishedPriceBooks:
-    """For one request at a time: nothing here is locked."""
+    """For one request at a time: nothing here is locked.
+
+    `begin_within_ms`: so long after a request asked no object is begun to be read any more, so that
+    fallbacks do not add up.
+    """
 
     bucket: Bucket
     clock: Clock
     log: Log
+    begin_within_ms: int
     _index: BookIndex | None = None
     _tag: str | None = None
     #: The list could not be read when it was last looked at.
@@ -100,17 +106,23 @@ class PublishedPriceBooks:
     def in_force(self, at: Millis) -> Book:
         """The book of this time; where it cannot be read, the last one before it that can, as its
         fallback. Raises TransientFailure where there is none."""
+        begin_by = Millis(self.clock.now() + self.begin_within_ms)
         index = self._published()
         right = index.in_force(at, self.clock.now())
         if right is None:
             self._log_unread(INDEX_KEY, "it names no book that has begun")
             raise self._nothing_to_price_by("no price book has begun")
         for entry in (right, *islice(index.before(right), FALLBACKS_MAX)):
-            book = self._book(entry.version)
+            book = self._book(entry.version, begin_by)
             if book is not None:
                 certain = entry is right and not self._outdated
                 return book if certain else replace(book, is_fallback=True)
         raise self._nothing_to_price_by("no price book can be read")
+
+    def prepare(self) -> None:
+        """Read the list and today's book in the init phase, where no customer waits yet."""
+        with suppress(TransientFailure):
+            self.in_force(self.clock.now())
 
     def _published(self) -> BookIndex:
         """The list of books, looked at again where it is time to."""
@@ -134,10 +146,11 @@ class PublishedPriceBooks:
         else:
             self._outdated = False
 
-    def _book(self, version: str) -> Book | None:
-        """None if it cannot be read."""
+    def _book(self, version: str, begin_by: Millis) -> Book | None:
+        """None if it cannot be read, or not in time."""
         book = self._books.pop(version, None)
-        if book is None and version not in self._unread:
+        in_time = self.clock.now() <= begin_by
+        if book is None and version not in self._unread and in_time:
             book = self._loaded(version)
         if book is None:
             return None

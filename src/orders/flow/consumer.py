@@ -26,6 +26,7 @@ from itertools import chain
 from typing import Any, Protocol
 
 from orders.domain.backoff import Backoff
+from orders.domain.waits import BATCH_MS
 from orders.failures import Contradiction, PermanentFailure, TransientFailure, error_location
 from orders.flow.batches import open_batch, split
 from orders.ports import Clock, Inbox, Jitter, Log, Message
@@ -102,27 +103,25 @@ class Consumer:
         inside = {message: open_batch(message) for message in messages if message.batched}
         singles = [message for message in messages if not message.batched]
         handled = [*singles, *chain.from_iterable(inside.values())]
-        each = self.concurrent_map(lambda message: self.process(message, handle), handled)
+        begin_by = self.clock.now() + BATCH_MS
+        each = self.concurrent_map(lambda message: self.process(message, handle, begin_by), handled)
         results = dict(zip(handled, each, strict=True))
         for batch, members in inside.items():
-            results[batch] = self._finish_batch(batch, members, results)
+            results[batch] = self._finish_batch(batch, members, results, begin_by)
         return {
             "batchItemFailures": [
                 {"itemIdentifier": message.id} for message in messages if not results[message].done
             ]
         }
 
-    def process(self, message: Message, handle: Handle) -> Result:
+    def process(self, message: Message, handle: Handle, begin_by: int) -> Result:
         """Handle one message, arrange what follows, and log it in one line. Never raises."""
         started = self.clock.now()
-        try:
-            result = self._handled(message, handle)
-        except TransientFailure as failure:
+        if started <= begin_by:
+            result = self._tried(message, handle)
+        else:
             result = Result("unavailable", done=False)
-            message.log["detail"] = str(failure)
-        except Exception as bug:  # noqa: BLE001 - a bug in one message must not affect the others
-            result = Result("bug", done=False)
-            message.log["error"] = error_location(bug)
+            message.log["detail"] = "no time was left to begin it"
         if result.outcome is not None:
             self.log(
                 self.step,
@@ -133,6 +132,16 @@ class Consumer:
                 **message.log,
             )
         return result
+
+    def _tried(self, message: Message, handle: Handle) -> Result:
+        try:
+            return self._handled(message, handle)
+        except TransientFailure as failure:
+            message.log["detail"] = str(failure)
+            return Result("unavailable", done=False)
+        except Exception as bug:  # noqa: BLE001 - a bug in one message must not affect the others
+            message.log["error"] = error_location(bug)
+            return Result("bug", done=False)
 
     def _handled(self, message: Message, handle: Handle) -> Result:
         try:
@@ -155,7 +164,11 @@ class Consumer:
         return Result(outcome, done=False, retry_seconds=seconds)
 
     def _finish_batch(
-        self, batch: Message, members: Sequence[Message], results: Mapping[Message, Result]
+        self,
+        batch: Message,
+        members: Sequence[Message],
+        results: Mapping[Message, Result],
+        begin_by: int,
     ) -> Result:
         """Requeue what is not done, one by one. If that fails, the batch message comes back."""
 
@@ -171,7 +184,7 @@ class Consumer:
         def split_untried(batch: Message) -> str:
             return split(batch, self.inbox)
 
-        return self.process(batch, requeue_rest if members else split_untried)
+        return self.process(batch, requeue_rest if members else split_untried, begin_by)
 
     def _requeue_seconds(self, member: Message, result: Result) -> int:
         # After a bug no wait was chosen yet.

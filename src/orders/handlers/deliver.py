@@ -20,6 +20,9 @@ def handler(event: Event, _context: object) -> dict[str, Any]:
     return handle(event, *wiring.deliver())
 
 
+wiring.prepare(wiring.deliver)
+
+
 def handle(event: Event, consumer: Consumer, deliver: Deliver) -> dict[str, Any]:
     """Delivers the messages concurrently, so that a slow call delays only its own order.
 

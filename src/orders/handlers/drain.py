@@ -18,6 +18,9 @@ def handler(event: Event, _context: object) -> dict[str, Any]:
     return handle(event, *wiring.drain())
 
 
+wiring.prepare(wiring.drain)
+
+
 def handle(event: Event, consumer: Consumer, drain: Drain) -> dict[str, Any]:
     """Places one order after the other. After the table has failed once, the rest are left for
     later: whatever capacity the table has then belongs to live orders."""

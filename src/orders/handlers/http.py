@@ -169,7 +169,17 @@ def _encoded(status: int, content_type: str, content: object) -> Answer:
 
 
 def _groups(claim: object) -> frozenset[str]:
-    """The gateway hands a list claim over as text: `[wholesale staff]`."""
-    if isinstance(claim, str):
-        return frozenset(claim.strip("[]").replace(",", " ").split())
-    return frozenset(claim) if isinstance(claim, list) else frozenset()
+    """The gateway hands a list claim over as text: `[wholesale staff]`.
+
+    So a group's name has no blank, as in Cognito. A text without brackets is one name. What could
+    have been made of other names (`wholesale, pending`, `[[wholesale] staff]`) is none at all.
+    """
+    if isinstance(claim, list):
+        return frozenset(claim)
+    if not isinstance(claim, str):
+        return frozenset()
+    names = claim[1:-1].split(" ") if claim[:1] == "[" and claim[-1:] == "]" else [claim]
+    return frozenset(names) if all(map(_is_name, names)) else frozenset()
+
+
+_is_name = re.compile(r"""[^][,;"'\s]+""").fullmatch

@@ -27,6 +27,9 @@ def handler(event: http.ApiEvent, _context: object) -> http.Answer:
     return handle(event, *wiring.intake())
 
 
+wiring.prepare(wiring.intake)
+
+
 def handle(event: http.ApiEvent, intake: Intake, log: Log) -> http.Answer:
     """Always an answer, never an exception: the client must know whether to send it again."""
     started = intake.clock.now()

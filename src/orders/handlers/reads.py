@@ -26,6 +26,9 @@ def handler(event: http.ApiEvent, _context: object) -> http.Answer:
     return handle(event, *wiring.reads())
 
 
+wiring.prepare(wiring.reads)
+
+
 def handle(event: http.ApiEvent, reads: Reads, log: Log) -> http.Answer:
     """Reads that go well are not logged: they are the cheapest requests, and the gateway counts
     them. What fails is."""

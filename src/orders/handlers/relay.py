@@ -23,6 +23,9 @@ def handler(event: Mapping[str, Any], _context: object) -> None:
     handle(event, *wiring.relay())
 
 
+wiring.prepare(wiring.relay)
+
+
 def handle(event: Mapping[str, Any], relay: Relay, clock: Clock, log: Log) -> None:
     """Raises when anything could not be sent, so that the stream delivers the whole batch again.
 

@@ -21,6 +21,9 @@ def handler(event: Event, _context: object) -> dict[str, Any]:
     return handle(event, *wiring.watchdog())
 
 
+wiring.prepare(wiring.watchdog)
+
+
 def handle(event: Event, consumer: Consumer, watchdog: Watchdog) -> dict[str, Any]:
     messages = consumer.received(event)
     fetched = watchdog.batch_get_progress([*_checks_in(messages)])

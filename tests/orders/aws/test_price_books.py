@@ -81,7 +81,7 @@ def log() -> MemoryLog:
 def books(store: Store, clock: SetClock, log: MemoryLog) -> PublishedPriceBooks:
     pool: Any = store
     sign = lambda _method, _url, headers, _body: {**headers, "authorization": "signed"}  # noqa: E731
-    return PublishedPriceBooks(Bucket(URL, pool, sign), clock, log)
+    return PublishedPriceBooks(Bucket(URL, pool, sign), clock, log, begin_within_ms=1_500)
 
 
 def test_nothing_is_asked_before_an_order_needs_a_book(

@@ -33,7 +33,7 @@ class Bench:
 
     def is_done(self, handle: Handle, attempt: int = 1) -> bool:
         message = Message("message-1", "the message", attempt, "receipt-1")
-        return self.consumer.process(message, handle).done
+        return self.consumer.process(message, handle, begin_by=NOW).done
 
     def come_back(self, messages: Sequence[Message], handle: Handle) -> list[str]:
         """The ids of the messages that come back."""
