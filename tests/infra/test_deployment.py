@@ -99,23 +99,40 @@ class Account:
         found = self.client("cognito-idp").list_user_pools(MaxResults=10)["UserPools"]
         return [pool["Name"] for pool in found]
 
+    def pool_id(self) -> str:
+        found = self.client("cognito-idp").list_user_pools(MaxResults=10)["UserPools"]
+        [pool] = [one["Id"] for one in found if one["Name"] == "spillway-local-customers"]
+        return str(pool)
+
     def lift_protection(self, stack: str) -> None:
         """`aws cloudformation update-termination-protection --no-enable-termination-protection`."""
         self.client("cloudformation").update_termination_protection(
             StackName=stack, EnableTerminationProtection=False
         )
 
-    def delete_what_stayed(self) -> None:
+    def delete_tables_and_queues(self) -> None:
         """By the commands of docs/first-deployment.md."""
-        tables, queues, pools = map(self.client, ("dynamodb", "sqs", "cognito-idp"))
+        tables, queues = self.client("dynamodb"), self.client("sqs")
         for name in (ORDERS, "spillway-local-coupons"):
             tables.update_table(TableName=name, DeletionProtectionEnabled=False)
             tables.delete_table(TableName=name)
         for url in queues.list_queues()["QueueUrls"]:
             queues.delete_queue(QueueUrl=url)
-        for pool in pools.list_user_pools(MaxResults=10)["UserPools"]:
-            pools.update_user_pool(UserPoolId=pool["Id"], DeletionProtection="INACTIVE")
-            pools.delete_user_pool(UserPoolId=pool["Id"])
+
+    def take_back(self, pool: str) -> subprocess.CompletedProcess[str]:
+        """What a person answers to `cdk import`'s questions is in a file here."""
+        assembly = self.folder / "cdk.out"
+        template = json.loads((assembly / f"{IDENTITY}.template.json").read_text())
+        [logical_id] = [
+            name
+            for name, found in template["Resources"].items()
+            if found["Type"] == "AWS::Cognito::UserPool"
+        ]
+        answers = self.folder / "answers.json"
+        answers.write_text(json.dumps({logical_id: {"UserPoolId": pool}}))
+        return self.make(
+            "cdk", f"ARGS=import {IDENTITY} --app {assembly} --resource-mapping {answers}"
+        )
 
     def has_its_order(self) -> bool:
         return "Item" in self.client("dynamodb").get_item(TableName=ORDERS, Key=ORDER)
@@ -271,15 +288,20 @@ def test_a_first_deployment_that_failed_and_a_stage_that_was_destroyed_are_deplo
         assert done.returncode == 0, done.stdout
         here.client("dynamodb").put_item(TableName=ORDERS, Item=ORDER)
 
-        # The whole stage is destroyed, and begun again from nothing. That CloudFormation takes the
-        # tables back only an account can show: the emulator imports no global table.
+        # The whole stage is destroyed. The customers' pool is taken back, so that they keep their
+        # ids; tables and queues begin from nothing. That CloudFormation takes the tables back only
+        # an account can show: the emulator imports no global table.
+        customers = here.pool_id()
         for stack in (DATA, IDENTITY):
             here.lift_protection(stack)
         done = here.make("cdk", "ARGS=destroy --all --force -c stage=local")
         assert done.returncode == 0, done.stdout
-        here.delete_what_stayed()
+        here.delete_tables_and_queues()
+        done = here.take_back(customers)
+        assert done.returncode == 0, done.stdout
         done = here.deploy()
         assert done.returncode == 0, done.stdout
+        assert here.pool_id() == customers
         assert len(set(here.api_ids().values())) == 1
         assert not here.has_its_order()
 
