@@ -54,11 +54,12 @@ def test_the_init_phase_reads_what_each_order_needs() -> None:
     """So that no customer waits for it, and not the keys of coupons, which few orders need."""
     environment = {**ENVIRONMENT, "PRICES": "book_or_signed", **PRICE_KEYS}
     asked: list[str] = []
+    pool: Any = Bucket(asked)
     runtime = replace(
         wiring.SYSTEM,
         environment=environment,
         client=clients(asked),
-        pool=lambda _seconds: Bucket(asked),
+        pool=lambda _seconds: pool,
         sign_s3=lambda _method, _url, headers, _body: {**headers},
         init_phase=True,
     )

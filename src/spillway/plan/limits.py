@@ -10,6 +10,11 @@ LAMBDA_CONCURRENCY = 1_000.0
 LAMBDA_ENVIRONMENTS_PER_10_SECONDS = 1_000.0
 LAMBDA_REQUESTS_PER_ENVIRONMENT_AND_SECOND = 10.0
 
+#: Parameter Store, of an account in a Region, for all reads. A paid setting raises it: to 3,000 as
+#: published in 2022. https://docs.aws.amazon.com/general/latest/gr/ssm.html
+PARAMETER_READS_PER_SECOND = 40.0
+PARAMETER_READS_PER_SECOND_MAX = 3_000.0
+
 #: Lambda with SQS: concurrent batches of a queue, at first, gained, at most.
 SQS_POLLERS_FIRST = 5.0
 SQS_POLLERS_PER_MINUTE = 300.0

@@ -18,6 +18,7 @@ _NOTHING = 0.01
 _WHAT: Mapping[str, str] = {
     "api": "the API's own throttle",
     "lambda_ramp": "Lambda starts at most 1,000 environments in 10 s",
+    "parameters": "Parameter Store, which each new environment reads the receipt keys from",
     "concurrency": "Lambda's concurrency in the account",
     "table": "the table's write throughput",
     "coupons": "the coupons table's write throughput",
@@ -57,7 +58,7 @@ class Bottleneck:
 def _waiting(name: str, sample: Sample) -> float:
     """How many orders wait before a bottleneck."""
     match name:
-        case "api" | "concurrency" | "lambda_ramp" | "coupons" | "counters":
+        case "api" | "concurrency" | "lambda_ramp" | "parameters" | "coupons" | "counters":
             return sample.clients_waiting
         case "table":
             return sample.before_table

@@ -102,6 +102,13 @@ def _raise(
         case "drain":
             wanted = min(CONCURRENCY_MAX, service.drain_concurrency * 10)
             return _raised(service, "drain concurrency", "of the mapping", drain_concurrency=wanted)
+        case "parameters":
+            return _raised(
+                service,
+                "Parameter Store reads/s",
+                "a setting of the account, 0.05 dollars per 10,000 reads",
+                parameter_reads_per_second=limits.PARAMETER_READS_PER_SECOND_MAX,
+            )
         case "coupons":
             return _coupons(profile, service, price_list)
         case "pollers_ramp" | "lambda_ramp" | "counters":

@@ -73,8 +73,9 @@ class Service:
     `order_write_units`: of the order itself; each of the three facts takes one more.
     `warm_write_units`: the table's throughput a second at the start; `table_write_units_max`: the
     account's quota of it. `parallelization`: batches of one shard that relay handles at once.
-    `deliver_batch`: commands in a batch. `claims`: where each order has a limited coupon; such
-    orders do not overflow. `looks`: where customers follow their orders.
+    `deliver_batch`: commands in a batch. `parameter_reads_per_second`: what Parameter Store answers
+    the account; each new environment of intake needs one. `claims`: where each order has a limited
+    coupon; such orders do not overflow. `looks`: where customers follow their orders.
     """
 
     api_requests_per_second: float
@@ -95,6 +96,7 @@ class Service:
     drain_batch: int
     drain_concurrency: float
     table_write_units_max: float = limits.TABLE_WRITE_UNITS_PER_SECOND
+    parameter_reads_per_second: float = limits.PARAMETER_READS_PER_SECOND
     claims: Claims | None = None
     looks: Looks | None = None
 

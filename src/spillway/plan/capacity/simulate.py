@@ -21,6 +21,7 @@ from heapq import heappop, heappush
 
 from orders.domain.looks import FIRST_SECONDS, wait_seconds
 from orders.domain.saga import DOWNSTREAMS, Downstream
+from orders.domain.waits import PARAMETER_INIT_WAIT_MS, PARAMETER_WAIT_MS
 from spillway.plan import limits
 from spillway.plan.capacity.service import RESEND_FIRST_SECONDS, RESEND_MAX_SECONDS, Service
 from spillway.plan.profile import Profile
@@ -43,6 +44,8 @@ _BACKLOG_SECONDS = 2.0
 _NOTHING = 0.01
 #: Counters hold orders up when more than this share of them finds none free.
 _REFUSED_MIN = 0.01
+#: How long a new environment and its first request wait for the receipt keys.
+_PARAMETER_WAIT_SECONDS = (PARAMETER_INIT_WAIT_MS + PARAMETER_WAIT_MS) / 1000
 #: Clients' jitter is split into so many parts; after so many attempts pauses no longer grow.
 _JITTERS = 16
 _ATTEMPTS_COUNTED = 8
@@ -161,18 +164,27 @@ class _Watchers:
 
 @dataclass(slots=True)
 class _Environments:
-    """Intake's environments: how many are ready or starting, how many more may start."""
+    """Intake's environments: how many are ready, starting, or started and still reading the receipt
+    keys, and how many more may start."""
 
     ready: float = 0.0
+    reading: float = 0.0
     starting: deque[tuple[float, float]] = field(default_factory=deque)
     allowance: float = limits.LAMBDA_ENVIRONMENTS_PER_10_SECONDS
     ever: float = 0.0
 
-    def pass_time(self, until: float, step: float) -> None:
+    @property
+    def not_ready(self) -> float:
+        return self.reading + sum(number for _, number in self.starting)
+
+    def pass_time(self, until: float, step: float, reads_per_second: float) -> None:
         most = limits.LAMBDA_ENVIRONMENTS_PER_10_SECONDS
         self.allowance = min(most, self.allowance + most / 10 * step)
         while self.starting and self.starting[0][0] <= until:
-            self.ready += self.starting.popleft()[1]
+            self.reading += self.starting.popleft()[1]
+        read = min(self.reading, reads_per_second * step)
+        self.reading -= read
+        self.ready += read
 
     def start(self, ready_at: float, number: float) -> None:
         self.allowance -= number
@@ -326,15 +338,16 @@ class Flow:
         return passed
 
     def _served(self, passed: float, step: float, end: float) -> float:
-        """Requests find a ready environment, or start one and wait for it, or are refused."""
+        """Requests find a ready environment, or start one and wait for it, or are refused. One that
+        started its environment is refused, too, when that cannot read the receipt keys in time."""
         service, environments = self.service, self.environments
-        environments.pass_time(end, step)
+        environments.pass_time(end, step, service.parameter_reads_per_second)
         seconds = service.intake.seconds(1) + (1 - self._taken) * service.buffering_seconds
         each = min(limits.LAMBDA_REQUESTS_PER_ENVIRONMENT_AND_SECOND, 1 / seconds)
         free = max(0.0, service.concurrency - sum(self._busy.values()))
         by_ready = min(passed, min(environments.ready, free) * each * step)
         wanted = passed - by_ready
-        not_ready = sum(number for _, number in environments.starting)
+        not_ready = environments.not_ready
         room = max(0.0, free - environments.ready - not_ready)
         started = min(wanted, environments.allowance, room)
         if started > 0:
@@ -345,7 +358,11 @@ class Flow:
             else:
                 most = limits.LAMBDA_ENVIRONMENTS_PER_10_SECONDS
                 self._binding["lambda_ramp"] = (wanted, most)
-        return by_ready + started
+        soon = service.parameter_reads_per_second * _PARAMETER_WAIT_SECONDS - not_ready
+        in_time = min(started, max(0.0, soon))
+        if started - in_time > _NOTHING:
+            self._binding["parameters"] = (started / step, service.parameter_reads_per_second)
+        return by_ready + in_time
 
     # --- the table ---------------------------------------------------------------------------
 

@@ -32,6 +32,7 @@ UNLIMITED = Service(
     drain_batch=10,
     drain_concurrency=2,
     table_write_units_max=NO_LIMIT,
+    parameter_reads_per_second=NO_LIMIT,
 )
 
 

@@ -12,6 +12,7 @@ from orders.aws.coupons import TRIES
 from orders.domain.looks import FIRST_SECONDS
 from orders.domain.saga import DOWNSTREAMS
 from spillway.paths import PROJECT
+from spillway.plan import limits
 from spillway.plan.capacity.outcome import Outcome
 from spillway.plan.capacity.planning import service_of
 from spillway.plan.capacity.service import (
@@ -63,6 +64,20 @@ class TestLambda:
         assert _rate(flow.acknowledged, 30.0) == pytest.approx(1_000 + 100 * 30, rel=0.08)
         assert _rate(flow.acknowledged, 60.0) == pytest.approx(1_000 + 100 * 60, rel=0.08)
         assert Outcome(flow).bottlenecks[0].name == "lambda_ramp"
+
+    def test_new_environments_wait_for_their_keys_and_their_customers_send_again(self) -> None:
+        """Four hundred environments are wanted at once, and forty a second have their keys."""
+        flow = simulate(level(4_000, 30), service(parameter_reads_per_second=40.0))
+        outcome = Outcome(flow)
+        assert "parameters" in {bottleneck.name for bottleneck in outcome.bottlenecks}
+        assert flow.refused_first.total > 1_000
+        assert 0 < flow.environments.ready <= 40 * flow.now
+        # None is lost.
+        assert flow.acknowledged.total == pytest.approx(4_000 * 30, rel=0.01)
+        raised = service(parameter_reads_per_second=limits.PARAMETER_READS_PER_SECOND_MAX)
+        at_once = simulate(level(4_000, 30), raised)
+        assert at_once.refused_first.total < flow.refused_first.total / 10
+        assert "parameters" not in {one.name for one in Outcome(at_once).bottlenecks}
 
     def test_an_environment_takes_ten_requests_a_second_however_fast_it_is(self) -> None:
         quick = service(
