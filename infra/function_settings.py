@@ -97,6 +97,8 @@ def function_settings(stage: Stage, addresses: Addresses) -> Mapping[str, Settin
                 downstream_api_key_parameter=(
                     stage.api_key_parameter(name) if downstream.auth == "api_key" else None
                 ),
+                downstream_signing_service=downstream.signing and downstream.signing[0],
+                downstream_signing_region=downstream.signing and downstream.signing[1],
             )
             for name, downstream in stage.downstreams.by_name().items()
         },

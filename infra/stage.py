@@ -7,6 +7,7 @@ bounds stops the synthesis with one sentence (`StageError`), before any call to 
 from __future__ import annotations
 
 import math
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
@@ -17,7 +18,7 @@ from msgspec import Meta
 
 from orders.domain import saga
 from orders.domain.waits import CLAIM_MS, DELIVER_CALL_SECONDS, PARAMETER_SECONDS
-from orders.settings import PricesBy, takes_signatures
+from orders.settings import PricesBy, SigningService, takes_signatures
 
 STAGES = Path(__file__).parent / "stages"
 
@@ -45,6 +46,17 @@ MemoryMb = Annotated[int, Meta(ge=128, le=10_240)]
 TimeoutSeconds = Annotated[int, Meta(ge=1, le=900)]
 Url = Annotated[str, Meta(pattern=r"^https?://[^\s]+[^/\s]$")]
 IssuerUrl = Annotated[str, Meta(pattern=r"^https://[^\s]+$")]
+
+
+#: What a signed request may invoke, by the service in its ARN, and as what SigV4 signs for it.
+_SIGNED: dict[str, SigningService] = {
+    "execute-api": "execute-api",
+    "lambda": "lambda",
+    "vpc-lattice": "vpc-lattice-svcs",
+}
+_INVOKE_ARN = re.compile(rf"arn:aws[\w-]*:({'|'.join(_SIGNED)}):([a-z]+-[a-z-]+-\d):\d{{12}}:\S+")
+#: AWS's own address of such a service: its name there, and its Region.
+_SIGNED_HOST = re.compile(r"\.(execute-api|lambda-url|vpc-lattice-svcs)\.([a-z]+-[a-z-]+-\d)\.")
 
 
 class StageError(Exception):
@@ -209,13 +221,39 @@ class Downstream(Settings, frozen=True):
     concurrency_max: Annotated[int, Meta(ge=2, le=1_000)]
     #: "lookup" is for one that has no idempotency keys: each command is looked up first.
     idempotency: Literal["keys", "lookup"] = "keys"
-    #: What SigV4 may invoke, such as arn:aws:execute-api:eu-west-1:111122223333:abc/prod/POST/*
-    #: (with lookups .../prod/*, because they are GETs).
+    #: What SigV4 may invoke. It also says for which service and Region requests are signed:
+    #: arn:aws:execute-api:eu-west-1:111122223333:abc/prod/POST/* (with lookups .../prod/*, because
+    #: they are GETs), arn:aws:lambda:eu-west-1:111122223333:function:stock for a function's URL,
+    #: arn:aws:vpc-lattice:eu-west-1:111122223333:service/svc-0123456789abcdef0/*.
     invoke_arn: str | None = None
 
     def __post_init__(self) -> None:
         if (self.auth == "sigv4") != (self.invoke_arn is not None):
             raise ValueError("invoke_arn goes with auth sigv4, and only with it")
+        if self.signing is not None:
+            self._check_address(*self.signing)
+
+    @property
+    def signing(self) -> tuple[SigningService, str] | None:
+        """Service and Region that SigV4 signs for."""
+        if self.invoke_arn is None:
+            return None
+        found = _INVOKE_ARN.fullmatch(self.invoke_arn)
+        if found is None:
+            raise ValueError(
+                "invoke_arn must be an API's (execute-api), a function's (lambda) or a VPC Lattice"
+                " service's (vpc-lattice), with its Region and account"
+            )
+        return _SIGNED[found[1]], found[2]
+
+    def _check_address(self, service: SigningService, region: str) -> None:
+        """A signature for another service or Region than the address's is answered 403."""
+        host = _SIGNED_HOST.search(urlsplit(self.url).hostname or "")
+        if host and (host[1].removesuffix("-url"), host[2]) != (service, region):
+            raise ValueError(
+                f"url is an address of {host[1]} in {host[2]}, and invoke_arn is of {service} in"
+                f" {region}"
+            )
 
     @property
     def outcome_seconds_max(self) -> int:
@@ -231,6 +269,41 @@ class Downstreams(Settings, frozen=True):
 
     def by_name(self) -> dict[saga.Downstream, Downstream]:
         return {name: getattr(self, name) for name in saga.DOWNSTREAMS}
+
+
+class Network(Settings, frozen=True):
+    """Subnets that the three deliveries run in, to reach downstreams that are not on the public
+    internet, or from one fixed address. The other functions call nothing but AWS and stay out.
+
+    At list price this is several times all else that idles (docs/cost.md).
+    """
+
+    #: One in each zone.
+    subnet_ids: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^subnet-[0-9a-f]{8,17}$")], ...],
+        Meta(min_length=1, max_length=16),
+    ]
+    #: What downstreams admit. They must let 443 out.
+    security_group_ids: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^sg-[0-9a-f]{8,17}$")], ...],
+        Meta(min_length=1, max_length=5),
+    ]
+    #: How a delivery reaches DynamoDB, SQS and Parameter Store from there: by endpoints that are
+    #: made here, by your NAT gateway (its Elastic IP is the fixed address; without one in each
+    #: zone, a zone that fails takes them all), or by endpoints that the VPC has.
+    aws_by: Literal["endpoints", "nat", "existing"]
+    #: Where endpoints are made: the VPC, and the subnets' route tables.
+    vpc_id: Annotated[str, Meta(pattern=r"^vpc-[0-9a-f]{8,17}$")] | None = None
+    route_table_ids: tuple[Annotated[str, Meta(pattern=r"^rtb-[0-9a-f]{8,17}$")], ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(set(self.subnet_ids)) < len(self.subnet_ids):
+            raise ValueError("subnet_ids must name each subnet once")
+        made = self.aws_by == "endpoints"
+        if (self.vpc_id is not None) != made or bool(self.route_table_ids) != made:
+            raise ValueError(
+                'vpc_id and route_table_ids go with aws_by = "endpoints", and only with it'
+            )
 
 
 class Logs(Settings, frozen=True):
@@ -303,6 +376,8 @@ class Stage(Settings, frozen=True):
     alarms: Alarms
     releases: Releases
     recreated: Recreated = Recreated()
+    #: Without it no function runs in a VPC.
+    network: Network | None = None
     #: Has Lambda record runs for X-Ray: one a second and 5% of the others, for each function, which
     #: nothing can lower (decision 0014). For a while, to find something out.
     xray: bool = False
@@ -318,13 +393,38 @@ class Stage(Settings, frozen=True):
                     f"deliver must have {needed} s, for a turn at {name} may begin after {turns} s"
                     f" and take {downstream.outcome_seconds_max} s"
                 )
-
+            self._check_way(name, downstream)
         needed = self._intake_seconds_max
         if self.functions.intake.timeout_seconds < needed and not self.on_emulator:
             raise ValueError(
                 f"intake must have {needed} s, for that is what an order may wait for while AWS is"
                 f" slow and the table has {self.orders.table_timeout_seconds} s"
             )
+
+    def _check_way(self, name: str, downstream: Downstream) -> None:
+        """Whether the deliveries can reach what a signed request is for."""
+        service = downstream.signing and downstream.signing[0]
+        if service == "vpc-lattice-svcs" and self.network is None:
+            raise ValueError(
+                f"{name} is a VPC Lattice service: only a stage with [network] has a way"
+            )
+        by_endpoints = self.network is not None and self.network.aws_by == "endpoints"
+        # "You can access your function URL through the public Internet only":
+        # https://docs.aws.amazon.com/lambda/latest/dg/lambda-urls.html
+        if service == "lambda" and by_endpoints:
+            raise ValueError(
+                f"{name} is a function's URL, which no endpoint leads to: it needs"
+                ' network.aws_by = "nat"'
+            )
+
+    @property
+    def interface_endpoints(self) -> tuple[str, ...]:
+        """The AWS services that deliveries call through interface endpoints made here. DynamoDB
+        has a gateway endpoint, which is free; Lambda itself polls and ships logs, from outside."""
+        if self.network is None or self.network.aws_by != "endpoints":
+            return ()
+        keys = any(one.auth == "api_key" for one in self.downstreams.by_name().values())
+        return ("sqs", "ssm") if keys else ("sqs",)
 
     @property
     def _intake_seconds_max(self) -> int:

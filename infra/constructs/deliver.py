@@ -8,6 +8,7 @@ from constructs import Construct
 from infra.constructs.function import Deployment, OrderFunction
 from infra.constructs.review import accept_finding
 from infra.constructs.work_queue import Work, consume
+from infra.stage import Downstream
 
 
 class Deliver(Construct):
@@ -21,27 +22,45 @@ class Deliver(Construct):
         scope: Construct,
         id_: str,
         *,
-        downstream: str,
-        invoke_arn: str | None,
+        name: str,
+        downstream: Downstream,
         commands: Work,
         table: dynamodb.ITableV2,
         deployment: Deployment,
     ) -> None:
         super().__init__(scope, id_)
         self.function = deliver = OrderFunction(
-            self, "Deliver", name=f"deliver-{downstream}", deployment=deployment
+            self, "Deliver", name=f"deliver-{name}", deployment=deployment
         )
         deliver.allow("dynamodb:GetItem", "dynamodb:UpdateItem", on=table.table_arn)
-        if invoke_arn is None:
-            deliver.allow_parameter(deployment.stage.api_key_parameter(downstream))
+        if downstream.invoke_arn is None:
+            deliver.allow_parameter(deployment.stage.api_key_parameter(name))
         else:
-            deliver.allow("execute-api:Invoke", on=invoke_arn)
-            accept_finding(
-                deliver.role,
-                f"AwsSolutions-IAM5[Resource::{invoke_arn}]",
-                reason="What of its downstream's API a delivery may call, the stage's settings say:"
-                " as a rule one stage and method, all paths.",
-            )
+            _allow_invocation(deliver, downstream.invoke_arn)
+        if deployment.stage.network is not None:
+            deliver.join(deployment.stage.network)
         # Messages of a batch message that must come back are requeued as single ones.
         deliver.allow("sqs:SendMessage", on=commands.queue.queue_arn)
         consume(self, "Commands", work=commands, function=deliver)
+
+
+def _allow_invocation(deliver: OrderFunction, arn: str) -> None:
+    """Let signed requests through to what the stage's settings name."""
+    match arn.split(":")[2]:
+        case "lambda":
+            deliver.allow("lambda:InvokeFunctionUrl", on=arn)
+            # A URL made since October 2025 demands both, older ones from November 2026 on:
+            # https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html
+            when = {"Bool": {"lambda:InvokedViaFunctionUrl": "true"}}
+            deliver.allow("lambda:InvokeFunction", on=arn, when=when)
+        case "vpc-lattice":
+            deliver.allow("vpc-lattice-svcs:Invoke", on=arn)
+        case _:
+            deliver.allow("execute-api:Invoke", on=arn)
+    if "*" in arn:
+        accept_finding(
+            deliver.role,
+            f"AwsSolutions-IAM5[Resource::{arn}]",
+            reason="What of its downstream's API a delivery may call, the stage's settings say: as"
+            " a rule one stage and method, all paths.",
+        )

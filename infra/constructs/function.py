@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
-from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import ArnFormat, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -14,11 +14,22 @@ from constructs import Construct
 
 from infra.constructs.review import accept_finding
 from infra.metrics import log_metrics_of, namespace
-from infra.stage import Stage
+from infra.stage import Network, Stage
 from orders.settings import Settings
 
 #: Callers call this name, never the newest code: `name:live`.
 ALIAS = "live"
+
+#: What Lambda does for a function in a VPC (AWS's policy AWSLambdaVPCAccessExecutionRole, whose
+#: other half is writing logs to anywhere).
+_INTERFACES = (
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+)
 
 
 def log_group(
@@ -66,7 +77,7 @@ class OrderFunction(Construct):
         self.name = name
         stage = deployment.stage
         size = stage.functions.of(name)
-        full_name = stage.resource_name(name)
+        self._full_name = full_name = stage.resource_name(name)
         self.log_group = log_group(self, "Logs", name=f"/aws/lambda/{full_name}", stage=stage)
         for metric in log_metrics_of(name):
             logs.MetricFilter(
@@ -129,9 +140,46 @@ class OrderFunction(Construct):
             self.function, "Live", alias_name=ALIAS, version=self.function.current_version
         )
 
-    def allow(self, *actions: str, on: str) -> None:
-        """Let the function do `actions` on the resource with the ARN `on`."""
-        self.role.add_to_policy(iam.PolicyStatement(actions=list(actions), resources=[on]))
+    def allow(self, *actions: str, on: str, when: Mapping[str, object] | None = None) -> None:
+        """Let the function do `actions` on the resource with the ARN `on`, under the conditions
+        `when`."""
+        self.role.add_to_policy(
+            iam.PolicyStatement(actions=list(actions), resources=[on], conditions=when)
+        )
+
+    def join(self, network: Network) -> None:
+        """Run it in a VPC's subnets.
+
+        Lambda makes the network interfaces with the function's own role, which its code must not
+        use: https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
+        """
+        self.allow(*_INTERFACES, on="*")
+        itself = Stack.of(self).format_arn(
+            service="lambda",
+            resource="function",
+            resource_name=self._full_name,
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
+        self.role.add_to_policy(
+            iam.PolicyStatement(
+                effect=iam.Effect.DENY,
+                actions=list(_INTERFACES),
+                resources=["*"],
+                conditions={"ArnEquals": {"lambda:SourceFunctionArn": itself}},
+            )
+        )
+        accept_finding(
+            self.role,
+            "AwsSolutions-IAM5[Resource::*]",
+            reason="Lambda needs the actions of its network interfaces on *, because it makes them."
+            " The function's code is denied them.",
+        )
+        # The CDK's own property would add a managed policy, and look the subnets up in an account.
+        resource = cast("lambda_.CfnFunction", self.function.node.default_child)
+        resource.vpc_config = lambda_.CfnFunction.VpcConfigProperty(
+            subnet_ids=list(network.subnet_ids),
+            security_group_ids=list(network.security_group_ids),
+        )
 
     def allow_parameter(self, name: str) -> None:
         """Let the function read one parameter.

@@ -10,6 +10,7 @@ from constructs import Construct
 
 from infra.constructs.deliver import Deliver
 from infra.constructs.drain import Drain
+from infra.constructs.endpoints import AwsEndpoints
 from infra.constructs.function import Deployment
 from infra.constructs.intake import Intake
 from infra.constructs.known_at_start import known_at_start
@@ -52,6 +53,8 @@ class ServiceStack(Stack):
         deployment = Deployment(stage, code, function_settings(stage, held.addresses(urls)))
         queues = held.queues
         commands = [queues[name] for name in urls]
+        if stage.network is not None and stage.network.aws_by == "endpoints":
+            AwsEndpoints(self, "Endpoints", network=stage.network, stage=stage)
         intake = Intake(
             self,
             "Intake",
@@ -88,8 +91,8 @@ class ServiceStack(Stack):
             Deliver(
                 self,
                 f"Deliver{name.capitalize()}",
-                downstream=name,
-                invoke_arn=downstream.invoke_arn,
+                name=name,
+                downstream=downstream,
                 commands=queues[name],
                 table=held.table,
                 deployment=deployment,

@@ -16,6 +16,8 @@ from msgspec import Meta
 from orders.domain.saga import Downstream
 
 Auth = Literal["api_key", "sigv4"]
+#: Under which name SigV4 signs for API Gateway, for a function's URL, and for VPC Lattice.
+SigningService = Literal["execute-api", "lambda", "vpc-lattice-svcs"]
 Idempotency = Literal["keys", "lookup"]
 #: Who says what an order costs.
 PricesBy = Literal["book", "signed", "book_or_signed", "client"]
@@ -119,12 +121,27 @@ class DeliverSettings(Settings, frozen=True):
     downstream_idempotency: Idempotency
     downstream_timeout_seconds: TimeoutSeconds
     downstream_api_key_parameter: str | None = None
+    downstream_signing_service: SigningService | None = None
+    #: The downstream's, which may be another than the function's own.
+    downstream_signing_region: str | None = None
 
     def __post_init__(self) -> None:
-        if (self.downstream_auth == "api_key") != (self.downstream_api_key_parameter is not None):
-            raise ValueError(
-                "DOWNSTREAM_API_KEY_PARAMETER goes with DOWNSTREAM_AUTH api_key, and only with it"
-            )
+        for auth, name, value in (
+            ("api_key", "API_KEY_PARAMETER", self.downstream_api_key_parameter),
+            ("sigv4", "SIGNING_SERVICE", self.downstream_signing_service),
+            ("sigv4", "SIGNING_REGION", self.downstream_signing_region),
+        ):
+            if (self.downstream_auth == auth) != (value is not None):
+                raise ValueError(
+                    f"DOWNSTREAM_{name} goes with DOWNSTREAM_AUTH {auth}, and only with it"
+                )
+
+    @property
+    def signing(self) -> tuple[SigningService, str]:
+        """Service and Region that requests are signed for, where they are."""
+        if self.downstream_signing_service is None or self.downstream_signing_region is None:
+            raise ValueError(f"{self.downstream}'s requests are not signed")
+        return self.downstream_signing_service, self.downstream_signing_region
 
 
 class WatchdogSettings(_CommandQueues, frozen=True):

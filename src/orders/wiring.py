@@ -37,7 +37,7 @@ from orders.aws.queues import (
     SqsOverflow,
     SqsRelayDeadLetters,
 )
-from orders.aws.signing import Sign, s3_headers, sigv4_headers
+from orders.aws.signing import Sign, s3_headers, sigv4_for
 from orders.aws.table import DynamoOrders
 from orders.aws.topic import SnsEvents
 from orders.domain import backoff
@@ -281,7 +281,7 @@ def _coupons(settings: RelaySettings | WatchdogSettings, runtime: Runtime) -> Dy
 def _authorise(settings: DeliverSettings, runtime: Runtime) -> Authorise:
     parameter = settings.downstream_api_key_parameter
     if parameter is None:
-        return sigv4_headers
+        return sigv4_for(*settings.signing)
     key = _prepared(parameter, runtime)
 
     def with_api_key(

@@ -5,17 +5,17 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from infra.stage import STAGES, OidcIssuer, Recreated, Stage, load
+from infra.stage import STAGES, Network, OidcIssuer, Recreated, Stage, load
 from tests.infra.templates import Reviewed, Templates
 
 
 @pytest.fixture(scope="session")
 def every_stage(cdk_library: None, tmp_path_factory: pytest.TempPathFactory) -> Reviewed:
-    """All stages, and one that is unlike them, with what cdk-nag says of them."""
+    """All stages, and two that are unlike them, with what cdk-nag says of them."""
     from tests.infra.synthesis import reviewed
 
     stages = [load(path.stem) for path in sorted(STAGES.glob("*.toml"))]
-    return reviewed(*stages, unlike(), directory=tmp_path_factory.mktemp("stages"))
+    return reviewed(*stages, unlike(), private(), directory=tmp_path_factory.mktemp("stages"))
 
 
 @pytest.fixture(scope="session")
@@ -38,12 +38,40 @@ def unusual(every_stage: Reviewed) -> Templates:
     return every_stage.stages["unusual"]
 
 
+@pytest.fixture(scope="session")
+def in_vpc(every_stage: Reviewed) -> Templates:
+    return every_stage.stages["private"]
+
+
+def private() -> Stage:
+    """A stage whose deliveries run in a VPC without a way to the internet."""
+    replace = msgspec.structs.replace
+    dev = load("dev")
+    lattice = "arn:aws:vpc-lattice:eu-west-1:111122223333:service/svc-0123456789abcdef0/*"
+    return replace(
+        dev,
+        name="private",
+        network=Network(
+            subnet_ids=("subnet-0123456789abcdef0", "subnet-0123456789abcdef1"),
+            security_group_ids=("sg-0123456789abcdef0",),
+            aws_by="endpoints",
+            vpc_id="vpc-0123456789abcdef0",
+            route_table_ids=("rtb-0123456789abcdef0",),
+        ),
+        downstreams=replace(
+            dev.downstreams,
+            inventory=replace(dev.downstreams.inventory, auth="sigv4", invoke_arn=lattice),
+        ),
+    )
+
+
 def unlike() -> Stage:
-    """A stage with all that the ones in the repository do without."""
+    """A stage with all that the ones in the repository do without, but for a network."""
     replace = msgspec.structs.replace
     dev = load("dev")
     downstreams = dev.downstreams
     signed = "arn:aws:execute-api:eu-west-1:111122223333:abc/prod/POST/*"
+    function = "arn:aws:lambda:us-east-2:111122223333:function:post"
     return replace(
         dev,
         name="unusual",
@@ -60,6 +88,7 @@ def unlike() -> Stage:
             downstreams,
             inventory=replace(downstreams.inventory, auth="sigv4", invoke_arn=signed),
             fulfilment=replace(downstreams.fulfilment, idempotency="lookup"),
+            accounting=replace(downstreams.accounting, auth="sigv4", invoke_arn=function),
         ),
         recreated=Recreated(service=1),
         xray=True,

@@ -69,17 +69,24 @@ class Templates:
 
     def permissions_of(self, function: str) -> dict[str, set[str]]:
         """What the function may do, by the name of the resource it may do it on."""
-        role = self.functions()[function]["Role"]["Fn::GetAtt"][0]
         permitted: dict[str, set[str]] = {}
-        for policy in self.resources("AWS::IAM::Policy"):
-            if {"Ref": role} not in policy["Roles"]:
-                continue
-            for statement in policy["PolicyDocument"]["Statement"]:
-                assert statement["Effect"] == "Allow"
+        for statement in self.statements_of(function):
+            # What is denied takes something of these away, under a condition.
+            if statement["Effect"] == "Allow":
                 for resource in _list(statement["Resource"]):
                     actions = permitted.setdefault(self.named(resource), set())
                     actions.update(_list(statement["Action"]))
         return permitted
+
+    def statements_of(self, function: str) -> list[Properties]:
+        """The statements of the function's role."""
+        role = self.functions()[function]["Role"]["Fn::GetAtt"][0]
+        return [
+            statement
+            for policy in self.resources("AWS::IAM::Policy")
+            if {"Ref": role} in policy["Roles"]
+            for statement in policy["PolicyDocument"]["Statement"]
+        ]
 
     def named(self, value: Any) -> str:
         """What a value of a template refers to, as a name: "spillway-local-orders/stream"."""

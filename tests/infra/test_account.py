@@ -51,6 +51,15 @@ def test_cloudformation_may_make_what_the_stacks_are_made_of(
         "logs:PutResourcePolicy",
         "iam:PassRole",
         "iam:CreateRole",
+        # A stage with [network]: its endpoints, and what Lambda asks about the subnets.
+        "ec2:CreateVpcEndpoint",
+        "ec2:CreateSecurityGroup",
+        "ec2:AuthorizeSecurityGroupIngress",
+        "ec2:DescribeSubnets",
+        "ec2:DescribeSecurityGroups",
+        "ec2:DescribeVpcs",
+        # An endpoint's private names.
+        "route53:AssociateVPCWithHostedZone",
     ],
 )
 def test_cloudformation_may_do_what_no_resource_s_name_tells(action: str) -> None:

@@ -131,7 +131,29 @@ def test_a_signed_downstream_needs_no_key_and_may_be_invoked(unusual: Templates)
         "deliver-fulfilment"
     )
     environment = environment_of(unusual, "deliver-inventory")
-    assert settings.DeliverSettings.read(environment).downstream_auth == "sigv4"
+    read = settings.DeliverSettings.read(environment)
+    assert (read.downstream_auth, read.signing) == ("sigv4", ("execute-api", "eu-west-1"))
+
+
+def test_a_function_s_url_may_be_called_and_the_function_only_by_it(unusual: Templates) -> None:
+    on_it = {
+        statement["Action"]: statement.get("Condition")
+        for statement in unusual.statements_of("deliver-accounting")
+        if str(statement["Resource"]).endswith(":function:post")
+    }
+    assert on_it == {
+        "lambda:InvokeFunctionUrl": None,
+        "lambda:InvokeFunction": {"Bool": {"lambda:InvokedViaFunctionUrl": "true"}},
+    }
+    read = settings.DeliverSettings.read(environment_of(unusual, "deliver-accounting"))
+    assert read.signing == ("lambda", "us-east-2")
+
+
+def test_a_vpc_lattice_service_may_be_invoked(in_vpc: Templates) -> None:
+    permissions = in_vpc.permissions_of("deliver-inventory")
+    assert permissions["service/svc-0123456789abcdef0/*"] == {"vpc-lattice-svcs:Invoke"}
+    read = settings.DeliverSettings.read(environment_of(in_vpc, "deliver-inventory"))
+    assert read.signing == ("vpc-lattice-svcs", "eu-west-1")
 
 
 @pytest.mark.parametrize(

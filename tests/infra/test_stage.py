@@ -96,6 +96,32 @@ def test_the_stage_names_the_downstreams_of_the_domain() -> None:
         (PRICED, f"{PRICED}\nanyone_may_name_a_price = true", r"goes with anyone_may_name_a_price"),
         ('auth = "api_key"', 'auth = "sigv4"', r"invoke_arn goes with auth sigv4"),
         ('auth = "api_key"', 'auth = "api_key"\ninvoke_arn = "arn"', r"invoke_arn goes with auth"),
+        (
+            'auth = "api_key"',
+            'auth = "sigv4"\ninvoke_arn = "arn:aws:execute-api:*:*:abc/prod/POST/*"',
+            r"invoke_arn must be an API's .* with its Region and account",
+        ),
+        (
+            'auth = "api_key"',
+            'auth = "sigv4"\ninvoke_arn = "arn:aws:sqs:eu-west-1:111122223333:stock"',
+            r"invoke_arn must be an API's .* a VPC Lattice service's",
+        ),
+        (
+            'url = "http://127.0.0.1:8090/inventory"\nauth = "api_key"',
+            (
+                'url = "https://a.execute-api.eu-west-1.amazonaws.com/prod"\nauth = "sigv4"\n'
+                'invoke_arn = "arn:aws:execute-api:eu-central-1:111122223333:a/prod/POST/*"'
+            ),
+            r"execute-api in eu-west-1, and invoke_arn is of execute-api in eu-central-1",
+        ),
+        (
+            'url = "http://127.0.0.1:8090/inventory"\nauth = "api_key"',
+            (
+                'url = "https://a.lambda-url.eu-west-1.on.aws"\nauth = "sigv4"\n'
+                'invoke_arn = "arn:aws:execute-api:eu-west-1:111122223333:a/prod/POST/*"'
+            ),
+            r"lambda-url in eu-west-1, and invoke_arn is of execute-api in eu-west-1",
+        ),
     ],
 )
 def test_a_wrong_setting_is_one_sentence_that_names_it(
@@ -105,6 +131,54 @@ def test_a_wrong_setting_is_one_sentence_that_names_it(
         load_with(tmp_path, old, new)
     assert "\n" not in str(raised.value)
     assert str(raised.value).endswith(".")
+
+
+NETWORK = """[network]
+subnet_ids = ["subnet-0123abcd", "subnet-4567abcd"]
+security_group_ids = ["sg-0123abcd"]
+aws_by = "endpoints"
+vpc_id = "vpc-0123abcd"
+route_table_ids = ["rtb-0123abcd"]
+
+[logs]"""
+LATTICE = (
+    'auth = "sigv4"\n'
+    'invoke_arn = "arn:aws:vpc-lattice:eu-west-1:111122223333:service/svc-0123456789abcdef0/*"'
+)
+FUNCTION = 'auth = "sigv4"\ninvoke_arn = "arn:aws:lambda:eu-west-1:111122223333:function:stock"'
+
+
+@pytest.mark.parametrize(
+    ("network", "auth", "complaint"),
+    [
+        (NETWORK.replace("subnet-0123abcd", "public"), "", r"\$\.network\.subnet_ids"),
+        (NETWORK.replace("subnet-0123abcd", "subnet-4567abcd"), "", r"each subnet once"),
+        (NETWORK.replace('["sg-0123abcd"]', "[]"), "", r"\$\.network\.security_group_ids"),
+        (NETWORK.replace("endpoints", "hope"), "", r"Invalid enum value 'hope'"),
+        (NETWORK.replace("endpoints", "nat"), "", r"vpc_id and route_table_ids go with aws_by"),
+        (NETWORK.replace('["rtb-0123abcd"]', "[]"), "", r"vpc_id and route_table_ids go with"),
+        ("[logs]", LATTICE, r"inventory is a VPC Lattice service: only a stage with \[network\]"),
+        (NETWORK, FUNCTION, r'inventory is a function.s URL.* needs network.aws_by = "nat"'),
+    ],
+)
+def test_a_network_that_cannot_work_is_one_sentence(
+    tmp_path: Path, network: str, auth: str, complaint: str
+) -> None:
+    text = LOCAL.replace("[logs]", network, 1)
+    text = text.replace('auth = "api_key"', auth, 1) if auth else text
+    (tmp_path / "own.toml").write_text(text)
+    with pytest.raises(StageError, match=complaint) as raised:
+        load("own", tmp_path)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("auth", ['auth = "api_key"', LATTICE])
+def test_a_network_of_one_s_own_is_taken(tmp_path: Path, auth: str) -> None:
+    text = LOCAL.replace("[logs]", NETWORK, 1).replace('auth = "api_key"', auth, 1)
+    (tmp_path / "own.toml").write_text(text)
+    network = load("own", tmp_path).network
+    assert network is not None
+    assert network.subnet_ids == ("subnet-0123abcd", "subnet-4567abcd")
 
 
 def test_a_stage_s_name_goes_into_the_names_of_resources(tmp_path: Path) -> None:

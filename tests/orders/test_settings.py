@@ -103,7 +103,16 @@ def test_sigv4_has_no_api_key() -> None:
     with pytest.raises(SettingInvalid, match="DOWNSTREAM_API_KEY_PARAMETER"):
         DeliverSettings.read(environment)
     del environment["DOWNSTREAM_API_KEY_PARAMETER"]
-    assert DeliverSettings.read(environment).downstream_api_key_parameter is None
+    with pytest.raises(SettingInvalid, match="DOWNSTREAM_SIGNING_SERVICE"):
+        DeliverSettings.read(environment)
+    environment["DOWNSTREAM_SIGNING_SERVICE"] = "lambda"
+    with pytest.raises(SettingInvalid, match="DOWNSTREAM_SIGNING_REGION"):
+        DeliverSettings.read(environment)
+    environment["DOWNSTREAM_SIGNING_REGION"] = "eu-west-1"
+    settings = DeliverSettings.read(environment)
+    assert settings.downstream_api_key_parameter is None
+    assert settings.signing == ("lambda", "eu-west-1")
+    assert DeliverSettings.read(settings.environment()) == settings
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from orders.aws.clients import session
 from orders.failures import TransientFailure
@@ -14,30 +15,40 @@ from orders.failures import TransientFailure
 Sign = Callable[[str, str, Mapping[str, str], bytes], dict[str, str]]
 
 
-def sigv4_headers(method: str, url: str, headers: Mapping[str, str], body: bytes) -> dict[str, str]:
-    """For a downstream that sits behind AWS's own authorisation.
+#: VPC Lattice checks no digest of the body, and demands that the request says so:
+#: https://docs.aws.amazon.com/vpc-lattice/latest/ug/sigv4-authenticated-requests.html
+_UNSIGNED_BODY = {"x-amz-content-sha256": "UNSIGNED-PAYLOAD"}
 
-    The service name is `execute-api`, API Gateway's: where the other departments' APIs live.
+
+def sigv4_for(service: str, region: str) -> Sign:
+    """For a downstream that sits behind AWS's own authorisation, in its Region.
+
+    `service`: `execute-api` is API Gateway, `lambda` a function's URL, `vpc-lattice-svcs` VPC
+    Lattice.
     """
-    return _signed(SigV4Auth, "execute-api", method, url, headers, body)
+    always = _UNSIGNED_BODY if service == "vpc-lattice-svcs" else {}
+
+    def sign(method: str, url: str, headers: Mapping[str, str], body: bytes) -> dict[str, str]:
+        request = AWSRequest(method=method, url=url, headers={**headers, **always}, data=body)
+        return _signed(request, SigV4Auth(_credentials(), service, region))
+
+    return sign
 
 
 def s3_headers(method: str, url: str, headers: Mapping[str, str], body: bytes) -> dict[str, str]:
-    """For an object in a bucket."""
-    return _signed(S3SigV4Auth, "s3", method, url, headers, body)
-
-
-def _signed(
-    auth: type[SigV4Auth],
-    service: str,
-    method: str,
-    url: str,
-    headers: Mapping[str, str],
-    body: bytes,
-) -> dict[str, str]:
+    """For an object in a bucket of the function's own Region."""
     request = AWSRequest(method=method, url=url, headers=dict(headers), data=body)
+    region = session().get_config_variable("region")
+    return _signed(request, S3SigV4Auth(_credentials(), "s3", region))
+
+
+def _credentials() -> Credentials:
     credentials = session().get_credentials()
     if credentials is None:
         raise TransientFailure("the function's role gave no credentials")
-    auth(credentials, service, session().get_config_variable("region")).add_auth(request)
+    return credentials
+
+
+def _signed(request: AWSRequest, auth: SigV4Auth) -> dict[str, str]:
+    auth.add_auth(request)
     return dict(request.headers.items())

@@ -85,8 +85,9 @@ def _allowed(
     for policy in (*role.get("Policies", ()), *attached):
         for statement in policy["PolicyDocument"]["Statement"]:
             actions = ", ".join(sorted(_list(statement["Action"])))
+            denied = "" if statement["Effect"] == "Allow" else "(its code may not) "
             for resource in _list(statement["Resource"]):
-                yield actions, templates.last(stack, resource)
+                yield denied + actions, templates.last(stack, resource)
 
 
 def _resource_policies(templates: Templates) -> Table:
