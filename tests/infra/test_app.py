@@ -135,7 +135,7 @@ def test_no_real_stage_has_a_parameter_which_would_keep_its_first_value(
     every_stage: Reviewed,
 ) -> None:
     """But for the CDK's own. So an address, or a gateway that the store's pages connect to, can
-    change."""
+    change; and a function's version, which keeps its settings, is made anew with them."""
     given = {
         (stack, name)
         for templates in every_stage.stages.values()

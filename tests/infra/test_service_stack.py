@@ -221,16 +221,6 @@ def test_a_fake_s_address_is_given_at_deployment(local: Templates, downstream: s
     assert variables["DOWNSTREAM_URL"] == {"Ref": f"{downstream.capitalize()}Url"}
 
 
-def test_where_releases_count_no_function_is_told_anything_by_a_parameter(prod: Templates) -> None:
-    """A version keeps its settings, and a parameter that changes makes no new version."""
-    given = {
-        name
-        for name in prod.by_stack["spillway-prod-service"].get("Parameters", {})
-        if name != "BootstrapVersion"
-    }
-    assert given == set()
-
-
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_handler_s_path_imports(dev: Templates, function: str) -> None:
     module, name = dev.functions()[function]["Handler"].rsplit(".", 1)
