@@ -183,6 +183,7 @@ def test_the_emulator_answers_as_aws_did(emulator: Emulator, fact: dict[str, Any
 def test_the_page_names_each_difference_of_the_emulator_and_there_are_no_more() -> None:
     different = [fact["id"] for fact in FACTS if "emulator" in fact]
     assert len(different) <= DIFFERENCES_MAX
+    assert f" {len(FACTS)} facts" in PAGE
     assert [id_ for id_ in different if f"`{id_}`" not in PAGE] == []
 
 
