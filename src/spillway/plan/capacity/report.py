@@ -136,7 +136,11 @@ def _orders(plan: Plan) -> Iterator[tuple[str, str, str]]:
         (came.queue_seconds_max, "a queue", limits.SQS_RETENTION_SECONDS),
     ):
         yield "longest", duration(longest), f"in {place}, which keeps {duration(keeps)}"
-    yield "looks", large(came.looks), "of customers at their orders, when the service asks for them"
+    yield (
+        "looks",
+        large(came.looks),
+        "of customers at their orders, as many as the API lets through",
+    )
     yield "dollars", f"{plan.bills[0]:,.2f}", "at list price, through CloudFront, with all looks"
     claims = _claims_document(plan)
     if claims is not None:

@@ -6,9 +6,9 @@ concurrency let some through, the table takes what it can and the rest overflows
 stream's shards, deliveries empty the queues, and every recorded fact passes table and stream again.
 
 Stricter than AWS on purpose: the table doubles its throughput only every 30 minutes, though it is
-often faster, and bursts beyond that do not count. Customers look at their
-orders as the service asks them to, and what handles that is missing elsewhere. Left out:
-cancellations, refusals, failures (see `spillway chaos`), and the watchdog, which delays nothing.
+often faster, and bursts beyond that do not count. Customers look at their orders when the service
+asks them to, which takes environments that intake could use. Left out: cancellations, refusals,
+failures (see `spillway chaos`), and the watchdog, which delays nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from orders.domain.looks import FIRST_SECONDS, wait_seconds
 from orders.domain.saga import DOWNSTREAMS, Downstream
 from orders.domain.waits import PARAMETER_INIT_WAIT_MS, PARAMETER_WAIT_MS
 from spillway.plan import limits
-from spillway.plan.capacity.service import RESEND_FIRST_SECONDS, RESEND_MAX_SECONDS, Service
+from spillway.plan.capacity.service import RESEND_FIRST_SECONDS, RESEND_MAX_SECONDS, Looks, Service
 from spillway.plan.profile import Profile
 
 #: An order's changes in the stream.
@@ -272,8 +272,8 @@ class Flow:
         through = self._through_intake({0: new, **self._resends.due(end)}, step, end)
         before = self.acknowledged.total
         self._write(through, step, end)
-        self._watchers.add(end + FIRST_SECONDS, end, before, self.acknowledged.total)
-        self._look(step, end)
+        if service.looks is not None:
+            self._look(service.looks, before, step, end)
         self._relay(step, end)
         self.now = end
         self.samples.append(
@@ -293,12 +293,11 @@ class Flow:
     @property
     def looks(self) -> float:
         """Those that found the order settled after the last step included."""
-        return self.looked.total + (self._watchers.waiting if self.service.looks else 0.0)
+        return self.looked.total + self._watchers.waiting
 
-    def _look(self, step: float, end: float) -> None:
-        looks = self.service.looks
-        if looks is None:
-            return
+    def _look(self, looks: Looks, before: float, step: float, end: float) -> None:
+        """`before`: how many orders were acknowledged before this step."""
+        self._watchers.add(end + FIRST_SECONDS, end, before, self.acknowledged.total)
         reserved, settled = self.recorded["reserve"].total, self.settled.total
         due = self._watchers.due(end, reserved, settled, looks.watched_seconds)
         served = min(due, looks.per_second * step)

@@ -49,7 +49,9 @@ def _by_part(axes: Axes, found: Findings) -> None:
     axes.set_ylim(-0.6, 1.95)
     axes.set_xlim(0, widest * 1.12)
     axes.legend(loc="upper right", ncols=3, frameon=False)
-    charts.dress(axes, "What a million orders cost, by part", "dollars at list price", "")
+    charts.dress(
+        axes, "What a million orders straight to the API cost, by part", "dollars at list price", ""
+    )
 
 
 def _compared(axes: Axes, found: Findings) -> None:

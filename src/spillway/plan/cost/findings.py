@@ -64,7 +64,7 @@ class Findings:
         self.model, self.orders_per_month = model, orders_per_month
         self.crowd = self._load("crowd", "a coupon's spike: every batch is full", CROWD)
         self.store = [*self._store()]
-        self.web = self._priced("web, crowd", "", model.a_web_order(CROWD))
+        self.web = priced(model.a_web_order(CROWD).scaled(MILLION), model.price_list)
         evenly = f"{orders_per_month:,} a month, evenly"
         self.loads = [
             self.crowd,

@@ -24,10 +24,11 @@ _SMALL = 0.005
 def document(found: Findings, real: Sequence[ChannelCost] = ()) -> dict[str, Any]:
     """One JSON object. Its first four keys never change.
 
-    `total_per_million` and `items`: what AWS bills for a million confirmed orders in a month of
-    `orders_per_month`, in a crowd unless a profile was given, after its permanent free tiers:
-    `dollars` = (`operations` - `free`) x `price`. `list`: the same without free tiers.
-    `idle_per_month`: a month without any order.
+    `total_per_million` and `items`: what a million confirmed orders, sent straight to the API, add
+    to the bill of a month without any, when `orders_per_month` come in it, in a crowd unless a
+    profile was given, after AWS's permanent free tiers: `dollars` = (`operations` - `free`) x
+    `price`. `list`: the same without free tiers. `idle_per_month`: a month without any order.
+    `store`: see `StoreCost`.
     """
     measured = found.model.measurement
     return {
@@ -77,7 +78,7 @@ def _at_list_price(found: Findings) -> dict[str, Any]:
 
 def unconfirmed(found: Findings) -> list[str]:
     """The prices in the findings that no source confirms, and all estimates."""
-    bills = (found.load.list_price, found.web.list_price, found.idle_list, found.month_list)
+    bills = (found.load.list_price, found.web, found.idle_list, found.month_list)
     used = {
         item.use.price
         for bill in (*bills, *(one.bill for one in found.alternatives))
@@ -214,7 +215,7 @@ def _real_table(real: Sequence[ChannelCost]) -> Table:
 
 def items_table(found: Findings) -> Table:
     """The first row of the store's table, in numbers from which it can be worked out by hand."""
-    bill = found.web.list_price
+    bill = found.web
     rows = [
         (*_counted(item), f"{item.dollars:.4f}{_mark(item.price.confirmed)}")
         for item in bill.largest_first()
