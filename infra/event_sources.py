@@ -17,8 +17,10 @@ from orders.domain.backoff import Backoff
 OUTAGE_SECONDS_MAX = 24 * 60 * 60
 #: The largest count that SQS allows.
 RECEIVES_MAX = 1_000
-#: AWS's own advice: a batch can be retried while Lambda is throttled, before the queue hands it to
-#: a second worker.
+#: AWS's own advice (https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html): a
+#: batch can be retried while Lambda is throttled, before the queue hands it to a second worker. A
+#: batching window comes on top: a message's time begins when it is received, not when the batch is
+#: full.
 VISIBILITY_TO_FUNCTION_TIMEOUT = 6
 
 #: The largest batch without a batching window, which would delay every order.
@@ -58,7 +60,7 @@ class QueueSource:
 
     @property
     def visibility_seconds(self) -> int:
-        return VISIBILITY_TO_FUNCTION_TIMEOUT * self.function_timeout_seconds
+        return VISIBILITY_TO_FUNCTION_TIMEOUT * self.function_timeout_seconds + self.window_seconds
 
 
 def queue_sources(stage: Stage) -> Mapping[str, QueueSource]:

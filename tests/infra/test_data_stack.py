@@ -160,6 +160,25 @@ def test_every_queue_keeps_messages_for_two_weeks_encrypted_and_refuses_plain_ht
     } == {found["QueueName"] for found in queues}
 
 
+def test_every_queue_takes_a_megabyte_wherever_its_default_is_less(dev: Templates) -> None:
+    sizes = {found["MaximumMessageSize"] for found in dev.resources("AWS::SQS::Queue")}
+    assert sizes == {1_048_576}
+
+
+def test_only_its_own_queue_may_have_a_dead_letter_queue(dev: Templates) -> None:
+    for found in dev.resources("AWS::SQS::Queue"):
+        name = found["QueueName"]
+        policy = found.get("RedriveAllowPolicy")
+        if not name.endswith("-dead-letters"):
+            assert policy is None
+        elif name == "spillway-dev-relay-dead-letters":
+            assert policy == {"redrivePermission": "denyAll"}
+        else:
+            assert policy["redrivePermission"] == "byQueue"
+            [source] = policy["sourceQueueArns"]
+            assert dev.named(source) == name.removesuffix("-dead-letters")
+
+
 def test_the_topics_refuse_plain_http(dev: Templates) -> None:
     policies = dev.resources("AWS::SNS::TopicPolicy")
     assert {dev.named(policy["Topics"][0]) for policy in policies} == {

@@ -18,6 +18,16 @@ def test_every_queue_is_deployed_with_the_numbers_of_its_source(dev: Templates) 
         assert dev.named(policy["deadLetterTargetArn"]) == f"{deployed['QueueName']}-dead-letters"
 
 
+def test_a_message_stays_hidden_while_its_batch_is_filled_and_tried_six_times(
+    dev: Templates,
+) -> None:
+    for name, source in queue_sources(dev.stage).items():
+        queue = dev.resource("AWS::SQS::Queue", QueueName=dev.stage.resource_name(name))
+        batch = dev.mapping_of(source.function).get("MaximumBatchingWindowInSeconds", 0)
+        timeout = dev.functions()[source.function]["Timeout"]
+        assert queue["Properties"]["VisibilityTimeout"] >= 6 * timeout + batch, name
+
+
 def test_every_function_reads_its_queue_with_the_numbers_of_its_source(dev: Templates) -> None:
     for name, source in queue_sources(dev.stage).items():
         mapping = dev.mapping_of(source.function)

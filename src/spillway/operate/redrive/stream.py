@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from types_boto3_dynamodbstreams import DynamoDBStreamsClient
 
 #: A shard that is still written to never ends, and its pages may be empty. A page is up to 1,000
-#: records or 1 MB, a batch is at most 100 records.
+#: records or 1 MB, a batch is at most 200 records.
 PAGES_MAX = 100
 
 _GONE = frozenset({"TrimmedDataAccessException", "ResourceNotFoundException"})
