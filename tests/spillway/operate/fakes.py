@@ -131,6 +131,21 @@ class FakeCloudWatch:
         return Pages([{"MetricAlarms": list(self.alarms)}])
 
 
+@dataclass
+class FakeLambda:
+    """The event source mappings: each function's state, some of another stage beside them."""
+
+    states: Mapping[str, str] = field(default_factory=dict)
+
+    def get_paginator(self, _: str) -> Pages:
+        functions = {f"spillway-test-{name}": state for name, state in self.states.items()}
+        mappings = [
+            {"FunctionArn": f"arn:aws:lambda:eu-west-1:1:function:{name}:live", "State": state}
+            for name, state in {**functions, "spillway-other-relay": "Disabled"}.items()
+        ]
+        return Pages([{"EventSourceMappings": [one]} for one in mappings])
+
+
 def service(**clients: Any) -> Service:
     """A service on AWS, whose clients are these."""
     return Service("test", clients.__getitem__, {"orders": "orders"}, QUEUES)

@@ -39,7 +39,7 @@ def shown_age(part: Part) -> str:
 
 
 def tone(part: Part) -> Tone:
-    if part.dead_letters or part.errors:
+    if part.dead_letters or part.errors or part.stopped:
         return "bad"
     # The watchdog's messages are for later by design.
     slow = (part.oldest_seconds or 0) > SLOW_SECONDS and part.name != "watchdog"

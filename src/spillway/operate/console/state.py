@@ -6,6 +6,7 @@ most so many requests to AWS in an hour (test_state.py counts them):
 - the queues' depths every 15 s: 11 requests to SQS, 2,640 an hour, 0.0011 dollars
 - rates, ages and alarms every minute, because CloudWatch has nothing newer: at most 29 requests,
   1,740 an hour; a million a month are free, beyond that they cost 0.0174 dollars
+- with them the triggers' states: 60 requests to Lambda an hour, which are free
 
 
 What is read of coupons, `campaigns` says. On this machine all of it is read every two seconds.

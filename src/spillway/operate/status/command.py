@@ -29,7 +29,7 @@ def status(
 ) -> None:
     """Show a running service: what waits before each function, and the state of each promise.
 
-    Changes nothing. Exits with 1 while an alarm rings.
+    Changes nothing. Exits with 1 while an alarm rings, or a function's trigger is off.
 
     Example: `spillway status --watch`
     """
@@ -46,7 +46,7 @@ def status(
         document=partial(document, stage=service.stage),
         show=lambda status, console: console.print(view(status, service)),
     )
-    if now.ringing:
+    if now.ringing or now.stopped:
         raise typer.Exit(1)
 
 

@@ -30,6 +30,9 @@ QUEUE_OF: Mapping[str, str] = {
 #: The name of each function's dead-letter queue.
 DEAD_LETTERS_OF: Mapping[str, str] = {**QUEUE_OF, "relay": "relay"}
 
+#: States of an event source mapping in which it receives nothing, and will not without help.
+_STOPPED = frozenset({"Disabled", "Disabling", "Deleting", "Missing"})
+
 _CALLS_AT_ONCE = 8
 
 
@@ -41,7 +44,8 @@ class Part:
     wait for their next attempt, those `delayed` are not due yet. `oldest_seconds` is the age of the
     oldest message (for relay: of the oldest change in the stream), None where there is none or it
     is not known. `runs` and `errors` are of the last measured minute; `errors` is None where it is
-    not known.
+    not known. `trigger` is the state of what runs it, a queue's or the stream's event source
+    mapping, in Lambda's words; "Missing" where it has none, None where it needs none.
     """
 
     name: str
@@ -50,6 +54,12 @@ class Part:
     dead_letters: int
     runs: int
     errors: int | None
+    trigger: str | None = None
+
+    @property
+    def stopped(self) -> bool:
+        """What waits for it will not be received, until someone acts."""
+        return self.trigger in _STOPPED
 
     @property
     def held(self) -> int:
@@ -60,11 +70,13 @@ class Part:
 @dataclass(frozen=True, slots=True)
 class Measured:
     """What CloudWatch measures each minute: the age of each queue's oldest message, the age of the
-    oldest change in relay's stream, and each function's runs and errors."""
+    oldest change in relay's stream, and each function's runs and errors. And the state of each
+    function's event source mapping."""
 
     ages: Mapping[str, int]
     stream_age: int | None
     rates: Mapping[str, tuple[int, int | None]]
+    triggers: Mapping[str, str]
 
 
 def read_parts(service: Service, now: float) -> list[Part]:
@@ -79,7 +91,25 @@ def read_measured(service: Service, depths: Iterable[Depth], now: float) -> Meas
     ages = _ages_on_emulator if service.emulator is not None else _ages_on_aws
     behind = _latest(service, query_of(BEHIND, service.resource_name("relay")), now)
     stream_age = None if behind is None else round(behind / 1000)
-    return Measured(ages(service, holding, now), stream_age, _rates(service, now))
+    rates = _rates(service, now)
+    return Measured(ages(service, holding, now), stream_age, rates, read_triggers(service))
+
+
+def read_triggers(service: Service) -> dict[str, str]:
+    """The state of each event source mapping, by its function.
+
+    Those of the whole account are listed, in one request for a hundred: Lambda can list a
+    function's, but ours belong to its alias.
+    """
+    triggers = dict.fromkeys(DEAD_LETTERS_OF, "Missing")
+    names = {service.resource_name(name): name for name in triggers}
+    for page in service.client("lambda").get_paginator("list_event_source_mappings").paginate():
+        for mapping in page["EventSourceMappings"]:
+            # arn:aws:lambda:Region:account:function:name:alias
+            function = mapping["FunctionArn"].split(":")[6]
+            if function in names:
+                triggers[names[function]] = mapping["State"]
+    return triggers
 
 
 def parts_of(depths: Iterable[Depth], measured: Measured) -> list[Part]:
@@ -96,7 +126,8 @@ def _part(name: str, depths: Mapping[str, Depth], measured: Measured) -> Part:
     dead_letters = 0
     if name in DEAD_LETTERS_OF:
         dead_letters = depths[f"{DEAD_LETTERS_OF[name]}_dead_letter"].messages
-    return Part(name, queue, oldest, dead_letters, *measured.rates[name])
+    runs, errors = measured.rates[name]
+    return Part(name, queue, oldest, dead_letters, runs, errors, measured.triggers.get(name))
 
 
 def dead_letters_by_source(parts: Iterable[Part]) -> dict[str, int]:

@@ -35,5 +35,10 @@ class Status:
         return [alarm for alarm in self.alarms if alarm.rings]
 
     @property
+    def stopped(self) -> Sequence[Part]:
+        """The functions that nothing runs any more."""
+        return [part for part in self.parts if part.stopped]
+
+    @property
     def dead_letters(self) -> int:
         return sum(part.dead_letters for part in self.parts)

@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.text import Text
 
+from infra.alarms import page_of
 from spillway.operate.status.alarms import Alarm
 from spillway.operate.status.parts import Part
 from spillway.operate.status.state import Status
@@ -26,7 +27,7 @@ _NOTE = (
 
 def view(status: Status, service: Service) -> RenderableType:
     path = _path_panel(status.parts, f"The path of an order: {service.stage}")
-    return Group(path, _alarms_panel(status), _next_step(status, service.options))
+    return Group(path, _alarms_panel(status), *_next_steps(status, service.options))
 
 
 def document(status: Status, *, stage: str) -> dict[str, Any]:
@@ -49,6 +50,7 @@ def _part(part: Part) -> dict[str, Any]:
         "dead_letters": part.dead_letters,
         "runs_per_minute": part.runs,
         "errors_per_minute": part.errors,
+        "trigger": part.trigger,
     }
 
 
@@ -113,12 +115,17 @@ def _alarm_row(name: str, alarm: Alarm | None) -> tuple[Text, Text, Text]:
     return mark(alarm.kept), Text(name), Text(note, "dim")
 
 
-def _next_step(status: Status, options: str) -> Text:
+def _next_steps(status: Status, options: str) -> list[Text]:
+    page = page_of("relay-stopped")
+    steps = [
+        Text(f"{part.name} does not run: its trigger is {part.trigger}. See {page}.", "bold red")
+        for part in status.stopped
+    ]
     if status.ringing:
         # Alarms may share a page: each is named once.
         pages = "".join(f"\n  {page}" for page in dict.fromkeys(a.runbook for a in status.ringing))
-        return Text(f"What to do now:{pages}", "bold red")
-    if status.dead_letters:
+        steps.append(Text(f"What to do now:{pages}", "bold red"))
+    elif status.dead_letters:
         command = f"spillway redrive --dry-run{options}"
-        return Text(f"There are dead letters. To see why: `{command}`.", "bold yellow")
-    return Text("No alarm rings.", "bold green")
+        steps.append(Text(f"There are dead letters. To see why: `{command}`.", "bold yellow"))
+    return steps or [Text("No alarm rings.", "bold green")]

@@ -23,9 +23,20 @@ from tests.spillway.operate.console.builders import AT, a_state, alarm, browser,
         (part("deliver-inventory", dead_letters=1), "bad"),
         (part("relay", oldest_seconds=60), "warn"),
         (part("relay", errors=1), "bad"),
+        (part("relay", trigger="Disabled"), "bad"),
         (part("watchdog", in_flight=2, oldest_seconds=600), "busy"),
     ],
-    ids=["at rest", "runs", "holds", "behind", "dead letter", "relay behind", "errors", "watchdog"],
+    ids=[
+        "at rest",
+        "runs",
+        "holds",
+        "behind",
+        "dead letter",
+        "relay behind",
+        "errors",
+        "stopped",
+        "watchdog",
+    ],
 )
 def test_a_part_s_tone_is_what_an_operator_would_worry_about(given: Part, expected: Tone) -> None:
     assert tone(given) == expected

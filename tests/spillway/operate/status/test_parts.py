@@ -5,7 +5,7 @@ from __future__ import annotations
 from orders.domain.promises import Promise
 from spillway.operate.status.alarms import read_alarms
 from spillway.operate.status.parts import read_parts
-from tests.spillway.operate.fakes import NOW, FakeCloudWatch, FakeQueues, service
+from tests.spillway.operate.fakes import NOW, FakeCloudWatch, FakeLambda, FakeQueues, service
 
 
 def test_each_part_has_what_waits_before_it_and_how_it_runs() -> None:
@@ -19,6 +19,7 @@ def test_each_part_has_what_waits_before_it_and_how_it_runs() -> None:
                 ("IteratorAge", "spillway-test-relay"): [2_500],
             }
         ),
+        **{"lambda": FakeLambda()},
     )
     parts = {part.name: part for part in read_parts(aws, NOW)}
     accounting, relay, intake = parts["deliver-accounting"], parts["relay"], parts["intake"]
@@ -28,6 +29,17 @@ def test_each_part_has_what_waits_before_it_and_how_it_runs() -> None:
     assert (intake.queue, intake.runs, intake.errors) == (None, 12, 0)
     assert (relay.errors, relay.oldest_seconds) == (4, 2)
     assert parts["drain"].oldest_seconds is None
+
+
+def test_a_function_whose_trigger_is_off_or_gone_is_stopped() -> None:
+    states = {"relay": "Disabled", "drain": "Enabled", "watchdog": "Updating"}
+    states |= {"deliver-inventory": "Enabled", "deliver-fulfilment": "Enabled"}
+    aws = service(sqs=FakeQueues(), cloudwatch=FakeCloudWatch(), **{"lambda": FakeLambda(states)})
+    parts = {part.name: part for part in read_parts(aws, NOW)}
+    stopped = {name: part.trigger for name, part in parts.items() if part.stopped}
+    assert stopped == {"relay": "Disabled", "deliver-accounting": "Missing"}
+    assert parts["watchdog"].trigger == "Updating"
+    assert parts["intake"].trigger is None
 
 
 def test_an_alarm_is_known_by_its_promise_and_its_page() -> None:

@@ -36,6 +36,14 @@ def test_an_alarm_that_rings_leads_to_its_page() -> None:
     assert "docs/runbook/dead-letters.md" in shown(part(0, dead_letters=1), alarms=(ringing,))
 
 
+def test_a_function_that_nothing_runs_is_named_and_leads_to_its_page() -> None:
+    text = " ".join(shown(replace(part(0), trigger="Disabled")).split())
+    assert "deliver-accounting does not run: its trigger is Disabled." in text
+    assert "docs/runbook/alarms.md#relay-stopped" in text
+    assert "No alarm rings" not in text
+    assert "does not run" not in shown(replace(part(0), trigger="Enabled"))
+
+
 def test_dead_letters_lead_to_redrive() -> None:
     text = shown(part(0, dead_letters=1), options=" --stage dev")
     assert "spillway redrive --dry-run --stage dev" in text
