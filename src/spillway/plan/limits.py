@@ -24,6 +24,10 @@ SQS_POLLERS_MAX = 1_250.0
 SQS_POLLERS_IDLE = 5
 #: SQS's longest wait. No source confirms that Lambda waits so long; it is commonly observed.
 SQS_POLL_SECONDS = 20
+#: Messages of a queue that were received and not deleted, those that wait for their next attempt
+#: too. Above it SQS hands out nothing, without an error where the poll is long; more on request
+#: (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-queues.html).
+SQS_IN_FLIGHT_MAX = 120_000
 #: The queues here keep messages as long as SQS can.
 SQS_RETENTION_SECONDS = 14 * 24 * 60 * 60
 

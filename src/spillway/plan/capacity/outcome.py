@@ -159,7 +159,7 @@ def _late(into: Series, out: Series, seconds: float) -> float:
     """How many were between two series for longer than this."""
     if not out.total:
         return 0.0
-    late = sum(delay > seconds for delay, _ in _delays(into, out))
+    late = sum(delay > seconds for delay, _ in delays(into, out))
     return out.total * late / _DELAYS
 
 
@@ -169,9 +169,9 @@ def _settle(flow: Flow) -> Waits:
     buffered = flow.into_overflow.total
     samples = [
         (delay + healthy, flow.acknowledged.total - buffered)
-        for delay, _ in _delays(flow.placed, flow.settled)
+        for delay, _ in delays(flow.placed, flow.settled)
     ]
-    for delay, second in _delays(flow.into_overflow, flow.out_of_overflow):
+    for delay, second in delays(flow.into_overflow, flow.out_of_overflow):
         drained = second + delay
         settled = flow.settled.when(flow.placed.passed(drained))
         samples.append((delay + max(0.0, settled - drained) + healthy, buffered))
@@ -179,10 +179,10 @@ def _settle(flow: Flow) -> Waits:
 
 
 def _waited(into: Series, out: Series) -> Waits:
-    return _percentiles([(delay, 1.0) for delay, _ in _delays(into, out)])
+    return _percentiles([(delay, 1.0) for delay, _ in delays(into, out)])
 
 
-def _delays(into: Series, out: Series) -> list[tuple[float, float]]:
+def delays(into: Series, out: Series) -> list[tuple[float, float]]:
     """Samples of how long it took from one series to the other, each with when it began."""
     total = min(into.total, out.total)
     if total < _NOTHING:

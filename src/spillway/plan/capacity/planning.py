@@ -9,12 +9,15 @@ from pathlib import Path
 from infra.event_sources import RELAY_BATCH_SIZE
 from orders.domain.coupon_limits import COUNTERS_MAX
 from orders.domain.saga import DOWNSTREAMS
+from orders.telemetry import JsonLines
 from spillway.plan import limits
+from spillway.plan.capacity.checks import Checks, checks_of
 from spillway.plan.capacity.outcome import Outcome
 from spillway.plan.capacity.recommendations import ScalingStep, scaling_steps
 from spillway.plan.capacity.service import Claims, Looks, Service
 from spillway.plan.cost.batches import CROWD
 from spillway.plan.cost.coupons import a_coupon
+from spillway.plan.cost.meter import LOG_EVENT_BYTES
 from spillway.plan.cost.model import CostModel, cost_model
 from spillway.plan.price_list import Bill, Usage, Use, priced
 from spillway.plan.profile import Profile
@@ -22,8 +25,10 @@ from spillway.plan.work import Work
 
 #: Intake tries a throttled put once more, then sends the order to the overflow queue.
 _SECOND_TRY_PAUSE_SECONDS = 0.05
-#: Messages that SQS hands over, and deletes, at once.
+#: Messages that SQS takes, hands over, and deletes at once.
 _SQS_BATCH = 10
+_GB = 1_000_000_000
+_A_TIME_MS = 1_795_428_000_000
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,16 @@ class Plan:
             total += step.raised.dollars if step.raised is not None else 0.0
             dollars.append(total + _spike_bill(self.model, step.outcome).dollars)
         return dollars
+
+    @cached_property
+    def checks(self) -> Checks:
+        """What the watchdog does meanwhile, with nothing raised."""
+        return _checks(self.model, self.outcome)
+
+    @property
+    def for_checks(self) -> float:
+        """Of the first bill, what orders add that had not settled at their first check."""
+        return priced(_checked(self.model, self.checks), self.model.price_list).dollars
 
     @property
     def for_claims(self) -> float:
@@ -145,7 +160,66 @@ def _spike_bill(model: CostModel, came: Outcome) -> Bill:
     )
     looks = came.looks / came.offered
     order = model.a_web_order(CROWD, looks).scaled(came.offered)
-    return priced(order + Usage(more) + _claimed(model, came), model.price_list)
+    checked = _checked(model, _checks(model, came))
+    return priced(order + Usage(more) + checked + _claimed(model, came), model.price_list)
+
+
+def _checks(model: CostModel, came: Outcome) -> Checks:
+    return checks_of(came.flow, model.stage.sources["watchdog"], _postponing(model))
+
+
+def _postponing(model: CostModel) -> Work:
+    """The watchdog's time for single messages, each of which it postpones by a request."""
+    work = model.works["watchdog"]
+    return replace(work, per_record=work.per_record + model.figures.sqs_seconds.value)
+
+
+def _checked(model: CostModel, checks: Checks) -> Usage:
+    """What orders add whose first check, which is in each order's price, finds them unsettled: a
+    line in the log, a message of their own, and looks until one finds them settled."""
+    source, single = model.stage.sources["watchdog"], _postponing(model)
+    runs = checks.looks / source.batch_size
+    gb_seconds = runs * single.seconds(source.batch_size) * model.stage.memory_mb["watchdog"] / 1024
+    measured = model.measurement
+    read = measured.total("read_units", service="dynamodb", operation="BatchGetItem")
+    logged = (checks.requeued + checks.postponed) * (UNSETTLED_LINE_BYTES + LOG_EVENT_BYTES)
+    return Usage(
+        (
+            Use("checks: requeued", "sqs.requests", checks.requeued / _SQS_BATCH),
+            Use("checks: postponed", "sqs.requests", checks.postponed),
+            Use("checks: received", "sqs.requests", checks.looks / _SQS_BATCH),
+            Use("checks: deleted", "sqs.requests", checks.requeued / _SQS_BATCH),
+            Use(
+                "checks: progress read",
+                "dynamodb.read_units",
+                checks.looks * read / measured.orders,
+            ),
+            Use("checks: invocations", "lambda.requests", runs),
+            Use("checks: time", "lambda.gb_seconds", gb_seconds),
+            Use("checks: logs", "logs.ingested", logged / _GB),
+        )
+    )
+
+
+def _unsettled_line() -> str:
+    """What the watchdog logs of an order that it finds unsettled, as long as it usually is."""
+    lines: list[str] = []
+    JsonLines(lines.append, lambda: _A_TIME_MS)(
+        "watchdog",
+        "stuck",
+        order_id="0197a3f2-6b1c-7d3e-8f4a-5b6c7d8e9f00",
+        customer="3f1c5a9e0b7d4c82",
+        status="accepted",
+        owed=["post", "ship"],
+        sent=[],
+        unsettled_s=2_700,
+        half_done_s=2_700,
+        duration_ms=12,
+    )
+    return lines[0]
+
+
+UNSETTLED_LINE_BYTES = len(_unsettled_line())
 
 
 def _claimed(model: CostModel, came: Outcome) -> Usage:

@@ -57,6 +57,12 @@ def document(plan: Plan) -> dict[str, Any]:
         "backlog_max": {name: round(most) for name, most in came.backlogs_max.items()},
         "looks": round(came.looks),
         "environments": round(came.flow.environments.ever),
+        "checks": {
+            "unsettled_at_the_first": round(plan.checks.requeued),
+            "postponed": round(plan.checks.postponed),
+            "in_flight_max": round(plan.checks.in_flight_max),
+            "dollars": round(plan.for_checks, 4),
+        },
         "limited_coupon": _claims_document(plan),
         "raises": [_step(step, bill) for step, bill in zip(plan.steps, plan.bills, strict=True)],
     }
@@ -142,6 +148,7 @@ def _orders(plan: Plan) -> Iterator[tuple[str, str, str]]:
         "of customers at their orders, as many as the API lets through",
     )
     yield "dollars", f"{plan.bills[0]:,.2f}", "at list price, through CloudFront, with all looks"
+    yield from _checks(plan)
     claims = _claims_document(plan)
     if claims is not None:
         yield "", f"{claims['dollars']:,.2f}", "of them for the limited coupons"
@@ -149,6 +156,18 @@ def _orders(plan: Plan) -> Iterator[tuple[str, str, str]]:
         tries, refused = f"{claims['tries_per_order']:.2f}", f"{claims['refused']:.2%}"
         what = f"each for {each} orders a second; {tries} tries an order, {refused} sent again"
         yield "counters", large(claims["counters"]), what
+
+
+def _checks(plan: Plan) -> Iterator[tuple[str, str, str]]:
+    checks = plan.checks
+    if checks.requeued < 1:
+        return
+    what = f"of them for the watchdog, which finds {large(checks.requeued)} orders unsettled"
+    yield "", f"{plan.for_checks:,.2f}", what
+    if checks.in_flight_max > limits.SQS_IN_FLIGHT_MAX:
+        most = large(limits.SQS_IN_FLIGHT_MAX)
+        what = f"checks would wait in flight; SQS lets {most}, so others begin up to 4 h late"
+        yield "", large(checks.in_flight_max), what
 
 
 def _bottlenecks(came: Outcome) -> Iterator[tuple[str, str, str]]:

@@ -6,9 +6,9 @@ concurrency let some through, the table takes what it can and the rest overflows
 stream's shards, deliveries empty the queues, and every recorded fact passes table and stream again.
 
 Stricter than AWS on purpose: the table doubles its throughput only every 30 minutes, though it is
-often faster, and bursts beyond that do not count. Customers look at their orders when the service
-asks them to, which takes environments that intake could use. Left out: cancellations, refusals,
-failures (see `spillway chaos`), and the watchdog, which delays nothing.
+often faster, and bursts beyond that do not count. Customers look at their orders as the service
+asks them to, and what serves their looks does not serve orders. Left out: cancellations, refusals,
+failures (see `spillway chaos`), and the watchdog, which delays nothing: `checks` counts its looks.
 """
 
 from __future__ import annotations
