@@ -1,8 +1,11 @@
-"""The alarms: one for each promise, one for each dead-letter queue, and two that ring earlier.
+"""The alarms: one for each promise, one for each dead-letter queue, two that ring earlier.
+
+Three more are for functions that do not run, whose own log lines and metrics then say nothing.
 
 Each leads to its place in the runbook (`page_of`). The first ten alarms of an account are free,
-each other costs 0.10 dollars a month. So each alarm looks at one metric: metric math is paid by the
-metric, and a composite alarm costs five times as much as the alarms that it would replace.
+each other costs 0.10 dollars a month. So each alarm looks at one metric, but one: metric math is
+paid by the metric, and a composite alarm costs five times as much as the alarms that it would
+replace.
 
 Alarm only on what a person must act on: each threshold has its reason.
 """
@@ -10,9 +13,10 @@ Alarm only on what a person must act on: each threshold has its reason.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from infra import metrics
-from infra.metrics import LogMetric, Metric
+from infra.metrics import LogMetric, Metric, Unanswered
 from infra.stage import Stage
 from orders.domain.promises import Promise
 
@@ -24,6 +28,10 @@ DRAIN_RETRY_SECONDS = 300
 CLASHES_MAX = 10
 SERVER_ERRORS_MAX = 5
 RELAY_ERRORS_MAX = 20
+#: Relay runs within a second of an order. Some minutes more may pass until its metric is there.
+UNRELAYED_PERIODS = 10
+#: The first check of an order is due after 15 min, and the watchdog needs a minute for it.
+UNCHECKED_SECONDS = 2 * 60 * 60
 
 QUEUES_WITH_DEAD_LETTERS = (
     "inventory",
@@ -39,6 +47,8 @@ _SHARED_SECTIONS = {
     "never-half-done": "always-settles",
     "zero-idle": "failure-stays-local",
     "release-faults": "bugs",
+    "watchdog-stopped": "relay-stopped",
+    "functions-throttled": "relay-stopped",
 }
 
 
@@ -63,20 +73,21 @@ def page_of(alarm: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """Rings when, in one of the last `periods` periods of `period_seconds`, `metric` of the thing
-    called `of` (None for our own metrics) was `threshold` or more. No data means no problem.
+    """Rings when, in `breaching` of the last `periods` periods of `period_seconds`, `metric` of the
+    thing called `of` (None where it needs none) was `threshold` or more.
 
-    `consecutive`: in all of them instead.
+    `missing`: what no data means. Most of these metrics have data only while something is wrong.
     """
 
     name: str
-    metric: Metric | LogMetric
+    metric: Metric | LogMetric | Unanswered
     threshold: int
     reason: str
     of: str | None = None
     period_seconds: int = 60
     periods: int = 1
-    consecutive: bool = False
+    breaching: int = 1
+    missing: Literal["notBreaching", "ignore"] = "notBreaching"
 
     @property
     def page(self) -> str:
@@ -86,12 +97,18 @@ class Alarm:
     def description(self) -> str:
         return f"{self.reason} What to do: {self.page}"
 
+    @property
+    def paid(self) -> int:
+        """How many alarms AWS charges for: one for each metric."""
+        return 2 if isinstance(self.metric, Unanswered) else 1
+
 
 def alarms(stage: Stage) -> list[Alarm]:
     """Every alarm of a stage; `of` is a name without the stage's, or "api"."""
     return [
         *_promises(stage),
         *_before_the_promises(stage),
+        *_when_nothing_runs(stage),
         *(_dead_letters(queue, stage) for queue in QUEUES_WITH_DEAD_LETTERS),
     ]
 
@@ -163,7 +180,7 @@ def _promises(stage: Stage) -> list[Alarm]:
             of="relay",
             period_seconds=limits.period(60),
             periods=5,
-            consecutive=True,
+            breaching=5,
         ),
         Alarm(
             "zero-idle",
@@ -209,6 +226,43 @@ def _before_the_promises(stage: Stage) -> list[Alarm]:
     ]
 
 
+def _when_nothing_runs(stage: Stage) -> list[Alarm]:
+    limits = stage.alarms
+    return [
+        Alarm(
+            "relay-stopped",
+            metrics.UNRELAYED,
+            1,
+            f"Orders were placed, and relay has not run for {UNRELAYED_PERIODS} min: no step of"
+            " them begins, and nothing else notices. The table's stream keeps them for 24 h.",
+            period_seconds=limits.period(60),
+            # Half as many more: one order alone is still seen when its ten minutes are over.
+            periods=UNRELAYED_PERIODS + UNRELAYED_PERIODS // 2,
+            breaching=UNRELAYED_PERIODS,
+        ),
+        Alarm(
+            "watchdog-stopped",
+            metrics.OLDEST,
+            UNCHECKED_SECONDS,
+            f"A check of an order has waited for {UNCHECKED_SECONDS // 3600} h and was not begun:"
+            " the watchdog does not run, or has far too much to do. What it would find and send"
+            " again is not found.",
+            of="watchdog",
+            period_seconds=limits.period(300),
+        ),
+        Alarm(
+            "functions-throttled",
+            metrics.REFUSED_RUNS,
+            1,
+            "For 15 min Lambda has refused runs: the account has no concurrency left. Customers"
+            " may be answered 503, and each refused message uses up an attempt.",
+            period_seconds=limits.period(300),
+            periods=3,
+            breaching=3,
+        ),
+    ]
+
+
 def _dead_letters(queue: str, stage: Stage) -> Alarm:
     return Alarm(
         f"{queue}-dead-letters",
@@ -217,4 +271,7 @@ def _dead_letters(queue: str, stage: Stage) -> Alarm:
         "A message needs manual action: its order does not continue until then.",
         of=f"{queue}-dead-letters",
         period_seconds=stage.alarms.period(60),
+        # SQS stops measuring a queue that nobody has touched for six hours, also one with a dead
+        # letter in it: the alarm goes on ringing until the queue is seen empty.
+        missing="ignore",
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 from orders.domain.saga import DOWNSTREAMS
 
@@ -23,7 +23,8 @@ Statistic = Literal["Maximum", "Sum", "SampleCount", "p50", "p99"]
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A metric that AWS measures. `dimension` names what is measured: a queue, a function..."""
+    """A metric that AWS measures. `dimension` names what is measured: a queue, a function... ""
+    where it is everything of that kind in the account and Region."""
 
     namespace: str
     dimension: str
@@ -43,6 +44,27 @@ class LogMetric:
     value: str
     statistic: Statistic
     meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """Metric math of two metrics: 1 while `cause` has happened and `effect` has not, both counted
+    since the first period that the alarm looks at, else 0.
+
+    Counted so, an effect that follows a moment later, in the next period, ends it, and one cause
+    alone is enough. Each metric counts what happened to the thing named beside it.
+    """
+
+    name: str
+    cause: tuple[Metric, str]
+    effect: tuple[Metric, str]
+
+    statistic: ClassVar[Statistic] = "Maximum"
+    #: With FILL, because neither has data while nothing happens. See "Using math expressions with
+    #: CloudWatch metrics" in the CloudWatch User Guide.
+    expression: ClassVar[str] = (
+        "IF(RUNNING_SUM(FILL(cause, 0)) > 0 AND RUNNING_SUM(FILL(effect, 0)) == 0, 1, 0)"
+    )
 
 
 _queue = partial(Metric, "AWS/SQS", "QueueName")
@@ -83,6 +105,13 @@ BEHIND: Final = _function(
     "Maximum",
     "age in ms of the latest change that relay received: how far it is behind the table",
 )
+REFUSED_RUNS: Final = Metric(
+    "AWS/Lambda",
+    "",
+    "Throttles",
+    "Sum",
+    "runs of any function in the account that Lambda refused: no concurrency was left",
+)
 REQUESTS: Final = _api("Count", "Sum", "customers' requests")
 CLIENT_ERRORS: Final = _api("4xx", "Sum", "requests refused: bad token, broken rule, not found")
 SERVER_ERRORS: Final = _api(
@@ -94,6 +123,7 @@ PLACED: Final = _table(
     "SampleCount",
     "with Operation PutItem: orders placed, by intake and drain",
 )
+UNRELAYED: Final = Unanswered("PlacedNotRelayed", (PLACED, "orders"), (RUNS, "relay"))
 WRITE_UNITS: Final = _table("ConsumedWriteCapacityUnits", "Sum", "write units that are billed")
 THROTTLED: Final = _table("WriteThrottleEvents", "Sum", "writes that the table refused")
 ANNOUNCED: Final = _topic("NumberOfMessagesPublished", "Sum", "order events announced")
@@ -111,6 +141,7 @@ MEASURED_BY_AWS: Final = (
     FINISHED,
     RUNS,
     ERRORS,
+    REFUSED_RUNS,
     DURATION,
     BEHIND,
     ANNOUNCED,

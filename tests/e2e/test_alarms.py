@@ -1,8 +1,9 @@
 """Each alarm rings for the fault that it is for, tells its topic, and is over after it.
 
 Only where no outside fault can cause the violation, because a guard of the service prevents
-it, is the line written that the service would write then. One alarm, how far relay is behind, has
-no measure on the emulator; tests/infra/test_operations.py holds its template.
+it, is the line written that the service would write then. Two alarms have no measure on the
+emulator, how far relay is behind and which runs Lambda refused; tests/infra/test_operations.py
+holds their templates.
 """
 
 from __future__ import annotations
@@ -17,14 +18,24 @@ from typing import Any
 
 import pytest
 
-from infra.alarms import CLASHES_MAX, RELAY_ERRORS_MAX, SERVER_ERRORS_MAX
+from infra.alarms import (
+    CLASHES_MAX,
+    RELAY_ERRORS_MAX,
+    SERVER_ERRORS_MAX,
+    UNCHECKED_SECONDS,
+    alarms,
+)
+from infra.stage import load
 from orders.aws.messages import overflow_message_of
 from orders.domain.order import AcceptedOrder
 from orders.domain.units import Millis
 from orders.handlers.wire import Content, content_of
 from spillway.operate.status.alarms import Alarm, read_alarms
 from spillway.operate.status.evaluating import evaluate_alarms
+from spillway.operate.status.parts import read_parts
+from spillway.plan.cost.running import held_back
 from spillway.run.stack import Stack
+from spillway.target.reading import read_runs
 from spillway.target.service import Service
 from tests.builders import order_id, order_key
 from tests.e2e.shop import Customer, faulty
@@ -199,6 +210,49 @@ def test_a_change_that_relay_cannot_read(
     assert_told(service, told, "ALARM", ("relay-dead-letters",))
     assert within(30, lambda: dead_letters(stack, "relay"))
     within(RINGS_WITHIN_SECONDS, partial(is_well, service, "relay-dead-letters"))
+
+
+def test_relay_and_watchdog_that_nothing_runs(
+    stack: Stack, shopper: Customer, service: Service, told: Callable[[], list[dict[str, Any]]]
+) -> None:
+    id_, body = shopper.order()
+    with held_back(stack, "watchdog"):
+        with held_back(stack, "relay"):
+            assert stopped(service) == ["relay", "watchdog"]
+            within(20, lambda: time.time() - last_run_of_relay(service) > 1)
+            # As it will be seen when relay's last run lies just outside what the alarm looks at.
+            since = last_run_of_relay(service) + 0.01
+            assert shopper.put(id_, body).status_code == 201
+            within(20, lambda: rings_at(since + relay_looks_back(), service, "relay-stopped"))
+            assert_told(service, told, "ALARM", ("relay-stopped",))
+        assert shopper.settled(id_)["status"] == "confirmed"
+        later = time.time() + UNCHECKED_SECONDS
+        within(20, lambda: rings_at(later, service, "watchdog-stopped"))
+    names = ("relay-stopped", "watchdog-stopped")
+    assert stopped(service) == []
+    assert all(is_well(service, name) for name in names)
+    assert_told(service, told, "OK", names)
+
+
+def stopped(service: Service) -> list[str]:
+    return [part.name for part in read_parts(service, time.time()) if part.stopped]
+
+
+def last_run_of_relay(service: Service) -> float:
+    runs = read_runs(service.logs, service.log_group("relay"), 0)
+    return max(runs, default=0) / 1000
+
+
+def relay_looks_back() -> float:
+    [alarm] = [one for one in alarms(load("local")) if one.name == "relay-stopped"]
+    return alarm.period_seconds * alarm.periods
+
+
+def rings_at(when: float, service: Service, name: str) -> bool:
+    """Whether it will ring at that time (Unix seconds), when nothing more has happened."""
+    evaluate_alarms(service, now=lambda: when)
+    states = service.cloudwatch.describe_alarms(AlarmNames=[service.resource_name(name)])
+    return bool(states["MetricAlarms"][0]["StateValue"] == "ALARM")
 
 
 #: Violations that a guard of the service prevents: the function, its line, and how many ring.

@@ -12,10 +12,12 @@ import pytest
 from infra import metrics
 from infra.alarms import QUEUES_WITH_DEAD_LETTERS, Alarm, alarm_of, alarms, page_of
 from infra.bundle import ROOT
-from infra.metrics import LOG_METRICS, MEASURED_BY_AWS, LogMetric
+from infra.metrics import LOG_METRICS, MEASURED_BY_AWS, LogMetric, Unanswered
 from infra.stage import load
 from orders.domain.promises import Promise
 from orders.telemetry import FIELDS, JsonLines
+from spillway.operate.status.evaluating import state_of
+from spillway.plan.cost.deployed import deployed as model
 from tests.builders import NOW
 from tests.infra.templates import Properties, Reviewed, Templates
 
@@ -80,19 +82,78 @@ def test_each_alarm_is_deployed_as_it_is_defined_and_tells_both_ways(
     dev: Templates, alarm: Alarm
 ) -> None:
     found = deployed(dev)[alarm.name]
-    assert (found["MetricName"], found["Statistic"]) == (alarm.metric.name, alarm.metric.statistic)
-    assert (found["Threshold"], found["Period"]) == (alarm.threshold, alarm.period_seconds)
+    if not isinstance(alarm.metric, Unanswered):
+        measured = (found["MetricName"], found["Statistic"], found["Period"])
+        assert measured == (alarm.metric.name, alarm.metric.statistic, alarm.period_seconds)
+    assert found["Threshold"] == alarm.threshold
     assert found["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
-    assert found["TreatMissingData"] == "notBreaching"
+    assert found["TreatMissingData"] == alarm.missing
     assert found["EvaluationPeriods"] == alarm.periods
-    assert found["DatapointsToAlarm"] == (alarm.periods if alarm.consecutive else 1)
+    assert found["DatapointsToAlarm"] == alarm.breaching
     assert found["AlarmDescription"].endswith(f"What to do: {alarm.page}")
     for actions in (found["AlarmActions"], found["OKActions"]):
         assert [dev.named(action) for action in actions] == ["spillway-dev-alarms"]
 
 
+def test_relay_is_missed_when_orders_are_placed_and_it_has_not_run_for_ten_minutes(
+    dev: Templates,
+) -> None:
+    found = deployed(dev)["relay-stopped"]
+    cause, effect, math = found["Metrics"]
+    assert [query["Id"] for query in (cause, effect)] == ["cause", "effect"]
+    assert [query["ReturnData"] for query in (cause, effect)] == [False, False]
+    assert (math["Expression"], "ReturnData" in math) == (Unanswered.expression, False)
+    stats = [query["MetricStat"] for query in (cause, effect)]
+    assert [stat["Stat"] for stat in stats] == ["SampleCount", "Sum"]
+    assert {stat["Period"] for stat in stats} == {60}
+    placed, runs = (stat["Metric"] for stat in stats)
+    assert (placed["Namespace"], placed["MetricName"]) == (
+        "AWS/DynamoDB",
+        "SuccessfulRequestLatency",
+    )
+    assert placed["Dimensions"] == [
+        {"Name": "TableName", "Value": "spillway-dev-orders"},
+        {"Name": "Operation", "Value": "PutItem"},
+    ]
+    assert (runs["Namespace"], runs["MetricName"]) == ("AWS/Lambda", "Invocations")
+    assert runs["Dimensions"] == [{"Name": "FunctionName", "Value": "spillway-dev-relay"}]
+    assert (found["DatapointsToAlarm"], found["EvaluationPeriods"]) == (10, 15)
+
+
+def test_a_check_that_nobody_begins_is_missed_after_two_hours(dev: Templates) -> None:
+    found = deployed(dev)["watchdog-stopped"]
+    assert (found["Namespace"], found["MetricName"]) == ("AWS/SQS", "ApproximateAgeOfOldestMessage")
+    assert found["Dimensions"] == [{"Name": "QueueName", "Value": "spillway-dev-watchdog"}]
+    assert found["Threshold"] == 7_200
+    # While the watchdog runs no check is that old: it is due after the queue's delay.
+    assert dev.stage.watchdog.delay_seconds + dev.stage.watchdog.window_seconds < 7_200 / 2
+
+
+def test_runs_that_lambda_refuses_anywhere_in_the_account_are_watched_for_a_quarter_of_an_hour(
+    dev: Templates,
+) -> None:
+    """Nothing can be measured for this alarm on the emulator, which refuses no run."""
+    found = deployed(dev)["functions-throttled"]
+    assert (found["Namespace"], found["MetricName"]) == ("AWS/Lambda", "Throttles")
+    assert not found.get("Dimensions")
+    assert (found["Statistic"], found["Threshold"], found["Period"]) == ("Sum", 1, 300)
+    assert (found["DatapointsToAlarm"], found["EvaluationPeriods"]) == (3, 3)
+    described = {**found, "Dimensions": []}
+    refused = [(900.0 - 1, 5.0), (900.0 - 301, 1.0), (900.0 - 601, 1.0)]
+    assert state_of(described, {("Throttles", ""): refused}, 900.0)[0] == "ALARM"
+    assert state_of(described, {("Throttles", ""): refused[:2]}, 900.0)[0] == "OK"
+
+
+def test_a_dead_letter_in_a_queue_that_nobody_touches_goes_on_ringing(dev: Templates) -> None:
+    """SQS stops measuring such a queue after six hours."""
+    ignoring = {
+        name for name, found in deployed(dev).items() if found["TreatMissingData"] == "ignore"
+    }
+    assert ignoring == {f"{queue}-dead-letters" for queue in QUEUES_WITH_DEAD_LETTERS}
+
+
 def test_relay_s_delay_is_watched_over_five_minutes(dev: Templates) -> None:
-    """The one alarm that nothing can be measured for on the emulator."""
+    """Nothing can be measured for this alarm on the emulator, which does not know the delay."""
     found = deployed(dev)["failure-stays-local"]
     assert (found["Namespace"], found["MetricName"]) == ("AWS/Lambda", "IteratorAge")
     assert found["Dimensions"] == [{"Name": "FunctionName", "Value": "spillway-dev-relay"}]
@@ -143,9 +204,14 @@ def test_nobody_but_cloudwatch_is_let_into_the_alarms_topic_and_only_by_tls(dev:
 
 
 def test_alarms_and_metrics_keep_the_idle_bill_within_its_budget(dev: Templates) -> None:
-    count = len(dev.resources("AWS::CloudWatch::Alarm"))
-    assert not [found for found in deployed(dev).values() if "Metrics" in found]  # paid each
-    assert max(0, count - ALARMS_FREE) * ALARM_PRICE <= IDLE_BUDGET / 2
+    paid = {
+        name: sum("MetricStat" in query for query in found.get("Metrics", ())) or 1
+        for name, found in deployed(dev).items()
+    }
+    assert {name for name, metrics in paid.items() if metrics > 1} == {"relay-stopped"}
+    count = sum(paid.values())
+    assert count == model("dev").alarms
+    assert max(0, count - ALARMS_FREE) * ALARM_PRICE <= IDLE_BUDGET * 0.6
     assert len(dev.resources("AWS::CloudWatch::Dashboard")) == 1
 
 

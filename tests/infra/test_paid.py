@@ -25,7 +25,11 @@ def test_every_function_has_the_memory_that_is_priced(stage: Templates) -> None:
 
 def test_what_is_paid_by_the_month_is_counted(stage: Templates) -> None:
     model = deployed(stage.stage.name)
-    assert model.alarms == len(stage.resources("AWS::CloudWatch::Alarm"))
+    # An alarm on metric math is paid by the metric.
+    assert model.alarms == sum(
+        sum("MetricStat" in query for query in found.get("Metrics", ())) or 1
+        for found in stage.resources("AWS::CloudWatch::Alarm")
+    )
     assert model.dashboards == len(stage.resources("AWS::CloudWatch::Dashboard"))
     metrics = {
         (made["MetricNamespace"], made["MetricName"])

@@ -135,16 +135,21 @@ def read_invocations(logs: CloudWatchLogsClient, since: int) -> dict[str, int]:
     """How often each function ran since then (Unix ms), from the REPORT lines in its log."""
     counts = {}
     groups = logs.get_paginator("describe_log_groups")
-    events = logs.get_paginator("filter_log_events")
     for page in groups.paginate(logGroupNamePrefix=_LOG_GROUP_PREFIX):
         for group in page["logGroups"]:
             name = group["logGroupName"]
-            counts[name.removeprefix(_LOG_GROUP_PREFIX)] = sum(
-                event["message"].startswith("REPORT ")
-                for answer in events.paginate(logGroupName=name, startTime=since)
-                for event in answer["events"]
-            )
+            runs = read_runs(logs, name, since)
+            counts[name.removeprefix(_LOG_GROUP_PREFIX)] = sum(1 for _ in runs)
     return counts
+
+
+def read_runs(logs: CloudWatchLogsClient, log_group: str, since: int) -> Iterator[int]:
+    """When a function's runs since then ended (Unix ms), from the REPORT lines in its log."""
+    events = logs.get_paginator("filter_log_events")
+    for answer in events.paginate(logGroupName=log_group, startTime=since):
+        for event in answer["events"]:
+            if event["message"].startswith("REPORT "):
+                yield event["timestamp"]
 
 
 def pages(dynamodb: Any, table: str) -> Iterator[list[items.Item]]:

@@ -9,8 +9,8 @@ to the alarms' topic, as AWS does. No process runs for this while no alarm is re
 One alarm clears sooner than on AWS: an order that has settled no longer counts as unsettled here,
 while CloudWatch still has its lines of the last half hour.
 
-One alarm stays INSUFFICIENT_DATA, because the emulator does not know how far relay is behind. The
-tests check that alarm's template instead.
+Two alarms stay INSUFFICIENT_DATA, because the emulator does not know how far relay is behind, and
+refuses no run. The tests check these alarms' templates instead.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import inf
 from operator import eq, ge
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,8 @@ from infra import metrics
 from infra.metrics import LOG_METRICS, LogMetric
 from spillway.operate.logs.reading import Line, lines
 from spillway.operate.orders.reading import last_unsettled
-from spillway.target.reading import read_depths
+from spillway.operate.status.messages import peek
+from spillway.target.reading import read_depths, read_runs
 from spillway.target.service import Service
 
 if TYPE_CHECKING:
@@ -35,6 +37,10 @@ if TYPE_CHECKING:
 ANSWERED_5XX = frozenset({"unavailable", "bug", "foreign_order"})
 #: Outcomes with which relay's run ends in an error.
 RELAY_RAISED = frozenset({"unsent", "bug"})
+#: Outcomes with which intake and drain have put an order into the table.
+PLACED = frozenset({"accepted", "placed"})
+#: CloudWatch leaves out of a queue's age what was received so often.
+RECEIVES_MAX = 3
 LINES_MAX = 10_000
 #: Metrics of orders that have not settled, which are logged less often as an order ages.
 _ORDER_METRICS = (metrics.UNSETTLED, metrics.HALF_DONE)
@@ -52,9 +58,11 @@ def evaluate_alarms(service: Service, *, now: Callable[[], float] = time.time) -
         return
     at = now()
     of_orders = [alarm for alarm in alarms if alarm["MetricName"] in _ORDER_METRIC_NAMES]
-    others = [alarm for alarm in alarms if alarm not in of_orders]
+    of_relay = [alarm for alarm in alarms if alarm["MetricName"] == metrics.UNRELAYED.name]
+    others = [alarm for alarm in alarms if alarm not in (*of_orders, *of_relay)]
     points = _points(service, at, since=at - _reach(others))
     points |= _points_of_orders(service, since=at - _reach(of_orders))
+    points |= {_key(alarm): _points_of_relay(service, alarm, at) for alarm in of_relay}
     for alarm in alarms:
         state, reason = state_of(alarm, points, at)
         if state is not None and state != alarm["StateValue"]:
@@ -68,8 +76,8 @@ def state_of(
 ) -> tuple[StateValueType | None, str]:
     """An alarm's state by CloudWatch's rules, with the reason; None where it is not measured.
 
-    `alarm` is as DescribeAlarms gives it. A period without data does not breach (`notBreaching`,
-    which all our alarms have).
+    `alarm` is as DescribeAlarms gives it. A period without data does not breach. Where no period
+    has any, an alarm that ignores missing data stays as it is.
     """
     measured = points.get(_key(alarm))
     if measured is None:
@@ -79,6 +87,8 @@ def state_of(
         _statistic(alarm["Statistic"], measured, now - (n + 1) * period, now - n * period)
         for n in range(periods)
     ]
+    if alarm.get("TreatMissingData") == "ignore" and not any(value is not None for value in values):
+        return None, ""
     breaching = [value for value in values if value is not None and value >= alarm["Threshold"]]
     counted = f"{len(breaching)} of {periods} periods of {period} s"
     if len(breaching) >= alarm.get("DatapointsToAlarm", periods):
@@ -116,6 +126,21 @@ def _points_of_orders(service: Service, since: float) -> dict[tuple[str, str], l
     return {(metric.name, ""): points_of(metric, still) for metric in _ORDER_METRICS}
 
 
+def _points_of_relay(service: Service, alarm: Mapping[str, Any], now: float) -> list[Point]:
+    since = int((now - _reach([alarm])) * 1000)
+    logged = lines(service, since=since, functions=("intake", "drain"), lines_max=LINES_MAX).lines
+    placed = (line.at / 1000 for line in logged if line.outcome in PLACED)
+    ran = (at / 1000 for at in read_runs(service.logs, service.log_group("relay"), since))
+    return unanswered(alarm, min(placed, default=inf), min(ran, default=inf), now)
+
+
+def unanswered(alarm: Mapping[str, Any], cause: float, effect: float, now: float) -> list[Point]:
+    """What CloudWatch works out of `infra.metrics.Unanswered`, a point for each of the alarm's
+    periods. `cause` and `effect` are when each happened first since the first period began."""
+    ends = (now - n * alarm["Period"] for n in range(alarm["EvaluationPeriods"]))
+    return [(end, float(cause <= end < effect)) for end in ends]
+
+
 def _points(service: Service, now: float, since: float) -> dict[tuple[str, str], Sequence[Point]]:
     logged = lines(service, since=int(since * 1000), lines_max=LINES_MAX).lines
     points: dict[tuple[str, str], Sequence[Point]] = {
@@ -124,6 +149,9 @@ def _points(service: Service, now: float, since: float) -> dict[tuple[str, str],
     for depth in read_depths(service.sqs, service.queues):
         name = service.queue_name(depth.queue)
         points[metrics.WAITING.name, name] = [(now, float(depth.visible))]
+    sent = [check.sent_at for check in peek(service, "watchdog") if check.tries < RECEIVES_MAX]
+    oldest = now - min(sent) / 1000 if sent else 0.0
+    points[metrics.OLDEST.name, service.queue_name("watchdog")] = [(now, oldest)]
     failures = {
         (metrics.ERRORS.name, service.resource_name("relay")): (("relay",), RELAY_RAISED),
         (metrics.SERVER_ERRORS.name, _api_id(service)): (("intake", "reads"), ANSWERED_5XX),

@@ -66,7 +66,7 @@ def deployed(name: str) -> Deployed:
         },
         sources={source.function: source for source in queue_sources(stage).values()},
         parallelization=stage.relay.parallelization,
-        alarms=len(alarms(stage)) + (len(_SHIFTED) + 1) * gradual,
+        alarms=sum(alarm.paid for alarm in alarms(stage)) + (len(_SHIFTED) + 1) * gradual,
         dashboards=1,
         custom_metrics=len(LOG_METRICS) + gradual,
         log_days=stage.logs.retention_days,

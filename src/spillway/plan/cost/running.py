@@ -94,7 +94,7 @@ class _Run:
         self.client.http.event_hooks["response"].append(self._keep)
         if load == "crowd":
             self.on_stage("placing a crowd's orders")
-            with _held_back(self.stack, "relay"):
+            with held_back(self.stack, "relay"):
                 await self._place(drafts)
         else:
             for number, draft in enumerate(drafts):
@@ -218,7 +218,7 @@ def _set_records(functions: Mapping[str, FunctionUse], orders: int) -> None:
 
 
 @contextmanager
-def _held_back(stack: Stack, function: str) -> Iterator[None]:
+def held_back(stack: Stack, function: str) -> Iterator[None]:
     """The function's event source is disabled meanwhile, so its records pile up."""
     lambda_ = stack.client("lambda")
     mappings = lambda_.list_event_source_mappings(FunctionName=f"spillway-local-{function}")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 from typing import Any
 
 import pytest
 
-from infra.metrics import BUGS, ID_CLASHES, UNSETTLED
+from infra.alarms import alarms
+from infra.metrics import BUGS, ID_CLASHES, UNRELAYED, UNSETTLED
+from infra.stage import load
 from spillway.operate.logs.reading import Line
-from spillway.operate.status.evaluating import Point, points_of, state_of
+from spillway.operate.status.evaluating import Point, points_of, state_of, unanswered
 
-NOW = 1_000.0
+NOW = 100_000.0
 
 
 def alarm(**changed: Any) -> dict[str, Any]:
@@ -58,6 +61,38 @@ def test_only_its_own_queue_counts_and_without_a_measurement_there_is_no_state()
     queue = alarm(Dimensions=[{"Name": "QueueName", "Value": "mine"}])
     assert state_of(queue, {("Age", "mine"): []}, NOW)[0] == "OK"
     assert state_of(queue, {("Age", "other"): [(NOW, 99)]}, NOW)[0] is None
+
+
+def test_an_alarm_that_ignores_missing_data_stays_as_it_is() -> None:
+    assert state([], TreatMissingData="ignore") is None
+    assert state([(NOW - 5, 40)], TreatMissingData="ignore") == "ALARM"
+    assert state([(NOW - 5, 0)], TreatMissingData="ignore") == "OK"
+
+
+@pytest.mark.parametrize(
+    ("placed", "ran", "expected"),
+    [
+        (NOW - 11 * 60, inf, "ALARM"),
+        (NOW - 15 * 60 + 1, inf, "ALARM"),
+        (NOW - 8 * 60, inf, "OK"),
+        (inf, inf, "OK"),
+        (NOW - 11 * 60, NOW - 11 * 60 + 1, "OK"),
+        (NOW - 11 * 60 + 1, NOW - 11 * 60, "OK"),
+    ],
+    ids=["one order", "long ago", "not yet", "no order", "in the next period", "runs already"],
+)
+def test_orders_that_relay_does_not_answer(placed: float, ran: float, expected: str) -> None:
+    [alarm] = [one for one in alarms(load("dev")) if one.metric is UNRELAYED]
+    as_described = {
+        "MetricName": UNRELAYED.name,
+        "Statistic": UNRELAYED.statistic,
+        "Period": alarm.period_seconds,
+        "EvaluationPeriods": alarm.periods,
+        "DatapointsToAlarm": alarm.breaching,
+        "Threshold": alarm.threshold,
+    }
+    points = unanswered(as_described, placed, ran, NOW)
+    assert state_of(as_described, {(UNRELAYED.name, ""): points}, NOW)[0] == expected
 
 
 @pytest.mark.parametrize(
