@@ -63,6 +63,7 @@ def cost_page(found: Findings) -> str:
         orders=report.loads_table(found).markdown(),
         items=report.items_table(found).markdown(),
         months=report.months_table(found).markdown(),
+        network=report.network_table(found).markdown(),
         others=report.others_table(found).markdown(),
         counted=f"{report.measured(found)}\n\n{notes}\n",
     )

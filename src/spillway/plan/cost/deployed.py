@@ -15,7 +15,7 @@ from infra.access_log import ACCESS_LOG_FIELDS
 from infra.alarms import alarms
 from infra.event_sources import QueueSource, queue_sources
 from infra.metrics import DELIVERIES, EVERY_FUNCTION, LOG_METRICS
-from infra.stage import StageError, load
+from infra.stage import Stage, StageError, load
 from spillway.errors import SpillwayError
 
 #: What the fields of an access log line have for an order that was accepted.
@@ -34,7 +34,8 @@ ACCESS_LOG_BYTES = len(
 class Deployed(msgspec.Struct, frozen=True):
     """`memory_mb` and `sources`, which are polled, are by function, without the stage.
     `custom_metrics`: each is charged once it has data, and most have none in a month without
-    faults."""
+    faults. `interface_endpoints` and `nat_gateways` are what a stage with [network] pays for by
+    the hour, one in each zone; your NAT gateways count as if they served this stage alone."""
 
     stage: str
     memory_mb: Mapping[str, float]
@@ -47,6 +48,8 @@ class Deployed(msgspec.Struct, frozen=True):
     api_requests_per_second: float
     api_burst: float
     api_looks_per_second: float
+    interface_endpoints: int = 0
+    nat_gateways: int = 0
 
 
 def deployed(name: str) -> Deployed:
@@ -55,11 +58,17 @@ def deployed(name: str) -> Deployed:
         stage = load(name)
     except StageError as error:
         raise SpillwayError(str(error)) from error
+    return deployed_by(stage)
+
+
+def deployed_by(stage: Stage) -> Deployed:
+    zones = 0 if stage.network is None else len(stage.network.subnet_ids)
+    by_nat = stage.network is not None and stage.network.aws_by == "nat"
     # A release that is shifted bit by bit has an alarm for each function that takes part, and one
     # for all on a metric of its own (infra.constructs.release).
     gradual = stage.releases.shifting != "all_at_once"
     return Deployed(
-        stage=name,
+        stage=stage.name,
         memory_mb={
             function: getattr(stage.functions, function.partition("-")[0]).memory_mb
             for function in EVERY_FUNCTION
@@ -73,4 +82,6 @@ def deployed(name: str) -> Deployed:
         api_requests_per_second=stage.api.place.requests_per_second_max,
         api_burst=stage.api.place.burst_max,
         api_looks_per_second=stage.api.read.requests_per_second_max,
+        interface_endpoints=len(stage.interface_endpoints) * zones,
+        nat_gateways=zones * by_nat,
     )

@@ -10,7 +10,8 @@ import msgspec
 from spillway.plan.cost.alternatives import Compared
 from spillway.plan.cost.findings import STAGES, USERS, Findings
 from spillway.plan.cost.model import MILLION
-from spillway.plan.price_list import Bill, Item
+from spillway.plan.cost.usage import network
+from spillway.plan.price_list import Bill, Item, priced
 from spillway.plan.tables import UNCONFIRMED, Table
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ def tables(found: Findings, real: Sequence[ChannelCost] = ()) -> list[Table]:
     """Every table of the report, in its order."""
     own = [_real_table(real)] if real else []
     orders = [store_table(found), loads_table(found), *own, items_table(found)]
-    return [*orders, months_table(found), others_table(found)]
+    return [*orders, months_table(found), network_table(found), others_table(found)]
 
 
 def store_table(found: Findings) -> Table:
@@ -266,6 +267,22 @@ def idle_table(found: Findings) -> Table:
         for name, *figures in [_counted(item)]
     ]
     return Table("A month at rest", ("what", "a month", "price", "dollars"), rows, (1, 2, 3))
+
+
+def network_table(found: Findings) -> Table:
+    """What a stage with [network] pays besides, and how much more a month at rest then costs."""
+    rest = found.idle_list.dollars
+    rows = []
+    for what, endpoints, gateways in (
+        ("endpoints for SQS, two zones (every downstream by SigV4)", 2, 0),
+        ("endpoints for SQS and Parameter Store, two zones", 4, 0),
+        ("your NAT gateway, one zone", 0, 1),
+        ("your NAT gateways, two zones", 0, 2),
+    ):
+        more = priced(network(endpoints, gateways), found.model.price_list).dollars
+        rows.append((what, dollars(more), f"{(rest + more) / rest:.1f} times"))
+    head = ("deliveries in a VPC, by", "a month", "a month at rest becomes")
+    return Table("Private downstreams, at list price", head, rows, (1, 2))
 
 
 def _counted(item: Item) -> tuple[str, str, str]:

@@ -74,6 +74,17 @@ def idle(stage: Deployed) -> Usage:
         ("queues: polls that find nothing", "sqs.requests", len(stage.sources) * polls),
         ("alarms", "cloudwatch.alarms", stage.alarms),
         ("dashboard", "cloudwatch.dashboards", stage.dashboards),
+    ) + network(stage.interface_endpoints, stage.nat_gateways)
+
+
+def network(interface_endpoints: int, nat_gateways: int) -> Usage:
+    """A month of what deliveries in a VPC reach AWS by. A NAT gateway has a public address, which
+    has a price of its own. What passes is not counted."""
+    hours = MONTH_SECONDS / 3_600
+    return _monthly(
+        ("VPC: interface endpoints", "vpc.endpoint_hours", interface_endpoints * hours),
+        ("VPC: NAT gateways", "vpc.nat_hours", nat_gateways * hours),
+        ("VPC: their addresses", "vpc.address_hours", nat_gateways * hours),
     )
 
 

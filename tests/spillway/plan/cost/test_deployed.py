@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
+from msgspec.structs import replace
 
 from infra.event_sources import WATCHDOG_CONCURRENCY_MAX
+from infra.stage import Network, Stage
+from infra.stage import load as load_stage
 from spillway.errors import SpillwayError
 from spillway.plan.cost.batches import CROWD
-from spillway.plan.cost.deployed import Deployed, deployed
+from spillway.plan.cost.deployed import Deployed, deployed, deployed_by
 from spillway.plan.cost.usage import idle
 from spillway.plan.price_list import load, priced
 
@@ -33,6 +38,40 @@ def test_every_queue_with_a_function_is_polled_also_when_idle(dev: Deployed) -> 
 
 def test_an_idle_month_is_within_what_was_promised(dev: Deployed) -> None:
     assert priced(idle(dev), load(), free_tiers=True).dollars <= 2.00
+
+
+def test_a_stage_without_a_network_pays_for_none(dev: Deployed) -> None:
+    assert (dev.interface_endpoints, dev.nat_gateways) == (0, 0)
+    assert not [use for use in idle(dev) if use.price.startswith("vpc.")]
+
+
+def test_deliveries_in_a_vpc_pay_for_each_endpoint_in_each_zone() -> None:
+    """Two services, two zones, thirty days at a cent an hour."""
+    private = priced(idle(deployed_by(with_network("endpoints"))), load())
+    quiet = priced(idle(deployed("dev")), load())
+    assert private.dollars - quiet.dollars == pytest.approx(2 * 2 * 720 * 0.01)
+
+
+def test_a_nat_gateway_is_paid_for_in_each_zone_with_its_address() -> None:
+    private = priced(idle(deployed_by(with_network("nat"))), load())
+    quiet = priced(idle(deployed("dev")), load())
+    assert private.dollars - quiet.dollars == pytest.approx(2 * 720 * (0.045 + 0.005))
+
+
+def test_endpoints_that_a_vpc_has_cost_nothing_more() -> None:
+    assert idle(deployed_by(with_network("existing"))) == idle(deployed("dev"))
+
+
+def with_network(aws_by: Literal["endpoints", "nat", "existing"]) -> Stage:
+    made = aws_by == "endpoints"
+    network = Network(
+        subnet_ids=("subnet-0123abcd", "subnet-4567abcd"),
+        security_group_ids=("sg-0123abcd",),
+        aws_by=aws_by,
+        vpc_id="vpc-0123abcd" if made else None,
+        route_table_ids=("rtb-0123abcd",) if made else (),
+    )
+    return replace(load_stage("dev"), network=network)
 
 
 def test_an_unknown_stage_is_said_in_a_sentence() -> None:
