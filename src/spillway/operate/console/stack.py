@@ -3,55 +3,111 @@
 from __future__ import annotations
 
 import json
-import random
 import time
+from typing import Any
 
 from starlette.requests import Request
 
-from orders.domain.order import OrderKey
-from orders.domain.receipt import sign
-from orders.domain.units import CustomerId, OrderId
-from spillway.ids import order_id
+from infra.stage import load
+from orders.domain.units import Millis
 from spillway.operate.console.state import AppState
 from spillway.operate.console.views import Page, Refused
-from spillway.operate.example import example_order
+from spillway.operate.example import example_basket
+from spillway.operate.prices.bucket import PriceBucket
+from spillway.price_book import shown_book
 from spillway.run.stack import Stack
-from spillway.run.stack.tokens import claims
+from spillway.run.stack.deployment import STAGE
 from spillway.run.stack.users import USERS, email
+from spillway.target.service import Service
+
+_NEW_ID = (
+    "ID=$(.venv/bin/python -c 'import random, time; from spillway.ids import order_id; "
+    "print(order_id(time.time_ns() // 1_000_000, random.SystemRandom()))')"
+)
 
 
 def this_stack(state: AppState, _: Request) -> Page:
-    """Each visit shows an order of its own, with a receipt that is valid for 24 h."""
+    """Its example order is of a good of the book in force."""
     stack = state.stack
     if stack is None:
         raise Refused(404, "This page is about a stack on this machine only: see `spillway up`.")
-    new_id = order_id(time.time_ns() // 1_000_000, random.SystemRandom())
     downstreams = {name.capitalize(): url for name, url in stack.downstreams.items()}
     ours = {"Store": stack.origin, "API": f"{stack.api}/orders", "AWS emulator": stack.emulator}
+    basket = basket_of(state.service)
     values = {
+        "sells": basket is not None,
         "addresses": {**ours, **downstreams},
         "users": [(email(name), group) for name, group in USERS.items()],
-        "examples": examples_of(stack, new_id),
+        "examples": examples_of(stack, basket),
     }
     return Page("stack", values)
 
 
-def examples_of(stack: Stack, new_id: OrderId) -> list[tuple[str, str]]:
+def basket_of(service: Service) -> dict[str, Any] | None:
+    """None where no book is in force, or it sells shoppers nothing."""
+    bucket, now = PriceBucket.of(service), Millis(time.time_ns() // 1_000_000)
+    publication = bucket.publications()[0].current(now)
+    catalogue = None if publication is None else bucket.catalogue(publication.version)
+    if publication is None or catalogue is None:
+        return None
+    book = shown_book(json.loads(catalogue), publication.version)
+    return example_basket(book, now, load(STAGE).orders.currencies)
+
+
+def examples_of(stack: Stack, basket: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """Titles and commands, each to be pasted after the ones before."""
     orders = f"{stack.api}/orders"
-    key = stack.receipt_key
-    buyer = CustomerId(claims(stack.token("shopper"))["sub"])
-    order_key = OrderKey(buyer, new_id)
-    paid = example_order(lambda paid: sign(key.key, key.key_id, order_key=order_key, **paid))
-    order = json.dumps(paid, indent=2)
-    authorised = 'curl -sS -H "authorization: Bearer $TOKEN"'
-    json_body = f"-H 'content-type: application/json' -d '{order}'"
+    curl = 'curl -sS -H "authorization: Bearer $TOKEN"'
+    sign_in = f"TOKEN=$(.venv/bin/spillway token --as shopper --port {stack.port})"
+    history = ("List all orders, newest first", f"{curl} '{orders}?limit=20'")
+    if basket is None:
+        return [("Sign in", sign_in), history]
+    put = f"{curl} -H 'content-type: application/json' -X PUT"
+    payment = f"{stack.origin}/_local/payments/$ID"
+    total = basket["total"]
+    pay = f'PAYMENT=$({put} {payment} -d "{{\\"order\\": {{$ORDER}}, \\"amount\\": {total}}}")'
+    show_payment = 'echo "$PAYMENT"'
+    void = f'PROOFS=$({curl} -X PUT "{orders}/$ID/cancellation?void=true")'
     return [
-        ("Sign in", f"TOKEN=$(.venv/bin/spillway token --as shopper --port {stack.port})"),
+        ("Sign in", sign_in),
+        ("Make the order's id: a UUIDv7", f"{_NEW_ID}\necho $ID"),
+        ("Ask what it costs", _quote(stack, basket, curl)),
         (
-            "Place an order (again: the same answer, still one order)",
-            f"{authorised} -X PUT {orders}/{new_id} {json_body}",
+            "Pay for it at the stand-in for a payment gateway, which signs a receipt",
+            f"ORDER='{_fields(basket)}'\n{pay}\n{show_payment}",
         ),
-        ("See its progress", f"{authorised} {orders}/{new_id}"),
-        ("Cancel it", f"{authorised} -X PUT {orders}/{new_id}/cancellation"),
-        ("List all orders, newest first", f"{authorised} '{orders}?limit=20'"),
+        (
+            "Place the order (again: the same answer, still one order)",
+            f'{put} {orders}/$ID -d "{{$ORDER, \\"payment\\": $PAYMENT}}"',
+        ),
+        ("See its progress", f"{curl} {orders}/$ID"),
+        ("Cancel it", f"{curl} -X PUT {orders}/$ID/cancellation"),
+        (
+            "Pay for another, and have it refused: it is sent without its payment",
+            f'{_NEW_ID}\n{pay}\n{put} {orders}/$ID -d "{{$ORDER}}"',
+        ),
+        ("Make its id void, so that its receipt buys nothing", f'{void}\necho "$PROOFS"'),
+        (
+            "Have it refunded, with that proof: 204",
+            f"{curl} -w '%{{http_code}}\\n' {payment}/refund -d \"$PROOFS\"",
+        ),
+        history,
     ]
+
+
+def _quote(stack: Stack, basket: dict[str, Any], curl: str) -> str:
+    address = basket["address"]
+    asked = {
+        "channel": basket["channel"],
+        "currency": basket["currency"],
+        "lines": [{name: line[name] for name in ("sku", "quantity")} for line in basket["lines"]],
+        "country": address["country"],
+        "state": address.get("state", ""),
+    }
+    body = f"""'{{{_fields(asked)}, "order_id": "'$ID'"}}'"""
+    return f"{curl} -H 'content-type: application/json' {stack.api}/quotes -d {body}"
+
+
+def _fields(content: dict[str, Any]) -> str:
+    """An object's fields without its braces: another one can be added to them."""
+    return ",\n".join(f"{json.dumps(name)}: {json.dumps(value)}" for name, value in content.items())
