@@ -43,6 +43,12 @@ def date_and_clock(at: int) -> str:
     return _local(at).strftime("%Y-%m-%d %H:%M:%S")
 
 
+def with_zone(at: int) -> str:
+    """Like `date_and_clock`, with this machine's zone, as `--from` takes it:
+    `2026-11-27T14:03:07+01:00`."""
+    return _local(at).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
 def rfc3339(at: int) -> str:
     """Unix milliseconds in UTC, as the API writes them: `2026-11-27T14:03:07.120Z`."""
     moment = datetime.fromtimestamp(at / 1000, UTC)

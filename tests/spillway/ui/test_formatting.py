@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from spillway.ui.formatting import age, counted, duration, large, money, rfc3339
+from spillway.operate.prices.plan import read_time
+from spillway.ui.formatting import age, counted, duration, large, money, rfc3339, with_zone
 
 
 @pytest.mark.parametrize(
@@ -60,3 +61,8 @@ def test_a_million_is_shortened() -> None:
 def test_money_has_two_decimals_and_its_currency() -> None:
     assert money(905, "GBP") == "9.05 GBP"
     assert money(123_456_789, "EUR") == "1,234,567.89 EUR"
+
+
+def test_a_time_with_its_zone_is_one_that_can_be_typed() -> None:
+    shown = with_zone(1_790_000_000_000)
+    assert read_time(shown) == 1_790_000_000_000

@@ -100,25 +100,29 @@ class Comparison:
 
     @property
     def parts(self) -> list[tuple[str, Collection[object]]]:
-        """A heading and what changed below it, of everything that did."""
-        every: list[tuple[str, Collection[object]]] = [
-            ("articles added", self.added),
-            ("articles removed", self.removed),
-            ("prices up", self.moved("up")),
-            ("prices down", self.moved("down")),
-            ("prices begin or end", self.moved("other")),
-            ("articles with another case, weight, tax class or time", self.others),
-            ("changes of delivery", self.delivery),
-            ("changes of tax", self.tax),
-            ("changes of coupons", self.coupons),
-            ("changes of what the store shows", self.shown),
+        """A heading with its count, `2 prices up`, and what changed below it, of everything that
+        did."""
+        every: list[tuple[str, str, Collection[object]]] = [
+            ("article added", "articles added", self.added),
+            ("article removed", "articles removed", self.removed),
+            ("price up", "prices up", self.moved("up")),
+            ("price down", "prices down", self.moved("down")),
+            ("price begins or ends", "prices begin or end", self.moved("other")),
+            (
+                "article with another case, weight, tax class or time",
+                "articles with another case, weight, tax class or time",
+                self.others,
+            ),
+            ("change of delivery", "changes of delivery", self.delivery),
+            ("change of tax", "changes of tax", self.tax),
+            ("change of coupons", "changes of coupons", self.coupons),
+            ("change of what the store shows", "changes of what the store shows", self.shown),
         ]
-        return [(heading, changes) for heading, changes in every if changes]
+        return [(counted(len(each), one, many), each) for one, many, each in every if each]
 
     def __str__(self) -> str:
         """In one line, for the history."""
-        parts = ", ".join(f"{len(changes):,} {heading}" for heading, changes in self.parts)
-        return parts or "nothing"
+        return ", ".join(heading for heading, _ in self.parts) or "nothing"
 
     def document(self) -> dict[str, Any]:
         return {

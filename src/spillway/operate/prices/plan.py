@@ -18,6 +18,7 @@ from spillway.operate.prices.publishing import (
     When,
     begins_soon,
     contents,
+    digest_of,
     publish,
     version_before,
     version_of,
@@ -49,6 +50,16 @@ class Plan:
     @property
     def changes_nothing(self) -> bool:
         return self.follows is not None and not self.changes.parts and not self.when.withdraw
+
+    @property
+    def waiting(self) -> list[Publication]:
+        """Books that wait for their two minutes, and that this one withdraws."""
+        waits = (one for one in self.publications.entries if one.begins > self.now)
+        withdrawn = (one for one in waits if begins_soon(one) and not one.withdrawn)
+        return list(withdrawn) if self.when.withdraw else []
+
+    def is_same_book(self, other: Publication) -> bool:
+        return digest_of(other.version) == digest_of(self.version)
 
     def carry_out(self, bucket: PriceBucket, by: str) -> None:
         """SpillwayError: somebody else published since this was drafted."""

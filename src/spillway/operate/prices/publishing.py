@@ -68,6 +68,11 @@ def version_of(content: bytes, catalogue: bytes, now: Millis) -> str:
     return f"{minute:%Y%m%dT%H%M}-{digest}"
 
 
+def digest_of(version: str) -> str:
+    """The same for the same book, whenever it was published."""
+    return version.rpartition("-")[2]
+
+
 def version_before(publications: Publications, now: Millis) -> str:
     """What a rollback goes back to: the book before the one in force. SpillwayError: none."""
     current = publications.current(now)

@@ -18,7 +18,7 @@ from spillway.operate.prices.lookup import InBook, Lookup
 from spillway.operate.prices.plan import Plan
 from spillway.price_book import BookFaulty
 from spillway.price_book.values import major_units
-from spillway.ui.formatting import counted, date_and_clock, rfc3339
+from spillway.ui.formatting import counted, rfc3339, with_zone
 from spillway.ui.panels import panel
 
 #: So many changes of one kind are listed, and then how many more there are.
@@ -56,18 +56,23 @@ def _plan_lines(plan: Plan) -> Iterator[str]:
     else:
         yield f"What it changes, compared with {plan.follows}:"
         for heading, changes in plan.changes.parts:
-            yield f"  {len(changes):,} {heading}"
+            yield f"  {heading}"
             shown = [str(change) for change in list(changes)[:EXAMPLES]]
             yield from (f"    {change}" for change in shown)
             if len(changes) > EXAMPLES:
                 yield f"    and {len(changes) - EXAMPLES:,} more"
+    for entry in plan.waiting:
+        same, then = "", "is withdrawn"
+        if plan.is_same_book(entry):
+            same, then = "the same book, ", "begins now instead"
+        yield f"{entry.version}, {same}waiting to begin at {with_zone(entry.begins)}, {then}."
     if plan.when.withdraw:
         yield "It begins now, also for orders begun before. Every server has it within a minute."
     else:
-        yield f"It begins at {date_and_clock(plan.when.begins)}."
+        yield f"It begins at {with_zone(plan.when.begins)}."
     for entry in plan.later:
         if not entry.withdrawn:
-            begins = date_and_clock(entry.begins)
+            begins = with_zone(entry.begins)
             yield f"{entry.version}, which was planned before, takes its place at {begins}."
 
 
@@ -114,7 +119,7 @@ def show_history(publications: Publications, now: Millis, console: Console) -> N
         console.print(Text(f"{entry.version}  {_state(entry, current, now)}", style))
         console.print(
             Text(
-                f"  begins {date_and_clock(entry.begins)}, {counted(entry.articles, 'article')},"
+                f"  begins {with_zone(entry.begins)}, {counted(entry.articles, 'article')},"
                 f" by {entry.by}: {entry.changes}",
                 "dim",
             )
@@ -125,7 +130,9 @@ def _state(entry: Publication, current: Publication | None, now: Millis) -> str:
     if entry is current:
         return "in force"
     if entry.withdrawn:
-        return "withdrawn"
+        # Published twice in the same minute: one book, so it is not withdrawn.
+        again = current is not None and entry.version == current.version
+        return "begun anew at once" if again else "withdrawn"
     return "planned" if entry.begins > now else "over"
 
 
@@ -163,7 +170,7 @@ def _article_document(article: Article, rules: Rules) -> dict[str, Any]:
 
 def show_lookup(found: Lookup, console: Console) -> None:
     for one in found.books:
-        begins = date_and_clock(one.publication.begins)
+        begins = with_zone(one.publication.begins)
         state = f"in force since {begins}" if one is found.current else f"begins at {begins}"
         rows = [(Text(name), Text(text)) for name, text in _facts(one, found)]
         console.print(panel(f"{one.publication.version}, {state}", rows))
@@ -197,9 +204,9 @@ def _terms(article: Article, rules: Rules) -> Iterator[tuple[str, str]]:
     if article.weight_grams:
         yield "  weight", f"{article.weight_grams:,} g"
     if article.available_from:
-        yield "  available from", date_and_clock(article.available_from)
+        yield "  available from", with_zone(article.available_from)
     if article.available_until:
-        yield "  available until", date_and_clock(article.available_until)
+        yield "  available until", with_zone(article.available_until)
 
 
 def _worth(coupon: Coupon) -> str:
@@ -219,9 +226,9 @@ def _coupon_terms(coupon: Coupon) -> Iterator[tuple[str, str]]:
     if coupon.minimum:
         yield "  from", f"goods of {_amounts(coupon.minimum)}"
     if coupon.begins:
-        yield "  begins", date_and_clock(coupon.begins)
+        yield "  begins", with_zone(coupon.begins)
     if coupon.ends:
-        yield "  ends", date_and_clock(coupon.ends)
+        yield "  ends", with_zone(coupon.ends)
     if coupon.limit is not None:
         yield "  limit", counted(coupon.limit, "order")
     yield from (

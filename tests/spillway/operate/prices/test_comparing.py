@@ -45,7 +45,7 @@ def test_everything_that_differs_is_listed() -> None:
     ]
     assert [len(one) for one in (found.delivery, found.tax, found.coupons)] == [1, 1, 1]
     assert "SPRING" in found.coupons[0]
-    assert "1 articles added" in str(found)
+    assert "1 article added" in str(found)
 
 
 def test_a_book_that_says_the_same_in_another_order_changes_nothing() -> None:

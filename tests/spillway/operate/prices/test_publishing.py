@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from orders.aws.book_index import INDEX_KEY, book_key, decode_index
 from orders.domain.units import Millis
@@ -21,6 +22,7 @@ from spillway.operate.prices.publishing import (
     when,
     with_entry,
 )
+from spillway.operate.prices.view import show_history, show_plan
 from spillway.price_book import PriceBook, example, read
 from tests.builders import NOW
 from tests.spillway.operate.prices.conftest import MemoryS3
@@ -109,6 +111,32 @@ def test_at_once_withdraws_a_book_that_waits_for_its_two_minutes(
     correction.carry_out(bucket, "ada")
     for minutes in (11, 12, 13, 60):
         assert price_at(bucket, NOW + minutes * MINUTE) == 1_500
+
+
+def test_a_book_that_waits_can_begin_now_and_its_history_says_so(
+    bucket: PriceBucket, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    published(bucket, book(tmp_path, "14.00"), NOW)
+    waits = published(bucket, book(tmp_path, "15.00"), NOW + 10 * MINUTE)
+    again = drafted(bucket, book(tmp_path, "15.00"), Millis(NOW + 10 * MINUTE + 1), at_once=True)
+    show_plan(again)
+    assert f"{waits}, the same book, waiting to begin at " in capsys.readouterr().out
+    again.carry_out(bucket, "ada")
+    show_history(bucket.publications()[0], again.now, Console())
+    shown = capsys.readouterr().out
+    assert f"{waits}  in force" in shown
+    assert f"{waits}  begun anew at once" in shown
+    assert "1 price up" in shown
+
+
+def test_another_book_that_waits_is_said_to_be_withdrawn(
+    bucket: PriceBucket, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    published(bucket, book(tmp_path, "14.00"), NOW)
+    waits = published(bucket, book(tmp_path, "9.00"), NOW + 10 * MINUTE)
+    show_plan(drafted(bucket, book(tmp_path, "15.00"), NOW + 11 * MINUTE, at_once=True))
+    said = next(line for line in capsys.readouterr().out.splitlines() if line.startswith(waits))
+    assert said.endswith("is withdrawn.")
 
 
 def test_at_once_leaves_a_planned_book_to_begin_when_it_was_planned_and_not_before(
