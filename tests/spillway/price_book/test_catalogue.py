@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -80,8 +79,8 @@ def test_it_tells_no_coupon(tmp_path: Path) -> None:
 def test_every_good_of_the_example_store_can_be_bought_and_shown(shown: dict[str, Any]) -> None:
     art = (STOREFRONT / "goods.svg").read_text()
     style = (STOREFRONT / "shop.css").read_text()
-    currencies = re.findall(r"<option>(\w+)", (STOREFRONT / "layout.html").read_text())
-    assert currencies
+    currencies = {name.split(" ")[1] for name in shown["price_lists"]}
+    assert shown["goods"]
     for good in shown["goods"]:
         for currency in currencies:
             retail, wholesale = (
