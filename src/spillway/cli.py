@@ -12,6 +12,7 @@ from spillway.migrate.command import migrate
 from spillway.operate.console.command import console
 from spillway.operate.coupons.command import coupons
 from spillway.operate.customers.command import customers
+from spillway.operate.doctor.command import doctor
 from spillway.operate.logs.command import logs
 from spillway.operate.orders.command import orders
 from spillway.operate.prices.command import prices
@@ -39,7 +40,7 @@ app = typer.Typer(
 )
 for command in (
     *(up, down, token, demo, status, logs, console, chaos, redrive, publish, audit),
-    *(simulate, smoke, restore, cost, capacity),
+    *(simulate, smoke, doctor, restore, cost, capacity),
 ):
     app.command()(command)
 app.add_typer(orders, name="orders")

@@ -18,7 +18,7 @@ PAGE = (RUNBOOK / "README.md").read_text()
 
 #: Commands that change nothing of a running service. A new command belongs here or on the page.
 READ_ONLY = {
-    *("status", "logs", "orders show", "orders list", "audit", "smoke", "token"),
+    *("status", "logs", "orders show", "orders list", "audit", "smoke", "doctor", "token"),
     *("simulate", "cost", "capacity", "migrate check", "migrate verify"),
     *("prices check", "prices show", "prices history", "coupons show"),
 }

@@ -98,7 +98,7 @@ def on_this_machine(port: int) -> Service:
 def of_stack(stack: Stack) -> Service:
     return Service(
         "local",
-        _shared(stack.client),
+        shared(stack.client),
         stack.tables,
         stack.queues,
         stack.emulator,
@@ -115,12 +115,10 @@ def on_aws(stage: str, *, profile: str | None, region: str | None) -> Service:
     session: Any = boto3.Session(profile_name=profile, region_name=region)
     named = {"stage": stage, "profile": profile, "region": region}
     options = "".join(f" --{name} {value}" for name, value in named.items() if value is not None)
-    return Service(
-        stage, _shared(session.client), tables(outputs), queues(outputs), options=options
-    )
+    return Service(stage, shared(session.client), tables(outputs), queues(outputs), options=options)
 
 
-def _shared(make: Clients) -> Clients:
+def shared(make: Clients) -> Clients:
     """One client of each service for all threads, which may share one but not make it at once."""
     made, making = cache(make), Lock()
 

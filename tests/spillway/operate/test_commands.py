@@ -35,6 +35,7 @@ def no_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["prices", "history"], ["8080"]),
         (["prices", "publish", "web/book/book.toml"], ["8080"]),
         (["status", "--stage", "dev", "--profile", "nobody"], ["'dev'", "--profile"]),
+        (["doctor", "--stage", "nowhere"], ["'nowhere'", "prod"]),
     ],
 )
 def test_an_error_is_one_sentence(arguments: list[str], facts: list[str]) -> None:
@@ -55,6 +56,7 @@ COMMANDS = (
     ["restore"],
     ["customers", "erase"],
     ["smoke"],
+    ["doctor"],
     ["publish"],
     ["prices", "check"],
     ["prices", "publish"],
@@ -71,6 +73,7 @@ READ_ONLY = (
     ["orders", "list"],
     ["logs"],
     ["smoke"],
+    ["doctor"],
 )
 
 

@@ -1,0 +1,118 @@
+"""Whether each secret is there and says what the service reads from it. None is ever shown."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator, Mapping
+
+from orders.aws.parameters import SecureParameter, SsmSigningKeys
+from orders.domain.receipt import names_customer
+from orders.failures import TransientFailure
+from orders.wiring import SystemClock
+from spillway.operate.doctor.account import Account
+from spillway.operate.doctor.findings import Finding, fault, ok, warning
+
+#: What a header can hold, without the line break that an editor leaves at the end.
+_API_KEY = re.compile(r"[!-~](?:[ -~]*[!-~])?")
+
+
+def check_secrets(account: Account) -> Iterator[Finding]:
+    stage = account.stage
+    yield _receipt_keys(account)
+    if stage.price_keys_parameter is not None:
+        yield _signing_keys(account, stage.price_keys_parameter)
+    if _type_of(account, stage.coupon_keys_parameter) is None:
+        yield ok(stage.coupon_keys_parameter, "none yet: `spillway coupons generate` makes them")
+    else:
+        yield _signing_keys(account, stage.coupon_keys_parameter)
+    for name, downstream in stage.downstreams.by_name().items():
+        if downstream.auth == "api_key":
+            yield _api_key(account, stage.api_key_parameter(name))
+
+
+def api_key(account: Account, name: str) -> str | None:
+    """A downstream's key; None where there is none."""
+    return None if _type_of(account, name) is None else _parameter(account, name).text()
+
+
+def _parameter(account: Account, name: str) -> SecureParameter:
+    """As the service reads it."""
+    ssm = account.client("ssm")
+    return SecureParameter(lambda: ssm, name, SystemClock(), random.random, account.sleep)
+
+
+def _receipt_keys(account: Account) -> Finding:
+    name = account.stage.receipt_keys_parameter
+    found = _signing_keys(account, name)
+    if found.state != "ok":
+        return found
+    old = [key for key in _keys(account, name) if not names_customer(key)]
+    if not old:
+        return found
+    return warning(
+        name,
+        f"{', '.join(old)} signs receipts that name no customer: one payment can buy an order for"
+        " two accounts",
+        "let the gateway sign with a key whose id begins with v2., then remove it",
+    )
+
+
+def _signing_keys(account: Account, name: str) -> Finding:
+    wrong = _not_a_secret(account, name, """'{"<id>":"<64 hex digits>"}'""")
+    if wrong is not None:
+        return wrong
+    try:
+        keys = _keys(account, name)
+    except TransientFailure as error:
+        return fault(
+            name,
+            f"{error}: orders that need it are answered 503",
+            _put(name, """'{"<id>":"<64 hex digits>"}'""", overwrite=True),
+        )
+    return ok(name, f"keys in force: {', '.join(keys)}")
+
+
+def _keys(account: Account, name: str) -> Mapping[str, bytes]:
+    return SsmSigningKeys(_parameter(account, name)).in_force()
+
+
+def _api_key(account: Account, name: str) -> Finding:
+    wrong = _not_a_secret(account, name, "'<key>'")
+    if wrong is not None:
+        return wrong
+    if _API_KEY.fullmatch(_parameter(account, name).text()) is None:
+        return fault(
+            name,
+            "no HTTP header can hold it: a line break or a space at an end, or a foreign character",
+            _put(name, "'<key>'", overwrite=True),
+        )
+    return ok(name, "can be sent")
+
+
+def _not_a_secret(account: Account, name: str, value: str) -> Finding | None:
+    kind = _type_of(account, name)
+    if kind is None:
+        return fault(name, "is not there", _put(name, value))
+    if kind != "SecureString":
+        # Its type can only be changed by making it anew.
+        return fault(
+            name,
+            f"is stored as {kind}, in clear",
+            f"delete it, and {_put(name, value)}",
+        )
+    return None
+
+
+def _type_of(account: Account, name: str) -> str | None:
+    """None where there is no such parameter. Without decryption: the value isn't read."""
+    ssm = account.client("ssm")
+    try:
+        return str(ssm.get_parameter(Name=name)["Parameter"]["Type"])
+    except ssm.exceptions.ParameterNotFound:
+        return None
+
+
+def _put(name: str, value: str, *, overwrite: bool = False) -> str:
+    option = "--overwrite " if overwrite else ""
+    return f"`aws ssm put-parameter {option}--type SecureString --name {name} --value {value}`"
