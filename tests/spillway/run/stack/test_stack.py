@@ -5,7 +5,6 @@ import html
 import json
 import os
 import re
-import shlex
 import signal
 import stat
 import time
@@ -98,18 +97,13 @@ class TestWhatAStackOffers:
         assert answer.status_code == 401
         assert _get(stack, "/api/orders", "shopper").status_code == 200
 
-    def test_the_pages_examples_work_in_the_order_shown(self, stack: Stack) -> None:
-        pages = [httpx.get(f"{stack.origin}/_local", follow_redirects=True) for _ in range(2)]
-        assert {page.url for page in pages} == {f"{stack.console}/stack"}
-        shown, others = (re.findall(r"<pre[^>]*>(.*?)</pre>", page.text, re.S) for page in pages)
-        assert shown[1] != others[1]  # each visit has an order of its own
-        examples = [html.unescape(command) for command in shown]
-        assert "spillway token --as shopper --port" in examples[0]
-        token = stack.token("shopper")
-
-        statuses = [_curl(example.replace("$TOKEN", token)) for example in examples[1:]]
-
-        assert statuses == [201, 200, 202, 200]
+    def test_the_stacks_own_page_is_the_consoles_and_begins_with_a_token(
+        self, stack: Stack
+    ) -> None:
+        page = httpx.get(f"{stack.origin}/_local", follow_redirects=True)
+        assert page.url == f"{stack.console}/stack"
+        first = re.findall(r"<pre[^>]*>(.*?)</pre>", page.text, re.S)[0]
+        assert "spillway token --as shopper --port" in html.unescape(first)
 
     def test_fault_settings_change_one_downstream_and_only_what_is_named(
         self, stack: Stack
@@ -224,24 +218,3 @@ def _assert_emulator_missed(stack: Stack, token: str) -> None:
     )
     assert answer.status_code == 502
     assert answer.json()["detail"].startswith("The AWS emulator")
-
-
-def _curl(command: str) -> int:
-    """Do what a curl command of the page would, and return the answer's status."""
-    words = iter(shlex.split(command))
-    assert next(words) == "curl"
-    method, headers, body, url = "GET", {}, None, ""
-    for word in words:
-        match word:
-            case "-sS":
-                pass
-            case "-X":
-                method = next(words)
-            case "-H":
-                name, _, value = next(words).partition(": ")
-                headers[name] = value
-            case "-d":
-                body = next(words)
-            case _:
-                url = word
-    return httpx.request(method, url, headers=headers, content=body, timeout=30).status_code
