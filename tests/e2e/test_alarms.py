@@ -55,7 +55,7 @@ def told(stack: Stack) -> Iterator[Callable[[], list[dict[str, Any]]]]:
     url = sqs.create_queue(QueueName=f"alarms-{uuid.uuid4().hex[:8]}")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
     [topic] = [t["TopicArn"] for t in sns.list_topics()["Topics"] if "-alarms" in t["TopicArn"]]
-    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn["QueueArn"])
+    made = sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn["QueueArn"])
 
     def receive() -> list[dict[str, Any]]:
         found = []
@@ -66,6 +66,7 @@ def told(stack: Stack) -> Iterator[Callable[[], list[dict[str, Any]]]]:
         return found
 
     yield receive
+    sns.unsubscribe(SubscriptionArn=made["SubscriptionArn"])
     sqs.delete_queue(QueueUrl=url)
 
 
