@@ -6,7 +6,7 @@ The stacks' outputs name all tables and queues, so nothing is configured here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from threading import Lock
@@ -151,15 +151,28 @@ def outputs_of(stage: str, *, profile: str | None, region: str | None) -> dict[s
 
 
 def _outputs(cloudformation: Any, stage: str) -> dict[str, str]:
-    """Of this stage's stacks and no others: `spillway-dev-x-data` is none of `dev`."""
+    return outputs_in(stacks_of(cloudformation, stage).values())
+
+
+def outputs_in(stacks: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """By their keys."""
     return {
         output["OutputKey"]: output["OutputValue"]
-        for name in STACKS
-        for output in _stack_outputs(cloudformation, f"spillway-{stage}-{name}")
+        for stack in stacks
+        for output in stack.get("Outputs", ())
     }
 
 
-def _stack_outputs(cloudformation: Any, name: str) -> Sequence[Mapping[str, str]]:
+def stacks_of(cloudformation: Any, stage: str) -> dict[str, Mapping[str, Any]]:
+    """The stage's stacks as CloudFormation describes them, by their names without the stage.
+
+    This stage's and no others: `spillway-dev-x-data` is none of `dev`.
+    """
+    described = {name: _described(cloudformation, f"spillway-{stage}-{name}") for name in STACKS}
+    return {name: stack for name, stack in described.items() if stack is not None}
+
+
+def _described(cloudformation: Any, name: str) -> Mapping[str, Any] | None:
     """None where there is no such stack."""
     from botocore.exceptions import ClientError
 
@@ -168,8 +181,8 @@ def _stack_outputs(cloudformation: Any, name: str) -> Sequence[Mapping[str, str]
     except ClientError as error:
         if error.response["Error"]["Code"] != "ValidationError":
             raise
-        return ()
-    return cast("Sequence[Mapping[str, str]]", stack.get("Outputs", ()))
+        return None
+    return cast("Mapping[str, Any]", stack)
 
 
 def tables(outputs: Mapping[str, str]) -> dict[str, str]:

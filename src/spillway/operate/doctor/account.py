@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from infra.stage import STACKS, CognitoPool, OidcIssuer, Stage, StageError, load
+from infra.stage import CognitoPool, OidcIssuer, Stage, StageError, load
 from spillway.errors import SpillwayError
-from spillway.target.service import Service, shared
+from spillway.target.service import Service, outputs_in, shared, stacks_of
 
 if TYPE_CHECKING:
     import httpx
@@ -49,11 +49,7 @@ class Account:
 
     @property
     def outputs(self) -> dict[str, str]:
-        return {
-            output["OutputKey"]: output["OutputValue"]
-            for stack in self.stacks.values()
-            for output in stack.get("Outputs", ())
-        }
+        return outputs_in(self.stacks.values())
 
     @property
     def expected_stacks(self) -> tuple[str, ...]:
@@ -79,7 +75,7 @@ def of_target(
         return of_stack(attach(target.port), http, now, sleep)
     stage = _settings(target.stage)
     service = Service(stage.name, _clients(target), {}, {})
-    stacks = _stacks(service)
+    stacks = stacks_of(service.client("cloudformation"), stage.name)
     issuer = _issuer(stage, stacks, service)
     return Account(
         stage=stage,
@@ -104,7 +100,8 @@ def of_stack(
     from spillway.target.service import of_stack as service_of
 
     service = service_of(stack)
-    stage, stacks = _settings(service.stage), _stacks(service)
+    stage = _settings(service.stage)
+    stacks = stacks_of(service.client("cloudformation"), stage.name)
     issuer = _issuer(stage, stacks, service)
     pool = (issuer or "").rpartition("/")[2]
     return Account(
@@ -136,22 +133,9 @@ def _clients(target: Target) -> Callable[[str], Any]:
     return shared(lambda name: session.client(name, region_name=regions.get(name)))
 
 
-def _stacks(service: Service) -> dict[str, Mapping[str, Any]]:
-    """A name that begins with the stage's may be of another stage: `dev` and `dev-x`."""
-    wanted = {service.resource_name(name): name for name in STACKS}
-    pages = service.client("cloudformation").get_paginator("describe_stacks").paginate()
-    return {
-        wanted[stack["StackName"]]: stack
-        for page in pages
-        for stack in page["Stacks"]
-        if stack["StackName"] in wanted
-    }
-
-
 def _issuer(stage: Stage, stacks: Mapping[str, Mapping[str, Any]], service: Service) -> str | None:
     if isinstance(stage.identity, OidcIssuer):
         return stage.identity.issuer
-    outputs = stacks.get("identity", {}).get("Outputs", ())
-    pools = [one["OutputValue"] for one in outputs if one["OutputKey"] == "UserPoolId"]
+    pool = outputs_in(stacks.values()).get("UserPoolId")
     region = service.client("cloudformation").meta.region_name
-    return f"https://cognito-idp.{region}.amazonaws.com/{pools[0]}" if pools else None
+    return None if pool is None else f"https://cognito-idp.{region}.amazonaws.com/{pool}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -16,7 +16,8 @@ from spillway.operate.doctor.account import Account
 from spillway.operate.doctor.findings import Finding, fault, ok, warning
 from spillway.operate.prices.bucket import PriceBucket
 from spillway.operate.status.evaluating import described
-from spillway.operate.status.parts import DEAD_LETTERS_OF
+from spillway.operate.status.parts import read_mappings
+from spillway.target.service import FUNCTIONS
 
 _SOUND = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"})
 _DRIFT_POLL_SECONDS = 3.0
@@ -84,7 +85,7 @@ def _kept_logs(account: Account) -> Iterator[str]:
     """A function that still ran when its log group was deleted has made it again."""
     prefix = f"/aws/lambda/{account.service.resource_name('')}"
     pages = account.client("logs").get_paginator("describe_log_groups")
-    functions = {account.service.log_group(name) for name in _functions()}
+    functions = {account.service.log_group(name) for name in FUNCTIONS}
     for page in pages.paginate(logGroupNamePrefix=prefix):
         yield from (
             f"log group {group['logGroupName']}"
@@ -93,26 +94,15 @@ def _kept_logs(account: Account) -> Iterator[str]:
         )
 
 
-def _functions() -> tuple[str, ...]:
-    from spillway.target.service import FUNCTIONS
-
-    return FUNCTIONS
-
-
 def check_mappings(account: Account) -> Iterator[Finding]:
     """What a queue or the stream starts runs only while its mapping is enabled."""
     if "service" not in account.stacks:
         return
-    pages = account.client("lambda").get_paginator("list_event_source_mappings").paginate()
-    found: dict[str, dict[str, Any]] = {}
-    for page in pages:
-        for mapping in page["EventSourceMappings"]:
-            found[mapping["FunctionArn"].split(":")[6]] = mapping
-    for name in DEAD_LETTERS_OF:
-        yield _mapping(account, name, found.get(account.service.resource_name(name)))
+    for name, mapping in read_mappings(account.service).items():
+        yield _mapping(account, name, mapping)
 
 
-def _mapping(account: Account, name: str, mapping: dict[str, Any] | None) -> Finding:
+def _mapping(account: Account, name: str, mapping: Mapping[str, Any] | None) -> Finding:
     if mapping is None:
         return fault(name, "has no event source mapping: it never runs", account.deploy)
     result = str(mapping.get("LastProcessingResult", ""))

@@ -10,19 +10,15 @@ from infra.stage import Stage
 from orders.domain.waits import PARAMETER_INIT_WAIT_MS, PARAMETER_WAIT_MS
 from spillway.operate.doctor.account import Account
 from spillway.operate.doctor.findings import Finding, fault, ok, warning
+from spillway.target import limits
 
-#: A synchronous environment takes at most ten requests a second:
-#: https://docs.aws.amazon.com/lambda/latest/dg/lambda-concurrency.html
-REQUESTS_PER_ENVIRONMENT = 10
 #: For reads, relay, and whatever else the account runs.
 SPARE_ENVIRONMENTS = 20
 WRITES_PER_ORDER = 4
 #: Service Quotas' codes are the same in all Regions. Table-level write throughput limit:
 #: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html
 TABLE_WRITES = ("dynamodb", "L-AB614373")
-#: GetParameter a second, account and Region, until a paid setting raises it:
 #: https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-throughput.html
-PARAMETERS_PER_SECOND = 40
 THROUGHPUT_SETTING = "/ssm/parameter-store/high-throughput-enabled"
 
 _CONSOLE = "ask for more in the Service Quotas console"
@@ -38,14 +34,18 @@ def check_quotas(account: Account) -> Iterator[Finding]:
 
 def concurrency_needed(stage: Stage) -> int:
     """Environments: intake at the throttle of `[api] place`, every queue's, and some to spare."""
-    intake = math.ceil(stage.api.place.requests_per_second_max / REQUESTS_PER_ENVIRONMENT)
     queues = sum(source.concurrency_max for source in queue_sources(stage).values())
-    return intake + queues + SPARE_ENVIRONMENTS
+    return _intake_environments(stage) + queues + SPARE_ENVIRONMENTS
+
+
+def _intake_environments(stage: Stage) -> int:
+    each = limits.LAMBDA_REQUESTS_PER_ENVIRONMENT_AND_SECOND
+    return math.ceil(stage.api.place.requests_per_second_max / each)
 
 
 def _concurrency(account: Account) -> Finding:
-    limits = account.client("lambda").get_account_settings()["AccountLimit"]
-    has, needed = limits["UnreservedConcurrentExecutions"], concurrency_needed(account.stage)
+    of_account = account.client("lambda").get_account_settings()["AccountLimit"]
+    has, needed = of_account["UnreservedConcurrentExecutions"], concurrency_needed(account.stage)
     about = "Lambda concurrent executions"
     if has >= needed:
         return ok(about, f"{has:,}, of which the stage may need {needed:,}")
@@ -59,13 +59,13 @@ def _concurrency(account: Account) -> Finding:
 def _gateway(account: Account) -> Iterator[Finding]:
     """GetAccount has what is in force. Service Quotas shows 10,000 also in Regions that have 2,500:
     https://repost.aws/questions/QU47u_cBTCQcy2qTmoR6q91w/api-gateway-throttling-discrepancy"""
-    limits = account.client("apigateway").get_account()["throttleSettings"]
+    throttle = account.client("apigateway").get_account()["throttleSettings"]
     api = account.stage.api
     routes = (api.place, api.cancel, api.read, api.history, api.quote)
     rate = sum(route.requests_per_second_max for route in routes)
-    yield _throttle(account, "API Gateway requests a second", limits["rateLimit"], rate)
+    yield _throttle(account, "API Gateway requests a second", throttle["rateLimit"], rate)
     burst = max(route.burst_max for route in routes)
-    yield _throttle(account, "API Gateway burst", limits["burstLimit"], burst)
+    yield _throttle(account, "API Gateway burst", throttle["burstLimit"], burst)
 
 
 def _throttle(account: Account, about: str, has: float, asked: int) -> Finding:
@@ -104,9 +104,8 @@ def _quota(account: Account, service: str, code: str) -> float:
 def check_parameter_throughput(account: Account) -> Iterator[Finding]:
     """Each new environment of intake reads its keys once, and a crowd starts many in a second."""
     stage, about = account.stage, "GetParameter a second"
-    environments = math.ceil(stage.api.place.requests_per_second_max / REQUESTS_PER_ENVIRONMENT)
-    reads = environments * (1 if stage.price_keys_parameter is None else 2)
-    seconds = reads / PARAMETERS_PER_SECOND
+    reads = _intake_environments(stage) * (1 if stage.price_keys_parameter is None else 2)
+    seconds = reads / limits.PARAMETER_READS_PER_SECOND
     if seconds <= (PARAMETER_INIT_WAIT_MS + PARAMETER_WAIT_MS) / 1000:
         yield ok(about, f"{reads} reads of a crowd's start take {seconds:.1f} s at most")
         return
@@ -116,8 +115,8 @@ def check_parameter_throughput(account: Account) -> Iterator[Finding]:
         return
     yield warning(
         about,
-        f"at {PARAMETERS_PER_SECOND}/s {reads} reads of a crowd's start take {seconds:.0f} s:"
-        " longer than intake waits, so orders would be answered 503",
+        f"at {limits.PARAMETER_READS_PER_SECOND:.0f}/s {reads} reads of a crowd's start take"
+        f" {seconds:.0f} s: longer than intake waits, so orders would be answered 503",
         "switch on the higher throughput: `aws ssm update-service-setting --setting-id"
         f" {THROUGHPUT_SETTING} --setting-value true`",
     )

@@ -92,24 +92,27 @@ def read_measured(service: Service, depths: Iterable[Depth], now: float) -> Meas
     behind = _latest(service, query_of(BEHIND, service.resource_name("relay")), now)
     stream_age = None if behind is None else round(behind / 1000)
     rates = _rates(service, now)
-    return Measured(ages(service, holding, now), stream_age, rates, read_triggers(service))
+    triggers = {
+        name: "Missing" if mapping is None else mapping["State"]
+        for name, mapping in read_mappings(service).items()
+    }
+    return Measured(ages(service, holding, now), stream_age, rates, triggers)
 
 
-def read_triggers(service: Service) -> dict[str, str]:
-    """The state of each event source mapping, by its function.
+def read_mappings(service: Service) -> dict[str, Mapping[str, Any] | None]:
+    """The event source mapping of each function that needs one, None where it has none.
 
     Those of the whole account are listed, in one request for a hundred: Lambda can list a
     function's, but ours belong to its alias.
     """
-    triggers = dict.fromkeys(DEAD_LETTERS_OF, "Missing")
-    names = {service.resource_name(name): name for name in triggers}
-    for page in service.client("lambda").get_paginator("list_event_source_mappings").paginate():
-        for mapping in page["EventSourceMappings"]:
-            # arn:aws:lambda:Region:account:function:name:alias
-            function = mapping["FunctionArn"].split(":")[6]
-            if function in names:
-                triggers[names[function]] = mapping["State"]
-    return triggers
+    pages = service.client("lambda").get_paginator("list_event_source_mappings").paginate()
+    found = {
+        # arn:aws:lambda:Region:account:function:name:alias
+        mapping["FunctionArn"].split(":")[6]: mapping
+        for page in pages
+        for mapping in page["EventSourceMappings"]
+    }
+    return {name: found.get(service.resource_name(name)) for name in DEAD_LETTERS_OF}
 
 
 def parts_of(depths: Iterable[Depth], measured: Measured) -> list[Part]:

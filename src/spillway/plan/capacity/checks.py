@@ -17,10 +17,10 @@ from itertools import count
 
 from infra.event_sources import QueueSource
 from orders.domain.backoff import WATCH_MAX_SECONDS, Backoff
-from spillway.plan import limits
 from spillway.plan.capacity.outcome import delays
 from spillway.plan.capacity.simulate import Flow
 from spillway.plan.work import Work
+from spillway.target import limits
 
 #: How finely looks and waiting messages are counted.
 _BIN_SECONDS = 60.0

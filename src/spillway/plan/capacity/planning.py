@@ -10,7 +10,6 @@ from infra.event_sources import RELAY_BATCH_SIZE
 from orders.domain.coupon_limits import COUNTERS_MAX
 from orders.domain.saga import DOWNSTREAMS
 from orders.telemetry import JsonLines
-from spillway.plan import limits
 from spillway.plan.capacity.checks import Checks, checks_of
 from spillway.plan.capacity.outcome import Outcome
 from spillway.plan.capacity.recommendations import ScalingStep, scaling_steps
@@ -22,6 +21,7 @@ from spillway.plan.cost.model import CostModel, cost_model
 from spillway.plan.price_list import Bill, Usage, Use, priced
 from spillway.plan.profile import Profile
 from spillway.plan.work import Work
+from spillway.target import limits
 
 #: Intake tries a throttled put once more, then sends the order to the overflow queue.
 _SECOND_TRY_PAUSE_SECONDS = 0.05

@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from spillway.plan import limits
 from spillway.plan.capacity.outcome import Outcome
 from spillway.plan.capacity.service import Service
 from spillway.plan.capacity.simulate import simulate
 from spillway.plan.price_list import PriceList
 from spillway.plan.profile import Profile
+from spillway.target import limits
 
 STEPS_MAX = 8
 #: Orders settle well when 99% of them take no longer.

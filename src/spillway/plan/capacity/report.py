@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from spillway.plan import limits
 from spillway.plan.capacity.outcome import Outcome, Waits
 from spillway.plan.capacity.planning import Plan
 from spillway.plan.capacity.recommendations import Raise, ScalingStep
 from spillway.plan.tables import UNCONFIRMED, Table
+from spillway.target import limits
 from spillway.ui.formatting import duration, large
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from math import exp
 
 from orders.aws.coupons import TRIES
 from orders.domain.saga import DOWNSTREAMS
-from spillway.plan import limits
 from spillway.plan.work import Work
+from spillway.target import limits
 
 #: A client waits so long before it sends again, at first and at most: doubling, with the upper half
 #: at random (docs/client.md).

@@ -22,9 +22,9 @@ from heapq import heappop, heappush
 from orders.domain.looks import FIRST_SECONDS, wait_seconds
 from orders.domain.saga import DOWNSTREAMS, Downstream
 from orders.domain.waits import PARAMETER_INIT_WAIT_MS, PARAMETER_WAIT_MS
-from spillway.plan import limits
 from spillway.plan.capacity.service import RESEND_FIRST_SECONDS, RESEND_MAX_SECONDS, Looks, Service
 from spillway.plan.profile import Profile
+from spillway.target import limits
 
 #: An order's changes in the stream.
 CHANGES = ("order", "reserve", "ship", "post")

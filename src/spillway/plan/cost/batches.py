@@ -34,8 +34,8 @@ from infra.event_sources import (
     WATCHDOG_CONCURRENCY_MAX,
 )
 from orders.aws.queues import CHECKS_BATCHED_MAX, COMMANDS_BATCHED_MAX
-from spillway.plan import limits
 from spillway.plan.cost.measurement import Calls, FunctionUse, Measurement
+from spillway.target import limits
 
 #: Messages and events that one send takes.
 SEND_BATCH = 10

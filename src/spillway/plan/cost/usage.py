@@ -17,13 +17,13 @@ from collections.abc import Iterator, Mapping
 from infra.metrics import DELIVERIES
 from orders.aws.parameters import FRESH_FOR_MS
 from orders.aws.price_books import LOOK_AGAIN_MS
-from spillway.plan import limits
 from spillway.plan.cost.batches import SEND_BATCH
 from spillway.plan.cost.deployed import ACCESS_LOG_BYTES, Deployed
 from spillway.plan.cost.measurement import Measurement
 from spillway.plan.cost.meter import LOG_EVENT_BYTES
 from spillway.plan.price_list import Usage, Use
 from spillway.plan.work import Work
+from spillway.target import limits
 
 MONTH_SECONDS = 30 * 24 * 60 * 60
 _GB = 1_000_000_000

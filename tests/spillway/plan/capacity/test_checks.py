@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from infra.event_sources import QueueSource
-from spillway.plan import limits
 from spillway.plan.capacity.checks import Checks, checks_of
 from spillway.plan.capacity.planning import plan
 from spillway.plan.capacity.simulate import simulate
 from spillway.plan.profile import coupon
 from spillway.plan.work import Work
+from spillway.target import limits
 from tests.spillway.plan.capacity.builders import level, service
 
 SOURCE = QueueSource(

@@ -12,7 +12,6 @@ from orders.aws.coupons import TRIES
 from orders.domain.looks import FIRST_SECONDS
 from orders.domain.saga import DOWNSTREAMS
 from spillway.paths import PROJECT
-from spillway.plan import limits
 from spillway.plan.capacity.outcome import Outcome
 from spillway.plan.capacity.planning import service_of
 from spillway.plan.capacity.service import (
@@ -26,6 +25,7 @@ from spillway.plan.capacity.simulate import Flow, Series, simulate
 from spillway.plan.cost.model import cost_model, looks_within
 from spillway.plan.profile import Profile, coupon
 from spillway.plan.work import Work
+from spillway.target import limits
 from tests.spillway.plan.capacity.builders import NO_LIMIT, level, service
 
 
