@@ -306,6 +306,15 @@ class Network(Settings, frozen=True):
             )
 
 
+class Keeping(Settings, frozen=True):
+    """How orders are kept once they have settled. What each way costs is in docs/cost.md."""
+
+    #: DynamoDB's class of the orders table: "infrequent_access" has storage for less than half, and
+    #: writes and reads a quarter dearer. Left out, it is what AWS makes of a new table, "standard",
+    #: and stays what it is on a table that has another: write "standard" to come back.
+    table_class: Literal["standard", "infrequent_access"] | None = None
+
+
 class Logs(Settings, frozen=True):
     #: One of the lengths that CloudWatch Logs knows.
     retention_days: Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365]
@@ -375,6 +384,7 @@ class Stage(Settings, frozen=True):
     logs: Logs
     alarms: Alarms
     releases: Releases
+    keeping: Keeping = Keeping()
     recreated: Recreated = Recreated()
     #: Without it no function runs in a VPC.
     network: Network | None = None

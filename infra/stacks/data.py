@@ -20,6 +20,12 @@ from infra.stage import Stage
 #: deployment that failed would be in the way of the next one.
 KEPT = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
 KEYS = ("pk", "sk")
+#: None: the template says nothing of it, so a table that is there is not updated for it.
+TABLE_CLASSES = {
+    None: None,
+    "standard": dynamodb.TableClass.STANDARD,
+    "infrequent_access": dynamodb.TableClass.STANDARD_INFREQUENT_ACCESS,
+}
 STREAM = dynamodb.StreamViewType.NEW_AND_OLD_IMAGES
 
 
@@ -43,6 +49,7 @@ class DataStack(Stack):
             dynamo_stream=STREAM,
             # Of order ids that were made void, and of nothing else: orders stay.
             time_to_live_attribute="expires_at",
+            table_class=TABLE_CLASSES[stage.keeping.table_class],
             **_kept(),
         )
         # Its own, so that no customer's id can be the key of a coupon's use.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from infra.stage import STAGES, Network, OidcIssuer, Recreated, Stage, load
+from infra.stage import STAGES, Keeping, Network, OidcIssuer, Recreated, Stage, load
 from tests.infra.templates import Reviewed, Templates
 
 
@@ -90,6 +90,7 @@ def unlike() -> Stage:
             fulfilment=replace(downstreams.fulfilment, idempotency="lookup"),
             accounting=replace(downstreams.accounting, auth="sigv4", invoke_arn=function),
         ),
+        keeping=Keeping(table_class="infrequent_access"),
         recreated=Recreated(service=1),
         xray=True,
     )

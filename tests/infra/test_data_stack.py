@@ -95,6 +95,18 @@ def test_each_table_is_under_the_key_that_costs_nothing(dev: Templates, name: st
     assert properties["SSESpecification"] == {"SSEEnabled": False}
 
 
+def test_the_orders_table_has_the_class_that_its_stage_names(
+    local: Templates, dev: Templates, unusual: Templates
+) -> None:
+    """A stage that names none changes nothing of a table that is there already."""
+    assert unusual.stage.keeping.table_class == "infrequent_access"
+    [orders] = orders_table(unusual)["Properties"]["Replicas"]
+    assert orders["TableClass"] == "STANDARD_INFREQUENT_ACCESS"
+    for other in (orders_table(local), orders_table(dev), table(unusual, "coupons")):
+        [replica] = other["Properties"]["Replicas"]
+        assert "TableClass" not in replica
+
+
 WORKED_OFF: dict[str, str] = {
     **{downstream: f"deliver-{downstream}" for downstream in DOWNSTREAMS},
     "overflow": "drain",
