@@ -4,6 +4,7 @@
     2xx, body as in the contract     done                    done, if it has a reference
     409 with a code                  refused: final          refused: final
     404 with `nothing_on_record`     a contract is broken    nothing done: ask for it now
+    409, code names idempotency      unknown: it is about the key, not the order
     408, 425, 429, 5xx, no answer    unknown: all of it is asked again later, under the same key
     anything else                    a contract is broken: for a person to see
 
@@ -168,10 +169,19 @@ class HttpDownstream:
             reference = answer.reference and answer.reference[:TEXT_MAX]
             return Outcome(self.clock.now(), reference=reference)
         if status == 409 and answer.code:
+            if _about_the_key(answer.code):
+                raise TransientFailure(f"{asked}: answered {status} {_code(answer.code)}")
             return Outcome(self.clock.now(), refusal=_code(answer.code))
         if status == 404 and answer.code == NOTHING_ON_RECORD:
             return None
         raise PermanentFailure(f"{asked}: answered {status}")
+
+
+def _about_the_key(code: str) -> bool:
+    """Many services answer 409 while the request that came first under this key is under way, as the
+    draft of Idempotency-Key asks them to (draft-ietf-httpapi-idempotency-key-header). Read as a
+    refusal, it would undo an order whose step succeeds a second later."""
+    return "idempoten" in code.lower()
 
 
 def _code(text: str) -> str:

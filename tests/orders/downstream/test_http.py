@@ -147,6 +147,16 @@ def test_an_unknown_outcome_is_transient(server: Server, status: int) -> None:
         downstream(server.url).perform(command())
 
 
+@pytest.mark.parametrize(
+    "code",
+    ["idempotency_in_flight", "idempotency_key_in_use", "IDEMPOTENT_REQUEST_IN_PROGRESS"],
+)
+def test_a_key_that_is_in_use_is_no_refusal_of_the_order(server: Server, code: str) -> None:
+    server.to_command.status, server.to_command.body = 409, json.dumps({"code": code}).encode()
+    with pytest.raises(TransientFailure, match=f"POST /reservations: answered 409 {code}"):
+        downstream(server.url).perform(command())
+
+
 @pytest.mark.parametrize("status", [301, 304, 400, 401, 403, 404, 422])
 def test_any_other_answer_breaks_the_contract(server: Server, status: int) -> None:
     server.to_command.status, server.to_command.headers = status, {"location": "/elsewhere"}
