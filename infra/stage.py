@@ -306,13 +306,16 @@ class Network(Settings, frozen=True):
             )
 
 
+TableClass = Literal["standard", "infrequent_access"]
+
+
 class Keeping(Settings, frozen=True):
     """How orders are kept once they have settled. What each way costs is in docs/cost.md."""
 
     #: DynamoDB's class of the orders table: "infrequent_access" has storage for less than half, and
     #: writes and reads a quarter dearer. Left out, it is what AWS makes of a new table, "standard",
     #: and stays what it is on a table that has another: write "standard" to come back.
-    table_class: Literal["standard", "infrequent_access"] | None = None
+    table_class: TableClass | None = None
 
 
 class Logs(Settings, frozen=True):

@@ -15,7 +15,7 @@ from infra.access_log import ACCESS_LOG_FIELDS
 from infra.alarms import alarms
 from infra.event_sources import QueueSource, queue_sources
 from infra.metrics import DELIVERIES, EVERY_FUNCTION, LOG_METRICS
-from infra.stage import Stage, StageError, load
+from infra.stage import Stage, StageError, TableClass, load
 from spillway.errors import SpillwayError
 
 #: What the fields of an access log line have for an order that was accepted.
@@ -35,7 +35,8 @@ class Deployed(msgspec.Struct, frozen=True):
     """`memory_mb` and `sources`, which are polled, are by function, without the stage.
     `custom_metrics`: each is charged once it has data, and most have none in a month without
     faults. `interface_endpoints` and `nat_gateways` are what a stage with [network] pays for by
-    the hour, one in each zone; your NAT gateways count as if they served this stage alone."""
+    the hour, one in each zone; your NAT gateways count as if they served this stage alone.
+    `table_class` is that of the orders table."""
 
     stage: str
     memory_mb: Mapping[str, float]
@@ -50,6 +51,7 @@ class Deployed(msgspec.Struct, frozen=True):
     api_looks_per_second: float
     interface_endpoints: int = 0
     nat_gateways: int = 0
+    table_class: TableClass = "standard"
 
 
 def deployed(name: str) -> Deployed:
@@ -84,4 +86,5 @@ def deployed_by(stage: Stage) -> Deployed:
         api_looks_per_second=stage.api.read.requests_per_second_max,
         interface_endpoints=len(stage.interface_endpoints) * zones,
         nat_gateways=zones * by_nat,
+        table_class=stage.keeping.table_class or "standard",
     )

@@ -10,7 +10,7 @@ from spillway.plan.cost.batches import CROWD, ONE_BY_ONE, BatchFill
 from spillway.plan.cost.coupons import a_coupon, a_return
 from spillway.plan.cost.deployed import deployed
 from spillway.plan.cost.model import MILLION, CostModel
-from spillway.plan.cost.usage import REQUESTS_TO_DOWNSTREAMS, idle, kept
+from spillway.plan.cost.usage import REQUESTS_TO_DOWNSTREAMS, idle
 from spillway.plan.price_list import Bill, Usage, Use, added, priced
 from spillway.plan.profile import Profile
 
@@ -76,9 +76,7 @@ class Findings:
             self.loads.insert(0, self._priced(profile.name, what, model.profile_usage(profile)))
         self.load = self.loads[0]
         self.idle, self.idle_list = model.idle(free_tiers=True), model.idle()
-        self.kept_per_million = priced(
-            kept(model.measurement).scaled(MILLION), model.price_list
-        ).dollars
+        self.kept_per_million = priced(model.kept().scaled(MILLION), model.price_list).dollars
         self.looks_per_million = priced(model.a_look().scaled(MILLION), model.price_list).dollars
         self.coupons_per_million, self.returns_per_million = (
             priced(usage.scaled(MILLION), model.price_list).dollars

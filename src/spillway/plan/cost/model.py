@@ -88,9 +88,13 @@ class CostModel:
         """What a month with orders uses besides the orders: metrics and secrets."""
         return usage.working(self.stage)
 
+    def kept(self) -> Usage:
+        """What keeping one order for a month uses."""
+        return usage.kept(self.measurement, self.stage.table_class)
+
     def month(self, orders: float, fill: BatchFill, *, free_tiers: bool = False) -> Bill:
         """A month's whole bill. Its orders come from the storefront, and are kept for all of it."""
-        once = (self.a_web_order(fill) + usage.kept(self.measurement)).scaled(orders)
+        once = (self.a_web_order(fill) + self.kept()).scaled(orders)
         always = usage.idle(self.stage) + self.working()
         return priced(once + always, self.price_list, free_tiers=free_tiers)
 

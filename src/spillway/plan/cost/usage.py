@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from infra.metrics import DELIVERIES
+from infra.stage import TableClass
 from orders.aws.parameters import FRESH_FOR_MS
 from orders.aws.price_books import LOOK_AGAIN_MS
 from spillway.plan.cost.batches import SEND_BATCH
@@ -44,21 +45,21 @@ def usage_of(measurement: Measurement, times: Mapping[str, Work], stage: Deploye
         (
             *_api(measurement),
             *_functions(measurement, times, stage),
-            *_table(measurement),
+            *_table(measurement, stage.table_class),
             *_queues(measurement),
             *_logs(measurement, stage),
         )
     )
 
 
-def kept(measurement: Measurement) -> Usage:
+def kept(measurement: Measurement, table_class: TableClass) -> Usage:
     """What keeping one order for a month uses."""
     stored = measurement.order_bytes + measurement.progress_bytes
     overhead = _STORED_ITEM_OVERHEAD_BYTES * _ITEMS_PER_ORDER
     gb = (stored / measurement.orders + overhead) / _GB
     return Usage(
         (
-            Use("table: kept a month", "dynamodb.storage", gb),
+            Use("table: kept a month", table_price("storage", table_class), gb),
             Use("table: kept recoverable", "dynamodb.recovery", gb),
         )
     )
@@ -147,7 +148,12 @@ def billed(seconds: float) -> float:
     return seconds + 0.0005
 
 
-def _table(measurement: Measurement) -> Iterator[Use]:
+def table_price(what: str, table_class: TableClass) -> str:
+    """The name of a price of the orders table: of its `write_units`, `read_units` or `storage`."""
+    return f"dynamodb.{'ia_' if table_class == 'infrequent_access' else ''}{what}"
+
+
+def _table(measurement: Measurement, table_class: TableClass) -> Iterator[Use]:
     for operation, kind, name in (
         ("PutItem", "write_units", "orders written"),
         ("UpdateItem", "write_units", "facts"),
@@ -157,7 +163,7 @@ def _table(measurement: Measurement) -> Iterator[Use]:
     ):
         units = measurement.total(kind, service="dynamodb", operation=operation)
         if units:
-            yield Use(f"table: {name}", f"dynamodb.{kind}", units)
+            yield Use(f"table: {name}", table_price(kind, table_class), units)
 
 
 def _queues(measurement: Measurement) -> Iterator[Use]:

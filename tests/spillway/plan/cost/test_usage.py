@@ -21,7 +21,6 @@ from spillway.plan.cost.batches import (
 from spillway.plan.cost.deployed import ACCESS_LOG_BYTES
 from spillway.plan.cost.durations import Estimates, processor_times
 from spillway.plan.cost.model import CostModel
-from spillway.plan.cost.usage import kept
 from spillway.plan.price_list import Usage, load
 from spillway.plan.work import Work
 from tests.spillway.plan.cost.builders import measurement, stage
@@ -94,7 +93,25 @@ class TestAnOrder:
         assert not [use for use in _order(CROWD) if use.name.startswith("reads")]
 
     def test_a_stored_order_is_its_items_and_what_the_table_adds(self) -> None:
-        assert kept(measurement()).units("dynamodb.storage") == pytest.approx(1_100 / 1e9)
+        stored = MODEL.kept()
+        assert stored.units("dynamodb.storage") == pytest.approx(1_100 / 1e9)
+        assert stored.units("dynamodb.recovery") == pytest.approx(1_100 / 1e9)
+
+    def test_another_table_class_has_other_prices_for_the_same_units(self) -> None:
+        infrequent = msgspec.structs.replace(MODEL.stage, table_class="infrequent_access")
+        model = replace(MODEL, stage=infrequent)
+        for standard, ia in (
+            (MODEL.an_order(CROWD), model.an_order(CROWD)),
+            (MODEL.kept(), model.kept()),
+        ):
+            units = standard.by_price()
+            assert {_in_infrequent_access(price): units[price] for price in units} == ia.by_price()
+
+
+def _in_infrequent_access(price: str) -> str:
+    """Recovery has one price for both classes."""
+    of_class = price in {"dynamodb.write_units", "dynamodb.read_units", "dynamodb.storage"}
+    return price.replace("dynamodb.", "dynamodb.ia_") if of_class else price
 
 
 class TestTime:
