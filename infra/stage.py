@@ -54,6 +54,7 @@ _SIGNED: dict[str, SigningService] = {
     "lambda": "lambda",
     "vpc-lattice": "vpc-lattice-svcs",
 }
+_ORIGIN = re.compile(r"(https://[a-z0-9-]+(\.[a-z0-9-]+)+|http://localhost)(:[0-9]{1,5})?")
 _INVOKE_ARN = re.compile(rf"arn:aws[\w-]*:({'|'.join(_SIGNED)}):([a-z]+-[a-z-]+-\d):\d{{12}}:\S+")
 #: AWS's own address of such a service: its name there, and its Region.
 _SIGNED_HOST = re.compile(r"\.(execute-api|lambda-url|vpc-lattice-svcs)\.([a-z]+-[a-z-]+-\d)\.")
@@ -86,6 +87,17 @@ class Api(Settings, frozen=True):
     read: Throttle
     history: Throttle
     quote: Throttle
+    #: Whose pages may call the API from a browser, beside the storefront, which has its own origin:
+    #: an app's web view, a site with a front end of its own. An app outside a browser needs none.
+    allowed_origins: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for origin in self.allowed_origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f"allowed_origins has {origin!r}, and a browser sends an origin as https:// "
+                    "and a name in lower case, without a path or a slash at the end"
+                )
 
 
 class CognitoPool(Settings, frozen=True, tag_field="by", tag="cognito"):

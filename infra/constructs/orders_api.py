@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import cast
 
+from aws_cdk import Duration
 from aws_cdk import aws_apigatewayv2 as apigateway
 from aws_cdk import aws_logs as logs
 from aws_cdk.aws_apigatewayv2_authorizers import HttpJwtAuthorizer
@@ -47,6 +48,7 @@ class OrdersApi(Construct):
             # So that an ID token, which has no scope, opens nothing.
             # https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-jwt-authorizer.html
             default_authorization_scopes=list(stage.api_scopes),
+            cors_preflight=_cors(stage.api.allowed_origins),
         )
         access_log = log_group(
             self,
@@ -75,17 +77,19 @@ class OrdersApi(Construct):
         to_intake = HttpLambdaIntegration("Intake", intake.alias)
         to_reads = HttpLambdaIntegration("Reads", reads.alias)
         throttles = {}
+        get, head = apigateway.HttpMethod.GET, apigateway.HttpMethod.HEAD
+        put, post = apigateway.HttpMethod.PUT, apigateway.HttpMethod.POST
+        # No route for all the rest, which could answer 405 as a problem document: with it, what
+        # browsers ask before a call (OPTIONS) would need a route without a token
+        # (https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html).
         for path, method, integration, throttle in (
-            ("/orders", apigateway.HttpMethod.GET, to_reads, stage.api.history),
-            ("/orders/{order_id}", apigateway.HttpMethod.GET, to_reads, stage.api.read),
-            ("/orders/{order_id}", apigateway.HttpMethod.PUT, to_intake, stage.api.place),
-            (
-                "/orders/{order_id}/cancellation",
-                apigateway.HttpMethod.PUT,
-                to_intake,
-                stage.api.cancel,
-            ),
-            ("/quotes", apigateway.HttpMethod.POST, to_intake, stage.api.quote),
+            ("/orders", get, to_reads, stage.api.history),
+            ("/orders", head, to_reads, stage.api.history),
+            ("/orders/{order_id}", get, to_reads, stage.api.read),
+            ("/orders/{order_id}", head, to_reads, stage.api.read),
+            ("/orders/{order_id}", put, to_intake, stage.api.place),
+            ("/orders/{order_id}/cancellation", put, to_intake, stage.api.cancel),
+            ("/quotes", post, to_intake, stage.api.quote),
         ):
             routes = self.api.add_routes(path=path, methods=[method], integration=integration)
             throttles[f"{method.value} {path}"] = {
@@ -95,3 +99,23 @@ class OrdersApi(Construct):
             # The gateway refuses settings for a route that isn't there yet.
             resource.node.add_dependency(*routes)
         resource.route_settings = throttles
+
+
+def _cors(origins: Sequence[str]) -> apigateway.CorsPreflightOptions | None:
+    """API Gateway answers the preflight itself, and adds these headers to every answer."""
+    if not origins:
+        return None
+    return apigateway.CorsPreflightOptions(
+        allow_origins=list(origins),
+        allow_methods=[
+            apigateway.CorsHttpMethod.GET,
+            apigateway.CorsHttpMethod.HEAD,
+            apigateway.CorsHttpMethod.POST,
+            apigateway.CorsHttpMethod.PUT,
+        ],
+        allow_headers=["authorization", "content-type", "if-none-match", "traceparent"],
+        # A script of another origin sees no other header than these.
+        expose_headers=["date", "etag", "retry-after", "www-authenticate"],
+        # The longest that Chromium takes: each preflight is a request that is paid for.
+        max_age=Duration.hours(2),
+    )

@@ -202,3 +202,21 @@ def test_each_customer_sees_their_own_orders_and_no_others(
         assert they.cancel(mine[0]).status_code == 404
         theirs = they.http.get("/orders", params={"limit": 100}).json()["orders"]
         assert not {order["order_id"] for order in theirs} & set(mine)
+
+
+def test_who_looks_again_gets_nothing_anew_until_something_has_changed(
+    shopper: Customer,
+) -> None:
+    id_ = shopper.place(lines=[line(f"SKU-{n}") for n in range(50)])
+    shopper.settled(id_)
+    first = shopper.http.get(f"/orders/{id_}")
+    same = {"if-none-match": first.headers["etag"]}
+    assert first.headers["content-encoding"] == "gzip"
+    again = shopper.http.get(f"/orders/{id_}", headers=same)
+    assert (again.status_code, again.content) == (304, b"")
+    head = shopper.http.head(f"/orders/{id_}")
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["etag"] == first.headers["etag"]
+    assert shopper.http.head("/orders").status_code == 200
+    shopper.cancel(id_)
+    assert shopper.http.get(f"/orders/{id_}", headers=same).status_code == 200

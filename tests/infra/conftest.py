@@ -75,6 +75,7 @@ def unlike() -> Stage:
     return replace(
         dev,
         name="unusual",
+        api=replace(dev.api, allowed_origins=("https://app.example.com",)),
         identity=OidcIssuer(
             issuer="https://login.example.com/a/b/", audience=("orders",), client_id="storefront"
         ),

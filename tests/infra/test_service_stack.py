@@ -307,6 +307,8 @@ def test_the_api_has_these_routes_and_every_one_asks_for_a_token(dev: Templates)
     assert {route["RouteKey"] for route in routes} == {
         "GET /orders",
         "GET /orders/{order_id}",
+        "HEAD /orders",
+        "HEAD /orders/{order_id}",
         "POST /quotes",
         "PUT /orders/{order_id}",
         "PUT /orders/{order_id}/cancellation",
@@ -329,14 +331,28 @@ def test_every_route_asks_for_a_scope_which_an_id_token_has_not(
         )
 
 
-def test_puts_go_to_intake_and_gets_to_reads(dev: Templates) -> None:
+def test_puts_and_quotes_go_to_intake_and_looks_to_reads(dev: Templates) -> None:
     [service] = [name for name in dev.by_stack if name.endswith("-service")]
     resources = dev.by_stack[service]["Resources"]
     for route in dev.resources("AWS::ApiGatewayV2::Route"):
         _, [_, target] = route["Target"]["Fn::Join"]
         integration = resources[target["Ref"]]["Properties"]
-        expected = "reads" if route["RouteKey"].startswith("GET") else "intake"
+        expected = "reads" if route["RouteKey"].startswith(("GET", "HEAD")) else "intake"
         assert dev.named(integration["IntegrationUri"]) == f"spillway-dev-{expected}:live"
+
+
+def test_pages_of_another_origin_call_the_api_only_where_the_stage_allows_them(
+    dev: Templates, unusual: Templates
+) -> None:
+    [closed] = dev.resources("AWS::ApiGatewayV2::Api")
+    assert "CorsConfiguration" not in closed
+    [open_to] = unusual.resources("AWS::ApiGatewayV2::Api")
+    cors = open_to["CorsConfiguration"]
+    assert cors["AllowOrigins"] == ["https://app.example.com"]
+    assert not cors.get("AllowCredentials")
+    # All that the contract asks clients to send, and to read.
+    assert set(cors["AllowHeaders"]) >= {"authorization", "content-type", "if-none-match"}
+    assert set(cors["ExposeHeaders"]) >= {"retry-after", "etag", "www-authenticate"}
 
 
 def test_the_api_lies_under_api(dev: Templates) -> None:
@@ -351,7 +367,9 @@ def test_every_route_has_its_own_share_of_the_account_s_requests(prod: Templates
         "PUT /orders/{order_id}": prod.stage.api.place,
         "PUT /orders/{order_id}/cancellation": prod.stage.api.cancel,
         "GET /orders/{order_id}": prod.stage.api.read,
+        "HEAD /orders/{order_id}": prod.stage.api.read,
         "GET /orders": prod.stage.api.history,
+        "HEAD /orders": prod.stage.api.history,
         "POST /quotes": prod.stage.api.quote,
     }
     assert set(shares) == routes

@@ -91,6 +91,20 @@ def test_the_stage_names_the_downstreams_of_the_domain() -> None:
             f'wholesale_group = "no retail"\n{PRICED}',
             r"at `\$\.orders\.wholesale_group`",
         ),
+        *(
+            (
+                "[identity]",
+                f'allowed_origins = ["{origin}"]\n\n[identity]',
+                r"allowed_origins has '.*', and a browser sends .* - at `\$\.api`",
+            )
+            for origin in (
+                "https://app.example.com/",
+                "https://App.example.com",
+                "http://app.example.com",
+                "app.example.com",
+                "*",
+            )
+        ),
         (PRICED, 'prices = "guess"', r"Invalid enum value 'guess'"),
         (PRICED, 'prices = "client"', r"goes with anyone_may_name_a_price = true, and"),
         (PRICED, f"{PRICED}\nanyone_may_name_a_price = true", r"goes with anyone_may_name_a_price"),

@@ -178,9 +178,9 @@ class HttpDownstream:
 
 
 def _about_the_key(code: str) -> bool:
-    """Many services answer 409 while the request that came first under this key is under way, as the
-    draft of Idempotency-Key asks them to (draft-ietf-httpapi-idempotency-key-header). Read as a
-    refusal, it would undo an order whose step succeeds a second later."""
+    """Many services answer 409 while the first request under this key is under way, as the draft of
+    Idempotency-Key asks them to (draft-ietf-httpapi-idempotency-key-header). Read as a refusal, it
+    would undo an order whose step succeeds a second later."""
     return "idempoten" in code.lower()
 
 

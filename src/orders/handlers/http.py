@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import re
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +25,9 @@ BODY_BYTES_MAX = 256 * 1024
 # More violations than this do not help anybody to mend an order; the count of all is given.
 VIOLATIONS_MAX = 1_000
 RETRY_AFTER_SECONDS = 2
+# Below it compressing saves less than a header costs.
+COMPRESSED_BYTES_MIN = 1_000
+_GZIP = 31  # zlib's number for the gzip format
 # JSON can hold one without the other. Nothing can store or send it.
 _HALF_OF_A_PAIR = re.compile("[\ud800-\udfff]")
 
@@ -109,7 +114,11 @@ def answer(status: int, content: object, retry_after_seconds: int | None = None)
 def refused(refusals: Sequence[Refusal], retry_after_seconds: int | None = None) -> Answer:
     """The status is that of the refusal which comes first by precedence."""
     status = _STATUS_OF.get(refusals[0].rule, _BROKEN_CONTENT)
-    return _after(retry_after_seconds, _problem(status, violations(refusals)))
+    reply = _after(retry_after_seconds, _problem(status, violations(refusals)))
+    if status == 401:
+        # As the gateway has it on the tokens that it refuses.
+        reply["headers"]["www-authenticate"] = 'Bearer error="invalid_token"'
+    return reply
 
 
 def violations(refusals: Sequence[Refusal]) -> dict[str, object]:
@@ -138,6 +147,59 @@ def try_again() -> Answer:
 def broken() -> Answer:
     """A bug, with nothing of its inside in the answer."""
     return _problem(500, _NOT_KNOWN)
+
+
+def sent(event: ApiEvent, reply: Answer) -> Answer:
+    """The answer in the form that the request asks for: not again what the client has
+    (If-None-Match), without a body (HEAD), compressed.
+
+    What leaves AWS is paid by the byte, and whoever looks again and again mostly finds the same.
+    """
+    headers = event.get("headers", {})
+    method = event["routeKey"].split(" ")[0]
+    if reply["statusCode"] == 200 and method in ("GET", "HEAD"):
+        tag = _entity_tag(reply["body"])
+        reply["headers"]["etag"] = tag
+        if tag in _tags(headers.get("if-none-match", "")):
+            del reply["headers"]["content-type"]
+            return reply | {"statusCode": 304, "body": ""}
+    if method == "HEAD":
+        return reply | {"body": ""}
+    if len(reply["body"]) >= COMPRESSED_BYTES_MIN and _takes_gzip(headers):
+        return _compressed(reply)
+    return reply
+
+
+def _entity_tag(body: str) -> str:
+    """Weak: the same content is sent compressed and as it is."""
+    digest = hashlib.blake2b(body.encode(), digest_size=12).digest()
+    return f'W/"{base64.urlsafe_b64encode(digest).decode()}"'
+
+
+def _tags(if_none_match: str) -> list[str]:
+    """`W/"a", "b"`, each as a weak tag: RFC 9110 compares them weakly here."""
+    return [f'W/"{tag}"' for tag in _ENTITY_TAG.findall(if_none_match)]
+
+
+_ENTITY_TAG = re.compile(r'"([^"]*)"')
+
+
+def _takes_gzip(headers: Mapping[str, str]) -> bool:
+    for coding in headers.get("accept-encoding", "").lower().split(","):
+        name, *parameters = coding.replace(" ", "").split(";")
+        if name in ("gzip", "*"):
+            return not any(map(_is_zero, parameters))
+    return False
+
+
+_is_zero = re.compile(r"q=0(\.0*)?").fullmatch
+
+
+def _compressed(reply: Answer) -> Answer:
+    packer = zlib.compressobj(wbits=_GZIP)
+    content = packer.compress(reply["body"].encode()) + packer.flush()
+    reply["headers"] |= {"content-encoding": "gzip", "vary": "accept-encoding"}
+    return reply | {"body": base64.b64encode(content).decode(), "isBase64Encoded": True}
 
 
 def timestamp(at: Millis) -> str:

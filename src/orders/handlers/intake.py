@@ -24,7 +24,7 @@ _Result = tuple[str | None, http.Answer]
 
 
 def handler(event: http.ApiEvent, _context: object) -> http.Answer:
-    return handle(event, *wiring.intake())
+    return http.sent(event, handle(event, *wiring.intake()))
 
 
 wiring.prepare(wiring.intake)

@@ -23,7 +23,7 @@ from orders.ports import Log, Progress
 
 
 def handler(event: http.ApiEvent, _context: object) -> http.Answer:
-    return handle(event, *wiring.reads())
+    return http.sent(event, handle(event, *wiring.reads()))
 
 
 wiring.prepare(wiring.reads)
@@ -36,7 +36,7 @@ def handle(event: http.ApiEvent, reads: Reads, log: Log) -> http.Answer:
         caller = http.caller(event)
         if isinstance(caller, Refusal):
             return http.refused((caller,))
-        if event["routeKey"] == "GET /orders":
+        if event["routeKey"].endswith(" /orders"):
             return _history(event, caller.customer_id, reads)
         return _order(event, caller.customer_id, reads)
     except TransientFailure as failure:
