@@ -233,8 +233,8 @@ def held_back(stack: Stack, function: str) -> Iterator[None]:
 
 
 def _bytes(answer: httpx.Response) -> int:
-    """With the status line and headers as HTTP/1.1 writes them."""
+    """As it was sent, compressed or not, with the status line and headers of HTTP/1.1."""
     head = len("HTTP/1.1 201 Created\r\n\r\n") + sum(
         len(name) + len(value) + len(": \r\n") for name, value in answer.headers.raw
     )
-    return head + len(answer.content)
+    return head + answer.num_bytes_downloaded

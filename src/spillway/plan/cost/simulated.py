@@ -25,6 +25,7 @@ from orders.aws.messages import messages_in
 from orders.domain.order import OrderKey
 from orders.domain.saga import DOWNSTREAMS
 from orders.domain.units import CustomerId, Millis
+from orders.handlers import http
 from orders.settings import PricesBy
 from orders.wiring import Runtime
 from simulation.catalogue import ADA, KEY, KEY_ID, START, request
@@ -213,7 +214,6 @@ class _Run:
         keys = [self._place(draft) for draft in drafts]
         self._settle()
         self._watch()
-        looks = [self.world.invoke("reads", request(_GET, key)) for key in keys[:LOOKS]]
         return Measurement(
             source="model",
             load=self.load,
@@ -223,10 +223,18 @@ class _Run:
             requests=len(drafts),
             request_bytes=sum(sent for sent, _ in self.bodies),
             response_bytes=sum(answered for _, answered in self.bodies),
-            look_bytes=sum(len(look["body"].encode()) for look in looks),
+            look_bytes=sum(map(self._look, keys[:LOOKS])),
             downstream_bytes=self.world.downstream_bytes,
             functions={name: self.world.uses[name] for name in sorted(self.world.functions)},
             **stored_bytes(item for item in self.world.table.items() if id(item) not in first),
+        )
+
+    def _look(self, key: OrderKey) -> int:
+        """The bytes of an answer's body as a browser asks for it: compressed, in base64 here."""
+        asked = {**request(_GET, key), "headers": {"accept-encoding": "gzip"}}
+        answer = http.sent(asked, self.world.invoke("reads", asked))
+        return (
+            len(answer["body"]) * 3 // 4 if answer.get("isBase64Encoded") else len(answer["body"])
         )
 
     def _place(self, draft: Draft) -> OrderKey:
