@@ -54,8 +54,8 @@ def render(contract: str) -> str:
 
 
 def _schemas_of(answer: dict[str, Any]) -> list[dict[str, Any]]:
-    """The schemas of an answer's bodies, each once."""
-    schemas = [content["schema"] for content in answer["content"].values()]
+    """The schemas of an answer's bodies, each once; none of an answer without a body (304)."""
+    schemas = [content["schema"] for content in answer.get("content", {}).values()]
     return [schema for place, schema in enumerate(schemas) if schema not in schemas[:place]]
 
 
