@@ -11,11 +11,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from orders.domain.units import Millis
-from orders.flow.consumer import ConcurrentMap, Result
-from orders.ports import Message
+from orders.ports import ConcurrentMap, Message
 from orders.wiring import Runtime
 from simulation.world.chance import Chance
 from simulation.world.faults import Fault, Faults
@@ -24,6 +23,9 @@ from simulation.world.scheduler import Process, Scheduler
 #: How far the clock of one environment may be off when clocks are skewed. Lambda's are synchronised
 #: within milliseconds; a minute is far outside what AWS has ever had.
 SKEW_MAX_MS = 60_000
+
+_A = TypeVar("_A")
+_B = TypeVar("_B")
 
 Event = Mapping[str, Any]
 #: Gets the answer and None, or None and what went wrong.
@@ -130,35 +132,31 @@ class Tasks:
     seed: int
 
     def __call__(self, count: int) -> ConcurrentMap:
-        def concurrent_map(
-            process: Callable[[Message], Result], messages: Iterable[Message], /
-        ) -> Iterable[Result]:
-            each = list(messages)
-            if len(each) <= 1:
-                return [process(message) for message in each]
-            return self._at_once(process, each, count)
+        def concurrent_map(process: Callable[[_A], _B], each: Iterable[_A], /) -> Iterable[_B]:
+            every = list(each)
+            if len(every) <= 1:
+                return [process(one) for one in every]
+            return self._at_once(process, every, count)
 
         return concurrent_map
 
-    def _at_once(
-        self, process: Callable[[Message], Result], messages: list[Message], count: int
-    ) -> Iterable[Result]:
+    def _at_once(self, process: Callable[[_A], _B], every: list[_A], count: int) -> Iterable[_B]:
         scheduler, seed = self.scheduler, self.seed
         parent = scheduler.running
         errors: list[Exception] = []
-        results: dict[Message, Result] = {}
-        waiting = deque(messages)
-        left = len(messages)
+        results: dict[int, _B] = {}
+        waiting = deque(enumerate(every))
+        left = len(every)
 
         def start_next() -> None:
-            message = waiting.popleft()
-            name = f"{parent.name} > {message.id}"
-            scheduler.start(name, parent.process, Chance(seed, name), lambda: run(message))
+            number, one = waiting.popleft()
+            name = f"{parent.name} > {one.id if isinstance(one, Message) else number}"
+            scheduler.start(name, parent.process, Chance(seed, name), lambda: run(number, one))
 
-        def run(message: Message) -> None:
+        def run(number: int, one: _A) -> None:
             nonlocal left
             try:
-                results[message] = process(message)
+                results[number] = process(one)
             except Exception as error:  # noqa: BLE001 - raised where the results are read
                 errors.append(error)
             finally:
@@ -171,9 +169,9 @@ class Tasks:
             if waiting:
                 start_next()
 
-        for _ in range(min(count, len(messages))):
+        for _ in range(min(count, len(every))):
             start_next()
         scheduler.pause()
         if errors:
             raise errors[0]
-        return [results[message] for message in messages]
+        return [results[number] for number in range(len(every))]

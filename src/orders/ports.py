@@ -6,9 +6,9 @@ Every method may raise `TransientFailure` or `PermanentFailure` (orders.failures
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from orders.domain.book import Book
 from orders.domain.coupon_limits import Denied, Use
@@ -17,6 +17,9 @@ from orders.domain.order import AcceptedOrder, Order, OrderKey, VoidId
 from orders.domain.saga import Downstream, Facts, Outcome, Step
 from orders.domain.trace import Trace
 from orders.domain.units import CustomerId, Millis, OrderId
+
+_A = TypeVar("_A")
+_B = TypeVar("_B")
 
 #: Steps that say what was ordered or paid. The others only name the order, which the command does.
 NEEDS_ORDER = frozenset({Step.RESERVE, Step.SHIP, Step.POST, Step.REFUND})
@@ -217,6 +220,11 @@ class SigningKeys(Protocol):
     def in_force(self) -> Mapping[str, bytes]:
         """Keys by key id, of the payment gateway or of the store's pricing engine: two while one
         replaces the other."""
+
+
+class ConcurrentMap(Protocol):
+    def __call__(self, process: Callable[[_A], _B], each: Iterable[_A], /) -> Iterable[_B]:
+        """Process each, some at the same time. Results come in the order of what they are of."""
 
 
 class Clock(Protocol):

@@ -20,12 +20,13 @@ from typing import Protocol
 
 import urllib3
 
+from orders.aws.bucket import Bucket
 from orders.aws.clients import Client, client
 from orders.aws.coupon_tries import DynamoCouponTries
 from orders.aws.coupons import DynamoCoupons
 from orders.aws.messages import messages_in
 from orders.aws.parameters import SecureParameter, SsmSigningKeys
-from orders.aws.price_books import Bucket, PublishedPriceBooks
+from orders.aws.price_books import PublishedPriceBooks
 from orders.aws.queues import (
     CHECKS_BATCHED_MAX,
     COMMANDS_BATCHED_MAX,
@@ -46,7 +47,7 @@ from orders.domain.units import Millis
 from orders.domain.waits import CALL_SECONDS, DELIVER_CALL_SECONDS, PARAMETER_TRY_SECONDS
 from orders.downstream import REQUEST_OF
 from orders.downstream.http import Authorise, HttpDownstream
-from orders.flow.consumer import ConcurrentMap, Consumer
+from orders.flow.consumer import Consumer
 from orders.flow.coupons import LimitedCoupons
 from orders.flow.deliver import Deliver
 from orders.flow.drain import Drain
@@ -55,7 +56,7 @@ from orders.flow.prices import Prices
 from orders.flow.reads import Reads
 from orders.flow.relay import Relay
 from orders.flow.watchdog import Watchdog
-from orders.ports import Clock, Jitter, Log
+from orders.ports import Clock, ConcurrentMap, Jitter, Log
 from orders.settings import (
     DeliverSettings,
     DrainSettings,

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import product
 from types import SimpleNamespace
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import pytest
@@ -46,15 +46,17 @@ from orders.domain.book import Article
 from orders.domain.saga import DOWNSTREAMS, Facts, Outcome, Step
 from orders.domain.units import Millis
 from orders.domain.waits import CALL_SECONDS
-from orders.flow.consumer import ConcurrentMap, Result
 from orders.handlers import deliver, drain, intake, reads, relay, watchdog
-from orders.ports import Check, Command, Message
+from orders.ports import Check, Command, ConcurrentMap
 from simulation.world.bucket import Bucket
 from simulation.world.runtime import SetClock
 from tests.builders import KEY, KEY_ID, NOW, a_book, a_coupon, accepted, order_body, order_id
 from tests.orders.handlers.api_events import request
 from tests.orders.handlers.test_deliver import record
 from tests.orders.handlers.test_relay import placed, progress_item
+
+_A = TypeVar("_A")
+_B = TypeVar("_B")
 
 State = Literal["well", "slow", "hangs"]
 #: Of each service by its name; the bucket's is `s3`, a downstream's `downstream`.
@@ -133,14 +135,12 @@ class Outside:
     def concurrent_map(self, count: int) -> ConcurrentMap:
         """As threads do: so many at a time, each next message by the first that is free."""
 
-        def mapped(
-            process: Callable[[Message], Result], messages: Iterable[Message], /
-        ) -> Iterable[Result]:
+        def mapped(process: Callable[[_A], _B], each: Iterable[_A], /) -> Iterable[_B]:
             free_at, results = [self.clock.milliseconds] * count, []
-            for message in messages:
+            for one in each:
                 worker = free_at.index(min(free_at))
                 self.clock.milliseconds = free_at[worker]
-                results.append(process(message))
+                results.append(process(one))
                 free_at[worker] = self.clock.milliseconds
             self.clock.milliseconds = max(free_at)
             return results

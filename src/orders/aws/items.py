@@ -4,12 +4,18 @@
                                                        book
     progress  pk customer id, sk <order id>#progress   one attribute per step, cancellation
     void id   pk customer id, sk <order id>            voided_at, expires_at
+    stub      pk customer id, sk <order id>            archived
 
 A void id takes the place of an order, and DynamoDB deletes it after `VOID_KEPT_SECONDS`. It alone
 may have `expires_at`. The other two have one more attribute, `imported`, where an order was brought
 over from an older database.
 An order with a limited coupon has `claims`, and its progress `coupons_returned` once they were
 given back (orders.aws.coupons).
+
+A stub takes the place of an order that was archived: it says where in the archive both of its items
+are, as one line (orders.aws.archive_file). Such an order has no progress item. One transaction puts
+the stub and deletes the progress; another, when the customer still cancels, puts both back, and
+marks the progress as `reopened`. So an order is always whole in one place.
 
 Facts only: a status is computed from them. Splitting the two keeps every write of a fact at one
 write unit however long the order is, and leaves the order a record that is never touched again.
@@ -20,7 +26,7 @@ from __future__ import annotations
 import base64
 import zlib
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import msgspec
@@ -36,6 +42,12 @@ IMPORTED = "imported"
 CLAIMS = "claims"
 COUPONS_RETURNED = "coupons_returned"
 VOIDED_AT = "voided_at"
+ERASED_AT = "erased_at"
+ARCHIVED = "archived"
+REOPENED = "reopened"
+
+#: What is a fact on a progress item, and not a note about it.
+FACT_NAMES: tuple[str, ...] = (*(step.value for step in Step), CANCELLATION)
 
 #: Intake takes no new order under an id of more than a day. Drain does: an order may wait 14 days
 #: in the overflow queue, and 14 more as a dead letter. A void id must outlive each such order.
@@ -48,6 +60,18 @@ Item = Mapping[str, Attribute]
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Order)
 _FIELDS = tuple(field.name for field in fields(Order))
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where an archived order's line is: `length` bytes, from byte `begins` on, of the archive's
+    object `day`/`run` (orders.aws.archive_file.object_key). `day`: `2026/11/23`, of the order's
+    acceptance in UTC."""
+
+    day: str
+    run: str
+    begins: int
+    length: int
 
 
 def compressed(order: Order) -> bytes:
@@ -91,6 +115,22 @@ def is_void(item: Item) -> bool:
     return VOIDED_AT in item
 
 
+def is_stub(item: Item) -> bool:
+    return ARCHIVED in item
+
+
+def stub_item(key: OrderKey, location: Location) -> dict[str, Attribute]:
+    """What is left of an archived order in the table: 116 bytes with ids of 36."""
+    where = f"{location.day}/{location.run} {location.begins} {location.length}"
+    return {**order_key(key), ARCHIVED: {"S": where}}
+
+
+def location_of(stub: Item) -> Location:
+    object_name, begins, length = stub[ARCHIVED]["S"].split(" ")
+    day, _, run = object_name.rpartition("/")
+    return Location(day, run, int(begins), int(length))
+
+
 def written_by_import(before: Item | None, after: Item) -> bool:
     """Whether a change of an item is the migration's own, and calls for nothing.
 
@@ -114,7 +154,7 @@ def order_item(accepted: AcceptedOrder) -> dict[str, Attribute]:
         "accepted_at": {"N": str(accepted.accepted_at)},
     }
     if accepted.trace is not None:
-        item["trace"] = {"B": _compressed_trace(accepted.trace)}
+        item["trace"] = trace_attribute(accepted.trace)
     if accepted.book is not None:
         item["book"] = {"S": accepted.book}
     return item
@@ -124,9 +164,9 @@ def accepted_order(item: Item) -> AcceptedOrder:
     return AcceptedOrder(
         key=key_of(item),
         accepted_at=Millis(int(item["accepted_at"]["N"])),
-        digest=_binary(item["digest"]),
-        order=decompressed(_binary(item["content"])),
-        trace=_decompressed_trace(_binary(item["trace"])) if "trace" in item else None,
+        digest=binary(item["digest"]),
+        order=decompressed(binary(item["content"])),
+        trace=_decompressed_trace(binary(item["trace"])) if "trace" in item else None,
         book=item["book"]["S"] if "book" in item else None,
     )
 
@@ -183,21 +223,29 @@ def facts(item: Item | None) -> Facts:
     )
 
 
+def facts_before(before: Item | None, after: Item) -> Facts:
+    """The facts before a change of a progress item. An order that a cancellation has brought back
+    from the archive had all others."""
+    if before is None and REOPENED in after:
+        return replace(facts(after), cancellation=None)
+    return facts(before)
+
+
 def _cancellation_of(attribute: Attribute) -> Cancellation:
     fact = attribute["M"]
     return Cancellation(Millis(int(fact["at"]["N"])), bool(fact["before_reservation"]["BOOL"]))
 
 
-def _compressed_trace(trace: Trace) -> bytes:
+def trace_attribute(trace: Trace) -> Attribute:
     """25 bytes, where the header has 55: a write is paid by the kilobyte."""
-    return bytes.fromhex(trace.trace_id + trace.parent_id) + bytes([trace.sampled])
+    return {"B": bytes.fromhex(trace.trace_id + trace.parent_id) + bytes([trace.sampled])}
 
 
 def _decompressed_trace(content: bytes) -> Trace:
     return Trace(content[:16].hex(), content[16:24].hex(), bool(content[24]))
 
 
-def _binary(attribute: Attribute) -> bytes:
+def binary(attribute: Attribute) -> bytes:
     """Bytes from the SDK, base64 text in a stream record that Lambda hands over as JSON."""
     value = attribute["B"]
     return base64.b64decode(value) if isinstance(value, str) else bytes(value)

@@ -6,9 +6,6 @@ it has not changed is an answer without content. A book's file never changes, so
 What cannot be read changes nothing: the list and the books in memory stay in force, and a log line
 rings the alarm. Where nothing is in memory there is nothing to price by, and the order is answered
 503: it is never taken at the client's word.
-
-Objects are read by urllib3 and signed as the SDK signs, because S3's own client would have each
-cold start parse the longest of all service models.
 """
 
 from __future__ import annotations
@@ -18,13 +15,10 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 import msgspec
-import urllib3
-from urllib3.exceptions import HTTPError
 
 from orders.aws.book_file import BookFileInvalid, decode
 from orders.aws.book_index import INDEX_KEY, BookIndex, book_key, decode_index
-from orders.aws.clients import user_agent
-from orders.aws.signing import Sign
+from orders.aws.bucket import Bucket
 from orders.domain.book import Book
 from orders.domain.units import Millis
 from orders.failures import TransientFailure
@@ -37,48 +31,6 @@ TRY_AGAIN_MS = 10_000
 KEPT_MAX = 3
 #: Of the books before one that cannot be read, so many are tried in its place.
 FALLBACKS_MAX = 2
-_TRIES = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Bucket:
-    """A bucket's objects. `url` has no slash at the end; `pool` has the time-outs of one try, of
-    which there are two."""
-
-    url: str
-    pool: urllib3.PoolManager
-    sign: Sign
-
-    def get(self, key: str, unless_tag: str | None = None) -> tuple[bytes, str | None] | None:
-        """The object and its entity tag; None if `unless_tag` is still its tag.
-
-        Raises TransientFailure.
-        """
-        headers = {"user-agent": user_agent()}
-        if unless_tag is not None:
-            headers["if-none-match"] = unless_tag
-        answer = self._answer(f"{self.url}/{key}", headers)
-        if answer.status == 304:
-            return None
-        if answer.status != 200:
-            raise TransientFailure(f"answered {answer.status}")
-        return answer.data, answer.headers.get("etag")
-
-    def _answer(self, url: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
-        """Of the first try that has one below 500, or of the last."""
-        for left in reversed(range(_TRIES)):
-            signed = self.sign("GET", url, headers, b"")
-            try:
-                answer = self.pool.request(
-                    "GET", url, body=None, headers=signed, retries=False, redirect=False
-                )
-            except HTTPError as error:
-                if not left:
-                    raise TransientFailure(type(error).__name__) from error
-                continue
-            if answer.status < 500 or not left:
-                return answer
-        raise AssertionError("the last try returns or raises")
 
 
 @dataclass(slots=True)

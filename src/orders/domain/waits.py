@@ -17,6 +17,8 @@ PARAMETER_SECONDS = PARAMETER_WAIT_MS / 1000 + PARAMETER_TRY_SECONDS
 PARAMETER_INIT_WAIT_MS = 3_000
 #: A try to claim a limited coupon, or a look at its counters, begins within this.
 CLAIM_MS = 3_000
+#: A line of the archive is begun to be read within this, and a try to read it takes at most that.
+ARCHIVE_MS, ARCHIVE_TRY_SECONDS = 1_000, 1.0
 #: So long after a batch came in no message of it is begun any more: the queue brings it back. A run
 #: that its timeout ends would bring back those that are done, too.
 BATCH_MS = 15_000

@@ -20,16 +20,16 @@ that are not done at their first attempt.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Protocol
+from typing import Any
 
 from orders.domain.backoff import Backoff
 from orders.domain.waits import BATCH_MS
 from orders.failures import Contradiction, PermanentFailure, TransientFailure, error_location
 from orders.flow.batches import open_batch, split
-from orders.ports import Clock, Inbox, Jitter, Log, Message
+from orders.ports import Clock, ConcurrentMap, Inbox, Jitter, Log, Message
 
 #: Does what a message asks for. Returns the outcome for the log, None for one not worth a line.
 Handle = Callable[[Message], str | None]
@@ -56,13 +56,6 @@ class Result:
     outcome: str | None
     done: bool = True
     retry_seconds: int | None = None
-
-
-class ConcurrentMap(Protocol):
-    def __call__(
-        self, process: Callable[[Message], Result], messages: Iterable[Message], /
-    ) -> Iterable[Result]:
-        """Process each message, some at the same time. Results come in the messages' order."""
 
 
 def _none(_body: str) -> Sequence[str]:

@@ -241,5 +241,5 @@ class Applier:
 def unchanged_since(seen: Item | None) -> dict[str, Any]:
     """A condition, as a part of a request: the item's facts are still those that were seen."""
     return expecting(
-        {"pk": None} if seen is None else {name: seen.get(name) for name in items.FACT_NAMES}
+        {"pk": None} if seen is None else {name: seen.get(name) for name in stored.FACT_NAMES}
     )

@@ -14,13 +14,10 @@ from collections.abc import Mapping
 import msgspec
 
 from orders.aws import items
-from orders.aws.items import IMPORTED, Attribute, Item
+from orders.aws.items import FACT_NAMES, IMPORTED, Attribute, Item
 from orders.domain.order import OrderKey
-from orders.domain.saga import Facts, Step
+from orders.domain.saga import Facts
 from spillway.migrate.mapping import DIGEST_BYTES, Mapped
-
-#: Everything on a progress item that the live service may write.
-FACT_NAMES: tuple[str, ...] = (*(step.value for step in Step), items.CANCELLATION)
 
 
 def order_item(mapped: Mapped) -> dict[str, Attribute]:

@@ -11,11 +11,11 @@ from urllib3.exceptions import ConnectTimeoutError
 
 from orders.aws.book_file import encode
 from orders.aws.book_index import BookIndex, Entry, book_key, encode_index
+from orders.aws.bucket import Bucket
 from orders.aws.price_books import (
     KEPT_MAX,
     LOOK_AGAIN_MS,
     TRY_AGAIN_MS,
-    Bucket,
     PublishedPriceBooks,
 )
 from orders.domain.book import Article

@@ -1,0 +1,199 @@
+"""A line of the archive has all that an order's two items had, and never changes its length."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import UnionType
+from typing import Any, NewType, Union, get_args, get_origin
+
+import msgspec
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as some
+
+from orders.aws import archive_file, items
+from orders.aws.archive_file import LineInvalid, NotArchivable
+from orders.domain.order import AcceptedOrder
+from orders.domain.saga import Cancellation, Outcome, Step
+from orders.domain.trace import Trace
+from orders.domain.units import Millis
+from spillway.operate.customers.erasing import without_person
+from tests.builders import FREE, NOW, OTHER_CUSTOMER, accepted, line, order_id, order_key
+
+CONTRACT = Path(__file__).parents[3] / "docs" / "contracts" / "archive.yaml"
+SCHEMA = yaml.safe_load(CONTRACT.read_text())
+RUN = "19a7b3c4d5e"
+
+_texts = some.text(min_size=1, max_size=20)
+_times = some.integers(NOW, NOW + 10**9).map(Millis)
+_outcomes = some.builds(Outcome, _times, some.none() | _texts, some.none() | _texts)
+_traces = some.builds(
+    Trace,
+    some.integers(1, 2**128 - 1).map(lambda number: f"{number:032x}"),
+    some.integers(1, 2**64 - 1).map(lambda number: f"{number:016x}"),
+    some.booleans(),
+)
+_FIELDS: list[dict[str, Any]] = [
+    {},
+    FREE,
+    {"channel": "wholesale", "purchase_order": "PO-1\n2"},
+    {"lines": [line(f"TEA-COSY ☕ {number}", 12, 1299) for number in range(40)]},
+]
+
+
+@some.composite
+def stored_orders(draw: some.DrawFn) -> tuple[items.Item, items.Item]:
+    """The two items of any order, with whatever the service, a coupon, an erasure or the migration
+    leaves on them."""
+    order = replace(
+        accepted(**draw(some.sampled_from(_FIELDS))),
+        key=order_key(draw(_texts), order_id()),
+        trace=draw(some.none() | _traces),
+        book=draw(some.none() | _texts),
+    )
+    item = items.order_item(order)
+    progress: dict[str, items.Attribute] = items.progress_key(order.key)
+    for step, outcome in draw(some.dictionaries(some.sampled_from(Step), _outcomes)).items():
+        progress[step.value] = items.outcome_attribute(outcome)
+    cancellation = draw(some.none() | some.builds(Cancellation, _times, some.booleans()))
+    if cancellation is not None:
+        progress[items.CANCELLATION] = items.cancellation_attribute(cancellation)
+    if draw(some.booleans()):
+        item[items.CLAIMS] = {"SS": sorted(draw(some.sets(_texts, min_size=1)))}
+        progress[items.COUPONS_RETURNED] = {"N": str(draw(_times))}
+    if draw(some.booleans()):
+        item[items.ERASED_AT] = {"N": str(draw(_times))}
+    if draw(some.booleans()):
+        number = {"S": draw(_texts)}
+        item[items.IMPORTED] = number
+        mark = {"key": number, "facts": {"B": draw(some.binary(min_size=1))}}
+        progress[items.IMPORTED] = {"M": mark}
+    return item, progress
+
+
+@given(stored_orders())
+def test_a_line_becomes_the_same_two_items_again(stored: tuple[items.Item, items.Item]) -> None:
+    written = archive_file.line_of(*stored)
+    assert archive_file.items_of(written) == stored
+    assert b"\n" not in written
+
+
+def test_the_contract_has_what_a_line_has() -> None:
+    assert _shape(SCHEMA) == _struct_shape(archive_file.Line)
+    assert SCHEMA["properties"]["facts"]["propertyNames"]["enum"] == [*Step]
+
+
+def _struct_shape(struct: type[msgspec.Struct]) -> dict[str, object]:
+    """What each field is, and whether it is always there."""
+    return {
+        field.name: (_kind(field.type), field.required) for field in msgspec.structs.fields(struct)
+    }
+
+
+def _kind(annotation: Any) -> object:
+    given = [each for each in get_args(annotation) if each is not type(None)]
+    if get_origin(annotation) in (Union, UnionType):
+        return _kind(given[0])
+    if get_origin(annotation) is dict:
+        return {"any": _struct_shape(given[1])}
+    if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
+        return _struct_shape(annotation)
+    if isinstance(annotation, NewType):
+        return _kind(annotation.__supertype__)
+    kinds = {str: "string", int: "integer", bool: "boolean", msgspec.Raw: "object", tuple: "array"}
+    return kinds[get_origin(annotation) or annotation]
+
+
+def _shape(schema: dict[str, Any]) -> dict[str, object]:
+    return {
+        name: (_schema_kind(field), name in schema["required"])
+        for name, field in schema["properties"].items()
+    }
+
+
+def _schema_kind(schema: dict[str, Any]) -> object:
+    if "properties" in schema:
+        assert schema["additionalProperties"] is False
+        return _shape(schema)
+    if "additionalProperties" in schema:
+        return {"any": _shape(schema["additionalProperties"])}
+    return schema["type"]
+
+
+@given(some.lists(stored_orders(), min_size=1, max_size=4))
+def test_an_object_is_read_by_what_its_stubs_say(
+    stored: list[tuple[items.Item, items.Item]],
+) -> None:
+    lines = {items.key_of(order): archive_file.line_of(order, rest) for order, rest in stored}
+    made = archive_file.new_object("2026/11/23", RUN, lines)
+    assert made.key == f"orders/2026/11/23/{RUN}.jsonl"
+    for order, progress in stored:
+        key = items.key_of(order)
+        stub = items.stub_item(key, made.locations[key])
+        assert items.is_stub(stub)
+        location = items.location_of(stub)
+        found = made.content[location.begins :][: location.length]
+        assert archive_file.items_at(stub, found) == (order, progress)
+    assert archive_file.lines_in("2026/11/23", RUN, made.content) == made.locations
+
+
+def test_a_line_that_is_taken_out_moves_no_other() -> None:
+    orders = [accepted(order_key(f"customer-{number}", order_id())) for number in range(3)]
+    made = archive_file.new_object("2026/11/23", RUN, {each.key: _line(each) for each in orders})
+    content = made.without([orders[1].key])
+    assert len(content) == len(made.content)
+    left = archive_file.lines_in("2026/11/23", RUN, content)
+    assert left == {each.key: made.locations[each.key] for each in (orders[0], orders[2])}
+    assert orders[1].key.customer_id.encode() not in content
+    assert [*map(msgspec.json.decode, content.splitlines())][1] == {}
+
+
+@pytest.mark.parametrize("length", [1, 6, 60])
+def test_an_erased_order_fits_in_its_line(length: int) -> None:
+    """Also where everything that is replaced was shorter."""
+    order = accepted()
+    assert order.order.payment is not None
+    short = replace(
+        order.order.address, name="A" * length, lines=("1" * length,), city="Y", postal_code=""
+    )
+    payment = replace(order.order.payment, receipt="")
+    order = replace(order, order=replace(order.order, address=short, payment=payment))
+    item = items.order_item(without_person(order)) | {items.ERASED_AT: {"N": str(NOW)}}
+    erased = archive_file.line_of(item, items.progress_key(order.key))
+    made = archive_file.new_object("2026/11/23", RUN, {order.key: _line(order)})
+    content = archive_file.replaced(made.content, made.locations[order.key], erased)
+    assert archive_file.lines_in("2026/11/23", RUN, content) == made.locations
+
+
+def test_a_line_of_another_order_is_none() -> None:
+    mine, theirs = accepted(), accepted(order_key(OTHER_CUSTOMER, order_id()))
+    stub = items.stub_item(mine.key, items.Location("2026/11/23", RUN, 0, 900))
+    for wrong in (_line(theirs), b"{}", b"", _line(mine)[:-1]):
+        with pytest.raises(LineInvalid):
+            archive_file.items_at(stub, wrong)
+
+
+def test_what_a_line_would_lose_is_not_archived() -> None:
+    order = accepted()
+    with pytest.raises(NotArchivable, match="gift_wrap"):
+        archive_file.line_of(
+            items.order_item(order) | {"gift_wrap": {"S": "yes"}}, items.progress_key(order.key)
+        )
+
+
+def test_an_orders_day_is_that_of_its_acceptance_in_utc() -> None:
+    assert archive_file.day_of(Millis(NOW)) == "2026/11/23"
+    assert archive_file.day_of(Millis(NOW - 10 * 3_600_000 - 1)) == "2026/11/22"
+
+
+def test_a_stub_is_small() -> None:
+    key = order_key("0190a8b4-5f6e-4c7d-8e9f-000000000000", order_id())
+    stub = items.stub_item(key, items.Location("2026/11/23", RUN, 12_345_678, 2_048))
+    size = sum(len(name) + len(value["S"]) for name, value in stub.items())
+    assert size <= 128
+
+
+def _line(order: AcceptedOrder) -> bytes:
+    return archive_file.line_of(items.order_item(order), items.progress_key(order.key))
