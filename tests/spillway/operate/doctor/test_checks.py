@@ -41,12 +41,15 @@ ISSUER = "https://issuer.test/store"
 Answering = Callable[[httpx.Request], httpx.Response]
 
 
+#: One for all tests: it reads AWS's description of a service once.
+SESSION: Any = boto3.Session(
+    region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b"
+)
+
+
 def client(service: str) -> Any:
     """A client that reaches nothing: only a Stubber answers it."""
-    session: Any = boto3.Session(
-        region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b"
-    )
-    return session.client(service)
+    return SESSION.client(service)
 
 
 def replaced(stage: Stage, section: str, **changes: Any) -> Stage:
