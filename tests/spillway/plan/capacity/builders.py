@@ -6,7 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 from orders.domain.saga import DOWNSTREAMS
+from spillway.plan.capacity.outcome import Outcome
+from spillway.plan.capacity.planning import Plan, service_of
+from spillway.plan.capacity.recommendations import ScalingStep
 from spillway.plan.capacity.service import Service
+from spillway.plan.capacity.simulate import simulate
+from spillway.plan.cost.model import cost_model
 from spillway.plan.profile import Profile
 from spillway.plan.work import Work
 
@@ -38,6 +43,14 @@ UNLIMITED = Service(
 
 def service(**changes: Any) -> Service:
     return replace(UNLIMITED, **changes)
+
+
+def as_it_is(profile: Profile, **changes: Any) -> Plan:
+    """A plan of the deployed service that looks for nothing to raise: one simulation, not thirty.
+    `changes`: what was raised before."""
+    model = cost_model()
+    raised = replace(service_of(model), **changes)
+    return Plan(profile, (ScalingStep(None, Outcome(simulate(profile, raised))),), model)
 
 
 def level(rate: float, seconds: float) -> Profile:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from infra.event_sources import QueueSource
+from orders.domain.saga import DOWNSTREAMS
 from spillway.plan.capacity.checks import Checks, checks_of
-from spillway.plan.capacity.planning import plan
 from spillway.plan.capacity.simulate import simulate
 from spillway.plan.profile import coupon
 from spillway.plan.work import Work
 from spillway.target import limits
-from tests.spillway.plan.capacity.builders import level, service
+from tests.spillway.plan.capacity.builders import as_it_is, level, service
 
 SOURCE = QueueSource(
     function="watchdog",
@@ -70,13 +68,18 @@ def test_no_more_are_looked_at_than_sqs_hands_out() -> None:
 
 
 def test_a_coupon_s_spike_pays_for_them() -> None:
-    planned = plan(coupon())
+    planned = as_it_is(coupon())
     checks = planned.checks
     assert checks.in_flight_max > limits.SQS_IN_FLIGHT_MAX
     # A request for each look that postpones alone is 0.40 dollars a million.
     assert planned.for_checks > checks.postponed * 0.40 / 1_000_000
     assert planned.bills[0] > planned.for_checks
-    # Two of its raises let every order settle before its first check.
-    settled = replace(planned, steps=planned.steps[2:])
+    # Two of the raises that it needs let every order settle before its first check.
+    settled = as_it_is(
+        coupon(),
+        deliver_concurrency=dict.fromkeys(DOWNSTREAMS, 553.0),
+        warm_write_units=48_880.0,
+        table_write_units_max=48_880.0,
+    )
     assert settled.checks.looks == 0
     assert settled.for_checks == 0

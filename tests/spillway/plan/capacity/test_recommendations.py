@@ -8,7 +8,7 @@ import pytest
 
 from orders.domain.saga import DOWNSTREAMS
 from spillway.plan.capacity.outcome import Outcome
-from spillway.plan.capacity.planning import Plan, plan, service_of
+from spillway.plan.capacity.planning import Plan, plan, service_of, with_claims
 from spillway.plan.capacity.recommendations import SETTLED_WELL_SECONDS, scaling_steps
 from spillway.plan.capacity.simulate import simulate
 from spillway.plan.cost.batches import CROWD
@@ -16,7 +16,7 @@ from spillway.plan.cost.deployed import deployed
 from spillway.plan.cost.model import cost_model
 from spillway.plan.price_list import load, priced
 from spillway.plan.profile import coupon
-from tests.spillway.plan.capacity.builders import level, service
+from tests.spillway.plan.capacity.builders import as_it_is, level, service
 
 
 def test_where_nothing_holds_orders_up_nothing_is_raised() -> None:
@@ -55,8 +55,13 @@ def test_a_coupon_on_the_stage_as_it_is_loses_nothing_and_can_be_made_to_settle_
 
 
 def test_a_spike_of_limited_coupons_has_its_price_and_needs_both_tables() -> None:
+    # The downstreams are raised before: finding that takes longer than all else here.
     spike = coupon(seconds=30)
-    planned, plain = plan(spike, limited=True), plan(spike)
+    downstreams: dict[str, float] = dict.fromkeys(DOWNSTREAMS, 553.0)
+    plain = as_it_is(spike, deliver_concurrency=downstreams)
+    model = plain.model
+    limited = replace(with_claims(service_of(model), model), deliver_concurrency=downstreams)
+    planned = Plan(spike, tuple(scaling_steps(spike, limited, model.price_list)), model)
     offered = planned.outcome.offered
     assert planned.outcome.lost == 0
     # Three write units for each that goes through at once, and what meeting costs.
@@ -65,6 +70,7 @@ def test_a_spike_of_limited_coupons_has_its_price_and_needs_both_tables() -> Non
     assert orders == pytest.approx(plain_orders + planned.for_claims, rel=0.02)
     assert plain.for_claims == 0
     raised = {step.raised.setting: step.raised for step in planned.steps if step.raised}
+    assert "warm write units/s" in raised
     coupons = raised["warm write units/s of coupons"]
     assert coupons.after > 10_000 * 2
     assert coupons.dollars == pytest.approx((coupons.after - 4_000) * 0.00065)
