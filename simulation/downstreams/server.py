@@ -8,7 +8,7 @@ that says nothing is answered 500 on its behalf).
 import asyncio
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import uvicorn
@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response as HttpResponse
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -31,11 +31,16 @@ from simulation.downstreams.ledger import Ledger
 KEEP_ALIVE_SECONDS = 75
 _CLOSE = "spillway.connection.close"
 
+Sleep = Callable[[float], Awaitable[None]]
 
-def application(ledgers: Mapping[str, Ledger], api_keys: Mapping[str, str]) -> Starlette:
+
+def application(
+    ledgers: Mapping[str, Ledger], api_keys: Mapping[str, str], sleep: Sleep = asyncio.sleep
+) -> Starlette:
     """The fakes of the downstreams named in `ledgers`, on the system's clock and dice.
 
-    Both mappings are by downstream: inventory, fulfilment, accounting.
+    Both mappings are by downstream: inventory, fulfilment, accounting. `sleep` waits so many
+    seconds of latency.
     """
     return Starlette(
         routes=[
@@ -48,7 +53,8 @@ def application(ledgers: Mapping[str, Ledger], api_keys: Mapping[str, str]) -> S
                         api_key=api_keys[downstream],
                         now_ms=lambda: time.time_ns() // 1_000_000,
                         random=random.random,
-                    )
+                    ),
+                    sleep,
                 ),
             )
             for downstream, ledger in ledgers.items()
@@ -57,7 +63,7 @@ def application(ledgers: Mapping[str, Ledger], api_keys: Mapping[str, str]) -> S
     )
 
 
-def uvicorn_config(app: Starlette, port: int) -> uvicorn.Config:
+def uvicorn_config(app: ASGIApp, port: int) -> uvicorn.Config:
     """How to serve the application, on 127.0.0.1. Port 0 lets the system choose."""
     return uvicorn.Config(
         app,
@@ -75,15 +81,16 @@ def uvicorn_config(app: Starlette, port: int) -> uvicorn.Config:
 class _Served:
     """One fake as an ASGI application. Its calls wait for storage, so they run in threads."""
 
-    def __init__(self, fake: FakeDownstream) -> None:
+    def __init__(self, fake: FakeDownstream, sleep: Sleep) -> None:
         self._fake = fake
+        self._sleep = sleep
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             request = await _read(scope, receive)
         except ClientDisconnect:
             return  # Nothing is done, and the client is gone.
-        await asyncio.sleep(self._fake.delay_ms(request) / 1000)
+        await self._sleep(self._fake.delay_ms(request) / 1000)
         answer = await run_in_threadpool(self._fake, request)
         if answer is None:
             await _close_without_answer(scope, receive)

@@ -8,6 +8,8 @@ from simulation.downstreams.fake import FakeDownstream
 from simulation.downstreams.ledger import Ledger, MemoryLedger
 
 API_KEY = "local-key"
+#: Of the fakes that are served.
+API_KEYS = {"inventory": "key-i", "fulfilment": "key-f", "accounting": "key-a"}
 CUSTOMER = "7b1c9e52-3a7f-4c1e-9f0d-2f6a5b8c1d3e"
 ORDER = "01933f2e-8a00-7000-8000-000000000001"
 

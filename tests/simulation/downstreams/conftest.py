@@ -5,12 +5,21 @@ import pytest
 
 from simulation.downstreams.dynamodb_ledger import dynamodb_ledgers
 from simulation.downstreams.ledger import Ledger, MemoryLedger
+from simulation.downstreams.server import uvicorn_config
 from spillway.run.stack.emulator import emulator
+from tests.hosting import Host, hosting
 from tests.needs import starts
 from tests.tables import make_table
 
 REGION = "us-east-1"
 CREDENTIALS = {"access_key_id": "test", "secret_access_key": "test"}
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[Host]:
+    """Serves a test's fakes over HTTP."""
+    with hosting(lambda application: uvicorn_config(application, 0)) as host:
+        yield host
 
 
 @pytest.fixture(scope="session")

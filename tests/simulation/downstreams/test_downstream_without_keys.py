@@ -2,7 +2,7 @@
 lost, and the command comes again."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -16,9 +16,11 @@ from orders.downstream.http import HttpDownstream
 from orders.failures import TransientFailure
 from orders.ports import Command
 from simulation.downstreams.ledger import Entry, Ledger, MemoryLedger
+from simulation.downstreams.server import application
 from simulation.world.runtime import SetClock
 from tests.builders import CUSTOMER, NOW, an_order, order_id
-from tests.simulation.downstreams.served import API_KEYS, served
+from tests.hosting import Host
+from tests.simulation.downstreams.builders import API_KEYS
 
 UNDOES = {
     Step.RELEASE: Step.RESERVE,
@@ -85,10 +87,10 @@ class Bench:
 
 
 @pytest.fixture(params=list(Step))
-def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
+def bench(host: Host, request: pytest.FixtureRequest) -> Bench:
     ledgers = {name: MemoryLedger() for name in API_KEYS}
-    with served(ledgers) as url:
-        yield Bench(url, ledgers, request.param)
+    host.application = application(ledgers, API_KEYS)
+    return Bench(host.url, ledgers, request.param)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """The fakes over real HTTP."""
 
+import asyncio
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -9,8 +11,9 @@ import httpx
 import pytest
 
 from simulation.downstreams.ledger import Ledger, MemoryLedger
-from tests.simulation.downstreams.builders import PATHS, body_of, key_of
-from tests.simulation.downstreams.served import API_KEYS, served
+from simulation.downstreams.server import application
+from tests.hosting import Host
+from tests.simulation.downstreams.builders import API_KEYS, PATHS, body_of, key_of
 
 
 @pytest.fixture
@@ -19,9 +22,33 @@ def ledgers() -> dict[str, Ledger]:
 
 
 @pytest.fixture
-def client(ledgers: Mapping[str, Ledger]) -> Iterator[httpx.Client]:
-    with served(ledgers) as url, httpx.Client(base_url=url, trust_env=False) as client:
+def client(host: Host, ledgers: Mapping[str, Ledger]) -> Iterator[httpx.Client]:
+    host.application = application(ledgers, API_KEYS)
+    with httpx.Client(base_url=host.url, trust_env=False) as client:
         yield client
+
+
+class Latency:
+    """Waits out no latency before it is told to, whatever the machine's speed."""
+
+    def __init__(self) -> None:
+        self.asked: list[float] = []
+        self.over = threading.Event()
+
+    async def sleep(self, seconds: float) -> None:
+        if seconds:
+            self.asked.append(seconds)
+            while not self.over.is_set():
+                await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+def latency(host: Host, client: httpx.Client, ledgers: Mapping[str, Ledger]) -> Iterator[Latency]:
+    latency = Latency()
+    host.application = application(ledgers, API_KEYS, latency.sleep)
+    set_faults(client, "inventory", latency_ms=2_000)
+    yield latency
+    latency.over.set()
 
 
 def send(client: httpx.Client, downstream: str, step: str, key: str = "") -> httpx.Response:
@@ -38,6 +65,13 @@ def set_faults(client: httpx.Client, downstream: str, **fault_settings: object) 
         json=fault_settings,
         headers={"x-api-key": API_KEYS[downstream]},
     ).raise_for_status()
+
+
+def until(happened: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 60
+    while not happened():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.005)
 
 
 def test_each_downstream_has_its_prefix_its_key_and_its_ledger(
@@ -92,35 +126,37 @@ def test_a_lost_answer_is_a_closed_connection_and_a_done_effect(
 
 
 def test_latency_is_waited_out_before_the_effect_and_holds_no_other_request_up(
-    client: httpx.Client, ledgers: Mapping[str, Ledger]
+    client: httpx.Client, ledgers: Mapping[str, Ledger], latency: Latency
 ) -> None:
-    set_faults(client, "inventory", latency_ms=2000)
-    began = time.monotonic()
     with ThreadPoolExecutor(1) as threads:
         slow = threads.submit(send, client, "inventory", "reserve")
+        until(lambda: latency.asked)
         assert send(client, "fulfilment", "ship").status_code == 201
         assert not slow.done()
         assert ledgers["inventory"].all_entries() == []
+        latency.over.set()
         assert slow.result().status_code == 201
-    assert time.monotonic() - began >= 2
+    assert latency.asked == [2.0]
+
+
+def test_latency_takes_its_time(client: httpx.Client) -> None:
+    set_faults(client, "inventory", latency_ms=50)
+    began = time.monotonic()
+    assert send(client, "inventory", "reserve").status_code == 201
+    assert time.monotonic() - began >= 0.05
 
 
 def test_a_client_that_gives_up_waiting_finds_the_effect_done_later(
-    client: httpx.Client, ledgers: Mapping[str, Ledger]
+    client: httpx.Client, ledgers: Mapping[str, Ledger], latency: Latency
 ) -> None:
-    set_faults(client, "inventory", latency_ms=300)
+    client.timeout = httpx.Timeout(10, read=0.05)
     with pytest.raises(httpx.ReadTimeout):
-        client.post(
-            f"/inventory{PATHS['reserve']}",
-            json=body_of("reserve"),
-            headers={"x-api-key": API_KEYS["inventory"], "Idempotency-Key": key_of("reserve")},
-            timeout=0.1,
-        )
-    deadline = time.monotonic() + 5
-    while not (found := ledgers["inventory"].all_entries()):
-        assert time.monotonic() < deadline, "the effect never came"
-        time.sleep(0.02)
-    assert len(found) == 1
+        send(client, "inventory", "reserve")
+    until(lambda: latency.asked)
+    assert ledgers["inventory"].all_entries() == []
+    latency.over.set()
+    until(ledgers["inventory"].all_entries)
+    assert len(ledgers["inventory"].all_entries()) == 1
 
 
 def test_a_client_killed_while_it_sends_has_no_effect_and_makes_no_noise(
@@ -145,14 +181,11 @@ def test_a_client_killed_while_it_sends_has_no_effect_and_makes_no_noise(
 
 
 def test_twenty_connections_with_one_key_have_one_effect_on_dynamodb(
-    make_dynamodb_ledger: Callable[[], Ledger],
+    make_dynamodb_ledger: Callable[[], Ledger], host: Host, client: httpx.Client
 ) -> None:
     ledger = make_dynamodb_ledger()
-    with (
-        served({"inventory": ledger}) as url,
-        httpx.Client(base_url=url, trust_env=False) as client,
-        ThreadPoolExecutor(20) as threads,
-    ):
+    host.application = application({"inventory": ledger}, API_KEYS)
+    with ThreadPoolExecutor(20) as threads:
         answers = list(threads.map(lambda _: send(client, "inventory", "reserve"), range(20)))
     (entry,) = ledger.all_entries()
     assert {(answer.status_code, answer.json()["reference"]) for answer in answers} == {

@@ -16,9 +16,8 @@ from orders.domain.receipt import verify
 from orders.domain.void import proofs
 from spillway.run.stack.gateway import gateway
 from spillway.run.stack.keys import SigningKey
-from spillway.run.stack.ports import listen, port_of
-from spillway.run.stack.serving import serving, uvicorn_config
 from tests.builders import CUSTOMER, OTHER_CUSTOMER, order_id, order_key
+from tests.hosting import Host
 
 _KEY = SigningKey("v2.k1", b"0" * 32)
 _KEYS = {_KEY.key_id: _KEY.key}
@@ -57,15 +56,10 @@ def service() -> Service:
 
 
 @pytest.fixture
-def client(service: Service) -> Iterator[httpx.Client]:
-    listener = listen(0)
-    url = f"http://127.0.0.1:{port_of(listener)}"
+def client(service: Service, host: Host) -> Iterator[httpx.Client]:
     api = httpx.AsyncClient(transport=httpx.MockTransport(service), base_url="http://store/api")
-    application = Starlette(routes=gateway(_KEY, api))
-    with (
-        serving(uvicorn_config(application), listener),
-        httpx.Client(base_url=url, trust_env=False) as client,
-    ):
+    host.application = Starlette(routes=gateway(_KEY, api))
+    with httpx.Client(base_url=host.url, trust_env=False) as client:
         yield client
 
 

@@ -2,22 +2,32 @@
 
 import gzip
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 import httpx
 import pytest
+from starlette.types import ASGIApp
 
 from spillway.run.stack.origin import origin
-from spillway.run.stack.ports import listen, port_of
-from spillway.run.stack.serving import serving, uvicorn_config
+from tests.hosting import Host
 
 Upstream = Callable[[httpx.Request], httpx.Response]
+InFrontOf = Callable[[Upstream], httpx.Client]
 
 
-@contextmanager
-def _client(upstream: Upstream) -> Iterator[httpx.Client]:
-    """A client of the origin, over HTTP, with `upstream` in the emulator's place."""
+@pytest.fixture
+def in_front_of(host: Host) -> Iterator[InFrontOf]:
+    """A function that makes a client of the origin, over HTTP, with `upstream` in the emulator's
+    place."""
+    with httpx.Client(base_url=host.url, trust_env=False) as client:
 
+        def made(upstream: Upstream) -> httpx.Client:
+            host.application = _origin(upstream)
+            return client
+
+        yield made
+
+
+def _origin(upstream: Upstream) -> ASGIApp:
     def unread(request: httpx.Request) -> httpx.Response:
         answer = upstream(request)
         if not answer.is_stream_consumed:
@@ -30,24 +40,17 @@ def _client(upstream: Upstream) -> Iterator[httpx.Client]:
     emulator = httpx.AsyncClient(
         base_url="http://127.0.0.1:4566", transport=httpx.MockTransport(unread)
     )
-    application = origin(
+    return origin(
         emulator,
         api_id="abcd1234",
         distribution="d123.cloudfront.net",
         console="http://127.0.0.1:8081",
     )
-    listener = listen(0)
-    url = f"http://127.0.0.1:{port_of(listener)}"
-    with (
-        serving(uvicorn_config(application), listener),
-        httpx.Client(base_url=url, trust_env=False) as client,
-    ):
-        yield client
 
 
-def test_the_local_page_is_the_consoles() -> None:
-    with _client(lambda _: httpx.Response(200)) as client:
-        answer = client.get("/_local")
+def test_the_local_page_is_the_consoles(in_front_of: InFrontOf) -> None:
+    client = in_front_of(lambda _: httpx.Response(200))
+    answer = client.get("/_local")
     assert (answer.status_code, answer.headers["location"]) == (
         307,
         "http://127.0.0.1:8081/stack",
@@ -67,19 +70,21 @@ def _broken(_: httpx.Request) -> httpx.Response:
 
 
 class TestForwarding:
-    def test_method_path_query_body_and_token_arrive_unchanged(self) -> None:
+    def test_method_path_query_body_and_token_arrive_unchanged(
+        self, in_front_of: InFrontOf
+    ) -> None:
         seen: list[httpx.Request] = []
 
         def record(request: httpx.Request) -> httpx.Response:
             seen.append(request)
             return httpx.Response(201, json={"order_id": "1"})
 
-        with _client(record) as client:
-            answer = client.put(
-                "/api/orders/a%2Fb%20c?cursor=x%3D%3D&limit=2",
-                content=b'{"total":1}',
-                headers={"authorization": "Bearer t", "x-own": "kept"},
-            )
+        client = in_front_of(record)
+        answer = client.put(
+            "/api/orders/a%2Fb%20c?cursor=x%3D%3D&limit=2",
+            content=b'{"total":1}',
+            headers={"authorization": "Bearer t", "x-own": "kept"},
+        )
 
         assert (answer.status_code, answer.json()) == (201, {"order_id": "1"})
         [request] = seen
@@ -89,19 +94,19 @@ class TestForwarding:
         assert request.headers["authorization"] == "Bearer t"
         assert request.headers["x-own"] == "kept"
 
-    def test_the_host_header_names_the_api(self) -> None:
+    def test_the_host_header_names_the_api(self, in_front_of: InFrontOf) -> None:
         seen: list[httpx.Request] = []
 
         def record(request: httpx.Request) -> httpx.Response:
             seen.append(request)
             return httpx.Response(200)
 
-        with _client(record) as client:
-            client.get("/api/orders")
+        client = in_front_of(record)
+        client.get("/api/orders")
 
         assert seen[0].headers.get_list("host") == ["abcd1234.execute-api.127.0.0.1"]
 
-    def test_headers_of_one_connection_only_are_not_passed_on(self) -> None:
+    def test_headers_of_one_connection_only_are_not_passed_on(self, in_front_of: InFrontOf) -> None:
         seen: list[httpx.Request] = []
 
         def record(request: httpx.Request) -> httpx.Response:
@@ -110,22 +115,22 @@ class TestForwarding:
                 200, headers={"connection": "x-hop", "x-hop": "1", "keep-alive": "5", "x-end": "1"}
             )
 
-        with _client(record) as client:
-            answer = client.get(
-                "/api/orders", headers={"connection": "x-mine", "x-mine": "1", "te": "trailers"}
-            )
+        client = in_front_of(record)
+        answer = client.get(
+            "/api/orders", headers={"connection": "x-mine", "x-mine": "1", "te": "trailers"}
+        )
 
         assert not {"x-mine", "te", "connection"} & set(seen[0].headers)
         assert not {"x-hop", "keep-alive", "connection"} & set(answer.headers)
         assert answer.headers["x-end"] == "1"
 
-    def test_repeated_headers_stay_apart(self) -> None:
+    def test_repeated_headers_stay_apart(self, in_front_of: InFrontOf) -> None:
         cookies = [("set-cookie", "a=1"), ("set-cookie", "b=2")]
-        with _client(lambda _: httpx.Response(200, headers=cookies)) as client:
-            answer = client.get("/api/orders")
+        client = in_front_of(lambda _: httpx.Response(200, headers=cookies))
+        answer = client.get("/api/orders")
         assert answer.headers.get_list("set-cookie") == ["a=1", "b=2"]
 
-    def test_a_compressed_answer_stays_compressed(self) -> None:
+    def test_a_compressed_answer_stays_compressed(self, in_front_of: InFrontOf) -> None:
         compressed_body = gzip.compress(b"orders")
 
         def compressed(_: httpx.Request) -> httpx.Response:
@@ -133,14 +138,14 @@ class TestForwarding:
                 200, stream=httpx.ByteStream(compressed_body), headers={"content-encoding": "gzip"}
             )
 
-        with _client(compressed) as client:
-            answer = client.get("/api/orders")
+        client = in_front_of(compressed)
+        answer = client.get("/api/orders")
         assert answer.content == b"orders"
         assert answer.headers["content-length"] == str(len(compressed_body))
 
-    def test_an_answer_without_a_body_has_none(self) -> None:
-        with _client(lambda _: httpx.Response(204)) as client:
-            answer = client.delete("/api/orders")
+    def test_an_answer_without_a_body_has_none(self, in_front_of: InFrontOf) -> None:
+        client = in_front_of(lambda _: httpx.Response(204))
+        answer = client.delete("/api/orders")
         assert (answer.status_code, answer.content) == (204, b"")
 
 
@@ -154,30 +159,34 @@ class TestProblems:
         ],
     )
     def test_a_failing_emulator_becomes_a_problem_document(
-        self, upstream: Upstream, status: int, detail: str
+        self, in_front_of: InFrontOf, upstream: Upstream, status: int, detail: str
     ) -> None:
-        with _client(upstream) as client:
-            answer = client.get("/api/orders")
+        client = in_front_of(upstream)
+        answer = client.get("/api/orders")
         assert answer.headers["content-type"] == "application/problem+json"
         assert (answer.status_code, answer.json()["status"]) == (status, status)
         assert answer.json()["detail"] == detail
 
-    def test_a_body_beyond_ten_megabytes_is_refused_before_it_is_passed_on(self) -> None:
-        with _client(_unreachable) as client:
-            assert client.put("/api/orders/1", content=b"x" * 10_000_001).status_code == 413
-            assert client.put("/api/orders/1", content=b"x" * 10_000_000).status_code == 502
+    def test_a_body_beyond_ten_megabytes_is_refused_before_it_is_passed_on(
+        self, in_front_of: InFrontOf
+    ) -> None:
+        client = in_front_of(_unreachable)
+        assert client.put("/api/orders/1", content=b"x" * 10_000_001).status_code == 413
+        assert client.put("/api/orders/1", content=b"x" * 10_000_000).status_code == 502
 
 
 class TestStorefront:
-    def test_every_other_path_is_the_distribution_s_and_as_if_by_tls(self) -> None:
+    def test_every_other_path_is_the_distribution_s_and_as_if_by_tls(
+        self, in_front_of: InFrontOf
+    ) -> None:
         seen: list[httpx.Request] = []
 
         def record(request: httpx.Request) -> httpx.Response:
             seen.append(request)
             return httpx.Response(404, text="no such page")
 
-        with _client(record) as client:
-            answer = client.get("/apiary?a=b", headers={"x-forwarded-proto": "http"})
+        client = in_front_of(record)
+        answer = client.get("/apiary?a=b", headers={"x-forwarded-proto": "http"})
 
         assert (answer.status_code, answer.text) == (404, "no such page")
         [request] = seen
@@ -185,14 +194,14 @@ class TestStorefront:
         assert request.headers.get_list("host") == ["d123.cloudfront.net"]
         assert request.headers.get_list("x-forwarded-proto") == ["https"]
 
-    def test_it_is_compressed_as_by_cloudfront(self) -> None:
+    def test_it_is_compressed_as_by_cloudfront(self, in_front_of: InFrontOf) -> None:
         page = "<p>mugs</p>" * 1_000
-        with _client(lambda _: httpx.Response(200, html=page)) as client:
-            answer = client.get("/", headers={"accept-encoding": "gzip"})
+        client = in_front_of(lambda _: httpx.Response(200, html=page))
+        answer = client.get("/", headers={"accept-encoding": "gzip"})
         assert answer.headers["content-encoding"] == "gzip"
         assert answer.text == page
 
-    def test_the_api_s_answers_are_not_touched(self) -> None:
-        with _client(lambda _: httpx.Response(200, json=["order"] * 1_000)) as client:
-            answer = client.get("/api/orders", headers={"accept-encoding": "gzip"})
+    def test_the_api_s_answers_are_not_touched(self, in_front_of: InFrontOf) -> None:
+        client = in_front_of(lambda _: httpx.Response(200, json=["order"] * 1_000))
+        answer = client.get("/api/orders", headers={"accept-encoding": "gzip"})
         assert "content-encoding" not in answer.headers
