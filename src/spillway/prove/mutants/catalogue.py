@@ -193,10 +193,15 @@ original
     Mutant(
         "error-is-done",
         "a downstream's 5xx counts as done",
-        ReplaceStatement(
+        ReplaceExpression(
             "downstream.http:HttpDownstream._meaning",
-            "TransientFailure",
-            "return Outcome(self.clock.now(), reference='?')",
+            "status >= 500 or status in _UNKNOWN_OUTCOMES",
+            "False",
+        ),
+        ReplaceExpression(
+            "downstream.http:HttpDownstream._meaning",
+            "200 <= status < 300",
+            "200 <= status < 300 or status >= 500",
         ),
     ),
     Mutant(
