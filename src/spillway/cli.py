@@ -1,13 +1,17 @@
 """The command line `spillway`: each command has its own module, and this one joins them."""
 
+import json
 import os
+import re
 import sys
 import traceback
-from typing import Annotated
+from importlib.metadata import version
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.exceptions import TyperException
 
-from spillway.errors import SpillwayError
+from spillway.errors import INTERRUPTED, SpillwayError, UsageError
 from spillway.migrate.command import migrate
 from spillway.operate.console.command import console
 from spillway.operate.coupons.command import coupons
@@ -32,7 +36,6 @@ from spillway.run.commands import down, token, up
 # Markdown, so that examples stay on lines of their own.
 app = typer.Typer(
     name="spillway",
-    help="Run, operate and test the Spillway order service.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
@@ -50,29 +53,74 @@ app.add_typer(prices, name="prices")
 app.add_typer(coupons, name="coupons")
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(version("spillway"))
+        raise typer.Exit
+
+
 @app.callback()
-def _debug(
+def _options(
     debug: Annotated[
         bool, typer.Option("--debug", help="Show where an error comes from (or SPILLWAY_DEBUG=1).")
     ] = False,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
+    ] = False,
 ) -> None:
+    """Run, operate and test the Spillway order service.
+
+    Exit codes: 0 all is well; 1 it was looked at, and a promise is broken or a check failed; 2 bad
+    usage; 3 it could not be looked at or done; 130 interrupted. With --json, an error is an object
+    with `error` on standard output too.
+    """
     if debug:
         os.environ["SPILLWAY_DEBUG"] = "1"
 
 
 def main() -> None:
-    """Run the command line: exit status 0, 1 for an error or a broken promise, 2 for bad usage."""
+    """Run the command line, and exit with one of the codes that its help explains."""
     try:
-        app()
+        status = app(standalone_mode=False)
+    except TyperException as error:
+        _show_usage_error(error)
+        _fail(error.format_message(), UsageError.exit_code, shown=True)
     except SpillwayError as error:
-        _fail(str(error))
+        _fail(str(error), error.exit_code)
+    except typer.Abort:
+        _fail("Nothing was done.", INTERRUPTED)
     except Exception as bug:  # noqa: BLE001
         # A person reads it, so a bug too is one sentence.
-        _fail(f"This is a bug in Spillway ({type(bug).__name__}: {bug}): --debug shows where.")
+        _fail(f"This is a bug in Spillway ({type(bug).__name__}: {bug}): --debug shows where.", 3)
+    sys.exit(status if isinstance(status, int) else 0)
 
 
-def _fail(sentence: str) -> None:
+#: A library's words for what was typed, and ours.
+_PLAINLY = (
+    (r"Input should be a valid integer.*", "a whole number is needed here"),
+    (r"Input should be a valid (?:number|decimal).*", "a number is needed here"),
+    (r"Input should be greater than or equal to (\S+)", r"it must be at least \1"),
+    (r"Input should be less than or equal to (\S+)", r"it must be at most \1"),
+    (r"Input should be greater than (\S+)", r"it must be more than \1"),
+    (r"Input should be less than (\S+)", r"it must be less than \1"),
+)
+
+
+def _show_usage_error(error: Any) -> None:
+    from typer.rich_utils import rich_format_error
+
+    for theirs, ours in _PLAINLY:
+        error.message = re.sub(theirs, ours, error.message)
+    rich_format_error(error)
+
+
+def _fail(sentence: str, exit_code: int, *, shown: bool = False) -> NoReturn:
     if os.environ.get("SPILLWAY_DEBUG") == "1":
         traceback.print_exc()
-    typer.secho(sentence, fg="red", err=True)
-    sys.exit(1)
+    if not shown:
+        typer.secho(sentence, fg="red", err=True)
+    if "--json" in sys.argv[1:]:
+        # A script that parses the output gets an object, whatever happens.
+        typer.echo(json.dumps({"error": sentence}))
+    sys.exit(exit_code)

@@ -1,9 +1,28 @@
-"""The one exception that the command line shows: what went wrong and what to do next."""
+"""The exceptions that the command line shows: what went wrong and what to do next."""
+
+from typing import ClassVar
+
+#: What a shell makes of a process that Ctrl+C ended.
+INTERRUPTED = 130
 
 
 class SpillwayError(Exception):
     """An expected problem in one clear sentence with the next step.
 
-    The command line prints the message and exits with status 1. Everything else that is raised is
-    a bug.
+    The command line prints the message and exits with `exit_code`: 3, because what was asked for
+    could not be looked at or done. Everything else that is raised is a bug.
     """
+
+    exit_code: ClassVar[int] = 3
+
+
+class UsageError(SpillwayError):
+    """What was typed can't be meant: an argument, or what a file named there holds."""
+
+    exit_code = 2
+
+
+class CheckFailed(SpillwayError):
+    """It was looked at, and the answer is no."""
+
+    exit_code = 1

@@ -9,13 +9,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 
 import httpx
 import pytest
 from typer.testing import CliRunner
 
-from spillway.cli import app
+from spillway.cli import app, main
 from spillway.run.stack import attach
 from spillway.run.stack.folder import StackFolder
 from spillway.run.stack.ports import free_port, listen, port_of
@@ -114,29 +115,61 @@ class TestErrors:
         with listen(0) as listener:
             port = port_of(listener)
             shown = _spillway("up", "--port", str(port), *detach)
-        assert (shown.returncode, shown.stdout) == (1, "")
+        assert (shown.returncode, shown.stdout) == (3, "")
         assert shown.stderr == (
             f"Port {port} is taken by another program: choose another with --port.\n"
         )
 
     def test_a_token_of_a_stack_that_does_not_run_is_one_sentence(self, port: int) -> None:
         shown = _spillway("token", "--as", "shopper", "--port", str(port))
-        assert shown.returncode == 1
+        assert shown.returncode == 3
         assert shown.stderr == (
             f"No stack runs on port {port}: start one with `spillway up --port {port}`.\n"
         )
 
     def test_debug_shows_where_an_error_comes_from(self, port: int) -> None:
         shown = _spillway("--debug", "token", "--as", "shopper", "--port", str(port))
-        assert shown.returncode == 1
+        assert shown.returncode == 3
         assert "Traceback" in shown.stderr
 
     def test_an_unusable_home_is_one_sentence(self, tmp_path: Path, port: int) -> None:
         not_a_folder = tmp_path / "file"
         not_a_folder.write_text("")
         shown = _spillway("up", "--port", str(port), SPILLWAY_HOME=str(not_a_folder))
-        assert shown.returncode == 1
+        assert shown.returncode == 3
         _assert_one_sentence(shown.stderr)
+
+    @pytest.mark.parametrize(
+        ("arguments", "exit_code", "said"),
+        [
+            # It could not be looked at.
+            (["status", "--port", "1"], 3, "No stack runs on port 1"),
+            # What was typed can't be meant: by the parser's rules, and by ours.
+            (["status", "--port", "x"], 2, "a whole number is needed here"),
+            (["status", "--port", "70000"], 2, "it must be at most 65535"),
+            (["logs", "--since", "5x"], 2, "'5x' isn't a length of time"),
+            (["smoke", "--url", "ftp://x"], 2, "isn't the address of an API"),
+        ],
+    )
+    def test_a_script_can_tell_what_went_wrong(
+        self,
+        arguments: list[str],
+        exit_code: int,
+        said: str,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        monkeypatch.setattr(sys, "argv", ["spillway", *arguments, "--json"])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        shown = capsys.readouterr()
+        assert ended.value.code == exit_code
+        assert said in " ".join(shown.err.split())
+        assert said in json.loads(shown.out)["error"]
+
+    def test_the_version_is_the_package_s(self) -> None:
+        shown = CliRunner().invoke(app, ["--version"])
+        assert (shown.exit_code, shown.stdout) == (0, f"{version('spillway')}\n")
 
     def test_down_where_nothing_runs_is_fine(self, port: int) -> None:
         shown = _spillway("down", "--port", str(port))
@@ -162,11 +195,12 @@ class TestUp:
         assert endpoints.keys() == {
             *("origin", "console", "api", "emulator", "proxy", "downstreams", "region"),
             *("tables", "queues"),
-            *("pid", "state"),
+            *("pid", "state", "customers"),
         }
+        assert {"shopper@example.com"} < {one["email"] for one in endpoints["customers"]}
 
         second = _spillway("up", "--port", str(port), "--detach")
-        assert second.returncode == 1
+        assert second.returncode == 3
         assert f"A stack already runs on port {port}" in second.stderr
         _assert_one_sentence(second.stderr)
 

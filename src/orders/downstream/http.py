@@ -169,26 +169,24 @@ class HttpDownstream:
             reference = answer.reference and answer.reference[:TEXT_MAX]
             return Outcome(self.clock.now(), reference=reference)
         if status == 409 and answer.code:
-            if _about_the_key(answer.code):
-                raise TransientFailure(f"{asked}: answered {status} {_code(answer.code)}")
-            return Outcome(self.clock.now(), refusal=_code(answer.code))
+            return Outcome(self.clock.now(), refusal=_code(asked, answer.code))
         if status == 404 and answer.code == NOTHING_ON_RECORD:
             return None
         raise PermanentFailure(f"{asked}: answered {status}")
 
 
-def _about_the_key(code: str) -> bool:
-    """Many services answer 409 while the first request under this key is under way, as the draft of
-    Idempotency-Key asks them to (draft-ietf-httpapi-idempotency-key-header). Read as a refusal, it
-    would undo an order whose step succeeds a second later."""
-    return "idempoten" in code.lower()
-
-
-def _code(text: str) -> str:
+def _code(asked: str, text: str) -> str:
     """A refusal's code. It goes into logs and events, so a sentence, which may name somebody, is
-    none."""
-    code = text[:TEXT_MAX]
-    return code if _CODE.fullmatch(code) else UNNAMED
+    none.
+
+    Many services answer 409 while the first request under this key is under way, as the draft of
+    Idempotency-Key asks them to (draft-ietf-httpapi-idempotency-key-header). Read as a refusal, it
+    would undo an order whose step succeeds a second later.
+    """
+    code = text[:TEXT_MAX] if _CODE.fullmatch(text[:TEXT_MAX]) else UNNAMED
+    if "idempoten" in text.lower():
+        raise TransientFailure(f"{asked}: answered 409 {code}")
+    return code
 
 
 def _decoded(asked: str, status: int, body: bytes) -> _Answer:

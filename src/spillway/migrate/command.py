@@ -12,14 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spillway.errors import SpillwayError
+from spillway.errors import INTERRUPTED, SpillwayError
 from spillway.ui.options import JsonOption, print_result
 
 if TYPE_CHECKING:
     from spillway.migrate.running import Parts
-
-#: What a shell reports of a program that Ctrl+C ended.
-_INTERRUPTED_STATUS = 130
 
 migrate = typer.Typer(
     help="Move orders from an older MySQL database, with no downtime and no lost order.",
@@ -255,6 +252,6 @@ def _interruptible(command: str) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         typer.echo(f"Stopped: `spillway migrate {command}` continues where it was.", err=True)
-        raise typer.Exit(_INTERRUPTED_STATUS) from None
+        raise typer.Exit(INTERRUPTED) from None
     finally:
         signal.signal(signal.SIGTERM, former)

@@ -17,7 +17,7 @@ import pymysql
 from pymysql.connections import Connection
 from pymysql.converters import encoders
 
-from spillway.errors import SpillwayError
+from spillway.errors import SpillwayError, UsageError
 from spillway.migrate.config import Source
 
 CONNECT_TIMEOUT_SECONDS = 10
@@ -77,11 +77,11 @@ def account(
     given = _from_url(variable, environment) if variable else _from_file(source.option_file or "")
     database = source.database or given.get("database", "")
     if not database:
-        raise SpillwayError("No database is named: add it to the URL, or as source.database.")
+        raise UsageError("No database is named: add it to the URL, or as source.database.")
     try:
         known = msgspec.convert({**given, "database": database}, Account, strict=False)
     except msgspec.ValidationError as error:
-        raise SpillwayError(f"The connection to the old database is wrong: {error}.") from error
+        raise UsageError(f"The connection to the old database is wrong: {error}.") from error
     return replace(known, ssl=_tls(source))
 
 
@@ -149,11 +149,9 @@ def _translated(error: pymysql.err.MySQLError) -> SpillwayError:
 def _from_url(variable: str, environment: Mapping[str, str]) -> dict[str, Any]:
     url = environment.get(variable, "")
     if not url:
-        raise SpillwayError(f"The environment variable {variable} is not set.")
+        raise UsageError(f"The environment variable {variable} is not set.")
     # Never repeat the URL: it contains the password.
-    wrong = SpillwayError(
-        f"{variable} is not a URL such as mysql://user:password@host:3306/database."
-    )
+    wrong = UsageError(f"{variable} is not a URL such as mysql://user:password@host:3306/database.")
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -175,15 +173,15 @@ def _from_url(variable: str, environment: Mapping[str, str]) -> dict[str, Any]:
 def _from_file(path: str) -> dict[str, Any]:
     file = Path(path).expanduser()
     if not file.is_file():
-        raise SpillwayError(f"There is no MySQL option file {file}.")
+        raise UsageError(f"There is no MySQL option file {file}.")
     parser = configparser.ConfigParser(allow_no_value=True, interpolation=None, strict=False)
     try:
         parser.read(file, encoding="utf-8")
     except configparser.Error as error:
-        raise SpillwayError(f"{file} is not a MySQL option file.") from error
+        raise UsageError(f"{file} is not a MySQL option file.") from error
     client = dict(parser["client"]) if parser.has_section("client") else {}
     if "user" not in client:
-        raise SpillwayError(f"{file} has no user in a group [client].")
+        raise UsageError(f"{file} has no user in a group [client].")
     values = {name: (value or "").strip("\"'") for name, value in client.items()}
     return {**values, "unix_socket": values.get("socket")}
 
@@ -194,4 +192,4 @@ def _tls(source: Source) -> SSLContext | None:
     try:
         return create_default_context(cafile=source.tls_ca)
     except OSError as error:
-        raise SpillwayError(f"source.tls_ca {source.tls_ca} cannot be read.") from error
+        raise UsageError(f"source.tls_ca {source.tls_ca} cannot be read.") from error

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from orders.aws import items
 from orders.domain import saga
 from orders.domain.order import OrderKey
-from spillway.errors import SpillwayError
+from spillway.errors import SpillwayError, UsageError
 from spillway.migrate.connection import connected, run
 from spillway.migrate.running import Parts
 from spillway.migrate.state import place_of
@@ -154,7 +154,7 @@ def hand_over(parts: Parts, keys: list[OrderKey]) -> None:
     """
     url = parts.place.watchdog_queue_url
     if url is None:
-        raise SpillwayError("Name the watchdog's queue as target.watchdog_queue_url.")
+        raise UsageError("Name the watchdog's queue as target.watchdog_queue_url.")
     resuming.hand_over(parts.place.patient("sqs"), url, keys)
 
 

@@ -2,7 +2,7 @@
 
 import time
 
-from spillway.errors import SpillwayError
+from spillway.errors import UsageError
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
@@ -12,7 +12,7 @@ def check_order_id(text: str) -> None:
     from orders.domain.order import is_order_id
 
     if not is_order_id(text):
-        raise SpillwayError(
+        raise UsageError(
             f"{text!r} isn't an order id: one is a UUID version 7 in lower case, like"
             " 019aafcf-6ac0-7c3e-b1a5-5f0c8f1f2a10."
         )
@@ -25,5 +25,5 @@ def milliseconds_ago(text: str) -> int:
     """
     count, unit = text[:-1], text[-1:]
     if not (count.isdecimal() and unit in _UNITS):
-        raise SpillwayError(f"{text!r} isn't a length of time: write 30s, 10m, 2h or 1d.")
+        raise UsageError(f"{text!r} isn't a length of time: write 30s, 10m, 2h or 1d.")
     return int((time.time() - int(count) * _UNITS[unit]) * 1000)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice, pairwise
 from pathlib import Path
 
-from spillway.errors import SpillwayError
+from spillway.errors import UsageError
 
 COLUMNS = ("second", "orders_per_second")
 _ROWS_MAX = 1_000_000
@@ -68,11 +68,12 @@ def read_profile(path: Path) -> Profile:
             for name in COLUMNS:
                 if name not in (table.fieldnames or ()):
                     wanted = " and ".join(COLUMNS)
-                    raise SpillwayError(f"{path} lacks the column {name}: it needs {wanted}.")
+                    raise UsageError(f"{path} lacks the column {name}: it needs {wanted}.")
             rows = enumerate(islice(table, _ROWS_MAX + 1), start=2)
             points = [_point(path, number, row) for number, row in rows]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise SpillwayError(f"{path} cannot be read: {error}.") from error
+        why = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"{path} cannot be read: {why}.") from error
     return Profile(path.name, _in_order(path, points))
 
 
@@ -80,19 +81,19 @@ def _point(path: Path, number: int, row: dict[str, str]) -> tuple[float, float]:
     try:
         second, rate = (float(row[name]) for name in COLUMNS)
     except (TypeError, ValueError):
-        raise SpillwayError(f"{path}, line {number}: both columns are numbers.") from None
+        raise UsageError(f"{path}, line {number}: both columns are numbers.") from None
     if not (0 <= second < float("inf") and 0 <= rate < float("inf")):
-        raise SpillwayError(f"{path}, line {number}: seconds and rates are 0 or more.")
+        raise UsageError(f"{path}, line {number}: seconds and rates are 0 or more.")
     return second, rate
 
 
 def _in_order(path: Path, points: list[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
     if len(points) > _ROWS_MAX:
-        raise SpillwayError(f"{path} has more than {_ROWS_MAX:,} rows.")
+        raise UsageError(f"{path} has more than {_ROWS_MAX:,} rows.")
     if len(points) < 2:
-        raise SpillwayError(f"{path} has fewer than two rows: no time passes.")
+        raise UsageError(f"{path} has fewer than two rows: no time passes.")
     if any(later <= earlier for (earlier, _), (later, _) in pairwise(points)):
-        raise SpillwayError(f"{path}: the seconds must rise from row to row.")
+        raise UsageError(f"{path}: the seconds must rise from row to row.")
     if not any(rate for _, rate in points):
-        raise SpillwayError(f"{path}: no order comes.")
+        raise UsageError(f"{path}: no order comes.")
     return tuple(points)

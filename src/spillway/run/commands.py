@@ -96,7 +96,8 @@ def _warn(event: dict[str, Any], stack: Stack) -> None:
 
 def _announce(stack: Stack, *, as_json: bool, how_to_stop: str) -> None:
     if as_json:
-        typer.echo(json.dumps(stack.endpoints()))
+        customers = [{"email": email(user), "password": stack.password(user)} for user in USERS]
+        typer.echo(json.dumps({**stack.endpoints(), "customers": customers}))
         return
     typer.echo(
         f"\nReady in {stack.up_seconds:.1f} s.\n"

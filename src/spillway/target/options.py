@@ -106,6 +106,10 @@ def explain_unreachable() -> Iterator[None]:
             raise SpillwayError(
                 f"Your credentials may not do this ({error}): use some that may."
             ) from error
+        if "NotFound" in code or "NoSuch" in code or "NonExistent" in code:
+            raise SpillwayError(
+                f"AWS has no such thing ({error}): check the name, the account and the Region."
+            ) from error
         raise SpillwayError(f"AWS refused ({error}): try again.") from error
     except (BotoCoreError, httpx.TransportError) as error:
         raise SpillwayError(

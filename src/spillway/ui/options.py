@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from spillway.errors import SpillwayError
+from spillway.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -81,6 +81,6 @@ def check_writable(*paths: Path | None) -> None:
         if path is None or path == STDOUT:
             continue
         if not path.parent.is_dir():
-            raise SpillwayError(f"{path} cannot be written: there is no folder {path.parent}.")
+            raise UsageError(f"{path} cannot be written: there is no folder {path.parent}.")
         if path.is_dir():
-            raise SpillwayError(f"{path} cannot be written: it is a folder.")
+            raise UsageError(f"{path} cannot be written: it is a folder.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from orders.aws.coupons import claim_of_code
 from orders.domain.coupon_codes import SERIALS, code_of, fault_of
-from spillway.errors import SpillwayError
+from spillway.errors import CheckFailed, UsageError
 from spillway.price_book import values
 
 if TYPE_CHECKING:
@@ -43,9 +43,9 @@ def generate(service: Service, campaign: str, first: int, count: int) -> Iterato
     try:
         values.coupon_code(campaign, single_use_codes=True)
     except ValueError as error:
-        raise SpillwayError(f"--campaign: {error}") from None
+        raise UsageError(f"--campaign: {error}") from None
     if first + count > SERIALS:
-        raise SpillwayError(
+        raise UsageError(
             f"A campaign has {SERIALS:,} codes: choose --first and --count within them."
         )
     found = keys(service) or _first_key(service)
@@ -63,7 +63,7 @@ def retire(service: Service, code: str, now: int) -> None:
             ConditionExpression="attribute_not_exists(pk)",
         )
     except service.dynamodb.exceptions.ConditionalCheckFailedException:
-        raise SpillwayError(
+        raise CheckFailed(
             f"{code} was used or retired before: see `spillway coupons show {code}`."
         ) from None
 
@@ -72,9 +72,9 @@ def check(service: Service, code: str) -> None:
     """SpillwayError: this is no code of this store."""
     fault = fault_of(code, keys(service))
     if fault == "mistyped":
-        raise SpillwayError(f"{code} is mistyped: type it again.")
+        raise UsageError(f"{code} is mistyped: type it again.")
     if fault is not None:
-        raise SpillwayError(f"{code} was not made by this store: no key in force makes it.")
+        raise CheckFailed(f"{code} was not made by this store: no key in force makes it.")
 
 
 def _first_key(service: Service) -> dict[str, bytes]:

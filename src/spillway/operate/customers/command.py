@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from spillway.errors import CheckFailed
 from spillway.target.options import Target, with_target
 from spillway.ui.options import JsonOption, print_json
 
@@ -57,6 +58,11 @@ def erase(
             now=time.time_ns() // 1_000_000,
             on_order=progress.advance,
         )
+    if not (done.erased or done.were_erased or done.left):
+        raise CheckFailed(
+            f"Nothing was erased: customer {customer_id} has no order in {service.stage}. Check the"
+            " id, which is the claim `sub` of the customer's tokens."
+        )
     if as_json:
         print_json({"stage": service.stage, **asdict(done)})
     else:
@@ -66,11 +72,6 @@ def erase(
 
 
 def _show(done: "Erasure") -> None:
-    if done.erased or done.were_erased or done.left:
-        typer.echo(
-            f"{len(done.erased)} orders erased; {len(done.were_erased)} had been erased before."
-        )
-    else:
-        typer.echo("This customer has no orders.")
+    typer.echo(f"{len(done.erased)} orders erased; {len(done.were_erased)} had been erased before.")
     for order_id in done.left:
         typer.echo(f"{order_id} has not settled: erase the customer again when it has.")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from infra.stage import CognitoPool, OidcIssuer, Stage, StageError, load
-from spillway.errors import SpillwayError
+from spillway.errors import UsageError
 from spillway.target.service import Service, outputs_in, shared, stacks_of
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _settings(name: str) -> Stage:
     try:
         return load(name)
     except StageError as error:
-        raise SpillwayError(str(error)) from error
+        raise UsageError(str(error)) from error
 
 
 def _clients(target: Target) -> Callable[[str], Any]:

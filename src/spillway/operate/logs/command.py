@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -59,9 +58,8 @@ def logs(
     if not read.lines and not follow:
         _remark(_nothing_found(order, since))
     if follow:
-        with suppress(KeyboardInterrupt):
-            for line in reading.follow(service, term=order, shown=read.lines):
-                write(line)
+        for line in reading.follow(service, term=order, shown=read.lines):
+            write(line)
 
 
 def _remark(sentence: str) -> None:

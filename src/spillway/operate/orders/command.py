@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orders.domain.units import CustomerId, OrderId
-from spillway.errors import SpillwayError
+from spillway.errors import CheckFailed, UsageError
 from spillway.operate.arguments import check_order_id, milliseconds_ago
 from spillway.target.options import Target, with_target
 from spillway.ui.options import JsonOption, print_json, print_result
@@ -56,7 +56,7 @@ def show(
     service = target.reach()
     found = life(service, _key(service, order_id, customer))
     if found is None:
-        raise SpillwayError(
+        raise CheckFailed(
             f"Customer {customer!r} has no order {order_id}: leave --customer out to search all"
             " customers' orders."
         )
@@ -97,7 +97,7 @@ def resume(
     from spillway.operate.orders.resuming import resume as resume_orders
 
     if (order_id is None) is not unsettled:
-        raise SpillwayError("Say which orders: one order's id, or --unsettled for all of them.")
+        raise UsageError("Say which orders: one order's id, or --unsettled for all of them.")
     if order_id is not None:
         check_order_id(order_id)
     before = milliseconds_ago(older_than)
@@ -150,7 +150,7 @@ def list_(
     from spillway.operate.orders import view
 
     if unsettled + stuck + (customer is not None) != 1:
-        raise SpillwayError(
+        raise UsageError(
             "Say which orders: --unsettled, --stuck, or --customer with the customer's id."
         )
     listed = _listed(target.reach(), customer, limit, before, stuck=stuck)

@@ -22,7 +22,7 @@ from orders.domain.saga import DOWNSTREAM_OF, DOWNSTREAMS, Outcome, Step
 from orders.domain.status import reason, status
 from orders.domain.trace import of_order
 from orders.domain.units import CustomerId, OrderId
-from spillway.errors import SpillwayError
+from spillway.errors import CheckFailed, SpillwayError
 from spillway.operate.logs.reading import Line, Read, lines, lines_of_order
 from spillway.target.reading import by_order, count_items, read_effects_of, read_order, record_of
 from spillway.target.records import Effect, Record
@@ -192,7 +192,7 @@ def key_of(
             f"The first {items_max:,} items of the table hold no order {order_id}: name its"
             " customer."
         )
-    raise SpillwayError(
+    raise CheckFailed(
         f"There is no order {order_id}: `spillway logs --order {order_id}{service.options}` shows"
         " whether one was ever sent, and refused."
     )

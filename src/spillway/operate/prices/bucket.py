@@ -14,7 +14,7 @@ from orders.aws.book_file import BookFileInvalid, decode
 from orders.aws.book_index import INDEX_KEY, BookIndex, Entry, book_key
 from orders.domain.book import NO_TIME, Book
 from orders.domain.units import Millis
-from spillway.errors import SpillwayError
+from spillway.errors import CheckFailed, SpillwayError
 from spillway.target.service import Service
 
 #: The data stack's output that names it.
@@ -104,7 +104,7 @@ class PriceBucket:
         """A book's file as it was published."""
         content = self._get(book_key(version))
         if content is None:
-            raise SpillwayError(
+            raise CheckFailed(
                 f"There is no price book {version!r}: `spillway prices history` lists them."
             )
         return content

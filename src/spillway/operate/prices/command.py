@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spillway.errors import SpillwayError
+from spillway.errors import CheckFailed, SpillwayError, UsageError
 from spillway.target.options import Target, with_target
 from spillway.ui.options import JsonOption, print_json, print_result
 
@@ -110,7 +110,7 @@ def publish(
     from_ = read_time(begins)
     when(_now(), from_, at_once=at_once)
     if book is None and not rollback:
-        raise SpillwayError("Name the price book: `spillway prices publish BOOK.toml`.")
+        raise UsageError("Name the price book: `spillway prices publish BOOK.toml`.")
     try:
         read = _read(Path(book)) if book is not None and not rollback else None
     except BookFaulty as faulty:
@@ -170,7 +170,7 @@ def show(
     found = look_up(PriceBucket.of(target.reach()), _now(), skus or [], coupon)
     print_result(found, as_json=as_json, document=lookup_document, show=show_lookup)
     if found.missing:
-        raise SpillwayError(f"No price book has {', '.join(found.missing)}.")
+        raise CheckFailed(f"No price book has {', '.join(found.missing)}.")
 
 
 @prices.command()

@@ -9,7 +9,7 @@ from typing import Any
 
 from orders.aws.book_file import encode
 from orders.domain.units import Millis
-from spillway.errors import SpillwayError
+from spillway.errors import SpillwayError, UsageError
 from spillway.operate.prices.bucket import PriceBucket, Publication, Publications, decoded
 from spillway.operate.prices.comparing import Comparison, compare, shown_changes, suspicions
 from spillway.operate.prices.coupons import Counted, compare_coupons
@@ -216,7 +216,7 @@ def read_time(text: str | None) -> Millis | None:
     try:
         return values.begin(text, None)
     except ValueError as error:
-        raise SpillwayError(f"--from: {error}") from None
+        raise UsageError(f"--from: {error}") from None
 
 
 def who(service: Service) -> str:

@@ -15,7 +15,7 @@ import msgspec
 from orders.aws.book_file import LazyArticles
 from orders.domain.book import Article, Book, Rules
 from orders.domain.units import Millis
-from spillway.errors import SpillwayError
+from spillway.errors import CheckFailed, UsageError
 from spillway.operate.prices.bucket import PriceBucket, Publication, Publications
 
 #: How long after publishing a book begins.
@@ -43,11 +43,11 @@ class When:
 def when(now: Millis, begins: Millis | None, *, at_once: bool) -> When:
     """When a book begins that is published now. SpillwayError: so that nobody could know it."""
     if at_once and begins is not None:
-        raise SpillwayError("A book begins --at-once or --from a time, not both.")
+        raise UsageError("A book begins --at-once or --from a time, not both.")
     if at_once:
         return When(now, withdraw=True)
     if begins is not None and begins < now + NOTICE_MS:
-        raise SpillwayError(
+        raise UsageError(
             "--from names a time that is less than 2 minutes ahead, and not every server would know"
             " the book by then: name a later one, or use --at-once."
         )
@@ -85,7 +85,7 @@ def version_before(publications: Publications, now: Millis) -> str:
             if current is not None
             else ""
         )
-        raise SpillwayError(f"There is no price book before the one in force.{instead}")
+        raise CheckFailed(f"There is no price book before the one in force.{instead}")
     return earlier[-1].version
 
 

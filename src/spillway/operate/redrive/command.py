@@ -5,16 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spillway.errors import SpillwayError
+from spillway.errors import INTERRUPTED, SpillwayError
 from spillway.target.options import Target, with_target
 from spillway.ui.options import JsonOption, print_result
 
 if TYPE_CHECKING:
     from spillway.operate.redrive.moving import Redrive
-
-#: What a shell reports of a program that Ctrl+C ended.
-_INTERRUPTED_STATUS = 130
-
 
 #: Where dead letters came from; see `dead_letters.SOURCES`.
 Queue = StrEnum("Queue", ["inventory", "fulfilment", "accounting", "overflow", "watchdog", "relay"])
@@ -49,7 +45,7 @@ def redrive(
     _run(work)
     print_result(work, as_json=as_json, document=document, show=show)
     if work.interrupted:
-        raise typer.Exit(_INTERRUPTED_STATUS)
+        raise typer.Exit(INTERRUPTED)
     if any(found.not_moved for found in work.found.values()):
         raise typer.Exit(1)
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from spillway.errors import SpillwayError
+from spillway.errors import UsageError
 from spillway.target.options import Target, with_target
 from spillway.ui.options import JsonOption, print_json
 
@@ -37,7 +37,7 @@ def restore(
 
     service = target.reach()
     if copy in service.tables.values():
-        raise SpillwayError(f"{copy} is a table in service itself: name the restored copy.")
+        raise UsageError(f"{copy} is a table in service itself: name the restored copy.")
     keys = service.dynamodb.describe_table(TableName=copy)["Table"]["KeySchema"]
     # The coupons table has no sort key.
     name, passes = ("orders", OF_ORDERS) if len(keys) > 1 else ("coupons", OF_COUPONS)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from spillway.errors import UsageError
 from spillway.target.options import Target, with_target
 from spillway.ui.options import JsonOption, print_json
 
@@ -47,6 +48,8 @@ def smoke(
     from spillway.operate.smoke.checks import run
 
     store = None
+    if url is not None and not url.startswith(("https://", "http://")):
+        raise UsageError(f"--url {url} isn't the address of an API: it begins with https://.")
     if url is None:
         url, store, token = _found(target, token)
     with httpx.Client(

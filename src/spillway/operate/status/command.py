@@ -1,7 +1,6 @@
 """`spillway status`: its options. Everything heavy is imported when it runs."""
 
 import time
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -67,7 +66,7 @@ def _watch(service: "Service") -> None:
 
     pause = WATCH_SECONDS if service.emulator is not None else WATCH_AWS_SECONDS
     console = Console(highlight=False)
-    with suppress(KeyboardInterrupt), Live(console=console, auto_refresh=False) as live:
+    with Live(console=console, auto_refresh=False) as live:
         while True:
             live.update(view(_read(service), service), refresh=True)
             time.sleep(pause)

@@ -16,7 +16,7 @@ from infra.alarms import alarms
 from infra.event_sources import QueueSource, queue_sources
 from infra.metrics import DELIVERIES, EVERY_FUNCTION, LOG_METRICS
 from infra.stage import Stage, StageError, TableClass, load
-from spillway.errors import SpillwayError
+from spillway.errors import UsageError
 
 #: What the fields of an access log line have for an order that was accepted.
 _ACCEPTED = {
@@ -59,7 +59,7 @@ def deployed(name: str) -> Deployed:
     try:
         stage = load(name)
     except StageError as error:
-        raise SpillwayError(str(error)) from error
+        raise UsageError(str(error)) from error
     return deployed_by(stage)
 
 

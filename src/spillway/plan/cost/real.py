@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from spillway.errors import SpillwayError
+from spillway.errors import UsageError
 from spillway.plan.cost.batches import CROWD
 from spillway.plan.cost.measurement import Measurement
 from spillway.plan.cost.model import MILLION, CostModel
@@ -41,7 +41,7 @@ def costs_of_file(model: CostModel, path: Path) -> list[ChannelCost]:
         if drafts
     ]
     if not found:
-        raise SpillwayError(f"{path} holds no sale that could be ordered.")
+        raise UsageError(f"{path} holds no sale that could be ordered.")
     return found
 
 

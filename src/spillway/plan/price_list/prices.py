@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from spillway.errors import SpillwayError
+from spillway.errors import UsageError
 
 PRICE_LIST = Path(__file__).parent / "us-east-1.toml"
 #: The date of a price whose source has none.
@@ -104,13 +104,13 @@ def load(overrides: Path | None = None) -> PriceList:
     try:
         return msgspec.convert(content, PriceList)
     except msgspec.ValidationError as error:
-        raise SpillwayError(f"{overrides or PRICE_LIST} is no price list: {error}.") from None
+        raise UsageError(f"{overrides or PRICE_LIST} is no price list: {error}.") from None
 
 
 def _read(path: Path, type_: Any) -> Any:
     try:
         return msgspec.toml.decode(path.read_bytes(), type=type_)
     except OSError as error:
-        raise SpillwayError(f"{path} cannot be read: {error.strerror}.") from error
+        raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
     except msgspec.DecodeError as error:
-        raise SpillwayError(f"{path} is no price list: {error}.") from error
+        raise UsageError(f"{path} is no price list: {error}.") from error

@@ -17,7 +17,7 @@ from orders.domain.order import OrderKey
 from orders.domain.promises import Promise
 from orders.domain.saga import DOWNSTREAMS
 from orders.domain.units import CustomerId, OrderId
-from spillway.errors import SpillwayError
+from spillway.errors import SpillwayError, UsageError
 from spillway.prove.audit.verdicts import Violation
 from spillway.prove.chaos import disruptions
 from spillway.prove.chaos.context import ScenarioContext, until
@@ -256,7 +256,7 @@ def chosen(names: Sequence[str]) -> list[Scenario]:
     for name in names:
         if name not in {*BY_NAME, "all"}:
             known = ", ".join([*BY_NAME, "all"])
-            raise SpillwayError(f"There is no scenario {name!r}: choose one of {known}.")
+            raise UsageError(f"There is no scenario {name!r}: choose one of {known}.")
     return [scenario for name, scenario in BY_NAME.items() if {name, "all"} & {*names}]
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spillway.errors import SpillwayError
+from spillway.errors import UsageError
 from spillway.run.workload import (
     LIMITED_COUPON,
     Draft,
@@ -71,7 +71,7 @@ def plan(
     sales = None if file is None else read_sales(file)
     drafts = tuple(sales.orders[:orders] if sales else _generated(seed, orders, limited_coupons))
     if not drafts:
-        raise SpillwayError(f"{file} has no sale that can be ordered.")
+        raise UsageError(f"{file} has no sale that can be ordered.")
     outage_orders = _outage_orders(len(drafts)) if outage else 0
     rng = random.Random(f"plan {seed}")  # noqa: S311 -- repeatable is the point
     return Plan(

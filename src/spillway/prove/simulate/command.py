@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spillway.errors import SpillwayError
+from spillway.errors import INTERRUPTED, UsageError
 from spillway.ui.options import JsonOption, print_json
 
 if TYPE_CHECKING:
@@ -67,9 +67,9 @@ def simulate(
 
     console = Console(stderr=as_json)
     if seed is None and (trace or bug is not None):
-        raise SpillwayError("--trace and --bug are for one schedule: name it with --seed.")
+        raise UsageError("--trace and --bug are for one schedule: name it with --seed.")
     if seed is not None and as_json:
-        raise SpillwayError("--json counts schedules, and --seed shows one: leave one out.")
+        raise UsageError("--json counts schedules, and --seed shows one: leave one out.")
     if seed is not None:
         broken = _one(seed, bug, trace, console)
     else:
@@ -88,6 +88,8 @@ def simulate(
         broken = not run.held
         if as_json:
             print_json(document(run))
+        if run.interrupted:
+            raise typer.Exit(INTERRUPTED)
     if broken:
         raise typer.Exit(1)
 
@@ -102,5 +104,5 @@ def _one(seed: int, mutant: str | None, trace: bool, console: Console) -> bool:
     from spillway.prove.simulate.kill import show_with_mutant
 
     if mutant not in BY_NAME:
-        raise SpillwayError(f"There is no mutant {mutant!r}: choose one of {', '.join(BY_NAME)}.")
+        raise UsageError(f"There is no mutant {mutant!r}: choose one of {', '.join(BY_NAME)}.")
     return show_with_mutant(mutant, seed, trace)
