@@ -193,15 +193,10 @@ original
     Mutant(
         "error-is-done",
         "a downstream's 5xx counts as done",
-        ReplaceExpression(
+        ReplaceStatement(
             "downstream.http:HttpDownstream._meaning",
-            "status >= 500 or status in _UNKNOWN_OUTCOMES",
-            "False",
-        ),
-        ReplaceExpression(
-            "downstream.http:HttpDownstream._meaning",
-            "200 <= status < 300",
-            "200 <= status < 300 or status >= 500",
+            "TransientFailure",
+            "return Outcome(self.clock.now(), reference='?')",
         ),
     ),
     Mutant(
