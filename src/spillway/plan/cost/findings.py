@@ -9,6 +9,7 @@ from spillway.plan.cost.alternatives import compare
 from spillway.plan.cost.batches import CROWD, ONE_BY_ONE, BatchFill
 from spillway.plan.cost.coupons import a_coupon, a_return
 from spillway.plan.cost.deployed import deployed
+from spillway.plan.cost.keeping import CHANNELS, Keeping, sizes
 from spillway.plan.cost.model import MILLION, CostModel
 from spillway.plan.cost.usage import REQUESTS_TO_DOWNSTREAMS, idle
 from spillway.plan.price_list import Bill, Usage, Use, added, priced
@@ -77,6 +78,7 @@ class Findings:
         self.load = self.loads[0]
         self.idle, self.idle_list = model.idle(free_tiers=True), model.idle()
         self.kept_per_million = priced(model.kept().scaled(MILLION), model.price_list).dollars
+        self.keeping = {channel: Keeping(model, sizes(channel)) for channel in CHANNELS}
         self.looks_per_million = priced(model.a_look().scaled(MILLION), model.price_list).dollars
         self.coupons_per_million, self.returns_per_million = (
             priced(usage.scaled(MILLION), model.price_list).dollars

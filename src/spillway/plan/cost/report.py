@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from spillway.plan.cost.alternatives import Compared
 from spillway.plan.cost.findings import STAGES, USERS, Findings
+from spillway.plan.cost.keeping import SEVEN_YEARS_MONTHS, WORKED_OUT
 from spillway.plan.cost.model import MILLION
 from spillway.plan.cost.usage import network
 from spillway.plan.price_list import Bill, Item, priced
@@ -29,7 +31,7 @@ def document(found: Findings, real: Sequence[ChannelCost] = ()) -> dict[str, Any
     to the bill of a month without any, when `orders_per_month` come in it, in a crowd unless a
     profile was given, after AWS's permanent free tiers: `dollars` = (`operations` - `free`) x
     `price`. `list`: the same without free tiers. `idle_per_month`: a month without any order.
-    `store`: see `StoreCost`.
+    `store`: see `StoreCost`. `keeping`: see `KeptCost`, by channel.
     """
     measured = found.model.measurement
     return {
@@ -48,6 +50,10 @@ def document(found: Findings, real: Sequence[ChannelCost] = ()) -> dict[str, Any
             for load in found.loads
         ],
         "store": msgspec.to_builtins(found.store),
+        "keeping": {
+            channel: {"bytes": asdict(one.sizes), "ways": msgspec.to_builtins(one.costs())}
+            for channel, one in found.keeping.items()
+        },
         "real_orders": msgspec.to_builtins(real),
         "orders_per_month": found.orders_per_month,
         "month": round(found.month.dollars, 4),
@@ -147,7 +153,8 @@ def tables(found: Findings, real: Sequence[ChannelCost] = ()) -> list[Table]:
     """Every table of the report, in its order."""
     own = [_real_table(real)] if real else []
     orders = [store_table(found), loads_table(found), *own, items_table(found)]
-    return [*orders, months_table(found), network_table(found), others_table(found)]
+    others = network_table(found), others_table(found)
+    return [*orders, months_table(found), keeping_table(found), *others]
 
 
 def store_table(found: Findings) -> Table:
@@ -216,14 +223,8 @@ def _real_table(real: Sequence[ChannelCost]) -> Table:
 
 def items_table(found: Findings) -> Table:
     """The first row of the store's table, in numbers from which it can be worked out by hand."""
-    bill = found.web
-    rows = [
-        (*_counted(item), f"{item.dollars:.4f}{_mark(item.price.confirmed)}")
-        for item in bill.largest_first()
-    ]
-    rows.append(("together", "", "", f"{bill.dollars:.4f}"))
-    head = ("a million web orders, in a crowd", "operations", "price", "dollars")
-    return Table("Item by item, at list price", head, rows, (1, 2, 3))
+    items = found.web.largest_first()
+    return _worked_out("a million web orders, in a crowd", "Item by item, at list price", items)
 
 
 def months_table(found: Findings) -> Table:
@@ -239,6 +240,48 @@ def months_table(found: Findings) -> Table:
     head = ("orders a month", "in crowds", "evenly", "cents an order, evenly")
     note = "After free tiers. The month's orders are kept for all of it."
     return Table("A whole month's bill", head, rows, range(4), note)
+
+
+def keeping_table(found: Findings) -> Table:
+    """What keeping a million retail orders costs, by the way they are kept."""
+    rows = [
+        (
+            one.name,
+            dollars(one.once),
+            dollars(one.in_table),
+            "" if one.archived is None else dollars(one.archived),
+            dollars(one.year),
+            dollars(one.seven_years),
+            "" if one.cheaper_after is None else f"{one.cheaper_after:.0f} months",
+        )
+        for one in found.keeping["retail"].costs()
+    ]
+    head = (
+        *("a million retail orders", "once", "a month in the table", "a month archived"),
+        *("one year", "seven years", "cheaper after"),
+    )
+    return Table("Keeping orders, at list price", head, rows, range(1, len(head)))
+
+
+def kept_sizes_table(found: Findings) -> Table:
+    rows = [
+        (channel, *(f"{size:,.0f}" for size in (one.order, one.progress, one.stub, one.line)))
+        for channel, keeping in found.keeping.items()
+        for one in [keeping.sizes]
+    ]
+    head = ("bytes of an order", "order item", "progress item", "stub", "line in the archive")
+    return Table("What is kept of an order", head, rows, range(1, len(head)))
+
+
+def kept_items_table(found: Findings) -> Table:
+    """One row of `keeping_table`, to be worked out by hand."""
+    keeping = found.keeping["retail"]
+    used = keeping.worked_out(WORKED_OUT, SEVEN_YEARS_MONTHS).scaled(MILLION)
+    return _worked_out(
+        f"a million retail orders, {WORKED_OUT.name}, for seven years",
+        "Keeping orders, item by item",
+        priced(used, found.model.price_list).items,
+    )
 
 
 def others_table(found: Findings) -> Table:
@@ -283,6 +326,12 @@ def network_table(found: Findings) -> Table:
         rows.append((what, dollars(more), f"{(rest + more) / rest:.1f} times"))
     head = ("deliveries in a VPC, by", "a month", "a month at rest becomes")
     return Table("Private downstreams, at list price", head, rows, (1, 2))
+
+
+def _worked_out(what: str, title: str, items: Sequence[Item]) -> Table:
+    rows = [(*_counted(item), f"{item.dollars:.4f}{_mark(item.price.confirmed)}") for item in items]
+    rows.append(("together", "", "", f"{sum(item.dollars for item in items):.4f}"))
+    return Table(title, (what, "operations", "price", "dollars"), rows, (1, 2, 3))
 
 
 def _counted(item: Item) -> tuple[str, str, str]:

@@ -27,12 +27,12 @@ from spillway.plan.work import Work
 from spillway.target import limits
 
 MONTH_SECONDS = 30 * 24 * 60 * 60
-_GB = 1_000_000_000
+GB = 1_000_000_000
 #: What no other design would save: `plan.cost.alternatives` leaves it out.
 REQUESTS_TO_DOWNSTREAMS = "downstreams: requests to them"
 _ANSWERS = "API: answers to customers"
 #: What DynamoDB adds to each item for keeping it.
-_STORED_ITEM_OVERHEAD_BYTES = 100
+STORED_ITEM_OVERHEAD_BYTES = 100
 _ITEMS_PER_ORDER = 2
 #: Functions that read a secret: intake, and a delivery for each downstream.
 _WITH_SECRETS = ("intake", *DELIVERIES)
@@ -55,8 +55,8 @@ def usage_of(measurement: Measurement, times: Mapping[str, Work], stage: Deploye
 def kept(measurement: Measurement, table_class: TableClass) -> Usage:
     """What keeping one order for a month uses."""
     stored = measurement.order_bytes + measurement.progress_bytes
-    overhead = _STORED_ITEM_OVERHEAD_BYTES * _ITEMS_PER_ORDER
-    gb = (stored / measurement.orders + overhead) / _GB
+    overhead = STORED_ITEM_OVERHEAD_BYTES * _ITEMS_PER_ORDER
+    gb = (stored / measurement.orders + overhead) / GB
     return Usage(
         (
             Use("table: kept a month", table_price("storage", table_class), gb),
@@ -111,16 +111,16 @@ def _monthly(*uses: tuple[str, str, float]) -> Usage:
 
 def _api(measurement: Measurement) -> Iterator[Use]:
     yield Use("API: requests", "http_api.requests", measurement.requests)
-    yield Use(_ANSWERS, "transfer.out", measurement.response_bytes / _GB)
+    yield Use(_ANSWERS, "transfer.out", measurement.response_bytes / GB)
     # Nothing where they are in the same Region's network, reached by private addresses.
-    yield Use(REQUESTS_TO_DOWNSTREAMS, "transfer.out", measurement.downstream_bytes / _GB)
+    yield Use(REQUESTS_TO_DOWNSTREAMS, "transfer.out", measurement.downstream_bytes / GB)
 
 
 def through_cloudfront(usage: Usage, measurement: Measurement, looks: float) -> Usage:
     """The same order by way of the store's own address, as a browser sends it. CloudFront fetches
     the answers from the API for nothing, and has its own price for handing them on."""
     answers = sum(use.units for use in usage if use.name == _ANSWERS)
-    orders = measurement.request_bytes / measurement.orders / _GB
+    orders = measurement.request_bytes / measurement.orders / GB
     return Usage(
         (
             *(use for use in usage if use.name != _ANSWERS),
@@ -188,7 +188,7 @@ def _logs(measurement: Measurement, stage: Deployed) -> Iterator[Use]:
         use.log_bytes + use.log_lines * LOG_EVENT_BYTES for use in measurement.functions.values()
     )
     access = measurement.requests * (ACCESS_LOG_BYTES + LOG_EVENT_BYTES)
-    yield Use("logs: of the functions", "logs.ingested", functions / _GB)
-    yield Use("logs: of the API", "logs.ingested_infrequent", access / _GB)
+    yield Use("logs: of the functions", "logs.ingested", functions / GB)
+    yield Use("logs: of the API", "logs.ingested_infrequent", access / GB)
     months = stage.log_days / 30
-    yield Use("logs: kept", "logs.stored", (functions + access) / _GB * months)
+    yield Use("logs: kept", "logs.stored", (functions + access) / GB * months)
