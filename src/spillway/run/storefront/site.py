@@ -1,18 +1,21 @@
 """Builds the site: pages out of their layout, and assets with their content's hash in their names.
+
 Goods, prices and the formats of addresses are not part of it: they come with each price book.
 
-There is no bundler and no compiler: what is served is what is in `web/storefront`, without our
-modules' comments. A name with the content's hash may be cached for ever; so that this holds for a
-module too, its name changes with those of the modules it imports. Each page's head lists every
-module that it will need, so that they are fetched at once and not one after the other.
+What is served is what is in `web/storefront`, without our modules' comments; only the library for
+signing in is bundled, to what we use of it. A name with the content's hash may be cached for ever;
+so that this holds for a module too, its name changes with those of the modules it imports. Each
+page's head lists every module that it will need, so that they are fetched at once and not one after
+the other.
 """
 
 import hashlib
 import json
 import re
+import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 from jinja2 import Template
@@ -24,10 +27,11 @@ from spillway.run.storefront import api_page
 SOURCE = PROJECT / "web" / "storefront"
 ADDRESS_FORMATS = "address-formats.json"
 CONTRACT = PROJECT / "docs" / "contracts" / "orders.yaml"
-# The libraries that pages use, by the name under which our modules import them.
-VENDOR = {
-    "vendor/oauth4webapi.js": PROJECT / "node_modules" / "oauth4webapi" / "build" / "index.js",
-}
+# The library that pages use, by the name under which our modules import it, and what they call it.
+LIBRARY = "vendor/oauth4webapi.js"
+_USED = re.compile(r"\boauth\.(\w+)")
+_LICENCE = "/* oauth4webapi, (c) 2022 Filip Skokan, MIT License */"
+_MODULES = PROJECT / "node_modules"
 NOT_FOUND = "not-found"
 
 # A year is the longest that caches obey.
@@ -109,10 +113,10 @@ class _Assets:
         ours = {path.name: path for path in SOURCE.iterdir() if path.suffix in kinds}
         # Published with the price books, which name the countries.
         del ours[ADDRESS_FORMATS]
-        return ours | VENDOR
+        return ours
 
     def files(self) -> list[File]:
-        return [self._asset(name) for name in sorted(self._sources)]
+        return [self._asset(name) for name in sorted([*self._sources, LIBRARY])]
 
     def url(self, name: str) -> str:
         return f"/{self._asset(name).key}"
@@ -132,7 +136,7 @@ class _Assets:
 
     def _hashed(self, name: str) -> File:
         content = self._text(name)
-        if name.endswith(".js") and name not in VENDOR:
+        if name.endswith(".js") and name != LIBRARY:
             content = _IMPORT.sub(
                 lambda found: f'"./{Path(self._asset(found[1]).key).name}"',
                 without_comments(content),
@@ -142,12 +146,29 @@ class _Assets:
         return File(f"assets/{stem}.{digest}{suffix}", content.encode(), FOR_EVER)
 
     def _text(self, name: str) -> str:
-        try:
-            return self._sources[name].read_text()
-        except FileNotFoundError:
-            raise SpillwayError(
-                f"The storefront needs {name}, which is not installed: run `make install`."
-            ) from None
+        if name == LIBRARY:
+            texts = (path.read_text() for path in self._sources.values() if path.suffix == ".js")
+            return _library(tuple(sorted({used for text in texts for used in _USED.findall(text)})))
+        return self._sources[name].read_text()
+
+
+@cache
+def _library(used: tuple[str, ...]) -> str:
+    """What our modules use of the library: a third of it, and all that a customer waits for."""
+    esbuild = next(_MODULES.glob("@esbuild/*/bin/esbuild"), None)
+    if esbuild is None or not (_MODULES / "oauth4webapi").exists():
+        raise SpillwayError(f"The storefront needs {LIBRARY}: run `make install`.")
+    done = subprocess.run(  # noqa: S603 - the command is ours
+        [esbuild, "--bundle", "--minify", "--format=esm", f"--banner:js={_LICENCE}"],
+        cwd=PROJECT,
+        input=f'export {{ {", ".join(used)} }} from "oauth4webapi";',
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise SpillwayError(f"The storefront's {LIBRARY} cannot be made: {done.stderr.strip()}")
+    return done.stdout
 
 
 def without_comments(module: str) -> str:
