@@ -13,7 +13,7 @@ from tests.needs import needs_of, starts
 
 #: As the toolbox and the tests write them.
 STARTED = (
-    ("emulator", sys.executable, "-I", "-S", "group_guard.py", sys.executable, "-m", "ministack"),
+    ("emulator", sys.executable, "group_guard.py", sys.executable, "-P", "ministack_program.py"),
     ("mysql", "/usr/sbin/mariadbd", "--no-defaults"),
     ("browser", "/usr/bin/chromium", "--headless"),
     ("cdk", "node", "node_modules/aws-cdk/bin/cdk", "deploy", "--all"),

@@ -23,6 +23,7 @@ from spillway.run.stack.processes import guarded, isolated_environment
 # Far more than a busy machine needs: a server that ends is noticed at once.
 _START_TIMEOUT_SECONDS = 300.0
 _POLL_SECONDS = 0.02
+_EMULATOR = Path(__file__).with_name("ministack_program.py")
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def emulator(
     port = free_port()
     return _running(
         "AWS emulator",
-        [sys.executable, "-m", "ministack"],
+        [sys.executable, "-P", str(_EMULATOR)],
         environment=_environment(folder, port, functions_endpoint),
         log=folder / "emulator.log",
         url=f"http://{LOOPBACK}:{port}",

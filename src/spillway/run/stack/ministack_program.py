@@ -1,0 +1,67 @@
+"""MiniStack as a program, with the whole log of each of a function's runs.
+
+MiniStack reads what a function logs on a thread of its own. It stops waiting 50 ms after a run's
+answer when nothing has come, and 5 ms after a line. On a busy machine a line that comes later shows
+with the next run of the same worker, which may be never; on any machine a run that logs nothing
+takes these 50 ms. Here a worker ends each run's log with a line of its own before it answers, and
+MiniStack reads up to that line.
+
+Run by path, without `spillway`, whose imports the emulator need not wait for.
+"""
+
+import queue
+import time
+from typing import Any
+
+from ministack.core import lambda_runtime  # type: ignore[import-untyped]
+
+# ruff: noqa: SLF001  # what it replaces has no name for others
+
+#: No function logs a line that begins so.
+_END = "\x1e end of this run's log"
+_ANSWER = '            _real_stdout.write(json.dumps({"status": '
+#: A worker that was killed says no end: whether it lives is looked at so often.
+_POLL_SECONDS = 0.05
+#: A worker that still runs has its end in the pipe before its answer.
+_READ_WITHIN_SECONDS = 60.0
+
+_drain_stderr_bounded = lambda_runtime.Worker._drain_stderr_bounded
+
+
+def _read_log(worker: Any, **waits: float) -> str:
+    """In place of `Worker._drain_stderr_bounded`, which stays for what is not Python."""
+    if not worker.config["Runtime"].startswith("python"):
+        return str(_drain_stderr_bounded(worker, **waits))
+    lines: list[str] = []
+    deadline = time.monotonic() + _READ_WITHIN_SECONDS
+    while time.monotonic() < deadline:
+        alive = worker._stderr_thread.is_alive()
+        try:
+            line = worker._stderr_queue.get(timeout=_POLL_SECONDS if alive else 0)
+        except queue.Empty:
+            if not alive:
+                break
+            continue
+        if line == _END:
+            break
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def with_whole_logs() -> None:
+    """Change what MiniStack will start its workers with."""
+    script = lambda_runtime._PYTHON_WORKER_SCRIPT
+    if script.count(_ANSWER) != 2:  # what a handler returned, and what it raised
+        raise RuntimeError(
+            "This MiniStack's workers answer in another way: see ministack_program.py."
+        )
+    end = f"            print({_END!r}, file=sys.stderr, flush=True)\n"
+    lambda_runtime._PYTHON_WORKER_SCRIPT = script.replace(_ANSWER, end + _ANSWER)
+    lambda_runtime.Worker._drain_stderr_bounded = _read_log
+
+
+if __name__ == "__main__":
+    from ministack import app  # type: ignore[import-untyped]
+
+    with_whole_logs()
+    app.main()

@@ -1,0 +1,71 @@
+"""The emulator has all that a run logged when the run is over, on a busy machine too."""
+
+from __future__ import annotations
+
+import io
+import time
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from ministack.core import lambda_runtime  # type: ignore[import-untyped]
+
+from spillway.run.stack.ministack_program import with_whole_logs
+
+HANDLER = """
+import os
+
+def handle(event, context):
+    for number in range(event["lines"]):
+        print(event["run"], number)
+    if event.get("killed"):
+        os._exit(1)
+    return event["result"]
+"""
+
+
+class LateWorker(lambda_runtime.Worker):  # type: ignore[misc]  # it has no types
+    """Its log is read later than MiniStack waits for it."""
+
+    def _read_stderr(self) -> None:
+        for line in self._proc.stderr:
+            time.sleep(0.1)
+            self._stderr_queue.put(line.rstrip("\n"))
+
+
+@pytest.fixture
+def worker(own_stacks: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    for owner, name in (
+        (lambda_runtime, "_PYTHON_WORKER_SCRIPT"),
+        (lambda_runtime.Worker, "_drain_stderr_bounded"),
+    ):
+        monkeypatch.setattr(owner, name, getattr(owner, name))
+    with_whole_logs()
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as file:
+        file.writestr("logging_function.py", HANDLER)
+    config = {
+        "FunctionArn": "arn:aws:lambda:us-east-1:000000000000:function:late",
+        "Runtime": "python3.13",
+        "Handler": "logging_function.handle",
+        "Timeout": 60,
+    }
+    worker = LateWorker("late", config, code.getvalue())
+    yield worker
+    worker.kill()
+
+
+def test_each_run_has_its_own_lines_whole(worker: Any) -> None:
+    for run, lines in enumerate((2, 0, 1)):
+        event = {"run": run, "lines": lines, "result": None}
+        answer = worker.invoke(event, str(run))
+        assert (answer["status"], answer["log"].splitlines()) == (
+            "ok",
+            [f"{run} {number}" for number in range(lines)],
+        )
+
+
+def test_a_worker_that_dies_has_logged_what_it_logged(worker: Any) -> None:
+    answer = worker.invoke({"run": 0, "lines": 2, "killed": True}, "0")
+    assert (answer["status"], answer["log"].splitlines()) == ("error", ["0 0", "0 1"])
