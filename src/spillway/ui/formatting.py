@@ -34,19 +34,21 @@ def age(seconds: float) -> str:
 
 
 def clock(at: int) -> str:
-    """Unix milliseconds as this machine's time of day: `14:03:07.120`."""
-    return _local(at).strftime("%H:%M:%S.%f")[:-3]
+    """Unix milliseconds as a time of day in UTC: `14:03:07.120Z`."""
+    return rfc3339(at)[11:]
 
 
 def date_and_clock(at: int) -> str:
-    """Unix milliseconds as this machine's date and time of day: `2026-11-27 14:03:07`."""
-    return _local(at).strftime("%Y-%m-%d %H:%M:%S")
+    """Unix milliseconds as a date and a time of day: `2026-11-27 14:03:07 UTC`. Logs, alarms and
+    the console have the same zone, so that a time in one is found in the others."""
+    return f"{rfc3339(at)[:19].replace('T', ' ')} UTC"
 
 
 def with_zone(at: int) -> str:
-    """Like `date_and_clock`, with this machine's zone, as `--from` takes it:
+    """Unix milliseconds in this machine's zone, as `--from` takes it:
     `2026-11-27T14:03:07+01:00`."""
-    return _local(at).isoformat(timespec="seconds").replace("+00:00", "Z")
+    local = datetime.fromtimestamp(at / 1000, UTC).astimezone()
+    return local.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def rfc3339(at: int) -> str:
@@ -68,7 +70,3 @@ def counted(count: int, noun: str, plural: str = "") -> str:
 def large(number: float) -> str:
     """A whole number below a million, else three digits: `999,999`, `36 M`."""
     return f"{number / 1e6:,.3g} M" if number >= 1e6 else f"{number:,.0f}"
-
-
-def _local(at: int) -> datetime:
-    return datetime.fromtimestamp(at / 1000, UTC).astimezone()

@@ -5,7 +5,17 @@ from __future__ import annotations
 import pytest
 
 from spillway.operate.prices.plan import read_time
-from spillway.ui.formatting import age, counted, duration, large, money, rfc3339, with_zone
+from spillway.ui.formatting import (
+    age,
+    clock,
+    counted,
+    date_and_clock,
+    duration,
+    large,
+    money,
+    rfc3339,
+    with_zone,
+)
 
 
 @pytest.mark.parametrize(
@@ -66,3 +76,10 @@ def test_money_has_two_decimals_and_its_currency() -> None:
 def test_a_time_with_its_zone_is_one_that_can_be_typed() -> None:
     shown = with_zone(1_790_000_000_000)
     assert read_time(shown) == 1_790_000_000_000
+
+
+def test_times_name_their_zone_which_is_that_of_logs_and_alarms() -> None:
+    at = 1_790_000_000_120
+    assert clock(at) == "14:13:20.120Z"
+    assert date_and_clock(at) == "2026-09-21 14:13:20 UTC"
+    assert rfc3339(at) == "2026-09-21T14:13:20.120Z"

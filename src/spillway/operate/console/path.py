@@ -7,6 +7,7 @@ from typing import Literal
 
 from orders.domain.book import Coupon
 from orders.domain.promises import Promise
+from spillway.operate.status.history import with_gaps
 from spillway.operate.status.parts import Part
 from spillway.operate.status.state import Status
 from spillway.ui.formatting import age
@@ -48,24 +49,33 @@ def tone(part: Part) -> Tone:
     return "busy" if part.held or part.runs else "calm"
 
 
-def spark(name: str, samples: Sequence[Status]) -> str:
-    """The points of an SVG polyline, "" where nothing has waited lately."""
+def spark(name: str, samples: Sequence[Status], pause_seconds: float) -> str:
+    """The path of an SVG line over the last `SPARK_SAMPLES` pauses, "" where nothing has waited.
+
+    It has a gap where no sample was taken, which is while no page was open.
+    """
+    lasts = SPARK_SAMPLES * pause_seconds
+    until = samples[-1].at if samples else 0.0
+    latest = [sample for sample in samples if sample.at > until - lasts]
     waited = [
-        part.held
-        for sample in list(samples)[-SPARK_SAMPLES:]
+        (sample.at, float(part.held))
+        for sample in latest
         for part in sample.parts
         if part.name == name
     ]
-    highest = max(waited, default=0)
+    highest = max((held for _, held in waited), default=0.0)
     if not highest or len(waited) < 2:
         return ""
-    step = SPARK_WIDTH / (SPARK_SAMPLES - 1)
-    first = SPARK_WIDTH - step * (len(waited) - 1)
-    points = (
-        f"{first + step * n:.1f},{SPARK_HEIGHT - 1 - (SPARK_HEIGHT - 2) * count / highest:.1f}"
-        for n, count in enumerate(waited)
-    )
-    return " ".join(points)
+    drawn, pen = [], "M"
+    for at, held in with_gaps(waited, apart=3 * pause_seconds):
+        if held is None:
+            pen = "M"
+            continue
+        x = SPARK_WIDTH * (1 - (until - at) / lasts)
+        y = SPARK_HEIGHT - 1 - (SPARK_HEIGHT - 2) * held / highest
+        drawn.append(f"{pen}{x:.1f},{y:.1f}")
+        pen = "L"
+    return "".join(drawn)
 
 
 def limits(coupon: Coupon) -> str:

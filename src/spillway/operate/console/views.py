@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,7 +125,12 @@ class Views:
 
 
 def _values(page: Page) -> dict[str, Any]:
-    return {"page": page.name, "events": page.events, **page.values}
+    return {
+        "page": page.name,
+        "events": page.events,
+        "read_at": time.time_ns() // 1_000_000,
+        **page.values,
+    }
 
 
 def back_to(path: str) -> Response:
@@ -182,8 +188,9 @@ def environment(state: AppState) -> Environment:
     )
     made.filters |= {
         "age": age,
-        "clock": clock,
-        "moment": date_and_clock,
+        # The frame names the zone of all times.
+        "clock": lambda at: clock(at).removesuffix("Z"),
+        "moment": lambda at: date_and_clock(at).removesuffix(" UTC"),
         "rfc3339": rfc3339,
         "span": span,
         "downstream": DOWNSTREAM_OF.__getitem__,
@@ -193,6 +200,7 @@ def environment(state: AppState) -> Environment:
     }
     stage = state.service.stage
     made.globals |= {"stage": stage, "is_local": state.is_local, "token": state.token}
+    made.globals["pause_seconds"] = state.reader.pause_seconds
     # Known to every template without an import, also to a block that is rendered alone.
     made.globals["ui"] = made.get_template("macros.html").module
     return made

@@ -3,12 +3,15 @@
 On AWS each series is one GetMetricStatistics request, and a million a month are free; all charts
 together make `REQUESTS` of them. The emulator has no metrics. There a series is counted from
 the functions' log lines, and the queues' depths are known only from samples that were taken.
+
+A series says where nobody measured: there it has a point without a value, and a chart a gap. Where
+something is counted, nothing counted is a zero.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -21,9 +24,14 @@ from spillway.ui.statistics import percentile
 
 LINES_MAX = 20_000
 _CALLS_AT_ONCE = 8
+#: Samples that are further apart than this have a gap between them: an open page takes one every
+#: two to five seconds.
+SAMPLES_APART_SECONDS = 15
+#: CloudWatch shows a minute's count after some minutes.
+COUNT_LAG_SECONDS = 180
 
-#: (Unix seconds, value), oldest first.
-Points = list[tuple[float, float]]
+#: (Unix seconds, value), oldest first. None: not measured from the point before to the one after.
+Points = list[tuple[float, float | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +94,34 @@ def _from_metrics(service: Service, span: Span) -> _Found:
         (chart, name), query = wanted
         points = statistics(service, query, start=span.start, end=span.end, period=span.period)
         factor = factors.get(chart, 1)
-        return (chart, name), [(at, value * factor) for at, value in points]
+        values = [(at, value * factor) for at, value in points]
+        if query.statistic in _COUNTS:
+            return (chart, name), _with_zeros(values, span)
+        return (chart, name), with_gaps(values, span.period)
 
     with ThreadPoolExecutor(_CALLS_AT_ONCE) as pool:
         return dict(pool.map(read, _queries(service).items()))
+
+
+#: Statistics that have no data where nothing happened. All others have none where nobody measured.
+_COUNTS = frozenset({"Sum", "SampleCount"})
+
+
+def _with_zeros(points: Sequence[tuple[float, float]], span: Span) -> Points:
+    counted = dict(points)
+    for at in _bins(span.start, span.end - COUNT_LAG_SECONDS - span.period, span):
+        counted.setdefault(at, 0.0)
+    return [*sorted(counted.items())]
+
+
+def with_gaps(points: Iterable[tuple[float, float]], apart: float) -> Points:
+    """The points, with one without a value between two that are more than `apart` seconds apart."""
+    found: Points = []
+    for at, value in points:
+        if found and at - found[-1][0] > apart:
+            found.append(((found[-1][0] + at) / 2, None))
+        found.append((at, value))
+    return found
 
 
 def _queries(service: Service) -> dict[tuple[str, str], Query]:
@@ -118,7 +150,11 @@ REQUESTS = 4 + 2 * len(QUEUE_OF) + len(FUNCTIONS)
 
 
 def _from_lines(service: Service, span: Span, samples: Iterable[Status]) -> _Found:
-    logged = lines(service, since=int(span.start * 1000), lines_max=LINES_MAX).lines
+    read = lines(service, since=int(span.start * 1000), lines_max=LINES_MAX)
+    logged = read.lines
+    if not read.complete and logged:
+        # The oldest lines were left out: what was before the others is not known.
+        span = Span(logged[0].at / 1000, span.end, span.period)
     settled = [line for line in logged if "settle_ms" in line.fields]
     accepted = [
         line
@@ -131,29 +167,40 @@ def _from_lines(service: Service, span: Span, samples: Iterable[Status]) -> _Fou
     found: dict[tuple[str, str], Points] = defaultdict(list)
     found["orders", "accepted"] = _counted(accepted, span)
     found["orders", "settled"] = _counted(settled, span)
-    found["settling", "p50"] = _percentiles(times, 0.5)
-    found["settling", "p99"] = _percentiles(times, 0.99)
+    found["settling", "p50"] = _percentiles(times, 0.5, span)
+    found["settling", "p99"] = _percentiles(times, 0.99, span)
+    return found | _from_samples([sample for sample in samples if sample.at >= span.start])
+
+
+def _from_samples(samples: Iterable[Status]) -> dict[tuple[str, str], Points]:
+    sampled: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
     for sample in samples:
-        for part in sample.parts if sample.at >= span.start else ():
-            found["runs", part.name].append((sample.at, part.runs))
-            if part.name in QUEUE_OF:
-                queue = QUEUE_OF[part.name]
-                found["waiting", queue].append((sample.at, part.held))
-                found["oldest", queue].append((sample.at, part.oldest_seconds or 0))
-    return found
+        for part in sample.parts:
+            sampled["runs", part.name].append((sample.at, part.runs))
+            if part.name not in QUEUE_OF:
+                continue
+            queue = QUEUE_OF[part.name]
+            sampled["waiting", queue].append((sample.at, part.held))
+            if part.oldest_seconds is not None or not part.held:
+                sampled["oldest", queue].append((sample.at, part.oldest_seconds or 0))
+    return {key: with_gaps(points, SAMPLES_APART_SECONDS) for key, points in sampled.items()}
 
 
 def _counted(logged: Iterable[Line], span: Span) -> Points:
     """How many lines a minute, zeros included."""
     counts = Counter(_bin(line.at / 1000, span) for line in logged)
-    first, last = _bin(span.start, span), _bin(span.end, span)
-    bins = (first + n * span.period for n in range(round((last - first) / span.period) + 1))
-    return [(at, counts[at] * 60 / span.period) for at in bins]
+    return [(at, counts[at] * 60 / span.period) for at in _bins(span.start, span.end, span)]
+
+
+def _bins(start: float, end: float, span: Span) -> Iterator[float]:
+    first, last = _bin(start, span), _bin(end, span)
+    return (first + n * span.period for n in range(round((last - first) / span.period) + 1))
 
 
 def _bin(at: float, span: Span) -> float:
     return at // span.period * span.period
 
 
-def _percentiles(times: Mapping[float, Sequence[float]], share: float) -> Points:
-    return [(at, percentile(values, share) or 0.0) for at, values in sorted(times.items())]
+def _percentiles(times: Mapping[float, Sequence[float]], share: float, span: Span) -> Points:
+    points = [(at, percentile(values, share) or 0.0) for at, values in sorted(times.items())]
+    return with_gaps(points, span.period)

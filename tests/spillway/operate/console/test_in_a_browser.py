@@ -245,6 +245,34 @@ def test_nothing_is_asked_of_the_service_while_no_page_is_open(
     assert samples[-1].at == seen
 
 
+@pytest.mark.parametrize("address", ["/", "/charts"])
+def test_a_page_that_hears_no_more_says_since_when_and_looks_like_the_past(
+    page: Page, address: str
+) -> None:
+    page.route(re.compile("/events$|/charts/data"), lambda route: route.abort())
+    page.goto(address)
+    page.evaluate(AXE)
+    since = re.compile(r"has not answered since \d\d:\d\d:\d\d UTC")
+    expect(page.get_by_role("alert")).to_contain_text(since)
+    expect(page.get_by_text("Every promise is kept.")).to_be_hidden()
+    quiet, shown = page.evaluate(
+        "() => ['#link', '.state.kept, #charts'].map("
+        "one => getComputedStyle(document.querySelector(one)).color)"
+    )
+    assert shown == quiet
+    assert violations(page, RULES) == []
+    page.unroute_all()
+    expect(page.get_by_role("alert")).to_be_hidden()
+    expect(page.locator("#link")).to_contain_text("Live")
+
+
+def test_times_are_of_one_zone_which_every_page_names(page: Page) -> None:
+    for address in ("/", "/orders", "/charts", "/stack"):
+        page.goto(address)
+        expect(page.locator("#link-time")).to_have_text(re.compile(r"^\d\d:\d\d:\d\d UTC$"))
+        expect(page.locator(".where")).to_contain_text("All times are in UTC.")
+
+
 def test_figures_change_and_nothing_else_moves(page: Page) -> None:
     page.goto("/")
     expect(page.locator("#link")).to_contain_text("Live")

@@ -75,10 +75,20 @@ def test_a_stage_without_alarms_promises_nothing() -> None:
     assert page.count('class="state not-known"') == len(Promise)
 
 
+def waits(at: float, count: int) -> Status:
+    return Status(at, parts(part("deliver-inventory", visible=count)), [])
+
+
 def test_a_spark_ends_at_the_right_and_shows_only_what_ever_waited() -> None:
-    samples = [
-        Status(AT + n, parts(part("deliver-inventory", visible=n % 3)), []) for n in range(1, 90)
-    ]
-    last = spark("deliver-inventory", samples).split()[-1]
-    assert last.startswith(f"{SPARK_WIDTH:.1f},")
-    assert spark("deliver-accounting", samples) == ""
+    samples = [waits(AT + 2 * n, n % 3) for n in range(1, 90)]
+    drawn = spark("deliver-inventory", samples, pause_seconds=2)
+    assert drawn.startswith("M")
+    assert drawn.count("M") == 1
+    assert drawn.split("L")[-1].startswith(f"{SPARK_WIDTH:.1f},")
+    assert spark("deliver-accounting", samples, pause_seconds=2) == ""
+
+
+def test_a_spark_has_a_gap_where_no_page_was_open() -> None:
+    samples = [waits(AT + second, 5) for second in (0, 2, 4, 60, 62)]
+    drawn = spark("deliver-inventory", samples, pause_seconds=2)
+    assert [line.count("L") for line in drawn.split("M")[1:]] == [2, 1]

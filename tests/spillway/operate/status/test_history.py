@@ -6,7 +6,14 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
-from spillway.operate.status.history import REQUESTS, Chart, Points, Span, read_history
+from spillway.operate.status.history import (
+    REQUESTS,
+    Chart,
+    Points,
+    Span,
+    read_history,
+    with_gaps,
+)
 from spillway.operate.status.state import Status
 from spillway.target.service import QUEUES, Service
 from tests.spillway.operate.console.builders import part, parts
@@ -82,3 +89,33 @@ def test_on_the_emulator_orders_are_counted_from_lines_and_queues_from_samples()
     assert series_of(charts, "settling") == {"p50": [(SPAN.start, 1.5)], "p99": [(SPAN.start, 2.5)]}
     assert series_of(charts, "waiting")["accounting"] == [(at, 5.0)]
     assert series_of(charts, "waiting")["overflow"] == [(at, 0.0)]
+
+
+def test_nothing_is_drawn_through_a_time_that_nobody_measured() -> None:
+    service = Service("local", lambda _: Logs(), {}, {}, emulator="http://127.0.0.1:1")
+    start = SPAN.start
+    samples = [
+        Status(start + second, parts(part("drain", visible=9, oldest_seconds=age)), [])
+        for second, age in ((0, 4), (5, 9), (10, None), (300, 1))
+    ]
+    charts = read_history(service, SPAN, samples)
+    assert series_of(charts, "waiting")["overflow"] == [
+        (start, 9),
+        (start + 5, 9),
+        (start + 10, 9),
+        (start + 155, None),
+        (start + 300, 9),
+    ]
+    # Messages whose age is not known are not young.
+    ages = series_of(charts, "oldest")["overflow"]
+    assert [value for _, value in ages] == [4, 9, None, 1]
+
+
+def test_counts_are_zero_and_ages_are_unknown_where_cloudwatch_has_no_point() -> None:
+    metrics = Metrics()
+    service = Service("dev", lambda _: metrics, {"orders": "orders"}, {n: n for n in QUEUES})
+    charts = read_history(service, Span(SPAN.start, SPAN.start + 600, 60))
+    # The last minutes are not known yet.
+    assert [value for _, value in series_of(charts, "orders")["accepted"]] == [3000, *[0] * 6]
+    assert series_of(charts, "waiting")["inventory"] == [(SPAN.start, 3000.0)]
+    assert with_gaps([(0, 1.0), (60, 2.0), (180, 3.0)], 60)[2] == (120, None)

@@ -1,5 +1,6 @@
 // The charts: drawn on canvas in the page's colours, with the same numbers as tables.
 import uPlot from "/vendor/uplot/uPlot.esm.js";
+import { heard, listening, lost } from "./link.js";
 
 const charts = document.getElementById("charts");
 const plots = new Map();
@@ -11,10 +12,12 @@ const STROKES = {
 };
 const DASHES = [[], [6, 4], [2, 3], [10, 4], [8, 3, 2, 3], [4, 2], [12, 3], [1, 3]];
 const HEIGHT = 200;
+const TIMEOUT_MS = 60_000;
 let last = [];
 let span = { start: 0, end: 1 };
 
-// Each series has its own times; uPlot wants one row of times for all.
+// Each series has its own times; uPlot wants one row of times for all. A point without a value
+// (null) is a gap; a time that only other series have (undefined) is none.
 function joined(chart) {
   return uPlot.join(chart.series.map(({ points }) => [points.map(([t]) => t), points.map(([, v]) => v)]));
 }
@@ -28,7 +31,19 @@ function format(value, unit) {
 function clock(at, exact) {
   const days = span.end - span.start > 86400 ? { weekday: "short" } : {};
   const seconds = exact === true ? { second: "2-digit" } : {};
-  return new Date(at * 1000).toLocaleTimeString("en-GB", { ...days, hour: "2-digit", minute: "2-digit", ...seconds });
+  return new Date(at * 1000).toLocaleTimeString("en-GB", { timeZone: "UTC", ...days, hour: "2-digit", minute: "2-digit", ...seconds });
+}
+
+// A point between two gaps belongs to no line, so it is drawn as a dot.
+function alone(plot, n) {
+  const values = plot.data[n];
+  const has = (step) => (from) => {
+    let at = from + step;
+    while (values[at] === undefined && at >= 0 && at < values.length) at += step;
+    return values[at] != null;
+  };
+  const [before, after] = [has(-1), has(1)];
+  return [...values.keys()].filter((at) => values[at] != null && !before(at) && !after(at));
 }
 
 function options(chart, width) {
@@ -51,8 +66,7 @@ function options(chart, width) {
         stroke: strokes[n % strokes.length],
         dash: DASHES[n % DASHES.length],
         width: 1.75,
-        points: { show: chart.series[n].points.length < 3 },
-        spanGaps: true,
+        points: { show: true, filter: alone },
         value: (_, value) => format(value, chart.unit),
       })),
     ],
@@ -75,7 +89,7 @@ function show(chart) {
 function tabulate(figure, chart) {
   for (const { name, points } of chart.series) {
     const cells = figure.querySelectorAll(`tr[data-series="${CSS.escape(name)}"] td`);
-    const values = points.map(([, value]) => value);
+    const values = points.map(([, value]) => value).filter((value) => value !== null);
     const figures = values.length ? [values.at(-1), Math.min(...values), Math.max(...values)] : [];
     cells.forEach((cell, n) => (cell.textContent = format(figures[n], chart.unit)));
   }
@@ -89,9 +103,14 @@ function redraw() {
 
 async function load() {
   if (document.hidden) return;
-  const answer = await fetch(charts.dataset.source);
-  if (!answer.ok) return;
-  ({ charts: last, ...span } = await answer.json());
+  try {
+    const answer = await fetch(charts.dataset.source, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+    if (!answer.ok) return lost("The service");
+    ({ charts: last, ...span } = await answer.json());
+  } catch {
+    return lost("The console");
+  }
+  heard();
   last.forEach(show);
 }
 
@@ -102,5 +121,6 @@ addEventListener("resize", () => {
   if (innerWidth !== width) redraw();
   width = innerWidth;
 });
+listening(charts.dataset.pause);
 await load();
 setInterval(load, charts.dataset.pause * 1000);

@@ -1,49 +1,29 @@
 // On every page: live updates, shortcuts, and the lines of the path.
 import { Idiomorph } from "/vendor/idiomorph/idiomorph.esm.js";
+import { heard, listening, lost, rest } from "./link.js";
 
 const live = document.getElementById("live");
-const link = document.getElementById("link");
-const failed = document.getElementById("failed");
 
 // Live updates. A hidden page closes its stream, so that the console reads nothing for it.
 let source = null;
 
-function say(state, words) {
-  link.hidden = false;
-  link.dataset.state = state;
-  document.getElementById("link-text").textContent = words;
-}
-
-function showFailure(sentence) {
-  // Written only when it changes, because screen readers read it out.
-  if (failed.textContent !== sentence) failed.textContent = sentence;
-  failed.hidden = !sentence;
-}
-
 function listen() {
   if (source || !live?.dataset.events) return;
+  listening(live.dataset.pause);
   source = new EventSource(live.dataset.events);
   source.addEventListener("fragment", (event) => {
     Idiomorph.morph(live, event.data, { morphStyle: "innerHTML", ignoreActiveValue: true });
     draw();
-    connected();
+    heard();
   });
-  source.addEventListener("same", connected);
-  source.addEventListener("failed", (event) => {
-    say("failed", "No answer");
-    showFailure(event.data);
-  });
+  source.addEventListener("same", heard);
+  source.addEventListener("failed", (event) => lost("The service", event.data));
   source.addEventListener("final", () => {
     stop();
     delete live.dataset.events;
-    say("off", "Settled");
+    rest("Settled");
   });
-  source.onerror = () => say("failed", "Reconnecting");
-}
-
-function connected() {
-  say("live", "Live");
-  showFailure("");
+  source.onerror = () => lost("The console");
 }
 
 function stop() {
@@ -54,7 +34,7 @@ function stop() {
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) {
     stop();
-    if (live?.dataset.events) say("off", "Paused");
+    if (live?.dataset.events) rest("Paused");
   } else listen();
 });
 // A page that the browser keeps for "back" must not hold a connection.
