@@ -73,9 +73,14 @@ test("without a connection a page keeps the prices that it has", async () => {
   assert.equal(asked.length, 3);
 });
 
-test("a page that never had prices says so", async () => {
-  store = null;
-  await assert.rejects(page.catalogue());
+test("a page that never had prices says so, and has them as soon as it can", async () => {
+  const full = store;
+  for (const broken of [null, {}, { "/prices.json": full["/prices.json"] }, { ...full, "/old": {} }]) {
+    store = broken;
+    await assert.rejects(page.catalogue());
+  }
+  store = full;
+  assert.equal(await mug(), 1400);
 });
 
 test("a clock that is ahead shows the book that the store hands out", async () => {

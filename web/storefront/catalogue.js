@@ -63,12 +63,12 @@ async function look(now) {
 
 /** The list stays as it is where there is no answer, and is asked for again in a minute. */
 async function list(now) {
-  listedAt = now;
   try {
     ({ books } = await read(LIST, books.length ? "no-cache" : "default"));
   } catch (error) {
     if (!books.length) throw error;
   }
+  listedAt = now;
 }
 
 async function read(address, cache) {
