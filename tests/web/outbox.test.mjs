@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import {
-  Outbox, PaymentDeclined, SignInNeeded, isUnpaid, pauseMs, retryAfterMs, timeOf, uuid7, verdict,
+  Outbox, PaymentDeclined, SignInNeeded, isUnpaid, openStore, pauseMs, retryAfterMs, timeOf, uuid7, verdict,
 } from "../../web/storefront/outbox.js";
 
 const NOW = Date.parse("2026-11-23T10:00:00Z");
@@ -386,6 +386,33 @@ test("what was not even paid for within a day is given up, and no money is taken
   assert.deepEqual([paid, seen.sent], [[], []]);
 });
 
+for (const hours of [-25, 25, 24 * 400]) {
+  test(`a device whose clock is ${hours} hours ahead pays and sends: an id has the service's time`, async () => {
+    const seen = world({ answers: [acknowledged(201)], serviceNow: () => NOW });
+    seen.now += hours * 3_600_000;
+    assert.equal((await ordered(seen)).state, "accepted");
+    assert.deepEqual(seen.paid, [id]);
+  });
+}
+
+test("a Retry-After that is a date is one of the service's clock", async () => {
+  const at = new Date(NOW + 30_000).toUTCString();
+  const seen = world({ answers: [answer(503, {}, { "retry-after": at }), acknowledged(201)], serviceNow: () => NOW });
+  seen.now -= 25 * 3_600_000;
+  await ordered(seen);
+  await seen.after(29_000);
+  assert.equal(seen.sent.length, 1);
+  await seen.after(10_000);
+  assert.equal((await seen.store.get(id)).state, "accepted");
+});
+
+test("a clock that is set back holds nothing up", async () => {
+  const seen = world({ answers: [answer(503, {}, { "retry-after": "900" }), acknowledged(201)] });
+  await ordered(seen);
+  await seen.after(-25 * 3_600_000);
+  assert.equal((await seen.store.get(id)).state, "accepted");
+});
+
 test("what was paid for is sent however old it is: it may have arrived", async () => {
   const seen = world();
   await ordered(seen);
@@ -497,4 +524,74 @@ test("a verdict needs the service's own word", () => {
   assert.equal(verdict({ status: 422, type: PROBLEM, body: null }, id), "unknown");
   assert.equal(verdict({ status: 422, type: PROBLEM, body: problem }, id), "rejected");
   assert.equal(verdict({ status: 503, type: PROBLEM, body: problem }, id), "unknown");
+});
+
+/** As much of IndexedDB as the store uses. Each connection can be closed by the browser. */
+function browserStorage() {
+  const orders = new Map();
+  const connections = [];
+  const done = (result, also = {}) => {
+    const request = { result, ...also };
+    queueMicrotask(() => request.onsuccess?.());
+    return request;
+  };
+  const open = () => {
+    const connection = {
+      close() { this.closed = true; },
+      transaction() {
+        if (this.closed) throw new DOMException("The database connection is closing.", "InvalidStateError");
+        const transaction = {
+          objectStore: () => ({
+            get: (key) => done(structuredClone(orders.get(key))),
+            getAll: () => done(structuredClone([...orders.values()])),
+            add: (entry) => orders.set(entry.id, structuredClone(entry)),
+            put: (entry) => orders.set(entry.id, structuredClone(entry)),
+            delete: (key) => done(orders.delete(key)),
+          }),
+        };
+        setTimeout(() => {
+          if (!this.failing) return transaction.oncomplete();
+          transaction.error = new DOMException("no more room", this.failing);
+          return transaction.onabort();
+        });
+        return transaction;
+      },
+    };
+    connections.push(connection);
+    return done(connection);
+  };
+  return { open, connections };
+}
+
+test("a connection to the storage that the browser closed is opened again, once", async () => {
+  globalThis.indexedDB = browserStorage();
+  const { connections } = indexedDB;
+  const seen = world({ store: await openStore(), answers: [answer(503, {}), acknowledged(201)] });
+  await ordered(seen);
+  connections.at(-1).close();
+  assert.equal((await seen.store.get(id)).state, "sending");
+  await seen.after(1_000);
+  assert.equal((await seen.store.get(id)).state, "accepted");
+  assert.equal(connections.length, 2);
+  connections.at(-1).failing = "UnknownError"; // as Safari says of a connection that it lost
+  await seen.outbox.keep({ ...kept, id: uuid7(NOW) });
+  await seen.outbox.wake();
+  assert.deepEqual([(await seen.store.all()).length, connections.length], [2, 3]);
+});
+
+test("a newer version of the page in another tab is not kept waiting for the storage", async () => {
+  globalThis.indexedDB = browserStorage();
+  await openStore();
+  const [connection] = indexedDB.connections;
+  connection.onversionchange();
+  assert.ok(connection.closed);
+});
+
+test("a full disk is said at once, and not tried again", async () => {
+  globalThis.indexedDB = browserStorage();
+  const store = await openStore();
+  const [connection] = indexedDB.connections;
+  connection.failing = "QuotaExceededError";
+  await assert.rejects(store.add({ ...kept, state: "sending" }), { name: "QuotaExceededError" });
+  assert.equal(indexedDB.connections.length, 1);
 });

@@ -1,5 +1,5 @@
 /** Reading and cancelling orders, and asking what one would cost. Only the outbox places them. */
-import { learn } from "./clock.js";
+import { learn, serviceNow } from "./clock.js";
 import { SignInNeeded, retryAfterMs } from "./outbox.js";
 import { token } from "./sign-in.js";
 
@@ -57,7 +57,7 @@ async function call(method, path, content = null) {
   if (answer.status === 401) throw new SignInNeeded();
   const body = await answer.json().catch(() => null);
   if (!answer.ok || body === null) throw new Problem(answer.status, body);
-  return { body, lookAgainMs: retryAfterMs(answer.headers.get("retry-after"), Date.now()) };
+  return { body, lookAgainMs: retryAfterMs(answer.headers.get("retry-after"), serviceNow()) };
 }
 
 async function ask(method, path, content, { renew }) {

@@ -46,6 +46,8 @@ const PAUSE_FIRST_MS = 1_000;
 const PAUSE_MAX_MS = 60_000;
 /** A Retry-After beyond this is not believed. */
 const RETRY_AFTER_MAX_MS = 15 * 60_000;
+const RETRY_AFTER_JITTER = 0.25;
+const PAUSE_LONGEST_MS = RETRY_AFTER_MAX_MS * (1 + RETRY_AFTER_JITTER);
 /** When nearly every order has settled, where the acknowledgement does not say. */
 export const LOOK_FIRST_MS = 2_000;
 /** The API gives up after 30 s. */
@@ -90,7 +92,7 @@ export function pauseMs(tries, jitter, retryAfterMs = 0) {
   const ceiling = Math.min(PAUSE_MAX_MS, PAUSE_FIRST_MS * 2 ** Math.min(tries - 1, 16));
   const asked = Math.min(retryAfterMs, RETRY_AFTER_MAX_MS);
   // Clients that all got the same pause do not all come back in the same second.
-  return Math.round(Math.max(ceiling * (0.5 + 0.5 * jitter), asked * (1 + 0.25 * jitter)));
+  return Math.round(Math.max(ceiling * (0.5 + 0.5 * jitter), asked * (1 + RETRY_AFTER_JITTER * jitter)));
 }
 
 /** Retry-After as ms from now: seconds or an HTTP date (RFC 9110, 10.2.3); 0 where there is none. */
@@ -154,11 +156,15 @@ export class Outbox {
    *   order; again for the same order, it is the same payment. Throws PaymentDeclined for a final no
    * @param {(entry: Entry, proofs: string[]) => Promise<void>} outside.release gives the payment back,
    *   with the service's proofs that it buys nothing any more; may be repeated
+   * @param {() => number} [outside.now] this device's clock, ms: how long something takes here
+   * @param {() => number} [outside.serviceNow] the service's, for what the service wrote: an order's
+   *   id, or the date of an answer. A device's clock may be days wrong
    */
   constructor(outside) {
     this.#world = {
       fetch: globalThis.fetch.bind(globalThis),
       now: Date.now,
+      serviceNow: outside.now ?? Date.now,
       random: Math.random,
       locks: globalThis.navigator?.locks,
       channel: null,
@@ -255,13 +261,19 @@ export class Outbox {
 
   async #round() {
     for (const entry of await this.entries()) {
-      if (isWork(entry) && entry.next_at <= this.#world.now()) await this.#process(entry.id);
+      if (isWork(entry) && this.#isDue(entry)) await this.#process(entry.id);
       else if (entry.ended_at && entry.ended_at < this.#world.now() - KEPT_ACCEPTED_MS) {
         await this.#world.store.remove(entry.id);
       }
     }
     const due = (await this.entries()).filter(isWork).map((entry) => entry.next_at);
     if (due.length) this.#alarm(Math.max(TICK_MS, Math.min(...due) - this.#world.now()));
+  }
+
+  /** Nothing is put off for longer than this: the clock was set back meanwhile. */
+  #isDue({ next_at }) {
+    const now = this.#world.now();
+    return next_at <= now || next_at > now + PAUSE_LONGEST_MS;
   }
 
   #alarm(wait) {
@@ -283,7 +295,7 @@ export class Outbox {
   async #step(id) {
     // Again, under the lock: another tab may have done it meanwhile.
     const entry = await this.#world.store.get(id);
-    if (!entry || !isWork(entry) || entry.next_at > this.#world.now()) return;
+    if (!entry || !isWork(entry) || !this.#isDue(entry)) return;
     if (entry.customer !== this.#world.customer()) return;
     if (entry.release_owed) return this.#giveBack(entry);
     if (isUnpaid(entry)) return this.#payFor(entry);
@@ -291,7 +303,7 @@ export class Outbox {
   }
 
   async #payFor(entry) {
-    if (this.#world.now() - timeOf(entry.id) > ID_AGE_MAX_MS) {
+    if (this.#world.serviceNow() - timeOf(entry.id) > ID_AGE_MAX_MS) {
       // Nothing was paid and nothing sent: the only case in which an id's age alone says no.
       const detail = "It could not be sent for more than a day.";
       return this.#reject(entry, [{ rule: "order_id_too_old", pointer: "", detail }]);
@@ -385,7 +397,7 @@ export class Outbox {
     return {
       status: response.status,
       type: response.headers.get("content-type") ?? "",
-      retryAfterMs: retryAfterMs(response.headers.get("retry-after"), this.#world.now()),
+      retryAfterMs: retryAfterMs(response.headers.get("retry-after"), this.#world.serviceNow()),
       body: parsed(text),
     };
   }
@@ -433,23 +445,25 @@ function parsed(text) {
 /**
  * The browser's storage of entries.
  *
- * Rejects where there is none (some private windows): then nothing may be ordered.
+ * Rejects where there is none (some private windows): then nothing may be ordered. A connection that
+ * the browser closes later, as Safari does in the background, is opened again.
  */
 export async function openStore() {
-  const database = await new Promise((resolve, reject) => {
-    const opening = indexedDB.open("spillway-outbox", 1);
-    opening.onupgradeneeded = () => opening.result.createObjectStore("orders", { keyPath: "id" });
-    opening.onsuccess = () => resolve(opening.result);
-    opening.onerror = () => reject(opening.error);
-    opening.onblocked = () => reject(new Error("another version of the page holds the storage"));
-  });
+  let database = null;
+  const connected = async () => { database ??= await opened(); return database; };
   /** What the request that `use` makes has found, once all that it did is on the disk. */
-  const within = (mode, use) => new Promise((resolve, reject) => {
-    const transaction = database.transaction("orders", mode, { durability: "strict" });
-    const request = use(transaction.objectStore("orders"));
-    transaction.oncomplete = () => resolve(request.result);
-    transaction.onabort = () => reject(transaction.error);
-  });
+  const within = async (mode, use) => {
+    const used = await connected();
+    try {
+      return await transacted(used, mode, use);
+    } catch (error) {
+      if (!LOST_CONNECTION.includes(error?.name)) throw error;
+      used.close();
+      if (database === used) database = null;
+      return transacted(await connected(), mode, use);
+    }
+  };
+  await connected();
   const change = (id, use) => within("readwrite", (orders) => {
     const found = orders.get(id);
     found.onsuccess = () => use(orders, found.result);
@@ -464,4 +478,30 @@ export async function openStore() {
     update: (id, changed) => change(id, (orders, found) => { if (found) orders.put(changed(found)); }),
     remove: (id) => within("readwrite", (orders) => orders.delete(id)),
   };
+}
+
+/** Of a transaction, which then has changed nothing and may be done anew. */
+const LOST_CONNECTION = ["InvalidStateError", "AbortError", "UnknownError"];
+
+function opened() {
+  return new Promise((resolve, reject) => {
+    const opening = indexedDB.open("spillway-outbox", 1);
+    opening.onupgradeneeded = () => opening.result.createObjectStore("orders", { keyPath: "id" });
+    opening.onsuccess = () => {
+      // A later version of the page, in another tab, is not kept waiting by this one.
+      opening.result.onversionchange = () => opening.result.close();
+      resolve(opening.result);
+    };
+    opening.onerror = () => reject(opening.error);
+    opening.onblocked = () => reject(new Error("another version of the page holds the storage"));
+  });
+}
+
+function transacted(database, mode, use) {
+  return new Promise((resolve, reject) => {
+    const transaction = database.transaction("orders", mode, { durability: "strict" });
+    const request = use(transaction.objectStore("orders"));
+    transaction.oncomplete = () => resolve(request.result);
+    transaction.onabort = () => reject(transaction.error ?? new DOMException("aborted", "AbortError"));
+  });
 }

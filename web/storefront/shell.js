@@ -1,5 +1,6 @@
 /** What every page has: the head with basket and sign-in, and the outbox that sends in the background. */
 import { Basket } from "./basket.js";
+import { serviceNow } from "./clock.js";
 import { $, fill, h, say } from "./dom.js";
 import { Outbox, openStore } from "./outbox.js";
 import { pay, release } from "./payment.js";
@@ -16,6 +17,7 @@ export const outbox = openStore().then((store) => new Outbox({
   customer: () => customer()?.sub ?? null,
   pay,
   release,
+  serviceNow,
   channel: new BroadcastChannel("spillway-outbox"),
 }), () => null);
 
