@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Route, expect
@@ -66,7 +67,7 @@ def test_with_nothing_to_pay_no_card_is_asked_for_and_the_button_orders(
     with faulty(stack, "accounting", outage=True):
         id_ = visitor.pay()
         visitor.see("Accepted")
-        page.get_by_role("button", name="Cancel this order").click()
+        visitor.cancel()
         expect(page.locator("#status-text")).to_contain_text("We are cancelling it.")
     visitor.see("Cancelled")
     expect(page.locator("#status-text")).to_have_text("It was cancelled.")
@@ -176,14 +177,17 @@ def test_offline_in_the_middle_of_checkout_tab_closed_come_back_one_order(visit:
     assert [order["order_id"] for order in visitor.orders()] == [visitor.order_id()]
 
 
-def test_offline_and_back_on_the_same_page_it_goes_on_by_itself(visit: Visits) -> None:
+def test_a_store_out_of_reach_while_the_network_looks_well_is_waited_for(visit: Visits) -> None:
     visitor = visit()
+    page = visitor.page
     visitor.ready_to_pay()
-    visitor.context.set_offline(True)
-    visitor.page.click("#pay")
-    expect(visitor.page.get_by_text("Your order is kept in this browser.")).to_be_visible()
-    visitor.context.set_offline(False)
-    visitor.page.wait_for_url("**/order?id=*")
+    visitor.context.route("**", lambda route: route.abort())
+    page.click("#pay")
+    expect(page.get_by_text("Your order is kept in this browser.")).to_be_visible()
+    assert page.evaluate("navigator.onLine")
+    assert urlsplit(page.url).path == "/checkout"
+    visitor.context.unroute_all()
+    page.wait_for_url("**/order?id=*")
     visitor.see(ARRIVED)
     assert len(visitor.orders()) == 1
 
@@ -198,12 +202,15 @@ def test_the_answer_is_lost_the_tab_closed_come_back_one_order(visit: Visits) ->
 
     visitor.answer_puts(lose)
     visitor.ready_to_pay()
-    id_ = visitor.pay()
+    visitor.page.click("#pay")
+    expect(visitor.page.get_by_text("Your order is kept in this browser.")).to_be_visible()
+    visitor.page.goto("/")
+    expect(visitor.page.locator("#outbox")).to_contain_text("An order is still being sent")
+    visitor.page.get_by_role("link", name="Follow the order").click()
     visitor.see("Sending")
     expect(visitor.page.locator("#status-text")).to_contain_text("There is no connection")
     expect(visitor.page.locator("#outbox")).to_be_hidden()
-    visitor.page.goto("/")
-    expect(visitor.page.locator("#outbox")).to_contain_text("An order is still being sent")
+    id_ = visitor.order_id()
     visitor.page.close()
     assert answers[0] == 201
 
@@ -343,13 +350,42 @@ def test_out_of_stock_is_shown_as_the_reason(stack: Stack, visit: Visits) -> Non
     )
 
 
+def test_what_nobody_has_confirmed_is_not_called_accepted(visit: Visits) -> None:
+    visitor = visit()
+    page = visitor.page
+    visitor.ready_to_pay()
+    visitor.pay()
+    visitor.see("Confirmed")
+    confirmed = page.url
+    # Neither the store nor its catalogue, which an order can be followed without.
+    visitor.context.route("**/prices.json", lambda route: route.abort())
+    visitor.context.route("**/api/orders/*", lambda route: route.fulfill(status=503, json={}))
+    page.goto("/order?id=0199aaaa-0000-7000-8000-000000000000")
+    visitor.see("Not known yet")
+    expect(page.locator("#status-text")).to_contain_text("The store can't be reached just now.")
+    page.goto(confirmed)
+    visitor.see("Not known yet")
+    visitor.context.unroute_all()
+    page.reload()
+    visitor.see("Confirmed")
+    # The answer that a customer did not mean to give can be taken back.
+    page.get_by_role("button", name="Cancel this order").click()
+    page.get_by_role("button", name="Keep it").click()
+    visitor.context.route("**/api/orders/**", lambda route: route.fulfill(status=400, json={}))
+    visitor.cancel()
+    text = page.locator("#status-text")
+    expect(text).to_contain_text("Your cancellation did not reach the store")
+    expect(text).to_contain_text(": confirmed. The store can't be reached just now.")
+    expect(page.locator("#status-badge")).to_have_text("Confirmed")
+
+
 def test_cancelled_in_time(stack: Stack, visit: Visits) -> None:
     visitor = visit()
     with faulty(stack, "inventory", outage=True):
         visitor.ready_to_pay()
         visitor.pay()
         visitor.see("Accepted")
-        visitor.page.get_by_role("button", name="Cancel this order").click()
+        visitor.cancel()
         expect(visitor.page.locator("#status-text")).to_contain_text("cancel")
         expect(visitor.page.get_by_role("button", name="Cancel this order")).to_be_hidden()
     visitor.see("Cancelled")
@@ -364,7 +400,7 @@ def test_cancelled_too_late(stack: Stack, visit: Visits) -> None:
         visitor.ready_to_pay()
         visitor.pay()
         visitor.see("Confirmed")
-        visitor.page.get_by_role("button", name="Cancel this order").click()
+        visitor.cancel()
         expect(visitor.page.locator("#status-text")).to_contain_text("too late to cancel")
     visitor.see("Confirmed")
 

@@ -82,6 +82,11 @@ class Visitor:
         self.page.wait_for_url("**/order?id=*")
         return self.order_id()
 
+    def cancel(self) -> None:
+        """Cancel the order on this page, and say yes when asked."""
+        self.page.get_by_role("button", name="Cancel this order").click()
+        self.page.get_by_role("button", name="Yes, cancel it").click()
+
     def order_id(self) -> str:
         [id_] = parse_qs(urlsplit(self.page.url).query)["id"]
         return id_

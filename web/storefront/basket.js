@@ -79,6 +79,21 @@ export class Basket {
     this.change({ lines });
   }
 
+  /** Take back what was ordered and came to nothing; what was put in since stays. */
+  putBack({ lines, coupons, purchase_order }) {
+    const now = this.read();
+    const since = now.lines.filter(({ sku }) => this.channel === "wholesale" || !lines.some((line) => line.sku === sku));
+    const again = this.channel === "wholesale" ? lines : lines.map((line) => {
+      const more = now.lines.find(({ sku }) => sku === line.sku)?.quantity ?? 0;
+      return { ...line, quantity: Math.min(line.quantity + more, QUANTITY_MAX) };
+    });
+    this.change({
+      lines: [...again, ...since],
+      coupons: [...new Set([...coupons, ...now.coupons])],
+      purchase_order: purchase_order ?? now.purchase_order,
+    });
+  }
+
   /** @returns {Line} */
   lineOf({ sku, name, prices }, quantity) {
     const ours = Object.entries(prices).filter(([list]) => list.startsWith(this.channel));

@@ -140,6 +140,6 @@ export const productPage = (sku) => `/product?${new URLSearchParams({ sku })}`;
 
 export const priceList = (channel, currency) => `${channel} ${currency}`;
 
-function countryName(code) {
+export function countryName(code) {
   return new Intl.DisplayNames("en", { type: "region" }).of(code);
 }

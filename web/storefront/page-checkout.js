@@ -19,6 +19,8 @@ import { normalised } from "./text.js";
 
 /** The rest of a long order is folded away. */
 const LINES_SHOWN = 8;
+/** Mostly the store has answered by then. */
+const KEPT_SHOWN_AFTER_MS = 3_000;
 
 const channel = new URLSearchParams(location.search).get("channel") === "wholesale"
   ? "wholesale" : "retail";
@@ -124,22 +126,41 @@ async function order(event) {
       id, customer: who.sub, order: content, total: content.total, currency: content.currency,
       method: new FormData(form).get("method"),
     });
-    basket.empty();
-    dropDraft();
-    follow(`/order?id=${id}`);
   } catch {
     $("#pay").disabled = false;
     say($("#failed"), "Your browser could not store the order, so nothing was ordered and nothing was paid."
       + " Free some space, or use another browser.");
+    return;
   }
+  basket.empty();
+  dropDraft();
+  await follow(id);
 }
 
-/** To the order's page; without a connection that would be the browser's own error page. */
-function follow(address) {
-  if (navigator.onLine) return location.assign(address);
+/**
+ * To the order's page as soon as the store has answered something: were it out of reach, also with a
+ * network that looks well, that would be the browser's own error page.
+ */
+async function follow(id) {
+  say($("#pay"), "Sending your order");
+  const look = async () => {
+    const entry = await box.get(id);
+    if (entry?.state === "sending" && (!entry.held || entry.held === "offline")) {
+      if (entry.held) showKept("The store can't be reached just now.");
+      return;
+    }
+    stop();
+    location.assign(`/order?id=${id}`);
+  };
+  const stop = box.subscribe(look);
+  setTimeout(() => showKept("The store takes longer than usual."), KEPT_SHOWN_AFTER_MS);
+  await look();
+}
+
+function showKept(why) {
+  if ($("#kept").hidden) say($("#kept-why"), why);
   $("#form-and-sums").hidden = true;
   $("#kept").hidden = false;
-  addEventListener("online", () => location.assign(address), { once: true });
 }
 
 /** Whether everything is filled in as it should be; else each field says what is wrong with it. */

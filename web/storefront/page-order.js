@@ -1,7 +1,7 @@
 /** One order, followed to its end: first in the outbox, then at the store. */
 import { Basket } from "./basket.js";
 import { bill } from "./bill.js";
-import { catalogue } from "./catalogue.js";
+import { catalogue, countryName } from "./catalogue.js";
 import { $, fill, h, picture, say } from "./dom.js";
 import { keepAddress } from "./draft.js";
 import { date, money } from "./money.js";
@@ -9,10 +9,12 @@ import { Problem, cancelOrder, getOrder } from "./orders-api.js";
 import { LOOK_FIRST_MS, SignInNeeded, isUnpaid } from "./outbox.js";
 import { outbox } from "./shell.js";
 import { customer } from "./sign-in.js";
-import { badge, reasonName, statusName } from "./status.js";
+import { badge, fieldName, reasonName, statusName } from "./status.js";
 import { couponProblem } from "./sums.js";
 
 const LOOK_MAX_MS = 5 * 60_000;
+/** Then an order is shown without names and pictures, and they follow. */
+const CATALOGUE_WAIT_MS = 1_000;
 const LINES_SHOWN = 50;
 const VIOLATIONS_SHOWN = 20;
 const STEPS = {
@@ -26,8 +28,14 @@ const STEPS = {
 };
 
 const id = new URLSearchParams(location.search).get("id") ?? "";
-const [shop, box] = await Promise.all([catalogue(), outbox]);
+const box = await outbox;
+/** For names and pictures alone: an order can be followed without them. */
+let shop = null;
 let view = null;
+/** When the store last said how far it is, ms. */
+let heardAt = 0;
+/** Shows again what is shown. */
+let showAgain = null;
 /** ms: the order is not worth a look before; each costs the store about half an order. */
 let lookAt = 0;
 let pause = LOOK_FIRST_MS;
@@ -35,11 +43,16 @@ let timer;
 let cancelFailed = false;
 
 $("#number").textContent = id;
-$("#cancel").onclick = cancel;
+$("#cancel").onclick = () => $("#sure").showModal();
+$("#sure").addEventListener("close", ({ target }) => { if (target.returnValue === "cancel") cancel(); });
+const loading = catalogue().then((found) => { shop = found; }, () => {});
 if (customer()) {
+  await Promise.race([loading, new Promise((wake) => setTimeout(wake, CATALOGUE_WAIT_MS))]);
   box?.subscribe(follow);
+  addEventListener("online", () => { lookAt = 0; follow(); });
   document.addEventListener("visibilitychange", () => { if (!document.hidden) follow(); });
   await follow();
+  loading.then(() => showAgain?.());
 } else {
   only("signed-out");
 }
@@ -73,6 +86,7 @@ async function ask(entry) {
     const { body, lookAgainMs } = await getOrder(id);
     lookAfter(lookAgainMs);
     view = body;
+    heardAt = Date.now();
     show(view);
     if (entry) await box.forget(id);
   } catch (error) {
@@ -81,8 +95,16 @@ async function ask(entry) {
     else if (error instanceof Problem && error.status === 404 && entry) {
       showAccepted(entry, "The store has your order and will place it within minutes.");
     } else if (error instanceof Problem && [404, 422].includes(error.status)) only("nowhere");
-    else if (!view) headline("accepted", "The store can't be reached just now. We keep asking.");
+    else showUnheard(entry);
   }
+}
+
+/** Nobody has confirmed more than was heard before. */
+function showUnheard(entry) {
+  const text = `The store can't be reached just now. We keep asking.${failed()}`;
+  if (view) say($("#status-text"), `As of ${date(heardAt)}: ${statusName(view.status).toLowerCase()}. ${text}`);
+  else if (entry) showAccepted(entry, `The store has your order. ${text}`);
+  else headline("unknown", text);
 }
 
 function only(shown) {
@@ -122,9 +144,10 @@ function showTotal({ total, currency }) {
 }
 
 function showRejected(entry) {
-  const declined = entry.violations[0]?.rule === "payment_declined";
-  const paid = entry.payment ? "Your payment will be refunded." : "No money was taken.";
-  headline("rejected", `We couldn't take this order: ${reasonName(entry.violations[0]?.rule)}. ${paid}`);
+  showAgain = () => showRejected(entry);
+  const [first] = entry.violations;
+  const declined = first?.rule === "payment_declined";
+  headline("rejected", `We couldn't take this order: ${reasonName(first?.rule, first?.pointer)}. ${moneyOf(entry)}`);
   fill($("#details"), h("div", {},
     declined ? null : h("ul", { class: "violations" },
       entry.violations.slice(0, VIOLATIONS_SHOWN).map((violation) => h("li", {}, explained(violation, entry.order)))),
@@ -132,36 +155,46 @@ function showRejected(entry) {
   $("#cancel").hidden = true;
 }
 
+function moneyOf({ payment, release_owed, violations }) {
+  if (!payment) return "No money was taken.";
+  // The payment may be that of the order which is there.
+  if (violations[0]?.rule === "order_id_taken") return "Please look at your orders before you order again.";
+  return release_owed ? "Your payment will be refunded." : "Your payment was refunded.";
+}
+
 /** What is wrong; of a price what it was and what it is now. */
 function explained({ rule, pointer, detail, expected }, { lines, discounts = [], currency, ...amounts }) {
   const [, field, index] = pointer.split("/");
   const change = (name, before) => `${name}: ${money(before, currency)} is now ${money(expected, currency)}.`;
   const line = field === "lines" ? lines[index] : null;
-  const name = line && (shop.bySku.get(line.sku)?.name ?? line.sku);
+  const name = line && nameOf(line.sku);
   switch (rule) {
     case "unit_price_differs": return change(name, line.unit_price);
     case "discount_differs": return change(`Coupon ${discounts[index].coupon}`, discounts[index].amount);
     case "shipping_differs": return change("Delivery", amounts.shipping);
     case "tax_differs": return change("Tax", amounts.tax);
     case "price_changed": return change("Total", amounts.total);
+    case "text_invalid": return `${fieldName(pointer)}: up to 200 characters, no line breaks.`;
     default: break;
   }
   if (rule.startsWith("coupon_")) return `${discounts[index]?.coupon ?? "Coupon"}: ${couponProblem(rule)}`;
   return name ? `${name}: ${detail}` : detail;
 }
 
-/** To the checkout as it was filled in, with the prices of then, so that it shows what has changed. */
+/**
+ * To the checkout as it was filled in, with the prices of then, so that it shows what has changed.
+ * What was put into the basket meanwhile stays in it.
+ */
 async function putBack(entry) {
   const { channel, currency, lines, discounts = [], purchase_order, address } = entry.order;
   const basket = new Basket(channel);
-  basket.change({
-    id: null,
+  basket.change({ id: null, ask: isAboutPrice(entry.violations) });
+  basket.putBack({
     lines: lines.map(({ sku, quantity, unit_price }) => ({
-      sku, quantity, name: shop.bySku.get(sku)?.name ?? sku, seen: { [`${channel} ${currency}`]: unit_price },
+      sku, quantity, name: nameOf(sku), seen: { [`${channel} ${currency}`]: unit_price },
     })),
-    purchase_order: purchase_order ?? "",
+    purchase_order,
     coupons: discounts.map(({ coupon }) => coupon),
-    ask: isAboutPrice(entry.violations),
   });
   keepAddress(address);
   await box.forget(id);
@@ -173,11 +206,16 @@ function isAboutPrice(violations) {
   return violations.some(({ rule }) => /^(price_changed|article|case|coupon|delivery)|_differs$/.test(rule));
 }
 
+function nameOf(sku) {
+  return shop?.bySku.get(sku)?.name ?? sku;
+}
+
 function show({ status, reason, order, steps, accepted_at, cancellation }) {
+  showAgain = () => show(view);
   headline(status, explanation({ status, reason, cancellation, steps, order }));
   $("#cancel").hidden = Boolean(cancellation) || !["accepted", "confirmed"].includes(status);
+  say($("#sure-text"), `Cancel this order of ${money(order.total, order.currency)}? This can't be undone.`);
   const { name, lines, postal_code, city, state = "", country } = order.address;
-  const countryName = shop.countries.find(([code]) => code === country)?.[1] ?? country;
   const subtotal = order.lines.reduce((sum, line) => sum + line.quantity * line.unit_price, 0);
   fill($("#details"),
     h("div", {},
@@ -186,9 +224,9 @@ function show({ status, reason, order, steps, accepted_at, cancellation }) {
       goods(order)),
     h("aside", { class: "panel", "aria-label": "Total and address" },
       bill({ ...order, subtotal, discounts: order.discounts ?? [] }, order.currency,
-        shop.includesTax(order.channel, order.address)),
+        shop?.includesTax(order.channel, order.address)),
       order.purchase_order ? h("p", {}, `Your purchase order: ${order.purchase_order}`) : null,
-      h("address", {}, [name, ...lines, `${postal_code} ${city} ${state}`.trim(), countryName]
+      h("address", {}, [name, ...lines, `${postal_code} ${city} ${state}`.trim(), countryName(country)]
         .map((text) => h("span", {}, text)))));
 }
 
@@ -203,16 +241,19 @@ function step(text, at, why) {
 function explanation({ status, reason, cancellation, steps, order }) {
   const paid = Boolean(order.payment);
   const tooLate = cancellation?.outcome === "refused" ? " It was too late to cancel: it had already left." : "";
-  const failed = cancelFailed ? " Your cancellation did not reach the store: please try again." : "";
   const refunded = paid && steps.some(({ step: taken }) => taken === "refund") ? " Your payment was refunded." : "";
   return {
     accepted: cancellation ? "We are trying to cancel it." : "We have your order and are getting it ready. You can leave this page.",
-    confirmed: `Your goods are reserved, handed over for delivery and invoiced.${tooLate}`,
+    confirmed: `Your order is on its way. The invoice has been issued.${tooLate}`,
     rejecting: `We can't fulfil it: ${reasonName(reason)}. We are undoing it${paid ? " and will refund your payment" : ""}.`,
     rejected: `We could not fulfil it: ${reasonName(reason)}.${refunded}`,
     cancelling: `We are cancelling it${paid ? " and will refund your payment" : ""}.`,
     cancelled: `It was cancelled${paid ? ", and your payment was refunded" : ""}.`,
-  }[status] + failed;
+  }[status] + failed();
+}
+
+function failed() {
+  return cancelFailed ? " Your cancellation did not reach the store: please try again." : "";
 }
 
 function goods(order) {
@@ -220,10 +261,10 @@ function goods(order) {
   const rest = order.lines.length - shown.length;
   return h("div", {},
     h("ul", { class: "ordered" }, shown.map((line) => {
-      const good = shop.bySku.get(line.sku);
+      const good = shop?.bySku.get(line.sku);
       return h("li", {},
         good ? picture(good) : h("span", { class: "picture" }),
-        h("span", { class: "what" }, good?.name ?? line.sku),
+        h("span", { class: "what" }, nameOf(line.sku)),
         h("span", { class: "quiet" }, `${line.quantity} × ${money(line.unit_price, order.currency)}`));
     })),
     rest ? h("p", { class: "quiet" }, `and ${rest.toLocaleString()} more lines`) : null);
@@ -243,6 +284,6 @@ async function cancel() {
     lookAt = 0;
   }
   button.disabled = false;
-  view = null;
+  view = { ...view, settled: false };
   await follow();
 }

@@ -2,6 +2,7 @@
 import { h } from "./dom.js";
 
 const NAMES = {
+  unknown: "Not known yet",
   paying: "Waiting for payment",
   sending: "Sending",
   accepted: "Accepted",
@@ -31,15 +32,42 @@ const REASONS = {
   order_id_too_old: "it could not be sent for more than a day",
   order_id_in_future: "this device's clock is ahead",
   wholesale_not_allowed: "this account may not order wholesale",
+  purchase_order_missing: "it has no purchase order number",
+  currency_not_accepted: "the store does not take this currency",
+  delivery_not_offered: "we don't deliver to this country",
+  state_unknown: "we don't deliver to this state",
+  case_pack_broken: "something in it is sold by the case",
+  article_not_on_channel: "something in it is not sold in this currency",
   order_id_taken: "another order has this number",
   order_id_void: "its payment goes back",
+  order_rejected: "it was rejected before",
+};
+/** Rules that no customer can do anything about, by what they begin with. */
+const KINDS = [
+  [/^coupon_/, "a coupon can't be used"],
+  [/^price_signature_/, "its prices are not valid any more"],
+  [/^(payment|receipt)_/, "its payment does not fit it"],
+  [/^(body|field|order|country|lines|quantity|unit|sku|amount|discount|total|purchase|customer|limit|cursor|quotes)/,
+    "the store could not read it"],
+];
+const FIELDS = {
+  name: "Name", lines: "Street and number", city: "City", state: "State", postal_code: "Postal code",
+  country: "Country", phone: "Phone", email: "E-mail", purchase_order: "Purchase order number",
 };
 
 export const statusName = (status) => NAMES[status] ?? status;
 
-/** A reason in words; an unknown one as the store named it. */
-export const reasonName = (reason) => REASONS[reason]
-  ?? (/^coupon_/.test(reason) ? "a coupon can't be used" : String(reason).replaceAll("_", " "));
+/** What a JSON Pointer into an order's texts means to who typed them. */
+export function fieldName(pointer = "") {
+  const [, field] = /^\/(?:address\/)?(?!lines\/\d+\/)(\w+)/.exec(pointer) ?? [];
+  return FIELDS[field] ?? "Text";
+}
+
+/** A reason in words; one that only this store's downstreams know, as they named it. */
+export function reasonName(reason, pointer) {
+  if (reason === "text_invalid") return `the ${fieldName(pointer).toLowerCase()} has a character that we can't use, or is too long`;
+  return REASONS[reason] ?? KINDS.find(([rules]) => rules.test(reason))?.[1] ?? String(reason).replaceAll("_", " ");
+}
 
 export function badge(status) {
   return h("span", { class: `badge is-${status}` }, statusName(status));
