@@ -51,10 +51,19 @@ def test_cloudformation_may_make_what_the_stacks_are_made_of(
         "logs:PutResourcePolicy",
         "iam:PassRole",
         "iam:CreateRole",
+        # A table, on demand too: CloudFormation asks whether something scales it, when it makes,
+        # reads and deletes it (the handlers in `aws cloudformation describe-type --type RESOURCE
+        # --type-name AWS::DynamoDB::GlobalTable`).
+        "application-autoscaling:DescribeScalableTargets",
+        "kms:DescribeKey",
         # A stage with [network]: its endpoints, and what Lambda asks about the subnets.
         "ec2:CreateVpcEndpoint",
         "ec2:CreateSecurityGroup",
         "ec2:AuthorizeSecurityGroupIngress",
+        "ec2:CreateTags",
+        "ec2:DeleteTags",
+        # That Lambda has given back a deleted function's interfaces.
+        "ec2:DescribeNetworkInterfaces",
         "ec2:DescribeSubnets",
         "ec2:DescribeSecurityGroups",
         "ec2:DescribeVpcs",
