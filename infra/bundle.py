@@ -85,8 +85,9 @@ def build(target: Target, *, bundles: Path = BUNDLES, allow_uncompiled: bool = F
     if python is None and not allow_uncompiled:
         raise BundleError(
             f"There is no Python {target.python_version} on this machine to compile the functions'"
-            f" code with: `uv python install {target.python_version}` fetches one. Without it cold"
-            " starts take about twice as long; `-c allow_uncompiled=true` deploys so all the same."
+            f" code with: `.venv/bin/uv python install {target.python_version}` fetches one."
+            " Without it cold starts take about twice as long; `-c allow_uncompiled=true` deploys"
+            " so all the same."
         )
     path = bundles / f"{target.name}-{_content_key(target, python)}"
     if not path.exists():

@@ -13,7 +13,6 @@ from typing import Any
 import botocore
 from botocore.config import Config as ClientConfig
 
-from spillway.errors import SpillwayError
 from spillway.migrate.applying import TOUCHED, Applier
 from spillway.migrate.config import Config, Target
 from spillway.migrate.connection import Account, account, connected
@@ -144,11 +143,9 @@ def place_for(target: Target) -> Place:
         client, orders = stack.client, stack.tables["orders"]
         watchdog = stack.queues.get("watchdog")
     else:
-        import boto3
+        from spillway.target.service import session_of
 
-        session: Any = boto3.Session(region_name=target.region)
-        if session.get_credentials() is None:
-            raise SpillwayError("No AWS credentials: sign in (aws sso login, or AWS_PROFILE).")
+        session = session_of(region=target.region)
 
         def client(service: str, config: Any = None) -> Any:
             return session.client(service, config=config)

@@ -6,6 +6,7 @@ The stacks' outputs name all tables and queues, so nothing is configured here.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -108,14 +109,41 @@ def of_stack(stack: Stack) -> Service:
 
 def on_aws(stage: str, *, profile: str | None, region: str | None) -> Service:
     """A stage's service in the operator's account. SpillwayError: there is none."""
-    import boto3
-
     outputs = outputs_of(stage, profile=profile, region=region)
-    # By name at run time, which its typed overloads don't know.
-    session: Any = boto3.Session(profile_name=profile, region_name=region)
+    session = session_of(profile=profile, region=region)
     named = {"stage": stage, "profile": profile, "region": region}
     options = "".join(f" --{name} {value}" for name, value in named.items() if value is not None)
     return Service(stage, shared(session.client), tables(outputs), queues(outputs), options=options)
+
+
+def session_of(*, profile: str | None = None, region: str | None = None) -> Any:
+    """The operator's credentials and Region. SpillwayError: there are none.
+
+    The Region is the one that the AWS command line and the CDK take: boto3 alone does not read
+    AWS_REGION, so it would ask another Region than was deployed to, or none.
+    """
+    import boto3
+    from botocore.exceptions import BotoCoreError
+
+    region = region or os.environ.get("AWS_REGION")
+    try:
+        session = boto3.Session(profile_name=profile, region_name=region)
+        found = session.get_credentials() is not None
+    except BotoCoreError as error:
+        raise SpillwayError(
+            f"The AWS credentials can't be used ({error}): sign in (`aws sso login`), or choose"
+            " others (`export AWS_PROFILE=...`)."
+        ) from error
+    if not found:
+        raise SpillwayError(
+            "There are no AWS credentials here: sign in (`aws sso login`), or choose some"
+            " (`export AWS_PROFILE=...`)."
+        )
+    if session.region_name is None:
+        raise SpillwayError(
+            "No AWS Region is chosen: choose the one of the stage (`export AWS_REGION=eu-west-1`)."
+        )
+    return session
 
 
 def shared(make: Clients) -> Clients:
@@ -131,11 +159,10 @@ def shared(make: Clients) -> Clients:
 
 def outputs_of(stage: str, *, profile: str | None, region: str | None) -> dict[str, str]:
     """The outputs of a stage's stacks. SpillwayError: there are none."""
-    import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
+    session = session_of(profile=profile, region=region)
     try:
-        session = boto3.Session(profile_name=profile, region_name=region)
         outputs = _outputs(session.client("cloudformation"), stage)
     except (BotoCoreError, ClientError) as error:
         raise SpillwayError(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra.stage import CognitoPool, OidcIssuer, Stage, StageError, load
 from spillway.errors import UsageError
-from spillway.target.service import Service, outputs_in, shared, stacks_of
+from spillway.target.service import Service, outputs_in, session_of, shared, stacks_of
 
 if TYPE_CHECKING:
     import httpx
@@ -126,9 +126,7 @@ def _settings(name: str) -> Stage:
 
 
 def _clients(target: Target) -> Callable[[str], Any]:
-    import boto3
-
-    session: Any = boto3.Session(profile_name=target.profile, region_name=target.region)
+    session = session_of(profile=target.profile, region=target.region)
     regions = {"acm": _CERTIFICATES_REGION}
     return shared(lambda name: session.client(name, region_name=regions.get(name)))
 

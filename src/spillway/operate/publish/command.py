@@ -1,7 +1,7 @@
 """`spillway publish`: its options. Everything heavy is imported when it runs."""
 
 import time
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -23,17 +23,16 @@ def publish(
 
     Example: `spillway publish --stage dev`
     """
-    import boto3
-
     from orders.domain.units import Millis
     from spillway.operate.prices import bucket as books
     from spillway.operate.prices.storefront import Storefront
     from spillway.run.storefront.publish import publish as upload
     from spillway.run.storefront.publish import settings_of
+    from spillway.target.service import session_of
     from spillway.ui.progress import bar
 
     outputs = Target(stage=stage, region=region).outputs("SiteBucketName")
-    s3: Any = boto3.Session(region_name=region).client("s3")
+    s3 = session_of(region=region).client("s3")
     with explain_unreachable(), bar("Uploading the storefront") as progress:
         storefront = Storefront(s3, outputs["SiteBucketName"])
         now = Millis(time.time_ns() // 1_000_000)

@@ -1,0 +1,49 @@
+"""Whose account a command asks, and in which Region."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from spillway.errors import SpillwayError
+from spillway.target.service import session_of
+
+
+@pytest.fixture(autouse=True)
+def nothing_chosen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture
+def keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+
+
+@pytest.mark.usefixtures("keys")
+def test_the_region_is_the_one_that_the_cdk_deploys_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    assert session_of().region_name == "us-east-1"
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    assert session_of().region_name == "eu-west-1"
+    assert session_of(region="eu-central-1").region_name == "eu-central-1"
+
+
+@pytest.mark.usefixtures("keys")
+def test_without_a_region_it_says_how_to_choose_one() -> None:
+    with pytest.raises(SpillwayError, match="`export AWS_REGION="):
+        session_of()
+
+
+def test_without_credentials_it_says_how_to_get_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    with pytest.raises(SpillwayError, match="no AWS credentials"):
+        session_of()
+    with pytest.raises(SpillwayError, match=r"can't be used .*another-shop"):
+        session_of(profile="another-shop")
