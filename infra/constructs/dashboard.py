@@ -13,6 +13,7 @@ from constructs import Construct
 
 from infra import metrics
 from infra.alarms import QUEUES_WITH_DEAD_LETTERS
+from infra.constructs.global_name import global_name
 from infra.constructs.monitoring import measured
 from infra.stage import Stage
 from orders.domain.saga import DOWNSTREAMS
@@ -31,7 +32,7 @@ class PathDashboard(Construct):
         cloudwatch.Dashboard(
             self,
             "Dashboard",
-            dashboard_name=stage.resource_name("path-of-an-order"),
+            dashboard_name=global_name(self, "path-of-an-order", stage=stage),
             widgets=[self._path(), self._waiting(), self._times(), self._trouble()],
         )
 

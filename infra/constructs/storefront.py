@@ -13,6 +13,7 @@ from aws_cdk import aws_cloudfront_origins as origins
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from infra.constructs.global_name import global_name
 from infra.constructs.orders_api import STAGE_NAME
 from infra.constructs.review import accept_finding
 from infra.stage import Stage
@@ -61,6 +62,11 @@ class Storefront(Construct):
     ) -> cloudfront.Distribution:
         site = origins.S3BucketOrigin.with_origin_access_control(
             self.bucket,
+            origin_access_control=cloudfront.S3OriginAccessControl(
+                self,
+                "SiteAccess",
+                origin_access_control_name=global_name(self, "site", stage=stage),
+            ),
             # With LIST a file that is not there is a 404; without it S3 says 403.
             origin_access_levels=[cloudfront.AccessLevel.READ, cloudfront.AccessLevel.LIST],
         )
@@ -130,7 +136,7 @@ class Storefront(Construct):
         return cloudfront.Function(
             self,
             "Pages",
-            function_name=stage.resource_name("pages"),
+            function_name=global_name(self, "pages", stage=stage),
             runtime=cloudfront.FunctionRuntime.JS_2_0,
             code=cloudfront.FunctionCode.from_inline(
                 code.replace("var PAGES = {};", f"var PAGES = {known};")
@@ -143,7 +149,7 @@ class Storefront(Construct):
         return cloudfront.ResponseHeadersPolicy(
             self,
             "PageHeaders",
-            response_headers_policy_name=stage.resource_name("pages"),
+            response_headers_policy_name=global_name(self, "pages", stage=stage),
             security_headers_behavior=cloudfront.ResponseSecurityHeadersBehavior(
                 content_security_policy=cloudfront.ResponseHeadersContentSecurityPolicy(
                     content_security_policy=content_security_policy(connect_sources), override=True
@@ -172,7 +178,7 @@ class Storefront(Construct):
         return cloudfront.ResponseHeadersPolicy(
             self,
             "ApiHeaders",
-            response_headers_policy_name=stage.resource_name("api"),
+            response_headers_policy_name=global_name(self, "api", stage=stage),
             security_headers_behavior=cloudfront.ResponseSecurityHeadersBehavior(
                 content_type_options=_NO_SNIFFING, strict_transport_security=_HTTPS_ONLY
             ),

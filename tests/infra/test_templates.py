@@ -57,6 +57,24 @@ def test_the_page_lists_what_is_deployed(prod: Templates) -> None:
     assert INVENTORY.read_text() == inventory_page(Read(prod.by_stack)), "run: make docs"
 
 
+def test_a_stage_can_be_in_two_regions_of_an_account(prod: Templates) -> None:
+    """What they share has the Region in its name. All else is in a Region, or AWS names it."""
+    named = [
+        *prod.resources("AWS::CloudWatch::Dashboard"),
+        *prod.resources("AWS::CloudFront::Function"),
+        *(
+            one[f"{type_}Config"]
+            for type_ in ("OriginAccessControl", "ResponseHeadersPolicy")
+            for one in prod.resources(f"AWS::CloudFront::{type_}")
+        ),
+    ]
+    names = [one.get("DashboardName", one.get("Name")) for one in named]
+    assert len(names) == 5
+    assert all({"Ref": "AWS::Region"} in name["Fn::Join"][1] for name in names)
+    assert not [role for role in prod.resources("AWS::IAM::Role") if "RoleName" in role]
+    assert not [bucket for bucket in prod.resources("AWS::S3::Bucket") if "BucketName" in bucket]
+
+
 @pytest.mark.parametrize("type_", ["AWS::DynamoDB::GlobalTable", "AWS::Lambda::Function"])
 def test_no_resource_of_a_kind_is_left_out(prod: Templates, type_: str) -> None:
     [names] = re.findall(rf"^\| {type_} \| (.+?) \|", INVENTORY.read_text(), re.MULTILINE)

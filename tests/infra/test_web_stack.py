@@ -28,7 +28,7 @@ def page_headers(templates: Templates) -> dict[str, Any]:
     [headers] = [
         policy["ResponseHeadersPolicyConfig"]
         for policy in policies
-        if policy["ResponseHeadersPolicyConfig"]["Name"].endswith("-pages")
+        if "ContentSecurityPolicy" in policy["ResponseHeadersPolicyConfig"]["SecurityHeadersConfig"]
     ]
     found: dict[str, Any] = headers
     return found
