@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 
+from infra.stage import CognitoPool
 from spillway.operate.doctor.account import Account
 from spillway.operate.doctor.findings import Finding, fault, ok, warning
 
@@ -80,9 +81,13 @@ def _certificate(account: Account, arn: str, certificate: dict[str, Any]) -> Fin
 
 
 def check_address(account: Account) -> Iterator[Finding]:
-    """A store with its own domain is compared with the distribution that it must lead to."""
+    """A store with its own domain is compared with the distribution that it must lead to. Without
+    one the sign-in page must know the distribution's address, which the first deployment gave."""
     url, distribution = account.stage.web.url, account.outputs.get("DistributionDomainName")
-    if account.stage.web.certificate_arn is None or url is None or distribution is None:
+    if distribution is None or account.stage.fakes:
+        return
+    if account.stage.web.certificate_arn is None or url is None:
+        yield from _given_address(account, f"https://{distribution}")
         return
     next_step = f"set its DNS record: an alias (or CNAME) to {distribution}"
     try:
@@ -94,6 +99,21 @@ def check_address(account: Account) -> Iterator[Finding]:
         yield ok(url, "leads to the storefront")
     else:
         yield fault(url, "shows something else than the stage's distribution", next_step)
+
+
+def _given_address(account: Account, given: str) -> Iterator[Finding]:
+    if not isinstance(account.stage.identity, CognitoPool):
+        return
+    url = account.stage.web.url
+    next_step = f'put url = "{given}" under [web] in {account.file}, and deploy again'
+    if url is None:
+        yield fault(given, "the sign-in page does not know it: nobody can sign in", next_step)
+    elif url != given:
+        yield warning(
+            given, f"customers can sign in at {url} only, which has no certificate here", next_step
+        )
+    else:
+        yield ok(given, "is what the sign-in page comes back to")
 
 
 def _page(account: Account, at: str) -> tuple[int, bytes]:

@@ -369,6 +369,16 @@ def test_a_name_that_leads_elsewhere_or_nowhere_is_found() -> None:
     assert "d1.test" in address(nowhere).next_step
 
 
+def test_a_sign_in_page_that_does_not_know_the_stores_address_is_found() -> None:
+    def found(url: str | None) -> Finding:
+        return one("address", account(replaced(load("dev"), "web", url=url), stacks=WEB))
+
+    assert found("https://d1.test").state == "ok"
+    assert found("https://d0.test").state == "warning"
+    assert found(None).state == "fault"
+    assert 'url = "https://d1.test"' in found(None).next_step
+
+
 # Subscriptions: the emulator confirms each at once.
 
 
