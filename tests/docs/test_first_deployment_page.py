@@ -7,7 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from infra.stage import STACKS, Recreated
+from infra.bundle import AWS
+from infra.stage import STACKS, Recreated, load
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "first-deployment.md").read_text()
@@ -40,6 +41,12 @@ def test_every_stack_that_can_be_counted_is_named() -> None:
     for name in msgspec.structs.fields(Recreated):
         assert f"`{name.name}`" in again or f"\n  {name.name} = 1" in again, name.name
         assert name.name in STACKS
+
+
+def test_its_commands_name_what_the_stage_has() -> None:
+    steps = section("From nothing to a store")
+    assert f"`.venv/bin/uv python install {AWS.python_version}`" in steps
+    assert f"--group-name {load('dev').orders.wholesale_group}\n" in steps
 
 
 def test_every_stack_in_a_command_is_one_there_is() -> None:
