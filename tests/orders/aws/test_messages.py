@@ -20,13 +20,15 @@ from orders.aws.messages import (
     overflowed_order_of,
 )
 from orders.aws.queues import BATCH_MAX, COMMANDS_BATCHED_MAX
+from orders.aws.topic import cloud_event
+from orders.domain import events
 from orders.domain.order import OrderKey
 from orders.domain.saga import Step
 from orders.domain.trace import Trace
 from orders.domain.units import CustomerId
 from orders.failures import PermanentFailure
 from orders.ports import Check, Command
-from tests.builders import CUSTOMER, FREE, accepted, an_order, line, order_id
+from tests.builders import CUSTOMER, FREE, NOW, accepted, an_order, line, order_id
 
 KEY = OrderKey(CUSTOMER, order_id())
 TRACE = Trace("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", sampled=True)
@@ -38,16 +40,21 @@ def test_a_command_comes_out_as_it_went_in(step: Step) -> None:
         assert command_of(message_of(command)) == command
 
 
-def test_a_message_is_one_that_a_queue_takes_whatever_the_customer_is_called() -> None:
-    key = OrderKey(CustomerId("a\ufffe\uffff\x00"), order_id())
+@pytest.mark.parametrize("customer", ["a\ufffe\uffff\x00", "\\\uffff", "\\uffff", '"\ufffe"'])
+def test_a_message_is_one_that_a_queue_takes_whatever_the_customer_is_called(
+    customer: str,
+) -> None:
+    key = OrderKey(CustomerId(customer), order_id())
     order = replace(accepted(), key=key)
     command, check = message_of(Command(key, Step.SHIP)), check_message_of(Check(key))
     overflowed = overflow_message_of(order)
     assert [command_of(command).key, check_of(check).key] == [key, key]
     assert overflowed_order_of(overflowed).key == key
-    bodies = [command, check, overflowed]
+    event = cloud_event(events.accepted(key, NOW))
+    assert json.loads(event)["data"]["customer_id"] == customer
+    bodies = [command, check, overflowed, event]
     assert all(map(str.isascii, bodies))
-    [batch] = batch_messages_of(bodies, 3)
+    [batch] = batch_messages_of(bodies, len(bodies))
     assert [*messages_in(batch)] == bodies
 
 

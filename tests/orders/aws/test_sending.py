@@ -158,6 +158,12 @@ def test_a_request_that_can_never_be_right_is_a_bug(code: str) -> None:
         SqsCommands(Recording(client_error(code)), URLS).send(commands(Step.RESERVE, 1))
 
 
+def test_an_announcement_that_can_never_be_right_is_for_a_person_and_stops_no_order() -> None:
+    topic = SnsEvents(Recording(client_error("InvalidParameter")), "arn:topic")
+    with pytest.raises(PermanentFailure, match="PublishBatch: InvalidParameter"):
+        topic.publish([accepted(OrderKey(CUSTOMER, order_id()), NOW)])
+
+
 class OneQueueDown(Recording):
     """Refuses what goes to one queue."""
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
 from orders.domain.coupon_limits import Use
-from orders.domain.events import EventType
+from orders.domain.events import Event, EventType
 from orders.domain.saga import DOWNSTREAMS, Cancellation, Facts, Outcome, Step
-from orders.failures import TransientFailure
+from orders.failures import PermanentFailure, TransientFailure
 from orders.flow.relay import Calls, FactsChanged, OrderPlaced, Relay, called_for
 from orders.ports import Check
 from simulation.world.runtime import (
@@ -26,9 +27,16 @@ RESERVED = Facts({Step.RESERVE: Outcome(NOW)})
 SHIPPED = Facts({**RESERVED.outcomes, Step.SHIP: Outcome(NOW)})
 
 
+class NotAllowed(MemoryEvents):
+    """As orders.aws.topic has it, where SNS says that the request can never be right."""
+
+    def publish(self, events: Sequence[Event]) -> None:
+        raise PermanentFailure("PublishBatch: InvalidParameter")
+
+
 class Bench:
-    def __init__(self) -> None:
-        self.commands, self.events = MemoryCommands(), MemoryEvents()
+    def __init__(self, events: MemoryEvents | None = None) -> None:
+        self.commands, self.events = MemoryCommands(), events or MemoryEvents()
         self.checks = MemoryChecks()
         self.orders = MemoryOrders()
         self.relay = Relay(
@@ -87,9 +95,11 @@ def test_what_could_not_be_sent_is_handed_back() -> None:
     assert bench.events.published == []
 
 
-def test_a_topic_that_is_down_holds_up_no_order_and_loses_no_event() -> None:
-    bench = Bench()
-    bench.events.failing = True
+@pytest.mark.parametrize("topic", [MemoryEvents(failing=True), NotAllowed()])
+def test_a_topic_that_takes_nothing_holds_up_no_order_and_loses_no_event(
+    topic: MemoryEvents,
+) -> None:
+    bench = Bench(topic)
     bench.relay.send([OrderPlaced(ORDER), OrderPlaced(accepted())])
     assert len(bench.commands.sent) == 2
     # The watchdog announces them, in its own time; nobody need see to it.
