@@ -54,6 +54,12 @@ deploy: install ## Deploy a stage to AWS with the CDK (STAGE=dev); once per acco
 	@test -n "$(STAGE)" || { echo "Say which stage: make deploy STAGE=dev"; exit 1; }
 	@$(NODE) node_modules/aws-cdk/bin/cdk deploy --all -c stage=$(STAGE) $(ARGS)
 
+.PHONY: templates
+templates: install ## Pack a stage into dist/ for plain CloudFormation, without the CDK (STAGE=dev)
+	@test -n "$(STAGE)" || { echo "Say which stage: make templates STAGE=dev"; exit 1; }
+	@$(NODE) node_modules/aws-cdk/bin/cdk synth --quiet --ci --output cdk.out -c stage=$(STAGE) $(ARGS) >/dev/null
+	@$(BIN)/python -m spillway.operate.archive $(STAGE) cdk.out
+
 .PHONY: smoke
 smoke: install ## Ask a deployed stage a few questions that leave nothing behind (STAGE=dev, token in SPILLWAY_TOKEN)
 	@test -n "$(STAGE)" || { echo "Say which stage: make smoke STAGE=dev"; exit 1; }
@@ -132,4 +138,4 @@ record-release: install ## Keep what this release writes, for the next ones to b
 
 .PHONY: clean
 clean: ## Remove everything that make built
-	@rm -rf $(VENV) node_modules cdk.out .spillway
+	@rm -rf $(VENV) node_modules cdk.out dist .spillway

@@ -44,6 +44,7 @@ def reviewed(*stages: Stage, directory: Path) -> Reviewed:
             for stacks in [_stacks_of(stage, assembly)]
         },
         report["pluginReports"],
+        directory,
     )
 
 

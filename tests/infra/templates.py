@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from infra.bundle import ROOT
@@ -21,10 +22,12 @@ CONTEXT = json.loads((ROOT / "cdk.json").read_text())["context"]
 
 @dataclass(frozen=True, slots=True)
 class Reviewed:
-    """Stages by name, and the findings of cdk-nag's AwsSolutions checks that nobody answered."""
+    """Stages by name, the findings of cdk-nag's AwsSolutions checks that nobody answered, and the
+    folder that `cdk synth` would have written."""
 
     stages: Mapping[str, Templates]
     findings: Sequence[Any]
+    assembly: Path
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,5 +14,6 @@ Each package is one command. Every read has a limit, is paged, and goes by key w
 | `smoke` | checks the API of a new deployment | no |
 | `publish` | uploads the storefront | yes |
 
-Several of them use `arguments`, `batches` (SQS's batch requests) and `example` (an order).
+`archive` is no command: `make templates` packs a stage with it for those who deploy without the
+CDK. Several of them use `arguments`, `batches` (SQS's batch requests) and `example` (an order).
 """
