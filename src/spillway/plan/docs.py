@@ -62,6 +62,7 @@ def cost_page(found: Findings) -> str:
         store=report.store_table(found).markdown(),
         orders=report.loads_table(found).markdown(),
         items=report.items_table(found).markdown(),
+        idle=report.idle_items_table(found).markdown(),
         months=report.months_table(found).markdown(),
         kept_sizes=report.kept_sizes_table(found).markdown(),
         keeping=report.keeping_table(found).markdown(),

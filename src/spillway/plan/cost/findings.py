@@ -66,6 +66,7 @@ class Findings:
         self.crowd = self._load("crowd", "a coupon's spike: every batch is full", CROWD)
         self.store = [*self._store()]
         self.web = priced(model.a_web_order(CROWD).scaled(MILLION), model.price_list)
+        self.web_billed = model.billed(MILLION, model.a_web_order(CROWD))
         evenly = f"{orders_per_month:,} a month, evenly"
         self.loads = [
             self.crowd,
@@ -77,7 +78,8 @@ class Findings:
             self.loads.insert(0, self._priced(profile.name, what, model.profile_usage(profile)))
         self.load = self.loads[0]
         self.idle, self.idle_list = model.idle(free_tiers=True), model.idle()
-        self.kept_per_million = priced(model.kept().scaled(MILLION), model.price_list).dollars
+        self.kept = priced(model.kept().scaled(MILLION), model.price_list)
+        self.kept_per_million = self.kept.dollars
         self.keeping = {channel: Keeping(model, sizes(channel)) for channel in CHANNELS}
         self.looks_per_million = priced(model.a_look().scaled(MILLION), model.price_list).dollars
         self.coupons_per_million, self.returns_per_million = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -196,13 +196,21 @@ def loads_table(found: Findings) -> Table:
             "besides orders",
         ),
         ("a million of them given back", "", dollars(found.returns_per_million), ""),
-        ("kept, each month", "", dollars(found.kept_per_million), "the first 25 GB are free"),
+        ("kept, each month", "", dollars(found.kept_per_million), _kept_by_hand(found)),
         ("a month without orders", *idle, "alarms, dashboard, polling"),
         ("metrics and secrets, a busy month", "", dollars(found.working_list.dollars), ""),
         (f"{USERS:,} users of Cognito, a month", dollars(found.users_per_month), "", "if used"),
     ]
     note = f"Billed: in a month of {found.orders_per_month:,} orders, after AWS's free tiers."
     return Table("What orders cost, in dollars", ("", "billed", "list", ""), rows, (1, 2), note)
+
+
+def _kept_by_hand(found: Findings) -> str:
+    stored, recoverable = found.kept.items
+    return (
+        f"{stored.use.units:.3f} GB at {_price(stored)} (the first {stored.price.free:g} GB are"
+        f" free), and at {_price(recoverable)} to be recoverable"
+    )
 
 
 def _real_table(real: Sequence[ChannelCost]) -> Table:
@@ -222,9 +230,14 @@ def _real_table(real: Sequence[ChannelCost]) -> Table:
 
 
 def items_table(found: Findings) -> Table:
-    """The first row of the store's table, in numbers from which it can be worked out by hand."""
-    items = found.web.largest_first()
-    return _worked_out("a million web orders, in a crowd", "Item by item, at list price", items)
+    """The first row of the store's table, in numbers from which it can be worked out by hand, at
+    list price and billed. What a month with orders has besides them is in no list price of them."""
+    listed = {item.use.name: item.dollars for item in found.web.items}
+    items = sorted(found.web_billed.items, key=lambda item: -listed.get(item.use.name, 0.0))
+    rows = [_with_billed(item, listed.get(item.use.name)) for item in items]
+    rows.append(_together(listed.values(), items))
+    head = "a million web orders, in a crowd", "operations", "price", "list", "free", "billed"
+    return Table("Item by item", head, rows, range(1, 6))
 
 
 def months_table(found: Findings) -> Table:
@@ -312,6 +325,14 @@ def idle_table(found: Findings) -> Table:
     return Table("A month at rest", ("what", "a month", "price", "dollars"), rows, (1, 2, 3))
 
 
+def idle_items_table(found: Findings) -> Table:
+    """The last row of the store's table, to be worked out by hand."""
+    listed = [item.dollars for item in found.idle_list.items]
+    rows = [*map(_with_billed, found.idle.items, listed), _together(listed, found.idle.items)]
+    head = "a month without orders", "a month", "price", "list", "free", "billed"
+    return Table("A month without orders, item by item", head, rows, range(1, 6))
+
+
 def network_table(found: Findings) -> Table:
     """What a stage with [network] pays besides, and how much more a month at rest then costs."""
     rest = found.idle_list.dollars
@@ -332,6 +353,21 @@ def _worked_out(what: str, title: str, items: Sequence[Item]) -> Table:
     rows = [(*_counted(item), f"{item.dollars:.4f}{_mark(item.price.confirmed)}") for item in items]
     rows.append(("together", "", "", f"{sum(item.dollars for item in items):.4f}"))
     return Table(title, (what, "operations", "price", "dollars"), rows, (1, 2, 3))
+
+
+def _with_billed(item: Item, listed: float | None) -> tuple[str, ...]:
+    confirmed = _mark(item.price.confirmed)
+    return (
+        *_counted(item),
+        "" if listed is None else f"{listed:.4f}{confirmed}",
+        _operations(item.free) if item.free else "",
+        f"{item.dollars:.4f}{confirmed}",
+    )
+
+
+def _together(listed: Iterable[float], billed: Iterable[Item]) -> tuple[str, ...]:
+    total = sum(item.dollars for item in billed)
+    return "together", "", "", f"{sum(listed):.4f}", "", f"{total:.4f}"
 
 
 def _counted(item: Item) -> tuple[str, str, str]:
