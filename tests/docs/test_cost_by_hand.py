@@ -33,10 +33,9 @@ def test_a_row_of_the_first_table_by_hand(items: str, row: str) -> None:
     *lines, together = table(items)
     for _, operations, price, listed, free, billed in lines:
         used, each = number(operations), number(price)
-        # Four digits that count, in both factors.
-        near = {"rel": 2e-3, "abs": 1e-4}
         if listed:
-            assert used * each == pytest.approx(number(listed), **near)
+            # Four digits that count, in both factors.
+            assert used * each == pytest.approx(number(listed), rel=2e-3, abs=1e-4)
         paid = used - (number(free) if free else 0.0)
         assert paid * each == pytest.approx(number(billed), rel=2e-2, abs=2e-4)
     sums = [round(sum(number(line[at]) for line in lines if line[at]), 2) for at in (3, 5)]
