@@ -98,10 +98,10 @@ def browser() -> Iterator[Browser]:
     thread's, and no other test can start one."""
     from playwright.sync_api import expect, sync_playwright
 
-    from tests.e2e.shop import SETTLES_WITHIN_SECONDS
+    from tests.waiting import PATIENCE_SECONDS
 
     # Playwright's own 5 s are less than a busy machine may need.
-    expect.set_options(timeout=SETTLES_WITHIN_SECONDS * 1000)
+    expect.set_options(timeout=PATIENCE_SECONDS * 1000)
     path = next((found for name in _BROWSERS if (found := shutil.which(name))), None)
     if path is None:
         pytest.fail("These tests need Chromium: `apt install chromium-headless-shell`.")

@@ -11,7 +11,7 @@ from spillway.operate.prices.bucket import PriceBucket, Publication
 from spillway.operate.prices.publishing import version_of, with_entry
 from spillway.prove.chaos.mutant import ALIAS
 from spillway.target.service import Service
-from tests.e2e.shop import SETTLES_WITHIN_SECONDS
+from tests.waiting import PATIENCE_SECONDS
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Shelf:
         lambda_.update_function_configuration(FunctionName=name, Description=secrets.token_hex(8))
         lambda_.get_waiter("function_updated_v2").wait(
             FunctionName=name,
-            WaiterConfig={"Delay": 0.1, "MaxAttempts": SETTLES_WITHIN_SECONDS * 10},
+            WaiterConfig={"Delay": 0.1, "MaxAttempts": PATIENCE_SECONDS * 10},
         )
         version = lambda_.publish_version(FunctionName=name)["Version"]
         lambda_.update_alias(FunctionName=name, Name=ALIAS, FunctionVersion=version)

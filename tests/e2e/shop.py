@@ -16,10 +16,7 @@ from spillway.run.stack import Stack
 from spillway.target.reading import read_effects
 from spillway.target.records import Effect
 from tests.builders import order_body, order_id, order_key
-
-#: Never reached when all is well: a message whose worker was killed is hidden for 60 s, a check for
-#: 180 s.
-SETTLES_WITHIN_SECONDS = 300
+from tests.waiting import eventually
 
 
 class Customer:
@@ -101,11 +98,7 @@ class Customer:
 
     def when(self, id_: str, reached: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """The order, as soon as it has come so far."""
-        deadline = time.monotonic() + SETTLES_WITHIN_SECONDS
-        while not reached(order := self.get(id_)):
-            assert time.monotonic() < deadline, f"still not so far: {order}"
-            time.sleep(0.1)
-        return order
+        return eventually(lambda: self.get(id_), reached)
 
     def settled(self, id_: str) -> dict[str, Any]:
         return self.when(id_, lambda order: order["settled"])

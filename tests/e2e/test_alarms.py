@@ -39,10 +39,10 @@ from spillway.target.reading import read_runs
 from spillway.target.service import Service
 from tests.builders import order_id, order_key
 from tests.e2e.shop import Customer, faulty
-from tests.e2e.test_overflow_and_watchdog import REFUSED_PUT, dead_letters, within
+from tests.e2e.test_overflow_and_watchdog import REFUSED_PUT, dead_letters
+from tests.waiting import eventually
 
 HOUR_MS = 3_600_000
-RINGS_WITHIN_SECONDS = 60
 #: Longer than the longest that any local alarm looks back.
 LATER_SECONDS = 3_600
 QUEUES = ("inventory", "fulfilment", "accounting", "overflow", "watchdog")
@@ -93,10 +93,10 @@ def is_over(service: Service, name: str) -> bool:
 def check(service: Service, told: Callable[[], list[dict[str, Any]]], *names: str) -> None:
     """These alarms ring, tell so, and are over later."""
     for name in names:
-        within(RINGS_WITHIN_SECONDS, partial(rings, service, name))
+        eventually(partial(rings, service, name))
     assert_told(service, told, "ALARM", names)
     for name in names:
-        within(RINGS_WITHIN_SECONDS, partial(is_over, service, name))
+        eventually(partial(is_over, service, name))
     assert_told(service, told, "OK", names)
 
 
@@ -105,11 +105,11 @@ def assert_told(
 ) -> None:
     seen: set[str] = set()
 
-    def all_told() -> bool:
+    def look() -> set[str]:
         seen.update(one["AlarmName"] for one in told() if one["NewStateValue"] == state)
-        return {service.resource_name(name) for name in names} <= seen
+        return seen
 
-    within(20, all_told)
+    eventually(look, {service.resource_name(name) for name in names}.issubset)
 
 
 def an_hour_ago(shopper: Customer) -> AcceptedOrder:
@@ -143,7 +143,7 @@ def test_an_acknowledged_order_that_does_not_come_into_the_table(
     with refused(stack, function="drain"):
         overflow(stack, order)
         check(service, told, "acknowledged-is-durable")
-    within(60, lambda: shopper.http.get(f"/orders/{order.key.order_id}").status_code == 200)
+    eventually(lambda: shopper.http.get(f"/orders/{order.key.order_id}").status_code == 200)
     assert shopper.settled(order.key.order_id)["status"] == "confirmed"
 
 
@@ -188,12 +188,12 @@ def test_a_message_that_no_function_can_read(
     for queue in QUEUES:
         stack.client("sqs").send_message(QueueUrl=stack.queues[queue], MessageBody="{poison")
     for name in names:
-        within(RINGS_WITHIN_SECONDS, partial(rings, service, name))
+        eventually(partial(rings, service, name))
     assert_told(service, told, "ALARM", names)
     for queue in QUEUES:
-        assert within(30, partial(dead_letters, stack, queue))
+        assert eventually(partial(dead_letters, stack, queue))
     for name in names:
-        within(RINGS_WITHIN_SECONDS, partial(is_well, service, name))
+        eventually(partial(is_well, service, name))
     assert_told(service, told, "OK", names)
 
 
@@ -205,12 +205,12 @@ def test_a_change_that_relay_cannot_read(
     keys = {"pk": {"S": shopper.id}, "sk": {"S": poison}}
     dynamodb.put_item(TableName=table, Item={**keys, "content": {"B": b"?"}})
     try:
-        within(RINGS_WITHIN_SECONDS, lambda: rings(service, "relay-dead-letters"))
+        eventually(lambda: rings(service, "relay-dead-letters"))
     finally:
         dynamodb.delete_item(TableName=table, Key=keys)
     assert_told(service, told, "ALARM", ("relay-dead-letters",))
-    assert within(30, lambda: dead_letters(stack, "relay"))
-    within(RINGS_WITHIN_SECONDS, partial(is_well, service, "relay-dead-letters"))
+    assert eventually(lambda: dead_letters(stack, "relay"))
+    eventually(partial(is_well, service, "relay-dead-letters"))
 
 
 def test_relay_and_watchdog_that_nothing_runs(
@@ -220,15 +220,15 @@ def test_relay_and_watchdog_that_nothing_runs(
     with held_back(stack, "watchdog"):
         with held_back(stack, "relay"):
             assert stopped(service) == ["relay", "watchdog"]
-            within(20, lambda: time.time() - last_run_of_relay(service) > 1)
+            eventually(lambda: time.time() - last_run_of_relay(service) > 1)
             # As it will be seen when relay's last run lies just outside what the alarm looks at.
             since = last_run_of_relay(service) + 0.01
             assert shopper.put(id_, body).status_code == 201
-            within(20, lambda: rings_at(since + relay_looks_back(), service, "relay-stopped"))
+            eventually(lambda: rings_at(since + relay_looks_back(), service, "relay-stopped"))
             assert_told(service, told, "ALARM", ("relay-stopped",))
         assert shopper.settled(id_)["status"] == "confirmed"
         later = time.time() + UNCHECKED_SECONDS
-        within(20, lambda: rings_at(later, service, "watchdog-stopped"))
+        eventually(lambda: rings_at(later, service, "watchdog-stopped"))
     names = ("relay-stopped", "watchdog-stopped")
     assert stopped(service) == []
     assert all(is_well(service, name) for name in names)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from orders.ports import Check
 from spillway.run.stack import Stack
 from tests.builders import line, order_id, order_key
 from tests.e2e.shop import Customer, effects, faulty
+from tests.waiting import eventually
 
 CONFIRMED = {"reserve": 1, "ship": 1, "post": 1}
 REFUSED_PUT = {
@@ -20,15 +20,6 @@ REFUSED_PUT = {
     "operation": "PutItem",
     "refuse": "ProvisionedThroughputExceededException",
 }
-
-
-def within(seconds: float, look: Callable[[], Any]) -> Any:
-    """What `look` finds, as soon as it finds anything."""
-    deadline = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.2)
-    return found
 
 
 def dead_letters(stack: Stack, queue: str) -> list[dict[str, Any]]:
@@ -58,8 +49,7 @@ def test_an_order_that_the_table_refuses_is_202_and_settles_when_the_table_is_we
         assert answer.json()["order_id"] == id_
         assert shopper.http.get(f"/orders/{id_}").status_code == 404
     assert fault.fired() >= 2  # intake tries twice
-    order = within(60, lambda: shopper.http.get(f"/orders/{id_}").status_code == 200)
-    assert order
+    eventually(lambda: shopper.http.get(f"/orders/{id_}").status_code == 200)
     assert shopper.settled(id_)["accepted_at"] == answer.json()["accepted_at"]
     assert shopper.put(id_, body).status_code == 200
     assert effects(stack, shopper, id_) == CONFIRMED
@@ -101,7 +91,7 @@ def test_an_overflowed_order_whose_id_holds_another_one_is_for_a_person(
         with stack.proxy.inject(**REFUSED_PUT, function="intake"):
             assert shopper.put(id_, first).status_code == 202
         assert shopper.put(id_, moved).status_code == 201
-    [dead_letter] = within(60, lambda: dead_letters(stack, "overflow"))
+    [dead_letter] = eventually(lambda: dead_letters(stack, "overflow"))
     assert reason(dead_letter) == "the order id already holds another order"
     assert overflowed_order_of(dead_letter["Body"]).order.address.city == "Leeds"
     assert shopper.settled(id_)["order"]["address"]["city"] == "York"
@@ -113,9 +103,15 @@ def test_a_command_that_was_lost_is_sent_again_by_the_watchdog(
 ) -> None:
     with faulty(stack, "inventory", outage=True):
         id_ = shopper.place()
-        time.sleep(1)
+        sqs, url = stack.client("sqs"), stack.queues["inventory"]
+        # The command waits for its second attempt.
+        waits = "ApproximateNumberOfMessagesNotVisible"
+        eventually(
+            lambda: sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[waits])["Attributes"],
+            lambda found: int(found[waits]) > 0,
+        )
         # What nobody thought of: somebody empties the queue.
-        stack.client("sqs").purge_queue(QueueUrl=stack.queues["inventory"])
+        sqs.purge_queue(QueueUrl=url)
     assert shopper.settled(id_)["status"] == "confirmed"
     assert effects(stack, shopper, id_) == CONFIRMED
 
@@ -130,7 +126,7 @@ def test_a_poison_stream_record_is_dead_lettered_and_its_neighbours_go_on(
     try:
         id_ = shopper.place()
         assert shopper.settled(id_)["status"] == "confirmed"
-        [dead_letter] = within(30, lambda: dead_letters(stack, "relay"))
+        [dead_letter] = eventually(lambda: dead_letters(stack, "relay"))
         assert check_of(dead_letter["Body"]) == Check(poison, force=True)
         assert reason(dead_letter).startswith("KeyError at accepted_order")
     finally:

@@ -23,9 +23,9 @@ from spillway.run.stack import Stack
 from spillway.target.service import Service
 from tests.builders import order_id, order_key
 from tests.e2e.shelf import Shelf, now
-from tests.e2e.shop import SETTLES_WITHIN_SECONDS, Customer, violations
-from tests.e2e.test_overflow_and_watchdog import within
+from tests.e2e.shop import Customer, violations
 from tests.security import test_forging as forging
+from tests.waiting import eventually
 
 MUG = {"sku": "MUG-SAGE", "quantity": 2}
 #: No other test on the shared stack buys it.
@@ -135,7 +135,7 @@ def test_a_damaged_book_leaves_the_old_one_in_force_and_is_logged(
         found = reading.lines(service, since=began, term=damaged, functions=["intake"]).lines
         return [line for line in found if line.outcome == "price_book_unread"]
 
-    [line, *_] = within(SETTLES_WITHIN_SECONDS, logged)
+    [line, *_] = eventually(logged)
     assert line.why.startswith(book_key(damaged))
 
 
@@ -199,5 +199,5 @@ def test_a_limited_coupon_is_used_once_and_again_when_its_order_is_cancelled(
 
     assert other.cancel(id_).status_code == 202
     # Relay gives it back when it comes to the cancellation.
-    within(SETTLES_WITHIN_SECONDS, lambda: other.put(second, same).status_code in TAKEN)
+    eventually(lambda: other.put(second, same).status_code in TAKEN)
     assert other.cancel(second).status_code == 202

@@ -28,9 +28,9 @@ from spillway.run.stack.tokens import claims
 from spillway.target.reading import read_orders
 from tests.builders import order_key
 from tests.e2e.shelf import Shelf
-from tests.e2e.shop import SETTLES_WITHIN_SECONDS, Customer, all_effects, violations
-from tests.e2e.test_overflow_and_watchdog import within
+from tests.e2e.shop import Customer, all_effects, violations
 from tests.spillway.prove.audit.test_on_stack import run_audit
+from tests.waiting import eventually
 
 #: Those that an order needs first; while these are killed, few others have work.
 ON_THE_WAY = {"intake", "relay", "deliver-inventory"}
@@ -200,7 +200,7 @@ def check_used_up(answers: list[httpx.Response]) -> None:
 def check_settled_once(stack: Stack, keys: Set[OrderKey]) -> None:
     """All are confirmed, with one effect a step."""
     # A batch that died with its worker comes back when its visibility timeout is over.
-    within(SETTLES_WITHIN_SECONDS, lambda: SETTLED.issuperset(stored(stack, keys).values()))
+    eventually(lambda: Counter(stored(stack, keys).values()), lambda found: found.keys() <= SETTLED)
     assert Counter(stored(stack, keys).values()) == {Status.CONFIRMED: len(keys)}
     assert done_for(stack, keys) == {
         (key, step): 1 for key in keys for step in ("reserve", "ship", "post")

@@ -14,6 +14,7 @@ from simulation.downstreams.ledger import Ledger, MemoryLedger
 from simulation.downstreams.server import application
 from tests.hosting import Host
 from tests.simulation.downstreams.builders import API_KEYS, PATHS, body_of, key_of
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -65,13 +66,6 @@ def set_faults(client: httpx.Client, downstream: str, **fault_settings: object) 
         json=fault_settings,
         headers={"x-api-key": API_KEYS[downstream]},
     ).raise_for_status()
-
-
-def until(happened: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 60
-    while not happened():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.005)
 
 
 def test_each_downstream_has_its_prefix_its_key_and_its_ledger(
@@ -130,7 +124,7 @@ def test_latency_is_waited_out_before_the_effect_and_holds_no_other_request_up(
 ) -> None:
     with ThreadPoolExecutor(1) as threads:
         slow = threads.submit(send, client, "inventory", "reserve")
-        until(lambda: latency.asked)
+        eventually(lambda: latency.asked)
         assert send(client, "fulfilment", "ship").status_code == 201
         assert not slow.done()
         assert ledgers["inventory"].all_entries() == []
@@ -152,10 +146,10 @@ def test_a_client_that_gives_up_waiting_finds_the_effect_done_later(
     client.timeout = httpx.Timeout(10, read=0.05)
     with pytest.raises(httpx.ReadTimeout):
         send(client, "inventory", "reserve")
-    until(lambda: latency.asked)
+    eventually(lambda: latency.asked)
     assert ledgers["inventory"].all_entries() == []
     latency.over.set()
-    until(ledgers["inventory"].all_entries)
+    eventually(ledgers["inventory"].all_entries)
     assert len(ledgers["inventory"].all_entries()) == 1
 
 

@@ -24,6 +24,7 @@ from spillway.run.stack.aws import client
 from tests.builders import accepted, order_id, order_key
 from tests.spillway.migrate.legacy import Shop, lines, order
 from tests.spillway.migrate.tables import config_for, make_orders_table, migration
+from tests.waiting import PATIENCE_SECONDS, eventually
 
 NOTHING: Any = lambda *_: None  # noqa: E731
 
@@ -41,10 +42,7 @@ def switched(parts: Parts) -> list[tuple[str, bool | None]]:
 
     thread = threading.Thread(target=work)
     thread.start()
-    deadline = time.monotonic() + 30
-    while parts.state.standing().work != "follow":
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    eventually(parts.state.standing, lambda standing: standing.work == "follow")
     steps: list[tuple[str, bool | None]] = []
     cutover = Cutover(
         parts=parts,
@@ -52,7 +50,7 @@ def switched(parts: Parts) -> list[tuple[str, bool | None]]:
         accept_quarantined=True,
     )
     cutover.run()
-    thread.join(timeout=30)
+    thread.join(PATIENCE_SECONDS)
     assert not thread.is_alive(), "the follower goes on after the switch"
     assert [str(error) for error in ended] == [
         "The switch has been made: nothing is left to follow."
@@ -212,14 +210,14 @@ def test_back_waits_for_an_old_server_that_cut_its_connection(
 
 
 def _wait_for_written(shop: Shop, count: int) -> None:
-    deadline = time.monotonic() + 30
     there = "SELECT COUNT(*) FROM information_schema.tables WHERE table_name = 'spillway_back'"
-    while not (
-        shop.run(f"{there} AND table_schema = DATABASE()")[0][0]
-        and shop.run("SELECT COUNT(old_key) FROM spillway_back")[0][0] == count
-    ):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    eventually(
+        lambda: (
+            shop.run(f"{there} AND table_schema = DATABASE()")[0][0]
+            and shop.run("SELECT COUNT(old_key) FROM spillway_back")[0][0]
+        ),
+        lambda written: written == count,
+    )
 
 
 def _cut_others(shop: Shop) -> None:

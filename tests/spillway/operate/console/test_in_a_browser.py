@@ -15,9 +15,10 @@ from orders.domain.saga import Step
 from orders.ports import Command
 from spillway.run.stack import Stack
 from tests.builders import order_key
-from tests.e2e.shop import SETTLES_WITHIN_SECONDS, Customer, effects
+from tests.e2e.shop import Customer, effects
 from tests.e2e.test_prices import MUG, TAKEN
 from tests.spillway.operate.console.conftest import PAUSE_SECONDS, Console
+from tests.waiting import PATIENCE_SECONDS
 
 AXE = (ROOT / "node_modules/axe-core/axe.min.js").read_text()
 #: WCAG 2.2 at levels A and AA, and what axe's authors call good practice.
@@ -33,7 +34,7 @@ def figure(page: Page, part: str, name: str) -> int:
 
 def until(page: Page, part: str, least: int | None = None, most: int | None = None) -> None:
     """Wait until a part has so many messages, waiting or in flight."""
-    deadline = time.monotonic() + SETTLES_WITHIN_SECONDS
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         held = figure(page, part, "waiting") + figure(page, part, "in flight")
         if (least is None or held >= least) and (most is None or held <= most):

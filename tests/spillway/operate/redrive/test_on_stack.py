@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import json
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -25,8 +24,9 @@ from spillway.operate.redrive.stream import EXPIRED
 from spillway.run.stack import Stack
 from spillway.target.reading import read_depths
 from tests.builders import order_id, order_key
-from tests.e2e.shop import SETTLES_WITHIN_SECONDS, Customer, effects, faulty
+from tests.e2e.shop import Customer, effects, faulty
 from tests.spillway.operate.redrive.test_dead_letters import failure_record
+from tests.waiting import eventually
 
 #: The least sequence number that there can be.
 FIRST = "0" * 29 + "1"
@@ -86,14 +86,7 @@ def waiting(stack: Stack, name: str) -> int:
 
 
 def when_worked_off(stack: Stack, *names: str) -> None:
-    until(lambda: not any(waiting(stack, name) for name in names))
-
-
-def until(reached: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SETTLES_WITHIN_SECONDS
-    while not reached():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    eventually(lambda: not any(waiting(stack, name) for name in names))
 
 
 def failure_record_about(stack: Stack, first: str, last: str) -> str:
@@ -136,8 +129,8 @@ class Announcements:
         self.sqs, self.url = sqs, url
         self.heard: set[str] = set()
 
-    def until(self, *ids: str) -> None:
-        until(lambda: self._listen() >= set(ids))
+    def eventually(self, *ids: str) -> None:
+        eventually(lambda: self._listen() >= set(ids))
 
     def _listen(self) -> set[str]:
         answer = self.sqs.receive_message(
@@ -274,7 +267,7 @@ def test_relays_dead_letter_settles_the_order_and_announces_it(
     dead_letter(stack, shopper, other_id, Step.RESERVE, other_order)
     with faulty(stack, "inventory", outage=True):
         id_, _ = placed(shopper)
-        until(lambda: waiting(stack, "inventory") > 0)
+        eventually(lambda: waiting(stack, "inventory") > 0)
         # What was owed is lost, as if relay had never sent it.
         sqs.purge_queue(QueueUrl=stack.queues["inventory"])
     dead_letters = SqsDeadLetters(sqs, stack.queues["relay_dead_letter"])
@@ -286,7 +279,7 @@ def test_relays_dead_letter_settles_the_order_and_announces_it(
 
         assert (found.moved, lying(stack, "relay")) == (1, 0)
         assert shopper.settled(id_)["status"] == "confirmed"
-        heard.until(f"{shopper.id}/{id_}/accepted", f"{shopper.id}/{id_}/confirmed")
+        heard.eventually(f"{shopper.id}/{id_}/accepted", f"{shopper.id}/{id_}/confirmed")
     assert effects(stack, shopper, id_) == CONFIRMED
 
 
@@ -302,7 +295,7 @@ def test_a_failure_record_is_read_back_from_the_stream(stack: Stack, shopper: Cu
         found = redriven(stack, "relay").found["relay"]
 
         assert (found.dead_letters, found.moved) == (1, 1)
-        heard.until(f"{shopper.id}/{id_}/accepted", f"{shopper.id}/{id_}/confirmed")
+        heard.eventually(f"{shopper.id}/{id_}/accepted", f"{shopper.id}/{id_}/confirmed")
     assert lying(stack, "relay") == 0
 
 
