@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from spillway.errors import SpillwayError
+from spillway.operate.console import path as drawing
 from spillway.operate.console.orders import address_of
 from spillway.operate.console.state import AppState
 from spillway.operate.console.views import Form, Page, back_to, text
@@ -18,6 +19,7 @@ def dead_letters(state: AppState, _: Request) -> Page:
     """Which there are now, and why those of the last look are there."""
     counts = dead_letters_by_source(state.reader.latest().parts)
     values = {
+        "drawing": drawing,
         "counts": {name: counts[name] for name in SOURCES},
         "redriving": state.redriving,
         "address_of": address_of,

@@ -122,7 +122,7 @@ def _switch(state: AppState, names: Sequence[str], changes: Mapping[str, Any]) -
 def place_orders(state: AppState, _: Request, form: Form) -> Response:
     count = text(form, "count")
     if not (count.isdecimal() and 1 <= int(count) <= ORDERS_MAX):
-        raise SpillwayError(f"From 1 to {ORDERS_MAX} orders, not {count}.")
+        raise SpillwayError(f"Enter a number from 1 to {ORDERS_MAX}.")
     if state.traffic is not None:
         state.traffic.begin(int(count))
     return back_to("/downstreams")

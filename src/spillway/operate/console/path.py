@@ -7,6 +7,7 @@ from typing import Literal
 
 from orders.domain.book import Coupon
 from orders.domain.promises import Promise
+from spillway.operate.status.alarms import Alarm
 from spillway.operate.status.history import with_gaps
 from spillway.operate.status.parts import Part
 from spillway.operate.status.state import Status
@@ -89,19 +90,65 @@ def limits(coupon: Coupon) -> str:
 
 
 def headline(status: Status) -> tuple[Tone, str]:
-    """A sentence that changes only when something happens, because screen readers read it out."""
+    """A sentence that changes only when something happens, because screen readers read it out.
+
+    Red is for a promise that is broken or about to be. A downstream that is down is what the
+    promises provide for.
+    """
     kept = {promise: alarm and alarm.kept for promise, alarm in status.promises.items()}
-    endangered = [promise for promise in kept if kept[promise] is False]
+    endangered = [
+        promise for promise, alarm in status.promises.items() if alarm and status.endangers(alarm)
+    ]
+    others = [alarm.name for alarm in status.other_alarms if alarm.rings]
+    dead = status.dead_letters
+    sentences = [
+        *([f"In danger: {', '.join(endangered)}."] if endangered else []),
+        *(outage.sentence for outage in status.outages),
+        *([needed(dead)] if dead else []),
+    ]
+    if not any(state is not None for state in kept.values()):
+        sentences.append("No promise has been measured yet.")
+    elif not sentences:
+        sentences.append("Every promise is kept.")
+    if others and not dead:
+        sentences.append(f"Ringing: {', '.join(others)}.")
+    tone: Tone = "calm"
     if endangered:
-        sentence = f"In danger: {', '.join(endangered)}."
-    elif not any(kept.values()):
-        sentence = "No promise has been measured yet."
-    else:
-        sentence = "Every promise is kept."
-    if status.dead_letters:
-        return "bad", f"{sentence} There are dead letters."
-    if endangered:
-        return "bad", sentence
-    if status.ringing:
-        return "warn", f"{sentence} Ringing: {', '.join(alarm.name for alarm in status.ringing)}."
-    return "calm", sentence
+        tone = "bad"
+    elif status.outages or others or dead:
+        tone = "warn"
+    return tone, " ".join(sentences)
+
+
+def needed(dead_letters: int) -> str:
+    if dead_letters == 1:
+        return "1 failed message needs your attention."
+    return f"{dead_letters:,} failed messages need your attention."
+
+
+def figures(status: Status) -> str:
+    """What belongs to the headline and changes all the time."""
+    return " ".join(outage.waiting for outage in status.outages)
+
+
+#: A promise's state, and what it is called.
+State = Literal["kept", "delayed", "in danger", "not known"]
+
+
+def state(status: Status, alarm: Alarm | None) -> State:
+    """Delayed: its orders wait for a downstream that is down, and go on when it is back."""
+    if alarm is None or alarm.kept is None:
+        return "not known"
+    if status.endangers(alarm):
+        return "in danger"
+    return "delayed" if alarm.rings and status.outages else "kept"
+
+
+def reason(status: Status, alarm: Alarm) -> str:
+    """Why it rings, for people; `alarm.reason` has CloudWatch's figures."""
+    if status.endangers(alarm):
+        return alarm.meaning or alarm.reason
+    names = " and ".join(outage.downstream for outage in status.outages)
+    if not names:
+        return "The orders that rang it have settled. It is over within half an hour."
+    return f"Its orders wait for {names}, and go on by themselves when it answers."

@@ -18,6 +18,11 @@ from spillway.operate.console.views import FOLDER, Page, Refused, Views, environ
 from spillway.paths import PROJECT
 from spillway.run.stack.ports import LOOPBACK
 
+
+class NoSuchPage(Refused):
+    pass
+
+
 #: The libraries that pages use, as npm brought them.
 VENDORED = ("uplot", "idiomorph")
 
@@ -28,10 +33,13 @@ def application(state: AppState, *, port: int, key: str | None = None) -> Starle
 
     def failed(_: Request, error: Exception) -> Response:
         status = error.status if isinstance(error, Refused) else 503
-        return views.response(Page("failure", {"sentence": str(error)}, status=status))
+        title = "Page not found" if isinstance(error, NoSuchPage) else "That didn't work"
+        return views.response(
+            Page("failure", {"title": title, "sentence": str(error)}, status=status)
+        )
 
     def missing(request: Request, _: Exception) -> Response:
-        return failed(request, Refused(404, "There is no such page."))
+        return failed(request, NoSuchPage(404, "The console has no page at this address."))
 
     return Starlette(
         routes=[

@@ -7,7 +7,8 @@ most so many requests to AWS in an hour (test_state.py counts them):
 - rates, ages and alarms every minute, because CloudWatch has nothing newer: at most 29 requests,
   1,740 an hour; a million a month are free, beyond that they cost 0.0174 dollars
 - with them the triggers' states: 60 requests to Lambda an hour, which are free
-
+- with them, for each downstream that messages are held for, what its deliveries logged: at most 720
+  requests to CloudWatch Logs an hour, which are free
 
 What is read of coupons, `campaigns` says. On this machine all of it is read every two seconds.
 """
@@ -18,8 +19,8 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from orders.domain.saga import DOWNSTREAMS
@@ -28,9 +29,9 @@ from spillway.operate.console.campaigns import CampaignReader
 from spillway.operate.console.faults import fault_labels
 from spillway.operate.console.redriving import Redriving
 from spillway.operate.console.traffic import Traffic
-from spillway.operate.status.alarms import Alarm, read_alarms
+from spillway.operate.status.alarms import read_alarms
 from spillway.operate.status.parts import Measured, parts_of, read_measured
-from spillway.operate.status.state import Status
+from spillway.operate.status.state import Status, status_of
 from spillway.target.reading import read_depths
 from spillway.target.service import Service
 
@@ -56,7 +57,8 @@ class StatusReader:
     pause_seconds: float
     now: Callable[[], float] = time.time
     samples: deque[Status] = field(default_factory=lambda: deque(maxlen=SAMPLES_MAX))
-    _measured: tuple[float, Measured, Sequence[Alarm]] | None = None
+    #: What changes only once a minute on AWS: the figures, and the status that they were first in.
+    _measured: tuple[Measured, Status] | None = None
     _last: tuple[float, Status] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -73,16 +75,17 @@ class StatusReader:
         at = self.now()
         depths = read_depths(self.service.sqs, self.service.queues)
         measured_for = 0.0 if self.service.emulator is not None else MEASURED_AWS_SECONDS
-        if self._measured is None or at - self._measured[0] >= measured_for:
+        if self._measured is None or at - self._measured[1].at >= measured_for:
             measured = read_measured(self.service, depths, at)
-            self._measured = (at, measured, read_alarms(self.service))
-        _, measured, alarms = self._measured
+            parts, alarms = parts_of(depths, measured), read_alarms(self.service)
+            self._measured = (measured, status_of(self.service, at, parts, alarms))
+        measured, status = self._measured
         faults: dict[str, list[str]] | None = None
         if self.stack is not None:
             faults = {name: fault_labels(self.stack.fault_settings(name)) for name in DOWNSTREAMS}
-        status = Status(at, parts_of(depths, measured), alarms, faults)
-        self.samples.append(status)
-        return status
+        now = replace(status, at=at, parts=parts_of(depths, measured), faults=faults)
+        self.samples.append(now)
+        return now
 
 
 @dataclass(slots=True)

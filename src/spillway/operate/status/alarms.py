@@ -19,6 +19,7 @@ State = Literal["OK", "ALARM", "INSUFFICIENT_DATA"]
 class Alarm:
     """`name` leaves out the stage. `since` is when this state began, in Unix milliseconds, `reason`
     CloudWatch's own text with the figures, `promise` the promise that the alarm guards, if any.
+    `meaning` says in sentences why it rings, and `threshold` is what its metric must reach.
     """
 
     name: str
@@ -26,6 +27,8 @@ class Alarm:
     since: int | None
     reason: str
     promise: Promise | None
+    meaning: str = ""
+    threshold: float = 0.0
 
     @property
     def rings(self) -> bool:
@@ -58,6 +61,9 @@ def _alarm(service: Service, alarm: Mapping[str, Any]) -> Alarm:
         since=None if since is None else int(since.timestamp() * 1000),
         reason=alarm.get("StateReason", ""),
         promise=_PROMISE_OF.get(name),
+        # What follows in the description is the runbook's page, which `runbook` has.
+        meaning=alarm.get("AlarmDescription", "").partition(" What to do:")[0],
+        threshold=alarm.get("Threshold", 0.0),
     )
 
 

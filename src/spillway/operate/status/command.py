@@ -52,10 +52,10 @@ def status(
 def _read(service: "Service") -> "Status":
     from spillway.operate.status.alarms import read_alarms
     from spillway.operate.status.parts import read_parts
-    from spillway.operate.status.state import Status
+    from spillway.operate.status.state import status_of
 
     now = time.time()
-    return Status(now, read_parts(service, now), read_alarms(service))
+    return status_of(service, now, read_parts(service, now), read_alarms(service))
 
 
 def _watch(service: "Service") -> None:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from orders.domain.promises import Promise
 from spillway.operate.status.alarms import Alarm
+from spillway.operate.status.outages import Outage, explained, read_outages
 from spillway.operate.status.parts import Part
+from spillway.target.service import Service
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
     """`at` is Unix seconds. `faults`: for each downstream the faults of its fake, in words; None on
-    AWS, which has no fakes, and where they were not read."""
+    AWS, which has no fakes, and where they were not read. `outages` are of downstreams, `explained`
+    the names of the alarms that ring because of them alone."""
 
     at: float
     parts: Sequence[Part]
     alarms: Sequence[Alarm]
     faults: Mapping[str, Sequence[str]] | None = None
+    outages: Sequence[Outage] = ()
+    explained: Collection[str] = ()
 
     @property
     def promises(self) -> Mapping[Promise, Alarm | None]:
@@ -34,6 +39,10 @@ class Status:
     def ringing(self) -> Sequence[Alarm]:
         return [alarm for alarm in self.alarms if alarm.rings]
 
+    def endangers(self, alarm: Alarm) -> bool:
+        """Whether it rings because of more than an outage that its promise provides for."""
+        return alarm.rings and alarm.name not in self.explained
+
     @property
     def stopped(self) -> Sequence[Part]:
         """The functions that nothing runs any more."""
@@ -42,3 +51,15 @@ class Status:
     @property
     def dead_letters(self) -> int:
         return sum(part.dead_letters for part in self.parts)
+
+
+def status_of(
+    service: Service,
+    at: float,
+    parts: Sequence[Part],
+    alarms: Sequence[Alarm],
+    faults: Mapping[str, Sequence[str]] | None = None,
+) -> Status:
+    """With the outages that the deliveries' lines show."""
+    outages = read_outages(service, parts, at)
+    return Status(at, parts, alarms, faults, outages, explained(service, alarms, outages, at))

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from infra.alarms import page_of
 from spillway.operate.status.alarms import Alarm
+from spillway.operate.status.outages import Outage
 from spillway.operate.status.parts import Part
 from spillway.operate.status.state import Status
 from spillway.target.service import Service
@@ -34,7 +35,8 @@ def document(status: Status, *, stage: str) -> dict[str, Any]:
     return {
         "stage": stage,
         "parts": [_part(part) for part in status.parts],
-        "alarms": [_alarm(alarm) for alarm in status.alarms],
+        "alarms": [_alarm(status, alarm) for alarm in status.alarms],
+        "outages": [_outage(outage) for outage in status.outages],
     }
 
 
@@ -54,12 +56,26 @@ def _part(part: Part) -> dict[str, Any]:
     }
 
 
-def _alarm(alarm: Alarm) -> dict[str, Any]:
+def _outage(outage: Outage) -> dict[str, Any]:
+    back = outage.answers_since
+    return {
+        "downstream": outage.downstream,
+        "since": rfc3339(outage.since),
+        "answers_since": None if back is None else rfc3339(back),
+        "trouble": outage.trouble,
+        "orders": outage.orders,
+        "exact": outage.exact,
+    }
+
+
+def _alarm(status: Status, alarm: Alarm) -> dict[str, Any]:
     return {
         "alarm": alarm.name,
         "state": alarm.state,
         "since": None if alarm.since is None else rfc3339(alarm.since),
+        "meaning": alarm.meaning,
         "reason": alarm.reason,
+        "explained_by_outages": alarm.name in status.explained,
         "promise": alarm.promise,
         "runbook": alarm.runbook,
     }
@@ -96,20 +112,22 @@ def _count(number: int) -> str:
 
 def _alarms_panel(status: Status) -> Panel:
     """A promise is shown even when it is kept, another alarm only when it rings."""
-    rows = [_alarm_row(promise.value, alarm) for promise, alarm in status.promises.items()]
+    rows = [_alarm_row(status, promise.value, alarm) for promise, alarm in status.promises.items()]
     others = status.other_alarms
-    rows += [_alarm_row(other.name, other) for other in others if other.rings]
+    rows += [_alarm_row(status, other.name, other) for other in others if other.rings]
     quiet = sum(not other.rings for other in others)
     if quiet:
         rows.append((Text(), Text(f"{quiet} other alarms are quiet", "dim"), Text()))
     return panel("The promises, by their alarms", rows)
 
 
-def _alarm_row(name: str, alarm: Alarm | None) -> tuple[Text, Text, Text]:
+def _alarm_row(status: Status, name: str, alarm: Alarm | None) -> tuple[Text, Text, Text]:
     if alarm is None:
         return mark(None), Text(name), Text("this stage has no alarm for it", "yellow")
     if alarm.rings:
         since = "" if alarm.since is None else f"since {date_and_clock(alarm.since)}"
+        if not status.endangers(alarm):
+            return Text("…", "yellow"), Text(name, "yellow"), Text(f"delayed {since}", "yellow")
         return mark(False), Text(name, "bold red"), Text(since, "red")
     note = "" if alarm.kept else "not measured yet"
     return mark(alarm.kept), Text(name), Text(note, "dim")
@@ -117,7 +135,8 @@ def _alarm_row(name: str, alarm: Alarm | None) -> tuple[Text, Text, Text]:
 
 def _next_steps(status: Status, options: str) -> list[Text]:
     page = page_of("relay-stopped")
-    steps = [
+    steps = [Text(f"{one.sentence} {one.waiting}", "bold yellow") for one in status.outages]
+    steps += [
         Text(f"{part.name} does not run: its trigger is {part.trigger}. See {page}.", "bold red")
         for part in status.stopped
     ]

@@ -7,7 +7,16 @@ from dataclasses import replace
 import pytest
 
 from orders.domain.promises import Promise
-from spillway.operate.console.path import MEANINGS, SPARK_WIDTH, Tone, headline, spark, tone
+from spillway.operate.console.path import (
+    MEANINGS,
+    SPARK_WIDTH,
+    Tone,
+    figures,
+    headline,
+    spark,
+    tone,
+)
+from spillway.operate.status.outages import Outage
 from spillway.operate.status.parts import Part
 from spillway.operate.status.state import Status
 from tests.spillway.operate.console.builders import AT, a_state, alarm, browser, part, parts, status
@@ -58,8 +67,37 @@ def test_a_promise_without_a_word_from_its_alarm_is_not_called_kept() -> None:
 def test_the_headline_says_what_matters_and_no_figure_that_would_make_it_chatter() -> None:
     ringing = alarm("never-half-done", "ALARM", "600 s")
     dead = part("deliver-accounting", dead_letters=7)
-    sentence = "In danger: never_half_done. There are dead letters."
+    sentence = "In danger: never_half_done. 7 failed messages need your attention."
     assert headline(status(dead, ringing=[ringing])) == ("bad", sentence)
+
+
+def test_an_outage_is_called_one_and_endangers_no_promise_that_provides_for_it() -> None:
+    down = Outage("accounting", at_ms(-300), at_ms(-2), "status 503", 40, exact=True)
+    rung = [alarm("always-settles", "ALARM"), alarm("never-half-done", "ALARM")]
+    now = replace(status(ringing=rung), outages=[down])
+    explained = replace(now, explained={one.name for one in rung})
+    sentence = "Accounting has not answered since 09:55:00 UTC (status 503); nothing is lost."
+    assert headline(explained) == ("warn", sentence)
+    assert figures(explained) == "40 orders wait for it."
+    page = browser(a_state(explained)).get("/").text
+    assert page.count('class="state delayed"') == 2
+    assert 'class="state in-danger"' not in page
+    # One of the orders waits for something else: nothing is played down then.
+    tone_, sentence_ = headline(replace(now, explained={"never-half-done"}))
+    assert (tone_, sentence_.partition(".")[0]) == ("bad", "In danger: always_settles")
+    assert sentence in sentence_
+
+
+def test_an_alarm_of_orders_that_have_settled_since_is_not_alarming() -> None:
+    ringing = status(ringing=[alarm("always-settles", "ALARM")])
+    over = replace(ringing, explained={"always-settles"})
+    assert headline(over) == ("calm", "Every promise is kept.")
+    assert "have settled" in browser(a_state(over)).get("/").text
+
+
+def test_one_dead_letter_is_one_and_no_promise_is_called_kept_beside_it() -> None:
+    dead = status(part("relay", dead_letters=1))
+    assert headline(dead) == ("warn", "1 failed message needs your attention.")
 
 
 def test_an_alarm_without_a_promise_is_shown_too() -> None:
@@ -73,6 +111,11 @@ def test_a_stage_without_alarms_promises_nothing() -> None:
     assert headline(bare) == ("calm", "No promise has been measured yet.")
     page = browser(a_state(bare)).get("/").text
     assert page.count('class="state not-known"') == len(Promise)
+
+
+def at_ms(seconds: int) -> int:
+    """Unix milliseconds so long after `AT`."""
+    return int((AT + seconds) * 1000)
 
 
 def waits(at: float, count: int) -> Status:

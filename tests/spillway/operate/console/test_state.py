@@ -42,7 +42,7 @@ class _Client:
 
     def paginate(self, **_: Any) -> list[dict[str, Any]]:
         self._requests[self._service] += 1
-        return [{"MetricAlarms": [], "EventSourceMappings": []}]
+        return [{"MetricAlarms": [], "EventSourceMappings": [], "events": []}]
 
 
 def queues() -> dict[str, str]:
@@ -57,6 +57,8 @@ def test_an_open_console_costs_less_than_two_cents_an_hour() -> None:
     reader = StatusReader(service, None, PAUSE_AWS_SECONDS, now=lambda: float(next(clock)))
     for _ in range(HOUR // int(PAUSE_AWS_SECONDS)):
         reader.read()
+    # Logs are read for free, and only of the downstreams that messages are held for.
+    assert aws.requests.pop("logs") <= 60 * 3 * 4
     assert aws.requests == {"sqs": 2_640, "cloudwatch": 60 * 29, "lambda": 60}
     dollars = (
         aws.requests["sqs"] * DOLLARS_PER_SQS_REQUEST

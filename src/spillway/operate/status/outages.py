@@ -1,0 +1,193 @@
+"""Which downstreams do not answer, since when, and which ringing alarms that explains.
+
+A queue's depth says that something waits, not why. The deliveries' lines do: a failed attempt has
+the downstream's last answer and the order's age. They are read only while messages are held for
+that downstream: on AWS about four requests to FilterLogEvents a minute for each, which are free,
+and some more for the ringing alarms.
+
+An order that waits for a downstream that is down is what `always_settles` and `never_half_done`
+provide for: commands are retried for a day. So their alarms, which rightly ring, do not mean that
+the promise is in danger before most of that day has gone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from infra.alarms import LOGGED_EVERY_SECONDS
+from infra.event_sources import OUTAGE_SECONDS_MAX
+from infra.metrics import HALF_DONE, UNSETTLED
+from orders.domain.saga import DOWNSTREAM_OF, DOWNSTREAMS, Downstream, Step
+from spillway.operate.logs.reading import Line, lines
+from spillway.operate.orders.reading import last_unsettled
+from spillway.operate.status.alarms import Alarm
+from spillway.operate.status.messages import peek
+from spillway.operate.status.parts import Part
+from spillway.target.service import Service
+from spillway.ui.formatting import clock, counted, date_and_clock
+
+#: A downstream that has many commands to retry fails at one every minute. With few, each of them is
+#: retried at least every 15 min (orders.domain.backoff.DELIVER), and a minute more.
+RECENT_SECONDS = 60
+RETRIED_SECONDS = LOGGED_EVERY_SECONDS + 60
+#: One failed attempt alone is a hiccup.
+FAILURES_MIN = 2
+#: After it has answered again: what waits longer than this waits for its next attempt.
+WAITS_SECONDS = 10
+#: When an outage has lasted so long, its orders' commands will soon have had their last attempt.
+LONG_SECONDS = OUTAGE_SECONDS_MAX * 3 // 4
+#: The alarms that an outage rings, with the line's field that they look at.
+RUNG_BY_OUTAGES: Mapping[str, str] = {
+    "always-settles": UNSETTLED.value.removeprefix("$."),
+    "never-half-done": HALF_DONE.value.removeprefix("$."),
+}
+
+_ABOUT_THE_DOWNSTREAM = re.compile(
+    r"(?:GET|POST) /\S*: (?:answered (?P<status>\d{3})|(?P<error>\w+))"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """A downstream that has done nothing since `since`, and the `trouble` of the last attempt, at
+    `tried_at`. `orders` is how many wait for it, at the least unless `exact`. `answers_since`: it
+    has answered again, and they wait for their next attempt. Times are Unix milliseconds."""
+
+    downstream: Downstream
+    since: int
+    tried_at: int
+    trouble: str
+    orders: int
+    exact: bool
+    answers_since: int | None = None
+
+    @property
+    def sentence(self) -> str:
+        """Without the figure, which changes all the time."""
+        name = self.downstream.capitalize()
+        if self.answers_since is not None:
+            again = clock(self.answers_since)[:8]
+            return f"{name} answers again since {again} UTC; nothing is lost."
+        since, tried = date_and_clock(self.since), date_and_clock(self.tried_at)
+        if since[:10] == tried[:10]:
+            since = since[11:]
+        return f"{name} has not answered since {since} ({self.trouble}); nothing is lost."
+
+    @property
+    def waiting(self) -> str:
+        waits = "waits" if self.orders == 1 else "wait"
+        number = counted(self.orders, "order") if self.exact else f"{self.orders:,} orders or more"
+        if self.answers_since is not None:
+            return f"{number} {waits} for the next attempt, at most 15 minutes."
+        return f"{number} {waits} for it."
+
+    def is_long(self, now: float) -> bool:
+        """Its orders' commands will soon be dead letters. `now` is Unix seconds."""
+        return self.answers_since is None and now - self.since / 1000 >= LONG_SECONDS
+
+
+def read_outages(service: Service, parts: Iterable[Part], now: float) -> list[Outage]:
+    """Of the downstreams that messages are held for. `now` is Unix seconds."""
+    held = {part.name.removeprefix("deliver-"): part.held for part in parts}
+    found = (_read(service, name, held[name], now) for name in DOWNSTREAMS if held.get(name))
+    return [outage for outage in found if outage is not None]
+
+
+def _read(service: Service, downstream: Downstream, held: int, now: float) -> Outage | None:
+    function = f"deliver-{downstream}"
+
+    def logged(outcome: str, seconds: float) -> list[Line]:
+        since = int((now - seconds) * 1000)
+        found = lines(service, since=since, term=outcome, functions=(function,)).lines
+        return [line for line in found if line.outcome == outcome]
+
+    failed = logged("postponed", RECENT_SECONDS) or logged("postponed", RETRIED_SECONDS)
+    if not failed:
+        return None
+    reach = now - failed[0].at / 1000 + 1
+    answered = [*logged("done", reach), *logged("refused", reach)]
+    if service.emulator is None:
+        return outage_of(downstream, failed, answered, held)
+    orders = {key for message in peek(service, downstream) for key in message.orders}
+    return outage_of(downstream, failed, answered, len(orders), exact=True)
+
+
+def outage_of(
+    downstream: Downstream,
+    failed: Iterable[Line],
+    answered: Iterable[Line],
+    waiting: int,
+    *,
+    exact: bool = False,
+) -> Outage | None:
+    """What a delivery's lines of the last minutes say; None where it answers. Pure."""
+    ends = {(line.fields.get("order_id"), line.command): line.at for line in answered}
+    last_answer = max(ends.values(), default=0)
+    about = [line for line in failed if trouble_of(line) is not None]
+    open_ = [
+        line for line in about if ends.get((line.fields.get("order_id"), line.command), 0) < line.at
+    ]
+    if not open_ or not waiting:
+        return None
+    last = max(about, key=lambda line: line.at)
+    trouble = trouble_of(last) or ""
+    since_answer = [line for line in open_ if line.at > last_answer]
+    if len(since_answer) >= FAILURES_MIN:
+        if last_answer:
+            since = min(line.at for line in since_answer)
+        else:
+            # Its first attempt may have been before the lines that were read.
+            since = min(line.at - _age_ms(line) for line in since_answer)
+        return Outage(downstream, since, last.at, trouble, waiting, exact)
+    late = [line for line in open_ if _age_ms(line) >= WAITS_SECONDS * 1000]
+    if last_answer and late:
+        first = min(line.at for line in about)
+        back = min((at for at in ends.values() if at > last.at), default=last_answer)
+        return Outage(downstream, first, last.at, trouble, waiting, exact, back)
+    return None
+
+
+def _age_ms(line: Line) -> int:
+    return int(line.fields.get("unsettled_s", 0)) * 1000
+
+
+def trouble_of(line: Line) -> str | None:
+    """What a downstream did to a failed attempt, in two words; None where it was not asked."""
+    found = _ABOUT_THE_DOWNSTREAM.match(str(line.fields.get("detail", "")))
+    if found is None:
+        return None
+    if found["status"] is not None:
+        return f"status {found['status']}"
+    return "timed out" if "Timeout" in found["error"] else "no connection"
+
+
+def explained(
+    service: Service, alarms: Iterable[Alarm], outages: Sequence[Outage], now: float
+) -> frozenset[str]:
+    """The ringing alarms that only orders have rung which wait for a downstream in an outage, or
+    have settled since: an alarm rings for half an hour after that.
+
+    Not where an outage has lasted so long that its orders' commands will soon be dead letters.
+    """
+    ringing = [alarm for alarm in alarms if alarm.rings and alarm.name in RUNG_BY_OUTAGES]
+    if not ringing or any(outage.is_long(now) for outage in outages):
+        return frozenset()
+    since = int((now - 2 * LOGGED_EVERY_SECONDS) * 1000)
+    unsettled = last_unsettled(service, since, UNSETTLED.functions).lines
+    down = {outage.downstream for outage in outages}
+    return frozenset(alarm.name for alarm in ringing if is_explained(alarm, unsettled, down))
+
+
+def is_explained(alarm: Alarm, unsettled: Iterable[Line], down: Collection[Downstream]) -> bool:
+    """Whether each order that rings the alarm waits for nothing but downstreams in `down`. Pure."""
+    field = RUNG_BY_OUTAGES[alarm.name]
+    rings = (line for line in unsettled if line.fields.get(field, 0) >= alarm.threshold)
+    return all(_waits_for(line) <= set(down) for line in rings)
+
+
+def _waits_for(line: Line) -> set[Downstream]:
+    """From a line of the watchdog's, or of a delivery's."""
+    steps = line.fields.get("owed") or [line.command]
+    return {DOWNSTREAM_OF[Step(step)] for step in steps if step is not None}
