@@ -25,6 +25,9 @@ STAGES = Path(__file__).parent / "stages"
 #: The stacks that a stage may have, without the stage's name. With an issuer of one's own there is
 #: no identity stack, and only a stage with fakes has the last.
 STACKS = ("data", "identity", "service", "operations", "web", "downstreams")
+#: Those that have termination protection: what they hold can't be made again. The CDK sets it
+#: outside of templates.
+PROTECTED_STACKS = ("data", "identity")
 
 #: An HTTP API answers 503 after 30 s; a function behind it must answer before that.
 API_TIMEOUT_SECONDS = 30

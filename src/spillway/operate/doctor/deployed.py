@@ -8,6 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from infra.alarms import alarms
+from infra.stage import PROTECTED_STACKS
 from orders.aws.book_file import BookFileInvalid
 from orders.domain.units import Millis
 from orders.settings import has_book
@@ -41,6 +42,13 @@ def _stack(account: Account, name: str) -> Finding:
         return fault(about, "is not there, and others are", account.deploy)
     status = stack["StackStatus"]
     if status in _SOUND:
+        if name in PROTECTED_STACKS and not stack.get("EnableTerminationProtection"):
+            return warning(
+                about,
+                "is not protected: one command deletes it",
+                "`aws cloudformation update-termination-protection --enable-termination-protection"
+                f" --stack-name {about}`",
+            )
         return ok(about, status)
     if status.endswith("_IN_PROGRESS"):
         return warning(about, f"{status}: it is being changed", "ask again when that is over")

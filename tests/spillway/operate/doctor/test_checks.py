@@ -418,6 +418,19 @@ def test_a_mapping_that_cannot_read_is_found_although_it_is_enabled() -> None:
     assert (relay.state, mapping["LastProcessingResult"] in relay.says) == ("fault", True)
 
 
+def test_a_stack_that_one_command_would_delete_is_found() -> None:
+    """Plain CloudFormation leaves to people what the CDK sets beside the template."""
+    names = ("data", "identity", "service", "operations", "web")
+    stacks: dict[str, dict[str, object]] = {
+        name: {"StackStatus": "CREATE_COMPLETE"} for name in names
+    }
+    stacks["identity"]["EnableTerminationProtection"] = True
+    found = CHECKS["stacks"](account(load("dev"), {}, stacks=stacks))
+    [unprotected] = [finding for finding in found if finding.state != "ok"]
+    assert (unprotected.about, unprotected.state) == ("spillway-dev-data", "warning")
+    assert "--enable-termination-protection" in unprotected.next_step
+
+
 # Drift that takes its time, and an account that does not answer.
 
 
