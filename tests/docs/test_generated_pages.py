@@ -32,21 +32,6 @@ def test_the_cost_page() -> None:
     assert PICTURE.read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_row_of_the_cost_page_can_be_worked_out_from_the_page_alone() -> None:
-    """The first one, at list price: operations times price, and the sum."""
-    page = COST.read_text()
-    [*items, together] = _rows(page, "items")
-    worked_out = 0.0
-    for name, operations, price, dollars in items:
-        worked_out += _number(operations) * _number(price)
-        assert _number(operations) * _number(price) == pytest.approx(
-            _number(dollars), rel=0.002, abs=5e-5
-        ), name
-    assert worked_out == pytest.approx(_number(together[-1]), abs=0.005)
-    first = _rows(page, "store")[0]
-    assert float(first[1]) == float(first[3]) == round(_number(together[-1]), 2)
-
-
 def test_what_the_readme_says_that_a_store_pays_is_on_the_cost_page() -> None:
     web, _, app, _, idle = _rows(COST.read_text(), "store")
     [said] = re.findall(r"\*\*Idle, no compute runs\.\*\*.*", (PROJECT / "README.md").read_text())
@@ -58,12 +43,6 @@ def _rows(page: str, part: str) -> list[list[str]]:
     """The cells of a generated table, without its head."""
     table = page.partition(f"<!-- {part} -->\n")[2].partition(f"<!-- /{part} -->")[0]
     return [[cell.strip() for cell in row.split("|")[1:-1]] for row in table.splitlines()[2:]]
-
-
-def _number(cell: str) -> float:
-    """`1.073 M`, `0.625 /M`, `19,652` or `0.3906*`."""
-    figure, _, unit = cell.rstrip("*").replace(",", "").partition(" ")
-    return float(figure) * {"": 1, "M": 1e6, "/M": 1e-6}[unit]
 
 
 def test_the_performance_page() -> None:
