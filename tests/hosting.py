@@ -6,9 +6,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import httpx
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from spillway.run.loopback import http_client
 from spillway.run.stack.ports import listen, port_of
 from spillway.run.stack.serving import serving
 
@@ -24,6 +26,9 @@ class Host:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.application(scope, receive, send)
+
+    def client(self) -> httpx.Client:
+        return http_client(base_url=self.url)
 
 
 @contextmanager

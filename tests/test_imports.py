@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -28,6 +29,7 @@ ROOTS = {
 Imports = Mapping[str, Iterable[str]]
 
 
+@cache
 def imports() -> dict[str, set[str]]:
     """Every module of the project and what it imports of the project."""
     files = {

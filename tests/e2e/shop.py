@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from spillway.run.loopback import http_client
 from spillway.run.stack import Stack
 from spillway.target.reading import read_effects
 from spillway.target.records import Effect
@@ -27,11 +28,10 @@ class Customer:
         token = stack.token(user)
         claims = token.split(".")[1]
         self.id: str = json.loads(base64.urlsafe_b64decode(claims + "=="))["sub"]
-        self.http = httpx.Client(
+        self.http = http_client(
             base_url=stack.api,
             headers={"authorization": f"Bearer {token}"},
             timeout=60,
-            trust_env=False,
         )
 
     def order(self, **fields: Any) -> tuple[str, dict[str, Any]]:

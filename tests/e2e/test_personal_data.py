@@ -14,9 +14,9 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
 
+from spillway.run.loopback import http_client
 from spillway.run.stack import Stack
 from spillway.target.service import Service
 from tests.builders import order_id, order_key
@@ -196,7 +196,7 @@ class Seen:
         """Whether anything lay there."""
         before = self.messages
         for name, url in self._stack.queues.items():
-            with httpx.Client(base_url=self._stack.emulator, trust_env=False) as http:
+            with http_client(base_url=self._stack.emulator) as http:
                 answer = http.get("/_ministack/sqs/messages", params={"QueueUrl": url}).json()
             for regions in answer["messages"].values():
                 for queues in regions.values():

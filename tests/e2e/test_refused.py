@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from spillway.run.loopback import http_client
 from spillway.run.stack import Stack
 from tests.builders import line, order_id
 from tests.e2e.shop import Customer
@@ -69,6 +70,6 @@ def test_a_request_without_a_good_token_is_401(
     stack: Stack, token: str | None, method: str
 ) -> None:
     headers = {} if token is None else {"authorization": token}
-    url = f"{stack.api}/orders/{order_id()}"
-    answer = httpx.request(method, url, headers=headers, trust_env=False, timeout=30)
+    with http_client(timeout=60) as http:
+        answer = http.request(method, f"{stack.api}/orders/{order_id()}", headers=headers)
     assert answer.status_code == 401

@@ -2,7 +2,7 @@
 lost, and the command comes again."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -32,9 +32,9 @@ UNDOES = {
 class Bench:
     """The downstream that does one step of one order, without keys, and the adapter to it."""
 
-    def __init__(self, url: str, ledgers: Mapping[str, Ledger], step: Step) -> None:
+    def __init__(self, client: httpx.Client, ledgers: Mapping[str, Ledger], step: Step) -> None:
         self._name = DOWNSTREAM_OF[step]
-        self._url = f"{url}/{self._name}"
+        self._client = client
         self._ledger = ledgers[self._name]
         self._command = Command(OrderKey(CUSTOMER, order_id()), step, an_order())
         self.set_faults()
@@ -44,11 +44,10 @@ class Bench:
             )
 
     def set_faults(self, *, idempotency_keys: bool = False, **fault_settings: object) -> None:
-        httpx.put(
-            f"{self._url}/fault-settings",
+        self._client.put(
+            f"/{self._name}/fault-settings",
             json={"idempotency_keys": idempotency_keys, **fault_settings},
             headers={"x-api-key": API_KEYS[self._name]},
-            trust_env=False,
         ).raise_for_status()
 
     def perform(self, *, look_up_first: bool) -> Outcome:
@@ -78,7 +77,7 @@ class Bench:
 
         return HttpDownstream(
             request_of=REQUEST_OF[self._name],
-            url=self._url,
+            url=str(self._client.base_url.join(self._name)),
             pool=urllib3.PoolManager(timeout=5.0),
             authorise=authorise,
             clock=SetClock(NOW),
@@ -87,10 +86,11 @@ class Bench:
 
 
 @pytest.fixture(params=list(Step))
-def bench(host: Host, request: pytest.FixtureRequest) -> Bench:
+def bench(host: Host, request: pytest.FixtureRequest) -> Iterator[Bench]:
     ledgers = {name: MemoryLedger() for name in API_KEYS}
     host.application = application(ledgers, API_KEYS)
-    return Bench(host.url, ledgers, request.param)
+    with host.client() as client:
+        yield Bench(client, ledgers, request.param)
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def ledgers() -> dict[str, Ledger]:
 @pytest.fixture
 def client(host: Host, ledgers: Mapping[str, Ledger]) -> Iterator[httpx.Client]:
     host.application = application(ledgers, API_KEYS)
-    with httpx.Client(base_url=host.url, trust_env=False) as client:
+    with host.client() as client:
         yield client
 
 

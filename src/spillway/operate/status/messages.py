@@ -13,6 +13,7 @@ from typing import Any
 
 from orders.domain.order import OrderKey
 from spillway.operate.redrive.dead_letters import order_keys
+from spillway.run.loopback import http_client
 from spillway.target.service import Service
 
 
@@ -42,13 +43,11 @@ def messages_of(service: Service, key: OrderKey) -> list[Message] | None:
 
 def peek(service: Service, queue: str) -> list[Message]:
     """The messages in a queue of the emulator. None is received."""
-    import httpx
-
-    answer = httpx.get(
-        f"{service.emulator}/_ministack/sqs/messages",
-        params={"QueueUrl": service.queues[queue]},
-        trust_env=False,
-    ).json()
+    with http_client() as http:
+        answer = http.get(
+            f"{service.emulator}/_ministack/sqs/messages",
+            params={"QueueUrl": service.queues[queue]},
+        ).json()
     # By account, Region and queue, as the emulator nests them.
     return [
         _message(queue, raw)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from spillway.run.loopback import http_client
 from spillway.run.stack.ports import DEFAULT_PORT
 from spillway.ui.options import JsonOption, PortOption, print_result
 
@@ -56,7 +57,7 @@ def _audited(stack: "Stack", unsettled_after: float) -> "Audited":
     from spillway.target.service import of_stack
     from spillway.ui.progress import bar
 
-    http = httpx.Client(base_url=stack.api, timeout=_REQUEST_TIMEOUT_SECONDS, trust_env=False)
+    http = http_client(base_url=stack.api, timeout=_REQUEST_TIMEOUT_SECONDS)
     try:
         with http, bar("") as progress:
             tokens = [stack.token(user) for user in USERS]

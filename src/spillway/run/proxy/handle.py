@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from spillway.errors import SpillwayError
+from spillway.run.loopback import http_client
 from spillway.run.proxy.control import PREFIX, TOKEN_HEADER
 from spillway.run.proxy.counts import Counts
 
@@ -77,7 +78,7 @@ class Proxy:
         import httpx
 
         try:
-            with httpx.Client(trust_env=False, timeout=_TIMEOUT_SECONDS) as client:
+            with http_client(timeout=_TIMEOUT_SECONDS) as client:
                 answer = client.request(
                     method,
                     f"{self.url}{PREFIX}{path}",

@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 
 from spillway.errors import SpillwayError
+from spillway.run.loopback import http_client
 from spillway.run.proxy.control import PREFIX, TOKEN_HEADER
 from spillway.run.stack.cdk import node_binary
 from spillway.run.stack.ports import LOOPBACK, free_port
@@ -84,8 +85,7 @@ def _running(
     """Run a server until the block ends, which begins when a GET of `health` succeeds."""
     with guarded(command, environment=environment, log=log, cwd=log.parent) as process:
         deadline = time.monotonic() + _START_TIMEOUT_SECONDS
-        # trust_env: straight to the loopback interface, past any proxy of the user's environment.
-        with httpx.Client(base_url=url, trust_env=False, timeout=2, headers=headers) as client:
+        with http_client(base_url=url, timeout=2, headers=headers) as client:
             while not _healthy(client, health):
                 if process.poll() is not None:
                     raise SpillwayError(f"The {name} ended while it started: its log is {log}.")

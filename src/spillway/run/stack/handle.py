@@ -7,6 +7,7 @@ import msgspec
 
 from infra.stage import load
 from spillway.errors import SpillwayError
+from spillway.run.loopback import http_client
 from spillway.run.proxy import Proxy
 from spillway.run.stack.aws import client
 from spillway.run.stack.deployment import STAGE
@@ -105,9 +106,7 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def _fault_settings(self, method: str, downstream: str, content: Any = None) -> dict[str, Any]:
-        import httpx
-
-        with httpx.Client(trust_env=False) as http:
+        with http_client() as http:
             answer = http.request(
                 method,
                 f"{self.downstreams[downstream]}/fault-settings",

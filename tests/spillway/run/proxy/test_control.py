@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from spillway.errors import SpillwayError
+from spillway.run.loopback import http_client
 from spillway.run.proxy.rules import RULES_MAX, Rules
 from tests.spillway.run.proxy.conftest import TOKEN, Wire
 
@@ -14,7 +15,8 @@ pytestmark = pytest.mark.timeout(60)
 
 def _ask(wire: Wire, method: str, path: str, **options: Any) -> httpx.Response:
     options.setdefault("headers", {"x-proxy-token": TOKEN})
-    return httpx.request(method, f"{wire.proxy.url}/_proxy/{path}", trust_env=False, **options)
+    with http_client(base_url=wire.proxy.url) as http:
+        return http.request(method, f"/_proxy/{path}", **options)
 
 
 class TestWhoMay:

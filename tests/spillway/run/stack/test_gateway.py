@@ -59,7 +59,7 @@ def service() -> Service:
 def client(service: Service, host: Host) -> Iterator[httpx.Client]:
     api = httpx.AsyncClient(transport=httpx.MockTransport(service), base_url="http://store/api")
     host.application = Starlette(routes=gateway(_KEY, api))
-    with httpx.Client(base_url=host.url, trust_env=False) as client:
+    with host.client() as client:
         yield client
 
 

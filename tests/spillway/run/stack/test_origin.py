@@ -18,7 +18,7 @@ InFrontOf = Callable[[Upstream], httpx.Client]
 def in_front_of(host: Host) -> Iterator[InFrontOf]:
     """A function that makes a client of the origin, over HTTP, with `upstream` in the emulator's
     place."""
-    with httpx.Client(base_url=host.url, trust_env=False) as client:
+    with host.client() as client:
 
         def made(upstream: Upstream) -> httpx.Client:
             host.application = _origin(upstream)
