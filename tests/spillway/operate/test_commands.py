@@ -34,7 +34,7 @@ def no_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["prices", "show"], ["8080"]),
         (["prices", "history"], ["8080"]),
         (["prices", "publish", "web/book/book.toml"], ["8080"]),
-        (["status", "--stage", "dev", "--profile", "nobody"], ["'dev'", "--profile"]),
+        (["status", "--stage", "dev", "--profile", "nobody"], ["nobody", "AWS_PROFILE"]),
         (["doctor", "--stage", "nowhere"], ["'nowhere'", "prod"]),
     ],
 )
