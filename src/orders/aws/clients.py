@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -40,6 +41,7 @@ _BUGS = frozenset(
         # SNS, which has those of batches too
         "InvalidParameter",
         "ParameterValueInvalid",
+        # SNS, and DynamoDB as the reason why a transaction was cancelled
         "ValidationError",
     }
 )
@@ -87,6 +89,14 @@ def user_agent() -> str:
     return f"Botocore/{botocore.__version__}" + (f" app/{appid}" if appid else "")
 
 
+def is_bug(error: ClientError) -> bool:
+    """Whether AWS says that the request can never be right; of a cancelled transaction, that one of
+    its writes can't."""
+    answer: Mapping[str, Any] = error.response
+    why = [answer.get("Error", {}), *answer.get("CancellationReasons", ())]
+    return any(str(one.get("Code")).rpartition(".")[2] in _BUGS for one in why)
+
+
 class translate_aws_errors:  # noqa: N801 - a `with` reads as it does with contextlib's
     """The SDK's exceptions become ours here.
 
@@ -103,8 +113,8 @@ class translate_aws_errors:  # noqa: N801 - a `with` reads as it does with conte
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if isinstance(error, ClientError):
-            code = error.response.get("Error", {}).get("Code", "unknown")
-            if code.rpartition(".")[2] not in _BUGS:
+            if not is_bug(error):
+                code = error.response.get("Error", {}).get("Code", "unknown")
                 raise TransientFailure(f"{self._call}: {code}") from error
         elif isinstance(error, BotoCoreError):
             raise TransientFailure(f"{self._call}: {type(error).__name__}") from error

@@ -24,7 +24,7 @@ from urllib.parse import quote
 from botocore.exceptions import ClientError
 
 from orders.aws import items
-from orders.aws.clients import Client, translate_aws_errors
+from orders.aws.clients import Client, is_bug, translate_aws_errors
 from orders.aws.table import BATCH_GET_MAX
 from orders.domain.book import Coupon
 from orders.domain.coupon_codes import serial_of
@@ -298,7 +298,8 @@ class DynamoCoupons:
             try:
                 self.client.transact_write_items(TransactItems=operations)
             except ClientError as error:
-                if error.response["Error"]["Code"] != "TransactionCanceledException":
+                cancelled = error.response["Error"]["Code"] == "TransactionCanceledException"
+                if not cancelled or is_bug(error):
                     raise
                 # Not in the type of an error's answer: only this error has it.
                 answer: Mapping[str, Any] = error.response

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from orders.aws import items
 from orders.aws.coupons import USED_UP_FOR_MS, DynamoCoupons, claim_of_code
@@ -188,6 +189,13 @@ def disturbed(orders: MemoryOrders, *reasons: Mapping[int, str]) -> tuple[Dynamo
     client = Disturbed(orders.client, *reasons)
     table = orders.coupons.orders_table
     return DynamoCoupons(client, table, "coupons", SetClock(0)), client
+
+
+def test_a_write_that_can_never_be_right_is_a_bug_and_no_crowd(orders: MemoryOrders) -> None:
+    coupons, client = disturbed(orders, {1: "ValidationError"})
+    with pytest.raises(ClientError):
+        coupons.place(order_of(), [first(1_000)])
+    assert len(client.tried) == 1
 
 
 def test_a_busy_counter_is_left_for_another(orders: MemoryOrders) -> None:
