@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -12,7 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from orders.domain.waits import CALL_SECONDS
-from orders.failures import TransientFailure
+from orders.failures import PermanentFailure, TransientFailure
 
 # AWS answers these calls in some milliseconds. A call that hangs is cut off and tried once more.
 _TRIES = 2
@@ -118,3 +119,14 @@ class translate_aws_errors:  # noqa: N801 - a `with` reads as it does with conte
                 raise TransientFailure(f"{self._call}: {code}") from error
         elif isinstance(error, BotoCoreError):
             raise TransientFailure(f"{self._call}: {type(error).__name__}") from error
+
+
+@contextmanager
+def bugs_are_for_a_person() -> Iterator[None]:
+    """Around calls for which no order may wait. A bug would hold up relay, and with it the orders
+    behind it in the stream; a PermanentFailure ends among the watchdog's dead letters."""
+    try:
+        yield
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "unknown")
+        raise PermanentFailure(f"{error.operation_name}: {code}") from error

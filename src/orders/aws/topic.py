@@ -6,13 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from botocore.exceptions import ClientError
-
-from orders.aws.clients import Client, translate_aws_errors
+from orders.aws.clients import Client, bugs_are_for_a_person, translate_aws_errors
 from orders.aws.messages import attributes, json_text
 from orders.aws.queues import batches, raise_if_any_failed
 from orders.domain.events import SOURCE, Event
-from orders.failures import PermanentFailure
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +18,6 @@ class SnsEvents:
     topic_arn: str
 
     def publish(self, events: Sequence[Event]) -> None:
-        """Raises PermanentFailure where SNS says that the request can never be right: as a bug it
-        would hold up relay, and with it the orders behind it, for what only concerns events."""
         for batch in batches(events):
             entries = [
                 {
@@ -33,14 +28,10 @@ class SnsEvents:
                 }
                 for position, event in enumerate(batch)
             ]
-            try:
-                with translate_aws_errors("PublishBatch"):
-                    answer = self.client.publish_batch(
-                        TopicArn=self.topic_arn, PublishBatchRequestEntries=entries
-                    )
-            except ClientError as error:
-                code = error.response["Error"]["Code"]
-                raise PermanentFailure(f"PublishBatch: {code}") from error
+            with bugs_are_for_a_person(), translate_aws_errors("PublishBatch"):
+                answer = self.client.publish_batch(
+                    TopicArn=self.topic_arn, PublishBatchRequestEntries=entries
+                )
             raise_if_any_failed("PublishBatch", answer.get("Failed", ()))
 
 

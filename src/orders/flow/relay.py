@@ -16,7 +16,7 @@ from orders.domain import events, saga
 from orders.domain.events import Event
 from orders.domain.order import AcceptedOrder, OrderKey
 from orders.domain.saga import Facts
-from orders.failures import Failure, TransientFailure
+from orders.failures import Failure
 from orders.ports import Check, Checks, Command, Commands, Coupons, Events, RelayDeadLetters
 
 
@@ -86,7 +86,7 @@ class Relay:
     def _give_back(self, undone: Sequence[OrderKey]) -> None:
         """Coupons must not hold up orders either. Each order has a check to come that gives back
         what was not given back here: the one from when it was placed, or was cancelled later."""
-        with suppress(TransientFailure):
+        with suppress(Failure):
             self.coupons.give_back(undone)
 
     def _announce(self, events: Sequence[Event]) -> None:

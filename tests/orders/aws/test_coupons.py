@@ -16,7 +16,7 @@ from orders.domain.coupon_limits import COUNTERS_MAX, Denial, Use
 from orders.domain.order import AcceptedOrder, OrderKey
 from orders.domain.saga import Outcome, Step
 from orders.domain.units import Millis
-from orders.failures import TransientFailure
+from orders.failures import PermanentFailure, TransientFailure
 from simulation.world.calls import client_error
 from simulation.world.runtime import SetClock
 from simulation.world.table import MemoryOrders
@@ -196,6 +196,16 @@ def test_a_write_that_can_never_be_right_is_a_bug_and_no_crowd(orders: MemoryOrd
     with pytest.raises(ClientError):
         coupons.place(order_of(), [first(1_000)])
     assert len(client.tried) == 1
+
+
+def test_a_return_that_can_never_be_right_is_for_a_person_and_stops_no_order(
+    orders: MemoryOrders,
+) -> None:
+    order = order_of()
+    assert orders.coupons.place(order, [first(1_000)]) is None
+    coupons, _ = disturbed(orders, {1: "ValidationError"})
+    with pytest.raises(PermanentFailure, match="TransactionCanceledException"):
+        coupons.give_back([undone(orders, order)])
 
 
 def test_a_busy_counter_is_left_for_another(orders: MemoryOrders) -> None:

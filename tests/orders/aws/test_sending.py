@@ -160,7 +160,7 @@ def test_a_request_that_can_never_be_right_is_a_bug(code: str) -> None:
 
 def test_an_announcement_that_can_never_be_right_is_for_a_person_and_stops_no_order() -> None:
     topic = SnsEvents(Recording(client_error("InvalidParameter")), "arn:topic")
-    with pytest.raises(PermanentFailure, match="PublishBatch: InvalidParameter"):
+    with pytest.raises(PermanentFailure, match=": InvalidParameter"):
         topic.publish([accepted(OrderKey(CUSTOMER, order_id()), NOW)])
 
 

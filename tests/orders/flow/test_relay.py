@@ -10,7 +10,7 @@ import pytest
 from orders.domain.coupon_limits import Use
 from orders.domain.events import Event, EventType
 from orders.domain.saga import DOWNSTREAMS, Cancellation, Facts, Outcome, Step
-from orders.failures import PermanentFailure, TransientFailure
+from orders.failures import Failure, PermanentFailure, TransientFailure
 from orders.flow.relay import Calls, FactsChanged, OrderPlaced, Relay, called_for
 from orders.ports import Check
 from simulation.world.runtime import (
@@ -139,11 +139,12 @@ def test_an_order_that_stands_keeps_its_coupons() -> None:
     assert uses(bench.orders) == ["1"]
 
 
+@pytest.mark.parametrize("failure", [TransientFailure, PermanentFailure])
 def test_coupons_that_cannot_be_given_back_now_hold_nothing_up(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, failure: type[Failure]
 ) -> None:
     def busy(*_: object) -> None:
-        raise TransientFailure("busy")
+        raise failure("busy")
 
     bench = Bench()
     monkeypatch.setattr(type(bench.orders.coupons), "give_back", busy)
