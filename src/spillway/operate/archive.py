@@ -23,6 +23,7 @@ import tarfile
 import tomllib
 import zipfile
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -68,39 +69,42 @@ def main() -> None:
 
 def files(assembly: Path, *, stage: str, version: str) -> Files:
     """What is in the archive of the stage that `assembly` was synthesised for."""
-    stacks = _Stacks(assembly, {f"spillway-{stage}-{stack}" for stack in STACKS})
-    assets = dict(_assets(stacks))
+    stacks = list(_stacks(assembly, stage))
+    paths = {one.name: f"templates/{at}-{one.name}.json" for at, one in enumerate(stacks, 1)}
+    assets = {key: content for one in stacks for key, content in _assets(one, assembly)}
     pages = [file for file in site.build({}) if file.key != _SETTINGS]
     packed = {
-        **{one["template"]: _json(stacks.template(one["name"])) for one in stacks.described},
+        **{paths[one.name]: _json(one.template) for one in stacks},
         **{f"assets/{key}": content for key, content in assets.items()},
         **{f"storefront/{page.key}": page.content for page in pages},
         "README.md": _without_links(PAGE.read_text()).encode(),
         "execution-policy.json": (PROJECT / "infra" / "execution-policy.json").read_bytes(),
     }
+    web = f"spillway-{stage}-web"
+    settings = site.File(_SETTINGS, b"", site.ASK_AGAIN)
     packed["manifest.json"] = _json(
         {
             "version": version,
             "stage": stage,
-            "stacks": stacks.described,
+            "stacks": [
+                {
+                    "name": one.name,
+                    "template": paths[one.name],
+                    "after": one.after,
+                    "parameters": sorted(one.template.get("Parameters", ())),
+                    "capabilities": ["CAPABILITY_IAM"] if one.has_roles else [],
+                    "termination_protection": one.protected,
+                }
+                for one in stacks
+            ],
             "assets": {
                 "bucket": {"parameter": BUCKET},
                 "files": [{"file": f"assets/{key}", "key": key} for key in assets],
             },
             "storefront": {
-                "bucket": {"stack": f"spillway-{stage}-web", "output": "SiteBucketName"},
-                "files": [
-                    {"file": f"storefront/{page.key}", "key": page.key, **_served(page)}
-                    for page in pages
-                ],
-                "outputs": [
-                    {
-                        "stack": f"spillway-{stage}-web",
-                        "output": _SETTINGS_OUTPUT,
-                        "key": _SETTINGS,
-                        **_served(site.File(_SETTINGS, b"", site.ASK_AGAIN)),
-                    }
-                ],
+                "bucket": {"stack": web, "output": "SiteBucketName"},
+                "files": [{"file": f"storefront/{page.key}", **_served(page)} for page in pages],
+                "outputs": [{"stack": web, "output": _SETTINGS_OUTPUT, **_served(settings)}],
             },
         }
     )
@@ -109,75 +113,65 @@ def files(assembly: Path, *, stage: str, version: str) -> Files:
     return packed
 
 
-class _Stacks:
-    """Those of a cloud assembly's stacks that have one of `names`."""
+@dataclass(frozen=True)
+class _Stack:
+    """`after` are those that are deployed before it. `files` is what its template is deployed
+    with, as the CDK's asset manifest has it: the template itself is among them."""
 
-    def __init__(self, assembly: Path, names: set[str]) -> None:
-        self.assembly = assembly
-        artifacts = json.loads((assembly / "manifest.json").read_text())["artifacts"]
-        self._stacks = {
-            name: artifact
-            for name, artifact in artifacts.items()
-            if artifact["type"] == "aws:cloudformation:stack" and name in names
-        }
-        #: As the archive's manifest describes them, each after those that it refers to.
-        self.described = [
-            self._describe(number, name)
-            for number, name in enumerate(TopologicalSorter(self._after()).static_order(), 1)
-        ]
+    name: str
+    template: dict[str, Any]
+    after: list[str]
+    protected: bool
+    files: list[dict[str, Any]]
 
-    def asset_manifests(self) -> Iterator[dict[str, Any]]:
-        """By stack, the files that its template is deployed with, the template among them."""
-        for name in self._stacks:
-            yield json.loads((self.assembly / f"{name}.assets.json").read_text())
+    @property
+    def has_roles(self) -> bool:
+        resources = self.template["Resources"].values()
+        return any(resource["Type"] == "AWS::IAM::Role" for resource in resources)
 
-    def template(self, name: str) -> dict[str, Any]:
-        """A stack's template, for any account: with `BUCKET`, and without the bootstrap."""
-        template = self._read(name)
-        for section, entry in (
-            ("Parameters", "BootstrapVersion"),
-            ("Rules", "CheckBootstrapVersion"),
-        ):
-            del template[section][entry]
-        manifest = json.loads((self.assembly / f"{name}.assets.json").read_text())
-        buckets = {
-            destination["bucketName"]
-            for file in manifest["files"].values()
-            for destination in file["destinations"].values()
-        }
-        located = _replaced(template, [{"Fn::Sub": bucket} for bucket in buckets], {"Ref": BUCKET})
-        if located != template:
-            located["Parameters"][BUCKET] = _PARAMETER
-        if re.search("hnb659fds|cdk-bootstrap", json.dumps(located)):
-            raise SpillwayError(
-                f"The template of {name} still needs the CDK's bootstrap: tell"
-                " src/spillway/operate/archive.py how it is done without."
-            )
-        return {section: content for section, content in located.items() if content}
 
-    def _read(self, name: str) -> dict[str, Any]:
-        file = self._stacks[name]["properties"]["templateFile"]
-        template: dict[str, Any] = json.loads((self.assembly / file).read_text())
-        return template
+def _stacks(assembly: Path, stage: str) -> Iterator[_Stack]:
+    """The stage's stacks in the order of their deployment."""
+    names = {f"spillway-{stage}-{stack}" for stack in STACKS}
+    artifacts = json.loads((assembly / "manifest.json").read_text())["artifacts"]
+    after = {
+        name: [before for before in artifact["dependencies"] if before in names]
+        for name, artifact in artifacts.items()
+        if name in names
+    }
+    for name in TopologicalSorter(after).static_order():
+        properties = artifacts[name]["properties"]
+        template = json.loads((assembly / properties["templateFile"]).read_text())
+        manifest = json.loads((assembly / f"{name}.assets.json").read_text())
+        described = list(manifest["files"].values())
+        yield _Stack(
+            name=name,
+            template=_for_any_account(template, name, described),
+            after=after[name],
+            protected=properties["terminationProtection"],
+            files=described,
+        )
 
-    def _after(self) -> dict[str, list[str]]:
-        """By stack, those that are deployed before it."""
-        return {
-            name: [before for before in artifact.get("dependencies", ()) if before in self._stacks]
-            for name, artifact in self._stacks.items()
-        }
 
-    def _describe(self, number: int, name: str) -> dict[str, Any]:
-        template = self.template(name)
-        types = {resource["Type"] for resource in template["Resources"].values()}
-        return {
-            "name": name,
-            "template": f"templates/{number}-{name}.json",
-            "after": self._after()[name],
-            "parameters": sorted(template.get("Parameters", ())),
-            "capabilities": ["CAPABILITY_IAM"] if "AWS::IAM::Role" in types else [],
-            "termination_protection": self._stacks[name]["properties"]["terminationProtection"],
-        }
+def _for_any_account(
+    template: dict[str, Any], name: str, files: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """The template with `BUCKET`, and without the bootstrap."""
+    del template["Parameters"]["BootstrapVersion"], template["Rules"]["CheckBootstrapVersion"]
+    buckets = [
+        {"Fn::Sub": destination["bucketName"]}
+        for file in files
+        for destination in file["destinations"].values()
+    ]
+    located: dict[str, Any] = _replaced(template, buckets, {"Ref": BUCKET})
+    if located != template:
+        located["Parameters"][BUCKET] = _PARAMETER
+    if re.search("hnb659fds|cdk-bootstrap", json.dumps(located)):
+        raise SpillwayError(
+            f"The template of {name} still needs the CDK's bootstrap: tell"
+            " src/spillway/operate/archive.py how it is done without."
+        )
+    return {section: content for section, content in located.items() if content}
 
 
 def _replaced(value: Any, old: list[Any], new: Any) -> Any:
@@ -191,16 +185,15 @@ def _replaced(value: Any, old: list[Any], new: Any) -> Any:
     return value
 
 
-def _assets(stacks: _Stacks) -> Iterator[tuple[str, bytes]]:
-    """Keys and contents of all that the templates refer to."""
-    for manifest in stacks.asset_manifests():
-        for file in manifest["files"].values():
-            source = stacks.assembly / file["source"]["path"]
-            if source.name.endswith(".template.json"):
-                continue
-            for destination in file["destinations"].values():
-                packed = file["source"]["packaging"] == "zip"
-                yield destination["objectKey"], _zip(source) if packed else source.read_bytes()
+def _assets(stack: _Stack, assembly: Path) -> Iterator[tuple[str, bytes]]:
+    """Keys and contents of all that the template refers to."""
+    for file in stack.files:
+        source = assembly / file["source"]["path"]
+        if source.name.endswith(".template.json"):
+            continue
+        for destination in file["destinations"].values():
+            packed = file["source"]["packaging"] == "zip"
+            yield destination["objectKey"], _zip(source) if packed else source.read_bytes()
 
 
 def _zip(folder: Path) -> bytes:
@@ -226,7 +219,9 @@ def tar(contents: Mapping[str, bytes], *, folder: str) -> bytes:
 
 
 def _served(file: site.File) -> dict[str, Any]:
+    """Its key in the bucket, and the headers that it is answered with."""
     return {
+        "key": file.key,
         "content_type": file.media_type,
         "cache_control": file.cache_control,
         "metadata": file.metadata,
