@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import yaml
+import msgspec
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/client.md").read_text()
@@ -13,7 +13,7 @@ OUTBOX = (ROOT / "web/storefront/outbox.js").read_text()
 
 
 def answers(path: str) -> list[str]:
-    contract = yaml.safe_load((ROOT / "docs/contracts/orders.yaml").read_text())
+    contract = msgspec.yaml.decode((ROOT / "docs/contracts/orders.yaml").read_text())
     return list(contract["paths"][path]["put"]["responses"])
 
 

@@ -10,7 +10,6 @@ from urllib.parse import parse_qsl
 
 import msgspec
 import pytest
-import yaml
 
 from orders.domain.order import OrderKey
 from orders.domain.saga import DOWNSTREAM_OF, REFUSABLE, Step
@@ -34,7 +33,7 @@ CONTRACTS = Path(__file__).parents[2] / "docs" / "contracts"
 
 @cache
 def document(downstream: str) -> dict[str, Any]:
-    read: dict[str, Any] = yaml.safe_load((CONTRACTS / f"{downstream}.yaml").read_text())
+    read: dict[str, Any] = msgspec.yaml.decode((CONTRACTS / f"{downstream}.yaml").read_text())
     return read
 
 

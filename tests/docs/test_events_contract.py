@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
-import yaml
 
 from infra.stage import load
 from orders.aws.topic import SnsEvents, cloud_event
@@ -19,7 +19,7 @@ from orders.domain.units import Millis
 from tests.builders import CUSTOMER, NOW, order_id
 
 CONTRACT = Path(__file__).parents[2] / "docs" / "contracts" / "events.yaml"
-DOCUMENT: dict[str, Any] = yaml.safe_load(CONTRACT.read_text())
+DOCUMENT: dict[str, Any] = msgspec.yaml.decode(CONTRACT.read_text())
 MESSAGES: dict[str, Any] = DOCUMENT["components"]["messages"]
 SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
 CHANNEL: dict[str, Any] = DOCUMENT["channels"]["orderEvents"]

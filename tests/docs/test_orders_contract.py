@@ -7,8 +7,8 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
-import yaml
 
 from orders.domain import money, refusals
 from orders.domain.book import Article
@@ -28,7 +28,7 @@ from tests.builders import CUSTOMER, NOW, a_book, an_intake, line, order_body, o
 from tests.orders.handlers.api_events import request
 
 CONTRACT = Path(__file__).parents[2] / "docs" / "contracts" / "orders.yaml"
-DOCUMENT: dict[str, Any] = yaml.safe_load(CONTRACT.read_text())
+DOCUMENT: dict[str, Any] = msgspec.yaml.decode(CONTRACT.read_text())
 SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
 
 

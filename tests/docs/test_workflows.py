@@ -8,8 +8,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
-import yaml
 from click.testing import CliRunner
 
 from tests.needs import NEEDS
@@ -30,7 +30,7 @@ every_workflow = pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path:
 
 
 def steps(workflow: Path) -> list[dict[str, Any]]:
-    jobs = yaml.safe_load(workflow.read_text())["jobs"].values()
+    jobs = msgspec.yaml.decode(workflow.read_text())["jobs"].values()
     return [step for job in jobs for step in job["steps"]]
 
 
@@ -56,7 +56,7 @@ def test_every_action_is_pinned_by_its_commit_and_says_its_version(workflow: Pat
 
 @every_workflow
 def test_a_workflow_may_read_the_code_and_nothing_else(workflow: Path) -> None:
-    content = yaml.safe_load(workflow.read_text())
+    content = msgspec.yaml.decode(workflow.read_text())
     assert content["permissions"] == {"contents": "read"}
     for name, job in content["jobs"].items():
         allowed = {"contents": "read", "id-token": "write"} if name == "deploy" else None
@@ -116,7 +116,7 @@ def test_the_container_for_development_is_one_that_can_be_read() -> None:
 
 
 def test_the_hooks_of_a_commit_are_commands_of_make_check() -> None:
-    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    hooks = msgspec.yaml.decode((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
     called = {hook["entry"].split()[0].removeprefix(".venv/bin/") for hook in hooks}
     assert called == {"ruff", "mypy", "lint-imports"}
     checked = (ROOT / "Makefile").read_text().partition("check: install")[2].partition("\n\n")[0]

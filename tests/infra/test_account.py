@@ -6,8 +6,8 @@ import json
 from fnmatch import fnmatch
 from typing import Any
 
+import msgspec
 import pytest
-import yaml
 
 from infra.bundle import ROOT
 from tests.infra.templates import Templates
@@ -19,7 +19,9 @@ SERVICES = {"apigatewayv2": "apigateway", "cognito": "cognito-idp"}
 
 @pytest.fixture(scope="module")
 def github() -> dict[str, Any]:
-    template: dict[str, Any] = yaml.safe_load((ROOT / "infra" / "github-role.yaml").read_text())
+    template: dict[str, Any] = msgspec.yaml.decode(
+        (ROOT / "infra" / "github-role.yaml").read_text()
+    )
     return template
 
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
-import yaml
 
 from orders.flow.reads import Reads
 from orders.handlers import intake, reads
@@ -55,7 +55,7 @@ def answer(route: str, id_: str, query: dict[str, str] | None) -> tuple[int, lis
 
 
 def test_what_is_no_order_id_reaches_the_table_by_no_route() -> None:
-    paths = yaml.safe_load(CONTRACT.read_text())["paths"]
+    paths = msgspec.yaml.decode(CONTRACT.read_text())["paths"]
     routes = [
         f"{method.upper()} {path}"
         for path, operations in paths.items()

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -40,7 +40,7 @@ REFUSALS: Mapping[str, Mapping[str, object]] = {
     "post": {"refuse_rate": 1},
 }
 DOCUMENTS: Mapping[str, Any] = {
-    name: yaml.safe_load((CONTRACTS / f"{name}.yaml").read_text()) for name in DOWNSTREAMS
+    name: msgspec.yaml.decode((CONTRACTS / f"{name}.yaml").read_text()) for name in DOWNSTREAMS
 }
 
 

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import yaml
+import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
@@ -29,7 +29,7 @@ _markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 def render(contract: str) -> str:
     """The page's source, from the text of an OpenAPI 3.1 document."""
-    document = yaml.safe_load(contract)
+    document = msgspec.yaml.decode(contract)
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
