@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from spillway.errors import SpillwayError
-from spillway.target.service import session_of
+from spillway.target.service import session_of, stacks_of
 
 
 @pytest.fixture(autouse=True)
@@ -47,3 +49,22 @@ def test_without_credentials_it_says_how_to_get_some(monkeypatch: pytest.MonkeyP
         session_of()
     with pytest.raises(SpillwayError, match=r"can't be used .*another-shop"):
         session_of(profile="another-shop")
+
+
+class ManyStacks:
+    """CloudFormation of an account where two stages are deployed, one named like the other."""
+
+    def describe_stacks(self, **asked: str) -> dict[str, list[dict[str, Any]]]:
+        every = [{"StackName": f"spillway-{name}"} for name in ("dev-data", "dev-x-web")]
+        found = [
+            one for one in every if one["StackName"] == asked.get("StackName", one["StackName"])
+        ]
+        if not found:
+            error: Any = {"Error": {"Code": "ValidationError", "Message": "does not exist"}}
+            raise ClientError(error, "DescribeStacks")
+        return {"Stacks": found}
+
+
+def test_a_stage_has_no_stacks_of_another_whose_name_begins_like_its_own() -> None:
+    assert stacks_of(ManyStacks(), "dev") == {"data": {"StackName": "spillway-dev-data"}}
+    assert stacks_of(ManyStacks(), "dev-x") == {"web": {"StackName": "spillway-dev-x-web"}}
