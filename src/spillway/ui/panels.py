@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 #: How a column is set: text, a number on the right, or a dim note.
-Column = Literal["text", "number", "note"]
+Column = Literal["text", "number", "note", "id"]
 
 
 def grid(
@@ -26,7 +26,8 @@ def grid(
     table = Table.grid(padding=(0, 2))
     for column in columns:
         justify: Literal["left", "right"] = "right" if column == "number" else "left"
-        table.add_column(justify=justify, style="dim" if column == "note" else None)
+        style = "dim" if column == "note" else None
+        table.add_column(justify=justify, style=style, no_wrap=column == "id")
     if headings:
         table.add_row(*(Text(heading, "dim") for heading in headings))
     for row in rows:

@@ -57,9 +57,14 @@ class FakeTable:
             found = [item for item in page if wanted is None or item["sk"] == wanted]
             yield {"Items": found, "ScannedCount": len(page), **more}
 
+    def describe_table(self, **_: str) -> dict[str, Any]:
+        return {"Table": {"ItemCount": len(self.items)}}
+
     def query(self, ExpressionAttributeValues: Any, **_: Any) -> dict[str, Any]:  # noqa: N803
         self.queries += 1
         values = ExpressionAttributeValues
+        if ":order" not in values:
+            return {"Items": []}
         low, high = values[":order"]["S"], values[":progress"]["S"]
         return {
             "Items": [

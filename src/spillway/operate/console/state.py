@@ -28,6 +28,7 @@ from spillway.operate.console import campaigns
 from spillway.operate.console.campaigns import CampaignReader
 from spillway.operate.console.faults import fault_labels
 from spillway.operate.console.redriving import Redriving
+from spillway.operate.console.searches import Searches
 from spillway.operate.console.traffic import Traffic
 from spillway.operate.status.alarms import read_alarms
 from spillway.operate.status.parts import Measured, parts_of, read_measured
@@ -98,6 +99,7 @@ class AppState:
     redriving: Redriving
     traffic: Traffic | None
     campaigns: CampaignReader
+    searches: Searches
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
 
     @property
@@ -112,5 +114,11 @@ def state_of(service: Service, stack: Stack | None, pause_seconds: float | None 
     reader = StatusReader(service, stack, pause)
     rest = max(pause, campaigns.PAUSE_AWS_SECONDS) if service.emulator is None else pause
     return AppState(
-        service, stack, reader, Redriving(service), traffic, CampaignReader(service, rest)
+        service,
+        stack,
+        reader,
+        Redriving(service),
+        traffic,
+        CampaignReader(service, rest),
+        Searches(service, pause),
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spillway.operate.arguments import check_order_id, milliseconds_ago
+from spillway.operate.arguments import milliseconds_ago, order_id_in
 from spillway.target.options import Target, with_target
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def logs(
     from spillway.operate.logs import reading
 
     if order is not None:
-        check_order_id(order)
+        order = order_id_in(order)
     start = milliseconds_ago(since)
     service = target.reach()
     write = _writer(as_json=as_json, with_order=order is None)

@@ -3,14 +3,15 @@
 import time
 from contextlib import AbstractContextManager
 from dataclasses import asdict
+from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orders.domain.units import CustomerId, OrderId
+from orders.domain.units import CustomerId
 from spillway.errors import CheckFailed, UsageError
-from spillway.operate.arguments import check_order_id, milliseconds_ago
+from spillway.operate.arguments import milliseconds, milliseconds_ago, order_id_in
 from spillway.target.options import Target, with_target
 from spillway.ui.options import JsonOption, print_json, print_result
 
@@ -38,7 +39,9 @@ _CustomerOption = Annotated[
 @with_target
 def show(
     target: Target,
-    order_id: Annotated[str, typer.Argument(metavar="ORDER_ID", help="The order's id, a UUIDv7.")],
+    order_id: Annotated[
+        str, typer.Argument(metavar="ORDER_ID", help="The order's id, or its first digits.")
+    ],
     customer: _CustomerOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -50,9 +53,10 @@ def show(
     Example: `spillway orders show 019aafcf-6ac0-7c3e-b1a5-5f0c8f1f2a10`
     """
     from spillway.operate.orders import view
+    from spillway.operate.orders.finding import check_id_or_prefix
     from spillway.operate.orders.reading import life
 
-    check_order_id(order_id)
+    check_id_or_prefix(order_id)
     service = target.reach()
     found = life(service, _key(service, order_id, customer))
     if found is None:
@@ -99,7 +103,7 @@ def resume(
     if (order_id is None) is not unsettled:
         raise UsageError("Say which orders: one order's id, or --unsettled for all of them.")
     if order_id is not None:
-        check_order_id(order_id)
+        order_id = order_id_in(order_id)
     before = milliseconds_ago(older_than)
     service = target.reach()
     if order_id is not None:
@@ -114,10 +118,37 @@ def resume(
         typer.echo(done.sentence(dry_run=dry_run))
 
 
+class _Status(StrEnum):
+    accepted = "accepted"
+    confirmed = "confirmed"
+    rejecting = "rejecting"
+    rejected = "rejected"
+    cancelling = "cancelling"
+    cancelled = "cancelled"
+    archived = "archived"
+
+
+class _Sort(StrEnum):
+    newest = "newest"
+    oldest = "oldest"
+
+
+_Downstream = StrEnum("_Downstream", ["inventory", "fulfilment", "accounting"])
+_Channel = StrEnum("_Channel", ["retail", "wholesale"])
+
+
 @orders.command("list")
 @with_target
 def list_(
     target: Target,
+    text: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="TEXT",
+            help="Orders with this: the first digits of an order id, a customer's id or hash, a"
+            " purchase order number, an e-mail address, or a day like 2026-11-27 (UTC).",
+        ),
+    ] = None,
     unsettled: Annotated[
         bool, typer.Option("--unsettled", "-u", help="Orders that are owed a step.")
     ] = False,
@@ -128,6 +159,21 @@ def list_(
         bool,
         typer.Option("--stuck", help="Orders that the watchdog found unsettled; reads only logs."),
     ] = False,
+    status: Annotated[_Status | None, typer.Option("--status", help="Only these.")] = None,
+    waits_for: Annotated[
+        _Downstream | None, typer.Option("--waits-for", help="Only those that wait for it.")
+    ] = None,
+    channel: Annotated[_Channel | None, typer.Option("--channel", help="Only its orders.")] = None,
+    older_than: Annotated[
+        str | None, typer.Option("--older-than", metavar="30m", help="Only older orders.")
+    ] = None,
+    younger_than: Annotated[
+        str | None, typer.Option("--younger-than", metavar="2h", help="Only younger orders.")
+    ] = None,
+    sort: Annotated[
+        _Sort | None,
+        typer.Option("--sort", help="Which first; by default the oldest of those that wait."),
+    ] = None,
     limit: Annotated[
         int, typer.Option("--limit", "-n", min=1, max=10_000, help="How many orders at most.")
     ] = 100,
@@ -139,45 +185,79 @@ def list_(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List a customer's orders, or the orders that have not settled.
+    """Find orders by what you know of them, or list those that have not settled.
 
-    Changes nothing. --unsettled reads up to a million items of the orders table: on AWS about 0.01
-    dollars. --stuck reads no order: it reads what the watchdog logged. The watchdog checks each
-    order a quarter of an hour after it was placed.
+    Changes nothing. TEXT and --unsettled read up to a million items of the orders table: on AWS
+    about 0.01 dollars. --customer and an e-mail address with which a customer signs in read by key.
+    --stuck reads no order: it reads what the watchdog logged. The watchdog checks each order a
+    quarter of an hour after it was placed.
 
-    Example: `spillway orders list --unsettled`
+    Example: `spillway orders list --unsettled --waits-for accounting --older-than 30m`
     """
     from spillway.operate.orders import view
+    from spillway.operate.orders.finding import Filters
 
-    if unsettled + stuck + (customer is not None) != 1:
+    if (unsettled or text is not None) + stuck + (customer is not None) != 1:
         raise UsageError(
-            "Say which orders: --unsettled, --stuck, or --customer with the customer's id."
+            "Say which orders: TEXT that is theirs, --unsettled, --stuck, or --customer with the"
+            " customer's id."
         )
-    listed = _listed(target.reach(), customer, limit, before, stuck=stuck)
-    show_list = partial(view.show_list, now=time.time())
+    waits = unsettled or stuck
+    filters = Filters(
+        status="" if status is None else status.value,
+        waits_for="" if waits_for is None else waits_for.value,
+        channel="" if channel is None else channel.value,
+        older_than_ms=None if older_than is None else milliseconds(older_than),
+        younger_than_ms=None if younger_than is None else milliseconds(younger_than),
+        sort=(sort or (_Sort.oldest if waits else _Sort.newest)).value,
+    )
+    service = target.reach()
+    listed = _listed(service, text, customer, before, unsettled=unsettled, stuck=stuck, limit=limit)
+    now = time.time()
+    listed = listed.filtered(filters.apply(listed.orders, int(now * 1000)), limit)
+    show_list = partial(view.show_list, now=now)
     print_result(listed, as_json=as_json, document=view.listed_document, show=show_list)
 
 
 def _listed(
-    service: "Service", customer: str | None, limit: int, before: str | None, *, stuck: bool
+    service: "Service",
+    text: str | None,
+    customer: str | None,
+    before: str | None,
+    *,
+    unsettled: bool,
+    stuck: bool,
+    limit: int,
 ) -> "Listed":
     from spillway.operate.orders import reading
+    from spillway.operate.orders.finding import FOUND_MAX, Sought, customer_of_email, find
 
+    if text is not None and "@" in text and not unsettled:
+        customer = customer_of_email(service, text.strip())
     if customer is not None:
-        return reading.of_customer(service, customer, limit=limit, before=before)
+        return reading.of_customer(
+            service, customer, limit=limit, before=None if before is None else order_id_in(before)
+        )
     if stuck:
-        return reading.stuck(service, limit=limit)
+        return reading.stuck(service, limit=FOUND_MAX)
     with _scan_bar(service) as progress:
-        return reading.unsettled(service, limit=limit, on_items=progress.advance)
+        found = find(
+            service, Sought(text or ""), unsettled_only=unsettled, on_items=progress.advance
+        )
+    source = "the whole orders table"
+    if found.archived:
+        source += f", without {found.archived:,} archived orders"
+    empty = f"No order has {text!r}" if text else "Every order has settled"
+    return reading.Listed(found.orders, found.complete, source, empty)
 
 
 def _key(service: "Service", order_id: str, customer: str | None) -> "OrderKey":
     """The order's key. Unless its customer is named, it is searched for in the whole table."""
     from orders.domain.order import OrderKey
-    from spillway.operate.orders.reading import key_of
+    from spillway.operate.orders.finding import key_of
 
     if customer is not None:
-        return OrderKey(CustomerId(customer), OrderId(order_id))
+        return OrderKey(CustomerId(customer), order_id_in(order_id))
     with _scan_bar(service) as progress:
         return key_of(service, order_id, on_items=progress.advance)
 

@@ -11,7 +11,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Any
 
 from infra.metrics import DELIVERIES
@@ -22,19 +21,14 @@ from orders.domain.saga import DOWNSTREAM_OF, DOWNSTREAMS, Outcome, Step
 from orders.domain.status import reason, status
 from orders.domain.trace import of_order
 from orders.domain.units import CustomerId, OrderId
-from spillway.errors import CheckFailed, SpillwayError
 from spillway.operate.logs.reading import Line, Read, lines, lines_of_order
-from spillway.target.reading import by_order, count_items, read_effects_of, read_order, record_of
+from spillway.target.reading import count_items, read_effects_of, read_order
 from spillway.target.records import Effect, Record
 from spillway.target.service import Service
 
 #: How many of a table's items are read at most.
 ITEMS_MAX = 1_000_000
-#: The same for the newest orders, which an open page reads again and again.
-NEWEST_ITEMS_MAX = 20_000
 LISTED_MAX = 100
-#: How many orders that look unsettled are read a second time.
-SECOND_READS_MAX = 1_000
 #: The watchdog checks an unsettled order at least this often (orders.domain.backoff), plus an hour.
 WATCHDOG_SECONDS = 5 * 60 * 60
 
@@ -45,7 +39,8 @@ OnItems = Callable[[int], None]
 class Summary:
     """An order in a list. `customer` is the customer's hash, `owed` the steps that it waits for.
 
-    `customer_id` is None where it comes from a line of the watchdog, which has only the hash.
+    `customer_id` and `channel` are None where it comes from a line of the watchdog, which has only
+    the customer's hash.
     """
 
     order_id: str
@@ -55,6 +50,7 @@ class Summary:
     owed: Sequence[Step]
     customer_id: str | None = None
     reason: str | None = None
+    channel: str | None = None
 
     @property
     def settled(self) -> bool:
@@ -115,12 +111,20 @@ class Life:
 @dataclass(frozen=True, slots=True)
 class Listed:
     """`complete`: no order was left out. `source` says where the list is from, and `empty` what it
-    means that the list is empty."""
+    means that the list is empty. `left_out`: how many more would be shown with a higher limit."""
 
     orders: Sequence[Summary] = ()
     complete: bool = True
     source: str = ""
     empty: str = "Every order has settled"
+    left_out: int = 0
+
+    def filtered(self, orders: Sequence[Summary], limit: int) -> Listed:
+        """The first of these orders, which are a part of the list's own."""
+        empty = "No order fits the filters" if self.orders and not orders else self.empty
+        left_out = max(0, len(orders) - limit)
+        complete = self.complete and not left_out
+        return Listed(orders[:limit], complete, self.source, empty, left_out)
 
 
 def life(service: Service, key: OrderKey) -> Life | None:
@@ -166,38 +170,6 @@ class Scan:
                 return
 
 
-def key_of(
-    service: Service,
-    order_id: str,
-    *,
-    items_max: int = ITEMS_MAX,
-    on_items: OnItems = lambda _: None,
-) -> OrderKey:
-    """The order with an id, found by reading the table. SpillwayError: none was found.
-
-    An id is unique for one customer only, and a second order could be anywhere in the table; the
-    search ends with the first.
-    """
-    of_order = {
-        "FilterExpression": "sk = :order",
-        "ExpressionAttributeValues": {":order": {"S": order_id}},
-        "ProjectionExpression": f"pk, sk, {items.VOIDED_AT}",
-    }
-    scan = Scan(service, on_items, items_max, of_order)
-    found = next(chain.from_iterable(scan), None)
-    if found is not None:
-        return items.key_of(found)
-    if not scan.complete:
-        raise SpillwayError(
-            f"The first {items_max:,} items of the table hold no order {order_id}: name its"
-            " customer."
-        )
-    raise CheckFailed(
-        f"There is no order {order_id}: `spillway logs --order {order_id}{service.options}` shows"
-        " whether one was ever sent, and refused."
-    )
-
-
 def of_customer(
     service: Service, customer_id: str, *, limit: int = LISTED_MAX, before: str | None = None
 ) -> Listed:
@@ -209,7 +181,9 @@ def of_customer(
         CustomerId(customer_id), limit, None if before is None else OrderId(before)
     )
     found = [
-        summary_of(Record(known.order.key, known.order.accepted_at, None, known.facts))
+        summary_of(
+            Record(known.order.key, known.order.accepted_at, None, known.facts, known.order.order)
+        )
         for known in page
     ]
     source = "the customer's history, by key"
@@ -219,30 +193,6 @@ def of_customer(
 def item_count(service: Service) -> int:
     """Roughly: AWS renews this figure every six hours."""
     return count_items(service.dynamodb, service.tables["orders"])
-
-
-def unsettled(
-    service: Service,
-    *,
-    limit: int = LISTED_MAX,
-    items_max: int = ITEMS_MAX,
-    on_items: OnItems = lambda _: None,
-) -> Listed:
-    """Orders that are owed a step, found by reading the table.
-
-    An order that looks unsettled is read once more by its key, because it may have settled
-    meanwhile, or its two items may be on different pages.
-    """
-    source = "the whole orders table"
-    scan = Scan(service, on_items, items_max)
-    found: list[Summary] = []
-    for reads, key in enumerate(open_orders(scan)):
-        if len(found) >= limit or reads >= SECOND_READS_MAX:
-            return Listed(found, complete=False, source=source)
-        record = still_open(service, key)
-        if record is not None:
-            found.append(summary_of(record))
-    return Listed(found, scan.complete, source)
 
 
 def open_orders(scan: Scan) -> Iterator[OrderKey]:
@@ -266,19 +216,6 @@ def still_open(service: Service, key: OrderKey) -> Record | None:
     if record is None or not record.stored or saga.settled(record.facts):
         return None
     return record
-
-
-def newest(
-    service: Service, *, limit: int = LISTED_MAX, items_max: int = NEWEST_ITEMS_MAX
-) -> Listed:
-    """The youngest orders, found by reading the table: for the emulator, where that is free."""
-    scan = Scan(service, items_max=items_max)
-    found = by_order(chain.from_iterable(scan))
-    youngest = sorted(found, key=lambda key: key.order_id, reverse=True)[:limit]
-    records = (record_of(key, found[key]) for key in youngest)
-    listed = [summary_of(record) for record in records if record.stored]
-    source = "the orders table, newest first"
-    return Listed(listed, scan.complete and len(found) <= limit, source)
 
 
 def stuck(
@@ -325,7 +262,8 @@ def _from_line(line: Line) -> Summary:
     return Summary(order_id, customer, line.fields["status"], accepted_at, owed)
 
 
-def summary_of(record: Record) -> Summary:
+def summary_of(record: Record, channel: str | None = None) -> Summary:
+    """`channel`: where the record is without its order."""
     return Summary(
         record.key.order_id,
         record.key.customer_hash,
@@ -334,4 +272,5 @@ def summary_of(record: Record) -> Summary:
         sorted(saga.owed(record.facts)),
         record.key.customer_id,
         reason(record.facts),
+        channel if record.order is None else record.order.channel,
     )

@@ -33,6 +33,7 @@ def listed_document(listed: Listed) -> dict[str, Any]:
     return {
         "orders": [_summary_document(summary) for summary in listed.orders],
         "complete": listed.complete,
+        "left_out": listed.left_out,
         "source": listed.source,
     }
 
@@ -101,8 +102,12 @@ def show_list(listed: Listed, console: Console, *, now: float) -> None:
         )
         for order in listed.orders
     ]
-    console.print(grid(rows, headings=("order", "status", "age", "waits for")))
-    note = f"From {listed.source}." + ("" if listed.complete else " There are more: see --limit.")
+    console.print(grid(rows, ["id"], ("order", "status", "age", "waits for")))
+    note = f"From {listed.source}."
+    if listed.left_out:
+        note += f" {listed.left_out:,} more are left out: see --limit."
+    elif not listed.complete:
+        note += " There are more, which were not read."
     console.print(Text(note, "dim"))
 
 

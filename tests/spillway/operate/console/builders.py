@@ -14,6 +14,7 @@ from infra.alarms import alarm_of
 from orders.domain.promises import Promise
 from spillway.operate.console.campaigns import CampaignReader, Campaigns
 from spillway.operate.console.redriving import Redriving
+from spillway.operate.console.searches import Searches
 from spillway.operate.console.serving import application
 from spillway.operate.console.state import AppState, StatusReader
 from spillway.operate.status.alarms import Alarm, State
@@ -97,7 +98,8 @@ def a_state(now: Status | Exception | None = None, campaigns: Campaigns | None =
     reader.now_is = now or status()
     coupons = GivenCampaigns(service, 60.0)
     coupons.given = campaigns or Campaigns()
-    return AppState(service, None, reader, Redriving(service), None, coupons)
+    searches = Searches(service, 15.0)
+    return AppState(service, None, reader, Redriving(service), None, coupons, searches)
 
 
 class Browser:

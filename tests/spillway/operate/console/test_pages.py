@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 
 import anyio
 from starlette.types import ASGIApp
 
+from orders.domain.order import AcceptedOrder
 from orders.domain.promises import Promise
 from spillway.errors import SpillwayError
 from spillway.operate.console.campaigns import Campaigns
 from spillway.operate.console.serving import application
+from spillway.operate.console.state import AppState
 from spillway.operate.console.views import _events
 from spillway.operate.console.waiting import WhenAsked
-from tests.builders import a_coupon
+from tests.builders import NOW, a_coupon, accepted, order_id, order_key
 from tests.spillway.operate.console.builders import (
     PORT,
     Browser,
@@ -23,6 +27,7 @@ from tests.spillway.operate.console.builders import (
     part,
     status,
 )
+from tests.spillway.operate.fakes import FakeLogs, FakeTable, service
 
 ID = "019aafcf-6ac0-7c3e-b1a5-5f0c8f1f2a10"
 
@@ -142,3 +147,95 @@ def test_a_stream_sends_what_changed_what_did_not_and_what_failed() -> None:
         "event: fragment\ndata: <p>three</p>\n\n",
         "event: final\ndata: \n\n",
     ]
+
+
+def a_table(*orders: AcceptedOrder) -> FakeTable:
+    table = FakeTable()
+    for order in orders:
+        table.add(order)
+    return table
+
+
+def a_state_with(table: FakeTable, **clients: object) -> AppState:
+    """Of a stage on AWS with these orders."""
+    state = a_state()
+    aws = service(dynamodb=table, logs=FakeLogs(), **clients)
+    state.service, state.searches.service = aws, aws
+    return state
+
+
+def ids_on(page: str) -> list[str]:
+    return re.findall(r'<a class="id" href="/orders/([^?"]+)', page)
+
+
+def test_on_aws_a_search_says_its_price_and_reads_the_table_only_when_it_is_asked_for() -> None:
+    orders = [accepted(order_key(f"customer-{n}", order_id())) for n in range(3)]
+    wanted = orders[1].key
+    state = a_state_with(a_table(*orders))
+    client = browser(state)
+    address = f"/orders?q={wanted.order_id[:23].upper()}"
+    asked = client.get(address).text
+    assert "dollars" in asked
+    assert ids_on(asked) == []
+    assert state.searches.of(wanted.order_id[:23].upper(), unsettled_only=False).found is None
+    answer = client.post(address.replace("?", "/find?"), data={"token": state.token})
+    assert answer.status_code == 303
+    state.searches.of(wanted.order_id[:23].upper(), unsettled_only=False).wait(10)
+    assert len(ids_on(client.get(answer.headers["location"]).text)) == 3
+
+
+def test_a_long_list_is_paged_sorted_and_filtered_in_its_address() -> None:
+    orders = [accepted(order_key("c", order_id(NOW + n))) for n in range(120)]
+    state = a_state_with(a_table(*orders))
+    search = state.searches.of("", unsettled_only=True)
+    search.begin(state.service)
+    search.wait(10)
+    client = browser(state)
+    newest = [one.key.order_id for one in reversed(orders)]
+    first = client.get("/orders?unsettled=1").text
+    assert ids_on(first) == newest[:50]
+    assert "1 to 50 of 120" in first
+    assert ids_on(client.get("/orders?unsettled=1&page=3").text) == newest[100:]
+    # Beyond the last page is the last page, and nonsense is the first.
+    assert ids_on(client.get("/orders?unsettled=1&page=99").text) == newest[100:]
+    assert ids_on(client.get("/orders?unsettled=1&page=-x").text) == newest[:50]
+    oldest = client.get("/orders?unsettled=1&sort=oldest").text
+    assert ids_on(oldest)[0] == newest[-1]
+    assert "page=2" in oldest.partition('rel="next"')[2].partition(">")[0]
+    assert "sort=oldest" in oldest.partition('rel="next"')[2].partition(">")[0]
+    assert len(ids_on(client.get("/orders?unsettled=1&waits=inventory").text)) == 50
+    none = client.get("/orders?unsettled=1&waits=accounting").text
+    assert ids_on(none) == []
+    assert "No order fits the filters." in none
+
+
+def test_an_e_mail_address_is_in_no_address_of_the_console() -> None:
+    plain = accepted(order_key("c", order_id()))
+    contact = replace(plain.order.address, email="ada@example.com")
+    order = replace(plain, order=replace(plain.order, address=contact))
+    other = accepted(order_key("c", order_id()))
+    state = a_state_with(a_table(order, other), cloudformation=NoStacks())
+    client = browser(state)
+    answer = client.get("/orders?q=Ada@example.com")
+    kept = answer.headers["location"]
+    assert (answer.status_code, "@" in kept, "ada" in kept.lower()) == (303, False, False)
+    client.post(kept.replace("?", "/find?"), data={"token": state.token})
+    state.searches.of("Ada@example.com", unsettled_only=False).wait(10)
+    page = client.get(kept).text
+    assert ids_on(page) == [order.key.order_id]
+    assert not re.search(r'(href|action|data-events)="[^"]*(@|%40)', page)
+
+
+class NoStacks:
+    def describe_stacks(self, **_: str) -> dict[str, object]:
+        return {"Stacks": [{"Outputs": []}]}
+
+
+def test_what_is_not_found_says_what_can_be_searched_for() -> None:
+    state = a_state_with(a_table())
+    search = state.searches.of("PO-1", unsettled_only=False)
+    search.begin(state.service)
+    search.wait(10)
+    page = browser(state).get("/orders?q=PO-1").text
+    assert "No order has" in page
+    assert all(word in page for word in ("purchase order number", "date", "hash", "e-mail"))
