@@ -129,16 +129,18 @@ def test_a_wholesale_buyer_uploads_a_thousand_lines_of_which_three_are_bad(visit
     assert page.evaluate("window.renderings") == 1, "all lines at once, not one by one"
     expect(page.locator("#errors-list li")).to_have_text(
         [
-            "Line 11: there is no NO-SUCH in the catalogueNO-SUCH,24",
-            "Line 501: sold in cases of 12: order 24 or 36TOWEL-SEA,25",
-            'Line 1001: "some" is not a whole number from 1 to 1,000,000BRUSH-OAK,some',
+            "Row 11, column A: “NO-SUCH” isn't in our catalogue. Check how it is spelt.NO-SUCH,24",
+            "Row 501, column B: It is sold in cases of 12: order 24 or 36.TOWEL-SEA,25",
+            "Row 1,001, column B: “some” isn't a whole number from 1 to 1,000,000.BRUSH-OAK,some",
         ]
     )
     expect(page.locator("#rows tr")).to_have_count(997)
 
     # The bad lines are in the box, to be mended there.
+    assert page.input_value("#sheet").splitlines()[2] == "TOWEL-SEA,25"
     page.fill("#sheet", "TOWEL-SEA,24")
     page.get_by_role("button", name="Add lines").click()
+    page.get_by_role("button", name="Add: 998 lines then").click()
     expect(page.locator("#line-count")).to_have_text("998 lines")
     expect(page.locator("#errors")).to_be_hidden()
     page.get_by_role("button", name="Remove Linen tea towel, sea").last.click()

@@ -1,18 +1,20 @@
-/** Quick order: a grid of lines, typed in, pasted or read from a CSV file. */
+/** Quick order: a grid of lines, typed in, pasted or read from a file. */
 import { Basket } from "./basket.js";
 import { catalogue } from "./catalogue.js";
 import { serviceNow } from "./clock.js";
 import { $, fill, h, say } from "./dom.js";
 import { money } from "./money.js";
-import { LINES_MAX, goodOf, quantityProblem, readSheet } from "./sheet.js";
-import { announce, currency, isTrade, offerCurrencies } from "./shell.js";
+import { goodOf, ordered } from "./quantity.js";
+import { currency, isTrade, offerCurrencies } from "./shell.js";
+import { LINES_MAX } from "./sheet.js";
+import { count, offerSheets, report } from "./sheet-form.js";
 import { customer } from "./sign-in.js";
 
-const ERRORS_SHOWN = 100;
-const FILE_BYTES_MAX = 1_000_000;
 const shop = await catalogue();
 const basket = new Basket("wholesale");
 const body = $("#rows");
+/** By sku, and whether it can be ordered now. */
+const goods = new Map();
 
 $("#signed-out").hidden = Boolean(customer());
 $("#not-trade").hidden = !customer() || isTrade();
@@ -24,65 +26,45 @@ if (open) begin();
 
 function begin() {
   offerCurrencies(currencies);
-  fill($("#skus"), shop.sold("wholesale", currency(), serviceNow()).map((good) => h("option", { value: good.sku }, `${good.name}, case of ${good.case}`)));
+  const sold = shop.sold("wholesale", currency(), serviceNow());
+  fill($("#skus"), sold.map((good) => h("option", { value: good.sku }, `${good.name}, case of ${good.case}`)));
   $("#purchase_order").value = basket.read().purchase_order;
   $("#purchase_order").oninput = (event) => basket.change({ purchase_order: event.target.value.trim() });
   $("#add-form").addEventListener("submit", add);
-  $("#sheet-form").addEventListener("submit", (event) => {
-    event.preventDefault();
-    take($("#sheet").value);
-  });
-  $("#file").addEventListener("change", takeFile);
-  $("#clear").onclick = () => { basket.change({ lines: [] }); showRows(); announce("All lines were removed."); };
+  for (const good of shop.goods) goods.set(good.sku, { ...good, sold: false });
+  for (const { sku } of sold) goods.get(sku).sold = true;
+  offerSheets(basket, goods, showRows);
+  $("#clear").onclick = removeAll;
   body.addEventListener("change", changed);
   body.addEventListener("click", removed);
   addEventListener("storage", showRows); // rows are counted off to find their lines
   showRows();
 }
 
-async function takeFile(event) {
-  const [file] = event.target.files;
-  if (!file) return;
-  event.target.value = ""; // so that the same file, mended, can be taken again
-  if (file.size > FILE_BYTES_MAX) return announce("This file is too large to be a list of an order's lines.");
-  take(await file.text());
-}
-
-/** Add a sheet's good lines below those that are there, and list what is wrong with the others. */
-function take(text) {
-  const before = basket.lines;
-  const { lines, errors } = readSheet(text, shop.bySku, LINES_MAX - before.length);
-  basket.change({ lines: [...before, ...lines.map(({ sku, quantity }) => basket.lineOf(shop.bySku.get(sku), quantity))] });
-  showRows();
-  showErrors(errors);
-  $("#sheet").value = errors.filter((error) => error.text).map((error) => error.text).join("\n");
-  announce(`${count(lines.length, "line")} added${errors.length ? `, ${count(errors.length, "line")} left out: see below` : ""}.`);
-}
-
-function showErrors(errors) {
-  $("#errors").hidden = errors.length === 0;
-  if (!errors.length) return;
-  say($("#errors-title"), `${count(errors.length, "line")} left out`);
-  fill($("#errors-list"), errors.slice(0, ERRORS_SHOWN).map(({ line, text, problem }) => h("li", {},
-    line ? h("strong", {}, `Line ${line}: `) : "", problem, text ? h("code", {}, text) : "")),
-  errors.length > ERRORS_SHOWN ? h("li", {}, `and ${errors.length - ERRORS_SHOWN} more`) : null);
-  $("#errors").focus();
-}
-
 function add(event) {
   event.preventDefault();
   const sku = $("#new-sku").value.trim();
-  const good = goodOf(sku, shop.bySku);
-  const quantity = $("#new-quantity").value;
-  const problem = good ? quantityProblem(quantity, good) : `There is no ${sku || "such item"} in the catalogue`;
-  say($("#add-problem"), problem ? `${problem}.` : "");
-  if (problem) return $(good ? "#new-quantity" : "#new-sku").focus();
-  const line = basket.lineOf(good, Number(quantity));
+  const good = goodOf(sku, goods);
+  const { count: quantity, problem } = good?.sold
+    ? ordered($("#new-quantity").value, good)
+    : { problem: good ? `${good.sku} can't be ordered at present.` : `There is no ${sku || "such item"} in the catalogue.` };
+  const full = basket.lines.length < LINES_MAX ? "" : `An order has at most ${LINES_MAX.toLocaleString("en")} lines.`;
+  say($("#add-problem"), problem ?? full);
+  if (problem) return $(good?.sold ? "#new-quantity" : "#new-sku").focus();
+  if (full) return;
+  const line = basket.lineOf(good, quantity);
   basket.change({ lines: [...basket.lines, line] });
   body.append(row(line));
   showSums();
   $("#add-form").reset();
   $("#new-sku").focus();
+}
+
+function removeAll() {
+  const before = basket.lines;
+  basket.change({ lines: [] });
+  showRows();
+  report(before.length === 1 ? "The line was removed" : `All ${count(before.length, "line")} were removed`, [], { before });
 }
 
 function showRows() {
@@ -93,17 +75,17 @@ function showRows() {
 /** `showSums` fills in the price and the sum. */
 function row({ sku, quantity, name }) {
   const good = shop.bySku.get(sku);
-  const problem = good ? quantityProblem(quantity, good) : null;
+  const problem = good ? ordered(String(quantity), good).problem : null;
   const shown = good?.name ?? name ?? sku;
   return h("tr", {},
     h("td", {}, sku),
     h("td", {}, shown, h("span", { class: "sku quiet" }, sku)),
     h("td", { class: "number" }, good?.case ?? ""),
     h("td", { class: "number price" }),
-    h("td", {}, good ? h("input", {
-      type: "number", inputmode: "numeric", min: good.case, step: good.case, value: quantity,
+    h("td", {}, good ? [h("input", {
+      inputmode: "numeric", autocomplete: "off", value: quantity,
       "aria-label": `Quantity of ${shown}`, "aria-invalid": problem ? "true" : null,
-    }) : "not sold any more"),
+    }), problem && note(problem)] : "not sold any more"),
     h("td", { class: "number sum" }),
     h("td", {}, h("button", { type: "button", class: "quiet", "aria-label": `Remove ${shown}` },
       h("span", { class: "word" }, "Remove"), h("span", { class: "sign" }, "×"))));
@@ -113,18 +95,22 @@ function indexOf(element) {
   return [...body.children].indexOf(element.closest("tr"));
 }
 
+/** What is wrong with a quantity stays below it. */
+const note = (problem) => h("p", { class: "problem", role: "alert" }, problem);
+
+/** The field shows what is in the order, whatever was typed: else something else is bought. */
 function changed({ target }) {
   const lines = basket.lines;
   const line = lines[indexOf(target)];
-  const good = shop.bySku.get(line.sku);
-  const problem = quantityProblem(target.value, good);
+  const { count: quantity, problem } = ordered(target.value, shop.bySku.get(line.sku));
+  target.nextElementSibling?.remove();
   if (problem) {
-    announce(`${good.name}: ${problem}. It is ${line.quantity} as before.`);
     target.value = line.quantity;
-    return;
+    return target.after(note(`${problem} It is ${line.quantity} as before.`));
   }
   target.removeAttribute("aria-invalid");
-  line.quantity = Number(target.value);
+  target.value = quantity;
+  line.quantity = quantity;
   basket.change({ lines });
   showSums();
 }
@@ -155,8 +141,4 @@ function showSums() {
   }
   say($("#line-count"), count(lines.length, "line"));
   say($("#goods-sum"), money(subtotal, currency()));
-}
-
-function count(number, what) {
-  return `${number.toLocaleString()} ${what}${number === 1 ? "" : "s"}`;
 }

@@ -1,65 +1,271 @@
 /**
- * A wholesale buyer's sheet, pasted or uploaded: sku and quantity, line by line.
+ * A wholesale buyer's list, pasted or from a file: which items, and how many of each.
  *
  * Lines stay as and where they are, also when a sku comes twice: the buyer checks the delivery
- * against their own sheet.
+ * against their own list. What can be read in two ways is a question, never a guess.
  */
+import { records, written } from "./csv.js";
+import { goodOf, ordered, plain, quantityOf, short } from "./quantity.js";
 
 export const LINES_MAX = 2_000;
-const QUANTITY_MAX = 1_000_000;
-const HEADINGS = /^(sku|item|code|article|product)$/i;
+/** A catalogue with a column for quantities has many more rows than an order has lines. */
+const ROWS_MAX = 20_000;
+const SEPARATORS = "\t;,|，；";
+/** By Excel's first line, which its own table does not show. */
+const SEPARATOR_LINE = /^"?sep=(.)"?[^\r\n]*(\r\n|\r|\n|$)/i;
+/** Titles, dates and addresses come above a table's heading. */
+const HEADING_ROWS = 50;
+/** So many rows say what a column holds, and in which encoding. */
+const LOOKED_AT = 300;
+const SAMPLE_CHARACTERS = 60_000;
+
+/** @typedef {{row: number, cells: string[], raw: string, hidden?: boolean}} Row as counted by the spreadsheet program */
+/** @typedef {{rows: Row[], separator: string, first: string}} Table `first`: a line that names the separator */
+/** @typedef {Map<string, {role: "item" | "quantity", rank: number}>} Roles of headings, as `key` has them */
+
+/** @param {Record<string, Record<"item" | "quantity", string[]>>} words by language: sheet-words.json */
+export function rolesOf(words) {
+  const roles = new Map();
+  for (const language of Object.values(words)) {
+    for (const [role, headings] of Object.entries(language)) {
+      for (const [rank, heading] of headings.entries()) roles.set(key(heading), { role, rank });
+    }
+  }
+  return roles;
+}
+
+/** Letters and digits, without accents: "Art.-Nr." and "ART NR" are the same. */
+const key = (heading) => heading.normalize("NFKD").toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "");
+
+/** "Menge / Qty" and "Qty (pcs)" say it twice; "Qty/case" says something else. */
+function roleOf(heading, roles) {
+  const [first, ...others] = heading.split(/[/|()（）[\]\n]+/).map(key).filter(Boolean).map((part) => roles.get(part));
+  const alike = first && others.every((other) => other?.role === first.role);
+  return roles.get(key(heading)) ?? (alike ? first : undefined);
+}
 
 /**
- * @param {string} text comma, semicolon or tab separated, with or without a heading
- * @param {Map<string, {case: number}>} bySku
- * @param {number} room how many more lines the order may have
- * @returns {{lines: {sku: string, quantity: number}[],
- *            errors: {line: number, text: string, problem: string}[]}}
+ * The table that a text is. Of several texts, which are one in several encodings, the one that says
+ * most; likewise for separators. All lines have the same.
+ *
+ * @param {string[]} texts
+ * @returns {Table}
  */
-export function readSheet(text, bySku, room = LINES_MAX) {
-  const lines = [];
-  const errors = [];
-  text.replace(/^\uFEFF/, "").split(/\r\n|\n|\r/).forEach((raw, index) => {
-    if (!raw.trim()) return;
-    const [sku, quantity] = cells(raw);
-    if (index === 0 && HEADINGS.test(sku)) return;
-    const problem = problemOf(sku, quantity, bySku);
-    if (problem) errors.push({ line: index + 1, text: raw, problem });
-    else lines.push({ sku: goodOf(sku, bySku).sku, quantity: Number(quantity) });
+export function tableOf(texts, bySku, roles) {
+  let best = null;
+  for (const given of texts) {
+    const [first = "", named] = SEPARATOR_LINE.exec(given) ?? [];
+    const text = given.slice(first.length);
+    for (const separator of named ?? SEPARATORS) {
+      const score = scoreOf(records(text.slice(0, SAMPLE_CHARACTERS), separator), bySku, roles);
+      if (!best || score > best.score) best = { score, text, separator, first };
+    }
+  }
+  const rows = records(best.text, best.separator).map((record, index) => ({ row: index + 1, ...record }));
+  return { rows, separator: best.separator, first: best.first };
+}
+
+/** Whether a row has an item anywhere. */
+export const hasGood = ({ cells }, bySku) => cells.some((cell) => goodOf(cell, bySku));
+
+/** How much of a table makes sense: its heading most, then items, then quantities. */
+function scoreOf(rows, bySku, roles) {
+  const some = rows.slice(0, LOOKED_AT);
+  const known = some.filter((row) => hasGood(row, bySku));
+  const counted = some.filter(({ cells }) => cells.length > 1 && cells.some(isNumber));
+  return headingOf(rows, bySku, roles).count * 1e6 + known.length * 1e3 + counted.length;
+}
+
+/** A whole number, in one way at least. */
+const isNumber = (cell) => !Number.isNaN(quantityOf(plain(cell)));
+/** Also where it is separated by another character. */
+const isEmpty = ({ cells }) => cells.every((cell) => /^[,;|]*$/.test(plain(cell)));
+
+/**
+ * The row that names most columns. A row with an item is none, though it may say "pcs".
+ *
+ * @returns {{at: number, count: 0 | 1 | 2, item: number[], quantity: number[]}}
+ */
+function headingOf(rows, bySku, roles) {
+  let best = { at: -1, count: 0, item: [], quantity: [] };
+  for (const [at, row] of rows.slice(0, HEADING_ROWS).entries()) {
+    const named = namedIn(row.cells, roles);
+    if (named.count <= best.count || hasGood(row, bySku)) continue;
+    if (named.count === 2 || !row.cells.some(isNumber)) best = { at, ...named };
+  }
+  return best;
+}
+
+function namedIn(cells, roles) {
+  const found = { item: [], quantity: [] };
+  for (const [column, cell] of cells.entries()) {
+    const role = roleOf(cell, roles);
+    if (role) found[role.role].push({ column, rank: role.rank });
+  }
+  const [item, quantity] = [found.item, found.quantity].map((named) => named.sort((one, other) => one.rank - other.rank).map(({ column }) => column));
+  return { count: (item.length > 0) + (quantity.length > 0), item, quantity };
+}
+
+/**
+ * Which columns hold items and quantities: by heading, in any of the languages; else by what is in
+ * them.
+ *
+ * @returns {{item: number, quantity: number, sure: boolean, heading: number}} `heading` is the
+ *   index of its row, -1 if there is none
+ */
+function columnsOf(rows, bySku, roles) {
+  const named = headingOf(rows, bySku, roles);
+  const below = rows.slice(named.at + 1);
+  const step = Math.ceil(below.length / LOOKED_AT);
+  const some = below.filter((_, index) => index % step === 0);
+  const all = [...Array(Math.max(1, ...some.map(({ cells }) => cells.length))).keys()];
+  const isGood = (cell) => goodOf(cell ?? "", bySku);
+  const fullest = (columns) => {
+    const counts = columns.map((column) => some.filter(({ cells }) => isGood(cells[column])).length);
+    const most = Math.max(0, ...counts);
+    return columns.filter((_, index) => most && counts[index] === most);
+  };
+  const byName = fullest(named.item);
+  const likely = byName.length ? byName : fullest(all.filter((column) => !named.quantity.includes(column)));
+  const item = likely[0] ?? named.item[0] ?? (named.quantity[0] === 0 ? 1 : 0);
+
+  const known = some.filter(({ cells }) => isGood(cells[item]));
+  const share = (column) => {
+    const cells = (known.length ? known : some).map((row) => row.cells[column] ?? "").filter(plain);
+    return cells.filter(isNumber).length / (cells.length || 1);
+  };
+  const others = all.filter((column) => column !== item);
+  const [numbers = []] = [
+    named.quantity.filter((column) => share(column) > 0),
+    others.filter((column) => share(column) >= 0.5),
+    others.filter((column) => share(column) > 0),
+  ].filter(({ length }) => length);
+  const quantity = numbers[0] ?? named.quantity[0] ?? item + 1;
+  return {
+    item, quantity,
+    // Where no item is known, no line is taken.
+    sure: !known.length || (numbers.length < 2 && (byName.length > 0 || likely.length < 2)),
+    heading: named.count === 2 ? named.at : headingAbove(rows, item, quantity, bySku, named.at),
+  };
+}
+
+/** The last row above the first one that has an item or a number in its place. */
+function headingAbove(rows, item, quantity, bySku, named = -1) {
+  const first = rows.slice(0, HEADING_ROWS).findIndex(({ cells }, at) => at > named && (goodOf(cells[item] ?? "", bySku) || /\p{Nd}/u.test(cells[quantity] ?? "")));
+  const above = rows.slice(0, Math.max(first, 0)).findLastIndex((row) => !isEmpty(row));
+  return Math.max(above, named);
+}
+
+/**
+ * @typedef {object} Reading
+ * @property {{row: number, raw: string, sku: string, quantity: number}[]} lines
+ * @property {{row: number, raw: string, column: number, problem: string}[]} errors what is left out
+ * @property {string[]} titles what is above the heading
+ * @property {number} blank rows that name neither an item nor a quantity, but something else
+ * @property {{item: number, quantity: number, heading: Row | undefined}} columns
+ * @property {{columns: {column: number, heading: string, example: string}[], item: number} |
+ *   {sign: string, either: [string, string], text: string, row: number, others: number} | null} question
+ *   to be answered before anything is taken, by `columns` or by `means`
+ *
+ * @param {Table} table
+ * @param {Map<string, {sku: string, case: number, sold?: boolean}>} bySku
+ * @param {Roles} roles
+ * @param {{columns?: {item: number, quantity: number}, means?: Record<string, string>}} answers
+ * @returns {Reading | {refusal: string}}
+ */
+export function readSheet(table, bySku, roles, { columns: chosen, means = {} } = {}) {
+  const { rows, separator } = table;
+  const filled = rows.filter((row) => !isEmpty(row));
+  if (filled.length > ROWS_MAX) {
+    return { refusal: `This list has ${many(filled.length)} rows, and an order has at most ${many(LINES_MAX)} lines. Split the list, or delete the rows that you don't order.` };
+  }
+  const found = chosen
+    ? { ...chosen, sure: true, heading: headingAbove(filled, chosen.item, chosen.quantity, bySku) }
+    : columnsOf(filled, bySku, roles);
+  let { item, quantity } = found;
+  const [lines, errors, doubts] = [[], [], []];
+  let blank = 0;
+  /** A second table below the first, or the same heading on each page. */
+  const headsAnother = (cells) => {
+    const named = namedIn(cells, roles);
+    if (named.count < 2) return false;
+    if (!chosen && named.item.length === 1 && named.quantity.length === 1) [item, quantity] = [named.item[0], named.quantity[0]];
+    return true;
+  };
+  const titles = filled.slice(0, Math.max(found.heading, 0)).filter((row) => !hasGood(row, bySku));
+  for (const [at, row] of filled.entries()) {
+    const { cells, raw } = row;
+    if (at === found.heading || titles.includes(row)) continue;
+    const leave = (column, problem) => errors.push({ row: row.row, raw, column, problem });
+    const [sku, count] = [plain(cells[item] ?? ""), plain(cells[quantity] ?? "")];
+    const good = goodOf(sku, bySku);
+    if (!sku && !count) blank += 1;
+    else if (row.hidden) leave(item, "This row is hidden in the workbook. Check whether you want it.");
+    else if (swallowed(raw, separator, bySku)) leave(item, "This row has other rows within quotes. Check its quotes.");
+    else if (!sku) leave(item, "The item is missing.");
+    else if (!good && headsAnother(cells)) continue;
+    else if (!good) leave(item, `“${short(sku)}” isn't in our catalogue. Check how it is spelt.`);
+    else if (good.sold === false) leave(item, `“${good.sku}” can't be ordered at present.`);
+    else {
+      const order = ordered(count, good, means);
+      if (order.problem) leave(quantity, order.problem);
+      else lines.push({ row: row.row, raw, sku: good.sku, quantity: order.count });
+      if (order.either) doubts.push({ ...order, text: count, row: row.row });
+    }
+  }
+  // Between commas, "1,200" in quotes has no decimals: it would be a part of an item.
+  if (separator === "," && !means[","] && doubts.some(({ sign }) => sign === ",") && doubts.every(({ sign, either }) => sign !== "," || either[1].includes("."))) {
+    return readSheet(table, bySku, roles, { columns: chosen, means: { ...means, ",": "thousands" } });
+  }
+  const heading = filled[found.heading];
+  const question = found.sure ? numberIn(doubts, means) : columnsIn(filled, heading, found);
+  const texts = titles.map(({ cells }) => cells.map(plain).filter(Boolean).join(" "));
+  return { lines, errors, titles: texts, blank, columns: { item: found.item, quantity: found.quantity, heading }, question };
+}
+
+/** A quote that somebody forgot makes one cell of many lines. */
+function swallowed(raw, separator, bySku) {
+  return /[\r\n]/.test(raw) && raw.split(/[\r\n]+/).slice(1).some((line) => {
+    const [record] = records(line, separator);
+    return record && hasGood(record, bySku) && record.cells.some(isNumber);
   });
-  const over = lines.splice(room).length;
-  if (over) {
-    const problem = `an order has at most ${LINES_MAX} lines: ${over} were left out`;
-    errors.push({ line: 0, text: "", problem });
-  }
-  return { lines, errors };
 }
 
-/** The first two cells, out of their quotes. */
-function cells(raw) {
-  const separator = raw.includes("\t") ? "\t" : raw.includes(";") ? ";" : ",";
-  return raw.split(separator).slice(0, 2)
-    .map((cell) => cell.trim().replace(/^"(.*)"$/, "$1").trim());
+/** What is asked about numbers: best by one that could be ordered in both ways. */
+function numberIn(doubts, means) {
+  const open = doubts.filter(({ sign }) => !means[sign]);
+  if (!open.length) return null;
+  const same = open.filter(({ sign }) => sign === open[0].sign);
+  return { ...(same.find(({ either }) => !either[1].includes(".")) ?? same[0]), others: same.length - 1 };
 }
 
-/** By its sku as the book has it, or typed in another case. */
-export const goodOf = (sku, bySku) => bySku.get(sku) ?? bySku.get(sku.toUpperCase()) ?? bySku.get(sku.toLowerCase());
-
-function problemOf(sku, quantity, bySku) {
-  const good = goodOf(sku, bySku);
-  if (!good) return `there is no ${sku || "sku"} in the catalogue`;
-  if (quantity === undefined || quantity === "") return "the quantity is missing";
-  return quantityProblem(quantity, good);
+function columnsIn(rows, heading, { item }) {
+  const below = rows.slice(rows.indexOf(heading) + 1);
+  const width = Math.max(...rows.map(({ cells }) => cells.length));
+  const columns = [...Array(width).keys()].map((column) => ({
+    column,
+    heading: short(plain(heading?.cells[column] ?? "")),
+    example: short(below.map(({ cells }) => plain(cells[column] ?? "")).find(Boolean) ?? ""),
+  }));
+  return { columns: columns.filter(({ example }) => example), item };
 }
 
-/** Why this many can't be ordered; null if they can. */
-export function quantityProblem(quantity, good) {
-  const count = Number(quantity);
-  if (!Number.isInteger(count) || count < 1 || count > QUANTITY_MAX) {
-    return `"${quantity}" is not a whole number from 1 to ${QUANTITY_MAX.toLocaleString()}`;
-  }
-  if (count % good.case === 0) return null;
-  const below = count - (count % good.case);
-  const near = below ? `${below} or ${below + good.case}` : `${good.case}`;
-  return `sold in cases of ${good.case}: order ${near}`;
+/**
+ * What was left out, as it was written and below its heading, so that it can be mended and read again.
+ *
+ * @param {{row: number, raw: string}[]} rows
+ */
+export function remainder({ first, separator }, { columns: { heading } }, rows, wanted = separator) {
+  const as = (raw) => (wanted === separator ? raw : records(raw, separator).map(({ cells }) => written(cells, wanted)).join("\n"));
+  const sorted = rows.toSorted((one, other) => one.row - other.row);
+  const named = wanted === separator ? first.trimEnd() : "";
+  return [...(named ? [named] : []), ...(heading ? [as(heading.raw)] : []), ...sorted.map(({ raw }) => as(raw))].join("\n");
 }
+
+/** A column as spreadsheet programs call it: A, B, ..., Z, AA. */
+export function letters(column) {
+  const last = String.fromCharCode(65 + (column % 26));
+  return column < 26 ? last : letters(Math.floor(column / 26) - 1) + last;
+}
+
+export const many = (number) => number.toLocaleString("en");

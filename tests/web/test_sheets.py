@@ -1,0 +1,272 @@
+"""A buyer's list on the page for wholesale orders: what is taken, asked and left out.
+
+The site is as it is built, with the example's price book; no service is behind it.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, Route, expect
+
+from spillway.price_book import catalogue, example
+from spillway.run.storefront.site import build
+from tests.web.test_pages import violations
+
+_ORIGIN = "http://localhost:1"
+_CATALOGUE = "/catalogues/0-0.json"
+_SESSION = {"access_token": "", "ends_at": 9e15, "customer": {"name": "Buyer", "trade": True}}
+
+
+@pytest.fixture(scope="module")
+def site() -> dict[str, tuple[str, bytes]]:
+    """What is served, with its media type, by path."""
+    files = {f"/{file.key}": (file.media_type, file.content) for file in build({})}
+    listed = {"books": [{"begins": 0, "catalogue": _CATALOGUE}]}
+    for path, content in (("/prices.json", listed), (_CATALOGUE, catalogue(example()))):
+        files[path] = ("application/json", json.dumps(content).encode())
+    return files
+
+
+@pytest.fixture
+def page(browser: Browser, site: dict[str, tuple[str, bytes]]) -> Iterator[Page]:
+    """The page, as a buyer sees it who has ordered nothing yet."""
+
+    def answer(route: Route) -> None:
+        path = urlsplit(route.request.url).path
+        media_type, content = site.get(path, site.get(f"{path}.html", ("text/plain", b"")))
+        route.fulfill(content_type=media_type, body=content)
+
+    context = browser.new_context(base_url=_ORIGIN, locale="en-GB")
+    context.route("**/*", answer)
+    context.add_init_script(f"sessionStorage.session ??= {json.dumps(json.dumps(_SESSION))}")
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto("/wholesale")
+    expect(page.locator("#quick-order")).to_be_visible()
+    yield page
+    context.close()
+    assert complaints == []
+
+
+def upload(page: Page, content: bytes, name: str = "order.csv") -> None:
+    page.set_input_files("#file", {"name": name, "mimeType": "text/csv", "buffer": content})
+
+
+def paste(page: Page, text: str) -> None:
+    page.fill("#sheet", text)
+    page.get_by_role("button", name="Add lines").click()
+
+
+def choose(page: Page, name: str) -> None:
+    page.locator("#question").get_by_role("button", name=name).click()
+
+
+def ordered(page: Page) -> list[tuple[str, int]]:
+    """The order's lines, as they are stored."""
+    stored = page.evaluate("JSON.parse(localStorage['basket.wholesale'] ?? '{}').lines ?? []")
+    return [(line["sku"], line["quantity"]) for line in stored]
+
+
+def test_a_mended_file_taken_again_is_not_ordered_twice(page: Page) -> None:
+    upload(page, b"SKU,Qty\nMUG-SAGE,12\nPLATE-OAT,7\nSOAP-MOSS,24\nNOPE,1\n")
+    expect(page.locator("#taken-title")).to_have_text("2 lines added")
+    expect(page.locator("#errors-title")).to_have_text("2 lines left out")
+    assert page.input_value("#sheet") == "SKU,Qty\nPLATE-OAT,7\nNOPE,1"
+
+    mended = b"SKU,Qty\nMUG-SAGE,12\nPLATE-OAT,6\nSOAP-MOSS,48\n"
+    upload(page, mended)
+    question = page.locator("#question")
+    expect(question).to_contain_text("2 lines of this list have items that are in it already, 1 ")
+    assert ordered(page) == [("MUG-SAGE", 12), ("SOAP-MOSS", 24)], "nothing before the answer"
+    choose(page, "Cancel")
+    assert ordered(page) == [("MUG-SAGE", 12), ("SOAP-MOSS", 24)]
+
+    upload(page, mended)
+    choose(page, "Add: 5 lines")
+    expect(page.locator("#taken-body")).to_contain_text("5 lines now. 2 items are in it more")
+    assert page.input_value("#sheet") == "SKU,Qty\nPLATE-OAT,7\nNOPE,1"
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("#line-count")).to_have_text("2 lines")
+
+    upload(page, mended)
+    choose(page, "Replace: 3 lines")
+    expect(page.locator("#rows tr")).to_have_count(3)
+    assert ordered(page) == [("MUG-SAGE", 12), ("PLATE-OAT", 6), ("SOAP-MOSS", 48)]
+    assert page.input_value("#sheet") == ""
+    page.get_by_role("button", name="Remove all").click()
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("#rows tr")).to_have_count(3)
+
+
+def test_what_is_in_the_box_is_not_lost_to_a_file_or_a_reload(page: Page) -> None:
+    page.fill("#sheet", "BOWL-SEA;6")
+    upload(page, b"Note,SKU,Qty\nx,PLATE-OAT,7\n")
+    expect(page.locator("#errors-title")).to_have_text("1 line left out")
+    page.reload()
+    kept = "BOWL-SEA;6\nNote;SKU;Qty\nx;PLATE-OAT;7"
+    expect(page.locator("#sheet")).to_have_value(kept)
+
+
+def test_numbers_and_columns_are_asked_about_before_anything_is_taken(page: Page) -> None:
+    paste(page, "Vara;Pris;Foo\nMUG-SAGE;7;12.000\nSOAP-MOSS;4;24.000")
+    page.get_by_label("Quantities", exact=True).select_option("C: Foo, such as 12.000")
+    choose(page, "Read it like this")
+    expect(page.locator("#question")).to_contain_text("What does “12.000” mean?")
+    assert violations(page) == []
+    assert ordered(page) == []
+    choose(page, "12000")
+    expect(page.locator("#rows tr")).to_have_count(2)
+    assert ordered(page) == [("MUG-SAGE", 12_000), ("SOAP-MOSS", 24_000)]
+
+
+def test_fields_read_numbers_like_lists(page: Page) -> None:
+    page.fill("#new-sku", "mug-sage")
+    for written in ("12.000", "1,2", "+12", "0xC", "1.2e1", ""):
+        page.fill("#new-quantity", written)
+        page.get_by_role("button", name="Add", exact=True).click()
+        expect(page.locator("#add-problem")).not_to_be_empty()
+    page.fill("#new-quantity", "1 200")
+    page.get_by_role("button", name="Add", exact=True).click()
+    field = page.get_by_label("Quantity of Stoneware mug")
+    for written in ("12.000", "7", "0", "NaN", ""):
+        field.fill(written)
+        field.press("Tab")
+        expect(field).to_have_value("1200")
+        expect(page.locator("#rows .problem")).to_contain_text("It is 1200 as before.")
+    assert ordered(page) == [("MUG-SAGE", 1200)]
+    field.fill("\uff11\uff12")
+    field.press("Tab")
+    expect(field).to_have_value("12")
+    expect(page.locator("#rows .problem")).to_have_count(0)
+    assert ordered(page) == [("MUG-SAGE", 12)]
+
+
+def test_of_a_file_with_too_many_lines_the_rest_is_kept_and_counted(page: Page) -> None:
+    rows = [f"SOAP-MOSS,{24 * number}" for number in range(1, 5_001)]
+    upload(page, "\n".join(["sku,quantity", *rows]).encode())
+    expect(page.locator("#taken-title")).to_have_text("2,000 lines added")
+    expect(page.locator("#errors-title")).to_have_text("3,000 lines left out")
+    expect(page.locator("#errors-list")).to_contain_text("Rows 2,002 to 5,001: ")
+    assert page.input_value("#sheet").splitlines() == ["sku,quantity", *rows[2_000:]]
+
+
+def test_a_workbook_is_read_as_its_program_shows_it(page: Page) -> None:
+    upload(page, workbook(), "order.xlsx")
+    expect(page.locator("#question")).to_contain_text("Which sheet is the order?")
+    expect(page.locator("#question-choices button")).to_have_text(["May", "June", "Cancel"])
+    choose(page, "May")
+    expect(page.locator("#taken-body")).to_contain_text("the sheet “May”: items in column B")
+    assert ordered(page) == [("MUG-SAGE", 12), ("SOAP-MOSS", 1200), ("BOWL-SEA", 6)]
+    expect(page.locator("#errors-list strong")).to_have_text(
+        ["Row 8, column D: ", "Row 9, column D: ", "Row 10, column B: "]
+    )
+    assert page.input_value("#sheet").splitlines() == [
+        "\t品番\tNote\t数量",
+        "\tPLATE-OAT\t\t1.2340",
+        "\tPLATE-INK\t\t2026-03-01",
+        "\tBOWL-OAT\t\t6",
+    ]
+    assert violations(page) == []
+
+
+def test_another_kind_of_file_is_refused_by_name(page: Page) -> None:
+    for names, kind in (
+        (["mimetype", "content.xml"], ".ods"),
+        (["Index/Document.iwa"], "Numbers"),
+        (["xl/workbook.bin"], ".xlsb"),
+        (["word/document.xml"], "zip"),
+    ):
+        upload(page, packed(dict.fromkeys(names, "")), "order.xlsx")
+        expect(page.locator("#taken-body")).to_contain_text(kind)
+    upload(page, b"sku,quantity\n")
+    expect(page.locator("#taken-body")).to_have_text("There are no lines in this list.")
+
+
+def packed(parts: dict[str, str]) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, part in parts.items():
+            archive.writestr(name, part)
+    return content.getvalue()
+
+
+_MAIN = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+_PACKAGE = 'xmlns="http://schemas.openxmlformats.org/package/2006/relationships"'
+_KINDS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+
+
+def workbook() -> bytes:
+    """As Excel in Japanese writes it: shared texts with reading aids, a rich text, a formula, a
+    date, a hidden row and a hidden sheet. Where a cell is may be left out."""
+
+    def relations(*targets: tuple[str, str]) -> str:
+        each = (
+            f'<Relationship Id="r{index}" Type="{_KINDS}/{kind}" Target="{target}"/>'
+            for index, (kind, target) in enumerate(targets)
+        )
+        return f"<Relationships {_PACKAGE}>{''.join(each)}</Relationships>"
+
+    def sheet(*rows: str) -> str:
+        return f"<worksheet {_MAIN}><sheetData>{''.join(rows)}</sheetData></worksheet>"
+
+    def inline(place: str, text: str) -> str:
+        return f'<c r="{place}" t="inlineStr"><is><t>{text}</t></is></c>'
+
+    texts = [
+        '<t>品番</t><rPh sb="0" eb="2"><t>ヒンバン</t></rPh><phoneticPr fontId="1"/>',
+        "<t>数量</t>",
+        '<r><t>MUG</t></r><r><rPr><b/></rPr><t xml:space="preserve">-SAGE</t></r>',
+        "<t>two_x000a_lines</t>",
+    ]
+    may = sheet(
+        '<row r="2"><c r="B2" t="str"><v>Order form</v></c></row>',
+        '<row r="4"><c r="B4" t="s"><v>0</v></c><c t="inlineStr"><is><t>Note</t></is></c>',
+        '<c r="D4" t="s"><v>1</v></c></row>',
+        '<row><c r="B5" t="s"><v>2</v></c>',
+        '<c r="D5" s="2"><f>6*2</f><v>11.999999999999998</v></c></row>',
+        f'<row r="6">{inline("B6", "SOAP-MOSS")}<c r="C6" t="s"><v>3</v></c>',
+        '<c r="D6" s="1"><v>1.2E3</v></c></row>',
+        f'<row r="7">{inline("B7", "BOWL-SEA")}<c r="D7" t="str"><f>"6"</f><v>6</v></c></row>',
+        f'<row r="8">{inline("B8", "PLATE-OAT")}<c r="D8"><v>1.234</v></c></row>',
+        f'<row r="9">{inline("B9", "PLATE-INK")}<c r="D9" s="3"><v>46082</v></c></row>',
+        f'<row r="10" hidden="1">{inline("B10", "BOWL-OAT")}<c r="D10"><v>6</v></c></row>',
+    )
+    june = sheet(f'<row r="1">{inline("A1", "MUG-INK")}<c r="B1"><v>6</v></c></row>')
+    named = (("May", ""), ("Empty", ""), ("June", ""), ("Old", ' state="hidden"'))
+    sheets = (
+        f'<sheet name="{name}" sheetId="{index + 1}"{state} r:id="r{index}"/>'
+        for index, (name, state) in enumerate(named)
+    )
+    shared = (f"<si>{text}</si>" for text in texts)
+    date = "[$-411]yyyy&quot;年&quot;m&quot;月&quot;"
+    return packed(
+        {
+            "_rels/.rels": relations(("officeDocument", "xl/workbook.xml")),
+            "xl/workbook.xml": f'<workbook {_MAIN} xmlns:r="{_KINDS}">'
+            f"<sheets>{''.join(sheets)}</sheets></workbook>",
+            "xl/_rels/workbook.xml.rels": relations(
+                ("worksheet", "worksheets/sheet1.xml"),
+                ("worksheet", "worksheets/sheet2.xml"),
+                ("worksheet", "/xl/worksheets/sheet3.xml"),
+                ("worksheet", "worksheets/sheet4.xml"),
+                ("sharedStrings", "sharedStrings.xml"),
+                ("styles", "styles.xml"),
+            ),
+            "xl/worksheets/sheet1.xml": may,
+            "xl/worksheets/sheet2.xml": sheet(),
+            "xl/worksheets/sheet3.xml": june,
+            "xl/worksheets/sheet4.xml": june,
+            "xl/sharedStrings.xml": f"<sst {_MAIN}>{''.join(shared)}</sst>",
+            "xl/styles.xml": f"<styleSheet {_MAIN}>"
+            f'<numFmts><numFmt numFmtId="164" formatCode="{date}"/></numFmts>'
+            '<cellXfs><xf numFmtId="0"/><xf numFmtId="3"/><xf numFmtId="1"/><xf numFmtId="164"/>'
+            "</cellXfs></styleSheet>",
+        }
+    )

@@ -1,0 +1,98 @@
+/** How many of something, as people and spreadsheet programs write it, and which good it is of. */
+
+export const QUANTITY_MAX = 1_000_000;
+
+const INVISIBLE = /[\u0000\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g;
+/** A formula or an apostrophe keeps a spreadsheet program from making a number of a text. */
+const KEPT_AS_TEXT = /^(?:="(.*)"|'(.*))$/s;
+/** Each three digits have the same separator before them; in India the first ones have two. */
+const GROUPED = /^[1-9]\d{0,2}([ '’٬.,])\d{3}(?:\1\d{3})*$|^[1-9]\d?(?:,\d\d)+,\d{3}$/;
+const DECIMAL = /^(.+)([.,٫])(\d+)$/;
+
+/** What is in a cell, without what can't be seen. */
+export function plain(cell) {
+  const text = cell.replace(INVISIBLE, "").replace(/\s+/g, " ").trim();
+  const [, formula, quoted] = KEPT_AS_TEXT.exec(text) ?? [];
+  return (formula ?? quoted ?? text).trim();
+}
+
+/**
+ * `12.000` is twelve thousand in half of the world and twelve in the other half. Which one is asked
+ * and not guessed: `means` has the answers, by separator.
+ *
+ * @param {string} cell as `plain` has it
+ * @param {Record<string, "thousands" | "decimals">} means
+ * @returns {number | {sign: string, either: [string, string]}} NaN if it is not a whole number
+ */
+export function quantityOf(cell, means = {}) {
+  const text = cell.replace(/[\uff01-\uff5e]/g, halfWidth).replace(/\p{Nd}/gu, digit);
+  const thousands = wholeOf(text);
+  const [, whole, sign, rest] = DECIMAL.exec(text) ?? ["", "", "", "1"];
+  const before = whole.includes(sign) ? Number.NaN : wholeOf(whole);
+  const decimals = /^0+$/.test(rest) ? before : Number.NaN;
+  if (Number.isNaN(thousands)) return decimals;
+  if (!sign || Number.isNaN(before) || means[sign] === "thousands") return thousands;
+  if (means[sign] === "decimals") return decimals;
+  return { sign, either: [String(thousands), Number.isNaN(decimals) ? `${before}.${rest.replace(/0+$/, "")}` : String(before)] };
+}
+
+const wholeOf = (text) => (/^\d+$/.test(text) || GROUPED.test(text) ? Number(text.replace(/\D/g, "")) : Number.NaN);
+
+const halfWidth = (character) => String.fromCodePoint(character.codePointAt(0) - 0xfee0);
+
+/** The decimal digits of a script follow each other in Unicode, from 0 on. */
+function digit(character) {
+  const code = character.codePointAt(0);
+  let zero = code;
+  while (/\p{Nd}/u.test(String.fromCodePoint(zero - 1))) zero -= 1;
+  return String((code - zero) % 10);
+}
+
+/**
+ * How many are ordered by what was typed or read.
+ *
+ * @param {string} cell
+ * @param {{case: number}} good
+ * @returns {{count: number} | {problem: string, sign?: string, either?: [string, string]}}
+ */
+export function ordered(cell, good, means) {
+  const text = plain(cell);
+  if (!text) return { problem: "The quantity is missing. Write a whole number." };
+  const count = quantityOf(text, means);
+  if (count.either) {
+    const [one, other] = count.either;
+    return { ...count, problem: `“${text}” can mean ${one} or ${other}. Write a whole number without a point or a comma.` };
+  }
+  if (!(count >= 1 && count <= QUANTITY_MAX)) {
+    return { problem: `“${short(text)}” isn't a whole number from 1 to 1,000,000.` };
+  }
+  if (count % good.case === 0) return { count };
+  const below = count - (count % good.case);
+  const near = below ? `${below} or ${below + good.case}` : `${good.case}`;
+  return { problem: `It is sold in cases of ${good.case}: order ${near}.` };
+}
+
+const TEXT_SHOWN = 80;
+
+/** A cell may hold a whole text: enough of it to be found again. */
+export const short = (text) => (text.length > TEXT_SHOWN ? `${text.slice(0, TEXT_SHOWN)}…` : text);
+
+/** @type {WeakMap<Map<string, object>, Map<string, object | null>>} */
+const folded = new WeakMap();
+
+/**
+ * By its sku as the book has it, or typed in another case, width or with another dash; unless that
+ * could be two.
+ */
+export function goodOf(cell, bySku) {
+  const exact = bySku.get(cell);
+  if (exact) return exact;
+  if (!folded.has(bySku)) {
+    const index = new Map();
+    for (const [sku, good] of bySku) index.set(fold(sku), index.has(fold(sku)) ? null : good);
+    folded.set(bySku, index);
+  }
+  return folded.get(bySku).get(fold(plain(cell))) ?? null;
+}
+
+const fold = (sku) => sku.normalize("NFKC").toLowerCase().replace(/[\p{Pd}−]/gu, "-");

@@ -1,0 +1,280 @@
+/** Takes a list from the box or from a file into the order, asks what it must, and says what it did. */
+import { $, asset, fill, h, say } from "./dom.js";
+import { short } from "./quantity.js";
+import { LINES_MAX, hasGood, letters, many, readSheet, remainder, rolesOf, tableOf } from "./sheet.js";
+import { contentOf } from "./sheet-file.js";
+
+const ERRORS_SHOWN = 100;
+const BOX = "sheet";
+const box = $("#sheet");
+
+/** @type {{basket: import("./basket.js").Basket, goods: Map<string, object>, show: () => void}} */
+let order;
+/** What was left out is in the box; as long as nobody changes it there, it is known to be that. */
+let putBack = "";
+/** Which columns were chosen, by the heading. */
+const chosen = new Map();
+const NO_WORDS = new Map();
+let roles = NO_WORDS;
+let latest = 0;
+
+/**
+ * @param {import("./basket.js").Basket} basket
+ * @param {Map<string, {sku: string, case: number, sold: boolean}>} goods
+ * @param {() => void} show is called when the order's lines have changed
+ */
+export function offerSheets(basket, goods, show) {
+  order = { basket, goods, show };
+  // It outlives a reload and the way to the checkout and back, as long as the tab is open.
+  box.value ||= sessionStorage.getItem(BOX) ?? "";
+  addEventListener("pagehide", keepBox);
+  $("#sheet-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    take(() => ({ texts: [box.value] }), true);
+  });
+  $("#file").addEventListener("change", ({ target }) => {
+    const [file] = target.files;
+    if (file) take(() => contentOf(file), false);
+    target.value = ""; // so that the same file, mended, can be taken again
+  });
+}
+
+function keepBox() {
+  try {
+    sessionStorage.setItem(BOX, box.value);
+  } catch {
+    // A browser that stores nothing: the box is as it was before.
+  }
+}
+
+async function take(open, fromBox) {
+  const mine = ++latest;
+  for (const id of ["question", "taken", "errors"]) $(`#${id}`).hidden = true;
+  if (roles === NO_WORDS) roles = await words();
+  const content = await open();
+  if (mine !== latest) return;
+  if (content.refusal) return refuse(content.refusal);
+  const table = content.sheets ? await oneOf(content.sheets) : tableOf(content.texts, order.goods, roles);
+  if (!table) return;
+  const reading = await read(table);
+  if (!reading) return;
+  if (reading.refusal) return refuse(reading.refusal);
+  if (!reading.lines.length && !reading.errors.length) return refuse("There are no lines in this list.");
+  const base = await baseFor(reading.lines);
+  if (base) put(table, reading, base, fromBox);
+}
+
+/** Languages' words for the columns; without a connection we ask which column is what. */
+async function words() {
+  try {
+    return rolesOf(await (await fetch(asset("sheet-words.json"))).json());
+  } catch {
+    return NO_WORDS;
+  }
+}
+
+/** Of a workbook's sheets, the one that has items. */
+async function oneOf(sheets) {
+  const tables = sheets.map((sheet) => ({ ...sheet, separator: "\t", first: "" }));
+  const likely = tables.filter(({ rows }) => rows.some((row) => hasGood(row, order.goods)));
+  if (likely.length < 2) return likely[0] ?? tables.find(({ rows }) => rows.length) ?? tables[0];
+  return ask("Which sheet is the order?", [], likely.map((table) => [table.name, table]));
+}
+
+/** Asks until nothing can be read in two ways. */
+async function read(table) {
+  const answers = { means: {} };
+  for (;;) {
+    const reading = readSheet(table, order.goods, roles, answers);
+    const { question } = reading;
+    if (!question) return reading;
+    const heading = JSON.stringify(reading.columns.heading?.cells ?? table.rows[0].cells.length);
+    if (question.columns) {
+      answers.columns = chosen.get(heading) ?? await askColumns(question);
+      if (!answers.columns) return null;
+      chosen.set(heading, answers.columns);
+    } else {
+      const meaning = await askNumber(question);
+      if (!meaning) return null;
+      answers.means[question.sign] = meaning;
+    }
+  }
+}
+
+function askColumns({ columns, item }) {
+  const select = (id, preset) => h("select", { id },
+    h("option", { value: "" }, "Choose a column"),
+    columns.map(({ column, heading, example }) => h("option", { value: column, selected: column === preset },
+      `${letters(column)}: ${heading && `${heading}, `}such as ${example}`)));
+  const [items, quantities] = [select("item-column", item), select("quantity-column")];
+  return ask("Which columns hold the items and the quantities?", [
+    h("p", {}, "This list can be read in several ways. Nothing was added yet."),
+    h("div", { class: "row" },
+      h("div", { class: "field" }, h("label", { for: "item-column" }, "Items"), items),
+      h("div", { class: "field" }, h("label", { for: "quantity-column" }, "Quantities"), quantities)),
+  ], [["Read it like this", () => {
+    const wrong = [items, quantities].find(({ value }) => !value) ?? (items.value === quantities.value ? quantities : null);
+    wrong?.focus();
+    return wrong ? null : { item: Number(items.value), quantity: Number(quantities.value) };
+  }]]);
+}
+
+function askNumber({ either: [thousands, decimals], text, row, others }) {
+  const more = others ? ` ${count(others, "other row")} ${others === 1 ? "is" : "are"} written like this, too.` : "";
+  return ask(`What does “${text}” mean?`, [
+    h("p", {}, `It is a quantity in row ${many(row)}. Some countries write it for ${thousands}, others for ${decimals}.${more} Nothing was added yet.`),
+  ], [[thousands, "thousands"], [decimals.includes(".") ? `${decimals}, which can't be ordered` : decimals, "decimals"], [`Leave out ${others ? "these rows" : "this row"}`, "unclear"]]);
+}
+
+/**
+ * The lines that stay: a list that is taken twice is not ordered twice unless somebody says so.
+ *
+ * @returns {Promise<object[] | null>}
+ */
+async function baseFor(lines) {
+  const before = order.basket.lines;
+  const skus = new Set(before.map(({ sku }) => sku));
+  const known = lines.filter(({ sku }) => skus.has(sku)).length;
+  if (!known) return before;
+  const [all, fits] = [before.length + lines.length, Math.min(lines.length, LINES_MAX)];
+  const leftOver = (number) => (number > LINES_MAX ? `, ${many(number - LINES_MAX)} left out` : "");
+  const choice = await ask(`Add ${lines.length === 1 ? "this line" : `these ${count(lines.length, "line")}`}, or replace the order?`, [
+    h("p", {}, `The order has ${count(before.length, "line")}. ${known === 1 ? "1 line of this list has an item that is" : `${many(known)} lines of this list have items that are`} in it already, ${many(repeated(lines, before))} with the same quantity.`),
+  ], [
+    [`Add: ${count(Math.min(all, LINES_MAX), "line")} then${leftOver(all)}`, "add"],
+    [`Replace: ${count(fits, "line")} then${leftOver(lines.length)}`, "replace"],
+  ]);
+  return choice && (choice === "add" ? order.basket.lines : []);
+}
+
+/** How many lines have an item and a quantity that a line of the order has, each counted once. */
+function repeated(lines, before) {
+  const pair = ({ sku, quantity }) => `${quantity} ${sku}`;
+  const left = new Map();
+  for (const line of before) left.set(pair(line), (left.get(pair(line)) ?? 0) + 1);
+  return lines.filter((line) => {
+    const rest = left.get(pair(line)) ?? 0;
+    left.set(pair(line), rest - 1);
+    return rest > 0;
+  }).length;
+}
+
+function put(table, reading, base, fromBox) {
+  const { basket, goods, show } = order;
+  const [before, boxBefore] = [basket.lines, box.value];
+  const room = Math.max(0, LINES_MAX - base.length);
+  const [taken, over] = [reading.lines.slice(0, room), reading.lines.slice(room)];
+  try {
+    basket.change({ lines: [...base, ...taken.map(({ sku, quantity }) => basket.lineOf(goods.get(sku), quantity))] });
+  } catch {
+    return refuse("Your browser can't store so many lines. Free some space, or order them in parts. Nothing was added.");
+  }
+  show();
+  const others = fromBox || (!base.length && box.value === putBack) ? "" : box.value.trim();
+  const rest = [...reading.errors, ...over];
+  const separator = others ? tableOf([others], goods, roles).separator : table.separator;
+  putBack = [others, rest.length ? remainder(table, reading, rest, separator) : ""].filter(Boolean).join("\n");
+  box.value = putBack;
+  const total = base.length + taken.length;
+  report(`${count(taken.length, "line")} ${base.length || !before.length ? "added" : "replaced the order"}`, [
+    h("p", {}, `The order has ${count(total, "line")} now.`, twice(basket.lines)),
+    h("p", { class: "quiet" }, howRead(table, reading)),
+  ], taken.length ? { before, boxBefore } : null);
+  showErrors(reading.errors, over);
+}
+
+/** How the list was read, with all of it that is neither in the order nor in the box. */
+function howRead({ name }, { columns: { item, quantity, heading }, titles, blank }) {
+  const column = (at) => `column ${letters(at)}${heading?.cells[at] ? ` (“${short(heading.cells[at])}”)` : ""}`;
+  return [
+    `Read ${name ? `from the sheet “${name}”: ` : ""}items in ${column(item)}, quantities in ${column(quantity)}.`,
+    titles.length ? ` Not read, because it is above the table: ${titles.map((title) => `“${short(title)}”`).join(", ")}.` : "",
+    blank ? ` ${count(blank, "row")} with neither an item nor a quantity ${blank === 1 ? "was" : "were"} passed over.` : "",
+  ].join("");
+}
+
+function twice(lines) {
+  const counts = new Map();
+  for (const { sku } of lines) counts.set(sku, (counts.get(sku) ?? 0) + 1);
+  const often = [...counts].filter(([, times]) => times > 1).map(([sku]) => sku);
+  return often.length ? ` ${often.length === 1 ? `${often[0]} is` : `${many(often.length)} items are`} in it more than once.` : "";
+}
+
+function refuse(text) {
+  report("Nothing was added", [h("p", {}, text)]);
+}
+
+/** What was done, until the next thing is. `undo` has the lines, and the box, of before. */
+export function report(title, content, undo = null) {
+  const after = undo && JSON.stringify(order.basket.lines);
+  const button = undo && h("button", {
+    type: "button", onclick: () => {
+      if (JSON.stringify(order.basket.lines) !== after) return report("Nothing was undone", [h("p", {}, "The order has been changed since.")]);
+      order.basket.change({ lines: undo.before });
+      box.value = undo.boxBefore ?? box.value;
+      $("#errors").hidden = true;
+      order.show();
+      report("Undone", [h("p", {}, `The order has ${count(undo.before.length, "line")}, as before.`)]);
+    },
+  }, "Undo");
+  say($("#taken-title"), title);
+  fill($("#taken-body"), content, button);
+  $("#taken").hidden = false;
+  $("#taken").focus();
+}
+
+function showErrors(errors, over) {
+  const left = errors.length + over.length;
+  $("#errors").hidden = left === 0;
+  if (!left) return;
+  say($("#errors-title"), `${count(left, "line")} left out`);
+  say($("#errors-advice"), `${left === 1 ? "It is" : "They are"} in the box above. Mend ${left === 1 ? "it" : "them"} there and press “Add lines”.`);
+  const groups = grouped(errors);
+  if (over.length) groups.push({ from: over[0].row, to: over.at(-1).row, problem: `An order has at most ${many(LINES_MAX)} lines. Place this order first, then add the rest.` });
+  fill($("#errors-list"), groups.slice(0, ERRORS_SHOWN).map(({ from, to, column, raw, problem }) => h("li", {},
+    h("strong", {}, from === to ? `Row ${many(from)}` : `Rows ${many(from)} to ${many(to)}`, column === undefined ? "" : `, column ${letters(column)}`, ": "),
+    problem, from === to && raw ? h("code", {}, short(raw)) : "")),
+  groups.length > ERRORS_SHOWN ? h("li", {}, `and ${count(left - groups.slice(0, ERRORS_SHOWN).reduce((sum, { rows }) => sum + rows, 0), "line")} more`) : null);
+}
+
+/** Rows that follow each other with the same fault are one entry. */
+function grouped(errors) {
+  const groups = [];
+  for (const { row, column, raw, problem } of errors) {
+    const last = groups.at(-1);
+    if (last?.problem === problem && last.column === column && last.to === row - 1) Object.assign(last, { to: row, rows: last.rows + 1 });
+    else groups.push({ from: row, to: row, rows: 1, column, raw, problem });
+  }
+  return groups;
+}
+
+/**
+ * @param {[string, unknown][]} choices what each button says and means; a function says it when it is
+ *   pressed, and null leaves the question open
+ * @returns {Promise<any>} null when the question was turned down
+ */
+function ask(title, content, choices) {
+  say($("#question-title"), title);
+  fill($("#question-body"), content);
+  return new Promise((answer) => {
+    const close = (value) => {
+      $("#question").hidden = true;
+      if (value === null) refuse("The list was not taken.");
+      answer(value);
+    };
+    fill($("#question-choices"),
+      choices.map(([name, value]) => h("button", {
+        type: "button", onclick: () => {
+          const said = typeof value === "function" ? value() : value;
+          if (said !== null) close(said);
+        },
+      }, name)),
+      h("button", { type: "button", class: "quiet", onclick: () => close(null) }, "Cancel"));
+    $("#question").hidden = false;
+    $("#question").focus();
+  });
+}
+
+export function count(number, what) {
+  return `${many(number)} ${what}${number === 1 ? "" : "s"}`;
+}

@@ -1,0 +1,136 @@
+/**
+ * The sheets of an Excel workbook (.xlsx, ISO/IEC 29500): what its cells hold, as texts. Numbers in
+ * it are numbers, so that none of them can mean two things.
+ */
+import { written } from "./csv.js";
+
+const PART_BYTES_MAX = 50_000_000;
+/** More are formatting. */
+const COLUMNS_MAX = 256;
+/** Numbers of formats that show a date or a time. */
+const DATES = [[14, 22], [27, 36], [45, 47], [50, 58]];
+const DAY_MS = 86_400_000;
+const DAYS_BEFORE_1970 = 25_569;
+
+/** @returns {Promise<{sheets: {name: string, rows: object[]}[]} | {other: string}>} the sheets that are
+ *   shown, or what else it is */
+export async function sheetsOf(bytes) {
+  try {
+    const parts = partsOf(bytes);
+    const has = (pattern) => [...parts.keys()].some((name) => pattern.test(name));
+    if (has(/\.iwa$/)) return { other: "a Numbers document" };
+    if (has(/^content\.xml$/)) return { other: "an OpenDocument file (.ods)" };
+    if (has(/^xl\/workbook\.bin$/)) return { other: "a binary workbook (.xlsb)" };
+    if (!has(/^xl\//)) return { other: "a zip file" };
+    if (!globalThis.DecompressionStream) return { other: "a workbook (.xlsx) that this browser can't read" };
+    return { sheets: await read(parts) };
+  } catch {
+    return { other: "a damaged workbook" };
+  }
+}
+
+async function read(parts) {
+  const [book] = await relations(parts, "", /\/officeDocument$/);
+  const [strings] = await relations(parts, book.path, /\/sharedStrings$/);
+  const [styles] = await relations(parts, book.path, /\/styles$/);
+  const texts = strings ? all(await xml(parts, strings.path), "si").map(textIn) : [];
+  const formats = styles ? formatsOf(await xml(parts, styles.path)) : [];
+  const places = await relations(parts, book.path, /\/worksheet$/);
+  const sheets = [];
+  for (const sheet of all(await xml(parts, book.path), "sheet")) {
+    const id = [...sheet.attributes].find(({ name }) => /:id$/.test(name))?.value;
+    const place = places.find((one) => one.id === id); // a chart has none
+    if (!place || /hidden/i.test(sheet.getAttribute("state") ?? "")) continue;
+    sheets.push({ name: sheet.getAttribute("name"), rows: rowsOf(await xml(parts, place.path), texts, formats) });
+  }
+  return sheets;
+}
+
+/** The parts that a part points to. */
+async function relations(parts, path, type) {
+  const [, folder, name] = /^(.*\/)?(.*)$/.exec(path);
+  const place = `${folder ?? ""}_rels/${name}.rels`;
+  if (!parts.has(place)) return [];
+  return all(await xml(parts, place), "Relationship")
+    .filter((one) => type.test(one.getAttribute("Type")))
+    .map((one) => ({ id: one.getAttribute("Id"), path: decodeURI(new URL(one.getAttribute("Target"), `zip://x/${path}`).pathname.slice(1)) }));
+}
+
+function rowsOf(sheet, texts, formats) {
+  let last = 0;
+  return all(sheet, "row").map((element) => {
+    const row = Number(element.getAttribute("r")) || last + 1;
+    last = row;
+    const cells = [];
+    for (const cell of all(element, "c")) {
+      const column = columnOf(cell.getAttribute("r")) ?? cells.length;
+      if (column < COLUMNS_MAX) cells[column] = textOf(cell, texts, formats);
+    }
+    const filled = Array.from(cells, (cell) => cell ?? "");
+    return { row, cells: filled, raw: written(filled, "\t"), hidden: /^(1|true)$/.test(element.getAttribute("hidden")) };
+  });
+}
+
+/** "AB12" is in column 27, counted from 0. */
+function columnOf(place) {
+  const [name] = /^[A-Z]+/.exec(place ?? "") ?? [];
+  return name ? [...name].reduce((sum, letter) => sum * 26 + letter.charCodeAt(0) - 64, 0) - 1 : null;
+}
+
+function textOf(cell, texts, formats) {
+  const value = all(cell, "v")[0]?.textContent ?? "";
+  const type = cell.getAttribute("t") ?? "n";
+  if (type === "s") return texts[Number(value)] ?? "";
+  if (type === "inlineStr") return textIn(cell);
+  if (type !== "n" || value === "") return value;
+  const format = formats[Number(cell.getAttribute("s") ?? 0)] ?? "";
+  const number = Number(Number(value).toPrecision(15)); // as Excel shows it
+  if (format === "date") return new Date((number - DAYS_BEFORE_1970) * DAY_MS).toISOString().slice(0, 10);
+  if (/^0+$/.test(format)) return String(number).padStart(format.length, "0");
+  return String(number).replace(/\.\d{3}$/, "$&0"); // as a text, three decimals could be thousands
+}
+
+/** What a cell's style makes of a number: a date, or so many digits. */
+function formatsOf(styles) {
+  const own = new Map(all(styles, "numFmt").map((one) => [one.getAttribute("numFmtId"), one.getAttribute("formatCode")]));
+  const [used] = all(styles, "cellXfs");
+  return used ? all(used, "xf").map((one) => {
+    const id = one.getAttribute("numFmtId");
+    const code = own.get(id) ?? "";
+    const isDate = DATES.some(([from, to]) => from <= id && id <= to) || /[dmyhs]/i.test(code.replace(/"[^"]*"|\[[^\]]*\]|\\./g, ""));
+    return isDate ? "date" : code;
+  }) : [];
+}
+
+/** Without the reading aid that a Japanese text has with it. */
+const textIn = (element) => all(element, "t").filter(({ parentNode }) => parentNode.localName !== "rPh").map(({ textContent }) => textContent).join("")
+  .replace(/_x([0-9A-F]{4})_/g, (_, code) => String.fromCharCode(Number.parseInt(code, 16)));
+
+const all = (within, name) => [...within.getElementsByTagNameNS("*", name)];
+
+/** @returns {Map<string, {method: number, packed: Uint8Array}>} what is in a zip file, by its list at the end */
+function partsOf(bytes) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let end = bytes.length - 22;
+  while (view.getUint32(end, true) !== 0x06054b50) end -= 1;
+  const parts = new Map();
+  let at = view.getUint32(end + 16, true);
+  for (let left = view.getUint16(end + 10, true); left > 0; left -= 1) {
+    const [nameLength, extraLength, commentLength] = [28, 30, 32].map((place) => view.getUint16(at + place, true));
+    const name = new TextDecoder().decode(bytes.subarray(at + 46, at + 46 + nameLength));
+    const local = view.getUint32(at + 42, true);
+    const from = local + 30 + view.getUint16(local + 26, true) + view.getUint16(local + 28, true);
+    const packed = bytes.subarray(from, from + view.getUint32(at + 20, true));
+    parts.set(name, { method: view.getUint16(at + 10, true), size: view.getUint32(at + 24, true), packed });
+    at += 46 + nameLength + extraLength + commentLength;
+  }
+  return parts;
+}
+
+async function xml(parts, name) {
+  const { method, size, packed } = parts.get(name);
+  if (size > PART_BYTES_MAX) throw new Error(`${name} is too large`);
+  const stream = new Blob([packed]).stream();
+  const text = await new Response(method ? stream.pipeThrough(new DecompressionStream("deflate-raw")) : stream).text();
+  return new DOMParser().parseFromString(text, "application/xml");
+}
