@@ -23,12 +23,13 @@ from spillway.target.service import Service
 from tests.builders import line, order_body, order_id, order_key
 from tests.e2e.shop import Customer, faulty
 from tests.needs import starts
+from tests.waiting import PATIENCE_SECONDS
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(2 * PATIENCE_SECONDS)
 
 DAY_MS = 24 * 60 * 60 * 1000
 DOWNSTREAMS = ("inventory", "fulfilment", "accounting")
-ALL_SEEN_WITHIN_SECONDS = 150
+DELIVERIES = tuple(f"deliver-{downstream}" for downstream in DOWNSTREAMS)
 
 #: What Lambda does on a function's behalf, by AWS's own list for each kind of source. The emulator
 #: does it without asking for permission, so that it can't be proven here.
@@ -75,15 +76,22 @@ def test_every_permission_is_missed_when_it_is_gone_and_none_is_left_over(
     shopper, wholesale = Customer(own_stack, "shopper"), Customer(own_stack, "wholesale")
     own_stack.proxy.deny_permissions_once()
     began = time.monotonic()
-    while unseen(own_stack):
-        assert time.monotonic() - began < ALL_SEEN_WITHIN_SECONDS, unseen(own_stack)
-        ask_everything_of_the_api(shopper)
-        use_limited_coupons(own_stack, shopper)
-        wholesale.put(*large_order(wholesale))
-        overflow(own_stack, shopper)
-        send_what_cannot_be_read(own_stack, shopper)
-        watch_orders_that_wait(own_stack, shopper)
-        give_coupons_back(own_stack, shopper)
+    while missing := unseen(own_stack):
+        assert time.monotonic() - began < PATIENCE_SECONDS, missing
+        functions = {one.partition(" ")[0] for one in missing}
+        if functions & {"intake", "reads"}:
+            ask_everything_of_the_api(shopper)
+            use_limited_coupons(own_stack, shopper)
+        if functions & {*DELIVERIES, "relay"}:
+            wholesale.put(*large_order(wholesale))
+        if functions & {"intake", "drain"}:
+            overflow(own_stack, shopper)
+        if functions & {*DELIVERIES, "drain", "relay", "watchdog"}:
+            send_what_cannot_be_read(own_stack, shopper)
+        if functions & {*DELIVERIES, "watchdog"}:
+            watch_orders_that_wait(own_stack, shopper)
+        if functions & {"relay", "watchdog"}:
+            give_coupons_back(own_stack, shopper)
     assert own_stack.proxy.denied() == []
     # And with them all in place an order goes its way.
     assert shopper.settled(shopper.place())["status"] == "confirmed"
@@ -142,15 +150,17 @@ def watch_orders_that_wait(stack: Stack, customer: Customer) -> None:
         with faulty(stack, "inventory", outage=True):
             waiting, body = customer.order()
             customer.put(waiting, body)
-            for id_ in (reserved, waiting):
-                key = order_key(customer.id, id_)
-                send(stack, "watchdog", check_message_of(Check(key)))
-                send(stack, "watchdog", check_message_of(Check(key, force=True)))
             # What a batch message leaves open is requeued.
             send_pack(stack, "inventory", Command(order_key(customer.id, waiting), Step.RESERVE))
             send_pack(stack, "fulfilment", Command(order_key(customer.id, reserved), Step.SHIP))
             send_pack(stack, "accounting", Command(order_key(customer.id, reserved), Step.POST))
-            time.sleep(2)
+            # A check ends at the first question that it may not ask: the next one asks another.
+            for _ in range(4):
+                for id_ in (reserved, waiting):
+                    key = order_key(customer.id, id_)
+                    send(stack, "watchdog", check_message_of(Check(key)))
+                    send(stack, "watchdog", check_message_of(Check(key, force=True)))
+                time.sleep(0.5)
 
 
 def give_coupons_back(stack: Stack, customer: Customer) -> None:

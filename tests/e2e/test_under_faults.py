@@ -58,13 +58,14 @@ def killer(stack: Stack) -> Iterator[Killer]:
 def test_every_order_sent_three_times_at_once_is_one_order_with_one_effect_a_step(
     stack: Stack, shopper: Customer
 ) -> None:
-    orders = [shopper.order() for _ in range(20)] * 3
+    # Copies of an order one after the other, so that they are on their way together.
+    orders = [order for order in [shopper.order() for _ in range(20)] for _ in range(3)]
     said: defaultdict[OrderKey, list[httpx.Response]] = defaultdict(list)
 
     def send(order: tuple[str, object]) -> httpx.Response:
         return send_until_answered(partial(shopper.put, *order))
 
-    with ThreadPoolExecutor(12) as clients:
+    with ThreadPoolExecutor(6) as clients:
         for (id_, _), answer in zip(orders, clients.map(send, orders), strict=True):
             said[order_key(shopper.id, id_)].append(answer)
     for answers in said.values():
