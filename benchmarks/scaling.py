@@ -37,9 +37,11 @@ from simulation.world.runtime import MemoryLog, SetClock
 from simulation.world.table import MemoryOrders
 from spillway.operate.coupons import uses
 from spillway.prove.audit.running import Audit
+from spillway.target.reading import OrdersTable
 from tests.builders import CUSTOMER, NOW, accepted, order_id
 from tests.orders.handlers.api_events import request
 from tests.orders.handlers.test_relay import placed, progressed
+from tests.spillway.archived import no_archive
 from tests.spillway.prove.audit import fake_tables
 from tests.spillway.prove.audit.builders import KEY, confirmed
 
@@ -110,7 +112,9 @@ def _audited(size: int) -> Point:
     tables = _Tables(size)
     names = {name: name for name in fake_tables.TABLES}
     prices = fake_tables.prices(None)
-    audit = Audit(tables, fake_tables.FakeQueues(), names, {}, {}, prices, fake_tables.Quiet())
+    audit = Audit(
+        _orders_of(tables), fake_tables.FakeQueues(), names, {}, {}, prices, fake_tables.Quiet()
+    )
     seconds = _seconds(audit.run) - tables.seconds
     if not audit.found.held or audit.found.settled != size:
         raise RuntimeError("The audit did not find every order settled.")
@@ -119,13 +123,16 @@ def _audited(size: int) -> Point:
 
 def _coupons_audited(size: int) -> Point:
     tables = _CouponTables(size)
-    names = {name: name for name in fake_tables.TABLES}
     began = time.process_time()
-    found = uses.audit(tables, names)
+    found = uses.audit(_orders_of(tables), "coupons")
     seconds = time.process_time() - began - tables.seconds
     if found.findings or (found.orders, found.claims) != (size, size + COUNTERS_MAX):
         raise RuntimeError("The audit did not find every order with its use.")
     return Point(size, seconds / size, _resident_peak())
+
+
+def _orders_of(tables: _Tables) -> OrdersTable:
+    return OrdersTable(tables, "orders", no_archive())
 
 
 def _resident_peak() -> int:

@@ -25,7 +25,7 @@ from spillway.prove.chaos.disruptions import KILL_WITHIN_SECONDS, Killer
 from spillway.run.load.clients import backoff_seconds
 from spillway.run.stack import Stack
 from spillway.run.stack.tokens import claims
-from spillway.target.reading import read_orders
+from spillway.target.service import of_stack
 from tests.builders import order_key
 from tests.e2e.shelf import Shelf
 from tests.e2e.shop import Customer, all_effects, violations
@@ -210,7 +210,7 @@ def check_settled_once(stack: Stack, keys: Set[OrderKey]) -> None:
 
 def stored(stack: Stack, keys: Set[OrderKey]) -> dict[OrderKey, Status]:
     """Those of these orders that are in the table."""
-    found = read_orders(stack.client("dynamodb"), stack.tables["orders"])
+    found = of_stack(stack).orders.orders()
     return {one.key: status(one.facts) for one in found if one.key in keys}
 
 

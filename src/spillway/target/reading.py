@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any, Protocol
 
-from orders.aws import items
+from orders.aws import archive_file, items
 from orders.domain.order import Order, OrderKey
 from orders.domain.saga import Downstream
 from spillway.target.records import Depth, Effect, Record, Size
@@ -25,13 +26,63 @@ _DEPTHS: Mapping[QueueAttributeNameType, str] = {
     "ApproximateNumberOfMessagesNotVisible": "in_flight",
     "ApproximateNumberOfMessagesDelayed": "delayed",
 }
+#: Of archived orders a page of the table is many times as large.
+PAGE_ITEMS_MAX = 1_000
 _LOG_GROUP_PREFIX = "/aws/lambda/"
 
 
-def read_orders(dynamodb: Any, table: str) -> list[Record]:
-    """Every order in the orders table with its facts."""
-    stored = by_order(placed_here(chain.from_iterable(pages(dynamodb, table))))
-    return [record_of(key, found) for key, found in stored.items()]
+class ReadsArchive(Protocol):
+    """`spillway.target.archive.Archive`, or another one of its form."""
+
+    def whole(self, found: Iterable[items.Item]) -> Iterator[items.Item]:
+        """The items, with an order's own two in place of each stub."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrdersTable:
+    """The orders table with the archive behind it: every order is read as its own two items,
+    wherever they are."""
+
+    dynamodb: Any
+    name: str
+    archive: ReadsArchive
+
+    def pages(self) -> Iterator[list[items.Item]]:
+        """Everything, in lists that fit into memory."""
+        for page in pages(self.dynamodb, self.name):
+            whole = self.archive.whole(page)
+            while some := list(islice(whole, PAGE_ITEMS_MAX)):
+                yield some
+
+    def orders(self) -> list[Record]:
+        """Every order with its facts."""
+        stored = by_order(placed_here(chain.from_iterable(self.pages())))
+        return [record_of(key, found) for key, found in stored.items()]
+
+    def order(self, key: OrderKey) -> Record | None:
+        """One order as it is now; None where there is none."""
+        found = [item for item in self.items_of(key) if not items.is_void(item)]
+        stub = next(filter(items.is_stub, found), None)
+        if not found:
+            return None
+        record = record_of(key, self.archive.whole(found))
+        if stub is None:
+            return record
+        return replace(record, archived=archive_file.object_key(items.location_of(stub)))
+
+    def items_of(self, key: OrderKey) -> list[items.Item]:
+        """What the table has of an order, stubs and void ids included."""
+        answer = self.dynamodb.query(
+            TableName=self.name,
+            ConsistentRead=True,
+            KeyConditionExpression="pk = :customer AND sk BETWEEN :order AND :progress",
+            ExpressionAttributeValues={
+                ":customer": {"S": key.customer_id},
+                ":order": {"S": key.order_id},
+                ":progress": items.progress_key(key)["sk"],
+            },
+        )
+        return list(answer["Items"])
 
 
 def by_order(stored: Iterable[items.Item]) -> dict[OrderKey, list[items.Item]]:
@@ -62,22 +113,6 @@ def read_effects(dynamodb: Any, table: str, downstream: Downstream) -> list[Effe
 
 def effects_of(ledger: Iterable[items.Item], downstream: Downstream) -> Iterator[Effect]:
     return (_effect(item, downstream) for item in ledger if "outcome" in item)
-
-
-def read_order(dynamodb: Any, table: str, key: OrderKey) -> Record | None:
-    """One order as it is now; None where the table does not have it."""
-    answer = dynamodb.query(
-        TableName=table,
-        ConsistentRead=True,
-        KeyConditionExpression="pk = :customer AND sk BETWEEN :order AND :progress",
-        ExpressionAttributeValues={
-            ":customer": {"S": key.customer_id},
-            ":order": {"S": key.order_id},
-            ":progress": items.progress_key(key)["sk"],
-        },
-    )
-    found = [item for item in answer["Items"] if not items.is_void(item)]
-    return record_of(key, found) if found else None
 
 
 def record_of(key: OrderKey, stored: Iterable[items.Item]) -> Record:

@@ -25,7 +25,8 @@ class Record:
 
     `accepted_at` and `size` are None where the table has the order's progress but not the order.
     `order` is its content, None also where it was not kept in memory. `trace` is the client's,
-    `book` the version of the price book that it was checked against.
+    `book` the version of the price book that it was checked against. `archived` is the object of
+    the archive that it was read from.
     """
 
     key: OrderKey
@@ -35,6 +36,7 @@ class Record:
     order: Order | None = None
     trace: Trace | None = None
     book: str | None = None
+    archived: str | None = None
 
     @property
     def stored(self) -> bool:

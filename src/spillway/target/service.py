@@ -18,6 +18,9 @@ from infra.stage import STACKS
 from orders.domain.saga import DOWNSTREAMS
 from spillway.errors import SpillwayError
 from spillway.run.stack.ports import port_option
+from spillway.target.archive import OUTPUT as ARCHIVE_BUCKET
+from spillway.target.archive import Archive
+from spillway.target.reading import OrdersTable
 
 if TYPE_CHECKING:
     from types_boto3_cloudwatch import CloudWatchClient
@@ -55,6 +58,15 @@ class Service:
     @property
     def dynamodb(self) -> Any:
         return self.client("dynamodb")
+
+    @property
+    def orders(self) -> OrdersTable:
+        """The orders table with its archive."""
+        return OrdersTable(self.dynamodb, self.tables["orders"], self.archive)
+
+    @property
+    def archive(self) -> Archive:
+        return Archive(lambda: self.client("s3"), lambda: self.output(ARCHIVE_BUCKET))
 
     @property
     def sqs(self) -> SQSClient:

@@ -19,7 +19,8 @@ from spillway.migrate.cutting_over import hand_over
 from spillway.migrate.following import Follow
 from spillway.migrate.running import Parts, Place, assembled
 from spillway.run.stack import Stack
-from spillway.target.reading import read_effects, read_orders
+from spillway.target.reading import read_effects
+from spillway.target.service import of_stack
 from tests.e2e.shop import Customer
 from tests.spillway.migrate.legacy import DOCS, Shop, order
 
@@ -87,6 +88,7 @@ def assembled_for(shop: Shop, stack: Stack, folder: Path) -> Iterator[Parts]:
         stack.tables["orders"],
         f"{stack.tables['orders']}-migration-{shop.database}",
         stack.queues["watchdog"],
+        of_stack(stack).archive,
     )
     with assembled(config, place, {"OLD_SHOP": shop.server.url(shop.database)}) as parts:
         parts.state.make_table()
@@ -170,5 +172,5 @@ def test_an_audit_does_not_hold_old_orders_against_downstreams_that_never_saw_th
     with assembled_for(shop, stack, tmp_path) as parts:
         Copy(parts, NOTHING).run()
         (id_,) = ids_of(parts).values()
-    records = read_orders(stack.client("dynamodb"), stack.tables["orders"])
+    records = of_stack(stack).orders.orders()
     assert id_ not in {record.key.order_id for record in records}

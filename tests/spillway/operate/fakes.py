@@ -75,6 +75,17 @@ class FakeTable:
         }
 
 
+class FakeStacks:
+    """A boto3 CloudFormation client: the stage's data stack has these outputs."""
+
+    def __init__(self, **outputs: str) -> None:
+        self.outputs = [{"OutputKey": key, "OutputValue": outputs[key]} for key in outputs]
+
+    def describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803
+        outputs = self.outputs if StackName == "spillway-test-data" else []
+        return {"Stacks": [{"StackName": StackName, "Outputs": outputs}]}
+
+
 @dataclass
 class FakeLogs:
     """A boto3 CloudWatch Logs client: (function, Unix ms, message)."""

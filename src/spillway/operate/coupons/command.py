@@ -113,11 +113,11 @@ def audit(
     from spillway.operate.coupons import repairing, uses
 
     service = target.reach()
-    found = uses.audit(service.dynamodb, service.tables)
+    found = uses.audit(service.orders, service.tables["coupons"])
     repaired = 0
     if repair and found.findings:
         repaired = repairing.repair(service, _now)
-        found = uses.audit(service.dynamodb, service.tables)
+        found = uses.audit(service.orders, service.tables["coupons"])
     findings = [f"{one.claim} {one.detail}" for one in found.findings]
     if as_json:
         print_json(

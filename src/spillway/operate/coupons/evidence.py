@@ -6,7 +6,7 @@ temporary database sorts both by claim.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Literal
@@ -16,7 +16,7 @@ from orders.aws.coupons import claim_key
 from orders.domain import saga
 from orders.domain.order import OrderKey
 from orders.domain.units import CustomerId, OrderId
-from spillway.target.reading import pages
+from spillway.target.reading import OrdersTable, pages
 from spillway.target.sorting import temporary_database
 
 #: So many orders of a claim are named.
@@ -108,12 +108,12 @@ class Evidence:
         self._database.execute(f"INSERT OR REPLACE INTO {table} VALUES ({places})", values)  # noqa: S608
 
 
-def read(dynamodb: Any, tables: Mapping[str, str]) -> Evidence:
-    """`tables` are names, `orders` and `coupons`."""
+def read(orders: OrdersTable, coupons: str) -> Evidence:
+    """`coupons` is the name of the coupons table."""
     evidence = Evidence()
-    for page in pages(dynamodb, tables["orders"]):
+    for page in orders.pages():
         evidence.add_orders(page)
-    for page in pages(dynamodb, tables["coupons"]):
+    for page in pages(orders.dynamodb, coupons):
         evidence.add_uses(page)
     return evidence
 

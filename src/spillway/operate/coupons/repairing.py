@@ -43,7 +43,7 @@ def repair(
     for look in range(LOOKS):
         if look:
             sleep(PAUSE_SECONDS)
-        with closing(read(service.dynamodb, service.tables)) as evidence:
+        with closing(read(service.orders, service.tables["coupons"])) as evidence:
             found = mending.at_once(evidence.findings())
         # Orders and counters are not read at one moment: only what lasts is wrong.
         short = short & found if look else found
@@ -93,7 +93,12 @@ class Mending:
         return self._written(
             self._dynamodb.transact_write_items,
             TransactItems=[
-                _check(orders, items.order_key(key), f"attribute_exists({items.CLAIMS})"),
+                # An archived order has its claims in its line, and gave none of them back.
+                _check(
+                    orders,
+                    items.order_key(key),
+                    f"attribute_exists({items.CLAIMS}) OR attribute_exists({items.ARCHIVED})",
+                ),
                 _check(
                     orders,
                     items.progress_key(key),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -24,6 +24,7 @@ from spillway.operate.coupons.evidence import Finding, claims_in, is_counter, re
 from spillway.ui.formatting import counted as number
 
 if TYPE_CHECKING:
+    from spillway.target.reading import OrdersTable
     from spillway.target.service import Service
 
 #: What differs is read so often, with a pause for relay to give back what it is about to.
@@ -44,16 +45,14 @@ class Audit:
     cut_off: bool = False
 
 
-def audit(
-    dynamodb: Any, tables: Mapping[str, str], sleep: Callable[[float], None] = time.sleep
-) -> Audit:
+def audit(orders: OrdersTable, coupons: str, sleep: Callable[[float], None] = time.sleep) -> Audit:
     """Whether every claim has its standing order, every standing order its claims, and every
-    counter has counted the orders that name it. `tables` are names, `orders` and `coupons`."""
+    counter has counted the orders that name it. `coupons` is the name of the coupons table."""
     lasting: set[Finding] = set()
     for look in range(LOOKS):
         if look:
             sleep(PAUSE_SECONDS)
-        with closing(read(dynamodb, tables)) as evidence:
+        with closing(read(orders, coupons)) as evidence:
             # By claim, so that each look cuts off the same ones.
             found = set(islice(evidence.findings(), FINDINGS_MAX + 1))
         lasting = lasting & found if look else found

@@ -22,7 +22,7 @@ from orders.domain.status import reason, status
 from orders.domain.trace import of_order
 from orders.domain.units import CustomerId, OrderId
 from spillway.operate.logs.reading import Line, Read, lines, lines_of_order
-from spillway.target.reading import count_items, read_effects_of, read_order
+from spillway.target.reading import count_items, read_effects_of
 from spillway.target.records import Effect, Record
 from spillway.target.service import Service
 
@@ -129,7 +129,7 @@ class Listed:
 
 def life(service: Service, key: OrderKey) -> Life | None:
     """An order's whole life, read by its key; None where the table does not have it."""
-    record = read_order(service.dynamodb, service.tables["orders"], key)
+    record = service.orders.order(key)
     if record is None:
         return None
     effects: dict[str, Sequence[Effect] | None] = {
@@ -145,7 +145,7 @@ def life(service: Service, key: OrderKey) -> Life | None:
 @dataclass(slots=True)
 class Scan:
     """The pages of the orders table, each a list of items without void ids, until `items_max` items
-    were read.
+    were read. An archived order is its stub.
 
     `complete` is false once `items_max` has ended the reading. `filtered` are further parameters of
     the request.
@@ -196,9 +196,11 @@ def item_count(service: Service) -> int:
 
 
 def open_orders(scan: Scan) -> Iterator[OrderKey]:
-    """The orders that may be unsettled, each once: with open facts, or without any on its page."""
+    """The orders that may be unsettled, each once: with open facts, or without any on its page. One
+    that was archived had settled."""
     known: set[OrderKey] = set()
-    for page in scan:
+    for whole_page in scan:
+        page = [item for item in whole_page if not items.is_stub(item)]
         settled = {
             items.key_of(item): saga.settled(items.facts(item))
             for item in page
@@ -212,7 +214,7 @@ def open_orders(scan: Scan) -> Iterator[OrderKey]:
 
 def still_open(service: Service, key: OrderKey) -> Record | None:
     """The order as it is now, if it is owed a step."""
-    record = read_order(service.dynamodb, service.tables["orders"], key)
+    record = service.orders.order(key)
     if record is None or not record.stored or saga.settled(record.facts):
         return None
     return record

@@ -49,6 +49,7 @@ def life_document(life: Life) -> dict[str, Any]:
         "total": size and size["amount"],
         "currency": size and size["currency"],
         "price_book": record.book,
+        "archived": record.archived,
         "steps": [
             {
                 "step": step.value,
@@ -149,6 +150,8 @@ def _order_panel(life: Life, now: float) -> Panel:
         rows.append(("total", f"{money(size.amount, size.currency)}, {size.units:,} units"))
     if record.book is not None:
         rows.append(("price book", record.book))
+    if record.archived is not None:
+        rows.append(("archived", record.archived))
     request = record.facts.cancellation
     if request is not None:
         outcome = cancellation_outcome(record.facts)

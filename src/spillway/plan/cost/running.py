@@ -25,7 +25,8 @@ from spillway.run.load.patience import Patience
 from spillway.run.load.placing import Checkout, Placed
 from spillway.run.stack import Stack
 from spillway.run.workload import Draft, generate
-from spillway.target.reading import pages, read_depths, read_order
+from spillway.target.reading import pages, read_depths
+from spillway.target.service import of_stack
 
 #: Orders of each load. One by one takes about a second an order.
 ORDERS = {"one by one": 20, "crowd": 300}
@@ -147,9 +148,9 @@ class _Run:
                 )
 
     def _wait_until_settled(self, key: OrderKey) -> None:
-        dynamodb, patience = self.stack.client("dynamodb"), Patience()
+        orders, patience = of_stack(self.stack).orders, Patience()
         while True:
-            record = read_order(dynamodb, self.stack.tables["orders"], key)
+            record = orders.order(key)
             if record is not None and saga.settled(record.facts):
                 return
             if patience.is_over(record):

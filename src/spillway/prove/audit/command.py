@@ -60,14 +60,14 @@ def _audited(stack: "Stack", unsettled_after: float) -> "Audited":
     http = http_client(base_url=stack.api, timeout=_REQUEST_TIMEOUT_SECONDS)
     try:
         with http, bar("") as progress:
-            tokens = [stack.token(user) for user in USERS]
+            tokens, service = [stack.token(user) for user in USERS], of_stack(stack)
             return Audit(
-                stack.client("dynamodb"),
-                stack.client("sqs"),
+                service.orders,
+                service.sqs,
                 stack.tables,
                 stack.queues,
                 {str(claims(token)["sub"]): _ask(http, token) for token in tokens},
-                PriceAudit.of(of_stack(stack)),
+                PriceAudit.of(service),
                 progress,
                 unsettled_after,
             ).run()

@@ -30,13 +30,13 @@ from spillway.prove.audit.verdicts import Verdict, Violation, verdicts
 from spillway.run.load.patience import Patience
 from spillway.run.load.records import Probe
 from spillway.target.reading import (
+    OrdersTable,
     count_items,
     effects_of,
     pages,
     placed_here,
     read_depths,
     read_effects_of,
-    read_order,
 )
 from spillway.target.records import Depth
 from spillway.ui.progress import Bar
@@ -94,14 +94,15 @@ class Audited:
 
 @dataclass(slots=True)
 class Audit:
-    """What is audited: boto3 clients, the tables' names by `orders`, `coupons` and downstream, the
-    queues' URLs by name, and the customers, by their ids, whose tokens the audit has.
+    """What is audited: the orders, the queues, the tables' names by `orders`, `coupons` and
+    downstream, the queues' URLs by name, and the customers, by their ids, whose tokens the audit
+    has.
 
     `unsettled_after_seconds`: an order that has not settled and has not moved for so long breaks
     always_settles; a younger one is under way. `now` is Unix seconds.
     """
 
-    dynamodb: Any
+    orders: OrdersTable
     sqs: Any
     tables: Mapping[str, str]
     queues: Mapping[str, str]
@@ -115,6 +116,10 @@ class Audit:
     _second_looks: int = 0
     _limited_coupons: bool = False
     _sampled: list[OrderKey] = field(default_factory=list)
+
+    @property
+    def dynamodb(self) -> Any:
+        return self.orders.dynamodb
 
     def run(self) -> Audited:
         began_at = self.now()
@@ -148,7 +153,7 @@ class Audit:
         read = [tables[name] for name in ("orders", *DOWNSTREAMS)]
         count = sum(count_items(dynamodb, name) for name in read)
         self.progress.start("Reading the four tables", count)
-        for page in pages(dynamodb, tables["orders"]):
+        for page in self.orders.pages():
             self._limited_coupons |= any(items.CLAIMS in item for item in page)
             for record in spool.add_items(placed_here(page)):
                 # An order never changes: what is read now needs no second look.
@@ -193,12 +198,12 @@ class Audit:
     def _look_again(self, key: OrderKey) -> Case:
         """One order and its effects as they are now, read between two equal looks at it."""
         dynamodb, tables = self.dynamodb, self.tables
-        record = read_order(dynamodb, tables["orders"], key)
+        record = self.orders.order(key)
         for _ in range(LOOKS_MAX):
             before, effects = record, []
             for downstream in DOWNSTREAMS:
                 effects += read_effects_of(dynamodb, tables[downstream], downstream, key)
-            record = read_order(dynamodb, tables["orders"], key)
+            record = self.orders.order(key)
             if record == before:
                 break
         return Case(key, record, tuple(effects))
@@ -209,7 +214,7 @@ class Audit:
             stored = chain.from_iterable(pages(self.dynamodb, self.tables["coupons"]))
             if next(claims_in(stored), None) is None:
                 return uses.Audit(0, 0, [])
-        return uses.audit(self.dynamodb, self.tables, self.sleep)
+        return uses.audit(self.orders, self.tables["coupons"], self.sleep)
 
     def _probes(self) -> Iterator[Probe]:
         """Each sampled order is asked for by its owner, as a control, and by another customer.
@@ -231,7 +236,7 @@ class Audit:
         if customer_id == key.customer_id:
             return False
         theirs = OrderKey(CustomerId(customer_id), key.order_id)
-        return read_order(self.dynamodb, self.tables["orders"], theirs) is None
+        return all(map(items.is_void, self.orders.items_of(theirs)))
 
     def _depths(self, began_at: float) -> tuple[list[Depth], str | None]:
         """The queues' depths once they had time to run empty. While orders come in, only those of

@@ -20,8 +20,9 @@ from spillway.run.load.patience import Patience
 from spillway.run.load.placing import Checkout, Placed
 from spillway.run.load.settling import Waiting
 from spillway.run.stack import Stack
-from spillway.target.reading import read_effects, read_orders
+from spillway.target.reading import read_effects
 from spillway.target.records import Effect, Record
+from spillway.target.service import of_stack
 from spillway.ui.progress import Stages
 
 _POLL_SECONDS = 0.5
@@ -135,7 +136,7 @@ class ScenarioContext:
 
     def records(self) -> dict[OrderKey, Record]:
         """What the orders table has so far."""
-        records = read_orders(self.stack.client("dynamodb"), self.stack.tables["orders"])
+        records = of_stack(self.stack).orders.orders()
         return {record.key: record for record in records}
 
 

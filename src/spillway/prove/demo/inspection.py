@@ -28,7 +28,7 @@ from spillway.run.load.placing import Placed
 from spillway.run.load.records import Outage, Probe
 from spillway.run.stack import Stack
 from spillway.run.workload import CUSTOMERS
-from spillway.target.reading import read_depths, read_effects, read_invocations, read_orders
+from spillway.target.reading import read_depths, read_effects, read_invocations
 from spillway.target.service import of_stack
 from spillway.ui.formatting import duration
 from spillway.ui.statistics import percentile
@@ -69,7 +69,8 @@ def quiesce(stack: Stack, done: Run, *, private: bool) -> None:
 
 def read_tables(stack: Stack, done: Run, *, private: bool) -> None:
     dynamodb = stack.client("dynamodb")
-    records = read_orders(dynamodb, stack.tables["orders"])
+    service = of_stack(stack)
+    records = service.orders.orders()
     effects = [
         effect
         for downstream in DOWNSTREAMS
@@ -81,8 +82,8 @@ def read_tables(stack: Stack, done: Run, *, private: bool) -> None:
         effects = [effect for effect in effects if effect.key.order_id in ids]
     done.records = {record.key: record for record in records}
     done.effects = effects
-    done.prices = PriceAudit.of(of_stack(stack))
-    done.coupons = uses.audit(dynamodb, stack.tables)
+    done.prices = PriceAudit.of(service)
+    done.coupons = uses.audit(service.orders, stack.tables["coupons"])
 
 
 def judge_run(done: Run) -> None:

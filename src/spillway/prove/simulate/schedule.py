@@ -24,7 +24,7 @@ from simulation.world.faults import Fault, Faults, Injected
 from simulation.world.invariants import ANNOUNCED, Broken
 from simulation.world.sqs import Message
 from simulation.world.trace import Trace
-from simulation.world.world import ORDERS_TABLE, World
+from simulation.world.world import World
 from spillway.operate.coupons.evidence import Evidence
 from spillway.prove.audit.coupons import judge_coupons
 from spillway.prove.audit.judging import UNDISTURBED, judge, judge_isolation
@@ -34,7 +34,7 @@ from spillway.prove.simulate.customers import Customer, ask_as_stranger
 from spillway.prove.simulate.plan import HOUR, Moment, Ordered, Plan, PriceChange
 from spillway.run.load.records import Acknowledgement, Answer
 from spillway.run.load.records import Outage as AuditOutage
-from spillway.target.reading import read_orders
+from spillway.target.reading import by_order, placed_here, record_of
 from spillway.target.records import Effect, Record
 
 #: Once nothing goes wrong any more, everything comes to rest within this.
@@ -319,7 +319,8 @@ class _Schedule:
             self._break(violation.promise, violation.key, violation.detail)
 
     def _judge(self) -> None:
-        records = read_orders(self.world.client("dynamodb"), ORDERS_TABLE)
+        stored = by_order(placed_here(self.world.table.items()))
+        records = [record_of(key, found) for key, found in stored.items()]
         self._break_all(judge(records, self._effects(), self._acknowledgements(records)))
         for record in records:
             if record.stored:

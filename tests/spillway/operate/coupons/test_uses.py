@@ -14,6 +14,7 @@ from orders.domain.coupon_limits import Use
 from orders.domain.order import AcceptedOrder
 from orders.domain.saga import Outcome, Step
 from orders.domain.units import CustomerId
+from simulation.world.dynamodb import Table
 from simulation.world.table import MemoryOrders
 from spillway.errors import SpillwayError
 from spillway.operate.coupons import codes, repairing, uses
@@ -22,6 +23,8 @@ from spillway.operate.coupons.view import code_document
 from spillway.target.service import Service
 from tests.builders import NOW, a_coupon, accepted, order_id, order_key
 from tests.needs import starts
+from tests.spillway.archived import BUCKET, FakeS3, archived
+from tests.spillway.operate.fakes import FakeStacks
 
 CODE = code_of("SINGLE", 3, b"key")
 TABLES = {"orders": "orders", "coupons": "coupons"}
@@ -39,13 +42,34 @@ class Books:
         self.orders = MemoryOrders()
         self.order = accepted(order_key("ada", order_id()))
         self.orders.coupons.place(self.order, USES)
-        self.service = Service("test", lambda _: self.orders.client, TABLES, {})
+        self.s3 = FakeS3()
+        clients = {
+            "dynamodb": self.orders.client,
+            "s3": self.s3,
+            "cloudformation": FakeStacks(ArchiveBucketName=BUCKET),
+        }
+        self.service = Service("test", clients.__getitem__, TABLES, {})
 
     def undo(self, order: AcceptedOrder) -> None:
         self.orders.record(order.key, Step.RESERVE, Outcome(NOW, refusal="out_of_stock"))
 
+    @property
+    def table(self) -> Table:
+        found: Table = self.orders.client.get_paginator("scan").tables["orders"]
+        return found
+
+    def archive(self) -> None:
+        """The order is confirmed, and leaves the table."""
+        for step in (Step.RESERVE, Step.SHIP, Step.POST):
+            self.orders.record(self.order.key, step, Outcome(NOW))
+        order, progress = sorted(self.table.items(), key=lambda item: item["sk"]["S"])
+        [stub] = archived(self.s3, (order, progress))
+        self.table.on_change = lambda *_: None  # which relay has nothing to do with
+        self.table.delete((progress["pk"]["S"], progress["sk"]["S"]))
+        self.table.put((stub["pk"]["S"], stub["sk"]["S"]), stub)
+
     def audited(self) -> list[str]:
-        found = uses.audit(self.orders.client, TABLES, sleep=lambda _: None)
+        found = uses.audit(self.service.orders, "coupons", sleep=lambda _: None)
         return [f"{one.claim} {one.detail}" for one in found.findings]
 
     def repaired(self, sleep: Callable[[float], None] = lambda _: None) -> int:
@@ -87,6 +111,16 @@ def test_a_claim_that_is_gone_is_found(books: Books, claim: str) -> None:
     assert finding.startswith(claim)
 
 
+def test_an_archived_order_holds_its_coupons_also_when_their_table_was_lost(books: Books) -> None:
+    books.archive()
+    before = {item["pk"]["S"]: item for item in books.orders.claimed.items()}
+    assert (books.audited(), len(before)) == ([], len(CLAIMS))
+    for claim in before:
+        books.orders.claimed.delete((claim, ""))
+    assert books.repaired() == len(before)
+    assert {item["pk"]["S"]: item for item in books.orders.claimed.items()} == before
+
+
 CLAIMS = ["ONCE/customer/ada", f"SINGLE/code/{CODE[7:12]}", "FIRST#0"]
 
 
@@ -106,7 +140,7 @@ def test_all_that_standing_orders_hold_is_put_back(books: Books) -> None:
 def test_what_was_given_back_or_used_meanwhile_is_not_put_back(books: Books) -> None:
     """Also where it happens after the orders were read."""
     evidence = Evidence()
-    evidence.add_orders(books.orders.client.get_paginator("scan").tables["orders"].items())
+    evidence.add_orders(books.table.items())
     books.undo(books.order)
     books.orders.coupons.give_back([books.order.key])
     missing = [one for one in evidence.findings() if one.repair == "put"]
@@ -168,7 +202,7 @@ def test_what_is_only_under_way_is_no_finding(books: Books) -> None:
     def relay_catches_up(_: float) -> None:
         books.orders.coupons.give_back([books.order.key])
 
-    assert uses.audit(books.orders.client, TABLES, sleep=relay_catches_up).findings == []
+    assert uses.audit(books.service.orders, "coupons", sleep=relay_catches_up).findings == []
 
 
 def test_the_uses_of_each_coupon_are_counted(books: Books) -> None:
@@ -215,7 +249,7 @@ def test_what_a_customer_has_tried_is_no_use(books: Books) -> None:
     tries = DynamoCouponTries(books.orders.client, "coupons")
     assert tries.count(CustomerId("ada"), ["ONCE"], NOW)
     assert list(uses.campaigns(books.orders.claimed.items())) == ["FIRST", "ONCE", "SINGLE"]
-    assert uses.audit(books.orders.client, TABLES, sleep=lambda _: None).findings == []
+    assert uses.audit(books.service.orders, "coupons", sleep=lambda _: None).findings == []
 
 
 @pytest.mark.parametrize("campaign", ["spring", "CAFE\u0301", "S" * 49, "SPRING ", ""])

@@ -9,10 +9,11 @@ from orders.domain.order import AcceptedOrder, VoidId
 from orders.domain.saga import Facts, Outcome, Step
 from spillway.errors import SpillwayError
 from spillway.operate.orders.finding import find, key_of
-from spillway.operate.orders.reading import last_unsettled, life, stuck
+from spillway.operate.orders.reading import last_unsettled, life, still_open, stuck
 from spillway.target.reading import placed_here
 from tests.builders import CUSTOMER, NOW, accepted, order_id, order_key
-from tests.spillway.operate.fakes import FakeLogs, FakeTable, service
+from tests.spillway.archived import BUCKET, FakeS3, archived
+from tests.spillway.operate.fakes import FakeLogs, FakeStacks, FakeTable, outcome_of, service
 
 CONFIRMED = Facts({step: Outcome(NOW) for step in (Step.RESERVE, Step.SHIP, Step.POST)})
 RESERVED = Facts({Step.RESERVE: Outcome(NOW)})
@@ -31,6 +32,25 @@ def test_an_id_that_was_made_void_is_no_order() -> None:
     with pytest.raises(SpillwayError, match="There is no order"):
         key_of(aws, void.key.order_id)
     assert list(placed_here(table.items)) == []
+
+
+def test_an_archived_order_is_found_and_shown_and_owes_nothing() -> None:
+    table, s3, logs = FakeTable(), FakeS3(), FakeLogs()
+    wanted = order()
+    table.add(wanted, outcome_of(CONFIRMED))
+    [stub] = archived(s3, (table.items[0], table.items[1]))
+    table.items[:] = [stub]
+    stacks = FakeStacks(ArchiveBucketName=BUCKET)
+    aws = service(dynamodb=table, s3=s3, logs=logs, cloudformation=stacks)
+
+    assert key_of(aws, wanted.key.order_id) == wanted.key
+    assert find(aws, unsettled_only=True).orders == []
+    assert s3.gets == 0  # a search reads no archive
+    assert still_open(aws, wanted.key) is None
+    shown = life(aws, wanted.key)
+    assert shown is not None
+    assert (shown.summary.status, shown.record.order) == ("confirmed", wanted.order)
+    assert shown.record.archived == next(iter(s3.objects))
 
 
 def test_stuck_orders_are_those_that_the_watchdog_last_found_and_no_delivery_has_settled() -> None:

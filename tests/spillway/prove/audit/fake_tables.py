@@ -12,8 +12,11 @@ from orders.domain.order import AcceptedOrder
 from spillway.errors import SpillwayError
 from spillway.prove.audit.pricing import PriceAudit
 from spillway.prove.audit.running import Audit, Audited
+from spillway.target.archive import Archive
+from spillway.target.reading import OrdersTable
 from spillway.target.records import Effect
 from spillway.ui.progress import Bar
+from tests.spillway.archived import no_archive
 from tests.spillway.prove.audit.builders import ACCEPTED_AT, ORDER, Scene
 
 TABLES = {name: name for name in ("orders", "coupons", "inventory", "fulfilment", "accounting")}
@@ -123,6 +126,7 @@ def audited(
     seconds: float = NOW_SECONDS,
     unsettled_after_seconds: float = 900,
     book: Book | None = None,
+    archive: Archive | None = None,
 ) -> Audited:
     """An audit as it goes `seconds` (Unix time) after 1970."""
     clock = Clock(seconds)
@@ -130,7 +134,7 @@ def audited(
         tables = FakeTables(list(tables))
     names = ("inventory", "overflow", "watchdog", "inventory_dead_letter")
     return Audit(
-        tables,
+        OrdersTable(tables, TABLES["orders"], archive or no_archive()),
         queues or FakeQueues(),
         TABLES,
         {name: name for name in names},

@@ -16,7 +16,9 @@ from orders.domain.saga import Cancellation, Facts, Step
 from orders.domain.units import Millis
 from spillway.operate.customers.erasing import ERASED
 from spillway.prove.audit.running import PROBED_ORDERS_MAX, Audited
+from spillway.target.reading import by_order
 from tests.builders import a_book, order_key
+from tests.spillway.archived import FakeS3, archive_in, archived
 from tests.spillway.prove.audit.builders import (
     ACCEPTED_AT,
     ADA,
@@ -60,6 +62,37 @@ def test_orders_of_every_end_are_settled_however_the_pages_fall(page: int) -> No
     assert broken(found) == set()
     assert (found.orders, found.settled, found.under_way) == (len(WHOLE), len(WHOLE), 0)
     assert sum(found.effects.values()) == sum(len(whole.effects) for _, whole in WHOLE)
+
+
+class TestArchived:
+    """Orders that have left the table are judged like all others."""
+
+    @pytest.mark.parametrize("page", [1, 2, 1000])
+    def test_orders_of_every_end_are_settled(self, page: int) -> None:
+        scenes = [moved(whole, key(number)) for number, (_, whole) in enumerate(WHOLE)]
+        tables, s3 = FakeTables(scenes, page=page), FakeS3()
+        archive_all(tables, s3)
+        found = audited(tables, archive=archive_in(s3))
+
+        assert broken(found) == set()
+        assert (found.orders, found.settled) == (len(WHOLE), len(WHOLE))
+
+    def test_what_is_broken_is_named(self) -> None:
+        scenes = [confirmed().without_effect(Step.SHIP), moved(confirmed(), key(2))]
+        tables, s3 = FakeTables(scenes), FakeS3()
+        archive_all(tables, s3)
+        found = audited(tables, archive=archive_in(s3))
+
+        assert [violation.key for violation in found.broken] == [KEY]
+
+    def test_each_is_priced_by_its_line(self) -> None:
+        at_the_price = TestPricedByTheStore.priced(120_000)
+        tables, s3 = FakeTables([at_the_price, TestPricedByTheStore.priced(1, tax=1)]), FakeS3()
+        archive_all(tables, s3)
+        found = audited(tables, archive=archive_in(s3), book=TestPricedByTheStore.BOOK)
+
+        assert broken(found) == {Promise.PRICED_BY_THE_STORE}
+        assert len({violation.key for violation in found.broken}) == 1
 
 
 def test_what_only_customers_know_is_not_judged() -> None:
@@ -361,6 +394,12 @@ class TestCouponWithinLimits:
         tables.items["coupons"] = [{"pk": {"S": "FIRST#0"}, "used": {"N": "1"}}]
 
         assert broken(audited(tables)) == {Promise.COUPON_WITHIN_LIMITS}
+
+
+def archive_all(tables: FakeTables, s3: FakeS3) -> None:
+    """Every order leaves the table for the bucket."""
+    stored = by_order(tables.items["orders"]).values()
+    tables.items["orders"] = [*archived(s3, *((order, progress) for order, progress in stored))]
 
 
 def moved(order: Scene, to: OrderKey) -> Scene:
