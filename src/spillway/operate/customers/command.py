@@ -52,8 +52,8 @@ def erase(
         )
     with bar("Erasing") as progress:
         done = erase_orders(
-            service.dynamodb,
-            service.tables["orders"],
+            service.orders,
+            service.archive,
             customer_id,
             now=time.time_ns() // 1_000_000,
             on_order=progress.advance,

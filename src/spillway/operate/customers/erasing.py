@@ -7,20 +7,31 @@ was made from the address too. What is left has the customer id, which the issue
 which identifies no person once the issuer has deleted the account.
 
 An order that has not settled needs its address. It is listed and left, to be erased the next time.
+
+An archived order's line is written over in its object, padded to the same length, so that no other
+line moves; then its stub says so. A cancellation may bring the order back into the table meanwhile,
+with the line as it was: the stub is gone then, or no longer the same, and the order is looked at
+again. Whichever way an order goes, nobody's name is left in a line that no stub names.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from itertools import chain, groupby
-from typing import Any
+from itertools import groupby
+from typing import Any, Literal
 
-from orders.aws import items
+from botocore.exceptions import ClientError
+
+from orders.aws import archive_file, items
 from orders.domain import saga
-from orders.domain.order import AcceptedOrder, Address
+from orders.domain.order import AcceptedOrder, Address, OrderKey
+from spillway.target.archive import Archive
+from spillway.target.reading import OrdersTable
 
 ERASED = "erased"
+#: Erased now or before, or left because it has not settled.
+Outcome = Literal["erased", "before", "left"]
 #: No content has this digest: the same order sent again is no longer known as the same.
 NO_DIGEST = bytes(16)
 
@@ -42,8 +53,8 @@ class Erasure:
 
 
 def erase(
-    dynamodb: Any,
-    table: str,
+    orders: OrdersTable,
+    archive: Archive,
     customer_id: str,
     *,
     now: int,
@@ -53,17 +64,12 @@ def erase(
 
     `now` is Unix milliseconds, and is stored with each erased order.
     """
-    done = Erasure(customer_id)
-    for order, progress in _orders(dynamodb, table, customer_id):
-        accepted = items.accepted_order(order)
-        order_id = accepted.key.order_id
-        if "erased_at" in order:
-            done.were_erased.append(order_id)
-        elif saga.owed(items.facts(progress)):
-            done.left.append(order_id)
-        else:
-            _overwrite(dynamodb, table, without_person(accepted), now)
-            done.erased.append(order_id)
+    done, erasing = Erasure(customer_id), _Erasing(orders, archive, now)
+    for key, stored in _orders(orders, customer_id):
+        outcome = erasing.erased(key, stored)
+        {"erased": done.erased, "before": done.were_erased, "left": done.left}[outcome].append(
+            key.order_id
+        )
         on_order()
     return done
 
@@ -82,34 +88,101 @@ def without_person(accepted: AcceptedOrder) -> AcceptedOrder:
     return replace(accepted, order=order, digest=NO_DIGEST)
 
 
-def _overwrite(dynamodb: Any, table: str, accepted: AcceptedOrder, now: int) -> None:
-    """The one write that changes an order, on condition that it is still there."""
-    item = items.order_item(accepted)
-    dynamodb.update_item(
-        TableName=table,
-        Key=items.order_key(accepted.key),
-        UpdateExpression="SET content = :content, digest = :digest, erased_at = :now",
-        ConditionExpression="attribute_exists(pk)",
-        ExpressionAttributeValues={
-            ":content": item["content"],
-            ":digest": item["digest"],
-            ":now": {"N": str(now)},
-        },
-    )
+def erased_items(order: items.Item, now: int) -> dict[str, items.Attribute]:
+    """What is left of an order's item."""
+    left = items.order_item(without_person(items.accepted_order(order)))
+    return {**order, **left, items.ERASED_AT: {"N": str(now)}}
 
 
-def _orders(
-    dynamodb: Any, table: str, customer_id: str
-) -> Iterator[tuple[items.Item, items.Item | None]]:
-    """Each of the customer's orders with its progress, which is the item after it."""
-    pages = dynamodb.get_paginator("query").paginate(
-        TableName=table,
-        KeyConditionExpression="pk = :customer",
-        ExpressionAttributeValues={":customer": {"S": customer_id}},
-        ConsistentRead=True,
-    )
-    stored = chain.from_iterable(page["Items"] for page in pages)
-    for _, group in groupby(stored, key=items.key_of):
-        order, *progress = group
-        if not items.is_progress(order) and not items.is_void(order):
-            yield order, next(iter(progress), None)
+@dataclass(frozen=True, slots=True)
+class _Erasing:
+    orders: OrdersTable
+    archive: Archive
+    now: int
+
+    def erased(self, key: OrderKey, stored: list[items.Item]) -> Outcome:
+        """Of an order as it was read; if it is no longer so, of what it is then."""
+        while True:
+            order, *progress = stored
+            outcome = (
+                self._in_archive(order)
+                if items.is_stub(order)
+                else self._in_table(order, next(iter(progress), None))
+            )
+            if outcome is not None:
+                return outcome
+            stored = self.orders.items_of(key)
+
+    def _in_table(self, order: items.Item, progress: items.Item | None) -> Outcome | None:
+        if items.ERASED_AT in order:
+            return "before"
+        if saga.owed(items.facts(progress)):
+            return "left"
+        if progress is not None and items.REOPENED in progress:
+            # The line that it had before, which no stub names any more.
+            self.archive.overwrite(items.location_of(progress), None)
+        left = erased_items(order, self.now)
+        return self._written(
+            order,
+            "SET content = :content, digest = :digest, erased_at = :now",
+            # True while it is in the table.
+            "attribute_exists(content)",
+            {":content": left["content"], ":digest": left["digest"]},
+        )
+
+    def _in_archive(self, stub: items.Item) -> Outcome | None:
+        if items.ERASED_AT in stub:
+            return "before"
+        [(order, progress)] = self.archive.items_of([stub])
+        if items.ERASED_AT not in order:
+            line = archive_file.line_of(erased_items(order, self.now), progress)
+            self.archive.overwrite(items.location_of(stub), line)
+        return self._written(
+            stub,
+            "SET erased_at = :now",
+            # True while this is still the order's line.
+            "archived = :archived",
+            {":archived": stub[items.ARCHIVED]},
+        )
+
+    def _written(
+        self, item: items.Item, update: str, condition: str, values: dict[str, items.Attribute]
+    ) -> Outcome | None:
+        """None: it was archived or brought back meanwhile."""
+        try:
+            self.orders.dynamodb.update_item(
+                TableName=self.orders.name,
+                Key={"pk": item["pk"], "sk": item["sk"]},
+                UpdateExpression=update,
+                ConditionExpression=condition,
+                ExpressionAttributeValues={**values, ":now": {"N": str(self.now)}},
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                raise
+            return None
+        return "erased"
+
+
+def _orders(orders: OrdersTable, customer_id: str) -> Iterator[tuple[OrderKey, list[items.Item]]]:
+    """Each of the customer's orders, with its progress after it."""
+    for key, group in groupby(_stored(orders, customer_id), key=items.key_of):
+        of_order = list(group)
+        if not items.is_progress(of_order[0]) and not items.is_void(of_order[0]):
+            yield key, of_order
+
+
+def _stored(orders: OrdersTable, customer_id: str) -> Iterator[items.Item]:
+    start: dict[str, Any] = {}
+    while True:
+        answer = orders.dynamodb.query(
+            TableName=orders.name,
+            KeyConditionExpression="pk = :customer",
+            ExpressionAttributeValues={":customer": {"S": customer_id}},
+            ConsistentRead=True,
+            **start,
+        )
+        yield from answer["Items"]
+        if "LastEvaluatedKey" not in answer:
+            return
+        start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}

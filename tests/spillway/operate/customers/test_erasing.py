@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from orders.domain.order import Order
-from spillway.operate.customers.erasing import ERASED, without_person
-from tests.builders import FREE, accepted
+import pytest
+
+from orders.aws import items
+from orders.aws.items import Item
+from orders.domain.order import Order, OrderKey
+from orders.domain.saga import Facts, Outcome, Step
+from spillway.operate.customers.erasing import ERASED, erase, erased_items, without_person
+from tests.builders import FREE, NOW, accepted, order_id, order_key
+from tests.spillway.archived import KeptOrders
+from tests.spillway.operate.fakes import outcome_of
 
 ADA: dict[str, Any] = {
     "name": "Ada Fletcher",
@@ -71,3 +78,87 @@ def test_what_was_made_of_the_address_goes_with_it() -> None:
 def test_to_erase_twice_is_to_erase_once() -> None:
     once = without_person(accepted(address=ADA))
     assert without_person(once) == once
+
+
+class TestWherever:
+    """An order is erased in the table or in its line, whatever happens meanwhile."""
+
+    @pytest.fixture
+    def kept(self) -> KeptOrders:
+        return KeptOrders()
+
+    def test_an_archived_order_is_erased_where_its_line_is(self, kept: KeptOrders) -> None:
+        stored = [add(kept, customer) for customer in ("ada", "ada", "bob")]
+        kept.move(*stored)
+        [name] = kept.s3.objects
+        before = kept.s3.objects[name]
+        done = erase(kept.orders, kept.archive, "ada", now=NOW + 5)
+        assert sorted(done.erased) == sorted(order_ids(*stored[:2]))
+        after = kept.s3.objects[name]
+        # No line has moved, and nobody else's has changed.
+        assert [len(line) for line in after.splitlines()] == [
+            len(line) for line in before.splitlines()
+        ]
+        bobs, hers = items.key_of(stored[2][0]), items.key_of(stored[0][0])
+        assert whole(kept, bobs) == stored[2]
+        order, progress = whole(kept, hers)
+        assert progress == stored[0][1]
+        assert order == erased_items(stored[0][0], NOW + 5)
+        assert after.count(b"Fletcher") == 1
+
+    def test_to_repeat_it_changes_nothing_and_reads_no_line(self, kept: KeptOrders) -> None:
+        stored = add(kept)
+        kept.move(stored)
+        erase(kept.orders, kept.archive, "ada", now=NOW)
+        objects, gets = dict(kept.s3.objects), kept.s3.gets
+        done = erase(kept.orders, kept.archive, "ada", now=NOW + 1)
+        assert (done.erased, done.were_erased) == ([], order_ids(stored))
+        assert (kept.s3.objects, kept.s3.gets) == (objects, gets)
+
+    def test_what_was_interrupted_after_its_line_is_finished(self, kept: KeptOrders) -> None:
+        stored = add(kept)
+        [stub] = kept.move(stored)
+        erase(kept.orders, kept.archive, "ada", now=NOW)
+        objects = dict(kept.s3.objects)
+        kept.put(stub)  # as it was before it said so
+        assert erase(kept.orders, kept.archive, "ada", now=NOW + 1).erased == order_ids(stored)
+        assert kept.s3.objects == objects
+        assert items.ERASED_AT in kept.at(items.key_of(stub))
+
+    def test_an_order_that_comes_back_meanwhile_is_erased_in_the_table(
+        self, kept: KeptOrders
+    ) -> None:
+        """A cancellation has read its line before that was written over."""
+        stored = add(kept)
+        kept.move(stored)
+        kept.s3.before_put = lambda: kept.put(*stored)
+        assert erase(kept.orders, kept.archive, "ada", now=NOW).erased == order_ids(stored)
+        assert kept.at(items.key_of(stored[0])) == erased_items(stored[0], NOW)
+        assert not any(b"Fletcher" in content for content in kept.s3.objects.values())
+
+    def test_an_order_that_is_archived_meanwhile_is_erased_there(self, kept: KeptOrders) -> None:
+        stored = add(kept)
+        kept.client.before["update_item"] = lambda: kept.move(stored)
+        assert erase(kept.orders, kept.archive, "ada", now=NOW).erased == order_ids(stored)
+        order, _ = whole(kept, items.key_of(stored[0]))
+        assert items.accepted_order(order).order.address.name == ERASED
+
+    def test_an_order_that_has_not_settled_is_left(self, kept: KeptOrders) -> None:
+        order = accepted(order_key("ada", order_id()), address=ADA)
+        kept.add(order, outcome_of(Facts({Step.RESERVE: Outcome(NOW)})))
+        assert erase(kept.orders, kept.archive, "ada", now=NOW).left == [order.key.order_id]
+
+
+def add(kept: KeptOrders, customer: str = "ada") -> tuple[Item, Item]:
+    settled = Facts({step: Outcome(NOW) for step in (Step.RESERVE, Step.SHIP, Step.POST)})
+    order = accepted(order_key(customer, order_id()), address=ADA)
+    return kept.add(order, outcome_of(settled))
+
+
+def order_ids(*stored: tuple[Item, Item]) -> list[str]:
+    return [items.key_of(order).order_id for order, _ in stored]
+
+
+def whole(kept: KeptOrders, key: OrderKey) -> tuple[Item, Item]:
+    order, progress = kept.archive.whole([kept.at(key)])
+    return order, progress
