@@ -45,6 +45,7 @@ def restore(
     with bar("Comparing items") as progress:
         done = put_back(
             service.dynamodb,
+            service.archive,
             copy=copy,
             into=table,
             passes=passes,
@@ -57,9 +58,14 @@ def restore(
             uses = repair(service, lambda: time.time_ns() // 1_000_000)
     if as_json:
         counts = {"looked_at": done.looked_at, "put_back": done.put_back, "coupon_uses": uses}
-        print_json({"table": table, "dry_run": dry_run, **counts})
-        return
-    result = "are missing" if dry_run else "were missing and are restored"
-    typer.echo(f"{done.put_back:,} of {done.looked_at:,} items {result}.")
-    if uses:
-        typer.echo(f"{uses:,} uses of limited coupons are put back.")
+        left_out = {"unreadable": done.unreadable}
+        print_json({"table": table, "dry_run": dry_run, **counts, **left_out})
+    else:
+        result = "are missing" if dry_run else "were missing and are restored"
+        typer.echo(f"{done.put_back:,} of {done.looked_at:,} items {result}.")
+        if uses:
+            typer.echo(f"{uses:,} uses of limited coupons are put back.")
+        for order_id in done.unreadable:
+            typer.echo(f"{order_id} was archived, and its line is not in the archive: left out.")
+    if done.unreadable:
+        raise typer.Exit(1)
