@@ -12,7 +12,7 @@ for orders that were never there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass, replace
 from operator import add
@@ -57,12 +57,14 @@ class Known:
     entry: Entry
     progress: Mapping[OrderKey, Item]
     digests: Mapping[OrderKey, bytes]
+    archived: Collection[OrderKey] = ()
 
     @property
     def touched(self) -> bool:
-        """By the live service, at any of its places."""
+        """By the live service, at any of its places, or taken from the table by it."""
         return any(
-            place in self.progress and items.touched(self.progress[place])
+            place in self.archived
+            or (place in self.progress and items.touched(self.progress[place]))
             for place in self.entry.everywhere
         )
 
@@ -200,13 +202,15 @@ class Applier:
         entries = dict(map(state.entry_of, found))
         places = dict.fromkeys(place for entry in entries.values() for place in entry.everywhere)
         wanted = [key for place in places for key in items.keys_of(place)]
-        progress, digests = {}, {}
+        progress, digests, archived = {}, {}, set()
         for item in self.writer.get(self.orders_table, wanted):
             if stored.is_progress(item):
                 progress[stored.key_of(item)] = item
+            elif stored.is_stub(item):
+                archived.add(stored.key_of(item))
             elif not stored.is_void(item):
                 digests[stored.key_of(item)] = bytes(item["digest"]["B"])
-        return {key: Known(entry, progress, digests) for key, entry in entries.items()}
+        return {key: Known(entry, progress, digests, archived) for key, entry in entries.items()}
 
     def _to_quarantine(self, *unmapped: Unmapped) -> Tally:
         """In the file first: there the owner of the rows looks."""

@@ -152,8 +152,11 @@ class GoBack:
             order = found.get((key, False))
             if order is None or items.is_void(order):
                 continue
+            progress = found.get((key, True))
+            if items.is_stub(order):
+                [(order, progress)] = self.parts.place.archive.items_of([order])
             self.parts.state.ensure()
-            reason = session.write(order, found.get((key, True)))
+            reason = session.write(order, progress)
             if reason is not None:
                 unmapped = Unmapped(f"{key.customer_id}/{key.order_id}", (Reason("back", reason),))
                 self.parts.applier.quarantine.add([unmapped])
@@ -277,6 +280,8 @@ def _old_customer(parts: Parts, connection: Connection[Any], subject: str) -> st
 
 
 def _by_customers(change: Any) -> bool:
-    """Not one of the migration's own writes, nor a removal."""
+    """Not one of the migration's own writes, nor a removal, nor that an order was archived."""
     after = change.get("NewImage")
-    return after is not None and not items.written_by_import(change.get("OldImage"), after)
+    if after is None or items.is_stub(after):
+        return False
+    return not items.written_by_import(change.get("OldImage"), after)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from typing import Any
 import botocore
 from botocore.config import Config as ClientConfig
 
+from spillway.errors import UsageError
 from spillway.migrate.applying import TOUCHED, Applier
 from spillway.migrate.config import Config, Target
 from spillway.migrate.connection import Account, account, connected
@@ -24,6 +26,8 @@ from spillway.migrate.target import Rate, Writer, encode_at_once
 from spillway.migrate.verifying.comparing import OnProgress, Verify, VerifyBack
 from spillway.migrate.verifying.new import NewSide
 from spillway.migrate.verifying.old import OldSide
+from spillway.target.archive import OUTPUT, Archive
+from spillway.target.service import of_stack, outputs_of
 
 #: Makes a boto3 client of a service.
 ClientFor = Callable[[str, ClientConfig], Any]
@@ -56,6 +60,7 @@ class Place:
     orders_table: str
     state_table: str
     watchdog_queue_url: str | None
+    archive: Archive
 
     def patient(self, service: str) -> Any:
         """A client that retries, for reading."""
@@ -85,7 +90,8 @@ class Parts:
         return old if self.customers is None else self.customers.subject(old)
 
     def _new_side(self) -> NewSide:
-        return NewSide(self.place.patient("dynamodb"), self.place.orders_table)
+        place = self.place
+        return NewSide(place.patient("dynamodb"), place.orders_table, place.archive)
 
     def verify(self, on_progress: OnProgress) -> Verify:
         return Verify(self.old_side(), self._new_side(), self.quarantined, self.settle, on_progress)
@@ -142,6 +148,7 @@ def place_for(target: Target) -> Place:
         stack = attach(target.local_port)
         client, orders = stack.client, stack.tables["orders"]
         watchdog = stack.queues.get("watchdog")
+        archive = of_stack(stack).archive
     else:
         from spillway.target.service import session_of
 
@@ -151,4 +158,16 @@ def place_for(target: Target) -> Place:
             return session.client(service, config=config)
 
         orders, watchdog = target.orders_table or "", target.watchdog_queue_url
-    return Place(client, orders, target.state_table or f"{orders}-migration", watchdog)
+        archive = Archive(lambda: client("s3"), lambda: _archive_bucket(orders, target.region))
+    state = target.state_table or f"{orders}-migration"
+    return Place(client, orders, state, watchdog, archive)
+
+
+def _archive_bucket(orders_table: str, region: str | None) -> str:
+    """Of the stage whose orders table this is."""
+    named = re.fullmatch(r"spillway-(.+)-orders", orders_table)
+    if named is None:
+        raise UsageError(
+            f"{orders_table} has archived orders and is no stage's table: bring them back first."
+        )
+    return outputs_of(named[1], profile=None, region=region)[OUTPUT]

@@ -12,6 +12,8 @@ import msgspec
 from spillway.migrate.config import Config, Target, read_config
 from spillway.migrate.running import Parts, Place, assembled
 from spillway.run.stack.processes import REGION
+from spillway.target.archive import Archive
+from tests.spillway.archived import no_archive
 from tests.spillway.migrate.legacy import DOCS, Shop
 from tests.tables import make_table
 
@@ -38,11 +40,23 @@ def config_for(shop: Shop, table: str, folder: Path, **changes: Any) -> Config:
 
 
 @contextmanager
-def migration(shop: Shop, dynamodb: Any, config: Config, streams: Any = None) -> Iterator[Parts]:
+def migration(
+    shop: Shop,
+    dynamodb: Any,
+    config: Config,
+    streams: Any = None,
+    archive: Archive | None = None,
+) -> Iterator[Parts]:
     table = config.target.orders_table
     assert table is not None
     clients = {"dynamodb": dynamodb, "dynamodbstreams": streams}
-    place = Place(lambda service, _config: clients[service], table, f"{table}-migration", None)
+    place = Place(
+        lambda service, _config: clients[service],
+        table,
+        f"{table}-migration",
+        None,
+        archive or no_archive(),
+    )
     environment = {"OLD_SHOP": shop.server.url(shop.database)}
     with assembled(config, place, environment) as parts:
         parts.state.make_table()

@@ -22,6 +22,7 @@ from spillway.migrate.going_back import GoBack
 from spillway.migrate.running import Parts
 from spillway.run.stack.aws import client
 from tests.builders import accepted, order_id, order_key
+from tests.spillway.archived import FakeS3, archive_in, leave
 from tests.spillway.migrate.legacy import Shop, lines, order
 from tests.spillway.migrate.tables import config_for, make_orders_table, migration
 from tests.waiting import PATIENCE_SECONDS, eventually
@@ -80,7 +81,8 @@ def test_orders_placed_on_both_sides_of_the_switch_are_in_both_tables(
     rng = random.Random(1)
     shop.fill(row for number in range(40) for row in lines(rng, f"I{number}"))
     config = config_for(shop, make_orders_table(dynamodb), tmp_path)
-    with migration(shop, dynamodb, config, streams=client(aws, "dynamodbstreams")) as parts:
+    s3, streams = FakeS3(), client(aws, "dynamodbstreams")
+    with migration(shop, dynamodb, config, streams, archive_in(s3)) as parts:
         Copy(parts, NOTHING).run()
         shop.insert(lines(rng, "LAST")[0])
 
@@ -91,6 +93,9 @@ def test_orders_placed_on_both_sides_of_the_switch_are_in_both_tables(
         # An id that its customer made void is no order, neither for `back` nor for the comparison.
         now = Millis(time.time_ns() // 1_000_000)
         assert table.void(VoidId(order_key("legacy|77", order_id(now)), now)) is None
+        # One has left the table before `back` has seen it.
+        confirm(table, placed[4])
+        leave(dynamodb, parts.place.orders_table, s3, placed[4])
         assert parts.verify(NOTHING).whole().differences == []
         GoBack(parts, NOTHING).run(until_caught_up=True)
         confirm(table, placed[0])
@@ -99,6 +104,10 @@ def test_orders_placed_on_both_sides_of_the_switch_are_in_both_tables(
         # A second helper, or one that was killed before it noted its place, does it all again.
         shop.run("DELETE FROM spillway_back_shards")
         GoBack(parts, NOTHING).run(until_caught_up=True)
+
+        for key in placed[:2]:
+            leave(dynamodb, parts.place.orders_table, s3, key)
+        assert GoBack(parts, NOTHING).run(until_caught_up=True) == 0
 
         verdict = parts.verify_back(NOTHING).run()
         assert verdict.differences == []

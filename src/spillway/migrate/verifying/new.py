@@ -1,4 +1,4 @@
-"""The orders table, read for verification: decoded here, not by the service's code."""
+"""The orders table and its archive, read for verification: decoded here, not by the service."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from spillway.migrate.verifying.canonical import Canonical, Place, State
+from spillway.target.archive import Archive
 
 #: Read concurrently, a page of each. A page is a megabyte, and ten times as much once it is
 #: decoded: two keep this process busy.
@@ -18,13 +19,14 @@ GETS_MAX = 50
 
 Item = Mapping[str, Any]
 
-_NOT_FACTS = frozenset({"pk", "sk", "imported", "cancellation"})
+_NOT_FACTS = frozenset({"pk", "sk", "imported", "cancellation", "coupons_returned", "reopened"})
 
 
 @dataclass(frozen=True, slots=True)
 class NewSide:
     dynamodb: Any
     table: str
+    archive: Archive
 
     def imported(self) -> Iterator[Canonical]:
         """Every order that was migrated, by a scan of the whole table."""
@@ -47,7 +49,7 @@ class NewSide:
             request = {self.table: {"Keys": keys, "ConsistentRead": True}}
             while request:
                 answer = self.dynamodb.batch_get_item(RequestItems=request)
-                items += answer["Responses"].get(self.table, ())
+                items += self._with_lines(answer["Responses"].get(self.table, ()))
                 request = answer.get("UnprocessedKeys") or {}
         return {order.place: order for order in _orders(items)}
 
@@ -66,7 +68,14 @@ class NewSide:
                     page = future.result()
                     if page is not None:
                         under_way[pool.submit(next, pages, None)] = pages
-                        yield from page["Items"]
+                        yield from self._with_lines(page["Items"])
+
+    def _with_lines(self, found: Sequence[Item]) -> Iterator[Item]:
+        """The items, each stub with the line that it names."""
+        stubs = [item for item in found if "archived" in item]
+        lines = iter(self.archive.lines_of(stubs))
+        for item in found:
+            yield {**item, "line": {"B": next(lines)}} if "archived" in item else item
 
 
 def _orders(items: Iterable[Item]) -> Iterator[Canonical]:
@@ -74,6 +83,9 @@ def _orders(items: Iterable[Item]) -> Iterator[Canonical]:
     alone: dict[Place, Item] = {}
     for item in items:
         if "voided_at" in item:
+            continue
+        if "line" in item:
+            yield _archived(json.loads(item["line"]["B"]))
             continue
         place = _place(item)
         partner = alone.pop(place, None)
@@ -94,7 +106,37 @@ def _is_progress(item: Item) -> bool:
 
 def _canonical(order: Item, progress: Item) -> Canonical:
     customer, order_id = _place(order)
-    content = json.loads(zlib.decompress(order["content"]["B"]))
+    return _made(
+        _old_key(order, progress),
+        customer,
+        order_id,
+        int(order["accepted_at"]["N"]),
+        _state(progress),
+        json.loads(zlib.decompress(order["content"]["B"])),
+    )
+
+
+def _archived(line: Mapping[str, Any]) -> Canonical:
+    """An order that has left the table (docs/contracts/archive.yaml)."""
+    key, mark = line.get("imported", ""), line.get("imported_facts", {}).get("key", "")
+    return _made(
+        key if key == mark else f"{key} and {mark}",
+        line["customer_id"],
+        line["order_id"],
+        line["accepted_at"],
+        _state_of(line["facts"], cancelled="cancellation" in line),
+        line["order"],
+    )
+
+
+def _made(
+    old_key: str,
+    customer: str,
+    order_id: str,
+    accepted_at: int,
+    state: State,
+    content: Mapping[str, Any],
+) -> Canonical:
     address = content["address"]
     texts = (
         address["name"],
@@ -104,11 +146,11 @@ def _canonical(order: Item, progress: Item) -> Canonical:
         *(address.get(name) for name in ("postal_code", "state", "phone", "email")),
     )
     return Canonical(
-        old_key=_old_key(order, progress),
+        old_key=old_key,
         customer=customer,
         order_id=order_id,
-        accepted_at=int(order["accepted_at"]["N"]),
-        state=_state(progress),
+        accepted_at=accepted_at,
+        state=state,
         channel=content["channel"],
         currency=content["currency"],
         lines=tuple((one["sku"], one["quantity"], one["unit_price"]) for one in content["lines"]),
@@ -132,13 +174,22 @@ def _old_key(order: Item, progress: Item) -> str:
 
 
 def _state(progress: Item) -> State:
-    facts = {name: value["M"] for name, value in progress.items() if name not in _NOT_FACTS}
-    refused = {name: fact["reason"]["S"] for name, fact in facts.items() if "reason" in fact}
+    # Of each attribute its one value, whatever its type.
+    facts = {
+        name: {part: next(iter(typed.values())) for part, typed in value["M"].items()}
+        for name, value in progress.items()
+        if name not in _NOT_FACTS
+    }
+    return _state_of(facts, cancelled="cancellation" in progress)
+
+
+def _state_of(facts: Mapping[str, Mapping[str, Any]], *, cancelled: bool) -> State:
+    refused = {name: fact["reason"] for name, fact in facts.items() if "reason" in fact}
     return State(
         done=tuple(sorted(facts.keys() - refused.keys())),
         refused=tuple(sorted(refused.items())),
-        cancelled="cancellation" in progress,
-        at=tuple(sorted({int(fact["at"]["N"]) for fact in facts.values()})),
+        cancelled=cancelled,
+        at=tuple(sorted({int(fact["at"]) for fact in facts.values()})),
     )
 
 
