@@ -200,6 +200,13 @@ test("each row is taken, left out, or counted", () => {
   assert.deepEqual([lines.map(({ row }) => row), errors.map(({ row }) => row), titles, blank], [[2, 4], [5, 8], ["Order form"], 1]);
 });
 
+test("items that stand beside each other are not passed over in silence", () => {
+  const beside = "SKU,Qty,SKU,Qty\nSOAP,2,MUG-SAGE,6";
+  assert.ok(read(beside).question.columns);
+  const sheet = read(beside, { columns: { item: 0, quantity: 1 } });
+  assert.deepEqual([short(sheet), sheet.unread], ["SOAP 2", [2]]);
+});
+
 test("what was left out can be read again, below its heading", () => {
   const sheet = read('sep=;\nTitle\nMenge;Notiz;Artikel\n7;"a; ""b""\nc";MUG-SAGE\n2;;SOAP');
   const text = remainder(sheet.table, sheet, [...sheet.lines, ...sheet.errors]);

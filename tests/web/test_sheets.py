@@ -157,6 +157,15 @@ def test_of_a_file_with_too_many_lines_the_rest_is_kept_and_counted(page: Page) 
     assert page.input_value("#sheet").splitlines() == ["sku,quantity", *rows[2_000:]]
 
 
+def test_rows_with_the_same_fault_are_one_entry(page: Page) -> None:
+    paste(page, "\n".join(["SKU,Qty", *["MUG-SAGE,6\nSOAP-MOSS,"] * 10, "NOPE,1", "SOAP-MOSS,"]))
+    expect(page.locator("#taken-title")).to_have_text("10 lines added")
+    expect(page.locator("#errors-title")).to_have_text("12 lines left out")
+    expect(page.locator("#errors-list strong")).to_have_text(
+        ["Rows 3, 5, 7, 9, 11, 13, 15, 17 and 3 more, column B: ", "Row 22, column A: "]
+    )
+
+
 def test_a_workbook_is_read_as_its_program_shows_it(page: Page) -> None:
     upload(page, workbook(), "order.xlsx")
     expect(page.locator("#question")).to_contain_text("Which sheet is the order?")

@@ -96,7 +96,7 @@ function indexOf(element) {
 }
 
 /** What is wrong with a quantity stays below it. */
-const note = (problem) => h("p", { class: "problem", role: "alert" }, problem);
+const note = (problem, role = null) => h("p", { class: "problem", role }, problem);
 
 /** The field shows what is in the order, whatever was typed: else something else is bought. */
 function changed({ target }) {
@@ -106,7 +106,7 @@ function changed({ target }) {
   target.nextElementSibling?.remove();
   if (problem) {
     target.value = line.quantity;
-    return target.after(note(`${problem} It is ${line.quantity} as before.`));
+    return target.after(note(`${problem} It is ${line.quantity} as before.`, "alert"));
   }
   target.removeAttribute("aria-invalid");
   target.value = quantity;

@@ -14,7 +14,7 @@ const OTHERS = [
 ];
 
 const refused = (what) => ({
-  refusal: `This is ${what}. Open it in a spreadsheet program, save it as .xlsx or as “CSV UTF-8”, and choose that file.`,
+  refusal: `This is ${what}. Open it in a spreadsheet program, save it as “CSV UTF-8” or as .xlsx, and choose that file.`,
 });
 
 /**

@@ -5,6 +5,7 @@ import { LINES_MAX, hasGood, letters, many, readSheet, remainder, rolesOf, table
 import { contentOf } from "./sheet-file.js";
 
 const ERRORS_SHOWN = 100;
+const RANGES_SHOWN = 8;
 const BOX = "sheet";
 const box = $("#sheet");
 
@@ -139,7 +140,7 @@ async function baseFor(lines) {
   const [all, fits] = [before.length + lines.length, Math.min(lines.length, LINES_MAX)];
   const leftOver = (number) => (number > LINES_MAX ? `, ${many(number - LINES_MAX)} left out` : "");
   const choice = await ask(`Add ${lines.length === 1 ? "this line" : `these ${count(lines.length, "line")}`}, or replace the order?`, [
-    h("p", {}, `The order has ${count(before.length, "line")}. ${known === 1 ? "1 line of this list has an item that is" : `${many(known)} lines of this list have items that are`} in it already, ${many(repeated(lines, before))} with the same quantity.`),
+    h("p", {}, `The order has ${count(before.length, "line")}. ${known === 1 ? "1 line of this list has an item that is" : `${many(known)} lines of this list have items that are`} in it already, ${many(repeated(lines, before)).replace(/^0$/, "none")} with the same quantity.`),
   ], [
     [`Add: ${count(Math.min(all, LINES_MAX), "line")} then${leftOver(all)}`, "add"],
     [`Replace: ${count(fits, "line")} then${leftOver(lines.length)}`, "replace"],
@@ -171,7 +172,8 @@ function put(table, reading, base, fromBox) {
   }
   show();
   const others = fromBox || (!base.length && box.value === putBack) ? "" : box.value.trim();
-  const rest = [...reading.errors, ...over];
+  const full = `An order has at most ${many(LINES_MAX)} lines. Place this order first, then add the rest.`;
+  const rest = [...reading.errors, ...over.map(({ row, raw }) => ({ row, raw, problem: full }))];
   const separator = others ? tableOf([others], goods, roles).separator : table.separator;
   putBack = [others, rest.length ? remainder(table, reading, rest, separator) : ""].filter(Boolean).join("\n");
   box.value = putBack;
@@ -180,16 +182,17 @@ function put(table, reading, base, fromBox) {
     h("p", {}, `The order has ${count(total, "line")} now.`, twice(basket.lines)),
     h("p", { class: "quiet" }, howRead(table, reading)),
   ], taken.length ? { before, boxBefore } : null);
-  showErrors(reading.errors, over);
+  showErrors(rest);
 }
 
 /** How the list was read, with all of it that is neither in the order nor in the box. */
-function howRead({ name }, { columns: { item, quantity, heading }, titles, blank }) {
+function howRead({ name }, { columns: { item, quantity, heading }, titles, blank, unread }) {
   const column = (at) => `column ${letters(at)}${heading?.cells[at] ? ` (“${short(heading.cells[at])}”)` : ""}`;
   return [
     `Read ${name ? `from the sheet “${name}”: ` : ""}items in ${column(item)}, quantities in ${column(quantity)}.`,
     titles.length ? ` Not read, because it is above the table: ${titles.map((title) => `“${short(title)}”`).join(", ")}.` : "",
     blank ? ` ${count(blank, "row")} with neither an item nor a quantity ${blank === 1 ? "was" : "were"} passed over.` : "",
+    unread.length ? ` Other items are in ${unread.map(column).join(" and ")}, which ${unread.length === 1 ? "was" : "were"} not read.` : "",
   ].join("");
 }
 
@@ -223,29 +226,40 @@ export function report(title, content, undo = null) {
   $("#taken").focus();
 }
 
-function showErrors(errors, over) {
-  const left = errors.length + over.length;
-  $("#errors").hidden = left === 0;
-  if (!left) return;
-  say($("#errors-title"), `${count(left, "line")} left out`);
-  say($("#errors-advice"), `${left === 1 ? "It is" : "They are"} in the box above. Mend ${left === 1 ? "it" : "them"} there and press “Add lines”.`);
-  const groups = grouped(errors);
-  if (over.length) groups.push({ from: over[0].row, to: over.at(-1).row, problem: `An order has at most ${many(LINES_MAX)} lines. Place this order first, then add the rest.` });
-  fill($("#errors-list"), groups.slice(0, ERRORS_SHOWN).map(({ from, to, column, raw, problem }) => h("li", {},
-    h("strong", {}, from === to ? `Row ${many(from)}` : `Rows ${many(from)} to ${many(to)}`, column === undefined ? "" : `, column ${letters(column)}`, ": "),
-    problem, from === to && raw ? h("code", {}, short(raw)) : "")),
-  groups.length > ERRORS_SHOWN ? h("li", {}, `and ${count(left - groups.slice(0, ERRORS_SHOWN).reduce((sum, { rows }) => sum + rows, 0), "line")} more`) : null);
+/** @param {{row: number, raw: string, column?: number, problem: string}[]} rows */
+function showErrors(rows) {
+  $("#errors").hidden = rows.length === 0;
+  if (!rows.length) return;
+  say($("#errors-title"), `${count(rows.length, "line")} left out`);
+  say($("#errors-advice"), `${rows.length === 1 ? "It is" : "They are"} in the box above. Mend ${rows.length === 1 ? "it" : "them"} there and press “Add lines”.`);
+  const alike = new Map();
+  for (const row of rows) {
+    const fault = `${row.column} ${row.problem}`;
+    if (!alike.has(fault)) alike.set(fault, []);
+    alike.get(fault).push(row);
+  }
+  const faults = [...alike.values()];
+  const rest = faults.slice(ERRORS_SHOWN).flat().length;
+  fill($("#errors-list"), faults.slice(0, ERRORS_SHOWN).map((same) => {
+    const [{ column, raw, problem }] = same;
+    return h("li", {},
+      h("strong", {}, placesOf(same), column === undefined ? "" : `, column ${letters(column)}`, ": "),
+      problem, same.length === 1 ? h("code", {}, short(raw)) : "");
+  }), rest ? h("li", {}, `and ${count(rest, "line")} more`) : null);
 }
 
-/** Rows that follow each other with the same fault are one entry. */
-function grouped(errors) {
-  const groups = [];
-  for (const { row, column, raw, problem } of errors) {
-    const last = groups.at(-1);
-    if (last?.problem === problem && last.column === column && last.to === row - 1) Object.assign(last, { to: row, rows: last.rows + 1 });
-    else groups.push({ from: row, to: row, rows: 1, column, raw, problem });
+/** "Row 5", "Rows 5, 7 to 9 and 300 more". */
+function placesOf(rows) {
+  const ranges = [];
+  for (const { row } of rows) {
+    const last = ranges.at(-1);
+    if (last?.to === row - 1) Object.assign(last, { to: row, rows: last.rows + 1 });
+    else ranges.push({ from: row, to: row, rows: 1 });
   }
-  return groups;
+  const shown = ranges.slice(0, RANGES_SHOWN);
+  const rest = rows.length - shown.reduce((sum, range) => sum + range.rows, 0);
+  const named = shown.map(({ from, to }) => (from === to ? many(from) : `${many(from)} to ${many(to)}`)).join(", ");
+  return `Row${rows.length === 1 ? "" : "s"} ${named}${rest ? ` and ${many(rest)} more` : ""}`;
 }
 
 /**

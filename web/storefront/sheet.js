@@ -162,6 +162,7 @@ function headingAbove(rows, item, quantity, bySku, named = -1) {
  * @property {{row: number, raw: string, column: number, problem: string}[]} errors what is left out
  * @property {string[]} titles what is above the heading
  * @property {number} blank rows that name neither an item nor a quantity, but something else
+ * @property {number[]} unread columns in which a line has another item
  * @property {{item: number, quantity: number, heading: Row | undefined}} columns
  * @property {{columns: {column: number, heading: string, example: string}[], item: number} |
  *   {sign: string, either: [string, string], text: string, row: number, others: number} | null} question
@@ -185,6 +186,7 @@ export function readSheet(table, bySku, roles, { columns: chosen, means = {} } =
   let { item, quantity } = found;
   const [lines, errors, doubts] = [[], [], []];
   let blank = 0;
+  const unread = new Set();
   /** A second table below the first, or the same heading on each page. */
   const headsAnother = (cells) => {
     const named = namedIn(cells, roles);
@@ -210,6 +212,7 @@ export function readSheet(table, bySku, roles, { columns: chosen, means = {} } =
       const order = ordered(count, good, means);
       if (order.problem) leave(quantity, order.problem);
       else lines.push({ row: row.row, raw, sku: good.sku, quantity: order.count });
+      for (const [column, cell] of cells.entries()) if ((goodOf(cell, bySku) ?? good) !== good) unread.add(column);
       if (order.either) doubts.push({ ...order, text: count, row: row.row });
     }
   }
@@ -220,7 +223,7 @@ export function readSheet(table, bySku, roles, { columns: chosen, means = {} } =
   const heading = filled[found.heading];
   const question = found.sure ? numberIn(doubts, means) : columnsIn(filled, heading, found);
   const texts = titles.map(({ cells }) => cells.map(plain).filter(Boolean).join(" "));
-  return { lines, errors, titles: texts, blank, columns: { item: found.item, quantity: found.quantity, heading }, question };
+  return { lines, errors, titles: texts, blank, unread: [...unread], columns: { item: found.item, quantity: found.quantity, heading }, question };
 }
 
 /** A quote that somebody forgot makes one cell of many lines. */
@@ -257,7 +260,7 @@ function columnsIn(rows, heading, { item }) {
  */
 export function remainder({ first, separator }, { columns: { heading } }, rows, wanted = separator) {
   const as = (raw) => (wanted === separator ? raw : records(raw, separator).map(({ cells }) => written(cells, wanted)).join("\n"));
-  const sorted = rows.toSorted((one, other) => one.row - other.row);
+  const sorted = [...rows].sort((one, other) => one.row - other.row);
   const named = wanted === separator ? first.trimEnd() : "";
   return [...(named ? [named] : []), ...(heading ? [as(heading.raw)] : []), ...sorted.map(({ raw }) => as(raw))].join("\n");
 }

@@ -22,10 +22,18 @@ export async function sheetsOf(bytes) {
     if (has(/^content\.xml$/)) return { other: "an OpenDocument file (.ods)" };
     if (has(/^xl\/workbook\.bin$/)) return { other: "a binary workbook (.xlsb)" };
     if (!has(/^xl\//)) return { other: "a zip file" };
-    if (!globalThis.DecompressionStream) return { other: "a workbook (.xlsx) that this browser can't read" };
+    if (!canInflate()) return { other: "a workbook, which this browser is too old to read" };
     return { sheets: await read(parts) };
   } catch {
     return { other: "a damaged workbook" };
+  }
+}
+
+function canInflate() {
+  try {
+    return Boolean(new DecompressionStream("deflate-raw"));
+  } catch {
+    return false;
   }
 }
 
