@@ -48,7 +48,7 @@ _SHARED_SECTIONS = {
     "zero-idle": "failure-stays-local",
     "release-faults": "bugs",
     "watchdog-stopped": "relay-stopped",
-    "functions-throttled": "relay-stopped",
+    "drain-stopped": "relay-stopped",
 }
 
 
@@ -251,14 +251,14 @@ def _when_nothing_runs(stage: Stage) -> list[Alarm]:
             period_seconds=limits.period(300),
         ),
         Alarm(
-            "functions-throttled",
-            metrics.REFUSED_RUNS,
-            1,
-            "For 15 min Lambda has refused runs: the account has no concurrency left. Customers"
-            " may be answered 503, and each refused message uses up an attempt.",
+            "drain-stopped",
+            metrics.OLDEST,
+            limits.buffered_seconds,
+            f"An acknowledged order has waited outside the table for {limits.buffered_seconds:,} s"
+            " and was not begun: drain does not run, or has far too much to do. The overflow queue"
+            " keeps it for 14 days.",
+            of="overflow",
             period_seconds=limits.period(300),
-            periods=3,
-            breaching=3,
         ),
     ]
 

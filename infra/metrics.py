@@ -23,8 +23,7 @@ Statistic = Literal["Maximum", "Sum", "SampleCount", "p50", "p99"]
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A metric that AWS measures. `dimension` names what is measured: a queue, a function... ""
-    where it is everything of that kind in the account and Region."""
+    """A metric that AWS measures. `dimension` names what is measured: a queue, a function..."""
 
     namespace: str
     dimension: str
@@ -105,13 +104,6 @@ BEHIND: Final = _function(
     "Maximum",
     "age in ms of the latest change that relay received: how far it is behind the table",
 )
-REFUSED_RUNS: Final = Metric(
-    "AWS/Lambda",
-    "",
-    "Throttles",
-    "Sum",
-    "runs of any function in the account that Lambda refused: no concurrency was left",
-)
 REQUESTS: Final = _api("Count", "Sum", "customers' requests")
 CLIENT_ERRORS: Final = _api("4xx", "Sum", "requests refused: bad token, broken rule, not found")
 SERVER_ERRORS: Final = _api(
@@ -121,7 +113,7 @@ LATENCY: Final = _api("Latency", "p99", "time to answer in ms")
 PLACED: Final = _table(
     "SuccessfulRequestLatency",
     "SampleCount",
-    "with Operation PutItem: orders placed, by intake and drain",
+    "with Operation PutItem: orders placed by intake and drain, but those with a limited coupon",
 )
 UNRELAYED: Final = Unanswered("PlacedNotRelayed", (PLACED, "orders"), (RUNS, "relay"))
 WRITE_UNITS: Final = _table("ConsumedWriteCapacityUnits", "Sum", "write units that are billed")
@@ -141,7 +133,6 @@ MEASURED_BY_AWS: Final = (
     FINISHED,
     RUNS,
     ERRORS,
-    REFUSED_RUNS,
     DURATION,
     BEHIND,
     ANNOUNCED,

@@ -32,8 +32,7 @@ def measured(
     else:
         name = api_id if of == "api" else stage.resource_name(of or "")
         space = metric.namespace
-        if metric.dimension:
-            dimensions[metric.dimension] = name
+        dimensions[metric.dimension] = name
         if metric is metrics.PLACED:
             dimensions["Operation"] = "PutItem"
     return cloudwatch.Metric(

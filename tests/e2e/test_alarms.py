@@ -235,6 +235,20 @@ def test_relay_and_watchdog_that_nothing_runs(
     assert_told(service, told, "OK", names)
 
 
+def test_drain_that_nothing_runs(
+    stack: Stack, shopper: Customer, service: Service, told: Callable[[], list[dict[str, Any]]]
+) -> None:
+    order = an_hour_ago(shopper)
+    with held_back(stack, "drain"):
+        overflow(stack, order)
+        later = time.time() + load("local").alarms.buffered_seconds
+        eventually(lambda: rings_at(later, service, "drain-stopped"))
+        assert_told(service, told, "ALARM", ("drain-stopped",))
+    eventually(lambda: shopper.http.get(f"/orders/{order.key.order_id}").status_code == 200)
+    assert shopper.settled(order.key.order_id)["status"] == "confirmed"
+    eventually(partial(is_well, service, "drain-stopped"))
+
+
 def stopped(service: Service) -> list[str]:
     return [part.name for part in read_parts(service, time.time()) if part.stopped]
 

@@ -129,19 +129,31 @@ def test_a_check_that_nobody_begins_is_missed_after_two_hours(dev: Templates) ->
     assert dev.stage.watchdog.delay_seconds + dev.stage.watchdog.window_seconds < 7_200 / 2
 
 
-def test_runs_that_lambda_refuses_anywhere_in_the_account_are_watched_for_a_quarter_of_an_hour(
-    dev: Templates,
-) -> None:
-    """Nothing can be measured for this alarm on the emulator, which refuses no run."""
-    found = deployed(dev)["functions-throttled"]
-    assert (found["Namespace"], found["MetricName"]) == ("AWS/Lambda", "Throttles")
-    assert not found.get("Dimensions")
-    assert (found["Statistic"], found["Threshold"], found["Period"]) == ("Sum", 1, 300)
-    assert (found["DatapointsToAlarm"], found["EvaluationPeriods"]) == (3, 3)
-    described = {**found, "Dimensions": []}
-    refused = [(900.0 - 1, 5.0), (900.0 - 301, 1.0), (900.0 - 601, 1.0)]
-    assert state_of(described, {("Throttles", ""): refused}, 900.0)[0] == "ALARM"
-    assert state_of(described, {("Throttles", ""): refused[:2]}, 900.0)[0] == "OK"
+def test_an_acknowledged_order_that_nobody_drains_is_missed_after_an_hour(dev: Templates) -> None:
+    """Drain's own lines say how long the orders have waited that it tries; there are none of it
+    while it does not run."""
+    found = deployed(dev)["drain-stopped"]
+    assert (found["Namespace"], found["MetricName"]) == ("AWS/SQS", "ApproximateAgeOfOldestMessage")
+    assert found["Dimensions"] == [{"Name": "QueueName", "Value": "spillway-dev-overflow"}]
+    assert found["Threshold"] == dev.stage.alarms.buffered_seconds == 3_600
+    old, young = (
+        {(found["MetricName"], "spillway-dev-overflow"): [(299.0, age)]}
+        for age in (3_600.0, 3_599.0)
+    )
+    assert [state_of(found, points, 300.0)[0] for points in (old, young)] == ["ALARM", "OK"]
+
+
+def test_each_function_is_missed_when_it_does_not_run(dev: Templates) -> None:
+    """By an alarm on what it should have done: its own lines and metrics are then silent."""
+    of_aws = {
+        name: found["Dimensions"][0]["Value"].removeprefix("spillway-dev-")
+        for name, found in deployed(dev).items()
+        if found.get("Dimensions") and found["MetricName"] == "ApproximateAgeOfOldestMessage"
+    }
+    assert of_aws == {"watchdog-stopped": "watchdog", "drain-stopped": "overflow"}
+    # Deliveries: the watchdog finds their orders unsettled. Intake, reads: the gateway answers 5xx.
+    assert "watchdog" in metrics.UNSETTLED.functions
+    assert {"always-settles", "customers-turned-away", "relay-stopped"} <= set(deployed(dev))
 
 
 def test_a_dead_letter_in_a_queue_that_nobody_touches_goes_on_ringing(dev: Templates) -> None:

@@ -149,9 +149,10 @@ def _points(service: Service, now: float, since: float) -> dict[tuple[str, str],
     for depth in read_depths(service.sqs, service.queues):
         name = service.queue_name(depth.queue)
         points[metrics.WAITING.name, name] = [(now, float(depth.visible))]
-    sent = [check.sent_at for check in peek(service, "watchdog") if check.tries < RECEIVES_MAX]
-    oldest = now - min(sent) / 1000 if sent else 0.0
-    points[metrics.OLDEST.name, service.queue_name("watchdog")] = [(now, oldest)]
+    for queue in ("watchdog", "overflow"):
+        sent = [one.sent_at for one in peek(service, queue) if one.tries < RECEIVES_MAX]
+        oldest = now - min(sent) / 1000 if sent else 0.0
+        points[metrics.OLDEST.name, service.queue_name(queue)] = [(now, oldest)]
     failures = {
         (metrics.ERRORS.name, service.resource_name("relay")): (("relay",), RELAY_RAISED),
         (metrics.SERVER_ERRORS.name, _api_id(service)): (("intake", "reads"), ANSWERED_5XX),
