@@ -1,21 +1,20 @@
 /**
  * Sign-in: OpenID Connect's authorization code flow with PKCE, with the issuer that /config.json
- * names. oauth4webapi does the protocol and is fetched only when it is needed.
- *
- * Tokens are in sessionStorage: they end with the tab, no other tab and no later visitor finds
- * them, and a reload or the next page keeps them. Memory alone would send the customer away to the
- * issuer on every page, and would be no safer: a foreign script could ask for a token as this one
- * does. The content security policy keeps such scripts out. Never in localStorage, and never in a
- * cookie, which the browser would send along unasked.
+ * names. oauth4webapi does the protocol and is fetched only when it is needed. What comes of it is
+ * kept in session.js.
  */
+import { learnTime } from "./clock.js";
+import { SessionOfTabs, customerOf, isFinal, issuedAt } from "./session.js";
+import { tab } from "./storage.js";
 import { LIBRARY } from "./vendor.js";
 
-const SESSION = "session";
 const PENDING = "sign-in";
 /** Renewed before it ends, so that it can't end on its way. */
 const MARGIN_MS = 30_000;
+const TIMEOUT_MS = 20_000;
 
-/** @typedef {{sub: string, name: string, trade: boolean}} Customer */
+const session = new SessionOfTabs();
+await session.join();
 
 let settings;
 let renewing = null;
@@ -43,11 +42,14 @@ async function issuer() {
   return {
     oauth, given, server,
     client: { client_id: given.client_id },
-    options: { [oauth.allowInsecureRequests]: local },
+    options: { [oauth.allowInsecureRequests]: local, signal: () => AbortSignal.timeout(TIMEOUT_MS) },
   };
 }
 
 const callback = () => `${location.origin}/signed-in`;
+
+/** This browser stores nothing for the store, so that no sign-in comes to an end. */
+export class NothingStored extends Error {}
 
 /** Leave for the issuer's sign-in page; afterwards the customer is back where they were. */
 export async function signIn(back = location.pathname + location.search) {
@@ -55,7 +57,7 @@ export async function signIn(back = location.pathname + location.search) {
   const verifier = oauth.generateRandomCodeVerifier();
   const state = oauth.generateRandomState();
   const nonce = oauth.generateRandomNonce();
-  sessionStorage.setItem(PENDING, JSON.stringify({ verifier, state, nonce, back }));
+  if (!tab.setItem(PENDING, JSON.stringify({ verifier, state, nonce, back }))) throw new NothingStored();
   const to = new URL(server.authorization_endpoint);
   to.search = new URLSearchParams({
     client_id: given.client_id, redirect_uri: callback(), response_type: "code",
@@ -67,29 +69,42 @@ export async function signIn(back = location.pathname + location.search) {
 
 /** On the page the issuer sends back to. @returns {Promise<string>} where the customer was */
 export async function finishSignIn() {
-  const pending = JSON.parse(sessionStorage.getItem(PENDING) ?? "null");
+  const pending = JSON.parse(tab.getItem(PENDING) ?? "null");
   if (!pending) throw new Error("this sign-in was not begun in this tab");
-  sessionStorage.removeItem(PENDING);
+  tab.removeItem(PENDING);
   const { oauth, given, server, client, options } = await issuer();
   const back = oauth.validateAuthResponse(server, client, new URL(location.href), pending.state);
   const answer = await oauth.authorizationCodeGrantRequest(
     server, client, oauth.None(), back, callback(), pending.verifier, options,
   );
+  await setClock(oauth, client, answer);
   const tokens = await oauth.processAuthorizationCodeResponse(
     server, client, answer, { expectedNonce: pending.nonce, requireIdToken: true },
   );
-  keep(tokens, oauth.getValidatedIdTokenClaims(tokens), given);
+  session.keep(made(tokens, oauth.getValidatedIdTokenClaims(tokens), given));
   // Only ever back into this store.
   return pending.back.startsWith("/") && !pending.back.startsWith("//") ? pending.back : "/";
 }
 
+/**
+ * Tokens that came a moment ago say what time it is: on a device whose clock is hours wrong they
+ * would look expired.
+ */
+async function setClock(oauth, client, answer) {
+  const { id_token } = await answer.clone().json().catch(() => ({}));
+  const theirs = issuedAt(id_token);
+  if (Number.isNaN(theirs)) return;
+  learnTime(theirs);
+  client[oauth.clockSkew] = Math.round((theirs - Date.now()) / 1_000);
+}
+
 /** Sign out here and at the issuer, which then sends the customer back. */
 export async function signOut() {
-  const session = read();
-  sessionStorage.removeItem(SESSION);
+  const ended = session.read();
+  session.endEverywhere();
   const { oauth, given, server, client, options } = await issuer();
-  if (session?.refresh_token && server.revocation_endpoint) {
-    await oauth.revocationRequest(server, client, oauth.None(), session.refresh_token, options)
+  if (ended?.refresh_token && server.revocation_endpoint) {
+    await oauth.revocationRequest(server, client, oauth.None(), ended.refresh_token, options)
       .catch(() => {}); // else it expires
   }
   if (!server.end_session_endpoint) return location.assign("/");
@@ -99,14 +114,14 @@ export async function signOut() {
     ? { client_id: given.client_id, logout_uri: home }
     : {
       client_id: given.client_id, post_logout_redirect_uri: home,
-      ...(session?.id_token && { id_token_hint: session.id_token }),
+      ...(ended?.id_token && { id_token_hint: ended.id_token }),
     });
   return location.assign(to);
 }
 
-/** @returns {Customer | null} who is signed in in this tab */
+/** @returns {import("./session.js").Customer | null} who is signed in */
 export function customer() {
-  return read()?.customer ?? null;
+  return session.read()?.customer ?? null;
 }
 
 /**
@@ -116,53 +131,38 @@ export function customer() {
  * @throws when the issuer can't be reached: nothing is known then
  */
 export async function token({ renew = false } = {}) {
-  const session = read();
-  if (!session) return null;
-  if (!renew && session.ends_at - MARGIN_MS > Date.now()) return session.access_token;
-  renewing ??= renewed(session).finally(() => { renewing = null; });
-  return renewing;
+  const now = session.read();
+  if (!now) return null;
+  if (!renew && now.ends_at - MARGIN_MS > Date.now()) return now.access_token;
+  renewing ??= session.renewed(now, renewed).finally(() => { renewing = null; });
+  return (await renewing)?.access_token ?? null;
 }
 
-async function renewed(session) {
-  if (!session.refresh_token) return end();
+async function renewed(old) {
+  if (!old.refresh_token) {
+    session.end();
+    return null;
+  }
   const { oauth, given, server, client, options } = await issuer();
   const answer = await oauth.refreshTokenGrantRequest(
-    server, client, oauth.None(), session.refresh_token, options,
+    server, client, oauth.None(), old.refresh_token, options,
   );
-  if (answer.status >= 500) throw new Error(`the issuer answered ${answer.status}`);
+  await setClock(oauth, client, answer);
   try {
     const tokens = await oauth.processRefreshTokenResponse(server, client, answer);
-    keep({ ...session, ...tokens }, oauth.getValidatedIdTokenClaims(tokens), given);
-  } catch {
-    return end();
+    session.keep(made({ ...old, ...tokens }, oauth.getValidatedIdTokenClaims(tokens), given));
+  } catch (error) {
+    if (!isFinal(error)) throw error;
+    session.end();
   }
-  return read().access_token;
-}
-
-function end() {
-  sessionStorage.removeItem(SESSION);
-  globalThis.dispatchEvent(new Event("signed-out"));
-  return null;
+  return session.read();
 }
 
 /** `claims` are the new id token's; without one the session's customer stays. */
-function keep({ access_token, id_token, refresh_token, expires_in, customer }, claims, given) {
-  sessionStorage.setItem(SESSION, JSON.stringify({
+function made({ access_token, id_token, refresh_token, expires_in, customer: before }, claims, given) {
+  return {
     access_token, id_token, refresh_token,
     ends_at: Date.now() + (expires_in ?? 300) * 1_000,
-    customer: claims ? described(claims, given) : customer,
-  }));
-}
-
-/** For showing only: the API decides what the customer may do. */
-function described(claims, { groups_claim, wholesale_group }) {
-  return {
-    sub: claims.sub,
-    name: claims.name ?? claims.email ?? "Signed in",
-    trade: (claims[groups_claim] ?? []).includes(wholesale_group),
+    customer: claims ? customerOf(claims, given) : before,
   };
-}
-
-function read() {
-  return JSON.parse(sessionStorage.getItem(SESSION) ?? "null");
 }
