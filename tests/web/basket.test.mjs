@@ -2,15 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Basket, QUANTITY_MAX } from "../../web/storefront/basket.js";
-
-/** A browser's storage, without the browser. */
-class Storage {
-  #items = new Map();
-  getItem(key) { return this.#items.get(key) ?? null; }
-  setItem(key, value) { this.#items.set(key, String(value)); }
-  removeItem(key) { this.#items.delete(key); }
-}
+import { Basket, QUANTITY_MAX, wholeNumber } from "../../web/storefront/basket.js";
+import { Storage } from "./storage.mjs";
 
 const GOOD = { sku: "MUG", name: "Mug", prices: { "retail GBP": 1400, "wholesale GBP": 700 } };
 const line = (sku, quantity) => ({ sku, quantity, name: sku, seen: {} });
@@ -34,4 +27,32 @@ test("a buyer's lines stay as and where they are, also when a sku comes twice", 
   wholesale.putBack({ lines: [line("MUG", 12), line("MUG", 6)], coupons: [], purchase_order: "PO-1" });
   assert.deepEqual(shown(wholesale), [["MUG", 12], ["MUG", 6], ["MUG", 6]]);
   assert.equal(wholesale.read().purchase_order, "PO-1");
+});
+
+test("a quantity field means the number that it shows, and nothing else", () => {
+  for (const [text, number] of [["1", 1], [" 12 ", 12], ["007", 7], ["0", 0], [String(QUANTITY_MAX), QUANTITY_MAX]]) {
+    assert.equal(wholeNumber(text), number, text);
+  }
+  for (const text of [
+    "", " ", "-1", "+12", "1.5", "1,5", "12.000", "12,000", "12.0", "1e2", "0xC", "12 mugs", "NaN", "Infinity",
+    "1000", "99999999999999999999", "\u0661\u0662", "\uff11\uff12",
+  ]) assert.equal(wholeNumber(text), null, text);
+});
+
+test("more than one order can have is taken as far as it goes, and the rest is said", () => {
+  const retail = basket("retail");
+  assert.deepEqual(retail.add(GOOD, 600), { stored: true, left: 0 });
+  assert.deepEqual(retail.add(GOOD, 600), { stored: true, left: 201 });
+  assert.deepEqual(shown(retail), [["MUG", QUANTITY_MAX]]);
+});
+
+test("what an older page or another hand has stored is no number that can't be bought", () => {
+  for (const quantity of [null, "2", 1.5, 0, -1, undefined]) {
+    assert.deepEqual(shown(basket("retail", { lines: [{ sku: "MUG", quantity }] })), [["MUG", 1]]);
+  }
+  for (const text of ["null", "{}", "{", "[]", "7", "{\"lines\": null}"]) {
+    const storage = new Storage();
+    storage.setItem("basket.retail", text);
+    assert.deepEqual(new Basket("retail", storage).lines, [], text);
+  }
 });

@@ -6,7 +6,7 @@ import re
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from infra.bundle import ROOT
 from spillway.run.stack import Stack
@@ -136,6 +136,42 @@ def test_the_api_s_own_404_is_not_replaced_by_a_page(stack: Stack) -> None:
 def stored(visitor: Visitor, storage: str) -> str:
     text: str = visitor.page.evaluate(f"JSON.stringify({{...{storage}}})")
     return text
+
+
+def test_what_keeps_a_page_from_working_is_said_with_a_way_on(
+    stack: Stack, visit: Visits, browser: Browser
+) -> None:
+    visitor = visit()
+    page = visitor.page
+    for path in ("**/prices.json", "**/catalogues/*"):
+        visitor.context.route(path, lambda route: route.fulfill(status=503))
+        page.goto("/product?sku=MUG-SAGE")
+        expect(page.get_by_role("alert")).to_contain_text("can't be loaded just now")
+        visitor.context.unroute_all()
+        page.get_by_role("button", name="Try again").click()
+        expect(page.get_by_role("alert")).to_be_hidden()
+        expect(page.locator(".facts")).to_be_visible()
+    page.get_by_label("Quantity").fill("12.000")
+    page.get_by_role("button", name="Add to basket").click()
+    expect(page.locator("#quantity-problem")).to_contain_text("A whole number")
+
+    for name in ("localStorage", "sessionStorage"):
+        visitor.context.add_init_script(
+            f"Object.defineProperty(window, '{name}', "
+            "{ get() { throw new DOMException('', 'SecurityError'); } })"
+        )
+    page.goto("/product?sku=MUG-SAGE")
+    page.get_by_role("button", name="Add to basket").click()
+    expect(page.get_by_role("alert")).to_contain_text("Your browser stores nothing for this shop")
+    page.get_by_role("button", name="Close").click()
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_contain_text("So you can't sign in.")
+
+    context = browser.new_context(base_url=stack.origin, java_script_enabled=False)
+    bare = context.new_page()
+    bare.goto("/")
+    expect(bare.get_by_text("This shop needs JavaScript")).to_be_visible()
+    context.close()
 
 
 def test_tokens_end_with_the_tab_and_signing_out_ends_them_at_once(visit: Visits) -> None:

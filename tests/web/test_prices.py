@@ -198,7 +198,7 @@ def test_a_changed_price_and_an_article_that_is_gone_are_shown_before_paying(
     assert (order["line_count"], order["total"]) == (2, 4_395)
 
 
-@pytest.mark.parametrize("typed", ["", "-1", "1.5", "1000"])
+@pytest.mark.parametrize("typed", ["", "12.000"])
 def test_the_quantity_that_is_shown_is_the_one_that_is_bought(visit: Visits, typed: str) -> None:
     visitor = visit()
     page = visitor.page
@@ -214,6 +214,9 @@ def test_the_quantity_that_is_shown_is_the_one_that_is_bought(visit: Visits, typ
     expect(quantity).to_have_value("3")
     expect(page.locator(f"#problem-{MUG}")).to_contain_text("A whole number from 1 to 999")
     total(page, "£45.95")
+    page.get_by_role("link", name="Go to checkout").click()
+    expect(quantity).to_be_focused()
+    assert urlsplit(page.url).path == "/basket"
 
 
 def test_a_quantity_of_nothing_takes_the_line_out_and_can_be_undone(visit: Visits) -> None:
@@ -246,9 +249,9 @@ def test_address_and_coupon_outlive_a_reload_and_a_declined_card(visit: Visits) 
     page.click("#pay")
     expect(page.locator("#coupon-problem")).to_contain_text("not used yet")
     expect(page.get_by_label("Coupon", exact=True)).to_be_focused()
-    visitor.pay()
-    visitor.see("Rejected")
-    page.get_by_role("button", name="Back to the checkout").click()
+    page.click("#pay")
+    expect(page.locator("#failed")).to_contain_text("the card was declined")
+    page.reload()
     expect(page.locator("#name")).to_have_value("Ada Buyer")
     total(page, "£16.55")
     visitor.pay()

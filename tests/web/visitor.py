@@ -39,7 +39,7 @@ class Visitor:
         self.page = self.open_tab()
 
     def open_tab(self) -> Page:
-        """A new tab, without a sign-in."""
+        """A new tab: signed in if another one is."""
         self.page = self.context.new_page()
         self.page.set_default_timeout(120_000)
         self.page.on("console", self._note)

@@ -1,6 +1,8 @@
 /** The address on a page: country first, then the fields that this country's addresses have. */
 import { addressOf, fieldProblem, problemsOf, rowsOf } from "./address.js";
-import { fill, h, say } from "./dom.js";
+import { complain, fill, h } from "./dom.js";
+
+const TIMEOUT_MS = 10_000;
 
 /**
  * By country code: see address.js. None if they can't be had, for a store must sell all the same.
@@ -9,7 +11,7 @@ import { fill, h, say } from "./dom.js";
  */
 export async function addressFormats() {
   try {
-    return await (await fetch("/address-formats.json")).json();
+    return await (await fetch("/address-formats.json", { signal: AbortSignal.timeout(TIMEOUT_MS) })).json();
   } catch {
     return {};
   }
@@ -122,12 +124,4 @@ export function checkText(input, { label, required }) {
   complain(input, problem);
   if (problem) input.focus();
   return !problem;
-}
-
-/** Says what is wrong with a field below it; takes it back with null. */
-export function complain(input, problem) {
-  const place = document.getElementById(`${input.id}-problem`);
-  if (place) say(place, problem ?? "");
-  if (problem) input.setAttribute("aria-invalid", "true");
-  else input.removeAttribute("aria-invalid");
 }

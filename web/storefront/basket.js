@@ -6,12 +6,25 @@
  * id. Losing a basket loses no order: localStorage is good enough.
  */
 import { timeOf, uuid7 } from "./outbox.js";
+import { local } from "./storage.js";
 
 /** The service takes ids up to 24 h old when it first sees them: leave most of that to the outbox. */
 const ID_AGE_MAX_MS = 60 * 60_000;
 /** It refuses ids of the future: one that a wrong clock made is not used. */
 const ID_AHEAD_MAX_MS = 60_000;
 export const QUANTITY_MAX = 999;
+
+export const QUANTITY_ASKED = `A whole number from 1 to ${QUANTITY_MAX}, please.`;
+
+/**
+ * The number that a quantity field shows. Not what could mean another one: 1.5, 12.000, 1e2.
+ *
+ * @returns {number | null}
+ */
+export function wholeNumber(text, max = QUANTITY_MAX) {
+  const number = /^\d{1,9}$/.test(text.trim()) ? Number(text) : null;
+  return number !== null && number <= max ? number : null;
+}
 
 /**
  * A line remembers what it is called and what it cost when the customer chose it, so that a price
@@ -26,7 +39,7 @@ export const QUANTITY_MAX = 999;
 
 export class Basket {
   /** @param {"retail" | "wholesale"} channel */
-  constructor(channel, storage = localStorage) {
+  constructor(channel, storage = local) {
     this.channel = channel;
     this.storage = storage;
     this.key = `basket.${channel}`;
@@ -42,7 +55,8 @@ export class Basket {
   read() {
     const empty = { id: null, sum: null, lines: [], purchase_order: "", coupons: [], ask: false };
     try {
-      return { ...empty, ...JSON.parse(this.storage.getItem(this.key)) };
+      const { lines = [], ...rest } = JSON.parse(this.storage.getItem(this.key)) ?? {};
+      return { ...empty, ...rest, lines: lines.map(whole) };
     } catch {
       return empty;
     }
@@ -57,18 +71,25 @@ export class Basket {
     return this.lines.reduce((sum, line) => sum + line.quantity, 0);
   }
 
+  /** @returns {boolean} whether the browser has stored it: the next page has it too */
   change(change) {
-    this.storage.setItem(this.key, JSON.stringify({ ...this.read(), ...change }));
+    const stored = this.storage.setItem(this.key, JSON.stringify({ ...this.read(), ...change }));
     globalThis.dispatchEvent?.(new Event("basket"));
+    return stored;
   }
 
-  /** @param {{sku: string, name: string, prices: object}} good as in the catalogue */
+  /**
+   * @param {{sku: string, name: string, prices: object}} good as in the catalogue
+   * @returns {{stored: boolean, left: number}} `left`: how many are too many for one order
+   */
   add(good, quantity) {
     const lines = this.lines;
     const line = lines.find(({ sku }) => sku === good.sku);
-    if (line) line.quantity = Math.min(line.quantity + quantity, QUANTITY_MAX);
-    else lines.push(this.lineOf(good, quantity));
-    this.change({ lines });
+    const wanted = quantity + (line?.quantity ?? 0);
+    const taken = Math.min(wanted, QUANTITY_MAX);
+    if (line) line.quantity = taken;
+    else lines.push(this.lineOf(good, taken));
+    return { stored: this.change({ lines }), left: wanted - taken };
   }
 
   /** A quantity of 0 takes the line out. */
@@ -80,7 +101,7 @@ export class Basket {
   }
 
   /** Take back what was ordered and came to nothing; what was put in since stays. */
-  putBack({ lines, coupons, purchase_order }) {
+  putBack({ lines, coupons, purchase_order, ask = false }) {
     const now = this.read();
     const since = now.lines.filter(({ sku }) => this.channel === "wholesale" || !lines.some((line) => line.sku === sku));
     const again = this.channel === "wholesale" ? lines : lines.map((line) => {
@@ -88,6 +109,8 @@ export class Basket {
       return { ...line, quantity: Math.min(line.quantity + more, QUANTITY_MAX) };
     });
     this.change({
+      id: null,
+      ask,
       lines: [...again, ...since],
       coupons: [...new Set([...coupons, ...now.coupons])],
       purchase_order: purchase_order ?? now.purchase_order,
@@ -121,3 +144,7 @@ export class Basket {
   }
 }
 
+/** A line as a field can show it, whatever an older page has stored. */
+function whole(line) {
+  return Number.isInteger(line.quantity) && line.quantity > 0 ? line : { ...line, quantity: 1 };
+}

@@ -46,3 +46,11 @@ export function fill(element, ...children) {
 export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
+
+/** Says what is wrong with a field below it; takes it back with null. */
+export function complain(input, problem) {
+  const place = document.getElementById(`${input.id}-problem`);
+  if (place) say(place, problem ?? "");
+  if (problem) input.setAttribute("aria-invalid", "true");
+  else input.removeAttribute("aria-invalid");
+}

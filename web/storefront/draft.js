@@ -1,32 +1,46 @@
 /**
- * What was typed at the checkout, for as long as this tab is open: a reload, the way back, another
- * currency and a refused order keep it. With the order it goes to the outbox, and is dropped here.
+ * What was typed at the checkout: a reload, the way back, another currency, a refused order and a
+ * second tab keep it. It is in this browser, for the customer who typed it, until they order or sign
+ * out, and for a day at most. With the order it goes to the outbox.
  */
-const KEY = "checkout";
+import { local } from "./storage.js";
+
+export const DRAFT = "checkout";
+const AGE_MAX_MS = 24 * 60 * 60_000;
 
 /** @returns {Record<string, string>} by the fields' names */
-export function readDraft() {
-  try {
-    return JSON.parse(sessionStorage.getItem(KEY)) ?? {};
-  } catch {
-    return {};
-  }
+export function readDraft(customer) {
+  dropOldDraft(customer);
+  return stored()?.values ?? {};
 }
 
 /** @param {Record<string, string>} values */
-export function keepDraft(values) {
-  try {
-    sessionStorage.setItem(KEY, JSON.stringify(values));
-  } catch {
-    // A browser that stores nothing: it is typed again.
-  }
+export function keepDraft(customer, values) {
+  local.setItem(DRAFT, JSON.stringify({ customer, at: Date.now(), values }));
 }
 
 /** As if an order's address had been typed: the reverse of `addressOf` in address.js. */
-export function keepAddress({ lines: [street = "", ...more], ...address }) {
-  keepDraft({ ...address, street, street2: more.join(", ") });
+export function keepAddress(customer, { lines: [street = "", ...more], ...address }) {
+  keepDraft(customer, { ...address, street, street2: more.join(", ") });
 }
 
 export function dropDraft() {
-  sessionStorage.removeItem(KEY);
+  local.removeItem(DRAFT);
+}
+
+/** One of another customer's is dropped too; with none signed in it may be that of whoever was. */
+export function dropOldDraft(customer) {
+  const draft = stored();
+  if (!draft) return;
+  // Also one of the future: the clock was set back.
+  const old = !(Math.abs(Date.now() - draft.at) < AGE_MAX_MS);
+  if (old || (customer && draft.customer !== customer)) dropDraft();
+}
+
+function stored() {
+  try {
+    return JSON.parse(local.getItem(DRAFT));
+  } catch {
+    return null;
+  }
 }

@@ -1,13 +1,13 @@
-import { Basket, QUANTITY_MAX } from "./basket.js";
+import { Basket, QUANTITY_ASKED, QUANTITY_MAX, wholeNumber } from "./basket.js";
 import { bill } from "./bill.js";
 import { catalogue, productPage } from "./catalogue.js";
 import { $, fill, h, picture, say } from "./dom.js";
 import { money } from "./money.js";
-import { announce, currency, offerCurrencies } from "./shell.js";
+import { announce, currency, needed, offerCurrencies } from "./shell.js";
 import { Summary } from "./summary.js";
 import { STATE_MISSING } from "./sums.js";
 
-const shop = await catalogue();
+const shop = await needed(catalogue);
 offerCurrencies(shop.currencies("retail"));
 const basket = new Basket("retail");
 // Where it goes is asked at the checkout; until then it is the first country of the price book that
@@ -16,6 +16,14 @@ const [country, countryName] = shop.firstCountry("retail", currency());
 const place = { country, state: "" };
 const summary = new Summary(basket, () => place, showSums);
 let removed = null;
+/** The field whose number was put right just now, which nobody may have seen yet. */
+let putRight = null;
+$("#go").addEventListener("click", (event) => {
+  if (!putRight) return;
+  event.preventDefault();
+  putRight.focus();
+  putRight = null;
+});
 show();
 addEventListener("storage", show);
 
@@ -63,10 +71,12 @@ function line({ sku, quantity, name, good, unit_price, before, problem }) {
 
 /** The field shows what is in the basket, whatever was typed: else something else is bought. */
 async function changed(field, { sku, quantity, name }) {
-  const typed = field.valueAsNumber;
-  if (!Number.isInteger(typed) || typed < 0 || typed > QUANTITY_MAX) {
+  const typed = wholeNumber(field.value);
+  putRight = null;
+  if (typed === null) {
     field.value = quantity;
-    return say($(`#problem-${CSS.escape(sku)}`), `A whole number from 1 to ${QUANTITY_MAX}, please. It is ${quantity} as before.`);
+    putRight = field;
+    return say($(`#problem-${CSS.escape(sku)}`), `${QUANTITY_ASKED} It is ${quantity} as before.`);
   }
   await new Promise((wake) => setTimeout(wake)); // the focus moves on first, and stays there
   if (typed === 0) return remove({ sku, name });

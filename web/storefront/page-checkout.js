@@ -2,18 +2,20 @@
  * Checkout, of either basket. When "pay" is pressed this page only stores the order. The outbox then
  * pays and sends it, on whatever page the customer is next.
  */
-import { AddressForm, addressFormats, checkText, complain } from "./address-form.js";
+import { AddressForm, addressFormats, checkText } from "./address-form.js";
 import { Basket } from "./basket.js";
 import { bill } from "./bill.js";
 import { catalogue } from "./catalogue.js";
 import { serviceNow } from "./clock.js";
-import { $, fill, h, picture, say } from "./dom.js";
+import { $, complain, fill, h, picture, say } from "./dom.js";
 import { dropDraft, keepDraft, readDraft } from "./draft.js";
 import { money } from "./money.js";
 import { listOrders } from "./orders-api.js";
 import { METHODS } from "./payment.js";
-import { currency, isTrade, offerCurrencies, outbox } from "./shell.js";
+import { putBack } from "./put-back.js";
+import { currency, isTrade, needed, offerCurrencies, outbox } from "./shell.js";
 import { customer } from "./sign-in.js";
+import { reasonName } from "./status.js";
 import { Summary } from "./summary.js";
 import { normalised } from "./text.js";
 
@@ -26,16 +28,17 @@ const channel = new URLSearchParams(location.search).get("channel") === "wholesa
   ? "wholesale" : "retail";
 const basket = new Basket(channel);
 const form = $("#checkout");
-const [shop, box, formats] = await Promise.all([catalogue(), outbox, addressFormats()]);
+const [shop, box, formats] = await Promise.all([needed(catalogue), outbox, addressFormats()]);
 offerCurrencies(shop.currencies(channel));
 const addressForm = new AddressForm($("#address"), shop.countries, formats);
 const summary = new Summary(basket, () => addressForm.place, showSums);
-/** The order but for the address, and its id: what was last shown. */
+/** The order but for the address, and what its id was made for: what was last shown. */
 let shown = null;
 
 prepare();
 await show();
 addEventListener("storage", show);
+addEventListener("clock", show); // the order's id has the time
 if (customer()) listOrders(null, 1).catch(() => {}); // what the time is, and whether we still may
 
 function prepare() {
@@ -44,21 +47,25 @@ function prepare() {
   $("#purchase-order-field").hidden = channel === "retail";
   $("#purchase_order").value = basket.read().purchase_order;
   $("#back").href = channel === "wholesale" ? "/wholesale" : "/basket";
-  addressForm.restore(readDraft());
+  addressForm.restore(readDraft(customer()?.sub));
   form.addEventListener("submit", order);
   form.addEventListener("input", ({ target }) => {
     complain(target, null);
     say($("#failed"), "");
-    keepDraft(addressForm.values);
+    keepDraft(customer()?.sub, addressForm.values);
     if (target.id === "purchase_order") basket.change({ purchase_order: target.value });
   });
   form.addEventListener("change", ({ target }) => {
     if (!["country", "state"].includes(target.id)) return;
-    // Until it is known what delivery to there costs, and the tax: a quote takes a while.
-    shown = null;
-    $("#pay").disabled = true;
-    summary.update();
+    add(); // what delivery to there costs, and the tax
   });
+}
+
+/** Nothing is paid until it is added up: a quote takes a while. */
+function add() {
+  shown = null;
+  $("#pay").disabled = true;
+  return summary.update();
 }
 
 async function show() {
@@ -69,7 +76,7 @@ async function show() {
   $("#not-trade").hidden = !lines.length || !customer() || may;
   $("#no-storage").hidden = Boolean(box);
   $("#form-and-sums").hidden = !lines.length || !customer() || !may;
-  if (lines.length) await summary.update();
+  if (lines.length) await add();
 }
 
 function showSums(sums, sure) {
@@ -79,8 +86,9 @@ function showSums(sums, sure) {
   const { ordered: lines, discounts, shipping, tax, total, prices } = sums;
   const can = Boolean(box) && sure && !sums.problem;
   // The price that counts is that of the time in the id, which is therefore made with the sum.
-  const id = can ? basket.orderId(serviceNow(), `${currency()} ${total} ${prices}`) : null;
-  shown = can ? { id, content: { channel, currency: currency(), lines, discounts, shipping, tax, total } } : null;
+  const sum = `${currency()} ${total} ${prices}`;
+  if (can) basket.orderId(serviceNow(), sum);
+  shown = can ? { sum, content: { channel, currency: currency(), lines, discounts, shipping, tax, total } } : null;
   $("#payment").hidden = total === 0;
   $("#pay").textContent = total ? `Pay ${money(total, currency())} and order` : "Order";
   $("#pay").disabled = !can;
@@ -118,7 +126,8 @@ async function order(event) {
   // Disabled: the first press is about to lead to the order's page, and a second would start anew.
   if (!right || !who || !shown || !basket.lines.length || $("#pay").disabled) return;
   $("#pay").disabled = true;
-  const { id } = shown;
+  // The same, unless it has grown too old meanwhile.
+  const id = basket.orderId(serviceNow(), shown.sum);
   const content = { ...shown.content, address: addressForm.value() };
   if (channel === "wholesale") content.purchase_order = normalised($("#purchase_order").value);
   try {
@@ -150,17 +159,31 @@ async function follow(id) {
       return;
     }
     stop();
-    location.assign(`/order?id=${id}`);
+    clearTimeout(slow);
+    // A declined card is tried again at once; what was paid goes back on the order's page.
+    if (entry?.state === "rejected" && !entry.payment) await again(entry);
+    else location.assign(`/order?id=${id}`);
   };
   const stop = box.subscribe(look);
-  setTimeout(() => showKept("The store takes longer than usual."), KEPT_SHOWN_AFTER_MS);
+  const slow = setTimeout(() => showKept("The store takes longer than usual."), KEPT_SHOWN_AFTER_MS);
   await look();
 }
 
 function showKept(why) {
-  if ($("#kept").hidden) say($("#kept-why"), why);
+  say($("#kept-why"), why);
   $("#form-and-sums").hidden = true;
   $("#kept").hidden = false;
+}
+
+async function again(entry) {
+  const [{ rule, pointer }] = entry.violations;
+  putBack(basket, entry, shop);
+  keepDraft(customer()?.sub, addressForm.values);
+  await box.forget(entry.id);
+  $("#kept").hidden = true;
+  await show();
+  say($("#failed"), `We couldn't take this order: ${reasonName(rule, pointer)}. No money was taken.`);
+  $("#pay").focus();
 }
 
 /** Whether everything is filled in as it should be; else each field says what is wrong with it. */

@@ -1,11 +1,10 @@
-import { Basket } from "./basket.js";
 import { catalogue, productPage } from "./catalogue.js";
 import { serviceNow } from "./clock.js";
 import { $, fill, h, picture } from "./dom.js";
 import { money } from "./money.js";
-import { announce, currency, offerCurrencies } from "./shell.js";
+import { currency, needed, offerCurrencies, putIn } from "./shell.js";
 
-const shop = await catalogue();
+const shop = await needed(catalogue);
 offerCurrencies(shop.currencies("retail"));
 const categories = Object.entries(shop.categories);
 const shown = new URLSearchParams(location.search).get("category");
@@ -31,9 +30,6 @@ function card(good) {
       h("span", { class: "price" }, money(shop.price(good, "retail", currency()), currency()))),
     h("button", {
       type: "button", class: "add", "aria-label": `Add ${good.name} to the basket`,
-      onclick: () => {
-        new Basket("retail").add(good, 1);
-        announce(`${good.name} is in your basket.`);
-      },
+      onclick: () => putIn(good, 1),
     }, "Add"));
 }

@@ -7,6 +7,7 @@ import { keepAddress } from "./draft.js";
 import { date, money } from "./money.js";
 import { Problem, cancelOrder, getOrder } from "./orders-api.js";
 import { LOOK_FIRST_MS, SignInNeeded, isUnpaid } from "./outbox.js";
+import { putBack } from "./put-back.js";
 import { outbox } from "./shell.js";
 import { customer } from "./sign-in.js";
 import { badge, fieldName, reasonName, statusName } from "./status.js";
@@ -49,6 +50,7 @@ const loading = catalogue().then((found) => { shop = found; }, () => {});
 if (customer()) {
   await Promise.race([loading, new Promise((wake) => setTimeout(wake, CATALOGUE_WAIT_MS))]);
   box?.subscribe(follow);
+  addEventListener("signed-out", () => { only("signed-out"); fill($("#details")); });
   addEventListener("online", () => { lookAt = 0; follow(); });
   document.addEventListener("visibilitychange", () => { if (!document.hidden) follow(); });
   await follow();
@@ -94,7 +96,7 @@ async function ask(entry) {
     if (error instanceof SignInNeeded) only("signed-out");
     else if (error instanceof Problem && error.status === 404 && entry) {
       showAccepted(entry, "The store has your order and will place it within minutes.");
-    } else if (error instanceof Problem && [404, 422].includes(error.status)) only("nowhere");
+    } else if (error.rule && [404, 422].includes(error.status)) only("nowhere"); // not a gateway's 404
     else showUnheard(entry);
   }
 }
@@ -151,7 +153,7 @@ function showRejected(entry) {
   fill($("#details"), h("div", {},
     declined ? null : h("ul", { class: "violations" },
       entry.violations.slice(0, VIOLATIONS_SHOWN).map((violation) => h("li", {}, explained(violation, entry.order)))),
-    h("p", {}, h("button", { type: "button", class: "primary", onclick: () => putBack(entry) }, "Back to the checkout"))));
+    h("p", {}, h("button", { type: "button", class: "primary", onclick: () => backToCheckout(entry) }, "Back to the checkout"))));
   $("#cancel").hidden = true;
 }
 
@@ -181,29 +183,13 @@ function explained({ rule, pointer, detail, expected }, { lines, discounts = [],
   return name ? `${name}: ${detail}` : detail;
 }
 
-/**
- * To the checkout as it was filled in, with the prices of then, so that it shows what has changed.
- * What was put into the basket meanwhile stays in it.
- */
-async function putBack(entry) {
-  const { channel, currency, lines, discounts = [], purchase_order, address } = entry.order;
-  const basket = new Basket(channel);
-  basket.change({ id: null, ask: isAboutPrice(entry.violations) });
-  basket.putBack({
-    lines: lines.map(({ sku, quantity, unit_price }) => ({
-      sku, quantity, name: nameOf(sku), seen: { [`${channel} ${currency}`]: unit_price },
-    })),
-    purchase_order,
-    coupons: discounts.map(({ coupon }) => coupon),
-  });
-  keepAddress(address);
+/** To the checkout as it was filled in. */
+async function backToCheckout(entry) {
+  const { channel, address } = entry.order;
+  putBack(new Basket(channel), entry, shop);
+  keepAddress(customer().sub, address);
   await box.forget(id);
   location.assign(channel === "wholesale" ? "/checkout?channel=wholesale" : "/checkout");
-}
-
-/** Whether the store says otherwise than the catalogue of this page. */
-function isAboutPrice(violations) {
-  return violations.some(({ rule }) => /^(price_changed|article|case|coupon|delivery)|_differs$/.test(rule));
 }
 
 function nameOf(sku) {

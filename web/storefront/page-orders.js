@@ -1,8 +1,8 @@
-import { $, fill, h } from "./dom.js";
+import { $, fill, h, say } from "./dom.js";
 import { date, money } from "./money.js";
 import { listOrders } from "./orders-api.js";
 import { SignInNeeded, isUnpaid } from "./outbox.js";
-import { announce, outbox } from "./shell.js";
+import { outbox } from "./shell.js";
 import { customer } from "./sign-in.js";
 import { badge, reasonName } from "./status.js";
 
@@ -14,6 +14,9 @@ $("#more").onclick = more;
 if (customer()) {
   await showOwn();
   box?.subscribe(showOwn);
+  addEventListener("signed-out", signedOut);
+  // The browser kept this page for the way back: there may be more by now.
+  addEventListener("pageshow", ({ persisted }) => { if (persisted && customer()) fromTheNewest(); });
   await more();
 } else {
   signedOut();
@@ -22,6 +25,7 @@ if (customer()) {
 function signedOut() {
   $("#signed-out").hidden = false;
   $("#listed").hidden = true;
+  for (const list of ["#kept", "#orders"]) fill($(list));
 }
 
 /** Orders that only this browser has so far. */
@@ -35,8 +39,10 @@ async function showOwn() {
     status: entry.state === "rejected" ? "rejected" : isUnpaid(entry) ? "paying" : "sending",
     reason: entry.violations[0]?.rule ?? null,
   })));
-  if (!arrived) return;
-  // The store has one more: read the list again from the newest.
+  if (arrived) await fromTheNewest();
+}
+
+async function fromTheNewest() {
   cursor = null;
   fill($("#orders"));
   await more();
@@ -44,17 +50,19 @@ async function showOwn() {
 
 async function more() {
   $("#more").hidden = true;
+  say($("#problem"), "");
   try {
     const page = await listOrders(cursor);
     $("#orders").append(...page.orders.map(row));
     cursor = page.cursor;
+    $("#more").textContent = "Show more";
     $("#more").hidden = cursor === null;
     $("#none").hidden = $("#orders").childElementCount + $("#kept").childElementCount > 0;
   } catch (error) {
     if (error instanceof SignInNeeded) return signedOut();
     $("#more").hidden = false;
     $("#more").textContent = "Try again";
-    announce("Your orders can't be read just now.");
+    say($("#problem"), "Your orders can't be read just now.");
   }
 }
 

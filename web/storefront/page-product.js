@@ -1,23 +1,24 @@
-import { Basket, QUANTITY_MAX } from "./basket.js";
+import { QUANTITY_ASKED, QUANTITY_MAX, wholeNumber } from "./basket.js";
 import { catalogue } from "./catalogue.js";
 import { serviceNow } from "./clock.js";
-import { $, fill, h, picture } from "./dom.js";
+import { $, complain, fill, h, picture } from "./dom.js";
 import { money } from "./money.js";
 import { isAvailable } from "./pricing.js";
-import { announce, currency, offerCurrencies } from "./shell.js";
+import { currency, needed, offerCurrencies, putIn } from "./shell.js";
 
-const shop = await catalogue();
+const shop = await needed(catalogue);
 offerCurrencies(shop.currencies("retail"));
 const good = shop.bySku.get(new URLSearchParams(location.search).get("sku"));
 const price = good && isAvailable(good, serviceNow()) ? shop.price(good, "retail", currency()) : null;
 if (price !== null) show();
-else fill($("#product"), h("h1", {}, "We don't have this"), h("p", {}, h("a", { href: "/" }, "See what we have")));
+else fill($("#product"), h("div", {}, h("h1", {}, "We don't have this"), h("p", {}, h("a", { href: "/" }, "See what we have"))));
 
 function show() {
   document.title = `${good.name} · Millrace`;
   const category = shop.categories[good.category];
   const quantity = h("input", {
     id: "quantity", type: "number", inputmode: "numeric", min: 1, max: QUANTITY_MAX, value: 1, required: true,
+    "aria-describedby": "quantity-problem", oninput: ({ target }) => complain(target, null),
   });
   fill($("#product"),
     picture(good, { large: true }),
@@ -26,17 +27,20 @@ function show() {
       h("h1", {}, good.name),
       h("p", { class: "price" }, money(price, currency())),
       good.note && h("p", { class: "note" }, good.note),
-      h("form", { class: "buy", onsubmit: add },
+      h("form", { class: "buy", novalidate: true, onsubmit: add },
         h("label", { for: "quantity" }, "Quantity"), quantity,
-        h("button", { class: "primary" }, "Add to basket")),
+        h("button", { class: "primary" }, "Add to basket"),
+        h("p", { id: "quantity-problem", class: "problem", role: "status" })),
       h("dl", { class: "terms" },
         h("dt", {}, "Item"), h("dd", {}, good.sku),
         h("dt", {}, "Delivery"), h("dd", {}, delivery()))));
 
   function add(event) {
     event.preventDefault();
-    new Basket("retail").add(good, quantity.valueAsNumber);
-    announce(`${good.name} is in your basket.`);
+    const number = wholeNumber(quantity.value);
+    if (number) return putIn(good, number);
+    complain(quantity, QUANTITY_ASKED);
+    return quantity.focus();
   }
 }
 

@@ -1,13 +1,17 @@
 /** What every page has: the head with basket and sign-in, and the outbox that sends in the background. */
-import { Basket } from "./basket.js";
+import { Basket, QUANTITY_MAX } from "./basket.js";
 import { serviceNow } from "./clock.js";
 import { $, fill, h, say } from "./dom.js";
+import { DRAFT, dropDraft, dropOldDraft } from "./draft.js";
 import { Outbox, openStore } from "./outbox.js";
 import { pay, release } from "./payment.js";
-import { customer, signIn, signOut, token } from "./sign-in.js";
+import { NothingStored, customer, signIn, signOut, token } from "./sign-in.js";
+import { local } from "./storage.js";
 
 const CURRENCY = "currency";
 const NOTICE_MS = 8_000;
+const NOTHING_STORED = "Your browser stores nothing for this shop: its storage is blocked or full.";
+const ALLOW = "Please allow this site to store data, free some space, or use another browser.";
 
 /** @type {Promise<Outbox | null>} null where the browser can store nothing */
 export const outbox = openStore().then((store) => new Outbox({
@@ -34,7 +38,7 @@ export function offerCurrencies(offered) {
 /** The currency chosen in this browser, of those that the page's head offers. */
 export function currency() {
   const offered = [...$("#currency").options].map((option) => option.value);
-  const chosen = localStorage.getItem(CURRENCY);
+  const chosen = local.getItem(CURRENCY);
   return offered.includes(chosen) ? chosen : offered[0];
 }
 
@@ -46,14 +50,15 @@ export function signInButton(text = "Sign in", kind = "primary") {
 async function goAndSignIn() {
   try {
     await signIn();
-  } catch {
-    announce("The sign-in page can't be reached just now. Please try again in a moment.");
+  } catch (error) {
+    if (error instanceof NothingStored) warn(`${NOTHING_STORED} So you can't sign in. ${ALLOW}`);
+    else warn("The sign-in page can't be reached just now.", goAndSignIn);
   }
 }
 
 let hiding;
 
-/** A short message, also for screen readers. It goes away: what must be read again is on the page. */
+/** A short message, also for screen readers. It goes away: what must be read is warned of. */
 export function announce(text) {
   const notice = $("#notice");
   notice.textContent = text;
@@ -61,14 +66,64 @@ export function announce(text) {
   hiding = setTimeout(() => { notice.textContent = ""; }, NOTICE_MS);
 }
 
+/**
+ * What must be read: it stays. `act` is what can be done about it; without one it can be closed.
+ *
+ * @param {string | null} text null takes the last one back
+ */
+export function warn(text, act = null) {
+  const press = () => { warn(null); act?.(); };
+  $("#trouble").hidden = !text;
+  fill($("#trouble"), text && h("p", {}, text, " ",
+    h("button", { type: "button", onclick: press }, act ? "Try again" : "Close")));
+}
+
+/**
+ * What a page can do nothing without. Until it can be had the page says so, and asks again when it is
+ * told to or the network is back.
+ *
+ * @template T
+ * @param {() => Promise<T>} load
+ * @returns {Promise<T>}
+ */
+export async function needed(load) {
+  for (;;) {
+    try {
+      return await load();
+    } catch {
+      await new Promise((again) => {
+        warn("Our goods and prices can't be loaded just now.", again);
+        addEventListener("online", again, { once: true });
+      });
+      warn(null);
+    }
+  }
+}
+
+/** Put a good into the basket, and say so. */
+export function putIn(good, quantity) {
+  const { stored, left } = new Basket("retail").add(good, quantity);
+  if (!stored) return; // what then happens is warned of
+  announce(left ? `${good.name}: one order has at most ${QUANTITY_MAX}, which are in your basket.` : `${good.name} is in your basket.`);
+}
+
+$("#slow").remove();
+addEventListener("unstored", () => warn(`${NOTHING_STORED} What you put into the basket is gone when you leave this page. ${ALLOW}`));
+addEventListener("error", ({ error }) => { if (error) warn("This page has failed.", () => location.reload()); });
+dropOldDraft(customer()?.sub);
 for (const place of document.querySelectorAll(".sign-in")) fill(place, signInButton());
 showHead();
 showOutbox();
 addEventListener("basket", showHead);
+// In another tab somebody types, letter by letter: nothing here depends on it.
+addEventListener("storage", (event) => { if (event.key === DRAFT) event.stopImmediatePropagation(); });
 addEventListener("storage", showHead);
-addEventListener("signed-out", showHead);
+// Also in another tab: nothing of the customer's stays in sight.
+addEventListener("signed-out", () => { showHead(); dispatchEvent(new Event("storage")); });
 // A page that the browser kept for the way back has missed what others stored meanwhile.
-addEventListener("pageshow", ({ persisted }) => { if (persisted) dispatchEvent(new Event("storage")); });
+addEventListener("pageshow", ({ persisted }) => {
+  if (persisted) dispatchEvent(new Event(customer() ? "storage" : "signed-out"));
+});
 
 function showHead() {
   const count = new Basket("retail").count;
@@ -85,12 +140,13 @@ function showHead() {
   const select = $("#currency");
   select.value = currency();
   select.onchange = () => {
-    localStorage.setItem(CURRENCY, select.value);
+    local.setItem(CURRENCY, select.value);
     location.reload();
   };
 }
 
 async function leave() {
+  dropDraft();
   try {
     await signOut();
   } catch {
