@@ -17,16 +17,6 @@ export const QUANTITY_MAX = 999;
 export const QUANTITY_ASKED = `A whole number from 1 to ${QUANTITY_MAX}, please.`;
 
 /**
- * The number that a quantity field shows. Not what could mean another one: 1.5, 12.000, 1e2.
- *
- * @returns {number | null}
- */
-export function wholeNumber(text, max = QUANTITY_MAX) {
-  const number = /^\d{1,9}$/.test(text.trim()) ? Number(text) : null;
-  return number !== null && number <= max ? number : null;
-}
-
-/**
  * A line remembers what it is called and what it cost when the customer chose it, so that a price
  * that has changed can be shown as changed, and an article that is gone can be named.
  *

@@ -1,8 +1,9 @@
-import { Basket, QUANTITY_ASKED, QUANTITY_MAX, wholeNumber } from "./basket.js";
+import { Basket, QUANTITY_ASKED, QUANTITY_MAX } from "./basket.js";
 import { bill } from "./bill.js";
 import { catalogue, productPage } from "./catalogue.js";
 import { $, fill, h, picture, say } from "./dom.js";
 import { money } from "./money.js";
+import { wholeNumber } from "./quantity.js";
 import { announce, currency, needed, offerCurrencies } from "./shell.js";
 import { Summary } from "./summary.js";
 import { STATE_MISSING } from "./sums.js";
@@ -71,7 +72,7 @@ function line({ sku, quantity, name, good, unit_price, before, problem }) {
 
 /** The field shows what is in the basket, whatever was typed: else something else is bought. */
 async function changed(field, { sku, quantity, name }) {
-  const typed = wholeNumber(field.value);
+  const typed = wholeNumber(field.value, QUANTITY_MAX);
   putRight = null;
   if (typed === null) {
     field.value = quantity;

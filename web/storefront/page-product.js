@@ -1,9 +1,10 @@
-import { QUANTITY_ASKED, QUANTITY_MAX, wholeNumber } from "./basket.js";
+import { QUANTITY_ASKED, QUANTITY_MAX } from "./basket.js";
 import { catalogue } from "./catalogue.js";
 import { serviceNow } from "./clock.js";
 import { $, complain, fill, h, picture } from "./dom.js";
 import { money } from "./money.js";
 import { isAvailable } from "./pricing.js";
+import { wholeNumber } from "./quantity.js";
 import { currency, needed, offerCurrencies, putIn } from "./shell.js";
 
 const shop = await needed(catalogue);
@@ -37,7 +38,7 @@ function show() {
 
   function add(event) {
     event.preventDefault();
-    const number = wholeNumber(quantity.value);
+    const number = wholeNumber(quantity.value, QUANTITY_MAX);
     if (number) return putIn(good, number);
     complain(quantity, QUANTITY_ASKED);
     return quantity.focus();

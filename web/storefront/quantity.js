@@ -36,6 +36,16 @@ export function quantityOf(cell, means = {}) {
   return { sign, either: [String(thousands), Number.isNaN(decimals) ? `${before}.${rest.replace(/0+$/, "")}` : String(before)] };
 }
 
+/**
+ * The number that a shopper's field shows, from 0 on; null for what is none, or could mean another.
+ *
+ * @returns {number | null}
+ */
+export function wholeNumber(text, max) {
+  const number = quantityOf(plain(text));
+  return number <= max ? number : null;
+}
+
 const wholeOf = (text) => (/^\d+$/.test(text) || GROUPED.test(text) ? Number(text.replace(/\D/g, "")) : Number.NaN);
 
 const halfWidth = (character) => String.fromCodePoint(character.codePointAt(0) - 0xfee0);
