@@ -51,7 +51,8 @@ test("a quote that is none swallows nothing", () => {
   assert.deepEqual(cells(' "a" , "b" ,c\rd\n\ne', ","), [["a", "b", "c"], ["d"], [""], ["e"]]);
   // Closed again many lines later, it is a cell; but not one that other lines disappear in.
   assert.equal(short(read('SOAP,2,"19 rack\nMUG-SAGE,6,"\nSOAP,3')), "SOAP 3 without A1");
-  assert.equal(short(read('SOAP,2,"urgent,\ncall me"\nMUG-SAGE,6')), "SOAP 2, MUG-SAGE 6");
+  assert.equal(short(read('SOAP,2,"urgent,\ncall me"\n"Mug,\nsage",MUG-SAGE,6')), "SOAP 2 without A2");
+  assert.equal(short(read('Name,SKU,Qty\n"Soap,\ngreen",SOAP,2\n"Mug,\nsage",MUG-SAGE,6')), "SOAP 2, MUG-SAGE 6");
 });
 
 for (const [what, text, expected = "SOAP 2, MUG-SAGE 6"] of [
@@ -126,6 +127,27 @@ test("digits of any script, groups of three and decimals that are none are a num
     ["1.200.000", 1_200_000], ["1,20,000", 120_000], ["1.200,00", 1200], ["1,200.00", 1200], ["1 200,000", 1200],
     ["12.0", 12], ["12,00", 12], ["1200,000", 1200], ["１２", 12], ["١٬٢٠٠", 1200], ["१२", 12], ['="12"', 12],
   ]) assert.equal(quantityOf(plain(text)), expected, text);
+});
+
+test("what any language makes of a number is read as that number, or asked about", () => {
+  const languages = ["ar", "ar-EG", "bn", "cs", "de", "de-AT", "de-CH", "en", "en-IN", "es", "es-MX", "fa", "fr", "fr-CH", "hi", "hu", "it", "ja", "mr", "my", "nb", "ne", "nl", "pl", "pt", "ru", "sv", "th", "tr", "uk", "zh"];
+  for (const language of languages) {
+    for (const decimals of [0, 1, 2, 3]) {
+      const format = new Intl.NumberFormat(language, { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+      for (const number of [6, 12, 120, 1200, 12_000, 1_000_000]) {
+        const text = format.format(number);
+        const read = quantityOf(plain(text));
+        assert.ok(read === number || read.either?.includes(String(number)), `${language}: ${text}`);
+      }
+      if (!decimals) continue;
+      for (const number of [1.5, 12.125, 1200.5]) {
+        const text = format.format(number);
+        const read = quantityOf(plain(text));
+        const nearly = Number(number.toFixed(decimals));
+        assert.ok(Number.isInteger(nearly) || Number.isNaN(read) || read.either?.includes(String(nearly)), `${language}: ${text}`);
+      }
+    }
+  }
 });
 
 test("nothing else is a number", () => {
@@ -205,6 +227,46 @@ test("items that stand beside each other are not passed over in silence", () => 
   assert.ok(read(beside).question.columns);
   const sheet = read(beside, { columns: { item: 0, quantity: 1 } });
   assert.deepEqual([short(sheet), sheet.unread], ["SOAP 2", [2]]);
+});
+
+test("of a thousand lists of many programs, each line is right once what was asked is answered", async () => {
+  let state = 17;
+  const random = () => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647;
+  const some = (values) => values[Math.floor(random() * values.length)];
+  const maybe = (share) => random() < share;
+  const names = ["Mug, sage", "Tasse „x“", '19" rack', "two\nlines", "", "a;b", "x|y", '"quoted"', "10", "1.5 l", "0.5", "tab\there", "Total"];
+  for (let made = 0; made < 1_000; made += 1) {
+    const [words, language] = [some(Object.values(WORDS)), some(["en", "de", "fr", "ja", "en-IN", "de-CH", "es", "ar"])];
+    const format = new Intl.NumberFormat(language, { minimumFractionDigits: some([0, 0, 2]), useGrouping: maybe(0.7) });
+    const columns = ["item", "quantity", ...["name", "price", "place", "unit"].filter(() => maybe(0.4))].sort(() => random() - 0.5);
+    const headings = { item: some(words.item), quantity: some(words.quantity), name: "Name", price: "Price", place: "Pos", unit: "Unit" };
+    const rows = [...maybe(0.2) ? [["Order form"], []] : [], ...maybe(0.8) ? [columns.map((column) => headings[column])] : []];
+    const expected = [];
+    for (let left = 1 + Math.floor(random() * 6); left > 0; left -= 1) {
+      const [sku, quantity] = [some(["SOAP", "jug-clay", "Vase-Sea", "00123", "20010"]), some([1, 12, 120, 1200, 6_000, 12_000])];
+      const cell = {
+        item: sku, quantity: format.format(quantity), name: some(names), price: format.format(some([7, 3.5, 1200])), place: String(left), unit: some(["Stk", "pcs"]),
+      };
+      expected.push(`${sku} ${quantity}`);
+      rows.push(columns.map((column) => cell[column]), ...maybe(0.1) ? [columns.map(() => "")] : []);
+    }
+    const separator = some([",", ";", "\t", "|"]);
+    const text = rows.map((row) => written(row, separator)).join(some(["\n", "\r\n", "\r"]));
+    const { texts } = await contentOf(some([
+      () => bytes(text), () => bytes(`\ufeff${text}`), () => bytes(`\ufeff${text}`, "utf16le"),
+      () => (/^[\0-\x7f\xa0-\xff]*$/.test(text) ? bytes(text, "latin1") : bytes(text)),
+    ])());
+
+    const answers = { means: {} };
+    let sheet = read(texts, answers);
+    for (; sheet.question; sheet = read(texts, answers)) {
+      const { sign } = sheet.question;
+      const isDecimal = new Intl.NumberFormat(language).formatToParts(1.5).some(({ value }) => value === sign);
+      if (sign) answers.means[sign] = isDecimal ? "decimals" : "thousands";
+      else answers.columns = { item: columns.indexOf("item"), quantity: columns.indexOf("quantity") };
+    }
+    assert.equal(short(sheet), expected.join(", "), JSON.stringify(text));
+  }
 });
 
 test("what was left out can be read again, below its heading", () => {

@@ -203,7 +203,7 @@ export function readSheet(table, bySku, roles, { columns: chosen, means = {} } =
     const good = goodOf(sku, bySku);
     if (!sku && !count) blank += 1;
     else if (row.hidden) leave(item, "This row is hidden in the workbook. Check whether you want it.");
-    else if (swallowed(raw, separator, bySku)) leave(item, "This row has other rows within quotes. Check its quotes.");
+    else if (swallowed(cells, separator, bySku)) leave(item, "This row has other rows within quotes. Check its quotes.");
     else if (!sku) leave(item, "The item is missing.");
     else if (!good && headsAnother(cells)) continue;
     else if (!good) leave(item, `“${short(sku)}” isn't in our catalogue. Check how it is spelt.`);
@@ -227,11 +227,9 @@ export function readSheet(table, bySku, roles, { columns: chosen, means = {} } =
 }
 
 /** A quote that somebody forgot makes one cell of many lines. */
-function swallowed(raw, separator, bySku) {
-  return /[\r\n]/.test(raw) && raw.split(/[\r\n]+/).slice(1).some((line) => {
-    const [record] = records(line, separator);
-    return record && hasGood(record, bySku) && record.cells.some(isNumber);
-  });
+function swallowed(cells, separator, bySku) {
+  const lines = cells.flatMap((cell) => cell.split(/[\r\n]+/).slice(1));
+  return lines.flatMap((line) => records(line, separator)).some((record) => hasGood(record, bySku) && record.cells.some(isNumber));
 }
 
 /** What is asked about numbers: best by one that could be ordered in both ways. */
