@@ -74,7 +74,8 @@ for (const [what, text, expected = "SOAP 2, MUG-SAGE 6"] of [
   ["German", "Pos.;Artikel-Nr.;Bezeichnung;Menge;Einheit\n1;SOAP;Seife;2;Stk\n2;MUG-SAGE;Becher;6;Stk"],
   ["French", "Référence;Désignation;Qté\nSOAP;savon;2\nMUG-SAGE;tasse;6"],
   ["Japanese", "商品コード,商品名,数量\nSOAP,石鹸,2\nMUG-SAGE,マグ,6"],
-  ["a language without words here", "Vörunúmer;Fjöldi\nSOAP;2\nMUG-SAGE;6"],
+  ["its separator after a mark of the encoding", "\ufeffsep=;\nSOAP;2\nMUG-SAGE;6"],
+  ["nothing but the item, a name and a number", '"SOAP","Soap, green","2"\n"MUG-SAGE","Mug, sage","6"'],
   ["units and no heading", "SOAP;2;Stk\nMUG-SAGE;6;Stk"],
   ["titles and empty rows above", "Order form,,\n,,\nMay 2026,,\n\n,SKU,Qty\n,SOAP,2\n,MUG-SAGE,6"],
   ["empty rows below", `SKU;Qty\nSOAP;2\n;;\n,\nMUG-SAGE;6\n${";;\n".repeat(500)}`],
@@ -186,8 +187,14 @@ test("a column that can't be known is asked about", () => {
   assert.deepEqual(question.columns.map(({ heading, example }) => [heading, example]), [["Zboží", "MUG-SAGE"], ["Foo", "12"], ["Bar", "700"]]);
   assert.equal(columns.heading.row, 1);
   assert.equal(short(read(sheet, { columns: { item: 0, quantity: 1 } })), "MUG-SAGE 12, SOAP 2");
-  for (const unclear of ["SKU,Qty,Order qty\nSOAP,1,2", "1,SOAP,2\n2,MUG-SAGE,6", "SOAP,2,350"]) assert.ok(read(unclear).question.columns, unclear);
+  for (const unclear of [
+    "SKU,Qty,Order qty\nSOAP,1,2", "1,SOAP,2\n2,MUG-SAGE,6", "SOAP,2,350",
+    // Prices are whole numbers too.
+    "SKU,Name,Price\nSOAP,soap,4.00\nMUG-SAGE,mug,6.00", "SKU;Preis\nMUG-SAGE;6", "Vörunúmer;Fjöldi\nSOAP;2", "SOAP,soap,4.00",
+    "SKU,Unit,Price\nSOAP,pcs,4\nMUG-SAGE,pcs,6", "SKU,Units,Number\nSOAP,pcs,4\nMUG-SAGE,pcs,6",
+  ]) assert.ok(read(unclear).question.columns, unclear);
   assert.equal(read("NOPE,2,350").question, null, "nothing could be taken anyway");
+  assert.equal(short(read("SKU,Price,Qty\nSOAP,4.00,\nMUG-SAGE,6.00,")), " without C2 without C3");
 });
 
 test("a word means one thing in all languages, and a store can add its own", () => {

@@ -53,7 +53,8 @@ function roleOf(heading, roles) {
  */
 export function tableOf(texts, bySku, roles) {
   let best = null;
-  for (const given of texts) {
+  for (const marked of texts) {
+    const given = marked.replace(/^\ufeff/, "");
     const [first = "", named] = SEPARATOR_LINE.exec(given) ?? [];
     const text = given.slice(first.length);
     for (const separator of named ?? SEPARATORS) {
@@ -76,6 +77,8 @@ function scoreOf(rows, bySku, roles) {
   return headingOf(rows, bySku, roles).count * 1e6 + known.length * 1e3 + counted.length;
 }
 
+/** As prices are written, and hardly any quantity. */
+const DECIMALS = /\d[.,]\d\d?$/;
 /** A whole number, in one way at least. */
 const isNumber = (cell) => !Number.isNaN(quantityOf(plain(cell)));
 /** Also where it is separated by another character. */
@@ -134,18 +137,23 @@ function columnsOf(rows, bySku, roles) {
     const cells = (known.length ? known : some).map((row) => row.cells[column] ?? "").filter(plain);
     return cells.filter(isNumber).length / (cells.length || 1);
   };
-  const others = all.filter((column) => column !== item);
-  const [numbers = []] = [
-    named.quantity.filter((column) => share(column) > 0),
-    others.filter((column) => share(column) >= 0.5),
-    others.filter((column) => share(column) > 0),
-  ].filter(({ length }) => length);
+  const counting = (columns) => {
+    const mostly = columns.filter((column) => share(column) >= 0.5);
+    return mostly.length ? mostly : columns.filter((column) => share(column) > 0);
+  };
+  const others = counting(all.filter((column) => column !== item));
+  const isNamed = named.quantity.length > 0;
+  const numbers = isNamed ? counting(named.quantity) : others;
   const quantity = numbers[0] ?? named.quantity[0] ?? item + 1;
+  const heading = named.count === 2 ? named.at : headingAbove(rows, item, quantity, bySku, named.at);
+  const has = (pattern) => some.some(({ cells }) => pattern.test(plain(cells[quantity] ?? "")));
+  const isUnit = !numbers.length && others.length > 0 && has(/./);
+  const mayBePrice = plain(rows[heading]?.cells[quantity] ?? "") !== "" || (all.length > 2 && has(DECIMALS));
+  const isSure = numbers.length < 2 && !(isNamed ? isUnit : mayBePrice);
   return {
-    item, quantity,
+    item, quantity, heading,
     // Where no item is known, no line is taken.
-    sure: !known.length || (numbers.length < 2 && (byName.length > 0 || likely.length < 2)),
-    heading: named.count === 2 ? named.at : headingAbove(rows, item, quantity, bySku, named.at),
+    sure: !known.length || (isSure && (byName.length > 0 || likely.length < 2)),
   };
 }
 
@@ -206,7 +214,7 @@ export function readSheet(table, bySku, roles, { columns: chosen, means = {} } =
     else if (swallowed(cells, separator, bySku)) leave(item, "This row has other rows within quotes. Check its quotes.");
     else if (!sku) leave(item, "The item is missing.");
     else if (!good && headsAnother(cells)) continue;
-    else if (!good) leave(item, `“${short(sku)}” isn't in our catalogue. Check how it is spelt.`);
+    else if (!good) leave(item, `“${short(sku)}” isn't in our catalogue${count ? ". Check how it is spelt." : ", and no quantity is beside it. Put a comma between the two."}`);
     else if (good.sold === false) leave(item, `“${good.sku}” can't be ordered at present.`);
     else {
       const order = ordered(count, good, means);
