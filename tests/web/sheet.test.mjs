@@ -55,6 +55,17 @@ test("a quote that is none swallows nothing", () => {
   assert.equal(short(read('Name,SKU,Qty\n"Soap,\ngreen",SOAP,2\n"Mug,\nsage",MUG-SAGE,6')), "SOAP 2, MUG-SAGE 6");
 });
 
+test("a comma that is not in quotes makes no other number", () => {
+  for (const [text, expected] of [
+    ["sku,quantity\nSOAP,1,200", " without B2"],
+    ["sku,quantity\nSOAP,12,5\nSOAP,2", "SOAP 2 without B2"],
+    ["SKU,Name,Qty,Price\nSOAP,Soap, 5,12,3.50\nSOAP,soap,2,3.50\nSOAP,soap,3,3.50", "SOAP 2, SOAP 3 without C2"],
+    ["sku,quantity\nSOAP,2,a note, or two\nMUG-SAGE,6", "SOAP 2, MUG-SAGE 6"],
+    ["SKU,Name,Qty\nSOAP,soap,2,,7.00\nMUG-SAGE,mug,6,,36.00", "SOAP 2, MUG-SAGE 6"],
+  ]) assert.equal(short(read(text)), expected, text);
+  assert.ok(read("SOAP,1,200\nMUG-SAGE,6").question.columns);
+});
+
 for (const [what, text, expected = "SOAP 2, MUG-SAGE 6"] of [
   ["commas", "SOAP,2\nMUG-SAGE,6"],
   ["semicolons, a heading, CRLF", "sku;quantity\r\nSOAP;2\r\nMUG-SAGE;6\r\n"],
@@ -192,6 +203,7 @@ test("a column that can't be known is asked about", () => {
     // Prices are whole numbers too.
     "SKU,Name,Price\nSOAP,soap,4.00\nMUG-SAGE,mug,6.00", "SKU;Preis\nMUG-SAGE;6", "Vörunúmer;Fjöldi\nSOAP;2", "SOAP,soap,4.00",
     "SKU,Unit,Price\nSOAP,pcs,4\nMUG-SAGE,pcs,6", "SKU,Units,Number\nSOAP,pcs,4\nMUG-SAGE,pcs,6",
+    "SKU,Qty,Instead of\nNEW,2,SOAP",
   ]) assert.ok(read(unclear).question.columns, unclear);
   assert.equal(read("NOPE,2,350").question, null, "nothing could be taken anyway");
   assert.equal(short(read("SKU,Price,Qty\nSOAP,4.00,\nMUG-SAGE,6.00,")), " without C2 without C3");

@@ -153,7 +153,7 @@ function columnsOf(rows, bySku, roles) {
   return {
     item, quantity, heading,
     // Where no item is known, no line is taken.
-    sure: !known.length || (isSure && (byName.length > 0 || likely.length < 2)),
+    sure: !known.length || (isSure && (named.item.length ? byName.length > 0 : likely.length < 2)),
   };
 }
 
@@ -195,6 +195,8 @@ export function readSheet(table, bySku, roles, { columns: chosen, means = {} } =
   const [lines, errors, doubts] = [[], [], []];
   let blank = 0;
   const unread = new Set();
+  const heading = filled[found.heading];
+  const isTorn = tornIn(filled, heading, quantity, separator);
   /** A second table below the first, or the same heading on each page. */
   const headsAnother = (cells) => {
     const named = namedIn(cells, roles);
@@ -212,6 +214,7 @@ export function readSheet(table, bySku, roles, { columns: chosen, means = {} } =
     if (!sku && !count) blank += 1;
     else if (row.hidden) leave(item, "This row is hidden in the workbook. Check whether you want it.");
     else if (swallowed(cells, separator, bySku)) leave(item, "This row has other rows within quotes. Check its quotes.");
+    else if (isTorn(row)) leave(quantity, "This row has more cells than the heading. Write numbers without a comma, and put texts with a comma in quotes.");
     else if (!sku) leave(item, "The item is missing.");
     else if (!good && headsAnother(cells)) continue;
     else if (!good) leave(item, `“${short(sku)}” isn't in our catalogue${count ? ". Check how it is spelt." : ", and no quantity is beside it. Put a comma between the two."}`);
@@ -228,7 +231,6 @@ export function readSheet(table, bySku, roles, { columns: chosen, means = {} } =
   if (separator === "," && !means[","] && doubts.some(({ sign }) => sign === ",") && doubts.every(({ sign, either }) => sign !== "," || either[1].includes("."))) {
     return readSheet(table, bySku, roles, { columns: chosen, means: { ...means, ",": "thousands" } });
   }
-  const heading = filled[found.heading];
   const question = found.sure ? numberIn(doubts, means) : columnsIn(filled, heading, found);
   const texts = titles.map(({ cells }) => cells.map(plain).filter(Boolean).join(" "));
   return { lines, errors, titles: texts, blank, unread: [...unread], columns: { item: found.item, quantity: found.quantity, heading }, question };
@@ -238,6 +240,21 @@ export function readSheet(table, bySku, roles, { columns: chosen, means = {} } =
 function swallowed(cells, separator, bySku) {
   const lines = cells.flatMap((cell) => cell.split(/[\r\n]+/).slice(1));
   return lines.flatMap((line) => records(line, separator)).some((record) => hasGood(record, bySku) && record.cells.some(isNumber));
+}
+
+/**
+ * A comma that nobody put in quotes tears a cell in two: `SOAP,1,200`, or a name before the quantity.
+ * Then there are numbers beyond the heading; unless most rows have some, which are a column.
+ *
+ * @returns {(row: Row) => boolean}
+ */
+function tornIn(rows, heading, quantity, separator) {
+  if (separator !== "," || !plain(heading?.cells[quantity] ?? "")) return () => false;
+  const width = heading.cells.findLastIndex(plain) + 1;
+  const isLonger = ({ cells }) => cells.slice(width).some((cell) => /^\p{Nd}/u.test(plain(cell)));
+  const few = rows.filter(isLonger).length * 2 < rows.length - 1;
+  const isGroup = ({ cells }) => quantity + 1 === width && [cells[quantity], cells[width]].every((cell) => /^\d{1,3}$/.test(plain(cell ?? "")));
+  return (row) => isLonger(row) && (few || isGroup(row));
 }
 
 /** What is asked about numbers: best by one that could be ordered in both ways. */
