@@ -1,4 +1,5 @@
-"""The page of dead letters: which there are and why, and moving them back."""
+"""The page of dead letters: which there are and why, what they say, moving them back, and setting
+one aside."""
 
 from __future__ import annotations
 
@@ -11,18 +12,28 @@ from spillway.operate.console.orders import address_of
 from spillway.operate.console.state import AppState
 from spillway.operate.console.views import Form, Page, back_to, text
 from spillway.operate.redrive.dead_letters import SOURCES
+from spillway.operate.redrive.reading import masked, what_it_is
 from spillway.operate.redrive.report import remarks
 from spillway.operate.status.parts import dead_letters_by_source
 
 
-def dead_letters(state: AppState, _: Request) -> Page:
-    """Which there are now, and why those of the last look are there."""
+def dead_letters(state: AppState, _: Request, shown: str = "") -> Page:
+    """Which there are now, and why those of the last look are there. `shown`: the id of the message
+    whose body is shown as it is; all others are masked."""
     counts = dead_letters_by_source(state.reader.latest().parts)
     values = {
         "drawing": drawing,
         "counts": {name: counts[name] for name in SOURCES},
         "redriving": state.redriving,
         "address_of": address_of,
+        "messages": [
+            (name, why, one)
+            for name, found in state.redriving.found.items()
+            for why, one in found.kept
+        ],
+        "shown": shown,
+        "masked": masked,
+        "what_it_is": what_it_is,
         "remarks": remarks,
     }
     return Page("dead_letters", values, "/dead-letters/events")
@@ -36,8 +47,22 @@ def look(state: AppState, request: Request) -> Page:
 
 
 def redrive(state: AppState, _: Request, form: Form) -> Response:
+    state.redriving.begin([_queue(form)])
+    return back_to("/dead-letters")
+
+
+def message(state: AppState, request: Request, form: Form) -> Page:
+    """The same, with one message's body as it is."""
+    return dead_letters(state, request, shown=text(form, "message_id"))
+
+
+def set_aside(state: AppState, _: Request, form: Form) -> Response:
+    state.redriving.set_aside(_queue(form), text(form, "message_id"), text(form, "reason"))
+    return back_to("/dead-letters")
+
+
+def _queue(form: Form) -> str:
     name = text(form, "queue")
     if name not in SOURCES:
         raise SpillwayError(f"There are no dead letters of {name!r}.")
-    state.redriving.begin([name])
-    return back_to("/dead-letters")
+    return name

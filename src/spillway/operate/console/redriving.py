@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from spillway.errors import SpillwayError
 from spillway.operate.redrive.found import Found
 from spillway.operate.redrive.moving import Redrive, redrive_of
+from spillway.operate.redrive.setting_aside import SetAside, set_aside
 from spillway.target.options import explain_unreachable
 from spillway.target.service import Service
 
@@ -36,6 +37,8 @@ class Redriving:
     job: Job | None = None
     looked_at: float | None = None
     found: Mapping[str, Found] = field(default_factory=dict)
+    #: Since the console was started.
+    aside: list[SetAside] = field(default_factory=list)
     _busy: threading.Lock = field(default_factory=threading.Lock)
 
     def look(self, holding: Sequence[str]) -> None:
@@ -50,6 +53,14 @@ class Redriving:
         if self._busy.acquire(blocking=False):
             self.job = Job(names, redrive_of(self.service, names, dry_run=False))
             threading.Thread(target=self._run, args=(self.job,), daemon=True).start()
+
+    def set_aside(self, name: str, message_id: str, reason: str) -> None:
+        if not self._busy.acquire(blocking=False):
+            raise SpillwayError("Dead letters are being moved or looked at: try again.")
+        try:
+            self.aside.append(set_aside(self.service, name, message_id, reason))
+        finally:
+            self._busy.release()
 
     def _look(self, holding: Sequence[str]) -> None:
         self.found = {}

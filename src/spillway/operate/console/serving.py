@@ -67,6 +67,8 @@ def _routes(views: Views) -> list[BaseRoute]:
         views.get("/dead-letters", dead_letters.look),
         views.events("/dead-letters/events", dead_letters.dead_letters),
         views.post("/dead-letters/redrive", dead_letters.redrive),
+        views.post("/dead-letters/message", dead_letters.message),
+        views.post("/dead-letters/set-aside", dead_letters.set_aside),
         views.get("/charts", pages.charts),
         views.get("/charts/data", pages.charts_data),
         views.get("/downstreams", pages.downstreams),

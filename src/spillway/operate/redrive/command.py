@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spillway.errors import INTERRUPTED, SpillwayError
+from spillway.errors import INTERRUPTED, SpillwayError, UsageError
 from spillway.target.options import Target, with_target
-from spillway.ui.options import JsonOption, print_result
+from spillway.ui.options import JsonOption, print_json, print_result
 
 if TYPE_CHECKING:
     from spillway.operate.redrive.moving import Redrive
@@ -25,6 +25,17 @@ def redrive(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the dead letters and why; move none.")
     ] = False,
+    set_aside: Annotated[
+        str | None,
+        typer.Option(
+            "--set-aside",
+            metavar="MESSAGE_ID",
+            help="Keep this one message in a file here, and delete it from QUEUE's dead letters.",
+        ),
+    ] = None,
+    reason: Annotated[
+        str, typer.Option("--reason", help="With --set-aside: why; it is kept with the message.")
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Show why messages are in the dead-letter queues, and move them back to be tried again.
@@ -32,7 +43,8 @@ def redrive(
     Writes: it moves messages; --dry-run moves none. Fix the cause first. It moves what is there
     when it starts, each message once, and deletes a message only after its queue has taken it. Safe
     to interrupt, to repeat, and while orders come in: nothing is lost and no step takes effect
-    twice. Exits with 1 if a message could not be moved.
+    twice. Exits with 1 if a message could not be moved. --dry-run --json has each message, masked.
+    --set-aside is for a message that no retry can help; one that an order still needs is refused.
 
     Example: `spillway redrive inventory --dry-run`
     """
@@ -40,6 +52,9 @@ def redrive(
     from spillway.operate.redrive.moving import redrive_of
     from spillway.operate.redrive.report import document, show
 
+    if set_aside is not None:
+        _set_aside(target, queue, set_aside, reason, as_json=as_json)
+        return
     names = SOURCES if queue is None else [queue.value]
     work = redrive_of(target.reach(), names, dry_run=dry_run)
     _run(work)
@@ -48,6 +63,24 @@ def redrive(
         raise typer.Exit(INTERRUPTED)
     if any(found.not_moved for found in work.found.values()):
         raise typer.Exit(1)
+
+
+def _set_aside(
+    target: Target, queue: Queue | None, message_id: str, reason: str, *, as_json: bool
+) -> None:
+    from dataclasses import asdict
+
+    from spillway.operate.redrive.setting_aside import set_aside
+
+    if queue is None:
+        raise UsageError("Name the message's QUEUE too: `spillway redrive --dry-run` shows it.")
+    if not reason.strip():
+        raise UsageError("Say with --reason why it is set aside.")
+    done = set_aside(target.reach(), queue.value, message_id, reason)
+    if as_json:
+        print_json({**asdict(done), "path": str(done.path)})
+    else:
+        typer.echo(f"Set aside: {done.path} has the whole message now.")
 
 
 def _run(work: "Redrive") -> None:

@@ -12,9 +12,9 @@ from typing import Annotated, Any
 import msgspec
 
 from orders.aws.messages import messages_in
-from orders.domain.order import OrderKey
+from orders.domain.order import OrderKey, is_order_id
 from orders.domain.saga import DOWNSTREAMS
-from orders.domain.units import CustomerId, OrderId
+from orders.domain.units import CustomerId
 
 #: The names of the dead-letter queues, in the order in which they are shown.
 SOURCES = (*DOWNSTREAMS, "overflow", "watchdog", "relay")
@@ -33,7 +33,8 @@ class Source:
 class DeadLetter:
     """One message of a dead-letter queue. `sent_at` is Unix milliseconds by SQS's clock.
 
-    `reason` is what our code gave when it dead-lettered the message, None where SQS or Lambda did.
+    `reason` is what our code gave when it dead-lettered the message, None where SQS or Lambda did,
+    or whoever else wrote it here. `moved_by_sqs`: SQS moved it here after its last attempt.
     """
 
     message_id: str
@@ -41,6 +42,7 @@ class DeadLetter:
     body: str
     sent_at: int
     reason: str | None
+    moved_by_sqs: bool = False
 
 
 class Unmovable(Exception):
@@ -84,7 +86,7 @@ def source_of(queues: Mapping[str, str], name: str) -> Source:
 
 
 def dead_letter_of(message: Mapping[str, Any]) -> DeadLetter:
-    """From a message of ReceiveMessage, which was asked for SentTimestamp and `reason`."""
+    """From a message of ReceiveMessage, which was asked for these attributes and `reason`."""
     reason = message.get("MessageAttributes", {}).get("reason", {}).get("StringValue")
     return DeadLetter(
         message_id=message["MessageId"],
@@ -92,6 +94,7 @@ def dead_letter_of(message: Mapping[str, Any]) -> DeadLetter:
         body=message["Body"],
         sent_at=int(message["Attributes"]["SentTimestamp"]),
         reason=reason,
+        moved_by_sqs="DeadLetterQueueSourceArn" in message["Attributes"],
     )
 
 
@@ -111,7 +114,10 @@ def _order_key(body: str) -> OrderKey | None:
         named = msgspec.json.decode(body, type=_Named)
     except msgspec.DecodeError:
         return None
-    return OrderKey(CustomerId(named.customer_id), OrderId(named.order_id))
+    # Another program's message may name anything so, even a person.
+    if not is_order_id(named.order_id):
+        return None
+    return OrderKey(CustomerId(named.customer_id), named.order_id)
 
 
 def lambda_failure(body: str) -> LambdaFailure | None:
@@ -123,9 +129,10 @@ def lambda_failure(body: str) -> LambdaFailure | None:
 
 
 def why(dead_letter: DeadLetter, tries_max: int | None) -> str:
-    """Why a message is a dead letter. `tries_max`: after how many receives SQS moves a message.
+    """Why a message is a dead letter, as far as that is known. `tries_max`: after how many receives
+    SQS moves a message.
 
-    Our code always gives a reason; SQS and Lambda never do.
+    Our code always gives a reason. SQS gives none, but marks what it has moved.
     """
     if dead_letter.reason is not None:
         return dead_letter.reason
@@ -133,6 +140,7 @@ def why(dead_letter: DeadLetter, tries_max: int | None) -> str:
     if failure is not None:
         condition = failure.context.get("condition", "no condition given")
         return f"Lambda gave up on a batch of changes that relay could not send ({condition})"
-    if tries_max is not None:
-        return f"tried {tries_max} times without an outcome"
-    return "no reason given"
+    if dead_letter.moved_by_sqs:
+        times = "as often as its queue allows" if tries_max is None else f"{tries_max} times"
+        return f"tried {times} without an outcome"
+    return "no reason given: it was not moved here from its queue"

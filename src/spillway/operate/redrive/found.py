@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from orders.domain.order import OrderKey
+from spillway.operate.redrive.dead_letters import DeadLetter, order_keys
 
-#: Limits: different reasons that are kept apart, and orders that are named for each.
+#: Limits: different reasons that are kept apart, orders that are named for each, and messages that
+#: are kept to be read.
 REASONS_MAX = 50
 ORDERS_NAMED_MAX = 5
+KEPT_MAX = 50
 
 OTHER_REASONS = "other reasons"
 
@@ -29,7 +31,8 @@ class Found:
     At the start `visible` dead letters were counted, approximately, and `elsewhere` were in flight,
     held by another redrive. `dead_letters` were received: `groups` are by reason, `not_moved`
     counts by why not. `came_meanwhile` were dead-lettered by our code (for the first time or again)
-    during the work, and left; what SQS dead-lettered meanwhile looks older, and is moved.
+    during the work, and left; what SQS dead-lettered meanwhile looks older, and is moved. `kept`:
+    the first of them, with their reasons.
     """
 
     visible: int = 0
@@ -38,6 +41,7 @@ class Found:
     not_moved: Counter[str] = field(default_factory=Counter)
     came_meanwhile: int = 0
     elsewhere: int = 0
+    kept: list[tuple[str, DeadLetter]] = field(default_factory=list)
 
     @property
     def moved(self) -> int:
@@ -47,13 +51,15 @@ class Found:
     def reasons(self) -> list[tuple[str, Group]]:
         return sorted(self.groups.items(), key=lambda item: -item[1].dead_letters)
 
-    def add(self, reason: str, orders: Iterable[OrderKey]) -> Group:
+    def add(self, reason: str, dead_letter: DeadLetter) -> Group:
+        if len(self.kept) < KEPT_MAX:
+            self.kept.append((reason, dead_letter))
         if reason not in self.groups and len(self.groups) >= REASONS_MAX:
             reason = OTHER_REASONS
         group = self.groups.setdefault(reason, Group())
         self.dead_letters += 1
         group.dead_letters += 1
-        for order in orders:
+        for order in order_keys(dead_letter.body):
             if len(group.orders) < ORDERS_NAMED_MAX and order not in group.orders:
                 group.orders.append(order)
         return group

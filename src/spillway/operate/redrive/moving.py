@@ -32,11 +32,11 @@ from spillway.operate.redrive.dead_letters import (
     contents,
     dead_letter_of,
     lambda_failure,
-    order_keys,
     source_of,
     why,
 )
 from spillway.operate.redrive.found import Found
+from spillway.operate.redrive.reading import is_readable, what_it_is
 from spillway.operate.redrive.stream import orders_changed
 from spillway.target.service import Service
 
@@ -143,7 +143,7 @@ class Redrive:
         tries_max: int | None,
     ) -> None:
         found = self.found[source.name]
-        groups = [found.add(why(one, tries_max), order_keys(one.body)) for one in dead_letters]
+        groups = [found.add(self._why(source, one, tries_max), one) for one in dead_letters]
         if self.dry_run:
             return
         kept = self._send(source, dead_letters)
@@ -151,6 +151,12 @@ class Redrive:
         for dead_letter, group in zip(dead_letters, groups, strict=True):
             group.moved += dead_letter.message_id not in kept
         found.not_moved.update(kept.values())
+
+    def _why(self, source: Source, dead_letter: DeadLetter, tries_max: int | None) -> str:
+        reason = why(dead_letter, tries_max)
+        if dead_letter.reason is None and not is_readable(source.name, dead_letter.body):
+            return f"{what_it_is(source.name, dead_letter.body)}; {reason}"
+        return reason
 
     def _send(self, source: Source, dead_letters: Sequence[DeadLetter]) -> dict[str, str]:
         """Send what the dead letters hold, without delay.
@@ -230,13 +236,17 @@ class Receiver:
             if due:
                 yield due
 
-    def delete(self, dead_letters: Sequence[DeadLetter]) -> None:
-        """Delete messages. One that can't be deleted is in both queues then, and is released."""
+    def delete(self, dead_letters: Sequence[DeadLetter]) -> int:
+        """Delete messages. One that can't be deleted is in both queues then, and is released.
+
+        Returns how many those are.
+        """
         entries = [{"ReceiptHandle": one.receipt} for one in dead_letters]
         failed = in_batches(self.sqs.delete_message_batch, self.url, entries)
         for place, dead_letter in enumerate(dead_letters):
             if place not in failed:
                 del self._receipts[dead_letter.message_id]
+        return len(failed)
 
     def release(self) -> None:
         """Make every message that was not deleted visible again."""
@@ -257,6 +267,6 @@ class Receiver:
             # An empty queue needs no long poll.
             WaitTimeSeconds=POLL_SECONDS if self.found.visible else 0,
             MessageAttributeNames=["reason"],
-            MessageSystemAttributeNames=["SentTimestamp"],
+            MessageSystemAttributeNames=["SentTimestamp", "DeadLetterQueueSourceArn"],
         )
         return [dead_letter_of(message) for message in answer.get("Messages", ())]

@@ -8,9 +8,10 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from spillway.operate.redrive.found import Found
+from spillway.operate.redrive.found import ORDERS_NAMED_MAX, Found
 from spillway.operate.redrive.moving import Redrive
-from spillway.ui.formatting import counted
+from spillway.operate.redrive.reading import masked
+from spillway.ui.formatting import counted, rfc3339
 from spillway.ui.panels import panel
 
 
@@ -69,6 +70,15 @@ def _queue_document(found: Found) -> dict[str, Any]:
             }
             for reason, group in found.reasons
         ],
+        "messages": [
+            {
+                "message_id": one.message_id,
+                "sent_at": rfc3339(one.sent_at),
+                "reason": reason,
+                "masked": masked(one.body),
+            }
+            for reason, one in found.kept
+        ],
         "not_moved": dict(found.not_moved),
         "came_meanwhile": found.came_meanwhile,
         "elsewhere": found.elsewhere,
@@ -80,6 +90,9 @@ def _rows(found: Found) -> Iterator[tuple[str, Text]]:
         yield f"{group.dead_letters:,}", Text(reason)
         for key in group.orders:
             yield "", Text(f"order {key.order_id} of customer {key.customer_hash}", "dim")
+        if not group.orders:
+            ids = [one.message_id for why, one in found.kept if why == reason][:ORDERS_NAMED_MAX]
+            yield "", Text("\n".join(f"message {id_}" for id_ in ids), "dim")
         more = group.dead_letters - len(group.orders)
         if group.orders and more > 0:
             yield "", Text(f"and {more:,} more", "dim")

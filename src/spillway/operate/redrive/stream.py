@@ -28,7 +28,7 @@ _GONE = frozenset({"TrimmedDataAccessException", "ResourceNotFoundException"})
 #: Why a dead letter stays if its changes are gone.
 EXPIRED = (
     "the stream no longer has the changes (it keeps them for 24 h): run `spillway orders resume"
-    " --unsettled`, then delete this message by hand"
+    " --unsettled`, then set this message aside"
 )
 
 

@@ -18,7 +18,7 @@ ACTIONS = sorted(
 
 
 def test_there_are_actions_to_guard() -> None:
-    assert len(ACTIONS) == 7
+    assert len(ACTIONS) == 9
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:8090", "127.0.0.1:9999", ""])

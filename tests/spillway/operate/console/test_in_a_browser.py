@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -103,6 +104,27 @@ def test_a_dead_letter_is_understood_and_moved_back(
     expect(page.get_by_text("1 moved back.")).to_be_visible()
     expect(page.get_by_role("status")).to_have_text("No dead letters.")
     assert effects(stack, shopper, id_) == {"reserve": 1, "ship": 1, "post": 1}
+
+
+def test_what_is_not_ours_is_read_masked_and_set_aside(
+    page: Page, stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPILLWAY_HOME", str(tmp_path))
+    url = stack.queues["accounting_dead_letter"]
+    stack.client("sqs").send_message(QueueUrl=url, MessageBody="from Ada, 12 High Street")
+    page.goto("/dead-letters")
+    expect(page.get_by_role("row", name="accounting")).to_contain_text("no reason given")
+    letter = page.locator("details.letter")
+    letter.locator("summary").click()
+    expect(letter).to_contain_text("xxxx xxx, 00 xxxx xxxxxx")
+    letter.get_by_role("button", name="Show it as it is").click()
+    expect(letter).to_contain_text("12 High Street")
+    letter.get_by_label("Why it can be set aside").fill("a test of another team")
+    letter.get_by_role("button", name="Set it aside").click()
+    expect(page.get_by_text("a test of another team")).to_be_visible()
+    expect(page.get_by_role("status")).to_have_text("No dead letters.")
+    [kept] = (tmp_path / "set-aside" / "local").iterdir()
+    assert "12 High Street" in kept.read_text()
 
 
 def test_one_order_is_followed_from_the_search_to_its_end(

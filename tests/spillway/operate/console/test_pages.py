@@ -17,6 +17,8 @@ from spillway.operate.console.serving import application
 from spillway.operate.console.state import AppState
 from spillway.operate.console.views import _events
 from spillway.operate.console.waiting import WhenAsked
+from spillway.operate.redrive.dead_letters import DeadLetter
+from spillway.operate.redrive.found import Found
 from tests.builders import NOW, a_coupon, accepted, order_id, order_key
 from tests.spillway.operate.console.builders import (
     PORT,
@@ -239,3 +241,33 @@ def test_what_is_not_found_says_what_can_be_searched_for() -> None:
     page = browser(state).get("/orders?q=PO-1").text
     assert "No order has" in page
     assert all(word in page for word in ("purchase order number", "date", "hash", "e-mail"))
+
+
+def a_state_with_a_letter(body: str) -> AppState:
+    state = a_state(status(part("deliver-accounting", dead_letters=1)))
+    found = Found(visible=1)
+    found.add("no reason given", DeadLetter("m1", "r", body, NOW, None))
+    state.redriving.found = {"accounting": found}
+    return state
+
+
+def test_a_dead_letter_is_read_masked_and_as_it_is_only_when_asked() -> None:
+    state = a_state_with_a_letter('{"name": "Ada <Lovelace>"}')
+    client = browser(state)
+    other = {"token": state.token, "message_id": "another"}
+    page = client.post("/dead-letters/message", other).text
+    assert "cannot be read as a command" in page
+    assert "Lovelace" not in page
+    form = {"token": state.token, "message_id": "m1"}
+    assert "Ada &lt;Lovelace&gt;" in client.post("/dead-letters/message", form).text
+
+
+def test_setting_aside_needs_a_reason_and_a_known_queue() -> None:
+    state = a_state_with_a_letter("{}")
+    client = browser(state)
+    form = {"token": state.token, "queue": "accounting", "message_id": "m1"}
+    answer = client.post("/dead-letters/set-aside", form)
+    assert (answer.status_code, "Say why" in answer.text) == (503, True)
+    answer = client.post("/dead-letters/set-aside", {**form, "queue": "../x", "reason": "y"})
+    assert answer.status_code == 503
+    assert state.redriving.aside == []

@@ -18,6 +18,7 @@ class Message:
     sent_at: int
     reason: str | None = None
     visible: bool = True
+    moved_by_sqs: bool = False
     message_id: int = field(default_factory=itertools.count(1).__next__)
 
 
@@ -105,6 +106,8 @@ def _received(message: Message) -> dict[str, Any]:
         "Body": message.body,
         "Attributes": {"SentTimestamp": str(message.sent_at)},
     }
+    if message.moved_by_sqs:
+        received["Attributes"]["DeadLetterQueueSourceArn"] = "arn"
     if message.reason is not None:
         received["MessageAttributes"] = {
             "reason": {"DataType": "String", "StringValue": message.reason}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from orders.ports import Check, Command
 from spillway.operate.redrive.dead_letters import (
     SOURCES,
     DeadLetter,
+    dead_letter_of,
     lambda_failure,
     order_keys,
     source_of,
@@ -74,7 +76,17 @@ def test_a_batch_names_the_orders_of_all_its_messages_once() -> None:
     assert order_keys(batch_messages_of(bodies, 3)[0]) == [KEY, other]
 
 
-@pytest.mark.parametrize("body", ["", "{", "[]", '{"order_id": 7}', failure_record()])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "{",
+        "[]",
+        '{"order_id": 7}',
+        '{"customer_id": "c", "order_id": "Ada Lovelace"}',
+        failure_record(),
+    ],
+)
 def test_a_text_that_names_no_order_is_not_refused(body: str) -> None:
     assert order_keys(body) == []
 
@@ -85,9 +97,27 @@ def test_our_code_gave_the_reason() -> None:
     )
 
 
-def test_sqs_gives_no_reason_so_the_number_of_tries_is_given() -> None:
-    assert why(dead_letter("{}"), 98) == "tried 98 times without an outcome"
-    assert why(dead_letter("{}"), None) == "no reason given"
+def test_what_sqs_has_moved_was_tried_so_often() -> None:
+    moved = replace(dead_letter("{}"), moved_by_sqs=True)
+    assert why(moved, 98) == "tried 98 times without an outcome"
+    assert "as often as its queue allows" in why(moved, None)
+
+
+def test_no_reason_is_made_up_for_what_somebody_else_put_there() -> None:
+    for tries_max in (98, None):
+        assert why(dead_letter("{}"), tries_max).startswith("no reason given")
+
+
+def test_sqs_marks_what_it_has_moved() -> None:
+    message = {
+        "MessageId": "1",
+        "ReceiptHandle": "r",
+        "Body": "{}",
+        "Attributes": {"SentTimestamp": "5"},
+    }
+    assert not dead_letter_of(message).moved_by_sqs
+    arn = {"DeadLetterQueueSourceArn": "arn:aws:sqs:eu-west-1:1:accounting"}
+    assert dead_letter_of(message | {"Attributes": {"SentTimestamp": "5", **arn}}).moved_by_sqs
 
 
 def test_lambda_gives_its_condition() -> None:

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from orders.aws.messages import batch_messages_of, check_message_of
+from orders.aws.messages import batch_messages_of, check_message_of, message_of
 from orders.domain.order import OrderKey
-from orders.ports import Check
+from orders.domain.saga import Step
+from orders.ports import Check, Command
 from spillway.operate.batches import BATCH_BYTES_MAX
 from spillway.operate.redrive.dead_letters import Source
 from spillway.operate.redrive.found import ORDERS_NAMED_MAX, OTHER_REASONS, REASONS_MAX
@@ -201,13 +202,16 @@ class TestReported:
     def test_dead_letters_are_grouped_by_reason_with_their_first_orders(self) -> None:
         ids = [order_id() for _ in range(ORDERS_NAMED_MAX + 2)]
         checks = [check_message_of(Check(OrderKey(CUSTOMER, id_))) for id_ in ids]
-        sqs = sqs_with([*dead_letters(*checks), *dead_letters("{}", reason=None)])
+        tried = message_of(Command(OrderKey(CUSTOMER, ids[0]), Step.SHIP))
+        strange = [Message(tried, EARLIER, moved_by_sqs=True), Message("{}", EARLIER)]
+        sqs = sqs_with([*dead_letters(*checks), *strange])
 
         found = redriven(sqs, dry_run=True).found["fulfilment"]
 
         assert {reason: group.dead_letters for reason, group in found.groups.items()} == {
             "answered 401": len(ids),
             "tried 98 times without an outcome": 1,
+            "cannot be read as a command; no reason given: it was not moved here from its queue": 1,
         }
         named = [key.order_id for key in found.groups["answered 401"].orders]
         assert named == ids[:ORDERS_NAMED_MAX]

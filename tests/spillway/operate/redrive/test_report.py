@@ -10,19 +10,24 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from orders.aws.messages import check_message_of
 from orders.domain.order import OrderKey
+from orders.ports import Check
+from spillway.operate.redrive.dead_letters import DeadLetter
 from spillway.operate.redrive.found import Found
 from spillway.operate.redrive.moving import Redrive
 from spillway.operate.redrive.report import document, show
 from tests.builders import CUSTOMER, order_id
 
 KEY = OrderKey(CUSTOMER, order_id())
+LETTER = DeadLetter("m1", "receipt", check_message_of(Check(KEY)), 0, None)
+NOT_OURS = DeadLetter("m2", "receipt", "from Ada, 12 High Street", 0, None)
 
 
 def found(dead_letters: int = 3, moved: int = 3, **changes: object) -> Found:
     one = Found()
     for number in range(dead_letters):
-        one.add("POST /reservations: answered 401", [KEY]).moved += number < moved
+        one.add("POST /reservations: answered 401", LETTER).moved += number < moved
     for name, value in changes.items():
         setattr(one, name, value)
     return one
@@ -59,10 +64,18 @@ def test_the_document_names_reasons_and_orders_and_no_customer() -> None:
     assert CUSTOMER not in json.dumps(written)
 
 
+def test_a_message_that_names_no_order_has_its_id_and_is_masked() -> None:
+    one = Found()
+    one.add("no reason given", NOT_OURS)
+    assert "message m2" in shown(one, dry_run=True)
+    [message] = document(redriven(one, dry_run=True))["queues"]["inventory"]["messages"]
+    assert (message["message_id"], message["masked"]) == ("m2", "xxxx xxx, 00 xxxx xxxxxx")
+
+
 def test_the_most_frequent_reason_comes_first() -> None:
     one = Found()
     for reason in ("rare", "often", "often"):
-        one.add(reason, [])
+        one.add(reason, NOT_OURS)
 
     reasons = document(redriven(one, dry_run=True))["queues"]["inventory"]["reasons"]
     assert [group["reason"] for group in reasons] == ["often", "rare"]
