@@ -15,7 +15,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from orders.aws import items
 from orders.aws.messages import check_of, command_of, overflowed_order_of
 from orders.domain import saga
 from orders.domain.order import OrderKey
@@ -26,7 +25,6 @@ from spillway.operate.redrive.dead_letters import DeadLetter, contents, source_o
 from spillway.operate.redrive.found import Found
 from spillway.operate.redrive.moving import Receiver
 from spillway.paths import home
-from spillway.target.reading import read_order
 from spillway.target.service import Service
 from spillway.ui.formatting import rfc3339
 
@@ -99,26 +97,19 @@ def still_needing(service: Service, queue: str, body: str) -> list[OrderKey]:
             if queue in DOWNSTREAMS:
                 command = command_of(message)
                 key = command.key
-                record = read_order(service.dynamodb, service.tables["orders"], key)
+                record = service.orders.order(key)
                 needed = record is not None and command.step in saga.owed(record.facts)
             elif queue == "overflow":
+                # Another order or a void id under its id: it can never be placed.
                 key = overflowed_order_of(message).key
-                needed = not _is_taken(service, key)
+                needed = not service.orders.items_of(key)
             else:
                 # Moving it back costs nothing: the watchdog is quickly done with a settled order.
                 key = check_of(message).key
-                needed = _is_taken(service, key)
+                needed = bool(service.orders.items_of(key))
             if needed:
                 needing.append(key)
     return needing
-
-
-def _is_taken(service: Service, key: OrderKey) -> bool:
-    """Whether the table has an order, or a void id, under the key."""
-    answer = service.dynamodb.get_item(
-        TableName=service.tables["orders"], Key=items.order_key(key), ConsistentRead=True
-    )
-    return "Item" in answer
 
 
 def _written(folder: Path, queue: str, letter: DeadLetter, reason: str, now: int) -> Path:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -25,21 +23,20 @@ KEY = OrderKey(CUSTOMER, order_id())
 RESERVED = Facts({Step.RESERVE: Outcome(NOW)})
 
 
-class Table(FakeTable):
-    def get_item(self, Key: Mapping[str, Any], **_: Any) -> dict[str, Any]:  # noqa: N803
-        found = [item for item in self.items if all(item[name] == Key[name] for name in Key)]
-        return {"Item": found[0]} if found else {}
-
-
 def letters(queue: str, *bodies: str) -> FakeSqs:
     return FakeSqs({QUEUES[f"{queue}_dead_letter"]: [Message(body, NOW) for body in bodies]})
 
 
 def aside(
-    sqs: FakeSqs, folder: Path, *, queue: str = "accounting", table: Table | None = None, n: int = 0
+    sqs: FakeSqs,
+    folder: Path,
+    *,
+    queue: str = "accounting",
+    table: FakeTable | None = None,
+    n: int = 0,
 ) -> SetAside:
     [messages] = sqs.queues.values()
-    aws = service(sqs=sqs, dynamodb=table or Table())
+    aws = service(sqs=sqs, dynamodb=table or FakeTable())
     id_ = str(messages[n].message_id)
     return set_aside(aws, queue, id_, "not ours:\n a  test", folder=folder)
 
@@ -94,7 +91,7 @@ def test_a_message_that_could_not_be_deleted_is_in_both_places(tmp_path: Path) -
 def test_what_an_order_still_needs_is_never_set_aside(
     queue: str, body: str, table: str, needed: bool, tmp_path: Path
 ) -> None:
-    stored = Table()
+    stored = FakeTable()
     if table == "reserved":
         stored.add(accepted(KEY), outcome_of(RESERVED))
     if table == "void":
