@@ -1,6 +1,6 @@
 /** The order outbox, rule by rule. Run by `node --test`, and by pytest through test_modules.py. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { mock, test } from "node:test";
 
 import {
   Outbox, PaymentDeclined, SignInNeeded, isUnpaid, openStore, pauseMs, retryAfterMs, timeOf, uuid7, verdict,
@@ -21,7 +21,9 @@ class MemoryStore {
     return this.get(entry.id);
   }
   async update(id, change) {
-    if (this.entries.has(id)) this.entries.set(id, change(structuredClone(this.entries.get(id))));
+    const before = structuredClone(this.entries.get(id));
+    if (before) this.entries.set(id, change(structuredClone(before)));
+    return before;
   }
   async remove(id) { this.entries.delete(id); }
 }
@@ -530,9 +532,9 @@ test("a verdict needs the service's own word", () => {
 function browserStorage() {
   const orders = new Map();
   const connections = [];
-  const done = (result, also = {}) => {
-    const request = { result, ...also };
-    queueMicrotask(() => request.onsuccess?.());
+  const done = (read) => {
+    const request = {};
+    queueMicrotask(() => { request.result = read(); request.onsuccess?.(); });
     return request;
   };
   const open = () => {
@@ -542,11 +544,11 @@ function browserStorage() {
         if (this.closed) throw new DOMException("The database connection is closing.", "InvalidStateError");
         const transaction = {
           objectStore: () => ({
-            get: (key) => done(structuredClone(orders.get(key))),
-            getAll: () => done(structuredClone([...orders.values()])),
+            get: (key) => done(() => structuredClone(orders.get(key))),
+            getAll: () => done(() => structuredClone([...orders.values()])),
             add: (entry) => orders.set(entry.id, structuredClone(entry)),
             put: (entry) => orders.set(entry.id, structuredClone(entry)),
-            delete: (key) => done(orders.delete(key)),
+            delete: (key) => done(() => orders.delete(key)),
           }),
         };
         setTimeout(() => {
@@ -558,7 +560,7 @@ function browserStorage() {
       },
     };
     connections.push(connection);
-    return done(connection);
+    return done(() => connection);
   };
   return { open, connections };
 }
@@ -585,6 +587,33 @@ test("a newer version of the page in another tab is not kept waiting for the sto
   const [connection] = indexedDB.connections;
   connection.onversionchange();
   assert.ok(connection.closed);
+});
+
+test("that an order was rejected is to be said until the customer has seen it", async () => {
+  const seen = world({ pay: async () => { throw new PaymentDeclined("No."); } });
+  assert.equal((await ordered(seen)).seen, undefined);
+  await seen.outbox.see(id);
+  await seen.outbox.see(uuid7(NOW));
+  assert.deepEqual([(await seen.store.get(id)).seen, (await seen.store.all()).length], [true, 1]);
+});
+
+for (const storage of [() => new MemoryStore(), () => { globalThis.indexedDB = browserStorage(); return openStore(); }]) {
+  test("the goods of a rejected order go back once, however often that is asked for", async () => {
+    const seen = world({ store: await storage(), pay: async () => { throw new PaymentDeclined("No."); } });
+    await ordered(seen);
+    const asked = [1, 2, 3].map(() => seen.outbox.takeBack(id));
+    assert.deepEqual(await Promise.all(asked), [true, false, false]);
+    assert.equal(await seen.outbox.takeBack(uuid7(NOW)), false);
+  });
+}
+
+test("a storage that never answers is none", async () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  globalThis.indexedDB = { open: () => ({}) };
+  const opening = openStore();
+  mock.timers.tick(5_000);
+  await assert.rejects(opening);
+  mock.timers.reset();
 });
 
 test("a full disk is said at once, and not tried again", async () => {

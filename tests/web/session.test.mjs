@@ -99,6 +99,14 @@ test("a groups claim that is a text is the name of one group", () => {
   }
 });
 
+test("what is no session is none", () => {
+  const tab = browser()();
+  for (const text of ["", "{", "null"]) {
+    tab.own.setItem("session", text);
+    assert.equal(tab.read(), null, text);
+  }
+});
+
 test("only the issuer's own no ends a session", () => {
   assert.ok(isFinal({ status: 400, error: "invalid_grant" }));
   assert.ok(isFinal({ status: 401, error: "invalid_client" }));

@@ -38,6 +38,8 @@
  * @property {number | null} ended_at ms: when it was accepted, by this device's clock
  * @property {number | null} look_at ms: when the order is first worth a look at the store
  * @property {Violation[]} violations why it was rejected
+ * @property {boolean} [seen] the customer knows that it was rejected
+ * @property {boolean} [taken_back] its goods are in the basket again
  * @property {boolean} release_owed the payment of a rejected order is still to be given back
  */
 /** @typedef {{rule: string, pointer: string, detail: string}} Violation */
@@ -217,6 +219,23 @@ export class Outbox {
     if (!entry || isWork(entry)) return;
     await this.#world.store.remove(id);
     this.#changed();
+  }
+
+  /**
+   * What a rejected order had is to go back to the basket: once, however often and in however many
+   * tabs that is asked for.
+   *
+   * @returns {Promise<boolean>} whether it is the caller's to do
+   */
+  async takeBack(id) {
+    const before = await this.#world.store.update(id, (entry) => ({ ...entry, taken_back: true }));
+    return Boolean(before && !before.taken_back);
+  }
+
+  /** The customer has seen that it was rejected: no page need say so any more. */
+  async see(id) {
+    const entry = await this.#world.store.get(id);
+    if (entry && !entry.seen) await this.#record(id, { seen: true });
   }
 
   /** @param {() => void} listener is called after every change, also one by another tab */
@@ -475,11 +494,14 @@ export async function openStore() {
     /** The entry under the id: this one, or the one that was there. */
     add: async (entry) => (
       await change(entry.id, (orders, found) => { if (!found) orders.add(entry); })) ?? entry,
+    /** @returns the entry as it was */
     update: (id, changed) => change(id, (orders, found) => { if (found) orders.put(changed(found)); }),
     remove: (id) => within("readwrite", (orders) => orders.delete(id)),
   };
 }
 
+/** Some browsers never answer. */
+const OPENED_MAX_MS = 5_000;
 /** Of a transaction, which then has changed nothing and may be done anew. */
 const LOST_CONNECTION = ["InvalidStateError", "AbortError", "UnknownError"];
 
@@ -493,6 +515,7 @@ function opened() {
       resolve(opening.result);
     };
     opening.onerror = () => reject(opening.error);
+    setTimeout(() => reject(new Error("the storage does not answer")), OPENED_MAX_MS).unref?.();
     opening.onblocked = () => reject(new Error("another version of the page holds the storage"));
   });
 }

@@ -34,6 +34,8 @@ const addressForm = new AddressForm($("#address"), shop.countries, formats);
 const summary = new Summary(basket, () => addressForm.place, showSums);
 /** The order but for the address, and what its id was made for: what was last shown. */
 let shown = null;
+/** The order that was pressed and has no answer yet. */
+let pressed = null;
 
 prepare();
 await show();
@@ -69,6 +71,7 @@ function add() {
 }
 
 async function show() {
+  if (pressed) return;
   const { lines } = basket;
   const may = channel === "retail" || isTrade();
   $("#empty").hidden = lines.length > 0;
@@ -151,13 +154,16 @@ async function order(event) {
  * network that looks well, that would be the browser's own error page.
  */
 async function follow(id) {
+  pressed = id;
   say($("#pay"), "Sending your order");
   const look = async () => {
     const entry = await box.get(id);
+    if (!pressed) return;
     if (entry?.state === "sending" && (!entry.held || entry.held === "offline")) {
       if (entry.held) showKept("The store can't be reached just now.");
       return;
     }
+    pressed = null;
     stop();
     clearTimeout(slow);
     // A declined card is tried again at once; what was paid goes back on the order's page.
@@ -177,7 +183,7 @@ function showKept(why) {
 
 async function again(entry) {
   const [{ rule, pointer }] = entry.violations;
-  putBack(basket, entry, shop);
+  if (await box.takeBack(entry.id)) putBack(basket, entry, shop);
   keepDraft(customer()?.sub, addressForm.values);
   await box.forget(entry.id);
   $("#kept").hidden = true;

@@ -20,7 +20,13 @@ fill($("#categories"), categories.length > 0 && [["", "Everything"], ...categori
     href: key ? `/?category=${key}` : "/",
     "aria-current": (shown ?? "") === key ? "page" : null,
   }, name)));
-fill($("#grid"), shop.sold("retail", currency(), serviceNow()).filter((good) => !shop.categories[shown] || good.category === shown).map(card));
+showGoods();
+addEventListener("storage", showGoods); // another currency, in another tab
+
+function showGoods() {
+  const sold = shop.sold("retail", currency(), serviceNow());
+  fill($("#grid"), sold.filter((good) => !shop.categories[shown] || good.category === shown).map(card));
+}
 
 function card(good) {
   return h("li", { class: "card" },

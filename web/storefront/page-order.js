@@ -147,6 +147,7 @@ function showTotal({ total, currency }) {
 
 function showRejected(entry) {
   showAgain = () => showRejected(entry);
+  box.see(entry.id);
   const [first] = entry.violations;
   const declined = first?.rule === "payment_declined";
   headline("rejected", `We couldn't take this order: ${reasonName(first?.rule, first?.pointer)}. ${moneyOf(entry)}`);
@@ -186,8 +187,10 @@ function explained({ rule, pointer, detail, expected }, { lines, discounts = [],
 /** To the checkout as it was filled in. */
 async function backToCheckout(entry) {
   const { channel, address } = entry.order;
-  putBack(new Basket(channel), entry, shop);
-  keepAddress(customer().sub, address);
+  if (await box.takeBack(id)) {
+    putBack(new Basket(channel), entry, shop);
+    keepAddress(customer().sub, address);
+  }
   await box.forget(id);
   location.assign(channel === "wholesale" ? "/checkout?channel=wholesale" : "/checkout");
 }

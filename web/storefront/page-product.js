@@ -10,15 +10,19 @@ import { currency, needed, offerCurrencies, putIn } from "./shell.js";
 const shop = await needed(catalogue);
 offerCurrencies(shop.currencies("retail"));
 const good = shop.bySku.get(new URLSearchParams(location.search).get("sku"));
-const price = good && isAvailable(good, serviceNow()) ? shop.price(good, "retail", currency()) : null;
-if (price !== null) show();
-else fill($("#product"), h("div", {}, h("h1", {}, "We don't have this"), h("p", {}, h("a", { href: "/" }, "See what we have"))));
+show();
+addEventListener("storage", () => show($("#quantity")?.value)); // another currency, in another tab
 
-function show() {
+function show(typed = "1") {
+  const price = good && isAvailable(good, serviceNow()) ? shop.price(good, "retail", currency()) : null;
+  if (price === null) {
+    fill($("#product"), h("div", {}, h("h1", {}, "We don't have this"), h("p", {}, h("a", { href: "/" }, "See what we have"))));
+    return;
+  }
   document.title = `${good.name} · Millrace`;
   const category = shop.categories[good.category];
   const quantity = h("input", {
-    id: "quantity", type: "number", inputmode: "numeric", min: 1, max: QUANTITY_MAX, value: 1, required: true,
+    id: "quantity", type: "number", inputmode: "numeric", min: 1, max: QUANTITY_MAX, value: typed, required: true,
     "aria-describedby": "quantity-problem", oninput: ({ target }) => complain(target, null),
   });
   fill($("#product"),

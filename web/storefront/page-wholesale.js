@@ -5,12 +5,12 @@ import { serviceNow } from "./clock.js";
 import { $, fill, h, say } from "./dom.js";
 import { money } from "./money.js";
 import { goodOf, ordered } from "./quantity.js";
-import { currency, isTrade, offerCurrencies } from "./shell.js";
+import { currency, isTrade, needed, offerCurrencies } from "./shell.js";
 import { LINES_MAX } from "./sheet.js";
 import { count, offerSheets, report } from "./sheet-form.js";
 import { customer } from "./sign-in.js";
 
-const shop = await catalogue();
+const shop = await needed(catalogue);
 const basket = new Basket("wholesale");
 const body = $("#rows");
 /** By sku, and whether it can be ordered now. */

@@ -12,7 +12,7 @@
  * the new tokens on: an issuer that rotates refresh tokens takes the second use of one for a theft,
  * and ends them all.
  */
-import { local, tab } from "./storage.js";
+import { channelTo, local, tab } from "./storage.js";
 
 const SESSION = "session";
 /** In localStorage, as long as there may be a tab to ask: nobody else waits for an answer. */
@@ -36,7 +36,7 @@ export class SessionOfTabs {
   #waiting = null;
 
   constructor({
-    own = tab, hint = local, channel = new BroadcastChannel("spillway-session"),
+    own = tab, hint = local, channel = channelTo("spillway-session"),
     locks = globalThis.navigator?.locks,
   } = {}) {
     this.#own = own;
@@ -48,7 +48,11 @@ export class SessionOfTabs {
 
   /** @returns {Session | null} */
   read() {
-    return JSON.parse(this.#own.getItem(SESSION) ?? "null");
+    try {
+      return JSON.parse(this.#own.getItem(SESSION));
+    } catch {
+      return null;
+    }
   }
 
   keep(session) {

@@ -6,7 +6,7 @@ import { DRAFT, dropDraft, dropOldDraft } from "./draft.js";
 import { Outbox, openStore } from "./outbox.js";
 import { pay, release } from "./payment.js";
 import { NothingStored, customer, signIn, signOut, token } from "./sign-in.js";
-import { local } from "./storage.js";
+import { channelTo, local } from "./storage.js";
 
 const CURRENCY = "currency";
 const NOTICE_MS = 8_000;
@@ -22,7 +22,7 @@ export const outbox = openStore().then((store) => new Outbox({
   pay,
   release,
   serviceNow,
-  channel: new BroadcastChannel("spillway-outbox"),
+  channel: channelTo("spillway-outbox"),
 }), () => null);
 
 export const isTrade = () => customer()?.trade ?? false;
@@ -160,11 +160,11 @@ async function showOutbox() {
   const notice = $("#outbox");
   const show = async () => {
     const shown = new URLSearchParams(location.search).get("id"); // its own page says it
-    const [first, ...others] = (await box.entries()).filter(
-      (entry) => entry.state === "sending" && entry.tries > 0 && entry.id !== shown,
-    );
+    const elsewhere = (await box.entries()).filter(({ id }) => id !== shown);
+    const [first, ...others] = elsewhere.filter(({ state, tries }) => state === "sending" && tries > 0);
+    const refused = elsewhere.find(({ state, seen }) => state === "rejected" && !seen);
     const orphaned = !customer() && await box.othersWait();
-    notice.hidden = !orphaned && !first;
+    notice.hidden = !orphaned && !first && !refused;
     if (orphaned) {
       fill(notice, h("p", {}, "Your order waits in this browser. It is sent when you sign in. ",
         signInButton("Sign in and send it", null)));
@@ -173,6 +173,9 @@ async function showOutbox() {
         others.length ? `${others.length + 1} orders are still being sent. ` : "An order is still being sent. ",
         "We keep it in this browser until the store has it. ",
         h("a", { href: `/order?id=${first.id}` }, "Follow the order")));
+    } else if (refused) {
+      fill(notice, h("p", {}, "We couldn't take an order of yours. ",
+        h("a", { href: `/order?id=${refused.id}` }, "See why, and order again")));
     }
   };
   box.subscribe(show);

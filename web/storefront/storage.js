@@ -37,6 +37,15 @@ function storage(kind) {
   };
 }
 
+/** To the other tabs; to nobody where the browser blocks that with its storage. */
+export function channelTo(name) {
+  try {
+    return new BroadcastChannel(name);
+  } catch {
+    return { postMessage() {} };
+  }
+}
+
 /** Shared by all tabs, and kept when they are closed. */
 export const local = storage("localStorage");
 /** This tab's own, and gone with it. */

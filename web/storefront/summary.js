@@ -122,6 +122,11 @@ export class Summary {
     announce(said);
   }
 
+  async #remove(code, coupons) {
+    await this.#accept(coupons.filter((other) => other !== code), `${code} was removed.`);
+    this.#act(() => this.#accept(coupons, `${code} is in use.`), `Use ${code} again`);
+  }
+
   /** What a button does that is gone afterwards: a keyboard would begin again at the top. */
   async #press(act) {
     await act();
@@ -140,8 +145,7 @@ export class Summary {
     fill($("#coupons"), coupons.map((code) => h("li", {}, h("span", {}, code),
       h("button", {
         type: "button", class: "quiet", "aria-label": `Remove coupon ${code}`,
-        onclick: () => this.#press(() => (
-          this.#accept(coupons.filter((other) => other !== code), `${code} was removed.`))),
+        onclick: () => this.#press(() => this.#remove(code, coupons)),
       }, "Remove"))));
     $("#coupon-sign-in").hidden = !coupons.length || Boolean(customer());
     fill($("#coupon-sign-in"), "Sign in to use a coupon: it is counted for you. ", signInButton("Sign in", null));
@@ -151,9 +155,13 @@ export class Summary {
   #complain(problem, act = null, name = "Try again") {
     const field = $("#coupon");
     say($("#coupon-problem"), problem ?? "");
-    const press = () => { this.#complain(null); this.#press(act); };
-    fill($("#coupon-act"), act ? h("button", { type: "button", onclick: press }, name) : null);
+    this.#act(act, name);
     if (problem) field.setAttribute("aria-invalid", "true");
     else field.removeAttribute("aria-invalid");
+  }
+
+  #act(act, name) {
+    const press = () => { this.#complain(null); this.#press(act); };
+    fill($("#coupon-act"), act ? h("button", { type: "button", onclick: press }, name) : null);
   }
 }
