@@ -1,6 +1,6 @@
 import { catalogue, productPage } from "./catalogue.js";
 import { serviceNow } from "./clock.js";
-import { $, fill, h, picture } from "./dom.js";
+import { $, fill, h, picture, say } from "./dom.js";
 import { money } from "./money.js";
 import { currency, needed, offerCurrencies, putIn } from "./shell.js";
 
@@ -24,6 +24,9 @@ showGoods();
 addEventListener("storage", showGoods); // another currency, in another tab
 
 function showGoods() {
+  const [country] = shop.firstCountry("retail", currency());
+  const from = shop.deliveryTerms("retail", country, currency())?.free_from ?? null;
+  say($("#free-from"), from === null ? "" : `, free from ${money(from, currency())}`);
   const sold = shop.sold("retail", currency(), serviceNow());
   fill($("#grid"), sold.filter((good) => !shop.categories[shown] || good.category === shown).map(card));
 }
