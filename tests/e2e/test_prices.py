@@ -17,6 +17,7 @@ from orders.aws.book_file import encode
 from orders.aws.book_index import book_key
 from orders.domain.refusals import Rule
 from spillway.cli import app
+from spillway.operate.coupons.view import campaigns_table
 from spillway.operate.logs import reading
 from spillway.paths import PROJECT
 from spillway.run.stack import Stack
@@ -185,11 +186,13 @@ def forgeries() -> list[forging.Forgery]:
 
 
 def test_a_limited_coupon_is_used_once_and_again_when_its_order_is_cancelled(
-    stack: Stack, other: Customer
+    stack: Stack, other: Customer, service: Service
 ) -> None:
     id_, body = other.order_by_the_book(MUG, "FIRST100")
     assert body["discounts"] == [{"coupon": "FIRST100", "amount": 420}]
     assert other.put(id_, body).status_code in TAKEN
+    [shown] = campaigns_table(service, "FIRST100")
+    assert "of its limit of 100" in str(shown)
     second, same = other.order_by_the_book(MUG, discounts=body["discounts"])
     refused = other.put(second, same)
     assert refused.status_code == 422

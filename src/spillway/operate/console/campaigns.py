@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from orders.domain.book import Coupon
 from orders.domain.units import Millis
 from spillway.errors import SpillwayError
-from spillway.operate.coupons import uses
+from spillway.operate.counters import counted
 from spillway.operate.prices.bucket import PriceBucket
 from spillway.target.service import Service
 
@@ -71,4 +71,4 @@ class CampaignReader:
         return self._limited
 
     def _uses(self, coupon: Coupon) -> int | None:
-        return None if coupon.limit is None else uses.counted(self.service, coupon)
+        return None if coupon.limit is None else counted(self.service, coupon)

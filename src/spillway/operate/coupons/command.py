@@ -38,9 +38,19 @@ def generate(
     Example: `spillway coupons generate --campaign SPRING --count 100000 > spring.txt`
     """
     from spillway.operate.coupons import codes
+    from spillway.operate.coupons.published import published
 
-    for code in codes.generate(target.reach(), campaign, first, count):
+    service = target.reach()
+    for code in codes.generate(service, campaign, first, count):
         typer.echo(code)
+    books = published(service)
+    takers = [book for book in books or () if campaign in book and book[campaign].single_use_codes]
+    if books is not None and not takers:
+        typer.echo(
+            f"No price book of {service.stage} has a coupon {campaign} with single_use_codes:"
+            " publish one before you hand out its codes.",
+            err=True,
+        )
 
 
 @coupons.command()

@@ -12,20 +12,15 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from orders.aws import items
-from orders.aws.coupons import name_of
-from orders.aws.table import BATCH_GET_MAX
-from orders.domain.book import Coupon
-from orders.domain.coupon_limits import COUNTERS_MAX, counters
 from spillway.operate.coupons.evidence import Finding, claims_in, is_counter, read
 from spillway.ui.formatting import counted as number
 
 if TYPE_CHECKING:
     from spillway.target.reading import OrdersTable
-    from spillway.target.service import Service
 
 #: What differs is read so often, with a pause for relay to give back what it is about to.
 LOOKS = 3
@@ -62,40 +57,24 @@ def audit(orders: OrdersTable, coupons: str, sleep: Callable[[float], None] = ti
     return Audit(evidence.orders, evidence.claims, by_claim, cut_off=len(found) > FINDINGS_MAX)
 
 
-def counted(service: Service, coupon: Coupon) -> int:
-    """The uses of a coupon's limit, read from its counters and nothing else."""
-    return sum(used_by_counter(service, coupon.code, counters(coupon.limit or 0)).values())
-
-
-def used_by_counter(service: Service, coupon: str, count: int = COUNTERS_MAX) -> dict[int, int]:
-    """What the first `count` counters of a coupon have counted; nothing of one never used."""
-    keys = [{"pk": {"S": f"{name_of(coupon)}#{one}"}} for one in range(count)]
-    table, used = service.tables["coupons"], {}
-    for start in range(0, len(keys), BATCH_GET_MAX):
-        wanted: Any = {table: {"Keys": keys[start : start + BATCH_GET_MAX]}}
-        while wanted:
-            answer = service.dynamodb.batch_get_item(RequestItems=wanted)
-            for item in answer["Responses"].get(table, ()):
-                used[int(item["pk"]["S"].rpartition("#")[2])] = int(item["used"]["N"])
-            wanted = answer.get("UnprocessedKeys")
-    return used
-
-
 @dataclass(frozen=True, slots=True)
 class Campaign:
     """The uses of one coupon. `counted`: of its limit; `customers` and `codes`: by whom it was used
-    once, and of which codes; `retired`: codes that nobody can use."""
+    once, and of which codes; `retired`: codes that nobody can use. `limit`: in the price book in
+    force; None where it has none."""
 
     coupon: str
     counted: int = 0
     customers: int = 0
     codes: int = 0
     retired: int = 0
+    limit: int | None = None
 
     def __str__(self) -> str:
-        """Only what the coupon is limited by: `3 uses of its limit, 3 customers`."""
+        """Only what the coupon is limited by: `3 uses of its limit of 100, 3 customers`."""
+        of = "" if self.limit is None else f" of {self.limit:,}"
         parts = (
-            (self.counted, "use", " of its limit"),
+            (self.counted, "use", f" of its limit{of}"),
             (self.customers, "customer", ""),
             (self.codes, "code", " used"),
             (self.retired, "code", " retired"),

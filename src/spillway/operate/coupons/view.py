@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from orders.aws.coupons import claim_of_code
 from orders.domain.coupon_codes import SERIAL_CHARS, TAG_CHARS
 from spillway.operate.coupons import codes
+from spillway.operate.coupons.published import published
 from spillway.operate.coupons.uses import Campaign, campaigns
 from spillway.target.reading import pages
 
@@ -37,5 +39,9 @@ def code_document(service: Service, code: str) -> dict[str, Any]:
 def campaigns_table(service: Service, coupon: str | None) -> list[Campaign]:
     """The uses of every coupon, or of this one."""
     every = chain.from_iterable(pages(service.dynamodb, service.tables["coupons"]))
-    found = campaigns(every)
-    return [one for one in found.values() if coupon in (None, one.coupon)]
+    found = campaigns(every).values()
+    [in_force, *_] = (published(service) if found else None) or [{}]
+    limits = {code: coupon.limit for code, coupon in in_force.items()}
+    return [
+        replace(one, limit=limits.get(one.coupon)) for one in found if coupon in (None, one.coupon)
+    ]

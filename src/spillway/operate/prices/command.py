@@ -99,7 +99,7 @@ def publish(
 
     Example: `spillway prices publish --rollback --at-once`
     """
-    from spillway.operate.coupons.uses import used_by_counter
+    from spillway.operate.counters import used_by_counter
     from spillway.operate.prices.bucket import PriceBucket
     from spillway.operate.prices.plan import draft, draft_rollback, read_time, who
     from spillway.operate.prices.publishing import when

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from orders.aws import items
 from orders.aws.coupon_tries import DynamoCouponTries
@@ -16,10 +17,13 @@ from orders.domain.saga import Outcome, Step
 from orders.domain.units import CustomerId
 from simulation.world.dynamodb import Table
 from simulation.world.table import MemoryOrders
+from spillway.cli import app
 from spillway.errors import SpillwayError
+from spillway.operate.counters import counted
 from spillway.operate.coupons import codes, repairing, uses
 from spillway.operate.coupons.evidence import NAMED_MAX, Evidence
 from spillway.operate.coupons.view import code_document
+from spillway.run.stack import Stack
 from spillway.target.service import Service
 from tests.builders import NOW, a_coupon, accepted, order_id, order_key
 from tests.needs import starts
@@ -86,8 +90,8 @@ def test_a_limit_s_uses_are_read_from_all_of_its_counters(books: Books) -> None:
     for customer in ("ada", "bob", "cyd"):
         order = accepted(order_key(customer, order_id()))
         assert books.orders.coupons.place(order, [Use(many, "MANY", 0)]) is None
-    assert uses.counted(books.service, many) == 3
-    assert uses.counted(books.service, a_coupon("NEVER", limit=100)) == 0
+    assert counted(books.service, many) == 3
+    assert counted(books.service, a_coupon("NEVER", limit=100)) == 0
 
 
 def test_orders_that_stand_and_orders_that_gave_back_are_in_order(books: Books) -> None:
@@ -220,6 +224,7 @@ def test_the_uses_of_each_coupon_are_counted(books: Books) -> None:
         "1 code used, 1 code retired",
     ]
     assert str(uses.Campaign("FIRST")) == "not used now"
+    assert str(uses.Campaign("FIRST", 3, limit=1_000)) == "3 uses of its limit of 1,000"
 
 
 @pytest.fixture
@@ -243,6 +248,17 @@ def test_codes_are_made_with_one_key_and_retired_once(on_stack: Service) -> None
             codes.retire(on_stack, wrong, NOW)
     claim = {"pk": {"S": f"SUMMER/code/{made[0][7:12]}"}}
     on_stack.dynamodb.delete_item(TableName=on_stack.tables["coupons"], Key=claim)
+
+
+def test_codes_that_no_price_book_takes_are_printed_with_a_warning(stack: Stack) -> None:
+    """The stack sells by the example's book, which has THANKS."""
+    warned = {}
+    for campaign in ("THANKS", "NOBODYS"):
+        words = ["coupons", "generate", "--campaign", campaign, "--count", "1"]
+        done = CliRunner().invoke(app, [*words, "--port", str(stack.port)])
+        assert done.stdout.startswith(f"{campaign}-")
+        warned[campaign] = campaign in done.stderr
+    assert warned == {"THANKS": False, "NOBODYS": True}
 
 
 def test_what_a_customer_has_tried_is_no_use(books: Books) -> None:
