@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from spillway.errors import SpillwayError
 from spillway.paths import PROJECT
 from spillway.run.stack.aws import client
 from tests.spillway.migrate.legacy import Shop, real_lines, rows
@@ -58,7 +59,7 @@ def test_an_error_is_one_sentence_without_the_password(tmp_path: Path, shop: Sho
     runner = Runner.of(shop, "http://127.0.0.1:9", "no-table", tmp_path)
     runner.environment["OLD_SHOP"] = "mysql://nobody:s3cret@127.0.0.1:1/shop"
     status, out, err = runner.run("check")
-    assert status == 1
+    assert status == SpillwayError.exit_code
     assert "s3cret" not in out + err
     assert "Traceback" not in err
     assert "2003" in err

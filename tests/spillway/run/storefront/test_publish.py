@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 
 from infra.bundle import ROOT
+from spillway.errors import SpillwayError
 from spillway.run.stack import Stack
 from spillway.run.stack.processes import own_environment
 
@@ -29,7 +30,7 @@ def publish(stack: Stack, stage: str) -> subprocess.CompletedProcess[str]:
 
 def test_a_missing_stage_is_one_clear_error(stack: Stack) -> None:
     done = publish(stack, "moon")
-    assert done.returncode == 1
+    assert done.returncode == SpillwayError.exit_code
     [sentence] = done.stderr.strip().splitlines()
     assert "moon" in sentence
 
