@@ -13,7 +13,7 @@ Alarm only on what a person must act on: each threshold has its reason.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from infra import metrics
 from infra.metrics import LogMetric, Metric, Unanswered
@@ -32,6 +32,10 @@ RELAY_ERRORS_MAX = 20
 UNRELAYED_PERIODS = 10
 #: The first check of an order is due after 15 min, and the watchdog needs a minute for it.
 UNCHECKED_SECONDS = 2 * 60 * 60
+
+#: SQS stops measuring a queue that nobody has touched for six hours, also one with messages in it:
+#: an alarm goes on ringing until the queue is seen empty.
+QUIET_QUEUE: Final = "ignore"
 
 QUEUES_WITH_DEAD_LETTERS = (
     "inventory",
@@ -249,6 +253,7 @@ def _when_nothing_runs(stage: Stage) -> list[Alarm]:
             " again is not found.",
             of="watchdog",
             period_seconds=limits.period(300),
+            missing=QUIET_QUEUE,
         ),
         Alarm(
             "drain-stopped",
@@ -259,6 +264,7 @@ def _when_nothing_runs(stage: Stage) -> list[Alarm]:
             " keeps it for 14 days.",
             of="overflow",
             period_seconds=limits.period(300),
+            missing=QUIET_QUEUE,
         ),
     ]
 
@@ -271,7 +277,5 @@ def _dead_letters(queue: str, stage: Stage) -> Alarm:
         "A message needs manual action: its order does not continue until then.",
         of=f"{queue}-dead-letters",
         period_seconds=stage.alarms.period(60),
-        # SQS stops measuring a queue that nobody has touched for six hours, also one with a dead
-        # letter in it: the alarm goes on ringing until the queue is seen empty.
-        missing="ignore",
+        missing=QUIET_QUEUE,
     )

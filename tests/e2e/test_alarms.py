@@ -1,9 +1,8 @@
 """Each alarm rings for the fault that it is for, tells its topic, and is over after it.
 
 Only where no outside fault can cause the violation, because a guard of the service prevents
-it, is the line written that the service would write then. Two alarms have no measure on the
-emulator, how far relay is behind and which runs Lambda refused; tests/infra/test_operations.py
-holds their templates.
+it, is the line written that the service would write then. One alarm has no measure on the
+emulator, how far relay is behind; tests/infra/test_operations.py holds its template.
 """
 
 from __future__ import annotations

@@ -156,12 +156,21 @@ def test_each_function_is_missed_when_it_does_not_run(dev: Templates) -> None:
     assert {"always-settles", "customers-turned-away", "relay-stopped"} <= set(deployed(dev))
 
 
-def test_a_dead_letter_in_a_queue_that_nobody_touches_goes_on_ringing(dev: Templates) -> None:
-    """SQS stops measuring such a queue after six hours."""
+def test_a_message_in_a_queue_that_nobody_touches_goes_on_ringing(dev: Templates) -> None:
+    """SQS stops measuring such a queue after six hours: one of dead letters, or one whose function
+    does not run while no order comes."""
     ignoring = {
         name for name, found in deployed(dev).items() if found["TreatMissingData"] == "ignore"
     }
-    assert ignoring == {f"{queue}-dead-letters" for queue in QUEUES_WITH_DEAD_LETTERS}
+    assert ignoring == {
+        *(f"{queue}-dead-letters" for queue in QUEUES_WITH_DEAD_LETTERS),
+        "watchdog-stopped",
+        "drain-stopped",
+    }
+    of_queues = {
+        name for name, found in deployed(dev).items() if found.get("Namespace") == "AWS/SQS"
+    }
+    assert of_queues == ignoring
 
 
 def test_relay_s_delay_is_watched_over_five_minutes(dev: Templates) -> None:

@@ -9,8 +9,8 @@ to the alarms' topic, as AWS does. No process runs for this while no alarm is re
 One alarm clears sooner than on AWS: an order that has settled no longer counts as unsettled here,
 while CloudWatch still has its lines of the last half hour.
 
-Two alarms stay INSUFFICIENT_DATA, because the emulator does not know how far relay is behind, and
-refuses no run. The tests check these alarms' templates instead.
+One alarm stays INSUFFICIENT_DATA, because the emulator does not know how far relay is behind. The
+tests check its template instead.
 """
 
 from __future__ import annotations
