@@ -304,6 +304,8 @@ test("a list of far more rows than an order has lines is refused as a whole", ()
 
 test("a sku is found as the store writes it, unless it could be two", () => {
   assert.equal(short(read("JUG-CLAY,1\nVASE-SEA,3\nvase-sea,6")), "jug-clay 1, Vase-Sea 3, Vase-Sea 6");
+  const odd = new Map([["A  1", { sku: "A  1" }]]);
+  assert.equal(goodOf("a 1", odd).sku, "A  1");
   const twins = new Map([["ab", { sku: "ab" }], ["AB", { sku: "AB" }]]);
   assert.deepEqual([goodOf("AB", twins)?.sku, goodOf("Ab", twins)], ["AB", null]);
 });

@@ -191,11 +191,23 @@ def test_another_kind_of_file_is_refused_by_name(page: Page) -> None:
         (["Index/Document.iwa"], "Numbers"),
         (["xl/workbook.bin"], ".xlsb"),
         (["word/document.xml"], "zip"),
+        (["xl/workbook.xml"], "damaged"),
     ):
         upload(page, packed(dict.fromkeys(names, "")), "order.xlsx")
         expect(page.locator("#taken-body")).to_contain_text(kind)
     upload(page, b"sku,quantity\n")
     expect(page.locator("#taken-body")).to_have_text("There are no lines in this list.")
+
+
+def test_without_a_connection_lists_are_read_and_workbooks_say_why_not(page: Page) -> None:
+    page.context.set_offline(True)
+    page.route("**/assets/*", lambda route: route.abort())
+    upload(page, workbook(), "order.xlsx")
+    expect(page.locator("#taken-body")).to_contain_text("without a connection")
+    paste(page, "MUG-SAGE,6")
+    expect(page.locator("#taken-title")).to_have_text("1 line added")
+    paste(page, "Artikel;Menge\nPLATE-OAT;6")
+    expect(page.locator("#question")).to_contain_text("Which columns")
 
 
 def packed(parts: dict[str, str]) -> bytes:

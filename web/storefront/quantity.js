@@ -102,7 +102,7 @@ export function goodOf(cell, bySku) {
     for (const [sku, good] of bySku) index.set(fold(sku), index.has(fold(sku)) ? null : good);
     folded.set(bySku, index);
   }
-  return folded.get(bySku).get(fold(plain(cell))) ?? null;
+  return folded.get(bySku).get(fold(cell)) ?? null;
 }
 
-const fold = (sku) => sku.normalize("NFKC").toLowerCase().replace(/[\p{Pd}−]/gu, "-");
+const fold = (sku) => plain(sku).normalize("NFKC").toLowerCase().replace(/[\p{Pd}−]/gu, "-");

@@ -34,8 +34,13 @@ export async function contentOf(file) {
   }
   const begin = String.fromCharCode(...bytes.subarray(0, 1_000));
   if (begin.startsWith("PK\x03\x04")) {
-    const { sheetsOf } = await import("./workbook.js");
-    const { sheets, other } = await sheetsOf(bytes);
+    let reader;
+    try {
+      reader = await import("./workbook.js");
+    } catch {
+      return { refusal: "A workbook can't be read without a connection to the store. Try again, or save the list as CSV." };
+    }
+    const { sheets, other } = await reader.sheetsOf(bytes);
     return sheets ? { sheets } : refused(other);
   }
   const [, other] = OTHERS.find(([pattern]) => pattern.test(begin)) ?? [];

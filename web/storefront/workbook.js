@@ -23,7 +23,8 @@ export async function sheetsOf(bytes) {
     if (has(/^xl\/workbook\.bin$/)) return { other: "a binary workbook (.xlsb)" };
     if (!has(/^xl\//)) return { other: "a zip file" };
     if (!canInflate()) return { other: "a workbook, which this browser is too old to read" };
-    return { sheets: await read(parts) };
+    const sheets = await read(parts);
+    return sheets.length ? { sheets } : { other: "a workbook that shows no sheet" };
   } catch {
     return { other: "a damaged workbook" };
   }
