@@ -149,10 +149,14 @@ PLANNED = {"begins": NOW + 1, "catalogue": "/catalogues/planned.json"}
 
 
 def shown_and_charged(
-    listed: object, charged: dict[str, int] | None, shipping: int = 0, tax: int = 0
+    listed: object,
+    charged: dict[str, int] | None,
+    shipping: int = 0,
+    tax: int = 0,
+    currency: str = "GBP",
 ) -> str | None:
     """What is found where the storefront shows the example store's catalogue, and intake charges it
-    but for some skus; None: it gives no quotes."""
+    but for some skus; None: it gives no quotes. It takes orders in this `currency`."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         if request.url.path == "/prices.json":
@@ -164,6 +168,8 @@ def shown_and_charged(
         if charged is None:
             return httpx.Response(404, json={"violations": [{"rule": "quotes_not_offered"}]})
         asked = msgspec.json.decode(request.content, type=QuoteRequest)
+        if asked.currency != currency:
+            return httpx.Response(422, json={"violations": [{"rule": "currency_not_accepted"}]})
         priced = price(asked.basket, example().book(""), NOW)
         lines = [
             {"sku": line.sku, "unit_price": charged.get(line.sku, unit_price)}
@@ -209,6 +215,7 @@ def test_a_storefront_that_shows_another_price_is_noticed(
 @pytest.mark.parametrize("listed", [None, {"books": []}, {"books": [PLANNED]}])
 def test_a_storefront_without_prices_is_noticed_where_there_are_quotes(listed: object) -> None:
     assert "shows no prices" in (shown_and_charged(listed, {}) or "")
+    assert "shows no prices" in (shown_and_charged(listed, {}, currency="EUR") or "")
     assert shown_and_charged(listed, None) is None
 
 
