@@ -1,5 +1,6 @@
 """What several commands read from their arguments: an order's id, and how long ago."""
 
+import re
 import time
 from typing import TYPE_CHECKING
 
@@ -8,17 +9,20 @@ from spillway.errors import UsageError
 if TYPE_CHECKING:
     from orders.domain.units import OrderId
 
+#: A UUID version 7 with or without hyphens, in lower case: `orders.domain.order.is_order_id`.
+_ORDER_ID = re.compile(
+    r"(?<![0-9a-f])([0-9a-f]{8})-?([0-9a-f]{4})-?(7[0-9a-f]{3})-?([89ab][0-9a-f]{3})-?"
+    r"([0-9a-f]{12})(?![0-9a-f])"
+)
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
 def written_id(text: str) -> str:
     """An order id as people paste it, in the form that it is stored in: in lower case, with its
-    hyphens, without braces or `urn:uuid:`. Any other text is returned without outer spaces."""
-    from orders.domain.order import is_order_id
-
-    bare = text.strip().lower().removeprefix("urn:uuid:").strip("{}").replace("-", "")
-    named = "-".join((bare[:8], bare[8:12], bare[12:16], bare[16:20], bare[20:]))
-    return named if is_order_id(named) else text.strip()
+    hyphens, and without what is around it, such as braces, an address or a sentence. A text with no
+    order id or with several is returned without outer spaces."""
+    found = {"-".join(parts) for parts in _ORDER_ID.findall(text.lower())}
+    return found.pop() if len(found) == 1 else text.strip()
 
 
 def order_id_in(text: str) -> "OrderId":

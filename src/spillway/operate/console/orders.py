@@ -153,6 +153,9 @@ def _table(state: AppState, asked: Asked) -> Page:
     search = state.searches.of(asked.text, unsettled_only=asked.unsettled)
     if state.is_local:
         state.searches.fresh(search)
+        if search.failure:
+            # A list that can no longer be read must not look as if it were the present one.
+            raise SpillwayError(search.failure)
     found = search.found
     if found is not None:
         source = "the orders table"

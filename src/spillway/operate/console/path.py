@@ -103,6 +103,7 @@ def headline(status: Status) -> tuple[Tone, str]:
     dead = status.dead_letters
     sentences = [
         *([f"In danger: {', '.join(endangered)}."] if endangered else []),
+        *(f"{part.name} does not run: its trigger is {part.trigger}." for part in status.stopped),
         *(outage.sentence for outage in status.outages),
         *([needed(dead)] if dead else []),
     ]
@@ -113,7 +114,7 @@ def headline(status: Status) -> tuple[Tone, str]:
     if others and not dead:
         sentences.append(f"Ringing: {', '.join(others)}.")
     tone: Tone = "calm"
-    if endangered:
+    if endangered or status.stopped:
         tone = "bad"
     elif status.outages or others or dead:
         tone = "warn"

@@ -146,7 +146,8 @@ def list_(
         typer.Argument(
             metavar="TEXT",
             help="Orders with this: the first digits of an order id, a customer's id or hash, a"
-            " purchase order number, an e-mail address, or a day like 2026-11-27 (UTC).",
+            " purchase order number, a payment's reference, an e-mail address, or a day like"
+            " 2026-11-27 (UTC).",
         ),
     ] = None,
     unsettled: Annotated[

@@ -35,7 +35,7 @@ ARCHIVED = "archived"
 
 WHAT_CAN_BE_FOUND = (
     "an order id or its first digits, a customer id or the hash of one that logs show, a purchase"
-    " order number, an e-mail address that an order was given, or a date like 2026-11-27"
+    " order number, a payment's reference, an e-mail address, or a date like 2026-11-27"
 )
 
 Sort = Literal["newest", "oldest"]
@@ -48,13 +48,15 @@ class Content:
     channel: str
     purchase_order: str
     email: str
+    payment: str
 
     @classmethod
     def of(cls, order: Order) -> Content:
         return cls(
             order.channel,
             (order.purchase_order or "").casefold(),
-            (order.address.email or "").casefold(),
+            order.address.email.casefold(),
+            "" if order.payment is None else order.payment.reference.casefold(),
         )
 
 
@@ -111,7 +113,7 @@ class Sought:
                 return True
             if content is None:
                 return False
-            if content.email == folded:
+            if folded in (content.email, content.payment):
                 return True
             number = content.purchase_order
             return number == folded or (len(folded) >= PART_MIN and folded in number)

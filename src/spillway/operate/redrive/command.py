@@ -20,7 +20,8 @@ Queue = StrEnum("Queue", ["inventory", "fulfilment", "accounting", "overflow", "
 def redrive(
     target: Target,
     queue: Annotated[
-        Queue | None, typer.Argument(help="The queue that they came from; without it, all queues.")
+        Queue | None,
+        typer.Argument(metavar="[QUEUE]", help="The queue that they came from; without it, all."),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the dead letters and why; move none.")

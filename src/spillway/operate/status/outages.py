@@ -32,8 +32,12 @@ from spillway.ui.formatting import clock, counted, date_and_clock
 #: retried at least every 15 min (orders.domain.backoff.DELIVER), and a minute more.
 RECENT_SECONDS = 60
 RETRIED_SECONDS = LOGGED_EVERY_SECONDS + 60
+#: On the emulator the orders in more messages are not counted: every page would wait for it.
+COUNTED_MAX = 1_000
 #: One failed attempt alone is a hiccup.
 FAILURES_MIN = 2
+#: So many answers between failures are not those that were under way when an outage began.
+ANSWERS_BETWEEN_MIN = 3
 #: After it has answered again: what waits longer than this waits for its next attempt.
 WAITS_SECONDS = 10
 #: When an outage has lasted so long, its orders' commands will soon have had their last attempt.
@@ -53,7 +57,8 @@ _ABOUT_THE_DOWNSTREAM = re.compile(
 class Outage:
     """A downstream that has done nothing since `since`, and the `trouble` of the last attempt, at
     `tried_at`. `orders` is how many wait for it, at the least unless `exact`. `answers_since`: it
-    has answered again, and they wait for their next attempt. Times are Unix milliseconds."""
+    has answered again, and they wait for their next attempt. `partial`: it answers others. Times
+    are Unix milliseconds."""
 
     downstream: Downstream
     since: int
@@ -62,6 +67,7 @@ class Outage:
     orders: int
     exact: bool
     answers_since: int | None = None
+    partial: bool = False
 
     @property
     def sentence(self) -> str:
@@ -70,22 +76,27 @@ class Outage:
         if self.answers_since is not None:
             again = clock(self.answers_since)[:8]
             return f"{name} answers again since {again} UTC; nothing is lost."
+        what = "has not answered" if not self.partial else "fails some attempts"
         since, tried = date_and_clock(self.since), date_and_clock(self.tried_at)
         if since[:10] == tried[:10]:
             since = since[11:]
-        return f"{name} has not answered since {since} ({self.trouble}); nothing is lost."
+        return f"{name} {what} since {since} ({self.trouble}); nothing is lost."
 
     @property
     def waiting(self) -> str:
         waits = "waits" if self.orders == 1 else "wait"
         number = counted(self.orders, "order") if self.exact else f"{self.orders:,} orders or more"
-        if self.answers_since is not None:
+        if self.answers_since is not None or self.partial:
             return f"{number} {waits} for the next attempt, at most 15 minutes."
         return f"{number} {waits} for it."
 
     def is_long(self, now: float) -> bool:
         """Its orders' commands will soon be dead letters. `now` is Unix seconds."""
-        return self.answers_since is None and now - self.since / 1000 >= LONG_SECONDS
+        return (
+            self.answers_since is None
+            and not self.partial
+            and now - self.since / 1000 >= LONG_SECONDS
+        )
 
 
 def read_outages(service: Service, parts: Iterable[Part], now: float) -> list[Outage]:
@@ -108,7 +119,7 @@ def _read(service: Service, downstream: Downstream, held: int, now: float) -> Ou
         return None
     reach = now - failed[0].at / 1000 + 1
     answered = [*logged("done", reach), *logged("refused", reach)]
-    if service.emulator is None:
+    if service.emulator is None or held > COUNTED_MAX:
         return outage_of(downstream, failed, answered, held)
     orders = {key for message in peek(service, downstream) for key in message.orders}
     return outage_of(downstream, failed, answered, len(orders), exact=True)
@@ -144,6 +155,9 @@ def outage_of(
     late = [line for line in open_ if _age_ms(line) >= WAITS_SECONDS * 1000]
     if last_answer and late:
         first = min(line.at for line in about)
+        begun = first + WAITS_SECONDS * 1000
+        if sum(begun < at < last.at for at in ends.values()) >= ANSWERS_BETWEEN_MIN:
+            return Outage(downstream, first, last.at, trouble, waiting, exact, partial=True)
         back = min((at for at in ends.values() if at > last.at), default=last_answer)
         return Outage(downstream, first, last.at, trouble, waiting, exact, back)
     return None

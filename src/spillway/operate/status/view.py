@@ -62,6 +62,7 @@ def _outage(outage: Outage) -> dict[str, Any]:
         "downstream": outage.downstream,
         "since": rfc3339(outage.since),
         "answers_since": None if back is None else rfc3339(back),
+        "partial": outage.partial,
         "trouble": outage.trouble,
         "orders": outage.orders,
         "exact": outage.exact,

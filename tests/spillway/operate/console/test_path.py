@@ -95,6 +95,11 @@ def test_an_alarm_of_orders_that_have_settled_since_is_not_alarming() -> None:
     assert "have settled" in browser(a_state(over)).get("/").text
 
 
+def test_a_function_that_nothing_runs_is_said_first() -> None:
+    tone_, sentence = headline(status(part("relay", trigger="Disabled")))
+    assert (tone_, sentence) == ("bad", "relay does not run: its trigger is Disabled.")
+
+
 def test_one_dead_letter_is_one_and_no_promise_is_called_kept_beside_it() -> None:
     dead = status(part("relay", dead_letters=1))
     assert headline(dead) == ("warn", "1 failed message needs your attention.")

@@ -42,8 +42,10 @@ def with_content(
 ) -> AcceptedOrder:
     plain = order(OTHER_CUSTOMER)
     address = replace(plain.order.address, email=email)
+    assert plain.order.payment is not None
     content = replace(
         plain.order,
+        payment=replace(plain.order.payment, reference="Pay-77"),
         channel=channel,  # type: ignore[arg-type]
         purchase_order=purchase_order,
         address=address,
@@ -82,6 +84,10 @@ def test_unsettled_orders_are_found_however_their_items_fall_on_pages(page: int)
         ID.replace("-", ""),
         f"{{{ID.upper()}}}",
         f"urn:uuid:{ID}",
+        f"https://shop.example/order?id={ID}",
+        f"Order {ID.upper()}, please",
+        f"post-{ID}-0123456789abcdef",
+        f"00-{ID.replace('-', '')}-00f067aa0ba902b7-01",
         ID[:8],
         ID[:8].upper(),
         ID[:15],
@@ -136,7 +142,7 @@ def test_an_order_is_found_by_what_its_customer_gave() -> None:
     table.add(order())
     wanted = with_content("PO-2024/117", "Ada@Example.com")
     table.add(wanted, outcome_of(CONFIRMED))
-    for text in ("PO-2024/117", "po-2024/117", "2024/117", "ada@example.COM"):
+    for text in ("PO-2024/117", "po-2024/117", "2024/117", "ada@example.COM", "pay-77"):
         assert ids(table, text) == [wanted.key.order_id]
     # A part of an address names somebody else.
     assert ids(table, "example.com") == []

@@ -91,6 +91,16 @@ def test_after_an_outage_what_still_waits_for_its_next_attempt_is_said() -> None
     assert outage.waiting.endswith("at most 15 minutes.")
 
 
+def test_a_downstream_that_fails_now_and_then_is_not_called_down() -> None:
+    failed = [tried(90 - n, f"f{n}", unsettled_s=60) for n in range(0, 60, 10)]
+    answered = [tried(85 - n, f"a{n}", "done") for n in range(0, 60, 10)]
+    outage = found(failed, [*answered, tried(1, "z", "done")], 6)
+    assert outage is not None
+    assert "fails some attempts since" in outage.sentence
+    assert outage.waiting.startswith("6 orders or more wait for the next attempt")
+    assert not outage.is_long(NOW + 90_000)
+
+
 def test_a_count_of_messages_is_a_count_of_orders_at_the_least() -> None:
     outage = Outage("accounting", AT, AT, "timed out", 40, exact=False)
     assert outage.waiting == "40 orders or more wait for it."
