@@ -2,37 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
-from rich.console import RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
 #: How a column is set: text, a number on the right, or a dim note.
 Column = Literal["text", "number", "note", "id"]
+#: No grid needs so many columns of a terminal.
+_WIDE = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Rows below dim headings, without lines. Columns that are not named are text.
+
+    A row without cells is an empty line. In a terminal where words would be cut, a grid with
+    headings has a block for each row instead: its first cell, and below it what the others are.
+    """
+
+    rows: Sequence[Sequence[RenderableType]]
+    columns: Sequence[Column] = ()
+    headings: Sequence[str] = ()
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement.get(console, options, self._table())
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        table = self._table()
+        needed = Measurement.get(console, options.update(width=_WIDE), table).minimum
+        if self.headings and needed > options.max_width:
+            yield from self._blocks()
+        else:
+            yield table
+
+    def _table(self) -> Table:
+        table = Table.grid(padding=(0, 2))
+        cells = max(map(len, [*self.rows, self.headings, self.columns]))
+        for column in [*self.columns, *["text"] * (cells - len(self.columns))]:
+            justify: Literal["left", "right"] = "right" if column == "number" else "left"
+            style = "dim" if column == "note" else None
+            wraps = column != "id"
+            table.add_column(justify=justify, style=style, no_wrap=not wraps, overflow="fold")
+        if self.headings:
+            table.add_row(*(Text(heading, "dim") for heading in self.headings))
+        for row in self.rows:
+            table.add_row(*row)
+        return table
+
+    def _blocks(self) -> Iterator[RenderableType]:
+        for row in self.rows:
+            yield row[0] if row else ""
+            named = zip(self.headings[1:], row[1:], strict=False)
+            for heading, cell in named:
+                text = Text(cell) if isinstance(cell, str) else cell
+                if isinstance(text, Text) and text.plain in ("", "·"):
+                    continue
+                if isinstance(text, Text):
+                    yield Text.assemble((f"  {heading} ", "dim"), text)
+                else:
+                    yield from (Text(f"  {heading}", "dim"), text)
 
 
 def grid(
     rows: Iterable[Sequence[RenderableType]],
     columns: Sequence[Column] = (),
     headings: Sequence[str] = (),
-) -> Table:
-    """Rows below dim headings, without lines. Columns that are not named are text.
-
-    A row without cells is an empty line.
-    """
-    table = Table.grid(padding=(0, 2))
-    for column in columns:
-        justify: Literal["left", "right"] = "right" if column == "number" else "left"
-        style = "dim" if column == "note" else None
-        table.add_column(justify=justify, style=style, no_wrap=column == "id")
-    if headings:
-        table.add_row(*(Text(heading, "dim") for heading in headings))
-    for row in rows:
-        table.add_row(*row)
-    return table
+) -> Grid:
+    return Grid([*rows], columns, headings)
 
 
 def panel(

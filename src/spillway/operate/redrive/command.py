@@ -21,7 +21,7 @@ def redrive(
     target: Target,
     queue: Annotated[
         Queue | None,
-        typer.Argument(metavar="[QUEUE]", help="The queue that they came from; without it, all."),
+        typer.Argument(metavar="QUEUE", help="The queue that they came from; without it, all."),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the dead letters and why; move none.")

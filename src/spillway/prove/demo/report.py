@@ -20,7 +20,7 @@ from spillway.run.workload import Sales
 from spillway.run.workload.sales import LeftOut
 from spillway.target.records import Record
 from spillway.ui.formatting import duration
-from spillway.ui.panels import grid, panel
+from spillway.ui.panels import Grid, grid, panel
 from spillway.ui.statistics import histogram, percentile
 
 _BAR_WIDTH = 16
@@ -231,7 +231,7 @@ def _latency_panel(title: str, seconds: Sequence[float]) -> Panel:
     return Panel(body, title=title, title_align="left")
 
 
-def _bars(seconds: Sequence[float]) -> Table:
+def _bars(seconds: Sequence[float]) -> Grid:
     bins = histogram(seconds)
     most = max(bin_.count for bin_ in bins)
     # A terminal draws eighths of a cell; one order must still be seen.

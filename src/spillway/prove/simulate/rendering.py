@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from simulation.catalogue import START
@@ -12,7 +11,7 @@ from spillway.prove.simulate.plan import planned
 from spillway.prove.simulate.schedule import run
 from spillway.prove.simulate.shrink import shrink
 from spillway.ui.formatting import age
-from spillway.ui.panels import grid
+from spillway.ui.panels import Grid, grid
 
 _CALLS = {
     "PutItem": "puts {} into the table",
@@ -69,7 +68,7 @@ def rerun(seed: int, mutant: str | None = None) -> str:
     return f"spillway simulate --seed {seed} --trace" + (f" --bug {mutant}" if mutant else "")
 
 
-def _table(trace: Trace, order: str) -> Table:
+def _table(trace: Trace, order: str) -> Grid:
     rows = (_row(line) for line in trace.lines if _is_about(line, order))
     return grid(rows, ("number",), ("after", "who", "does what", "and"))
 
