@@ -336,6 +336,28 @@ def test_a_declined_card_orders_nothing_and_another_one_is_tried_at_once(visit: 
     assert len(visitor.orders()) == 1
 
 
+def test_what_is_declined_after_its_page_was_left_is_told_on_the_next_one(visit: Visits) -> None:
+    visitor = visit()
+    page = visitor.page
+    visitor.ready_to_pay()
+    visitor.context.route("**/_local/payments/**", lambda route: route.abort())
+    page.get_by_label("Test card that is declined").check()
+    page.click("#pay")
+    expect(page.get_by_text("Your order is kept in this browser.")).to_be_visible()
+    visitor.fill_basket("TEAPOT-CLAY")
+    visitor.context.unroute_all()
+    page.goto("/")
+    page.get_by_role("link", name="See why, and order again").click()
+    visitor.see("Rejected")
+    expect(page.locator("#outbox")).to_be_hidden()
+    page.get_by_role("button", name="Back to the checkout").dblclick()
+    expect(page.locator("#goods .what > span:first-child")).to_have_text(
+        ["Stoneware mug, sage", "Teapot for four, clay"]
+    )
+    expect(page.locator("#goods .sum").first).to_have_text("£14.00")
+    expect(page.locator("#city")).to_have_value("Leeds")
+
+
 def test_what_the_store_refuses_is_said_with_its_reason(visit: Visits) -> None:
     visitor = visit()
 
