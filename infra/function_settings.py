@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from infra.stage import Stage
 from orders.domain.saga import Downstream
 from orders.settings import (
+    ArchiveSettings,
     DeliverSettings,
     DrainSettings,
     IntakeSettings,
@@ -27,6 +28,7 @@ class Addresses:
 
     orders_table: str
     prices_bucket: str
+    archive_bucket: str
     coupons_table: str
     events_topic_arn: str
     queue_urls: Mapping[str, str]
@@ -50,11 +52,13 @@ def function_settings(stage: Stage, addresses: Addresses) -> Mapping[str, Settin
             prices=stage.orders.prices,
             price_grace_seconds=stage.orders.price_grace_seconds,
             prices_bucket=addresses.prices_bucket,
+            archive_bucket=addresses.archive_bucket,
             price_keys_parameter=stage.price_keys_parameter,
             coupons_table=addresses.coupons_table,
             coupon_keys_parameter=stage.coupon_keys_parameter,
         ),
-        "reads": ReadsSettings(orders_table=table),
+        "reads": ReadsSettings(orders_table=table, archive_bucket=addresses.archive_bucket),
+        **_archive(stage, addresses),
         "drain": DrainSettings(
             orders_table=table,
             queue_url=queues["overflow"],
@@ -103,3 +107,17 @@ def function_settings(stage: Stage, addresses: Addresses) -> Mapping[str, Settin
             for name, downstream in stage.downstreams.by_name().items()
         },
     }
+
+
+def _archive(stage: Stage, addresses: Addresses) -> Mapping[str, Settings]:
+    """Only a stage on which orders leave the table has the function."""
+    if stage.keeping.days is None:
+        return {}
+    settings = ArchiveSettings(
+        orders_table=addresses.orders_table,
+        archive_bucket=addresses.archive_bucket,
+        keep_days=stage.keeping.days,
+        keep_imported="archive" if stage.keeping.imported else "table",
+        run_seconds=stage.functions.archive.timeout_seconds,
+    )
+    return {"archive": settings}

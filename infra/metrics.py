@@ -16,7 +16,9 @@ from typing import ClassVar, Final, Literal
 from orders.domain.saga import DOWNSTREAMS
 
 DELIVERIES: Final = tuple(f"deliver-{downstream}" for downstream in DOWNSTREAMS)
+#: Those of an order's path. A stage on which orders leave the table also has `ARCHIVE`.
 EVERY_FUNCTION: Final = ("intake", "drain", "relay", *DELIVERIES, "watchdog", "reads")
+ARCHIVE: Final = "archive"
 
 Statistic = Literal["Maximum", "Sum", "SampleCount", "p50", "p99"]
 
@@ -204,7 +206,7 @@ PRICE_BOOKS_UNREAD: Final = _count(
 )
 BUGS: Final = _count(
     "Bugs",
-    EVERY_FUNCTION,
+    (*EVERY_FUNCTION, ARCHIVE),
     'outcome = "bug"',
     "our code failed; the message is retried or dead-lettered",
 )

@@ -17,7 +17,9 @@ import msgspec
 from msgspec import Meta
 
 from orders.domain import saga
+from orders.domain.keeping import KEPT_DAYS_MIN
 from orders.domain.waits import CLAIM_MS, DELIVER_CALL_SECONDS, PARAMETER_SECONDS
+from orders.flow.archive import BATCH_SECONDS
 from orders.settings import PricesBy, SigningService, takes_signatures
 
 STAGES = Path(__file__).parent / "stages"
@@ -212,6 +214,8 @@ class Functions(Settings, frozen=True):
     relay: FunctionSize
     deliver: FunctionSize
     watchdog: FunctionSize
+    #: Once a day, where `[keeping]` has `days`: what it does not finish waits for the next month.
+    archive: FunctionSize = FunctionSize(memory_mb=512, timeout_seconds=900)
 
     def __post_init__(self) -> None:
         for name, size in (("intake", self.intake), ("reads", self.reads)):
@@ -219,6 +223,10 @@ class Functions(Settings, frozen=True):
                 raise ValueError(
                     f"{name} must time out before the API does, after {API_TIMEOUT_SECONDS} s"
                 )
+        if self.archive.timeout_seconds <= BATCH_SECONDS:
+            raise ValueError(
+                f"archive must have more than {BATCH_SECONDS} s: one batch may take that"
+            )
 
     def of(self, function: str) -> FunctionSize:
         """By the function's name: the three deliveries share one size."""
@@ -331,6 +339,17 @@ class Keeping(Settings, frozen=True):
     #: writes and reads a quarter dearer. Left out, it is what AWS makes of a new table, "standard",
     #: and stays what it is on a table that has another: write "standard" to come back.
     table_class: TableClass | None = None
+    #: So many days after its last outcome a settled order leaves the table for the archive, a
+    #: bucket, where customers still find it. Without it orders stay. First deploy a release that
+    #: reads the archive, then set this (CHANGELOG.md says which); there is no way back before it.
+    days: Annotated[int, Meta(ge=KEPT_DAYS_MIN, le=36_500)] | None = None
+    #: Orders that `spillway migrate` brought leave too. Set it when the migration is over: it
+    #: neither follows nor goes back with an order that has left.
+    imported: bool = False
+
+    def __post_init__(self) -> None:
+        if self.imported and self.days is None:
+            raise ValueError("imported goes with days, after which orders leave the table")
 
 
 class Logs(Settings, frozen=True):

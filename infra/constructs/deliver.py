@@ -32,7 +32,13 @@ class Deliver(Construct):
         self.function = deliver = OrderFunction(
             self, "Deliver", name=f"deliver-{name}", deployment=deployment
         )
-        deliver.allow("dynamodb:GetItem", "dynamodb:UpdateItem", on=table.table_arn)
+        deliver.allow(
+            "dynamodb:GetItem",
+            "dynamodb:UpdateItem",
+            # A command that comes months late must not write to an order that was archived.
+            "dynamodb:ConditionCheckItem",
+            on=table.table_arn,
+        )
         if downstream.invoke_arn is None:
             deliver.allow_parameter(deployment.stage.api_key_parameter(name))
         else:

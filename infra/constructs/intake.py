@@ -7,6 +7,7 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from infra.constructs.archive import allow_reading_archive
 from infra.constructs.function import Deployment, OrderFunction
 from infra.constructs.review import accept_finding, as_cited
 from orders.settings import has_book
@@ -28,6 +29,7 @@ class Intake(Construct):
         table: dynamodb.ITableV2,
         overflow: sqs.IQueue,
         prices: s3.IBucket,
+        archive: s3.IBucket,
         coupons: dynamodb.ITableV2,
         deployment: Deployment,
     ) -> None:
@@ -40,6 +42,8 @@ class Intake(Construct):
             "dynamodb:Query",
             on=table.table_arn,
         )
+        # One that is cancelled comes back from there.
+        allow_reading_archive(intake, archive)
         intake.allow("sqs:SendMessage", on=overflow.queue_arn)
         intake.allow_parameter(deployment.stage.receipt_keys_parameter)
         if deployment.stage.price_keys_parameter is not None:

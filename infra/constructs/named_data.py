@@ -20,10 +20,12 @@ from orders.domain.saga import Downstream
 
 class NamedData(Construct):
     """By their names, account and Region, which the template has: nothing is looked up, so nothing
-    goes stale when the data stack is made again. The bucket has no such name, so `prices_bucket` is
-    a reference (`infra.constructs.reference`), as the ARN of the table's stream is."""
+    goes stale when the data stack is made again. Buckets have no such name: theirs are references
+    (`infra.constructs.reference`), as the ARN of the table's stream is."""
 
-    def __init__(self, scope: Construct, id_: str, *, prices_bucket: str, stage: Stage) -> None:
+    def __init__(
+        self, scope: Construct, id_: str, *, prices_bucket: str, archive_bucket: str, stage: Stage
+    ) -> None:
         super().__init__(scope, id_)
         self._stage = stage
         self.table = dynamodb.TableV2.from_table_arn(
@@ -33,6 +35,7 @@ class NamedData(Construct):
             self, "Coupons", self._arn("dynamodb", "coupons", of="table")
         )
         self.prices = s3.Bucket.from_bucket_name(self, "Prices", prices_bucket)
+        self.archive = s3.Bucket.from_bucket_name(self, "Archive", archive_bucket)
         self.events = sns.Topic.from_topic_arn(self, "Events", self._arn("sns", "order-events"))
         #: By the queue's name, as in the data stack.
         self.queues = {
@@ -45,6 +48,7 @@ class NamedData(Construct):
         return Addresses(
             orders_table=self.table.table_name,
             prices_bucket=self.prices.bucket_name,
+            archive_bucket=self.archive.bucket_name,
             coupons_table=self.coupons.table_name,
             events_topic_arn=self.events.topic_arn,
             queue_urls={name: work.queue.queue_url for name, work in self.queues.items()},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from aws_cdk import CfnOutput, RemovalPolicy, Stack
+from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sns as sns
@@ -19,6 +19,8 @@ from infra.stage import Stage
 #: What is kept when the stack goes, and goes when its creation fails: what is left of a first
 #: deployment that failed would be in the way of the next one.
 KEPT = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
+#: How far back a table can be restored, which is DynamoDB's own default.
+RECOVERY_DAYS = 35
 KEYS = ("pk", "sk")
 #: None: the template says nothing of it, so a table that is there is not updated for it.
 TABLE_CLASSES = {
@@ -84,7 +86,8 @@ class DataStack(Stack):
             self, "Events", topic_name=stage.resource_name("order-events"), enforce_ssl=True
         )
         self.prices = self._prices_bucket()
-        #: References to the two things here whose names are AWS's.
+        self.archive = self._archive_bucket()
+        #: References to the things here whose names are AWS's.
         self.stream_arn = reference(
             "OrdersStreamArn",
             cast("str", self.table.table_stream_arn),
@@ -98,6 +101,12 @@ class DataStack(Stack):
             to=self.prices,
             recreated=stage.recreated.data,
         )
+        self.archive_bucket = reference(
+            "ArchiveBucketName",
+            self.archive.bucket_name,
+            to=self.archive,
+            recreated=stage.recreated.data,
+        )
         self._output()
 
     def _prices_bucket(self) -> s3.Bucket:
@@ -107,27 +116,51 @@ class DataStack(Stack):
         It has no name of its own, because all of AWS shares those: one with the account in it would
         be taken when the stack is deployed again, for the bucket is kept.
         """
+        return self._private_bucket(
+            "Prices",
+            why_no_access_log="Intake and the store's own people read it. Who publishes is in"
+            " CloudTrail's data events, where a store wants them; access logs would need a bucket"
+            " of their own.",
+        )
+
+    def _archive_bucket(self) -> s3.Bucket:
+        """Settled orders that have left the table. It is here whether orders leave or not: those
+        that have left must be found also when the setting is taken back.
+
+        An erasure writes over lines, so former versions must go: in as many days as the table's
+        point-in-time recovery keeps.
+        """
+        return self._private_bucket(
+            "Archive",
+            why_no_access_log="The service alone reads it, and an operator who erases a customer."
+            " Access logs would name customers' orders, and need a bucket of their own.",
+            lifecycle_rules=[
+                s3.LifecycleRule(
+                    noncurrent_version_expiration=Duration.days(RECOVERY_DAYS),
+                    abort_incomplete_multipart_upload_after=Duration.days(1),
+                )
+            ],
+        )
+
+    def _private_bucket(self, id_: str, *, why_no_access_log: str, **others: Any) -> s3.Bucket:
         bucket = s3.Bucket(
             self,
-            "Prices",
+            id_,
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             encryption=s3.BucketEncryption.S3_MANAGED,
             enforce_ssl=True,
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
             versioned=True,
             removal_policy=KEPT,
+            **others,
         )
-        accept_finding(
-            bucket,
-            "AwsSolutions-S1",
-            reason="Intake and the store's own people read it. Who publishes is in CloudTrail's"
-            " data events, where a store wants them; access logs would need a bucket of their own.",
-        )
+        accept_finding(bucket, "AwsSolutions-S1", reason=why_no_access_log)
         return bucket
 
     def _output(self) -> None:
         CfnOutput(self, "OrdersTableName", value=self.table.table_name)
         CfnOutput(self, "PricesBucketName", value=self.prices.bucket_name)
+        CfnOutput(self, "ArchiveBucketName", value=self.archive.bucket_name)
         CfnOutput(self, "CouponsTableName", value=self.coupons.table_name)
         for name, work in self.queues.items():
             CfnOutput(self, f"{name.capitalize()}QueueUrl", value=work.queue.queue_url)

@@ -8,6 +8,7 @@ from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from infra.constructs.archive import Archive
 from infra.constructs.deliver import Deliver
 from infra.constructs.drain import Drain
 from infra.constructs.endpoints import AwsEndpoints
@@ -49,7 +50,13 @@ class ServiceStack(Stack):
             name: self._url(name, downstream, stage)
             for name, downstream in stage.downstreams.by_name().items()
         }
-        held = NamedData(self, "Data", prices_bucket=data.prices_bucket, stage=stage)
+        held = NamedData(
+            self,
+            "Data",
+            prices_bucket=data.prices_bucket,
+            archive_bucket=data.archive_bucket,
+            stage=stage,
+        )
         deployment = Deployment(stage, code, function_settings(stage, held.addresses(urls)))
         queues = held.queues
         commands = [queues[name] for name in urls]
@@ -61,11 +68,14 @@ class ServiceStack(Stack):
             table=held.table,
             overflow=queues["overflow"].queue,
             prices=held.prices,
+            archive=held.archive,
             coupons=held.coupons,
             deployment=deployment,
         )
         Drain(self, "Drain", overflow=queues["overflow"], table=held.table, deployment=deployment)
-        reads = Reads(self, "Reads", table=held.table, deployment=deployment)
+        reads = Reads(self, "Reads", table=held.table, archive=held.archive, deployment=deployment)
+        if stage.keeping.days is not None:
+            Archive(self, "Archive", table=held.table, archive=held.archive, deployment=deployment)
         Relay(
             self,
             "Relay",

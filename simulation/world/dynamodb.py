@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from functools import cache
 from typing import Any
+from zlib import crc32
 
 from botocore.exceptions import ClientError
 
@@ -50,6 +51,8 @@ PAGE_BYTES_MAX = 1024 * 1024
 BATCH_GET_MAX = 100
 #: A page of a scan is at most 1 MB on AWS; here it is so many items.
 SCAN_PAGE_ITEMS = 100
+#: And that of a part of a table: odd, so that pages end between an order and its progress, too.
+PART_PAGE_ITEMS = 5
 #: How old an eventually consistent read may be. AWS says "usually within a second".
 STALE_MAX_MS = 5_000
 
@@ -117,6 +120,10 @@ class Table:
             end = min(end, bisect_left(sort_keys, beyond))
         places = range(start, end)
         return (sort_keys[place] for place in (places if forward else reversed(places)))
+
+    def every_key(self) -> Iterable[Key]:
+        """Also of items that are there no more."""
+        return self._items
 
     def items(self) -> Iterator[Item]:
         """All of them, as they are now."""
@@ -244,6 +251,35 @@ class DynamoClient:
         site = "Query" if ConsistentRead else "Query, eventually consistent"
         key = {"pk": values[":customer"], "sk": values.get(":order", {"S": "any order"})}
         return self._calls.make(self._sites[site], read, self._about(key))
+
+    def scan(
+        self,
+        *,
+        TableName: str,
+        Segment: int,
+        TotalSegments: int,
+        ExclusiveStartKey: Attributes | None = None,
+    ) -> Attributes:
+        """All items of a partition are in the same segment, next to each other."""
+
+        def read(fault: Fault | None) -> Attributes:
+            table = self._table(TableName, "Scan")
+            if not 0 <= Segment < TotalSegments:
+                raise _invalid("Scan", "Segment must be less than TotalSegments")
+            beyond = None
+            if ExclusiveStartKey is not None:
+                beyond = _place(_key(ExclusiveStartKey, "Scan", table))
+            keys = sorted(
+                (place, key)
+                for key in table.every_key()
+                if (place := _place(key))[0] % TotalSegments == Segment
+                and (beyond is None or place > beyond)
+            )
+            as_of = self._as_of(fault)
+            return _page((table.get(key, as_of) for _, key in keys), PART_PAGE_ITEMS)
+
+        site = self._sites["Scan, eventually consistent"]
+        return self._calls.make(site, read, f"part {Segment} of {TotalSegments}")
 
     def batch_get_item(self, *, RequestItems: Mapping[str, Any]) -> Attributes:
         [(name, wanted)] = RequestItems.items()
@@ -422,6 +458,7 @@ def _sites(timeout_ms: int) -> dict[str, Site]:
         "GetItem, eventually consistent": _STALE_READ_KINDS,
         "Query": _READ_KINDS,
         "Query, eventually consistent": _STALE_READ_KINDS,
+        "Scan, eventually consistent": _STALE_READ_KINDS,
         "BatchGetItem": _BATCH_READ_KINDS,
         "BatchGetItem, eventually consistent": _STALE_BATCH_READ_KINDS,
     }
@@ -437,6 +474,11 @@ def _sites(timeout_ms: int) -> dict[str, Site]:
         )
         for name, kinds in kinds_of.items()
     }
+
+
+def _place(key: Key) -> tuple[int, Key]:
+    """Where a key comes in a scan."""
+    return crc32(key[0].encode()), key
 
 
 def _key(item: Attributes, call: str, table: Table) -> Key:

@@ -136,8 +136,12 @@ class Faults:
         self._outages: dict[str, list[Outage]] = {}
         self._injected_outages: set[Outage] = set()
         for outage in outages:
-            self._outages.setdefault(outage.service, []).append(outage)
+            self.add(outage)
         self._quiet = not rates and not self._outages and forced is None
+
+    def add(self, outage: Outage) -> None:
+        self._outages.setdefault(outage.service, []).append(outage)
+        self._quiet = False
 
     def at_call(
         self, kinds: Kinds, service: str, name: Callable[[], str], chance: Chance, now: int

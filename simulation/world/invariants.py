@@ -16,8 +16,10 @@ from typing import Any
 
 import msgspec
 
-from orders.aws import items
+from orders.aws import archive_file, items
+from orders.aws.archive_file import Items, LineInvalid
 from orders.domain import saga
+from orders.domain.keeping import DAY_MS, KEPT_DAYS_MIN, last_changed
 from orders.domain.order import Order, OrderKey, order_id_time
 from orders.domain.promises import Promise
 from orders.domain.refusals import PRICE_RULES, Rule
@@ -40,7 +42,7 @@ NO_COMMAND_LOST = "no_command_lost"
 GRACE_MS = 60 * 60 * 1000
 
 #: Attributes of a progress item that are no facts.
-_KEPT = frozenset({"pk", "sk", items.COUPONS_RETURNED})
+_KEPT = frozenset({"pk", "sk", items.COUPONS_RETURNED, items.REOPENED})
 #: Rules that say nothing of prices: a coupon was used before, or by others.
 _LIMITS = frozenset({Rule.COUPON_USED, Rule.COUPON_USED_UP})
 
@@ -79,6 +81,7 @@ class InvariantChecker:
     table: Table = field(init=False)
     overflow: Queue = field(init=False)
     bucket: Bucket = field(init=False)
+    archive: Bucket = field(init=False)
     #: The published price books by version, and when each begins.
     books: dict[str, int] = field(default_factory=lambda: {**BOOKS})
     broken: list[Broken] = field(default_factory=list)
@@ -107,9 +110,21 @@ class InvariantChecker:
         return item is not None and items.is_void(item)
 
     def _content(self, key: tuple[str, str]) -> bytes | None:
-        """The order's content as it is in the table."""
+        """The order's content as it is in the table, or in the archive."""
         item = self.table.get(key)
+        if item is not None and items.is_stub(item):
+            item, _ = self.archived(item) or (None, None)
         return None if item is None or items.is_void(item) else bytes(item["content"]["B"])
+
+    def archived(self, stub: Item) -> Items | None:
+        """The items that a stub stands for; None where its line is not there."""
+        location = items.location_of(stub)
+        content = self.archive.objects.get(archive_file.object_key(location), b"")
+        line = content[location.begins : location.begins + location.length]
+        try:
+            return archive_file.items_at(stub, line)
+        except LineInvalid:
+            return None
 
     def moment(self) -> int:
         """A number that grows with every event, and so tells their order within one ms too."""
@@ -124,16 +139,60 @@ class InvariantChecker:
 
     # What changes in the table
 
-    def changed(self, key: Key, before: Item | None, after: Item) -> None:
+    def changed(self, key: Key, before: Item | None, after: Item | None) -> None:
         customer_id, sort_key = key
         order_id, is_progress, _ = sort_key.partition(PROGRESS)
-        if is_progress:
-            self._progressed((customer_id, order_id), before or {}, after)
-        elif before is not None:
-            detail = "the order was overwritten"
-            self.breaks(Promise.ONE_ORDER_PER_ID, (customer_id, order_id), detail)
-        elif not items.is_void(after):
-            self._placed((customer_id, order_id), after)
+        order = (customer_id, order_id)
+        if is_progress and after is not None:
+            self._progressed(order, before or {}, after)
+        elif is_progress and before is not None:
+            self._progress_deleted(order, before)
+        elif before is None and after is not None and not items.is_void(after):
+            self._placed(order, after)
+        elif before is not None and after is not None:
+            self._replaced(order, before, after)
+        elif after is None:
+            self.breaks(Promise.ACKNOWLEDGED_IS_DURABLE, order, "was deleted")
+
+    def _replaced(self, key: tuple[str, str], before: Item, after: Item) -> None:
+        """Nothing replaces an order but its stub, and a stub but its order; an erasure writes over
+        its texts."""
+        if items.is_stub(after) and not items.is_stub(before):
+            self._stub_put(key, before, after)
+        elif items.is_stub(before) and not items.is_stub(after):
+            order, _ = self.archived(before) or (None, None)
+            if after != order:
+                self._lost(key, "came back from the archive as another")
+        elif items.ERASED_AT not in after:
+            self.breaks(Promise.ONE_ORDER_PER_ID, key, "the order was overwritten")
+
+    def _stub_put(self, key: tuple[str, str], order: Item, stub: Item) -> None:
+        progress = self.table.get((key[0], key[1] + PROGRESS)) or {}
+        facts = items.facts(progress)
+        age_ms = self.now() + SKEW_MAX_MS - last_changed(facts) if facts.outcomes else 0
+        if not saga.settled(facts) or age_ms < KEPT_DAYS_MIN * DAY_MS:
+            self._lost(key, "left the table before it had settled for long")
+        line = self.archived(stub)
+        if line is None or line[0] != order or _without_note(line[1]) != _without_note(progress):
+            self._lost(key, "left the table, and its line is not what it was")
+
+    def _progress_deleted(self, key: tuple[str, str], progress: Item) -> None:
+        stub = self.table.get(key) or {}
+        line = self.archived(stub) if items.is_stub(stub) else None
+        if line is None or _without_note(line[1]) != _without_note(progress):
+            self._half_done(key, "its facts were deleted, and are not in the archive")
+
+    def archive_changed(self, object_key: str) -> None:
+        """An object was stored: each line that a stub names is still there."""
+        for item in self.table.items():
+            if not items.is_stub(item):
+                continue
+            is_in_it = archive_file.object_key(items.location_of(item)) == object_key
+            if is_in_it and self.archived(item) is None:
+                self._lost((item["pk"]["S"], item["sk"]["S"]), "its line was overwritten")
+
+    def _lost(self, key: tuple[str, str], detail: str) -> None:
+        self.breaks(Promise.ACKNOWLEDGED_IS_DURABLE, key, detail)
 
     def _placed(self, key: tuple[str, str], item: Item) -> None:
         """It costs what the book in force says, or one before it while a book cannot be read."""
@@ -217,6 +276,8 @@ class InvariantChecker:
                 self._half_done(key, f"the fact {name} on record was overwritten")
         if not self.has_order(key):
             self._half_done(key, "has facts and is not in the table")
+        elif items.is_stub(self.table.get(key) or {}):
+            self._half_done(key, "has facts beside its stub")
         facts = {name: _fact(name, value) for name, value in after.items() if name not in _KEPT}
         effects = self._effects.get(key, {})
         for name, fact in facts.items():
@@ -333,6 +394,10 @@ class InvariantChecker:
 
     def effects(self, key: OrderKey) -> Mapping[str, Entry]:
         return self._effects.get((key.customer_id, key.order_id), {})
+
+
+def _without_note(progress: Item) -> dict[str, Any]:
+    return {name: value for name, value in progress.items() if name != items.REOPENED}
 
 
 def _fact(name: str, attribute: Any) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from zlib import crc32
 
-from simulation.world.calls import NotModelled, client_error
+from simulation.world.calls import client_error
 from simulation.world.dynamodb import Item, Key
 
 RETENTION_MS = 24 * 60 * 60 * 1000
@@ -49,22 +49,22 @@ class Stream:
         self._to_spoil[place] = on_spoilt
 
     def append(self, key: Key, before: Item | None, after: Item | None) -> None:
-        if after is None:
-            raise NotModelled("the removal of an item from a table with a stream")
         self._number += 1
         now = self._now()
-        images: dict[str, Any] = {"NewImage": _as_json(after)}
+        images: dict[str, Any] = {}
+        if after is not None:
+            images["NewImage"] = _as_json(after)
         if before is not None:
             images["OldImage"] = _as_json(before)
         on_spoilt = self._to_spoil.get(self._number - _FIRST_NUMBER - 1)
         if on_spoilt is not None:
             on_spoilt()
-            images["NewImage"] = {**images["NewImage"], **_SPOILT}
+            images["NewImage"] = {**images.get("NewImage", {}), **_SPOILT}
         shard = self.shards[crc32(key[0].encode()) % len(self.shards)]
         shard.records.append(
             {
                 "eventID": f"{self._number:x}",
-                "eventName": "INSERT" if before is None else "MODIFY",
+                "eventName": _event_name(before, after),
                 "eventVersion": "1.1",
                 "eventSource": "aws:dynamodb",
                 "awsRegion": "eu-west-1",
@@ -108,6 +108,12 @@ class StreamsClient:
         shard = next(shard for shard in self.stream.shards if shard.name == name)
         records = shard.records[int(place) :]
         return {"Records": records, "NextShardIterator": f"{name}/{len(shard.records)}"}
+
+
+def _event_name(before: Item | None, after: Item | None) -> str:
+    if after is None:
+        return "REMOVE"
+    return "INSERT" if before is None else "MODIFY"
 
 
 def _as_json(item: Item) -> dict[str, Any]:

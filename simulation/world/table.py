@@ -6,13 +6,17 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from orders.aws import bucket as aws
 from orders.aws import items
+from orders.aws.archive import ArchiveReader
+from orders.aws.archiving import DynamoArchiving
 from orders.aws.coupons import DynamoCoupons
 from orders.aws.table import DynamoOrders
 from orders.domain.order import AcceptedOrder, VoidId
 from orders.failures import TransientFailure
 from orders.flow.relay import Change, FactsChanged, OrderPlaced
-from simulation.world.calls import Calls, NotModelled
+from simulation.world.bucket import Bucket, BucketConnections
+from simulation.world.calls import Calls
 from simulation.world.dynamodb import About, DynamoClient, Item, Key, Table
 from simulation.world.faults import Faults
 from simulation.world.runtime import SetClock
@@ -26,6 +30,7 @@ class MemoryOrders(DynamoOrders):
     """A table of its own, where nothing goes wrong. `stream`: its changes, as relay has them.
 
     `coupons`: limited coupons of these orders; `claimed`: the table that they are in.
+    `archiving`: moves them to `bucket`, by `clock`.
     """
 
     # The adapter is frozen; what a test makes of it need not be.
@@ -39,13 +44,20 @@ class MemoryOrders(DynamoOrders):
         self.claimed = Table(_COUPONS, lambda: scheduler.now, lambda *_: None, sorted=False)
         tables = {_NAME: table, _COUPONS: self.claimed}
         client = _OneAtATime(DynamoClient(calls, tables, 6.0, About(None)))
-        super().__init__(client, _NAME)
-        self.coupons = DynamoCoupons(client, _NAME, _COUPONS, SetClock(0))
+        self.clock = SetClock(0)
+        self.bucket = Bucket()
+        pool: Any = BucketConnections({_NAME: self.bucket}, calls, 0, 6.0, may_list=True)
+        objects = aws.Bucket(f"https://{_NAME}.s3", pool, lambda _m, _u, headers, _b: {**headers})
+        super().__init__(client, _NAME, ArchiveReader(objects, self.clock, map))
+        self.coupons = DynamoCoupons(client, _NAME, _COUPONS, self.clock)
+        self.archiving = DynamoArchiving(
+            client, _NAME, objects, self.clock, lambda: 0.5, map, run_ms=900_000
+        )
         self.stream: list[Change] = []
 
     def _changed(self, _: Key, before: Item | None, after: Item | None) -> None:
-        if after is None:
-            raise NotModelled("the removal of an order")
+        if after is None or items.is_stub(after):
+            return
         if items.is_progress(after):
             change = FactsChanged(items.key_of(after), items.facts(before), items.facts(after))
             self.stream.append(change)

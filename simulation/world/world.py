@@ -6,7 +6,7 @@ everything is a model. The settings are those of the stage `dev`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache, partial
 from itertools import chain
 from typing import Any
@@ -20,9 +20,10 @@ from infra.function_settings import Addresses, function_settings
 from orders import wiring
 from orders.aws import items
 from orders.aws.items import PROGRESS_SUFFIX
+from orders.domain.keeping import KEPT_DAYS_MIN
 from orders.domain.saga import DOWNSTREAMS
 from orders.domain.waits import CALL_SECONDS
-from orders.handlers import deliver, drain, intake, reads, relay, watchdog
+from orders.handlers import archive, deliver, drain, intake, reads, relay, watchdog
 from orders.wiring import Runtime
 from simulation import store
 from simulation.catalogue import BOOKS, KEY, KEY_ID
@@ -30,7 +31,7 @@ from simulation.downstreams.fake import FakeDownstream
 from simulation.downstreams.fault_settings import FaultSettings
 from simulation.downstreams.ledger import MemoryLedger
 from simulation.world.bucket import Bucket, BucketConnections
-from simulation.world.calls import Calls, NotModelled
+from simulation.world.calls import Calls
 from simulation.world.chance import Chance
 from simulation.world.dynamodb import About, DynamoClient, Item, Key, Table
 from simulation.world.event_sources import STREAM_POLL_MS, QueueReader, ShardReader
@@ -47,6 +48,7 @@ from simulation.world.trace import Trace
 
 ORDERS_TABLE = "spillway-dev-orders"
 PRICES_BUCKET = "spillway-dev-data-prices"
+ARCHIVE_BUCKET = "spillway-dev-data-archive"
 COUPONS_TABLE = "spillway-dev-coupons"
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:spillway-dev-order-events"
 API_KEY = "the downstreams' key"
@@ -55,6 +57,7 @@ _QUEUES = "https://sqs.eu-west-1.amazonaws.com/123456789012"
 _CODE: Mapping[str, Code] = {
     "intake": Code(wiring.wire_intake, intake.handle),
     "reads": Code(wiring.wire_reads, reads.handle),
+    "archive": Code(wiring.wire_archive, archive.handle),
     "drain": Code(wiring.wire_drain, drain.handle),
     "relay": Code(wiring.wire_relay, relay.handle),
     "watchdog": Code(wiring.wire_watchdog, watchdog.handle),
@@ -108,7 +111,9 @@ class World:
         self.coupons = Table(COUPONS_TABLE, self.now, lambda *_: None, sorted=False)
         self.topic = Topic(TOPIC, self.invariants.contradicted)
         self.bucket = Bucket(store.objects(BOOKS))
+        self.archive = Bucket(on_put=self.invariants.archive_changed)
         self.invariants.bucket = self.bucket
+        self.invariants.archive = self.archive
         self.queues = self._make_queues()
         self.by_url = {queue.url: queue for queue in self.queues.values()}
         self.invariants.table = self.table
@@ -161,6 +166,14 @@ class World:
         for part in (*chain.from_iterable(many), *parts, self):
             part.__dict__.clear()
 
+    def stored_items(self) -> Iterator[Item]:
+        """The orders table's items, with those of archived orders in place of their stubs."""
+        for item in self.table.items():
+            if items.is_stub(item):
+                yield from self.invariants.archived(item) or ()
+            else:
+                yield item
+
     @property
     def dead_letters(self) -> dict[str, Queue]:
         """By the name of the queue that they come from. `relay` has no other queue."""
@@ -208,14 +221,16 @@ class World:
         customer_id, sort_key = images["Keys"]["pk"]["S"], images["Keys"]["sk"]["S"]
         order_id, progress, _ = sort_key.partition("#")
         order = self.name_of(customer_id, order_id)
+        if "NewImage" not in images:
+            return f"the progress of {order} deleted"
+        if items.is_stub(images["NewImage"]):
+            return f"{order} archived"
         if not progress:
             return f"{order} {'made void' if items.is_void(images['NewImage']) else 'placed'}"
         new = sorted(images["NewImage"].keys() - images.get("OldImage", {"pk": 0, "sk": 0}).keys())
         return f"{order} {' '.join(new)} known"
 
     def _table_changed(self, key: Key, before: Item | None, after: Item | None) -> None:
-        if after is None:
-            raise NotModelled("the removal of an order")
         self.invariants.changed(key, before, after)
         self.stream.append(key, before, after)
 
@@ -264,13 +279,15 @@ class World:
         }
 
     def _runtime(
-        self, settings: Mapping[str, str], clock: EnvironmentClock, _: Function
+        self, settings: Mapping[str, str], clock: EnvironmentClock, function: Function
     ) -> Runtime:
         downstream = settings.get("DOWNSTREAM", "")
+        buckets = {PRICES_BUCKET: self.bucket, ARCHIVE_BUCKET: self.archive}
+        may_list = function.name == "archive"
 
         def pool(timeout_seconds: float) -> Any:
             if not downstream:
-                return BucketConnections(self.bucket, self.calls, self.seed, timeout_seconds)
+                return BucketConnections(buckets, self.calls, self.seed, timeout_seconds, may_list)
             return Connections(
                 downstream,
                 settings["DOWNSTREAM_URL"],
@@ -355,7 +372,10 @@ class World:
     def _is_on_record(self, key: tuple[str, str], step: str) -> bool:
         customer_id, order_id = key
         progress = self.table.get((customer_id, order_id + PROGRESS_SUFFIX))
-        return progress is not None and step in progress
+        if progress is None:
+            # Nothing is owed to an order that was archived.
+            return items.is_stub(self.table.get(key) or {})
+        return step in progress
 
     def _given_up(self, dead_letter: str) -> None:
         self.queues["relay-dead-letters"].send("a letter of Lambda's", dead_letter, {}, None)
@@ -395,10 +415,15 @@ def deployment(without_keys: frozenset[str]) -> Mapping[str, tuple[Mapping[str, 
         name: replace(downstream, idempotency="lookup" if name in without_keys else "keys")
         for name, downstream in stage.downstreams.by_name().items()
     }
-    stage = replace(stage, downstreams=stages.Downstreams(**downstreams))
+    stage = replace(
+        stage,
+        downstreams=stages.Downstreams(**downstreams),
+        keeping=stages.Keeping(days=KEPT_DAYS_MIN),
+    )
     addresses = Addresses(
         orders_table=ORDERS_TABLE,
         prices_bucket=PRICES_BUCKET,
+        archive_bucket=ARCHIVE_BUCKET,
         coupons_table=COUPONS_TABLE,
         events_topic_arn=TOPIC,
         queue_urls={name: f"{_QUEUES}/{name}" for name in _sources()},

@@ -6,9 +6,9 @@ Every method may raise `TransientFailure` or `PermanentFailure` (orders.failures
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from orders.domain.book import Book
 from orders.domain.coupon_limits import Denied, Use
@@ -54,10 +54,11 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """An order with all that is known of it."""
+    """An order with all that is known of it. `archived`: it has left the table for the archive."""
 
     order: AcceptedOrder
     facts: Facts
+    archived: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -77,8 +78,14 @@ class Message:
     log: dict[str, object] = field(default_factory=dict)
 
 
+class Archived(Exception):
+    """The order has left the table, and whoever asks does not read the archive. It had settled
+    months before: nothing is owed to it."""
+
+
 class Orders(Protocol):
-    """The table. Every write is conditional; nothing is ever overwritten."""
+    """The table, and the archive behind it. Every write is conditional; nothing is ever
+    overwritten. Whoever does not read the archive may get `Archived` instead of an order."""
 
     def place(self, order: AcceptedOrder) -> AcceptedOrder | VoidId | None:
         """Store a new order durably. Returns what is already there under this key, if anything."""
@@ -106,11 +113,66 @@ class Orders(Protocol):
         """Write a fact once. Returns the facts after it: a fact that was already there for this
         step stays."""
 
-    def request_cancellation(self, key: OrderKey, at: Millis) -> Facts:
-        """Write the customer's request once, on its side of the reservation.
+    def request_cancellation(self, key: OrderKey, at: Millis, *, reserved: bool) -> Facts:
+        """Write the customer's request once, on its side of the reservation. `reserved`: its
+        outcome was known when the order was read, so the request comes after it.
 
         Returns the facts after it.
         """
+
+    def reopen(self, key: OrderKey, at: Millis) -> Facts:
+        """Bring an archived order back into the table, together with the customer's request to
+        cancel it. Returns the facts after it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredOrder:
+    """An order in the table with what decides whether it may leave. `holds_coupons`: it has given
+    back none of what it used up of limited coupons. `items`: as stored, for the adapter."""
+
+    key: OrderKey
+    facts: Facts
+    imported: bool
+    holds_coupons: bool
+    items: tuple[Mapping[str, Any], Mapping[str, Any]]
+
+
+class ArchiveBatch(Protocol):
+    """Orders with the lines that they become: the adapter's own."""
+
+    @property
+    def keys(self) -> Collection[OrderKey]:
+        """Orders that can be archived. One that would lose something is not among them."""
+
+
+class Archiving(Protocol):
+    """Moves orders from the table to the archive. One run at a time."""
+
+    def begin(self) -> bool:
+        """Keep other runs out, and put right what an earlier one left. False: another is under
+        way."""
+
+    def pages(self, segment: int, of: int) -> Iterator[Sequence[StoredOrder]]:
+        """The orders of one of so many parts of the table, as they were a moment ago."""
+
+    def batch(self, orders: Sequence[StoredOrder]) -> ArchiveBatch: ...
+
+    def announce(self, batch: ArchiveBatch) -> None:
+        """Note which objects are about to change, so that the next run can put them right."""
+
+    def store(self, batch: ArchiveBatch) -> None:
+        """Store the lines. Nothing refers to them yet."""
+
+    def move(self, batch: ArchiveBatch) -> Collection[OrderKey]:
+        """Put each order's stub in its place, or nothing where it has changed since it was read.
+        Returns the orders that were moved."""
+
+    def tidy(self, batch: ArchiveBatch, moved: Collection[OrderKey]) -> None:
+        """Take the lines out that no stub names."""
+
+    def end(self) -> None:
+        """Let other runs in. Without it the next one waits until this one's time is certainly over,
+        and puts right what was announced."""
 
 
 class Coupons(Protocol):

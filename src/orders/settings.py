@@ -13,6 +13,7 @@ from typing import Annotated, Literal, Self
 import msgspec
 from msgspec import Meta
 
+from orders.domain.keeping import KEPT_DAYS_MIN
 from orders.domain.saga import Downstream
 
 Auth = Literal["api_key", "sigv4"]
@@ -54,8 +55,17 @@ class Settings(msgspec.Struct, frozen=True, rename="upper"):
         return {name: str(value) for name, value in settings.items() if value is not None}
 
 
-class IntakeSettings(Settings, frozen=True):
+class WithBucket(Settings, frozen=True, kw_only=True):
+    """Of a function that reaches a bucket without the SDK."""
+
+    #: Set by Lambda; the second only by the emulator.
+    aws_region: str | None = None
+    aws_endpoint_url: str | None = None
+
+
+class IntakeSettings(WithBucket, frozen=True, kw_only=True):
     orders_table: str
+    archive_bucket: str
     table_timeout_seconds: TimeoutSeconds
     overflow_queue_url: str
     receipt_keys_parameter: str
@@ -70,9 +80,6 @@ class IntakeSettings(Settings, frozen=True):
     coupon_keys_parameter: str
     #: Where the pricing engine's signatures are taken.
     price_keys_parameter: str | None = None
-    #: Set by Lambda; the second only by the emulator.
-    aws_region: str | None = None
-    aws_endpoint_url: str | None = None
 
     def __post_init__(self) -> None:
         if (self.price_keys_parameter is not None) != takes_signatures(self.prices):
@@ -164,5 +171,16 @@ class WatchdogSettings(_CommandQueues, frozen=True):
         }
 
 
-class ReadsSettings(Settings, frozen=True):
+class ReadsSettings(WithBucket, frozen=True, kw_only=True):
     orders_table: str
+    archive_bucket: str
+
+
+class ArchiveSettings(WithBucket, frozen=True, kw_only=True):
+    orders_table: str
+    archive_bucket: str
+    keep_days: Annotated[int, Meta(ge=KEPT_DAYS_MIN)]
+    #: What becomes of orders that were brought over from an older database.
+    keep_imported: Literal["archive", "table"]
+    #: The function's timeout.
+    run_seconds: Annotated[int, Meta(ge=1, le=900)]

@@ -22,7 +22,7 @@ from orders.domain.trace import Trace
 FIELDS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "at": "when it was over, Unix milliseconds by the function's clock",
-        "step": "`intake`, `drain`, `relay`, `deliver`, `watchdog` or `reads`",
+        "step": "`intake`, `drain`, `relay`, `deliver`, `watchdog`, `reads` or `archive`",
         "outcome": "what became of it: see the table of outcomes",
         "order_id": "left out where what was given is no order id",
         "customer": "hash of the customer id, the same as at the end of an idempotency key",
@@ -45,6 +45,8 @@ FIELDS: Final[Mapping[str, str]] = MappingProxyType(
         "half_done_s": "the same, where a downstream has already given its answer to one step",
         "records": "how many changes were in a batch that could not be relayed",
         "messages": "how many messages a batch message was split into",
+        "archived": "how many orders a run has moved to the archive",
+        "left": "how many it would have, and left in the table, because something had changed",
         "detail": "a failure's own text; it holds no personal data",
         "error": "a bug's type and place, never its text, which may quote the input",
     }

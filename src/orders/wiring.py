@@ -16,10 +16,11 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import urllib3
 
+from orders.aws.archive import ArchiveReader
 from orders.aws.bucket import Bucket
 from orders.aws.clients import Client, client
 from orders.aws.coupon_tries import DynamoCouponTries
@@ -44,7 +45,12 @@ from orders.aws.topic import SnsEvents
 from orders.domain import backoff
 from orders.domain.backoff import Backoff
 from orders.domain.units import Millis
-from orders.domain.waits import CALL_SECONDS, DELIVER_CALL_SECONDS, PARAMETER_TRY_SECONDS
+from orders.domain.waits import (
+    ARCHIVE_TRY_SECONDS,
+    CALL_SECONDS,
+    DELIVER_CALL_SECONDS,
+    PARAMETER_TRY_SECONDS,
+)
 from orders.downstream import REQUEST_OF
 from orders.downstream.http import Authorise, HttpDownstream
 from orders.flow.consumer import Consumer
@@ -58,15 +64,20 @@ from orders.flow.relay import Relay
 from orders.flow.watchdog import Watchdog
 from orders.ports import Clock, ConcurrentMap, Jitter, Log
 from orders.settings import (
+    ArchiveSettings,
     DeliverSettings,
     DrainSettings,
     IntakeSettings,
     ReadsSettings,
     RelaySettings,
     WatchdogSettings,
+    WithBucket,
     has_book,
 )
 from orders.telemetry import JsonLines
+
+if TYPE_CHECKING:
+    from orders.flow.archive import Archive
 
 # As many as Lambda passes in at once, so that no single message waits for another one's downstream.
 # Commands inside batch messages take turns, so that a downstream gets no more calls at once.
@@ -113,7 +124,9 @@ def wire_intake(runtime: Runtime) -> tuple[Intake, Log]:
     clock = runtime.clock
     intake = Intake(
         orders=DynamoOrders(
-            runtime.client("dynamodb", settings.table_timeout_seconds), settings.orders_table
+            runtime.client("dynamodb", settings.table_timeout_seconds),
+            settings.orders_table,
+            _archive_reader(settings, runtime),
         ),
         overflow=SqsOverflow(
             runtime.client("sqs", OVERFLOW_TO_TABLE * settings.table_timeout_seconds),
@@ -141,13 +154,10 @@ def _prices(settings: IntakeSettings, runtime: Runtime) -> Prices:
 
 
 def _price_books(settings: IntakeSettings, runtime: Runtime) -> PublishedPriceBooks:
-    endpoint, bucket = settings.aws_endpoint_url, settings.prices_bucket
-    url = f"https://{bucket}.s3.{settings.aws_region}.amazonaws.com"
-    url = url if endpoint is None else f"{endpoint}/{bucket}"
     # An order waits as long for the bucket as for the table, which has two tries too.
-    pool = runtime.pool(settings.table_timeout_seconds / 2)
+    try_seconds = settings.table_timeout_seconds / 2
     books = PublishedPriceBooks(
-        Bucket(url, pool, runtime.sign_s3),
+        _bucket(settings.prices_bucket, settings, runtime, try_seconds),
         runtime.clock,
         _log(runtime),
         begin_within_ms=round(settings.table_timeout_seconds * 1000),
@@ -155,6 +165,21 @@ def _price_books(settings: IntakeSettings, runtime: Runtime) -> PublishedPriceBo
     if runtime.init_phase:
         books.prepare()
     return books
+
+
+def _bucket(name: str, settings: WithBucket, runtime: Runtime, try_seconds: float) -> Bucket:
+    endpoint = settings.aws_endpoint_url
+    url = f"https://{name}.s3.{settings.aws_region}.amazonaws.com"
+    url = url if endpoint is None else f"{endpoint}/{name}"
+    return Bucket(url, runtime.pool(try_seconds), runtime.sign_s3)
+
+
+def _archive_reader(settings: IntakeSettings | ReadsSettings, runtime: Runtime) -> ArchiveReader:
+    return ArchiveReader(
+        _bucket(settings.archive_bucket, settings, runtime, ARCHIVE_TRY_SECONDS),
+        runtime.clock,
+        runtime.concurrent_map(CONCURRENT_MAX),
+    )
 
 
 def _parameter(name: str, runtime: Runtime) -> SecureParameter:
@@ -250,8 +275,35 @@ def wire_watchdog(runtime: Runtime) -> tuple[Consumer, Watchdog]:
 
 def wire_reads(runtime: Runtime) -> tuple[Reads, Log]:
     settings = ReadsSettings.read(runtime.environment)
-    orders = DynamoOrders(runtime.client("dynamodb"), settings.orders_table)
+    orders = DynamoOrders(
+        runtime.client("dynamodb"), settings.orders_table, _archive_reader(settings, runtime)
+    )
     return Reads(orders, runtime.clock), _log(runtime)
+
+
+def wire_archive(runtime: Runtime) -> tuple[Archive, Log]:
+    # It alone needs these, and the others' customers wait for their cold starts.
+    from orders.aws.archiving import DynamoArchiving
+    from orders.flow.archive import Archive
+
+    settings = ArchiveSettings.read(runtime.environment)
+    archiving = DynamoArchiving(
+        client=runtime.client("dynamodb"),
+        table=settings.orders_table,
+        bucket=_bucket(settings.archive_bucket, settings, runtime, CALL_SECONDS),
+        clock=runtime.clock,
+        jitter=runtime.jitter,
+        concurrent_map=runtime.concurrent_map(CONCURRENT_MAX),
+        run_ms=settings.run_seconds * 1000,
+    )
+    archive = Archive(
+        archiving,
+        runtime.clock,
+        days=settings.keep_days,
+        imported=settings.keep_imported == "archive",
+        run_seconds=settings.run_seconds,
+    )
+    return archive, _log(runtime)
 
 
 def _consumer(
@@ -342,3 +394,4 @@ relay = cache(partial(wire_relay, SYSTEM))
 deliver = cache(partial(wire_deliver, SYSTEM))
 watchdog = cache(partial(wire_watchdog, SYSTEM))
 reads = cache(partial(wire_reads, SYSTEM))
+archive = cache(partial(wire_archive, SYSTEM))

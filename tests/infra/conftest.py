@@ -91,7 +91,7 @@ def unlike() -> Stage:
             fulfilment=replace(downstreams.fulfilment, idempotency="lookup"),
             accounting=replace(downstreams.accounting, auth="sigv4", invoke_arn=function),
         ),
-        keeping=Keeping(table_class="infrequent_access"),
+        keeping=Keeping(table_class="infrequent_access", days=90, imported=True),
         recreated=Recreated(service=1),
         xray=True,
     )

@@ -38,6 +38,7 @@ IDLE_TYPES = {
     "AWS::IAM::Policy",
     "AWS::IAM::Role",
     "AWS::Lambda::Alias",
+    "AWS::Lambda::EventInvokeConfig",
     "AWS::Lambda::EventSourceMapping",
     "AWS::Lambda::Function",
     "AWS::Lambda::Permission",
@@ -47,6 +48,8 @@ IDLE_TYPES = {
     "AWS::Logs::QueryDefinition",
     "AWS::S3::Bucket",
     "AWS::S3::BucketPolicy",
+    # Paid by the run, of which there is one a day.
+    "AWS::Scheduler::Schedule",
     "AWS::SNS::Topic",
     "AWS::SNS::TopicPolicy",
     "AWS::SQS::Queue",
@@ -153,6 +156,7 @@ def test_only_what_has_no_name_of_its_own_is_looked_up(prod: Templates) -> None:
     assert looked_up == {
         ("service", "data", "ReferenceOrdersStreamArn"),
         ("service", "data", "ReferencePricesBucketName"),
+        ("service", "data", "ReferenceArchiveBucketName"),
         ("service", "identity", "ReferenceUserPoolId"),
         ("service", "identity", "ReferenceUserPoolClientId"),
         ("web", "identity", "ReferenceUserPoolId"),
@@ -198,6 +202,7 @@ def test_the_outputs_that_scripts_read_are_there(local: Templates) -> None:
         "data": {
             "OrdersTableName",
             "PricesBucketName",
+            "ArchiveBucketName",
             "CouponsTableName",
             "InventoryQueueUrl",
             "InventoryDeadLetterQueueUrl",

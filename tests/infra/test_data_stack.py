@@ -10,6 +10,7 @@ import pytest
 from infra.event_sources import OUTAGE_SECONDS_MAX, receives_to_outlast
 from orders.aws import items
 from orders.domain.backoff import DELIVER, DRAIN
+from orders.domain.keeping import KEPT_DAYS_MIN
 from orders.domain.order import VoidId
 from orders.domain.refusals import ORDER_ID_AGE_MAX_MS, ORDER_ID_AHEAD_MAX_MS
 from orders.domain.saga import DOWNSTREAMS
@@ -17,6 +18,8 @@ from tests.builders import NOW, accepted
 from tests.infra.templates import KEPT, Properties, Templates
 
 DAYS = 24 * 60 * 60
+#: How far back DynamoDB can restore a table, if nothing else is said.
+RECOVERY_DAYS = 35
 
 
 def queue(templates: Templates, name: str) -> Properties:
@@ -105,6 +108,20 @@ def test_the_orders_table_has_the_class_that_its_stage_names(
     for other in (orders_table(local), orders_table(dev), table(unusual, "coupons")):
         [replica] = other["Properties"]["Replicas"]
         assert "TableClass" not in replica
+
+
+def test_an_order_outstays_whatever_can_still_be_under_way_to_it(dev: Templates) -> None:
+    """A message waits in its queue and among the dead letters, a void id keeps orders out, and the
+    table can be restored to any moment of so many days."""
+    kept = KEPT_DAYS_MIN * DAYS
+    for name in WORKED_OFF:
+        waits = sum(
+            queue(dev, each)["MessageRetentionPeriod"] for each in (name, f"{name}-dead-letters")
+        )
+        assert kept > 2 * waits
+    assert kept >= items.VOID_KEPT_SECONDS
+    assert KEPT_DAYS_MIN > RECOVERY_DAYS
+    assert kept * 1000 > ORDER_ID_AGE_MAX_MS + ORDER_ID_AHEAD_MAX_MS
 
 
 WORKED_OFF: dict[str, str] = {
@@ -241,22 +258,42 @@ def denies_plain_http(policy: Mapping[str, Any]) -> bool:
     )
 
 
-def test_the_price_books_are_private_encrypted_kept_and_can_be_had_back(dev: Templates) -> None:
-    [name] = [
-        name
-        for name, found in dev.by_stack["spillway-dev-data"]["Resources"].items()
-        if found["Type"] == "AWS::S3::Bucket"
+@pytest.mark.parametrize("kind", ["Prices", "Archive"])
+def test_a_bucket_is_private_encrypted_kept_and_can_be_had_back(
+    dev: Templates, local: Templates, kind: str
+) -> None:
+    """The archive's is there also where no order leaves the table: those that have left must be
+    found."""
+    for templates in (dev, local):
+        name, bucket = bucket_of(templates, kind)
+        assert (bucket["DeletionPolicy"], bucket["UpdateReplacePolicy"]) == KEPT
+        properties = bucket["Properties"]
+        assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
+        assert properties["VersioningConfiguration"] == {"Status": "Enabled"}
+        [rule] = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+        assert rule["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+        policies = [
+            policy
+            for policy in templates.resources("AWS::S3::BucketPolicy")
+            if policy["Bucket"] == {"Ref": name}
+        ]
+        assert [denies_plain_http(policy) for policy in policies] == [True]
+
+
+def test_only_the_archive_forgets_and_only_what_was_written_over(dev: Templates) -> None:
+    assert "LifecycleConfiguration" not in bucket_of(dev, "Prices")[1]["Properties"]
+    [rule] = bucket_of(dev, "Archive")[1]["Properties"]["LifecycleConfiguration"]["Rules"]
+    assert rule["Status"] == "Enabled"
+    assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": RECOVERY_DAYS}
+    assert "ExpirationInDays" not in rule
+
+
+def bucket_of(templates: Templates, kind: str) -> tuple[str, Properties]:
+    """Its logical id and the whole resource."""
+    data = templates.by_stack[templates.stage.resource_name("data")]["Resources"]
+    [found] = [
+        (name, resource)
+        for name, resource in data.items()
+        if resource["Type"] == "AWS::S3::Bucket" and name.startswith(kind)
     ]
-    bucket = dev.by_stack["spillway-dev-data"]["Resources"][name]
-    assert (bucket["DeletionPolicy"], bucket["UpdateReplacePolicy"]) == KEPT
-    properties = bucket["Properties"]
-    assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
-    assert properties["VersioningConfiguration"] == {"Status": "Enabled"}
-    [rule] = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
-    assert rule["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
-    policies = [
-        policy
-        for policy in dev.resources("AWS::S3::BucketPolicy")
-        if policy["Bucket"] == {"Ref": name}
-    ]
-    assert [denies_plain_http(policy) for policy in policies] == [True]
+    return found

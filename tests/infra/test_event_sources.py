@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from infra.event_sources import RECORD_AGE_SECONDS_MAX, RELAY_BATCH_SIZE, queue_sources
+from infra.metrics import ARCHIVE
 from simulation.world.world import deployment
 from tests.infra.templates import Templates
 
@@ -54,9 +55,13 @@ def test_relay_reads_the_stream_as_the_world_does(dev: Templates) -> None:
     assert dev.named(dead_letters) == dev.stage.resource_name("relay-dead-letters")
 
 
-def test_the_world_gives_every_function_the_settings_that_are_deployed(dev: Templates) -> None:
+def test_the_world_gives_every_function_the_settings_that_are_deployed(
+    dev: Templates, local: Templates
+) -> None:
+    """It has the settings of `dev`, and orders leave its table."""
+    functions = {ARCHIVE: local.functions()[ARCHIVE], **dev.functions()}
     for name, (settings, timeout_seconds) in deployment(frozenset()).items():
-        function = dev.functions()[name]
+        function = functions[name]
         assert function["Timeout"] == timeout_seconds
         variables = function["Environment"]["Variables"]
         assert variables.keys() - {"AWS_SDK_UA_APP_ID"} == settings.keys(), name

@@ -205,7 +205,7 @@ def test_lambda_keeps_the_lines_that_a_metric_is_read_from(
     JsonLines(written.append, lambda: NOW)("deliver", "bug")
     level = json.loads(written[0]).get("level", "INFO")
     for templates in every_stage.stages.values():
-        for function in metric.functions:
+        for function in {*metric.functions} & templates.functions().keys():
             config = templates.functions()[function]["LoggingConfig"]
             assert config["LogFormat"] == "JSON"
             assert LEVELS.index(config["ApplicationLogLevel"]) <= LEVELS.index(level)
@@ -236,13 +236,13 @@ def test_alarms_and_metrics_keep_the_idle_bill_within_its_budget(dev: Templates)
     assert len(dev.resources("AWS::CloudWatch::Dashboard")) == 1
 
 
-def test_each_metric_of_the_logs_has_a_filter_on_each_of_its_functions(dev: Templates) -> None:
+def test_each_metric_of_the_logs_has_a_filter_on_each_of_its_functions(local: Templates) -> None:
     filters = {
         (
-            dev.named(found["LogGroupName"]).removeprefix("/aws/lambda/spillway-dev-"),
+            local.named(found["LogGroupName"]).removeprefix("/aws/lambda/spillway-local-"),
             found["MetricTransformations"][0]["MetricName"],
         ): found
-        for found in dev.resources("AWS::Logs::MetricFilter")
+        for found in local.resources("AWS::Logs::MetricFilter")
     }
     assert set(filters) == {
         (function, metric.name) for metric in LOG_METRICS for function in metric.functions
@@ -252,7 +252,7 @@ def test_each_metric_of_the_logs_has_a_filter_on_each_of_its_functions(dev: Temp
         [transformation] = found["MetricTransformations"]
         assert found["FilterPattern"] == metric.pattern
         assert transformation["MetricValue"] == metric.value
-        assert transformation["MetricNamespace"] == metrics.namespace("dev")
+        assert transformation["MetricNamespace"] == metrics.namespace("local")
         # A default would be data at all times, and so paid for at all times.
         assert "DefaultValue" not in transformation
 

@@ -37,7 +37,11 @@ WRITE_LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
 def delivery(downstream: str) -> dict[str, set[str]]:
     return {
         f"/aws/lambda/spillway-dev-deliver-{downstream}": WRITE_LOGS,
-        "spillway-dev-orders": {"dynamodb:GetItem", "dynamodb:UpdateItem"},
+        "spillway-dev-orders": {
+            "dynamodb:ConditionCheckItem",
+            "dynamodb:GetItem",
+            "dynamodb:UpdateItem",
+        },
         f"spillway-dev-{downstream}": CONSUME | {"sqs:SendMessage"},
         f"spillway-dev-{downstream}-dead-letters": {"sqs:SendMessage"},
         f"parameter/spillway/dev/{downstream}/api-key": {"ssm:GetParameter"},
@@ -63,6 +67,7 @@ PERMITTED = {
         "parameter/spillway/dev/receipt-keys": {"ssm:GetParameter"},
         "/index.json": {"s3:GetObject"},
         "/books/*": {"s3:GetObject"},
+        "/orders/*": {"s3:GetObject"},
     },
     "drain": {
         "/aws/lambda/spillway-dev-drain": WRITE_LOGS,
@@ -89,6 +94,7 @@ PERMITTED = {
     "reads": {
         "/aws/lambda/spillway-dev-reads": WRITE_LOGS,
         "spillway-dev-orders": {"dynamodb:Query"},
+        "/orders/*": {"s3:GetObject"},
     },
     "relay": {
         "/aws/lambda/spillway-dev-relay": WRITE_LOGS,
@@ -121,6 +127,44 @@ def test_no_role_has_a_policy_beside_the_one_that_is_spelled_out(dev: Templates)
     roles = dev.resources("AWS::IAM::Role")
     assert len(roles) == len(FUNCTIONS)
     assert not [role for role in roles if {"ManagedPolicyArns", "Policies"} & set(role)]
+
+
+def test_orders_leave_the_table_only_where_the_stage_says_so(
+    dev: Templates, unusual: Templates
+) -> None:
+    assert dev.stage.keeping.days is None
+    assert "archive" not in dev.functions()
+    assert not dev.resources("AWS::Scheduler::Schedule")
+    environment = environment_of(unusual, "archive")
+    read = settings.ArchiveSettings.read(environment)
+    assert (read.keep_days, read.keep_imported) == (90, "archive")
+    assert read.run_seconds == unusual.functions()["archive"]["Timeout"] == 900
+    assert environment.keys() == {*read.environment(), "AWS_SDK_UA_APP_ID"}
+    assert unusual.permissions_of("archive") == {
+        # Of X-Ray, which this stage has on.
+        "*": {"xray:PutTelemetryRecords", "xray:PutTraceSegments"},
+        "/aws/lambda/spillway-unusual-archive": WRITE_LOGS,
+        "spillway-unusual-orders": {
+            "dynamodb:BatchGetItem",
+            "dynamodb:DeleteItem",
+            "dynamodb:PutItem",
+            "dynamodb:Scan",
+        },
+        "": {"s3:ListBucket"},
+        "/orders/*": {"s3:GetObject", "s3:PutObject"},
+        "/run.json": {"s3:GetObject", "s3:PutObject"},
+    }
+
+
+def test_the_archive_runs_once_a_day_and_never_twice(unusual: Templates) -> None:
+    [schedule] = unusual.resources("AWS::Scheduler::Schedule")
+    minute, hour, *days = schedule["ScheduleExpression"].removeprefix("cron(")[:-1].split()
+    assert minute.isdecimal()
+    assert hour.isdecimal()
+    assert days == ["*", "*", "?", "*"]
+    assert schedule["Target"]["RetryPolicy"] == {"MaximumRetryAttempts": 0}
+    [once] = unusual.resources("AWS::Lambda::EventInvokeConfig")
+    assert (once["MaximumRetryAttempts"], once["Qualifier"]) == (0, "live")
 
 
 def test_a_signed_downstream_needs_no_key_and_may_be_invoked(unusual: Templates) -> None:

@@ -105,6 +105,13 @@ def test_the_stage_names_the_downstreams_of_the_domain() -> None:
                 "*",
             )
         ),
+        ("days = 60", "days = 59", r"`int` >= 60 - at `\$\.keeping\.days`"),
+        ("days = 60", "imported = true", r"imported goes with days, after which orders leave"),
+        (
+            "[logs]",
+            "[functions.archive]\nmemory_mb = 512\ntimeout_seconds = 180\n\n[logs]",
+            r"archive must have more than 180 s: one batch may take that",
+        ),
         (PRICED, 'prices = "guess"', r"Invalid enum value 'guess'"),
         (PRICED, 'prices = "client"', r"goes with anyone_may_name_a_price = true, and"),
         (PRICED, f"{PRICED}\nanyone_may_name_a_price = true", r"goes with anyone_may_name_a_price"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from orders.settings import (
+    ArchiveSettings,
     DeliverSettings,
     DrainSettings,
     IntakeSettings,
@@ -32,6 +33,10 @@ ENVIRONMENT = {
     "PRICES": "book",
     "PRICE_GRACE_SECONDS": "3600",
     "PRICES_BUCKET": "prices",
+    "ARCHIVE_BUCKET": "archive",
+    "KEEP_DAYS": "90",
+    "KEEP_IMPORTED": "table",
+    "RUN_SECONDS": "900",
     "COUPON_KEYS_PARAMETER": "/coupon-keys",
     "INVENTORY_QUEUE_URL": "i",
     "FULFILMENT_QUEUE_URL": "f",
@@ -54,6 +59,7 @@ ALL = [
     DeliverSettings,
     WatchdogSettings,
     ReadsSettings,
+    ArchiveSettings,
 ]
 
 

@@ -219,7 +219,7 @@ def deployed(stage: str) -> Mapping[str, tuple[Mapping[str, str], int]]:
     names = (*DOWNSTREAMS, "overflow", "watchdog", "relay")
     urls = {name: f"https://sqs/{name}" for name in names}
     downstreams = {name: f"https://{name}" for name in DOWNSTREAMS}
-    addresses = Addresses("orders", "prices", "coupons", "arn", urls, urls, downstreams)
+    addresses = Addresses("orders", "prices", "archive", "coupons", "arn", urls, urls, downstreams)
     return {
         name: (function.environment(), settings.functions.of(name).timeout_seconds)
         for name, function in function_settings(settings, addresses).items()

@@ -9,18 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from orders.aws import archive_file, items
-from orders.aws.archive_file import Items, LineInvalid
+from orders.aws import items
 from orders.aws.bucket import Bucket
 from orders.aws.items import Item
 from orders.domain.waits import ARCHIVE_MS
 from orders.failures import TransientFailure
 from orders.ports import Clock, ConcurrentMap
 
+if TYPE_CHECKING:
+    from orders.aws.archive_file import Items
+
 
 @dataclass(frozen=True, slots=True)
-class Archive:
+class ArchiveReader:
     bucket: Bucket
     clock: Clock
     concurrent_map: ConcurrentMap
@@ -37,9 +40,12 @@ class Archive:
         return list(self.concurrent_map(read, stubs))
 
     def _read(self, stub: Item) -> Items:
+        # Few orders are read there: no cold start waits for what a line looks like.
+        from orders.aws import archive_file
+
         location = items.location_of(stub)
         key, part = archive_file.object_key(location), archive_file.range_of(location)
         try:
             return archive_file.items_at(stub, self.bucket.get_part(key, part))
-        except (TransientFailure, LineInvalid) as problem:
+        except (TransientFailure, archive_file.LineInvalid) as problem:
             raise TransientFailure(f"the archive, {key}: {problem}") from problem

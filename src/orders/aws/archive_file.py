@@ -33,7 +33,7 @@ ROOM_BYTES = 64
 _NOTHING = b"{}"
 _ENDS = b"\n"
 
-_ORDER_NAMES = {
+ORDER_NAMES = (
     "pk",
     "sk",
     "content",
@@ -44,16 +44,16 @@ _ORDER_NAMES = {
     items.CLAIMS,
     items.ERASED_AT,
     items.IMPORTED,
-}
-#: Of these `reopened` is not kept: it is a note for relay.
-_PROGRESS_NAMES = {
+)
+#: Of these `reopened` is not kept: it names the line before this one.
+PROGRESS_NAMES = (
     "pk",
     "sk",
     *items.FACT_NAMES,
     items.COUPONS_RETURNED,
     items.IMPORTED,
     items.REOPENED,
-}
+)
 
 
 #: An order's item and its progress.
@@ -106,6 +106,7 @@ class Line(msgspec.Struct, omit_defaults=True):
 
 
 def object_key(location: Location) -> str:
+    """The object that a line is in."""
     return f"{PREFIX}{location.day}/{location.run}{SUFFIX}"
 
 
@@ -116,7 +117,7 @@ def range_of(location: Location) -> str:
 
 def line_of(order: Item, progress: Item) -> bytes:
     """Both items of an order as one line, without its end. Raises NotArchivable."""
-    unknown = (order.keys() - _ORDER_NAMES) | (progress.keys() - _PROGRESS_NAMES)
+    unknown = (order.keys() - {*ORDER_NAMES}) | (progress.keys() - {*PROGRESS_NAMES})
     if unknown:
         raise NotArchivable(", ".join(sorted(unknown)))
     accepted, facts = items.accepted_order(order), items.facts(progress)
@@ -178,10 +179,6 @@ class ArchiveObject:
     content: bytes
     locations: Mapping[OrderKey, Location]
 
-    def without(self, keys: Iterable[OrderKey]) -> bytes:
-        """The content without the lines of these orders."""
-        return without(self.content, (self.locations[key] for key in keys))
-
 
 def new_object(day: str, run: str, lines: Mapping[OrderKey, bytes]) -> ArchiveObject:
     """The object of a day's orders, from their lines without padding."""
@@ -195,8 +192,10 @@ def new_object(day: str, run: str, lines: Mapping[OrderKey, bytes]) -> ArchiveOb
     return ArchiveObject(object_key(Location(day, run, 0, 0)), b"".join(parts), locations)
 
 
-def lines_in(day: str, run: str, content: bytes) -> Mapping[OrderKey, Location]:
-    """Where the line of each order is in an object; lines of no order are left out."""
+def lines_in(object_key: str, content: bytes) -> Mapping[OrderKey, Location]:
+    """Where the line of each order is in an object; lines of no order are left out. Raises
+    LineInvalid."""
+    day, _, run = object_key.removeprefix(PREFIX).removesuffix(SUFFIX).rpartition("/")
     locations: dict[OrderKey, Location] = {}
     begins = 0
     for line in content.split(_ENDS)[:-1]:

@@ -24,8 +24,8 @@ from urllib.parse import quote
 from botocore.exceptions import ClientError
 
 from orders.aws import items
-from orders.aws.clients import Client, bugs_are_for_a_person, is_bug, translate_aws_errors
-from orders.aws.table import BATCH_GET_MAX
+from orders.aws.clients import Client, bugs_are_for_a_person, translate_aws_errors
+from orders.aws.table import BATCH_GET_MAX, CONDITION_FAILED, cancellation_reasons
 from orders.domain.book import Coupon
 from orders.domain.coupon_codes import serial_of
 from orders.domain.coupon_limits import Denial, Denied, Use, counters, share
@@ -44,7 +44,7 @@ USED_UP_FOR_MS = 30_000
 
 #: No claim has this key: a coupon's name has no slash, and none is empty.
 _NO_CLAIM = "/"
-_FINE, _FAILED = "None", "ConditionalCheckFailed"
+_FINE = "None"
 #: In an order's claims the customer is left out: it is half of the order's key.
 OF_CUSTOMER = "/customer"
 
@@ -86,7 +86,10 @@ class DynamoCoupons:
                 return used_up
             claims = [claim for use in uses for claim in self._claims(use, order.key, attempt)]
             of_order, *of_claims = self._write(self._placing(order, claims))
-            if of_order["Code"] == _FAILED:
+            if of_order["Code"] == CONDITION_FAILED:
+                if items.is_stub(of_order["Item"]):
+                    # Its id is older than any that is accepted.
+                    raise TransientFailure("an archived order has this id")
                 return items.in_orders_place(of_order["Item"])
             failed = [
                 (claim, reason)
@@ -199,7 +202,7 @@ class DynamoCoupons:
         if not failed or any(claim.counter is None for claim, _ in failed):
             raise TransientFailure("TransactWriteItems: busy")
         for claim, reason in failed:
-            if reason["Code"] == _FAILED and claim.counter is not None:
+            if reason["Code"] == CONDITION_FAILED and claim.counter is not None:
                 self._find_left(claim.use.coupon, claim.counter, begin_by)
 
     def _find_left(self, coupon: Coupon, first: int, begin_by: int) -> None:
@@ -257,9 +260,9 @@ class DynamoCoupons:
         while True:
             of_mark, *of_claims = self._write([mark, *returns])
             codes = {of_mark["Code"], *(reason["Code"] for reason in of_claims)}
-            if of_mark["Code"] == _FAILED or codes == {_FINE}:
+            if of_mark["Code"] == CONDITION_FAILED or codes == {_FINE}:
                 return
-            if codes - {_FINE, _FAILED}:
+            if codes - {_FINE, CONDITION_FAILED}:
                 raise TransientFailure("TransactWriteItems: busy")
             # What is not this order's any more (an operator's repair) is left as it is.
             returns = [
@@ -299,13 +302,7 @@ class DynamoCoupons:
             try:
                 self.client.transact_write_items(TransactItems=operations)
             except ClientError as error:
-                cancelled = error.response["Error"]["Code"] == "TransactionCanceledException"
-                if not cancelled or is_bug(error):
-                    raise
-                # Not in the type of an error's answer: only this error has it.
-                answer: Mapping[str, Any] = error.response
-                reasons: Sequence[Reason] = answer["CancellationReasons"]
-                return reasons
+                return cancellation_reasons(error)
         return [{"Code": _FINE}] * len(operations)
 
     def _read(
@@ -352,7 +349,7 @@ def _denied(failed: Sequence[tuple[_Claim, Reason]], key: OrderKey) -> list[Deni
     return [
         Denied(claim.use, _why_denied(reason["Item"], key))
         for claim, reason in failed
-        if claim.counter is None and reason["Code"] == _FAILED
+        if claim.counter is None and reason["Code"] == CONDITION_FAILED
     ]
 
 

@@ -15,7 +15,8 @@ given back (orders.aws.coupons).
 A stub takes the place of an order that was archived: it says where in the archive both of its items
 are, as one line (orders.aws.archive_file). Such an order has no progress item. One transaction puts
 the stub and deletes the progress; another, when the customer still cancels, puts both back, and
-marks the progress as `reopened`. So an order is always whole in one place.
+remembers the line as `reopened`. So an order is always whole in one place. Where its customer was
+erased from the line, the stub has `erased_at`, so that no order comes back as it was read before.
 
 Facts only: a status is computed from them. Splitting the two keeps every write of a fact at one
 write unit however long the order is, and leaves the order a record that is never touched again.
@@ -125,8 +126,9 @@ def stub_item(key: OrderKey, location: Location) -> dict[str, Attribute]:
     return {**order_key(key), ARCHIVED: {"S": where}}
 
 
-def location_of(stub: Item) -> Location:
-    object_name, begins, length = stub[ARCHIVED]["S"].split(" ")
+def location_of(item: Item) -> Location:
+    """Of a stub's line, or of the former line of an order that was reopened, from its progress."""
+    object_name, begins, length = item[REOPENED if REOPENED in item else ARCHIVED]["S"].split(" ")
     day, _, run = object_name.rpartition("/")
     return Location(day, run, int(begins), int(length))
 
@@ -221,6 +223,16 @@ def facts(item: Item | None) -> Facts:
         outcomes={step: outcome_of(item[step]) for step in Step if step in item},
         cancellation=_cancellation_of(item[CANCELLATION]) if CANCELLATION in item else None,
     )
+
+
+def reopened(progress: Item, stub: Item, cancellation: Cancellation) -> dict[str, Attribute]:
+    """The progress of an archived order whose customer cancels it. It remembers the order's line,
+    which no stub names any more: who archives or erases the order takes it out."""
+    return {
+        **progress,
+        CANCELLATION: cancellation_attribute(cancellation),
+        REOPENED: stub[ARCHIVED],
+    }
 
 
 def facts_before(before: Item | None, after: Item) -> Facts:

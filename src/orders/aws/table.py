@@ -3,33 +3,44 @@
 Every write is conditional. A failed condition is an expected answer, never an error: something is
 there already, and the same call returns it (ALL_OLD). So a retry, a clash and a new order cost one
 write and no read.
+
+In an order's place may be the stub of one that was archived. Who has an `archive` gets the order
+from there; who has none learns that nothing is owed to it (`Archived`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from orders.aws import items
-from orders.aws.clients import Client, translate_aws_errors
+from orders.aws.archive import ArchiveReader
+from orders.aws.clients import Client, is_bug, translate_aws_errors
 from orders.aws.items import Item
+from orders.domain.keeping import may_be_archived
 from orders.domain.order import AcceptedOrder, OrderKey, VoidId
 from orders.domain.saga import Cancellation, Facts, Outcome, Step
 from orders.domain.units import CustomerId, Millis, OrderId
 from orders.failures import TransientFailure
-from orders.ports import Progress
+from orders.ports import Archived, Progress
+
+if TYPE_CHECKING:
+    from orders.aws.archive_file import Items
 
 #: As many keys as BatchGetItem takes.
 BATCH_GET_MAX = 100
+#: How a transaction names an operation whose condition did not hold.
+CONDITION_FAILED = "ConditionalCheckFailed"
 
 
 @dataclass(frozen=True, slots=True)
 class DynamoOrders:
     client: Client
     table: str
+    archive: ArchiveReader | None = None
 
     def place(self, order: AcceptedOrder) -> AcceptedOrder | VoidId | None:
         return self._put_if_new(items.order_item(order))
@@ -44,30 +55,14 @@ class DynamoOrders:
         item = self._get(items.order_key(key), consistent=False)
         if item is None:
             item = self._get(items.order_key(key), consistent=True)
-        return None if item is None or items.is_void(item) else items.accepted_order(item)
+        if item is None or items.is_void(item):
+            return None
+        [found] = self._complete([item], {})
+        return found.order
 
     def progress(self, key: OrderKey) -> Progress | None:
-        # Both items are next to each other under the customer: one query costs one read unit for
-        # the two of them, two gets would cost one each.
-        with translate_aws_errors("Query"):
-            answer = self.client.query(
-                TableName=self.table,
-                ConsistentRead=True,
-                KeyConditionExpression="pk = :customer AND sk BETWEEN :order AND :progress",
-                ExpressionAttributeValues={
-                    ":customer": {"S": key.customer_id},
-                    ":order": {"S": key.order_id},
-                    ":progress": items.progress_key(key)["sk"],
-                },
-            )
-        found = {item["sk"]["S"]: item for item in answer["Items"]}
-        order = found.get(key.order_id)
-        if order is None or items.is_void(order):
-            return None
-        return Progress(
-            items.accepted_order(order),
-            items.facts(found.get(key.order_id + items.PROGRESS_SUFFIX)),
-        )
+        found = self._read_progress(key)
+        return self._read_progress(key) if found and self._is_doubtful(found) else found
 
     def batch_get_progress(self, keys: Sequence[OrderKey]) -> Mapping[OrderKey, Facts]:
         # A request must not have a key twice.
@@ -82,26 +77,27 @@ class DynamoOrders:
     ) -> tuple[Sequence[Progress], OrderId | None]:
         """Ids sort by time, so newest first is the key read backwards. Each order is at most two
         items, the progress first; a page ends where `limit` orders are complete."""
-        page: list[Progress] = []
-        facts_of: dict[OrderKey, Facts] = {}
+        page: list[Item] = []
+        progress_of: dict[OrderKey, Item] = {}
         start = None if before is None else items.order_key(OrderKey(customer_id, before))
         while True:
             answer = self._query_backwards(customer_id, start, 2 * (limit - len(page)) + 1)
             for item in answer["Items"]:
                 if items.is_progress(item):
-                    facts_of[items.key_of(item)] = items.facts(item)
+                    progress_of[items.key_of(item)] = item
                     continue
                 if items.is_void(item):
                     continue
                 if len(page) == limit:
-                    return page, page[-1].order.key.order_id
-                order = items.accepted_order(item)
-                page.append(Progress(order, facts_of.get(order.key, Facts())))
+                    return self._page(page, progress_of), items.key_of(page[-1]).order_id
+                page.append(item)
             start = answer.get("LastEvaluatedKey")
             if start is None:
-                return page, None
+                return self._page(page, progress_of), None
 
     def record(self, key: OrderKey, step: Step, outcome: Outcome) -> Facts:
+        if may_be_archived(key.order_id, outcome.at):
+            return self._record_unless_archived(key, step, outcome)
         # True when this step's outcome is not on record yet.
         if_new = "attribute_not_exists(#step)"
         with translate_aws_errors("UpdateItem"):
@@ -121,14 +117,93 @@ class DynamoOrders:
                 return items.facts(_there_already(error))
         return items.facts(answer["Attributes"])
 
-    def request_cancellation(self, key: OrderKey, at: Millis) -> Facts:
+    def request_cancellation(self, key: OrderKey, at: Millis, *, reserved: bool) -> Facts:
         # The saga must know on which side of the reservation the request falls. No clock can tell.
         # The table can: it takes one write after the other, and each side has its condition.
-        for before_reservation in (True, False):
+        # Of an order that was archived since it was read there are no facts in the table: to write
+        # the request there would make it one that was cancelled before its reservation.
+        for before_reservation in (False,) if reserved else (True, False):
             there = self._write_cancellation(key, Cancellation(at, before_reservation))
             if there.cancellation is not None:
                 return there
         raise TransientFailure("the cancellation met a change of the order each time")
+
+    def reopen(self, key: OrderKey, at: Millis) -> Facts:
+        stub = self._get(items.order_key(key), consistent=True)
+        if stub is None or not items.is_stub(stub):
+            raise TransientFailure("the order was brought back from the archive meanwhile")
+        [(order, progress)] = self._from_archive([stub])
+        progress = items.reopened(progress, stub, Cancellation(at, before_reservation=False))
+        # True while the stub is the one by which the order was read, and its customer not erased.
+        still_there = "archived = :archived AND attribute_not_exists(erased_at)"
+        if items.ERASED_AT in stub:
+            still_there = "archived = :archived"
+        # True while there is no progress, which would be newer.
+        none_yet = "attribute_not_exists(pk)"
+        with translate_aws_errors("TransactWriteItems"):
+            self.client.transact_write_items(
+                TransactItems=[
+                    {
+                        "Put": {
+                            "TableName": self.table,
+                            "Item": order,
+                            "ConditionExpression": still_there,
+                            "ExpressionAttributeValues": {":archived": stub[items.ARCHIVED]},
+                        }
+                    },
+                    {
+                        "Put": {
+                            "TableName": self.table,
+                            "Item": progress,
+                            "ConditionExpression": none_yet,
+                        }
+                    },
+                ]
+            )
+        return items.facts(progress)
+
+    def _record_unless_archived(self, key: OrderKey, step: Step, outcome: Outcome) -> Facts:
+        """Of a command that comes months late. Alone in the table, its outcome would look like that
+        of an order whose other steps are still to be done. A transaction costs more, and nearly
+        never happens."""
+        # True when this step's outcome is not on record yet.
+        if_new = "attribute_not_exists(#step)"
+        not_archived = "attribute_not_exists(archived)"
+        with translate_aws_errors("TransactWriteItems"):
+            try:
+                self.client.transact_write_items(
+                    TransactItems=[
+                        {
+                            "ConditionCheck": {
+                                "TableName": self.table,
+                                "Key": items.order_key(key),
+                                "ConditionExpression": not_archived,
+                            }
+                        },
+                        {
+                            "Update": {
+                                "TableName": self.table,
+                                "Key": items.progress_key(key),
+                                "UpdateExpression": "SET #step = :outcome",
+                                "ConditionExpression": if_new,
+                                "ExpressionAttributeNames": {"#step": step.value},
+                                "ExpressionAttributeValues": {
+                                    ":outcome": items.outcome_attribute(outcome)
+                                },
+                            }
+                        },
+                    ]
+                )
+            except ClientError as error:
+                of_order, of_fact = cancellation_reasons(error)
+                if of_order["Code"] == CONDITION_FAILED:
+                    raise Archived from None
+                if of_fact["Code"] != CONDITION_FAILED:
+                    raise
+        progress = self._get(items.progress_key(key), consistent=True)
+        if progress is None:
+            raise Archived
+        return items.facts(progress)
 
     def _put_if_new(self, item: Item) -> AcceptedOrder | VoidId | None:
         # True when this customer has nothing under this order id, no order and no void id.
@@ -142,8 +217,68 @@ class DynamoOrders:
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
             except ClientError as error:
-                return items.in_orders_place(_there_already(error))
+                there = _there_already(error)
+                if not items.is_stub(there):
+                    return items.in_orders_place(there)
+                [found] = self._complete([there], {})
+                return found.order
         return None
+
+    def _read_progress(self, key: OrderKey) -> Progress | None:
+        # Both items are next to each other under the customer: one query costs one read unit for
+        # the two of them, two gets would cost one each.
+        with translate_aws_errors("Query"):
+            answer = self.client.query(
+                TableName=self.table,
+                ConsistentRead=True,
+                KeyConditionExpression="pk = :customer AND sk BETWEEN :order AND :progress",
+                ExpressionAttributeValues={
+                    ":customer": {"S": key.customer_id},
+                    ":order": {"S": key.order_id},
+                    ":progress": items.progress_key(key)["sk"],
+                },
+            )
+        there = {items.is_progress(item): item for item in answer["Items"]}
+        if False not in there or items.is_void(there[False]):
+            return None
+        progress_of = {key: there[True]} if True in there else {}
+        [found] = self._complete([there[False]], progress_of)
+        return found
+
+    def _page(self, found: Sequence[Item], progress_of: Mapping[OrderKey, Item]) -> list[Progress]:
+        complete = self._complete(found, progress_of)
+        return [
+            self.progress(each.order.key) or each if self._is_doubtful(each) else each
+            for each in complete
+        ]
+
+    def _is_doubtful(self, found: Progress) -> bool:
+        """An order that is just being archived may be read before that, and its progress after it:
+        a query sees a transaction item by item."""
+        if self.archive is None or found.facts.outcomes or found.archived:
+            return False
+        return may_be_archived(found.order.key.order_id, self.archive.clock.now())
+
+    def _complete(
+        self, found: Sequence[Item], progress_of: Mapping[OrderKey, Item]
+    ) -> list[Progress]:
+        """Orders with their facts, from the table's items. Raises Archived."""
+        stubs = [item for item in found if items.is_stub(item)]
+        archived = dict(zip(map(items.key_of, stubs), self._from_archive(stubs), strict=True))
+        complete = []
+        for item in found:
+            key = items.key_of(item)
+            order, progress = archived.get(key, (item, progress_of.get(key)))
+            facts = items.facts(progress)
+            complete.append(Progress(items.accepted_order(order), facts, key in archived))
+        return complete
+
+    def _from_archive(self, stubs: Sequence[Item]) -> Sequence[Items]:
+        if not stubs:
+            return ()
+        if self.archive is None:
+            raise Archived
+        return self.archive.items_of(stubs)
 
     def _write_cancellation(self, key: OrderKey, cancellation: Cancellation) -> Facts:
         """Write the request if it falls on its side. Returns the facts after it, without a
@@ -205,6 +340,17 @@ class DynamoOrders:
         with translate_aws_errors("Query"):
             answer: dict[str, Any] = self.client.query(**request)
         return answer
+
+
+def cancellation_reasons(error: ClientError) -> Sequence[Mapping[str, Any]]:
+    """What became of each operation of a transaction; any other error goes on as it is."""
+    cancelled = error.response["Error"]["Code"] == "TransactionCanceledException"
+    if not cancelled or is_bug(error):
+        raise error
+    # Not in the type of an error's answer: only this error has it.
+    answer: Mapping[str, Any] = error.response
+    reasons: Sequence[Mapping[str, Any]] = answer["CancellationReasons"]
+    return reasons
 
 
 def _there_already(error: ClientError) -> Item:

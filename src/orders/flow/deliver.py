@@ -13,8 +13,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from orders.domain import saga
+from orders.domain.keeping import may_be_archived
 from orders.domain.saga import REFUSABLE, Downstream, Facts, Outcome
 from orders.domain.status import Status, status
+from orders.domain.units import Millis
 from orders.failures import Contradiction, PermanentFailure, TransientFailure
 from orders.ports import NEEDS_ORDER, Command, DownstreamService, Orders
 
@@ -39,13 +41,14 @@ class Deliver:
     downstream_name: Downstream
     turns_ms: int
 
-    def complete(self, command: Command) -> Command:
+    def complete(self, command: Command, now: Millis) -> Command:
         """The command with its order, which is read from the table unless the command carries it.
 
         If the table has no such order (it was erased), a step that does not need the order is done
-        without it. Such a step reads the order only for its trace.
+        without it. Such a step reads the order only for its trace. Raises Archived for a command
+        that comes months late, so that no downstream is called that has forgotten its key.
         """
-        if command.order is not None:
+        if command.order is not None and not may_be_archived(command.key.order_id, now):
             return command
         accepted = self.orders.find(command.key)
         if accepted is not None:
@@ -55,7 +58,7 @@ class Deliver:
                 trace=accepted.trace,
                 accepted_at=accepted.accepted_at,
             )
-        if command.step in NEEDS_ORDER:
+        if command.step in NEEDS_ORDER and command.order is None:
             # The command came from the table's own stream, so the order was written: the read
             # lags behind, or a restore is under way.
             raise TransientFailure("the order is not readable yet")
@@ -65,7 +68,7 @@ class Deliver:
         """Have a complete command's step done, its outcome on record before this returns.
 
         Raises TransientFailure while the outcome is unknown, PermanentFailure when a contract is
-        broken.
+        broken, Archived when the order has left the table meanwhile.
         """
         outcome = self.downstream.perform(command)
         if not outcome.done and command.step not in REFUSABLE:

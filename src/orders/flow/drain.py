@@ -12,7 +12,7 @@ from typing import Literal
 
 from orders.domain.order import AcceptedOrder, VoidId
 from orders.failures import PermanentFailure
-from orders.ports import Orders
+from orders.ports import Archived, Orders
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,13 @@ class Drain:
         """Place the order as intake would have, with the time at which it was accepted.
 
         It is not checked again: it was checked when it was accepted, and its id may have grown old
-        in the queue. Raises TransientFailure to be called again, PermanentFailure for a clash.
+        in the queue. Raises TransientFailure to be called again, PermanentFailure for a clash, and
+        for an order that comes months late: whether it is the archived one, a person must see.
         """
-        there = self.orders.place(accepted)
+        try:
+            there = self.orders.place(accepted)
+        except Archived:
+            raise PermanentFailure("the order id holds an archived order") from None
         if there is None:
             return "placed"
         if isinstance(there, VoidId):

@@ -39,7 +39,7 @@ from orders.domain.refusals import (
     by_precedence,
     order_id_refusals,
 )
-from orders.domain.saga import Facts
+from orders.domain.saga import Facts, Step
 from orders.domain.status import Status, status
 from orders.domain.trace import Trace
 from orders.domain.units import CustomerId, Millis
@@ -163,7 +163,11 @@ class Intake:
             )
         if progress.facts.cancellation is not None:
             return CancellationTaken(key, progress.facts)
-        return CancellationTaken(key, self.orders.request_cancellation(key, self.clock.now()))
+        now = self.clock.now()
+        if progress.archived:
+            return CancellationTaken(key, self.orders.reopen(key, now))
+        reserved = progress.facts.known(Step.RESERVE)
+        return CancellationTaken(key, self.orders.request_cancellation(key, now, reserved=reserved))
 
     def cancel_or_void(self, key: OrderKey) -> CancellationTaken | MadeVoid | Refused:
         """Cancel the order; if there is none, make its id void, so that its payment may go back.

@@ -16,10 +16,22 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from orders.domain import events, saga
+from orders.domain.keeping import may_be_archived
 from orders.domain.order import OrderKey
 from orders.domain.saga import DOWNSTREAM_OF, Facts, Step
+from orders.domain.units import Millis
 from orders.failures import TransientFailure
-from orders.ports import Backlogs, Check, Checks, Command, Commands, Coupons, Events, Orders
+from orders.ports import (
+    Archived,
+    Backlogs,
+    Check,
+    Checks,
+    Command,
+    Commands,
+    Coupons,
+    Events,
+    Orders,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +61,19 @@ class Watchdog:
     checks: Checks
     coupons: Coupons
 
-    def batch_get_progress(self, checks: Sequence[Check]) -> Mapping[OrderKey, Facts]:
+    def batch_get_progress(self, checks: Sequence[Check], now: Millis) -> Mapping[OrderKey, Facts]:
         """What a look at many orders at once tells of them, for `check`.
 
         Nearly all have settled, and in an outage nearly all wait for the same downstream: neither
-        needs a request of its own.
+        needs a request of its own. One that may have left the table does: it has no facts there.
         """
+        keys = [
+            check.key
+            for check in checks
+            if not check.force and not may_be_archived(check.key.order_id, now)
+        ]
         try:
-            return self.orders.batch_get_progress(
-                [check.key for check in checks if not check.force]
-            )
+            return self.orders.batch_get_progress(keys)
         except TransientFailure:
             # Each is then read alone, and its own read may fail.
             return {}
@@ -74,7 +89,10 @@ class Watchdog:
                 return self._settled(check.key, fetched)
             if not any(map(self._is_lost, waiting)):
                 return Checked("stuck", waiting, look_again=True, facts=fetched)
-        progress = self.orders.progress(check.key)
+        try:
+            progress = self.orders.progress(check.key)
+        except Archived:
+            return Checked("settled")
         if progress is None:
             return Checked("gone")
         if check.force:

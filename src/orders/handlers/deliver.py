@@ -12,7 +12,7 @@ from orders.domain.units import Millis
 from orders.failures import Failure, TransientFailure
 from orders.flow.consumer import Consumer, Event
 from orders.flow.deliver import Deliver
-from orders.ports import Command, Message
+from orders.ports import Archived, Command, Message
 from orders.telemetry import trace_id
 
 
@@ -37,7 +37,13 @@ def handle(event: Event, consumer: Consumer, deliver: Deliver) -> dict[str, Any]
         command = _command_in(message, deliver)
         if clock.now() > turns_end_at:
             raise TransientFailure("left for later")
-        command = deliver.complete(command)
+        try:
+            return deliver_command(message, command)
+        except Archived:
+            return "archived"
+
+    def deliver_command(message: Message, command: Command) -> str:
+        command = deliver.complete(command, clock.now())
         message.log["trace"] = trace_id(command.trace)
         try:
             delivered = deliver.deliver(command)

@@ -63,17 +63,18 @@ def handle(event: Mapping[str, Any], relay: Relay, clock: Clock, log: Log) -> No
 
 
 def change_of(record: Record) -> Change | None:
-    """The change that a stream record describes. None where nothing follows from it: a removal (an
-    erased customer, say), an id made void, or an order that the migration imports."""
+    """The change that a stream record describes. None where nothing follows from it: a removal, an
+    id made void, an order that the migration imports, or one that is archived."""
     images = record["dynamodb"]
     after = images.get("NewImage")
     if record["eventName"] == "REMOVE" or after is None:
         return None
     before = images.get("OldImage")
-    if items.is_void(after) or items.written_by_import(before, after):
+    if items.is_void(after) or items.is_stub(after) or items.written_by_import(before, after):
         return None
     if items.is_progress(after):
-        return FactsChanged(items.key_of(after), items.facts(before), items.facts(after))
+        facts_before = items.facts_before(before, after)
+        return FactsChanged(items.key_of(after), facts_before, items.facts(after))
     # An order is written once. One that is rewritten (a restore, a migration) is not placed again.
     return OrderPlaced(items.accepted_order(after)) if before is None else None
 

@@ -26,7 +26,7 @@ wiring.prepare(wiring.watchdog)
 
 def handle(event: Event, consumer: Consumer, watchdog: Watchdog) -> dict[str, Any]:
     messages = consumer.received(event)
-    fetched = watchdog.batch_get_progress([*_checks_in(messages)])
+    fetched = watchdog.batch_get_progress([*_checks_in(messages)], consumer.clock.now())
 
     def check_one(message: Message) -> str | None:
         check = check_of(message.body)

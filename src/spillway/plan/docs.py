@@ -102,7 +102,9 @@ def metrics_page() -> str:
         (
             f"`{metric.name}`",
             metric.statistic,
-            "all functions" if metric.functions == EVERY_FUNCTION else ", ".join(metric.functions),
+            "all functions"
+            if {*metric.functions} > {*EVERY_FUNCTION}
+            else ", ".join(metric.functions),
             metric.meaning,
         )
         for metric in LOG_METRICS

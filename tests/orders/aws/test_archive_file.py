@@ -135,15 +135,15 @@ def test_an_object_is_read_by_what_its_stubs_say(
         location = items.location_of(stub)
         found = made.content[location.begins :][: location.length]
         assert archive_file.items_at(stub, found) == (order, progress)
-    assert archive_file.lines_in("2026/11/23", RUN, made.content) == made.locations
+    assert archive_file.lines_in(made.key, made.content) == made.locations
 
 
 def test_a_line_that_is_taken_out_moves_no_other() -> None:
     orders = [accepted(order_key(f"customer-{number}", order_id())) for number in range(3)]
     made = archive_file.new_object("2026/11/23", RUN, {each.key: _line(each) for each in orders})
-    content = made.without([orders[1].key])
+    content = archive_file.without(made.content, [made.locations[orders[1].key]])
     assert len(content) == len(made.content)
-    left = archive_file.lines_in("2026/11/23", RUN, content)
+    left = archive_file.lines_in(made.key, content)
     assert left == {each.key: made.locations[each.key] for each in (orders[0], orders[2])}
     assert orders[1].key.customer_id.encode() not in content
     assert [*map(msgspec.json.decode, content.splitlines())][1] == {}
@@ -163,7 +163,7 @@ def test_an_erased_order_fits_in_its_line(length: int) -> None:
     erased = archive_file.line_of(item, items.progress_key(order.key))
     made = archive_file.new_object("2026/11/23", RUN, {order.key: _line(order)})
     content = archive_file.replaced(made.content, made.locations[order.key], erased)
-    assert archive_file.lines_in("2026/11/23", RUN, content) == made.locations
+    assert archive_file.lines_in(made.key, content) == made.locations
 
 
 def test_a_line_of_another_order_is_none() -> None:

@@ -182,8 +182,8 @@ def test_a_cancellation_knows_its_side_of_the_reservation(orders: Orders) -> Non
     orders.place(early)
     orders.place(late)
     orders.record(late.key, Step.RESERVE, DONE)
-    before = orders.request_cancellation(early.key, Millis(NOW + 3))
-    after = orders.request_cancellation(late.key, Millis(NOW + 3))
+    before = orders.request_cancellation(early.key, Millis(NOW + 3), reserved=False)
+    after = orders.request_cancellation(late.key, Millis(NOW + 3), reserved=False)
     assert before.cancellation is not None
     assert after.cancellation is not None
     assert before.cancellation.before_reservation
@@ -195,9 +195,9 @@ def test_a_cancellation_knows_its_side_of_the_reservation(orders: Orders) -> Non
 def test_a_cancellation_is_written_once_and_keeps_its_side(orders: Orders) -> None:
     order = accepted(fresh())
     orders.place(order)
-    first = orders.request_cancellation(order.key, Millis(NOW + 3))
+    first = orders.request_cancellation(order.key, Millis(NOW + 3), reserved=False)
     orders.record(order.key, Step.RESERVE, DONE)
-    second = orders.request_cancellation(order.key, Millis(NOW + 8))
+    second = orders.request_cancellation(order.key, Millis(NOW + 8), reserved=False)
     assert second.cancellation == first.cancellation
 
 
@@ -209,7 +209,7 @@ def test_a_cancellation_and_a_reservation_at_once_agree_on_who_came_first(orders
 
         def cancel(key: OrderKey = order.key, start: threading.Barrier = start) -> Facts:
             start.wait()
-            return orders.request_cancellation(key, NOW)
+            return orders.request_cancellation(key, NOW, reserved=False)
 
         def reserve(key: OrderKey = order.key, start: threading.Barrier = start) -> None:
             start.wait()

@@ -39,7 +39,7 @@ class Bench:
         return self.delivered(step).outcome
 
     def delivered(self, step: Step) -> Delivered:
-        return self.deliver.deliver(self.deliver.complete(Command(self.order.key, step)))
+        return self.deliver.deliver(self.deliver.complete(Command(self.order.key, step), NOW))
 
     def recorded(self, step: Step) -> Outcome | None:
         progress = self.orders.progress(self.order.key)
@@ -103,20 +103,20 @@ def test_a_command_without_its_order_is_given_it_and_its_trace(step: Step) -> No
 
 def test_a_command_that_brings_its_order_along_costs_no_read() -> None:
     command = Command(OrderKey(CUSTOMER, order_id()), Step.RESERVE, accepted().order, TRACE)
-    assert Bench(lambda _: DONE).deliver.complete(command) == command
+    assert Bench(lambda _: DONE).deliver.complete(command, NOW) == command
 
 
 @pytest.mark.parametrize("step", sorted(NEEDS_ORDER))
 def test_an_order_that_cannot_be_read_yet_is_asked_for_again_later(step: Step) -> None:
     bench = Bench(lambda _: DONE)
     with pytest.raises(TransientFailure, match="not readable yet"):
-        bench.deliver.complete(Command(OrderKey(CUSTOMER, order_id()), step))
+        bench.deliver.complete(Command(OrderKey(CUSTOMER, order_id()), step), NOW)
 
 
 @pytest.mark.parametrize("step", sorted(set(Step) - NEEDS_ORDER))
 def test_what_undoes_an_order_that_was_erased_does_without_it(step: Step) -> None:
     command = Command(OrderKey(CUSTOMER, order_id()), step)
-    assert Bench(lambda _: DONE).deliver.complete(command) == command
+    assert Bench(lambda _: DONE).deliver.complete(command, NOW) == command
 
 
 def test_the_outcome_that_settles_an_order_tells_so_once() -> None:
@@ -133,7 +133,7 @@ def test_an_order_that_was_cancelled_late_settles_again_and_counts_from_the_wish
     bench = Bench(lambda _: Outcome(Millis(NOW + 250)))
     for step in (Step.RESERVE, Step.SHIP, Step.POST):
         bench.do(step)
-    bench.orders.request_cancellation(bench.order.key, Millis(NOW + 60_000))
+    bench.orders.request_cancellation(bench.order.key, Millis(NOW + 60_000), reserved=False)
     bench.downstream.answer = lambda _: Outcome(Millis(NOW + 60_100), refusal="too_late")
     told = bench.delivered(Step.CANCEL_SHIPMENT)
     assert (told.settled_as, told.settle_ms) == (Status.CONFIRMED, 100)

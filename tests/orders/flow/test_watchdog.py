@@ -75,7 +75,7 @@ def test_a_batch_read_is_enough_for_what_has_settled_and_for_what_is_being_tried
     bench = Bench(Step.RESERVE, Step.SHIP)
     check = Check(bench.key)
     bench.backlogs.waiting["accounting"] = 7
-    fetched = bench.watchdog.batch_get_progress([check, check])
+    fetched = bench.watchdog.batch_get_progress([check, check], NOW)
     monkeypatch.setattr(bench.orders, "progress", unread)
     assert bench.watchdog.check(check, fetched[bench.key]) == Checked(
         "stuck", owed=[Step.POST], look_again=True
@@ -87,7 +87,7 @@ def test_a_batch_read_is_enough_for_what_has_settled_and_for_what_is_being_tried
 def test_what_a_batch_read_calls_lost_is_read_again_before_it_is_sent() -> None:
     """The batch read is a moment old: meanwhile accounting has answered."""
     bench = Bench(Step.RESERVE, Step.SHIP)
-    fetched = bench.watchdog.batch_get_progress([Check(bench.key)])
+    fetched = bench.watchdog.batch_get_progress([Check(bench.key)], NOW)
     bench.orders.record(bench.key, Step.POST, Outcome(NOW))
     assert bench.watchdog.check(Check(bench.key), fetched[bench.key]) == Checked("settled")
     assert not bench.commands.sent
@@ -98,7 +98,7 @@ def test_orders_are_looked_at_one_by_one_when_the_batch_read_fails(
 ) -> None:
     bench = Bench(*SETTLED)
     monkeypatch.setattr(bench.orders, "batch_get_progress", unread)
-    assert bench.watchdog.batch_get_progress([Check(bench.key)]) == {}
+    assert bench.watchdog.batch_get_progress([Check(bench.key)], NOW) == {}
     assert bench.watchdog.check(Check(bench.key)) == Checked("settled")
 
 

@@ -51,7 +51,7 @@ def test_an_order_is_shown_with_its_steps_and_without_its_receipt(orders: Memory
     key = placed(orders)
     orders.record(key, Step.RESERVE, Outcome(Millis(NOW + 250), reference="RES-1"))
     orders.record(key, Step.SHIP, Outcome(Millis(NOW + 500), refusal="undeliverable"))
-    orders.request_cancellation(key, Millis(NOW + 600))
+    orders.request_cancellation(key, Millis(NOW + 600), reserved=False)
     status, shown = get(orders, ONE, order_id=key.order_id)
     assert status == 200
     order = shown.pop("order")
@@ -109,7 +109,7 @@ def test_the_age_of_a_cancelled_order_counts_from_its_cancellation(orders: Memor
     key = placed(orders)
     orders.record(key, Step.RESERVE, Outcome(NOW))
     day_later = Millis(NOW + 86_400_000)
-    orders.request_cancellation(key, day_later)
+    orders.request_cancellation(key, day_later, reserved=False)
     reading = Reads(orders, SetClock(day_later))
     answer = handle(request(ONE, order_id=key.order_id), reading, MemoryLog())
     assert answer["headers"]["retry-after"] == "2"

@@ -195,7 +195,7 @@ def test_an_order_that_the_new_service_has_touched_is_never_overwritten(
         (listed,) = parts.state.listed("open")
         key = OrderKey(listed["customer"]["S"], listed["order"]["S"])
         table = DynamoOrders(dynamodb, parts.place.orders_table)
-        table.request_cancellation(key, Millis(1_795_428_000_000))
+        table.request_cancellation(key, Millis(1_795_428_000_000), reserved=False)
 
         shop.run(f"UPDATE orders SET status = 'delivered', customer_id = '6' WHERE id = {number}")
         Follow(parts, NOTHING).run(until_caught_up=True)

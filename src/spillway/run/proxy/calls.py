@@ -23,7 +23,7 @@ _SERVICE_OF_TARGET = {
     "AmazonSSM": "ssm",
 }
 # Of an object, whose bucket and key are the path.
-_OPERATION_OF_METHOD = {"GET": "GetObject"}
+_OPERATION_OF_METHOD = {"GET": "GetObject", "PUT": "PutObject"}
 # Where a request names what it is about.
 _RESOURCE_FIELDS = {
     "dynamodb": ("TableName",),

@@ -53,7 +53,10 @@ class TestJudging:
     def test_a_call_needs_what_aws_names_for_it(self, made: Call, need: tuple[str, str]) -> None:
         assert needs(made) == [Need("intake", *need)]
 
-    def test_an_object_is_named_by_its_path(self) -> None:
+    @pytest.mark.parametrize(
+        ("method", "action"), [("GET", "s3:GetObject"), ("PUT", "s3:PutObject")]
+    )
+    def test_an_object_is_named_by_its_path(self, method: str, action: str) -> None:
         headers = CIMultiDict(
             {
                 "authorization": "AWS4-HMAC-SHA256"
@@ -61,11 +64,11 @@ class TestJudging:
                 "user-agent": "urllib3 app/intake",
             }
         )
-        read = recognise(Request("GET", "/prices/books/v1?x=1", headers, b""))
-        assert needs(read) == [Need("intake", "s3:GetObject", "prices/books/v1")]
-        granted = granting("s3:GetObject", on="arn:aws:s3:::prices/books/*")
-        assert granted.denial(read) is None
-        assert granting("s3:GetObject", on="arn:aws:s3:::prices/index.json").denial(read)
+        asked = recognise(Request(method, "/prices/books/v1?x=1", headers, b""))
+        assert needs(asked) == [Need("intake", action, "prices/books/v1")]
+        granted = granting(action, on="arn:aws:s3:::prices/books/*")
+        assert granted.denial(asked) is None
+        assert granting(action, on="arn:aws:s3:::prices/index.json").denial(asked)
 
     def test_a_batch_of_several_tables_needs_each(self) -> None:
         read = call("dynamodb", "BatchGetItem", RequestItems={"a": {}, "b": {}})
