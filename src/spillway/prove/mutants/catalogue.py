@@ -477,6 +477,66 @@ original
             "domain.events:settlement", "{Step.CANCEL_SHIPMENT, Step.RECALL_SHIPMENT}", "set()"
         ),
     ),
+    Mutant(
+        "stub-without-line",
+        "the archive puts an order's stub in its place without having stored its line",
+        DropStatement("flow.archive:Archive._archive", "archiving.store"),
+    ),
+    Mutant(
+        "archived-whatever-it-owes",
+        "an order leaves the table before it has settled",
+        ReplaceBody("flow.archive:Archive._is_due", "return True"),
+    ),
+    Mutant(
+        "facts-deleted-unread",
+        "the archive deletes an order's facts although one has come since it read them",
+        ReplaceExpression(
+            "aws.archiving:DynamoArchiving._moving", "delete | _unchanged(progress)", "delete"
+        ),
+    ),
+    Mutant(
+        "erased-order-comes-back",
+        "the archive keeps an order as it read it, although its customer was erased since",
+        ReplaceExpression(
+            "aws.archiving:DynamoArchiving._moving",
+            "'content = :content AND digest = :digest'",
+            "'content = :content OR digest = :digest OR attribute_exists(pk)'",
+        ),
+    ),
+    Mutant(
+        "line-left-behind",
+        "the archive leaves the lines of orders in its objects that stayed in the table",
+        DropStatement("flow.archive:Archive._archive", "archiving.tidy"),
+    ),
+    Mutant(
+        "half-a-run-forgotten",
+        "a run of the archive does not put right what an earlier one left",
+        DropStatement("aws.archiving:DynamoArchiving.begin", "self._take_out_unnamed"),
+    ),
+    Mutant(
+        "former-line-forgotten",
+        "the line that an order had before its customer cancelled it stays in the archive",
+        DropStatement("aws.archiving:DynamoArchiving.batch", "former.add"),
+    ),
+    Mutant(
+        "late-command-done",
+        "a command of months ago is done and recorded although its order was archived",
+        ReplaceBody("domain.keeping:may_be_archived", "return False"),
+    ),
+    Mutant(
+        "unread-archive-is-no-order",
+        "an order is not found while the archive cannot be read",
+        SwallowFailure("aws.table:DynamoOrders._read_progress", "self._complete", "return None"),
+    ),
+    Mutant(
+        "cancelled-beside-the-stub",
+        "a cancellation is written for an order that was archived since it was read",
+        ReplaceExpression(
+            "aws.table:DynamoOrders.request_cancellation",
+            "(False,) if reserved else (True, False)",
+            "(True, False)",
+        ),
+    ),
 )
 
 BY_NAME = {mutant.name: mutant for mutant in MUTANTS}

@@ -134,15 +134,19 @@ class Customer(Acknowledgement):
         """Read the order once, and compare with what was read before."""
         if not self.sent:
             return
+        key = (self.key.customer_id, self.key.order_id)
+        was_there = self.world.invariants.has_order(key)
 
         def answered(status: int, body: str) -> None:
+            if status == 404 and was_there:
+                self.world.invariants.breaks("acknowledged_is_durable", key, "was not found")
             if status != 200:
                 return
             self.status = status_read = _order.decode(body).status
             if self._final is not None and status_read != self._final:
                 self.world.invariants.breaks(
                     "never_half_done",
-                    (self.key.customer_id, self.key.order_id),
+                    key,
                     f"was read as {self._final}, and then as {status_read}",
                 )
             if status_read in ("rejected", "cancelled"):

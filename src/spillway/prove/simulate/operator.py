@@ -6,13 +6,18 @@ from contextlib import suppress
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from orders.domain.order import OrderKey
+from orders.aws import archive_file, items
+from orders.aws.messages import message_of
+from orders.domain.order import Order, OrderKey
 from orders.domain.promises import Promise
+from orders.domain.saga import DOWNSTREAM_OF, Step, settled
+from orders.ports import Command
 from simulation.world.chance import Chance
 from simulation.world.scheduler import Process
 from simulation.world.sqs import Queue
 from simulation.world.world import World
 from spillway.errors import SpillwayError
+from spillway.operate.customers.erasing import without_person
 from spillway.operate.orders.resuming import hand_over
 from spillway.operate.redrive.dead_letters import SOURCES, source_of
 from spillway.operate.redrive.moving import Redrive
@@ -49,6 +54,61 @@ def force(world: World, key: OrderKey) -> None:
     except SpillwayError as error:
         order = (key.customer_id, key.order_id)
         world.invariants.breaks(Promise.ALWAYS_SETTLES, order, str(error))
+
+
+def archive(world: World) -> None:
+    """A run of the archive over the whole table, as the schedule starts it."""
+
+    def ended(_: object, error: str | None) -> None:
+        if error is not None:
+            world.invariants.raised("archive", error)
+
+    world.functions["archive"].invoke("run", {"segment": 0, "of": 1}, ended)
+
+
+def command_again(world: World, key: OrderKey) -> None:
+    """Redrive dead letters that nobody has looked at for months: all that was ever commanded."""
+    for step in Step:
+        queue = world.queues[DOWNSTREAM_OF[step]]
+        body = message_of(Command(key, step))
+        if step.value in _facts(world, key):
+            queue.send(world.label(body), body, {}, None)
+
+
+def erase(world: World, key: OrderKey) -> Order | None:
+    """Erase the customer from a settled order, in the table or in the archive, at one moment.
+    Returns what is left of it."""
+    table, pair = world.table, (str(key.customer_id), str(key.order_id))
+    there = table.get(pair)
+    stub = there if there is not None and items.is_stub(there) else None
+    order = there if stub is None else (world.invariants.archived(stub) or (None,))[0]
+    if order is None or items.is_void(order) or not settled(items.facts(_facts(world, key))):
+        return None
+    accepted = without_person(items.accepted_order(order))
+    erased = {**order, **items.order_item(accepted), items.ERASED_AT: {"N": str(world.now())}}
+    progress = _facts(world, key)
+    if stub is None:
+        table.put(pair, erased)
+        if items.REOPENED in progress:
+            _write_over(world, items.location_of(progress), b"{}")
+        return accepted.order
+    table.put(pair, {**stub, items.ERASED_AT: erased[items.ERASED_AT]})
+    _write_over(world, items.location_of(stub), archive_file.line_of(erased, progress))
+    return accepted.order
+
+
+def _write_over(world: World, location: items.Location, line: bytes) -> None:
+    key = archive_file.object_key(location)
+    content = archive_file.replaced(world.archive.objects[key], location, line)
+    world.archive.put(key, content, {})
+
+
+def _facts(world: World, key: OrderKey) -> items.Item:
+    """An order's progress, wherever it is; nothing where there is none."""
+    there = world.table.get((key.customer_id, key.order_id))
+    if there is not None and items.is_stub(there):
+        return (world.invariants.archived(there) or ({}, {}))[1]
+    return world.table.get((key.customer_id, key.order_id + items.PROGRESS_SUFFIX)) or {}
 
 
 def discard(dead_letters: Queue, body: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import Any, TypeVar
 
 from orders.domain.saga import DOWNSTREAMS
@@ -90,6 +91,16 @@ _RACERS = 5
 #: Schedules in which somebody has a payment given back, and orders with its receipt.
 _REFUNDS = 0.15
 
+#: Schedules in which a shipment must be stopped for two reasons at once.
+_STOPPED_TWICE = 0.04
+
+#: Schedules in which the archive runs, months after all else. A run takes about so long; the next
+#: one comes when the time of the first is certainly over.
+_MONTHS_LATER = 0.2
+_RUN_MS = 120
+_NEXT_RUN_AFTER = 45 * MINUTE
+_LATE_ACTS_MAX = 4
+
 #: Each with the bound below which a number in [0, 1) means it.
 _COUNTS = ((0.82, 1), (0.96, 2), (1.0, SLOTS))
 _SHAPES = tuple(zip((0.7, 0.75, 0.88, 1.0), SHAPES, strict=True))
@@ -157,6 +168,31 @@ class PriceChange:
     forged: tuple[tuple[Draft, int], ...]
 
 
+class LateAct(StrEnum):
+    """What somebody does with an order that settled months ago."""
+
+    CANCELLED = "cancelled"
+    READ = "read"
+    RESENT = "sent again"
+    CHECKED = "checked, as an operator insists"
+    COMMANDED = "commanded again, by a message of months ago"
+    ERASED = "erased"
+
+
+@dataclass(frozen=True, slots=True)
+class MonthsLater:
+    """The archive runs when the orders have been settled for months. Times are ms after that
+    moment. `acts`: which of the orders, what, and when. `too_early_at`: one run comes while the
+    orders are under way, so long after the start, and must leave them alone."""
+
+    too_early_at: int
+    runs_at: tuple[int, ...]
+    heal_after: int
+    #: From then on the archive cannot be reached, until nothing goes wrong any more.
+    out_from: int | None = None
+    acts: tuple[tuple[int, LateAct, int], ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """`heal_after`: ms from the start, after which nothing goes wrong any more."""
@@ -172,13 +208,59 @@ class Plan:
     shards: int = 1
     stream_poll_ms: int = STREAM_POLL_MS
     price_change: PriceChange | None = None
+    months_later: MonthsLater | None = None
 
 
 def planned(seed: int) -> Plan:
     """The plan of a seed."""
     chance = Chance(seed, "two accounts")
     plan = _with_prices(seed)
-    return _with_two_accounts(plan, chance) if chance() < _PAID_ONCE else plan
+    plan = _with_two_accounts(plan, chance) if chance() < _PAID_ONCE else plan
+    chance = Chance(seed, "stopped twice")
+    plan = _with_two_stops(plan, chance) if chance() < _STOPPED_TWICE else plan
+    chance = Chance(seed, "months later")
+    if chance() >= _MONTHS_LATER:
+        return plan
+    return replace(plan, months_later=_months_later(plan, chance))
+
+
+def _with_two_stops(plan: Plan, chance: Chance) -> Plan:
+    """Accounting refuses the first order when its customer is just cancelling it, and the answer to
+    one of the two commands to stop its shipment may come when the other has settled the order."""
+    outcome = ExpectedOutcome(blocked=True)
+    order = plan.orders[0]
+    stopped = Ordered(
+        name=order.name,
+        draft=draft(0, "retail", outcome),
+        expected_outcome=outcome,
+        place_at=order.place_at,
+        cancel_at=order.place_at + chance.between(60, 200),
+    )
+    rates = plan.rates | {Fault.ERROR_ANSWER: 0.25}
+    return replace(plan, orders=(stopped, *plan.orders[1:]), rates=rates)
+
+
+def _months_later(plan: Plan, chance: Chance) -> MonthsLater:
+    """Runs of the archive, two of them at once in some, and a later one that finds what a run has
+    left; while customers and operators do with these orders whatever they can."""
+    runs_at = [0]
+    if chance() < 0.3:
+        runs_at.append(chance.below(_RUN_MS))
+    runs_at.append(_NEXT_RUN_AFTER)
+    return MonthsLater(
+        too_early_at=chance.below(max(SECOND, plan.heal_after)),
+        runs_at=tuple(runs_at),
+        heal_after=_NEXT_RUN_AFTER + MINUTE,
+        out_from=5 * _RUN_MS if chance() < 0.3 else None,
+        acts=tuple(
+            (
+                chance.below(len(plan.orders)),
+                chance.pick(tuple(LateAct)),
+                chance.pick((0, _NEXT_RUN_AFTER)) + chance.between(20, _RUN_MS),
+            )
+            for _ in range(chance.below(_LATE_ACTS_MAX + 1))
+        ),
+    )
 
 
 def _with_two_accounts(plan: Plan, chance: Chance) -> Plan:

@@ -33,7 +33,7 @@ _OUTCOMES = {
     "ConditionalCheckFailedException": "there already",
     "InvalidParameterValue": "gone already",
 }
-_FUNCTIONS = ("relay", "drain", "watchdog", "reads", "intake", "operator")
+_FUNCTIONS = ("relay", "drain", "watchdog", "reads", "intake", "archive", "operator")
 #: Up to this age a line's time has milliseconds.
 _PRECISE_MS = 600_000
 

@@ -7,20 +7,24 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, fields
 from datetime import datetime
+from functools import partial
 from operator import attrgetter
 
 import msgspec
 
+from orders.aws import archive_file, items
+from orders.aws.archiving import JOURNAL_KEY
 from orders.aws.book_index import book_key
 from orders.aws.topic import cloud_event
 from orders.domain.events import EventType, all_true
+from orders.domain.keeping import DAY_MS, KEPT_DAYS_MIN
 from orders.domain.order import OrderKey
 from orders.domain.promises import Promise
 from orders.domain.saga import DOWNSTREAMS, Downstream
 from orders.domain.units import CustomerId, Millis, OrderId
 from simulation.catalogue import ADA, BOB, MALLORY, START, Draft, paid_by_another
 from simulation.downstreams.ledger import Entry
-from simulation.world.faults import Fault, Faults, Injected
+from simulation.world.faults import Fault, Faults, Injected, Outage
 from simulation.world.invariants import ANNOUNCED, Broken
 from simulation.world.sqs import Message
 from simulation.world.trace import Trace
@@ -31,7 +35,15 @@ from spillway.prove.audit.judging import UNDISTURBED, judge, judge_isolation
 from spillway.prove.audit.verdicts import Violation
 from spillway.prove.simulate import operator
 from spillway.prove.simulate.customers import Customer, ask_as_stranger
-from spillway.prove.simulate.plan import HOUR, Moment, Ordered, Plan, PriceChange
+from spillway.prove.simulate.plan import (
+    HOUR,
+    LateAct,
+    Moment,
+    MonthsLater,
+    Ordered,
+    Plan,
+    PriceChange,
+)
 from spillway.run.load.records import Acknowledgement, Answer
 from spillway.run.load.records import Outage as AuditOutage
 from spillway.target.reading import by_order, placed_here, record_of
@@ -41,6 +53,8 @@ from spillway.target.records import Effect, Record
 REST_MS = 24 * HOUR
 #: After so long an operator looks at the dead letters, from the healing or from an alarm.
 OPERATOR_MS = HOUR
+#: After so long every settled order is due to leave the table.
+MONTHS_MS = (KEPT_DAYS_MIN + 1) * DAY_MS
 #: How often an operator redrives before what is left counts as stuck.
 REDRIVES_MAX = 3
 
@@ -55,6 +69,9 @@ _HARMLESS = frozenset(
 )
 
 _ENTRY_FIELDS = attrgetter(*(field.name for field in fields(Effect)[2:]))
+
+#: What no promise names: personal data in the archive that no erasure would find.
+OWN_LINE = "no_line_without_stub"
 
 _POISON = "this is no message of ours"
 #: In the reason of a dead letter whose id has another order.
@@ -137,6 +154,8 @@ class _Schedule:
             self._plan_moment(moment)
         if self.plan.price_change is not None:
             self._change_prices(self.plan.price_change)
+        if self.plan.months_later is not None:
+            self._at(self.plan.months_later.too_early_at, operator.archive, world)
         scheduler.run(self.heal_at)
         scheduler.skip_to(self.heal_at)
         if world.trace is not None:
@@ -154,6 +173,9 @@ class _Schedule:
             customer.read()
         self._rest()
         self._judge()
+        if self.plan.months_later is not None and not world.invariants.broken:
+            self._archive(self.plan.months_later)
+            self._judge()
         return Result(
             seed=self.plan.seed,
             broken=tuple(world.invariants.broken),
@@ -246,6 +268,81 @@ class _Schedule:
 
         self._at(after, inject)
 
+    # Months later
+
+    def _archive(self, later: MonthsLater) -> None:
+        """Runs of the archive, among acts and faults; then, when nothing goes wrong any more, one
+        for what they left; and once more months later, for what was reopened."""
+        world = self.world
+        self._pass_months()
+        begins = world.now()
+        self.heal_at = self.faults.heal_at = begins + later.heal_after
+        if later.out_from is not None:
+            self.faults.add(Outage("s3", begins + later.out_from, self.heal_at))
+        for at in later.runs_at:
+            world.scheduler.at(begins + at, operator.archive, world)
+        for number, act, at in later.acts:
+            order = self.plan.orders[number]
+            place = f"{order.name} {act}, months later"
+            self._maybe_late(place, begins + at, partial(self._act_late, act, order))
+        world.scheduler.run(self.heal_at)
+        world.scheduler.skip_to(self.heal_at + HOUR)
+        operator.archive(world)
+        self._rest()
+        self._maybe_redrive()
+        self._rest()
+        self._pass_months()
+        operator.archive(world)
+        self._rest()
+        for customer in self.customers:
+            customer.read()
+        self._rest()
+        self._judge_archive()
+
+    def _pass_months(self) -> None:
+        scheduler = self.world.scheduler
+        scheduler.skip_to(scheduler.now + MONTHS_MS)
+
+    def _maybe_late(self, place: str, at: int, do: Callable[[], object]) -> None:
+        self.world.scheduler.at(at, lambda: self.faults.allows(place) and do())
+
+    def _act_late(self, act: LateAct, order: Ordered) -> None:
+        key = order.draft.key
+        [customer, *_] = (each for each in self.customers if each.draft is order.draft)
+        match act:
+            case LateAct.CANCELLED:
+                customer.cancel()
+            case LateAct.READ:
+                customer.read()
+            case LateAct.RESENT:
+                customer.place()
+            case LateAct.CHECKED:
+                operator.force(self.world, key)
+            case LateAct.COMMANDED:
+                operator.command_again(self.world, key)
+            # Of two who sent different orders under one id, the order tells which was taken.
+            case LateAct.ERASED if order.clash is None and order.second_account_at is None:
+                # From here on it must be what is left, wherever it is.
+                customer.order = operator.erase(self.world, key) or customer.order
+
+    def _judge_archive(self) -> None:
+        """Everything has left the table, and each line of the archive is named by a stub."""
+        world = self.world
+        named = {}
+        for item in world.table.items():
+            key = items.key_of(item)
+            if items.is_stub(item):
+                named[key] = items.location_of(item)
+            elif not items.is_void(item):
+                what = "the facts" if items.is_progress(item) else "the order"
+                self._break(Promise.ALWAYS_SETTLES, key, f"{what} stayed in the table for months")
+        for object_key, content in world.archive.objects.items():
+            if object_key == JOURNAL_KEY:
+                continue
+            for key, location in archive_file.lines_in(object_key, content).items():
+                if named.get(key) != location:
+                    self._break(OWN_LINE, key, f"a line of {object_key} is named by no stub")
+
     # How it ends
 
     def _rest(self) -> None:
@@ -319,7 +416,7 @@ class _Schedule:
             self._break(violation.promise, violation.key, violation.detail)
 
     def _judge(self) -> None:
-        stored = by_order(placed_here(self.world.table.items()))
+        stored = by_order(placed_here(self.world.stored_items()))
         records = [record_of(key, found) for key, found in stored.items()]
         self._break_all(judge(records, self._effects(), self._acknowledgements(records)))
         for record in records:
@@ -331,7 +428,7 @@ class _Schedule:
     def _judge_coupons(self) -> None:
         """Nothing that an order used up is lost to one that does not stand, or given back twice."""
         with closing(Evidence()) as evidence:
-            evidence.add_orders(self.world.table.items())
+            evidence.add_orders(self.world.stored_items())
             evidence.add_uses(self.world.coupons.items())
             self._break_all(judge_coupons(evidence.findings()))
 
