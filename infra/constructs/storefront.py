@@ -16,6 +16,7 @@ from constructs import Construct
 from infra.constructs.global_name import global_name
 from infra.constructs.orders_api import STAGE_NAME
 from infra.constructs.review import accept_finding
+from infra.security_policy import content_security_policy
 from infra.stage import Stage
 
 WEB = Path(__file__).parents[2] / "web"
@@ -203,28 +204,6 @@ class Storefront(Construct):
             )
         for rule, reason in findings.items():
             accept_finding(distribution, rule, reason=reason)
-
-
-def content_security_policy(connect_sources: Sequence[str]) -> str:
-    """Scripts, styles and images of the store's own only, nothing inline, nothing evaluated.
-
-    `connect_sources`: where a page's script may connect to beside the store itself. Trusted types
-    forbid the DOM's ways of turning a text into code, which no page of ours uses.
-    """
-    return "; ".join(
-        (
-            "default-src 'none'",
-            "script-src 'self'",
-            "style-src 'self'",
-            "img-src 'self'",
-            " ".join(("connect-src 'self'", *connect_sources)),
-            "base-uri 'none'",
-            "form-action 'self'",
-            "frame-ancestors 'none'",
-            "require-trusted-types-for 'script'",
-            "trusted-types 'none'",
-        )
-    )
 
 
 _NO_SNIFFING = cloudfront.ResponseHeadersContentTypeOptions(override=True)

@@ -1,6 +1,7 @@
 """A buyer's list on the page for wholesale orders: what is taken, asked and left out.
 
-The site is as it is built, with the example's price book; no service is behind it.
+The site is as it is built, with the example's price book and the policy that it is served with; no
+service is behind it.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
+from infra.security_policy import content_security_policy
 from spillway.price_book import catalogue, example
 from spillway.run.storefront.site import build
 from tests.web.test_pages import violations
 
+_POLICY = content_security_policy([])
 _ORIGIN = "http://localhost:1"
 _CATALOGUE = "/catalogues/0-0.json"
 _SESSION = {"access_token": "", "ends_at": 9e15, "customer": {"name": "Buyer", "trade": True}}
@@ -40,7 +43,8 @@ def page(browser: Browser, site: dict[str, tuple[str, bytes]]) -> Iterator[Page]
     def answer(route: Route) -> None:
         path = urlsplit(route.request.url).path
         media_type, content = site.get(path, site.get(f"{path}.html", ("text/plain", b"")))
-        route.fulfill(content_type=media_type, body=content)
+        headers = {"content-type": media_type, "content-security-policy": _POLICY}
+        route.fulfill(headers=headers, body=content)
 
     context = browser.new_context(base_url=_ORIGIN, locale="en-GB")
     context.route("**/*", answer)

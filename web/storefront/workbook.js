@@ -47,10 +47,10 @@ async function read(parts) {
   const places = await relations(parts, book.path, /\/worksheet$/);
   const sheets = [];
   for (const sheet of all(await xml(parts, book.path), "sheet")) {
-    const id = [...sheet.attributes].find(({ name }) => /:id$/.test(name))?.value;
+    const [, id] = Object.entries(sheet.attributes).find(([name]) => /:id$/.test(name)) ?? [];
     const place = places.find((one) => one.id === id); // a chart has none
-    if (!place || /hidden/i.test(sheet.getAttribute("state") ?? "")) continue;
-    sheets.push({ name: sheet.getAttribute("name"), rows: rowsOf(await xml(parts, place.path), texts, formats) });
+    if (!place || /hidden/i.test(sheet.attributes.state ?? "")) continue;
+    sheets.push({ name: sheet.attributes.name, rows: rowsOf(await xml(parts, place.path), texts, formats) });
   }
   return sheets;
 }
@@ -61,22 +61,22 @@ async function relations(parts, path, type) {
   const place = `${folder ?? ""}_rels/${name}.rels`;
   if (!parts.has(place)) return [];
   return all(await xml(parts, place), "Relationship")
-    .filter((one) => type.test(one.getAttribute("Type")))
-    .map((one) => ({ id: one.getAttribute("Id"), path: decodeURI(new URL(one.getAttribute("Target"), `zip://x/${path}`).pathname.slice(1)) }));
+    .filter((one) => type.test(one.attributes.Type))
+    .map((one) => ({ id: one.attributes.Id, path: decodeURI(new URL(one.attributes.Target, `zip://x/${path}`).pathname.slice(1)) }));
 }
 
 function rowsOf(sheet, texts, formats) {
   let last = 0;
   return all(sheet, "row").map((element) => {
-    const row = Number(element.getAttribute("r")) || last + 1;
+    const row = Number(element.attributes.r) || last + 1;
     last = row;
     const cells = [];
     for (const cell of all(element, "c")) {
-      const column = columnOf(cell.getAttribute("r")) ?? cells.length;
+      const column = columnOf(cell.attributes.r) ?? cells.length;
       if (column < COLUMNS_MAX) cells[column] = textOf(cell, texts, formats);
     }
     const filled = Array.from(cells, (cell) => cell ?? "");
-    return { row, cells: filled, raw: written(filled, "\t"), hidden: /^(1|true)$/.test(element.getAttribute("hidden")) };
+    return { row, cells: filled, raw: written(filled, "\t"), hidden: /^(1|true)$/.test(element.attributes.hidden) };
   });
 }
 
@@ -87,12 +87,12 @@ function columnOf(place) {
 }
 
 function textOf(cell, texts, formats) {
-  const value = all(cell, "v")[0]?.textContent ?? "";
-  const type = cell.getAttribute("t") ?? "n";
+  const value = all(cell, "v")[0]?.text ?? "";
+  const type = cell.attributes.t ?? "n";
   if (type === "s") return texts[Number(value)] ?? "";
   if (type === "inlineStr") return textIn(cell);
   if (type !== "n" || value === "") return value;
-  const format = formats[Number(cell.getAttribute("s") ?? 0)] ?? "";
+  const format = formats[Number(cell.attributes.s ?? 0)] ?? "";
   const number = Number(Number(value).toPrecision(15)); // as Excel shows it
   if (format === "date") return new Date((number - DAYS_BEFORE_1970) * DAY_MS).toISOString().slice(0, 10);
   if (/^0+$/.test(format)) return String(number).padStart(format.length, "0");
@@ -101,10 +101,10 @@ function textOf(cell, texts, formats) {
 
 /** What a cell's style makes of a number: a date, or so many digits. */
 function formatsOf(styles) {
-  const own = new Map(all(styles, "numFmt").map((one) => [one.getAttribute("numFmtId"), one.getAttribute("formatCode")]));
+  const own = new Map(all(styles, "numFmt").map((one) => [one.attributes.numFmtId, one.attributes.formatCode]));
   const [used] = all(styles, "cellXfs");
   return used ? all(used, "xf").map((one) => {
-    const id = one.getAttribute("numFmtId");
+    const id = one.attributes.numFmtId;
     const code = own.get(id) ?? "";
     const isDate = DATES.some(([from, to]) => from <= id && id <= to) || /[dmyhs]/i.test(code.replace(/"[^"]*"|\[[^\]]*\]|\\./g, ""));
     return isDate ? "date" : code;
@@ -112,10 +112,12 @@ function formatsOf(styles) {
 }
 
 /** Without the reading aid that a Japanese text has with it. */
-const textIn = (element) => all(element, "t").filter(({ parentNode }) => parentNode.localName !== "rPh").map(({ textContent }) => textContent).join("")
-  .replace(/_x([0-9A-F]{4})_/g, (_, code) => String.fromCharCode(Number.parseInt(code, 16)));
+const textIn = (element) => textsIn(element).replace(/_x([0-9A-F]{4})_/g, (_, code) => String.fromCharCode(Number.parseInt(code, 16)));
 
-const all = (within, name) => [...within.getElementsByTagNameNS("*", name)];
+function textsIn({ name, text, children }) {
+  if (name === "rPh") return "";
+  return name === "t" ? text : children.map(textsIn).join("");
+}
 
 /** @returns {Map<string, {method: number, packed: Uint8Array}>} what is in a zip file, by its list at the end */
 function partsOf(bytes) {
@@ -141,5 +143,39 @@ async function xml(parts, name) {
   if (size > PART_BYTES_MAX) throw new Error(`${name} is too large`);
   const stream = new Blob([packed]).stream();
   const text = await new Response(method ? stream.pipeThrough(new DecompressionStream("deflate-raw")) : stream).text();
-  return new DOMParser().parseFromString(text, "application/xml");
+  return parsed(text);
 }
+
+const TOKEN = /<!--[\s\S]*?-->|<[?!](?!\[)[^>]*>|<!\[CDATA\[([\s\S]*?)\]\]>|<(\/?)(?:[\w.-]+:)?([\w.-]+)((?:\s+[\w.:-]+\s*=\s*(?:"[^"]*"|'[^']*'))*)\s*(\/?)>|([^<]+)/g;
+const ATTRIBUTE = /([\w.:-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')/g;
+const ENTITIES = { lt: "<", gt: ">", amp: "&", quot: '"', apos: "'" };
+
+/**
+ * XML as a tree, without its prefixes. The store's policy keeps pages from having the browser parse
+ * any markup (trusted types).
+ *
+ * @typedef {{name: string, attributes: Record<string, string>, children: Element[], text: string}} Element
+ * @returns {Element}
+ */
+function parsed(xml) {
+  const open = [{ name: "", attributes: {}, children: [], text: "" }];
+  for (const [, cdata, closing, name, attributes, empty, characters] of xml.matchAll(TOKEN)) {
+    const within = open.at(-1);
+    if (closing) open.pop();
+    else if (name) {
+      const found = [...attributes.matchAll(ATTRIBUTE)].map(([, key, one, other]) => [key, unescaped(one ?? other)]);
+      const element = { name, attributes: Object.fromEntries(found), children: [], text: "" };
+      within.children.push(element);
+      if (!empty) open.push(element);
+    } else within.text += cdata ?? unescaped(characters ?? "");
+  }
+  const [root, ...unclosed] = open;
+  if (unclosed.length) throw new Error(`${unclosed[0].name} is not closed`);
+  return root;
+}
+
+const unescaped = (text) => text.replace(/&(?:#x([\da-f]+)|#(\d+)|(\w+));/gi, (whole, hex, decimal, name) => (
+  name ? ENTITIES[name] ?? whole : String.fromCodePoint(Number.parseInt(hex ?? decimal, hex ? 16 : 10))));
+
+/** All elements of a name, however deep. */
+const all = ({ children }, name) => children.flatMap((child) => (child.name === name ? [child] : all(child, name)));
