@@ -62,7 +62,7 @@ async function relations(parts, path, type) {
   if (!parts.has(place)) return [];
   return all(await xml(parts, place), "Relationship")
     .filter((one) => type.test(one.attributes.Type))
-    .map((one) => ({ id: one.attributes.Id, path: decodeURI(new URL(one.attributes.Target, `zip://x/${path}`).pathname.slice(1)) }));
+    .map((one) => ({ id: one.attributes.Id, path: decodeURI(new URL(one.attributes.Target, `https://x/${path}`).pathname.slice(1)) }));
 }
 
 function rowsOf(sheet, texts, formats) {
