@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/.installed
 ARGS ?=
 # How many processes run tests side by side, each with a stack of its own: more than two cores, for
 # much of a test on a stack is waiting.
-WORKERS ?= 3
+WORKERS ?= 4
 STAGE ?=
 # The simulation's first seed: another one for each commit.
 SEED ?= $(shell printf '%d' 0x$$(git rev-parse --short=7 HEAD 2>/dev/null || echo 0))
