@@ -12,12 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from botocore.exceptions import ClientError
 
 from orders.aws import items
-from orders.aws.archive import ArchiveReader
 from orders.aws.clients import Client, is_bug, translate_aws_errors
 from orders.aws.items import Item
 from orders.domain.keeping import may_be_archived
@@ -25,7 +24,7 @@ from orders.domain.order import AcceptedOrder, OrderKey, VoidId
 from orders.domain.saga import Cancellation, Facts, Outcome, Step
 from orders.domain.units import CustomerId, Millis, OrderId
 from orders.failures import TransientFailure
-from orders.ports import Archived, Progress
+from orders.ports import Archived, Clock, Progress
 
 if TYPE_CHECKING:
     from orders.aws.archive_file import Items
@@ -36,11 +35,21 @@ BATCH_GET_MAX = 100
 CONDITION_FAILED = "ConditionalCheckFailed"
 
 
+class ReadsStubs(Protocol):
+    """`orders.aws.archive.ArchiveReader`, or an operator's."""
+
+    @property
+    def clock(self) -> Clock: ...
+
+    def items_of(self, stubs: Sequence[Item]) -> Sequence[Items]:
+        """Order and progress in whose place each stub is."""
+
+
 @dataclass(frozen=True, slots=True)
 class DynamoOrders:
     client: Client
     table: str
-    archive: ArchiveReader | None = None
+    archive: ReadsStubs | None = None
 
     def place(self, order: AcceptedOrder) -> AcceptedOrder | VoidId | None:
         return self._put_if_new(items.order_item(order))

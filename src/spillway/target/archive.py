@@ -17,6 +17,8 @@ from botocore.exceptions import ClientError
 from orders.aws import archive_file, items
 from orders.aws.archive_file import Items, LineInvalid
 from orders.aws.items import Item, Location
+from orders.ports import Clock
+from orders.wiring import SystemClock
 from spillway.errors import SpillwayError
 
 #: The data stack's output that names the bucket.
@@ -34,6 +36,10 @@ class Archive:
 
     def __init__(self, s3: Callable[[], Any], bucket: Callable[[], str]) -> None:
         self._make_s3, self._find_bucket = s3, bucket
+
+    @property
+    def clock(self) -> Clock:
+        return SystemClock()
 
     @cached_property
     def bucket(self) -> str:

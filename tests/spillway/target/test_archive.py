@@ -54,6 +54,19 @@ def test_an_archived_order_is_an_order_and_says_where_it_is() -> None:
     assert {record.key for record in kept.orders.orders()} == {*keys}
 
 
+def test_an_order_that_is_archived_while_it_is_read_has_not_lost_its_facts() -> None:
+    kept, (order, progress) = KeptOrders(), confirmed()
+    kept.put(order)  # all that a query sees whose progress has just gone
+
+    def archived_after_the_first_look() -> None:
+        kept.client.before["query"] = lambda: kept.put(*archived(kept.s3, (order, progress)))
+
+    kept.client.before["query"] = archived_after_the_first_look
+    record = kept.orders.order(items.key_of(order))
+    assert record is not None
+    assert record.facts == items.facts(progress)
+
+
 def test_a_table_of_stubs_is_read_in_lists_that_fit_into_memory() -> None:
     kept = KeptOrders()
     kept.move(*(confirmed() for _ in range(PAGE_ITEMS_MAX)))

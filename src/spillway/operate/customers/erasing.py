@@ -131,12 +131,14 @@ class _Erasing:
         )
 
     def _in_archive(self, stub: items.Item) -> Outcome | None:
-        if items.ERASED_AT in stub:
-            return "before"
+        # Its line is looked at also where the stub says that it was erased: somebody may have
+        # brought back an older version of the object.
         [(order, progress)] = self.archive.items_of([stub])
         if items.ERASED_AT not in order:
             line = archive_file.line_of(erased_items(order, self.now), progress)
             self.archive.overwrite(items.location_of(stub), line)
+        elif items.ERASED_AT in stub:
+            return "before"
         return self._written(
             stub,
             "SET erased_at = :now",
@@ -168,8 +170,11 @@ def _orders(orders: OrdersTable, customer_id: str) -> Iterator[tuple[OrderKey, l
     """Each of the customer's orders, with its progress after it."""
     for key, group in groupby(_stored(orders, customer_id), key=items.key_of):
         of_order = list(group)
-        if not items.is_progress(of_order[0]) and not items.is_void(of_order[0]):
-            yield key, of_order
+        if items.is_progress(of_order[0]) or items.is_void(of_order[0]):
+            continue
+        # One that seems to have no progress may just have been archived.
+        seems_new = len(of_order) == 1 and not items.is_stub(of_order[0])
+        yield key, orders.items_of(key) if seems_new else of_order
 
 
 def _stored(orders: OrdersTable, customer_id: str) -> Iterator[items.Item]:

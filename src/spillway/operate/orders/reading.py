@@ -176,7 +176,7 @@ def of_customer(
     """A customer's orders by key, newest first, those before the order id `before`."""
     from orders.aws.table import DynamoOrders
 
-    table = DynamoOrders(service.dynamodb, service.tables["orders"])
+    table = DynamoOrders(service.dynamodb, service.tables["orders"], service.archive)
     page, more = table.history(
         CustomerId(customer_id), limit, None if before is None else OrderId(before)
     )
