@@ -14,6 +14,8 @@ from orders.domain.units import Millis, OrderId
 DAY_MS = 24 * 60 * 60 * 1000
 #: A stage keeps orders no shorter.
 KEPT_DAYS_MIN = 60
+#: Parts of the table, of which a run looks at one: every order is looked at once a month.
+PARTS = 30
 #: An id may be ahead of its order's acceptance by minutes, and clocks may differ.
 _MARGIN_DAYS = 1
 

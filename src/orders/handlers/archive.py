@@ -6,13 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from orders import wiring
-from orders.domain.keeping import DAY_MS
+from orders.domain.keeping import DAY_MS, PARTS
 from orders.failures import TransientFailure, error_location
 from orders.flow.archive import Archive
 from orders.ports import Log
-
-#: A part for each day, so that every order is looked at once a month.
-PARTS = 30
 
 
 class ArchiveFailed(Exception):

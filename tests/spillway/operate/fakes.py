@@ -90,6 +90,7 @@ class FakeStacks:
 class FakeLogs:
     """A boto3 CloudWatch Logs client: (function, Unix ms, message)."""
 
+    stage: str = "test"
     written: list[tuple[str, int, str]] = field(default_factory=list)
     page: int = 3
 
@@ -109,7 +110,7 @@ class FakeLogs:
         found = [
             {"timestamp": at, "message": message}
             for function, at, message in self.written
-            if logGroupName == f"/aws/lambda/spillway-test-{function}"
+            if logGroupName == f"/aws/lambda/spillway-{self.stage}-{function}"
             and at >= startTime
             and filterPattern.strip('"') in message
         ]

@@ -8,6 +8,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.stage import StageError
 from spillway.operate.doctor.account import Account
+from spillway.operate.doctor.archive import check_archive
 from spillway.operate.doctor.deployed import (
     check_alarms,
     check_collisions,
@@ -46,6 +47,7 @@ CHECKS: Mapping[str, Callable[[Account], Iterator[Finding]]] = {
     "mappings": check_mappings,
     "alarms": check_alarms,
     "price_book": check_price_book,
+    "archive": check_archive,
     "drift": check_drift,
 }
 

@@ -21,6 +21,7 @@ import msgspec
 
 from infra.stage import TableClass
 from orders.aws import archive_file, items
+from orders.domain.keeping import PARTS
 from orders.domain.order import AcceptedOrder, Channel, OrderKey
 from orders.domain.saga import Outcome, Step
 from orders.domain.units import CustomerId, Millis
@@ -37,13 +38,11 @@ from spillway.run.workload import Draft, generate, pay
 CHANNELS: tuple[Channel, ...] = ("retail", "wholesale")
 #: Of each.
 ORDERS = 300
-#: In which the whole table is read once.
-MONTH_DAYS = 30
+#: In which the whole table is read once: a run a day looks at one of its parts.
+MONTH_DAYS = PARTS
 YEAR_MONTHS, SEVEN_YEARS_MONTHS = 12, 84
 #: A write in a transaction is paid twice.
 _TRANSACTION = 2
-#: The archive of a month's orders is written by a run a day.
-_RUNS_A_MONTH = 30
 _BOOK = "20261123T1000-3f2a"
 
 
@@ -202,7 +201,7 @@ class Keeping:
         return Usage(
             (
                 Use("table: archived", table_price("write_units", way.table_class), writes),
-                Use("archive: written", "s3.puts", _RUNS_A_MONTH / MILLION),
+                Use("archive: written", "s3.puts", MONTH_DAYS / MILLION),
                 Use("archive: shown once", "s3.gets", 1),
             )
         )

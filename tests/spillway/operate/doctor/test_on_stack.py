@@ -126,7 +126,7 @@ def test_a_sound_stage_is_all_right_and_asking_only_reads(
     # And all that is asked before a first deployment, of a store with its own domain.
     asked(ill, with_certificate(crowded(ill.stage), CERTIFICATE))
     verbs = {re.split("[a-z](?=[A-Z])", one.partition(":")[2])[0] for one in called}
-    assert verbs <= {"Ge", "Lis", "Describ", "Detec"}
+    assert verbs <= {"Ge", "Lis", "Describ", "Detec", "Scan", "Filte"}
     assert {one for one in called if ":Detect" in one} == {DETECTS_DRIFT}
     listed = permissions()
     assert {IAM_NAMES.get(one, one) for one in called} <= listed
