@@ -130,6 +130,19 @@ def test_numbers_and_columns_are_asked_about_before_anything_is_taken(page: Page
     assert ordered(page) == [("MUG-SAGE", 12_000), ("SOAP-MOSS", 24_000)]
 
 
+def test_columns_that_were_read_can_be_others(page: Page) -> None:
+    upload(page, b"SKU,Pcs,Wanted\nMUG-SAGE,6,12\nSOAP-MOSS,24,48\nPLATE-OAT,1,x\n")
+    expect(page.locator("#taken-body")).to_contain_text("quantities in column B (“Pcs”)")
+    page.get_by_role("button", name="Read other columns").click()
+    assert ordered(page) == []
+    expect(page.get_by_label("Items", exact=True)).to_have_value("0")
+    page.get_by_label("Quantities", exact=True).select_option("2")
+    choose(page, "Read it like this")
+    expect(page.locator("#taken-title")).to_have_text("2 lines added")
+    assert ordered(page) == [("MUG-SAGE", 12), ("SOAP-MOSS", 48)]
+    assert page.input_value("#sheet") == "SKU,Pcs,Wanted\nPLATE-OAT,1,x"
+
+
 def test_fields_read_numbers_like_lists(page: Page) -> None:
     page.fill("#new-sku", "mug-sage")
     for written in ("12.000", "1,2", "+12", "0xC", "1.2e1", ""):

@@ -48,7 +48,8 @@ function keepBox() {
   }
 }
 
-async function take(open, fromBox) {
+/** @param {boolean} [anew] asks for the columns, whatever their headings say */
+async function take(open, fromBox, anew = false) {
   const mine = ++latest;
   for (const id of ["question", "taken", "errors"]) $(`#${id}`).hidden = true;
   if (roles === NO_WORDS) roles = await words();
@@ -57,12 +58,12 @@ async function take(open, fromBox) {
   if (content.refusal) return refuse(content.refusal);
   const table = content.sheets ? await oneOf(content.sheets) : tableOf(content.texts, order.goods, roles);
   if (!table) return;
-  const reading = await read(table);
+  const reading = await read(table, anew);
   if (!reading) return;
   if (reading.refusal) return refuse(reading.refusal);
   if (!reading.lines.length && !reading.errors.length) return refuse("There are no lines in this list.");
   const base = await baseFor(reading.lines);
-  if (base) put(table, reading, base, fromBox);
+  if (base) put(table, reading, base, fromBox, () => take(() => content, fromBox, true));
 }
 
 /** Languages' words for the columns; without a connection we ask which column is what. */
@@ -83,15 +84,15 @@ async function oneOf(sheets) {
 }
 
 /** Asks until nothing can be read in two ways. */
-async function read(table) {
-  const answers = { means: {} };
+async function read(table, anew) {
+  const answers = { means: {}, anew };
   for (;;) {
     const reading = readSheet(table, order.goods, roles, answers);
     const { question } = reading;
     if (!question) return reading;
     const heading = JSON.stringify(reading.columns.heading?.cells ?? table.rows[0].cells.length);
     if (question.columns) {
-      answers.columns = chosen.get(heading) ?? await askColumns(question);
+      answers.columns = (!anew && chosen.get(heading)) || await askColumns(question);
       if (!answers.columns) return null;
       chosen.set(heading, answers.columns);
     } else {
@@ -160,7 +161,7 @@ function repeated(lines, before) {
   }).length;
 }
 
-function put(table, reading, base, fromBox) {
+function put(table, reading, base, fromBox, again) {
   const { basket, goods, show } = order;
   const [before, boxBefore] = [basket.lines, box.value];
   const room = Math.max(0, LINES_MAX - base.length);
@@ -181,7 +182,7 @@ function put(table, reading, base, fromBox) {
   report(`${count(taken.length, "line")} ${base.length || !before.length ? "added" : "replaced the order"}`, [
     h("p", {}, `The order has ${count(total, "line")} now.`, twice(basket.lines)),
     h("p", { class: "quiet" }, howRead(table, reading)),
-  ], taken.length ? { before, boxBefore } : null);
+  ], { before, boxBefore, again: table.rows.some(({ cells }) => cells.length > 2) && again });
   showErrors(rest);
 }
 
@@ -207,21 +208,25 @@ function refuse(text) {
   report("Nothing was added", [h("p", {}, text)]);
 }
 
-/** What was done, until the next thing is. `undo` has the lines, and the box, of before. */
+/**
+ * What was done, until the next thing is. `undo` has the lines, and the box, of before, and how the
+ * same list is read again.
+ */
 export function report(title, content, undo = null) {
   const after = undo && JSON.stringify(order.basket.lines);
-  const button = undo && h("button", {
-    type: "button", onclick: () => {
-      if (JSON.stringify(order.basket.lines) !== after) return report("Nothing was undone", [h("p", {}, "The order has been changed since.")]);
-      order.basket.change({ lines: undo.before });
-      box.value = undo.boxBefore ?? box.value;
-      $("#errors").hidden = true;
-      order.show();
-      report("Undone", [h("p", {}, `The order has ${count(undo.before.length, "line")}, as before.`)]);
-    },
-  }, "Undo");
+  const undone = () => {
+    if (JSON.stringify(order.basket.lines) !== after) return report("Nothing was undone", [h("p", {}, "The order has been changed since.")]);
+    order.basket.change({ lines: undo.before });
+    box.value = undo.boxBefore ?? box.value;
+    $("#errors").hidden = true;
+    order.show();
+    report("Undone", [h("p", {}, `The order has ${count(undo.before.length, "line")}, as before.`)]);
+    return true;
+  };
   say($("#taken-title"), title);
-  fill($("#taken-body"), content, button);
+  fill($("#taken-body"), content, undo && h("p", { class: "actions" },
+    h("button", { type: "button", onclick: undone }, "Undo"),
+    undo.again && h("button", { type: "button", class: "quiet", onclick: () => undone() && undo.again() }, "Read other columns")));
   $("#taken").hidden = false;
   $("#taken").focus();
 }

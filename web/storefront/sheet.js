@@ -179,10 +179,11 @@ function headingAbove(rows, item, quantity, bySku, named = -1) {
  * @param {Table} table
  * @param {Map<string, {sku: string, case: number, sold?: boolean}>} bySku
  * @param {Roles} roles
- * @param {{columns?: {item: number, quantity: number}, means?: Record<string, string>}} answers
+ * @param {{columns?: {item: number, quantity: number}, means?: Record<string, string>, anew?: boolean}} answers
+ *   `anew`: columns are asked about, whatever is known of them
  * @returns {Reading | {refusal: string}}
  */
-export function readSheet(table, bySku, roles, { columns: chosen, means = {} } = {}) {
+export function readSheet(table, bySku, roles, { columns: chosen, means = {}, anew = false } = {}) {
   const { rows, separator } = table;
   const filled = rows.filter((row) => !isEmpty(row));
   if (filled.length > ROWS_MAX) {
@@ -229,9 +230,9 @@ export function readSheet(table, bySku, roles, { columns: chosen, means = {} } =
   }
   // Between commas, "1,200" in quotes has no decimals: it would be a part of an item.
   if (separator === "," && !means[","] && doubts.some(({ sign }) => sign === ",") && doubts.every(({ sign, either }) => sign !== "," || either[1].includes("."))) {
-    return readSheet(table, bySku, roles, { columns: chosen, means: { ...means, ",": "thousands" } });
+    return readSheet(table, bySku, roles, { columns: chosen, means: { ...means, ",": "thousands" }, anew });
   }
-  const question = found.sure ? numberIn(doubts, means) : columnsIn(filled, heading, found);
+  const question = found.sure && (chosen || !anew) ? numberIn(doubts, means) : columnsIn(filled, heading, found);
   const texts = titles.map(({ cells }) => cells.map(plain).filter(Boolean).join(" "));
   return { lines, errors, titles: texts, blank, unread: [...unread], columns: { item: found.item, quantity: found.quantity, heading }, question };
 }
