@@ -37,7 +37,7 @@ from infra.event_sources import (
 from infra.function_settings import Addresses, function_settings
 from infra.stage import STAGES, load
 from orders import wiring
-from orders.aws import items
+from orders.aws import archive_file, items
 from orders.aws.book_file import encode
 from orders.aws.book_index import INDEX_KEY, BookIndex, Entry, book_key, encode_index
 from orders.aws.messages import batch_messages_of, check_message_of, message_of, overflow_message_of
@@ -46,11 +46,23 @@ from orders.domain.book import Article
 from orders.domain.saga import DOWNSTREAMS, Facts, Outcome, Step
 from orders.domain.units import Millis
 from orders.domain.waits import CALL_SECONDS
+from orders.flow.reads import PAGE_MAX
 from orders.handlers import deliver, drain, intake, reads, relay, watchdog
 from orders.ports import Check, Command, ConcurrentMap
 from simulation.world.bucket import Bucket
 from simulation.world.runtime import SetClock
-from tests.builders import KEY, KEY_ID, NOW, a_book, a_coupon, accepted, order_body, order_id
+from tests.builders import (
+    KEY,
+    KEY_ID,
+    NOW,
+    OTHER_CUSTOMER,
+    a_book,
+    a_coupon,
+    accepted,
+    order_body,
+    order_id,
+    order_key,
+)
 from tests.orders.handlers.api_events import request
 from tests.orders.handlers.test_deliver import record
 from tests.orders.handlers.test_relay import placed, progress_item
@@ -69,6 +81,19 @@ STAGES_ON_AWS = [
 ]
 ORDER = accepted()
 DONE = Outcome(NOW, reference="01a209a4-b145")
+#: One whose line is in the archive, where each look takes as long as it can.
+ARCHIVED = accepted(order_key(OTHER_CUSTOMER, order_id()))
+LINES = archive_file.new_object(
+    "2026/11/23",
+    "run",
+    {
+        ARCHIVED.key: archive_file.line_of(
+            items.order_item(ARCHIVED),
+            items.progress_key(ARCHIVED.key) | {Step.RESERVE: items.outcome_attribute(DONE)},
+        )
+    },
+)
+STUB = items.stub_item(ARCHIVED.key, LINES.locations[ARCHIVED.key])
 COUPON = a_coupon("FIRST", limit=1_000_000)
 
 
@@ -96,6 +121,8 @@ class Aws:
 
     def get_item(self, **request: Any) -> Any:
         # Deliveries find the order at the second look, which is a consistent read.
+        if request["Key"] == items.order_key(ARCHIVED.key):
+            return {"Item": STUB}
         found = request["Key"] == items.order_key(ORDER.key) and request["ConsistentRead"]
         return {"Item": items.order_item(ORDER)} if found else {}
 
@@ -103,8 +130,17 @@ class Aws:
         every = dict.fromkeys((Step.RESERVE, Step.SHIP, Step.POST), DONE)
         return {"Attributes": progress_item(ORDER, Facts(every))}
 
-    def query(self, **_: Any) -> Any:
+    def query(self, **request: Any) -> Any:
+        asked = request["ExpressionAttributeValues"][":customer"]["S"]
+        if asked == ARCHIVED.key.customer_id:
+            return {"Items": [STUB] * PAGE_MAX}
         return {"Items": [items.order_item(ORDER)]}
+
+    def put_item(self, **request: Any) -> Any:
+        if request["Item"]["pk"] == STUB["pk"]:
+            error: Any = {"Error": {"Code": "ConditionalCheckFailedException"}, "Item": STUB}
+            raise ClientError(error, "PutItem")
+        return {}
 
     def get_parameter(self, **_: Any) -> Any:
         return {"Parameter": {"Value": json.dumps({KEY_ID: KEY.hex()})}}
@@ -186,7 +222,7 @@ class _Pool:
     timeout_seconds: float
     tries: int = 0
 
-    def request(self, _method: str, url: str, **_: Any) -> Any:
+    def request(self, _method: str, url: str, *, headers: Mapping[str, str], **_: Any) -> Any:
         parts = urlsplit(url)
         of_bucket = ".s3." in parts.netloc
         state = self.outside.states["s3" if of_bucket else "downstream"]
@@ -197,7 +233,7 @@ class _Pool:
         if state == "hangs" or (state == "slow" and of_bucket and self.tries % 2):
             raise HTTPError
         if of_bucket:
-            return books().get(parts.path.removeprefix("/"), {})
+            return books().get(parts.path.removeprefix("/"), headers)
         return SimpleNamespace(status=201, data=b'{"reference":"01a209a4-b145"}')
 
 
@@ -209,7 +245,8 @@ def books() -> Bucket:
     files = {
         book_key(entry.version): encode(book.rules, book.articles.values()) for entry in entries
     }
-    return Bucket({INDEX_KEY: encode_index(BookIndex(entries)), **files})
+    archived = {LINES.key: LINES.content}
+    return Bucket({INDEX_KEY: encode_index(BookIndex(entries)), **files, **archived})
 
 
 @cache
@@ -255,6 +292,12 @@ def to_customers() -> Iterator[tuple[str, Any, Any]]:
     yield "intake", intake, request("POST /quotes", body=basket)
     yield "reads", reads, request("GET /orders/{order_id}", order_id=id_)
     yield "reads", reads, request("GET /orders")
+    of_other: dict[str, Any] = {"claims": {"sub": OTHER_CUSTOMER}}
+    archived = of_other | {"order_id": ARCHIVED.key.order_id}
+    yield "intake", intake, request(cancel, **archived)
+    yield "intake", intake, request(cancel, **archived, query={"void": "true"})
+    yield "reads", reads, request("GET /orders/{order_id}", **archived)
+    yield "reads", reads, request("GET /orders", **of_other, query={"limit": str(PAGE_MAX)})
 
 
 def from_queues() -> Iterator[tuple[str, Any, Any]]:
@@ -344,9 +387,14 @@ def test_requests_take_their_longest_way() -> None:
     answers = [
         intake.handle(event, *parts) for name, _, event in to_customers() if name == "intake"
     ]
-    assert [answer["statusCode"] for answer in answers] == [201, 422, 422, 503, 200, 200]
+    assert [answer["statusCode"] for answer in answers] == [201, 422, 422, 503, 200, 200, 503, 503]
     rules = [json.loads(answers[1]["body"])["violations"][0]["rule"]]
     assert rules == ["coupon_used_up"]
+    reading = wiring.wire_reads(outside.runtime(variables, init_phase=True))
+    answers = [
+        reads.handle(event, *reading) for name, _, event in to_customers() if name == "reads"
+    ]
+    assert [answer["statusCode"] for answer in answers] == [200] * 4
 
 
 def in_time(stage: str, took: Mapping[str, float]) -> None:

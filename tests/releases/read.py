@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from orders.aws import items, messages
+from orders.aws import archive_file, items, messages
 from orders.handlers.relay import change_of
 
 
@@ -22,6 +22,8 @@ def meaning(written: dict[str, list[Any]]) -> dict[str, list[Any]]:
     readers: dict[str, Callable[[Any], Any]] = {
         "order_item": items.accepted_order,
         "void_item": items.in_orders_place,
+        "stub_item": items.location_of,
+        "archive_line": lambda line: archive_file.items_of(line.encode()),
         "progress_item": items.facts,
         "stream_record": change_of,
         "command": messages.command_of,

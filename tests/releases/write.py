@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any
 
-from orders.aws import items, messages
+from orders.aws import archive_file, items, messages
 from orders.aws.topic import cloud_event
 from orders.domain import events
 from orders.domain.order import AcceptedOrder, OrderKey, VoidId
@@ -22,6 +22,7 @@ from tests.builders import CUSTOMER, FREE, NOW, accepted, line, order_key
 KEY = order_key(CUSTOMER, "01a0ac2b-8e00-7000-8000-000000000001")
 LARGE = order_key(CUSTOMER, "01a0ac2b-8e00-7000-8000-000000000002")
 NOTHING_TO_PAY = order_key(CUSTOMER, "01a0ac2b-8e00-7000-8000-000000000003")
+STUB = items.stub_item(KEY, items.Location("2026/11/23", "1a341fd0d00a1b2", 4_711, 1_026))
 TRACE = parsed("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 
 
@@ -31,8 +32,13 @@ def written() -> dict[str, list[Any]]:
     return {
         "order_item": [as_json(items.order_item(order)) for order in orders],
         "void_item": [items.void_item(VoidId(KEY, NOW))],
+        "stub_item": [STUB],
+        "archive_line": [
+            archive_file.line_of(items.order_item(order), _progress_item(order.key, facts)).decode()
+            for order, facts in product(orders, _facts())
+        ],
         "progress_item": [_progress_item(KEY, facts) for facts in _facts()],
-        "stream_record": [*map(_placed, orders), *_progressed()],
+        "stream_record": [*map(_placed, orders), *_progressed(), _archived(orders[0])],
         "command": [*map(messages.message_of, _commands(orders))],
         "overflow": [*map(messages.overflow_message_of, orders)],
         "check": [
@@ -122,8 +128,13 @@ def _placed(order: AcceptedOrder) -> dict[str, Any]:
     return _record("INSERT", items.order_key(order.key), images)
 
 
+def _archived(order: AcceptedOrder) -> dict[str, Any]:
+    images = {"OldImage": items.order_item(order), "NewImage": STUB}
+    return _record("MODIFY", items.order_key(order.key), images)
+
+
 def _progressed() -> list[dict[str, Any]]:
-    """From each state of the facts to the next, and an order that was erased."""
+    """From each state of the facts to the next, and those of an order that was archived."""
     images = [_progress_item(KEY, facts) for facts in _facts()]
     return [
         *(

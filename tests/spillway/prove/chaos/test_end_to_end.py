@@ -90,7 +90,7 @@ class TestOnAStackOfItsOwn:
             meanwhile = live_code(private_stack)
 
         assert set(before) == {
-            *("intake", "reads", "drain", "relay", "watchdog"),
+            *("intake", "reads", "drain", "relay", "watchdog", "archive"),
             *("deliver-inventory", "deliver-fulfilment", "deliver-accounting"),
         }
         assert all(meanwhile[name] != before[name] for name in before)
