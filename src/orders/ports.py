@@ -128,12 +128,14 @@ class Orders(Protocol):
 @dataclass(frozen=True, slots=True, eq=False)
 class StoredOrder:
     """An order in the table with what decides whether it may leave. `holds_coupons`: it has given
-    back none of what it used up of limited coupons. `items`: as stored, for the adapter."""
+    back none of what it used up of limited coupons. `content_bytes`: of its content, compressed.
+    `items`: as stored, for the adapter."""
 
     key: OrderKey
     facts: Facts
     imported: bool
     holds_coupons: bool
+    content_bytes: int
     items: tuple[Mapping[str, Any], Mapping[str, Any]]
 
 

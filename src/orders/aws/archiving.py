@@ -158,7 +158,7 @@ class DynamoArchiving:
         archivable = {}
         former = set()
         for stored in orders:
-            order, progress = _items(stored)
+            order, progress = stored.items
             with suppress(NotArchivable):
                 line = archive_file.line_of(order, progress)
                 day = archive_file.day_of(Millis(int(order["accepted_at"]["N"])))
@@ -223,7 +223,7 @@ class DynamoArchiving:
         return {stored.key for stored in orders}
 
     def _moving(self, stored: StoredOrder, location: Location) -> tuple[Operation, Operation]:
-        order, progress = _items(stored)
+        order, progress = stored.items
         put = {
             "TableName": self.table,
             "Item": items.stub_item(stored.key, location),
@@ -273,16 +273,13 @@ def _made(batch: ArchiveBatch) -> _Batch:
     return cast("_Batch", batch)
 
 
-def _items(stored: StoredOrder) -> tuple[Item, Item]:
-    return stored.items
-
-
 def _stored(order: Item, progress: Item) -> StoredOrder:
     return StoredOrder(
         key=items.key_of(order),
         facts=items.facts(progress),
         imported=items.IMPORTED in order,
         holds_coupons=items.CLAIMS in order and items.COUPONS_RETURNED not in progress,
+        content_bytes=len(order["content"]["B"]),
         items=(order, progress),
     )
 
@@ -292,12 +289,11 @@ def _together(orders: Iterable[StoredOrder]) -> Iterator[Sequence[StoredOrder]]:
     together: list[StoredOrder] = []
     size = 0
     for stored in orders:
-        content = len(_items(stored)[0]["content"]["B"])
-        if together and (len(together) == TOGETHER_MAX or size + content > TOGETHER_BYTES_MAX):
+        size += stored.content_bytes
+        if together and (len(together) == TOGETHER_MAX or size > TOGETHER_BYTES_MAX):
             yield together
-            together, size = [], 0
+            together, size = [], stored.content_bytes
         together.append(stored)
-        size += content
     if together:
         yield together
 

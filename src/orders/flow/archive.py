@@ -19,8 +19,9 @@ from orders.domain.keeping import DAY_MS, last_changed
 from orders.domain.units import Millis
 from orders.ports import Archiving, Clock, StoredOrder
 
-#: Orders in one batch: as many as a process can hold.
-BATCH_MAX = 5_000
+#: One batch, which a process holds in memory, its lines included: orders, and bytes of content,
+#: which is compressed to a third or less.
+BATCH_MAX, BATCH_BYTES_MAX = 5_000, 8 * 1024 * 1024
 #: So long before its time is over a run begins no batch any more.
 BATCH_SECONDS = 180
 
@@ -76,7 +77,8 @@ class Archive:
                 unfinished = True
                 break
             due += [order for order in page if self._is_due(order, started)]
-            if len(due) >= BATCH_MAX:
+            size = sum(order.content_bytes for order in due)
+            if len(due) >= BATCH_MAX or size >= BATCH_BYTES_MAX:
                 archive_due()
         if due:
             archive_due()
