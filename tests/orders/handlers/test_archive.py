@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from orders.domain.keeping import DAY_MS
+from orders.domain.keeping import DAY_MS, PARTS
 from orders.domain.order import OrderKey
 from orders.domain.saga import Facts, Outcome, Step
 from orders.domain.units import Millis
 from orders.failures import TransientFailure
 from orders.flow.archive import BATCH_BYTES_MAX, BATCH_SECONDS, Archive
-from orders.handlers.archive import PARTS, ArchiveFailed, handle
+from orders.handlers.archive import ArchiveFailed, handle
 from orders.ports import ArchiveBatch, StoredOrder
 from simulation.world.runtime import MemoryLog, SetClock
 from tests.builders import CUSTOMER, NOW, order_id
