@@ -79,7 +79,8 @@ class StatusReader:
         if self._measured is None or at - self._measured[1].at >= measured_for:
             measured = read_measured(self.service, depths, at)
             parts, alarms = parts_of(depths, measured), read_alarms(self.service)
-            self._measured = (measured, status_of(self.service, at, parts, alarms))
+            before = None if self._measured is None else self._measured[1]
+            self._measured = (measured, status_of(self.service, at, parts, alarms, before))
         measured, status = self._measured
         faults: dict[str, list[str]] | None = None
         if self.stack is not None:

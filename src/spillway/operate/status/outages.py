@@ -70,6 +70,11 @@ class Outage:
     partial: bool = False
 
     @property
+    def answers(self) -> bool:
+        """Some requests, or all of them again."""
+        return self.answers_since is not None or self.partial
+
+    @property
     def sentence(self) -> str:
         """Without the figure, which changes all the time."""
         name = self.downstream.capitalize()
@@ -86,27 +91,33 @@ class Outage:
     def waiting(self) -> str:
         waits = "waits" if self.orders == 1 else "wait"
         number = counted(self.orders, "order") if self.exact else f"{self.orders:,} orders or more"
-        if self.answers_since is not None or self.partial:
-            return f"{number} {waits} for the next attempt, at most 15 minutes."
-        return f"{number} {waits} for it."
+        if self.answers:
+            return f"{number} {waits} for {self.downstream}'s next attempt, within 15 minutes."
+        return f"{number} {waits} for {self.downstream}."
 
     def is_long(self, now: float) -> bool:
         """Its orders' commands will soon be dead letters. `now` is Unix seconds."""
-        return (
-            self.answers_since is None
-            and not self.partial
-            and now - self.since / 1000 >= LONG_SECONDS
-        )
+        return not self.answers and now - self.since / 1000 >= LONG_SECONDS
 
 
-def read_outages(service: Service, parts: Iterable[Part], now: float) -> list[Outage]:
-    """Of the downstreams that messages are held for. `now` is Unix seconds."""
+def read_outages(
+    service: Service, parts: Iterable[Part], now: float, before: Iterable[Outage] = ()
+) -> list[Outage]:
+    """Of the downstreams that messages are held for. `now` is Unix seconds. `before`: what an
+    earlier look found."""
     held = {part.name.removeprefix("deliver-"): part.held for part in parts}
-    found = (_read(service, name, held[name], now) for name in DOWNSTREAMS if held.get(name))
+    known = {outage.downstream: outage.since for outage in before if not outage.answers}
+    found = (
+        _read(service, name, held[name], now, known.get(name))
+        for name in DOWNSTREAMS
+        if held.get(name)
+    )
     return [outage for outage in found if outage is not None]
 
 
-def _read(service: Service, downstream: Downstream, held: int, now: float) -> Outage | None:
+def _read(
+    service: Service, downstream: Downstream, held: int, now: float, known_since: int | None
+) -> Outage | None:
     function = f"deliver-{downstream}"
 
     def logged(outcome: str, seconds: float) -> list[Line]:
@@ -117,12 +128,14 @@ def _read(service: Service, downstream: Downstream, held: int, now: float) -> Ou
     failed = logged("postponed", RECENT_SECONDS) or logged("postponed", RETRIED_SECONDS)
     if not failed:
         return None
-    reach = now - failed[0].at / 1000 + 1
+    # Its last answer may be older than what was read, but hardly than the oldest order that waits.
+    waits = min(line.at - _age_ms(line) for line in failed)
+    reach = min(now - waits / 1000 + 1, RETRIED_SECONDS)
     answered = [*logged("done", reach), *logged("refused", reach)]
     if service.emulator is None or held > COUNTED_MAX:
-        return outage_of(downstream, failed, answered, held)
+        return outage_of(downstream, failed, answered, held, known_since=known_since)
     orders = {key for message in peek(service, downstream) for key in message.orders}
-    return outage_of(downstream, failed, answered, len(orders), exact=True)
+    return outage_of(downstream, failed, answered, len(orders), exact=True, known_since=known_since)
 
 
 def outage_of(
@@ -132,8 +145,12 @@ def outage_of(
     waiting: int,
     *,
     exact: bool = False,
+    known_since: int | None = None,
 ) -> Outage | None:
-    """What a delivery's lines of the last minutes say; None where it answers. Pure."""
+    """What a delivery's lines of the last minutes say; None where it answers. Pure.
+
+    `known_since`: when the outage of an earlier look began (Unix ms).
+    """
     ends = {(line.fields.get("order_id"), line.command): line.at for line in answered}
     last_answer = max(ends.values(), default=0)
     about = [line for line in failed if trouble_of(line) is not None]
@@ -146,11 +163,10 @@ def outage_of(
     trouble = trouble_of(last) or ""
     since_answer = [line for line in open_ if line.at > last_answer]
     if len(since_answer) >= FAILURES_MIN:
-        if last_answer:
-            since = min(line.at for line in since_answer)
-        else:
-            # Its first attempt may have been before the lines that were read.
-            since = min(line.at - _age_ms(line) for line in since_answer)
+        # Of the time before the lines that were read, its orders' ages tell.
+        since = max(last_answer, min(line.at - _age_ms(line) for line in since_answer))
+        if known_since is not None and known_since >= last_answer:
+            since = min(since, known_since)
         return Outage(downstream, since, last.at, trouble, waiting, exact)
     late = [line for line in open_ if _age_ms(line) >= WAITS_SECONDS * 1000]
     if last_answer and late:

@@ -58,8 +58,9 @@ def status_of(
     at: float,
     parts: Sequence[Part],
     alarms: Sequence[Alarm],
-    faults: Mapping[str, Sequence[str]] | None = None,
+    before: Status | None = None,
 ) -> Status:
-    """With the outages that the deliveries' lines show."""
-    outages = read_outages(service, parts, at)
-    return Status(at, parts, alarms, faults, outages, explained(service, alarms, outages, at))
+    """With the outages that the deliveries' lines show. `before`: an earlier one, which may know
+    better when they began."""
+    outages = read_outages(service, parts, at, () if before is None else before.outages)
+    return Status(at, parts, alarms, None, outages, explained(service, alarms, outages, at))

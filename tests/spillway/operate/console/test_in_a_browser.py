@@ -56,7 +56,7 @@ def test_an_outage_is_seen_to_stay_local_and_to_heal(page: Page, stack: Stack) -
     until(page, "deliver-accounting", least=4)
     expect(page.locator("#box-accounting")).to_contain_text("outage")
     expect(page.get_by_role("status")).to_contain_text("Accounting has not answered since")
-    expect(page.locator(".headline.warn")).to_contain_text("4 orders wait for it.")
+    expect(page.locator(".headline.warn")).to_contain_text("4 orders wait for accounting.")
     until(page, "deliver-fulfilment", most=0)
 
     stack.set_fault_settings("accounting", outage=False)

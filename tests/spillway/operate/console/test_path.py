@@ -78,7 +78,7 @@ def test_an_outage_is_called_one_and_endangers_no_promise_that_provides_for_it()
     explained = replace(now, explained={one.name for one in rung})
     sentence = "Accounting has not answered since 09:55:00 UTC (status 503); nothing is lost."
     assert headline(explained) == ("warn", sentence)
-    assert figures(explained) == "40 orders wait for it."
+    assert figures(explained) == "40 orders wait for accounting."
     page = browser(a_state(explained)).get("/").text
     assert page.count('class="state delayed"') == 2
     assert 'class="state in-danger"' not in page

@@ -42,10 +42,10 @@ def seconds_ago(outage: Outage | None) -> int:
     return (AT - outage.since) // 1000
 
 
-def test_it_is_down_since_the_first_attempt_that_failed_after_its_last_answer() -> None:
-    failed = [tried(300), tried(200, "b"), tried(100, "b")]
+def test_it_is_down_since_it_was_first_needed_after_its_last_answer() -> None:
+    failed = [tried(300), tried(200, "b", unsettled_s=5), tried(100, "b", unsettled_s=105)]
     outage = found(failed, [tried(250, "c", "done")])
-    assert seconds_ago(outage) == 200
+    assert seconds_ago(outage) == 205
     assert outage is not None
     assert outage.answers_since is None
     assert outage.trouble == "status 503"
@@ -88,7 +88,7 @@ def test_after_an_outage_what_still_waits_for_its_next_attempt_is_said() -> None
     assert outage is not None
     assert outage.answers_since == AT - 60_000
     assert "answers again since" in outage.sentence
-    assert outage.waiting.endswith("at most 15 minutes.")
+    assert outage.waiting.endswith("within 15 minutes.")
 
 
 def test_a_downstream_that_fails_now_and_then_is_not_called_down() -> None:
@@ -97,13 +97,13 @@ def test_a_downstream_that_fails_now_and_then_is_not_called_down() -> None:
     outage = found(failed, [*answered, tried(1, "z", "done")], 6)
     assert outage is not None
     assert "fails some attempts since" in outage.sentence
-    assert outage.waiting.startswith("6 orders or more wait for the next attempt")
+    assert outage.waiting.startswith("6 orders or more wait for accounting's next")
     assert not outage.is_long(NOW + 90_000)
 
 
 def test_a_count_of_messages_is_a_count_of_orders_at_the_least() -> None:
     outage = Outage("accounting", AT, AT, "timed out", 40, exact=False)
-    assert outage.waiting == "40 orders or more wait for it."
+    assert outage.waiting == "40 orders or more wait for accounting."
 
 
 def test_what_began_on_another_day_has_its_date() -> None:
@@ -142,6 +142,24 @@ def test_what_will_soon_be_dead_letters_is_not_played_down() -> None:
     outage = Outage("accounting", since, AT, "status 503", 2, exact=True)
     assert explained(aws, [ALARM], [outage], NOW) == {"always-settles"}
     assert explained(aws, [ALARM], [outage], NOW + 120) == frozenset()
+
+
+def test_an_answer_that_is_older_than_the_failures_that_were_read_counts() -> None:
+    logs = FakeLogs()
+    said = [(110, "done", {}), (100, "postponed", {}), (50, "postponed", {"unsettled_s": 120})]
+    for second, outcome, fields in [*said, (20, "postponed", {"unsettled_s": 150})]:
+        line = tried(second, f"order {second}", outcome, **fields)
+        logs.say("deliver-accounting", line.at, step="deliver", **line.fields)
+    part = Part("deliver-accounting", Depth("accounting", 0, 2, 0), None, 0, 0, 0)
+    aws = service(logs=logs)
+    [outage] = read_outages(aws, [part], NOW)
+    assert seconds_ago(outage) == 110
+    # A minute later nobody has read that answer any more.
+    for second in (-20, -50):
+        line = tried(second, f"order {second}", unsettled_s=150)
+        logs.say("deliver-accounting", line.at, step="deliver", **line.fields)
+    [later] = read_outages(aws, [part], NOW + 61, [outage])
+    assert later.since == outage.since
 
 
 def test_logs_are_read_of_a_downstream_only_while_something_waits_for_it() -> None:

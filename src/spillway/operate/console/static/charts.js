@@ -1,6 +1,6 @@
 // The charts: drawn on canvas in the page's colours, with the same numbers as tables.
 import uPlot from "/vendor/uplot/uPlot.esm.js";
-import { heard, listening, lost } from "./link.js";
+import { consoleLost, heard, listening, serviceLost } from "./link.js";
 
 const charts = document.getElementById("charts");
 const plots = new Map();
@@ -105,10 +105,10 @@ async function load() {
   if (document.hidden) return;
   try {
     const answer = await fetch(charts.dataset.source, { signal: AbortSignal.timeout(TIMEOUT_MS) });
-    if (!answer.ok) return lost("The service");
+    if (!answer.ok) return serviceLost("");
     ({ charts: last, ...span } = await answer.json());
   } catch {
-    return lost("The console");
+    return consoleLost();
   }
   heard();
   last.forEach(show);

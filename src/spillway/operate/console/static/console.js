@@ -1,6 +1,6 @@
 // On every page: live updates, shortcuts, and the lines of the path.
 import { Idiomorph } from "/vendor/idiomorph/idiomorph.esm.js";
-import { heard, listening, lost, rest } from "./link.js";
+import { consoleLost, heard, listening, rest, serviceLost } from "./link.js";
 
 const live = document.getElementById("live");
 
@@ -17,13 +17,13 @@ function listen() {
     heard();
   });
   source.addEventListener("same", heard);
-  source.addEventListener("failed", (event) => lost("The service", event.data));
+  source.addEventListener("failed", (event) => serviceLost(event.data));
   source.addEventListener("final", () => {
     stop();
     delete live.dataset.events;
     rest("Settled");
   });
-  source.onerror = () => lost("The console");
+  source.onerror = consoleLost;
 }
 
 function stop() {

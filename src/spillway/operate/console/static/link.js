@@ -5,7 +5,9 @@ const text = document.getElementById("link-text");
 const time = document.getElementById("link-time");
 const failed = document.getElementById("failed");
 const CHECK_MS = 1000;
+// When the service was heard, and when anything was: the console may say that the service is silent.
 let heardAt = new Date();
+let toldAt = Date.now();
 let silentAfterMs = null;
 
 // The only zone of all pages; the local time is in each time's title.
@@ -22,15 +24,25 @@ function say(state, words) {
 
 export function heard() {
   heardAt = new Date();
+  toldAt = Date.now();
   delete document.body.dataset.stale;
   failed.hidden = true;
   failed.textContent = "";
   say("live", "Live");
 }
 
-export function lost(who, why = "") {
-  const because = why ? ` (${why.replace(/\.$/, "")})` : "";
-  const sentence = `${who} has not answered since ${clock(heardAt)} UTC${because}. What is shown is of then.`;
+export function serviceLost(why) {
+  toldAt = Date.now();
+  lost("The service", why);
+}
+
+export function consoleLost() {
+  lost("The console", "");
+}
+
+function lost(who, why) {
+  const since = `${who} has not answered since ${clock(heardAt)} UTC. What is shown is of then.`;
+  const sentence = why ? `${since} ${why}` : since;
   // Written only when it changes, because screen readers read it out.
   if (failed.textContent !== sentence) failed.textContent = sentence;
   failed.hidden = false;
@@ -46,11 +58,11 @@ export function rest(words) {
 // A connection may also be silent without an error: after sleep, or while the service hangs.
 export function listening(pauseSeconds) {
   silentAfterMs = pauseSeconds * 2000 + 5000;
-  heardAt = document.body.dataset.stale === undefined ? new Date() : heardAt;
+  toldAt = Date.now();
 }
 
 setInterval(() => {
-  if (silentAfterMs !== null && Date.now() - heardAt > silentAfterMs) lost("The console");
+  if (silentAfterMs !== null && Date.now() - toldAt > silentAfterMs) consoleLost();
 }, CHECK_MS);
 
 document.addEventListener("pointerover", ({ target }) => {
