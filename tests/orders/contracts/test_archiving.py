@@ -299,3 +299,31 @@ def test_many_orders_leave_together(keeping: Keeping) -> None:
     assert all(keeping.stub(order.key) for order in placed)
     page, _ = keeping.orders.history(customer, 100, None)
     assert [each.order for each in page] == placed[::-1]
+
+
+def test_the_parts_of_a_table_have_each_order_once(keeping: Keeping) -> None:
+    placed = {confirmed(keeping).key for _ in range(12)}
+    in_part = [
+        [order.key for page in keeping.archiving.pages(part, 5) for order in page]
+        for part in range(5)
+    ]
+    found = [key for part in in_part for key in part if key in placed]
+    assert len(found) == len(placed)
+    assert {*found} == placed
+    assert sum(1 for part in in_part if placed & {*part}) > 1
+
+
+def test_an_object_is_written_on_condition_and_read_in_parts(keeping: Keeping) -> None:
+    objects, key = keeping.archiving.bucket, f"orders/2026/11/23/{uuid.uuid4().hex}.jsonl"
+    assert objects.find(key) is None
+    first = objects.put(key, b"0123456789")
+    assert first is not None
+    assert objects.put(key, b"another") is None
+    assert objects.find(key) == (b"0123456789", first)
+    assert objects.get_part(key, "bytes=3-5") == b"345"
+    with pytest.raises(TransientFailure, match="416"):
+        objects.get_part(key, "bytes=10-12")
+    second = objects.put(key, b"9876543210", replaces=first)
+    assert second not in (None, first)
+    assert objects.put(key, b"0123456789", replaces=first) is None
+    assert objects.find(key) == (b"9876543210", second)
