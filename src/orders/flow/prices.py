@@ -78,14 +78,18 @@ class Prices:
 
     def quote(self, request: QuoteRequest, book: Book, now: Millis, unusable: Unusable) -> Quote:
         """What this comes to. With an order id: what the order under it will have to cost, so that
-        a customer who is shown this sum can order at it."""
+        a customer who is shown this sum can order at it.
+
+        Raises TransientFailure where only a fallback refuses it: the order would not be refused
+        either, and a page takes a quote's violations for the store's last word.
+        """
         at = self._priced_at(request.id, now)
         priced = pricing.price(request.basket, book, at, unusable)
         # An order says so of itself, and would when it is paid.
         priced.refusals += amount_refusals("/total", priced.total)
         for place, discount in zip(priced.coupons, priced.discounts, strict=True):
             priced.refusals += amount_refusals(f"/discounts/{place}/coupon", discount.amount)
-        return Quote(at, priced)
+        return Quote(at, _certain(priced, book))
 
     def _priced_at(self, order_id: str, now: Millis) -> Millis:
         made_at = order_id_time(order_id) if is_order_id(order_id) else now
@@ -94,7 +98,11 @@ class Prices:
 
 def _by_the_book(order: Order, books: PriceBooks, at: Millis) -> Priced:
     book = books.in_force(at)
-    priced = pricing.check(order, book, at)
+    return _certain(pricing.check(order, book, at), book)
+
+
+def _certain(priced: Priced, book: Book) -> Priced:
+    """Raises TransientFailure for what only a fallback refuses."""
     if priced.refusals and book.is_fallback:
         raise TransientFailure("the price book in force cannot be read, and another refuses it")
     return priced

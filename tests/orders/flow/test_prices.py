@@ -11,6 +11,7 @@ import pytest
 from orders.domain import price_signature
 from orders.domain.book import Article
 from orders.domain.order import with_normalised_texts
+from orders.domain.quote import QuoteLine, QuoteRequest
 from orders.domain.refusals import Rule
 from orders.failures import TransientFailure
 from orders.flow.intake import Acknowledged, Intake, Refused
@@ -232,3 +233,19 @@ def test_a_fallback_refuses_nothing() -> None:
     assert isinstance(placed(intake, 1_400, order_id()), Acknowledged)
     with pytest.raises(TransientFailure):
         placed(intake, 1_500, order_id())
+
+
+def test_a_quote_names_no_violation_of_a_fallback() -> None:
+    """A page would take it for the store's last word, and the order would be answered 503."""
+    [morning, _] = BOOKS.books.values()
+    intake = an_intake(
+        MemoryOrders(), prices=Prices(FixedPriceBooks({0: replace(morning, is_fallback=True)}))
+    )
+
+    def quoted(sku: str) -> Any:
+        request = QuoteRequest("retail", "GBP", (QuoteLine(sku, 1),), "GB")
+        return intake.quote(CUSTOMER, request, wholesale_allowed=False)
+
+    assert quoted("MUG").priced.unit_prices == [1_400]
+    with pytest.raises(TransientFailure):
+        quoted("NEW")
