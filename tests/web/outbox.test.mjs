@@ -472,6 +472,20 @@ test("of two tabs one sends, and the other one takes over when it is gone", asyn
   assert.equal((await store.get(id)).state, "accepted");
 });
 
+test("a tab that looks on does not hold up the one that is at it", async () => {
+  const [locks, store] = [new Locks(), new MemoryStore()];
+  let paid;
+  const one = world({ store, locks, answers: [acknowledged(201)], pay: () => new Promise((resolve) => { paid = resolve; }) });
+  const other = world({ store, locks });
+  await one.outbox.keep(kept);
+  await new Promise(setImmediate); // the gateway is asked
+  await other.outbox.wake();
+  paid(PAYMENT);
+  await one.outbox.wake();
+  assert.equal((await store.get(id)).state, "accepted");
+  assert.deepEqual([one.sent.length, other.sent.length], [1, 0]);
+});
+
 test("without Web Locks two tabs both send: more requests, still one order", async () => {
   const store = new MemoryStore();
   const one = world({ store, answers: [acknowledged(201)] });

@@ -147,6 +147,8 @@ export class Outbox {
   #timer;
   #running = null;
   #again = false;
+  /** By id, until when an order is left to another tab. */
+  #elsewhere = new Map();
 
   /**
    * @param {object} outside
@@ -249,6 +251,7 @@ export class Outbox {
    * for a pause gets it.
    */
   async hurry() {
+    this.#elsewhere.clear();
     for (const entry of await this.entries()) {
       if (isWork(entry) && entry.held !== "busy") {
         await this.#world.store.update(entry.id, (now) => ({ ...now, next_at: 0 }));
@@ -285,14 +288,18 @@ export class Outbox {
         await this.#world.store.remove(entry.id);
       }
     }
-    const due = (await this.entries()).filter(isWork).map((entry) => entry.next_at);
+    const due = (await this.entries()).filter(isWork).map((entry) => this.#dueAt(entry));
     if (due.length) this.#alarm(Math.max(TICK_MS, Math.min(...due) - this.#world.now()));
   }
 
-  /** Nothing is put off for longer than this: the clock was set back meanwhile. */
-  #isDue({ next_at }) {
-    const now = this.#world.now();
-    return next_at <= now || next_at > now + PAUSE_LONGEST_MS;
+  #isDue(entry) {
+    return this.#dueAt(entry) <= this.#world.now();
+  }
+
+  #dueAt({ id, next_at }) {
+    // Nothing is put off for longer than that: the clock was set back meanwhile.
+    const asked = next_at > this.#world.now() + PAUSE_LONGEST_MS ? 0 : next_at;
+    return Math.max(asked, this.#elsewhere.get(id) ?? 0);
   }
 
   #alarm(wait) {
@@ -306,8 +313,8 @@ export class Outbox {
     if (!this.#world.locks) return this.#step(id);
     await this.#world.locks.request(`spillway-order-${id}`, { ifAvailable: true }, async (lock) => {
       if (lock) await this.#step(id);
-      else await this.#world.store.update(id, (entry) => (
-        { ...entry, next_at: Math.max(entry.next_at, this.#world.now() + OTHER_TAB_MS) }));
+      // Not written down: it would hold up the tab that is at it.
+      else this.#elsewhere.set(id, this.#world.now() + OTHER_TAB_MS);
     });
   }
 
