@@ -79,9 +79,12 @@ def test_with_nothing_to_pay_no_card_is_asked_for_and_the_button_orders(
 
 def test_prices_and_orders_are_in_the_chosen_currency(visit: Visits) -> None:
     visitor = visit()
-    visitor.page.goto("/")
-    visitor.page.get_by_label("Currency").select_option("EUR")
-    expect(visitor.page.locator(".price").first).to_have_text("€16.50")
+    page = visitor.page
+    page.goto("/product?sku=MUG-SAGE")
+    page.get_by_label("Quantity").fill("3")
+    page.get_by_label("Currency").select_option("EUR")
+    expect(page.locator(".facts .price")).to_have_text("€16.50")
+    expect(page.get_by_label("Quantity")).to_have_value("3")
     visitor.ready_to_pay("MUG-SAGE")
     visitor.pay()
     visitor.see(ARRIVED)

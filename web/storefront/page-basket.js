@@ -13,9 +13,9 @@ offerCurrencies(shop.currencies("retail"));
 const basket = new Basket("retail");
 // Where it goes is asked at the checkout; until then it is the first country of the price book that
 // can be paid in this currency.
-const [country, countryName] = shop.firstCountry("retail", currency());
-const place = { country, state: "" };
-const summary = new Summary(basket, () => place, showSums);
+const firstCountry = () => shop.firstCountry("retail", currency());
+const place = () => ({ country: firstCountry()[0], state: "" });
+const summary = new Summary(basket, place, showSums);
 let removed = null;
 /** The field whose number was put right just now, which nobody may have seen yet. */
 let putRight = null;
@@ -40,8 +40,8 @@ function showSums(sums) {
   const focused = controls().indexOf(document.activeElement);
   fill($("#lines"), sums.lines.map(line));
   controls()[focused]?.focus();
-  fill($("#sums"), bill(sums, currency(), shop.includesTax("retail", place)),
-    h("p", { class: "quiet" }, `Delivery to: ${countryName}. You can choose another country at the checkout.`,
+  fill($("#sums"), bill(sums, currency(), shop.includesTax("retail", place())),
+    h("p", { class: "quiet" }, `Delivery to: ${firstCountry()[1]}. You can choose another country at the checkout.`,
       sums.problem === STATE_MISSING ? " Tax is added there: it depends on the state." : ""));
   // The state is chosen at the checkout.
   const problem = sums.problem === STATE_MISSING ? null : sums.problem;

@@ -26,19 +26,23 @@ if (open) begin();
 
 function begin() {
   offerCurrencies(currencies);
-  const sold = shop.sold("wholesale", currency(), serviceNow());
-  fill($("#skus"), sold.map((good) => h("option", { value: good.sku }, `${good.name}, case of ${good.case}`)));
+  for (const good of shop.goods) goods.set(good.sku, { ...good });
+  offerGoods();
   $("#purchase_order").value = basket.read().purchase_order;
   $("#purchase_order").oninput = (event) => basket.change({ purchase_order: event.target.value.trim() });
   $("#add-form").addEventListener("submit", add);
-  for (const good of shop.goods) goods.set(good.sku, { ...good, sold: false });
-  for (const { sku } of sold) goods.get(sku).sold = true;
   offerSheets(basket, goods, showRows);
   $("#clear").onclick = removeAll;
   body.addEventListener("change", changed);
   body.addEventListener("click", removed);
-  addEventListener("storage", showRows); // rows are counted off to find their lines
+  addEventListener("storage", () => { offerGoods(); showRows(); }); // rows are counted off to find their lines
   showRows();
+}
+
+function offerGoods() {
+  const sold = new Map(shop.sold("wholesale", currency(), serviceNow()).map((good) => [good.sku, good]));
+  fill($("#skus"), [...sold.values()].map((good) => h("option", { value: good.sku }, `${good.name}, case of ${good.case}`)));
+  for (const good of goods.values()) good.sold = sold.has(good.sku);
 }
 
 function add(event) {

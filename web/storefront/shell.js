@@ -141,7 +141,7 @@ function showHead() {
   select.value = currency();
   select.onchange = () => {
     local.setItem(CURRENCY, select.value);
-    location.reload();
+    dispatchEvent(new Event("storage")); // as in another tab: loaded anew, a page would forget what was typed
   };
 }
 
