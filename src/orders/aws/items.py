@@ -137,8 +137,11 @@ def written_by_import(before: Item | None, after: Item) -> bool:
     """Whether a change of an item is the migration's own, and calls for nothing.
 
     It marks each item it writes, and marks it otherwise each time that it writes other facts. The
-    service itself never touches the mark.
+    service itself never touches the mark; but with an order that a cancellation brings back from
+    the archive, the mark comes back too.
     """
+    if before is None and REOPENED in after:
+        return False
     return IMPORTED in after and (before is None or before.get(IMPORTED) != after[IMPORTED])
 
 

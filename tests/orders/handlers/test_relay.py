@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -146,6 +147,19 @@ def test_what_the_service_does_to_an_order_that_was_brought_over_counts() -> Non
     before, after = (imported(progress_item(ORDER, facts)) for facts in (Facts(), RESERVED))
     change = change_of(record(items.progress_key(ORDER.key), after, before))
     assert change == FactsChanged(ORDER.key, Facts(), RESERVED)
+
+
+def test_the_cancellation_of_an_archived_order_that_was_brought_over_counts() -> None:
+    """The order comes back with the migration's mark, which the table had not a moment ago."""
+    there = imported(progress_item(ORDER, RESERVED))
+    stub = items.stub_item(ORDER.key, items.Location("2026/11/23", "19a7b3c4d5e", 0, 900))
+    cancellation = Cancellation(NOW, before_reservation=False)
+    back = items.reopened(there, stub, cancellation)
+    assert change_of(record(items.progress_key(ORDER.key), back)) == FactsChanged(
+        ORDER.key, RESERVED, replace(RESERVED, cancellation=cancellation)
+    )
+    order = imported(items.order_item(ORDER))
+    assert change_of(record(items.order_key(ORDER.key), order, stub)) is None
 
 
 def test_a_batch_is_relayed() -> None:
