@@ -252,7 +252,9 @@ class DynamoCoupons:
             table=self.orders_table,
             Key=items.progress_key(key),
             UpdateExpression="SET #returned = :at",
-            ConditionExpression="attribute_not_exists(#returned)",
+            # An order that is undone has a progress; one that was archived since it was read has
+            # none, and had given everything back before.
+            ConditionExpression="attribute_exists(pk) AND attribute_not_exists(#returned)",
             ExpressionAttributeNames={"#returned": items.COUPONS_RETURNED},
             ExpressionAttributeValues={":at": {"N": str(self.clock.now())}},
         )

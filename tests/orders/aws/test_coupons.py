@@ -149,6 +149,26 @@ def test_what_an_order_used_is_given_back_once(orders: MemoryOrders) -> None:
     assert denials(orders.coupons.place(order_of(), [use(ONCE)])) == ["used"]
 
 
+def test_what_comes_late_to_an_archived_order_gives_nothing_back_again(
+    orders: MemoryOrders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It read the order before another one gave everything back and the archive took it."""
+    order = order_of()
+    assert orders.coupons.place(order, [first(60)]) is None
+    key = undone(orders, order)
+    held = orders.coupons._held([key])
+    orders.coupons.give_back([key])
+    away = {"TableName": orders.table, "Key": items.progress_key(key)}
+    orders.client.transact_write_items(TransactItems=[{"Delete": away}])
+    other = order_of()
+    assert orders.coupons.place(other, [first(60)]) is None
+    monkeypatch.setattr(type(orders.coupons), "_held", lambda *_: held)
+    orders.coupons.give_back([key])
+    assert used(orders) == 1
+    there = orders.client.get_item(TableName=orders.table, Key=items.progress_key(key))
+    assert "Item" not in there
+
+
 def test_a_claim_that_an_operator_took_away_does_not_keep_the_others(orders: MemoryOrders) -> None:
     order = order_of()
     orders.coupons.place(order, [use(ONCE), first(1)])
