@@ -50,14 +50,14 @@ class Search:
     def begin(self, service: Service) -> None:
         """Read the table, unless it is being read."""
         if not self.runs:
-            self._thread = threading.Thread(target=self._read, args=(service,), daemon=True)
+            self._thread = threading.Thread(target=self.read, args=(service,), daemon=True)
             self._thread.start()
 
     def wait(self, seconds: float) -> None:
         if self._thread is not None:
             self._thread.join(seconds)
 
-    def _read(self, service: Service) -> None:
+    def read(self, service: Service) -> None:
         began, self.items = time.monotonic(), 0
         try:
             with explain_unreachable():
@@ -72,6 +72,10 @@ class Search:
             self.failure, self.read_at = "", time.time()
         except SpillwayError as error:
             self.failure = str(error)
+        except Exception as error:
+            # Its page must not look as if there were no orders.
+            self.failure = f"The table could not be read: {type(error).__name__}."
+            raise
         finally:
             self.lasted = time.monotonic() - began
 

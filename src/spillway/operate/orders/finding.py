@@ -7,6 +7,7 @@ table once, and keeps what fits.
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -217,7 +218,7 @@ def key_of(
 
 
 def _orders(scan: Scan, known: Known | None) -> Iterator[tuple[Summary, Content | None]]:
-    """Each order of the table with its content, None of one that is archived."""
+    """Each order of the table with its content, None of one that is archived or cannot be read."""
     alone: dict[OrderKey, items.Item] = {}
     facts: dict[OrderKey, Facts] = {}
     for page in scan:
@@ -234,16 +235,23 @@ def _orders(scan: Scan, known: Known | None) -> Iterator[tuple[Summary, Content 
                 yield _order(item, facts.pop(key), known)
             else:
                 alone[key] = item
-    # No step of these has an outcome yet.
+    if alone and not scan.complete:
+        # The reading ended before its progress, if it has any: they are neighbours in the table.
+        alone.popitem()
+    # No step of the others has an outcome yet.
     for item in alone.values():
         yield _order(item, Facts(), known)
 
 
-def _order(item: items.Item, facts: Facts, known: Known | None) -> tuple[Summary, Content]:
+def _order(item: items.Item, facts: Facts, known: Known | None) -> tuple[Summary, Content | None]:
     key = items.key_of(item)
     seen = None if known is None else known.get(key)
     if seen is None:
-        accepted = items.accepted_order(item)
+        try:
+            accepted = items.accepted_order(item)
+        except (LookupError, ValueError, zlib.error):
+            # A newer release or another program wrote it. A list must show it all the same.
+            return summary_of(Record(key, _id_time(key), None, facts)), None
         seen = (accepted.accepted_at, Content.of(accepted.order))
         if known is not None:
             known[key] = seen
@@ -253,8 +261,12 @@ def _order(item: items.Item, facts: Facts, known: Known | None) -> tuple[Summary
 
 
 def _archived(key: OrderKey) -> Summary:
-    at = order_id_time(key.order_id)
+    at = _id_time(key)
     return Summary(key.order_id, key.customer_hash, ARCHIVED, at, (), key.customer_id)
+
+
+def _id_time(key: OrderKey) -> Millis:
+    return order_id_time(key.order_id) if is_order_id(key.order_id) else Millis(0)
 
 
 @dataclass(frozen=True, slots=True)

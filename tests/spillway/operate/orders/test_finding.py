@@ -181,13 +181,26 @@ def test_archived_orders_are_found_by_key_and_counted_where_they_cannot_be() -> 
     assert find(aws, unsettled_only=True).archived == 0
 
 
+def test_an_order_that_cannot_be_read_is_listed_all_the_same() -> None:
+    table, broken, other = FakeTable(), order(), order()
+    table.items.append({**items.order_item(broken), "content": {"B": b"from a newer release"}})
+    table.items.append({**items.progress_key(broken.key), **outcome_of(RESERVED)})
+    table.items.append({"pk": {"S": CUSTOMER}, "sk": {"S": "no id"}})
+    table.add(other)
+    orders = find(service(dynamodb=table)).orders
+    assert {one.order_id for one in orders} == {broken.key.order_id, other.key.order_id, "no id"}
+    [listed] = find(service(dynamodb=table), Sought(broken.key.order_id)).orders
+    assert (list(listed.owed), listed.channel) == (["post", "ship"], None)
+
+
 def test_a_reading_that_ends_at_its_limit_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     table = FakeTable(page=2)
     for _ in range(6):
         table.add(order())
     aws = service(dynamodb=table)
     part = find(aws, items_max=2)
-    assert (len(part.orders), part.complete) == (2, False)
+    # Whether the last one has any progress is not known.
+    assert (len(part.orders), part.complete) == (1, False)
     monkeypatch.setattr(finding, "FOUND_MAX", 3)
     few = find(aws)
     assert (len(few.orders), few.complete) == (3, False)
