@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from urllib.parse import urlsplit
 
 from urllib3.exceptions import ReadTimeoutError
 
-from simulation.world.calls import Calls, Site
+from simulation.world.calls import Calls, Site, client_error
 from simulation.world.chance import Chance
 from simulation.world.faults import Fault, Kinds
 
@@ -93,6 +94,33 @@ class Bucket:
         self.objects[key] = content
         self.on_put(key)
         return Answer(200, headers={"etag": _tag(content)})
+
+
+@dataclass(eq=False)
+class S3Client:
+    """A boto3 client of one bucket, as an operator's commands call it: nothing goes wrong."""
+
+    bucket: Bucket
+    name: str
+
+    def get_object(self, *, Bucket: str, Key: str, Range: str = "") -> dict[str, Any]:
+        if self.name != Bucket:
+            raise client_error("NoSuchBucket", "GetObject", "The bucket does not exist")
+        answer = self.bucket.get(Key, {"range": Range} if Range else {}, may_list=True)
+        if answer.status >= 400:
+            code = "InvalidRange" if answer.status == 416 else "NoSuchKey"
+            raise client_error(code, "GetObject", str(answer.status))
+        return {"Body": io.BytesIO(answer.data), "ETag": answer.headers["etag"]}
+
+    def put_object(
+        self, *, Bucket: str, Key: str, Body: bytes, IfMatch: str, ContentType: str
+    ) -> dict[str, Any]:
+        if self.name != Bucket:
+            raise client_error("NoSuchBucket", "PutObject", "The bucket does not exist")
+        answer = self.bucket.put(Key, Body, {"if-match": IfMatch, "content-type": ContentType})
+        if answer.status >= 400:
+            raise client_error("PreconditionFailed", "PutObject", str(answer.status))
+        return {"ETag": answer.headers["etag"]}
 
 
 @dataclass(eq=False)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Callable, Mapping
-from hashlib import md5
 from typing import Any
-
-from botocore.exceptions import ClientError
 
 from orders.aws import archive_file, items
 from orders.aws.items import Attribute, Item
 from orders.domain.order import AcceptedOrder, OrderKey
 from orders.domain.units import Millis
+from simulation.world.bucket import Bucket, S3Client
 from simulation.world.calls import Calls
 from simulation.world.dynamodb import About, DynamoClient, Table
 from simulation.world.faults import Faults
@@ -25,40 +21,24 @@ BUCKET = "the-archive"
 RUN = "19a7b3c4d5e"
 
 
-class FakeS3:
+class FakeS3(S3Client):
     """A boto3 client of one bucket. `before_put` is called once, when something is to be stored:
     what others do meanwhile."""
 
     def __init__(self) -> None:
-        self.objects: dict[str, bytes] = {}
+        super().__init__(Bucket(), BUCKET)
+        self.objects = self.bucket.objects
         self.gets = 0
         self.before_put: Callable[[], None] = lambda: None
 
-    def get_object(self, Bucket: str, Key: str, Range: str = "") -> dict[str, Any]:  # noqa: N803
+    def get_object(self, **request: Any) -> dict[str, Any]:
         self.gets += 1
-        if Bucket != BUCKET or Key not in self.objects:
-            raise _refused("NoSuchKey")
-        content = self.objects[Key]
-        part = re.fullmatch(r"bytes=(\d+)-(\d+)", Range)
-        if part is not None:
-            if int(part[1]) >= len(content):
-                raise _refused("InvalidRange")
-            content = content[int(part[1]) : int(part[2]) + 1]
-        return {"Body": io.BytesIO(content), "ETag": _tag(self.objects[Key])}
+        return super().get_object(**request)
 
-    def put_object(
-        self,
-        Bucket: str,  # noqa: N803
-        Key: str,  # noqa: N803
-        Body: bytes,  # noqa: N803
-        IfMatch: str,  # noqa: N803
-        **_: Any,
-    ) -> None:
+    def put_object(self, **request: Any) -> dict[str, Any]:
         meanwhile, self.before_put = self.before_put, lambda: None
         meanwhile()
-        if Bucket != BUCKET or IfMatch != _tag(self.objects[Key]):
-            raise _refused("PreconditionFailed")
-        self.objects[Key] = Body
+        return super().put_object(**request)
 
 
 class _Meanwhile:
@@ -111,14 +91,6 @@ class KeptOrders:
             self.table.delete((progress["pk"]["S"], progress["sk"]["S"]))
         self.put(*stubs)
         return stubs
-
-
-def _tag(content: bytes) -> str:
-    return f'"{md5(content, usedforsecurity=False).hexdigest()}"'
-
-
-def _refused(code: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": "no"}}, "S3")
 
 
 def archive_in(s3: FakeS3) -> Archive:

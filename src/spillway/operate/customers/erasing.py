@@ -64,7 +64,7 @@ def erase(
 
     `now` is Unix milliseconds, and is stored with each erased order.
     """
-    done, erasing = Erasure(customer_id), _Erasing(orders, archive, now)
+    done, erasing = Erasure(customer_id), Erasing(orders, archive, now)
     for key, stored in _orders(orders, customer_id):
         outcome = erasing.erased(key, stored)
         {"erased": done.erased, "before": done.were_erased, "left": done.left}[outcome].append(
@@ -95,7 +95,9 @@ def erased_items(order: items.Item, now: int) -> dict[str, items.Attribute]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Erasing:
+class Erasing:
+    """Erases one order after the other."""
+
     orders: OrdersTable
     archive: Archive
     now: int

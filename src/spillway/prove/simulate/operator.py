@@ -6,21 +6,24 @@ from contextlib import suppress
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from orders.aws import archive_file, items
+from orders.aws import items
 from orders.aws.messages import message_of
 from orders.domain.order import Order, OrderKey
 from orders.domain.promises import Promise
-from orders.domain.saga import DOWNSTREAM_OF, Step, settled
+from orders.domain.saga import DOWNSTREAM_OF, Step
 from orders.ports import Command
+from simulation.world.bucket import S3Client
 from simulation.world.chance import Chance
 from simulation.world.scheduler import Process
 from simulation.world.sqs import Queue
-from simulation.world.world import World
+from simulation.world.world import ARCHIVE_BUCKET, ORDERS_TABLE, World
 from spillway.errors import SpillwayError
-from spillway.operate.customers.erasing import without_person
+from spillway.operate.customers.erasing import Erasing
 from spillway.operate.orders.resuming import hand_over
 from spillway.operate.redrive.dead_letters import SOURCES, source_of
 from spillway.operate.redrive.moving import Redrive
+from spillway.target.archive import Archive
+from spillway.target.reading import OrdersTable
 
 #: How long a redrive may take before the terminal is closed.
 PATIENCE_MS = 10 * 60 * 1000
@@ -76,31 +79,18 @@ def command_again(world: World, key: OrderKey) -> None:
 
 
 def erase(world: World, key: OrderKey) -> Order | None:
-    """Erase the customer from a settled order, in the table or in the archive, at one moment.
-    Returns what is left of it."""
-    table, pair = world.table, (str(key.customer_id), str(key.order_id))
-    there = table.get(pair)
-    stub = there if there is not None and items.is_stub(there) else None
-    order = there if stub is None else (world.invariants.archived(stub) or (None,))[0]
-    if order is None or items.is_void(order) or not settled(items.facts(_facts(world, key))):
+    """`spillway customers erase`, of one order of theirs, at a moment when nothing goes wrong; but
+    others are in the middle of what they do. Returns what is left of the order, None where it has
+    not settled or is none."""
+    archive = Archive(lambda: S3Client(world.archive, ARCHIVE_BUCKET), lambda: ARCHIVE_BUCKET)
+    orders = OrdersTable(world.client("dynamodb"), ORDERS_TABLE, archive)
+    stored = orders.items_of(key)
+    if not stored or items.is_void(stored[0]):
         return None
-    accepted = without_person(items.accepted_order(order))
-    erased = {**order, **items.order_item(accepted), items.ERASED_AT: {"N": str(world.now())}}
-    progress = _facts(world, key)
-    if stub is None:
-        table.put(pair, erased)
-        if items.REOPENED in progress:
-            _write_over(world, items.location_of(progress), b"{}")
-        return accepted.order
-    table.put(pair, {**stub, items.ERASED_AT: erased[items.ERASED_AT]})
-    _write_over(world, items.location_of(stub), archive_file.line_of(erased, progress))
-    return accepted.order
-
-
-def _write_over(world: World, location: items.Location, line: bytes) -> None:
-    key = archive_file.object_key(location)
-    content = archive_file.replaced(world.archive.objects[key], location, line)
-    world.archive.put(key, content, {})
+    if Erasing(orders, archive, world.now()).erased(key, stored) == "left":
+        return None
+    erased = orders.order(key)
+    return None if erased is None else erased.order
 
 
 def _facts(world: World, key: OrderKey) -> items.Item:
