@@ -103,6 +103,11 @@ class Asked:
         )
 
     @property
+    def narrows(self) -> bool:
+        """Whether not all orders of the text are asked for, newest first."""
+        return self.unsettled or any(self.chosen.values())
+
+    @property
     def parameters(self) -> dict[str, str]:
         """Those that are not what they are without being named."""
         named = {"kept": self.kept} if self.kept else {"q": self.text}
@@ -125,17 +130,15 @@ def search(state: AppState, request: Request) -> Page | Response:
     named = written_id(asked.text)
     if Sought(named).order_id is not None and state.is_local:
         return _found(state, named)
-    if asked.text and Sought(named).order_id is None and not asked.parameters.keys() & CHOICES:
+    if asked.text and Sought(named).order_id is None:
         customer = asked.text
         if "@" in customer:
             customer = customer_of_email(state.service, customer) or customer
         listed = reading.of_customer(
-            state.service,
-            customer,
-            limit=LISTED_MAX,
-            before=request.query_params.get("before"),
+            state.service, customer, limit=LISTED_MAX, before=request.query_params.get("before")
         )
-        if listed.orders:
+        # Of one with many orders, filters need all of them.
+        if listed.orders and (listed.complete or not asked.narrows):
             return _of_customer(asked, customer, listed)
     return _table(state, asked)
 
@@ -184,6 +187,8 @@ def _page(
     items: int | None = None,
 ) -> Page:
     fit = asked.filters.apply(listed.orders, int(time.time() * 1000))
+    if asked.unsettled:
+        fit = [order for order in fit if not order.settled]
     pages = max(1, -(-len(fit) // LISTED_MAX))
     number = min(asked.page, pages)
     first = (number - 1) * LISTED_MAX

@@ -7,10 +7,12 @@ from io import StringIO
 
 from rich.console import Console
 
+from orders.domain.promises import Promise
 from spillway.operate.status.alarms import Alarm
+from spillway.operate.status.outages import Outage
 from spillway.operate.status.parts import Part
 from spillway.operate.status.state import Status
-from spillway.operate.status.view import view
+from spillway.operate.status.view import document, view
 from spillway.target.records import Depth
 from tests.spillway.operate.fakes import service
 
@@ -42,6 +44,22 @@ def test_a_function_that_nothing_runs_is_named_and_leads_to_its_page() -> None:
     assert "docs/runbook/alarms.md#relay-stopped" in text
     assert "No alarm rings" not in text
     assert "does not run" not in shown(replace(part(0), trigger="Enabled"))
+
+
+def test_an_outage_is_said_and_what_it_explains_is_delayed() -> None:
+    down = Outage("accounting", 0, 5_000, "status 503", 40, exact=True)
+    rung = Alarm("always-settles", "ALARM", 0, "", Promise.ALWAYS_SETTLES, "An order is late.")
+    now = Status(0.0, [part(0)], [rung], None, [down], {"always-settles"})
+    terminal = StringIO()
+    Console(width=100, file=terminal).print(view(now, service()))
+    text = " ".join(terminal.getvalue().split())
+    assert "Accounting has not answered since 00:00:00 UTC (status 503); nothing is lost." in text
+    assert "40 orders wait for accounting." in text
+    assert "delayed since 1970-01-01 00:00:00 UTC" in text
+    written = document(now, stage="dev")
+    assert written["outages"][0]["orders"] == 40
+    assert written["alarms"][0]["explained_by_outages"]
+    assert written["alarms"][0]["meaning"] == "An order is late."
 
 
 def test_dead_letters_lead_to_redrive() -> None:
