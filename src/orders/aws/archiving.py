@@ -246,17 +246,20 @@ class DynamoArchiving:
             except LineInvalid as problem:
                 raise TransientFailure(f"the archive, {key}: {problem}") from problem
             named = self._named(lines.keys())
-            unnamed = [at for order, at in lines.items() if named.get(order) != at]
+            # An order is never deleted. One that the table has not may be the last to come back
+            # in a restore, or the table is another one: its line is all that is left of it.
+            unnamed = [at for order, at in lines.items() if named.get(order, at) != at]
             if not unnamed:
                 return
             if self.bucket.put(key, archive_file.without(content, unnamed), replaces=tag):
                 return
         raise TransientFailure(f"{key} was changed each time")
 
-    def _named(self, keys: Iterable[OrderKey]) -> Mapping[OrderKey, Location]:
-        """The lines that these orders' stubs name."""
+    def _named(self, keys: Iterable[OrderKey]) -> Mapping[OrderKey, Location | None]:
+        """The lines that these orders' stubs name; None of one that is itself in the table. What
+        the table does not have is left out."""
         wanted = [items.order_key(key) for key in keys]
-        named = {}
+        named: dict[OrderKey, Location | None] = {}
         for start in range(0, len(wanted), BATCH_GET_MAX):
             request: Any = {"Keys": wanted[start : start + BATCH_GET_MAX], "ConsistentRead": True}
             with translate_aws_errors("BatchGetItem"):
@@ -264,8 +267,7 @@ class DynamoArchiving:
             if answer.get("UnprocessedKeys"):
                 raise TransientFailure("BatchGetItem: not all keys were read")
             for item in answer["Responses"][self.table]:
-                if items.is_stub(item):
-                    named[items.key_of(item)] = items.location_of(item)
+                named[items.key_of(item)] = items.location_of(item) if items.is_stub(item) else None
         return named
 
 

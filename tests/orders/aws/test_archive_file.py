@@ -149,6 +149,13 @@ def test_a_line_that_is_taken_out_moves_no_other() -> None:
     assert [*map(msgspec.json.decode, content.splitlines())][1] == {}
 
 
+def test_a_line_never_grows_over_the_next_one() -> None:
+    made = archive_file.new_object("2026/11/23", RUN, {(order := accepted()).key: _line(order)})
+    location = made.locations[order.key]
+    with pytest.raises(ValueError, match="does not fit"):
+        archive_file.replaced(made.content, location, b"x" * (location.length + 1))
+
+
 @pytest.mark.parametrize("length", [1, 6, 60])
 def test_an_erased_order_fits_in_its_line(length: int) -> None:
     """Also where everything that is replaced was shorter."""

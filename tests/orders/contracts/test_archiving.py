@@ -268,6 +268,28 @@ def test_a_run_that_was_cut_off_is_put_right_by_the_next(keeping: Keeping) -> No
     assert keeping.orders.find(order.key) == order
 
 
+def test_the_line_of_an_order_that_the_table_has_not_is_kept(keeping: Keeping) -> None:
+    """A restore under way, or the wrong table: the line is all that is left of the order."""
+    order, other = confirmed(keeping), confirmed(keeping)
+    keeping.clock.milliseconds = LATER
+    archiving = keeping.archiving
+    assert archiving.begin()
+    ours = {order.key, other.key}
+    batch = archiving.batch(
+        [each for page in archiving.pages(0, 1) for each in page if each.key in ours]
+    )
+    archiving.announce(batch)
+    archiving.store(batch)
+    gone = [items.order_key(order.key), items.progress_key(order.key)]
+    keeping.orders.client.transact_write_items(
+        TransactItems=[{"Delete": {"TableName": keeping.orders.table, "Key": key}} for key in gone]
+    )
+    assert {*archiving.move(batch)} == {other.key}
+    archiving.tidy(batch, {other.key})
+    archiving.end()
+    assert [len(keeping.lines(key)) for key in (order.key, other.key)] == [1, 1]
+
+
 def test_a_line_that_cannot_be_read_is_an_outage_and_no_gap(keeping: Keeping) -> None:
     key = archived(keeping).order.key
     stub = keeping.stub(key)
