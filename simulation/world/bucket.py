@@ -112,6 +112,12 @@ class S3Client:
             raise client_error(code, "GetObject", str(answer.status))
         return {"Body": io.BytesIO(answer.data), "ETag": answer.headers["etag"]}
 
+    def list_objects_v2(self, *, Bucket: str, Prefix: str) -> dict[str, Any]:
+        if self.name != Bucket:
+            raise client_error("NoSuchBucket", "ListObjectsV2", "The bucket does not exist")
+        keys = sorted(key for key in self.bucket.objects if key.startswith(Prefix))
+        return {"Contents": [{"Key": key} for key in keys], "IsTruncated": False}
+
     def put_object(
         self, *, Bucket: str, Key: str, Body: bytes, IfMatch: str, ContentType: str
     ) -> dict[str, Any]:

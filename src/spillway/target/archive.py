@@ -12,10 +12,12 @@ from functools import cached_property
 from itertools import chain, islice
 from typing import Any
 
+import msgspec
 from botocore.exceptions import ClientError
 
 from orders.aws import archive_file, items
 from orders.aws.archive_file import Items, LineInvalid
+from orders.aws.archiving import JOURNAL_KEY
 from orders.aws.items import Item, Location
 from orders.ports import Clock
 from orders.wiring import SystemClock
@@ -107,6 +109,33 @@ class Archive:
             f" ({why}): restore an older version of that object."
         )
 
+    def have_tidied(self, days: Iterable[str]) -> None:
+        """Have the next run of the archive take out of the objects of these days what no stub
+        names: the run's journal names them from now on. Fine to repeat, and while a run goes on,
+        which then ends; without a journal no order ever left."""
+        prefixes = [f"{archive_file.PREFIX}{day}/" for day in sorted({*days})]
+        keys = {key for prefix in prefixes for key in self._keys(prefix)}
+        while keys:
+            try:
+                answer = self._s3.get_object(Bucket=self.bucket, Key=JOURNAL_KEY)
+            except ClientError as error:
+                if error.response["Error"]["Code"] not in _GONE:
+                    raise
+                return
+            journal = msgspec.json.decode(answer["Body"].read(), type=dict[str, Any])
+            journal["objects"] = sorted({*journal["objects"], *keys})
+            if self._replaced(JOURNAL_KEY, msgspec.json.encode(journal), answer["ETag"]):
+                return
+
+    def _keys(self, prefix: str) -> Iterator[str]:
+        more: dict[str, str] = {}
+        while True:
+            answer = self._s3.list_objects_v2(Bucket=self.bucket, Prefix=prefix, **more)
+            yield from (each["Key"] for each in answer.get("Contents", ()))
+            if not answer.get("IsTruncated"):
+                return
+            more = {"ContinuationToken": answer["NextContinuationToken"]}
+
     def overwrite(self, location: Location, line: bytes | None) -> None:
         """Write this in a line's place, or nothing. All else in the object stays, whoever else
         writes to it. Fine to repeat."""
@@ -118,17 +147,22 @@ class Archive:
                 content = archive_file.without(content, [location])
             else:
                 content = archive_file.replaced(content, location, line)
-            try:
-                self._s3.put_object(
-                    Bucket=self.bucket,
-                    Key=key,
-                    Body=content,
-                    IfMatch=answer["ETag"],
-                    ContentType="application/x-ndjson",
-                )
-            except ClientError as error:
-                if error.response["Error"]["Code"] not in _CHANGED:
-                    raise
-                # The archive's run, or another erasure: read it again.
-                continue
-            return
+            # Else it was the archive's run, or another erasure: it is read again.
+            if self._replaced(key, content, answer["ETag"]):
+                return
+
+    def _replaced(self, key: str, content: bytes, tag: str) -> bool:
+        """False where something else has replaced it meanwhile."""
+        try:
+            self._s3.put_object(
+                Bucket=self.bucket,
+                Key=key,
+                Body=content,
+                IfMatch=tag,
+                ContentType="application/x-ndjson",
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in _CHANGED:
+                raise
+            return False
+        return True

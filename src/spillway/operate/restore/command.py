@@ -52,6 +52,8 @@ def restore(
             dry_run=dry_run,
             on_item=progress.advance,
         )
+    if not dry_run:
+        service.archive.have_tidied(done.days)
     uses = 0
     if not dry_run and (done.with_coupons or name == "coupons"):
         with bar("Comparing coupons with orders"):

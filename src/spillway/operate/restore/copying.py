@@ -16,14 +16,16 @@ that was given back since the backup would come back with a copy.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from orders.aws import items
+from orders.aws import archive_file, items
+from orders.domain.keeping import may_be_archived
+from orders.domain.units import Millis
 from spillway.errors import SpillwayError
 from spillway.target.archive import Archive
 
@@ -41,12 +43,14 @@ OF_COUPONS: Passes = (lambda item: "retired_at" in item,)
 class Restored:
     """How many items were compared, and how many were restored, or with `dry_run` would be; and
     how many of these are orders with limited coupons. `unreadable`: ids of archived orders whose
-    line is not in the archive, so they were left out."""
+    line is not in the archive, so they were left out. `days`: those of restored orders that could
+    have been archived since the backup, and have a line there that no stub names any more."""
 
     looked_at: int = 0
     put_back: int = 0
     with_coupons: int = 0
     unreadable: list[str] = field(default_factory=list)
+    days: set[str] = field(default_factory=set)
 
 
 def restore(
@@ -76,6 +80,7 @@ def restore(
                     if orders is None:
                         done.unreadable.append(items.key_of(item).order_id)
                     elif was_missing:
+                        done.days |= set(_days(item, archive.clock.now()))
                         done.with_coupons += any(items.CLAIMS in order for order in orders)
                     on_item()
     return done
@@ -145,6 +150,11 @@ class _Bringing:
 
 
 _CONDITION_FAILED = frozenset({"ConditionalCheckFailedException", "ConditionalCheckFailed"})
+
+
+def _days(item: items.Item, now: Millis) -> Iterator[str]:
+    if "accepted_at" in item and may_be_archived(items.key_of(item).order_id, now):
+        yield archive_file.day_of(Millis(int(item["accepted_at"]["N"])))
 
 
 def _is_progress(item: items.Item) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from orders.aws import items
 from orders.aws.items import Item
+from orders.domain.order import OrderKey
 from orders.domain.saga import Facts, Outcome, Step
 from spillway.operate.restore.copying import Restored, restore
 from tests.builders import NOW, accepted, order_id, order_key
@@ -86,6 +88,37 @@ def test_an_order_that_came_back_from_the_archive_since_keeps_what_it_is(kept: K
     kept.put(*order)
     assert restored(kept).put_back == 0
     assert stored(kept) == [*order]
+
+
+def test_the_line_of_an_order_that_comes_back_from_before_it_was_archived_is_taken_out(
+    kept: KeptOrders,
+) -> None:
+    """No stub names it any more, so no erasure would find it: the next run takes it out."""
+    order = confirmed()
+    long_ago = order_key("ada", order_id(1_600_000_000_000))
+    old = [{**item, **key} for item, key in zip(order, keys_of(long_ago), strict=True)]
+    backed_up(kept, *old)
+    archived(kept.s3, (old[0], old[1]))
+    [name] = kept.s3.objects
+    journal = {"run": "r", "until": 0, "objects": ["orders/other.jsonl"]}
+    kept.s3.objects["run.json"] = msgspec.json.encode(journal)
+    done = restored(kept)
+    assert len(done.days) == 1
+    kept.archive.have_tidied(done.days)
+    kept.archive.have_tidied(done.days)
+    after = msgspec.json.decode(kept.s3.objects["run.json"])
+    assert after == {**journal, "objects": [name, "orders/other.jsonl"]}
+
+
+def test_where_no_run_ever_was_there_is_nothing_to_tidy(kept: KeptOrders) -> None:
+    archived(kept.s3, confirmed())
+    objects = dict(kept.s3.objects)
+    kept.archive.have_tidied(name.split("/", 1)[1].rpartition("/")[0] for name in objects)
+    assert kept.s3.objects == objects
+
+
+def keys_of(key: OrderKey) -> tuple[Item, Item]:
+    return items.order_key(key), items.progress_key(key)
 
 
 def test_the_coupons_of_an_archived_order_are_counted(kept: KeptOrders) -> None:
