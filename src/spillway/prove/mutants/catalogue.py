@@ -419,8 +419,8 @@ original
         ReplaceExpression("aws.coupons:DynamoCoupons._held", "key not in returned", "True"),
         ReplaceExpression(
             "aws.coupons:DynamoCoupons._give_back",
-            "'attribute_not_exists(#returned)'",
-            "'attribute_not_exists(#returned) OR attribute_exists(#returned)'",
+            "'attribute_exists(pk) AND attribute_not_exists(#returned)'",
+            "'attribute_exists(pk)'",
         ),
     ),
     Mutant(
