@@ -51,7 +51,7 @@ class MemoryOrders(DynamoOrders):
         super().__init__(client, _NAME, ArchiveReader(objects, self.clock, map))
         self.coupons = DynamoCoupons(client, _NAME, _COUPONS, self.clock)
         self.archiving = DynamoArchiving(
-            client, _NAME, objects, self.clock, lambda: 0.5, map, run_ms=900_000
+            client, _NAME, objects, self.clock, lambda: 0.5, map, lambda _: None, run_ms=900_000
         )
         self.stream: list[Change] = []
 

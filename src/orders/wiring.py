@@ -294,6 +294,7 @@ def wire_archive(runtime: Runtime) -> tuple[Archive, Log]:
         clock=runtime.clock,
         jitter=runtime.jitter,
         concurrent_map=runtime.concurrent_map(CONCURRENT_MAX),
+        sleep=runtime.sleep,
         run_ms=settings.run_seconds * 1000,
     )
     archive = Archive(

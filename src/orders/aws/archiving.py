@@ -13,7 +13,7 @@ Objects are never overwritten but on condition of their entity tag: an erasure o
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
@@ -38,8 +38,14 @@ JOURNAL_KEY = "run.json"
 #: Orders in one transaction, which takes 100 operations and 4 MB.
 TOGETHER_MAX = 50
 TOGETHER_BYTES_MAX = 1024 * 1024
-#: How often an object is read again that something else has changed meanwhile.
+#: How often an object is read again that something else has changed meanwhile, and a transaction
+#: sent that was only disturbed.
 _TRIES = 5
+#: Before a transaction is sent again, twice as long each time: up to so many seconds. Neighbours in
+#: a scan share a part of the table, which takes 1,000 write units a second, other orders' too.
+_PAUSE_SECONDS = 1.0
+#: Why a transaction was cancelled that the table may take a moment later.
+_DISTURBED = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 #: So long after its time a run is certainly over, and what it sent has taken effect or never will.
 _MARGIN_MS = 15 * 60 * 1000
 
@@ -78,6 +84,8 @@ class DynamoArchiving:
     clock: Clock
     jitter: Jitter
     concurrent_map: ConcurrentMap
+    #: Waits so many seconds.
+    sleep: Callable[[float], object]
     run_ms: int
     _tag: str | None = None
     _journal: _Journal = field(default_factory=lambda: _Journal("", 0))
@@ -202,25 +210,34 @@ class DynamoArchiving:
         self, orders: Sequence[StoredOrder], locations: Mapping[OrderKey, Location]
     ) -> set[OrderKey]:
         """All of them at once; without those that have changed, where some have."""
+        pauses = iter(range(_TRIES - 1))
         while orders:
             operations = [self._moving(stored, locations[stored.key]) for stored in orders]
-            with translate_aws_errors("TransactWriteItems"):
-                try:
-                    self.client.transact_write_items(
-                        TransactItems=list(chain.from_iterable(operations))
-                    )
-                except ClientError as error:
-                    failed = [each["Code"] for each in cancellation_reasons(error)]
-                    if CONDITION_FAILED not in failed:
-                        raise
-                    orders = [
-                        stored
-                        for place, stored in enumerate(orders)
-                        if CONDITION_FAILED not in failed[2 * place : 2 * place + 2]
-                    ]
-                    continue
-            break
+            failed = self._transact(list(chain.from_iterable(operations)))
+            if CONDITION_FAILED in failed:
+                orders = [
+                    stored
+                    for place, stored in enumerate(orders)
+                    if CONDITION_FAILED not in failed[2 * place : 2 * place + 2]
+                ]
+                continue
+            why = {*failed} - {"None"}
+            if not why:
+                break
+            before = next(pauses, None)
+            if before is None or why - _DISTURBED:
+                raise TransientFailure(f"TransactWriteItems: {', '.join(sorted(why))}")
+            self.sleep(_PAUSE_SECONDS * 2**before * (1 + self.jitter()) / 2)
         return {stored.key for stored in orders}
+
+    def _transact(self, operations: Sequence[Operation]) -> Sequence[str]:
+        """What became of each operation; nothing where all were done."""
+        with translate_aws_errors("TransactWriteItems"):
+            try:
+                self.client.transact_write_items(TransactItems=operations)
+            except ClientError as error:
+                return [each["Code"] for each in cancellation_reasons(error)]
+        return ()
 
     def _moving(self, stored: StoredOrder, location: Location) -> tuple[Operation, Operation]:
         order, progress = stored.items

@@ -4,6 +4,7 @@ suite for the models in memory and for DynamoDB and S3 on the emulator."""
 from __future__ import annotations
 
 import random
+import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ from orders.domain.units import CustomerId, Millis
 from orders.failures import TransientFailure
 from orders.flow.archive import Archive, Ran
 from orders.ports import Archived, Progress
+from simulation.world.calls import client_error
 from simulation.world.runtime import SetClock
 from simulation.world.table import MemoryOrders
 from spillway.run.stack import Stack
@@ -81,7 +83,9 @@ def on_emulator(stack: Stack) -> Iterator[Keeping]:
     clock = SetClock(NOW)
     yield Keeping(
         DynamoOrders(dynamodb, table, ArchiveReader(objects, clock, map)),
-        DynamoArchiving(dynamodb, table, objects, clock, random.random, map, run_ms=900_000),
+        DynamoArchiving(
+            dynamodb, table, objects, clock, random.random, map, time.sleep, run_ms=900_000
+        ),
         clock,
         lambda: [each["Key"] for each in s3.list_objects_v2(Bucket=name).get("Contents", ())],
     )
@@ -246,6 +250,35 @@ def test_what_changes_while_a_run_is_under_way_stays_and_its_line_goes(keeping: 
         1,
     ]
     assert keeping.orders.find(unchanged.key) == unchanged
+
+
+def test_a_transaction_that_was_only_disturbed_is_sent_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By a write of another order in it, or by too many writes to its part of the table."""
+    orders, why = MemoryOrders(), ["TransactionConflict", "ThrottlingError"]
+    keeping = Keeping(orders, orders.archiving, orders.clock, lambda: orders.bucket.objects)
+    order = confirmed(keeping)
+    keeping.clock.milliseconds = LATER
+
+    class Disturbed:
+        def transact_write_items(self, **request: Any) -> Any:
+            if not why:
+                return orders.client.transact_write_items(**request)
+            reasons = [{"Code": "None"}, {"Code": why.pop(0)}]
+            raise client_error(
+                "TransactionCanceledException", "TransactWriteItems", CancellationReasons=reasons
+            )
+
+        def __getattr__(self, call: str) -> Any:
+            return getattr(orders.client, call)
+
+    monkeypatch.setattr(keeping.archiving, "client", Disturbed())
+    slept: list[float] = []
+    monkeypatch.setattr(keeping.archiving, "sleep", slept.append)
+    assert keeping.run() == Ran(archived=1)
+    assert keeping.stub(order.key)
+    assert slept == [0.75, 1.5]
 
 
 def test_a_run_that_was_cut_off_is_put_right_by_the_next(keeping: Keeping) -> None:
