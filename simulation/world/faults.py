@@ -51,6 +51,7 @@ class Fault(StrEnum):
     NAMESAKE = "namesake"  # another customer uses the same id
     FORGED = "forged"  # an order that does not cost what the store says
     PAID_ONCE = "paid_once"  # another customer sends the order too, with its payment
+    LATE_ACT = "late_act"  # somebody does something with an order that settled months ago
     # At the store
     DAMAGED_BOOK = "damaged_book"  # half of a price book, until it is published again
 

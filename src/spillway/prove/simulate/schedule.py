@@ -304,7 +304,11 @@ class _Schedule:
         scheduler.skip_to(scheduler.now + MONTHS_MS)
 
     def _maybe_late(self, place: str, at: int, do: Callable[[], object]) -> None:
-        self.world.scheduler.at(at, lambda: self.faults.allows(place) and do())
+        def act() -> None:
+            if self.faults.injects(Fault.LATE_ACT, place, self.world.now()):
+                do()
+
+        self.world.scheduler.at(at, act)
 
     def _act_late(self, act: LateAct, order: Ordered) -> None:
         key = order.draft.key

@@ -119,6 +119,17 @@ def test_nothing_goes_wrong_but_what_is_left_of_a_schedule() -> None:
     assert {each.place for each in run(plan, only={left.place}).injected} == {left.place}
 
 
+def test_all_that_was_injected_makes_the_same_schedule_again() -> None:
+    """So that a broken schedule can be shrunk: what it took is among what is left out in turn."""
+    late = 0
+    for seed in range(100, 125):
+        injected = run(planned(seed)).injected
+        late += sum(fault.kind is Fault.LATE_ACT for fault in injected)
+        again = trace_of(planned(seed), only=frozenset(fault.place for fault in injected))
+        assert again == trace_of(planned(seed))
+    assert late
+
+
 def test_what_is_left_out_changes_nothing_for_the_others() -> None:
     """Each task has a stream of numbers of its own: that is what makes shrinking work."""
     plan = planned(5)
