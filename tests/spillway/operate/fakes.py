@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from orders.aws import items
 from orders.domain.order import AcceptedOrder
 from orders.domain.saga import Facts
@@ -88,11 +90,13 @@ class FakeStacks:
 
 @dataclass
 class FakeLogs:
-    """A boto3 CloudWatch Logs client: (function, Unix ms, message)."""
+    """A boto3 CloudWatch Logs client: (function, Unix ms, message). `missing`: the function that
+    has no log group."""
 
     stage: str = "test"
     written: list[tuple[str, int, str]] = field(default_factory=list)
     page: int = 3
+    missing: str | None = None
 
     def say(self, function: str, at: int, **fields: Any) -> None:
         self.written.append((function, at, json.dumps({"at": at, **fields})))
@@ -107,6 +111,8 @@ class FakeLogs:
         filterPattern: str = "",  # noqa: N803
         **_: Any,
     ) -> Iterator[dict[str, Any]]:
+        if logGroupName == f"/aws/lambda/spillway-{self.stage}-{self.missing}":
+            raise ClientError({"Error": {"Code": "ResourceNotFoundException"}}, "FilterLogEvents")
         found = [
             {"timestamp": at, "message": message}
             for function, at, message in self.written

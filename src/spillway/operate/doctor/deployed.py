@@ -8,6 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from infra.alarms import alarms
+from infra.metrics import ARCHIVE
 from infra.stage import PROTECTED_STACKS
 from orders.aws.book_file import BookFileInvalid
 from orders.domain.units import Millis
@@ -93,7 +94,8 @@ def _kept_logs(account: Account) -> Iterator[str]:
     """A function that still ran when its log group was deleted has made it again."""
     prefix = f"/aws/lambda/{account.service.resource_name('')}"
     pages = account.client("logs").get_paginator("describe_log_groups")
-    functions = {account.service.log_group(name) for name in FUNCTIONS}
+    names = FUNCTIONS if account.stage.keeping.days is None else (*FUNCTIONS, ARCHIVE)
+    functions = {account.service.log_group(name) for name in names}
     for page in pages.paginate(logGroupNamePrefix=prefix):
         yield from (
             f"log group {group['logGroupName']}"

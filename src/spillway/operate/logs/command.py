@@ -50,7 +50,8 @@ def logs(
     if order is not None:
         read = reading.lines_of_order(service, order, lines_max=lines)
     else:
-        read = reading.lines(service, since=start, lines_max=lines)
+        functions = reading.LOGGING
+        read = reading.lines(service, since=start, functions=functions, lines_max=lines)
     if not read.complete:
         _remark("Older lines are left out: --lines shows more.")
     for line in read.lines:

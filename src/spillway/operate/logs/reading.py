@@ -18,11 +18,15 @@ from itertools import chain
 from typing import Any, Literal
 
 import msgspec
+from botocore.exceptions import ClientError
 
+from infra.metrics import ARCHIVE
 from orders.domain.order import order_id_time
 from orders.domain.units import OrderId
 from spillway.target.service import FUNCTIONS, Service
 
+#: Whatever logs; the archive names no orders.
+LOGGING = (*FUNCTIONS, ARCHIVE)
 #: Limits: the latest lines that are kept, and the pages that are read of each function.
 LINES_MAX = 1_000
 PAGES_MAX = 200
@@ -139,7 +143,7 @@ def follow(
     seen = {_mark(line): line.at for line in shown}
     while True:
         since = int(now() * 1000) - LATE_MS
-        for line in lines(service, since=since, term=term).lines:
+        for line in lines(service, since=since, term=term, functions=LOGGING).lines:
             if _mark(line) not in seen:
                 seen[_mark(line)] = line.at
                 yield line
@@ -165,11 +169,16 @@ def _of_function(
         request["filterPattern"] = f'"{term}"'
     latest: deque[Line] = deque(maxlen=lines_max + 1)
     pages = service.logs.get_paginator("filter_log_events").paginate(**request)
-    for number, page in enumerate(pages, 1):
-        read = (_line(function, event) for event in page["events"])
-        latest.extend(line for line in read if line is not None)
-        if number == PAGES_MAX:
-            return latest, False
+    try:
+        for number, page in enumerate(pages, 1):
+            read = (_line(function, event) for event in page["events"])
+            latest.extend(line for line in read if line is not None)
+            if number == PAGES_MAX:
+                return latest, False
+    except ClientError as error:
+        # Only a stage on which orders leave the table has this function.
+        if function != ARCHIVE or error.response["Error"]["Code"] != "ResourceNotFoundException":
+            raise
     return latest, True
 
 

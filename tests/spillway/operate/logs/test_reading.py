@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 
-from spillway.operate.logs.reading import follow, lines, lines_of_order
+from infra.metrics import ARCHIVE
+from spillway.operate.logs.reading import LOGGING, follow, lines, lines_of_order
 from tests.builders import NOW, order_id
 from tests.spillway.operate.fakes import FakeLogs, service
 
@@ -26,6 +27,17 @@ def test_lines_of_all_functions_come_in_the_order_of_time() -> None:
         (20, "relay", "unsent"),
         (30, "deliver-inventory", "done"),
     ]
+
+
+def test_a_stage_without_an_archive_has_no_lines_of_its_runs() -> None:
+    for logs, found in (
+        (FakeLogs(), ["intake", "archive"]),
+        (FakeLogs(missing=ARCHIVE), ["intake"]),
+    ):
+        for at, function in enumerate(("intake", "archive")):
+            logs.say(function, NOW + at, step=function, outcome="archived")
+        read = lines(service(logs=logs), since=0, functions=LOGGING)
+        assert ([line.function for line in read.lines], read.complete) == (found, True)
 
 
 def test_lambda_s_account_of_each_run_is_left_out_and_what_it_says_of_trouble_is_not() -> None:
