@@ -128,14 +128,12 @@ class Orders(Protocol):
 @dataclass(frozen=True, slots=True, eq=False)
 class StoredOrder:
     """An order in the table with what decides whether it may leave. `holds_coupons`: it has given
-    back none of what it used up of limited coupons. `content_bytes`: of its content, compressed.
-    `items`: as stored, for the adapter."""
+    back none of what it used up of limited coupons. `items`: as stored, for the adapter."""
 
     key: OrderKey
     facts: Facts
     imported: bool
     holds_coupons: bool
-    content_bytes: int
     items: tuple[Mapping[str, Any], Mapping[str, Any]]
 
 
@@ -156,6 +154,9 @@ class Archiving(Protocol):
 
     def pages(self, segment: int, of: int) -> Iterator[Sequence[StoredOrder]]:
         """The orders of one of so many parts of the table, as they were a moment ago."""
+
+    def line_bytes(self, order: StoredOrder) -> int:
+        """How large its line will be, roughly."""
 
     def batch(self, orders: Sequence[StoredOrder]) -> ArchiveBatch: ...
 

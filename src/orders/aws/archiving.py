@@ -13,6 +13,7 @@ Objects are never overwritten but on condition of their entity tag: an erasure o
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -160,6 +161,12 @@ class DynamoArchiving:
                 return
             start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
+    def line_bytes(self, order: StoredOrder) -> int:
+        content = items.binary(order.items[0]["content"])
+        with suppress(zlib.error):
+            return len(zlib.decompress(content))
+        return len(content)
+
     def batch(self, orders: Sequence[StoredOrder]) -> ArchiveBatch:
         run = self._new_name()
         of_day: dict[str, dict[OrderKey, bytes]] = {}
@@ -298,7 +305,6 @@ def _stored(order: Item, progress: Item) -> StoredOrder:
         facts=items.facts(progress),
         imported=items.IMPORTED in order,
         holds_coupons=items.CLAIMS in order and items.COUPONS_RETURNED not in progress,
-        content_bytes=len(order["content"]["B"]),
         items=(order, progress),
     )
 
@@ -308,10 +314,11 @@ def _together(orders: Iterable[StoredOrder]) -> Iterator[Sequence[StoredOrder]]:
     together: list[StoredOrder] = []
     size = 0
     for stored in orders:
-        size += stored.content_bytes
+        content = len(stored.items[0]["content"]["B"])
+        size += content
         if together and (len(together) == TOGETHER_MAX or size > TOGETHER_BYTES_MAX):
             yield together
-            together, size = [], stored.content_bytes
+            together, size = [], content
         together.append(stored)
     if together:
         yield together
