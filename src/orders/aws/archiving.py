@@ -47,6 +47,9 @@ _TRIES = 5
 _PAUSE_SECONDS = 1.0
 #: Why a transaction was cancelled that the table may take a moment later.
 _DISTURBED = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
+#: After so many objects of an earlier run the journal says how far it is. A restore may name
+#: thousands, which no run gets through at once.
+_TIDIED_TOGETHER = 50
 #: So long after its time a run is certainly over, and what it sent has taken effect or never will.
 _MARGIN_MS = 15 * 60 * 1000
 
@@ -106,8 +109,13 @@ class DynamoArchiving:
         until = now + self.run_ms + _MARGIN_MS
         if not self._write_journal(_Journal(self._new_name(), until, before.objects)):
             return False
-        for key in before.objects:
-            self._take_out_unnamed(key)
+        left = before.objects
+        while left:
+            for key in left[:_TIDIED_TOGETHER]:
+                self._take_out_unnamed(key)
+            left = left[_TIDIED_TOGETHER:]
+            if left:
+                self._go_on(replace(self._journal, objects=left))
         return True
 
     def announce(self, batch: ArchiveBatch) -> None:

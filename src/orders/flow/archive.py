@@ -88,11 +88,11 @@ class Archive:
         return Ran(archived, left, unfinished)
 
     def _is_due(self, order: StoredOrder, now: Millis) -> bool:
-        if not saga.settled(order.facts) or (order.imported and not self.imported):
+        if not saga.settled(order.facts):
             return False
-        if not may_be_archived(order.key.order_id, now):
-            # Its facts are older than its id, as an older database may have had it: it is taken
-            # for one that is in the table.
+        # The old database may have had facts that are older than the order's id. By the id it would
+        # be taken for one that cannot have left.
+        if order.imported and not (self.imported and may_be_archived(order.key.order_id, now)):
             return False
         if saga.undoing(order.facts) and order.holds_coupons:
             return False

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+import msgspec
 import pytest
 import urllib3
 
@@ -321,6 +322,28 @@ def test_the_line_of_an_order_that_the_table_has_not_is_kept(keeping: Keeping) -
     archiving.tidy(batch, {other.key})
     archiving.end()
     assert [len(keeping.lines(key)) for key in (order.key, other.key)] == [1, 1]
+
+
+def test_more_than_one_run_puts_right_what_one_has_no_time_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    orders = MemoryOrders()
+    names = tuple(f"orders/2026/11/23/{number:03}.jsonl" for number in range(170))
+    journal = {"run": "of-a-restore", "until": 0, "objects": names}
+    orders.archiving.bucket.put(JOURNAL_KEY, msgspec.json.encode(journal))
+    looked_at: list[str] = []
+
+    def look(_: DynamoArchiving, key: str) -> None:
+        looked_at.append(key)
+        if len(looked_at) == 120:
+            raise TransientFailure("time is over")
+
+    monkeypatch.setattr(DynamoArchiving, "_take_out_unnamed", look)
+    with pytest.raises(TransientFailure):
+        orders.archiving.begin()
+    orders.clock.milliseconds += DAY_MS
+    assert orders.archiving.begin()
+    assert looked_at[120:] == [*names[100:]]
 
 
 def test_a_line_that_cannot_be_read_is_an_outage_and_no_gap(keeping: Keeping) -> None:
