@@ -166,6 +166,10 @@ def items_at(stub: Item, line: bytes) -> Items:
     order, progress = items_of(line)
     if items.key_of(order) != items.key_of(stub):
         raise LineInvalid("it is another order's")
+    try:
+        items.accepted_order(order)
+    except ValueError as error:
+        raise LineInvalid(type(error).__name__) from None
     return order, progress
 
 

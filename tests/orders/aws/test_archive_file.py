@@ -176,7 +176,8 @@ def test_an_erased_order_fits_in_its_line(length: int) -> None:
 def test_a_line_of_another_order_is_none() -> None:
     mine, theirs = accepted(), accepted(order_key(OTHER_CUSTOMER, order_id()))
     stub = items.stub_item(mine.key, items.Location("2026/11/23", RUN, 0, 900))
-    for wrong in (_line(theirs), b"{}", b"", _line(mine)[:-1]):
+    no_order = msgspec.json.encode({**msgspec.json.decode(_line(mine)), "order": {"lines": []}})
+    for wrong in (_line(theirs), b"{}", b"", _line(mine)[:-1], no_order):
         with pytest.raises(LineInvalid):
             archive_file.items_at(stub, wrong)
 
