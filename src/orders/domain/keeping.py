@@ -7,7 +7,7 @@ as a dead letter, a void id is kept for 60 days, and the table can be restored t
 
 from __future__ import annotations
 
-from orders.domain.order import order_id_time
+from orders.domain.order import is_order_id, order_id_time
 from orders.domain.saga import Facts
 from orders.domain.units import Millis, OrderId
 
@@ -21,7 +21,10 @@ _MARGIN_DAYS = 1
 
 
 def may_be_archived(order_id: OrderId, now: Millis) -> bool:
-    """Whether the order can have left the table. A younger one has not, and that costs no read."""
+    """Whether the order can have left the table. A younger one has not, and that costs no read; nor
+    has what is no order id at all, as a message may name it."""
+    if not is_order_id(order_id):
+        return False
     return now - order_id_time(order_id) > (KEPT_DAYS_MIN - _MARGIN_DAYS) * DAY_MS
 
 

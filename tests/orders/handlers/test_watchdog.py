@@ -22,7 +22,7 @@ from simulation.world.runtime import (
     SetClock,
 )
 from simulation.world.table import MemoryOrders
-from tests.builders import NOW, accepted
+from tests.builders import CUSTOMER, NOW, accepted, order_key
 from tests.orders.handlers.test_deliver import record
 
 
@@ -63,6 +63,16 @@ def test_a_stuck_order_is_looked_at_again_and_a_poison_message_is_dead_lettered(
     assert [command.step for command in bench.commands.sent] == [Step.RESERVE]
     stuck = bench.log.lines[1]
     assert (stuck["outcome"], stuck["owed"], stuck["sent"]) == ("stuck", ["reserve"], ["reserve"])
+
+
+def test_a_check_of_what_is_no_order_id_is_finished_and_stops_no_other_of_its_batch() -> None:
+    bench = Bench()
+    order = accepted()
+    bench.orders.place(order)
+    checks = [Check(order_key(CUSTOMER, "Zaphira")), Check(order.key)]
+    messages = [record(check_message_of(check), name=str(n)) for n, check in enumerate(checks)]
+    assert bench.handle(*messages) == {"batchItemFailures": [{"itemIdentifier": "1"}]}
+    assert [line["outcome"] for line in bench.log.lines] == ["gone", "stuck"]
 
 
 def test_a_watch_that_fails_comes_again() -> None:
