@@ -60,9 +60,10 @@ class DynamoOrders:
 
     def find(self, key: OrderKey) -> AcceptedOrder | None:
         # Half the price of a consistent read, and an order never changes: only one that was
-        # written a moment ago can be missed, so only a miss is worth asking again.
+        # written a moment ago can be missed, or have its stub found that it came back from. So
+        # only these are worth asking again.
         item = self._get(items.order_key(key), consistent=False)
-        if item is None:
+        if item is None or items.is_stub(item):
             item = self._get(items.order_key(key), consistent=True)
         if item is None or items.is_void(item):
             return None

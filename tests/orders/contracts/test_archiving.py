@@ -194,6 +194,29 @@ def test_a_cancellation_brings_an_order_back_with_all_that_it_had(keeping: Keepi
     assert after.facts.cancellation == facts.cancellation
 
 
+@dataclass
+class Behind:
+    """A client whose cheaper reads are a moment old, as DynamoDB's may be."""
+
+    client: Any
+    old: items.Item
+
+    def get_item(self, **request: Any) -> Any:
+        return self.client.get_item(**request) if request["ConsistentRead"] else {"Item": self.old}
+
+
+def test_a_delivery_does_not_take_an_order_that_came_back_for_an_archived_one(
+    keeping: Keeping,
+) -> None:
+    """It would drop what is owed since the cancellation, until the watchdog sends it again."""
+    before = archived(keeping)
+    stub = keeping.stub(before.order.key)
+    assert stub is not None
+    keeping.orders.reopen(before.order.key, Millis(LATER + 5))
+    behind = DynamoOrders(Behind(keeping.orders.client, stub), keeping.orders.table)
+    assert behind.find(before.order.key) == before.order
+
+
 def test_a_cancellation_that_meets_the_archive_is_asked_for_again(keeping: Keeping) -> None:
     """It was read as an order in the table: alone there, the request would look as if it had come
     before the reservation."""
