@@ -19,20 +19,9 @@ from urllib3.exceptions import ReadTimeoutError
 
 from simulation.world.calls import Calls, Site, client_error
 from simulation.world.chance import Chance
-from simulation.world.faults import Fault, Kinds
+from simulation.world.faults import HTTP_WRITE_KINDS, Fault, Kinds
 
 _KINDS = Kinds((Fault.REQUEST_LOST, Fault.SLOW, Fault.ERROR_ANSWER))
-_PUT_KINDS = Kinds(
-    (
-        Fault.CRASH_BEFORE,
-        Fault.CRASH_AFTER,
-        Fault.REQUEST_LOST,
-        Fault.ANSWER_LOST,
-        Fault.LATE,
-        Fault.SLOW,
-        Fault.ERROR_ANSWER,
-    )
-)
 _RANGE = re.compile(r"bytes=(\d+)-(\d+)")
 _NO_POOL: Any = None
 
@@ -168,7 +157,7 @@ class BucketConnections:
 
         timeout_ms = round(self.timeout_seconds * 1000)
         return self.calls.make(
-            Site("s3", "PUT", _PUT_KINDS, timeout_ms, _no_answer, _no_answer), put, key
+            Site("s3", "PUT", HTTP_WRITE_KINDS, timeout_ms, _no_answer, _no_answer), put, key
         )
 
     def _fails(self, bucket: Bucket, task: str, key: str) -> bool:

@@ -104,6 +104,18 @@ WRITE_KINDS = Kinds(
     )
 )
 BATCH_WRITE_KINDS = Kinds((*WRITE_KINDS.kinds, Fault.PARTLY_TAKEN))
+#: Of a request over HTTP that has an effect.
+HTTP_WRITE_KINDS = Kinds(
+    (
+        Fault.CRASH_BEFORE,
+        Fault.CRASH_AFTER,
+        Fault.REQUEST_LOST,
+        Fault.ANSWER_LOST,
+        Fault.LATE,
+        Fault.SLOW,
+        Fault.ERROR_ANSWER,
+    )
+)
 
 
 class Faults:

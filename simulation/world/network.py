@@ -18,21 +18,10 @@ from simulation.downstreams.exchange import Request
 from simulation.downstreams.fake import FakeDownstream
 from simulation.world.calls import Calls, Site
 from simulation.world.chance import Chance
-from simulation.world.faults import Fault, Kinds
+from simulation.world.faults import HTTP_WRITE_KINDS, Fault, Kinds
 from simulation.world.invariants import InvariantChecker
 
 _LOOKUP_KINDS = Kinds((Fault.CRASH_BEFORE, Fault.REQUEST_LOST, Fault.SLOW, Fault.ERROR_ANSWER))
-_KINDS = Kinds(
-    (
-        Fault.CRASH_BEFORE,
-        Fault.CRASH_AFTER,
-        Fault.REQUEST_LOST,
-        Fault.ANSWER_LOST,
-        Fault.LATE,
-        Fault.SLOW,
-        Fault.ERROR_ANSWER,
-    )
-)
 _ERRORS = (500, 502, 503, 504, 408, 429)
 #: What a wrong address answers: some other web server's page.
 _ELSEWHERE = (403, b"<html><body>Forbidden</body></html>")
@@ -105,7 +94,7 @@ class Connections:
     def _site(self, method: str, path: str) -> Site:
         site = self._sites.get((method, path))
         if site is None:
-            kinds = _KINDS if method == "POST" else _LOOKUP_KINDS
+            kinds = HTTP_WRITE_KINDS if method == "POST" else _LOOKUP_KINDS
             site = self._sites[method, path] = Site(
                 self.downstream,
                 f"{method} {path}",
