@@ -136,12 +136,16 @@ test("with nothing to pay the gateway is not asked, and the order has no payment
   assert.deepEqual(seen.paid, []);
 });
 
-test("with nothing to pay a refused order has nothing to be given back", async () => {
-  const seen = world({ answers: [refused(422, "text_invalid")] });
+test("with nothing to pay a refused order's id is made void too: a try of it may wait at the store", async () => {
+  const seen = world({ answers: [answer(503, {}), refused(422, "order_id_too_old")], voidAnswers: [answer(503, {})] });
   await seen.outbox.keep({ ...kept, order: { ...order, total: 0 }, total: 0 });
+  await seen.outbox.wake();
+  await seen.after(100_000);
+  assert.deepEqual([(await seen.store.get(id)).release_owed, seen.voids.length], [true, 1]);
   await seen.after(100_000);
   const entry = await seen.store.get(id);
-  assert.deepEqual([entry.state, entry.release_owed, seen.released], ["rejected", false, []]);
+  assert.deepEqual([entry.state, entry.release_owed, seen.voids.length], ["rejected", false, 2]);
+  assert.deepEqual(seen.released, []);
 });
 
 test("what can't be stored is neither paid nor sent", async () => {

@@ -10,8 +10,8 @@
  * 4. Only two answers end it: the acknowledgement that names this id, and a problem document that
  *    refuses the order. Both are final.
  * 5. It is sent only for the customer who made it.
- * 6. The payment of an order that was refused goes back only with the service's proof that the id is
- *    void: an earlier attempt may still be on its way to the store.
+ * 6. The id of an order that was refused is made void: an earlier attempt may still be on its way to
+ *    the store, or wait in its overflow queue. Its payment goes back only with the proof of that.
  *
  * IndexedDB and not localStorage: a transaction with strict durability completes when it is on the
  * disk, while localStorage may be written seconds later; and changes from several tabs wait for one
@@ -40,7 +40,8 @@
  * @property {Violation[]} violations why it was rejected
  * @property {boolean} [seen] the customer knows that it was rejected
  * @property {boolean} [taken_back] its goods are in the basket again
- * @property {boolean} release_owed the payment of a rejected order is still to be given back
+ * @property {boolean} release_owed the id of a rejected order is still to be made void, and what was
+ *   paid to be given back
  */
 /** @typedef {{rule: string, pointer: string, detail: string}} Violation */
 
@@ -159,7 +160,7 @@ export class Outbox {
    * @param {(entry: Entry) => Promise<object>} outside.pay asks the gateway for the payment of an
    *   order; again for the same order, it is the same payment. Throws PaymentDeclined for a final no
    * @param {(entry: Entry, proofs: string[]) => Promise<void>} outside.release gives the payment back,
-   *   with the service's proofs that it buys nothing any more; may be repeated
+   *   with the service's proofs that it buys nothing any more; may be repeated. Not called without one
    * @param {() => number} [outside.now] this device's clock, ms: how long something takes here
    * @param {() => number} [outside.serviceNow] the service's, for what the service wrote: an order's
    *   id, or the date of an answer. A device's clock may be days wrong
@@ -351,13 +352,15 @@ export class Outbox {
 
   async #giveBack(entry) {
     let answer;
+    let meaning;
     try {
       answer = await this.#put(entry, "/cancellation?void=true");
-      if (answer && voidVerdict(answer, entry.id) === "void") await this.#world.release(entry, answer.body.proofs);
+      meaning = answer && voidVerdict(answer, entry.id);
+      if (meaning === "void" && entry.payment) await this.#world.release(entry, answer.body.proofs);
     } catch {
       return this.#later(entry, "offline");
     }
-    switch (answer && voidVerdict(answer, entry.id)) {
+    switch (meaning) {
       case "void":
         return this.#record(entry.id, { release_owed: false, held: null });
       case "stored":
@@ -385,7 +388,7 @@ export class Outbox {
         return this.#record(entry.id, {
           state: "rejected", held: null, violations: answer.body.violations,
           // After a clash the store has an order of this id, which this payment may have paid.
-          release_owed: entry.payment !== null && (answer.status !== 409 || isVoid(answer)),
+          release_owed: answer.status !== 409 || isVoid(answer),
         });
       case "unknown":
         return this.#later(entry, "busy", answer.retryAfterMs);

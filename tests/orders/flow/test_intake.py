@@ -25,6 +25,7 @@ from simulation.world.runtime import FixedSigningKeys, MemoryOverflow, SetClock
 from simulation.world.table import MemoryOrders, ThrottledOrders
 from tests.builders import (
     CUSTOMER,
+    FREE,
     KEY,
     KEY_ID,
     NOW,
@@ -362,6 +363,50 @@ def test_an_order_that_overflowed_loses_against_its_void_id_and_the_reverse() ->
     orders = MemoryOrders()
     Drain(orders).place(waiting)
     assert isinstance(an_intake(orders).cancel_or_void(one), CancellationTaken)
+
+
+WHOLESALE: dict[str, Any] = {"channel": "wholesale", "purchase_order": "PO-1"}
+NEXT_KEY_ID, NEXT_KEY = "v2.k2", b"the gateway's next key for tests"
+
+
+@pytest.mark.parametrize(
+    ("fields", "change", "rule"),
+    [
+        (
+            {},
+            {"receipt_keys": FixedSigningKeys({NEXT_KEY_ID: NEXT_KEY})},
+            Rule.RECEIPT_KEY_UNKNOWN,
+        ),
+        (WHOLESALE, {}, Rule.WHOLESALE_NOT_ALLOWED),
+        ({}, {"clock": SetClock(NOW + DAY + 1)}, Rule.ORDER_ID_TOO_OLD),
+        (FREE, {"clock": SetClock(NOW + DAY + 1)}, Rule.ORDER_ID_TOO_OLD),
+        ({}, {"currencies": frozenset({"EUR"})}, Rule.CURRENCY_NOT_ACCEPTED),
+    ],
+    ids=["key retired", "group left", "a day old", "a day old, free", "currency dropped"],
+)
+@pytest.mark.parametrize("drained", ["after the void id", "before it"])
+def test_a_retry_that_is_refused_while_its_order_waits_in_the_overflow_comes_true(
+    orders: MemoryOrders, fields: dict[str, Any], change: dict[str, Any], rule: Rule, drained: str
+) -> None:
+    """Its client makes the id void after the no (docs/client.md): the order is then not placed, or
+    cancelled. It never ships while its payment goes back."""
+    overflow, one, keys = MemoryOverflow(), key(), {KEY_ID: KEY, NEXT_KEY_ID: NEXT_KEY}
+    place(an_intake(ThrottledOrders(), overflow), one, wholesale=True, **fields)
+    [waiting] = overflow.buffered
+    later = replace(an_intake(orders), **change)
+    assert rules(place(later, one, **fields)) == [rule]
+    if drained == "before it":
+        assert Drain(orders).place(waiting) == "placed"
+        result = later.cancel_or_void(one)
+        assert isinstance(result, CancellationTaken)
+        assert status(result.facts) is Status.CANCELLING
+        return
+    result = later.cancel_or_void(one)
+    assert isinstance(result, MadeVoid)
+    assert any(is_proven(proof, one, keys) for proof in result.proofs)
+    assert Drain(orders).place(waiting) == "void"
+    assert orders.find(one) is None
+    assert orders.stream == []
 
 
 def test_a_limited_coupon_is_not_used_up_under_a_void_id() -> None:
