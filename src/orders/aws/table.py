@@ -124,7 +124,7 @@ class DynamoOrders:
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
             except ClientError as error:
-                return items.facts(_there_already(error))
+                return items.facts(self._there_already(error, items.progress_key(key)))
         return items.facts(answer["Attributes"])
 
     def request_cancellation(self, key: OrderKey, at: Millis, *, reserved: bool) -> Facts:
@@ -227,7 +227,7 @@ class DynamoOrders:
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
             except ClientError as error:
-                there = _there_already(error)
+                there = self._there_already(error, {"pk": item["pk"], "sk": item["sk"]})
                 if not items.is_stub(there):
                     return items.in_orders_place(there)
                 [found] = self._complete([there], {})
@@ -315,7 +315,7 @@ class DynamoOrders:
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
             except ClientError as error:
-                return items.facts(_there_already(error))
+                return items.facts(self._there_already(error, items.progress_key(key)))
         return items.facts(answer["Attributes"])
 
     def _batch_get_progress(self, keys: Sequence[OrderKey]) -> Mapping[OrderKey, Facts]:
@@ -333,6 +333,18 @@ class DynamoOrders:
         with translate_aws_errors("GetItem"):
             answer = self.client.get_item(TableName=self.table, Key=key, ConsistentRead=consistent)
         item: Item | None = answer.get("Item")
+        return item
+
+    def _there_already(self, error: ClientError, key: dict[str, items.Attribute]) -> Item:
+        """The item on which a condition failed; any other error goes on as it is."""
+        if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+            raise error
+        # Not in the type of an error's answer: only this error has it, where the request asked for
+        # it. Some emulators leave it out; without it a retry would look like a bug.
+        answer: Mapping[str, Any] = error.response
+        item: Item | None = answer.get("Item") or self._get(key, consistent=True)
+        if item is None:
+            raise TransientFailure("what a condition failed on is gone")
         return item
 
     def _query_backwards(
@@ -361,13 +373,3 @@ def cancellation_reasons(error: ClientError) -> Sequence[Mapping[str, Any]]:
     answer: Mapping[str, Any] = error.response
     reasons: Sequence[Mapping[str, Any]] = answer["CancellationReasons"]
     return reasons
-
-
-def _there_already(error: ClientError) -> Item:
-    """The item on which a condition failed; any other error goes on as it is."""
-    if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-        raise error
-    # Not in the type of an error's answer: only this error has it, where the request asked for it.
-    answer: Mapping[str, Any] = error.response
-    item: Item = answer.get("Item", {})
-    return item

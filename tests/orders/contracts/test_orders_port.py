@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from orders.aws.table import DynamoOrders
 from orders.domain.order import OrderKey, VoidId
@@ -45,10 +46,33 @@ def empty_table(stack: Stack) -> Iterator[DynamoOrders]:
     dynamodb.delete_table(TableName=name)
 
 
-@pytest.fixture(params=["memory", pytest.param("dynamodb", marks=pytest.mark.emulator)])
+class WithoutItem:
+    """A client of a table that does not say on what a condition failed, as some emulators."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def __getattr__(self, call: str) -> Callable[..., Any]:
+        def made(**request: Any) -> Any:
+            try:
+                return getattr(self._client, call)(**request)
+            except ClientError as error:
+                answer: Any = {**error.response}
+                answer.pop("Item", None)
+                raise ClientError(answer, call) from None
+
+        return made
+
+
+@pytest.fixture(
+    params=["memory", "without item", pytest.param("dynamodb", marks=pytest.mark.emulator)]
+)
 def orders(request: pytest.FixtureRequest) -> Orders:
     if request.param == "memory":
         return MemoryOrders()
+    if request.param == "without item":
+        memory = MemoryOrders()
+        return DynamoOrders(WithoutItem(memory.client), memory.table)
     table: DynamoOrders = request.getfixturevalue("empty_table")
     return table
 
