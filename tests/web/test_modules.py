@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from infra.bundle import ROOT
-from spillway.price_book.iso import DECIMALS
+from spillway.currencies import DECIMALS
 from spillway.run.stack.cdk import node_binary
 
 HERE = Path(__file__).parent

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 from itertools import chain, repeat
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,8 +13,8 @@ from zoneinfo import ZoneInfo
 from orders.domain.order import AcceptedOrder, Line
 from orders.domain.saga import Facts
 from orders.domain.status import SETTLED, status
+from spillway.currencies import in_major_units
 from spillway.migrate.config import Back, Config, Field
-from spillway.migrate.values import minor_unit_places
 
 #: Column to value, as MySQL takes it, without the order number.
 Values = dict[str, Any]
@@ -118,7 +117,7 @@ class Inverse:
     def _amount(self, minor: int, currency: str) -> str:
         if self.config.money.unit == "minor":
             return str(minor)
-        return str(Decimal(minor).scaleb(-minor_unit_places(currency)))
+        return str(in_major_units(minor, currency))
 
     def _time(self, column: str, at_ms: int) -> str:
         zone = UTC if column in self.utc_columns else ZoneInfo(self.config.source.time_zone)

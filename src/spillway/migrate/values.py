@@ -14,13 +14,9 @@ from zoneinfo import ZoneInfo
 from orders.domain.order import order_id_of
 from orders.domain.text import REFUSED, normalised
 from orders.domain.units import Millis
+from spillway.currencies import decimals_of
 from spillway.migrate.config import Money, Times
 
-#: Minor units per major one are 100 but for these (ISO 4217).
-_EXPONENTS = {
-    **dict.fromkeys(("CLP", "ISK", "JPY", "KRW", "PYG", "UGX", "VND", "XAF", "XOF", "XPF"), 0),
-    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
-}
 #: A longer amount is a typing error, and some would take all memory to become a number.
 _AMOUNT_DIGITS_MAX = 15
 _DIGITS_MAX = 40
@@ -35,16 +31,11 @@ def minor_units(text: str, currency: str, money: Money) -> int:
     """An amount in minor units of its currency: "12.34" of GBP is 1234."""
     number = _decimal(text, "amount_not_a_number")
     if money.unit == "major":
-        number = number.scaleb(minor_unit_places(currency))
+        number = number.scaleb(decimals_of(currency))
     whole = number.to_integral_value()
     if whole != number and money.fractions == "quarantine":
         raise Unusable("amount_has_a_fraction", f"{text[:40]!r} is no whole minor unit")
     return int(whole)
-
-
-def minor_unit_places(currency: str) -> int:
-    """The number of digits of its minor unit: 2 for GBP, 0 for JPY, 3 for KWD."""
-    return _EXPONENTS.get(currency, 2)
 
 
 def whole_number(text: str) -> int:

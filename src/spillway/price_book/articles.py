@@ -28,9 +28,9 @@ from zoneinfo import ZoneInfo
 from orders.domain.book import Article, UnitPrices, price_list_name
 from orders.domain.order import Channel
 from orders.domain.refusals import QUANTITY_MAX
+from spillway.currencies import DECIMALS
 from spillway.price_book import values
 from spillway.price_book.faults import Faults
-from spillway.price_book.iso import DECIMALS
 
 ARTICLES_MAX = 200_000
 PRICE_LISTS_MAX = 100

@@ -21,8 +21,8 @@ from orders.domain.coupon_limits import USED_UP_MAX
 from orders.domain.order import Channel
 from orders.domain.refusals import DISCOUNTS_MAX
 from orders.domain.units import Millis
+from spillway.currencies import DECIMALS
 from spillway.price_book import toml_file, values
-from spillway.price_book.iso import DECIMALS, is_state
 from spillway.price_book.toml_file import Amounts, TomlFile
 from spillway.price_book.toml_lines import Place
 
@@ -220,7 +220,7 @@ class RulesReader:
                     values.country(country)
             yield country
         for state in tax.states:
-            if not is_state(state):
+            if not values.is_state(state):
                 self._toml.fault((*place, "states"), f"{state!r} is no state: write it like US-CA.")
             yield state
 

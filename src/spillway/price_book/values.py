@@ -16,7 +16,7 @@ from orders.domain.coupon_codes import SUFFIX_CHARS
 from orders.domain.money import UNIT_PRICE_MAX
 from orders.domain.refusals import SKU_MAX
 from orders.domain.units import Millis
-from spillway.price_book.iso import DECIMALS
+from spillway.currencies import DECIMALS, in_major_units
 
 #: By how many decimals there are.
 _AMOUNT = {
@@ -25,6 +25,7 @@ _AMOUNT = {
     3: re.compile(r"[0-9]{1,12}\.[0-9]{3}"),
 }
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_STATE = re.compile(r"([A-Z]{2})-[A-Z0-9]{1,3}")
 _ONE_DAY = timedelta(days=1)
 WEIGHT_GRAMS_MAX = 10_000_000
 
@@ -54,8 +55,7 @@ def example(currency: str) -> str:
 
 def major_units(amount: int, currency: str) -> str:
     """Minor units as they are written in a price book."""
-    decimals = DECIMALS.get(currency, 2)
-    return f"{Decimal(amount).scaleb(-decimals):.{decimals}f}"
+    return f"{in_major_units(amount, currency):f}"
 
 
 def rate(written: str | int, *, at_least: int = 0) -> int:
@@ -102,6 +102,12 @@ def country(text: str) -> str:
     if text not in COUNTRIES:
         raise ValueError(f"{text!r} is no country: it is written as in ISO 3166-1, like GB.")
     return text
+
+
+def is_state(text: str) -> bool:
+    """A part of a country as ISO 3166-2 writes it: US-CA. Which ones there are is not checked."""
+    found = _STATE.fullmatch(text)
+    return found is not None and found[1] in COUNTRIES
 
 
 def begin(written: Any, zone: ZoneInfo | None) -> Millis:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from itertools import pairwise
 
+from spillway.currencies import in_major_units
+
 _MINUTE = 60
 _UNITS = ((86_400, "d"), (3_600, "h"), (_MINUTE, "min"), (1, "s"))
 
@@ -58,8 +60,8 @@ def rfc3339(at: int) -> str:
 
 
 def money(amount: int, currency: str) -> str:
-    """Minor units of a currency with two decimals, as people write them: `9.05 GBP`."""
-    return f"{amount / 100:,.2f} {currency}"
+    """Minor units of a currency, as people write them: `9.05 GBP`, `1,200 JPY`."""
+    return f"{in_major_units(amount, currency):,f} {currency}"
 
 
 def counted(count: int, noun: str, plural: str = "") -> str:

@@ -36,6 +36,7 @@ MAJOR, ROUND = Money(), Money(fractions="round")
         ("0.10", "GBP", MAJOR, 10),
         ("-0.01", "GBP", MAJOR, -1),
         ("12", "JPY", MAJOR, 12),
+        ("12000", "RWF", MAJOR, 12000),
         ("1.234", "KWD", MAJOR, 1234),
         ("1234", "GBP", Money(unit="minor"), 1234),
         ("0.125", "GBP", ROUND, 12),

@@ -68,8 +68,12 @@ def test_a_million_is_shortened() -> None:
     assert [large(999_999), large(36_000_000)] == ["999,999", "36 M"]
 
 
-def test_money_has_two_decimals_and_its_currency() -> None:
+def test_money_has_its_currency_s_decimals() -> None:
     assert money(905, "GBP") == "9.05 GBP"
+    assert money(0, "GBP") == "0.00 GBP"
+    assert money(3195, "JPY") == "3,195 JPY"
+    assert money(3195, "KWD") == "3.195 KWD"
+    assert money(10**15 + 1, "EUR") == "10,000,000,000,000.01 EUR"
     assert money(123_456_789, "EUR") == "1,234,567.89 EUR"
 
 
