@@ -14,6 +14,7 @@ _ORDER_ID = re.compile(
     r"(?<![0-9a-f])([0-9a-f]{8})-?([0-9a-f]{4})-?(7[0-9a-f]{3})-?([89ab][0-9a-f]{3})-?"
     r"([0-9a-f]{12})(?![0-9a-f])"
 )
+_AROUND = " \t\r\n\"'`“”„«»()[]{}<>#.,;:\u2018\u2019"
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
@@ -23,6 +24,11 @@ def written_id(text: str) -> str:
     order id or with several is returned without outer spaces."""
     found = {"-".join(parts) for parts in _ORDER_ID.findall(text.lower())}
     return found.pop() if len(found) == 1 else text.strip()
+
+
+def unquoted(text: str) -> str:
+    """A text as people paste it without what is around it: `"PO-1",` is PO-1."""
+    return text.strip(_AROUND)
 
 
 def order_id_in(text: str) -> "OrderId":

@@ -12,10 +12,14 @@ from botocore.exceptions import ClientError
 
 from orders.aws import items
 from orders.domain.order import AcceptedOrder
-from orders.domain.saga import Facts
+from orders.domain.saga import Facts, Outcome, Step
+from orders.domain.units import Millis
 from spillway.target.service import Service
 
 NOW = 1_795_428_000.0
+CONFIRMED = Facts(
+    {step: Outcome(Millis(int(NOW * 1000))) for step in (Step.RESERVE, Step.SHIP, Step.POST)}
+)
 QUEUES = {
     name: f"https://sqs/1/spillway-test-{name.replace('_', '-')}"
     for base in ("inventory", "fulfilment", "accounting", "overflow", "watchdog", "relay")

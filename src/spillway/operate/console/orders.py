@@ -15,10 +15,10 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
-from orders.domain.order import OrderKey
+from orders.domain.order import OrderKey, is_order_id
 from orders.domain.saga import DOWNSTREAMS
 from orders.domain.status import Status
-from orders.domain.units import CustomerId
+from orders.domain.units import CustomerId, OrderId
 from spillway.errors import SpillwayError
 from spillway.operate.arguments import milliseconds, written_id
 from spillway.operate.console.searches import Search
@@ -194,6 +194,7 @@ def _page(
     first = (number - 1) * LISTED_MAX
     values: dict[str, Any] = {
         "asked": asked,
+        "nothing_was_read": search is not None and search.found is None,
         "listed": listed,
         "orders": fit[first : first + LISTED_MAX],
         "first": first,
@@ -242,9 +243,12 @@ def content(state: AppState, request: Request, _: Form) -> Page:
 
 
 def _order_page(state: AppState, request: Request, *, with_content: bool) -> Page:
-    customer = CustomerId(request.query_params.get("customer", ""))
-    key = OrderKey(customer, request.path_params["order_id"])
-    life = reading.life(state.service, key)
+    key = OrderKey(
+        CustomerId(request.query_params.get("customer", "")),
+        OrderId(written_id(request.path_params["order_id"])),
+    )
+    # Nothing else may be looked up: `<id>#progress` is the key of another item.
+    life = reading.life(state.service, key) if is_order_id(key.order_id) else None
     if life is None:
         raise Refused(404, f"Customer {key.customer_id!r} has no order {key.order_id}.")
     return Page(

@@ -29,7 +29,7 @@ from spillway.errors import SpillwayError
 from spillway.operate.console.state import AppState
 from spillway.operate.console.timeline import span
 from spillway.target.options import explain_unreachable
-from spillway.ui.formatting import age, clock, date_and_clock, money, rfc3339
+from spillway.ui.formatting import age, clock, counted, date_and_clock, money, rfc3339
 
 FOLDER = Path(__file__).parent
 #: A form has a dozen short fields; the longest is a list of a thousand empty shelves.
@@ -195,6 +195,7 @@ def environment(state: AppState) -> Environment:
         "span": span,
         "downstream": DOWNSTREAM_OF.__getitem__,
         "count": lambda number: f"{number:,}",
+        "counted": counted,
         "money": money,
         "words": lambda name: str(name).replace("_", " "),
     }

@@ -234,7 +234,7 @@ def _listed(
     from spillway.operate.orders.finding import FOUND_MAX, Sought, customer_of_email, find
 
     if text is not None and "@" in text and not unsettled:
-        customer = customer_of_email(service, text.strip())
+        customer = customer_of_email(service, text)
     if customer is not None:
         return reading.of_customer(
             service, customer, limit=limit, before=None if before is None else order_id_in(before)
@@ -248,7 +248,8 @@ def _listed(
     source = "the whole orders table"
     if found.archived:
         source += f", without {found.archived:,} archived orders"
-    empty = f"No order has {text!r}" if text else "Every order has settled"
+    which = "unsettled order" if unsettled else "order"
+    empty = f"No {which} has {text!r}" if text else "Every order has settled"
     return reading.Listed(found.orders, found.complete, source, empty)
 
 

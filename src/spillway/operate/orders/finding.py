@@ -17,8 +17,8 @@ from orders.aws import items
 from orders.domain.order import Order, OrderKey, is_order_id, order_id_time
 from orders.domain.saga import Facts
 from orders.domain.units import CustomerId, Millis, OrderId
-from spillway.errors import SpillwayError, UsageError
-from spillway.operate.arguments import written_id
+from spillway.errors import CheckFailed, SpillwayError, UsageError
+from spillway.operate.arguments import unquoted, written_id
 from spillway.operate.orders.reading import ITEMS_MAX, OnItems, Scan, Summary, summary_of
 from spillway.target.records import Record
 from spillway.target.service import Service
@@ -75,14 +75,14 @@ class Sought:
     @property
     def hexadecimal(self) -> str:
         """The digits of an id or a hash, or the first of them; "" for any other text."""
-        bare = self.text.strip().lower().strip("{}").replace("-", "")
+        bare = unquoted(self.text).lower().replace("-", "")
         return bare if re.fullmatch(rf"[0-9a-f]{{{PREFIX_MIN},32}}", bare) else ""
 
     @property
     def day(self) -> tuple[int, int] | None:
         """The begin and the end of a day in UTC (Unix ms)."""
         try:
-            begins = datetime.strptime(self.text.strip(), "%Y-%m-%d").replace(tzinfo=UTC)
+            begins = datetime.strptime(unquoted(self.text), "%Y-%m-%d").replace(tzinfo=UTC)
         except ValueError:
             return None
         ends = begins + timedelta(days=1)
@@ -95,10 +95,10 @@ class Sought:
 
     def predicate(self) -> Callable[[Summary, Content | None], bool]:
         """Whether an order is one of those that are looked for."""
-        text, digits, day = self.text.strip(), self.hexadecimal, self.day
-        named = self.order_id
-        folded = text.casefold()
-        if not text:
+        digits, day, named = self.hexadecimal, self.day, self.order_id
+        # A number or an id may begin with what is around another one.
+        texts = {self.text.strip().casefold(), unquoted(self.text).casefold()} - {""}
+        if not texts:
             return lambda _, __: True
         if named is not None:
             return lambda order, _: order.order_id == named
@@ -110,14 +110,14 @@ class Sought:
                 return True
             if digits and order.customer.startswith(digits):
                 return True
-            if order.customer_id is not None and order.customer_id.casefold() == folded:
+            if order.customer_id is not None and order.customer_id.casefold() in texts:
                 return True
             if content is None:
                 return False
-            if folded in (content.email, content.payment):
-                return True
             number = content.purchase_order
-            return number == folded or (len(folded) >= PART_MIN and folded in number)
+            if texts & {content.email, content.payment, number} - {""}:
+                return True
+            return any(len(text) >= PART_MIN and text in number for text in texts)
 
         return fits
 
@@ -189,7 +189,9 @@ def key_of(
     """The order with an id, or with the first digits of one.
 
     An id is unique for one customer only, and a second order could be anywhere in the table; the
-    search for a whole id ends with the first. SpillwayError: no order or several have it.
+    search for a whole id ends with the first.
+
+    CheckFailed: no order has it. UsageError: several do. SpillwayError: not all could be read.
     """
     sought = Sought(text)
     found = find(service, sought, items_max=items_max, on_items=on_items)
@@ -203,7 +205,7 @@ def key_of(
         return OrderKey(CustomerId(named[0].customer_id), OrderId(named[0].order_id))
     if named:
         some = ", ".join(order.order_id for order in named[:5])
-        raise SpillwayError(f"{len(named):,} orders begin with {text}: {some}. Give more digits.")
+        raise UsageError(f"{len(named):,} orders begin with {text}: {some}. Give more digits.")
     if not found.complete:
         raise SpillwayError(
             f"The first {items_max:,} items of the table hold no order {text}: name its customer."
@@ -214,7 +216,7 @@ def key_of(
             f": `spillway logs --order {sought.order_id}{service.options}` shows whether one was"
             " ever sent, and refused"
         )
-    raise SpillwayError(f"There is no order {text}{where}.")
+    raise CheckFailed(f"There is no order {text}{where}.")
 
 
 def _orders(scan: Scan, known: Known | None) -> Iterator[tuple[Summary, Content | None]]:
@@ -307,6 +309,7 @@ def customer_of_email(service: Service, address: str) -> CustomerId | None:
     None where there is no such customer, or the store's own issuer knows them."""
     from botocore.exceptions import ClientError
 
+    address = unquoted(address)
     if '"' in address or "\\" in address:
         return None
     try:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 
 import anyio
+import pytest
 from starlette.types import ASGIApp
 
 from orders.domain.order import AcceptedOrder
@@ -29,7 +30,7 @@ from tests.spillway.operate.console.builders import (
     part,
     status,
 )
-from tests.spillway.operate.fakes import FakeLogs, FakeTable, service
+from tests.spillway.operate.fakes import CONFIRMED, FakeLogs, FakeTable, outcome_of, service
 
 ID = "019aafcf-6ac0-7c3e-b1a5-5f0c8f1f2a10"
 
@@ -241,6 +242,42 @@ def test_what_is_not_found_says_what_can_be_searched_for() -> None:
     page = browser(state).get("/orders?q=PO-1").text
     assert "No order has" in page
     assert all(word in page for word in ("purchase order number", "date", "hash", "e-mail"))
+
+
+def read(state: AppState, text: str = "", *, unsettled_only: bool = False) -> None:
+    search = state.searches.of(text, unsettled_only=unsettled_only)
+    search.begin(state.service)
+    search.wait(10)
+
+
+def test_an_empty_list_says_what_is_empty() -> None:
+    settled = accepted(order_key("c", order_id()))
+    table = FakeTable()
+    table.add(settled, outcome_of(CONFIRMED))
+    state = a_state_with(table)
+    client = browser(state)
+    # Nothing was read yet, so nothing is known.
+    assert "has settled" not in client.get("/orders?unsettled=1").text
+    read(state, unsettled_only=True)
+    assert "Every order has settled." in client.get("/orders?unsettled=1").text
+    assert "No customer has this id." in client.get("/orders?q=PO-1&unsettled=1").text
+    read(state, "PO-1", unsettled_only=True)
+    assert "No unsettled order has" in client.get("/orders?q=PO-1&unsettled=1").text
+    read(state)
+    assert "1 other order does not." in client.get("/orders?status=rejected").text
+
+
+def test_only_an_order_has_a_page_however_its_id_is_written() -> None:
+    placed = accepted(order_key("c", ID))
+    table = FakeTable()
+    table.add(placed, outcome_of(CONFIRMED))
+    client = browser(a_state_with(table))
+    for named in (ID, ID.upper(), f"{{{ID}}}", f"{ID}%23progress"):
+        page = client.get(f"/orders/{named}?customer=c")
+        assert (page.status_code, "missing from the table" in page.text) == (200, False)
+        assert f">{ID}<" in page.text
+    for named in ("nope", ID[:-1], "%00", "x" * 2_000):
+        assert client.get(f"/orders/{named}?customer=c").status_code == 404
 
 
 def a_state_with_a_letter(body: str) -> AppState:

@@ -12,7 +12,7 @@ from orders.aws.items import Location
 from orders.domain.order import AcceptedOrder
 from orders.domain.saga import Facts, Outcome, Step
 from orders.domain.units import Millis
-from spillway.errors import SpillwayError
+from spillway.errors import CheckFailed, SpillwayError, UsageError
 from spillway.operate.arguments import order_id_in, written_id
 from spillway.operate.orders import finding
 from spillway.operate.orders.finding import (
@@ -25,9 +25,8 @@ from spillway.operate.orders.finding import (
 )
 from spillway.operate.orders.reading import Listed, Summary
 from tests.builders import CUSTOMER, NOW, OTHER_CUSTOMER, accepted, order_id, order_key
-from tests.spillway.operate.fakes import FakeTable, outcome_of, service
+from tests.spillway.operate.fakes import CONFIRMED, FakeTable, outcome_of, service
 
-CONFIRMED = Facts({step: Outcome(NOW) for step in (Step.RESERVE, Step.SHIP, Step.POST)})
 RESERVED = Facts({Step.RESERVE: Outcome(NOW)})
 ID = "019aafcf-6ac0-7c3e-b1a5-5f0c8f1f2a10"
 DAY_MS = 86_400_000
@@ -92,6 +91,9 @@ def test_unsettled_orders_are_found_however_their_items_fall_on_pages(page: int)
         ID[:8].upper(),
         ID[:15],
         ID[:15].replace("-", ""),
+        f'"{ID[:13]}"',
+        f" #{ID[:14]}",
+        f"({ID[:20].upper()})",
     ],
 )
 def test_an_order_is_found_by_its_id_as_people_paste_it_or_the_first_digits(text: str) -> None:
@@ -117,11 +119,11 @@ def test_what_is_not_the_id_of_one_order_is_said() -> None:
     for _ in range(3):
         table.add(order(), outcome_of(CONFIRMED))
     aws = service(dynamodb=table)
-    with pytest.raises(SpillwayError, match="There is no order"):
+    with pytest.raises(CheckFailed, match="There is no order"):
         key_of(aws, ID)
     with pytest.raises(SpillwayError, match="first 4 items"):
         key_of(aws, ID, items_max=4)
-    with pytest.raises(SpillwayError, match="3 orders begin with"):
+    with pytest.raises(UsageError, match="3 orders begin with"):
         key_of(aws, order_id()[:8])
     for text in ("4711", ID[:7], "PO-2024-117", ""):
         with pytest.raises(SpillwayError, match="isn't an order id"):
@@ -132,9 +134,10 @@ def test_a_customer_is_found_by_id_and_by_the_hash_in_logs() -> None:
     table, wanted = FakeTable(), order(OTHER_CUSTOMER)
     table.add(order())
     table.add(wanted)
-    for text in (OTHER_CUSTOMER, OTHER_CUSTOMER.upper(), wanted.key.customer_hash):
+    hashed = wanted.key.customer_hash
+    for text in (OTHER_CUSTOMER, OTHER_CUSTOMER.upper(), f'"{OTHER_CUSTOMER}",', hashed):
         assert ids(table, text) == [wanted.key.order_id]
-    assert ids(table, wanted.key.customer_hash[:8].upper()) == [wanted.key.order_id]
+    assert ids(table, hashed[:8].upper()) == [wanted.key.order_id]
 
 
 def test_an_order_is_found_by_what_its_customer_gave() -> None:
@@ -143,6 +146,8 @@ def test_an_order_is_found_by_what_its_customer_gave() -> None:
     wanted = with_content("PO-2024/117", "Ada@Example.com")
     table.add(wanted, outcome_of(CONFIRMED))
     for text in ("PO-2024/117", "po-2024/117", "2024/117", "ada@example.COM", "pay-77"):
+        assert ids(table, text) == [wanted.key.order_id]
+    for text in ("“PO-2024/117”", " <ada@example.com>"):
         assert ids(table, text) == [wanted.key.order_id]
     # A part of an address names somebody else.
     assert ids(table, "example.com") == []
@@ -164,6 +169,7 @@ def test_a_date_finds_the_orders_that_were_accepted_on_that_day_in_utc() -> None
     for one in days:
         table.add(one)
     assert set(ids(table, "2026-11-23")) == {one.key.order_id for one in days[1:3]}
+    assert len(ids(table, " '2026-11-23' ")) == 2
     assert ids(table, "2026-13-45") == []
 
 
