@@ -98,6 +98,7 @@ def main() -> None:
 
 #: A library's words for what was typed, and ours.
 _PLAINLY = (
+    (r"^Value error, ", ""),
     (r"Input should be a valid integer.*", "a whole number is needed here"),
     (r"Input should be a valid (?:number|decimal).*", "a number is needed here"),
     (r"Input should be greater than or equal to (\S+)", r"it must be at least \1"),

@@ -147,6 +147,7 @@ class TestErrors:
             # What was typed can't be meant: by the parser's rules, and by ours.
             (["status", "--port", "x"], 2, "a whole number is needed here"),
             (["status", "--port", "70000"], 2, "it must be at most 65535"),
+            (["redrive", "bob"], 2, "Invalid value for 'QUEUE': 'bob' is not one of"),
             (["logs", "--since", "5x"], 2, "'5x' isn't a length of time"),
             (["smoke", "--url", "ftp://x"], 2, "isn't the address of an API"),
         ],

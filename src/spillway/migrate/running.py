@@ -168,6 +168,6 @@ def _archive_bucket(orders_table: str, region: str | None) -> str:
     named = re.fullmatch(r"spillway-(.+)-orders", orders_table)
     if named is None:
         raise UsageError(
-            f"{orders_table} has archived orders and is no stage's table: bring them back first."
+            f"{orders_table} has archived orders and isn't a stage's table: bring them back first."
         )
     return outputs_of(named[1], profile=None, region=region)[OUTPUT]

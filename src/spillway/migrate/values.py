@@ -34,7 +34,7 @@ def minor_units(text: str, currency: str, money: Money) -> int:
         number = number.scaleb(decimals_of(currency))
     whole = number.to_integral_value()
     if whole != number and money.fractions == "quarantine":
-        raise Unusable("amount_has_a_fraction", f"{text[:40]!r} is no whole minor unit")
+        raise Unusable("amount_has_a_fraction", f"{text[:40]!r} isn't whole minor units")
     return int(whole)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from spillway.errors import UsageError
 
 if TYPE_CHECKING:
-    from orders.domain.units import OrderId
+    from orders.domain.units import CustomerId, OrderId
 
 #: A UUID version 7 with or without hyphens, in lower case: `orders.domain.order.is_order_id`.
 _ORDER_ID = re.compile(
@@ -39,9 +39,23 @@ def order_id_in(text: str) -> "OrderId":
     if not is_order_id(named):
         raise UsageError(
             f"{text!r} isn't an order id: one is a UUID version 7, like"
-            " 019aafcf-6ac0-7c3e-b1a5-5f0c8f1f2a10."
+            " 019aafcf-6ac0-7c3e-b1a5-5f0c8f1f2a10. `spillway orders list TEXT` finds it by"
+            " what you know of the order."
         )
     return named
+
+
+def customer_id_in(text: str) -> "CustomerId":
+    """A customer's id as it was typed. UsageError: no customer can have it."""
+    from orders.domain.refusals import CUSTOMER_ID_MAX
+    from orders.domain.units import CustomerId
+
+    if not 0 < len(text) <= CUSTOMER_ID_MAX:
+        raise UsageError(
+            f"A customer's id has 1 to {CUSTOMER_ID_MAX} characters, not {len(text)}: it is the"
+            " claim `sub` of the customer's tokens."
+        )
+    return CustomerId(text)
 
 
 def milliseconds_ago(text: str) -> int:
@@ -54,7 +68,7 @@ def milliseconds_ago(text: str) -> int:
 
 def milliseconds(text: str) -> int:
     """A length of time like `10m`. SpillwayError: the text isn't one."""
-    count, unit = text[:-1], text[-1:]
+    count, unit = text.strip()[:-1], text.strip()[-1:]
     if not (count.isdecimal() and unit in _UNITS):
         raise UsageError(f"{text!r} isn't a length of time: write 30s, 10m, 2h or 1d.")
     return int(count) * _UNITS[unit] * 1000

@@ -221,7 +221,9 @@ class RulesReader:
             yield country
         for state in tax.states:
             if not values.is_state(state):
-                self._toml.fault((*place, "states"), f"{state!r} is no state: write it like US-CA.")
+                self._toml.fault(
+                    (*place, "states"), f"{state!r} isn't a state: write it like US-CA."
+                )
             yield state
 
     def _is_new(self, key: str, place: Place, what: str) -> bool:

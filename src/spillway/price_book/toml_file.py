@@ -214,7 +214,7 @@ def read_text(path: Path, name: str, bytes_max: int, faults: Faults) -> str | No
             )
             return None
         if not stat.S_ISREG(found.st_mode):
-            faults.add(name, None, "This is no file.")
+            faults.add(name, None, "This isn't a file.")
             return None
         content = path.read_bytes()
     except (OSError, ValueError) as error:

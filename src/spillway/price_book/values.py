@@ -36,7 +36,7 @@ def minor_units(written: str | int, currency: str) -> int:
     text = str(written)
     if not _AMOUNT[decimals].fullmatch(text):
         raise ValueError(
-            f"{text!r} is no amount in {currency}: it is written with {_decimals(decimals)},"
+            f"{text!r} isn't an amount in {currency}: one is written with {_decimals(decimals)},"
             f" like {example(currency)}."
         )
     amount = int(text.replace(".", ""))
@@ -63,15 +63,15 @@ def rate(written: str | int, *, at_least: int = 0) -> int:
     try:
         parts = Decimal(str(written)) * WHOLE / 100
     except ArithmeticError:
-        raise ValueError(f"{written!r} is no percentage: it is written like 8.875.") from None
+        raise ValueError(f"{written!r} isn't a percentage: one is written like 8.875.") from None
     if not (parts.is_finite() and at_least <= parts <= WHOLE and parts == int(parts)):
-        raise ValueError(f"{written} is no percentage of 0 to 100 with at most 4 decimals.")
+        raise ValueError(f"{written} isn't a percentage of 0 to 100 with at most 4 decimals.")
     return int(parts)
 
 
 def whole(text: str, most: int) -> int:
     if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= most):
-        raise ValueError(f"{text!r} is no whole number of 1 to {most:,}.")
+        raise ValueError(f"{text!r} isn't a whole number of 1 to {most:,}.")
     return int(text)
 
 
@@ -79,7 +79,7 @@ def sku(text: str) -> str:
     """A sku or a coupon's code: what intake takes, and a person can type again."""
     if not (0 < len(text) <= SKU_MAX and text.isprintable() and text == text.strip()):
         raise ValueError(
-            f"{text[: SKU_MAX + 1]!r} is no sku or code: it has 1 to {SKU_MAX} printable"
+            f"{text[: SKU_MAX + 1]!r} isn't a sku or code: one has 1 to {SKU_MAX} printable"
             " characters, and no space at either end."
         )
     return text
@@ -100,7 +100,7 @@ def coupon_code(text: str, *, single_use_codes: bool = False) -> str:
 
 def country(text: str) -> str:
     if text not in COUNTRIES:
-        raise ValueError(f"{text!r} is no country: it is written as in ISO 3166-1, like GB.")
+        raise ValueError(f"{text!r} isn't a country: one is written as in ISO 3166-1, like GB.")
     return text
 
 
@@ -148,6 +148,6 @@ def _parsed(written: Any) -> date:
         return datetime.fromisoformat(text if day else "")
     except ValueError:
         raise ValueError(
-            f"{text!r} is no time: write a day like 2026-12-01, or a time like"
+            f"{text!r} isn't a time: write a day like 2026-12-01, or a time like"
             " 2026-12-01T08:00:00Z."
         ) from None

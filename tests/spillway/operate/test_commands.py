@@ -28,6 +28,8 @@ def no_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["orders", "resume"], ["--unsettled"]),
         (["logs", "--order", "4711"], ["'4711'", "UUID version 7"]),
         (["logs", "--since", "ten"], ["'ten'", "10m"]),
+        (["customers", "erase", "", "--yes"], ["1 to 256 characters", "sub"]),
+        (["customers", "erase", "x" * 257, "--yes"], ["1 to 256 characters", "257"]),
         (["restore", "a-table"], ["8080"]),
         (["redrive"], ["8080"]),
         (["logs"], ["8080"]),

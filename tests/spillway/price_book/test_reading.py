@@ -148,7 +148,7 @@ CAMPAIGN = (
         ("14.00", "-14.00", "'-14.00'"),
         ("14.00", "1e3", "'1e3'"),
         ("14.00", "£14.00", "'£14.00'"),
-        ("14.00", "\u0661\u0664.00", "no amount"),
+        ("14.00", "\u0661\u0664.00", "isn't an amount"),
         ("14.00", '"14,00"', "'14,00'"),
         ("14.00", "1000000.01", "more than"),
         ("14.00,7.00,6.50", ",,", "no price at all"),
@@ -224,7 +224,7 @@ CAMPAIGN = (
         # Coupons
         ("percent = 12.5", "percent = 0", "0 to 100"),
         ("percent = 12.5", "percent = 101", "0 to 100"),
-        ("percent = 12.5", "percent = 1e9999999", "no percentage"),
+        ("percent = 12.5", "percent = 1e9999999", "isn't a percentage"),
         ("until = 2026-12-24", f"limit = {'9' * 5_000}", "too long"),
         ("until = 2026-12-24", f"until = {'[' * 3_000}{']' * 3_000}", "within one another"),
         ("percent = 12.5", "", "either"),
@@ -318,7 +318,7 @@ def test_a_file_that_is_too_large_is_not_opened(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", [".", "/dev/zero"])
 def test_a_folder_or_a_device_without_an_end_is_not_read(tmp_path: Path, name: str) -> None:
     path = written(tmp_path, ('articles = "articles.csv"', f'articles = "{name}"'))
-    assert faults(path) == [(name, None, "This is no file.")]
+    assert faults(path) == [(name, None, "This isn't a file.")]
 
 
 def test_one_article_too_many_is_a_fault(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spillway.errors import CheckFailed
+from spillway.operate.arguments import customer_id_in
 from spillway.target.options import Target, with_target
 from spillway.ui.options import JsonOption, print_json
 
@@ -44,6 +45,7 @@ def erase(
     from spillway.operate.customers.erasing import erase as erase_orders
     from spillway.ui.progress import bar
 
+    customer_id = customer_id_in(customer_id)
     service = target.reach()
     if not yes:
         typer.confirm(

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orders.domain.units import CustomerId
 from spillway.errors import CheckFailed, UsageError
-from spillway.operate.arguments import milliseconds, milliseconds_ago, order_id_in
+from spillway.operate.arguments import customer_id_in, milliseconds, milliseconds_ago, order_id_in
 from spillway.target.options import Target, with_target
 from spillway.ui.options import JsonOption, print_json, print_result
 
@@ -237,7 +236,10 @@ def _listed(
         customer = customer_of_email(service, text)
     if customer is not None:
         return reading.of_customer(
-            service, customer, limit=limit, before=None if before is None else order_id_in(before)
+            service,
+            customer_id_in(customer),
+            limit=limit,
+            before=None if before is None else order_id_in(before),
         )
     if stuck:
         return reading.stuck(service, limit=FOUND_MAX)
@@ -259,7 +261,7 @@ def _key(service: "Service", order_id: str, customer: str | None) -> "OrderKey":
     from spillway.operate.orders.finding import key_of
 
     if customer is not None:
-        return OrderKey(CustomerId(customer), order_id_in(order_id))
+        return OrderKey(customer_id_in(customer), order_id_in(order_id))
     with _scan_bar(service) as progress:
         return key_of(service, order_id, on_items=progress.advance)
 

@@ -104,7 +104,7 @@ def load(overrides: Path | None = None) -> PriceList:
     try:
         return msgspec.convert(content, PriceList)
     except msgspec.ValidationError as error:
-        raise UsageError(f"{overrides or PRICE_LIST} is no price list: {error}.") from None
+        raise UsageError(f"{overrides or PRICE_LIST} isn't a price list: {error}.") from None
 
 
 def _read(path: Path, type_: Any) -> Any:
@@ -113,4 +113,4 @@ def _read(path: Path, type_: Any) -> Any:
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
     except msgspec.DecodeError as error:
-        raise UsageError(f"{path} is no price list: {error}.") from error
+        raise UsageError(f"{path} isn't a price list: {error}.") from error
