@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 
 import anyio
-import pytest
 from starlette.types import ASGIApp
 
 from orders.domain.order import AcceptedOrder
