@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { addressOf, problemsOf, rowsOf } from "../../web/storefront/address.js";
+import { addressOf, envelope, problemsOf, rowsOf } from "../../web/storefront/address.js";
 
 const FILE = new URL("../../web/storefront/address-formats.json", import.meta.url);
 const { about, ...FORMATS } = JSON.parse(readFileSync(FILE));
@@ -110,4 +110,21 @@ test("a country without a format is asked for what most countries have", () => {
     "name", "street", "street2", "city", "postal_code", "phone", "email",
   ]);
   assert.deepEqual(problemsOf({ ...ADA, postal_code: "" }, undefined, "Nowhere"), []);
+});
+
+test("an address is written as its country writes it, and nothing of it is left out", () => {
+  const home = { name: "Ada", lines: ["1 High Street", "Flat 2"], city: "Leeds", postal_code: "LS1 4AP" };
+  const written = (code, country, changes = {}) => envelope({ ...home, ...changes }, FORMATS[code], country);
+  const street = ["1 High Street", "Flat 2"];
+  assert.deepEqual(written("GB", "United Kingdom"), ["Ada", ...street, "Leeds", "LS1 4AP", "United Kingdom"]);
+  assert.deepEqual(written("DE", "Germany"), ["Ada", ...street, "LS1 4AP Leeds", "Germany"]);
+  assert.deepEqual(written("US", "United States", { state: "NY" }),
+    ["Ada", ...street, "Leeds NY LS1 4AP", "United States"]);
+  assert.deepEqual(written("JP", "Japan", { state: "東京都" }),
+    ["LS1 4AP", "東京都 Leeds", ...street, "Ada", "Japan"]);
+  assert.deepEqual(written("SG", "Singapore", { city: "Singapore" }), ["Ada", ...street, "LS1 4AP", "Singapore"]);
+  assert.deepEqual(written("SG", "Singapore", { state: "North" }),
+    ["Ada", ...street, "LS1 4AP", "Leeds", "North", "Singapore"], "what Singapore's addresses don't have");
+  assert.deepEqual(written("XX", "Nowhere", { state: "NY", postal_code: "" }),
+    ["Ada", ...street, "Leeds", "NY", "Nowhere"], "a country that nobody has told us of");
 });

@@ -2,21 +2,6 @@
 import { addressOf, fieldProblem, problemsOf, rowsOf } from "./address.js";
 import { complain, fill, h } from "./dom.js";
 
-const TIMEOUT_MS = 10_000;
-
-/**
- * By country code: see address.js. None if they can't be had, for a store must sell all the same.
- *
- * @returns {Promise<Record<string, object>>}
- */
-export async function addressFormats() {
-  try {
-    return await (await fetch("/address-formats.json", { signal: AbortSignal.timeout(TIMEOUT_MS) })).json();
-  } catch {
-    return {};
-  }
-}
-
 export class AddressForm {
   #root;
   #countries;

@@ -126,3 +126,22 @@ export function addressOf(values, format, { code, name }) {
     ...Object.fromEntries(Object.entries(optional).filter(([, text]) => text)),
   };
 }
+
+/**
+ * An order's address as it is written on an envelope in its country.
+ *
+ * @param {object} address of an order
+ * @param {string} country its name
+ * @returns {string[]} lines, none empty; what the country's addresses don't have stands before the country
+ */
+export function envelope({ name, lines, city, state, postal_code }, format = USUAL, country) {
+  // A district is one of the lines, and a city state's city is the country.
+  const parts = { N: [name], A: lines, C: city === country ? [] : [city], S: [state], Z: [postal_code] };
+  const letters = new Set(format.rows.replace(/D/g, ""));
+  const rows = [...format.rows.split("/"), ...Object.keys(parts).filter((letter) => !letters.has(letter))];
+  const told = rows.flatMap((row) => {
+    const words = [...row].flatMap((letter) => parts[letter] ?? []).filter(Boolean);
+    return row === "A" ? words : [words.join(" ")];
+  });
+  return [...told, country].filter(Boolean);
+}

@@ -77,6 +77,20 @@ async function read(address, cache) {
   return answer.json();
 }
 
+/**
+ * What addresses have, by country code: see address.js. None if it can't be had, for a store must sell
+ * all the same.
+ *
+ * @returns {Promise<Record<string, object>>}
+ */
+export async function addressFormats() {
+  try {
+    return await (await fetch("/address-formats.json", { signal: AbortSignal.timeout(TIMEOUT_MS) })).json();
+  } catch {
+    return {};
+  }
+}
+
 export class Catalogue {
   /** @param {string} address names the catalogue: another one has another address */
   constructor(content, address) {

@@ -2,10 +2,10 @@
  * Checkout, of either basket. When "pay" is pressed this page only stores the order. The outbox then
  * pays and sends it, on whatever page the customer is next.
  */
-import { AddressForm, addressFormats, checkText } from "./address-form.js";
+import { AddressForm, checkText } from "./address-form.js";
 import { Basket } from "./basket.js";
 import { bill } from "./bill.js";
-import { catalogue } from "./catalogue.js";
+import { addressFormats, catalogue } from "./catalogue.js";
 import { serviceNow } from "./clock.js";
 import { $, complain, fill, h, picture, say } from "./dom.js";
 import { dropDraft, keepDraft, readDraft } from "./draft.js";

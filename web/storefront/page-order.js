@@ -1,7 +1,8 @@
 /** One order, followed to its end: first in the outbox, then at the store. */
+import { envelope } from "./address.js";
 import { Basket } from "./basket.js";
 import { bill } from "./bill.js";
-import { catalogue, countryName } from "./catalogue.js";
+import { addressFormats, catalogue, countryName } from "./catalogue.js";
 import { $, fill, h, picture, say } from "./dom.js";
 import { keepAddress } from "./draft.js";
 import { date, money } from "./money.js";
@@ -32,6 +33,8 @@ const id = new URLSearchParams(location.search).get("id") ?? "";
 const box = await outbox;
 /** For names and pictures alone: an order can be followed without them. */
 let shop = null;
+/** For the order of an address's lines, in the same way. */
+let formats = {};
 let view = null;
 /** When the store last said how far it is, ms. */
 let heardAt = 0;
@@ -46,7 +49,10 @@ let cancelFailed = false;
 $("#number").textContent = id;
 $("#cancel").onclick = () => $("#sure").showModal();
 $("#sure").addEventListener("close", ({ target }) => { if (target.returnValue === "cancel") cancel(); });
-const loading = catalogue().then((found) => { shop = found; }, () => {});
+const loading = Promise.all([
+  catalogue().then((found) => { shop = found; }, () => {}),
+  addressFormats().then((found) => { formats = found; }),
+]);
 if (customer()) {
   await Promise.race([loading, new Promise((wake) => setTimeout(wake, CATALOGUE_WAIT_MS))]);
   box?.subscribe(follow);
@@ -204,7 +210,7 @@ function show({ status, reason, order, steps, accepted_at, cancellation }) {
   headline(status, explanation({ status, reason, cancellation, steps, order }));
   $("#cancel").hidden = Boolean(cancellation) || !["accepted", "confirmed"].includes(status);
   say($("#sure-text"), `Cancel this order of ${money(order.total, order.currency)}? This can't be undone.`);
-  const { name, lines, postal_code, city, state = "", country } = order.address;
+  const { country } = order.address;
   const subtotal = order.lines.reduce((sum, line) => sum + line.quantity * line.unit_price, 0);
   fill($("#details"),
     h("div", {},
@@ -215,7 +221,7 @@ function show({ status, reason, order, steps, accepted_at, cancellation }) {
       bill({ ...order, subtotal, discounts: order.discounts ?? [] }, order.currency,
         shop?.includesTax(order.channel, order.address)),
       order.purchase_order ? h("p", {}, `Your purchase order: ${order.purchase_order}`) : null,
-      h("address", {}, [name, ...lines, `${postal_code} ${city} ${state}`.trim(), countryName(country)]
+      h("address", {}, envelope(order.address, formats[country], countryName(country))
         .map((text) => h("span", {}, text)))));
 }
 
