@@ -59,5 +59,5 @@ def encode_index(index: BookIndex) -> bytes:
 
 
 def decode_index(content: bytes) -> BookIndex:
-    """Raises msgspec.DecodeError for anything else."""
+    """Raises ValueError for anything else, as msgspec's errors are."""
     return msgspec.json.decode(content, type=BookIndex)

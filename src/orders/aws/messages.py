@@ -169,7 +169,7 @@ def attributes(**texts: str) -> dict[str, Any]:
 def _refusing(expected: str) -> Iterator[None]:
     try:
         yield
-    except (ValueError, zlib.error) as error:
+    except (ValueError, zlib.error, RecursionError) as error:
         # msgspec's and base64's errors are ValueErrors. Their texts may quote the message.
         raise PermanentFailure(f"not {expected}: {type(error).__name__}") from error
 

@@ -14,8 +14,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-import msgspec
-
 from orders.aws.book_file import BookFileInvalid, decode
 from orders.aws.book_index import INDEX_KEY, BookIndex, book_key, decode_index
 from orders.aws.bucket import Bucket
@@ -92,7 +90,8 @@ class PublishedPriceBooks:
             found = self.bucket.get(INDEX_KEY, self._tag)
             if found is not None:
                 self._index, self._tag = decode_index(found[0]), found[1]
-        except (TransientFailure, msgspec.DecodeError) as error:
+        except (TransientFailure, ValueError) as error:
+            # msgspec's errors are ValueErrors, and so is a text that is not UTF-8.
             self._log_unread(INDEX_KEY, error)
             self._outdated = True
         else:

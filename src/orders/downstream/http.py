@@ -4,7 +4,7 @@
     2xx, body as in the contract     done                    done, if it has a reference
     409 with a code                  refused: final          refused: final
     404 with `nothing_on_record`     a contract is broken    nothing done: ask for it now
-    409, code names idempotency      unknown: it is about the key, not the order
+    409, code says: key in use       unknown: it is about the key, not the order
     408, 425, 429, 5xx, no answer    unknown: all of it is asked again later, under the same key
     anything else                    a contract is broken: for a person to see
 
@@ -13,6 +13,7 @@ urllib3 comes with the AWS SDK, so this costs no import of its own; its pool kee
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -37,6 +38,9 @@ NOTHING_ON_RECORD = "nothing_on_record"
 _CODE = re.compile(r"[A-Za-z0-9_.-]+")
 #: Replaces a refusal code that has not the form of a code.
 UNNAMED = "unnamed"
+#: A code with one of these is about the key or the first request under it: `idempotency_in_flight`,
+#: `request-in-progress`.
+_KEY_IN_USE = re.compile(r"idempoten|in[_. -]?(?:progress|flight|use\b)|concurrent", re.IGNORECASE)
 _UNKNOWN_OUTCOMES = frozenset({408, 425, 429})
 
 
@@ -138,7 +142,9 @@ class HttpDownstream:
         asked = f"{method} {path}"
         url = self.url + path + query
         try:
-            # The pool bounds the time. It must not retry: that is the queue's job.
+            # The pool bounds each wait for bytes, so an answer that hangs ends in time; one that
+            # comes a byte at a time ends with the function, and its batch comes back. The pool must
+            # not retry: that is the queue's job.
             answer = self.pool.request(
                 method,
                 url,
@@ -166,8 +172,8 @@ class HttpDownstream:
             raise TransientFailure(f"{asked}: answered {status}")
         answer = _decoded(asked, status, body)
         if 200 <= status < 300:
-            reference = answer.reference and answer.reference[:TEXT_MAX]
-            return Outcome(self.clock.now(), reference=reference)
+            reference = (answer.reference or "")[:TEXT_MAX]
+            return Outcome(self.clock.now(), reference=reference or None)
         if status == 409 and answer.code:
             return Outcome(self.clock.now(), refusal=_code(asked, answer.code))
         if status == 404 and answer.code == NOTHING_ON_RECORD:
@@ -184,15 +190,17 @@ def _code(asked: str, text: str) -> str:
     would undo an order whose step succeeds a second later.
     """
     code = text[:TEXT_MAX] if _CODE.fullmatch(text[:TEXT_MAX]) else UNNAMED
-    if "idempoten" in text.lower():
+    if _KEY_IN_USE.search(text):
         raise TransientFailure(f"{asked}: answered 409 {code}")
     return code
 
 
 def _decoded(asked: str, status: int, body: bytes) -> _Answer:
     try:
-        return _answer_decoder.decode(body or b"{}")
-    except msgspec.MsgspecError as error:
+        # Some write a byte order mark, which a reader may ignore (RFC 8259, 8.1).
+        return _answer_decoder.decode(body.removeprefix(codecs.BOM_UTF8).strip() or b"{}")
+    except (ValueError, RecursionError) as error:
+        # msgspec's errors are ValueErrors, and so is a text that is not UTF-8.
         raise PermanentFailure(
             f"{asked}: answered {status} with a body outside its contract"
         ) from error

@@ -109,6 +109,7 @@ def test_an_order_too_large_for_its_share_of_a_request_is_left_for_the_receiver_
         json.dumps({"customer_id": "c", "order_id": "o", "step": "fly"}),
         json.dumps({"customer_id": "c", "order_id": "o", "step": "ship", "order": "%"}),
         json.dumps({"customer_id": "c", "order_id": "o", "step": "ship", "order": "AAAA"}),
+        '{"more":' + "[" * 100_000,
     ],
 )
 def test_a_text_that_is_no_command_breaks_the_contract(body: str) -> None:

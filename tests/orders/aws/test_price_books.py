@@ -191,12 +191,13 @@ def test_a_damaged_new_book_leaves_the_old_one_in_force(
     assert (book.version, book.is_fallback) == ("v3", False)
 
 
+@pytest.mark.parametrize("content", [b"", b'{"entries": 7}', b'{"entries": ["\xe9"]}'])
 def test_a_list_that_makes_no_sense_is_not_taken(
-    store: Store, books: PublishedPriceBooks, clock: SetClock, log: MemoryLog
+    store: Store, books: PublishedPriceBooks, clock: SetClock, log: MemoryLog, content: bytes
 ) -> None:
     store.publish(("v1", 0))
     books.in_force(NOW)
-    store.bucket.objects["index.json"] = b'{"entries": 7}'
+    store.bucket.objects["index.json"] = content
     clock.milliseconds += LOOK_AGAIN_MS
     assert books.in_force(NOW).version == "v1"
     assert len(log.lines) == 1

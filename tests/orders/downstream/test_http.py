@@ -126,7 +126,17 @@ def test_done_with_a_reference(server: Server) -> None:
     assert downstream(server.url).perform(command()) == Outcome(NOW, reference="R-1")
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b'{"reference":null,"more":[1]}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b" \r\n",
+        b"{}",
+        b'{"reference":null,"more":[1]}',
+        b'{"reference":""}',
+        b"\xef\xbb\xbf{}",
+    ],
+)
 def test_done_needs_no_reference(server: Server, body: bytes) -> None:
     server.to_command.body = body
     assert downstream(server.url).perform(command()) == Outcome(NOW)
@@ -149,7 +159,14 @@ def test_an_unknown_outcome_is_transient(server: Server, status: int) -> None:
 
 @pytest.mark.parametrize(
     "code",
-    ["idempotency_in_flight", "idempotency_key_in_use", "IDEMPOTENT_REQUEST_IN_PROGRESS"],
+    [
+        "idempotency_in_flight",
+        "idempotency_key_in_use",
+        "IDEMPOTENT_REQUEST_IN_PROGRESS",
+        "request-in-progress",
+        "key_in_use",
+        "ConcurrentRequest",
+    ],
 )
 def test_a_key_that_is_in_use_is_no_refusal_of_the_order(server: Server, code: str) -> None:
     server.to_command.status, server.to_command.body = 409, json.dumps({"code": code}).encode()
@@ -166,6 +183,12 @@ def test_any_other_answer_breaks_the_contract(server: Server, status: int) -> No
     assert len(server.asked) == 1
 
 
+@pytest.mark.parametrize("code", ["out_of_stock", "pin_used_up", "winter_in_user_list"])
+def test_a_code_that_only_resembles_it_is_a_refusal(server: Server, code: str) -> None:
+    server.to_command.status, server.to_command.body = 409, json.dumps({"code": code}).encode()
+    assert downstream(server.url).perform(command()).refusal == code
+
+
 def test_a_command_is_not_answered_as_if_it_were_a_lookup(server: Server) -> None:
     server.to_command = server.to_lookup
     with pytest.raises(PermanentFailure, match="POST /reservations: answered as if"):
@@ -173,7 +196,15 @@ def test_a_command_is_not_answered_as_if_it_were_a_lookup(server: Server) -> Non
 
 
 @pytest.mark.parametrize(
-    ("status", "body"), [(201, b"<html>"), (201, b'{"reference":7}'), (409, b"{}")]
+    ("status", "body"),
+    [
+        (201, b"<html>"),
+        (201, b'{"reference":7}'),
+        (201, b'{"reference":"Bestellung f\xfcr Ada"}'),  # not UTF-8
+        (201, b'{"more":' + b"[" * 100_000),
+        (409, b"{}"),
+        (409, b'{"code":"zur\xfcck"}'),
+    ],
 )
 def test_a_body_outside_its_contract_breaks_it(server: Server, status: int, body: bytes) -> None:
     server.to_command.status, server.to_command.body = status, body
