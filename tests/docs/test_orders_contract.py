@@ -132,6 +132,7 @@ REQUESTS = [
     (GET, 404, {"order_id": NEW_ID}),
     (CANCEL, 200, {"order_id": NEW_ID, "query": {"void": "true"}}),
     (CANCEL, 202, {"order_id": ID}),
+    (CANCEL, 400, {"order_id": ID, "query": {"void": "1"}}),
     (CANCEL, 404, {"order_id": NEW_ID}),
     (CANCEL, 409, {"order_id": REJECTED_ID}),
     (CANCEL, 422, {"order_id": "0", "query": {"void": "true"}}),

@@ -47,7 +47,7 @@ const KINDS = [
   [/^coupon_/, "a coupon can't be used"],
   [/^price_signature_/, "its prices are not valid any more"],
   [/^(payment|receipt)_/, "its payment does not fit it"],
-  [/^(body|field|order|country|lines|quantity|unit|sku|amount|discount|total|purchase|customer|limit|cursor|quotes)/,
+  [/^(body|field|order|country|lines|quantity|unit|sku|amount|discount|total|purchase|customer|limit|cursor|void|quotes)/,
     "the store could not read it"],
 ];
 const FIELDS = {

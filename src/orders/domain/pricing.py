@@ -261,7 +261,8 @@ def _add_delivery(
             Refusal(
                 Rule.DELIVERY_NOT_OFFERED,
                 "/address/country",
-                f"The store does not deliver to {basket.country}.",
+                f"The store delivers no {basket.channel} order in {basket.currency} to"
+                f" {basket.country}.",
             )
         )
         return

@@ -21,6 +21,7 @@ from orders.domain.refusals import (
     country_refusals,
     currency_refusals,
     identifier_refusals,
+    order_id_refusals,
     quantity_out_of_range,
     wholesale_refusals,
 )
@@ -63,11 +64,16 @@ class QuoteRequest:
 
 
 def broken_rules(
-    request: QuoteRequest, currencies: frozenset[str], *, wholesale_allowed: bool
+    request: QuoteRequest, currencies: frozenset[str], now: Millis, *, wholesale_allowed: bool
 ) -> list[Refusal]:
     """Why this cannot be priced, by precedence. Rules of the price book are not among them: a quote
-    names these itself."""
+    names these itself.
+
+    An id under which no order can be accepted is: a gateway charges what a quote for it says.
+    """
+    order_id = request.order_id
     found = [
+        *(() if order_id is None else order_id_refusals(order_id, now, "/order_id")),
         *wholesale_refusals(request.channel, wholesale_allowed=wholesale_allowed),
         *currency_refusals(request.currency, currencies),
         *country_refusals(request.country, "/country"),

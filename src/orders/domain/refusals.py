@@ -97,9 +97,10 @@ class Rule(StrEnum):
     ORDER_ID_TAKEN = "order_id_taken"
     ORDER_NOT_FOUND = "order_not_found"
     ORDER_REJECTED = "order_rejected"
-    # Paging
+    # The query
     LIMIT_INVALID = "limit_invalid"
     CURSOR_INVALID = "cursor_invalid"
+    VOID_INVALID = "void_invalid"
     # Quotes
     QUOTES_NOT_OFFERED = "quotes_not_offered"
 
@@ -236,27 +237,19 @@ def amount_refusals(pointer: str, amount: int, at_least: int = 0) -> Iterator[Re
         yield Refusal(Rule.AMOUNT_OUT_OF_RANGE, pointer, detail)
 
 
-def order_id_refusals(order_id: str, now: Millis) -> Iterator[Refusal]:
+def order_id_refusals(order_id: str, now: Millis, pointer: str = "") -> Iterator[Refusal]:
+    """Of an id under which no order is stored. In the path of an order it has no pointer."""
     if not is_order_id(order_id):
-        yield Refusal(
-            Rule.ORDER_ID_INVALID,
-            "",
-            "The order id in the path must be a UUID version 7 in lower case.",
-        )
+        detail = "An order id is a UUID version 7 in lower case."
+        yield Refusal(Rule.ORDER_ID_INVALID, pointer, detail)
         return
     age = now - order_id_time(order_id)
     if age > ORDER_ID_AGE_MAX_MS:
-        yield Refusal(
-            Rule.ORDER_ID_TOO_OLD,
-            "",
-            "The order id was made more than 24 hours ago: make a new one.",
-        )
+        detail = "The order id was made more than 24 hours ago: make a new one."
+        yield Refusal(Rule.ORDER_ID_TOO_OLD, pointer, detail)
     if age < -ORDER_ID_AHEAD_MAX_MS:
-        yield Refusal(
-            Rule.ORDER_ID_IN_FUTURE,
-            "",
-            "The order id's time is more than 5 minutes ahead: check the clock that made it.",
-        )
+        detail = "The order id's time is more than 5 minutes ahead: check the clock that made it."
+        yield Refusal(Rule.ORDER_ID_IN_FUTURE, pointer, detail)
 
 
 def _channel(order: Order, terms: Terms) -> Iterator[Refusal]:

@@ -121,7 +121,11 @@ class Intake:
         sent, order = order, with_normalised_texts(order)
         terms = Terms(self.currencies, self.receipt_keys.in_force(), wholesale_allowed, now)
         refusals = broken_rules(key, order, terms)
-        priced = self.prices.check(key, order, now, sent=sent, signature=price_signature)
+        # In a currency that the store does not take nothing has a price: one refusal says so, and
+        # not one more for each price that is then missing.
+        priced = Priced()
+        if order.currency in self.currencies:
+            priced = self.prices.check(key, order, now, sent=sent, signature=price_signature)
         uses, forged = self._uses(order, priced)
         refusals = by_precedence([*refusals, *priced.refusals, *forged])
         candidate = AcceptedOrder(key, now, digest, order, trace, priced.book)
@@ -135,10 +139,10 @@ class Intake:
         self, customer_id: CustomerId, request: QuoteRequest, *, wholesale_allowed: bool
     ) -> Quote | Refused:
         """What the goods and coupons would cost, before anything is paid. Stores nothing."""
-        refusals = quote_rules(request, self.currencies, wholesale_allowed=wholesale_allowed)
+        now = self.clock.now()
+        refusals = quote_rules(request, self.currencies, now, wholesale_allowed=wholesale_allowed)
         if refusals:
             return Refused(tuple(refusals))
-        now = self.clock.now()
         if not self._may_try(customer_id, request.coupons, now):
             return Refused((TRIES_TOO_MANY,), tries_again_in(now))
         book = self.prices.book_of(request.id, now)
@@ -246,7 +250,9 @@ QUOTES_NOT_OFFERED = Refusal(
     Rule.QUOTES_NOT_OFFERED, "", "This store has no price book to make a quote from."
 )
 TRIES_TOO_MANY = Refusal(
-    Rule.COUPON_TRIES_TOO_MANY, "", "Too many different coupons were tried: wait a quarter hour."
+    Rule.COUPON_TRIES_TOO_MANY,
+    "",
+    "Too many different coupons were tried: wait, as Retry-After says.",
 )
 REASON_WITHHELD = Refusal(
     Rule.COUPON_REASON_WITHHELD,

@@ -43,6 +43,7 @@ _STATUS_OF: Mapping[Rule, int] = {
     Rule.ORDER_REJECTED: 409,
     Rule.LIMIT_INVALID: 400,
     Rule.CURSOR_INVALID: 400,
+    Rule.VOID_INVALID: 400,
     Rule.QUOTES_NOT_OFFERED: 404,
 }
 _BROKEN_CONTENT = 422
@@ -160,7 +161,7 @@ def sent(event: ApiEvent, reply: Answer) -> Answer:
     if reply["statusCode"] == 200 and method in ("GET", "HEAD"):
         tag = _entity_tag(reply["body"])
         reply["headers"]["etag"] = tag
-        if tag in _tags(headers.get("if-none-match", "")):
+        if _is_there(tag, headers.get("if-none-match", "")):
             del reply["headers"]["content-type"]
             return reply | {"statusCode": 304, "body": ""}
     if method == "HEAD":
@@ -176,9 +177,10 @@ def _entity_tag(body: str) -> str:
     return f'W/"{base64.urlsafe_b64encode(digest).decode()}"'
 
 
-def _tags(if_none_match: str) -> list[str]:
-    """`W/"a", "b"`, each as a weak tag: RFC 9110 compares them weakly here."""
-    return [f'W/"{tag}"' for tag in _ENTITY_TAG.findall(if_none_match)]
+def _is_there(tag: str, if_none_match: str) -> bool:
+    """Whether the client has it: `W/"a", "b"` are compared weakly, `*` is any (RFC 9110, 13.1.2)."""
+    tags = [f'W/"{there}"' for there in _ENTITY_TAG.findall(if_none_match)]
+    return tag in tags or if_none_match.strip() == "*"
 
 
 _ENTITY_TAG = re.compile(r'"([^"]*)"')

@@ -9,7 +9,7 @@ from orders.domain.looks import BUFFERED_SECONDS, FIRST_SECONDS
 from orders.domain.order import OrderKey, customer_hash
 from orders.domain.quote import QuoteRequest, in_quote
 from orders.domain.receipt import names_customer
-from orders.domain.refusals import Refusal, by_precedence
+from orders.domain.refusals import Refusal, Rule, by_precedence
 from orders.domain.status import status as status_of
 from orders.domain.trace import Trace
 from orders.failures import TransientFailure, error_location
@@ -59,7 +59,7 @@ def _route(event: http.ApiEvent, intake: Intake, fields: dict[str, Any]) -> _Res
     trace = http.trace(event)
     fields |= key.in_logs | {"trace": trace_id(trace)}
     if event["routeKey"] == "PUT /orders/{order_id}/cancellation":
-        return _cancel(key, intake, fields, void=http.query(event).get("void") == "true")
+        return _cancel(key, http.query(event).get("void"), intake, fields)
     return _place(event, key, caller, trace, intake, fields)
 
 
@@ -95,9 +95,13 @@ def _place(
 
 
 def _cancel(
-    key: OrderKey, intake: Intake, fields: dict[str, Any], *, void: bool
+    key: OrderKey, void: str | None, intake: Intake, fields: dict[str, Any]
 ) -> tuple[str, http.Answer]:
-    result = intake.cancel_or_void(key) if void else intake.cancel(key)
+    if void not in (None, "true"):
+        # Taken for a plain cancellation, `void=True` would be answered that there is no such
+        # order, and a payment would not go back.
+        return _refused(Refused((_VOID_INVALID,)), fields)
+    result = intake.cancel(key) if void is None else intake.cancel_or_void(key)
     if isinstance(result, Refused):
         return _refused(result, fields)
     if isinstance(result, MadeVoid):
@@ -157,6 +161,9 @@ def _acknowledged(result: Acknowledged) -> tuple[str, http.Answer]:
         BUFFERED_SECONDS if result.stored == "buffered" else FIRST_SECONDS,
     )
     return outcome, reply
+
+
+_VOID_INVALID = Refusal(Rule.VOID_INVALID, "", "`void` is `true`, or is left out.")
 
 
 def _cancellation_taken(result: CancellationTaken) -> tuple[str, http.Answer]:

@@ -233,7 +233,7 @@ def _optional(reader: _Reader) -> _Reader:
 
 
 def _scalar(kind: type) -> _Reader:
-    name = {str: "a text", int: "a whole number"}[kind]
+    name = {str: "a text", int: "a whole number of at most 64 bits"}[kind]
 
     def read(raw: Any, pointer: str, found: list[Refusal]) -> Any:
         # By exact type: to Python, true is a whole number too.

@@ -102,6 +102,19 @@ def test_an_id_that_is_none_is_priced_as_of_now() -> None:
     ]
 
 
+def test_in_a_currency_that_is_not_taken_nothing_else_is_named_as_wrong() -> None:
+    """No delivery price in it, for example, is no country that the store does not deliver to."""
+    sent = content(order_id(), lines=[line("MUG", 1, 1_500)], currency="gbp")
+    key = order_key(CUSTOMER, order_id())
+    intake = an_intake(MemoryOrders(), prices=PRICES)
+    refused = intake.place(key, sent.order, sent.digest, wholesale_allowed=False)
+    assert isinstance(refused, Refused)
+    about_prices = [one for one in refused.refusals if not one.pointer.startswith("/payment")]
+    assert [(one.rule, one.pointer) for one in about_prices] == [
+        (Rule.CURRENCY_NOT_ACCEPTED, "/currency")
+    ]
+
+
 def test_without_a_book_the_client_says_what_things_cost() -> None:
     assert isinstance(placed(an_intake(MemoryOrders()), 1, order_id()), Acknowledged)
 

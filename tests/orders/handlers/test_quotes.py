@@ -24,6 +24,7 @@ from tests.orders.handlers.api_events import request
 
 QUOTE = "POST /quotes"
 MINUTE = 60_000
+DAY = 24 * 60 * MINUTE
 BOOK = a_book(
     Article("MUG", (1_400, 700), case=6),
     Article("VASE", (2_600, 1_300), available_from=Millis(NOW + MINUTE)),
@@ -197,6 +198,12 @@ def test_it_is_priced_as_the_order_of_its_id_will_be() -> None:
             ],
         ),
         (asked(coupons=["A"] * 51), 422, [("discounts_too_many", "/coupons")]),
+        # A gateway charges what a quote for the order's id says.
+        (asked(order_id="abc"), 422, [("order_id_invalid", "/order_id")]),
+        (asked(order_id=""), 422, [("order_id_invalid", "/order_id")]),
+        (asked(order_id=order_id().upper()), 422, [("order_id_invalid", "/order_id")]),
+        (asked(order_id=order_id(NOW + 6 * MINUTE)), 422, [("order_id_in_future", "/order_id")]),
+        (asked(order_id=order_id(NOW - DAY - 1)), 422, [("order_id_too_old", "/order_id")]),
     ],
 )
 def test_what_is_no_request_for_a_quote_is_refused_as_an_order_is(

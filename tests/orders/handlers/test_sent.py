@@ -34,7 +34,7 @@ def test_an_answer_without_wishes_is_sent_as_it_is_with_a_tag() -> None:
     assert reply["headers"]["etag"].startswith('W/"')
 
 
-@pytest.mark.parametrize("form", ["{}", '"other", {}', 'W/"other",{}', "{strong}"])
+@pytest.mark.parametrize("form", ["{}", '"other", {}', 'W/"other",{}', "{strong}", "*"])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_what_the_client_has_is_not_sent_again(form: str, method: str) -> None:
     tag = sent()["headers"]["etag"]
