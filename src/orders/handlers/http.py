@@ -178,7 +178,7 @@ def _entity_tag(body: str) -> str:
 
 
 def _is_there(tag: str, if_none_match: str) -> bool:
-    """Whether the client has it: `W/"a", "b"` are compared weakly, `*` is any (RFC 9110, 13.1.2)."""
+    """Whether the client has it. `W/"a", "b"` are compared weakly, `*` is any: RFC 9110, 13.1.2."""
     tags = [f'W/"{there}"' for there in _ENTITY_TAG.findall(if_none_match)]
     return tag in tags or if_none_match.strip() == "*"
 
