@@ -33,13 +33,16 @@ from spillway.prove.demo.command import demo
 from spillway.prove.simulate.command import simulate
 from spillway.run.commands import down, token, up
 
+#: What a terminal may show: with NO_COLOR no styles at all (see `spillway.ui.terminal`).
+_COLOR = False if os.environ.get("NO_COLOR") else None
+
 # Markdown, so that examples stay on lines of their own.
 app = typer.Typer(
     name="spillway",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "color": _COLOR},
 )
 for command in (
     *(up, down, token, demo, status, logs, console, chaos, redrive, publish, audit),
@@ -81,6 +84,10 @@ def _options(
 
 def main() -> None:
     """Run the command line, and exit with one of the codes that its help explains."""
+    if _COLOR is False:
+        from typer import rich_utils
+
+        rich_utils.COLOR_SYSTEM = None
     try:
         status = app(standalone_mode=False)
     except TyperException as error:
@@ -120,7 +127,7 @@ def _fail(sentence: str, exit_code: int, *, shown: bool = False) -> NoReturn:
     if os.environ.get("SPILLWAY_DEBUG") == "1":
         traceback.print_exc()
     if not shown:
-        typer.secho(sentence, fg="red", err=True)
+        typer.secho(sentence, fg="red", err=True, color=_COLOR)
     if "--json" in sys.argv[1:]:
         # A script that parses the output gets an object, whatever happens.
         typer.echo(json.dumps({"error": sentence}))

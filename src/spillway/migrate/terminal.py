@@ -19,6 +19,7 @@ from spillway.plan.price_list import load
 from spillway.ui.formatting import age
 from spillway.ui.panels import mark, panel
 from spillway.ui.progress import Bar
+from spillway.ui.terminal import terminal
 
 DIFFERENCES_SHOWN = 20
 MONTHS_SHOWN = 24
@@ -59,7 +60,7 @@ def written_back(bar: Bar, orders: int, seconds: float) -> None:
 
 def on_step() -> Callable[[str, str, bool | None], None]:
     """Print each step of the checklist. None: not done, because this is a rehearsal."""
-    console = Console(stderr=True, highlight=False)
+    console = terminal(stderr=True)
 
     def show(step: str, detail: str, done: bool | None) -> None:
         sign = Text("·", "yellow") if done is None else mark(done)

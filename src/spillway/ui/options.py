@@ -52,16 +52,16 @@ def print_result(
     if as_json:
         print_json(document(result))
         return
-    from rich.console import Console
+    from spillway.ui.terminal import terminal
 
-    show(result, Console(highlight=False))
+    show(result, terminal())
 
 
 def console_beside(json_path: Path | None) -> Console:
     """Where people read: standard output, or standard error when JSON takes that."""
-    from rich.console import Console
+    from spillway.ui.terminal import terminal
 
-    return Console(stderr=json_path == STDOUT)
+    return terminal(stderr=json_path == STDOUT)
 
 
 def write_json(path: Path, content: Any) -> None:

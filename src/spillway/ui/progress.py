@@ -27,6 +27,7 @@ from rich.progress import (
 from rich.text import Text
 
 from spillway.ui.formatting import age
+from spillway.ui.terminal import terminal
 
 _BAR_WIDTH = 40
 _LINE_SECONDS = 60
@@ -90,7 +91,7 @@ class Bar:
 @contextmanager
 def bar(title: str, total: int | None = None, console: Console | None = None) -> Iterator[Bar]:
     """A bar on standard error, or on another console."""
-    console = console or Console(stderr=True, highlight=False)
+    console = console or terminal(stderr=True)
     columns = (
         _Drawn(_bar_or_spinner()),
         TextColumn("{task.description}"),
@@ -132,7 +133,7 @@ class Stages:
 @contextmanager
 def stages(names: Sequence[str], console: Console | None = None) -> Iterator[Stages]:
     """A stage line, with one bar below it for each name."""
-    console = console or Console(stderr=True, highlight=False)
+    console = console or terminal(stderr=True)
     lines = Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     width = max(map(len, names), default=0)
     counts = Progress(

@@ -49,14 +49,14 @@ def doctor(target: Target, as_json: JsonOption = False) -> None:
 
 
 def _show(found: "Sequence[tuple[str, Finding]]") -> None:
-    from rich.console import Console
     from rich.text import Text
 
     from spillway.ui.panels import mark
+    from spillway.ui.terminal import terminal
 
     marks = {"ok": True, "warning": None, "fault": False}
     # A next step is copied from here: it is not broken into lines.
-    console = Console(highlight=False, soft_wrap=True)
+    console = terminal(soft_wrap=True)
     for check, one in found:
         line = Text.assemble(mark(marks[one.state]), f"  {check:<13}{one.about}: {one.says}")
         console.print(line)

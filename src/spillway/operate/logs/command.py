@@ -78,7 +78,7 @@ def _writer(*, as_json: bool, with_order: bool) -> Callable[["Line"], None]:
 
     if as_json:
         return lambda line: typer.echo(json.dumps(line_document(line)))
-    from rich.console import Console
+    from spillway.ui.terminal import terminal
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = terminal(soft_wrap=True)
     return lambda line: console.print(line_text(line, with_order=with_order))

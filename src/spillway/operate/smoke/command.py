@@ -67,11 +67,10 @@ def smoke(
 
 
 def _show(findings: "Sequence[Finding]", *, with_token: bool) -> None:
-    from rich.console import Console
-
     from spillway.ui.panels import grid, mark
+    from spillway.ui.terminal import terminal
 
-    Console(highlight=False).print(
+    terminal().print(
         grid(
             (mark(finding.fault is None), finding.name, finding.fault or finding.proves)
             for finding in findings

@@ -59,13 +59,13 @@ def _read(service: "Service") -> "Status":
 
 
 def _watch(service: "Service") -> None:
-    from rich.console import Console
     from rich.live import Live
 
     from spillway.operate.status.view import view
+    from spillway.ui.terminal import terminal
 
     pause = WATCH_SECONDS if service.emulator is not None else WATCH_AWS_SECONDS
-    console = Console(highlight=False)
+    console = terminal()
     with Live(console=console, auto_refresh=False) as live:
         while True:
             live.update(view(_read(service), service), refresh=True)

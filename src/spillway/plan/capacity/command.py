@@ -46,14 +46,13 @@ def capacity(
 
     Example: spillway capacity --peak 10000 --limited-coupon
     """
-    from rich.console import Console
-
     from spillway.plan.capacity.planning import plan
     from spillway.plan.capacity.report import document, show
     from spillway.plan.profile import coupon, read_profile
+    from spillway.ui.terminal import terminal
 
     check_writable(png)
-    console = Console(stderr=as_json, highlight=False)
+    console = terminal(stderr=as_json)
     arrivals = (
         coupon(peak, seconds=minutes * 60) if profile == _COUPON else read_profile(Path(profile))
     )

@@ -58,15 +58,14 @@ def cost(
 
     Example: spillway cost --orders-per-month 5000000 --html cost.html
     """
-    from rich.console import Console
-
     from spillway.plan.cost.findings import Findings
     from spillway.plan.cost.model import cost_model
     from spillway.plan.cost.report import document, show
     from spillway.plan.profile import read_profile
+    from spillway.ui.terminal import terminal
 
     check_writable(html, png)
-    console = Console(stderr=as_json, highlight=False)
+    console = terminal(stderr=as_json)
     if measure:
         _measure(console)
     if check:

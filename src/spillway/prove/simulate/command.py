@@ -63,9 +63,9 @@ def simulate(
 
     Example: spillway simulate --seeds 10000 --json > simulation.json
     """
-    from rich.console import Console
+    from spillway.ui.terminal import terminal
 
-    console = Console(stderr=as_json)
+    console = terminal(stderr=as_json)
     if seed is None and (trace or bug is not None):
         raise UsageError("--trace and --bug are for one schedule: name it with --seed.")
     if seed is not None and as_json:

@@ -76,11 +76,10 @@ def _kill(name: str, seed_from: int, seeds_max: int) -> MutantResult:
 
 def _show(name: str, seed: int, trace: bool) -> bool:
     apply(name)
-    from rich.console import Console
-
     from spillway.prove.simulate.rendering import show_seed
+    from spillway.ui.terminal import terminal
 
-    return show_seed(seed, trace, name, Console())
+    return show_seed(seed, trace, name, terminal())
 
 
 def _uses_the_service(module: str) -> bool:

@@ -119,9 +119,9 @@ class Supervisor(AbstractContextManager["Supervisor"]):
 @contextmanager
 def progress_lines() -> Iterator[OnPhase]:
     """Yields what shows a phase: its title while it runs, then a line with its time."""
-    from rich.console import Console
+    from spillway.ui.terminal import terminal
 
-    console = Console(stderr=True, highlight=False)
+    console = terminal(stderr=True)
     with console.status("Starting") as status:
 
         def show(title: str, seconds: float | None) -> None:
