@@ -76,6 +76,7 @@ def at_the_edge(event: dict[str, Any]) -> dict[str, Any]:
         ("/a", "/a.html"),
         ("/config.json", "/config.json"),
         ("/prices.json", "/prices.json"),
+        ("/robots.txt", "/robots.txt"),
         ("/address-formats.json", "/address-formats.json"),
         ("/catalogues/1795428000000-0a.json/x", "/not-found.html"),
         ("/catalogues/x-0a.json", "/not-found.html"),

@@ -5,8 +5,8 @@
 // PAGES is written at synthesis: the names of the pages that there are.
 var PAGES = {};
 
-// What pages load, beside their assets.
-var FILES = { "/config.json": 1, "/prices.json": 1, "/address-formats.json": 1 };
+// What is no page, beside the assets.
+var FILES = { "/config.json": 1, "/prices.json": 1, "/address-formats.json": 1, "/robots.txt": 1 };
 
 // A book's catalogue can be read from two minutes before the book begins, so that pages have it in
 // time, and nobody knows the prices of a planned sale earlier.

@@ -22,7 +22,7 @@ export class Problem extends Error {
  * @returns {Promise<{body: object, lookAgainMs: number}>} the order as the contract describes it, and
  *   when it is worth another look, 0 where the store does not say; Problem 404 if there is none
  */
-export const getOrder = (id) => call("GET", `${ORDERS}/${encodeURIComponent(id)}`);
+export const getOrder = (id) => callAbout(id, "GET");
 
 /** @returns {Promise<{orders: object[], cursor: string | null}>} newest first */
 export const listOrders = async (cursor, limit = 20) =>
@@ -42,13 +42,20 @@ export const getQuote = async (basket) => (await call("POST", QUOTES, basket)).b
 export async function cancelOrder(id) {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await call("PUT", `${ORDERS}/${encodeURIComponent(id)}/cancellation`);
+      return await callAbout(id, "PUT", "/cancellation");
     } catch (error) {
-      const final = error instanceof SignInNeeded || (error.status && error.status < 429);
+      const final = error instanceof SignInNeeded || (error.status >= 400 && error.status < 429);
       if (final || attempt === TRIES_MAX) throw error;
       await new Promise((wake) => setTimeout(wake, 500 * 2 ** attempt * (0.5 + Math.random() / 2)));
     }
   }
+}
+
+/** A Wi-Fi's own page answers 200 too: what is about this order names it. */
+async function callAbout(id, method, below = "") {
+  const answer = await call(method, `${ORDERS}/${encodeURIComponent(id)}${below}`);
+  if (answer.body.order_id !== id) throw new Problem(200, null);
+  return answer;
 }
 
 async function call(method, path, content = null) {

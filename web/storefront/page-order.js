@@ -29,7 +29,7 @@ const STEPS = {
   refund: { done: "Refunded", refused: "Could not be refunded" },
 };
 
-const id = new URLSearchParams(location.search).get("id") ?? "";
+const id = (new URLSearchParams(location.search).get("id") ?? "").trim().toLowerCase();
 const box = await outbox;
 /** For names and pictures alone: an order can be followed without them. */
 let shop = null;
@@ -53,7 +53,9 @@ const loading = Promise.all([
   catalogue().then((found) => { shop = found; }, () => {}),
   addressFormats().then((found) => { formats = found; }),
 ]);
-if (customer()) {
+if (!id) {
+  only("nowhere");
+} else if (customer()) {
   await Promise.race([loading, new Promise((wake) => setTimeout(wake, CATALOGUE_WAIT_MS))]);
   box?.subscribe(follow);
   addEventListener("signed-out", () => { only("signed-out"); fill($("#details")); });

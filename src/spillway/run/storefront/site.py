@@ -45,7 +45,12 @@ _MEDIA_TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".json": "application/json",
     ".svg": "image/svg+xml",
+    ".txt": "text/plain; charset=utf-8",
 }
+# What is a customer's own is in no search engine.
+_ROBOTS = "User-agent: *\n" + "".join(
+    f"Disallow: /{path}\n" for path in ("api/", "basket", "checkout", "order", "signed-in")
+)
 _IMPORT = re.compile(r'"\./([\w./-]+\.js)"')
 _STATIC_IMPORT = re.compile(r'(?:from|import) "\./([\w./-]+\.js)"')
 _HEADING = re.compile(r"<!-- (\w+): (.*?) -->\n")
@@ -75,7 +80,7 @@ def build(settings: dict[str, object]) -> list[File]:
     assets = _Assets()
     pages = [_page(name, source, assets) for name, source in page_sources()]
     config = File("config.json", json.dumps(settings).encode(), ASK_AGAIN)
-    return [*assets.files(), config, *pages]
+    return [*assets.files(), config, File("robots.txt", _ROBOTS.encode(), ASK_AGAIN), *pages]
 
 
 def page_sources() -> Iterator[tuple[str, str]]:

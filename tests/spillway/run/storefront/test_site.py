@@ -53,6 +53,15 @@ def test_everything_else_is_asked_for_again(site: dict[str, File]) -> None:
     assert json.loads(others["config.json"].content) == {"issuer": "https://login.example.com"}
 
 
+def test_what_is_a_customer_s_own_is_in_no_search_engine(site: dict[str, File]) -> None:
+    robots = site["robots.txt"]
+    assert robots.media_type.startswith("text/plain")
+    forbidden = re.findall(r"^Disallow: /(\S+)$", robots.content.decode(), re.MULTILINE)
+    own = {"basket", "checkout", "order", "orders", "signed-in"}
+    assert {name for name in dict(page_sources()) if name.startswith(tuple(forbidden))} == own
+    assert "api/" in forbidden
+
+
 def test_every_page_is_there(site: dict[str, File]) -> None:
     assert {key.removesuffix(".html") for key in pages(site)} == set(dict(page_sources()))
 
