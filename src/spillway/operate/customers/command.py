@@ -9,10 +9,11 @@ import typer
 from spillway.errors import CheckFailed
 from spillway.operate.arguments import customer_id_in
 from spillway.target.options import Target, with_target
+from spillway.ui.formatting import counted, date_and_clock
 from spillway.ui.options import JsonOption, print_json
 
 if TYPE_CHECKING:
-    from spillway.operate.customers.erasing import Erasure
+    from spillway.operate.customers.erasing import Erasure, Theirs
 
 customers = typer.Typer(
     no_args_is_help=True, help="What customers may ask about their own data: erasure."
@@ -43,15 +44,20 @@ def erase(
     Example: `spillway customers erase 5f0c2d1e-... --stage prod`
     """
     from spillway.operate.customers.erasing import erase as erase_orders
+    from spillway.operate.customers.erasing import theirs
     from spillway.ui.progress import bar
 
     customer_id = customer_id_in(customer_id)
     service = target.reach()
-    if not yes:
-        typer.confirm(
-            f"Erase {customer_id} from the orders of {service.stage}? This cannot be undone.",
-            abort=True,
+    found = theirs(service.orders, customer_id)
+    if not found.order_ids:
+        raise CheckFailed(
+            f"Nothing was erased: customer {customer_id} has no order in {service.stage}. Check the"
+            " id, which is the claim `sub` of the customer's tokens. `spillway orders list EMAIL`"
+            " names it where the store's sign-in knows the address."
         )
+    if not yes:
+        typer.confirm(_question(found, customer_id, service.stage), abort=True)
     with bar("Erasing") as progress:
         done = erase_orders(
             service.orders,
@@ -59,11 +65,6 @@ def erase(
             customer_id,
             now=time.time_ns() // 1_000_000,
             on_order=progress.advance,
-        )
-    if not (done.erased or done.were_erased or done.left):
-        raise CheckFailed(
-            f"Nothing was erased: customer {customer_id} has no order in {service.stage}. Check the"
-            " id, which is the claim `sub` of the customer's tokens."
         )
     if as_json:
         print_json({"stage": service.stage, **asdict(done)})
@@ -73,7 +74,26 @@ def erase(
         raise typer.Exit(1)
 
 
+def _question(found: "Theirs", customer_id: str, stage: str) -> str:
+    """Shows whom one is about to erase, in case the id is somebody else's."""
+    from orders.domain.order import order_id_time
+
+    ends = (found.order_ids[0], found.order_ids[-1])
+    first, last = (date_and_clock(order_id_time(order_id)) for order_id in ends)
+    left = f" Not settled yet, and left: {found.unsettled:,}." if found.unsettled else ""
+    return (
+        f"Customer {customer_id} has {counted(len(found.order_ids), 'order')} in {stage}, made from"
+        f" {first} to {last}.{left} Erase name and address? This cannot be undone."
+    )
+
+
 def _show(done: "Erasure") -> None:
-    typer.echo(f"{len(done.erased)} orders erased; {len(done.were_erased)} had been erased before.")
     for order_id in done.left:
-        typer.echo(f"{order_id} has not settled: erase the customer again when it has.")
+        typer.echo(f"{order_id} has not settled.")
+    said = f"{counted(len(done.erased), 'order')} erased; {len(done.were_erased):,} had been erased"
+    typer.echo(f"{said} before.")
+    if done.left:
+        typer.echo(
+            f"Not settled yet, and left: {len(done.left):,}. Erase the customer again when all have"
+            " settled."
+        )

@@ -16,7 +16,7 @@ again. Whichever way an order goes, nobody's name is left in a line that no stub
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, Literal
@@ -26,6 +26,7 @@ from botocore.exceptions import ClientError
 from orders.aws import archive_file, items
 from orders.domain import saga
 from orders.domain.order import AcceptedOrder, Address, OrderKey
+from orders.domain.units import OrderId
 from spillway.target.archive import Archive
 from spillway.target.reading import OrdersTable
 
@@ -72,6 +73,25 @@ def erase(
         )
         on_order()
     return done
+
+
+@dataclass(frozen=True, slots=True)
+class Theirs:
+    """A customer's orders before they are erased: their ids, oldest first, and how many of them
+    have not settled."""
+
+    order_ids: Sequence[OrderId]
+    unsettled: int
+
+
+def theirs(orders: OrdersTable, customer_id: str) -> Theirs:
+    found = dict(_orders(orders, customer_id))
+    unsettled = [
+        stored
+        for stored in found.values()
+        if not items.is_stub(stored[0]) and saga.owed(items.facts(next(iter(stored[1:]), None)))
+    ]
+    return Theirs([key.order_id for key in found], len(unsettled))
 
 
 def without_person(accepted: AcceptedOrder) -> AcceptedOrder:

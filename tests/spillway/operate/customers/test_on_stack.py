@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from typing import Any
 
@@ -90,6 +91,18 @@ def test_an_order_under_way_keeps_its_address_until_it_has_settled(
 
 def test_an_unknown_customer_is_not_erased(stack: Stack) -> None:
     command = ["customers", "erase", "nobody", "--port", str(stack.port)]
-    assert CliRunner().invoke(app, command, input="n\n").exit_code == 1
+    # Whoever mistyped an id isn't asked whether it may be erased.
     with pytest.raises(CheckFailed, match="nobody has no order"):
-        CliRunner().invoke(app, [*command, "--yes"], catch_exceptions=False)
+        CliRunner().invoke(app, command, catch_exceptions=False)
+
+
+def test_whom_one_is_about_to_erase_is_shown_first(stack: Stack, ada: Customer) -> None:
+    with faulty(stack, "fulfilment", outage=True):
+        id_ = ada.place()
+        command = ["customers", "erase", ada.id, "--port", str(stack.port)]
+        asked = CliRunner().invoke(app, command, input="n\n")
+        assert asked.exit_code == 1
+        words = " ".join(asked.output.split())
+        assert re.search(rf"Customer {ada.id} has \d+ orders? in local, made from 20", words)
+        assert re.search(r"Not settled yet, and left: [1-9]\d*\.", words)
+    assert ada.settled(id_)["order"]["address"]["name"] == "Ada Fletcher"
