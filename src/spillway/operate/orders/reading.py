@@ -111,20 +111,23 @@ class Life:
 @dataclass(frozen=True, slots=True)
 class Listed:
     """`complete`: no order was left out. `source` says where the list is from, and `empty` what it
-    means that the list is empty. `left_out`: how many more would be shown with a higher limit."""
+    means that the list is empty. `left_out`: how many more would be shown with a higher limit; and
+    `waiting`, how many wait for each downstream, counts those too."""
 
     orders: Sequence[Summary] = ()
     complete: bool = True
     source: str = ""
     empty: str = "Every order has settled"
     left_out: int = 0
+    waiting: Mapping[str, int] = field(default_factory=dict)
 
     def filtered(self, orders: Sequence[Summary], limit: int) -> Listed:
         """The first of these orders, which are a part of the list's own."""
         empty = "No order fits the filters" if self.orders and not orders else self.empty
         left_out = max(0, len(orders) - limit)
         complete = self.complete and not left_out
-        return Listed(orders[:limit], complete, self.source, empty, left_out)
+        waiting = Counter(downstream for order in orders for downstream in order.waits_for)
+        return Listed(orders[:limit], complete, self.source, empty, left_out, waiting)
 
 
 def life(service: Service, key: OrderKey) -> Life | None:

@@ -16,7 +16,7 @@ from spillway.operate.logs.reading import Line
 from spillway.operate.logs.view import line_cells, line_document
 from spillway.operate.orders.reading import Life, Listed, Summary
 from spillway.target.records import Effect
-from spillway.ui.formatting import age, clock, date_and_clock, money, rfc3339
+from spillway.ui.formatting import age, clock, counted, date_and_clock, money, rfc3339
 from spillway.ui.panels import grid, panel
 
 _STATUS_STYLES = {
@@ -34,6 +34,7 @@ def listed_document(listed: Listed) -> dict[str, Any]:
         "orders": [_summary_document(summary) for summary in listed.orders],
         "complete": listed.complete,
         "left_out": listed.left_out,
+        "waiting": dict(listed.waiting),
         "source": listed.source,
     }
 
@@ -98,18 +99,33 @@ def show_list(listed: Listed, console: Console, *, now: float) -> None:
         (
             order.order_id,
             _status(order),
-            age(now - order.accepted_at / 1000),
+            date_and_clock(order.accepted_at).removesuffix(" UTC"),
             ", ".join(f"{DOWNSTREAM_OF[step]} ({step})" for step in order.owed),
         )
         for order in listed.orders
     ]
-    console.print(grid(rows, ["id"], ("order", "status", "age", "waits for")))
+    console.print(grid(rows, ["id"], ("order", "status", "accepted (UTC)", "waits for")))
+    console.print(Text(_sums(listed, now)))
     note = f"From {listed.source}."
     if listed.left_out:
         note += f" {listed.left_out:,} more are left out: see --limit."
     elif not listed.complete:
         note += " There are more, which were not read."
     console.print(Text(note, "dim"))
+
+
+def _sums(listed: Listed, now: float) -> str:
+    """How many there are, for whom they wait, and whose they are if one customer's."""
+    said = counted(len(listed.orders) + listed.left_out, "order")
+    if listed.waiting:
+        waiting = (f"{count:,} wait for {name}" for name, count in listed.waiting.items())
+        said += f"; {', '.join(waiting)}"
+    shown = [order.accepted_at for order in listed.orders if order.owed]
+    if shown:
+        said += f"; the oldest shown for {age(now - min(shown) / 1000)}"
+    customers = {order.customer_id for order in listed.orders}
+    [customer, *others] = customers
+    return f"{said}." if others or customer is None else f"{said}, of customer {customer}."
 
 
 def show_life(life: Life, console: Console, *, now: float, options: str) -> None:

@@ -11,8 +11,8 @@ from rich.console import Console
 from orders.domain.order import OrderKey
 from orders.domain.saga import Facts, Outcome, Step
 from spillway.operate.logs.reading import Line, Read
-from spillway.operate.orders.reading import Life, Listed
-from spillway.operate.orders.view import show_life, show_list
+from spillway.operate.orders.reading import Life, Listed, Summary
+from spillway.operate.orders.view import listed_document, show_life, show_list
 from spillway.target.records import Record, Size
 from tests.builders import CUSTOMER, NOW, order_id
 
@@ -61,3 +61,23 @@ def test_an_empty_list_says_what_that_means(complete: bool, says: str) -> None:
     show_list(Listed(complete=complete), terminal, now=NOW / 1000)
 
     assert written.getvalue().strip().endswith(says)
+
+
+def test_a_list_counts_those_that_wait_also_what_it_leaves_out() -> None:
+    def waiting(minutes: int, *owed: Step, customer: str = CUSTOMER) -> Summary:
+        return Summary(str(minutes), "hash", "accepted", NOW - minutes * 60_000, owed, customer)
+
+    found = [waiting(17, Step.POST), waiting(9, Step.POST, Step.SHIP), waiting(2)]
+    listed = Listed(found).filtered(found, 2)
+    terminal, written = console()
+    show_list(listed, terminal, now=NOW / 1000)
+    assert "2026-11-23 09:43:00" in written.getvalue()
+    assert (
+        "3 orders; 2 wait for accounting, 1 wait for fulfilment; the oldest shown for 17 min, of"
+        f" customer {CUSTOMER}." in " ".join(written.getvalue().split())
+    )
+    assert listed_document(listed)["waiting"] == {"accounting": 2, "fulfilment": 1}
+
+    terminal, written = console()
+    show_list(Listed([*found, waiting(1, customer="another")]), terminal, now=NOW / 1000)
+    assert "customer" not in written.getvalue()
