@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,7 +17,9 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
+from spillway.__main__ import main as spillway_main
 from spillway.cli import app, main
+from spillway.errors import INTERRUPTED, SpillwayError
 from spillway.run.stack import attach
 from spillway.run.stack.folder import StackFolder
 from spillway.run.stack.ports import free_port, listen, port_of
@@ -120,12 +123,38 @@ class TestErrors:
             f"Port {port} is taken by another program: choose another with --port.\n"
         )
 
-    def test_a_token_of_a_stack_that_does_not_run_is_one_sentence(self, port: int) -> None:
-        shown = _spillway("token", "--as", "shopper", "--port", str(port))
+    def test_a_token_of_a_stack_that_does_not_run_is_one_sentence(
+        self, port: int, tmp_path: Path
+    ) -> None:
+        token = ("token", "--as", "shopper", "--port", str(port))
+        shown = _spillway(*token, SPILLWAY_HOME=str(tmp_path))
         assert shown.returncode == 3
         assert shown.stderr == (
             f"No stack runs on port {port}: start one with `spillway up --port {port}`.\n"
         )
+
+    def test_an_interrupt_before_the_command_is_read(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        class Interrupt(MetaPathFinder):
+            def find_spec(self, name: str, *_: object) -> None:
+                if name == "spillway.cli":
+                    raise KeyboardInterrupt
+
+        monkeypatch.delitem(sys.modules, "spillway.cli")
+        monkeypatch.setattr(sys, "meta_path", [Interrupt(), *sys.meta_path])
+        with pytest.raises(SystemExit) as ended:
+            spillway_main()
+        assert ended.value.code == INTERRUPTED
+
+    def test_the_stack_that_runs_is_named(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.setenv("SPILLWAY_HOME", str(tmp_path))
+        StackFolder(8411).claim()
+        (tmp_path / "8412").mkdir()  # its stack has ended
+        with pytest.raises(
+            SpillwayError, match=r"port 8080: name the one .* --port 8411, or start"
+        ):
+            attach(8080)
 
     def test_debug_shows_where_an_error_comes_from(self, port: int) -> None:
         shown = _spillway("--debug", "token", "--as", "shopper", "--port", str(port))

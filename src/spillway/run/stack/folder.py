@@ -20,6 +20,12 @@ _DAY_SECONDS = 24 * 60 * 60
 _PUBLISHED, _LOCK = "stack.json", "lock"
 
 
+def running_ports() -> list[int]:
+    """The ports of the stacks that run."""
+    ports = (int(folder.name) for folder in home().glob("*") if folder.name.isdecimal())
+    return sorted(port for port in ports if StackFolder(port).owner() is not None)
+
+
 class StackFolder:
     """The folder of the stack whose origin is on `port`."""
 

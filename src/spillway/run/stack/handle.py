@@ -11,7 +11,7 @@ from spillway.run.loopback import http_client
 from spillway.run.proxy import Proxy
 from spillway.run.stack.aws import client
 from spillway.run.stack.deployment import STAGE
-from spillway.run.stack.folder import StackFolder
+from spillway.run.stack.folder import StackFolder, running_ports
 from spillway.run.stack.keys import Keys, SigningKey
 from spillway.run.stack.processes import children
 from spillway.run.stack.users import USERS, Pool
@@ -129,8 +129,10 @@ def attach(port: int) -> Stack:
     """The stack that another process runs on `port`."""
     folder = StackFolder(port)
     if folder.owner() is None:
+        others = " or ".join(f"--port {other}" for other in running_ports())
+        use = f"name the one that runs with {others}, or " if others else ""
         raise SpillwayError(
-            f"No stack runs on port {port}: start one with `spillway up --port {port}`."
+            f"No stack runs on port {port}: {use}start one with `spillway up --port {port}`."
         )
     published = folder.published()
     if published is None:
