@@ -331,6 +331,9 @@ def _differences(order: Order, priced: Priced) -> Iterator[Refusal]:
         amount = amounts.get(discount.coupon, discount.amount)
         if discount.amount != amount:
             yield _differs(Rule.DISCOUNT_DIFFERS, f"/discounts/{index}/amount", amount)
+    if any(refusal.rule is Rule.DELIVERY_NOT_OFFERED for refusal in priced.refusals):
+        # There is no right amount to name: 0 would be taken for free delivery.
+        return
     if order.shipping != priced.shipping:
         yield _differs(Rule.SHIPPING_DIFFERS, "/shipping", priced.shipping)
     if order.tax != priced.tax:

@@ -194,7 +194,11 @@ def broken_rules(key: OrderKey, order: Order, terms: Terms) -> list[Refusal]:
 
 
 def by_precedence(refusals: Iterable[Refusal]) -> list[Refusal]:
-    return sorted(refusals, key=lambda refusal: _PRECEDENCE[refusal.rule])
+    """Sorted, and a rule once at a place: the stage and the price book may both not take it."""
+    once: dict[tuple[Rule, str], Refusal] = {}
+    for refusal in refusals:
+        once.setdefault((refusal.rule, refusal.pointer), refusal)
+    return sorted(once.values(), key=lambda refusal: _PRECEDENCE[refusal.rule])
 
 
 def wholesale_refusals(channel: Channel, *, wholesale_allowed: bool) -> Iterator[Refusal]:

@@ -121,11 +121,7 @@ class Intake:
         sent, order = order, with_normalised_texts(order)
         terms = Terms(self.currencies, self.receipt_keys.in_force(), wholesale_allowed, now)
         refusals = broken_rules(key, order, terms)
-        # In a currency that the store does not take nothing has a price: one refusal says so, and
-        # not one more for each price that is then missing.
-        priced = Priced()
-        if order.currency in self.currencies:
-            priced = self.prices.check(key, order, now, sent=sent, signature=price_signature)
+        priced = self.prices.check(key, order, now, sent=sent, signature=price_signature)
         uses, forged = self._uses(order, priced)
         refusals = by_precedence([*refusals, *priced.refusals, *forged])
         candidate = AcceptedOrder(key, now, digest, order, trace, priced.book)

@@ -97,22 +97,11 @@ def explain_unreachable() -> Iterator[None]:
     """
     import httpx
     from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
+
+    from spillway.target.unreachable import unreachable
 
     try:
         yield
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
-        if code.startswith("AccessDenied") or code == "UnauthorizedOperation":
-            raise SpillwayError(
-                f"Your credentials may not do this ({error}): use some that may."
-            ) from error
-        if "NotFound" in code or "NoSuch" in code or "NonExistent" in code:
-            raise SpillwayError(
-                f"AWS has no such thing ({error}): check the name, the account and the Region."
-            ) from error
-        raise SpillwayError(f"AWS refused ({error}): try again.") from error
-    except (BotoCoreError, httpx.TransportError) as error:
-        raise SpillwayError(
-            f"The service does not answer ({type(error).__name__}): check that it is running, then"
-            " try again."
-        ) from error
+    except (BotoCoreError, ClientError, ResponseParserError, httpx.TransportError) as error:
+        raise unreachable(error) from error

@@ -21,6 +21,7 @@ from spillway.run.stack.ports import port_option
 from spillway.target.archive import OUTPUT as ARCHIVE_BUCKET
 from spillway.target.archive import Archive
 from spillway.target.reading import OrdersTable
+from spillway.target.unreachable import unreachable
 
 if TYPE_CHECKING:
     from types_boto3_cloudwatch import CloudWatchClient
@@ -142,10 +143,7 @@ def session_of(*, profile: str | None = None, region: str | None = None) -> Any:
         session = boto3.Session(profile_name=profile, region_name=region)
         found = session.get_credentials() is not None
     except BotoCoreError as error:
-        raise SpillwayError(
-            f"The AWS credentials can't be used ({error}): sign in (`aws sso login`), or choose"
-            " others (`export AWS_PROFILE=...`)."
-        ) from error
+        raise unreachable(error, "AWS") from error
     if not found:
         raise SpillwayError(
             "There are no AWS credentials here: sign in (`aws sso login`), or choose some"
@@ -172,15 +170,13 @@ def shared(make: Clients) -> Clients:
 def outputs_of(stage: str, *, profile: str | None, region: str | None) -> dict[str, str]:
     """The outputs of a stage's stacks. SpillwayError: there are none."""
     from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
 
     session = session_of(profile=profile, region=region)
     try:
         outputs = _outputs(session.client("cloudformation"), stage)
-    except (BotoCoreError, ClientError) as error:
-        raise SpillwayError(
-            f"Stage {stage!r} was not found on AWS ({error}): check the credentials with"
-            " `aws sts get-caller-identity`, and name a --profile and a --region if needed."
-        ) from error
+    except (BotoCoreError, ClientError, ResponseParserError) as error:
+        raise unreachable(error, "AWS") from error
     if not outputs:
         raise SpillwayError(
             f"There is no stage {stage!r} in this account and Region: deploy it with"

@@ -102,8 +102,8 @@ def test_an_id_that_is_none_is_priced_as_of_now() -> None:
     ]
 
 
-def test_in_a_currency_that_is_not_taken_nothing_else_is_named_as_wrong() -> None:
-    """No delivery price in it, for example, is no country that the store does not deliver to."""
+def test_what_has_no_price_is_not_compared_with_a_price_of_0() -> None:
+    """Nor is a rule named twice at a place, where both the stage and the book say no."""
     sent = content(order_id(), lines=[line("MUG", 1, 1_500)], currency="gbp")
     key = order_key(CUSTOMER, order_id())
     intake = an_intake(MemoryOrders(), prices=PRICES)
@@ -111,7 +111,8 @@ def test_in_a_currency_that_is_not_taken_nothing_else_is_named_as_wrong() -> Non
     assert isinstance(refused, Refused)
     about_prices = [one for one in refused.refusals if not one.pointer.startswith("/payment")]
     assert [(one.rule, one.pointer) for one in about_prices] == [
-        (Rule.CURRENCY_NOT_ACCEPTED, "/currency")
+        (Rule.CURRENCY_NOT_ACCEPTED, "/currency"),
+        (Rule.DELIVERY_NOT_OFFERED, "/address/country"),
     ]
 
 

@@ -23,6 +23,7 @@ from orders.downstream.http import NOTHING_ON_RECORD
 from spillway.operate.doctor.account import Account
 from spillway.operate.doctor.findings import Finding, fault, ok, warning
 from spillway.operate.doctor.secrets import api_key
+from spillway.target.unreachable import why_silent
 
 #: The first step of each.
 PATHS: Mapping[str, str] = {
@@ -44,7 +45,7 @@ def check_downstreams(account: Account) -> Iterator[Finding]:
         try:
             answers = [_ask(account, name, downstream, headers) for _ in "12"]
         except (httpx.TransportError, httpx.InvalidURL) as error:
-            yield _silent(account, name, type(error).__name__)
+            yield _silent(account, name, why_silent(error))
         else:
             yield _judged(account, name, downstream, *answers)
 

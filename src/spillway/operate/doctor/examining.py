@@ -22,6 +22,7 @@ from spillway.operate.doctor.findings import Finding, fault, ok
 from spillway.operate.doctor.quotas import check_parameter_throughput, check_quotas
 from spillway.operate.doctor.secrets import check_secrets
 from spillway.operate.doctor.web import check_address, check_certificate, check_issuer
+from spillway.target.unreachable import why_silent
 
 
 def _check_settings(account: Account) -> Iterator[Finding]:
@@ -64,7 +65,7 @@ def examine(account: Account) -> Iterator[tuple[str, Finding]]:
                 name,
                 fault(
                     "AWS",
-                    f"could not be asked: {error}",
+                    f"could not be asked ({why_silent(error)})",
                     "use credentials with doctor's permissions (docs/production.md, On call)",
                 ),
             )

@@ -10,6 +10,7 @@ import httpx
 from infra.stage import CognitoPool
 from spillway.operate.doctor.account import Account
 from spillway.operate.doctor.findings import Finding, fault, ok, warning
+from spillway.target.unreachable import why_silent
 
 #: ACM renews a certificate 60 days before its end; so near to it, that has failed for a month.
 EXPIRY_WARNING_DAYS = 30
@@ -25,8 +26,12 @@ def check_issuer(account: Account) -> Iterator[Finding]:
     next_step = f"check [identity] issuer in {account.file} with whoever runs it"
     try:
         wrong = _wrong_issuer(account, account.issuer, account.issuer_at)
-    except (httpx.TransportError, httpx.InvalidURL, ValueError, LookupError) as error:
-        wrong = f"has no metadata that can be read ({type(error).__name__})"
+    except LookupError as missing:
+        wrong = f"has no {missing.args[0]} in its metadata"
+    except ValueError:
+        wrong = "has no metadata that can be read"
+    except (httpx.TransportError, httpx.InvalidURL) as error:
+        wrong = f"does not answer ({why_silent(error)})"
     if wrong is None:
         yield ok(about, "publishes its metadata and RSA keys")
     else:
@@ -93,7 +98,7 @@ def check_address(account: Account) -> Iterator[Finding]:
     try:
         shown, expected = (_page(account, at) for at in (url, f"https://{distribution}"))
     except httpx.TransportError as error:
-        yield fault(url, f"does not answer ({type(error).__name__})", next_step)
+        yield fault(url, f"does not answer ({why_silent(error)})", next_step)
         return
     if shown == expected:
         yield ok(url, "leads to the storefront")

@@ -88,6 +88,7 @@ def _run(work: "Redrive") -> None:
     """Do the work below a progress bar, until its end or Ctrl+C."""
     from botocore.exceptions import BotoCoreError, ClientError
 
+    from spillway.target.unreachable import why_silent
     from spillway.ui.progress import bar
 
     try:
@@ -98,5 +99,5 @@ def _run(work: "Redrive") -> None:
     except (BotoCoreError, ClientError) as error:
         raise SpillwayError(
             f"The queues stopped answering after {work.moved} dead letters were moved"
-            f" ({type(error).__name__}): nothing is lost, run `spillway redrive` again."
+            f" ({why_silent(error)}): nothing is lost, run `spillway redrive` again."
         ) from error

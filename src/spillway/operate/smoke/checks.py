@@ -19,11 +19,12 @@ from typing import Any
 
 import httpx
 
-from orders.domain.refusals import PRICE_RULES
+from orders.domain.refusals import PRICE_RULES, Rule
 from orders.domain.units import Millis
 from spillway.ids import order_id
 from spillway.operate.example import example_order
 from spillway.operate.smoke import storefront
+from spillway.target.unreachable import why_silent
 
 #: No gateway signs with a key of this name.
 UNKNOWN_KEY_RECEIPT = "smoke." + "0" * 64
@@ -31,6 +32,7 @@ UNKNOWN_KEY_RECEIPT = "smoke." + "0" * 64
 UNSIGNED_TOKEN = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJub2JvZHkifQ."  # noqa: S105
 
 NO_ARTICLE = "no-such-article-smoke"
+NOT_THE_SERVICE = "something else answers there: check the address, it ends with /api"
 
 #: Names the fault in an answer that has the right status.
 Inspect = Callable[[httpx.Response], str | None]
@@ -67,7 +69,8 @@ def run(
     order = f"/orders/{order_id(now, random.SystemRandom())}"
     reads = "the reads function reads the table"
     yield ask("history", reads, "GET /orders?limit=1", 200, inspect=_is_a_page)
-    yield ask("unknown_order", "it finds nothing under a new id", f"GET {order}", 404)
+    found_nothing = "it finds nothing under a new id"
+    yield ask("unknown_order", found_nothing, f"GET {order}", 404, inspect=_is_not_found)
     yield ask(
         "refused_order",
         "intake has its settings and keys, and refuses a receipt that no gateway signed",
@@ -87,8 +90,10 @@ def run(
     if store is not None:
         yield _storefront(api, store, token, Millis(now))
     cancellation = f"PUT {order}/cancellation"
-    yield ask("unknown_cancellation", "intake reaches the table", cancellation, 404)
-    yield ask("nothing_stored", "the checks stored nothing", f"GET {order}", 404)
+    reached = "intake reaches the table"
+    yield ask("unknown_cancellation", reached, cancellation, 404, inspect=_is_not_found)
+    stored = "the checks stored nothing"
+    yield ask("nothing_stored", stored, f"GET {order}", 404, inspect=_is_not_found)
 
 
 def _finding(
@@ -107,20 +112,38 @@ def _finding(
     try:
         answer = api.request(method, path, headers=headers, json=body)
     except httpx.TransportError as error:
-        return Finding(name, proves, f"no answer ({type(error).__name__})")
+        return Finding(name, proves, f"no answer ({why_silent(error)})")
     if answer.status_code != status:
-        return Finding(name, proves, f"answered {answer.status_code}, not {status}")
-    return Finding(name, proves, inspect(answer))
+        return Finding(name, proves, _wrong_status(answer.status_code, status))
+    try:
+        return Finding(name, proves, inspect(answer))
+    except (ValueError, LookupError, TypeError):
+        return Finding(name, proves, NOT_THE_SERVICE)
 
 
 def _storefront(api: httpx.Client, store: str, token: str, now: Millis) -> Finding:
     try:
         fault = storefront.fault(api, store=store, token=token, now=now)
     except httpx.TransportError as error:
-        fault = f"no answer ({type(error).__name__})"
-    except (ValueError, LookupError) as error:
-        fault = f"no price list that can be read ({type(error).__name__})"
+        fault = f"no answer ({why_silent(error)})"
+    except (ValueError, LookupError, TypeError):
+        fault = "no price list that can be read: run `spillway publish`"
     return Finding(storefront.NAME, storefront.PROVES, fault)
+
+
+def _wrong_status(answered: int, right: int) -> str:
+    fault = f"answered {answered}, not {right}"
+    if answered == 401:
+        return f"{fault}: get a new access token of a customer of this stage"
+    if answered == 403:
+        return f"{fault}: the token has no scope of the API, as an ID token has none"
+    return fault
+
+
+def _is_not_found(answer: httpx.Response) -> str | None:
+    """A gateway without this route answers 404 too."""
+    rules = [violation["rule"] for violation in answer.json()["violations"]]
+    return None if rules == [Rule.ORDER_NOT_FOUND] else NOT_THE_SERVICE
 
 
 def _is_a_page(answer: httpx.Response) -> str | None:

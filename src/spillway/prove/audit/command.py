@@ -55,6 +55,7 @@ def _audited(stack: "Stack", unsettled_after: float) -> "Audited":
     from spillway.run.stack.tokens import claims
     from spillway.run.stack.users import USERS
     from spillway.target.service import of_stack
+    from spillway.target.unreachable import why_silent
     from spillway.ui.progress import bar
 
     http = http_client(base_url=stack.api, timeout=_REQUEST_TIMEOUT_SECONDS)
@@ -73,7 +74,7 @@ def _audited(stack: "Stack", unsettled_after: float) -> "Audited":
             ).run()
     except (BotoCoreError, ClientError, httpx.TransportError) as error:
         raise SpillwayError(
-            f"The stack stopped answering in the middle of the audit ({type(error).__name__}):"
+            f"The stack stopped answering in the middle of the audit ({why_silent(error)}):"
             " start the audit again."
         ) from error
 

@@ -296,7 +296,7 @@ def issuer(metadata: Any = METADATA, keys: Any = (RSA,), status: int = 200) -> F
     [
         ({"status": 404}, "answers 404"),
         ({"metadata": {**METADATA, "issuer": f"{ISSUER}/"}}, "calls itself"),
-        ({"metadata": {"issuer": ISSUER}}, "KeyError"),
+        ({"metadata": {"issuer": ISSUER}}, "has no jwks_uri"),
         ({"keys": [{"kty": "EC", "use": "sig"}]}, "no RSA key"),
         ({"keys": [{**RSA, "use": "enc"}]}, "no RSA key"),
     ],

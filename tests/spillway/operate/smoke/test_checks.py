@@ -10,7 +10,7 @@ import pytest
 
 from orders.domain.pricing import price
 from orders.domain.quote import QuoteRequest
-from spillway.operate.smoke.checks import NO_ARTICLE, run
+from spillway.operate.smoke.checks import NO_ARTICLE, NOT_THE_SERVICE, run
 from spillway.price_book import encoded_catalogue, example
 from tests.builders import NOW
 
@@ -39,7 +39,7 @@ def sound(request: httpx.Request) -> httpx.Response:
         return refused("receipt_key_unknown", *(() if sold else ("article_unknown",)))
     if request.url.path == "/api/orders":
         return httpx.Response(200, json={"orders": [], "cursor": None})
-    return httpx.Response(404)
+    return httpx.Response(404, json={"violations": [{"rule": "order_not_found"}]})
 
 
 GOOD = "good"
@@ -119,7 +119,27 @@ def test_a_service_that_does_not_answer_is_reported_check_by_check() -> None:
     def gone(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused", request=request)
 
-    assert faults(gone) == dict.fromkeys(NAMES, "no answer (ConnectError)")
+    assert faults(gone) == dict.fromkeys(NAMES, "no answer (nothing listens at its address)")
+
+
+def test_what_is_not_the_service_proves_nothing() -> None:
+    """A page for every path, as at the storefront's address, and a gateway without these routes."""
+
+    def page(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, text="<!doctype html>")
+
+    def gateway(request: httpx.Request) -> httpx.Response:
+        if request.headers.get("authorization") != "Bearer good":
+            return sound(request)
+        return httpx.Response(404, json={"message": "Not Found"})
+
+    assert set(faults(but("/", page))) == {
+        "history",
+        "unknown_order",
+        "nothing_stored",
+    }
+    assert faults(but("/", page))["history"] == NOT_THE_SERVICE
+    assert set(faults(gateway)) == set(NAMES) - {"no_token", "unsigned_token"}
 
 
 def test_a_stage_where_anyone_may_name_a_price_is_noticed() -> None:
