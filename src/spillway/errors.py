@@ -1,5 +1,6 @@
 """The exceptions that the command line shows: what went wrong and what to do next."""
 
+import errno
 from typing import ClassVar
 
 #: What a shell makes of a process that Ctrl+C ended.
@@ -26,3 +27,21 @@ class CheckFailed(SpillwayError):
     """It was looked at, and the answer is no."""
 
     exit_code = 1
+
+
+def why_not(error: OSError | UnicodeDecodeError) -> str:
+    """Why a file could not be read or written, in place of the system's words."""
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8"
+    return _PLAINLY.get(error.errno or 0, str(error.strerror or error))
+
+
+_PLAINLY = {
+    errno.ENOENT: "there is no such file",
+    errno.EISDIR: "it is a folder",
+    errno.ENOTDIR: "a part of its path is not a folder",
+    errno.EACCES: "you have no permission to",
+    errno.EPERM: "you have no permission to",
+    errno.ENOSPC: "the disk is full",
+    errno.EROFS: "the disk can only be read",
+}

@@ -22,7 +22,7 @@ from msgspec import Meta
 from orders.domain.refusals import Rule
 from orders.domain.saga import Step
 from orders.domain.status import SETTLED, Status
-from spillway.errors import UsageError
+from spillway.errors import UsageError, why_not
 
 #: Rules about the moment in which an order is sent. An old order was sent long ago.
 RULES_OF_THE_MOMENT = frozenset(
@@ -329,8 +329,7 @@ def read_config(path: Path) -> Config:
     try:
         settings = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "it is not UTF-8"
-        raise UsageError(f"{path} cannot be read: {why}.") from error
+        raise UsageError(f"{path} cannot be read: {why_not(error)}.") from error
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path} is not TOML: {error}.") from error
     try:

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from spillway.errors import SpillwayError
+from spillway.errors import SpillwayError, why_not
 from spillway.migrate.mapping import Unmapped
 
 
@@ -43,4 +43,4 @@ class Quarantine:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            raise SpillwayError(f"{self.path} cannot be written: {error.strerror}.") from error
+            raise SpillwayError(f"{self.path} cannot be written: {why_not(error)}.") from error

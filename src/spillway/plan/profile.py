@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice, pairwise
 from pathlib import Path
 
-from spillway.errors import UsageError
+from spillway.errors import UsageError, why_not
 
 COLUMNS = ("second", "orders_per_second")
 _ROWS_MAX = 1_000_000
@@ -72,7 +72,7 @@ def read_profile(path: Path) -> Profile:
             rows = enumerate(islice(table, _ROWS_MAX + 1), start=2)
             points = [_point(path, number, row) for number, row in rows]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        why = error.strerror if isinstance(error, OSError) else error
+        why = error if isinstance(error, csv.Error) else why_not(error)
         raise UsageError(f"{path} cannot be read: {why}.") from error
     return Profile(path.name, _in_order(path, points))
 

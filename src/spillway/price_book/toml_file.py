@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from orders.domain.order import Channel
+from spillway.errors import why_not
 from spillway.price_book.faults import Faults
 from spillway.price_book.toml_lines import Place, line_of, lines_of
 
@@ -219,7 +220,8 @@ def read_text(path: Path, name: str, bytes_max: int, faults: Faults) -> str | No
         content = path.read_bytes()
     except (OSError, ValueError) as error:
         # A name with a zero character in it is a ValueError.
-        faults.add(name, None, f"The file cannot be read ({getattr(error, 'strerror', error)}).")
+        why = why_not(error) if isinstance(error, OSError) else error
+        faults.add(name, None, f"The file cannot be read: {why}.")
         return None
     try:
         text = content.decode("utf-8-sig")

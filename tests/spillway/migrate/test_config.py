@@ -54,7 +54,7 @@ def test_a_fault_is_named_with_its_place(tmp_path: Path, old: str, new: str, sen
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SpillwayError, match="No such file"):
+    with pytest.raises(SpillwayError, match="there is no such file"):
         read_config(tmp_path / "nothing.toml")
 
 

@@ -32,16 +32,13 @@ def check(book: BookArgument, as_json: JsonOption = False) -> None:
 
     Example: `spillway prices check web/book/book.toml`
     """
-    from spillway.operate.prices.view import described, faults_document
+    from spillway.operate.prices.view import described
     from spillway.price_book import BookFaulty
 
     try:
         read = _read(book)
     except BookFaulty as faulty:
-        if as_json:
-            print_json(faults_document(faulty))
-        else:
-            _list_faults(faulty)
+        _list_faults(faulty, as_json=as_json)
         raise typer.Exit(1) from None
     if as_json:
         print_json({"faults": [], "count": 0, **described(read.rules, len(read.articles))})
@@ -114,7 +111,7 @@ def publish(
     try:
         read = _read(Path(book)) if book is not None and not rollback else None
     except BookFaulty as faulty:
-        _list_faults(faulty)
+        _list_faults(faulty, as_json=as_json)
         raise typer.Exit(1) from None
     service = target.reach()
     bucket, storefront = PriceBucket.of(service), Storefront.of(service)
@@ -196,14 +193,24 @@ def history(target: Target, as_json: JsonOption = False) -> None:
 
 
 def _read(book: Path) -> PriceBook:
+    """UsageError: there is no file of this name, so that nothing could be checked."""
     from spillway.price_book import read
     from spillway.ui.progress import bar
 
+    if not book.exists():
+        raise UsageError(f"There is no file {book}: name a price book's rules, like book.toml.")
+    if book.is_dir():
+        raise UsageError(f"{book} is a folder: name the rules in it, like {book / 'book.toml'}.")
     with bar("Reading articles") as progress:
         return read(book, on_article=progress.reach)
 
 
-def _list_faults(faulty: BookFaulty) -> None:
+def _list_faults(faulty: BookFaulty, *, as_json: bool) -> None:
+    from spillway.operate.prices.view import faults_document
+
+    if as_json:
+        print_json(faults_document(faulty))
+        return
     for fault in faulty.faults:
         typer.secho(str(fault), fg="red", err=True)
     more = faulty.count - len(faulty.faults)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
 from orders.aws.book_file import encode
@@ -213,6 +214,12 @@ def read_time(text: str | None) -> Millis | None:
     """The moment of `--from`. SpillwayError: it is none."""
     if text is None:
         return None
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        pass
+    else:
+        raise UsageError(f"--from: {text} is a day: write the time too, like {text}T08:00:00Z.")
     try:
         return values.begin(text, None)
     except ValueError as error:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from spillway.errors import UsageError
+from spillway.errors import UsageError, why_not
 
 PRICE_LIST = Path(__file__).parent / "us-east-1.toml"
 #: The date of a price whose source has none.
@@ -111,6 +111,6 @@ def _read(path: Path, type_: Any) -> Any:
     try:
         return msgspec.toml.decode(path.read_bytes(), type=type_)
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
+        raise UsageError(f"{path} cannot be read: {why_not(error)}.") from error
     except msgspec.DecodeError as error:
         raise UsageError(f"{path} isn't a price list: {error}.") from error

@@ -12,7 +12,7 @@ import time
 from contextlib import suppress
 from typing import IO
 
-from spillway.errors import SpillwayError
+from spillway.errors import SpillwayError, why_not
 from spillway.paths import home
 
 _POLL_SECONDS = 0.02
@@ -40,7 +40,7 @@ class StackFolder:
             lock = self._lock()
         except OSError as error:
             raise SpillwayError(
-                f"{self.path} cannot be written ({error.strerror}):"
+                f"{self.path} cannot be written ({why_not(error)}):"
                 " name another folder with SPILLWAY_HOME."
             ) from error
         for left_over in self.path.iterdir():

@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import IO
 
 from orders.domain.order import Address, Channel, Line, Order
-from spillway.errors import SpillwayError
+from spillway.errors import SpillwayError, why_not
 from spillway.run.workload import customers
 from spillway.run.workload.curves import WHOLESALE_MEDIAN_QUANTITY_MIN
 from spillway.run.workload.draft import Customer, Draft
@@ -204,7 +204,7 @@ def _text(path: Path) -> Iterator[IO[str]]:
             ):
                 yield text
     except (OSError, EOFError, zlib.error) as error:
-        why = getattr(error, "strerror", None) or str(error)
+        why = why_not(error) if isinstance(error, OSError) else str(error)
         raise SpillwayError(f"{path} cannot be read: {why}.") from error
     except csv.Error as error:
         raise SpillwayError(f"{path} is not a CSV file: {error}.") from error

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from spillway.cli import app
-from spillway.errors import SpillwayError
+from spillway.errors import UsageError
 from tests.spillway.price_book.files import ARTICLES, written
 
 run = CliRunner().invoke
@@ -32,7 +32,8 @@ def test_faults_are_told_each_with_its_line_and_end_with_1(tmp_path: Path) -> No
     assert (len(lines), lines[-1]) == (21, "And 10 more.")
     document = json.loads(run(app, ["prices", "check", str(path), "--json"]).stdout)
     assert (document["count"], document["faults"][0]["line"]) == (30, 4)
-    assert run(app, ["prices", "publish", str(path)]).exit_code == 1
+    published = run(app, ["prices", "publish", str(path), "--json"])
+    assert (published.exit_code, json.loads(published.stdout)["count"]) == (1, 30)
 
 
 @pytest.mark.parametrize(
@@ -40,11 +41,14 @@ def test_faults_are_told_each_with_its_line_and_end_with_1(tmp_path: Path) -> No
     [
         (["publish"], "BOOK.toml"),
         (["publish", "BOOK", "--from", "tomorrow"], "2026-12-01T08:00:00Z"),
+        (["publish", "BOOK", "--from", "2999-01-01"], "like 2999-01-01T08:00:00Z"),
+        (["check", "BOOK"], "There is no file BOOK"),
+        (["check", "web"], "web is a folder"),
         (["publish", "BOOK", "--from", "2020-01-01T00:00:00Z"], "2 minutes"),
         (["publish", "BOOK", "--at-once", "--from", "2999-01-01T00:00:00Z"], "not both"),
     ],
 )
 def test_a_mistake_is_one_sentence_before_anything_is_read(arguments: list[str], fact: str) -> None:
     done = run(app, ["prices", *arguments])
-    assert isinstance(done.exception, SpillwayError)
+    assert isinstance(done.exception, UsageError)
     assert fact in str(done.exception)
