@@ -39,7 +39,7 @@ def test_an_option_out_of_its_range_is_bad_usage(arguments: list[str]) -> None:
     [
         (["--json", "/nowhere/out.json"], "there is no folder /nowhere"),
         (["--png", "/"], "it is a folder"),
-        (["--from", "/nowhere.csv"], "/nowhere.csv cannot be read: No such file or directory."),
+        (["--from", "/nowhere.csv"], "/nowhere.csv cannot be read: there is no such file."),
     ],
 )
 def test_a_file_that_cannot_be_used_is_reported_in_one_sentence(
