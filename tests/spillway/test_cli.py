@@ -178,6 +178,7 @@ class TestErrors:
             (["status", "--port", "70000"], 2, "it must be at most 65535"),
             (["redrive", "bob"], 2, "Invalid value for 'QUEUE': 'bob' is not one of"),
             (["logs", "--since", "5x"], 2, "'5x' isn't a length of time"),
+            (["status", "--watch"], 2, "--watch is for people"),
             (["smoke", "--url", "ftp://x"], 2, "isn't the address of an API"),
         ],
     )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from spillway.errors import UsageError
 from spillway.target.options import Target, with_target
 from spillway.ui.options import JsonOption, print_result
 
@@ -34,6 +35,8 @@ def status(
     """
     from spillway.operate.status.view import document, view
 
+    if watch and as_json:
+        raise UsageError("--watch is for people: with --json run the command again and again.")
     service = target.reach()
     if watch:
         _watch(service)

@@ -20,6 +20,7 @@ from spillway.run.stack import Stack, attach, running
 from spillway.run.stack.folder import StackFolder
 from spillway.run.stack.ports import listen
 from spillway.run.stack.processes import children
+from spillway.run.stack.users import USERS
 
 pytestmark = [pytest.mark.usefixtures("own_stacks"), pytest.mark.timeout(600)]
 
@@ -97,11 +98,12 @@ class TestWhatAStackOffers:
         assert answer.status_code == 401
         assert _get(stack, "/api/orders", "shopper").status_code == 200
 
-    def test_the_stacks_own_page_is_the_consoles_and_begins_with_a_token(
+    def test_the_stacks_own_page_is_the_consoles_and_says_how_to_sign_in(
         self, stack: Stack
     ) -> None:
         page = httpx.get(f"{stack.origin}/_local", follow_redirects=True)
         assert page.url == f"{stack.console}/stack"
+        assert all(stack.password(user) in page.text for user in USERS)
         first = re.findall(r"<pre[^>]*>(.*?)</pre>", page.text, re.S)[0]
         assert "spillway token --as shopper --port" in html.unescape(first)
 
