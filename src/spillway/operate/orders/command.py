@@ -39,7 +39,7 @@ _CustomerOption = Annotated[
 def show(
     target: Target,
     order_id: Annotated[
-        str, typer.Argument(metavar="ORDER_ID", help="The order's id, or its first digits.")
+        str, typer.Argument(metavar="ORDER_ID", help="The order's id, or its first or last digits.")
     ],
     customer: _CustomerOption = None,
     as_json: JsonOption = False,
@@ -144,9 +144,9 @@ def list_(
         str | None,
         typer.Argument(
             metavar="TEXT",
-            help="Orders with this: the first digits of an order id, a customer's id or hash, a"
-            " purchase order number, a payment's reference, an e-mail address, or a day like"
-            " 2026-11-27 (UTC).",
+            help="Orders with this: the first or last digits of an order id, a customer's id or"
+            " hash, a purchase order number or a payment's reference or a part of one, an e-mail"
+            " address, today, yesterday, or a day like 2026-11-27 (UTC).",
         ),
     ] = None,
     unsettled: Annotated[
@@ -230,7 +230,13 @@ def _listed(
     limit: int,
 ) -> "Listed":
     from spillway.operate.orders import reading
-    from spillway.operate.orders.finding import FOUND_MAX, Sought, customer_of_email, find
+    from spillway.operate.orders.finding import (
+        FOUND_MAX,
+        WHAT_CAN_BE_FOUND,
+        Sought,
+        customer_of_email,
+        find,
+    )
 
     if text is not None and "@" in text and not unsettled:
         customer = customer_of_email(service, text)
@@ -251,7 +257,9 @@ def _listed(
     if found.archived:
         source += f", without {found.archived:,} archived orders"
     which = "unsettled order" if unsettled else "order"
-    empty = f"No {which} has {text!r}" if text else "Every order has settled"
+    empty = "Every order has settled"
+    if text:
+        empty = f"No {which} was found by {text!r}. You can search for {WHAT_CAN_BE_FOUND}"
     return reading.Listed(found.orders, found.complete, source, empty)
 
 

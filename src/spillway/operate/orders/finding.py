@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -27,24 +28,33 @@ from spillway.target.service import Service
 FOUND_MAX = 100_000
 #: Of an order's id or a customer's hash, in hexadecimal digits: fewer fit too many.
 PREFIX_MIN = 4
-#: Of the id of the one order that is meant: they are the time within a minute.
+#: Of the id of the one order that is meant: the first ones are the time within a minute, and fewer
+#: last ones are another order's too.
 ID_DIGITS_MIN = 8
-#: Of a purchase order number: fewer characters must be the whole number.
+#: Of a purchase order number or a payment's reference: fewer characters must be all of it.
 PART_MIN = 3
+#: How people write a day. One with slashes could be another day elsewhere.
+_DAYS = ("%Y-%m-%d", "%d.%m.%Y", "%d %b %Y", "%d %B %Y")
 #: The status of an order that was moved to the archive: it settled long before.
 ARCHIVED = "archived"
 
 WHAT_CAN_BE_FOUND = (
-    "an order id or its first digits, a customer id or the hash of one that logs show, a purchase"
-    " order number, a payment's reference, an e-mail address, or a date like 2026-11-27"
+    "an order id, its first or last digits, a customer id or the hash of one that logs show, a"
+    " purchase order number or a payment's reference or a part of one, an e-mail address, today,"
+    " yesterday, or a date like 2026-11-27, but not for a name or any other part of an address"
 )
 
 Sort = Literal["newest", "oldest"]
 
 
+def _bare(text: str) -> str:
+    """Its letters and digits: people say PO 1665 and type po1665 where PO-1665 is printed."""
+    return "".join(char for char in text.casefold() if char.isalnum())
+
+
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What an order can be found by, besides its keys."""
+    """What an order can be found by, besides its keys: `purchase_order` and `payment` are bare."""
 
     channel: str
     purchase_order: str
@@ -55,9 +65,9 @@ class Content:
     def of(cls, order: Order) -> Content:
         return cls(
             order.channel,
-            (order.purchase_order or "").casefold(),
+            _bare(order.purchase_order or ""),
             order.address.email.casefold(),
-            "" if order.payment is None else order.payment.reference.casefold(),
+            "" if order.payment is None else _bare(order.payment.reference),
         )
 
 
@@ -81,9 +91,14 @@ class Sought:
     @property
     def day(self) -> tuple[int, int] | None:
         """The begin and the end of a day in UTC (Unix ms)."""
-        try:
-            begins = datetime.strptime(unquoted(self.text), "%Y-%m-%d").replace(tzinfo=UTC)
-        except ValueError:
+        text, begins = unquoted(self.text).lower(), None
+        if text in ("today", "yesterday"):
+            midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+            begins = midnight - timedelta(days=text == "yesterday")
+        for written in _DAYS:
+            with suppress(ValueError):
+                begins = datetime.strptime(text, written).replace(tzinfo=UTC)
+        if begins is None:
             return None
         ends = begins + timedelta(days=1)
         return int(begins.timestamp() * 1000), int(ends.timestamp() * 1000)
@@ -93,31 +108,37 @@ class Sought:
         """What is archived cannot be found by it, because the table no longer has it."""
         return bool(self.text) and self.order_id is None and self.day is None
 
+    def names(self, order_id: str) -> bool:
+        """Whether it is an order's id, or its first or last digits."""
+        if self.order_id is not None:
+            return order_id == self.order_id
+        digits, of_id = self.hexadecimal, order_id.replace("-", "")
+        ends = len(digits) >= ID_DIGITS_MIN and of_id.endswith(digits)
+        return bool(digits) and (ends or of_id.startswith(digits))
+
     def predicate(self) -> Callable[[Summary, Content | None], bool]:
         """Whether an order is one of those that are looked for."""
-        digits, day, named = self.hexadecimal, self.day, self.order_id
+        digits, day = self.hexadecimal, self.day
         # A number or an id may begin with what is around another one.
         texts = {self.text.strip().casefold(), unquoted(self.text).casefold()} - {""}
+        bare = _bare(self.text)
         if not texts:
             return lambda _, __: True
-        if named is not None:
-            return lambda order, _: order.order_id == named
+        if self.order_id is not None:
+            return lambda order, _: self.names(order.order_id)
         if day is not None:
             return lambda order, _: day[0] <= order.accepted_at < day[1]
 
         def fits(order: Summary, content: Content | None) -> bool:
-            if digits and order.order_id.replace("-", "").startswith(digits):
-                return True
-            if digits and order.customer.startswith(digits):
+            if self.names(order.order_id) or (digits and order.customer.startswith(digits)):
                 return True
             if order.customer_id is not None and order.customer_id.casefold() in texts:
                 return True
-            if content is None:
+            if content is None or not bare:
                 return False
-            number = content.purchase_order
-            if texts & {content.email, content.payment, number} - {""}:
-                return True
-            return any(len(text) >= PART_MIN and text in number for text in texts)
+            given = (content.purchase_order, content.payment)
+            part = len(bare) >= PART_MIN and any(bare in one for one in given)
+            return part or bare in given or content.email in texts
 
         return fits
 
@@ -169,12 +190,12 @@ def find(
 
 
 def check_id_or_prefix(text: str) -> None:
-    """UsageError: the text is neither an order id nor enough of its first digits."""
+    """UsageError: the text is neither an order id nor enough of its digits."""
     sought = Sought(text)
     if sought.order_id is None and len(sought.hexadecimal) < ID_DIGITS_MIN:
         raise UsageError(
             f"{text!r} isn't an order id: one is a UUID version 7, like"
-            f" 019aafcf-6ac0-7c3e-b1a5-5f0c8f1f2a10. Its first {ID_DIGITS_MIN} digits are enough;"
+            f" 019aafcf-6ac0-7c3e-b1a5-5f0c8f1f2a10. {ID_DIGITS_MIN} digits of its begin or end do;"
             " `spillway orders list TEXT` finds orders by other things."
         )
 
@@ -186,7 +207,7 @@ def key_of(
     items_max: int = ITEMS_MAX,
     on_items: OnItems = lambda _: None,
 ) -> OrderKey:
-    """The order with an id, or with the first digits of one.
+    """The order with an id, or with the first or last digits of one.
 
     An id is unique for one customer only, and a second order could be anywhere in the table; the
     search for a whole id ends with the first.
@@ -195,17 +216,15 @@ def key_of(
     """
     sought = Sought(text)
     found = find(service, sought, items_max=items_max, on_items=on_items)
-    digits = sought.order_id or sought.hexadecimal
-    named = [
-        order
-        for order in found.orders
-        if order.order_id.replace("-", "").startswith(digits.replace("-", ""))
-    ]
+    named = [order for order in found.orders if sought.names(order.order_id)]
     if len(named) == 1 and named[0].customer_id is not None:
         return OrderKey(CustomerId(named[0].customer_id), OrderId(named[0].order_id))
     if named:
         some = ", ".join(order.order_id for order in named[:5])
-        raise UsageError(f"{len(named):,} orders begin with {text}: {some}. Give more digits.")
+        raise UsageError(
+            f"{len(named):,} orders have the digits {text}: {some}. Give more, or choose from"
+            f" `spillway orders list {text}{service.options}`."
+        )
     if not found.complete:
         raise SpillwayError(
             f"The first {items_max:,} items of the table hold no order {text}: name its customer."

@@ -239,7 +239,7 @@ def test_what_is_not_found_says_what_can_be_searched_for() -> None:
     search.begin(state.service)
     search.wait(10)
     page = browser(state).get("/orders?q=PO-1").text
-    assert "No order has" in page
+    assert "order was found by" in page
     assert all(word in page for word in ("purchase order number", "date", "hash", "e-mail"))
 
 
@@ -261,7 +261,7 @@ def test_an_empty_list_says_what_is_empty() -> None:
     assert "Every order has settled." in client.get("/orders?unsettled=1").text
     assert "No customer has this id." in client.get("/orders?q=PO-1&unsettled=1").text
     read(state, "PO-1", unsettled_only=True)
-    assert "No unsettled order has" in client.get("/orders?q=PO-1&unsettled=1").text
+    assert "No unsettled order was found by" in client.get("/orders?q=PO-1&unsettled=1").text
     read(state)
     assert "1 other order does not." in client.get("/orders?status=rejected").text
 

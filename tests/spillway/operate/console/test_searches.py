@@ -26,7 +26,7 @@ def test_a_reading_that_fails_is_no_empty_list() -> None:
         search.read(state.service)
     page = browser(state).get("/orders?q=PO-1").text
     assert "The table could not be read: RuntimeError." in page
-    assert "No order has" not in page
+    assert "order was found by" not in page
 
 
 def test_on_the_emulator_a_list_is_read_again_and_knows_what_has_come() -> None:
