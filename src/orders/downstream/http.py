@@ -64,7 +64,8 @@ class Authorise(Protocol):
 
 
 class _Answer(msgspec.Struct):
-    reference: str | None = None
+    # The contract has a text. A number is as good a name, and what it names was done.
+    reference: str | int | None = None
     code: str | None = None
 
 
@@ -172,7 +173,7 @@ class HttpDownstream:
             raise TransientFailure(f"{asked}: answered {status}")
         answer = _decoded(asked, status, body)
         if 200 <= status < 300:
-            reference = (answer.reference or "")[:TEXT_MAX]
+            reference = "" if answer.reference is None else str(answer.reference)[:TEXT_MAX]
             return Outcome(self.clock.now(), reference=reference or None)
         if status == 409 and answer.code:
             return Outcome(self.clock.now(), refusal=_code(asked, answer.code))

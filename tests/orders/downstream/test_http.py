@@ -127,6 +127,16 @@ def test_done_with_a_reference(server: Server) -> None:
 
 
 @pytest.mark.parametrize(
+    ("reference", "kept"), [("90417", "90417"), ("0", "0"), ('"' + "r" * 10_000 + '"', "r" * 100)]
+)
+def test_a_reference_may_be_a_number_and_is_cut(server: Server, reference: str, kept: str) -> None:
+    for done in (server.to_command, server.to_lookup):
+        done.status, done.body = 200, f'{{"reference":{reference}}}'.encode()
+    assert downstream(server.url).perform(command()).reference == kept
+    assert without_keys(server.url).perform(command()).reference == kept
+
+
+@pytest.mark.parametrize(
     "body",
     [
         b"",
@@ -199,7 +209,8 @@ def test_a_command_is_not_answered_as_if_it_were_a_lookup(server: Server) -> Non
     ("status", "body"),
     [
         (201, b"<html>"),
-        (201, b'{"reference":7}'),
+        (201, b'{"reference":7.5}'),
+        (201, b'{"reference":true}'),
         (201, b'{"reference":"Bestellung f\xfcr Ada"}'),  # not UTF-8
         (201, b'{"more":' + b"[" * 100_000),
         (409, b"{}"),
