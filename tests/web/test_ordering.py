@@ -455,7 +455,12 @@ def test_another_customer_s_order_is_not_there(visit: Visits) -> None:
     with another.page.expect_response(f"**/api/orders/{id_}") as answer:
         another.page.goto(f"/order?id={id_}")
     assert answer.value.status == 404
-    for address in (another.page.url, "/order"):
-        another.page.goto(address)
-        expect(another.page.get_by_text("There is no such order in your account")).to_be_visible()
-        expect(another.page.locator("#order")).to_be_hidden()
+    nowhere = another.page.get_by_text("There is no such order in your account")
+    expect(nowhere).to_be_visible()
+    expect(another.page.locator("#order")).to_be_hidden()
+    # A path of the API, or nothing, is no order either: nobody is told to wait for the store.
+    for address in ("", "?id=..", f"?id={id_}/cancellation", f"?id={id_}%23progress"):
+        another.page.goto(f"/order{address}")
+        expect(nowhere).to_be_visible()
+    visitor.page.goto(f"/order?id=%20{id_.upper()}")
+    visitor.see(ARRIVED)

@@ -29,7 +29,9 @@ const STEPS = {
   refund: { done: "Refunded", refused: "Could not be refunded" },
 };
 
+/** As it is in a link, or was copied from a letter. */
 const id = (new URLSearchParams(location.search).get("id") ?? "").trim().toLowerCase();
+const IS_ID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/;
 const box = await outbox;
 /** For names and pictures alone: an order can be followed without them. */
 let shop = null;
@@ -53,7 +55,7 @@ const loading = Promise.all([
   catalogue().then((found) => { shop = found; }, () => {}),
   addressFormats().then((found) => { formats = found; }),
 ]);
-if (!id) {
+if (!IS_ID.test(id)) {
   only("nowhere");
 } else if (customer()) {
   await Promise.race([loading, new Promise((wake) => setTimeout(wake, CATALOGUE_WAIT_MS))]);
