@@ -236,6 +236,15 @@ def test_a_device_whose_clock_is_a_day_ahead_signs_in_and_orders(visit: Visits) 
     assert [order["order_id"] for order in visitor.orders()] == [visitor.order_id()]
 
 
+def test_signed_out_meanwhile_the_button_leads_to_the_sign_in(visit: Visits) -> None:
+    visitor = visit()
+    visitor.ready_to_pay()
+    visitor.page.evaluate("sessionStorage.clear()")  # as browsers do on demand, and tell nobody
+    visitor.page.click("#pay")
+    expect(visitor.page.locator("#signed-out")).to_contain_text("sign in")
+    assert (visitor.payments, visitor.puts) == (0, [])
+
+
 def test_pressed_five_times_fast_it_is_one_order(visit: Visits) -> None:
     visitor = visit()
     visitor.ready_to_pay()

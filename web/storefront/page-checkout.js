@@ -126,8 +126,9 @@ async function order(event) {
   event.preventDefault();
   const right = checked() && summary.isComplete();
   const who = customer();
+  if (!who || !basket.lines.length) return show(); // the browser's storage was cleared meanwhile
   // Disabled: the first press is about to lead to the order's page, and a second would start anew.
-  if (!right || !who || !shown || !basket.lines.length || $("#pay").disabled) return;
+  if (!right || !shown || $("#pay").disabled) return;
   $("#pay").disabled = true;
   // The same, unless it has grown too old meanwhile.
   const id = basket.orderId(serviceNow(), shown.sum);
