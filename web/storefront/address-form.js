@@ -7,8 +7,12 @@ export class AddressForm {
   #countries;
   #formats;
   #country;
-  /** By id. They stay when the country changes, with what was typed into them. */
+  /** By id: those that the country has, and those that another one had before. */
   #inputs = new Map();
+  /** All that were made, with what was typed into them; a list is one country's own. */
+  #made = new Map();
+  /** What was typed before this page was shown, by id. */
+  #typed = {};
   /** What looks unusual and was sent a second time: the customer knows better. */
   #confirmed = new Set();
 
@@ -42,14 +46,15 @@ export class AddressForm {
 
   /** All that was typed, by the fields' names. */
   get values() {
-    return { ...this.#values(), country: this.#country.value };
+    return { ...this.#typed, ...this.#values(), country: this.#country.value };
   }
 
   /** Fill in what was typed before. */
   restore({ country, ...values }) {
     if (this.#countries.some(([code]) => code === country)) this.#country.value = country;
+    this.#typed = values;
+    for (const inputs of [this.#made, this.#inputs]) inputs.clear();
     this.#show();
-    for (const [id, input] of this.#inputs) input.value = values[id] ?? "";
   }
 
   /** The address, as an order has it. */
@@ -87,17 +92,16 @@ export class AddressForm {
 
   #input(field) {
     const { id, type = "text", autocomplete, hint, options } = field;
-    const before = this.#inputs.get(id);
-    if (before && !options && !before.options) {
-      complain(before, null);
-      return before;
-    }
+    const key = options ? `${this.#country.value} ${id}` : id;
+    const typed = this.#typed[id] ?? "";
     const described = { "aria-describedby": hint ? `${id}-hint ${id}-problem` : `${id}-problem` };
-    const input = options
+    const input = this.#made.get(key) ?? (options
       ? h("select", { id, autocomplete, ...described }, h("option", { value: "" }, "Choose"),
         options.toSorted(([, one], [, other]) => one.localeCompare(other, "en"))
-          .map(([value, name]) => h("option", { value }, name)))
-      : h("input", { id, type, autocomplete, ...described });
+          .map(([value, name]) => h("option", { value, selected: value === typed }, name)))
+      : h("input", { id, type, autocomplete, value: typed, ...described }));
+    complain(input, null);
+    this.#made.set(key, input);
     this.#inputs.set(id, input);
     return input;
   }
