@@ -70,6 +70,19 @@ test("an unusual format is a question and no fault", () => {
   assert.match(said("DE", { ...ADA, postal_code: "1" })[0], /^Postal code: expected one like 26133 \(DE\)\. /);
 });
 
+test("a postal code fits however its parts are separated", () => {
+  const asked = (code, postal_code) => problems(code, { ...ADA, state: "CA", postal_code }).includes("postal_code?");
+  for (const [code, ...written] of [
+    ["GB", "SW1A1AA", "SW1A  1AA", "sw1a-1aa", "ＬＳ１　４ＡＰ", "LS1 4AP\u200b", "BFPO 123", "BF1 3AA", "BT1 5GS", "GY10 1SF", "JE2 3AB", "IM1 1AA"],
+    ["IE", "D02 X285", "D02X285", "d6w-xy00"], ["NL", "1234AB", "1234 AB", "NL-1234 AB"], ["DE", "01067", "D-10115"],
+    ["US", "94105", "94105-1234", "941051234", "94105–1234"], ["JP", "〒154-0023", "1540023", "１５４ー００２３"], ["PL", "00950"], ["FR", "75 001"],
+  ]) for (const one of written) assert.equal(asked(code, one), false, `${code} ${one}`);
+  for (const [code, one] of [["NL", "1234 SA"], ["IE", "Dublin 2"], ["DE", "1067"], ["US", "9410"], ["GB", "LS1"], ["JP", "154"]]) {
+    assert.equal(asked(code, one), true, `${code} ${one}`);
+  }
+  assert.equal(addressOf({ ...ADA, postal_code: "１５４ー００２３" }, FORMATS.JP, { code: "JP", name: "Japan" }).postal_code, "154-0023");
+});
+
 test("phone and e-mail are optional, and looked at if they are there", () => {
   const phone = (code, number) => problems(code, { ...ADA, state: "NY", postal_code: "10001", phone: number })
     .includes("phone?");

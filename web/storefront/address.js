@@ -5,7 +5,7 @@
  * what each part means). They may lag behind the world: a new postal code must not stop a customer.
  * So a missing field and a text that can't be stored are faults, and an unusual format is a question.
  */
-import { normalised, textProblem } from "./text.js";
+import { halfWidth, normalised, textProblem } from "./text.js";
 
 const NAME = { id: "name", label: "Name", autocomplete: "name", required: true };
 const STREET = { id: "street", label: "Street and number", autocomplete: "address-line1", required: true };
@@ -81,16 +81,23 @@ export function fieldProblem({ id, label, required, options }, value) {
 /** "Postal code" within a sentence is "postal code", and "ZIP code" is "ZIP code". */
 const lowered = (label) => (/^.[A-Z]/.test(label) ? label : label[0].toLowerCase() + label.slice(1));
 
-/** Japanese keyboards write １０１－００４１, and carriers' systems want 101-0041. */
-const halfWidth = (text) => text.replace(/[\uff01-\uff5e]/g, (char) => (
-  String.fromCharCode(char.charCodeAt(0) - 0xfee0)
-));
+/** As carriers' systems want it: of １０１ー００４１ they want 101-0041. */
+const postalCode = (text) => halfWidth(text).replace(/(\d)[\p{Pd}−ー](?=\d)/gu, "$1-");
+
+/** However its parts are separated, and with or without the country's letters before it: D-10115. */
+function postalCodeFits(text, pattern) {
+  const parts = text.split(/[^\p{L}\p{N}]+/u).filter(Boolean);
+  const own = /^\p{L}+$/u.test(parts[0]) ? parts.slice(1) : parts;
+  const digits = own.join("").replace(/.*\D.*/, "");
+  const hyphened = [...digits].map((_, at) => `${digits.slice(0, at)}-${digits.slice(at)}`);
+  const written = [parts, own].flatMap((some) => [some.join(" "), some.join("-")]);
+  return [text, digits, ...hyphened, ...written].some((code) => new RegExp(`^(?:${pattern})$`, "i").test(code));
+}
 
 function doubtOf({ id, label }, value, format, country) {
   if (id === "postal_code" && format.postal) {
     const [pattern, example] = format.postal;
-    const fits = new RegExp(`^(?:${pattern})$`, "i").test(halfWidth(value));
-    return fits ? null : `${label}: expected one like ${example} (${country}).`;
+    return postalCodeFits(postalCode(value), pattern) ? null : `${label}: expected one like ${example} (${country}).`;
   }
   if (id === "phone" && !phoneFits(value, format.phone)) {
     return `${label}: expected one like ${format.phone?.[4] ?? "+44 20 7946 0000"} (${country}).`;
@@ -122,7 +129,7 @@ export function addressOf(values, format, { code, name }) {
     lines: [given("street"), given("street2"), given("district")].filter(Boolean),
     city: given("city") || name,
     country: code,
-    postal_code: halfWidth(given("postal_code")),
+    postal_code: postalCode(given("postal_code")),
     ...Object.fromEntries(Object.entries(optional).filter(([, text]) => text)),
   };
 }

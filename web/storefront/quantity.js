@@ -1,19 +1,27 @@
 /** How many of something, as people and spreadsheet programs write it, and which good it is of. */
 
+import { halfWidth } from "./text.js";
+
 export const QUANTITY_MAX = 1_000_000;
 
-const INVISIBLE = /[\u0000\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g;
-/** A formula or an apostrophe keeps a spreadsheet program from making a number of a text. */
-const KEPT_AS_TEXT = /^(?:="(.*)"|'(.*))$/s;
+/** But for U+202E: "21" behind it is shown as "12". */
+const INVISIBLE = /[\0-\x08\x0e-\x1f\x7f-\x9f\xad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202d\u2060-\u206f\ufe00-\ufe0f\ufeff]/g;
+/**
+ * A formula or an apostrophe keeps a spreadsheet program from making a number of a text. Other
+ * programs put quotes within the quotes, and mails have quotes of their own.
+ */
+const KEPT_AS_TEXT = /^(?:=?"(.*)"|'(.*?)'?|[“„«](.*)[“”»])$/s;
 /** Each three digits have the same separator before them; in India the first ones have two. */
 const GROUPED = /^[1-9]\d{0,2}([ '’٬.,])\d{3}(?:\1\d{3})*$|^[1-9]\d?(?:,\d\d)+,\d{3}$/;
 const DECIMAL = /^(.+)([.,٫])(\d+)$/;
 
-/** What is in a cell, without what can't be seen. */
+/** A text without what can't be seen. */
+export const visible = (text) => text.replace(INVISIBLE, "").replace(/\s+/g, " ").trim();
+
+/** What is in a cell. */
 export function plain(cell) {
-  const text = cell.replace(INVISIBLE, "").replace(/\s+/g, " ").trim();
-  const [, formula, quoted] = KEPT_AS_TEXT.exec(text) ?? [];
-  return (formula ?? quoted ?? text).trim();
+  const text = visible(cell);
+  return (KEPT_AS_TEXT.exec(text)?.slice(1).find((kept) => kept !== undefined) ?? text).trim();
 }
 
 /**
@@ -25,7 +33,7 @@ export function plain(cell) {
  * @returns {number | {sign: string, either: [string, string]}} NaN if it is not a whole number
  */
 export function quantityOf(cell, means = {}) {
-  const text = cell.replace(/[\uff01-\uff5e]/g, halfWidth).replace(/\p{Nd}/gu, digit);
+  const text = halfWidth(cell).replace(/\p{Nd}/gu, digit);
   const thousands = wholeOf(text);
   const [, whole, sign, rest] = DECIMAL.exec(text) ?? ["", "", "", "1"];
   const before = whole.includes(sign) ? Number.NaN : wholeOf(whole);
@@ -47,8 +55,6 @@ export function wholeNumber(text, max) {
 }
 
 const wholeOf = (text) => (/^\d+$/.test(text) || GROUPED.test(text) ? Number(text.replace(/\D/g, "")) : Number.NaN);
-
-const halfWidth = (character) => String.fromCodePoint(character.codePointAt(0) - 0xfee0);
 
 /** The decimal digits of a script follow each other in Unicode, from 0 on. */
 function digit(character) {

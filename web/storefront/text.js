@@ -18,6 +18,11 @@ export function normalised(text) {
   return VISIBLE.test(plain) ? plain : "";
 }
 
+/** Japanese keyboards write １０１－００４１ for 101-0041. */
+export const halfWidth = (text) => text.replace(/[\uff01-\uff5e]/g, (char) => (
+  String.fromCharCode(char.charCodeAt(0) - 0xfee0)
+));
+
 /** Why a text can't be stored, as a message for its field; null for a good one, and for none. */
 export function textProblem(label, text) {
   if (REFUSED.test(text)) return `${label}: on one line, please, without tabs or control characters.`;
