@@ -60,7 +60,7 @@ function line({ sku, quantity, name, good, unit_price, before, problem }) {
       before === null ? null : h("p", { class: "changed" }, "The price has changed since you chose it."),
       h("p", { class: "problem", id: `problem-${sku}`, role: "status" })),
     problem ? h("span", {}) : h("input", {
-      type: "number", inputmode: "numeric", min: 1, max: QUANTITY_MAX, step: 1, value: quantity, required: true,
+      inputmode: "numeric", autocomplete: "off", value: quantity,
       "aria-label": `Quantity of ${name}`, "aria-describedby": `problem-${sku}`,
       onchange: (event) => changed(event.target, { sku, quantity, name }),
     }),

@@ -22,7 +22,7 @@ function show(typed = "1") {
   document.title = `${good.name} · Millrace`;
   const category = shop.categories[good.category];
   const quantity = h("input", {
-    id: "quantity", type: "number", inputmode: "numeric", min: 1, max: QUANTITY_MAX, value: typed, required: true,
+    id: "quantity", inputmode: "numeric", autocomplete: "off", value: typed,
     "aria-describedby": "quantity-problem", oninput: ({ target }) => complain(target, null),
   });
   fill($("#product"),

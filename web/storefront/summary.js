@@ -9,9 +9,11 @@ import { serviceNow } from "./clock.js";
 import { $, fill, h, say } from "./dom.js";
 import { Problem, getQuote } from "./orders-api.js";
 import { SignInNeeded } from "./outbox.js";
+import { visible } from "./quantity.js";
 import { announce, currency, signInButton } from "./shell.js";
 import { customer } from "./sign-in.js";
 import { couponProblem, sumsOf } from "./sums.js";
+import { halfWidth } from "./text.js";
 
 export class Summary {
   #basket;
@@ -94,8 +96,9 @@ export class Summary {
   }
 
   async #use(typed) {
-    // As books write codes: some keyboards make an accent a character of its own.
-    const code = typed.trim().toUpperCase().normalize("NFC");
+    // As books write codes: some keyboards make an accent a character of its own, or a letter as wide
+    // as two, and a letter that it is copied from has more than can be seen.
+    const code = halfWidth(visible(typed)).toUpperCase().normalize("NFC");
     const { coupons } = this.#basket.read();
     if (!code) return;
     if (coupons.includes(code)) return this.#complain(`${code} is in use already.`);
