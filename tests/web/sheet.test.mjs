@@ -96,6 +96,15 @@ for (const [what, text, expected = "SOAP 2, MUG-SAGE 6"] of [
   ["texts that a program should leave alone", "=\"SOAP\",=\"2\"\n'MUG-SAGE,'6"],
   ["what can't be seen", "\u200eSOAP\u00a0;2\u00a0\n\ufeffMUG\u00ad-SAGE;\u200e6"],
   ["other widths and dashes", "ＳＯＡＰ,2\nMUG–SAGE,6"],
+  ["a line in quotes each, as if it were a cell", '"SKU;Qty"\n"SOAP;2"\n"MUG-SAGE;6"'],
+  ["a line in quotes here and there", 'SKU,Name,Qty\n"SOAP,""Soap, green"",2",,\nMUG-SAGE,Mug,6'],
+  ["lines that were typed below, with another separator", "SKU;Name;Qty\nSOAP;soap;2\nMUG-SAGE,6\nSOAP,1,200", "SOAP 2, MUG-SAGE 6 without A4"],
+  ["quotes that are a program's or a mail's", '"""SKU""",Qty\n"""SOAP""","2"\n\'MUG-SAGE\',“6”'],
+  ["drawn lines", "| SKU | Qty |\n|:---|----:|\n| SOAP | 2 |\n| MUG-SAGE | 6 |\n+-----+"],
+  ["line ends of three kinds, and a mark of the file's end", "SKU,Qty\r\nSOAP,2\rMUG-SAGE,6\n\x1a"],
+  ["line separators", "SKU,Qty\u2028SOAP,2\u2028MUG-SAGE,6"],
+  ["a mainframe's line ends", "SKU,Qty\x85SOAP,2\x85MUG-SAGE,6"],
+  ["two files in one", "\ufeffSKU,Qty\r\nSOAP,2\r\n\ufeffSKU,Qty\r\nMUG-SAGE,6"],
   ["numeric skus", "20010,12\n00123,3\n123,2\n1.23E+02,2", "20010 12, 00123 3 without A3 without A4"],
 ]) {
   test(`a list with ${what}`, () => {
@@ -138,6 +147,7 @@ test("digits of any script, groups of three and decimals that are none are a num
     ["12", 12], ["012", 12], ["1 200", 1200], ["1\u202f200", 1200], ["1'200", 1200], ["1’200", 1200],
     ["1.200.000", 1_200_000], ["1,20,000", 120_000], ["1.200,00", 1200], ["1,200.00", 1200], ["1 200,000", 1200],
     ["12.0", 12], ["12,00", 12], ["1200,000", 1200], ["１２", 12], ["١٬٢٠٠", 1200], ["१२", 12], ['="12"', 12],
+    ["0012", 12], ["\u061c١٢", 12], ["\u202d12\u202c", 12], ["12\ufe0f", 12],
   ]) assert.equal(quantityOf(plain(text)), expected, text);
 });
 
@@ -163,7 +173,8 @@ test("what any language makes of a number is read as that number, or asked about
 });
 
 test("nothing else is a number", () => {
-  const texts = ["", "+12", "-1", "0xC", "1.2e1", "1E3", "1,2E+03", "12²", "12 00", "1,2", "0.500", "12.", ".5", "1..2", "1,2,3", "12 pcs", "(12)", "Infinity"];
+  const texts = ["", "+12", "-1", "0xC", "1.2e1", "1E3", "1,2E+03", "12²", "12 00", "1,2", "0.500", "12.", ".5", "1..2", "1,2,3", "12 pcs", "(12)", "Infinity",
+    "1_000", "1 2", "½", "∞", "٫", "⑫", "1.234,56", "1,234.56", "12.50", "\u202e21"];
   for (const text of texts) assert.equal(quantityOf(plain(text)), Number.NaN, text);
 });
 

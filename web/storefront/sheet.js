@@ -13,6 +13,8 @@ const ROWS_MAX = 20_000;
 const SEPARATORS = "\t;,|，；";
 /** By Excel's first line, which its own table does not show. */
 const SEPARATOR_LINE = /^"?sep=(.)"?[^\r\n]*(\r\n|\r|\n|$)/i;
+/** Where a text has no other line ends. */
+const RARE_LINE_ENDS = /[\v\f\x85\u2028\u2029]/g;
 /** Titles, dates and addresses come above a table's heading. */
 const HEADING_ROWS = 50;
 /** So many rows say what a column holds, and in which encoding. */
@@ -54,16 +56,25 @@ function roleOf(heading, roles) {
 export function tableOf(texts, bySku, roles) {
   let best = null;
   for (const marked of texts) {
-    const given = marked.replace(/^\ufeff/, "");
+    const unmarked = marked.replace(/^\ufeff/, "");
+    const given = /[\r\n]/.test(unmarked) ? unmarked : unmarked.replace(RARE_LINE_ENDS, "\n");
     const [first = "", named] = SEPARATOR_LINE.exec(given) ?? [];
     const text = given.slice(first.length);
     for (const separator of named ?? SEPARATORS) {
-      const score = scoreOf(records(text.slice(0, SAMPLE_CHARACTERS), separator), bySku, roles);
+      const score = scoreOf(rowsOf(text.slice(0, SAMPLE_CHARACTERS), separator), bySku, roles);
       if (!best || score > best.score) best = { score, text, separator, first };
     }
   }
-  const rows = records(best.text, best.separator).map((record, index) => ({ row: index + 1, ...record }));
-  return { rows, separator: best.separator, first: best.first };
+  return { rows: rowsOf(best.text, best.separator), separator: best.separator, first: best.first };
+}
+
+/** A program that took a whole line for one cell has put it in quotes. */
+function rowsOf(text, separator) {
+  return records(text, separator).map(({ cells, raw }, index) => {
+    const [line, ...others] = cells;
+    const [within, ...more] = line.includes(separator) && others.every((cell) => !plain(cell)) ? records(line, separator) : [];
+    return { row: index + 1, cells: within && !more.length ? within.cells : cells, raw };
+  });
 }
 
 /** Whether a row has an item anywhere. */
@@ -81,8 +92,8 @@ function scoreOf(rows, bySku, roles) {
 const DECIMALS = /\d[.,]\d\d?$/;
 /** A whole number, in one way at least. */
 const isNumber = (cell) => !Number.isNaN(quantityOf(plain(cell)));
-/** Also where it is separated by another character. */
-const isEmpty = ({ cells }) => cells.every((cell) => /^[,;|]*$/.test(plain(cell)));
+/** Also where it is separated by another character, or is a line that was drawn. */
+const isEmpty = ({ cells }) => cells.every((cell) => /^[,;|:+=_\p{Pd}]*$/u.test(plain(cell)));
 
 /**
  * The row that names most columns. A row with an item is none, though it may say "pcs".
@@ -207,7 +218,8 @@ export function readSheet(table, bySku, roles, { columns: chosen, means = {}, an
   };
   const titles = filled.slice(0, Math.max(found.heading, 0)).filter((row) => !hasGood(row, bySku));
   for (const [at, row] of filled.entries()) {
-    const { cells, raw } = row;
+    const { raw } = row;
+    const cells = asTyped(row.cells, item, quantity, bySku);
     if (at === found.heading || titles.includes(row)) continue;
     const leave = (column, problem) => errors.push({ row: row.row, raw, column, problem });
     const [sku, count] = [plain(cells[item] ?? ""), plain(cells[quantity] ?? "")];
@@ -218,7 +230,7 @@ export function readSheet(table, bySku, roles, { columns: chosen, means = {}, an
     else if (isTorn(row)) leave(quantity, "This row has more cells than the heading. Write numbers without a comma, and put texts with a comma in quotes.");
     else if (!sku) leave(item, "The item is missing.");
     else if (!good && headsAnother(cells)) continue;
-    else if (!good) leave(item, `“${short(sku)}” isn't in our catalogue${count ? ". Check how it is spelt." : ", and no quantity is beside it. Put a comma between the two."}`);
+    else if (!good) leave(item, `“${short(sku)}” isn't in our catalogue${count ? ". Check how it is spelt." : ", and no quantity is beside it. Write the item, a comma and a whole number."}`);
     else if (good.sold === false) leave(item, `“${good.sku}” can't be ordered at present.`);
     else {
       const order = ordered(count, good, means);
@@ -235,6 +247,21 @@ export function readSheet(table, bySku, roles, { columns: chosen, means = {}, an
   const question = found.sure && (chosen || !anew) ? numberIn(doubts, means) : columnsIn(filled, heading, found);
   const texts = titles.map(({ cells }) => cells.map(plain).filter(Boolean).join(" "));
   return { lines, errors, titles: texts, blank, unread: [...unread], columns: { item: found.item, quantity: found.quantity, heading }, question };
+}
+
+/** A line that somebody typed below a table, with another separator: one item and one number. */
+function asTyped(cells, item, quantity, bySku) {
+  const [line, ...others] = cells.filter(plain);
+  if (!line || others.length) return cells;
+  for (const separator of SEPARATORS) {
+    const [{ cells: pair }, ...more] = records(line, separator);
+    const at = pair.findIndex((cell) => goodOf(cell, bySku));
+    if (more.length || pair.length !== 2 || at < 0 || !isNumber(pair[1 - at])) continue;
+    const typed = Array(Math.max(item, quantity) + 1).fill("");
+    [typed[item], typed[quantity]] = [pair[at], pair[1 - at]];
+    return typed;
+  }
+  return cells;
 }
 
 /** A quote that somebody forgot makes one cell of many lines. */
