@@ -174,6 +174,20 @@ def test_of_a_file_with_too_many_lines_the_rest_is_kept_and_counted(page: Page) 
     assert page.input_value("#sheet").splitlines() == ["sku,quantity", *rows[2_000:]]
 
 
+def test_what_can_t_be_stored_is_not_taken_and_stays_in_the_box(page: Page) -> None:
+    paste(page, "MUG-SAGE,12")
+    expect(page.locator("#rows tr")).to_have_count(1)
+    page.evaluate(
+        "void (Storage.prototype.setItem = (key, value) => {"
+        " if (value.includes('SOAP-MOSS')) throw new DOMException('', 'QuotaExceededError'); })"
+    )
+    paste(page, "SOAP-MOSS,24")
+    expect(page.locator("#taken-title")).to_have_text("Nothing was added")
+    expect(page.locator("#taken-body")).to_contain_text("Your browser can't store so many lines.")
+    expect(page.locator("#rows tr")).to_have_count(1)
+    assert page.input_value("#sheet") == "SOAP-MOSS,24"
+
+
 def test_rows_with_the_same_fault_are_one_entry(page: Page) -> None:
     paste(page, "\n".join(["SKU,Qty", *["MUG-SAGE,6\nSOAP-MOSS,"] * 10, "NOPE,1", "SOAP-MOSS,"]))
     expect(page.locator("#taken-title")).to_have_text("10 lines added")

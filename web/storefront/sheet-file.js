@@ -30,7 +30,7 @@ export async function contentOf(file) {
   try {
     bytes = new Uint8Array(await file.arrayBuffer());
   } catch {
-    return { refusal: "This file can't be read. Close it in the other program, and choose it again." };
+    return { refusal: "This can't be read. If it is a folder, choose the file in it; if another program has it open, close it there. Then choose it again." };
   }
   const begin = String.fromCharCode(...bytes.subarray(0, 1_000));
   if (begin.startsWith("PK\x03\x04")) {

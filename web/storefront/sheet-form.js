@@ -3,6 +3,7 @@ import { $, asset, fill, h, say } from "./dom.js";
 import { short } from "./quantity.js";
 import { LINES_MAX, hasGood, letters, many, readSheet, remainder, rolesOf, tableOf } from "./sheet.js";
 import { contentOf } from "./sheet-file.js";
+import { tab } from "./storage.js";
 
 const ERRORS_SHOWN = 100;
 const RANGES_SHOWN = 8;
@@ -27,8 +28,8 @@ let latest = 0;
 export function offerSheets(basket, goods, show) {
   order = { basket, goods, show };
   // It outlives a reload and the way to the checkout and back, as long as the tab is open.
-  box.value ||= sessionStorage.getItem(BOX) ?? "";
-  addEventListener("pagehide", keepBox);
+  box.value ||= tab.getItem(BOX) ?? "";
+  addEventListener("pagehide", () => tab.setItem(BOX, box.value));
   $("#sheet-form").addEventListener("submit", (event) => {
     event.preventDefault();
     take(() => ({ texts: [box.value] }), true);
@@ -38,14 +39,6 @@ export function offerSheets(basket, goods, show) {
     if (file) take(() => contentOf(file), false);
     target.value = ""; // so that the same file, mended, can be taken again
   });
-}
-
-function keepBox() {
-  try {
-    sessionStorage.setItem(BOX, box.value);
-  } catch {
-    // A browser that stores nothing: the box is as it was before.
-  }
 }
 
 /** @param {boolean} [anew] asks for the columns, whatever their headings say */
@@ -166,9 +159,9 @@ function put(table, reading, base, fromBox, again) {
   const [before, boxBefore] = [basket.lines, box.value];
   const room = Math.max(0, LINES_MAX - base.length);
   const [taken, over] = [reading.lines.slice(0, room), reading.lines.slice(room)];
-  try {
-    basket.change({ lines: [...base, ...taken.map(({ sku, quantity }) => basket.lineOf(goods.get(sku), quantity))] });
-  } catch {
+  const lines = [...base, ...taken.map(({ sku, quantity }) => basket.lineOf(goods.get(sku), quantity))];
+  if (!basket.change({ lines })) {
+    basket.change({ lines: before });
     return refuse("Your browser can't store so many lines. Free some space, or order them in parts. Nothing was added.");
   }
   show();
