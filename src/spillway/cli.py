@@ -1,5 +1,7 @@
 """The command line `spillway`: each command has its own module, and this one joins them."""
 
+import errno
+import io
 import json
 import os
 import re
@@ -11,7 +13,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from spillway.errors import INTERRUPTED, SpillwayError, UsageError
+from spillway.errors import INTERRUPTED, READER_GONE, SpillwayError, UsageError
 from spillway.migrate.command import migrate
 from spillway.operate.console.command import console
 from spillway.operate.coupons.command import coupons
@@ -75,8 +77,8 @@ def _options(
     """Run, operate and test the Spillway order service.
 
     Exit codes: 0 all is well; 1 it was looked at, and a promise is broken or a check failed; 2 bad
-    usage; 3 it could not be looked at or done; 130 interrupted. With --json, an error is an object
-    with `error` on standard output too.
+    usage; 3 it could not be looked at or done; 130 interrupted; 141 nobody reads the output any
+    more. With --json, an error is an object with `error` on standard output too.
     """
     if debug:
         os.environ["SPILLWAY_DEBUG"] = "1"
@@ -97,9 +99,18 @@ def main() -> None:
         _fail(str(error), error.exit_code)
     except typer.Abort:
         _fail("Nothing was done.", INTERRUPTED)
+    except SystemExit as ended:
+        if isinstance(ended.__context__, BrokenPipeError):
+            # 1 would say that something was found wrong.
+            sys.exit(READER_GONE)
+        raise
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            _fail_of_bug(error)
+        sys.stdout = io.StringIO()
+        _fail("The output could not be written, because its disk is full: free some space.", 3)
     except Exception as bug:  # noqa: BLE001
-        # A person reads it, so a bug too is one sentence.
-        _fail(f"This is a bug in Spillway ({type(bug).__name__}: {bug}): --debug shows where.", 3)
+        _fail_of_bug(bug)
     sys.exit(status if isinstance(status, int) else 0)
 
 
@@ -121,6 +132,11 @@ def _show_usage_error(error: Any) -> None:
     for theirs, ours in _PLAINLY:
         error.message = re.sub(theirs, ours, error.message)
     rich_format_error(error)
+
+
+def _fail_of_bug(bug: Exception) -> NoReturn:
+    """A person reads it, so a bug too is one sentence."""
+    _fail(f"This is a bug in Spillway ({type(bug).__name__}: {bug}): --debug shows where.", 3)
 
 
 def _fail(sentence: str, exit_code: int, *, shown: bool = False) -> NoReturn:

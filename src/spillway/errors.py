@@ -5,6 +5,8 @@ from typing import ClassVar
 
 #: What a shell makes of a process that Ctrl+C ended.
 INTERRUPTED = 130
+#: And of one whose output nobody reads any more, as behind `| head`.
+READER_GONE = 141
 
 
 class SpillwayError(Exception):

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 from importlib.metadata import version
 from pathlib import Path
+from typing import IO
 
 import httpx
 import pytest
@@ -19,7 +20,7 @@ from typer.testing import CliRunner
 
 from spillway.__main__ import main as spillway_main
 from spillway.cli import app, main
-from spillway.errors import INTERRUPTED, SpillwayError
+from spillway.errors import INTERRUPTED, READER_GONE, SpillwayError
 from spillway.run.stack import attach
 from spillway.run.stack.folder import StackFolder
 from spillway.run.stack.ports import free_port, listen, port_of
@@ -45,6 +46,12 @@ def _spillway(*arguments: str, **environment: str) -> "subprocess.CompletedProce
         timeout=600,
         check=False,
     )
+
+
+def _unread_pipe() -> IO[bytes]:
+    unread, pipe = os.pipe()
+    os.close(unread)
+    return os.fdopen(pipe, "wb")
 
 
 @contextmanager
@@ -132,6 +139,21 @@ class TestErrors:
         assert shown.stderr == (
             f"No stack runs on port {port}: start one with `spillway up --port {port}`.\n"
         )
+
+    @pytest.mark.parametrize("as_json", [[], ["--json"]])
+    @pytest.mark.parametrize("full", [True, False])
+    def test_an_output_that_cannot_be_written(self, as_json: list[str], full: bool) -> None:
+        with Path("/dev/full").open("wb") if full else _unread_pipe() as output:
+            shown = subprocess.run(  # noqa: S603
+                [*_SPILLWAY, "cost", *as_json],
+                stdout=output,
+                stderr=subprocess.PIPE,
+                text=True,
+                check=False,
+            )
+        assert shown.returncode == (3 if full else READER_GONE)
+        assert ("disk is full" in shown.stderr) == full
+        assert len(shown.stderr.splitlines()) == full
 
     def test_an_interrupt_before_the_command_is_read(self, monkeypatch: pytest.MonkeyPatch) -> None:
         class Interrupt(MetaPathFinder):
