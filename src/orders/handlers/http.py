@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 import msgspec
 
@@ -76,10 +76,16 @@ class Caller:
 
 def caller(event: ApiEvent, groups_claim: str = "") -> Caller | Refusal:
     claims = event["requestContext"].get("authorizer", {}).get("jwt", {}).get("claims", {})
-    customer_id = claims.get("sub", "")
-    if not 0 < len(customer_id) <= CUSTOMER_ID_MAX or _HALF_OF_A_PAIR.search(customer_id):
+    customer_id = claims.get("sub")
+    if not _is_customer_id(customer_id):
         return Refusal(Rule.CUSTOMER_UNKNOWN, "", "The token names no customer (claim sub).")
     return Caller(customer_id, _groups(claims.get(groups_claim)))
+
+
+def _is_customer_id(claim: object) -> TypeGuard[CustomerId]:
+    if not isinstance(claim, str):
+        return False
+    return 0 < len(claim) <= CUSTOMER_ID_MAX and not _HALF_OF_A_PAIR.search(claim)
 
 
 def order_key(event: ApiEvent, customer_id: CustomerId) -> OrderKey:
@@ -239,7 +245,7 @@ def _groups(claim: object) -> frozenset[str]:
     have been made of other names (`wholesale, pending`, `[[wholesale] staff]`) is none at all.
     """
     if isinstance(claim, list):
-        return frozenset(claim)
+        return frozenset(name for name in claim if isinstance(name, str))
     if not isinstance(claim, str):
         return frozenset()
     names = claim[1:-1].split(" ") if claim[:1] == "[" and claim[-1:] == "]" else [claim]

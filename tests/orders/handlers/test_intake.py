@@ -152,16 +152,10 @@ def test_a_body_over_the_limit_is_413_before_it_is_read(bench: Bench) -> None:
     assert (status, rules(problem)) == (413, ["body_too_large"])
 
 
-def test_a_token_without_a_customer_is_401(bench: Bench) -> None:
+@pytest.mark.parametrize("sub", ["", "x" * 257, "customer-\ud83d", None, 90417, ["ada"]])
+def test_a_token_without_a_customer_is_401_and_no_bug(bench: Bench, sub: object) -> None:
     id_ = order_id()
-    status, problem = bench.put(id_, order_body(id_), claims={"sub": ""})
-    assert (status, rules(problem)) == (401, ["customer_unknown"])
-
-
-def test_half_of_a_surrogate_pair_names_no_customer_and_is_no_bug(bench: Bench) -> None:
-    id_ = order_id()
-    claims = {"sub": "customer-\ud83d"}
-    status, problem = bench.put(id_, order_body(id_), claims=claims)
+    status, problem = bench.put(id_, order_body(id_), claims={"sub": sub})
     assert (status, rules(problem)) == (401, ["customer_unknown"])
 
 
@@ -172,8 +166,10 @@ def test_wholesale_without_its_group_is_403(bench: Bench) -> None:
     assert (status, rules(problem)) == (403, ["wholesale_not_allowed"])
 
 
-@pytest.mark.parametrize("groups", ["[wholesale]", "[staff wholesale]", "wholesale"])
-def test_wholesale_with_its_group_is_accepted(bench: Bench, groups: str) -> None:
+@pytest.mark.parametrize(
+    "groups", ["[wholesale]", "[staff wholesale]", "wholesale", ["sales staff", "wholesale"]]
+)
+def test_wholesale_with_its_group_is_accepted(bench: Bench, groups: object) -> None:
     id_ = order_id()
     body = order_body(id_, channel="wholesale", purchase_order="PO-1")
     assert bench.put(id_, body, claims={"cognito:groups": groups})[0] == 201
@@ -193,9 +189,14 @@ def test_wholesale_with_its_group_is_accepted(bench: Bench, groups: str) -> None
         '["wholesale" "staff"]',
         "[no\u00a0member wholesale]",
         "wholesale;former",
+        "WHOLESALE",
+        ["no wholesale", {"wholesale": 1}, 7],
+        {"wholesale": True},
+        None,
+        7,
     ],
 )
-def test_a_group_whose_name_only_resembles_it_is_not_enough(bench: Bench, groups: str) -> None:
+def test_a_group_whose_name_only_resembles_it_is_not_enough(bench: Bench, groups: object) -> None:
     id_ = order_id()
     body = order_body(id_, channel="wholesale", purchase_order="PO-1")
     assert bench.put(id_, body, claims={"cognito:groups": groups})[0] == 403
