@@ -22,8 +22,9 @@ _WIDE = 1_000
 class Grid:
     """Rows below dim headings, without lines. Columns that are not named are text.
 
-    A row without cells is an empty line. In a terminal where words would be cut, a grid with
-    headings has a block for each row instead: its first cell, and below it what the others are.
+    A row without cells is an empty line. In a terminal where words would be cut, a grid has a block
+    for each row instead: its first cell, and below it what the others are. Without headings, the
+    first cell is a mark or a name, and the second one stands beside it.
     """
 
     rows: Sequence[Sequence[RenderableType]]
@@ -36,7 +37,7 @@ class Grid:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         table = self._table()
         needed = Measurement.get(console, options.update(width=_WIDE), table).minimum
-        if self.headings and needed > options.max_width:
+        if needed > options.max_width:
             yield from self._blocks()
         else:
             yield table
@@ -57,16 +58,19 @@ class Grid:
 
     def _blocks(self) -> Iterator[RenderableType]:
         for row in self.rows:
-            yield row[0] if row else ""
-            named = zip(self.headings[1:], row[1:], strict=False)
-            for heading, cell in named:
-                text = Text(cell) if isinstance(cell, str) else cell
-                if isinstance(text, Text) and text.plain in ("", "·"):
-                    continue
-                if isinstance(text, Text):
-                    yield Text.assemble((f"  {heading} ", "dim"), text)
-                else:
-                    yield from (Text(f"  {heading}", "dim"), text)
+            cells = [Text(cell) if isinstance(cell, str) else cell for cell in row]
+            if self.headings:
+                yield from cells[:1]
+                below = [*zip(self.headings[1:], cells[1:], strict=False)]
+            else:
+                begin = [cell for cell in cells[:2] if isinstance(cell, Text)]
+                yield Text(" ").join(begin)
+                below = [("", cell) for cell in cells[len(begin) :]]
+            for heading, cell in below:
+                if not isinstance(cell, Text):
+                    yield from (Text(f"  {heading}", "dim"), cell)
+                elif cell.plain not in ("", "·"):
+                    yield Text.assemble((f"  {heading} " if heading else "  ", "dim"), cell)
 
 
 def grid(

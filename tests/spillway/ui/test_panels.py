@@ -58,3 +58,14 @@ def test_a_row_of_a_narrow_terminal_has_what_is_there_and_no_more() -> None:
         "019aafcf-6ac0-7c3e",
         "waits accounting",
     ]
+
+
+def test_a_row_without_headings_begins_with_its_mark_or_name_and_what_that_is() -> None:
+    written = io.StringIO()
+    rows = [("11:08:16.225Z", "deliver-accounting", "accepted", ""), ("total", "43.95 GBP")]
+    Console(file=written, width=32).print(grid(rows))
+    assert [line.rstrip() for line in written.getvalue().splitlines()] == [
+        "11:08:16.225Z deliver-accounting",
+        "  accepted",
+        "total 43.95 GBP",
+    ]

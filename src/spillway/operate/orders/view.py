@@ -155,7 +155,8 @@ def _order_panel(life: Life, now: float) -> Panel:
         status.append(f" ({summary.reason})")
     if summary.owed:
         status.append("  not settled yet", "bold yellow")
-    rows: list[tuple[str, RenderableType]] = [("status", status)]
+    # In the title, a narrow terminal would cut it.
+    rows: list[tuple[str, RenderableType]] = [("id", record.key.order_id), ("status", status)]
     if record.accepted_at is None:
         rows.append(("order", Text("missing from the table, which has its progress", "bold red")))
     else:
@@ -174,7 +175,7 @@ def _order_panel(life: Life, now: float) -> Panel:
         rows.append(("cancellation", f"requested {date_and_clock(request.at)}: {outcome}"))
     customer = f"{record.key.customer_id} (in logs: {record.key.customer_hash})"
     rows += [("customer", customer), ("trace", life.trace_id)]
-    return panel(f"Order {record.key.order_id}", rows)
+    return panel("Order", rows)
 
 
 def _steps_panel(life: Life) -> Panel:

@@ -119,7 +119,7 @@ def _alarms_panel(status: Status) -> Panel:
     quiet = sum(not other.rings for other in others)
     if quiet:
         rows.append((Text(), Text(f"{quiet} other alarms are quiet", "dim"), Text()))
-    return panel("The promises, by their alarms", rows)
+    return panel("The promises, by their alarms", rows, ("text", "id"))
 
 
 def _alarm_row(status: Status, name: str, alarm: Alarm | None) -> tuple[Text, Text, Text]:
