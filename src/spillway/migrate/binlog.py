@@ -10,16 +10,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, Literal
 
 import pymysql
 from pymysqlreplication import BinLogStreamReader, event, row_event
+from pymysqlreplication.constants import NONE_SOURCE
 
 from spillway.errors import SpillwayError
 from spillway.migrate.config import Config
 from spillway.migrate.connection import Account, code_of
+from spillway.migrate.keys import KeyColumn, Logged
 from spillway.migrate.source import Position, Table
 
 HEARTBEAT_SECONDS = 1.0
@@ -39,10 +42,11 @@ class ConnectionLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """`keys` are of orders that changed. `position` is set where a transaction is complete: reading
-    can continue there. `at` is the server's time of the change in seconds, 0 for a heartbeat."""
+    """`keys` are the numbers of orders that changed. `position` is set where a transaction is
+    complete: reading can continue there. `at` is the server's time of the change in seconds, 0 for
+    a heartbeat."""
 
-    keys: tuple[str, ...]
+    keys: tuple[Logged, ...]
     position: Position | None
     at: int
     schema_changed: bool = False
@@ -126,20 +130,46 @@ def _news(stream: Any, database: str, config: Config, table: Table) -> Iterator[
             yield News((), None if in_transaction else here, seen.timestamp, kind == "schema")
         else:
             in_transaction = True
-            keys = tuple(map(table.key, _keys(seen, config.order.key)))
-            yield News(keys, None, seen.timestamp)
+            yield News(tuple(_keys(seen, table.key)), None, seen.timestamp)
 
 
-def _keys(rows_event: Any, column: str) -> Iterator[str | None]:
+def _keys(rows_event: Any, key: KeyColumn) -> Iterator[Logged]:
     """Of both images of each row: an order may have changed its number."""
-    names = ("values", "before_values", "after_values")
-    for image in (row[name] for row in rows_event.rows for name in names if name in row):
-        if column not in image:
-            raise SpillwayError(
-                "The binary log does not name its columns: SET GLOBAL binlog_row_metadata ="
-                " 'FULL', then run `spillway migrate copy --again`."
-            )
-        yield None if image[column] is None else str(image[column])
+    charset = _left_undecoded(rows_event, key.column)
+    for row in rows_event.rows:
+        for image in ("", "before_", "after_"):
+            values = row.get(f"{image}values")
+            if values is None:
+                continue
+            if key.column not in values:
+                raise SpillwayError(
+                    "The binary log does not name its columns: SET GLOBAL binlog_row_metadata ="
+                    " 'FULL', then run `spillway migrate copy --again`."
+                )
+            if row[f"{image}none_sources"].get(key.column) == NONE_SOURCE.COLS_BITMAP:
+                raise SpillwayError(
+                    f"The binary log has a change without its order number {key.column}: SET GLOBAL"
+                    " binlog_row_image = 'FULL', reconnect the shop, then run `spillway migrate"
+                    " copy --again`."
+                )
+            yield key.logged(values[key.column], charset)
+
+
+def _left_undecoded(rows_event: Any, column: str) -> str:
+    """Have the reader library leave this column's bytes as they are; returns their character set.
+
+    It would decode them with Python's codecs, which are not MySQL's, and drop what does not fit.
+    """
+    charset = ""
+    for place, one in enumerate(rows_event.columns):
+        if one.name == column:
+            # The name that MySQL has for it; the library's own is that of a Python codec.
+            charset = (one.collation_name or "").partition("_")[0]
+            # Of this event alone: the next one finds the column as it is.
+            rows_event.columns = list(rows_event.columns)
+            rows_event.columns[place] = as_bytes = copy(one)
+            as_bytes.character_set_name = "binary"
+    return charset
 
 
 Kind = Literal["begin", "inside", "end", "schema", "lost", "other"]

@@ -153,7 +153,7 @@ class Check:
         charsets = old.table.charsets
         latin1 = [name for name, charset in charsets.items() if charset == "latin1"]
         keyed = takewhile(lambda _: profile.rows < rows_max, old.after(None))
-        for order in chain(keyed, old.without_key()):
+        for order in chain(keyed, old.without_number()):
             profile.rows += len(order.lines)
             self._note(profile, old.mapper.order(order))
             self._note_texts(order, latin1)

@@ -97,7 +97,8 @@ def connected(account: Account, *, write: bool = False) -> Iterator[Connection[A
         _translate_errors(),
         closing(pymysql.connect(**account.settings(), conv=_TEXTS, autocommit=True)) as connection,
     ):
-        run(connection, "SET time_zone = '+00:00', NAMES utf8mb4")
+        # Some of the server's modes would spell a CHAR, or an empty text, in another way.
+        run(connection, "SET time_zone = '+00:00', sql_mode = '', NAMES utf8mb4")
         run(connection, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
         if not write:
             run(connection, "SET SESSION TRANSACTION READ ONLY")

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from spillway.errors import SpillwayError
 from spillway.migrate.applying import Tally
+from spillway.migrate.keys import NO_NUMBER
 from spillway.migrate.mapping import Gone, OldOrder, Reading
 from spillway.migrate.running import Parts
 from spillway.migrate.source import OldTable
@@ -86,8 +87,8 @@ class Copy:
                         state.save(phase="copying", start=start, server=server)
                 last = self._write(self._batches(old, last), last, apply, save=not again)
                 if self._complete:
-                    keyless = [old.mapper.order(order) for order in old.without_key()]
-                    self._count(len(keyless), applier.apply(keyless))
+                    for keyless in old.readings([NO_NUMBER]):
+                        self._count(len(keyless), applier.apply(keyless))
         if again:
             self._sweep()
         state.save(phase="following", followed=start, server=server)
@@ -158,4 +159,6 @@ class Copy:
 
 
 def _batch(old: OldTable, orders: list[OldOrder]) -> Batch:
-    return Batch([old.mapper.order(order) for order in orders], orders[-1].last)
+    # Of those without a number there may be several, and one item stands for all.
+    readings = {order.key: old.mapper.order(order) for order in orders}
+    return Batch(list(readings.values()), orders[-1].last)

@@ -17,6 +17,7 @@ from spillway.errors import SpillwayError
 from spillway.migrate.applying import Tally
 from spillway.migrate.binlog import ConnectionLost, News, news
 from spillway.migrate.connection import SourceAway
+from spillway.migrate.keys import Logged
 from spillway.migrate.running import Parts
 from spillway.migrate.source import KEYS_MAX, OldTable, Position, Table, position_now
 
@@ -109,7 +110,7 @@ class _Work:
     follow: Follow
     old: OldTable
     position: Position
-    keys: dict[str, None] = field(default_factory=dict)
+    keys: dict[Logged, None] = field(default_factory=dict)
     _ahead: Position | None = None
     _at: int = 0
     _idle: bool = False
@@ -134,10 +135,8 @@ class _Work:
 
     def write(self) -> None:
         apply = self.follow.parts.applier.apply
-        for readings in self.old.readings(self.keys, settled=True):
+        for readings in self.old.readings(self.old.names(self.keys), settled=True):
             self.follow.tally += apply(readings)
-        if "" in self.keys:
-            self.follow.tally += apply(list(map(self.old.mapper.order, self.old.without_key())))
         self.keys.clear()
         self._complete()
 

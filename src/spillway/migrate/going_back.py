@@ -244,11 +244,10 @@ class _Session:
             return
         config = self.inverse.config
         assignments = ", ".join(f"{quoted(name)} = %s" for name in values)
-        key: object = int(old_key) if self.table.key_is_number else old_key
         self._run(
             f"UPDATE {quoted(config.source.table)} SET {assignments}"  # noqa: S608 -- names, quoted
             f" WHERE {quoted(config.order.key)} = %s",
-            (*values.values(), key),
+            (*values.values(), self.table.key.value(old_key)),
         )
 
     def _run(self, statement: str, values: tuple[object, ...]) -> list[tuple[str | None, ...]]:

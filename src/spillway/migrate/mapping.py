@@ -21,12 +21,15 @@ from orders.domain.text import TEXT_MAX
 from orders.domain.units import CustomerId, Millis, OrderId
 from spillway.migrate import values
 from spillway.migrate.config import RULES_OF_THE_MOMENT, Config, Field, StatusMeaning
+from spillway.migrate.keys import NO_NUMBER
 from spillway.migrate.values import Clock, Unusable, identifier, written
 
 #: Columns as MySQL's text protocol gives them: every value a text, None for NULL.
 Row = Mapping[str, str | None]
 #: The values of `line_columns`.
 OldLine = tuple[str | None, ...]
+#: All spellings of one order number: mostly one.
+Spellings = tuple[str | None, ...]
 #: Old customer id to subject, None where there is none.
 Subjects = Callable[[str], str | None]
 
@@ -52,17 +55,19 @@ class Tidy(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class OldOrder:
-    """All rows under one key, in their order of insertion where the table has one.
+    """All rows whose order number is spelled alike, in their order of insertion where the table
+    has one.
 
     `own` is what they say of the order itself, once where they agree as they should, and `lines`
-    what each says of its line. `last` is the key as the database spells it, to continue after; None
-    for rows without a key.
+    what each says of its line. `last` is the number as the column has it, to continue after.
+    `spellings` are all that the database holds to be this number.
     """
 
     key: str
     last: str | None
     own: Sequence[Row]
     lines: Sequence[OldLine]
+    spellings: Spellings
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,15 +164,16 @@ class Mapper:
         return Mapped(key, place, created_at, content, digest, facts, meaning.is_ == "open")
 
     def _contradictions(self, old: OldOrder) -> Iterator[Reason]:
-        """Rows under one key must be one order, and say the same of it (but for their times)."""
+        """Rows under one number must be one order, and say the same of it (but for their times)."""
+        if old.key == NO_NUMBER:
+            yield Reason("key_missing", self.config.order.key)
+            return
+        if len(old.spellings) > 1:
+            yield Reason("key_spelled_differently", _two_of(set(old.spellings)))
         if len(old.lines) == 1:
             return
-        key = self.config.order.key
-        spellings = {row[key] for row in old.own}
-        if len(spellings) > 1:
-            yield Reason("key_spelled_differently", _two_of(spellings))
-        elif self.config.source.shape == "row_per_order":
-            yield Reason("key_not_unique", f"{len(old.lines)} rows under {old.own[0][key]!r}")
+        if self.config.source.shape == "row_per_order":
+            yield Reason("key_not_unique", f"{len(old.lines)} rows under {old.key!r}")
         if len(old.own) == 1:
             return
         for column in self.own_columns:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 from operator import itemgetter
 from typing import Any
 
@@ -20,9 +20,17 @@ from spillway.errors import SpillwayError
 from spillway.migrate import mapping
 from spillway.migrate.config import Config
 from spillway.migrate.connection import LOCKED, code_of, run
-from spillway.migrate.mapping import Gone, Mapper, OldOrder, Reading, Subjects
-from spillway.migrate.payloads import PayloadCursor, TwoTexts, halves
-from spillway.migrate.values import folded
+from spillway.migrate.keys import NO_NUMBER, Encoded, KeyColumn, Logged, key_column, name
+from spillway.migrate.mapping import (
+    Gone,
+    Mapper,
+    OldLine,
+    OldOrder,
+    Reading,
+    Spellings,
+    Subjects,
+)
+from spillway.migrate.payloads import PayloadCursor, Texts, TwoTexts, halves
 
 #: Rows a query; they are streamed, never held together.
 CHUNK_ROWS = 2_000
@@ -38,6 +46,8 @@ LOCK_WAIT_SECONDS_MAX = 300.0
 BINARY_TYPES = frozenset(
     ("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob", "bit", "geometry")
 )
+#: Beside a row's columns: equal for rows whose order numbers the database holds to be equal.
+SAMENESS = "spillway_sameness"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +76,10 @@ class Table:
     types: dict[str, str]
     charsets: dict[str, str | None]
     primary: tuple[str, ...]
-    key_is_number: bool
-    #: By the key's collation, "a1" and "A1" are the same order.
-    key_is_folded: bool
+    key: KeyColumn
     server: str
     is_mariadb: bool
     server_id: str
-
-    def key(self, text: str | None) -> str:
-        """An order's key, from its column's text. Empty where the column is NULL."""
-        return folded(text or "") if self.key_is_folded else text or ""
 
     @property
     def utc_columns(self) -> frozenset[str]:
@@ -86,24 +90,33 @@ def describe(connection: Connection[Any], config: Config) -> Table:
     """SpillwayError: the table or a column that the configuration names does not exist."""
     columns = run(
         connection,
-        "SELECT column_name, data_type, character_set_name, column_key, collation_name"
+        "SELECT column_name, data_type, character_set_name, column_key, collation_name, column_type"
         " FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = %s"
         " ORDER BY ordinal_position",
         (config.source.table,),
     )
     version, server_id = run(connection, "SELECT VERSION(), @@server_id")[0]
-    types = {str(name): str(kind) for name, kind, *_ in columns}
+    types = {str(column): str(kind) for column, kind, *_ in columns}
     _check(config, types)
-    collations = {name: str(collation) for name, *_, collation in columns}
     return Table(
         types=types,
-        charsets={str(name): charset for name, _, charset, *_ in columns},
-        primary=tuple(str(name) for name, _, _, key, _ in columns if key == "PRI"),
-        key_is_number=types[config.order.key].endswith("int"),
-        key_is_folded=collations[config.order.key].endswith("_ci"),
+        charsets={str(column): charset for column, _, charset, *_ in columns},
+        primary=tuple(str(column) for column, _, _, key, *_ in columns if key == "PRI"),
+        key=_key(connection, next(row for row in columns if row[0] == config.order.key)),
         server=str(version),
         is_mariadb="mariadb" in str(version).lower(),
         server_id=str(server_id),
+    )
+
+
+def _key(connection: Connection[Any], described: tuple[str | None, ...]) -> KeyColumn:
+    column, data_type, charset, _, collation, column_type = described
+    ignores_spaces = False
+    if collation is not None:
+        texts = [f"CONVERT('{text}' USING {charset}) COLLATE {collation}" for text in ("a", "a ")]
+        ignores_spaces = run(connection, f"SELECT {' = '.join(texts)}")[0][0] == "1"
+    return key_column(
+        str(column), str(data_type), str(column_type), charset, ignores_spaces=ignores_spaces
     )
 
 
@@ -148,7 +161,12 @@ class OldTable:
         self._own = _columns_of_the_order(config)
         self._of_lines = mapping.line_columns(config)
         self._key = f"o.{quoted(config.order.key)}"
-        wanted = [f"o.{quoted(name)}" for name in (*self._own, *self._of_lines)]
+        wanted = [f"o.{quoted(column)}" for column in (*self._own, *self._of_lines)]
+        sameness = table.key.sameness(self._key)
+        if sameness is not None:
+            wanted.insert(len(self._own), sameness)
+            self._own.append(SAMENESS)
+        self._same = itemgetter(0 if sameness is None else len(self._own) - 1)
         joined, customers = "", config.customers
         if customers.table and customers.key and customers.subject:
             wanted.insert(len(self._own), f"c.{quoted(customers.subject)}")
@@ -159,8 +177,8 @@ class OldTable:
             )
         self._select = f"SELECT {', '.join(wanted)} FROM {quoted(config.source.table)} o{joined}"  # noqa: S608 -- names, quoted
         # First the key, then the primary key, so that lines keep their order.
-        names = dict.fromkeys((config.order.key, *table.primary))
-        self._by_key = "ORDER BY " + ", ".join(f"o.{quoted(name)}" for name in names)
+        columns = dict.fromkeys((config.order.key, *table.primary))
+        self._by_key = "ORDER BY " + ", ".join(f"o.{quoted(column)}" for column in columns)
 
     def after(self, last: str | None) -> Iterator[OldOrder]:
         """Every order behind this key, read chunk by chunk."""
@@ -172,47 +190,67 @@ class OldTable:
                 yield order
 
     def _chunk(self, last: str | None) -> Iterator[OldOrder]:
-        """An order that the chunk cuts in two is read whole with the next chunk, unless it alone
+        """A number that the chunk cuts in two is read whole with the next chunk, unless it alone
         fills the chunk: then all of it is read here."""
         where = f"{self._key} IS NOT NULL" if last is None else f"{self._key} > %s"
         statement = f"{self._select} WHERE {where} {self._by_key} LIMIT {CHUNK_ROWS}"
-        values = () if last is None else (self._typed(last),)
-        count, held, found = 0, None, 0
-        for order in self._read(statement, values):
-            if held is not None:
-                yield held
-                found += 1
-            held = order
-            count += len(order.lines)
-        if held is None:
-            return
-        if count < CHUNK_ROWS:
-            yield held
+        values = () if last is None else (self.table.key.value(last),)
+        count, found = 0, 0
+        held: list[OldOrder] = []
+        for orders in self._numbers(self._rows(statement, values)):
+            yield from held
+            found += bool(held)
+            held = orders
+            count += sum(len(order.lines) for order in orders)
+        if count < CHUNK_ROWS or (held and held[0].key == NO_NUMBER):
+            yield from held
         elif found == 0:
-            yield from self.of([held.key])
+            yield from self.of([str(held[0].last)])
 
-    def of(self, keys: Sequence[str], *, settled: bool = False) -> Iterator[OldOrder]:
-        """The orders that exist under these keys now.
+    def of(self, numbers: Sequence[str], *, settled: bool = False) -> Iterator[OldOrder]:
+        """The orders that exist now under these numbers, and under whatever the database holds to
+        be the same number.
 
         `settled`: only what is committed and visible to all, see `_with_locks_passed`.
         """
-        marks = ", ".join(["%s"] * len(keys))
+        marks = ", ".join(["%s"] * len(numbers))
         statement = f"{self._select} WHERE {self._key} IN ({marks}) {self._by_key}"
-        yield from self._read(statement, tuple(map(self._typed, keys)), settled=settled)
+        yield from self._read(statement, tuple(map(self.table.key.value, numbers)), settled=settled)
 
-    def readings(self, keys: Iterable[str], *, settled: bool = False) -> Iterator[list[Reading]]:
-        """What the table says of each of these orders now, some at a time; `Gone` for nothing."""
-        wanted = [key for key in keys if key]
+    def readings(self, names: Iterable[str], *, settled: bool = False) -> Iterator[list[Reading]]:
+        """What the table says now of the orders of these names, some at a time.
+
+        An order is `Gone` where nothing has its exact name any more. An order that is spelled in
+        another way, and the same to the database, is read too: what changes under one of two
+        spellings changes what the other is.
+        """
+        wanted = list(dict.fromkeys(names))
         for start in range(0, len(wanted), KEYS_MAX):
             some = wanted[start : start + KEYS_MAX]
-            orders = self.of(some, settled=settled)
+            numbers = [one for one in some if one != NO_NUMBER]
+            orders = list(self.of(numbers, settled=settled)) if numbers else []
+            if NO_NUMBER in some:
+                orders += self.without_number(settled=settled)
             found: dict[str, Reading] = {order.key: self.mapper.order(order) for order in orders}
-            yield [found.get(key, Gone(key)) for key in some]
+            yield [*found.values(), *(Gone(one) for one in some if one not in found)]
 
-    def without_key(self) -> list[OldOrder]:
-        """The rows without an order number, as one order: they can only be quarantined."""
-        statement = f"{self._select} WHERE {self._key} IS NULL LIMIT {CHUNK_ROWS}"
-        return list(self._read(statement, ()))
+    def without_number(self, *, settled: bool = False) -> Iterator[OldOrder]:
+        """A row without an order number, where there is one: they can only be quarantined, and one
+        stands for all."""
+        lacking = self.table.key.is_lacking(self._key)
+        yield from self._read(f"{self._select} WHERE {lacking} LIMIT 1", (), settled=settled)
+
+    def names(self, logged: Iterable[Logged]) -> list[str]:
+        """The names of the orders that the log reports; the server reads its character sets."""
+        wanted = list(logged)
+        unread = [one for one in wanted if isinstance(one, Encoded)]
+        read: dict[Logged, str] = {}
+        for start in range(0, len(unread), KEYS_MAX):
+            some = unread[start : start + KEYS_MAX]
+            texts = (f"CONVERT(_{one.charset} 0x{one.content.hex()} USING utf8mb4)" for one in some)
+            found = run(self.connection, f"SELECT {', '.join(texts)}")[0]
+            read |= zip(some, map(name, found), strict=True)
+        return [read[one] if isinstance(one, Encoded) else one for one in wanted]
 
     @contextmanager
     def snapshot(self) -> Iterator[Position]:
@@ -253,7 +291,7 @@ class OldTable:
         self, statement: str, values: tuple[object, ...], *, settled: bool = False
     ) -> Iterator[OldOrder]:
         read = self._with_locks_passed if settled else self._rows
-        yield from self._orders(read(statement, values))
+        yield from chain.from_iterable(self._numbers(read(statement, values)))
 
     def _rows(self, statement: str, values: tuple[object, ...]) -> Iterator[TwoTexts]:
         with self.connection.cursor(PayloadCursor) as cursor:
@@ -261,17 +299,24 @@ class OldTable:
             payloads: Iterator[Any] = iter(cursor.read_next, None)
             yield from halves(payloads, len(self._own), len(self._of_lines))
 
-    def _orders(self, rows: Iterator[TwoTexts]) -> Iterator[OldOrder]:
+    def _numbers(self, rows: Iterator[TwoTexts]) -> Iterator[list[OldOrder]]:
+        """The orders under each number: one, or one for each of its spellings."""
         alike = ((own, [line for _, line in same]) for own, same in groupby(rows, itemgetter(0)))
-        for key, some in groupby(alike, lambda of_one: self.table.key(of_one[0][0])):
-            found = list(some)
-            own = [dict(zip(self._own, values, strict=True)) for values, _ in found]
-            lines = [line for _, same in found for line in same]
-            yield OldOrder(key, found[-1][0][0], own, lines)
+        for _, some in groupby(alike, lambda of_one: self._same(of_one[0])):
+            rows_of_number = list(some)
+            spellings = dict.fromkeys(own[0] for own, _ in rows_of_number)
+            yield [
+                self._order(
+                    [row for row in rows_of_number if row[0][0] == spelling], tuple(spellings)
+                )
+                for spelling in spellings
+            ]
 
-    def _typed(self, key: str) -> object:
-        """A number as a number: MySQL would not use its index for a text."""
-        return int(key) if self.table.key_is_number else key
+    def _order(self, rows: Sequence[tuple[Texts, list[OldLine]]], same: Spellings) -> OldOrder:
+        number = rows[0][0][0]
+        own = [dict(zip(self._own, values, strict=True)) for values, _ in rows]
+        lines = [line for _, of_one in rows for line in of_one]
+        return OldOrder(name(number), number, own, lines, same)
 
 
 def _marked_by_mariadb(connection: Connection[Any]) -> Position | None:

@@ -94,7 +94,7 @@ def show_verdict(verdict: Verdict, console: Console) -> None:
     if verdict.months:
         console.print(_months(verdict))
     for one in verdict.differences[:DIFFERENCES_SHOWN]:
-        console.print(Text(f"order {one.key}: {one.kind}", "red"))
+        console.print(Text(f"order {one.key or '(none)'}: {one.kind}", "red"))
         for name, sides in one.fields.items():
             old, new = sides["old"], sides["new"]
             console.print(Text(f"    {name}: {old!r} in the old table, {new!r} in the new", "dim"))

@@ -6,7 +6,6 @@ A value that cannot be converted raises `Unusable` with a rule: a stable name fo
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from zoneinfo import ZoneInfo
@@ -139,15 +138,6 @@ def utf8_from_latin1(text: str) -> str:
 
 def _latin1_byte(char: str) -> bytes:
     return char.encode("latin-1") if char in "\x81\x8d\x8f\x90\x9d" else char.encode("cp1252")
-
-
-def folded(key: str) -> str:
-    """Equal for two spellings that are one order number to MySQL's usual collations: they ignore
-    case, accents and spaces at the end."""
-    if key.isascii():
-        return key.rstrip(" ").lower()
-    decomposed = unicodedata.normalize("NFKD", key)
-    return "".join(c for c in decomposed if not unicodedata.combining(c)).rstrip(" ").casefold()
 
 
 def order_id(source: str, key: str, created_at: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from spillway.migrate.binlog import kind_of
 from spillway.migrate.checking import Check
 from spillway.migrate.copying import Copy
 from spillway.migrate.running import Parts
+from spillway.migrate.verifying.old import OldSide, Read
 from spillway.run.stack.aws import client
 from tests.spillway.migrate.legacy import Shop, order, rows
 from tests.spillway.migrate.tables import config_for, make_orders_table, migration
@@ -95,6 +96,29 @@ def test_a_sample_finds_what_it_meets(shop: Shop, aws: str, tmp_path: Path) -> N
         assert len(parts.verify(NOTHING).sample(100).differences) == 6
 
 
+class Blind(OldSide):
+    """Finds nothing by its number, as a look-up does whose idea of a number is not the table's."""
+
+    def some(self, keys: Sequence[str]) -> Iterator[Read]:
+        return iter(())
+
+
+def test_what_a_look_up_does_not_find_stays_a_difference(
+    shop: Shop, aws: str, tmp_path: Path
+) -> None:
+    """Neither side has it by its number, and yet the sums are unequal."""
+    dynamodb = client(aws, "dynamodb")
+    shop.fill(order(random.Random(1), status="shipped") for _ in range(3))
+    config = config_for(shop, make_orders_table(dynamodb), tmp_path)
+    with migration(shop, dynamodb, config) as parts:
+        Copy(parts, NOTHING).run()
+        number = shop.insert(order(random.Random(2), status="shipped"))
+        for size in (None, 100):
+            judge = parts.verify(NOTHING)
+            judge.old = Blind(judge.old.config, judge.old.account, judge.old.subject_of)
+            assert str(number) in {one.key for one in judge.compare(size).differences}
+
+
 def test_it_shares_no_code_with_the_copy() -> None:
     """Only the configuration, the connection and the refusals' names may be known to it."""
     script = (
@@ -104,7 +128,7 @@ def test_it_shares_no_code_with_the_copy() -> None:
     loaded = subprocess.run(
         [sys.executable, "-c", script], check=True, capture_output=True, text=True
     ).stdout
-    for name in ("mapping", "values", "items", "applying", "copying", "source"):
+    for name in ("mapping", "values", "keys", "items", "applying", "copying", "source"):
         assert f"spillway.migrate.{name}'" not in loaded
 
 

@@ -2,14 +2,18 @@
 
 While the shop is open, the two sides are never read at the same moment, so some orders seem to
 differ. Each is read again, on both sides, after `follow` has passed the position where the binary
-log was: only what still differs then is a difference.
+log was: what still differs then is a difference.
+
+That second look asks for orders by their numbers, and a look-up that finds nothing proves nothing.
+So what it clears is counted once more, in another reading of everything: an order that is unequal
+there as it was before is a difference, whatever the looks between the two have found.
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import islice
@@ -18,7 +22,7 @@ from typing import Any
 from spillway.migrate.connection import Missing
 from spillway.migrate.verifying.canonical import Canonical, DaySums, Place, Sides, different_sides
 from spillway.migrate.verifying.new import NewSide
-from spillway.migrate.verifying.old import OldSide
+from spillway.migrate.verifying.old import NONE, OldSide
 
 #: With more suspects the orders do not differ, but the whole mapping.
 CANDIDATES_MAX = 200_000
@@ -41,6 +45,8 @@ Quarantined = Callable[[], Mapping[str, bool]]
 #: Called with the stage, and how many orders of it are read.
 OnProgress = Callable[[str, int], None]
 Days = dict[int, DaySums]
+#: What a reading of everything has of one order: the digests on both sides, and its places.
+Seen = tuple[list[int], list[int], set[Place]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +84,8 @@ class Verify:
     settle: Settle
     on_progress: OnProgress
     verdict: Verdict = field(default_factory=Verdict)
+    #: What the last look did not find in the old table.
+    _not_found: set[str] = field(default_factory=set)
 
     def compare(self, sample: int | None) -> Verdict:
         """Compare all orders, or so many random ones."""
@@ -86,19 +94,30 @@ class Verify:
     def whole(self) -> Verdict:
         self.settle()
         aside = self.quarantined()
-        old_days, self.verdict.old_orders = self._sums(READING_OLD, self._old(aside))
-        new_days, self.verdict.new_orders = self._sums(READING_NEW, self.new.imported())
+        unread: set[str] = set()
+        old_days, self.verdict.old_orders = self._sums(READING_OLD, self._old(aside, unread))
+        new_days, self.verdict.new_orders = self._sums(READING_NEW, self._new(aside))
         all_days = old_days.keys() | new_days.keys()
         unequal = {day for day in all_days if old_days.get(day) != new_days.get(day)}
         self.verdict.quarantined = len(aside)
         self.verdict.days = len(all_days)
         self.verdict.days_looked_into = len(unequal)
         self.verdict.months = _by_month({"old": old_days, "new": new_days})
-        if unequal:
-            suspects = self._suspects(unequal, aside)
-            self.verdict.orders_looked_at_again = len(suspects)
-            self._judge(suspects)
+        if unequal or unread:
+            seen = self._suspects(unequal)
+            suspects = {key: set(places) for key, (_, _, places) in seen.items()}
+            self._judge({**dict.fromkeys(unread, frozenset()), **suspects})
+            if self.verdict.clean and seen:
+                self._count_again(unequal, seen)
         return self.verdict
+
+    def _count_again(self, days: set[int], seen: Mapping[str, Seen]) -> None:
+        self.settle()
+        self.verdict.differences = [
+            Difference(key, "unequal in two readings of everything, and equal between them")
+            for key, found in self._suspects(days).items()
+            if found == seen.get(key)
+        ]
 
     def sample(self, size: int) -> Verdict:
         """Compare so many random orders of the old table. This does not find orders that only the
@@ -107,15 +126,27 @@ class Verify:
         self.verdict.sampled = True
         self.verdict.old_orders = len(keys)
         self.verdict.quarantined = len(self.quarantined())
-        self._judge({key: set() for key in keys})
+        self._judge(dict.fromkeys(keys, frozenset()))
+        lost = self.old.present(self._not_found) if self._not_found else set()
+        self.verdict.differences += [
+            Difference(key, "in the old table, and not found there by its number") for key in lost
+        ]
         return self.verdict
 
-    def _old(self, aside: Mapping[str, bool]) -> Iterator[Canonical]:
-        """The old side's orders. If verification can't read one that the copy did not quarantine,
-        it shows as an order that only the new side has."""
+    def _old(self, aside: Mapping[str, bool], unread: set[str]) -> Iterator[Canonical]:
+        """The old side's orders. `unread` gets the keys of those that are none here, although the
+        copy did not quarantine them."""
         for key, order in self.old.all():
-            if key not in aside and order is not None:
+            if key in aside:
+                continue
+            if order is not None:
                 yield order
+            elif len(unread) < CANDIDATES_MAX:
+                unread.add(key)
+
+    def _new(self, aside: Mapping[str, bool]) -> Iterator[Canonical]:
+        """The new side's, without those that it has changed itself since they were migrated."""
+        return (order for order in self.new.imported() if not aside.get(order.old_key))
 
     def _sums(self, stage: str, orders: Iterable[Canonical]) -> tuple[Days, int]:
         days: Days = defaultdict(DaySums)
@@ -127,23 +158,27 @@ class Verify:
         self.on_progress(stage, count)
         return dict(days), count
 
-    def _suspects(self, days: set[int], aside: Mapping[str, bool]) -> dict[str, set[Place]]:
-        """The keys of orders that differ on those days, with every place that has such an order."""
-        old: dict[str, set[int]] = defaultdict(set)
-        new: dict[str, set[int]] = defaultdict(set)
-        places: dict[str, set[Place]] = defaultdict(set)
-        for order in self._old(aside):
+    def _suspects(self, days: set[int]) -> dict[str, Seen]:
+        """By key, the orders that differ on those days in a reading of everything."""
+        found: dict[str, Seen] = defaultdict(lambda: ([], [], set()))
+        aside = self.quarantined()
+        for order in self._old(aside, set()):
             if order.day in days:
-                old[order.old_key].add(order.digest)
-        for order in self.new.imported():
+                found[order.old_key][0].append(order.digest)
+        for order in self._new(aside):
             if order.day in days:
-                new[order.old_key].add(order.digest)
-                places[order.old_key].add(order.place)
-        keys = (key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
-        return {key: places[key] for key in islice(keys, CANDIDATES_MAX)}
+                _, digests, places = found[order.old_key]
+                digests.append(order.digest)
+                places.add(order.place)
+        differing = (
+            (key, seen) for key, seen in found.items() if sorted(seen[0]) != sorted(seen[1])
+        )
+        return dict(islice(differing, CANDIDATES_MAX))
 
-    def _judge(self, suspects: dict[str, set[Place]]) -> None:
+    def _judge(self, wanted: Mapping[str, Collection[Place]]) -> None:
         """Read them again, until nothing differs or it has differed often enough."""
+        suspects = {key: set(places) for key, places in wanted.items()}
+        self.verdict.orders_looked_at_again = 0 if self.verdict.sampled else len(suspects)
         seen: list[list[Difference]] = []
         for look in range(LOOKS_MAX):
             followed = self.settle()
@@ -160,7 +195,9 @@ class Verify:
         keys = list(suspects)
         for start in range(0, len(keys), KEYS_AT_ONCE):
             some = keys[start : start + KEYS_AT_ONCE]
-            old = dict(self.old.some(some))
+            # The database may hold others to be the same.
+            old = {key: order for key, order in self.old.some(some) if key in suspects}
+            self._not_found = (self._not_found | set(some)) - old.keys()
             for key, order in old.items():
                 if order is not None:
                     suspects[key].add(order.place)
@@ -168,7 +205,7 @@ class Verify:
             for key in some:
                 there = (new[place] for place in sorted(suspects[key]) if place in new)
                 alike = [order for order in there if order.old_key == key]
-                found = _difference(key, old.get(key), alike, aside.get(key))
+                found = _difference(key, old, alike, aside.get(key))
                 if found is not None:
                     yield found
             self.on_progress(READING_AGAIN, start + len(some))
@@ -189,16 +226,23 @@ def _by_month(sides: Mapping[str, Days]) -> dict[str, dict[str, tuple[int, int]]
 
 
 def _difference(
-    key: str, old: Canonical | None, new: list[Canonical], changed_since: bool | None
+    key: str,
+    there: Mapping[str, Canonical | None],
+    new: list[Canonical],
+    changed_since: bool | None,
 ) -> Difference | None:
-    """`changed_since` is None for an order that is not in quarantine."""
+    """`there` are old orders, None for those that are none here. `changed_since` is None for an
+    order that is not in quarantine."""
     if changed_since is not None:
         both = bool(new) and not changed_since
         return Difference(key, "in quarantine and in the orders table") if both else None
     if len(new) > 1:
         return Difference(key, "more than once in the orders table")
-    if old is None:
+    if key not in there:
         return Difference(key, "only in the orders table") if new else None
+    old = there[key]
+    if old is None:
+        return Difference(key, "no order in the old table, and not in quarantine")
     if not new:
         return Difference(key, "not in the orders table")
     fields = different_sides(old._asdict(), new[0]._asdict())
@@ -234,7 +278,8 @@ class VerifyBack:
             found = dict(self._compared(list(self.new.some(list(found)).values())))
         verdict.differences = list(found.values())
         verdict.old_orders = self.old.count()
-        verdict.quarantined = sum(not changed for changed in self.quarantined().values())
+        aside = self.quarantined().items()
+        verdict.quarantined = sum(key != NONE and not changed for key, changed in aside)
         # An order that only the old table has would show in the number alone.
         surplus = verdict.old_orders - verdict.quarantined - verdict.new_orders
         if surplus > 0 and verdict.clean:

@@ -7,11 +7,13 @@ import json
 import random
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from functools import cached_property
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -22,8 +24,10 @@ from spillway.migrate.connection import Account, connected
 from spillway.migrate.verifying.canonical import Canonical, State
 
 Row = dict[str, Any]
-#: An order's key, and the order; None for one that verification can't read either.
+#: An order's number as the table spells it, and the order; None for what can't be read as one.
 Read = tuple[str, Canonical | None]
+#: The number of all rows that have none.
+NONE = ""
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 -- all times that are compared with it are UTC too
 _NO_PLACES = frozenset({"CLP", "ISK", "JPY", "KRW", "PYG", "UGX", "VND", "XAF", "XOF", "XPF"})
@@ -38,7 +42,7 @@ _BIDI = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"
 class Columns:
     timestamps: frozenset[str]
     primary: tuple[str, ...]
-    key_ignores_case: bool
+    key_is_text: bool
 
 
 @dataclass(frozen=True)
@@ -50,11 +54,22 @@ class OldSide:
 
     def all(self) -> Iterator[Read]:
         """Every order, in one statement: the table as it was at one moment."""
+        yield from self._without_number()
         yield from self._orders("IS NOT NULL", ())
 
     def some(self, keys: Sequence[str]) -> Iterator[Read]:
-        if keys:
-            yield from self._orders(f"IN ({', '.join(['%s'] * len(keys))})", tuple(keys))
+        """Those of these orders that are there, perhaps with others."""
+        numbers = [self._typed(key) for key in keys if key != NONE]
+        if len(numbers) < len(keys):
+            yield from self._without_number()
+        if numbers:
+            yield from self._orders(f"IN ({', '.join(['%s'] * len(numbers))})", tuple(numbers))
+
+    def present(self, keys: Collection[str]) -> set[str]:
+        """Which of these are there, by reading every number instead of asking for these."""
+        key, table = self.config.order.key, self.config.source.table
+        rows = self.rows(f"SELECT `{key}` AS k FROM `{table}` WHERE `{key}` IS NOT NULL")  # noqa: S608
+        return {row["k"] for row in rows if row["k"] in keys}
 
     def sample(self, size: int) -> list[str]:
         """So many random keys, by one pass over the key's index: the server sorts nothing."""
@@ -64,12 +79,16 @@ class OldSide:
             f"SELECT DISTINCT `{key}` AS k FROM `{table}`"  # noqa: S608
             f" WHERE `{key}` IS NOT NULL AND RAND() < {share:.9f}"
         )
-        keys = list(dict.fromkeys(self._name(row["k"]) for row in rows))
+        keys = list(dict.fromkeys(row["k"] for row in rows if not _is_blank(row["k"])))
         return random.sample(keys, min(size, len(keys)))
 
     def count(self) -> int:
+        """How many orders, each spelling of a number being one."""
         key, table = self.config.order.key, self.config.source.table
-        return self._number(f"SELECT COUNT(DISTINCT `{key}`) AS n FROM `{table}`")  # noqa: S608
+        spelling = f"BINARY `{key}`" if self.columns.key_is_text else f"`{key}`"
+        return self._number(
+            f"SELECT COUNT(DISTINCT {spelling}) AS n FROM `{table}` WHERE TRIM(`{key}`) NOT LIKE ''"  # noqa: S608
+        )
 
     def _number(self, query: str) -> int:
         return next(int(row["n"]) for row in self.rows(query))
@@ -84,14 +103,38 @@ class OldSide:
                 (self.config.source.table,),
             )
         )
-        collations = {row["n"]: row["c"] or "" for row in rows}
+        collations = {row["n"]: row["c"] for row in rows}
         return Columns(
             timestamps=frozenset(row["n"] for row in rows if row["t"] == "timestamp"),
             primary=tuple(row["n"] for row in rows if row["k"] == "PRI"),
-            key_ignores_case=collations.get(self.config.order.key, "").endswith("_ci"),
+            key_is_text=collations.get(self.config.order.key) is not None,
         )
 
-    def _orders(self, which: str, values: tuple[str, ...]) -> Iterator[Read]:
+    def _without_number(self) -> Iterator[Read]:
+        """Once, where there are such rows: nothing can be said of them but that."""
+        key, table = self.config.order.key, self.config.source.table
+        lacking = f"SELECT 1 FROM `{table}` WHERE `{key}` IS NULL OR TRIM(`{key}`) LIKE '' LIMIT 1"  # noqa: S608
+        yield from ((NONE, None) for _ in self.rows(lacking))
+
+    def _spelled_twice(self, which: str, values: tuple[object, ...]) -> set[str]:
+        """Every spelling of the numbers that the database groups together although they are not
+        spelled alike: no order has such a number."""
+        if not self.columns.key_is_text:
+            return set()
+        key, table = self.config.order.key, self.config.source.table
+        rows = self.rows(
+            f"SELECT o.`{key}` AS k FROM `{table}` o JOIN (SELECT `{key}` FROM `{table}`"  # noqa: S608
+            f" WHERE `{key}` {which} GROUP BY `{key}`"
+            f" HAVING COUNT(DISTINCT BINARY `{key}`) > 1) two ON o.`{key}` = two.`{key}`",
+            values,
+        )
+        return {row["k"] for row in rows}
+
+    def _typed(self, key: str) -> object:
+        """A number as a number: the server compares a text with a DECIMAL inexactly."""
+        return key if self.columns.key_is_text else Decimal(key)
+
+    def _orders(self, which: str, values: tuple[object, ...]) -> Iterator[Read]:
         key, customers = self.config.order.key, self.config.customers
         wanted, joined = "o.*", ""
         if customers.by == "table":
@@ -105,26 +148,22 @@ class OldSide:
             f" WHERE o.`{key}` {which} ORDER BY {order_by}",
             values,
         )
-        for name, group in groupby(rows, key=lambda row: self._name(row[key])):
+        ambiguous = self._spelled_twice(which, values)
+        for name, group in groupby(rows, key=itemgetter(key)):
+            if _is_blank(name):
+                continue
             try:
-                yield name, self._canonical(name, list(group))
+                yield name, None if name in ambiguous else self._canonical(name, list(group))
             except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
                 yield name, None
 
-    def rows(self, query: str, values: tuple[str, ...] = ()) -> Iterator[Row]:
+    def rows(self, query: str, values: tuple[object, ...] = ()) -> Iterator[Row]:
         with (
             connected(self.account) as connection,
             connection.cursor(SSDictCursor) as cursor,
         ):
             cursor.execute(query, values or None)
             yield from cursor
-
-    def _name(self, key: str) -> str:
-        if not self.columns.key_ignores_case:
-            return key
-        decomposed = unicodedata.normalize("NFKD", key)
-        bare = "".join(char for char in decomposed if unicodedata.combining(char) == 0)
-        return bare.rstrip(" ").casefold()
 
     def _canonical(self, name: str, rows: list[Row]) -> Canonical:
         first, fields = rows[0], self.config.order
@@ -235,9 +274,9 @@ class OldSide:
     ) -> str:
         if field is None:
             return ""
-        if field.column is None:
-            return (field.value or "").replace("{key}", name)
-        text = row[field.column] or ""
+        text: str = (field.value or "").replace("{key}", name)
+        if field.column is not None:
+            text = row[field.column] or ""
         if field.map is not None:
             text = field.map.get(text.strip(), text)
         if not clean:
@@ -251,6 +290,10 @@ class OldSide:
             text = re.sub(r" +", " ", "".join(c if c.isprintable() else " " for c in text))
         text = text.strip() or field.default or ""
         return text[:_TEXT_MAX].rstrip() if texts.too_long == "cut" else text
+
+
+def _is_blank(number: str) -> bool:
+    return not number.strip(" ")
 
 
 def _minor(text: str, currency: str, config: Config) -> int:

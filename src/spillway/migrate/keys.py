@@ -1,0 +1,116 @@
+"""How an old order is named: by its number, spelled exactly as a SELECT shows it.
+
+Copy, binary log, index, quarantine and the way back all use this one name. The index can only find
+an order again if all of them make the same name of the same row, so each type of column that may be
+the order number has its rule here, and a type without a rule is refused before anything is read.
+
+Which spellings are the same number, the database alone decides, by the column's collation: "a1" is
+"A1" in most of them, "Ü" is "Y" in one and "ss" is "ß" in another. Nothing here folds a text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal, NamedTuple
+
+from spillway.errors import SpillwayError
+
+#: The name of all rows without an order number: NULL, empty, or nothing but spaces.
+NO_NUMBER = ""
+
+_INTEGERS = frozenset(("tinyint", "smallint", "mediumint", "int", "bigint"))
+_TEXTS = frozenset(("char", "varchar", "tinytext", "text", "mediumtext", "longtext"))
+#: Character sets that the log can be read in without asking the server.
+_UTF8 = frozenset(("utf8mb4", "utf8mb3", "utf8", "ascii"))
+
+
+class Encoded(NamedTuple):
+    """A text as the log has it. Only the server knows its own character sets: Python's latin1 has
+    no euro sign, MySQL's has."""
+
+    charset: str
+    content: bytes
+
+
+#: An order number as the log has it: a name, or what the server must read first.
+Logged = str | Encoded
+
+
+@dataclass(frozen=True, slots=True)
+class KeyColumn:
+    """The column with the order number.
+
+    `zeros`: the width to which ZEROFILL fills a number. `decimals`: of a DECIMAL. `charset` and
+    `ignores_spaces`, of a text: its collation ignores spaces at the end.
+    """
+
+    column: str
+    kind: Literal["integer", "decimal", "text"]
+    zeros: int = 0
+    decimals: int = 0
+    charset: str = ""
+    ignores_spaces: bool = False
+
+    def logged(self, value: object, charset: str) -> Logged:
+        """What the log says: None, a number, or a text's bytes, in its column's character set at
+        the time of the change."""
+        if isinstance(value, bytes):
+            encoded = Encoded(charset or self.charset, value)
+            return name(value.decode()) if encoded.charset in _UTF8 else encoded
+        if isinstance(value, Decimal):
+            return f"{value:.{self.decimals}f}".zfill(self.zeros)
+        return NO_NUMBER if value is None else str(value).zfill(self.zeros)
+
+    def value(self, number: str) -> object:
+        """As a value in a statement. A number as a number: MySQL would not use its index for a
+        text, and compares a text with a DECIMAL as inexact numbers."""
+        match self.kind:
+            case "integer":
+                return int(number)
+            case "decimal":
+                return Decimal(number)
+        return number
+
+    def sameness(self, expression: str) -> str | None:
+        """SQL that is equal for rows whose numbers the database holds to be equal. None where the
+        number's own text is."""
+        if self.kind != "text":
+            return None
+        return f"WEIGHT_STRING({f'RTRIM({expression})' if self.ignores_spaces else expression})"
+
+    def is_lacking(self, expression: str) -> str:
+        """SQL that is true for rows without a number; it can use the index. LIKE compares without
+        a collation's weights."""
+        if self.kind != "text":
+            return f"{expression} IS NULL"
+        blank = f"{expression} LIKE ' %' AND TRIM({expression}) LIKE ''"
+        return f"({expression} IS NULL OR {expression} LIKE '' OR ({blank}))"
+
+
+def name(number: str | None) -> str:
+    return NO_NUMBER if number is None or not number.strip(" ") else number
+
+
+def key_column(
+    column: str, data_type: str, column_type: str, charset: str | None, *, ignores_spaces: bool
+) -> KeyColumn:
+    """Of information_schema's description. SpillwayError: its values cannot name orders."""
+    if data_type in _INTEGERS:
+        width = _numbers_in(column_type)[0] if "zerofill" in column_type else 0
+        return KeyColumn(column, "integer", zeros=width)
+    if data_type == "decimal":
+        digits, decimals = _numbers_in(column_type)
+        width = digits + (decimals > 0) if "zerofill" in column_type else 0
+        return KeyColumn(column, "decimal", zeros=width, decimals=decimals)
+    if data_type in _TEXTS:
+        return KeyColumn(column, "text", charset=charset or "", ignores_spaces=ignores_spaces)
+    raise SpillwayError(
+        f"The order number {column} is a {data_type.upper()}, which cannot name an order exactly:"
+        f" name another column, such as a generated one with its text."
+    )
+
+
+def _numbers_in(column_type: str) -> list[int]:
+    """10 and 2 of "decimal(10,2) unsigned zerofill"."""
+    return [int(number) for number in column_type.partition("(")[2].partition(")")[0].split(",")]
