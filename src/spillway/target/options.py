@@ -7,6 +7,7 @@ not answer in one sentence.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from spillway.errors import SpillwayError
-from spillway.run.stack.ports import DEFAULT_PORT
+from spillway.run.stack.ports import DEFAULT_PORT, port_option
 from spillway.ui.options import PortOption
 
 if TYPE_CHECKING:
@@ -33,6 +34,12 @@ ProfileOption = Annotated[
 RegionOption = Annotated[
     str | None, typer.Option("--region", metavar="NAME", help="The stage's AWS Region.")
 ]
+
+#: In a sentence: a command about a running service that does not say yet which one.
+_COMMAND = re.compile(
+    r"`(spillway (?:console|coupons|customers|logs|orders|prices (?!check)|redrive|restore|status)"
+    r"(?:(?!--port|--stage)[^`])*)`"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,15 @@ class Target:
             return on_this_machine(self.port)
         return on_aws(self.stage, profile=self.profile, region=self.region)
 
+    @property
+    def options(self) -> str:
+        """What says on a command line which service is meant, with a space before it."""
+        from spillway.target.service import options_of
+
+        if self.stage is None:
+            return port_option(self.port)
+        return options_of(self.stage, profile=self.profile, region=self.region)
+
     def outputs(self, needed: str) -> dict[str, str]:
         """The outputs of the stage's stacks. SpillwayError: `needed` isn't one of them."""
         from spillway.target.service import outputs_of
@@ -68,15 +84,22 @@ class Target:
 
 
 def with_target(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options of a `Target` to a command, and give it their values as `target`."""
+    """Add the options of a `Target` to a command, and give it their values as `target`.
+
+    What an error names as the next command is about the same service.
+    """
     of_target = _keywords(Target)
     parameters = [one for one in _keywords(command) if one.name != "target"] + of_target
 
     @wraps(command)
     def run(**values: Any) -> None:
-        options = {one.name: values.pop(one.name) for one in of_target}
-        with explain_unreachable():
-            command(**values, target=Target(**options))
+        target = Target(**{one.name: values.pop(one.name) for one in of_target})
+        try:
+            with explain_unreachable():
+                command(**values, target=target)
+        except SpillwayError as error:
+            error.args = (_COMMAND.sub(rf"`\1{target.options}`", str(error)),)
+            raise
 
     # Typer reads a command's options from these two.
     run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]

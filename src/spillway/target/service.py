@@ -124,9 +124,14 @@ def on_aws(stage: str, *, profile: str | None, region: str | None) -> Service:
     """A stage's service in the operator's account. SpillwayError: there is none."""
     outputs = outputs_of(stage, profile=profile, region=region)
     session = session_of(profile=profile, region=region)
-    named = {"stage": stage, "profile": profile, "region": region}
-    options = "".join(f" --{name} {value}" for name, value in named.items() if value is not None)
+    options = options_of(stage, profile=profile, region=region)
     return Service(stage, shared(session.client), tables(outputs), queues(outputs), options=options)
+
+
+def options_of(stage: str, *, profile: str | None, region: str | None) -> str:
+    """What says on a command line which stage is meant, with a space before it."""
+    named = {"stage": stage, "profile": profile, "region": region}
+    return "".join(f" --{name} {value}" for name, value in named.items() if value is not None)
 
 
 def session_of(*, profile: str | None = None, region: str | None = None) -> Any:

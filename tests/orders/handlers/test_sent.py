@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from orders.domain.refusals import Refusal, Rule
+from orders.flow.intake import NOT_FOUND
 from orders.handlers import http
 from tests.orders.handlers.api_events import request
 
@@ -56,6 +58,12 @@ def test_what_has_changed_is_sent_with_another_tag() -> None:
 )
 def test_only_what_can_be_asked_for_again_has_a_tag(route: str, status: int) -> None:
     assert "etag" not in sent(route, status=status)["headers"]
+
+
+def test_a_customer_who_is_not_known_is_asked_for_a_token() -> None:
+    unknown = Refusal(Rule.CUSTOMER_UNKNOWN, "", "Who?")
+    for refusal, asked in ((unknown, True), (NOT_FOUND, False)):
+        assert ("www-authenticate" in http.refused((refusal,))["headers"]) is asked
 
 
 def test_a_head_gets_the_headers_alone() -> None:

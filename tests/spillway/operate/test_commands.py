@@ -47,6 +47,24 @@ def test_an_error_is_one_sentence(arguments: list[str], facts: list[str]) -> Non
     assert "\n" not in str(result.exception)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["orders", "show", "4711", "--port", "8999"], "`spillway orders list TEXT --port 8999`"),
+        (["redrive", "--set-aside", "m"], "`spillway redrive --dry-run`"),
+        (
+            ["redrive", "--set-aside", "m", "--stage", "dev", "--region", "eu-west-1"],
+            "`spillway redrive --dry-run --stage dev --region eu-west-1`",
+        ),
+        # Its own hint names the port already.
+        (["orders", "show", order_id(), "--port", "8999"], "`spillway up --port 8999`"),
+    ],
+)
+def test_the_next_command_is_about_the_same_service(arguments: list[str], hint: str) -> None:
+    result = CliRunner().invoke(app, arguments)
+    assert hint in str(result.exception)
+
+
 COMMANDS = (
     ["status"],
     ["orders", "show"],

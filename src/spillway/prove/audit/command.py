@@ -1,11 +1,12 @@
 """`spillway audit`: its options. Everything heavy is imported when it runs."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from spillway.run.loopback import http_client
-from spillway.run.stack.ports import DEFAULT_PORT
+from spillway.run.stack.ports import DEFAULT_PORT, port_option
 from spillway.ui.options import JsonOption, PortOption, print_result
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ def audit(
     from spillway.run.stack import attach
 
     audited = _audited(attach(port), unsettled_after)
-    print_result(audited, as_json=as_json, document=document, show=show)
+    show_it = partial(show, options=port_option(port))
+    print_result(audited, as_json=as_json, document=document, show=show_it)
     if not audited.held:
         raise typer.Exit(1)
 

@@ -84,14 +84,15 @@ def document(audited: Audited) -> dict[str, Any]:
     }
 
 
-def show(audited: Audited, console: Console) -> None:
-    """An audit, for a terminal of any width."""
+def show(audited: Audited, console: Console, *, options: str = "") -> None:
+    """An audit, for a terminal of any width. `options` name the stack on a command line."""
     console.print(_orders_panel(audited))
     console.print(promises_panel(audited.promises))
     if audited.broken:
         console.print(_broken_panel(audited))
     if audited.dead_letters:
-        console.print("See the dead letters and their reasons: `spillway redrive --dry-run`.")
+        see = f"`spillway redrive --dry-run{options}`"
+        console.print(f"See the dead letters and their reasons: {see}.")
     console.print(promises_line(audited.promises))
 
 

@@ -17,9 +17,9 @@ from tests.spillway.prove.audit.fake_tables import NOW_SECONDS, FakeQueues, audi
 from tests.spillway.prove.audit.test_running import key, moved
 
 
-def shown(found: Audited, width: int = 120) -> str:
+def shown(found: Audited, width: int = 120, options: str = "") -> str:
     text = io.StringIO()
-    show(found, Console(file=text, width=width))
+    show(found, Console(file=text, width=width), options=options)
     return text.getvalue()
 
 
@@ -60,7 +60,7 @@ def test_dead_letters_are_pointed_to() -> None:
     found = audited([confirmed()], queues=queues)
 
     assert document(found)["dead_letters"] == 2
-    assert "spillway redrive --dry-run" in shown(found)
+    assert "`spillway redrive --dry-run --port 8700`" in shown(found, options=" --port 8700")
     assert "redrive" not in shown(audited([confirmed()]))
 
 
