@@ -221,11 +221,13 @@ test("a column that can't be known is asked about", () => {
 });
 
 test("a word means one thing in all languages, and a store can add its own", () => {
-  const columns = (language) => Object.entries(language).flatMap(([role, words]) => words.map((word) => [word, role]));
-  for (const [word, role] of Object.values(WORDS).flatMap(columns)) {
-    const [item, quantity] = role === "item" ? [word, "Qty"] : ["SKU", word];
-    assert.equal(short(read(`x\t${item}\t${quantity}\n9\tSOAP\t2`)), "SOAP 2", word);
-  }
+  const all = (role) => Object.values(WORDS).flatMap((language) => language[role]);
+  for (const word of all("item")) assert.equal(short(read(`x\t${word}\tQty\n9\tSOAP\t2`)), "SOAP 2", word);
+  for (const word of all("quantity")) assert.equal(short(read(`x\tSKU\t${word}\n9\tSOAP\t2`)), "SOAP 2", word);
+  for (const word of all("unit")) assert.equal(read(`SKU\tQty\t${word}\nMUG-SAGE\t6\tfoo`).question?.unit, "foo", word);
+  for (const word of all("piece")) assert.equal(short(read(`SKU\tQty\nMUG-SAGE\t6 ${word}`)), "MUG-SAGE 6", word);
+  for (const word of all("case")) assert.equal(read(`SKU\tQty\nMUG-SAGE\t6 ${word}`).question?.unit, word);
+  for (const word of all("total")) assert.equal(read(`SKU\tQty\nSOAP\t2\n${word}\t2`).sums, 1, word);
   const roles = rolesOf({ ...WORDS, is: { item: ["Vörunúmer"], quantity: ["Fjöldi"] } });
   const text = "Vörunúmer;Hillur;Fjöldi\nSOAP;9;2";
   assert.equal(short(readSheet(tableOf([text], GOODS, roles), GOODS, roles)), "SOAP 2");
@@ -245,6 +247,63 @@ test("a bad line is named by row and column with what to do; the others stay", (
   ]);
   assert.equal(ordered("5", { case: 6 }).problem, "It is sold in cases of 6: order 6.");
   assert.ok(ordered("x".repeat(20_000), { case: 6 }).problem.length < 150);
+});
+
+for (const [what, text, pieces, cases] of [
+  ["a unit in its cell", "SKU,Qty\nMUG-SAGE,12 Kartons", "MUG-SAGE 12", "MUG-SAGE 72"],
+  ["a column of units", "SKU;Menge;ME\nMUG-SAGE;12;KAR\nMUG-SAGE;6;ST", "MUG-SAGE 12, MUG-SAGE 6", "MUG-SAGE 72, MUG-SAGE 6"],
+  ["a unit beside it without a heading", "MUG-SAGE;12;CS\nMUG-SAGE;6;EA", "MUG-SAGE 12, MUG-SAGE 6", "MUG-SAGE 72, MUG-SAGE 6"],
+  ["the unit in the heading", "SKU,Qty (pcs),Bottles\nMUG-SAGE,12,x", "MUG-SAGE 12"],
+  ["a column of units that decides over the packing", "SKU,Qty,Unit,Packed in\nMUG-SAGE,12,EA,Box", "MUG-SAGE 12"],
+  ["a unit nobody knows", "SKU,Qty,UOM\nMUG-SAGE,12,ZZ", "MUG-SAGE 12", "MUG-SAGE 72"],
+  ["a unit and a thousand", "SKU;Qty\nMUG-SAGE;1 200 szt.", "MUG-SAGE 1200"],
+  ["an item that is not sold by the case", "SKU,Qty\nSOAP,2 boxes\nMUG-SAGE,6 boxes", "SOAP 2, MUG-SAGE 6", "MUG-SAGE 36 without B2"],
+]) {
+  test(`twelve of ${what} are pieces or cases, as the buyer says`, () => {
+    const { question } = read(text);
+    if (!cases) return assert.deepEqual([short(read(text)), question], [pieces, null]);
+    const answered = (meaning) => short(read(text, { means: { [question.sign]: meaning } }));
+    assert.deepEqual([answered("pieces"), answered("cases")], [pieces, cases]);
+    assert.equal(read(text, { means: { [question.sign]: "unclear" } }).question, null, "asked once");
+  });
+}
+
+test("cases in the heading are asked about also where the column was chosen", () => {
+  for (const heading of ["Menge (Kartons)", "Cases", "Antal kartonger", "Nb cartons"]) {
+    const text = `Art.-Nr.,Name,${heading}\nMUG-SAGE,x,12`;
+    const answers = read(text).question.columns ? { columns: { item: 0, quantity: 2 } } : {};
+    assert.equal(short(read(text, { ...answers, means: { [read(text, answers).question.unit]: "cases" } })), "MUG-SAGE 72", heading);
+  }
+});
+
+test("a row of sums is no line, and a line that a sum could hide stays one", () => {
+  for (const [text, expected, sums] of [
+    ["SKU,Name,Qty\nSOAP,,2\nSOAP,,3\n,Zwischensumme Filiale 1,5\nSOAP,,4\n,Zwischensumme Filiale 2,4\nGesamt,,9", "SOAP 2, SOAP 3, SOAP 4", 3],
+    ["SKU,Qty\nSOAP,2\nNOPE,3\nTotal:,5", "SOAP 2 without A3", 1],
+    ["SKU,Branch,Qty\nSOAP,Bonn,2\n,Ulm,3\nSOAP Ergebnis,,5\nGesamtergebnis,,5", "SOAP 2 without A3", 2],
+    ["SKU;Qty\nSOAP;900\nSOAP;1.200\nRazem;2.100", "SOAP 900, SOAP 1200", 1],
+    ["SKU,Name,Qty\nSOAP,,2\nSOAP,,3\n,Total care soap,4", "SOAP 2, SOAP 3 without A4", 0],
+    ["SKU,Name,Qty\nSOAP,,2\nTC-1,Total care soap,2", "SOAP 2 without A3", 0],
+    ["SKU,Name,Qty\nSOAP,Total care,2\nSOAP,Total care,2", "SOAP 2, SOAP 2", 0],
+    ["SKU,Qty\nSOAP,2\nSOAP,3\n,5", "SOAP 2, SOAP 3 without A4", 0],
+  ]) {
+    const sheet = read(text, { means: { ".": "thousands" } });
+    assert.deepEqual([short(sheet), sheet.sums], [expected, sums], text);
+  }
+});
+
+test("of an order form, what is not ordered is counted and no mistake", () => {
+  for (const none of ["", "0", "-", "0,00"]) {
+    const form = ["SKU;Qty", ...Array(12).fill(`MUG-SAGE;${none}`), "SOAP;2", "SOAP;x", "SOAP;-2"].join("\n");
+    const sheet = read(form);
+    assert.deepEqual([short(sheet), sheet.unwanted], ["SOAP 2 without B15 without B16", 12], none);
+    const few = read(form.replaceAll(`MUG-SAGE;${none}`, "SOAP;1").replace("SOAP;1", `SOAP;${none}`));
+    assert.deepEqual([few.errors.map(({ row }) => row), few.unwanted], [[2, 15, 16], 0]);
+  }
+});
+
+test("a heading with a number in it is one, where its columns were chosen", () => {
+  assert.equal(short(read("SKU,KW 49,KW 50\nSOAP,2,3", { columns: { item: 0, quantity: 2 } })), "SOAP 3");
 });
 
 test("each row is taken, left out, or counted", () => {
@@ -319,6 +378,21 @@ test("a sku is found as the store writes it, unless it could be two", () => {
   assert.equal(goodOf("a 1", odd).sku, "A  1");
   const twins = new Map([["ab", { sku: "ab" }], ["AB", { sku: "AB" }]]);
   assert.deepEqual([goodOf("AB", twins)?.sku, goodOf("Ab", twins)], ["AB", null]);
+});
+
+test("an unknown sku is asked about if it is nearly one that is sold", () => {
+  for (const [sku, question] of [
+    ["MUG_SAGE", "Is it MUG-SAGE?"], ["mug sage", "Is it MUG-SAGE?"], ["MUG-SAGEE", "Is it MUG-SAGE?"], ["MUG-SAG", "Is it MUG-SAGE?"],
+    ["MGU-SAGE", "Is it MUG-SAGE?"], ["MUG-SAXE", "Is it MUG-SAGE?"], ["OLDD", "Check how it is spelt."], ["MUG-SEA", "Check how it is spelt."], ["-", "Check how it is spelt."],
+  ]) assert.ok(read(`SKU,Qty\n${sku},6\nSOAP,1`).errors[0].problem.endsWith(`catalogue. ${question}`), sku);
+});
+
+test("a line that is separated otherwise than the others is no heading", () => {
+  for (const line of ["SOAP,2", "SOAP 2", "2;SOAP", "SOAP    2"]) {
+    const sheet = read(`${line}\nMUG-SAGE\t6\nSOAP\t1`);
+    assert.deepEqual([short(sheet), sheet.question], ["SOAP 2, MUG-SAGE 6, SOAP 1", null], line);
+  }
+  assert.equal(short(read("SKU     Qty\nSOAP      2\nMUG-SAGE  6")), "SOAP 2, MUG-SAGE 6");
 });
 
 test("a sku that comes twice stays twice, in the buyer's order", () => {

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
 import pytest
@@ -216,6 +216,46 @@ def test_a_workbook_is_read_as_its_program_shows_it(page: Page) -> None:
     assert violations(page) == []
 
 
+def test_a_workbook_says_beside_its_numbers_what_they_are(page: Page) -> None:
+    """Units that a format shows, sums by formula, cells that are struck through or merged."""
+    rows = [
+        ("Item", inline("B1", "Qty")),
+        ("MUG-SAGE", '<c r="B2" s="1"><v>12</v></c>'),
+        ("BOWL-SEA", '<c r="B3" s="2"><v>6</v></c>'),
+        ("", '<c r="B4"><v>18</v></c>'),
+        ("Part 1", '<c r="B5"><f t="shared" ref="B5:C5" si="0">SUBTOTAL(9,B2:B4)</f><v>0</v></c>'),
+        ("PLATE-OAT", '<c r="B6" s="3"><v>6</v></c>'),
+        ("BOWL-OAT", '<c r="B7"><f>SUM(B2:B3)</f><v>18</v></c>'),
+        ("PLATE-INK", '<c r="B8"><f>SUM(C8:D8)</f><v>6</v></c>'),
+        ("MUG-INK", '<c r="B9"><f>6*2</f></c>'),
+        ("MUG-CLAY", '<c r="B10" t="b"><v>1</v></c>'),
+    ]
+    sheet = data(
+        *(
+            f'<row r="{row}">{inline(f"A{row}", item) if item else ""}{count}</row>'
+            for row, (item, count) in enumerate(rows, start=1)
+        )
+    )
+    merged = '<mergeCells><mergeCell ref="A3:A4"/></mergeCells>'
+    styles = (
+        '<numFmts><numFmt numFmtId="164" formatCode="0&quot; Karton&quot;;-0"/>'
+        '<numFmt numFmtId="165" formatCode="#,##0\\ &quot;pcs&quot;"/></numFmts>'
+        "<fonts><font/><font><strike/></font></fonts>"
+        '<cellXfs><xf numFmtId="0"/><xf numFmtId="164"/><xf numFmtId="165"/>'
+        '<xf numFmtId="0" fontId="1"/></cellXfs>'
+    )
+    upload(page, book([("Order", sheet + merged)], styles=styles), "order.xlsx")
+    expect(page.locator("#question")).to_contain_text("“Karton”")
+    choose(page, "12 cases of 6")
+    expect(page.locator("#taken-body")).to_contain_text("1 row with sums of others was passed over")
+    expected = [("MUG-SAGE", 72), ("BOWL-SEA", 6), ("BOWL-SEA", 18), ("PLATE-INK", 6)]
+    assert ordered(page) == expected
+    problems = page.locator("#errors-list li")
+    for index, words in enumerate(("struck through", "sum", "formula", "TRUE")):
+        expect(problems.nth(index)).to_contain_text(words)
+    expect(problems).to_have_count(4)
+
+
 def test_another_kind_of_file_is_refused_by_name(page: Page) -> None:
     for names, kind in (
         (["mimetype", "content.xml"], ".ods"),
@@ -254,9 +294,10 @@ _PACKAGE = 'xmlns="http://schemas.openxmlformats.org/package/2006/relationships"
 _KINDS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 
 
-def workbook() -> bytes:
-    """As Excel in Japanese writes it: shared texts with reading aids, a rich text, a formula, a
-    date, a hidden row and a hidden sheet. Where a cell is may be left out."""
+def book(
+    sheets: list[tuple[str, str]], *, texts: Sequence[str] = (), styles: str = "", hidden: str = ""
+) -> bytes:
+    """A workbook: its sheets' names and XML, its shared texts and styles, and a hidden sheet."""
 
     def relations(*targets: tuple[str, str]) -> str:
         each = (
@@ -265,19 +306,53 @@ def workbook() -> bytes:
         )
         return f"<Relationships {_PACKAGE}>{''.join(each)}</Relationships>"
 
-    def sheet(*rows: str) -> str:
-        return f"<worksheet {_MAIN}><sheetData>{''.join(rows)}</sheetData></worksheet>"
+    states = ("hidden" if name == hidden else "visible" for name, _ in sheets)
+    named = (
+        f'<sheet name="{name}" sheetId="{index + 1}" state="{state}" r:id="r{index}"/>'
+        for index, ((name, _), state) in enumerate(zip(sheets, states, strict=True))
+    )
+    paths = [f"worksheets/sheet{index + 1}.xml" for index in range(len(sheets))]
+    # Excel's are relative, others' absolute.
+    paths[-1] = f"/xl/{paths[-1]}"
+    shared = (f"<si>{text}</si>" for text in texts)
+    return packed(
+        {
+            "_rels/.rels": relations(("officeDocument", "xl/workbook.xml")),
+            "xl/workbook.xml": f'<workbook {_MAIN} xmlns:r="{_KINDS}">'
+            f"<sheets>{''.join(named)}</sheets></workbook>",
+            "xl/_rels/workbook.xml.rels": relations(
+                *(("worksheet", path) for path in paths),
+                ("sharedStrings", "sharedStrings.xml"),
+                ("styles", "styles.xml"),
+            ),
+            "xl/sharedStrings.xml": f"<sst {_MAIN}>{''.join(shared)}</sst>",
+            "xl/styles.xml": f"<styleSheet {_MAIN}>{styles}</styleSheet>",
+            **{
+                f"xl/{path.removeprefix('/xl/')}": f"<worksheet {_MAIN}>{xml}</worksheet>"
+                for path, (_, xml) in zip(paths, sheets, strict=True)
+            },
+        }
+    )
 
-    def inline(place: str, text: str) -> str:
-        return f'<c r="{place}" t="inlineStr"><is><t>{text}</t></is></c>'
 
+def data(*rows: str) -> str:
+    return f"<sheetData>{''.join(rows)}</sheetData>"
+
+
+def inline(place: str, text: str, style: int = 0) -> str:
+    return f'<c r="{place}" s="{style}" t="inlineStr"><is><t>{text}</t></is></c>'
+
+
+def workbook() -> bytes:
+    """As Excel in Japanese writes it: shared texts with reading aids, a rich text, a formula, a
+    date, a hidden row and a hidden sheet. Where a cell is may be left out."""
     texts = [
         '<t>品番</t><rPh sb="0" eb="2"><t>ヒンバン</t></rPh><phoneticPr fontId="1"/>',
         "<t>数量</t>",
         '<r><t>MUG</t></r><r><rPr><b/></rPr><t xml:space="preserve">-SAGE</t></r>',
         "<t>two_x000a_lines</t>",
     ]
-    may = sheet(
+    may = data(
         '<row r="2"><c r="B2" t="str"><v>Order form</v></c></row>',
         '<row r="4"><c r="B4" t="s"><v>0</v></c><c t="inlineStr"><is><t>Note</t></is></c>',
         '<c r="D4" t="s"><v>1</v></c></row>',
@@ -290,35 +365,13 @@ def workbook() -> bytes:
         f'<row r="9">{inline("B9", "PLATE-INK")}<c r="D9" s="3"><v>46082</v></c></row>',
         f'<row r="10" hidden="1">{inline("B10", "BOWL-OAT")}<c r="D10"><v>6</v></c></row>',
     )
-    june = sheet(f'<row r="1">{inline("A1", "MUG-INK")}<c r="B1"><v>6</v></c></row>')
-    named = (("May", ""), ("Empty", ""), ("June", ""), ("Old", ' state="hidden"'))
-    sheets = (
-        f'<sheet name="{name}" sheetId="{index + 1}"{state} r:id="r{index}"/>'
-        for index, (name, state) in enumerate(named)
-    )
-    shared = (f"<si>{text}</si>" for text in texts)
+    june = data(f'<row r="1">{inline("A1", "MUG-INK")}<c r="B1"><v>6</v></c></row>')
     date = "[$-411]yyyy&quot;年&quot;m&quot;月&quot;"
-    return packed(
-        {
-            "_rels/.rels": relations(("officeDocument", "xl/workbook.xml")),
-            "xl/workbook.xml": f'<workbook {_MAIN} xmlns:r="{_KINDS}">'
-            f"<sheets>{''.join(sheets)}</sheets></workbook>",
-            "xl/_rels/workbook.xml.rels": relations(
-                ("worksheet", "worksheets/sheet1.xml"),
-                ("worksheet", "worksheets/sheet2.xml"),
-                ("worksheet", "/xl/worksheets/sheet3.xml"),
-                ("worksheet", "worksheets/sheet4.xml"),
-                ("sharedStrings", "sharedStrings.xml"),
-                ("styles", "styles.xml"),
-            ),
-            "xl/worksheets/sheet1.xml": may,
-            "xl/worksheets/sheet2.xml": sheet(),
-            "xl/worksheets/sheet3.xml": june,
-            "xl/worksheets/sheet4.xml": june,
-            "xl/sharedStrings.xml": f"<sst {_MAIN}>{''.join(shared)}</sst>",
-            "xl/styles.xml": f"<styleSheet {_MAIN}>"
-            f'<numFmts><numFmt numFmtId="164" formatCode="{date}"/></numFmts>'
-            '<cellXfs><xf numFmtId="0"/><xf numFmtId="3"/><xf numFmtId="1"/><xf numFmtId="164"/>'
-            "</cellXfs></styleSheet>",
-        }
+    return book(
+        [("May", may), ("Empty", data()), ("Old", june), ("June", june)],
+        texts=texts,
+        hidden="Old",
+        styles=f'<numFmts><numFmt numFmtId="164" formatCode="{date}"/></numFmts>'
+        '<cellXfs><xf numFmtId="0"/><xf numFmtId="3"/><xf numFmtId="1"/><xf numFmtId="164"/>'
+        "</cellXfs>",
     )

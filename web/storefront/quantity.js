@@ -69,16 +69,27 @@ function digit(character) {
  *
  * @param {string} cell
  * @param {{case: number}} good
- * @returns {{count: number} | {problem: string, sign?: string, either?: [string, string]}}
+ * @param {Record<string, string>} [means] answers: by separator as for `quantityOf`, by unit
+ *   "pieces" or "cases"
+ * @param {string | null} [unit] what is counted, if it may be cases
+ * @returns {{count: number} | {problem: string, sign?: string, either?: [string, string], unit?: string}}
  */
-export function ordered(cell, good, means) {
+export function ordered(cell, good, means = {}, unit = null) {
   const text = plain(cell);
   if (!text) return { problem: "The quantity is missing. Write a whole number." };
-  const count = quantityOf(text, means);
-  if (count.either) {
-    const [one, other] = count.either;
-    return { ...count, problem: `“${text}” can mean ${one} or ${other}. Write a whole number without a point or a comma.` };
+  if (text.startsWith("=")) return { problem: "This is a formula without its result. Open the list in a spreadsheet program, and save it there." };
+  const written = quantityOf(text, means);
+  if (written.either) {
+    const [one, other] = written.either;
+    return { ...written, problem: `“${text}” can mean ${one} or ${other}. Write a whole number without a point or a comma.` };
   }
+  const meant = unit ? means[unit] : "pieces";
+  if (written >= 1 && !["pieces", "cases"].includes(meant)) {
+    const [pieces, cases] = [`${written} pieces`, `${written} cases of ${good.case}`];
+    return { sign: unit, unit, either: [pieces, cases], problem: `“${short(`${text} ${unit}`)}” can mean ${pieces} or ${cases}. Write the number of pieces, without a unit.` };
+  }
+  if (meant === "cases" && good.case === 1) return { problem: "This item is not sold by the case. Write the number of pieces." };
+  const count = meant === "cases" ? written * good.case : written;
   if (!(count >= 1 && count <= QUANTITY_MAX)) {
     return { problem: `“${short(text)}” isn't a whole number from 1 to 1,000,000.` };
   }
@@ -109,6 +120,26 @@ export function goodOf(cell, bySku) {
     folded.set(bySku, index);
   }
   return folded.get(bySku).get(fold(cell)) ?? null;
+}
+
+/** What an unknown sku may be meant to be: the only good that differs by signs, or by one character. */
+export function nearestGood(cell, bySku) {
+  const bare = (text) => fold(text).replace(/[^\p{L}\p{N}]/gu, "");
+  const wanted = bare(cell);
+  const all = [...bySku.values()].filter(({ sold }) => sold !== false);
+  const alike = all.filter(({ sku }) => bare(sku) === wanted);
+  const near = alike.length ? alike : all.filter(({ sku }) => isOneOff(bare(sku), wanted));
+  return wanted.length > 2 && near.length === 1 ? near[0] : null;
+}
+
+/** One character is another one, too many or missing, or two have changed places. */
+function isOneOff(one, other) {
+  const [short, long] = one.length < other.length ? [one, other] : [other, one];
+  let at = 0;
+  while (at < short.length && short[at] === long[at]) at += 1;
+  const isRest = (skipped, from) => long.slice(at + skipped) === short.slice(at + from);
+  if (long.length > short.length) return isRest(1, 0);
+  return isRest(1, 1) || (long[at] === short[at + 1] && long[at + 1] === short[at] && isRest(2, 2));
 }
 
 const fold = (sku) => plain(sku).normalize("NFKC").toLowerCase().replace(/[\p{Pd}−]/gu, "-");

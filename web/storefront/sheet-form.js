@@ -16,7 +16,7 @@ let order;
 let putBack = "";
 /** Which columns were chosen, by the heading. */
 const chosen = new Map();
-const NO_WORDS = new Map();
+const NO_WORDS = rolesOf({});
 let roles = NO_WORDS;
 let latest = 0;
 
@@ -114,11 +114,17 @@ function askColumns({ columns, item }) {
   }]]);
 }
 
-function askNumber({ either: [thousands, decimals], text, row, others }) {
+function askNumber({ either: [thousands, decimals], text, row, others, unit }) {
   const more = others ? ` ${count(others, "other row")} ${others === 1 ? "is" : "are"} written like this, too.` : "";
+  const out = [`Leave out ${others ? "these rows" : "this row"}`, "unclear"];
+  if (unit) {
+    return ask(`What does “${short(unit)}” mean?`, [
+      h("p", {}, `It goes with the quantity ${text} in row ${many(row)}, and can mean ${thousands} or ${decimals}.${more} Nothing was added yet.`),
+    ], [[thousands, "pieces"], ...(/ of 1$/.test(decimals) ? [] : [[decimals, "cases"]]), out]);
+  }
   return ask(`What does “${text}” mean?`, [
     h("p", {}, `It is a quantity in row ${many(row)}. Some countries write it for ${thousands}, others for ${decimals}.${more} Nothing was added yet.`),
-  ], [[thousands, "thousands"], [decimals.includes(".") ? `${decimals}, which can't be ordered` : decimals, "decimals"], [`Leave out ${others ? "these rows" : "this row"}`, "unclear"]]);
+  ], [[thousands, "thousands"], [decimals.includes(".") ? `${decimals}, which can't be ordered` : decimals, "decimals"], out]);
 }
 
 /**
@@ -180,11 +186,13 @@ function put(table, reading, base, fromBox, again) {
 }
 
 /** How the list was read, with all of it that is neither in the order nor in the box. */
-function howRead({ name }, { columns: { item, quantity, heading }, titles, blank, unread }) {
+function howRead({ name }, { columns: { item, quantity, heading }, titles, blank, sums, unwanted, unread }) {
   const column = (at) => `column ${letters(at)}${heading?.cells[at] ? ` (“${short(heading.cells[at])}”)` : ""}`;
   return [
     `Read ${name ? `from the sheet “${name}”: ` : ""}items in ${column(item)}, quantities in ${column(quantity)}.`,
     titles.length ? ` Not read, because it is above the table: ${titles.map((title) => `“${short(title)}”`).join(", ")}.` : "",
+    sums ? ` ${count(sums, "row")} with sums of others ${sums === 1 ? "was" : "were"} passed over.` : "",
+    unwanted ? ` ${count(unwanted, "row")} without a quantity ${unwanted === 1 ? "was" : "were"} passed over.` : "",
     blank ? ` ${count(blank, "row")} with neither an item nor a quantity ${blank === 1 ? "was" : "were"} passed over.` : "",
     unread.length ? ` Other items are in ${unread.map(column).join(" and ")}, which ${unread.length === 1 ? "was" : "were"} not read.` : "",
   ].join("");

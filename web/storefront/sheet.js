@@ -5,7 +5,7 @@
  * against their own list. What can be read in two ways is a question, never a guess.
  */
 import { records, written } from "./csv.js";
-import { goodOf, ordered, plain, quantityOf, short } from "./quantity.js";
+import { goodOf, nearestGood, ordered, plain, quantityOf, short } from "./quantity.js";
 
 export const LINES_MAX = 2_000;
 /** A catalogue with a column for quantities has many more rows than an order has lines. */
@@ -17,20 +17,40 @@ const SEPARATOR_LINE = /^"?sep=(.)"?[^\r\n]*(\r\n|\r|\n|$)/i;
 const RARE_LINE_ENDS = /[\v\f\x85\u2028\u2029]/g;
 /** Titles, dates and addresses come above a table's heading. */
 const HEADING_ROWS = 50;
+/** So many mistakes are looked at for what they may mean. */
+const NEAREST_MAX = 100;
+/** In a shorter list, a row without a quantity is a mistake. */
+const FORM_ROWS_MIN = 10;
 /** So many rows say what a column holds, and in which encoding. */
 const LOOKED_AT = 300;
 const SAMPLE_CHARACTERS = 60_000;
 
-/** @typedef {{row: number, cells: string[], raw: string, hidden?: boolean}} Row as counted by the spreadsheet program */
+/**
+ * @typedef {object} Row
+ * @property {number} row as counted by the spreadsheet program
+ * @property {string[]} cells
+ * @property {string} raw
+ * @property {boolean} [hidden]
+ * @property {number[]} [struck] columns whose cells are struck through
+ * @property {number[]} [sums] columns whose cells are sums of other rows
+ */
 /** @typedef {{rows: Row[], separator: string, first: string}} Table `first`: a line that names the separator */
-/** @typedef {Map<string, {role: "item" | "quantity", rank: number}>} Roles of headings, as `key` has them */
+/**
+ * @typedef {object} Roles of words, as `key` has them
+ * @property {Map<string, {role: "item" | "quantity" | "unit", rank: number}>} headings
+ * @property {Set<string>} piece units that are one piece each
+ * @property {Set<string>} case units that are several
+ * @property {Set<string>} total what a row of sums is called
+ */
 
-/** @param {Record<string, Record<"item" | "quantity", string[]>>} words by language: sheet-words.json */
+/** @param {Record<string, Record<"item" | "quantity" | "unit" | "piece" | "case" | "total", string[]>>} words
+ *   by language: sheet-words.json
+ *  @returns {Roles} */
 export function rolesOf(words) {
-  const roles = new Map();
+  const roles = { headings: new Map(), piece: new Set(), case: new Set(), total: new Set() };
   for (const language of Object.values(words)) {
-    for (const [role, headings] of Object.entries(language)) {
-      for (const [rank, heading] of headings.entries()) roles.set(key(heading), { role, rank });
+    for (const [role, names] of Object.entries(language)) {
+      for (const [rank, name] of names.entries()) roles[role]?.add(key(name)) ?? roles.headings.set(key(name), { role, rank });
     }
   }
   return roles;
@@ -41,9 +61,9 @@ const key = (heading) => heading.normalize("NFKD").toLowerCase().replace(/[^\p{L
 
 /** "Menge / Qty" and "Qty (pcs)" say it twice; "Qty/case" says something else. */
 function roleOf(heading, roles) {
-  const [first, ...others] = heading.split(/[/|()（）[\]\n]+/).map(key).filter(Boolean).map((part) => roles.get(part));
+  const [first, ...others] = heading.split(/[/|()（）[\]\n]+/).map(key).filter(Boolean).map((part) => roles.headings.get(part));
   const alike = first && others.every((other) => other?.role === first.role);
-  return roles.get(key(heading)) ?? (alike ? first : undefined);
+  return roles.headings.get(key(heading)) ?? (alike ? first : undefined);
 }
 
 /**
@@ -84,48 +104,68 @@ export const hasGood = ({ cells }, bySku) => cells.some((cell) => goodOf(cell, b
 function scoreOf(rows, bySku, roles) {
   const some = rows.slice(0, LOOKED_AT);
   const known = some.filter((row) => hasGood(row, bySku));
-  const counted = some.filter(({ cells }) => cells.length > 1 && cells.some(isNumber));
+  const counted = some.filter(({ cells }) => cells.length > 1 && cells.some((cell) => isNumber(cell, roles)));
   return headingOf(rows, bySku, roles).count * 1e6 + known.length * 1e3 + counted.length;
 }
 
 /** As prices are written, and hardly any quantity. */
 const DECIMALS = /\d[.,]\d\d?$/;
 /** A whole number, in one way at least. */
-const isNumber = (cell) => !Number.isNaN(quantityOf(plain(cell)));
+const isNumber = (cell, roles) => !Number.isNaN(quantityOf(amountOf(cell, roles).number));
+const WITH_UNIT = /^(.*\p{Nd})\s*(\p{L}[\p{L}\p{N}.]*)$/u;
+
+/** "12 pcs" in its parts; another word than those of the lists is none of a unit. */
+function amountOf(cell, roles) {
+  const text = plain(cell);
+  const [, number, unit] = WITH_UNIT.exec(text) ?? [];
+  return unit && (roles.piece.has(key(unit)) || roles.case.has(key(unit))) ? { number, unit } : { number: text, unit: "" };
+}
+
+/**
+ * What is counted, if it may be something else than pieces: by the quantity's own cell, by a column
+ * for units, by the unit in any other cell, or by the quantities' heading.
+ */
+function unitOf(own, { cells }, heading, { item, quantity, unit: columns }, roles) {
+  const others = columns.length ? columns : [...cells.keys()].filter((column) => ![item, quantity].includes(column) && roles.case.has(key(cells[column])));
+  const named = (heading?.cells[quantity] ?? "").split(/[^\p{L}\p{N}]+/u).find((word) => roles.case.has(key(word)));
+  const unit = [own, ...others.map((column) => plain(cells[column] ?? "")), named].find(Boolean);
+  return unit && !roles.piece.has(key(unit)) ? unit : null;
+}
+
 /** Also where it is separated by another character, or is a line that was drawn. */
 const isEmpty = ({ cells }) => cells.every((cell) => /^[,;|:+=_\p{Pd}]*$/u.test(plain(cell)));
 
 /**
  * The row that names most columns. A row with an item is none, though it may say "pcs".
  *
- * @returns {{at: number, count: 0 | 1 | 2, item: number[], quantity: number[]}}
+ * @returns {{at: number, count: 0 | 1 | 2, item: number[], quantity: number[], unit: number[]}}
  */
 function headingOf(rows, bySku, roles) {
-  let best = { at: -1, count: 0, item: [], quantity: [] };
+  let best = { at: -1, count: 0, item: [], quantity: [], unit: [] };
   for (const [at, row] of rows.slice(0, HEADING_ROWS).entries()) {
     const named = namedIn(row.cells, roles);
     if (named.count <= best.count || hasGood(row, bySku)) continue;
-    if (named.count === 2 || !row.cells.some(isNumber)) best = { at, ...named };
+    if (named.count === 2 || !row.cells.some((cell) => isNumber(cell, roles))) best = { at, ...named };
   }
   return best;
 }
 
 function namedIn(cells, roles) {
-  const found = { item: [], quantity: [] };
+  const found = { item: [], quantity: [], unit: [] };
   for (const [column, cell] of cells.entries()) {
     const role = roleOf(cell, roles);
     if (role) found[role.role].push({ column, rank: role.rank });
   }
-  const [item, quantity] = [found.item, found.quantity].map((named) => named.sort((one, other) => one.rank - other.rank).map(({ column }) => column));
-  return { count: (item.length > 0) + (quantity.length > 0), item, quantity };
+  const [item, quantity, unit] = Object.values(found).map((named) => named.sort((one, other) => one.rank - other.rank).map(({ column }) => column));
+  return { count: (item.length > 0) + (quantity.length > 0), item, quantity, unit };
 }
 
 /**
  * Which columns hold items and quantities: by heading, in any of the languages; else by what is in
  * them.
  *
- * @returns {{item: number, quantity: number, sure: boolean, heading: number}} `heading` is the
- *   index of its row, -1 if there is none
+ * @returns {{item: number, quantity: number, unit: number[], sure: boolean, heading: number}}
+ *   `heading` is the index of its row, -1 if there is none
  */
 function columnsOf(rows, bySku, roles) {
   const named = headingOf(rows, bySku, roles);
@@ -146,7 +186,7 @@ function columnsOf(rows, bySku, roles) {
   const known = some.filter(({ cells }) => isGood(cells[item]));
   const share = (column) => {
     const cells = (known.length ? known : some).map((row) => row.cells[column] ?? "").filter(plain);
-    return cells.filter(isNumber).length / (cells.length || 1);
+    return cells.filter((cell) => isNumber(cell, roles)).length / (cells.length || 1);
   };
   const counting = (columns) => {
     const mostly = columns.filter((column) => share(column) >= 0.5);
@@ -156,23 +196,23 @@ function columnsOf(rows, bySku, roles) {
   const isNamed = named.quantity.length > 0;
   const numbers = isNamed ? counting(named.quantity) : others;
   const quantity = numbers[0] ?? named.quantity[0] ?? item + 1;
-  const heading = named.count === 2 ? named.at : headingAbove(rows, item, quantity, bySku, named.at);
+  const heading = named.count === 2 ? named.at : headingAbove(rows, { item, quantity, named: named.at }, bySku, roles);
   const has = (pattern) => some.some(({ cells }) => pattern.test(plain(cells[quantity] ?? "")));
   const isUnit = !numbers.length && others.length > 0 && has(/./);
   const mayBePrice = plain(rows[heading]?.cells[quantity] ?? "") !== "" || (all.length > 2 && has(DECIMALS));
   const isSure = numbers.length < 2 && !(isNamed ? isUnit : mayBePrice);
   return {
-    item, quantity, heading,
+    item, quantity, heading, unit: named.unit,
     // Where no item is known, no line is taken.
     sure: !known.length || (isSure && (named.item.length ? byName.length > 0 : likely.length < 2)),
   };
 }
 
 /** The last row above the first one that has an item or a number in its place. */
-function headingAbove(rows, item, quantity, bySku, named = -1) {
+function headingAbove(rows, { item, quantity, named }, bySku, roles) {
   const first = rows.slice(0, HEADING_ROWS).findIndex(({ cells }, at) => at > named && (goodOf(cells[item] ?? "", bySku) || /\p{Nd}/u.test(cells[quantity] ?? "")));
   const above = rows.slice(0, Math.max(first, 0)).findLastIndex((row) => !isEmpty(row));
-  return Math.max(above, named);
+  return Math.max(above >= 0 && isTyped(rows[above], bySku, roles) ? -1 : above, named);
 }
 
 /**
@@ -181,10 +221,12 @@ function headingAbove(rows, item, quantity, bySku, named = -1) {
  * @property {{row: number, raw: string, column: number, problem: string}[]} errors what is left out
  * @property {string[]} titles what is above the heading
  * @property {number} blank rows that name neither an item nor a quantity, but something else
+ * @property {number} sums rows that add up others
+ * @property {number} unwanted rows of an order form whose quantity is none
  * @property {number[]} unread columns in which a line has another item
  * @property {{item: number, quantity: number, heading: Row | undefined}} columns
  * @property {{columns: {column: number, heading: string, example: string}[], item: number} |
- *   {sign: string, either: [string, string], text: string, row: number, others: number} | null} question
+ *   {sign: string, either: [string, string], unit?: string, text: string, row: number, others: number} | null} question
  *   to be answered before anything is taken, by `columns` or by `means`
  *
  * @param {Table} table
@@ -200,12 +242,14 @@ export function readSheet(table, bySku, roles, { columns: chosen, means = {}, an
   if (filled.length > ROWS_MAX) {
     return { refusal: `This list has ${many(filled.length)} rows, and an order has at most ${many(LINES_MAX)} lines. Split the list, or delete the rows that you don't order.` };
   }
+  const named = headingOf(filled, bySku, roles);
   const found = chosen
-    ? { ...chosen, sure: true, heading: headingAbove(filled, chosen.item, chosen.quantity, bySku) }
+    ? { ...chosen, unit: named.unit, sure: true, heading: headingAbove(filled, { ...chosen, named: named.at }, bySku, roles) }
     : columnsOf(filled, bySku, roles);
-  let { item, quantity } = found;
-  const [lines, errors, doubts] = [[], [], []];
-  let blank = 0;
+  let { item, quantity, unit } = found;
+  const [lines, errors, doubts, unwanted] = [[], [], [], []];
+  let [blank, sums] = [0, 0];
+  const isSum = sumFinder(roles);
   const unread = new Set();
   const heading = filled[found.heading];
   const isTorn = tornIn(filled, heading, quantity, separator);
@@ -213,50 +257,89 @@ export function readSheet(table, bySku, roles, { columns: chosen, means = {}, an
   const headsAnother = (cells) => {
     const named = namedIn(cells, roles);
     if (named.count < 2) return false;
-    if (!chosen && named.item.length === 1 && named.quantity.length === 1) [item, quantity] = [named.item[0], named.quantity[0]];
+    if (!chosen && named.item.length === 1 && named.quantity.length === 1) [item, quantity, unit] = [named.item[0], named.quantity[0], named.unit];
     return true;
   };
-  const titles = filled.slice(0, Math.max(found.heading, 0)).filter((row) => !hasGood(row, bySku));
+  const titles = filled.slice(0, Math.max(found.heading, 0)).filter((row) => !hasGood(row, bySku) && !isTyped(row, bySku, roles));
   for (const [at, row] of filled.entries()) {
     const { raw } = row;
-    const cells = asTyped(row.cells, item, quantity, bySku);
+    const cells = asTyped(row.cells, { item, quantity }, bySku, roles);
     if (at === found.heading || titles.includes(row)) continue;
-    const leave = (column, problem) => errors.push({ row: row.row, raw, column, problem });
+    const leave = (column, problem, among = errors) => among.push({ row: row.row, raw, column, problem });
     const [sku, count] = [plain(cells[item] ?? ""), plain(cells[quantity] ?? "")];
     const good = goodOf(sku, bySku);
+    const amount = amountOf(count, roles);
     if (!sku && !count) blank += 1;
+    else if (isSum(row, { sku, good, quantity, count: amount.number })) sums += 1;
     else if (row.hidden) leave(item, "This row is hidden in the workbook. Check whether you want it.");
-    else if (swallowed(cells, separator, bySku)) leave(item, "This row has other rows within quotes. Check its quotes.");
+    else if (swallowed(cells, separator, bySku, roles)) leave(item, "This row has other rows within quotes. Check its quotes.");
     else if (isTorn(row)) leave(quantity, "This row has more cells than the heading. Write numbers without a comma, and put texts with a comma in quotes.");
     else if (!sku) leave(item, "The item is missing.");
     else if (!good && headsAnother(cells)) continue;
-    else if (!good) leave(item, `“${short(sku)}” isn't in our catalogue${count ? ". Check how it is spelt." : ", and no quantity is beside it. Write the item, a comma and a whole number."}`);
+    else if (!good) leave(item, unknown(sku, count, errors.length < NEAREST_MAX ? nearestGood(sku, bySku) : null));
     else if (good.sold === false) leave(item, `“${good.sku}” can't be ordered at present.`);
+    else if (row.struck?.some((column) => column === item || column === quantity)) leave(item, "This row is struck through. Check whether you want it.");
+    else if (row.sums?.includes(quantity)) leave(quantity, "This quantity is a sum of other rows. Check whether you want it.");
     else {
-      const order = ordered(count, good, means);
-      if (order.problem) leave(quantity, order.problem);
+      const order = ordered(amount.number, good, means, unitOf(amount.unit, row, heading, { item, quantity, unit }, roles));
+      if (order.problem) leave(quantity, order.problem, isNone(count) ? unwanted : errors);
       else lines.push({ row: row.row, raw, sku: good.sku, quantity: order.count });
       for (const [column, cell] of cells.entries()) if ((goodOf(cell, bySku) ?? good) !== good) unread.add(column);
       if (order.either) doubts.push({ ...order, text: count, row: row.row });
     }
   }
+  // An order form lists all that could be ordered.
+  const isForm = lines.length > 0 && unwanted.length >= Math.max(FORM_ROWS_MIN, 2 * lines.length);
+  if (!isForm) errors.push(...unwanted);
+  errors.sort((one, other) => one.row - other.row);
   // Between commas, "1,200" in quotes has no decimals: it would be a part of an item.
   if (separator === "," && !means[","] && doubts.some(({ sign }) => sign === ",") && doubts.every(({ sign, either }) => sign !== "," || either[1].includes("."))) {
     return readSheet(table, bySku, roles, { columns: chosen, means: { ...means, ",": "thousands" }, anew });
   }
   const question = found.sure && (chosen || !anew) ? numberIn(doubts, means) : columnsIn(filled, heading, found);
   const texts = titles.map(({ cells }) => cells.map(plain).filter(Boolean).join(" "));
-  return { lines, errors, titles: texts, blank, unread: [...unread], columns: { item: found.item, quantity: found.quantity, heading }, question };
+  return { lines, errors, titles: texts, blank, sums, unwanted: isForm ? unwanted.length : 0, unread: [...unread], columns: { item: found.item, quantity: found.quantity, heading }, question };
 }
 
-/** A line that somebody typed below a table, with another separator: one item and one number. */
-function asTyped(cells, item, quantity, bySku) {
+/** What is wrong with an item that there is none of. */
+function unknown(sku, count, like) {
+  const next = count ? "Check how it is spelt." : "Write the item, a comma and a whole number.";
+  return `“${short(sku)}” isn't in our catalogue${count ? "" : ", and no quantity is beside it"}. ${like ? `Is it ${like.sku}?` : next}`;
+}
+
+const isNone = (count) => /^(|[-–—−]+|0+([.,]0+)?)$/.test(count);
+
+/**
+ * Finds rows that add up those above: by their formula, or because they are called so and their
+ * number is what the rows come to, since the last such row or altogether. A name alone may be a
+ * good's.
+ *
+ * @param {Roles} roles
+ * @returns {(row: Row, read: {sku: string, good: object | null, quantity: number, count: string}) => boolean}
+ *   to be asked of each row in turn
+ */
+function sumFinder({ total }) {
+  let [since, all] = [0, 0];
+  return ({ cells, sums }, { sku, good, quantity, count }) => {
+    const read = quantityOf(count);
+    const number = read.either ? Number(read.either[0]) : read || 0;
+    const isNamed = (sku ? [sku] : cells).some((cell) => plain(cell).split(/[\s:]+/).some((word) => total.has(key(word))));
+    const addsUp = !count || (number > 0 && [since, all].includes(number));
+    const isSum = !good && (sums?.includes(quantity) || (isNamed && addsUp));
+    since = isSum ? 0 : since + number;
+    all += isSum ? 0 : number;
+    return Boolean(isSum);
+  };
+}
+
+/** A line that somebody typed into a table, with another separator: one item and one number. */
+function asTyped(cells, { item, quantity }, bySku, roles) {
   const [line, ...others] = cells.filter(plain);
-  if (!line || others.length) return cells;
-  for (const separator of SEPARATORS) {
-    const [{ cells: pair }, ...more] = records(line, separator);
+  if (!line || others.length || goodOf(line, bySku)) return cells;
+  for (const separator of `${SEPARATORS} `) {
+    const [{ cells: pair }, ...more] = records(separator === " " ? plain(line) : line, separator);
     const at = pair.findIndex((cell) => goodOf(cell, bySku));
-    if (more.length || pair.length !== 2 || at < 0 || !isNumber(pair[1 - at])) continue;
+    if (more.length || pair.length !== 2 || at < 0 || !isNumber(pair[1 - at], roles)) continue;
     const typed = Array(Math.max(item, quantity) + 1).fill("");
     [typed[item], typed[quantity]] = [pair[at], pair[1 - at]];
     return typed;
@@ -264,10 +347,12 @@ function asTyped(cells, item, quantity, bySku) {
   return cells;
 }
 
+const isTyped = ({ cells }, bySku, roles) => asTyped(cells, { item: 0, quantity: 1 }, bySku, roles) !== cells;
+
 /** A quote that somebody forgot makes one cell of many lines. */
-function swallowed(cells, separator, bySku) {
+function swallowed(cells, separator, bySku, roles) {
   const lines = cells.flatMap((cell) => cell.split(/[\r\n]+/).slice(1));
-  return lines.flatMap((line) => records(line, separator)).some((record) => hasGood(record, bySku) && record.cells.some(isNumber));
+  return lines.flatMap((line) => records(line, separator)).some((record) => hasGood(record, bySku) && record.cells.some((cell) => isNumber(cell, roles)));
 }
 
 /**
@@ -290,7 +375,7 @@ function numberIn(doubts, means) {
   const open = doubts.filter(({ sign }) => !means[sign]);
   if (!open.length) return null;
   const same = open.filter(({ sign }) => sign === open[0].sign);
-  return { ...(same.find(({ either }) => !either[1].includes(".")) ?? same[0]), others: same.length - 1 };
+  return { ...(same.find(({ either, unit }) => !(unit ? / of 1$/ : /\./).test(either[1])) ?? same[0]), others: same.length - 1 };
 }
 
 function columnsIn(rows, heading, { item }) {

@@ -67,17 +67,52 @@ async function relations(parts, path, type) {
 
 function rowsOf(sheet, texts, formats) {
   let last = 0;
+  const labels = labelsIn(sheet);
+  const shared = new Map();
   return all(sheet, "row").map((element) => {
     const row = Number(element.attributes.r) || last + 1;
     last = row;
-    const cells = [];
+    const [cells, struck, sums] = [[], [], []];
     for (const cell of all(element, "c")) {
       const column = columnOf(cell.attributes.r) ?? cells.length;
-      if (column < COLUMNS_MAX) cells[column] = textOf(cell, texts, formats);
+      if (column >= COLUMNS_MAX) continue;
+      const [formula] = all(cell, "f");
+      const format = formats[Number(cell.attributes.s ?? 0)];
+      cells[column] = textOf(cell, texts, format?.code ?? "") || (formula ? `=${formula.text}` : "");
+      if (format?.struck) struck.push(column);
+      if (formula && isSum(formula, row, column, shared)) sums.push(column);
     }
+    for (const label of labels) label(row, cells);
     const filled = Array.from(cells, (cell) => cell ?? "");
-    return { row, cells: filled, raw: written(filled, "\t"), hidden: /^(1|true)$/.test(element.attributes.hidden) };
+    return { row, cells: filled, raw: written(filled, "\t"), hidden: /^(1|true)$/.test(element.attributes.hidden), struck, sums };
   });
+}
+
+/** A text that is merged over several rows is in each of them. A number is not: it would count again. */
+function labelsIn(sheet) {
+  return all(sheet, "mergeCell").map(({ attributes: { ref } }) => {
+    const [[left, top], [, bottom]] = ref.split(":").map((place) => [columnOf(place), Number(/\d+$/.exec(place))]);
+    let text = "";
+    return (row, cells) => {
+      if (row === top) text = /^\p{L}/u.test(cells[left] ?? "") ? cells[left] : "";
+      else if (row > top && row <= bottom) cells[left] ||= text;
+    };
+  });
+}
+
+const SUM = /\b(SUM|SUBTOTAL|AGGREGATE)\(/;
+const RANGE = /\$?\b([A-Z]{1,3})\$?(\d+):\$?([A-Z]{1,3})\$?(\d+)\b/g;
+/** A column of a table, but not this row of it: `Order[Qty]`. */
+const TABLE_COLUMN = /\w\[[^[#@]/;
+
+/** Whether a formula adds up its own column in other rows; a copied one is told by its first. */
+function isSum({ text, attributes: { t: type, si: copy } }, row, column, shared) {
+  if (type === "shared" && !text) return shared.get(copy) ?? false;
+  const ranges = [...text.matchAll(RANGE)];
+  const found = SUM.test(text) && (TABLE_COLUMN.test(text) || ranges.some(([, from, first, to, last]) =>
+    columnOf(from) === column && columnOf(to) === column && !(first <= row && row <= last)));
+  if (type === "shared") shared.set(copy, found);
+  return found;
 }
 
 /** "AB12" is in column 27, counted from 0. */
@@ -86,28 +121,43 @@ function columnOf(place) {
   return name ? [...name].reduce((sum, letter) => sum * 26 + letter.charCodeAt(0) - 64, 0) - 1 : null;
 }
 
-function textOf(cell, texts, formats) {
+function textOf(cell, texts, format) {
   const value = all(cell, "v")[0]?.text ?? "";
   const type = cell.attributes.t ?? "n";
   if (type === "s") return texts[Number(value)] ?? "";
   if (type === "inlineStr") return textIn(cell);
+  if (type === "b") return value === "1" ? "TRUE" : "FALSE";
   if (type !== "n" || value === "") return value;
-  const format = formats[Number(cell.attributes.s ?? 0)] ?? "";
   const number = Number(Number(value).toPrecision(15)); // as Excel shows it
   if (format === "date") return new Date((number - DAYS_BEFORE_1970) * DAY_MS).toISOString().slice(0, 10);
   if (/^0+$/.test(format)) return String(number).padStart(format.length, "0");
-  return String(number).replace(/\.\d{3}$/, "$&0"); // as a text, three decimals could be thousands
+  const shown = String(number).replace(/\.\d{3}$/, "$&0"); // as a text, three decimals could be thousands
+  const unit = unitIn(format);
+  return unit ? `${shown} ${unit}` : shown;
 }
 
-/** What a cell's style makes of a number: a date, or so many digits. */
+/** `0" cases"` shows a word behind the number, which says what is counted. */
+function unitIn(format) {
+  const [, unit = ""] = /(?:[0#?]|General)((?:"[^"]*"|\\.|[ _])+)(?:;|$)/.exec(format) ?? [];
+  const text = unit.replace(/_./g, "").replace(/["\\]/g, "").trim();
+  return /\p{L}/u.test(text) ? text : "";
+}
+
+/**
+ * What a cell's style makes of what is in it.
+ *
+ * @returns {{code: string, struck: boolean}[]} how a number is shown, "date" for a date
+ */
 function formatsOf(styles) {
+  const isStruck = all(styles, "fonts").flatMap(({ children }) => children)
+    .map((font) => all(font, "strike").some(({ attributes: { val = "1" } }) => /^(1|true)$/.test(val)));
   const own = new Map(all(styles, "numFmt").map((one) => [one.attributes.numFmtId, one.attributes.formatCode]));
   const [used] = all(styles, "cellXfs");
   return used ? all(used, "xf").map((one) => {
     const id = one.attributes.numFmtId;
     const code = own.get(id) ?? "";
     const isDate = DATES.some(([from, to]) => from <= id && id <= to) || /[dmyhs]/i.test(code.replace(/"[^"]*"|\[[^\]]*\]|\\./g, ""));
-    return isDate ? "date" : code;
+    return { code: isDate ? "date" : code, struck: isStruck[one.attributes.fontId] ?? false };
   }) : [];
 }
 
