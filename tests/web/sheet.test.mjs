@@ -392,7 +392,7 @@ test("a line that is separated otherwise than the others is no heading", () => {
     const sheet = read(`${line}\nMUG-SAGE\t6\nSOAP\t1`);
     assert.deepEqual([short(sheet), sheet.question], ["SOAP 2, MUG-SAGE 6, SOAP 1", null], line);
   }
-  assert.equal(short(read("SKU     Qty\nSOAP      2\nMUG-SAGE  6")), "SOAP 2, MUG-SAGE 6");
+  assert.equal(short(read("SKU     Qty\nSOAP      2\nMUG-SAGE  6")), "SOAP 2, MUG-SAGE 6 without A1");
 });
 
 test("a sku that comes twice stays twice, in the buyer's order", () => {

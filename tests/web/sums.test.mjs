@@ -41,6 +41,12 @@ test("where states are taxed apart the customer chooses one before paying", asyn
   assert.deepEqual([sums.problem, sums.tax], [null, 218]);
 });
 
+test("more than one order may come to is said before anything is paid", async () => {
+  const of = (quantity) => sumsOf(shop, basket([{ sku: "MUG", quantity: 960_000 }, { sku: "CUP", quantity }]), NOW);
+  assert.equal((await of(9_511_111)).problem, null);
+  assert.match((await of(9_511_112)).problem, /more than one order may/);
+});
+
 test("until a country is chosen the basket is for the first that this currency is taken in", () => {
   const dear = { by: "subtotal", bands: [[0, 695]], free_from: null };
   const shop = new Catalogue({

@@ -152,6 +152,11 @@ def test_a_wholesale_buyer_uploads_a_thousand_lines_of_which_three_are_bad(visit
     quantity.fill("240")
     quantity.press("Tab")
     page.get_by_label("Purchase order number").fill("PO-4711")
+    stored = (
+        "JSON.parse(localStorage['basket.wholesale']).lines"
+        ".map(({sku, quantity}) => [sku, quantity])"
+    )
+    wanted = page.evaluate(stored)
     page.get_by_role("link", name="Go to checkout").click()
     visitor.fill_in_checkout("/checkout?channel=wholesale")
     assert page.input_value("#purchase_order") == "PO-4711"
@@ -160,6 +165,19 @@ def test_a_wholesale_buyer_uploads_a_thousand_lines_of_which_three_are_bad(visit
     expect(page.get_by_text("Your purchase order: PO-4711")).to_be_visible()
     [order] = visitor.orders()
     assert (order["channel"], order["line_count"]) == ("wholesale", 997)
+
+    # The order's page has all lines, as the buyer's list has them. One press orders them again.
+    rows = (
+        "[...document.querySelectorAll('.sheet tbody tr')].map((row) => row.innerText.split('\\t'))"
+    )
+    assert [[row[0], int(row[3])] for row in page.evaluate(rows)] == wanted
+    page.get_by_role("button", name="Order again").click()
+    expect(page.locator("#line-count")).to_have_text("997 lines")
+    assert page.evaluate(stored) == wanted
+    page.reload()
+    expect(page.locator("#line-count")).to_have_text("997 lines")
+    page.goto("/checkout?channel=wholesale")
+    expect(page.get_by_label("Street and number")).not_to_have_value("")
 
 
 def test_offline_in_the_middle_of_checkout_tab_closed_come_back_one_order(visit: Visits) -> None:

@@ -109,6 +109,47 @@ def test_a_mended_file_taken_again_is_not_ordered_twice(page: Page) -> None:
     expect(page.locator("#rows tr")).to_have_count(3)
 
 
+def test_what_was_left_out_is_mended_in_the_box_and_asks_nothing(page: Page) -> None:
+    paste(page, "SKU,Qty\nMUG-SAGE,12\nMUG_SAGE,6\nPLATE-OAT,7")
+    expect(page.locator("#errors-list li").first).to_contain_text("Is it MUG-SAGE?")
+    rest = page.get_by_text("The lines in the box above are not part of this order.")
+    page.reload()
+    expect(rest).to_be_visible()
+    paste(page, "SKU,Qty\nMUG-SAGE,6\nPLATE-OAT,7")
+    expect(
+        page.locator("#question")
+    ).to_be_visible()  # another page: what was left out is not known
+    choose(page, "Add: 2 lines")
+    paste(page, "SKU,Qty\nPLATE-OAT,6")
+    expect(page.locator("#line-count")).to_have_text("3 lines")
+    expect(rest).to_be_hidden()
+    assert ordered(page) == [("MUG-SAGE", 12), ("MUG-SAGE", 6), ("PLATE-OAT", 6)]
+
+    paste(page, "SKU,Qty\nMUG-SAGE,12\nNOPE,6")
+    choose(page, "Add: 4 lines")
+    paste(page, "SKU,Qty\nMUG-SAGE,12\nPLATE-OAT,6")
+    expect(page.locator("#question")).to_be_visible()  # more lines than were left out
+
+
+def test_a_line_that_was_removed_is_put_back_where_it_was(page: Page) -> None:
+    lines = [("MUG-SAGE", 12), ("PLATE-OAT", 6), ("MUG-SAGE", 6), ("BOWL-SEA", 6)]
+    paste(page, "\n".join(f"{sku},{quantity}" for sku, quantity in lines))
+    remove = page.locator("#rows").get_by_role("button", name="Remove")
+    remove.nth(1).click()
+    remove.nth(1).click()
+    expect(page.locator("#line-count")).to_have_text("2 lines")
+    quantity = page.locator("#rows input").nth(1)
+    quantity.fill("12")
+    quantity.press("Tab")
+    back = page.get_by_role("button", name="Put it back")
+    expect(page.locator("#rows .gone").last).to_contain_text("Stoneware mug, sage removed.")
+    back.last.click()
+    back.first.click()
+    assert ordered(page) == [*lines[:3], ("BOWL-SEA", 12)]
+    expect(page.locator("#rows .sum")).to_have_text(["£84.00", "£55.50", "£42.00", "£99.00"])
+    assert violations(page) == []
+
+
 def test_what_is_in_the_box_is_not_lost_to_a_file_or_a_reload(page: Page) -> None:
     page.fill("#sheet", "BOWL-SEA;6")
     upload(page, b"Note,SKU,Qty\nx,PLATE-OAT,7\n")

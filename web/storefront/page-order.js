@@ -3,13 +3,14 @@ import { envelope } from "./address.js";
 import { Basket } from "./basket.js";
 import { bill } from "./bill.js";
 import { addressFormats, catalogue, countryName } from "./catalogue.js";
+import { written } from "./csv.js";
 import { $, fill, h, picture, say } from "./dom.js";
 import { keepAddress } from "./draft.js";
 import { date, money } from "./money.js";
 import { Problem, cancelOrder, getOrder } from "./orders-api.js";
 import { LOOK_FIRST_MS, SignInNeeded, isUnpaid } from "./outbox.js";
 import { putBack } from "./put-back.js";
-import { outbox } from "./shell.js";
+import { announce, outbox } from "./shell.js";
 import { customer } from "./sign-in.js";
 import { badge, fieldName, reasonName, statusName } from "./status.js";
 import { couponProblem } from "./sums.js";
@@ -209,7 +210,7 @@ function nameOf(sku) {
   return shop?.bySku.get(sku)?.name ?? sku;
 }
 
-function show({ status, reason, order, steps, accepted_at, cancellation }) {
+function show({ status, reason, order, steps, accepted_at, cancellation, settled }) {
   showAgain = () => show(view);
   headline(status, explanation({ status, reason, cancellation, steps, order }));
   $("#cancel").hidden = Boolean(cancellation) || !["accepted", "confirmed"].includes(status);
@@ -220,7 +221,8 @@ function show({ status, reason, order, steps, accepted_at, cancellation }) {
     h("div", {},
       h("ol", { class: "steps" }, step("Accepted", accepted_at), steps.map(({ step: taken, outcome, at, reason: why }) =>
         step(stepName(taken, outcome, order), at, why))),
-      goods(order)),
+      order.channel === "wholesale" ? table(order) : goods(order),
+      settled ? h("p", {}, again(order)) : null),
     h("aside", { class: "panel", "aria-label": "Total and address" },
       bill({ ...order, subtotal, discounts: order.discounts ?? [] }, order.currency,
         shop?.includesTax(order.channel, order.address)),
@@ -256,17 +258,50 @@ function failed() {
 }
 
 function goods(order) {
-  const shown = order.lines.slice(0, LINES_SHOWN);
-  const rest = order.lines.length - shown.length;
+  const [first, rest] = [order.lines.slice(0, LINES_SHOWN), order.lines.slice(LINES_SHOWN)];
+  const list = (lines) => h("ul", { class: "ordered" }, lines.map((line) => {
+    const good = shop?.bySku.get(line.sku);
+    return h("li", {},
+      good ? picture(good) : h("span", { class: "picture" }),
+      h("span", { class: "what" }, nameOf(line.sku)),
+      h("span", { class: "quiet" }, `${line.quantity.toLocaleString()} × ${money(line.unit_price, order.currency)}`));
+  }));
+  return h("div", {}, list(first), rest.length
+    ? h("details", {}, h("summary", {}, `and ${rest.length.toLocaleString()} more`), list(rest)) : null);
+}
+
+/** All lines, by the sku: a buyer compares them with their own list. */
+function table({ lines, currency }) {
+  const copy = async () => {
+    const rows = [["Item", "Name", "Quantity"], ...lines.map(({ sku, quantity }) => [sku, nameOf(sku), String(quantity)])];
+    try {
+      await navigator.clipboard.writeText(rows.map((cells) => written(cells, "\t")).join("\n"));
+      announce("The lines are copied. Paste them into a spreadsheet.");
+    } catch {
+      announce("This browser does not let us copy. Select the lines in the table and copy them.");
+    }
+  };
+  const head = (text, kind = null) => h("th", { scope: "col", class: kind }, text);
   return h("div", {},
-    h("ul", { class: "ordered" }, shown.map((line) => {
-      const good = shop?.bySku.get(line.sku);
-      return h("li", {},
-        good ? picture(good) : h("span", { class: "picture" }),
-        h("span", { class: "what" }, nameOf(line.sku)),
-        h("span", { class: "quiet" }, `${line.quantity} × ${money(line.unit_price, order.currency)}`));
-    })),
-    rest ? h("p", { class: "quiet" }, `and ${rest.toLocaleString()} more lines`) : null);
+    h("p", { class: "actions" }, h("span", {}, lines.length === 1 ? "1 line" : `${lines.length.toLocaleString()} lines`),
+      h("button", { type: "button", class: "quiet", onclick: copy }, "Copy the lines")),
+    h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Lines" }, h("table", { class: "sheet" },
+      h("thead", {}, h("tr", {}, head("Item", "spare"), head("Name"), head("Each", "number spare"), head("Quantity", "number"), head("Sum", "number"))),
+      h("tbody", {}, lines.map(({ sku, quantity, unit_price }) => h("tr", {},
+        h("td", { class: "spare" }, sku),
+        h("td", {}, nameOf(sku), h("span", { class: "sku quiet" }, sku)),
+        h("td", { class: "number spare" }, money(unit_price, currency)),
+        h("td", { class: "number" }, quantity.toLocaleString()),
+        h("td", { class: "number sum" }, money(quantity * unit_price, currency))))))));
+}
+
+/** The same goods into a new order, at today's prices; a buyer's as a list that they took again. */
+function again(order) {
+  return h("button", { type: "button", onclick: () => {
+    if (order.channel === "wholesale") return location.assign(`/wholesale?again=${id}`);
+    putBack(new Basket("retail"), { order: { ...order, discounts: [] }, violations: [] }, shop);
+    location.assign("/basket");
+  } }, "Order again");
 }
 
 async function cancel() {

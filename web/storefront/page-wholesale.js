@@ -3,11 +3,13 @@ import { Basket } from "./basket.js";
 import { catalogue } from "./catalogue.js";
 import { serviceNow } from "./clock.js";
 import { $, fill, h, say } from "./dom.js";
+import { keepAddress, readDraft } from "./draft.js";
 import { money } from "./money.js";
+import { getOrder } from "./orders-api.js";
 import { goodOf, ordered } from "./quantity.js";
 import { currency, isTrade, needed, offerCurrencies } from "./shell.js";
 import { LINES_MAX } from "./sheet.js";
-import { count, offerSheets, report } from "./sheet-form.js";
+import { count, offerSheets, report, takeText } from "./sheet-form.js";
 import { customer } from "./sign-in.js";
 
 const shop = await needed(catalogue);
@@ -37,6 +39,28 @@ function begin() {
   body.addEventListener("click", removed);
   addEventListener("storage", () => { offerGoods(); showRows(); }); // rows are counted off to find their lines
   showRows();
+  const again = new URLSearchParams(location.search).get("again");
+  if (again) orderAgain(again);
+}
+
+/** The lines of an order as if they were uploaded: what is not sold any more is left out by name. */
+async function orderAgain(id) {
+  history.replaceState(null, "", location.pathname); // a reload takes nothing twice
+  let found;
+  try {
+    ({ body: found } = await getOrder(id));
+  } catch {
+    return report("Nothing was added", [h("p", {}, "That order can't be read just now. Open it again from your orders.")]);
+  }
+  const { order: { lines, purchase_order, address }, status } = found;
+  const { sub } = customer();
+  if (!readDraft(sub).street) keepAddress(sub, address);
+  const field = $("#purchase_order");
+  if (!field.value && ["rejected", "cancelled"].includes(status)) {
+    field.value = purchase_order;
+    basket.change({ purchase_order });
+  }
+  takeText(["SKU\tQuantity", ...lines.map(({ sku, quantity }) => `${sku}\t${quantity}`)].join("\n"));
 }
 
 function offerGoods() {
@@ -82,10 +106,10 @@ function row({ sku, quantity, name }) {
   const problem = good ? ordered(String(quantity), good).problem : null;
   const shown = good?.name ?? name ?? sku;
   return h("tr", {},
-    h("td", {}, sku),
+    h("td", { class: "spare" }, sku),
     h("td", {}, shown, h("span", { class: "sku quiet" }, sku)),
-    h("td", { class: "number" }, good?.case ?? ""),
-    h("td", { class: "number price" }),
+    h("td", { class: "number spare" }, good?.case ?? ""),
+    h("td", { class: "number spare price" }),
     h("td", {}, good ? [h("input", {
       inputmode: "numeric", autocomplete: "off", value: quantity,
       "aria-label": `Quantity of ${shown}`, "aria-invalid": problem ? "true" : null,
@@ -95,8 +119,13 @@ function row({ sku, quantity, name }) {
       h("span", { class: "word" }, "Remove"), h("span", { class: "sign" }, "×"))));
 }
 
+/** The rows of lines; one that was removed stays until it is put back or the rows are shown anew. */
+function rows() {
+  return [...body.querySelectorAll("tr:not(.gone)")];
+}
+
 function indexOf(element) {
-  return [...body.children].indexOf(element.closest("tr"));
+  return rows().indexOf(element.closest("tr"));
 }
 
 /** What is wrong with a quantity stays below it. */
@@ -122,23 +151,36 @@ function changed({ target }) {
 function removed({ target }) {
   const button = target.closest("button"); // a mouse hits the word in it
   if (!button) return;
-  const index = indexOf(button);
+  const line = button.closest("tr");
+  if (line.matches(".gone")) return;
+  const index = indexOf(line);
+  const [removed] = basket.lines.slice(index, index + 1);
   basket.change({ lines: basket.lines.filter((_, at) => at !== index) });
-  button.closest("tr").remove();
-  const next = body.children[Math.min(index, body.childElementCount - 1)];
-  (next ? $("button", next) : $("#new-sku")).focus();
+  const back = h("button", { type: "button", class: "quiet", onclick: () => {
+    const at = rows().filter((other) => other.compareDocumentPosition(gone) & Node.DOCUMENT_POSITION_FOLLOWING).length;
+    const lines = basket.lines;
+    lines.splice(at, 0, removed);
+    basket.change({ lines });
+    const again = row(removed);
+    gone.replaceWith(again);
+    showSums();
+    $("button", again).focus();
+  } }, "Put it back");
+  const gone = h("tr", { class: "gone" }, h("td", { colspan: 7 }, `${removed.quantity.toLocaleString()} × ${shop.bySku.get(removed.sku)?.name ?? removed.sku} removed. `, back));
+  line.replaceWith(gone);
+  $("button", rows()[index] ?? rows().at(-1) ?? gone).focus();
   showSums();
 }
 
 function showSums() {
   const lines = basket.lines;
-  $("#grid").hidden = lines.length === 0;
-  if (!lines.length) return;
+  $("#grid").hidden = !body.childElementCount;
+  if (!body.childElementCount) return;
   const [[country]] = shop.countries;
   const content = { channel: "wholesale", currency: currency(), lines, country };
   const { unit_prices, subtotal } = shop.sums(content, serviceNow());
   // A quantity on one line can change the price on another one of the same sku.
-  for (const [index, row] of [...body.children].entries()) {
+  for (const [index, row] of rows().entries()) {
     const price = unit_prices[index];
     say($(".price", row), price === null ? "–" : money(price, currency()));
     say($(".sum", row), price === null ? "–" : money(lines[index].quantity * price, currency()));

@@ -38,6 +38,7 @@ export const METHODS = [
 export async function pay(entry) {
   const answer = await ask("PUT", entry.id, { order: entry.order, amount: entry.total, method: entry.method });
   if (answer.status === 402) throw new PaymentDeclined("The card was declined. No money was taken.");
+  if (answer.status === 400) throw new PaymentDeclined("The gateway can't charge this.", [{ rule: "payment_not_possible", pointer: "", detail: "No payment of this kind can be made." }]);
   if (answer.status === 422) throw priceChanged(entry, await answer.json());
   if (!answer.ok) throw new Error(`the gateway answered ${answer.status}`);
   return answer.json();

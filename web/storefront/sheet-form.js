@@ -30,6 +30,8 @@ export function offerSheets(basket, goods, show) {
   // It outlives a reload and the way to the checkout and back, as long as the tab is open.
   box.value ||= tab.getItem(BOX) ?? "";
   addEventListener("pagehide", () => tab.setItem(BOX, box.value));
+  box.addEventListener("input", tellRest);
+  tellRest();
   $("#sheet-form").addEventListener("submit", (event) => {
     event.preventDefault();
     take(() => ({ texts: [box.value] }), true);
@@ -40,6 +42,14 @@ export function offerSheets(basket, goods, show) {
     target.value = ""; // so that the same file, mended, can be taken again
   });
 }
+
+/** Whoever goes to the checkout should know that something is not part of the order. */
+function tellRest() {
+  $("#rest").hidden = !box.value.trim();
+}
+
+/** Take a list that is neither in the box nor a file. */
+export const takeText = (text) => take(() => ({ texts: [text] }), false);
 
 /** @param {boolean} [anew] asks for the columns, whatever their headings say */
 async function take(open, fromBox, anew = false) {
@@ -55,7 +65,7 @@ async function take(open, fromBox, anew = false) {
   if (!reading) return;
   if (reading.refusal) return refuse(reading.refusal);
   if (!reading.lines.length && !reading.errors.length) return refuse("There are no lines in this list.");
-  const base = await baseFor(reading.lines);
+  const base = fromBox && isMended(table) ? order.basket.lines : await baseFor(reading.lines);
   if (base) put(table, reading, base, fromBox, () => take(() => content, fromBox, true));
 }
 
@@ -127,6 +137,12 @@ function askNumber({ either: [thousands, decimals], text, row, others, unit }) {
   ], [[thousands, "thousands"], [decimals.includes(".") ? `${decimals}, which can't be ordered` : decimals, "decimals"], out]);
 }
 
+/** Whether a list is what was left out before, mended: below the same heading, and no longer. */
+function isMended({ rows }) {
+  const before = putBack.split("\n");
+  return rows.length > 0 && rows[0].raw === before[0] && rows.filter(({ raw }) => raw).length <= before.length;
+}
+
 /**
  * The lines that stay: a list that is taken twice is not ordered twice unless somebody says so.
  *
@@ -177,6 +193,7 @@ function put(table, reading, base, fromBox, again) {
   const separator = others ? tableOf([others], goods, roles).separator : table.separator;
   putBack = [others, rest.length ? remainder(table, reading, rest, separator) : ""].filter(Boolean).join("\n");
   box.value = putBack;
+  tellRest();
   const total = base.length + taken.length;
   report(`${count(taken.length, "line")} ${base.length || !before.length ? "added" : "replaced the order"}`, [
     h("p", {}, `The order has ${count(total, "line")} now.`, twice(basket.lines)),
@@ -219,6 +236,7 @@ export function report(title, content, undo = null) {
     if (JSON.stringify(order.basket.lines) !== after) return report("Nothing was undone", [h("p", {}, "The order has been changed since.")]);
     order.basket.change({ lines: undo.before });
     box.value = undo.boxBefore ?? box.value;
+    tellRest();
     $("#errors").hidden = true;
     order.show();
     report("Undone", [h("p", {}, `The order has ${count(undo.before.length, "line")}, as before.`)]);

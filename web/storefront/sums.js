@@ -7,6 +7,8 @@
  */
 import { unitPrice } from "./pricing.js";
 
+/** Minor units: an order of more is refused. */
+const TOTAL_MAX = 10_000_000_000;
 export const STATE_MISSING = "Choose your state: the tax depends on it.";
 
 /** A line with one of these is not for sale now: it is shown, and not ordered. */
@@ -92,7 +94,7 @@ function combined(shop, basket, ordered, gone, { unit_prices, refusals, discount
     discounts, shipping, tax, total,
     subtotal: ordered.reduce((sum, { quantity }, index) => sum + quantity * (unit_prices[index] ?? 0), 0),
     refused: new Map(refused),
-    problem: problemOf(refusals, ordered, cases),
+    problem: problemOf(refusals, ordered, cases, total),
     prices: shop.address,
   };
 }
@@ -107,8 +109,9 @@ function shownLine(shop, { channel, currency }, line, price, quantity) {
   };
 }
 
-function problemOf(refusals, ordered, cases) {
+function problemOf(refusals, ordered, cases, total) {
   if (!ordered.length) return "There is nothing in this order that can be bought now.";
+  if (total > TOTAL_MAX) return "This comes to more than one order may. Check the quantities, or order it in parts.";
   for (const [index, expected] of cases) {
     return `${ordered[index].name ?? ordered[index].sku} is sold by the case: order ${expected}.`;
   }
