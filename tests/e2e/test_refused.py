@@ -73,3 +73,35 @@ def test_a_request_without_a_good_token_is_401(
     with http_client(timeout=60) as http:
         answer = http.request(method, f"{stack.api}/orders/{order_id()}", headers=headers)
     assert answer.status_code == 401
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize(
+    ("origin", "allowed"),
+    [("http://localhost:3000", True), ("https://evil.example", False), ("null", False)],
+)
+def test_a_page_of_another_origin_calls_the_api_only_if_the_stage_allows_it(
+    shopper: Customer, origin: str, allowed: bool
+) -> None:
+    from_there = {"origin": origin}
+    wanted = {
+        **from_there,
+        "access-control-request-method": "PUT",
+        "access-control-request-headers": "authorization,content-type,if-none-match",
+    }
+    with http_client(timeout=60) as anybody:
+        first = anybody.options(f"{shopper.http.base_url}orders/{order_id()}", headers=wanted)
+    answer = shopper.http.get("/orders", headers=from_there)
+    assert answer.status_code == 200
+    for each in (first, answer):
+        assert each.headers.get("access-control-allow-origin") == (origin if allowed else None)
+    if allowed:
+        assert first.status_code == 204
+        assert "PUT" in first.headers["access-control-allow-methods"].split(",")
+        assert {"authorization", "content-type", "if-none-match"} <= {
+            *first.headers["access-control-allow-headers"].split(",")
+        }
+        # What the client rules tell a script to read.
+        assert {"date", "etag", "retry-after"} <= {
+            *answer.headers["access-control-expose-headers"].split(",")
+        }

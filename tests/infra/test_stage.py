@@ -93,8 +93,8 @@ def test_the_stage_names_the_downstreams_of_the_domain() -> None:
         ),
         *(
             (
-                "[identity]",
-                f'allowed_origins = ["{origin}"]\n\n[identity]',
+                "http://localhost:3000",
+                origin,
                 r"allowed_origins has '.*', and a browser sends .* - at `\$\.api`",
             )
             for origin in (

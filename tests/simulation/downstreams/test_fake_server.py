@@ -1,14 +1,20 @@
 """The fakes over real HTTP."""
 
 import asyncio
+import re
+import shlex
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import pytest
+from starlette.responses import JSONResponse
 
 from simulation.downstreams.ledger import Ledger, MemoryLedger
 from simulation.downstreams.server import application
@@ -27,6 +33,48 @@ def client(host: Host, ledgers: Mapping[str, Ledger]) -> Iterator[httpx.Client]:
     host.application = application(ledgers, API_KEYS)
     with host.client() as client:
         yield client
+
+
+PROJECT = Path(__file__).parents[3]
+#: As docs/production.md tells whoever writes a downstream.
+CONTRACT_TEST = re.search(
+    r"^\.venv/bin/schemathesis (run .*?[^\\])$",
+    (PROJECT / "docs" / "production.md").read_text(),
+    re.MULTILINE | re.DOTALL,
+)
+
+
+def contract_test(host: Host, tmp_path: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Of whatever stands in inventory's place. It leaves its files where it runs."""
+    assert CONTRACT_TEST is not None
+    command = CONTRACT_TEST[1].replace("\\\n", " ").replace("$KEY", API_KEYS["inventory"])
+    command = command.replace("docs/", f"{PROJECT}/docs/")
+    command = command.replace("http://127.0.0.1:9000", f"{host.url}/inventory")
+    return subprocess.run(  # noqa: S603
+        [Path(sys.executable).parent / "schemathesis", *shlex.split(command), *options],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.usefixtures("client")
+def test_a_service_that_keeps_its_contract_passes_the_test_of_it(
+    host: Host, tmp_path: Path
+) -> None:
+    done = contract_test(host, tmp_path, "--max-examples=5")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 passed" in done.stdout
+
+
+def test_one_that_breaks_its_contract_fails_it(host: Host, tmp_path: Path) -> None:
+    """It says 200 where the contract says 201, which Spillway takes for a broken contract."""
+    host.application = JSONResponse({"reference": "done"})
+    done = contract_test(host, tmp_path, "--phases=examples")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "Undocumented" in done.stdout
 
 
 class Latency:

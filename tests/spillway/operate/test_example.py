@@ -38,8 +38,8 @@ def test_the_console_s_commands_work_when_pasted(stack: Stack) -> None:
     assert basket is not None
     assert basket["lines"][0]["sku"] == "MUG-SAGE", "the first that the book in force shows"
     commands = [command for _, command in examples_of(stack, basket)]
-    _, id_, quote, payment, placed, progress, cancelled, refused, void, refunded, listed = pasted(
-        commands
+    _, id_, quote, payment, placed, progress, cancelled, refused, void, refunded, listed, key = (
+        pasted(commands)
     )
     assert quote["total"] == payment["amount"] == basket["total"]
     assert quote["violations"] == []
@@ -48,6 +48,9 @@ def test_the_console_s_commands_work_when_pasted(stack: Stack) -> None:
     assert void["proofs"]
     assert refunded == 204
     assert id_ in [order["order_id"] for order in listed["orders"]]
+    [(key_id, bytes_)] = json.loads(key["Parameter"]["Value"]).items()
+    ours = stack.receipt_key
+    assert (key_id, bytes.fromhex(bytes_)) == (ours.key_id, ours.key)
 
 
 def pasted(commands: list[str]) -> list[Any]:

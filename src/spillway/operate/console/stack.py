@@ -92,7 +92,20 @@ def examples_of(stack: Stack, basket: dict[str, Any] | None) -> list[tuple[str, 
             f"{curl} -w '%{{http_code}}\\n' {payment}/refund -d \"$PROOFS\"",
         ),
         history,
+        (
+            "Show the key that signs receipts here, to try a gateway of your own",
+            _parameter(stack, "receipt-keys"),
+        ),
     ]
+
+
+def _parameter(stack: Stack, name: str) -> str:
+    """A secret's value, by the emulator's own API: not everybody has AWS's command line."""
+    asked = json.dumps({"Name": f"/spillway/{STAGE}/{name}", "WithDecryption": True})
+    headers = (
+        "-H 'x-amz-target: AmazonSSM.GetParameter' -H 'content-type: application/x-amz-json-1.1'"
+    )
+    return f"curl -sS {stack.emulator} {headers} -d '{asked}'"
 
 
 def _quote(stack: Stack, basket: dict[str, Any], curl: str) -> str:

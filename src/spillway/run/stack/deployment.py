@@ -63,7 +63,21 @@ def deploy(
     if status != 0:
         reason = _failed_resource(stacks) or _refusal(folder / LOG) or "no reason was given"
         raise SpillwayError(f"The deployment failed: {reason}. The CDK's log is {folder / LOG}.")
-    return _outputs(stacks)
+    outputs = _outputs(stacks)
+    _let_pages_call(stacks, client(endpoint, "apigatewayv2"), outputs["ApiId"])
+    return outputs
+
+
+def _let_pages_call(cloudformation: Any, apis: Any, api_id: str) -> None:
+    """Give the API its template's CORS settings once more.
+
+    Of a template the emulator keeps them under CloudFormation's names, which it does not read.
+    """
+    template = cloudformation.get_template(StackName=f"{_PREFIX}service")["TemplateBody"]
+    for resource in template["Resources"].values():
+        cors = resource.get("Properties", {}).get("CorsConfiguration")
+        if resource["Type"] == "AWS::ApiGatewayV2::Api" and cors:
+            apis.update_api(ApiId=api_id, CorsConfiguration=cors)
 
 
 def _outputs(cloudformation: Any) -> dict[str, str]:

@@ -1,9 +1,10 @@
 """The stack's one origin: the storefront, and the API under `/api/`, as CloudFront has them.
 
 The storefront comes out of the emulated CloudFront and S3, so that the deployed distribution's own
-headers, policies and function are at work. The emulator leaves three things to this origin: the way
+headers, policies and function are at work. The emulator leaves four things to this origin: the way
 to the API (it does not emulate a distribution's way to an execute-api address), TLS (a browser
-treats 127.0.0.1 as secure without it), and compression. What is local only is under `/_local`.
+treats 127.0.0.1 as secure without it), compression, and what the API's gateway says when it refuses
+a token or a body. What is local only is under `/_local`.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -64,7 +65,7 @@ def origin(
     """
     # The emulator knows an API and a distribution by their host names, so that paths stay.
     api_host = f"{api_id}.execute-api.{upstream.base_url.host}"
-    api = _Proxy(upstream, {b"host": api_host.encode()})
+    api = _Api(upstream, {b"host": api_host.encode()})
     storefront = _Proxy(upstream, {b"host": distribution.encode(), b"x-forwarded-proto": b"https"})
 
     @asynccontextmanager
@@ -101,7 +102,8 @@ class _Proxy:
     async def forward(self, request: Request) -> Response:
         body = await _body(request)
         if body is None:
-            return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "An HTTP API takes 10 MB at most.")
+            status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+            return JSONResponse({"message": status.phrase}, status)
         try:
             answer = await self.upstream.send(self._passed_on(request, body), stream=True)
             # Raw: what is compressed stays so.
@@ -129,6 +131,19 @@ class _Proxy:
             content=body or None,
             extensions={"timeout": self.upstream.timeout.as_dict()},
         )
+
+
+class _Api(_Proxy):
+    """The HTTP API, with a header of AWS's that the emulator leaves out."""
+
+    async def forward(self, request: Request) -> Response:
+        response = await super().forward(request)
+        if response.status_code == HTTPStatus.UNAUTHORIZED:
+            # https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-troubleshooting-jwt.html
+            named = "authorization" in request.headers
+            why = 'Bearer scope="" error="invalid_token"' if named else "Bearer"
+            response.headers.setdefault("www-authenticate", why)
+        return response
 
 
 async def _body(request: Request) -> bytes | None:

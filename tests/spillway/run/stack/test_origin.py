@@ -171,8 +171,25 @@ class TestProblems:
         self, in_front_of: InFrontOf
     ) -> None:
         client = in_front_of(_unreachable)
-        assert client.put("/api/orders/1", content=b"x" * 10_000_001).status_code == 413
+        refused = client.put("/api/orders/1", content=b"x" * 10_000_001)
+        # As API Gateway says it.
+        assert (refused.status_code, list(refused.json())) == (413, ["message"])
         assert client.put("/api/orders/1", content=b"x" * 10_000_000).status_code == 502
+
+    @pytest.mark.parametrize(
+        ("headers", "why"),
+        [({}, "Bearer"), ({"authorization": "Bearer x"}, 'Bearer scope="" error="invalid_token"')],
+    )
+    def test_a_refused_token_is_answered_as_the_contract_says(
+        self, in_front_of: InFrontOf, headers: dict[str, str], why: str
+    ) -> None:
+        client = in_front_of(lambda _: httpx.Response(401, json={"message": "Unauthorized"}))
+        assert client.get("/api/orders", headers=headers).headers["www-authenticate"] == why
+
+    def test_why_the_service_refuses_it_is_left_as_it_is(self, in_front_of: InFrontOf) -> None:
+        own = {"www-authenticate": 'Bearer error="invalid_token"'}
+        client = in_front_of(lambda _: httpx.Response(401, headers=own))
+        assert client.get("/api/orders").headers.get_list("www-authenticate") == [*own.values()]
 
 
 class TestStorefront:
