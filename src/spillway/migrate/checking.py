@@ -236,6 +236,7 @@ def server_findings(
     yield _grants(connection, table)
     yield _index(connection, config)
     yield from _foreign_keys(connection, config)
+    yield from _customers(connection, config)
     zone = variables.get("time_zone", "")
     server_zone = variables.get("system_time_zone", "") if zone == "SYSTEM" else zone
     yield _good(
@@ -323,3 +324,23 @@ def _foreign_keys(connection: Connection[Any], config: Config) -> Iterator[Findi
                 f"{name} ({', '.join(acts)}) changes rows that the binary log does not report:"
                 " run `copy --again` after such a change",
             )
+
+
+def _customers(connection: Connection[Any], config: Config) -> Iterator[Finding]:
+    """Another table must not have two subjects for one customer."""
+    customers = config.customers
+    if customers.table is None or customers.key is None or customers.subject is None:
+        return
+    key, subject, table = map(quoted, (customers.key, customers.subject, customers.table))
+    found = run(
+        connection,
+        f"SELECT {key} FROM {table} WHERE {key} IS NOT NULL GROUP BY {key}"  # noqa: S608 -- names, quoted
+        f" HAVING COUNT(DISTINCT BINARY {subject}) > 1 LIMIT {SAMPLES_MAX}",
+    )
+    if found:
+        named = ", ".join(repr(row[0]) for row in found)
+        yield _blocker(
+            "customers",
+            f"{customers.table} has more than one {customers.subject} for {named}: keep the right"
+            " one, or name a view that has one row a customer",
+        )

@@ -40,8 +40,9 @@ RECEIPT = "imported"
 KNOWN_MAX = 65_536
 #: DynamoDB's own limit is 400 KB; key and the smaller attributes take less than 2.
 CONTENT_BYTES_MAX = 398_000
-#: The column of the joined customers table with the subject.
+#: From another table, beside a row's columns: its customer's subject, and how many there are.
 SUBJECT_COLUMN = "spillway_subject"
+SUBJECTS_COLUMN = "spillway_subjects"
 
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
@@ -259,6 +260,9 @@ class Mapper:
             if customers.guests == "quarantine":
                 raise Unusable("customer_missing", customers.column)
             return f"guest-{key}"
+        if customers.by == "table" and int(row[SUBJECTS_COLUMN] or 0) > 1:
+            several = f"{row[SUBJECTS_COLUMN]} of {customers.subject}"
+            raise Unusable("customer_ambiguous", f"{customers.column} {old!r} has {several}")
         subject = self.subjects(old) if customers.by != "table" else row[SUBJECT_COLUMN]
         if not subject:
             raise Unusable("customer_unknown", f"{customers.column} {old!r}")

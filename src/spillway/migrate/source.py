@@ -18,7 +18,7 @@ from pymysql.connections import Connection
 
 from spillway.errors import SpillwayError
 from spillway.migrate import mapping
-from spillway.migrate.config import Config
+from spillway.migrate.config import Config, Customers
 from spillway.migrate.connection import LOCKED, code_of, run
 from spillway.migrate.keys import NO_NUMBER, Encoded, KeyColumn, Logged, key_column, name
 from spillway.migrate.mapping import (
@@ -150,6 +150,18 @@ def _columns_of_the_order(config: Config) -> list[str]:
     return list(dict.fromkeys(name for name in names if name is not None))
 
 
+def _of_the_customer(customers: Customers) -> Iterator[tuple[str, str]]:
+    """What another table says of an order's customer: a subject, and how many different ones."""
+    if customers.table and customers.key and customers.subject:
+        subject = f"c.{quoted(customers.subject)}"
+        rows = (
+            f"FROM {quoted(customers.table)} c"
+            f" WHERE c.{quoted(customers.key)} = o.{quoted(customers.column)}"
+        )
+        yield mapping.SUBJECT_COLUMN, f"(SELECT MIN({subject}) {rows})"
+        yield mapping.SUBJECTS_COLUMN, f"(SELECT COUNT(DISTINCT BINARY {subject}) {rows})"
+
+
 class OldTable:
     """Reads and maps orders through one connection, by the table's columns as they are now."""
 
@@ -167,15 +179,11 @@ class OldTable:
             wanted.insert(len(self._own), sameness)
             self._own.append(SAMENESS)
         self._same = itemgetter(0 if sameness is None else len(self._own) - 1)
-        joined, customers = "", config.customers
-        if customers.table and customers.key and customers.subject:
-            wanted.insert(len(self._own), f"c.{quoted(customers.subject)}")
-            self._own.append(mapping.SUBJECT_COLUMN)
-            joined = (
-                f" LEFT JOIN {quoted(customers.table)} c"
-                f" ON c.{quoted(customers.key)} = o.{quoted(customers.column)}"
-            )
-        self._select = f"SELECT {', '.join(wanted)} FROM {quoted(config.source.table)} o{joined}"  # noqa: S608 -- names, quoted
+        # Not by a join: two rows of one customer would double the order's lines.
+        for column, expression in _of_the_customer(config.customers):
+            wanted.insert(len(self._own), expression)
+            self._own.append(column)
+        self._select = f"SELECT {', '.join(wanted)} FROM {quoted(config.source.table)} o"  # noqa: S608 -- names, quoted
         # First the key, then the primary key, so that lines keep their order.
         columns = dict.fromkeys((config.order.key, *table.primary))
         self._by_key = "ORDER BY " + ", ".join(f"o.{quoted(column)}" for column in columns)

@@ -7,18 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from orders.aws.items import decompressed
 from spillway.errors import SpillwayError
 from spillway.migrate.binlog import News, news
 from spillway.migrate.checking import Check
-from spillway.migrate.config import Config
+from spillway.migrate.config import Config, Customers
 from spillway.migrate.connection import account, connected
 from spillway.migrate.copying import Copy
 from spillway.migrate.following import Follow
 from spillway.migrate.keys import Logged
 from spillway.migrate.running import Parts
 from spillway.migrate.source import OldTable, Position, position_now
+from spillway.migrate.state import quarantined_of
 from spillway.run.stack.aws import client
 from tests.spillway.migrate.legacy import Shop, schema
 from tests.spillway.migrate.mariadb import Server
@@ -305,3 +307,40 @@ def test_a_change_that_the_log_has_without_its_number_ends_the_following_with_a_
         numbered.run("UPDATE order_lines SET quantity = 7")
         with pytest.raises(SpillwayError, match="binlog_row_image"):
             Follow(parts, NOTHING).run(until_caught_up=True)
+
+
+def test_a_customer_with_two_subjects_is_set_aside_and_doubles_no_line(
+    numbered: Numbered, aws: str, tmp_path: Path
+) -> None:
+    """One with the same subject twice is one customer."""
+    dynamodb = client(aws, "dynamodb")
+    numbered.run("CREATE TABLE people (id VARCHAR(20), subject VARCHAR(20), KEY (id))")
+    numbered.run(
+        "INSERT INTO people VALUES ('0', 'S0'), ('1', 'S1'), ('1', 'S1'), ('2', 'S2'), ('2', 's2')"
+    )
+    for customer in "012":
+        numbered.add(f"A{customer}", f"A{customer}")
+        numbered.run("UPDATE order_lines SET customer_id = %s WHERE customer_id = 77", (customer,))
+    config = config_for(numbered, make_orders_table(dynamodb), tmp_path)
+    people = Customers(
+        column="customer_id", by="table", table="people", key="id", subject="subject"
+    )
+    config = replace(config, customers=people)
+    with migration(numbered, dynamodb, config) as parts:
+        (blocker,) = Check(parts, NOTHING).run(None).blockers
+        assert (blocker.subject, "'2'" in blocker.detail) == ("customers", True)
+        Copy(parts, NOTHING).run()
+        numbered.run("UPDATE order_lines SET quantity = 2 WHERE quantity = 1 LIMIT 6")
+        Follow(parts, NOTHING).run(until_caught_up=True)
+        assert found(parts) == {"A0": (4, 1600), "A1": (4, 1600)}
+        (aside,) = parts.state.listed("quarantine")
+        assert [reason.rule for reason in quarantined_of(aside)[1]] == ["customer_ambiguous"]
+        assert parts.verify(NOTHING).whole().differences == []
+
+        numbered.run("INSERT INTO people VALUES ('0', 'other')")
+        (difference,) = parts.verify(NOTHING).whole().differences
+        assert difference.key == "A0"
+        numbered.run("DELETE FROM people WHERE BINARY subject IN ('other', 's2')")
+        Copy(parts, NOTHING).run_quarantined()
+        assert set(found(parts)) == {"A0", "A1", "A2"}
+        assert parts.verify(NOTHING).whole().differences == []

@@ -136,15 +136,15 @@ class OldSide:
 
     def _orders(self, which: str, values: tuple[object, ...]) -> Iterator[Read]:
         key, customers = self.config.order.key, self.config.customers
-        wanted, joined = "o.*", ""
+        wanted = "o.*"
         if customers.by == "table":
-            wanted = f"o.*, c.`{customers.subject}` AS `#subject`"
-            joined = (
-                f"LEFT JOIN `{customers.table}` c ON c.`{customers.key}` = o.`{customers.column}`"
-            )
+            subject = f"BINARY CONVERT(c.`{customers.subject}` USING utf8mb4)"
+            these = f"FROM `{customers.table}` c WHERE c.`{customers.key}` = o.`{customers.column}`"
+            first, last = (f"(SELECT {end}({subject}) {these})" for end in ("MIN", "MAX"))
+            wanted = f"o.*, {first} AS `#first`, {last} AS `#last`"
         order_by = ", ".join(f"o.`{name}`" for name in (key, *self.columns.primary))
         rows = self.rows(
-            f"SELECT {wanted} FROM `{self.config.source.table}` o {joined}"  # noqa: S608
+            f"SELECT {wanted} FROM `{self.config.source.table}` o"  # noqa: S608
             f" WHERE o.`{key}` {which} ORDER BY {order_by}",
             values,
         )
@@ -224,7 +224,12 @@ class OldSide:
         old = (row[customers.column] or "").strip()
         if not old:
             return f"guest-{name}"
-        subject = row["#subject"] if customers.by == "table" else self.subject_of(old)
+        if customers.by != "table":
+            subject = self.subject_of(old)
+        elif row["#first"] == row["#last"]:
+            subject = bytes(row["#first"] or b"").decode()
+        else:
+            subject = None
         if not subject:
             raise ValueError(old)
         return f"{customers.prefix}{subject}"
