@@ -206,6 +206,23 @@ def test_fields_read_numbers_like_lists(page: Page) -> None:
     assert ordered(page) == [("MUG-SAGE", 12)]
 
 
+def test_no_other_order_is_paid_than_was_typed(page: Page) -> None:
+    paste(page, "MUG-SAGE,12\nSOAP-MOSS,24")
+    go = page.get_by_role("link", name="Go to checkout")
+    field = page.get_by_label("Quantity of Stoneware mug")
+    field.fill("7")
+    go.click()
+    expect(field).to_be_focused()
+    expect(field).to_have_value("12")
+    page.fill("#new-sku", "BOWL-SEA")
+    go.click()
+    expect(page.locator("#new-sku")).to_be_focused()
+    expect(page.locator("#add-problem")).to_contain_text("This line is not added yet")
+    assert urlsplit(page.url).path == "/wholesale"
+    go.click()
+    page.wait_for_url("**/checkout?channel=wholesale")
+
+
 def test_of_a_file_with_too_many_lines_the_rest_is_kept_and_counted(page: Page) -> None:
     rows = [f"SOAP-MOSS,{24 * number}" for number in range(1, 5_001)]
     upload(page, "\n".join(["sku,quantity", *rows]).encode())

@@ -17,6 +17,8 @@ const basket = new Basket("wholesale");
 const body = $("#rows");
 /** By sku, and whether it can be ordered now. */
 const goods = new Map();
+/** The field whose number was put right just now, which nobody may have seen yet. */
+let putRight = null;
 
 $("#signed-out").hidden = Boolean(customer());
 $("#not-trade").hidden = !customer() || isTrade();
@@ -35,6 +37,7 @@ function begin() {
   $("#add-form").addEventListener("submit", add);
   offerSheets(basket, goods, showRows);
   $("#clear").onclick = removeAll;
+  $("#to-checkout").onclick = leave;
   body.addEventListener("change", changed);
   body.addEventListener("click", removed);
   addEventListener("storage", () => { offerGoods(); showRows(); }); // rows are counted off to find their lines
@@ -88,6 +91,18 @@ function add(event) {
   $("#new-sku").focus();
 }
 
+/** Nothing is ordered otherwise than it was typed without a word. */
+function leave(event) {
+  const typed = [$("#new-sku"), $("#new-quantity")].find(({ value }) => value.trim());
+  const left = $("#add-problem").textContent ? null : typed; // else they know
+  const field = putRight?.isConnected ? putRight : left;
+  putRight = null;
+  if (!field) return;
+  event.preventDefault();
+  field.focus();
+  if (field === left) say($("#add-problem"), "This line is not added yet: press “Add”. To order without it, press “Go to checkout” again.");
+}
+
 function removeAll() {
   const before = basket.lines;
   basket.change({ lines: [] });
@@ -137,6 +152,7 @@ function changed({ target }) {
   const line = lines[indexOf(target)];
   const { count: quantity, problem } = ordered(target.value, shop.bySku.get(line.sku));
   target.nextElementSibling?.remove();
+  putRight = problem ? target : null;
   if (problem) {
     target.value = line.quantity;
     return target.after(note(`${problem} It is ${line.quantity} as before.`, "alert"));
