@@ -11,7 +11,9 @@ password.
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterator
 from datetime import date
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
@@ -37,6 +39,7 @@ RULES_OF_THE_MOMENT = frozenset(
 Name = Annotated[str, Meta(pattern=r"^[^`\x00]{1,64}$")]
 Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
 Outcome = Literal["confirmed", "rejected", "cancelled", "open"]
+_OF_A_LINE = ("sku", "quantity", "unit_price")
 
 
 class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -291,6 +294,18 @@ class Cutover(_Section, frozen=True):
     quiet_seconds: Annotated[int, Meta(ge=1, le=600)] = 5
 
 
+def _columns_of(section: _Section, place: str) -> Iterator[tuple[str, str]]:
+    """Of a section whose texts are columns: each field's place and column."""
+    for name in section.__struct_fields__:
+        value = getattr(section, name)
+        for one in value if isinstance(value, tuple) else (value,):
+            if isinstance(one, AddressFields):
+                yield from _columns_of(one, f"{place}.{name}")
+            column = one.column if isinstance(one, Field) else one
+            if isinstance(column, str):
+                yield f"{place}.{name}", column
+
+
 class Config(_Section, frozen=True):
     source: Source
     target: Target
@@ -314,6 +329,15 @@ class Config(_Section, frozen=True):
             raise ValueError('lines.column (the JSON) goes with shape = "row_per_order"')
         if self.back is None:
             return
+        written: dict[str, str] = {}
+        fixed = (("back.columns", column) for column in self.back.columns)
+        for place, column in chain(self.columns, fixed):
+            if column in written:
+                raise ValueError(
+                    f"with [back], {written[column]} and {place} would both be written into the"
+                    f" column {column}: give one of them another column, or a value"
+                )
+            written[column] = place
         for status, word in self.back.statuses.items():
             meaning = self.statuses.get(word)
             if meaning is None:
@@ -322,6 +346,19 @@ class Config(_Section, frozen=True):
                 raise ValueError(
                     f"back.statuses.{status.value}: {word!r} means {meaning.is_} in statuses"
                 )
+
+    @property
+    def columns(self) -> list[tuple[str, str]]:
+        """Each field that comes from a column of the old table, and that column: `back` writes it
+        there."""
+        lines = self.lines
+        of_lines = (
+            [("lines.column", lines.column)]
+            if lines.column is not None
+            else [(f"lines.{name}", getattr(lines, name)) for name in _OF_A_LINE]
+        )
+        customer = ("customers.column", self.customers.column)
+        return [*_columns_of(self.order, "order"), customer, *of_lines]
 
 
 def read_config(path: Path) -> Config:

@@ -233,7 +233,13 @@ class _Session:
                 f"INSERT INTO {quoted(source.table)} ({names}) VALUES ({marks})",  # noqa: S608 -- names, quoted
                 tuple(values.values()),
             )
-        return number or self._made()
+        # As the table spells it: with the zeros of a ZEROFILL, for example.
+        found = self._run(
+            f"SELECT {quoted(order.key)} FROM {quoted(source.table)}"  # noqa: S608 -- names, quoted
+            f" WHERE {quoted(order.key)} = %s LIMIT 1",
+            (self.table.key.value(number or self._made()),),
+        )
+        return str(found[0][0])
 
     def _made(self) -> str:
         """The number that MySQL has just made."""

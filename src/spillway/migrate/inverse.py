@@ -80,6 +80,9 @@ class Inverse:
             (fields.tax, order.tax),
             (fields.discount, order.discounted),
         )
+        held = sum(field.column is not None for field in address.lines)
+        if 0 < held < len(order.address.lines):
+            raise Unwritable(f"the old table has no column for {order.address.lines[-1]!r}")
         values: Values = {
             self.config.customers.column: self._customer(accepted.key.customer_id),
             fields.created_at: self._time(fields.created_at, accepted.accepted_at),

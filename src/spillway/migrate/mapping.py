@@ -388,8 +388,7 @@ def own_columns(config: Config) -> tuple[str, ...]:
 
 def line_columns(config: Config) -> list[str]:
     """The columns about one line, or the one that has them all as JSON."""
-    lines = config.lines
-    return [lines.column] if lines.column else [lines.sku, lines.quantity, lines.unit_price]
+    return [column for place, column in config.columns if place.startswith("lines.")]
 
 
 def facts_of(meaning: StatusMeaning, at: Millis) -> Facts:

@@ -163,6 +163,46 @@ def test_an_order_that_the_old_table_cannot_hold_is_named_and_not_lost(
         assert difference.kind == "not in the old table"
 
 
+def test_an_order_that_came_back_wrong_is_found(shop: Shop, aws: str, tmp_path: Path) -> None:
+    """Its number has zeros before it that MySQL does not count."""
+    dynamodb = client(aws, "dynamodb")
+    shop.run("ALTER TABLE orders MODIFY id INT(8) UNSIGNED ZEROFILL NOT NULL AUTO_INCREMENT")
+    config = config_for(shop, make_orders_table(dynamodb), tmp_path)
+    shop.insert(order(random.Random(1)))
+    with migration(shop, dynamodb, config, streams=client(aws, "dynamodbstreams")) as parts:
+        Copy(parts, NOTHING).run()
+        switched(parts)
+        key = new_order(DynamoOrders(dynamodb, parts.place.orders_table))
+        GoBack(parts, NOTHING).run(until_caught_up=True)
+        assert parts.verify_back(NOTHING).run().differences == []
+
+        shop.run("UPDATE orders SET customer_id = '9', customer_name = 'Bob', city = 'York'")
+        judge = parts.verify_back(NOTHING)
+        judge.pause_seconds = 0.0
+        (ours,) = (one for one in judge.run().differences if one.key == "00000002")
+        assert set(ours.fields) == {"customer", "address.name", "address.city"}
+        assert ours.fields["customer"] == {
+            "old": "9",
+            "new": key.customer_id.removeprefix("legacy|"),
+        }
+
+
+def test_an_address_of_more_lines_than_the_old_table_has_is_not_cut(
+    shop: Shop, aws: str, tmp_path: Path
+) -> None:
+    dynamodb = client(aws, "dynamodb")
+    config = config_for(shop, make_orders_table(dynamodb), tmp_path)
+    shop.insert(order(random.Random(1)))
+    with migration(shop, dynamodb, config, streams=client(aws, "dynamodbstreams")) as parts:
+        Copy(parts, NOTHING).run()
+        switched(parts)
+        address = {"name": "Ada", "lines": ["1", "2", "3"], "city": "Leeds", "country": "GB"}
+        new_order(DynamoOrders(dynamodb, parts.place.orders_table), address=address)
+        GoBack(parts, NOTHING).run(until_caught_up=True)
+        ((reason,),) = shop.run("SELECT reason FROM spillway_back WHERE old_key IS NULL")
+        assert "no column for '3'" in reason
+
+
 def test_before_the_switch_nothing_is_written_back_and_after_it_nothing_forward(
     shop: Shop, aws: str, tmp_path: Path
 ) -> None:

@@ -43,6 +43,18 @@ def test_both_worked_examples_are_right(path: Path) -> None:
         ("local_port = 8080", 'orders_table = "t"', "region goes with orders_table"),
         ("[source]", "[source", "is not TOML"),
         ("3_600", "0", "write_units_per_second_max"),
+        (
+            'city = { column = "city"',
+            'city = { column = "street"',
+            "would both be written into the",
+        ),
+        ('settled_at = "updated_at"', 'settled_at = "placed_at"', "the column placed_at: give"),
+        ('column = "customer_id"', 'column = "id"', "order.key and customers.column would"),
+        (
+            'key = "auto_increment"',
+            'key = "auto_increment"\ncolumns = { city = "-" }',
+            "back.columns",
+        ),
         ("[order]", '[times]\nnot_before = "soon"\n[order]', "not_before"),
     ],
 )
@@ -51,6 +63,12 @@ def test_a_fault_is_named_with_its_place(tmp_path: Path, old: str, new: str, sen
         read_config(changed(tmp_path, old, new))
     assert sentence in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_without_a_way_back_two_fields_may_read_one_column(tmp_path: Path) -> None:
+    path = changed(tmp_path, 'city = { column = "city"', 'city = { column = "street"')
+    path.write_text(path.read_text().partition("[back]")[0])
+    assert read_config(path).back is None
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -57,7 +57,8 @@ class Canonical(NamedTuple):
     shipping: int = 0
     tax: int = 0
     total: int = 0
-    address: tuple[str, ...] = ()
+    #: The parts that it has, each with its name.
+    address: tuple[tuple[str, str], ...] = ()
     payment: str = ""
     purchase_order: str = ""
 

@@ -16,6 +16,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
@@ -249,7 +250,7 @@ def _difference(
     return Difference(key, "differs", fields) if fields else None
 
 
-@dataclass(slots=True)
+@dataclass
 class VerifyBack:
     """verify --back: does the old table have every order of the orders table, as it is now?"""
 
@@ -298,7 +299,7 @@ class VerifyBack:
                 name = key or f"{order.customer}/{order.order_id}"
                 yield order.place, Difference(name, "not in the old table")
                 continue
-            fields = different_sides(_comparable(there), _comparable(order))
+            fields = different_sides(self._comparable(there), self._comparable(order))
             if fields:
                 yield order.place, Difference(key, "differs", fields)
 
@@ -316,16 +317,29 @@ class VerifyBack:
             return {}
         return {(row["customer"], row["order_id"]): row["old_key"] for row in rows}
 
+    def _comparable(self, order: Canonical) -> dict[str, Any]:
+        """What both tables can hold: times to the second, a state in the old shop's coarser words,
+        and of an address what has a column."""
+        parts = dict(order.address)
+        return {
+            "customer": order.customer.removeprefix(self.old.config.customers.prefix),
+            "placed at (s)": order.accepted_at // 1_000,
+            "state": order.state.outcome,
+            "currency": order.currency,
+            "lines": sorted(order.lines),
+            "discount": order.discount,
+            "shipping": order.shipping,
+            "tax": order.tax,
+            "total": order.total,
+            **{f"address.{part}": parts.get(part, "") for part in self._address_columns},
+        }
 
-def _comparable(order: Canonical) -> dict[str, Any]:
-    """What both tables can hold: times to the second, a state in the old shop's coarser words."""
-    return {
-        "placed at (s)": order.accepted_at // 1_000,
-        "state": order.state.outcome,
-        "currency": order.currency,
-        "lines": sorted(order.lines),
-        "discount": order.discount,
-        "shipping": order.shipping,
-        "tax": order.tax,
-        "total": order.total,
-    }
+    @cached_property
+    def _address_columns(self) -> tuple[str, ...]:
+        """The parts of an address that have a column. Lines close up where one is empty, so all of
+        them count, or none."""
+        fields = self.old.config.order.address
+        single = {"name": fields.name, "city": fields.city, "country": fields.country}
+        parts = tuple(name for name, one in {**single, **fields.optional}.items() if one.column)
+        lines = tuple(f"line {place}" for place in range(1, len(fields.lines) + 1))
+        return (*parts, *(lines if all(one.column for one in fields.lines) else ()))

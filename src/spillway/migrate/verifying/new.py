@@ -19,6 +19,7 @@ GETS_MAX = 50
 
 Item = Mapping[str, Any]
 
+_REST_OF_ADDRESS = ("city", "country", "postal_code", "state", "phone", "email")
 _NOT_FACTS = frozenset({"pk", "sk", "imported", "cancellation", "coupons_returned", "reopened"})
 
 
@@ -138,12 +139,10 @@ def _made(
     content: Mapping[str, Any],
 ) -> Canonical:
     address = content["address"]
-    texts = (
-        address["name"],
-        *address["lines"],
-        address["city"],
-        address["country"],
-        *(address.get(name) for name in ("postal_code", "state", "phone", "email")),
+    parts = (
+        ("name", address["name"]),
+        *((f"line {place}", text) for place, text in enumerate(address["lines"], start=1)),
+        *((name, address.get(name)) for name in _REST_OF_ADDRESS),
     )
     return Canonical(
         old_key=old_key,
@@ -158,7 +157,7 @@ def _made(
         shipping=content["shipping"],
         tax=content["tax"],
         total=content["total"],
-        address=tuple(text for text in texts if text),
+        address=tuple((name, text) for name, text in parts if text),
         payment=content["payment"]["reference"],
         purchase_order=content.get("purchase_order") or "",
     )

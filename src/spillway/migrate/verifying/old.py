@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -136,12 +136,14 @@ class OldSide:
 
     def _orders(self, which: str, values: tuple[object, ...]) -> Iterator[Read]:
         key, customers = self.config.order.key, self.config.customers
-        wanted = "o.*"
+        columns = dict.fromkeys(column for _, column in self.config.columns)
+        # Not all: some may be invisible, others forbidden.
+        wanted = ", ".join(f"o.`{column}`" for column in columns)
         if customers.by == "table":
             subject = f"BINARY CONVERT(c.`{customers.subject}` USING utf8mb4)"
             these = f"FROM `{customers.table}` c WHERE c.`{customers.key}` = o.`{customers.column}`"
             first, last = (f"(SELECT {end}({subject}) {these})" for end in ("MIN", "MAX"))
-            wanted = f"o.*, {first} AS `#first`, {last} AS `#last`"
+            wanted = f"{wanted}, {first} AS `#first`, {last} AS `#last`"
         order_by = ", ".join(f"o.`{name}`" for name in (key, *self.columns.primary))
         rows = self.rows(
             f"SELECT {wanted} FROM `{self.config.source.table}` o"  # noqa: S608
@@ -176,7 +178,6 @@ class OldSide:
         tax = self._amount(first, fields.tax, currency)
         adds_up = sum(quantity * price for _, quantity, price in lines) - discount + shipping + tax
         total = adds_up if fields.total is None else self._amount(first, fields.total, currency)
-        address = (self._text(field, name, first, written=True) for field in fields.address.all)
         return Canonical(
             old_key=name,
             customer=self._customer(name, first),
@@ -190,10 +191,23 @@ class OldSide:
             shipping=shipping,
             tax=tax,
             total=total,
-            address=tuple(filter(None, address)),
+            address=tuple(self._address(name, first)),
             payment=self._text(fields.payment_reference, name, first) if total else "",
             purchase_order=self._text(fields.purchase_order, name, first, written=True),
         )
+
+    def _address(self, name: str, row: Row) -> Iterator[tuple[str, str]]:
+        fields = self.config.order.address
+        text = partial(self._text, name=name, row=row, written=True)
+        lines = filter(None, map(text, fields.lines))
+        parts = {
+            "name": text(fields.name),
+            **{f"line {place}": line for place, line in enumerate(lines, start=1)},
+            "city": text(fields.city),
+            "country": text(fields.country),
+            **{part: text(field) for part, field in fields.optional.items()},
+        }
+        return ((part, text) for part, text in parts.items() if text)
 
     def _state(self, meaning: StatusMeaning, row: Row, accepted_at: int) -> State:
         """What the saga would have on record, had it done what the old service did."""
