@@ -253,6 +253,8 @@ for (const [what, text, pieces, cases] of [
   ["a unit in its cell", "SKU,Qty\nMUG-SAGE,12 Kartons", "MUG-SAGE 12", "MUG-SAGE 72"],
   ["a column of units", "SKU;Menge;ME\nMUG-SAGE;12;KAR\nMUG-SAGE;6;ST", "MUG-SAGE 12, MUG-SAGE 6", "MUG-SAGE 72, MUG-SAGE 6"],
   ["a unit beside it without a heading", "MUG-SAGE;12;CS\nMUG-SAGE;6;EA", "MUG-SAGE 12, MUG-SAGE 6", "MUG-SAGE 72, MUG-SAGE 6"],
+  ["a title above", "Alle Mengen in Kartons\nSKU,Qty\nMUG-SAGE,12", "MUG-SAGE 12", "MUG-SAGE 72"],
+  ["a title that only names a box", "Box Hill Stores, in 3 weeks\nSKU,Qty\nMUG-SAGE,12", "MUG-SAGE 12"],
   ["the unit in the heading", "SKU,Qty (pcs),Bottles\nMUG-SAGE,12,x", "MUG-SAGE 12"],
   ["a column of units that decides over the packing", "SKU,Qty,Unit,Packed in\nMUG-SAGE,12,EA,Box", "MUG-SAGE 12"],
   ["a unit nobody knows", "SKU,Qty,UOM\nMUG-SAGE,12,ZZ", "MUG-SAGE 12", "MUG-SAGE 72"],
@@ -267,6 +269,15 @@ for (const [what, text, pieces, cases] of [
     assert.equal(read(text, { means: { [question.sign]: "unclear" } }).question, null, "asked once");
   });
 }
+
+test("a quantity with both signs says what each one means", () => {
+  for (const [text, expected] of [
+    ["SKU;Qty;ME\nSOAP;12,000;ST\nSOAP;1.200,000;ST\nSOAP;3.000;ST", "SOAP 12, SOAP 1200, SOAP 3000"],
+    ["SKU;Qty\nSOAP;12.000\nSOAP;1,200.000", "SOAP 12, SOAP 1200"],
+    ["SKU;Qty\nSOAP;2,500\nSOAP;1.200,000", "SOAP 1200 without B2"],
+  ]) assert.deepEqual([short(read(text)), read(text).question], [expected, null], text);
+  assert.ok(read("SKU;Qty;Price\nSOAP;12,000;1.200,00").question, "a price says nothing");
+});
 
 test("cases in the heading are asked about also where the column was chosen", () => {
   for (const heading of ["Menge (Kartons)", "Cases", "Antal kartonger", "Nb cartons"]) {
@@ -290,6 +301,21 @@ test("a row of sums is no line, and a line that a sum could hide stays one", () 
     const sheet = read(text, { means: { ".": "thousands" } });
     assert.deepEqual([short(sheet), sheet.sums], [expected, sums], text);
   }
+});
+
+test("rows that are the sums of their item's others are asked about", () => {
+  const first = "SKU,Branch,Qty\nSOAP,all,36\nSOAP,Bonn,12\nSOAP,Ulm,24\nMUG-SAGE,all,6\nMUG-SAGE,Ulm,6";
+  const last = "SKU,Branch,Qty\nSOAP,Bonn,12\nSOAP,Ulm,24\nSOAP,all,36\nMUG-SAGE,Ulm,6\nMUG-SAGE,all,6";
+  for (const [text, row, others, lines] of [[first, 2, 1, "SOAP 12, SOAP 24, MUG-SAGE 6"], [last, 4, 1, "SOAP 12, SOAP 24, MUG-SAGE 6"]]) {
+    const { question } = read(text);
+    assert.deepEqual([question.totals, question.row, question.others], [true, row, others]);
+    const answered = read(text, { totals: "sums" });
+    assert.deepEqual([short(answered), answered.question, answered.sums], [lines, null, others + 1]);
+    assert.equal(read(text, { totals: "lines" }).lines.length, text.split("\n").length - 1);
+  }
+  for (const plain of [
+    "SKU,Qty\nSOAP,3\nSOAP,1\nSOAP,2", "SKU,Qty\nSOAP,2\nSOAP,2\nMUG-SAGE,6\nMUG-SAGE,6", "SKU,Qty\nSOAP,3\nSOAP,1\nSOAP,2\nMUG-SAGE,6", "SKU,Qty\nSOAP,3\nMUG-SAGE,6\nSOAP,1\nSOAP,2",
+  ]) assert.equal(read(plain).question, null, plain);
 });
 
 test("of an order form, what is not ordered is counted and no mistake", () => {
@@ -349,7 +375,8 @@ test("of a thousand lists of many programs, each line is right once what was ask
     const answers = { means: {} };
     let sheet = read(texts, answers);
     for (; sheet.question; sheet = read(texts, answers)) {
-      const { sign } = sheet.question;
+      const { sign, totals } = sheet.question;
+      assert.ok(!totals, JSON.stringify(text));
       const isDecimal = new Intl.NumberFormat(language).formatToParts(1.5).some(({ value }) => value === sign);
       if (sign) answers.means[sign] = isDecimal ? "decimals" : "thousands";
       else answers.columns = { item: columns.indexOf("item"), quantity: columns.indexOf("quantity") };

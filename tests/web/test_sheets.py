@@ -171,6 +171,18 @@ def test_numbers_and_columns_are_asked_about_before_anything_is_taken(page: Page
     assert ordered(page) == [("MUG-SAGE", 12_000), ("SOAP-MOSS", 24_000)]
 
 
+def test_sums_and_cases_are_asked_about_before_anything_is_taken(page: Page) -> None:
+    grouped = "SKU,Qty\nMUG-SAGE,36\nMUG-SAGE,12\nMUG-SAGE,24\nBOWL-SEA,6\nBOWL-SEA,6 boxes"
+    paste(page, grouped)
+    expect(page.locator("#question")).to_contain_text("What does “boxes” mean?")
+    choose(page, "6 pieces")
+    expect(page.locator("#question")).to_contain_text("Is row 2 a sum?")
+    assert ordered(page) == []
+    choose(page, "Pass over such rows")
+    expect(page.locator("#taken-body")).to_contain_text("2 rows with sums of others")
+    assert ordered(page) == [("MUG-SAGE", 12), ("MUG-SAGE", 24), ("BOWL-SEA", 6)]
+
+
 def test_columns_that_were_read_can_be_others(page: Page) -> None:
     upload(page, b"SKU,Pcs,Wanted\nMUG-SAGE,6,12\nSOAP-MOSS,24,48\nPLATE-OAT,1,x\n")
     expect(page.locator("#taken-body")).to_contain_text("quantities in column B (“Pcs”)")

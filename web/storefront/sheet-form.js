@@ -98,6 +98,9 @@ async function read(table, anew) {
       answers.columns = (!anew && chosen.get(heading)) || await askColumns(question);
       if (!answers.columns) return null;
       chosen.set(heading, answers.columns);
+    } else if (question.totals) {
+      answers.totals = await askTotals(question);
+      if (!answers.totals) return null;
     } else {
       const meaning = await askNumber(question);
       if (!meaning) return null;
@@ -122,6 +125,13 @@ function askColumns({ columns, item }) {
     wrong?.focus();
     return wrong ? null : { item: Number(items.value), quantity: Number(quantities.value) };
   }]]);
+}
+
+function askTotals({ row, sku, quantity, others }) {
+  const more = others ? ` ${count(others, "other row")} ${others === 1 ? "is" : "are"} like it.` : "";
+  return ask(`Is row ${many(row)} a sum?`, [
+    h("p", {}, `Its ${many(quantity)} of ${sku} are what the rows beside it come to.${more} Nothing was added yet.`),
+  ], [["Pass over such rows", "sums"], ["Order them, too", "lines"]]);
 }
 
 function askNumber({ either: [thousands, decimals], text, row, others, unit }) {

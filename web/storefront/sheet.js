@@ -114,6 +114,9 @@ const DECIMALS = /\d[.,]\d\d?$/;
 const isNumber = (cell, roles) => !Number.isNaN(quantityOf(amountOf(cell, roles).number));
 const WITH_UNIT = /^(.*\p{Nd})\s*(\p{L}[\p{L}\p{N}.]*)$/u;
 
+const wordsIn = (text) => text.split(/[^\p{L}\p{N}]+/u).filter(Boolean);
+const IN = /^(in|en|em|i|w|v|по)$/i;
+
 /** "12 pcs" in its parts; another word than those of the lists is none of a unit. */
 function amountOf(cell, roles) {
   const text = plain(cell);
@@ -123,11 +126,12 @@ function amountOf(cell, roles) {
 
 /**
  * What is counted, if it may be something else than pieces: by the quantity's own cell, by a column
- * for units, by the unit in any other cell, or by the quantities' heading.
+ * for units, by the unit in any other cell, by the quantities' heading, or by "in cases" above it.
  */
-function unitOf(own, { cells }, heading, { item, quantity, unit: columns }, roles) {
+function unitOf(own, { cells }, { heading, titles }, { item, quantity, unit: columns }, roles) {
   const others = columns.length ? columns : [...cells.keys()].filter((column) => ![item, quantity].includes(column) && roles.case.has(key(cells[column])));
-  const named = (heading?.cells[quantity] ?? "").split(/[^\p{L}\p{N}]+/u).find((word) => roles.case.has(key(word)));
+  const named = wordsIn(heading?.cells[quantity] ?? "").find((word) => roles.case.has(key(word)))
+    ?? titles.flatMap((title) => title.cells.flatMap(wordsIn)).find((word, at, words) => at && IN.test(words[at - 1]) && roles.case.has(key(word)));
   const unit = [own, ...others.map((column) => plain(cells[column] ?? "")), named].find(Boolean);
   return unit && !roles.piece.has(key(unit)) ? unit : null;
 }
@@ -226,17 +230,18 @@ function headingAbove(rows, { item, quantity, named }, bySku, roles) {
  * @property {number[]} unread columns in which a line has another item
  * @property {{item: number, quantity: number, heading: Row | undefined}} columns
  * @property {{columns: {column: number, heading: string, example: string}[], item: number} |
- *   {sign: string, either: [string, string], unit?: string, text: string, row: number, others: number} | null} question
- *   to be answered before anything is taken, by `columns` or by `means`
+ *   {sign: string, either: [string, string], unit?: string, text: string, row: number, others: number} |
+ *   {totals: true, row: number, sku: string, quantity: number, others: number} | null} question
+ *   to be answered before anything is taken, by `columns`, `means` or `totals`
  *
  * @param {Table} table
  * @param {Map<string, {sku: string, case: number, sold?: boolean}>} bySku
  * @param {Roles} roles
- * @param {{columns?: {item: number, quantity: number}, means?: Record<string, string>, anew?: boolean}} answers
+ * @param {{columns?: {item: number, quantity: number}, means?: Record<string, string>, anew?: boolean, totals?: "sums" | "lines"}} answers
  *   `anew`: columns are asked about, whatever is known of them
  * @returns {Reading | {refusal: string}}
  */
-export function readSheet(table, bySku, roles, { columns: chosen, means = {}, anew = false } = {}) {
+export function readSheet(table, bySku, roles, { columns: chosen, means = {}, anew = false, totals } = {}) {
   const { rows, separator } = table;
   const filled = rows.filter((row) => !isEmpty(row));
   if (filled.length > ROWS_MAX) {
@@ -281,7 +286,7 @@ export function readSheet(table, bySku, roles, { columns: chosen, means = {}, an
     else if (row.struck?.some((column) => column === item || column === quantity)) leave(item, "This row is struck through. Check whether you want it.");
     else if (row.sums?.includes(quantity)) leave(quantity, "This quantity is a sum of other rows. Check whether you want it.");
     else {
-      const order = ordered(amount.number, good, means, unitOf(amount.unit, row, heading, { item, quantity, unit }, roles));
+      const order = ordered(amount.number, good, means, unitOf(amount.unit, row, { heading, titles }, { item, quantity, unit }, roles));
       if (order.problem) leave(quantity, order.problem, isNone(count) ? unwanted : errors);
       else lines.push({ row: row.row, raw, sku: good.sku, quantity: order.count });
       for (const [column, cell] of cells.entries()) if ((goodOf(cell, bySku) ?? good) !== good) unread.add(column);
@@ -292,13 +297,22 @@ export function readSheet(table, bySku, roles, { columns: chosen, means = {}, an
   const isForm = lines.length > 0 && unwanted.length >= Math.max(FORM_ROWS_MIN, 2 * lines.length);
   if (!isForm) errors.push(...unwanted);
   errors.sort((one, other) => one.row - other.row);
+  // A quantity with both signs says what each one means.
+  const both = filled.map(({ cells }) => /^[\d.,]+$/.exec(amountOf(cells[quantity] ?? "", roles).number)?.[0] ?? "").find((text) => text.includes(".") && text.includes(","));
+  if (both && !means["."] && !means[","]) {
+    const [thousands, decimals] = both.indexOf(".") < both.indexOf(",") ? [".", ","] : [",", "."];
+    return readSheet(table, bySku, roles, { columns: chosen, means: { ...means, [thousands]: "thousands", [decimals]: "decimals" }, anew, totals });
+  }
   // Between commas, "1,200" in quotes has no decimals: it would be a part of an item.
   if (separator === "," && !means[","] && doubts.some(({ sign }) => sign === ",") && doubts.every(({ sign, either }) => sign !== "," || either[1].includes("."))) {
-    return readSheet(table, bySku, roles, { columns: chosen, means: { ...means, ",": "thousands" }, anew });
+    return readSheet(table, bySku, roles, { columns: chosen, means: { ...means, ",": "thousands" }, anew, totals });
   }
-  const question = found.sure && (chosen || !anew) ? numberIn(doubts, means) : columnsIn(filled, heading, found);
+  const added = totals === "lines" ? [] : totalsIn(lines);
+  const unclear = added.length && !totals ? { ...added[0], totals: true, others: added.length - 1 } : null;
+  const question = found.sure && (chosen || !anew) ? numberIn(doubts, means) ?? unclear : columnsIn(filled, heading, found);
   const texts = titles.map(({ cells }) => cells.map(plain).filter(Boolean).join(" "));
-  return { lines, errors, titles: texts, blank, sums, unwanted: isForm ? unwanted.length : 0, unread: [...unread], columns: { item: found.item, quantity: found.quantity, heading }, question };
+  const taken = totals ? lines.filter((line) => !added.includes(line)) : lines;
+  return { lines: taken, errors, titles: texts, blank, sums: sums + lines.length - taken.length, unwanted: isForm ? unwanted.length : 0, unread: [...unread], columns: { item: found.item, quantity: found.quantity, heading }, question };
 }
 
 /** What is wrong with an item that there is none of. */
@@ -330,6 +344,24 @@ function sumFinder({ total }) {
     all += isSum ? 0 : number;
     return Boolean(isSum);
   };
+}
+
+/**
+ * Lines that come to the others of their item, next to them: as a report groups them, one for each
+ * item, all of them the first or all of them the last of their group.
+ */
+function totalsIn(lines) {
+  const groups = [];
+  for (const line of lines) {
+    if (groups.at(-1)?.[0].sku === line.sku) groups.at(-1).push(line);
+    else groups.push([line]);
+  }
+  if (groups.length < 2 || !groups.some((group) => group.length > 2)) return []; // by chance
+  for (const at of [0, -1]) {
+    const isTotal = (group) => group.length > 1 && 2 * group.at(at).quantity === group.reduce((sum, { quantity }) => sum + quantity, 0);
+    if (groups.every(isTotal)) return groups.map((group) => group.at(at));
+  }
+  return [];
 }
 
 /** A line that somebody typed into a table, with another separator: one item and one number. */
