@@ -46,6 +46,9 @@ QUEUES_WITH_DEAD_LETTERS = (
     "relay",
 )
 
+#: How the names of their alarms end.
+DEAD_LETTERS: Final = "-dead-letters"
+
 #: Alarms that share the section of another, because the cause and the cure are the same.
 _SHARED_SECTIONS = {
     "never-half-done": "always-settles",
@@ -68,7 +71,7 @@ def alarm_of(promise: Promise) -> str:
 
 def page_of(alarm: str) -> str:
     """Where the runbook treats an alarm; `alarm` is its name without the stage's prefix."""
-    if alarm.endswith("-dead-letters"):
+    if alarm.endswith(DEAD_LETTERS):
         return "docs/runbook/dead-letters.md"
     if alarm.endswith("-release-errors"):
         alarm = "release-faults"

@@ -190,7 +190,7 @@ def read_invocations(logs: CloudWatchLogsClient, since: int) -> dict[str, int]:
 def read_runs(logs: CloudWatchLogsClient, log_group: str, since: int) -> Iterator[int]:
     """When a function's runs since then ended (Unix ms), from the REPORT lines in its log."""
     events = logs.get_paginator("filter_log_events")
-    for answer in events.paginate(logGroupName=log_group, startTime=since):
+    for answer in events.paginate(logGroupName=log_group, startTime=since, filterPattern="REPORT"):
         for event in answer["events"]:
             if event["message"].startswith("REPORT "):
                 yield event["timestamp"]

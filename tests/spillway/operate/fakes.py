@@ -117,12 +117,16 @@ class FakeLogs:
     ) -> Iterator[dict[str, Any]]:
         if logGroupName == f"/aws/lambda/spillway-{self.stage}-{self.missing}":
             raise ClientError({"Error": {"Code": "ResourceNotFoundException"}}, "FilterLogEvents")
+        phrases = [phrase.replace('"', "") for phrase in filterPattern.split()]
         found = [
             {"timestamp": at, "message": message}
             for function, at, message in self.written
             if logGroupName == f"/aws/lambda/spillway-{self.stage}-{function}"
             and at >= startTime
-            and filterPattern.strip('"') in message
+            and all(
+                phrase[1:] not in message if phrase.startswith("-") else phrase in message
+                for phrase in phrases
+            )
         ]
         for start in range(0, max(1, len(found)), self.page):
             yield {"events": found[start : start + self.page]}

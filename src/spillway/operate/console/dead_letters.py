@@ -11,7 +11,7 @@ from spillway.operate.console import path as drawing
 from spillway.operate.console.orders import address_of
 from spillway.operate.console.state import AppState
 from spillway.operate.console.views import Form, Page, back_to, text
-from spillway.operate.redrive.dead_letters import SOURCES
+from spillway.operate.redrive.dead_letters import SOURCES, advice
 from spillway.operate.redrive.reading import masked, what_it_is
 from spillway.operate.redrive.report import remarks
 from spillway.operate.status.parts import dead_letters_by_source
@@ -35,6 +35,7 @@ def dead_letters(state: AppState, _: Request, shown: str = "") -> Page:
         "masked": masked,
         "what_it_is": what_it_is,
         "remarks": remarks,
+        "advice": advice,
     }
     return Page("dead_letters", values, "/dead-letters/events")
 

@@ -35,6 +35,7 @@ from spillway.operate.orders.finding import (
     customer_of_email,
     key_of,
 )
+from spillway.operate.orders.waiting import RETRIES_CONTINUE, waiting_for
 from spillway.operate.status.messages import messages_of
 
 LISTED_MAX = 50
@@ -46,6 +47,7 @@ CHOICES: Mapping[str, Mapping[str, str]] = {
     "age": {
         "": "any age",
         "older-1m": "older than 1 minute",
+        "older-10m": "older than 10 minutes",
         "older-30m": "older than 30 minutes",
         "older-2h": "older than 2 hours",
         "older-1d": "older than a day",
@@ -76,11 +78,15 @@ class Asked:
             name: given.get(name, "") if given.get(name, "") in choices else ""
             for name, choices in CHOICES.items()
         }
+        unsettled = given.get("unsettled", "") != ""
+        if unsettled and not chosen["sort"]:
+            # Who waits longest is looked at first.
+            chosen["sort"] = "oldest"
         page = given.get("page", "")
         return cls(
             state.searches.texts.get(kept, "") if kept else given.get("q", "").strip(),
             kept,
-            given.get("unsettled", "") != "",
+            unsettled,
             chosen,
             int(page) if page.isdecimal() and len(page) <= 6 and int(page) > 0 else 1,
         )
@@ -262,6 +268,8 @@ def _order_page(state: AppState, request: Request, *, with_content: bool) -> Pag
             "sent": life.record.order if with_content else None,
             "address": address_of(key),
             "content_address": address_of(key, "/content"),
+            "waiting_for": waiting_for,
+            "retries_continue": RETRIES_CONTINUE,
         },
         "" if life.summary.settled else address_of(key, "/events"),
     )

@@ -9,9 +9,9 @@ from orders.domain.book import Coupon
 from orders.domain.promises import Promise
 from spillway.operate.status.alarms import Alarm
 from spillway.operate.status.history import with_gaps
-from spillway.operate.status.parts import Part
+from spillway.operate.status.parts import Part, dead_letters_by_source
 from spillway.operate.status.state import Status
-from spillway.ui.formatting import age
+from spillway.ui.formatting import age, counted
 
 Tone = Literal["calm", "busy", "warn", "bad"]
 
@@ -97,15 +97,18 @@ def headline(status: Status) -> tuple[Tone, str]:
     """
     kept = {promise: alarm and alarm.kept for promise, alarm in status.promises.items()}
     endangered = [
-        promise for promise, alarm in status.promises.items() if alarm and status.endangers(alarm)
+        promise
+        for promise, alarm in status.promises.items()
+        # A dead letter is said as one: it may be of no order, and of no coupon.
+        if alarm and status.endangers(alarm) and not alarm.counts_dead_letters
     ]
     others = [alarm.name for alarm in status.other_alarms if alarm.rings]
     dead = status.dead_letters
     sentences = [
         *([f"In danger: {', '.join(endangered)}."] if endangered else []),
         *(f"{part.name} does not run: its trigger is {part.trigger}." for part in status.stopped),
+        *([needed(dead_letters_by_source(status.parts))] if dead else []),
         *(outage.sentence for outage in status.outages),
-        *([needed(dead)] if dead else []),
     ]
     if not any(state is not None for state in kept.values()):
         sentences.append("No promise has been measured yet.")
@@ -121,10 +124,14 @@ def headline(status: Status) -> tuple[Tone, str]:
     return tone, " ".join(sentences)
 
 
-def needed(dead_letters: int) -> str:
-    if dead_letters == 1:
-        return "1 failed message needs your attention."
-    return f"{dead_letters:,} failed messages need your attention."
+def needed(dead_letters: Mapping[str, int]) -> str:
+    """`dead_letters`: how many, by the queue that they came from."""
+    holding = {name: count for name, count in dead_letters.items() if count}
+    total = sum(holding.values())
+    *others, last = holding
+    names = f"{', '.join(others)} and {last}" if others else last
+    needs = "needs" if total == 1 else "need"
+    return f"{counted(total, 'failed message')} of {names} {needs} your attention."
 
 
 def figures(status: Status) -> str:
@@ -152,4 +159,4 @@ def reason(status: Status, alarm: Alarm) -> str:
     names = " and ".join(outage.downstream for outage in status.outages)
     if not names:
         return "The orders that rang it have settled. It is over within half an hour."
-    return f"Its orders wait for {names}, and go on by themselves when it answers."
+    return f"Its orders wait for {names}, and go on by themselves: you need do nothing."

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from spillway.errors import SpillwayError
 from spillway.operate.redrive.found import Found
 from spillway.operate.redrive.moving import Redrive, redrive_of
-from spillway.operate.redrive.setting_aside import SetAside, set_aside
+from spillway.operate.redrive.setting_aside import SetAside, set_aside, set_aside_before
 from spillway.target.options import explain_unreachable
 from spillway.target.service import Service
 
@@ -37,9 +37,12 @@ class Redriving:
     job: Job | None = None
     looked_at: float | None = None
     found: Mapping[str, Found] = field(default_factory=dict)
-    #: Since the console was started.
-    aside: list[SetAside] = field(default_factory=list)
     _busy: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def aside(self) -> list[SetAside]:
+        """What was set aside on this machine, the latest first."""
+        return set_aside_before(self.service)
 
     def look(self, holding: Sequence[str]) -> None:
         """Look at the dead letters of the parts in `holding`, unless some are being moved."""
@@ -58,7 +61,7 @@ class Redriving:
         if not self._busy.acquire(blocking=False):
             raise SpillwayError("Dead letters are being moved or looked at: try again.")
         try:
-            self.aside.append(set_aside(self.service, name, message_id, reason))
+            set_aside(self.service, name, message_id, reason)
         finally:
             self._busy.release()
 

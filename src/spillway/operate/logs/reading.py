@@ -8,6 +8,7 @@ queries are in the CloudWatch console (infra/constructs/saved_queries.py).
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -46,6 +47,11 @@ _TONES: Mapping[str, Tone] = {
     **dict.fromkeys(("refused", "cancellation_taken", "gone"), "plain"),
     **dict.fromkeys(("postponed", "unavailable", "stuck"), "again"),
 }
+
+
+_ABOUT_THE_DOWNSTREAM = re.compile(
+    r"(?:GET|POST) /\S*: (?:answered (?P<status>\d{3})|(?P<error>\w+))"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +125,14 @@ def lines(
     *,
     since: int,
     term: str | None = None,
+    without: str | None = None,
     functions: Sequence[str] = FUNCTIONS,
     lines_max: int = LINES_MAX,
 ) -> Read:
-    """The latest lines since then (Unix ms) that contain `term`."""
-    read = partial(_of_function, service, since=since, term=term, lines_max=lines_max)
+    """The latest lines since then (Unix ms) that contain `term`, and not `without`."""
+    phrases = ([f'"{term}"'] if term else []) + ([f'-"{without}"'] if without else [])
+    pattern = " ".join(phrases)
+    read = partial(_of_function, service, since=since, pattern=pattern, lines_max=lines_max)
     with ThreadPoolExecutor(_CALLS_AT_ONCE) as pool:
         found = list(pool.map(read, functions))
     merged = sorted(chain.from_iterable(lines for lines, _ in found), key=lambda line: line.at)
@@ -151,12 +160,22 @@ def follow(
         sleep(POLL_SECONDS)
 
 
+def trouble_of(line: Line) -> str | None:
+    """What a downstream did to a failed attempt, in two words; None where it was not asked."""
+    found = _ABOUT_THE_DOWNSTREAM.match(str(line.fields.get("detail", "")))
+    if found is None:
+        return None
+    if found["status"] is not None:
+        return f"status {found['status']}"
+    return "timed out" if "Timeout" in found["error"] else "no connection"
+
+
 def _mark(line: Line) -> str:
     return f"{line.function} {line.at} {json.dumps(line.fields)}"
 
 
 def _of_function(
-    service: Service, function: str, *, since: int, term: str | None, lines_max: int
+    service: Service, function: str, *, since: int, pattern: str, lines_max: int
 ) -> tuple[Iterable[Line], bool]:
     """The latest lines, one more than `lines_max` if there are more; and whether all pages were
     read."""
@@ -164,9 +183,9 @@ def _of_function(
         "logGroupName": service.log_group(function),
         "startTime": max(0, since),
     }
-    if term is not None:
+    if pattern:
         # A quoted phrase matches anywhere in the line.
-        request["filterPattern"] = f'"{term}"'
+        request["filterPattern"] = pattern
     latest: deque[Line] = deque(maxlen=lines_max + 1)
     pages = service.logs.get_paginator("filter_log_events").paginate(**request)
     try:

@@ -29,6 +29,8 @@ from spillway.target.service import Service
 #: How many of a table's items are read at most.
 ITEMS_MAX = 1_000_000
 LISTED_MAX = 100
+#: After an outage at a busy hour, thousands have settled within the half hour that is looked at.
+UNSETTLED_LINES_MAX = 20_000
 #: The watchdog checks an unsettled order at least this often (orders.domain.backoff), plus an hour.
 WATCHDOG_SECONDS = 5 * 60 * 60
 
@@ -244,7 +246,13 @@ def last_unsettled(service: Service, since: int, functions: Sequence[str]) -> Re
 
     From these functions, since then (Unix ms).
     """
-    logged = lines(service, since=since, term="unsettled_s", functions=functions)
+    logged = lines(
+        service,
+        since=since,
+        term="unsettled_s",
+        functions=functions,
+        lines_max=UNSETTLED_LINES_MAX,
+    )
     last = {_named(line): line for line in logged.lines if "unsettled_s" in line.fields}
     settled = _settled_since(service, since) if last else {}
     still = [line for name, line in last.items() if settled.get(name, 0) < line.at]
@@ -252,7 +260,13 @@ def last_unsettled(service: Service, since: int, functions: Sequence[str]) -> Re
 
 
 def _settled_since(service: Service, since: int) -> dict[tuple[str, str], int]:
-    logged = lines(service, since=since, term="settle_ms", functions=DELIVERIES)
+    logged = lines(
+        service,
+        since=since,
+        term="settle_ms",
+        functions=DELIVERIES,
+        lines_max=UNSETTLED_LINES_MAX,
+    )
     return {_named(line): line.at for line in logged.lines if "status" in line.fields}
 
 

@@ -15,6 +15,7 @@ from orders.domain.status import cancellation_outcome
 from spillway.operate.logs.reading import Line
 from spillway.operate.logs.view import line_cells, line_document
 from spillway.operate.orders.reading import Life, Listed, Summary
+from spillway.operate.orders.waiting import RETRIES_CONTINUE, waiting_for
 from spillway.target.records import Effect
 from spillway.ui.formatting import age, clock, counted, date_and_clock, money, rfc3339
 from spillway.ui.panels import grid, panel
@@ -136,7 +137,7 @@ def show_life(life: Life, console: Console, *, now: float, options: str) -> None
         rows = [
             (
                 Text(step, "bold yellow"),
-                Text("\n").join(_why(step, last, life.record.key.order_id, options)),
+                Text("\n").join(_why(life, step, last, options)),
             )
             for step, last in life.waits.items()
         ]
@@ -203,10 +204,10 @@ def _outcome(outcome: Outcome | None) -> Text:
     return Text("done", "green") if outcome.done else Text(f"refused: {outcome.refusal}", "red")
 
 
-def _why(step: Step, last: Line | None, order_id: str, options: str) -> Iterator[Text]:
-    downstream = DOWNSTREAM_OF[step]
+def _why(life: Life, step: Step, last: Line | None, options: str) -> Iterator[Text]:
+    downstream, order_id = DOWNSTREAM_OF[step], life.record.key.order_id
+    yield Text(waiting_for(step, last, life.attempts.get(step.value, 0)))
     if last is None:
-        yield Text(f"No delivery attempt to {downstream} has been logged.")
         yield Text(
             f"Check with `spillway status{options}` that {downstream}'s queue holds messages"
             " and that its function runs. The watchdog sends a lost command again after a quarter"
@@ -215,8 +216,6 @@ def _why(step: Step, last: Line | None, order_id: str, options: str) -> Iterator
             "dim",
         )
         return
-    at = clock(last.at)
-    yield Text(f"{downstream}, attempt {last.attempt}, {at}: {last.why}")
     if last.is_dead_letter:
         yield Text(
             "The command is in the dead-letter queue. Fix the cause, then run"
@@ -224,7 +223,7 @@ def _why(step: Step, last: Line | None, order_id: str, options: str) -> Iterator
             "bold red",
         )
     else:
-        yield Text("Retries continue, at most 15 minutes apart.", "dim")
+        yield Text(RETRIES_CONTINUE, "dim")
 
 
 def _log_panel(life: Life) -> Panel:

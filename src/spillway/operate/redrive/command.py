@@ -11,6 +11,7 @@ from spillway.ui.options import JsonOption, print_json, print_result
 
 if TYPE_CHECKING:
     from spillway.operate.redrive.moving import Redrive
+    from spillway.target.service import Service
 
 #: Where dead letters came from; see `dead_letters.SOURCES`.
 Queue = StrEnum("Queue", ["inventory", "fulfilment", "accounting", "overflow", "watchdog", "relay"])
@@ -57,9 +58,12 @@ def redrive(
         _set_aside(target, queue, set_aside, reason, as_json=as_json)
         return
     names = SOURCES if queue is None else [queue.value]
-    work = redrive_of(target.reach(), names, dry_run=dry_run)
+    service = target.reach()
+    work = redrive_of(service, names, dry_run=dry_run)
     _run(work)
     print_result(work, as_json=as_json, document=document, show=show)
+    if dry_run and not as_json:
+        _name_what_was_set_aside(service)
     if work.interrupted:
         raise typer.Exit(INTERRUPTED)
     if any(found.not_moved for found in work.found.values()):
@@ -82,6 +86,16 @@ def _set_aside(
         print_json({**asdict(done), "path": str(done.path)})
     else:
         typer.echo(f"Set aside: {done.path} has the whole message now.")
+
+
+def _name_what_was_set_aside(service: "Service") -> None:
+    from spillway.operate.redrive.setting_aside import set_aside_before
+    from spillway.ui.formatting import counted
+
+    before = set_aside_before(service)
+    if before:
+        number = counted(len(before), "message was", "messages were")
+        typer.echo(f"{number} set aside before, and can be read in {before[0].path.parent}.")
 
 
 def _run(work: "Redrive") -> None:

@@ -5,6 +5,7 @@ Pure, and without personal data: an order is named by its id and its customer's 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -144,3 +145,19 @@ def why(dead_letter: DeadLetter, tries_max: int | None) -> str:
         times = "as often as its queue allows" if tries_max is None else f"{tries_max} times"
         return f"tried {times} without an outcome"
     return "no reason given: it was not moved here from its queue"
+
+
+_KEY_REFUSED = re.compile(r"answered 40[13]$")
+_UNREADABLE = re.compile(r"(cannot be read as|not) an? (command|order|check)\b")
+
+
+def advice(reason: str) -> str:
+    """What to do first about dead letters with this reason; "" where only the runbook says it."""
+    if _KEY_REFUSED.search(reason):
+        return (
+            "It refuses our key, or the address: put in the right one, wait 5 minutes until the"
+            " functions have read it, then move these back."
+        )
+    if _UNREADABLE.match(reason):
+        return "No order waits for what nobody can read: find out who wrote it, then set it aside."
+    return ""

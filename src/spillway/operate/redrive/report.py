@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from spillway.operate.redrive.dead_letters import advice
 from spillway.operate.redrive.found import ORDERS_NAMED_MAX, Found
 from spillway.operate.redrive.moving import Redrive
 from spillway.operate.redrive.reading import masked
@@ -88,6 +89,8 @@ def _queue_document(found: Found) -> dict[str, Any]:
 def _rows(found: Found) -> Iterator[tuple[str, Text]]:
     for reason, group in found.reasons:
         yield f"{group.dead_letters:,}", Text(reason)
+        if advice(reason):
+            yield "", Text(advice(reason), "yellow")
         for key in group.orders:
             yield "", Text(f"order {key.order_id} of customer {key.customer_hash}", "dim")
         if not group.orders:

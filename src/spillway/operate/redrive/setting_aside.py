@@ -34,12 +34,26 @@ _FOREVER = 2**53
 
 @dataclass(frozen=True, slots=True)
 class SetAside:
-    """`path` is the file that has the whole message now, readable by its owner only."""
+    """`path` is the file that has the whole message now, readable by its owner only. `at` is RFC
+    3339."""
 
     queue: str
     message_id: str
     reason: str
     path: Path
+    at: str = ""
+
+
+def set_aside_before(service: Service, folder: Path | None = None) -> list[SetAside]:
+    """What was set aside on this machine, from this stage, the latest first."""
+    found = []
+    for path in (folder or _folder(service)).glob("*.json"):
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            kept = json.loads(path.read_text(encoding="utf-8"))
+            why_aside = str(kept["set_aside_because"])
+            at = str(kept["set_aside_at"])
+            found.append(SetAside(str(kept["queue"]), str(kept["message_id"]), why_aside, path, at))
+    return sorted(found, key=lambda one: one.at, reverse=True)
 
 
 def set_aside(
@@ -51,7 +65,8 @@ def set_aside(
     folder: Path | None = None,
     now: Callable[[], float] = time.time,
 ) -> SetAside:
-    """Write a dead letter to a file, then delete it from its queue.
+    """Write a dead letter to a file, then delete it from its queue. One that was set aside before
+    stays as it is.
 
     SpillwayError: there is no such message, an order still needs it, or it could not be deleted; it
     is in the queue then. `reason` is the operator's, and must be given.
@@ -59,11 +74,15 @@ def set_aside(
     reason = " ".join(reason.split())
     if not 1 <= len(reason) <= REASON_MAX:
         raise SpillwayError(f"Say why it is set aside, in 1 to {REASON_MAX} characters.")
+    folder = folder or _folder(service)
     source = source_of(service.queues, queue)
     receiver = Receiver(service.sqs, source.dead_letters, _FOREVER, Found(visible=1))
     try:
         letter = _received(receiver, message_id)
         if letter is None:
+            for before in set_aside_before(service, folder):
+                if (before.queue, before.message_id) == (queue, message_id):
+                    return before
             raise SpillwayError(
                 f"{queue} has no dead letter {message_id}, or another command is looking at it:"
                 " try again in 5 minutes."
@@ -72,13 +91,17 @@ def set_aside(
             raise SpillwayError(
                 f"Order {key.order_id} still needs this message: fix the cause, then move it back."
             )
-        folder = folder or home() / "set-aside" / service.stage
-        path = _written(folder, queue, letter, reason, int(now() * 1000))
+        at = int(now() * 1000)
+        path = _written(folder, queue, letter, reason, at)
         if receiver.delete([letter]):
             raise SpillwayError(f"SQS did not delete the message: it is in {path} too. Try again.")
     finally:
         receiver.release()
-    return SetAside(queue, message_id, reason, path)
+    return SetAside(queue, message_id, reason, path, rfc3339(at))
+
+
+def _folder(service: Service) -> Path:
+    return home() / "set-aside" / service.stage
 
 
 def _received(receiver: Receiver, message_id: str) -> DeadLetter | None:

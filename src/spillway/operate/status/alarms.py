@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from infra.alarms import alarm_of, page_of
+from infra.alarms import DEAD_LETTERS, alarm_of, page_of
 from orders.domain.promises import Promise
 from spillway.operate.status.evaluating import described, evaluate_alarms
 from spillway.target.service import Service
@@ -38,6 +38,10 @@ class Alarm:
     def kept(self) -> bool | None:
         """Whether what it watches is well; None where that is not known yet."""
         return {"OK": True, "ALARM": False}.get(self.state)
+
+    @property
+    def counts_dead_letters(self) -> bool:
+        return self.name.endswith(DEAD_LETTERS)
 
     @property
     def runbook(self) -> str:

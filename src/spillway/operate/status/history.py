@@ -16,7 +16,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from infra import metrics
+from infra.metrics import DELIVERIES
 from spillway.operate.logs.reading import Line, lines
+from spillway.operate.status.evaluating import PLACED
 from spillway.operate.status.parts import QUEUE_OF, Query, query_of, statistics
 from spillway.operate.status.state import Status
 from spillway.target.service import FUNCTIONS, Service
@@ -150,26 +152,30 @@ REQUESTS = 4 + 2 * len(QUEUE_OF) + len(FUNCTIONS)
 
 
 def _from_lines(service: Service, span: Span, samples: Iterable[Status]) -> _Found:
-    read = lines(service, since=int(span.start * 1000), lines_max=LINES_MAX)
-    logged = read.lines
-    if not read.complete and logged:
-        # The oldest lines were left out: what was before the others is not known.
-        span = Span(logged[0].at / 1000, span.end, span.period)
-    settled = [line for line in logged if "settle_ms" in line.fields]
-    accepted = [
-        line
-        for line in logged
-        if line.function in ("intake", "drain") and line.outcome in ("accepted", "placed")
-    ]
+    placed, placed_span = _logged(service, span, ("intake", "drain"), "order_id")
+    settled, settled_span = _logged(service, span, DELIVERIES, "settle_ms")
+    accepted = [line for line in placed if line.outcome in PLACED]
     times: dict[float, list[float]] = defaultdict(list)
     for line in settled:
         times[_bin(line.at / 1000, span)].append(line.fields["settle_ms"] / 1000)
     found: dict[tuple[str, str], Points] = defaultdict(list)
-    found["orders", "accepted"] = _counted(accepted, span)
-    found["orders", "settled"] = _counted(settled, span)
+    found["orders", "accepted"] = _counted(accepted, placed_span)
+    found["orders", "settled"] = _counted(settled, settled_span)
     found["settling", "p50"] = _percentiles(times, 0.5, span)
     found["settling", "p99"] = _percentiles(times, 0.99, span)
     return found | _from_samples([sample for sample in samples if sample.at >= span.start])
+
+
+def _logged(
+    service: Service, span: Span, functions: Sequence[str], term: str
+) -> tuple[Sequence[Line], Span]:
+    """The lines that have `term`, and the part of the span that they tell about."""
+    since = int(span.start * 1000)
+    read = lines(service, since=since, term=term, functions=functions, lines_max=LINES_MAX)
+    if read.complete or not read.lines:
+        return read.lines, span
+    # The oldest lines were left out: what was before the others is not known.
+    return read.lines, Span(read.lines[0].at / 1000, span.end, span.period)
 
 
 def _from_samples(samples: Iterable[Status]) -> dict[tuple[str, str], Points]:

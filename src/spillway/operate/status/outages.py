@@ -12,7 +12,6 @@ the promise is in danger before most of that day has gone.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,7 +19,7 @@ from infra.alarms import LOGGED_EVERY_SECONDS
 from infra.event_sources import OUTAGE_SECONDS_MAX
 from infra.metrics import HALF_DONE, UNSETTLED
 from orders.domain.saga import DOWNSTREAM_OF, DOWNSTREAMS, Downstream, Step
-from spillway.operate.logs.reading import Line, lines
+from spillway.operate.logs.reading import Line, lines, trouble_of
 from spillway.operate.orders.reading import last_unsettled
 from spillway.operate.status.alarms import Alarm
 from spillway.operate.status.messages import peek
@@ -48,9 +47,7 @@ RUNG_BY_OUTAGES: Mapping[str, str] = {
     "never-half-done": HALF_DONE.value.removeprefix("$."),
 }
 
-_ABOUT_THE_DOWNSTREAM = re.compile(
-    r"(?:GET|POST) /\S*: (?:answered (?P<status>\d{3})|(?P<error>\w+))"
-)
+_HALF_DONE = RUNG_BY_OUTAGES["never-half-done"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +90,8 @@ class Outage:
         number = counted(self.orders, "order") if self.exact else f"{self.orders:,} orders or more"
         if self.answers:
             return f"{number} {waits} for {self.downstream}'s next attempt, within 15 minutes."
-        return f"{number} {waits} for {self.downstream}."
+        goes = "goes" if self.orders == 1 else "go"
+        return f"{number} {waits} for {self.downstream} and {goes} on when it answers."
 
     def is_long(self, now: float) -> bool:
         """Its orders' commands will soon be dead letters. `now` is Unix seconds."""
@@ -120,18 +118,22 @@ def _read(
 ) -> Outage | None:
     function = f"deliver-{downstream}"
 
-    def logged(outcome: str, seconds: float) -> list[Line]:
+    def logged(outcome: str, seconds: float, without: str | None = None) -> list[Line]:
         since = int((now - seconds) * 1000)
-        found = lines(service, since=since, term=outcome, functions=(function,)).lines
+        named = (function,)
+        found = lines(service, since=since, term=outcome, without=without, functions=named).lines
         return [line for line in found if line.outcome == outcome]
 
-    failed = logged("postponed", RECENT_SECONDS) or logged("postponed", RETRIED_SECONDS)
+    failed = logged("postponed", RECENT_SECONDS)
+    if len(failed) < FAILURES_MIN:
+        failed = logged("postponed", RETRIED_SECONDS)
     if not failed:
         return None
     # Its last answer may be older than what was read, but hardly than the oldest order that waits.
     waits = min(line.at - _age_ms(line) for line in failed)
     reach = min(now - waits / 1000 + 1, RETRIED_SECONDS)
-    answered = [*logged("done", reach), *logged("refused", reach)]
+    # Each failure has the field half_done_s: thousands of them would leave no room for answers.
+    answered = [*logged("done", reach, _HALF_DONE), *logged("refused", reach, _HALF_DONE)]
     if service.emulator is None or held > COUNTED_MAX:
         return outage_of(downstream, failed, answered, held, known_since=known_since)
     orders = {key for message in peek(service, downstream) for key in message.orders}
@@ -181,16 +183,6 @@ def outage_of(
 
 def _age_ms(line: Line) -> int:
     return int(line.fields.get("unsettled_s", 0)) * 1000
-
-
-def trouble_of(line: Line) -> str | None:
-    """What a downstream did to a failed attempt, in two words; None where it was not asked."""
-    found = _ABOUT_THE_DOWNSTREAM.match(str(line.fields.get("detail", "")))
-    if found is None:
-        return None
-    if found["status"] is not None:
-        return f"status {found['status']}"
-    return "timed out" if "Timeout" in found["error"] else "no connection"
 
 
 def explained(

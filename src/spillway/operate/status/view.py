@@ -28,7 +28,8 @@ _NOTE = (
 
 def view(status: Status, service: Service) -> RenderableType:
     path = _path_panel(status.parts, f"The path of an order: {service.stage}")
-    return Group(path, _alarms_panel(status), *_next_steps(status, service.options))
+    unmeasured = "not measured yet" if service.emulator is None else "measured on AWS only"
+    return Group(path, _alarms_panel(status, unmeasured), *_next_steps(status, service.options))
 
 
 def document(status: Status, *, stage: str) -> dict[str, Any]:
@@ -111,18 +112,21 @@ def _count(number: int) -> str:
     return f"{number:,}" if number else "·"
 
 
-def _alarms_panel(status: Status) -> Panel:
+def _alarms_panel(status: Status, unmeasured: str) -> Panel:
     """A promise is shown even when it is kept, another alarm only when it rings."""
-    rows = [_alarm_row(status, promise.value, alarm) for promise, alarm in status.promises.items()]
     others = status.other_alarms
-    rows += [_alarm_row(status, other.name, other) for other in others if other.rings]
+    named = [(promise.value, alarm) for promise, alarm in status.promises.items()]
+    named += [(other.name, other) for other in others if other.rings]
+    rows = [_alarm_row(status, name, alarm, unmeasured) for name, alarm in named]
     quiet = sum(not other.rings for other in others)
     if quiet:
         rows.append((Text(), Text(f"{quiet} other alarms are quiet", "dim"), Text()))
     return panel("The promises, by their alarms", rows, ("text", "id"))
 
 
-def _alarm_row(status: Status, name: str, alarm: Alarm | None) -> tuple[Text, Text, Text]:
+def _alarm_row(
+    status: Status, name: str, alarm: Alarm | None, unmeasured: str
+) -> tuple[Text, Text, Text]:
     if alarm is None:
         return mark(None), Text(name), Text("this stage has no alarm for it", "yellow")
     if alarm.rings:
@@ -130,7 +134,7 @@ def _alarm_row(status: Status, name: str, alarm: Alarm | None) -> tuple[Text, Te
         if not status.endangers(alarm):
             return Text("…", "yellow"), Text(name, "yellow"), Text(f"delayed {since}", "yellow")
         return mark(False), Text(name, "bold red"), Text(since, "red")
-    note = "" if alarm.kept else "not measured yet"
+    note = "" if alarm.kept else unmeasured
     return mark(alarm.kept), Text(name), Text(note, "dim")
 
 

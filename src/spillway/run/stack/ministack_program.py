@@ -1,4 +1,4 @@
-"""MiniStack as a program, with the whole log of each of a function's runs.
+"""MiniStack as a program, with the whole log of each of a function's runs, and all pages of it.
 
 MiniStack reads what a function logs on a thread of its own. It stops waiting 50 ms after a run's
 answer when nothing has come, and 5 ms after a line. On a busy machine a line that comes later shows
@@ -6,14 +6,19 @@ with the next run of the same worker, which may be never; on any machine a run t
 takes these 50 ms. Here a worker ends each run's log with a line of its own before it answers, and
 MiniStack reads up to that line.
 
+FilterLogEvents of MiniStack answers with the oldest 10,000 events and no token, as if there were no
+more: after an outage the latest would be missing. Here it has a next page, as on AWS.
+
 Run by path, without `spillway`, whose imports the emulator need not wait for.
 """
 
+import json
 import queue
 import time
 from typing import Any
 
 from ministack.core import lambda_runtime  # type: ignore[import-untyped]
+from ministack.services import cloudwatch_logs  # type: ignore[import-untyped]
 
 # ruff: noqa: SLF001  # what it replaces has no name for others
 
@@ -60,8 +65,40 @@ def with_whole_logs() -> None:
     lambda_runtime.Worker._drain_stderr_bounded = _read_log
 
 
+_EVENTS_MAX = 10_000
+#: An event's names and times alone: an answer of fewer bytes has all events.
+_EVENT_BYTES_MIN = 60
+_filter_log_events = cloudwatch_logs._filter_log_events
+
+
+def _filter_page(request: dict[str, Any]) -> Any:
+    """In place of `_filter_log_events`. A token is the time to go on from (Unix ms), and how many
+    events of that time the pages before had."""
+    start, _, had = request.get("nextToken", "").partition("+")
+    limit = min(request.get("limit", _EVENTS_MAX), _EVENTS_MAX)
+    ask = {**request, "startTime": int(start), "limit": _EVENTS_MAX} if start else request
+    status, headers, body = _filter_log_events(ask)
+    is_whole = not start and limit == _EVENTS_MAX and len(body) < _EVENTS_MAX * _EVENT_BYTES_MIN
+    if status != 200 or is_whole:
+        return status, headers, body
+    answer = json.loads(body)
+    events = answer["events"][int(had or 0) :][:limit]
+    full = len(events) == limit or len(answer["events"]) == _EVENTS_MAX
+    if events and full:
+        last = events[-1]["timestamp"]
+        same = sum(event["timestamp"] == last for event in events)
+        before = int(had) if start and last == int(start) else 0
+        answer["nextToken"] = f"{last}+{same + before}"
+    return status, headers, json.dumps({**answer, "events": events}).encode()
+
+
+def with_whole_pages() -> None:
+    cloudwatch_logs._filter_log_events = _filter_page
+
+
 if __name__ == "__main__":
     from ministack import app  # type: ignore[import-untyped]
 
     with_whole_logs()
+    with_whole_pages()
     app.main()

@@ -19,6 +19,7 @@ from spillway.operate.console.views import _events
 from spillway.operate.console.waiting import WhenAsked
 from spillway.operate.redrive.dead_letters import DeadLetter
 from spillway.operate.redrive.found import Found
+from spillway.operate.redrive.setting_aside import set_aside_before
 from tests.builders import NOW, a_coupon, accepted, order_id, order_key
 from tests.spillway.operate.console.builders import (
     PORT,
@@ -194,14 +195,15 @@ def test_a_long_list_is_paged_sorted_and_filtered_in_its_address() -> None:
     search.wait(10)
     client = browser(state)
     newest = [one.key.order_id for one in reversed(orders)]
-    first = client.get("/orders?unsettled=1").text
+    first = client.get("/orders?unsettled=1&sort=newest").text
     assert ids_on(first) == newest[:50]
     assert "1 to 50 of 120" in first
-    assert ids_on(client.get("/orders?unsettled=1&page=3").text) == newest[100:]
+    assert ids_on(client.get("/orders?unsettled=1&sort=newest&page=3").text) == newest[100:]
     # Beyond the last page is the last page, and nonsense is the first.
-    assert ids_on(client.get("/orders?unsettled=1&page=99").text) == newest[100:]
-    assert ids_on(client.get("/orders?unsettled=1&page=-x").text) == newest[:50]
-    oldest = client.get("/orders?unsettled=1&sort=oldest").text
+    assert ids_on(client.get("/orders?unsettled=1&sort=newest&page=99").text) == newest[100:]
+    assert ids_on(client.get("/orders?unsettled=1&sort=newest&page=-x").text) == newest[:50]
+    # Who waits longest comes first.
+    oldest = client.get("/orders?unsettled=1").text
     assert ids_on(oldest)[0] == newest[-1]
     assert "page=2" in oldest.partition('rel="next"')[2].partition(">")[0]
     assert "sort=oldest" in oldest.partition('rel="next"')[2].partition(">")[0]
@@ -306,4 +308,4 @@ def test_setting_aside_needs_a_reason_and_a_known_queue() -> None:
     assert (answer.status_code, "Say why" in answer.text) == (503, True)
     answer = client.post("/dead-letters/set-aside", {**form, "queue": "../x", "reason": "y"})
     assert answer.status_code == 503
-    assert state.redriving.aside == []
+    assert set_aside_before(state.service) == []

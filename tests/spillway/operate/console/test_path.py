@@ -67,7 +67,7 @@ def test_a_promise_without_a_word_from_its_alarm_is_not_called_kept() -> None:
 def test_the_headline_says_what_matters_and_no_figure_that_would_make_it_chatter() -> None:
     ringing = alarm("never-half-done", "ALARM", "600 s")
     dead = part("deliver-accounting", dead_letters=7)
-    sentence = "In danger: never_half_done. 7 failed messages need your attention."
+    sentence = "In danger: never_half_done. 7 failed messages of accounting need your attention."
     assert headline(status(dead, ringing=[ringing])) == ("bad", sentence)
 
 
@@ -78,7 +78,7 @@ def test_an_outage_is_called_one_and_endangers_no_promise_that_provides_for_it()
     explained = replace(now, explained={one.name for one in rung})
     sentence = "Accounting has not answered since 09:55:00 UTC (status 503); nothing is lost."
     assert headline(explained) == ("warn", sentence)
-    assert figures(explained) == "40 orders wait for accounting."
+    assert figures(explained) == "40 orders wait for accounting and go on when it answers."
     page = browser(a_state(explained)).get("/").text
     assert page.count('class="state delayed"') == 2
     assert 'class="state in-danger"' not in page
@@ -102,7 +102,23 @@ def test_a_function_that_nothing_runs_is_said_first() -> None:
 
 def test_one_dead_letter_is_one_and_no_promise_is_called_kept_beside_it() -> None:
     dead = status(part("relay", dead_letters=1))
-    assert headline(dead) == ("warn", "1 failed message needs your attention.")
+    assert headline(dead) == ("warn", "1 failed message of relay needs your attention.")
+
+
+def test_failed_messages_are_said_before_an_outage_and_each_queue_is_named() -> None:
+    down = Outage("inventory", at_ms(-300), at_ms(-2), "timed out", 60, exact=True)
+    dead = [part("deliver-fulfilment", dead_letters=14), part("drain", dead_letters=1)]
+    tone_, sentence = headline(replace(status(*dead), outages=[down]))
+    assert tone_ == "warn"
+    first = "15 failed messages of overflow and fulfilment need your attention. Inventory has not"
+    assert sentence.startswith(first)
+
+
+def test_a_check_that_nobody_can_read_endangers_no_coupon() -> None:
+    garbage = status(
+        part("watchdog", dead_letters=1), ringing=[alarm("watchdog-dead-letters", "ALARM")]
+    )
+    assert headline(garbage) == ("warn", "1 failed message of watchdog needs your attention.")
 
 
 def test_an_alarm_without_a_promise_is_shown_too() -> None:

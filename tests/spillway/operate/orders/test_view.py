@@ -13,6 +13,7 @@ from orders.domain.saga import Facts, Outcome, Step
 from spillway.operate.logs.reading import Line, Read
 from spillway.operate.orders.reading import Life, Listed, Summary
 from spillway.operate.orders.view import listed_document, show_life, show_list
+from spillway.operate.orders.waiting import waiting_for
 from spillway.target.records import Record, Size
 from tests.builders import CUSTOMER, NOW, order_id
 
@@ -47,7 +48,8 @@ def test_an_order_that_waits_says_why_and_what_happens_next(outcome: str, next_s
 
     assert "not settled yet" in text
     assert "price book 2026-11-23-1" in text
-    assert "POST /postings: answered 401" in text
+    assert "Waiting for accounting to book it (last answer: 401 at" in text
+    assert "UTC, 1 try)." in text
     assert next_step in text
 
 
@@ -81,3 +83,17 @@ def test_a_list_counts_those_that_wait_also_what_it_leaves_out() -> None:
     terminal, written = console()
     show_list(Listed([*found, waiting(1, customer="another")]), terminal, now=NOW / 1000)
     assert "customer" not in written.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("detail", "says"),
+    [
+        ("POST /postings: answered 503", "(last answer: 503 at "),
+        ("POST /postings: ReadTimeoutError", "(last try: timed out at "),
+        ("GetParameter: AccessDenied", "(last try: GetParameter: AccessDenied at "),
+    ],
+)
+def test_what_an_order_waits_for_can_be_read_out(detail: str, says: str) -> None:
+    sentence = waiting_for(Step.POST, Line(NOW, "deliver-accounting", {"detail": detail}), 8)
+    assert sentence.startswith(f"Waiting for accounting to book it {says}")
+    assert sentence.endswith(" UTC, 8 tries).")

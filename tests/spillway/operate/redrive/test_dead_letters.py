@@ -15,6 +15,7 @@ from orders.ports import Check, Command
 from spillway.operate.redrive.dead_letters import (
     SOURCES,
     DeadLetter,
+    advice,
     dead_letter_of,
     lambda_failure,
     order_keys,
@@ -152,3 +153,19 @@ def test_every_queue_has_its_dead_letters_and_relays_go_to_the_watchdog() -> Non
         "relay": "url of watchdog",
     }
     assert all(source.dead_letters == f"letters of {name}" for name, source in known.items())
+
+
+@pytest.mark.parametrize(
+    ("reason", "first"),
+    [
+        ("POST /shipments: answered 401", "refuses our key"),
+        ("GET /shipments: answered 403", "refuses our key"),
+        ("not a command: DecodeError", "set it aside"),
+        ("cannot be read as a check; no reason given", "set it aside"),
+        ("POST /shipments: answered 422", ""),
+        ("tried 201 times without an outcome", ""),
+    ],
+)
+def test_what_to_do_first_is_said_where_the_reason_alone_tells_it(reason: str, first: str) -> None:
+    assert (first in advice(reason)) is True
+    assert bool(advice(reason)) is bool(first)

@@ -14,7 +14,7 @@ from orders.domain.order import OrderKey, VoidId
 from orders.domain.saga import Facts, Outcome, Step
 from orders.ports import Check, Command
 from spillway.errors import SpillwayError
-from spillway.operate.redrive.setting_aside import SetAside, set_aside
+from spillway.operate.redrive.setting_aside import SetAside, set_aside, set_aside_before
 from tests.builders import CUSTOMER, NOW, accepted, order_id
 from tests.spillway.operate.fakes import QUEUES, FakeTable, outcome_of, service
 from tests.spillway.operate.redrive.fake_sqs import FakeSqs, Message
@@ -119,3 +119,21 @@ def test_a_message_that_is_not_there_is_said_to_be_so(tmp_path: Path) -> None:
     sqs = letters("accounting", "one")
     with pytest.raises(SpillwayError, match="no dead letter m9"):
         set_aside(service(sqs=sqs), "accounting", "m9", "gone", folder=tmp_path)
+
+
+def test_what_was_set_aside_is_found_later_and_setting_it_aside_again_is_no_error(
+    tmp_path: Path,
+) -> None:
+    sqs = letters("accounting", "one", "two")
+    [messages] = sqs.queues.values()
+    first_id = str(messages[0].message_id)
+    aws = service(sqs=sqs, dynamodb=FakeTable())
+    first = set_aside(aws, "accounting", first_id, "a test", folder=tmp_path, now=lambda: 1.0)
+    later = set_aside(
+        aws, "accounting", str(messages[0].message_id), "also", folder=tmp_path, now=lambda: 2.0
+    )
+    (tmp_path / "broken.json").write_text("{")
+    assert set_aside_before(aws, tmp_path) == [later, first]
+    again = set_aside(aws, "accounting", first_id, "once more", folder=tmp_path)
+    assert again == first
+    assert json.loads(first.path.read_text())["set_aside_because"] == "a test"

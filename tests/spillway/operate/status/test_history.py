@@ -73,7 +73,7 @@ def test_on_aws_each_series_is_one_request() -> None:
 
 def test_on_the_emulator_orders_are_counted_from_lines_and_queues_from_samples() -> None:
     at = SPAN.start + 30
-    accepted = '{"step":"intake","outcome":"accepted"}'
+    accepted = '{"step":"intake","outcome":"accepted","order_id":"a"}'
     settled = '{"step":"deliver","outcome":"done","settle_ms":%d}'
     logs = Logs(
         intake=[(at, accepted), (at + 1, accepted), (at + 60, accepted)],

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from spillway.operate.logs.reading import Line
+from spillway.operate.logs.reading import Line, trouble_of
 from spillway.operate.status.alarms import Alarm
 from spillway.operate.status.outages import (
     LONG_SECONDS,
@@ -15,7 +15,6 @@ from spillway.operate.status.outages import (
     is_explained,
     outage_of,
     read_outages,
-    trouble_of,
 )
 from spillway.operate.status.parts import Part
 from spillway.target.records import Depth
@@ -103,7 +102,7 @@ def test_a_downstream_that_fails_now_and_then_is_not_called_down() -> None:
 
 def test_a_count_of_messages_is_a_count_of_orders_at_the_least() -> None:
     outage = Outage("accounting", AT, AT, "timed out", 40, exact=False)
-    assert outage.waiting == "40 orders or more wait for accounting."
+    assert outage.waiting == "40 orders or more wait for accounting and go on when it answers."
 
 
 def test_what_began_on_another_day_has_its_date() -> None:
@@ -160,6 +159,40 @@ def test_an_answer_that_is_older_than_the_failures_that_were_read_counts() -> No
         logs.say("deliver-accounting", line.at, step="deliver", **line.fields)
     [later] = read_outages(aws, [part], NOW + 61, [outage])
     assert later.since == outage.since
+
+
+def said_of(*said: tuple[int, str, dict[str, Any]]) -> FakeLogs:
+    logs = FakeLogs(page=500)
+    for number, (second, outcome, fields) in enumerate(said):
+        line = tried(second, f"order {number}", outcome, **fields)
+        logs.say("deliver-accounting", line.at, step="deliver", **line.fields)
+    return logs
+
+
+HELD = Part("deliver-accounting", Depth("accounting", 0, 2, 0), None, 0, 0, 0)
+
+
+def test_a_minute_with_one_attempt_alone_does_not_end_an_outage() -> None:
+    old = [(second, "postponed", {"unsettled_s": 300}) for second in range(100, 300, 50)]
+    logs = said_of(*old, (30, "postponed", {"unsettled_s": 400}))
+    [outage] = read_outages(service(logs=logs), [HELD], NOW)
+    assert outage.answers_since is None
+    assert seconds_ago(outage) == 550
+
+
+def test_a_thousand_failures_do_not_hide_the_answers_between_two_outages() -> None:
+    failure = {"unsettled_s": 900, "half_done_s": 900}
+    many = [(90 - n % 89, "postponed", failure) for n in range(1_200)]
+    [outage] = read_outages(service(logs=said_of((100, "done", {}), *many)), [HELD], NOW)
+    assert seconds_ago(outage) == 100
+
+
+def test_it_answers_again_also_while_thousands_still_wait() -> None:
+    failure = {"unsettled_s": 900, "half_done_s": 900}
+    many = [(90 - n % 50, "postponed", failure) for n in range(1_200)]
+    back: list[tuple[int, str, dict[str, Any]]] = [(39 - n, "done", {}) for n in range(9)]
+    [outage] = read_outages(service(logs=said_of(*many, *back)), [HELD], NOW)
+    assert outage.answers_since == AT - 39_000
 
 
 def test_logs_are_read_of_a_downstream_only_while_something_waits_for_it() -> None:

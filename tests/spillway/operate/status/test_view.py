@@ -54,7 +54,7 @@ def test_an_outage_is_said_and_what_it_explains_is_delayed() -> None:
     Console(width=100, file=terminal).print(view(now, service()))
     text = " ".join(terminal.getvalue().split())
     assert "Accounting has not answered since 00:00:00 UTC (status 503); nothing is lost." in text
-    assert "40 orders wait for accounting." in text
+    assert "40 orders wait for accounting and go on when it answers." in text
     assert "delayed since 1970-01-01 00:00:00 UTC" in text
     written = document(now, stage="dev")
     assert written["outages"][0]["orders"] == 40

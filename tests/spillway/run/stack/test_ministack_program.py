@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import json
 import time
 import zipfile
 from collections.abc import Iterator
@@ -10,8 +12,9 @@ from typing import Any
 
 import pytest
 from ministack.core import lambda_runtime  # type: ignore[import-untyped]
+from ministack.services import cloudwatch_logs  # type: ignore[import-untyped]
 
-from spillway.run.stack.ministack_program import with_whole_logs
+from spillway.run.stack.ministack_program import with_whole_logs, with_whole_pages
 
 HANDLER = """
 import os
@@ -69,3 +72,31 @@ def test_each_run_has_its_own_lines_whole(worker: Any) -> None:
 def test_a_worker_that_dies_has_logged_what_it_logged(worker: Any) -> None:
     answer = worker.invoke({"run": 0, "lines": 2, "killed": True}, "0")
     assert (answer["status"], answer["log"].splitlines()) == ("error", ["0 0", "0 1"])
+
+
+def test_a_long_log_has_a_next_page_and_each_line_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "_filter_log_events"
+    monkeypatch.setattr(cloudwatch_logs, name, getattr(cloudwatch_logs, name))
+    with_whole_pages()
+
+    def call(action: str, **request: Any) -> dict[str, Any]:
+        headers = {"x-amz-target": f"Logs_20140328.{action}"}
+        body = json.dumps({"logGroupName": "/aws/lambda/long", **request})
+        answer = asyncio.run(cloudwatch_logs.handle_request("POST", "/", headers, body, {}))
+        assert answer[0] == 200
+        return dict(json.loads(answer[2] or "{}"))
+
+    call("CreateLogGroup")
+    call("CreateLogStream", logStreamName="one")
+    # Two thousand and one lines in each millisecond: a page ends in the middle of one.
+    written = [{"timestamp": 1 + n // 2_001, "message": f"line {n}"} for n in range(25_001)]
+    call("PutLogEvents", logStreamName="one", logEvents=written)
+    read: list[str] = []
+    token: dict[str, str] = {}
+    for _ in range(3):
+        page = call("FilterLogEvents", startTime=1, **token)
+        read += [event["message"] for event in page["events"]]
+        token = {"nextToken": page["nextToken"]} if "nextToken" in page else {}
+    call("DeleteLogGroup")
+    assert read == [one["message"] for one in written]
+    assert not token
