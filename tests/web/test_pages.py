@@ -12,7 +12,7 @@ from infra.bundle import ROOT
 from spillway.run.stack import Stack
 from spillway.run.storefront.site import page_sources
 from tests.web.conftest import Visits
-from tests.web.visitor import Visitor
+from tests.web.visitor import ARRIVED, Visitor
 
 AXE = (ROOT / "node_modules/axe-core/axe.min.js").read_text()
 #: WCAG 2.2 at levels A and AA, and what axe's authors call good practice.
@@ -248,7 +248,9 @@ def test_the_keyboard_alone_gets_to_the_content_and_into_the_basket(visit: Visit
     expect(page.get_by_role("button", name="Add to basket")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("#basket-count")).to_have_text("1")
-    expect(page.get_by_role("status").filter(has_text="is in your basket")).to_be_visible()
+    expect(page.locator("#notice")).to_have_text("Milk jug, sea is in your basket.")
+    page.keyboard.press("Enter")
+    expect(page.locator("#notice")).to_have_text("Milk jug, sea: 2 are in your basket.")
 
 
 def test_no_page_is_wider_than_its_screen(visit: Visits) -> None:
@@ -258,5 +260,46 @@ def test_no_page_is_wider_than_its_screen(visit: Visits) -> None:
         expect(visitor.page.locator("#account button")).to_be_visible()
         for width in (320, 390, 1280):
             visitor.page.set_viewport_size({"width": width, "height": 800})
-            overflow = visitor.page.evaluate("document.documentElement.scrollWidth - innerWidth")
-            assert overflow <= 0, (name, width)
+            assert wider_by(visitor.page) <= 0, (name, width)
+
+
+def test_neither_a_long_word_nor_large_text_makes_a_page_wider(visit: Visits) -> None:
+    visitor = visit()
+    page = visitor.page
+    long = "W" * 64
+
+    def fits() -> None:
+        for width, size in ((320, "100%"), (390, "200%")):
+            page.set_viewport_size({"width": width, "height": 800})
+            page.evaluate("size => { document.documentElement.style.fontSize = size; }", size)
+            assert wider_by(page) <= 0, (page.url, width, size)
+
+    page.goto("/")
+    page.locator(".card").first.wait_for()
+    fits()
+    visitor.fill_basket("MUG-SAGE", "BLANKET-HEATHER")
+    fits()
+    page.goto("/basket")
+    page.get_by_label("Coupon", exact=True).fill(long)
+    page.get_by_role("button", name="Use").click()
+    expect(page.locator("#coupons")).to_contain_text(long)
+    fits()
+    visitor.sign_in("/checkout")
+    expect(page.locator("#coupon-problem")).to_contain_text(long)
+    visitor.fill_in_checkout()
+    for field in ("name", "street", "street2", "city"):
+        page.fill(f"#{field}", 3 * long)
+    fits()
+    visitor.pay()
+    visitor.see(ARRIVED)
+    expect(page.locator("address")).to_contain_text(3 * long)
+    fits()
+    page.goto("/orders")
+    page.locator("#orders li").wait_for()
+    fits()
+
+
+def wider_by(page: Page) -> int:
+    """CSS pixels by which a page is wider than its screen."""
+    overflow: int = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    return overflow
