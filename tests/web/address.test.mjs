@@ -25,7 +25,7 @@ test("every country of the world has a format", () => {
 
 test("labels and order are the country's", () => {
   assert.deepEqual(fields("GB").map(({ label }) => label), [
-    "Name", "Street and number", "Flat, floor, company", "Town or city", "Postal code", "Phone", "E-mail",
+    "Recipient's name", "Street and number", "Flat, floor, company", "Town or city", "Postal code", "Phone", "E-mail",
   ]);
   assert.deepEqual(rowsOf(FORMATS.US)[3].map(({ label }) => label), ["City", "State", "ZIP code"]);
   assert.deepEqual(fields("JP").map(({ id }) => id), [
@@ -47,14 +47,14 @@ test("Hong Kong has no postal code, the United States have states, an Eircode is
 
 test("what is missing is asked for by its name, and blanks are missing", () => {
   assert.deepEqual(said("US", { name: "   ", street: "\u3000", city: "\u200b", state: "" }), [
-    "Enter your name.", "Enter the street and number.", "Enter the city.", "Choose the state.",
+    "Enter the recipient's name.", "Enter the street and number.", "Enter the city.", "Choose the state.",
     "Enter the ZIP code.",
   ]);
 });
 
 test("a text that can't be stored is said at its field, also at one that may be left empty", () => {
   assert.deepEqual(said("GB", { ...ADA, name: "x".repeat(201), street2: "a\tb" }), [
-    "Name: up to 200 characters, no line breaks.",
+    "Recipient's name: up to 200 characters, no line breaks.",
     "Flat, floor, company: on one line, please, without tabs or control characters.",
   ]);
 });

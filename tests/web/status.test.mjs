@@ -18,7 +18,7 @@ test("a reason that only a store's downstream knows is shown as it named it", ()
 });
 
 test("of a text that can't be stored the field is named as on the form", () => {
-  assert.match(reasonName("text_invalid", "/address/name"), /^the name has a character/);
+  assert.match(reasonName("text_invalid", "/address/name"), /^the recipient's name has a character/);
   assert.deepEqual(
     ["/address/lines/0", "/address/postal_code", "/purchase_order", "/lines/0/sku", ""].map(fieldName),
     ["Street and number", "Postal code", "Purchase order number", "Text", "Text"],

@@ -45,10 +45,10 @@ def test_a_name_of_blanks_is_asked_for_before_anything_is_paid(visit: Visits) ->
     visitor.ready_to_pay()
     for blanks in ("   ", "\u3000\u00a0", "\u200b"):
         visitor.page.fill("#name", blanks)
-        stopped(visitor, "name", "Enter your name.")
+        stopped(visitor, "name", "Enter the recipient's name.")
         expect(visitor.page.locator("#name")).to_have_value(blanks)
     visitor.page.fill("#name", "x" * 201)
-    stopped(visitor, "name", "Name: up to 200 characters, no line breaks.")
+    stopped(visitor, "name", "Recipient's name: up to 200 characters, no line breaks.")
     expect(visitor.page.locator("#name")).to_have_value("x" * 201)
     visitor.page.fill("#name", "Ada")
     expect(visitor.page.locator("#name-problem")).to_be_empty()
@@ -78,7 +78,7 @@ def test_the_fields_are_the_country_s_and_keep_what_was_typed(visit: Visits) -> 
     visitor = visit()
     visitor.ready_to_pay()
     page = visitor.page
-    assert labels(page)[:3] == ["Country", "Name", "Street and number"]
+    assert labels(page)[:3] == ["Country", "Recipient's name", "Street and number"]
     assert labels(page)[4:6] == ["Town or city", "Postal code"]
     expect(page.locator("#sums")).to_contain_text("Prices include tax")
     page.select_option("#country", "HK")
@@ -105,6 +105,10 @@ def test_the_fields_are_the_country_s_and_keep_what_was_typed(visit: Visits) -> 
         page.select_option("#country", "IE")
         page.select_option("#state", "Co. Kildare")
     page.select_option("#country", "HK")
+    page.goto("/basket")
+    expect(page.locator("#sums")).to_contain_text("Delivery to: Hong Kong")
+    page.goto("/checkout")
+    expect(page.locator("#state")).to_have_value("Kowloon")
     visitor.pay()
     visitor.see(ARRIVED)
     expect(page.locator("address span")).to_have_text(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +19,14 @@ from tests.web.visitor import ARRIVED, Visitor
 pytestmark = pytest.mark.timeout(600)
 
 _LINES = 1_000
+#: What the customer has seen at the store need not be in this browser any more.
+_NOTHING_IS_KEPT = """() => new Promise((resolve) => {
+    const opening = indexedDB.open("spillway-outbox");
+    opening.onsuccess = () => {
+        const counting = opening.result.transaction("orders").objectStore("orders").count();
+        counting.onsuccess = () => { opening.result.close(); resolve(counting.result === 0); };
+    };
+})"""
 
 
 def test_a_shopper_browses_buys_and_follows_the_order_to_its_end(visit: Visits) -> None:
@@ -186,6 +195,7 @@ def test_offline_in_the_middle_of_checkout_tab_closed_come_back_one_order(visit:
     visitor.context.set_offline(True)
     visitor.page.click("#pay")
     expect(visitor.page.get_by_text("Your order is kept in this browser.")).to_be_visible()
+    expect(visitor.page.locator("#kept-why")).to_have_text("You are offline.")
     visitor.page.close()
     assert visitor.orders() == []
 
@@ -195,6 +205,7 @@ def test_offline_in_the_middle_of_checkout_tab_closed_come_back_one_order(visit:
     page.get_by_role("button", name="Sign in and send it").wait_for()
     visitor.sign_in("/orders")
     expect(page.locator("#kept li")).to_have_count(0)
+    page.wait_for_function(_NOTHING_IS_KEPT)
     page.locator("#orders a").click()
     visitor.see(ARRIVED)
     assert [order["order_id"] for order in visitor.orders()] == [visitor.order_id()]
@@ -207,6 +218,7 @@ def test_a_store_out_of_reach_while_the_network_looks_well_is_waited_for(visit: 
     visitor.context.route("**", lambda route: route.abort())
     page.click("#pay")
     expect(page.get_by_text("Your order is kept in this browser.")).to_be_visible()
+    expect(page.locator("#kept-why")).to_have_text("The store can't be reached just now.")
     assert page.evaluate("navigator.onLine")
     assert urlsplit(page.url).path == "/checkout"
     visitor.context.unroute_all()
@@ -231,7 +243,8 @@ def test_the_answer_is_lost_the_tab_closed_come_back_one_order(visit: Visits) ->
     expect(visitor.page.locator("#outbox")).to_contain_text("An order is still being sent")
     visitor.page.get_by_role("link", name="Follow the order").click()
     visitor.see("Sending")
-    expect(visitor.page.locator("#status-text")).to_contain_text("There is no connection")
+    expect(visitor.page.locator("#status-text")).to_contain_text("The store can't be reached")
+    expect(visitor.page.locator(".ordered li")).to_have_count(1)
     expect(visitor.page.locator("#outbox")).to_be_hidden()
     id_ = visitor.order_id()
     visitor.page.close()
@@ -380,12 +393,33 @@ def test_what_is_declined_after_its_page_was_left_is_told_on_the_next_one(visit:
     page.get_by_role("link", name="See why, and order again").click()
     visitor.see("Rejected")
     expect(page.locator("#outbox")).to_be_hidden()
+    expect(page.locator(".ordered li")).to_contain_text("Stoneware mug, sage")
     page.get_by_role("button", name="Back to the checkout").dblclick()
     expect(page.locator("#goods .what > span:first-child")).to_have_text(
         ["Stoneware mug, sage", "Teapot for four, clay"]
     )
     expect(page.locator("#goods .sum").first).to_have_text("£14.00")
     expect(page.locator("#city")).to_have_value("Leeds")
+
+
+def test_what_arrived_after_its_page_was_left_is_told_until_it_was_seen(visit: Visits) -> None:
+    visitor = visit()
+    page = visitor.page
+    visitor.ready_to_pay()
+    visitor.context.route("**/_local/payments/**", lambda route: route.abort())
+    page.click("#pay")
+    expect(page.get_by_text("Your order is kept in this browser.")).to_be_visible()
+    expect(page.locator("#outbox")).to_be_hidden()
+    page.reload()
+    expect(page.locator("#outbox")).to_contain_text("An order is still being sent")
+    visitor.context.unroute_all()
+    for _ in range(2):
+        page.reload()
+        expect(page.locator("#outbox")).to_contain_text("The store has your order of £17.95.")
+    page.get_by_role("link", name="See it").click()
+    visitor.see(ARRIVED)
+    expect(page.locator("#outbox")).to_be_hidden()
+    page.wait_for_function(_NOTHING_IS_KEPT)
 
 
 def test_what_the_store_refuses_is_said_with_its_reason(visit: Visits) -> None:
@@ -440,10 +474,15 @@ def test_what_nobody_has_confirmed_is_not_called_accepted(visit: Visits) -> None
     page.get_by_role("button", name="Cancel this order").click()
     page.get_by_role("button", name="Keep it").click()
     visitor.context.route("**/api/orders/**", lambda route: route.fulfill(status=400, json={}))
-    visitor.cancel()
+    page.set_viewport_size({"width": 390, "height": 600})
+    page.get_by_role("button", name="Cancel this order").click()
+    expect(page.locator("#sure-text")).to_contain_text("£17.95? Your payment will be refunded.")
+    page.get_by_role("button", name="Yes, cancel it").click()
     text = page.locator("#status-text")
-    expect(text).to_contain_text("Your cancellation did not reach the store")
+    expect(text).to_have_text(re.compile("^Your cancellation may not have reached the store"))
     expect(text).to_contain_text(": confirmed. The store can't be reached just now.")
+    expect(text).to_be_in_viewport()
+    expect(page.locator("#outbox")).to_be_hidden()
     expect(page.locator("#status-badge")).to_have_text("Confirmed")
 
 

@@ -117,6 +117,8 @@ def test_a_wrong_coupon_never_takes_the_good_one_away(visit: Visits) -> None:
     visitor.fill_basket(MUG)
     page.goto("/basket")
     total(page, "£17.95")
+    use_coupon(page, " ")
+    expect(page.locator("#coupon-problem")).to_have_text("Enter the coupon's code.")
     use_coupon(page, "\uff57elcome10\u200b")
     total(page, "£16.55")
     use_coupon(page, "NOPE")
@@ -245,6 +247,16 @@ def test_a_quantity_of_nothing_takes_the_line_out_and_can_be_undone(visit: Visit
         in_basket(page, "basket.lines = []")
         page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
         expect(page.locator("#empty")).to_be_visible()
+    # It is in sight wherever the page was scrolled to.
+    visitor.fill_basket(MUG, "TEAPOT-CLAY", "JUG-SEA")
+    page.set_viewport_size({"width": 390, "height": 500})
+    page.goto("/basket")
+    page.get_by_role("button", name="Remove Milk jug, sea").click()
+    undo = page.get_by_role("button", name="Undo")
+    expect(undo).to_be_focused()
+    expect(undo).to_be_in_viewport(ratio=1)
+    undo.press("Enter")
+    expect(page.get_by_role("link", name="Milk jug, sea")).to_be_focused()
 
 
 def test_address_and_coupon_outlive_a_reload_and_a_declined_card(visit: Visits) -> None:

@@ -7,7 +7,7 @@
  */
 import { halfWidth, normalised, textProblem } from "./text.js";
 
-const NAME = { id: "name", label: "Name", autocomplete: "name", required: true };
+const NAME = { id: "name", label: "Recipient's name", autocomplete: "name", required: true };
 const STREET = { id: "street", label: "Street and number", autocomplete: "address-line1", required: true };
 const MORE = { id: "street2", label: "Flat, floor, company", autocomplete: "address-line2" };
 const DISTRICT = { id: "district", label: "Suburb", autocomplete: "address-level3" };
@@ -71,10 +71,9 @@ export function problemsOf(values, format, country) {
 }
 
 /** Of a field on its own: required and empty, or a text that can't be stored; null for none. */
-export function fieldProblem({ id, label, required, options }, value) {
+export function fieldProblem({ label, required, options }, value) {
   if (normalised(value)) return textProblem(label, value);
   if (!required) return null;
-  if (id === "name") return "Enter your name.";
   return `${options ? "Choose" : "Enter"} the ${lowered(label)}.`;
 }
 

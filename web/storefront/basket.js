@@ -70,7 +70,8 @@ export class Basket {
 
   /**
    * @param {{sku: string, name: string, prices: object}} good as in the catalogue
-   * @returns {{stored: boolean, left: number}} `left`: how many are too many for one order
+   * @returns {{stored: boolean, taken: number, left: number}} how many there are now, and how many
+   *   were too many for one order
    */
   add(good, quantity) {
     const lines = this.lines;
@@ -79,7 +80,7 @@ export class Basket {
     const taken = Math.min(wanted, QUANTITY_MAX);
     if (line) line.quantity = taken;
     else lines.push(this.lineOf(good, taken));
-    return { stored: this.change({ lines }), left: wanted - taken };
+    return { stored: this.change({ lines }), taken, left: wanted - taken };
   }
 
   /** A quantity of 0 takes the line out. */

@@ -1,20 +1,18 @@
 import { Basket, QUANTITY_ASKED, QUANTITY_MAX } from "./basket.js";
 import { bill } from "./bill.js";
-import { catalogue, productPage } from "./catalogue.js";
+import { catalogue, countryName, productPage } from "./catalogue.js";
 import { $, fill, h, picture, say } from "./dom.js";
+import { readDraft } from "./draft.js";
 import { money } from "./money.js";
 import { wholeNumber } from "./quantity.js";
-import { announce, currency, needed, offerCurrencies } from "./shell.js";
+import { currency, needed, offerCurrencies } from "./shell.js";
+import { customer } from "./sign-in.js";
 import { Summary } from "./summary.js";
 import { STATE_MISSING } from "./sums.js";
 
 const shop = await needed(catalogue);
 offerCurrencies(shop.currencies("retail"));
 const basket = new Basket("retail");
-// Where it goes is asked at the checkout; until then it is the first country of the price book that
-// can be paid in this currency.
-const firstCountry = () => shop.firstCountry("retail", currency());
-const place = () => ({ country: firstCountry()[0], state: "" });
 const summary = new Summary(basket, place, showSums);
 let removed = null;
 /** The field whose number was put right just now, which nobody may have seen yet. */
@@ -27,6 +25,17 @@ $("#go").addEventListener("click", (event) => {
 });
 show();
 addEventListener("storage", show);
+
+/**
+ * Where it goes: what was last chosen at the checkout, or the first country of the price book that
+ * can be paid in this currency.
+ */
+function place() {
+  const { country, state = "" } = customer() ? readDraft(customer().sub) : {};
+  const chosen = shop.countries.some(([code]) => code === country)
+    && shop.deliveryTerms("retail", country, currency());
+  return chosen ? { country, state } : { country: shop.firstCountry("retail", currency())[0], state: "" };
+}
 
 async function show() {
   const { lines } = basket;
@@ -41,7 +50,7 @@ function showSums(sums) {
   fill($("#lines"), sums.lines.map(line));
   controls()[focused]?.focus();
   fill($("#sums"), bill(sums, currency(), shop.includesTax("retail", place())),
-    h("p", { class: "quiet" }, `Delivery to: ${firstCountry()[1]}. You can choose another country at the checkout.`,
+    h("p", { class: "quiet" }, `Delivery to: ${countryName(place().country)}. You can choose another country at the checkout.`,
       sums.problem === STATE_MISSING ? " Tax is added there: it depends on the state." : ""));
   // The state is chosen at the checkout.
   const problem = sums.problem === STATE_MISSING ? null : sums.problem;
@@ -86,17 +95,16 @@ async function changed(field, { sku, quantity, name }) {
 }
 
 async function remove({ sku, name }) {
-  removed = basket.lines;
+  removed = { lines: basket.lines, sku };
   basket.set(sku, 0);
   await show();
-  announce(`${name} was removed.`);
   fill($("#undo"), `${name} was removed. `, h("button", { type: "button", class: "quiet", onclick: undo }, "Undo"));
-  $("#undo button").focus();
+  $("#undo button").focus({ preventScroll: true }); // it sticks to where the page was scrolled to
 }
 
 async function undo() {
-  basket.change({ lines: removed });
+  basket.change({ lines: removed.lines });
   fill($("#undo"));
   await show();
-  $("#lines a")?.focus();
+  $(`#problem-${CSS.escape(removed.sku)}`)?.closest("li").querySelector("a, button").focus();
 }

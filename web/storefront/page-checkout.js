@@ -13,9 +13,9 @@ import { money } from "./money.js";
 import { listOrders } from "./orders-api.js";
 import { METHODS } from "./payment.js";
 import { putBack } from "./put-back.js";
-import { currency, isTrade, needed, offerCurrencies, outbox } from "./shell.js";
+import { currency, isTrade, needed, offerCurrencies, outbox, speakAlone } from "./shell.js";
 import { customer } from "./sign-in.js";
-import { reasonName } from "./status.js";
+import { reasonName, unreached } from "./status.js";
 import { Summary } from "./summary.js";
 import { normalised } from "./text.js";
 
@@ -59,6 +59,7 @@ function prepare() {
   });
   form.addEventListener("change", ({ target }) => {
     if (!["country", "state"].includes(target.id)) return;
+    keepDraft(customer()?.sub, addressForm.values); // the fields are another country's only now
     add(); // what delivery to there costs, and the tax
   });
 }
@@ -134,12 +135,14 @@ async function order(event) {
   const id = basket.orderId(serviceNow(), shown.sum);
   const content = { ...shown.content, address: addressForm.value() };
   if (channel === "wholesale") content.purchase_order = normalised($("#purchase_order").value);
+  speakAlone(true);
   try {
     await box.keep({
       id, customer: who.sub, order: content, total: content.total, currency: content.currency,
       method: new FormData(form).get("method"),
     });
   } catch {
+    speakAlone(false);
     $("#pay").disabled = false;
     say($("#failed"), "Your browser could not store the order, so nothing was ordered and nothing was paid."
       + " Free some space, or use another browser.");
@@ -161,7 +164,7 @@ async function follow(id) {
     const entry = await box.get(id);
     if (!pressed) return;
     if (entry?.state === "sending" && (!entry.held || entry.held === "offline")) {
-      if (entry.held) showKept("The store can't be reached just now.");
+      if (entry.held) showKept(unreached());
       return;
     }
     pressed = null;
@@ -172,10 +175,12 @@ async function follow(id) {
     else location.assign(`/order?id=${id}`);
   };
   const stop = box.subscribe(look);
-  const slow = setTimeout(() => showKept("The store takes longer than usual."), KEPT_SHOWN_AFTER_MS);
+  const slow = setTimeout(() => showKept(navigator.onLine ? "The store takes longer than usual." : unreached()),
+    KEPT_SHOWN_AFTER_MS);
   await look();
 }
 
+/** It stays here: see `follow`. */
 function showKept(why) {
   say($("#kept-why"), why);
   $("#form-and-sums").hidden = true;
@@ -186,6 +191,7 @@ async function again(entry) {
   const [{ rule, pointer }] = entry.violations;
   if (await box.takeBack(entry.id)) putBack(basket, entry, shop);
   keepDraft(customer()?.sub, addressForm.values);
+  speakAlone(false);
   await box.forget(entry.id);
   $("#kept").hidden = true;
   await show();

@@ -12,7 +12,7 @@ import { LOOK_FIRST_MS, SignInNeeded, isUnpaid } from "./outbox.js";
 import { putBack } from "./put-back.js";
 import { announce, outbox } from "./shell.js";
 import { customer } from "./sign-in.js";
-import { badge, fieldName, reasonName, statusName } from "./status.js";
+import { badge, fieldName, reasonName, statusName, unreached } from "./status.js";
 import { couponProblem } from "./sums.js";
 
 const LOOK_MAX_MS = 5 * 60_000;
@@ -114,8 +114,8 @@ async function ask(entry) {
 
 /** Nobody has confirmed more than was heard before. */
 function showUnheard(entry) {
-  const text = `The store can't be reached just now. We keep asking.${failed()}`;
-  if (view) say($("#status-text"), `As of ${date(heardAt)}: ${statusName(view.status).toLowerCase()}. ${text}`);
+  const text = `${unreached()} We keep asking.`;
+  if (view) tell(`As of ${date(heardAt)}: ${statusName(view.status).toLowerCase()}. ${text}`);
   else if (entry) showAccepted(entry, `The store has your order. ${text}`);
   else headline("unknown", text);
 }
@@ -127,14 +127,18 @@ function only(shown) {
 /** The status, which a screen reader reads out when it changes. */
 function headline(status, text) {
   only("order");
-  say($("#status-text"), text);
+  tell(text);
   fill($("#status-badge"), badge(status));
   document.title = `${statusName(status)} · your order · Millrace`;
 }
 
+function tell(text) {
+  say($("#status-text"), cancelFailed ? `Your cancellation may not have reached the store: please try again. ${text}` : text);
+}
+
 function showSending(entry) {
   const waits = {
-    offline: "There is no connection just now. ",
+    offline: `${unreached()} `,
     busy: "The store is very busy just now. ",
     "sign-in": "Your sign-in has ended: please sign in again. ",
   }[entry.held] ?? "";
@@ -142,18 +146,20 @@ function showSending(entry) {
     ? "We keep your order in this browser and send it again, also after you close this page and come back."
     : "Your order is on its way to the store.";
   headline(isUnpaid(entry) ? "paying" : "sending", waits + kept);
-  showTotal(entry);
+  showAgain = () => showSent(entry);
+  showSent(entry);
   $("#cancel").hidden = true;
 }
 
 function showAccepted(entry, text) {
   headline("accepted", text);
-  showTotal(entry);
+  showSent(entry);
 }
 
-function showTotal({ total, currency }) {
-  fill($("#details"), h("dl", { class: "bill" },
-    h("div", { class: "total" }, h("dt", {}, "Total"), h("dd", {}, money(total, currency)))));
+/** What this browser knows of it: not the goods any more once the store has it. */
+function showSent({ order, total, currency }) {
+  fill($("#details"), h("div", {}, order && ordered(order), h("dl", { class: "bill" },
+    h("div", { class: "total" }, h("dt", {}, "Total"), h("dd", {}, money(total, currency))))));
 }
 
 function showRejected(entry) {
@@ -165,7 +171,8 @@ function showRejected(entry) {
   fill($("#details"), h("div", {},
     declined ? null : h("ul", { class: "violations" },
       entry.violations.slice(0, VIOLATIONS_SHOWN).map((violation) => h("li", {}, explained(violation, entry.order)))),
-    h("p", {}, h("button", { type: "button", class: "primary", onclick: () => backToCheckout(entry) }, "Back to the checkout"))));
+    h("p", {}, h("button", { type: "button", class: "primary", onclick: () => backToCheckout(entry) }, "Back to the checkout")),
+    ordered(entry.order)));
   $("#cancel").hidden = true;
 }
 
@@ -188,6 +195,7 @@ function explained({ rule, pointer, detail, expected }, { lines, discounts = [],
     case "shipping_differs": return change("Delivery", amounts.shipping);
     case "tax_differs": return change("Tax", amounts.tax);
     case "price_changed": return change("Total", amounts.total);
+    case "order_id_in_future": return "When you order again, we go by our own clock.";
     case "text_invalid": return `${fieldName(pointer)}: up to 200 characters, no line breaks.`;
     default: break;
   }
@@ -212,16 +220,18 @@ function nameOf(sku) {
 
 function show({ status, reason, order, steps, accepted_at, cancellation, settled }) {
   showAgain = () => show(view);
+  if (cancellation) cancelFailed = false; // its answer was lost
   headline(status, explanation({ status, reason, cancellation, steps, order }));
   $("#cancel").hidden = Boolean(cancellation) || !["accepted", "confirmed"].includes(status);
-  say($("#sure-text"), `Cancel this order of ${money(order.total, order.currency)}? This can't be undone.`);
+  say($("#sure-text"), `Cancel this order of ${money(order.total, order.currency)}? ${
+    order.payment ? "Your payment will be refunded. " : ""}This can't be undone.`);
   const { country } = order.address;
   const subtotal = order.lines.reduce((sum, line) => sum + line.quantity * line.unit_price, 0);
   fill($("#details"),
     h("div", {},
       h("ol", { class: "steps" }, step("Accepted", accepted_at), steps.map(({ step: taken, outcome, at, reason: why }) =>
         step(stepName(taken, outcome, order), at, why))),
-      order.channel === "wholesale" ? table(order) : goods(order),
+      ordered(order),
       settled ? h("p", {}, again(order)) : null),
     h("aside", { class: "panel", "aria-label": "Total and address" },
       bill({ ...order, subtotal, discounts: order.discounts ?? [] }, order.currency,
@@ -250,11 +260,11 @@ function explanation({ status, reason, cancellation, steps, order }) {
     rejected: `We could not fulfil it: ${reasonName(reason)}.${refunded}`,
     cancelling: `We are cancelling it${paid ? " and will refund your payment" : ""}.`,
     cancelled: `It was cancelled${paid ? ", and your payment was refunded" : ""}.`,
-  }[status] + failed();
+  }[status];
 }
 
-function failed() {
-  return cancelFailed ? " Your cancellation did not reach the store: please try again." : "";
+function ordered(order) {
+  return order.channel === "wholesale" ? table(order) : goods(order);
 }
 
 function goods(order) {
@@ -308,7 +318,8 @@ async function cancel() {
   const button = $("#cancel");
   button.disabled = true;
   cancelFailed = false;
-  say($("#status-text"), "Asking the store to cancel it.");
+  tell("Asking the store to cancel it.");
+  $("#status-text").focus(); // where the answer will be: on a phone it is out of sight
   try {
     lookAfter((await cancelOrder(id)).lookAgainMs);
     button.hidden = true;

@@ -54,6 +54,10 @@ async function more() {
   try {
     const page = await listOrders(cursor);
     $("#orders").append(...page.orders.map(row));
+    const listed = new Set(page.orders.map(({ order_id }) => order_id));
+    for (const { id, state } of await box?.entries() ?? []) {
+      if (state === "accepted" && listed.has(id)) await box.forget(id); // that the store has it is seen here
+    }
     cursor = page.cursor;
     $("#more").textContent = "Show more";
     $("#more").hidden = cursor === null;

@@ -3,6 +3,7 @@ import { Basket, QUANTITY_MAX } from "./basket.js";
 import { serviceNow } from "./clock.js";
 import { $, fill, h, say } from "./dom.js";
 import { DRAFT, dropDraft, dropOldDraft } from "./draft.js";
+import { money } from "./money.js";
 import { Outbox, openStore } from "./outbox.js";
 import { pay, release } from "./payment.js";
 import { NothingStored, customer, signIn, signOut, token } from "./sign-in.js";
@@ -10,6 +11,12 @@ import { channelTo, local } from "./storage.js";
 
 const CURRENCY = "currency";
 const NOTICE_MS = 8_000;
+/** Then who waits is told what for. */
+const SLOW_MS = 2_000;
+const ASK_AGAIN_MS = 15_000;
+/** So a page that was left open asks every eight minutes in the end. */
+const ASK_AGAIN_DOUBLED_MAX = 5;
+const LOADING = "Our goods and prices are being loaded.";
 const NOTHING_STORED = "Your browser stores nothing for this shop: its storage is blocked or full.";
 const ALLOW = "Please allow this site to store data, free some space, or use another browser.";
 
@@ -56,6 +63,13 @@ async function goAndSignIn() {
   }
 }
 
+let alone = false;
+
+/** While this page itself says how an order is sent, nothing above it speaks of orders. */
+export function speakAlone(whether) {
+  alone = whether;
+}
+
 let hiding;
 
 /** A short message, also for screen readers. It goes away: what must be read is warned of. */
@@ -79,32 +93,43 @@ export function warn(text, act = null) {
 }
 
 /**
- * What a page can do nothing without. Until it can be had the page says so, and asks again when it is
- * told to or the network is back.
+ * What a page can do nothing without. Until it can be had the page says so, and asks again now and
+ * then: a network that is back does not always say so.
  *
  * @template T
  * @param {() => Promise<T>} load
  * @returns {Promise<T>}
  */
 export async function needed(load) {
-  for (;;) {
+  const slow = setTimeout(() => announce(LOADING), SLOW_MS);
+  let again;
+  for (let failures = 0; ; failures += 1) {
     try {
-      return await load();
+      const loaded = await load();
+      if (failures) warn(null);
+      return loaded;
     } catch {
-      await new Promise((again) => {
-        warn("Our goods and prices can't be loaded just now.", again);
-        addEventListener("online", again, { once: true });
+      // Not anew each time: a screen reader would read it out again, and the focus would be lost.
+      if (!failures || $("#trouble").hidden) warn("Our goods and prices can't be loaded just now.", () => again());
+      await new Promise((wake) => {
+        again = wake;
+        addEventListener("online", wake, { once: true });
+        setTimeout(wake, ASK_AGAIN_MS * 2 ** Math.min(failures, ASK_AGAIN_DOUBLED_MAX));
       });
-      warn(null);
+    } finally {
+      clearTimeout(slow);
+      if ($("#notice").textContent === LOADING) announce("");
     }
   }
 }
 
 /** Put a good into the basket, and say so. */
 export function putIn(good, quantity) {
-  const { stored, left } = new Basket("retail").add(good, quantity);
+  const { stored, taken, left } = new Basket("retail").add(good, quantity);
   if (!stored) return; // what then happens is warned of
-  announce(left ? `${good.name}: one order has at most ${QUANTITY_MAX}, which are in your basket.` : `${good.name} is in your basket.`);
+  announce(left
+    ? `${good.name}: one order has at most ${QUANTITY_MAX}, which are in your basket.`
+    : `${good.name}${taken > 1 ? `: ${taken} are` : " is"} in your basket.`);
 }
 
 $("#slow").remove();
@@ -161,10 +186,12 @@ async function showOutbox() {
   const show = async () => {
     const shown = new URLSearchParams(location.search).get("id"); // its own page says it
     const elsewhere = (await box.entries()).filter(({ id }) => id !== shown);
-    const [first, ...others] = elsewhere.filter(({ state, tries }) => state === "sending" && tries > 0);
+    const [first, ...others] = elsewhere.filter(({ state }) => state === "sending");
     const refused = elsewhere.find(({ state, seen }) => state === "rejected" && !seen);
+    // Until its page has been seen: else nobody knows whether what was being sent has arrived.
+    const arrived = elsewhere.filter(({ state }) => state === "accepted");
     const orphaned = !customer() && await box.othersWait();
-    notice.hidden = !orphaned && !first && !refused;
+    notice.hidden = alone || (!orphaned && !first && !refused && !arrived.length);
     if (orphaned) {
       fill(notice, h("p", {}, "Your order waits in this browser. It is sent when you sign in. ",
         signInButton("Sign in and send it", null)));
@@ -176,6 +203,11 @@ async function showOutbox() {
     } else if (refused) {
       fill(notice, h("p", {}, "We couldn't take an order of yours. ",
         h("a", { href: `/order?id=${refused.id}` }, "See why, and order again")));
+    } else if (arrived.length) {
+      fill(notice, arrived.length > 1
+        ? h("p", {}, `The store has your ${arrived.length} orders. `, h("a", { href: "/orders" }, "See them"))
+        : h("p", {}, `The store has your order of ${money(arrived[0].total, arrived[0].currency)}. `,
+          h("a", { href: `/order?id=${arrived[0].id}` }, "See it")));
     }
   };
   box.subscribe(show);

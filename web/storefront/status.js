@@ -51,9 +51,12 @@ const KINDS = [
     "the store could not read it"],
 ];
 const FIELDS = {
-  name: "Name", lines: "Street and number", city: "City", state: "State", postal_code: "Postal code",
+  name: "Recipient's name", lines: "Street and number", city: "City", state: "State", postal_code: "Postal code",
   country: "Country", phone: "Phone", email: "E-mail", purchase_order: "Purchase order number",
 };
+
+/** Why there is no answer, as far as this device knows. */
+export const unreached = () => (navigator.onLine ? "The store can't be reached just now." : "You are offline.");
 
 export const statusName = (status) => NAMES[status] ?? status;
 

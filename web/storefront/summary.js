@@ -100,7 +100,7 @@ export class Summary {
     // as two, and a letter that it is copied from has more than can be seen.
     const code = halfWidth(visible(typed)).toUpperCase().normalize("NFC");
     const { coupons } = this.#basket.read();
-    if (!code) return;
+    if (!code) return this.#complain("Enter the coupon's code.");
     if (coupons.includes(code)) return this.#complain(`${code} is in use already.`);
     if (!customer()) return this.#accept([...coupons, code], `${code} is kept until you sign in.`);
     const together = await this.#quoted([...coupons, code]);
