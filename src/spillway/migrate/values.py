@@ -46,7 +46,9 @@ def whole_number(text: str) -> int:
 
 def _decimal(text: str, rule: str) -> Decimal:
     try:
-        number = Decimal(text.strip()) if len(text) <= _DIGITS_MAX else Decimal("NaN")
+        # Decimal would also take other alphabets' digits, and underscores.
+        plain = len(text) <= _DIGITS_MAX and text.isascii() and "_" not in text
+        number = Decimal(text.strip() if plain else "NaN")
     except InvalidOperation:
         number = Decimal("NaN")
     if not number.is_finite() or number.adjusted() > _AMOUNT_DIGITS_MAX:
@@ -55,7 +57,8 @@ def _decimal(text: str, rule: str) -> Decimal:
 
 
 class Clock:
-    """Reads the old database's times. DATETIMEs are in `zone`; numbers count from 1970."""
+    """Reads the old database's times. DATETIMEs are in `zone`, texts with an offset in that, and
+    numbers count from 1970."""
 
     def __init__(self, zone: str, times: Times, now_ms: int) -> None:
         self._zone = ZoneInfo(zone)
@@ -67,7 +70,7 @@ class Clock:
 
     def unix_ms(self, text: str, *, utc: bool) -> int:
         """`utc`: a TIMESTAMP column, read in a session in UTC."""
-        if text.isdigit():
+        if text.isascii() and text.isdigit():
             at = int(text[:15]) * (1000 if self._times.numbers_are == "seconds" else 1)
         else:
             at = self._date(text, utc=utc)
@@ -82,7 +85,10 @@ class Clock:
             # Outside its strict mode MySQL stores 0000-00-00 and 2010-02-31.
             raise Unusable("date_impossible", repr(text)) from error
         try:
-            local = written.replace(tzinfo=UTC) if utc else self._local(written, text)
+            if written.tzinfo is not None:
+                local = written
+            else:
+                local = written.replace(tzinfo=UTC) if utc else self._local(written, text)
             return (local.astimezone(UTC) - _EPOCH) // timedelta(milliseconds=1)
         except (OverflowError, ValueError) as error:
             raise Unusable("date_implausible", repr(text)) from error

@@ -47,7 +47,9 @@ def test_an_amount_becomes_minor_units(text: str, currency: str, money: Money, m
     assert minor_units(text, currency, money) == minor
 
 
-@pytest.mark.parametrize("text", ["", "abc", "NaN", "1e999999999", "Infinity", "1" * 50])
+@pytest.mark.parametrize(
+    "text", ["", "abc", "NaN", "1e999999999", "Infinity", "1" * 50, "1_0", "\u0663.50"]
+)
 def test_what_is_no_amount_is_named_and_costs_no_memory(text: str) -> None:
     with pytest.raises(Unusable) as no:
         minor_units(text, "GBP", MAJOR)
@@ -83,6 +85,10 @@ def at(year: int, month: int, day: int, hour: int, minute: int = 0) -> int:
         (Times(), "1700000000", 1_700_000_000_000),
         (Times(numbers_are="milliseconds"), "1700000000123", 1_700_000_000_123),
         (Times(), "2023-01-05 12:00:00.250000", at(2023, 1, 5, 12) + 250),
+        # An offset of its own counts, not the zone's.
+        (Times(), "2019-07-01T10:00:00-04:00", at(2019, 7, 1, 14)),
+        (Times(), "2019-07-01T10:00:00Z", at(2019, 7, 1, 10)),
+        (Times(ambiguous="quarantine"), "2023-10-29 01:30:00+0530", at(2023, 10, 28, 20)),
     ],
 )
 def test_a_local_time_becomes_utc(times: Times, text: str, expected: int) -> None:
@@ -100,6 +106,7 @@ def test_a_local_time_becomes_utc(times: Times, text: str, expected: int) -> Non
         (Times(), "2099-01-01 00:00:00", "date_implausible"),
         (Times(), "0001-01-01 00:00:00", "date_implausible"),
         (Times(), "9" * 40, "date_implausible"),
+        (Times(), "\u00b2", "date_impossible"),
     ],
 )
 def test_an_impossible_time_is_named(times: Times, text: str, rule: str) -> None:

@@ -17,7 +17,7 @@ from spillway.migrate.copying import Copy
 from spillway.migrate.running import Parts
 from spillway.migrate.verifying.old import OldSide, Read
 from spillway.run.stack.aws import client
-from tests.spillway.migrate.legacy import Shop, order, rows
+from tests.spillway.migrate.legacy import Shop, lines, order, rows
 from tests.spillway.migrate.tables import config_for, make_orders_table, migration
 
 NOTHING: Any = lambda *_: None  # noqa: E731
@@ -188,3 +188,29 @@ def test_a_statement_in_the_log_is_judged_by_what_it_does_to_the_table(
     statement: str, kind: str
 ) -> None:
     assert kind_of(statement, "orders") == kind
+
+
+@pytest.mark.parametrize("shop", ["row-per-line"], indirect=True)
+def test_numbers_and_times_are_read_alike_however_their_column_writes_them(
+    shop: Shop, aws: str, tmp_path: Path
+) -> None:
+    dynamodb = client(aws, "dynamodb")
+    shop.run(
+        "ALTER TABLE order_lines MODIFY quantity VARCHAR(20), MODIFY unit_price VARCHAR(20),"
+        " MODIFY invoiced_at VARCHAR(40)"
+    )
+    quantities = ("2", "2.00", "2e0", "0.2E1", "20e-1", "+2", " 2 ")
+    prices = ("150", "150.00", "1.5e2", "15E+1", "1500e-1", "0150.000", "150.")
+    times = (
+        *("2022-06-03T11:30:00Z", "2022-06-03 12:30", "2022-06-03T12:30:00.000+01:00"),
+        *("2022-06-03T07:00:00-0430", "20220603T123000", "2022-06-03T11:30+00", "1654255800"),
+    )
+    for number, (quantity, price, at) in enumerate(zip(quantities, prices, times, strict=True)):
+        line = lines(random.Random(1), f"A{number}")[0]
+        shop.insert({**line, "quantity": quantity, "unit_price": price, "invoiced_at": at})
+    config = config_for(shop, make_orders_table(dynamodb), tmp_path)
+    with migration(shop, dynamodb, config) as parts:
+        assert Copy(parts, NOTHING).run().written == len(times)
+        read = list(parts.verify(NOTHING).new.imported())
+        assert {(order.total, order.accepted_at) for order in read} == {(30_000, 1_654_255_800_000)}
+        assert parts.verify(NOTHING).whole().differences == []

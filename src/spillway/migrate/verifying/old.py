@@ -32,7 +32,13 @@ NONE = ""
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 -- all times that are compared with it are UTC too
 _NO_PLACES = frozenset({"CLP", "ISK", "JPY", "KRW", "PYG", "UGX", "VND", "XAF", "XOF", "XPF"})
 _THREE_PLACES = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"})
-_AMOUNT = re.compile(r"([-+]?)(\d*)(?:\.(\d*))?")
+_NUMBER = re.compile(r"([-+]?)(\d*)(?:\.(\d*))?(?:e([-+]?\d\d?))?", re.ASCII | re.IGNORECASE)
+#: ISO 8601: a day, perhaps a time of it, perhaps that time's offset.
+_TIME = re.compile(
+    r"(\d{4})-?(\d\d)-?(\d\d)(?:\D(\d\d)(?::?(\d\d)(?::?(\d\d)(?:[.,](\d+))?)?)?)?"
+    r"(?:(Z)|([-+])(\d\d)(?::?(\d\d))?)?",
+    re.ASCII,
+)
 _TEXT_MAX = 200
 #: What embeds, overrides or isolates a direction.
 _BIDI = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
@@ -253,10 +259,16 @@ class OldSide:
         text: str = row[column]
         if text.isdigit():
             return int(text) * (1_000 if self.config.times.numbers_are == "seconds" else 1)
-        day, _, clock = text.replace("T", " ").partition(" ")
-        naive = datetime.strptime(f"{day} {clock or '0:0:0'}"[:19], "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007
-        milliseconds = int(f"{clock.partition('.')[2]}000"[:3])
-        if column not in self.columns.timestamps:
+        read = _TIME.fullmatch(text)
+        if read is None:
+            raise ValueError(text)
+        *parts, fraction, utc, sign, hours, minutes = read.groups()
+        naive = datetime(*(int(part or 0) for part in parts))  # type: ignore[arg-type] # noqa: DTZ001
+        milliseconds = int(f"{fraction or ''}000"[:3])
+        if utc or sign:
+            offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
+            naive -= -offset if sign == "-" else offset
+        elif column not in self.columns.timestamps:
             zone = ZoneInfo(self.config.source.time_zone)
             offsets = [naive.replace(tzinfo=zone, fold=fold).utcoffset() for fold in (0, 1)]
             # In autumn the first offset is the greater one and the hour comes twice. In spring it
@@ -275,7 +287,7 @@ class OldSide:
                 found = found[spec.list]
         lines, postage = [], 0
         for line in found:
-            sku, quantity = line[spec.sku].strip(), int(line[spec.quantity])
+            sku, quantity = line[spec.sku].strip(), _whole(line[spec.quantity])
             price = _minor(line[spec.unit_price], currency, self.config)
             if sku in spec.shipping_skus:
                 postage += quantity * price
@@ -317,19 +329,35 @@ def _is_blank(number: str) -> bool:
 
 def _minor(text: str, currency: str, config: Config) -> int:
     """An amount by its digits: it is never a number with a fraction."""
-    written = _AMOUNT.fullmatch(text.strip())
-    if written is None or not (written[2] or written[3]):
-        raise ValueError(text)
+    sign, whole, digits = _digits(text)
     places = 0 if currency in _NO_PLACES else 3 if currency in _THREE_PLACES else 2
     if config.money.unit == "minor":
         places = 0
-    digits = written[3] or ""
     kept, rest = digits[:places].ljust(places, "0"), digits[places:]
-    amount = int(f"{written[2] or '0'}{kept}")
+    amount = int(f"{whole}{kept}")
     if rest.strip("0") and config.money.fractions == "round":
         half = "5".ljust(len(rest), "0")
         amount += rest > half or (rest == half and amount % 2 == 1)
-    return -amount if written[1] == "-" else amount
+    return sign * amount
+
+
+def _whole(text: str) -> int:
+    sign, whole, rest = _digits(text)
+    if rest.strip("0"):
+        raise ValueError(text)
+    return sign * int(whole)
+
+
+def _digits(text: str) -> tuple[int, str, str]:
+    """A number's sign, and its digits before and behind the point."""
+    written = _NUMBER.fullmatch(text.strip())
+    if written is None or not (written[2] or written[3]):
+        raise ValueError(text)
+    digits, behind = f"{written[2]}{written[3] or ''}", len(written[3] or "")
+    behind -= int(written[4] or 0)
+    digits = digits.ljust(len(digits) - min(0, behind), "0").rjust(behind + 1, "0")
+    point = len(digits) - max(0, behind)
+    return -1 if written[1] == "-" else 1, digits[:point], digits[point:]
 
 
 def person_text(text: str, *, repair: bool) -> str:
