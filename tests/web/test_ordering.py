@@ -448,6 +448,8 @@ def test_out_of_stock_is_shown_as_the_reason(stack: Stack, visit: Visits) -> Non
     expect(visitor.page.locator("#status-text")).to_have_text(
         "We could not fulfil it: out of stock. Your payment was refunded."
     )
+    visitor.page.get_by_role("button", name="Order again").click()
+    expect(visitor.page.locator("#lines")).to_contain_text("Bud vase, clay")
 
 
 def test_what_nobody_has_confirmed_is_not_called_accepted(visit: Visits) -> None:
