@@ -218,8 +218,16 @@ def test_fields_read_numbers_like_lists(page: Page) -> None:
     assert ordered(page) == [("MUG-SAGE", 12)]
 
 
-def test_no_other_order_is_paid_than_was_typed(page: Page) -> None:
-    paste(page, "MUG-SAGE,12\nSOAP-MOSS,24")
+def test_no_other_order_leads_to_the_checkout_than_was_typed(page: Page) -> None:
+    page.fill("#new-sku", "SOAP-MOSS")
+    page.fill("#new-quantity", "24")
+    page.get_by_role("button", name="Add", exact=True).dblclick()
+    expect(page.locator("#add-problem")).to_be_empty()
+    for lines, text in ((2, "BOWL-SEA,6"), (3, "MUG-SAGE,12")):
+        page.fill("#sheet", text)
+        page.get_by_role("button", name="Add lines").dblclick()
+        expect(page.locator("#taken-body")).to_contain_text(f"{lines} lines now.")
+    assert ordered(page) == [("SOAP-MOSS", 24), ("BOWL-SEA", 6), ("MUG-SAGE", 12)]
     go = page.get_by_role("link", name="Go to checkout")
     field = page.get_by_label("Quantity of Stoneware mug")
     field.fill("7")

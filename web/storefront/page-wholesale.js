@@ -74,10 +74,11 @@ function offerGoods() {
 
 function add(event) {
   event.preventDefault();
-  const sku = $("#new-sku").value.trim();
+  const [sku, typed] = [$("#new-sku").value.trim(), $("#new-quantity").value.trim()];
+  if (!sku && !typed) return $("#new-sku").focus(); // the second click of two
   const good = goodOf(sku, goods);
   const { count: quantity, problem } = good?.sold
-    ? ordered($("#new-quantity").value, good)
+    ? ordered(typed, good)
     : { problem: good ? `${good.sku} can't be ordered at present.` : `There is no ${sku || "such item"} in the catalogue.` };
   const full = basket.lines.length < LINES_MAX ? "" : `An order has at most ${LINES_MAX.toLocaleString("en")} lines.`;
   say($("#add-problem"), problem ?? full);

@@ -34,6 +34,7 @@ export function offerSheets(basket, goods, show) {
   tellRest();
   $("#sheet-form").addEventListener("submit", (event) => {
     event.preventDefault();
+    if (!box.value.trim()) return box.focus(); // the second click of two
     take(() => ({ texts: [box.value] }), true);
   });
   $("#file").addEventListener("change", ({ target }) => {
