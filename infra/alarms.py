@@ -154,9 +154,9 @@ def _promises(stage: Stage) -> list[Alarm]:
             "always-settles",
             metrics.UNSETTLED,
             limits.unsettled_seconds,
-            f"An order has not settled for {limits.unsettled_seconds:,} s. Orders settle within"
-            " seconds, and one slow or lost answer costs at most 15 minutes: a downstream is down"
-            " for longer than that, or something is stuck.",
+            f"An order has not settled for {limits.unsettled_seconds:,} s or longer. Orders settle"
+            " within seconds, and after an outage of a downstream without help: this one lasts, or"
+            " something is stuck. Commands are retried for a day, so there is still time.",
             period_seconds=LOGGED_EVERY_SECONDS,
             periods=2,
         ),
@@ -164,8 +164,8 @@ def _promises(stage: Stage) -> list[Alarm]:
             "never-half-done",
             metrics.HALF_DONE,
             limits.half_done_seconds,
-            f"An order has been half done for {limits.half_done_seconds:,} s and holds goods or"
-            " money. Commands are retried for a day, so there is still time to repair what it waits"
+            f"An order has been half done for {limits.half_done_seconds:,} s or longer and holds"
+            " goods or money. Commands are retried for a day, so there is still time to repair what it waits"
             " for.",
             period_seconds=LOGGED_EVERY_SECONDS,
             periods=2,

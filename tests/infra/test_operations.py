@@ -10,8 +10,16 @@ from typing import Any
 import pytest
 
 from infra import metrics
-from infra.alarms import QUEUES_WITH_DEAD_LETTERS, Alarm, alarm_of, alarms, page_of
+from infra.alarms import (
+    LOGGED_EVERY_SECONDS,
+    QUEUES_WITH_DEAD_LETTERS,
+    Alarm,
+    alarm_of,
+    alarms,
+    page_of,
+)
 from infra.bundle import ROOT
+from infra.event_sources import OUTAGE_SECONDS_MAX
 from infra.metrics import LOG_METRICS, MEASURED_BY_AWS, LogMetric, Unanswered
 from infra.stage import load
 from orders.domain.promises import Promise
@@ -39,6 +47,16 @@ def deployed(templates: Templates) -> dict[str, Properties]:
         found["AlarmName"].removeprefix(prefix): found
         for found in templates.resources("AWS::CloudWatch::Alarm")
     }
+
+
+@pytest.mark.parametrize("stage", ["dev", "prod"])
+def test_an_outage_of_hours_wakes_nobody_and_a_longer_one_leaves_most_of_a_day(stage: str) -> None:
+    by_promise = {alarm.name: alarm for alarm in alarms(load(stage))}
+    settles, half_done = by_promise["always-settles"], by_promise["never-half-done"]
+    # Two hours, and the last attempt's wait after them.
+    assert settles.threshold >= 2 * 60 * 60 + LOGGED_EVERY_SECONDS
+    assert settles.threshold + 2 * settles.period_seconds <= OUTAGE_SECONDS_MAX // 4
+    assert settles.threshold < half_done.threshold <= OUTAGE_SECONDS_MAX // 4
 
 
 def test_every_promise_and_every_dead_letter_queue_has_its_alarm(dev: Templates) -> None:
