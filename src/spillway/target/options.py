@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spillway.errors import SpillwayError
+from spillway.errors import SpillwayError, UsageError
 from spillway.run.stack.ports import DEFAULT_PORT, port_option
 from spillway.ui.options import PortOption
 
@@ -53,6 +53,16 @@ class Target:
     stage: StageOption = None
     profile: ProfileOption = None
     region: RegionOption = None
+
+    def check(self) -> None:
+        """UsageError: the options name two services, or half of one."""
+        if self.stage is None and (self.profile is not None or self.region is not None):
+            raise UsageError(
+                "--profile and --region are for a stage on AWS: name it with --stage. Without it"
+                " this would be about the stack on this machine."
+            )
+        if self.stage is not None and self.port != DEFAULT_PORT:
+            raise UsageError("--port is for a stack on this machine, --stage for AWS: name one.")
 
     def reach(self) -> Service:
         from spillway.target.service import on_aws, on_this_machine
@@ -94,6 +104,7 @@ def with_target(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def run(**values: Any) -> None:
         target = Target(**{one.name: values.pop(one.name) for one in of_target})
+        target.check()
         try:
             with explain_unreachable():
                 command(**values, target=target)
