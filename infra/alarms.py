@@ -165,8 +165,8 @@ def _promises(stage: Stage) -> list[Alarm]:
             metrics.HALF_DONE,
             limits.half_done_seconds,
             f"An order has been half done for {limits.half_done_seconds:,} s or longer and holds"
-            " goods or money. Commands are retried for a day, so there is still time to repair what it waits"
-            " for.",
+            " goods or money. Commands are retried for a day, so there is still time to repair what"
+            " it waits for.",
             period_seconds=LOGGED_EVERY_SECONDS,
             periods=2,
         ),
