@@ -135,7 +135,7 @@ for (const [what, file, expected = "SOAP 1200"] of [
 
 test("what is no list is refused by its name", async () => {
   for (const [begin, name] of [
-    ["\xd0\xcf\x11\xe0\xa1", /\.xls\b/], ["PK\x03\x04", /workbook/], ["%PDF-1.7", /PDF/], ["<html><table>", /web page/],
+    ["\xd0\xcf\x11\xe0\xa1", /\.xls\b/], [`\xd0\xcf\x11\xe0\xa1\n${[..."EncryptedPackage"].join("\0")}\0`, /has a password/], ["PK\x03\x04", /workbook/], ["%PDF-1.7", /PDF/], ["<html><table>", /web page/],
     ['<?xml version="1.0"?>', /XML/], ["\x89PNG\r\n\x1a\n\0\0\0\rIHDR", /not a text/],
   ]) assert.match((await contentOf(bytes(begin, "latin1"))).refusal, name);
   assert.match((await contentOf(new Blob(["x".repeat(5_000_001)]))).refusal, /5 MB/);

@@ -7,11 +7,14 @@ const ENCODINGS = [
   "windows-1253", "windows-1254", "windows-1255", "windows-1256", "windows-1257", "macintosh",
 ];
 const OTHERS = [
-  [/^\xd0\xcf\x11\xe0/, "an old Excel workbook (.xls) or one with a password"],
+  [/^\xd0\xcf\x11\xe0/, "an old Excel workbook (.xls)"],
   [/^%PDF/, "a PDF"],
   [/^{\\rtf/, "a text document"],
   [/^(?:\xef\xbb\xbf)?\s*<(?:!doctype|html|table|\?xml|head|meta)/i, "a web page or an XML file, whatever its name says"],
 ];
+
+/** An .xlsx with a password is a compound file (MS-CFB) with a stream of this name (MS-OFFCRYPTO). */
+const LOCKED = /^\xd0\xcf\x11\xe0[^]*E\0n\0c\0r\0y\0p\0t\0e\0d\0P\0a\0c\0k\0a\0g\0e\0/;
 
 const refused = (what) => ({
   refusal: `This is ${what}. Open it in a spreadsheet program, save it as “CSV UTF-8” or as .xlsx, and choose that file.`,
@@ -42,6 +45,9 @@ export async function contentOf(file) {
     }
     const { sheets, other } = await reader.sheetsOf(bytes);
     return sheets ? { sheets } : refused(other);
+  }
+  if (LOCKED.test(new TextDecoder("latin1").decode(bytes))) {
+    return { refusal: "This workbook has a password. Open it in its program, save it without one, and choose it again." };
   }
   const [, other] = OTHERS.find(([pattern]) => pattern.test(begin)) ?? [];
   if (other) return refused(other);
