@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from tests.guard import sitecustomize as guard
 from tests.needs import NEEDS, needs_of, starts
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Playwright
 
     from spillway.run.stack import Stack
     from tests.e2e.shop import Customer
@@ -29,8 +29,15 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 )
 os.environ[guard.ALLOWED] = ""
 
-# The first has no windows to draw, and takes a third of the time.
-_BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+#: By name: its programs, and the package that brings one. Chromium's first has no windows to draw,
+#: and takes a third of the time.
+_BROWSERS = {
+    "chromium": (
+        ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"),
+        "chromium-headless-shell",
+    ),
+    "firefox": (("firefox-esr", "firefox"), "firefox-esr"),
+}
 
 # A shell that puts a command into the background has it ignore Ctrl+C, and a command hands that on
 # to all that it starts. Tests that press Ctrl+C must not depend on who started them.
@@ -93,23 +100,55 @@ def _customer(stack: Stack, user: str) -> Customer:
 
 @pytest.fixture(scope="module")
 @starts("browser")
-def browser() -> Iterator[Browser]:
-    """A real headless Chromium. For a module only: while Playwright runs, its event loop is the
-    thread's, and no other test can start one."""
+def browsers() -> Iterator[Callable[[str], Browser]]:
+    """Real headless browsers by name, each started when first asked for. For a module only: while
+    Playwright runs, its event loop is the thread's, and no other test can start one."""
     from playwright.sync_api import expect, sync_playwright
 
     from tests.waiting import PATIENCE_SECONDS
 
     # Playwright's own 5 s are less than a busy machine may need.
     expect.set_options(timeout=PATIENCE_SECONDS * 1000)
-    path = next((found for name in _BROWSERS if (found := shutil.which(name))), None)
-    if path is None:
-        pytest.fail("These tests need Chromium: `apt install chromium-headless-shell`.")
     with sync_playwright() as playwright:
-        # No sandbox: a container's root cannot have one, and nothing but our own pages is opened.
-        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield started
-        started.close()
+        started: dict[str, Browser] = {}
+
+        def get(name: str) -> Browser:
+            if name not in started:
+                started[name] = _launch(playwright, name)
+            return started[name]
+
+        yield get
+        for browser in started.values():
+            browser.close()
+
+
+@pytest.fixture
+def browser(browsers: Callable[[str], Browser], request: pytest.FixtureRequest) -> Browser:
+    """The one that the test is run in: see `pytest_generate_tests`."""
+    return browsers(getattr(request, "param", "chromium"))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test on a browser runs in Chromium, and once more in Firefox: each time if it is marked
+    `every_browser`, else each night, and never if it is marked `chromium_only`."""
+    marked = metafunc.definition.get_closest_marker
+    if "browser" not in metafunc.fixturenames or marked("chromium_only"):
+        return
+    chromium = pytest.param("chromium", id=pytest.HIDDEN_PARAM)
+    firefox = pytest.param("firefox", marks=() if marked("every_browser") else pytest.mark.slow)
+    metafunc.parametrize("browser", [chromium, firefox], indirect=True)
+
+
+def _launch(playwright: Playwright, name: str) -> Browser:
+    """Debian's own, for which Playwright has no builds of its own: Firefox over WebDriver BiDi."""
+    programs, package = _BROWSERS[name]
+    path = next((found for program in programs if (found := shutil.which(program))), None)
+    if path is None:
+        pytest.fail(f"These tests need {name.capitalize()}: `apt install {package}`.")
+    if name == "firefox":
+        return playwright.firefox.launch(executable_path=path, channel="moz-firefox")
+    # No sandbox: a container's root cannot have one, and nothing but our own pages is opened.
+    return playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
 
 
 @pytest.hookimpl(wrapper=True)

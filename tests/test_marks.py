@@ -16,6 +16,7 @@ STARTED = (
     ("emulator", sys.executable, "group_guard.py", sys.executable, "-P", "ministack_program.py"),
     ("mysql", "/usr/sbin/mariadbd", "--no-defaults"),
     ("browser", "/usr/bin/chromium", "--headless"),
+    ("browser", "/usr/bin/firefox-esr", "--headless"),
     ("cdk", "node", "node_modules/aws-cdk/bin/cdk", "deploy", "--all"),
     # The CDK's library unpacks this program into a folder of its own.
     ("cdk", "node", "--max-old-space-size=4069", "/tmp/x/bin/jsii-runtime.js"),  # noqa: S108

@@ -112,7 +112,7 @@ def test_the_container_for_development_is_one_that_can_be_read() -> None:
     text = (folder / settings["build"]["dockerfile"]).read_text()
     version = (ROOT / ".python-version").read_text().strip()
     assert f"FROM python:{version}-" in text
-    assert {"chromium-headless-shell", "mariadb-server", "make"} <= set(text.split())
+    assert {"chromium-headless-shell", "firefox-esr", "mariadb-server", "make"} <= set(text.split())
 
 
 def test_the_hooks_of_a_commit_are_commands_of_make_check() -> None:

@@ -14,7 +14,7 @@ ALLOWED = "SPILLWAY_TEST_MAY_START"
 COMMANDS = {
     "emulator": ("ministack",),
     "mysql": ("mariadbd", "mariadb-install-db"),
-    "browser": ("playwright", "chromium", "google-chrome"),
+    "browser": ("playwright", "chromium", "google-chrome", "bin/firefox"),
     "cdk": ("aws-cdk/bin/cdk", "jsii-runtime"),
 }
 

@@ -14,7 +14,7 @@ from spillway.price_book import catalogue, example
 from spillway.run.stack import Stack
 from tests.e2e.shop import faulty
 from tests.web.conftest import Visits
-from tests.web.visitor import ARRIVED, Visitor
+from tests.web.visitor import ARRIVED, Visitor, type_over
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -158,7 +158,7 @@ def test_a_wholesale_buyer_uploads_a_thousand_lines_of_which_three_are_bad(visit
     page.get_by_role("button", name="Remove Linen tea towel, sea").last.click()
     expect(page.locator("#line-count")).to_have_text("997 lines")
     quantity = page.locator("#rows input").nth(500)
-    quantity.fill("240")
+    type_over(quantity, "240")
     quantity.press("Tab")
     page.get_by_label("Purchase order number").fill("PO-4711")
     stored = (
@@ -189,6 +189,7 @@ def test_a_wholesale_buyer_uploads_a_thousand_lines_of_which_three_are_bad(visit
     expect(page.get_by_label("Street and number")).not_to_have_value("")
 
 
+@pytest.mark.every_browser
 def test_offline_in_the_middle_of_checkout_tab_closed_come_back_one_order(visit: Visits) -> None:
     visitor = visit()
     visitor.ready_to_pay()
@@ -211,6 +212,7 @@ def test_offline_in_the_middle_of_checkout_tab_closed_come_back_one_order(visit:
     assert [order["order_id"] for order in visitor.orders()] == [visitor.order_id()]
 
 
+@pytest.mark.every_browser
 def test_a_store_out_of_reach_while_the_network_looks_well_is_waited_for(visit: Visits) -> None:
     visitor = visit()
     page = visitor.page
@@ -227,6 +229,7 @@ def test_a_store_out_of_reach_while_the_network_looks_well_is_waited_for(visit: 
     assert len(visitor.orders()) == 1
 
 
+@pytest.mark.chromium_only
 def test_the_answer_is_lost_the_tab_closed_come_back_one_order(visit: Visits) -> None:
     visitor = visit()
     answers = []
@@ -258,6 +261,7 @@ def test_the_answer_is_lost_the_tab_closed_come_back_one_order(visit: Visits) ->
     assert [order["order_id"] for order in visitor.orders()] == [id_]
 
 
+@pytest.mark.every_browser
 def test_a_device_whose_clock_is_a_day_ahead_signs_in_and_orders(visit: Visits) -> None:
     visitor = visit()
     visitor.context.add_init_script("const now = Date.now; Date.now = () => now() + 90_000_000")
@@ -289,6 +293,7 @@ def test_pressed_five_times_fast_it_is_one_order(visit: Visits) -> None:
     assert set(visitor.puts) == {visitor.order_id()}
 
 
+@pytest.mark.every_browser
 def test_the_same_basket_paid_in_two_tabs_is_one_order(visit: Visits) -> None:
     visitor = visit()
     visitor.ready_to_pay()
@@ -305,6 +310,7 @@ def test_the_same_basket_paid_in_two_tabs_is_one_order(visit: Visits) -> None:
     assert [order["order_id"] for order in visitor.orders()] == [visitor.order_id()]
 
 
+@pytest.mark.chromium_only
 def test_ten_times_503_and_still_one_order(visit: Visits) -> None:
     visitor = visit()
     sent: list[str | None] = []
@@ -336,6 +342,7 @@ def test_ten_times_503_and_still_one_order(visit: Visits) -> None:
     assert [order["order_id"] for order in visitor.orders()] == [id_]
 
 
+@pytest.mark.chromium_only
 def test_202_means_accepted_although_it_can_t_be_read_yet(visit: Visits) -> None:
     visitor = visit()
     placed: list[Route] = []
@@ -422,6 +429,7 @@ def test_what_arrived_after_its_page_was_left_is_told_until_it_was_seen(visit: V
     page.wait_for_function(_NOTHING_IS_KEPT)
 
 
+@pytest.mark.chromium_only
 def test_what_the_store_refuses_is_said_with_its_reason(visit: Visits) -> None:
     visitor = visit()
 

@@ -141,9 +141,8 @@ def stored(visitor: Visitor, storage: str) -> str:
     return text
 
 
-def test_what_keeps_a_page_from_working_is_said_with_a_way_on(
-    stack: Stack, visit: Visits, browser: Browser
-) -> None:
+@pytest.mark.every_browser
+def test_what_keeps_a_page_from_working_is_said_with_a_way_on(visit: Visits) -> None:
     visitor = visit()
     page = visitor.page
     page.clock.install()
@@ -184,6 +183,9 @@ def test_what_keeps_a_page_from_working_is_said_with_a_way_on(
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("alert")).to_contain_text("So you can't sign in.")
 
+
+@pytest.mark.chromium_only
+def test_without_javascript_the_shop_says_that_it_needs_it(stack: Stack, browser: Browser) -> None:
     context = browser.new_context(base_url=stack.origin, java_script_enabled=False)
     bare = context.new_page()
     bare.goto("/")

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, Request, Route, expect
+from playwright.sync_api import Browser, Page, Request, Route, expect
 
 from orders.domain import pricing
 from orders.domain.order import Order
@@ -26,7 +26,7 @@ from spillway.run.stack.tokens import claims
 from tests.builders import an_intake, order_key
 from tests.orders.handlers.api_events import request
 from tests.web.conftest import Visits
-from tests.web.visitor import Visitor
+from tests.web.visitor import Visitor, type_over
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -109,6 +109,7 @@ def publish_meanwhile(visitor: Visitor, change: Callable[[Any], Any]) -> None:
     )
 
 
+@pytest.mark.chromium_only
 def test_a_wrong_coupon_never_takes_the_good_one_away(visit: Visits) -> None:
     visitor = visit()
     page = visitor.page
@@ -136,6 +137,7 @@ def test_a_wrong_coupon_never_takes_the_good_one_away(visit: Visits) -> None:
     expect(page.get_by_role("button", name="Use", exact=True)).to_be_focused()
 
 
+@pytest.mark.chromium_only
 def test_a_coupon_waits_for_the_sign_in(visit: Visits) -> None:
     visitor = visit()
     page = visitor.page
@@ -150,6 +152,7 @@ def test_a_coupon_waits_for_the_sign_in(visit: Visits) -> None:
     expect(page.locator("#coupon-sign-in")).to_be_hidden()
 
 
+@pytest.mark.chromium_only
 def test_without_an_answer_about_the_coupon_nothing_is_paid(visit: Visits) -> None:
     visitor = visit()
     page = visitor.page
@@ -200,19 +203,19 @@ def test_a_changed_price_and_an_article_that_is_gone_are_shown_before_paying(
     assert (order["line_count"], order["total"]) == (2, 4_395)
 
 
+@pytest.mark.every_browser
 def test_the_quantity_that_is_shown_is_the_one_that_is_bought(visit: Visits) -> None:
     visitor = visit()
     page = visitor.page
     visitor.fill_basket(MUG)
     page.goto("/basket")
     quantity = page.get_by_label("Quantity of Stoneware mug, sage")
-    quantity.fill("3")
+    type_over(quantity, "3")
     quantity.press("Tab")
     total(page, "£45.95")
     expect(page.get_by_role("button", name="Remove Stoneware mug, sage")).to_be_focused()
     for typed in ("", "12.000", "1,5", "1_000", "1e3", "+5"):
-        quantity.select_text()
-        page.keyboard.insert_text(typed)  # a number field would make 15 of 1,5
+        type_over(quantity, typed)  # a number field would make 15 of 1,5
         quantity.press("Tab")
         expect(quantity).to_have_value("3")
         expect(page.locator(f"#problem-{MUG}")).to_contain_text("A whole number from 1 to 999")
@@ -220,33 +223,45 @@ def test_the_quantity_that_is_shown_is_the_one_that_is_bought(visit: Visits) -> 
         page.get_by_role("link", name="Go to checkout").click()
         expect(quantity).to_be_focused()
         assert urlsplit(page.url).path == "/basket"
-    quantity.fill("\u0661\u0662")
+    type_over(quantity, "\u06612")
     quantity.press("Tab")
     expect(quantity).to_have_value("12")
     total(page, "£168.00")
 
 
-def test_a_quantity_of_nothing_takes_the_line_out_and_can_be_undone(visit: Visits) -> None:
+@pytest.mark.every_browser
+def test_a_quantity_of_nothing_takes_the_line_out_and_can_be_undone(
+    visit: Visits, browser: Browser
+) -> None:
     visitor = visit()
     page = visitor.page
     visitor.fill_basket(MUG)
     page.goto("/basket")
     quantity = page.get_by_label("Quantity of Stoneware mug, sage")
-    quantity.fill("0")
+    type_over(quantity, "0")
     quantity.press("Tab")
     expect(page.locator("#empty")).to_be_visible()
     expect(page.get_by_role("button", name="Undo")).to_be_focused()
     page.get_by_role("button", name="Undo").click()
     expect(quantity).to_have_value("1")
-    # The browser kept this page for the way back, and the basket was ordered meanwhile.
+    # The way back to a page, after the basket was ordered meanwhile. Firefox has kept the page as
+    # it was; Chromium, which may not while Playwright drives it, loads it again.
     kept = page.evaluate("localStorage['basket.retail']")
     for path in ("/basket", "/checkout"):
         page.evaluate("kept => localStorage.setItem('basket.retail', kept)", kept)
         page.goto(path)
         expect(page.locator("#goods li, #lines li")).to_have_count(1)
+        page.evaluate(
+            "addEventListener('pageshow', ({persisted}) => { window.restored = persisted; })"
+        )
+        page.goto("/")
         in_basket(page, "basket.lines = []")
-        page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
-        expect(page.locator("#empty")).to_be_visible()
+        page.evaluate("setTimeout(() => history.back())")
+        # Not `expect`: of a page that was kept, Playwright waits for a load that never comes.
+        page.wait_for_function("document.querySelector('#empty')?.checkVisibility()")
+        assert page.evaluate("window.restored ?? null") is (
+            True if browser.browser_type.name == "firefox" else None
+        )
     # It is in sight wherever the page was scrolled to.
     visitor.fill_basket(MUG, "TEAPOT-CLAY", "JUG-SEA")
     page.set_viewport_size({"width": 390, "height": 500})
@@ -259,6 +274,7 @@ def test_a_quantity_of_nothing_takes_the_line_out_and_can_be_undone(visit: Visit
     expect(page.get_by_role("link", name="Milk jug, sea")).to_be_focused()
 
 
+@pytest.mark.chromium_only
 def test_address_and_coupon_outlive_a_reload_and_a_declined_card(visit: Visits) -> None:
     visitor = visit()
     page = visitor.page
@@ -282,6 +298,7 @@ def test_address_and_coupon_outlive_a_reload_and_a_declined_card(visit: Visits) 
     assert order["total"] == 1_655
 
 
+@pytest.mark.chromium_only
 def test_a_price_that_the_store_refuses_after_all_is_shown_and_can_be_paid_anew(
     visit: Visits,
 ) -> None:
@@ -357,6 +374,7 @@ def test_on_a_phone_the_total_stands_above_the_button_that_pays(visit: Visits) -
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+@pytest.mark.chromium_only
 @pytest.mark.parametrize(
     ("country", "postal_code", "sums"),
     [("GB", "LS1 4AP", (12_600, 1_500, 2_820)), ("FR", "75001", (12_600, 1_500, 0))],
@@ -391,6 +409,7 @@ def ordered(asked: Request) -> list[Order]:
     return [read.order]
 
 
+@pytest.mark.chromium_only
 def test_nothing_is_paid_while_the_price_for_another_country_is_asked_for(visit: Visits) -> None:
     visitor = visit()
     page = visitor.page

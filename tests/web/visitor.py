@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
-from playwright.sync_api import Browser, ConsoleMessage, Page, Route, expect
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Route, expect
 
 from spillway.run.stack import Stack
 from spillway.run.stack.users import email
@@ -21,6 +21,16 @@ _PATIENCE_MS = 5_000
 _RELOADS_MAX = 20
 #: What the browser logs of an answer of 400 and above, or of no connection.
 _NETWORK = "Failed to load resource"
+
+
+def type_over(field: Locator, text: str) -> None:
+    """By the keys, as a person does. What Playwright fills in for Firefox is no change of the
+    customer's to the page, nor are characters without a key."""
+    field.press("ControlOrMeta+A")
+    if text:
+        field.press_sequentially(text)
+    else:
+        field.press("Delete")
 
 
 class Visitor:
