@@ -17,7 +17,7 @@ from spillway.operate.console.faults import fault_settings_of
 from spillway.operate.console.state import AppState
 from spillway.operate.console.traffic import ORDERS_MAX
 from spillway.operate.console.views import Form, Page, Refused, back_to, text
-from spillway.operate.status.history import REQUESTS, Chart, Span, read_history
+from spillway.operate.status.history import REQUESTS, Chart, Span, read_history, unread_history
 
 #: The charts' ranges by name: how many seconds back, and the seconds of each point.
 RANGES = {
@@ -54,7 +54,7 @@ def charts(state: AppState, request: Request) -> Page:
     if chosen not in ranges:
         chosen = ranges[0]
     values = {
-        "charts": _charts(state, _span(chosen)),
+        "charts": unread_history(),
         "ranges": ranges,
         "requests": REQUESTS,
         "chosen": chosen,

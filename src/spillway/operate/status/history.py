@@ -70,8 +70,25 @@ _CHARTS = {
     "runs": ("Runs of each function a minute", "runs"),
 }
 
+#: The series of each chart, by its name.
+_SERIES: Mapping[str, Sequence[str]] = {
+    "orders": ("accepted", "settled"),
+    "settling": ("p50", "p99"),
+    "waiting": tuple(QUEUE_OF.values()),
+    "oldest": tuple(QUEUE_OF.values()),
+    "runs": FUNCTIONS,
+}
+
 #: The points of each series, by its chart's name and its own.
 _Found = Mapping[tuple[str, str], Points]
+
+
+def unread_history() -> list[Chart]:
+    """All charts before anything was read, without a point."""
+    return [
+        Chart(name, title, unit, [Series(one, []) for one in _SERIES[name]])
+        for name, (title, unit) in _CHARTS.items()
+    ]
 
 
 def read_history(service: Service, span: Span, samples: Iterable[Status] = ()) -> list[Chart]:

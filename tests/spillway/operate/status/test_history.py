@@ -12,6 +12,7 @@ from spillway.operate.status.history import (
     Points,
     Span,
     read_history,
+    unread_history,
     with_gaps,
 )
 from spillway.operate.status.state import Status
@@ -69,6 +70,17 @@ def test_on_aws_each_series_is_one_request() -> None:
     # Counts of five minutes are shown by the minute.
     assert series_of(charts, "orders")["accepted"] == [(SPAN.start, 600.0)]
     assert series_of(charts, "waiting")["inventory"] == [(SPAN.start, 3000.0)]
+
+
+def test_each_series_has_its_place_before_anything_was_read() -> None:
+    metrics = Metrics()
+    queues = {name: f"https://sqs/{name}" for name in QUEUES}
+    aws = Service("dev", lambda _: metrics, {"orders": "orders"}, queues)
+    shown, read = (
+        [(chart.name, chart.title, chart.unit, [one.name for one in chart.series]) for chart in one]
+        for one in (unread_history(), read_history(aws, SPAN))
+    )
+    assert shown == read
 
 
 def test_on_the_emulator_orders_are_counted_from_lines_and_queues_from_samples() -> None:

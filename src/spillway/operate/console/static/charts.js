@@ -78,6 +78,7 @@ function show(chart) {
   const plot = figure.querySelector(".plot");
   const empty = chart.series.every(({ points }) => points.length === 0);
   figure.querySelector(".empty").hidden = !empty;
+  figure.querySelector(".reading").hidden = true;
   plot.hidden = empty;
   tabulate(figure, chart);
   if (empty) return;
