@@ -106,7 +106,7 @@ def with_target(command: Callable[..., None]) -> Callable[..., None]:
         target = Target(**{one.name: values.pop(one.name) for one in of_target})
         target.check()
         try:
-            with explain_unreachable():
+            with explain_unreachable(on_aws=target.stage is not None):
                 command(**values, target=target)
         except SpillwayError as error:
             error.args = (_COMMAND.sub(rf"`\1{target.options}`", str(error)),)
@@ -124,7 +124,7 @@ def _keywords(of: Callable[..., object]) -> list[Parameter]:
 
 
 @contextmanager
-def explain_unreachable() -> Iterator[None]:
+def explain_unreachable(*, on_aws: bool = False) -> Iterator[None]:
     """Report in one sentence that AWS refused or that the service stopped answering.
 
     SpillwayError: instead of botocore's and httpx's own errors.
@@ -138,4 +138,4 @@ def explain_unreachable() -> Iterator[None]:
     try:
         yield
     except (BotoCoreError, ClientError, ResponseParserError, httpx.TransportError) as error:
-        raise unreachable(error) from error
+        raise unreachable(error, on_aws=on_aws) from error

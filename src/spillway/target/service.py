@@ -148,7 +148,7 @@ def session_of(*, profile: str | None = None, region: str | None = None) -> Any:
         session = boto3.Session(profile_name=profile, region_name=region)
         found = session.get_credentials() is not None
     except BotoCoreError as error:
-        raise unreachable(error, "AWS") from error
+        raise unreachable(error, on_aws=True) from error
     if not found:
         raise SpillwayError(
             "There are no AWS credentials here: sign in (`aws sso login`), or choose some"
@@ -181,7 +181,7 @@ def outputs_of(stage: str, *, profile: str | None, region: str | None) -> dict[s
     try:
         outputs = _outputs(session.client("cloudformation"), stage)
     except (BotoCoreError, ClientError, ResponseParserError) as error:
-        raise unreachable(error, "AWS") from error
+        raise unreachable(error, on_aws=True) from error
     if not outputs:
         raise SpillwayError(
             f"There is no stage {stage!r} in this account and Region: deploy it with"

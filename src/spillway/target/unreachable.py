@@ -58,8 +58,9 @@ def why_silent(error: BaseException) -> str:
     return "the answer could not be read"
 
 
-def unreachable(error: Exception, what: str = "The service") -> SpillwayError:
-    """What to tell of a botocore or httpx error. `what` was asked."""
+def unreachable(error: Exception, *, on_aws: bool) -> SpillwayError:
+    """What to tell of a botocore or httpx error. Not `on_aws`: a stack on this machine was asked,
+    or what cannot be told from one."""
     from botocore import exceptions as aws
     from botocore.parsers import ResponseParserError
 
@@ -80,11 +81,16 @@ def unreachable(error: Exception, what: str = "The service") -> SpillwayError:
         return SpillwayError(f"The AWS credentials can't be used: {_SIGN_IN}.")
     if isinstance(error, ResponseParserError):
         return SpillwayError(
-            f"{what} did not answer as AWS does: check AWS_ENDPOINT_URL, and any proxy on the way."
+            "Something else than AWS answered: check AWS_ENDPOINT_URL, and any proxy on the way."
+        )
+    if on_aws:
+        return SpillwayError(
+            f"AWS does not answer ({why_silent(error)}): check your network, and AWS_ENDPOINT_URL"
+            " if it is set, then try again."
         )
     return SpillwayError(
-        f"{what} does not answer ({why_silent(error)}): check that it is running, and your"
-        " network, then try again."
+        f"The service does not answer ({why_silent(error)}): check that it is running, then try"
+        " again."
     )
 
 

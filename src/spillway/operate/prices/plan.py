@@ -5,7 +5,6 @@ from __future__ import annotations
 import getpass
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import date
 from typing import Any
 
 from orders.aws.book_file import encode
@@ -214,12 +213,11 @@ def read_time(text: str | None) -> Millis | None:
     """The moment of `--from`. SpillwayError: it is none."""
     if text is None:
         return None
-    try:
-        date.fromisoformat(text)
-    except ValueError:
-        pass
-    else:
-        raise UsageError(f"--from: {text} is a day: write the time too, like {text}T08:00:00Z.")
+    if "T" not in text:
+        # A day begins at the book's own midnight, and --rollback names no book to look into.
+        raise UsageError(
+            f"--from: {text!r} has no time of day: write it like 2026-12-01T08:00:00Z."
+        )
     try:
         return values.begin(text, None)
     except ValueError as error:

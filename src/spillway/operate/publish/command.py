@@ -33,7 +33,7 @@ def publish(
 
     outputs = Target(stage=stage, region=region).outputs("SiteBucketName")
     s3 = session_of(region=region).client("s3")
-    with explain_unreachable(), bar("Uploading the storefront") as progress:
+    with explain_unreachable(on_aws=True), bar("Uploading the storefront") as progress:
         storefront = Storefront(s3, outputs["SiteBucketName"])
         now = Millis(time.time_ns() // 1_000_000)
         if not storefront.show(books.PriceBucket(s3, outputs[books.OUTPUT]), now):

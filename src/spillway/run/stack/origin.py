@@ -17,7 +17,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 # API Gateway's own bounds: an HTTP API takes bodies of 10 MB and gives up after 30 s.
@@ -75,7 +75,7 @@ def origin(
 
     return Starlette(
         routes=[
-            Route("/_local", lambda _: RedirectResponse(f"{console}/stack")),
+            Route("/_local", lambda _: _moved(f"{console}/stack")),
             *local,
             Route("/api/{path:path}", api.forward, methods=_METHODS),
             Route(
@@ -87,6 +87,11 @@ def origin(
         ],
         lifespan=lifespan,
     )
+
+
+def _moved(address: str) -> Response:
+    """To be followed, and to be read by whoever asked with a tool that does not follow."""
+    return PlainTextResponse(f"This page is at {address}\n", 307, {"location": address})
 
 
 @dataclass(frozen=True)
