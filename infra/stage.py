@@ -177,9 +177,8 @@ class Orders(Settings, frozen=True):
     price_grace_seconds: Annotated[int, Meta(ge=0, le=86_400)] = 3_600
     #: The token's claim that lists the customer's groups.
     groups_claim: str = "cognito:groups"
-    #: The group whose members may place wholesale orders: one word, because the gateway hands the
-    #: names of a customer's groups over in one text.
-    wholesale_group: Annotated[str, Meta(pattern=r"""^[^\s,;"'\[\]]+$""")] = "wholesale"
+    #: The group whose members may place wholesale orders.
+    wholesale_group: Annotated[str, Meta(min_length=1)] = "wholesale"
 
     def __post_init__(self) -> None:
         if (self.prices == "client") != self.anyone_may_name_a_price:

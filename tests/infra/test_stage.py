@@ -88,7 +88,7 @@ def test_the_stage_names_the_downstreams_of_the_domain() -> None:
         ),
         (
             PRICED,
-            f'wholesale_group = "no retail"\n{PRICED}',
+            f'wholesale_group = ""\n{PRICED}',
             r"at `\$\.orders\.wholesale_group`",
         ),
         *(

@@ -79,7 +79,12 @@ def caller(event: ApiEvent, groups_claim: str = "") -> Caller | Refusal:
     customer_id = claims.get("sub")
     if not _is_customer_id(customer_id):
         return Refusal(Rule.CUSTOMER_UNKNOWN, "", "The token names no customer (claim sub).")
-    return Caller(customer_id, _groups(claims.get(groups_claim)))
+    groups = _groups(claims.get(groups_claim))
+    if groups is None:
+        in_token = _claims_in_token(event)
+        mine = in_token.get("sub") == customer_id
+        groups = _names(in_token.get(groups_claim)) if mine else frozenset()
+    return Caller(customer_id, groups)
 
 
 def _is_customer_id(claim: object) -> TypeGuard[CustomerId]:
@@ -238,18 +243,34 @@ def _encoded(status: int, content_type: str, content: object) -> Answer:
     }
 
 
-def _groups(claim: object) -> frozenset[str]:
-    """The gateway hands a list claim over as text: `[wholesale staff]`.
-
-    So a group's name has no blank, as in Cognito. A text without brackets is one name. What could
-    have been made of other names (`wholesale, pending`, `[[wholesale] staff]`) is none at all.
-    """
-    if isinstance(claim, list):
-        return frozenset(name for name in claim if isinstance(name, str))
+def _groups(claim: object) -> frozenset[str] | None:
+    """The gateway hands a list claim over as one text: `[wholesale staff]`, which is two groups or
+    one whose name has a blank. None: only the token itself tells."""
     if not isinstance(claim, str):
-        return frozenset()
-    names = claim[1:-1].split(" ") if claim[:1] == "[" and claim[-1:] == "]" else [claim]
-    return frozenset(names) if all(map(_is_name, names)) else frozenset()
+        return _names(claim)
+    name = claim[1:-1] if claim[:1] == "[" and claim[-1:] == "]" else claim
+    return frozenset((name,)) if _is_plain_name(name) else None
 
 
-_is_name = re.compile(r"""[^][,;"'\s]+""").fullmatch
+_is_plain_name = re.compile(r"""[^][,;"'\s]+""").fullmatch
+
+
+def _names(claim: object) -> frozenset[str]:
+    names = claim if isinstance(claim, list) else [claim]
+    return frozenset(name for name in names if isinstance(name, str))
+
+
+def _claims_in_token(event: ApiEvent) -> Mapping[str, Any]:
+    """What stands in the token that the gateway has verified; nothing where that is not one token,
+    such as two headers in one text."""
+    token = _BEARER.fullmatch(event.get("headers", {}).get("authorization", ""))
+    if token is None:
+        return {}
+    try:
+        claims = msgspec.json.decode(base64.urlsafe_b64decode(f"{token[1]}=="))
+    except (ValueError, msgspec.DecodeError, RecursionError):
+        return {}
+    return claims if isinstance(claims, dict) else {}
+
+
+_BEARER = re.compile(r"(?:Bearer )?[\w-]+\.([\w-]+)\.[\w-]+", re.ASCII | re.IGNORECASE)
