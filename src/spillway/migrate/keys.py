@@ -32,6 +32,11 @@ class Encoded(NamedTuple):
     charset: str
     content: bytes
 
+    @property
+    def literal(self) -> str:
+        """In a statement."""
+        return f"_{self.charset} x'{self.content.hex()}'"
+
 
 #: An order number as the log has it: a name, or what the server must read first.
 Logged = str | Encoded
@@ -78,6 +83,26 @@ class KeyColumn:
         if self.kind != "text":
             return None
         return f"WEIGHT_STRING({f'RTRIM({expression})' if self.ignores_spaces else expression})"
+
+    def place(self, expression: str) -> str | None:
+        """SQL of a number's bytes, to continue behind it: what is shown may be elsewhere in the
+        index, see `exactness`. None where the shown number is the place."""
+        if self.kind != "text" or self.charset in _UTF8:
+            return None
+        return f"CONCAT('0x', HEX({expression}))"
+
+    def literal(self, place: str) -> str:
+        """A place in a statement."""
+        return Encoded(self.charset, bytes.fromhex(place.removeprefix("0x"))).literal
+
+    def exactness(self, expression: str) -> str | None:
+        """SQL that is true where the number can be asked for by its name. Other character sets than
+        Unicode's have bytes without a character, shown as "?", and characters with two codes. None
+        where each number can."""
+        if self.kind != "text" or self.charset in _UTF8:
+            return None
+        shown = f"CONVERT({expression} USING utf8mb4)"
+        return f"BINARY {expression} = BINARY CONVERT({shown} USING {self.charset})"
 
     def is_lacking(self, expression: str) -> str:
         """SQL that is true for rows without a number; it can use the index. LIKE compares without

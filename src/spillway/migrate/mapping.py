@@ -40,6 +40,8 @@ RECEIPT = "imported"
 KNOWN_MAX = 65_536
 #: DynamoDB's own limit is 400 KB; key and the smaller attributes take less than 2.
 CONTENT_BYTES_MAX = 398_000
+#: Beside a row's columns: "0" where its number, as it is shown, does not find it.
+EXACTNESS_COLUMN = "spillway_exactness"
 #: From another table, beside a row's columns: its customer's subject, and how many there are.
 SUBJECT_COLUMN = "spillway_subject"
 SUBJECTS_COLUMN = "spillway_subjects"
@@ -60,7 +62,7 @@ class OldOrder:
     has one.
 
     `own` is what they say of the order itself, once where they agree as they should, and `lines`
-    what each says of its line. `last` is the number as the column has it, to continue after.
+    what each says of its line. `last` is its place in the index, to continue after.
     `spellings` are all that the database holds to be this number.
     """
 
@@ -169,6 +171,8 @@ class Mapper:
         if old.key == NO_NUMBER:
             yield Reason("key_missing", self.config.order.key)
             return
+        if any(row.get(EXACTNESS_COLUMN) == "0" for row in old.own):
+            yield Reason("key_unreadable", repr(old.key))
         if len(old.spellings) > 1:
             yield Reason("key_spelled_differently", _two_of(set(old.spellings)))
         if len(old.lines) == 1:

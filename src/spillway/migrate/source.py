@@ -48,6 +48,8 @@ BINARY_TYPES = frozenset(
 )
 #: Beside a row's columns: equal for rows whose order numbers the database holds to be equal.
 SAMENESS = "spillway_sameness"
+#: And where in the index it is.
+PLACE = "spillway_place"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +181,12 @@ class OldTable:
             wanted.insert(len(self._own), sameness)
             self._own.append(SAMENESS)
         self._same = itemgetter(0 if sameness is None else len(self._own) - 1)
+        exactness, place = table.key.exactness(self._key), table.key.place(self._key)
+        if exactness is not None and place is not None:
+            wanted[len(self._own) : len(self._own)] = [exactness, place]
+            self._own += [mapping.EXACTNESS_COLUMN, PLACE]
+        self._place = itemgetter(0 if place is None else len(self._own) - 1)
+        self._by_place = place is not None
         # Not by a join: two rows of one customer would double the order's lines.
         for column, expression in _of_the_customer(config.customers):
             wanted.insert(len(self._own), expression)
@@ -200,9 +208,8 @@ class OldTable:
     def _chunk(self, last: str | None) -> Iterator[OldOrder]:
         """A number that the chunk cuts in two is read whole with the next chunk, unless it alone
         fills the chunk: then all of it is read here."""
-        where = f"{self._key} IS NOT NULL" if last is None else f"{self._key} > %s"
-        statement = f"{self._select} WHERE {where} {self._by_key} LIMIT {CHUNK_ROWS}"
-        values = () if last is None else (self.table.key.value(last),)
+        where, values = ("IS NOT NULL", ()) if last is None else self._compared(">", last)
+        statement = f"{self._select} WHERE {self._key} {where} {self._by_key} LIMIT {CHUNK_ROWS}"
         count, found = 0, 0
         held: list[OldOrder] = []
         for orders in self._numbers(self._rows(statement, values)):
@@ -213,7 +220,16 @@ class OldTable:
         if count < CHUNK_ROWS or (held and held[0].key == NO_NUMBER):
             yield from held
         elif found == 0:
-            yield from self.of([str(held[0].last)])
+            where, values = self._compared("=", str(held[0].last))
+            yield from self._read(
+                f"{self._select} WHERE {self._key} {where} {self._by_key}", values
+            )
+
+    def _compared(self, operator: str, last: str) -> tuple[str, tuple[object, ...]]:
+        # A copy that an older version began noted the number itself.
+        if self._by_place and last.startswith("0x"):
+            return f"{operator} {self.table.key.literal(last)}", ()
+        return f"{operator} %s", (self.table.key.value(last),)
 
     def of(self, numbers: Sequence[str], *, settled: bool = False) -> Iterator[OldOrder]:
         """The orders that exist now under these numbers, and under whatever the database holds to
@@ -255,7 +271,7 @@ class OldTable:
         read: dict[Logged, str] = {}
         for start in range(0, len(unread), KEYS_MAX):
             some = unread[start : start + KEYS_MAX]
-            texts = (f"CONVERT(_{one.charset} 0x{one.content.hex()} USING utf8mb4)" for one in some)
+            texts = (f"CONVERT({one.literal} USING utf8mb4)" for one in some)
             found = run(self.connection, f"SELECT {', '.join(texts)}")[0]
             read |= zip(some, map(name, found), strict=True)
         return [read[one] if isinstance(one, Encoded) else one for one in wanted]
@@ -324,7 +340,7 @@ class OldTable:
         number = rows[0][0][0]
         own = [dict(zip(self._own, values, strict=True)) for values, _ in rows]
         lines = [line for _, of_one in rows for line in of_one]
-        return OldOrder(name(number), number, own, lines, same)
+        return OldOrder(name(number), self._place(rows[0][0]), own, lines, same)
 
 
 def _marked_by_mariadb(connection: Connection[Any]) -> Position | None:

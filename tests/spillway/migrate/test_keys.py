@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,12 @@ from spillway.migrate.connection import account, connected
 from spillway.migrate.copying import Copy
 from spillway.migrate.following import Follow
 from spillway.migrate.keys import Logged
+from spillway.migrate.mapping import Mapped
 from spillway.migrate.running import Parts
-from spillway.migrate.source import OldTable, Position, position_now
+from spillway.migrate.source import CHUNK_ROWS, OldTable, Position, position_now
 from spillway.migrate.state import quarantined_of
 from spillway.run.stack.aws import client
-from tests.spillway.migrate.legacy import Shop, schema
+from tests.spillway.migrate.legacy import Shop, lines, schema
 from tests.spillway.migrate.mariadb import Server
 from tests.spillway.migrate.tables import config_for, make_orders_table, migration
 
@@ -71,7 +73,7 @@ TYPES: dict[str, tuple[object, ...]] = {
     "DECIMAL(8,2) ZEROFILL": ("1.5", "0"),
     "DECIMAL(20,0)": ("12345678901234567890",),
     "CHAR(8)": ("A1", "b2  ", "Ü3"),
-    "VARCHAR(20) CHARACTER SET latin1": ("€Ü-1", "BÜ-1", "\x81Ü", "tab\t", "two  "),
+    "VARCHAR(20) CHARACTER SET latin1": ("", "€Ü-1", "BÜ-1", "\x81Ü", "tab\t", "two  "),
     "VARCHAR(20) CHARACTER SET latin1 COLLATE latin1_swedish_nopad_ci": ("Ü 1", "x ", "x"),
     "VARCHAR(20) CHARACTER SET latin1 COLLATE latin1_german2_ci": ("Ä1", "Ö1"),
     "VARCHAR(20) CHARACTER SET cp1251": ("Я-1", "ё-2"),
@@ -344,3 +346,47 @@ def test_a_customer_with_two_subjects_is_set_aside_and_doubles_no_line(
         Copy(parts, NOTHING).run_quarantined()
         assert set(found(parts)) == {"A0", "A1", "A2"}
         assert parts.verify(NOTHING).whole().differences == []
+
+
+@pytest.mark.parametrize(
+    ("charset", "number", "code"),
+    # A byte without a character; a character with two codes; one that Python's latin1 has not.
+    [("cp1251", "?", "98"), ("cp932", "\u2252", "81E0"), ("latin1", "\x81", "81")],
+)
+def test_what_cannot_be_found_by_the_number_that_is_shown_is_no_order(
+    numbered: Numbered, tmp_path: Path, charset: str, number: str, code: str
+) -> None:
+    numbered.retype(f"VARCHAR(20) CHARACTER SET {charset}")
+    numbered.add("A1", "B2")
+    for one in (code, "8790") if charset == "cp932" else (code,):
+        numbered.run(
+            f"UPDATE order_lines SET invoice = 0x{one} WHERE invoice IN ('A1', 'B2') LIMIT 1"
+        )
+    old, config = prepared(numbered, tmp_path)
+    with connected(old) as connection:
+        reader = OldTable(connection, config, lambda old: old)
+        orders = list(reader.after(None))
+        assert number in {order.key for order in orders}
+        for order in orders:
+            read = reader.mapper.order(order)
+            by_its_number = [row.own for row in reader.of([order.key]) if row.own == order.own]
+            assert isinstance(read, Mapped) == bool(by_its_number), order
+
+
+@pytest.mark.parametrize("charset", ["latin1", "utf8mb4"])
+def test_a_number_of_more_rows_than_are_read_at_once_is_read_whole(
+    numbered: Numbered, tmp_path: Path, charset: str
+) -> None:
+    numbered.retype(f"VARCHAR(20) CHARACTER SET {charset}")
+    numbered.add("Ü1")
+    line = {**lines(random.Random(1), "Ü2")[0]}
+    numbered.fill(iter([line] * (CHUNK_ROWS + 1)))
+    numbered.add("Ü3", "Ü3")
+    old, config = prepared(numbered, tmp_path)
+    with connected(old) as connection:
+        orders = list(OldTable(connection, config, lambda old: old).after(None))
+    assert [(order.key, len(order.lines)) for order in orders] == [
+        ("Ü1", 1),
+        ("Ü2", CHUNK_ROWS + 1),
+        ("Ü3", 2),
+    ]
