@@ -17,8 +17,8 @@ from spillway.target.service import on_this_machine
 
 #: Quicker than for people, who need not wait for every look.
 PAUSE_SECONDS = 0.5
-#: What a browser logs by itself of an answer of 400 and above.
-_NETWORK = "Failed to load resource"
+#: What browsers log by themselves of an answer of 400 and above, or of no connection.
+_NETWORK = ("Failed to load resource", "Firefox can’t establish a connection")  # noqa: RUF001
 
 
 @dataclass(frozen=True)
@@ -48,14 +48,18 @@ def page(console: Console, browser: Browser) -> Iterator[Page]:
     )
     complaints: list[str] = []
 
+    def complain(text: str) -> None:
+        if not text.startswith(_NETWORK):
+            complaints.append(text)
+
     def note(message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning") and not message.text.startswith(_NETWORK):
-            complaints.append(message.text)
+        if message.type in ("error", "warning"):
+            complain(message.text)
 
     opened = context.new_page()
     opened.set_default_timeout(120_000)
     opened.on("console", note)
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.on("pageerror", lambda error: complain(str(error)))
     yield opened
     context.close()
     assert complaints == []

@@ -20,6 +20,7 @@ from tests.e2e.shop import Customer, effects
 from tests.e2e.test_prices import MUG, TAKEN
 from tests.spillway.operate.console.conftest import PAUSE_SECONDS, Console
 from tests.waiting import PATIENCE_SECONDS
+from tests.web.visitor import type_over
 
 AXE = (ROOT / "node_modules/axe-core/axe.min.js").read_text()
 #: WCAG 2.2 at levels A and AA, and what axe's authors call good practice.
@@ -48,7 +49,7 @@ def test_an_outage_is_seen_to_stay_local_and_to_heal(page: Page, stack: Stack) -
     page.goto("/downstreams")
     page.get_by_role("button", name="Take accounting down").click()
     expect(page.locator("#live")).to_contain_text("outage")
-    page.fill("#count", "4")
+    type_over(page.locator("#count"), "4")
     page.get_by_role("button", name="Place them").click()
     expect(page.locator("#live")).to_contain_text("4 of 4 orders accepted")
 
@@ -274,7 +275,9 @@ def test_nothing_is_asked_of_the_service_while_no_page_is_open(
 def test_a_page_that_hears_no_more_says_since_when_and_looks_like_the_past(
     page: Page, address: str
 ) -> None:
-    page.route(re.compile("/events$|/charts/data"), lambda route: route.abort())
+    page.route("**/charts/data*", lambda route: route.abort())
+    # After such an answer no browser connects again by itself.
+    page.route("**/events", lambda route: route.fulfill(status=503))
     page.goto(address)
     page.evaluate(AXE)
     since = re.compile(r"has not answered since \d\d:\d\d:\d\d UTC")

@@ -6,6 +6,8 @@ const live = document.getElementById("live");
 
 // Live updates. A hidden page closes its stream, so that the console reads nothing for it.
 let source = null;
+/** As long as browsers themselves wait before they connect again. */
+const AGAIN_MS = 3_000;
 
 function listen() {
   if (source || !live?.dataset.events) return;
@@ -23,7 +25,14 @@ function listen() {
     delete live.dataset.events;
     rest("Settled");
   });
-  source.onerror = consoleLost;
+  source.onerror = () => {
+    consoleLost();
+    // Firefox gives up after one connection that failed, and every browser after an answer that is
+    // no stream.
+    if (source?.readyState !== EventSource.CLOSED) return;
+    stop();
+    setTimeout(() => { if (!document.hidden) listen(); }, AGAIN_MS);
+  };
 }
 
 function stop() {
