@@ -236,7 +236,7 @@ def test_no_other_order_leads_to_the_checkout_than_was_typed(page: Page) -> None
     assert ordered(page) == [("SOAP-MOSS", 24), ("BOWL-SEA", 6), ("MUG-SAGE", 12)]
     go = page.get_by_role("link", name="Go to checkout")
     field = page.get_by_label("Quantity of Stoneware mug")
-    field.fill("7")
+    type_over(field, "7")
     go.click()
     expect(field).to_be_focused()
     expect(field).to_have_value("12")
