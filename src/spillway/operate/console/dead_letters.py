@@ -42,6 +42,8 @@ def dead_letters(state: AppState, _: Request, shown: str = "") -> Page:
 
 def look(state: AppState, request: Request) -> Page:
     """The same, after looking at each."""
+    # By a reading of a moment ago, a message that came since would stand here without its reason.
+    state.reader.expire()
     counts = dead_letters_by_source(state.reader.latest().parts)
     state.redriving.look([name for name, count in counts.items() if count])
     return dead_letters(state, request)

@@ -71,6 +71,11 @@ class StatusReader:
                 self._last = (time.monotonic(), self.read())
             return self._last[1]
 
+    def expire(self) -> None:
+        """The next page gets a new reading: somebody asked what is there now."""
+        with self._lock:
+            self._last = None
+
     def read(self) -> Status:
         """Called by one thread at a time."""
         at = self.now()

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
+
+from spillway.operate.console.redriving import Redriving
 from spillway.operate.console.state import PAUSE_AWS_SECONDS, StatusReader
 from spillway.target.service import QUEUES, Service
+from tests.spillway.operate.console.builders import a_state, browser, part, status
 
 HOUR = 3_600
 DOLLARS_PER_SQS_REQUEST = 0.40 / 1_000_000
@@ -74,3 +79,18 @@ def test_pages_that_are_open_at_the_same_time_share_one_reading() -> None:
         readings = list(pages.map(lambda _: reader.latest(), range(5)))
     assert aws.requests["sqs"] == len(queues())
     assert readings == readings[:1] * 5
+
+
+def test_a_look_at_the_dead_letters_is_not_at_those_of_a_moment_ago(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked_at: list[Sequence[str]] = []
+    monkeypatch.setattr(Redriving, "look", lambda _, holding: looked_at.append(holding))
+    readings = iter([status(), status(part("deliver-accounting", dead_letters=1))])
+    monkeypatch.setattr(StatusReader, "read", lambda _: next(readings))
+    state = a_state()
+    state.reader = StatusReader(state.service, None, 60.0)
+    client = browser(state)
+    client.get("/")
+    client.get("/dead-letters")
+    assert looked_at == [["accounting"]]
