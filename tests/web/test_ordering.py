@@ -261,7 +261,6 @@ def test_the_answer_is_lost_the_tab_closed_come_back_one_order(visit: Visits) ->
     assert [order["order_id"] for order in visitor.orders()] == [id_]
 
 
-@pytest.mark.every_browser
 def test_a_device_whose_clock_is_a_day_ahead_signs_in_and_orders(visit: Visits) -> None:
     visitor = visit()
     visitor.context.add_init_script("const now = Date.now; Date.now = () => now() + 90_000_000")

@@ -141,7 +141,6 @@ def stored(visitor: Visitor, storage: str) -> str:
     return text
 
 
-@pytest.mark.every_browser
 def test_what_keeps_a_page_from_working_is_said_with_a_way_on(visit: Visits) -> None:
     visitor = visit()
     page = visitor.page

@@ -203,7 +203,6 @@ def test_a_changed_price_and_an_article_that_is_gone_are_shown_before_paying(
     assert (order["line_count"], order["total"]) == (2, 4_395)
 
 
-@pytest.mark.every_browser
 def test_the_quantity_that_is_shown_is_the_one_that_is_bought(visit: Visits) -> None:
     visitor = visit()
     page = visitor.page
