@@ -154,7 +154,6 @@ def test_a_line_that_was_removed_is_put_back_where_it_was(page: Page) -> None:
     assert violations(page) == []
 
 
-@pytest.mark.every_browser
 def test_what_is_in_the_box_is_not_lost_to_a_file_or_a_reload(page: Page) -> None:
     page.fill("#sheet", "BOWL-SEA;6")
     upload(page, "Größe,SKU,Qty\n5 €,PLATE-OAT,7\n".encode("windows-1252"))
@@ -201,7 +200,6 @@ def test_columns_that_were_read_can_be_others(page: Page) -> None:
     assert page.input_value("#sheet") == "SKU,Pcs,Wanted\nPLATE-OAT,1,x"
 
 
-@pytest.mark.every_browser
 def test_fields_read_numbers_like_lists(page: Page) -> None:
     page.fill("#new-sku", "mug-sage")
     for written in ("12.000", "1,2", "+12", "0xC", "1.2e1", ""):
@@ -341,7 +339,6 @@ def test_a_workbook_says_beside_its_numbers_what_they_are(page: Page) -> None:
     expect(problems).to_have_count(4)
 
 
-@pytest.mark.every_browser
 def test_another_kind_of_file_is_refused_by_name(page: Page) -> None:
     for names, kind in (
         (["mimetype", "content.xml"], ".ods"),
@@ -356,7 +353,6 @@ def test_another_kind_of_file_is_refused_by_name(page: Page) -> None:
     expect(page.locator("#taken-body")).to_have_text("There are no lines in this list.")
 
 
-@pytest.mark.every_browser
 def test_without_a_connection_lists_are_read_and_workbooks_say_why_not(page: Page) -> None:
     page.context.set_offline(True)
     page.route("**/assets/*", lambda route: route.abort())
