@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -134,33 +135,41 @@ def test_an_old_order_that_the_new_service_changes_changes_in_the_old_table(
         assert parts.verify_back(NOTHING).run().differences == []
 
 
-def test_an_order_that_the_old_table_cannot_hold_is_named_and_not_lost(
-    shop: Shop, aws: str, tmp_path: Path
-) -> None:
+@pytest.fixture
+def moved(shop: Shop, aws: str, tmp_path: Path) -> Iterator[Parts]:
+    """One order was copied, and the switch is made."""
     dynamodb = client(aws, "dynamodb")
     config = config_for(shop, make_orders_table(dynamodb), tmp_path)
     shop.insert(order(random.Random(1)))
     with migration(shop, dynamodb, config, streams=client(aws, "dynamodbstreams")) as parts:
         Copy(parts, NOTHING).run()
         switched(parts)
-        address = {
-            "name": "Ada 🎁",  # the old column is Latin-1
-            "lines": ["1 High Street"],
-            "city": "Leeds",
-            "postal_code": "LS1 4AP",
-            "country": "GB",
-        }
-        key = new_order(DynamoOrders(dynamodb, parts.place.orders_table), address=address)
+        yield parts
 
-        GoBack(parts, NOTHING).run(until_caught_up=True)
 
-        ((reason,),) = shop.run("SELECT reason FROM spillway_back WHERE old_key IS NULL")
-        assert "customer_name" in reason
-        assert key.order_id in (tmp_path / "quarantine.jsonl").read_text()
-        judge = parts.verify_back(NOTHING)
-        judge.pause_seconds = 0.0
-        (difference,) = judge.run().differences
-        assert difference.kind == "not in the old table"
+def test_an_order_that_the_old_table_cannot_hold_is_named_and_not_lost(
+    shop: Shop, aws: str, moved: Parts, tmp_path: Path
+) -> None:
+    address = {
+        "name": "Ada 🎁",  # the old column is Latin-1
+        "lines": ["1 High Street"],
+        "city": "Leeds",
+        "postal_code": "LS1 4AP",
+        "country": "GB",
+    }
+    key = new_order(
+        DynamoOrders(client(aws, "dynamodb"), moved.place.orders_table), address=address
+    )
+
+    GoBack(moved, NOTHING).run(until_caught_up=True)
+
+    ((reason,),) = shop.run("SELECT reason FROM spillway_back WHERE old_key IS NULL")
+    assert "customer_name" in reason
+    assert key.order_id in (tmp_path / "quarantine.jsonl").read_text()
+    judge = moved.verify_back(NOTHING)
+    judge.pause_seconds = 0.0
+    (difference,) = judge.run().differences
+    assert difference.kind == "not in the old table"
 
 
 def test_an_order_that_came_back_wrong_is_found(shop: Shop, aws: str, tmp_path: Path) -> None:
@@ -188,19 +197,13 @@ def test_an_order_that_came_back_wrong_is_found(shop: Shop, aws: str, tmp_path: 
 
 
 def test_an_address_of_more_lines_than_the_old_table_has_is_not_cut(
-    shop: Shop, aws: str, tmp_path: Path
+    shop: Shop, aws: str, moved: Parts
 ) -> None:
-    dynamodb = client(aws, "dynamodb")
-    config = config_for(shop, make_orders_table(dynamodb), tmp_path)
-    shop.insert(order(random.Random(1)))
-    with migration(shop, dynamodb, config, streams=client(aws, "dynamodbstreams")) as parts:
-        Copy(parts, NOTHING).run()
-        switched(parts)
-        address = {"name": "Ada", "lines": ["1", "2", "3"], "city": "Leeds", "country": "GB"}
-        new_order(DynamoOrders(dynamodb, parts.place.orders_table), address=address)
-        GoBack(parts, NOTHING).run(until_caught_up=True)
-        ((reason,),) = shop.run("SELECT reason FROM spillway_back WHERE old_key IS NULL")
-        assert "no column for '3'" in reason
+    address = {"name": "Ada", "lines": ["1", "2", "3"], "city": "Leeds", "country": "GB"}
+    new_order(DynamoOrders(client(aws, "dynamodb"), moved.place.orders_table), address=address)
+    GoBack(moved, NOTHING).run(until_caught_up=True)
+    ((reason,),) = shop.run("SELECT reason FROM spillway_back WHERE old_key IS NULL")
+    assert "no column for '3'" in reason
 
 
 def test_before_the_switch_nothing_is_written_back_and_after_it_nothing_forward(
@@ -235,27 +238,21 @@ def test_a_rehearsal_changes_nothing(shop: Shop, aws: str, tmp_path: Path) -> No
 
 
 def test_back_waits_for_an_old_server_that_cut_its_connection(
-    shop: Shop, aws: str, tmp_path: Path
+    shop: Shop, aws: str, moved: Parts
 ) -> None:
-    dynamodb = client(aws, "dynamodb")
-    shop.insert(order(random.Random(1)))
-    config = config_for(shop, make_orders_table(dynamodb), tmp_path)
-    with migration(shop, dynamodb, config, streams=client(aws, "dynamodbstreams")) as parts:
-        Copy(parts, NOTHING).run()
-        switched(parts)
-        table = DynamoOrders(dynamodb, parts.place.orders_table)
-        back = GoBack(parts, NOTHING)
-        thread = threading.Thread(target=back.run)
-        thread.start()
-        try:
-            new_order(table)
-            _wait_for_written(shop, 1)
-            _cut_others(shop)
-            new_order(table)
-            _wait_for_written(shop, 2)
-        finally:
-            back.stop.set()
-            thread.join()
+    table = DynamoOrders(client(aws, "dynamodb"), moved.place.orders_table)
+    back = GoBack(moved, NOTHING)
+    thread = threading.Thread(target=back.run)
+    thread.start()
+    try:
+        new_order(table)
+        _wait_for_written(shop, 1)
+        _cut_others(shop)
+        new_order(table)
+        _wait_for_written(shop, 2)
+    finally:
+        back.stop.set()
+        thread.join()
 
 
 def _wait_for_written(shop: Shop, count: int) -> None:
