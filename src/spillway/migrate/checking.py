@@ -12,14 +12,14 @@ from typing import Any, Literal
 from pymysql.connections import Connection
 
 from spillway.migrate.config import Config
-from spillway.migrate.connection import run
-from spillway.migrate.items import order_item, progress_item
-from spillway.migrate.mapping import Mapped, OldOrder, Unmapped, line_columns
+from spillway.migrate.new.items import order_item, progress_item
+from spillway.migrate.new.state import Entry, index_item
+from spillway.migrate.new.target import Put, units_of
+from spillway.migrate.old.connection import run
+from spillway.migrate.old.mapping import Mapped, OldOrder, Unmapped, line_columns
+from spillway.migrate.old.table import OldTable, Table, quoted
+from spillway.migrate.old.values import utf8_from_latin1
 from spillway.migrate.running import Parts
-from spillway.migrate.source import OldTable, Table, quoted
-from spillway.migrate.state import Entry, index_item
-from spillway.migrate.target import Put, units_of
-from spillway.migrate.values import utf8_from_latin1
 from spillway.plan.price_list import load
 from spillway.run.proxy.units import READ_UNIT_BYTES, item_bytes
 from spillway.ui.formatting import age

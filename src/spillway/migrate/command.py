@@ -120,7 +120,7 @@ def follow(config: _Config = _DEFAULT, until_caught_up: _UntilCaughtUp = False) 
     """
     from spillway.migrate import terminal
     from spillway.migrate.following import Follow
-    from spillway.migrate.state import Switched
+    from spillway.migrate.new.state import Switched
     from spillway.ui.progress import bar
 
     with _parts(config) as parts, bar("Connecting") as shown, _interruptible("follow"):
@@ -224,7 +224,7 @@ def back(
     Example: spillway migrate back --config migration.toml
     """
     from spillway.migrate import terminal
-    from spillway.migrate.going_back import GoBack
+    from spillway.migrate.back.going_back import GoBack
     from spillway.ui.progress import bar
 
     with _parts(config) as parts, bar("Reading the stream") as shown, _interruptible("back"):

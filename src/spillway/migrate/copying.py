@@ -14,12 +14,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from spillway.errors import SpillwayError
-from spillway.migrate.applying import Tally
-from spillway.migrate.keys import NO_NUMBER
-from spillway.migrate.mapping import Gone, OldOrder, Reading
+from spillway.migrate.new.applying import Tally
+from spillway.migrate.new.state import Phase, Standing, quarantined_of
+from spillway.migrate.old.keys import NO_NUMBER
+from spillway.migrate.old.mapping import Gone, OldOrder, Reading
+from spillway.migrate.old.table import OldTable
 from spillway.migrate.running import Parts
-from spillway.migrate.source import OldTable
-from spillway.migrate.state import Phase, Standing, quarantined_of
 
 #: Batches that wait for the tables at the same time, and how many more are ready.
 WRITERS = 8

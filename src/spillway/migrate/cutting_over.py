@@ -11,9 +11,9 @@ from orders.aws import items
 from orders.domain import saga
 from orders.domain.order import OrderKey
 from spillway.errors import SpillwayError, UsageError
-from spillway.migrate.connection import connected, run
+from spillway.migrate.new.state import place_of
+from spillway.migrate.old.connection import connected, run
 from spillway.migrate.running import Parts
-from spillway.migrate.state import place_of
 from spillway.operate.orders import resuming
 
 COMMAND_SECONDS_MAX = 300

@@ -14,12 +14,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from spillway.errors import SpillwayError
-from spillway.migrate.applying import Tally
-from spillway.migrate.binlog import ConnectionLost, News, news
-from spillway.migrate.connection import SourceAway
-from spillway.migrate.keys import Logged
+from spillway.migrate.new.applying import Tally
+from spillway.migrate.old.binlog import ConnectionLost, News, news
+from spillway.migrate.old.connection import SourceAway
+from spillway.migrate.old.keys import Logged
+from spillway.migrate.old.table import KEYS_MAX, OldTable, Position, Table, position_now
 from spillway.migrate.running import Parts
-from spillway.migrate.source import KEYS_MAX, OldTable, Position, Table, position_now
 
 #: News that wait for the work; when it is full, the server waits.
 NEWS_MAX = 2_000

@@ -15,14 +15,14 @@ import botocore
 from botocore.config import Config as ClientConfig
 
 from spillway.errors import UsageError
-from spillway.migrate.applying import TOUCHED, Applier
 from spillway.migrate.config import Config, Target
-from spillway.migrate.connection import Account, account, connected
-from spillway.migrate.customers import CustomerFile
-from spillway.migrate.quarantine import Quarantine
-from spillway.migrate.source import OldTable, Position, position_now
-from spillway.migrate.state import State, quarantined_of
-from spillway.migrate.target import Rate, Writer, encode_at_once
+from spillway.migrate.new.applying import TOUCHED, Applier
+from spillway.migrate.new.quarantine import Quarantine
+from spillway.migrate.new.state import State, quarantined_of
+from spillway.migrate.new.target import Rate, Writer, encode_at_once
+from spillway.migrate.old.connection import Account, account, connected
+from spillway.migrate.old.customers import CustomerFile
+from spillway.migrate.old.table import OldTable, Position, position_now
 from spillway.migrate.verifying.comparing import OnProgress, Verify, VerifyBack
 from spillway.migrate.verifying.new import NewSide
 from spillway.migrate.verifying.old import OldSide

@@ -10,10 +10,10 @@ from rich.console import Console, RenderableType
 from rich.panel import Panel
 from rich.text import Text
 
-from spillway.migrate.applying import Tally
 from spillway.migrate.checking import Profile
 from spillway.migrate.following import Lag
-from spillway.migrate.target import Writer
+from spillway.migrate.new.applying import Tally
+from spillway.migrate.new.target import Writer
 from spillway.migrate.verifying.comparing import Verdict
 from spillway.plan.price_list import load
 from spillway.ui.formatting import age

@@ -28,10 +28,10 @@ from typing import Any
 
 from spillway.migrate.copying import WRITERS, Copy
 from spillway.migrate.following import Follow
-from spillway.migrate.items import order_item, progress_item
-from spillway.migrate.mapping import Mapped
+from spillway.migrate.new.items import order_item, progress_item
+from spillway.migrate.new.state import Entry, index_item
+from spillway.migrate.old.mapping import Mapped
 from spillway.migrate.running import WRITING, Parts
-from spillway.migrate.state import Entry, index_item
 from spillway.run.stack.aws import client
 from spillway.run.stack.emulator import emulator
 from spillway.run.stack.processes import own_environment

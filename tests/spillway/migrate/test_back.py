@@ -16,10 +16,10 @@ from orders.domain.order import OrderKey, VoidId
 from orders.domain.saga import Outcome, Step
 from orders.domain.units import Millis
 from spillway.errors import SpillwayError
+from spillway.migrate.back.going_back import GoBack
 from spillway.migrate.copying import Copy
 from spillway.migrate.cutting_over import Cutover
 from spillway.migrate.following import Follow
-from spillway.migrate.going_back import GoBack
 from spillway.migrate.running import Parts
 from spillway.run.stack.aws import client
 from tests.builders import accepted, order_id, order_key

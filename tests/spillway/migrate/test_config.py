@@ -8,7 +8,7 @@ import pytest
 
 from spillway.errors import SpillwayError
 from spillway.migrate.config import read_config
-from spillway.migrate.connection import account
+from spillway.migrate.old.connection import account
 from tests.spillway.migrate.legacy import DOCS
 
 EXAMPLES = sorted(DOCS.glob("*.toml"))

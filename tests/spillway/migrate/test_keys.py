@@ -12,17 +12,17 @@ from msgspec.structs import replace
 
 from orders.aws.items import decompressed
 from spillway.errors import SpillwayError
-from spillway.migrate.binlog import News, news
 from spillway.migrate.checking import Check
 from spillway.migrate.config import Config, Customers
-from spillway.migrate.connection import account, connected
 from spillway.migrate.copying import Copy
 from spillway.migrate.following import Follow
-from spillway.migrate.keys import Logged
-from spillway.migrate.mapping import Mapped
+from spillway.migrate.new.state import quarantined_of
+from spillway.migrate.old.binlog import News, news
+from spillway.migrate.old.connection import account, connected
+from spillway.migrate.old.keys import Logged
+from spillway.migrate.old.mapping import Mapped
+from spillway.migrate.old.table import CHUNK_ROWS, OldTable, Position, position_now
 from spillway.migrate.running import Parts
-from spillway.migrate.source import CHUNK_ROWS, OldTable, Position, position_now
-from spillway.migrate.state import quarantined_of
 from spillway.run.stack.aws import client
 from tests.spillway.migrate.legacy import Shop, lines, schema
 from tests.spillway.migrate.mariadb import Server

@@ -19,12 +19,12 @@ from orders.domain.order import OrderKey
 from orders.domain.units import CustomerId, Millis
 from spillway.errors import SpillwayError
 from spillway.migrate.config import Config
-from spillway.migrate.connection import account, connected
 from spillway.migrate.copying import Copy
 from spillway.migrate.following import Follow
+from spillway.migrate.new.state import Standing, State
+from spillway.migrate.old.connection import account, connected
+from spillway.migrate.old.table import OldTable
 from spillway.migrate.running import Parts
-from spillway.migrate.source import OldTable
-from spillway.migrate.state import Standing, State
 from spillway.run.stack.aws import client
 from tests.spillway.migrate.legacy import HOSTILE, Shop, lines, order, rows, writer
 from tests.spillway.migrate.tables import config_for, make_orders_table, migration

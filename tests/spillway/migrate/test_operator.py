@@ -15,7 +15,7 @@ import pytest
 
 from orders.aws.table import DynamoOrders
 from orders.domain.order import OrderKey
-from spillway.migrate.state import State
+from spillway.migrate.new.state import State
 from spillway.run.stack.aws import client
 from tests.spillway.migrate.legacy import DOCS, Shop, order, rows
 from tests.spillway.migrate.soak import Runner

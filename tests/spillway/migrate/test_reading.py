@@ -13,10 +13,10 @@ from msgspec.structs import replace
 
 from orders.aws.items import decompressed
 from spillway.errors import SpillwayError
-from spillway.migrate.connection import account, connected, run
-from spillway.migrate.mapping import Mapped, Mapper, OldOrder, Unmapped
-from spillway.migrate.payloads import PayloadCursor, halves
-from spillway.migrate.source import OldTable, describe
+from spillway.migrate.old.connection import account, connected, run
+from spillway.migrate.old.mapping import Mapped, Mapper, OldOrder, Unmapped
+from spillway.migrate.old.payloads import PayloadCursor, halves
+from spillway.migrate.old.table import OldTable, describe
 from tests.spillway.migrate.legacy import Shop, lines, order
 from tests.spillway.migrate.tables import config_for
 

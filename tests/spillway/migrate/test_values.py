@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from orders.domain.order import is_order_id, order_id_time
 from spillway.migrate.config import Money, Times
-from spillway.migrate.values import (
+from spillway.migrate.old.values import (
     Clock,
     Unusable,
     identifier,

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from spillway.migrate.binlog import kind_of
 from spillway.migrate.checking import Check
 from spillway.migrate.copying import Copy
+from spillway.migrate.old.binlog import kind_of
 from spillway.migrate.running import Parts
 from spillway.migrate.verifying.old import OldSide, Read
 from spillway.run.stack.aws import client

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from urllib3.response import HTTPResponse
 
 from spillway.errors import SpillwayError
-from spillway.migrate.target import Put, Rate, Writer, encode_at_once, units_of
+from spillway.migrate.new.target import Put, Rate, Writer, encode_at_once, units_of
 from spillway.run.stack.aws import client
 
 

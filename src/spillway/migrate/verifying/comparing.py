@@ -20,7 +20,7 @@ from functools import cached_property
 from itertools import islice
 from typing import Any
 
-from spillway.migrate.connection import Missing
+from spillway.migrate.old.connection import Missing
 from spillway.migrate.verifying.canonical import Canonical, DaySums, Place, Sides, different_sides
 from spillway.migrate.verifying.new import NewSide
 from spillway.migrate.verifying.old import NONE, OldSide

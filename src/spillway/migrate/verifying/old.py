@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 from pymysql.cursors import SSDictCursor
 
 from spillway.migrate.config import Config, Field, StatusMeaning
-from spillway.migrate.connection import Account, connected
+from spillway.migrate.old.connection import Account, connected
 from spillway.migrate.verifying.canonical import Canonical, State
 
 Row = dict[str, Any]

@@ -1,6 +1,6 @@
 """The binary log, read for one thing: which orders have changed.
 
-Only the key comes from a row event; the order itself is then read from the table (source.Reader).
+Only the key comes from a row event; the order itself is then read from the table (table.OldTable).
 So an order is always read whole, however many rows and statements a transaction has. Nothing
 depends on the schema under which the log was written. The same news twice, or late, writes the same
 thing.
@@ -21,9 +21,9 @@ from pymysqlreplication.constants import NONE_SOURCE
 
 from spillway.errors import SpillwayError
 from spillway.migrate.config import Config
-from spillway.migrate.connection import Account, code_of
-from spillway.migrate.keys import KeyColumn, Logged
-from spillway.migrate.source import Position, Table
+from spillway.migrate.old.connection import Account, code_of
+from spillway.migrate.old.keys import KeyColumn, Logged
+from spillway.migrate.old.table import Position, Table
 
 HEARTBEAT_SECONDS = 1.0
 #: The server sends a heartbeat each second: after this silence the connection is dead.

@@ -20,11 +20,11 @@ from typing import Any
 
 from orders.aws import items as stored
 from orders.domain.order import OrderKey
-from spillway.migrate import items, state
-from spillway.migrate.mapping import Gone, Mapped, Reading, Reason, Unmapped
-from spillway.migrate.quarantine import Quarantine
-from spillway.migrate.state import Entry
-from spillway.migrate.target import Delete, Item, Put, Write, Writer, expecting
+from spillway.migrate.new import items, state
+from spillway.migrate.new.quarantine import Quarantine
+from spillway.migrate.new.state import Entry
+from spillway.migrate.new.target import Delete, Item, Put, Write, Writer, expecting
+from spillway.migrate.old.mapping import Gone, Mapped, Reading, Reason, Unmapped
 
 #: Runs a function over many arguments: `map`, or that of a pool.
 Each = Callable[..., Iterable[bool]]

@@ -17,11 +17,11 @@ import pymysql
 from pymysql.connections import Connection
 
 from spillway.errors import SpillwayError
-from spillway.migrate import mapping
 from spillway.migrate.config import Config, Customers
-from spillway.migrate.connection import LOCKED, code_of, run
-from spillway.migrate.keys import NO_NUMBER, Encoded, KeyColumn, Logged, key_column, name
-from spillway.migrate.mapping import (
+from spillway.migrate.old import mapping
+from spillway.migrate.old.connection import LOCKED, code_of, run
+from spillway.migrate.old.keys import NO_NUMBER, Encoded, KeyColumn, Logged, key_column, name
+from spillway.migrate.old.mapping import (
     Gone,
     Mapper,
     OldLine,
@@ -30,7 +30,7 @@ from spillway.migrate.mapping import (
     Spellings,
     Subjects,
 )
-from spillway.migrate.payloads import PayloadCursor, Texts, TwoTexts, halves
+from spillway.migrate.old.payloads import PayloadCursor, Texts, TwoTexts, halves
 
 #: Rows a query; they are streamed, never held together.
 CHUNK_ROWS = 2_000

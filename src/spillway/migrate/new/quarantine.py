@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from spillway.errors import SpillwayError, why_not
-from spillway.migrate.mapping import Unmapped
+from spillway.migrate.old.mapping import Unmapped
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,10 +19,10 @@ from orders.domain.refusals import CUSTOMER_ID_MAX, Rule, Terms, broken_rules
 from orders.domain.saga import Cancellation, Facts, Outcome, Step
 from orders.domain.text import TEXT_MAX
 from orders.domain.units import CustomerId, Millis, OrderId
-from spillway.migrate import values
 from spillway.migrate.config import RULES_OF_THE_MOMENT, Config, Field, StatusMeaning
-from spillway.migrate.keys import NO_NUMBER
-from spillway.migrate.values import Clock, Unusable, identifier, written
+from spillway.migrate.old import values
+from spillway.migrate.old.keys import NO_NUMBER
+from spillway.migrate.old.values import Clock, Unusable, identifier, written
 
 #: Columns as MySQL's text protocol gives them: every value a text, None for NULL.
 Row = Mapping[str, str | None]

@@ -17,7 +17,7 @@ from orders.aws import items
 from orders.aws.items import FACT_NAMES, IMPORTED, Attribute, Item
 from orders.domain.order import OrderKey
 from orders.domain.saga import Facts
-from spillway.migrate.mapping import DIGEST_BYTES, Mapped
+from spillway.migrate.old.mapping import DIGEST_BYTES, Mapped
 
 
 def order_item(mapped: Mapped) -> dict[str, Attribute]:

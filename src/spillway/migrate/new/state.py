@@ -31,9 +31,9 @@ from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 
 from orders.domain.order import OrderKey
 from spillway.errors import SpillwayError
-from spillway.migrate.mapping import Reason
-from spillway.migrate.source import Position
-from spillway.migrate.target import expecting
+from spillway.migrate.new.target import expecting
+from spillway.migrate.old.mapping import Reason
+from spillway.migrate.old.table import Position
 
 Phase = Literal["new", "copying", "following", "switched"]
 

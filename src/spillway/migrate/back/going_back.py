@@ -26,14 +26,14 @@ from orders.aws import items
 from orders.aws.items import IMPORTED, Item
 from orders.domain.order import OrderKey
 from spillway.errors import SpillwayError
+from spillway.migrate.back.inverse import Inverse, Unwritable, Values
+from spillway.migrate.back.streaming import Page, Stream
 from spillway.migrate.config import Back
-from spillway.migrate.connection import SourceAway, account, code_of, connected, run
-from spillway.migrate.inverse import Inverse, Unwritable, Values
-from spillway.migrate.items import keys_of, touched
-from spillway.migrate.mapping import Reason, Unmapped
+from spillway.migrate.new.items import keys_of, touched
+from spillway.migrate.old.connection import SourceAway, account, code_of, connected, run
+from spillway.migrate.old.mapping import Reason, Unmapped
+from spillway.migrate.old.table import Table, describe, quoted
 from spillway.migrate.running import Parts
-from spillway.migrate.source import Table, describe, quoted
-from spillway.migrate.streaming import Page, Stream
 from spillway.target.reading import pages
 
 IDLE_SECONDS = 0.5

@@ -1,0 +1,1 @@
+"""After the switch: new orders and later states, written into the old table."""
