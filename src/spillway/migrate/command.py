@@ -56,7 +56,7 @@ def check(
     from spillway.migrate.checking import Check, document
     from spillway.ui.progress import bar
 
-    with _parts(config) as parts, bar("Reading the old table") as shown:
+    with _parts(config) as parts, bar("Reading the old table", unwatched=True) as shown:
         profile = Check(parts, shown.reach).run(rows_max)
     print_result(profile, as_json=as_json, document=document, show=terminal.show_profile)
     if profile.blockers:
@@ -96,7 +96,7 @@ def copy(
         # The copy makes hardly any garbage in cycles: searching for it as often as Python does by
         # default takes a twenty-fifth of the time.
         gc.set_threshold(20_000)
-        with bar("Orders", total) as shown, _interruptible("copy"):
+        with bar("Orders", total, unwatched=True) as shown, _interruptible("copy"):
             shown.reach(done, total)
             work = Copy(parts, partial(terminal.copied, shown, parts.writer))
             tally = work.run_quarantined() if quarantined else work.run(again=again)
@@ -123,7 +123,11 @@ def follow(config: _Config = _DEFAULT, until_caught_up: _UntilCaughtUp = False) 
     from spillway.migrate.new.state import Switched
     from spillway.ui.progress import bar
 
-    with _parts(config) as parts, bar("Connecting") as shown, _interruptible("follow"):
+    with (
+        _parts(config) as parts,
+        bar("Connecting", unwatched=True) as shown,
+        _interruptible("follow"),
+    ):
         try:
             Follow(parts, partial(terminal.followed, shown)).run(until_caught_up=until_caught_up)
         except Switched as end:
@@ -156,7 +160,7 @@ def verify(
     if back and sample is not None:
         raise typer.BadParameter("--back compares everything: leave out --sample")
 
-    with _parts(config) as parts, bar("Reading the old table") as shown:
+    with _parts(config) as parts, bar("Reading the old table", unwatched=True) as shown:
         on_progress = partial(terminal.compared, shown)
         if back:
             verdict = parts.verify_back(on_progress).run()
@@ -227,7 +231,11 @@ def back(
     from spillway.migrate.back.going_back import GoBack
     from spillway.ui.progress import bar
 
-    with _parts(config) as parts, bar("Reading the stream") as shown, _interruptible("back"):
+    with (
+        _parts(config) as parts,
+        bar("Reading the stream", unwatched=True) as shown,
+        _interruptible("back"),
+    ):
         work = GoBack(parts, partial(terminal.written_back, shown))
         work.run(until_caught_up=until_caught_up, resync=resync)
 

@@ -2,7 +2,9 @@
 
 All of it goes to standard error, so that standard output carries the result alone, and all of it
 disappears at the end, when the result takes its place. Where the output is not a terminal there
-are no bars: a bar's progress is written as one line a minute.
+are no bars: a bar's progress is written as one line a minute. Of work that runs unwatched, as under
+a service manager, also each stage's begin and the end are written, because there silence looks like
+work.
 """
 
 from __future__ import annotations
@@ -43,10 +45,14 @@ class Bar:
     _progress: Progress
     _task: TaskID
     _clock: Callable[[], float] = time.monotonic
+    _unwatched: bool = False
     _written_at: float = field(default=0.0, init=False)
+    _written: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
         self._written_at = self._clock()
+        if self._unwatched:
+            self._write(self._state.description)
 
     def start(self, title: str, total: int | None = None) -> None:
         """Begin again with another title."""
@@ -64,7 +70,10 @@ class Bar:
 
     def title(self, text: str) -> None:
         """The same count under another title."""
+        changed = text != self._state.description
         self._progress.update(self._task, description=text)
+        if changed and self._unwatched:
+            self._write(text)
 
     def note(self, text: str) -> None:
         self._progress.update(self._task, note=text)
@@ -79,18 +88,36 @@ class Bar:
     def _state(self) -> Task:
         return next(task for task in self._progress.tasks if task.id == self._task)
 
+    def finish(self) -> None:
+        """The last line, unless it says what the one before it said."""
+        if self._unwatched and self._line() != self._written:
+            self._write(self._line())
+
     def _write_line(self) -> None:
-        if not self._progress.disable or self._clock() - self._written_at < _LINE_SECONDS:
-            return
-        self._written_at = self._clock()
+        if self._clock() - self._written_at >= _LINE_SECONDS:
+            self._write(self._line())
+
+    def _line(self) -> str:
         task = self._state
         parts = (task.description, _count(task), task.fields["note"])
-        self._progress.console.print(", ".join(part for part in parts if part), markup=False)
+        return ", ".join(part for part in parts if part)
+
+    def _write(self, line: str) -> None:
+        if self._progress.disable:
+            self._written, self._written_at = line, self._clock()
+            self._progress.console.print(line, markup=False, soft_wrap=True)
 
 
 @contextmanager
-def bar(title: str, total: int | None = None, console: Console | None = None) -> Iterator[Bar]:
-    """A bar on standard error, or on another console."""
+def bar(
+    title: str,
+    total: int | None = None,
+    console: Console | None = None,
+    *,
+    unwatched: bool = False,
+) -> Iterator[Bar]:
+    """A bar on standard error, or on another console. `unwatched`: off a terminal each title and
+    the end have a line too."""
     console = console or terminal(stderr=True)
     columns = (
         _Drawn(_bar_or_spinner()),
@@ -101,7 +128,11 @@ def bar(title: str, total: int | None = None, console: Console | None = None) ->
     )
     hidden = not console.is_terminal
     with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
-        yield Bar(progress, progress.add_task(title, total=total, note=""))
+        shown = Bar(progress, progress.add_task(title, total=total, note=""), _unwatched=unwatched)
+        try:
+            yield shown
+        finally:
+            shown.finish()
 
 
 @dataclass(slots=True)

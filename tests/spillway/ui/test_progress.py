@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 
 from rich.console import Console
 from rich.progress import Progress
@@ -63,6 +64,44 @@ def test_without_a_terminal_one_line_a_minute_says_how_far_it_is() -> None:
         progress.advance(10)
 
     assert written.getvalue().splitlines() == ["Orders, 20 of 100", "Orders, 40 of 100"]
+
+
+def test_of_unwatched_work_each_title_and_the_end_are_written_too() -> None:
+    console, written = _file()
+
+    with bar("Reading", 400, console, unwatched=True) as progress:
+        progress.title("Reading")
+        progress.reach(100)
+        progress.note("of [both] sides")
+        progress.title("Reading again")
+        progress.reach(3)
+
+    assert written.getvalue().splitlines() == [
+        "Reading",
+        "Reading again",
+        "Reading again, 3 of 400, of [both] sides",
+    ]
+
+
+def test_unwatched_work_that_fails_says_how_far_it_came_and_nothing_twice() -> None:
+    console, written = _file()
+
+    with suppress(ValueError), bar("Orders", console=console, unwatched=True) as progress:
+        progress.reach(7)
+        raise ValueError
+    with bar("Reading", console=console, unwatched=True):
+        pass
+
+    assert written.getvalue().splitlines() == ["Orders", "Orders, 7", "Reading"]
+
+
+def test_unwatched_work_on_a_terminal_has_its_bar_alone() -> None:
+    console, written = _terminal()
+
+    with bar("Orders", 40, console, unwatched=True) as progress:
+        progress.title("Other orders")
+
+    assert "Other orders\n" not in written.getvalue()
 
 
 def test_a_terminal_is_shown_the_stage_and_every_count() -> None:
