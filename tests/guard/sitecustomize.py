@@ -13,7 +13,7 @@ ALLOWED = "SPILLWAY_TEST_MAY_START"
 #: By mark, what its command lines hold.
 COMMANDS = {
     "emulator": ("ministack",),
-    "mysql": ("mariadbd", "mariadb-install-db"),
+    "mysql": ("mariadbd", "mariadb-install-db", "mysqld"),
     "browser": ("playwright", "chromium", "google-chrome", "bin/firefox"),
     "cdk": ("aws-cdk/bin/cdk", "jsii-runtime"),
 }

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 
 import pytest
 
 from spillway.run.stack.emulator import emulator
 from tests.needs import starts
 from tests.spillway.migrate.legacy import Shop
-from tests.spillway.migrate.mariadb import Server, server
+from tests.spillway.migrate.servers import Make, Server, server
 
 
 @pytest.fixture(scope="session")
 @starts("mysql")
-def old_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with server(tmp_path_factory.mktemp("mariadb")) as started:
+def old_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Make], Server]]:
+    """Each server is started when a test first asks for it."""
+    with ExitStack() as all_of_them:
+
+        @cache
+        def started(make: Make) -> Server:
+            return all_of_them.enter_context(server(tmp_path_factory.mktemp(make), make))
+
         yield started
+
+
+@pytest.fixture
+def old_server(old_servers: Callable[[Make], Server], request: pytest.FixtureRequest) -> Server:
+    """MariaDB, unless the test says otherwise, see `on_every_server`."""
+    return old_servers(getattr(request, "param", "mariadb"))
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from tests.spillway.migrate.mariadb import Server
+from tests.spillway.migrate.servers import Server
 
 DOCS = Path(__file__).parents[3] / "docs" / "migration"
 STATUSES = ("delivered", "delivered", "shipped", "cancelled", "refused", "paid", "picked")

@@ -36,7 +36,7 @@ from spillway.run.stack.aws import client
 from spillway.run.stack.emulator import emulator
 from spillway.run.stack.processes import own_environment
 from tests.spillway.migrate.legacy import Shop, Values, lines, real_lines, real_orders, rows, writer
-from tests.spillway.migrate.mariadb import Server, server
+from tests.spillway.migrate.servers import Server, server
 from tests.spillway.migrate.tables import config_file, config_for, make_orders_table, migration
 
 SPILLWAY = [sys.executable, "-m", "spillway"]

@@ -25,7 +25,7 @@ from spillway.migrate.old.table import CHUNK_ROWS, OldTable, Position, position_
 from spillway.migrate.running import Parts
 from spillway.run.stack.aws import client
 from tests.spillway.migrate.legacy import Shop, lines, schema
-from tests.spillway.migrate.mariadb import Server
+from tests.spillway.migrate.servers import Server
 from tests.spillway.migrate.tables import config_for, make_orders_table, migration
 
 NOTHING: Any = lambda *_: None  # noqa: E731

@@ -18,6 +18,7 @@ from spillway.migrate.running import Parts
 from spillway.migrate.verifying.old import OldSide, Read
 from spillway.run.stack.aws import client
 from tests.spillway.migrate.legacy import Shop, lines, order, rows
+from tests.spillway.migrate.servers import on_every_server
 from tests.spillway.migrate.tables import config_for, make_orders_table, migration
 
 NOTHING: Any = lambda *_: None  # noqa: E731
@@ -83,6 +84,7 @@ def test_every_kind_of_harm_is_found_and_named(
         assert kind in kinds
 
 
+@on_every_server
 def test_a_sample_finds_what_it_meets(shop: Shop, aws: str, tmp_path: Path) -> None:
     dynamodb = client(aws, "dynamodb")
     shop.fill(order(random.Random(1), status="shipped") for _ in range(12))

