@@ -3,6 +3,7 @@
 import gc
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -186,9 +187,20 @@ def cutover(
     hand_over: Annotated[
         bool, typer.Option("--hand-over", help="Let the new service finish open orders.")
     ] = False,
-    accept_quarantined: Annotated[
-        bool, typer.Option("--accept-quarantined", help="Switch even if orders are in quarantine.")
+    read_only_confirmed: Annotated[
+        bool,
+        typer.Option(
+            "--read-only-confirmed", help="For scripts: you have made the old shop read-only."
+        ),
     ] = False,
+    accepted: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--accept-quarantined",
+            metavar="RULE",
+            help="Switch although orders are in quarantine by this rule; repeat it for others.",
+        ),
+    ] = None,
     sample: Annotated[
         int | None,
         typer.Option(min=1, help="Verify this many orders instead of all while the shop waits."),
@@ -197,15 +209,30 @@ def cutover(
     """Switch over, step by step: read-only, no lag, verified, switched, open orders handed over.
 
     Each step is checked against the databases. The first step that fails stops the cutover, and
-    the old service is unchanged. Rehearse with --dry-run. `follow` must be running.
+    the old service is unchanged. Rehearse with --dry-run. `follow` must be running. A cutover that
+    was stopped after the switch goes on when you run it again.
 
     Example: spillway migrate cutover --dry-run
     """
     from spillway.migrate import terminal
     from spillway.migrate.cutting_over import Cutover
 
+    def confirmed(table: str) -> bool:
+        if read_only_confirmed or not sys.stdin.isatty():
+            return read_only_confirmed
+        question = f"Is the table {table} read-only now, for the old shop too? Type its name"
+        return bool(typer.prompt(question, default="", show_default=False, err=True) == table)
+
     with _parts(config) as parts, _interruptible("cutover"):
-        work = Cutover(parts, terminal.on_step(), dry_run, hand_over, accept_quarantined, sample)
+        work = Cutover(
+            parts,
+            terminal.on_step(),
+            confirmed,
+            dry_run,
+            hand_over,
+            frozenset(accepted or ()),
+            sample,
+        )
         switched = work.run()
     if not switched and not dry_run:
         raise typer.Exit(1)

@@ -284,14 +284,19 @@ class Back(_Section, frozen=True):
 
 
 class Cutover(_Section, frozen=True):
-    """Your own commands, run without a shell. Without them, you act when the checklist asks."""
+    """Your own commands, run without a shell. Without them, you act when the checklist asks.
+
+    That `read_only_command` ends with 0 says that the old shop can write no more. `switch_command`
+    must bear repetition: a cutover that was killed meanwhile runs it again.
+    """
 
     read_only_command: tuple[str, ...] = ()
     switch_command: tuple[str, ...] = ()
-    #: How long the old service may take to become read-only.
+    #: How long the old shop may take to stop writing.
     wait_seconds_max: Annotated[int, Meta(ge=1, le=3_600)] = 300
-    #: It counts as read-only after so long without a write.
-    quiet_seconds: Annotated[int, Meta(ge=1, le=600)] = 5
+    #: So long no order of the old table must change before the switch, and the log is watched as
+    #: long after it.
+    quiet_seconds: Annotated[float, Meta(ge=0.1, le=600)] = 5
 
 
 def _columns_of(section: _Section, place: str) -> Iterator[tuple[str, str]]:

@@ -112,6 +112,9 @@ class _Work:
     position: Position
     keys: dict[Logged, None] = field(default_factory=dict)
     _ahead: Position | None = None
+    #: The end of the last transaction that changed the table, and whether one is under way.
+    _changed: Position | None = None
+    _changing: bool = False
     _at: int = 0
     _idle: bool = False
     _saved: float = 0.0
@@ -119,10 +122,13 @@ class _Work:
     def take(self, news: News) -> None:
         self.keys |= dict.fromkeys(news.keys)
         self._idle = news.idle
+        self._changing = self._changing or bool(news.keys)
         if not news.idle:
             self._at = news.at
         if news.position is not None:
             self._ahead = news.position
+            if self._changing:
+                self._changed, self._changing = news.position, False
         if len(self.keys) >= KEYS_MAX:
             self.write()
         elif not self.keys:
@@ -150,7 +156,9 @@ class _Work:
         if not force and time.monotonic() - self._saved < SAVE_SECONDS:
             return
         seconds = 0.0 if self._idle or not self._at else max(0.0, time.time() - self._at)
-        self.follow.parts.state.save(followed=self.position, lag_ms=round(seconds * 1000))
+        changed = {} if self._changed is None else {"changed": self._changed}
+        lag_ms = round(seconds * 1000)
+        self.follow.parts.state.save(followed=self.position, lag_ms=lag_ms, **changed)
         self._saved = time.monotonic()
         self.follow.on_lag(Lag(self.position, seconds, self.follow.tally))
 

@@ -33,7 +33,7 @@ def config_for(shop: Shop, table: str, folder: Path, **changes: Any) -> Config:
         example,
         source=source,
         target=target,
-        cutover=msgspec.structs.replace(example.cutover, quiet_seconds=1),
+        cutover=msgspec.structs.replace(example.cutover, quiet_seconds=0.1),
         quarantine_file=str(folder / "quarantine.jsonl"),
         **changes,
     )

@@ -49,7 +49,7 @@ def switched(parts: Parts) -> list[tuple[str, bool | None]]:
     cutover = Cutover(
         parts=parts,
         on_step=lambda step, _, done: steps.append((step, done)),
-        accept_quarantined=True,
+        confirmed=lambda _: True,
     )
     cutover.run()
     thread.join(PATIENCE_SECONDS)
@@ -230,7 +230,10 @@ def test_a_rehearsal_changes_nothing(shop: Shop, aws: str, tmp_path: Path) -> No
         Copy(parts, NOTHING).run()
         steps: list[tuple[str, bool | None]] = []
         rehearsal = Cutover(
-            parts=parts, on_step=lambda step, _, done: steps.append((step, done)), dry_run=True
+            parts=parts,
+            on_step=lambda step, _, done: steps.append((step, done)),
+            confirmed=lambda _: False,
+            dry_run=True,
         )
         assert not rehearsal.run()
         assert steps == [("copy complete", True), ("follow is running", False)]

@@ -46,7 +46,7 @@ REASONS_MAX = 20
 DETAIL_MAX = 200
 
 STATE = {"pk": {"S": "migration"}, "sk": {"S": "state"}}
-_POSITIONS = ("start", "followed")
+_POSITIONS = ("start", "followed", "changed")
 
 Item = Mapping[str, Any]
 _stored, _read = TypeSerializer().serialize, TypeDeserializer().deserialize
@@ -63,7 +63,8 @@ class Switched(LeaseLost):
 @dataclass(frozen=True, slots=True)
 class Standing:
     """How far the migration is. Every order up to `copied_to`, an old key as the database spells
-    it, has been copied. Times are Unix ms."""
+    it, has been copied. `changed` is the end of the last transaction that changed the old table.
+    `sent` is 1 as soon as the customers were sent to the new service. Times are Unix ms."""
 
     phase: Phase = "new"
     start: Position | None = None
@@ -71,6 +72,9 @@ class Standing:
     copied_to: str | None = None
     copied: int = 0
     followed: Position | None = None
+    changed: Position | None = None
+    switched_at: int = 0
+    sent: int = 0
     lag_ms: int = 0
     owner: str | None = None
     until: int = 0
@@ -216,7 +220,18 @@ class State:
 
     def switch(self) -> None:
         """The switch is made: a process that follows notices when it saves next, and ends."""
-        self._update({"phase": "following"}, {"phase": "switched", "owner": None, "until": 0})
+        switched = {"phase": "switched", "switched_at": _now(), "owner": None, "until": 0}
+        try:
+            self._update({"phase": "following"}, switched)
+        except ClientError as error:
+            if not _refused(error):
+                raise
+            raise SpillwayError(
+                "Another process has just changed the migration's state."
+            ) from error
+
+    def note_sent(self) -> None:
+        self._update({"phase": "switched"}, {"sent": 1})
 
     def _update(self, expected: Item, values: Item) -> None:
         """Set these values, and remove those that are None, where the expected ones are stored
