@@ -140,10 +140,10 @@ class Check:
         with self.parts.old_table() as old:
             connection, table = old.connection, old.table
             profile = Profile(f"{config.source.table} on {table.server}")
-            counted = run(connection, f"SELECT COUNT(*) FROM {quoted(config.source.table)}")  # noqa: S608 -- names, quoted
-            rows_in_all = int(counted[0][0] or 0)
+            rows_there, rows_in_all = old.counted()
             self._read(profile, old, rows_max or rows_in_all, rows_in_all)
             self._extrapolate(profile, rows_in_all)
+            profile.findings += _rows_left(config, rows_there, rows_in_all)
             profile.findings += server_findings(connection, config, table, profile.estimate.seconds)
             profile.findings += self._text_findings(table)
             profile.findings += _data_findings(profile)
@@ -222,6 +222,13 @@ def _data_findings(profile: Profile) -> Iterator[Finding]:
         yield _blocker("mapping", "no order maps: fix the configuration")
     elif profile.unmapped > profile.mapped:
         yield _warning("mapping", "more than half go to quarantine")
+
+
+def _rows_left(config: Config, there: int, wanted: int) -> Iterator[Finding]:
+    if config.source.where is None:
+        return
+    left = f"{wanted:,} of {there:,} rows are of orders, {there - wanted:,} stay behind"
+    yield (_good if wanted else _blocker)("source.where", left)
 
 
 def server_findings(

@@ -25,6 +25,7 @@ from orders.domain.refusals import Rule
 from orders.domain.saga import Step
 from orders.domain.status import SETTLED, Status
 from spillway.errors import UsageError, why_not
+from spillway.migrate.condition import checked
 
 #: Rules about the moment in which an order is sent. An old order was sent long ago.
 RULES_OF_THE_MOMENT = frozenset(
@@ -71,6 +72,9 @@ class Source(_Section, frozen=True):
     shape: Literal["row_per_order", "row_per_line"]
     #: The zone of DATETIME columns. TIMESTAMP columns are always UTC.
     time_zone: str
+    #: A SQL condition on the table's columns: rows that do not match it are no orders. An order
+    #: whose rows stop matching is removed, as if the old shop had deleted it.
+    where: str | None = None
     url_variable: str | None = None
     option_file: str | None = None
     #: When left out, it comes from the URL or the option file.
@@ -91,6 +95,13 @@ class Source(_Section, frozen=True):
             ZoneInfo(self.time_zone)
         except (KeyError, ValueError, OSError) as error:
             raise ValueError(f"{self.time_zone!r} is not a time zone (Europe/London is)") from error
+        if self.where is not None:
+            checked(self.where)
+
+    @property
+    def condition(self) -> str:
+        """SQL that is true for the rows that count."""
+        return "TRUE" if self.where is None else f"({self.where})"
 
 
 class Target(_Section, frozen=True):

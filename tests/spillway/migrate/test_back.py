@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from orders.aws.table import DynamoOrders
 from orders.domain.order import OrderKey, VoidId
@@ -194,6 +195,34 @@ def test_an_order_that_came_back_wrong_is_found(shop: Shop, aws: str, tmp_path: 
             "old": "9",
             "new": key.customer_id.removeprefix("legacy|"),
         }
+
+
+def test_nothing_is_written_that_the_condition_on_rows_would_hide(
+    shop: Shop, aws: str, tmp_path: Path
+) -> None:
+    """Neither a new order nor a new state of an old one."""
+    dynamodb = client(aws, "dynamodb")
+    shop.insert(order(random.Random(1), status="paid", city="Leeds"))
+    config = config_for(shop, make_orders_table(dynamodb), tmp_path)
+    hides = "city NOT LIKE 'Y%' AND status <> 'shipped'"
+    config = replace(config, source=replace(config.source, where=hides))
+    with migration(shop, dynamodb, config, streams=client(aws, "dynamodbstreams")) as parts:
+        Copy(parts, NOTHING).run()
+        switched(parts)
+        (item,) = parts.state.listed("open")
+        table = DynamoOrders(dynamodb, parts.place.orders_table)
+        confirm(table, order_key(item["customer"]["S"], item["order"]["S"]))
+        address = {"name": "Ada", "lines": ["1 High Street"], "postal_code": "Y", "country": "GB"}
+        new_order(table, address={**address, "city": "York"})
+        new_order(table, address={**address, "city": "Leeds"})
+
+        GoBack(parts, NOTHING).run(until_caught_up=True)
+
+        reasons = shop.run("SELECT reason, old_key FROM spillway_back ORDER BY old_key")
+        assert [key for _, key in reasons] == [None, None, "3"]
+        assert all("source.where takes it for no order" in reason for reason, _ in reasons[:2])
+        cities = shop.run("SELECT city, status FROM orders ORDER BY id")
+        assert cities == [("Leeds", "paid"), ("Leeds", "paid")]
 
 
 def test_an_address_of_more_lines_than_the_old_table_has_is_not_cut(

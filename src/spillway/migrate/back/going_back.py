@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -223,7 +223,7 @@ class _Session:
             return None
         return key.order_id if back.key == "order_id" else str((back.first_key or 0) + seq)
 
-    def _insert(self, rows: Iterable[Values], number: str | None) -> str:
+    def _insert(self, rows: Sequence[Values], number: str | None) -> str:
         source, order = self.inverse.config.source, self.inverse.config.order
         for row in rows:
             values = row if number is None else {order.key: number, **row}
@@ -239,7 +239,9 @@ class _Session:
             f" WHERE {quoted(order.key)} = %s LIMIT 1",
             (self.table.key.value(number or self._made()),),
         )
-        return str(found[0][0])
+        made = str(found[0][0])
+        self._must_count(made, len(rows))
+        return made
 
     def _made(self) -> str:
         """The number that MySQL has just made."""
@@ -248,13 +250,31 @@ class _Session:
     def _update(self, old_key: str, values: Values) -> None:
         if not values:
             return
-        config = self.inverse.config
         assignments = ", ".join(f"{quoted(name)} = %s" for name in values)
+        counted = self._counted(old_key)
         self._run(
-            f"UPDATE {quoted(config.source.table)} SET {assignments}"  # noqa: S608 -- names, quoted
-            f" WHERE {quoted(config.order.key)} = %s",
+            f"UPDATE {quoted(self.inverse.config.source.table)} SET {assignments}"  # noqa: S608 -- names, quoted
+            f" {self._its_rows}",
             (*values.values(), self.table.key.value(old_key)),
         )
+        self._must_count(old_key, counted)
+
+    @property
+    def _its_rows(self) -> str:
+        """Of one number, those that `source.where` takes for an order's."""
+        config = self.inverse.config
+        condition = config.source.condition.replace("%", "%%")
+        return f"WHERE {condition} AND {quoted(config.order.key)} = %s"
+
+    def _counted(self, old_key: str) -> int:
+        table = quoted(self.inverse.config.source.table)
+        number = (self.table.key.value(old_key),)
+        return int(self._run(f"SELECT COUNT(*) FROM {table} {self._its_rows}", number)[0][0] or 0)  # noqa: S608 -- names, quoted
+
+    def _must_count(self, old_key: str, rows: int) -> None:
+        """What was written must still be an order to those who read the table."""
+        if self._counted(old_key) < rows:
+            raise Unwritable("as it would be written, source.where takes it for no order")
 
     def _run(self, statement: str, values: tuple[object, ...]) -> list[tuple[str | None, ...]]:
         return run(self.connection, statement, values)

@@ -19,7 +19,7 @@ from pymysql.connections import Connection
 from spillway.errors import SpillwayError
 from spillway.migrate.config import Config, Customers
 from spillway.migrate.old import mapping
-from spillway.migrate.old.connection import LOCKED, code_of, run
+from spillway.migrate.old.connection import AWAY, LOCKED, code_of, run
 from spillway.migrate.old.keys import NO_NUMBER, Encoded, KeyColumn, Logged, key_column, name
 from spillway.migrate.old.mapping import (
     Gone,
@@ -100,6 +100,8 @@ def describe(connection: Connection[Any], config: Config) -> Table:
     version, server_id = run(connection, "SELECT VERSION(), @@server_id")[0]
     types = {str(column): str(kind) for column, kind, *_ in columns}
     _check(config, types)
+    if config.source.where is not None:
+        _check_condition(connection, config)
     return Table(
         types=types,
         charsets={str(column): charset for column, _, charset, *_ in columns},
@@ -143,6 +145,21 @@ def _check(config: Config, types: dict[str, str]) -> None:
             f"The column {', '.join(binary)} of {table} holds bytes, not text: name another one,"
             " such as a generated column with its HEX()."
         )
+
+
+def _check_condition(connection: Connection[Any], config: Config) -> None:
+    source = config.source
+    try:
+        run(
+            connection,
+            f"SELECT 1 FROM {quoted(source.table)} o WHERE {source.condition} LIMIT 0",  # noqa: S608 -- the operator's own
+        )
+    except pymysql.err.MySQLError as error:
+        if code_of(error) in AWAY:
+            raise
+        raise SpillwayError(
+            f"The old database refuses the condition source.where ({error.args[-1]}): fix it."
+        ) from error
 
 
 def _columns_of_the_order(config: Config) -> list[str]:
@@ -191,45 +208,55 @@ class OldTable:
         for column, expression in _of_the_customer(config.customers):
             wanted.insert(len(self._own), expression)
             self._own.append(column)
-        self._select = f"SELECT {', '.join(wanted)} FROM {quoted(config.source.table)} o"  # noqa: S608 -- names, quoted
+        self._rows_of = f"FROM {quoted(config.source.table)} o WHERE {config.source.condition}"
+        self._select = f"SELECT {', '.join(wanted)} {self._rows_of}"
+        self._lacking = table.key.is_lacking(self._key)
         # First the key, then the primary key, so that lines keep their order.
         columns = dict.fromkeys((config.order.key, *table.primary))
         self._by_key = "ORDER BY " + ", ".join(f"o.{quoted(column)}" for column in columns)
 
+    def counted(self) -> tuple[int, int]:
+        """How many rows there are, and how many of them are of orders."""
+        wanted = f"COALESCE(SUM({self.config.source.condition} AND NOT {self._lacking}), 0)"
+        statement = f"SELECT COUNT(*), {wanted} FROM {quoted(self.config.source.table)} o"  # noqa: S608 -- names, quoted
+        there, of_orders = run(self.connection, statement)[0]
+        return int(there or 0), int(of_orders or 0)
+
     def after(self, last: str | None) -> Iterator[OldOrder]:
-        """Every order behind this key, read chunk by chunk."""
-        more = True
-        while more:
-            more = False
-            for order in self._chunk(last):
-                more, last = True, order.last
-                yield order
-
-    def _chunk(self, last: str | None) -> Iterator[OldOrder]:
-        """A number that the chunk cuts in two is read whole with the next chunk, unless it alone
-        fills the chunk: then all of it is read here."""
-        where, values = ("IS NOT NULL", ()) if last is None else self._compared(">", last)
-        statement = f"{self._select} WHERE {self._key} {where} {self._by_key} LIMIT {CHUNK_ROWS}"
-        count, found = 0, 0
-        held: list[OldOrder] = []
-        for orders in self._numbers(self._rows(statement, values)):
-            yield from held
-            found += bool(held)
-            held = orders
-            count += sum(len(order.lines) for order in orders)
-        if count < CHUNK_ROWS or (held and held[0].key == NO_NUMBER):
-            yield from held
-        elif found == 0:
-            where, values = self._compared("=", str(held[0].last))
+        """Every order behind this key, read chunk by chunk. Rows without a number are none."""
+        while True:
+            bound = self._bound(last)
+            until = "" if bound is None else f" AND {self._key} <= {self._literal(bound)}"
             yield from self._read(
-                f"{self._select} WHERE {self._key} {where} {self._by_key}", values
+                f"{self._select} AND {self._behind(last)}{until} AND NOT {self._lacking}"
+                f" {self._by_key}"
             )
+            if bound is None:
+                return
+            last = bound
 
-    def _compared(self, operator: str, last: str) -> tuple[str, tuple[object, ...]]:
+    def _bound(self, last: str | None) -> str | None:
+        """The number up to which there are so many rows behind `last`; None near the end.
+
+        All rows count, also those that are no orders: a chunk is bounded by what the server has to
+        look at, and not by what it finds. A number's rows are never cut in two.
+        """
+        place = self.table.key.place(self._key) or self._key
+        found = run(
+            self.connection,
+            f"SELECT {place} FROM {quoted(self.config.source.table)} o WHERE {self._behind(last)}"  # noqa: S608 -- names, quoted
+            f" ORDER BY {self._key} LIMIT {CHUNK_ROWS - 1}, 1",
+        )
+        return found[0][0] if found else None
+
+    def _behind(self, last: str | None) -> str:
+        return f"{self._key} {'IS NOT NULL' if last is None else f'> {self._literal(last)}'}"
+
+    def _literal(self, last: str) -> str:
         # A copy that an older version began noted the number itself.
         if self._by_place and last.startswith("0x"):
-            return f"{operator} {self.table.key.literal(last)}", ()
-        return f"{operator} %s", (self.table.key.value(last),)
+            return self.table.key.literal(last)
+        return str(self.connection.escape(self.table.key.value(last)))
 
     def of(self, numbers: Sequence[str], *, settled: bool = False) -> Iterator[OldOrder]:
         """The orders that exist now under these numbers, and under whatever the database holds to
@@ -237,9 +264,9 @@ class OldTable:
 
         `settled`: only what is committed and visible to all, see `_with_locks_passed`.
         """
-        marks = ", ".join(["%s"] * len(numbers))
-        statement = f"{self._select} WHERE {self._key} IN ({marks}) {self._by_key}"
-        yield from self._read(statement, tuple(map(self.table.key.value, numbers)), settled=settled)
+        asked = ", ".join(self.connection.escape(self.table.key.value(one)) for one in numbers)
+        statement = f"{self._select} AND {self._key} IN ({asked}) {self._by_key}"
+        yield from self._read(statement, settled=settled)
 
     def readings(self, names: Iterable[str], *, settled: bool = False) -> Iterator[list[Reading]]:
         """What the table says now of the orders of these names, some at a time.
@@ -261,8 +288,7 @@ class OldTable:
     def without_number(self, *, settled: bool = False) -> Iterator[OldOrder]:
         """A row without an order number, where there is one: they can only be quarantined, and one
         stands for all."""
-        lacking = self.table.key.is_lacking(self._key)
-        yield from self._read(f"{self._select} WHERE {lacking} LIMIT 1", (), settled=settled)
+        yield from self._read(f"{self._select} AND {self._lacking} LIMIT 1", settled=settled)
 
     def names(self, logged: Iterable[Logged]) -> list[str]:
         """The names of the orders that the log reports; the server reads its character sets."""
@@ -291,7 +317,7 @@ class OldTable:
             if self.connection.open:
                 self.connection.rollback()
 
-    def _with_locks_passed(self, statement: str, values: tuple[object, ...]) -> Iterator[TwoTexts]:
+    def _with_locks_passed(self, statement: str) -> Iterator[TwoTexts]:
         """Read rows that the binary log has just reported.
 
         The server writes the log before others see the transaction, so a plain read may still get
@@ -300,26 +326,25 @@ class OldTable:
         (NOWAIT), so it can never be part of a deadlock with the shop; it tries again.
         """
         # MySQL says FOR SHARE OF since 8.0, where LOCK IN SHARE MODE takes no NOWAIT.
-        lock = "LOCK IN SHARE MODE" if self.table.is_mariadb else "FOR SHARE OF o"
+        lock = "LOCK IN SHARE MODE" if self.table.is_mariadb else "FOR SHARE"
         locking = f"{statement} {lock} NOWAIT"
         deadline = time.monotonic() + LOCK_WAIT_SECONDS_MAX
         while True:
             try:
-                return iter(list(self._rows(locking, values)))
+                return iter(list(self._rows(locking)))
             except pymysql.err.MySQLError as error:
                 if code_of(error) not in LOCKED or time.monotonic() > deadline:
                     raise
             time.sleep(LOCK_PAUSE_SECONDS)
 
-    def _read(
-        self, statement: str, values: tuple[object, ...], *, settled: bool = False
-    ) -> Iterator[OldOrder]:
+    def _read(self, statement: str, *, settled: bool = False) -> Iterator[OldOrder]:
         read = self._with_locks_passed if settled else self._rows
-        yield from chain.from_iterable(self._numbers(read(statement, values)))
+        yield from chain.from_iterable(self._numbers(read(statement)))
 
-    def _rows(self, statement: str, values: tuple[object, ...]) -> Iterator[TwoTexts]:
+    def _rows(self, statement: str) -> Iterator[TwoTexts]:
         with self.connection.cursor(PayloadCursor) as cursor:
-            cursor.execute(statement, values or None)
+            # Without values nothing is formatted: a % in a name or a condition stays one.
+            cursor.execute(statement)
             payloads: Iterator[Any] = iter(cursor.read_next, None)
             yield from halves(payloads, len(self._own), len(self._of_lines))
 

@@ -71,29 +71,39 @@ class OldSide:
         if numbers:
             yield from self._orders(f"IN ({', '.join(['%s'] * len(numbers))})", tuple(numbers))
 
+    @property
+    def _these(self) -> str:
+        """The table with the rows that count; each query adds which of them it wants."""
+        source = self.config.source
+        return f"{_name(source.table)} o WHERE {_literally(source.condition)}"
+
+    @property
+    def _key(self) -> str:
+        return f"o.{_name(self.config.order.key)}"
+
     def present(self, keys: Collection[str]) -> set[str]:
         """Which of these are there, by reading every number instead of asking for these."""
-        key, table = self.config.order.key, self.config.source.table
-        rows = self.rows(f"SELECT `{key}` AS k FROM `{table}` WHERE `{key}` IS NOT NULL")  # noqa: S608
+        key = self._key
+        rows = self.rows(f"SELECT {key} AS k FROM {self._these} AND {key} IS NOT NULL")  # noqa: S608
         return {row["k"] for row in rows if row["k"] in keys}
 
     def sample(self, size: int) -> list[str]:
         """So many random keys, by one pass over the key's index: the server sorts nothing."""
-        key, table = self.config.order.key, self.config.source.table
-        share = 2 * size / max(1, self._number(f"SELECT COUNT(*) AS n FROM `{table}`"))  # noqa: S608
+        key, these = self._key, self._these
+        share = 2 * size / max(1, self._number(f"SELECT COUNT(*) AS n FROM {these}"))  # noqa: S608
         rows = self.rows(
-            f"SELECT DISTINCT `{key}` AS k FROM `{table}`"  # noqa: S608
-            f" WHERE `{key}` IS NOT NULL AND RAND() < {share:.9f}"
+            f"SELECT DISTINCT {key} AS k FROM {these}"  # noqa: S608
+            f" AND {key} IS NOT NULL AND RAND() < {share:.9f}"
         )
         keys = list(dict.fromkeys(row["k"] for row in rows if not _is_blank(row["k"])))
         return random.sample(keys, min(size, len(keys)))
 
     def count(self) -> int:
         """How many orders, each spelling of a number being one."""
-        key, table = self.config.order.key, self.config.source.table
-        spelling = f"BINARY `{key}`" if self.columns.key_is_text else f"`{key}`"
+        key = self._key
+        spelling = f"BINARY {key}" if self.columns.key_is_text else key
         return self._number(
-            f"SELECT COUNT(DISTINCT {spelling}) AS n FROM `{table}` WHERE TRIM(`{key}`) NOT LIKE ''"  # noqa: S608
+            f"SELECT COUNT(DISTINCT {spelling}) AS n FROM {self._these} AND TRIM({key}) NOT LIKE ''"  # noqa: S608
         )
 
     def _number(self, query: str) -> int:
@@ -118,20 +128,21 @@ class OldSide:
 
     def _without_number(self) -> Iterator[Read]:
         """Once, where there are such rows: nothing can be said of them but that."""
-        key, table = self.config.order.key, self.config.source.table
-        lacking = f"SELECT 1 FROM `{table}` WHERE `{key}` IS NULL OR TRIM(`{key}`) LIKE '' LIMIT 1"  # noqa: S608
-        yield from ((NONE, None) for _ in self.rows(lacking))
+        lacking = f"({self._key} IS NULL OR TRIM({self._key}) LIKE '')"
+        found = self.rows(f"SELECT 1 FROM {self._these} AND {lacking} LIMIT 1")  # noqa: S608
+        yield from ((NONE, None) for _ in found)
 
     def _spelled_twice(self, which: str, values: tuple[object, ...]) -> set[str]:
         """Every spelling of the numbers that the database groups together although they are not
         spelled alike: no order has such a number."""
         if not self.columns.key_is_text:
             return set()
-        key, table = self.config.order.key, self.config.source.table
+        key, these = self._key, self._these
+        # `#k`: a column of the condition must not be in both.
         rows = self.rows(
-            f"SELECT o.`{key}` AS k FROM `{table}` o JOIN (SELECT `{key}` FROM `{table}`"  # noqa: S608
-            f" WHERE `{key}` {which} GROUP BY `{key}`"
-            f" HAVING COUNT(DISTINCT BINARY `{key}`) > 1) two ON o.`{key}` = two.`{key}`",
+            f"SELECT {key} AS k FROM (SELECT {key} AS `#k` FROM {these} AND {key} {which}"  # noqa: S608
+            f" GROUP BY {key} HAVING COUNT(DISTINCT BINARY {key}) > 1) two, {these}"
+            f" AND {key} = two.`#k`",
             values,
         )
         return {row["k"] for row in rows}
@@ -144,16 +155,16 @@ class OldSide:
         key, customers = self.config.order.key, self.config.customers
         columns = dict.fromkeys(column for _, column in self.config.columns)
         # Not all: some may be invisible, others forbidden.
-        wanted = ", ".join(f"o.`{column}`" for column in columns)
-        if customers.by == "table":
-            subject = f"BINARY CONVERT(c.`{customers.subject}` USING utf8mb4)"
-            these = f"FROM `{customers.table}` c WHERE c.`{customers.key}` = o.`{customers.column}`"
-            first, last = (f"(SELECT {end}({subject}) {these})" for end in ("MIN", "MAX"))
+        wanted = ", ".join(f"o.{_name(column)}" for column in columns)
+        if customers.table and customers.key and customers.subject:
+            subject = f"BINARY CONVERT(c.{_name(customers.subject)} USING utf8mb4)"
+            own, other = f"o.{_name(customers.column)}", f"c.{_name(customers.key)}"
+            of_them = f"FROM {_name(customers.table)} c WHERE {other} = {own}"
+            first, last = (f"(SELECT {end}({subject}) {of_them})" for end in ("MIN", "MAX"))
             wanted = f"{wanted}, {first} AS `#first`, {last} AS `#last`"
-        order_by = ", ".join(f"o.`{name}`" for name in (key, *self.columns.primary))
+        order_by = ", ".join(f"o.{_name(name)}" for name in (key, *self.columns.primary))
         rows = self.rows(
-            f"SELECT {wanted} FROM `{self.config.source.table}` o"  # noqa: S608
-            f" WHERE o.`{key}` {which} ORDER BY {order_by}",
+            f"SELECT {wanted} FROM {self._these} AND {self._key} {which} ORDER BY {order_by}",  # noqa: S608
             values,
         )
         ambiguous = self._spelled_twice(which, values)
@@ -170,7 +181,8 @@ class OldSide:
             connected(self.account) as connection,
             connection.cursor(SSDictCursor) as cursor,
         ):
-            cursor.execute(query, values or None)
+            # Always formatted, also without values: `_literally` is for that.
+            cursor.execute(query, values)
             yield from cursor
 
     def _canonical(self, name: str, rows: list[Row]) -> Canonical:
@@ -321,6 +333,14 @@ class OldSide:
             text = re.sub(r" +", " ", "".join(c if c.isprintable() else " " for c in text))
         text = text.strip() or field.default or ""
         return text[:_TEXT_MAX].rstrip() if texts.too_long == "cut" else text
+
+
+def _literally(sql: str) -> str:
+    return sql.replace("%", "%%")
+
+
+def _name(name: str) -> str:
+    return f"`{_literally(name)}`"
 
 
 def _is_blank(number: str) -> bool:
