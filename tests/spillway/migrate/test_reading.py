@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import random
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -200,3 +202,20 @@ def test_a_column_of_bytes_is_named_before_anything_is_read(shop: Shop, tmp_path
         pytest.raises(SpillwayError, match="column number of orders holds bytes, not text: name"),
     ):
         describe(old, config)
+
+
+def test_what_is_placed_while_the_table_is_followed_is_not_of_the_future(
+    shop: Shop, tmp_path: Path
+) -> None:
+    config = config_for(shop, "orders", tmp_path)
+    clock = [NOW / 1000]
+    with connected(account(config.source, {"OLD_SHOP": shop.server.url(shop.database)})) as old:
+        table = OldTable(old, config, lambda customer: customer, lambda: clock[0])
+        for later in (600, 7 * 86_400):
+            at = f"{datetime.fromtimestamp(clock[0] + later, ZoneInfo('Europe/London')):%F %T}"
+            number = str(shop.insert(order(random.Random(1), placed_at=at)))
+            ((early,),) = table.readings([number])
+            assert isinstance(early, Unmapped)
+            clock[0] += later
+            ((now,),) = table.readings([number])
+            assert isinstance(now, Mapped)

@@ -98,6 +98,16 @@ class Mapped:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """What an old order's rows say, before the rules of today are asked."""
+
+    customer: str
+    created_at: int
+    meaning: StatusMeaning
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
 class Unmapped:
     key: str
     reasons: tuple[Reason, ...]
@@ -143,7 +153,7 @@ class Mapper:
         self.units = lru_cache(KNOWN_MAX)(values.whole_number)
         self.minor = lru_cache(KNOWN_MAX)(partial(values.minor_units, money=config.money))
 
-    def order(self, old: OldOrder) -> Mapped | Unmapped:
+    def read(self, old: OldOrder) -> Said | Unmapped:
         key, row = old.key, old.own[0]
         reasons = _Reasons(self._contradictions(old))
         if reasons:
@@ -154,9 +164,17 @@ class Mapper:
         order = self._order(old, reasons)
         if reasons or meaning is None or order is None:
             return Unmapped(key, tuple(reasons))
+        return Said(customer, created_at, meaning, order)
+
+    def order(self, old: OldOrder) -> Mapped | Unmapped:
+        said, key, row = self.read(old), old.key, old.own[0]
+        if isinstance(said, Unmapped):
+            return said
+        reasons = _Reasons()
+        order, meaning, created_at = said.order, said.meaning, said.created_at
         facts = reasons.attempt(Facts(), self._facts, row, meaning, created_at)
         id_ = values.order_id(self.config.source.table, key, created_at)
-        place = OrderKey(CustomerId(customer), OrderId(id_))
+        place = OrderKey(CustomerId(said.customer), OrderId(id_))
         reasons += self._broken(place, order, meaning)
         content = b"" if reasons else items.compressed(order)
         if len(content) > CONTENT_BYTES_MAX:

@@ -6,7 +6,7 @@ Every reader asks for the same columns and yields whole orders: all rows under o
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, groupby
@@ -42,6 +42,8 @@ FLUSH_TRIES_MAX = 30
 #: The pause before another try to read a row that a transaction has locked.
 LOCK_PAUSE_SECONDS = 0.02
 LOCK_WAIT_SECONDS_MAX = 300.0
+#: Orders may be five minutes ahead of their reader's clock.
+MAPPER_SECONDS_MAX = 60
 #: Types of bytes, not text.
 BINARY_TYPES = frozenset(
     ("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob", "bit", "geometry")
@@ -184,11 +186,17 @@ def _of_the_customer(customers: Customers) -> Iterator[tuple[str, str]]:
 class OldTable:
     """Reads and maps orders through one connection, by the table's columns as they are now."""
 
-    def __init__(self, connection: Connection[Any], config: Config, subjects: Subjects) -> None:
+    def __init__(
+        self,
+        connection: Connection[Any],
+        config: Config,
+        subjects: Subjects,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self.connection, self.config = connection, config
         self.table = table = describe(connection, config)
-        now = time.time_ns() // 1_000_000
-        self.mapper = Mapper(config, subjects, now, table.utc_columns)
+        self._subjects, self._now = subjects, now
+        self._mapper = self._mapper_of_now()
         self._own = _columns_of_the_order(config)
         self._of_lines = mapping.line_columns(config)
         self._key = f"o.{quoted(config.order.key)}"
@@ -221,6 +229,18 @@ class OldTable:
         statement = f"SELECT COUNT(*), {wanted} FROM {quoted(self.config.source.table)} o"  # noqa: S608 -- names, quoted
         there, of_orders = run(self.connection, statement)[0]
         return int(there or 0), int(of_orders or 0)
+
+    @property
+    def mapper(self) -> Mapper:
+        """It takes no order of the future for true, and `follow` reads for weeks."""
+        if self._now() - self._made_at > MAPPER_SECONDS_MAX:
+            self._mapper = self._mapper_of_now()
+        return self._mapper
+
+    def _mapper_of_now(self) -> Mapper:
+        self._made_at = self._now()
+        now_ms = int(self._made_at * 1000)
+        return Mapper(self.config, self._subjects, now_ms, self.table.utc_columns)
 
     def after(self, last: str | None) -> Iterator[OldOrder]:
         """Every order behind this key, read chunk by chunk. Rows without a number are none."""
