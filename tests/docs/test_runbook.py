@@ -19,7 +19,8 @@ PAGE = (RUNBOOK / "README.md").read_text()
 #: Commands that change nothing of a running service. A new command belongs here or on the page.
 READ_ONLY = {
     *("status", "logs", "orders show", "orders list", "audit", "smoke", "doctor", "token"),
-    *("simulate", "cost", "capacity", "migrate check", "migrate verify"),
+    *("simulate", "cost", "capacity", "migrate check"),
+    *("migrate init", "migrate verify"),
     *("prices check", "prices show", "prices history", "coupons show"),
 }
 #: An option that only a command which writes has.

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from spillway.errors import INTERRUPTED, SpillwayError
+from spillway.errors import INTERRUPTED, SpillwayError, UsageError, why_not
 from spillway.ui.options import JsonOption, print_result
 
 if TYPE_CHECKING:
@@ -35,6 +35,72 @@ _UntilCaughtUp = Annotated[
     typer.Option("--until-caught-up", help="Stop when every change so far is written."),
 ]
 _DEFAULT = Path("migration.toml")
+
+
+@migrate.command()
+def init(
+    table: Annotated[str, typer.Option("--table", metavar="NAME", help="The orders' table.")],
+    url_variable: Annotated[
+        str | None,
+        typer.Option(
+            "--url-variable", metavar="NAME", help="The environment variable with the URL."
+        ),
+    ] = None,
+    option_file: Annotated[
+        str | None,
+        typer.Option(
+            "--option-file", metavar="FILE", help="Or a MySQL option file with a group [client]."
+        ),
+    ] = None,
+    tls: Annotated[bool, typer.Option(help="Check the server's certificate.")] = True,
+    config: Annotated[
+        Path,
+        typer.Option("--config", "-c", metavar="FILE", help="The file to write (TOML)."),
+    ] = _DEFAULT,
+    as_json: JsonOption = False,
+) -> None:
+    """Look at the old table and write a first configuration, with the reason for each guess.
+
+    Reads descriptions, some rows, and which words stand in columns such as the status. What only
+    you can know stays TODO and is named at the end. Replaces no file.
+
+    Example: spillway migrate init --url-variable OLD_SHOP --table orders
+    """
+    from spillway.migrate import terminal
+    from spillway.migrate.config import Source
+    from spillway.migrate.old.connection import account, connected
+    from spillway.migrate.proposing.guessing import Connection, propose
+    from spillway.migrate.proposing.looking import look
+    from spillway.ui.options import check_writable
+
+    if (url_variable is None) == (option_file is None):
+        raise typer.BadParameter("name either --url-variable or --option-file")
+    check_writable(config)
+    if config.exists():
+        raise UsageError(f"{config} is there already: move it away, or name another with --config.")
+    how: Literal["verify", "off"] = "verify" if tls else "off"
+    source = Source(
+        table=table,
+        shape="row_per_order",
+        time_zone="UTC",
+        url_variable=url_variable,
+        option_file=option_file,
+        tls=how,
+    )
+    with connected(account(source, os.environ)) as connection:
+        looked = look(connection, table)
+    proposal = propose(looked, Connection(url_variable, option_file, how))
+    try:
+        with config.open("x", encoding="utf-8") as file:
+            file.write(proposal.text)
+    except OSError as error:
+        raise UsageError(f"{config} cannot be written: {why_not(error)}.") from error
+    print_result(
+        proposal,
+        as_json=as_json,
+        document=lambda made: {"file": str(config), **asdict(made)},
+        show=lambda made, console: terminal.show_proposal(made, config, console),
+    )
 
 
 @migrate.command()

@@ -37,6 +37,9 @@ RULES_OF_THE_MOMENT = frozenset(
     }
 )
 
+#: What `init` could not know stands in place of a value, until somebody who does says it.
+TODO = "TODO"
+
 Name = Annotated[str, Meta(pattern=r"^[^`\x00]{1,64}$")]
 Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
 Outcome = Literal["confirmed", "rejected", "cancelled", "open"]
@@ -385,7 +388,21 @@ def read_config(path: Path) -> Config:
         raise UsageError(f"{path} cannot be read: {why_not(error)}.") from error
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path} is not TOML: {error}.") from error
+    if left := list(_left_to_do(settings)):
+        raise UsageError(f"{path} still has {TODO} for {', '.join(left)}: say what is right there.")
     try:
         return msgspec.convert(settings, Config)
     except msgspec.ValidationError as error:
         raise UsageError(f"{path} has a wrong setting: {error}.") from error
+
+
+def _left_to_do(settings: object, place: str = "") -> Iterator[str]:
+    """The places of all settings that are still `TODO`."""
+    if settings == TODO:
+        yield place
+    elif isinstance(settings, dict):
+        for name, one in settings.items():
+            yield from _left_to_do(one, f"{place}.{name}" if place else str(name))
+    elif isinstance(settings, list):
+        for one in settings:
+            yield from _left_to_do(one, place)

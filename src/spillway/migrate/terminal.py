@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console, RenderableType
@@ -14,6 +15,7 @@ from spillway.migrate.checking import Profile
 from spillway.migrate.following import Lag
 from spillway.migrate.new.applying import Tally
 from spillway.migrate.new.target import Writer
+from spillway.migrate.proposing.guessing import Proposal
 from spillway.migrate.verifying.comparing import Verdict
 from spillway.plan.price_list import load
 from spillway.ui.formatting import age
@@ -125,6 +127,17 @@ def _months(verdict: Verdict) -> Panel:
         ("text", "number", "number", "number", "number"),
         ("", "old orders", "new", "old total", ""),
     )
+
+
+def show_proposal(proposal: Proposal, path: Path, console: Console) -> None:
+    console.print(f"Wrote {path}: read it from the top.", soft_wrap=True)
+    if proposal.view:
+        console.print("The orders are in two tables: it begins with the view to create.")
+    if proposal.todos:
+        console.print(Text("Left as TODO, because only you can know:", "bold yellow"))
+        for place in proposal.todos:
+            console.print(Text(f"  {place}"), soft_wrap=True)
+    console.print(f"Then run `spillway migrate check --config {path}`.", soft_wrap=True)
 
 
 def show_profile(profile: Profile, console: Console) -> None:
