@@ -65,6 +65,10 @@ class Field(_Section, frozen=True):
     def __post_init__(self) -> None:
         if (self.column is None) == (self.value is None):
             raise ValueError("a field has either a column or a value")
+        if self.value is not None and (self.default is not None or self.map is not None):
+            raise ValueError("default and map go with a column")
+        if "" in (self.map or {}):
+            raise ValueError("for an empty text there is default, not map")
 
 
 class Source(_Section, frozen=True):
@@ -135,6 +139,8 @@ class Customers(_Section, frozen=True):
     table    another table of the old database, joined by `key`
 
     `guests` are orders without a customer: each is quarantined, or gets its own subject.
+    `guest_ids` are the values that mean so, besides NULL and an empty text. Most shops write 0, and
+    all their guests would become one customer, who sees the orders of all.
     """
 
     column: Name
@@ -145,6 +151,7 @@ class Customers(_Section, frozen=True):
     key: Name | None = None
     subject: Name | None = None
     guests: Literal["quarantine", "one_each"] = "quarantine"
+    guest_ids: tuple[str, ...] = ("0",)
 
     def __post_init__(self) -> None:
         if (self.by == "csv") != (self.file is not None):
@@ -168,7 +175,8 @@ class Times(_Section, frozen=True):
 class Texts(_Section, frozen=True):
     """`unprintable`: line breaks, tabs and NULs become a space, or the order is quarantined.
 
-    `utf8_in_latin1` names columns in which a client stored UTF-8 as Latin-1.
+    `utf8_in_latin1` names columns in which a client stored UTF-8 as Latin-1: "Ã¼" where it wrote
+    "ü", whatever the column's own character set.
     """
 
     unprintable: Literal["space", "quarantine"] = "space"
@@ -241,6 +249,12 @@ class OrderFields(_Section, frozen=True):
     discount: Name | None = None
     coupon: Field | None = None
     purchase_order: Field | None = None
+
+    @property
+    def texts(self) -> list[Field]:
+        """What is stored as it is written, but for repairs."""
+        single = (self.currency, self.payment_reference, self.coupon, self.purchase_order)
+        return [field for field in (*single, *self.address.all) if field is not None]
 
 
 class StatusMeaning(_Section, frozen=True):
@@ -343,6 +357,11 @@ class Config(_Section, frozen=True):
     quarantine_file: str = "quarantine.jsonl"
 
     def __post_init__(self) -> None:
+        mended = set(self.texts.utf8_in_latin1) - {field.column for field in self.order.texts}
+        if mended:
+            raise ValueError(
+                f"texts.utf8_in_latin1: {', '.join(sorted(mended))} is no column of a text field"
+            )
         by_order = self.source.shape == "row_per_order"
         if by_order != (self.lines.column is not None):
             raise ValueError('lines.column (the JSON) goes with shape = "row_per_order"')

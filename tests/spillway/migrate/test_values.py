@@ -21,7 +21,7 @@ from spillway.migrate.old.values import (
     whole_number,
     written,
 )
-from spillway.migrate.verifying.old import person_text
+from spillway.migrate.verifying.rows import person_text
 
 NOW = 1_795_428_000_000  # 2026-11-23
 MAJOR, ROUND = Money(), Money(fractions="round")
@@ -106,7 +106,7 @@ def test_a_local_time_becomes_utc(times: Times, text: str, expected: int) -> Non
         (Times(), "2099-01-01 00:00:00", "date_implausible"),
         (Times(), "0001-01-01 00:00:00", "date_implausible"),
         (Times(), "9" * 40, "date_implausible"),
-        (Times(), "\u00b2", "date_impossible"),
+        (Times(), "\u00b2", "date_unreadable"),
     ],
 )
 def test_an_impossible_time_is_named(times: Times, text: str, rule: str) -> None:

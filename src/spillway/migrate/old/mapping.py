@@ -212,7 +212,7 @@ class Mapper:
             return reasons.attempt("", self._text, field, key, row, name, tidy, required=required)
 
         currency = text(fields.currency, "currency", identifier)
-        if not currency:
+        if not currency or reasons.attempt(None, values.known_currency, currency) is None:
             return None
         lines, postage = reasons.attempt(((), 0), self._lines, old.lines, currency)
         shipping = reasons.attempt(0, self._amount, fields.shipping, row, currency) + postage
@@ -278,7 +278,12 @@ class Mapper:
     def _customer(self, key: str, row: Row) -> str:
         customers = self.config.customers
         old = (row[customers.column] or "").strip()
-        if not old:
+        # ZEROFILL writes 0 with more of them.
+        if (
+            not old
+            or old in customers.guest_ids
+            or ("0" in customers.guest_ids and not old.strip("0"))
+        ):
             if customers.guests == "quarantine":
                 raise Unusable("customer_missing", customers.column)
             return f"guest-{key}"
@@ -288,9 +293,10 @@ class Mapper:
         subject = self.subjects(old) if customers.by != "table" else row[SUBJECT_COLUMN]
         if not subject:
             raise Unusable("customer_unknown", f"{customers.column} {old!r}")
+        subject = customers.prefix + subject
         if len(subject) > CUSTOMER_ID_MAX or not subject.isprintable():
             raise Unusable("customer_invalid", f"{customers.column} {old[:40]!r}")
-        return customers.prefix + subject
+        return subject
 
     def _created_at(self, own: Sequence[Row]) -> int:
         """The earliest of its lines' times: a line added later does not make the order younger."""
@@ -334,6 +340,9 @@ class Mapper:
         for sku, quantity, price in lines:
             if sku is None or quantity is None or price is None:
                 raise Unusable("line_incomplete", f"{spec.sku} {sku!r}")
+            if isinstance(sku, _Fraction):
+                # 1.10 in JSON is 1.1 to most programs, and MySQL makes 1.2e22 of a long number.
+                raise Unusable("sku_not_a_text", f"{spec.sku} {sku}")
             code, units, minor = sku.strip(), units_of(quantity), minor_of(price, currency)
             if code in spec.shipping_skus:
                 postage += units * minor
@@ -345,8 +354,10 @@ class Mapper:
         spec = self.config.lines
         try:
             # Numbers stay as they are written: a float would lose pence.
-            lines = json.loads(text or "null", parse_float=str, parse_int=str)
-        except ValueError as error:
+            lines = json.loads(
+                text or "null", parse_float=_Fraction, parse_int=str, object_pairs_hook=_object
+            )
+        except (ValueError, RecursionError) as error:
             raise Unusable("lines_not_json", str(spec.column)) from error
         if spec.list is not None and isinstance(lines, dict):
             lines = lines.get(spec.list)
@@ -394,17 +405,9 @@ class Mapper:
 def own_columns(config: Config) -> tuple[str, ...]:
     """The columns about the order and not about one of its lines, without its times."""
     fields = config.order
-    texts = [
-        fields.status,
-        fields.channel,
-        fields.currency,
-        fields.payment_reference,
-        fields.coupon,
-        fields.purchase_order,
-        *fields.address.all,
-    ]
+    texts = [fields.status, fields.channel, *fields.texts]
     amounts = (fields.total, fields.shipping, fields.tax, fields.discount)
-    columns = (config.customers.column, *(field.column for field in texts if field), *amounts)
+    columns = (config.customers.column, *(field.column for field in texts), *amounts)
     return tuple(dict.fromkeys(column for column in columns if column is not None))
 
 
@@ -441,6 +444,21 @@ def _raw(field: Field, key: str, row: Row) -> str | None:
     if text is None or not text.strip():
         return field.default
     return text if field.map is None else field.map.get(text.strip(), text)
+
+
+class _Fraction(str):
+    """A number of JSON that is not written as a whole one."""
+
+    __slots__ = ()
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Of two values with one name, programs differ in which one counts."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise Unusable("json_name_twice", next(name for name in names if names.count(name) > 1))
+    return found
 
 
 def _text_or_none(value: Any) -> str | None:

@@ -6,19 +6,30 @@ A value that cannot be converted raises `Unusable` with a rule: a stable name fo
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import UTC, datetime, time, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from orders.domain.order import order_id_of
 from orders.domain.text import REFUSED, normalised
 from orders.domain.units import Millis
-from spillway.currencies import decimals_of
+from spillway.currencies import DECIMALS, WITHDRAWN, decimals_of
 from spillway.migrate.config import Money, Times
 
 #: A longer amount is a typing error, and some would take all memory to become a number.
 _AMOUNT_DIGITS_MAX = 15
 _DIGITS_MAX = 40
+#: As MySQL writes a number of any type. Decimal() also takes other alphabets' digits, underscores,
+#: "NaN", and exponents that no memory holds.
+_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,3})?", re.ASCII)
+#: MySQL's own form of a date and time, and ISO 8601's as programs write it. fromisoformat() also
+#: takes weeks, any letter between day and time, and, in newer versions of Python, 24:00.
+_TIME = re.compile(
+    r"(\d{4}-?\d\d-?\d\d)(?:[T ]((?:[01]\d|2[0-3]):?[0-5]\d(?::?[0-5]\d(?:\.\d{1,9})?)?)"
+    r" ?(Z|[-+]\d\d(?::?\d\d)?)?)?",
+    re.ASCII,
+)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -45,15 +56,18 @@ def whole_number(text: str) -> int:
 
 
 def _decimal(text: str, rule: str) -> Decimal:
-    try:
-        # Decimal would also take other alphabets' digits, and underscores.
-        plain = len(text) <= _DIGITS_MAX and text.isascii() and "_" not in text
-        number = Decimal(text.strip() if plain else "NaN")
-    except InvalidOperation:
-        number = Decimal("NaN")
+    plain = text.strip()
+    number = Decimal(plain if len(text) <= _DIGITS_MAX and _NUMBER.fullmatch(plain) else "NaN")
     if not number.is_finite() or number.adjusted() > _AMOUNT_DIGITS_MAX:
         raise Unusable(rule, f"{text[:40]!r}")
     return number
+
+
+def known_currency(code: str) -> str:
+    """Any other code would silently count as one with two decimals."""
+    if code not in DECIMALS and code not in WITHDRAWN:
+        raise Unusable("currency_unknown", f"{code!r} is no currency of ISO 4217")
+    return code
 
 
 class Clock:
@@ -71,7 +85,8 @@ class Clock:
     def unix_ms(self, text: str, *, utc: bool) -> int:
         """`utc`: a TIMESTAMP column, read in a session in UTC."""
         if text.isascii() and text.isdigit():
-            at = int(text[:15]) * (1000 if self._times.numbers_are == "seconds" else 1)
+            digits = text.lstrip("0")[:_AMOUNT_DIGITS_MAX] or "0"
+            at = int(digits) * (1000 if self._times.numbers_are == "seconds" else 1)
         else:
             at = self._date(text, utc=utc)
         if not self._first_ms <= at <= self._last_ms:
@@ -79,8 +94,12 @@ class Clock:
         return at
 
     def _date(self, text: str, *, utc: bool) -> int:
+        read = _TIME.fullmatch(text)
+        if read is None:
+            raise Unusable("date_unreadable", f"{text[:40]!r} is not like 2019-07-01 10:00:00")
+        day, clock, offset = read.groups()
         try:
-            written = datetime.fromisoformat(text)
+            written = datetime.fromisoformat(f"{day} {clock or '00:00'}{offset or ''}")
         except ValueError as error:
             # Outside its strict mode MySQL stores 0000-00-00 and 2010-02-31.
             raise Unusable("date_impossible", repr(text)) from error
