@@ -20,7 +20,7 @@ PAGE = (RUNBOOK / "README.md").read_text()
 READ_ONLY = {
     *("status", "logs", "orders show", "orders list", "audit", "smoke", "doctor", "token"),
     *("simulate", "cost", "capacity", "migrate check"),
-    *("migrate init", "migrate verify"),
+    *("migrate init", "migrate verify", "migrate status"),
     *("prices check", "prices show", "prices history", "coupons show"),
 }
 #: An option that only a command which writes has.

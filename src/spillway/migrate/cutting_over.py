@@ -176,7 +176,7 @@ class Cutover:
         what = "of a sample" if verdict.sampled else "in all"
         if verdict.clean:
             return True, f"{verdict.old_orders:,} orders {what}, no difference"
-        return False, f"{len(verdict.differences):,} differ: see `spillway migrate verify`"
+        return False, f"{verdict.summary}: see `spillway migrate verify`"
 
     def _switch(self) -> Outcome:
         command = self.parts.config.cutover.switch_command

@@ -18,12 +18,13 @@ from spillway.errors import UsageError
 from spillway.migrate.config import Config, Target
 from spillway.migrate.new.applying import TOUCHED, Applier
 from spillway.migrate.new.quarantine import Quarantine
-from spillway.migrate.new.state import State, quarantined_of
+from spillway.migrate.new.state import State, Verified, quarantined_of
 from spillway.migrate.new.target import Rate, Writer, encode_at_once
 from spillway.migrate.old.connection import Account, account, connected
 from spillway.migrate.old.customers import CustomerFile
 from spillway.migrate.old.table import OldTable, Position, position_now
-from spillway.migrate.verifying.comparing import OnProgress, Verify, VerifyBack
+from spillway.migrate.verifying.comparing import Followed, OnProgress, Verdict, Verify
+from spillway.migrate.verifying.comparing_back import VerifyBack
 from spillway.migrate.verifying.new import NewSide
 from spillway.migrate.verifying.old import OldSide
 from spillway.target.archive import OUTPUT, Archive
@@ -66,6 +67,9 @@ class Place:
         """A client that retries, for reading."""
         return self.client(service, _PATIENT)
 
+    def state(self) -> State:
+        return State(self.patient("dynamodb"), self.state_table)
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -94,10 +98,26 @@ class Parts:
         return NewSide(place.patient("dynamodb"), place.orders_table, place.archive)
 
     def verify(self, on_progress: OnProgress) -> Verify:
-        return Verify(self.old_side(), self._new_side(), self.quarantined, self.settle, on_progress)
+        return Verify(
+            self.old_side(), self._new_side(), self.quarantined, self.settled, on_progress
+        )
 
     def verify_back(self, on_progress: OnProgress) -> VerifyBack:
         return VerifyBack(self.old_side(), self._new_side(), on_progress, self.quarantined)
+
+    def note(self, verdict: Verdict, *, back: bool) -> None:
+        """Keep what was found for `status`: numbers alone, nothing of an order."""
+        found = Verified(
+            at=time.time_ns() // 1_000_000,
+            result=verdict.result,
+            summary="no difference" if verdict.clean else verdict.summary,
+            old_orders=verdict.old_orders,
+            new_orders=verdict.new_orders,
+            differences=len(verdict.differences) + len(verdict.unsettled),
+            sampled=verdict.sampled,
+            back=back,
+        )
+        self.state.note_verified(found)
 
     def quarantined(self) -> dict[str, bool]:
         """Keys in quarantine, and whether the new service has changed the order since."""
@@ -110,23 +130,27 @@ class Parts:
             return position_now(connection)
 
     def settle(self) -> bool:
-        """Wait until `follow` has written all changes until now. False if it does not run."""
+        """Wait until `follow` has written all changes until now. False if it does not."""
+        return self.settled() == "caught up"
+
+    def settled(self) -> Followed:
+        """Wait until `follow` has written all changes until now, and how that ended."""
         goal = self.position()
         deadline = time.monotonic() + SETTLE_SECONDS_MAX
         while time.monotonic() < deadline:
             standing = self.state.standing()
             if standing.followed is not None and standing.followed.reached(goal):
-                return True
+                return "caught up"
             if not standing.at_work("follow"):
-                return False
+                return "stopped"
             time.sleep(0.2)
-        return False
+        return "behind"
 
 
 @contextmanager
 def assembled(config: Config, place: Place, environment: Mapping[str, str]) -> Iterator[Parts]:
     """SpillwayError: the environment lacks something."""
-    state = State(place.patient("dynamodb"), place.state_table)
+    state = place.state()
     dynamodb = place.client("dynamodb", WRITING)
     encode_at_once(dynamodb)
     writer = Writer(dynamodb, Rate(config.target.write_units_per_second_max), state.ensure)

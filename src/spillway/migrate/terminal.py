@@ -16,9 +16,11 @@ from spillway.migrate.following import Lag
 from spillway.migrate.new.applying import Tally
 from spillway.migrate.new.target import Writer
 from spillway.migrate.proposing.guessing import Proposal
+from spillway.migrate.status import Status
 from spillway.migrate.verifying.comparing import Verdict
+from spillway.migrate.verifying.naming import Sides
 from spillway.plan.price_list import load
-from spillway.ui.formatting import age
+from spillway.ui.formatting import age, counted, date_and_clock, rfc3339
 from spillway.ui.panels import mark, panel
 from spillway.ui.progress import Bar
 from spillway.ui.terminal import terminal
@@ -89,27 +91,35 @@ def show_tally(
 def verdict_document(verdict: Verdict) -> dict[str, Any]:
     values = asdict(verdict)
     orders = {"old": values.pop("old_orders"), "new": values.pop("new_orders")}
-    return {"clean": verdict.clean, "orders": orders, **values}
+    why = {"why_unsure": verdict.why_unsure} if verdict.result == "unsure" else {}
+    return {"result": verdict.result, **why, "clean": verdict.clean, "orders": orders, **values}
 
 
 def show_verdict(verdict: Verdict, console: Console) -> None:
+    """Each order that differs with its columns and both values, then the result in one line."""
     if verdict.months:
         console.print(_months(verdict))
-    for one in verdict.differences[:DIFFERENCES_SHOWN]:
-        console.print(Text(f"order {one.key or '(none)'}: {one.kind}", "red"))
+    listed = [*verdict.differences, *verdict.unsettled]
+    for one in listed[:DIFFERENCES_SHOWN]:
+        console.print(Text(f"order {one.key or '(none)'}: {one.kind}", "red"), soft_wrap=True)
         for name, sides in one.fields.items():
-            old, new = sides["old"], sides["new"]
-            console.print(Text(f"    {name}: {old!r} in the old table, {new!r} in the new", "dim"))
-    count = len(verdict.differences)
-    if count > DIFFERENCES_SHOWN:
-        console.print(Text(f"and {count - DIFFERENCES_SHOWN:,} more: --json lists them all", "dim"))
+            console.print(Text(f"    {_sides(name, sides)}", "dim"), soft_wrap=True)
+    if len(listed) > DIFFERENCES_SHOWN:
+        more = len(listed) - DIFFERENCES_SHOWN
+        console.print(Text(f"and {more:,} more: --json lists them all", "dim"))
     aside = f", {verdict.quarantined:,} in quarantine" if verdict.quarantined else ""
     what = "of a sample" if verdict.sampled else f"on {verdict.days:,} days"
-    if verdict.clean:
+    if verdict.result == "equal":
         result = Text(f"{verdict.old_orders:,} orders {what}: no difference{aside}.", "bold green")
     else:
-        result = Text(f"{count:,} of {verdict.old_orders:,} orders differ{aside}.", "bold red")
-    console.print(result)
+        result = Text(f"{verdict.summary}{aside}.", "bold red")
+    console.print(result, soft_wrap=True)
+
+
+def _sides(name: str, sides: Sides) -> str:
+    column = sides["column"]
+    where = name if column is None or column == name else f"{name} (column {column})"
+    return f"{where}: {sides['old']!r} in the old table, {sides['new']!r} in the new"
 
 
 def _months(verdict: Verdict) -> Panel:
@@ -138,6 +148,61 @@ def show_proposal(proposal: Proposal, path: Path, console: Console) -> None:
         for place in proposal.todos:
             console.print(Text(f"  {place}"), soft_wrap=True)
     console.print(f"Then run `spillway migrate check --config {path}`.", soft_wrap=True)
+
+
+def status_document(status: Status) -> dict[str, Any]:
+    standing, verified = status.standing, status.verified
+    return {
+        "healthy": not status.needs,
+        "needs": status.needs,
+        "next": status.next,
+        "phase": standing.phase,
+        "copied": standing.copied,
+        "work": status.work,
+        "running": bool(status.work) and status.at_work(status.work),
+        "owner": standing.owner,
+        "since": rfc3339(standing.since) if standing.since else None,
+        "lag_seconds": standing.lag_ms / 1000,
+        "position": None if standing.followed is None else str(standing.followed),
+        "quarantine": {"orders": status.quarantined, "rules": status.rules},
+        "open": status.open,
+        "verified": None if verified is None else {**asdict(verified), "at": rfc3339(verified.at)},
+    }
+
+
+def show_status(status: Status, console: Console) -> None:
+    standing = status.standing
+    rows: list[Sequence[RenderableType]] = [
+        ("phase", "", f"{standing.phase}, {counted(standing.copied, 'order')} copied")
+    ]
+    if status.work:
+        rows.append((status.work, mark(status.at_work(status.work)), Text(_working(status))))
+    rules = ", ".join(f"{rule} {count:,}" for rule, count in status.rules.items())
+    aside = counted(status.quarantined, "order") + (f": {rules}" if rules else "")
+    rows += [("quarantine", "", aside), ("still open", "", counted(status.open, "order"))]
+    verified = status.verified
+    if verified is None:
+        rows.append(("last verify", "", "none yet"))
+    else:
+        ago = age((status.now - verified.at) / 1000)
+        what = f"{verified.old_orders:,} orders{' of a sample' if verified.sampled else ''}"
+        said = f"{ago} ago, {what}: {verified.summary}"
+        rows.append(("last verify", mark(verified.result == "equal"), Text(said)))
+    console.print(panel(status.table, rows, ("text", "text", "text")))
+    for one in status.needs:
+        console.print(Text(one, "bold red"), soft_wrap=True)
+    if not status.needs:
+        console.print(Text(f"Next: {status.next}", "bold green"), soft_wrap=True)
+
+
+def _working(status: Status) -> str:
+    standing = status.standing
+    if not status.at_work(status.work):
+        return "does not run"
+    began = f"runs since {date_and_clock(standing.since)} ({standing.owner})"
+    if status.work != "follow":
+        return began
+    return f"{began}, {standing.lag_ms / 1000:,.1f} s behind, at {standing.followed}"
 
 
 def show_profile(profile: Profile, console: Console) -> None:

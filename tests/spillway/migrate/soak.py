@@ -386,7 +386,7 @@ def _soak_report(
 
 
 def _short(verdict: dict[str, Any]) -> dict[str, Any]:
-    kept = ("clean", "orders", "quarantined", "days", "days_looked_into", "orders_looked_at_again")
+    kept = ("clean", "orders", "quarantined", "days", "orders_looked_at_again", "followed")
     return {**{name: verdict[name] for name in kept}, "differences": verdict["differences"][:3]}
 
 

@@ -192,6 +192,7 @@ def test_an_order_that_came_back_wrong_is_found(shop: Shop, aws: str, tmp_path: 
         (ours,) = (one for one in judge.run().differences if one.key == "00000002")
         assert set(ours.fields) == {"customer", "address.name", "address.city"}
         assert ours.fields["customer"] == {
+            "column": "customer_id",
             "old": "9",
             "new": key.customer_id.removeprefix("legacy|"),
         }

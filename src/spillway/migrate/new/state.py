@@ -1,6 +1,7 @@
 """The migration's own table.
 
     migration          / state     phase, lease, and how far the copy and the log have come
+    migration          / verified  what the last `verify` has found
     order/<old key>    / order     the customer and id of a migrated order ("the index")
     quarantine         / <old key> why an order could not be migrated
     open               / <old key> migrated, and the saga has steps left for it
@@ -22,7 +23,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import asdict, astuple, dataclass, field, replace
 from typing import Any, Literal
 
 import msgspec
@@ -46,6 +47,7 @@ REASONS_MAX = 20
 DETAIL_MAX = 200
 
 STATE = {"pk": {"S": "migration"}, "sk": {"S": "state"}}
+VERIFIED = {"pk": {"S": "migration"}, "sk": {"S": "verified"}}
 _POSITIONS = ("start", "followed", "changed")
 
 Item = Mapping[str, Any]
@@ -79,10 +81,26 @@ class Standing:
     owner: str | None = None
     until: int = 0
     work: str = ""
+    #: When the owner began.
+    since: int = 0
 
     def at_work(self, work: str) -> bool:
         """A process that does this work holds the lease now."""
         return self.work == work and self.until >= _now()
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What a `verify` has found, in numbers. `at` is Unix ms."""
+
+    at: int
+    result: Literal["equal", "differs", "unsure"]
+    summary: str
+    old_orders: int
+    new_orders: int
+    differences: int
+    sampled: bool = False
+    back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +147,28 @@ class State:
             raise SpillwayError(f"The table {self.table} is not ready yet: try again.") from error
 
     def standing(self) -> Standing:
-        answer = self.dynamodb.get_item(TableName=self.table, Key=STATE, ConsistentRead=True)
-        return _standing(answer.get("Item", {}))
+        """SpillwayError: no migration has begun, because the table does not exist."""
+        return _standing(self._item(STATE))
+
+    def verified(self) -> Verified | None:
+        item = self._item(VERIFIED)
+        read = {name: _read(value) for name, value in item.items() if name not in VERIFIED}
+        return msgspec.convert(read, Verified, strict=False) if read else None
+
+    def note_verified(self, verified: Verified) -> None:
+        item = {name: _stored(value) for name, value in asdict(verified).items()}
+        self.dynamodb.put_item(TableName=self.table, Item={**VERIFIED, **item})
+
+    def _item(self, key: Item) -> Item:
+        try:
+            answer = self.dynamodb.get_item(TableName=self.table, Key=key, ConsistentRead=True)
+        except self.dynamodb.exceptions.ResourceNotFoundException as error:
+            raise SpillwayError(
+                f"Nothing is migrated yet: this account and Region have no table {self.table}."
+                " `spillway migrate copy` makes it."
+            ) from error
+        item: Item = answer.get("Item", {})
+        return item
 
     @contextmanager
     def lease(self, work: str, phases: Iterable[Phase]) -> Iterator[Standing]:
@@ -159,7 +197,7 @@ class State:
             )
         seen = {"until": standing.until} if standing.owner else {"owner": None}
         try:
-            self._renew(seen, {"owner": self.owner, "work": work})
+            self._renew(seen, {"owner": self.owner, "work": work, "since": now})
         except ClientError as error:
             if not _refused(error):
                 raise
@@ -328,6 +366,20 @@ def _standing(item: Item) -> Standing:
         if f"{name}_file" in values:
             values[name] = Position(values[f"{name}_file"], values[f"{name}_offset"])
     return msgspec.convert(values, Standing)
+
+
+def comparable(phase: Phase, *, back: bool) -> None:
+    """SpillwayError: in this phase there is nothing to compare."""
+    if back and phase != "switched":
+        raise SpillwayError(
+            "The switch is not made yet: compare with `spillway migrate verify`, without --back."
+        )
+    if not back and phase == "switched":
+        raise SpillwayError(
+            "The switch has been made: compare with `spillway migrate verify --back` now."
+        )
+    if phase in ("new", "copying"):
+        raise SpillwayError(_not_now("verify", phase))
 
 
 def _not_now(work: str, phase: Phase) -> str:

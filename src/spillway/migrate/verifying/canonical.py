@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 DAY_MS = 86_400_000
 
@@ -72,34 +71,4 @@ class Canonical(NamedTuple):
 
     @property
     def digest(self) -> int:
-        return int.from_bytes(hashlib.blake2b(repr(self).encode(), digest_size=16).digest())
-
-
-#: Of a field: what each side says, `old` and `new`.
-Sides = dict[str, Any]
-
-
-def different_sides(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Sides]:
-    def shown(value: object) -> object:
-        return str(value) if isinstance(value, State) else value
-
-    return {
-        name: {"old": shown(old[name]), "new": shown(new[name])}
-        for name in old
-        if old[name] != new[name]
-    }
-
-
-@dataclass(slots=True)
-class DaySums:
-    """One day's orders: how many, the sum of their digests, and of their totals. If both sides have
-    the same sums, they have the same orders, except for one chance in 2^128."""
-
-    orders: int = 0
-    digests: int = 0
-    total: int = 0
-
-    def add(self, order: Canonical) -> None:
-        self.orders += 1
-        self.digests = (self.digests + order.digest) % (1 << 128)
-        self.total += order.total
+        return int.from_bytes(hashlib.blake2b(repr(self).encode(), digest_size=8).digest())
