@@ -1,5 +1,6 @@
 -- The user of check, copy, follow, verify and cutover: reads the shop and its binary log.
--- On MySQL it also needs RELOAD, for the instant in which the snapshot's place is noted.
+-- On MySQL it also needs RELOAD, to begin a new file of the log where the copy begins:
+-- GRANT RELOAD ON *.* TO spillway;
 CREATE USER spillway IDENTIFIED BY 'choose one' REQUIRE SSL;
 GRANT SELECT ON shop.* TO spillway;
 GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO spillway;

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from itertools import chain, takewhile
-from typing import Any, Literal
+from typing import Any
 
 from pymysql.connections import Connection
 
@@ -17,51 +16,22 @@ from spillway.migrate.new.state import Entry, index_item
 from spillway.migrate.new.target import Put, units_of
 from spillway.migrate.old.connection import run
 from spillway.migrate.old.mapping import Mapped, OldOrder, Unmapped, line_columns
+from spillway.migrate.old.readiness import Finding, blocker, findings, good, warning
+from spillway.migrate.old.server import Standing, ask
 from spillway.migrate.old.table import OldTable, Table, quoted
 from spillway.migrate.old.values import utf8_from_latin1
 from spillway.migrate.running import Parts
 from spillway.plan.price_list import load
 from spillway.run.proxy.units import READ_UNIT_BYTES, item_bytes
-from spillway.ui.formatting import age
 
 SAMPLES_MAX = 3
 SAMPLE_LENGTH_MAX = 70
 #: Of texts in a Latin-1 column that have more than ASCII: this share is no coincidence.
 MOJIBAKE_SHARE = 0.2
 ITEM_OVERHEAD_BYTES = 100
-#: The binary log must reach back over the copy with room to spare.
-RETENTION_FACTOR = 3
 #: Measured, for one process on two cores that it shares with the emulator:
 #: docs/migration/README.md.
 ORDERS_PER_SECOND_MAX = 900
-
-#: The binary log's settings: what they may be, and what to do otherwise.
-_BINLOG = {
-    "log_bin": (("ON",), "restart the server with log_bin"),
-    "binlog_format": (("ROW",), "SET GLOBAL binlog_format = 'ROW', and reconnect the shop"),
-    "binlog_row_image": (("FULL", "NOBLOB"), "SET GLOBAL binlog_row_image = 'FULL'"),
-    "binlog_row_metadata": (("FULL",), "SET GLOBAL binlog_row_metadata = 'FULL'"),
-}
-#: The grants that are needed on *.*, under all their names.
-_GRANTS = {
-    "REPLICATION SLAVE": ("REPLICATION SLAVE", "REPLICATION REPLICA"),
-    "REPLICATION CLIENT": ("REPLICATION CLIENT", "BINLOG MONITOR", "SUPER"),
-    "RELOAD": ("RELOAD", "FLUSH_TABLES"),
-}
-_WRITE_GRANTS = ("ALL PRIVILEGES", "INSERT", "UPDATE", "DELETE")
-
-Level = Literal["good", "warning", "blocker"]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    level: Level
-    subject: str
-    detail: str
-
-
-_good, _blocker = partial(Finding, "good"), partial(Finding, "blocker")
-_warning = partial(Finding, "warning")
 
 
 @dataclass(slots=True)
@@ -144,7 +114,10 @@ class Check:
             self._read(profile, old, rows_max or rows_in_all, rows_in_all)
             self._extrapolate(profile, rows_in_all)
             profile.findings += _rows_left(config, rows_there, rows_in_all)
-            profile.findings += server_findings(connection, config, table, profile.estimate.seconds)
+            standing = ask(connection, self.parts.account.database, config.source.table)
+            profile.findings += findings(standing, config, profile.estimate.seconds)
+            profile.findings.append(_time_zone(standing, config, table))
+            profile.findings += _customers(connection, config)
             profile.findings += self._text_findings(table)
             profile.findings += _data_findings(profile)
         return profile
@@ -208,129 +181,38 @@ class Check:
         named = self.parts.config.texts.utf8_in_latin1
         for name, count in self._mojibake.items():
             if name not in named and count > self._non_ascii[name] * MOJIBAKE_SHARE:
-                yield _warning(
+                yield warning(
                     "character sets",
                     f"{name} is latin1 and has UTF-8 in {count:,} of {self._non_ascii[name]:,}"
                     " texts beyond ASCII: add it to texts.utf8_in_latin1",
                 )
         sets = sorted({charset for charset in table.charsets.values() if charset})
-        yield _good("character sets", f"{', '.join(sets)}, read as utf8mb4")
+        yield good("character sets", f"{', '.join(sets)}, read as utf8mb4")
 
 
 def _data_findings(profile: Profile) -> Iterator[Finding]:
     if not profile.mapped:
-        yield _blocker("mapping", "no order maps: fix the configuration")
+        yield blocker("mapping", "no order maps: fix the configuration")
     elif profile.unmapped > profile.mapped:
-        yield _warning("mapping", "more than half go to quarantine")
+        yield warning("mapping", "more than half go to quarantine")
 
 
 def _rows_left(config: Config, there: int, wanted: int) -> Iterator[Finding]:
     if config.source.where is None:
         return
     left = f"{wanted:,} of {there:,} rows are of orders, {there - wanted:,} stay behind"
-    yield (_good if wanted else _blocker)("source.where", left)
+    yield (good if wanted else blocker)("source.where", left)
 
 
-def server_findings(
-    connection: Connection[Any], config: Config, table: Table, copy_seconds: float
-) -> Iterator[Finding]:
-    """What the server's own settings mean for the migration."""
-    variables = {
-        str(name).lower(): str(value) for name, value in run(connection, "SHOW GLOBAL VARIABLES")
-    }
-    yield from _binlog_findings(variables)
-    yield _retention(variables, copy_seconds)
-    yield _grants(connection, table)
-    yield _index(connection, config)
-    yield from _foreign_keys(connection, config)
-    yield from _customers(connection, config)
-    zone = variables.get("time_zone", "")
-    server_zone = variables.get("system_time_zone", "") if zone == "SYSTEM" else zone
-    yield _good(
+def _time_zone(standing: Standing, config: Config, table: Table) -> Finding:
+    server = standing.server
+    zone = server("time_zone")
+    server_zone = server("system_time_zone") if zone == "SYSTEM" else zone
+    return good(
         "time zone",
         f"DATETIME columns are read as {config.source.time_zone} (the server: {server_zone});"
         f" TIMESTAMP columns: {', '.join(sorted(table.utc_columns)) or 'none'}",
     )
-
-
-def _binlog_findings(variables: dict[str, str]) -> Iterator[Finding]:
-    wrong = [
-        f"{name} is {variables.get(name) or 'unknown here'}: {remedy}"
-        for name, (good, remedy) in _BINLOG.items()
-        if variables.get(name, "").upper() not in good
-    ]
-    for detail in wrong:
-        yield _blocker("binary log", detail)
-    if not wrong:
-        yield _good("binary log", "ROW, with column names and whole rows")
-
-
-def _retention(variables: dict[str, str], copy_seconds: float) -> Finding:
-    subject = "binary log kept"
-    days = float(variables.get("expire_logs_days") or 0)
-    seconds = float(variables.get("binlog_expire_logs_seconds") or 0) or days * 86_400
-    if not seconds:
-        return _good(subject, "until it is purged by hand")
-    if seconds < copy_seconds * RETENTION_FACTOR:
-        return _blocker(
-            subject,
-            f"{age(seconds)}, and the copy takes {age(copy_seconds)}: keep it"
-            f" {RETENTION_FACTOR} times as long",
-        )
-    return _good(subject, f"{age(seconds)}: never stop `follow` for longer")
-
-
-def _grants(connection: Connection[Any], table: Table) -> Finding:
-    granted = " ".join(str(row[0]).upper() for row in run(connection, "SHOW GRANTS"))
-    lacking = [
-        name
-        for name, names in _GRANTS.items()
-        if not any(one in granted for one in names)
-        # MariaDB reports a snapshot's position without a lock on all tables.
-        and not (name == "RELOAD" and table.is_mariadb)
-    ]
-    if lacking and "ALL PRIVILEGES ON *.*" not in granted:
-        return _blocker("grants", f"lacks {', '.join(lacking)} ON *.*")
-    may_write = any(word in granted for word in _WRITE_GRANTS)
-    spare = "; it may also write, which this tool never does" if may_write else ""
-    return _good("grants", f"enough to read and to follow{spare}")
-
-
-def _index(connection: Connection[Any], config: Config) -> Finding:
-    table, key = config.source.table, config.order.key
-    found = run(
-        connection,
-        "SELECT index_name FROM information_schema.statistics WHERE table_schema = DATABASE()"
-        " AND table_name = %s AND column_name = %s AND seq_in_index = 1",
-        (table, key),
-    )
-    if found:
-        return _good("index", f"{key} has one")
-    remedy = f"CREATE INDEX ... ON {table} ({key})"
-    return _blocker("index", f"{key} has none: each chunk would read the whole table. {remedy}")
-
-
-def _foreign_keys(connection: Connection[Any], config: Config) -> Iterator[Finding]:
-    """A cascade changes rows inside the storage engine: the binary log does not report them."""
-    found = run(
-        connection,
-        "SELECT constraint_name, delete_rule, update_rule"
-        " FROM information_schema.referential_constraints"
-        " WHERE constraint_schema = DATABASE() AND table_name = %s",
-        (config.source.table,),
-    )
-    for name, on_delete, on_update in found:
-        acts = [
-            f"ON {event} {rule}"
-            for event, rule in (("DELETE", on_delete), ("UPDATE", on_update))
-            if rule not in ("RESTRICT", "NO ACTION")
-        ]
-        if acts:
-            yield _warning(
-                "foreign key",
-                f"{name} ({', '.join(acts)}) changes rows that the binary log does not report:"
-                " run `copy --again` after such a change",
-            )
 
 
 def _customers(connection: Connection[Any], config: Config) -> Iterator[Finding]:
@@ -346,7 +228,7 @@ def _customers(connection: Connection[Any], config: Config) -> Iterator[Finding]
     )
     if found:
         named = ", ".join(repr(row[0]) for row in found)
-        yield _blocker(
+        yield blocker(
             "customers",
             f"{customers.table} has more than one {customers.subject} for {named}: keep the right"
             " one, or name a view that has one row a customer",

@@ -18,6 +18,8 @@ from spillway.migrate.new.applying import Tally
 from spillway.migrate.new.state import Phase, Standing, quarantined_of
 from spillway.migrate.old.keys import NO_NUMBER
 from spillway.migrate.old.mapping import Gone, OldOrder, Reading
+from spillway.migrate.old.readiness import findings
+from spillway.migrate.old.server import ask
 from spillway.migrate.old.table import OldTable
 from spillway.migrate.running import Parts
 
@@ -59,6 +61,8 @@ class Copy:
         write what differs. `follow` then continues from here.
         """
         phases: list[Phase] = ["following"] if again else ["new", "copying"]
+        with self.parts.old_table() as old:
+            self._check_followable(old)
         with self.parts.state.lease("copy", phases) as standing:
             self._walk(standing, again=again)
         return self.tally
@@ -72,6 +76,17 @@ class Copy:
             for readings in old.readings(keys):
                 self._count(len(readings), self.parts.applier.apply(readings))
         return self.tally
+
+    def _check_followable(self, old: OldTable) -> None:
+        """A copy that cannot be followed afterwards is days of work for nothing."""
+        standing = ask(old.connection, self.parts.account.database, self.parts.config.source.table)
+        found = findings(standing, self.parts.config)
+        subjects = dict.fromkeys(one.subject for one in found if one.level == "blocker")
+        if subjects:
+            raise SpillwayError(
+                f"`follow` would miss changes of this table ({', '.join(subjects)}): `spillway"
+                " migrate check` says what to run first."
+            )
 
     def _walk(self, standing: Standing, *, again: bool) -> None:
         state, applier = self.parts.state, self.parts.applier

@@ -15,6 +15,7 @@ from spillway.migrate.checking import Profile
 from spillway.migrate.following import Lag
 from spillway.migrate.new.applying import Tally
 from spillway.migrate.new.target import Writer
+from spillway.migrate.old.readiness import Finding
 from spillway.migrate.proposing.guessing import Proposal
 from spillway.migrate.status import Status
 from spillway.migrate.verifying.comparing import Verdict
@@ -206,16 +207,29 @@ def _working(status: Status) -> str:
 
 
 def show_profile(profile: Profile, console: Console) -> None:
-    marks = {"good": mark(True), "warning": Text("!", "yellow"), "blocker": mark(False)}
-    findings = [(marks[one.level], one.subject, Text(one.detail)) for one in profile.findings]
-    console.print(panel(profile.server, findings))
+    marks = {"blocker": mark(False), "warning": Text("!", "yellow"), "good": mark(True)}
+    levels = list(marks)
+    findings = sorted(profile.findings, key=lambda one: levels.index(one.level))
+    rows = [(marks[one.level], one.subject, Text(one.detail)) for one in findings]
+    console.print(panel(profile.server, rows))
     console.print(_mapping(profile))
     console.print(_estimate(profile))
+    _show_what_to_paste(findings, console)
     if profile.blockers:
         count = len(profile.blockers)
         console.print(Text(f"Fix {count} before `spillway migrate copy`.", "bold red"))
     else:
         console.print(Text("Ready for `spillway migrate copy`.", "bold green"))
+
+
+def _show_what_to_paste(findings: Sequence[Finding], console: Console) -> None:
+    """Without a frame, and each line whole, so that it can be copied."""
+    for one in findings:
+        if one.paste:
+            sign = "✘" if one.level == "blocker" else "!"
+            console.print(Text(f"\n{sign} {one.subject}: {one.detail}", "dim"))
+            for line in one.paste:
+                console.print(Text(f"    {line}"), soft_wrap=True)
 
 
 def _mapping(profile: Profile) -> Panel:

@@ -159,15 +159,15 @@ def test_a_check_names_what_must_be_mended_first(shop: Shop, aws: str, tmp_path:
         " REFERENCES parents (id) ON DELETE CASCADE"
     )
     config = config_for(shop, make_orders_table(dynamodb), tmp_path)
-    shop.run("SET GLOBAL binlog_row_metadata = 'MINIMAL'")
+    shop.run("SET GLOBAL binlog_row_image = 'MINIMAL'")
     try:
         with migration(shop, dynamodb, config) as parts:
             profile = Check(parts, NOTHING).run(None)
     finally:
-        shop.run("SET GLOBAL binlog_row_metadata = 'FULL'")
+        shop.run("SET GLOBAL binlog_row_image = 'FULL'")
     found = {finding.subject: finding for finding in profile.findings}
     assert found["index"].level == "blocker"
-    assert "SET GLOBAL binlog_row_metadata" in found["binary log"].detail
+    assert "SET GLOBAL binlog_row_image = 'FULL';" in found["binary log"].paste
     assert "ON DELETE CASCADE" in found["foreign key"].detail
 
 

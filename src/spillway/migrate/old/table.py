@@ -36,9 +36,8 @@ from spillway.migrate.old.payloads import PayloadCursor, Texts, TwoTexts, halves
 CHUNK_ROWS = 2_000
 #: Keys a query, and so the rows that one locking read may hold for its instant.
 KEYS_MAX = 100
-#: How long a flush may wait for the statements under way: new writes wait behind it.
-FLUSH_WAIT_SECONDS = 2
-FLUSH_TRIES_MAX = 30
+#: Where the first event of a file of the binary log is, behind the four bytes of its kind.
+LOG_BEGINS_AT = 4
 #: The pause before another try to read a row that a transaction has locked.
 LOCK_PAUSE_SECONDS = 0.02
 LOCK_WAIT_SECONDS_MAX = 300.0
@@ -326,13 +325,17 @@ class OldTable:
     def snapshot(self) -> Iterator[Position]:
         """A consistent view of the whole database, and the binary log's position at that moment.
 
-        MariaDB reports the snapshot's own position. MySQL does not: there a global read lock covers
-        the instant between the two statements. If the lock does not come quickly, it is given up.
+        MariaDB reports the snapshot's own position. MySQL does not, and a place that is noted
+        earlier is not safe by itself: a transaction is in the log before others see it, so the
+        snapshot may lack one that the log has behind it. But MySQL begins a new file of its log
+        only when all transactions of the former ones are visible. So a new one is begun, and its
+        start is the position. This locks nothing.
         """
         run(self.connection, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        marked = _marked_by_mariadb(self.connection) if self.table.is_mariadb else None
+        begun = None if self.table.is_mariadb else _new_log_file(self.connection)
+        run(self.connection, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
         try:
-            yield marked or _marked_under_lock(self.connection)
+            yield begun or _of_snapshot(self.connection)
         finally:
             if self.connection.open:
                 self.connection.rollback()
@@ -388,29 +391,19 @@ class OldTable:
         return OldOrder(name(number), self._place(rows[0][0]), own, lines, same)
 
 
-def _marked_by_mariadb(connection: Connection[Any]) -> Position | None:
-    run(connection, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+def _new_log_file(connection: Connection[Any]) -> Position:
+    run(connection, "FLUSH BINARY LOGS")
+    return Position(position_now(connection).file, LOG_BEGINS_AT)
+
+
+def _of_snapshot(connection: Connection[Any]) -> Position:
+    """MariaDB's, of the transaction under way."""
     status = "SHOW STATUS LIKE 'binlog_snapshot_%'"
     found = {str(name): value for name, value in run(connection, status)}
     file, offset = found.get("Binlog_snapshot_file"), found.get("Binlog_snapshot_position")
-    return Position(file, int(offset or 0)) if file else None
-
-
-def _marked_under_lock(connection: Connection[Any]) -> Position:
-    run(connection, f"SET SESSION lock_wait_timeout = {FLUSH_WAIT_SECONDS}")
-    for attempt in range(1, FLUSH_TRIES_MAX + 1):
-        try:
-            run(connection, "FLUSH TABLES WITH READ LOCK")
-            break
-        except pymysql.err.OperationalError as error:
-            if code_of(error) not in LOCKED or attempt == FLUSH_TRIES_MAX:
-                raise
-            time.sleep(attempt)
-    try:
-        run(connection, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
-        return position_now(connection)
-    finally:
-        run(connection, "UNLOCK TABLES")
+    if not file:
+        raise SpillwayError("The old database writes no binary log: switch it on with log_bin.")
+    return Position(file, int(offset or 0))
 
 
 def position_now(connection: Connection[Any]) -> Position:
