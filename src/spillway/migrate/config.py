@@ -135,7 +135,7 @@ class Customers(_Section, frozen=True):
     """How an old customer id becomes the identity provider's subject.
 
     subject  the column's value, with `prefix` before it, is the subject
-    csv      a file with the header `customer,subject`
+    csv      a file with the header `customer,subject`; several customers may have one subject
     table    another table of the old database, joined by `key`
 
     `guests` are orders without a customer: each is quarantined, or gets its own subject.
