@@ -26,6 +26,7 @@ from spillway.plan.cost.chart import draw
 from spillway.plan.cost.findings import Findings
 from spillway.plan.cost.model import MILLION, CostModel, cost_model
 from spillway.plan.cost.sizing import sizing
+from spillway.plan.migration_settings import settings_part
 from spillway.plan.pricing_vectors import vectors
 from spillway.plan.tables import Table
 from spillway.plan.templates import Templates, synthesised
@@ -35,6 +36,7 @@ from spillway.run.workload.catalogue import articles_csv
 
 DOCS = PROJECT / "docs"
 COST, PERFORMANCE = DOCS / "cost.md", DOCS / "performance.md"
+MIGRATION_SETTINGS = DOCS / "migration" / "settings.md"
 LOGS, METRICS = DOCS / "logs.md", DOCS / "metrics.md"
 PRICING_VECTORS = DOCS / "contracts" / "vectors" / "pricing.json"
 INVENTORY = DOCS / "production-inventory.md"
@@ -50,6 +52,7 @@ def pages() -> Iterator[tuple[Path, str]]:
     yield INVENTORY, inventory_page(synthesised(inventory.STAGE))
     yield LOGS, logs_page()
     yield METRICS, metrics_page()
+    yield MIGRATION_SETTINGS, filled(MIGRATION_SETTINGS, settings=settings_part())
     yield EXAMPLE.with_name("load.csv"), articles_csv()
     yield PRICING_VECTORS, vectors()
     yield address_formats.FILE, address_formats.text()
