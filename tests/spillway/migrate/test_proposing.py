@@ -233,9 +233,10 @@ def test_a_lines_own_time_is_not_the_orders_and_gmt_is_utc() -> None:
     assert file["source"]["time_zone"] == "UTC"
 
 
-def test_a_customer_0_is_pointed_at() -> None:
-    made, _ = proposed(*WOO)
-    assert "NULLIF(customer_id, 0)" in made.text
+def test_a_customer_0_is_a_guest() -> None:
+    made, file = proposed(*WOO)
+    assert "guest_ids" in reason(made, "guests")
+    assert file["customers"]["guests"] == "one_each"
 
 
 MAGENTO = (

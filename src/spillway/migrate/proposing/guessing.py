@@ -718,13 +718,12 @@ class _Guess:
         zeros = sum(row.get(by_id.name) == "0" for row in rows)
         if zeros:
             notes.note(
-                f"{by_id.name} is 0 in {zeros:,} of {len(rows):,} rows seen: are those guests? All"
-                " would become one customer. Make them NULL in a view or a generated column"
-                f" (NULLIF({by_id.name}, 0))."
+                f"{by_id.name} is 0 in {zeros:,} of {len(rows):,} rows seen: 0 is no account but a"
+                " guest (guest_ids)."
             )
         notes.set(
             "guests",
-            "one_each" if empty or by_id.nullable else "quarantine",
+            "one_each" if empty or zeros or by_id.nullable else "quarantine",
             f"{empty:,} of {len(rows):,} rows seen have no customer. one_each: each such order"
             " gets a subject of its own; quarantine: it is set aside.",
         )
