@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from spillway.errors import SpillwayError
 from spillway.migrate.new.applying import Tally
 from spillway.migrate.new.state import Phase, Standing, quarantined_of
+from spillway.migrate.old.binlog import log_made
 from spillway.migrate.old.keys import NO_NUMBER
 from spillway.migrate.old.mapping import Gone, OldOrder, Reading
 from spillway.migrate.old.readiness import findings
@@ -91,6 +92,7 @@ class Copy:
     def _walk(self, standing: Standing, *, again: bool) -> None:
         state, applier = self.parts.state, self.parts.applier
         last, start = (None, None) if again else (standing.copied_to, standing.start)
+        made = standing.log_made
         self._copied = standing.copied
         apply = applier.apply_new if standing.phase == "new" else applier.apply
         while not self._complete:
@@ -98,15 +100,17 @@ class Copy:
                 server = old.table.server_id
                 if start is None:
                     start = position
+                    made = log_made(self.parts.account, self.parts.config, start)
                     if not again:
-                        state.save(phase="copying", start=start, server=server)
+                        state.save(phase="copying", start=start, server=server, log_made=made)
                 last = self._write(self._batches(old, last), last, apply, save=not again)
                 if self._complete:
                     for keyless in old.readings([NO_NUMBER]):
                         self._count(len(keyless), applier.apply(keyless))
         if again:
             self._sweep()
-        state.save(phase="following", followed=start, server=server)
+        place = {"followed": start, "server": server, "log_made": made, "described": None}
+        state.save(phase="following", **place)
 
     def _batches(self, old: OldTable, last: str | None) -> Iterator[Batch]:
         """They end with the table, which is then complete, or when the snapshot is too old."""

@@ -26,7 +26,7 @@ from spillway.migrate.old.connection import SourceAway, connected
 from spillway.migrate.old.guard import Guard, guard
 from spillway.migrate.old.keys import Logged
 from spillway.migrate.old.mapping import Reason
-from spillway.migrate.old.table import Position
+from spillway.migrate.old.table import Position, watched
 from spillway.migrate.running import Parts
 from spillway.operate.orders import resuming
 
@@ -232,7 +232,8 @@ class Cutover:
             return []
         keys: dict[Logged, None] = {}
         with self.parts.old_table() as old:
-            for one in news(self.parts.account, self.parts.config, old.table, start):
+            table = watched(old.connection, self.parts.config)
+            for one in news(self.parts.account, self.parts.config, table, start):
                 keys |= dict.fromkeys(one.keys)
                 if one.position is not None and one.position.reached(goal):
                     break

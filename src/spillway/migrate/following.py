@@ -9,22 +9,36 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Generator
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 
 from spillway.errors import SpillwayError
 from spillway.migrate.new.applying import Tally
-from spillway.migrate.old.binlog import ConnectionLost, News, news
+from spillway.migrate.new.state import Standing
+from spillway.migrate.old.binlog import ConnectionLost, DisplacedError, News, news
 from spillway.migrate.old.connection import SourceAway
 from spillway.migrate.old.keys import Logged
-from spillway.migrate.old.table import KEYS_MAX, OldTable, Position, Table, position_now
+from spillway.migrate.old.table import (
+    KEYS_MAX,
+    OldTable,
+    Position,
+    Table,
+    position_now,
+    watched,
+)
 from spillway.migrate.running import Parts
 
 #: News that wait for the work; when it is full, the server waits.
 NEWS_MAX = 2_000
 WAIT_SECONDS = 0.25
 SAVE_SECONDS = 1.0
+#: The server speaks each second: it is silent when it did not for this long.
+SILENT_SECONDS = 5.0
+#: How often the end of the log is asked for, and how often the log may say that it ends elsewhere.
+PROOF_SECONDS = 10.0
+ENDS_SAID_MAX = 15
+DISPLACED_MAX = 3
 RECONNECT_SECONDS_MIN = 0.5
 RECONNECT_SECONDS_MAX = 15.0
 
@@ -33,12 +47,14 @@ Inbox = queue.Queue[News | BaseException]
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """How far behind. `seconds` is the age of the last change that was written, 0 at the end."""
+    """How far behind. `seconds` is the age of the last change that was written, 0 at the end.
+    `silent`: so long the server has said nothing, and nobody knows. 0 while it speaks."""
 
-    position: Position
+    position: Position | None
     seconds: float
     tally: Tally
     problem: str = ""
+    silent: float = 0.0
 
 
 OnLag = Callable[[Lag], None]
@@ -51,13 +67,11 @@ class Follow:
     stop: threading.Event = field(default_factory=threading.Event)
     tally: Tally = field(default_factory=Tally)
     _pause: float = RECONNECT_SECONDS_MIN
+    _times_displaced: int = 0
 
     def run(self, *, until_caught_up: bool = False) -> Tally:
         """Endless, or until all changes from before its start are written."""
         with self.parts.state.lease("follow", ["following"]) as standing:
-            position = standing.followed
-            if position is None:
-                raise SpillwayError("The copy noted no position in the binary log: run it again.")
             goal: Position | None = None
             while not self.stop.is_set():
                 try:
@@ -65,36 +79,58 @@ class Follow:
                         _check_server(standing.server, old.table)
                         if until_caught_up and goal is None:
                             goal = position_now(old.connection)
-                        position = self._follow(old, position, goal)
+                        # From the last complete transaction: an earlier round noted it.
+                        standing = self.parts.state.standing()
+                        position = self._follow(old, standing, goal)
                         if goal is not None and position.reached(goal):
                             return self.tally
                 except (ConnectionLost, SourceAway) as away:
-                    # From the last complete transaction: `_follow` noted it.
-                    position = self.parts.state.standing().followed or position
-                    self.on_lag(Lag(position, 0.0, self.tally, str(away)))
+                    if isinstance(away, DisplacedError):
+                        self._displaced(away)
+                    self.on_lag(Lag(standing.followed, 0.0, self.tally, str(away)))
                     self.stop.wait(self._pause)
                     self._pause = min(RECONNECT_SECONDS_MAX, self._pause * 2)
         return self.tally
 
-    def _follow(self, old: OldTable, start: Position, goal: Position | None) -> Position:
+    def _displaced(self, other: DisplacedError) -> None:
+        """By `cutover`, which reads the log behind the switch; or by somebody else, whom we would
+        displace in turn, and so on for ever."""
+        # Raises `Switched` where it was the former.
+        self.parts.state.save(work="follow")
+        self._times_displaced += 1
+        if self._times_displaced == DISPLACED_MAX:
+            raise SpillwayError(str(other)) from other
+
+    def _follow(self, old: OldTable, standing: Standing, goal: Position | None) -> Position:
         """Where it ended: at the goal, by `stop`, or because the table's columns changed."""
-        work = _Work(self, old, start)
+        start = standing.followed
+        if start is None:
+            raise SpillwayError("The copy noted no position in the binary log: run it again.")
+        table = watched(old.connection, self.parts.config)
+        work = _Work(self, old, table.layout.at, start, standing.log_made)
+        log = news(
+            self.parts.account,
+            self.parts.config,
+            table,
+            start,
+            log_made=standing.log_made,
+            described=standing.described,
+        )
         inbox: Inbox = queue.Queue(NEWS_MAX)
         ended = threading.Event()
-        fetched = (self.parts, old.table, start, inbox, ended)
-        threading.Thread(target=_fetch, args=fetched, daemon=True).start()
+        threading.Thread(target=_fetch, args=(log, inbox, ended), daemon=True).start()
         try:
             while not self.stop.is_set():
                 try:
-                    news = inbox.get(timeout=WAIT_SECONDS if not work.keys else 0)
+                    some = inbox.get(timeout=WAIT_SECONDS if not work.keys else 0)
                 except queue.Empty:
                     work.write()
                     continue
-                if isinstance(news, BaseException):
-                    raise news
+                if isinstance(some, BaseException):
+                    raise some
                 self._pause = RECONNECT_SECONDS_MIN
-                work.take(news)
-                if news.schema_changed or (goal is not None and work.reached(goal)):
+                work.take(some)
+                if some.schema_changed or (goal is not None and work.reached(goal)):
                     break
             work.write()
             work.note(force=True)
@@ -109,12 +145,22 @@ class _Work:
 
     follow: Follow
     old: OldTable
+    described: Position
     position: Position
+    log_made: int | None
     keys: dict[Logged, None] = field(default_factory=dict)
     _ahead: Position | None = None
+    _ahead_made: int | None = None
     #: The end of the last transaction that changed the table, and whether one is under way.
     _changed: Position | None = None
+    _changed_at: int = 0
     _changing: bool = False
+    _heard_at: float = field(default_factory=time.time)
+    #: Where the log must come to, because it ends there, and how often it said since then that it
+    #: has nothing more.
+    _end: Position | None = None
+    _ends_said: int = 0
+    _asked: float = field(default_factory=time.monotonic)
     _at: int = 0
     _idle: bool = False
     _saved: float = 0.0
@@ -122,13 +168,18 @@ class _Work:
     def take(self, news: News) -> None:
         self.keys |= dict.fromkeys(news.keys)
         self._idle = news.idle
+        self._heard_at = time.time()
         self._changing = self._changing or bool(news.keys)
         if not news.idle:
             self._at = news.at
+            self._ends_said = 0
         if news.position is not None:
-            self._ahead = news.position
+            self._ahead, self._ahead_made = news.position, news.log_made
             if self._changing:
                 self._changed, self._changing = news.position, False
+                self._changed_at = round(self._heard_at * 1000)
+            if news.idle:
+                self._prove_heard(news.position)
         if len(self.keys) >= KEYS_MAX:
             self.write()
         elif not self.keys:
@@ -150,30 +201,59 @@ class _Work:
         """All that was reported is written, and so is every transaction that has ended by then."""
         if self._ahead is not None:
             self.position, self._ahead = self._ahead, None
+            self.log_made = self._ahead_made
         self.note()
+
+    def _prove_heard(self, heard: Position) -> None:
+        """Silence is no proof that nothing changed: a server whose log was reset may go on saying
+        that the old one has nothing more. So now and then another connection asks where it ends.
+        """
+        if self._end is not None:
+            self._ends_said += 1
+            if heard.reached(self._end):
+                self._end = None
+            elif self._ends_said >= ENDS_SAID_MAX:
+                raise ConnectionLost(f"its log goes on to {self._end}, and says it ends at {heard}")
+        elif time.monotonic() - self._asked >= PROOF_SECONDS:
+            self._asked, self._ends_said = time.monotonic(), 0
+            self._end = position_now(self.old.connection)
+            if not self._end.reached(heard):
+                raise SpillwayError(
+                    f"The old database's log ends at {self._end}, before {heard}: it was reset."
+                    " Run `spillway migrate copy --again`: nothing is lost."
+                )
 
     def note(self, *, force: bool = False) -> None:
         if not force and time.monotonic() - self._saved < SAVE_SECONDS:
             return
         seconds = 0.0 if self._idle or not self._at else max(0.0, time.time() - self._at)
-        changed = {} if self._changed is None else {"changed": self._changed}
-        lag_ms = round(seconds * 1000)
-        self.follow.parts.state.save(followed=self.position, lag_ms=lag_ms, **changed)
+        silent = time.time() - self._heard_at
+        if silent < SILENT_SECONDS:
+            silent = 0.0
+        values: dict[str, object] = {
+            "followed": self.position,
+            "log_made": self.log_made,
+            "described": self.described,
+            "heard_at": round(self._heard_at * 1000),
+            "lag_ms": round(max(seconds, silent) * 1000),
+        }
+        if self._changed is not None:
+            values |= {"changed": self._changed, "changed_at": self._changed_at}
+        self.follow.parts.state.save(**values)
         self._saved = time.monotonic()
-        self.follow.on_lag(Lag(self.position, seconds, self.follow.tally))
+        self.follow.on_lag(Lag(self.position, seconds, self.follow.tally, silent=silent))
 
 
 def _check_server(noted: str | None, table: Table) -> None:
-    if noted is not None and noted != table.server_id:
+    """A state of before this version has the server's number alone."""
+    if noted is not None and noted not in (table.server_id, table.server_id.partition("/")[0]):
         raise SpillwayError(
             f"This is another server (id {table.server_id}, not {noted}), with another binary log:"
             " run `spillway migrate copy --again`. Nothing is lost."
         )
 
 
-def _fetch(
-    parts: Parts, table: Table, start: Position, inbox: Inbox, ended: threading.Event
-) -> None:
+def _fetch(log: Generator[News], inbox: Inbox, ended: threading.Event) -> None:
     """Put news into the inbox until `ended`; and a failure, which the other thread handles."""
 
     def put(what: News | BaseException) -> None:
@@ -183,9 +263,10 @@ def _fetch(
                 return
 
     try:
-        for some in news(parts.account, parts.config, table, start):
-            put(some)
-            if ended.is_set():
-                return
+        with closing(log):
+            for some in log:
+                put(some)
+                if ended.is_set():
+                    return
     except BaseException as error:  # noqa: BLE001 -- raised again by the other thread
         put(error)

@@ -22,7 +22,7 @@ from spillway.migrate.old.binlog import News, news
 from spillway.migrate.old.connection import account, connected
 from spillway.migrate.old.keys import Logged
 from spillway.migrate.old.mapping import Mapped
-from spillway.migrate.old.table import CHUNK_ROWS, OldTable, Position, position_now
+from spillway.migrate.old.table import CHUNK_ROWS, OldTable, Position, position_now, watched
 from spillway.migrate.running import Parts
 from spillway.run.stack.aws import client
 from tests.spillway.migrate.legacy import Shop, lines, schema
@@ -114,7 +114,9 @@ def test_copy_and_log_name_a_row_the_same_way(numbered: Numbered, tmp_path: Path
                 reader = OldTable(connection, config, lambda old: old)
                 read = chain(reader.after(None), reader.without_number())
                 copied = [order.key for order in read]
-                logged = reader.names(until(goal, news(old, config, reader.table, start)))
+                logged = reader.names(
+                    until(goal, news(old, config, watched(connection, config), start))
+                )
                 assert sorted(logged) == sorted(copied), kind
                 assert len(set(copied)) == len(numbers), kind
                 for name in copied:

@@ -27,6 +27,7 @@ from spillway.migrate.old.table import OldTable
 from spillway.migrate.running import Parts
 from spillway.run.stack.aws import client
 from tests.spillway.migrate.legacy import HOSTILE, Shop, lines, order, rows, writer
+from tests.spillway.migrate.servers import on_every_server
 from tests.spillway.migrate.tables import config_for, make_orders_table, migration
 
 NOTHING: Any = lambda *_: None  # noqa: E731
@@ -118,7 +119,11 @@ def _pages(dynamodb: Any, parts: Parts) -> Any:
         yield [item["pk"]["S"] for item in page["Items"]]
 
 
-@pytest.mark.parametrize("shop", ["row-per-order", "row-per-line"], indirect=True)
+@pytest.mark.parametrize(
+    ("old_server", "shop"),
+    [("mariadb", "row-per-order"), ("mariadb", "row-per-line"), ("mysql", "row-per-line")],
+    indirect=True,
+)
 def test_both_sides_agree_while_somebody_writes_and_afterwards(
     shop: Shop, aws: str, tmp_path: Path
 ) -> None:
@@ -208,6 +213,7 @@ def test_an_order_that_the_new_service_has_touched_is_never_overwritten(
         assert parts.quarantined() == {str(number): True}
 
 
+@on_every_server
 def test_a_read_does_not_pass_a_transaction_that_is_about_to_be_seen(
     shop: Shop, tmp_path: Path
 ) -> None:
@@ -326,6 +332,37 @@ def test_columns_may_come_and_go_as_long_as_those_that_are_mapped_stay(
 
 def _without_notes(seed: int) -> dict[str, Any]:
     return {name: value for name, value in order(random.Random(seed)).items() if name != "notes"}
+
+
+@pytest.mark.parametrize("old_server", ["mysql"], indirect=True)
+def test_where_the_log_names_no_columns_they_may_come_at_the_end_and_not_move_unseen(
+    shop: Shop, aws: str, tmp_path: Path
+) -> None:
+    """As every log of MySQL 5.6 and 5.7."""
+    dynamodb = client(aws, "dynamodb")
+    shop.insert(order(random.Random(1)))
+    config = config_for(shop, make_orders_table(dynamodb), tmp_path)
+    with migration(shop, dynamodb, config) as parts:
+        Copy(parts, NOTHING).run()
+        shop.insert(order(random.Random(2)))
+        shop.run("ALTER TABLE orders ADD COLUMN gift INT, ADD KEY (city)")
+        shop.insert(order(random.Random(3)))
+        Follow(parts, NOTHING).run(until_caught_up=True)
+        assert differences(parts) == []
+        # The same types as before: only the log's statements tell that the key has moved.
+        shop.insert(order(random.Random(4)))
+        shop.run("ALTER TABLE orders ADD COLUMN old_id INT UNSIGNED NOT NULL DEFAULT 1 FIRST")
+        shop.run("ALTER TABLE orders MODIFY gift INT AFTER old_id")
+        shop.insert(order(random.Random(5)))
+        with pytest.raises(SpillwayError, match=r"were changed while.*copy --again"):
+            Follow(parts, NOTHING).run(until_caught_up=True)
+        with pytest.raises(SpillwayError, match=r"were changed while.*copy --again"):
+            Follow(parts, NOTHING).run(until_caught_up=True)
+        Copy(parts, NOTHING).run(again=True)
+        shop.run("ALTER TABLE orders MODIFY old_id INT AFTER city")
+        shop.insert(order(random.Random(6)))
+        Follow(parts, NOTHING).run(until_caught_up=True)
+        assert differences(parts) == []
 
 
 def test_an_old_server_that_went_away_is_waited_for(shop: Shop, aws: str, tmp_path: Path) -> None:

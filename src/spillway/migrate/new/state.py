@@ -48,7 +48,7 @@ DETAIL_MAX = 200
 
 STATE = {"pk": {"S": "migration"}, "sk": {"S": "state"}}
 VERIFIED = {"pk": {"S": "migration"}, "sk": {"S": "verified"}}
-_POSITIONS = ("start", "followed", "changed")
+_POSITIONS = ("start", "followed", "described", "changed")
 
 Item = Mapping[str, Any]
 _stored, _read = TypeSerializer().serialize, TypeDeserializer().deserialize
@@ -66,7 +66,12 @@ class Switched(LeaseLost):
 class Standing:
     """How far the migration is. Every order up to `copied_to`, an old key as the database spells
     it, has been copied. `changed` is the end of the last transaction that changed the old table.
-    `sent` is 1 as soon as the customers were sent to the new service. Times are Unix ms."""
+    `sent` is 1 as soon as the customers were sent to the new service. Times are Unix ms.
+
+    Of the log: `log_made` (Unix s) is when the file of `followed`, or of `start`, was begun, and
+    `described` where the table was described by which it was read. `heard_at` is when the server
+    last said something, a heartbeat or more, and `changed_at` when it last said that the old table
+    changed."""
 
     phase: Phase = "new"
     start: Position | None = None
@@ -74,7 +79,11 @@ class Standing:
     copied_to: str | None = None
     copied: int = 0
     followed: Position | None = None
+    log_made: int | None = None
+    described: Position | None = None
+    heard_at: int = 0
     changed: Position | None = None
+    changed_at: int = 0
     switched_at: int = 0
     sent: int = 0
     lag_ms: int = 0
@@ -245,6 +254,8 @@ class State:
         for name, value in values.items():
             if isinstance(value, Position):
                 changes |= {f"{name}_file": value.file, f"{name}_offset": value.offset}
+            elif name in _POSITIONS:
+                changes |= {f"{name}_file": None, f"{name}_offset": None}
             else:
                 changes[name] = value
         try:

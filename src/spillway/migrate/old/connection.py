@@ -120,7 +120,7 @@ def _translate_errors() -> Iterator[None]:
     try:
         yield
     except pymysql.err.MySQLError as error:
-        raise _translated(error) from error
+        raise translated(error) from error
     except SSLError as error:
         raise SpillwayError(
             f"The old database's certificate was refused ({error.reason}): name its authority with"
@@ -132,7 +132,8 @@ def code_of(error: pymysql.err.MySQLError) -> int:
     return int(error.args[0]) if error.args and isinstance(error.args[0], int) else 0
 
 
-def _translated(error: pymysql.err.MySQLError) -> SpillwayError:
+def translated(error: pymysql.err.MySQLError) -> SpillwayError:
+    """One sentence with the next step."""
     code = code_of(error)
     reason = str(error.args[1]) if len(error.args) > 1 else str(error)
     if code in ACCESS_DENIED:

@@ -57,9 +57,6 @@ _SETTINGS = {
     "binlog_row_image": _Setting(
         ("FULL", "NOBLOB"), "FULL", "a change would come without its order number", "FULL"
     ),
-    "binlog_row_metadata": _Setting(
-        ("FULL",), "FULL", "the log would not name its columns", "FULL"
-    ),
     "log_bin_compress": _Setting(("OFF", "0"), "OFF", "compressed events cannot be read", "OFF"),
     "binlog_transaction_compression": _Setting(
         ("OFF", "0"), "OFF", "compressed transactions cannot be read", "OFF"

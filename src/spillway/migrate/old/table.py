@@ -31,6 +31,7 @@ from spillway.migrate.old.mapping import (
     Subjects,
 )
 from spillway.migrate.old.payloads import PayloadCursor, Texts, TwoTexts, halves
+from spillway.migrate.old.statements import Followed, words_of
 
 #: Rows a query; they are streamed, never held together.
 CHUNK_ROWS = 2_000
@@ -72,6 +73,62 @@ class Position:
         return f"{self.file}:{self.offset}"
 
 
+#: By information_schema's names, what the log calls a column's type. Types that are not here are
+#: not compared.
+_LOGGED_TYPES: dict[str, tuple[int, ...]] = {
+    "tinyint": (1,),
+    "smallint": (2,),
+    "int": (3,),
+    "float": (4,),
+    "double": (5,),
+    "timestamp": (7, 17),
+    "bigint": (8,),
+    "mediumint": (9,),
+    "date": (10, 14),
+    "time": (11, 19),
+    "datetime": (12, 18),
+    "year": (13,),
+    "varchar": (15,),
+    "varbinary": (15,),
+    "bit": (16,),
+    "decimal": (246,),
+    "enum": (247,),
+    "set": (248,),
+    **dict.fromkeys(("tinytext", "text", "mediumtext", "longtext"), (252,)),
+    **dict.fromkeys(("tinyblob", "blob", "mediumblob", "longblob"), (252,)),
+    "char": (254,),
+    "binary": (254,),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where a row of the log has the order number, for servers whose log does not name columns.
+    The table was like this at the position `at`."""
+
+    types: tuple[str, ...]
+    place: int
+    unsigned: bool
+    at: Position
+
+    def fits(self, logged: Sequence[int]) -> bool:
+        """As far as types tell, the log's columns are these. Behind the order number some may have
+        come or gone."""
+        known = zip(self.types, logged, strict=False)
+        return self.place < len(logged) and all(
+            number in _LOGGED_TYPES.get(kind, (number,)) for kind, number in known
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A table whose changes the log reports, and its column with the order's number."""
+
+    name: Followed
+    key: KeyColumn
+    layout: Layout
+
+
 @dataclass(slots=True)
 class Table:
     """What is known of the old table: its columns, as information_schema describes them."""
@@ -82,7 +139,21 @@ class Table:
     key: KeyColumn
     server: str
     is_mariadb: bool
+    #: Of MySQL with its UUID, which no two servers share: a copied server has the same number.
     server_id: str
+
+    @property
+    def has_nowait(self) -> bool:
+        """A locking read can leave a lock alone: since MySQL 8.0, and MariaDB 10.3."""
+        major = self.server.partition(".")[0]
+        return self.is_mariadb or not (major.isdigit() and int(major) < 8)
+
+    @property
+    def share_lock(self) -> str:
+        if not self.has_nowait:
+            return "LOCK IN SHARE MODE"
+        # MySQL says FOR SHARE since 8.0, where LOCK IN SHARE MODE takes no NOWAIT.
+        return "LOCK IN SHARE MODE NOWAIT" if self.is_mariadb else "FOR SHARE NOWAIT"
 
     @property
     def utc_columns(self) -> frozenset[str]:
@@ -99,6 +170,7 @@ def describe(connection: Connection[Any], config: Config) -> Table:
         (config.source.table,),
     )
     version, server_id = run(connection, "SELECT VERSION(), @@server_id")[0]
+    uuids = [str(uuid) for _, uuid in run(connection, "SHOW VARIABLES LIKE 'server_uuid'")]
     types = {str(column): str(kind) for column, kind, *_ in columns}
     _check(config, types)
     if config.source.where is not None:
@@ -110,7 +182,7 @@ def describe(connection: Connection[Any], config: Config) -> Table:
         key=_key(connection, next(row for row in columns if row[0] == config.order.key)),
         server=str(version),
         is_mariadb="mariadb" in str(version).lower(),
-        server_id=str(server_id),
+        server_id="/".join([str(server_id), *uuids]),
     )
 
 
@@ -125,9 +197,52 @@ def _key(connection: Connection[Any], described: tuple[str | None, ...]) -> KeyC
     )
 
 
+def watched(connection: Connection[Any], config: Config) -> Watched:
+    """The followed table as it is now, and how far the log is at the same moment.
+
+    A transaction that has read a table keeps its definition from being changed, and a statement
+    that changes it writes the log before it lets go of it. So nothing between the description and
+    the position can change the columns.
+    """
+    table = config.source.table
+    run(connection, "START TRANSACTION")
+    try:
+        run(connection, f"SELECT 1 FROM {quoted(table)} LIMIT 0")  # noqa: S608 -- a name, quoted
+        columns = run(
+            connection,
+            "SELECT column_name, data_type, column_type FROM information_schema.columns"
+            " WHERE table_schema = DATABASE() AND table_name = %s ORDER BY ordinal_position",
+            (table,),
+        )
+        key = describe(connection, config).key
+        schema, folding = run(connection, "SELECT DATABASE(), @@lower_case_table_names")[0]
+        at = position_now(connection)
+    finally:
+        connection.rollback()
+    names = [str(name) for name, *_ in columns]
+    place = names.index(config.order.key)
+    layout = Layout(
+        types=tuple(str(kind) for _, kind, _ in columns),
+        place=place,
+        unsigned="unsigned" in str(columns[place][2]) or "zerofill" in str(columns[place][2]),
+        at=at,
+    )
+    condition = words_of(config.source.where or "")
+    wanted = frozenset(
+        name.lower() for name in [*_wanted(config), *(word.name for word in condition)]
+    )
+    name = Followed(str(schema), table, wanted, folds=folding != "0")
+    return Watched(name, key, layout)
+
+
+def _wanted(config: Config) -> list[str]:
+    """The columns that the configuration names."""
+    return list(dict.fromkeys([*_columns_of_the_order(config), *mapping.line_columns(config)]))
+
+
 def _check(config: Config, types: dict[str, str]) -> None:
     table = config.source.table
-    wanted = dict.fromkeys([*_columns_of_the_order(config), *mapping.line_columns(config)])
+    wanted = _wanted(config)
     if not types:
         raise SpillwayError(
             f"The old database shows no table {table}: fix source.table or grant SELECT on it."
@@ -283,9 +398,12 @@ class OldTable:
 
         `settled`: only what is committed and visible to all, see `_with_locks_passed`.
         """
-        asked = ", ".join(self.connection.escape(self.table.key.value(one)) for one in numbers)
-        statement = f"{self._select} AND {self._key} IN ({asked}) {self._by_key}"
-        yield from self._read(statement, settled=settled)
+        at_once = len(numbers) if self.table.has_nowait or not settled else 1
+        for start in range(0, len(numbers), at_once):
+            some = map(self.table.key.value, numbers[start : start + at_once])
+            asked = ", ".join(map(self.connection.escape, some))
+            statement = f"{self._select} AND {self._key} IN ({asked}) {self._by_key}"
+            yield from self._read(statement, settled=settled)
 
     def readings(self, names: Iterable[str], *, settled: bool = False) -> Iterator[list[Reading]]:
         """What the table says now of the orders of these names, some at a time.
@@ -347,10 +465,15 @@ class OldTable:
         the old row, and nothing would ever report the new one again. The transaction locks its rows
         until others see it: a locking read cannot overtake it. The read does not wait for the lock
         (NOWAIT), so it can never be part of a deadlock with the shop; it tries again.
+
+        MySQL before 8.0 knows no NOWAIT: there it waits for a second at most, and `of` reads one
+        order at a time, so that it holds nothing else meanwhile. A transaction that writes two rows
+        of that one order in another sequence can deadlock with it. InnoDB then ends the one that
+        has changed less, which is the reading.
         """
-        # MySQL says FOR SHARE OF since 8.0, where LOCK IN SHARE MODE takes no NOWAIT.
-        lock = "LOCK IN SHARE MODE" if self.table.is_mariadb else "FOR SHARE"
-        locking = f"{statement} {lock} NOWAIT"
+        locking = f"{statement} {self.table.share_lock}"
+        if not self.table.has_nowait:
+            run(self.connection, "SET SESSION innodb_lock_wait_timeout = 1")
         deadline = time.monotonic() + LOCK_WAIT_SECONDS_MAX
         while True:
             try:
