@@ -4,15 +4,15 @@ Only the key comes from a row event; the order itself is then read from the tabl
 So an order is always read whole, however many rows and statements a transaction has. The same news
 twice, or late, writes the same thing.
 
-Nothing in the log is passed over unless it is known to be harmless: `HARMLESS`, and what the
-library knows and `READ` does not name. Everything else ends the reading with a sentence.
+Nothing in the log is passed over unless it is known to be harmless: `LEFT_OUT` and `HARMLESS`.
+Everything else ends the reading with a sentence.
 """
 
 from __future__ import annotations
 
 import logging
 import struct
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -42,8 +42,7 @@ OFFSET_MAX = 2**32 - 1
 
 _ROWS = (row_event.WriteRowsEvent, row_event.UpdateRowsEvent, row_event.DeleteRowsEvent)
 _COMMIT = (event.XidEvent, event.XAPrepareEvent)
-#: Of what the library knows. What it reads and we do not is about transactions' numbers, or comes
-#: before a statement that is read.
+#: Of what the library knows, what is read here.
 READ = (
     *_ROWS,
     *_COMMIT,
@@ -55,6 +54,24 @@ READ = (
     event.QueryEvent,
     event.ExecuteLoadQueryEvent,
     event.NotImplementedEvent,
+)
+
+#: And what is not: what transactions are called, where a file ends or continues, and what stands
+#: before a statement or its rows: values of its own, a comment, the parts of a file.
+LEFT_OUT = (
+    event.GtidEvent,
+    event.PreviousGtidsEvent,
+    event.MariadbGtidEvent,
+    event.MariadbGtidListEvent,
+    event.MariadbBinLogCheckPointEvent,
+    event.MariadbStartEncryptionEvent,
+    event.StopEvent,
+    event.IntvarEvent,
+    event.RandEvent,
+    event.UserVarEvent,
+    event.RowsQueryLogEvent,
+    event.MariadbAnnotateRowsEvent,
+    event.BeginLoadQueryEvent,
 )
 
 # Events by their numbers and names in the servers' sources: Log_event_type of MySQL
@@ -92,6 +109,9 @@ REFUSED = {
 IGNORABLE = 0x80
 _AGAIN = "then run `spillway migrate copy --again`. Nothing is lost."
 
+
+#: Of the library's settings makes a connection.
+Connect = Callable[..., Any]
 
 # It recommends settings that we do without, to people who see one line of progress.
 logging.getLogger("pymysqlreplication").setLevel(logging.ERROR)
@@ -131,6 +151,7 @@ def news(
     *,
     log_made: int | None = None,
     described: Position | None = None,
+    connect: Connect = pymysql.connect,
 ) -> Generator[News]:
     """Endless, with a heartbeat in each second without other news.
 
@@ -142,7 +163,7 @@ def news(
         "only_schemas": _Names(watched.name.is_schema),
         "only_tables": _Names(watched.name.is_table),
     }
-    stream = _stream(account, config, start, only_events=READ, **filters)
+    stream = _stream(account, config, start, connect, only_events=READ, **filters)
     by_place = described is not None and not start.reached(described)
     try:
         yield from _Reader(stream, watched, start, log_made, by_place).news()
@@ -160,7 +181,8 @@ def log_made(account: Account, config: Config, start: Position) -> int:
     The position alone does not name a place: after RESET MASTER, or on another server behind the
     same name, a file of the same name has other events there. SpillwayError: it can't be read.
     """
-    stream = _stream(account, config, start, only_events=[event.FormatDescriptionEvent])
+    only = [event.FormatDescriptionEvent]
+    stream = _stream(account, config, start, pymysql.connect, only_events=only)
     try:
         return int(stream.fetchone().timestamp)
     except pymysql.err.MySQLError as error:
@@ -169,7 +191,9 @@ def log_made(account: Account, config: Config, start: Position) -> int:
         stream.close()
 
 
-def _stream(account: Account, config: Config, start: Position, **filters: Any) -> Any:
+def _stream(
+    account: Account, config: Config, start: Position, connect: Connect, **filters: Any
+) -> Any:
     if start.offset > OFFSET_MAX:
         raise SpillwayError(
             f"The position {start} lies beyond 4 GiB, where no reader can begin: FLUSH BINARY LOGS,"
@@ -190,7 +214,7 @@ def _stream(account: Account, config: Config, start: Position, **filters: Any) -
         # Only the row's key is used: bytes in another column must not stop the reading.
         ignore_decode_errors=True,
         enable_logging=False,
-        pymysql_wrapper=_connect_once(),
+        pymysql_wrapper=_connect_once(connect),
     )
 
 
@@ -204,18 +228,18 @@ class _Names:
         return bool(self.among(name))
 
 
-def _connect_once() -> Any:
+def _connect_once(connect: Connect) -> Connect:
     """After a lost connection the reader library would continue at the same place. That may be in a
     transaction, behind the event that names the table: it would then skip the rows in silence. So
     it gets its two connections (log and schema) once, and no third."""
     made = count(1)
 
-    def connect(**settings: Any) -> Any:
+    def connect_once(**settings: Any) -> Any:
         if next(made) > 2:
             raise ConnectionLost("the server went away")
-        return pymysql.connect(**settings)
+        return connect(**settings)
 
-    return connect
+    return connect_once
 
 
 def _failure(error: pymysql.err.MySQLError, start: Position, server_id: int) -> Exception:
