@@ -110,9 +110,12 @@ def server(folder: Path, make: Make = "mariadb") -> Iterator[Server]:
 
 
 @contextmanager
-def private(folder: Path, make: Make = "mariadb") -> Iterator[Server]:
-    """A server of our own, gone with everything in it when the block ends."""
-    data, port = folder / "data", free_port()
+def private(
+    folder: Path, make: Make = "mariadb", *options: str, port: int = 0, gently: bool = False
+) -> Iterator[Server]:
+    """A server of our own, gone when the block ends; what was in it is, with the folder. Another
+    block with the same folder and port is a restart: after a crash, or `gently`."""
+    data, port = folder / "data", port or free_port()
     environment = isolated_environment(folder)
     authority = None
     if make == "mysql":
@@ -137,6 +140,7 @@ def private(folder: Path, make: Make = "mariadb") -> Iterator[Server]:
         "--sync-binlog=0",
         "--innodb-flush-method=nosync",
         "--sql-mode=NO_ENGINE_SUBSTITUTION",
+        *options,
     ]
     log = folder / "server.log"
     with guarded(command, environment=environment, log=log, cwd=folder) as process:
@@ -151,6 +155,9 @@ def private(folder: Path, make: Make = "mariadb") -> Iterator[Server]:
                     pytest.fail(f"{make} did not start: {log.read_text()[-2000:]}")
                 time.sleep(0.05)
         yield started
+        if gently:
+            process.terminate()
+            process.wait()
 
 
 def _mariadb(data: Path) -> list[str]:
@@ -162,7 +169,8 @@ def _mariadb(data: Path) -> list[str]:
         "--auth-root-authentication-method=normal",
         "--skip-test-db",
     ]
-    subprocess.run(install, check=True, capture_output=True, cwd=data.parent)
+    if not data.exists():
+        subprocess.run(install, check=True, capture_output=True, cwd=data.parent)
     return [_binary("mariadbd"), "--no-defaults", "--binlog-row-metadata=FULL"]
 
 
@@ -170,7 +178,8 @@ def _mysql(data: Path) -> list[str]:
     if not _MYSQL.is_dir():
         pytest.fail(_NO_MYSQL)
     # The package has a data folder that was initialised once; each server gets an id of its own.
-    shutil.copytree(_MYSQL / "data" / "mysql", data, ignore=shutil.ignore_patterns("auto.cnf"))
+    if not data.exists():
+        shutil.copytree(_MYSQL / "data" / "mysql", data, ignore=shutil.ignore_patterns("auto.cnf"))
     return [
         str(_MYSQL / "mysqld"),
         "--no-defaults",
