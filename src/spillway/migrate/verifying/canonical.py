@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import NamedTuple
 
+from spillway.ui.formatting import rfc3339
+
 DAY_MS = 86_400_000
 
 #: A customer's id and an order's.
@@ -38,7 +40,10 @@ class State(NamedTuple):
         if self.missing:
             return f"{self.missing} is missing"
         asked = ", cancelled" if self.cancelled else ""
-        return f"{self.outcome} (done {self.done}, refused {self.refused}{asked}, at {self.at})"
+        done = ", ".join(self.done) or "nothing"
+        refused = "".join(f", {step} refused: {reason}" for step, reason in self.refused)
+        at = "".join(f", at {rfc3339(at)}" for at in self.at)
+        return f"{self.outcome} (done: {done}{refused}{asked}{at})"
 
 
 class Canonical(NamedTuple):

@@ -35,6 +35,9 @@ LOOKS_MAX = 6
 SAME_LOOKS = 3
 PAUSE_SECONDS = 0.5
 
+ONLY_NEW = "only in the orders table"
+UNREAD = "no order in the old table, and not in quarantine"
+
 READING_OLD = "Reading the old table"
 READING_NEW = "Reading the orders table"
 OLD_AGAIN = "Reading the old table again"
@@ -141,6 +144,8 @@ class Verify:
     quarantined: Quarantined
     settle: Settle
     on_progress: OnProgress
+    pause_seconds: float = PAUSE_SECONDS
+    candidates_max: int = CANDIDATES_MAX
     verdict: Verdict = field(default_factory=Verdict)
     #: What the last look did not find in the old table.
     _not_found: set[str] = field(default_factory=set)
@@ -166,42 +171,56 @@ class Verify:
         verdict.days = len(old.orders_of_day.keys() | new.orders_of_day.keys())
         verdict.months = by_month(old, new)
         unequal = unequal_groups(old, new)
-        groups = chosen(unequal, old, new, CANDIDATES_MAX)
+        groups = chosen(unequal, old, new, self.candidates_max)
         verdict.orders_not_looked_at += sum(
             max(old.counts[group], new.counts[group]) for group in unequal if group not in groups
         )
         seen = self._suspects(groups) if groups else {}
         suspects = {key: one.places for key, one in seen.items()}
         self._judge({**dict.fromkeys(unread, frozenset()), **suspects})
+        missed = self._missed(seen)
         judged = {one.key for one in (*verdict.differences, *verdict.unsettled)}
-        cleared = {key: one for key, one in seen.items() if key not in judged}
-        if cleared:
-            verdict.differences += self._counted_again(cleared)
+        doubtful = {key: one for key, one in seen.items() if key not in judged}
+        if doubtful or unread - judged:
+            verdict.differences += self._counted_again(doubtful, missed, unread - judged)
         return verdict
 
-    def _counted_again(self, cleared: Mapping[str, Seen]) -> Iterator[Difference]:
-        """Of orders that a look has cleared, those that another reading shows unequal. In an open
-        shop that happens again to an order that has changed again, but to no other one."""
+    def _missed(self, seen: Mapping[str, Seen]) -> set[str]:
+        """Orders whose rows a reading had and the looks did not: they are no differences yet."""
+        verdict = self.verdict
+        found = {one.key for one in verdict.differences if one.kind == ONLY_NEW}
+        missed = {key for key in found if key in seen and seen[key].old}
+        verdict.differences = [one for one in verdict.differences if one.key not in missed]
+        return missed
+
+    def _counted_again(
+        self, doubtful: Mapping[str, Seen], missed: Collection[str], unread: Collection[str]
+    ) -> Iterator[Difference]:
+        """Of orders that a look has cleared, or `missed`, those that another reading shows unequal.
+        In an open shop that happens again to an order that has changed again, but to no other."""
         self.verdict.followed = self.settle()
         aside = self.quarantined()
         old: dict[str, list[Canonical]] = defaultdict(list)
         new: dict[str, list[Canonical]] = defaultdict(list)
-        for order in self._counted(OLD_AGAIN, self._old(aside)):
-            if order.old_key in cleared:
+        unread_again: set[str] = set()
+        for order in self._counted(OLD_AGAIN, self._old(aside, unread_again)):
+            if order.old_key in doubtful:
                 old[order.old_key].append(order)
         for order in self._counted(NEW_AGAIN, self._new(aside)):
-            if order.old_key in cleared:
+            if order.old_key in doubtful:
                 new[order.old_key].append(order)
-        for key, before in cleared.items():
+        for key, before in doubtful.items():
             mine, theirs = old[key], new[key]
             digests = sorted(order.digest for order in mine)
             same = digests == sorted(before.old)
-            missed = key in self._not_found and mine and before.old
-            if digests != sorted(order.digest for order in theirs) and (same or missed):
+            unfound = key in missed or (key in self._not_found and mine and before.old)
+            if digests != sorted(order.digest for order in theirs) and (same or unfound):
                 there = {order.old_key: order for order in mine}
                 found = self._difference(key, there, theirs, aside.get(key))
                 kind, fields = (found.kind, found.fields) if found else ("differs", {})
                 yield Difference(key, f"{kind}: a look by its number does not show it", fields)
+        for key in sorted(unread_again.intersection(unread) - self.quarantined().keys()):
+            yield Difference(key, UNREAD)
 
     def sample(self, size: int) -> Verdict:
         """Compare so many random orders of the old table. This does not find orders that only the
@@ -228,7 +247,7 @@ class Verify:
                 continue
             if order is not None:
                 yield order
-            elif unread is not None and len(unread) < CANDIDATES_MAX:
+            elif unread is not None and len(unread) < self.candidates_max:
                 unread.add(key)
             elif unread is not None:
                 self.verdict.orders_not_looked_at += 1
@@ -273,7 +292,7 @@ class Verify:
         for look in range(LOOKS_MAX):
             if not suspects:
                 break
-            time.sleep(PAUSE_SECONDS * max(0, look - 1))
+            time.sleep(self.pause_seconds * max(0, look - 1))
             self.verdict.followed = followed = self.settle()
             needed = _LOOKS[followed]
             found: dict[str, tuple[Difference, int]] = {}
@@ -321,10 +340,10 @@ class Verify:
         if len(new) > 1:
             return Difference(key, "more than once in the orders table")
         if key not in there:
-            return Difference(key, "only in the orders table") if new else None
+            return Difference(key, ONLY_NEW) if new else None
         old = there[key]
         if old is None:
-            return Difference(key, "no order in the old table, and not in quarantine")
+            return Difference(key, UNREAD)
         if not new:
             return Difference(key, "not in the orders table")
         fields = differing(self.old.config, old, new[0])

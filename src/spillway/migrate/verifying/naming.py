@@ -7,6 +7,7 @@ from typing import Any, TypedDict
 
 from spillway.migrate.config import Config, Field
 from spillway.migrate.verifying.canonical import Canonical, State
+from spillway.ui.formatting import rfc3339
 
 _Line = tuple[str, int, int]
 
@@ -34,13 +35,25 @@ def differing(
     }
     for name, part, ours, other in _differing_lines(old.lines, new.lines):
         found[name] = {"column": of_lines[part], "old": ours, "new": other}
+    if "accepted_at" in found:
+        # The id is made of it, and so is the time of the steps where there is no other.
+        found.pop("order_id", None)
+        if _of_its_time(old) == _of_its_time(new):
+            found.pop("status", None)
     return found
+
+
+def _of_its_time(order: Canonical) -> State | None:
+    """The state of an order whose steps have its own time."""
+    at, state = order.accepted_at, order.state
+    return state._replace(at=()) if state.at == (at,) else None
 
 
 def _values(order: Canonical, status: Callable[[State], str]) -> dict[str, Any]:
     values = order._asdict()
     del values["lines"]
     address, state = values.pop("address"), values.pop("state")
+    values["accepted_at"] = rfc3339(order.accepted_at)
     return {
         **values,
         **{f"address.{part}": text for part, text in address},
