@@ -114,7 +114,7 @@ class Check:
             self._read(profile, old, rows_max or rows_in_all, rows_in_all)
             self._extrapolate(profile, rows_in_all)
             profile.findings += _rows_left(config, rows_there, rows_in_all)
-            standing = ask(connection, self.parts.account.database, config.source.table)
+            standing = ask(connection, config.source.table)
             profile.findings += findings(standing, config, profile.estimate.seconds)
             profile.findings.append(_time_zone(standing, config, table))
             profile.findings += _customers(connection, config)

@@ -80,7 +80,7 @@ class Copy:
 
     def _check_followable(self, old: OldTable) -> None:
         """A copy that cannot be followed afterwards is days of work for nothing."""
-        standing = ask(old.connection, self.parts.account.database, self.parts.config.source.table)
+        standing = ask(old.connection, self.parts.config.source.table)
         found = findings(standing, self.parts.config)
         subjects = dict.fromkeys(one.subject for one in found if one.level == "blocker")
         if subjects:

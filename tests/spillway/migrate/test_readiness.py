@@ -93,9 +93,8 @@ def standing(variables: dict[str, str] = MYSQL_8, **fields: Any) -> Standing:
         "account": "spillway@%",
         "login": "spillway@10.0.0.7",
         "grants": Grants(GRANTED),
-        "database": "shop",
         "schema": "shop",
-        "described": {"name": "order_lines", "type": "BASE TABLE", "engine": "InnoDB"},
+        "described": {"type": "BASE TABLE", "engine": "InnoDB"},
         "log": {"file": "binlog.000001", "binlog_do_db": "", "binlog_ignore_db": ""},
         "replica": (),
         "columns": (column("id", "int(11)", "PRI"), column("invoice")),
@@ -257,26 +256,17 @@ def test_what_is_too_old_or_no_mysql_is_told(version: str) -> None:
 
 @pytest.mark.parametrize("engine", ["FEDERATED", "CONNECT", "SPIDER", "MRG_MyISAM", "BLACKHOLE"])
 def test_a_table_whose_rows_are_elsewhere_blocks(engine: str) -> None:
-    described = {"name": "order_lines", "type": "BASE TABLE", "engine": engine}
+    described = {"type": "BASE TABLE", "engine": engine}
     (found,) = blockers(standing(described=described))
     assert found.subject == "table"
 
 
 @pytest.mark.parametrize("engine", ["MyISAM", "Aria", "MEMORY", "ROCKSDB", "TokuDB"])
 def test_a_table_without_transactions_or_experience_is_followed_with_a_warning(engine: str) -> None:
-    described = {"name": "order_lines", "type": "BASE TABLE", "engine": engine}
+    described = {"type": "BASE TABLE", "engine": engine}
     one = standing(described=described)
     assert blockers(one) == []
     assert [found.subject for found in warnings(one)] == ["table"]
-
-
-def test_names_are_told_as_the_server_spells_them() -> None:
-    """With lower_case_table_names the log has another spelling than the configuration."""
-    described = {"name": "Order_Lines", "type": "BASE TABLE", "engine": "InnoDB"}
-    (found,) = blockers(standing(described=described))
-    assert '"Order_Lines"' in found.detail
-    (found,) = blockers(standing(database="Shop"))
-    assert 'source.database = "shop"' in found.detail
 
 
 @pytest.mark.parametrize("kind", ["varchar(9) /*M!100301 COMPRESSED*/", "vector(3)"])
@@ -365,7 +355,7 @@ def variable(shop: Shop, name: str, value: str) -> Iterator[None]:
 def asked(shop: Shop, config: Config) -> Standing:
     old = account(config.source, {"OLD_SHOP": shop.server.url(shop.database)})
     with connected(old) as connection:
-        return ask(connection, old.database, config.source.table)
+        return ask(connection, config.source.table)
 
 
 @on_every_server

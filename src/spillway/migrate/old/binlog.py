@@ -24,7 +24,7 @@ from pymysqlreplication.exceptions import MalformedBinLogEvent, StatusVariableMi
 
 from spillway.errors import SpillwayError
 from spillway.migrate.config import Config
-from spillway.migrate.old.connection import AWAY, Account, code_of, translated
+from spillway.migrate.old.connection import AWAY, Account, code_of, explained
 from spillway.migrate.old.keys import Logged
 from spillway.migrate.old.statements import Kind, kind_of
 from spillway.migrate.old.table import Position, Watched
@@ -168,7 +168,7 @@ def news(
     try:
         yield from _Reader(stream, watched, start, log_made, by_place).news()
     except pymysql.err.MySQLError as error:
-        raise _failure(error, start, config.source.server_id) from error
+        raise _failure(error, account, start, config.source.server_id) from error
     except OSError as error:
         raise ConnectionLost(type(error).__name__) from error
     finally:
@@ -186,7 +186,7 @@ def log_made(account: Account, config: Config, start: Position) -> int:
     try:
         return int(stream.fetchone().timestamp)
     except pymysql.err.MySQLError as error:
-        raise _failure(error, start, config.source.server_id) from error
+        raise _failure(error, account, start, config.source.server_id) from error
     finally:
         stream.close()
 
@@ -242,7 +242,9 @@ def _connect_once(connect: Connect) -> Connect:
     return connect_once
 
 
-def _failure(error: pymysql.err.MySQLError, start: Position, server_id: int) -> Exception:
+def _failure(
+    error: pymysql.err.MySQLError, account: Account, start: Position, server_id: int
+) -> Exception:
     code = code_of(error)
     if code in AWAY or code == KILLED:
         return ConnectionLost(f"{code}")
@@ -254,7 +256,7 @@ def _failure(error: pymysql.err.MySQLError, start: Position, server_id: int) -> 
             " again. It continues there."
         )
     if code != LOG_UNREADABLE:
-        return translated(error)
+        return explained(error, account)
     if "max_allowed_packet" in said:
         return SpillwayError(
             f"The old database can't send its log at {start} ({said}): SET GLOBAL"

@@ -3,12 +3,11 @@ appear nowhere else: not in arguments, errors or logs."""
 
 from __future__ import annotations
 
-import configparser
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from ssl import SSLContext, SSLError, create_default_context
+from ssl import SSLContext, SSLEOFError, SSLError, create_default_context
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -19,6 +18,7 @@ from pymysql.converters import encoders
 
 from spillway.errors import SpillwayError, UsageError
 from spillway.migrate.config import Source
+from spillway.migrate.old.option_file import options
 
 CONNECT_TIMEOUT_SECONDS = 10
 #: A query that takes longer waits for a lock or has no index.
@@ -27,12 +27,68 @@ READ_TIMEOUT_SECONDS = 300
 # Codes of MySQL's own errors, as in its manual ("Server Error Reference").
 ACCESS_DENIED = frozenset({1044, 1045, 1142, 1143, 1227, 1698})
 NO_SUCH = frozenset({1049, 1054, 1146})
-#: The server can't be reached, shuts down, or cut the connection: it comes back.
+#: The server can't be reached, shuts down, is full, or cut the connection: it comes back.
 AWAY = frozenset(
-    {0, 1040, 1053, 1077, 1079, 1152, 1158, 1159, 1160, 1161, 1927, 2002, 2003, 2006, 2013}
+    {0, 1040, 1053, 1077, 1079, 1152, 1158, 1159, 1160, 1161, 1203, 1226, 1927}
+    | {2002, 2003, 2006, 2013}
 )
 #: A lock is held: MariaDB and MySQL 5.7; MySQL 8 with NOWAIT; and a deadlock.
 LOCKED = frozenset({1205, 3572, 1213})
+
+_OTHER_PLUGIN = (
+    "The account logs in in a way that this tool does not know ({reason}): give it a password that"
+    " it does, with ALTER USER ... IDENTIFIED WITH caching_sha2_password BY '...' (before MySQL 8"
+    " and on MariaDB: mysql_native_password)."
+)
+_EXPIRED = (
+    "The password has expired ({reason}): choose another with ALTER USER ... IDENTIFIED BY '...',"
+    " and put it where the configuration takes it from."
+)
+_LOCKED_ACCOUNT = "The account is locked ({reason}): ALTER USER ... ACCOUNT UNLOCK."
+_NO_TLS = (
+    "The old database speaks no TLS that is safe today ({reason}): connect through a tunnel (ssh -L"
+    ' 3307:127.0.0.1:3306 SERVER) with source.tls = "off".'
+)
+_UNREACHED = (
+    "The old database does not answer at {place} ({reason}): see that it runs, and that host and"
+    " port are right."
+)
+#: What to do about an answer, by its code.
+_SENTENCES = {
+    1044: "The old database denies {user} the database ({reason}): grant SELECT on it.",
+    1045: "The old database does not let {user} in ({reason}): see user and password.{hint}",
+    1129: "The old database has blocked this machine ({reason}): run FLUSH HOSTS there.",
+    1130: "The old database has no account for this machine ({reason}): create it for this one.",
+    1153: "A row is larger than the old database sends ({reason}): raise max_allowed_packet there.",
+    1251: _OTHER_PLUGIN,
+    1524: _OTHER_PLUGIN,
+    1698: _OTHER_PLUGIN,
+    1820: _EXPIRED,
+    1862: _EXPIRED,
+    2002: _UNREACHED,
+    2003: _UNREACHED,
+    2026: _NO_TLS,
+    2049: _OTHER_PLUGIN,
+    2059: _OTHER_PLUGIN,
+    3118: _LOCKED_ACCOUNT,
+    3159: 'The old database takes no connection without TLS: leave out source.tls = "off".',
+    4151: _LOCKED_ACCOUNT,
+}
+_DENIED = "The old database denies this ({reason}): docs/migration/grants.sql has what is needed."
+_REQUIRES_TLS = (
+    " An account that was made with REQUIRE SSL cannot come without TLS, as here: over a socket or"
+    ' with source.tls = "off".'
+)
+#: OpenSSL's reasons that are a server's age, and not its certificate.
+_OLD_TLS = frozenset(
+    (
+        "UNSUPPORTED_PROTOCOL",
+        "WRONG_VERSION_NUMBER",
+        "TLSV1_ALERT_PROTOCOL_VERSION",
+        "SSLV3_ALERT_HANDSHAKE_FAILURE",
+        "DH_KEY_TOO_SMALL",
+    )
+)
 
 
 #: Only how values are written: without decoders, what is read stays text.
@@ -59,9 +115,15 @@ class Account:
     unix_socket: str | None = None
     ssl: SSLContext | None = None
 
+    @property
+    def place(self) -> str:
+        return self.unix_socket or f"{self.host}:{self.port}"
+
     def settings(self) -> dict[str, Any]:
         return {
             **vars(self),
+            # PyMySQL would send a text as Latin-1; MySQL's own clients send UTF-8.
+            "password": self.password.encode(),
             "charset": "utf8mb4",
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
             "read_timeout": READ_TIMEOUT_SECONDS,
@@ -80,9 +142,12 @@ def account(
         raise UsageError("No database is named: add it to the URL, or as source.database.")
     try:
         known = msgspec.convert({**given, "database": database}, Account, strict=False)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, ValueError) as error:
         raise UsageError(f"The connection to the old database is wrong: {error}.") from error
-    return replace(known, ssl=_tls(source))
+    if not 0 < known.port < 1 << 16:
+        raise UsageError(f"The connection to the old database is wrong: no port is {known.port}.")
+    # Nobody listens in on a socket, and a certificate has no name for it.
+    return known if known.unix_socket else replace(known, ssl=_tls(source))
 
 
 @contextmanager
@@ -94,11 +159,16 @@ def connected(account: Account, *, write: bool = False) -> Iterator[Connection[A
     silently become something else. MySQL's errors leave the block as one sentence.
     """
     with (
-        _translate_errors(),
-        closing(pymysql.connect(**account.settings(), conv=_TEXTS, autocommit=True)) as connection,
+        _translate_errors(account),
+        closing(_connect(account)) as connection,
     ):
         # Some of the server's modes would spell a CHAR, or an empty text, in another way.
-        run(connection, "SET time_zone = '+00:00', sql_mode = '', NAMES utf8mb4")
+        # MySQL can hide the primary key that it made itself, and with it the order of the rows.
+        run(
+            connection,
+            "SET /*!80030 show_gipk_in_create_table_and_information_schema = ON, */"
+            " time_zone = '+00:00', sql_mode = '', NAMES utf8mb4",
+        )
         run(connection, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
         if not write:
             run(connection, "SET SESSION TRANSACTION READ ONLY")
@@ -114,78 +184,118 @@ def run(
         return list(cursor.fetchall())
 
 
+def _connect(account: Account) -> Connection[Any]:
+    try:
+        return pymysql.connect(**account.settings(), conv=_TEXTS, autocommit=True)
+    except RuntimeError as error:
+        raise explained(error, account) from error
+
+
 @contextmanager
-def _translate_errors() -> Iterator[None]:
-    """MySQL's errors as one sentence. Their own texts name users and hosts, never a password."""
+def _translate_errors(account: Account) -> Iterator[None]:
     try:
         yield
     except pymysql.err.MySQLError as error:
-        raise translated(error) from error
-    except SSLError as error:
-        raise SpillwayError(
-            f"The old database's certificate was refused ({error.reason}): name its authority with"
-            " source.tls_ca."
-        ) from error
+        raise explained(error, account) from error
+
+
+def explained(error: pymysql.err.MySQLError | RuntimeError, account: Account) -> SpillwayError:
+    """One sentence. MySQL's own texts name users and hosts, never a password.
+
+    PyMySQL ends with a RuntimeError where a plugin needs a library that is not installed.
+    """
+    if isinstance(error, RuntimeError):
+        return SpillwayError(_OTHER_PLUGIN.format(reason=error))
+    # What failed below it: of TLS, PyMySQL would say that the server cannot be reached.
+    below = getattr(error, "original_exception", None)
+    if isinstance(below, SSLError) and not isinstance(below, SSLEOFError):
+        return _tls_refused(below, account)
+    return _translated(error, account)
 
 
 def code_of(error: pymysql.err.MySQLError) -> int:
     return int(error.args[0]) if error.args and isinstance(error.args[0], int) else 0
 
 
-def translated(error: pymysql.err.MySQLError) -> SpillwayError:
-    """One sentence with the next step."""
+def _translated(error: pymysql.err.MySQLError, account: Account) -> SpillwayError:
     code = code_of(error)
     reason = str(error.args[1]) if len(error.args) > 1 else str(error)
-    if code in ACCESS_DENIED:
-        return SpillwayError(
-            f"The old database denies this ({reason}): `spillway migrate check` lists the grants."
-        )
     if code in NO_SUCH:
         return Missing(f"The old database does not have this ({reason}): fix the configuration.")
     kind = SourceAway if code in AWAY else SpillwayError
-    return kind(
-        f"The old database failed ({code}: {reason}): run the command again. It continues there."
+    sentence = _SENTENCES.get(code) or (_DENIED if code in ACCESS_DENIED else None)
+    if sentence is None:
+        return kind(
+            f"The old database failed ({code}: {reason}): run the command again. It continues"
+            " there."
+        )
+    hint = _REQUIRES_TLS if account.ssl is None else ""
+    return kind(sentence.format(reason=reason, user=account.user, place=account.place, hint=hint))
+
+
+def _tls_refused(error: SSLError, account: Account) -> SpillwayError:
+    reason = getattr(error, "verify_message", "") or error.reason or str(error)
+    if error.reason in _OLD_TLS:
+        return SpillwayError(_NO_TLS.format(reason=reason))
+    if "mismatch" in reason:
+        return SpillwayError(
+            f"The old database's certificate is for another name than {account.host} ({reason}):"
+            ' connect by the name that it is for, or through a tunnel with source.tls = "off".'
+        )
+    return SpillwayError(
+        f"The old database's certificate was refused ({reason}): name its authority's file with"
+        " source.tls_ca (of Amazon RDS: global-bundle.pem)."
     )
 
 
 def _from_url(variable: str, environment: Mapping[str, str]) -> dict[str, Any]:
-    url = environment.get(variable, "")
+    url = environment.get(variable, "").strip()
     if not url:
         raise UsageError(f"The environment variable {variable} is not set.")
-    # Never repeat the URL: it contains the password.
-    wrong = UsageError(f"{variable} is not a URL such as mysql://user:password@host:3306/database.")
+    # Never repeat the URL, or the error of a library: both have the password in them.
+    wrong = UsageError(
+        f"{variable} is not a URL such as mysql://user:password@host:3306/database: write"
+        " characters of the password other than letters and digits percent-encoded (# as %23, / as"
+        " %2F, ? as %3F, @ as %40, : as %3A, % as %25)."
+    )
     try:
         parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        raise wrong from error
+        query = parse_qsl(parts.query.replace("+", "%2B"), strict_parsing=bool(parts.query))
+        given = {
+            "user": _decoded(parts.username or ""),
+            "password": _decoded(parts.password or ""),
+            "host": parts.hostname,
+            "port": parts.port,
+            "database": _decoded(parts.path.removeprefix("/")),
+            "unix_socket": dict(query).get("socket"),
+        }
+    except ValueError:
+        raise wrong from None
     if parts.scheme not in ("mysql", "mariadb") or not parts.username:
         raise wrong
-    given = {
-        "user": unquote(parts.username),
-        "password": unquote(parts.password or ""),
-        "host": parts.hostname,
-        "port": port,
-        "database": unquote(parts.path.lstrip("/")),
-        "unix_socket": dict(parse_qsl(parts.query)).get("socket"),
-    }
+    if parts.fragment or "/" in parts.path[1:] or any(char in url for char in "\t\r\n"):
+        raise wrong
+    if {name for name, _ in query} - {"socket"}:
+        raise UsageError(f"{variable} has more behind its question mark than socket=/a/path.")
     return {name: value for name, value in given.items() if value}
+
+
+def _decoded(text: str) -> str:
+    return unquote(text, errors="strict")
 
 
 def _from_file(path: str) -> dict[str, Any]:
     file = Path(path).expanduser()
     if not file.is_file():
         raise UsageError(f"There is no MySQL option file {file}.")
-    parser = configparser.ConfigParser(allow_no_value=True, interpolation=None, strict=False)
-    try:
-        parser.read(file, encoding="utf-8")
-    except configparser.Error as error:
-        raise UsageError(f"{file} is not a MySQL option file.") from error
-    client = dict(parser["client"]) if parser.has_section("client") else {}
-    if "user" not in client:
+    values = options(file)
+    if "user" not in values:
         raise UsageError(f"{file} has no user in a group [client].")
-    values = {name: (value or "").strip("\"'") for name, value in client.items()}
-    return {**values, "unix_socket": values.get("socket")}
+    # As MySQL's clients do: a host's name other than this machine's is not asked by a socket.
+    local = values.get("host", "localhost") == "localhost" and values.get("protocol") != "tcp"
+    known = {name: values.get(name) for name in ("user", "password", "host", "port", "database")}
+    known["unix_socket"] = values.get("socket") if local else None
+    return {name: value for name, value in known.items() if value}
 
 
 def _tls(source: Source) -> SSLContext | None:

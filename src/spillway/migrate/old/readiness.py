@@ -326,20 +326,8 @@ def _grants(standing: Standing) -> Iterator[Finding]:
 def _table(standing: Standing, config: Config) -> Iterator[Finding]:
     table, subject = config.source.table, "table"
     described = standing.described
-    name, kind = described.get("name"), described.get("type") or ""
+    kind = described.get("type") or ""
     engine = (described.get("engine") or "").upper()
-    if name is not None and name != table:
-        yield blocker(
-            subject,
-            f"the server calls it {name}, and so does its log: write source.table ="
-            f' "{name}" in the configuration',
-        )
-    if standing.schema not in ("", standing.database):
-        yield blocker(
-            subject,
-            f"the server calls the database {standing.schema}, and not {standing.database}: write"
-            f' source.database = "{standing.schema}" in the configuration',
-        )
     if "VIEW" in kind:
         yield blocker(
             subject,

@@ -112,18 +112,16 @@ class Standing:
     """All that `readiness` judges.
 
     `account`: as the server knows this session ("spillway@%"). `login`: as it said who it is.
-    `database`: as the configuration spells it. `schema` and `described`: database and table in the
-    server's own spelling and words; `described` is a row of information_schema.tables. `log`: a row
-    of SHOW MASTER STATUS. `replica`: its sources, None where the account may not ask. `columns` and
-    `indexes`, of the table: information_schema.columns and SHOW INDEX. `retention_hours`: on RDS,
-    where no variable has it.
+    `schema`: the database in the server's own spelling. `described`: a row of
+    information_schema.tables. `log`: a row of SHOW MASTER STATUS. `replica`: its sources, None
+    where the account may not ask. `columns` and `indexes`, of the table: information_schema.columns
+    and SHOW INDEX. `retention_hours`: on RDS, where no variable has it.
     """
 
     server: Server
     account: str
     login: str
     grants: Grants
-    database: str
     schema: str
     described: Record
     log: Record
@@ -134,7 +132,7 @@ class Standing:
     retention_hours: Record | None
 
 
-def ask(connection: Connection[Any], database: str, table: str) -> Standing:
+def ask(connection: Connection[Any], table: str) -> Standing:
     server = server_of(connection)
     who = records(connection, "SELECT CURRENT_USER() AS account, USER() AS login")[0]
     schema = records(
@@ -144,7 +142,7 @@ def ask(connection: Connection[Any], database: str, table: str) -> Standing:
     )
     tables = records(
         connection,
-        "SELECT table_name AS name, table_type AS type, engine, create_options AS options"
+        "SELECT table_type AS type, engine, create_options AS options"
         " FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = %s",
         (table,),
     )
@@ -155,7 +153,6 @@ def ask(connection: Connection[Any], database: str, table: str) -> Standing:
         account=who["account"] or "",
         login=who["login"] or "",
         grants=_grants(connection, server),
-        database=database,
         schema=(schema[0]["name"] if schema else None) or "",
         described=described,
         log=_log(connection),
