@@ -327,6 +327,10 @@ class _Guess:
         notes = self.notes
         notes.section("order")
         self._key()
+        # Before the address: with a way back, each column is written from one field.
+        self._customer = self._take(
+            self._find("customer", frozenset((*INTEGERS, *TEXTS))) or self._find("email", TEXTS)
+        )
         self._created_at()
         settled = self._take(self._find("settled_at", frozenset((*TIMES, "int", "bigint"))))
         if settled is not None:
@@ -667,20 +671,12 @@ class _Guess:
     def _customers(self) -> None:
         notes = self.notes
         notes.section("customers")
-        by_id = self._find("customer", frozenset((*INTEGERS, *TEXTS)))
-        if by_id is None:
-            email = self.table.by_name.get(
-                next(
-                    (c.name for c in self.table.columns if matches(c.name, "email") is not None), ""
-                )
-            )
-            by_id = email
+        by_id = self._customer
         if by_id is None:
             notes.todo("column", "No column says whose order it is.")
             notes.set("by", "subject")
             notes.todo("prefix", "See the guide.")
             return
-        self._take(by_id)
         values = self.table.values(by_id.name)
         is_email = sum("@" in value for value in values) * 2 > len(values) or plain(
             by_id.name
@@ -755,7 +751,10 @@ class _Guess:
         whole = [text for text in prices if re.fullmatch(r"-?\d+", text.strip())]
         kinds = {column.kind for column in amounts}
         typical = sorted(abs(int(text)) for text in whole)[len(whole) // 2] if whole else 0
-        if kinds and kinds <= INTEGERS:
+        said = [c for c in amounts if c.kind in INTEGERS and _says_minor(c)]
+        if said:
+            self.notes.set("unit", "minor", f"Sure: {self._described(said[0])}.")
+        elif kinds and kinds <= INTEGERS:
             hundreds = bool(whole) and all(int(text) % 100 == 0 for text in whole)
             self.notes.set(
                 "unit",
@@ -827,7 +826,7 @@ class _Guess:
             f"Every word of {column.name}, with its rows{where}. confirmed: delivered and paid;"
             " cancelled; rejected with a reason; open: the new service finishes it after the switch"
             ' (done = ["reserve"] if its stock is held already). An order that is not paid is no'
-            " order: exclude it with where."
+            " order: exclude it with where, and delete its line."
         )
         if not stated or len(stated) > STATES_MAX:
             notes.set(TODO, {"is": TODO}, "Too many different words, or none: say what each means.")
@@ -930,6 +929,11 @@ def _not_deleted(column: Column) -> str | None:
     if column.kind in (*INTEGERS, "bit"):
         return f"COALESCE(`{column.name}`, 0) = 0"
     return None
+
+
+def _says_minor(column: Column) -> bool:
+    said = f"{plain(column.name)}_{plain(column.comment)}".split("_")
+    return not set(words.MINOR).isdisjoint(said)
 
 
 def _is_no_order(word: str) -> bool:

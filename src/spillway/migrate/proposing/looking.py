@@ -305,14 +305,14 @@ def _quoted(name: str) -> str:
 
 def address_part(name: str, role: str) -> tuple[int, int] | None:
     """How well a column is this part of the address of delivery: the smaller, the better."""
+    first, _, rest = plain(name).partition("_")
+    whose = 0 if first in DELIVERY else 2 if first in INVOICE else 1
+    if whose != 1 and rest in COLUMNS[role]:
+        return whose, COLUMNS[role].index(rest)
     place = matches(name, role)
     if place is None or (role == "name" and _is_half_a_name(name)):
         return None
-    first = plain(name).split("_")[0]
-    whose = 0 if first in DELIVERY else 2 if first in INVOICE else 1
-    rest = plain(name).partition("_")[2]
-    exact = COLUMNS[role].index(rest) if rest in COLUMNS[role] and whose != 1 else place
-    return whose, exact
+    return whose, place
 
 
 def _is_half_a_name(name: str) -> bool:

@@ -124,7 +124,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "sku stock_code product_sku product_code item_code item_number article_number article_no"
         " artikelnummer artikel_nr artikelnr artnr art_nr reference_produit ref_produit"
         " code_article referencia codigo_producto codigo_articulo code article artikel"
-        " product_id item_id artikel_id produit_id id_produit producto_id id_producto"
+        " ref product_id item_id artikel_id produit_id id_produit producto_id id_producto"
     ),
     "quantity": _names(
         "quantity qty qty_ordered product_qty product_quantity menge anzahl stueck stueckzahl"
@@ -203,6 +203,8 @@ NO_ORDERS = _names(
     " entwurf avoir devis panier brouillon retoure remboursement abono devolucion presupuesto"
     " carrito borrador"
 )
+#: In a column's name or comment: its amounts are in minor units.
+MINOR = _names("cent cents centimes centime pence penny minor centimos centavos pfennig rappen")
 WHOLESALE = _names("wholesale trade b2b grosshandel haendler gros grossiste mayorista mayoreo")
 RETAIL = _names(
     "retail web app shop store online pos phone mobile b2c website laden einzelhandel telefon"
