@@ -306,7 +306,7 @@ def cutover(
 
     Each step is checked against the databases. The first step that fails stops the cutover, and
     the old service is unchanged. Rehearse with --dry-run. `follow` must be running. A cutover that
-    was stopped after the switch goes on when you run it again.
+    was stopped after the switch goes on when you run it again. Exits with 1 if a step fails.
 
     Example: spillway migrate cutover --dry-run
     """
@@ -329,8 +329,8 @@ def cutover(
             frozenset(accepted or ()),
             sample,
         )
-        switched = work.run()
-    if not switched and not dry_run:
+        done = work.run()
+    if not done:
         raise typer.Exit(1)
 
 

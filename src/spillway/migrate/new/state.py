@@ -161,7 +161,7 @@ class State:
 
     def verified(self) -> Verified | None:
         item = self._item(VERIFIED)
-        read = {name: _read(value) for name, value in item.items() if name not in VERIFIED}
+        read = {name: _plain(value) for name, value in item.items() if name not in VERIFIED}
         return msgspec.convert(read, Verified, strict=False) if read else None
 
     def note_verified(self, verified: Verified) -> None:
@@ -367,6 +367,11 @@ def place_of(item: Item) -> OrderKey:
 
 def _place(key: OrderKey) -> dict[str, Any]:
     return {"customer": {"S": key.customer_id}, "order": {"S": key.order_id}}
+
+
+def _plain(value: Any) -> Any:
+    """A whole number as one: the SDK reads every number as a Decimal."""
+    return int(value["N"]) if "N" in value else _read(value)
 
 
 def _standing(item: Item) -> Standing:
